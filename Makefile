@@ -1,0 +1,78 @@
+# `make help` lists what there is.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+# Two workers: the suite spends much of its time waiting for browsers and databases.
+PYTEST_ARGS ?= -n 2 --dist loadfile
+SOURCES := idp migrations tests bench examples
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-reset test coverage lint format audit translations bench clean
+
+help: ## What can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' \
+	  | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+demo: $(VENV)/.with-demo ## Run the provider, two school portals and a mailbox, until Ctrl-C
+	@$(BIN)/python -m examples.demo
+
+demo-reset: $(VENV)/.with-demo ## Forget the demo's data, so that the next `make demo` starts anew
+	@$(BIN)/python -m examples.demo --reset
+
+test: $(VENV)/.with-test ## Every test, in the browser too, on SQLite and on PostgreSQL
+	@PYTHON=$(PYTHON) tests/provision.sh
+	$(BIN)/pytest $(PYTEST_ARGS) --cov=idp --cov-branch --cov-report=term --cov-fail-under=95
+
+coverage: $(VENV)/.with-test ## The tests, with every line they miss as HTML under htmlcov/
+	$(BIN)/pytest $(PYTEST_ARGS) --cov=idp --cov-branch --cov-report=html
+
+lint: $(VENV)/.with-lint $(VENV)/.with-test ## Style, types, layers, templates
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy idp
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/djlint --check --lint --quiet templates examples
+
+format: $(VENV)/.with-lint ## Put the source into the agreed form
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+audit: $(VENV)/.with-lint ## Known weaknesses of the dependencies, and a bill of materials
+	mkdir -p build
+	$(BIN)/cyclonedx-py environment --output-file build/sbom.cdx.json $(VENV)
+	@echo "The bill of materials is in build/sbom.cdx.json"
+	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
+
+CATALOGUES := idp/translations
+
+translations: $(VENV)/.with-test ## Take new sentences into the catalogues and compile them
+	@mkdir -p build
+	$(BIN)/pybabel -q extract --mapping-file=$(CATALOGUES)/babel.cfg --add-location=file \
+	  --omit-header --width=100 --output-file=build/messages.pot .
+	for language in fr nl de; do \
+	  $(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date \
+	    --width=100 --input-file=build/messages.pot --locale=$$language \
+	    --output-file=$(CATALOGUES)/$$language/LC_MESSAGES/messages.po || exit; \
+	done
+	$(BIN)/pybabel -q compile --directory=$(CATALOGUES)
+
+bench: $(VENV)/.with-test ## Measure the provider with 2 workers beside this machine's limits
+	@PYTHON=$(PYTHON) tests/provision.sh postgresql
+	$(BIN)/python -m bench
+
+clean: ## Remove what was made, but for the demo's data and the keys
+	rm -rf $(VENV) build dist *.egg-info htmlcov .coverage .coverage.* \
+	  .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@PYTHON=$(PYTHON) tests/provision.sh venv
+	$(PYTHON) -m venv $(VENV)
+
+# One stamp for each set of extras; a changed list of packages installs it again.
+$(VENV)/.with-%: setup.cfg constraints.txt | $(BIN)/python
+	@echo "Installing the project and what '$*' needs …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt --editable '.[$*]'
+	@touch $@

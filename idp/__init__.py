@@ -1,0 +1,116 @@
+"""The OpenID Connect provider that schools trust with families.
+
+``create_app`` is the only place that wires the parts together.
+"""
+
+import os
+from pathlib import Path
+
+from flask import Flask
+from flask_migrate import Migrate
+
+from idp.database import db
+from idp.resources import folder
+from idp.settings import Settings, UnsafeSettings
+
+__all__ = ["Settings", "UnsafeSettings", "create_app"]
+
+migrate = Migrate()
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Build the provider from ``settings``, or from the environment.
+
+    Raises ``UnsafeSettings`` where the settings would be unsafe to serve with.
+    """
+    settings = settings or Settings.from_environment(os.environ)
+    if problems := settings.problems():
+        raise UnsafeSettings(problems)
+    app = Flask(
+        "idp", static_folder=str(folder("idp.static")), template_folder=str(folder("idp.templates"))
+    )
+    app.extensions["idp.settings"] = settings
+    app.config.update(_flask_config(settings))
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(folder("idp.migrations")), compare_type=True)
+    _import_models()
+    _wire(app)
+    return app
+
+
+def _flask_config(settings: Settings) -> dict[str, object]:
+    url = settings.sqlalchemy_url
+    return {
+        "SECRET_KEY": settings.session_secret,
+        "SQLALCHEMY_DATABASE_URI": _absolute_sqlite(url),
+        "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(url, settings.database_connections),
+        "MAX_CONTENT_LENGTH": 64 * 1024,
+        "MAX_FORM_MEMORY_SIZE": 64 * 1024,
+        "MAX_FORM_PARTS": 100,
+        "SESSION_COOKIE_NAME": "__Host-idp_browser" if settings.secure else "idp_browser",
+        "SESSION_COOKIE_SECURE": settings.secure,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_PATH": "/",
+        "PERMANENT_SESSION_LIFETIME": 365 * 24 * 3600,
+        "WTF_CSRF_TIME_LIMIT": int(settings.interaction_lifetime.total_seconds()),
+        "WTF_CSRF_SSL_STRICT": settings.secure,
+        "BABEL_DEFAULT_LOCALE": settings.default_locale,
+        "BABEL_DEFAULT_TIMEZONE": settings.timezone,
+        "BABEL_TRANSLATION_DIRECTORIES": str(folder("idp.translations")),
+    }
+
+
+def _engine_options(url: str, connections: int) -> dict[str, object]:
+    # Rule L1: an error message must not quote the values of a row.
+    options: dict[str, object] = {"hide_parameters": True}
+    if url.startswith("sqlite"):
+        return {**options, "connect_args": {"timeout": 10}}
+    return {
+        **options,
+        "pool_size": connections // 2,
+        "max_overflow": connections - connections // 2,
+        "pool_timeout": 10,
+        "pool_recycle": 1800,
+        "isolation_level": "AUTOCOMMIT",  # for reads; see idp.database.transaction
+    }
+
+
+def _absolute_sqlite(url: str) -> str:
+    # Flask-SQLAlchemy would look for a relative file in its instance folder; we mean
+    # the folder that the provider was started in, as for every other path.
+    prefix = "sqlite:///"
+    if url.startswith(prefix) and not url.startswith(prefix + "/") and url != prefix + ":memory:":
+        path = Path(url.removeprefix(prefix)).absolute()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return f"{prefix}{path}"
+    return url
+
+
+def _import_models() -> None:
+    import idp.audit.models
+    import idp.clients.models
+    import idp.credentials.models
+    import idp.mail.models
+    import idp.oidc.models
+    import idp.people.models
+    import idp.sessions.models  # noqa: F401
+
+
+def _wire(app: Flask) -> None:
+    """Join the faces and the services."""
+    from idp import logs, turns, web
+    from idp.lifecycle import letters
+    from idp.mail import delivery
+    from idp.oidc import keyring, server
+    from idp.web import bodies
+
+    settings = app.extensions["idp.settings"]
+    logs.configure(settings)
+    bounded = bodies.BoundedBodies(turns.Turns(app.wsgi_app))
+    app.wsgi_app = logs.AccessLog(bounded)  # type: ignore[method-assign]
+    keyring.init_app(app, settings)
+    server.init_app(app)
+    delivery.init_app(app)
+    letters.register()
+    web.init_app(app)

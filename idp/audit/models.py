@@ -1,0 +1,33 @@
+"""The audit trail: who did what, on whom, through which client, with what result."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Index, Integer, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp import clock
+from idp.database import UtcDateTime, db
+
+
+class AuditEvent(db.Model):  # type: ignore[name-defined,misc]
+    """One event. The database refuses to change it (a trigger); only age removes it."""
+
+    __tablename__ = "audit_events"
+    __table_args__ = (Index("ix_audit_events_account_id_at", "account_id", "at"),)
+
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now, index=True)
+    event: Mapped[str] = mapped_column(String(40))
+    result: Mapped[str] = mapped_column(String(20), default="ok")
+    actor: Mapped[str] = mapped_column(String(40), default="")
+    """An account's id, ``cli``, ``worker``, or empty for somebody unknown."""
+    account_id: Mapped[str | None] = mapped_column(String(32))
+    child_id: Mapped[str | None] = mapped_column(String(32))
+    client_id: Mapped[str | None] = mapped_column(String(64))
+    session_id: Mapped[str | None] = mapped_column(String(32))
+    address: Mapped[str | None] = mapped_column(String(45))
+    correlation_id: Mapped[str | None] = mapped_column(String(32))
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)

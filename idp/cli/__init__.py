@@ -1,0 +1,77 @@
+"""The console script ``idp``: one module for each noun, services underneath, no rule here."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+from flask.cli import ScriptInfo
+
+from idp import correlation
+from idp.cli import application, environment
+from idp.cli.errors import BadInput
+from idp.cli.group import RootGroup, print_version
+
+NOUNS = {
+    "serve": "Answer browsers and applications, until stopped.",
+    "db": "Bring the database to the schema of this version.",
+    "school": "Schools.",
+    "client": "Applications that parents sign in to.",
+    "user": "Guardians' accounts.",
+    "child": "Children, and who their guardians are.",
+    "token": "One-time connection tokens for letters.",
+    "keys": "Signing keys.",
+    "mail": "The outbox and the worker that empties it.",
+    "purge": "Delete what has expired.",
+    "audit": "The audit trail.",
+    "check": "Say what would be unsafe in production, and why.",
+}
+
+
+@click.group(cls=RootGroup, nouns=NOUNS, context_settings={"max_content_width": 100})
+@click.option(
+    "--env-file",
+    envvar="IDP_ENV_FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A file of KEY=VALUE lines; variables that are already set win over it.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=print_version,
+    help="Print the version and stop.",
+)
+def cli(env_file: Path | None) -> None:
+    """The identity provider that schools trust with families.
+
+    Settings come from the environment; `idp check --settings` lists them all.
+
+    A first start:
+      idp db upgrade
+      idp keys ensure
+      idp check
+      idp serve --port 8000
+    """
+    correlation.begin(actor="cli")
+    if env_file is not None:
+        _read(env_file)
+
+
+def main() -> None:
+    """What the console script runs."""
+    os.umask(0o077)  # databases and keys that a command makes are its own user's alone
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that can't show a letter shows its code; nothing breaks half-way.
+        getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
+    cli.main(prog_name="idp", obj=ScriptInfo(create_app=application.build, set_debug_flag=False))
+
+
+def _read(path: Path) -> None:
+    try:
+        environment.load(path)
+    except OSError as error:
+        raise BadInput(f"the settings file {path} can't be read: {error.strerror}") from error
+    except ValueError as error:
+        raise BadInput(f"the settings file {path}: {error}") from error

@@ -1,0 +1,88 @@
+"""``idp check``: the doctor."""
+
+import os
+from dataclasses import MISSING, asdict, fields
+from datetime import timedelta
+from typing import Any
+
+import click
+from flask.cli import ScriptInfo
+
+from idp import doctor, doctor_installation
+from idp.cli import output
+from idp.cli.group import Command
+from idp.doctor import Finding
+from idp.settings import Settings, UnsafeSettings
+
+
+@click.command("check", cls=Command)
+@click.option("--settings", "table", is_flag=True, help="Print the table of settings (Markdown).")
+@output.json_option
+@click.pass_context
+def command(ctx: click.Context, table: bool, as_json: bool) -> None:
+    """Say what would be unsafe in production, and why. Ends with 1 if anything is.
+
+    Examples:
+      idp check
+      idp check --json
+      idp check --settings > docs/settings.md
+    """
+    if table:
+        click.echo(_table_of_settings())
+        return
+    found = sorted(_findings(ctx), key=lambda finding: finding.level)
+    dangers = sum(finding.level == "danger" for finding in found)
+    if as_json:
+        output.rows([asdict(finding) for finding in found], (), as_json=True)
+    else:
+        _print(found, dangers)
+    ctx.exit(1 if dangers else 0)
+
+
+def _findings(ctx: click.Context) -> list[Finding]:
+    try:
+        settings = Settings.from_environment(os.environ)
+    except UnsafeSettings as error:
+        return [
+            Finding("danger", "settings", f"{problem}.", "Correct it; nothing else was looked at.")
+            for problem in error.problems
+        ]
+    found = [*doctor.of_settings(settings), *doctor.of_environment(dict(os.environ))]
+    if settings.problems():
+        words = "Database, keys and clients were not looked at: the settings refuse to start."
+        return [*found, Finding("notice", "installation", words, "Correct them, then ask again.")]
+    with ctx.ensure_object(ScriptInfo).load_app().app_context():
+        return [*found, *doctor_installation.of_installation()]
+
+
+def _print(found: list[Finding], dangers: int) -> None:
+    for finding in found:
+        click.echo(f"{finding.level.upper():<7} {finding.subject}: {finding.sentence}")
+        click.echo(f"        {finding.remedy}")
+    notices = len(found) - dangers
+    click.echo(f"{dangers} unsafe, {notices} to look at." if found else "Nothing unsafe was found.")
+
+
+def _table_of_settings() -> str:
+    lines = ["| variable | default | meaning |", "|---|---|---|"]
+    for setting in fields(Settings):
+        unit = setting.metadata["unit"]
+        meaning = setting.metadata["help"] + (f" ({unit})" if unit else "")
+        default = "" if setting.default is MISSING else _shown(setting.default)
+        lines.append(f"| `{_variable(setting.name)}` | {default} | {meaning} |")
+    return "\n".join(lines)
+
+
+def _variable(name: str) -> str:
+    return "DATABASE_URL" if name == "database_url" else f"IDP_{name.upper()}"
+
+
+def _shown(default: Any) -> str:
+    match default:
+        case bool():
+            return "`1`" if default else "`0`"
+        case timedelta():
+            return f"`{int(default.total_seconds())}`"
+        case b"" | "" | ():
+            return "–"
+    return f"`{default}`"

@@ -1,0 +1,124 @@
+"""``idp child``: children, and who their guardians are."""
+
+from typing import Any
+
+import click
+from sqlalchemy import select
+
+from idp.cli import output
+from idp.cli.errors import BadInput
+from idp.cli.group import Noun
+from idp.cli.user import named
+from idp.database import db
+from idp.lifecycle import families
+from idp.people import service as people
+from idp.people.models import RELATIONSHIPS, Child, Guardianship
+
+COLUMNS = ("id", "given_name", "family_name", "class", "school", "number")
+
+command = Noun("child", help="Children, and who their guardians are.")
+
+
+@command.command("create")
+@click.option("--school", "school_id", required=True, help="The school's id.")
+@click.option("--given-name", required=True)
+@click.option("--family-name", required=True)
+@click.option("--class", "class_name", default="", help="Such as 3B.")
+@click.option("--number", help="The school's own number for the pupil.")
+@click.option("--guardian", "guardians", multiple=True, help="A guardian's user name; repeatable.")
+@output.json_option
+def child_create(
+    school_id: str,
+    given_name: str,
+    family_name: str,
+    class_name: str,
+    number: str | None,
+    guardians: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    r"""Add a child to a school.
+
+    Example:
+      idp child create --school s_4vXb… --given-name Lina --family-name Dubois \
+        --class 3B --guardian claire.dubois
+    """
+    accounts = [named(username) for username in guardians]
+    child = people.create_child(school_id, given_name, family_name, class_name, number)
+    for account in accounts:
+        people.link_guardian(account.id, child.id)
+    output.one(_row(child), as_json)
+
+
+@command.command("link")
+@click.argument("child_id")
+@click.argument("username")
+@click.option(
+    "--relationship", type=click.Choice(RELATIONSHIPS), default="parent", show_default=True
+)
+@output.json_option
+def child_link(child_id: str, username: str, relationship: str, as_json: bool) -> None:
+    """Let a guardian see a child. A live link stays as it is.
+
+    Example:
+      idp child link p_4vXb… marc --relationship father
+    """
+    account = named(username)
+    made = people.link_guardian(account.id, child_id, relationship)
+    row = {
+        "child_id": made.child_id,
+        "account_id": made.account_id,
+        "relationship": made.relationship,
+        "created_at": made.created_at,
+    }
+    output.one(row, as_json)
+
+
+@command.command("unlink")
+@click.argument("child_id")
+@click.argument("username")
+@click.option("--reason", default="", help="Kept with the ended guardianship.")
+def child_unlink(child_id: str, username: str, reason: str) -> None:
+    """End a guardianship: choices, tokens and claims that name the child end at once.
+
+    Example:
+      idp child unlink p_4vXb… marc --reason "court order of 3 March"
+    """
+    account = named(username)
+    if not families.end_guardianship(account.id, child_id, reason):
+        raise BadInput(f"{account.username} is no guardian of {child_id}")
+    click.echo(f"{account.username} is no longer a guardian of {child_id}.")
+
+
+@command.command("list")
+@click.option("--school", "school_id", help="Of this school.")
+@click.option("--guardian", "username", help="Of this guardian (user name).")
+@output.json_option
+def child_list(school_id: str | None, username: str | None, as_json: bool) -> None:
+    """List children.
+
+    Examples:
+      idp child list --school s_4vXb…
+      idp child list --guardian claire.dubois --json
+    """
+    query = select(Child).where(Child.left_at.is_(None))
+    query = query.order_by(Child.school_id, Child.class_name, Child.family_name, Child.given_name)
+    if school_id is not None:
+        query = query.where(Child.school_id == school_id)
+    if username is not None:
+        linked = select(Guardianship.child_id).where(
+            Guardianship.account_id == named(username).id, Guardianship.ended_at.is_(None)
+        )
+        query = query.where(Child.id.in_(linked))
+    output.rows([_row(child) for child in db.session.scalars(query)], COLUMNS, as_json)
+
+
+def _row(child: Child) -> dict[str, Any]:
+    return {
+        "id": child.id,
+        "given_name": child.given_name,
+        "family_name": child.family_name,
+        "class": child.class_name,
+        "school": child.school.name,
+        "school_id": child.school_id,
+        "number": child.sourced_id,
+    }

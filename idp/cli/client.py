@@ -1,0 +1,186 @@
+"""``idp client``: the applications, as RFC 7591 client metadata."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from idp.cli import inputs, output
+from idp.cli.group import Noun
+from idp.clients import metadata as rules
+from idp.clients import registration
+from idp.clients.models import Client
+
+command = Noun("client", help="Applications that parents sign in to.")
+
+
+@command.command("create")
+@click.argument("name", required=False)
+@click.option(
+    "--school", "school_ids", multiple=True, required=True, help="A school's id; repeatable."
+)
+@click.option("--redirect-uri", multiple=True, help="Where codes are sent; repeatable.")
+@click.option("--post-logout-uri", multiple=True, help="Where a sign-out may lead; repeatable.")
+@click.option("--scope", help='Scopes, in quotes: "openid profile child".')
+@click.option("--auth-method", type=click.Choice(rules.AUTH_METHODS), help="How it proves itself.")
+@click.option("--jwks-file", type=click.Path(path_type=Path), help="Its public keys (JSON).")
+@click.option(
+    "--first-party", is_flag=True, default=None, help="The schools' own: no consent page."
+)
+@click.option("--no-pkce", is_flag=True, help="Its library can't do PKCE: don't require it.")
+@click.option("--public", is_flag=True, help="It keeps no secret (runs in a browser).")
+@click.option("--native", is_flag=True, help="It runs on a telephone or desktop, without a secret.")
+@click.option("--id-token-alg", type=click.Choice(rules.ID_TOKEN_ALGORITHMS))
+@click.option("--subject-type", type=click.Choice(("pairwise", "public")))
+@click.option(
+    "--child-field",
+    multiple=True,
+    type=click.Choice(rules.CHILD_FIELDS),
+    help="What it may know of the child; repeatable.",
+)
+@click.option("--child-profile", type=click.Choice(rules.CHILD_PROFILES))
+@click.option("--origin", multiple=True, help="Origin of a browser application (CORS).")
+@click.option("--start-uri", help="Where a parent starts it.")
+@click.option("--website", help="Its home page.")
+@click.option(
+    "--metadata",
+    "metadata_file",
+    type=click.Path(path_type=Path),
+    help="RFC 7591 metadata (JSON), `-` for stdin; options win over it.",
+)
+@output.json_option
+def client_create(
+    school_ids: tuple[str, ...], metadata_file: Path | None, as_json: bool, **options: Any
+) -> None:
+    r"""Register an application. Its secret is printed this once.
+
+    Examples:
+      idp client create "Portail" --school s_4vXb… --first-party \
+        --redirect-uri https://portal.example/callback \
+        --post-logout-uri https://portal.example/ --scope "openid profile child"
+      idp client create --school s_4vXb… --metadata client.json
+    """
+    document = inputs.document(metadata_file) if metadata_file else {}
+    document |= _metadata(options)
+    made = registration.register(document, school_ids=school_ids)
+    _print_registered(made, as_json)
+
+
+@command.command("list")
+@output.json_option
+def client_list(as_json: bool) -> None:
+    """List every application, disabled ones too.
+
+    Example:
+      idp client list
+    """
+    found = [_row(client) for client in registration.list_clients()]
+    columns = ("client_id", "client_name", "auth_method", "first_party", "scope", "disabled_at")
+    output.rows(found, columns, as_json)
+
+
+@command.command("show")
+@click.argument("client_id")
+@output.json_option
+def client_show(client_id: str, as_json: bool) -> None:
+    """Show an application's registration.
+
+    Example:
+      idp client show app_4vXb… --json
+    """
+    output.one(_whole(registration.get(client_id)), as_json)
+
+
+@command.command("rotate-secret")
+@click.argument("client_id")
+@click.option(
+    "--overlap",
+    type=inputs.duration,
+    default="24h",
+    show_default=True,
+    help="How long the former secret goes on working; 0 if it was disclosed.",
+)
+@output.json_option
+def client_rotate_secret(client_id: str, overlap: timedelta, as_json: bool) -> None:
+    """Give an application a new secret. It is printed this once.
+
+    Examples:
+      idp client rotate-secret app_4vXb…
+      idp client rotate-secret app_4vXb… --overlap 0
+    """
+    _print_registered(registration.rotate_secret(client_id, overlap=overlap), as_json)
+
+
+@command.command("disable")
+@click.argument("client_id")
+def client_disable(client_id: str) -> None:
+    """Disable an application: its codes and tokens stop working at once.
+
+    Example:
+      idp client disable app_4vXb…
+    """
+    done = registration.disable(client_id)
+    click.echo(f"{client_id} is disabled." if done else f"{client_id} was disabled before.")
+
+
+def _metadata(options: dict[str, Any]) -> dict[str, Any]:
+    """The options as RFC 7591 metadata; what was not said is left to the registration."""
+    said: dict[str, Any] = {
+        "client_name": options["name"],
+        "redirect_uris": list(options["redirect_uri"]),
+        "post_logout_redirect_uris": list(options["post_logout_uri"]),
+        "scope": options["scope"],
+        "token_endpoint_auth_method": options["auth_method"],
+        "first_party": options["first_party"],
+        "id_token_signed_response_alg": options["id_token_alg"],
+        "subject_type": options["subject_type"],
+        "child_fields": list(options["child_field"]),
+        "child_claim_profile": options["child_profile"],
+        "origins": list(options["origin"]),
+        "initiate_login_uri": options["start_uri"],
+        "client_uri": options["website"],
+    }
+    if options["jwks_file"]:
+        said["jwks"] = inputs.document(options["jwks_file"])
+    if options["public"] or options["native"]:
+        said["token_endpoint_auth_method"] = options["auth_method"] or "none"
+    if options["native"]:
+        said["application_type"] = "native"
+    if options["no_pkce"]:
+        said["require_pkce"] = False
+    return {name: value for name, value in said.items() if value not in (None, [])}
+
+
+def _row(client: Client) -> dict[str, Any]:
+    document = client.metadata_
+    return {
+        "client_id": client.id,
+        **document,
+        "auth_method": document["token_endpoint_auth_method"],
+        "disabled_at": client.disabled_at,
+    }
+
+
+def _whole(client: Client) -> dict[str, Any]:
+    schools = [school.id for school in registration.schools_of(client.id)]
+    return {
+        "client_id": client.id,
+        **client.metadata_,
+        "schools": schools,
+        "created_at": client.created_at,
+        "former_secret_until": client.previous_secret_expires_at,
+        "disabled_at": client.disabled_at,
+    }
+
+
+def _print_registered(made: registration.Registered, as_json: bool) -> None:
+    secret = {} if made.secret is None else {"client_secret": made.secret}
+    if as_json:
+        whole = _whole(made.client)
+        output.one({"client_id": whole.pop("client_id"), **secret, **whole}, as_json=True)
+        return
+    short = {"client_id": made.client.id, **secret, "client_name": made.client.name}
+    output.one(short, as_json=False)
+    if secret:
+        click.echo("Keep the secret now: it is stored as a hash and can't be shown again.")

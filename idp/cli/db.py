@@ -1,0 +1,63 @@
+"""``idp db``: the schema of the database."""
+
+from collections.abc import Callable
+from typing import Any
+
+import alembic.command
+import click
+from alembic.util.exc import CommandError
+from flask import current_app
+
+from idp import readiness
+from idp.cli import output
+from idp.cli.errors import BadInput
+from idp.cli.group import Noun
+
+command = Noun("db", help="Bring the database to the schema of this version.")
+
+
+@command.command("upgrade")
+@click.argument("revision", default="head")
+def db_upgrade(revision: str) -> None:
+    """Upgrade to the newest schema, or to REVISION. Nothing to do is fine.
+
+    Example:
+      idp db upgrade
+    """
+    _migrate(alembic.command.upgrade, revision)
+    click.echo(f"The schema is at {readiness.schema().current}.")
+
+
+@command.command("downgrade")
+@click.argument("revision")
+@click.confirmation_option(prompt="Data of newer tables and columns is lost. Go on?")
+def db_downgrade(revision: str) -> None:
+    """Go back to REVISION (`base`: an empty database), after a backup.
+
+    Example:
+      idp db downgrade 0001
+    """
+    _migrate(alembic.command.downgrade, revision)
+    click.echo(f"The schema is at {readiness.schema().current or 'base'}.")
+
+
+@command.command("current")
+@output.json_option
+def db_current(as_json: bool) -> None:
+    """Show the database's schema and the newest one.
+
+    Example:
+      idp db current --json
+    """
+    schema = readiness.schema()
+    row = {"current": schema.current, "newest": schema.newest, "up_to_date": schema.up_to_date}
+    output.one(row, as_json)
+
+
+def _migrate(move: Callable[[Any, str], None], revision: str) -> None:
+    # Flask-Migrate's own functions end the process at an error; its configuration is ours too.
+    config = current_app.extensions["migrate"].migrate.get_config()
+    try:
+        move(config, revision)
+    except CommandError as error:
+        raise BadInput(f"can't migrate to {revision}: {error}") from error

@@ -1,0 +1,104 @@
+"""How `idp` is put together: nouns found when asked for, help with examples, errors in one line."""
+
+import importlib
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from inspect import cleandoc
+from typing import Any
+
+import click
+from flask.cli import AppGroup
+
+from idp.cli import errors
+
+LONGEST_ARGUMENT = 10_000
+_EXAMPLES = re.compile(r"^[ ]*(?=(?:Examples?|A first start):$)", re.MULTILINE)
+
+
+class Command(click.Command):
+    """A command whose docstring ends with examples, which the help shows line by line."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.help = as_written(self.help)
+
+
+class Noun(AppGroup):
+    """The commands about one thing, each in an application context."""
+
+    def command(  # type: ignore[override]
+        self, *args: Any, **kwargs: Any
+    ) -> Callable[[Callable[..., Any]], click.Command]:
+        return super().command(*args, **{"cls": Command, **kwargs})
+
+
+class RootGroup(AppGroup):
+    """``nouns``: command name → its one line of help; ``idp.cli.<name>`` holds ``command``."""
+
+    def __init__(self, *args: Any, nouns: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.nouns = nouns
+        self.help = as_written(self.help)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.nouns)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.nouns:
+            return None
+        command: click.Command = importlib.import_module(f"idp.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self.nouns.items()))
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
+        """Run, and exit: 0 done, 1 found wanting, 2 bad input or state, 130 interrupted."""
+        given = list(sys.argv[1:] if args is None else args)
+        extra["standalone_mode"] = False
+        try:
+            _check_arguments(given)
+            outcome = super().main(given, *rest, **extra)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            sys.exit(2)
+        except (click.Abort, KeyboardInterrupt):
+            _say("stopped")
+            sys.exit(130)
+        except Exception as error:  # noqa: BLE001 – nobody at a terminal wants a traceback
+            _say(errors.sentence(error))
+            sys.exit(2)
+        sys.exit(outcome if isinstance(outcome, int) else 0)
+
+
+def as_written(text: str | None) -> str | None:
+    """The help with its examples marked, so that they are not filled into one paragraph."""
+    return text and _EXAMPLES.sub("\b\n", cleandoc(text))
+
+
+def print_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    """Print the version of the installed distribution and stop."""
+    if wanted:
+        click.echo(f"idp {version('school-idp')}")
+        ctx.exit()
+
+
+def _say(sentence: str) -> None:
+    click.echo(f"idp: {sentence}", err=True)
+
+
+def _check_arguments(given: Sequence[str]) -> None:
+    for position, argument in enumerate(given, 1):
+        if len(argument) > LONGEST_ARGUMENT:
+            raise errors.BadInput(
+                f"argument {position} is longer than {LONGEST_ARGUMENT} characters"
+            )
+        if "\0" in argument:
+            raise errors.BadInput(f"argument {position} holds a NUL byte")
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise errors.BadInput(f"argument {position} is not UTF-8 text") from error

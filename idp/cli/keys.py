@@ -1,0 +1,87 @@
+"""``idp keys``: the signing keys."""
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from idp import readiness
+from idp.audit import events
+from idp.cli import output
+from idp.cli.group import Noun
+from idp.oidc.keyring import keyring
+from idp.oidc.keys import KeyEntry
+
+COLUMNS = ("kid", "alg", "state", "created_at", "signs_since", "retired_at")
+
+command = Noun("keys", help="Signing keys.")
+
+
+@command.command("list")
+@output.json_option
+def keys_list(as_json: bool) -> None:
+    """List the keys: the next, the current and the retired.
+
+    Example:
+      idp keys list
+    """
+    _print(keyring().entries(), as_json)
+
+
+@command.command("ensure")
+@output.json_option
+def keys_ensure(as_json: bool) -> None:
+    """Make the keys that are missing; prints those that were made.
+
+    Example:
+      idp keys ensure
+    """
+    readiness.refuse_other_schema()  # what is done to keys must be on record
+    made = keyring().ensure()
+    for entry in made:
+        events.record("key_made", kid=entry.kid, alg=entry.alg)
+    _print(made, as_json)
+
+
+@command.command("rotate")
+@click.option("--force", is_flag=True, help="Even if applications may not know the next keys yet.")
+@output.json_option
+def keys_rotate(force: bool, as_json: bool) -> None:
+    """Sign with the next keys from now on; the former ones verify until their tokens expired.
+
+    Running workers notice by themselves.
+
+    Example:
+      idp keys rotate
+    """
+    readiness.refuse_other_schema()  # what is done to keys must be on record
+    entries = keyring().rotate(force=force)
+    events.record("key_rotated", forced=force)
+    _print(entries, as_json)
+
+
+@command.command("retire")
+@click.argument("kid")
+def keys_retire(kid: str) -> None:
+    """Take a key out at once, because it was disclosed: its tokens verify no more.
+
+    Example:
+      idp keys retire NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs
+    """
+    readiness.refuse_other_schema()  # what is done to keys must be on record
+    entry = keyring().retire(kid)
+    events.record("key_retired", kid=entry.kid, alg=entry.alg)
+    click.echo(f"{entry.kid} ({entry.alg}) is gone.")
+
+
+def _print(entries: list[KeyEntry], as_json: bool) -> None:
+    output.rows([_row(entry) for entry in entries], COLUMNS, as_json)
+
+
+def _row(entry: KeyEntry) -> dict[str, Any]:
+    moments = {
+        name: text and datetime.fromisoformat(text)
+        for name in ("created_at", "signs_since", "retired_at")
+        for text in [getattr(entry, name)]
+    }
+    return {"kid": entry.kid, "alg": entry.alg, "state": entry.state, **moments}

@@ -1,0 +1,117 @@
+"""``idp serve``: the production server, once everything that it stands on is sound."""
+
+import errno
+import logging
+import socket
+from typing import Any
+
+import click
+from flask.cli import with_appcontext
+
+from idp import readiness, settings
+from idp.cli import application
+from idp.cli.errors import BadInput
+from idp.cli.group import Command
+from idp.database import db
+
+STOP_SECONDS = 30
+"""How long requests may take to finish after a stop was asked."""
+SPARE_THREADS = 31
+BACKLOG = 1024
+
+
+@click.command("serve", cls=Command)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="TCP port."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    help="Processes; one for each core.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(4, 512),
+    help="Requests at once in each worker. Default: as many as may wait for bcrypt, and "
+    f"{SPARE_THREADS} more, so that sign-ins that queue leave room for other pages.",
+)
+@with_appcontext
+def command(host: str, port: int, workers: int, threads: int | None) -> None:
+    """Answer browsers and applications, until stopped (Ctrl-C or SIGTERM).
+
+    Refuses to start where it could not work: unsafe settings, a schema that is not this
+    version's, a key file that can't be read, a port that is taken.
+    X-Forwarded-* headers count only from IDP_TRUSTED_PROXIES.
+
+    Examples:
+      idp serve
+      idp serve --host 0.0.0.0 --port 8080 --workers 4
+    """
+    readiness.refuse_unready()
+    _check_port(host, port)
+    db.engine.dispose()  # a connection must not be shared across the fork
+    now = settings.current()
+    application.speak(now.log_level)
+    waiting = now.bcrypt_queue + now.bcrypt_parallel
+    _serve(host, port, workers, threads or waiting + SPARE_THREADS)
+
+
+class WithoutAdvice(logging.Filter):
+    """Leaves out the server's advice against many threads: ours wait for bcrypt, not for it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "Python threads, which seems quite high" not in record.getMessage()
+
+
+def _check_port(host: str, port: int) -> None:
+    # The workers listen with SO_REUSEPORT and would silently share a port with a stranger.
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except socket.gaierror as error:
+        raise BadInput(f"there is no address {host}") from error
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise BadInput(f"port {port} at {host} is taken by another program") from error
+        raise BadInput(f"can't listen at {host} port {port}: {error.strerror}") from error
+
+
+def _serve(host: str, port: int, workers: int, threads: int) -> None:
+    from granian import Granian
+    from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
+
+    Granian(
+        "idp:create_app",
+        factory=True,
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        workers=workers,
+        blocking_threads=threads,
+        backlog=BACKLOG,
+        http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=128 * 1024),
+        workers_kill_timeout=STOP_SECONDS,
+        respawn_failed_workers=True,
+        log_dictconfig=_logging(),
+    ).serve()
+
+
+def _logging() -> dict[str, Any]:
+    """The server's own few lines, in the same form as ours; its access log stays off."""
+    ours = {"handlers": ["stderr"], "level": "INFO", "propagate": False}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {},
+        "filters": {"advice": {"()": "idp.cli.serve.WithoutAdvice"}},
+        "handlers": {"stderr": {"class": "idp.logs.StderrHandler", "filters": ["advice"]}},
+        "loggers": {"_granian": ours, "granian.access": ours},
+    }

@@ -1,0 +1,149 @@
+"""``idp user``: guardians' accounts."""
+
+from typing import Any
+
+import click
+
+from idp.cli import inputs, output
+from idp.cli.errors import BadInput
+from idp.cli.group import Noun
+from idp.clients import registration
+from idp.database import transaction
+from idp.lifecycle import families, passwords
+from idp.people import service as people
+from idp.people.models import ACCOUNT_STATUSES, Account
+from idp.settings import LOCALES
+
+COLUMNS = ("id", "username", "given_name", "family_name", "email", "status", "locale")
+
+command = Noun("user", help="Guardians' accounts.")
+
+
+def named(username: str) -> Account:
+    """The account of this user name or id. Raises ``BadInput``."""
+    account = people.find_by_username(username) or people.find_account(username)
+    if account is None:
+        raise BadInput(f"there is no user {username}")
+    return account
+
+
+@command.command("create")
+@click.argument("username")
+@click.option("--given-name", required=True)
+@click.option("--family-name", required=True)
+@click.option("--email", help="Where invitations and resets go.")
+@click.option("--locale", type=click.Choice(LOCALES), help="The language of mails and pages.")
+@click.option("--password-stdin", is_flag=True, help="Read a password from standard input.")
+@click.option("--invite", is_flag=True, help="Send an invitation with a connection token.")
+@output.json_option
+def user_create(
+    username: str,
+    given_name: str,
+    family_name: str,
+    email: str | None,
+    locale: str | None,
+    password_stdin: bool,
+    invite: bool,
+    as_json: bool,
+) -> None:
+    r"""Add a guardian's account: invited, or active where a password is given.
+
+    Examples:
+      idp user create claire.dubois --given-name Claire --family-name Dubois \
+        --email claire@dubois.example --invite
+      idp user create marc --given-name Marc --family-name Janssens \
+        --password-stdin < password.txt
+    """
+    if invite and password_stdin:
+        raise BadInput("an account with a password needs no invitation: leave one of both out")
+    password = inputs.password() if password_stdin else None
+    with transaction():  # a weak password leaves no account behind
+        account = people.create_account(
+            username=username,
+            given_name=given_name,
+            family_name=family_name,
+            email=email,
+            locale=locale,
+        )
+        if password is not None:
+            passwords.set_first_password(account.id, password)
+        if invite:
+            families.invite(account.id)
+    output.one(_row(account), as_json)
+
+
+@command.command("invite")
+@click.argument("username")
+@click.option("--client", "client_id", help="The application whose start page it leads to.")
+@output.json_option
+def user_invite(username: str, client_id: str | None, as_json: bool) -> None:
+    """Send (again) an invitation; the token in it ends earlier ones.
+
+    Example:
+      idp user invite claire.dubois
+    """
+    if client_id is not None:
+        registration.get(client_id)
+    account = named(username)
+    message = families.invite(account.id, client_id)
+    output.one(
+        {"account_id": account.id, "message_id": message.id, "status": message.status}, as_json
+    )
+
+
+@command.command("disable")
+@click.argument("username")
+def user_disable(username: str) -> None:
+    """Disable an account: its sessions, tokens and applications' access end at once.
+
+    Example:
+      idp user disable claire.dubois
+    """
+    account = named(username)
+    done = families.disable_account(account.id)
+    click.echo(f"{account.username} is disabled." if done else "It was disabled before.")
+
+
+@command.command("list")
+@click.option("--status", type=click.Choice(ACCOUNT_STATUSES))
+@output.json_option
+def user_list(status: str | None, as_json: bool) -> None:
+    """List accounts by user name.
+
+    Example:
+      idp user list --status invited
+    """
+    found = [_row(account) for account in people.list_accounts(status=status)]
+    output.rows(found, COLUMNS, as_json)
+
+
+@command.command("show")
+@click.argument("username")
+@output.json_option
+def user_show(username: str, as_json: bool) -> None:
+    """Show an account and its children.
+
+    Example:
+      idp user show claire.dubois
+    """
+    account = named(username)
+    children = [
+        {
+            "id": child.id,
+            "name": child.full_name,
+            "school": child.school.name,
+            "class": child.class_name,
+            "relationship": guardianship.relationship,
+        }
+        for child, guardianship in people.live_children(account.id)
+    ]
+    if as_json:
+        output.one({**_row(account), "children": children}, as_json)
+        return
+    output.one(_row(account), as_json)
+    click.echo("\nChildren:")
+    output.rows(children, ("id", "name", "school", "class", "relationship"), as_json)
+
+
+def _row(account: Account) -> dict[str, Any]:
+    return {name: getattr(account, name) for name in (*COLUMNS, "created_at", "updated_at")}

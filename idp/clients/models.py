@@ -1,0 +1,47 @@
+"""Client applications (relying parties), kept as RFC 7591 client metadata."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp import clock
+from idp.database import KeyedHash, OpaqueId, UtcDateTime, db, opaque_id
+from idp.people.models import NAME_LENGTH
+
+
+class Client(db.Model):  # type: ignore[name-defined,misc]
+    """A registered application. ``metadata_`` is its RFC 7591 document, already checked."""
+
+    __tablename__ = "clients"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True, default=opaque_id("app"))
+    name: Mapped[str] = mapped_column(String(NAME_LENGTH))
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", JSON)
+    sector: Mapped[str] = mapped_column(String(200))
+    """Clients of one sector see the same pairwise subjects (OpenID Connect Core §8.1)."""
+    secret_hash: Mapped[str | None] = mapped_column(KeyedHash)
+    previous_secret_hash: Mapped[str | None] = mapped_column(KeyedHash)
+    previous_secret_expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ClientSchool(db.Model):  # type: ignore[name-defined,misc]
+    """A school that a client serves: it sees the children of no other."""
+
+    __tablename__ = "client_schools"
+
+    client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"), primary_key=True)
+    school_id: Mapped[str] = mapped_column(ForeignKey("schools.id"), primary_key=True, index=True)
+
+
+class UsedAssertion(db.Model):  # type: ignore[name-defined,misc]
+    """The ``jti`` of a client assertion that was accepted: it is accepted once (RFC 7523 §3)."""
+
+    __tablename__ = "used_assertions"
+
+    jti_hash: Mapped[str] = mapped_column(KeyedHash, primary_key=True)
+    client_id: Mapped[str] = mapped_column(OpaqueId)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)

@@ -1,0 +1,86 @@
+"""Known devices: browsers in which an account signed in, which a stranger's guesses don't slow."""
+
+import secrets
+from datetime import timedelta
+
+from sqlalchemy import delete, select, update
+
+from idp import clock
+from idp.credentials.models import KnownDevice
+from idp.database import db, keyed_hash, transaction
+
+REMEMBERED = timedelta(days=365)
+MOST_DEVICES = 20
+"""Known devices of one account; the one that was used least recently makes room."""
+
+
+def is_known_device(account_id: str | None, device_secret: str | None) -> bool:
+    """Whether this account signed in in the browser that holds ``device_secret``."""
+    found = db.session.scalars(
+        select(KnownDevice.account_id).where(
+            KnownDevice.device_hash == _device_hash(device_secret),
+            KnownDevice.account_id == (account_id or ""),
+            KnownDevice.last_seen_at > clock.now() - REMEMBERED,
+        )
+    ).one_or_none()
+    return found is not None
+
+
+def remember_device(account_id: str, device_secret: str | None) -> str:
+    """Remember the browser and return its new secret, for the cookie.
+
+    The secret changes at each sign-in, and what the browser was known for moves along: a
+    cookie that somebody planted or copied is worth nothing afterwards.
+    """
+    new = secrets.token_urlsafe(32)
+    new_hash = _device_hash(new)
+    with transaction() as writes:
+        if device_secret:
+            writes.execute(
+                update(KnownDevice)
+                .where(KnownDevice.device_hash == _device_hash(device_secret))
+                .values(device_hash=new_hash)
+                .execution_options(synchronize_session=False)
+            )
+        moved = writes.execute(
+            update(KnownDevice)
+            .where(KnownDevice.device_hash == new_hash, KnownDevice.account_id == account_id)
+            .values(last_seen_at=clock.now())
+            .execution_options(synchronize_session=False)
+        ).rowcount
+        if not moved:
+            writes.add(KnownDevice(device_hash=new_hash, account_id=account_id))
+            writes.flush()
+        _make_room(account_id)
+    return new
+
+
+def forget_devices(account_id: str, *, keep: str | None = None) -> None:
+    """Forget the account's devices, except the one with the secret ``keep``."""
+    with transaction() as writes:
+        writes.execute(
+            delete(KnownDevice)
+            .where(
+                KnownDevice.account_id == account_id,
+                KnownDevice.device_hash != _device_hash(keep),
+            )
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _make_room(account_id: str) -> None:
+    kept = (
+        select(KnownDevice.device_hash)
+        .where(KnownDevice.account_id == account_id)
+        .order_by(KnownDevice.last_seen_at.desc())
+        .limit(MOST_DEVICES)
+    )
+    db.session.execute(
+        delete(KnownDevice)
+        .where(KnownDevice.account_id == account_id, KnownDevice.device_hash.not_in(kept))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _device_hash(device_secret: str | None) -> str:
+    return keyed_hash("known_device", device_secret or "")

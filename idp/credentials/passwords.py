@@ -1,0 +1,152 @@
+"""Passwords: hashed, checked, upgraded.
+
+Stored form: ``v1$`` and a bcrypt string. v1 is bcrypt over the base64 of an HMAC-SHA-384
+that is keyed with a pepper outside the database: 64 bytes, whatever was typed, so that bcrypt
+neither cuts at 72 bytes nor meets a NUL, and a stolen hash can't be shucked (OWASP Password
+Storage Cheat Sheet, "Pre-Hashing Passwords with bcrypt"). Another prefix may mean Argon2id.
+"""
+
+import base64
+import hashlib
+import hmac
+import unicodedata
+from dataclasses import dataclass
+from typing import Any, cast
+
+import bcrypt
+from sqlalchemy import select, update
+
+from idp import clock, settings
+from idp.credentials import bcrypt_gate
+from idp.credentials.models import Password
+from idp.credentials.strength import WeakPassword, check_new
+from idp.database import db, transaction
+
+__all__ = [
+    "Hashed",
+    "WeakPassword",
+    "check_new",
+    "hashed",
+    "proved_hash",
+    "replace",
+    "set_password",
+    "store",
+    "verify",
+]
+
+_PREFIX = "v1$"
+
+
+@dataclass(frozen=True)
+class Hashed:
+    """A new password's stored form; the slow work is done. Never shows what it holds."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return "Hashed(…)"
+
+
+def hashed(password: str) -> Hashed:
+    """Hash a new password, before the transaction that stores it; raises ``Busy``."""
+    configured = settings.current()
+    prehash = _prehash(password, configured.password_pepper)
+    return Hashed(bcrypt_gate.run(_hash, prehash, configured.bcrypt_cost))
+
+
+def store(account_id: str, new: Hashed) -> None:
+    """Save a password in the caller's transaction, whatever the account had before."""
+    with transaction() as writes:
+        writes.merge(Password(account_id=account_id, hash=new.text, set_at=clock.now()))
+        writes.flush()
+
+
+def replace(account_id: str, old: Hashed, new: Hashed) -> bool:
+    """Save a password in place of the one that was proved; false if that one is gone."""
+    return _swap(account_id, old.text, hash=new.text, set_at=clock.now())
+
+
+def set_password(account_id: str, password: str) -> None:
+    """Hash and save: for commands. A page hashes first, then saves in its transaction."""
+    store(account_id, hashed(password))
+
+
+def verify(account_id: str | None, password: str) -> bool:
+    """Whether this is the account's password; the same work for nobody's (``None``).
+
+    Upgrades the stored hash where the cost was raised since. Raises ``bcrypt_gate.Busy``.
+    """
+    return proved_hash(account_id, password) is not None
+
+
+def proved_hash(account_id: str | None, password: str) -> Hashed | None:
+    """As ``verify``; the stored hash that the password proved, for ``replace``."""
+    configured = settings.current()
+    stored = _stored(account_id)
+    possible = len(password) <= 4 * configured.password_maximum
+    prehash = _prehash(password if possible else "", configured.password_pepper)
+    matches = bcrypt_gate.run(_matches, prehash, stored, configured.bcrypt_cost)
+    if account_id is None or not (possible and stored and matches):
+        return None
+    if _cost(stored) < configured.bcrypt_cost:
+        return Hashed(_upgraded(account_id, stored, prehash))
+    return Hashed(stored)
+
+
+def _stored(account_id: str | None) -> str:
+    found = db.session.scalars(
+        select(Password.hash).where(Password.account_id == (account_id or ""))
+    ).one_or_none()
+    # A form of a later version, in a rolling downgrade, proves nothing here
+    return found if found and found.startswith(_PREFIX) else ""
+
+
+def _prehash(password: str, pepper: bytes) -> bytes:
+    # surrogatepass: text from a terminal may hold what UTF-8 can't
+    text = unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
+    return base64.b64encode(hmac.digest(pepper, text, hashlib.sha384))
+
+
+def _hash(prehash: bytes, cost: int) -> str:
+    return _PREFIX + bcrypt.hashpw(prehash, bcrypt.gensalt(cost)).decode("ascii")
+
+
+def _matches(prehash: bytes, stored: str, cost: int) -> bool:
+    """Compare, with the work of ``cost`` whether there is a hash, a cheaper one or none.
+
+    2^10 + 2^10 + 2^11 rounds are 2^12: a hash that waits for its upgrade takes as long as
+    an unknown user name does (security rule E1).
+    """
+    against = stored.removeprefix(_PREFIX) or _nobodys(cost)
+    matches = bcrypt.checkpw(prehash, against.encode("ascii"))
+    for missing in range(_cost(stored), cost) if stored else ():
+        bcrypt.checkpw(prehash, _nobodys(missing).encode("ascii"))
+    return matches
+
+
+def _nobodys(cost: int) -> str:
+    # A well-formed bcrypt string that was not made from any password
+    return f"$2b${cost:02}${'.' * 53}"
+
+
+def _cost(stored: str) -> int:
+    return int(stored.removeprefix(_PREFIX).split("$")[2])
+
+
+def _upgraded(account_id: str, stored: str, prehash: bytes) -> str:
+    try:
+        new = bcrypt_gate.run(_hash, prehash, settings.current().bcrypt_cost)
+    except bcrypt_gate.Busy:
+        return stored  # the next sign-in may upgrade it; this one has proved enough
+    return new if _swap(account_id, stored, hash=new) else stored
+
+
+def _swap(account_id: str, old: str, **values: Any) -> bool:
+    with transaction() as writes:
+        changed = writes.execute(
+            update(Password)
+            .where(Password.account_id == account_id, Password.hash == old)
+            .values(**values)
+            .execution_options(synchronize_session=False)
+        ).rowcount
+    return bool(cast(int, changed))

@@ -1,0 +1,188 @@
+"""Guesses, counted before they are judged: delays grow, nobody is locked out for good.
+
+One statement counts and decides, so that 200 guesses at once are judged at most as often as
+the budget allows (security rule E6). The counters are rows: shared by all workers, they
+survive a restart. Sign-in, current password and tokens share them (rule E7). Everybody takes
+the rows in one order – address, identifier, account – so that nobody waits in a circle.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from sqlalchemy import delete
+
+from idp.credentials import counters
+from idp.credentials.counters import Growing, Window
+from idp.credentials.models import ThrottleCounter
+from idp.database import db, keyed_hash, retried, transaction
+from idp.people.names import email_key, username_key
+
+ONE_PERSON = Growing(free=5, longest=900, fade=timedelta(hours=24))
+POLICIES: dict[str, Growing | Window] = {
+    "identifier": ONE_PERSON,
+    "account": ONE_PERSON,
+    "device": ONE_PERSON,
+    # A school's whole network, or a mobile operator's, may stand behind one address
+    "address": Growing(free=100, longest=60, fade=timedelta(hours=1)),
+    "mail_address": Growing(free=20, longest=60, fade=timedelta(hours=1)),
+    "tokens": Window(limit=600, length=timedelta(minutes=1)),
+}
+LONGEST_IDENTIFIER = 256
+KEPT = timedelta(days=2)
+"""Longer than any counter takes to fade: older ones are of no use."""
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """Go on; the attempt has been counted."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Not now. ``retry_after``: seconds until the next attempt is judged.
+
+    ``hidden``: an outsider must not see it, since it would tell that the account exists:
+    do the work of a wrong password and answer as to one (security rule E1).
+    """
+
+    retry_after: int
+    hidden: bool = field(default=False)
+
+
+@retried
+def attempt(kind: str, *parts: str) -> Allowed | Refused:
+    """Count an attempt of this kind on this thing, and say whether it may be judged."""
+    with _own_transaction():
+        return _move(kind, *parts)
+
+
+def forgive(kind: str, *parts: str) -> None:
+    """Forget the attempts on this thing: its owner has proved themselves."""
+    with transaction() as writes:
+        writes.execute(
+            delete(ThrottleCounter)
+            .where(ThrottleCounter.key == _key(kind, *parts))
+            .execution_options(synchronize_session=False)
+        )
+
+
+@retried
+def guard_sign_in(
+    identifier: str,
+    account_id: str | None,
+    address: str | None,
+    device_known: bool,
+    device_secret: str | None = None,
+) -> Allowed | Refused:
+    """Whether a password may be judged; asked before it is.
+
+    A device that the account knows has a budget of its own: strangers can't spend it. All
+    others are counted by address, by what was typed – known or not, it looks the same –
+    and by account, since user name and e-mail address lead to the same one.
+    """
+    with _own_transaction():
+        if device_known and account_id is not None:
+            return _move("device", account_id, device_secret or "")
+        for kind, part in (
+            ("address", address_prefix(address)),
+            ("identifier", _identifier_key(identifier)),
+        ):
+            if isinstance(outcome := _move(kind, part), Refused):
+                return outcome
+        whose = account_id or f"nobody:{_identifier_key(identifier)}"
+        outcome = _move("account", whose)
+        if isinstance(outcome, Refused):
+            return Refused(outcome.retry_after, hidden=True)
+        return outcome
+
+
+@retried
+def forgive_sign_in(
+    identifier: str,
+    account_id: str,
+    address: str | None,
+    device_known: bool,
+    device_secret: str | None = None,
+) -> None:
+    """After the right password: forget what ``guard_sign_in`` counted.
+
+    From a known device, strangers' guesses stay counted. The address gets back this one
+    attempt only, or anybody's own account would buy endless guesses at others'.
+    """
+    with transaction():
+        if device_known:
+            forgive("device", account_id, device_secret or "")
+            return
+        _give_back("address", address_prefix(address))
+        forgive("identifier", _identifier_key(identifier))
+        forgive("account", account_id)
+
+
+def forgive_account(account_id: str, *identifiers: str) -> None:
+    """After a one-time token: let the owner in, however often strangers guessed before."""
+    with transaction():
+        for identifier in identifiers:
+            forgive("identifier", _identifier_key(identifier))
+        forgive("account", account_id)
+
+
+@retried
+def guard_token(address: str | None) -> Allowed | Refused:
+    """Whether a one-time token may be judged: by address, and by all tokens together."""
+    with _own_transaction():
+        outcome = _move("address", address_prefix(address))
+        return _move("tokens") if isinstance(outcome, Allowed) else outcome
+
+
+def forgive_token(address: str | None) -> None:
+    """After a token that was somebody's: the address gets this attempt back."""
+    with transaction():
+        _give_back("address", address_prefix(address))
+
+
+def guard_mail_request(address: str | None) -> Allowed | Refused:
+    """Whether this address may have a mail sent; a refusal must look like none (rule E3)."""
+    return attempt("mail_address", address_prefix(address))
+
+
+def address_prefix(address: str | None) -> str:
+    """What one visitor holds: an IPv4 address, or an IPv6 network of 64 bits."""
+    try:
+        parsed = ip_address((address or "").partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped:
+        parsed = parsed.ipv4_mapped
+    return str(ip_network((parsed, 64 if parsed.version == 6 else 32), strict=False))
+
+
+def _move(kind: str, *parts: str) -> Allowed | Refused:
+    retry_after = counters.move(_key(kind, *parts), POLICIES[kind])
+    return Allowed() if retry_after is None else Refused(retry_after)
+
+
+def _give_back(kind: str, *parts: str) -> None:
+    policy = POLICIES[kind]
+    assert isinstance(policy, Growing)
+    counters.give_back(_key(kind, *parts), policy)
+
+
+def _key(kind: str, *parts: str) -> str:
+    return keyed_hash("throttle", "\0".join((kind, *parts)))
+
+
+def _identifier_key(identifier: str) -> str:
+    key = email_key(identifier) if "@" in identifier else username_key(identifier)
+    return key or f"impossible:{identifier[:LONGEST_IDENTIFIER]}"
+
+
+@contextmanager
+def _own_transaction() -> Iterator[None]:
+    # What is counted must stay counted, whatever becomes of the caller's work
+    if db.session.info.get("in_transaction"):
+        raise RuntimeError("attempts are counted before a transaction, not inside it")
+    with transaction():
+        yield

@@ -1,0 +1,198 @@
+"""The database: base class, column types, and the one way to write (``transaction``).
+
+Reads use ``db.session`` freely. Whatever changes state does so inside
+``with transaction():`` – one transaction for each state change, committed at the
+outermost exit. A block inside a block joins the outer one.
+"""
+
+import hashlib
+import hmac
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import wraps
+from time import sleep
+from typing import Any, ParamSpec, TypeVar
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import DateTime, Engine, MetaData, String, event
+from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeDecorator
+
+from idp import settings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+ID_LENGTH = 32
+HASH_LENGTH = 43
+
+
+WRITES: dict[str, dict[str, Any]] = {
+    "sqlite": {"writes": True},
+    "postgresql": {"isolation_level": "READ COMMITTED"},
+}
+"""How the connection of a ``transaction()`` differs from one that only reads.
+
+On PostgreSQL a connection that only reads is in autocommit: no BEGIN and no ROLLBACK around
+a single SELECT, which are two thirds of the round trips of a request such as UserInfo.
+"""
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, so that migrations can drop what they made."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: aware and in UTC on the way in and on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class OpaqueId(TypeDecorator[str]):
+    """An unguessable identifier of 128 random bits, with a prefix that tells its kind."""
+
+    impl = String(ID_LENGTH)
+    cache_ok = True
+
+
+class KeyedHash(TypeDecorator[str]):
+    """``keyed_hash`` of a secret, as base64url without padding."""
+
+    impl = String(HASH_LENGTH)
+    cache_ok = True
+
+
+def opaque_id(prefix: str) -> Callable[[], str]:
+    """A column default that makes identifiers such as ``a_4vXb…`` (128 random bits)."""
+
+    def make() -> str:
+        return f"{prefix}_{secrets.token_urlsafe(16)}"
+
+    return make
+
+
+def keyed_hash(purpose: str, secret: str) -> str:
+    """What is stored in place of a random secret: HMAC-SHA-256 under a key of its own purpose.
+
+    ``purpose`` keeps the kinds of secret apart (security rule P12): the hash of a session
+    never equals the hash of a refresh token, whatever the text. Secrets hashed here hold at
+    least 112 bits of randomness; passwords never come here (ASVS 5.0, 11.4 and 11.5).
+    """
+    key = settings.current().token_hash_key
+    digest = hmac.digest(key, purpose.encode() + b"\0" + secret.encode(), hashlib.sha256)
+    return base64url(digest)
+
+
+def base64url(data: bytes) -> str:
+    """Base64url without padding (RFC 7515 §2)."""
+    import base64
+
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+@contextmanager
+def transaction() -> Iterator[Any]:
+    """One state change: everything inside is committed together or not at all.
+
+    On SQLite the write lock is taken at the start (``BEGIN IMMEDIATE``), because a reader
+    that becomes a writer half-way fails at once instead of waiting its turn.
+    """
+    session = db.session
+    if session.info.get("in_transaction"):
+        yield session
+        return
+    session.commit()  # ends the read transaction; loaded objects stay loaded
+    session.info["in_transaction"] = True
+    try:
+        session.connection(execution_options=WRITES[db.engine.dialect.name])
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        session.info["in_transaction"] = False
+
+
+def retried(function: Callable[P, T]) -> Callable[P, T]:
+    """Run a whole state change again when the database lost a race (deadlock, serialisation).
+
+    Only for functions that hold their own outermost ``transaction()`` and do nothing else
+    that can't be done twice.
+    """
+
+    @wraps(function)
+    def attempt(*args: P.args, **kwargs: P.kwargs) -> T:
+        for pause in (0.01, 0.05, 0.2):
+            try:
+                return function(*args, **kwargs)
+            except DBAPIError as error:
+                if db.session.info.get("in_transaction") or not _lost_race(error):
+                    raise
+                sleep(pause)
+        return function(*args, **kwargs)
+
+    return attempt
+
+
+def release_connection() -> None:
+    """Give the connection back to the pool before slow work (bcrypt) that needs none."""
+    if not db.session.info.get("in_transaction"):
+        db.session.commit()
+
+
+def _lost_race(error: DBAPIError) -> bool:
+    # 40001 serialization_failure, 40P01 deadlock_detected (PostgreSQL, appendix A)
+    return getattr(error.orig, "sqlstate", None) in {"40001", "40P01"}
+
+
+@event.listens_for(Engine, "connect")
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    if not isinstance(connection, sqlite3.Connection):
+        return
+    connection.isolation_level = None  # BEGIN is ours to say, see _begin
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA busy_timeout = 10000")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+@event.listens_for(Engine, "begin")
+def _begin(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,270 @@
+"""What ``idp check`` finds in settings and files: what would be unsafe in production, and why.
+
+Each check is a small function that yields findings. Those that ask the database and the keys
+are in ``idp.doctor_installation``.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import parse_qs, urlsplit
+
+from idp.resources import folder
+from idp.settings import LOCALES, Settings
+
+Level = Literal["danger", "notice"]
+
+RECOMMENDED_BCRYPT_COST: Final = 12
+MOST_CLOCK_SKEW: Final = timedelta(seconds=5)
+LONGEST_SESSION: Final = timedelta(days=1)
+OLDEST_KEY: Final = timedelta(days=365)
+LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``danger``: unsafe in production. ``notice``: fine only if it is meant so."""
+
+    level: Level
+    subject: str
+    sentence: str
+    remedy: str
+
+
+Findings = Iterator[Finding]
+
+
+def of_settings(settings: Settings) -> list[Finding]:
+    """What the settings alone, and the files that they name, tell."""
+    return [finding for check in SETTINGS_CHECKS for finding in check(settings)]
+
+
+def of_environment(environment: dict[str, str]) -> list[Finding]:
+    """Secrets in files that others may read."""
+    found = []
+    for name, value in environment.items():
+        if re.fullmatch(r"IDP_[A-Z_]+_FILE", name):
+            found += list(_private_file(Path(value), name))
+    return found
+
+
+# The settings
+
+
+def _refused(settings: Settings) -> Findings:
+    for problem in settings.problems():
+        yield Finding(
+            "danger", "settings", f"{problem}.", "Correct it; `idp serve` refuses to start."
+        )
+
+
+def _demo(settings: Settings) -> Findings:
+    if settings.demo:
+        yield Finding(
+            "danger",
+            "demo",
+            "IDP_DEMO is on: plain HTTP, weak hashing and local secrets are let through.",
+            "Unset IDP_DEMO wherever real families sign in.",
+        )
+
+
+def _transport(settings: Settings) -> Findings:
+    if not settings.secure:
+        yield Finding(
+            "danger",
+            "issuer",
+            f"The issuer {settings.issuer} is plain HTTP: passwords travel readable, and "
+            "cookies can't have the __Host- prefix.",
+            "Put a TLS proxy in front and set IDP_ISSUER to its https address.",
+        )
+    elif not settings.trusted_proxies:
+        yield Finding(
+            "notice",
+            "trusted proxies",
+            "IDP_TRUSTED_PROXIES is empty: behind a TLS proxy every visitor has the proxy's "
+            "address, so one visitor's wrong guesses slow all others.",
+            "Name the proxy's network, such as 10.0.0.0/24.",
+        )
+    for network in settings.trusted_proxies:
+        if network.prefixlen == 0:
+            yield Finding(
+                "danger",
+                "trusted proxies",
+                f"IDP_TRUSTED_PROXIES trusts every address ({network}): anybody may claim any.",
+                "Name only the networks of your own proxies.",
+            )
+
+
+def _hashing(settings: Settings) -> Findings:
+    if settings.bcrypt_cost < RECOMMENDED_BCRYPT_COST:
+        faster = 2 ** (RECOMMENDED_BCRYPT_COST - settings.bcrypt_cost)
+        yield Finding(
+            "danger" if settings.bcrypt_cost < 10 else "notice",
+            "bcrypt",
+            f"IDP_BCRYPT_COST is {settings.bcrypt_cost}: stolen hashes are guessed {faster} times "
+            "faster than they need be.",
+            f"Set it to {RECOMMENDED_BCRYPT_COST} or more; hashes follow at the next sign-in.",
+        )
+    if settings.password_minimum < 12:
+        yield Finding(
+            "notice",
+            "passwords",
+            f"Passwords of {settings.password_minimum} characters are let through.",
+            "Set IDP_PASSWORD_MINIMUM to 12 or more.",
+        )
+
+
+def _mail(settings: Settings) -> Findings:
+    if settings.mail_tls == "none":
+        yield Finding(
+            "notice",
+            "mail",
+            "IDP_MAIL_TLS is none: mails, which carry one-time tokens, leave in clear.",
+            "Use starttls or implicit unless the mail server on this machine encrypts further on.",
+        )
+    if settings.mail_from.rpartition("@")[2] in {"localhost", ""}:
+        yield Finding(
+            "danger",
+            "mail",
+            f"Mails come from {settings.mail_from}, which nobody can answer and many refuse.",
+            "Set IDP_MAIL_FROM to an address of your domain (with SPF and DKIM).",
+        )
+
+
+def _shared_secrets(settings: Settings) -> Findings:
+    """The pepper and its kin are worth nothing where the same text is kept elsewhere."""
+    database = urlsplit(settings.database_url).password or ""
+    for name, other in (("IDP_MAIL_PASSWORD", settings.mail_password), ("DATABASE_URL", database)):
+        for secret in ("session_secret", "password_pepper", "token_hash_key", "subject_key"):
+            if other and other.encode() == getattr(settings, secret):
+                yield Finding(
+                    "danger",
+                    "secrets",
+                    f"IDP_{secret.upper()} is the same as the password in {name}.",
+                    "Give each its own random value.",
+                )
+
+
+def _database_address(settings: Settings) -> Findings:
+    parts = urlsplit(settings.sqlalchemy_url)
+    if parts.scheme.startswith("sqlite"):
+        yield Finding(
+            "notice",
+            "database",
+            "The database is SQLite: right for one machine, not for several.",
+            "With several machines, set DATABASE_URL to a PostgreSQL database.",
+        )
+        yield from _private_file(
+            Path(settings.database_url.removeprefix("sqlite:///")), "DATABASE_URL"
+        )
+        return
+    mode = parse_qs(parts.query).get("sslmode", ["prefer"])[0]
+    local = parts.hostname in {None, "localhost", "127.0.0.1", "::1"}
+    if not local and mode not in {"verify-full", "verify-ca"}:
+        yield Finding(
+            "danger",
+            "database",
+            f"The way to PostgreSQL at {parts.hostname} has sslmode={mode}: nobody checks who "
+            "answers.",
+            "Add ?sslmode=verify-full&sslrootcert=… to DATABASE_URL.",
+        )
+
+
+def _lifetimes(settings: Settings) -> Findings:
+    if settings.session_absolute > LONGEST_SESSION:
+        yield Finding(
+            "notice",
+            "sessions",
+            f"A browser session lasts up to {settings.session_absolute}, also on shared computers.",
+            "Keep IDP_SESSION_ABSOLUTE at a day or less.",
+        )
+    if settings.code_lifetime > timedelta(minutes=10):
+        yield Finding(
+            "danger",
+            "codes",
+            f"Authorization codes work for {settings.code_lifetime}; RFC 6749 §4.1.2 allows 10 "
+            "minutes.",
+            "Set IDP_CODE_LIFETIME to 60.",
+        )
+
+
+def _logging(settings: Settings) -> Findings:
+    if settings.log_level.upper() not in LOG_LEVELS:
+        yield Finding(
+            "notice",
+            "log",
+            "IDP_LOG_LEVEL is not a level, so INFO is taken.",
+            f"Use one of {', '.join(LOG_LEVELS)}.",
+        )
+
+
+def _key_folder(settings: Settings) -> Findings:
+    path = settings.keys_folder
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return  # said by the check of the keys themselves
+    if mode & 0o022:
+        yield Finding(
+            "danger",
+            "keys",
+            f"The folder {path} may be changed by others (mode {mode:04o}).",
+            f"chmod 700 {path}",
+        )
+    for file in sorted(path.glob("*.pem")):
+        yield from _private_file(file, "signing key")
+
+
+def _translations(_settings: Settings) -> Findings:
+    for locale in LOCALES:
+        catalogue = folder("idp.translations") / locale / "LC_MESSAGES" / "messages.po"
+        compiled = catalogue.with_suffix(".mo")
+        if locale != "en" and not compiled.exists():
+            yield Finding(
+                "notice",
+                "translations",
+                f"The pages in « {locale} » are not compiled and would show in English.",
+                "Run pybabel compile -d idp/translations, or install the released package.",
+            )
+
+
+SETTINGS_CHECKS: Final[tuple[Callable[[Settings], Findings], ...]] = (
+    _refused,
+    _demo,
+    _transport,
+    _hashing,
+    _mail,
+    _shared_secrets,
+    _database_address,
+    _lifetimes,
+    _logging,
+    _key_folder,
+    _translations,
+)
+
+
+def _private_file(path: Path, name: str) -> Findings:
+    try:
+        status = path.stat()
+    except OSError:
+        return
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & 0o077:
+        yield Finding(
+            "danger",
+            name,
+            f"{path} may be read by other users of this machine (mode {mode:04o}).",
+            f"chmod 600 {path}",
+        )
+    if status.st_uid != os.geteuid():
+        yield Finding(
+            "notice",
+            name,
+            f"{path} belongs to user {status.st_uid}, not to the user who runs this.",
+            "Let the provider's own user own it.",
+        )

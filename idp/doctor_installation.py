@@ -1,0 +1,127 @@
+"""What ``idp check`` finds in database, keys and clients; needs an application context."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from idp import clock
+from idp.clients import registration
+from idp.database import db
+from idp.doctor import Finding, Findings
+from idp.oidc.keyring import keyring
+from idp.oidc.keys import ALGORITHMS, KeyTrouble
+from idp.readiness import schema
+
+MOST_CLOCK_SKEW: Final = timedelta(seconds=5)
+OLDEST_KEY: Final = timedelta(days=365)
+
+
+def of_installation() -> list[Finding]:
+    """What database, keys and clients tell; a database that is away is one finding."""
+    found = []
+    for check in INSTALLATION_CHECKS:
+        try:
+            found += list(check())
+        except SQLAlchemyError as error:
+            found.append(_database_away(error))
+            break
+    return found
+
+
+def _schema_is_newest() -> Findings:
+    state = schema()
+    if not state.up_to_date:
+        yield Finding(
+            "danger",
+            "schema",
+            f"The database is at schema {state.current or '(none)'}, this version needs "
+            f"{state.newest}.",
+            "Back it up and run `idp db upgrade`.",
+        )
+
+
+def _clocks_agree() -> Findings:
+    if db.engine.dialect.name == "sqlite":
+        return  # one machine, one clock
+    skew = abs(_database_time() - clock.now())
+    if skew > MOST_CLOCK_SKEW:
+        yield Finding(
+            "danger",
+            "clock",
+            f"The clocks of this machine and of the database are {skew.total_seconds():.0f} s "
+            "apart: tokens expire early or late.",
+            "Let both follow the same time servers (NTP).",
+        )
+
+
+def _keys_sign() -> Findings:
+    try:
+        for alg in ALGORITHMS:
+            keyring().signing_key(alg)
+        entries = keyring().entries()
+    except KeyTrouble as trouble:
+        yield Finding(
+            "danger", "keys", f"{trouble}.", "`idp serve` refuses to start until it is so."
+        )
+        return
+    for entry in entries:
+        since = entry.signs_since or entry.created_at
+        age = clock.now() - datetime.fromisoformat(since)
+        if entry.state == "current" and age > OLDEST_KEY:
+            yield Finding(
+                "notice",
+                "keys",
+                f"The {entry.alg} key {entry.kid[:12]} has been signing for {age.days} days.",
+                "Run `idp keys rotate`, once a year at least.",
+            )
+
+
+def _clients() -> Findings:
+    if not schema().up_to_date:
+        return
+    for client in registration.list_clients():
+        if client.disabled_at is not None:
+            continue
+        name = f"client {client.id}"
+        if not client.metadata_.get("require_pkce", True):
+            yield Finding(
+                "notice",
+                name,
+                f"« {client.name} » may leave PKCE out.",
+                "Register it anew without --no-pkce once its library can (RFC 9700 §2.1.1).",
+            )
+        expires = client.previous_secret_expires_at
+        if client.previous_secret_hash and expires is not None and expires > clock.now():
+            yield Finding(
+                "notice",
+                name,
+                f"The former secret of « {client.name} » works until {expires:%Y-%m-%d %H:%M}Z.",
+                "Make sure that the application has the new one by then.",
+            )
+
+
+INSTALLATION_CHECKS: Final[tuple[Callable[[], Findings], ...]] = (
+    _keys_sign,
+    _schema_is_newest,
+    _clocks_agree,
+    _clients,
+)
+
+
+def _database_away(error: SQLAlchemyError) -> Finding:
+    reason = str(getattr(error, "orig", None) or type(error).__name__).strip().splitlines()[0]
+    return Finding(
+        "danger",
+        "database",
+        f"The database can't be asked: {reason}.",
+        "Check DATABASE_URL, and that the database runs.",
+    )
+
+
+def _database_time() -> datetime:
+    with db.engine.connect() as connection:
+        moment: datetime = connection.execute(select(func.now())).scalar_one()
+    return moment.astimezone(UTC)

@@ -1,0 +1,72 @@
+"""Invitations, the end of a guardianship, the end of an account: with all that hangs on them."""
+
+from idp.credentials import devices, one_time_tokens
+from idp.database import retried, transaction
+from idp.mail import outbox
+from idp.mail.models import OutboxMessage
+from idp.oidc import grants_service
+from idp.people import service as people
+from idp.people.models import Account
+from idp.sessions import service as sessions
+
+
+@retried
+def end_guardianship(account_id: str, child_id: str, reason: str) -> bool:
+    """End a guardianship everywhere, at once; false where there is none.
+
+    After the commit no session remembers the child, no grant names it (security rule C2).
+    """
+    with transaction():
+        if not people.mark_guardianship_ended(account_id, child_id, reason):
+            return False
+        sessions.forget_child(account_id, child_id)
+        grants_service.end_for_guardianship(account_id, child_id, "guardianship ended")
+    return True
+
+
+@retried
+def disable_account(account_id: str) -> bool:
+    """Disable an account and end its sessions, grants, tokens and known devices.
+
+    False if there is none or it was disabled before.
+    """
+    with transaction():
+        if not people.mark_disabled(account_id):
+            return False
+        sessions.end_all(account_id)
+        grants_service.end_for_account(account_id, "account disabled")
+        one_time_tokens.end_all(account_id)
+        devices.forget_devices(account_id)
+    return True
+
+
+def invite(account_id: str, client_id: str | None = None) -> OutboxMessage:
+    """Queue an invitation; ``client_id``: the application whose start page it leads to.
+
+    Its token is minted when it is sent. Raises ``people.Refused`` unless the account is
+    invited and has an address.
+    """
+    with transaction():
+        account = _invited(account_id)
+        if not account.email:
+            raise people.Refused("email", "is missing; print a letter instead")
+        return outbox.enqueue("invitation", account_id=account_id, about={"client_id": client_id})
+
+
+def issue_letter_token(account_id: str) -> str:
+    """A token in clear, to be printed in a letter; ends older ones.
+
+    Refused once the account is active (security rule A5): raises ``people.Refused``.
+    """
+    with transaction():
+        _invited(account_id)
+        return one_time_tokens.mint(account_id, "first_sign_in")
+
+
+def _invited(account_id: str) -> Account:
+    account = people.hold_account(account_id)
+    if account is None:
+        raise people.Refused("account", "is unknown")
+    if account.status != "invited":
+        raise people.Refused("account", f"is {account.status}, not invited")
+    return account

@@ -1,0 +1,213 @@
+"""The letters that guardians get: who is written to, about what, with which token.
+
+Tokens are minted here, when the mail is sent, inside the transaction that the worker opens;
+the words are in ``templates/mail``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from babel.lists import format_list
+from sqlalchemy import update
+
+from idp import clock, settings
+from idp.clients import registration
+from idp.credentials import one_time_tokens
+from idp.credentials.models import OneTimeToken
+from idp.database import transaction
+from idp.mail import delivery, messages
+from idp.mail.messages import Message, clean
+from idp.mail.models import OutboxMessage
+from idp.people import service as people
+from idp.people.models import Account, School
+
+
+@dataclass(frozen=True)
+class Access:
+    """One account of the reader's, with its own token."""
+
+    username: str
+    token: str
+    link: str
+    lifetime: timedelta
+
+    @property
+    def days(self) -> int:
+        """Whole days that the token works; 0 where hours say it better."""
+        return self.lifetime.days if self.lifetime >= timedelta(days=2) else 0
+
+    @property
+    def hours(self) -> int:
+        return int(self.lifetime / timedelta(hours=1))
+
+    @property
+    def minutes(self) -> int:
+        return int(self.lifetime / timedelta(minutes=1))
+
+
+@dataclass(frozen=True)
+class Contact:
+    """Whom to ask at a school."""
+
+    school: str
+    name: str
+    email: str
+    phone: str
+
+
+def invitation(message: OutboxMessage) -> list[Message]:
+    """The first letter to a guardian, with the token of the first sign-in."""
+    accounts = [each for each in _holder(message) if each.status == "invited"]
+    return _with_tokens("invitation", message, accounts)
+
+
+def fresh_token(message: OutboxMessage) -> list[Message]:
+    """A new token for the holder of one that had expired."""
+    return _with_tokens("fresh_token", message, _holder(message))
+
+
+def password_reset(message: OutboxMessage) -> list[Message]:
+    """New tokens for every account of the address that somebody typed.
+
+    Goes to the address as it is stored (security rule P16); a shared one gets one mail.
+    """
+    found = people.accounts_with_email(message.about["email"])
+    held = (_held(account.id) for account in sorted(found, key=lambda account: account.id))
+    by_mailbox: dict[str, list[Account]] = {}
+    for account in sorted(filter(None, held), key=lambda account: account.username_key):
+        by_mailbox.setdefault(messages.mailbox(account.email or ""), []).append(account)
+    return [
+        letter
+        for holders in by_mailbox.values()
+        for letter in _with_tokens("password_reset", message, holders)
+    ]
+
+
+def password_changed(message: OutboxMessage) -> list[Message]:
+    """Tells a guardian that the password was changed, in case it was somebody else."""
+    return [
+        _letter(
+            "password_changed",
+            message,
+            [account],
+            {
+                "username": clean(account.username),
+                "when": message.created_at,
+                "link": messages.sign_in_link(),
+            },
+        )
+        for account in _holder(message)
+    ]
+
+
+COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
+    "invitation": invitation,
+    "fresh_token": fresh_token,
+    "password_reset": password_reset,
+    "password_changed": password_changed,
+}
+
+
+def register() -> None:
+    """Tell the mail worker who writes what; part of ``create_app``."""
+    delivery.composers.update(COMPOSERS)
+    if withdraw_tokens not in delivery.withdrawals:
+        delivery.withdrawals.append(withdraw_tokens)
+
+
+def withdraw_tokens(outbox_id: str, since: datetime) -> None:
+    """End the tokens minted since then for a mail that is known not to have left."""
+    with transaction() as session:
+        session.execute(
+            update(OneTimeToken)
+            .where(
+                OneTimeToken.outbox_id == outbox_id,
+                OneTimeToken.created_at >= since,
+                OneTimeToken.spent_at.is_(None),
+                OneTimeToken.ended_at.is_(None),
+            )
+            .values(ended_at=clock.now())
+        )
+
+
+def _holder(message: OutboxMessage) -> list[Account]:
+    account = _held(message.account_id) if message.account_id else None
+    return [account] if account else []
+
+
+def _held(account_id: str) -> Account | None:
+    """The account, if it may sign in and has an address; as it is until the tokens are made."""
+    account = people.hold_account(account_id)
+    if account is None or not account.email or account.status not in {"invited", "active"}:
+        return None
+    return account
+
+
+def _with_tokens(template: str, message: OutboxMessage, accounts: list[Account]) -> list[Message]:
+    """One mail to one mailbox, with a token for each of its accounts."""
+    if not accounts:
+        return []
+    client_id = message.about.get("client_id")
+    client = registration.find(client_id) if client_id else None
+    accesses = [_access(account, message.id, client and client.id) for account in accounts]
+    return [_letter(template, message, accounts, {"accesses": accesses})]
+
+
+def _access(account: Account, outbox_id: str, client_id: str | None) -> Access:
+    # Whoever never signed in keeps the longer term, also when a stranger asked for the mail.
+    values = settings.current()
+    purpose, lifetime = "password_reset", values.password_reset_lifetime
+    if account.status == "invited":
+        purpose, lifetime = "first_sign_in", values.first_sign_in_lifetime
+    token = one_time_tokens.mint(account.id, purpose, outbox_id=outbox_id, client_id=client_id)
+    return Access(clean(account.username), token, messages.welcome_link(token), lifetime)
+
+
+def _letter(
+    template: str, message: OutboxMessage, accounts: Sequence[Account], context: dict[str, Any]
+) -> Message:
+    schools = _schools(accounts, message.about.get("client_id"))
+    locale = _locale(accounts, message.about.get("locale"), schools)
+    email = accounts[0].email or ""
+    return messages.render(
+        template,
+        locale,
+        email,
+        name=format_list([clean(account.full_name) for account in accounts], locale=locale),
+        place=clean(schools[0].name if len(schools) == 1 else settings.current().platform_name),
+        contacts=[_contact(school) for school in schools],
+        **context,
+    )
+
+
+def _schools(accounts: Sequence[Account], client_id: str | None) -> list[School]:
+    """The schools of the guardians' children; of the application where there is none."""
+    found: dict[str, School] = {}
+    for account in accounts:
+        for child, _ in people.live_children(account.id):
+            found.setdefault(child.school_id, child.school)
+    if not found and client_id:
+        return registration.schools_of(client_id)
+    return sorted(found.values(), key=lambda school: school.name)
+
+
+def _locale(accounts: Sequence[Account], asked_in: str | None, schools: Sequence[School]) -> str:
+    """The reader's own language, else that of the page, else the school's, else ours."""
+    wishes = [
+        *(account.locale for account in accounts),
+        asked_in,
+        *(school.locale for school in schools),
+    ]
+    known = (wish for wish in wishes if wish in settings.LOCALES)
+    return next(known, None) or settings.current().default_locale
+
+
+def _contact(school: School) -> Contact:
+    return Contact(
+        clean(school.name),
+        clean(school.contact_name),
+        clean(school.contact_email),
+        clean(school.contact_phone),
+    )

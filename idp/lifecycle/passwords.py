@@ -1,0 +1,216 @@
+"""Proving, claiming and changing a password, with all that ends when it changes."""
+
+from idp import correlation, settings
+from idp.audit import events
+from idp.credentials import devices, one_time_tokens, passwords, strength, throttling
+from idp.credentials.strength import WeakPassword
+from idp.database import release_connection, retried, transaction
+from idp.mail import outbox
+from idp.oidc import grants_service
+from idp.people import service as people
+from idp.people.models import Account
+from idp.sessions import service as sessions
+
+__all__ = [
+    "Throttled",
+    "TokenGone",
+    "WeakPassword",
+    "WrongPassword",
+    "change_password",
+    "claim_with_token",
+    "prove_password",
+    "set_first_password",
+]
+
+
+class TokenGone(Exception):
+    """The token was spent, replaced, has expired or never was."""
+
+
+class WrongPassword(Exception):
+    """Not this account's password, or no such active account: from outside the same."""
+
+
+class Throttled(Exception):
+    """Too many attempts; ``retry_after`` in seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"try again in {retry_after} s")
+        self.retry_after = retry_after
+
+
+def prove_password(
+    identifier: str, password: str, *, address: str | None, device_secret: str | None = None
+) -> Account:
+    """The active account whose user name (or unshared e-mail address) and password these are.
+
+    Raises ``WrongPassword``, ``Throttled`` or ``bcrypt_gate.Busy``. The work is the same
+    whether the account exists, is invited or disabled, or is throttled (security rule E1).
+    """
+    account = people.find_by_identifier(identifier)
+    account_id = account.id if account else None
+    known = devices.is_known_device(account_id, device_secret)
+    outcome = throttling.guard_sign_in(identifier, account_id, address, known, device_secret)
+    if isinstance(outcome, throttling.Refused) and not outcome.hidden:
+        events.record("sign_in_refused", result="throttled", account_id=account_id)
+        raise Throttled(outcome.retry_after)
+    judged = account if account and account.status == "active" else None
+    if isinstance(outcome, throttling.Refused):
+        judged = None
+    proved = passwords.verify(judged.id if judged else None, password)
+    if judged is None or not proved:
+        result = "wrong" if isinstance(outcome, throttling.Allowed) else "throttled"
+        events.record("sign_in_refused", result=result, account_id=account_id)
+        raise WrongPassword
+    throttling.forgive_sign_in(identifier, judged.id, address, known, device_secret)
+    return judged
+
+
+def claim_with_token(token_id: str, password: str) -> Account:
+    """Spend a verified token for a new password: the account is its holder's from now on.
+
+    One transaction spends the token, saves the password, makes the account active and ends
+    what was before – sessions, grants, tokens, known devices (security rules P6, P14, P15).
+    Raises ``TokenGone``, ``WeakPassword`` or ``bcrypt_gate.Busy``; then nothing has changed.
+    """
+    found = one_time_tokens.find_by_id(token_id)
+    if not isinstance(found, one_time_tokens.Live):
+        events.record("token_refused", token_id=token_id)
+        raise TokenGone
+    _check_new(found.account, password)
+    new = passwords.hashed(password)
+    try:
+        return _claim(token_id, found.account.id, new)
+    except TokenGone:
+        events.record("token_refused", token_id=token_id, account_id=found.account.id)
+        raise
+
+
+def change_password(
+    account: Account,
+    current: str,
+    new: str,
+    keep_session_id: str | None,
+    *,
+    device_secret: str | None = None,
+) -> None:
+    """Change a signed-in guardian's password; only the session ``keep_session_id`` goes on.
+
+    Raises ``WrongPassword``, ``WeakPassword``, ``Throttled`` or ``bcrypt_gate.Busy``.
+    """
+    proved = _prove_current(account, current, device_secret)
+    _check_new(account, new)
+    hashed = passwords.hashed(new)
+    if not _change(account.id, proved, hashed, keep_session_id, device_secret):
+        raise WrongPassword
+
+
+def set_first_password(account_id: str, password: str) -> Account:
+    """Give an account a password from the command line, and make it active.
+
+    Raises ``people.Refused`` for an unknown or disabled account, and ``WeakPassword``.
+    """
+    account = people.find_account(account_id)
+    if account is None:
+        raise people.Refused("account", "is unknown")
+    _check_new(account, password)
+    return _set(account_id, passwords.hashed(password))
+
+
+@retried
+def _claim(token_id: str, account_id: str, new: passwords.Hashed) -> Account:
+    with transaction():
+        account = people.hold_account(account_id)
+        if account is None or account.status == "disabled":
+            raise TokenGone
+        if not one_time_tokens.spend(token_id):
+            raise TokenGone
+        passwords.store(account_id, new)
+        people.activate(account)
+        _end_everything(account_id)
+        _forgive(account)
+        events.record("password_set", account_id=account_id, token_id=token_id)
+        outbox.enqueue("password_changed", account_id=account_id)
+    return account
+
+
+@retried
+def _change(
+    account_id: str,
+    proved: passwords.Hashed,
+    new: passwords.Hashed,
+    keep_session_id: str | None,
+    device_secret: str | None,
+) -> bool:
+    with transaction():
+        account = people.hold_account(account_id)
+        if account is None or account.status != "active":
+            return False
+        # A reset may have come between: then the old password proves nothing any more
+        if not passwords.replace(account_id, proved, new):
+            return False
+        _end_everything(account_id, keep_session_id, device_secret)
+        events.record("password_changed", account_id=account_id, session_id=keep_session_id)
+        outbox.enqueue("password_changed", account_id=account_id)
+    return True
+
+
+@retried
+def _set(account_id: str, new: passwords.Hashed) -> Account:
+    with transaction():
+        account = people.hold_account(account_id)
+        if account is None or account.status == "disabled":
+            raise people.Refused("account", "is disabled")
+        passwords.store(account_id, new)
+        people.activate(account)
+        _end_everything(account_id)
+        events.record("password_set", account_id=account_id)
+    return account
+
+
+def _end_everything(
+    account_id: str, keep_session: str | None = None, keep_device: str | None = None
+) -> None:
+    sessions.end_all(account_id, keep=keep_session)
+    grants_service.end_for_account(account_id, "password changed", keep_session=keep_session)
+    one_time_tokens.end_all(account_id)
+    devices.forget_devices(account_id, keep=keep_device)
+
+
+def _prove_current(account: Account, current: str, device_secret: str | None) -> passwords.Hashed:
+    """Judge the current password, on the budget of the sign-in page (security rule E7)."""
+    address = correlation.current().address
+    known = devices.is_known_device(account.id, device_secret)
+    guarded = (account.username, account.id, address, known, device_secret)
+    outcome = throttling.guard_sign_in(*guarded)
+    if isinstance(outcome, throttling.Refused):
+        events.record("password_refused", result="throttled", account_id=account.id)
+        raise Throttled(outcome.retry_after)
+    proved = passwords.proved_hash(account.id, current)
+    if proved is None:
+        events.record("password_refused", result="wrong", account_id=account.id)
+        raise WrongPassword
+    throttling.forgive_sign_in(*guarded)
+    return proved
+
+
+def _forgive(account: Account) -> None:
+    """Let the owner in at once, however often strangers guessed."""
+    throttling.forgive_token(correlation.current().address)
+    throttling.forgive_account(account.id, account.username, account.email or "")
+
+
+def _check_new(account: Account, password: str) -> None:
+    context = _own_words(account)
+    release_connection()
+    strength.check_new(password, context=context)
+
+
+def _own_words(account: Account) -> list[str]:
+    """What somebody who knows the guardian would try first (security rule P4)."""
+    local, _, domain = (account.email or "").partition("@")
+    words = [account.username, account.given_name, account.family_name, local, domain]
+    words.append(settings.current().platform_name)
+    for child, _guardianship in people.live_children(account.id):
+        words += [child.given_name, child.family_name, child.school.name]
+    return words

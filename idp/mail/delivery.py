@@ -1,0 +1,184 @@
+"""The mail worker: takes what is due from the outbox, has it written, and sends it.
+
+At least once (security rule M3): a crash between the mail server's « 250 » and our commit
+sends one more mail. That does no harm: the tokens of one outbox row all work until one is spent.
+"""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import Event
+
+from flask import Flask
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+
+from idp import clock, correlation
+from idp.database import db, retried, transaction
+from idp.mail import outbox, smtp
+from idp.mail.messages import Message
+from idp.mail.models import OutboxMessage
+from idp.mail.smtp import Deferred, Lost, Outcome, Post, Refused, Sent, ServerAway
+
+log = logging.getLogger(__name__)
+
+Composer = Callable[[OutboxMessage], list[Message]]
+Withdrawal = Callable[[str, datetime], None]
+
+composers: dict[str, Composer] = {}
+"""Who writes each kind of message: ``lifecycle.letters.register`` fills it.
+A composer runs inside a transaction; an empty list means that there is nobody to write to."""
+
+withdrawals: list[Withdrawal] = []
+"""Called with an outbox id and an instant when a mail is *known* not to have left: whatever
+was minted for it since then is in nobody's hands and ends."""
+
+AWAY_PAUSE = timedelta(minutes=1)
+"""The longest pause of a message that waits only for the mail server to come back."""
+
+LONGEST_WAIT = 30.0
+"""Seconds between two looks of a worker that is in trouble."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one look into the outbox came to."""
+
+    handled: int = 0
+    reached: bool = False
+    """Whether the mail server was reached."""
+    trouble: str | None = None
+
+
+def init_app(app: Flask) -> None:
+    """Configure the way to the mail server; part of ``create_app``."""
+    smtp.init_app(app)
+
+
+def deliver_due(limit: int = 20) -> int:
+    """Deliver what is due, ``limit`` messages at most; returns how many found their fate.
+
+    Stops early where the mail server can't be reached.
+    """
+    return _round(limit).handled
+
+
+def work(stop: Event, pause: float = 1.0) -> None:
+    """Deliver until ``stop`` is set, looking every ``pause`` seconds.
+
+    Outlives the database and the mail server: says so once, waits longer each time, and goes
+    on by itself. Needs an application context.
+    """
+    trouble: str | None = None
+    tries = 0
+    while not stop.is_set():
+        done = _safe_round()
+        if done.trouble is not None:
+            if done.trouble != trouble:
+                log.error("mail waits: %s", done.trouble)
+            trouble, tries = done.trouble, tries + 1
+            stop.wait(min(pause * 2 ** min(tries, 16), LONGEST_WAIT))
+            continue
+        if trouble is not None and (done.reached or not trouble.startswith("mail server")):
+            log.warning("mail flows again")
+            trouble, tries = None, 0
+        stop.wait(0 if done.handled else pause)
+
+
+def _safe_round(limit: int = 20) -> Round:
+    try:
+        return _round(limit)
+    except SQLAlchemyError as error:
+        return Round(trouble=f"database: {type(error).__name__}")
+    except Exception as error:  # noqa: BLE001 – a worker that dies delivers nothing at all
+        return Round(trouble=f"unexpected: {type(error).__name__}")
+    finally:
+        with suppress(SQLAlchemyError):
+            db.session.remove()
+
+
+def _round(limit: int) -> Round:
+    handled = 0
+    with Post() as post:
+        # One at a time: a message waits for no other, so its lease can't run out in a batch.
+        while handled < limit and (taken := outbox.take(1)):
+            message = taken[0]
+            correlation.begin(actor="worker")
+            started = clock.now()
+            try:
+                _deliver(message, post, started)
+            except ServerAway as away:
+                _withdraw(message, started)
+                outbox.put_back(message, away.answer, longest_pause=AWAY_PAUSE)
+                return Round(handled, post.was_opened, f"mail server: {away.answer}")
+            handled += 1
+        return Round(handled, post.was_opened)
+
+
+def _deliver(message: OutboxMessage, post: Post, started: datetime) -> None:
+    if reason := outbox.reason_to_drop(message):
+        outbox.dropped(message, reason)
+        log.info("mail %s (%s) dropped: %s", message.id, message.kind, reason)
+        return
+    post.open()  # before anything is minted: a token that can't leave would end the one in use
+    letters = _written(message)
+    if letters is None:
+        return
+    if not letters:
+        outbox.dropped(message, "nobody to write to")
+        log.info("mail %s (%s) dropped: nobody to write to", message.id, message.kind)
+        return
+    outcomes = [
+        post.send(letter, f"{message.id}.{message.attempts}.{number}")
+        for number, letter in enumerate(letters)
+    ]
+    _settle(message, outcomes, started)
+
+
+def _written(message: OutboxMessage) -> list[Message] | None:
+    try:
+        return _composed(message)
+    except (OperationalError, InterfaceError):
+        raise  # the database is away; the message comes back when its lease is over
+    except Exception as error:  # noqa: BLE001 – one bad row must not hold up all others
+        # The text of the error may name a person (rule L1); its type does not.
+        kind = type(error).__name__
+        log.error("mail %s (%s) can't be written: %s", message.id, message.kind, kind)
+        outbox.put_back(message, f"can't be written: {kind}")
+        return None
+
+
+@retried
+def _composed(message: OutboxMessage) -> list[Message]:
+    with transaction() as session:
+        session.expire_all()  # a worker runs for weeks: addresses and names may have changed
+        session.refresh(message)
+        letters = composers[message.kind](message)
+        session.refresh(message)
+    return letters
+
+
+def _settle(message: OutboxMessage, outcomes: list[Outcome], started: datetime) -> None:
+    worst = min(outcomes, key=lambda outcome: _GRAVITY.index(type(outcome)))
+    if not any(isinstance(outcome, Sent | Lost) for outcome in outcomes):
+        _withdraw(message, started)
+    match worst:
+        case Lost(answer) | Deferred(answer):
+            outbox.put_back(message, answer)
+        case Refused(answer):
+            outbox.refused(message, answer)
+        case Sent():
+            outbox.sent(message)
+    fate = type(worst).__name__.lower()
+    log.info("mail %s (%s) %s at attempt %d", message.id, message.kind, fate, message.attempts)
+
+
+_GRAVITY = (Lost, Deferred, Refused, Sent)
+"""Where one row leads to several mails, the first of these outcomes decides."""
+
+
+def _withdraw(message: OutboxMessage, since: datetime) -> None:
+    with transaction():
+        for withdrawal in withdrawals:
+            withdrawal(message.id, since)

@@ -1,0 +1,80 @@
+"""What a mail says: rendered as text and as HTML, in the reader's language."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import idna
+from flask import current_app
+from flask_babel import force_locale
+
+from idp import settings
+
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # control characters: they would end a header or a log line
+    "\u2028\u2029"  # line and paragraph separators
+    "\u202a-\u202e\u2066-\u2069"  # bidirectional overrides: they make a name look like another
+    "\ud800-\udfff]+"
+)
+
+
+@dataclass(frozen=True)
+class Message:
+    """One mail to one mailbox, ready to be sent."""
+
+    recipient: str
+    subject: str
+    text: str
+    html: str
+    locale: str
+
+
+def render(template: str, locale: str, recipient: str, **context: Any) -> Message:
+    """Render ``templates/mail/<template>.txt`` and ``.html`` in the language ``locale``.
+
+    The first line of the text is the subject. ``recipient`` is the *stored* address of the
+    reader (security rule P16).
+    """
+    # Straight from the environment: what pages put into every template needs a request.
+    templates = current_app.jinja_env
+    with force_locale(locale):
+        text = templates.get_template(f"mail/{template}.txt").render(locale=locale, **context)
+        subject, _, body = text.strip().partition("\n")
+        subject = clean(subject)
+        html = templates.get_template(f"mail/{template}.html").render(
+            locale=locale, subject=subject, **context
+        )
+    return Message(mailbox(recipient), subject, _tidy(body), html.strip() + "\n", locale)
+
+
+def welcome_link(token: str) -> str:
+    """The link that fills the token in. Built from the configured issuer only (rule P9)."""
+    return f"{settings.current().issuer}/welcome?token={token}"
+
+
+def sign_in_link() -> str:
+    """Our own start page, where a signed-out reader signs in."""
+    return f"{settings.current().issuer}/"
+
+
+def clean(text: str) -> str:
+    """The text on one line, without anything that forges a header, a line or a name (rule M1)."""
+    return " ".join(_UNPRINTABLE.sub(" ", text).split())
+
+
+def mailbox(email: str) -> str:
+    """The address as SMTP wants it: the local part as it is, the domain in ASCII (RFC 5891).
+
+    A domain that has no such form is left alone; the delivery refuses it.
+    """
+    local, _, domain = email.rpartition("@")
+    try:
+        ascii_domain = idna.encode(domain, uts46=True).decode("ascii").lower()
+    except idna.IDNAError:
+        return email
+    return f"{local}@{ascii_domain}"
+
+
+def _tidy(text: str) -> str:
+    lines = (line.rstrip() for line in text.strip("\n").splitlines())
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n") + "\n"

@@ -1,0 +1,223 @@
+"""The durable outbox: mail leaves the request path as a row and waits here for the worker.
+
+A row says what is to be told to whom, by ids. Words and tokens are made when it is sent, so
+that no backup of this table opens an account (security rule P6).
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, or_, select, update
+
+from idp import clock, settings
+from idp.audit import events
+from idp.database import db, keyed_hash, release_connection, transaction
+from idp.mail.messages import clean
+from idp.mail.models import OutboxMessage
+from idp.people.models import Account
+
+LIMITED = ("password_reset", "fresh_token")
+"""The kinds that anybody can ask for: limited for each address (security rule E3)."""
+
+LEASE = timedelta(minutes=5)
+"""How long a worker has a message for itself: longer than any SMTP dialogue with our timeouts.
+After a crash another worker takes the message when this is over."""
+
+FIRST_PAUSE = timedelta(seconds=10)
+LONGEST_PAUSE = timedelta(hours=1)
+GIVE_UP_AFTER = timedelta(days=3)  # RFC 5321 §4.5.4.1 asks for four to five days or less
+ANSWER_LENGTH = 200
+
+
+def enqueue(
+    kind: str, *, account_id: str | None = None, about: dict[str, Any] | None = None
+) -> OutboxMessage:
+    """Add a message in the caller's transaction, or in one of its own.
+
+    ``kind`` names its composer; ``about`` holds ids and codes. ``about["email"]``, the key of
+    an address that somebody typed, is the one exception: it is removed once resolved.
+    """
+    about = dict(about or {})
+    with transaction() as session:
+        message = OutboxMessage(
+            kind=kind,
+            account_id=account_id,
+            about=about,
+            recipient_hash=_recipient_hash(account_id, about),
+        )
+        session.add(message)
+        session.flush()
+    return message
+
+
+def take(limit: int = 1) -> list[OutboxMessage]:
+    """Claim messages that are due, oldest first: no other worker gets them for ``LEASE``."""
+    if not _any_due():
+        return []
+    now = clock.now()
+    with transaction() as session:
+        messages = list(
+            session.scalars(
+                select(OutboxMessage)
+                .where(OutboxMessage.status == "queued", OutboxMessage.due_at <= now)
+                .order_by(OutboxMessage.due_at, OutboxMessage.created_at)
+                .limit(limit)
+                .with_for_update(skip_locked=True)
+                .execution_options(populate_existing=True)
+            )
+        )
+        for message in messages:
+            message.due_at = now + LEASE
+            message.attempts += 1
+    return messages
+
+
+def reason_to_drop(message: OutboxMessage) -> str | None:
+    """Why a message that anybody could ask for is not sent, or None if it is to be sent."""
+    if message.kind not in LIMITED or message.recipient_hash is None:
+        return None
+    if _earlier_in_the_hour(message) >= settings.current().mail_per_address:
+        return "too many for one address in an hour"
+    # What piled up while the mail server was away goes out once, not four times an hour.
+    if message.attempts > 1 and _later_waiting(message):
+        return "a later one waits"
+    return None
+
+
+def sent(message: OutboxMessage) -> None:
+    """Note that the mail server took the message over."""
+    with transaction():
+        if _finish(message, "sent", None, fenced=False):
+            events.record("mail_sent", account_id=message.account_id, **_facts(message))
+
+
+def refused(message: OutboxMessage, answer: str) -> None:
+    """Note that the mail server will not take the message, with what it said."""
+    with transaction():
+        if _finish(message, "refused", answer):
+            account_id = message.account_id
+            events.record(
+                "mail_refused", result="refused", account_id=account_id, **_facts(message)
+            )
+
+
+def dropped(message: OutboxMessage, reason: str) -> None:
+    """Note that there is nothing to send, and why."""
+    with transaction():
+        _finish(message, "dropped", reason)
+
+
+def put_back(
+    message: OutboxMessage, answer: str, *, longest_pause: timedelta = LONGEST_PAUSE
+) -> None:
+    """Queue the message again with a growing pause; after three days it counts as refused."""
+    now = clock.now()
+    if now - message.created_at > GIVE_UP_AFTER:
+        refused(message, f"given up after {message.attempts} attempts: {answer}")
+        return
+    pause = min(FIRST_PAUSE * 2 ** min(message.attempts - 1, 16), longest_pause)
+    with transaction():
+        _change(message, fenced=True, due_at=now + pause, answer=_short(answer))
+
+
+def list_messages(
+    *, status: str | None = None, account_id: str | None = None, limit: int = 100
+) -> list[OutboxMessage]:
+    """The newest messages first, for the manager who asks what became of a mail."""
+    query = select(OutboxMessage).order_by(OutboxMessage.created_at.desc(), OutboxMessage.id)
+    if status is not None:
+        query = query.where(OutboxMessage.status == status)
+    if account_id is not None:
+        query = query.where(OutboxMessage.account_id == account_id)
+    return list(db.session.scalars(query.limit(limit)))
+
+
+def _any_due() -> bool:
+    # A look without a lock: an idle worker must not take SQLite's only write lock each second.
+    due = db.session.scalar(
+        select(OutboxMessage.id)
+        .where(OutboxMessage.status == "queued", OutboxMessage.due_at <= clock.now())
+        .limit(1)
+    )
+    release_connection()
+    return due is not None
+
+
+def _recipient_hash(account_id: str | None, about: dict[str, Any]) -> str | None:
+    key = about.get("email")
+    if key is None and account_id is not None:
+        key = db.session.scalar(select(Account.email_key).where(Account.id == account_id))
+    return None if key is None else keyed_hash("mail recipient", key)
+
+
+def _earlier_in_the_hour(message: OutboxMessage) -> int:
+    """How many mails to the same address come before this one.
+
+    Counted by the order in which they were asked for, so that workers side by side agree.
+    """
+    before = or_(
+        OutboxMessage.created_at < message.created_at,
+        (OutboxMessage.created_at == message.created_at) & (OutboxMessage.id < message.id),
+    )
+    count: int | None = db.session.scalar(
+        select(func.count())
+        .select_from(OutboxMessage)
+        .where(
+            OutboxMessage.recipient_hash == message.recipient_hash,
+            OutboxMessage.kind.in_(LIMITED),
+            OutboxMessage.status != "dropped",
+            OutboxMessage.created_at > message.created_at - timedelta(hours=1),
+            before,
+        )
+    )
+    release_connection()
+    return count or 0
+
+
+def _later_waiting(message: OutboxMessage) -> bool:
+    later = db.session.scalar(
+        select(OutboxMessage.id)
+        .where(
+            OutboxMessage.recipient_hash == message.recipient_hash,
+            OutboxMessage.kind == message.kind,
+            OutboxMessage.status == "queued",
+            OutboxMessage.created_at > message.created_at,
+        )
+        .limit(1)
+    )
+    release_connection()
+    return later is not None
+
+
+def _finish(
+    message: OutboxMessage, status: str, answer: str | None, *, fenced: bool = True
+) -> bool:
+    about = {name: value for name, value in message.about.items() if name != "email"}
+    return _change(
+        message,
+        fenced=fenced,
+        status=status,
+        answer=_short(answer),
+        about=about,
+        finished_at=clock.now(),
+    )
+
+
+def _change(message: OutboxMessage, *, fenced: bool, **values: Any) -> bool:
+    """Write the outcome unless the message is finished, or (``fenced``) taken by another worker."""
+    statement = update(OutboxMessage).where(
+        OutboxMessage.id == message.id, OutboxMessage.status == "queued"
+    )
+    if fenced:
+        statement = statement.where(OutboxMessage.attempts == message.attempts)
+    with transaction() as session:
+        changed: int = session.execute(statement.values(**values)).rowcount
+    return changed == 1
+
+
+def _short(answer: str | None) -> str | None:
+    return None if answer is None else clean(answer)[:ANSWER_LENGTH]
+
+
+def _facts(message: OutboxMessage) -> dict[str, Any]:
+    return {"outbox_id": message.id, "kind": message.kind, "attempts": message.attempts}

@@ -1,0 +1,157 @@
+"""An authorization request (OpenID Connect Core §3.1.2.1), read, checked, and kept as JSON."""
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Self
+
+from authlib.oauth2.rfc6749 import InvalidRequestError, InvalidScopeError
+from werkzeug.datastructures import MultiDict
+
+from idp.clients.metadata import SCOPES
+from idp.oidc import claims_parameter
+from idp.oidc.errors import RequestNotSupported, RequestUriNotSupported
+from idp.oidc.oauth_client import OAuthClient
+
+PROMPTS: Final = frozenset({"none", "login", "consent", "select_account"})
+RESPONSE_MODES: Final = ("query", "form_post")
+LONGEST_STATE: Final = 4000
+LONGEST_NONCE: Final = 1000
+_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # S256 of RFC 7636 §4.2: base64url of 32 bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorizationRequest:
+    """What an application asks for. ``scope`` is already cut down to its registration."""
+
+    client_id: str
+    redirect_uri: str
+    scope: str
+    response_mode: str = "query"
+    state: str | None = None
+    nonce: str | None = None
+    prompt: tuple[str, ...] = ()
+    max_age: int | None = None
+    code_challenge: str | None = None
+    claims: dict[str, Any] | None = None
+    acr_values: str | None = None
+    login_hint: str | None = None
+    child_hint: str | None = None
+    ui_locales: str | None = None
+    hinted_subject: str | None = None
+    """The ``sub`` of a valid ``id_token_hint``; empty for a hint that is not ours."""
+
+    @property
+    def scopes(self) -> list[str]:
+        return self.scope.split()
+
+    @property
+    def permissions(self) -> list[str]:
+        """The scopes that consent is about, those of claims asked by name too (Core §5.5)."""
+        by_name = {
+            claims_parameter.SCOPE_OF_CLAIM.get(name)
+            for place in ("id_token", "userinfo")
+            for name in claims_parameter.asked(self.claims, place)
+        }
+        return [scope for scope in SCOPES if scope in self.scopes or scope in by_name]
+
+    @property
+    def asks_child(self) -> bool:
+        return "child" in self.scopes or any(
+            "child" in claims_parameter.asked(self.claims, place)
+            for place in ("id_token", "userinfo")
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The form in which an interaction keeps it."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        """The inverse of ``as_json``."""
+        return cls(**{**document, "prompt": tuple(document.get("prompt", ()))})
+
+
+def response_mode_of(parameters: MultiDict[str, str]) -> str:
+    """How to answer, even where the rest of the request is wrong."""
+    mode = parameters.get("response_mode")
+    return mode if mode in RESPONSE_MODES else "query"
+
+
+def check(parameters: MultiDict[str, str], client: OAuthClient) -> None:
+    """Each rule of a request whose client and redirect URI are already trusted.
+
+    Raises the ``OAuth2Error`` that goes back to the client.
+    """
+    if "request" in parameters:
+        raise RequestNotSupported
+    if "request_uri" in parameters:
+        raise RequestUriNotSupported
+    if parameters.get("response_mode", "query") not in RESPONSE_MODES:
+        raise InvalidRequestError("The response_mode is not supported")
+    if "openid" not in client.get_allowed_scope(parameters.get("scope")).split():
+        raise InvalidScopeError("The scope must hold openid")
+    _check_lengths(parameters)
+    _check_prompt(parameters.get("prompt"))
+    _check_max_age(parameters.get("max_age"))
+    _check_pkce(parameters, client)
+
+
+def parse(
+    parameters: MultiDict[str, str], client: OAuthClient, *, hinted_subject: str | None
+) -> AuthorizationRequest:
+    """The request, once ``check`` has passed."""
+    registered = client.client_metadata["scope"].split()
+    default_max_age = client.client_metadata.get("default_max_age")
+    max_age = parameters.get("max_age")
+    return AuthorizationRequest(
+        client_id=client.get_client_id(),
+        redirect_uri=parameters["redirect_uri"],
+        scope=client.get_allowed_scope(parameters.get("scope")),
+        response_mode=response_mode_of(parameters),
+        state=parameters.get("state") or None,
+        nonce=parameters.get("nonce") or None,
+        prompt=tuple(parameters.get("prompt", "").split()),
+        max_age=int(max_age) if max_age else default_max_age,
+        code_challenge=parameters.get("code_challenge") or None,
+        claims=claims_parameter.parse(parameters.get("claims"), registered),
+        acr_values=parameters.get("acr_values"),
+        login_hint=(parameters.get("login_hint") or "")[:254] or None,
+        child_hint=(parameters.get("child_hint") or "")[:64] or None,
+        ui_locales=(parameters.get("ui_locales") or "")[:100] or None,
+        hinted_subject=hinted_subject,
+    )
+
+
+def _check_lengths(parameters: MultiDict[str, str]) -> None:
+    for name, longest in (("state", LONGEST_STATE), ("nonce", LONGEST_NONCE)):
+        if len(parameters.get(name, "")) > longest:
+            raise InvalidRequestError(f"The {name} is too long")
+
+
+def _check_prompt(prompt: str | None) -> None:
+    words = (prompt or "").split()
+    if not set(words) <= PROMPTS:
+        raise InvalidRequestError("The prompt is not supported")
+    if "none" in words and len(words) > 1:
+        raise InvalidRequestError("The prompt none stands alone")
+
+
+def _check_max_age(max_age: str | None) -> None:
+    if max_age and not (max_age.isascii() and max_age.isdigit() and len(max_age) < 10):
+        raise InvalidRequestError("The max_age is not a number of seconds")
+
+
+def _check_pkce(parameters: MultiDict[str, str], client: OAuthClient) -> None:
+    challenge = parameters.get("code_challenge")
+    method = parameters.get("code_challenge_method")
+    if not challenge:
+        if method:
+            raise InvalidRequestError("The code_challenge is missing")
+        if client.client_metadata["require_pkce"]:
+            raise InvalidRequestError("A code_challenge is required (PKCE, S256)")
+        return
+    # RFC 9700 §2.1.1; a missing method means plain (RFC 7636 §4.3), which we don't offer.
+    if method != "S256":
+        raise InvalidRequestError("The code_challenge_method must be S256")
+    if not _CHALLENGE.fullmatch(challenge):
+        raise InvalidRequestError("The code_challenge is malformed")

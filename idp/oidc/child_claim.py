@@ -1,0 +1,57 @@
+"""The ``child`` claim, version 1 (docs/child-claim.md): what a client is registered for."""
+
+from typing import Any, Final
+
+from idp.clients.models import Client
+from idp.oidc import subjects
+from idp.oidc.models import Grant
+from idp.people.models import Child
+
+VERSION: Final = 1
+_USERINFO_ONLY: Final = frozenset({"sourced_id"})
+"""The school's own pupil number never stands in an ID token, which browsers and logs carry."""
+
+
+def claims_for(
+    grant: Grant, child: Child, relationship: str, client: Client, *, userinfo: bool, issuer: str
+) -> dict[str, Any]:
+    """The claim as this client wants it: an object, an object under a URI, or flat strings."""
+    fields = _fields(grant, child, relationship, client, userinfo=userinfo)
+    profile = client.metadata_["child_claim_profile"]
+    if profile == "flat":
+        return {f"child_{name.replace('.', '_')}": _text(value) for name, value in fields.items()}
+    nested: dict[str, Any] = {}
+    for name, value in fields.items():
+        outer, _, inner = name.partition(".")
+        if inner:
+            nested.setdefault(outer, {})[inner] = value
+        else:
+            nested[outer] = value
+    return {f"{issuer}/claims/child" if profile == "uri" else "child": nested}
+
+
+def _fields(
+    grant: Grant, child: Child, relationship: str, client: Client, *, userinfo: bool
+) -> dict[str, Any]:
+    selected_at = grant.child_selected_at
+    every = {
+        "sub": subjects.of_child(child, client),
+        "given_name": child.given_name,
+        "family_name": child.family_name,
+        "school.id": child.school_id,
+        "school.name": child.school.name,
+        "class": child.class_name,
+        "relationship": relationship,
+        "selection": grant.child_selection,
+        "selected_at": int(selected_at.timestamp()) if selected_at else None,
+        "switchable": grant.child_switchable,
+        "sourced_id": child.sourced_id,
+    }
+    allowed = set(client.metadata_["child_fields"]) - (frozenset() if userinfo else _USERINFO_ONLY)
+    return {name: value for name, value in every.items() if name in allowed and value is not None}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

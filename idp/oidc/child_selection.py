@@ -1,0 +1,130 @@
+"""Which children an application may see, and which one is chosen (docs/child-claim.md)."""
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import and_, bindparam, select
+
+from idp import clock
+from idp.clients.models import Client, ClientSchool
+from idp.database import db
+from idp.oidc import subjects
+from idp.people.models import Child, Guardianship
+from idp.sessions.models import ChildChoice
+
+_CANDIDATES: Final = (
+    select(Child, Guardianship.relationship, ChildChoice.selected_at)
+    .join(Guardianship, Guardianship.child_id == Child.id)
+    .join(ClientSchool, ClientSchool.school_id == Child.school_id)
+    .outerjoin(
+        ChildChoice,
+        and_(
+            ChildChoice.session_id == bindparam("session_id"),
+            ChildChoice.school_id == Child.school_id,
+            ChildChoice.child_id == Child.id,
+        ),
+    )
+    .where(
+        Guardianship.account_id == bindparam("account_id"),
+        Guardianship.ended_at.is_(None),
+        Child.left_at.is_(None),
+        ClientSchool.client_id == bindparam("client_id"),
+    )
+    .order_by(Child.given_name, Child.family_name, Child.id)
+)
+_LIVE_LINK: Final = (
+    select(Child, Guardianship.relationship)
+    .join(Guardianship, Guardianship.child_id == Child.id)
+    .join(ClientSchool, ClientSchool.school_id == Child.school_id)
+    .where(
+        Guardianship.account_id == bindparam("account_id"),
+        Guardianship.child_id == bindparam("child_id"),
+        Guardianship.ended_at.is_(None),
+        Child.left_at.is_(None),
+        ClientSchool.client_id == bindparam("client_id"),
+    )
+)
+_LIVE_LINK_LOCKED: Final = _LIVE_LINK.with_for_update(read=True, of=Guardianship)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A live child of the guardian at a school of the client."""
+
+    child: Child
+    relationship: str
+    chosen_at: datetime | None
+    """When the guardian chose this child in this session; None if not chosen."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The child that a grant will name. ``how`` is only, user or remembered."""
+
+    child: Child
+    how: str
+    selected_at: datetime
+    switchable: bool
+
+
+def candidates(account_id: str, client_id: str, session_id: str) -> list[Candidate]:
+    """The guardian's live children at the client's schools, with this session's choices.
+
+    One query.
+    """
+    rows = db.session.execute(
+        _CANDIDATES, {"account_id": account_id, "client_id": client_id, "session_id": session_id}
+    )
+    return [Candidate(child, relationship, chosen) for child, relationship, chosen in rows]
+
+
+def decide(
+    found: Sequence[Candidate], *, chosen_id: str | None, ask_again: bool
+) -> Selection | None:
+    """The child to name, or None where the guardian has to choose. ``found`` is not empty.
+
+    ``chosen_id``: the child chosen on this very request's page. ``ask_again``: the request
+    says ``prompt=select_account``, so a remembered choice does not count.
+    """
+    several = len(found) > 1
+    if chosen_id is not None:
+        for each in found:
+            if each.child.id == chosen_id:
+                return Selection(each.child, "user", clock.now(), several)
+    if not several:
+        return Selection(found[0].child, "only", clock.now(), switchable=False)
+    remembered = [each for each in found if each.chosen_at is not None]
+    if ask_again or not remembered:
+        return None
+    latest = max(remembered, key=lambda each: each.chosen_at or clock.now())
+    return Selection(latest.child, "remembered", latest.chosen_at or clock.now(), switchable=True)
+
+
+def hinted(found: Sequence[Candidate], hint: str | None, client: Client) -> Child | None:
+    """The child that ``child_hint`` names, if it is one of them; a foreign hint is as absent."""
+    match = None
+    for each in found:
+        if hmac.compare_digest(
+            subjects.of_child(each.child, client).encode(), (hint or "").encode()
+        ):
+            match = each.child
+    return match
+
+
+def live_link(
+    account_id: str, child_id: str, client_id: str, *, lock: bool
+) -> tuple[Child, str] | None:
+    """The child and the relationship while the guardianship lives; None once it has ended,
+    the child has left, or the client serves the school no more.
+
+    ``lock`` keeps it from being ended until the transaction does (security rule C6): a token
+    that names the child is made before the end is committed, or not at all.
+    """
+    row = db.session.execute(
+        _LIVE_LINK_LOCKED if lock else _LIVE_LINK,
+        {"account_id": account_id, "child_id": child_id, "client_id": client_id},
+    ).one_or_none()
+    return (row[0], row[1]) if row is not None else None

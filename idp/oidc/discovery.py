@@ -1,0 +1,65 @@
+"""The provider's metadata (OpenID Connect Discovery 1.0 §3, RFC 8414)."""
+
+from typing import Any
+
+from authlib.oidc.discovery import OpenIDProviderMetadata
+
+from idp import settings
+from idp.clients.metadata import ASSERTION_ALGORITHMS, CHILD_FIELDS, ID_TOKEN_ALGORITHMS, SCOPES
+from idp.oidc import child_claim
+from idp.oidc.authorization import ACR
+from idp.oidc.authorization_request import RESPONSE_MODES
+from idp.oidc.claims import SUPPORTED
+from idp.oidc.client_authentication import METHODS
+from idp.settings import LOCALES
+
+
+def metadata() -> dict[str, Any]:
+    """The discovery document. Every address starts with the configured issuer (rule O23)."""
+    issuer = settings.current().issuer
+    document = {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/oauth2/authorize",
+        "token_endpoint": f"{issuer}/oauth2/token",
+        "userinfo_endpoint": f"{issuer}/oauth2/userinfo",
+        "jwks_uri": f"{issuer}/oauth2/jwks",
+        "revocation_endpoint": f"{issuer}/oauth2/revoke",
+        "introspection_endpoint": f"{issuer}/oauth2/introspect",
+        "end_session_endpoint": f"{issuer}/oauth2/logout",
+        "scopes_supported": list(SCOPES),
+        "response_types_supported": ["code"],
+        "response_modes_supported": list(RESPONSE_MODES),
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "subject_types_supported": ["pairwise", "public"],
+        "id_token_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
+        "token_endpoint_auth_methods_supported": METHODS,
+        "token_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
+        "revocation_endpoint_auth_methods_supported": METHODS,
+        "revocation_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
+        "introspection_endpoint_auth_methods_supported": [m for m in METHODS if m != "none"],
+        "introspection_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
+        "code_challenge_methods_supported": ["S256"],
+        "claims_supported": list(SUPPORTED),
+        "claim_types_supported": ["normal"],
+        "claims_parameter_supported": True,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "require_request_uri_registration": False,
+        "authorization_response_iss_parameter_supported": True,
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "acr_values_supported": [ACR],
+        "display_values_supported": ["page", "touch"],
+        "ui_locales_supported": list(LOCALES),
+        "child_claim_version": child_claim.VERSION,
+        "child_fields_supported": list(CHILD_FIELDS),
+        "child_hint_parameter_supported": True,
+    }
+    _validate(document)
+    return document
+
+
+def _validate(document: dict[str, Any]) -> None:
+    """Authlib's checks of the document; those that demand https are the settings' to decide."""
+    checks = OpenIDProviderMetadata(document)
+    for name in ("subject_types_supported", "id_token_signing_alg_values_supported"):
+        getattr(checks, f"validate_{name}")()

@@ -1,0 +1,59 @@
+"""Errors of the protocol that Authlib has no class for. Each carries its standard code."""
+
+from authlib.oauth2 import OAuth2Error
+
+
+class LoginRequired(OAuth2Error):  # type: ignore[misc]
+    """OpenID Connect Core §3.1.2.6."""
+
+    error = "login_required"
+    description = "The guardian has to sign in"
+
+
+class AccountSelectionRequired(OAuth2Error):  # type: ignore[misc]
+    """OpenID Connect Core §3.1.2.6: here, the choice of the child."""
+
+    error = "account_selection_required"
+    description = "The guardian has to choose a child"
+
+
+class ConsentRequired(OAuth2Error):  # type: ignore[misc]
+    """OpenID Connect Core §3.1.2.6."""
+
+    error = "consent_required"
+    description = "The guardian has to consent"
+
+
+class InteractionRequired(OAuth2Error):  # type: ignore[misc]
+    """OpenID Connect Core §3.1.2.6."""
+
+    error = "interaction_required"
+    description = "The guardian has to read a page"
+
+
+class RequestNotSupported(OAuth2Error):  # type: ignore[misc]
+    """OpenID Connect Core §3.1.2.6."""
+
+    error = "request_not_supported"
+    description = "The request parameter is not supported"
+
+
+class RequestUriNotSupported(OAuth2Error):  # type: ignore[misc]
+    """OpenID Connect Core §3.1.2.6."""
+
+    error = "request_uri_not_supported"
+    description = "The request_uri parameter is not supported"
+
+
+class UnmetAuthenticationRequirements(OAuth2Error):  # type: ignore[misc]
+    """OpenID Connect Core Unmet Authentication Requirements 1.0 §2."""
+
+    error = "unmet_authentication_requirements"
+    description = "The essential acr can not be met"
+
+
+class UntrustedRedirect(OAuth2Error):  # type: ignore[misc]
+    """The client or its redirect URI can't be trusted: a page, never a redirect.
+
+    ``error`` is invalid_client or invalid_request (RFC 6749 §4.1.2.1).
+    """

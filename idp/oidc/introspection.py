@@ -1,0 +1,40 @@
+"""Token introspection (RFC 7662): a client learns of its own tokens only."""
+
+from typing import Any, Final
+
+from authlib.oauth2.rfc7662 import IntrospectionEndpoint
+
+from idp import settings
+from idp.oidc import subjects, tokens
+from idp.oidc.revocation import check_token_parameter, own_token
+from idp.oidc.tokens import FoundToken
+
+
+class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
+    """``active`` is false for whatever is unknown, foreign, expired, revoked or ended."""
+
+    # RFC 7662 §2.1: the caller must be authorised, so a public client is not enough.
+    CLIENT_AUTH_METHODS: Final = ["client_secret_basic", "client_secret_post", "private_key_jwt"]
+
+    def authenticate_token(self, request: Any, client: Any) -> FoundToken | None:
+        check_token_parameter(request)
+        found = own_token(request, client)
+        if found is None or tokens.live_grant(found) is None:
+            return None
+        return found
+
+    def introspect_token(self, token: FoundToken) -> dict[str, Any]:
+        client = token.client
+        issued_at = token.token.issued_at
+        return {
+            "active": True,
+            "scope": token.token.scope,
+            "client_id": client.id,
+            "token_type": "Bearer" if token.kind == "access_token" else token.kind,
+            "sub": subjects.of_guardian(token.account, client),
+            "sid": subjects.of_session(token.grant.session_id, client),
+            "iss": settings.current().issuer,
+            "aud": client.id,
+            "iat": int(issued_at.timestamp()),
+            "exp": int(token.token.expires_at.timestamp()),
+        }

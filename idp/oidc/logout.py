@@ -1,0 +1,79 @@
+"""RP-initiated logout (OpenID Connect RP-Initiated Logout 1.0): when to ask, where to return."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+
+from idp import settings
+from idp.clients import registration
+from idp.clients.models import Client
+from idp.oidc import subjects
+from idp.oidc.keyring import keyring
+from idp.oidc.keys import ALGORITHMS
+from idp.sessions.service import SignedIn
+
+LONGEST_HINT: Final = 8000
+
+
+@dataclass(frozen=True)
+class LogoutRequest:
+    """A logout as an application asks for it, with what of it may be trusted."""
+
+    client: Client | None = None
+    hint: Mapping[str, Any] | None = None
+    """The claims of a valid ``id_token_hint`` of this client."""
+    return_uri: str | None = None
+    """Exactly registered, with ``state``; only ever with a valid hint."""
+
+    def needs_no_question(self, signed_in: SignedIn | None) -> bool:
+        """Whether the hint proves that the session's own application asks (rule O20)."""
+        if self.hint is None or self.client is None:
+            return False
+        if signed_in is None:
+            return True
+        own = subjects.of_guardian(signed_in.account, self.client)
+        return bool(self.hint.get("sub") == own)
+
+
+def read(parameters: Mapping[str, str]) -> LogoutRequest:
+    """Understand a request: whatever is missing, forged or foreign counts as absent."""
+    claims = hint_claims(parameters.get("id_token_hint"))
+    audience = claims.get("aud") if claims else None
+    client_id = parameters.get("client_id")
+    if claims is not None and client_id and client_id != audience:
+        claims = None  # §2: both must name the same application
+    client = registration.find(str(audience if claims else client_id or ""))
+    if client is None or claims is None:
+        return LogoutRequest(client=client)
+    wanted = parameters.get("post_logout_redirect_uri")
+    registered = client.metadata_["post_logout_redirect_uris"]
+    if not wanted or wanted not in registered:
+        return LogoutRequest(client, claims)
+    state = parameters.get("state")
+    if state:
+        wanted += ("&" if "?" in wanted else "?") + urlencode({"state": state})
+    return LogoutRequest(client, claims, wanted)
+
+
+def hint_claims(hint: str | None) -> dict[str, Any] | None:
+    """The claims of an ID token of ours, expired or not; None for anything else (rule O15)."""
+    if not hint or len(hint) > LONGEST_HINT:
+        return None
+    try:
+        token = jwt.decode(hint, keyring().verification_keys(), algorithms=list(ALGORITHMS))
+    except (JoseError, ValueError):
+        return None
+    claims = dict(token.claims)
+    ours = claims.get("iss") == settings.current().issuer and token.header.get("typ") == "JWT"
+    whole = isinstance(claims.get("aud"), str) and isinstance(claims.get("sub"), str)
+    return claims if ours and whole and token.header.get("kid") else None
+
+
+def hinted_subject(hint: str | None, client: Client) -> str | None:
+    """The ``sub`` that a hint of this client names; a hint that is not ours is as absent."""
+    claims = hint_claims(hint)
+    return str(claims["sub"]) if claims and claims["aud"] == client.id else None

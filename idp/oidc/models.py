@@ -1,0 +1,95 @@
+"""Grants, and what hangs on them: codes, access tokens, refresh tokens; and consent.
+
+Everything given to an application hangs on one ``Grant``, so that ending it ends all.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp import clock
+from idp.database import KeyedHash, OpaqueId, UtcDateTime, db, opaque_id
+
+
+class Grant(db.Model):  # type: ignore[name-defined,misc]
+    """What a guardian lets one application do: scopes, and the child it may name."""
+
+    __tablename__ = "grants"
+    __table_args__ = (Index("ix_grants_account_id_client_id", "account_id", "client_id"),)
+
+    id: Mapped[str] = mapped_column(OpaqueId, primary_key=True, default=opaque_id("r"))
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
+    client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"), index=True)
+    session_id: Mapped[str] = mapped_column(ForeignKey("browser_sessions.id"), index=True)
+    child_id: Mapped[str | None] = mapped_column(ForeignKey("children.id"), index=True)
+    child_selection: Mapped[str | None] = mapped_column(String(10))
+    child_selected_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    child_switchable: Mapped[bool] = mapped_column(default=False)
+    scope: Mapped[str] = mapped_column(String(200))
+    claims: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """The ``claims`` parameter (OpenID Connect Core §5.5), as far as we support it."""
+    auth_time: Mapped[datetime] = mapped_column(UtcDateTime)
+    amr: Mapped[str] = mapped_column(String(100))
+    acr: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now, index=True)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_reason: Mapped[str | None] = mapped_column(String(60))
+
+
+class AuthorizationCode(db.Model):  # type: ignore[name-defined,misc]
+    """A code, by its hash. Kept after use, so that a second use is recognised."""
+
+    __tablename__ = "authorization_codes"
+
+    code_hash: Mapped[str] = mapped_column(KeyedHash, primary_key=True)
+    grant_id: Mapped[str] = mapped_column(ForeignKey("grants.id", ondelete="CASCADE"), index=True)
+    redirect_uri: Mapped[str] = mapped_column(String(2000))
+    nonce: Mapped[str | None] = mapped_column(String(1000))
+    code_challenge: Mapped[str | None] = mapped_column(String(128))
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    redeemed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class AccessToken(db.Model):  # type: ignore[name-defined,misc]
+    """An opaque access token, by its hash."""
+
+    __tablename__ = "access_tokens"
+
+    token_hash: Mapped[str] = mapped_column(KeyedHash, primary_key=True)
+    grant_id: Mapped[str] = mapped_column(ForeignKey("grants.id", ondelete="CASCADE"), index=True)
+    scope: Mapped[str] = mapped_column(String(200))
+    issued_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class RefreshToken(db.Model):  # type: ignore[name-defined,misc]
+    """One refresh token of a grant's family, by its hash.
+
+    The successor is derived from the token itself, so that a lost answer can be given
+    again for a short grace although only hashes are stored.
+    """
+
+    __tablename__ = "refresh_tokens"
+
+    token_hash: Mapped[str] = mapped_column(KeyedHash, primary_key=True)
+    grant_id: Mapped[str] = mapped_column(ForeignKey("grants.id", ondelete="CASCADE"), index=True)
+    scope: Mapped[str] = mapped_column(String(200))
+    issued_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    rotated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Consent(db.Model):  # type: ignore[name-defined,misc]
+    """What a guardian allowed a third-party application, until withdrawn."""
+
+    __tablename__ = "consents"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"), primary_key=True, index=True)
+    scope: Mapped[str] = mapped_column(String(200))
+    granted_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

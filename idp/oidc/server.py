@@ -1,0 +1,93 @@
+"""Authlib's authorization server, wired to our clients, grants and endpoints."""
+
+import json
+from typing import Any, cast
+
+from authlib.integrations.flask_oauth2 import AuthorizationServer
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749 import InvalidRequestError
+from flask import Flask, Response, current_app
+
+from idp.database import retried, transaction
+from idp.oidc.client_authentication import METHODS, PrivateKeyJwt, check_single_method
+from idp.oidc.grants.authorization_code import AuthorizationCodeGrant
+from idp.oidc.grants.refresh_token import RefreshTokenGrant
+from idp.oidc.introspection import Introspection
+from idp.oidc.oauth_client import OAuthClient, query_client
+from idp.oidc.requests import ProtocolRequest, check_parameters
+from idp.oidc.revocation import Revocation
+
+_NAME = "idp.authorization_server"
+
+
+class Server(AuthorizationServer):  # type: ignore[misc]
+    """The authorization server. Its methods know our request class and our client."""
+
+    def query_client(self, client_id: str) -> OAuthClient | None:
+        return query_client(client_id)
+
+    def create_oauth2_request(self, request: Any) -> ProtocolRequest:
+        if isinstance(request, ProtocolRequest):
+            return request
+        from flask import request as current
+
+        return ProtocolRequest(current._get_current_object())  # type: ignore[attr-defined]
+
+    def validate_requested_scope(self, scope: str | None) -> None:
+        """Unknown scopes are left out, not refused (OpenID Connect Core §3.1.2.1)."""
+
+    def handle_response(self, status: int, payload: Any, headers: Any) -> Response:
+        body = json.dumps(payload) if isinstance(payload, dict) else payload
+        return Response(body, status=status, headers=headers)
+
+
+def init_app(app: Flask) -> None:
+    """Make the application's authorization server."""
+    server = Server()
+    server.init_app(app)
+    server.register_grant(AuthorizationCodeGrant)
+    server.register_grant(RefreshTokenGrant)
+    server.register_endpoint(Revocation)
+    server.register_endpoint(Introspection)
+    for method in METHODS:
+        if method == "private_key_jwt":
+            server.register_client_auth_method(method, PrivateKeyJwt())
+    app.extensions[_NAME] = server
+
+
+def server() -> Server:
+    """The running application's authorization server."""
+    return cast(Server, current_app.extensions[_NAME])
+
+
+@retried
+def token_response(request: ProtocolRequest) -> Response:
+    """Answer the token endpoint: the whole request is one transaction (security rule R1)."""
+    with transaction():
+        return _answer(request, lambda: _redeem(request))
+
+
+@retried
+def endpoint_response(name: str, request: ProtocolRequest) -> Response:
+    """Answer the revocation or introspection endpoint, in one transaction."""
+    with transaction():
+        return _answer(request, lambda: server().create_endpoint_response(name, request))
+
+
+def _redeem(request: ProtocolRequest) -> Response:
+    if not request.form.get("grant_type"):
+        # RFC 6749 §5.2; Authlib would call a missing one unsupported.
+        raise InvalidRequestError("The grant_type is missing")
+    return cast(Response, server().create_token_response(request))
+
+
+def _answer(request: ProtocolRequest, make: Any) -> Response:
+    try:
+        check_parameters(request.form)
+        if request.args:
+            # RFC 6749 §3.2: nothing in the query; URLs are logged (security rule O13).
+            raise InvalidRequestError("Parameters belong into the body")
+        check_single_method(request)
+        return cast(Response, make())
+    except OAuth2Error as error:
+        return cast(Response, server().handle_error_response(request, error))

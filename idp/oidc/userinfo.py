@@ -1,0 +1,36 @@
+"""UserInfo (OpenID Connect Core §5.3): what the access token's scopes allow, now."""
+
+from typing import Any
+
+from authlib.oauth2.rfc6750 import InsufficientScopeError, InvalidTokenError
+
+from idp.oidc import claims_parameter, subjects, tokens
+from idp.oidc.claims import CLAIMS_OF_SCOPE, child_claims, guardian_claims
+from idp.oidc.tokens import LiveGrant
+
+
+def userinfo(access_token: str) -> dict[str, Any]:
+    """The claims for this token; the child only while the guardianship lives.
+
+    Raises Authlib's ``InvalidTokenError`` (401) or ``InsufficientScopeError`` (403).
+    """
+    live = _live(access_token)
+    if "openid" not in live.scopes:
+        raise InsufficientScopeError
+    asked = claims_parameter.asked(live.grant.claims, "userinfo")
+    names = set(asked).union(*(CLAIMS_OF_SCOPE.get(scope, ()) for scope in live.scopes))
+    answer = {"sub": subjects.of_guardian(live.account, live.client)}
+    answer.update(guardian_claims(live.account, names))
+    if "child" in live.scopes or "child" in asked:
+        answer.update(child_claims(live, userinfo=True))
+    return answer
+
+
+def _live(access_token: str) -> LiveGrant:
+    found = tokens.find_access(access_token)
+    if found is None or found.is_expired() or found.is_revoked():
+        raise InvalidTokenError
+    live = tokens.live_grant(found)
+    if live is None:
+        raise InvalidTokenError
+    return live

@@ -1,0 +1,112 @@
+"""Schools, guardians' accounts, children, and who may see whom."""
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from idp import clock
+from idp.database import OpaqueId, UtcDateTime, db, opaque_id
+
+NAME_LENGTH = 120
+EMAIL_LENGTH = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
+
+ACCOUNT_STATUSES = ("invited", "active", "disabled")
+RELATIONSHIPS = ("parent", "guardian", "relative", "aunt", "uncle", "father", "mother", "other")
+"""OneRoster 1.2, vocabulary of agents; ``parent`` where a school tells no more."""
+
+
+def one_of(column: str, values: tuple[str, ...]) -> str:
+    """The text of a check constraint: ``column`` holds one of ``values``."""
+    return f"{column} IN ({', '.join(repr(value) for value in values)})"
+
+
+class School(db.Model):  # type: ignore[name-defined,misc]
+    """A school, with what its parents see of it."""
+
+    __tablename__ = "schools"
+
+    id: Mapped[str] = mapped_column(OpaqueId, primary_key=True, default=opaque_id("s"))
+    name: Mapped[str] = mapped_column(String(NAME_LENGTH))
+    colour: Mapped[str] = mapped_column(String(7), default="#1d4f91")
+    logo_png: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    logo_digest: Mapped[str | None] = mapped_column(String(64))
+    contact_name: Mapped[str] = mapped_column(String(NAME_LENGTH), default="")
+    contact_email: Mapped[str] = mapped_column(String(EMAIL_LENGTH), default="")
+    contact_phone: Mapped[str] = mapped_column(String(40), default="")
+    locale: Mapped[str] = mapped_column(String(2), default="fr")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+
+
+class Account(db.Model):  # type: ignore[name-defined,misc]
+    """A guardian's account: who signs in. ``subject_id`` feeds ``sub`` and is never reused."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (CheckConstraint(one_of("status", ACCOUNT_STATUSES), name="status"),)
+
+    id: Mapped[str] = mapped_column(OpaqueId, primary_key=True, default=opaque_id("a"))
+    subject_id: Mapped[str] = mapped_column(OpaqueId, unique=True, default=opaque_id("g"))
+    username: Mapped[str] = mapped_column(String(64))
+    username_key: Mapped[str] = mapped_column(String(64), unique=True)
+    email: Mapped[str | None] = mapped_column(String(EMAIL_LENGTH))
+    email_key: Mapped[str | None] = mapped_column(String(EMAIL_LENGTH), index=True)
+    given_name: Mapped[str] = mapped_column(String(NAME_LENGTH))
+    family_name: Mapped[str] = mapped_column(String(NAME_LENGTH))
+    locale: Mapped[str | None] = mapped_column(String(2))
+    status: Mapped[str] = mapped_column(String(8), default="invited")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.given_name} {self.family_name}"
+
+
+class Child(db.Model):  # type: ignore[name-defined,misc]
+    """A pupil of one school. A child never signs in and is never a token's subject."""
+
+    __tablename__ = "children"
+    __table_args__ = (
+        Index("ix_children_school_id_sourced_id", "school_id", "sourced_id", unique=True),
+    )
+
+    id: Mapped[str] = mapped_column(OpaqueId, primary_key=True, default=opaque_id("p"))
+    school_id: Mapped[str] = mapped_column(ForeignKey("schools.id"))
+    subject_id: Mapped[str] = mapped_column(OpaqueId, unique=True, default=opaque_id("k"))
+    given_name: Mapped[str] = mapped_column(String(NAME_LENGTH))
+    family_name: Mapped[str] = mapped_column(String(NAME_LENGTH))
+    class_name: Mapped[str] = mapped_column(String(40), default="")
+    sourced_id: Mapped[str | None] = mapped_column(String(64))
+    left_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+
+    school: Mapped[School] = relationship(lazy="joined", innerjoin=True)
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.given_name} {self.family_name}"
+
+
+class Guardianship(db.Model):  # type: ignore[name-defined,misc]
+    """That a guardian may see a child, from when, until when. Ended ones are kept."""
+
+    __tablename__ = "guardianships"
+    __table_args__ = (
+        CheckConstraint(one_of("relationship", RELATIONSHIPS), name="relationship"),
+        Index(
+            "uq_guardianships_live",
+            "account_id",
+            "child_id",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(OpaqueId, primary_key=True, default=opaque_id("w"))
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
+    child_id: Mapped[str] = mapped_column(ForeignKey("children.id"), index=True)
+    relationship: Mapped[str] = mapped_column(String(16), default="parent")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_reason: Mapped[str | None] = mapped_column(String(200))

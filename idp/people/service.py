@@ -1,0 +1,293 @@
+"""Schools, accounts, children and guardianships: made, found, changed.
+
+Sessions, tokens and grants that hang on a person end in ``idp.lifecycle``, which joins the
+services; what stands here touches people alone.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+
+from idp import clock
+from idp.audit import events
+from idp.database import db, transaction
+from idp.people.models import (
+    ACCOUNT_STATUSES,
+    RELATIONSHIPS,
+    Account,
+    Child,
+    Guardianship,
+)
+from idp.people.names import (
+    Refused,
+    clean_text,
+    email_key,
+    sort_key,
+    username_key,
+)
+from idp.people.schools import create_school, find_school, list_schools
+from idp.settings import LOCALES
+
+__all__ = [
+    "Refused",
+    "accounts_with_email",
+    "activate",
+    "create_account",
+    "create_child",
+    "create_school",
+    "email_key",
+    "find_account",
+    "find_by_identifier",
+    "find_by_username",
+    "find_child",
+    "find_school",
+    "hold_account",
+    "hold_guardianship",
+    "link_guardian",
+    "list_accounts",
+    "list_schools",
+    "live_children",
+    "mark_disabled",
+    "mark_guardianship_ended",
+    "username_key",
+]
+
+CLASS_LENGTH = 40
+SOURCED_ID_LENGTH = 64
+REASON_LENGTH = 200
+
+
+def create_account(
+    *,
+    username: str,
+    given_name: str,
+    family_name: str,
+    email: str | None = None,
+    locale: str | None = None,
+) -> Account:
+    """Make a guardian's account, invited and without a password; raises ``Refused``."""
+    key = username_key(username)
+    if not key:
+        raise Refused("username", "has 3 to 64 letters or digits, no spaces and no @")
+    if email and not email_key(email):
+        raise Refused("email", "is not an e-mail address")
+    if locale is not None and locale not in LOCALES:
+        raise Refused("locale", f"is none of {', '.join(LOCALES)}")
+    account = Account(
+        username=clean_text("username", username, longest=64),
+        username_key=key,
+        given_name=clean_text("given_name", given_name, required=True),
+        family_name=clean_text("family_name", family_name, required=True),
+        email=email.strip() if email else None,
+        email_key=email_key(email) if email else None,
+        locale=locale,
+    )
+    with transaction() as writes:
+        _add(account, Refused("username", "is taken"))
+        events.record("account_created", account_id=account.id)
+        writes.flush()
+    return account
+
+
+def find_account(account_id: str) -> Account | None:
+    """The account, whatever its status."""
+    return db.session.get(Account, account_id)
+
+
+def find_by_username(text: str) -> Account | None:
+    """The account with this user name, whatever its status."""
+    return db.session.scalars(
+        select(Account).where(Account.username_key == username_key(text))
+    ).one_or_none()
+
+
+def accounts_with_email(text: str) -> list[Account]:
+    """The accounts that are not disabled and share this address, by user name.
+
+    An ``email_key`` is its own key, so that a stored one may be given too.
+    """
+    return list(
+        db.session.scalars(
+            select(Account)
+            .where(Account.email_key == email_key(text), Account.status != "disabled")
+            .order_by(Account.username_key)
+        )
+    )
+
+
+def find_by_identifier(text: str) -> Account | None:
+    """Whom a person at the sign-in page means: by e-mail where only one account has it."""
+    if "@" not in text:
+        return find_by_username(text)
+    found = accounts_with_email(text)
+    return found[0] if len(found) == 1 else None
+
+
+def list_accounts(*, status: str | None = None) -> list[Account]:
+    """Every account, or those of a status, by user name; raises ``Refused``."""
+    if status is not None and status not in ACCOUNT_STATUSES:
+        raise Refused("status", f"is none of {', '.join(ACCOUNT_STATUSES)}")
+    query = select(Account).order_by(Account.username_key)
+    return list(db.session.scalars(query.where(Account.status == status) if status else query))
+
+
+def hold_account(account_id: str) -> Account | None:
+    """The account as it is now, which nobody else changes before this transaction ends.
+
+    Whatever sets, disables or claims an account takes this first: one order of locks.
+    """
+    return db.session.scalars(
+        select(Account)
+        .where(Account.id == account_id)
+        # FOR NO KEY UPDATE: rows that refer to the account may still be added meanwhile
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def activate(account: Account) -> None:
+    """Make an invited account active; the caller holds it (``hold_account``)."""
+    if account.status != "invited":
+        return
+    account.status = "active"
+    account.updated_at = clock.now()
+    events.record("account_activated", account_id=account.id)
+
+
+def mark_disabled(account_id: str) -> bool:
+    """Disable an account; false if there is none or it was disabled before.
+
+    Callers use ``lifecycle.families.disable_account``, which ends what hangs on it.
+    """
+    with transaction():
+        account = hold_account(account_id)
+        if account is None or account.status == "disabled":
+            return False
+        account.status = "disabled"
+        account.updated_at = clock.now()
+        events.record("account_disabled", account_id=account_id)
+    return True
+
+
+def create_child(
+    school_id: str,
+    given_name: str,
+    family_name: str,
+    class_name: str = "",
+    sourced_id: str | None = None,
+) -> Child:
+    """Enrol a child; ``sourced_id`` is the school's own number for it. Raises ``Refused``."""
+    school = find_school(school_id)
+    if school is None:
+        raise Refused("school", "is unknown")
+    number = clean_text("sourced_id", sourced_id or "", longest=SOURCED_ID_LENGTH)
+    child = Child(
+        school_id=school_id,
+        school=school,
+        given_name=clean_text("given_name", given_name, required=True),
+        family_name=clean_text("family_name", family_name, required=True),
+        class_name=clean_text("class_name", class_name, longest=CLASS_LENGTH),
+        sourced_id=number or None,
+    )
+    with transaction():
+        _add(child, Refused("sourced_id", "is another child's at this school"))
+        events.record("child_created", child_id=child.id)
+    return child
+
+
+def find_child(child_id: str) -> Child | None:
+    """The child, with its school."""
+    return db.session.get(Child, child_id)
+
+
+def link_guardian(account_id: str, child_id: str, relationship: str = "parent") -> Guardianship:
+    """Let a guardian see a child; a live guardianship is returned as it is.
+
+    Raises ``Refused`` for an unknown account, child or relationship (a word of OneRoster).
+    """
+    if relationship not in RELATIONSHIPS:
+        raise Refused("relationship", f"is none of {', '.join(RELATIONSHIPS)}")
+    with transaction():
+        if hold_account(account_id) is None:
+            raise Refused("account", "is unknown")
+        if find_child(child_id) is None:
+            raise Refused("child", "is unknown")
+        if live := _live_guardianship(account_id, child_id):
+            return live
+        made = Guardianship(account_id=account_id, child_id=child_id, relationship=relationship)
+        db.session.add(made)
+        db.session.flush()
+        events.record("guardianship_made", account_id=account_id, child_id=child_id)
+    return made
+
+
+def live_children(
+    account_id: str, school_ids: Sequence[str] | None = None
+) -> list[tuple[Child, Guardianship]]:
+    """The guardian's children now, at these schools (``None``: at any), by given name.
+
+    One query; an ended guardianship and a child that left its school are not among them.
+    """
+    query = (
+        select(Child, Guardianship)
+        .join(Guardianship, Guardianship.child_id == Child.id)
+        .where(
+            Guardianship.account_id == account_id,
+            Guardianship.ended_at.is_(None),
+            Child.left_at.is_(None),
+        )
+    )
+    if school_ids is not None:
+        query = query.where(Child.school_id.in_(school_ids))
+    found = [(child, guardianship) for child, guardianship in db.session.execute(query)]
+    return sorted(found, key=lambda pair: _by_name(pair[0]))
+
+
+def hold_guardianship(account_id: str, child_id: str) -> bool:
+    """Whether a guardianship is live, and stays so until this transaction ends (rule C6)."""
+    return _live_guardianship(account_id, child_id, hold=True) is not None
+
+
+def mark_guardianship_ended(account_id: str, child_id: str, reason: str) -> bool:
+    """End a live guardianship; false where there is none.
+
+    Callers use ``lifecycle.families.end_guardianship``, which ends what hangs on it.
+    """
+    with transaction() as writes:
+        ended = writes.execute(
+            update(Guardianship)
+            .where(
+                Guardianship.account_id == account_id,
+                Guardianship.child_id == child_id,
+                Guardianship.ended_at.is_(None),
+            )
+            .values(ended_at=clock.now(), ended_reason=reason[:REASON_LENGTH])
+        ).rowcount
+        if ended:
+            events.record("guardianship_ended", account_id=account_id, child_id=child_id)
+    return bool(ended)
+
+
+def _live_guardianship(
+    account_id: str, child_id: str, *, hold: bool = False
+) -> Guardianship | None:
+    query = select(Guardianship).where(
+        Guardianship.account_id == account_id,
+        Guardianship.child_id == child_id,
+        Guardianship.ended_at.is_(None),
+    )
+    return db.session.scalars(query.with_for_update(read=True) if hold else query).one_or_none()
+
+
+def _add(row: Account | Child, taken: Refused) -> None:
+    """Add a row; the database's unique index decides, not a look beforehand."""
+    try:
+        with db.session.begin_nested():
+            db.session.add(row)
+    except IntegrityError as error:
+        raise taken from error
+
+
+def _by_name(child: Child) -> tuple[str, str, str]:
+    return sort_key(child.given_name), sort_key(child.family_name), child.id

@@ -1,0 +1,181 @@
+"""Deletes what has expired, from every table that grows (security rule R8).
+
+Nothing depends on it: expiry is checked at use (rule P10), so a purge that never ran costs
+room, not safety. Each batch is a short transaction of its own, which skips rows that somebody
+holds; two purges at once share the work. Rows stay for a margin after their end, so that a
+clock that was an hour wrong removes nothing too early (rule R5).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import sleep
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, tuple_
+
+from idp import clock, settings
+from idp.audit.models import AuditEvent
+from idp.clients.models import UsedAssertion
+from idp.credentials import devices, throttling
+from idp.credentials.models import KnownDevice, OneTimeToken, ThrottleCounter
+from idp.database import retried, transaction
+from idp.mail.models import OutboxMessage
+from idp.oidc.models import AccessToken, AuthorizationCode, Grant, RefreshToken
+from idp.sessions.models import BrowserSession, Interaction
+
+BATCH: Final = 500
+PAUSE: Final = 0.02
+"""Seconds between two batches: on SQLite, whoever waits to write goes first."""
+
+MARGIN: Final = timedelta(days=1)
+EXPIRED_TOKENS_KEPT: Final = timedelta(days=90)
+"""For so long the holder of an expired token is told so, and offered a new one."""
+MAIL_KEPT: Final = timedelta(days=30)
+"""For « did my invitation leave? »"""
+
+Rule = Callable[[datetime], ColumnElement[bool]]
+
+
+@dataclass(frozen=True)
+class Growing:
+    """A table that grows by itself, and which of its rows are of no use any more."""
+
+    model: Any
+    useless: Rule
+
+
+def run(*, batch: int = BATCH, pause: float = PAUSE) -> dict[str, int]:
+    """Purge every table; returns how many rows left each.
+
+    ``batch``: rows in one transaction. ``pause``: seconds between two of them.
+    """
+    removed = {}
+    for table in GROWING:
+        removed[table.model.__tablename__] = sum(_batches(table, batch, pause))
+    return removed
+
+
+def _batches(table: Growing, batch: int, pause: float) -> Iterator[int]:
+    while True:
+        count = _remove(table, batch)
+        yield count
+        if count < batch:
+            return
+        sleep(pause)
+
+
+@retried
+def _remove(table: Growing, batch: int) -> int:
+    key = list(table.model.__table__.primary_key)
+    with transaction() as session:
+        # Found first, then deleted by key: a subquery with LIMIT inside the DELETE may be
+        # evaluated more than once (PostgreSQL).
+        found: Sequence[Any] = session.execute(
+            select(*key)
+            .where(table.useless(clock.now()))
+            .limit(batch)
+            .with_for_update(skip_locked=True, of=table.model)
+        ).all()
+        if found:
+            session.execute(
+                delete(table.model)
+                .where(tuple_(*key).in_([tuple(row) for row in found]))
+                .execution_options(synchronize_session=False)
+            )
+    return len(found)
+
+
+def _interactions(now: datetime) -> ColumnElement[bool]:
+    return Interaction.expires_at < now - MARGIN
+
+
+def _one_time_tokens(now: datetime) -> ColumnElement[bool]:
+    in_use = exists().where(Interaction.verified_token_id == OneTimeToken.id)
+    done_with = or_(OneTimeToken.spent_at.is_not(None), OneTimeToken.ended_at.is_not(None))
+    return and_(
+        OneTimeToken.expires_at < now - MARGIN,
+        or_(done_with, OneTimeToken.expires_at < now - EXPIRED_TOKENS_KEPT),
+        ~in_use,
+    )
+
+
+def _authorization_codes(now: datetime) -> ColumnElement[bool]:
+    return AuthorizationCode.expires_at < now - MARGIN
+
+
+def _access_tokens(now: datetime) -> ColumnElement[bool]:
+    return AccessToken.expires_at < now - MARGIN
+
+
+def _refresh_tokens(now: datetime) -> ColumnElement[bool]:
+    # Rotated ones too stay until they expire: their reuse must be recognised (rule O6).
+    return RefreshToken.expires_at < now - MARGIN
+
+
+def _grants(now: datetime) -> ColumnElement[bool]:
+    """Grants on which nothing hangs any more."""
+    hanging = (
+        exists().where(model.grant_id == Grant.id)
+        for model in (AuthorizationCode, AccessToken, RefreshToken)
+    )
+    return and_(Grant.created_at < now - MARGIN, *(~each for each in hanging))
+
+
+def _browser_sessions(now: datetime) -> ColumnElement[bool]:
+    """Sessions that are over and under which no grant lives on; their choices go with them."""
+    granted = exists().where(Grant.session_id == BrowserSession.id)
+    return and_(BrowserSession.expires_at < now - MARGIN, ~granted)
+
+
+def _throttle_counters(now: datetime) -> ColumnElement[bool]:
+    return and_(
+        ThrottleCounter.updated_at < now - throttling.KEPT - MARGIN,
+        ThrottleCounter.blocked_until < now,
+    )
+
+
+def _known_devices(now: datetime) -> ColumnElement[bool]:
+    return KnownDevice.last_seen_at < now - devices.REMEMBERED - MARGIN
+
+
+def _used_assertions(now: datetime) -> ColumnElement[bool]:
+    return UsedAssertion.expires_at < now - MARGIN
+
+
+def _outbox(now: datetime) -> ColumnElement[bool]:
+    return and_(OutboxMessage.status != "queued", OutboxMessage.created_at < now - MAIL_KEPT)
+
+
+def _audit_events(now: datetime) -> ColumnElement[bool]:
+    return AuditEvent.at < now - settings.current().audit_retention
+
+
+GROWING: Final = (
+    # In this order: what refers to a row goes before the row.
+    Growing(Interaction, _interactions),
+    Growing(OneTimeToken, _one_time_tokens),
+    Growing(AuthorizationCode, _authorization_codes),
+    Growing(AccessToken, _access_tokens),
+    Growing(RefreshToken, _refresh_tokens),
+    Growing(Grant, _grants),
+    Growing(BrowserSession, _browser_sessions),
+    Growing(ThrottleCounter, _throttle_counters),
+    Growing(KnownDevice, _known_devices),
+    Growing(UsedAssertion, _used_assertions),
+    Growing(OutboxMessage, _outbox),
+    Growing(AuditEvent, _audit_events),
+)
+
+KEPT: Final = {
+    "schools": "the operator's own",
+    "accounts": "the operator's own; subjects are never reused",
+    "children": "the operator's own",
+    "guardianships": "who could see whom, and until when, must stay answerable",
+    "passwords": "one for each account",
+    "clients": "the operator's own",
+    "client_schools": "the operator's own",
+    "consents": "one for each guardian and application",
+    "child_choices": "leave with their session",
+}
+"""Every other table, and why it is not purged."""

@@ -1,0 +1,74 @@
+"""Whether the provider can serve at all: the schema is this version's, the keys can sign."""
+
+from dataclasses import dataclass
+from functools import cache
+
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from idp.database import db
+from idp.oidc.keyring import keyring
+from idp.oidc.keys import ALGORITHMS
+from idp.resources import folder
+
+
+class NotReady(Exception):
+    """The provider can't serve as it stands; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The revision of the database, None where it is empty, and the newest one."""
+
+    current: str | None
+    newest: str | None
+
+    known: frozenset[str] = frozenset()
+    """The revisions that this version knows."""
+
+    @property
+    def up_to_date(self) -> bool:
+        return self.current == self.newest
+
+    @property
+    def serves(self) -> bool:
+        """Whether this version can work with it: its own schema, or one that is newer.
+
+        In a rolling upgrade the schema is widened first, while old workers go on (rule R12).
+        """
+        return self.up_to_date or (self.current is not None and self.current not in self.known)
+
+
+def schema() -> Schema:
+    """Compare the database with the migrations of this version."""
+    with db.engine.connect() as connection:
+        current_revision = MigrationContext.configure(connection).get_current_revision()
+    return Schema(current_revision, _newest_revision(), _known_revisions())
+
+
+def refuse_unready() -> None:
+    """Raise ``NotReady`` or ``KeyTrouble`` where the provider could not answer anybody."""
+    for alg in ALGORITHMS:
+        keyring().signing_key(alg)
+    refuse_other_schema()
+
+
+def refuse_other_schema() -> None:
+    """Raise ``NotReady`` where the database is not at the schema of this version."""
+    state = schema()
+    if not state.serves:
+        raise NotReady(
+            f"the database is at schema {state.current or '(none)'}, this version needs "
+            f"{state.newest}: run `idp db upgrade`"
+        )
+
+
+@cache
+def _known_revisions() -> frozenset[str]:
+    script = ScriptDirectory(str(folder("idp.migrations")))
+    return frozenset(each.revision for each in script.walk_revisions())
+
+
+@cache
+def _newest_revision() -> str | None:
+    return ScriptDirectory(str(folder("idp.migrations"))).get_current_head()

@@ -1,0 +1,146 @@
+"""Interactions: a walk through our pages in one browser, and the request that waits at its end.
+
+An interaction belongs to the cookie that began it (security rule S10): without that cookie
+its address is worth nothing. Steps are taken by atomic updates.
+"""
+
+import hashlib
+from base64 import urlsafe_b64encode
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken
+from sqlalchemy import delete, select, update
+
+from idp import clock, settings
+from idp.database import db, keyed_hash, transaction
+from idp.sessions.models import Interaction
+
+MOST_PENDING = 20
+"""Waiting requests that one browser may have at once; an older one makes room."""
+
+
+def begin(
+    browser: str, client_id: str | None = None, request: dict[str, Any] | None = None
+) -> Interaction:
+    """Begin a walk in this browser; ``request`` is a validated authorization request."""
+    now = clock.now()
+    interaction = Interaction(
+        browser_hash=_browser_hash(browser),
+        client_id=client_id,
+        request=request or {},
+        created_at=now,
+        expires_at=now + settings.current().interaction_lifetime,
+    )
+    with transaction() as writes:
+        _make_room(interaction.browser_hash)
+        writes.add(interaction)
+    return interaction
+
+
+def find(interaction_id: str, browser: str) -> Interaction | None:
+    """The interaction, finished or not, if it is this browser's and has not expired."""
+    return db.session.scalars(
+        select(Interaction).where(
+            Interaction.id == interaction_id,
+            Interaction.browser_hash == _browser_hash(browser),
+            Interaction.expires_at > clock.now(),
+        )
+    ).one_or_none()
+
+
+def newest_waiting(browser: str) -> Interaction | None:
+    """The last request of an application that still waits in this browser."""
+    return db.session.scalars(
+        select(Interaction)
+        .where(
+            Interaction.browser_hash == _browser_hash(browser),
+            Interaction.client_id.is_not(None),
+            Interaction.completed_at.is_(None),
+            Interaction.expires_at > clock.now(),
+        )
+        .order_by(Interaction.created_at.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def seal_token(interaction: Interaction, browser: str, clear: str) -> None:
+    """Keep an opened mail's token with the interaction, readable only with this browser's cookie.
+
+    The database alone never yields the token (security rule P6): the key is derived from the
+    cookie, of which only a hash is stored.
+    """
+    sealed = _cipher(interaction.id, browser).encrypt(clear.encode()).decode()
+    _change(interaction, sealed_token=sealed)
+
+
+def opened_token(interaction: Interaction, browser: str) -> str | None:
+    """The token of the mail that was opened in this interaction, in clear; None without one."""
+    if interaction.sealed_token is None:
+        return None
+    try:
+        return _cipher(interaction.id, browser).decrypt(interaction.sealed_token.encode()).decode()
+    except InvalidToken:
+        return None
+
+
+def verify_token(interaction: Interaction, token_id: str) -> None:
+    """Note that this interaction proved a token: opens « new password » for it alone."""
+    _change(interaction, verified_token_id=token_id)
+
+
+def signed_in(interaction: Interaction, session_id: str) -> None:
+    """Note that this session signed in for this very request; a proved token is done with."""
+    _change(interaction, signed_in_session_id=session_id, verified_token_id=None, sealed_token=None)
+
+
+def chose(interaction: Interaction, child_id: str) -> None:
+    """Note the child chosen on this interaction's page."""
+    _change(interaction, child_id=child_id)
+
+
+def consented(interaction: Interaction) -> None:
+    """Note that the guardian allowed this very request."""
+    _change(interaction, consented=True)
+
+
+def complete(interaction: Interaction) -> bool:
+    """Finish once: true for the one caller that may answer the application."""
+    now = clock.now()
+    with transaction() as writes:
+        finished = writes.execute(
+            update(Interaction)
+            .where(Interaction.id == interaction.id, Interaction.completed_at.is_(None))
+            .values(completed_at=now, sealed_token=None)
+        ).rowcount
+    return bool(finished)
+
+
+def _change(interaction: Interaction, **values: Any) -> None:
+    with transaction() as writes:
+        writes.execute(update(Interaction).where(Interaction.id == interaction.id).values(**values))
+
+
+def _make_room(browser_hash: str) -> None:
+    kept = (
+        select(Interaction.id)
+        .where(Interaction.browser_hash == browser_hash)
+        .order_by(Interaction.created_at.desc())
+        .limit(MOST_PENDING - 1)
+    )
+    db.session.execute(
+        delete(Interaction)
+        .where(Interaction.browser_hash == browser_hash, Interaction.id.not_in(kept))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _browser_hash(browser: str) -> str:
+    return keyed_hash("browser", browser)
+
+
+def _cipher(interaction_id: str, browser: str) -> Fernet:
+    secret = settings.current().token_hash_key
+    material = b"|".join((b"opened token", interaction_id.encode(), browser.encode()))
+    return Fernet(
+        urlsafe_b64encode(hashlib.blake2b(material, key=secret[:64], digest_size=32).digest())
+    )

@@ -1,0 +1,72 @@
+"""What a browser carries on with us: its session, its choice of child, its waiting requests."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp import clock
+from idp.database import KeyedHash, OpaqueId, UtcDateTime, db, opaque_id
+
+
+class BrowserSession(db.Model):  # type: ignore[name-defined,misc]
+    """A guardian signed in in one browser. The cookie's secret is kept as a keyed hash."""
+
+    __tablename__ = "browser_sessions"
+
+    id: Mapped[str] = mapped_column(OpaqueId, primary_key=True, default=opaque_id("b"))
+    secret_hash: Mapped[str] = mapped_column(KeyedHash, unique=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    auth_time: Mapped[datetime] = mapped_column(UtcDateTime)
+    amr: Mapped[str] = mapped_column(String(100))
+    """Authentication methods (RFC 8176), separated by spaces."""
+    acr: Mapped[str] = mapped_column(String(100))
+    device: Mapped[str] = mapped_column(String(100), default="")
+    """Browser and system in words, such as « Firefox, Android »; no address, no place."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ChildChoice(db.Model):  # type: ignore[name-defined,misc]
+    """The child that a guardian chose in one session for one school."""
+
+    __tablename__ = "child_choices"
+
+    session_id: Mapped[str] = mapped_column(
+        ForeignKey("browser_sessions.id", ondelete="CASCADE"), primary_key=True
+    )
+    school_id: Mapped[str] = mapped_column(ForeignKey("schools.id"), primary_key=True, index=True)
+    child_id: Mapped[str] = mapped_column(ForeignKey("children.id"), index=True)
+    selected_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+
+
+class Interaction(db.Model):  # type: ignore[name-defined,misc]
+    """A walk through our pages, in one browser, perhaps with an application that waits at its end.
+
+    ``request`` holds the validated authorization request (``{}`` where no application waits).
+    """
+
+    __tablename__ = "interactions"
+    __table_args__ = (Index("ix_interactions_browser", "browser_hash", "created_at"),)
+
+    id: Mapped[str] = mapped_column(OpaqueId, primary_key=True, default=opaque_id("i"))
+    browser_hash: Mapped[str] = mapped_column(KeyedHash)
+    client_id: Mapped[str | None] = mapped_column(ForeignKey("clients.id"), index=True)
+    request: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    sealed_token: Mapped[str | None] = mapped_column(Text)
+    """The token of an opened mail, encrypted under a key that only this browser's cookie yields."""
+    verified_token_id: Mapped[str | None] = mapped_column(
+        ForeignKey("one_time_tokens.id"), index=True
+    )
+    """The token that was proved in this interaction: the only way to « new password »."""
+    signed_in_session_id: Mapped[str | None] = mapped_column(String(32))
+    """The session that signed in for this request (``prompt=login``, ``max_age``)."""
+    child_id: Mapped[str | None] = mapped_column(ForeignKey("children.id"), index=True)
+    """The child chosen on this interaction's page: two tabs keep two children apart."""
+    consented: Mapped[bool] = mapped_column(default=False)

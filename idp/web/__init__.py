@@ -1,0 +1,33 @@
+"""The provider's face on the web: pages for people, endpoints for applications."""
+
+from flask import Flask
+
+from idp.web import (
+    account,
+    branding,
+    browser,
+    errors,
+    forms,
+    headers,
+    health,
+    i18n,
+    protocol,
+    signin,
+)
+
+__all__ = ["init_app"]
+
+
+def init_app(app: Flask) -> None:
+    """Give ``app`` its pages, and what every request and answer goes through."""
+    browser.init_app(app)
+    forms.init_app(app)
+    i18n.init_app(app)
+    branding.init_app(app)
+    headers.init_app(app)
+    errors.init_app(app)
+    for part in (signin, account, protocol, branding, i18n, health):
+        app.register_blueprint(part.blueprint)
+    # Applications call these; each has a protection of its own in place of a form token.
+    app.register_blueprint(protocol.endpoints)
+    forms.csrf.exempt(protocol.endpoints)

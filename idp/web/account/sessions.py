@@ -1,0 +1,56 @@
+"""The parent's sessions: end one, end all others, sign out."""
+
+import re
+
+from flask import flash, make_response, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from werkzeug import Response
+
+from idp.lifecycle import sign_out as ending
+from idp.sessions.service import SignedIn
+from idp.web import browser
+from idp.web.account.blueprint import blueprint, guardian_only
+from idp.web.errors import PageError
+
+
+@blueprint.post("/account/sessions/<session_id>/end")
+@guardian_only
+def end_session(signed_in: SignedIn, session_id: str) -> ResponseReturnValue:
+    """End one session: a lost phone, a computer at the library."""
+    if not re.fullmatch(r"[\w-]{1,32}", session_id, re.ASCII):
+        raise PageError("not_found", 404)
+    if session_id == signed_in.session.id:
+        return _signed_out()
+    ending.end_session(signed_in.account.id, session_id)
+    flash(_("That session has ended."))
+    return redirect(url_for("account.home"), 303)
+
+
+@blueprint.post("/account/sessions/end-others")
+@guardian_only
+def end_others(signed_in: SignedIn) -> ResponseReturnValue:
+    """End every session but this one."""
+    ending.end_other_sessions(signed_in.account.id, keep=signed_in.session.id)
+    flash(_("All your other sessions have ended."))
+    return redirect(url_for("account.home"), 303)
+
+
+@blueprint.post("/account/sign-out")
+def sign_out() -> ResponseReturnValue:
+    """End this session. A second click finds nothing to end, and says the same."""
+    return _signed_out()
+
+
+@blueprint.get("/account/signed-out")
+def signed_out() -> ResponseReturnValue:
+    """What stands in the window after signing out."""
+    return render_template("protocol/logged_out.html", client_name=None)
+
+
+def _signed_out() -> Response:
+    browser.sign_out()
+    response = make_response(redirect(url_for("account.signed_out"), 303))
+    # Rule S6: « back » shows nothing. Cookies stay: the language, the known device.
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response

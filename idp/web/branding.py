@@ -1,0 +1,145 @@
+"""The school whose application sent the parent: its name, logo, colour and contact on our pages.
+
+Colours reach the page as custom properties of a stylesheet of the school's own
+(``/branding/<id>.css``), because our policy allows no inline style.
+"""
+
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+
+from flask import Blueprint, Flask, Response, g, url_for
+
+from idp import settings
+from idp.clients.models import Client
+from idp.people import service as people
+from idp.people.models import School
+from idp.web import contrast
+from idp.web.errors import PageError
+
+blueprint = Blueprint("branding", __name__, url_prefix="/branding")
+
+A_YEAR = 365 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class Branding:
+    """Whose page this is. ``school`` is its id, None where no single school is known."""
+
+    name: str
+    school: str | None = None
+    logo_url: str | None = None
+    css_url: str | None = None
+    contact_name: str = ""
+    contact_email: str = ""
+    contact_phone: str = ""
+
+    @property
+    def has_contact(self) -> bool:
+        return bool(self.contact_name or self.contact_email or self.contact_phone)
+
+    @property
+    def monogram(self) -> str:
+        """What stands where a school has no logo: the first letters of its name."""
+        words = [word for word in re.split(r"[\s'’.-]+", self.name) if word[:1].isalnum()]
+        capitals = [word[0] for word in words if word[0].isupper()] or [w[0] for w in words]
+        return "".join(capitals[:2]).upper()
+
+
+def init_app(app: Flask) -> None:
+    """Make ``branding`` known to every template."""
+
+    @app.context_processor
+    def _context() -> dict[str, Branding]:
+        return {"branding": current()}
+
+
+def current() -> Branding:
+    """The branding of this request: the waiting application's, or the platform's own."""
+    return g.get("branding") or Branding(settings.current().platform_name)
+
+
+def use(branding: Branding) -> Branding:
+    """Give this request's pages, its error pages too, this branding."""
+    g.branding = branding
+    return branding
+
+
+def use_school(school: School) -> Branding:
+    """Brand this request's pages for one school."""
+    return use(branding_for(None, [school]))
+
+
+def branding_for(client: Client | None, schools: list[School]) -> Branding:
+    """The school's own face; an application of several schools shows its own name."""
+    if len(schools) == 1:
+        return _of_school(schools[0])
+    return Branding(client.name if client else settings.current().platform_name)
+
+
+def _of_school(school: School) -> Branding:
+    css = url_for("branding.stylesheet", school_id=school.id, v=_css_version(school))
+    logo = school.logo_digest and url_for(
+        "branding.logo", school_id=school.id, v=school.logo_digest[:12]
+    )
+    return Branding(
+        name=school.name,
+        school=school.id,
+        logo_url=logo,
+        css_url=css,
+        contact_name=school.contact_name,
+        contact_email=school.contact_email,
+        contact_phone=school.contact_phone,
+    )
+
+
+@blueprint.get("/<school_id>.css")
+def stylesheet(school_id: str) -> Response:
+    """The school's colour, as custom properties that keep text legible in both schemes."""
+    school = _school_or_404(school_id)
+    return _cached(Response(_css(school.colour), mimetype="text/css"), _css_version(school))
+
+
+@blueprint.get("/<school_id>/logo.png")
+def logo(school_id: str) -> Response:
+    """The school's logo, from our own storage (security rule O19)."""
+    school = _school_or_404(school_id)
+    if not school.logo_png:
+        raise PageError("not_found", 404)
+    return _cached(Response(school.logo_png, mimetype="image/png"), school.logo_digest or "")
+
+
+def _school_or_404(school_id: str) -> School:
+    school = people.find_school(school_id) if re.fullmatch(r"[\w-]{1,32}", school_id) else None
+    if school is None:
+        raise PageError("not_found", 404)
+    return school
+
+
+def _cached(response: Response, version: str) -> Response:
+    # The address carries the version, so a changed colour or logo has another address.
+    response.cache_control.public = True
+    response.cache_control.max_age = A_YEAR
+    response.set_etag(version)
+    return response
+
+
+def _css_version(school: School) -> str:
+    return sha256(_css(school.colour).encode()).hexdigest()[:12]
+
+
+def _css(colour: str) -> str:
+    light, dark = contrast.light_scheme(colour), contrast.dark_scheme(colour)
+    school = contrast.to_hex(contrast.parse(colour))
+    return (
+        f":root{{--school:{school};--on-school:{contrast.text_on(school)};"
+        f"{_properties(light)}}}\n"
+        f"@media screen and (prefers-color-scheme:dark){{:root{{{_properties(dark)}}}}}\n"
+    )
+
+
+def _properties(scheme: contrast.Scheme) -> str:
+    return (
+        f"--accent:{scheme.accent};--accent-strong:{scheme.strong};"
+        f"--on-accent:{scheme.on_accent};--accent-soft:{scheme.soft}"
+    )

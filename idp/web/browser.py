@@ -1,0 +1,147 @@
+"""The browser at the other end: its cookies, its session, its address."""
+
+import re
+import secrets
+from ipaddress import ip_address
+from typing import Any, cast
+
+from flask import Flask, Response, g, request, session
+
+from idp import correlation, settings
+from idp.credentials import devices
+from idp.lifecycle import sign_out as lifecycle
+from idp.oidc.authorization import ACR
+from idp.sessions import interactions
+from idp.sessions import service as sessions
+from idp.sessions.models import BrowserSession, Interaction
+from idp.sessions.service import SignedIn
+from idp.web.device_names import device_name
+from idp.web.errors import PageError
+
+_UNKNOWN: Any = object()
+
+
+def init_app(app: Flask) -> None:
+    """Begin the correlation of each request, and set the cookies that a view asked for."""
+    app.before_request(_begin_correlation)
+    app.after_request(_set_cookies)
+
+
+def browser_id() -> str:
+    """The random id of this browser, from its signed cookie; made at first need."""
+    if "b" not in session:
+        session["b"] = secrets.token_urlsafe(16)
+        session.permanent = True
+    return cast(str, session["b"])
+
+
+def has_cookies() -> bool:
+    """Whether the browser sent any cookie of ours."""
+    names = (_name("session"), _name("device"), _name("browser"))
+    return any(name in request.cookies for name in names)
+
+
+def signed_in() -> SignedIn | None:
+    """Who is signed in in this browser; looked up once a request."""
+    if g.get("signed_in", _UNKNOWN) is _UNKNOWN:
+        secret = request.cookies.get(_name("session"), "")
+        g.signed_in = sessions.find(secret) if 20 <= len(secret) <= 100 else None
+    found = cast(SignedIn | None, g.signed_in)
+    if found is not None:
+        correlation.current().actor = found.account.id
+    return found
+
+
+def sign_in(account_id: str, amr: tuple[str, ...] = ("pwd",)) -> BrowserSession:
+    """Begin a new session in this browser; the one before it ends (session fixation, rule S1)."""
+    if (before := signed_in()) is not None:
+        lifecycle.end_session(before.account.id, before.session.id)
+    begun, secret = sessions.begin(
+        account_id, amr=amr, acr=ACR, device=device_name(request.user_agent.string)
+    )
+    cookies = _cookies_to_set()
+    cookies["session"] = secret
+    cookies["device"] = devices.remember_device(account_id, device_secret())
+    g.pop("signed_in", None)
+    return begun
+
+
+def sign_out() -> None:
+    """End this browser's session on the server, and take its cookie away."""
+    if (found := signed_in()) is not None:
+        lifecycle.end_session(found.account.id, found.session.id)
+    _cookies_to_set()["session"] = None
+    # What waits in this browser, an opened mail's token too, is not the next user's.
+    session.pop("b", None)
+    session.pop("csrf_token", None)
+    g.signed_in = None
+
+
+def device_secret() -> str | None:
+    """The secret of the known-device cookie, if the browser has one."""
+    secret = request.cookies.get(_name("device"), "")
+    return secret if 20 <= len(secret) <= 100 else None
+
+
+def client_address() -> str:
+    """The client's address: the nearest one that is not a proxy of ours (rule E8)."""
+    address = request.remote_addr or ""
+    proxies = settings.current().trusted_proxies
+    forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
+    while proxies and forwarded and _is_within(address, proxies):
+        nearer = forwarded.pop()
+        if not _is_address(nearer):
+            break
+        address = nearer
+    return address
+
+
+def interaction_or_error(interaction_id: str) -> Interaction:
+    """This browser's interaction of that id, finished or not; otherwise a page that explains."""
+    found = None
+    if "b" in session and re.fullmatch(r"[\w-]{1,32}", interaction_id, re.ASCII):
+        found = interactions.find(interaction_id, browser_id())
+    if found is None:
+        raise PageError("expired_interaction", 404)
+    return found
+
+
+def _begin_correlation() -> None:
+    correlation.begin(address=client_address())
+
+
+def _cookies_to_set() -> dict[str, str | None]:
+    if "cookies_to_set" not in g:
+        g.cookies_to_set = {}
+    return cast(dict[str, str | None], g.cookies_to_set)
+
+
+def _set_cookies(response: Response) -> Response:
+    secure = settings.current().secure
+    for kind, value in g.get("cookies_to_set", {}).items():
+        response.set_cookie(
+            _name(kind),
+            value or "",
+            max_age=(devices.REMEMBERED if kind == "device" else None) if value else 0,
+            secure=secure,
+            httponly=True,
+            samesite="Lax",
+            path="/",
+        )
+    return response
+
+
+def _name(kind: str) -> str:
+    return f"__Host-idp_{kind}" if settings.current().secure else f"idp_{kind}"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_within(address: str, networks: Any) -> bool:
+    return _is_address(address) and any(ip_address(address) in network for network in networks)

@@ -1,0 +1,47 @@
+"""Health for load balancers: is the process alive, and can it serve."""
+
+from flask import Blueprint, Response, jsonify
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from idp import readiness
+from idp.database import db
+from idp.oidc.keyring import keyring
+from idp.oidc.keys import KeyTrouble
+
+blueprint = Blueprint("health", __name__, url_prefix="/health")
+
+
+@blueprint.get("/live")
+def live() -> Response:
+    """The process answers; asks nothing else, so that a lost database restarts nobody."""
+    return jsonify(status="ok")
+
+
+@blueprint.get("/ready")
+def ready() -> tuple[Response, int]:
+    """Whether requests should come here; says which part is missing, and nothing secret."""
+    checks = {"database": _database(), "migrations": False, "keys": _keys()}
+    checks["migrations"] = checks["database"] and readiness.schema().serves
+    answers = {part: "ok" if good else "failed" for part, good in checks.items()}
+    good = all(checks.values())
+    response = jsonify(status="ok" if good else "failed", **answers)
+    if not good:
+        response.headers["Retry-After"] = "5"
+    return response, 200 if good else 503
+
+
+def _database() -> bool:
+    try:
+        db.session.execute(text("SELECT 1"))
+    except SQLAlchemyError:
+        db.session.remove()
+        return False
+    return True
+
+
+def _keys() -> bool:
+    try:
+        return bool(keyring().key_set()["keys"])
+    except (KeyTrouble, OSError):
+        return False

@@ -1,0 +1,89 @@
+"""The language of a page: the visitor's choice, kept; else what the request and browser say."""
+
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Flask, current_app, g, redirect, request, session
+from flask_babel import Babel, get_locale, refresh
+from werkzeug import Response
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
+
+from idp.settings import LOCALES, current
+
+blueprint = Blueprint("language", __name__)
+
+NAMES = {"fr": "Français", "nl": "Nederlands", "de": "Deutsch", "en": "English"}
+"""Each language in its own words."""
+
+LONGEST_PATH = 4000
+
+
+def init_app(app: Flask) -> None:
+    """Choose a language for each request and give templates ``locale`` and ``languages``."""
+    Babel(app, locale_selector=select)
+
+    @app.context_processor
+    def _context() -> dict[str, object]:
+        return {"locale": str(get_locale()), "languages": NAMES, "language_next": here()}
+
+
+def select() -> str:
+    """The visitor's choice, then the application's and the account's wish, then the browser's."""
+    wishes = [session.get("locale"), *g.get("ui_locales", [])]
+    for wish in wishes:
+        if found := supported(wish):
+            return found
+    return request.accept_languages.best_match(LOCALES) or current().default_locale
+
+
+def wish(tags: str | None) -> None:
+    """Note the languages that somebody asks for this request's pages, as BCP 47 tags.
+
+    ``tags``: separated by spaces, the dearest first (OpenID Connect Core §3.1.2.1,
+    ``ui_locales``). Earlier wishes of the request go first.
+    """
+    g.ui_locales = [*g.get("ui_locales", []), *(tags or "").split()]
+    refresh()
+
+
+def supported(tag: object) -> str | None:
+    """Our language for a BCP 47 tag: ``fr`` for ``fr-BE``; None where we speak no such."""
+    language = str(tag or "").replace("_", "-").partition("-")[0].lower()
+    return language if language in LOCALES else None
+
+
+@blueprint.post("/language")
+def choose() -> Response:
+    """Keep the visitor's language in the browser's cookie and show the page again."""
+    if chosen := supported(request.form.get("locale")):
+        session.permanent = True
+        session["locale"] = chosen
+    return redirect(own_path(request.form.get("next")), 303)
+
+
+def here() -> str:
+    """The path that shows the present page again by GET, without a secret in it."""
+    if request.endpoint == "signin.welcome":  # its address holds a token
+        return "/"
+    if request.method == "GET":
+        return own_path(request.full_path.rstrip("?"))
+    path = own_path(request.path)
+    return path if path != "/" else own_path(request.path.rpartition("/")[0])
+
+
+def own_path(target: str | None) -> str:
+    """``target`` if it is a page of ours that answers GET, else ``/`` (security rule S5)."""
+    if not target or len(target) > LONGEST_PATH or not target.isprintable() or "\\" in target:
+        return "/"
+    parts = urlsplit(target)
+    if parts.scheme or parts.netloc or not target.startswith("/") or target.startswith("//"):
+        return "/"
+    return target if _answers_get(parts.path) else "/"
+
+
+def _answers_get(path: str) -> bool:
+    try:
+        current_app.url_map.bind("localhost").match(path, method="GET")
+    except (HTTPException, RequestRedirect):
+        return False
+    return True

@@ -1,0 +1,67 @@
+"""Answers that leave us for the application: by redirect, or by a form."""
+
+from urllib.parse import urlencode
+
+from authlib.oauth2 import OAuth2Error
+from flask import make_response, redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from idp import settings
+from idp.oidc.authorization_request import AuthorizationRequest
+from idp.sessions import interactions
+from idp.sessions.models import Interaction
+from idp.web import headers
+
+Fields = list[tuple[str, str]]
+
+
+def code_answer(asked: AuthorizationRequest, code: str) -> Response:
+    """The successful authorization response (RFC 6749 §4.1.2)."""
+    return send(asked.redirect_uri, asked.response_mode, [("code", code)], asked.state)
+
+
+def error_answer(asked: AuthorizationRequest, error: OAuth2Error) -> Response:
+    """The error response of a request that is otherwise sound."""
+    return send(asked.redirect_uri, asked.response_mode, error_fields(error), asked.state)
+
+
+def deny(waiting: Interaction) -> Response:
+    """« Annuler »: the application is told ``access_denied``, once."""
+    from authlib.oauth2.rfc6749 import AccessDeniedError
+
+    asked = AuthorizationRequest.from_json(waiting.request)
+    if not interactions.complete(waiting):
+        return redirect(f"/interaction/{waiting.id}", 303)
+    return error_answer(asked, AccessDeniedError("The guardian cancelled"))
+
+
+def error_fields(error: OAuth2Error) -> Fields:
+    """``error`` and an ``error_description`` in the characters that RFC 6749 §4.1.2.1 allows."""
+    description = error.get_error_description() or ""
+    clean = "".join(c if 32 <= ord(c) < 127 and c not in '"\\' else "?" for c in description)
+    fields = [("error", str(error.error))]
+    return [*fields, ("error_description", clean[:200])] if clean else fields
+
+
+def send(redirect_uri: str, response_mode: str, fields: Fields, state: str | None) -> Response:
+    """Send fields to a redirect URI that has been verified."""
+    if state is not None:
+        fields = [*fields, ("state", state)]
+    fields = [*fields, ("iss", settings.current().issuer)]  # RFC 9207
+    if response_mode == "form_post":
+        return _form_post(redirect_uri, fields)
+    # 303 after a POST: the browser must not repeat a password to the application (rule S7)
+    return redirect(_with(redirect_uri, fields), 303 if request.method == "POST" else 302)
+
+
+def _with(uri: str, fields: Fields) -> str:
+    """The URI with fields added; a registered query stays to the letter (RFC 6749 §3.1.2)."""
+    joint = "" if uri.endswith(("?", "&")) else "&" if "?" in uri else "?"
+    return f"{uri}{joint}{urlencode(fields)}"
+
+
+def _form_post(redirect_uri: str, fields: Fields) -> Response:
+    # OAuth 2.0 Form Post Response Mode 1.0
+    headers.allow_forms_to(redirect_uri)
+    page = render_template("protocol/form_post.html", action=redirect_uri, fields=fields)
+    return make_response(page)

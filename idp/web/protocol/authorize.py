@@ -1,0 +1,94 @@
+"""The authorization endpoint (RFC 6749 §3.1, OpenID Connect Core §3.1.2)."""
+
+from urllib.parse import urlencode
+
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749 import InvalidRequestError
+from authlib.oauth2.rfc6749.errors import UnsupportedResponseTypeError
+from flask import redirect, request
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
+
+from idp.oidc import authorization_request, logout
+from idp.oidc.oauth_client import OAuthClient, query_client
+from idp.oidc.requests import ProtocolRequest, check_parameters, given
+from idp.oidc.server import server
+from idp.web import browser
+from idp.web.errors import PageError
+from idp.web.protocol import answers, endpoints
+from idp.web.protocol.steps import proceed
+
+
+@endpoints.route("/oauth2/authorize", methods=["GET", "POST"])
+def authorize() -> Response:
+    """Validate, then show what is missing or answer the application at once."""
+    parameters = given(request.form if request.method == "POST" else request.args)
+    if request.method == "POST" and not browser.has_cookies():
+        # A form on another site brings no SameSite=Lax cookies; a redirect to ourselves does.
+        return redirect(f"/oauth2/authorize?{urlencode(list(parameters.items(multi=True)))}", 303)
+    try:
+        client = _validated(parameters)
+    except OAuth2Error as error:
+        return _refuse(parameters, error)
+    try:
+        hint = logout.hinted_subject(parameters.get("id_token_hint"), client.record)
+        asked = authorization_request.parse(parameters, client, hinted_subject=hint)
+    except OAuth2Error as error:
+        error.redirect_uri = parameters["redirect_uri"]
+        return _refuse(parameters, error)
+    return proceed(asked, client, interaction=None)
+
+
+def _validated(parameters: MultiDict[str, str]) -> OAuthClient:
+    """The client of a sound request. Raises ``OAuth2Error``, its ``redirect_uri`` if trusted."""
+    try:
+        check_parameters(parameters)
+        if not parameters.get("response_type"):
+            raise InvalidRequestError("The response_type is missing")
+        if parameters["response_type"] != "code":
+            # Not left to Authlib, whose own error fails on characters outside of ASCII.
+            raise UnsupportedResponseTypeError(parameters["response_type"])
+    except OAuth2Error as error:
+        error.redirect_uri = _trusted_redirect_uri(parameters)
+        raise
+    asked = ProtocolRequest(request._get_current_object())  # type: ignore[attr-defined]
+    grant = server().get_consent_grant(asked)
+    client: OAuthClient = grant.request.client
+    return client
+
+
+def _trusted_redirect_uri(parameters: MultiDict[str, str]) -> str | None:
+    ids, places = parameters.getlist("client_id"), parameters.getlist("redirect_uri")
+    if len(ids) != 1 or len(places) != 1:
+        return None
+    client = query_client(ids[0])
+    return places[0] if client and client.check_redirect_uri(places[0]) else None
+
+
+def _refuse(parameters: MultiDict[str, str], error: OAuth2Error) -> Response:
+    """An error goes back only to a verified address, and not past a signed-out visitor's eyes
+    to a third party (security rules O1 and O21, RFC 9700 §4.11.2).
+    """
+    if not error.redirect_uri:
+        raise PageError(_page_of(parameters, error))
+    client = query_client(parameters["client_id"])
+    silent = parameters.get("prompt") == "none"
+    trusted = client is not None and client.client_metadata["first_party"]
+    if not trusted and not silent and browser.signed_in() is None:
+        raise PageError(str(error.error))
+    state = parameters.getlist("state")
+    return answers.send(
+        error.redirect_uri,
+        authorization_request.response_mode_of(parameters),
+        answers.error_fields(error),
+        state[0]
+        if len(state) == 1 and len(state[0]) <= authorization_request.LONGEST_STATE
+        else None,
+    )
+
+
+def _page_of(parameters: MultiDict[str, str], error: OAuth2Error) -> str:
+    if error.error in {"invalid_client", "unauthorized_client"}:
+        return "unknown_client"
+    client_id = parameters.get("client_id", "")
+    return "invalid_redirect_uri" if query_client(client_id) is not None else "unknown_client"

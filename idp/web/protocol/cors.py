@@ -1,0 +1,45 @@
+"""Cross-origin requests: ``*`` for what is public, registered browser clients for the rest."""
+
+from collections.abc import Callable
+from time import monotonic
+
+from flask import Response, current_app, request
+
+from idp.clients import registration
+
+_KEPT = 30.0  # seconds that a worker remembers the registered origins
+
+
+def public(response: Response) -> Response:
+    """Readable from any page, without credentials (security rule S9)."""
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    return response
+
+
+def for_registered_origins(
+    finish: Callable[[Response], Response], answer: Callable[[], Response]
+) -> Response:
+    """Answer, or answer a preflight, readable from the origins of registered browser clients."""
+    preflight = request.method == "OPTIONS"
+    response = finish(Response(status=204) if preflight else answer())
+    origin = request.headers.get("Origin")
+    response.vary.add("Origin")
+    if origin and origin in _registered_origins():
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = "WWW-Authenticate"
+        if preflight:
+            response.headers["Access-Control-Allow-Methods"] = "GET, POST"
+            response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+            response.headers["Access-Control-Max-Age"] = "600"
+    return response
+
+
+def _registered_origins() -> frozenset[str]:
+    kept = current_app.extensions.get("idp.origins")
+    if kept is None or kept[0] < monotonic():
+        clients = registration.list_clients()
+        origins = {o for c in clients if c.disabled_at is None for o in c.metadata_["origins"]}
+        kept = (monotonic() + _KEPT, frozenset(origins))
+        current_app.extensions["idp.origins"] = kept
+    found: frozenset[str] = kept[1]
+    return found

@@ -1,0 +1,58 @@
+"""The logout endpoint (OpenID Connect RP-Initiated Logout 1.0)."""
+
+from urllib.parse import urlencode
+
+from flask import current_app, make_response, redirect, render_template, request
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+from werkzeug.wrappers import Response
+
+from idp.clients import registration
+from idp.oidc import logout as rules
+from idp.web import branding, browser, headers
+from idp.web.protocol import blueprint, endpoints
+
+_ASK_FOR = 600  # seconds that the question stays open
+
+
+@endpoints.route("/oauth2/logout", methods=["GET", "POST"])
+def logout() -> Response:
+    """Sign out at once where the hint proves who asks; otherwise ask the guardian."""
+    parameters = request.form if request.method == "POST" else request.args
+    if request.method == "POST" and not browser.has_cookies():
+        # See authorize(): a form on another site comes without our cookies.
+        return redirect(f"/oauth2/logout?{urlencode(list(parameters.items()))}", 303)
+    asked = rules.read(parameters)
+    if asked.needs_no_question(browser.signed_in()):
+        return _sign_out(asked.return_uri)
+    if asked.client is not None:
+        headers.allow_forms_to(*asked.client.metadata_["post_logout_redirect_uris"])
+        branding.use(branding.branding_for(asked.client, registration.schools_of(asked.client.id)))
+    signed = _serializer().dumps(asked.return_uri) if asked.return_uri else ""
+    return make_response(render_template("protocol/logout.html", request_value=signed))
+
+
+@blueprint.post("/logout/confirm")
+def confirm() -> Response:
+    """The guardian's answer to the question."""
+    if request.form.get("decision") == "stay":
+        return redirect("/", 303)
+    try:
+        return_uri = _serializer().loads(request.form.get("request", ""), max_age=_ASK_FOR)
+    except BadSignature:
+        return_uri = None
+    return _sign_out(return_uri)
+
+
+def _sign_out(return_uri: str | None) -> Response:
+    browser.sign_out()
+    if return_uri:
+        response: Response = redirect(return_uri, 303)
+    else:
+        response = make_response(render_template("protocol/logged_out.html"))
+    # Rule S6: what the back button would show is gone from the browser's cache.
+    response.headers["Clear-Site-Data"] = '"cache"'
+    return response
+
+
+def _serializer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(current_app.config["SECRET_KEY"], salt="logout")

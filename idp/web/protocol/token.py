@@ -1,0 +1,38 @@
+"""Token, revocation and introspection endpoints: POST forms in, JSON out."""
+
+from flask import Response, request
+
+from idp.oidc import server
+from idp.oidc.requests import ProtocolRequest
+from idp.web.protocol import cors, endpoints
+
+
+@endpoints.route("/oauth2/token", methods=["POST", "OPTIONS"])
+def token() -> Response:
+    """RFC 6749 §3.2."""
+    return cors.for_registered_origins(_uncached, lambda: server.token_response(_asked()))
+
+
+@endpoints.route("/oauth2/revoke", methods=["POST", "OPTIONS"])
+def revoke() -> Response:
+    """RFC 7009."""
+    return cors.for_registered_origins(
+        _uncached, lambda: server.endpoint_response("revocation", _asked())
+    )
+
+
+@endpoints.post("/oauth2/introspect")
+def introspect() -> Response:
+    """RFC 7662."""
+    return _uncached(server.endpoint_response("introspection", _asked()))
+
+
+def _asked() -> ProtocolRequest:
+    return ProtocolRequest(request._get_current_object())  # type: ignore[attr-defined]
+
+
+def _uncached(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"  # RFC 6749 §5.1
+    response.headers["Pragma"] = "no-cache"
+    response.content_type = "application/json"
+    return response

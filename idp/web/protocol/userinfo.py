@@ -1,0 +1,63 @@
+"""The UserInfo endpoint (OpenID Connect Core §5.3, RFC 6750)."""
+
+import json
+
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749 import InvalidRequestError
+from authlib.oauth2.rfc6750 import InvalidTokenError
+from flask import Response, request
+
+from idp.oidc import userinfo as claims
+from idp.web.protocol import cors, endpoints
+
+
+@endpoints.route("/oauth2/userinfo", methods=["GET", "POST", "OPTIONS"])
+def userinfo() -> Response:
+    """GET, POST with the header, or POST with the token in the body."""
+    return cors.for_registered_origins(_uncached, _answer)
+
+
+def _answer() -> Response:
+    try:
+        return Response(json.dumps(claims.userinfo(_presented_token())))
+    except OAuth2Error as error:
+        return _refusal(error)
+
+
+def _presented_token() -> str:
+    """The one token of this request. In a query it is refused (RFC 9700 §4.3.2, rule O13)."""
+    scheme, _, header = request.headers.get("Authorization", "").partition(" ")
+    body = request.form.getlist("access_token") if request.method == "POST" else []
+    if "access_token" in request.args:
+        raise InvalidRequestError("A token must not stand in the query")
+    given = [header.strip()] * (scheme.lower() == "bearer") + body
+    if len(given) > 1:
+        raise InvalidRequestError("More than one token")
+    if not given:
+        raise _NoToken
+    return given[0]
+
+
+class _NoToken(InvalidTokenError):  # type: ignore[misc]
+    """RFC 6750 §3.1: a request without any token is told no error code."""
+
+
+def _refusal(error: OAuth2Error) -> Response:
+    if isinstance(error, _NoToken):
+        challenge, body = "Bearer", {}
+    else:
+        body = {"error": error.error, "error_description": error.get_error_description()}
+        challenge = (
+            f'Bearer error="{body["error"]}", error_description="{body["error_description"]}"'
+        )
+        if error.error == "insufficient_scope":
+            challenge += ', scope="openid"'
+    response = Response(json.dumps(body), status=error.status_code)
+    response.headers["WWW-Authenticate"] = challenge
+    return response
+
+
+def _uncached(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    response.content_type = "application/json"
+    return response

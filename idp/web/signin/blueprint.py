@@ -1,0 +1,48 @@
+"""The sign-in pages' blueprint, and what an expired form on one of them shows."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_wtf.csrf import CSRFError
+
+from idp.sessions.models import Interaction
+from idp.web import errors, walk
+from idp.web.forms import Form
+
+blueprint = Blueprint("signin", __name__)
+
+Page = Callable[[Interaction, Form], ResponseReturnValue]
+
+_pages: dict[str, tuple[Page, tuple[str, ...]]] = {}
+
+
+def shows_again(endpoint: str, *names: str) -> Callable[[Page], Page]:
+    """Declare the page of ``endpoint`` and the fields that it may show again when typed."""
+
+    def declare(page: Page) -> Page:
+        _pages[f"{blueprint.name}.{endpoint}"] = (page, names)
+        return page
+
+    return declare
+
+
+@blueprint.errorhandler(CSRFError)
+def form_expired(_error: CSRFError) -> ResponseReturnValue:
+    """The same page again with what was typed, rather than a dead end.
+
+    Nothing of the form has been acted on; the page brings a new form token.
+    """
+    try:
+        if not request.cookies or request.endpoint not in _pages:
+            raise errors.form_error()
+        page, names = _pages[request.endpoint]
+        interaction = walk.enter((request.view_args or {})["interaction_id"])
+        form = Form.read(*names)
+    except errors.PageError as error:
+        return errors.answer(error)
+    form.notice = _(
+        "This page was open for too long. Please check what you typed and send it again."
+    )
+    return page(interaction, form)

@@ -1,0 +1,52 @@
+"""Figure 5: « Mot de passe oublié ». One answer to every address (security rule E1)."""
+
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import get_locale
+from flask_babel import gettext as _
+
+from idp.credentials import throttling
+from idp.lifecycle import requests
+from idp.sessions.models import Interaction
+from idp.web import browser, walk
+from idp.web.forms import Form, only
+from idp.web.signin.blueprint import blueprint, shows_again
+
+
+@blueprint.route("/interaction/<interaction_id>/forgotten", methods=["GET", "POST"])
+def forgotten(interaction_id: str) -> ResponseReturnValue:
+    """The e-mail address, and « SOUMETTRE »: a mail brings a new token."""
+    interaction = walk.enter(interaction_id)
+    if request.method == "POST":
+        return _submit(interaction)
+    return show(interaction, only(["email"]))
+
+
+@blueprint.get("/interaction/<interaction_id>/forgotten/sent")
+def forgotten_done(interaction_id: str) -> ResponseReturnValue:
+    """The answer to every address, on a page of its own: reloading it mails nothing."""
+    interaction = walk.enter(interaction_id)
+    return render_template("signin/forgotten_done.html", interaction=interaction)
+
+
+@shows_again("forgotten", "email")
+def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
+    """The page of figure 5."""
+    return render_template("signin/forgotten.html", interaction=interaction, form=form), form.status
+
+
+def _submit(interaction: Interaction) -> ResponseReturnValue:
+    form = Form.read("email")
+    form.require("email", _("Type the e-mail address that your school knows."))
+    form.limit("email")
+    if "@" not in form["email"]:
+        form.problem("email", _("An e-mail address looks like this: name@example.org"))
+    if form.problems:
+        return show(interaction, form)
+    # Rule E3: a limit that is reached looks the same from outside.
+    guard = throttling.guard_mail_request(browser.client_address())
+    if isinstance(guard, throttling.Allowed):
+        requests.request_reset(
+            form["email"], client_id=interaction.client_id, locale=str(get_locale())
+        )
+    return walk.to_step(interaction, "forgotten_done")

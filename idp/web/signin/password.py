@@ -1,0 +1,96 @@
+"""Figure 3: the new password, reached only through a token proved in this very interaction."""
+
+from flask import flash, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from idp import settings
+from idp.clients import registration
+from idp.credentials import one_time_tokens
+from idp.credentials.one_time_tokens import Live
+from idp.credentials.passwords import WeakPassword
+from idp.lifecycle import passwords
+from idp.people.models import Account
+from idp.sessions.models import Interaction
+from idp.web import branding, browser, walk
+from idp.web.account.applications import offer
+from idp.web.forms import Form, check_new_password, only, weakness
+from idp.web.signin.blueprint import blueprint, shows_again
+
+FIELDS = ("new_password", "repeat_password")
+
+
+@blueprint.route("/interaction/<interaction_id>/password", methods=["GET", "POST"])
+def password(interaction_id: str) -> ResponseReturnValue:
+    """The new password, twice; after « MODIFIER » the parent is signed in at once."""
+    interaction = walk.enter(interaction_id)
+    form = Form.read(*FIELDS) if request.method == "POST" else only(FIELDS)
+    if request.method == "POST":
+        check_new_password(form, *FIELDS)
+        if not form.problems:
+            return _save(interaction, form)
+    return show(interaction, form)
+
+
+@shows_again("password")
+def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
+    """The page, for the holder of the proved token only (security rule P11)."""
+    proved = _proved(interaction)
+    if proved is None:
+        return _not_here(interaction)
+    if interaction.client_id is None and proved.token.client_id is not None:
+        _brand(proved.token.client_id)
+    page = render_template(
+        "signin/password.html",
+        interaction=interaction,
+        form=form,
+        account=proved.account,
+        password_minimum=settings.current().password_minimum,
+    )
+    return page, form.status
+
+
+def _save(interaction: Interaction, form: Form) -> ResponseReturnValue:
+    proved = _proved(interaction)
+    if proved is None:
+        return _not_here(interaction)
+    try:
+        account = passwords.claim_with_token(proved.token.id, form["new_password"])
+    except passwords.TokenGone:
+        return _not_here(interaction)
+    except WeakPassword as weak:
+        form.problem("new_password", weakness(weak))
+        return show(interaction, form)
+    return _sign_in(interaction, account, proved.token.client_id)
+
+
+def _sign_in(
+    interaction: Interaction, account: Account, client_id: str | None
+) -> ResponseReturnValue:
+    # RFC 8176: what was proved, a mailed one-time token; the password was only chosen (rule F9).
+    session = browser.sign_in(account.id, amr=("otp",))
+    if interaction.client_id is None:
+        # Rule P13: no stored request moves into another browser; its start page is offered.
+        offer(client_id)
+        flash(_("Your password is saved, and you are signed in."))
+    return walk.signed_in(interaction, session.id)
+
+
+def _proved(interaction: Interaction) -> Live | None:
+    if interaction.verified_token_id is None or interaction.completed_at is not None:
+        return None
+    found = one_time_tokens.find_by_id(interaction.verified_token_id)
+    return found if isinstance(found, Live) else None
+
+
+def _not_here(interaction: Interaction) -> ResponseReturnValue:
+    """Without a proved token: on, where this browser has just signed in; else to the token."""
+    if walk.is_past_login(interaction):
+        return walk.go_on(interaction)
+    return walk.to_step(interaction, "token")
+
+
+def _brand(client_id: str) -> None:
+    client = registration.find(client_id)
+    if client is not None:
+        branding.use(branding.branding_for(client, registration.schools_of(client_id)))

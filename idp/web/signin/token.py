@@ -1,0 +1,100 @@
+"""Figure 2: the one-time connection token; and a fresh one for the holder of an expired one."""
+
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import get_locale
+from flask_babel import gettext as _
+
+from idp.audit import events
+from idp.credentials import one_time_tokens, throttling
+from idp.mail import outbox
+from idp.sessions import interactions
+from idp.sessions.models import Interaction
+from idp.web import browser, walk
+from idp.web.forms import Form, only, too_many
+from idp.web.signin.blueprint import blueprint, shows_again
+
+
+@blueprint.route("/interaction/<interaction_id>/token", methods=["GET", "POST"])
+def token(interaction_id: str) -> ResponseReturnValue:
+    """One field for the token of the mail, filled in where the mail's link was opened."""
+    interaction = walk.enter(interaction_id)
+    if interaction.completed_at is not None:
+        return walk.go_on(interaction)
+    if request.method == "POST":
+        return _prove(interaction)
+    form = only(["token"])
+    form.values["token"] = interactions.opened_token(interaction, browser.browser_id()) or ""
+    return show(interaction, form)
+
+
+@blueprint.post("/interaction/<interaction_id>/token/renew")
+def renew_token(interaction_id: str) -> ResponseReturnValue:
+    """One click mails a fresh token to whoever proved the expired one in this interaction."""
+    interaction = walk.enter(interaction_id)
+    clear = interactions.opened_token(interaction, browser.browser_id())
+    if clear is None:
+        return walk.to_step(interaction, "token")
+    guard = throttling.guard_token(browser.client_address())
+    if isinstance(guard, throttling.Refused):
+        form = Form({"token": clear})
+        return too_many(form, guard.retry_after, lambda: show(interaction, form))
+    match one_time_tokens.find(clear):
+        case one_time_tokens.Expired(_, account):
+            _mail_fresh_token(interaction, account.id)
+            return walk.to_step(interaction, "token_renewed")
+    return walk.to_step(interaction, "token")
+
+
+@blueprint.get("/interaction/<interaction_id>/token/renewed")
+def token_renewed(interaction_id: str) -> ResponseReturnValue:
+    """A fresh token is on its way; reloading the page mails nothing."""
+    interaction = walk.enter(interaction_id)
+    return render_template("signin/token_renewed.html", interaction=interaction)
+
+
+@shows_again("token", "token")
+def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
+    """The page of figure 2."""
+    return render_template("signin/token.html", interaction=interaction, form=form), form.status
+
+
+def show_unknown(interaction: Interaction, typed: str) -> ResponseReturnValue:
+    """One and the same answer to unknown, used and malformed tokens."""
+    form = Form({"token": typed})
+    form.problem(
+        "token",
+        _(
+            "This token does not work. Check it against the e-mail, and use the newest e-mail:"
+            " each new token replaces the one before."
+        ),
+    )
+    return show(interaction, form)
+
+
+def _prove(interaction: Interaction) -> ResponseReturnValue:
+    form = Form.read("token")
+    form.require("token", _("Type the token from the e-mail, or copy it from there."))
+    if form.problems:
+        return show(interaction, form)
+    guard = throttling.guard_token(browser.client_address())
+    if isinstance(guard, throttling.Refused):
+        return too_many(form, guard.retry_after, lambda: show(interaction, form))
+    match one_time_tokens.find(form["token"]):
+        case one_time_tokens.Live(found, _):
+            interactions.verify_token(interaction, found.id)
+            return walk.to_step(interaction, "password")
+        case one_time_tokens.Expired(found, account):
+            events.record("token_refused", result="expired", account_id=account.id)
+            interactions.seal_token(interaction, browser.browser_id(), form["token"])
+            return render_template("signin/token_expired.html", interaction=interaction), 400
+    events.record("token_refused", result="unknown")
+    return show_unknown(interaction, form["token"])
+
+
+def _mail_fresh_token(interaction: Interaction, account_id: str) -> None:
+    # Rule E3: a limit that is reached looks the same from outside.
+    guard = throttling.guard_mail_request(browser.client_address())
+    if isinstance(guard, throttling.Allowed):
+        about = {"client_id": interaction.client_id, "locale": str(get_locale())}
+        outbox.enqueue("fresh_token", account_id=account_id, about=about)

@@ -1,0 +1,62 @@
+"""``idp db`` on both kinds of database."""
+
+import sqlite3
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.cli.conftest import Run, finished, invoked, refused
+
+
+def test_a_new_database_is_made_for_its_owner_alone(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    path = tmp_path / "new.db"
+    environment["DATABASE_URL"] = f"sqlite:///{path}"
+
+    first = finished(environment, "db", "upgrade")
+    again = finished(environment, "db", "upgrade")
+
+    assert (first.returncode, again.returncode) == (0, 0)
+    assert first.stdout.startswith("The schema is at ")
+    assert first.stderr == ""
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_the_schema_goes_down_and_up_again(run: Run, json_of: Callable[..., Any]) -> None:
+    assert json_of("db", "current")["up_to_date"] is True
+
+    assert run("db", "downgrade", "base", stdin="n\n").exit_code == 130
+    down = run("db", "downgrade", "base", "--yes")
+    assert "base" in down.stdout
+    behind = json_of("db", "current")
+    assert (behind["current"], behind["up_to_date"]) == (None, False)
+
+    assert run("db", "upgrade").exit_code == 0
+    assert json_of("db", "current")["up_to_date"] is True
+
+
+def test_an_unknown_revision_is_one_line(run: Run) -> None:
+    assert "nonsense" in refused(run("db", "upgrade", "nonsense"))
+    assert "nonsense" in refused(run("db", "downgrade", "nonsense", "--yes"))
+
+
+def test_what_is_no_database_is_one_line(environment: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "idp.db"
+    path.write_bytes(b"not a database at all" * 100)
+    environment["DATABASE_URL"] = f"sqlite:///{path}"
+    refused(invoked(environment, "db", "upgrade"))
+
+
+def test_a_locked_database_is_one_line(environment: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "idp.db"
+    environment["DATABASE_URL"] = f"sqlite:///{path}"
+    invoked(environment, "db", "upgrade")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    line = refused(invoked(environment, "school", "create", "A"))
+
+    other.close()
+    assert "locked" in line

@@ -1,0 +1,59 @@
+"""Tables that people read, and what is read from people."""
+
+from datetime import UTC, datetime, timedelta
+
+import click
+import pytest
+
+from idp.cli import environment, inputs, output
+
+
+def test_cells_say_nothing_yes_no_and_when() -> None:
+    moment = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
+    line = [None, "", [], True, False, moment, ["a", "b"], {"n": moment}]
+    cells = output.table("abcdefgh", [line]).splitlines()[1].split("  ")
+    shown = [cell for cell in cells if cell]
+    assert shown[:6] == ["-", "-", "-", "yes", "no", "2026-11-23 08:30Z"]
+    assert shown[6] == "a, b"
+    assert "2026-11-23T08:30" in shown[7]
+
+
+def test_columns_align_by_what_a_terminal_shows() -> None:
+    combining = "e\u0301te\u0301"
+    lines = output.table(["name", "x"], [[combining, 1], ["漢字", 2], ["name", 3]]).splitlines()
+    assert lines[1] == f"{combining}   1"
+    assert lines[2] == "漢字  2"
+    assert lines[3] == "name  3"
+
+
+@pytest.mark.parametrize(
+    ("typed", "length"),
+    [
+        ("0", timedelta(0)),
+        ("90s", timedelta(seconds=90)),
+        ("15m", timedelta(minutes=15)),
+        ("24h", timedelta(hours=24)),
+        ("7d", timedelta(days=7)),
+    ],
+)
+def test_durations(typed: str, length: timedelta) -> None:
+    assert inputs.duration(typed) == length
+
+
+def test_moments_are_utc_where_they_name_no_zone() -> None:
+    assert inputs.moment("2026-11-23") == datetime(2026, 11, 23, tzinfo=UTC)
+    assert inputs.moment("2026-11-23T09:30+01:00") == datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
+    with pytest.raises(click.BadParameter):
+        inputs.moment("tomorrow")
+
+
+def test_a_settings_file_is_read_as_systemd_reads_it() -> None:
+    text = "# note\n\nA=1\nexport B = \"two words\"\nC='it''s'\nD=a=b # kept\nE=\n"
+    parsed = environment.parse(text)
+    assert parsed == {"A": "1", "B": "two words", "C": "it''s", "D": "a=b # kept", "E": ""}
+
+
+@pytest.mark.parametrize("line", ["=x", "1A=x", "A B=x", "A=\0"])
+def test_other_lines_are_refused_by_their_number(line: str) -> None:
+    with pytest.raises(ValueError, match="line 2"):
+        environment.parse(f"A=1\n{line}")

@@ -1,0 +1,199 @@
+"""The console script as a whole: help, version, settings file, and errors in one line."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from idp.cli import NOUNS, cli
+from tests.cli.conftest import PROGRAM, Run, finished, invoked, refused
+
+VERBS = {
+    "db": ("upgrade", "downgrade", "current"),
+    "school": ("create", "list"),
+    "client": ("create", "list", "show", "rotate-secret", "disable"),
+    "user": ("create", "invite", "disable", "list", "show"),
+    "child": ("create", "link", "unlink", "list"),
+    "token": ("issue",),
+    "keys": ("list", "ensure", "rotate", "retire"),
+    "mail": ("work", "list"),
+    "audit": ("list",),
+    "serve": (),
+    "purge": (),
+    "check": (),
+}
+COMMANDS = [
+    (noun, *verb) for noun, verbs in VERBS.items() for verb in ([[v] for v in verbs] or [[]])
+]
+
+
+def test_the_help_lists_every_noun() -> None:
+    result = CliRunner().invoke(cli, ["--help"])
+    assert result.exit_code == 0
+    assert set(VERBS) == set(NOUNS)
+    for noun in NOUNS:
+        assert f"  {noun} " in result.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself_with_an_example(command: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(cli, [*command, "--help"])
+    assert result.exit_code == 0
+    assert "Example" in result.stdout
+    assert f"    idp {' '.join(command)}" in result.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_k3_no_command_takes_a_secret_as_an_argument(command: tuple[str, ...]) -> None:
+    words = CliRunner().invoke(cli, [*command, "--help"]).stdout.split()
+    options = {word.strip(",") for word in words if word.startswith("--")}
+    assert not options & {"--password", "--secret", "--client-secret", "--token", "--pepper"}
+
+
+def test_it_tells_its_version() -> None:
+    done = finished({}, "--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith("idp 0.")
+
+
+def test_help_needs_no_settings() -> None:
+    assert invoked({}, "user", "create", "--help").exit_code == 0
+
+
+@pytest.mark.parametrize("arguments", [(), ("user",)])
+def test_without_a_command_the_help_is_shown_and_it_fails(arguments: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(cli, list(arguments))
+    assert result.exit_code == 2
+    assert "Usage: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nonsense",),
+        ("user", "nonsense"),
+        ("user", "show"),
+        ("user", "list", "--status", "dead"),
+        ("serve", "--port", "99999"),
+        ("school", "create", "a\0b"),
+        ("school", "create", "x" * 20_000),
+        ("school", "create", "\udcff"),
+    ],
+    ids=lambda arguments: " ".join(arguments)[:30].encode("ascii", "replace").decode(),
+)
+def test_bad_input_is_one_line(run: Run, arguments: tuple[str, ...]) -> None:
+    refused(run(*arguments))
+
+
+def test_missing_settings_are_one_line() -> None:
+    assert "IDP_SESSION_SECRET is missing" in refused(invoked({}, "school", "list"))
+
+
+def test_an_unreadable_setting_is_one_line(environment: dict[str, str]) -> None:
+    environment["IDP_BCRYPT_COST"] = "many"
+    assert "IDP_BCRYPT_COST" in refused(invoked(environment, "school", "list"))
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://localhost/idp", "oracle9://x"])
+def test_an_address_of_no_database_is_one_line(environment: dict[str, str], url: str) -> None:
+    environment["DATABASE_URL"] = url
+    assert "DATABASE_URL" in refused(invoked(environment, "school", "list"))
+
+
+def test_a_database_without_tables_says_what_to_do(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    environment["DATABASE_URL"] = f"sqlite:///{tmp_path}/empty.db"
+    assert "idp db upgrade" in refused(invoked(environment, "school", "list"))
+
+
+def test_a_folder_for_a_database_is_one_line(environment: dict[str, str], tmp_path: Path) -> None:
+    environment["DATABASE_URL"] = f"sqlite:///{tmp_path}"
+    assert "database can't be reached" in refused(invoked(environment, "school", "list"))
+
+
+def test_settings_come_from_a_file(environment: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "settings.env"
+    lines = [f'export {name}="{value}"' for name, value in environment.items()]
+    path.write_text("\n".join(["# our settings", "", *lines]), encoding="utf-8")
+
+    by_option = finished({}, "--env-file", str(path), "school", "list", "--json")
+    by_variable = invoked({"IDP_ENV_FILE": str(path)}, "school", "list", "--json")
+
+    assert json.loads(by_option.stdout) == json.loads(by_variable.stdout) == []
+
+
+def test_the_environment_wins_over_the_file(environment: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "settings.env"
+    path.write_text("DATABASE_URL=nonsense\n", encoding="utf-8")
+    assert invoked(environment, "--env-file", str(path), "school", "list").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"IDP_DEMO=1\nhunter2-is-no-assignment\n", "line 2 is not KEY=VALUE"),
+        (b"IDP_DEMO=\xff\n", "not UTF-8"),
+        (None, "can't be read"),
+    ],
+)
+def test_a_bad_settings_file_is_one_line(
+    tmp_path: Path, content: bytes | None, reason: str
+) -> None:
+    path = tmp_path / "settings.env"
+    if content is not None:
+        path.write_bytes(content)
+
+    line = refused(invoked({"IDP_ENV_FILE": str(path)}, "school", "list"))
+
+    assert reason in line
+    assert "hunter2" not in line
+
+
+def test_names_survive_a_terminal_that_knows_no_unicode(environment: dict[str, str]) -> None:
+    environment |= {"LC_ALL": "POSIX", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    name = "Школа « Été » 学校"
+
+    made = finished({**environment, "LC_ALL": "C.UTF-8"}, "school", "create", name, "--json")
+    listed = finished(environment, "school", "list")
+    as_json = finished(environment, "school", "list", "--json")
+
+    assert made.returncode == listed.returncode == 0
+    assert json.loads(as_json.stdout)[0]["name"] == name
+    assert as_json.stdout.isascii()
+
+
+def test_a_reader_that_leaves_early_gets_no_traceback(environment: dict[str, str]) -> None:
+    command = f"{PROGRAM} check --settings | true"
+    done = subprocess.run(
+        ["bash", "-c", command], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+
+
+def test_what_should_not_happen_is_still_one_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError("with password=hunter2-hunter2")
+
+    monkeypatch.setattr("idp.people.service.list_schools", broken)
+
+    line = refused(run("school", "list"))
+
+    assert "should not happen: ZeroDivisionError" in line
+    assert "hunter2" not in line
+
+
+def test_an_interrupted_command_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("idp.people.service.list_schools", interrupted)
+
+    result = run("school", "list")
+
+    assert result.exit_code == 130
+    assert "Traceback" not in result.output

@@ -1,0 +1,145 @@
+"""``idp serve`` starts only on sound ground, answers, and stops without cutting anybody off."""
+
+import json
+import shutil
+import signal
+import socket
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import finished, invoked, refused, start
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+        return number
+
+
+def own_keys(environment: dict[str, str], tmp_path: Path) -> Path:
+    folder = tmp_path / "keys"
+    shutil.copytree(environment["IDP_KEYS_FOLDER"], folder)
+    environment["IDP_KEYS_FOLDER"] = str(folder)
+    return folder
+
+
+def signing_file(folder: Path) -> Path:
+    entries = json.loads((folder / "keyring.json").read_text())["keys"]
+    kid = next(entry["kid"] for entry in entries if entry["state"] == "current")
+    return folder / f"{kid}.pem"
+
+
+def test_a_taken_port_is_one_line(environment: dict[str, str]) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        number = other.getsockname()[1]
+
+        line = refused(finished(environment, "serve", "--port", str(number)))
+
+    assert f"port {number} at 127.0.0.1 is taken" in line
+
+
+def test_a_port_shared_by_a_reusing_server_counts_as_taken(environment: dict[str, str]) -> None:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+
+        line = refused(invoked(environment, "serve", "--port", str(other.getsockname()[1])))
+
+    assert "is taken" in line
+
+
+def test_an_address_of_nobody_is_one_line(environment: dict[str, str]) -> None:
+    line = refused(invoked(environment, "serve", "--host", "no-such-host.invalid"))
+    assert "no-such-host.invalid" in line
+
+
+def test_a_foreign_address_is_one_line(environment: dict[str, str]) -> None:
+    line = refused(invoked(environment, "serve", "--host", "192.0.2.1"))
+    assert "can't listen at 192.0.2.1" in line
+
+
+def test_k1_a_key_that_cannot_be_read_is_named(environment: dict[str, str], tmp_path: Path) -> None:
+    path = signing_file(own_keys(environment, tmp_path))
+    path.unlink()
+    path.mkdir(mode=0o700)
+
+    line = refused(finished(environment, "serve"))
+
+    assert f"{path} can't be read" in line
+
+
+def test_k1_a_key_that_others_may_read_is_named(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    path = signing_file(own_keys(environment, tmp_path))
+    path.chmod(0o644)
+
+    line = refused(invoked(environment, "serve"))
+
+    assert f"{path} may be read by others" in line
+
+
+def test_without_keys_it_says_how_to_make_them(environment: dict[str, str], tmp_path: Path) -> None:
+    environment["IDP_KEYS_FOLDER"] = str(tmp_path / "none")
+    assert "idp keys ensure" in refused(invoked(environment, "serve"))
+
+
+def test_a_schema_that_is_behind_is_refused(environment: dict[str, str], tmp_path: Path) -> None:
+    environment["DATABASE_URL"] = f"sqlite:///{tmp_path}/empty.db"
+    assert "idp db upgrade" in refused(finished(environment, "serve"))
+
+
+def test_a4_unsafe_settings_are_refused(environment: dict[str, str]) -> None:
+    del environment["IDP_PASSWORD_PEPPER"]
+    environment["IDP_SUBJECT_KEY"] = environment["IDP_SESSION_SECRET"]
+
+    line = refused(invoked(environment, "serve"))
+
+    assert "IDP_PASSWORD_PEPPER is missing" in line
+    assert "two secrets are the same" in line
+
+
+def test_a_database_that_is_away_is_one_line(environment: dict[str, str]) -> None:
+    environment["DATABASE_URL"] = "postgresql://idp:hush-hush@127.0.0.1:1/idp"
+
+    line = refused(invoked(environment, "serve"))
+
+    assert "database can't be reached" in line
+    assert "hush-hush" not in line
+
+
+def test_it_answers_and_stops_at_a_signal(environment: dict[str, str], port: int) -> None:
+    server = start(environment, "serve", "--port", str(port), "--workers", "1")
+    try:
+        assert answer(f"http://127.0.0.1:{port}/health/live?token=do-not-log-me") == 200
+        waiting = socket.create_connection(("127.0.0.1", port))  # an idle browser stops nobody
+    finally:
+        server.send_signal(signal.SIGTERM)
+        out, err = server.communicate(timeout=40)
+    waiting.close()
+
+    assert server.returncode == 0
+    assert out == ""
+    records = [json.loads(line) for line in err.splitlines()]
+    assert any("Listening at" in record["message"] for record in records)
+    assert "do-not-log-me" not in err
+
+
+def answer(url: str) -> int:
+    """The status of an answer, from a server that may still be starting."""
+    for _ in range(200):
+        try:
+            with urllib.request.urlopen(url, timeout=5) as response:
+                status: int = response.status
+                return status
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"no answer from {url}")

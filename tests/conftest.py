@@ -1,0 +1,88 @@
+"""What every test may ask for: an application on SQLite and on PostgreSQL, and a browser."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from idp import create_app
+from idp.settings import Settings
+from tests import databases
+from tests.apart import ApartClient
+
+SECRETS = {
+    "session_secret": b"s3ss10n-" + bytes(range(64, 96)),
+    "password_pepper": b"p3pp3r--" + bytes(range(65, 97)),
+    "token_hash_key": b"t0k3n---" + bytes(range(66, 98)),
+    "subject_key": b"subj3ct-" + bytes(range(67, 99)),
+}
+
+
+def settings_for_tests(database_url: str, keys_folder: Path, **changes: object) -> Settings:
+    """Settings of a provider under test: cheap bcrypt, fixed secrets, plain HTTP on loopback."""
+    values: dict[str, object] = {
+        **SECRETS,
+        "demo": True,
+        "issuer": "http://127.0.0.1:8000",
+        "database_url": database_url,
+        "keys_folder": keys_folder,
+        "bcrypt_cost": 4,
+        "mail_tls": "none",
+        **changes,
+    }
+    return Settings(**values)  # type: ignore[arg-type]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Where everything can be installed (CI), a test that is skipped has failed."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if report.skipped and os.environ.get("CI") == "true":
+        report.outcome = "failed"
+        report.longrepr = f"skipped although CI=true: {report.longrepr}"
+
+
+@pytest.fixture(scope="session")
+def keys_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Signing keys, made once for all tests of a process."""
+    from idp.oidc import keys
+
+    folder = tmp_path_factory.mktemp("keys")
+    keys.Keyring(folder).ensure()
+    return folder
+
+
+@pytest.fixture(params=databases.KINDS)
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """An empty, migrated database of its own: the test runs once on each kind."""
+    with databases.fresh(request.param) as url:
+        yield url
+
+
+@pytest.fixture
+def settings(database_url: str, keys_folder: Path) -> Settings:
+    return settings_for_tests(database_url, keys_folder)
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    """The provider, with an application context pushed for calls of services and factories."""
+    app = create_app(settings)
+    app.testing = True
+    app.test_client_class = ApartClient
+    with app.app_context():
+        yield app
+        from idp.database import db
+
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A browser without JavaScript, with a cookie jar."""
+    return app.test_client()

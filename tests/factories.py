@@ -1,0 +1,77 @@
+"""A small world for each test: schools, guardians, children, applications."""
+
+from itertools import count
+from typing import Any
+
+from idp.credentials import passwords
+from idp.database import transaction
+from idp.people import service as people
+from idp.people.models import Account, Child, Guardianship, School
+
+PASSWORD = "Lampe-Fougère-Tambour-7"
+_numbers = count(1)
+
+
+def school(name: str = "Collège des Tilleuls", **changes: Any) -> School:
+    values = {"contact_name": "Mme Peeters", "contact_email": "bureau@tilleuls.example", **changes}
+    return people.create_school(name, **values)
+
+
+def account(
+    username: str | None = None,
+    *,
+    password: str | None = None,
+    status: str = "active",
+    given_name: str = "Claire",
+    family_name: str = "Dubois",
+    email: str | None = None,
+    locale: str | None = None,
+) -> Account:
+    """A guardian; active ones have a password (``PASSWORD`` unless another is given)."""
+    name = username or f"parent{next(_numbers)}"
+    made = people.create_account(
+        username=name, given_name=given_name, family_name=family_name, email=email, locale=locale
+    )
+    with transaction():
+        made.status = status
+        if status == "active" or password:
+            passwords.set_password(made.id, password or PASSWORD)
+    return made
+
+
+def child(of_school: School, given_name: str = "Lina", **changes: Any) -> Child:
+    values = {"family_name": "Dubois", "class_name": "3B", **changes}
+    return people.create_child(of_school.id, given_name, **values)
+
+
+def guardianship(
+    of_account: Account, of_child: Child, relationship: str = "parent"
+) -> Guardianship:
+    return people.link_guardian(of_account.id, of_child.id, relationship)
+
+
+def family(
+    of_school: School, *given_names: str, **account_changes: Any
+) -> tuple[Account, list[Child]]:
+    """A guardian with one child for each given name, at one school."""
+    parent = account(**account_changes)
+    children = [child(of_school, name) for name in given_names]
+    for each in children:
+        guardianship(parent, each)
+    return parent, children
+
+
+def client_app(*schools: School, **metadata: Any) -> Any:
+    """A registered application: ``Registered`` with its client and its secret in clear."""
+    from idp.clients import registration
+
+    values = {
+        "client_name": "Portail",
+        "redirect_uris": ["https://portal.example/callback"],
+        "post_logout_redirect_uris": ["https://portal.example/"],
+        "scope": "openid profile email child offline_access",
+        "first_party": True,
+        "require_pkce": False,
+        **metadata,
+    }
+    return registration.register(values, school_ids=[each.id for each in schools])

@@ -1,0 +1,72 @@
+"""What is installed is whole: a wheel works without the checkout."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FOR_BUILDING = {".cfg", ".pot"}
+"""Used to collect the texts to translate; nothing that runs reads them."""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-input"]
+    done = subprocess.run(
+        [*command, "--disable-pip-version-check", "--wheel-dir", str(folder), str(_copy(folder))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (made,) = folder.glob("*.whl")
+    return zipfile.Path(made)
+
+
+def _copy(folder: Path) -> Path:
+    """A copy to build from: a build leaves a folder beside its source."""
+    import shutil
+
+    kept = ("idp", "migrations", "templates", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
+    source = folder / "source"
+    source.mkdir()
+    for name in kept:
+        path = ROOT / name
+        if path.is_dir():
+            shutil.copytree(path, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        elif path.exists():
+            shutil.copy(path, source / name)
+    return source
+
+
+def _names(wheel: zipfile.Path) -> set[str]:
+    return set(wheel.root.namelist())
+
+
+@pytest.mark.parametrize(
+    ("folder", "package"),
+    [("templates", "idp/templates"), ("migrations", "idp/migrations"), ("idp", "idp")],
+)
+def test_every_file_of_the_checkout_is_in_the_wheel(
+    wheel: zipfile.Path, folder: str, package: str
+) -> None:
+    wanted = {
+        f"{package}/{path.relative_to(ROOT / folder).as_posix()}"
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix not in FOR_BUILDING
+    }
+    assert wanted - _names(wheel) == set()
+
+
+def test_the_wheel_holds_nothing_else(wheel: zipfile.Path) -> None:
+    tops = {name.split("/")[0] for name in _names(wheel)}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"idp"}
+
+
+def test_the_console_script_is_declared(wheel: zipfile.Path) -> None:
+    (entry_points,) = [name for name in _names(wheel) if name.endswith("entry_points.txt")]
+    assert "idp = idp.cli:main" in wheel.root.read(entry_points).decode()

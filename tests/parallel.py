@@ -1,0 +1,59 @@
+"""Races and queries: the same call in many threads at once, and what the database was asked."""
+
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TypeVar
+
+from flask import Flask
+from sqlalchemy import Engine, event
+
+from idp.database import db
+
+T = TypeVar("T")
+
+
+def at_once(app: Flask, times: int, call: Callable[[], T]) -> tuple[list[T], list[Exception]]:
+    """Call in ``times`` threads that start together; returns results, and what was raised."""
+    start = threading.Barrier(times)
+    results: list[T] = []
+    errors: list[Exception] = []
+
+    def run() -> None:
+        with app.app_context():
+            start.wait()
+            try:
+                results.append(call())
+            except Exception as error:  # noqa: BLE001 - the test looks at each
+                errors.append(error)
+            finally:
+                db.session.remove()
+
+    db.session.commit()
+    threads = [threading.Thread(target=run) for _ in range(times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return results, errors
+
+
+class Queries:
+    """The statements sent to the database while the block runs."""
+
+    def __enter__(self) -> list[str]:
+        self._seen: list[str] = []
+        event.listen(Engine, "before_cursor_execute", self._note)
+        return self._seen
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        event.remove(Engine, "before_cursor_execute", self._note)
+
+    def _note(self, _connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if not statement.startswith(("BEGIN", "PRAGMA", "SAVEPOINT")):
+            self._seen.append(statement)

@@ -1,0 +1,168 @@
+"""Consent of a guardian to third-party applications (OpenID Connect Core §3.1.2.4)."""
+
+import json
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+from idp.lifecycle import families
+from idp.oidc import grants_service
+from tests import factories
+from tests.relying_party import Browser, answer, error_of, form_of, world
+
+
+def test_a_first_party_application_is_not_asked_for(client: FlaskClient) -> None:
+    there = world(client, first_party=True)
+
+    assert "code" in there.answer(scope="openid profile email")
+
+
+def test_a_third_party_application_is_asked_for_once_and_remembered(client: FlaskClient) -> None:
+    there = world(client, first_party=False, client_name="Devoirs & Co")
+
+    page = there.ask(scope="openid profile")
+    assert there.browser.shows("consent-form")
+    assert "Devoirs &amp; Co" in page.text
+    assert "code" in answer(there.browser.press("consent-allow"))
+
+    assert "code" in there.answer(scope="openid profile")
+    assert "code" in there.answer(scope="openid", prompt="none")
+
+
+def test_more_than_was_allowed_is_asked_again(client: FlaskClient) -> None:
+    there = world(client, first_party=False)
+    there.ask(scope="openid")
+    there.browser.press("consent-allow")
+
+    assert there.answer(scope="openid email", prompt="none")["error"] == "consent_required"
+    there.ask(scope="openid email")
+
+    assert there.browser.shows("consent-form")
+
+
+def test_cancelling_gives_access_denied_and_remembers_nothing(client: FlaskClient) -> None:
+    there = world(client, first_party=False)
+    there.ask(state="s")
+
+    fields = answer(there.browser.press("consent-cancel"))
+
+    assert fields["error"] == "access_denied"
+    assert fields["state"] == "s"
+    assert there.answer(prompt="none")["error"] == "consent_required"
+
+
+def test_prompt_consent_asks_although_it_is_remembered(client: FlaskClient) -> None:
+    there = world(client, first_party=False)
+    there.ask()
+    there.browser.press("consent-allow")
+
+    there.ask(prompt="consent")
+
+    assert there.browser.shows("consent-form")
+
+
+def test_the_page_names_what_is_asked_and_nothing_else(client: FlaskClient) -> None:
+    there = world(client, "Lina", first_party=False)
+
+    plain = there.ask(ui_locales="en").text
+    more = there.ask(ui_locales="en", scope="openid email child").text
+
+    assert "See your e-mail address" not in plain
+    assert "See your e-mail address" in more
+    assert "See which child you chose" in more
+
+
+def test_claims_asked_by_name_need_consent_like_their_scope(client: FlaskClient) -> None:
+    there = world(client, "Lina", first_party=False)
+    there.ask(scope="openid")
+    there.browser.press("consent-allow")
+
+    for name in ("email", "name", "child"):
+        for place in ("id_token", "userinfo"):
+            claims = json.dumps({place: {name: None}})
+            fields = there.answer(scope="openid", claims=claims, prompt="none")
+            assert fields.get("error") == "consent_required", (place, name)
+
+
+def test_the_page_names_claims_that_are_asked_by_name(client: FlaskClient) -> None:
+    there = world(client, first_party=False)
+    claims = json.dumps({"userinfo": {"email": None}})
+
+    page = there.ask(claims=claims, ui_locales="en")
+
+    assert there.browser.shows("consent-form")
+    assert "See your e-mail address" in page.text
+
+
+def test_withdrawn_consent_ends_the_tokens_and_is_asked_again(client: FlaskClient) -> None:
+    there = world(client, first_party=False)
+    there.ask(scope="openid offline_access")
+    tokens = there.tokens_of(answer(there.browser.press("consent-allow")))
+    there.browser.open("/")
+
+    there.browser.press("withdraw-1")
+
+    assert there.portal.userinfo(client, tokens["access_token"]).status_code == 401
+    refreshed = there.portal.refresh(client, tokens["refresh_token"])
+    assert error_of(refreshed) == (400, "invalid_grant")
+    assert there.answer(prompt="none")["error"] == "consent_required"
+
+
+def test_consent_of_one_guardian_is_not_that_of_another(app: Flask, client: FlaskClient) -> None:
+    there = world(client, first_party=False)
+    there.ask()
+    there.browser.press("consent-allow")
+    factories.account("paul")
+    paul = Browser(app.test_client())
+    paul.sign_in_at_home("paul")
+
+    fields = answer(paul.open(there.portal.authorize_path(prompt="none")))
+
+    assert fields["error"] == "consent_required"
+
+
+def test_consent_given_here_does_not_count_for_who_signs_in_next(client: FlaskClient) -> None:
+    there = world(client, first_party=False)
+    factories.account("paul")
+    interaction = there.ask().request.path.removesuffix("/consent")
+    action, hidden = form_of(there.browser.page.text, "consent-form")  # type: ignore[union-attr]
+    there.http.post(action, data={**hidden, "decision": "allow"})  # its redirect gets lost
+    there.browser.sign_out()
+    there.browser.sign_in_at_home("paul")
+
+    there.browser.open(interaction)
+
+    assert there.browser.shows("consent-form")
+
+
+def test_consent_is_not_given_by_skipping_the_page(client: FlaskClient) -> None:
+    there = world(client, first_party=False)
+    path = there.ask().request.path.removesuffix("/consent")
+
+    for step in ("", "/child", "/login"):
+        there.browser.open(path + step)
+        assert there.browser.shows("consent-form"), step
+
+
+def test_consent_needs_the_form_token_of_the_page(client: FlaskClient) -> None:
+    there = world(client, first_party=False)
+    path = there.ask().request.path
+
+    response = there.http.post(path, data={"decision": "allow"})
+
+    assert response.status_code == 400
+    assert there.answer(prompt="none")["error"] == "consent_required"
+
+
+def test_consent_survives_a_disabled_child_choice(client: FlaskClient) -> None:
+    there = world(client, "Lina", "Noé", first_party=False)
+    there.ask(scope="openid child")
+    there.browser.press("child-submit-1")
+    assert there.browser.shows("consent-form")
+    families.end_guardianship(there.guardian.id, there.children[0].id, "moved")
+
+    fields = answer(there.browser.press("consent-allow"))
+
+    tokens = there.tokens_of(fields)
+    assert "Lina" not in there.portal.userinfo(client, tokens["access_token"]).text
+    assert grants_service.end_for_account(there.guardian.id, "over") == 1

@@ -1,0 +1,237 @@
+"""RP-initiated logout (OpenID Connect RP-Initiated Logout 1.0; security rules O20, S6)."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+
+from tests import factories
+from tests.relying_party import Browser, World, answer, world
+from tests.times import later
+
+HOME = "https://portal.example/"
+
+
+def logout(there: World, **parameters: str | None) -> Any:
+    given = {name: value for name, value in parameters.items() if value is not None}
+    return there.browser.open(f"/oauth2/logout?{urlencode(given)}")
+
+
+def is_signed_in(there: World) -> bool:
+    return "code" in there.answer(prompt="none")
+
+
+def test_a_hint_and_a_registered_address_redirect_with_state(client: FlaskClient) -> None:
+    there = world(client)
+    hint = there.redeem()["id_token"]
+
+    response = logout(there, id_token_hint=hint, post_logout_redirect_uri=HOME, state="a b&c")
+
+    assert response.headers["Location"] == f"{HOME}?state=a+b%26c"
+    assert "Clear-Site-Data" in response.headers
+    assert not is_signed_in(there)
+
+
+def test_logout_by_post_works_as_well(client: FlaskClient) -> None:
+    there = world(client)
+    data = {"id_token_hint": there.redeem()["id_token"], "post_logout_redirect_uri": HOME}
+
+    response = there.http.post("/oauth2/logout", data=data)
+
+    assert response.status_code == 303
+    assert response.headers["Location"] == HOME
+    assert not is_signed_in(there)
+
+
+def test_logout_posted_from_another_site_reaches_the_session(
+    app: Flask, client: FlaskClient
+) -> None:
+    there = world(client)
+    data = {"id_token_hint": there.redeem()["id_token"], "post_logout_redirect_uri": HOME}
+
+    crossing = app.test_client(use_cookies=False).post("/oauth2/logout", data=data)
+    response = there.browser.open(crossing.headers["Location"])
+
+    assert response.headers["Location"] == HOME
+    assert not is_signed_in(there)
+
+
+def test_an_expired_hint_is_still_a_hint(client: FlaskClient) -> None:
+    there = world(client)
+    hint = there.redeem()["id_token"]
+
+    with later(hours=3):
+        response = logout(there, id_token_hint=hint, post_logout_redirect_uri=HOME)
+
+    assert response.headers["Location"] == HOME
+
+
+def test_a_hint_without_an_address_ends_on_a_page(client: FlaskClient) -> None:
+    there = world(client)
+
+    page = logout(there, id_token_hint=there.redeem()["id_token"])
+
+    assert page.status_code == 200
+    assert there.browser.shows("logged-out")
+    assert not is_signed_in(there)
+
+
+def test_an_address_that_is_not_registered_to_the_letter_is_not_followed(
+    client: FlaskClient,
+) -> None:
+    there = world(client)
+
+    for uri in ("https://evil.example/", HOME + "x", HOME[:-1], HOME + "?", HOME.upper(), "é"):
+        there.browser.sign_in_at_home("claire") if not is_signed_in(there) else None
+        hint = there.redeem()["id_token"]
+        response = logout(there, id_token_hint=hint, post_logout_redirect_uri=uri)
+        assert "Location" not in response.headers, uri
+        assert response.status_code == 200
+
+
+def forged(hint: str, key: RSAKey, **header: Any) -> str:
+    import base64
+    import json
+
+    payload = hint.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    return jwt.encode({"alg": "RS256", **header}, claims, key)
+
+
+def test_missing_forged_unsigned_and_foreign_hints_ask_and_never_redirect(
+    client: FlaskClient,
+) -> None:
+    there = world(client)
+    hint = there.redeem()["id_token"]
+    kid = (client.get("/oauth2/jwks").json or {})["keys"][0]["kid"]
+    key = RSAKey.generate_key(2048, {"kid": kid})
+    unsigned = "eyJhbGciOiJub25lIn0." + hint.split(".")[1] + "."
+    wrong = [None, "", "x", "a.b.c", "é.é.é", unsigned, hint[:-4] + "AAAA", hint + ".x"]
+    wrong += [forged(hint, key, kid=kid), forged(hint, key, kid="other"), forged(hint, key)]
+
+    for text in wrong:
+        page = logout(there, id_token_hint=text, post_logout_redirect_uri=HOME, state="s")
+        assert page.status_code == 200, text
+        assert there.browser.shows("logout-confirm"), text
+        assert is_signed_in(there), text
+
+
+def test_an_access_token_is_no_hint(client: FlaskClient) -> None:
+    there = world(client)
+    tokens = there.redeem(scope="openid offline_access")
+
+    for text in (tokens["access_token"], tokens["refresh_token"]):
+        logout(there, id_token_hint=text, post_logout_redirect_uri=HOME)
+        assert there.browser.shows("logout-confirm")
+
+
+def test_a_hint_of_another_application_does_not_open_this_ones_address(
+    client: FlaskClient,
+) -> None:
+    there = world(client)
+    other = there.other_portal(post_logout_redirect_uris=["https://other.example/"])
+    hint = there.redeem()["id_token"]
+
+    foreign_client = logout(
+        there, id_token_hint=hint, client_id=other.client_id, post_logout_redirect_uri=HOME
+    )
+    assert there.browser.shows("logout-confirm")
+    assert "Location" not in foreign_client.headers
+    assert is_signed_in(there)
+    foreign_address = logout(
+        there, id_token_hint=hint, post_logout_redirect_uri="https://other.example/"
+    )
+    assert "Location" not in foreign_address.headers
+
+
+def test_a_hint_of_another_guardian_asks_before_it_signs_out(
+    app: Flask, client: FlaskClient
+) -> None:
+    there = world(client)
+    hint = there.redeem()["id_token"]
+    factories.account("paul")
+    paul = Browser(app.test_client())
+    paul.sign_in_at_home("paul")
+
+    paul.open(f"/oauth2/logout?{urlencode({'id_token_hint': hint})}")
+
+    assert paul.shows("logout-confirm")
+    assert "code" in answer(paul.open(there.portal.authorize_path(prompt="none")))
+
+
+def test_the_question_can_be_answered_both_ways(client: FlaskClient) -> None:
+    there = world(client)
+
+    logout(there, client_id=there.portal.client_id, post_logout_redirect_uri=HOME)
+    there.browser.press("logout-stay")
+    assert is_signed_in(there)
+    logout(there, client_id=there.portal.client_id, post_logout_redirect_uri=HOME)
+    page = there.browser.press("logout-submit")
+
+    assert "Location" not in page.headers
+    assert there.browser.shows("logged-out")
+    assert not is_signed_in(there)
+
+
+def test_the_answer_needs_the_pages_form_token(client: FlaskClient) -> None:
+    there = world(client)
+
+    response = there.http.post("/logout/confirm", data={"decision": "sign-out"})
+
+    assert response.status_code == 400
+    assert is_signed_in(there)
+
+
+@pytest.mark.parametrize("value", ["https://evil.example/", "x.y.z", "é", "\0"])
+def test_a_forged_return_address_in_the_form_is_not_followed(
+    client: FlaskClient, value: str
+) -> None:
+    there = world(client)
+    logout(there)
+
+    response = there.browser.press("logout-submit", request=value)
+
+    assert "Location" not in response.headers
+    assert response.status_code == 200
+
+
+def test_signing_out_twice_or_signed_out_does_no_harm(client: FlaskClient) -> None:
+    there = world(client)
+    hint = there.redeem()["id_token"]
+
+    for _ in range(2):
+        response = logout(there, id_token_hint=hint, post_logout_redirect_uri=HOME)
+        assert response.headers["Location"] == HOME
+    page = logout(there)
+
+    assert page.status_code == 200
+
+
+def test_a_disabled_clients_address_is_not_followed(client: FlaskClient) -> None:
+    from idp.clients import registration
+
+    there = world(client)
+    hint = there.redeem()["id_token"]
+    registration.disable(there.portal.client_id)
+
+    response = logout(there, id_token_hint=hint, post_logout_redirect_uri=HOME)
+
+    assert "Location" not in response.headers
+
+
+def test_odd_parameters_are_never_a_server_error(client: FlaskClient) -> None:
+    there = world(client)
+    hint = there.redeem()["id_token"]
+    odd = ["\0", "é", "x" * 20000, '"><script>', "%FF", "\n"]
+
+    for value in odd:
+        for name in ("id_token_hint", "client_id", "post_logout_redirect_uri", "state"):
+            given = {"id_token_hint": hint, "post_logout_redirect_uri": HOME, name: value}
+            response = there.http.get(f"/oauth2/logout?{urlencode(given)}")
+            assert response.status_code < 500, (name, value)
+            assert "<script>" not in response.text
+    assert there.http.get("/oauth2/logout?id_token_hint=%FF%FE&state=%00").status_code == 200

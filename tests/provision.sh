@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that the build and the tests need, where they are missing and
+# where this user may: as root, or through a sudo that asks no password. Where it may not, it
+# says so and succeeds: the tests that need them are then skipped with the reason.
+#
+# Usage: tests/provision.sh [venv] [browser] [postgresql]      (nothing named: the last two)
+set -euo pipefail
+
+python=${PYTHON:-python3}
+
+missing_venv() { "$python" -c 'import ensurepip, venv' 2>/dev/null || echo "python3-venv"; }
+
+missing_browser() {
+    command -v chromium >/dev/null || echo "chromium"
+    # Latin with every accent; Cyrillic, Arabic and others for the fictional families' names
+    for font in fonts-dejavu-core fonts-noto-core; do
+        dpkg-query --show --showformat='${db:Status-Status}' "$font" 2>/dev/null \
+            | grep -qx installed || echo "$font"
+    done
+}
+
+missing_postgresql() { compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || echo "postgresql"; }
+
+may_install() {
+    command -v apt-get >/dev/null || return 1
+    [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null
+}
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
+
+apt() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=3 \
+        -o DPkg::Lock::Timeout=120 "$@" </dev/null
+}
+
+[ $# -gt 0 ] || set -- browser postgresql
+packages=$(for part in "$@"; do "missing_$part"; done | tr '\n' ' ')
+packages=${packages%% }
+[ -n "$packages" ] || exit 0
+
+if ! may_install; then
+    echo "Missing, and not ours to install (neither root nor sudo without a password): $packages"
+    exit 0
+fi
+echo "Installing Debian packages: $packages"
+# shellcheck disable=SC2086 # a list of words
+if ! { apt update && apt install --yes --no-install-recommends $packages >/dev/null; }; then
+    echo "These packages could not be installed: $packages" >&2
+fi

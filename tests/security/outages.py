@@ -1,0 +1,261 @@
+"""Crashes, outages and processes: what the tests of robustness do to the provider."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, event, func, select
+
+from idp import create_app
+from idp.database import db
+from tests import postgres, smtp
+from tests.apart import ApartClient
+from tests.conftest import SECRETS, settings_for_tests
+from tests.relying_party import World
+
+# Crashes
+
+
+def crash_everywhere(prepare: Callable[[], Any], act: Callable[[Any], object]) -> Iterator[Any]:
+    """For each statement and commit of ``act``: what was prepared, after a death before it."""
+    for number in range(1, 200):
+        prepared = prepare()
+        died = dies_before(number, partial(act, prepared))
+        yield prepared
+        if not died:
+            return
+    raise AssertionError("it never ends")
+
+
+def dies_before(number: int, act: Callable[[], object]) -> bool:
+    """Run ``act`` in a process of its own that kills itself; false where it came to the end."""
+    db.session.remove()
+    db.engine.dispose()
+    child = os.fork()
+    if child == 0:
+        _count_down(number)
+        code = 1
+        try:
+            act()
+            code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+    return os.WIFSIGNALED(status)
+
+
+def _count_down(number: int) -> None:
+    left = [number]
+
+    def step(*_args: Any) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    event.listen(Engine, "before_cursor_execute", step)
+    event.listen(Engine, "commit", step)
+
+
+def row(model: Any, key: str) -> Any:
+    db.session.rollback()
+    return db.session.get(model, key, populate_existing=True)
+
+
+def count_of(model: Any, **having: str | None) -> int:
+    db.session.rollback()
+    conditions = [getattr(model, name) == value for name, value in having.items()]
+    return int(db.session.scalar(select(func.count()).select_from(model).where(*conditions)) or 0)
+
+
+# Outages
+
+
+@contextmanager
+def databases_app(
+    url: str, keys_folder: Path, *, migrated: bool = True, **changes: Any
+) -> Iterator[Flask]:
+    """The provider with a database of the test's own."""
+    app = create_app(settings_for_tests(url, keys_folder, **changes))
+    app.testing = True
+    app.test_client_class = ApartClient
+    with app.app_context():
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+
+
+@contextmanager
+def away(app: Flask) -> Iterator[None]:
+    """SQLite's folder, out of reach for new connections."""
+    file = Path(app.extensions["idp.settings"].database_url.removeprefix("sqlite:///"))
+    elsewhere = file.parent.with_name(f"{file.parent.name}-away")
+    db.session.remove()
+    db.engine.dispose()
+    file.parent.rename(elsewhere)
+    try:
+        yield
+    finally:
+        elsewhere.rename(file.parent)
+
+
+def while_away(site: World, csrf_token: str) -> None:
+    """What is asked of us without a database."""
+    http = site.http
+    for path in ("/", "/account/password", site.portal.authorize_path(), "/welcome?token=x"):
+        answer = http.get(path)
+        assert answer.status_code == 503, path
+        assert int(answer.headers["Retry-After"]) > 0, path
+    for path in ("/account/sign-out", "/account/sessions/end-others"):
+        answer = http.post(path, data={"csrf_token": csrf_token})
+        assert answer.status_code == 503, path
+        assert int(answer.headers["Retry-After"]) > 0, path
+    assert site.portal.refresh(http, "anything").status_code == 503
+    assert http.get("/health/live").status_code == 200
+    assert http.get("/health/ready").status_code == 503
+    assert http.get("/.well-known/openid-configuration").status_code == 200
+    assert http.get("/oauth2/jwks").status_code == 200
+
+
+class Cluster:
+    """A PostgreSQL server that stops and starts at one and the same port."""
+
+    def __init__(self, folder: Path) -> None:
+        self._programs, self._user = postgres._programs(), postgres._server_user()
+        self._folder, self._port = folder, smtp.free_port()
+        postgres._own(folder, self._user)
+        postgres._initialise(self._programs, folder, self._user, "pw")
+        self.start()
+        base = f"postgresql://postgres:pw@127.0.0.1:{self._port}"
+        self.url = postgres.create_database(base, "idp")
+
+    def start(self) -> None:
+        self._keeper = postgres._start_keeper(
+            self._programs, self._folder, self._user, self._port, fsync=False, connections=50
+        )
+        assert postgres._answers(self._keeper, self._folder, self._port)
+
+    def stop(self) -> None:
+        postgres._stop(self._keeper)
+
+
+@contextmanager
+def cluster() -> Iterator[Cluster]:
+    folder = Path(tempfile.mkdtemp(prefix="idp-outage-"))
+    try:
+        try:
+            server = Cluster(folder)
+        except postgres.Unavailable as reason:
+            pytest.skip(f"PostgreSQL is not available: {reason}")
+        try:
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def mail_at(port: int) -> Iterator[smtp.MailServer]:
+    server = smtp.MailServer(port=port)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 15) -> bool:
+    end = monotonic() + seconds
+    while monotonic() < end:
+        if condition():
+            return True
+        sleep(0.1)
+    return False
+
+
+# Processes
+
+
+def environment(**changes: str) -> dict[str, str]:
+    secrets = {f"IDP_{name.upper()}": value.decode() for name, value in SECRETS.items()}
+    base = {"IDP_DEMO": "1", "IDP_MAIL_TLS": "none", "IDP_BCRYPT_COST": "4"}
+    return {**os.environ, **secrets, **base, **changes}
+
+
+COMMAND = [sys.executable, "-c", "import sys; from idp.cli import main; sys.exit(main())"]
+
+
+def idp(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment(**changes),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@contextmanager
+def serving(url: str, keys_folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """``idp serve`` with one worker, in a process group of its own."""
+    port = smtp.free_port()
+    address = f"http://127.0.0.1:{port}"
+    changes = {"DATABASE_URL": url, "IDP_KEYS_FOLDER": str(keys_folder), "IDP_ISSUER": address}
+    server = subprocess.Popen(
+        [*COMMAND, "serve", "--port", str(port), "--workers", "1"],
+        env=environment(**changes),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        assert eventually(lambda: fetch(f"{address}/health/live")[0] == 200, 60)
+        yield address, server
+    finally:
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait(30)
+
+
+def fetch(address: str, data: Any = None, timeout: float = 20) -> tuple[int, str]:
+    """Status and text; 0 where the connection was refused or cut."""
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    try:
+        with opener.open(urllib.request.Request(address, data=data), timeout=timeout) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+    except OSError:
+        return 0, ""
+
+
+def slow_post(address: str) -> socket.socket:
+    """A form that begins, and never goes on."""
+    parts = urlsplit(address)
+    connection = socket.create_connection((parts.hostname or "", parts.port or 0))
+    form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 5000"
+    connection.sendall(f"POST /language HTTP/1.1\r\nHost: x\r\n{form}\r\n\r\nnext=".encode())
+    return connection
+
+
+def chunked_post(address: str, size: int) -> int:
+    """A body whose length nobody announced."""
+    return fetch(f"{address}/language", (b"x" * 1000 for _ in range(size // 1000)))[0]

@@ -1,0 +1,61 @@
+"""The schema: upgrade and downgrade, and models that say the same as the migrations."""
+
+import flask_migrate
+import pytest
+from flask import Flask
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import DBAPIError
+
+from idp import readiness
+from idp.audit import events
+from idp.database import db, transaction
+from tests import databases
+
+
+def test_the_models_and_the_migrations_do_not_differ(app: Flask) -> None:
+    flask_migrate.check()  # exits with an error where autogenerate would find something
+
+
+def test_every_migration_can_be_taken_back_and_made_again(app: Flask, database_url: str) -> None:
+    flask_migrate.downgrade(revision="base")
+    db.session.remove()
+    assert set(inspect(db.engine).get_table_names()) <= {"alembic_version"}
+
+    databases.migrate(database_url)
+
+    assert "accounts" in inspect(db.engine).get_table_names()
+
+
+def test_each_migration_goes_one_step_down_and_up(app: Flask) -> None:
+    flask_migrate.downgrade(revision="-1")
+    flask_migrate.upgrade()
+    flask_migrate.check()
+
+
+def test_l3_the_database_refuses_to_change_the_audit_trail(app: Flask) -> None:
+    events.record("sign_in", account_id="a_1")
+
+    with pytest.raises(DBAPIError, match="append-only"), transaction() as session:
+        session.execute(text("UPDATE audit_events SET account_id = 'a_2'"))
+
+
+def test_every_foreign_key_has_an_index(app: Flask) -> None:
+    found = inspect(db.engine)
+    for table in sorted(set(found.get_table_names()) - {"alembic_version"}):
+        leading = {index["column_names"][0] for index in found.get_indexes(table)}
+        leading |= {each["column_names"][0] for each in found.get_unique_constraints(table)}
+        leading.add(found.get_pk_constraint(table)["constrained_columns"][0])
+        keys = {key["constrained_columns"][0] for key in found.get_foreign_keys(table)}
+        assert keys <= leading, f"{table}: {keys - leading}"
+
+
+def test_r12_a_newer_schema_is_served_and_an_older_one_is_not(app: Flask) -> None:
+    with transaction() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = 'of-a-later-version'"))
+    assert readiness.schema().serves
+    assert app.test_client().get("/health/ready").status_code == 200
+
+    flask_migrate.stamp(revision="0001", purge=True)
+
+    assert not readiness.schema().serves
+    assert app.test_client().get("/health/ready").status_code == 503

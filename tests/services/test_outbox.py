@@ -1,0 +1,315 @@
+"""The outbox and its worker: nothing is lost, nothing is sent twice, trouble passes."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import select, text
+
+from idp.audit.models import AuditEvent
+from idp.credentials import one_time_tokens
+from idp.credentials.models import OneTimeToken
+from idp.database import db, transaction
+from idp.mail import delivery, outbox
+from idp.mail.models import OutboxMessage
+from idp.settings import Settings
+from tests import factories, smtp
+from tests.conftest import settings_for_tests
+from tests.smtp import MailServer
+
+START = datetime(2026, 11, 23, 8, tzinfo=UTC)
+ALICE = "alice@example.org"
+
+
+@pytest.fixture
+def mail_server() -> Iterator[MailServer]:
+    with smtp.running() as server:
+        yield server
+
+
+@pytest.fixture
+def settings(database_url: str, keys_folder: Path, mail_server: MailServer) -> Settings:
+    return settings_for_tests(database_url, keys_folder, mail_port=mail_server.port)
+
+
+@pytest.fixture
+def parent(app: Flask) -> Any:
+    return factories.account(username="alice", email=ALICE, status="invited", locale="en")
+
+
+@contextmanager
+def worker(app: Flask) -> Iterator[None]:
+    """A worker in a thread of its own, as ``idp mail work`` runs it."""
+    stop = threading.Event()
+
+    def run() -> None:
+        with app.app_context():
+            delivery.work(stop, pause=0.05)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=20)
+
+
+def until(condition: Any, seconds: float = 15) -> None:
+    end = monotonic() + seconds
+    while not condition():
+        assert monotonic() < end, "waited in vain"
+        sleep(0.02)
+
+
+def row(message: OutboxMessage) -> OutboxMessage:
+    """The row as it is in the database now."""
+    db.session.rollback()
+    return db.session.scalars(
+        select(OutboxMessage)
+        .where(OutboxMessage.id == message.id)
+        .execution_options(populate_existing=True)
+    ).one()
+
+
+def deliver_at(moment: datetime) -> int:
+    with time_machine.travel(moment, tick=False):
+        return delivery.deliver_due()
+
+
+def test_a_message_belongs_to_the_callers_transaction(app: Flask, parent: Any) -> None:
+    def fail_after_enqueueing() -> None:
+        with transaction():
+            outbox.enqueue("invitation", account_id=parent.id)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        fail_after_enqueueing()
+    assert outbox.list_messages() == []
+
+
+def test_a_message_is_delivered_once_and_its_fate_is_known(
+    app: Flask, parent: Any, mail_server: MailServer
+) -> None:
+    message = outbox.enqueue("invitation", account_id=parent.id)
+    assert delivery.deliver_due() == 1
+    assert delivery.deliver_due() == 0
+    assert [letter.recipients for letter in mail_server.letters] == [[ALICE]]
+    assert row(message).status == "sent"
+    assert row(message).finished_at is not None
+    event = db.session.scalars(select(AuditEvent).where(AuditEvent.event == "mail_sent")).one()
+    assert (event.actor, event.account_id) == ("worker", parent.id)
+    assert event.detail["outbox_id"] == message.id
+
+
+def test_a_taken_message_is_nobody_elses_until_its_lease_is_over(app: Flask, parent: Any) -> None:
+    with time_machine.travel(START, tick=False) as now:
+        message = outbox.enqueue("invitation", account_id=parent.id)
+        assert [taken.id for taken in outbox.take(5)] == [message.id]
+        assert outbox.take(5) == []
+        now.shift(outbox.LEASE + timedelta(seconds=1))
+        assert [taken.id for taken in outbox.take(5)] == [message.id]
+
+
+def test_whoever_lost_the_lease_does_not_overwrite_the_outcome(app: Flask, parent: Any) -> None:
+    with time_machine.travel(START, tick=False) as now:
+        message = outbox.enqueue("invitation", account_id=parent.id)
+        (late,) = outbox.take()
+        db.session.expunge(late)
+        now.shift(outbox.LEASE + timedelta(seconds=1))
+        (second,) = outbox.take()
+        outbox.refused(late, "550 too late")
+        assert row(message).status == "queued"
+        outbox.sent(second)
+        outbox.put_back(late, "451 too late")
+        assert row(message).status == "sent"
+
+
+def test_workers_side_by_side_send_each_message_once(
+    app: Flask, parent: Any, mail_server: MailServer
+) -> None:
+    for _ in range(24):
+        outbox.enqueue("password_changed", account_id=parent.id)
+    db.session.remove()
+
+    def drain() -> None:
+        with app.app_context():
+            while delivery.deliver_due(limit=2):
+                pass
+            db.session.remove()
+
+    threads = [threading.Thread(target=drain) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(mail_server.letters) == 24
+    assert {message.status for message in outbox.list_messages()} == {"sent"}
+
+
+def test_a_deferred_mail_is_tried_again_after_growing_pauses(
+    app: Flask, parent: Any, mail_server: MailServer
+) -> None:
+    mail_server.recipient_answer = "450 4.2.0 greylisted"
+    with time_machine.travel(START, tick=False):
+        message = outbox.enqueue("invitation", account_id=parent.id)
+    moment, pauses = START, []
+    for _ in range(11):
+        assert deliver_at(moment) == 1
+        pauses.append((row(message).due_at - moment).total_seconds())
+        moment = row(message).due_at
+    assert pauses[:4] == [10, 20, 40, 80]
+    assert pauses[-1] == 3600
+    assert row(message).status == "queued"
+    assert row(message).answer == "450 4.2.0 greylisted"
+    mail_server.behave()
+    deliver_at(moment)
+    assert row(message).status == "sent"
+
+
+def test_after_three_days_a_mail_is_given_up_but_not_forgotten(
+    app: Flask, parent: Any, mail_server: MailServer
+) -> None:
+    with time_machine.travel(START, tick=False):
+        message = outbox.enqueue("invitation", account_id=parent.id)
+    mail_server.data_answer = "452 4.3.1 full"
+    deliver_at(START + timedelta(days=3, seconds=1))
+    assert row(message).status == "refused"
+    assert row(message).answer == "given up after 1 attempts: 452 4.3.1 full"
+
+
+@pytest.mark.parametrize("field", ["recipient_answer", "data_answer"])
+def test_a_refused_mail_keeps_the_servers_answer_and_ends_its_token(
+    app: Flask, parent: Any, mail_server: MailServer, field: str
+) -> None:
+    setattr(mail_server, field, f"550 5.1.1 <{ALICE}> is unknown here")
+    message = outbox.enqueue("invitation", account_id=parent.id)
+    assert delivery.deliver_due() == 1
+    assert row(message).status == "refused"
+    assert row(message).answer == "550 5.1.1 <…> is unknown here"
+    token = db.session.scalars(select(OneTimeToken)).one()
+    assert token.ended_at is not None
+    event = db.session.scalars(select(AuditEvent).where(AuditEvent.event == "mail_refused")).one()
+    assert event.account_id == parent.id
+
+
+@pytest.mark.parametrize("answer", ["421 4.3.0 closing", "550 5.7.1 sender unknown"])
+def test_a_server_that_refuses_us_is_not_the_recipients_fault(
+    app: Flask, parent: Any, mail_server: MailServer, answer: str
+) -> None:
+    mail_server.sender_answer = answer
+    message = outbox.enqueue("invitation", account_id=parent.id)
+    assert delivery.deliver_due() == 0
+    assert row(message).status == "queued"
+    assert row(message).answer == f"sender refused, {answer[:3]}"
+
+
+def test_a_closing_server_is_reached_again_for_the_next_mail(
+    app: Flask, parent: Any, mail_server: MailServer
+) -> None:
+    for _ in range(2):
+        outbox.enqueue("password_changed", account_id=parent.id)
+    mail_server.data_answer = "421 4.3.0 closing"
+    assert delivery.deliver_due() == 2
+    answers = {message.answer for message in outbox.list_messages(status="queued")}
+    assert answers == {"421 4.3.0 closing"}
+
+
+@pytest.mark.parametrize("moment", ["RCPT", "DATA"])
+def test_a_connection_that_breaks_queues_the_mail_again(
+    app: Flask, parent: Any, mail_server: MailServer, moment: str
+) -> None:
+    mail_server.drop_at = moment
+    with time_machine.travel(START, tick=False):
+        message = outbox.enqueue("invitation", account_id=parent.id)
+    deliver_at(START)
+    assert row(message).status == "queued"
+    mail_server.behave()
+    deliver_at(START + timedelta(seconds=10))
+    assert row(message).status == "sent"
+    assert len(mail_server.letters) == 1
+
+
+def test_a_server_that_is_away_ends_no_token_in_use(
+    app: Flask, parent: Any, mail_server: MailServer
+) -> None:
+    with transaction():
+        printed = one_time_tokens.mint(parent.id, "first_sign_in")
+    mail_server.stop()
+    outbox.enqueue("fresh_token", account_id=parent.id)
+    assert delivery.deliver_due() == 0
+    assert isinstance(one_time_tokens.find(printed), one_time_tokens.Live)
+
+
+def test_one_message_that_cannot_be_written_holds_up_no_other(
+    app: Flask, parent: Any, mail_server: MailServer
+) -> None:
+    strange = outbox.enqueue("from_a_newer_release", account_id=parent.id)
+    outbox.enqueue("invitation", account_id=parent.id)
+    assert delivery.deliver_due() == 2
+    assert len(mail_server.letters) == 1
+    assert row(strange).status == "queued"
+    assert row(strange).answer == "can't be written: KeyError"
+
+
+def test_the_list_tells_what_became_of_each_mail(
+    app: Flask, parent: Any, mail_server: MailServer
+) -> None:
+    outbox.enqueue("invitation", account_id=parent.id)
+    outbox.enqueue("password_reset", about={"email": "nobody@example.org"})
+    delivery.deliver_due()
+    assert [m.kind for m in outbox.list_messages(status="sent")] == ["invitation"]
+    assert [m.answer for m in outbox.list_messages(status="dropped")] == ["nobody to write to"]
+    assert [m.kind for m in outbox.list_messages(account_id=parent.id)] == ["invitation"]
+    assert len(outbox.list_messages(limit=1)) == 1
+
+
+def test_the_worker_delivers_what_comes_in(
+    app: Flask, parent: Any, mail_server: MailServer
+) -> None:
+    with worker(app):
+        for number in range(1, 4):
+            outbox.enqueue("password_changed", account_id=parent.id)
+            until(lambda number=number: len(mail_server.letters) == number)
+    db.session.rollback()
+    db.session.expire_all()
+    assert {message.status for message in outbox.list_messages()} == {"sent"}
+
+
+def test_the_worker_survives_a_database_that_is_away(
+    app: Flask, parent: Any, mail_server: MailServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "idp.mail")
+    outbox.enqueue("invitation", account_id=parent.id)
+    with transaction() as session:
+        session.execute(text("ALTER TABLE outbox RENAME TO outbox_away"))
+    with worker(app):
+        until(lambda: "mail waits: database" in caplog.text)
+        sleep(0.5)
+        with transaction() as session:
+            session.execute(text("ALTER TABLE outbox_away RENAME TO outbox"))
+        until(lambda: len(mail_server.letters) == 1)
+        until(lambda: "mail flows again" in caplog.text)
+    assert caplog.text.count("mail waits") == 1
+
+
+def test_the_worker_outlives_what_nobody_thought_of(
+    app: Flask, parent: Any, mail_server: MailServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "idp.mail")
+    flask_mail = app.extensions.pop("mail")
+    outbox.enqueue("invitation", account_id=parent.id)
+    with worker(app):
+        until(lambda: "mail waits: unexpected: KeyError" in caplog.text)
+        app.extensions["mail"] = flask_mail
+        outbox.enqueue("password_changed", account_id=parent.id)
+        until(lambda: len(mail_server.letters) == 1)
+        until(lambda: "mail flows again" in caplog.text)

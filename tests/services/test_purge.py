@@ -1,0 +1,251 @@
+"""R8: every table that grows is purged, and only of what nobody needs any more."""
+
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import func, select
+
+from idp import clock, purge, settings
+from idp.audit import events
+from idp.audit.models import AuditEvent
+from idp.clients.models import UsedAssertion
+from idp.credentials import devices, one_time_tokens
+from idp.credentials.models import KnownDevice, OneTimeToken, ThrottleCounter
+from idp.database import db, keyed_hash, transaction
+from idp.mail.models import OutboxMessage
+from idp.oidc.models import AccessToken, AuthorizationCode, Grant, RefreshToken
+from idp.people.models import Account
+from idp.sessions import interactions
+from idp.sessions import service as sessions
+from idp.sessions.models import BrowserSession, ChildChoice, Interaction
+from tests import factories
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def parent(app: Flask) -> Account:
+    return factories.account(password=None, status="active")
+
+
+@pytest.fixture
+def grant(parent: Account) -> Grant:
+    """A grant under a session, with a code and tokens."""
+    client = factories.client_app(factories.school()).client
+    session, _ = sessions.begin(parent.id, amr=("pwd",), acr="1")
+    made = Grant(
+        account_id=parent.id,
+        client_id=client.id,
+        session_id=session.id,
+        scope="openid",
+        auth_time=clock.now(),
+        amr="pwd",
+        acr="1",
+    )
+    with transaction() as writes:
+        writes.add(made)
+        writes.flush()
+        writes.add_all(hanging_on(made))
+    return made
+
+
+def hanging_on(grant: Grant) -> Iterator[Any]:
+    now, common = clock.now(), {"grant_id": grant.id}
+    yield AuthorizationCode(
+        **common, code_hash=hashed("c"), redirect_uri="x", expires_at=now + timedelta(minutes=1)
+    )
+    yield AccessToken(**common, token_hash=hashed("a"), scope="openid", expires_at=now + HOUR)
+    yield RefreshToken(**common, token_hash=hashed("r"), scope="openid", expires_at=now + 30 * DAY)
+
+
+def hashed(text: str) -> str:
+    return keyed_hash("test", text)
+
+
+def count(model: Any) -> int:
+    return db.session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def purged_after(time: timedelta) -> dict[str, int]:
+    """What a purge removes this long from now."""
+    with time_machine.travel(clock.now() + time, tick=False):
+        return {table: removed for table, removed in purge.run(pause=0).items() if removed}
+
+
+def test_r8_every_table_is_purged_or_kept_for_a_reason(app: Flask) -> None:
+    purged = {table.model.__tablename__ for table in purge.GROWING}
+    assert purged | set(purge.KEPT) == set(db.metadata.tables)
+    assert not purged & set(purge.KEPT)
+
+
+def test_nothing_is_removed_before_its_time(grant: Grant, parent: Account) -> None:
+    with transaction():
+        one_time_tokens.mint(parent.id, "password_reset")
+        devices.remember_device(parent.id, None)
+        interactions.begin("browser")
+    assert purged_after(timedelta(0)) == {}
+
+
+def test_r5_a_clock_an_hour_ahead_removes_nothing(grant: Grant) -> None:
+    interactions.begin("browser")
+    assert purged_after(HOUR) == {}
+
+
+def test_codes_access_and_refresh_tokens_leave_as_they_expire(grant: Grant) -> None:
+    assert purged_after(DAY + 2 * HOUR) == {"authorization_codes": 1, "access_tokens": 1}
+    assert count(Grant) == 1  # the refresh token hangs on it still
+    removed = purged_after(32 * DAY)
+    assert removed == {"refresh_tokens": 1, "grants": 1, "browser_sessions": 1}
+
+
+def test_o6_a_rotated_refresh_token_is_remembered_until_it_expires(grant: Grant) -> None:
+    with transaction():
+        token = db.session.scalars(select(RefreshToken)).one()
+        token.rotated_at = clock.now()
+    assert "refresh_tokens" not in purged_after(29 * DAY)
+
+
+def test_an_ended_grant_stays_while_its_tokens_could_come_back(grant: Grant) -> None:
+    with transaction():
+        grant.ended_at = clock.now()
+    assert "grants" not in purged_after(20 * DAY)
+
+
+def test_a_session_leaves_with_its_choices(parent: Account) -> None:
+    school = factories.school()
+    session, _ = sessions.begin(parent.id, amr=("pwd",), acr="1")
+    sessions.choose_child(session.id, factories.child(school))
+
+    assert purged_after(3 * DAY) == {"browser_sessions": 1}
+    assert (count(BrowserSession), count(ChildChoice)) == (0, 0)
+
+
+def test_interactions_leave_before_the_tokens_that_they_proved(parent: Account) -> None:
+    interaction = interactions.begin("browser")
+    with transaction():
+        clear = one_time_tokens.mint(parent.id, "password_reset")
+    live = one_time_tokens.find(clear)
+    assert isinstance(live, one_time_tokens.Live)
+    interactions.verify_token(interaction, live.token.id)
+    one_time_tokens.spend(live.token.id)
+
+    assert purged_after(3 * DAY) == {"interactions": 1, "one_time_tokens": 1}
+    assert (count(Interaction), count(OneTimeToken)) == (0, 0)
+
+
+def test_an_expired_token_stays_so_that_its_holder_can_be_told(parent: Account) -> None:
+    with transaction():
+        clear = one_time_tokens.mint(parent.id, "password_reset")
+    assert purged_after(60 * DAY) == {}
+    with time_machine.travel(clock.now() + 60 * DAY):
+        assert isinstance(one_time_tokens.find(clear), one_time_tokens.Expired)
+    assert purged_after(92 * DAY) == {"one_time_tokens": 1}
+
+
+def test_counters_leave_when_they_have_faded(app: Flask) -> None:
+    now = clock.now()
+    with transaction() as writes:
+        for name, blocked in (("faded", now), ("blocked", now + 400 * DAY)):
+            writes.add(
+                ThrottleCounter(key=hashed(name), attempts=9, blocked_until=blocked, updated_at=now)
+            )
+    assert purged_after(30 * DAY) == {"throttle_counters": 1}
+    assert count(ThrottleCounter) == 1
+
+
+def test_devices_leave_when_they_are_known_no_more(parent: Account) -> None:
+    with transaction():
+        devices.remember_device(parent.id, None)
+        devices.remember_device(parent.id, None)
+    assert purged_after(300 * DAY) == {}
+    assert "known_devices" in purged_after(401 * DAY)
+    assert count(KnownDevice) == 0
+
+
+def test_used_assertions_leave_after_their_expiry(app: Flask) -> None:
+    with transaction() as writes:
+        writes.add(
+            UsedAssertion(jti_hash=hashed("j"), client_id="app", expires_at=clock.now() + HOUR)
+        )
+    assert purged_after(DAY) == {}
+    assert purged_after(DAY + 2 * HOUR) == {"used_assertions": 1}
+
+
+def test_m3_mail_that_waits_is_never_purged(app: Flask) -> None:
+    with transaction() as writes:
+        for status in ("queued", "sent", "refused", "dropped"):
+            writes.add(OutboxMessage(kind="invitation", status=status))
+    assert purged_after(29 * DAY) == {}
+    assert purged_after(31 * DAY) == {"outbox": 3}
+    assert db.session.scalars(select(OutboxMessage.status)).all() == ["queued"]
+
+
+def test_l3_the_audit_trail_is_kept_by_policy(app: Flask) -> None:
+    events.record("sign_in")
+    kept = settings.current().audit_retention
+    assert purged_after(kept - DAY) == {}
+    assert purged_after(kept + DAY) == {"audit_events": 1}
+    assert count(AuditEvent) == 0
+
+
+def test_it_goes_in_batches_until_all_is_gone(app: Flask) -> None:
+    fill(25)
+    with time_machine.travel(clock.now() + 10 * DAY):
+        assert purge.run(batch=10, pause=0)["used_assertions"] == 25
+
+
+def test_two_purges_share_the_work(app: Flask) -> None:
+    fill(60)
+    with time_machine.travel(clock.now() + 10 * DAY):
+        totals = side_by_side(app, [lambda: purge.run(batch=5)["used_assertions"]] * 2)
+    assert (sum(totals), count(UsedAssertion)) == (60, 0)
+
+
+def test_r8_traffic_goes_on_beside_a_purge(app: Flask) -> None:
+    fill(200)
+
+    def traffic() -> int:
+        for number in range(20):
+            with transaction() as writes:
+                writes.add(assertion(f"new{number}", clock.now() + 99 * DAY))
+        return 0
+
+    with time_machine.travel(clock.now() + 10 * DAY):
+        totals = side_by_side(app, [lambda: purge.run(batch=10)["used_assertions"], traffic])
+
+    assert (sum(totals), count(UsedAssertion)) == (200, 20)
+
+
+def fill(rows: int) -> None:
+    with transaction() as writes:
+        writes.add_all(assertion(str(number), clock.now()) for number in range(rows))
+
+
+def assertion(name: str, expires_at: datetime) -> UsedAssertion:
+    return UsedAssertion(jti_hash=hashed(name), client_id="app", expires_at=expires_at)
+
+
+def side_by_side(app: Flask, works: list[Any]) -> list[int]:
+    """Run each in a thread and application context of its own; their results."""
+    results: list[int] = []
+
+    def run(work: Any) -> None:
+        with app.app_context():
+            try:
+                results.append(work())
+            finally:
+                db.session.remove()
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == len(works)
+    return results

@@ -1,0 +1,266 @@
+"""Every word of ours in every language: catalogues, hosted pages, letters (issue 2, section 2)."""
+
+import ast
+import re
+from functools import cache
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import extract_from_dir
+from babel.messages.frontend import parse_mapping_cfg
+from babel.messages.mofile import read_mo
+from babel.messages.plurals import get_plural
+from babel.messages.pofile import read_po
+from flask import template_rendered
+from jinja2 import Template, nodes
+
+from idp.database import transaction
+from idp.lifecycle.letters import COMPOSERS
+from idp.mail import outbox
+from idp.settings import LOCALES
+from tests import factories
+from tests.web.places import Place
+from tests.web.walks import WALKS, Walk
+
+ROOT = Path(__file__).parents[2]
+CATALOGUES = ROOT / "idp" / "translations"
+TRANSLATED = [locale for locale in LOCALES if locale != "en"]
+TRANSLATING = {"_", "gettext", "ngettext", "lazy_gettext"}
+
+SAME_IN_ENGLISH = {("fr", "Code"), ("fr", "%(num)d minute"), ("fr", "%(num)d minutes")}
+ENGLISH = re.compile(
+    r"\b(the|your|you|and|with|this|that|not|for|from|sign|please)\b", re.IGNORECASE
+)
+"""Words that no French, Dutch or German sentence of ours has."""
+
+each_language = pytest.mark.parametrize("locale", TRANSLATED)
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@cache
+def extracted() -> dict[str | tuple[str, ...], str]:
+    """Each sentence in code and templates, with a file that it stands in."""
+    with (CATALOGUES / "babel.cfg").open() as configuration:
+        methods, options = parse_mapping_cfg(configuration)
+    found = extract_from_dir(ROOT, methods, options)
+    return {sentence: file for file, _line, sentence, _comments, _context in found}
+
+
+@cache
+def catalogue(locale: str) -> Catalog:
+    with (CATALOGUES / locale / "LC_MESSAGES" / "messages.po").open("rb") as file:
+        return read_po(file, locale=locale)
+
+
+def messages(locale: str) -> list[Message]:
+    return [message for message in catalogue(locale) if message.id]
+
+
+def forms(of: str | tuple[str, ...] | list[str]) -> list[str]:
+    """The sentence, or its singular and plural."""
+    return [of] if isinstance(of, str) else list(of)
+
+
+def words(of: Catalog) -> dict[tuple[str, ...], list[str]]:
+    """Each sentence with its translation, by singular and plural."""
+    return {tuple(forms(each.id)): forms(each.string) for each in of if each.id}
+
+
+@each_language
+class TestCatalogue:
+    def test_translates_what_is_said_and_nothing_else(self, locale: str) -> None:
+        known = {message.id for message in messages(locale)}
+
+        assert extracted().keys() - known == set(), "run `make translations`, then translate"
+        assert known - extracted().keys() == set()
+        assert not catalogue(locale).obsolete
+
+    def test_leaves_nothing_open(self, locale: str) -> None:
+        unsure = [message.id for message in messages(locale) if message.fuzzy]
+        empty = [message.id for message in messages(locale) if not all(forms(message.string))]
+
+        assert (unsure, empty) == ([], [])
+
+    def test_speaks_no_english(self, locale: str) -> None:
+        same = {
+            (locale, english)
+            for message in messages(locale)
+            for english in forms(message.id)
+            if english in forms(message.string)
+        }
+
+        assert same <= SAME_IN_ENGLISH
+
+    def test_keeps_the_placeholders(self, locale: str) -> None:
+        def placeholders(text: str) -> set[str]:
+            return set(re.findall(r"%\(\w+\)\w|%.", text))
+
+        for message in messages(locale):
+            wanted = placeholders(forms(message.id)[-1])
+            assert [placeholders(each) for each in forms(message.string)] == [wanted] * len(
+                forms(message.string)
+            ), message.id
+
+    def test_ends_its_sentences_as_they_began(self, locale: str) -> None:
+        for message in messages(locale):
+            for english, ours in zip(forms(message.id), forms(message.string), strict=True):
+                assert ours == ours.strip()
+                assert ours[:1].isupper() == english[:1].isupper() or ours[:1] == "%", ours
+                for mark in ".:?":
+                    assert ours.endswith(mark) == english.endswith(mark), ours
+
+    def test_has_the_languages_own_plural_forms(self, locale: str) -> None:
+        rule = get_plural(locale)
+
+        assert catalogue(locale).num_plurals == rule.num_plurals
+        assert catalogue(locale).plural_expr == rule.plural_expr
+
+    def test_is_compiled(self, locale: str) -> None:
+        with (CATALOGUES / locale / "LC_MESSAGES" / "messages.mo").open("rb") as file:
+            compiled = read_mo(file)
+
+        assert words(compiled) == words(catalogue(locale)), "run `make translations`"
+
+
+class TestSentencesAreWhole:
+    """Word order differs between languages: a sentence in pieces can't be translated."""
+
+    def test_none_begins_or_ends_in_the_middle(self) -> None:
+        for sentence, file in extracted().items():
+            for text in forms(sentence):
+                assert text == " ".join(text.split()), f"{file}: {text!r}"
+                assert not text.endswith((",", ";", "(")) or text == "Hello %(name)s,", text
+
+    def test_code_joins_none(self) -> None:
+        for path in sorted((ROOT / "idp").rglob("*.py")):
+            tree = ast.parse(path.read_text("utf-8"))
+            for node in ast.walk(tree):
+                if isinstance(node, ast.BinOp | ast.JoinedStr):
+                    assert not any(map(is_translation, ast.walk(node))), f"{path}:{node.lineno}"
+                if is_translation(node):
+                    assert isinstance(node.args[0], ast.Constant), f"{path}:{node.lineno}"
+
+    def test_templates_join_none(self, tmp_path: Path, keys_folder: Path) -> None:
+        from idp import create_app
+        from tests.conftest import settings_for_tests
+
+        app = create_app(settings_for_tests(f"sqlite:///{tmp_path}/none.db", keys_folder))
+        for path in sorted((ROOT / "templates").rglob("*.*")):
+            if path.suffix in {".html", ".txt"}:
+                tree = app.jinja_env.parse(path.read_text("utf-8"))
+                for joined in tree.find_all((nodes.Concat, nodes.BinExpr)):
+                    if not isinstance(joined, nodes.And | nodes.Or):
+                        called = {getattr(c.node, "name", "") for c in joined.find_all(nodes.Call)}
+                        assert not called & TRANSLATING, f"{path}:{joined.lineno}"
+
+
+def is_translation(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in TRANSLATING
+    )
+
+
+class _Words(HTMLParser):
+    """What a reader sees or hears of a page; technical codes aside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.language = ""
+        self._inside = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self._inside = tag
+        if tag == "html":
+            self.language = given.get("lang") or ""
+        self.found += [given.get(name) or "" for name in ("title", "aria-label", "alt")]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside not in {"code", "style", "script"}:
+            self.found.append(" ".join(data.split()))
+
+
+def assert_speaks(locale: str, page: str) -> None:
+    """The page says that it is in this language, and is."""
+    reader = _Words()
+    reader.feed(page)
+    said = [words for words in reader.found if words]
+    assert reader.language == locale
+    english = {text for sentence in extracted() for text in forms(sentence)}
+    allowed = {text for language, text in SAME_IN_ENGLISH if language == locale}
+    assert [words for words in said if words in english - allowed] == []
+    assert [words for words in said if ENGLISH.search(words)] == []
+
+
+@on_sqlite
+@each_language
+@pytest.mark.parametrize("walk", WALKS)
+def test_hosted_pages_speak_the_readers_language(here: Place, locale: str, walk: Walk) -> None:
+    here.speaks(locale)
+
+    for page in walk(here):
+        assert page.mimetype == "text/html", page.status
+        assert_speaks(locale, page.text)
+
+
+@on_sqlite
+def test_the_walks_see_every_hosted_page(here: Place) -> None:
+    folder = ROOT / "templates"
+    pages = {str(path.relative_to(folder)) for path in folder.glob("*/*.html")}
+    seen = set()
+
+    def note(_app: object, template: Template, **_context: object) -> None:
+        seen.add(template.name)
+
+    with template_rendered.connected_to(note):
+        for walk in WALKS:
+            here.browser = here.another_browser()
+            list(walk(here))
+
+    assert {page for page in pages if not page.startswith("mail/")} == seen
+
+
+@on_sqlite
+@each_language
+@pytest.mark.parametrize("kind", sorted(COMPOSERS))
+def test_letters_speak_the_readers_language(here: Place, locale: str, kind: str) -> None:
+    reader = factories.account(
+        "ines", given_name="Inès", status="invited", email="claire@example.org", locale=locale
+    )
+    with transaction():
+        here.parent.locale = locale
+        about = {"email": "claire@example.org"}
+        message = outbox.enqueue(kind, account_id=reader.id, about=about)
+        (letter,) = COMPOSERS[kind](message)
+
+    assert_speaks(locale, letter.html)
+    assert not ENGLISH.search(re.sub(r"\S+@\S+|https?://\S+", "", letter.text)), letter.text
+    assert not ENGLISH.search(letter.subject)
+
+
+@on_sqlite
+@each_language
+def test_letters_name_the_labels_that_the_pages_show(here: Place, locale: str) -> None:
+    here.speaks(locale)
+    said = {
+        text: forms(message.string)[0] for message in messages(locale) for text in forms(message.id)
+    }
+
+    page = unescape(here.at_sign_in().text)
+
+    assert said["CONNECTION TOKEN"] in page
+    assert said["CONNECTION TOKEN"].casefold() in said["Your connection token:"].casefold()
+    advice = next(ours for english, ours in said.items() if "“Forgotten password”" in english)
+    quoted = re.search(r"[«„‘]\s?(.+?)\s?[»“’]", advice)
+    assert quoted
+    assert quoted[1] == said["Forgotten password"]
+    assert re.search(rf">\s*{quoted[1]}", page), "the link begins with these words"

@@ -1,0 +1,91 @@
+"""Walks of a parent that together see every hosted page, its errors and its notices."""
+
+from collections.abc import Callable, Iterator
+
+from werkzeug.test import TestResponse
+
+from idp.credentials import one_time_tokens
+from tests import factories
+from tests.factories import PASSWORD
+from tests.relying_party import RelyingParty
+from tests.times import later
+from tests.web.places import Place
+
+Walk = Callable[[Place], Iterator[TestResponse]]
+
+
+def walk_of_a_first_sign_in(here: Place) -> Iterator[TestResponse]:
+    yield here.at_sign_in(scope="openid child")
+    yield here.browser.submit("login-form", username="", password="")
+    yield here.browser.submit("login-form", username="nobody", password="wrong")
+    at = here.interaction()
+    yield here.browser.open(f"{at}/token")
+    yield here.browser.submit("token-form", token="")
+    yield here.browser.submit("token-form", token="AAAA-BBBB")
+    yield here.browser.open(f"{at}/forgotten")
+    yield here.browser.submit("forgotten-form", email="")
+    yield here.browser.submit("forgotten-form", email="claire@example.org")
+    token = one_time_tokens.mint(here.parent.id, "password_reset")
+    with later(days=2):
+        here.at_sign_in(scope="openid child")
+        here.browser.open(f"{here.interaction()}/token")
+        yield here.browser.submit("token-form", token=token)
+        yield here.browser.press("token-renew")
+    token = one_time_tokens.mint(here.parent.id, "password_reset")
+    here.browser.open(f"/welcome?token={token}")
+    yield here.browser.submit("token-form", token=token)
+    for password in ("", "kurz", "x" * 200, "password1234", "Claire Dubois", "abcdefghijkl"):
+        yield here.browser.submit("password-form", new_password=password, repeat_password=password)
+    yield here.browser.submit("password-form", new_password=PASSWORD, repeat_password="other")
+    here.browser.submit("password-form", new_password=PASSWORD, repeat_password=PASSWORD)
+    yield here.browser.open("/")
+
+
+def walk_to_an_application(here: Place) -> Iterator[TestResponse]:
+    here.at_sign_in(scope="openid child", response_mode="form_post")
+    yield here.browser.sign_in("claire")
+    at = here.interaction()
+    yield here.browser.press("child-submit-1")
+    yield here.browser.open(f"{at}/login")
+    fields = ["sub", "given_name", "family_name", "class", "school.id"]
+    foreign = RelyingParty.of(here.school, first_party=False, child_fields=fields)
+    scope = "openid profile email child offline_access"
+    yield here.browser.open(foreign.authorize_path(scope=scope, prompt="consent"))
+    here.browser.press("consent-allow")
+    another = here.another_browser()
+    another.client.environ_base.update(here.browser.client.environ_base)
+    factories.account("sans")
+    another.open(here.portal.authorize_path(scope="openid child"))
+    yield another.sign_in("sans")
+    yield another.open("/")
+
+
+def walk_at_home(here: Place) -> Iterator[TestResponse]:
+    for browser in (here.another_browser(), here.browser):
+        browser.sign_in_at_home("claire")
+    yield here.browser.press("change-child")
+    yield here.browser.press("end-session-2")
+    yield here.browser.open("/account/password")
+    yield here.browser.submit(
+        "password-form", current_password="no", new_password=PASSWORD, repeat_password=PASSWORD
+    )
+    yield here.browser.open("/oauth2/logout")
+    yield here.browser.press("logout-submit")
+
+
+def walk_into_errors(here: Place) -> Iterator[TestResponse]:
+    browser = here.browser
+    yield browser.open("/interaction/i_none/login")  # no cookies yet
+    here.at_sign_in()
+    yield browser.open("/nowhere")
+    yield browser.open("/oauth2/authorize?client_id=unknown")
+    yield browser.open(here.portal.authorize_path(redirect_uri="https://elsewhere.example/"))
+    yield browser.open("/interaction/i_none/login")
+    yield browser.client.post(f"{here.interaction()}/login", data={"username": "x"})
+    yield browser.client.post("/account/sign-out")
+    yield browser.client.post("/account/sign-out", headers={"Origin": "https://other.example"})
+    yield browser.client.get("/account/sign-out")
+    yield browser.client.post("/language", data={"next": "x" * 100_000})
+
+
+WALKS = [walk_of_a_first_sign_in, walk_to_an_application, walk_at_home, walk_into_errors]
