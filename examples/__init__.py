@@ -1,0 +1,1 @@
+"""What stands around the provider in a demo: two school portals, a mailbox, a school year."""

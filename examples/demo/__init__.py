@@ -1,0 +1,1 @@
+"""The demo: everything that a school year needs, on one machine, with one command."""

@@ -1,0 +1,80 @@
+"""Puts the school year into the provider's database, once, through its own services."""
+
+from pathlib import Path
+
+from examples.demo.families import Family, Guardian, Pupil
+from examples.demo.school_year import SCHOOLS, FictionalSchool, families
+from idp import clock
+from idp.credentials import passwords
+from idp.database import transaction
+from idp.lifecycle.families import end_guardianship
+from idp.people import service as people
+from idp.people.models import Account, Child, School
+
+PASSWORD = "lune-carotte-velo-42"  # noqa: S105 - the demo prints it
+"""Every active account's: people who try the demo have enough to remember."""
+
+
+def enrol_once() -> dict[str, School]:
+    """The schools by their key; the whole school year is loaded if there is none.
+
+    One transaction: a start that is interrupted leaves nothing behind.
+    """
+    known = {school.name: school for school in people.list_schools()}
+    if not known:
+        password = passwords.hashed(PASSWORD)  # slow on purpose, so once for all
+        with transaction():
+            _enrol(password)
+        known = {school.name: school for school in people.list_schools()}
+    return {key: known[school.name] for key, school in SCHOOLS.items()}
+
+
+def _enrol(password: passwords.Hashed) -> None:
+    schools = {key: _school(school) for key, school in SCHOOLS.items()}
+    for family in families():
+        children = {pupil.given_name: _child(pupil, schools) for pupil in family.pupils}
+        for guardian in family.guardians:
+            account = _account(guardian, password)
+            _link(family, guardian, account, children)
+        for pupil in family.pupils:
+            if pupil.left:
+                children[pupil.given_name].left_at = clock.now()
+
+
+def _school(school: FictionalSchool) -> School:
+    return people.create_school(
+        school.name,
+        colour=school.colour,
+        contact_name=school.contact_name,
+        contact_email=school.contact_email,
+        contact_phone=school.contact_phone,
+        locale="fr",
+        logo_png=(Path(__file__).parent / school.logo).read_bytes(),
+    )
+
+
+def _child(pupil: Pupil, schools: dict[str, School]) -> Child:
+    return people.create_child(
+        schools[pupil.school].id, pupil.given_name, pupil.family_name, pupil.class_name
+    )
+
+
+def _account(guardian: Guardian, password: passwords.Hashed) -> Account:
+    account = people.create_account(
+        username=guardian.username,
+        given_name=guardian.given_name,
+        family_name=guardian.family_name,
+        email=guardian.email,
+    )
+    if guardian.status == "active":
+        passwords.store(account.id, password)
+        people.activate(account)
+    return account
+
+
+def _link(family: Family, guardian: Guardian, account: Account, children: dict[str, Child]) -> None:
+    for pupil in family.pupils:
+        child = children[pupil.given_name]
+        people.link_guardian(account.id, child.id, guardian.relationship)
+        if pupil.given_name in guardian.ended:
+            end_guardianship(account.id, child.id, "decision of the family court")

@@ -1,0 +1,62 @@
+"""The provider's settings in the demo: made once where they are secret, else for each start."""
+
+import os
+import secrets
+
+from examples.demo import places
+from examples.demo.ports import HOST, Ports
+
+SECRET_NAMES = (
+    "IDP_SESSION_SECRET",
+    "IDP_PASSWORD_PEPPER",
+    "IDP_TOKEN_HASH_KEY",
+    "IDP_SUBJECT_KEY",
+    "PORTAL_SESSION_SECRET",
+)
+
+
+def make_secrets() -> dict[str, str]:
+    """The demo's secrets: made at the first start, read at every other one."""
+    known = _read_secrets()
+    if missing := [name for name in SECRET_NAMES if not known.get(name)]:
+        known |= {name: secrets.token_urlsafe(48) for name in missing}
+        places.write_private(places.SECRETS, _lines(known))
+    return known
+
+
+def provider_settings(ports: Ports, known_secrets: dict[str, str]) -> dict[str, str]:
+    """The provider's environment; also kept in a file, for commands in another terminal."""
+    settings = {
+        "IDP_DEMO": "true",
+        "IDP_ISSUER": f"http://{HOST}:{ports.provider}",
+        "DATABASE_URL": os.environ.get("DEMO_DATABASE_URL", f"sqlite:///{places.DATABASE}"),
+        "IDP_KEYS_FOLDER": str(places.KEYS),
+        "IDP_MAIL_SERVER": HOST,
+        "IDP_MAIL_PORT": str(ports.smtp),
+        "IDP_MAIL_TLS": "none",
+        "IDP_MAIL_FROM": "no-reply@it-school.example",
+        **{name: text for name, text in known_secrets.items() if name.startswith("IDP_")},
+    }
+    places.write_private(places.SETTINGS, _lines(settings))
+    return settings
+
+
+def plain_environment() -> dict[str, str]:
+    """Our environment without settings of another provider, and with no proxy to ourselves."""
+    ours = {
+        name: text
+        for name, text in os.environ.items()
+        if name != "DATABASE_URL" and not name.startswith(("IDP_", "PORTAL", "FLASK_"))
+    }
+    return {**ours, "PYTHONUNBUFFERED": "1", "NO_PROXY": HOST, "no_proxy": HOST}
+
+
+def _read_secrets() -> dict[str, str]:
+    if not places.SECRETS.exists():
+        return {}
+    lines = places.SECRETS.read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def _lines(variables: dict[str, str]) -> str:
+    return "".join(f"{name}={text}\n" for name, text in variables.items())

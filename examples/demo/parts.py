@@ -1,0 +1,68 @@
+"""The processes that a demo consists of, with their commands."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from examples.demo import local_settings, places
+from examples.demo.applications import Application
+from examples.demo.ports import HOST, Ports
+from examples.demo.processes import Part
+from examples.demo.school_year import SCHOOLS
+
+WORKERS = 2
+
+
+def demo_parts(
+    ports: Ports,
+    applications: Mapping[str, Application],
+    provider: dict[str, str],
+    secrets: Mapping[str, str],
+) -> list[Part]:
+    """In the order in which they start; ``provider``: the environment of its processes."""
+    idp = str(places.idp_command())
+    serve = ["serve", "--host", HOST, "--port", str(ports.provider), "--workers", str(WORKERS)]
+    return [
+        Part("mailbox", _mailbox(ports.smtp), local_settings.plain_environment()),
+        Part("provider", [idp, *serve], provider),
+        Part("mail-worker", [idp, "mail", "work"], provider),
+        _portal("portal", "tilleuls", ports, applications, secrets, places.VISITS),
+        _portal("portal2", "moulin", ports, applications, secrets, places.VISITS2),
+    ]
+
+
+def _mailbox(port: int) -> list[str]:
+    command = [sys.executable, "-m", "examples.mailbox", "--host", HOST]
+    return [*command, "--port", str(port), "--file", str(places.MAILBOX)]
+
+
+def _portal(
+    name: str,
+    school: str,
+    ports: Ports,
+    applications: Mapping[str, Application],
+    secrets: Mapping[str, str],
+    visits: Path,
+) -> Part:
+    """A portal knows the provider by its address and its own client id and secret, no more."""
+    client = applications[f"portal-{school}"]
+    environment = {
+        **local_settings.plain_environment(),
+        "PORTAL_CLIENT_SECRET": client.client_secret,
+        "PORTAL_SESSION_SECRET": secrets["PORTAL_SESSION_SECRET"] + name,
+    }
+    command = [sys.executable, "-m", "examples.portal"]
+    options = {
+        "--school": SCHOOLS[school].name,
+        "--theme": SCHOOLS[school].theme,
+        "--issuer": f"http://{HOST}:{ports.provider}",
+        "--client-id": client.client_id,
+        "--port": str(getattr(ports, name)),
+        "--visits": str(visits),
+        "--mailbox": str(places.MAILBOX),
+    }
+    if name == "portal2":
+        helper = applications["coup-de-pouce"]
+        options["--helper-client-id"] = helper.client_id
+        environment["PORTAL_HELPER_SECRET"] = helper.client_secret
+    return Part(name, [*command, *(f"{key}={text}" for key, text in options.items())], environment)

@@ -1,0 +1,136 @@
+"""What there is to try: a table for people, ``instance/demo.json`` for programs."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from examples.demo import places
+from examples.demo.applications import CURL_REDIRECT_URI, Application
+from examples.demo.enrolment import PASSWORD
+from examples.demo.ports import HOST, Ports
+from examples.demo.school_year import SCHOOLS, families
+from idp.credentials import one_time_tokens
+from idp.lifecycle.families import issue_letter_token
+from idp.people import service as people
+from idp.people.models import Account
+
+
+def describe(applications: Mapping[str, Application], ports: Ports) -> dict[str, Any]:
+    """Everything to try, and write it to ``instance/demo.json``."""
+    portal, portal2 = f"http://{HOST}:{ports.portal}", f"http://{HOST}:{ports.portal2}"
+    curl = applications["demo-curl"]
+    document = {
+        "issuer": f"http://{HOST}:{ports.provider}",
+        "portals": [
+            _portal("tilleuls", portal, applications),
+            _portal("moulin", portal2, applications),
+        ],
+        "mailbox": f"{portal}/mailbox",
+        "accounts": _accounts(_known_tokens()),
+        "curl_client": {
+            "client_id": curl.client_id,
+            "client_secret": curl.client_secret,
+            "redirect_uri": CURL_REDIRECT_URI,
+        },
+    }
+    places.write_private(places.SUMMARY, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    return document
+
+
+def table(document: Mapping[str, Any]) -> str:
+    """The same for people."""
+    portals = document["portals"]
+    addresses: list[tuple[str, ...]] = [
+        ("identity provider", document["issuer"]),
+        *((portal["school"], portal["url"]) for portal in portals),
+        ("third-party application", f"{portals[-1]['url']}/coup-de-pouce"),
+        ("mailbox", f"{document['mailbox']}   (as JSON: {document['mailbox']}.json)"),
+    ]
+    accounts: list[tuple[str, ...]] = [
+        ("case", "user name", "password or token", "e-mail", "children")
+    ]
+    accounts += [_row(account) for account in document["accounts"]]
+    curl = document["curl_client"]
+    summary, logs, settings = map(places.shown, (places.SUMMARY, places.LOGS, places.SETTINGS))
+    return "\n".join(
+        [
+            "",
+            *_columns(addresses),
+            "",
+            *_columns(accounts),
+            "",
+            f"  By hand: client {curl['client_id']}, secret {curl['client_secret']},",
+            f"  redirect URI {curl['redirect_uri']}",
+            "",
+            f"  This is also in {summary}; the logs are in {logs}/.",
+            f"  Commands in another terminal: .venv/bin/idp --env-file {settings} …",
+            "  Ctrl-C ends the demo and keeps its data; `make demo-reset` forgets them.",
+            "",
+        ]
+    )
+
+
+def _portal(key: str, url: str, applications: Mapping[str, Application]) -> dict[str, str]:
+    client_id = applications[f"portal-{key}"].client_id
+    return {"url": url, "school": SCHOOLS[key].name, "client_id": client_id}
+
+
+def _accounts(tokens: Mapping[str, str]) -> list[dict[str, Any]]:
+    guardians = [guardian for family in families() for guardian in family.guardians]
+    found = []
+    for guardian in guardians:
+        account = people.find_by_username(guardian.username) if guardian.case else None
+        if account is None:
+            continue
+        proof = _proof(account, guardian.status, tokens.get(guardian.username, ""))
+        found.append(
+            {
+                "case": guardian.case,
+                "username": account.username,
+                **proof,
+                "email": account.email,
+                "children": _children(account),
+            }
+        )
+    return found
+
+
+def _proof(account: Account, at_first: str, token: str) -> dict[str, str | None]:
+    """The demo's password, or the token of an account that waits for its first sign-in."""
+    if at_first == "active":
+        return {"password": PASSWORD}
+    if account.status != "invited":
+        return {"token": None}  # somebody has chosen a password since: only they know it
+    if not isinstance(one_time_tokens.find(token), one_time_tokens.Live):
+        token = issue_letter_token(account.id)
+    return {"token": token}
+
+
+def _children(account: Account) -> list[dict[str, str]]:
+    return [
+        {"name": child.full_name, "class": child.class_name, "school": child.school.name}
+        for child, _ in people.live_children(account.id)
+    ]
+
+
+def _known_tokens() -> dict[str, str]:
+    """The tokens that an earlier start made: the provider itself keeps only their hashes."""
+    try:
+        accounts = json.loads(places.SUMMARY.read_text(encoding="utf-8"))["accounts"]
+        return {each["username"]: each.get("token") or "" for each in accounts}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _row(account: Mapping[str, Any]) -> tuple[str, ...]:
+    proof = account.get("password") or account.get("token") or "(chosen by you)"
+    children = ", ".join(f"{child['name']} ({child['class']})" for child in account["children"])
+    return (account["case"], account["username"], proof, account["email"], children or "none")
+
+
+def _columns(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    return [
+        "  " + "  ".join([*(text.ljust(w) for text, w in zip(row, widths, strict=False)), row[-1]])
+        for row in rows
+    ]

@@ -1,0 +1,165 @@
+"""A real browser before the real processes of the demo."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests import databases, postgres
+from tests.examples.running import Demo, running_demo, wait_until
+
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1280, "height": 800}
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass
+class World:
+    """The running demo, and ways to look into its mailbox."""
+
+    demo: Demo
+
+    @property
+    def provider(self) -> str:
+        return str(self.demo.document["issuer"])
+
+    @property
+    def portal(self) -> str:
+        return str(self.demo.document["portals"][0]["url"])
+
+    @property
+    def other_portal(self) -> str:
+        return str(self.demo.document["portals"][1]["url"])
+
+    def portal_of(self, account: dict[str, Any]) -> str:
+        """The portal of the school of this guardian's first child."""
+        school = account["children"][0]["school"]
+        portals: list[dict[str, str]] = self.demo.document["portals"]
+        return next(portal["url"] for portal in portals if portal["school"] == school)
+
+    def account(self, case: str) -> dict[str, Any]:
+        return self.demo.account(case)
+
+    def run(self, *arguments: str) -> str:
+        """Run the provider's command line on the demo's data; what it prints."""
+        program = Path(sys.executable).with_name("idp")
+        settings = str(self.demo.folder / "demo.env")
+        return subprocess.run(
+            [str(program), "--env-file", settings, *arguments],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        ).stdout
+
+    def mails_to(self, address: str) -> list[dict[str, Any]]:
+        mails = requests.get(f"{self.portal}/mailbox.json", timeout=10).json()
+        return [mail for mail in mails if address in mail["to"]]
+
+    def next_mail_to(self, address: str, already: int) -> dict[str, Any]:
+        """The newest mail once there are more than ``already``."""
+        assert wait_until(lambda: len(self.mails_to(address)) > already), "no mail came"
+        return self.mails_to(address)[-1]
+
+    def token_in(self, mail: dict[str, Any]) -> str:
+        found = re.search(r"\b(?:[0-9A-HJKMNP-TV-Z]{4}-){6}[0-9A-HJKMNP-TV-Z]{4}\b", mail["text"])
+        assert found, mail["text"]
+        return found[0]
+
+    def link_in(self, mail: dict[str, Any]) -> str:
+        found = re.search(r"https?://\S+/welcome\?token=\S+", mail["text"])
+        assert found, mail["text"]
+        return found[0]
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Four processes on SQLite."""
+    with running_demo(tmp_path_factory.mktemp("demo")) as demo:
+        yield World(demo)
+
+
+@pytest.fixture
+def world_on_postgresql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Four processes of which the provider's keep their state in PostgreSQL."""
+    url = postgres.create_database(databases.postgresql_cluster(), "demo")
+    monkeypatch.setenv("DEMO_DATABASE_URL", url)
+    with running_demo(tmp_path / "demo") as demo:
+        yield World(demo)
+    postgres.drop_database(databases.postgresql_cluster(), "demo")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Chromium, for one file: Playwright's event loop must not outlive it."""
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("Chromium is not installed and may not be installed here")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+NewPage = Callable[..., Page]
+
+
+@pytest.fixture
+def new_page(chromium: Browser) -> Iterator[NewPage]:
+    """Opens a page in a browser of its own: no cookies of any other."""
+    contexts: list[BrowserContext] = []
+
+    def open_page(**options: Any) -> Page:
+        context = chromium.new_context(**{"viewport": PHONE, "locale": "fr-BE", **options})
+        context.set_default_timeout(20_000)
+        contexts.append(context)
+        return context.new_page()
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(new_page: NewPage) -> Page:
+    return new_page()
+
+
+def sign_in(page: Page, account: dict[str, Any]) -> None:
+    """Fill in and send the sign-in page."""
+    page.fill("#username", account["username"])
+    page.fill("#password", account["password"])
+    page.click("#login-submit")
+
+
+def place_of(page: Page) -> str:
+    """The address in the browser's bar, without its query."""
+    parts = urlsplit(page.url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+
+
+def check_accessibility(page: Page, where: str) -> None:
+    """axe-core finds nothing, and nothing sticks out sideways."""
+    found = Axe().run(page)
+    assert found.violations_count == 0, f"{where}: {found.generate_report()}"
+    sideways = page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    assert sideways <= 0, f"{where} is {sideways} px too wide"

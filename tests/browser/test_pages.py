@@ -1,0 +1,201 @@
+"""Every page, on a phone and on a desktop, light and dark: axe-core finds nothing."""
+
+import json
+import secrets
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import (
+    DESKTOP,
+    PHONE,
+    NewPage,
+    World,
+    check_accessibility,
+    sign_in,
+)
+
+LOOKS = [
+    pytest.param((viewport, scheme), id=f"{viewport['width']}-{scheme}")
+    for viewport in (PHONE, DESKTOP)
+    for scheme in ("light", "dark")
+]
+
+
+@pytest.fixture(params=LOOKS)
+def look(request: pytest.FixtureRequest) -> dict[str, Any]:
+    viewport, scheme = request.param
+    return {"viewport": viewport, "color_scheme": scheme}
+
+
+def authorize(world: World, client: str = "curl_client", **parameters: str) -> str:
+    """An authorization request of the demo's client for trying the protocol by hand."""
+    chosen = world.demo.document[client]
+    query = {
+        "response_type": "code",
+        "client_id": chosen["client_id"],
+        "redirect_uri": chosen["redirect_uri"],
+        "scope": "openid child",
+        **parameters,
+    }
+    return f"{world.provider}/oauth2/authorize?{urlencode(query)}"
+
+
+def test_sign_in_and_its_errors(world: World, look: dict[str, Any], new_page: NewPage) -> None:
+    page = new_page(**look)
+    page.goto(f"{world.portal}/login")
+    check_accessibility(page, "sign-in")
+    page.click("#login-submit")
+    check_accessibility(page, "sign-in, empty")
+    page.fill("#username", "nobody.at-all")
+    page.fill("#password", "certainly wrong")
+    page.click("#login-submit")
+    assert page.input_value("#username") == "nobody.at-all"
+    assert page.input_value("#password") == ""
+    check_accessibility(page, "sign-in, wrong")
+
+
+def test_token_forgotten_and_new_password(
+    world: World, look: dict[str, Any], new_page: NewPage
+) -> None:
+    page = new_page(**look)
+    page.goto(f"{world.portal}/login")
+    page.click("#token-link")
+    check_accessibility(page, "token")
+    page.fill("#token", "AAAA-BBBB")
+    page.click("#token-submit")
+    check_accessibility(page, "token, unknown")
+    page.goto(f"{world.portal}/login")
+    page.click("#forgotten-link")
+    check_accessibility(page, "forgotten")
+    page.fill("#email", "nobody@nowhere.example")
+    page.click("#forgotten-submit")
+    check_accessibility(page, "forgotten, done")
+
+
+def test_new_password_and_expired_token(
+    world: World, look: dict[str, Any], new_page: NewPage
+) -> None:
+    page = new_page(**look)
+    token = fresh_letter_token(world)
+    page.goto(f"{world.provider}/welcome?token={token}")
+    check_accessibility(page, "token, filled in")
+    page.click("#token-submit")
+    check_accessibility(page, "new password")
+    page.fill("#new-password", "motdepasse1234")
+    page.fill("#repeat-password", "motdepasse1234")
+    page.click("#password-submit")
+    check_accessibility(page, "new password, weak")
+
+    expire_tokens(world)
+    page.goto(f"{world.provider}/welcome?token={token}")
+    page.click("#token-submit")
+    page.wait_for_selector("#token-renew")
+    check_accessibility(page, "token, expired")
+    page.click("#token-renew")
+    page.wait_for_selector("#token-renewed")
+    check_accessibility(page, "token, renewed")
+
+
+def test_choice_consent_and_account(world: World, look: dict[str, Any], new_page: NewPage) -> None:
+    page = new_page(**look)
+    page.goto(authorize(world, response_mode="form_post"))
+    sign_in(page, world.account("several-children"))
+    page.wait_for_selector("#child-list")
+    check_accessibility(page, "choice of the child")
+    page.goto(f"{world.other_portal}/coup-de-pouce/login")
+    page.wait_for_selector("#no-child, #consent-form")
+    check_accessibility(page, "no child, or consent")
+    page.goto(f"{world.provider}/")
+    check_accessibility(page, "account")
+    page.goto(f"{world.provider}/account/password")
+    check_accessibility(page, "change password")
+    page.goto(f"{world.provider}/oauth2/logout")
+    check_accessibility(page, "sign out?")
+    page.click("#logout-submit")
+    check_accessibility(page, "signed out")
+
+
+def test_consent(world: World, look: dict[str, Any], new_page: NewPage) -> None:
+    page = new_page(**look)
+    page.goto(authorize(world, prompt="consent"))
+    sign_in(page, world.account("one-child"))
+    page.wait_for_selector("#consent-form")
+    check_accessibility(page, "consent")
+
+
+def test_form_post_has_a_button_without_javascript(
+    world: World, look: dict[str, Any], new_page: NewPage
+) -> None:
+    page = new_page(**look, java_script_enabled=False)
+    page.goto(authorize(world, response_mode="form_post"))
+    sign_in(page, world.account("one-child"))
+    page.wait_for_selector("#form-post-submit")
+    assert page.get_attribute("#form-post", "action") == "http://127.0.0.1:9/callback"
+
+
+def test_errors(world: World, look: dict[str, Any], new_page: NewPage) -> None:
+    page = new_page(**look)
+    for address, code in (
+        (f"{world.provider}/oauth2/authorize?client_id=nobody", "invalid_client"),
+        (authorize(world, redirect_uri="https://evil.example/"), "invalid_redirect_uri"),
+        (f"{world.provider}/interaction/i_nothing/login", "expired_interaction"),
+        (f"{world.provider}/nowhere", "not_found"),
+    ):
+        page.goto(address)
+        assert page.inner_text("#correlation-id")
+        check_accessibility(page, code)
+
+
+@pytest.mark.parametrize("language", ["fr-BE", "nl-BE", "de-DE", "en-GB"])
+def test_the_browsers_language_is_spoken_and_no_page_is_too_wide_at_320_px(
+    world: World, new_page: NewPage, language: str
+) -> None:
+    page = new_page(viewport={"width": 320, "height": 640}, locale=language)
+    page.goto(f"{world.portal}/login")
+    assert page.get_attribute("html", "lang") == language[:2]
+    for link in ("#token-link", "#forgotten-link"):
+        check_accessibility(page, language)
+        page.goto(f"{world.portal}/login")
+        page.click(link)
+    check_accessibility(page, language)
+
+
+def test_the_language_that_a_visitor_chooses_is_kept(world: World, page: Page) -> None:
+    page.goto(f"{world.portal}/login")
+    page.click("#language-nl")
+    assert page.get_attribute("html", "lang") == "nl"
+    page.goto(f"{world.portal}/login")
+    assert page.get_attribute("html", "lang") == "nl"
+
+
+def test_the_keyboard_alone_signs_in(world: World, page: Page) -> None:
+    account = world.account("one-child")
+    page.goto(f"{world.portal}/login")
+    page.focus("#username")
+    page.keyboard.type(account["username"])
+    page.keyboard.press("Tab")
+    page.keyboard.type(account["password"])
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#child-name")
+
+
+def fresh_letter_token(world: World) -> str:
+    """The token of a guardian who was just invited, as it would be printed in a letter."""
+    username = f"nouveau-{secrets.token_hex(4)}"
+    person = ("--given-name", "Nour", "--family-name", "Haddad")
+    world.run("user", "create", username, *person, "--email", f"{username}@familles.example")
+    return str(json.loads(world.run("token", "issue", username, "--json"))["token"])
+
+
+def expire_tokens(world: World) -> None:
+    """Let every token's time be over, as two weeks do."""
+    past = datetime(2020, 1, 1, tzinfo=UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    with closing(sqlite3.connect(world.demo.folder / "demo.db", timeout=10)) as connection:
+        connection.execute("UPDATE one_time_tokens SET expires_at = ?", (past,))
+        connection.commit()

@@ -1,0 +1,102 @@
+"""A demo of its own for tests: real processes, free ports, a folder that goes away."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+PORTS = ("IDP_PORT", "PORTAL_PORT", "PORTAL2_PORT", "SMTP_PORT")
+START_SECONDS = 90
+
+
+@dataclass
+class Demo:
+    """A running demo. ``document`` is its ``demo.json``."""
+
+    folder: Path
+    ports: dict[str, int]
+    process: subprocess.Popen[str]
+    document: dict[str, Any]
+    output: str
+
+    def account(self, case: str) -> dict[str, Any]:
+        """The first account of a case."""
+        accounts: list[dict[str, Any]] = self.document["accounts"]
+        return next(each for each in accounts if each["case"] == case)
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to end; the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+
+@contextmanager
+def running_demo(folder: Path, ports: Mapping[str, int] | None = None) -> Iterator[Demo]:
+    """Run ``python -m examples.demo`` with its data in ``folder`` until the block ends."""
+    chosen = dict(ports or free_ports())
+    process = start(folder, chosen)
+    try:
+        output = _until_ready(process)
+        document = json.loads((folder / "demo.json").read_text(encoding="utf-8"))
+        yield Demo(folder, chosen, process, document, output)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait(60)
+        if process.stdout:
+            process.stdout.close()
+
+
+def start(folder: Path, ports: Mapping[str, int]) -> subprocess.Popen[str]:
+    """Start a demo without waiting for it; both its outputs come by ``stdout``."""
+    variables = {name: str(port) for name, port in ports.items()}
+    return subprocess.Popen(
+        [sys.executable, "-m", "examples.demo"],
+        cwd=ROOT,
+        env={**os.environ, **variables, "DEMO_FOLDER": str(folder)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def free_ports() -> dict[str, int]:
+    """Four ports that nobody uses now."""
+    probes = [socket.socket() for _ in PORTS]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    numbers = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return dict(zip(PORTS, numbers, strict=True))
+
+
+def wait_until(condition: Any, seconds: float = 20) -> bool:
+    """Whether a condition comes true in time."""
+    end = monotonic() + seconds
+    while monotonic() < end:
+        if condition():
+            return True
+        sleep(0.1)
+    return False
+
+
+def _until_ready(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    lines = []
+    end = monotonic() + START_SECONDS
+    for line in process.stdout:
+        lines.append(line)
+        if "Ctrl-C ends the demo" in line or monotonic() > end:
+            return "".join(lines)
+    raise AssertionError(f"the demo did not start: {''.join(lines)}")
