@@ -71,8 +71,6 @@ def sign_out() -> None:
     if (found := signed_in()) is not None:
         lifecycle.end_session(found.account.id, found.session.id)
     _cookies_to_set()["session"] = None
-    # What waits in this browser, an opened mail's token too, is not the next user's.
-    session.pop("b", None)
     session.pop("csrf_token", None)
     g.signed_in = None
 
