@@ -85,6 +85,9 @@ class Settings:
     session_absolute: timedelta = _setting(
         timedelta(hours=24), "A browser session ends after this long", _seconds, "s"
     )
+    step_up_lifetime: timedelta = _setting(
+        timedelta(minutes=10), "Delicate changes ask for a proof that is not older", _seconds, "s"
+    )
     interaction_lifetime: timedelta = _setting(
         timedelta(hours=1), "How long an application's request waits for the parent", _seconds, "s"
     )

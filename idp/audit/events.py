@@ -15,6 +15,7 @@ EVENTS: Final = frozenset(
         "sign_in",
         "sign_in_refused",
         "session_ended",
+        "session_renewed",
         "token_issued",
         "token_refused",
         "password_set",

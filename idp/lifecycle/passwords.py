@@ -1,10 +1,13 @@
 """Proving, claiming and changing a password, with all that ends when it changes."""
 
+from typing import Final
+
 from idp import correlation, settings
 from idp.audit import events
 from idp.credentials import devices, one_time_tokens, passwords, strength, throttling
 from idp.credentials.strength import WeakPassword
 from idp.database import release_connection, retried, transaction
+from idp.lifecycle.sign_in import Proof
 from idp.mail import outbox
 from idp.oidc import grants_service
 from idp.people import service as people
@@ -18,6 +21,7 @@ __all__ = [
     "WrongPassword",
     "change_password",
     "claim_with_token",
+    "prove_again",
     "prove_password",
     "set_first_password",
 ]
@@ -39,16 +43,21 @@ class Throttled(Exception):
         self.retry_after = retry_after
 
 
+PASSWORD: Final = ("pwd",)
+MAILED_TOKEN: Final = ("otp",)
+"""RFC 8176: with a mailed token, that is what was proved; the new password was only chosen."""
+
+
 def prove_password(
     identifier: str, password: str, *, address: str | None, device_secret: str | None = None
-) -> Account:
-    """The active account whose user name (or unshared e-mail address) and password these are.
+) -> Proof:
+    """The proof of the active account whose user name (or unshared address) and password these are.
 
     Raises ``WrongPassword``, ``Throttled`` or ``bcrypt_gate.Busy``. The work is the same
     whether the account exists, is invited or disabled, or is throttled (security rule E1).
     """
     account = people.find_by_identifier(identifier)
-    account_id = account.id if account else None
+    account_id, epoch = (account.id, account.credentials_epoch) if account else (None, 0)
     known = devices.is_known_device(account_id, device_secret)
     outcome = throttling.guard_sign_in(identifier, account_id, address, known, device_secret)
     if isinstance(outcome, throttling.Refused) and not outcome.hidden:
@@ -63,10 +72,20 @@ def prove_password(
         events.record("sign_in_refused", result=result, account_id=account_id)
         raise WrongPassword
     throttling.forgive_sign_in(identifier, judged.id, address, known, device_secret)
-    return judged
+    return Proof(judged.id, epoch, PASSWORD)
 
 
-def claim_with_token(token_id: str, password: str) -> Account:
+def prove_again(account: Account, current: str, *, device_secret: str | None = None) -> Proof:
+    """The proof of a signed-in guardian by their password, on the sign-in page's budget.
+
+    Raises ``WrongPassword``, ``Throttled`` or ``bcrypt_gate.Busy``.
+    """
+    epoch = account.credentials_epoch
+    _prove_current(account, current, device_secret)
+    return Proof(account.id, epoch, PASSWORD)
+
+
+def claim_with_token(token_id: str, password: str) -> Proof:
     """Spend a verified token for a new password: the account is its holder's from now on.
 
     One transaction spends the token, saves the password, makes the account active and ends
@@ -80,10 +99,11 @@ def claim_with_token(token_id: str, password: str) -> Account:
     _check_new(found.account, password)
     new = passwords.hashed(password)
     try:
-        return _claim(token_id, found.account.id, new)
+        account = _claim(token_id, found.account.id, new)
     except TokenGone:
         events.record("token_refused", token_id=token_id, account_id=found.account.id)
         raise
+    return Proof(account.id, account.credentials_epoch, MAILED_TOKEN)
 
 
 def change_password(
@@ -127,7 +147,7 @@ def _claim(token_id: str, account_id: str, new: passwords.Hashed) -> Account:
             raise TokenGone
         passwords.store(account_id, new)
         people.activate(account)
-        _end_everything(account_id)
+        _end_everything(account)
         _forgive(account)
         events.record("password_set", account_id=account_id, token_id=token_id)
         outbox.enqueue("password_changed", account_id=account_id)
@@ -149,7 +169,7 @@ def _change(
         # A reset may have come between: then the old password proves nothing any more
         if not passwords.replace(account_id, proved, new):
             return False
-        _end_everything(account_id, keep_session_id, device_secret)
+        _end_everything(account, keep_session_id, device_secret)
         events.record("password_changed", account_id=account_id, session_id=keep_session_id)
         outbox.enqueue("password_changed", account_id=account_id)
     return True
@@ -163,14 +183,16 @@ def _set(account_id: str, new: passwords.Hashed) -> Account:
             raise people.Refused("account", "is disabled")
         passwords.store(account_id, new)
         people.activate(account)
-        _end_everything(account_id)
+        _end_everything(account)
         events.record("password_set", account_id=account_id)
     return account
 
 
 def _end_everything(
-    account_id: str, keep_session: str | None = None, keep_device: str | None = None
+    account: Account, keep_session: str | None = None, keep_device: str | None = None
 ) -> None:
+    account_id = account.id
+    people.move_epoch(account)
     sessions.end_all(account_id, keep=keep_session)
     grants_service.end_for_account(account_id, "password changed", keep_session=keep_session)
     one_time_tokens.end_all(account_id)

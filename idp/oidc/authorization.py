@@ -31,10 +31,6 @@ from idp.oidc.models import AuthorizationCode, Consent, Grant
 from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
 
-ACR = "urn:school-idp:acr:single-factor"
-"""What a password or a mailed token proves; we never claim more (security rule F9)."""
-
-
 _INSERT_GRANT: Final = insert(Grant.__table__)
 _INSERT_CODE: Final = insert(AuthorizationCode.__table__)
 

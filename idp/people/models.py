@@ -54,6 +54,8 @@ class Account(db.Model):  # type: ignore[name-defined,misc]
     family_name: Mapped[str] = mapped_column(String(NAME_LENGTH))
     locale: Mapped[str | None] = mapped_column(String(2))
     status: Mapped[str] = mapped_column(String(8), default="invited")
+    credentials_epoch: Mapped[int] = mapped_column(default=0)
+    """Moves whenever a way in changes or ends: proofs judged before that open nothing."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
 

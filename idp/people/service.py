@@ -18,6 +18,7 @@ from idp.people.models import (
     Account,
     Child,
     Guardianship,
+    School,
 )
 from idp.people.names import (
     Refused,
@@ -50,6 +51,8 @@ __all__ = [
     "live_children",
     "mark_disabled",
     "mark_guardianship_ended",
+    "move_epoch",
+    "schools_of",
     "username_key",
 ]
 
@@ -155,6 +158,11 @@ def activate(account: Account) -> None:
     events.record("account_activated", account_id=account.id)
 
 
+def move_epoch(account: Account) -> None:
+    """Make proofs that are being judged worth nothing; the caller holds the account."""
+    account.credentials_epoch += 1
+
+
 def mark_disabled(account_id: str) -> bool:
     """Disable an account; false if there is none or it was disabled before.
 
@@ -165,6 +173,7 @@ def mark_disabled(account_id: str) -> bool:
         if account is None or account.status == "disabled":
             return False
         account.status = "disabled"
+        move_epoch(account)
         account.updated_at = clock.now()
         events.record("account_disabled", account_id=account_id)
     return True
@@ -242,6 +251,27 @@ def live_children(
         query = query.where(Child.school_id.in_(school_ids))
     found = [(child, guardianship) for child, guardianship in db.session.execute(query)]
     return sorted(found, key=lambda pair: _by_name(pair[0]))
+
+
+def schools_of(account_id: str) -> list[School]:
+    """The schools of the guardian's live children, by name; one query."""
+    return list(
+        db.session.scalars(
+            select(School)
+            .where(
+                School.id.in_(
+                    select(Child.school_id)
+                    .join(Guardianship, Guardianship.child_id == Child.id)
+                    .where(
+                        Guardianship.account_id == account_id,
+                        Guardianship.ended_at.is_(None),
+                        Child.left_at.is_(None),
+                    )
+                )
+            )
+            .order_by(School.name)
+        )
+    )
 
 
 def hold_guardianship(account_id: str, child_id: str) -> bool:

@@ -22,6 +22,9 @@ class BrowserSession(db.Model):  # type: ignore[name-defined,misc]
     amr: Mapped[str] = mapped_column(String(100))
     """Authentication methods (RFC 8176), separated by spaces."""
     acr: Mapped[str] = mapped_column(String(100))
+    proved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the guardian proved once more who they are, before a delicate change; None: only at
+    ``auth_time``."""
     device: Mapped[str] = mapped_column(String(100), default="")
     """Browser and system in words, such as « Firefox, Android »; no address, no place."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)

@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import bindparam, delete, select, update
 
@@ -134,6 +134,25 @@ def end_all(account_id: str, *, keep: str | None = None) -> int:
         if ended:
             events.record("session_ended", account_id=account_id, count=ended)
     return ended
+
+
+def renew(session_id: str, *, account_id: str, **changes: Any) -> str | None:
+    """Give a live session a new secret, with other changes; None where it has ended."""
+    secret = secrets.token_urlsafe(32)
+    with transaction() as writes:
+        renewed = writes.execute(
+            update(BrowserSession)
+            .where(
+                BrowserSession.id == session_id,
+                BrowserSession.account_id == account_id,
+                BrowserSession.ended_at.is_(None),
+                BrowserSession.expires_at > clock.now(),
+            )
+            .values(secret_hash=keyed_hash("session", secret), **changes)
+        ).rowcount
+        if renewed:
+            events.record("session_renewed", account_id=account_id, session_id=session_id)
+    return secret if renewed else None
 
 
 def choose_child(session_id: str, child: Child) -> None:

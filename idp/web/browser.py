@@ -9,8 +9,9 @@ from flask import Flask, Response, g, request, session
 
 from idp import correlation, settings
 from idp.credentials import devices
-from idp.lifecycle import sign_out as lifecycle
-from idp.oidc.authorization import ACR
+from idp.lifecycle import sign_in as entering
+from idp.lifecycle import sign_out as leaving
+from idp.lifecycle.sign_in import Proof
 from idp.sessions import interactions
 from idp.sessions import service as sessions
 from idp.sessions.models import BrowserSession, Interaction
@@ -52,24 +53,35 @@ def signed_in() -> SignedIn | None:
     return found
 
 
-def sign_in(account_id: str, amr: tuple[str, ...] = ("pwd",)) -> BrowserSession:
-    """Begin a new session in this browser; the one before it ends (session fixation, rule S1)."""
-    if (before := signed_in()) is not None:
-        lifecycle.end_session(before.account.id, before.session.id)
-    begun, secret = sessions.begin(
-        account_id, amr=amr, acr=ACR, device=device_name(request.user_agent.string)
-    )
+def sign_in(proof: Proof) -> BrowserSession:
+    """Begin a new session in this browser; the one before it ends (session fixation, rule S1).
+
+    Raises ``lifecycle.sign_in.ProofGone``.
+    """
+    before = signed_in()
+    begun, secret = entering.begin(proof, device=device_name(request.user_agent.string))
+    if before is not None:
+        leaving.end_session(before.account.id, before.session.id)
     cookies = _cookies_to_set()
     cookies["session"] = secret
-    cookies["device"] = devices.remember_device(account_id, device_secret())
+    cookies["device"] = devices.remember_device(proof.account_id, device_secret())
     g.pop("signed_in", None)
     return begun
+
+
+def step_up(session: BrowserSession, proof: Proof) -> None:
+    """Note a fresh proof in this browser's session, whose cookie changes.
+
+    Raises ``lifecycle.sign_in.ProofGone``.
+    """
+    _cookies_to_set()["session"] = entering.step_up(session, proof)
+    g.pop("signed_in", None)
 
 
 def sign_out() -> None:
     """End this browser's session on the server, and take its cookie away."""
     if (found := signed_in()) is not None:
-        lifecycle.end_session(found.account.id, found.session.id)
+        leaving.end_session(found.account.id, found.session.id)
     _cookies_to_set()["session"] = None
     session.pop("csrf_token", None)
     g.signed_in = None

@@ -36,6 +36,9 @@ ENGLISH = re.compile(
 )
 """Words that no French, Dutch or German sentence of ours has."""
 
+_PARTS = re.compile(r"""\{%-?\s*(?:extends|include|from|import)\s+"([^"]+)\"""")
+"""Templates that others are made of: nobody opens them by themselves."""
+
 each_language = pytest.mark.parametrize("locale", TRANSLATED)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -215,7 +218,9 @@ def test_hosted_pages_speak_the_readers_language(here: Place, locale: str, walk:
 @on_sqlite
 def test_the_walks_see_every_hosted_page(here: Place) -> None:
     folder = ROOT / "templates"
-    pages = {str(path.relative_to(folder)) for path in folder.glob("*/*.html")}
+    sources = {str(path.relative_to(folder)): path.read_text() for path in folder.glob("*/*.html")}
+    parts = {part for source in sources.values() for part in _PARTS.findall(source)}
+    pages = sources.keys() - parts
     seen = set()
 
     def note(_app: object, template: Template, **_context: object) -> None:

@@ -69,6 +69,8 @@ def walk_at_home(here: Place) -> Iterator[TestResponse]:
     yield here.browser.submit(
         "password-form", current_password="no", new_password=PASSWORD, repeat_password=PASSWORD
     )
+    yield here.browser.open("/account/confirm?next=/account/password")
+    yield here.browser.submit("confirm-form", current_password="no")
     yield here.browser.open("/oauth2/logout")
     yield here.browser.press("logout-submit")
 

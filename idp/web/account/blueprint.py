@@ -7,8 +7,10 @@ from typing import Concatenate, ParamSpec
 from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue
 
+from idp.people import service as people
+from idp.people.models import Account
 from idp.sessions.service import SignedIn
-from idp.web import browser, i18n
+from idp.web import branding, browser, i18n
 
 blueprint = Blueprint("account", __name__)
 
@@ -25,7 +27,15 @@ def guardian_only(
         signed_in = browser.signed_in()
         if signed_in is None:
             return redirect(url_for("account.home"), 303)
-        i18n.wish(signed_in.account.locale)
+        dress(signed_in.account)
         return view(signed_in, *args, **kwargs)
 
     return guarded
+
+
+def dress(account: Account) -> None:
+    """Give this request's pages the guardian's language, and the face of their only school."""
+    i18n.wish(account.locale)
+    schools = people.schools_of(account.id)
+    if len(schools) == 1:
+        branding.use_school(*schools)

@@ -13,9 +13,10 @@ from idp.people.models import School
 from idp.sessions import interactions
 from idp.sessions import service as sessions
 from idp.sessions.service import SignedIn
-from idp.web import branding, browser, i18n, walk
+from idp.web import browser, walk
 from idp.web.account.applications import start_pages
-from idp.web.account.blueprint import blueprint, guardian_only
+from idp.web.account.blueprint import blueprint, dress, guardian_only
+from idp.web.account.menu import PAGES
 from idp.web.errors import PageError
 
 
@@ -26,7 +27,7 @@ def home() -> ResponseReturnValue:
     if signed_in is None:
         interaction = interactions.begin(browser.browser_id())
         return walk.to_step(interaction, "login")
-    i18n.wish(signed_in.account.locale)
+    dress(signed_in.account)
     return _page(signed_in)
 
 
@@ -34,14 +35,13 @@ def _page(signed_in: SignedIn) -> str:
     account = signed_in.account
     children = people.live_children(account.id)
     schools: dict[str, School] = {child.school_id: child.school for child, _link in children}
-    if len(schools) == 1:
-        branding.use_school(*schools.values())
     return render_template(
         "account/home.html",
         account=account,
         children=[child for child, _link in children],
         schools=list(schools.values()),
         applications=start_pages(list(schools)),
+        pages=PAGES,
         allowed=consent.allowed_by(account.id),
         sessions=sessions.live(account.id),
         this_session=signed_in.session.id,

@@ -9,6 +9,7 @@ from idp.sessions.models import Interaction
 from idp.web import browser, walk
 from idp.web.forms import Form, only, too_many
 from idp.web.signin.blueprint import blueprint, shows_again
+from idp.web.signin.completion import complete
 
 
 @blueprint.route("/interaction/<interaction_id>/login", methods=["GET", "POST"])
@@ -38,7 +39,7 @@ def _sign_in(interaction: Interaction) -> ResponseReturnValue:
     if form.problems:
         return show(interaction, form)
     try:
-        account = passwords.prove_password(
+        proof = passwords.prove_password(
             form["username"],
             form["password"],
             address=browser.client_address(),
@@ -50,5 +51,4 @@ def _sign_in(interaction: Interaction) -> ResponseReturnValue:
         wrong = _("The user name or the password is wrong. Check both and try again.")
         form.problem("password", wrong)
         return show(interaction, form)
-    session = browser.sign_in(account.id, amr=("pwd",))
-    return walk.signed_in(interaction, session.id)
+    return complete(interaction, proof)

@@ -1,0 +1,73 @@
+"""From a proof of who somebody is to a session, in one transaction.
+
+A proof takes a moment to judge. Whatever changes meanwhile how the account may be entered –
+a password reset in another browser, the account's end – moves the account's epoch, and a
+proof of an earlier epoch opens nothing any more (security rules P15 and S1).
+"""
+
+from dataclasses import dataclass
+
+from idp import clock
+from idp.database import retried, transaction
+from idp.people import service as people
+from idp.people.models import Account
+from idp.sessions import assurance
+from idp.sessions import service as sessions
+from idp.sessions.models import BrowserSession
+
+
+class ProofGone(Exception):
+    """What was proved holds no longer: the account was changed or disabled in the meantime."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """That somebody is the holder of an account.
+
+    ``epoch``: the account's ``credentials_epoch`` as read *before* the proof was judged.
+    ``amr``: RFC 8176 values of what was really done.
+    """
+
+    account_id: str
+    epoch: int
+    amr: tuple[str, ...]
+
+    @property
+    def acr(self) -> str:
+        return assurance.acr_of(self.amr)
+
+
+@retried
+def begin(proof: Proof, *, device: str = "") -> tuple[BrowserSession, str]:
+    """Begin the session that a proof opens; returns it with the secret for the cookie.
+
+    Raises ``ProofGone``.
+    """
+    with transaction():
+        _hold(proof)
+        return sessions.begin(proof.account_id, amr=proof.amr, acr=proof.acr, device=device)
+
+
+@retried
+def step_up(session: BrowserSession, proof: Proof) -> str:
+    """Note a fresh proof in a session that goes on; returns its new secret (security rule S1).
+
+    A weaker proof than the session began with says that its owner is still there; what the
+    session tells applications stays what it was (security rule F9). Raises ``ProofGone``.
+    """
+    stronger = assurance.meets(proof.acr, session.acr)
+    now = clock.now()
+    told = {"amr": " ".join(proof.amr), "acr": proof.acr, "auth_time": now} if stronger else {}
+    with transaction():
+        _hold(proof)
+        secret = sessions.renew(session.id, account_id=proof.account_id, proved_at=now, **told)
+    if secret is None:
+        raise ProofGone
+    return secret
+
+
+def _hold(proof: Proof) -> Account:
+    account = people.hold_account(proof.account_id)
+    if account is None or account.status != "active" or account.credentials_epoch != proof.epoch:
+        raise ProofGone
+    return account
