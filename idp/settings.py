@@ -56,6 +56,11 @@ class Settings:
     )
     database_connections: int = _setting(32, "Most connections of each worker to PostgreSQL", int)
     keys_folder: Path = _setting(Path("keys"), "Where the signing keys live (0600)", Path)
+    history_file: Path | None = _setting(
+        None,
+        "Remembers the database's newest event, to notice a restore; else a file beside the keys",
+        Path,
+    )
     demo: bool = _setting(
         False, "Allows plain HTTP on loopback and local secrets; never outside a demo", _boolean
     )
