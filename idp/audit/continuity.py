@@ -205,8 +205,11 @@ def _write(file: Path, mark: Mark, *, over_another: bool = False) -> None:
             if kept is not None and not over_another and _is_no_news(mark, kept):
                 return
             temporary = file.with_suffix(f".{os.getpid()}.tmp")
-            temporary.write_text(json.dumps(asdict(mark)) + "\n")
-            temporary.replace(file)
+            try:
+                temporary.write_text(json.dumps(asdict(mark)) + "\n")
+                temporary.replace(file)
+            finally:
+                temporary.unlink(missing_ok=True)
     except OSError as error:
         # Keys may be mounted read-only, the disk may be full: `idp check` says so too.
         log.error("%s can't be written: %s", file, error.strerror)
