@@ -70,6 +70,13 @@ def use_school(school: School) -> Branding:
     return use(branding_for(None, [school]))
 
 
+def use_school_of(account_id: str) -> None:
+    """Brand this request's pages for the school of a guardian's children, where it is one."""
+    schools = {child.school_id: child.school for child, _ in people.live_children(account_id)}
+    if len(schools) == 1:
+        use_school(*schools.values())
+
+
 def branding_for(client: Client | None, schools: list[School]) -> Branding:
     """The school's own face; an application of several schools shows its own name."""
     if len(schools) == 1:

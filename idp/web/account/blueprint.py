@@ -8,7 +8,7 @@ from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue
 
 from idp.sessions.service import SignedIn
-from idp.web import browser, i18n
+from idp.web import branding, browser, i18n
 
 blueprint = Blueprint("account", __name__)
 
@@ -26,6 +26,7 @@ def guardian_only(
         if signed_in is None:
             return redirect(url_for("account.home"), 303)
         i18n.wish(signed_in.account.locale)
+        branding.use_school_of(signed_in.account.id)
         return view(signed_in, *args, **kwargs)
 
     return guarded
