@@ -3,6 +3,9 @@
 A backup that is put back has forgotten what was ended since: sessions, tokens, guardianships
 come back to life. The audit trail only grows. So a small file beside the signing keys keeps the
 newest event that this machine has seen, and a database without that event is an older one.
+
+Every database has an identity of its own from its first migration on, which a backup keeps: a
+new database beside old keys is not taken for a restored one.
 """
 
 import fcntl
@@ -24,7 +27,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp import clock
-from idp.audit.models import AuditEvent
+from idp.audit.models import AuditEvent, DatabaseIdentity
 from idp.database import db
 from idp.settings import Settings
 from idp.settings import current as settings
@@ -48,6 +51,7 @@ class Mark:
     number: int
     fingerprint: str
     seen_at: str
+    database: str
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,9 @@ def history() -> GoesOn | Broken:
     # A connection of its own, after the file: an open read transaction may be older than it.
     with db.engine.connect() as now:
         newest = _newest(now)
-        if seen is None or _holds(now, seen) or _acknowledged_since(now, seen):
+        if seen is None or seen.database != _identity(now):
+            return GoesOn(newest)
+        if _holds(now, seen) or _acknowledged_since(now, seen):
             return GoesOn(newest)
     return Broken(seen, newest)
 
@@ -152,13 +158,17 @@ def goes_on() -> bool:
 
 def _newest(now: Connection) -> Mark | None:
     row = now.execute(_event().order_by(AuditEvent.id.desc()).limit(1)).one_or_none()
-    return _mark(row) if row is not None else None
+    return _mark(row, _identity(now)) if row is not None else None
+
+
+def _identity(now: Connection) -> str:
+    return now.scalar(select(DatabaseIdentity.id)) or ""
 
 
 def _holds(now: Connection, seen: Mark) -> bool:
     row = now.execute(_event().where(AuditEvent.id == seen.number)).one_or_none()
     if row is not None:
-        return _mark(row).fingerprint == seen.fingerprint
+        return _mark(row, seen.database).fingerprint == seen.fingerprint
     # The purge takes old events away, never the newest: younger ones must then be there.
     oldest = now.scalar(select(func.min(AuditEvent.id)))
     return oldest is not None and oldest > seen.number
@@ -174,10 +184,10 @@ def _event() -> Any:
     return select(AuditEvent.id, AuditEvent.at, AuditEvent.event, AuditEvent.correlation_id)
 
 
-def _mark(row: Any) -> Mark:
+def _mark(row: Any, database: str) -> Mark:
     number, at, event, correlation_id = row
     text = f"{number}|{at.isoformat()}|{event}|{correlation_id}"
-    return Mark(number, sha256(text.encode()).hexdigest(), clock.now().isoformat())
+    return Mark(number, sha256(text.encode()).hexdigest(), clock.now().isoformat(), database)
 
 
 # The file
@@ -216,6 +226,8 @@ def _write(file: Path, mark: Mark, *, over_another: bool = False) -> None:
 
 
 def _is_no_news(mark: Mark, kept: Mark) -> bool:
+    if kept.database != mark.database:
+        return False
     return kept.fingerprint == mark.fingerprint or kept.number > mark.number
 
 

@@ -13,11 +13,11 @@ import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, func, select, text, update
 
 from idp import clock, create_app, doctor_installation, purge, readiness
 from idp.audit import continuity, events
-from idp.audit.models import AuditEvent
+from idp.audit.models import AuditEvent, DatabaseIdentity
 from idp.credentials import one_time_tokens
 from idp.database import db, transaction
 from idp.lifecycle import families, requests, restored, sign_out
@@ -106,6 +106,21 @@ def test_r9_an_empty_database_is_not_the_one_that_was_seen(app: Flask) -> None:
     forget_events_after(0)
 
     assert isinstance(continuity.remember(), continuity.Broken)
+
+
+def test_a_new_database_beside_old_keys_is_not_a_restored_one(app: Flask) -> None:
+    an_older_database()
+    with transaction() as writes:
+        writes.execute(update(DatabaseIdentity).values(id="d_another"))
+
+    assert isinstance(continuity.remember(), continuity.GoesOn)
+
+    events.record("sign_in", account_id="a_1")
+    seen = newest()
+    events.record("session_ended", account_id="a_1")
+    assert isinstance(continuity.remember(), continuity.GoesOn)
+    forget_events_after(seen)
+    assert isinstance(continuity.history(), continuity.Broken), "its own history is watched too"
 
 
 def test_r9_no_mail_of_the_past_is_sent_again(app: Flask) -> None:
