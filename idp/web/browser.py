@@ -16,6 +16,7 @@ from idp.sessions import interactions
 from idp.sessions import service as sessions
 from idp.sessions.models import BrowserSession, Interaction, SessionRow
 from idp.sessions.service import SignedIn
+from idp.web.browser_cookie import BrowserCookie
 from idp.web.device_names import device_name
 from idp.web.errors import PageError
 
@@ -26,6 +27,7 @@ _UNKNOWN: Any = object()
 
 def init_app(app: Flask) -> None:
     """Begin the correlation of each request, and set the cookies that a view asked for."""
+    app.session_interface = BrowserCookie()
     app.before_request(_begin_correlation)
     app.after_request(_set_cookies)
 
