@@ -41,7 +41,6 @@ _CODE: Final = Prepared(
         .join(BrowserSession, BrowserSession.id == Grant.session_id)
         .where(
             AuthorizationCode.code_hash == bindparam("code_hash"),
-            Grant.client_id == bindparam("client_id"),
         )
     ),
     CodeRow,
@@ -107,8 +106,8 @@ class AuthorizationCodeGrant(AuthlibCodeGrant):  # type: ignore[misc]
     # The token endpoint
 
     def query_authorization_code(self, code: str, client: Any) -> FoundCode | None:
-        found = _find(keyed_hash("code", code), client.get_client_id())
-        if found is None:
+        found: FoundCode | None = self.request.presented
+        if found is None or found.grant.client_id != client.get_client_id():
             return None
         if found.code.redeemed_at is not None:
             self._refuse_reuse(found)
@@ -142,7 +141,7 @@ class AuthorizationCodeGrant(AuthlibCodeGrant):  # type: ignore[misc]
 
     def _refuse(self, found: FoundCode) -> NoReturn:
         """Another request was first, or what the code stands for ended a moment ago."""
-        now = _find(found.code.code_hash, found.grant.client_id)
+        now = _by_hash(found.code.code_hash)
         if now is not None and now.code.redeemed_at is not None:
             self._refuse_reuse(found)
         raise InvalidGrantError("The grant has ended")
@@ -163,8 +162,13 @@ class AuthorizationCodeGrant(AuthlibCodeGrant):  # type: ignore[misc]
         raise InvalidGrantError("The code was used before")
 
 
-def _find(code_hash: str, client_id: str) -> FoundCode | None:
-    row = _CODE.one_or_none(code_hash=code_hash, client_id=client_id)
+def find(text: str) -> FoundCode | None:
+    """The code of this text, with all that hangs on it; one query by its hash."""
+    return _by_hash(keyed_hash("code", text))
+
+
+def _by_hash(code_hash: str) -> FoundCode | None:
+    row = _CODE.one_or_none(code_hash=code_hash)
     return FoundCode(*row) if row is not None else None
 
 

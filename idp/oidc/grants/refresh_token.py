@@ -35,10 +35,7 @@ class RefreshTokenGrant(AuthlibRefreshGrant):  # type: ignore[misc]
     TOKEN_ENDPOINT_AUTH_METHODS = AuthorizationCodeGrant.TOKEN_ENDPOINT_AUTH_METHODS
 
     def authenticate_refresh_token(self, refresh_token: str) -> FoundToken | None:
-        found = tokens.find_refresh(refresh_token)
-        if found is None or found.is_expired() or found.token.revoked_at is not None:
-            return None
-        return found if found.grant.ended_at is None else None
+        return _usable(self.request.presented)
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         found: FoundToken = self.request.refresh_token
@@ -76,7 +73,7 @@ class RefreshTokenGrant(AuthlibRefreshGrant):  # type: ignore[misc]
         """Answer once more. Where another request was first a moment ago, look again; what
         ended meanwhile is refused.
         """
-        found = self.authenticate_refresh_token(presented)
+        found = _usable(tokens.find_refresh(presented))
         if found is None or not self._repeats(found, presented) or not _add(live, access_token):
             raise InvalidGrantError("The grant has ended")
 
@@ -85,6 +82,13 @@ class RefreshTokenGrant(AuthlibRefreshGrant):  # type: ignore[misc]
         if not asked:
             return found.token.scope
         return " ".join(each for each in found.token.scope.split() if each in asked.split())
+
+
+def _usable(found: FoundToken | None) -> FoundToken | None:
+    """The token, unless it is unknown or has ended. One that was used before is judged later."""
+    if found is None or found.is_expired() or found.token.revoked_at is not None:
+        return None
+    return found if found.grant.ended_at is None else None
 
 
 @retried
