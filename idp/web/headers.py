@@ -2,6 +2,7 @@
 
 from hashlib import sha256
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request, url_for
@@ -34,6 +35,18 @@ UNUSED_FEATURES = (
     "midi",
     "payment",
     "usb",
+)
+
+
+SAME_EVERYWHERE: Final = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Permissions-Policy", ", ".join(f"{each}=()" for each in UNUSED_FEATURES)),
+)
+_POLICY_BEFORE_TARGETS: Final = "; ".join(
+    [*(f"{directive} {sources}" for directive, sources in POLICY.items()), "form-action 'self'"]
 )
 
 
@@ -73,26 +86,25 @@ def source_of(uri: str) -> str | None:
 def set_headers(response: Response) -> Response:
     """Add what is missing; an endpoint that has set a header itself keeps it."""
     headers = response.headers
-    headers.setdefault("Content-Security-Policy", content_security_policy())
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("X-Frame-Options", "DENY")
-    headers.setdefault("Referrer-Policy", "no-referrer")
-    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    if "Access-Control-Allow-Origin" not in headers:
-        headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-    headers.setdefault("Permissions-Policy", ", ".join(f"{each}=()" for each in UNUSED_FEATURES))
-    headers["X-Request-Id"] = correlation().id
-    if settings().secure:
-        headers.setdefault("Strict-Transport-Security", f"max-age={A_YEAR}")
+    # Looked through once: werkzeug's headers are a list, and each question searches all of it.
+    present = {name.lower() for name, _ in headers}
+    if "content-security-policy" not in present:
+        headers.add("Content-Security-Policy", content_security_policy())
+    for name, value in SAME_EVERYWHERE:
+        if name.lower() not in present:
+            headers.add(name, value)
+    if not present & {"access-control-allow-origin", "cross-origin-resource-policy"}:
+        headers.add("Cross-Origin-Resource-Policy", "same-origin")
+    headers.add("X-Request-Id", correlation().id)
+    if settings().secure and "strict-transport-security" not in present:
+        headers.add("Strict-Transport-Security", f"max-age={A_YEAR}")
     _set_caching(response)
     return response
 
 
 def content_security_policy() -> str:
     """The policy of this page. Lists of form targets come from ``allow_forms_to``."""
-    targets = " ".join(["'self'", *g.get("form_action", [])])
-    parts = [f"{directive} {sources}" for directive, sources in POLICY.items()]
-    return "; ".join([*parts, f"form-action {targets}"])
+    return " ".join([_POLICY_BEFORE_TARGETS, *g.get("form_action", [])])
 
 
 def _set_caching(response: Response) -> None:
@@ -100,10 +112,15 @@ def _set_caching(response: Response) -> None:
         # Addresses from static_url carry a digest; others are asked for again.
         lifetime = f"public, max-age={A_YEAR}, immutable" if "v" in request.args else "no-cache"
         response.headers["Cache-Control"] = lifetime
-    elif response.cache_control.max_age is None:
+    elif "max-age" not in response.headers.get("Cache-Control", ""):
         response.headers["Cache-Control"] = "no-store"
-        response.vary.add("Cookie")
-        response.vary.add("Accept-Language")
+        vary(response, "Cookie, Accept-Language")
+
+
+def vary(response: Response, names: str) -> None:
+    """Say that the answer depends on these request headers as well."""
+    before = response.headers.get("Vary")
+    response.headers["Vary"] = f"{before}, {names}" if before else names
 
 
 class _StaticUrls:

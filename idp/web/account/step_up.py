@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from idp import clock, settings
 from idp.lifecycle import passwords
 from idp.lifecycle.sign_in import ProofGone
-from idp.sessions.models import BrowserSession
+from idp.sessions.models import SessionRow
 from idp.sessions.service import SignedIn
 from idp.web import browser, i18n
 from idp.web.account.blueprint import blueprint, guardian_only
@@ -24,7 +24,7 @@ CLOCKS_DIFFER: Final = timedelta(minutes=1)
 """A proof may seem to come from the future where two machines serve one browser."""
 
 
-def is_recent(session: BrowserSession) -> bool:
+def is_recent(session: SessionRow) -> bool:
     """Whether the session's last proof is fresh enough for a delicate change."""
     age = clock.now() - (session.proved_at or session.auth_time)
     return -CLOCKS_DIFFER <= age <= settings.current().step_up_lifetime
