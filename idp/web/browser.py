@@ -58,6 +58,8 @@ def sign_in(account_id: str, amr: tuple[str, ...] = ("pwd",)) -> BrowserSession:
     """Begin a new session in this browser; the one before it ends (session fixation, rule S1)."""
     if (before := signed_in()) is not None:
         lifecycle.end_session(before.account.id, before.session.id)
+        if before.account.id != account_id:
+            _forget_person()
     begun, secret = sessions.begin(
         account_id, amr=amr, acr=ACR, device=device_name(request.user_agent.string)
     )
@@ -75,12 +77,16 @@ def sign_out() -> None:
     """
     if (found := signed_in()) is not None:
         lifecycle.end_session(found.account.id, found.session.id)
+    _forget_person()
+    _cookies_to_set()["session"] = None
+    g.signed_in = None
+
+
+def _forget_person() -> None:
     if "b" in session:
         interactions.forget_person(browser_id())
-    _cookies_to_set()["session"] = None
     for left in PERSONAL:
         session.pop(left, None)
-    g.signed_in = None
 
 
 def device_secret() -> str | None:
