@@ -66,6 +66,8 @@ def sign_in(proof: Proof) -> BrowserSession:
     begun, secret = entering.begin(proof, device=device_name(request.user_agent.string))
     if before is not None:
         leaving.end_session(before.account.id, before.session.id)
+        if before.account.id != proof.account_id:
+            _forget_person()
     cookies = _cookies_to_set()
     cookies["session"] = secret
     cookies["device"] = devices.remember_device(proof.account_id, device_secret())
@@ -89,12 +91,16 @@ def sign_out() -> None:
     """
     if (found := signed_in()) is not None:
         leaving.end_session(found.account.id, found.session.id)
+    _forget_person()
+    _cookies_to_set()["session"] = None
+    g.signed_in = None
+
+
+def _forget_person() -> None:
     if "b" in session:
         interactions.forget_person(browser_id())
-    _cookies_to_set()["session"] = None
     for left in PERSONAL:
         session.pop(left, None)
-    g.signed_in = None
 
 
 def device_secret() -> str | None:
