@@ -49,7 +49,8 @@ def has_cookies() -> bool:
 def signed_in() -> SignedIn | None:
     """Who is signed in in this browser; looked up once a request."""
     if g.get("signed_in", _UNKNOWN) is _UNKNOWN:
-        secret = request.cookies.get(_name("session"), "")
+        begun_now = _cookies_to_set().get("session")
+        secret = begun_now or request.cookies.get(_name("session"), "")
         g.signed_in = sessions.find(secret) if 20 <= len(secret) <= 100 else None
     found = cast(SignedIn | None, g.signed_in)
     if found is not None:
