@@ -92,6 +92,7 @@ def _import_models() -> None:
     import idp.audit.models
     import idp.clients.models
     import idp.credentials.models
+    import idp.federation.models
     import idp.mail.models
     import idp.oidc.models
     import idp.people.models
@@ -102,6 +103,7 @@ def _wire(app: Flask) -> None:
     """Join the faces and the services."""
     from idp import logs, turns, web
     from idp.audit import continuity
+    from idp.federation import providers
     from idp.lifecycle import letters
     from idp.mail import delivery
     from idp.oidc import keyring, server
@@ -114,6 +116,7 @@ def _wire(app: Flask) -> None:
     keyring.init_app(app, settings)
     continuity.init_app(app)
     server.init_app(app)
+    providers.init_app(app, settings)
     delivery.init_app(app)
     letters.register()
     web.init_app(app)

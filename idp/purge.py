@@ -20,6 +20,7 @@ from idp.clients.models import UsedAssertion
 from idp.credentials import devices, throttling
 from idp.credentials.models import KnownDevice, OneTimeToken, ThrottleCounter
 from idp.database import retried, transaction
+from idp.federation.models import DeletionRequest, FederationState, PendingLink
 from idp.mail.models import OutboxMessage
 from idp.oidc.models import AccessToken, AuthorizationCode, Grant, RefreshToken
 from idp.sessions.models import BrowserSession, Interaction
@@ -33,6 +34,9 @@ EXPIRED_TOKENS_KEPT: Final = timedelta(days=90)
 """For so long the holder of an expired token is told so, and offered a new one."""
 MAIL_KEPT: Final = timedelta(days=30)
 """For « did my invitation leave? »"""
+
+DELETIONS_KEPT: Final = timedelta(days=180)
+"""For so long a person may ask whether the provider's request was obeyed."""
 
 Rule = Callable[[datetime], ColumnElement[bool]]
 
@@ -88,6 +92,18 @@ def _remove(table: Growing, batch: int) -> int:
 
 def _interactions(now: datetime) -> ColumnElement[bool]:
     return Interaction.expires_at < now - MARGIN
+
+
+def _federation_states(now: datetime) -> ColumnElement[bool]:
+    return FederationState.expires_at < now - MARGIN
+
+
+def _pending_links(now: datetime) -> ColumnElement[bool]:
+    return PendingLink.expires_at < now - MARGIN
+
+
+def _deletion_requests(now: datetime) -> ColumnElement[bool]:
+    return DeletionRequest.created_at < now - DELETIONS_KEPT
 
 
 def _one_time_tokens(now: datetime) -> ColumnElement[bool]:
@@ -155,6 +171,9 @@ def _audit_events(now: datetime) -> ColumnElement[bool]:
 
 GROWING: Final = (
     # In this order: what refers to a row goes before the row.
+    Growing(FederationState, _federation_states),
+    Growing(PendingLink, _pending_links),
+    Growing(DeletionRequest, _deletion_requests),
     Growing(Interaction, _interactions),
     Growing(OneTimeToken, _one_time_tokens),
     Growing(AuthorizationCode, _authorization_codes),
@@ -175,6 +194,7 @@ KEPT: Final = {
     "children": "the operator's own",
     "guardianships": "who could see whom, and until when, must stay answerable",
     "passwords": "one for each account",
+    "federated_links": "one for each account and provider, until it is unlinked",
     "clients": "the operator's own",
     "client_schools": "the operator's own",
     "consents": "one for each guardian and application",

@@ -15,6 +15,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import current_app
 
+from idp import provider_settings
+from idp.provider_settings import ProviderSettings
+
 LOCALES = ("fr", "nl", "de", "en")
 MINIMUM_SECRET_BYTES = 32
 LONGEST_DURATION = timedelta(days=3660)
@@ -135,6 +138,15 @@ class Settings:
         timedelta(days=400), "How long the audit trail is kept", _seconds, "s"
     )
 
+    providers: tuple[ProviderSettings, ...] = field(
+        default=(),
+        metadata={
+            "help": "Other providers, in the order of their buttons (google,facebook,cabanga)",
+            "parse": None,
+            "unit": "",
+        },
+    )
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Read ``IDP_<NAME>`` for each setting, ``IDP_<NAME>_FILE`` for one kept in a file,
@@ -143,8 +155,10 @@ class Settings:
         Raises ``UnsafeSettings`` naming every variable that can't be read.
         """
         values: dict[str, Any] = {}
-        problems = []
+        values["providers"], problems = provider_settings.read_providers(environment, _read)
         for setting in fields(cls):
+            if setting.metadata["parse"] is None:
+                continue
             name = f"IDP_{setting.name.upper()}"
             try:
                 text = _read(environment, name)
@@ -174,6 +188,7 @@ class Settings:
     def problems(self) -> list[str]:
         """Every reason why these settings must not serve, as sentences; none: safe."""
         found = [*self._address_problems(), *self._secret_problems(), *self._bound_problems()]
+        found += provider_settings.problems_of(self.providers, demo=self.demo)
         if self.default_locale not in LOCALES:
             found.append(f"IDP_DEFAULT_LOCALE is none of {', '.join(LOCALES)}")
         return found

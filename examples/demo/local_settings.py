@@ -4,6 +4,7 @@ import os
 import secrets
 
 from examples.demo import places
+from examples.demo.foreign_people import PROVIDERS
 from examples.demo.ports import HOST, Ports
 
 SECRET_NAMES = (
@@ -12,6 +13,9 @@ SECRET_NAMES = (
     "IDP_TOKEN_HASH_KEY",
     "IDP_SUBJECT_KEY",
     "PORTAL_SESSION_SECRET",
+    "IDP_PROVIDER_GOOGLE_CLIENT_SECRET",
+    "IDP_PROVIDER_FACEBOOK_CLIENT_SECRET",
+    "IDP_PROVIDER_CABANGA_CLIENT_SECRET",
 )
 
 
@@ -38,6 +42,7 @@ def provider_settings(ports: Ports, known_secrets: dict[str, str]) -> dict[str, 
         "IDP_MAIL_PORT": str(ports.smtp),
         "IDP_MAIL_TLS": "none",
         "IDP_MAIL_FROM": "no-reply@it-school.example",
+        **_providers(ports),
         **{name: text for name, text in known_secrets.items() if name.startswith("IDP_")},
     }
     places.write_private(places.SETTINGS, _lines(settings))
@@ -52,6 +57,18 @@ def plain_environment() -> dict[str, str]:
         if name != "DATABASE_URL" and not name.startswith(("IDP_", "PORTAL", "FLASK_"))
     }
     return {**ours, "PYTHONUNBUFFERED": "1", "NO_PROXY": HOST, "no_proxy": HOST}
+
+
+def _providers(ports: Ports) -> dict[str, str]:
+    settings = {}
+    for provider in PROVIDERS:
+        prefix, url = f"IDP_PROVIDER_{provider.key.upper()}_", provider.url(ports)
+        settings[f"{prefix}CLIENT_ID"] = provider.client_id
+        if provider.kind == "graph":
+            settings |= {f"{prefix}GRAPH_URL": url, f"{prefix}DIALOG_URL": url}
+        else:
+            settings[f"{prefix}ISSUER"] = url
+    return settings
 
 
 def _read_secrets() -> dict[str, str]:

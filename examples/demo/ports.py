@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 HOST = "127.0.0.1"
-DEFAULTS = {"IDP_PORT": 8000, "PORTAL_PORT": 8001, "PORTAL2_PORT": 8002, "SMTP_PORT": 8025}
+DEFAULTS = {
+    "IDP_PORT": 8000,
+    "PORTAL_PORT": 8001,
+    "PORTAL2_PORT": 8002,
+    "SMTP_PORT": 8025,
+    "GOOGLE_PORT": 8003,
+    "FACEBOOK_PORT": 8004,
+    "CABANGA_PORT": 8005,
+}
 
 
 class PortTrouble(Exception):
@@ -21,6 +29,9 @@ class Ports:
     portal: int
     portal2: int
     smtp: int
+    google: int
+    facebook: int
+    cabanga: int
 
 
 def choose(environment: Mapping[str, str]) -> Ports:

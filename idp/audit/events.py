@@ -50,6 +50,12 @@ EVENTS: Final = frozenset(
         "mail_sent",
         "mail_refused",
         "database_restored",
+        "link_made",
+        "link_refused",
+        "link_ended",
+        "left_to_school",
+        "provider_refused",
+        "deletion_requested",
     }
 )
 

@@ -21,6 +21,7 @@ NOUNS = {
     "child": "Children, and who their guardians are.",
     "token": "One-time connection tokens for letters.",
     "keys": "Signing keys.",
+    "provider": "Other providers that parents may sign in with.",
     "mail": "The outbox and the worker that empties it.",
     "purge": "Delete what has expired.",
     "audit": "The audit trail.",

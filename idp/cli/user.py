@@ -9,6 +9,7 @@ from idp.cli.errors import BadInput
 from idp.cli.group import Noun
 from idp.clients import registration
 from idp.database import transaction
+from idp.federation import links
 from idp.lifecycle import families, passwords
 from idp.people import service as people
 from idp.people.models import ACCOUNT_STATUSES, Account
@@ -121,7 +122,7 @@ def user_list(status: str | None, as_json: bool) -> None:
 @click.argument("username")
 @output.json_option
 def user_show(username: str, as_json: bool) -> None:
-    """Show an account and its children.
+    """Show an account, the providers that it is linked to, and its children.
 
     Example:
       idp user show claire.dubois
@@ -137,10 +138,11 @@ def user_show(username: str, as_json: bool) -> None:
         }
         for child, guardianship in people.live_children(account.id)
     ]
+    linked = [link.provider for link in links.of_account(account.id)]
     if as_json:
-        output.one({**_row(account), "children": children}, as_json)
+        output.one({**_row(account), "linked": linked, "children": children}, as_json)
         return
-    output.one(_row(account), as_json)
+    output.one({**_row(account), "linked": linked}, as_json)
     click.echo("\nChildren:")
     output.rows(children, ("id", "name", "school", "class", "relationship"), as_json)
 

@@ -71,6 +71,11 @@ def set_password(account_id: str, password: str) -> None:
     store(account_id, hashed(password))
 
 
+def exists(account_id: str) -> bool:
+    """Whether the account has a password at all."""
+    return bool(_stored(account_id))
+
+
 def verify(account_id: str | None, password: str) -> bool:
     """Whether this is the account's password; the same work for nobody's (``None``).
 

@@ -22,6 +22,7 @@ from idp.mail.messages import Message, clean
 from idp.mail.models import OutboxMessage
 from idp.people import service as people
 from idp.people.models import Account, School
+from idp.provider_settings import ProviderSettings
 
 
 @dataclass(frozen=True)
@@ -96,10 +97,52 @@ def password_changed(message: OutboxMessage) -> list[Message]:
                 "username": clean(account.username),
                 "when": message.created_at,
                 "link": messages.sign_in_link(),
+                "unlinked": [_provider(key) for key in message.about.get("unlinked", ())],
             },
         )
         for account in _holder(message)
     ]
+
+
+def link_made(message: OutboxMessage) -> list[Message]:
+    """Tells a guardian that a foreign identity now opens their account."""
+    return _about_link("link_made", message)
+
+
+def link_removed(message: OutboxMessage) -> list[Message]:
+    """Tells a guardian that a link was removed on their page."""
+    return _about_link("link_removed", message)
+
+
+def link_ended(message: OutboxMessage) -> list[Message]:
+    """Tells a guardian that a provider ended a link; with a token where it was the last way in."""
+    return _about_link("link_ended", message, with_token=bool(message.about.get("token")))
+
+
+def _about_link(
+    template: str, message: OutboxMessage, *, with_token: bool = False
+) -> list[Message]:
+    return [
+        _letter(
+            template,
+            message,
+            [account],
+            {
+                "username": clean(account.username),
+                "when": message.created_at,
+                "provider": _provider(message.about.get("provider", "")),
+                "link": messages.account_link(),
+                "accesses": [_access(account, message.id, None, first=True)] if with_token else [],
+            },
+        )
+        for account in _holder(message)
+    ]
+
+
+def _provider(key: str) -> ProviderSettings:
+    """Knows its name in every language, also when it is not configured any more."""
+    configured = {each.key: each for each in settings.current().providers}
+    return configured.get(key) or ProviderSettings(key=clean(key))
 
 
 COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
@@ -107,6 +150,9 @@ COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
     "fresh_token": fresh_token,
     "password_reset": password_reset,
     "password_changed": password_changed,
+    "link_made": link_made,
+    "link_removed": link_removed,
+    "link_ended": link_ended,
 }
 
 
@@ -155,11 +201,14 @@ def _with_tokens(template: str, message: OutboxMessage, accounts: list[Account])
     return [_letter(template, message, accounts, {"accesses": accesses})]
 
 
-def _access(account: Account, outbox_id: str, client_id: str | None) -> Access:
+def _access(
+    account: Account, outbox_id: str, client_id: str | None, *, first: bool = False
+) -> Access:
+    """A token of its own; ``first``: with an invitation's term, as nobody asked for the mail."""
     # Whoever never signed in keeps the longer term, also when a stranger asked for the mail.
     values = settings.current()
     purpose, lifetime = "password_reset", values.password_reset_lifetime
-    if account.status == "invited":
+    if first or account.status == "invited":
         purpose, lifetime = "first_sign_in", values.first_sign_in_lifetime
     token = one_time_tokens.mint(account.id, purpose, outbox_id=outbox_id, client_id=client_id)
     return Access(clean(account.username), token, messages.welcome_link(token), lifetime)

@@ -7,6 +7,7 @@ from idp.audit import events
 from idp.credentials import devices, one_time_tokens, passwords, strength, throttling
 from idp.credentials.strength import WeakPassword
 from idp.database import release_connection, retried, transaction
+from idp.federation import links
 from idp.lifecycle.sign_in import Proof
 from idp.mail import outbox
 from idp.oidc import grants_service
@@ -21,6 +22,7 @@ __all__ = [
     "WrongPassword",
     "change_password",
     "claim_with_token",
+    "end_everything",
     "prove_again",
     "prove_password",
     "set_first_password",
@@ -147,10 +149,11 @@ def _claim(token_id: str, account_id: str, new: passwords.Hashed) -> Account:
             raise TokenGone
         passwords.store(account_id, new)
         people.activate(account)
-        _end_everything(account)
+        end_everything(account)
         _forgive(account)
+        unlinked = links.remove_all(account_id)
         events.record("password_set", account_id=account_id, token_id=token_id)
-        outbox.enqueue("password_changed", account_id=account_id)
+        outbox.enqueue("password_changed", account_id=account_id, about={"unlinked": unlinked})
     return account
 
 
@@ -169,7 +172,7 @@ def _change(
         # A reset may have come between: then the old password proves nothing any more
         if not passwords.replace(account_id, proved, new):
             return False
-        _end_everything(account, keep_session_id, device_secret)
+        end_everything(account, keep_session_id, device_secret)
         events.record("password_changed", account_id=account_id, session_id=keep_session_id)
         outbox.enqueue("password_changed", account_id=account_id)
     return True
@@ -183,14 +186,16 @@ def _set(account_id: str, new: passwords.Hashed) -> Account:
             raise people.Refused("account", "is disabled")
         passwords.store(account_id, new)
         people.activate(account)
-        _end_everything(account)
+        end_everything(account)
+        links.remove_all(account_id)
         events.record("password_set", account_id=account_id)
     return account
 
 
-def _end_everything(
+def end_everything(
     account: Account, keep_session: str | None = None, keep_device: str | None = None
 ) -> None:
+    """End what was before a claim or a change; the caller holds the account."""
     account_id = account.id
     people.move_epoch(account)
     sessions.end_all(account_id, keep=keep_session)

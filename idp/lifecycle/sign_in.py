@@ -6,6 +6,8 @@ proof of an earlier epoch opens nothing any more (security rules P15 and S1).
 """
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from idp import clock
 from idp.database import retried, transaction
@@ -25,12 +27,17 @@ class Proof:
     """That somebody is the holder of an account.
 
     ``epoch``: the account's ``credentials_epoch`` as read *before* the proof was judged.
-    ``amr``: RFC 8176 values of what was really done.
+    ``amr``: RFC 8176 values of what was really done. ``auth_time``: when it was done, where
+    another provider tells; None: now. ``auth_time_proved`` is false where it does not tell, so
+    that nobody is told a time (security rule F9). ``link_id``: the link that it came by.
     """
 
     account_id: str
     epoch: int
     amr: tuple[str, ...]
+    link_id: str | None = None
+    auth_time: datetime | None = None
+    auth_time_proved: bool = True
 
     @property
     def acr(self) -> str:
@@ -45,7 +52,15 @@ def begin(proof: Proof, *, device: str = "") -> tuple[BrowserSession, str]:
     """
     with transaction():
         _hold(proof)
-        return sessions.begin(proof.account_id, amr=proof.amr, acr=proof.acr, device=device)
+        return sessions.begin(
+            proof.account_id,
+            amr=proof.amr,
+            acr=proof.acr,
+            device=device,
+            auth_time=proof.auth_time,
+            auth_time_proved=proof.auth_time_proved,
+            link_id=proof.link_id,
+        )
 
 
 @retried
@@ -57,7 +72,11 @@ def step_up(session: SessionRow, proof: Proof) -> str:
     """
     stronger = assurance.meets(proof.acr, session.acr)
     now = clock.now()
-    told = {"amr": " ".join(proof.amr), "acr": proof.acr, "auth_time": now} if stronger else {}
+    told: dict[str, Any] = {}
+    if stronger and proof.auth_time_proved:
+        when = proof.auth_time or now
+        told = {"amr": " ".join(proof.amr), "acr": proof.acr, "auth_time": when}
+        told["auth_time_proved"] = True
     with transaction():
         _hold(proof)
         secret = sessions.renew(session.id, account_id=proof.account_id, proved_at=now, **told)

@@ -57,6 +57,11 @@ def sign_in_link() -> str:
     return f"{settings.current().issuer}/"
 
 
+def account_link() -> str:
+    """Where a parent sees the providers that their account is linked to."""
+    return f"{settings.current().issuer}/account/connections"
+
+
 def clean(text: str) -> str:
     """The text on one line, without anything that forges a header, a line or a name (rule M1)."""
     return " ".join(_UNPRINTABLE.sub(" ", text).split())

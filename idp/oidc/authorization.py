@@ -35,8 +35,8 @@ _GIVE: Final = Together(
     (
         Grant.__table__,
         ("id", "account_id", "client_id", "session_id", "child_id", "child_selection",
-         "child_selected_at", "child_switchable", "scope", "claims", "auth_time", "amr", "acr",
-         "created_at"),
+         "child_selected_at", "child_switchable", "scope", "claims", "auth_time",
+         "auth_time_proved", "amr", "acr", "created_at"),
     ),
     (
         AuthorizationCode.__table__,
@@ -243,6 +243,8 @@ def _must_sign_in_again(request: AuthorizationRequest, facts: Facts) -> bool:
         return True
     if request.max_age is None:
         return False
+    if not facts.signed_in.session.auth_time_proved:
+        return True  # another provider's word of unknown age (rules F9 and O17)
     # Core §3.1.2.1: max_age=0 is the same as prompt=login.
     age = (facts.now - facts.signed_in.session.auth_time).total_seconds()
     return age > request.max_age or request.max_age == 0
@@ -281,6 +283,7 @@ def _new_grant(
         "scope": request.scope,
         "claims": request.claims,
         "auth_time": session.auth_time,
+        "auth_time_proved": session.auth_time_proved,
         "amr": session.amr,
         "acr": session.acr,
         "created_at": now,

@@ -30,13 +30,16 @@ def end_for_session(session_id: str, reason: str) -> int:
     return end_for_sessions([session_id], reason)
 
 
-def end_for_sessions(session_ids: Sequence[str], reason: str) -> int:
+def end_for_sessions(session_ids: Sequence[str], reason: str, *, offline_too: bool = False) -> int:
     """End the grants of sessions that have ended, except those meant to outlive them.
 
-    ``offline_access`` is exactly the wish to outlive the session (OpenID Connect Core §11).
+    ``offline_access`` is exactly the wish to outlive the session (OpenID Connect Core §11);
+    ``offline_too`` overrides it, where the way in itself has ended.
     """
     if not session_ids:
         return 0
+    if offline_too:
+        return _end(reason, Grant.session_id.in_(session_ids))
     online = (" " + Grant.scope + " ").not_like("% offline_access %")
     return _end(reason, Grant.session_id.in_(session_ids), online)
 

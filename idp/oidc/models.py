@@ -6,7 +6,7 @@ Everything given to an application hangs on one ``Grant``, so that ending it end
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy import JSON, ForeignKey, Index, String, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
@@ -31,6 +31,8 @@ class Grant(db.Model):  # type: ignore[name-defined,misc]
     claims: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     """The ``claims`` parameter (OpenID Connect Core §5.5), as far as we support it."""
     auth_time: Mapped[datetime] = mapped_column(UtcDateTime)
+    auth_time_proved: Mapped[bool] = mapped_column(default=True, server_default=true())
+    """As the session's: an unproved time is told to nobody."""
     amr: Mapped[str] = mapped_column(String(100))
     acr: Mapped[str] = mapped_column(String(100))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now, index=True)
@@ -52,6 +54,7 @@ class GrantRow(NamedTuple):
     scope: str
     claims: dict[str, Any] | None
     auth_time: datetime
+    auth_time_proved: bool
     amr: str
     acr: str
     ended_at: datetime | None

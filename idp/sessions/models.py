@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
@@ -19,6 +19,10 @@ class BrowserSession(db.Model):  # type: ignore[name-defined,misc]
     secret_hash: Mapped[str] = mapped_column(KeyedHash, unique=True)
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
     auth_time: Mapped[datetime] = mapped_column(UtcDateTime)
+    auth_time_proved: Mapped[bool] = mapped_column(default=True, server_default=true())
+    """False where another provider's word is all we have, and it told no time."""
+    link_id: Mapped[str | None] = mapped_column(String(32), index=True)
+    """The link to a foreign identity that the session came by, and ends with."""
     amr: Mapped[str] = mapped_column(String(100))
     """Authentication methods (RFC 8176), separated by spaces."""
     acr: Mapped[str] = mapped_column(String(100))
@@ -38,6 +42,7 @@ class SessionRow(NamedTuple):
 
     id: str
     auth_time: datetime
+    auth_time_proved: bool
     amr: str
     acr: str
     last_seen_at: datetime

@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import bindparam, delete, select, update
@@ -42,18 +42,27 @@ class SignedIn:
 
 
 def begin(
-    account_id: str, *, amr: tuple[str, ...], acr: str, device: str = ""
+    account_id: str,
+    *,
+    amr: tuple[str, ...],
+    acr: str,
+    device: str = "",
+    auth_time: datetime | None = None,
+    auth_time_proved: bool = True,
+    link_id: str | None = None,
 ) -> tuple[BrowserSession, str]:
     """Begin a session; returns it with the secret for the cookie, which is stored hashed.
 
-    ``amr``: RFC 8176 values of what was really done.
+    ``amr``: RFC 8176 values of what was really done. ``auth_time``: when; None: now.
     """
     secret = secrets.token_urlsafe(32)
     now = clock.now()
     session = BrowserSession(
         secret_hash=keyed_hash("session", secret),
         account_id=account_id,
-        auth_time=now,
+        auth_time=auth_time or now,
+        auth_time_proved=auth_time_proved,
+        link_id=link_id,
         amr=" ".join(amr),
         acr=acr,
         device=device,

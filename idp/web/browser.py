@@ -9,6 +9,7 @@ from flask import Flask, Response, g, request, session
 
 from idp import correlation, settings
 from idp.credentials import devices
+from idp.federation import links
 from idp.lifecycle import sign_in as entering
 from idp.lifecycle import sign_out as leaving
 from idp.lifecycle.sign_in import Proof
@@ -100,6 +101,7 @@ def sign_out() -> None:
 def _forget_person() -> None:
     if "b" in session:
         interactions.forget_person(browser_id())
+        links.forget_browser(browser_id())
     for left in PERSONAL:
         session.pop(left, None)
 

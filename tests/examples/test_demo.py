@@ -42,12 +42,13 @@ def processes_of(folder: Path) -> list[str]:
 
 def test_demo_json_has_what_was_promised(demo: Demo) -> None:
     document = demo.document
-    assert set(document) == {"issuer", "portals", "mailbox", "accounts", "curl_client"}
+    expected = {"issuer", "portals", "mailbox", "providers", "accounts", "curl_client"}
+    assert set(document) == expected
     assert [set(portal) for portal in document["portals"]] == [{"url", "school", "client_id"}] * 2
     assert document["curl_client"]["redirect_uri"] == "http://127.0.0.1:9/callback"
     for account in document["accounts"]:
         proof = "token" if account["case"] == "invited" else "password"
-        assert set(account) == {"case", "username", proof, "email", "children"}
+        assert set(account) == {"case", "username", proof, "email", "linked", "children"}
         assert account["username"] in demo.output
 
 

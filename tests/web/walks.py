@@ -9,6 +9,7 @@ from tests import factories
 from tests.factories import PASSWORD
 from tests.relying_party import RelyingParty
 from tests.times import later
+from tests.web.foreign_walk import walk_with_other_providers
 from tests.web.places import Place
 
 Walk = Callable[[Place], Iterator[TestResponse]]
@@ -90,4 +91,10 @@ def walk_into_errors(here: Place) -> Iterator[TestResponse]:
     yield browser.client.post("/language", data={"next": "x" * 100_000})
 
 
-WALKS = [walk_of_a_first_sign_in, walk_to_an_application, walk_at_home, walk_into_errors]
+WALKS = [
+    walk_of_a_first_sign_in,
+    walk_to_an_application,
+    walk_at_home,
+    walk_into_errors,
+    walk_with_other_providers,
+]

@@ -27,5 +27,12 @@ PAGES: Final = (
         _("Change it if somebody else may know it."),
         "key",
     ),
+    Page(
+        "connections-link",
+        "account.connections",
+        _("Linked accounts"),
+        _("Sign in with Google, Facebook and others, or stop doing so."),
+        "people",
+    ),
 )
 """In the order in which parents look for them."""

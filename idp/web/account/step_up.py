@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp import clock, settings
+from idp.credentials import passwords as credentials
 from idp.lifecycle import passwords
 from idp.lifecycle.sign_in import ProofGone
 from idp.sessions.models import SessionRow
@@ -26,7 +27,10 @@ CLOCKS_DIFFER: Final = timedelta(minutes=1)
 
 def is_recent(session: SessionRow) -> bool:
     """Whether the session's last proof is fresh enough for a delicate change."""
-    age = clock.now() - (session.proved_at or session.auth_time)
+    last = session.proved_at or (session.auth_time if session.auth_time_proved else None)
+    if last is None:
+        return False
+    age = clock.now() - last
     return -CLOCKS_DIFFER <= age <= settings.current().step_up_lifetime
 
 
@@ -78,10 +82,14 @@ def _prove(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
 
 
 def _page(signed_in: SignedIn, form: Form, next_page: str | None) -> ResponseReturnValue:
+    from idp.web.account import connections  # whose delicate pages ask for this one
+
     page = render_template(
         "account/confirm.html",
         form=form,
         account=signed_in.account,
         next_page=i18n.own_path(next_page),
+        has_password=credentials.exists(signed_in.account.id),
+        providers=connections.step_up_offers(signed_in.account.id),
     )
     return page, form.status

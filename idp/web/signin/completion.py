@@ -1,12 +1,14 @@
 """Where every way in ends: a proof becomes a session, and the walk goes on."""
 
-from flask import flash
+from flask import flash, redirect, url_for
 from flask_babel import gettext as _
 from werkzeug import Response
 
+from idp.lifecycle import federation
 from idp.lifecycle.sign_in import Proof, ProofGone
 from idp.sessions.models import Interaction
 from idp.web import browser, walk
+from idp.web.federation import offers
 
 
 def complete(interaction: Interaction, proof: Proof) -> Response:
@@ -20,4 +22,32 @@ def complete(interaction: Interaction, proof: Proof) -> Response:
     except ProofGone:
         flash(_("Your account was changed a moment ago. Please sign in again."), "problem")
         return walk.to_step(interaction, "login")
-    return walk.signed_in(interaction, session.id)
+    on = walk.signed_in(interaction, session.id)
+    return _link_waiting(interaction, proof.account_id) or on
+
+
+def _link_waiting(interaction: Interaction, account_id: str) -> Response | None:
+    """Link the foreign identity that waited here for its guardian (security rule F4).
+
+    Where that can't be: to the page that says so, and from there on.
+    """
+    waiting = offers.waiting(interaction)
+    if waiting is None:
+        return None
+    try:
+        federation.link_waiting(interaction.id, browser.browser_id(), account_id)
+    except federation.LinkedElsewhere:
+        reason = "elsewhere"
+    except federation.OtherIdentity:
+        reason = "other"
+    else:
+        if interaction.client_id is None:
+            flash(offers.linked_now(waiting.label))
+        return None
+    page = url_for(
+        "federation.refused",
+        interaction_id=interaction.id,
+        provider=waiting.key,
+        reason=reason,
+    )
+    return redirect(page, 303)

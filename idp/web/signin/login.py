@@ -7,6 +7,7 @@ from flask_babel import gettext as _
 from idp.lifecycle import passwords
 from idp.sessions.models import Interaction
 from idp.web import browser, walk
+from idp.web.federation import offers
 from idp.web.forms import Form, only, too_many
 from idp.web.signin.blueprint import blueprint, shows_again
 from idp.web.signin.completion import complete
@@ -28,7 +29,10 @@ def login(interaction_id: str) -> ResponseReturnValue:
 @shows_again("login", "username")
 def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
     """The page of figures 1 and 4."""
-    return render_template("signin/login.html", interaction=interaction, form=form), form.status
+    page = render_template(
+        "signin/login.html", interaction=interaction, form=form, **offers.context(interaction)
+    )
+    return page, form.status
 
 
 def _sign_in(interaction: Interaction) -> ResponseReturnValue:

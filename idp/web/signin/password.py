@@ -13,6 +13,7 @@ from idp.lifecycle import passwords
 from idp.sessions.models import Interaction
 from idp.web import branding, browser, walk
 from idp.web.account.applications import offer
+from idp.web.federation import offers, start
 from idp.web.forms import Form, check_new_password, only, weakness
 from idp.web.signin.blueprint import blueprint, shows_again
 from idp.web.signin.completion import complete
@@ -46,6 +47,8 @@ def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
         form=form,
         account=proved.account,
         password_minimum=settings.current().password_minimum,
+        claimable=start.claimable(interaction) is not None,
+        **offers.context(interaction),
     )
     return page, form.status
 
