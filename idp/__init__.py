@@ -90,6 +90,7 @@ def _absolute_sqlite(url: str) -> str:
 def _import_models() -> None:
     import idp.audit.models
     import idp.clients.models
+    import idp.credentials.email_models
     import idp.credentials.models
     import idp.mail.models
     import idp.oidc.models
@@ -101,7 +102,7 @@ def _wire(app: Flask) -> None:
     """Join the faces and the services."""
     from idp import logs, turns, web
     from idp.audit import continuity
-    from idp.lifecycle import letters
+    from idp.lifecycle import account_letters, letters
     from idp.mail import delivery
     from idp.oidc import keyring, server
     from idp.web import bodies
@@ -115,4 +116,5 @@ def _wire(app: Flask) -> None:
     server.init_app(app)
     delivery.init_app(app)
     letters.register()
+    account_letters.register()
     web.init_app(app)

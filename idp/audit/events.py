@@ -46,6 +46,17 @@ EVENTS: Final = frozenset(
         "school_created",
         "mail_sent",
         "mail_refused",
+        "profile_changed",
+        "email_proved",
+        "email_change_asked",
+        "email_change_cancelled",
+        "email_changed",
+        "email_change_undone",
+        "email_change_refused",
+        "new_device",
+        "data_downloaded",
+        "erasure_asked",
+        "erasure_closed",
         "database_restored",
     }
 )

@@ -85,6 +85,19 @@ def find(secret: str) -> SignedIn | None:
     return SignedIn(session, account)
 
 
+def is_live(session_id: str, account_id: str) -> bool:
+    """Whether this is a session of the guardian's that has not ended, asked in a transaction."""
+    found = db.session.scalar(
+        select(BrowserSession.id).where(
+            BrowserSession.id == session_id,
+            BrowserSession.account_id == account_id,
+            BrowserSession.ended_at.is_(None),
+            BrowserSession.expires_at > clock.now(),
+        )
+    )
+    return found is not None
+
+
 def live(account_id: str) -> list[BrowserSession]:
     """The guardian's live sessions, the last used first."""
     now = clock.now()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from werkzeug.test import TestResponse
 
-from idp.credentials import one_time_tokens
+from idp.credentials import email_changes, one_time_tokens
 from tests import factories
 from tests.factories import PASSWORD
 from tests.relying_party import RelyingParty
@@ -75,6 +75,35 @@ def walk_at_home(here: Place) -> Iterator[TestResponse]:
     yield here.browser.press("logout-submit")
 
 
+def walk_of_an_accounts_life(here: Place) -> Iterator[TestResponse]:
+    browser = here.browser
+    foreign = RelyingParty.of(here.school, first_party=False, client_name="Cantine")
+    browser.sign_in_at_home("claire")
+    browser.open(foreign.authorize_path(scope="openid profile email child offline_access"))
+    browser.press("child-submit-1")
+    browser.press("consent-allow")
+    for page in ("email",):
+        yield browser.open(f"/account/{page}")
+    for typed in ("", "not an address", "claire@example.org", "claire@new.example"):
+        yield browser.submit("email-form", new_email=typed)
+    yield from _links_of_mails(here)
+
+
+def _links_of_mails(here: Place) -> Iterator[TestResponse]:
+    browser, change = here.browser, email_changes.waiting(here.parent.id)
+    assert change is not None
+    confirm, undo = (email_changes.mint_link(change, each, "m") for each in ("confirm", "undo"))
+    yield browser.open(f"/account/email/undo?token={undo}")
+    yield browser.open(f"/account/email/confirm?token={confirm}")
+    yield browser.submit("confirm-email-form")
+    yield browser.open(f"/account/email/confirm?token={confirm}")
+    yield browser.open("/account/email")
+    browser.submit("email-form", new_email="claire@third.example")
+    yield browser.press("email-cancel")
+    yield browser.open(f"/account/email/undo?token={undo}")
+    yield browser.submit("undo-email-form")
+
+
 def walk_into_errors(here: Place) -> Iterator[TestResponse]:
     browser = here.browser
     yield browser.open("/interaction/i_none/login")  # no cookies yet
@@ -90,4 +119,10 @@ def walk_into_errors(here: Place) -> Iterator[TestResponse]:
     yield browser.client.post("/language", data={"next": "x" * 100_000})
 
 
-WALKS = [walk_of_a_first_sign_in, walk_to_an_application, walk_at_home, walk_into_errors]
+WALKS = [
+    walk_of_a_first_sign_in,
+    walk_to_an_application,
+    walk_at_home,
+    walk_of_an_accounts_life,
+    walk_into_errors,
+]

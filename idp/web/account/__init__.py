@@ -1,6 +1,21 @@
-"""The page of a signed-in parent: who I am, my children, my password, my sessions."""
+"""The pages of a signed-in parent: my children, and all that is about my own account."""
 
-from idp.web.account import home, password, sessions, step_up
+from idp.web.account import (
+    email,
+    email_links,
+    home,
+    password,
+    sessions,
+    step_up,
+)
 from idp.web.account.blueprint import blueprint
 
-__all__ = ["blueprint", "home", "password", "sessions", "step_up"]
+__all__ = [
+    "blueprint",
+    "email",
+    "email_links",
+    "home",
+    "password",
+    "sessions",
+    "step_up",
+]

@@ -21,6 +21,13 @@ class Page:
 
 PAGES: Final = (
     Page(
+        "email-link",
+        "account.email",
+        _("My e-mail address"),
+        _("Where connection tokens and notices are sent."),
+        "mail",
+    ),
+    Page(
         "change-password-link",
         "account.password",
         _("Change my password"),
