@@ -1,4 +1,4 @@
-"""The letters about an account's life: another address.
+"""The letters about an account's life: another address, a new device.
 
 Each says what happened, when, and how to undo it (security rule M2). None tells one address
 about the other: the old one may be shared with somebody from whom the new one is kept (C3).
@@ -12,7 +12,7 @@ from idp.credentials import email_changes
 from idp.credentials.email_models import EmailChange
 from idp.lifecycle import letters
 from idp.mail import delivery, messages
-from idp.mail.messages import Message
+from idp.mail.messages import Message, clean
 from idp.mail.models import OutboxMessage
 from idp.people import service as people
 from idp.people.models import Account
@@ -68,6 +68,17 @@ def email_undone_new(message: OutboxMessage) -> list[Message]:
     return []
 
 
+def new_device(message: OutboxMessage) -> list[Message]:
+    """A sign-in from a browser that the account does not know."""
+    device = clean(str(message.about.get("device") or ""))
+    return [
+        letters.letter_about(
+            "new_device", message, account, device=device, link=messages.sign_in_link()
+        )
+        for account in letters.holders(message)
+    ]
+
+
 COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
     "email_confirm": email_confirm,
     "email_change_asked": email_change_asked,
@@ -75,6 +86,7 @@ COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
     "email_changed_old": email_changed_old,
     "email_undone": email_undone,
     "email_undone_new": email_undone_new,
+    "new_device": new_device,
 }
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from idp import clock
 from idp.database import retried, transaction
+from idp.lifecycle import new_device
 from idp.people import service as people
 from idp.people.models import Account
 from idp.sessions import assurance
@@ -38,14 +39,18 @@ class Proof:
 
 
 @retried
-def begin(proof: Proof, *, device: str = "") -> tuple[BrowserSession, str]:
+def begin(
+    proof: Proof, *, device: str = "", device_secret: str | None = None
+) -> tuple[BrowserSession, str]:
     """Begin the session that a proof opens; returns it with the secret for the cookie.
 
-    Raises ``ProofGone``.
+    ``device_secret``: by which the account may know the browser. Raises ``ProofGone``.
     """
     with transaction():
-        _hold(proof)
-        return sessions.begin(proof.account_id, amr=proof.amr, acr=proof.acr, device=device)
+        account = _hold(proof)
+        begun = sessions.begin(proof.account_id, amr=proof.amr, acr=proof.acr, device=device)
+        new_device.notice(account, begun[0], device_secret)
+    return begun
 
 
 @retried

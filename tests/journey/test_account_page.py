@@ -60,6 +60,7 @@ def test_changing_the_password_ends_other_sessions_and_is_told_by_mail(parents: 
     browser, _, _ = at_home(parents, "Lina")
     other = parents.browser()
     other.sign_in_at_home("claire")
+    parents.post()
     change(browser, PASSWORD, NEW)
     assert signed_in_as(browser, "claire")
     assert not signed_in_as(other, "claire")
