@@ -62,7 +62,13 @@ def begin(
     with transaction() as writes:
         writes.add(session)
         writes.flush()
-        events.record("sign_in", account_id=account_id, session_id=session.id, amr=list(amr))
+        events.record(
+            "sign_in",
+            account_id=account_id,
+            session_id=session.id,
+            amr=list(amr),
+            device=device,
+        )
     return session, secret
 
 

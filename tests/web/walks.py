@@ -64,6 +64,7 @@ def walk_at_home(here: Place) -> Iterator[TestResponse]:
     for browser in (here.another_browser(), here.browser):
         browser.sign_in_at_home("claire")
     yield here.browser.press("change-child")
+    yield here.browser.open("/account/sessions")
     yield here.browser.press("end-session-2")
     yield here.browser.open("/account/password")
     yield here.browser.submit(
@@ -82,7 +83,7 @@ def walk_of_an_accounts_life(here: Place) -> Iterator[TestResponse]:
     browser.open(foreign.authorize_path(scope="openid profile email child offline_access"))
     browser.press("child-submit-1")
     browser.press("consent-allow")
-    for page in ("email",):
+    for page in ("profile", "applications", "sessions", "history", "email"):
         yield browser.open(f"/account/{page}")
     for typed in ("", "not an address", "claire@example.org", "claire@new.example"):
         yield browser.submit("email-form", new_email=typed)
@@ -100,6 +101,9 @@ def _links_of_mails(here: Place) -> Iterator[TestResponse]:
     yield browser.open("/account/email")
     browser.submit("email-form", new_email="claire@third.example")
     yield browser.press("email-cancel")
+    yield browser.open("/account/applications")
+    yield browser.press("withdraw-1")
+    yield browser.open("/account/history")
     yield browser.open(f"/account/email/undo?token={undo}")
     yield browser.submit("undo-email-form")
 

@@ -3,8 +3,11 @@
 from idp.web.account import (
     email,
     email_links,
+    history,
     home,
+    known_applications,
     password,
+    profile,
     sessions,
     step_up,
 )
@@ -14,8 +17,11 @@ __all__ = [
     "blueprint",
     "email",
     "email_links",
+    "history",
     "home",
+    "known_applications",
     "password",
+    "profile",
     "sessions",
     "step_up",
 ]

@@ -21,6 +21,13 @@ class Page:
 
 PAGES: Final = (
     Page(
+        "profile-link",
+        "account.profile",
+        _("My profile"),
+        _("Your name, your children, and the language of pages and mails."),
+        "people",
+    ),
+    Page(
         "email-link",
         "account.email",
         _("My e-mail address"),
@@ -33,6 +40,27 @@ PAGES: Final = (
         _("Change my password"),
         _("Change it if somebody else may know it."),
         "key",
+    ),
+    Page(
+        "sessions-link",
+        "account.session_list",
+        _("Where I am signed in"),
+        _("Your devices; sign one out that you lost."),
+        "device",
+    ),
+    Page(
+        "applications-link",
+        "account.known_applications",
+        _("Applications that know me"),
+        _("What each may see, and how to end it."),
+        "apps",
+    ),
+    Page(
+        "history-link",
+        "account.history",
+        _("What happened to my account"),
+        _("Sign-ins and changes, the newest first."),
+        "clock",
     ),
 )
 """In the order in which parents look for them."""
