@@ -100,6 +100,7 @@ def _import_models() -> None:
 
 def _wire(app: Flask) -> None:
     """Join the faces and the services."""
+    import idp.lifecycle.export_sections  # noqa: F401
     from idp import logs, turns, web
     from idp.audit import continuity
     from idp.lifecycle import account_letters, letters

@@ -1,4 +1,4 @@
-"""The letters about an account's life: another address, a new device.
+"""The letters about an account's life: another address, a new device, a wish to be erased.
 
 Each says what happened, when, and how to undo it (security rule M2). None tells one address
 about the other: the old one may be shared with somebody from whom the new one is kept (C3).
@@ -79,6 +79,27 @@ def new_device(message: OutboxMessage) -> list[Message]:
     ]
 
 
+def erasure_asked(message: OutboxMessage) -> list[Message]:
+    """To one school's contact, in the school's language: a guardian asks to be erased."""
+    school = people.find_school(str(message.about.get("school_id") or ""))
+    account = people.find_account(message.account_id or "")
+    if school is None or account is None or not school.contact_email:
+        return []
+    return [
+        messages.render(
+            "erasure_asked",
+            school.locale,
+            school.contact_email,
+            name=clean(school.contact_name or school.name),
+            guardian=clean(account.full_name),
+            username=clean(account.username),
+            when=message.created_at,
+            place=clean(school.name),
+            contacts=[],
+        )
+    ]
+
+
 COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
     "email_confirm": email_confirm,
     "email_change_asked": email_change_asked,
@@ -87,6 +108,7 @@ COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
     "email_undone": email_undone,
     "email_undone_new": email_undone_new,
     "new_device": new_device,
+    "erasure_asked": erasure_asked,
 }
 
 

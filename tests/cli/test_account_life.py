@@ -1,4 +1,4 @@
-"""``idp user``: another address on the school's word, and what a help desk asks."""
+"""``idp user``: another address on the school's word, requests to be erased, help desks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +7,7 @@ import pytest
 from click.testing import Result
 
 from idp.credentials import email_changes, one_time_tokens
+from idp.lifecycle import erasure
 from idp.mail import outbox
 from tests import factories
 
@@ -52,11 +53,27 @@ def test_a_disabled_account_keeps_its_address(run: Run) -> None:
     refused(run("user", "email", "claire", "new@x.example"))
 
 
+def test_requests_are_listed_and_answered(run: Run, json_of: JsonOf) -> None:
+    claire, paul = factories.account("claire"), factories.account("paul")
+    for each in (claire, paul):
+        erasure.ask(each.id)
+    assert [row["username"] for row in json_of("user", "erasure", "list")] == ["claire", "paul"]
+
+    json_of("user", "erasure", "done", "claire")
+    json_of("user", "erasure", "done", "paul", "--declined")
+
+    assert json_of("user", "erasure", "list") == []
+    outcomes = [row["outcome"] for row in json_of("user", "erasure", "list", "--all")]
+    assert outcomes == ["done", "declined"]
+    refused(run("user", "erasure", "done", "claire"))
+
+
 def test_show_tells_a_help_desk_what_it_asks(json_of: JsonOf) -> None:
     claire = factories.account("claire", email="old@x.example")
     email_changes.ask(claire.id, claire.email, "wish@x.example")
+    erasure.ask(claire.id)
     shown = json_of("user", "show", "claire")
-    for field in ("email_change_waits_since", "password_set_at"):
+    for field in ("email_change_waits_since", "password_set_at", "erasure_asked_at"):
         assert shown[field]
     assert shown["email_verified_at"] is None
     assert shown["sessions"] == 0

@@ -1,8 +1,10 @@
-"""The pages about a parent's own account: profile, applications, sessions and history."""
+"""The pages about a parent's own account: profile, applications, sessions, history, data."""
+
+import json
 
 import pytest
 
-from idp.lifecycle import families
+from idp.lifecycle import erasure, families
 from idp.people.models import Account
 from tests import factories
 from tests.factories import PASSWORD
@@ -207,6 +209,59 @@ class TestHistory:
         self, parents: Journey, claire: tuple, before: str
     ) -> None:
         assert claire[0].open(f"/account/history?before={before}").status_code == 200
+
+
+class TestData:
+    def test_the_download_is_a_file_about_me_that_no_cache_keeps(
+        self, parents: Journey, claire: tuple
+    ) -> None:
+        browser, guardian = claire
+        browser.open("/account/data")
+        file = browser.press("data-download")
+        assert file.headers["Content-Disposition"].startswith("attachment;")
+        assert file.headers["Cache-Control"] == "no-store"
+        document = json.loads(file.data)
+        assert document["account"]["username"] == "claire"
+        assert [child["given_name"] for child in document["children"]] == ["Lina"]
+        assert document["sessions"][0]["id"]
+        assert "data_downloaded" in [event["event"] for event in document["history"]]
+        assert guardian.id == document["account"]["id"]
+
+    def test_the_download_asks_for_a_proof_after_ten_minutes(
+        self, parents: Journey, claire: tuple
+    ) -> None:
+        browser, _ = claire
+        with later(minutes=11):
+            browser.open("/account/data")
+            browser.press("data-download")
+            assert browser.shows("confirm-form")
+            browser.submit("confirm-form", current_password=PASSWORD)
+            assert browser.shows("data-download")
+
+    def test_asking_to_be_erased_writes_to_the_school_once_and_deletes_nothing(
+        self, parents: Journey, claire: tuple
+    ) -> None:
+        browser, guardian = claire
+        browser.open("/account/data")
+        browser.press("erasure-ask")
+        assert browser.shows("erasure-open")
+        letter = parents.letter()
+        assert letter.recipients == ["bureau@tilleuls.example"]
+        assert "Claire Dubois" in letter.text
+        assert "claire@dubois.example" not in letter.text
+        assert not erasure.ask(guardian.id)
+        assert parents.post() == []
+        assert signed_in_as(browser, "claire")
+
+    def test_a_request_is_taken_back_or_answered(self, parents: Journey, claire: tuple) -> None:
+        browser, guardian = claire
+        browser.open("/account/data")
+        browser.press("erasure-ask")
+        browser.press("erasure-take-back")
+        assert browser.shows("erasure-closed")
+        browser.press("erasure-ask")
+        erasure.close(guardian.id, "declined")
+        assert "refusé" in browser.open("/account/data").text
 
 
 def change_password(browser: Browser) -> None:

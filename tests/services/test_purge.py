@@ -18,6 +18,7 @@ from idp.credentials import devices, email_changes, one_time_tokens
 from idp.credentials.email_models import EmailChangeLink
 from idp.credentials.models import KnownDevice, OneTimeToken, ThrottleCounter
 from idp.database import db, keyed_hash, transaction
+from idp.lifecycle import erasure
 from idp.mail.models import OutboxMessage
 from idp.oidc.models import AccessToken, AuthorizationCode, Grant, RefreshToken
 from idp.people.models import Account
@@ -270,3 +271,14 @@ def test_a_confirmed_change_stays_while_it_can_be_undone(parent: Account) -> Non
         email_changes.confirm(change)
     assert "email_changes" not in purged_after(7 * DAY)
     assert purged_after(8 * DAY + HOUR)["email_changes"] == 1
+
+
+def test_an_answered_request_to_be_erased_stays_as_long_as_the_audit_trail(
+    parent: Account,
+) -> None:
+    retention = settings.current().audit_retention
+    erasure.ask(parent.id)
+    assert "erasure_requests" not in purged_after(2 * retention)
+    erasure.close(parent.id, "done")
+    assert "erasure_requests" not in purged_after(retention - HOUR)
+    assert purged_after(retention + HOUR)["erasure_requests"] == 1

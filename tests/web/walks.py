@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from werkzeug.test import TestResponse
 
 from idp.credentials import email_changes, one_time_tokens
+from idp.lifecycle import erasure
 from tests import factories
 from tests.factories import PASSWORD
 from tests.relying_party import RelyingParty
@@ -83,7 +84,7 @@ def walk_of_an_accounts_life(here: Place) -> Iterator[TestResponse]:
     browser.open(foreign.authorize_path(scope="openid profile email child offline_access"))
     browser.press("child-submit-1")
     browser.press("consent-allow")
-    for page in ("profile", "applications", "sessions", "history", "email"):
+    for page in ("profile", "applications", "sessions", "history", "data", "email"):
         yield browser.open(f"/account/{page}")
     for typed in ("", "not an address", "claire@example.org", "claire@new.example"):
         yield browser.submit("email-form", new_email=typed)
@@ -101,6 +102,14 @@ def _links_of_mails(here: Place) -> Iterator[TestResponse]:
     yield browser.open("/account/email")
     browser.submit("email-form", new_email="claire@third.example")
     yield browser.press("email-cancel")
+    yield browser.open("/account/data")
+    yield browser.press("erasure-ask")
+    yield browser.press("erasure-take-back")
+    yield browser.press("erasure-ask")
+    for outcome in ("declined", "done"):
+        erasure.ask(here.parent.id)
+        erasure.close(here.parent.id, outcome)
+        yield browser.open("/account/data")
     yield browser.open("/account/applications")
     yield browser.press("withdraw-1")
     yield browser.open("/account/history")

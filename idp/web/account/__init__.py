@@ -1,6 +1,7 @@
 """The pages of a signed-in parent: my children, and all that is about my own account."""
 
 from idp.web.account import (
+    data,
     email,
     email_links,
     history,
@@ -15,6 +16,7 @@ from idp.web.account.blueprint import blueprint
 
 __all__ = [
     "blueprint",
+    "data",
     "email",
     "email_links",
     "history",

@@ -62,5 +62,12 @@ PAGES: Final = (
         _("Sign-ins and changes, the newest first."),
         "clock",
     ),
+    Page(
+        "data-link",
+        "account.data",
+        _("My data"),
+        _("Download what we keep about you, or ask for it to be erased."),
+        "download",
+    ),
 )
 """In the order in which parents look for them."""
