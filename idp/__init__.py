@@ -91,6 +91,7 @@ def _absolute_sqlite(url: str) -> str:
 def _import_models() -> None:
     import idp.audit.models
     import idp.clients.models
+    import idp.credentials.email_models
     import idp.credentials.models
     import idp.federation.models
     import idp.mail.models
@@ -101,10 +102,11 @@ def _import_models() -> None:
 
 def _wire(app: Flask) -> None:
     """Join the faces and the services."""
+    import idp.lifecycle.export_sections  # noqa: F401
     from idp import logs, turns, web
     from idp.audit import continuity
     from idp.federation import providers
-    from idp.lifecycle import letters
+    from idp.lifecycle import account_letters, letters
     from idp.mail import delivery
     from idp.oidc import keyring, server
     from idp.web import bodies
@@ -119,4 +121,5 @@ def _wire(app: Flask) -> None:
     providers.init_app(app, settings)
     delivery.init_app(app)
     letters.register()
+    account_letters.register()
     web.init_app(app)

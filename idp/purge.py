@@ -18,11 +18,13 @@ from idp import clock, settings
 from idp.audit.models import AuditEvent
 from idp.clients.models import UsedAssertion
 from idp.credentials import devices, throttling
+from idp.credentials.email_models import EmailChange
 from idp.credentials.models import KnownDevice, OneTimeToken, ThrottleCounter
 from idp.database import retried, transaction
 from idp.federation.models import DeletionRequest, FederationState, PendingLink
 from idp.mail.models import OutboxMessage
 from idp.oidc.models import AccessToken, AuthorizationCode, Grant, RefreshToken
+from idp.people.models import ErasureRequest
 from idp.sessions.models import BrowserSession, Interaction
 
 BATCH: Final = 500
@@ -116,6 +118,16 @@ def _one_time_tokens(now: datetime) -> ColumnElement[bool]:
     )
 
 
+def _email_changes(now: datetime) -> ColumnElement[bool]:
+    """Changes that nobody can confirm or undo any more; their links go with them."""
+    return EmailChange.expires_at < now - MARGIN
+
+
+def _erasure_requests(now: datetime) -> ColumnElement[bool]:
+    """Answered ones: that a request was met must stay answerable as long as the audit trail."""
+    return ErasureRequest.closed_at < now - settings.current().audit_retention
+
+
 def _authorization_codes(now: datetime) -> ColumnElement[bool]:
     return AuthorizationCode.expires_at < now - MARGIN
 
@@ -176,6 +188,8 @@ GROWING: Final = (
     Growing(DeletionRequest, _deletion_requests),
     Growing(Interaction, _interactions),
     Growing(OneTimeToken, _one_time_tokens),
+    Growing(EmailChange, _email_changes),
+    Growing(ErasureRequest, _erasure_requests),
     Growing(AuthorizationCode, _authorization_codes),
     Growing(AccessToken, _access_tokens),
     Growing(RefreshToken, _refresh_tokens),
@@ -199,5 +213,7 @@ KEPT: Final = {
     "client_schools": "the operator's own",
     "consents": "one for each guardian and application",
     "child_choices": "leave with their session",
+    "email_change_links": "leave with their change",
+    "database_identity": "one row: which database this is",
 }
 """Every other table, and why it is not purged."""

@@ -14,7 +14,7 @@ class AuditEvent(db.Model):  # type: ignore[name-defined,misc]
     """One event. The database refuses to change it (a trigger); only age removes it."""
 
     __tablename__ = "audit_events"
-    __table_args__ = (Index("ix_audit_events_account_id_at", "account_id", "at"),)
+    __table_args__ = (Index("ix_audit_events_account_id_id", "account_id", "id"),)
 
     id: Mapped[int] = mapped_column(
         BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True

@@ -58,11 +58,13 @@ def mint(
     *,
     outbox_id: str | None = None,
     client_id: str | None = None,
+    sent_to: str | None = None,
 ) -> str:
     """Make a token in the caller's transaction and return it in clear, the only time.
 
-    Ends the owner's older tokens, except those of the same mail: a mail that is delivered
-    twice carries two, and either works.
+    ``sent_to``: the key of the address that it is mailed to; None where it is printed. Ends
+    the owner's older tokens, except those of the same mail: a mail that is delivered twice
+    carries two, and either works.
     """
     now = clock.now()
     clear = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
@@ -72,6 +74,7 @@ def mint(
         token_hash=_token_hash(clear),
         outbox_id=outbox_id,
         client_id=client_id,
+        sent_to=_address_hash(sent_to) if sent_to else None,
         created_at=now,
         expires_at=now + _lifetime(purpose),
     )
@@ -108,6 +111,11 @@ def find(text: str) -> Found:
 def find_by_id(token_id: str) -> Found:
     """What a token is now that was found before, in an earlier step."""
     return _find(OneTimeToken.id == token_id)
+
+
+def was_sent_to(token: OneTimeToken, address_key: str | None) -> bool:
+    """Whether this token was mailed to the address of this key, and nowhere else."""
+    return bool(address_key) and token.sent_to == _address_hash(address_key or "")
 
 
 def spend(token_id: str) -> bool:
@@ -184,3 +192,7 @@ def _lifetime(purpose: str) -> timedelta:
 
 def _token_hash(token: str) -> str:
     return keyed_hash("one_time_token", token)
+
+
+def _address_hash(address_key: str) -> str:
+    return keyed_hash("one_time_token address", address_key)

@@ -11,10 +11,11 @@ import hashlib
 import hmac
 import unicodedata
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 
 import bcrypt
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from idp import clock, settings
 from idp.credentials import bcrypt_gate
@@ -29,9 +30,11 @@ __all__ = [
     "hashed",
     "proved_hash",
     "replace",
+    "set_at",
     "set_password",
     "store",
     "verify",
+    "withdraw",
 ]
 
 _PREFIX = "v1$"
@@ -74,6 +77,17 @@ def set_password(account_id: str, password: str) -> None:
 def exists(account_id: str) -> bool:
     """Whether the account has a password at all."""
     return bool(_stored(account_id))
+
+
+def set_at(account_id: str) -> datetime | None:
+    """When the account's password was set; None without one."""
+    return db.session.scalar(select(Password.set_at).where(Password.account_id == account_id))
+
+
+def withdraw(account_id: str) -> None:
+    """Let the account have no password, in the caller's transaction: somebody else may know it."""
+    with transaction() as writes:
+        writes.execute(delete(Password).where(Password.account_id == account_id))
 
 
 def verify(account_id: str | None, password: str) -> bool:

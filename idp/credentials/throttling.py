@@ -28,6 +28,8 @@ POLICIES: dict[str, Growing | Window] = {
     # A school's whole network, or a mobile operator's, may stand behind one address
     "address": Growing(free=100, longest=60, fade=timedelta(hours=1)),
     "mail_address": Growing(free=20, longest=60, fade=timedelta(hours=1)),
+    # Letters to an address that somebody typed: nobody changes theirs five times a day (rule E3)
+    "email_change": Window(limit=5, length=timedelta(hours=24)),
     "tokens": Window(limit=600, length=timedelta(minutes=1)),
     "network": Growing(free=20, longest=60, fade=timedelta(hours=1)),
 }

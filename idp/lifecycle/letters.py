@@ -156,6 +156,29 @@ COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
 }
 
 
+def holders(message: OutboxMessage) -> list[Account]:
+    """The account that a message is about, if it may sign in and has an address; held."""
+    return _holder(message)
+
+
+def tokens_for(template: str, message: OutboxMessage, accounts: list[Account]) -> list[Message]:
+    """One letter to one mailbox, with a token for each of its accounts."""
+    return _with_tokens(template, message, accounts)
+
+
+def letter_about(
+    template: str,
+    message: OutboxMessage,
+    account: Account,
+    *,
+    recipient: str | None = None,
+    **context: Any,
+) -> Message:
+    """One letter about an account: to its own address, or to ``recipient``, a stored one."""
+    context = {"username": clean(account.username), "when": message.created_at, **context}
+    return _letter(template, message, [account], context, recipient)
+
+
 def register() -> None:
     """Tell the mail worker who writes what; part of ``create_app``."""
     delivery.composers.update(COMPOSERS)
@@ -210,16 +233,22 @@ def _access(
     purpose, lifetime = "password_reset", values.password_reset_lifetime
     if first or account.status == "invited":
         purpose, lifetime = "first_sign_in", values.first_sign_in_lifetime
-    token = one_time_tokens.mint(account.id, purpose, outbox_id=outbox_id, client_id=client_id)
+    token = one_time_tokens.mint(
+        account.id, purpose, outbox_id=outbox_id, client_id=client_id, sent_to=account.email_key
+    )
     return Access(clean(account.username), token, messages.welcome_link(token), lifetime)
 
 
 def _letter(
-    template: str, message: OutboxMessage, accounts: Sequence[Account], context: dict[str, Any]
+    template: str,
+    message: OutboxMessage,
+    accounts: Sequence[Account],
+    context: dict[str, Any],
+    recipient: str | None = None,
 ) -> Message:
     schools = _schools(accounts, message.about.get("client_id"))
     locale = _locale(accounts, message.about.get("locale"), schools)
-    email = accounts[0].email or ""
+    email = recipient or accounts[0].email or ""
     return messages.render(
         template,
         locale,

@@ -4,13 +4,15 @@ from typing import Final
 
 from idp import correlation, settings
 from idp.audit import events
-from idp.credentials import devices, one_time_tokens, passwords, strength, throttling
+from idp.credentials import devices, email_changes, one_time_tokens, passwords, strength, throttling
+from idp.credentials.models import OneTimeToken
 from idp.credentials.strength import WeakPassword
 from idp.database import release_connection, retried, transaction
 from idp.federation import links
 from idp.lifecycle.sign_in import Proof
 from idp.mail import outbox
 from idp.oidc import grants_service
+from idp.people import profile
 from idp.people import service as people
 from idp.people.models import Account, AccountRow
 from idp.sessions import service as sessions
@@ -26,6 +28,7 @@ __all__ = [
     "prove_again",
     "prove_password",
     "set_first_password",
+    "withdraw",
 ]
 
 
@@ -101,7 +104,7 @@ def claim_with_token(token_id: str, password: str) -> Proof:
     _check_new(found.account, password)
     new = passwords.hashed(password)
     try:
-        account = _claim(token_id, found.account.id, new)
+        account = _claim(found.token, found.account.id, new)
     except TokenGone:
         events.record("token_refused", token_id=token_id, account_id=found.account.id)
         raise
@@ -139,8 +142,19 @@ def set_first_password(account_id: str, password: str) -> Account:
     return _set(account_id, passwords.hashed(password))
 
 
+def withdraw(account: Account) -> None:
+    """End the password and every other way in, until the owner sets a new one by a mailed token.
+
+    In the transaction of a caller who holds the account and knows that somebody else had one.
+    """
+    passwords.withdraw(account.id)
+    links.remove_all(account.id)
+    end_everything(account)
+
+
 @retried
-def _claim(token_id: str, account_id: str, new: passwords.Hashed) -> Account:
+def _claim(token: OneTimeToken, account_id: str, new: passwords.Hashed) -> Account:
+    token_id = token.id
     with transaction():
         account = people.hold_account(account_id)
         if account is None or account.status == "disabled":
@@ -149,6 +163,9 @@ def _claim(token_id: str, account_id: str, new: passwords.Hashed) -> Account:
             raise TokenGone
         passwords.store(account_id, new)
         people.activate(account)
+        # Whoever holds it reads the mail of the address that it went to, if it is still theirs
+        if one_time_tokens.was_sent_to(token, account.email_key):
+            profile.prove_email(account)
         end_everything(account)
         _forgive(account)
         unlinked = links.remove_all(account_id)
@@ -201,6 +218,9 @@ def end_everything(
     sessions.end_all(account_id, keep=keep_session)
     grants_service.end_for_account(account_id, "password changed", keep_session=keep_session)
     one_time_tokens.end_all(account_id)
+    # Whoever asked for another address may be who must be kept out (rule P14). What was
+    # confirmed may still be undone: else a thief would set a password to be safe from that
+    email_changes.end_waiting(account_id)
     devices.forget_devices(account_id, keep=keep_device)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from idp import clock
 from idp.database import retried, transaction
+from idp.lifecycle import new_device
 from idp.people import service as people
 from idp.people.models import Account
 from idp.sessions import assurance
@@ -45,14 +46,16 @@ class Proof:
 
 
 @retried
-def begin(proof: Proof, *, device: str = "") -> tuple[BrowserSession, str]:
+def begin(
+    proof: Proof, *, device: str = "", device_secret: str | None = None
+) -> tuple[BrowserSession, str]:
     """Begin the session that a proof opens; returns it with the secret for the cookie.
 
-    Raises ``ProofGone``.
+    ``device_secret``: by which the account may know the browser. Raises ``ProofGone``.
     """
     with transaction():
-        _hold(proof)
-        return sessions.begin(
+        account = _hold(proof)
+        begun = sessions.begin(
             proof.account_id,
             amr=proof.amr,
             acr=proof.acr,
@@ -61,6 +64,8 @@ def begin(proof: Proof, *, device: str = "") -> tuple[BrowserSession, str]:
             auth_time_proved=proof.auth_time_proved,
             link_id=proof.link_id,
         )
+        new_device.notice(account, begun[0], device_secret)
+    return begun
 
 
 @retried

@@ -17,8 +17,10 @@ _OF_GUARDIAN: Final[dict[str, Callable[[AccountRow], Any]]] = {
     "locale": lambda account: account.locale,
     "updated_at": lambda account: int(account.updated_at.timestamp()),
     "email": lambda account: account.email,
-    # The address comes from the school, and nobody has proved it to us; we don't claim more.
-    "email_verified": lambda account: False if account.email else None,
+    # An address that the school gave proves nothing; one that its holder answered from does.
+    "email_verified": lambda account: (
+        account.email_verified_at is not None if account.email else None
+    ),
 }
 CLAIMS_OF_SCOPE: Final = {
     "profile": frozenset(

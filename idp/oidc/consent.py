@@ -1,28 +1,13 @@
 """Consent: what a guardian allowed a third-party application."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-
-from sqlalchemy import func, select
 
 from idp import clock
 from idp.audit import events
-from idp.clients.models import Client
 from idp.database import db, transaction
-from idp.oidc.models import Consent, Grant
+from idp.oidc.models import Consent
 from idp.people import service as people
-
-
-@dataclass(frozen=True)
-class Allowed:
-    """An application that knows a guardian; ``last_used_at`` is its last grant."""
-
-    client: Client
-    scope: str
-    granted_at: datetime
-    last_used_at: datetime | None
 
 
 def given(account_id: str, client_id: str) -> Consent | None:
@@ -65,19 +50,3 @@ def remember(account_id: str, client_id: str, scope: str, child_fields: Iterable
             scope=scope,
             child_fields=consent.child_fields,
         )
-
-
-def allowed_by(account_id: str) -> list[Allowed]:
-    """The applications that a guardian allowed, by name; one query."""
-    last_used = (
-        select(func.max(Grant.created_at))
-        .where(Grant.account_id == account_id, Grant.client_id == Client.id)
-        .scalar_subquery()
-    )
-    rows = db.session.execute(
-        select(Client, Consent.scope, Consent.granted_at, last_used)
-        .join(Consent, Consent.client_id == Client.id)
-        .where(Consent.account_id == account_id, Consent.withdrawn_at.is_(None))
-        .order_by(Client.name)
-    )
-    return [Allowed(*row) for row in rows]

@@ -5,6 +5,7 @@ is enough. Every function joins the caller's transaction and returns how many gr
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import update
@@ -70,6 +71,23 @@ def withdraw_consent(account_id: str, client_id: str) -> bool:
         if withdrawn:
             events.record("consent_withdrawn", account_id=account_id, client_id=client_id)
     return bool(withdrawn)
+
+
+def withdraw_consents_since(account_id: str, since: datetime) -> int:
+    """Withdraw what was allowed in a guardian's name since then; the grants have ended."""
+    with transaction() as session:
+        withdrawn: int = session.execute(
+            update(Consent)
+            .where(
+                Consent.account_id == account_id,
+                Consent.granted_at >= since,
+                Consent.withdrawn_at.is_(None),
+            )
+            .values(withdrawn_at=clock.now())
+        ).rowcount
+        if withdrawn:
+            events.record("consent_withdrawn", account_id=account_id, count=withdrawn)
+    return withdrawn
 
 
 def _end(reason: str, *which: Any) -> int:

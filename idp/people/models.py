@@ -15,6 +15,7 @@ EMAIL_LENGTH = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 ACCOUNT_STATUSES = ("invited", "active", "disabled")
 RELATIONSHIPS = ("parent", "guardian", "relative", "aunt", "uncle", "father", "mother", "other")
 """OneRoster 1.2, vocabulary of agents; ``parent`` where a school tells no more."""
+ERASURE_OUTCOMES = ("done", "declined", "taken_back")
 
 
 def one_of(column: str, values: tuple[str, ...]) -> str:
@@ -53,10 +54,15 @@ class Account(db.Model):  # type: ignore[name-defined,misc]
     email_key: Mapped[str | None] = mapped_column(String(EMAIL_LENGTH), index=True)
     given_name: Mapped[str] = mapped_column(String(NAME_LENGTH))
     family_name: Mapped[str] = mapped_column(String(NAME_LENGTH))
+    email_verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When its holder proved that mail to this address reaches them; an address that the school
+    gave proves nothing."""
     locale: Mapped[str | None] = mapped_column(String(2))
     status: Mapped[str] = mapped_column(String(8), default="invited")
     credentials_epoch: Mapped[int] = mapped_column(default=0)
     """Moves whenever a way in changes or ends: proofs judged before that open nothing."""
+    first_sign_in_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Later sign-ins from an unknown browser are told by mail; the first is nobody's surprise."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
 
@@ -72,6 +78,7 @@ class AccountRow(NamedTuple):
     subject_id: str
     username: str
     email: str | None
+    email_verified_at: datetime | None
     given_name: str
     family_name: str
     locale: str | None
@@ -149,3 +156,28 @@ class Guardianship(db.Model):  # type: ignore[name-defined,misc]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_reason: Mapped[str | None] = mapped_column(String(200))
+
+
+class ErasureRequest(db.Model):  # type: ignore[name-defined,misc]
+    """That a guardian asked to be erased (GDPR Art. 17), and what became of it.
+
+    The school decides: what it must keep by law, and what hangs on the child, it alone knows.
+    """
+
+    __tablename__ = "erasure_requests"
+    __table_args__ = (
+        CheckConstraint(one_of("outcome", ERASURE_OUTCOMES), name="outcome"),
+        Index(
+            "uq_erasure_requests_open",
+            "account_id",
+            unique=True,
+            sqlite_where=text("closed_at IS NULL"),
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(OpaqueId, primary_key=True, default=opaque_id("z"))
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    asked_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    outcome: Mapped[str | None] = mapped_column(String(10))

@@ -43,6 +43,7 @@ __all__ = [
     "find_by_username",
     "find_child",
     "find_school",
+    "get_account",
     "hold_account",
     "hold_guardianship",
     "link_guardian",
@@ -96,6 +97,11 @@ def create_account(
 def find_account(account_id: str) -> Account | None:
     """The account, whatever its status."""
     return db.session.get(Account, account_id)
+
+
+def get_account(account_id: str) -> Account:
+    """The account that a session, a grant or a row refers to."""
+    return db.session.get_one(Account, account_id)
 
 
 def find_by_username(text: str) -> Account | None:

@@ -83,6 +83,27 @@ def opened_token(interaction: Interaction, browser: str) -> str | None:
         return None
 
 
+def seal_link(interaction: Interaction, browser: str, purpose: str, secret: str) -> None:
+    """Keep the secret of a mail's link, as ``seal_token`` does a token.
+
+    Each ``purpose`` is sealed by a key of its own: what was opened for one page is nothing on
+    another (security rule P12).
+    """
+    sealed = _cipher(interaction.id, browser, f"opened {purpose} link").encrypt(secret.encode())
+    _change(interaction, sealed_token=sealed.decode())
+
+
+def opened_link(interaction: Interaction, browser: str, purpose: str) -> str | None:
+    """The secret of the link of this purpose that was opened in this interaction, in clear."""
+    if interaction.sealed_token is None:
+        return None
+    cipher = _cipher(interaction.id, browser, f"opened {purpose} link")
+    try:
+        return cipher.decrypt(interaction.sealed_token.encode()).decode()
+    except InvalidToken:
+        return None
+
+
 def verify_token(interaction: Interaction, token_id: str) -> None:
     """Note that this interaction proved a token: opens « new password » for it alone."""
     _change(interaction, verified_token_id=token_id)
@@ -160,9 +181,9 @@ def _browser_hash(browser: str) -> str:
     return keyed_hash("browser", browser)
 
 
-def _cipher(interaction_id: str, browser: str) -> Fernet:
+def _cipher(interaction_id: str, browser: str, what: str = "opened token") -> Fernet:
     secret = settings.current().token_hash_key
-    material = b"|".join((b"opened token", interaction_id.encode(), browser.encode()))
+    material = b"|".join((what.encode(), interaction_id.encode(), browser.encode()))
     return Fernet(
         urlsafe_b64encode(hashlib.blake2b(material, key=secret[:64], digest_size=32).digest())
     )

@@ -73,7 +73,13 @@ def begin(
     with transaction() as writes:
         writes.add(session)
         writes.flush()
-        events.record("sign_in", account_id=account_id, session_id=session.id, amr=list(amr))
+        events.record(
+            "sign_in",
+            account_id=account_id,
+            session_id=session.id,
+            amr=list(amr),
+            device=device,
+        )
     return session, secret
 
 
@@ -91,6 +97,19 @@ def find(secret: str) -> SignedIn | None:
     if session.last_seen_at < now - TOUCH_EVERY:
         _touch(session)
     return SignedIn(session, account)
+
+
+def is_live(session_id: str, account_id: str) -> bool:
+    """Whether this is a session of the guardian's that has not ended, asked in a transaction."""
+    found = db.session.scalar(
+        select(BrowserSession.id).where(
+            BrowserSession.id == session_id,
+            BrowserSession.account_id == account_id,
+            BrowserSession.ended_at.is_(None),
+            BrowserSession.expires_at > clock.now(),
+        )
+    )
+    return found is not None
 
 
 def live(account_id: str) -> list[BrowserSession]:

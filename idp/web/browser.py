@@ -65,14 +65,15 @@ def sign_in(proof: Proof) -> BrowserSession:
     Raises ``lifecycle.sign_in.ProofGone``.
     """
     before = signed_in()
-    begun, secret = entering.begin(proof, device=device_name(request.user_agent.string))
+    device, known_by = device_name(request.user_agent.string), device_secret()
+    begun, secret = entering.begin(proof, device=device, device_secret=known_by)
     if before is not None:
         leaving.end_session(before.account.id, before.session.id)
         if before.account.id != proof.account_id:
             _forget_person()
     cookies = _cookies_to_set()
     cookies["session"] = secret
-    cookies["device"] = devices.remember_device(proof.account_id, device_secret())
+    cookies["device"] = devices.remember_device(proof.account_id, known_by)
     g.pop("signed_in", None)
     return begun
 

@@ -210,6 +210,7 @@ def test_at_320_px_rows_put_their_buttons_below_their_words(
     for page in (new_page(**narrow), new_page(**narrow)):  # the second sees two sessions
         page.goto(f"{world.provider}/")
         sign_in(page, account)
+        page.goto(f"{world.provider}/account/sessions")
     row = page.locator(".row", has=page.locator("#end-session-2"))
 
     words = row.locator(".row-words").bounding_box()

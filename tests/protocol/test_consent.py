@@ -101,7 +101,7 @@ def test_withdrawn_consent_ends_the_tokens_and_is_asked_again(client: FlaskClien
     there = world(client, first_party=False)
     there.ask(scope="openid offline_access")
     tokens = there.tokens_of(answer(there.browser.press("consent-allow")))
-    there.browser.open("/")
+    there.browser.open("/account/applications")
 
     there.browser.press("withdraw-1")
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 
 from werkzeug.test import TestResponse
 
-from idp.credentials import one_time_tokens
+from idp.credentials import email_changes, one_time_tokens
+from idp.lifecycle import erasure
 from tests import factories
 from tests.factories import PASSWORD
 from tests.relying_party import RelyingParty
@@ -65,6 +66,7 @@ def walk_at_home(here: Place) -> Iterator[TestResponse]:
     for browser in (here.another_browser(), here.browser):
         browser.sign_in_at_home("claire")
     yield here.browser.press("change-child")
+    yield here.browser.open("/account/sessions")
     yield here.browser.press("end-session-2")
     yield here.browser.open("/account/password")
     yield here.browser.submit(
@@ -74,6 +76,46 @@ def walk_at_home(here: Place) -> Iterator[TestResponse]:
     yield here.browser.submit("confirm-form", current_password="no")
     yield here.browser.open("/oauth2/logout")
     yield here.browser.press("logout-submit")
+
+
+def walk_of_an_accounts_life(here: Place) -> Iterator[TestResponse]:
+    browser = here.browser
+    foreign = RelyingParty.of(here.school, first_party=False, client_name="Cantine")
+    browser.sign_in_at_home("claire")
+    browser.open(foreign.authorize_path(scope="openid profile email child offline_access"))
+    browser.press("child-submit-1")
+    browser.press("consent-allow")
+    for page in ("profile", "applications", "sessions", "history", "data", "email"):
+        yield browser.open(f"/account/{page}")
+    for typed in ("", "not an address", "claire@example.org", "claire@new.example"):
+        yield browser.submit("email-form", new_email=typed)
+    yield from _links_of_mails(here)
+
+
+def _links_of_mails(here: Place) -> Iterator[TestResponse]:
+    browser, change = here.browser, email_changes.waiting(here.parent.id)
+    assert change is not None
+    confirm, undo = (email_changes.mint_link(change, each, "m") for each in ("confirm", "undo"))
+    yield browser.open(f"/account/email/undo?token={undo}")
+    yield browser.open(f"/account/email/confirm?token={confirm}")
+    yield browser.submit("confirm-email-form")
+    yield browser.open(f"/account/email/confirm?token={confirm}")
+    yield browser.open("/account/email")
+    browser.submit("email-form", new_email="claire@third.example")
+    yield browser.press("email-cancel")
+    yield browser.open("/account/data")
+    yield browser.press("erasure-ask")
+    yield browser.press("erasure-take-back")
+    yield browser.press("erasure-ask")
+    for outcome in ("declined", "done"):
+        erasure.ask(here.parent.id)
+        erasure.close(here.parent.id, outcome)
+        yield browser.open("/account/data")
+    yield browser.open("/account/applications")
+    yield browser.press("withdraw-1")
+    yield browser.open("/account/history")
+    yield browser.open(f"/account/email/undo?token={undo}")
+    yield browser.submit("undo-email-form")
 
 
 def walk_into_errors(here: Place) -> Iterator[TestResponse]:
@@ -97,4 +139,6 @@ WALKS = [
     walk_at_home,
     walk_into_errors,
     walk_with_other_providers,
+    walk_of_an_accounts_life,
+    walk_into_errors,
 ]

@@ -1,6 +1,31 @@
-"""The page of a signed-in parent: who I am, my children, my password, my sessions."""
+"""The pages of a signed-in parent: my children, and all that is about my own account."""
 
-from idp.web.account import connections, home, password, sessions, step_up
+from idp.web.account import (
+    connections,
+    data,
+    email,
+    email_links,
+    history,
+    home,
+    known_applications,
+    password,
+    profile,
+    sessions,
+    step_up,
+)
 from idp.web.account.blueprint import blueprint
 
-__all__ = ["blueprint", "connections", "home", "password", "sessions", "step_up"]
+__all__ = [
+    "blueprint",
+    "connections",
+    "data",
+    "email",
+    "email_links",
+    "history",
+    "home",
+    "known_applications",
+    "password",
+    "profile",
+    "sessions",
+    "step_up",
+]

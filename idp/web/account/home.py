@@ -1,13 +1,9 @@
 """``/``: the page of a signed-in parent without an application."""
 
-import re
-
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from idp import clock
-from idp.oidc import consent, grants_service
 from idp.people import service as people
 from idp.people.models import School
 from idp.sessions import interactions
@@ -17,12 +13,11 @@ from idp.web import browser, walk
 from idp.web.account.applications import start_pages
 from idp.web.account.blueprint import blueprint, dress, guardian_only
 from idp.web.account.menu import PAGES
-from idp.web.errors import PageError
 
 
 @blueprint.get("/")
 def home() -> ResponseReturnValue:
-    """Who I am, my children, where to go, my sessions; sign-in for everybody else."""
+    """Who I am, my children, where to go, my account; sign-in for everybody else."""
     signed_in = browser.signed_in()
     if signed_in is None:
         interaction = interactions.begin(browser.browser_id())
@@ -42,10 +37,6 @@ def _page(signed_in: SignedIn) -> str:
         schools=list(schools.values()),
         applications=start_pages(list(schools)),
         pages=PAGES,
-        allowed=consent.allowed_by(account.id),
-        sessions=sessions.live(account.id),
-        this_session=signed_in.session.id,
-        now=clock.now(),
     )
 
 
@@ -55,15 +46,4 @@ def forget_choice(signed_in: SignedIn) -> ResponseReturnValue:
     """« Changer d'enfant »: the next application asks again."""
     sessions.forget_choices(signed_in.session.id)
     flash(_("The next application will ask you which child it is about."))
-    return redirect(url_for("account.home"), 303)
-
-
-@blueprint.post("/account/applications/<client_id>/withdraw")
-@guardian_only
-def withdraw(signed_in: SignedIn, client_id: str) -> ResponseReturnValue:
-    """Take back what was allowed; what the application got by it ends at once."""
-    if not re.fullmatch(r"[\w.~-]{1,64}", client_id, re.ASCII):
-        raise PageError("not_found", 404)
-    grants_service.withdraw_consent(signed_in.account.id, client_id)
-    flash(_("The application may no longer see anything of you."))
     return redirect(url_for("account.home"), 303)

@@ -21,6 +21,20 @@ class Page:
 
 PAGES: Final = (
     Page(
+        "profile-link",
+        "account.profile",
+        _("My profile"),
+        _("Your name, your children, and the language of pages and mails."),
+        "people",
+    ),
+    Page(
+        "email-link",
+        "account.email",
+        _("My e-mail address"),
+        _("Where connection tokens and notices are sent."),
+        "mail",
+    ),
+    Page(
         "change-password-link",
         "account.password",
         _("Change my password"),
@@ -33,6 +47,34 @@ PAGES: Final = (
         _("Linked accounts"),
         _("Sign in with Google, Facebook and others, or stop doing so."),
         "people",
+    ),
+    Page(
+        "sessions-link",
+        "account.session_list",
+        _("Where I am signed in"),
+        _("Your devices; sign one out that you lost."),
+        "device",
+    ),
+    Page(
+        "applications-link",
+        "account.known_applications",
+        _("Applications that know me"),
+        _("What each may see, and how to end it."),
+        "apps",
+    ),
+    Page(
+        "history-link",
+        "account.history",
+        _("What happened to my account"),
+        _("Sign-ins and changes, the newest first."),
+        "clock",
+    ),
+    Page(
+        "data-link",
+        "account.data",
+        _("My data"),
+        _("Download what we keep about you, or ask for it to be erased."),
+        "download",
     ),
 )
 """In the order in which parents look for them."""

@@ -4,7 +4,6 @@ import hmac
 from typing import Any
 
 from flask import redirect, render_template, request
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from idp.audit import events
@@ -20,7 +19,7 @@ from idp.sessions import interactions
 from idp.sessions import service as sessions
 from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
-from idp.web import browser, walk
+from idp.web import browser, permissions, walk
 from idp.web.account.applications import start_page
 from idp.web.errors import PageError
 from idp.web.protocol import answers, blueprint
@@ -87,7 +86,11 @@ def ask_consent(interaction_id: str) -> Response | str:
             client_name=client.record.name,
             client_uri=client.client_metadata.get("client_uri"),
             first_party=client.client_metadata["first_party"],
-            permissions=_permissions(asked, client),
+            permissions=permissions.sentences(
+                asked.permissions,
+                client.client_metadata["child_fields"],
+                child=asked.asks_child,
+            ),
             child_fields=" ".join(client.client_metadata["child_fields"]),
         )
     if request.form.get("decision") != "allow":
@@ -185,34 +188,6 @@ def _card(child: ChildRow, client: OAuthClient, hinted: ChildRow | None) -> dict
         "school_name": child.school_name,
         "hinted": child is hinted,
     }
-
-
-def _permissions(asked: AuthorizationRequest, client: OAuthClient) -> list[str]:
-    fields = set(client.client_metadata["child_fields"])
-    sentences = {
-        "openid": _("Recognise you when you come back"),
-        "profile": _("See your name, user name and language"),
-        "email": _("See your e-mail address"),
-        "offline_access": _("Keep this access while you are away, until you withdraw it"),
-    }
-    shown = [sentences[scope] for scope in asked.permissions if scope in sentences]
-    if asked.asks_child:
-        shown += [sentence for group, sentence in _child_sentences() if fields & group]
-    return shown
-
-
-def _child_sentences() -> list[tuple[set[str], str]]:
-    """A sentence for each group of fields of the ``child`` claim; together they name all."""
-    choice = {"sub", "selection", "selected_at", "switchable"}
-    return [
-        (choice, _("See which child you chose, and when")),
-        ({"given_name"}, _("See your child's first name")),
-        ({"family_name"}, _("See your child's family name")),
-        ({"school.id", "school.name"}, _("See your child's school")),
-        ({"class"}, _("See your child's class")),
-        ({"relationship"}, _("See what you are to your child, such as mother or guardian")),
-        ({"sourced_id"}, _("See your child's number at the school")),
-    ]
 
 
 def _named_fields(client: OAuthClient) -> set[str]:
