@@ -48,6 +48,18 @@ def test_the_page_names_me_my_children_and_this_session(home: Place) -> None:
     assert not home.browser.shows("end-others")
 
 
+def test_the_page_ends_other_sessions_too(home: Place) -> None:
+    other = home.another_browser()
+    other.sign_in_at_home("claire")
+    home.browser.open("/")
+    assert home.browser.shows("account-sessions")
+
+    home.browser.press("end-others")
+
+    other.open("/")
+    assert other.shows("login-form")
+
+
 def test_an_ended_guardianship_is_gone_at_once(home: Place) -> None:
     child = people.live_children(home.parent.id)[0][0]
     families.end_guardianship(home.parent.id, child.id, "court")

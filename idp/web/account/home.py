@@ -4,6 +4,7 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from idp import clock
 from idp.people import service as people
 from idp.people.models import School
 from idp.sessions import interactions
@@ -13,11 +14,12 @@ from idp.web import browser, walk
 from idp.web.account.applications import start_pages
 from idp.web.account.blueprint import blueprint, dress, guardian_only
 from idp.web.account.menu import PAGES
+from idp.web.account.sessions import shown as shown_sessions
 
 
 @blueprint.get("/")
 def home() -> ResponseReturnValue:
-    """Who I am, my children, where to go, my account; sign-in for everybody else."""
+    """Who I am, my children, where to go, my account, my sessions; sign-in for everybody else."""
     signed_in = browser.signed_in()
     if signed_in is None:
         interaction = interactions.begin(browser.browser_id())
@@ -37,6 +39,8 @@ def _page(signed_in: SignedIn) -> str:
         schools=list(schools.values()),
         applications=start_pages(list(schools)),
         pages=PAGES,
+        sessions=shown_sessions(signed_in),
+        now=clock.now(),
     )
 
 

@@ -38,13 +38,7 @@ class Shown:
 @guardian_only
 def session_list(signed_in: SignedIn) -> ResponseReturnValue:
     """Each session with its device, how it began, and when it was last used; this one first."""
-    found = sessions.live(signed_in.account.id)
-    shown = [_shown(each, signed_in.session.id) for each in found]
-    return render_template(
-        "account/sessions.html",
-        sessions=sorted(shown, key=lambda each: not each.is_this),
-        now=clock.now(),
-    )
+    return render_template("account/sessions.html", sessions=shown(signed_in), now=clock.now())
 
 
 @blueprint.post("/account/sessions/<session_id>/end")
@@ -96,6 +90,12 @@ def _signed_out() -> Response:
     # Rule S6: « back » shows nothing. Cookies stay: the language, the known device.
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
+
+
+def shown(signed_in: SignedIn) -> list[Shown]:
+    """The guardian's live sessions as they are shown, this one first."""
+    found = (_shown(each, signed_in.session.id) for each in sessions.live(signed_in.account.id))
+    return sorted(found, key=lambda each: not each.is_this)
 
 
 def _shown(session: BrowserSession, this_session: str) -> Shown:
