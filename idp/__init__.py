@@ -90,6 +90,7 @@ def _absolute_sqlite(url: str) -> str:
 def _import_models() -> None:
     import idp.audit.models
     import idp.clients.models
+    import idp.credentials.factor_models
     import idp.credentials.models
     import idp.mail.models
     import idp.oidc.models

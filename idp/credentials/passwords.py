@@ -93,6 +93,12 @@ def proved_hash(account_id: str | None, password: str) -> Hashed | None:
     return Hashed(stored)
 
 
+def has_password(account_id: str) -> bool:
+    """Whether the account has a password."""
+    query = select(Password.account_id).where(Password.account_id == account_id)
+    return db.session.scalars(query).one_or_none() is not None
+
+
 def _stored(account_id: str | None) -> str:
     found = db.session.scalars(
         select(Password.hash).where(Password.account_id == (account_id or ""))

@@ -28,6 +28,8 @@ POLICIES: dict[str, Growing | Window] = {
     # A school's whole network, or a mobile operator's, may stand behind one address
     "address": Growing(free=100, longest=60, fade=timedelta(hours=1)),
     "mail_address": Growing(free=20, longest=60, fade=timedelta(hours=1)),
+    # Nothing but the right code makes it smaller: whoever knows the password stays slow
+    "factor": Growing(free=5, longest=3600, fade=timedelta(hours=24)),
     "tokens": Window(limit=600, length=timedelta(minutes=1)),
 }
 LONGEST_IDENTIFIER = 256
@@ -121,6 +123,35 @@ def forgive_sign_in(
         forgive("account", account_id)
 
 
+def guard_factor(
+    identifier: str,
+    account_id: str,
+    address: str | None,
+    device_known: bool,
+    device_secret: str | None = None,
+) -> Allowed | Refused:
+    """Whether a code of an app or a recovery code may be judged: on the account's one budget,
+    and on one of its own, which a right password does not give back (security rule E7).
+    """
+    outcome = guard_sign_in(identifier, account_id, address, device_known, device_secret)
+    if isinstance(outcome, Refused):
+        return Refused(outcome.retry_after)
+    return attempt("factor", account_id, _device(device_known, device_secret))
+
+
+def forgive_factor(
+    identifier: str,
+    account_id: str,
+    address: str | None,
+    device_known: bool,
+    device_secret: str | None = None,
+) -> None:
+    """After the right code: forget what ``guard_factor`` counted."""
+    with transaction():
+        forgive_sign_in(identifier, account_id, address, device_known, device_secret)
+        forgive("factor", account_id, _device(device_known, device_secret))
+
+
 def forgive_account(account_id: str, *identifiers: str) -> None:
     """After a one-time token: let the owner in, however often strangers guessed before."""
     with transaction():
@@ -143,6 +174,11 @@ def forgive_token(address: str | None) -> None:
         _give_back("address", address_prefix(address))
 
 
+def guard_passkey(address: str | None) -> Allowed | Refused:
+    """Whether a passkey's answer may be judged; ``forgive_token`` gives a good one back."""
+    return attempt("address", address_prefix(address))
+
+
 def guard_mail_request(address: str | None) -> Allowed | Refused:
     """Whether this address may have a mail sent; a refusal must look like none (rule E3)."""
     return attempt("mail_address", address_prefix(address))
@@ -157,6 +193,10 @@ def address_prefix(address: str | None) -> str:
     if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped:
         parsed = parsed.ipv4_mapped
     return str(ip_network((parsed, 64 if parsed.version == 6 else 32), strict=False))
+
+
+def _device(known: bool, secret: str | None) -> str:
+    return secret or "" if known else ""
 
 
 def _move(kind: str, *parts: str) -> Allowed | Refused:

@@ -7,7 +7,9 @@ from idp.audit import events
 from idp.credentials import devices, one_time_tokens, passwords, strength, throttling
 from idp.credentials.strength import WeakPassword
 from idp.database import release_connection, retried, transaction
+from idp.lifecycle import factor_changes
 from idp.lifecycle.sign_in import Proof
+from idp.lifecycle.throttled import Throttled
 from idp.mail import outbox
 from idp.oidc import grants_service
 from idp.people import service as people
@@ -33,14 +35,6 @@ class TokenGone(Exception):
 
 class WrongPassword(Exception):
     """Not this account's password, or no such active account: from outside the same."""
-
-
-class Throttled(Exception):
-    """Too many attempts; ``retry_after`` in seconds."""
-
-    def __init__(self, retry_after: int) -> None:
-        super().__init__(f"try again in {retry_after} s")
-        self.retry_after = retry_after
 
 
 PASSWORD: Final = ("pwd",)
@@ -143,10 +137,12 @@ def _claim(token_id: str, account_id: str, new: passwords.Hashed) -> Account:
         account = people.hold_account(account_id)
         if account is None or account.status == "disabled":
             raise TokenGone
+        was_invited = account.status == "invited"
         if not one_time_tokens.spend(token_id):
             raise TokenGone
         passwords.store(account_id, new)
         people.activate(account)
+        factor_changes.wipe_at_claim(account_id, first=was_invited)
         _end_everything(account)
         _forgive(account)
         events.record("password_set", account_id=account_id, token_id=token_id)

@@ -6,6 +6,8 @@ proof of an earlier epoch opens nothing any more (security rules P15 and S1).
 """
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from idp import clock
 from idp.database import retried, transaction
@@ -25,12 +27,15 @@ class Proof:
     """That somebody is the holder of an account.
 
     ``epoch``: the account's ``credentials_epoch`` as read *before* the proof was judged.
-    ``amr``: RFC 8176 values of what was really done.
+    ``amr``: RFC 8176 values of what was really done; ``auth_time``: when, where that is not
+    now; ``passkey_id``: the passkey among them, whose removal ends the session.
     """
 
     account_id: str
     epoch: int
     amr: tuple[str, ...]
+    auth_time: datetime | None = None
+    passkey_id: str | None = None
 
     @property
     def acr(self) -> str:
@@ -45,7 +50,14 @@ def begin(proof: Proof, *, device: str = "") -> tuple[BrowserSession, str]:
     """
     with transaction():
         _hold(proof)
-        return sessions.begin(proof.account_id, amr=proof.amr, acr=proof.acr, device=device)
+        return sessions.begin(
+            proof.account_id,
+            amr=proof.amr,
+            acr=proof.acr,
+            device=device,
+            auth_time=proof.auth_time,
+            passkey_id=proof.passkey_id,
+        )
 
 
 @retried
@@ -55,12 +67,18 @@ def step_up(session: BrowserSession, proof: Proof) -> str:
     A weaker proof than the session began with says that its owner is still there; what the
     session tells applications stays what it was (security rule F9). Raises ``ProofGone``.
     """
-    stronger = assurance.meets(proof.acr, session.acr)
     now = clock.now()
-    told = {"amr": " ".join(proof.amr), "acr": proof.acr, "auth_time": now} if stronger else {}
+    changes: dict[str, Any] = {"proved_at": now}
+    if assurance.meets(proof.acr, session.acr):
+        changes |= {
+            "amr": " ".join(proof.amr),
+            "acr": proof.acr,
+            "auth_time": proof.auth_time or now,
+            "passkey_id": proof.passkey_id,
+        }
     with transaction():
         _hold(proof)
-        secret = sessions.renew(session.id, account_id=proof.account_id, proved_at=now, **told)
+        secret = sessions.renew(session.id, account_id=proof.account_id, **changes)
     if secret is None:
         raise ProofGone
     return secret

@@ -16,8 +16,9 @@ from sqlalchemy import insert
 from idp import clock, settings
 from idp.audit import events
 from idp.clients.models import Client
+from idp.credentials import factors
 from idp.database import db, keyed_hash, opaque_id, transaction
-from idp.oidc import child_selection, claims_parameter, subjects
+from idp.oidc import acr, child_selection, claims_parameter, subjects
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.child_selection import Candidate, Selection
 from idp.oidc.errors import (
@@ -45,6 +46,10 @@ class Facts:
     """The ``sub`` of the signed-in guardian for this client."""
     signed_in_here: bool = False
     """The guardian signed in for this very request."""
+    reachable_acrs: Sequence[str] = ()
+    """What the guardian's factors could reach; read only where a request asks for a class."""
+    goes_without: bool = False
+    """The guardian declined to do more than was done for this very request."""
     children: Sequence[Candidate] = ()
     chosen_child_id: str | None = None
     consented_scope: str | None = None
@@ -64,6 +69,14 @@ class Facts:
 @dataclass(frozen=True)
 class Login:
     """The guardian has to sign in (again)."""
+
+
+@dataclass(frozen=True)
+class StepUp:
+    """The guardian can prove more, and the client asks for it."""
+
+    wanted: str
+    essential: bool
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,7 @@ class Proceed:
     selection: Selection | None
 
 
-Step = Login | ChooseChild | NoChild | AskConsent | Refuse | Proceed
+Step = Login | StepUp | ChooseChild | NoChild | AskConsent | Refuse | Proceed
 
 
 def next_step(request: AuthorizationRequest, facts: Facts) -> Step:
@@ -105,7 +118,7 @@ def next_step(request: AuthorizationRequest, facts: Facts) -> Step:
     if "none" not in request.prompt:
         return step
     match step:
-        case Login():
+        case Login() | StepUp():
             return Refuse(LoginRequired())
         case ChooseChild():
             return Refuse(AccountSelectionRequired())
@@ -135,6 +148,8 @@ def facts_for(
         now=now,
         signed_in=signed_in,
         subject=subjects.of_guardian(account, client),
+        reachable_acrs=acr.reachable(factors.of(account.id)) if acr.asked(request)[0] else (),
+        goes_without=interaction is not None and interaction.goes_without,
         signed_in_here=interaction is not None and interaction.signed_in_session_id == session.id,
         children=child_selection.candidates(account.id, client.id, session.id)
         if request.asks_child
@@ -194,9 +209,12 @@ def _missing(request: AuthorizationRequest, facts: Facts) -> Step:
         return Login()
     if not _subject_is_right(request, facts):
         return Refuse(LoginRequired()) if facts.signed_in_here else Login()
-    wanted = claims_parameter.required_values(request.claims, "acr", essential=True)
-    if wanted is not None and facts.signed_in.session.acr not in wanted:
-        return Refuse(UnmetAuthenticationRequirements())
+    have = facts.signed_in.session.acr
+    match acr.decide(request, have, facts.reachable_acrs, goes_without=_without(request, facts)):
+        case acr.Missing(wanted, essential):
+            return StepUp(wanted, essential)
+        case acr.Unmet():
+            return Refuse(UnmetAuthenticationRequirements())
     selection = None
     if request.asks_child:
         if not facts.children:
@@ -211,6 +229,11 @@ def _missing(request: AuthorizationRequest, facts: Facts) -> Step:
     if _needs_consent(request, facts):
         return AskConsent()
     return Proceed(facts.signed_in, selection)
+
+
+def _without(request: AuthorizationRequest, facts: Facts) -> bool:
+    """A wish is no reason to fail: where no page may be shown, what was done is the answer."""
+    return facts.goes_without or "none" in request.prompt
 
 
 def _must_sign_in_again(request: AuthorizationRequest, facts: Facts) -> bool:
@@ -265,6 +288,6 @@ def _new_grant(
         "claims": request.claims,
         "auth_time": session.auth_time,
         "amr": session.amr,
-        "acr": session.acr,
+        "acr": acr.told(request, session.acr),
         "created_at": now,
     }

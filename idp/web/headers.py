@@ -22,6 +22,9 @@ POLICY = {
     "frame-ancestors": "'none'",
 }
 
+PASSKEY_FEATURES = ("publickey-credentials-create", "publickey-credentials-get")
+"""Permissions Policy, WebAuthn Level 3 §5.9: for pages that say ``allow_passkeys``."""
+
 UNUSED_FEATURES = (
     "accelerometer",
     "camera",
@@ -34,6 +37,7 @@ UNUSED_FEATURES = (
     "midi",
     "payment",
     "usb",
+    *PASSKEY_FEATURES,
 )
 
 
@@ -53,6 +57,11 @@ def allow_forms_to(*uris: str) -> None:
     """
     known: list[str] = g.setdefault("form_action", [])
     known.extend(source for uri in uris if (source := source_of(uri)) and source not in known)
+
+
+def allow_passkeys() -> None:
+    """Let this page's script ask us for challenges, and the browser for its passkeys."""
+    g.passkeys = True
 
 
 def source_of(uri: str) -> str | None:
@@ -80,7 +89,7 @@ def set_headers(response: Response) -> Response:
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     if "Access-Control-Allow-Origin" not in headers:
         headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-    headers.setdefault("Permissions-Policy", ", ".join(f"{each}=()" for each in UNUSED_FEATURES))
+    headers.setdefault("Permissions-Policy", permissions_policy())
     headers["X-Request-Id"] = correlation().id
     if settings().secure:
         headers.setdefault("Strict-Transport-Security", f"max-age={A_YEAR}")
@@ -91,8 +100,15 @@ def set_headers(response: Response) -> Response:
 def content_security_policy() -> str:
     """The policy of this page. Lists of form targets come from ``allow_forms_to``."""
     targets = " ".join(["'self'", *g.get("form_action", [])])
-    parts = [f"{directive} {sources}" for directive, sources in POLICY.items()]
+    policy = {**POLICY, "connect-src": "'self'"} if g.get("passkeys") else POLICY
+    parts = [f"{directive} {sources}" for directive, sources in policy.items()]
     return "; ".join([*parts, f"form-action {targets}"])
+
+
+def permissions_policy() -> str:
+    """What this page may use of the browser: nothing, or its passkeys."""
+    allowed = PASSKEY_FEATURES if g.get("passkeys") else ()
+    return ", ".join(f"{each}={'(self)' if each in allowed else '()'}" for each in UNUSED_FEATURES)
 
 
 def _set_caching(response: Response) -> None:

@@ -9,7 +9,7 @@ from idp.clients import registration
 from idp.credentials import one_time_tokens
 from idp.credentials.one_time_tokens import Live
 from idp.credentials.passwords import WeakPassword
-from idp.lifecycle import passwords
+from idp.lifecycle import passwords, second_factor
 from idp.sessions.models import Interaction
 from idp.web import branding, walk
 from idp.web.account.applications import offer
@@ -64,7 +64,10 @@ def _save(interaction: Interaction, form: Form) -> ResponseReturnValue:
     if interaction.client_id is None:
         # Rule P13: no stored request moves into another browser; its start page is offered.
         offer(proved.token.client_id)
-        flash(_("Your password is saved, and you are signed in."))
+        if second_factor.is_missing(proof):
+            flash(_("Your password is saved."))
+        else:
+            flash(_("Your password is saved, and you are signed in."))
     return complete(interaction, proof)
 
 
