@@ -101,6 +101,7 @@ def _import_models() -> None:
 def _wire(app: Flask) -> None:
     """Join the faces and the services."""
     from idp import logs, turns, web
+    from idp.audit import continuity
     from idp.lifecycle import letters
     from idp.mail import delivery
     from idp.oidc import keyring, server
@@ -111,6 +112,7 @@ def _wire(app: Flask) -> None:
     bounded = bodies.BoundedBodies(turns.Turns(app.wsgi_app))
     app.wsgi_app = logs.AccessLog(bounded)  # type: ignore[method-assign]
     keyring.init_app(app, settings)
+    continuity.init_app(app)
     server.init_app(app)
     delivery.init_app(app)
     letters.register()

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from time import sleep
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, tuple_
 
 from idp import clock, settings
 from idp.audit.models import AuditEvent
@@ -157,7 +157,9 @@ def _outbox(now: datetime) -> ColumnElement[bool]:
 
 
 def _audit_events(now: datetime) -> ColumnElement[bool]:
-    return AuditEvent.at < now - settings.current().audit_retention
+    # The newest stays, however old: the history must be seen to go on (idp.audit.continuity).
+    newest = select(func.max(AuditEvent.id)).scalar_subquery()
+    return and_(AuditEvent.at < now - settings.current().audit_retention, AuditEvent.id < newest)
 
 
 GROWING: Final = (

@@ -11,11 +11,14 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import current_app
 
 LOCALES = ("fr", "nl", "de", "en")
 MINIMUM_SECRET_BYTES = 32
+LONGEST_DURATION = timedelta(days=3660)
+MAY_BE_NOTHING = frozenset({"refresh_grace", "key_cache"})
 KNOWN_BAD_SECRETS = ("secret", "changeme", "change-me", "password", "development")
 
 
@@ -56,6 +59,11 @@ class Settings:
     )
     database_connections: int = _setting(32, "Most connections of each worker to PostgreSQL", int)
     keys_folder: Path = _setting(Path("keys"), "Where the signing keys live (0600)", Path)
+    history_file: Path | None = _setting(
+        None,
+        "Remembers the database's newest event, to notice a restore; else a file beside the keys",
+        Path,
+    )
     demo: bool = _setting(
         False, "Allows plain HTTP on loopback and local secrets; never outside a demo", _boolean
     )
@@ -142,7 +150,7 @@ class Settings:
                 text = _read(environment, name)
                 if text is not None:
                     values[setting.name] = setting.metadata["parse"](text)
-            except (ValueError, OSError) as error:
+            except (ValueError, OverflowError, OSError) as error:
                 problems.append(f"{name}: {error}")
         if "DATABASE_URL" in environment:
             values["database_url"] = environment["DATABASE_URL"]
@@ -207,14 +215,34 @@ class Settings:
             ("bcrypt_parallel", 1, 64),
             ("bcrypt_queue", 1, 1024),
             ("database_connections", 2, 1000),
+            ("mail_port", 1, 65535),
+            ("mail_per_address", 1, 1000),
             ("password_minimum", 8, 64),
             ("password_maximum", 64, 1024),
         )
-        return [
+        found = [
             f"IDP_{name.upper()} is not between {low} and {high}"
             for name, low, high in bounds
             if not low <= getattr(self, name) <= high
         ]
+        if not _is_time_zone(self.timezone):
+            found.append("IDP_TIMEZONE is no time zone, such as Europe/Brussels")
+        return [*found, *self._duration_problems()]
+
+    def _duration_problems(self) -> list[str]:
+        """A lifetime of nothing locks everybody out; one of centuries is a slip of the hand."""
+        found = []
+        for setting in fields(self):
+            value = getattr(self, setting.name)
+            if not isinstance(value, timedelta):
+                continue
+            least = timedelta(0) if setting.name in MAY_BE_NOTHING else timedelta(seconds=1)
+            if not least <= value <= LONGEST_DURATION:
+                found.append(
+                    f"IDP_{setting.name.upper()} is not between {int(least.total_seconds())} and "
+                    f"{int(LONGEST_DURATION.total_seconds())} seconds"
+                )
+        return found
 
 
 def current() -> Settings:
@@ -226,6 +254,14 @@ def _read(environment: Mapping[str, str], name: str) -> str | None:
     if f"{name}_FILE" in environment:
         return Path(environment[f"{name}_FILE"]).read_text(encoding="utf-8").strip()
     return environment.get(name)
+
+
+def _is_time_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 def _is_loopback(host: str) -> bool:

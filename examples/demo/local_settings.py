@@ -26,11 +26,14 @@ def make_secrets() -> dict[str, str]:
 
 def provider_settings(ports: Ports, known_secrets: dict[str, str]) -> dict[str, str]:
     """The provider's environment; also kept in a file, for commands in another terminal."""
+    elsewhere = os.environ.get("DEMO_DATABASE_URL")
+    history = places.HISTORY.with_stem("history-elsewhere") if elsewhere else places.HISTORY
     settings = {
         "IDP_DEMO": "true",
         "IDP_ISSUER": f"http://{HOST}:{ports.provider}",
-        "DATABASE_URL": os.environ.get("DEMO_DATABASE_URL", f"sqlite:///{places.DATABASE}"),
+        "DATABASE_URL": elsewhere or f"sqlite:///{places.DATABASE}",
         "IDP_KEYS_FOLDER": str(places.KEYS),
+        "IDP_HISTORY_FILE": str(history),
         "IDP_MAIL_SERVER": HOST,
         "IDP_MAIL_PORT": str(ports.smtp),
         "IDP_MAIL_TLS": "none",

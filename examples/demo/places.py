@@ -21,6 +21,7 @@ VISITS2 = INSTANCE / "portal2.db"
 SECRETS = INSTANCE / "secrets.env"
 SETTINGS = INSTANCE / "demo.env"
 CLIENTS = INSTANCE / "clients.json"
+HISTORY = INSTANCE / "history.json"
 SUMMARY = INSTANCE / "demo.json"
 LOCK = INSTANCE / "demo.lock"
 
@@ -45,7 +46,8 @@ def forget() -> None:
     """Remove what a demo made. The keys stay: they may serve more than the demo."""
     databases = (DATABASE, MAILBOX, VISITS, VISITS2)
     beside = [Path(f"{file}{end}") for file in databases for end in ("", "-wal", "-shm")]
-    for file in (*beside, SECRETS, SETTINGS, CLIENTS, SUMMARY, *LOGS.glob("*.log")):
+    made = (*INSTANCE.glob("history*.json"), *LOGS.glob("*.log"))
+    for file in (*beside, *made, SECRETS, SETTINGS, CLIENTS, SUMMARY):
         file.unlink(missing_ok=True)
 
 

@@ -57,6 +57,7 @@ EVENTS: Final = frozenset(
         "school_created",
         "mail_sent",
         "mail_refused",
+        "database_restored",
     }
 )
 

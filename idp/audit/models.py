@@ -31,3 +31,11 @@ class AuditEvent(db.Model):  # type: ignore[name-defined,misc]
     address: Mapped[str | None] = mapped_column(String(45))
     correlation_id: Mapped[str | None] = mapped_column(String(32))
     detail: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+
+
+class DatabaseIdentity(db.Model):  # type: ignore[name-defined,misc]
+    """The one row that tells this database, and its backups, from every other."""
+
+    __tablename__ = "database_identity"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)

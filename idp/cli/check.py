@@ -83,6 +83,6 @@ def _shown(default: Any) -> str:
             return "`1`" if default else "`0`"
         case timedelta():
             return f"`{int(default.total_seconds())}`"
-        case b"" | "" | ():
+        case None | b"" | "" | ():
             return "–"
     return f"`{default}`"

@@ -17,8 +17,8 @@ from idp import clock, settings
 from idp.audit import events
 from idp.clients.models import Client
 from idp.credentials import factors
-from idp.database import db, keyed_hash, opaque_id, transaction
-from idp.oidc import acr, child_selection, claims_parameter, subjects
+from idp.database import keyed_hash, opaque_id, transaction
+from idp.oidc import acr, child_selection, claims_parameter, consent, subjects
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.child_selection import Candidate, Selection
 from idp.oidc.errors import (
@@ -28,7 +28,7 @@ from idp.oidc.errors import (
     LoginRequired,
     UnmetAuthenticationRequirements,
 )
-from idp.oidc.models import AuthorizationCode, Consent, Grant
+from idp.oidc.models import AuthorizationCode, Grant
 from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
 
@@ -52,7 +52,10 @@ class Facts:
     """The guardian declined to do more than was done for this very request."""
     children: Sequence[Candidate] = ()
     chosen_child_id: str | None = None
-    consented_scope: str | None = None
+    consented: frozenset[str] = frozenset()
+    """Scopes, and fields of the ``child`` claim, that the guardian allows."""
+    child_fields: frozenset[str] = frozenset()
+    """The fields that the client is registered for now."""
     consented_here: bool = False
     first_party: bool = False
 
@@ -63,7 +66,7 @@ class Facts:
         with two children give each application its own (security rule C4).
         """
         asked = [replace(each, chosen_at=None) for each in self.children]
-        return replace(self, children=asked, consented_scope=None)
+        return replace(self, children=asked, consented=frozenset())
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ def facts_for(
         return Facts(now=now, first_party=first_party)
     account, session = signed_in.account, signed_in.session
     asks_consent = not first_party or "consent" in request.prompt
-    consent = _consent(account.id, client.id) if asks_consent else None
+    given = consent.given(account.id, client.id) if asks_consent else None
     return Facts(
         now=now,
         signed_in=signed_in,
@@ -155,12 +158,13 @@ def facts_for(
         if request.asks_child
         else (),
         chosen_child_id=interaction.child_id if interaction else None,
-        consented_scope=consent.scope if consent else None,
+        consented=frozenset(f"{given.scope} {given.child_fields}".split() if given else ()),
+        child_fields=frozenset(client.metadata_["child_fields"]),
         # By this guardian, not by who was signed in before in this browser (rule O16).
         consented_here=interaction is not None
         and interaction.consented
-        and consent is not None
-        and consent.granted_at >= interaction.created_at,
+        and given is not None
+        and given.granted_at >= interaction.created_at,
         first_party=first_party,
     )
 
@@ -259,15 +263,11 @@ def _subject_is_right(request: AuthorizationRequest, facts: Facts) -> bool:
 
 
 def _needs_consent(request: AuthorizationRequest, facts: Facts) -> bool:
-    covered = set(request.permissions) <= set((facts.consented_scope or "").split())
+    shared = facts.child_fields if request.asks_child else frozenset()
+    covered = shared.union(request.permissions) <= facts.consented
     if "consent" in request.prompt:
         return not (facts.consented_here and covered)
     return not facts.first_party and not covered
-
-
-def _consent(account_id: str, client_id: str) -> Consent | None:
-    consent = db.session.get(Consent, (account_id, client_id))
-    return consent if consent is not None and consent.withdrawn_at is None else None
 
 
 def _new_grant(

@@ -112,7 +112,7 @@ def parse(
         response_mode=response_mode_of(parameters),
         state=parameters.get("state") or None,
         nonce=parameters.get("nonce") or None,
-        prompt=tuple(parameters.get("prompt", "").split()),
+        prompt=tuple(word for word in parameters.get("prompt", "").split() if word in PROMPTS),
         max_age=int(max_age) if max_age else default_max_age,
         code_challenge=parameters.get("code_challenge") or None,
         claims=claims_parameter.parse(parameters.get("claims"), registered),
@@ -138,15 +138,15 @@ def _check_lengths(parameters: MultiDict[str, str]) -> None:
 
 
 def _check_prompt(prompt: str | None) -> None:
+    # Core §3.1.2.1: none stands alone; a value that we don't know is left out, so that
+    # applications can ask for what later extensions bring (prompt=create).
     words = (prompt or "").split()
-    if not set(words) <= PROMPTS:
-        raise InvalidRequestError("The prompt is not supported")
     if "none" in words and len(words) > 1:
         raise InvalidRequestError("The prompt none stands alone")
 
 
 def _check_max_age(max_age: str | None) -> None:
-    if max_age and not (max_age.isascii() and max_age.isdigit() and len(max_age) < 10):
+    if max_age and not (max_age.isascii() and max_age.isdigit() and len(max_age) < 16):
         raise InvalidRequestError("The max_age is not a number of seconds")
 
 

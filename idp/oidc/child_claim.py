@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from idp.clients.models import Client
-from idp.oidc import subjects
+from idp.oidc import consent, subjects
 from idp.oidc.models import Grant
 from idp.people.models import Child
 
@@ -47,7 +47,8 @@ def _fields(
         "switchable": grant.child_switchable,
         "sourced_id": child.sourced_id,
     }
-    allowed = set(client.metadata_["child_fields"]) - (frozenset() if userinfo else _USERINFO_ONLY)
+    allowed = consent.child_fields(grant.account_id, client.id, client.metadata_)
+    allowed -= frozenset() if userinfo else _USERINFO_ONLY
     return {name: value for name, value in every.items() if name in allowed and value is not None}
 
 

@@ -91,5 +91,7 @@ class Consent(db.Model):  # type: ignore[name-defined,misc]
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
     client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"), primary_key=True, index=True)
     scope: Mapped[str] = mapped_column(String(200))
+    child_fields: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    """The fields of the ``child`` claim that were named, separated by spaces."""
     granted_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -38,7 +38,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]
 
     def handle_response(self, status: int, payload: Any, headers: Any) -> Response:
         body = json.dumps(payload) if isinstance(payload, dict) else payload
-        return Response(body, status=status, headers=headers)
+        return _with_realm(Response(body, status=status, headers=headers))
 
 
 def init_app(app: Flask) -> None:
@@ -91,3 +91,12 @@ def _answer(request: ProtocolRequest, make: Any) -> Response:
         return cast(Response, make())
     except OAuth2Error as error:
         return cast(Response, server().handle_error_response(request, error))
+
+
+def _with_realm(response: Response) -> Response:
+    # RFC 7617 §2: a Basic challenge MUST have a realm; Authlib leaves it out.
+    challenge = response.headers.get("WWW-Authenticate", "")
+    if challenge.startswith("Basic ") and "realm=" not in challenge:
+        rest = challenge.removeprefix("Basic ")
+        response.headers["WWW-Authenticate"] = f'Basic realm="applications", {rest}'
+    return response

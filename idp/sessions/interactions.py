@@ -156,6 +156,28 @@ def consented(interaction: Interaction) -> None:
     _change(interaction, consented=True)
 
 
+def forget_person(browser: str) -> None:
+    """Forget what somebody who signs out has left in this browser's walks: opened and proved
+    tokens, answers to our questions. The requests go on waiting for whoever comes next.
+    """
+    with transaction() as writes:
+        writes.execute(
+            update(Interaction)
+            .where(
+                Interaction.browser_hash == _browser_hash(browser),
+                Interaction.completed_at.is_(None),
+            )
+            .values(
+                sealed_token=None,
+                verified_token_id=None,
+                signed_in_session_id=None,
+                child_id=None,
+                consented=False,
+            )
+            .execution_options(synchronize_session=False)
+        )
+
+
 def complete(interaction: Interaction) -> bool:
     """Finish once: true for the one caller that may answer the application."""
     now = clock.now()

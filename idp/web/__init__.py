@@ -10,6 +10,7 @@ from idp.web import (
     forms,
     headers,
     health,
+    history,
     i18n,
     protocol,
     signin,
@@ -26,6 +27,7 @@ def init_app(app: Flask) -> None:
     branding.init_app(app)
     headers.init_app(app)
     errors.init_app(app)
+    history.init_app(app)
     for part in (signin, account, protocol, branding, i18n, health):
         app.register_blueprint(part.blueprint)
     # Applications call these; each has a protection of its own in place of a form token.

@@ -19,6 +19,8 @@ from idp.sessions.service import SignedIn
 from idp.web.device_names import device_name
 from idp.web.errors import PageError
 
+PERSONAL = ("csrf_token", "_flashes", "offered_application")
+"""What the browser's cookie holds for who is signed in; the language is the browser's own."""
 _UNKNOWN: Any = object()
 
 
@@ -79,11 +81,17 @@ def step_up(session: BrowserSession, proof: Proof) -> None:
 
 
 def sign_out() -> None:
-    """End this browser's session on the server, and take its cookie away."""
+    """End this browser's session on the server, and take its cookie away.
+
+    The browser keeps its id, so that waiting requests go on; what the person left goes.
+    """
     if (found := signed_in()) is not None:
         leaving.end_session(found.account.id, found.session.id)
+    if "b" in session:
+        interactions.forget_person(browser_id())
     _cookies_to_set()["session"] = None
-    session.pop("csrf_token", None)
+    for left in PERSONAL:
+        session.pop(left, None)
     g.signed_in = None
 
 

@@ -1,7 +1,7 @@
 """passkeys, authenticator apps, recovery codes, staff
 
 Revision ID: 0013
-Revises: 0003
+Revises: 0005
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from alembic import op
 import idp.database
 
 revision = "0013"
-down_revision = "0003"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 

@@ -499,12 +499,24 @@ class TestRefusesToStart:
             {"mail_tls": "none", "mail_server": "mail.school.example"},
             {"mail_tls": "sometimes"},
             {"issuer": "ftp://x"},
+            {"timezone": "Mars/Olympus"},
+            {"timezone": ""},
+            {"mail_port": 0},
+            {"mail_port": 70000},
+            {"session_idle": timedelta(0)},
+            {"code_lifetime": timedelta(seconds=-5)},
+            {"refresh_grace": timedelta(seconds=-1)},
+            {"first_sign_in_lifetime": timedelta(days=100_000)},
             {"issuer": "https://id.school.example/?x"},
         ],
     )
     def test_a4_unsafe_combinations(self, tmp_path: Path, changes: dict[str, Any]) -> None:
         with pytest.raises(UnsafeSettings):
             create_app(settings_for_tests("sqlite://", tmp_path, **changes))
+
+    def test_a4_a_duration_that_no_clock_can_count_is_named(self) -> None:
+        with pytest.raises(UnsafeSettings, match="IDP_SESSION_IDLE"):
+            Settings.from_environment({"IDP_SESSION_IDLE": "1" + "0" * 20})
 
     def test_a4_the_command_says_which_in_one_line(self, tmp_path: Path) -> None:
         done = idp("serve", IDP_SESSION_SECRET="x", IDP_KEYS_FOLDER=str(tmp_path))

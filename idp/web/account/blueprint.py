@@ -7,7 +7,6 @@ from typing import Concatenate, ParamSpec
 from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue
 
-from idp.people import service as people
 from idp.people.models import Account
 from idp.sessions.service import SignedIn
 from idp.web import branding, browser, i18n
@@ -36,6 +35,4 @@ def guardian_only(
 def dress(account: Account) -> None:
     """Give this request's pages the guardian's language, and the face of their only school."""
     i18n.wish(account.locale)
-    schools = people.schools_of(account.id)
-    if len(schools) == 1:
-        branding.use_school(*schools)
+    branding.use_school_of(account.id)

@@ -2,14 +2,15 @@
 
 import re
 
-from flask import flash, make_response, redirect, render_template, url_for
+from flask import flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from werkzeug import Response
 
 from idp.lifecycle import sign_out as ending
+from idp.people import service as people
 from idp.sessions.service import SignedIn
-from idp.web import browser
+from idp.web import branding, browser
 from idp.web.account.blueprint import blueprint, guardian_only
 from idp.web.errors import PageError
 
@@ -44,13 +45,20 @@ def sign_out() -> ResponseReturnValue:
 
 @blueprint.get("/account/signed-out")
 def signed_out() -> ResponseReturnValue:
-    """What stands in the window after signing out."""
+    """What stands in the window after signing out, with the face of the page before."""
+    school_id = request.args.get("school", "")
+    school = people.find_school(school_id) if re.fullmatch(r"[\w-]{1,32}", school_id) else None
+    if school is not None:
+        branding.use_school(school)
     return render_template("protocol/logged_out.html", client_name=None)
 
 
 def _signed_out() -> Response:
+    if (found := browser.signed_in()) is not None:
+        branding.use_school_of(found.account.id)
     browser.sign_out()
-    response = make_response(redirect(url_for("account.signed_out"), 303))
+    page = url_for("account.signed_out", school=branding.current().school)
+    response = make_response(redirect(page, 303))
     # Rule S6: « back » shows nothing. Cookies stay: the language, the known device.
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response

@@ -86,12 +86,19 @@ def ask_consent(interaction_id: str) -> Response | str:
             interaction=waiting,
             client_name=client.record.name,
             client_uri=client.client_metadata.get("client_uri"),
+            first_party=client.client_metadata["first_party"],
             permissions=_permissions(asked, client),
+            child_fields=" ".join(client.client_metadata["child_fields"]),
         )
     if request.form.get("decision") != "allow":
         return answers.deny(waiting)
     with transaction():
-        consent.remember(signed_in.account.id, client.record.id, " ".join(asked.permissions))
+        consent.remember(
+            signed_in.account.id,
+            client.record.id,
+            " ".join(asked.permissions),
+            _named_fields(client) if asked.asks_child else (),
+        )
         interactions.consented(waiting)
     return redirect(f"/interaction/{waiting.id}", 303)
 
@@ -190,9 +197,27 @@ def _permissions(asked: AuthorizationRequest, client: OAuthClient) -> list[str]:
     }
     shown = [sentences[scope] for scope in asked.permissions if scope in sentences]
     if asked.asks_child:
-        shown.append(_("See which child you chose, with first name and school"))
-        if fields & {"family_name"}:
-            shown.append(_("See your child's family name"))
-        if fields & {"class"}:
-            shown.append(_("See your child's class"))
+        shown += [sentence for group, sentence in _child_sentences() if fields & group]
     return shown
+
+
+def _child_sentences() -> list[tuple[set[str], str]]:
+    """A sentence for each group of fields of the ``child`` claim; together they name all."""
+    choice = {"sub", "selection", "selected_at", "switchable"}
+    return [
+        (choice, _("See which child you chose, and when")),
+        ({"given_name"}, _("See your child's first name")),
+        ({"family_name"}, _("See your child's family name")),
+        ({"school.id", "school.name"}, _("See your child's school")),
+        ({"class"}, _("See your child's class")),
+        ({"relationship"}, _("See what you are to your child, such as mother or guardian")),
+        ({"sourced_id"}, _("See your child's number at the school")),
+    ]
+
+
+def _named_fields(client: OAuthClient) -> set[str]:
+    """The fields that the page named, of those registered now: the registration may have grown
+    while the guardian read.
+    """
+    named = request.form.get("child_fields", "").split()
+    return set(named) & set(client.client_metadata["child_fields"])
