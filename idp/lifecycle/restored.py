@@ -10,6 +10,7 @@ from sqlalchemy import Delete, Update, delete, update
 
 from idp import clock
 from idp.audit import continuity, events
+from idp.credentials.factor_models import PasskeyChallenge, RecoveryCode, TotpEnrolment
 from idp.credentials.models import KnownDevice, OneTimeToken
 from idp.database import retried, transaction
 from idp.mail.models import OutboxMessage
@@ -47,6 +48,10 @@ def _changes() -> dict[str, Update | Delete]:
         .where(Grant.ended_at.is_(None))
         .values(ended_at=now, ended_reason=REASON),
         "one_time_tokens": update(OneTimeToken).where(*alive).values(ended_at=now),
+        # Codes that were used since the backup would work again
+        "recovery_codes": delete(RecoveryCode),
+        "passkey_challenges": delete(PasskeyChallenge),
+        "totp_enrolments": delete(TotpEnrolment),
         "consents": update(Consent).where(Consent.withdrawn_at.is_(None)).values(withdrawn_at=now),
         "known_devices": delete(KnownDevice),
         "mails": update(OutboxMessage).where(OutboxMessage.status == "queued").values(**dropped),

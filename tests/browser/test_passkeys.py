@@ -20,7 +20,7 @@ from playwright.sync_api import CDPSession, Page
 from tests import databases
 from tests.browser.conftest import DESKTOP, PHONE, NewPage, check_accessibility
 from tests.cli.conftest import PROGRAM, start
-from tests.conftest import SECRETS
+from tests.conftest import SECRETS, history_file
 from tests.examples.running import wait_until
 from tests.factories import PASSWORD
 
@@ -70,6 +70,7 @@ def provider(keys_folder: Path) -> Iterator[Provider]:
             "IDP_ISSUER": f"http://localhost:{port}",
             "IDP_DEMO": "1",
             "IDP_KEYS_FOLDER": str(keys_folder),
+            "IDP_HISTORY_FILE": str(history_file(url, keys_folder)),
             "IDP_BCRYPT_COST": "4",
             **{f"IDP_{name.upper()}": value.decode() for name, value in SECRETS.items()},
         }

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from idp.credentials import one_time_tokens, totp
 from idp.credentials.factor_models import Passkey, RecoveryCode, TotpSecret
 from idp.database import db, transaction
-from idp.lifecycle import factor_changes, families
+from idp.lifecycle import factor_changes, families, restored
 from idp.people import service as people
 from idp.people import staff
 from idp.sessions import service as sessions
@@ -453,6 +453,15 @@ def test_a_recovery_code_works_once_and_is_told(here: Place) -> None:
     here.browser.open("/")
     here.browser.sign_in("claire")
     page = here.browser.submit("second-factor-form", code=codes[3])
+    assert page.status_code == 400
+
+
+def test_r9_after_a_restore_no_recovery_code_works_again(here: Place) -> None:
+    _secret, codes = switch_on(here.parent.id)
+    restored.end_what_came_back()
+    here.browser.open("/")
+    here.browser.sign_in("claire")
+    page = here.browser.submit("second-factor-form", code=codes[0])
     assert page.status_code == 400
 
 
