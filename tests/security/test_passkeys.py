@@ -14,7 +14,7 @@ from tests.authenticator import UP, UV, Authenticator, Key, b64, make, options_o
 from tests.conftest import settings_for_tests
 from tests.relying_party import answer, claims_of
 from tests.second_factors import ISSUER, add_passkey, audited, passkey_of, signed_in_with, told
-from tests.times import later
+from tests.times import later, standing_still
 from tests.web.places import Place, element, place
 
 SIGN_IN = "passkey-form"
@@ -349,9 +349,10 @@ def test_a_browser_has_a_bounded_number_of_challenges(here: Place) -> None:
 def test_e6_answers_are_counted_by_address(here: Place, device: Authenticator) -> None:
     here.at_sign_in()
     page = here.browser.page
-    for _ in range(101):
-        here.browser.page = page
-        answered = here.browser.submit(SIGN_IN, credential="{}")
+    with standing_still():
+        for _ in range(101):
+            here.browser.page = page
+            answered = here.browser.submit(SIGN_IN, credential="{}")
     assert answered.status_code == 429
     assert answered.headers["Retry-After"]
 
