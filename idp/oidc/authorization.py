@@ -139,7 +139,9 @@ def facts_for(
     signed_in: SignedIn | None,
     interaction: Interaction | None = None,
 ) -> Facts:
-    """Read what the decision needs: at most two queries."""
+    """Read what the decision needs: at most two queries, and a few about the guardian's factors
+    where the request asks for a class of sign-in.
+    """
     now = clock.now()
     first_party = bool(client.metadata_["first_party"])
     if signed_in is None:

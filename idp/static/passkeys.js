@@ -115,6 +115,10 @@
       }
     });
 
+    // Back from the browser's cache, the button works again
+    window.addEventListener("pageshow", () => {
+      button.disabled = false;
+    });
     form.hidden = false;
     startAutofill();
   }
