@@ -73,6 +73,7 @@ def _engine_options(url: str, connections: int) -> dict[str, object]:
         "pool_timeout": 10,
         "pool_recycle": 1800,
         "isolation_level": "AUTOCOMMIT",  # for reads; see idp.database.transaction
+        "skip_autocommit_rollback": True,  # after them there is nothing to roll back
     }
 
 

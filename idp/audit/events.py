@@ -2,13 +2,16 @@
 
 from typing import Any, Final
 
-from sqlalchemy import insert
-
-from idp import correlation
+from idp import clock, correlation
 from idp.audit.models import AuditEvent
-from idp.database import transaction
+from idp.prepared import Together
 
-_INSERT: Final = insert(AuditEvent.__table__)
+ROWS: Final = (
+    AuditEvent.__table__,
+    ("at", "event", "result", "actor", "account_id", "child_id", "client_id", "session_id",
+     "address", "correlation_id", "detail"),
+)  # fmt: skip
+_INSERT: Final = Together(ROWS)
 
 EVENTS: Final = frozenset(
     {
@@ -73,7 +76,32 @@ def record(
     session_id: str | None = None,
     **detail: Any,
 ) -> None:
-    """Add an event in the current transaction, or in one of its own.
+    """Add an event in the current transaction, or in one of its own; see ``row``."""
+    made = row(
+        event,
+        result=result,
+        actor=actor,
+        account_id=account_id,
+        child_id=child_id,
+        client_id=client_id,
+        session_id=session_id,
+        **detail,
+    )
+    _INSERT.happened(audit_events=made)
+
+
+def row(
+    event: str,
+    *,
+    result: str = "ok",
+    actor: str | None = None,
+    account_id: str | None = None,
+    child_id: str | None = None,
+    client_id: str | None = None,
+    session_id: str | None = None,
+    **detail: Any,
+) -> dict[str, Any]:
+    """The row of an event, for who puts it in together with others.
 
     ``detail`` holds ids, counts and codes; never a secret, a name or an address of a person
     (security rules L1 and L3). Where from and by whom come from the request's correlation.
@@ -81,19 +109,16 @@ def record(
     if event not in EVENTS:
         raise ValueError(f"unknown audit event {event}")
     where = correlation.current()
-    with transaction() as session:
-        session.execute(
-            _INSERT,
-            {
-                "event": event,
-                "result": result,
-                "actor": where.actor if actor is None else actor,
-                "account_id": account_id,
-                "child_id": child_id,
-                "client_id": client_id,
-                "session_id": session_id,
-                "address": where.address,
-                "correlation_id": where.id,
-                "detail": detail,
-            },
-        )
+    return {
+        "at": clock.now(),
+        "event": event,
+        "result": result,
+        "actor": where.actor if actor is None else actor,
+        "account_id": account_id,
+        "child_id": child_id,
+        "client_id": client_id,
+        "session_id": session_id,
+        "address": where.address,
+        "correlation_id": where.id,
+        "detail": detail,
+    }

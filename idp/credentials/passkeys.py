@@ -21,7 +21,7 @@ from idp.credentials.webauthn_ceremonies import (
     relying_party,
 )
 from idp.database import db, transaction
-from idp.people.models import Account
+from idp.people.models import Account, AccountRow
 
 __all__ = ["MOST_PASSKEYS", "Proved", "Purpose", "Refused", "TooMany", "relying_party"]
 
@@ -58,7 +58,9 @@ def amr_of(passkey: Passkey) -> tuple[str, str]:
     return "swk" if passkey.backup_eligible else "hwk", "user"
 
 
-def options_to_add(party: RelyingParty, browser: str, account: Account) -> dict[str, Any]:
+def options_to_add(
+    party: RelyingParty, browser: str, account: Account | AccountRow
+) -> dict[str, Any]:
     """What the browser is asked in order to make a passkey for this account."""
     return ceremonies.creation_options(
         party,

@@ -21,7 +21,7 @@ from sqlalchemy import delete, select, update
 from idp import clock, settings
 from idp.credentials.factor_models import TotpEnrolment, TotpSecret
 from idp.database import db, keyed_hash, transaction
-from idp.people.models import Account
+from idp.people.models import Account, AccountRow
 
 PERIOD: Final = 30
 DIGITS: Final = 6
@@ -135,7 +135,7 @@ def in_groups(secret: str) -> str:
     return " ".join(secret[start : start + 4] for start in range(0, len(secret), 4))
 
 
-def qr_code(account: Account, secret: str) -> str:
+def qr_code(account: Account | AccountRow, secret: str) -> str:
     """The secret as a QR code: an SVG element that stands in the page itself.
 
     It has no address: the secret is in no URL, no history and no proxy's log.

@@ -13,7 +13,7 @@ from idp.lifecycle.throttled import Throttled
 from idp.mail import outbox
 from idp.oidc import grants_service
 from idp.people import service as people
-from idp.people.models import Account
+from idp.people.models import Account, AccountRow
 from idp.sessions import service as sessions
 
 __all__ = [
@@ -69,7 +69,7 @@ def prove_password(
     return Proof(judged.id, epoch, PASSWORD)
 
 
-def prove_again(account: Account, current: str, *, device_secret: str | None = None) -> Proof:
+def prove_again(account: AccountRow, current: str, *, device_secret: str | None = None) -> Proof:
     """The proof of a signed-in guardian by their password, on the sign-in page's budget.
 
     Raises ``WrongPassword``, ``Throttled`` or ``bcrypt_gate.Busy``.
@@ -101,7 +101,7 @@ def claim_with_token(token_id: str, password: str) -> Proof:
 
 
 def change_password(
-    account: Account,
+    account: AccountRow,
     current: str,
     new: str,
     keep_session_id: str | None,
@@ -195,7 +195,9 @@ def _end_everything(
     devices.forget_devices(account_id, keep=keep_device)
 
 
-def _prove_current(account: Account, current: str, device_secret: str | None) -> passwords.Hashed:
+def _prove_current(
+    account: AccountRow, current: str, device_secret: str | None
+) -> passwords.Hashed:
     """Judge the current password, on the budget of the sign-in page (security rule E7)."""
     address = correlation.current().address
     known = devices.is_known_device(account.id, device_secret)
@@ -218,13 +220,13 @@ def _forgive(account: Account) -> None:
     throttling.forgive_account(account.id, account.username, account.email or "")
 
 
-def _check_new(account: Account, password: str) -> None:
+def _check_new(account: Account | AccountRow, password: str) -> None:
     context = _own_words(account)
     release_connection()
     strength.check_new(password, context=context)
 
 
-def _own_words(account: Account) -> list[str]:
+def _own_words(account: Account | AccountRow) -> list[str]:
     """What somebody who knows the guardian would try first (security rule P4)."""
     local, _, domain = (account.email or "").partition("@")
     words = [account.username, account.given_name, account.family_name, local, domain]

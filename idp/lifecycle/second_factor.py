@@ -15,7 +15,7 @@ from idp.lifecycle.throttled import Throttled
 from idp.mail import outbox
 from idp.people import service as people
 from idp.people import staff
-from idp.people.models import Account
+from idp.people.models import Account, AccountRow
 from idp.sessions import assurance, interactions
 from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
@@ -73,7 +73,9 @@ def of_session(signed_in: SignedIn) -> Proof:
     )
 
 
-def prove_code(account: Account, first: Proof, code: str, *, device_secret: str | None) -> Proof:
+def prove_code(
+    account: Account | AccountRow, first: Proof, code: str, *, device_secret: str | None
+) -> Proof:
     """The proof by a code of the app, or a recovery code, on top of what was proved first.
 
     Raises ``WrongCode`` or ``Throttled``. The attempt is counted before it is judged (E6).
@@ -93,7 +95,7 @@ def prove_code(account: Account, first: Proof, code: str, *, device_secret: str 
 
 
 def prove_passkey(
-    answer: str, *, browser: str, purpose: Purpose, account: Account | None = None
+    answer: str, *, browser: str, purpose: Purpose, account: Account | AccountRow | None = None
 ) -> Proof:
     """The proof by a passkey: of whoever it belongs to, or of ``account`` alone.
 
@@ -167,7 +169,7 @@ def _joined(first: Proof, *second: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*first.amr, *second, "mfa")))
 
 
-def _note(refused: passkeys.Refused, account: Account | None) -> None:
+def _note(refused: passkeys.Refused, account: Account | AccountRow | None) -> None:
     passkey = refused.passkey
     whose = account.id if account else passkey.account_id if passkey else None
     detail = {"passkey": passkey.id} if passkey else {}

@@ -15,7 +15,7 @@ from idp.people import service as people
 from idp.people.models import Account
 from idp.sessions import assurance
 from idp.sessions import service as sessions
-from idp.sessions.models import BrowserSession
+from idp.sessions.models import BrowserSession, SessionRow
 
 
 class ProofGone(Exception):
@@ -61,7 +61,7 @@ def begin(proof: Proof, *, device: str = "") -> tuple[BrowserSession, str]:
 
 
 @retried
-def step_up(session: BrowserSession, proof: Proof) -> str:
+def step_up(session: SessionRow, proof: Proof) -> str:
     """Note a fresh proof in a session that goes on; returns its new secret (security rule S1).
 
     A weaker proof than the session began with says that its owner is still there; what the

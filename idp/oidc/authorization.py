@@ -11,11 +11,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from authlib.oauth2 import OAuth2Error
-from sqlalchemy import insert
 
 from idp import clock, settings
 from idp.audit import events
-from idp.clients.models import Client
+from idp.clients.models import ClientRow
 from idp.credentials import factors
 from idp.database import keyed_hash, opaque_id, transaction
 from idp.oidc import acr, child_selection, claims_parameter, consent, subjects
@@ -29,11 +28,23 @@ from idp.oidc.errors import (
     UnmetAuthenticationRequirements,
 )
 from idp.oidc.models import AuthorizationCode, Grant
+from idp.prepared import Together
 from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
 
-_INSERT_GRANT: Final = insert(Grant.__table__)
-_INSERT_CODE: Final = insert(AuthorizationCode.__table__)
+_GIVE: Final = Together(
+    (
+        Grant.__table__,
+        ("id", "account_id", "client_id", "session_id", "child_id", "child_selection",
+         "child_selected_at", "child_switchable", "scope", "claims", "auth_time", "amr", "acr",
+         "created_at"),
+    ),
+    (
+        AuthorizationCode.__table__,
+        ("code_hash", "grant_id", "redirect_uri", "nonce", "code_challenge", "expires_at"),
+    ),
+    events.ROWS,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -135,7 +146,7 @@ def next_step(request: AuthorizationRequest, facts: Facts) -> Step:
 
 def facts_for(
     request: AuthorizationRequest,
-    client: Client,
+    client: ClientRow,
     signed_in: SignedIn | None,
     interaction: Interaction | None = None,
 ) -> Facts:
@@ -172,7 +183,10 @@ def facts_for(
 
 
 def issue(
-    request: AuthorizationRequest, client: Client, proceed: Proceed, interaction: Interaction | None
+    request: AuthorizationRequest,
+    client: ClientRow,
+    proceed: Proceed,
+    interaction: Interaction | None,
 ) -> str | None:
     """Make the grant and its code in one transaction; returns the code in clear.
 
@@ -184,29 +198,32 @@ def issue(
     code = secrets.token_urlsafe(32)
     now = clock.now()
     grant = _new_grant(request, client, proceed, now)
-    with transaction() as writes:
-        if interaction is not None and not interactions.complete(interaction):
-            return None
-        writes.execute(_INSERT_GRANT, grant)
-        writes.execute(
-            _INSERT_CODE,
-            {
-                "code_hash": keyed_hash("code", code),
-                "grant_id": grant["id"],
-                "redirect_uri": request.redirect_uri,
-                "nonce": request.nonce,
-                "code_challenge": request.code_challenge,
-                "expires_at": now + settings.current().code_lifetime,
-            },
-        )
-        events.record(
+    rows = {
+        "grants": grant,
+        "authorization_codes": {
+            "code_hash": keyed_hash("code", code),
+            "grant_id": grant["id"],
+            "redirect_uri": request.redirect_uri,
+            "nonce": request.nonce,
+            "code_challenge": request.code_challenge,
+            "expires_at": now + settings.current().code_lifetime,
+        },
+        "audit_events": events.row(
             "grant_made",
             account_id=account.id,
             child_id=grant["child_id"],
             client_id=client.id,
             session_id=session.id,
             grant=grant["id"],
-        )
+        ),
+    }
+    if interaction is None:
+        _GIVE.happened(**rows)
+        return code
+    with transaction():
+        if not interactions.complete(interaction):
+            return None
+        _GIVE.happened(**rows)
     return code
 
 
@@ -273,7 +290,7 @@ def _needs_consent(request: AuthorizationRequest, facts: Facts) -> bool:
 
 
 def _new_grant(
-    request: AuthorizationRequest, client: Client, proceed: Proceed, now: datetime
+    request: AuthorizationRequest, client: ClientRow, proceed: Proceed, now: datetime
 ) -> dict[str, Any]:
     """The row of a new grant, by its columns (``idp.oidc.models.Grant``)."""
     session, selection = proceed.signed_in.session, proceed.selection

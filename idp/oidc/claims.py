@@ -7,9 +7,9 @@ from typing import Any, Final
 from idp import settings
 from idp.oidc import child_claim
 from idp.oidc.tokens import LiveGrant
-from idp.people.models import Account
+from idp.people.models import AccountRow
 
-_OF_GUARDIAN: Final[dict[str, Callable[[Account], Any]]] = {
+_OF_GUARDIAN: Final[dict[str, Callable[[AccountRow], Any]]] = {
     "name": lambda account: account.full_name,
     "given_name": lambda account: account.given_name,
     "family_name": lambda account: account.family_name,
@@ -34,7 +34,7 @@ SUPPORTED: Final = (
 )
 
 
-def guardian_claims(account: Account, names: AbstractSet[str]) -> dict[str, Any]:
+def guardian_claims(account: AccountRow, names: AbstractSet[str]) -> dict[str, Any]:
     """The named claims, without those that have no value (Core §5.3.2)."""
     values = {name: read(account) for name, read in _OF_GUARDIAN.items() if name in names}
     return {name: value for name, value in values.items() if value is not None}

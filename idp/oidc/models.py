@@ -4,7 +4,7 @@ Everything given to an application hangs on one ``Grant``, so that ending it end
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import JSON, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -38,6 +38,25 @@ class Grant(db.Model):  # type: ignore[name-defined,misc]
     ended_reason: Mapped[str | None] = mapped_column(String(60))
 
 
+class GrantRow(NamedTuple):
+    """What codes, tokens and claims read of a grant."""
+
+    id: str
+    account_id: str
+    client_id: str
+    session_id: str
+    child_id: str | None
+    child_selection: str | None
+    child_selected_at: datetime | None
+    child_switchable: bool
+    scope: str
+    claims: dict[str, Any] | None
+    auth_time: datetime
+    amr: str
+    acr: str
+    ended_at: datetime | None
+
+
 class AuthorizationCode(db.Model):  # type: ignore[name-defined,misc]
     """A code, by its hash. Kept after use, so that a second use is recognised."""
 
@@ -52,6 +71,17 @@ class AuthorizationCode(db.Model):  # type: ignore[name-defined,misc]
     redeemed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class CodeRow(NamedTuple):
+    """What is read of a code that is presented."""
+
+    code_hash: str
+    redirect_uri: str
+    nonce: str | None
+    code_challenge: str | None
+    expires_at: datetime
+    redeemed_at: datetime | None
+
+
 class AccessToken(db.Model):  # type: ignore[name-defined,misc]
     """An opaque access token, by its hash."""
 
@@ -63,6 +93,16 @@ class AccessToken(db.Model):  # type: ignore[name-defined,misc]
     issued_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class AccessTokenRow(NamedTuple):
+    """What is read of an access token that is presented."""
+
+    token_hash: str
+    scope: str
+    issued_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
 
 
 class RefreshToken(db.Model):  # type: ignore[name-defined,misc]
@@ -81,6 +121,17 @@ class RefreshToken(db.Model):  # type: ignore[name-defined,misc]
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     rotated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class RefreshTokenRow(NamedTuple):
+    """What is read of a refresh token that is presented."""
+
+    token_hash: str
+    scope: str
+    issued_at: datetime
+    expires_at: datetime
+    rotated_at: datetime | None
+    revoked_at: datetime | None
 
 
 class Consent(db.Model):  # type: ignore[name-defined,misc]

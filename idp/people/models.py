@@ -1,6 +1,7 @@
 """Schools, guardians' accounts, children, and who may see whom."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -65,6 +66,25 @@ class Account(db.Model):  # type: ignore[name-defined,misc]
         return f"{self.given_name} {self.family_name}"
 
 
+class AccountRow(NamedTuple):
+    """What sessions, tokens and claims read of an account."""
+
+    id: str
+    subject_id: str
+    username: str
+    email: str | None
+    given_name: str
+    family_name: str
+    locale: str | None
+    status: str
+    credentials_epoch: int
+    updated_at: datetime
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.given_name} {self.family_name}"
+
+
 class StaffRole(db.Model):  # type: ignore[name-defined,misc]
     """What an account may do beyond its own family: for one school, or (an operator) for all."""
 
@@ -116,6 +136,23 @@ class Child(db.Model):  # type: ignore[name-defined,misc]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
 
     school: Mapped[School] = relationship(lazy="joined", innerjoin=True)
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.given_name} {self.family_name}"
+
+
+class ChildRow(NamedTuple):
+    """What choices and claims read of a child."""
+
+    id: str
+    school_id: str
+    subject_id: str
+    given_name: str
+    family_name: str
+    class_name: str
+    sourced_id: str | None
+    school_name: str
 
     @property
     def full_name(self) -> str:

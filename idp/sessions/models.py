@@ -1,7 +1,7 @@
 """What a browser carries on with us: its session, its choice of child, its waiting requests."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -33,6 +33,18 @@ class BrowserSession(db.Model):  # type: ignore[name-defined,misc]
     last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class SessionRow(NamedTuple):
+    """What is read of a live session."""
+
+    id: str
+    auth_time: datetime
+    amr: str
+    acr: str
+    last_seen_at: datetime
+    proved_at: datetime | None
+    passkey_id: str | None
 
 
 class ChildChoice(db.Model):  # type: ignore[name-defined,misc]

@@ -10,15 +10,16 @@ from sqlalchemy import bindparam, delete, select, update
 from idp import clock, settings
 from idp.audit import events
 from idp.database import db, keyed_hash, transaction
-from idp.people.models import Account, Child
-from idp.sessions.models import BrowserSession, ChildChoice
+from idp.people.models import Account, AccountRow, ChildRow
+from idp.prepared import Prepared, columns
+from idp.sessions.models import BrowserSession, ChildChoice, SessionRow
 
 TOUCH_EVERY = timedelta(minutes=5)
 """``last_seen_at`` is written at most this often: a page view is not a write."""
 
 
-_LIVE_SESSION: Final = (
-    select(BrowserSession, Account)
+_LIVE_SESSION: Final = Prepared(
+    select(*columns(BrowserSession, SessionRow), *columns(Account, AccountRow))
     .join(Account, Account.id == BrowserSession.account_id)
     .where(
         BrowserSession.secret_hash == bindparam("secret_hash"),
@@ -26,17 +27,18 @@ _LIVE_SESSION: Final = (
         BrowserSession.expires_at > bindparam("now"),
         BrowserSession.last_seen_at > bindparam("idle_since"),
         Account.status == "active",
-    )
+    ),
+    SessionRow,
+    AccountRow,
 )
-"""Built once: on the hot paths, putting a statement together costs more than running it."""
 
 
 @dataclass(frozen=True)
 class SignedIn:
     """A live session and its guardian."""
 
-    session: BrowserSession
-    account: Account
+    session: SessionRow
+    account: AccountRow
 
 
 def begin(
@@ -76,17 +78,14 @@ def begin(
 def find(secret: str) -> SignedIn | None:
     """The live session of this secret, with its active guardian; one query."""
     now = clock.now()
-    row = db.session.execute(
-        _LIVE_SESSION,
-        {
-            "secret_hash": keyed_hash("session", secret),
-            "now": now,
-            "idle_since": now - settings.current().session_idle,
-        },
-    ).one_or_none()
-    if row is None:
+    found = _LIVE_SESSION.one_or_none(
+        secret_hash=keyed_hash("session", secret),
+        now=now,
+        idle_since=now - settings.current().session_idle,
+    )
+    if found is None:
         return None
-    session, account = row
+    session, account = found
     if session.last_seen_at < now - TOUCH_EVERY:
         _touch(session)
     return SignedIn(session, account)
@@ -180,7 +179,7 @@ def renew(session_id: str, *, account_id: str, **changes: Any) -> str | None:
     return secret if renewed else None
 
 
-def choose_child(session_id: str, child: Child) -> None:
+def choose_child(session_id: str, child: ChildRow) -> None:
     """Remember a choice for this session and the child's school.
 
     The caller has checked, in the same transaction, that the guardianship is live.
@@ -217,7 +216,7 @@ def forget_child(account_id: str, child_id: str) -> None:
         )
 
 
-def _touch(session: BrowserSession) -> None:
+def _touch(session: SessionRow) -> None:
     now = clock.now()
     with transaction() as writes:
         writes.execute(

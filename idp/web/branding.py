@@ -12,7 +12,7 @@ from flask import Blueprint, Flask, Response, g, url_for
 from markupsafe import Markup
 
 from idp import settings
-from idp.clients.models import Client
+from idp.clients.models import ClientRow
 from idp.people import service as people
 from idp.people.models import School
 from idp.web import contrast
@@ -88,7 +88,7 @@ def use_school_of(account_id: str) -> None:
         use_school(*schools)
 
 
-def branding_for(client: Client | None, schools: list[School]) -> Branding:
+def branding_for(client: ClientRow | None, schools: list[School]) -> Branding:
     """The school's own face; an application of several schools shows its own name."""
     if len(schools) == 1:
         return _of_school(schools[0])

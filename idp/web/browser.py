@@ -14,8 +14,9 @@ from idp.lifecycle import sign_out as leaving
 from idp.lifecycle.sign_in import Proof
 from idp.sessions import interactions
 from idp.sessions import service as sessions
-from idp.sessions.models import BrowserSession, Interaction
+from idp.sessions.models import BrowserSession, Interaction, SessionRow
 from idp.sessions.service import SignedIn
+from idp.web.browser_cookie import BrowserCookie
 from idp.web.device_names import device_name
 from idp.web.errors import PageError
 
@@ -26,6 +27,7 @@ _UNKNOWN: Any = object()
 
 def init_app(app: Flask) -> None:
     """Begin the correlation of each request, and set the cookies that a view asked for."""
+    app.session_interface = BrowserCookie()
     app.before_request(_begin_correlation)
     app.after_request(_set_cookies)
 
@@ -71,7 +73,7 @@ def sign_in(proof: Proof) -> BrowserSession:
     return begun
 
 
-def step_up(session: BrowserSession, proof: Proof) -> None:
+def step_up(session: SessionRow, proof: Proof) -> None:
     """Note a fresh proof in this browser's session, whose cookie changes.
 
     Raises ``lifecycle.sign_in.ProofGone``.

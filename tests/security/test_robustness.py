@@ -97,7 +97,9 @@ class TestKilled:
             redeemed = count_of(AuthorizationCode) - count_of(AuthorizationCode, redeemed_at=None)
             assert redeemed == count_of(AccessToken)
             crashes += 1
-        assert crashes > 4
+        # before the look-up, before the one statement that redeems, and none at all
+        assert crashes > 2
+        assert count_of(AccessToken) == 1
 
     def test_r1_no_ended_session_with_a_living_grant(self, client: FlaskClient) -> None:
         site = world(client, "Lina")

@@ -15,8 +15,8 @@ from idp.credentials import factors
 from idp.credentials import passwords as stored_passwords
 from idp.lifecycle import passwords
 from idp.lifecycle.sign_in import ProofGone
-from idp.people.models import Account
-from idp.sessions.models import BrowserSession
+from idp.people.models import AccountRow
+from idp.sessions.models import SessionRow
 from idp.sessions.service import SignedIn
 from idp.web import browser, i18n, passkeys
 from idp.web.account.blueprint import blueprint, guardian_only
@@ -28,7 +28,7 @@ CLOCKS_DIFFER: Final = timedelta(minutes=1)
 """A proof may seem to come from the future where two machines serve one browser."""
 
 
-def is_recent(session: BrowserSession) -> bool:
+def is_recent(session: SessionRow) -> bool:
     """Whether the session's last proof is fresh enough for a delicate change."""
     age = clock.now() - (session.proved_at or session.auth_time)
     return -CLOCKS_DIFFER <= age <= settings.current().step_up_lifetime
@@ -75,7 +75,7 @@ class Ways:
     passkey: bool
 
 
-def ways_of(account: Account) -> Ways:
+def ways_of(account: AccountRow) -> Ways:
     """The account's ways. Where a second factor is needed to sign in, a password alone is less
     than what the session began with, so it proves nothing here.
     """

@@ -15,7 +15,7 @@ from idp.oidc.authorization import AskConsent, ChooseChild, NoChild
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.child_selection import Candidate
 from idp.oidc.oauth_client import OAuthClient
-from idp.people.models import Child
+from idp.people.models import ChildRow
 from idp.sessions import interactions
 from idp.sessions import service as sessions
 from idp.sessions.models import Interaction
@@ -139,7 +139,7 @@ def _done(waiting: Interaction) -> str:
     )
 
 
-def _posted_child(found: list[Candidate], client: OAuthClient) -> Child | None:
+def _posted_child(found: list[Candidate], client: OAuthClient) -> ChildRow | None:
     posted = request.form.get("child", "").encode()
     match = None
     for each in found:
@@ -148,11 +148,11 @@ def _posted_child(found: list[Candidate], client: OAuthClient) -> Child | None:
     return match
 
 
-def _choose(waiting: Interaction, signed_in: SignedIn, chosen: Child) -> bool:
+def _choose(waiting: Interaction, signed_in: SignedIn, chosen: ChildRow) -> bool:
     """Keep the choice, unless the guardianship ended a moment ago (rule C6)."""
     account_id, client_id = signed_in.account.id, waiting.client_id or ""
     with transaction():
-        if child_selection.live_link(account_id, chosen.id, client_id, lock=True) is None:
+        if child_selection.held_link(account_id, chosen.id, client_id) is None:
             return False
         interactions.chose(waiting, chosen.id)
         sessions.choose_child(signed_in.session.id, chosen)
@@ -176,13 +176,13 @@ def _child_page(
     )
 
 
-def _card(child: Child, client: OAuthClient, hinted: Child | None) -> dict[str, Any]:
+def _card(child: ChildRow, client: OAuthClient, hinted: ChildRow | None) -> dict[str, Any]:
     return {
         "key": subjects.of_child(child, client.record),
         "initials": (child.given_name[:1] + child.family_name[:1]).upper(),
         "full_name": child.full_name,
         "class_name": child.class_name,
-        "school_name": child.school.name,
+        "school_name": child.school_name,
         "hinted": child is hinted,
     }
 
