@@ -194,5 +194,6 @@ KEPT: Final = {
     "client_schools": "the operator's own",
     "consents": "one for each guardian and application",
     "child_choices": "leave with their session",
+    "database_identity": "one row: which database this is",
 }
 """Every other table, and why it is not purged."""

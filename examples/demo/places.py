@@ -46,7 +46,7 @@ def forget() -> None:
     """Remove what a demo made. The keys stay: they may serve more than the demo."""
     databases = (DATABASE, MAILBOX, VISITS, VISITS2)
     beside = [Path(f"{file}{end}") for file in databases for end in ("", "-wal", "-shm")]
-    made = (*INSTANCE.glob("history*.json"), *LOGS.glob("*.log"))
+    made = (*INSTANCE.glob("history*"), *LOGS.glob("*.log"))
     for file in (*beside, *made, SECRETS, SETTINGS, CLIENTS, SUMMARY):
         file.unlink(missing_ok=True)
 

@@ -170,6 +170,9 @@ def forget_person(browser: str) -> None:
             .values(
                 sealed_token=None,
                 verified_token_id=None,
+                pending_proof=None,
+                pending_at=None,
+                goes_without=False,
                 signed_in_session_id=None,
                 child_id=None,
                 consented=False,

@@ -49,7 +49,8 @@ def has_cookies() -> bool:
 def signed_in() -> SignedIn | None:
     """Who is signed in in this browser; looked up once a request."""
     if g.get("signed_in", _UNKNOWN) is _UNKNOWN:
-        secret = request.cookies.get(_name("session"), "")
+        begun_now = _cookies_to_set().get("session")
+        secret = begun_now or request.cookies.get(_name("session"), "")
         g.signed_in = sessions.find(secret) if 20 <= len(secret) <= 100 else None
     found = cast(SignedIn | None, g.signed_in)
     if found is not None:
@@ -66,6 +67,8 @@ def sign_in(proof: Proof) -> BrowserSession:
     begun, secret = entering.begin(proof, device=device_name(request.user_agent.string))
     if before is not None:
         leaving.end_session(before.account.id, before.session.id)
+        if before.account.id != proof.account_id:
+            _forget_person()
     cookies = _cookies_to_set()
     cookies["session"] = secret
     cookies["device"] = devices.remember_device(proof.account_id, device_secret())
@@ -89,12 +92,16 @@ def sign_out() -> None:
     """
     if (found := signed_in()) is not None:
         leaving.end_session(found.account.id, found.session.id)
+    _forget_person()
+    _cookies_to_set()["session"] = None
+    g.signed_in = None
+
+
+def _forget_person() -> None:
     if "b" in session:
         interactions.forget_person(browser_id())
-    _cookies_to_set()["session"] = None
     for left in PERSONAL:
         session.pop(left, None)
-    g.signed_in = None
 
 
 def device_secret() -> str | None:

@@ -305,6 +305,18 @@ def test_p11_a_first_factor_waits_for_ten_minutes(here: Place, secret: str) -> N
         assert not is_signed_in(here)
 
 
+def test_p11_signing_out_forgets_a_first_factor_that_waits(here: Place, secret: str) -> None:
+    factories.account("marc")
+    here.browser.sign_in_at_home("marc")
+    here.at_sign_in(prompt="login")
+    page = here.browser.sign_in("claire")
+    here.browser.sign_out()
+    here.browser.page = page
+    here.browser.submit("second-factor-form", code=code_now(secret))
+    assert here.browser.shows("login-form")
+    assert not is_signed_in(here)
+
+
 def test_p11_a_first_factor_opens_one_session(here: Place, secret: str) -> None:
     here.browser.open("/")
     page = here.browser.sign_in("claire")

@@ -63,6 +63,29 @@ def test_s6_signing_out_by_an_application_forgets_opened_tokens_too(client: Flas
 
 
 @on_sqlite
+def test_s6_another_parent_who_signs_in_finds_no_opened_token(client: FlaskClient) -> None:
+    there = world(client)
+    path, token = opened(there, proved=False)
+    there.ask(prompt="login")  # an interaction that waits is not the one of the mail
+    factories.account("paul")
+
+    there.browser.sign_in("paul")
+
+    assert token not in there.browser.open(path).text
+
+
+@on_sqlite
+def test_s6_the_same_parent_who_signs_in_again_keeps_it(client: FlaskClient) -> None:
+    there = world(client)
+    path, token = opened(there, proved=False)
+    there.ask(prompt="login")
+
+    there.browser.sign_in("claire")
+
+    assert token in there.browser.open(path).text
+
+
+@on_sqlite
 def test_s6_another_browsers_opened_token_stays(app: Flask, client: FlaskClient) -> None:
     there = world(client)
     elsewhere = Browser(app.test_client())

@@ -11,7 +11,7 @@ from idp.credentials.one_time_tokens import Live
 from idp.credentials.passwords import WeakPassword
 from idp.lifecycle import passwords, second_factor
 from idp.sessions.models import Interaction
-from idp.web import branding, walk
+from idp.web import branding, browser, walk
 from idp.web.account.applications import offer
 from idp.web.forms import Form, check_new_password, only, weakness
 from idp.web.signin.blueprint import blueprint, shows_again
@@ -61,14 +61,15 @@ def _save(interaction: Interaction, form: Form) -> ResponseReturnValue:
     except WeakPassword as weak:
         form.problem("new_password", weakness(weak))
         return show(interaction, form)
+    response = complete(interaction, proof)
     if interaction.client_id is None:
         # Rule P13: no stored request moves into another browser; its start page is offered.
         offer(proved.token.client_id)
         if second_factor.is_missing(proof):
             flash(_("Your password is saved."))
-        else:
+        elif browser.signed_in() is not None:
             flash(_("Your password is saved, and you are signed in."))
-    return complete(interaction, proof)
+    return response
 
 
 def _proved(interaction: Interaction) -> Live | None:
