@@ -92,6 +92,7 @@ def _import_models() -> None:
     import idp.audit.models
     import idp.clients.models
     import idp.credentials.email_models
+    import idp.credentials.factor_models
     import idp.credentials.models
     import idp.federation.models
     import idp.mail.models

@@ -10,10 +10,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from idp import clock
 from idp.audit import continuity
 from idp.clients import registration
+from idp.credentials import factors
 from idp.database import db
 from idp.doctor import Finding, Findings
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import ALGORITHMS, KeyTrouble
+from idp.people import staff
 from idp.readiness import schema
 
 MOST_CLOCK_SKEW: Final = timedelta(seconds=5)
@@ -123,12 +125,28 @@ def _clients() -> Findings:
             )
 
 
+def _staff_have_a_second_factor() -> Findings:
+    if not schema().up_to_date:
+        return
+    for role, account in staff.everybody():
+        if account.status == "disabled" or factors.of(account.id).any:
+            continue
+        yield Finding(
+            "notice",
+            f"staff {account.username}",
+            f"« {account.username} » is {role.role} and has no second factor yet.",
+            "They are led through setting one up at their next sign-in; until then, whoever knows "
+            "the password may set up their own.",
+        )
+
+
 INSTALLATION_CHECKS: Final[tuple[Callable[[], Findings], ...]] = (
     _keys_sign,
     _schema_is_newest,
     _history_goes_on,
     _clocks_agree,
     _clients,
+    _staff_have_a_second_factor,
 )
 
 

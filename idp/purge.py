@@ -19,6 +19,7 @@ from idp.audit.models import AuditEvent
 from idp.clients.models import UsedAssertion
 from idp.credentials import devices, throttling
 from idp.credentials.email_models import EmailChange
+from idp.credentials.factor_models import PasskeyChallenge, TotpEnrolment
 from idp.credentials.models import KnownDevice, OneTimeToken, ThrottleCounter
 from idp.database import retried, transaction
 from idp.federation.models import DeletionRequest, FederationState, PendingLink
@@ -167,6 +168,14 @@ def _known_devices(now: datetime) -> ColumnElement[bool]:
     return KnownDevice.last_seen_at < now - devices.REMEMBERED - MARGIN
 
 
+def _passkey_challenges(now: datetime) -> ColumnElement[bool]:
+    return PasskeyChallenge.expires_at < now - MARGIN
+
+
+def _totp_enrolments(now: datetime) -> ColumnElement[bool]:
+    return TotpEnrolment.expires_at < now - MARGIN
+
+
 def _used_assertions(now: datetime) -> ColumnElement[bool]:
     return UsedAssertion.expires_at < now - MARGIN
 
@@ -197,6 +206,8 @@ GROWING: Final = (
     Growing(BrowserSession, _browser_sessions),
     Growing(ThrottleCounter, _throttle_counters),
     Growing(KnownDevice, _known_devices),
+    Growing(PasskeyChallenge, _passkey_challenges),
+    Growing(TotpEnrolment, _totp_enrolments),
     Growing(UsedAssertion, _used_assertions),
     Growing(OutboxMessage, _outbox),
     Growing(AuditEvent, _audit_events),
@@ -209,6 +220,10 @@ KEPT: Final = {
     "guardianships": "who could see whom, and until when, must stay answerable",
     "passwords": "one for each account",
     "federated_links": "one for each account and provider, until it is unlinked",
+    "passkeys": "at most ten for each account",
+    "totp_secrets": "one for each account",
+    "recovery_codes": "at most ten for each account; used ones are counted",
+    "staff_roles": "the operator's own",
     "clients": "the operator's own",
     "client_schools": "the operator's own",
     "consents": "one for each guardian and application",

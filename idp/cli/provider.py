@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from idp.cli import output
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
-from idp.cli.user import named
+from idp.cli.users import named
 from idp.database import db
 from idp.federation import walk
 from idp.federation.models import FederatedLink

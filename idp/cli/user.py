@@ -4,9 +4,10 @@ from typing import Any
 
 import click
 
-from idp.cli import inputs, output
+from idp.cli import inputs, output, user_factors, user_role
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
+from idp.cli.users import named
 from idp.clients import registration
 from idp.credentials import email_changes
 from idp.credentials import passwords as kept
@@ -21,14 +22,8 @@ from idp.settings import LOCALES
 COLUMNS = ("id", "username", "given_name", "family_name", "email", "status", "locale")
 
 command = Noun("user", help="Guardians' accounts.")
-
-
-def named(username: str) -> Account:
-    """The account of this user name or id. Raises ``BadInput``."""
-    account = people.find_by_username(username) or people.find_account(username)
-    if account is None:
-        raise BadInput(f"there is no user {username}")
-    return account
+command.add_command(user_role.command)
+command.add_command(user_factors.command)
 
 
 @command.command("create")

@@ -93,12 +93,17 @@ def normalise(text: str) -> str | None:
     Case, any dash and any space don't count, and letters that Crockford's alphabet leaves
     out are read as the digits that they look like.
     """
+    return characters(text, LENGTH)
+
+
+def characters(text: str, length: int) -> str | None:
+    """The ``length`` characters of the alphabet that somebody typed, however spaced."""
     if len(text) > LONGEST_TYPED:
         return None
     wide = unicodedata.normalize("NFKC", text)
     kept = "".join(c for c in wide if not (unicodedata.category(c) in _IGNORED or c == _MINUS))
     token = kept.upper().translate(_LOOK_ALIKES)
-    if len(token) != LENGTH or not set(token) <= set(ALPHABET):
+    if len(token) != length or not set(token) <= set(ALPHABET):
         return None
     return token
 

@@ -74,11 +74,6 @@ def set_password(account_id: str, password: str) -> None:
     store(account_id, hashed(password))
 
 
-def exists(account_id: str) -> bool:
-    """Whether the account has a password at all."""
-    return bool(_stored(account_id))
-
-
 def set_at(account_id: str) -> datetime | None:
     """When the account's password was set; None without one."""
     return db.session.scalar(select(Password.set_at).where(Password.account_id == account_id))
@@ -110,6 +105,12 @@ def proved_hash(account_id: str | None, password: str) -> Hashed | None:
     if _cost(stored) < configured.bcrypt_cost:
         return Hashed(_upgraded(account_id, stored, prehash))
     return Hashed(stored)
+
+
+def has_password(account_id: str) -> bool:
+    """Whether the account has a password."""
+    query = select(Password.account_id).where(Password.account_id == account_id)
+    return db.session.scalars(query).one_or_none() is not None
 
 
 def _stored(account_id: str | None) -> str:

@@ -30,6 +30,8 @@ POLICIES: dict[str, Growing | Window] = {
     "mail_address": Growing(free=20, longest=60, fade=timedelta(hours=1)),
     # Letters to an address that somebody typed: nobody changes theirs five times a day (rule E3)
     "email_change": Window(limit=5, length=timedelta(hours=24)),
+    # Nothing but the right code makes it smaller: whoever knows the password stays slow
+    "factor": Growing(free=5, longest=3600, fade=timedelta(hours=24)),
     "tokens": Window(limit=600, length=timedelta(minutes=1)),
     "network": Growing(free=20, longest=60, fade=timedelta(hours=1)),
 }
@@ -124,6 +126,35 @@ def forgive_sign_in(
         forgive("account", account_id)
 
 
+def guard_factor(
+    identifier: str,
+    account_id: str,
+    address: str | None,
+    device_known: bool,
+    device_secret: str | None = None,
+) -> Allowed | Refused:
+    """Whether a code of an app or a recovery code may be judged: on the account's one budget,
+    and on one of its own, which a right password does not give back (security rule E7).
+    """
+    outcome = guard_sign_in(identifier, account_id, address, device_known, device_secret)
+    if isinstance(outcome, Refused):
+        return Refused(outcome.retry_after)
+    return attempt("factor", account_id, _device(device_known, device_secret))
+
+
+def forgive_factor(
+    identifier: str,
+    account_id: str,
+    address: str | None,
+    device_known: bool,
+    device_secret: str | None = None,
+) -> None:
+    """After the right code: forget what ``guard_factor`` counted."""
+    with transaction():
+        forgive_sign_in(identifier, account_id, address, device_known, device_secret)
+        forgive("factor", account_id, _device(device_known, device_secret))
+
+
 def forgive_account(account_id: str, *identifiers: str) -> None:
     """After a one-time token: let the owner in, however often strangers guessed before."""
     with transaction():
@@ -153,6 +184,11 @@ def forgive_token(address: str | None) -> None:
         _give_back("address", address_prefix(address))
 
 
+def guard_passkey(address: str | None) -> Allowed | Refused:
+    """Whether a passkey's answer may be judged; ``forgive_token`` gives a good one back."""
+    return attempt("address", address_prefix(address))
+
+
 def guard_mail_request(address: str | None) -> Allowed | Refused:
     """Whether this address may have a mail sent; a refusal must look like none (rule E3)."""
     return attempt("mail_address", address_prefix(address))
@@ -177,6 +213,10 @@ def _prefix(address: str | None, bits: int, bits_of_ipv6: int) -> str:
         parsed = parsed.ipv4_mapped
     length = bits_of_ipv6 if parsed.version == 6 else bits
     return str(ip_network((parsed, length), strict=False))
+
+
+def _device(known: bool, secret: str | None) -> str:
+    return secret or "" if known else ""
 
 
 def _move(kind: str, *parts: str) -> Allowed | Refused:

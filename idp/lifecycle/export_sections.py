@@ -11,7 +11,7 @@ from idp.credentials.email_models import EmailChange
 from idp.credentials.models import KnownDevice, OneTimeToken
 from idp.database import db
 from idp.federation import links
-from idp.lifecycle import history
+from idp.lifecycle import history, second_factor
 from idp.lifecycle.export import Content, section
 from idp.mail.models import OutboxMessage
 from idp.oidc import known_applications
@@ -56,6 +56,15 @@ def linked_accounts(account: Account) -> Content:
     """With which other providers I may sign in."""
     fields = ("provider", "issuer", "subject", "linked_at", "last_used_at")
     return [_fields(link, fields) for link in links.of_account(account.id)]
+
+
+@section(
+    "second_factors",
+    tables=("passkeys", "totp_secrets", "totp_enrolments", "recovery_codes", "staff_roles"),
+)
+def second_factors(account: Account) -> Content:
+    """By what I prove myself besides the password, and what I am at a school."""
+    return second_factor.export(account.id)
 
 
 @section("sessions", tables=("browser_sessions",))

@@ -18,8 +18,10 @@ from idp.federation import links
 from idp.federation.identity import ForeignIdentity
 from idp.federation.links import LinkedElsewhere, OtherIdentity
 from idp.federation.models import FederatedLink
+from idp.lifecycle import factor_changes
 from idp.lifecycle.passwords import TokenGone, end_everything
 from idp.lifecycle.sign_in import Proof
+from idp.lifecycle.ways_in import LastWayIn, ways_in
 from idp.mail import outbox
 from idp.oidc import grants_service
 from idp.people import service as people
@@ -37,7 +39,6 @@ __all__ = [
     "claim_with_token",
     "end_by_operator",
     "end_by_provider",
-    "has_way_in",
     "link",
     "link_waiting",
     "prove",
@@ -47,10 +48,6 @@ __all__ = [
 FEDERATED: Final = ("fed",)
 """Another provider's word, whatever it says of its own methods (security rule F9)."""
 CLOCKS_DIFFER: Final = timedelta(minutes=5)
-
-
-class LastWayIn(Exception):
-    """Without this link the guardian could not sign in any more."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +102,11 @@ def claim_with_token(token_id: str, identity: ForeignIdentity) -> Proof:
         raise TokenGone
     with transaction():
         account = people.hold_account(found.account.id)
-        if account is None or account.status == "disabled" or passwords.exists(account.id):
+        if account is None or account.status == "disabled" or passwords.has_password(account.id):
             raise TokenGone
         if not one_time_tokens.spend(token_id):
             raise TokenGone
+        factor_changes.wipe_at_claim(account.id, first=account.status == "invited")
         people.activate(account)
         end_everything(account)
         links.remove_all(account.id)
@@ -158,7 +156,7 @@ def unlink(account_id: str, link_id: str) -> str | None:
         account = people.hold_account(account_id)
         if account is None:
             return None
-        if not has_way_in(account_id, without=link_id):
+        if not ways_in(account_id, without_link=link_id).count:
             raise LastWayIn
         removed = links.remove(link_id, account_id)
         if removed is None:
@@ -208,14 +206,6 @@ def end_by_operator(account_id: str, provider: str) -> bool:
         _end(account, removed, "operator")
         outbox.enqueue("link_removed", account_id=account_id, about={"provider": provider})
     return True
-
-
-def has_way_in(account_id: str, *, without: str | None = None) -> bool:
-    """Whether the guardian can sign in by themselves; ``without``: leaving one link out.
-
-    Whatever else lets a guardian in (passkeys) counts here.
-    """
-    return passwords.exists(account_id) or bool(links.usable(account_id, without=without))
 
 
 def _proof(account: Account, identity: ForeignIdentity, link_id: str | None) -> Proof:
@@ -275,7 +265,7 @@ def _end(account: Account, removed: FederatedLink, reason: str) -> None:
 
 
 def _tell_of_end(account: Account, provider: str) -> None:
-    stranded = not has_way_in(account.id)
+    stranded = not ways_in(account.id).count
     if stranded and not account.email:
         events.record("left_to_school", account_id=account.id, provider=provider)
         return

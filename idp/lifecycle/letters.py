@@ -14,7 +14,7 @@ from sqlalchemy import update
 
 from idp import clock, settings
 from idp.clients import registration
-from idp.credentials import one_time_tokens
+from idp.credentials import one_time_tokens, passkeys
 from idp.credentials.models import OneTimeToken
 from idp.database import transaction
 from idp.mail import delivery, messages
@@ -139,11 +139,43 @@ def _about_link(
     ]
 
 
+def factor_changed(message: OutboxMessage) -> list[Message]:
+    """Tells a guardian what became of their passkeys, app or recovery codes, and how to undo it."""
+    passkey = passkeys.find(message.about.get("passkey", ""))
+    return [
+        _letter(
+            "factor_changed",
+            message,
+            [account],
+            {
+                "what": message.kind,
+                "passkey": clean(passkey.name) if passkey else "",
+                "left": message.about.get("left", 0),
+                "when": message.created_at,
+                "username": clean(account.username),
+                "link": messages.sign_in_link(),
+            },
+        )
+        for account in _holder(message)
+    ]
+
+
 def _provider(key: str) -> ProviderSettings:
     """Knows its name in every language, also when it is not configured any more."""
     configured = {each.key: each for each in settings.current().providers}
     return configured.get(key) or ProviderSettings(key=clean(key))
 
+
+FACTOR_LETTERS = (
+    "passkey_added",
+    "passkey_removed",
+    "passkeys_removed_at_claim",
+    "two_step_on",
+    "two_step_off",
+    "recovery_codes_replaced",
+    "recovery_code_used",
+    "factors_reset",
+)
 
 COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
     "invitation": invitation,
@@ -153,6 +185,7 @@ COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
     "link_made": link_made,
     "link_removed": link_removed,
     "link_ended": link_ended,
+    **dict.fromkeys(FACTOR_LETTERS, factor_changed),
 }
 
 

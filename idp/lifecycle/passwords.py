@@ -9,7 +9,9 @@ from idp.credentials.models import OneTimeToken
 from idp.credentials.strength import WeakPassword
 from idp.database import release_connection, retried, transaction
 from idp.federation import links
+from idp.lifecycle import factor_changes
 from idp.lifecycle.sign_in import Proof
+from idp.lifecycle.throttled import Throttled
 from idp.mail import outbox
 from idp.oidc import grants_service
 from idp.people import profile
@@ -38,14 +40,6 @@ class TokenGone(Exception):
 
 class WrongPassword(Exception):
     """Not this account's password, or no such active account: from outside the same."""
-
-
-class Throttled(Exception):
-    """Too many attempts; ``retry_after`` in seconds."""
-
-    def __init__(self, retry_after: int) -> None:
-        super().__init__(f"try again in {retry_after} s")
-        self.retry_after = retry_after
 
 
 PASSWORD: Final = ("pwd",)
@@ -148,6 +142,7 @@ def withdraw(account: Account) -> None:
     In the transaction of a caller who holds the account and knows that somebody else had one.
     """
     passwords.withdraw(account.id)
+    factor_changes.wipe_at_claim(account.id, first=False)
     links.remove_all(account.id)
     end_everything(account)
 
@@ -159,10 +154,12 @@ def _claim(token: OneTimeToken, account_id: str, new: passwords.Hashed) -> Accou
         account = people.hold_account(account_id)
         if account is None or account.status == "disabled":
             raise TokenGone
+        was_invited = account.status == "invited"
         if not one_time_tokens.spend(token_id):
             raise TokenGone
         passwords.store(account_id, new)
         people.activate(account)
+        factor_changes.wipe_at_claim(account_id, first=was_invited)
         # Whoever holds it reads the mail of the address that it went to, if it is still theirs
         if one_time_tokens.was_sent_to(token, account.email_key):
             profile.prove_email(account)

@@ -11,8 +11,10 @@ from sqlalchemy import Delete, Update, delete, update
 from idp import clock
 from idp.audit import continuity, events
 from idp.credentials.email_models import EmailChange
+from idp.credentials.factor_models import PasskeyChallenge, RecoveryCode, TotpEnrolment
 from idp.credentials.models import KnownDevice, OneTimeToken
 from idp.database import retried, transaction
+from idp.federation.models import FederationState
 from idp.mail.models import OutboxMessage
 from idp.oidc.models import Consent, Grant
 from idp.sessions.models import BrowserSession, Interaction
@@ -51,6 +53,11 @@ def _changes() -> dict[str, Update | Delete]:
         "email_changes": update(EmailChange)
         .where(EmailChange.undone_at.is_(None), EmailChange.ended_at.is_(None))
         .values(ended_at=now),
+        # Codes that were used since the backup would work again
+        "recovery_codes": delete(RecoveryCode),
+        "passkey_challenges": delete(PasskeyChallenge),
+        "federation_states": delete(FederationState),
+        "totp_enrolments": delete(TotpEnrolment),
         "consents": update(Consent).where(Consent.withdrawn_at.is_(None)).values(withdrawn_at=now),
         "known_devices": delete(KnownDevice),
         "mails": update(OutboxMessage).where(OutboxMessage.status == "queued").values(**dropped),

@@ -29,14 +29,16 @@ class Proof:
 
     ``epoch``: the account's ``credentials_epoch`` as read *before* the proof was judged.
     ``amr``: RFC 8176 values of what was really done. ``auth_time``: when it was done, where
-    another provider tells; None: now. ``auth_time_proved`` is false where it does not tell, so
-    that nobody is told a time (security rule F9). ``link_id``: the link that it came by.
+    another provider or an earlier factor tells; None: now. ``auth_time_proved`` is false where
+    a provider does not tell, so that nobody is told a time (security rule F9). ``link_id`` and
+    ``passkey_id``: what it came by, whose removal ends the session.
     """
 
     account_id: str
     epoch: int
     amr: tuple[str, ...]
     link_id: str | None = None
+    passkey_id: str | None = None
     auth_time: datetime | None = None
     auth_time_proved: bool = True
 
@@ -63,6 +65,7 @@ def begin(
             auth_time=proof.auth_time,
             auth_time_proved=proof.auth_time_proved,
             link_id=proof.link_id,
+            passkey_id=proof.passkey_id,
         )
         new_device.notice(account, begun[0], device_secret)
     return begun
@@ -75,16 +78,19 @@ def step_up(session: SessionRow, proof: Proof) -> str:
     A weaker proof than the session began with says that its owner is still there; what the
     session tells applications stays what it was (security rule F9). Raises ``ProofGone``.
     """
-    stronger = assurance.meets(proof.acr, session.acr)
     now = clock.now()
-    told: dict[str, Any] = {}
-    if stronger and proof.auth_time_proved:
-        when = proof.auth_time or now
-        told = {"amr": " ".join(proof.amr), "acr": proof.acr, "auth_time": when}
-        told["auth_time_proved"] = True
+    changes: dict[str, Any] = {"proved_at": now}
+    if assurance.meets(proof.acr, session.acr):
+        changes |= {
+            "amr": " ".join(proof.amr),
+            "acr": proof.acr,
+            "passkey_id": proof.passkey_id,
+        }
+        if proof.auth_time_proved:
+            changes |= {"auth_time": proof.auth_time or now, "auth_time_proved": True}
     with transaction():
         _hold(proof)
-        secret = sessions.renew(session.id, account_id=proof.account_id, proved_at=now, **told)
+        secret = sessions.renew(session.id, account_id=proof.account_id, **changes)
     if secret is None:
         raise ProofGone
     return secret

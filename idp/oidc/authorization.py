@@ -15,8 +15,9 @@ from authlib.oauth2 import OAuth2Error
 from idp import clock, settings
 from idp.audit import events
 from idp.clients.models import ClientRow
+from idp.credentials import factors
 from idp.database import keyed_hash, opaque_id, transaction
-from idp.oidc import child_selection, claims_parameter, consent, subjects
+from idp.oidc import acr, child_selection, claims_parameter, consent, subjects
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.child_selection import Candidate, Selection
 from idp.oidc.errors import (
@@ -56,6 +57,10 @@ class Facts:
     """The ``sub`` of the signed-in guardian for this client."""
     signed_in_here: bool = False
     """The guardian signed in for this very request."""
+    reachable_acrs: Sequence[str] = ()
+    """What the guardian's factors could reach; read only where a request asks for a class."""
+    goes_without: bool = False
+    """The guardian declined to do more than was done for this very request."""
     children: Sequence[Candidate] = ()
     chosen_child_id: str | None = None
     consented: frozenset[str] = frozenset()
@@ -78,6 +83,14 @@ class Facts:
 @dataclass(frozen=True)
 class Login:
     """The guardian has to sign in (again)."""
+
+
+@dataclass(frozen=True)
+class StepUp:
+    """The guardian can prove more, and the client asks for it."""
+
+    wanted: str
+    essential: bool
 
 
 @dataclass(frozen=True)
@@ -110,7 +123,7 @@ class Proceed:
     selection: Selection | None
 
 
-Step = Login | ChooseChild | NoChild | AskConsent | Refuse | Proceed
+Step = Login | StepUp | ChooseChild | NoChild | AskConsent | Refuse | Proceed
 
 
 def next_step(request: AuthorizationRequest, facts: Facts) -> Step:
@@ -119,7 +132,7 @@ def next_step(request: AuthorizationRequest, facts: Facts) -> Step:
     if "none" not in request.prompt:
         return step
     match step:
-        case Login():
+        case Login() | StepUp():
             return Refuse(LoginRequired())
         case ChooseChild():
             return Refuse(AccountSelectionRequired())
@@ -137,7 +150,9 @@ def facts_for(
     signed_in: SignedIn | None,
     interaction: Interaction | None = None,
 ) -> Facts:
-    """Read what the decision needs: at most two queries."""
+    """Read what the decision needs: at most two queries, and a few about the guardian's factors
+    where the request asks for a class of sign-in.
+    """
     now = clock.now()
     first_party = bool(client.metadata_["first_party"])
     if signed_in is None:
@@ -149,6 +164,8 @@ def facts_for(
         now=now,
         signed_in=signed_in,
         subject=subjects.of_guardian(account, client),
+        reachable_acrs=acr.reachable(factors.of(account.id)) if acr.asked(request)[0] else (),
+        goes_without=interaction is not None and interaction.goes_without,
         signed_in_here=interaction is not None and interaction.signed_in_session_id == session.id,
         children=child_selection.candidates(account.id, client.id, session.id)
         if request.asks_child
@@ -215,9 +232,12 @@ def _missing(request: AuthorizationRequest, facts: Facts) -> Step:
         return Login()
     if not _subject_is_right(request, facts):
         return Refuse(LoginRequired()) if facts.signed_in_here else Login()
-    wanted = claims_parameter.required_values(request.claims, "acr", essential=True)
-    if wanted is not None and facts.signed_in.session.acr not in wanted:
-        return Refuse(UnmetAuthenticationRequirements())
+    have = facts.signed_in.session.acr
+    match acr.decide(request, have, facts.reachable_acrs, goes_without=_without(request, facts)):
+        case acr.Missing(wanted, essential):
+            return StepUp(wanted, essential)
+        case acr.Unmet():
+            return Refuse(UnmetAuthenticationRequirements())
     selection = None
     if request.asks_child:
         if not facts.children:
@@ -232,6 +252,11 @@ def _missing(request: AuthorizationRequest, facts: Facts) -> Step:
     if _needs_consent(request, facts):
         return AskConsent()
     return Proceed(facts.signed_in, selection)
+
+
+def _without(request: AuthorizationRequest, facts: Facts) -> bool:
+    """A wish is no reason to fail: where no page may be shown, what was done is the answer."""
+    return facts.goes_without or "none" in request.prompt
 
 
 def _must_sign_in_again(request: AuthorizationRequest, facts: Facts) -> bool:
@@ -285,6 +310,6 @@ def _new_grant(
         "auth_time": session.auth_time,
         "auth_time_proved": session.auth_time_proved,
         "amr": session.amr,
-        "acr": session.acr,
+        "acr": acr.told(request, session.acr),
         "created_at": now,
     }

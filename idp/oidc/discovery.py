@@ -10,7 +10,7 @@ from idp.oidc import child_claim
 from idp.oidc.authorization_request import RESPONSE_MODES
 from idp.oidc.claims import SUPPORTED
 from idp.oidc.client_authentication import METHODS
-from idp.sessions.assurance import SINGLE_FACTOR
+from idp.sessions.assurance import ACRS
 from idp.settings import LOCALES
 
 
@@ -47,7 +47,7 @@ def metadata() -> dict[str, Any]:
         "require_request_uri_registration": False,
         "authorization_response_iss_parameter_supported": True,
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
-        "acr_values_supported": [SINGLE_FACTOR],
+        "acr_values_supported": list(ACRS),
         "display_values_supported": ["page", "touch"],
         "ui_locales_supported": list(LOCALES),
         "child_claim_version": child_claim.VERSION,

@@ -13,6 +13,7 @@ NAME_LENGTH = 120
 EMAIL_LENGTH = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 
 ACCOUNT_STATUSES = ("invited", "active", "disabled")
+STAFF_ROLES = ("operator", "manager", "helper")
 RELATIONSHIPS = ("parent", "guardian", "relative", "aunt", "uncle", "father", "mother", "other")
 """OneRoster 1.2, vocabulary of agents; ``parent`` where a school tells no more."""
 ERASURE_OUTCOMES = ("done", "declined", "taken_back")
@@ -89,6 +90,38 @@ class AccountRow(NamedTuple):
     @property
     def full_name(self) -> str:
         return f"{self.given_name} {self.family_name}"
+
+
+class StaffRole(db.Model):  # type: ignore[name-defined,misc]
+    """What an account may do beyond its own family: for one school, or (an operator) for all."""
+
+    __tablename__ = "staff_roles"
+    __table_args__ = (
+        CheckConstraint(one_of("role", STAFF_ROLES), name="role"),
+        Index(
+            "uq_staff_roles_at_school",
+            "account_id",
+            "role",
+            "school_id",
+            unique=True,
+            sqlite_where=text("school_id IS NOT NULL"),
+            postgresql_where=text("school_id IS NOT NULL"),
+        ),
+        Index(
+            "uq_staff_roles_everywhere",
+            "account_id",
+            "role",
+            unique=True,
+            sqlite_where=text("school_id IS NULL"),
+            postgresql_where=text("school_id IS NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(OpaqueId, primary_key=True, default=opaque_id("sr"))
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
+    role: Mapped[str] = mapped_column(String(8))
+    school_id: Mapped[str | None] = mapped_column(ForeignKey("schools.id"), index=True)
+    granted_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
 
 
 class Child(db.Model):  # type: ignore[name-defined,misc]

@@ -6,6 +6,7 @@ its address is worth nothing. Steps are taken by atomic updates.
 
 import hashlib
 from base64 import urlsafe_b64encode
+from datetime import timedelta
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -14,6 +15,10 @@ from sqlalchemy import delete, select, update
 from idp import clock, settings
 from idp.database import db, keyed_hash, transaction
 from idp.sessions.models import Interaction
+
+PENDING_LIFETIME = timedelta(minutes=10)
+"""How long a proved first factor waits for the second."""
+CLOCKS_DIFFER = timedelta(minutes=1)
 
 MOST_PENDING = 20
 """Waiting requests that one browser may have at once; an older one makes room."""
@@ -109,9 +114,57 @@ def verify_token(interaction: Interaction, token_id: str) -> None:
     _change(interaction, verified_token_id=token_id)
 
 
+def pend(interaction: Interaction, proof: str) -> None:
+    """Keep a proved first factor until the second comes; a later one takes its place.
+
+    What led to it – an opened mail, a proved token – is done with.
+    """
+    _change(
+        interaction,
+        pending_proof=proof,
+        pending_at=clock.now(),
+        verified_token_id=None,
+        sealed_token=None,
+    )
+
+
+def pending(interaction: Interaction) -> str | None:
+    """The first factor that waits in this interaction, unless it has waited for too long."""
+    if interaction.pending_at is None or interaction.completed_at is not None:
+        return None
+    if not clock.now() - PENDING_LIFETIME <= interaction.pending_at <= clock.now() + CLOCKS_DIFFER:
+        return None
+    return interaction.pending_proof
+
+
+def take_pending(interaction: Interaction) -> bool:
+    """Use up the waiting first factor: true for exactly one caller (security rule P11)."""
+    with transaction() as writes:
+        taken = writes.execute(
+            update(Interaction)
+            .where(
+                Interaction.id == interaction.id, Interaction.pending_at == interaction.pending_at
+            )
+            .values(pending_proof=None, pending_at=None)
+        ).rowcount
+    return bool(taken)
+
+
+def go_without(interaction: Interaction) -> None:
+    """Note that the guardian answers this request without the stronger sign-in it wished for."""
+    _change(interaction, goes_without=True)
+
+
 def signed_in(interaction: Interaction, session_id: str) -> None:
     """Note that this session signed in for this very request; a proved token is done with."""
-    _change(interaction, signed_in_session_id=session_id, verified_token_id=None, sealed_token=None)
+    _change(
+        interaction,
+        signed_in_session_id=session_id,
+        verified_token_id=None,
+        sealed_token=None,
+        pending_proof=None,
+        pending_at=None,
+    )
 
 
 def chose(interaction: Interaction, child_id: str) -> None:
@@ -138,6 +191,9 @@ def forget_person(browser: str) -> None:
             .values(
                 sealed_token=None,
                 verified_token_id=None,
+                pending_proof=None,
+                pending_at=None,
+                goes_without=False,
                 signed_in_session_id=None,
                 child_id=None,
                 consented=False,

@@ -29,6 +29,8 @@ class BrowserSession(db.Model):  # type: ignore[name-defined,misc]
     proved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When the guardian proved once more who they are, before a delicate change; None: only at
     ``auth_time``."""
+    passkey_id: Mapped[str | None] = mapped_column(OpaqueId, index=True)
+    """The passkey that proved who this is: its removal ends the session."""
     device: Mapped[str] = mapped_column(String(100), default="")
     """Browser and system in words, such as « Firefox, Android »; no address, no place."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
@@ -47,6 +49,7 @@ class SessionRow(NamedTuple):
     acr: str
     last_seen_at: datetime
     proved_at: datetime | None
+    passkey_id: str | None
 
 
 class ChildChoice(db.Model):  # type: ignore[name-defined,misc]
@@ -84,6 +87,11 @@ class Interaction(db.Model):  # type: ignore[name-defined,misc]
         ForeignKey("one_time_tokens.id"), index=True
     )
     """The token that was proved in this interaction: the only way to « new password »."""
+    pending_proof: Mapped[str | None] = mapped_column(Text)
+    """A first factor that was proved here and waits for the second (``lifecycle.sign_in``)."""
+    pending_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    goes_without: Mapped[bool] = mapped_column(default=False)
+    """The guardian declined what an application asked for without insisting (``acr_values``)."""
     signed_in_session_id: Mapped[str | None] = mapped_column(String(32))
     """The session that signed in for this request (``prompt=login``, ``max_age``)."""
     child_id: Mapped[str | None] = mapped_column(ForeignKey("children.id"), index=True)

@@ -50,10 +50,11 @@ def begin(
     auth_time: datetime | None = None,
     auth_time_proved: bool = True,
     link_id: str | None = None,
+    passkey_id: str | None = None,
 ) -> tuple[BrowserSession, str]:
     """Begin a session; returns it with the secret for the cookie, which is stored hashed.
 
-    ``amr``: RFC 8176 values of what was really done. ``auth_time``: when; None: now.
+    ``amr``: RFC 8176 values of what was really done; ``auth_time``: when, now if not told.
     """
     secret = secrets.token_urlsafe(32)
     now = clock.now()
@@ -65,6 +66,7 @@ def begin(
         link_id=link_id,
         amr=" ".join(amr),
         acr=acr,
+        passkey_id=passkey_id,
         device=device,
         created_at=now,
         last_seen_at=now,
@@ -161,6 +163,24 @@ def end_all(account_id: str, *, keep: str | None = None) -> int:
         if ended:
             events.record("session_ended", account_id=account_id, count=ended)
     return ended
+
+
+def end_of_passkey(account_id: str, passkey_id: str, *, keep: str) -> list[str]:
+    """End the sessions that a passkey began or raised, except ``keep``; returns their ids."""
+    with transaction() as writes:
+        found = list(
+            writes.scalars(
+                select(BrowserSession.id).where(
+                    BrowserSession.account_id == account_id,
+                    BrowserSession.passkey_id == passkey_id,
+                    BrowserSession.id != keep,
+                    BrowserSession.ended_at.is_(None),
+                )
+            )
+        )
+        for session_id in found:
+            end(session_id, account_id=account_id)
+    return found
 
 
 def renew(session_id: str, *, account_id: str, **changes: Any) -> str | None:

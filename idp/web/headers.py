@@ -23,6 +23,9 @@ POLICY = {
     "frame-ancestors": "'none'",
 }
 
+PASSKEY_FEATURES = ("publickey-credentials-create", "publickey-credentials-get")
+"""Permissions Policy, WebAuthn Level 3 §5.9: for pages that say ``allow_passkeys``."""
+
 UNUSED_FEATURES = (
     "accelerometer",
     "camera",
@@ -35,6 +38,7 @@ UNUSED_FEATURES = (
     "midi",
     "payment",
     "usb",
+    *PASSKEY_FEATURES,
 )
 
 
@@ -45,8 +49,17 @@ SAME_EVERYWHERE: Final = (
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Permissions-Policy", ", ".join(f"{each}=()" for each in UNUSED_FEATURES)),
 )
-_POLICY_BEFORE_TARGETS: Final = "; ".join(
-    [*(f"{directive} {sources}" for directive, sources in POLICY.items()), "form-action 'self'"]
+
+
+def _before_targets(policy: dict[str, str]) -> str:
+    parts = (f"{directive} {sources}" for directive, sources in policy.items())
+    return "; ".join([*parts, "form-action 'self'"])
+
+
+_POLICY_BEFORE_TARGETS: Final = _before_targets(POLICY)
+_PASSKEY_POLICY_BEFORE_TARGETS: Final = _before_targets({**POLICY, "connect-src": "'self'"})
+_PASSKEY_PERMISSIONS: Final = ", ".join(
+    f"{each}={'(self)' if each in PASSKEY_FEATURES else '()'}" for each in UNUSED_FEATURES
 )
 
 
@@ -66,6 +79,11 @@ def allow_forms_to(*uris: str) -> None:
     """
     known: list[str] = g.setdefault("form_action", [])
     known.extend(source for uri in uris if (source := source_of(uri)) and source not in known)
+
+
+def allow_passkeys() -> None:
+    """Let this page's script ask us for challenges, and the browser for its passkeys."""
+    g.passkeys = True
 
 
 def source_of(uri: str) -> str | None:
@@ -90,6 +108,9 @@ def set_headers(response: Response) -> Response:
     present = {name.lower() for name, _ in headers}
     if "content-security-policy" not in present:
         headers.add("Content-Security-Policy", content_security_policy())
+    if g.get("passkeys"):
+        headers.add("Permissions-Policy", _PASSKEY_PERMISSIONS)
+        present.add("permissions-policy")
     for name, value in SAME_EVERYWHERE:
         if name.lower() not in present:
             headers.add(name, value)
@@ -104,7 +125,8 @@ def set_headers(response: Response) -> Response:
 
 def content_security_policy() -> str:
     """The policy of this page. Lists of form targets come from ``allow_forms_to``."""
-    return " ".join([_POLICY_BEFORE_TARGETS, *g.get("form_action", [])])
+    before = _PASSKEY_POLICY_BEFORE_TARGETS if g.get("passkeys") else _POLICY_BEFORE_TARGETS
+    return " ".join([before, *g.get("form_action", [])])
 
 
 def _set_caching(response: Response) -> None:

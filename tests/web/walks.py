@@ -1,14 +1,16 @@
 """Walks of a parent that together see every hosted page, its errors and its notices."""
 
+import re
 from collections.abc import Callable, Iterator
 
 from werkzeug.test import TestResponse
 
 from idp.credentials import email_changes, one_time_tokens
-from idp.lifecycle import erasure
+from idp.lifecycle import erasure, factor_changes
 from tests import factories
 from tests.factories import PASSWORD
 from tests.relying_party import RelyingParty
+from tests.second_factors import code_now
 from tests.times import later
 from tests.web.foreign_walk import walk_with_other_providers
 from tests.web.places import Place
@@ -133,6 +135,31 @@ def walk_into_errors(here: Place) -> Iterator[TestResponse]:
     yield browser.client.post("/language", data={"next": "x" * 100_000})
 
 
+def walk_with_a_second_factor(here: Place) -> Iterator[TestResponse]:
+    here.browser.sign_in_at_home("claire")
+    yield here.browser.open("/account/passkeys")
+    here.browser.open("/account/two-factor")
+    yield here.browser.press("two-factor-begin")
+    yield here.browser.submit("totp-form", code="1")
+    key = "".join(re.findall(r'id="totp-secret"[^>]*>([^<]*)<', here.browser.page.text)).split()
+    yield here.browser.submit("totp-form", code=code_now("".join(key)))
+    yield here.browser.open("/account/two-factor")
+    yield here.browser.open("/account/confirm")
+    yield here.browser.submit("confirm-code-form", code="1")
+    here.browser.sign_out()
+    here.at_sign_in()
+    here.browser.sign_in("claire")
+    yield here.browser.submit("second-factor-form", code="1")
+    factor_changes.reset(here.parent.id)
+    factor_changes.grant_role(here.parent.id, "operator", None)
+    here.at_sign_in()
+    yield here.browser.sign_in("claire")
+    yield here.browser.press("enrol-app")
+    yield here.browser.submit("totp-form", code="1")
+    key = "".join(re.findall(r'id="totp-secret"[^>]*>([^<]*)<', here.browser.page.text)).split()
+    yield here.browser.submit("totp-form", code=code_now("".join(key)))
+
+
 WALKS = [
     walk_of_a_first_sign_in,
     walk_to_an_application,
@@ -140,5 +167,5 @@ WALKS = [
     walk_into_errors,
     walk_with_other_providers,
     walk_of_an_accounts_life,
-    walk_into_errors,
+    walk_with_a_second_factor,
 ]

@@ -8,10 +8,13 @@ from idp.web.account import (
     history,
     home,
     known_applications,
+    passkeys,
     password,
     profile,
     sessions,
     step_up,
+    step_up_factors,
+    two_factor,
 )
 from idp.web.account.blueprint import blueprint
 
@@ -24,8 +27,11 @@ __all__ = [
     "history",
     "home",
     "known_applications",
+    "passkeys",
     "password",
     "profile",
     "sessions",
     "step_up",
+    "step_up_factors",
+    "two_factor",
 ]

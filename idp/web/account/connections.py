@@ -13,9 +13,11 @@ from idp.federation import links, providers
 from idp.federation.identity import ProviderTrouble
 from idp.federation.models import FederatedLink
 from idp.lifecycle import federation
+from idp.lifecycle.ways_in import ways_in
 from idp.mail import outbox
 from idp.sessions.service import SignedIn
 from idp.web import browser, i18n
+from idp.web.account import step_up
 from idp.web.account.blueprint import blueprint, guardian_only
 from idp.web.account.step_up import proved_recently
 from idp.web.federation import start
@@ -42,7 +44,7 @@ def connections(signed_in: SignedIn) -> ResponseReturnValue:
         "account/connections.html",
         account=signed_in.account,
         connections=_connections(signed_in.account.id),
-        has_password=passwords.exists(signed_in.account.id),
+        has_password=passwords.has_password(signed_in.account.id),
         now=clock.now(),
     )
 
@@ -98,6 +100,8 @@ def mail_password_token(signed_in: SignedIn) -> ResponseReturnValue:
 def confirm_with(signed_in: SignedIn) -> ResponseReturnValue:
     """Step-up by a linked provider, which has to prove that it asked again (rule F9)."""
     key, next_page = request.form.get("provider", ""), i18n.own_path(request.form.get("next"))
+    if not step_up.ways_of(signed_in.account).provider:
+        return redirect(url_for("account.confirm", next=next_page), 303)
     try:
         return start.go(
             key,
@@ -136,5 +140,5 @@ def _line(
 ) -> Connection:
     if link is None:
         return Connection(label, offer)
-    only_way_in = not federation.has_way_in(account_id, without=link.id)
+    only_way_in = not ways_in(account_id, without_link=link.id).count
     return Connection(label, offer, link.id, link.linked_at, link.last_used_at, only_way_in)

@@ -14,6 +14,7 @@ from idp.web import browser, walk
 from idp.web.account.applications import start_pages
 from idp.web.account.blueprint import blueprint, dress, guardian_only
 from idp.web.account.menu import PAGES
+from idp.web.account.passkeys import is_offer_welcome
 from idp.web.account.sessions import shown as shown_sessions
 
 
@@ -38,7 +39,8 @@ def _page(signed_in: SignedIn) -> str:
         children=[child for child, _link in children],
         schools=list(schools.values()),
         applications=start_pages(list(schools)),
-        pages=PAGES,
+        pages=[page for page in PAGES if page.shown()],
+        offer_passkey=is_offer_welcome(account.id),
         sessions=shown_sessions(signed_in),
         now=clock.now(),
     )

@@ -1,10 +1,13 @@
 """The pages about a parent's own account, as their page lists them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
+
+from idp.credentials import passkeys
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,8 @@ class Page:
     label: LazyString
     purpose: LazyString
     icon: str
+    shown: Callable[[], bool] = lambda: True
+    """Whether it is of use in this installation."""
 
 
 PAGES: Final = (
@@ -40,6 +45,21 @@ PAGES: Final = (
         _("Change my password"),
         _("Change it if somebody else may know it."),
         "key",
+    ),
+    Page(
+        "passkeys-link",
+        "account.passkeys",
+        _("My passkeys"),
+        _("Sign in with your fingerprint, your face or your screen lock."),
+        "passkey",
+        shown=lambda: passkeys.relying_party() is not None,
+    ),
+    Page(
+        "two-factor-link",
+        "account.two_factor",
+        _("Two-step sign-in"),
+        _("Ask for a code besides the password."),
+        "shield",
     ),
     Page(
         "connections-link",

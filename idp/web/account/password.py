@@ -20,7 +20,7 @@ FIELDS = ("current_password", "new_password", "repeat_password")
 @guardian_only
 def password(signed_in: SignedIn) -> ResponseReturnValue:
     """The current password, and the new one twice."""
-    if not credentials.exists(signed_in.account.id):
+    if not credentials.has_password(signed_in.account.id):
         return redirect(url_for("account.connections"), 303)  # where a token for one is offered
     if request.method == "GET":
         return _page(signed_in, only(FIELDS))

@@ -59,7 +59,7 @@ def claimable(interaction: Interaction) -> one_time_tokens.Live | None:
     if interaction.verified_token_id is None or interaction.completed_at is not None:
         return None
     found = one_time_tokens.find_by_id(interaction.verified_token_id)
-    if not isinstance(found, one_time_tokens.Live) or passwords.exists(found.account.id):
+    if not isinstance(found, one_time_tokens.Live) or passwords.has_password(found.account.id):
         return None
     return found
 

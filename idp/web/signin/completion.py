@@ -4,7 +4,7 @@ from flask import flash, redirect, url_for
 from flask_babel import gettext as _
 from werkzeug import Response
 
-from idp.lifecycle import federation
+from idp.lifecycle import federation, second_factor
 from idp.lifecycle.sign_in import Proof, ProofGone
 from idp.sessions.models import Interaction
 from idp.web import browser, walk
@@ -15,8 +15,12 @@ def complete(interaction: Interaction, proof: Proof) -> Response:
     """Sign in whoever proved to be the account's holder, and go on to what waits.
 
     Passwords, mailed tokens and whatever else lets somebody in come through here, so that
-    what holds for one holds for all.
+    what holds for one holds for all: where a second factor is needed, it is asked before
+    anything else, and only a proof that has it passes.
     """
+    if second_factor.is_missing(proof):
+        second_factor.keep_first(interaction, proof)
+        return walk.to_step(interaction, "second_factor")
     try:
         session = browser.sign_in(proof)
     except ProofGone:

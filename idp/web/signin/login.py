@@ -9,6 +9,7 @@ from idp.sessions.models import Interaction
 from idp.web import browser, walk
 from idp.web.federation import offers
 from idp.web.forms import Form, only, too_many
+from idp.web.passkeys import offered
 from idp.web.signin.blueprint import blueprint, shows_again
 from idp.web.signin.completion import complete
 
@@ -28,9 +29,13 @@ def login(interaction_id: str) -> ResponseReturnValue:
 
 @shows_again("login", "username")
 def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
-    """The page of figures 1 and 4."""
+    """The page of figures 1 and 4; the same for everybody, with or without passkeys (E1)."""
     page = render_template(
-        "signin/login.html", interaction=interaction, form=form, **offers.context(interaction)
+        "signin/login.html",
+        interaction=interaction,
+        form=form,
+        passkeys=offered(),
+        **offers.context(interaction),
     )
     return page, form.status
 

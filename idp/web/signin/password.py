@@ -9,7 +9,7 @@ from idp.clients import registration
 from idp.credentials import one_time_tokens
 from idp.credentials.one_time_tokens import Live
 from idp.credentials.passwords import WeakPassword
-from idp.lifecycle import passwords
+from idp.lifecycle import passwords, second_factor
 from idp.sessions.models import Interaction
 from idp.web import branding, browser, walk
 from idp.web.account.applications import offer
@@ -68,7 +68,9 @@ def _save(interaction: Interaction, form: Form) -> ResponseReturnValue:
     if interaction.client_id is None:
         # Rule P13: no stored request moves into another browser; its start page is offered.
         offer(proved.token.client_id)
-        if browser.signed_in() is not None:
+        if second_factor.is_missing(proof):
+            flash(_("Your password is saved."))
+        elif browser.signed_in() is not None:
             flash(_("Your password is saved, and you are signed in."))
     return response
 
