@@ -44,8 +44,8 @@ def is_missing(proof: Proof) -> bool:
 
 def keep_first(interaction: Interaction, proof: Proof) -> None:
     """Let a first factor wait for the second in its interaction, on the server."""
-    told = proof.auth_time
-    document = {**asdict(proof), "auth_time": told.isoformat() if told else None}
+    at = proof.auth_time and proof.auth_time.isoformat()
+    document = {**asdict(proof), "auth_time": at}
     interactions.pend(interaction, json.dumps(document))
 
 
@@ -56,9 +56,9 @@ def waiting(interaction: Interaction) -> tuple[Proof, Account] | None:
         return None
     document = json.loads(kept)
     document["amr"] = tuple(document["amr"])
-    told = document["auth_time"]
-    when = datetime.fromisoformat(told) if told else interaction.pending_at
-    proof = Proof(**{**document, "auth_time": when})
+    at = document["auth_time"]
+    document["auth_time"] = datetime.fromisoformat(at) if at else interaction.pending_at
+    proof = Proof(**document)
     account = people.find_account(proof.account_id)
     if account is None or account.status != "active" or account.credentials_epoch != proof.epoch:
         return None
