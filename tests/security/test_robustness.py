@@ -332,6 +332,10 @@ STRANGE = ("%00", "%ff", "%ed%a0%80", "a%0d%0ab", "x" * 5000, "..%2f..", "%7b%7b
 """Parts of an address that nobody was given."""
 
 
+FILES = {"/account/data/download": (200,)}
+"""Forms without a field, whose answer is a file rather than a page."""
+
+
 class TestGarbage:
     """R7 and issue 2, section 9: a clear page with a 4xx status, nothing half written."""
 
@@ -371,7 +375,7 @@ class TestGarbage:
                 answer = client.post(
                     path, data=body, content_type="application/x-www-form-urlencoded"
                 )
-                assert answer.status_code in {303, 400, 403, 404, 429}, (kind, path)
+                assert answer.status_code in {303, 400, 403, 404, 429, *FILES.get(path, ())}, path
                 assert "<script>alert" not in answer.text, (kind, path)
                 assert answer.headers.get("Set-Cookie", "").count("x=y") == 0, (kind, path)
         assert everything(*kept) == before
@@ -387,7 +391,7 @@ class TestGarbage:
             twice = "&".join(f"{name}=a&{name}=b" for name in fields)
             body = f"csrf_token={token}&{many}&{twice}"
             answer = client.post(path, data=body, content_type="application/x-www-form-urlencoded")
-            assert answer.status_code in {303, 400, 403, 404}, path
+            assert answer.status_code in {303, 400, 403, 404, *FILES.get(path, ())}, path
         assert everything(*kept) == before
 
     @pytest.mark.parametrize("method", ["GET", "POST"])
