@@ -106,6 +106,8 @@ class OpenIDProvider:
         }
         if asked.max_age is not None:
             wishes |= {"max_age": asked.max_age, "prompt": "login"}
+        elif asked.links:
+            wishes["prompt"] = "select_account"
         if self.settings.hosted_domain:
             wishes["hd"] = self.settings.hosted_domain  # a hint; the claim decides
         with self._places.apart():

@@ -32,6 +32,8 @@ class Asked:
     nonce: str
     verifier: str
     max_age: int | None = None
+    links: bool = False
+    """It is about linking: the person should see which of their identities it is."""
     locale: str = "fr"
 
 
@@ -147,6 +149,7 @@ def _asked(walk: FederationState, state: str, locale: str = "fr") -> Asked:
         nonce=keyed_hash("federation nonce", state),
         verifier=keyed_hash("federation verifier", state),  # 43 characters (RFC 7636 §4.1)
         max_age=walk.max_age,
+        links=walk.purpose in {"claim", "link"},
         locale=locale,
     )
 

@@ -140,7 +140,7 @@ def test_prompt_login_asks_again_at_the_provider(world: World, page: Page) -> No
         f"&client_id={client['client_id']}&redirect_uri={client['redirect_uri']}"
     )
     page.click("#provider-google")
-    assert page.is_visible("#again")
+    page.wait_for_selector("#again")
     with page.expect_request(re.compile(r"127\.0\.0\.1:9/callback\?code=")):
         page.click("#person-1")
 

@@ -181,6 +181,7 @@ class TestCallbacks:
         answered = server.post(path, data={"signed_request": request_text})
         assert answered.status_code == 400
         assert links_of(here.parent) == [("facebook", "1001")]
+        assert events_named("provider_refused") == [], "strangers don't fill the audit trail"
 
     def test_twice_or_not_at_all_is_refused(self, here: Walker, server: FlaskClient) -> None:
         good = signed_request()

@@ -16,7 +16,15 @@ from idp.sessions import service as sessions
 from tests import factories
 from tests.factories import PASSWORD
 from tests.federation.rogue import Rogue
-from tests.federation.worlds import Walker, address_of, events_named, linked, links_of, mails
+from tests.federation.worlds import (
+    Walker,
+    address_of,
+    asked_of,
+    events_named,
+    linked,
+    links_of,
+    mails,
+)
 from tests.relying_party import answer
 from tests.times import later
 
@@ -382,6 +390,12 @@ class TestAccountPage:
         assert "est relié" in unescape(page.text)
         assert links_of(here.parent) == [("google", "1001")]
         assert mails() == ["link_made"]
+
+    def test_the_parent_is_asked_which_of_their_identities_it_is(self, here: Walker) -> None:
+        here.browser.sign_in_at_home("claire")
+        here.browser.open("/account/connections")
+        asked = asked_of(address_of(here.browser.press("link-google")))
+        assert asked["prompt"] == "select_account"
 
     def test_the_answer_counts_only_in_the_session_that_asked(self, here: Walker) -> None:
         factories.account("second")
