@@ -5,7 +5,7 @@ import secrets
 
 from examples.demo import places
 from examples.demo.foreign_people import PROVIDERS
-from examples.demo.ports import HOST, Ports
+from examples.demo.ports import HOST, NAMES, Ports
 
 SECRET_NAMES = (
     "IDP_SESSION_SECRET",
@@ -34,7 +34,7 @@ def provider_settings(ports: Ports, known_secrets: dict[str, str]) -> dict[str, 
     history = places.HISTORY.with_stem("history-elsewhere") if elsewhere else places.HISTORY
     settings = {
         "IDP_DEMO": "true",
-        "IDP_ISSUER": f"http://{HOST}:{ports.provider}",
+        "IDP_ISSUER": ports.issuer,
         "DATABASE_URL": elsewhere or f"sqlite:///{places.DATABASE}",
         "IDP_KEYS_FOLDER": str(places.KEYS),
         "IDP_HISTORY_FILE": str(history),
@@ -56,7 +56,8 @@ def plain_environment() -> dict[str, str]:
         for name, text in os.environ.items()
         if name != "DATABASE_URL" and not name.startswith(("IDP_", "PORTAL", "FLASK_"))
     }
-    return {**ours, "PYTHONUNBUFFERED": "1", "NO_PROXY": HOST, "no_proxy": HOST}
+    nobody = ",".join(NAMES)
+    return {**ours, "PYTHONUNBUFFERED": "1", "NO_PROXY": nobody, "no_proxy": nobody}
 
 
 def _providers(ports: Ports) -> dict[str, str]:

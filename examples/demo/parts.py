@@ -50,7 +50,7 @@ def _foreign(provider: ForeignProvider, ports: Ports, secrets: Mapping[str, str]
         "--port": str(getattr(ports, provider.port)),
         "--path": provider.path,
         "--client-id": provider.client_id,
-        "--redirect-uri": f"http://{HOST}:{ports.provider}/federation/{provider.key}/callback",
+        "--redirect-uri": f"{ports.issuer}/federation/{provider.key}/callback",
         "--people": str(people),
     }
     secret = secrets[f"IDP_PROVIDER_{provider.key.upper()}_CLIENT_SECRET"]
@@ -80,7 +80,7 @@ def _portal(
     options = {
         "--school": SCHOOLS[school].name,
         "--theme": SCHOOLS[school].theme,
-        "--issuer": f"http://{HOST}:{ports.provider}",
+        "--issuer": ports.issuer,
         "--client-id": client.client_id,
         "--port": str(getattr(ports, name)),
         "--visits": str(visits),

@@ -21,7 +21,7 @@ def describe(applications: Mapping[str, Application], ports: Ports) -> dict[str,
     portal, portal2 = f"http://{HOST}:{ports.portal}", f"http://{HOST}:{ports.portal2}"
     curl = applications["demo-curl"]
     document = {
-        "issuer": f"http://{HOST}:{ports.provider}",
+        "issuer": ports.issuer,
         "portals": [
             _portal("tilleuls", portal, applications),
             _portal("moulin", portal2, applications),
