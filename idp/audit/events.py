@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
-from sqlalchemy import insert
+from sqlalchemy import JSON, Select, String, insert, literal, null, select
 
-from idp import correlation
+from idp import clock, correlation
 from idp.audit.models import AuditEvent
-from idp.database import transaction
+from idp.database import UtcDateTime, transaction
 
 _INSERT: Final = insert(AuditEvent.__table__)
 
@@ -32,9 +32,20 @@ EVENTS: Final = frozenset(
         "account_created",
         "account_activated",
         "account_disabled",
+        "account_changed",
+        "account_enabled",
         "child_created",
+        "child_changed",
+        "child_left",
+        "child_returned",
         "guardianship_made",
+        "guardianship_changed",
         "guardianship_ended",
+        "guardianship_restored",
+        "roster_begun",
+        "roster_applied",
+        "roster_held_back",
+        "roster_undone",
         "client_created",
         "client_secret_rotated",
         "client_disabled",
@@ -84,3 +95,33 @@ def record(
                 "detail": detail,
             },
         )
+
+
+def record_each(event: str, people: Select[*tuple[Any, ...]], **detail: Any) -> int:
+    """Add one event for each row of ``people`` (an account's id, a child's id; either may be
+    null), by one statement in the current transaction; returns how many.
+
+    ``detail`` is the same for all, and holds what ``record`` lets it hold.
+    """
+    if event not in EVENTS:
+        raise ValueError(f"unknown audit event {event}")
+    where = correlation.current()
+    rows = people.subquery()
+    account_id, child_id = rows.columns
+    values: dict[str, Any] = {
+        "at": literal(clock.now(), UtcDateTime),
+        "event": literal(event, String),
+        "result": literal("ok", String),
+        "actor": literal(where.actor, String),
+        "account_id": account_id,
+        "child_id": child_id,
+        "address": null() if where.address is None else literal(where.address, String),
+        "correlation_id": literal(where.id, String),
+        "detail": literal(detail, JSON),
+    }
+    statement = insert(AuditEvent.__table__).from_select(
+        list(values), select(*values.values()), include_defaults=False
+    )
+    with transaction() as session:
+        added: int = session.execute(statement).rowcount
+    return added

@@ -3,14 +3,14 @@
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import Select, and_, bindparam, delete, select, tuple_, update
 
 from idp import clock, settings
 from idp.audit import events
 from idp.database import db, keyed_hash, transaction
-from idp.people.models import Account, Child
+from idp.people.models import Account, Child, Guardianship
 from idp.sessions.models import BrowserSession, ChildChoice
 
 TOUCH_EVERY = timedelta(minutes=5)
@@ -170,6 +170,26 @@ def forget_child(account_id: str, child_id: str) -> None:
             delete(ChildChoice).where(
                 ChildChoice.child_id == child_id, ChildChoice.session_id.in_(sessions)
             )
+        )
+
+
+def forget_children(ended: Select[Any]) -> None:
+    """``forget_child`` for many: ``ended`` yields ids of guardianships."""
+    mine = and_(
+        Guardianship.child_id == ChildChoice.child_id,
+        Guardianship.account_id == BrowserSession.account_id,
+    )
+    chosen = (
+        select(ChildChoice.session_id, ChildChoice.school_id)
+        .join(BrowserSession, BrowserSession.id == ChildChoice.session_id)
+        .join(Guardianship, mine)
+        .where(Guardianship.id.in_(ended))
+    )
+    with transaction() as writes:
+        writes.execute(
+            delete(ChildChoice)
+            .where(tuple_(ChildChoice.session_id, ChildChoice.school_id).in_(chosen))
+            .execution_options(synchronize_session=False)
         )
 
 
