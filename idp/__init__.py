@@ -94,6 +94,7 @@ def _import_models() -> None:
     import idp.mail.models
     import idp.oidc.models
     import idp.people.models
+    import idp.roster.models
     import idp.sessions.models  # noqa: F401
 
 

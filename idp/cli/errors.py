@@ -85,6 +85,7 @@ def _typed(error: Exception) -> str | None:
     from idp.oidc.keys import KeyTrouble
     from idp.people.names import Refused
     from idp.readiness import NotReady
+    from idp.roster.records import Unusable
 
     match error:
         case ModuleNotFoundError():
@@ -96,7 +97,7 @@ def _typed(error: Exception) -> str | None:
             return f"there is no client {error}"
         case WeakPassword():
             return _WEAK[error.code].format(**error.params)
-        case KeyTrouble() | InvalidMetadata() | NotReady() | Refused() | Busy():
+        case KeyTrouble() | InvalidMetadata() | NotReady() | Refused() | Busy() | Unusable():
             return str(error)
     return None
 
