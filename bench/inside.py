@@ -1,6 +1,7 @@
 """Runs a plan inside the provider's own process, without a network: for counting and profiles."""
 
 import io
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
@@ -24,6 +25,7 @@ class _Nowhere(io.TextIOBase):
 
 
 _NOWHERE = _Nowhere()
+_WRITES = re.compile(r"\A\s*(?:WITH\b.*)?\b(?:INSERT|UPDATE|DELETE)\b", re.DOTALL)
 
 
 def walk(app: Flask, plan: Plan, spent: Spent | None = None) -> None:
@@ -50,8 +52,12 @@ def counted(engine: Engine) -> Iterator[Spent]:
 
     def executed(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         spent["statements"] += 1
-        if statement.lstrip()[:6].upper() in {"INSERT", "UPDATE", "DELETE"}:
+        if not _WRITES.search(statement):
+            return
+        if connection.in_transaction():
             connection.info["bench_wrote"] = True
+        else:  # in autocommit: a transaction of its own
+            spent["commits"] += 1
 
     def committed(connection: Any) -> None:
         if connection.info.pop("bench_wrote", False):

@@ -73,6 +73,7 @@ def _engine_options(url: str, connections: int) -> dict[str, object]:
         "pool_timeout": 10,
         "pool_recycle": 1800,
         "isolation_level": "AUTOCOMMIT",  # for reads; see idp.database.transaction
+        "skip_autocommit_rollback": True,  # after them there is nothing to roll back
     }
 
 
@@ -90,7 +91,10 @@ def _absolute_sqlite(url: str) -> str:
 def _import_models() -> None:
     import idp.audit.models
     import idp.clients.models
+    import idp.credentials.email_models
+    import idp.credentials.factor_models
     import idp.credentials.models
+    import idp.federation.models
     import idp.mail.models
     import idp.oidc.models
     import idp.people.models
@@ -100,8 +104,11 @@ def _import_models() -> None:
 
 def _wire(app: Flask) -> None:
     """Join the faces and the services."""
+    import idp.lifecycle.export_sections  # noqa: F401
     from idp import logs, turns, web
-    from idp.lifecycle import letters
+    from idp.audit import continuity
+    from idp.federation import providers
+    from idp.lifecycle import account_letters, letters
     from idp.mail import delivery
     from idp.oidc import keyring, server
     from idp.web import bodies
@@ -111,7 +118,10 @@ def _wire(app: Flask) -> None:
     bounded = bodies.BoundedBodies(turns.Turns(app.wsgi_app))
     app.wsgi_app = logs.AccessLog(bounded)  # type: ignore[method-assign]
     keyring.init_app(app, settings)
+    continuity.init_app(app)
     server.init_app(app)
+    providers.init_app(app, settings)
     delivery.init_app(app)
     letters.register()
+    account_letters.register()
     web.init_app(app)

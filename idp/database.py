@@ -5,6 +5,7 @@ Reads use ``db.session`` freely. Whatever changes state does so inside
 outermost exit. A block inside a block joins the outer one.
 """
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -117,8 +118,6 @@ def keyed_hash(purpose: str, secret: str) -> str:
 
 def base64url(data: bytes) -> str:
     """Base64url without padding (RFC 7515 §2)."""
-    import base64
-
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
@@ -129,14 +128,17 @@ def transaction() -> Iterator[Any]:
     On SQLite the write lock is taken at the start (``BEGIN IMMEDIATE``), because a reader
     that becomes a writer half-way fails at once instead of waiting its turn.
     """
-    session = db.session
+    session = db.session()
     if session.info.get("in_transaction"):
         yield session
         return
-    session.commit()  # ends the read transaction; loaded objects stay loaded
+    if session.in_transaction():
+        session.commit()  # ends the read transaction; loaded objects stay loaded
     session.info["in_transaction"] = True
     try:
-        session.connection(execution_options=WRITES[db.engine.dialect.name])
+        session.info["connection"] = session.connection(
+            execution_options=WRITES[db.engine.dialect.name]
+        )
         yield session
         session.commit()
     except BaseException:
@@ -144,6 +146,7 @@ def transaction() -> Iterator[Any]:
         raise
     finally:
         session.info["in_transaction"] = False
+        session.info.pop("connection", None)
 
 
 def retried(function: Callable[P, T]) -> Callable[P, T]:

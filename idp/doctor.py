@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import parse_qs, urlsplit
 
+from idp import provider_settings
 from idp.resources import folder
 from idp.settings import LOCALES, Settings
 
@@ -23,6 +24,15 @@ RECOMMENDED_BCRYPT_COST: Final = 12
 MOST_CLOCK_SKEW: Final = timedelta(seconds=5)
 LONGEST_SESSION: Final = timedelta(days=1)
 OLDEST_KEY: Final = timedelta(days=365)
+SHORTEST_CLIENT_SECRET: Final = 16
+GRAPH_ENDS: Final = {
+    "v21.0": "2027-01-21",
+    "v22.0": "2027-05-20",
+    "v23.0": "2027-10-08",
+    "v24.0": "2028-02-18",
+    "v25.0": "2028-07-29",
+}
+"""As Facebook announced by November 2026."""
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -50,7 +60,17 @@ def of_environment(environment: dict[str, str]) -> list[Finding]:
     for name, value in environment.items():
         if re.fullmatch(r"IDP_[A-Z_]+_FILE", name):
             found += list(_private_file(Path(value), name))
-    return found
+    return [*found, *_unknown_provider_variables(environment)]
+
+
+def _unknown_provider_variables(environment: dict[str, str]) -> Findings:
+    for name in provider_settings.unknown_variables(environment):
+        yield Finding(
+            "notice",
+            "providers",
+            f"{name} is read by nobody: no such setting, or IDP_PROVIDERS does not name it.",
+            "Compare it with `idp check --settings`.",
+        )
 
 
 # The settings
@@ -220,6 +240,26 @@ def _key_folder(settings: Settings) -> Findings:
         yield from _private_file(file, "signing key")
 
 
+def _providers(settings: Settings) -> Findings:
+    for provider in settings.providers:
+        name = f"IDP_PROVIDER_{provider.key.upper()}"
+        if 0 < len(provider.client_secret) < SHORTEST_CLIENT_SECRET:
+            yield Finding(
+                "notice",
+                "providers",
+                f"{name}_CLIENT_SECRET has {len(provider.client_secret)} characters.",
+                "Compare it with what the provider gave you.",
+            )
+        end = GRAPH_ENDS.get(provider.graph_version)
+        if provider.is_facebook and end is not None:
+            yield Finding(
+                "notice",
+                "providers",
+                f"Facebook ends version {provider.graph_version} of its Graph API on {end}.",
+                f"Set {name}_GRAPH_VERSION to a newer one.",
+            )
+
+
 def _translations(_settings: Settings) -> Findings:
     for locale in LOCALES:
         catalogue = folder("idp.translations") / locale / "LC_MESSAGES" / "messages.po"
@@ -244,6 +284,7 @@ SETTINGS_CHECKS: Final[tuple[Callable[[Settings], Findings], ...]] = (
     _lifetimes,
     _logging,
     _key_folder,
+    _providers,
     _translations,
 )
 

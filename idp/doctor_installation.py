@@ -8,11 +8,14 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp import clock
+from idp.audit import continuity
 from idp.clients import registration
+from idp.credentials import factors
 from idp.database import db
 from idp.doctor import Finding, Findings
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import ALGORITHMS, KeyTrouble
+from idp.people import staff
 from idp.readiness import schema
 
 MOST_CLOCK_SKEW: Final = timedelta(seconds=5)
@@ -40,6 +43,25 @@ def _schema_is_newest() -> Findings:
             f"The database is at schema {state.current or '(none)'}, this version needs "
             f"{state.newest}.",
             "Back it up and run `idp db upgrade`.",
+        )
+
+
+def _history_goes_on() -> Findings:
+    if not schema().serves:
+        return
+    try:
+        continuity.refuse_other_history()
+    except continuity.HistoryTrouble as trouble:
+        yield Finding(
+            "danger", "history", f"{trouble}.", "See « Backup and restore » in docs/operator.md."
+        )
+    if not continuity.can_remember():
+        yield Finding(
+            "danger",
+            "history",
+            "The newest event can't be kept beside the keys: a restored database would not be "
+            "noticed.",
+            "Set IDP_HISTORY_FILE to a file that the provider may write.",
         )
 
 
@@ -103,11 +125,28 @@ def _clients() -> Findings:
             )
 
 
+def _staff_have_a_second_factor() -> Findings:
+    if not schema().up_to_date:
+        return
+    for role, account in staff.everybody():
+        if account.status == "disabled" or factors.of(account.id).any:
+            continue
+        yield Finding(
+            "notice",
+            f"staff {account.username}",
+            f"« {account.username} » is {role.role} and has no second factor yet.",
+            "They are led through setting one up at their next sign-in; until then, whoever knows "
+            "the password may set up their own.",
+        )
+
+
 INSTALLATION_CHECKS: Final[tuple[Callable[[], Findings], ...]] = (
     _keys_sign,
     _schema_is_newest,
+    _history_goes_on,
     _clocks_agree,
     _clients,
+    _staff_have_a_second_factor,
 )
 
 

@@ -12,16 +12,20 @@ from datetime import datetime, timedelta
 from time import sleep
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, tuple_
 
 from idp import clock, settings
 from idp.audit.models import AuditEvent
 from idp.clients.models import UsedAssertion
 from idp.credentials import devices, throttling
+from idp.credentials.email_models import EmailChange
+from idp.credentials.factor_models import PasskeyChallenge, TotpEnrolment
 from idp.credentials.models import KnownDevice, OneTimeToken, ThrottleCounter
 from idp.database import retried, transaction
+from idp.federation.models import DeletionRequest, FederationState, PendingLink
 from idp.mail.models import OutboxMessage
 from idp.oidc.models import AccessToken, AuthorizationCode, Grant, RefreshToken
+from idp.people.models import ErasureRequest
 from idp.roster import staging
 from idp.roster.models import RosterChange, RosterRejection, RosterRun, RosterRunSchool
 from idp.roster.reading import RESUME_WITHIN
@@ -39,6 +43,8 @@ MAIL_KEPT: Final = timedelta(days=30)
 """For « did my invitation leave? »"""
 RUNS_KEPT: Final = timedelta(days=90)
 """For « what did that import change? », in numbers."""
+DELETIONS_KEPT: Final = timedelta(days=180)
+"""For so long a person may ask whether the provider's request was obeyed."""
 
 Rule = Callable[[datetime], ColumnElement[bool]]
 
@@ -96,6 +102,18 @@ def _interactions(now: datetime) -> ColumnElement[bool]:
     return Interaction.expires_at < now - MARGIN
 
 
+def _federation_states(now: datetime) -> ColumnElement[bool]:
+    return FederationState.expires_at < now - MARGIN
+
+
+def _pending_links(now: datetime) -> ColumnElement[bool]:
+    return PendingLink.expires_at < now - MARGIN
+
+
+def _deletion_requests(now: datetime) -> ColumnElement[bool]:
+    return DeletionRequest.created_at < now - DELETIONS_KEPT
+
+
 def _one_time_tokens(now: datetime) -> ColumnElement[bool]:
     in_use = exists().where(Interaction.verified_token_id == OneTimeToken.id)
     done_with = or_(OneTimeToken.spent_at.is_not(None), OneTimeToken.ended_at.is_not(None))
@@ -104,6 +122,16 @@ def _one_time_tokens(now: datetime) -> ColumnElement[bool]:
         or_(done_with, OneTimeToken.expires_at < now - EXPIRED_TOKENS_KEPT),
         ~in_use,
     )
+
+
+def _email_changes(now: datetime) -> ColumnElement[bool]:
+    """Changes that nobody can confirm or undo any more; their links go with them."""
+    return EmailChange.expires_at < now - MARGIN
+
+
+def _erasure_requests(now: datetime) -> ColumnElement[bool]:
+    """Answered ones: that a request was met must stay answerable as long as the audit trail."""
+    return ErasureRequest.closed_at < now - settings.current().audit_retention
 
 
 def _authorization_codes(now: datetime) -> ColumnElement[bool]:
@@ -143,6 +171,14 @@ def _throttle_counters(now: datetime) -> ColumnElement[bool]:
 
 def _known_devices(now: datetime) -> ColumnElement[bool]:
     return KnownDevice.last_seen_at < now - devices.REMEMBERED - MARGIN
+
+
+def _passkey_challenges(now: datetime) -> ColumnElement[bool]:
+    return PasskeyChallenge.expires_at < now - MARGIN
+
+
+def _totp_enrolments(now: datetime) -> ColumnElement[bool]:
+    return TotpEnrolment.expires_at < now - MARGIN
 
 
 def _used_assertions(now: datetime) -> ColumnElement[bool]:
@@ -187,13 +223,20 @@ def _roster_runs(now: datetime) -> ColumnElement[bool]:
 
 
 def _audit_events(now: datetime) -> ColumnElement[bool]:
-    return AuditEvent.at < now - settings.current().audit_retention
+    # The newest stays, however old: the history must be seen to go on (idp.audit.continuity).
+    newest = select(func.max(AuditEvent.id)).scalar_subquery()
+    return and_(AuditEvent.at < now - settings.current().audit_retention, AuditEvent.id < newest)
 
 
 GROWING: Final = (
     # In this order: what refers to a row goes before the row.
+    Growing(FederationState, _federation_states),
+    Growing(PendingLink, _pending_links),
+    Growing(DeletionRequest, _deletion_requests),
     Growing(Interaction, _interactions),
     Growing(OneTimeToken, _one_time_tokens),
+    Growing(EmailChange, _email_changes),
+    Growing(ErasureRequest, _erasure_requests),
     Growing(AuthorizationCode, _authorization_codes),
     Growing(AccessToken, _access_tokens),
     Growing(RefreshToken, _refresh_tokens),
@@ -201,6 +244,8 @@ GROWING: Final = (
     Growing(BrowserSession, _browser_sessions),
     Growing(ThrottleCounter, _throttle_counters),
     Growing(KnownDevice, _known_devices),
+    Growing(PasskeyChallenge, _passkey_challenges),
+    Growing(TotpEnrolment, _totp_enrolments),
     Growing(UsedAssertion, _used_assertions),
     Growing(OutboxMessage, _outbox),
     *(Growing(model, _staged(model)) for model in staging.STAGED),
@@ -215,6 +260,11 @@ KEPT: Final = {
     "children": "the operator's own",
     "guardianships": "who could see whom, and until when, must stay answerable",
     "passwords": "one for each account",
+    "federated_links": "one for each account and provider, until it is unlinked",
+    "passkeys": "at most ten for each account",
+    "totp_secrets": "one for each account",
+    "recovery_codes": "at most ten for each account; used ones are counted",
+    "staff_roles": "the operator's own",
     "clients": "the operator's own",
     "client_schools": "the operator's own",
     "consents": "one for each guardian and application",
@@ -223,5 +273,7 @@ KEPT: Final = {
     "roster_identities": "by which the next import knows the same people again",
     "roster_guardianships": "one for each guardianship",
     "roster_run_schools": "leave with their run",
+    "email_change_links": "leave with their change",
+    "database_identity": "one row: which database this is",
 }
 """Every other table, and why it is not purged."""

@@ -6,6 +6,7 @@ from functools import cache
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from idp.audit import continuity
 from idp.database import db
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import ALGORITHMS
@@ -47,10 +48,11 @@ def schema() -> Schema:
 
 
 def refuse_unready() -> None:
-    """Raise ``NotReady`` or ``KeyTrouble`` where the provider could not answer anybody."""
+    """Raise ``NotReady``, ``KeyTrouble`` or ``HistoryTrouble`` where nobody may be answered."""
     for alg in ALGORITHMS:
         keyring().signing_key(alg)
     refuse_other_schema()
+    continuity.refuse_other_history()
 
 
 def refuse_other_schema() -> None:

@@ -11,11 +11,17 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import current_app
 
+from idp import provider_settings
+from idp.provider_settings import ProviderSettings
+
 LOCALES = ("fr", "nl", "de", "en")
 MINIMUM_SECRET_BYTES = 32
+LONGEST_DURATION = timedelta(days=3660)
+MAY_BE_NOTHING = frozenset({"refresh_grace", "key_cache"})
 KNOWN_BAD_SECRETS = ("secret", "changeme", "change-me", "password", "development")
 
 
@@ -56,6 +62,11 @@ class Settings:
     )
     database_connections: int = _setting(32, "Most connections of each worker to PostgreSQL", int)
     keys_folder: Path = _setting(Path("keys"), "Where the signing keys live (0600)", Path)
+    history_file: Path | None = _setting(
+        None,
+        "Remembers the database's newest event, to notice a restore; else a file beside the keys",
+        Path,
+    )
     demo: bool = _setting(
         False, "Allows plain HTTP on loopback and local secrets; never outside a demo", _boolean
     )
@@ -84,6 +95,9 @@ class Settings:
     )
     session_absolute: timedelta = _setting(
         timedelta(hours=24), "A browser session ends after this long", _seconds, "s"
+    )
+    step_up_lifetime: timedelta = _setting(
+        timedelta(minutes=10), "Delicate changes ask for a proof that is not older", _seconds, "s"
     )
     interaction_lifetime: timedelta = _setting(
         timedelta(hours=1), "How long an application's request waits for the parent", _seconds, "s"
@@ -124,6 +138,15 @@ class Settings:
         timedelta(days=400), "How long the audit trail is kept", _seconds, "s"
     )
 
+    providers: tuple[ProviderSettings, ...] = field(
+        default=(),
+        metadata={
+            "help": "Other providers, in the order of their buttons (google,facebook,cabanga)",
+            "parse": None,
+            "unit": "",
+        },
+    )
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Read ``IDP_<NAME>`` for each setting, ``IDP_<NAME>_FILE`` for one kept in a file,
@@ -132,14 +155,16 @@ class Settings:
         Raises ``UnsafeSettings`` naming every variable that can't be read.
         """
         values: dict[str, Any] = {}
-        problems = []
+        values["providers"], problems = provider_settings.read_providers(environment, _read)
         for setting in fields(cls):
+            if setting.metadata["parse"] is None:
+                continue
             name = f"IDP_{setting.name.upper()}"
             try:
                 text = _read(environment, name)
                 if text is not None:
                     values[setting.name] = setting.metadata["parse"](text)
-            except (ValueError, OSError) as error:
+            except (ValueError, OverflowError, OSError) as error:
                 problems.append(f"{name}: {error}")
         if "DATABASE_URL" in environment:
             values["database_url"] = environment["DATABASE_URL"]
@@ -163,6 +188,7 @@ class Settings:
     def problems(self) -> list[str]:
         """Every reason why these settings must not serve, as sentences; none: safe."""
         found = [*self._address_problems(), *self._secret_problems(), *self._bound_problems()]
+        found += provider_settings.problems_of(self.providers, demo=self.demo)
         if self.default_locale not in LOCALES:
             found.append(f"IDP_DEFAULT_LOCALE is none of {', '.join(LOCALES)}")
         return found
@@ -204,14 +230,34 @@ class Settings:
             ("bcrypt_parallel", 1, 64),
             ("bcrypt_queue", 1, 1024),
             ("database_connections", 2, 1000),
+            ("mail_port", 1, 65535),
+            ("mail_per_address", 1, 1000),
             ("password_minimum", 8, 64),
             ("password_maximum", 64, 1024),
         )
-        return [
+        found = [
             f"IDP_{name.upper()} is not between {low} and {high}"
             for name, low, high in bounds
             if not low <= getattr(self, name) <= high
         ]
+        if not _is_time_zone(self.timezone):
+            found.append("IDP_TIMEZONE is no time zone, such as Europe/Brussels")
+        return [*found, *self._duration_problems()]
+
+    def _duration_problems(self) -> list[str]:
+        """A lifetime of nothing locks everybody out; one of centuries is a slip of the hand."""
+        found = []
+        for setting in fields(self):
+            value = getattr(self, setting.name)
+            if not isinstance(value, timedelta):
+                continue
+            least = timedelta(0) if setting.name in MAY_BE_NOTHING else timedelta(seconds=1)
+            if not least <= value <= LONGEST_DURATION:
+                found.append(
+                    f"IDP_{setting.name.upper()} is not between {int(least.total_seconds())} and "
+                    f"{int(LONGEST_DURATION.total_seconds())} seconds"
+                )
+        return found
 
 
 def current() -> Settings:
@@ -223,6 +269,14 @@ def _read(environment: Mapping[str, str], name: str) -> str | None:
     if f"{name}_FILE" in environment:
         return Path(environment[f"{name}_FILE"]).read_text(encoding="utf-8").strip()
     return environment.get(name)
+
+
+def _is_time_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 def _is_loopback(host: str) -> bool:

@@ -8,13 +8,13 @@ so that a storm of sign-ins leaves room for all others (security rule E5).
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from threading import BoundedSemaphore
+from queue import SimpleQueue
 from typing import Any, Final
 
 AT_ONCE: Final = 6
 """Requests of a worker that run at once: some compute while others wait for the database."""
 
-_turn: ContextVar[BoundedSemaphore | None] = ContextVar("turn", default=None)
+_turn: ContextVar["SimpleQueue[None] | None"] = ContextVar("turn", default=None)
 
 
 class Turns:
@@ -22,17 +22,21 @@ class Turns:
 
     def __init__(self, application: Callable[..., Iterable[bytes]], at_once: int = AT_ONCE) -> None:
         self.application = application
-        self._turns = BoundedSemaphore(at_once)
+        # A queue of turns rather than a semaphore, which Python itself would have to step through.
+        self._turns: SimpleQueue[None] = SimpleQueue()
+        for _ in range(at_once):
+            self._turns.put(None)
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        with self._turns:
-            token = _turn.set(self._turns)
-            try:
-                return self.application(environ, start_response)
-            finally:
-                _turn.reset(token)
+        self._turns.get()
+        token = _turn.set(self._turns)
+        try:
+            return self.application(environ, start_response)
+        finally:
+            _turn.reset(token)
+            self._turns.put(None)
 
 
 @contextmanager
@@ -42,8 +46,8 @@ def given_up() -> Iterator[None]:
     if turns is None:
         yield
         return
-    turns.release()
+    turns.put(None)
     try:
         yield
     finally:
-        turns.acquire()
+        turns.get()

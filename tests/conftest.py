@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -29,11 +30,18 @@ def settings_for_tests(database_url: str, keys_folder: Path, **changes: object) 
         "issuer": "http://127.0.0.1:8000",
         "database_url": database_url,
         "keys_folder": keys_folder,
+        "history_file": history_file(database_url, keys_folder),
         "bcrypt_cost": 4,
         "mail_tls": "none",
         **changes,
     }
     return Settings(**values)  # type: ignore[arg-type]
+
+
+def history_file(database_url: str, keys_folder: Path) -> Path:
+    """Tests share keys, not databases: each database has a history of its own."""
+    name = sha256(database_url.encode()).hexdigest()[:16]
+    return keys_folder / f"history-{name}.json"
 
 
 @pytest.hookimpl(hookwrapper=True)

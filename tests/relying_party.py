@@ -262,6 +262,8 @@ class Form:
     action: str
     hidden: dict[str, str] = field(default_factory=dict)
     buttons: dict[str, tuple[str, str]] = field(default_factory=dict)
+    data: dict[str, str] = field(default_factory=dict)
+    """Its ``data-`` attributes, which scripts read."""
 
 
 class _Forms(HTMLParser):
@@ -275,7 +277,8 @@ class _Forms(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self.found.append(Form(given.get("id", ""), given.get("action", "")))
+            data = {name: value for name, value in given.items() if name.startswith("data-")}
+            self.found.append(Form(given.get("id", ""), given.get("action", ""), data=data))
             self._open = True
         elif self._open and tag == "input" and given.get("type") == "hidden":
             self.found[-1].hidden[given.get("name", "")] = given.get("value", "")

@@ -76,6 +76,7 @@ def _prepare(ports: Ports) -> tuple[dict[str, Any], str, list[Part]]:
     app = create_app(Settings.from_environment(settings))
     with app.app_context():
         schools = enrolment.enrol_once()
+        enrolment.link_foreign_people(ports)
         registered = applications.register_all(schools, ports)
         document = summary.describe(registered, ports)
         table = summary.table(document)

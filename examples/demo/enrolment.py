@@ -2,11 +2,18 @@
 
 from pathlib import Path
 
+from sqlalchemy import func, select, update
+
 from examples.demo.families import Family, Guardian, Pupil
+from examples.demo.foreign_people import PROVIDERS
+from examples.demo.ports import Ports
 from examples.demo.school_year import SCHOOLS, FictionalSchool, families
 from idp import clock
 from idp.credentials import passwords
-from idp.database import transaction
+from idp.database import db, transaction
+from idp.federation import links
+from idp.federation.identity import ForeignIdentity
+from idp.federation.models import FederatedLink
 from idp.lifecycle.families import end_guardianship
 from idp.people import service as people
 from idp.people.models import Account, Child, School
@@ -27,6 +34,27 @@ def enrol_once() -> dict[str, School]:
             _enrol(password)
         known = {school.name: school for school in people.list_schools()}
     return {key: known[school.name] for key, school in SCHOOLS.items()}
+
+
+def link_foreign_people(ports: Ports) -> None:
+    """Link the foreign people to their accounts, the first time; follow the ports afterwards.
+
+    Whatever somebody unlinked since stays unlinked.
+    """
+    first = not db.session.scalar(select(func.count()).select_from(FederatedLink))
+    with transaction():
+        for provider in PROVIDERS:
+            issuer = provider.issuer(ports)
+            db.session.execute(
+                update(FederatedLink)
+                .where(FederatedLink.provider == provider.key)
+                .values(issuer=issuer)
+            )
+            for person in provider.people if first else ():
+                account = people.find_by_username(person.opens) if person.opens else None
+                if account is not None:
+                    identity = ForeignIdentity(provider.key, issuer, person.subject)
+                    links.make(account.id, identity)
 
 
 def _enrol(password: passwords.Hashed) -> None:

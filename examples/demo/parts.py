@@ -1,11 +1,13 @@
 """The processes that a demo consists of, with their commands."""
 
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from examples.demo import local_settings, places
 from examples.demo.applications import Application
+from examples.demo.foreign_people import PROVIDERS, ForeignProvider
 from examples.demo.ports import HOST, Ports
 from examples.demo.processes import Part
 from examples.demo.school_year import SCHOOLS
@@ -26,6 +28,7 @@ def demo_parts(
         Part("mailbox", _mailbox(ports.smtp), local_settings.plain_environment()),
         Part("provider", [idp, *serve], provider),
         Part("mail-worker", [idp, "mail", "work"], provider),
+        *(_foreign(each, ports, secrets) for each in PROVIDERS),
         _portal("portal", "tilleuls", ports, applications, secrets, places.VISITS),
         _portal("portal2", "moulin", ports, applications, secrets, places.VISITS2),
     ]
@@ -34,6 +37,28 @@ def demo_parts(
 def _mailbox(port: int) -> list[str]:
     command = [sys.executable, "-m", "examples.mailbox", "--host", HOST]
     return [*command, "--port", str(port), "--file", str(places.MAILBOX)]
+
+
+def _foreign(provider: ForeignProvider, ports: Ports, secrets: Mapping[str, str]) -> Part:
+    """Another provider knows ours by a client id, a secret and a redirect URI."""
+    people = places.PEOPLE / f"{provider.key}.json"
+    told = [person.as_told() for person in provider.people]
+    places.write_private(people, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+    options = {
+        "--kind": provider.kind,
+        "--name": provider.label,
+        "--port": str(getattr(ports, provider.port)),
+        "--path": provider.path,
+        "--client-id": provider.client_id,
+        "--redirect-uri": f"{ports.issuer}/federation/{provider.key}/callback",
+        "--people": str(people),
+    }
+    secret = secrets[f"IDP_PROVIDER_{provider.key.upper()}_CLIENT_SECRET"]
+    environment = {**local_settings.plain_environment(), "PROVIDER_CLIENT_SECRET": secret}
+    command = [sys.executable, "-m", "examples.providers"]
+    return Part(
+        provider.key, [*command, *(f"{key}={text}" for key, text in options.items())], environment
+    )
 
 
 def _portal(
@@ -55,7 +80,7 @@ def _portal(
     options = {
         "--school": SCHOOLS[school].name,
         "--theme": SCHOOLS[school].theme,
-        "--issuer": f"http://{HOST}:{ports.provider}",
+        "--issuer": ports.issuer,
         "--client-id": client.client_id,
         "--port": str(getattr(ports, name)),
         "--visits": str(visits),

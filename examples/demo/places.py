@@ -21,6 +21,9 @@ VISITS2 = INSTANCE / "portal2.db"
 SECRETS = INSTANCE / "secrets.env"
 SETTINGS = INSTANCE / "demo.env"
 CLIENTS = INSTANCE / "clients.json"
+HISTORY = INSTANCE / "history.json"
+PEOPLE = INSTANCE / "people"
+"""Who has an account at the other providers: a file for each."""
 SUMMARY = INSTANCE / "demo.json"
 LOCK = INSTANCE / "demo.lock"
 
@@ -45,7 +48,8 @@ def forget() -> None:
     """Remove what a demo made. The keys stay: they may serve more than the demo."""
     databases = (DATABASE, MAILBOX, VISITS, VISITS2)
     beside = [Path(f"{file}{end}") for file in databases for end in ("", "-wal", "-shm")]
-    for file in (*beside, SECRETS, SETTINGS, CLIENTS, SUMMARY, *LOGS.glob("*.log")):
+    made = (*INSTANCE.glob("history*"), *LOGS.glob("*.log"), *PEOPLE.glob("*.json"))
+    for file in (*beside, *made, SECRETS, SETTINGS, CLIENTS, SUMMARY):
         file.unlink(missing_ok=True)
 
 

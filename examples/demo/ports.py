@@ -6,7 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 HOST = "127.0.0.1"
-DEFAULTS = {"IDP_PORT": 8000, "PORTAL_PORT": 8001, "PORTAL2_PORT": 8002, "SMTP_PORT": 8025}
+NAMES = (HOST, "localhost")
+"""By what the provider may be called: browsers make passkeys for a name, never for a number."""
+DEFAULTS = {
+    "IDP_PORT": 8000,
+    "PORTAL_PORT": 8001,
+    "PORTAL2_PORT": 8002,
+    "SMTP_PORT": 8025,
+    "GOOGLE_PORT": 8003,
+    "FACEBOOK_PORT": 8004,
+    "CABANGA_PORT": 8005,
+}
+ANYWHERE = ("GOOGLE_PORT", "FACEBOOK_PORT", "CABANGA_PORT")
+"""Parts that nobody has to know by heart: they step aside where their usual port is taken."""
 
 
 class PortTrouble(Exception):
@@ -15,25 +27,57 @@ class PortTrouble(Exception):
 
 @dataclass(frozen=True)
 class Ports:
-    """The port of each part."""
+    """The port of each part, and the provider's name."""
 
     provider: int
     portal: int
     portal2: int
     smtp: int
+    google: int
+    facebook: int
+    cabanga: int
+    name: str = HOST
+
+    @property
+    def issuer(self) -> str:
+        """The provider's address."""
+        return f"http://{self.name}:{self.provider}"
 
 
 def choose(environment: Mapping[str, str]) -> Ports:
     """The ports that the environment asks for; raises ``PortTrouble`` unless all are free."""
+    name = environment.get("IDP_NAME") or HOST
+    if name not in NAMES:
+        raise PortTrouble(f"IDP_NAME is {name[:40]!r}, neither {' nor '.join(NAMES)}")
     chosen: dict[int, str] = {}
     for variable, default in DEFAULTS.items():
-        port = _number(variable, environment.get(variable) or str(default))
+        asked = environment.get(variable)
+        if not asked and variable in ANYWHERE:
+            others = {*DEFAULTS.values()} - {default}
+            chosen[_usual_or_free(default, {*chosen, *others})] = variable
+            continue
+        port = _number(variable, asked or str(default))
         if port in chosen:
             raise PortTrouble(f"{chosen[port]} and {variable} are both {port}: choose another")
-        chosen[port] = variable
-    for port, variable in chosen.items():
         _check_free(variable, port)
-    return Ports(*chosen)
+        chosen[port] = variable
+    return Ports(*chosen, name=name)
+
+
+def _usual_or_free(usual: int, others: set[int]) -> int:
+    """The usual port, or one that is free now, where another program or part has it."""
+    try:
+        if usual not in others:
+            _check_free("", usual)
+            return usual
+    except PortTrouble:
+        pass
+    while True:
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            free = int(probe.getsockname()[1])
+        if free not in others:
+            return free
 
 
 def _number(variable: str, text: str) -> int:

@@ -27,6 +27,9 @@ def wait(document: Mapping[str, Any], ports: Ports, parts: Parts) -> None:
         "the portal": lambda: _answers(f"http://{HOST}:{ports.portal}/health"),
         "the second portal": lambda: _answers(f"http://{HOST}:{ports.portal2}/health"),
     }
+    for each in document["providers"]:
+        address = f"{each['url']}/health"
+        checks[each["label"]] = lambda address=address: _answers(address)  # type: ignore[misc]
     end = monotonic() + START_SECONDS
     for name, ready in checks.items():
         while not ready():

@@ -7,6 +7,7 @@ from typing import Any
 from examples.demo import places
 from examples.demo.applications import CURL_REDIRECT_URI, Application
 from examples.demo.enrolment import PASSWORD
+from examples.demo.foreign_people import PROVIDERS, ForeignProvider
 from examples.demo.ports import HOST, Ports
 from examples.demo.school_year import SCHOOLS, families
 from idp.credentials import one_time_tokens
@@ -20,12 +21,13 @@ def describe(applications: Mapping[str, Application], ports: Ports) -> dict[str,
     portal, portal2 = f"http://{HOST}:{ports.portal}", f"http://{HOST}:{ports.portal2}"
     curl = applications["demo-curl"]
     document = {
-        "issuer": f"http://{HOST}:{ports.provider}",
+        "issuer": ports.issuer,
         "portals": [
             _portal("tilleuls", portal, applications),
             _portal("moulin", portal2, applications),
         ],
         "mailbox": f"{portal}/mailbox",
+        "providers": [_provider(each, ports) for each in PROVIDERS],
         "accounts": _accounts(_known_tokens()),
         "curl_client": {
             "client_id": curl.client_id,
@@ -44,12 +46,14 @@ def table(document: Mapping[str, Any]) -> str:
         ("identity provider", document["issuer"]),
         *((portal["school"], portal["url"]) for portal in portals),
         ("third-party application", f"{portals[-1]['url']}/coup-de-pouce"),
+        *((f"{each['label']} stand-in", each["url"]) for each in document["providers"]),
         ("mailbox", f"{document['mailbox']}   (as JSON: {document['mailbox']}.json)"),
     ]
     accounts: list[tuple[str, ...]] = [
         ("case", "user name", "password or token", "e-mail", "children")
     ]
     accounts += [_row(account) for account in document["accounts"]]
+    people = [("at", "who", "opens the account"), *_people(document)]
     curl = document["curl_client"]
     summary, logs, settings = map(places.shown, (places.SUMMARY, places.LOGS, places.SETTINGS))
     return "\n".join(
@@ -58,6 +62,8 @@ def table(document: Mapping[str, Any]) -> str:
             *_columns(addresses),
             "",
             *_columns(accounts),
+            "",
+            *_columns(people),
             "",
             f"  By hand: client {curl['client_id']}, secret {curl['client_secret']},",
             f"  redirect URI {curl['redirect_uri']}",
@@ -75,6 +81,33 @@ def _portal(key: str, url: str, applications: Mapping[str, Application]) -> dict
     return {"url": url, "school": SCHOOLS[key].name, "client_id": client_id}
 
 
+def _provider(provider: ForeignProvider, ports: Ports) -> dict[str, Any]:
+    people = [
+        {"name": each.name, "subject": each.subject, "account": each.opens}
+        for each in provider.people
+    ]
+    url = provider.url(ports)
+    return {"key": provider.key, "label": provider.label, "url": url, "people": people}
+
+
+def _people(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    return [
+        (provider["label"], person["name"], person["account"] or "none yet")
+        for provider in document["providers"]
+        for person in provider["people"]
+    ]
+
+
+def _linked(username: str) -> dict[str, str]:
+    """Which foreign person opens this account, by the provider's key."""
+    return {
+        provider.key: person.name
+        for provider in PROVIDERS
+        for person in provider.people
+        if person.opens == username
+    }
+
+
 def _accounts(tokens: Mapping[str, str]) -> list[dict[str, Any]]:
     guardians = [guardian for family in families() for guardian in family.guardians]
     found = []
@@ -89,6 +122,7 @@ def _accounts(tokens: Mapping[str, str]) -> list[dict[str, Any]]:
                 "username": account.username,
                 **proof,
                 "email": account.email,
+                "linked": _linked(account.username),
                 "children": _children(account),
             }
         )

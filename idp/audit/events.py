@@ -1,4 +1,4 @@
-"""The audit trail's vocabulary and the one function that records."""
+"""The audit trail's vocabulary, and what records: one event, or one for each of many."""
 
 from typing import Any, Final
 
@@ -7,14 +7,32 @@ from sqlalchemy import JSON, Select, String, insert, literal, null, select
 from idp import clock, correlation
 from idp.audit.models import AuditEvent
 from idp.database import UtcDateTime, transaction
+from idp.prepared import Together
 
-_INSERT: Final = insert(AuditEvent.__table__)
+ROWS: Final = (
+    AuditEvent.__table__,
+    ("at", "event", "result", "actor", "account_id", "child_id", "client_id", "session_id",
+     "address", "correlation_id", "detail"),
+)  # fmt: skip
+_INSERT: Final = Together(ROWS)
 
 EVENTS: Final = frozenset(
     {
         "sign_in",
         "sign_in_refused",
         "session_ended",
+        "session_renewed",
+        "passkey_added",
+        "passkey_removed",
+        "two_step_on",
+        "two_step_off",
+        "recovery_codes_replaced",
+        "recovery_code_used",
+        "factor_refused",
+        "factors_reset",
+        "step_up_declined",
+        "role_granted",
+        "role_revoked",
         "token_issued",
         "token_refused",
         "password_set",
@@ -56,6 +74,24 @@ EVENTS: Final = frozenset(
         "school_created",
         "mail_sent",
         "mail_refused",
+        "profile_changed",
+        "email_proved",
+        "email_change_asked",
+        "email_change_cancelled",
+        "email_changed",
+        "email_change_undone",
+        "email_change_refused",
+        "new_device",
+        "data_downloaded",
+        "erasure_asked",
+        "erasure_closed",
+        "database_restored",
+        "link_made",
+        "link_refused",
+        "link_ended",
+        "left_to_school",
+        "provider_refused",
+        "deletion_requested",
     }
 )
 
@@ -71,7 +107,32 @@ def record(
     session_id: str | None = None,
     **detail: Any,
 ) -> None:
-    """Add an event in the current transaction, or in one of its own.
+    """Add an event in the current transaction, or in one of its own; see ``row``."""
+    made = row(
+        event,
+        result=result,
+        actor=actor,
+        account_id=account_id,
+        child_id=child_id,
+        client_id=client_id,
+        session_id=session_id,
+        **detail,
+    )
+    _INSERT.happened(audit_events=made)
+
+
+def row(
+    event: str,
+    *,
+    result: str = "ok",
+    actor: str | None = None,
+    account_id: str | None = None,
+    child_id: str | None = None,
+    client_id: str | None = None,
+    session_id: str | None = None,
+    **detail: Any,
+) -> dict[str, Any]:
+    """The row of an event, for who puts it in together with others.
 
     ``detail`` holds ids, counts and codes; never a secret, a name or an address of a person
     (security rules L1 and L3). Where from and by whom come from the request's correlation.
@@ -79,22 +140,19 @@ def record(
     if event not in EVENTS:
         raise ValueError(f"unknown audit event {event}")
     where = correlation.current()
-    with transaction() as session:
-        session.execute(
-            _INSERT,
-            {
-                "event": event,
-                "result": result,
-                "actor": where.actor if actor is None else actor,
-                "account_id": account_id,
-                "child_id": child_id,
-                "client_id": client_id,
-                "session_id": session_id,
-                "address": where.address,
-                "correlation_id": where.id,
-                "detail": detail,
-            },
-        )
+    return {
+        "at": clock.now(),
+        "event": event,
+        "result": result,
+        "actor": where.actor if actor is None else actor,
+        "account_id": account_id,
+        "child_id": child_id,
+        "client_id": client_id,
+        "session_id": session_id,
+        "address": where.address,
+        "correlation_id": where.id,
+        "detail": detail,
+    }
 
 
 def record_each(event: str, people: Select[*tuple[Any, ...]], **detail: Any) -> int:

@@ -14,7 +14,7 @@ class AuditEvent(db.Model):  # type: ignore[name-defined,misc]
     """One event. The database refuses to change it (a trigger); only age removes it."""
 
     __tablename__ = "audit_events"
-    __table_args__ = (Index("ix_audit_events_account_id_at", "account_id", "at"),)
+    __table_args__ = (Index("ix_audit_events_account_id_id", "account_id", "id"),)
 
     id: Mapped[int] = mapped_column(
         BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
@@ -31,3 +31,11 @@ class AuditEvent(db.Model):  # type: ignore[name-defined,misc]
     address: Mapped[str | None] = mapped_column(String(45))
     correlation_id: Mapped[str | None] = mapped_column(String(32))
     detail: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+
+
+class DatabaseIdentity(db.Model):  # type: ignore[name-defined,misc]
+    """The one row that tells this database, and its backups, from every other."""
+
+    __tablename__ = "database_identity"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)

@@ -22,6 +22,7 @@ NOUNS = {
     "roster": "Import pupils and guardians from a file.",
     "token": "One-time connection tokens for letters.",
     "keys": "Signing keys.",
+    "provider": "Other providers that parents may sign in with.",
     "mail": "The outbox and the worker that empties it.",
     "purge": "Delete what has expired.",
     "audit": "The audit trail.",

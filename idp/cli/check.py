@@ -8,7 +8,7 @@ from typing import Any
 import click
 from flask.cli import ScriptInfo
 
-from idp import doctor, doctor_installation
+from idp import doctor, doctor_installation, provider_settings
 from idp.cli import output
 from idp.cli.group import Command
 from idp.doctor import Finding
@@ -70,6 +70,9 @@ def _table_of_settings() -> str:
         meaning = setting.metadata["help"] + (f" ({unit})" if unit else "")
         default = "" if setting.default is MISSING else _shown(setting.default)
         lines.append(f"| `{_variable(setting.name)}` | {default} | {meaning} |")
+    for name, default, meaning in provider_settings.variables():
+        shown = "–" if callable(default) or default is MISSING else _shown(default)
+        lines.append(f"| `{name}` | {shown} | {meaning} |")
     return "\n".join(lines)
 
 
@@ -83,6 +86,6 @@ def _shown(default: Any) -> str:
             return "`1`" if default else "`0`"
         case timedelta():
             return f"`{int(default.total_seconds())}`"
-        case b"" | "" | ():
+        case None | b"" | "" | ():
             return "–"
     return f"`{default}`"

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from idp.cli import output
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
-from idp.cli.user import named
+from idp.cli.users import named
 from idp.database import db
 from idp.lifecycle import families
 from idp.people import service as people

@@ -12,6 +12,7 @@ from idp import readiness
 from idp.cli import output
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
+from idp.lifecycle import restored
 
 command = Noun("db", help="Bring the database to the schema of this version.")
 
@@ -52,6 +53,24 @@ def db_current(as_json: bool) -> None:
     schema = readiness.schema()
     row = {"current": schema.current, "newest": schema.newest, "up_to_date": schema.up_to_date}
     output.one(row, as_json)
+
+
+@command.command("restored")
+@click.confirmation_option(
+    prompt="Every parent and application has to sign in again. Was the database restored?"
+)
+@output.json_option
+def db_restored(as_json: bool) -> None:
+    """After a restore from a backup: end every session, grant and one-time token.
+
+    What was ended or revoked after the backup is alive again in it. The provider notices, and
+    serves nobody until this was run. Read "Backup and restore" in docs/operator.md first.
+
+    Example:
+      idp db restored --yes
+    """
+    readiness.refuse_other_schema()
+    output.one(restored.end_what_came_back(), as_json)
 
 
 def _migrate(move: Callable[[Any, str], None], revision: str) -> None:

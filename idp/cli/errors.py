@@ -79,6 +79,7 @@ def _lacks_tables(error: exc.SQLAlchemyError) -> bool:
 def _typed(error: Exception) -> str | None:
     """The sentence of a service's own error, or of the machine's."""
     # Imported when something went wrong: `idp --help` should not wait for all of it.
+    from idp.audit.continuity import HistoryTrouble
     from idp.clients.registration import InvalidMetadata, UnknownClient
     from idp.credentials.bcrypt_gate import Busy
     from idp.credentials.strength import WeakPassword
@@ -97,7 +98,9 @@ def _typed(error: Exception) -> str | None:
             return f"there is no client {error}"
         case WeakPassword():
             return _WEAK[error.code].format(**error.params)
-        case KeyTrouble() | InvalidMetadata() | NotReady() | Refused() | Busy() | Unusable():
+        case KeyTrouble() | HistoryTrouble() | InvalidMetadata() | NotReady() | Refused() | Busy():
+            return str(error)
+        case Unusable():
             return str(error)
     return None
 

@@ -7,6 +7,7 @@ from threading import Event
 import click
 
 from idp import settings
+from idp.audit import continuity
 from idp.cli import application, output
 from idp.cli.group import Noun
 from idp.mail import delivery, outbox
@@ -66,6 +67,7 @@ def mail_list(status: str | None, account_id: str | None, limit: int, as_json: b
 
 
 def _deliver_all() -> int:
+    continuity.refuse_other_history()  # its outbox may hold mails that were sent before
     total = 0
     while handled := delivery.deliver_due():
         total += handled

@@ -5,7 +5,7 @@ import click
 from idp import clock, settings
 from idp.cli import output
 from idp.cli.group import Noun
-from idp.cli.user import named
+from idp.cli.users import named
 from idp.lifecycle import families
 from idp.mail.messages import welcome_link
 

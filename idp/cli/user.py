@@ -4,27 +4,26 @@ from typing import Any
 
 import click
 
-from idp.cli import inputs, output
+from idp.cli import inputs, output, user_factors, user_role
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
+from idp.cli.users import named
 from idp.clients import registration
+from idp.credentials import email_changes
+from idp.credentials import passwords as kept
 from idp.database import transaction
-from idp.lifecycle import families, passwords
+from idp.federation import links
+from idp.lifecycle import email_change, erasure, families, passwords
 from idp.people import service as people
 from idp.people.models import ACCOUNT_STATUSES, Account
+from idp.sessions import service as sessions
 from idp.settings import LOCALES
 
 COLUMNS = ("id", "username", "given_name", "family_name", "email", "status", "locale")
 
 command = Noun("user", help="Guardians' accounts.")
-
-
-def named(username: str) -> Account:
-    """The account of this user name or id. Raises ``BadInput``."""
-    account = people.find_by_username(username) or people.find_account(username)
-    if account is None:
-        raise BadInput(f"there is no user {username}")
-    return account
+command.add_command(user_role.command)
+command.add_command(user_factors.command)
 
 
 @command.command("create")
@@ -121,7 +120,7 @@ def user_list(status: str | None, as_json: bool) -> None:
 @click.argument("username")
 @output.json_option
 def user_show(username: str, as_json: bool) -> None:
-    """Show an account and its children.
+    """Show an account, how it is used, the providers that it is linked to, and its children.
 
     Example:
       idp user show claire.dubois
@@ -137,13 +136,95 @@ def user_show(username: str, as_json: bool) -> None:
         }
         for child, guardianship in people.live_children(account.id)
     ]
+    linked = [link.provider for link in links.of_account(account.id)]
     if as_json:
-        output.one({**_row(account), "children": children}, as_json)
+        output.one(
+            {**_row(account), **_state(account), "linked": linked, "children": children}, as_json
+        )
         return
-    output.one(_row(account), as_json)
+    output.one({**_row(account), **_state(account), "linked": linked}, as_json)
     click.echo("\nChildren:")
     output.rows(children, ("id", "name", "school", "class", "relationship"), as_json)
 
 
+@command.command("email")
+@click.argument("username")
+@click.argument("address")
+@output.json_option
+def user_email(username: str, address: str, as_json: bool) -> None:
+    """Give an account another e-mail address, on the school's word.
+
+    Ends tokens that were mailed before, and a change that the parent asked for. Both addresses
+    are told.
+
+    Example:
+      idp user email claire.dubois claire@dubois.example
+    """
+    account = named(username)
+    changed = email_change.by_staff(account.id, address)
+    output.one({**_row(account), "changed": changed}, as_json)
+
+
+@command.group("erasure", cls=Noun)
+def user_erasure() -> None:
+    """Parents' requests to be erased (GDPR Art. 17)."""
+
+
+@user_erasure.command("list")
+@click.option("--all", "every", is_flag=True, help="Those that were answered, too.")
+@output.json_option
+def erasure_list(every: bool, as_json: bool) -> None:
+    """List the requests that wait for an answer, the oldest first.
+
+    Example:
+      idp user erasure list
+    """
+    rows = [
+        {
+            "username": found.account.username,
+            "account_id": found.account.id,
+            "asked_at": found.request.asked_at,
+            "answer_by": found.request.asked_at + erasure.ANSWER_WITHIN,
+            "outcome": found.request.outcome,
+            "closed_at": found.request.closed_at,
+        }
+        for found in erasure.list_requests(every=every)
+    ]
+    columns = ("username", "asked_at", "answer_by", "outcome", "closed_at")
+    output.rows(rows, columns, as_json)
+
+
+@user_erasure.command("done")
+@click.argument("username")
+@click.option("--declined", is_flag=True, help="The school may not or will not erase.")
+@output.json_option
+def erasure_done(username: str, declined: bool, as_json: bool) -> None:
+    """Note that the school has answered the request. Deletes nothing by itself.
+
+    Examples:
+      idp user erasure done claire.dubois
+      idp user erasure done claire.dubois --declined
+    """
+    account = named(username)
+    outcome = "declined" if declined else "done"
+    if not erasure.close(account.id, outcome):
+        raise BadInput(f"{account.username} has no request that waits for an answer")
+    output.one({"username": account.username, "outcome": outcome}, as_json)
+
+
 def _row(account: Account) -> dict[str, Any]:
     return {name: getattr(account, name) for name in (*COLUMNS, "created_at", "updated_at")}
+
+
+def _state(account: Account) -> dict[str, Any]:
+    """What a help desk asks about an account: no secret, and no address that is not its own."""
+    waiting = email_changes.waiting(account.id)
+    request = erasure.latest(account.id)
+    return {
+        "email_verified_at": account.email_verified_at,
+        "email_change_waits_since": waiting.asked_at if waiting else None,
+        "first_sign_in_at": account.first_sign_in_at,
+        "password_set_at": kept.set_at(account.id),
+        "sessions": len(sessions.live(account.id)),
+        "erasure_asked_at": request.asked_at if request and not request.closed_at else None,
+    }

@@ -26,6 +26,12 @@ CHILD_FIELDS: Final = (
     "switchable",
     "sourced_id",
 )
+ACR_VALUES: Final = (
+    "urn:school-idp:acr:single-factor",
+    "urn:school-idp:acr:two-factor",
+    "phr",
+)
+"""The context classes of ``idp.sessions.assurance``, which this layer does not import."""
 DEFAULT_CHILD_FIELDS: Final = ("sub", "given_name", "school.id")
 CHILD_PROFILES: Final = ("object", "uri", "flat")
 
@@ -178,6 +184,7 @@ _CHECKS: Final[dict[str, Check]] = {
     "subject_type": _one_of("pairwise", "public"),
     "id_token_signed_response_alg": _one_of(*ID_TOKEN_ALGORITHMS),
     "default_max_age": _positive,
+    "default_acr_values": _some_of(*ACR_VALUES),
     "first_party": _boolean,
     "require_pkce": _boolean,
     "child_fields": _some_of(*CHILD_FIELDS),

@@ -1,7 +1,7 @@
 """Client applications (relying parties), kept as RFC 7591 client metadata."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import JSON, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -26,6 +26,19 @@ class Client(db.Model):  # type: ignore[name-defined,misc]
     previous_secret_expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ClientRow(NamedTuple):
+    """What the protocol and its pages read of a client."""
+
+    id: str
+    name: str
+    metadata_: dict[str, Any]
+    sector: str
+    secret_hash: str | None
+    previous_secret_hash: str | None
+    previous_secret_expires_at: datetime | None
+    disabled_at: datetime | None
 
 
 class ClientSchool(db.Model):  # type: ignore[name-defined,misc]

@@ -13,15 +13,19 @@ from idp import clock
 from idp.audit import events
 from idp.clients import uris
 from idp.clients.metadata import InvalidMetadata, checked
-from idp.clients.models import Client, ClientSchool
+from idp.clients.models import Client, ClientRow, ClientSchool
 from idp.database import db, keyed_hash, transaction
 from idp.people.models import School
+from idp.prepared import Prepared, columns
 
 __all__ = ["InvalidMetadata", "Registered", "UnknownClient", "find", "register"]
 
 
-_LIVE_CLIENT: Final = select(Client).where(
-    Client.id == bindparam("client_id"), Client.disabled_at.is_(None)
+_LIVE_CLIENT: Final = Prepared(
+    select(*columns(Client, ClientRow)).where(
+        Client.id == bindparam("client_id"), Client.disabled_at.is_(None)
+    ),
+    ClientRow,
 )
 
 
@@ -86,11 +90,12 @@ def change(
     return client
 
 
-def find(client_id: str) -> Client | None:
+def find(client_id: str) -> ClientRow | None:
     """The client of this id, unless it is disabled; one look-up by primary key."""
     if not client_id or len(client_id) > 64 or "\0" in client_id:
         return None
-    return db.session.scalars(_LIVE_CLIENT, {"client_id": client_id}).one_or_none()
+    found = _LIVE_CLIENT.one_or_none(client_id=client_id)
+    return found[0] if found is not None else None
 
 
 def get(client_id: str) -> Client:
@@ -133,7 +138,7 @@ def clients_of_schools(school_ids: Sequence[str]) -> list[Client]:
     return [client for client in clients if start_page(client)]
 
 
-def start_page(client: Client) -> str | None:
+def start_page(client: Client | ClientRow) -> str | None:
     """Where a parent starts this application (OpenID Connect Core §4, or its home page)."""
     page: str | None = client.metadata_.get("initiate_login_uri") or client.metadata_.get(
         "client_uri"
@@ -175,7 +180,7 @@ def disable(client_id: str) -> bool:
     return bool(disabled)
 
 
-def secret_matches(client: Client, secret: str) -> bool:
+def secret_matches(client: ClientRow, secret: str) -> bool:
     """Whether this is the client's secret, or its former one still in overlap; constant time."""
     given = _secret_hash(secret)
     matches = hmac.compare_digest(client.secret_hash or "", given)

@@ -34,6 +34,8 @@ class OneTimeToken(db.Model):  # type: ignore[name-defined,misc]
     token_hash: Mapped[str] = mapped_column(KeyedHash, unique=True)
     outbox_id: Mapped[str | None] = mapped_column(OpaqueId, index=True)
     """The mail that carries it; a mail sent twice has two tokens, and either works once."""
+    sent_to: Mapped[str | None] = mapped_column(KeyedHash)
+    """Keyed hash of the address that it was mailed to: completing it proves that address."""
     client_id: Mapped[str | None] = mapped_column(ForeignKey("clients.id"), index=True)
     """The application whose start page is offered in a browser where none waits."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)

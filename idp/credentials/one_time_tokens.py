@@ -59,11 +59,13 @@ def mint(
     *,
     outbox_id: str | None = None,
     client_id: str | None = None,
+    sent_to: str | None = None,
 ) -> str:
     """Make a token in the caller's transaction and return it in clear, the only time.
 
-    Ends the owner's older tokens, except those of the same mail: a mail that is delivered
-    twice carries two, and either works.
+    ``sent_to``: the key of the address that it is mailed to; None where it is printed. Ends
+    the owner's older tokens, except those of the same mail: a mail that is delivered twice
+    carries two, and either works.
     """
     now = clock.now()
     clear = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
@@ -73,6 +75,7 @@ def mint(
         token_hash=_token_hash(clear),
         outbox_id=outbox_id,
         client_id=client_id,
+        sent_to=_address_hash(sent_to) if sent_to else None,
         created_at=now,
         expires_at=now + _lifetime(purpose),
     )
@@ -91,12 +94,17 @@ def normalise(text: str) -> str | None:
     Case, any dash and any space don't count, and letters that Crockford's alphabet leaves
     out are read as the digits that they look like.
     """
+    return characters(text, LENGTH)
+
+
+def characters(text: str, length: int) -> str | None:
+    """The ``length`` characters of the alphabet that somebody typed, however spaced."""
     if len(text) > LONGEST_TYPED:
         return None
     wide = unicodedata.normalize("NFKC", text)
     kept = "".join(c for c in wide if not (unicodedata.category(c) in _IGNORED or c == _MINUS))
     token = kept.upper().translate(_LOOK_ALIKES)
-    if len(token) != LENGTH or not set(token) <= set(ALPHABET):
+    if len(token) != length or not set(token) <= set(ALPHABET):
         return None
     return token
 
@@ -109,6 +117,11 @@ def find(text: str) -> Found:
 def find_by_id(token_id: str) -> Found:
     """What a token is now that was found before, in an earlier step."""
     return _find(OneTimeToken.id == token_id)
+
+
+def was_sent_to(token: OneTimeToken, address_key: str | None) -> bool:
+    """Whether this token was mailed to the address of this key, and nowhere else."""
+    return bool(address_key) and token.sent_to == _address_hash(address_key or "")
 
 
 def spend(token_id: str) -> bool:
@@ -201,3 +214,7 @@ def _lifetime(purpose: str) -> timedelta:
 
 def _token_hash(token: str) -> str:
     return keyed_hash("one_time_token", token)
+
+
+def _address_hash(address_key: str) -> str:
+    return keyed_hash("one_time_token address", address_key)

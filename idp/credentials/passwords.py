@@ -11,10 +11,11 @@ import hashlib
 import hmac
 import unicodedata
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 
 import bcrypt
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from idp import clock, settings
 from idp.credentials import bcrypt_gate
@@ -29,9 +30,11 @@ __all__ = [
     "hashed",
     "proved_hash",
     "replace",
+    "set_at",
     "set_password",
     "store",
     "verify",
+    "withdraw",
 ]
 
 _PREFIX = "v1$"
@@ -71,6 +74,17 @@ def set_password(account_id: str, password: str) -> None:
     store(account_id, hashed(password))
 
 
+def set_at(account_id: str) -> datetime | None:
+    """When the account's password was set; None without one."""
+    return db.session.scalar(select(Password.set_at).where(Password.account_id == account_id))
+
+
+def withdraw(account_id: str) -> None:
+    """Let the account have no password, in the caller's transaction: somebody else may know it."""
+    with transaction() as writes:
+        writes.execute(delete(Password).where(Password.account_id == account_id))
+
+
 def verify(account_id: str | None, password: str) -> bool:
     """Whether this is the account's password; the same work for nobody's (``None``).
 
@@ -91,6 +105,12 @@ def proved_hash(account_id: str | None, password: str) -> Hashed | None:
     if _cost(stored) < configured.bcrypt_cost:
         return Hashed(_upgraded(account_id, stored, prehash))
     return Hashed(stored)
+
+
+def has_password(account_id: str) -> bool:
+    """Whether the account has a password."""
+    query = select(Password.account_id).where(Password.account_id == account_id)
+    return db.session.scalars(query).one_or_none() is not None
 
 
 def _stored(account_id: str | None) -> str:

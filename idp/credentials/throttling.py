@@ -28,7 +28,12 @@ POLICIES: dict[str, Growing | Window] = {
     # A school's whole network, or a mobile operator's, may stand behind one address
     "address": Growing(free=100, longest=60, fade=timedelta(hours=1)),
     "mail_address": Growing(free=20, longest=60, fade=timedelta(hours=1)),
+    # Letters to an address that somebody typed: nobody changes theirs five times a day (rule E3)
+    "email_change": Window(limit=5, length=timedelta(hours=24)),
+    # Nothing but the right code makes it smaller: whoever knows the password stays slow
+    "factor": Growing(free=5, longest=3600, fade=timedelta(hours=24)),
     "tokens": Window(limit=600, length=timedelta(minutes=1)),
+    "network": Growing(free=20, longest=60, fade=timedelta(hours=1)),
 }
 LONGEST_IDENTIFIER = 256
 KEPT = timedelta(days=2)
@@ -121,6 +126,35 @@ def forgive_sign_in(
         forgive("account", account_id)
 
 
+def guard_factor(
+    identifier: str,
+    account_id: str,
+    address: str | None,
+    device_known: bool,
+    device_secret: str | None = None,
+) -> Allowed | Refused:
+    """Whether a code of an app or a recovery code may be judged: on the account's one budget,
+    and on one of its own, which a right password does not give back (security rule E7).
+    """
+    outcome = guard_sign_in(identifier, account_id, address, device_known, device_secret)
+    if isinstance(outcome, Refused):
+        return Refused(outcome.retry_after)
+    return attempt("factor", account_id, _device(device_known, device_secret))
+
+
+def forgive_factor(
+    identifier: str,
+    account_id: str,
+    address: str | None,
+    device_known: bool,
+    device_secret: str | None = None,
+) -> None:
+    """After the right code: forget what ``guard_factor`` counted."""
+    with transaction():
+        forgive_sign_in(identifier, account_id, address, device_known, device_secret)
+        forgive("factor", account_id, _device(device_known, device_secret))
+
+
 def forgive_account(account_id: str, *identifiers: str) -> None:
     """After a one-time token: let the owner in, however often strangers guessed before."""
     with transaction():
@@ -131,16 +165,28 @@ def forgive_account(account_id: str, *identifiers: str) -> None:
 
 @retried
 def guard_token(address: str | None) -> Allowed | Refused:
-    """Whether a one-time token may be judged: by address, and by all tokens together."""
+    """Whether a one-time token may be judged: by address, and by all tokens together.
+
+    Whoever has many addresses can spend everybody's minute. Then each wider network goes on
+    with a small budget of its own, so that a parent elsewhere is not kept out by strangers:
+    a guesser needs a network, not an address, for each few guesses.
+    """
     with _own_transaction():
         outcome = _move("address", address_prefix(address))
-        return _move("tokens") if isinstance(outcome, Allowed) else outcome
+        if isinstance(outcome, Allowed) and isinstance(_move("tokens"), Refused):
+            return _move("network", network(address))
+        return outcome
 
 
 def forgive_token(address: str | None) -> None:
     """After a token that was somebody's: the address gets this attempt back."""
     with transaction():
         _give_back("address", address_prefix(address))
+
+
+def guard_passkey(address: str | None) -> Allowed | Refused:
+    """Whether a passkey's answer may be judged; ``forgive_token`` gives a good one back."""
+    return attempt("address", address_prefix(address))
 
 
 def guard_mail_request(address: str | None) -> Allowed | Refused:
@@ -150,13 +196,27 @@ def guard_mail_request(address: str | None) -> Allowed | Refused:
 
 def address_prefix(address: str | None) -> str:
     """What one visitor holds: an IPv4 address, or an IPv6 network of 64 bits."""
+    return _prefix(address, 32, 64)
+
+
+def network(address: str | None) -> str:
+    """What one subscriber of many addresses holds: 24 bits of IPv4, 48 bits of IPv6."""
+    return _prefix(address, 24, 48)
+
+
+def _prefix(address: str | None, bits: int, bits_of_ipv6: int) -> str:
     try:
         parsed = ip_address((address or "").partition("%")[0])
     except ValueError:
         return "unknown"
     if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped:
         parsed = parsed.ipv4_mapped
-    return str(ip_network((parsed, 64 if parsed.version == 6 else 32), strict=False))
+    length = bits_of_ipv6 if parsed.version == 6 else bits
+    return str(ip_network((parsed, length), strict=False))
+
+
+def _device(known: bool, secret: str | None) -> str:
+    return secret or "" if known else ""
 
 
 def _move(kind: str, *parts: str) -> Allowed | Refused:

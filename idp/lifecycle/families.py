@@ -1,6 +1,6 @@
 """Invitations, the end of a guardianship, the end of an account: with all that hangs on them."""
 
-from idp.credentials import devices, one_time_tokens
+from idp.credentials import devices, email_changes, one_time_tokens
 from idp.database import retried, transaction
 from idp.mail import outbox
 from idp.mail.models import OutboxMessage
@@ -36,6 +36,7 @@ def disable_account(account_id: str) -> bool:
         sessions.end_all(account_id)
         grants_service.end_for_account(account_id, "account disabled")
         one_time_tokens.end_all(account_id)
+        email_changes.end_all(account_id)
         devices.forget_devices(account_id)
     return True
 

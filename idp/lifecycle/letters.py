@@ -14,7 +14,7 @@ from sqlalchemy import update
 
 from idp import clock, settings
 from idp.clients import registration
-from idp.credentials import one_time_tokens
+from idp.credentials import one_time_tokens, passkeys
 from idp.credentials.models import OneTimeToken
 from idp.database import transaction
 from idp.mail import delivery, messages
@@ -22,6 +22,7 @@ from idp.mail.messages import Message, clean
 from idp.mail.models import OutboxMessage
 from idp.people import service as people
 from idp.people.models import Account, School
+from idp.provider_settings import ProviderSettings
 
 
 @dataclass(frozen=True)
@@ -96,18 +97,119 @@ def password_changed(message: OutboxMessage) -> list[Message]:
                 "username": clean(account.username),
                 "when": message.created_at,
                 "link": messages.sign_in_link(),
+                "unlinked": [_provider(key) for key in message.about.get("unlinked", ())],
             },
         )
         for account in _holder(message)
     ]
 
 
+def link_made(message: OutboxMessage) -> list[Message]:
+    """Tells a guardian that a foreign identity now opens their account."""
+    return _about_link("link_made", message)
+
+
+def link_removed(message: OutboxMessage) -> list[Message]:
+    """Tells a guardian that a link was removed on their page."""
+    return _about_link("link_removed", message)
+
+
+def link_ended(message: OutboxMessage) -> list[Message]:
+    """Tells a guardian that a provider ended a link; with a token where it was the last way in."""
+    return _about_link("link_ended", message, with_token=bool(message.about.get("token")))
+
+
+def _about_link(
+    template: str, message: OutboxMessage, *, with_token: bool = False
+) -> list[Message]:
+    return [
+        _letter(
+            template,
+            message,
+            [account],
+            {
+                "username": clean(account.username),
+                "when": message.created_at,
+                "provider": _provider(message.about.get("provider", "")),
+                "link": messages.account_link(),
+                "accesses": [_access(account, message.id, None, first=True)] if with_token else [],
+            },
+        )
+        for account in _holder(message)
+    ]
+
+
+def factor_changed(message: OutboxMessage) -> list[Message]:
+    """Tells a guardian what became of their passkeys, app or recovery codes, and how to undo it."""
+    passkey = passkeys.find(message.about.get("passkey", ""))
+    return [
+        _letter(
+            "factor_changed",
+            message,
+            [account],
+            {
+                "what": message.kind,
+                "passkey": clean(passkey.name) if passkey else "",
+                "left": message.about.get("left", 0),
+                "when": message.created_at,
+                "username": clean(account.username),
+                "link": messages.sign_in_link(),
+            },
+        )
+        for account in _holder(message)
+    ]
+
+
+def _provider(key: str) -> ProviderSettings:
+    """Knows its name in every language, also when it is not configured any more."""
+    configured = {each.key: each for each in settings.current().providers}
+    return configured.get(key) or ProviderSettings(key=clean(key))
+
+
+FACTOR_LETTERS = (
+    "passkey_added",
+    "passkey_removed",
+    "passkeys_removed_at_claim",
+    "two_step_on",
+    "two_step_off",
+    "recovery_codes_replaced",
+    "recovery_code_used",
+    "factors_reset",
+)
+
 COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
     "invitation": invitation,
     "fresh_token": fresh_token,
     "password_reset": password_reset,
     "password_changed": password_changed,
+    "link_made": link_made,
+    "link_removed": link_removed,
+    "link_ended": link_ended,
+    **dict.fromkeys(FACTOR_LETTERS, factor_changed),
 }
+
+
+def holders(message: OutboxMessage) -> list[Account]:
+    """The account that a message is about, if it may sign in and has an address; held."""
+    return _holder(message)
+
+
+def tokens_for(template: str, message: OutboxMessage, accounts: list[Account]) -> list[Message]:
+    """One letter to one mailbox, with a token for each of its accounts."""
+    return _with_tokens(template, message, accounts)
+
+
+def letter_about(
+    template: str,
+    message: OutboxMessage,
+    account: Account,
+    *,
+    recipient: str | None = None,
+    **context: Any,
+) -> Message:
+    """One letter about an account: to its own address, or to ``recipient``, a stored one."""
+    context = {"username": clean(account.username), "when": message.created_at, **context}
+    return _letter(template, message, [account], context, recipient)
 
 
 def register() -> None:
@@ -155,22 +257,31 @@ def _with_tokens(template: str, message: OutboxMessage, accounts: list[Account])
     return [_letter(template, message, accounts, {"accesses": accesses})]
 
 
-def _access(account: Account, outbox_id: str, client_id: str | None) -> Access:
+def _access(
+    account: Account, outbox_id: str, client_id: str | None, *, first: bool = False
+) -> Access:
+    """A token of its own; ``first``: with an invitation's term, as nobody asked for the mail."""
     # Whoever never signed in keeps the longer term, also when a stranger asked for the mail.
     values = settings.current()
     purpose, lifetime = "password_reset", values.password_reset_lifetime
-    if account.status == "invited":
+    if first or account.status == "invited":
         purpose, lifetime = "first_sign_in", values.first_sign_in_lifetime
-    token = one_time_tokens.mint(account.id, purpose, outbox_id=outbox_id, client_id=client_id)
+    token = one_time_tokens.mint(
+        account.id, purpose, outbox_id=outbox_id, client_id=client_id, sent_to=account.email_key
+    )
     return Access(clean(account.username), token, messages.welcome_link(token), lifetime)
 
 
 def _letter(
-    template: str, message: OutboxMessage, accounts: Sequence[Account], context: dict[str, Any]
+    template: str,
+    message: OutboxMessage,
+    accounts: Sequence[Account],
+    context: dict[str, Any],
+    recipient: str | None = None,
 ) -> Message:
     schools = _schools(accounts, message.about.get("client_id"))
     locale = _locale(accounts, message.about.get("locale"), schools)
-    email = accounts[0].email or ""
+    email = recipient or accounts[0].email or ""
     return messages.render(
         template,
         locale,

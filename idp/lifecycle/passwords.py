@@ -1,14 +1,22 @@
 """Proving, claiming and changing a password, with all that ends when it changes."""
 
+from typing import Final
+
 from idp import correlation, settings
 from idp.audit import events
-from idp.credentials import devices, one_time_tokens, passwords, strength, throttling
+from idp.credentials import devices, email_changes, one_time_tokens, passwords, strength, throttling
+from idp.credentials.models import OneTimeToken
 from idp.credentials.strength import WeakPassword
 from idp.database import release_connection, retried, transaction
+from idp.federation import links
+from idp.lifecycle import factor_changes
+from idp.lifecycle.sign_in import Proof
+from idp.lifecycle.throttled import Throttled
 from idp.mail import outbox
 from idp.oidc import grants_service
+from idp.people import profile
 from idp.people import service as people
-from idp.people.models import Account
+from idp.people.models import Account, AccountRow
 from idp.sessions import service as sessions
 
 __all__ = [
@@ -18,8 +26,11 @@ __all__ = [
     "WrongPassword",
     "change_password",
     "claim_with_token",
+    "end_everything",
+    "prove_again",
     "prove_password",
     "set_first_password",
+    "withdraw",
 ]
 
 
@@ -31,24 +42,21 @@ class WrongPassword(Exception):
     """Not this account's password, or no such active account: from outside the same."""
 
 
-class Throttled(Exception):
-    """Too many attempts; ``retry_after`` in seconds."""
-
-    def __init__(self, retry_after: int) -> None:
-        super().__init__(f"try again in {retry_after} s")
-        self.retry_after = retry_after
+PASSWORD: Final = ("pwd",)
+MAILED_TOKEN: Final = ("otp",)
+"""RFC 8176: with a mailed token, that is what was proved; the new password was only chosen."""
 
 
 def prove_password(
     identifier: str, password: str, *, address: str | None, device_secret: str | None = None
-) -> Account:
-    """The active account whose user name (or unshared e-mail address) and password these are.
+) -> Proof:
+    """The proof of the active account whose user name (or unshared address) and password these are.
 
     Raises ``WrongPassword``, ``Throttled`` or ``bcrypt_gate.Busy``. The work is the same
     whether the account exists, is invited or disabled, or is throttled (security rule E1).
     """
     account = people.find_by_identifier(identifier)
-    account_id = account.id if account else None
+    account_id, epoch = (account.id, account.credentials_epoch) if account else (None, 0)
     known = devices.is_known_device(account_id, device_secret)
     outcome = throttling.guard_sign_in(identifier, account_id, address, known, device_secret)
     if isinstance(outcome, throttling.Refused) and not outcome.hidden:
@@ -63,10 +71,20 @@ def prove_password(
         events.record("sign_in_refused", result=result, account_id=account_id)
         raise WrongPassword
     throttling.forgive_sign_in(identifier, judged.id, address, known, device_secret)
-    return judged
+    return Proof(judged.id, epoch, PASSWORD)
 
 
-def claim_with_token(token_id: str, password: str) -> Account:
+def prove_again(account: AccountRow, current: str, *, device_secret: str | None = None) -> Proof:
+    """The proof of a signed-in guardian by their password, on the sign-in page's budget.
+
+    Raises ``WrongPassword``, ``Throttled`` or ``bcrypt_gate.Busy``.
+    """
+    epoch = account.credentials_epoch
+    _prove_current(account, current, device_secret)
+    return Proof(account.id, epoch, PASSWORD)
+
+
+def claim_with_token(token_id: str, password: str) -> Proof:
     """Spend a verified token for a new password: the account is its holder's from now on.
 
     One transaction spends the token, saves the password, makes the account active and ends
@@ -80,14 +98,15 @@ def claim_with_token(token_id: str, password: str) -> Account:
     _check_new(found.account, password)
     new = passwords.hashed(password)
     try:
-        return _claim(token_id, found.account.id, new)
+        account = _claim(found.token, found.account.id, new)
     except TokenGone:
         events.record("token_refused", token_id=token_id, account_id=found.account.id)
         raise
+    return Proof(account.id, account.credentials_epoch, MAILED_TOKEN)
 
 
 def change_password(
-    account: Account,
+    account: AccountRow,
     current: str,
     new: str,
     keep_session_id: str | None,
@@ -117,20 +136,38 @@ def set_first_password(account_id: str, password: str) -> Account:
     return _set(account_id, passwords.hashed(password))
 
 
+def withdraw(account: Account) -> None:
+    """End the password and every other way in, until the owner sets a new one by a mailed token.
+
+    In the transaction of a caller who holds the account and knows that somebody else had one.
+    """
+    passwords.withdraw(account.id)
+    factor_changes.wipe_at_claim(account.id, first=False)
+    links.remove_all(account.id)
+    end_everything(account)
+
+
 @retried
-def _claim(token_id: str, account_id: str, new: passwords.Hashed) -> Account:
+def _claim(token: OneTimeToken, account_id: str, new: passwords.Hashed) -> Account:
+    token_id = token.id
     with transaction():
         account = people.hold_account(account_id)
         if account is None or account.status == "disabled":
             raise TokenGone
+        was_invited = account.status == "invited"
         if not one_time_tokens.spend(token_id):
             raise TokenGone
         passwords.store(account_id, new)
         people.activate(account)
-        _end_everything(account_id)
+        factor_changes.wipe_at_claim(account_id, first=was_invited)
+        # Whoever holds it reads the mail of the address that it went to, if it is still theirs
+        if one_time_tokens.was_sent_to(token, account.email_key):
+            profile.prove_email(account)
+        end_everything(account)
         _forgive(account)
+        unlinked = links.remove_all(account_id)
         events.record("password_set", account_id=account_id, token_id=token_id)
-        outbox.enqueue("password_changed", account_id=account_id)
+        outbox.enqueue("password_changed", account_id=account_id, about={"unlinked": unlinked})
     return account
 
 
@@ -149,7 +186,7 @@ def _change(
         # A reset may have come between: then the old password proves nothing any more
         if not passwords.replace(account_id, proved, new):
             return False
-        _end_everything(account_id, keep_session_id, device_secret)
+        end_everything(account, keep_session_id, device_secret)
         events.record("password_changed", account_id=account_id, session_id=keep_session_id)
         outbox.enqueue("password_changed", account_id=account_id)
     return True
@@ -163,21 +200,30 @@ def _set(account_id: str, new: passwords.Hashed) -> Account:
             raise people.Refused("account", "is disabled")
         passwords.store(account_id, new)
         people.activate(account)
-        _end_everything(account_id)
+        end_everything(account)
+        links.remove_all(account_id)
         events.record("password_set", account_id=account_id)
     return account
 
 
-def _end_everything(
-    account_id: str, keep_session: str | None = None, keep_device: str | None = None
+def end_everything(
+    account: Account, keep_session: str | None = None, keep_device: str | None = None
 ) -> None:
+    """End what was before a claim or a change; the caller holds the account."""
+    account_id = account.id
+    people.move_epoch(account)
     sessions.end_all(account_id, keep=keep_session)
     grants_service.end_for_account(account_id, "password changed", keep_session=keep_session)
     one_time_tokens.end_all(account_id)
+    # Whoever asked for another address may be who must be kept out (rule P14). What was
+    # confirmed may still be undone: else a thief would set a password to be safe from that
+    email_changes.end_waiting(account_id)
     devices.forget_devices(account_id, keep=keep_device)
 
 
-def _prove_current(account: Account, current: str, device_secret: str | None) -> passwords.Hashed:
+def _prove_current(
+    account: AccountRow, current: str, device_secret: str | None
+) -> passwords.Hashed:
     """Judge the current password, on the budget of the sign-in page (security rule E7)."""
     address = correlation.current().address
     known = devices.is_known_device(account.id, device_secret)
@@ -200,13 +246,13 @@ def _forgive(account: Account) -> None:
     throttling.forgive_account(account.id, account.username, account.email or "")
 
 
-def _check_new(account: Account, password: str) -> None:
+def _check_new(account: Account | AccountRow, password: str) -> None:
     context = _own_words(account)
     release_connection()
     strength.check_new(password, context=context)
 
 
-def _own_words(account: Account) -> list[str]:
+def _own_words(account: Account | AccountRow) -> list[str]:
     """What somebody who knows the guardian would try first (security rule P4)."""
     local, _, domain = (account.email or "").partition("@")
     words = [account.username, account.given_name, account.family_name, local, domain]

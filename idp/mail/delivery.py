@@ -15,6 +15,7 @@ from flask import Flask
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from idp import clock, correlation
+from idp.audit import continuity
 from idp.database import db, retried, transaction
 from idp.mail import outbox, smtp
 from idp.mail.messages import Message
@@ -88,6 +89,8 @@ def work(stop: Event, pause: float = 1.0) -> None:
 
 def _safe_round(limit: int = 20) -> Round:
     try:
+        if not continuity.goes_on():
+            return Round(trouble="database: restored from a backup")
         return _round(limit)
     except SQLAlchemyError as error:
         return Round(trouble=f"database: {type(error).__name__}")

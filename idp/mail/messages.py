@@ -52,9 +52,19 @@ def welcome_link(token: str) -> str:
     return f"{settings.current().issuer}/welcome?token={token}"
 
 
+def own_link(path: str, secret: str) -> str:
+    """A link to a page of ours that a secret opens. Built from the issuer only (rule P9)."""
+    return f"{settings.current().issuer}{path}?token={secret}"
+
+
 def sign_in_link() -> str:
     """Our own start page, where a signed-out reader signs in."""
     return f"{settings.current().issuer}/"
+
+
+def account_link() -> str:
+    """Where a parent sees the providers that their account is linked to."""
+    return f"{settings.current().issuer}/account/connections"
 
 
 def clean(text: str) -> str:

@@ -16,7 +16,7 @@ from idp.mail.messages import clean
 from idp.mail.models import OutboxMessage
 from idp.people.models import Account
 
-LIMITED = ("password_reset", "fresh_token")
+LIMITED = ("password_reset", "fresh_token", "email_confirm")
 """The kinds that anybody can ask for: limited for each address (security rule E3)."""
 
 LEASE = timedelta(minutes=5)

@@ -11,13 +11,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from authlib.oauth2 import OAuth2Error
-from sqlalchemy import insert
 
 from idp import clock, settings
 from idp.audit import events
-from idp.clients.models import Client
-from idp.database import db, keyed_hash, opaque_id, transaction
-from idp.oidc import child_selection, claims_parameter, subjects
+from idp.clients.models import ClientRow
+from idp.credentials import factors
+from idp.database import keyed_hash, opaque_id, transaction
+from idp.oidc import acr, child_selection, claims_parameter, consent, subjects
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.child_selection import Candidate, Selection
 from idp.oidc.errors import (
@@ -27,16 +27,24 @@ from idp.oidc.errors import (
     LoginRequired,
     UnmetAuthenticationRequirements,
 )
-from idp.oidc.models import AuthorizationCode, Consent, Grant
+from idp.oidc.models import AuthorizationCode, Grant
+from idp.prepared import Together
 from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
 
-ACR = "urn:school-idp:acr:single-factor"
-"""What a password or a mailed token proves; we never claim more (security rule F9)."""
-
-
-_INSERT_GRANT: Final = insert(Grant.__table__)
-_INSERT_CODE: Final = insert(AuthorizationCode.__table__)
+_GIVE: Final = Together(
+    (
+        Grant.__table__,
+        ("id", "account_id", "client_id", "session_id", "child_id", "child_selection",
+         "child_selected_at", "child_switchable", "scope", "claims", "auth_time",
+         "auth_time_proved", "amr", "acr", "created_at"),
+    ),
+    (
+        AuthorizationCode.__table__,
+        ("code_hash", "grant_id", "redirect_uri", "nonce", "code_challenge", "expires_at"),
+    ),
+    events.ROWS,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,9 +57,16 @@ class Facts:
     """The ``sub`` of the signed-in guardian for this client."""
     signed_in_here: bool = False
     """The guardian signed in for this very request."""
+    reachable_acrs: Sequence[str] = ()
+    """What the guardian's factors could reach; read only where a request asks for a class."""
+    goes_without: bool = False
+    """The guardian declined to do more than was done for this very request."""
     children: Sequence[Candidate] = ()
     chosen_child_id: str | None = None
-    consented_scope: str | None = None
+    consented: frozenset[str] = frozenset()
+    """Scopes, and fields of the ``child`` claim, that the guardian allows."""
+    child_fields: frozenset[str] = frozenset()
+    """The fields that the client is registered for now."""
     consented_here: bool = False
     first_party: bool = False
 
@@ -62,12 +77,20 @@ class Facts:
         with two children give each application its own (security rule C4).
         """
         asked = [replace(each, chosen_at=None) for each in self.children]
-        return replace(self, children=asked, consented_scope=None)
+        return replace(self, children=asked, consented=frozenset())
 
 
 @dataclass(frozen=True)
 class Login:
     """The guardian has to sign in (again)."""
+
+
+@dataclass(frozen=True)
+class StepUp:
+    """The guardian can prove more, and the client asks for it."""
+
+    wanted: str
+    essential: bool
 
 
 @dataclass(frozen=True)
@@ -100,7 +123,7 @@ class Proceed:
     selection: Selection | None
 
 
-Step = Login | ChooseChild | NoChild | AskConsent | Refuse | Proceed
+Step = Login | StepUp | ChooseChild | NoChild | AskConsent | Refuse | Proceed
 
 
 def next_step(request: AuthorizationRequest, facts: Facts) -> Step:
@@ -109,7 +132,7 @@ def next_step(request: AuthorizationRequest, facts: Facts) -> Step:
     if "none" not in request.prompt:
         return step
     match step:
-        case Login():
+        case Login() | StepUp():
             return Refuse(LoginRequired())
         case ChooseChild():
             return Refuse(AccountSelectionRequired())
@@ -123,39 +146,47 @@ def next_step(request: AuthorizationRequest, facts: Facts) -> Step:
 
 def facts_for(
     request: AuthorizationRequest,
-    client: Client,
+    client: ClientRow,
     signed_in: SignedIn | None,
     interaction: Interaction | None = None,
 ) -> Facts:
-    """Read what the decision needs: at most two queries."""
+    """Read what the decision needs: at most two queries, and a few about the guardian's factors
+    where the request asks for a class of sign-in.
+    """
     now = clock.now()
     first_party = bool(client.metadata_["first_party"])
     if signed_in is None:
         return Facts(now=now, first_party=first_party)
     account, session = signed_in.account, signed_in.session
     asks_consent = not first_party or "consent" in request.prompt
-    consent = _consent(account.id, client.id) if asks_consent else None
+    given = consent.given(account.id, client.id) if asks_consent else None
     return Facts(
         now=now,
         signed_in=signed_in,
         subject=subjects.of_guardian(account, client),
+        reachable_acrs=acr.reachable(factors.of(account.id)) if acr.asked(request)[0] else (),
+        goes_without=interaction is not None and interaction.goes_without,
         signed_in_here=interaction is not None and interaction.signed_in_session_id == session.id,
         children=child_selection.candidates(account.id, client.id, session.id)
         if request.asks_child
         else (),
         chosen_child_id=interaction.child_id if interaction else None,
-        consented_scope=consent.scope if consent else None,
+        consented=frozenset(f"{given.scope} {given.child_fields}".split() if given else ()),
+        child_fields=frozenset(client.metadata_["child_fields"]),
         # By this guardian, not by who was signed in before in this browser (rule O16).
         consented_here=interaction is not None
         and interaction.consented
-        and consent is not None
-        and consent.granted_at >= interaction.created_at,
+        and given is not None
+        and given.granted_at >= interaction.created_at,
         first_party=first_party,
     )
 
 
 def issue(
-    request: AuthorizationRequest, client: Client, proceed: Proceed, interaction: Interaction | None
+    request: AuthorizationRequest,
+    client: ClientRow,
+    proceed: Proceed,
+    interaction: Interaction | None,
 ) -> str | None:
     """Make the grant and its code in one transaction; returns the code in clear.
 
@@ -167,29 +198,32 @@ def issue(
     code = secrets.token_urlsafe(32)
     now = clock.now()
     grant = _new_grant(request, client, proceed, now)
-    with transaction() as writes:
-        if interaction is not None and not interactions.complete(interaction):
-            return None
-        writes.execute(_INSERT_GRANT, grant)
-        writes.execute(
-            _INSERT_CODE,
-            {
-                "code_hash": keyed_hash("code", code),
-                "grant_id": grant["id"],
-                "redirect_uri": request.redirect_uri,
-                "nonce": request.nonce,
-                "code_challenge": request.code_challenge,
-                "expires_at": now + settings.current().code_lifetime,
-            },
-        )
-        events.record(
+    rows = {
+        "grants": grant,
+        "authorization_codes": {
+            "code_hash": keyed_hash("code", code),
+            "grant_id": grant["id"],
+            "redirect_uri": request.redirect_uri,
+            "nonce": request.nonce,
+            "code_challenge": request.code_challenge,
+            "expires_at": now + settings.current().code_lifetime,
+        },
+        "audit_events": events.row(
             "grant_made",
             account_id=account.id,
             child_id=grant["child_id"],
             client_id=client.id,
             session_id=session.id,
             grant=grant["id"],
-        )
+        ),
+    }
+    if interaction is None:
+        _GIVE.happened(**rows)
+        return code
+    with transaction():
+        if not interactions.complete(interaction):
+            return None
+        _GIVE.happened(**rows)
     return code
 
 
@@ -198,9 +232,12 @@ def _missing(request: AuthorizationRequest, facts: Facts) -> Step:
         return Login()
     if not _subject_is_right(request, facts):
         return Refuse(LoginRequired()) if facts.signed_in_here else Login()
-    wanted = claims_parameter.required_values(request.claims, "acr", essential=True)
-    if wanted is not None and facts.signed_in.session.acr not in wanted:
-        return Refuse(UnmetAuthenticationRequirements())
+    have = facts.signed_in.session.acr
+    match acr.decide(request, have, facts.reachable_acrs, goes_without=_without(request, facts)):
+        case acr.Missing(wanted, essential):
+            return StepUp(wanted, essential)
+        case acr.Unmet():
+            return Refuse(UnmetAuthenticationRequirements())
     selection = None
     if request.asks_child:
         if not facts.children:
@@ -217,6 +254,11 @@ def _missing(request: AuthorizationRequest, facts: Facts) -> Step:
     return Proceed(facts.signed_in, selection)
 
 
+def _without(request: AuthorizationRequest, facts: Facts) -> bool:
+    """A wish is no reason to fail: where no page may be shown, what was done is the answer."""
+    return facts.goes_without or "none" in request.prompt
+
+
 def _must_sign_in_again(request: AuthorizationRequest, facts: Facts) -> bool:
     if facts.signed_in is None:
         return True
@@ -226,6 +268,8 @@ def _must_sign_in_again(request: AuthorizationRequest, facts: Facts) -> bool:
         return True
     if request.max_age is None:
         return False
+    if not facts.signed_in.session.auth_time_proved:
+        return True  # another provider's word of unknown age (rules F9 and O17)
     # Core §3.1.2.1: max_age=0 is the same as prompt=login.
     age = (facts.now - facts.signed_in.session.auth_time).total_seconds()
     return age > request.max_age or request.max_age == 0
@@ -240,19 +284,15 @@ def _subject_is_right(request: AuthorizationRequest, facts: Facts) -> bool:
 
 
 def _needs_consent(request: AuthorizationRequest, facts: Facts) -> bool:
-    covered = set(request.permissions) <= set((facts.consented_scope or "").split())
+    shared = facts.child_fields if request.asks_child else frozenset()
+    covered = shared.union(request.permissions) <= facts.consented
     if "consent" in request.prompt:
         return not (facts.consented_here and covered)
     return not facts.first_party and not covered
 
 
-def _consent(account_id: str, client_id: str) -> Consent | None:
-    consent = db.session.get(Consent, (account_id, client_id))
-    return consent if consent is not None and consent.withdrawn_at is None else None
-
-
 def _new_grant(
-    request: AuthorizationRequest, client: Client, proceed: Proceed, now: datetime
+    request: AuthorizationRequest, client: ClientRow, proceed: Proceed, now: datetime
 ) -> dict[str, Any]:
     """The row of a new grant, by its columns (``idp.oidc.models.Grant``)."""
     session, selection = proceed.signed_in.session, proceed.selection
@@ -268,7 +308,8 @@ def _new_grant(
         "scope": request.scope,
         "claims": request.claims,
         "auth_time": session.auth_time,
+        "auth_time_proved": session.auth_time_proved,
         "amr": session.amr,
-        "acr": session.acr,
+        "acr": acr.told(request, session.acr),
         "created_at": now,
     }

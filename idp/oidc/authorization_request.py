@@ -16,6 +16,8 @@ PROMPTS: Final = frozenset({"none", "login", "consent", "select_account"})
 RESPONSE_MODES: Final = ("query", "form_post")
 LONGEST_STATE: Final = 4000
 LONGEST_NONCE: Final = 1000
+MOST_ACR_VALUES: Final = 10
+LONGEST_ACR_VALUES: Final = 1000
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # S256 of RFC 7636 §4.2: base64url of 32 bytes
 
 
@@ -110,16 +112,23 @@ def parse(
         response_mode=response_mode_of(parameters),
         state=parameters.get("state") or None,
         nonce=parameters.get("nonce") or None,
-        prompt=tuple(parameters.get("prompt", "").split()),
+        prompt=tuple(word for word in parameters.get("prompt", "").split() if word in PROMPTS),
         max_age=int(max_age) if max_age else default_max_age,
         code_challenge=parameters.get("code_challenge") or None,
         claims=claims_parameter.parse(parameters.get("claims"), registered),
-        acr_values=parameters.get("acr_values"),
+        acr_values=_acr_values(parameters, client),
         login_hint=(parameters.get("login_hint") or "")[:254] or None,
         child_hint=(parameters.get("child_hint") or "")[:64] or None,
         ui_locales=(parameters.get("ui_locales") or "")[:100] or None,
         hinted_subject=hinted_subject,
     )
+
+
+def _acr_values(parameters: MultiDict[str, str], client: OAuthClient) -> str | None:
+    """What is asked, else the registration's ``default_acr_values`` (Registration 1.0 §2)."""
+    default = client.client_metadata.get("default_acr_values", [])
+    given = parameters.get("acr_values") or " ".join(default)
+    return " ".join(given.split()[:MOST_ACR_VALUES])[:LONGEST_ACR_VALUES] or None
 
 
 def _check_lengths(parameters: MultiDict[str, str]) -> None:
@@ -129,15 +138,15 @@ def _check_lengths(parameters: MultiDict[str, str]) -> None:
 
 
 def _check_prompt(prompt: str | None) -> None:
+    # Core §3.1.2.1: none stands alone; a value that we don't know is left out, so that
+    # applications can ask for what later extensions bring (prompt=create).
     words = (prompt or "").split()
-    if not set(words) <= PROMPTS:
-        raise InvalidRequestError("The prompt is not supported")
     if "none" in words and len(words) > 1:
         raise InvalidRequestError("The prompt none stands alone")
 
 
 def _check_max_age(max_age: str | None) -> None:
-    if max_age and not (max_age.isascii() and max_age.isdigit() and len(max_age) < 10):
+    if max_age and not (max_age.isascii() and max_age.isdigit() and len(max_age) < 16):
         raise InvalidRequestError("The max_age is not a number of seconds")
 
 

@@ -2,10 +2,10 @@
 
 from typing import Any, Final
 
-from idp.clients.models import Client
-from idp.oidc import subjects
-from idp.oidc.models import Grant
-from idp.people.models import Child
+from idp.clients.models import ClientRow
+from idp.oidc import consent, subjects
+from idp.oidc.models import GrantRow
+from idp.people.models import ChildRow
 
 VERSION: Final = 1
 _USERINFO_ONLY: Final = frozenset({"sourced_id"})
@@ -13,7 +13,13 @@ _USERINFO_ONLY: Final = frozenset({"sourced_id"})
 
 
 def claims_for(
-    grant: Grant, child: Child, relationship: str, client: Client, *, userinfo: bool, issuer: str
+    grant: GrantRow,
+    child: ChildRow,
+    relationship: str,
+    client: ClientRow,
+    *,
+    userinfo: bool,
+    issuer: str,
 ) -> dict[str, Any]:
     """The claim as this client wants it: an object, an object under a URI, or flat strings."""
     fields = _fields(grant, child, relationship, client, userinfo=userinfo)
@@ -31,7 +37,7 @@ def claims_for(
 
 
 def _fields(
-    grant: Grant, child: Child, relationship: str, client: Client, *, userinfo: bool
+    grant: GrantRow, child: ChildRow, relationship: str, client: ClientRow, *, userinfo: bool
 ) -> dict[str, Any]:
     selected_at = grant.child_selected_at
     every = {
@@ -39,7 +45,7 @@ def _fields(
         "given_name": child.given_name,
         "family_name": child.family_name,
         "school.id": child.school_id,
-        "school.name": child.school.name,
+        "school.name": child.school_name,
         "class": child.class_name,
         "relationship": relationship,
         "selection": grant.child_selection,
@@ -47,7 +53,8 @@ def _fields(
         "switchable": grant.child_switchable,
         "sourced_id": child.sourced_id,
     }
-    allowed = set(client.metadata_["child_fields"]) - (frozenset() if userinfo else _USERINFO_ONLY)
+    allowed = consent.child_fields(grant.account_id, client.id, client.metadata_)
+    allowed -= frozenset() if userinfo else _USERINFO_ONLY
     return {name: value for name, value in every.items() if name in allowed and value is not None}
 
 

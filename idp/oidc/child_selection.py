@@ -4,20 +4,22 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import Select, and_, bindparam, select
 
 from idp import clock
-from idp.clients.models import Client, ClientSchool
-from idp.database import db
+from idp.clients.models import ClientRow, ClientSchool
 from idp.oidc import subjects
-from idp.people.models import Child, Guardianship
+from idp.people.models import Child, ChildRow, Guardianship, School
+from idp.prepared import Prepared, columns
 from idp.sessions.models import ChildChoice
 
-_CANDIDATES: Final = (
-    select(Child, Guardianship.relationship, ChildChoice.selected_at)
+_CHILD: Final = columns(Child, ChildRow, school_name=School.name)
+_CANDIDATES: Final = Prepared(
+    select(*_CHILD, Guardianship.relationship, ChildChoice.selected_at)
     .join(Guardianship, Guardianship.child_id == Child.id)
+    .join(School, School.id == Child.school_id)
     .join(ClientSchool, ClientSchool.school_id == Child.school_id)
     .outerjoin(
         ChildChoice,
@@ -33,28 +35,42 @@ _CANDIDATES: Final = (
         Child.left_at.is_(None),
         ClientSchool.client_id == bindparam("client_id"),
     )
-    .order_by(Child.given_name, Child.family_name, Child.id)
+    .order_by(Child.given_name, Child.family_name, Child.id),
+    ChildRow,
 )
-_LIVE_LINK: Final = (
-    select(Child, Guardianship.relationship)
-    .join(Guardianship, Guardianship.child_id == Child.id)
-    .join(ClientSchool, ClientSchool.school_id == Child.school_id)
-    .where(
-        Guardianship.account_id == bindparam("account_id"),
-        Guardianship.child_id == bindparam("child_id"),
-        Guardianship.ended_at.is_(None),
-        Child.left_at.is_(None),
-        ClientSchool.client_id == bindparam("client_id"),
+
+
+def link(account_id: Any, child_id: Any, client_id: Any) -> Select[Any]:
+    """The live guardianship through which a client may see a child, kept from ending until
+    the transaction does (security rule C6): a token that names the child is made before the
+    end is committed, or not at all. Its columns are those of ``ChildRow``, and the relationship.
+    """
+    return (
+        select(*_CHILD, Guardianship.relationship)
+        .join(Guardianship, Guardianship.child_id == Child.id)
+        .join(School, School.id == Child.school_id)
+        .join(ClientSchool, ClientSchool.school_id == Child.school_id)
+        .where(
+            Guardianship.account_id == account_id,
+            Guardianship.child_id == child_id,
+            Guardianship.ended_at.is_(None),
+            Child.left_at.is_(None),
+            ClientSchool.client_id == client_id,
+        )
+        .with_for_update(read=True, of=Guardianship)
     )
+
+
+_HELD_LINK: Final = Prepared(
+    link(bindparam("account_id"), bindparam("child_id"), bindparam("client_id")), ChildRow
 )
-_LIVE_LINK_LOCKED: Final = _LIVE_LINK.with_for_update(read=True, of=Guardianship)
 
 
 @dataclass(frozen=True)
 class Candidate:
     """A live child of the guardian at a school of the client."""
 
-    child: Child
+    child: ChildRow
     relationship: str
     chosen_at: datetime | None
     """When the guardian chose this child in this session; None if not chosen."""
@@ -64,7 +80,7 @@ class Candidate:
 class Selection:
     """The child that a grant will name. ``how`` is only, user or remembered."""
 
-    child: Child
+    child: ChildRow
     how: str
     selected_at: datetime
     switchable: bool
@@ -75,10 +91,8 @@ def candidates(account_id: str, client_id: str, session_id: str) -> list[Candida
 
     One query.
     """
-    rows = db.session.execute(
-        _CANDIDATES, {"account_id": account_id, "client_id": client_id, "session_id": session_id}
-    )
-    return [Candidate(child, relationship, chosen) for child, relationship, chosen in rows]
+    rows = _CANDIDATES.all(account_id=account_id, client_id=client_id, session_id=session_id)
+    return [Candidate(*row) for row in rows]
 
 
 def decide(
@@ -103,7 +117,7 @@ def decide(
     return Selection(latest.child, "remembered", latest.chosen_at or clock.now(), switchable=True)
 
 
-def hinted(found: Sequence[Candidate], hint: str | None, client: Client) -> Child | None:
+def hinted(found: Sequence[Candidate], hint: str | None, client: ClientRow) -> ChildRow | None:
     """The child that ``child_hint`` names, if it is one of them; a foreign hint is as absent."""
     match = None
     for each in found:
@@ -114,17 +128,13 @@ def hinted(found: Sequence[Candidate], hint: str | None, client: Client) -> Chil
     return match
 
 
-def live_link(
-    account_id: str, child_id: str, client_id: str, *, lock: bool
-) -> tuple[Child, str] | None:
-    """The child and the relationship while the guardianship lives; None once it has ended,
-    the child has left, or the client serves the school no more.
+def held_link(account_id: str, child_id: str, client_id: str) -> tuple[ChildRow, str] | None:
+    """The child and the relationship, kept as ``link`` says until the transaction ends.
 
-    ``lock`` keeps it from being ended until the transaction does (security rule C6): a token
-    that names the child is made before the end is committed, or not at all.
+    None once the guardianship has ended, the child has left, or the client serves the school
+    no more.
     """
-    row = db.session.execute(
-        _LIVE_LINK_LOCKED if lock else _LIVE_LINK,
-        {"account_id": account_id, "child_id": child_id, "client_id": client_id},
-    ).one_or_none()
-    return (row[0], row[1]) if row is not None else None
+    found: tuple[ChildRow, str] | None = _HELD_LINK.one_or_none(
+        account_id=account_id, child_id=child_id, client_id=client_id
+    )
+    return found

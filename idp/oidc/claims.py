@@ -7,9 +7,9 @@ from typing import Any, Final
 from idp import settings
 from idp.oidc import child_claim
 from idp.oidc.tokens import LiveGrant
-from idp.people.models import Account
+from idp.people.models import AccountRow
 
-_OF_GUARDIAN: Final[dict[str, Callable[[Account], Any]]] = {
+_OF_GUARDIAN: Final[dict[str, Callable[[AccountRow], Any]]] = {
     "name": lambda account: account.full_name,
     "given_name": lambda account: account.given_name,
     "family_name": lambda account: account.family_name,
@@ -17,8 +17,10 @@ _OF_GUARDIAN: Final[dict[str, Callable[[Account], Any]]] = {
     "locale": lambda account: account.locale,
     "updated_at": lambda account: int(account.updated_at.timestamp()),
     "email": lambda account: account.email,
-    # The address comes from the school, and nobody has proved it to us; we don't claim more.
-    "email_verified": lambda account: False if account.email else None,
+    # An address that the school gave proves nothing; one that its holder answered from does.
+    "email_verified": lambda account: (
+        account.email_verified_at is not None if account.email else None
+    ),
 }
 CLAIMS_OF_SCOPE: Final = {
     "profile": frozenset(
@@ -34,7 +36,7 @@ SUPPORTED: Final = (
 )
 
 
-def guardian_claims(account: Account, names: AbstractSet[str]) -> dict[str, Any]:
+def guardian_claims(account: AccountRow, names: AbstractSet[str]) -> dict[str, Any]:
     """The named claims, without those that have no value (Core §5.3.2)."""
     values = {name: read(account) for name, read in _OF_GUARDIAN.items() if name in names}
     return {name: value for name, value in values.items() if value is not None}

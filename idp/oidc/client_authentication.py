@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from idp import clock, settings
 from idp.clients.metadata import ASSERTION_ALGORITHMS
 from idp.clients.models import UsedAssertion
-from idp.database import db, keyed_hash
+from idp.database import db, keyed_hash, transaction
 from idp.oidc.oauth_client import OAuthClient
 from idp.oidc.requests import ProtocolRequest
 
@@ -94,8 +94,9 @@ class PrivateKeyJwt(JWTBearerClientAssertion):  # type: ignore[misc]
         dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
         statement = dialect.insert(UsedAssertion).values(values).on_conflict_do_nothing()
         # Not rowcount: for an INSERT it is -1 on PostgreSQL, whether a row came in or not.
-        kept = db.session.execute(statement.returning(UsedAssertion.jti_hash))
-        return kept.first() is not None
+        with transaction() as writes:
+            kept = writes.execute(statement.returning(UsedAssertion.jti_hash))
+            return kept.first() is not None
 
 
 def _algorithm_of(header: dict[str, Any]) -> str:

@@ -7,10 +7,10 @@ from authlib.oidc.discovery import OpenIDProviderMetadata
 from idp import settings
 from idp.clients.metadata import ASSERTION_ALGORITHMS, CHILD_FIELDS, ID_TOKEN_ALGORITHMS, SCOPES
 from idp.oidc import child_claim
-from idp.oidc.authorization import ACR
 from idp.oidc.authorization_request import RESPONSE_MODES
 from idp.oidc.claims import SUPPORTED
 from idp.oidc.client_authentication import METHODS
+from idp.sessions.assurance import ACRS
 from idp.settings import LOCALES
 
 
@@ -47,7 +47,7 @@ def metadata() -> dict[str, Any]:
         "require_request_uri_registration": False,
         "authorization_response_iss_parameter_supported": True,
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
-        "acr_values_supported": [ACR],
+        "acr_values_supported": list(ACRS),
         "display_values_supported": ["page", "touch"],
         "ui_locales_supported": list(LOCALES),
         "child_claim_version": child_claim.VERSION,

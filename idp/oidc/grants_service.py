@@ -5,6 +5,7 @@ is enough. Every function joins the caller's transaction and returns how many gr
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, select, tuple_, update
@@ -31,13 +32,16 @@ def end_for_session(session_id: str, reason: str) -> int:
     return end_for_sessions([session_id], reason)
 
 
-def end_for_sessions(session_ids: Sequence[str], reason: str) -> int:
+def end_for_sessions(session_ids: Sequence[str], reason: str, *, offline_too: bool = False) -> int:
     """End the grants of sessions that have ended, except those meant to outlive them.
 
-    ``offline_access`` is exactly the wish to outlive the session (OpenID Connect Core §11).
+    ``offline_access`` is exactly the wish to outlive the session (OpenID Connect Core §11);
+    ``offline_too`` overrides it, where the way in itself has ended.
     """
     if not session_ids:
         return 0
+    if offline_too:
+        return _end(reason, Grant.session_id.in_(session_ids))
     online = (" " + Grant.scope + " ").not_like("% offline_access %")
     return _end(reason, Grant.session_id.in_(session_ids), online)
 
@@ -74,6 +78,23 @@ def withdraw_consent(account_id: str, client_id: str) -> bool:
         if withdrawn:
             events.record("consent_withdrawn", account_id=account_id, client_id=client_id)
     return bool(withdrawn)
+
+
+def withdraw_consents_since(account_id: str, since: datetime) -> int:
+    """Withdraw what was allowed in a guardian's name since then; the grants have ended."""
+    with transaction() as session:
+        withdrawn: int = session.execute(
+            update(Consent)
+            .where(
+                Consent.account_id == account_id,
+                Consent.granted_at >= since,
+                Consent.withdrawn_at.is_(None),
+            )
+            .values(withdrawn_at=clock.now())
+        ).rowcount
+        if withdrawn:
+            events.record("consent_withdrawn", account_id=account_id, count=withdrawn)
+    return withdrawn
 
 
 def _end(reason: str, *which: Any) -> int:

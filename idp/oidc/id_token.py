@@ -36,11 +36,12 @@ def _claims(live: LiveGrant) -> dict[str, Any]:
         "aud": live.client.id,
         "iat": now,
         "exp": now + int(config.id_token_lifetime.total_seconds()),
-        "auth_time": int(grant.auth_time.timestamp()),
         "amr": grant.amr.split(),
         "acr": grant.acr,
         "sid": subjects.of_session(grant.session_id, live.client),
     }
+    if grant.auth_time_proved:
+        claims["auth_time"] = int(grant.auth_time.timestamp())
     # Core §5.4: with a code, profile and e-mail claims are UserInfo's, unless asked by name.
     asked = claims_parameter.asked(grant.claims, "id_token")
     claims.update(guardian_claims(live.account, set(asked)))

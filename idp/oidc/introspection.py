@@ -5,7 +5,7 @@ from typing import Any, Final
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 
 from idp import settings
-from idp.oidc import subjects, tokens
+from idp.oidc import subjects
 from idp.oidc.revocation import check_token_parameter, own_token
 from idp.oidc.tokens import FoundToken
 
@@ -19,7 +19,7 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
     def authenticate_token(self, request: Any, client: Any) -> FoundToken | None:
         check_token_parameter(request)
         found = own_token(request, client)
-        if found is None or tokens.live_grant(found) is None:
+        if found is None or found.live_grant() is None:
             return None
         return found
 

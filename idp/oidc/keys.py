@@ -282,8 +282,11 @@ def _write_private(path: Path, content: bytes) -> None:
     """Write a file that only its owner reads, so that no reader ever sees a part of it."""
     temporary = path.with_suffix(path.suffix + f".{os.getpid()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)  # half a key, where the disk was full

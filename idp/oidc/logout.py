@@ -10,7 +10,7 @@ from joserfc.errors import JoseError
 
 from idp import settings
 from idp.clients import registration
-from idp.clients.models import Client
+from idp.clients.models import ClientRow
 from idp.oidc import subjects
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import ALGORITHMS
@@ -23,7 +23,7 @@ LONGEST_HINT: Final = 8000
 class LogoutRequest:
     """A logout as an application asks for it, with what of it may be trusted."""
 
-    client: Client | None = None
+    client: ClientRow | None = None
     hint: Mapping[str, Any] | None = None
     """The claims of a valid ``id_token_hint`` of this client."""
     return_uri: str | None = None
@@ -73,7 +73,7 @@ def hint_claims(hint: str | None) -> dict[str, Any] | None:
     return claims if ours and whole and token.header.get("kid") else None
 
 
-def hinted_subject(hint: str | None, client: Client) -> str | None:
+def hinted_subject(hint: str | None, client: ClientRow) -> str | None:
     """The ``sub`` that a hint of this client names; a hint that is not ours is as absent."""
     claims = hint_claims(hint)
     return str(claims["sub"]) if claims and claims["aud"] == client.id else None

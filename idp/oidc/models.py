@@ -4,9 +4,9 @@ Everything given to an application hangs on one ``Grant``, so that ending it end
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy import JSON, ForeignKey, Index, String, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
@@ -31,11 +31,33 @@ class Grant(db.Model):  # type: ignore[name-defined,misc]
     claims: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     """The ``claims`` parameter (OpenID Connect Core §5.5), as far as we support it."""
     auth_time: Mapped[datetime] = mapped_column(UtcDateTime)
+    auth_time_proved: Mapped[bool] = mapped_column(default=True, server_default=true())
+    """As the session's: an unproved time is told to nobody."""
     amr: Mapped[str] = mapped_column(String(100))
     acr: Mapped[str] = mapped_column(String(100))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now, index=True)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_reason: Mapped[str | None] = mapped_column(String(60))
+
+
+class GrantRow(NamedTuple):
+    """What codes, tokens and claims read of a grant."""
+
+    id: str
+    account_id: str
+    client_id: str
+    session_id: str
+    child_id: str | None
+    child_selection: str | None
+    child_selected_at: datetime | None
+    child_switchable: bool
+    scope: str
+    claims: dict[str, Any] | None
+    auth_time: datetime
+    auth_time_proved: bool
+    amr: str
+    acr: str
+    ended_at: datetime | None
 
 
 class AuthorizationCode(db.Model):  # type: ignore[name-defined,misc]
@@ -52,6 +74,17 @@ class AuthorizationCode(db.Model):  # type: ignore[name-defined,misc]
     redeemed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class CodeRow(NamedTuple):
+    """What is read of a code that is presented."""
+
+    code_hash: str
+    redirect_uri: str
+    nonce: str | None
+    code_challenge: str | None
+    expires_at: datetime
+    redeemed_at: datetime | None
+
+
 class AccessToken(db.Model):  # type: ignore[name-defined,misc]
     """An opaque access token, by its hash."""
 
@@ -63,6 +96,16 @@ class AccessToken(db.Model):  # type: ignore[name-defined,misc]
     issued_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class AccessTokenRow(NamedTuple):
+    """What is read of an access token that is presented."""
+
+    token_hash: str
+    scope: str
+    issued_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
 
 
 class RefreshToken(db.Model):  # type: ignore[name-defined,misc]
@@ -83,6 +126,17 @@ class RefreshToken(db.Model):  # type: ignore[name-defined,misc]
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class RefreshTokenRow(NamedTuple):
+    """What is read of a refresh token that is presented."""
+
+    token_hash: str
+    scope: str
+    issued_at: datetime
+    expires_at: datetime
+    rotated_at: datetime | None
+    revoked_at: datetime | None
+
+
 class Consent(db.Model):  # type: ignore[name-defined,misc]
     """What a guardian allowed a third-party application, until withdrawn."""
 
@@ -91,5 +145,7 @@ class Consent(db.Model):  # type: ignore[name-defined,misc]
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
     client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"), primary_key=True, index=True)
     scope: Mapped[str] = mapped_column(String(200))
+    child_fields: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    """The fields of the ``child`` claim that were named, separated by spaces."""
     granted_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

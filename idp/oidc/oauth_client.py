@@ -5,13 +5,13 @@ from typing import Any
 from authlib.oauth2.rfc6749 import ClientMixin
 
 from idp.clients import registration, uris
-from idp.clients.models import Client
+from idp.clients.models import ClientRow
 
 
 class OAuthClient(ClientMixin):  # type: ignore[misc]
     """Answers Authlib's questions from the client's metadata."""
 
-    def __init__(self, record: Client) -> None:
+    def __init__(self, record: ClientRow) -> None:
         self.record = record
 
     def __repr__(self) -> str:

@@ -51,6 +51,8 @@ class ProtocolRequest(FlaskOAuth2Request):  # type: ignore[misc]
         self.authorization_code: Any = None
         self.refresh_token: Any = None
         self.credential: Any = None
+        self.presented: Any = None
+        """What the form's code or refresh token stands for (``FoundCode``, ``FoundToken``)."""
         self._body = None
         self._scope: str | None = None
 

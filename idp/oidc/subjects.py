@@ -4,27 +4,27 @@ import hashlib
 import hmac
 
 from idp import settings
-from idp.clients.models import Client
+from idp.clients.models import ClientRow
 from idp.database import base64url
-from idp.people.models import Account, Child
+from idp.people.models import AccountRow, ChildRow
 
 
-def of_guardian(account: Account, client: Client) -> str:
+def of_guardian(account: AccountRow, client: ClientRow) -> str:
     """The guardian's ``sub`` for this client: always the guardian, never the child."""
     return _subject(account.subject_id, client)
 
 
-def of_child(child: Child, client: Client) -> str:
+def of_child(child: ChildRow, client: ClientRow) -> str:
     """The child's ``child.sub`` for this client, such as ``c_7Qm2…``; stable, unguessable."""
     return "c_" + _subject(child.subject_id, client)
 
 
-def of_session(session_id: str, client: Client) -> str:
+def of_session(session_id: str, client: ClientRow) -> str:
     """The ``sid`` for this client: two clients can't compare the sessions of a guardian."""
     return _derive("sid", client.id, session_id)
 
 
-def _subject(subject_id: str, client: Client) -> str:
+def _subject(subject_id: str, client: ClientRow) -> str:
     if client.metadata_["subject_type"] == "public":
         return _derive("public", "", subject_id)
     return _derive("pairwise", client.sector, subject_id)

@@ -2,28 +2,36 @@
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Select, bindparam, insert, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select
 
 from idp import clock, settings
-from idp.clients.models import Client
-from idp.database import db, keyed_hash
+from idp.clients.models import Client, ClientRow, ClientSchool
+from idp.database import keyed_hash
 from idp.oidc import child_selection
-from idp.oidc.models import AccessToken, Grant, RefreshToken
-from idp.people.models import Account, Child
+from idp.oidc.models import (
+    AccessToken,
+    AccessTokenRow,
+    Grant,
+    GrantRow,
+    RefreshToken,
+    RefreshTokenRow,
+)
+from idp.people.models import Account, AccountRow, Child, ChildRow, Guardianship, School
+from idp.prepared import Prepared, columns
 
 
 @dataclass(frozen=True)
 class LiveGrant:
     """A grant that holds now: not ended, its guardian active, its guardianship live."""
 
-    grant: Grant
-    account: Account
-    client: Client
+    grant: GrantRow
+    account: AccountRow
+    client: ClientRow
     scope: str
-    child: Child | None = None
+    child: ChildRow | None = None
     relationship: str = ""
 
     @property
@@ -35,12 +43,16 @@ class LiveGrant:
 class FoundToken:
     """A token that was presented, with all that tells whether it still works."""
 
-    token: AccessToken | RefreshToken
-    grant: Grant
-    account: Account
-    client: Client
     kind: str
     """``access_token`` or ``refresh_token`` (RFC 7009 §2.1)."""
+    token: AccessTokenRow | RefreshTokenRow
+    grant: GrantRow
+    account: AccountRow
+    client: ClientRow
+    child: ChildRow
+    """Its fields are None where the grant names no child."""
+    relationship: str | None
+    """None unless the guardianship is live at a school of the client (security rule C2)."""
 
     def check_client(self, client: Any) -> bool:
         return bool(self.grant.client_id == client.get_client_id())
@@ -52,79 +64,86 @@ class FoundToken:
         return self.token.expires_at <= clock.now()
 
     def is_revoked(self) -> bool:
-        rotated = isinstance(self.token, RefreshToken) and self.token.rotated_at is not None
+        rotated = isinstance(self.token, RefreshTokenRow) and self.token.rotated_at is not None
         dead = self.token.revoked_at is not None or self.grant.ended_at is not None
         gone = self.account.status != "active" or self.client.disabled_at is not None
         return dead or rotated or gone
 
+    def live_grant(self, scope: str | None = None) -> LiveGrant | None:
+        """What it is worth now, for ``scope`` or its own; None where its guardianship has ended."""
+        return live_grant(
+            self.grant,
+            self.account,
+            self.client,
+            self.token.scope if scope is None else scope,
+            self.child,
+            self.relationship,
+        )
+
 
 def find_access(text: str) -> FoundToken | None:
-    """The access token of this text, with grant, guardian and client; one query by its hash."""
+    """The access token of this text, with all that hangs on it; one query by its hash."""
     return _find(_ACCESS, "access_token", keyed_hash("access token", text))
 
 
 def find_refresh(text: str) -> FoundToken | None:
-    """The refresh token of this text, with grant, guardian and client; one query by its hash."""
+    """The refresh token of this text, with all that hangs on it; one query by its hash."""
     return _find(_REFRESH, "refresh_token", keyed_hash("refresh token", text))
 
 
-def live_grant(found: FoundToken) -> LiveGrant | None:
-    """What a token is worth now; None where its guardianship has ended (security rule C2)."""
-    return _live(found.grant, found.account, found.client, found.token.scope, lock=False)
-
-
-def hold(grant: Grant, account: Account, client: Client, scope: str) -> LiveGrant | None:
-    """The grant as it holds now, its guardianship kept from ending until the transaction does."""
-    return _live(grant, account, client, scope, lock=True)
-
-
-def _live(
-    grant: Grant, account: Account, client: Client, scope: str, *, lock: bool
+def live_grant(
+    grant: GrantRow,
+    account: AccountRow,
+    client: ClientRow,
+    scope: str,
+    child: ChildRow,
+    relationship: str | None,
 ) -> LiveGrant | None:
+    """The grant as it was found, if it holds: a pure function of what was read together."""
     if grant.ended_at is not None or account.status != "active":
         return None
     if grant.child_id is None:
         return LiveGrant(grant, account, client, scope)
-    link = child_selection.live_link(account.id, grant.child_id, client.id, lock=lock)
-    if link is None:
+    if relationship is None:
         return None
-    return LiveGrant(grant, account, client, scope, child=link[0], relationship=link[1])
+    return LiveGrant(grant, account, client, scope, child=child, relationship=relationship)
 
 
-def save_access(grant: Grant, scope: str) -> str:
-    """A new access token of this grant, in the caller's transaction; returns it in clear."""
-    text = secrets.token_urlsafe(32)
-    now = clock.now()
-    db.session.execute(
-        _INSERT_ACCESS,
-        {
-            "token_hash": keyed_hash("access token", text),
-            "grant_id": grant.id,
-            "scope": scope,
-            "issued_at": now,
-            "expires_at": now + settings.current().access_token_lifetime,
-        },
-    )
-    return text
+def hold(live: LiveGrant) -> bool:
+    """Whether its guardianship is still live, and stays so until the transaction ends."""
+    grant = live.grant
+    if grant.child_id is None:
+        return True
+    return child_selection.held_link(grant.account_id, grant.child_id, grant.client_id) is not None
 
 
-def save_refresh(grant: Grant, scope: str, text: str) -> None:
-    """Store a refresh token of this grant, in the caller's transaction."""
-    now = clock.now()
-    db.session.execute(
-        _INSERT_REFRESH,
-        {
-            "token_hash": keyed_hash("refresh token", text),
-            "grant_id": grant.id,
-            "scope": scope,
-            "issued_at": now,
-            "expires_at": now + settings.current().refresh_token_lifetime,
-        },
+def holds(grant_id: Any) -> ColumnElement[bool]:
+    """As the condition of an UPDATE: the grant is not ended, and its guardianship is live and
+    stays so until the transaction ends (security rule C6).
+    """
+    link = child_selection.link(Grant.account_id, Grant.child_id, Grant.client_id)
+    return (
+        select(Grant.id)
+        .where(Grant.id == grant_id, Grant.ended_at.is_(None))
+        .where(or_(Grant.child_id.is_(None), link.correlate(Grant).exists()))
+        .exists()
     )
 
 
-def new_refresh_text() -> str:
-    """The first refresh token of a family."""
+def access_row(text: str, grant: GrantRow, scope: str) -> dict[str, Any]:
+    """The row of a new access token."""
+    lifetime = settings.current().access_token_lifetime
+    return _row(keyed_hash("access token", text), grant, scope, lifetime)
+
+
+def refresh_row(text: str, grant: GrantRow, scope: str) -> dict[str, Any]:
+    """The row of a new refresh token."""
+    lifetime = settings.current().refresh_token_lifetime
+    return _row(keyed_hash("refresh token", text), grant, scope, lifetime)
+
+
+def new_text() -> str:
+    """A new access token, or the first refresh token of a family."""
     return secrets.token_urlsafe(32)
 
 
@@ -141,22 +160,72 @@ def is_in_grace(rotated_at: datetime) -> bool:
     return clock.now() - rotated_at <= settings.current().refresh_grace
 
 
-def _find(statement: Select[Any], kind: str, token_hash: str) -> FoundToken | None:
-    row: Any = db.session.execute(statement, {"token_hash": token_hash}).one_or_none()
-    return FoundToken(row[0], row[1], row[2], row[3], kind) if row is not None else None
+def with_grant(statement: Select[Any]) -> Select[Any]:
+    """Add guardian, client, child and relationship to a statement that reads grants.
 
-
-def _by_hash(model: type[AccessToken] | type[RefreshToken]) -> Any:
+    The relationship is there while the guardianship is live at a school of the client.
+    """
+    live = and_(
+        Guardianship.account_id == Grant.account_id,
+        Guardianship.child_id == Grant.child_id,
+        Guardianship.ended_at.is_(None),
+        Child.left_at.is_(None),
+        ClientSchool.client_id.is_not(None),
+    )
     return (
-        select(model, Grant, Account, Client)
-        .join(Grant, Grant.id == model.grant_id)
+        statement.add_columns(*_OF_GRANT)
         .join(Account, Account.id == Grant.account_id)
         .join(Client, Client.id == Grant.client_id)
-        .where(model.token_hash == bindparam("token_hash"))
+        .outerjoin(Child, Child.id == Grant.child_id)
+        .outerjoin(School, School.id == Child.school_id)
+        .outerjoin(
+            ClientSchool,
+            and_(
+                ClientSchool.client_id == Grant.client_id,
+                ClientSchool.school_id == Child.school_id,
+            ),
+        )
+        .outerjoin(Guardianship, live)
     )
 
 
-_ACCESS: Final = _by_hash(AccessToken)
-_REFRESH: Final = _by_hash(RefreshToken)
-_INSERT_ACCESS: Final = insert(AccessToken.__table__)
-_INSERT_REFRESH: Final = insert(RefreshToken.__table__)
+def _row(token_hash: str, grant: GrantRow, scope: str, lifetime: timedelta) -> dict[str, Any]:
+    now = clock.now()
+    return {
+        "token_hash": token_hash,
+        "grant_id": grant.id,
+        "scope": scope,
+        "issued_at": now,
+        "expires_at": now + lifetime,
+    }
+
+
+def _find(statement: Prepared, kind: str, token_hash: str) -> FoundToken | None:
+    row = statement.one_or_none(token_hash=token_hash)
+    return FoundToken(kind, *row) if row is not None else None
+
+
+def _by_hash(model: type[AccessToken] | type[RefreshToken], row: Any) -> Prepared:
+    statement = (
+        select(*columns(model, row))
+        .select_from(model)
+        .join(Grant, Grant.id == model.grant_id)
+        .where(model.token_hash == bindparam("token_hash"))
+    )
+    return Prepared(with_grant(statement), row, *OF_GRANT)
+
+
+OF_GRANT: Final = (GrantRow, AccountRow, ClientRow, ChildRow)
+"""What ``with_grant`` adds; the relationship follows."""
+_OF_GRANT: Final = (
+    *columns(Grant, GrantRow),
+    *columns(Account, AccountRow),
+    *columns(Client, ClientRow),
+    *columns(Child, ChildRow, school_name=School.name),
+    Guardianship.relationship,
+)
+_ACCESS: Final = _by_hash(AccessToken, AccessTokenRow)
+_REFRESH: Final = _by_hash(RefreshToken, RefreshTokenRow)
+TOKEN_COLUMNS: Final = ("token_hash", "grant_id", "scope", "issued_at", "expires_at")
+ACCESS_TOKENS: Final = (AccessToken.__table__, TOKEN_COLUMNS)
+REFRESH_TOKENS: Final = (RefreshToken.__table__, TOKEN_COLUMNS)

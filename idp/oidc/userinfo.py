@@ -30,7 +30,7 @@ def _live(access_token: str) -> LiveGrant:
     found = tokens.find_access(access_token)
     if found is None or found.is_expired() or found.is_revoked():
         raise InvalidTokenError
-    live = tokens.live_grant(found)
+    live = found.live_grant()
     if live is None:
         raise InvalidTokenError
     return live

@@ -1,6 +1,7 @@
 """Schools, guardians' accounts, children, and who may see whom."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -12,8 +13,10 @@ NAME_LENGTH = 120
 EMAIL_LENGTH = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 
 ACCOUNT_STATUSES = ("invited", "active", "disabled")
+STAFF_ROLES = ("operator", "manager", "helper")
 RELATIONSHIPS = ("parent", "guardian", "relative", "aunt", "uncle", "father", "mother", "other")
 """OneRoster 1.2, vocabulary of agents; ``parent`` where a school tells no more."""
+ERASURE_OUTCOMES = ("done", "declined", "taken_back")
 
 
 def one_of(column: str, values: tuple[str, ...]) -> str:
@@ -52,14 +55,73 @@ class Account(db.Model):  # type: ignore[name-defined,misc]
     email_key: Mapped[str | None] = mapped_column(String(EMAIL_LENGTH), index=True)
     given_name: Mapped[str] = mapped_column(String(NAME_LENGTH))
     family_name: Mapped[str] = mapped_column(String(NAME_LENGTH))
+    email_verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When its holder proved that mail to this address reaches them; an address that the school
+    gave proves nothing."""
     locale: Mapped[str | None] = mapped_column(String(2))
     status: Mapped[str] = mapped_column(String(8), default="invited")
+    credentials_epoch: Mapped[int] = mapped_column(default=0)
+    """Moves whenever a way in changes or ends: proofs judged before that open nothing."""
+    first_sign_in_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Later sign-ins from an unknown browser are told by mail; the first is nobody's surprise."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
 
     @property
     def full_name(self) -> str:
         return f"{self.given_name} {self.family_name}"
+
+
+class AccountRow(NamedTuple):
+    """What sessions, tokens and claims read of an account."""
+
+    id: str
+    subject_id: str
+    username: str
+    email: str | None
+    email_verified_at: datetime | None
+    given_name: str
+    family_name: str
+    locale: str | None
+    status: str
+    credentials_epoch: int
+    updated_at: datetime
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.given_name} {self.family_name}"
+
+
+class StaffRole(db.Model):  # type: ignore[name-defined,misc]
+    """What an account may do beyond its own family: for one school, or (an operator) for all."""
+
+    __tablename__ = "staff_roles"
+    __table_args__ = (
+        CheckConstraint(one_of("role", STAFF_ROLES), name="role"),
+        Index(
+            "uq_staff_roles_at_school",
+            "account_id",
+            "role",
+            "school_id",
+            unique=True,
+            sqlite_where=text("school_id IS NOT NULL"),
+            postgresql_where=text("school_id IS NOT NULL"),
+        ),
+        Index(
+            "uq_staff_roles_everywhere",
+            "account_id",
+            "role",
+            unique=True,
+            sqlite_where=text("school_id IS NULL"),
+            postgresql_where=text("school_id IS NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(OpaqueId, primary_key=True, default=opaque_id("sr"))
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
+    role: Mapped[str] = mapped_column(String(8))
+    school_id: Mapped[str | None] = mapped_column(ForeignKey("schools.id"), index=True)
+    granted_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
 
 
 class Child(db.Model):  # type: ignore[name-defined,misc]
@@ -81,6 +143,23 @@ class Child(db.Model):  # type: ignore[name-defined,misc]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
 
     school: Mapped[School] = relationship(lazy="joined", innerjoin=True)
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.given_name} {self.family_name}"
+
+
+class ChildRow(NamedTuple):
+    """What choices and claims read of a child."""
+
+    id: str
+    school_id: str
+    subject_id: str
+    given_name: str
+    family_name: str
+    class_name: str
+    sourced_id: str | None
+    school_name: str
 
     @property
     def full_name(self) -> str:
@@ -110,3 +189,28 @@ class Guardianship(db.Model):  # type: ignore[name-defined,misc]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_reason: Mapped[str | None] = mapped_column(String(200))
+
+
+class ErasureRequest(db.Model):  # type: ignore[name-defined,misc]
+    """That a guardian asked to be erased (GDPR Art. 17), and what became of it.
+
+    The school decides: what it must keep by law, and what hangs on the child, it alone knows.
+    """
+
+    __tablename__ = "erasure_requests"
+    __table_args__ = (
+        CheckConstraint(one_of("outcome", ERASURE_OUTCOMES), name="outcome"),
+        Index(
+            "uq_erasure_requests_open",
+            "account_id",
+            unique=True,
+            sqlite_where=text("closed_at IS NULL"),
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(OpaqueId, primary_key=True, default=opaque_id("z"))
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    asked_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    outcome: Mapped[str | None] = mapped_column(String(10))

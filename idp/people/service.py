@@ -19,6 +19,7 @@ from idp.people.models import (
     Account,
     Child,
     Guardianship,
+    School,
 )
 from idp.people.names import (
     Refused,
@@ -43,6 +44,7 @@ __all__ = [
     "find_by_username",
     "find_child",
     "find_school",
+    "get_account",
     "hold_account",
     "hold_guardianship",
     "link_guardian",
@@ -52,6 +54,8 @@ __all__ = [
     "mark_disabled",
     "mark_guardianship_ended",
     "mark_guardianships_ended",
+    "move_epoch",
+    "schools_of",
     "username_key",
 ]
 
@@ -95,6 +99,11 @@ def create_account(
 def find_account(account_id: str) -> Account | None:
     """The account, whatever its status."""
     return db.session.get(Account, account_id)
+
+
+def get_account(account_id: str) -> Account:
+    """The account that a session, a grant or a row refers to."""
+    return db.session.get_one(Account, account_id)
 
 
 def find_by_username(text: str) -> Account | None:
@@ -157,6 +166,11 @@ def activate(account: Account) -> None:
     events.record("account_activated", account_id=account.id)
 
 
+def move_epoch(account: Account) -> None:
+    """Make proofs that are being judged worth nothing; the caller holds the account."""
+    account.credentials_epoch += 1
+
+
 def mark_disabled(account_id: str) -> bool:
     """Disable an account; false if there is none or it was disabled before.
 
@@ -167,6 +181,7 @@ def mark_disabled(account_id: str) -> bool:
         if account is None or account.status == "disabled":
             return False
         account.status = "disabled"
+        move_epoch(account)
         account.updated_at = clock.now()
         events.record("account_disabled", account_id=account_id)
     return True
@@ -244,6 +259,27 @@ def live_children(
         query = query.where(Child.school_id.in_(school_ids))
     found = [(child, guardianship) for child, guardianship in db.session.execute(query)]
     return sorted(found, key=lambda pair: _by_name(pair[0]))
+
+
+def schools_of(account_id: str) -> list[School]:
+    """The schools of the guardian's live children, by name; one query."""
+    return list(
+        db.session.scalars(
+            select(School)
+            .where(
+                School.id.in_(
+                    select(Child.school_id)
+                    .join(Guardianship, Guardianship.child_id == Child.id)
+                    .where(
+                        Guardianship.account_id == account_id,
+                        Guardianship.ended_at.is_(None),
+                        Child.left_at.is_(None),
+                    )
+                )
+            )
+            .order_by(School.name)
+        )
+    )
 
 
 def hold_guardianship(account_id: str, child_id: str) -> bool:

@@ -6,6 +6,7 @@ its address is worth nothing. Steps are taken by atomic updates.
 
 import hashlib
 from base64 import urlsafe_b64encode
+from datetime import timedelta
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -14,6 +15,10 @@ from sqlalchemy import delete, select, update
 from idp import clock, settings
 from idp.database import db, keyed_hash, transaction
 from idp.sessions.models import Interaction
+
+PENDING_LIFETIME = timedelta(minutes=10)
+"""How long a proved first factor waits for the second."""
+CLOCKS_DIFFER = timedelta(minutes=1)
 
 MOST_PENDING = 20
 """Waiting requests that one browser may have at once; an older one makes room."""
@@ -83,14 +88,83 @@ def opened_token(interaction: Interaction, browser: str) -> str | None:
         return None
 
 
+def seal_link(interaction: Interaction, browser: str, purpose: str, secret: str) -> None:
+    """Keep the secret of a mail's link, as ``seal_token`` does a token.
+
+    Each ``purpose`` is sealed by a key of its own: what was opened for one page is nothing on
+    another (security rule P12).
+    """
+    sealed = _cipher(interaction.id, browser, f"opened {purpose} link").encrypt(secret.encode())
+    _change(interaction, sealed_token=sealed.decode())
+
+
+def opened_link(interaction: Interaction, browser: str, purpose: str) -> str | None:
+    """The secret of the link of this purpose that was opened in this interaction, in clear."""
+    if interaction.sealed_token is None:
+        return None
+    cipher = _cipher(interaction.id, browser, f"opened {purpose} link")
+    try:
+        return cipher.decrypt(interaction.sealed_token.encode()).decode()
+    except InvalidToken:
+        return None
+
+
 def verify_token(interaction: Interaction, token_id: str) -> None:
     """Note that this interaction proved a token: opens « new password » for it alone."""
     _change(interaction, verified_token_id=token_id)
 
 
+def pend(interaction: Interaction, proof: str) -> None:
+    """Keep a proved first factor until the second comes; a later one takes its place.
+
+    What led to it – an opened mail, a proved token – is done with.
+    """
+    _change(
+        interaction,
+        pending_proof=proof,
+        pending_at=clock.now(),
+        verified_token_id=None,
+        sealed_token=None,
+    )
+
+
+def pending(interaction: Interaction) -> str | None:
+    """The first factor that waits in this interaction, unless it has waited for too long."""
+    if interaction.pending_at is None or interaction.completed_at is not None:
+        return None
+    if not clock.now() - PENDING_LIFETIME <= interaction.pending_at <= clock.now() + CLOCKS_DIFFER:
+        return None
+    return interaction.pending_proof
+
+
+def take_pending(interaction: Interaction) -> bool:
+    """Use up the waiting first factor: true for exactly one caller (security rule P11)."""
+    with transaction() as writes:
+        taken = writes.execute(
+            update(Interaction)
+            .where(
+                Interaction.id == interaction.id, Interaction.pending_at == interaction.pending_at
+            )
+            .values(pending_proof=None, pending_at=None)
+        ).rowcount
+    return bool(taken)
+
+
+def go_without(interaction: Interaction) -> None:
+    """Note that the guardian answers this request without the stronger sign-in it wished for."""
+    _change(interaction, goes_without=True)
+
+
 def signed_in(interaction: Interaction, session_id: str) -> None:
     """Note that this session signed in for this very request; a proved token is done with."""
-    _change(interaction, signed_in_session_id=session_id, verified_token_id=None, sealed_token=None)
+    _change(
+        interaction,
+        signed_in_session_id=session_id,
+        verified_token_id=None,
+        sealed_token=None,
+        pending_proof=None,
+        pending_at=None,
+    )
 
 
 def chose(interaction: Interaction, child_id: str) -> None:
@@ -101,6 +175,31 @@ def chose(interaction: Interaction, child_id: str) -> None:
 def consented(interaction: Interaction) -> None:
     """Note that the guardian allowed this very request."""
     _change(interaction, consented=True)
+
+
+def forget_person(browser: str) -> None:
+    """Forget what somebody who signs out has left in this browser's walks: opened and proved
+    tokens, answers to our questions. The requests go on waiting for whoever comes next.
+    """
+    with transaction() as writes:
+        writes.execute(
+            update(Interaction)
+            .where(
+                Interaction.browser_hash == _browser_hash(browser),
+                Interaction.completed_at.is_(None),
+            )
+            .values(
+                sealed_token=None,
+                verified_token_id=None,
+                pending_proof=None,
+                pending_at=None,
+                goes_without=False,
+                signed_in_session_id=None,
+                child_id=None,
+                consented=False,
+            )
+            .execution_options(synchronize_session=False)
+        )
 
 
 def complete(interaction: Interaction) -> bool:
@@ -138,9 +237,9 @@ def _browser_hash(browser: str) -> str:
     return keyed_hash("browser", browser)
 
 
-def _cipher(interaction_id: str, browser: str) -> Fernet:
+def _cipher(interaction_id: str, browser: str, what: str = "opened token") -> Fernet:
     secret = settings.current().token_hash_key
-    material = b"|".join((b"opened token", interaction_id.encode(), browser.encode()))
+    material = b"|".join((what.encode(), interaction_id.encode(), browser.encode()))
     return Fernet(
         urlsafe_b64encode(hashlib.blake2b(material, key=secret[:64], digest_size=32).digest())
     )

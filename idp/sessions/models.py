@@ -1,9 +1,9 @@
 """What a browser carries on with us: its session, its choice of child, its waiting requests."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
@@ -19,15 +19,37 @@ class BrowserSession(db.Model):  # type: ignore[name-defined,misc]
     secret_hash: Mapped[str] = mapped_column(KeyedHash, unique=True)
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
     auth_time: Mapped[datetime] = mapped_column(UtcDateTime)
+    auth_time_proved: Mapped[bool] = mapped_column(default=True, server_default=true())
+    """False where another provider's word is all we have, and it told no time."""
+    link_id: Mapped[str | None] = mapped_column(String(32), index=True)
+    """The link to a foreign identity that the session came by, and ends with."""
     amr: Mapped[str] = mapped_column(String(100))
     """Authentication methods (RFC 8176), separated by spaces."""
     acr: Mapped[str] = mapped_column(String(100))
+    proved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the guardian proved once more who they are, before a delicate change; None: only at
+    ``auth_time``."""
+    passkey_id: Mapped[str | None] = mapped_column(OpaqueId, index=True)
+    """The passkey that proved who this is: its removal ends the session."""
     device: Mapped[str] = mapped_column(String(100), default="")
     """Browser and system in words, such as « Firefox, Android »; no address, no place."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class SessionRow(NamedTuple):
+    """What is read of a live session."""
+
+    id: str
+    auth_time: datetime
+    auth_time_proved: bool
+    amr: str
+    acr: str
+    last_seen_at: datetime
+    proved_at: datetime | None
+    passkey_id: str | None
 
 
 class ChildChoice(db.Model):  # type: ignore[name-defined,misc]
@@ -65,6 +87,11 @@ class Interaction(db.Model):  # type: ignore[name-defined,misc]
         ForeignKey("one_time_tokens.id"), index=True
     )
     """The token that was proved in this interaction: the only way to « new password »."""
+    pending_proof: Mapped[str | None] = mapped_column(Text)
+    """A first factor that was proved here and waits for the second (``lifecycle.sign_in``)."""
+    pending_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    goes_without: Mapped[bool] = mapped_column(default=False)
+    """The guardian declined what an application asked for without insisting (``acr_values``)."""
     signed_in_session_id: Mapped[str | None] = mapped_column(String(32))
     """The session that signed in for this request (``prompt=login``, ``max_age``)."""
     child_id: Mapped[str | None] = mapped_column(ForeignKey("children.id"), index=True)

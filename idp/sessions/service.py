@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Select, and_, bindparam, delete, select, tuple_, update
@@ -10,15 +10,16 @@ from sqlalchemy import Select, and_, bindparam, delete, select, tuple_, update
 from idp import clock, settings
 from idp.audit import events
 from idp.database import db, keyed_hash, transaction
-from idp.people.models import Account, Child, Guardianship
-from idp.sessions.models import BrowserSession, ChildChoice
+from idp.people.models import Account, AccountRow, ChildRow, Guardianship
+from idp.prepared import Prepared, columns
+from idp.sessions.models import BrowserSession, ChildChoice, SessionRow
 
 TOUCH_EVERY = timedelta(minutes=5)
 """``last_seen_at`` is written at most this often: a page view is not a write."""
 
 
-_LIVE_SESSION: Final = (
-    select(BrowserSession, Account)
+_LIVE_SESSION: Final = Prepared(
+    select(*columns(BrowserSession, SessionRow), *columns(Account, AccountRow))
     .join(Account, Account.id == BrowserSession.account_id)
     .where(
         BrowserSession.secret_hash == bindparam("secret_hash"),
@@ -26,34 +27,46 @@ _LIVE_SESSION: Final = (
         BrowserSession.expires_at > bindparam("now"),
         BrowserSession.last_seen_at > bindparam("idle_since"),
         Account.status == "active",
-    )
+    ),
+    SessionRow,
+    AccountRow,
 )
-"""Built once: on the hot paths, putting a statement together costs more than running it."""
 
 
 @dataclass(frozen=True)
 class SignedIn:
     """A live session and its guardian."""
 
-    session: BrowserSession
-    account: Account
+    session: SessionRow
+    account: AccountRow
 
 
 def begin(
-    account_id: str, *, amr: tuple[str, ...], acr: str, device: str = ""
+    account_id: str,
+    *,
+    amr: tuple[str, ...],
+    acr: str,
+    device: str = "",
+    auth_time: datetime | None = None,
+    auth_time_proved: bool = True,
+    link_id: str | None = None,
+    passkey_id: str | None = None,
 ) -> tuple[BrowserSession, str]:
     """Begin a session; returns it with the secret for the cookie, which is stored hashed.
 
-    ``amr``: RFC 8176 values of what was really done.
+    ``amr``: RFC 8176 values of what was really done; ``auth_time``: when, now if not told.
     """
     secret = secrets.token_urlsafe(32)
     now = clock.now()
     session = BrowserSession(
         secret_hash=keyed_hash("session", secret),
         account_id=account_id,
-        auth_time=now,
+        auth_time=auth_time or now,
+        auth_time_proved=auth_time_proved,
+        link_id=link_id,
         amr=" ".join(amr),
         acr=acr,
+        passkey_id=passkey_id,
         device=device,
         created_at=now,
         last_seen_at=now,
@@ -62,27 +75,43 @@ def begin(
     with transaction() as writes:
         writes.add(session)
         writes.flush()
-        events.record("sign_in", account_id=account_id, session_id=session.id, amr=list(amr))
+        events.record(
+            "sign_in",
+            account_id=account_id,
+            session_id=session.id,
+            amr=list(amr),
+            device=device,
+        )
     return session, secret
 
 
 def find(secret: str) -> SignedIn | None:
     """The live session of this secret, with its active guardian; one query."""
     now = clock.now()
-    row = db.session.execute(
-        _LIVE_SESSION,
-        {
-            "secret_hash": keyed_hash("session", secret),
-            "now": now,
-            "idle_since": now - settings.current().session_idle,
-        },
-    ).one_or_none()
-    if row is None:
+    found = _LIVE_SESSION.one_or_none(
+        secret_hash=keyed_hash("session", secret),
+        now=now,
+        idle_since=now - settings.current().session_idle,
+    )
+    if found is None:
         return None
-    session, account = row
+    session, account = found
     if session.last_seen_at < now - TOUCH_EVERY:
         _touch(session)
     return SignedIn(session, account)
+
+
+def is_live(session_id: str, account_id: str) -> bool:
+    """Whether this is a session of the guardian's that has not ended, asked in a transaction."""
+    found = db.session.scalar(
+        select(BrowserSession.id).where(
+            BrowserSession.id == session_id,
+            BrowserSession.account_id == account_id,
+            BrowserSession.ended_at.is_(None),
+            BrowserSession.expires_at > clock.now(),
+        )
+    )
+    return found is not None
 
 
 def live(account_id: str) -> list[BrowserSession]:
@@ -136,7 +165,44 @@ def end_all(account_id: str, *, keep: str | None = None) -> int:
     return ended
 
 
-def choose_child(session_id: str, child: Child) -> None:
+def end_of_passkey(account_id: str, passkey_id: str, *, keep: str) -> list[str]:
+    """End the sessions that a passkey began or raised, except ``keep``; returns their ids."""
+    with transaction() as writes:
+        found = list(
+            writes.scalars(
+                select(BrowserSession.id).where(
+                    BrowserSession.account_id == account_id,
+                    BrowserSession.passkey_id == passkey_id,
+                    BrowserSession.id != keep,
+                    BrowserSession.ended_at.is_(None),
+                )
+            )
+        )
+        for session_id in found:
+            end(session_id, account_id=account_id)
+    return found
+
+
+def renew(session_id: str, *, account_id: str, **changes: Any) -> str | None:
+    """Give a live session a new secret, with other changes; None where it has ended."""
+    secret = secrets.token_urlsafe(32)
+    with transaction() as writes:
+        renewed = writes.execute(
+            update(BrowserSession)
+            .where(
+                BrowserSession.id == session_id,
+                BrowserSession.account_id == account_id,
+                BrowserSession.ended_at.is_(None),
+                BrowserSession.expires_at > clock.now(),
+            )
+            .values(secret_hash=keyed_hash("session", secret), **changes)
+        ).rowcount
+        if renewed:
+            events.record("session_renewed", account_id=account_id, session_id=session_id)
+    return secret if renewed else None
+
+
+def choose_child(session_id: str, child: ChildRow) -> None:
     """Remember a choice for this session and the child's school.
 
     The caller has checked, in the same transaction, that the guardianship is live.
@@ -193,7 +259,7 @@ def forget_children(ended: Select[Any]) -> None:
         )
 
 
-def _touch(session: BrowserSession) -> None:
+def _touch(session: SessionRow) -> None:
     now = clock.now()
     with transaction() as writes:
         writes.execute(

@@ -7,9 +7,11 @@ from idp.web import (
     branding,
     browser,
     errors,
+    federation,
     forms,
     headers,
     health,
+    history,
     i18n,
     protocol,
     signin,
@@ -26,8 +28,10 @@ def init_app(app: Flask) -> None:
     branding.init_app(app)
     headers.init_app(app)
     errors.init_app(app)
-    for part in (signin, account, protocol, branding, i18n, health):
+    history.init_app(app)
+    for part in (signin, account, federation, protocol, branding, i18n, health):
         app.register_blueprint(part.blueprint)
-    # Applications call these; each has a protection of its own in place of a form token.
-    app.register_blueprint(protocol.endpoints)
-    forms.csrf.exempt(protocol.endpoints)
+    # Programs call these; each has a protection of its own in place of a form token.
+    for endpoints in (protocol.endpoints, federation.callbacks):
+        app.register_blueprint(endpoints)
+        forms.csrf.exempt(endpoints)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from flask import Blueprint, Flask, Response, g, url_for
+from markupsafe import Markup
 
 from idp import settings
-from idp.clients.models import Client
+from idp.clients.models import ClientRow
 from idp.people import service as people
 from idp.people.models import School
 from idp.web import contrast
@@ -47,11 +48,21 @@ class Branding:
 
 
 def init_app(app: Flask) -> None:
-    """Make ``branding`` known to every template."""
+    """Make ``branding`` known to every template, and how its long addresses break."""
+    app.jinja_env.filters["breakable"] = breakable
 
     @app.context_processor
     def _context() -> dict[str, Branding]:
         return {"branding": current()}
+
+
+def breakable(address: str) -> Markup:
+    """An e-mail address that may break before its @ and its dots, and nowhere else.
+
+    A ``<wbr>`` is not copied with the text, as a space of no width would be.
+    """
+    parts = re.split(r"(?=[@.])", address)
+    return Markup("<wbr>").join(parts)
 
 
 def current() -> Branding:
@@ -70,7 +81,14 @@ def use_school(school: School) -> Branding:
     return use(branding_for(None, [school]))
 
 
-def branding_for(client: Client | None, schools: list[School]) -> Branding:
+def use_school_of(account_id: str) -> None:
+    """Brand this request's pages for the school of a guardian's children, where it is one."""
+    schools = people.schools_of(account_id)
+    if len(schools) == 1:
+        use_school(*schools)
+
+
+def branding_for(client: ClientRow | None, schools: list[School]) -> Branding:
     """The school's own face; an application of several schools shows its own name."""
     if len(schools) == 1:
         return _of_school(schools[0])

@@ -9,20 +9,26 @@ from flask import Flask, Response, g, request, session
 
 from idp import correlation, settings
 from idp.credentials import devices
-from idp.lifecycle import sign_out as lifecycle
-from idp.oidc.authorization import ACR
+from idp.federation import links
+from idp.lifecycle import sign_in as entering
+from idp.lifecycle import sign_out as leaving
+from idp.lifecycle.sign_in import Proof
 from idp.sessions import interactions
 from idp.sessions import service as sessions
-from idp.sessions.models import BrowserSession, Interaction
+from idp.sessions.models import BrowserSession, Interaction, SessionRow
 from idp.sessions.service import SignedIn
+from idp.web.browser_cookie import BrowserCookie
 from idp.web.device_names import device_name
 from idp.web.errors import PageError
 
+PERSONAL = ("csrf_token", "_flashes", "offered_application")
+"""What the browser's cookie holds for who is signed in; the language is the browser's own."""
 _UNKNOWN: Any = object()
 
 
 def init_app(app: Flask) -> None:
     """Begin the correlation of each request, and set the cookies that a view asked for."""
+    app.session_interface = BrowserCookie()
     app.before_request(_begin_correlation)
     app.after_request(_set_cookies)
 
@@ -44,7 +50,8 @@ def has_cookies() -> bool:
 def signed_in() -> SignedIn | None:
     """Who is signed in in this browser; looked up once a request."""
     if g.get("signed_in", _UNKNOWN) is _UNKNOWN:
-        secret = request.cookies.get(_name("session"), "")
+        begun_now = _cookies_to_set().get("session")
+        secret = begun_now or request.cookies.get(_name("session"), "")
         g.signed_in = sessions.find(secret) if 20 <= len(secret) <= 100 else None
     found = cast(SignedIn | None, g.signed_in)
     if found is not None:
@@ -52,27 +59,52 @@ def signed_in() -> SignedIn | None:
     return found
 
 
-def sign_in(account_id: str, amr: tuple[str, ...] = ("pwd",)) -> BrowserSession:
-    """Begin a new session in this browser; the one before it ends (session fixation, rule S1)."""
-    if (before := signed_in()) is not None:
-        lifecycle.end_session(before.account.id, before.session.id)
-    begun, secret = sessions.begin(
-        account_id, amr=amr, acr=ACR, device=device_name(request.user_agent.string)
-    )
+def sign_in(proof: Proof) -> BrowserSession:
+    """Begin a new session in this browser; the one before it ends (session fixation, rule S1).
+
+    Raises ``lifecycle.sign_in.ProofGone``.
+    """
+    before = signed_in()
+    device, known_by = device_name(request.user_agent.string), device_secret()
+    begun, secret = entering.begin(proof, device=device, device_secret=known_by)
+    if before is not None:
+        leaving.end_session(before.account.id, before.session.id)
+        if before.account.id != proof.account_id:
+            _forget_person()
     cookies = _cookies_to_set()
     cookies["session"] = secret
-    cookies["device"] = devices.remember_device(account_id, device_secret())
+    cookies["device"] = devices.remember_device(proof.account_id, known_by)
     g.pop("signed_in", None)
     return begun
 
 
+def step_up(session: SessionRow, proof: Proof) -> None:
+    """Note a fresh proof in this browser's session, whose cookie changes.
+
+    Raises ``lifecycle.sign_in.ProofGone``.
+    """
+    _cookies_to_set()["session"] = entering.step_up(session, proof)
+    g.pop("signed_in", None)
+
+
 def sign_out() -> None:
-    """End this browser's session on the server, and take its cookie away."""
+    """End this browser's session on the server, and take its cookie away.
+
+    The browser keeps its id, so that waiting requests go on; what the person left goes.
+    """
     if (found := signed_in()) is not None:
-        lifecycle.end_session(found.account.id, found.session.id)
+        leaving.end_session(found.account.id, found.session.id)
+    _forget_person()
     _cookies_to_set()["session"] = None
-    session.pop("csrf_token", None)
     g.signed_in = None
+
+
+def _forget_person() -> None:
+    if "b" in session:
+        interactions.forget_person(browser_id())
+        links.forget_browser(browser_id())
+    for left in PERSONAL:
+        session.pop(left, None)
 
 
 def device_secret() -> str | None:

@@ -63,6 +63,20 @@ _EXPLANATIONS = {
         _("Without cookies we can't keep you signed in. We use them for nothing else."),
         _("Allow cookies for this site in your browser's settings, then start again."),
     ),
+    "foreign_sign_in": Explanation(
+        _("This sign-in was not begun here"),
+        _(
+            "You came back from another provider, but the way there was not begun in this"
+            " browser, or it is over. For your safety we do not go on."
+        ),
+        _("Go back to your school's site, follow its link and sign in again."),
+    ),
+    "account_closed": Explanation(
+        _("Your account is closed"),
+        _("You proved who you are, but the school has closed your account here."),
+        _("If that is wrong, contact your school: only the school can change it."),
+        WayOn.NONE,
+    ),
     "unknown_client": Explanation(
         _("Unknown application"),
         _("The application that sent you here is not registered with us."),

@@ -140,6 +140,13 @@ def weakness(weak: WeakPassword) -> str:
     return str(words)
 
 
+def wrong_code() -> str:
+    """What is said of a code that is not right, or no longer."""
+    return str(
+        _("This code is wrong, or it was used already. Wait for the next one, then try again.")
+    )
+
+
 def too_many(
     form: Form, seconds: int, page: Callable[[], ResponseReturnValue]
 ) -> ResponseReturnValue:

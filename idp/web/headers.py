@@ -2,6 +2,7 @@
 
 from hashlib import sha256
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request, url_for
@@ -22,6 +23,9 @@ POLICY = {
     "frame-ancestors": "'none'",
 }
 
+PASSKEY_FEATURES = ("publickey-credentials-create", "publickey-credentials-get")
+"""Permissions Policy, WebAuthn Level 3 §5.9: for pages that say ``allow_passkeys``."""
+
 UNUSED_FEATURES = (
     "accelerometer",
     "camera",
@@ -34,6 +38,28 @@ UNUSED_FEATURES = (
     "midi",
     "payment",
     "usb",
+    *PASSKEY_FEATURES,
+)
+
+
+SAME_EVERYWHERE: Final = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Permissions-Policy", ", ".join(f"{each}=()" for each in UNUSED_FEATURES)),
+)
+
+
+def _before_targets(policy: dict[str, str]) -> str:
+    parts = (f"{directive} {sources}" for directive, sources in policy.items())
+    return "; ".join([*parts, "form-action 'self'"])
+
+
+_POLICY_BEFORE_TARGETS: Final = _before_targets(POLICY)
+_PASSKEY_POLICY_BEFORE_TARGETS: Final = _before_targets({**POLICY, "connect-src": "'self'"})
+_PASSKEY_PERMISSIONS: Final = ", ".join(
+    f"{each}={'(self)' if each in PASSKEY_FEATURES else '()'}" for each in UNUSED_FEATURES
 )
 
 
@@ -55,6 +81,11 @@ def allow_forms_to(*uris: str) -> None:
     known.extend(source for uri in uris if (source := source_of(uri)) and source not in known)
 
 
+def allow_passkeys() -> None:
+    """Let this page's script ask us for challenges, and the browser for its passkeys."""
+    g.passkeys = True
+
+
 def source_of(uri: str) -> str | None:
     """The CSP source expression that covers ``uri``: its origin, or its own scheme."""
     try:
@@ -73,26 +104,29 @@ def source_of(uri: str) -> str | None:
 def set_headers(response: Response) -> Response:
     """Add what is missing; an endpoint that has set a header itself keeps it."""
     headers = response.headers
-    headers.setdefault("Content-Security-Policy", content_security_policy())
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("X-Frame-Options", "DENY")
-    headers.setdefault("Referrer-Policy", "no-referrer")
-    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    if "Access-Control-Allow-Origin" not in headers:
-        headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-    headers.setdefault("Permissions-Policy", ", ".join(f"{each}=()" for each in UNUSED_FEATURES))
-    headers["X-Request-Id"] = correlation().id
-    if settings().secure:
-        headers.setdefault("Strict-Transport-Security", f"max-age={A_YEAR}")
+    # Looked through once: werkzeug's headers are a list, and each question searches all of it.
+    present = {name.lower() for name, _ in headers}
+    if "content-security-policy" not in present:
+        headers.add("Content-Security-Policy", content_security_policy())
+    if g.get("passkeys"):
+        headers.add("Permissions-Policy", _PASSKEY_PERMISSIONS)
+        present.add("permissions-policy")
+    for name, value in SAME_EVERYWHERE:
+        if name.lower() not in present:
+            headers.add(name, value)
+    if not present & {"access-control-allow-origin", "cross-origin-resource-policy"}:
+        headers.add("Cross-Origin-Resource-Policy", "same-origin")
+    headers.add("X-Request-Id", correlation().id)
+    if settings().secure and "strict-transport-security" not in present:
+        headers.add("Strict-Transport-Security", f"max-age={A_YEAR}")
     _set_caching(response)
     return response
 
 
 def content_security_policy() -> str:
     """The policy of this page. Lists of form targets come from ``allow_forms_to``."""
-    targets = " ".join(["'self'", *g.get("form_action", [])])
-    parts = [f"{directive} {sources}" for directive, sources in POLICY.items()]
-    return "; ".join([*parts, f"form-action {targets}"])
+    before = _PASSKEY_POLICY_BEFORE_TARGETS if g.get("passkeys") else _POLICY_BEFORE_TARGETS
+    return " ".join([before, *g.get("form_action", [])])
 
 
 def _set_caching(response: Response) -> None:
@@ -100,10 +134,15 @@ def _set_caching(response: Response) -> None:
         # Addresses from static_url carry a digest; others are asked for again.
         lifetime = f"public, max-age={A_YEAR}, immutable" if "v" in request.args else "no-cache"
         response.headers["Cache-Control"] = lifetime
-    elif response.cache_control.max_age is None:
+    elif "max-age" not in response.headers.get("Cache-Control", ""):
         response.headers["Cache-Control"] = "no-store"
-        response.vary.add("Cookie")
-        response.vary.add("Accept-Language")
+        vary(response, "Cookie, Accept-Language")
+
+
+def vary(response: Response, names: str) -> None:
+    """Say that the answer depends on these request headers as well."""
+    before = response.headers.get("Vary")
+    response.headers["Vary"] = f"{before}, {names}" if before else names
 
 
 class _StaticUrls:

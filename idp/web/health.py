@@ -5,6 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp import readiness
+from idp.audit import continuity
 from idp.database import db
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import KeyTrouble
@@ -21,8 +22,9 @@ def live() -> Response:
 @blueprint.get("/ready")
 def ready() -> tuple[Response, int]:
     """Whether requests should come here; says which part is missing, and nothing secret."""
-    checks = {"database": _database(), "migrations": False, "keys": _keys()}
+    checks = {"database": _database(), "migrations": False, "history": False, "keys": _keys()}
     checks["migrations"] = checks["database"] and readiness.schema().serves
+    checks["history"] = checks["migrations"] and continuity.goes_on()
     answers = {part: "ok" if good else "failed" for part, good in checks.items()}
     good = all(checks.values())
     response = jsonify(status="ok" if good else "failed", **answers)

@@ -17,6 +17,9 @@ NAMES = {"fr": "Français", "nl": "Nederlands", "de": "Deutsch", "en": "English"
 
 LONGEST_PATH = 4000
 
+SECRET_ADDRESSES = ("signin.welcome", "account.open_confirm_link", "account.open_undo_link")
+"""Endpoints whose addresses hold what only their reader may know (security rule P8)."""
+
 
 def init_app(app: Flask) -> None:
     """Choose a language for each request and give templates ``locale`` and ``languages``."""
@@ -63,12 +66,14 @@ def choose() -> Response:
 
 def here() -> str:
     """The path that shows the present page again by GET, without a secret in it."""
-    if request.endpoint == "signin.welcome":  # its address holds a token
+    if request.endpoint in SECRET_ADDRESSES:
         return "/"
     if request.method == "GET":
         return own_path(request.full_path.rstrip("?"))
-    path = own_path(request.path)
-    return path if path != "/" else own_path(request.path.rpartition("/")[0])
+    path = request.path
+    while path and own_path(path) == "/":  # the page that a form stands on is above its action
+        path = path.rpartition("/")[0]
+    return path or "/"
 
 
 def own_path(target: str | None) -> str:

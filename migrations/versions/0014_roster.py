@@ -1,7 +1,7 @@
 """The import of rosters: what is kept, staged and undone.
 
 Revision ID: 0014
-Revises: 0002
+Revises: 0013
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from alembic import op
 import idp.database
 
 revision = "0014"
-down_revision = "0002"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 

@@ -199,3 +199,57 @@ def expire_tokens(world: World) -> None:
     with closing(sqlite3.connect(world.demo.folder / "demo.db", timeout=10)) as connection:
         connection.execute("UPDATE one_time_tokens SET expires_at = ?", (past,))
         connection.commit()
+
+
+@pytest.mark.parametrize("language", ["de", "nl"])
+def test_at_320_px_rows_put_their_buttons_below_their_words(
+    world: World, new_page: NewPage, language: str
+) -> None:
+    account = world.account("one-child")
+    narrow = {"viewport": {"width": 320, "height": 640}, "locale": language}
+    for page in (new_page(**narrow), new_page(**narrow)):  # the second sees two sessions
+        page.goto(f"{world.provider}/")
+        sign_in(page, account)
+        page.goto(f"{world.provider}/account/sessions")
+    row = page.locator(".row", has=page.locator("#end-session-2"))
+
+    words = row.locator(".row-words").bounding_box()
+    button = page.locator("#end-session-2").bounding_box()
+
+    assert words is not None
+    assert button is not None
+    assert button["y"] >= words["y"] + words["height"]
+    assert words["width"] >= 160
+    check_accessibility(page, f"rows in {language} at 320 px")
+
+
+def test_at_320_px_an_address_breaks_before_its_at_or_its_dot(
+    world: World, new_page: NewPage
+) -> None:
+    page = new_page(viewport={"width": 320, "height": 640}, locale="de")
+    page.goto(f"{world.portal}/login")
+    page.click("#forgotten-link")
+    page.fill("#email", "nobody@nowhere.example")
+    page.click("#forgotten-submit")
+
+    # each line of the link, as it is laid out
+    lines = page.locator(".contact a[href^='mailto:']").evaluate(
+        """link => {
+          const lines = [];
+          const range = document.createRange();
+          for (const node of link.childNodes) {
+            if (node.nodeType !== Node.TEXT_NODE) continue;
+            for (let i = 0; i < node.length; i += 1) {
+              range.setStart(node, i);
+              range.setEnd(node, i + 1);
+              const top = Math.round(range.getBoundingClientRect().top);
+              if (!lines.length || lines.at(-1).top !== top) lines.push({ top, text: "" });
+              lines.at(-1).text += node.data[i];
+            }
+          }
+          return lines.map((line) => line.text);
+        }"""
+    )
+
+    assert "".join(lines).count("@") == 1
+    assert all(line[0] in "@." for line in lines[1:]), lines

@@ -17,7 +17,7 @@ from flask.cli import ScriptInfo
 from idp.cli import application, cli
 from idp.database import db
 from tests import databases
-from tests.conftest import SECRETS
+from tests.conftest import SECRETS, history_file
 
 PROGRAM = Path(sys.executable).with_name("idp")
 
@@ -56,6 +56,7 @@ def environment(keys_folder: Path) -> Iterator[dict[str, str]]:
             "DATABASE_URL": url,
             "IDP_DEMO": "1",
             "IDP_KEYS_FOLDER": str(keys_folder),
+            "IDP_HISTORY_FILE": str(history_file(url, keys_folder)),
             "IDP_BCRYPT_COST": "4",
             **{f"IDP_{name.upper()}": value.decode() for name, value in SECRETS.items()},
         }

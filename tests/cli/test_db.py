@@ -1,5 +1,6 @@
 """``idp db`` on both kinds of database."""
 
+import json
 import sqlite3
 import stat
 from collections.abc import Callable
@@ -60,3 +61,28 @@ def test_a_locked_database_is_one_line(environment: dict[str, str], tmp_path: Pa
 
     other.close()
     assert "locked" in line
+
+
+def test_r9_what_a_restore_revived_is_ended(run: Run, json_of: Callable[..., Any]) -> None:
+    before = run("db", "restored", stdin="n\n")
+    counts = json_of("db", "restored", "--yes")
+
+    assert before.exit_code == 130, "nothing happens by itself"
+    assert counts["sessions"] == 0
+    assert [event["event"] for event in json_of("audit", "list")] == ["database_restored"]
+
+
+def test_r9_no_restored_database_is_served(environment: dict[str, str]) -> None:
+    seen = {"number": 7, "fingerprint": "of another", "seen_at": "2026-01-01T00:00:00+00:00"}
+    Path(environment["IDP_HISTORY_FILE"]).write_text(json.dumps(seen))
+
+    for command in (("serve",), ("mail", "work", "--once")):
+        line = refused(invoked(environment, *command))
+        assert "idp db restored" in line
+        assert "event 7" in line
+
+
+def test_r9_the_schema_comes_before_the_acknowledgement(run: Run) -> None:
+    run("db", "downgrade", "0001", "--yes")
+
+    assert "idp db upgrade" in refused(run("db", "restored", "--yes"))

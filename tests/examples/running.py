@@ -14,7 +14,10 @@ from time import monotonic, sleep
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-PORTS = ("IDP_PORT", "PORTAL_PORT", "PORTAL2_PORT", "SMTP_PORT")
+PORTS = (
+    *("IDP_PORT", "PORTAL_PORT", "PORTAL2_PORT", "SMTP_PORT"),
+    *("GOOGLE_PORT", "FACEBOOK_PORT", "CABANGA_PORT"),
+)
 START_SECONDS = 90
 
 
@@ -71,7 +74,7 @@ def start(folder: Path, ports: Mapping[str, int]) -> subprocess.Popen[str]:
 
 
 def free_ports() -> dict[str, int]:
-    """Four ports that nobody uses now."""
+    """Ports that nobody uses now."""
     probes = [socket.socket() for _ in PORTS]
     for probe in probes:
         probe.bind(("127.0.0.1", 0))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from examples.demo.ports import ANYWHERE, DEFAULTS, PortTrouble, choose
 from tests.examples.running import PORTS, Demo, free_ports, running_demo, start, wait_until
 
 
@@ -42,12 +43,13 @@ def processes_of(folder: Path) -> list[str]:
 
 def test_demo_json_has_what_was_promised(demo: Demo) -> None:
     document = demo.document
-    assert set(document) == {"issuer", "portals", "mailbox", "accounts", "curl_client"}
+    expected = {"issuer", "portals", "mailbox", "providers", "accounts", "curl_client"}
+    assert set(document) == expected
     assert [set(portal) for portal in document["portals"]] == [{"url", "school", "client_id"}] * 2
     assert document["curl_client"]["redirect_uri"] == "http://127.0.0.1:9/callback"
     for account in document["accounts"]:
         proof = "token" if account["case"] == "invited" else "password"
-        assert set(account) == {"case", "username", proof, "email", "children"}
+        assert set(account) == {"case", "username", proof, "email", "linked", "children"}
         assert account["username"] in demo.output
 
 
@@ -104,6 +106,27 @@ def test_an_impossible_port_is_one_line(tmp_path: Path, text: str, reason: str) 
         output, _ = process.communicate(timeout=30)
     assert (process.returncode, output.count("\n")) == (2, 1)
     assert reason in output
+
+
+def test_parts_whose_usual_port_is_taken_step_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = {name: str(port) for name, port in free_ports().items() if name not in ANYWHERE}
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        monkeypatch.setitem(DEFAULTS, "GOOGLE_PORT", taken.getsockname()[1])
+        monkeypatch.setitem(DEFAULTS, "CABANGA_PORT", int(wanted["IDP_PORT"]))
+        ports = choose(wanted)
+        assert ports.google != taken.getsockname()[1]
+    assert len({ports.provider, ports.google, ports.facebook, ports.cabanga}) == 4
+
+
+def test_the_provider_may_be_called_by_a_name_for_passkeys() -> None:
+    ports = {name: str(port) for name, port in free_ports().items()}
+    assert choose(ports).issuer == f"http://127.0.0.1:{ports['IDP_PORT']}"
+    named = choose({**ports, "IDP_NAME": "localhost"})
+    assert named.issuer == f"http://localhost:{ports['IDP_PORT']}"
+    with pytest.raises(PortTrouble, match="IDP_NAME"):
+        choose({**ports, "IDP_NAME": "elsewhere.example"})
 
 
 def test_two_parts_at_one_port_are_refused(tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ def test_changing_the_password_ends_other_sessions_and_is_told_by_mail(parents: 
     browser, _, _ = at_home(parents, "Lina")
     other = parents.browser()
     other.sign_in_at_home("claire")
+    parents.post()
     change(browser, PASSWORD, NEW)
     assert signed_in_as(browser, "claire")
     assert not signed_in_as(other, "claire")
@@ -105,7 +106,7 @@ def test_one_session_is_ended_and_the_others_stay(parents: Journey) -> None:
     phone, library = parents.browser(), parents.browser()
     for each in (phone, library):
         each.sign_in_at_home("claire")
-    browser.open("/")
+    browser.open("/account/sessions")
     browser.press("end-session-2")
     still_in = [signed_in_as(each, "claire") for each in (browser, phone, library)]
     assert still_in[0]
@@ -116,7 +117,7 @@ def test_all_other_sessions_are_ended(parents: Journey) -> None:
     browser, _, _ = at_home(parents, "Lina")
     phone = parents.browser()
     phone.sign_in_at_home("claire")
-    browser.open("/")
+    browser.open("/account/sessions")
     browser.press("end-others")
     assert signed_in_as(browser, "claire")
     assert not signed_in_as(phone, "claire")
@@ -159,7 +160,7 @@ def test_what_was_allowed_is_taken_back(parents: Journey) -> None:
     canteen = RelyingParty.of(parents.school, first_party=False, client_name="Cantine")
     browser.open(canteen.authorize_path())
     tokens = canteen.redeem(browser.client, answer(browser.press("consent-allow"))["code"]).json
-    assert "Cantine" in browser.open("/").text
+    assert "Cantine" in browser.open("/account/applications").text
     browser.press("withdraw-1")
     assert tokens is not None
     assert canteen.userinfo(browser.client, tokens["access_token"]).status_code == 401

@@ -135,7 +135,7 @@ def test_acr_values_are_answered_with_what_was_really_done(client: FlaskClient) 
         ({"response_mode": "fragment"}, "invalid_request"),
         ({"response_mode": "web_message"}, "invalid_request"),
         ({"prompt": "none login"}, "invalid_request"),
-        ({"prompt": "tomorrow"}, "invalid_request"),
+        ({"prompt": "none tomorrow"}, "invalid_request"),
         ({"max_age": "-1"}, "invalid_request"),
         ({"max_age": "1e3"}, "invalid_request"),
         ({"max_age": "9" * 400}, "invalid_request"),

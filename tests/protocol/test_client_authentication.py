@@ -289,3 +289,15 @@ def test_a_registration_wants_keys_that_can_be_used() -> None:
         with pytest.raises(registration.InvalidMetadata) as refused:
             checked({**base, **method, "jwks": wrong})
         assert refused.value.field == "jwks"
+
+
+def test_a_refused_client_is_challenged_with_a_realm(client: FlaskClient) -> None:
+    there = world(client)
+    server = client.application.test_client(use_cookies=False)
+    data = {"grant_type": "authorization_code", "code": "x"}
+
+    response = server.post("/oauth2/token", data=data, auth=(there.portal.client_id, "wrong"))
+
+    assert response.status_code == 401
+    challenge = response.headers["WWW-Authenticate"]
+    assert challenge.startswith('Basic realm="applications", error="invalid_client"')

@@ -2,13 +2,16 @@
 
 import json
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from idp.clients import registration
+from idp.clients.metadata import CHILD_FIELDS
 from idp.lifecycle import families
 from idp.oidc import grants_service
 from tests import factories
-from tests.relying_party import Browser, answer, error_of, form_of, world
+from tests.relying_party import Browser, World, answer, error_of, form_of, world
 
 
 def test_a_first_party_application_is_not_asked_for(client: FlaskClient) -> None:
@@ -98,7 +101,7 @@ def test_withdrawn_consent_ends_the_tokens_and_is_asked_again(client: FlaskClien
     there = world(client, first_party=False)
     there.ask(scope="openid offline_access")
     tokens = there.tokens_of(answer(there.browser.press("consent-allow")))
-    there.browser.open("/")
+    there.browser.open("/account/applications")
 
     there.browser.press("withdraw-1")
 
@@ -166,3 +169,110 @@ def test_consent_survives_a_disabled_child_choice(client: FlaskClient) -> None:
     tokens = there.tokens_of(fields)
     assert "Lina" not in there.portal.userinfo(client, tokens["access_token"]).text
     assert grants_service.end_for_account(there.guardian.id, "over") == 1
+
+
+NAMES_ONLY = ["sub", "given_name"]
+EVERY_SENTENCE = {
+    "sub": "See which child you chose, and when",
+    "given_name": "See your child&#39;s first name",
+    "family_name": "See your child&#39;s family name",
+    "school.id": "See your child&#39;s school",
+    "school.name": "See your child&#39;s school",
+    "class": "See your child&#39;s class",
+    "relationship": "See what you are to your child, such as mother or guardian",
+    "selection": "See which child you chose, and when",
+    "selected_at": "See which child you chose, and when",
+    "switchable": "See which child you chose, and when",
+    "sourced_id": "See your child&#39;s number at the school",
+}
+
+
+@pytest.mark.parametrize("field", CHILD_FIELDS)
+def test_the_page_names_each_field_of_the_child(client: FlaskClient, field: str) -> None:
+    there = world(client, "Lina", first_party=False, child_fields=["sub", field])
+
+    page = there.ask(ui_locales="en", scope="openid child").text
+
+    shown = {sentence for sentence in EVERY_SENTENCE.values() if sentence in page}
+    assert shown == {EVERY_SENTENCE["sub"], EVERY_SENTENCE[field]}
+
+
+def test_c5_a_registration_that_grew_is_asked_about_again(client: FlaskClient) -> None:
+    there = world(client, "Lina", first_party=False, child_fields=NAMES_ONLY)
+    there.ask(scope="openid child")
+    there.browser.press("consent-allow")
+    assert "code" in there.answer(scope="openid child", prompt="none")
+    grow(there, [*NAMES_ONLY, "class"])
+
+    refused = there.answer(scope="openid child", prompt="none")
+    without = there.answer(scope="openid", prompt="none")
+    there.ask(scope="openid child")
+
+    assert refused["error"] == "consent_required"
+    assert "code" in without
+    assert there.browser.shows("consent-form")
+
+
+def test_c5_tokens_from_before_show_no_more_than_was_allowed(client: FlaskClient) -> None:
+    there = world(client, "Lina", first_party=False, child_fields=NAMES_ONLY)
+    scope = "openid child offline_access"
+    there.ask(scope=scope)
+    tokens = there.tokens_of(answer(there.browser.press("consent-allow")))
+    grow(there, [*NAMES_ONLY, "family_name", "relationship"])
+
+    refreshed = there.portal.refresh(client, tokens["refresh_token"]).get_json()
+
+    for access_token in (tokens["access_token"], refreshed["access_token"]):
+        child = there.portal.userinfo(client, access_token).get_json()["child"]
+        assert set(child) == set(NAMES_ONLY)
+    there.ask(scope=scope)
+    there.browser.press("consent-allow")
+    child = there.portal.userinfo(client, refreshed["access_token"]).get_json()["child"]
+    assert set(child) == {*NAMES_ONLY, "family_name", "relationship"}
+
+
+def test_c5_what_the_page_did_not_name_is_not_allowed_by_it(client: FlaskClient) -> None:
+    there = world(client, "Lina", first_party=False, child_fields=NAMES_ONLY)
+    there.ask(scope="openid child")
+    grow(there, [*NAMES_ONLY, "sourced_id"])  # while the guardian reads
+
+    there.browser.press("consent-allow")
+
+    assert there.browser.shows("consent-form"), "the page has to name the new field first"
+    assert "code" in answer(there.browser.press("consent-allow"))
+
+
+def test_c5_an_invented_field_is_not_remembered(client: FlaskClient) -> None:
+    there = world(client, "Lina", first_party=False, child_fields=NAMES_ONLY)
+    there.ask(scope="openid child")
+    there.browser.press("consent-allow", child_fields="sub given_name class family_name")
+    grow(there, [*NAMES_ONLY, "class"])
+
+    assert there.answer(scope="openid child", prompt="none")["error"] == "consent_required"
+
+
+def test_consent_withdrawn_and_given_anew_covers_only_the_new(client: FlaskClient) -> None:
+    there = world(client, "Lina", first_party=False, child_fields=NAMES_ONLY)
+    there.ask(scope="openid child email")
+    there.browser.press("consent-allow")
+    grants_service.withdraw_consent(there.guardian.id, there.portal.client_id)
+    there.ask(scope="openid")
+    there.browser.press("consent-allow")
+
+    assert there.answer(scope="openid child", prompt="none")["error"] == "consent_required"
+    assert "code" in there.answer(scope="openid", prompt="none")
+
+
+def test_a_schools_own_application_is_not_called_a_stranger(client: FlaskClient) -> None:
+    there = world(client, first_party=True)
+
+    page = there.ask(prompt="consent", ui_locales="en").text
+
+    assert "not your school" not in page
+    assert "This application of your school asks for" in page
+
+
+def grow(there: World, fields: list[str]) -> None:
+    """Register the application for more fields of the child."""
+    client = registration.get(there.portal.client_id)
+    registration.change(client.id, {**client.metadata_, "child_fields": fields})

@@ -210,3 +210,19 @@ def test_the_session_of_one_application_serves_the_next(client: FlaskClient) -> 
     fields = answer(there.browser.open(other.authorize_path(prompt="none")))
 
     assert "code" in fields
+
+
+@pytest.mark.parametrize("prompt", ["create", "tomorrow", "LOGIN"])
+def test_a_prompt_of_an_extension_is_left_out(client: FlaskClient, prompt: str) -> None:
+    there = world(client, "Lina")
+
+    assert "code" in there.answer(scope="openid child", prompt=prompt)
+    there.ask(scope="openid child", prompt=f"{prompt} login")
+
+    assert there.browser.shows("login-form"), "what we know still counts"
+
+
+def test_a_max_age_of_centuries_is_no_error(client: FlaskClient) -> None:
+    there = world(client)
+
+    assert "auth_time" in there.claims(max_age="31536000000")

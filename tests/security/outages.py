@@ -25,7 +25,7 @@ from idp import create_app
 from idp.database import db
 from tests import postgres, smtp
 from tests.apart import ApartClient
-from tests.conftest import SECRETS, settings_for_tests
+from tests.conftest import SECRETS, history_file, settings_for_tests
 from tests.relying_party import World
 
 # Crashes
@@ -217,7 +217,12 @@ def serving(url: str, keys_folder: Path) -> Iterator[tuple[str, subprocess.Popen
     """``idp serve`` with one worker, in a process group of its own."""
     port = smtp.free_port()
     address = f"http://127.0.0.1:{port}"
-    changes = {"DATABASE_URL": url, "IDP_KEYS_FOLDER": str(keys_folder), "IDP_ISSUER": address}
+    changes = {
+        "DATABASE_URL": url,
+        "IDP_KEYS_FOLDER": str(keys_folder),
+        "IDP_HISTORY_FILE": str(history_file(url, keys_folder)),
+        "IDP_ISSUER": address,
+    }
     server = subprocess.Popen(
         [*COMMAND, "serve", "--port", str(port), "--workers", "1"],
         env=environment(**changes),

@@ -210,3 +210,8 @@ def test_health_is_not_worth_a_line(web: Any, log: Recorded) -> None:
     logging.getLogger("idp").setLevel(logging.INFO)
     web.get("/health/live")
     assert log.read() == []
+
+
+@given(st.from_regex(logs._HARMLESS, fullmatch=True))
+def test_l1_what_passes_with_one_look_has_nothing_to_hide(text: str) -> None:
+    assert logs._searched(text) == text

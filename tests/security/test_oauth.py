@@ -201,7 +201,7 @@ def test_o7_a_client_neither_sees_nor_revokes_the_tokens_of_another(client: Flas
 def test_o8_every_answer_names_the_issuer(client: FlaskClient) -> None:
     there = world(client)
 
-    for parameters in ({}, {"request": "x"}, {"prompt": "x"}, {"response_type": "x"}):
+    for parameters in ({}, {"request": "x"}, {"prompt": "none x"}, {"response_type": "x"}):
         assert there.answer(**parameters)["iss"] == "http://127.0.0.1:8000"
     there.ask(prompt="login")
     assert answer(there.browser.press("login-cancel"))["iss"] == "http://127.0.0.1:8000"

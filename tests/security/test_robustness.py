@@ -97,7 +97,9 @@ class TestKilled:
             redeemed = count_of(AuthorizationCode) - count_of(AuthorizationCode, redeemed_at=None)
             assert redeemed == count_of(AccessToken)
             crashes += 1
-        assert crashes > 4
+        # before the look-up, before the one statement that redeems, and none at all
+        assert crashes > 2
+        assert count_of(AccessToken) == 1
 
     def test_r1_no_ended_session_with_a_living_grant(self, client: FlaskClient) -> None:
         site = world(client, "Lina")
@@ -330,6 +332,10 @@ STRANGE = ("%00", "%ff", "%ed%a0%80", "a%0d%0ab", "x" * 5000, "..%2f..", "%7b%7b
 """Parts of an address that nobody was given."""
 
 
+FILES = {"/account/data/download": (200,)}
+"""Forms without a field, whose answer is a file rather than a page."""
+
+
 class TestGarbage:
     """R7 and issue 2, section 9: a clear page with a 4xx status, nothing half written."""
 
@@ -369,7 +375,7 @@ class TestGarbage:
                 answer = client.post(
                     path, data=body, content_type="application/x-www-form-urlencoded"
                 )
-                assert answer.status_code in {303, 400, 403, 404, 429}, (kind, path)
+                assert answer.status_code in {303, 400, 403, 404, 429, *FILES.get(path, ())}, path
                 assert "<script>alert" not in answer.text, (kind, path)
                 assert answer.headers.get("Set-Cookie", "").count("x=y") == 0, (kind, path)
         assert everything(*kept) == before
@@ -385,7 +391,7 @@ class TestGarbage:
             twice = "&".join(f"{name}=a&{name}=b" for name in fields)
             body = f"csrf_token={token}&{many}&{twice}"
             answer = client.post(path, data=body, content_type="application/x-www-form-urlencoded")
-            assert answer.status_code in {303, 400, 403, 404}, path
+            assert answer.status_code in {303, 400, 403, 404, *FILES.get(path, ())}, path
         assert everything(*kept) == before
 
     @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -499,12 +505,24 @@ class TestRefusesToStart:
             {"mail_tls": "none", "mail_server": "mail.school.example"},
             {"mail_tls": "sometimes"},
             {"issuer": "ftp://x"},
+            {"timezone": "Mars/Olympus"},
+            {"timezone": ""},
+            {"mail_port": 0},
+            {"mail_port": 70000},
+            {"session_idle": timedelta(0)},
+            {"code_lifetime": timedelta(seconds=-5)},
+            {"refresh_grace": timedelta(seconds=-1)},
+            {"first_sign_in_lifetime": timedelta(days=100_000)},
             {"issuer": "https://id.school.example/?x"},
         ],
     )
     def test_a4_unsafe_combinations(self, tmp_path: Path, changes: dict[str, Any]) -> None:
         with pytest.raises(UnsafeSettings):
             create_app(settings_for_tests("sqlite://", tmp_path, **changes))
+
+    def test_a4_a_duration_that_no_clock_can_count_is_named(self) -> None:
+        with pytest.raises(UnsafeSettings, match="IDP_SESSION_IDLE"):
+            Settings.from_environment({"IDP_SESSION_IDLE": "1" + "0" * 20})
 
     def test_a4_the_command_says_which_in_one_line(self, tmp_path: Path) -> None:
         done = idp("serve", IDP_SESSION_SECRET="x", IDP_KEYS_FOLDER=str(tmp_path))

@@ -14,10 +14,10 @@ from sqlalchemy import func, select
 
 from idp import clock
 from idp.audit.models import AuditEvent
-from idp.credentials import one_time_tokens, passwords
+from idp.credentials import email_changes, one_time_tokens, passwords
 from idp.credentials.models import OneTimeToken
 from idp.database import db
-from idp.lifecycle import families
+from idp.lifecycle import email_change, families
 from idp.mail.models import OutboxMessage
 from idp.people.models import Account
 from tests import factories
@@ -60,6 +60,8 @@ class TestMatrix:
             ("device cookie", "device"),
             ("interaction", "address"),
             ("browser cookie", "browser"),
+            ("confirm link", "confirm page"),
+            ("undo link", "undo page"),
         }
 
     @on_sqlite
@@ -257,7 +259,7 @@ class TestMailsLink:
         still.shift(1)
         assert not reaches_password(app, token)
 
-    @pytest.mark.parametrize("end", ["spent", "replaced", "changed", "disabled"])
+    @pytest.mark.parametrize("end", ["spent", "replaced", "changed", "moved", "disabled"])
     def test_p15_a_token_ends_when_its_time_has_passed_otherwise(
         self, app: Flask, client: FlaskClient, end: str
     ) -> None:
@@ -267,6 +269,7 @@ class TestMailsLink:
             "spent": lambda: claim(client, token),
             "replaced": lambda: one_time_tokens.mint(account.id, "password_reset"),
             "changed": lambda: change_password(client),
+            "moved": lambda: email_change.by_staff(account.id, "claire@y.example"),
             "disabled": lambda: families.disable_account(account.id),
         }[end]()
         assert not reaches_password(app, token)
@@ -398,6 +401,18 @@ def _browser(site: World, secret: str) -> bool:
     )
 
 
+def _confirm_page(site: World, secret: str) -> bool:
+    browser = Browser(site.http.application.test_client())
+    browser.open(f"/account/email/confirm?token={secret}")
+    return browser.shows("confirm-email-form")
+
+
+def _undo_page(site: World, secret: str) -> bool:
+    browser = Browser(site.http.application.test_client())
+    browser.open(f"/account/email/undo?token={secret}")
+    return browser.shows("undo-email-form")
+
+
 def _password(site: World, secret: str) -> bool:
     return passwords.verify(site.guardian.id, secret)
 
@@ -411,6 +426,8 @@ DOORS: dict[str, Callable[[World, str], bool]] = {
     "address": _address,
     "browser": _browser,
     "password": _password,
+    "confirm page": _confirm_page,
+    "undo page": _undo_page,
     "refresh token": _refresh,
     "code": _code,
 }
@@ -421,6 +438,7 @@ def every_secret(site: World) -> dict[str, str]:
     tokens = site.redeem(scope="openid offline_access")
     code = site.answer()["code"]
     mailed = one_time_tokens.mint(site.guardian.id, "password_reset")
+    change = email_changes.ask(site.guardian.id, "claire@dubois.example", "claire@new.example")
     waiting = site.ask(prompt="login").request.path.split("/")[2]
     every_secret.interaction = waiting  # type: ignore[attr-defined]
     return {
@@ -433,6 +451,8 @@ def every_secret(site: World) -> dict[str, str]:
         "browser cookie": cookie(site.http, "idp_browser"),
         "interaction": waiting,
         "client secret": site.portal.registered.secret,
+        "confirm link": email_changes.mint_link(change, "confirm", "m_1"),
+        "undo link": email_changes.mint_link(change, "undo", "m_2"),
         "code": code,
     }
 

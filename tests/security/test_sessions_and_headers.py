@@ -26,6 +26,7 @@ from tests.conftest import settings_for_tests
 from tests.factories import PASSWORD
 from tests.relying_party import Browser, form_of, forms_of, world
 from tests.security.whole_site import (
+    PROGRAMS,
     busy_world,
     cookie,
     csrf_of,
@@ -178,8 +179,9 @@ class TestForms:
     """S3 and S7: every form of the application, with its own token and from its own pages."""
 
     def test_s3_only_the_protocols_endpoints_need_no_form_token(self, app: Flask) -> None:
-        exempt = {rule.endpoint for rule in post_rules(app) if rule.endpoint[:7] == "oauth2."}
-        assert exempt == {f"oauth2.{name}" for name in TOKEN_EXEMPT}
+        exempt = {each.endpoint for each in post_rules(app) if each.endpoint.startswith(PROGRAMS)}
+        signed = {"provider_callbacks.deletion", "provider_callbacks.deauthorize"}
+        assert exempt == {f"oauth2.{name}" for name in TOKEN_EXEMPT} | signed
 
     @pytest.mark.parametrize("token", [None, "", "forged", "of another browser"])
     def test_s3_every_form_without_its_token_is_refused_and_changes_nothing(

@@ -15,6 +15,8 @@ from tests.factories import PASSWORD
 from tests.relying_party import Browser, World, form_of, world
 
 NEW = "Brouette-Citadelle-Orage-9"
+PROGRAMS = ("oauth2.", "provider_callbacks.")
+"""Blueprints whose callers are programs, with proofs of their own."""
 ENDS = ("cancel", "logout", "sign-out")
 """Forms after which a walk is over."""
 UNKNOWN_TOKEN = "0123-4567-89AB-CDEF-GHJK-MNPQ-RSTV"
@@ -50,6 +52,8 @@ def busy_world(app: Flask, client: FlaskClient) -> BusyWorld:
         "client_id": third.client_id,
         "school_id": made.school.id,
         "filename": "idp.css",
+        "key": "google",
+        "code": "of-no-deletion-request",
     }
     return BusyWorld(made, places)
 
@@ -70,10 +74,12 @@ def forms(app: Flask, site: BusyWorld) -> list[tuple[str, dict[str, str]]]:
         "token": UNKNOWN_TOKEN,
         "child": "somebody",
         "decision": "allow",
+        "provider": "google",
+        "link": "l_of_nobody",
         "locale": "nl",
         "next": "/",
     }
-    rules = [rule for rule in post_rules(app) if not rule.endpoint.startswith("oauth2.")]
+    rules = [rule for rule in post_rules(app) if not rule.endpoint.startswith(PROGRAMS)]
     rules.sort(key=lambda rule: next((each for each in ENDS if each in rule.rule), ""))
     return [(filled(rule, site.places), fields) for rule in rules]
 

@@ -14,9 +14,11 @@ from idp import clock, purge, settings
 from idp.audit import events
 from idp.audit.models import AuditEvent
 from idp.clients.models import UsedAssertion
-from idp.credentials import devices, one_time_tokens
+from idp.credentials import devices, email_changes, one_time_tokens
+from idp.credentials.email_models import EmailChangeLink
 from idp.credentials.models import KnownDevice, OneTimeToken, ThrottleCounter
 from idp.database import db, keyed_hash, transaction
+from idp.lifecycle import erasure
 from idp.mail.models import OutboxMessage
 from idp.oidc.models import AccessToken, AuthorizationCode, Grant, RefreshToken
 from idp.people.models import Account
@@ -188,10 +190,11 @@ def test_m3_mail_that_waits_is_never_purged(app: Flask) -> None:
 
 def test_l3_the_audit_trail_is_kept_by_policy(app: Flask) -> None:
     events.record("sign_in")
+    events.record("sign_in")
     kept = settings.current().audit_retention
     assert purged_after(kept - DAY) == {}
     assert purged_after(kept + DAY) == {"audit_events": 1}
-    assert count(AuditEvent) == 0
+    assert count(AuditEvent) == 1, "the newest stays: the history goes on from it (rule R9)"
 
 
 def test_it_goes_in_batches_until_all_is_gone(app: Flask) -> None:
@@ -249,3 +252,33 @@ def side_by_side(app: Flask, works: list[Any]) -> list[int]:
         thread.join()
     assert len(results) == len(works)
     return results
+
+
+def test_a_change_of_address_leaves_with_its_links_when_nobody_can_undo_it(
+    parent: Account,
+) -> None:
+    with transaction():
+        waiting = email_changes.ask(parent.id, "old@x.example", "new@x.example")
+        email_changes.mint_link(waiting, "confirm", "m_1")
+    assert "email_changes" not in purged_after(DAY)
+    assert purged_after(2 * DAY + HOUR)["email_changes"] == 1
+    assert count(EmailChangeLink) == 0
+
+
+def test_a_confirmed_change_stays_while_it_can_be_undone(parent: Account) -> None:
+    with transaction():
+        change = email_changes.ask(parent.id, "old@x.example", "new@x.example")
+        email_changes.confirm(change)
+    assert "email_changes" not in purged_after(7 * DAY)
+    assert purged_after(8 * DAY + HOUR)["email_changes"] == 1
+
+
+def test_an_answered_request_to_be_erased_stays_as_long_as_the_audit_trail(
+    parent: Account,
+) -> None:
+    retention = settings.current().audit_retention
+    erasure.ask(parent.id)
+    assert "erasure_requests" not in purged_after(2 * retention)
+    erasure.close(parent.id, "done")
+    assert "erasure_requests" not in purged_after(retention - HOUR)
+    assert purged_after(retention + HOUR)["erasure_requests"] == 1

@@ -101,11 +101,35 @@ def test_all_tokens_together_have_so_many_guesses_a_minute(
     for number in range(12):
         assert throttling.guard_token(f"10.0.{number}.1") == Allowed()
     time.shift(20)
-    assert throttling.guard_token("10.9.9.9") == Refused(40)
+    assert throttling.attempt("tokens") == Refused(40)
     time.shift(40)
-    assert throttling.guard_token("10.9.9.9") == Allowed()
+    assert throttling.attempt("tokens") == Allowed()
     time.shift(timedelta(hours=-1))
-    assert throttling.guard_token("10.9.9.9") == Allowed()
+    assert throttling.attempt("tokens") == Allowed()
+
+
+def test_p6_a_spent_minute_does_not_shut_out_who_guessed_nothing(
+    app: Flask, time: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(throttling.POLICIES, "tokens", Window(12, timedelta(minutes=1)))
+    for number in range(40):  # somebody's /48 has 65,536 networks of 64 bits
+        last = throttling.guard_token(f"2001:db8:1:{number:x}::1")
+
+    assert isinstance(last, Refused)
+    assert throttling.guard_token("2001:db8:2::1") == Allowed()
+    assert throttling.guard_token("198.51.100.7") == Allowed()
+
+
+def test_p6_a_network_is_judged_as_often_as_its_own_budget_allows(
+    app: Flask, time: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(throttling.POLICIES, "tokens", Window(1, timedelta(days=1)))
+    throttling.guard_token(THERE)
+
+    outcomes = [throttling.guard_token(f"2001:db8:1:{number:x}::1") for number in range(60)]
+
+    assert outcomes.count(Allowed()) == 20
+    assert outcomes[-1] == Refused(2)
 
 
 def test_one_address_has_100_free_and_waits_a_minute_at_most(

@@ -44,8 +44,20 @@ def test_the_page_names_me_my_children_and_this_session(home: Place) -> None:
     for words in ("Bonjour, Claire", "claire@example.org", "Lina", "Noé", "Ada", "3B"):
         assert words in page.text
     assert "Institut Saint-Éloi" in page.text
-    assert "maintenant" in page.text
+    assert "maintenant" in home.browser.open("/account/sessions").text
     assert not home.browser.shows("end-others")
+
+
+def test_the_page_ends_other_sessions_too(home: Place) -> None:
+    other = home.another_browser()
+    other.sign_in_at_home("claire")
+    home.browser.open("/")
+    assert home.browser.shows("account-sessions")
+
+    home.browser.press("end-others")
+
+    other.open("/")
+    assert other.shows("login-form")
 
 
 def test_an_ended_guardianship_is_gone_at_once(home: Place) -> None:
@@ -135,13 +147,13 @@ class TestSessions:
     def test_one_session_can_be_ended(self, home: Place) -> None:
         other = home.another_browser()
         other.sign_in_at_home("claire")
-        home.browser.open("/")
+        home.browser.open("/account/sessions")
         ended = 2 if "end-session-2" in home.browser.page.text else 1  # type: ignore[union-attr]
 
         page = home.browser.press(f"end-session-{ended}")
 
         assert "terminée" in page.text
-        assert home.browser.shows("sign-out")
+        assert home.browser.shows("account-sessions")
         other.open("/")
         assert other.shows("login-form")
 
@@ -149,11 +161,11 @@ class TestSessions:
         others = [home.another_browser() for _ in range(2)]
         for other in others:
             other.sign_in_at_home("claire")
-        home.browser.open("/")
+        home.browser.open("/account/sessions")
 
         home.browser.press("end-others")
 
-        assert home.browser.shows("sign-out")
+        assert home.browser.shows("account-sessions")
         for other in others:
             other.open("/")
             assert other.shows("login-form")
@@ -166,7 +178,7 @@ class TestSessions:
 
         ended = home.browser.client.post(f"/account/sessions/{session.id}/end", data=form.hidden)
 
-        assert ended.headers["Location"] == "/account/signed-out"
+        assert ended.headers["Location"].partition("?")[0] == "/account/signed-out"
         home.browser.open("/")
         assert home.browser.shows("login-form")
 
@@ -198,7 +210,7 @@ class TestApplications:
 
     def test_what_i_allowed_can_be_withdrawn(self, home: Place) -> None:
         foreign = self.allow(home)
-        page = home.browser.open("/")
+        page = home.browser.open("/account/applications")
         assert home.browser.shows("account-applications")
         assert "Cantine" in page.text
 
@@ -219,5 +231,5 @@ class TestApplications:
         )
 
         assert done.status_code in {303, 404}
-        home.browser.open("/")
+        home.browser.open("/account/applications")
         assert home.browser.shows("account-applications")

@@ -7,7 +7,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from idp.web import contrast
-from idp.web.branding import Branding
+from idp.web.branding import Branding, breakable
 from tests import factories
 from tests.relying_party import Browser, RelyingParty
 from tests.web.places import Place
@@ -107,3 +107,8 @@ def test_an_application_disabled_meanwhile_leaves_the_platforms_face(here: Place
     page = here.browser.open(f"{here.interaction()}/login")
 
     assert "iT.SCHOOL" in page.text
+
+
+def test_an_address_may_break_before_its_at_and_its_dots_and_stays_text() -> None:
+    assert breakable("a.b@c.example") == "a<wbr>.b<wbr>@c<wbr>.example"
+    assert "<script>" not in breakable("<script>@x.example")

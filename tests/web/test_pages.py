@@ -120,7 +120,7 @@ def test_the_french_labels_are_the_tutorials_own(
         (open_children, "child-list child-card-1 child-submit-1 child-card-2 child-submit-2"),
         (open_consent, "consent-form consent-allow consent-cancel"),
         (open_logout, "logout-confirm logout-submit logout-stay"),
-        (open_home, "sign-out account-children account-sessions change-password-link"),
+        (open_home, "sign-out account-children account-menu change-password-link"),
         (open_no_child, "no-child"),
     ],
 )

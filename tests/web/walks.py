@@ -1,14 +1,18 @@
 """Walks of a parent that together see every hosted page, its errors and its notices."""
 
+import re
 from collections.abc import Callable, Iterator
 
 from werkzeug.test import TestResponse
 
-from idp.credentials import one_time_tokens
+from idp.credentials import email_changes, one_time_tokens
+from idp.lifecycle import erasure, factor_changes
 from tests import factories
 from tests.factories import PASSWORD
 from tests.relying_party import RelyingParty
+from tests.second_factors import code_now
 from tests.times import later
+from tests.web.foreign_walk import walk_with_other_providers
 from tests.web.places import Place
 
 Walk = Callable[[Place], Iterator[TestResponse]]
@@ -64,13 +68,56 @@ def walk_at_home(here: Place) -> Iterator[TestResponse]:
     for browser in (here.another_browser(), here.browser):
         browser.sign_in_at_home("claire")
     yield here.browser.press("change-child")
+    yield here.browser.open("/account/sessions")
     yield here.browser.press("end-session-2")
     yield here.browser.open("/account/password")
     yield here.browser.submit(
         "password-form", current_password="no", new_password=PASSWORD, repeat_password=PASSWORD
     )
+    yield here.browser.open("/account/confirm?next=/account/password")
+    yield here.browser.submit("confirm-form", current_password="no")
     yield here.browser.open("/oauth2/logout")
     yield here.browser.press("logout-submit")
+
+
+def walk_of_an_accounts_life(here: Place) -> Iterator[TestResponse]:
+    browser = here.browser
+    foreign = RelyingParty.of(here.school, first_party=False, client_name="Cantine")
+    browser.sign_in_at_home("claire")
+    browser.open(foreign.authorize_path(scope="openid profile email child offline_access"))
+    browser.press("child-submit-1")
+    browser.press("consent-allow")
+    for page in ("profile", "applications", "sessions", "history", "data", "email"):
+        yield browser.open(f"/account/{page}")
+    for typed in ("", "not an address", "claire@example.org", "claire@new.example"):
+        yield browser.submit("email-form", new_email=typed)
+    yield from _links_of_mails(here)
+
+
+def _links_of_mails(here: Place) -> Iterator[TestResponse]:
+    browser, change = here.browser, email_changes.waiting(here.parent.id)
+    assert change is not None
+    confirm, undo = (email_changes.mint_link(change, each, "m") for each in ("confirm", "undo"))
+    yield browser.open(f"/account/email/undo?token={undo}")
+    yield browser.open(f"/account/email/confirm?token={confirm}")
+    yield browser.submit("confirm-email-form")
+    yield browser.open(f"/account/email/confirm?token={confirm}")
+    yield browser.open("/account/email")
+    browser.submit("email-form", new_email="claire@third.example")
+    yield browser.press("email-cancel")
+    yield browser.open("/account/data")
+    yield browser.press("erasure-ask")
+    yield browser.press("erasure-take-back")
+    yield browser.press("erasure-ask")
+    for outcome in ("declined", "done"):
+        erasure.ask(here.parent.id)
+        erasure.close(here.parent.id, outcome)
+        yield browser.open("/account/data")
+    yield browser.open("/account/applications")
+    yield browser.press("withdraw-1")
+    yield browser.open("/account/history")
+    yield browser.open(f"/account/email/undo?token={undo}")
+    yield browser.submit("undo-email-form")
 
 
 def walk_into_errors(here: Place) -> Iterator[TestResponse]:
@@ -88,4 +135,37 @@ def walk_into_errors(here: Place) -> Iterator[TestResponse]:
     yield browser.client.post("/language", data={"next": "x" * 100_000})
 
 
-WALKS = [walk_of_a_first_sign_in, walk_to_an_application, walk_at_home, walk_into_errors]
+def walk_with_a_second_factor(here: Place) -> Iterator[TestResponse]:
+    here.browser.sign_in_at_home("claire")
+    yield here.browser.open("/account/passkeys")
+    here.browser.open("/account/two-factor")
+    yield here.browser.press("two-factor-begin")
+    yield here.browser.submit("totp-form", code="1")
+    key = "".join(re.findall(r'id="totp-secret"[^>]*>([^<]*)<', here.browser.page.text)).split()
+    yield here.browser.submit("totp-form", code=code_now("".join(key)))
+    yield here.browser.open("/account/two-factor")
+    yield here.browser.open("/account/confirm")
+    yield here.browser.submit("confirm-code-form", code="1")
+    here.browser.sign_out()
+    here.at_sign_in()
+    here.browser.sign_in("claire")
+    yield here.browser.submit("second-factor-form", code="1")
+    factor_changes.reset(here.parent.id)
+    factor_changes.grant_role(here.parent.id, "operator", None)
+    here.at_sign_in()
+    yield here.browser.sign_in("claire")
+    yield here.browser.press("enrol-app")
+    yield here.browser.submit("totp-form", code="1")
+    key = "".join(re.findall(r'id="totp-secret"[^>]*>([^<]*)<', here.browser.page.text)).split()
+    yield here.browser.submit("totp-form", code=code_now("".join(key)))
+
+
+WALKS = [
+    walk_of_a_first_sign_in,
+    walk_to_an_application,
+    walk_at_home,
+    walk_into_errors,
+    walk_with_other_providers,
+    walk_of_an_accounts_life,
+    walk_with_a_second_factor,
+]

@@ -5,7 +5,7 @@ import hmac
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, NoReturn
 
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant as AuthlibCodeGrant
@@ -13,45 +13,70 @@ from sqlalchemy import bindparam, select, update
 
 from idp import clock, settings
 from idp.audit import events
-from idp.database import base64url, db, keyed_hash, transaction
+from idp.clients.models import ClientRow
+from idp.database import base64url, keyed_hash, retried, transaction
 from idp.oidc import authorization_request, grants_service, id_token, tokens
 from idp.oidc.client_authentication import METHODS
 from idp.oidc.errors import UntrustedRedirect
-from idp.oidc.models import AuthorizationCode, Grant
-from idp.people.models import Account
+from idp.oidc.models import AuthorizationCode, CodeRow, Grant, GrantRow
+from idp.oidc.tokens import LiveGrant
+from idp.people.models import AccountRow, ChildRow
+from idp.prepared import Prepared, Together, columns
 from idp.sessions.models import BrowserSession
 
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # RFC 7636 §4.1
 
 
-_CODE: Final = (
-    select(AuthorizationCode, Grant, Account, BrowserSession.ended_at)
-    .join(Grant, Grant.id == AuthorizationCode.grant_id)
-    .join(Account, Account.id == Grant.account_id)
-    .join(BrowserSession, BrowserSession.id == Grant.session_id)
-    .where(
-        AuthorizationCode.code_hash == bindparam("code_hash"),
-        Grant.client_id == bindparam("client_id"),
-    )
+class SessionEnd(NamedTuple):
+    """When the session ended in which a code was given."""
+
+    ended_at: datetime | None
+
+
+_CODE: Final = Prepared(
+    tokens.with_grant(
+        select(*columns(AuthorizationCode, CodeRow), BrowserSession.ended_at)
+        .select_from(AuthorizationCode)
+        .join(Grant, Grant.id == AuthorizationCode.grant_id)
+        .join(BrowserSession, BrowserSession.id == Grant.session_id)
+        .where(
+            AuthorizationCode.code_hash == bindparam("code_hash"),
+        )
+    ),
+    CodeRow,
+    SessionEnd,
+    *tokens.OF_GRANT,
 )
 _REDEEM: Final = (
-    update(AuthorizationCode.__table__)
+    update(AuthorizationCode)
     .where(
         AuthorizationCode.code_hash == bindparam("hash"),
         AuthorizationCode.redeemed_at.is_(None),
+        tokens.holds(AuthorizationCode.grant_id),
     )
     .values(redeemed_at=bindparam("now"))
 )
+_GIVE: Final = Together(tokens.ACCESS_TOKENS, gate=_REDEEM)
+_GIVE_WITH_REFRESH: Final = Together(tokens.ACCESS_TOKENS, tokens.REFRESH_TOKENS, gate=_REDEEM)
 
 
 @dataclass(frozen=True)
 class FoundCode:
-    """A code that was presented by its own client, with grant, guardian and session."""
+    """A code that was presented by its own client, with all that hangs on it."""
 
-    code: AuthorizationCode
-    grant: Grant
-    account: Account
-    session_ended_at: datetime | None
+    code: CodeRow
+    session: SessionEnd
+    grant: GrantRow
+    account: AccountRow
+    client: ClientRow
+    child: ChildRow
+    relationship: str | None
+
+    def live_grant(self) -> LiveGrant | None:
+        """What it is worth now; None where its grant or its guardianship has ended."""
+        return tokens.live_grant(
+            self.grant, self.account, self.client, self.grant.scope, self.child, self.relationship
+        )
 
     def get_redirect_uri(self) -> str:
         return self.code.redirect_uri
@@ -61,10 +86,7 @@ class FoundCode:
 
 
 class AuthorizationCodeGrant(AuthlibCodeGrant):  # type: ignore[misc]
-    """Codes that work once: one UPDATE decides who was first.
-
-    ``server.token_response`` holds the transaction around the whole request.
-    """
+    """Codes that work once: one UPDATE decides who was first, and whether the grant holds."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = METHODS
 
@@ -84,15 +106,12 @@ class AuthorizationCodeGrant(AuthlibCodeGrant):  # type: ignore[misc]
     # The token endpoint
 
     def query_authorization_code(self, code: str, client: Any) -> FoundCode | None:
-        row = db.session.execute(
-            _CODE, {"code_hash": keyed_hash("code", code), "client_id": client.get_client_id()}
-        ).one_or_none()
-        if row is None:
+        found: FoundCode | None = self.request.presented
+        if found is None or found.grant.client_id != client.get_client_id():
             return None
-        found = FoundCode(*row)
         if found.code.redeemed_at is not None:
             self._refuse_reuse(found)
-        if found.code.expires_at <= clock.now() or found.session_ended_at is not None:
+        if found.code.expires_at <= clock.now() or found.session.ended_at is not None:
             return None
         return found
 
@@ -104,30 +123,32 @@ class AuthorizationCodeGrant(AuthlibCodeGrant):  # type: ignore[misc]
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         found: FoundCode = self.request.authorization_code
-        client = self.request.client
-        if not self._redeem(found.code):
-            self._refuse_reuse(found)
-        live = tokens.hold(found.grant, found.account, client.record, found.grant.scope)
+        live = found.live_grant()
         if live is None:
             raise InvalidGrantError("The grant has ended")
-        access_token = tokens.save_access(found.grant, live.scope)
+        access_token = tokens.new_text()
         answer = token_answer(access_token, live.scope)
-        if "offline_access" in live.scopes and client.check_grant_type("refresh_token"):
-            answer["refresh_token"] = tokens.new_refresh_text()
-            tokens.save_refresh(found.grant, live.scope, answer["refresh_token"])
+        if "offline_access" in live.scopes and self.request.client.check_grant_type(
+            "refresh_token"
+        ):
+            answer["refresh_token"] = tokens.new_text()
+        # Signed before the code is redeemed, so that no lock is held meanwhile. It leaves us
+        # only if the redemption happens, which holds the guardianship (security rule C6).
         answer["id_token"] = id_token.issue(live, access_token=access_token, nonce=found.code.nonce)
+        if not _redeem(found, live.scope, access_token, answer.get("refresh_token")):
+            self._refuse(found)
         return 200, answer, self.TOKEN_RESPONSE_HEADER
 
-    @staticmethod
-    def _redeem(code: AuthorizationCode) -> bool:
-        with transaction() as session:
-            redeemed = session.execute(
-                _REDEEM, {"hash": code.code_hash, "now": clock.now()}
-            ).rowcount
-        return bool(redeemed)
+    def _refuse(self, found: FoundCode) -> NoReturn:
+        """Another request was first, or what the code stands for ended a moment ago."""
+        now = _by_hash(found.code.code_hash)
+        if now is not None and now.code.redeemed_at is not None:
+            self._refuse_reuse(found)
+        raise InvalidGrantError("The grant has ended")
 
     @staticmethod
-    def _refuse_reuse(found: FoundCode) -> None:
+    @retried
+    def _refuse_reuse(found: FoundCode) -> NoReturn:
         # RFC 6749 §4.1.2, RFC 9700 §4.5: a second use revokes what the first one gave.
         with transaction():
             grants_service.end(found.grant.id, "code reused")
@@ -141,6 +162,27 @@ class AuthorizationCodeGrant(AuthlibCodeGrant):  # type: ignore[misc]
         raise InvalidGrantError("The code was used before")
 
 
+def find(text: str) -> FoundCode | None:
+    """The code of this text, with all that hangs on it; one query by its hash."""
+    return _by_hash(keyed_hash("code", text))
+
+
+def _by_hash(code_hash: str) -> FoundCode | None:
+    row = _CODE.one_or_none(code_hash=code_hash)
+    return FoundCode(*row) if row is not None else None
+
+
+@retried
+def _redeem(found: FoundCode, scope: str, access_token: str, refresh_token: str | None) -> bool:
+    """Redeem the code and keep what it gives; false where it can't be redeemed (any more)."""
+    gate = {"hash": found.code.code_hash, "now": clock.now()}
+    access = tokens.access_row(access_token, found.grant, scope)
+    if refresh_token is None:
+        return _GIVE.happened(gate, access_tokens=access)
+    refresh = tokens.refresh_row(refresh_token, found.grant, scope)
+    return _GIVE_WITH_REFRESH.happened(gate, access_tokens=access, refresh_tokens=refresh)
+
+
 def token_answer(access_token: str, scope: str) -> dict[str, Any]:
     """The successful answer of RFC 6749 §5.1."""
     lifetime = int(settings.current().access_token_lifetime.total_seconds())
@@ -152,7 +194,7 @@ def token_answer(access_token: str, scope: str) -> dict[str, Any]:
     }
 
 
-def _check_verifier(code: AuthorizationCode, verifier: str | None) -> None:
+def _check_verifier(code: CodeRow, verifier: str | None) -> None:
     if code.code_challenge is None:
         # RFC 9700 §2.1.1: a verifier without a challenge is a downgrade, and is refused.
         if verifier is not None:

@@ -1,6 +1,37 @@
-"""The page of a signed-in parent: who I am, my children, my password, my sessions."""
+"""The pages of a signed-in parent: my children, and all that is about my own account."""
 
-from idp.web.account import home, password, sessions
+from idp.web.account import (
+    connections,
+    data,
+    email,
+    email_links,
+    history,
+    home,
+    known_applications,
+    passkeys,
+    password,
+    profile,
+    sessions,
+    step_up,
+    step_up_factors,
+    two_factor,
+)
 from idp.web.account.blueprint import blueprint
 
-__all__ = ["blueprint", "home", "password", "sessions"]
+__all__ = [
+    "blueprint",
+    "connections",
+    "data",
+    "email",
+    "email_links",
+    "history",
+    "home",
+    "known_applications",
+    "passkeys",
+    "password",
+    "profile",
+    "sessions",
+    "step_up",
+    "step_up_factors",
+    "two_factor",
+]

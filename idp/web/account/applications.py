@@ -7,7 +7,7 @@ from flask import session
 
 from idp import settings
 from idp.clients import registration
-from idp.clients.models import Client
+from idp.clients.models import Client, ClientRow
 
 _OFFERED = "offered_application"
 
@@ -31,7 +31,8 @@ def offer(client_id: str | None) -> None:
 
 def start_pages(school_ids: list[str]) -> list[StartPage]:
     """The applications to start: first the one that was offered, then the schools' own."""
-    clients = registration.clients_of_schools(school_ids) if school_ids else []
+    clients: list[Client | ClientRow] = []
+    clients += registration.clients_of_schools(school_ids) if school_ids else []
     offered = session.get(_OFFERED)
     if offered and offered not in {client.id for client in clients}:
         invited_by = registration.find(offered)
@@ -40,7 +41,7 @@ def start_pages(school_ids: list[str]) -> list[StartPage]:
     return sorted(pages, key=lambda page: (page.client_id != offered, not page.ours))
 
 
-def start_page(client: Client) -> StartPage | None:
+def start_page(client: Client | ClientRow) -> StartPage | None:
     """The start page of one application, None where it registered none.
 
     OpenID Connect Core §4: a sign-in that somebody else initiates names the issuer.

@@ -7,8 +7,9 @@ from typing import Concatenate, ParamSpec
 from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue
 
+from idp.people.models import AccountRow
 from idp.sessions.service import SignedIn
-from idp.web import browser, i18n
+from idp.web import branding, browser, i18n
 
 blueprint = Blueprint("account", __name__)
 
@@ -25,7 +26,13 @@ def guardian_only(
         signed_in = browser.signed_in()
         if signed_in is None:
             return redirect(url_for("account.home"), 303)
-        i18n.wish(signed_in.account.locale)
+        dress(signed_in.account)
         return view(signed_in, *args, **kwargs)
 
     return guarded
+
+
+def dress(account: AccountRow) -> None:
+    """Give this request's pages the guardian's language, and the face of their only school."""
+    i18n.wish(account.locale)
+    branding.use_school_of(account.id)

@@ -1,32 +1,31 @@
 """``/``: the page of a signed-in parent without an application."""
 
-import re
-
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp import clock
-from idp.oidc import consent, grants_service
 from idp.people import service as people
 from idp.people.models import School
 from idp.sessions import interactions
 from idp.sessions import service as sessions
 from idp.sessions.service import SignedIn
-from idp.web import branding, browser, i18n, walk
+from idp.web import browser, walk
 from idp.web.account.applications import start_pages
-from idp.web.account.blueprint import blueprint, guardian_only
-from idp.web.errors import PageError
+from idp.web.account.blueprint import blueprint, dress, guardian_only
+from idp.web.account.menu import PAGES
+from idp.web.account.passkeys import is_offer_welcome
+from idp.web.account.sessions import shown as shown_sessions
 
 
 @blueprint.get("/")
 def home() -> ResponseReturnValue:
-    """Who I am, my children, where to go, my sessions; sign-in for everybody else."""
+    """Who I am, my children, where to go, my account, my sessions; sign-in for everybody else."""
     signed_in = browser.signed_in()
     if signed_in is None:
         interaction = interactions.begin(browser.browser_id())
         return walk.to_step(interaction, "login")
-    i18n.wish(signed_in.account.locale)
+    dress(signed_in.account)
     return _page(signed_in)
 
 
@@ -34,17 +33,15 @@ def _page(signed_in: SignedIn) -> str:
     account = signed_in.account
     children = people.live_children(account.id)
     schools: dict[str, School] = {child.school_id: child.school for child, _link in children}
-    if len(schools) == 1:
-        branding.use_school(*schools.values())
     return render_template(
         "account/home.html",
         account=account,
         children=[child for child, _link in children],
         schools=list(schools.values()),
         applications=start_pages(list(schools)),
-        allowed=consent.allowed_by(account.id),
-        sessions=sessions.live(account.id),
-        this_session=signed_in.session.id,
+        pages=[page for page in PAGES if page.shown()],
+        offer_passkey=is_offer_welcome(account.id),
+        sessions=shown_sessions(signed_in),
         now=clock.now(),
     )
 
@@ -55,15 +52,4 @@ def forget_choice(signed_in: SignedIn) -> ResponseReturnValue:
     """« Changer d'enfant »: the next application asks again."""
     sessions.forget_choices(signed_in.session.id)
     flash(_("The next application will ask you which child it is about."))
-    return redirect(url_for("account.home"), 303)
-
-
-@blueprint.post("/account/applications/<client_id>/withdraw")
-@guardian_only
-def withdraw(signed_in: SignedIn, client_id: str) -> ResponseReturnValue:
-    """Take back what was allowed; what the application got by it ends at once."""
-    if not re.fullmatch(r"[\w.~-]{1,64}", client_id, re.ASCII):
-        raise PageError("not_found", 404)
-    grants_service.withdraw_consent(signed_in.account.id, client_id)
-    flash(_("The application may no longer see anything of you."))
     return redirect(url_for("account.home"), 303)

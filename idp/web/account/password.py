@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp import settings
+from idp.credentials import passwords as credentials
 from idp.credentials.passwords import WeakPassword
 from idp.lifecycle import passwords
 from idp.sessions.service import SignedIn
@@ -19,6 +20,8 @@ FIELDS = ("current_password", "new_password", "repeat_password")
 @guardian_only
 def password(signed_in: SignedIn) -> ResponseReturnValue:
     """The current password, and the new one twice."""
+    if not credentials.has_password(signed_in.account.id):
+        return redirect(url_for("account.connections"), 303)  # where a token for one is offered
     if request.method == "GET":
         return _page(signed_in, only(FIELDS))
     form = Form.read(*FIELDS)

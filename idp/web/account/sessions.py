@@ -1,21 +1,49 @@
 """The parent's sessions: end one, end all others, sign out."""
 
 import re
+from dataclasses import dataclass
+from datetime import datetime
 
-from flask import flash, make_response, redirect, render_template, url_for
+from flask import flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from werkzeug import Response
 
+from idp import clock
 from idp.lifecycle import sign_out as ending
+from idp.people import service as people
+from idp.sessions import service as sessions
+from idp.sessions.models import BrowserSession
 from idp.sessions.service import SignedIn
-from idp.web import browser
+from idp.web import branding, browser
 from idp.web.account.blueprint import blueprint, guardian_only
+from idp.web.account.step_up import proved_recently
+from idp.web.account.ways_in import signed_in_how
 from idp.web.errors import PageError
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A session as its row shows it: no address, no place."""
+
+    id: str
+    device: str
+    how: str
+    since: datetime
+    last_seen_at: datetime
+    is_this: bool
+
+
+@blueprint.get("/account/sessions")
+@guardian_only
+def session_list(signed_in: SignedIn) -> ResponseReturnValue:
+    """Each session with its device, how it began, and when it was last used; this one first."""
+    return render_template("account/sessions.html", sessions=shown(signed_in), now=clock.now())
 
 
 @blueprint.post("/account/sessions/<session_id>/end")
 @guardian_only
+@proved_recently
 def end_session(signed_in: SignedIn, session_id: str) -> ResponseReturnValue:
     """End one session: a lost phone, a computer at the library."""
     if not re.fullmatch(r"[\w-]{1,32}", session_id, re.ASCII):
@@ -24,16 +52,17 @@ def end_session(signed_in: SignedIn, session_id: str) -> ResponseReturnValue:
         return _signed_out()
     ending.end_session(signed_in.account.id, session_id)
     flash(_("That session has ended."))
-    return redirect(url_for("account.home"), 303)
+    return redirect(url_for("account.session_list"), 303)
 
 
 @blueprint.post("/account/sessions/end-others")
 @guardian_only
+@proved_recently
 def end_others(signed_in: SignedIn) -> ResponseReturnValue:
     """End every session but this one."""
     ending.end_other_sessions(signed_in.account.id, keep=signed_in.session.id)
     flash(_("All your other sessions have ended."))
-    return redirect(url_for("account.home"), 303)
+    return redirect(url_for("account.session_list"), 303)
 
 
 @blueprint.post("/account/sign-out")
@@ -44,13 +73,37 @@ def sign_out() -> ResponseReturnValue:
 
 @blueprint.get("/account/signed-out")
 def signed_out() -> ResponseReturnValue:
-    """What stands in the window after signing out."""
+    """What stands in the window after signing out, with the face of the page before."""
+    school_id = request.args.get("school", "")
+    school = people.find_school(school_id) if re.fullmatch(r"[\w-]{1,32}", school_id) else None
+    if school is not None:
+        branding.use_school(school)
     return render_template("protocol/logged_out.html", client_name=None)
 
 
 def _signed_out() -> Response:
+    if (found := browser.signed_in()) is not None:
+        branding.use_school_of(found.account.id)
     browser.sign_out()
-    response = make_response(redirect(url_for("account.signed_out"), 303))
+    page = url_for("account.signed_out", school=branding.current().school)
+    response = make_response(redirect(page, 303))
     # Rule S6: « back » shows nothing. Cookies stay: the language, the known device.
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
+
+
+def shown(signed_in: SignedIn) -> list[Shown]:
+    """The guardian's live sessions as they are shown, this one first."""
+    found = (_shown(each, signed_in.session.id) for each in sessions.live(signed_in.account.id))
+    return sorted(found, key=lambda each: not each.is_this)
+
+
+def _shown(session: BrowserSession, this_session: str) -> Shown:
+    return Shown(
+        id=session.id,
+        device=session.device,
+        how=signed_in_how(session.amr.split()),
+        since=session.created_at,
+        last_seen_at=session.last_seen_at,
+        is_this=session.id == this_session,
+    )

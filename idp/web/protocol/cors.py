@@ -6,6 +6,7 @@ from time import monotonic
 from flask import Response, current_app, request
 
 from idp.clients import registration
+from idp.web.headers import vary
 
 _KEPT = 30.0  # seconds that a worker remembers the registered origins
 
@@ -23,7 +24,7 @@ def for_registered_origins(
     preflight = request.method == "OPTIONS"
     response = finish(Response(status=204) if preflight else answer())
     origin = request.headers.get("Origin")
-    response.vary.add("Origin")
+    vary(response, "Origin")
     if origin and origin in _registered_origins():
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Expose-Headers"] = "WWW-Authenticate"

@@ -4,7 +4,6 @@ import hmac
 from typing import Any
 
 from flask import redirect, render_template, request
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from idp.audit import events
@@ -15,12 +14,12 @@ from idp.oidc.authorization import AskConsent, ChooseChild, NoChild
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.child_selection import Candidate
 from idp.oidc.oauth_client import OAuthClient
-from idp.people.models import Child
+from idp.people.models import ChildRow
 from idp.sessions import interactions
 from idp.sessions import service as sessions
 from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
-from idp.web import browser, walk
+from idp.web import browser, permissions, walk
 from idp.web.account.applications import start_page
 from idp.web.errors import PageError
 from idp.web.protocol import answers, blueprint
@@ -86,12 +85,23 @@ def ask_consent(interaction_id: str) -> Response | str:
             interaction=waiting,
             client_name=client.record.name,
             client_uri=client.client_metadata.get("client_uri"),
-            permissions=_permissions(asked, client),
+            first_party=client.client_metadata["first_party"],
+            permissions=permissions.sentences(
+                asked.permissions,
+                client.client_metadata["child_fields"],
+                child=asked.asks_child,
+            ),
+            child_fields=" ".join(client.client_metadata["child_fields"]),
         )
     if request.form.get("decision") != "allow":
         return answers.deny(waiting)
     with transaction():
-        consent.remember(signed_in.account.id, client.record.id, " ".join(asked.permissions))
+        consent.remember(
+            signed_in.account.id,
+            client.record.id,
+            " ".join(asked.permissions),
+            _named_fields(client) if asked.asks_child else (),
+        )
         interactions.consented(waiting)
     return redirect(f"/interaction/{waiting.id}", 303)
 
@@ -132,7 +142,7 @@ def _done(waiting: Interaction) -> str:
     )
 
 
-def _posted_child(found: list[Candidate], client: OAuthClient) -> Child | None:
+def _posted_child(found: list[Candidate], client: OAuthClient) -> ChildRow | None:
     posted = request.form.get("child", "").encode()
     match = None
     for each in found:
@@ -141,11 +151,11 @@ def _posted_child(found: list[Candidate], client: OAuthClient) -> Child | None:
     return match
 
 
-def _choose(waiting: Interaction, signed_in: SignedIn, chosen: Child) -> bool:
+def _choose(waiting: Interaction, signed_in: SignedIn, chosen: ChildRow) -> bool:
     """Keep the choice, unless the guardianship ended a moment ago (rule C6)."""
     account_id, client_id = signed_in.account.id, waiting.client_id or ""
     with transaction():
-        if child_selection.live_link(account_id, chosen.id, client_id, lock=True) is None:
+        if child_selection.held_link(account_id, chosen.id, client_id) is None:
             return False
         interactions.chose(waiting, chosen.id)
         sessions.choose_child(signed_in.session.id, chosen)
@@ -169,30 +179,20 @@ def _child_page(
     )
 
 
-def _card(child: Child, client: OAuthClient, hinted: Child | None) -> dict[str, Any]:
+def _card(child: ChildRow, client: OAuthClient, hinted: ChildRow | None) -> dict[str, Any]:
     return {
         "key": subjects.of_child(child, client.record),
         "initials": (child.given_name[:1] + child.family_name[:1]).upper(),
         "full_name": child.full_name,
         "class_name": child.class_name,
-        "school_name": child.school.name,
+        "school_name": child.school_name,
         "hinted": child is hinted,
     }
 
 
-def _permissions(asked: AuthorizationRequest, client: OAuthClient) -> list[str]:
-    fields = set(client.client_metadata["child_fields"])
-    sentences = {
-        "openid": _("Recognise you when you come back"),
-        "profile": _("See your name, user name and language"),
-        "email": _("See your e-mail address"),
-        "offline_access": _("Keep this access while you are away, until you withdraw it"),
-    }
-    shown = [sentences[scope] for scope in asked.permissions if scope in sentences]
-    if asked.asks_child:
-        shown.append(_("See which child you chose, with first name and school"))
-        if fields & {"family_name"}:
-            shown.append(_("See your child's family name"))
-        if fields & {"class"}:
-            shown.append(_("See your child's class"))
-    return shown
+def _named_fields(client: OAuthClient) -> set[str]:
+    """The fields that the page named, of those registered now: the registration may have grown
+    while the guardian read.
+    """
+    named = request.form.get("child_fields", "").split()
+    return set(named) & set(client.client_metadata["child_fields"])

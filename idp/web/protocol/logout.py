@@ -27,6 +27,8 @@ def logout() -> Response:
     if asked.client is not None:
         headers.allow_forms_to(*asked.client.metadata_["post_logout_redirect_uris"])
         branding.use(branding.branding_for(asked.client, registration.schools_of(asked.client.id)))
+    else:
+        _use_school_of_guardian()
     signed = _serializer().dumps(asked.return_uri) if asked.return_uri else ""
     return make_response(render_template("protocol/logout.html", request_value=signed))
 
@@ -44,6 +46,7 @@ def confirm() -> Response:
 
 
 def _sign_out(return_uri: str | None) -> Response:
+    _use_school_of_guardian()
     browser.sign_out()
     if return_uri:
         response: Response = redirect(return_uri, 303)
@@ -52,6 +55,11 @@ def _sign_out(return_uri: str | None) -> Response:
     # Rule S6: what the back button would show is gone from the browser's cache.
     response.headers["Clear-Site-Data"] = '"cache"'
     return response
+
+
+def _use_school_of_guardian() -> None:
+    if (found := browser.signed_in()) is not None:
+        branding.use_school_of(found.account.id)
 
 
 def _serializer() -> URLSafeTimedSerializer:

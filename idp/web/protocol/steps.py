@@ -4,7 +4,15 @@ from flask import redirect
 from werkzeug.wrappers import Response
 
 from idp.oidc import authorization
-from idp.oidc.authorization import AskConsent, ChooseChild, Login, NoChild, Proceed, Refuse
+from idp.oidc.authorization import (
+    AskConsent,
+    ChooseChild,
+    Login,
+    NoChild,
+    Proceed,
+    Refuse,
+    StepUp,
+)
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.oauth_client import OAuthClient
 from idp.sessions import interactions
@@ -14,6 +22,7 @@ from idp.web.protocol import answers
 
 _PAGES: dict[type, str] = {
     Login: "login",
+    StepUp: "second-factor",
     ChooseChild: "child",
     NoChild: "no-child",
     AskConsent: "consent",

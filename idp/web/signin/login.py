@@ -7,8 +7,11 @@ from flask_babel import gettext as _
 from idp.lifecycle import passwords
 from idp.sessions.models import Interaction
 from idp.web import browser, walk
+from idp.web.federation import offers
 from idp.web.forms import Form, only, too_many
+from idp.web.passkeys import offered
 from idp.web.signin.blueprint import blueprint, shows_again
+from idp.web.signin.completion import complete
 
 
 @blueprint.route("/interaction/<interaction_id>/login", methods=["GET", "POST"])
@@ -26,8 +29,15 @@ def login(interaction_id: str) -> ResponseReturnValue:
 
 @shows_again("login", "username")
 def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
-    """The page of figures 1 and 4."""
-    return render_template("signin/login.html", interaction=interaction, form=form), form.status
+    """The page of figures 1 and 4; the same for everybody, with or without passkeys (E1)."""
+    page = render_template(
+        "signin/login.html",
+        interaction=interaction,
+        form=form,
+        passkeys=offered(),
+        **offers.context(interaction),
+    )
+    return page, form.status
 
 
 def _sign_in(interaction: Interaction) -> ResponseReturnValue:
@@ -38,7 +48,7 @@ def _sign_in(interaction: Interaction) -> ResponseReturnValue:
     if form.problems:
         return show(interaction, form)
     try:
-        account = passwords.prove_password(
+        proof = passwords.prove_password(
             form["username"],
             form["password"],
             address=browser.client_address(),
@@ -50,5 +60,4 @@ def _sign_in(interaction: Interaction) -> ResponseReturnValue:
         wrong = _("The user name or the password is wrong. Check both and try again.")
         form.problem("password", wrong)
         return show(interaction, form)
-    session = browser.sign_in(account.id, amr=("pwd",))
-    return walk.signed_in(interaction, session.id)
+    return complete(interaction, proof)

@@ -9,13 +9,14 @@ from idp.clients import registration
 from idp.credentials import one_time_tokens
 from idp.credentials.one_time_tokens import Live
 from idp.credentials.passwords import WeakPassword
-from idp.lifecycle import passwords
-from idp.people.models import Account
+from idp.lifecycle import passwords, second_factor
 from idp.sessions.models import Interaction
 from idp.web import branding, browser, walk
 from idp.web.account.applications import offer
+from idp.web.federation import offers, start
 from idp.web.forms import Form, check_new_password, only, weakness
 from idp.web.signin.blueprint import blueprint, shows_again
+from idp.web.signin.completion import complete
 
 FIELDS = ("new_password", "repeat_password")
 
@@ -46,6 +47,8 @@ def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
         form=form,
         account=proved.account,
         password_minimum=settings.current().password_minimum,
+        claimable=start.claimable(interaction) is not None,
+        **offers.context(interaction),
     )
     return page, form.status
 
@@ -55,25 +58,21 @@ def _save(interaction: Interaction, form: Form) -> ResponseReturnValue:
     if proved is None:
         return _not_here(interaction)
     try:
-        account = passwords.claim_with_token(proved.token.id, form["new_password"])
+        proof = passwords.claim_with_token(proved.token.id, form["new_password"])
     except passwords.TokenGone:
         return _not_here(interaction)
     except WeakPassword as weak:
         form.problem("new_password", weakness(weak))
         return show(interaction, form)
-    return _sign_in(interaction, account, proved.token.client_id)
-
-
-def _sign_in(
-    interaction: Interaction, account: Account, client_id: str | None
-) -> ResponseReturnValue:
-    # RFC 8176: what was proved, a mailed one-time token; the password was only chosen (rule F9).
-    session = browser.sign_in(account.id, amr=("otp",))
+    response = complete(interaction, proof)
     if interaction.client_id is None:
         # Rule P13: no stored request moves into another browser; its start page is offered.
-        offer(client_id)
-        flash(_("Your password is saved, and you are signed in."))
-    return walk.signed_in(interaction, session.id)
+        offer(proved.token.client_id)
+        if second_factor.is_missing(proof):
+            flash(_("Your password is saved."))
+        elif browser.signed_in() is not None:
+            flash(_("Your password is saved, and you are signed in."))
+    return response
 
 
 def _proved(interaction: Interaction) -> Live | None:

@@ -11,6 +11,7 @@ from idp.mail import outbox
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
 from idp.web import browser, walk
+from idp.web.federation import offers
 from idp.web.forms import Form, only, too_many
 from idp.web.signin.blueprint import blueprint, shows_again
 
@@ -56,7 +57,10 @@ def token_renewed(interaction_id: str) -> ResponseReturnValue:
 @shows_again("token", "token")
 def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
     """The page of figure 2."""
-    return render_template("signin/token.html", interaction=interaction, form=form), form.status
+    page = render_template(
+        "signin/token.html", interaction=interaction, form=form, **offers.context(interaction)
+    )
+    return page, form.status
 
 
 def show_unknown(interaction: Interaction, typed: str) -> ResponseReturnValue:

@@ -1,0 +1,238 @@
+"""Does the database's history go on from where this machine last saw it (rules R9 and R13)?
+
+A backup that is put back has forgotten what was ended since: sessions, tokens, guardianships
+come back to life. The audit trail only grows. So a small file beside the signing keys keeps the
+newest event that this machine has seen, and a database without that event is an older one.
+
+Every database has an identity of its own from its first migration on, which a backup keeps: a
+new database beside old keys is not taken for a restored one.
+"""
+
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+from time import monotonic
+from typing import Any, Final
+
+from flask import Flask, current_app
+from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from idp import clock
+from idp.audit.models import AuditEvent, DatabaseIdentity
+from idp.database import db
+from idp.settings import Settings
+from idp.settings import current as settings
+
+log = logging.getLogger(__name__)
+
+ACKNOWLEDGED: Final = "database_restored"
+"""The event by which an operator says that all that came back to life was ended."""
+LOOK_EVERY: Final = 5.0  # seconds that a process trusts its last look
+_WATCH: Final = "idp.continuity"
+
+
+class HistoryTrouble(Exception):
+    """The database is older than this machine has seen it; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The newest event that was seen: its number, what it was, and when it was seen."""
+
+    number: int
+    fingerprint: str
+    seen_at: str
+    database: str
+
+
+@dataclass(frozen=True)
+class GoesOn:
+    """All that was seen before is still there. ``newest``: None in an empty trail."""
+
+    newest: Mark | None
+
+
+@dataclass(frozen=True)
+class Broken:
+    """What was seen before is not there: a restored backup, or another database."""
+
+    seen: Mark
+    newest: Mark | None
+
+
+def history() -> GoesOn | Broken:
+    """Compare the database with what this machine has seen; changes nothing."""
+    seen = _remembered(_file(settings()))
+    # A connection of its own, after the file: an open read transaction may be older than it.
+    with db.engine.connect() as now:
+        newest = _newest(now)
+        if seen is None or seen.database != _identity(now):
+            return GoesOn(newest)
+        if _holds(now, seen) or _acknowledged_since(now, seen):
+            return GoesOn(newest)
+    return Broken(seen, newest)
+
+
+def remember() -> GoesOn | Broken:
+    """Compare, and remember the newest event where the history goes on."""
+    found = history()
+    if isinstance(found, GoesOn) and found.newest is not None:
+        _write(_file(settings()), found.newest)
+    return found
+
+
+def begin_anew() -> None:
+    """Take this database's history as the one that goes on, after an operator has said so."""
+    with db.engine.connect() as now:
+        newest = _newest(now)
+    if newest is not None:
+        _write(_file(settings()), newest, over_another=True)
+
+
+def can_remember() -> bool:
+    """Whether this process may write what it sees."""
+    return os.access(_file(settings()).parent, os.W_OK)
+
+
+def refuse_other_history() -> None:
+    """Raise ``HistoryTrouble`` where the database was restored from a backup."""
+    match history():
+        case Broken(seen, newest):
+            raise HistoryTrouble(
+                f"the database is not the one that was seen last: event {seen.number} of its audit "
+                f"trail is missing, the newest is {newest.number if newest else '(none)'}. "
+                "Was it restored from a backup? Then what was revoked since is alive again: "
+                "run `idp db restored`"
+            )
+
+
+class Watch:
+    """What a running process knows, looked up every few seconds by one of its threads."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._next = 0.0
+        self._goes_on = True
+
+    def goes_on(self) -> bool:
+        """Whether to serve. A database that is away is not judged: its users will notice."""
+        if monotonic() >= self._next and self._lock.acquire(blocking=False):
+            try:
+                self._look()
+            finally:
+                self._next = monotonic() + LOOK_EVERY
+                self._lock.release()
+        return self._goes_on
+
+    def _look(self) -> None:
+        before = self._goes_on
+        try:
+            self._goes_on = isinstance(remember(), GoesOn)
+        except SQLAlchemyError:
+            return
+        if before and not self._goes_on:
+            log.critical("the database was restored from a backup: run `idp db restored`")
+        if self._goes_on and not before:
+            log.warning("the database's history goes on again")
+
+
+def init_app(app: Flask) -> None:
+    """Give the application its watch; nothing is read yet."""
+    app.extensions[_WATCH] = Watch()
+
+
+def goes_on() -> bool:
+    """Whether the running application may serve from this database."""
+    watch: Watch = current_app.extensions[_WATCH]
+    return watch.goes_on()
+
+
+def _newest(now: Connection) -> Mark | None:
+    row = now.execute(_event().order_by(AuditEvent.id.desc()).limit(1)).one_or_none()
+    return _mark(row, _identity(now)) if row is not None else None
+
+
+def _identity(now: Connection) -> str:
+    return now.scalar(select(DatabaseIdentity.id)) or ""
+
+
+def _holds(now: Connection, seen: Mark) -> bool:
+    row = now.execute(_event().where(AuditEvent.id == seen.number)).one_or_none()
+    if row is not None:
+        return _mark(row, seen.database).fingerprint == seen.fingerprint
+    # The purge takes old events away, never the newest: younger ones must then be there.
+    oldest = now.scalar(select(func.min(AuditEvent.id)))
+    return oldest is not None and oldest > seen.number
+
+
+def _acknowledged_since(now: Connection, seen: Mark) -> bool:
+    """On another machine the operator has said so already, after our last look."""
+    latest = now.scalar(select(func.max(AuditEvent.at)).where(AuditEvent.event == ACKNOWLEDGED))
+    return latest is not None and latest > datetime.fromisoformat(seen.seen_at)
+
+
+def _event() -> Any:
+    return select(AuditEvent.id, AuditEvent.at, AuditEvent.event, AuditEvent.correlation_id)
+
+
+def _mark(row: Any, database: str) -> Mark:
+    number, at, event, correlation_id = row
+    text = f"{number}|{at.isoformat()}|{event}|{correlation_id}"
+    return Mark(number, sha256(text.encode()).hexdigest(), clock.now().isoformat(), database)
+
+
+# The file
+
+
+def _file(of: Settings) -> Path:
+    return of.history_file or of.keys_folder / "history.json"
+
+
+def _remembered(file: Path) -> Mark | None:
+    try:
+        return Mark(**json.loads(file.read_bytes()))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        log.error("%s can't be read: %s", file, type(error).__name__)
+        return None
+
+
+def _write(file: Path, mark: Mark, *, over_another: bool = False) -> None:
+    """Keep a mark; of several processes the one that saw most wins."""
+    try:
+        with _alone(file):
+            kept = _remembered(file)
+            if kept is not None and not over_another and _is_no_news(mark, kept):
+                return
+            temporary = file.with_suffix(f".{os.getpid()}.tmp")
+            try:
+                temporary.write_text(json.dumps(asdict(mark)) + "\n")
+                temporary.replace(file)
+            finally:
+                temporary.unlink(missing_ok=True)
+    except OSError as error:
+        # Keys may be mounted read-only, the disk may be full: `idp check` says so too.
+        log.error("%s can't be written: %s", file, error.strerror)
+
+
+def _is_no_news(mark: Mark, kept: Mark) -> bool:
+    if kept.database != mark.database:
+        return False
+    return kept.fingerprint == mark.fingerprint or kept.number > mark.number
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    with file.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

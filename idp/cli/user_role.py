@@ -1,0 +1,76 @@
+"""``idp user role``: who is staff."""
+
+from typing import Any
+
+import click
+
+from idp.cli import output
+from idp.cli.group import Noun
+from idp.cli.users import named
+from idp.lifecycle import factor_changes
+from idp.people import staff
+from idp.people.models import STAFF_ROLES, Account, StaffRole
+
+COLUMNS = ("username", "role", "school_id", "granted_at", "account_id")
+
+command = Noun("role", help="Who is staff: operators, managers of a school, helpers.")
+
+which_role = click.argument("role", type=click.Choice(STAFF_ROLES))
+at_school = click.option("--school", "school_id", help="The school that the role is for.")
+
+
+@command.command("grant")
+@click.argument("username")
+@which_role
+@at_school
+@output.json_option
+def role_grant(username: str, role: str, school_id: str | None, as_json: bool) -> None:
+    """Give a role. Staff need a second factor, so that their sessions end.
+
+    Examples:
+      idp user role grant marc.janssens operator
+      idp user role grant claire.dubois manager --school s_12
+    """
+    account = named(username)
+    granted = factor_changes.grant_role(account.id, role, school_id)
+    if granted is None:
+        click.echo(f"{account.username} had that role before.", err=as_json)
+    for each in [granted] if granted else []:
+        output.one(_row(each, account), as_json)
+
+
+@command.command("revoke")
+@click.argument("username")
+@which_role
+@at_school
+def role_revoke(username: str, role: str, school_id: str | None) -> None:
+    """Take a role away.
+
+    Example:
+      idp user role revoke claire.dubois manager --school s_12
+    """
+    account = named(username)
+    done = staff.revoke(account.id, role, school_id)
+    click.echo(f"{account.username} is no {role} any more." if done else "They had no such role.")
+
+
+@command.command("list")
+@output.json_option
+def role_list(as_json: bool) -> None:
+    """List staff by user name.
+
+    Example:
+      idp user role list
+    """
+    found = [_row(role, account) for role, account in staff.everybody()]
+    output.rows(found, COLUMNS, as_json)
+
+
+def _row(role: StaffRole, account: Account) -> dict[str, Any]:
+    return {
+        "username": account.username,
+        "role": role.role,
+        "school_id": role.school_id,
+        "granted_at": role.granted_at,
+        "account_id": account.id,
+    }

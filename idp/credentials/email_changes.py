@@ -1,0 +1,204 @@
+"""The states of a change of e-mail address, each left once, and the secrets that lead on.
+
+The secrets are 256 random bits, made when the mail is sent and kept as keyed hashes, each
+purpose under a key of its own (security rules P6 and P12). They stand in links only: nobody
+types them. What a change does to the account is ``idp.lifecycle.email_change``'s.
+"""
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import delete, select, update
+
+from idp import clock
+from idp.credentials.email_models import EmailChange, EmailChangeLink
+from idp.database import db, keyed_hash, transaction
+
+CONFIRMED_WITHIN: Final = timedelta(hours=24)
+"""How long the link to the new address works."""
+UNDONE_WITHIN: Final = timedelta(days=7)
+"""How long the old address may take a confirmed change back."""
+LONGEST_SECRET: Final = 100
+
+_CONFIRMABLE: Final = (
+    EmailChange.confirmed_at.is_(None),
+    EmailChange.undone_at.is_(None),
+    EmailChange.ended_at.is_(None),
+)
+_UNDOABLE: Final = (EmailChange.undone_at.is_(None), EmailChange.ended_at.is_(None))
+
+
+def ask(account_id: str, old_email: str | None, new_email: str) -> EmailChange:
+    """Begin a change in the caller's transaction; one that waited for its confirmation ends."""
+    now = clock.now()
+    change = EmailChange(
+        account_id=account_id,
+        old_email=old_email,
+        new_email=new_email,
+        asked_at=now,
+        expires_at=now + CONFIRMED_WITHIN,
+    )
+    with transaction() as writes:
+        end_waiting(account_id)
+        writes.add(change)
+        writes.flush()
+    return change
+
+
+def settled(account_id: str, old_email: str | None, new_email: str) -> EmailChange:
+    """A change that the school made, in the caller's transaction: nobody confirms or undoes it.
+
+    It ends all others, and is kept as long as the mails about it may need its addresses.
+    """
+    now = clock.now()
+    change = EmailChange(
+        account_id=account_id,
+        old_email=old_email,
+        new_email=new_email,
+        asked_at=now,
+        confirmed_at=now,
+        ended_at=now,
+        expires_at=now + UNDONE_WITHIN,
+    )
+    with transaction() as writes:
+        end_all(account_id)
+        writes.add(change)
+        writes.flush()
+    return change
+
+
+def waiting(account_id: str) -> EmailChange | None:
+    """The change that waits for its confirmation."""
+    return db.session.scalars(
+        select(EmailChange)
+        .where(
+            EmailChange.account_id == account_id,
+            *_CONFIRMABLE,
+            EmailChange.expires_at > clock.now(),
+        )
+        .order_by(EmailChange.asked_at.desc())
+        .limit(1)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def get(change_id: str) -> EmailChange | None:
+    """A change as it is now, whatever has become of it."""
+    return db.session.get(EmailChange, change_id, populate_existing=True)
+
+
+def is_waiting(change: EmailChange) -> bool:
+    """Whether it may still be confirmed."""
+    return change.confirmed_at is None and is_undoable(change)
+
+
+def is_undoable(change: EmailChange) -> bool:
+    """Whether it may still be undone, or kept from being confirmed."""
+    over = change.undone_at is not None or change.ended_at is not None
+    return not over and change.expires_at > clock.now()
+
+
+def confirm(change: EmailChange) -> bool:
+    """Confirm in the caller's transaction: true for exactly one caller, ever."""
+    now = clock.now()
+    return _leave(change, *_CONFIRMABLE, confirmed_at=now, expires_at=now + UNDONE_WITHIN)
+
+
+def undo(change: EmailChange) -> bool:
+    """Undo in the caller's transaction, confirmed or not: true for exactly one caller, ever."""
+    return _leave(change, *_UNDOABLE, undone_at=clock.now())
+
+
+def end_waiting(account_id: str) -> int:
+    """End what waits for its confirmation; what was confirmed may still be undone."""
+    return _end(EmailChange.account_id == account_id, *_CONFIRMABLE)
+
+
+def end_later(change: EmailChange) -> int:
+    """End what was asked for after this change: its address was asked for by somebody else."""
+    return _end(
+        EmailChange.account_id == change.account_id,
+        EmailChange.id != change.id,
+        EmailChange.asked_at >= change.asked_at,
+        *_UNDOABLE,
+    )
+
+
+def end_all(account_id: str) -> int:
+    """End every change of an account, also what could still be undone."""
+    return _end(EmailChange.account_id == account_id, *_UNDOABLE)
+
+
+def mint_link(change: EmailChange, purpose: str, outbox_id: str) -> str:
+    """Make the secret of a mail in the caller's transaction; returned in clear the only time."""
+    secret = secrets.token_urlsafe(32)
+    with transaction() as writes:
+        writes.add(
+            EmailChangeLink(
+                secret_hash=_secret_hash(purpose, secret),
+                change_id=change.id,
+                purpose=purpose,
+                outbox_id=outbox_id,
+                created_at=clock.now(),
+            )
+        )
+        writes.flush()
+    return secret
+
+
+def find_by_secret(purpose: str, secret: str) -> EmailChange | None:
+    """The change that this secret may still confirm or undo; spends nothing."""
+    states = _CONFIRMABLE if purpose == "confirm" else _UNDOABLE
+    return db.session.scalars(
+        select(EmailChange)
+        .join(EmailChangeLink, EmailChangeLink.change_id == EmailChange.id)
+        .where(
+            EmailChangeLink.secret_hash == _secret_hash(purpose, secret[:LONGEST_SECRET]),
+            EmailChangeLink.purpose == purpose,
+            *states,
+            EmailChange.expires_at > clock.now(),
+        )
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def withdraw_links(outbox_id: str, since: datetime) -> None:
+    """Forget the secrets made since then for a mail that is known not to have left."""
+    with transaction() as writes:
+        writes.execute(
+            delete(EmailChangeLink).where(
+                EmailChangeLink.outbox_id == outbox_id, EmailChangeLink.created_at >= since
+            )
+        )
+
+
+def _leave(change: EmailChange, *state: object, **values: datetime) -> bool:
+    with transaction() as writes:
+        left = writes.execute(
+            update(EmailChange)
+            .where(
+                EmailChange.id == change.id,
+                *state,  # type: ignore[arg-type]
+                EmailChange.expires_at > clock.now(),
+            )
+            .values(**values)
+            .execution_options(synchronize_session=False)
+        ).rowcount
+        writes.refresh(change)
+    return bool(left)
+
+
+def _end(*which: object) -> int:
+    with transaction() as writes:
+        ended: int = writes.execute(
+            update(EmailChange)
+            .where(*which)  # type: ignore[arg-type]
+            .values(ended_at=clock.now())
+            .execution_options(synchronize_session=False)
+        ).rowcount
+    return ended
+
+
+def _secret_hash(purpose: str, secret: str) -> str:
+    return keyed_hash(f"email {purpose}", secret)

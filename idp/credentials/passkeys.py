@@ -1,0 +1,244 @@
+"""Passkeys: kept, found by their credential id, used, removed.
+
+The decision whether an account may sign in with one is ``idp.lifecycle.passkeys``'.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+
+from idp import clock
+from idp.credentials import passkey_challenges as challenges
+from idp.credentials import webauthn_ceremonies as ceremonies
+from idp.credentials.factor_models import PASSKEY_NAME_LENGTH, Passkey
+from idp.credentials.passkey_challenges import Purpose
+from idp.credentials.webauthn_ceremonies import (
+    NewCredential,
+    RelyingParty,
+    Unproved,
+    relying_party,
+)
+from idp.database import db, transaction
+from idp.people.models import Account, AccountRow
+
+__all__ = ["MOST_PASSKEYS", "Proved", "Purpose", "Refused", "TooMany", "relying_party"]
+
+MOST_PASSKEYS: Final = 10
+
+
+class Refused(Exception):
+    """The answer proves nothing. ``reason`` is for the audit trail, not for the visitor."""
+
+    def __init__(self, reason: str, passkey: Passkey | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.passkey = passkey
+
+
+class TooMany(Exception):
+    """The account has as many passkeys as it may."""
+
+
+@dataclass(frozen=True)
+class Proved:
+    """A passkey that was used just now, with its user verified.
+
+    ``epoch``: the account's ``credentials_epoch`` as it was before the answer was judged.
+    """
+
+    passkey: Passkey
+    account: Account
+    epoch: int
+
+
+def amr_of(passkey: Passkey) -> tuple[str, str]:
+    """RFC 8176: a key that can be copied is ``swk``; ``user`` is that its owner was verified."""
+    return "swk" if passkey.backup_eligible else "hwk", "user"
+
+
+def options_to_add(
+    party: RelyingParty, browser: str, account: Account | AccountRow
+) -> dict[str, Any]:
+    """What the browser is asked in order to make a passkey for this account."""
+    return ceremonies.creation_options(
+        party,
+        challenges.begin(browser, "add", account.id),
+        user_handle=account.id.encode(),
+        user_name=account.username,
+        display_name=account.full_name,
+        known=[(each.credential_id, each.transports) for each in of(account.id)],
+    )
+
+
+def options_to_use(
+    party: RelyingParty, browser: str, purpose: Purpose, account_id: str = ""
+) -> dict[str, Any]:
+    """What the browser is asked in order to prove a passkey.
+
+    Nobody is named at sign-in: whether an account has passkeys stays unknown (rule E1).
+    """
+    known = [(each.credential_id, each.transports) for each in of(account_id)] if account_id else []
+    challenge = challenges.begin(browser, purpose, account_id)
+    return ceremonies.request_options(party, challenge, known)
+
+
+def read_new(party: RelyingParty, browser: str, account_id: str, answer_text: str) -> NewCredential:
+    """Judge the answer of a new passkey; keeps nothing. Raises ``Refused``."""
+    try:
+        answer = ceremonies.read_registration(answer_text)
+    except Unproved as error:
+        raise Refused("malformed") from error
+    if not challenges.spend(answer.challenge, browser, "add", account_id):
+        raise Refused("challenge")
+    try:
+        return ceremonies.verify_registration(party, answer)
+    except Unproved as error:
+        raise Refused("unproved") from error
+
+
+def add(account_id: str, new: NewCredential, name: str) -> Passkey:
+    """Keep a new passkey; the caller holds the account. Raises ``Refused`` or ``TooMany``."""
+    passkey = Passkey(
+        account_id=account_id,
+        credential_id=new.credential_id,
+        public_key=new.public_key,
+        sign_count=new.sign_count,
+        aaguid=new.aaguid,
+        transports=" ".join(new.transports)[:100],
+        backup_eligible=new.backup_eligible,
+        backed_up=new.backed_up,
+        name=name[:PASSKEY_NAME_LENGTH],
+    )
+    with transaction() as writes:
+        if count(account_id) >= MOST_PASSKEYS:
+            raise TooMany
+        try:
+            with writes.begin_nested():
+                writes.add(passkey)
+        except IntegrityError as error:  # WebAuthn Level 3 §7.1: an id is registered once
+            raise Refused("known credential") from error
+    return passkey
+
+
+def prove(
+    party: RelyingParty, browser: str, purpose: Purpose, answer_text: str, account_id: str = ""
+) -> Proved:
+    """Judge the answer of a known passkey, and count its use. Raises ``Refused``.
+
+    ``account_id``: whose passkey it must be, where that is known already. The challenge is
+    spent whatever comes of it, so that no answer is ever judged twice.
+    """
+    try:
+        answer = ceremonies.read_authentication(answer_text)
+    except Unproved as error:
+        raise Refused("malformed") from error
+    if not challenges.spend(answer.challenge, browser, purpose, account_id):
+        raise Refused("challenge")
+    found = _by_credential(answer.credential_id)
+    if found is None:
+        raise Refused("unknown credential")
+    passkey, account = found
+    epoch = account.credentials_epoch
+    _check_holder(answer, passkey, account, account_id)
+    try:
+        seen = ceremonies.verify_authentication(party, answer, passkey.public_key)
+    except Unproved as error:
+        raise Refused("unproved", passkey) from error
+    if seen.backup_eligible != passkey.backup_eligible:
+        raise Refused("backup eligibility", passkey)  # §7.2: it never changes
+    if not _count_use(passkey, seen):
+        raise Refused("counter", passkey)
+    return Proved(passkey, account, epoch)
+
+
+def of(account_id: str) -> list[Passkey]:
+    """The account's passkeys, the newest first."""
+    return list(
+        db.session.scalars(
+            select(Passkey)
+            .where(Passkey.account_id == account_id)
+            .order_by(Passkey.created_at.desc(), Passkey.id)
+        )
+    )
+
+
+def find(passkey_id: str) -> Passkey | None:
+    """The passkey of this id."""
+    return db.session.get(Passkey, passkey_id)
+
+
+def count(account_id: str) -> int:
+    """How many passkeys the account has."""
+    query = select(func.count()).select_from(Passkey).where(Passkey.account_id == account_id)
+    return db.session.scalar(query) or 0
+
+
+def rename(account_id: str, passkey_id: str, name: str) -> bool:
+    """Give one of the account's passkeys another name; false where it is not theirs."""
+    with transaction() as writes:
+        renamed = writes.execute(
+            update(Passkey)
+            .where(Passkey.id == passkey_id, Passkey.account_id == account_id)
+            .values(name=name[:PASSKEY_NAME_LENGTH])
+        ).rowcount
+    return bool(renamed)
+
+
+def remove(account_id: str, passkey_id: str) -> bool:
+    """Remove one of the account's passkeys; false where it is not theirs or gone already."""
+    return bool(_delete(Passkey.id == passkey_id, Passkey.account_id == account_id))
+
+
+def remove_all(account_id: str) -> int:
+    """Remove every passkey of the account; returns how many."""
+    return _delete(Passkey.account_id == account_id)
+
+
+def _check_holder(
+    answer: ceremonies.Answer, passkey: Passkey, account: Account, expected: str
+) -> None:
+    if expected and passkey.account_id != expected:
+        raise Refused("foreign credential", passkey)
+    # WebAuthn Level 3 §7.2 step 6: only where an account is named may the handle be missing
+    missing = bool(expected) and answer.user_handle is None
+    if not missing and answer.user_handle != passkey.account_id.encode():
+        raise Refused("user handle", passkey)
+    if account.status != "active":
+        raise Refused(account.status, passkey)  # security rule F8
+
+
+def _by_credential(credential_id: str) -> tuple[Passkey, Account] | None:
+    row = db.session.execute(
+        select(Passkey, Account)
+        .join(Account, Account.id == Passkey.account_id)
+        .where(Passkey.credential_id == credential_id)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    return (row[0], row[1]) if row else None
+
+
+def _count_use(passkey: Passkey, seen: ceremonies.Assertion) -> bool:
+    """Move the counter forward: false where it went back or stood still (a copied key).
+
+    An authenticator that doesn't count always says 0 (WebAuthn Level 3 §6.1.1).
+    """
+    counts = seen.sign_count > 0
+    forward = Passkey.sign_count < seen.sign_count if counts else Passkey.sign_count == 0
+    with transaction() as writes:
+        moved = writes.execute(
+            update(Passkey)
+            .where(Passkey.id == passkey.id, forward)
+            .values(sign_count=seen.sign_count, backed_up=seen.backed_up, last_used_at=clock.now())
+            .execution_options(synchronize_session=False)
+        ).rowcount
+    return bool(moved)
+
+
+def _delete(*which: Any) -> int:
+    with transaction() as writes:
+        removed: int = writes.execute(
+            delete(Passkey).where(*which).execution_options(synchronize_session=False)
+        ).rowcount
+    return removed

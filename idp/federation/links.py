@@ -1,0 +1,233 @@
+"""Links between foreign identities and accounts, and those that wait for their guardian.
+
+What ends with a link – sessions, grants, proofs in flight – is for ``lifecycle.federation``.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy.exc import IntegrityError
+
+from idp import clock, settings
+from idp.audit import events
+from idp.database import db, transaction
+from idp.federation import walk
+from idp.federation.identity import ForeignIdentity
+from idp.federation.models import FederatedLink, FederationState, PendingLink
+from idp.people.models import Account
+
+
+class LinkedElsewhere(Exception):
+    """The identity opens another account. A link never moves (security rule F5)."""
+
+
+class OtherIdentity(Exception):
+    """The account has another identity of the same provider already."""
+
+
+@dataclass(frozen=True)
+class Linked:
+    """A link and its guardian, whatever the account's status."""
+
+    link: FederatedLink
+    account: Account
+
+
+def find(identity: ForeignIdentity) -> Linked | None:
+    """Whose account this identity opens: by issuer and subject, never by an address (rule F3)."""
+    row = db.session.execute(
+        select(FederatedLink, Account)
+        .join(Account, Account.id == FederatedLink.account_id)
+        .where(FederatedLink.issuer == identity.issuer, FederatedLink.subject == identity.subject)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    return Linked(*row) if row else None
+
+
+def of_account(account_id: str) -> list[FederatedLink]:
+    """The guardian's links, the oldest first."""
+    return list(
+        db.session.scalars(
+            select(FederatedLink)
+            .where(FederatedLink.account_id == account_id)
+            .order_by(FederatedLink.linked_at, FederatedLink.id)
+        )
+    )
+
+
+def usable(account_id: str, *, without: str | None = None) -> list[FederatedLink]:
+    """The links by which the guardian can sign in now; ``without``: leaving one link out."""
+    issuers = {each.issuer for each in settings.current().providers if each.enabled}
+    found = of_account(account_id)
+    return [link for link in found if link.issuer in issuers and link.id != without]
+
+
+def make(account_id: str, identity: ForeignIdentity) -> bool:
+    """Link in the caller's transaction; false where it was linked to this account before.
+
+    The caller holds the account. The database's unique indexes decide, not a look beforehand.
+    Raises ``LinkedElsewhere`` or ``OtherIdentity``.
+    """
+    link = FederatedLink(
+        account_id=account_id,
+        provider=identity.provider,
+        issuer=identity.issuer,
+        subject=identity.subject,
+    )
+    try:
+        with db.session.begin_nested():
+            db.session.add(link)
+    except IntegrityError:
+        return _refuse(account_id, identity)
+    events.record("link_made", account_id=account_id, provider=link.provider, link=link.id)
+    return True
+
+
+def remove(link_id: str, account_id: str) -> FederatedLink | None:
+    """Remove a link of this guardian in the caller's transaction; None where it is not theirs."""
+    link = db.session.scalars(
+        select(FederatedLink).where(
+            FederatedLink.id == link_id, FederatedLink.account_id == account_id
+        )
+    ).one_or_none()
+    if link is None or not _delete(FederatedLink.id == link_id):
+        return None
+    forget_waiting(link.issuer, link.subject)
+    return link
+
+
+def remove_all(account_id: str) -> list[str]:
+    """Remove every link of an account that is claimed anew (rule P14); their providers."""
+    found = of_account(account_id)
+    for link in found:
+        remove(link.id, account_id)
+        events.record(
+            "link_ended",
+            account_id=account_id,
+            provider=link.provider,
+            link=link.id,
+            reason="account claimed",
+        )
+    return [link.provider for link in found]
+
+
+def used(link_id: str) -> None:
+    """Note that somebody signed in by a link."""
+    with transaction() as writes:
+        writes.execute(
+            update(FederatedLink)
+            .where(FederatedLink.id == link_id)
+            .values(last_used_at=clock.now())
+            .execution_options(synchronize_session=False)
+        )
+
+
+def wait(identity: ForeignIdentity, *, interaction_id: str, browser: str, until: datetime) -> None:
+    """Keep an identity that belongs to nobody for whoever signs in in this interaction."""
+    with transaction() as writes:
+        writes.merge(
+            PendingLink(
+                interaction_id=interaction_id,
+                browser_hash=walk.browser_hash(browser),
+                provider=identity.provider,
+                issuer=identity.issuer,
+                subject=identity.subject,
+                shown=identity.shown,
+                created_at=clock.now(),
+                expires_at=until,
+            )
+        )
+
+
+def waiting(interaction_id: str, browser: str) -> PendingLink | None:
+    """The identity that waits in this interaction and this browser."""
+    return db.session.scalars(
+        select(PendingLink)
+        .where(*_is_waiting(interaction_id, browser))
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def newest_waiting(browser: str) -> str | None:
+    """The interaction of this browser in which an identity waits for its guardian."""
+    return db.session.scalars(
+        select(PendingLink.interaction_id)
+        .where(
+            PendingLink.browser_hash == walk.browser_hash(browser),
+            PendingLink.expires_at > clock.now(),
+        )
+        .order_by(PendingLink.created_at.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def take(interaction_id: str, browser: str) -> ForeignIdentity | None:
+    """Take the waiting identity in the caller's transaction: one caller gets it, ever."""
+    found = waiting(interaction_id, browser)
+    if found is None:
+        return None
+    taken = db.session.execute(
+        delete(PendingLink)
+        .where(*_is_waiting(interaction_id, browser), PendingLink.subject == found.subject)
+        .execution_options(synchronize_session=False)
+    ).rowcount  # type: ignore[attr-defined]
+    if not taken:
+        return None
+    return ForeignIdentity(found.provider, found.issuer, found.subject, found.shown)
+
+
+def drop(interaction_id: str, browser: str) -> None:
+    """Forget the waiting identity: the parent does not want to link it."""
+    with transaction() as writes:
+        writes.execute(
+            delete(PendingLink)
+            .where(*_is_waiting(interaction_id, browser))
+            .execution_options(synchronize_session=False)
+        )
+
+
+def forget_browser(browser: str) -> None:
+    """Forget what somebody who signs out has left in this browser: identities, walks under way."""
+    here = walk.browser_hash(browser)
+    with transaction() as writes:
+        for table in (PendingLink, FederationState):
+            writes.execute(
+                delete(table)
+                .where(table.browser_hash == here)
+                .execution_options(synchronize_session=False)
+            )
+
+
+def forget_waiting(issuer: str, subject: str) -> None:
+    """Proofs of an identity die with its link (security rule F7)."""
+    with transaction() as writes:
+        writes.execute(
+            delete(PendingLink)
+            .where(PendingLink.issuer == issuer, PendingLink.subject == subject)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _is_waiting(interaction_id: str, browser: str) -> tuple[ColumnElement[bool], ...]:
+    return (
+        PendingLink.interaction_id == interaction_id,
+        PendingLink.browser_hash == walk.browser_hash(browser),
+        PendingLink.expires_at > clock.now(),
+    )
+
+
+def _refuse(account_id: str, identity: ForeignIdentity) -> bool:
+    found = find(identity)
+    if found is not None and found.account.id == account_id:
+        return False
+    raise LinkedElsewhere if found else OtherIdentity
+
+
+def _delete(which: object) -> bool:
+    deleted = db.session.execute(
+        delete(FederatedLink)
+        .where(which)  # type: ignore[arg-type]
+        .execution_options(synchronize_session=False)
+    ).rowcount  # type: ignore[attr-defined]
+    return bool(deleted)

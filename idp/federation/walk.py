@@ -1,0 +1,176 @@
+"""A walk to a provider and back: begun in one browser, for one purpose, come back from once.
+
+Security rule F1: the ``state`` belongs to the browser that began, works once and for ten
+minutes. ``nonce`` and PKCE's verifier follow from it under our key, so that neither the
+browser nor the database ever holds them.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from sqlalchemy import delete, select, update
+
+from idp import clock, settings
+from idp.database import db, keyed_hash, transaction
+from idp.federation.identity import ForeignIdentity, WrongAnswer
+from idp.federation.models import FederationState
+
+LIFETIME: Final = timedelta(minutes=10)
+MOST_PENDING: Final = 20
+"""Walks that one browser may have under way at once; an older one makes room."""
+CLOCKS_DIFFER: Final = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a provider is asked, and by which its answer is judged."""
+
+    redirect_uri: str
+    state: str
+    nonce: str
+    verifier: str
+    max_age: int | None = None
+    links: bool = False
+    """It is about linking: the person should see which of their identities it is."""
+    locale: str = "fr"
+
+
+@dataclass(frozen=True)
+class Back:
+    """The browser that began came back in time, for the first time."""
+
+    walk: FederationState
+    asked: Asked
+
+
+@dataclass(frozen=True)
+class Again:
+    """It is this browser's, but was used before: a reload, a double click, « back »."""
+
+    walk: FederationState
+
+
+@dataclass(frozen=True)
+class TooLate:
+    """It is this browser's, but older than ten minutes."""
+
+    walk: FederationState
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Never was, is another browser's, or another provider's: one and the same answer."""
+
+
+Return = Back | Again | TooLate | Unknown
+
+
+def begin(browser: str, provider: str, purpose: str, *, locale: str, **about: Any) -> Asked:
+    """Note a walk to ``provider``; ``about`` are columns of ``FederationState``."""
+    state = secrets.token_urlsafe(32)
+    now = clock.now()
+    walk = FederationState(
+        state_hash=_state_hash(state),
+        browser_hash=_browser_hash(browser),
+        provider=provider,
+        purpose=purpose,
+        created_at=now,
+        expires_at=now + LIFETIME,
+        **about,
+    )
+    with transaction() as writes:
+        _make_room(walk.browser_hash)
+        writes.add(walk)
+    return _asked(walk, state, locale)
+
+
+def come_back(state: str, browser: str, provider: str) -> Return:
+    """Spend a ``state``: ``Back`` for exactly one caller, ever."""
+    mine = (
+        FederationState.state_hash == _state_hash(state),
+        FederationState.browser_hash == _browser_hash(browser),
+        FederationState.provider == provider,
+    )
+    now = clock.now()
+    with transaction() as writes:
+        spent = writes.execute(
+            update(FederationState)
+            .where(*mine, FederationState.spent_at.is_(None), FederationState.expires_at > now)
+            .values(spent_at=now)
+            .execution_options(synchronize_session=False)
+        ).rowcount
+    walk = db.session.scalars(
+        select(FederationState).where(*mine).execution_options(populate_existing=True)
+    ).one_or_none()
+    if walk is None:
+        return Unknown()
+    if spent:
+        return Back(walk, _asked(walk, state))
+    return Again(walk) if walk.spent_at else TooLate(walk)
+
+
+def is_fresh(identity: ForeignIdentity, walk: FederationState) -> bool:
+    """Whether the provider proved the sign-in that it was asked for (rules F9 and O17).
+
+    Asked for none, any will do. Asked for ``max_age=0``, it must have come after the question.
+    """
+    if walk.max_age is None:
+        return True
+    if identity.auth_time is None:
+        return False
+    oldest = walk.created_at - timedelta(seconds=walk.max_age) - CLOCKS_DIFFER
+    return identity.auth_time >= oldest
+
+
+def check_issuer(told: str | None, accepted: tuple[str, ...], *, required: bool) -> None:
+    """The ``iss`` of the answer is this provider's; raises ``WrongAnswer`` (RFC 9207 §2.4)."""
+    if told is None and not required:
+        return
+    if told not in accepted:
+        raise WrongAnswer("iss of another provider")
+
+
+def redirect_uri(provider: str) -> str:
+    """Our callback for this provider, from the configured issuer: one for each (rule P9)."""
+    return f"{settings.current().issuer}/federation/{provider}/callback"
+
+
+def browser_hash(browser: str) -> str:
+    """What is stored of the browser that something belongs to."""
+    return _browser_hash(browser)
+
+
+def _asked(walk: FederationState, state: str, locale: str = "fr") -> Asked:
+    return Asked(
+        redirect_uri=redirect_uri(walk.provider),
+        state=state,
+        nonce=keyed_hash("federation nonce", state),
+        verifier=keyed_hash("federation verifier", state),  # 43 characters (RFC 7636 §4.1)
+        max_age=walk.max_age,
+        links=walk.purpose in {"claim", "link"},
+        locale=locale,
+    )
+
+
+def _make_room(browser: str) -> None:
+    kept = (
+        select(FederationState.state_hash)
+        .where(FederationState.browser_hash == browser)
+        .order_by(FederationState.created_at.desc())
+        .limit(MOST_PENDING - 1)
+    )
+    db.session.execute(
+        delete(FederationState)
+        .where(FederationState.browser_hash == browser, FederationState.state_hash.not_in(kept))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _state_hash(state: str) -> str:
+    return keyed_hash("federation state", state[:200])
+
+
+def _browser_hash(browser: str) -> str:
+    return keyed_hash("federation browser", browser)

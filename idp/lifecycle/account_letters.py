@@ -1,0 +1,157 @@
+"""The letters about an account's life: another address, a new device, a wish to be erased.
+
+Each says what happened, when, and how to undo it (security rule M2). None tells one address
+about the other: the old one may be shared with somebody from whom the new one is kept (C3).
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from idp import clock
+from idp.credentials import email_changes
+from idp.credentials.email_models import EmailChange
+from idp.lifecycle import letters
+from idp.mail import delivery, messages
+from idp.mail.messages import Message, clean
+from idp.mail.models import OutboxMessage
+from idp.people import service as people
+from idp.people.models import Account
+
+CONFIRM_PATH = "/account/email/confirm"
+UNDO_PATH = "/account/email/undo"
+
+
+def email_confirm(message: OutboxMessage) -> list[Message]:
+    """To the new address: the link that makes it the account's."""
+    match _change_and_account(message):
+        case change, account if email_changes.is_waiting(change):
+            secret = email_changes.mint_link(change, "confirm", message.id)
+            link = messages.own_link(CONFIRM_PATH, secret)
+            return [
+                letters.letter_about(
+                    "email_confirm", message, account, recipient=change.new_email, link=link
+                )
+            ]
+    return []
+
+
+def email_change_asked(message: OutboxMessage) -> list[Message]:
+    """To the old address: somebody asked for another, and how to stop it."""
+    return _to_old_address("email_change_asked", message)
+
+
+def email_changed_old(message: OutboxMessage) -> list[Message]:
+    """To the old address: mail goes elsewhere now, and for how long that can be undone."""
+    return _to_old_address("email_changed_old", message)
+
+
+def email_changed(message: OutboxMessage) -> list[Message]:
+    """To the new address: mail comes here from now on."""
+    match _change_and_account(message):
+        case change, account if people.email_key(change.new_email) == account.email_key:
+            by_school = message.about.get("by") == "school"
+            return [letters.letter_about("email_changed", message, account, by_school=by_school)]
+    return []
+
+
+def email_undone(message: OutboxMessage) -> list[Message]:
+    """To the address that the account has again, with a token for a new password."""
+    return letters.tokens_for("email_undone", message, letters.holders(message))
+
+
+def email_undone_new(message: OutboxMessage) -> list[Message]:
+    """To the address that the account has no longer, or never had."""
+    match _change_and_account(message):
+        case change, account:
+            recipient = change.new_email
+            return [letters.letter_about("email_undone_new", message, account, recipient=recipient)]
+    return []
+
+
+def new_device(message: OutboxMessage) -> list[Message]:
+    """A sign-in from a browser that the account does not know."""
+    device = clean(str(message.about.get("device") or ""))
+    return [
+        letters.letter_about(
+            "new_device", message, account, device=device, link=messages.sign_in_link()
+        )
+        for account in letters.holders(message)
+    ]
+
+
+def erasure_asked(message: OutboxMessage) -> list[Message]:
+    """To one school's contact, in the school's language: a guardian asks to be erased."""
+    school = people.find_school(str(message.about.get("school_id") or ""))
+    account = people.find_account(message.account_id or "")
+    if school is None or account is None or not school.contact_email:
+        return []
+    return [
+        messages.render(
+            "erasure_asked",
+            school.locale,
+            school.contact_email,
+            name=clean(school.contact_name or school.name),
+            guardian=clean(account.full_name),
+            username=clean(account.username),
+            when=message.created_at,
+            place=clean(school.name),
+            contacts=[],
+        )
+    ]
+
+
+COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
+    "email_confirm": email_confirm,
+    "email_change_asked": email_change_asked,
+    "email_changed": email_changed,
+    "email_changed_old": email_changed_old,
+    "email_undone": email_undone,
+    "email_undone_new": email_undone_new,
+    "new_device": new_device,
+    "erasure_asked": erasure_asked,
+}
+
+
+def register() -> None:
+    """Tell the mail worker who writes what; part of ``create_app``."""
+    delivery.composers.update(COMPOSERS)
+    if email_changes.withdraw_links not in delivery.withdrawals:
+        delivery.withdrawals.append(email_changes.withdraw_links)
+
+
+def _to_old_address(template: str, message: OutboxMessage) -> list[Message]:
+    match _change_and_account(message):
+        case change, account if change.old_email:
+            by_school = message.about.get("by") == "school"
+            if not by_school and not email_changes.is_undoable(change):
+                return []  # taken back or undone meanwhile: another letter says so
+            return [
+                letters.letter_about(
+                    template,
+                    message,
+                    account,
+                    recipient=change.old_email,
+                    by_school=by_school,
+                    link="" if by_school else _undo_link(change, message.id),
+                    days=_days_left(change),
+                )
+            ]
+    return []
+
+
+def _undo_link(change: EmailChange, outbox_id: str) -> str:
+    return messages.own_link(UNDO_PATH, email_changes.mint_link(change, "undo", outbox_id))
+
+
+def _days_left(change: EmailChange) -> int:
+    """Whole days that the undoing still works, rounded up."""
+    return max(1, -(-(change.expires_at - clock.now()) // timedelta(days=1)))
+
+
+def _change_and_account(message: OutboxMessage) -> tuple[EmailChange, Account] | None:
+    """What a message is about; nothing where the account may not sign in any more."""
+    account = people.hold_account(message.account_id or "")
+    change = email_changes.get(str(message.about.get("change_id") or ""))
+    if change is None or account is None or account.status not in {"invited", "active"}:
+        return None
+    return change, account

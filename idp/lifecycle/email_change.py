@@ -1,0 +1,198 @@
+"""Changing an account's e-mail address: asked for, confirmed, undone, with all that ends.
+
+The new address must answer before anything changes, and the old one may take it back for a
+week: whoever sits at somebody else's open session for a minute must not gain the account,
+nor its owner lose it (security rules P5, P14 and P15). Nothing here looks at who else has an
+address: two parents may share one, and nobody learns whether somebody does (rule E1).
+"""
+
+from dataclasses import dataclass
+
+from idp.audit import events
+from idp.credentials import email_changes, one_time_tokens, throttling
+from idp.credentials.email_models import EmailChange
+from idp.database import retried, transaction
+from idp.lifecycle import passwords
+from idp.mail import outbox
+from idp.oidc import grants_service
+from idp.people import profile
+from idp.people import service as people
+from idp.people.models import Account, AccountRow
+from idp.sessions import service as sessions
+
+
+@dataclass(frozen=True)
+class Open:
+    """A link that still leads somewhere: its change, and whose account it is about."""
+
+    change: EmailChange
+    account: Account
+
+
+@dataclass(frozen=True)
+class Gone:
+    """Used, ended, expired or never made: one and the same answer."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The mails are on their way; nothing has changed yet."""
+
+
+@dataclass(frozen=True)
+class SameAddress:
+    """It is the account's address already."""
+
+
+@dataclass(frozen=True)
+class NotAnAddress:
+    """No mail could ever reach it."""
+
+
+@dataclass(frozen=True)
+class SessionGone:
+    """The session that asked has ended in the meantime."""
+
+
+@dataclass(frozen=True)
+class Throttled:
+    """Too many changes were asked for; ``retry_after`` in seconds."""
+
+    retry_after: int
+
+
+Asking = Asked | SameAddress | NotAnAddress | SessionGone | Throttled
+
+
+def ask(account: AccountRow, new_email: str, session_id: str) -> Asking:
+    """Ask for another address: one mail to the new one, one to the old one."""
+    key = people.email_key(new_email)
+    if not key:
+        return NotAnAddress()
+    if key == people.email_key(account.email or ""):
+        return SameAddress()
+    guard = throttling.attempt("email_change", account.id)
+    if isinstance(guard, throttling.Refused):
+        return Throttled(guard.retry_after)
+    return _ask(account.id, new_email.strip(), key, session_id)
+
+
+def cancel(account_id: str, session_id: str) -> bool:
+    """Take back what still waits for its confirmation; false where nothing does."""
+    with transaction():
+        people.hold_account(account_id)
+        if not email_changes.end_waiting(account_id):
+            return False
+        events.record("email_change_cancelled", account_id=account_id, session_id=session_id)
+    return True
+
+
+def look(purpose: str, secret: str) -> Open | Gone:
+    """What a link is about; changes nothing, however often it is opened (security rule P7)."""
+    change = email_changes.find_by_secret(purpose, secret)
+    account = people.find_account(change.account_id) if change else None
+    if change is None or account is None or account.status != "active":
+        return Gone()
+    return Open(change, account)
+
+
+@retried
+def confirm(secret: str) -> Open | Gone:
+    """Make the new address the account's, on the word of whoever reads its mail."""
+    with transaction():
+        match _held(look("confirm", secret)):
+            case Open(change, account) if email_changes.confirm(change):
+                profile.change_email(account, change.new_email, proved=True)
+                one_time_tokens.end_all(account.id)
+                events.record("email_changed", account_id=account.id, change_id=change.id)
+                _tell("email_changed", change)
+                if change.old_email:
+                    _tell("email_changed_old", change)
+                return Open(change, account)
+    events.record("email_change_refused", result="refused", reason="confirm")
+    return Gone()
+
+
+@retried
+def undo(secret: str) -> Open | Gone:
+    """Give the account its old address back, on the word of whoever reads that one's mail.
+
+    They say that it was not them. So whatever lets somebody in ends: sessions, grants, tokens,
+    known devices and the password, which somebody else must know, and what applications were
+    allowed since; the old address gets a token for a new password (security rule P14).
+    """
+    with transaction():
+        match _held(look("undo", secret)):
+            case Open(change, account) if email_changes.undo(change):
+                if change.confirmed_at is not None:
+                    profile.change_email(account, change.old_email, proved=True)
+                email_changes.end_later(change)
+                passwords.withdraw(account)
+                grants_service.withdraw_consents_since(account.id, change.asked_at)
+                events.record("email_change_undone", account_id=account.id, change_id=change.id)
+                _tell("email_undone", change)
+                _tell("email_undone_new", change)
+                return Open(change, account)
+    events.record("email_change_refused", result="refused", reason="undo")
+    return Gone()
+
+
+@retried
+def by_staff(account_id: str, email: str) -> bool:
+    """Another address on the school's word; false where it is the same.
+
+    Ends older tokens (security rule P15) and every change that a guardian asked for. Both
+    addresses are told. Raises ``people.Refused``.
+    """
+    with transaction():
+        account = people.hold_account(account_id)
+        if account is None or account.status == "disabled":
+            raise people.Refused("account", "is unknown or disabled")
+        if people.email_key(email) == account.email_key:
+            return False
+        old_email = account.email
+        profile.change_email(account, email, proved=False)
+        change = email_changes.settled(account_id, old_email, email.strip())
+        one_time_tokens.end_all(account_id)
+        events.record("email_changed", account_id=account_id, change_id=change.id, by="school")
+        for kind in ("email_changed", "email_changed_old") if old_email else ("email_changed",):
+            _tell(kind, change, by="school")
+    return True
+
+
+@retried
+def _ask(account_id: str, new_email: str, key: str, session_id: str) -> Asking:
+    with transaction():
+        account = people.hold_account(account_id)
+        # A reset or a sign-out may have come between; then whoever asks is out (rule P14)
+        if account is None or not sessions.is_live(session_id, account_id):
+            return SessionGone()
+        if key == account.email_key:
+            return SameAddress()
+        change = email_changes.ask(account_id, account.email, new_email)
+        events.record(
+            "email_change_asked",
+            account_id=account_id,
+            session_id=session_id,
+            change_id=change.id,
+        )
+        outbox.enqueue(
+            "email_confirm", account_id=account_id, about={"change_id": change.id, "email": key}
+        )
+        if account.email:
+            _tell("email_change_asked", change)
+    return Asked()
+
+
+def _held(found: Open | Gone) -> Open | Gone:
+    """The same, with the account held: whoever sets its password or address waits or has gone."""
+    if isinstance(found, Gone):
+        return found
+    account = people.hold_account(found.account.id)
+    if account is None or account.status != "active":
+        return Gone()
+    return Open(found.change, account)
+
+
+def _tell(kind: str, change: EmailChange, **more: str) -> None:
+    outbox.enqueue(kind, account_id=change.account_id, about={"change_id": change.id, **more})

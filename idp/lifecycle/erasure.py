@@ -1,0 +1,99 @@
+"""Asking to be erased (GDPR Art. 17): a request that the school answers.
+
+Nothing is deleted by a click alone. The school keeps what it must keep by law, and a guardian
+whose account is gone can't see their child's page any more: a person decides that.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from idp import clock
+from idp.audit import events
+from idp.database import db, retried, transaction
+from idp.mail import outbox
+from idp.people import service as people
+from idp.people.models import Account, ErasureRequest
+
+ANSWER_WITHIN: Final = timedelta(days=30)
+"""GDPR Art. 12(3) says « one month »; thirty days are on the safe side of most."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A request, and who made it."""
+
+    request: ErasureRequest
+    account: Account
+
+
+def latest(account_id: str) -> ErasureRequest | None:
+    """The guardian's newest request, open or answered."""
+    return db.session.scalars(
+        select(ErasureRequest)
+        .where(ErasureRequest.account_id == account_id)
+        .order_by(ErasureRequest.asked_at.desc(), ErasureRequest.id)
+        .limit(1)
+    ).one_or_none()
+
+
+@retried
+def ask(account_id: str) -> bool:
+    """Send a request to the guardian's schools; false where one is open already."""
+    with transaction() as writes:
+        if people.hold_account(account_id) is None:
+            return False
+        request = ErasureRequest(account_id=account_id, asked_at=clock.now())
+        try:
+            # The unique index decides, not a look beforehand: a double click asks once
+            with writes.begin_nested():
+                writes.add(request)
+        except IntegrityError:
+            return False
+        events.record("erasure_asked", account_id=account_id, request_id=request.id)
+        for school in people.schools_of(account_id):
+            about = {"school_id": school.id, "request_id": request.id}
+            outbox.enqueue("erasure_asked", account_id=account_id, about=about)
+    return True
+
+
+def take_back(account_id: str) -> bool:
+    """The guardian thinks better of it; false where nothing is open."""
+    return close(account_id, "taken_back")
+
+
+@retried
+def close(account_id: str, outcome: str) -> bool:
+    """Note what became of the open request; false where there is none.
+
+    ``outcome``: ``done``, ``declined`` or ``taken_back``.
+    """
+    with transaction() as writes:
+        people.hold_account(account_id)
+        request = writes.scalars(
+            select(ErasureRequest)
+            .where(ErasureRequest.account_id == account_id, ErasureRequest.closed_at.is_(None))
+            .execution_options(populate_existing=True)
+        ).one_or_none()
+        if request is None:
+            return False
+        request.closed_at, request.outcome = clock.now(), outcome
+        events.record(
+            "erasure_closed", account_id=account_id, request_id=request.id, outcome=outcome
+        )
+    return True
+
+
+def list_requests(*, every: bool = False) -> list[Listed]:
+    """The open requests, the oldest first; ``every``: those that were answered too."""
+    query = (
+        select(ErasureRequest, Account)
+        .join(Account, Account.id == ErasureRequest.account_id)
+        .order_by(ErasureRequest.asked_at, ErasureRequest.id)
+    )
+    if not every:
+        query = query.where(ErasureRequest.closed_at.is_(None))
+    return [Listed(*row) for row in db.session.execute(query)]

@@ -1,0 +1,195 @@
+"""Passkeys, authenticator app and recovery codes: added, removed, with all that hangs on them.
+
+Each change holds the account, is one transaction, is told to its owner by mail, and – where
+something can't be used any more – moves the epoch, so that proofs in flight die with it.
+"""
+
+from idp.audit import events
+from idp.credentials import factors, passkeys, recovery_codes, totp
+from idp.credentials.factor_models import Passkey
+from idp.database import retried, transaction
+from idp.lifecycle.second_factor import WrongCode
+from idp.lifecycle.ways_in import LastWayIn, ways_in
+from idp.mail import outbox
+from idp.oidc import grants_service
+from idp.people import service as people
+from idp.people import staff
+from idp.people.models import Account, StaffRole
+from idp.sessions import service as sessions
+
+__all__ = ["LastFactor", "LastWayIn", "NotYours"]
+
+
+class LastFactor(Exception):
+    """Staff need a second factor: another one first (security rule A3)."""
+
+
+class NotYours(Exception):
+    """No such thing of this account, or it is gone already."""
+
+
+@retried
+def add_passkey(account_id: str, answer: str, name: str, *, browser: str) -> Passkey:
+    """Keep a passkey that the guardian's browser just made.
+
+    Raises ``passkeys.Refused``, ``passkeys.TooMany`` or ``NotYours`` (no such active account).
+    """
+    party = passkeys.relying_party()
+    if party is None:
+        raise passkeys.Refused("not offered")
+    new = passkeys.read_new(party, browser, account_id, answer)
+    with transaction():
+        _hold(account_id)
+        passkey = passkeys.add(account_id, new, name)
+        events.record("passkey_added", account_id=account_id, passkey=passkey.id)
+        _tell(account_id, "passkey_added", passkey=passkey.id)
+    return passkey
+
+
+@retried
+def remove_passkey(account_id: str, passkey_id: str, *, keep_session: str) -> None:
+    """Remove a passkey; sessions that it began end, except the one that removes it.
+
+    Raises ``NotYours``, ``LastWayIn`` or ``LastFactor``; then nothing has changed.
+    """
+    with transaction():
+        account = _hold(account_id)
+        if not passkeys.remove(account_id, passkey_id):
+            raise NotYours
+        if not ways_in(account_id).count:
+            raise LastWayIn
+        _refuse_the_last(account_id)
+        people.move_epoch(account)
+        ended = sessions.end_of_passkey(account_id, passkey_id, keep=keep_session)
+        grants_service.end_for_sessions(ended, "passkey removed")
+        events.record("passkey_removed", account_id=account_id, passkey=passkey_id)
+        _tell(account_id, "passkey_removed")
+
+
+@retried
+def switch_on(account_id: str, code: str, *, browser: str) -> list[str]:
+    """Switch two-step sign-in on with the first code of the app; returns the recovery codes.
+
+    Raises ``WrongCode``, or ``NotYours`` where it is on already: an app is not replaced by
+    another unseen. Its secret stands on the page, so that there is nothing to guess.
+    """
+    with transaction():
+        _hold(account_id)
+        if totp.is_on(account_id):
+            raise NotYours
+        if not totp.confirm(account_id, browser, code):
+            raise WrongCode
+        codes = recovery_codes.replace(account_id)
+        events.record("two_step_on", account_id=account_id)
+        _tell(account_id, "two_step_on")
+    return codes
+
+
+@retried
+def switch_off(account_id: str) -> None:
+    """Switch two-step sign-in off. Raises ``NotYours`` where it is off, or ``LastFactor``."""
+    with transaction():
+        account = _hold(account_id)
+        if not totp.switch_off(account_id):
+            raise NotYours
+        _refuse_the_last(account_id)
+        recovery_codes.forget(account_id)
+        people.move_epoch(account)
+        events.record("two_step_off", account_id=account_id)
+        _tell(account_id, "two_step_off")
+
+
+@retried
+def replace_recovery_codes(account_id: str) -> list[str]:
+    """New recovery codes; the older ones end. Raises ``NotYours`` without an app."""
+    with transaction():
+        _hold(account_id)
+        if not totp.is_on(account_id):
+            raise NotYours
+        codes = recovery_codes.replace(account_id)
+        events.record("recovery_codes_replaced", account_id=account_id)
+        _tell(account_id, "recovery_codes_replaced")
+    return codes
+
+
+@retried
+def reset(account_id: str) -> bool:
+    """Remove every factor but the password (staff help); false where there was none.
+
+    Sessions and what applications got end too. Raises ``NotYours``: no such account.
+    """
+    with transaction():
+        account = people.hold_account(account_id)
+        if account is None:
+            raise NotYours
+        if not _wipe(account_id):
+            return False
+        _end_sessions(account, "factors reset")
+        events.record("factors_reset", account_id=account_id)
+        _tell(account_id, "factors_reset")
+    return True
+
+
+def wipe_at_claim(account_id: str, *, first: bool) -> None:
+    """When a mailed token sets the password; in that transaction, on the held account (P14).
+
+    At a *first* sign-in, all from before goes. Later, passkeys go, since each is a way in of
+    its own; an app stays and is asked, and so does the passkey that is the only second factor
+    of an account that needs one: a mailbox alone must not get past it (ASVS 5.0, 6.4.3).
+    """
+    if first:
+        _wipe(account_id)
+        return
+    having = factors.of(account_id)
+    if having.required and not having.totp:
+        return
+    removed = passkeys.remove_all(account_id)
+    if removed:
+        events.record("passkey_removed", account_id=account_id, count=removed, why="claimed")
+        _tell(account_id, "passkeys_removed_at_claim")
+
+
+@retried
+def grant_role(account_id: str, role: str, school_id: str | None) -> StaffRole | None:
+    """Make somebody staff; sessions without a second factor end. None: they were already.
+
+    Raises ``people.Refused``.
+    """
+    with transaction():
+        account = people.hold_account(account_id)
+        if account is None:
+            raise people.Refused("account", "is unknown")
+        granted = staff.grant(account_id, role, school_id)
+        if granted is not None:
+            _end_sessions(account, "role granted")
+    return granted
+
+
+def _wipe(account_id: str) -> bool:
+    removed = passkeys.remove_all(account_id)
+    was_on = totp.switch_off(account_id)
+    codes = recovery_codes.forget(account_id)
+    return bool(removed or was_on or codes)
+
+
+def _end_sessions(account: Account, why: str) -> None:
+    people.move_epoch(account)
+    sessions.end_all(account.id)
+    grants_service.end_for_account(account.id, why)
+
+
+def _refuse_the_last(account_id: str) -> None:
+    having = factors.of(account_id)
+    if having.staff and not having.any:
+        raise LastFactor
+
+
+def _hold(account_id: str) -> Account:
+    account = people.hold_account(account_id)
+    if account is None or account.status != "active":
+        raise NotYours
+    return account
+
+
+def _tell(account_id: str, what: str, **detail: str) -> None:
+    outbox.enqueue(what, account_id=account_id, about=detail)

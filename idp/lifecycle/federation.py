@@ -1,0 +1,273 @@
+"""Foreign identities and accounts: signing in, claiming, linking, unlinking, with what ends.
+
+The school makes accounts; a provider never does. A foreign identity opens an account only
+after both were proved in one browser (security rules F3 to F5).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import select, update
+
+from idp import clock
+from idp.audit import events
+from idp.credentials import one_time_tokens, passwords
+from idp.database import db, retried, transaction
+from idp.federation import links
+from idp.federation.identity import ForeignIdentity
+from idp.federation.links import LinkedElsewhere, OtherIdentity
+from idp.federation.models import FederatedLink
+from idp.lifecycle import factor_changes
+from idp.lifecycle.passwords import TokenGone, end_everything
+from idp.lifecycle.sign_in import Proof
+from idp.lifecycle.ways_in import LastWayIn, ways_in
+from idp.mail import outbox
+from idp.oidc import grants_service
+from idp.people import service as people
+from idp.people.models import Account
+from idp.sessions.models import BrowserSession
+
+__all__ = [
+    "Closed",
+    "Known",
+    "LastWayIn",
+    "LinkedElsewhere",
+    "NotLinked",
+    "OtherIdentity",
+    "TokenGone",
+    "claim_with_token",
+    "end_by_operator",
+    "end_by_provider",
+    "link",
+    "link_waiting",
+    "prove",
+    "unlink",
+]
+
+FEDERATED: Final = ("fed",)
+"""Another provider's word, whatever it says of its own methods (security rule F9)."""
+CLOCKS_DIFFER: Final = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Known:
+    """The identity opens an account: the proof of its holder."""
+
+    proof: Proof
+    account: Account
+
+
+@dataclass(frozen=True)
+class Closed:
+    """The identity is linked to an account that may not be entered (security rule F8)."""
+
+
+@dataclass(frozen=True)
+class NotLinked:
+    """The identity opens no account yet."""
+
+
+def prove(identity: ForeignIdentity) -> Known | Closed | NotLinked:
+    """What a verified identity proves here.
+
+    Link and epoch are read at once: an unlinking that comes after makes the proof worth nothing.
+    """
+    found = links.find(identity)
+    if found is None:
+        return NotLinked()
+    account = found.account
+    if account.status != "active":
+        events.record(
+            "sign_in_refused",
+            result="disabled",
+            account_id=account.id,
+            provider=identity.provider,
+        )
+        return Closed()
+    links.used(found.link.id)
+    return Known(_proof(account, identity, found.link.id), account)
+
+
+@retried
+def claim_with_token(token_id: str, identity: ForeignIdentity) -> Proof:
+    """Spend a verified token for a link: an account without a password is its holder's.
+
+    One transaction spends the token, makes the account active, ends what was before and links
+    (security rules P6, P14, P15). Raises ``TokenGone`` or ``LinkedElsewhere``; then nothing
+    has changed, and the token still works.
+    """
+    found = one_time_tokens.find_by_id(token_id)
+    if not isinstance(found, one_time_tokens.Live):
+        raise TokenGone
+    with transaction():
+        account = people.hold_account(found.account.id)
+        if account is None or account.status == "disabled" or passwords.has_password(account.id):
+            raise TokenGone
+        if not one_time_tokens.spend(token_id):
+            raise TokenGone
+        factor_changes.wipe_at_claim(account.id, first=account.status == "invited")
+        people.activate(account)
+        end_everything(account)
+        links.remove_all(account.id)
+        links.make(account.id, identity)
+        outbox.enqueue("link_made", account_id=account.id, about={"provider": identity.provider})
+        link = links.find(identity)
+    return _proof(account, identity, link.link.id if link else None)
+
+
+@retried
+def link(account_id: str, identity: ForeignIdentity) -> bool:
+    """Link an identity to a guardian who proved both; false where it was linked before.
+
+    Raises ``LinkedElsewhere``, ``OtherIdentity``, or ``people.Refused`` for an account that
+    is not active.
+    """
+    try:
+        with transaction():
+            return _link(account_id, identity)
+    except (LinkedElsewhere, OtherIdentity) as refused:
+        _record_refusal(account_id, identity, refused)
+        raise
+
+
+@retried
+def link_waiting(interaction_id: str, browser: str, account_id: str) -> str | None:
+    """Link the identity that waits in this interaction to the guardian who has just signed in.
+
+    The provider's key, or None where nothing waits. Raises as ``link`` does; whatever happens,
+    the waiting identity is used up.
+    """
+    with transaction():
+        identity = links.take(interaction_id, browser)
+    if identity is None:
+        return None
+    link(account_id, identity)
+    return identity.provider
+
+
+@retried
+def unlink(account_id: str, link_id: str) -> str | None:
+    """Remove a guardian's link, with the sessions that came from it; its provider's key.
+
+    None where there is no such link. Raises ``LastWayIn``.
+    """
+    with transaction():
+        account = people.hold_account(account_id)
+        if account is None:
+            return None
+        if not ways_in(account_id, without_link=link_id).count:
+            raise LastWayIn
+        removed = links.remove(link_id, account_id)
+        if removed is None:
+            return None
+        _end(account, removed, "unlinked")
+        about = {"provider": removed.provider}
+        outbox.enqueue("link_removed", account_id=account_id, about=about)
+    return removed.provider
+
+
+@retried
+def end_by_provider(issuer: str, subject: str, signed_at: datetime) -> bool:
+    """Obey a provider that asks us to forget a person: the link ends, the account stays.
+
+    Even when it was the last way in: then a mail brings a token, or the school helps. A
+    request that was signed before the link was made is an old one, and ends nothing. Whether
+    there was a link.
+    """
+    with transaction():
+        found = db.session.scalars(
+            select(FederatedLink).where(
+                FederatedLink.issuer == issuer, FederatedLink.subject == subject
+            )
+        ).one_or_none()
+        links.forget_waiting(issuer, subject)
+        if found is None or found.linked_at > signed_at + CLOCKS_DIFFER:
+            return False
+        account = people.hold_account(found.account_id)
+        removed = links.remove(found.id, found.account_id)
+        if account is None or removed is None:
+            return False
+        _end(account, removed, "provider asked")
+        if account.status == "active":
+            _tell_of_end(account, removed.provider)
+    return True
+
+
+@retried
+def end_by_operator(account_id: str, provider: str) -> bool:
+    """Remove a guardian's link for them, as a provider's wish would; whether there was one."""
+    with transaction():
+        account = people.hold_account(account_id)
+        found = [each for each in links.of_account(account_id) if each.provider == provider]
+        removed = links.remove(found[0].id, account_id) if found else None
+        if account is None or removed is None:
+            return False
+        _end(account, removed, "operator")
+        outbox.enqueue("link_removed", account_id=account_id, about={"provider": provider})
+    return True
+
+
+def _proof(account: Account, identity: ForeignIdentity, link_id: str | None) -> Proof:
+    return Proof(
+        account.id,
+        account.credentials_epoch,
+        FEDERATED,
+        link_id=link_id,
+        auth_time=identity.auth_time,
+        auth_time_proved=identity.auth_time is not None,
+    )
+
+
+def _link(account_id: str, identity: ForeignIdentity) -> bool:
+    account = people.hold_account(account_id)
+    if account is None or account.status != "active":
+        raise people.Refused("account", "is not active")
+    made = links.make(account_id, identity)
+    if made:
+        about = {"provider": identity.provider}
+        outbox.enqueue("link_made", account_id=account_id, about=about)
+    return made
+
+
+def _record_refusal(account_id: str, identity: ForeignIdentity, refused: Exception) -> None:
+    # After the rollback: what was refused must stay in the trail.
+    reason = "linked elsewhere" if isinstance(refused, LinkedElsewhere) else "other identity"
+    events.record(
+        "link_refused",
+        result="refused",
+        account_id=account_id,
+        provider=identity.provider,
+        reason=reason,
+    )
+
+
+def _end(account: Account, removed: FederatedLink, reason: str) -> None:
+    """End what came from a link: sessions, their grants, proofs that are being judged."""
+    people.move_epoch(account)
+    came_from_it = db.session.scalars(
+        select(BrowserSession.id).where(BrowserSession.link_id == removed.id)
+    ).all()
+    db.session.execute(
+        update(BrowserSession)
+        .where(BrowserSession.link_id == removed.id, BrowserSession.ended_at.is_(None))
+        .values(ended_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+    grants_service.end_for_sessions(came_from_it, "link ended", offline_too=True)
+    events.record(
+        "link_ended",
+        account_id=account.id,
+        provider=removed.provider,
+        link=removed.id,
+        reason=reason,
+    )
+
+
+def _tell_of_end(account: Account, provider: str) -> None:
+    stranded = not ways_in(account.id).count
+    if stranded and not account.email:
+        events.record("left_to_school", account_id=account.id, provider=provider)
+        return
+    about = {"provider": provider, "token": stranded}
+    outbox.enqueue("link_ended", account_id=account.id, about=about)

@@ -1,0 +1,77 @@
+"""What happened to an account, from the audit trail: for its owner, and of nobody else.
+
+Only events on the account itself, of the kinds that mean something to its owner. Where an
+event came from stays out: the network address of a refused attempt may be another person's.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import select
+
+from idp.audit.models import AuditEvent
+from idp.database import db
+
+PAGE: Final = 25
+"""Events on one page."""
+
+KINDS: Final = {
+    "sign_in",
+    "sign_in_refused",
+    "session_ended",
+    "new_device",
+    "token_issued",
+    "token_refused",
+    "password_set",
+    "password_changed",
+    "password_refused",
+    "email_proved",
+    "email_change_asked",
+    "email_change_cancelled",
+    "email_changed",
+    "email_change_undone",
+    "profile_changed",
+    "consent_given",
+    "consent_withdrawn",
+    "account_created",
+    "account_activated",
+    "guardianship_made",
+    "guardianship_ended",
+    "data_downloaded",
+    "erasure_asked",
+    "erasure_closed",
+}
+"""Events that the history shows. Whoever adds a way in adds its events here, and their words
+in ``idp.web.account.happenings``."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some events, the newest first. ``older``: what the next page begins before, if any."""
+
+    events: list[AuditEvent]
+    older: int | None
+
+
+def page(account_id: str, before: int | None = None, *, size: int = PAGE) -> Page:
+    """The account's events before the one numbered ``before``; one query, by its index."""
+    found = _newest(account_id, KINDS, before, size + 1)
+    more = len(found) > size
+    return Page(found[:size], found[size - 1].id if more else None)
+
+
+def everything(account_id: str, most: int) -> list[AuditEvent]:
+    """The account's newest events of every kind, ``most`` at most, for its owner's download."""
+    return _newest(account_id, None, None, most)
+
+
+def _newest(
+    account_id: str, kinds: Collection[str] | None, before: int | None, limit: int
+) -> list[AuditEvent]:
+    query = select(AuditEvent).where(AuditEvent.account_id == account_id)
+    if kinds is not None:
+        query = query.where(AuditEvent.event.in_(sorted(kinds)))
+    if before is not None:
+        query = query.where(AuditEvent.id < before)
+    return list(db.session.scalars(query.order_by(AuditEvent.id.desc()).limit(limit)))

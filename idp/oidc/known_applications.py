@@ -1,0 +1,102 @@
+"""The applications that know a guardian: by a grant that holds, or by what was allowed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+
+from idp.clients.models import Client
+from idp.database import db
+from idp.oidc.models import AccessToken, Consent, Grant, RefreshToken
+from idp.people import service as people
+from idp.people.names import sort_key
+
+
+@dataclass
+class Knowing:
+    """An application, what it may see of a guardian, since when, and when it last asked.
+
+    ``children``: the ids of the children that its grants name, of those whom the guardian may
+    see now (security rule C2).
+    """
+
+    client: Client
+    since: datetime
+    scopes: set[str] = field(default_factory=set)
+    children: set[str] = field(default_factory=set)
+    allowed_at: datetime | None = None
+    allowed_fields: set[str] = field(default_factory=set)
+    last_used_at: datetime | None = None
+
+    @property
+    def ours(self) -> bool:
+        """The school's own, rather than a third party's."""
+        return bool(self.client.metadata_["first_party"])
+
+    @property
+    def child_fields(self) -> set[str]:
+        """What it gets about a child; a third party no more than was allowed (rule C5)."""
+        if "child" not in self.scopes:
+            return set()
+        registered = set(self.client.metadata_["child_fields"])
+        return registered if self.ours else registered & self.allowed_fields
+
+
+def of_account(account_id: str) -> list[Knowing]:
+    """Every application that knows this guardian, by name; four queries, however many there are."""
+    found: dict[str, Knowing] = {}
+    mine = {child.id for child, _link in people.live_children(account_id)}
+    for grant, client in _grants(account_id):
+        knowing = found.setdefault(client.id, Knowing(client, since=grant.created_at))
+        knowing.since = min(knowing.since, grant.created_at)
+        knowing.scopes |= set(grant.scope.split())
+        knowing.children |= {grant.child_id or ""} & mine
+    for consent, client in _consents(account_id):
+        knowing = found.setdefault(client.id, Knowing(client, since=consent.granted_at))
+        knowing.since = min(knowing.since, consent.granted_at)
+        knowing.scopes |= set(consent.scope.split())
+        knowing.allowed_at = consent.granted_at
+        knowing.allowed_fields = set(consent.child_fields.split())
+    for client_id, used_at in _last_uses(account_id):
+        if client_id in found:
+            found[client_id].last_used_at = used_at
+    return sorted(found.values(), key=lambda each: (sort_key(each.client.name), each.client.id))
+
+
+def _grants(account_id: str) -> Iterable[Any]:
+    return db.session.execute(
+        select(Grant, Client)
+        .join(Client, Client.id == Grant.client_id)
+        .where(Grant.account_id == account_id, Grant.ended_at.is_(None))
+    )
+
+
+def _consents(account_id: str) -> Iterable[Any]:
+    return db.session.execute(
+        select(Consent, Client)
+        .join(Client, Client.id == Consent.client_id)
+        .where(Consent.account_id == account_id, Consent.withdrawn_at.is_(None))
+    )
+
+
+def _last_uses(account_id: str) -> Iterable[Any]:
+    """When each application last got something: a sign-in, or a token by refreshing.
+
+    UserInfo is not counted: an access token is used for an hour at most after it was given.
+    """
+    grants = select(Grant.id, Grant.client_id, Grant.created_at.label("at")).where(
+        Grant.account_id == account_id
+    )
+    mine = grants.subquery()
+    tokens = (
+        select(mine.c.client_id, model.issued_at.label("at")).join(
+            mine, mine.c.id == model.grant_id
+        )
+        for model in (AccessToken, RefreshToken)
+    )
+    used = select(mine.c.client_id, mine.c.at).union_all(*tokens).subquery()
+    return db.session.execute(
+        select(used.c.client_id, func.max(used.c.at)).group_by(used.c.client_id)
+    )

@@ -1,0 +1,77 @@
+"""Staff: who has which role, at which school. Roles are granted on the command line.
+
+What hangs on a role – sessions without a second factor end – is joined in ``idp.lifecycle``.
+"""
+
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+
+from idp.audit import events
+from idp.database import db, transaction
+from idp.people.models import STAFF_ROLES, Account, StaffRole
+from idp.people.names import Refused
+from idp.people.schools import find_school
+
+
+def is_staff(account_id: str) -> bool:
+    """Whether the account has any role: such an account needs a second factor (rule A3)."""
+    query = select(StaffRole.id).where(StaffRole.account_id == account_id).limit(1)
+    return db.session.scalar(query) is not None
+
+
+def roles_of(account_id: str) -> list[StaffRole]:
+    """The account's roles, the oldest first."""
+    query = select(StaffRole).where(StaffRole.account_id == account_id)
+    return list(db.session.scalars(query.order_by(StaffRole.granted_at, StaffRole.id)))
+
+
+def everybody() -> list[tuple[StaffRole, Account]]:
+    """Every role with its holder, by user name."""
+    query = select(StaffRole, Account).join(Account, Account.id == StaffRole.account_id)
+    rows = db.session.execute(query.order_by(Account.username_key, StaffRole.role))
+    return [(role, account) for role, account in rows]
+
+
+def grant(account_id: str, role: str, school_id: str | None = None) -> StaffRole | None:
+    """Give a role; None where the account has it already. Raises ``Refused``.
+
+    A manager's role is for one school, an operator's for all; a helper's may be either.
+    """
+    _check(role, school_id)
+    made = StaffRole(account_id=account_id, role=role, school_id=school_id)
+    with transaction() as writes:
+        try:
+            with writes.begin_nested():
+                writes.add(made)
+        except IntegrityError:  # the unique index decides, not a look beforehand
+            return None
+        events.record("role_granted", account_id=account_id, role=role, school=school_id)
+    return made
+
+
+def revoke(account_id: str, role: str, school_id: str | None = None) -> bool:
+    """Take a role away; false where the account does not have it."""
+    with transaction() as writes:
+        removed = writes.execute(
+            delete(StaffRole)
+            .where(
+                StaffRole.account_id == account_id,
+                StaffRole.role == role,
+                StaffRole.school_id == school_id if school_id else StaffRole.school_id.is_(None),
+            )
+            .execution_options(synchronize_session=False)
+        ).rowcount
+        if removed:
+            events.record("role_revoked", account_id=account_id, role=role, school=school_id)
+    return bool(removed)
+
+
+def _check(role: str, school_id: str | None) -> None:
+    if role not in STAFF_ROLES:
+        raise Refused("role", f"is none of {', '.join(STAFF_ROLES)}")
+    if role == "manager" and school_id is None:
+        raise Refused("school", "is missing: a manager manages one school")
+    if role == "operator" and school_id is not None:
+        raise Refused("school", "must be left out: an operator's role is for all schools")
+    if school_id is not None and find_school(school_id) is None:
+        raise Refused("school", "is unknown")

@@ -1,0 +1,226 @@
+"""Statements of the hot paths: written with SQLAlchemy, put together once, sent by the driver.
+
+A code flow sends a dozen small statements. On SQLAlchemy's way each one passes session, cache
+key, execution context, result and entity, which costs four times what the driver and the row
+themselves cost. For these few we go from the compiled text straight to the driver's cursor;
+types, errors and events stay SQLAlchemy's. Everything else asks ``db.session``.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, Update, bindparam, insert, literal_column, select
+from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.exc import DBAPIError
+
+from idp.database import db, transaction
+
+_CURSOR: Final = "idp.cursor"
+
+
+def columns(model: Any, row: Any, **others: Any) -> list[ColumnElement[Any]]:
+    """The columns that fill the fields of ``row``, a ``NamedTuple``: those of the model's
+    attributes of that name, unless ``others`` says differently.
+    """
+    attributes = model.__mapper__.columns
+    return [others[name] if name in others else attributes[name] for name in row._fields]
+
+
+class Prepared:
+    """One statement. ``parts``: the ``NamedTuple`` classes that its columns fill, one after the
+    other; columns that are left over follow as they are.
+    """
+
+    def __init__(self, statement: Any, *parts: Any) -> None:
+        self._statement = statement
+        self._parts = parts
+        self._compiled: dict[str, _Compiled] = {}
+
+    def one_or_none(self, **values: Any) -> Any:
+        """The first row of a SELECT, as a tuple of its parts; None where there is none."""
+        with _Connected() as connection:
+            compiled, cursor = self._sent(connection, values)
+            rows = cursor.fetchall()
+        return compiled.read(rows[0]) if rows else None
+
+    def all(self, **values: Any) -> list[Any]:
+        """The rows of a SELECT, each as a tuple of its parts."""
+        with _Connected() as connection:
+            compiled, cursor = self._sent(connection, values)
+            rows = cursor.fetchall()
+        return [compiled.read(row) for row in rows]
+
+    def execute(self, **values: Any) -> int:
+        """Change something, in the present ``transaction()``; returns how many rows."""
+        with _Connected() as connection:
+            return int(self._sent(connection, values)[1].rowcount)
+
+    def _sent(self, connection: Connection, values: dict[str, Any]) -> "tuple[_Compiled, Any]":
+        dialect = connection.dialect
+        compiled = self._compiled.get(dialect.name)
+        if compiled is None:
+            compiled = _Compiled(self._statement, self._parts, dialect)
+            self._compiled[dialect.name] = compiled
+        parameters = compiled.parameters(values)
+        cursor = _cursor(connection)
+        for heard in connection.dispatch.before_cursor_execute:
+            heard(connection, cursor, compiled.text, parameters, None, False)
+        try:
+            cursor.execute(compiled.text, parameters)
+        except dialect.loaded_dbapi.Error as error:
+            raise _translated(connection, compiled.text, error) from error
+        return compiled, cursor
+
+
+class Together:
+    """Rows of several tables that come in together or not at all, where an UPDATE allows it.
+
+    Without ``gate`` they always come in. PostgreSQL does all of it in one statement, which is
+    a transaction of its own: one round trip in place of five. SQLite knows no INSERT in a
+    WITH, and has no round trips.
+    """
+
+    def __init__(self, *tables: tuple[Any, Sequence[str]], gate: Update | None = None) -> None:
+        self._one = Prepared(_as_one(tables, gate))
+        self._gate = Prepared(gate) if gate is not None else None
+        self._inserts = [Prepared(_insert(table, names, None)) for table, names in tables]
+
+    def happened(self, gate: Mapping[str, Any] | None = None, **rows: Mapping[str, Any]) -> bool:
+        """Let it happen: ``gate`` has the UPDATE's parameters, ``rows`` each table's values.
+
+        False where the UPDATE changed nothing, and so nothing came in.
+        """
+        values = dict(gate or {})
+        for table, row in rows.items():
+            values.update({f"{table}_{name}": value for name, value in row.items()})
+        if db.engine.dialect.name == "postgresql":
+            return self._one.execute(**values) == 1
+        with transaction():
+            if self._gate is not None and self._gate.execute(**values) != 1:
+                return False
+            for each in self._inserts:
+                each.execute(**values)
+        return True
+
+
+class _Compiled:
+    """A statement in the words of one dialect, with the functions of its types."""
+
+    def __init__(self, statement: Any, parts: tuple[Any, ...], dialect: Dialect) -> None:
+        compiled = statement.compile(dialect=dialect)
+        if forgotten := getattr(compiled, "insert_prefetch", ()):
+            raise ValueError(f"no value for {forgotten}: defaults are not filled in here")
+        self.text = str(compiled)
+        self._order = compiled.positiontup if compiled.positional else None
+        self._constants = {
+            name: bind.value for name, bind in compiled.binds.items() if not bind.required
+        }
+        self._writers = [
+            (name, writer)
+            for name, bind in compiled.binds.items()
+            if (writer := bind.type.dialect_impl(dialect).bind_processor(dialect))
+        ]
+        found = statement.selected_columns if isinstance(statement, Select) else ()
+        self._readers = [
+            (place, reader)
+            for place, column in enumerate(found)
+            if (reader := column.type.dialect_impl(dialect).result_processor(dialect, None))
+        ]
+        ends = [0]
+        for part in parts:
+            ends.append(ends[-1] + len(part._fields))
+        self._parts = [
+            (part._make, slice(begin, end))
+            for part, begin, end in zip(parts, ends, ends[1:], strict=False)
+        ]
+        self._rest = slice(ends[-1], None)
+
+    def parameters(self, values: Mapping[str, Any]) -> Any:
+        """What the driver takes, of the named values; one that is missing is an error."""
+        values = {**self._constants, **values}
+        for name, write in self._writers:
+            values[name] = write(values[name])
+        if self._order is not None:
+            return [values[name] for name in self._order]
+        return values
+
+    def read(self, row: Sequence[Any]) -> tuple[Any, ...]:
+        cells = list(row)
+        for place, read in self._readers:
+            cells[place] = read(cells[place])
+        return (*[make(cells[where]) for make, where in self._parts], *cells[self._rest])
+
+
+def _as_one(tables: Sequence[tuple[Any, Sequence[str]]], gate: Update | None) -> Any:
+    """The rows as one statement: WITH gate AS (UPDATE …), first AS (INSERT …) INSERT …"""
+    opened = gate.returning(literal_column("1")).cte("gate") if gate is not None else None
+    *before, last = [_insert(table, names, opened) for table, names in tables]
+    for number, each in enumerate(before):
+        last = last.add_cte(each.cte(f"row_{number}"))
+    return last
+
+
+def _insert(table: Any, names: Sequence[str], gate: Any) -> Any:
+    values = {
+        name: bindparam(f"{table.name}_{name}", type_=table.c[name].type, required=True)
+        for name in names
+    }
+    if gate is None:
+        return insert(table).values(values).inline()
+    from_gate = select(*values.values()).select_from(gate)
+    return insert(table).from_select(list(values), from_gate, include_defaults=False)
+
+
+class _Connected:
+    """The session's connection where it has one, else one for this statement alone."""
+
+    __slots__ = ("_own",)
+
+    def __enter__(self) -> Connection:
+        self._own: Connection | None = None
+        if db.session.registry.has():
+            session = db.session()
+            connection: Connection | None = session.info.get("connection")
+            if connection is None and session.in_transaction():
+                connection = session.connection()
+            if connection is not None:
+                session.flush()  # as session.execute would: what was changed can be read
+                return connection
+        self._own = db.engine.connect()
+        return self._own
+
+    def __exit__(self, *_: object) -> None:
+        if self._own is not None:
+            self._own.close()
+
+
+def _cursor(connection: Connection) -> Any:
+    """One cursor for each of the driver's connections: an answer is read before the next one."""
+    pooled = connection.connection
+    cursor = pooled.info.get(_CURSOR)
+    if cursor is None:
+        # Binary answers spare PostgreSQL and us the decimal notation of times.
+        options = {"binary": True} if connection.dialect.driver == "psycopg" else {}
+        cursor = pooled.info[_CURSOR] = pooled.cursor(**options)
+    return cursor
+
+
+def _translated(connection: Connection, text: str, error: Any) -> BaseException:
+    """The error as SQLAlchemy tells it, without the values (rule L1). A lost connection is not
+    used again, nor are those that were opened before it (rule R2).
+    """
+    dialect = connection.dialect
+    lost = dialect.is_disconnect(error, connection.connection.dbapi_connection, None)
+    if lost:
+        connection.invalidate(error)
+        connection.engine.dispose(close=False)
+    told: BaseException = DBAPIError.instance(
+        text,
+        None,
+        error,
+        dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=lost,
+        dialect=dialect,
+    )
+    return told

@@ -1,0 +1,276 @@
+"""The other providers that parents may sign in with: read from the environment, and judged.
+
+``IDP_PROVIDERS`` names them in the order of their buttons; ``IDP_PROVIDER_<KEY>_…`` says the
+rest. A provider of which nothing is said is not configured, and not shown.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+KNOWN: Final = ("google", "facebook", "cabanga")
+"""The providers of the sign-in page, where ``IDP_PROVIDERS`` says nothing."""
+FACEBOOK: Final = "facebook"
+GOOGLE_ISSUER: Final = "https://accounts.google.com"
+FACEBOOK_ISSUER: Final = "https://www.facebook.com"
+
+AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post")
+SHOWN_CLAIMS: Final = ("email", "name")
+LARGEST_LOGO: Final = 64 * 1024  # bytes
+LOGO_TYPES: Final = {".svg": "image/svg+xml", ".png": "image/png"}
+
+_KEY = re.compile(r"[a-z][a-z0-9]{0,19}")
+_GRAPH_VERSION = re.compile(r"v\d{1,3}\.\d")
+
+Read = Callable[[Mapping[str, str], str], str | None]
+
+
+def _boolean(text: str) -> bool:
+    return text.strip().lower() in {"1", "true", "yes", "on"}
+
+
+def _claim_map(text: str) -> dict[str, str]:
+    pairs = [part.partition("=") for part in text.replace(",", " ").split()]
+    if any(ours not in SHOWN_CLAIMS or not theirs for ours, _, theirs in pairs):
+        raise ValueError(f"is not a list such as email=mail; ours are {', '.join(SHOWN_CLAIMS)}")
+    return {ours: theirs for ours, _, theirs in pairs}
+
+
+def _of_provider(default: Any, help: str, parse: Callable[[str], Any] = str.strip) -> Any:
+    metadata = {"help": help, "parse": parse}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata, repr=False)
+    return field(default=default, metadata=metadata, repr="ecret" not in help)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderSettings:
+    """One provider. All but ``key`` come from ``IDP_PROVIDER_<KEY>_<NAME>``."""
+
+    key: str
+    enabled: bool = _of_provider(True, "Off: links stay, but nobody signs in by it", _boolean)
+    client_id: str = _of_provider("", "Our client id there (Facebook: the app id)")
+    client_secret: str = _of_provider("", "Our secret there (Facebook: the app secret)")
+    auth_method: str = _of_provider(
+        "client_secret_basic", "How we prove the secret: client_secret_basic or client_secret_post"
+    )
+    issuer: str = _of_provider("", "Its issuer, to the letter; Google's and Facebook's are known")
+    discovery_url: str = _of_provider(
+        "", "Its discovery document; by default the issuer's /.well-known/openid-configuration"
+    )
+    authorization_endpoint: str = _of_provider(
+        "", "With TOKEN_ENDPOINT and JWKS_URI: in place of discovery"
+    )
+    token_endpoint: str = _of_provider("", "See AUTHORIZATION_ENDPOINT")
+    jwks_uri: str = _of_provider("", "See AUTHORIZATION_ENDPOINT")
+    scopes: str = _of_provider("openid email profile", "What we ask for, separated by spaces")
+    claim_map: dict[str, str] = _of_provider(
+        dict, "Claims shown to the parent by other names, such as email=mail,name=cn", _claim_map
+    )
+    hosted_domain: str = _of_provider(
+        "", "Only identities whose hd claim is this (a Google Workspace domain)"
+    )
+    label_fr: str = _of_provider("", "Its name on French pages")
+    label_nl: str = _of_provider("", "Its name on Dutch pages")
+    label_de: str = _of_provider("", "Its name on German pages")
+    label_en: str = _of_provider("", "Its name on English pages")
+    logo: str = _of_provider("", "An SVG or PNG file of its logo (at most 64 KiB)")
+    graph_version: str = _of_provider("v26.0", "Facebook only: the version of the Graph API")
+    graph_url: str = _of_provider("https://graph.facebook.com", "Facebook only: its Graph API")
+    dialog_url: str = _of_provider("https://www.facebook.com", "Facebook only: its login dialog")
+
+    @property
+    def is_facebook(self) -> bool:
+        """Facebook speaks OAuth 2.0 and Graph; every other provider speaks OpenID Connect."""
+        return self.key == FACEBOOK
+
+    @property
+    def has_endpoints(self) -> bool:
+        """Whether explicit endpoints stand in place of a discovery document."""
+        return bool(self.authorization_endpoint or self.token_endpoint or self.jwks_uri)
+
+    @property
+    def accepted_issuers(self) -> tuple[str, ...]:
+        """What may stand in ``iss``. Google signs with a second spelling, for old clients."""
+        if self.issuer == GOOGLE_ISSUER:
+            return (GOOGLE_ISSUER, "accounts.google.com")
+        return (self.issuer,)
+
+    @property
+    def discovery_address(self) -> str:
+        """Where its metadata are (OpenID Connect Discovery §4)."""
+        return self.discovery_url or f"{self.issuer.rstrip('/')}/.well-known/openid-configuration"
+
+    def label(self, locale: str) -> str:
+        """Its name in this language; where that is not given, in any."""
+        labels = [getattr(self, f"label_{each}") for each in (locale, "fr", "en", "nl", "de")]
+        return next((label for label in labels if label), self.key.capitalize())
+
+    def problems(self, *, demo: bool) -> list[str]:
+        """Every reason why this provider must not be offered, as sentences."""
+        prefix = f"IDP_PROVIDER_{self.key.upper()}_"
+        found = [f"{prefix}{name} is missing" for name in self._missing()]
+        found += [f"{prefix}{problem}" for problem in self._refused()]
+        for name, address in self._addresses().items():
+            if address and (problem := _address_problem(address, demo=demo)):
+                found.append(f"{prefix}{name} {problem}")
+        if self.logo and (problem := _logo_problem(Path(self.logo))):
+            found.append(f"{prefix}LOGO {problem}")
+        return found
+
+    def _missing(self) -> list[str]:
+        names = ["client_id", "client_secret", "issuer"]
+        if self.has_endpoints:
+            names += ["authorization_endpoint", "token_endpoint", "jwks_uri"]
+        return [name.upper() for name in names if not getattr(self, name)]
+
+    def _refused(self) -> list[str]:
+        found = []
+        if self.auth_method not in AUTH_METHODS:
+            found.append(f"AUTH_METHOD is none of {', '.join(AUTH_METHODS)}")
+        if not self.is_facebook and "openid" not in self.scopes.split():
+            found.append("SCOPES does not hold openid")
+        if not _GRAPH_VERSION.fullmatch(self.graph_version):
+            found.append("GRAPH_VERSION does not look like v26.0")
+        if self.has_endpoints and self.discovery_url:
+            found.append("DISCOVERY_URL and explicit endpoints exclude one another")
+        return found
+
+    def _addresses(self) -> dict[str, str]:
+        names = ("discovery_url", "authorization_endpoint", "token_endpoint", "jwks_uri")
+        places = (*names, "graph_url", "dialog_url") if self.is_facebook else ("issuer", *names)
+        return {name.upper(): getattr(self, name) for name in places}
+
+
+Problems = list[str]
+
+
+def read_providers(
+    environment: Mapping[str, str], read: Read
+) -> tuple[tuple[ProviderSettings, ...], Problems]:
+    """The configured providers in the order of their buttons, and what can't be read.
+
+    ``read`` gives the text of one variable, from the environment or from the file it names.
+    """
+    named = read(environment, "IDP_PROVIDERS")
+    keys = list(KNOWN) if named is None else named.replace(",", " ").split()
+    found, problems = [], _key_problems(keys)
+    for key in dict.fromkeys(key for key in keys if _KEY.fullmatch(key)):
+        values, trouble = _values(key, environment, read)
+        problems += trouble
+        if values or (key not in KNOWN and not trouble):
+            found.append(_with_known(ProviderSettings(key=key, **values)))
+    return tuple(found), problems
+
+
+def problems_of(providers: tuple[ProviderSettings, ...], *, demo: bool) -> Problems:
+    """Every reason why these providers must not be offered together."""
+    found = [problem for each in providers for problem in each.problems(demo=demo)]
+    issuers = [each.issuer for each in providers if each.issuer]
+    if len(set(issuers)) < len(issuers):
+        # RFC 9207 §2.4 and our links tell providers apart by their issuer alone.
+        found.append("IDP_PROVIDERS names two providers of the same issuer")
+    return found
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Variables that look like a provider's but are read by nobody: a typing error, mostly."""
+    named = environment.get("IDP_PROVIDERS")
+    keys = KNOWN if named is None else named.replace(",", " ").split()
+    known = {_variable(key, name) for key in keys for name in _NAMES}
+    given = (name for name in environment if name.startswith("IDP_PROVIDER_"))
+    return sorted(name for name in given if name.removesuffix("_FILE") not in known)
+
+
+def variables() -> list[tuple[str, Any, str]]:
+    """Name, default and meaning of each variable, for the table of settings."""
+    listed = (each for each in fields(ProviderSettings) if each.name != "key")
+    return [
+        (_variable("<key>", each.name), each.default, each.metadata["help"])
+        for each in listed
+        if each.name in _NAMES
+    ]
+
+
+_NAMES: Final = tuple(each.name for each in fields(ProviderSettings) if each.name != "key")
+
+
+def _variable(key: str, name: str) -> str:
+    shown = key if key.startswith("<") else key.upper()
+    return f"IDP_PROVIDER_{shown}_{name.upper()}"
+
+
+def _key_problems(keys: list[str]) -> Problems:
+    wrong = [key for key in keys if not _KEY.fullmatch(key)]
+    found = [f"IDP_PROVIDERS: {key[:40]!r} is not a short lower-case name" for key in wrong]
+    if len(set(keys)) < len(keys):
+        found.append("IDP_PROVIDERS names a provider twice")
+    return found
+
+
+def _values(
+    key: str, environment: Mapping[str, str], read: Read
+) -> tuple[dict[str, Any], Problems]:
+    values, problems = {}, []
+    for each in fields(ProviderSettings):
+        if each.name == "key":
+            continue
+        variable = _variable(key, each.name)
+        try:
+            text = read(environment, variable)
+            if text is not None:
+                values[each.name] = each.metadata["parse"](text)
+        except (ValueError, OSError) as error:
+            problems.append(f"{variable}: {error}")
+    return values, problems
+
+
+def _with_known(provider: ProviderSettings) -> ProviderSettings:
+    """What everybody knows of Google and Facebook need not be configured."""
+    if provider.is_facebook:
+        scopes = provider.scopes
+        if scopes == "openid email profile":
+            scopes = "public_profile email"
+        return replace(provider, issuer=FACEBOOK_ISSUER, scopes=scopes)
+    if provider.key == "google" and not provider.issuer:
+        return replace(provider, issuer=GOOGLE_ISSUER)
+    return provider
+
+
+def _address_problem(address: str, *, demo: bool) -> str | None:
+    try:
+        parts = urlsplit(address)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        return "is not an address"
+    if parts.scheme not in {"http", "https"} or not host or not address.isprintable():
+        return "is not an http(s) address"
+    if parts.username or parts.fragment:
+        return "holds a user name or a fragment"
+    # Rule R10; the demo's stand-ins live on loopback, where nobody listens in.
+    if parts.scheme == "http" and not (demo and _is_loopback(host)):
+        return "is plain HTTP, which only the demo may use, on loopback"
+    return None
+
+
+def _logo_problem(file: Path) -> str | None:
+    if file.suffix.lower() not in LOGO_TYPES:
+        return "is neither an .svg nor a .png file"
+    try:
+        size = file.stat().st_size
+    except OSError as error:
+        return f"can't be read: {error.strerror}"
+    return "has more than 64 KiB" if size > LARGEST_LOGO else None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

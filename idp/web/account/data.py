@@ -1,0 +1,64 @@
+"""My data: download all that is kept (GDPR Art. 15), ask to be erased (Art. 17)."""
+
+import json
+
+from flask import flash, make_response, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from idp import clock
+from idp.audit import events
+from idp.lifecycle import erasure, export
+from idp.people import service as people
+from idp.sessions.service import SignedIn
+from idp.web.account.blueprint import blueprint, guardian_only
+from idp.web.account.step_up import proved_recently
+
+
+@blueprint.get("/account/data")
+@guardian_only
+def data(signed_in: SignedIn) -> ResponseReturnValue:
+    """Both, and what became of a request."""
+    return render_template(
+        "account/data.html",
+        request_made=erasure.latest(signed_in.account.id),
+        schools=people.schools_of(signed_in.account.id),
+    )
+
+
+@blueprint.post("/account/data/download")
+@guardian_only
+@proved_recently
+def download_data(signed_in: SignedIn) -> ResponseReturnValue:
+    """The whole document as a file, which no cache keeps."""
+    events.record(
+        "data_downloaded", account_id=signed_in.account.id, session_id=signed_in.session.id
+    )
+    account = people.get_account(signed_in.account.id)
+    text = json.dumps(export.document(account), ensure_ascii=False, indent=2)
+    response = make_response(text + "\n")
+    response.mimetype = "application/json"
+    name = f"my-data-{clock.now():%Y-%m-%d}.json"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@blueprint.post("/account/data/erasure")
+@guardian_only
+@proved_recently
+def ask_erasure(signed_in: SignedIn) -> ResponseReturnValue:
+    """Send the request to the school; deletes nothing."""
+    if erasure.ask(signed_in.account.id):
+        flash(_("Your request is on its way to the school."))
+    return redirect(url_for("account.data"), 303)
+
+
+@blueprint.post("/account/data/erasure/take-back")
+@guardian_only
+@proved_recently
+def take_erasure_back(signed_in: SignedIn) -> ResponseReturnValue:
+    """Think better of it."""
+    if erasure.take_back(signed_in.account.id):
+        flash(_("Your request is taken back."))
+    return redirect(url_for("account.data"), 303)

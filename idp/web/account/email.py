@@ -1,0 +1,65 @@
+"""The e-mail address: where mail goes now, and asking that it go elsewhere."""
+
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from idp.credentials import email_changes
+from idp.lifecycle import email_change
+from idp.people.models import EMAIL_LENGTH
+from idp.sessions.service import SignedIn
+from idp.web.account.blueprint import blueprint, guardian_only
+from idp.web.account.step_up import proved_recently
+from idp.web.forms import Form, only, too_many
+
+
+@blueprint.route("/account/email", methods=["GET", "POST"])
+@guardian_only
+@proved_recently
+def email(signed_in: SignedIn) -> ResponseReturnValue:
+    """The present address, what waits for its confirmation, and a field for another one."""
+    if request.method == "GET":
+        return _page(signed_in, only(["new_email"]))
+    form = Form.read("new_email")
+    form.require("new_email", _("Type your new e-mail address."))
+    form.limit("new_email", EMAIL_LENGTH)
+    if form.problems:
+        return _page(signed_in, form)
+    return _ask(signed_in, form)
+
+
+@blueprint.post("/account/email/cancel")
+@guardian_only
+@proved_recently
+def cancel_email(signed_in: SignedIn) -> ResponseReturnValue:
+    """Take back what waits for its confirmation."""
+    email_change.cancel(signed_in.account.id, signed_in.session.id)
+    flash(_("Your e-mail address stays as it is. The link in the mail no longer works."))
+    return redirect(url_for("account.email"), 303)
+
+
+def _ask(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
+    outcome = email_change.ask(signed_in.account, form["new_email"], signed_in.session.id)
+    match outcome:
+        case email_change.Asked():
+            flash(_("We have sent a mail to the new address. Open the link in it to confirm."))
+            return redirect(url_for("account.email"), 303)
+        case email_change.SessionGone():
+            return redirect(url_for("account.home"), 303)
+        case email_change.Throttled(retry_after):
+            return too_many(form, retry_after, lambda: _page(signed_in, form))
+        case email_change.SameAddress():
+            form.problem("new_email", _("This is your e-mail address already."))
+        case email_change.NotAnAddress():
+            form.problem("new_email", _("This is not an e-mail address. Check how it is written."))
+    return _page(signed_in, form)
+
+
+def _page(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
+    page = render_template(
+        "account/email.html",
+        form=form,
+        account=signed_in.account,
+        waiting=email_changes.waiting(signed_in.account.id),
+    )
+    return page, form.status

@@ -1,0 +1,109 @@
+"""The links of the mails about another address: each opens a page, whose button decides.
+
+No session is needed: whoever reads the mail decides, perhaps on another device than the one
+where the change was asked for. Mail scanners open links, so opening one changes nothing
+(security rule P7); its secret leaves the address by one redirect (P8).
+"""
+
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from idp.credentials import throttling
+from idp.credentials.email_changes import LONGEST_SECRET
+from idp.lifecycle import email_change
+from idp.lifecycle.email_change import Gone, Open
+from idp.sessions import interactions
+from idp.web import browser
+from idp.web.account.blueprint import blueprint, dress
+from idp.web.errors import PageError
+
+
+@blueprint.get("/account/email/confirm")
+def open_confirm_link() -> ResponseReturnValue:
+    """The link to the new address."""
+    return _sealed("confirm")
+
+
+@blueprint.get("/account/email/undo")
+def open_undo_link() -> ResponseReturnValue:
+    """The link to the old address."""
+    return _sealed("undo")
+
+
+@blueprint.route("/account/email/confirm/<interaction_id>", methods=["GET", "POST"])
+def confirm_email(interaction_id: str) -> ResponseReturnValue:
+    """Whose mail will come to this address; the button makes it so."""
+    secret = _opened(interaction_id, "confirm")
+    if request.method == "POST":
+        return _answered(_guarded("confirm", secret), "account.email_confirmed")
+    return _page("confirm", secret, interaction_id)
+
+
+@blueprint.route("/account/email/undo/<interaction_id>", methods=["GET", "POST"])
+def undo_email(interaction_id: str) -> ResponseReturnValue:
+    """What undoing the change means; the button does it."""
+    secret = _opened(interaction_id, "undo")
+    if request.method == "POST":
+        return _answered(_guarded("undo", secret), "account.email_undone")
+    return _page("undo", secret, interaction_id)
+
+
+@blueprint.get("/account/email/confirmed")
+def email_confirmed() -> ResponseReturnValue:
+    """The new address is in use; reloading the page does nothing."""
+    return render_template("account/email_confirmed.html")
+
+
+@blueprint.get("/account/email/undone")
+def email_undone() -> ResponseReturnValue:
+    """The old address is back; reloading the page does nothing."""
+    return render_template("account/email_undone.html")
+
+
+def _sealed(purpose: str) -> ResponseReturnValue:
+    this_browser = browser.browser_id()
+    interaction = interactions.begin(this_browser)
+    secret = request.args.get("token", "")
+    if 0 < len(secret) <= LONGEST_SECRET:
+        interactions.seal_link(interaction, this_browser, purpose, secret)
+    page = f"account.{purpose}_email"
+    return redirect(url_for(page, interaction_id=interaction.id), 303)
+
+
+def _opened(interaction_id: str, purpose: str) -> str:
+    interaction = browser.interaction_or_error(interaction_id)
+    return interactions.opened_link(interaction, browser.browser_id(), purpose) or ""
+
+
+def _page(purpose: str, secret: str, interaction_id: str) -> ResponseReturnValue:
+    match email_change.look(purpose, secret):
+        case Open(change, account):
+            dress(account)
+            return render_template(
+                f"account/email_{purpose}.html",
+                account=account,
+                change=change,
+                interaction_id=interaction_id,
+            )
+    return _gone()
+
+
+def _guarded(purpose: str, secret: str) -> Open | Gone:
+    """Decide, on the budget of one-time tokens (security rule E7)."""
+    address = browser.client_address()
+    guard = throttling.guard_token(address)
+    if isinstance(guard, throttling.Refused):
+        raise PageError("throttled", 429, retry_after=guard.retry_after)
+    decide = email_change.confirm if purpose == "confirm" else email_change.undo
+    outcome = decide(secret)
+    if isinstance(outcome, Open):
+        throttling.forgive_token(address)
+    return outcome
+
+
+def _answered(outcome: Open | Gone, page: str) -> ResponseReturnValue:
+    return redirect(url_for(page), 303) if isinstance(outcome, Open) else _gone()
+
+
+def _gone() -> ResponseReturnValue:
+    return render_template("account/email_gone.html"), 404

@@ -1,0 +1,44 @@
+"""Who I am here: as the school knows it, and the language that I read."""
+
+from flask import flash, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import refresh
+
+from idp.people import profile as kept
+from idp.people import service as people
+from idp.sessions.service import SignedIn
+from idp.web import branding, i18n
+from idp.web.account.blueprint import blueprint, guardian_only
+from idp.web.account.relationships import RELATIONS
+from idp.web.errors import PageError
+
+
+@blueprint.get("/account/profile")
+@guardian_only
+def profile(signed_in: SignedIn) -> ResponseReturnValue:
+    """Name, user name, children; whom to ask where something is wrong; the language."""
+    children = people.live_children(signed_in.account.id)
+    schools = people.schools_of(signed_in.account.id)
+    return render_template(
+        "account/profile.html",
+        account=signed_in.account,
+        children=[(child, RELATIONS[link.relationship]) for child, link in children],
+        contacts=[branding.branding_for(None, [school]) for school in schools],
+        chosen=signed_in.account.locale or "",
+    )
+
+
+@blueprint.post("/account/profile/language")
+@guardian_only
+def choose_language(signed_in: SignedIn) -> ResponseReturnValue:
+    """Keep the language of pages and mails with the account; it takes effect at once."""
+    chosen = request.form.get("locale", "")
+    if i18n.supported(chosen) != chosen:
+        raise PageError("bad_request")
+    kept.set_locale(signed_in.account.id, chosen)
+    session.permanent = True
+    session["locale"] = chosen
+    refresh()
+    flash(_("Pages and mails will speak this language from now on."))
+    return redirect(url_for("account.profile"), 303)

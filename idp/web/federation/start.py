@@ -1,0 +1,101 @@
+"""Sending a browser to a provider.
+
+A form of ours begins the walk, and a page of ours ends the form: browsers check every redirect
+after a form against ``form-action`` (CSP Level 3 §6.4.2), and nobody knows a provider's.
+"""
+
+from typing import Any
+
+from flask import flash, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import get_locale
+from flask_babel import gettext as _
+from werkzeug import Response
+
+from idp.audit import events
+from idp.credentials import one_time_tokens, passwords
+from idp.federation import providers, walk
+from idp.federation.identity import ProviderAway, ProviderTrouble
+from idp.oidc.authorization_request import AuthorizationRequest
+from idp.sessions.models import Interaction
+from idp.web import browser
+from idp.web import walk as pages
+from idp.web.errors import PageError
+from idp.web.federation.blueprint import blueprint
+from idp.web.federation.offers import label_of
+
+
+@blueprint.post("/interaction/<interaction_id>/with")
+def sign_in(interaction_id: str) -> ResponseReturnValue:
+    """« Ou connectez-vous avec »: to the provider of the pressed button."""
+    interaction = pages.enter(interaction_id)
+    if pages.is_past_login(interaction):
+        return pages.go_on(interaction)
+    key = request.form.get("provider", "")
+    try:
+        return go(key, "sign_in", interaction_id=interaction.id, max_age=_max_age(interaction))
+    except ProviderTrouble as trouble:
+        tell(key, trouble)
+        return pages.to_step(interaction, "login")
+
+
+@blueprint.post("/interaction/<interaction_id>/claim")
+def claim(interaction_id: str) -> ResponseReturnValue:
+    """« Continuer avec … » of figure 3, in place of a password: for a proved token only."""
+    interaction = pages.enter(interaction_id)
+    proved = claimable(interaction)
+    if proved is None:
+        return pages.to_step(interaction, "password")
+    key = request.form.get("provider", "")
+    try:
+        return go(key, "claim", interaction_id=interaction.id, token_id=proved.token.id)
+    except ProviderTrouble as trouble:
+        tell(key, trouble)
+        return pages.to_step(interaction, "password")
+
+
+def claimable(interaction: Interaction) -> one_time_tokens.Live | None:
+    """The token proved in this interaction, if its account has no password to replace."""
+    if interaction.verified_token_id is None or interaction.completed_at is not None:
+        return None
+    found = one_time_tokens.find_by_id(interaction.verified_token_id)
+    if not isinstance(found, one_time_tokens.Live) or passwords.has_password(found.account.id):
+        return None
+    return found
+
+
+def go(key: str, purpose: str, **about: Any) -> Response:
+    """The page that sends the browser to the provider ``key``. Raises ``ProviderTrouble``."""
+    provider = providers.find(key)
+    if provider is None:
+        raise PageError("not_found", 404)
+    asked = walk.begin(browser.browser_id(), key, purpose, locale=str(get_locale()), **about)
+    address = provider.address(asked)
+    return make_response(
+        render_template("federation/leaving.html", address=address, label=label_of(key))
+    )
+
+
+def tell(key: str, trouble: ProviderTrouble) -> None:
+    """Tell the parent, in a sentence on the next page, that a provider can't be used now."""
+    events.record("provider_refused", result="refused", provider=key, reason=trouble.reason)
+    if isinstance(trouble, ProviderAway):
+        words = _(
+            "%(provider)s does not answer just now. Try again later, or sign in another way.",
+            provider=label_of(key),
+        )
+    else:
+        words = _(
+            "What came back from %(provider)s was not in order, so we did not use it."
+            " Try again, or sign in another way.",
+            provider=label_of(key),
+        )
+    flash(words, "problem")
+
+
+def _max_age(interaction: Interaction) -> int | None:
+    """How fresh the sign-in must be that the waiting application asks for (rule O17)."""
+    if interaction.client_id is None:
+        return None
+    asked = AuthorizationRequest.from_json(interaction.request)
+    return 0 if "login" in asked.prompt else asked.max_age

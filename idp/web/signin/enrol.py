@@ -1,0 +1,127 @@
+"""A member of staff without a second factor sets one up before anything is granted (rule A3)."""
+
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from markupsafe import Markup
+
+from idp.credentials import passkeys as stored
+from idp.credentials import totp
+from idp.lifecycle import factor_changes, second_factor
+from idp.sessions.models import Interaction
+from idp.web import browser, passkeys, walk
+from idp.web.device_names import device_name
+from idp.web.errors import PageError
+from idp.web.forms import Form, only
+from idp.web.signin.blueprint import blueprint, shows_again
+from idp.web.signin.second_factor import Asked, asked_in, go_on_with
+
+
+@blueprint.route("/interaction/<interaction_id>/enrol", methods=["GET", "POST"])
+def enrol(interaction_id: str) -> ResponseReturnValue:
+    """The choice between an app and a passkey; « POST » makes the app's secret."""
+    interaction = walk.enter(interaction_id)
+    asked = _enrolling(interaction)
+    if asked is None:
+        return walk.to_step(interaction, "second_factor")
+    if request.method == "POST":
+        totp.begin(asked.account.id, browser.browser_id())
+        return walk.to_step(interaction, "enrol_app")
+    return show(interaction, only([]))
+
+
+@shows_again("enrol")
+def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
+    """The choice."""
+    page = render_template(
+        "signin/enrol.html", interaction=interaction, form=form, passkeys=passkeys.offered()
+    )
+    return page, form.status
+
+
+@blueprint.route("/interaction/<interaction_id>/enrol/app", methods=["GET", "POST"])
+def enrol_app(interaction_id: str) -> ResponseReturnValue:
+    """The secret as a QR code and as text, and the app's first code."""
+    interaction = walk.enter(interaction_id)
+    asked = _enrolling(interaction)
+    if asked is None:
+        return walk.to_step(interaction, "second_factor")
+    if request.method == "GET":
+        return show_app(interaction, only(["code"]))
+    form = Form.read("code")
+    form.require("code", _("Type the code that your app shows."))
+    if form.problems:
+        return show_app(interaction, form)
+    return _switch_on(interaction, asked, form)
+
+
+@shows_again("enrol_app")
+def show_app(interaction: Interaction, form: Form) -> ResponseReturnValue:
+    """The page with the secret, for the browser that asked for it."""
+    asked = _enrolling(interaction)
+    secret = totp.pending_secret(asked.account.id, browser.browser_id()) if asked else None
+    if asked is None or secret is None:
+        return walk.to_step(interaction, "enrol" if asked else "second_factor")
+    page = render_template(
+        "signin/enrol_app.html",
+        interaction=interaction,
+        form=form,
+        qr_code=Markup(totp.qr_code(asked.account, secret)),  # noqa: S704 – made by us
+        secret=totp.in_groups(secret),
+    )
+    return page, form.status
+
+
+@blueprint.post("/interaction/<interaction_id>/enrol/passkey/options")
+def enrol_passkey_options(interaction_id: str) -> ResponseReturnValue:
+    """A challenge for a new passkey."""
+    asked = _enrolling(walk.enter(interaction_id))
+    if asked is None:
+        raise PageError("not_found", 404)
+    return passkeys.add_options(asked.account)
+
+
+@blueprint.post("/interaction/<interaction_id>/enrol/passkey")
+def enrol_passkey(interaction_id: str) -> ResponseReturnValue:
+    """The new passkey, which counts as the second factor of this sign-in."""
+    interaction = walk.enter(interaction_id)
+    asked = _enrolling(interaction)
+    if asked is None:
+        return walk.to_step(interaction, "second_factor")
+    try:
+        added = factor_changes.add_passkey(
+            asked.account.id,
+            Form.read("credential")["credential"],
+            device_name(request.user_agent.string) or _("My passkey"),
+            browser=browser.browser_id(),
+        )
+    except (stored.Refused, stored.TooMany, factor_changes.NotYours):
+        form = only([])
+        form.notice = _("The passkey could not be added. Please try again.")
+        return show(interaction, form)
+    return go_on_with(interaction, asked, second_factor.with_new_passkey(asked.first, added))
+
+
+def _switch_on(interaction: Interaction, asked: Asked, form: Form) -> ResponseReturnValue:
+    try:
+        codes = factor_changes.switch_on(
+            asked.account.id, form["code"], browser=browser.browser_id()
+        )
+    except (second_factor.WrongCode, factor_changes.NotYours):
+        form.problem("code", _("This is not the code that your app shows now. Please try again."))
+        return show_app(interaction, form)
+    on = go_on_with(interaction, asked, second_factor.with_code(asked.first))
+    return render_template(
+        "signin/recovery_codes.html",
+        interaction=interaction,
+        codes=codes,
+        next_page=on.location,
+    )
+
+
+def _enrolling(interaction: Interaction) -> Asked | None:
+    """Who must set up a second factor here: nobody who has one, nobody who is signed in."""
+    asked = asked_in(interaction)
+    if asked is None or asked.session is not None or asked.having.any:
+        return None
+    return asked

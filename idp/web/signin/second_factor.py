@@ -1,0 +1,190 @@
+"""The second factor: after the first at sign-in, or because an application asks for more.
+
+Reached only with a first factor that was proved in this very interaction, or with a session
+of which the waiting request asks more than was done (security rule P11).
+"""
+
+from dataclasses import dataclass
+
+from flask import flash, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from werkzeug import Response
+
+from idp.audit import events
+from idp.clients import registration
+from idp.credentials import factors
+from idp.credentials.factors import Factors
+from idp.lifecycle import second_factor as service
+from idp.lifecycle.sign_in import Proof, ProofGone
+from idp.oidc import authorization
+from idp.oidc.authorization import StepUp
+from idp.oidc.authorization_request import AuthorizationRequest
+from idp.people.models import Account, AccountRow
+from idp.sessions import interactions
+from idp.sessions.assurance import TWO_FACTOR, meets
+from idp.sessions.models import Interaction
+from idp.sessions.service import SignedIn
+from idp.web import browser, passkeys, walk
+from idp.web.errors import PageError
+from idp.web.forms import Form, only, too_many, wrong_code
+from idp.web.signin.blueprint import blueprint, shows_again
+from idp.web.signin.completion import complete
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who is asked for a second factor, what came first, and what would do."""
+
+    account: Account | AccountRow
+    first: Proof
+    having: Factors
+    wanted: str = TWO_FACTOR
+    session: SignedIn | None = None
+    """The session that is to be raised; None where none has begun yet."""
+    optional: bool = False
+
+    @property
+    def by_code(self) -> bool:
+        return self.having.totp and meets(TWO_FACTOR, self.wanted)
+
+    @property
+    def by_passkey(self) -> bool:
+        return bool(self.having.passkeys)
+
+
+@blueprint.route("/interaction/<interaction_id>/second-factor", methods=["GET", "POST"])
+def second_factor(interaction_id: str) -> ResponseReturnValue:
+    """A code of the app, a recovery code, or a passkey."""
+    interaction = walk.enter(interaction_id)
+    if request.method == "GET":
+        return show(interaction, only(["code"]))
+    asked = asked_in(interaction)
+    if asked is None:
+        return _not_here(interaction)
+    form = Form.read("code")
+    form.require("code", _("Type the code."))
+    if form.problems or not asked.by_code:
+        return show(interaction, form)
+    return _judge(interaction, asked, form)
+
+
+@blueprint.post("/interaction/<interaction_id>/second-factor/passkey/options")
+def second_factor_passkey_options(interaction_id: str) -> ResponseReturnValue:
+    """A challenge for a passkey of this account."""
+    asked = asked_in(walk.enter(interaction_id))
+    if asked is None or not asked.by_passkey:
+        raise PageError("not_found", 404)
+    return passkeys.use_options("second_factor", asked.account)
+
+
+@blueprint.post("/interaction/<interaction_id>/second-factor/passkey")
+def second_factor_passkey(interaction_id: str) -> ResponseReturnValue:
+    """The browser's answer, sent by the page's script."""
+    interaction = walk.enter(interaction_id)
+    asked = asked_in(interaction)
+    if asked is None:
+        return _not_here(interaction)
+    try:
+        proof = service.prove_passkey(
+            Form.read("credential")["credential"],
+            browser=browser.browser_id(),
+            purpose="second_factor",
+            account=asked.account,
+        )
+    except service.WrongPasskey:
+        form = only(["code"])
+        form.notice = _("This passkey does not work here. Please try again.")
+        return show(interaction, form)
+    return go_on_with(interaction, asked, service.join(asked.first, proof))
+
+
+@blueprint.post("/interaction/<interaction_id>/second-factor/without")
+def second_factor_without(interaction_id: str) -> ResponseReturnValue:
+    """« Continue without »: the application wished for more and does not insist."""
+    interaction = walk.enter(interaction_id)
+    asked = asked_in(interaction)
+    if asked is not None and asked.optional:
+        interactions.go_without(interaction)
+        events.record(
+            "step_up_declined", account_id=asked.account.id, client_id=interaction.client_id
+        )
+    return walk.go_on(interaction)
+
+
+@shows_again("second_factor")
+def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
+    """The page, for whoever is really asked for a second factor here."""
+    asked = asked_in(interaction)
+    if asked is None:
+        return _not_here(interaction)
+    if asked.session is None and not asked.having.any:
+        return walk.to_step(interaction, "enrol")
+    page = render_template(
+        "signin/second_factor.html",
+        interaction=interaction,
+        form=form,
+        asked=asked,
+        passkeys=asked.by_passkey and passkeys.offered(),
+    )
+    return page, form.status
+
+
+def asked_in(interaction: Interaction) -> Asked | None:
+    """Who is asked in this interaction, and for what; None where nobody is."""
+    waiting = service.waiting(interaction)
+    if waiting is not None:
+        first, account = waiting
+        return Asked(account, first, factors.of(account.id))
+    signed_in = browser.signed_in()
+    client = registration.find(interaction.client_id) if interaction.client_id else None
+    if signed_in is None or client is None or interaction.completed_at is not None:
+        return None
+    asking = AuthorizationRequest.from_json(interaction.request)
+    facts = authorization.facts_for(asking, client, signed_in, interaction)
+    match authorization.next_step(asking, facts):
+        case StepUp(wanted, essential):
+            return Asked(
+                signed_in.account,
+                service.of_session(signed_in),
+                factors.of(signed_in.account.id),
+                wanted=wanted,
+                session=signed_in,
+                optional=not essential,
+            )
+    return None
+
+
+def go_on_with(interaction: Interaction, asked: Asked, proof: Proof) -> Response:
+    """Both factors are proved: the session begins, or the one that goes on is raised."""
+    if asked.session is None:
+        # One first factor opens one session, however many second ones arrive (rule P11)
+        if not interactions.take_pending(interaction):
+            return walk.go_on(interaction)
+        return complete(interaction, proof)
+    try:
+        browser.step_up(asked.session.session, proof)
+    except ProofGone:
+        flash(_("Your account was changed a moment ago. Please sign in again."), "problem")
+        return walk.to_step(interaction, "login")
+    return walk.go_on(interaction)
+
+
+def _judge(interaction: Interaction, asked: Asked, form: Form) -> ResponseReturnValue:
+    try:
+        proof = service.prove_code(
+            asked.account, asked.first, form["code"], device_secret=browser.device_secret()
+        )
+    except service.Throttled as throttled:
+        return too_many(form, throttled.retry_after, lambda: show(interaction, form))
+    except service.WrongCode:
+        form.problem("code", wrong_code())
+        return show(interaction, form)
+    return go_on_with(interaction, asked, proof)
+
+
+def _not_here(interaction: Interaction) -> ResponseReturnValue:
+    """Nobody is asked here: on, where the sign-in is done; else to its beginning."""
+    if walk.is_past_login(interaction):
+        return walk.go_on(interaction)
+    return walk.to_step(interaction, "login")

@@ -1,0 +1,235 @@
+"""A parent's account in a real browser: every page about it, each path to its end."""
+
+import json
+import re
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import (
+    DESKTOP,
+    PHONE,
+    NewPage,
+    World,
+    check_accessibility,
+    place_of,
+    sign_in,
+)
+
+PASSWORD = "Girafe-Violon-Bouton-9"
+PAGES = ("profile", "email", "applications", "sessions", "history", "data")
+LOOKS = [
+    pytest.param((viewport, scheme), id=f"{viewport['width']}-{scheme}")
+    for viewport in (PHONE, DESKTOP)
+    for scheme in ("light", "dark")
+]
+
+
+def new_parent(world: World) -> dict[str, str]:
+    """A parent of a child at the first school, with an address of their own."""
+    username = f"parent-{secrets.token_hex(4)}"
+    account = {
+        "username": username,
+        "password": PASSWORD,
+        "email": f"{username}@familles.example",
+    }
+    program = Path(sys.executable).with_name("idp")
+    settings = str(world.demo.folder / "demo.env")
+    create = ("user", "create", username, "--given-name", "Nour", "--family-name", "Haddad")
+    address = ("--email", account["email"], "--password-stdin")
+    subprocess.run(
+        [str(program), "--env-file", settings, *create, *address],
+        input=PASSWORD,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    schools = json.loads(world.run("school", "list", "--json"))
+    school = next(each["id"] for each in schools if "Tilleuls" in each["name"])
+    child = ("--given-name", "Lina", "--family-name", "Haddad", "--class", "3B")
+    world.run("child", "create", "--school", school, *child, "--guardian", username)
+    return account
+
+
+def at_home(world: World, page: Page, account: dict[str, str]) -> None:
+    page.goto(f"{world.provider}/")
+    sign_in(page, account)
+    page.wait_for_selector("#sign-out")
+
+
+def link_in(mail: dict[str, Any]) -> str:
+    found = re.search(r"https?://\S+/account/email/\S+\?token=\S+", mail["text"])
+    assert found, mail["text"]
+    return found[0]
+
+
+def ask_for_address(world: World, page: Page, account: dict[str, str]) -> tuple[str, str]:
+    """Ask for another address: that address, and the link of the mail to it."""
+    address = account["email"].replace("@", "@new.")
+    page.goto(f"{world.provider}/account/email")
+    page.fill("#new-email", address)
+    page.click("#email-submit")
+    page.wait_for_selector("#waiting-email")
+    return address, link_in(world.next_mail_to(address, 0))
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_page_is_accessible(
+    world: World, new_page: NewPage, look: tuple[dict[str, int], str]
+) -> None:
+    viewport, scheme = look
+    page = new_page(viewport=viewport, color_scheme=scheme)
+    account = new_parent(world)
+    at_home(world, page, account)
+    page.goto(f"{world.portal}/login")
+    page.wait_for_selector("#child-name")
+    page.goto(f"{world.provider}/")
+    check_accessibility(page, "home")
+    for name in PAGES:
+        page.goto(f"{world.provider}/account/{name}")
+        check_accessibility(page, name)
+    address, confirm = ask_for_address(world, page, account)
+    check_accessibility(page, "e-mail, waiting")
+    page.goto(confirm)
+    check_accessibility(page, "confirm")
+    page.click("#confirm-email-submit")
+    check_accessibility(page, "confirmed")
+    page.goto(confirm)
+    check_accessibility(page, "link gone")
+    assert page.query_selector("#email-gone")
+    undo = link_in(world.next_mail_to(account["email"], 1))
+    page.goto(undo)
+    check_accessibility(page, "undo")
+    page.click("#undo-email-submit")
+    check_accessibility(page, "undone")
+    assert world.mails_to(address)
+
+
+@pytest.mark.parametrize("language", ["fr-BE", "nl-BE", "de-DE", "en-GB"])
+def test_no_page_is_too_wide_at_320_px(world: World, new_page: NewPage, language: str) -> None:
+    page = new_page(viewport={"width": 320, "height": 640}, locale=language)
+    at_home(world, page, new_parent(world))
+    for name in PAGES:
+        page.goto(f"{world.provider}/account/{name}")
+        assert page.get_attribute("html", "lang") == language[:2]
+        check_accessibility(page, f"{name} {language}")
+
+
+def test_the_menu_leads_to_each_page_and_back(world: World, page: Page) -> None:
+    at_home(world, page, new_parent(world))
+    for link in ("profile", "email", "change-password", "sessions", "applications", "history"):
+        page.click(f"#{link}-link")
+        page.click("#back-link")
+        assert place_of(page) == f"{world.provider}/"
+    page.click("#data-link")
+    assert place_of(page) == f"{world.provider}/account/data"
+
+
+def test_the_address_is_changed_and_undone(world: World, new_page: NewPage) -> None:
+    account, page, phone = new_parent(world), new_page(), new_page()
+    at_home(world, page, account)
+    address, confirm = ask_for_address(world, page, account)
+
+    phone.goto(confirm)
+    assert "token=" not in phone.url
+    assert address in phone.inner_text("#main")
+    phone.click("#confirm-email-submit")
+    phone.wait_for_selector("#email-confirmed")
+    page.goto(f"{world.provider}/account/email")
+    assert page.inner_text("#present-email") == address
+
+    undo = link_in(world.next_mail_to(account["email"], 1))
+    phone.goto(undo)
+    phone.click("#undo-email-submit")
+    phone.wait_for_selector("#email-undone")
+    page.goto(f"{world.provider}/account/email")
+    page.wait_for_selector("#login-form")
+    mail = world.next_mail_to(account["email"], 2)
+    phone.goto(world.link_in(mail))
+    phone.click("#token-submit")
+    phone.fill("#new-password", "Cerise-Moulin-Tambour-4")
+    phone.fill("#repeat-password", "Cerise-Moulin-Tambour-4")
+    phone.click("#password-submit")
+    phone.wait_for_selector("#sign-out")
+    phone.goto(f"{world.provider}/account/email")
+    assert phone.inner_text("#present-email") == account["email"]
+
+
+def test_the_language_is_chosen_without_javascript(world: World, new_page: NewPage) -> None:
+    page = new_page(java_script_enabled=False)
+    at_home(world, page, new_parent(world))
+    page.goto(f"{world.provider}/account/profile")
+    page.click("label.option:has(#profile-language-de)")
+    page.click("#profile-language-submit")
+    assert page.get_attribute("html", "lang") == "de"
+    assert page.is_checked("#profile-language-de")
+
+
+def test_an_application_is_withdrawn_and_out(world: World, page: Page) -> None:
+    at_home(world, page, new_parent(world))
+    page.goto(f"{world.portal}/login")
+    page.wait_for_selector("#child-name")
+    page.goto(f"{world.provider}/account/applications")
+    assert "Lina" in page.inner_text("#account-applications")
+    page.click("#withdraw-1")
+    page.wait_for_selector("#main .notice-good")
+    assert page.query_selector("#account-applications") is None
+
+
+def test_a_lost_phone_is_signed_out(world: World, new_page: NewPage) -> None:
+    account, page, phone = new_parent(world), new_page(), new_page()
+    for each in (phone, page):
+        at_home(world, each, account)
+    mail = world.next_mail_to(account["email"], 0)
+    assert "Mot de passe oublié" in mail["text"]
+    page.goto(f"{world.provider}/account/sessions")
+    page.click("#end-session-2")
+    page.wait_for_selector("#main .notice-good")
+    phone.goto(f"{world.provider}/")
+    phone.wait_for_selector("#login-form")
+
+
+def test_the_data_come_as_a_file(world: World, page: Page, tmp_path: Path) -> None:
+    account = new_parent(world)
+    at_home(world, page, account)
+    page.goto(f"{world.provider}/account/data")
+    with page.expect_download() as download:
+        page.click("#data-download")
+    download.value.save_as(tmp_path / "data.json")
+    document = json.loads((tmp_path / "data.json").read_text(encoding="utf-8"))
+    assert document["account"]["username"] == account["username"]
+    assert document["children"][0]["given_name"] == "Lina"
+
+
+def test_a_request_to_be_erased_reaches_the_school_and_its_answer_the_parent(
+    world: World, page: Page
+) -> None:
+    account = new_parent(world)
+    at_home(world, page, account)
+    page.goto(f"{world.provider}/account/data")
+    page.click("#erasure-ask")
+    page.wait_for_selector("#erasure-open")
+    school = next(
+        each for each in json.loads(world.run("school", "list", "--json")) if "Till" in each["name"]
+    )
+    mails = world.mails_to(school["contact_email"]) or [
+        world.next_mail_to(school["contact_email"], 0)
+    ]
+    assert any(account["username"] in mail["text"] for mail in mails)
+    assert account["username"] in world.run("user", "erasure", "list")
+    world.run("user", "erasure", "done", account["username"], "--declined")
+    page.reload()
+    page.wait_for_selector("#erasure-closed")
+
+
+def test_the_history_tells_what_happened_here(world: World, page: Page) -> None:
+    at_home(world, page, new_parent(world))
+    page.goto(f"{world.provider}/account/history")
+    words = page.inner_text("#account-history")
+    assert "Connexion avec le mot de passe" in words
+    assert "127.0.0.1" not in words

@@ -1,0 +1,292 @@
+"""Passkeys and two-step sign-in in a real browser, with Chromium's virtual authenticator.
+
+The provider's issuer is ``http://localhost``: an IP address can't be a relying party's id.
+"""
+
+import os
+import re
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyotp
+import pytest
+from playwright.sync_api import CDPSession, Page
+
+from tests import databases
+from tests.browser.conftest import DESKTOP, PHONE, NewPage, check_accessibility
+from tests.cli.conftest import PROGRAM, start
+from tests.conftest import SECRETS, history_file
+from tests.examples.running import wait_until
+from tests.factories import PASSWORD
+
+pytestmark = pytest.mark.browser
+
+LOOKS = [
+    pytest.param((viewport, scheme), id=f"{viewport['width']}-{scheme}")
+    for viewport in (PHONE, DESKTOP)
+    for scheme in ("light", "dark")
+]
+
+
+@dataclass
+class Provider:
+    """A running provider at localhost, and its command line."""
+
+    issuer: str
+    environment: dict[str, str]
+
+    def run(self, *arguments: str, stdin: str | None = None) -> str:
+        return subprocess.run(
+            [str(PROGRAM), *arguments],
+            env=self.environment,
+            input=stdin,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        ).stdout
+
+    def account(self, username: str, given_name: str = "Claire") -> str:
+        """A parent with a password; returns the user name."""
+        person = ("--given-name", given_name, "--family-name", "Dubois", "--locale", "fr")
+        self.run("user", "create", username, *person, "--password-stdin", stdin=PASSWORD)
+        return username
+
+
+@pytest.fixture(scope="module")
+def provider(keys_folder: Path) -> Iterator[Provider]:
+    """A provider of its own, on SQLite."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with databases.fresh("sqlite") as url:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "DATABASE_URL": url,
+            "IDP_ISSUER": f"http://localhost:{port}",
+            "IDP_DEMO": "1",
+            "IDP_KEYS_FOLDER": str(keys_folder),
+            "IDP_HISTORY_FILE": str(history_file(url, keys_folder)),
+            "IDP_BCRYPT_COST": "4",
+            **{f"IDP_{name.upper()}": value.decode() for name, value in SECRETS.items()},
+        }
+        process = start(environment, "serve", "--port", str(port), "--workers", "1")
+        try:
+            assert wait_until(lambda: answers(f"http://localhost:{port}/health/ready"))
+            yield Provider(f"http://localhost:{port}", environment)
+        finally:
+            process.terminate()
+            process.communicate(timeout=60)
+
+
+def answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=2) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def with_authenticator(page: Page, **options: Any) -> CDPSession:
+    """Give this page's browser a phone that unlocks at once (CDP's WebAuthn domain)."""
+    session = page.context.new_cdp_session(page)
+    session.send("WebAuthn.enable")
+    settings = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+        **options,
+    }
+    session.send("WebAuthn.addVirtualAuthenticator", {"options": settings})
+    return session
+
+
+def without_autofill(page: Page) -> None:
+    """Make it a browser that has no conditional mediation: there, only the button works."""
+    page.add_init_script("PublicKeyCredential.isConditionalMediationAvailable = async () => false")
+
+
+def sign_in(page: Page, provider: Provider, username: str) -> None:
+    page.goto(f"{provider.issuer}/")
+    page.fill("#username", username)
+    page.fill("#password", PASSWORD)
+    page.click("#login-submit")
+
+
+def add_passkey(page: Page, provider: Provider) -> None:
+    page.goto(f"{provider.issuer}/account/passkeys")
+    page.click("#passkey-add-submit")
+    page.wait_for_selector("#passkey-list")
+
+
+def sign_out(page: Page, provider: Provider) -> None:
+    page.goto(f"{provider.issuer}/")
+    page.click("#sign-out")
+
+
+def code_of(page: Page) -> str:
+    """What the app shows for the key on the page."""
+    return pyotp.TOTP(re.sub(r"\s", "", page.inner_text("#totp-secret"))).now()
+
+
+def test_a_passkey_is_suggested_added_and_signs_in(provider: Provider, page: Page) -> None:
+    with_authenticator(page)
+    without_autofill(page)
+    sign_in(page, provider, provider.account("claire.adds"))
+    page.click("#passkey-offer-link")
+    page.fill("#passkey-name", "Mon téléphone")
+    page.click("#passkey-add-submit")
+    assert page.inner_text("#passkey-1") == "Mon téléphone"
+    sign_out(page, provider)
+
+    page.goto(f"{provider.issuer}/")
+    page.click("#passkey-submit")
+
+    page.wait_for_selector("#sign-out")
+    assert not page.query_selector("#passkey-offer")
+
+
+def test_a_passkey_is_offered_in_the_user_names_autofill(provider: Provider, page: Page) -> None:
+    """Conditional mediation: the virtual authenticator chooses as soon as it is offered."""
+    with_authenticator(page)
+    sign_in(page, provider, provider.account("claire.autofill"))
+    add_passkey(page, provider)
+    sign_out(page, provider)
+
+    page.goto(f"{provider.issuer}/")
+
+    page.wait_for_selector("#sign-out")
+
+
+def test_a_declined_passkey_leaves_the_page_as_it_was(provider: Provider, page: Page) -> None:
+    with_authenticator(page, isUserVerified=False)
+    without_autofill(page)
+    page.goto(f"{provider.issuer}/")
+    page.click("#passkey-submit")
+    page.wait_for_selector("[data-trouble]:not([hidden])", timeout=60_000)
+    assert page.is_enabled("#passkey-submit")
+    check_accessibility(page, "passkey declined")
+
+
+def test_without_scripts_there_is_no_button_and_the_password_works(
+    provider: Provider, new_page: NewPage
+) -> None:
+    page = new_page(java_script_enabled=False)
+    username = provider.account("claire.plain")
+    page.goto(f"{provider.issuer}/")
+    assert not page.is_visible("#passkey-submit")
+    sign_in(page, provider, username)
+    page.wait_for_selector("#sign-out")
+    page.click("#two-factor-link")
+    page.click("#two-factor-begin")
+    page.fill("#code", code_of(page))
+    page.click("#totp-submit")
+    assert page.locator("#recovery-codes li").count() == 10
+    recovery = page.locator("#recovery-codes code").first.inner_text()
+    page.click("#recovery-continue")
+    sign_out(page, provider)
+    sign_in(page, provider, username)
+    page.fill("#code", recovery)
+    page.click("#second-factor-submit")
+    page.wait_for_selector("#sign-out")
+
+
+def test_staff_set_up_a_passkey_before_anything_else(provider: Provider, page: Page) -> None:
+    with_authenticator(page)
+    username = provider.account("claire.staff")
+    provider.run("user", "role", "grant", username, "operator")
+    sign_in(page, provider, username)
+    page.wait_for_selector("#enrol-app-form")
+    page.goto(f"{provider.issuer}/account/passkeys")
+    assert page.query_selector("#login-form")
+    sign_in(page, provider, username)
+    page.click("#enrol-passkey-submit")
+    page.wait_for_selector("#sign-out")
+
+
+def test_a_passkey_confirms_before_it_is_removed(provider: Provider, page: Page) -> None:
+    with_authenticator(page)
+    sign_in(page, provider, provider.account("claire.removes"))
+    add_passkey(page, provider)
+    page.goto(f"{provider.issuer}/account/confirm?next=/account/passkeys")
+    page.click("#confirm-passkey-submit")
+    page.click("#passkey-change-1")
+    page.click("#passkey-remove-1")
+    page.wait_for_selector("#passkey-none")
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_the_new_pages_are_accessible(
+    provider: Provider, new_page: NewPage, look: tuple[dict[str, int], str]
+) -> None:
+    viewport, scheme = look
+    page = new_page(viewport=viewport, color_scheme=scheme)
+    see_every_page(page, provider, f"look.{viewport['width']}.{scheme}")
+
+
+@pytest.mark.parametrize("language", ["fr-BE", "nl-BE", "de-DE", "en-GB"])
+def test_no_new_page_is_too_wide_at_320_px(
+    provider: Provider, new_page: NewPage, language: str
+) -> None:
+    page = new_page(viewport={"width": 320, "height": 640}, locale=language)
+    page.goto(f"{provider.issuer}/")
+    page.click(f"#language-{language[:2]}")
+    see_every_page(page, provider, f"narrow.{language[:2]}")
+
+
+def see_every_page(page: Page, provider: Provider, username: str) -> None:
+    """Walk through the new pages; axe-core looks at each."""
+
+    def look(where: str) -> None:
+        check_accessibility(page, where)
+        if folder := os.environ.get("SCREENSHOTS"):
+            page.screenshot(path=f"{folder}/{username}.{where}.png", full_page=True)
+
+    authenticator = with_authenticator(page)
+    without_autofill(page)
+    sign_in(page, provider, provider.account(username))
+    page.wait_for_selector("#passkey-offer")
+    look("home")
+    page.click("#passkey-offer-link")
+    look("passkeys-none")
+    page.click("#passkey-add-submit")
+    page.wait_for_selector("#passkey-list")
+    page.click("#passkey-change-1")
+    look("passkeys")
+    page.goto(f"{provider.issuer}/account/two-factor")
+    look("two-factor-off")
+    page.click("#two-factor-begin")
+    look("two-factor-app")
+    page.click("#totp-submit")
+    look("two-factor-app-wrong")
+    page.fill("#code", code_of(page))
+    page.click("#totp-submit")
+    look("recovery-codes")
+    page.click("#recovery-continue")
+    look("two-factor-on")
+    page.goto(f"{provider.issuer}/account/confirm")
+    look("confirm")
+    sign_out(page, provider)
+    authenticator.send("WebAuthn.disable")
+    page.goto(f"{provider.issuer}/")
+    page.wait_for_selector("#passkey-submit")
+    look("sign-in")
+    sign_in(page, provider, username)
+    page.wait_for_selector("#second-factor-form")
+    look("second-factor")
+    page.click("#second-factor-submit")
+    look("second-factor-wrong")
+    provider.run("user", "factors", "reset", username)
+    provider.run("user", "role", "grant", username, "operator")
+    sign_in(page, provider, username)
+    page.wait_for_selector("#enrol-app-form")
+    look("enrol")
+    page.click("#enrol-app")
+    look("enrol-app")

@@ -1,0 +1,341 @@
+"""Another e-mail address: asked for, confirmed, undone, over real mail."""
+
+import re
+
+import pytest
+
+from idp.database import db
+from idp.lifecycle import email_change, families
+from idp.people import service as people
+from idp.people.models import Account
+from tests import factories
+from tests.factories import PASSWORD
+from tests.journey.walk import (
+    NEW,
+    Journey,
+    choose_password,
+    follow_the_letter,
+    page_of,
+    path_of,
+    send_twice,
+    signed_in_as,
+    typed,
+)
+from tests.relying_party import Browser, answer
+from tests.smtp import Letter
+from tests.times import later
+
+OLD, OTHER = "claire@dubois.example", "claire@new.example"
+_LINK = re.compile(r"http://127\.0\.0\.1:8000(/account/email/(?:confirm|undo)\?token=\S+)")
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def at_home(parents: Journey, **account: str) -> tuple[Browser, Account]:
+    values = {"username": "claire", "email": OLD, **account}
+    guardian, _ = factories.family(parents.school, "Lina", **values)
+    browser = parents.browser()
+    browser.sign_in_at_home("claire")
+    return browser, guardian
+
+
+def ask(browser: Browser, address: str = OTHER) -> None:
+    browser.open("/account/email")
+    browser.submit("email-form", new_email=address)
+
+
+def by_recipient(letters: list[Letter]) -> dict[str, Letter]:
+    found = {letter.recipients[0]: letter for letter in letters}
+    assert len(found) == len(letters), [letter.subject for letter in letters]
+    return found
+
+
+def link_of(letter: Letter) -> str:
+    found = _LINK.search(letter.text)
+    assert found is not None, letter.text
+    assert found[1] in letter.html
+    return found[1]
+
+
+def asked(parents: Journey, browser: Browser) -> tuple[str, str]:
+    """The links of the letters to the new and to the old address."""
+    ask(browser)
+    letters = by_recipient(parents.post())
+    return link_of(letters[OTHER]), link_of(letters[OLD])
+
+
+def changed(parents: Journey, browser: Browser) -> str:
+    """A change that was asked for and confirmed; the link of the letter that undoes it."""
+    confirm, _ = asked(parents, browser)
+    browser.open(confirm)
+    browser.submit("confirm-email-form")
+    return link_of(by_recipient(parents.post())[OLD])
+
+
+def address_of(account: Account) -> str | None:
+    db.session.rollback()
+    fresh = people.find_account(account.id)
+    assert fresh is not None
+    db.session.refresh(fresh)
+    return fresh.email
+
+
+def test_a_confirmed_change_takes_effect_and_both_addresses_hear_of_it(parents: Journey) -> None:
+    browser, guardian = at_home(parents)
+    confirm, _undo = asked(parents, browser)
+    assert OTHER in page_of(browser).replace("<wbr>", "")
+    assert address_of(guardian) == OLD
+
+    browser.open(confirm)
+    assert "token=" not in path_of(browser)
+    assert address_of(guardian) == OLD
+    browser.submit("confirm-email-form")
+
+    assert browser.shows("email-confirmed")
+    assert address_of(guardian) == OTHER
+    told = by_recipient(parents.post())
+    assert set(told) == {OLD, OTHER}
+    assert OTHER not in told[OLD].text + told[OLD].html
+    assert OLD not in told[OTHER].text + told[OTHER].html
+    assert signed_in_as(browser, "claire")
+
+
+def test_no_letter_to_the_old_address_names_the_new_one(parents: Journey) -> None:
+    browser, _ = at_home(parents)
+    ask(browser)
+    letters = by_recipient(parents.post())
+    assert "new.example" not in letters[OLD].raw.decode()
+    assert "dubois.example" not in letters[OTHER].raw.decode()
+
+
+def test_the_link_is_followed_on_another_device_that_is_not_signed_in(parents: Journey) -> None:
+    browser, guardian = at_home(parents)
+    confirm, _ = asked(parents, browser)
+    phone = parents.browser()
+    phone.open(confirm)
+    phone.submit("confirm-email-form")
+    assert address_of(guardian) == OTHER
+    assert not signed_in_as(phone, "claire")
+
+
+def test_a_forgotten_password_goes_to_the_new_address_only(parents: Journey) -> None:
+    browser, _ = at_home(parents)
+    changed(parents, browser)
+    for address in (OLD, OTHER):
+        stranger = parents.at_portal()
+        stranger.open("/".join([*path_of(stranger).split("/")[:3], "forgotten"]))
+        stranger.submit("forgotten-form", email=address)
+    assert parents.letter().recipients == [OTHER]
+
+
+def test_undoing_gives_the_address_back_and_puts_everybody_out(parents: Journey) -> None:
+    browser, guardian = at_home(parents)
+    undo = changed(parents, browser)
+    owner = parents.browser()
+    owner.open(undo)
+    assert address_of(guardian) == OTHER
+    owner.submit("undo-email-form")
+
+    assert owner.shows("email-undone")
+    assert address_of(guardian) == OLD
+    assert not signed_in_as(browser, "claire")
+    assert browser.sign_in("claire", PASSWORD).status_code == 400
+    letters = by_recipient(parents.post())
+    assert set(letters) == {OLD, OTHER}
+    assert letters[OTHER].tokens == []
+    follow_the_letter(owner, letters[OLD])
+    assert signed_in_as(owner, "claire")
+
+
+@pytest.mark.parametrize("confirmed", [False, True])
+def test_the_first_letter_to_the_old_address_stops_a_change_before_and_after(
+    parents: Journey, confirmed: bool
+) -> None:
+    browser, guardian = at_home(parents)
+    confirm, undo = asked(parents, browser)
+    if confirmed:
+        browser.open(confirm)
+        browser.submit("confirm-email-form")
+    owner = parents.browser()
+    owner.open(undo)
+    owner.submit("undo-email-form")
+    assert owner.shows("email-undone")
+    assert address_of(guardian) == OLD
+    browser.open(confirm)
+    assert browser.shows("email-gone")
+
+
+def test_the_change_can_be_undone_for_seven_days_and_no_longer(parents: Journey) -> None:
+    browser, guardian = at_home(parents)
+    undo = changed(parents, browser)
+    owner = parents.browser()
+    with later(days=7, minutes=1):
+        assert owner.open(undo).status_code == 404
+        assert owner.shows("email-gone")
+    with later(days=6, hours=23):
+        owner.open(undo)
+        owner.submit("undo-email-form")
+    assert address_of(guardian) == OLD
+
+
+def test_a_link_that_was_not_followed_for_a_day_is_worth_nothing(parents: Journey) -> None:
+    browser, guardian = at_home(parents)
+    confirm, _ = asked(parents, browser)
+    with later(hours=24, minutes=1):
+        browser.open(confirm)
+        assert browser.shows("email-gone")
+    assert address_of(guardian) == OLD
+
+
+def test_a_double_click_on_confirm_says_that_it_was_done(parents: Journey) -> None:
+    browser, guardian = at_home(parents)
+    confirm, _ = asked(parents, browser)
+    browser.open(confirm)
+    send_twice(browser, "confirm-email-form")
+    assert browser.shows("email-confirmed") or browser.shows("email-gone")
+    assert address_of(guardian) == OTHER
+    assert len(parents.post()) == 2
+
+
+def test_a_newer_wish_replaces_the_one_before(parents: Journey) -> None:
+    browser, guardian = at_home(parents)
+    confirm, _ = asked(parents, browser)
+    ask(browser, "claire@third.example")
+    browser.open(confirm)
+    assert browser.shows("email-gone")
+    assert address_of(guardian) == OLD
+
+
+def test_what_waits_can_be_taken_back(parents: Journey) -> None:
+    browser, guardian = at_home(parents)
+    confirm, _ = asked(parents, browser)
+    browser.open("/account/email")
+    browser.press("email-cancel")
+    assert not browser.shows("waiting-email")
+    browser.open(confirm)
+    assert browser.shows("email-gone")
+    assert address_of(guardian) == OLD
+
+
+def test_a_parent_without_an_address_gets_one(parents: Journey) -> None:
+    guardian = factories.account("claire")
+    browser = parents.browser()
+    browser.sign_in_at_home("claire")
+    ask(browser)
+    browser.open(link_of(parents.letter()))
+    browser.submit("confirm-email-form")
+    assert address_of(guardian) == OTHER
+    assert parents.letter().recipients == [OTHER]
+
+
+@on_sqlite
+@pytest.mark.parametrize("address", ["", "claire", "a@b@c", "x" * 300 + "@y.example", f" {OLD} "])
+def test_what_is_wrong_stands_at_the_field_and_nothing_is_sent(
+    parents: Journey, address: str
+) -> None:
+    browser, _ = at_home(parents)
+    browser.open("/account/email")
+    page = browser.submit("email-form", new_email=address)
+    assert page.status_code == 400
+    assert browser.shows("new-email-problem")
+    assert parents.post() == []
+
+
+def test_an_old_sign_in_must_prove_itself_first(parents: Journey) -> None:
+    browser, _ = at_home(parents)
+    with later(minutes=11):
+        browser.open("/account/email")
+        assert browser.shows("confirm-form")
+        browser.submit("confirm-form", current_password=PASSWORD)
+        assert browser.shows("email-form")
+
+
+def test_a_change_that_waits_ends_with_a_new_password(parents: Journey) -> None:
+    browser, guardian = at_home(parents)
+    confirm, _ = asked(parents, browser)
+    browser.open("/account/password")
+    browser.submit(
+        "password-form", current_password=PASSWORD, new_password=NEW, repeat_password=NEW
+    )
+    browser.open(confirm)
+    assert browser.shows("email-gone")
+    assert address_of(guardian) == OLD
+
+
+def test_a_thief_who_sets_a_password_is_not_safe_from_the_undoing(parents: Journey) -> None:
+    browser, guardian = at_home(parents)
+    undo = changed(parents, browser)
+    thief = parents.at_portal()
+    thief.open("/".join([*path_of(thief).split("/")[:3], "forgotten"]))
+    thief.submit("forgotten-form", email=OTHER)
+    thief.open("/welcome?token=" + parents.letter().tokens[0])
+    thief.submit("token-form", token=typed(thief, "token"))
+    choose_password(thief)
+    parents.post()
+    owner = parents.browser()
+    owner.open(undo)
+    owner.submit("undo-email-form")
+    assert address_of(guardian) == OLD
+    assert not signed_in_as(thief, "claire")
+    assert thief.sign_in("claire", NEW).status_code == 400
+
+
+def test_the_first_of_two_changes_undoes_both(parents: Journey) -> None:
+    browser, guardian = at_home(parents)
+    undo = changed(parents, browser)
+    ask(browser, "mallory@evil.example")
+    letters = by_recipient(parents.post())
+    browser.open(link_of(letters["mallory@evil.example"]))
+    browser.submit("confirm-email-form")
+    later_undo = link_of(by_recipient(parents.post())[OTHER])
+    owner = parents.browser()
+    owner.open(undo)
+    owner.submit("undo-email-form")
+    assert address_of(guardian) == OLD
+    owner.open(later_undo)
+    assert owner.shows("email-gone")
+
+
+def test_two_parents_may_share_the_new_address(parents: Journey) -> None:
+    factories.account("paul", email=OTHER)
+    browser, guardian = at_home(parents)
+    changed(parents, browser)
+    assert address_of(guardian) == OTHER
+    assert len(people.accounts_with_email(OTHER)) == 2
+
+
+def test_an_address_is_proved_by_a_confirmation_and_not_by_the_school(parents: Journey) -> None:
+    browser, guardian = at_home(parents)
+    assert claims(parents, browser)["email_verified"] is False
+    changed(parents, browser)
+    told = claims(parents, browser)
+    assert (told["email"], told["email_verified"]) == (OTHER, True)
+    email_change.by_staff(guardian.id, "claire@school.example")
+    told = claims(parents, browser)
+    assert (told["email"], told["email_verified"]) == ("claire@school.example", False)
+
+
+def test_an_address_is_proved_by_a_token_that_was_mailed_to_it(parents: Journey) -> None:
+    guardian = factories.account("claire", email=OLD, status="invited")
+    families.invite(guardian.id)
+    browser = parents.browser()
+    follow_the_letter(browser, parents.letter())
+    assert claims(parents, browser)["email_verified"] is True
+
+
+def test_an_address_is_not_proved_by_a_printed_token(parents: Journey) -> None:
+    guardian = factories.account("claire", email=OLD, status="invited")
+    token = families.issue_letter_token(guardian.id)
+    browser = parents.browser()
+    browser.open(f"/welcome?token={token}")
+    browser.submit("token-form", token=token)
+    choose_password(browser)
+    assert claims(parents, browser)["email_verified"] is False
+
+
+def claims(parents: Journey, browser: Browser) -> dict[str, object]:
+    """What UserInfo tells of the address."""
+    fields = answer(browser.open(parents.portal.authorize_path(scope="openid email")))
+    tokens = parents.portal.redeem(browser.client, fields["code"]).json or {}
+    found = parents.portal.userinfo(browser.client, tokens["access_token"])
+    return dict(found.json or {})

@@ -1,0 +1,318 @@
+"""Security rules R9 and R13: a restored database revives nothing without somebody being told."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import delete, func, select, text, update
+
+from idp import clock, create_app, doctor_installation, purge, readiness
+from idp.audit import continuity, events
+from idp.audit.models import AuditEvent, DatabaseIdentity
+from idp.credentials import one_time_tokens
+from idp.database import db, transaction
+from idp.lifecycle import families, requests, restored, sign_out
+from idp.mail import delivery, outbox
+from idp.settings import Settings
+from tests import databases, factories
+from tests.apart import ApartClient
+from tests.conftest import history_file, settings_for_tests
+from tests.relying_party import Browser, error_of, world
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def looks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process looks at the history at each request, rather than every few seconds."""
+    monkeypatch.setattr(continuity, "LOOK_EVERY", 0.0)
+
+
+def forget_events_after(number: int) -> None:
+    """What a restored backup looks like to the audit trail: the newest events are not there."""
+    with transaction() as writes:
+        writes.execute(delete(AuditEvent).where(AuditEvent.id > number))
+
+
+def newest() -> int:
+    return db.session.scalar(select(func.max(AuditEvent.id))) or 0
+
+
+def an_older_database() -> None:
+    """This machine saw more of the history than the database now holds."""
+    events.record("sign_in", account_id="a_1")
+    backup = newest()
+    events.record("session_ended", account_id="a_1")
+    assert isinstance(continuity.remember(), continuity.GoesOn)
+    forget_events_after(backup)
+
+
+def test_r9_a_history_that_goes_on_is_served(client: FlaskClient) -> None:
+    for _ in range(3):
+        events.record("sign_in", account_id="a_1")
+        assert client.get("/").status_code == 303
+    assert client.get("/health/ready").get_json()["history"] == "ok"
+
+
+def test_r9_nobody_is_served_from_an_older_database(client: FlaskClient) -> None:
+    there = world(client, "Lina")
+    tokens = there.redeem(scope="openid child offline_access")
+    an_older_database()
+
+    for answer in (
+        client.get("/"),
+        client.get(there.portal.authorize_path()),
+        there.portal.userinfo(client, tokens["access_token"]),
+        there.portal.refresh(client, tokens["refresh_token"]),
+    ):
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"] == "60"
+    ready = client.get("/health/ready")
+    assert ready.status_code == 503
+    assert ready.get_json()["history"] == "failed"
+    assert client.get("/health/live").status_code == 200
+
+
+def test_r9_nothing_starts_and_the_doctor_says_why(app: Flask) -> None:
+    an_older_database()
+
+    with pytest.raises(continuity.HistoryTrouble, match="idp db restored"):
+        readiness.refuse_unready()
+    found = [each for each in doctor_installation.of_installation() if each.subject == "history"]
+
+    assert [each.level for each in found] == ["danger"]
+    assert "restored from a backup" in found[0].sentence
+
+
+def test_r9_new_events_do_not_hide_the_old_ones_that_are_missing(app: Flask) -> None:
+    an_older_database()
+    for _ in range(5):  # whoever worked on it from the command line meanwhile
+        events.record("account_created", account_id="a_2")
+
+    assert isinstance(continuity.history(), continuity.Broken)
+
+
+def test_r9_an_empty_database_is_not_the_one_that_was_seen(app: Flask) -> None:
+    an_older_database()
+    forget_events_after(0)
+
+    assert isinstance(continuity.remember(), continuity.Broken)
+
+
+def test_a_new_database_beside_old_keys_is_not_a_restored_one(app: Flask) -> None:
+    an_older_database()
+    with transaction() as writes:
+        writes.execute(update(DatabaseIdentity).values(id="d_another"))
+
+    assert isinstance(continuity.remember(), continuity.GoesOn)
+
+    events.record("sign_in", account_id="a_1")
+    seen = newest()
+    events.record("session_ended", account_id="a_1")
+    assert isinstance(continuity.remember(), continuity.GoesOn)
+    forget_events_after(seen)
+    assert isinstance(continuity.history(), continuity.Broken), "its own history is watched too"
+
+
+def test_r9_no_mail_of_the_past_is_sent_again(app: Flask) -> None:
+    an_older_database()
+    guardian = factories.account("nadia", status="invited", email="nadia@example.org")
+    families.invite(guardian.id)
+
+    done = delivery._safe_round()
+
+    assert done.handled == 0
+    assert done.trouble == "database: restored from a backup"
+    assert outbox.list_messages()[0].attempts == 0
+
+
+def test_r9_the_command_ends_all_that_came_back(app: Flask, client: FlaskClient) -> None:
+    there = world(client, "Lina")
+    tokens = there.redeem(scope="openid child offline_access")
+    device = client.get_cookie("idp_device")
+    nadia = factories.account("nadia", status="invited", email="nadia@example.org")
+    mailed = one_time_tokens.mint(nadia.id, "first_sign_in")
+    requests.request_reset("claire@dubois.example", client_id=None, locale="fr")
+    an_older_database()
+
+    ended = restored.end_what_came_back()
+
+    assert ended["sessions"] == ended["grants"] == ended["known_devices"] == 1
+    assert ended["one_time_tokens"] == ended["mails"] == 1
+    assert device is not None
+    assert client.get("/").status_code == 303, "served again, to the sign-in page"
+    assert there.answer(prompt="none")["error"] == "login_required"
+    assert there.portal.userinfo(client, tokens["access_token"]).status_code == 401
+    refused = there.portal.refresh(client, tokens["refresh_token"])
+    assert error_of(refused) == (400, "invalid_grant")
+    assert isinstance(one_time_tokens.find(mailed), one_time_tokens.Unknown)
+    assert outbox.list_messages()[0].status == "dropped"
+    told = db.session.scalars(select(AuditEvent).where(AuditEvent.event == "database_restored"))
+    assert told.one().detail == ended
+
+
+def test_r9_parents_sign_in_again_after_the_command(client: FlaskClient) -> None:
+    there = world(client, "Lina", signed_in=False)
+    an_older_database()
+    restored.end_what_came_back()
+
+    there.browser.sign_in_at_home("claire")
+
+    assert "code" in there.answer(scope="openid child")
+
+
+def test_r9_another_machine_learns_that_it_was_acknowledged(
+    app: Flask, database_url: str, keys_folder: Path, tmp_path: Path
+) -> None:
+    an_older_database()
+    elsewhere = settings_for_tests(
+        database_url, keys_folder, history_file=tmp_path / "history.json"
+    )
+    shutil.copy(history_file(database_url, keys_folder), elsewhere.history_file)
+    with create_app(elsewhere).app_context():
+        assert isinstance(continuity.history(), continuity.Broken)
+        restored.end_what_came_back()
+        db.session.remove()
+        db.engine.dispose()
+
+    assert isinstance(continuity.remember(), continuity.GoesOn)
+
+
+def test_r9_an_acknowledgement_in_the_backup_is_none_of_this_restore(app: Flask) -> None:
+    restored.end_what_came_back()
+    with time_machine.travel(clock.now() + timedelta(hours=1)):
+        an_older_database()
+
+    assert isinstance(continuity.history(), continuity.Broken)
+
+
+def test_r13_a_purge_of_the_trail_does_not_break_the_history(app: Flask) -> None:
+    events.record("sign_in", account_id="a_1")
+    continuity.remember()
+    with time_machine.travel(clock.now() + timedelta(days=500)):
+        assert purge.run()["audit_events"] >= 0
+        assert isinstance(continuity.remember(), continuity.GoesOn), "nothing happened since"
+        events.record("sign_in", account_id="a_1")
+        with time_machine.travel(clock.now() + timedelta(days=500)):
+            purge.run()
+            assert isinstance(continuity.remember(), continuity.GoesOn)
+
+
+def test_r13_a_restart_and_a_second_worker_see_one_history(
+    app: Flask, database_url: str, keys_folder: Path
+) -> None:
+    events.record("sign_in", account_id="a_1")
+    continuity.remember()
+    with create_app(settings_for_tests(database_url, keys_folder)).app_context():
+        events.record("sign_in", account_id="a_2")
+        assert isinstance(continuity.remember(), continuity.GoesOn)
+        db.session.remove()
+        db.engine.dispose()
+
+    assert isinstance(continuity.remember(), continuity.GoesOn)
+
+
+@on_sqlite
+def test_r9_a_file_that_is_torn_is_said_and_locks_nobody_out(
+    app: Flask, database_url: str, keys_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    events.record("sign_in", account_id="a_1")
+    history_file(database_url, keys_folder).write_text('{"number": 3, "fi')
+
+    assert isinstance(continuity.remember(), continuity.GoesOn)
+    assert "can't be read" in caplog.text
+
+
+@on_sqlite
+def test_r9_a_folder_that_can_not_be_written_is_found(
+    app: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+
+    found = [each for each in doctor_installation.of_installation() if each.subject == "history"]
+
+    assert "would not be noticed" in found[0].sentence
+
+
+# The whole way, as the operator's guide says it
+
+
+@on_sqlite
+def test_r9_backup_and_restore_on_sqlite(
+    database_url: str, keys_folder: Path, tmp_path: Path
+) -> None:
+    live, copy = Path(database_url.removeprefix("sqlite:///")), tmp_path / "backup.db"
+    settings = settings_for_tests(database_url, keys_folder)
+
+    def back_up() -> None:
+        with closing(sqlite3.connect(live)) as running, closing(sqlite3.connect(copy)) as backup:
+            running.backup(backup)
+
+    def put_back() -> None:
+        for beside in ("-wal", "-shm"):
+            Path(f"{live}{beside}").unlink(missing_ok=True)
+        shutil.copy(copy, live)
+
+    a_revoked_session_comes_back_and_is_noticed(settings, back_up, put_back)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_r9_backup_and_restore_on_postgresql(
+    database_url: str, keys_folder: Path, tmp_path: Path
+) -> None:
+    dump = str(tmp_path / "idp.dump")
+    programs = pg_programs()
+    settings = settings_for_tests(database_url, keys_folder)
+
+    def back_up() -> None:
+        subprocess.run(
+            [programs / "pg_dump", "--format=custom", f"--file={dump}", database_url], check=True
+        )
+
+    def put_back() -> None:
+        command = [programs / "pg_restore", "--clean", "--if-exists", f"--dbname={database_url}"]
+        subprocess.run([*command, dump], check=True)
+
+    a_revoked_session_comes_back_and_is_noticed(settings, back_up, put_back)
+
+
+def a_revoked_session_comes_back_and_is_noticed(
+    settings: Settings, back_up: Any, put_back: Any
+) -> None:
+    app = create_app(settings)
+    app.test_client_class = ApartClient
+    with app.app_context():
+        browser = app.test_client()
+        guardian = factories.account("claire")
+        thief = Browser(browser)
+        thief.sign_in_at_home("claire")
+        db.session.remove()
+        back_up()
+        sign_out.end_other_sessions(guardian.id, keep="none")
+        assert browser.get("/").status_code == 303, "the session has ended"
+        db.session.remove()
+        db.engine.dispose()
+        put_back()
+
+        assert browser.get("/").status_code == 503, "alive again, and not served"
+        restored.end_what_came_back()
+        assert browser.get("/").status_code == 303, "to the sign-in page"
+        db.session.execute(text("SELECT 1"))
+        db.session.remove()
+        db.engine.dispose()
+
+
+def pg_programs() -> Path:
+    databases.postgresql_cluster()  # skipped with the reason where there is none
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_dump"))
+    assert found, "the server is there, its programs are not"
+    return found[-1].parent

@@ -1,0 +1,155 @@
+"""Statements of the hot paths: the same types, errors and transactions as everywhere else."""
+
+from typing import Any, NamedTuple
+
+import pytest
+from flask import Flask
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+
+from idp import clock
+from idp.audit import events
+from idp.audit.models import AuditEvent
+from idp.clients.models import UsedAssertion
+from idp.database import db, transaction
+from idp.people.models import Account, School
+from idp.prepared import Prepared, Together, columns
+from tests import factories
+from tests.parallel import Queries
+
+
+class SchoolRow(NamedTuple):
+    id: str
+    name: str
+    created_at: Any
+
+
+ONE_SCHOOL = Prepared(
+    select(*columns(School, SchoolRow), School.locale).where(School.id == bindparam("id_")),
+    SchoolRow,
+)
+ASSERTION = (UsedAssertion.__table__, ("jti_hash", "client_id", "expires_at"))
+NOTE = Together(ASSERTION, events.ROWS)
+RENAMED = update(School).where(School.id == bindparam("id_")).values(name=bindparam("to"))
+RENAME = Together(ASSERTION, events.ROWS, gate=RENAMED)
+
+
+def noted(jti: str = "j") -> dict[str, Any]:
+    return {
+        "used_assertions": {"jti_hash": jti, "client_id": "app", "expires_at": clock.now()},
+        "audit_events": events.row("client_refused"),
+    }
+
+
+def kept() -> tuple[int, int]:
+    db.session.rollback()
+    assertions, trail = db.session.query(UsedAssertion), db.session.query(AuditEvent)
+    return assertions.count(), trail.filter_by(event="client_refused").count()
+
+
+class TestPrepared:
+    def test_a_row_has_the_values_that_the_entity_has(self, app: Flask) -> None:
+        school = factories.school("Schule Zürich 🏫")
+        (row, locale) = ONE_SCHOOL.one_or_none(id_=school.id)
+        assert row == SchoolRow(school.id, "Schule Zürich 🏫", school.created_at)
+        assert row.created_at.tzinfo is not None
+        assert locale == "fr"
+        assert ONE_SCHOOL.all(id_=school.id) == [(row, locale)]
+
+    def test_where_there_is_none(self, app: Flask) -> None:
+        assert ONE_SCHOOL.one_or_none(id_="s_none") is None
+        assert ONE_SCHOOL.all(id_="s_none") == []
+
+    def test_it_sees_what_the_session_has_not_yet_written(self, app: Flask) -> None:
+        school = factories.school()
+        with transaction():
+            school.name = "Renamed"
+            assert ONE_SCHOOL.one_or_none(id_=school.id)[0].name == "Renamed"
+
+    def test_outside_of_a_transaction_it_sees_what_was_committed(self, app: Flask) -> None:
+        school = factories.school()
+        db.session.rollback()
+        with transaction() as writes:
+            writes.execute(update(School).values(name="Renamed"))
+        assert ONE_SCHOOL.one_or_none(id_=school.id)[0].name == "Renamed"
+
+    def test_a_forgotten_parameter_is_an_error(self, app: Flask) -> None:
+        with pytest.raises((KeyError, DBAPIError)):
+            ONE_SCHOOL.one_or_none()
+
+    def test_a_column_that_would_get_a_default_is_an_error(self, app: Flask) -> None:
+        statement = Prepared(insert(School.__table__).values(id=bindparam("id_")).inline())
+        with pytest.raises(ValueError, match="no value for"):
+            statement.execute(id_="s_1")
+
+    def test_l1_an_error_does_not_tell_the_values(self, app: Flask) -> None:
+        factories.account("claire")
+        taken = Prepared(update(Account).values(username_key=bindparam("key")))
+        factories.account("paul")
+        with pytest.raises(IntegrityError) as caught, transaction():
+            taken.execute(key="s3cret-name")
+        assert "s3cret-name" not in str(caught.value).split("[SQL")[1]
+        assert "parameters hidden" in str(caught.value) or caught.value.params is None
+
+    def test_r2_a_lost_connection_is_told_once_and_replaced(
+        self, app: Flask, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        school = factories.school()
+        db.session.remove()
+        ONE_SCHOOL.one_or_none(id_=school.id)
+        dialect = db.engine.dialect
+        gone = dialect.loaded_dbapi.OperationalError("gone")
+        monkeypatch.setattr(dialect, "is_disconnect", lambda *_: True)
+        with monkeypatch.context() as patch:
+            patch.setattr("idp.prepared._cursor", lambda _connection: _Gone(gone))
+            with pytest.raises(OperationalError) as caught:
+                ONE_SCHOOL.one_or_none(id_=school.id)
+        assert caught.value.connection_invalidated
+        assert ONE_SCHOOL.one_or_none(id_=school.id) is not None
+
+
+class TestTogether:
+    def test_all_rows_come_in(self, app: Flask) -> None:
+        assert NOTE.happened(**noted())
+        assert kept() == (1, 1)
+
+    def test_r1_where_one_is_refused_none_comes_in(self, app: Flask) -> None:
+        assert NOTE.happened(**noted())
+        with pytest.raises(DBAPIError):
+            NOTE.happened(**noted())
+        assert kept() == (1, 1)
+
+    def test_r1_they_share_the_fate_of_the_transaction_around(self, app: Flask) -> None:
+        def fail_after() -> None:
+            with transaction():
+                assert NOTE.happened(**noted())
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            fail_after()
+        assert kept() == (0, 0)
+
+    def test_the_gate_opens_for_a_change(self, app: Flask) -> None:
+        school = factories.school()
+        assert RENAME.happened({"id_": school.id, "to": "Renamed"}, **noted())
+        assert ONE_SCHOOL.one_or_none(id_=school.id)[0].name == "Renamed"
+        assert kept() == (1, 1)
+
+    def test_behind_a_closed_gate_nothing_comes_in(self, app: Flask) -> None:
+        assert not RENAME.happened({"id_": "s_none", "to": "Renamed"}, **noted())
+        assert kept() == (0, 0)
+
+    def test_postgresql_is_asked_once(self, app: Flask) -> None:
+        with Queries() as seen:
+            NOTE.happened(**noted())
+        assert len(seen) == (1 if db.engine.dialect.name == "postgresql" else 2)
+
+
+class _Gone:
+    """A cursor whose connection was cut."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def execute(self, *_: Any) -> None:
+        raise self._error
