@@ -27,6 +27,11 @@ def end_for_account(account_id: str, reason: str, keep_session: str | None = Non
     return _end(reason, Grant.account_id == account_id, Grant.session_id != (keep_session or ""))
 
 
+def end_for_accounts(owners: Select[Any], reason: str) -> int:
+    """``end_for_account`` for many: ``owners`` yields ids of accounts."""
+    return _end(reason, Grant.account_id.in_(owners))
+
+
 def end_for_session(session_id: str, reason: str) -> int:
     """End the grants of a session that has ended, except those meant to outlive it."""
     return end_for_sessions([session_id], reason)

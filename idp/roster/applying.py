@@ -6,10 +6,9 @@ In the transaction that made the plan, so that nothing else is carried out than 
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Insert, Select, String, insert, literal, select
+from sqlalchemy import Insert, Select, String, insert, literal, select, tuple_
 
 from idp.audit import events
-from idp.credentials import one_time_tokens
 from idp.database import UtcDateTime, db
 from idp.lifecycle import households
 from idp.mail import spread
@@ -17,7 +16,7 @@ from idp.people.models import Account, Child
 from idp.roster import bulk
 from idp.roster.matching import Scope
 from idp.roster.models import RosterChange
-from idp.roster.planning import Plan
+from idp.roster.planning import Plan, unclaimed
 
 REASON: Final = "not in the school's roster any more"
 
@@ -30,14 +29,19 @@ FROM roster_changes x
 WHERE {_THIS} AND children.id = x.child_id AND children.school_id = :school
 """
 
+# Whoever claimed the account since the plan was made owns its address
+_NEW_ADDRESSES: Final = f"""
+UPDATE accounts SET email = x.email, email_key = x.email_key, updated_at = :now
+FROM roster_changes x
+WHERE {_THIS} AND accounts.id = x.account_id
+  AND coalesce(x.email_key, '') <> coalesce(x.old_email_key, '')
+  AND coalesce(accounts.email_key, '') = coalesce(x.old_email_key, '')
+  AND {unclaimed("accounts")}
+"""
+
 _DEEDS: Final = {
-    # Whoever claimed the account since the plan was made owns its address
     "account_changed": f"""
-UPDATE accounts SET given_name = x.given_name, family_name = x.family_name,
-       email = CASE WHEN accounts.status = 'invited' THEN x.email ELSE accounts.email END,
-       email_key = CASE WHEN accounts.status = 'invited' THEN x.email_key
-                        ELSE accounts.email_key END,
-       updated_at = :now
+UPDATE accounts SET given_name = x.given_name, family_name = x.family_name, updated_at = :now
 FROM roster_changes x WHERE {_THIS} AND accounts.id = x.account_id
 """,
     "account_revived": f"""
@@ -148,6 +152,9 @@ def carry_out(scope: Scope, plan: Plan, now: datetime) -> None:
     """Do what the plan says, in the caller's transaction; ``now`` stamps every row."""
     ids, detail = scope.ids(), {"run": scope.run_id}
     made = {"account_made": _accounts(scope, now), "child_made": _children(scope, now)}
+    if plan.counts.get("account_changed"):
+        bulk.execute(_NEW_ADDRESSES, **ids, kind="account_changed", now=now)
+        households.end_former_addresses(readdressed(scope, now), **detail)
     for kind, event in _EVENTS.items():
         if plan.counts.get(kind):
             if kind in made:
@@ -157,8 +164,6 @@ def carry_out(scope: Scope, plan: Plan, now: datetime) -> None:
             events.record_each(event, people(scope, kind), **detail)
     if plan.counts.get("account_revived"):
         bulk.execute(_ENABLED_AGAIN, **ids, kind="account_revived")
-    if plan.counts.get("account_changed"):
-        one_time_tokens.end_for_accounts(_of_new_addresses(scope))
     for statement in (_IS_THE_ROSTERS, *_IDENTITIES):
         bulk.execute(statement, **ids)
     if plan.counts.get("guardianship_ended"):
@@ -176,9 +181,27 @@ def changed(scope: Scope, kind: str) -> Select[Any]:
     return select(RosterChange.guardianship_id).where(*_of(scope, kind))
 
 
+def readdressed(scope: Scope, now: datetime) -> Select[Any]:
+    """The accounts whose address was set, or set back, at the moment ``now``."""
+    return (
+        select(RosterChange.account_id)
+        .join(Account, Account.id == RosterChange.account_id)
+        .where(
+            *_of(scope, "account_changed"),
+            RosterChange.email_key.is_distinct_from(RosterChange.old_email_key),
+            Account.updated_at == now,
+        )
+    )
+
+
 def people(scope: Scope, kind: str) -> Select[*tuple[Any, ...]]:
     """Whom one kind of change is about: account and child."""
-    return select(RosterChange.account_id, RosterChange.child_id).where(*_of(scope, kind))
+    found = select(RosterChange.account_id, RosterChange.child_id).where(*_of(scope, kind))
+    if kind != "account_changed":
+        return found
+    # Of an address the trail tells by itself
+    names = tuple_(RosterChange.given_name, RosterChange.family_name)
+    return found.where(names != tuple_(RosterChange.old_given_name, RosterChange.old_family_name))
 
 
 def _of(scope: Scope, kind: str) -> tuple[Any, ...]:
@@ -224,11 +247,3 @@ def _made(model: Any, values: dict[str, Any], scope: Scope, kind: str) -> Insert
     """Rows from changes of one kind; columns that are not named get the model's defaults."""
     rows = select(*values.values()).where(*_of(scope, kind))
     return insert(model.__table__).from_select(list(values), rows)
-
-
-def _of_new_addresses(scope: Scope) -> Select[Any]:
-    # A token went to the former address (security rule P15)
-    return select(RosterChange.account_id).where(
-        *_of(scope, "account_changed"),
-        RosterChange.email_key.is_distinct_from(RosterChange.old_email_key),
-    )

@@ -79,12 +79,27 @@ NOT EXISTS (SELECT 1 FROM guardianships w CROSS JOIN children c
             LEFT JOIN roster_sources s ON s.school_id = c.school_id
             WHERE w.account_id = a.id AND w.ended_at IS NULL AND c.id = w.child_id
               AND c.school_id <> :school AND (s.district IS NULL OR s.district <> :district))
+AND NOT EXISTS (SELECT 1 FROM staff_roles s WHERE s.account_id = a.id)
 """
-"""No school changes an account that another one trusts (rule A2): an address decides who may
-set the password. Schools of the operator's district are one source."""
+"""No school changes an account that another one trusts, nor one of the staff (rule A2): an
+address decides who may set the password. Schools of the operator's district are one source."""
 
-_NEW_ADDRESS: Final = """
-(a.status = 'invited' AND g.email_key IS NOT NULL AND g.email_key <> coalesce(a.email_key, ''))
+
+def unclaimed(accounts: str) -> str:
+    """SQL: nobody has made the account theirs yet; ``accounts``: what the query calls the table.
+
+    Its address is the school's to correct. Later it is its holder's, and a file moves it nowhere.
+    """
+    owned = " AND ".join(
+        f"NOT EXISTS (SELECT 1 FROM {table} o WHERE o.account_id = {accounts}.id)"
+        for table in ("passwords", "passkeys", "federated_links", "staff_roles")
+    )
+    verified = f"{accounts}.email_verified_at IS NULL"
+    return f"({accounts}.status = 'invited' AND {verified} AND {owned})"
+
+
+_NEW_ADDRESS: Final = f"""
+({unclaimed("a")} AND g.email_key IS NOT NULL AND g.email_key <> coalesce(a.email_key, ''))
 """
 
 _ACCOUNTS_CHANGED: Final = f"""

@@ -11,13 +11,13 @@ from typing import Any, Final
 from sqlalchemy import Select, select, text
 
 from idp.audit import events
-from idp.credentials import one_time_tokens
 from idp.lifecycle import households
-from idp.people.models import Account
+from idp.people.models import Account, StaffRole
 from idp.roster import bulk
-from idp.roster.applying import REASON, changed
+from idp.roster.applying import REASON, changed, readdressed
 from idp.roster.matching import Scope
 from idp.roster.models import RosterChange, RosterRunSchool
+from idp.roster.planning import unclaimed
 
 _THIS: Final = "x.run_id = :run AND x.school_id = :school"
 _LIVE: Final = "EXISTS (SELECT 1 FROM guardianships w WHERE w.ended_at IS NULL AND {})"
@@ -73,12 +73,18 @@ FROM roster_changes x
 WHERE {_THIS} AND x.kind = 'guardianship_restored' AND guardianships.id = x.guardianship_id
 """
 
+_SAME_ADDRESS: Final = "coalesce(x.email_key, '') = coalesce(x.old_email_key, '')"
 _ACCOUNTS_AS_BEFORE: Final = f"""
 UPDATE accounts SET given_name = x.old_given_name, family_name = x.old_family_name,
-       email = x.old_email, email_key = x.old_email_key, updated_at = :now
+       email = CASE WHEN {_SAME_ADDRESS} THEN accounts.email ELSE x.old_email END,
+       email_key = CASE WHEN {_SAME_ADDRESS} THEN accounts.email_key ELSE x.old_email_key END,
+       updated_at = :now
 FROM roster_changes x
 WHERE {_THIS} AND x.kind = 'account_changed' AND accounts.id = x.account_id
   AND accounts.updated_at = :applied
+  AND ({_SAME_ADDRESS}
+       OR ({unclaimed("accounts")} AND coalesce(accounts.email_key, '') = x.email_key))
+  AND NOT EXISTS (SELECT 1 FROM staff_roles s WHERE s.account_id = accounts.id)
 """
 
 _REMEMBER_UNDONE: Final = """
@@ -146,8 +152,8 @@ def undo(scope: Scope, applied_at: datetime, now: datetime) -> Undone:
         RosterChange.kind == "guardianship_restored",
     )
     events.record_each("guardianship_restored", restored, run=scope.run_id)
-    one_time_tokens.end_for_accounts(_new_addresses(scope))
     done["account_changed"] = bulk.execute(_ACCOUNTS_AS_BEFORE, **scope.ids(), **times)
+    households.end_former_addresses(readdressed(scope, now), run=scope.run_id)
     done["account_made"] = households.disable_invited(_nobodys(scope), run=scope.run_id)
     bulk.execute(_REMEMBER_UNDONE, **scope.ids())
     for statement in _FORGET:
@@ -183,15 +189,6 @@ def _unchanged(scope: Scope) -> Select[Any]:
     return changed(scope, "guardianship_made").where(same)
 
 
-def _new_addresses(scope: Scope) -> Select[Any]:
-    return select(RosterChange.account_id).where(
-        RosterChange.run_id == scope.run_id,
-        RosterChange.school_id == scope.school_id,
-        RosterChange.kind == "account_changed",
-        RosterChange.email_key.is_distinct_from(RosterChange.old_email_key),
-    )
-
-
 def _nobodys(scope: Scope) -> Select[Any]:
     """Accounts that the run made, that nobody claimed, changed or linked since."""
     made = select(RosterChange.account_id).where(
@@ -202,5 +199,6 @@ def _nobodys(scope: Scope) -> Select[Any]:
     return select(Account.id).where(
         Account.id.in_(made),
         Account.updated_at.in_(stamps),
+        Account.id.not_in(select(StaffRole.account_id)),
         text(f"NOT {_LIVE.format('w.account_id = accounts.id')}"),
     )

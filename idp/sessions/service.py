@@ -165,6 +165,20 @@ def end_all(account_id: str, *, keep: str | None = None) -> int:
     return ended
 
 
+def end_for_accounts(owners: Select[Any]) -> int:
+    """``end_all`` for many: ``owners`` yields ids of accounts."""
+    with transaction() as writes:
+        ended: int = writes.execute(
+            update(BrowserSession)
+            .where(BrowserSession.account_id.in_(owners), BrowserSession.ended_at.is_(None))
+            .values(ended_at=clock.now())
+            .execution_options(synchronize_session=False)
+        ).rowcount
+        if ended:
+            events.record("session_ended", count=ended)
+    return ended
+
+
 def end_of_passkey(account_id: str, passkey_id: str, *, keep: str) -> list[str]:
     """End the sessions that a passkey began or raised, except ``keep``; returns their ids."""
     with transaction() as writes:
