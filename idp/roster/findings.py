@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from idp.roster import bulk
 from idp.roster.matching import Scope
+from idp.roster.models import RosterRun
 from idp.roster.planning import Plan
+from idp.roster.records import OF_OTHER_SCHOOLS
 from idp.roster.staging import SAMPLES
 
 _HERE: Final = """
@@ -76,6 +78,17 @@ WHERE c.school_id = :school AND c.left_at IS NULL
 """,
 }
 
+# Sets rather than look-ups: a district has hundreds of thousands
+_WITHOUT_PUPIL: Final = """
+SELECT g.given_name || ' ' || g.family_name FROM roster_guardians g
+WHERE g.run_id = :run AND g.present AND g.given_name <> ''
+  AND g.sourced_id NOT IN (
+    SELECT l.guardian_sourced_id FROM roster_links l
+    WHERE l.run_id = :run AND l.pupil_sourced_id IN (
+      SELECT p.sourced_id FROM roster_pupils p WHERE p.run_id = :run AND p.present))
+ORDER BY g.number
+"""
+
 SENTENCES: Final = {
     "shared_address": "one address for two people: both get their own account",
     "duplicate_guardians": "a guardian seems to stand in the file twice: two accounts",
@@ -84,6 +97,7 @@ SENTENCES: Final = {
     "number_taken": "the pupil's number is another child's at this school: left out",
     "class_vanishes": "a class of which the file has no pupil",
     "pupils_without_guardian": "pupils without a guardian",
+    "guardians_without_pupil": "guardians of no pupil in the file: no account is made for them",
     "pupils_not_in_file": "pupils made by hand, not in the file: left as they are",
     "same_person": "looks the same as somebody with this name and address (--link-same-people)",
     "unknown_relationship": "words for a relationship that we don't know: « parent » is used",
@@ -118,6 +132,17 @@ def find(scope: Scope, plan: Plan) -> list[Finding]:
     if plan.same_people:
         found.append(_same_people(scope, plan))
     return [each for each in found if each.count]
+
+
+def of_file(run: RosterRun) -> list[Finding]:
+    """What looks wrong in a whole file, whatever the school; before anything is applied.
+
+    Whose pupils were passed over, because they are of other schools, is no mistake of the file.
+    """
+    if run.delta or OF_OTHER_SCHOOLS in run.reading.get("ignored", {}):
+        return []
+    found = _asked("guardians_without_pupil", _WITHOUT_PUPIL, {"run": run.id})
+    return [found] if found.count else []
 
 
 def _asked(code: str, query: str, ids: dict[str, Any]) -> Finding:

@@ -17,6 +17,7 @@ from idp.roster.archives import Progress, Source
 from idp.roster.models import SOURCED_ID_LENGTH
 from idp.roster.orgs import Wanted, choose, district_of, read_orgs
 from idp.roster.records import (
+    OF_OTHER_SCHOOLS,
     Guardian,
     Link,
     Pupil,
@@ -244,7 +245,7 @@ def _role_of(reader: _Reader, row: Row, sourced_id: str) -> Roles:
 def _pupil(reader: _Reader, row: Row, sourced_id: str, orgs: tuple[str, ...]) -> Iterator[Record]:
     schools = {reader.schools[org] for org in orgs if org in reader.schools}
     if not schools:
-        reader.reading.ignore("of other schools")
+        reader.reading.ignore(OF_OTHER_SCHOOLS)
         return
     if _is_deleted(row):
         for school in sorted(schools):

@@ -160,6 +160,29 @@ def _district(found: Reading, wanted: list[orgs.Wanted]) -> str | None:
     return saved if saved and saved == found.district else None
 
 
+def newer_import(run: RosterRun, school_id: str | None = None) -> str | None:
+    """The run of a file that was read later and stands at this school (none: at any of the run's).
+
+    What was read before it is no news any more, unless it is the very same file.
+    """
+    mine = select(RosterRunSchool.school_id).where(RosterRunSchool.run_id == run.id)
+    if school_id is not None:
+        mine = mine.where(RosterRunSchool.school_id == school_id)
+    found: str | None = db.session.scalar(
+        select(RosterRun.id)
+        .join(RosterRunSchool, RosterRunSchool.run_id == RosterRun.id)
+        .where(
+            RosterRun.created_at > run.created_at,
+            RosterRun.fingerprint != run.fingerprint,
+            RosterRunSchool.school_id.in_(mine),
+            RosterRunSchool.state == "applied",
+        )
+        .order_by(RosterRun.created_at.desc())
+        .limit(1)
+    )
+    return found
+
+
 def _waiting(fingerprint: str) -> RosterRun | None:
     run: RosterRun | None = db.session.scalars(
         select(RosterRun)
@@ -171,7 +194,7 @@ def _waiting(fingerprint: str) -> RosterRun | None:
         .order_by(RosterRun.created_at.desc())
         .limit(1)
     ).one_or_none()
-    return run
+    return None if run is None or newer_import(run) else run
 
 
 def _begin(wish: Wish, found: Reading, fingerprint: str) -> RosterRun:

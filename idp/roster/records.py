@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+
+OF_OTHER_SCHOOLS: Final = "of other schools"
+"""Rows that are passed over because the run is not for their schools."""
 
 
 class Unusable(ValueError):

@@ -94,6 +94,17 @@ def must_be_staged(run: RosterRun) -> None:
         raise Refused("run", "is more than a day old: read the file again")
 
 
+def must_be_newest(run: RosterRun, school_id: str) -> None:
+    """Raise ``Refused`` where a file that was read later has been imported at the school."""
+    if newer := reading.newer_import(run, school_id):
+        school = db.session.get_one(School, school_id)
+        raise Refused(
+            "run",
+            f"is older than what was imported at {school.name} since ({newer}):"
+            " read the file again, or undo that import first",
+        )
+
+
 def why_not_undone(row: RosterRunSchool) -> str:
     """Why a school's import can't be taken back; empty: it can."""
     if row.state != "applied" or row.applied_at is None:

@@ -54,7 +54,8 @@ def look(run_id: str, *, operator: bool = False) -> list[SchoolReport]:
     run = get(run_id)
     runs.must_be_staged(run)
     bulk.prepare()
-    return [_looked(run, each, operator) for each in runs.schools(run_id)]
+    of_file = [*reports.of_file(run), *findings.of_file(run)]
+    return [_looked(run, each, of_file, operator) for each in runs.schools(run_id)]
 
 
 def apply(
@@ -68,12 +69,16 @@ def apply(
     """Carry the run out, each school in one transaction; schools that are done are passed over.
 
     A school of which a large part would end is held back unless ``confirm_large_change``.
-    Called again after a crash, it goes on where it was.
+    Called again after a crash, it goes on where it was. Raises ``Refused`` where a file that was
+    read later has been imported.
     """
     run = get(run_id)
     if run.status == "applied":
         return [reports.kept(each) for each in runs.schools(run_id)]
     runs.must_be_staged(run)
+    for each in runs.schools(run_id):
+        if each.state != "applied":
+            runs.must_be_newest(run, each.school_id)
     bulk.prepare()
     runs.set_status(run, "applying")
     how = _How(confirm_large_change, link_same_people, invitations_per_hour)
@@ -162,7 +167,9 @@ class _LookedAt(Exception):
         self.report = report
 
 
-def _looked(run: RosterRun, row: RosterRunSchool, operator: bool) -> SchoolReport:
+def _looked(
+    run: RosterRun, row: RosterRunSchool, of_file: list[findings.Finding], operator: bool
+) -> SchoolReport:
     try:
         with transaction():
             scope = runs.scope(
@@ -170,11 +177,8 @@ def _looked(run: RosterRun, row: RosterRunSchool, operator: bool) -> SchoolRepor
             )
             plan = planning.plan(scope)
             found = findings.find(scope, plan)
-            raise _LookedAt(
-                reports.planned(
-                    row, plan, reports.visible(found, operator=operator) + reports.of_file(run)
-                )
-            )
+            shown = reports.visible(found, operator=operator)
+            raise _LookedAt(reports.planned(row, plan, shown + of_file))
     except _LookedAt as looked:
         return looked.report
 
@@ -196,6 +200,7 @@ def _apply_once(run_id: str, school_id: str, how: _How) -> SchoolReport:
         run = get(run_id)
         if row.state in {"applied", "undone"}:  # by another process, meanwhile
             return reports.kept(row)
+        runs.must_be_newest(run, school_id)
         same = how.link_same_people or run.options.get("link_same_people", False)
         scope = runs.scope(run, row, link_same_people=same)
         plan = planning.plan(scope)
