@@ -104,7 +104,8 @@ def _import_models() -> None:
 
 def _wire(app: Flask) -> None:
     """Join the faces and the services."""
-    import idp.lifecycle.export_sections  # noqa: F401
+    import idp.lifecycle.export_sections
+    import idp.roster.export_section  # noqa: F401
     from idp import logs, turns, web
     from idp.audit import continuity
     from idp.federation import providers
