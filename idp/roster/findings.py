@@ -81,11 +81,12 @@ WHERE c.school_id = :school AND c.left_at IS NULL
 # Sets rather than look-ups: a district has hundreds of thousands
 _WITHOUT_PUPIL: Final = """
 SELECT g.given_name || ' ' || g.family_name FROM roster_guardians g
-WHERE g.run_id = :run AND g.present AND g.given_name <> ''
-  AND g.sourced_id NOT IN (
-    SELECT l.guardian_sourced_id FROM roster_links l
-    WHERE l.run_id = :run AND l.pupil_sourced_id IN (
-      SELECT p.sourced_id FROM roster_pupils p WHERE p.run_id = :run AND p.present))
+LEFT JOIN (
+  SELECT DISTINCT l.guardian_sourced_id AS sourced_id FROM roster_links l
+  WHERE l.run_id = :run AND l.pupil_sourced_id IN (
+    SELECT p.sourced_id FROM roster_pupils p WHERE p.run_id = :run AND p.present)
+) linked ON linked.sourced_id = g.sourced_id
+WHERE g.run_id = :run AND g.present AND g.given_name <> '' AND linked.sourced_id IS NULL
 ORDER BY g.number
 """
 
