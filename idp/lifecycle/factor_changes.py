@@ -29,17 +29,20 @@ class NotYours(Exception):
 
 
 @retried
-def add_passkey(account_id: str, answer: str, name: str, *, browser: str) -> Passkey:
+def add_passkey(
+    account_id: str, answer: str, name: str, *, browser: str, epoch: int
+) -> Passkey:
     """Keep a passkey that the guardian's browser just made.
 
-    Raises ``passkeys.Refused``, ``passkeys.TooMany`` or ``NotYours`` (no such active account).
+    ``epoch``: see ``_hold``. Raises ``passkeys.Refused``, ``passkeys.TooMany`` or ``NotYours``
+    (no such active account, or not theirs any more).
     """
     party = passkeys.relying_party()
     if party is None:
         raise passkeys.Refused("not offered")
     new = passkeys.read_new(party, browser, account_id, answer)
     with transaction():
-        _hold(account_id)
+        _hold(account_id, epoch)
         passkey = passkeys.add(account_id, new, name)
         events.record("passkey_added", account_id=account_id, passkey=passkey.id)
         _tell(account_id, "passkey_added", passkey=passkey.id)
@@ -67,14 +70,14 @@ def remove_passkey(account_id: str, passkey_id: str, *, keep_session: str) -> No
 
 
 @retried
-def switch_on(account_id: str, code: str, *, browser: str) -> list[str]:
+def switch_on(account_id: str, code: str, *, browser: str, epoch: int) -> list[str]:
     """Switch two-step sign-in on with the first code of the app; returns the recovery codes.
 
     Raises ``WrongCode``, or ``NotYours`` where it is on already: an app is not replaced by
     another unseen. Its secret stands on the page, so that there is nothing to guess.
     """
     with transaction():
-        _hold(account_id)
+        _hold(account_id, epoch)
         if totp.is_on(account_id):
             raise NotYours
         if not totp.confirm(account_id, browser, code):
@@ -100,10 +103,10 @@ def switch_off(account_id: str) -> None:
 
 
 @retried
-def replace_recovery_codes(account_id: str) -> list[str]:
+def replace_recovery_codes(account_id: str, *, epoch: int) -> list[str]:
     """New recovery codes; the older ones end. Raises ``NotYours`` without an app."""
     with transaction():
-        _hold(account_id)
+        _hold(account_id, epoch)
         if not totp.is_on(account_id):
             raise NotYours
         codes = recovery_codes.replace(account_id)
@@ -184,9 +187,15 @@ def _refuse_the_last(account_id: str) -> None:
         raise LastFactor
 
 
-def _hold(account_id: str) -> Account:
+def _hold(account_id: str, epoch: int | None = None) -> Account:
+    """The account, held. ``epoch``: what it was when whoever adds something was last known to
+    be there. A claim that came since has put them out: nothing of theirs is added after it
+    (security rule P14).
+    """
     account = people.hold_account(account_id)
     if account is None or account.status != "active":
+        raise NotYours
+    if epoch is not None and account.credentials_epoch != epoch:
         raise NotYours
     return account
 

@@ -20,7 +20,7 @@ from idp.federation.links import LinkedElsewhere, OtherIdentity
 from idp.federation.models import FederatedLink
 from idp.lifecycle import factor_changes
 from idp.lifecycle.passwords import TokenGone, end_everything
-from idp.lifecycle.sign_in import Proof
+from idp.lifecycle.sign_in import Proof, ProofGone
 from idp.lifecycle.ways_in import LastWayIn, ways_in
 from idp.mail import outbox
 from idp.oidc import grants_service
@@ -117,22 +117,24 @@ def claim_with_token(token_id: str, identity: ForeignIdentity) -> Proof:
 
 
 @retried
-def link(account_id: str, identity: ForeignIdentity) -> bool:
+def link(account_id: str, identity: ForeignIdentity, *, epoch: int) -> bool:
     """Link an identity to a guardian who proved both; false where it was linked before.
 
-    Raises ``LinkedElsewhere``, ``OtherIdentity``, or ``people.Refused`` for an account that
-    is not active.
+    ``epoch``: the account's when the guardian was last known to be there. A claim that came
+    since has put them out, and what they began adds no way in after it (security rule P14).
+    Raises ``LinkedElsewhere``, ``OtherIdentity``, ``ProofGone``, or ``people.Refused`` for an
+    account that is not active.
     """
     try:
         with transaction():
-            return _link(account_id, identity)
+            return _link(account_id, identity, epoch)
     except (LinkedElsewhere, OtherIdentity) as refused:
         _record_refusal(account_id, identity, refused)
         raise
 
 
 @retried
-def link_waiting(interaction_id: str, browser: str, account_id: str) -> str | None:
+def link_waiting(interaction_id: str, browser: str, proof: Proof) -> str | None:
     """Link the identity that waits in this interaction to the guardian who has just signed in.
 
     The provider's key, or None where nothing waits. Raises as ``link`` does; whatever happens,
@@ -142,7 +144,7 @@ def link_waiting(interaction_id: str, browser: str, account_id: str) -> str | No
         identity = links.take(interaction_id, browser)
     if identity is None:
         return None
-    link(account_id, identity)
+    link(proof.account_id, identity, epoch=proof.epoch)
     return identity.provider
 
 
@@ -219,10 +221,12 @@ def _proof(account: Account, identity: ForeignIdentity, link_id: str | None) -> 
     )
 
 
-def _link(account_id: str, identity: ForeignIdentity) -> bool:
+def _link(account_id: str, identity: ForeignIdentity, epoch: int) -> bool:
     account = people.hold_account(account_id)
     if account is None or account.status != "active":
         raise people.Refused("account", "is not active")
+    if account.credentials_epoch != epoch:
+        raise ProofGone
     made = links.make(account_id, identity)
     if made:
         about = {"provider": identity.provider}

@@ -144,7 +144,7 @@ class Guardian(RuleBasedStateMachine):
     def link(self, mine: bool) -> None:
         identity = self.mine if mine else self.theirs
         try:
-            made = federation.link(self.account, identity)
+            made = federation.link(self.account, identity, epoch=epoch_of(self.account))
         except federation.LinkedElsewhere:
             assert self.others_link
             assert not mine
@@ -161,7 +161,7 @@ class Guardian(RuleBasedStateMachine):
     @rule()
     def a_stranger_links_theirs(self) -> None:
         try:
-            federation.link(self.stranger, self.theirs)
+            federation.link(self.stranger, self.theirs, epoch=epoch_of(self.stranger))
         except federation.LinkedElsewhere:
             assert self.linked == self.theirs
         else:
@@ -204,7 +204,7 @@ class Guardian(RuleBasedStateMachine):
         assert account is not None
         db.session.refresh(account)
         assert account.status == self.status
-        assert passwords.exists(self.account) == (self.password is not None)
+        assert passwords.has_password(self.account) == (self.password is not None)
         found = [each.subject for each in links.of_account(self.account)]
         assert found == ([self.linked.subject] if self.linked else [])
         live = {each.id for each in sessions.live(self.account)}
@@ -218,6 +218,10 @@ class Guardian(RuleBasedStateMachine):
         if not hasattr(self, "_first"):
             self._first = len(people.list_accounts())
         return self._first
+
+
+def epoch_of(account_id: str) -> int:
+    return people.get_account(account_id).credentials_epoch
 
 
 @pytest.fixture

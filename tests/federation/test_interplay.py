@@ -1,0 +1,175 @@
+"""What other providers, second factors and account life do to each other (P14, F7, F9, A3)."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from idp import clock
+from idp.credentials import one_time_tokens, totp
+from idp.credentials.factor_models import Passkey
+from idp.database import db, transaction
+from idp.lifecycle import factor_changes, federation
+from idp.lifecycle import passwords as lifecycle
+from idp.people.models import Account
+from idp.provider_settings import ProviderSettings
+from idp.sessions import service as sessions
+from idp.sessions.models import BrowserSession
+from idp.settings import Settings
+from tests.authenticator import Authenticator, make
+from tests.conftest import settings_for_tests
+from tests.factories import PASSWORD
+from tests.federation.rogue import CLIENT_ID, SECRET, Rogue
+from tests.federation.worlds import Walker, address_of, links_of
+from tests.second_factors import ISSUER, code_now, switch_on
+from tests.times import later
+
+NEW = "Girafe-Violon-Bouton-9"
+
+
+@pytest.fixture
+def settings(database_url: str, keys_folder: Path, google: Rogue) -> Settings:
+    """Google, and an issuer at which passkeys work."""
+    provider = ProviderSettings(
+        key="google", issuer=google.address, client_id=CLIENT_ID, client_secret=SECRET
+    )
+    return settings_for_tests(database_url, keys_folder, issuer=ISSUER, providers=(provider,))
+
+
+def claim(account: Account) -> None:
+    """The owner sets a password by a mailed token, in another browser."""
+    with transaction():
+        clear = one_time_tokens.mint(account.id, "password_reset")
+    found = one_time_tokens.find(clear)
+    assert isinstance(found, one_time_tokens.Live)
+    lifecycle.claim_with_token(found.token.id, NEW)
+
+
+def claimed_before(
+    monkeypatch: pytest.MonkeyPatch, here: Walker, where: Any, name: str
+) -> list[int]:
+    """Let the claim come between the look at the session and the change."""
+    change: Callable[..., Any] = getattr(where, name)
+    called: list[int] = []
+
+    def after_the_claim(*args: Any, **kwargs: Any) -> Any:
+        called.append(1)
+        claim(here.parent)
+        return change(*args, **kwargs)
+
+    monkeypatch.setattr(where, name, after_the_claim)
+    return called
+
+
+class TestClaimsThatComeBetween:
+    """P14: who is put out by a claim adds no way in after it, however close they came."""
+
+    def test_p14_no_link(self, here: Walker, monkeypatch: pytest.MonkeyPatch) -> None:
+        here.browser.sign_in_at_home("claire")
+        here.browser.open("/account/connections")
+        address = address_of(here.browser.press("link-google"))
+        called = claimed_before(monkeypatch, here, federation, "link")
+
+        page = here.come_back(address)
+
+        assert called
+        assert page.status_code == 400
+        assert links_of(here.parent) == []
+
+    def test_p14_no_passkey(self, here: Walker, monkeypatch: pytest.MonkeyPatch) -> None:
+        here.browser.sign_in_at_home("claire")
+        here.browser.open("/account/passkeys")
+        called = claimed_before(monkeypatch, here, factor_changes, "add_passkey")
+
+        make(here.browser, "passkey-add-form", Authenticator())
+
+        assert called
+        db.session.rollback()
+        assert db.session.scalars(select(Passkey)).all() == []
+
+    def test_p14_no_app(self, here: Walker, monkeypatch: pytest.MonkeyPatch) -> None:
+        here.browser.sign_in_at_home("claire")
+        here.browser.open("/account/two-factor")
+        here.browser.press("two-factor-begin")
+        browser_id = _browser_id(here)
+        secret = totp.pending_secret(here.parent.id, browser_id)
+        assert secret
+        called = claimed_before(monkeypatch, here, factor_changes, "switch_on")
+
+        here.browser.submit("totp-form", code=code_now(secret))
+
+        assert called
+        assert not totp.is_on(here.parent.id)
+
+    def test_p14_no_recovery_codes(self, here: Walker, monkeypatch: pytest.MonkeyPatch) -> None:
+        secret, _codes = switch_on(here.parent.id)
+        here.browser.open("/")
+        here.browser.sign_in("claire")
+        here.browser.submit("second-factor-form", code=code_now(secret))
+        here.browser.open("/account/two-factor")
+        called = claimed_before(monkeypatch, here, factor_changes, "replace_recovery_codes")
+
+        page = here.browser.press("recovery-replace")
+
+        assert called
+        assert "<code>" not in page.text
+
+
+def _browser_id(here: Walker) -> str:
+    with here.browser.client.session_transaction() as cookie:
+        return str(cookie["b"])
+
+
+def proved_just_now(here: Walker) -> None:
+    here.provider.claims["auth_time"] = clock.timestamp()
+
+
+def session_of(here: Walker) -> BrowserSession:
+    db.session.rollback()
+    (found,) = sessions.live(here.parent.id)
+    db.session.refresh(found)
+    return found
+
+
+class TestStepUp:
+    def test_a3_two_step_sign_in_that_was_switched_on_meanwhile_needs_more_than_a_provider(
+        self, here: Walker
+    ) -> None:
+        here.linked()
+        here.browser.sign_in_at_home("claire")
+        with later(minutes=11):
+            here.browser.open("/account/confirm?next=/account/passkeys")
+            address = address_of(here.browser.press("confirm-provider-google"))
+            switch_on(here.parent.id)
+            proved_just_now(here)
+
+            here.come_back(address)
+
+            assert here.browser.shows("confirm-code-form")
+            assert session_of(here).proved_at is None
+
+    def test_f9_a_session_that_speaks_for_a_provider_ends_with_its_link(self, here: Walker) -> None:
+        """What the ID token says by then – ``fed`` – was proved by that link alone."""
+        link = here.linked()
+        here.browser.sign_in_at_home("claire")
+        with later(minutes=11):
+            here.browser.open("/account/confirm?next=/account/connections")
+            address = address_of(here.browser.press("confirm-provider-google"))
+            proved_just_now(here)
+            here.come_back(address)
+            assert session_of(here).amr == "fed"
+
+            federation.unlink(here.parent.id, link.id)
+
+            here.browser.open("/")
+            assert here.browser.shows("login-form")
+
+    def test_a_password_again_leaves_a_session_with_the_link_it_came_by(self, here: Walker) -> None:
+        link = here.linked()
+        here.browser.open("/")
+        here.walk()
+        here.browser.open("/account/confirm")
+        here.browser.submit("confirm-form", current_password=PASSWORD)
+        assert (session_of(here).amr, session_of(here).link_id) == ("pwd", link.id)
