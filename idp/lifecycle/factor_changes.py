@@ -4,6 +4,8 @@ Each change holds the account, is one transaction, is told to its owner by mail,
 something can't be used any more – moves the epoch, so that proofs in flight die with it.
 """
 
+from datetime import datetime
+
 from idp.audit import events
 from idp.credentials import factors, passkeys, recovery_codes, totp
 from idp.credentials.factor_models import Passkey
@@ -51,7 +53,8 @@ def add_passkey(
 
 @retried
 def remove_passkey(account_id: str, passkey_id: str, *, keep_session: str) -> None:
-    """Remove a passkey; sessions that it began end, except the one that removes it.
+    """Remove a passkey; sessions that it began end, except the one that removes it, and with
+    them what applications got in them, also what was to outlive them.
 
     Raises ``NotYours``, ``LastWayIn`` or ``LastFactor``; then nothing has changed.
     """
@@ -64,7 +67,8 @@ def remove_passkey(account_id: str, passkey_id: str, *, keep_session: str) -> No
         _refuse_the_last(account_id)
         people.move_epoch(account)
         ended = sessions.end_of_passkey(account_id, passkey_id, keep=keep_session)
-        grants_service.end_for_sessions(ended, "passkey removed")
+        # A lost or stolen key may have given an application access that outlives its session
+        grants_service.end_for_sessions(ended, "passkey removed", offline_too=True)
         events.record("passkey_removed", account_id=account_id, passkey=passkey_id)
         _tell(account_id, "passkey_removed")
 
@@ -150,6 +154,18 @@ def wipe_at_claim(account_id: str, *, first: bool) -> None:
     if removed:
         events.record("passkey_removed", account_id=account_id, count=removed, why="claimed")
         _tell(account_id, "passkeys_removed_at_claim")
+
+
+def wipe_since(account_id: str, since: datetime) -> None:
+    """Remove the passkeys added since somebody else was in; in a claim's transaction.
+
+    ``wipe_at_claim`` leaves passkeys where they are the only second factor. Those of whoever
+    must be kept out would stay with them, and each is a whole way in (security rule P14).
+    """
+    removed = passkeys.remove_since(account_id, since)
+    if removed:
+        events.record("passkey_removed", account_id=account_id, count=removed, why="undone")
+        _tell(account_id, "passkey_removed")
 
 
 @retried
