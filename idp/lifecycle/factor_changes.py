@@ -31,9 +31,7 @@ class NotYours(Exception):
 
 
 @retried
-def add_passkey(
-    account_id: str, answer: str, name: str, *, browser: str, epoch: int
-) -> Passkey:
+def add_passkey(account_id: str, answer: str, name: str, *, browser: str, epoch: int) -> Passkey:
     """Keep a passkey that the guardian's browser just made.
 
     ``epoch``: see ``_hold``. Raises ``passkeys.Refused``, ``passkeys.TooMany`` or ``NotYours``

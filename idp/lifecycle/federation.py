@@ -19,11 +19,12 @@ from idp.federation.identity import ForeignIdentity
 from idp.federation.links import LinkedElsewhere, OtherIdentity
 from idp.federation.models import FederatedLink
 from idp.lifecycle import factor_changes
-from idp.lifecycle.passwords import TokenGone, end_everything
+from idp.lifecycle.passwords import TokenGone, end_everything, forgive
 from idp.lifecycle.sign_in import Proof, ProofGone
 from idp.lifecycle.ways_in import LastWayIn, ways_in
 from idp.mail import outbox
 from idp.oidc import grants_service
+from idp.people import profile
 from idp.people import service as people
 from idp.people.models import Account
 from idp.sessions.models import BrowserSession
@@ -108,7 +109,11 @@ def claim_with_token(token_id: str, identity: ForeignIdentity) -> Proof:
             raise TokenGone
         factor_changes.wipe_at_claim(account.id, first=account.status == "invited")
         people.activate(account)
+        # Whoever holds it reads the mail of the address that it went to, if it is still theirs
+        if one_time_tokens.was_sent_to(found.token, account.email_key):
+            profile.prove_email(account)
         end_everything(account)
+        forgive(account)
         links.remove_all(account.id)
         links.make(account.id, identity)
         outbox.enqueue("link_made", account_id=account.id, about={"provider": identity.provider})

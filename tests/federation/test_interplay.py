@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from idp import clock
 from idp.credentials import one_time_tokens, totp
 from idp.credentials.factor_models import Passkey
+from idp.credentials.models import Password
 from idp.database import db, transaction
+from idp.federation.identity import ForeignIdentity
 from idp.lifecycle import factor_changes, federation
 from idp.lifecycle import passwords as lifecycle
 from idp.people.models import Account
@@ -22,7 +24,7 @@ from tests.authenticator import Authenticator, make
 from tests.conftest import settings_for_tests
 from tests.factories import PASSWORD
 from tests.federation.rogue import CLIENT_ID, SECRET, Rogue
-from tests.federation.worlds import Walker, address_of, links_of
+from tests.federation.worlds import Walker, address_of, links_of, mails
 from tests.second_factors import ISSUER, code_now, switch_on
 from tests.times import later
 
@@ -173,3 +175,52 @@ class TestStepUp:
         here.browser.open("/account/confirm")
         here.browser.submit("confirm-form", current_password=PASSWORD)
         assert (session_of(here).amr, session_of(here).link_id) == ("pwd", link.id)
+
+
+def without_password(account: Account) -> None:
+    with transaction() as writes:
+        writes.execute(delete(Password).where(Password.account_id == account.id))
+
+
+def sent_token(account: Account) -> one_time_tokens.Live:
+    with transaction():
+        clear = one_time_tokens.mint(account.id, "password_reset", sent_to=account.email_key)
+    found = one_time_tokens.find(clear)
+    assert isinstance(found, one_time_tokens.Live)
+    return found
+
+
+class TestWithoutAPassword:
+    """P5: a parent who has none sets one by a mailed token; one who has one changes it."""
+
+    def test_p5_the_owner_of_a_password_is_mailed_no_token_for_another(self, here: Walker) -> None:
+        here.browser.sign_in_at_home("claire")
+        page = here.browser.open("/account/password")
+        token = page.text.split('name="csrf_token" value="')[1].split('"')[0]
+
+        answered = here.browser.client.post(
+            "/account/connections/password", data={"csrf_token": token}
+        )
+
+        assert answered.headers["Location"] == "/account/password"
+        assert "fresh_token" not in mails()
+
+    def test_p5_who_has_none_is_mailed_one(self, here: Walker) -> None:
+        here.linked()
+        without_password(here.parent)
+        here.browser.open("/")
+        here.walk()
+        here.browser.open("/account/password")
+        here.browser.press("mail-password-token")
+        assert mails()[-1] == "fresh_token"
+
+    def test_a_link_in_place_of_a_password_proves_the_address_as_well(self, here: Walker) -> None:
+        """Whoever used the mailed token reads that mail, whatever they chose after it."""
+        without_password(here.parent)
+        assert here.parent.email_verified_at is None
+        identity = ForeignIdentity("google", here.provider.address, "1001")
+
+        federation.claim_with_token(sent_token(here.parent).token.id, identity)
+
+        db.session.refresh(here.parent)
+        assert here.parent.email_verified_at is not None
