@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import delete, select
+from werkzeug.test import TestResponse
 
 from idp import clock
 from idp.credentials import one_time_tokens, totp
 from idp.credentials.factor_models import Passkey
 from idp.credentials.models import Password
 from idp.database import db, transaction
+from idp.federation import links
 from idp.federation.identity import ForeignIdentity
 from idp.lifecycle import factor_changes, federation
 from idp.lifecycle import passwords as lifecycle
@@ -20,11 +22,13 @@ from idp.provider_settings import ProviderSettings
 from idp.sessions import service as sessions
 from idp.sessions.models import BrowserSession
 from idp.settings import Settings
+from tests import factories
 from tests.authenticator import Authenticator, make
 from tests.conftest import settings_for_tests
 from tests.factories import PASSWORD
 from tests.federation.rogue import CLIENT_ID, SECRET, Rogue
 from tests.federation.worlds import Walker, address_of, links_of, mails
+from tests.relying_party import answer, claims_of
 from tests.second_factors import ISSUER, code_now, switch_on
 from tests.times import later
 
@@ -224,3 +228,135 @@ class TestWithoutAPassword:
 
         db.session.refresh(here.parent)
         assert here.parent.email_verified_at is not None
+
+
+def at_code(here: Walker) -> str:
+    """Signed in at Google, and asked for the app's code."""
+    here.linked()
+    secret, _codes = switch_on(here.parent.id)
+    here.at_sign_in()
+    here.walk()
+    assert here.browser.shows("second-factor-form")
+    return secret
+
+
+def claims_by(here: Walker, page: TestResponse) -> dict[str, Any]:
+    tokens = here.portal.redeem(here.browser.client, answer(page)["code"]).json or {}
+    return claims_of(here.browser.client, tokens["id_token"])
+
+
+class TestASecondFactorAfterAProvider:
+    """A3, F7, F9: the provider's word waits like a password, and keeps what it said."""
+
+    def test_a3_the_word_alone_opens_nothing(self, here: Walker) -> None:
+        at_code(here)
+        assert sessions.live(here.parent.id) == []
+        answered = here.browser.open(here.portal.authorize_path(prompt="none"))
+        assert answer(answered)["error"] == "login_required"
+
+    def test_f9_the_session_keeps_link_and_time(self, here: Walker) -> None:
+        here.provider.claims["auth_time"] = clock.timestamp() - 1000
+        secret = at_code(here)
+        claims = claims_by(here, here.browser.submit("second-factor-form", code=code_now(secret)))
+        assert claims["amr"] == ["fed", "otp", "mfa"]
+        assert claims["acr"] == "urn:school-idp:acr:two-factor"
+        assert claims["auth_time"] == here.provider.claims["auth_time"]
+        assert session_of(here).link_id is not None
+
+    def test_f9_a_time_that_nobody_told_stays_untold(self, here: Walker) -> None:
+        secret = at_code(here)
+        claims = claims_by(here, here.browser.submit("second-factor-form", code=code_now(secret)))
+        assert "auth_time" not in claims
+        assert not session_of(here).auth_time_proved
+
+    @pytest.mark.parametrize("by", ["owner", "provider", "operator"])
+    def test_f7_unlinking_meanwhile_ends_it(self, here: Walker, by: str) -> None:
+        secret = at_code(here)
+        (link,) = links.of_account(here.parent.id)
+        {
+            "owner": lambda: federation.unlink(here.parent.id, link.id),
+            "provider": lambda: federation.end_by_provider(link.issuer, "1001", clock.now()),
+            "operator": lambda: federation.end_by_operator(here.parent.id, "google"),
+        }[by]()
+
+        here.browser.submit("second-factor-form", code=code_now(secret))
+
+        assert here.browser.shows("login-form")
+        db.session.rollback()
+        assert sessions.live(here.parent.id) == []
+
+    def test_f4_a_waiting_identity_is_linked_after_the_second_factor_and_not_before(
+        self, here: Walker
+    ) -> None:
+        secret, _codes = switch_on(here.parent.id)
+        here.at_sign_in()
+        here.walk()
+        here.browser.sign_in("claire")
+        assert here.browser.shows("second-factor-form")
+        assert links_of(here.parent) == []
+
+        page = here.browser.submit("second-factor-form", code=code_now(secret))
+
+        assert "code" in answer(page)
+        assert links_of(here.parent) == [("google", "1001")]
+
+    def test_f5_it_is_linked_to_whoever_is_let_in_and_to_nobody_else(self, here: Walker) -> None:
+        """Claire's password is known, her code is not; then Marc signs in in the same walk."""
+        switch_on(here.parent.id)
+        marc, _ = factories.family(here.school, "Tom", username="marc")
+        here.at_sign_in()
+        here.walk()
+        here.browser.sign_in("claire")
+        at = here.browser.page
+        assert at is not None
+        here.browser.open(at.request.path.replace("/second-factor", "/login"))
+
+        page = here.browser.sign_in("marc")
+
+        assert "code" in answer(page)
+        assert links_of(here.parent) == []
+        assert links_of(marc) == [("google", "1001")]
+
+
+class TestStaff:
+    """A3: no way past the second factor."""
+
+    def test_a3_a_linked_provider_leads_to_enrolment(self, here: Walker) -> None:
+        here.linked()
+        factor_changes.grant_role(here.parent.id, "manager", here.school.id)
+        here.at_sign_in()
+        here.walk()
+        assert here.browser.shows("enrol-app-form")
+        for path in ("/", "/account/connections", "/account/passkeys", "/account/data"):
+            here.browser.open(path)
+            assert here.browser.shows("login-form")
+
+    def test_a3_a_provider_in_place_of_a_password_leads_to_enrolment(self, here: Walker) -> None:
+        invited, _ = factories.family(
+            here.school, "Sami", username="nadia", email="nadia@example.org", status="invited"
+        )
+        factor_changes.grant_role(invited.id, "manager", here.school.id)
+        with transaction():
+            token = one_time_tokens.mint(invited.id, "first_sign_in")
+        page = here.at_sign_in()
+        here.browser.open(page.request.path.replace("/login", "/token"))
+        here.browser.submit("token-form", token=token)
+        here.walk()
+        assert here.browser.shows("enrol-app-form")
+        assert sessions.live(invited.id) == []
+
+    def test_a3_a_role_that_comes_meanwhile_ends_the_first_factor_in_every_tab(
+        self, here: Walker
+    ) -> None:
+        here.linked()
+        first = here.at_sign_in().request.path
+        address = here.leave()
+        here.browser.sign_in_at_home("claire")
+        factor_changes.grant_role(here.parent.id, "manager", here.school.id)
+
+        here.come_back(address)
+        assert here.browser.shows("enrol-app-form")
+        here.browser.open(first.replace("/login", ""))
+        assert here.browser.shows("login-form")
+        answered = here.browser.open(here.portal.authorize_path(prompt="none"))
+        assert answer(answered)["error"] == "login_required"
