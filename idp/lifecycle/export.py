@@ -40,6 +40,8 @@ SECTIONS: Final[dict[str, Section]] = {}
 LEFT_OUT: Final = {
     "passwords": "a secret; when it was set stands in the account's section",
     "email_change_links": "hashes of secrets; their changes have a section",
+    "federation_states": "hashes of secrets, for ten minutes; its links have a section",
+    "passkey_challenges": "hashes of random numbers, for five minutes",
 }
 """Tables about accounts without a section, each with its reason."""
 

@@ -7,6 +7,7 @@ from werkzeug.test import TestResponse
 
 from idp.credentials import email_changes, one_time_tokens
 from idp.lifecycle import erasure, factor_changes
+from idp.lifecycle.passwords import set_first_password
 from tests import factories
 from tests.factories import PASSWORD
 from tests.relying_party import RelyingParty
@@ -136,6 +137,7 @@ def walk_into_errors(here: Place) -> Iterator[TestResponse]:
 
 
 def walk_with_a_second_factor(here: Place) -> Iterator[TestResponse]:
+    set_first_password(here.parent.id, PASSWORD)  # the undoing before took the old one away
     here.browser.sign_in_at_home("claire")
     yield here.browser.open("/account/passkeys")
     here.browser.open("/account/two-factor")
