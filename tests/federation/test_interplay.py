@@ -1,6 +1,7 @@
 """What other providers, second factors and account life do to each other (P14, F7, F9, A3)."""
 
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from idp.federation import links
 from idp.federation.identity import ForeignIdentity
 from idp.lifecycle import factor_changes, federation
 from idp.lifecycle import passwords as lifecycle
+from idp.lifecycle.ways_in import LastWayIn, ways_in
 from idp.people.models import Account
 from idp.provider_settings import ProviderSettings
 from idp.sessions import service as sessions
@@ -28,6 +30,7 @@ from tests.conftest import settings_for_tests
 from tests.factories import PASSWORD
 from tests.federation.rogue import CLIENT_ID, SECRET, Rogue
 from tests.federation.worlds import Walker, address_of, links_of, mails
+from tests.parallel import at_once
 from tests.relying_party import answer, claims_of
 from tests.second_factors import ISSUER, code_now, switch_on
 from tests.times import later
@@ -360,3 +363,60 @@ class TestStaff:
         assert here.browser.shows("login-form")
         answered = here.browser.open(here.portal.authorize_path(prompt="none"))
         assert answer(answered)["error"] == "login_required"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+def test_of_a_link_and_a_passkey_removed_at_once_the_last_way_in_stays(here: Walker) -> None:
+    account_id, link_id = here.parent.id, here.linked().id
+    with transaction() as writes:
+        passkey = Passkey(account_id=account_id, credential_id="c", public_key=b"x", name="x")
+        writes.add(passkey)
+        writes.flush()
+    passkey_id = passkey.id
+    without_password(here.parent)
+    works = iter(
+        [
+            lambda: federation.unlink(account_id, link_id),
+            lambda: factor_changes.remove_passkey(account_id, passkey_id, keep_session=""),
+        ]
+    )
+
+    def remove() -> str:
+        work = next(works)
+        try:
+            work()
+        except LastWayIn:
+            return "kept"
+        return "removed"
+
+    results, errors = at_once(here.app, 2, remove)
+
+    assert not errors
+    assert sorted(results) == ["kept", "removed"]
+    db.session.rollback()
+    assert ways_in(account_id).count == 1
+
+
+def test_the_history_tells_of_links_and_factors(here: Walker) -> None:
+    """Whatever lets somebody in, or was tried, is in front of its owner's eyes."""
+    account_id = here.parent.id
+    link = here.linked()
+    _secret, codes = switch_on(account_id)
+    here.browser.open("/")
+    here.browser.sign_in("claire")
+    here.browser.submit("second-factor-form", code="000000")
+    here.browser.submit("second-factor-form", code=codes[0])
+    federation.unlink(account_id, link.id)
+    factor_changes.switch_off(account_id)
+
+    page = here.browser.open("/account/history")
+
+    for words in (
+        "Votre compte a été relié à Google",
+        "Le lien avec Google a été supprimé",
+        "La connexion en deux étapes a été désactivée",
+        "Un code de secours a été utilisé",
+        "Un code ou une clé d'accès a été refusé",
+    ):
+        assert words in unescape(page.text)
+    assert link.subject not in page.text
