@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from idp import create_app
 from idp.settings import Settings
-from tests import databases
+from tests import databases, routes_once
 from tests.apart import ApartClient
 
 SECRETS = {
@@ -52,6 +52,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if report.skipped and os.environ.get("CI") == "true":
         report.outcome = "failed"
         report.longrepr = f"skipped although CI=true: {report.longrepr}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def addresses_compiled_once() -> Iterator[None]:
+    """See ``tests.routes_once``."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        routes_once.patch(monkeypatch)
+        yield
 
 
 @pytest.fixture(scope="session")
