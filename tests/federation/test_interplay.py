@@ -16,7 +16,8 @@ from idp.credentials.models import Password
 from idp.database import db, transaction
 from idp.federation import links
 from idp.federation.identity import ForeignIdentity
-from idp.lifecycle import factor_changes, federation
+from idp.federation.models import PendingLink
+from idp.lifecycle import factor_changes, families, federation, restored
 from idp.lifecycle import passwords as lifecycle
 from idp.lifecycle.ways_in import LastWayIn, ways_in
 from idp.people.models import Account
@@ -420,3 +421,28 @@ def test_the_history_tells_of_links_and_factors(here: Walker) -> None:
     ):
         assert words in unescape(page.text)
     assert link.subject not in page.text
+
+
+@pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+def test_r9_after_a_restore_no_identity_waits_and_no_walk_goes_on(here: Walker) -> None:
+    here.at_sign_in()
+    here.walk()
+    assert here.browser.shows("login-form")
+    here.at_sign_in()
+    address = here.leave()
+
+    restored.end_what_came_back()
+
+    db.session.rollback()
+    assert db.session.scalars(select(PendingLink)).all() == []
+    assert here.come_back(address).status_code == 400
+
+
+def test_f8_a_disabled_guardian_stays_out_between_the_two_factors(here: Walker) -> None:
+    secret = at_code(here)
+    families.disable_account(here.parent.id)
+    here.browser.submit("second-factor-form", code=code_now(secret))
+    assert here.browser.shows("login-form")
+    here.at_sign_in()
+    assert here.walk().status_code == 403
+    assert sessions.live(here.parent.id) == []
