@@ -4,6 +4,7 @@ The decision whether an account may sign in with one is ``idp.lifecycle.passkeys
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import delete, func, select, update
@@ -194,6 +195,11 @@ def remove(account_id: str, passkey_id: str) -> bool:
 def remove_all(account_id: str) -> int:
     """Remove every passkey of the account; returns how many."""
     return _delete(Passkey.account_id == account_id)
+
+
+def remove_since(account_id: str, since: datetime) -> int:
+    """Remove the account's passkeys that were added since then; returns how many."""
+    return _delete(Passkey.account_id == account_id, Passkey.created_at >= since)
 
 
 def _check_holder(

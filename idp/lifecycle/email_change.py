@@ -12,7 +12,7 @@ from idp.audit import events
 from idp.credentials import email_changes, one_time_tokens, throttling
 from idp.credentials.email_models import EmailChange
 from idp.database import retried, transaction
-from idp.lifecycle import passwords
+from idp.lifecycle import factor_changes, passwords
 from idp.mail import outbox
 from idp.oidc import grants_service
 from idp.people import profile
@@ -118,8 +118,8 @@ def undo(secret: str) -> Open | Gone:
     """Give the account its old address back, on the word of whoever reads that one's mail.
 
     They say that it was not them. So whatever lets somebody in ends: sessions, grants, tokens,
-    known devices and the password, which somebody else must know, and what applications were
-    allowed since; the old address gets a token for a new password (security rule P14).
+    known devices and the password, which somebody else must know, and what was added or allowed
+    since; the old address gets a token for a new password (security rule P14).
     """
     with transaction():
         match _held(look("undo", secret)):
@@ -128,6 +128,7 @@ def undo(secret: str) -> Open | Gone:
                     profile.change_email(account, change.old_email, proved=True)
                 email_changes.end_later(change)
                 passwords.withdraw(account)
+                factor_changes.wipe_since(account.id, change.asked_at)
                 grants_service.withdraw_consents_since(account.id, change.asked_at)
                 events.record("email_change_undone", account_id=account.id, change_id=change.id)
                 _tell("email_undone", change)

@@ -4,6 +4,8 @@ Each change holds the account, is one transaction, is told to its owner by mail,
 something can't be used any more – moves the epoch, so that proofs in flight die with it.
 """
 
+from datetime import datetime
+
 from idp.audit import events
 from idp.credentials import factors, passkeys, recovery_codes, totp
 from idp.credentials.factor_models import Passkey
@@ -29,17 +31,18 @@ class NotYours(Exception):
 
 
 @retried
-def add_passkey(account_id: str, answer: str, name: str, *, browser: str) -> Passkey:
+def add_passkey(account_id: str, answer: str, name: str, *, browser: str, epoch: int) -> Passkey:
     """Keep a passkey that the guardian's browser just made.
 
-    Raises ``passkeys.Refused``, ``passkeys.TooMany`` or ``NotYours`` (no such active account).
+    ``epoch``: see ``_hold``. Raises ``passkeys.Refused``, ``passkeys.TooMany`` or ``NotYours``
+    (no such active account, or not theirs any more).
     """
     party = passkeys.relying_party()
     if party is None:
         raise passkeys.Refused("not offered")
     new = passkeys.read_new(party, browser, account_id, answer)
     with transaction():
-        _hold(account_id)
+        _hold(account_id, epoch)
         passkey = passkeys.add(account_id, new, name)
         events.record("passkey_added", account_id=account_id, passkey=passkey.id)
         _tell(account_id, "passkey_added", passkey=passkey.id)
@@ -48,7 +51,8 @@ def add_passkey(account_id: str, answer: str, name: str, *, browser: str) -> Pas
 
 @retried
 def remove_passkey(account_id: str, passkey_id: str, *, keep_session: str) -> None:
-    """Remove a passkey; sessions that it began end, except the one that removes it.
+    """Remove a passkey; sessions that it began end, except the one that removes it, and with
+    them what applications got in them, also what was to outlive them.
 
     Raises ``NotYours``, ``LastWayIn`` or ``LastFactor``; then nothing has changed.
     """
@@ -61,20 +65,21 @@ def remove_passkey(account_id: str, passkey_id: str, *, keep_session: str) -> No
         _refuse_the_last(account_id)
         people.move_epoch(account)
         ended = sessions.end_of_passkey(account_id, passkey_id, keep=keep_session)
-        grants_service.end_for_sessions(ended, "passkey removed")
+        # A lost or stolen key may have given an application access that outlives its session
+        grants_service.end_for_sessions(ended, "passkey removed", offline_too=True)
         events.record("passkey_removed", account_id=account_id, passkey=passkey_id)
         _tell(account_id, "passkey_removed")
 
 
 @retried
-def switch_on(account_id: str, code: str, *, browser: str) -> list[str]:
+def switch_on(account_id: str, code: str, *, browser: str, epoch: int) -> list[str]:
     """Switch two-step sign-in on with the first code of the app; returns the recovery codes.
 
     Raises ``WrongCode``, or ``NotYours`` where it is on already: an app is not replaced by
     another unseen. Its secret stands on the page, so that there is nothing to guess.
     """
     with transaction():
-        _hold(account_id)
+        _hold(account_id, epoch)
         if totp.is_on(account_id):
             raise NotYours
         if not totp.confirm(account_id, browser, code):
@@ -100,10 +105,10 @@ def switch_off(account_id: str) -> None:
 
 
 @retried
-def replace_recovery_codes(account_id: str) -> list[str]:
+def replace_recovery_codes(account_id: str, *, epoch: int) -> list[str]:
     """New recovery codes; the older ones end. Raises ``NotYours`` without an app."""
     with transaction():
-        _hold(account_id)
+        _hold(account_id, epoch)
         if not totp.is_on(account_id):
             raise NotYours
         codes = recovery_codes.replace(account_id)
@@ -149,6 +154,18 @@ def wipe_at_claim(account_id: str, *, first: bool) -> None:
         _tell(account_id, "passkeys_removed_at_claim")
 
 
+def wipe_since(account_id: str, since: datetime) -> None:
+    """Remove the passkeys added since somebody else was in; in a claim's transaction.
+
+    ``wipe_at_claim`` leaves passkeys where they are the only second factor. Those of whoever
+    must be kept out would stay with them, and each is a whole way in (security rule P14).
+    """
+    removed = passkeys.remove_since(account_id, since)
+    if removed:
+        events.record("passkey_removed", account_id=account_id, count=removed, why="undone")
+        _tell(account_id, "passkey_removed")
+
+
 @retried
 def grant_role(account_id: str, role: str, school_id: str | None) -> StaffRole | None:
     """Make somebody staff; sessions without a second factor end. None: they were already.
@@ -184,9 +201,15 @@ def _refuse_the_last(account_id: str) -> None:
         raise LastFactor
 
 
-def _hold(account_id: str) -> Account:
+def _hold(account_id: str, epoch: int | None = None) -> Account:
+    """The account, held. ``epoch``: what it was when whoever adds something was last known to
+    be there. A claim that came since has put them out: nothing of theirs is added after it
+    (security rule P14).
+    """
     account = people.hold_account(account_id)
     if account is None or account.status != "active":
+        raise NotYours
+    if epoch is not None and account.credentials_epoch != epoch:
         raise NotYours
     return account
 

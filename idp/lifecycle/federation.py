@@ -19,11 +19,12 @@ from idp.federation.identity import ForeignIdentity
 from idp.federation.links import LinkedElsewhere, OtherIdentity
 from idp.federation.models import FederatedLink
 from idp.lifecycle import factor_changes
-from idp.lifecycle.passwords import TokenGone, end_everything
-from idp.lifecycle.sign_in import Proof
+from idp.lifecycle.passwords import TokenGone, end_everything, forgive
+from idp.lifecycle.sign_in import Proof, ProofGone
 from idp.lifecycle.ways_in import LastWayIn, ways_in
 from idp.mail import outbox
 from idp.oidc import grants_service
+from idp.people import profile
 from idp.people import service as people
 from idp.people.models import Account
 from idp.sessions.models import BrowserSession
@@ -108,7 +109,11 @@ def claim_with_token(token_id: str, identity: ForeignIdentity) -> Proof:
             raise TokenGone
         factor_changes.wipe_at_claim(account.id, first=account.status == "invited")
         people.activate(account)
+        # Whoever holds it reads the mail of the address that it went to, if it is still theirs
+        if one_time_tokens.was_sent_to(found.token, account.email_key):
+            profile.prove_email(account)
         end_everything(account)
+        forgive(account)
         links.remove_all(account.id)
         links.make(account.id, identity)
         outbox.enqueue("link_made", account_id=account.id, about={"provider": identity.provider})
@@ -117,22 +122,24 @@ def claim_with_token(token_id: str, identity: ForeignIdentity) -> Proof:
 
 
 @retried
-def link(account_id: str, identity: ForeignIdentity) -> bool:
+def link(account_id: str, identity: ForeignIdentity, *, epoch: int) -> bool:
     """Link an identity to a guardian who proved both; false where it was linked before.
 
-    Raises ``LinkedElsewhere``, ``OtherIdentity``, or ``people.Refused`` for an account that
-    is not active.
+    ``epoch``: the account's when the guardian was last known to be there. A claim that came
+    since has put them out, and what they began adds no way in after it (security rule P14).
+    Raises ``LinkedElsewhere``, ``OtherIdentity``, ``ProofGone``, or ``people.Refused`` for an
+    account that is not active.
     """
     try:
         with transaction():
-            return _link(account_id, identity)
+            return _link(account_id, identity, epoch)
     except (LinkedElsewhere, OtherIdentity) as refused:
         _record_refusal(account_id, identity, refused)
         raise
 
 
 @retried
-def link_waiting(interaction_id: str, browser: str, account_id: str) -> str | None:
+def link_waiting(interaction_id: str, browser: str, proof: Proof) -> str | None:
     """Link the identity that waits in this interaction to the guardian who has just signed in.
 
     The provider's key, or None where nothing waits. Raises as ``link`` does; whatever happens,
@@ -142,7 +149,7 @@ def link_waiting(interaction_id: str, browser: str, account_id: str) -> str | No
         identity = links.take(interaction_id, browser)
     if identity is None:
         return None
-    link(account_id, identity)
+    link(proof.account_id, identity, epoch=proof.epoch)
     return identity.provider
 
 
@@ -219,10 +226,12 @@ def _proof(account: Account, identity: ForeignIdentity, link_id: str | None) -> 
     )
 
 
-def _link(account_id: str, identity: ForeignIdentity) -> bool:
+def _link(account_id: str, identity: ForeignIdentity, epoch: int) -> bool:
     account = people.hold_account(account_id)
     if account is None or account.status != "active":
         raise people.Refused("account", "is not active")
+    if account.credentials_epoch != epoch:
+        raise ProofGone
     made = links.make(account_id, identity)
     if made:
         about = {"provider": identity.provider}

@@ -27,6 +27,7 @@ __all__ = [
     "change_password",
     "claim_with_token",
     "end_everything",
+    "forgive",
     "prove_again",
     "prove_password",
     "set_first_password",
@@ -164,7 +165,7 @@ def _claim(token: OneTimeToken, account_id: str, new: passwords.Hashed) -> Accou
         if one_time_tokens.was_sent_to(token, account.email_key):
             profile.prove_email(account)
         end_everything(account)
-        _forgive(account)
+        forgive(account)
         unlinked = links.remove_all(account_id)
         events.record("password_set", account_id=account_id, token_id=token_id)
         outbox.enqueue("password_changed", account_id=account_id, about={"unlinked": unlinked})
@@ -199,6 +200,7 @@ def _set(account_id: str, new: passwords.Hashed) -> Account:
         if account is None or account.status == "disabled":
             raise people.Refused("account", "is disabled")
         passwords.store(account_id, new)
+        factor_changes.wipe_at_claim(account_id, first=account.status == "invited")
         people.activate(account)
         end_everything(account)
         links.remove_all(account_id)
@@ -240,7 +242,7 @@ def _prove_current(
     return proved
 
 
-def _forgive(account: Account) -> None:
+def forgive(account: Account) -> None:
     """Let the owner in at once, however often strangers guessed."""
     throttling.forgive_token(correlation.current().address)
     throttling.forgive_account(account.id, account.username, account.email or "")

@@ -131,9 +131,13 @@ def with_code(first: Proof) -> Proof:
 
 
 def with_new_passkey(first: Proof, added: Passkey) -> Proof:
-    """A first factor, and the passkey that was made after it, its user verified."""
-    amr = passkeys.amr_of(added)
-    return replace(first, amr=_joined(first, *amr), passkey_id=added.id)
+    """A first factor, and the passkey that was made after it.
+
+    Two factors, and no more: whoever phished the first could have made a key as well. From the
+    next sign-in on, the key itself says who it is (security rule F9).
+    """
+    kind, _user_verified = passkeys.amr_of(added)
+    return replace(first, amr=_joined(first, kind), passkey_id=added.id)
 
 
 def export(account_id: str) -> dict[str, Any]:

@@ -86,6 +86,9 @@ def step_up(session: SessionRow, proof: Proof) -> str:
             "acr": proof.acr,
             "passkey_id": proof.passkey_id,
         }
+        if proof.link_id is not None:
+            # It speaks for the link from now on, and ends with it (rule F9)
+            changes["link_id"] = proof.link_id
         if proof.auth_time_proved:
             changes |= {"auth_time": proof.auth_time or now, "auth_time_proved": True}
     with transaction():

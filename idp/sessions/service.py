@@ -180,7 +180,9 @@ def end_for_accounts(owners: Select[Any]) -> int:
 
 
 def end_of_passkey(account_id: str, passkey_id: str, *, keep: str) -> list[str]:
-    """End the sessions that a passkey began or raised, except ``keep``; returns their ids."""
+    """End the sessions that a passkey began or raised, except ``keep``; returns the ids of all
+    that it ever did, those that were over before too.
+    """
     with transaction() as writes:
         found = list(
             writes.scalars(
@@ -188,7 +190,6 @@ def end_of_passkey(account_id: str, passkey_id: str, *, keep: str) -> list[str]:
                     BrowserSession.account_id == account_id,
                     BrowserSession.passkey_id == passkey_id,
                     BrowserSession.id != keep,
-                    BrowserSession.ended_at.is_(None),
                 )
             )
         )

@@ -13,6 +13,7 @@ from idp.web import (
     health,
     history,
     i18n,
+    methods,
     protocol,
     signin,
 )
@@ -29,6 +30,7 @@ def init_app(app: Flask) -> None:
     headers.init_app(app)
     errors.init_app(app)
     history.init_app(app)
+    methods.init_app(app)
     for part in (signin, account, federation, protocol, branding, i18n, health):
         app.register_blueprint(part.blueprint)
     # Programs call these; each has a protection of its own in place of a form token.

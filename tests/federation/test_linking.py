@@ -223,10 +223,10 @@ class TestLinkedElsewhere:
 
         identity = ForeignIdentity("google", here.provider.address, "1001")
         second = factories.account("second")
-        assert federation.link(here.parent.id, identity)
+        assert federation.link(here.parent.id, identity, epoch=0)
         with pytest.raises(federation.LinkedElsewhere):
-            federation.link(second.id, identity)
-        assert not federation.link(here.parent.id, identity), "once more changes nothing"
+            federation.link(second.id, identity, epoch=0)
+        assert not federation.link(here.parent.id, identity, epoch=0), "once more changes nothing"
 
 
 class TestWaiting:

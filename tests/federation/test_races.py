@@ -54,7 +54,7 @@ def test_f1_a_state_is_spent_by_one_of_many(app: Flask) -> None:
 def test_f5_of_many_guardians_one_gets_the_identity(app: Flask) -> None:
     accounts = [factories.account() for _ in range(6)]
     ids = [each.id for each in accounts]
-    works = [lambda account_id=each: federation.link(account_id, IDENTITY) for each in ids]
+    works = [lambda account_id=each: federation.link(account_id, IDENTITY, epoch=0) for each in ids]
     assert Counter(at_once(app, works)) == {"bool": 1, "LinkedElsewhere": 5}
     assert sorted(map(len, map(links_of, accounts))) == [0] * 5 + [1]
 

@@ -144,7 +144,7 @@ class Guardian(RuleBasedStateMachine):
     def link(self, mine: bool) -> None:
         identity = self.mine if mine else self.theirs
         try:
-            made = federation.link(self.account, identity)
+            made = federation.link(self.account, identity, epoch=epoch_of(self.account))
         except federation.LinkedElsewhere:
             assert self.others_link
             assert not mine
@@ -161,7 +161,7 @@ class Guardian(RuleBasedStateMachine):
     @rule()
     def a_stranger_links_theirs(self) -> None:
         try:
-            federation.link(self.stranger, self.theirs)
+            federation.link(self.stranger, self.theirs, epoch=epoch_of(self.stranger))
         except federation.LinkedElsewhere:
             assert self.linked == self.theirs
         else:
@@ -218,6 +218,10 @@ class Guardian(RuleBasedStateMachine):
         if not hasattr(self, "_first"):
             self._first = len(people.list_accounts())
         return self._first
+
+
+def epoch_of(account_id: str) -> int:
+    return people.get_account(account_id).credentials_epoch
 
 
 @pytest.fixture

@@ -95,7 +95,10 @@ class Doors(RuleBasedStateMachine):
         secret = totp.pending_secret(self.account.id, "browser")
         assert secret
         codes = factor_changes.switch_on(
-            self.account.id, pyotp.TOTP(secret).now(), browser="browser"
+            self.account.id,
+            pyotp.TOTP(secret).now(),
+            browser="browser",
+            epoch=self.account.credentials_epoch,
         )
         assert len(codes) == 10
         self.app = True

@@ -92,8 +92,12 @@ def unlink(signed_in: SignedIn) -> ResponseReturnValue:
 def mail_password_token(signed_in: SignedIn) -> ResponseReturnValue:
     """A parent without a password is mailed a token, to choose one."""
     account = signed_in.account
+    if passwords.has_password(account.id):
+        return redirect(url_for("account.password"), 303)
+    if not account.email:
+        return redirect(url_for("account.connections"), 303)  # the school gives a token
     guard = throttling.guard_mail_request(browser.client_address())
-    if account.email and isinstance(guard, throttling.Allowed):
+    if isinstance(guard, throttling.Allowed):
         outbox.enqueue("fresh_token", account_id=account.id)
     flash(_("An e-mail with a connection token is on its way: with it you choose a password."))
     return redirect(url_for("account.connections"), 303)

@@ -10,6 +10,7 @@ from flask_babel import gettext as _
 from idp.audit.models import AuditEvent
 from idp.clients import registration
 from idp.web.account.ways_in import signed_in_how
+from idp.web.federation.offers import label_of
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,18 @@ def _token_issued(event: AuditEvent) -> str:
     return str(_("A token for a new password was mailed"))
 
 
+def _link_made(event: AuditEvent) -> str:
+    return str(_("Your account was linked to %(provider)s", provider=_provider(event)))
+
+
+def _link_ended(event: AuditEvent) -> str:
+    return str(_("The link to %(provider)s was removed", provider=_provider(event)))
+
+
+def _provider(event: AuditEvent) -> str:
+    return label_of(str(_detail(event).get("provider") or ""))
+
+
 def _email_changed(event: AuditEvent) -> str:
     if _detail(event).get("by") == "school":
         return str(_("The school changed your e-mail address"))
@@ -101,6 +114,18 @@ WORDS: Final[dict[str, Callable[[AuditEvent], str]]] = {
     "password_set": lambda _event: str(_("A new password was chosen")),
     "password_changed": lambda _event: str(_("The password was changed")),
     "password_refused": lambda _event: str(_("The current password was typed wrongly")),
+    "link_made": _link_made,
+    "link_ended": _link_ended,
+    "passkey_added": lambda _event: str(_("A passkey was added")),
+    "passkey_removed": lambda _event: str(_("A passkey was removed")),
+    "two_step_on": lambda _event: str(_("Two-step sign-in was switched on")),
+    "two_step_off": lambda _event: str(_("Two-step sign-in was switched off")),
+    "recovery_codes_replaced": lambda _event: str(_("New recovery codes were made")),
+    "recovery_code_used": lambda _event: str(_("A recovery code was used")),
+    "factor_refused": lambda _event: str(_("A code or a passkey was refused")),
+    "factors_reset": lambda _event: str(_("The school removed your second factors")),
+    "role_granted": lambda _event: str(_("You were given a role at a school")),
+    "role_revoked": lambda _event: str(_("A role at a school was taken away from you")),
     "email_proved": lambda _event: str(_("Your e-mail address was confirmed by a token")),
     "email_change_asked": lambda _event: str(_("Another e-mail address was asked for")),
     "email_change_cancelled": lambda _event: str(_("The change of e-mail address was taken back")),
@@ -123,4 +148,4 @@ WORDS: Final[dict[str, Callable[[AuditEvent], str]]] = {
 }
 """The words of each kind in ``idp.lifecycle.history.KINDS``."""
 
-_SURPRISING: Final = {"new_device", "email_change_undone"}
+_SURPRISING: Final = {"new_device", "email_change_undone", "recovery_code_used", "factors_reset"}

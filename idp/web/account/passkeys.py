@@ -43,7 +43,11 @@ def add_passkey(signed_in: SignedIn) -> ResponseReturnValue:
     name = form["name"].strip() or device_name(request.user_agent.string) or _("My passkey")
     try:
         factor_changes.add_passkey(
-            signed_in.account.id, form["credential"], name, browser=browser.browser_id()
+            signed_in.account.id,
+            form["credential"],
+            name,
+            browser=browser.browser_id(),
+            epoch=signed_in.account.credentials_epoch,
         )
     except stored.TooMany:
         form.notice = _("You have as many passkeys as possible. Remove one that you no longer use.")

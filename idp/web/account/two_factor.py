@@ -46,7 +46,12 @@ def two_factor_app(signed_in: SignedIn) -> ResponseReturnValue:
         return _app_page(signed_in, form)
     account = signed_in.account
     try:
-        codes = factor_changes.switch_on(account.id, form["code"], browser=browser.browser_id())
+        codes = factor_changes.switch_on(
+            account.id,
+            form["code"],
+            browser=browser.browser_id(),
+            epoch=account.credentials_epoch,
+        )
     except (WrongCode, factor_changes.NotYours):
         form.problem("code", _("This is not the code that your app shows now. Please try again."))
         return _app_page(signed_in, form)
@@ -75,8 +80,9 @@ def two_factor_off(signed_in: SignedIn) -> ResponseReturnValue:
 @proved_recently
 def replace_recovery_codes(signed_in: SignedIn) -> ResponseReturnValue:
     """New codes; the older ones work no more."""
+    account = signed_in.account
     try:
-        codes = factor_changes.replace_recovery_codes(signed_in.account.id)
+        codes = factor_changes.replace_recovery_codes(account.id, epoch=account.credentials_epoch)
     except factor_changes.NotYours:
         return redirect(url_for("account.two_factor"), 303)
     return render_template("account/recovery_codes.html", codes=codes, new=False)

@@ -18,8 +18,10 @@ from idp.lifecycle import federation
 from idp.lifecycle.sign_in import ProofGone
 from idp.people.names import Refused
 from idp.sessions.models import Interaction
+from idp.sessions.service import SignedIn
 from idp.web import browser, i18n
 from idp.web import walk as pages
+from idp.web.account import step_up
 from idp.web.account.applications import offer
 from idp.web.errors import PageError
 from idp.web.federation import offers
@@ -170,10 +172,11 @@ def _claim(found: FederationState, identity: ForeignIdentity) -> ResponseReturnV
 
 
 def _link(found: FederationState, identity: ForeignIdentity) -> ResponseReturnValue:
-    _check_still_signed_in(found)
-    assert found.account_id is not None
+    here = _still_signed_in(found)
     try:
-        federation.link(found.account_id, identity)
+        federation.link(here.account.id, identity, epoch=here.account.credentials_epoch)
+    except ProofGone:
+        raise PageError("foreign_sign_in") from None
     except federation.LinkedElsewhere:
         flash(offers.linked_elsewhere(label_of(found.provider)), "problem")
     except (federation.OtherIdentity, Refused):
@@ -184,10 +187,11 @@ def _link(found: FederationState, identity: ForeignIdentity) -> ResponseReturnVa
 
 
 def _step_up(found: FederationState, identity: ForeignIdentity) -> ResponseReturnValue:
-    _check_still_signed_in(found)
-    here = browser.signed_in()
+    here = _still_signed_in(found)
+    if not step_up.ways_of(here.account).provider:
+        return _to_start(found)  # two-step sign-in was switched on meanwhile: this is too little
     match federation.prove(identity):
-        case federation.Known(proof, account) if here and account.id == here.account.id:
+        case federation.Known(proof, account) if account.id == here.account.id:
             try:
                 browser.step_up(here.session, proof)
             except ProofGone:
@@ -211,11 +215,12 @@ _ENDS: Final[dict[str, Callable[[FederationState, ForeignIdentity], ResponseRetu
 }
 
 
-def _check_still_signed_in(found: FederationState) -> None:
-    """The one who began is still signed in, in the same session (security rule F4)."""
+def _still_signed_in(found: FederationState) -> SignedIn:
+    """Who began is still signed in, in the same session (security rule F4)."""
     here = browser.signed_in()
     if here is None or (here.account.id, here.session.id) != (found.account_id, found.session_id):
         raise PageError("foreign_sign_in")
+    return here
 
 
 def _interaction(found: FederationState) -> Interaction:

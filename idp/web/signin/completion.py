@@ -27,10 +27,10 @@ def complete(interaction: Interaction, proof: Proof) -> Response:
         flash(_("Your account was changed a moment ago. Please sign in again."), "problem")
         return walk.to_step(interaction, "login")
     on = walk.signed_in(interaction, session.id)
-    return _link_waiting(interaction, proof.account_id) or on
+    return _link_waiting(interaction, proof) or on
 
 
-def _link_waiting(interaction: Interaction, account_id: str) -> Response | None:
+def _link_waiting(interaction: Interaction, proof: Proof) -> Response | None:
     """Link the foreign identity that waited here for its guardian (security rule F4).
 
     Where that can't be: to the page that says so, and from there on.
@@ -39,11 +39,13 @@ def _link_waiting(interaction: Interaction, account_id: str) -> Response | None:
     if waiting is None:
         return None
     try:
-        federation.link_waiting(interaction.id, browser.browser_id(), account_id)
+        federation.link_waiting(interaction.id, browser.browser_id(), proof)
     except federation.LinkedElsewhere:
         reason = "elsewhere"
     except federation.OtherIdentity:
         reason = "other"
+    except ProofGone:
+        return None  # the session that has just begun has ended: the next page asks again
     else:
         if interaction.client_id is None:
             flash(offers.linked_now(waiting.label))

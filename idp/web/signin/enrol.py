@@ -94,6 +94,7 @@ def enrol_passkey(interaction_id: str) -> ResponseReturnValue:
             Form.read("credential")["credential"],
             device_name(request.user_agent.string) or _("My passkey"),
             browser=browser.browser_id(),
+            epoch=asked.first.epoch,
         )
     except (stored.Refused, stored.TooMany, factor_changes.NotYours):
         form = only([])
@@ -105,7 +106,10 @@ def enrol_passkey(interaction_id: str) -> ResponseReturnValue:
 def _switch_on(interaction: Interaction, asked: Asked, form: Form) -> ResponseReturnValue:
     try:
         codes = factor_changes.switch_on(
-            asked.account.id, form["code"], browser=browser.browser_id()
+            asked.account.id,
+            form["code"],
+            browser=browser.browser_id(),
+            epoch=asked.first.epoch,
         )
     except (second_factor.WrongCode, factor_changes.NotYours):
         form.problem("code", _("This is not the code that your app shows now. Please try again."))
