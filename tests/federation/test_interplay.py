@@ -111,6 +111,7 @@ class TestClaimsThatComeBetween:
         here.browser.submit("totp-form", code=code_now(secret))
 
         assert called
+        db.session.rollback()
         assert not totp.is_on(here.parent.id)
 
     def test_p14_no_recovery_codes(self, here: Walker, monkeypatch: pytest.MonkeyPatch) -> None:
