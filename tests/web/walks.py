@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 
 from werkzeug.test import TestResponse
 
-from idp.credentials import email_changes, one_time_tokens
+from idp.credentials import email_changes, one_time_tokens, passwords
+from idp.database import transaction
 from idp.lifecycle import erasure, factor_changes
 from tests import factories
 from tests.factories import PASSWORD
@@ -136,6 +137,8 @@ def walk_into_errors(here: Place) -> Iterator[TestResponse]:
 
 
 def walk_with_a_second_factor(here: Place) -> Iterator[TestResponse]:
+    with transaction():  # the walk of an account's life ends by undoing its address
+        passwords.set_password(here.parent.id, PASSWORD)
     here.browser.sign_in_at_home("claire")
     yield here.browser.open("/account/passkeys")
     here.browser.open("/account/two-factor")
