@@ -98,12 +98,14 @@ def _import_models() -> None:
     import idp.mail.models
     import idp.oidc.models
     import idp.people.models
+    import idp.roster.models
     import idp.sessions.models  # noqa: F401
 
 
 def _wire(app: Flask) -> None:
     """Join the faces and the services."""
-    import idp.lifecycle.export_sections  # noqa: F401
+    import idp.lifecycle.export_sections
+    import idp.roster.export_section  # noqa: F401
     from idp import logs, turns, web
     from idp.audit import continuity
     from idp.federation import providers

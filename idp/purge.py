@@ -26,6 +26,10 @@ from idp.federation.models import DeletionRequest, FederationState, PendingLink
 from idp.mail.models import OutboxMessage
 from idp.oidc.models import AccessToken, AuthorizationCode, Grant, RefreshToken
 from idp.people.models import ErasureRequest
+from idp.roster import staging
+from idp.roster.models import RosterChange, RosterRejection, RosterRun, RosterRunSchool
+from idp.roster.reading import RESUME_WITHIN
+from idp.roster.runs import UNDO_WITHIN
 from idp.sessions.models import BrowserSession, Interaction
 
 BATCH: Final = 500
@@ -37,7 +41,8 @@ EXPIRED_TOKENS_KEPT: Final = timedelta(days=90)
 """For so long the holder of an expired token is told so, and offered a new one."""
 MAIL_KEPT: Final = timedelta(days=30)
 """For « did my invitation leave? »"""
-
+RUNS_KEPT: Final = timedelta(days=90)
+"""For « what did that import change? », in numbers."""
 DELETIONS_KEPT: Final = timedelta(days=180)
 """For so long a person may ask whether the provider's request was obeyed."""
 
@@ -184,6 +189,39 @@ def _outbox(now: datetime) -> ColumnElement[bool]:
     return and_(OutboxMessage.status != "queued", OutboxMessage.created_at < now - MAIL_KEPT)
 
 
+def _staged(model: Any) -> Rule:
+    """What was read from a file and waits to be applied no longer."""
+
+    def rule(now: datetime) -> ColumnElement[bool]:
+        waits = exists().where(
+            RosterRun.id == model.run_id,
+            RosterRun.status.in_(("reading", "checked", "applying")),
+            RosterRun.created_at > now - RESUME_WITHIN - MARGIN,
+        )
+        # Rejected rows of a run that is over are there to be written out
+        recent = exists().where(
+            RosterRun.id == model.run_id, RosterRun.created_at > now - RESUME_WITHIN - MARGIN
+        )
+        return ~(recent if model is RosterRejection else waits)
+
+    return rule
+
+
+def _roster_changes(now: datetime) -> ColumnElement[bool]:
+    """The journal of imports that can't be undone any more."""
+    undoable = exists().where(
+        RosterRunSchool.run_id == RosterChange.run_id,
+        RosterRunSchool.school_id == RosterChange.school_id,
+        RosterRunSchool.applied_at > now - UNDO_WITHIN - MARGIN,
+        RosterRunSchool.state == "applied",
+    )
+    return ~undoable
+
+
+def _roster_runs(now: datetime) -> ColumnElement[bool]:
+    return RosterRun.created_at < now - RUNS_KEPT
+
+
 def _audit_events(now: datetime) -> ColumnElement[bool]:
     # The newest stays, however old: the history must be seen to go on (idp.audit.continuity).
     newest = select(func.max(AuditEvent.id)).scalar_subquery()
@@ -210,6 +248,9 @@ GROWING: Final = (
     Growing(TotpEnrolment, _totp_enrolments),
     Growing(UsedAssertion, _used_assertions),
     Growing(OutboxMessage, _outbox),
+    *(Growing(model, _staged(model)) for model in staging.STAGED),
+    Growing(RosterChange, _roster_changes),
+    Growing(RosterRun, _roster_runs),
     Growing(AuditEvent, _audit_events),
 )
 
@@ -228,6 +269,10 @@ KEPT: Final = {
     "client_schools": "the operator's own",
     "consents": "one for each guardian and application",
     "child_choices": "leave with their session",
+    "roster_sources": "one for each school",
+    "roster_identities": "by which the next import knows the same people again",
+    "roster_guardianships": "one for each guardianship",
+    "roster_run_schools": "leave with their run",
     "email_change_links": "leave with their change",
     "database_identity": "one row: which database this is",
 }

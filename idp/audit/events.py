@@ -1,9 +1,12 @@
-"""The audit trail's vocabulary and the one function that records."""
+"""The audit trail's vocabulary, and what records: one event, or one for each of many."""
 
 from typing import Any, Final
 
+from sqlalchemy import JSON, Select, String, insert, literal, null, select
+
 from idp import clock, correlation
 from idp.audit.models import AuditEvent
+from idp.database import UtcDateTime, transaction
 from idp.prepared import Together
 
 ROWS: Final = (
@@ -47,9 +50,20 @@ EVENTS: Final = frozenset(
         "account_created",
         "account_activated",
         "account_disabled",
+        "account_changed",
+        "account_enabled",
         "child_created",
+        "child_changed",
+        "child_left",
+        "child_returned",
         "guardianship_made",
+        "guardianship_changed",
         "guardianship_ended",
+        "guardianship_restored",
+        "roster_begun",
+        "roster_applied",
+        "roster_held_back",
+        "roster_undone",
         "client_created",
         "client_secret_rotated",
         "client_disabled",
@@ -139,3 +153,33 @@ def row(
         "correlation_id": where.id,
         "detail": detail,
     }
+
+
+def record_each(event: str, people: Select[*tuple[Any, ...]], **detail: Any) -> int:
+    """Add one event for each row of ``people`` (an account's id, a child's id; either may be
+    null), by one statement in the current transaction; returns how many.
+
+    ``detail`` is the same for all, and holds what ``record`` lets it hold.
+    """
+    if event not in EVENTS:
+        raise ValueError(f"unknown audit event {event}")
+    where = correlation.current()
+    rows = people.subquery()
+    account_id, child_id = rows.columns
+    values: dict[str, Any] = {
+        "at": literal(clock.now(), UtcDateTime),
+        "event": literal(event, String),
+        "result": literal("ok", String),
+        "actor": literal(where.actor, String),
+        "account_id": account_id,
+        "child_id": child_id,
+        "address": null() if where.address is None else literal(where.address, String),
+        "correlation_id": literal(where.id, String),
+        "detail": literal(detail, JSON),
+    }
+    statement = insert(AuditEvent.__table__).from_select(
+        list(values), select(*values.values()), include_defaults=False
+    )
+    with transaction() as session:
+        added: int = session.execute(statement).rowcount
+    return added

@@ -86,6 +86,7 @@ def _typed(error: Exception) -> str | None:
     from idp.oidc.keys import KeyTrouble
     from idp.people.names import Refused
     from idp.readiness import NotReady
+    from idp.roster.records import Unusable
 
     match error:
         case ModuleNotFoundError():
@@ -98,6 +99,8 @@ def _typed(error: Exception) -> str | None:
         case WeakPassword():
             return _WEAK[error.code].format(**error.params)
         case KeyTrouble() | HistoryTrouble() | InvalidMetadata() | NotReady() | Refused() | Busy():
+            return str(error)
+        case Unusable():
             return str(error)
     return None
 

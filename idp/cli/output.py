@@ -77,8 +77,12 @@ def _cell(value: Any) -> str:
             return ", ".join(_cell(each) for each in value)
         case dict():
             return json.dumps(value, default=_plain)
-    # A name may hold what moves a terminal's cursor or turns its direction.
-    return "".join("?" if _unprintable(character) else character for character in str(value))
+    return shown(str(value))
+
+
+def shown(text: str) -> str:
+    """The text without what moves a terminal's cursor or turns its direction."""
+    return "".join("?" if _unprintable(character) else character for character in text)
 
 
 def _unprintable(character: str) -> bool:

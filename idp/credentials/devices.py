@@ -2,8 +2,9 @@
 
 import secrets
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Select, delete, select, update
 
 from idp import clock
 from idp.credentials.models import KnownDevice
@@ -64,6 +65,16 @@ def forget_devices(account_id: str, *, keep: str | None = None) -> None:
                 KnownDevice.account_id == account_id,
                 KnownDevice.device_hash != _device_hash(keep),
             )
+            .execution_options(synchronize_session=False)
+        )
+
+
+def forget_for_accounts(owners: Select[Any]) -> None:
+    """``forget_devices`` for many: ``owners`` yields ids of accounts."""
+    with transaction() as writes:
+        writes.execute(
+            delete(KnownDevice)
+            .where(KnownDevice.account_id.in_(owners))
             .execution_options(synchronize_session=False)
         )
 

@@ -7,9 +7,9 @@ types them. What a change does to the account is ``idp.lifecycle.email_change``'
 
 import secrets
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Select, delete, select, update
 
 from idp import clock
 from idp.credentials.email_models import EmailChange, EmailChangeLink
@@ -128,6 +128,11 @@ def end_later(change: EmailChange) -> int:
 def end_all(account_id: str) -> int:
     """End every change of an account, also what could still be undone."""
     return _end(EmailChange.account_id == account_id, *_UNDOABLE)
+
+
+def end_for_accounts(owners: Select[Any]) -> int:
+    """``end_all`` for many: ``owners`` yields ids of accounts."""
+    return _end(EmailChange.account_id.in_(owners), *_UNDOABLE)
 
 
 def mint_link(change: EmailChange, purpose: str, outbox_id: str) -> str:

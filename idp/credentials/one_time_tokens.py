@@ -8,8 +8,9 @@ import secrets
 import unicodedata
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Select, or_, select, update
 
 from idp import clock, settings
 from idp.audit import events
@@ -158,6 +159,22 @@ def end_all(account_id: str, *, except_outbox_id: str | None = None) -> int:
         ending = ending.where(or_(OneTimeToken.outbox_id.is_(None), other))
     with transaction() as writes:
         ended: int = writes.execute(ending).rowcount
+    return ended
+
+
+def end_for_accounts(owners: Select[Any]) -> int:
+    """``end_all`` for many: ``owners`` yields ids of accounts."""
+    with transaction() as writes:
+        ended: int = writes.execute(
+            update(OneTimeToken)
+            .where(
+                OneTimeToken.account_id.in_(owners),
+                OneTimeToken.spent_at.is_(None),
+                OneTimeToken.ended_at.is_(None),
+            )
+            .values(ended_at=clock.now())
+            .execution_options(synchronize_session=False)
+        ).rowcount
     return ended
 
 

@@ -40,6 +40,11 @@ SECTIONS: Final[dict[str, Section]] = {}
 LEFT_OUT: Final = {
     "passwords": "a secret; when it was set stands in the account's section",
     "email_change_links": "hashes of secrets; their changes have a section",
+    "federation_states": "for minutes: that a browser is on its way to another provider",
+    "passkey_challenges": "for minutes: random bytes that a passkey answers",
+    "roster_changes": "for a week, to undo an import; an address in it may be somebody else's",
+    "roster_matches": "for a day at most, while a school's list is imported",
+    "roster_pairs": "for a day at most, while a school's list is imported",
 }
 """Tables about accounts without a section, each with its reason."""
 

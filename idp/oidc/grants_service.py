@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import Select, select, tuple_, update
 
 from idp import clock
 from idp.audit import events
 from idp.database import transaction
 from idp.oidc.models import Consent, Grant
+from idp.people.models import Guardianship
 
 
 def end(grant_id: str, reason: str) -> int:
@@ -24,6 +25,11 @@ def end(grant_id: str, reason: str) -> int:
 def end_for_account(account_id: str, reason: str, keep_session: str | None = None) -> int:
     """End a guardian's grants, except those of the session that goes on."""
     return _end(reason, Grant.account_id == account_id, Grant.session_id != (keep_session or ""))
+
+
+def end_for_accounts(owners: Select[Any], reason: str) -> int:
+    """``end_for_account`` for many: ``owners`` yields ids of accounts."""
+    return _end(reason, Grant.account_id.in_(owners))
 
 
 def end_for_session(session_id: str, reason: str) -> int:
@@ -48,6 +54,12 @@ def end_for_sessions(session_ids: Sequence[str], reason: str, *, offline_too: bo
 def end_for_guardianship(account_id: str, child_id: str, reason: str) -> int:
     """End every grant under which this guardian's applications see this child."""
     return _end(reason, Grant.account_id == account_id, Grant.child_id == child_id)
+
+
+def end_for_guardianships(ended: Select[Any], reason: str) -> int:
+    """``end_for_guardianship`` for many: ``ended`` yields ids of guardianships."""
+    pairs = select(Guardianship.account_id, Guardianship.child_id).where(Guardianship.id.in_(ended))
+    return _end(reason, tuple_(Grant.account_id, Grant.child_id).in_(pairs))
 
 
 def end_for_client(account_id: str, client_id: str, reason: str) -> int:

@@ -5,8 +5,9 @@ services; what stands here touches people alone.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, and_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from idp import clock
@@ -52,6 +53,7 @@ __all__ = [
     "live_children",
     "mark_disabled",
     "mark_guardianship_ended",
+    "mark_guardianships_ended",
     "move_epoch",
     "schools_of",
     "username_key",
@@ -303,6 +305,24 @@ def mark_guardianship_ended(account_id: str, child_id: str, reason: str) -> bool
         if ended:
             events.record("guardianship_ended", account_id=account_id, child_id=child_id)
     return bool(ended)
+
+
+def mark_guardianships_ended(ended: Select[Any], reason: str, **detail: Any) -> int:
+    """``mark_guardianship_ended`` for many: ``ended`` yields ids; returns how many were live.
+
+    Callers use ``lifecycle.households.end_guardianships``, which ends what hangs on them.
+    """
+    live = and_(Guardianship.id.in_(ended), Guardianship.ended_at.is_(None))
+    whom = select(Guardianship.account_id, Guardianship.child_id).where(live)
+    with transaction() as writes:
+        events.record_each("guardianship_ended", whom, **detail)
+        count: int = writes.execute(
+            update(Guardianship)
+            .where(live)
+            .values(ended_at=clock.now(), ended_reason=reason[:REASON_LENGTH])
+            .execution_options(synchronize_session=False)
+        ).rowcount
+    return count
 
 
 def _live_guardianship(

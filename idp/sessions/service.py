@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import Select, and_, bindparam, delete, select, tuple_, update
 
 from idp import clock, settings
 from idp.audit import events
 from idp.database import db, keyed_hash, transaction
-from idp.people.models import Account, AccountRow, ChildRow
+from idp.people.models import Account, AccountRow, ChildRow, Guardianship
 from idp.prepared import Prepared, columns
 from idp.sessions.models import BrowserSession, ChildChoice, SessionRow
 
@@ -165,6 +165,20 @@ def end_all(account_id: str, *, keep: str | None = None) -> int:
     return ended
 
 
+def end_for_accounts(owners: Select[Any]) -> int:
+    """``end_all`` for many: ``owners`` yields ids of accounts."""
+    with transaction() as writes:
+        ended: int = writes.execute(
+            update(BrowserSession)
+            .where(BrowserSession.account_id.in_(owners), BrowserSession.ended_at.is_(None))
+            .values(ended_at=clock.now())
+            .execution_options(synchronize_session=False)
+        ).rowcount
+        if ended:
+            events.record("session_ended", count=ended)
+    return ended
+
+
 def end_of_passkey(account_id: str, passkey_id: str, *, keep: str) -> list[str]:
     """End the sessions that a passkey began or raised, except ``keep``; returns their ids."""
     with transaction() as writes:
@@ -236,6 +250,26 @@ def forget_child(account_id: str, child_id: str) -> None:
             delete(ChildChoice).where(
                 ChildChoice.child_id == child_id, ChildChoice.session_id.in_(sessions)
             )
+        )
+
+
+def forget_children(ended: Select[Any]) -> None:
+    """``forget_child`` for many: ``ended`` yields ids of guardianships."""
+    mine = and_(
+        Guardianship.child_id == ChildChoice.child_id,
+        Guardianship.account_id == BrowserSession.account_id,
+    )
+    chosen = (
+        select(ChildChoice.session_id, ChildChoice.school_id)
+        .join(BrowserSession, BrowserSession.id == ChildChoice.session_id)
+        .join(Guardianship, mine)
+        .where(Guardianship.id.in_(ended))
+    )
+    with transaction() as writes:
+        writes.execute(
+            delete(ChildChoice)
+            .where(tuple_(ChildChoice.session_id, ChildChoice.school_id).in_(chosen))
+            .execution_options(synchronize_session=False)
         )
 
 

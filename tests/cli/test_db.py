@@ -4,6 +4,7 @@ import json
 import sqlite3
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,7 @@ def test_r9_what_a_restore_revived_is_ended(run: Run, json_of: Callable[..., Any
 
 def test_r9_no_restored_database_is_served(environment: dict[str, str]) -> None:
     seen = {"number": 7, "fingerprint": "of another", "seen_at": "2026-01-01T00:00:00+00:00"}
+    seen["database"] = identity_of(environment["DATABASE_URL"])
     Path(environment["IDP_HISTORY_FILE"]).write_text(json.dumps(seen))
 
     for command in (("serve",), ("mail", "work", "--once")):
@@ -86,3 +88,8 @@ def test_r9_the_schema_comes_before_the_acknowledgement(run: Run) -> None:
     run("db", "downgrade", "0001", "--yes")
 
     assert "idp db upgrade" in refused(run("db", "restored", "--yes"))
+
+
+def identity_of(url: str) -> str:
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
+        return str(database.execute("SELECT id FROM database_identity").fetchone()[0])

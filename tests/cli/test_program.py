@@ -16,6 +16,7 @@ VERBS = {
     "client": ("create", "list", "show", "rotate-secret", "disable"),
     "user": ("create", "invite", "disable", "list", "show"),
     "child": ("create", "link", "unlink", "list"),
+    "roster": ("check", "import", "undo", "list", "show", "map", "discard"),
     "token": ("issue",),
     "keys": ("list", "ensure", "rotate", "retire"),
     "mail": ("work", "list"),

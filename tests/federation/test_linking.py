@@ -70,7 +70,7 @@ class TestInvited:
         assert "code" in fields
         db.session.expire_all()
         assert people.find_account(invited.id).status == "active"  # type: ignore[union-attr]
-        assert not passwords.exists(invited.id)
+        assert not passwords.has_password(invited.id)
         assert links_of(invited) == [("google", "1001")]
         assert mails() == ["link_made"]
         assert len(sessions.live(invited.id)) == 1

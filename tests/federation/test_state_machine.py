@@ -204,7 +204,7 @@ class Guardian(RuleBasedStateMachine):
         assert account is not None
         db.session.refresh(account)
         assert account.status == self.status
-        assert passwords.exists(self.account) == (self.password is not None)
+        assert passwords.has_password(self.account) == (self.password is not None)
         found = [each.subject for each in links.of_account(self.account)]
         assert found == ([self.linked.subject] if self.linked else [])
         live = {each.id for each in sessions.live(self.account)}

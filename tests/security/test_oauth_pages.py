@@ -131,7 +131,7 @@ def test_o21_a_signed_out_visitor_is_not_bounced_to_a_third_party(client: FlaskC
         {"scope": "x"},
         {"request": "x"},
         {"max_age": "x"},
-        {"prompt": "x"},
+        {"prompt": "none login"},
         {"claims": "{"},
     ):
         page = there.ask(**wrong)

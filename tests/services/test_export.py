@@ -7,11 +7,14 @@ import pytest
 from flask import Flask
 
 from idp.credentials import devices, email_changes
-from idp.database import db
+from idp.database import db, transaction
+from idp.federation import links
+from idp.federation.identity import ForeignIdentity
 from idp.lifecycle import email_change, erasure, export, families, history
 from idp.mail import outbox
 from idp.people import service as people
-from idp.people.models import Account
+from idp.people.models import Account, School
+from idp.roster.models import RosterIdentity
 from idp.sessions import service as sessions
 from idp.web.account.happenings import WORDS
 from tests import factories
@@ -31,8 +34,22 @@ def claire(app: Flask) -> Account:
     email_changes.ask(account.id, account.email, "claire@new.example")
     outbox.enqueue("password_changed", account_id=account.id)
     erasure.ask(account.id)
+    with transaction() as writes:
+        links.make(account.id, ForeignIdentity("google", "https://google.example", "1"))
+        for number in ("g-17", "~a hash"):
+            writes.add(named_in_a_list(school, account, number))
     db.session.rollback()
     return account
+
+
+def named_in_a_list(school: School, account: Account, number: str) -> RosterIdentity:
+    return RosterIdentity(
+        school_id=school.id,
+        kind="guardian",
+        sourced_id=number,
+        account_id=account.id,
+        run_id="j_1",
+    )
 
 
 def text_of(account: Account) -> str:
@@ -57,6 +74,11 @@ def test_it_holds_what_there_is(claire: Account) -> None:
     assert empty == ["connection_tokens"]
     assert document["applications"][0]["application"] == "Cantine"
     assert document["email_changes"][0]["new_email"] == "claire@new.example"
+    assert document["linked_accounts"][0]["provider"] == "google"
+    assert document["school_lists"] == [
+        {"school": "Collège des Tilleuls", "number": "g-17"},
+        {"school": "Collège des Tilleuls", "number": None},  # a keyed hash is nobody's number
+    ]
     assert document["about"]["version"] == export.VERSION
 
 

@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator
 
 from werkzeug.test import TestResponse
 
-from idp.credentials import email_changes, one_time_tokens, passwords
-from idp.database import transaction
+from idp.credentials import email_changes, one_time_tokens
 from idp.lifecycle import erasure, factor_changes
 from tests import factories
 from tests.factories import PASSWORD
@@ -137,9 +136,8 @@ def walk_into_errors(here: Place) -> Iterator[TestResponse]:
 
 
 def walk_with_a_second_factor(here: Place) -> Iterator[TestResponse]:
-    with transaction():  # the walk of an account's life ends by undoing its address
-        passwords.set_password(here.parent.id, PASSWORD)
-    here.browser.sign_in_at_home("claire")
+    guardian = factories.account("deux.etapes")
+    here.browser.sign_in_at_home("deux.etapes")
     yield here.browser.open("/account/passkeys")
     here.browser.open("/account/two-factor")
     yield here.browser.press("two-factor-begin")
@@ -151,12 +149,12 @@ def walk_with_a_second_factor(here: Place) -> Iterator[TestResponse]:
     yield here.browser.submit("confirm-code-form", code="1")
     here.browser.sign_out()
     here.at_sign_in()
-    here.browser.sign_in("claire")
+    here.browser.sign_in("deux.etapes")
     yield here.browser.submit("second-factor-form", code="1")
-    factor_changes.reset(here.parent.id)
-    factor_changes.grant_role(here.parent.id, "operator", None)
+    factor_changes.reset(guardian.id)
+    factor_changes.grant_role(guardian.id, "operator", None)
     here.at_sign_in()
-    yield here.browser.sign_in("claire")
+    yield here.browser.sign_in("deux.etapes")
     yield here.browser.press("enrol-app")
     yield here.browser.submit("totp-form", code="1")
     key = "".join(re.findall(r'id="totp-secret"[^>]*>([^<]*)<', here.browser.page.text)).split()

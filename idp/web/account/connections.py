@@ -1,5 +1,6 @@
 """The other providers that a parent's account is linked to: link, unlink."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,6 +21,7 @@ from idp.web import browser, i18n
 from idp.web.account import step_up
 from idp.web.account.blueprint import blueprint, guardian_only
 from idp.web.account.step_up import proved_recently
+from idp.web.errors import PageError
 from idp.web.federation import start
 from idp.web.federation.offers import Offer, all_offers, label_of
 
@@ -69,7 +71,9 @@ def link(signed_in: SignedIn) -> ResponseReturnValue:
 @proved_recently
 def unlink(signed_in: SignedIn) -> ResponseReturnValue:
     """Remove a link, unless nothing else lets the parent in."""
-    link_id = request.form.get("link", "")[:32]
+    link_id = request.form.get("link", "")
+    if not re.fullmatch(r"[\w-]{1,32}", link_id, re.ASCII):
+        raise PageError("not_found", 404)
     try:
         removed = federation.unlink(signed_in.account.id, link_id)
     except federation.LastWayIn:

@@ -1,0 +1,171 @@
+"""What looks wrong in a file, for one school: counted, with a few samples.
+
+Asked in the transaction that planned the import. Samples name people: they are shown to who
+chose the file, and neither logged nor stored.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from idp.roster import bulk
+from idp.roster.matching import Scope
+from idp.roster.models import RosterRun
+from idp.roster.planning import Plan
+from idp.roster.records import OF_OTHER_SCHOOLS
+from idp.roster.staging import SAMPLES
+
+_HERE: Final = """
+FROM roster_matches m CROSS JOIN roster_guardians g
+"""
+_OF: Final = """
+m.run_id = :run AND m.school_id = :school AND g.run_id = :run AND g.sourced_id = m.sourced_id
+AND g.present AND g.given_name <> ''
+"""
+
+_ALWAYS: Final = {
+    "shared_address": f"""
+SELECT min(g.given_name || ' ' || g.family_name) || ', '
+       || max(g.given_name || ' ' || g.family_name)
+{_HERE} WHERE {_OF} AND g.email_key IS NOT NULL
+GROUP BY g.email_key HAVING count(DISTINCT g.name_key) > 1
+""",
+    "duplicate_guardians": f"""
+SELECT min(g.given_name || ' ' || g.family_name) {_HERE} WHERE {_OF}
+GROUP BY g.name_key HAVING count(*) > 1 AND count(DISTINCT g.email_key) < count(*)
+""",
+    "guardians_without_address": f"""
+SELECT g.given_name || ' ' || g.family_name {_HERE}
+LEFT JOIN accounts a ON a.id = m.account_id
+WHERE {_OF} AND g.email_key IS NULL AND a.email_key IS NULL
+""",
+    "address_kept": f"""
+SELECT g.given_name || ' ' || g.family_name {_HERE}
+JOIN accounts a ON a.id = m.account_id
+WHERE {_OF} AND m.how <> 'new' AND g.email_key IS NOT NULL
+  AND g.email_key <> coalesce(a.email_key, '')
+  AND NOT EXISTS (SELECT 1 FROM roster_changes x WHERE x.run_id = :run AND x.school_id = :school
+                  AND x.kind = 'account_changed' AND x.account_id = a.id
+                  AND x.email_key = g.email_key)
+""",
+    "number_taken": """
+SELECT p.given_name || ' ' || p.family_name FROM roster_changes x
+JOIN roster_pupils p ON p.run_id = :run AND p.child_id = x.child_id
+WHERE x.run_id = :run AND x.school_id = :school AND x.kind = 'child_made'
+  AND x.pupil_number IS NULL AND p.pupil_number IS NOT NULL
+""",
+}
+
+_IN_WHOLE_FILES: Final = {
+    "class_vanishes": """
+SELECT c.class_name || ' (' || count(*) || ')' FROM children c
+WHERE c.school_id = :school AND c.left_at IS NULL AND c.class_name <> ''
+  AND c.class_name NOT IN (SELECT coalesce(p.class_name, '') FROM roster_pupils p
+                           WHERE p.run_id = :run AND p.school_id = :school AND p.present)
+GROUP BY c.class_name
+""",
+    "pupils_without_guardian": """
+SELECT p.given_name || ' ' || p.family_name FROM roster_pupils p
+WHERE p.run_id = :run AND p.school_id = :school AND p.present AND p.given_name <> ''
+  AND NOT EXISTS (SELECT 1 FROM roster_pairs r WHERE r.run_id = :run AND r.school_id = :school
+                  AND r.child_id = p.child_id)
+""",
+    "pupils_not_in_file": """
+SELECT c.given_name || ' ' || c.family_name FROM children c
+WHERE c.school_id = :school AND c.left_at IS NULL
+  AND NOT EXISTS (SELECT 1 FROM roster_identities i WHERE i.child_id = c.id AND i.kind = 'pupil')
+  AND NOT EXISTS (SELECT 1 FROM roster_pupils p WHERE p.run_id = :run
+                  AND p.school_id = :school AND p.child_id = c.id)
+""",
+}
+
+# Sets rather than look-ups: a district has hundreds of thousands
+_WITHOUT_PUPIL: Final = """
+SELECT g.given_name || ' ' || g.family_name FROM roster_guardians g
+LEFT JOIN (
+  SELECT DISTINCT l.guardian_sourced_id AS sourced_id FROM roster_links l
+  WHERE l.run_id = :run AND l.pupil_sourced_id IN (
+    SELECT p.sourced_id FROM roster_pupils p WHERE p.run_id = :run AND p.present)
+) linked ON linked.sourced_id = g.sourced_id
+WHERE g.run_id = :run AND g.present AND g.given_name <> '' AND linked.sourced_id IS NULL
+ORDER BY g.number
+"""
+
+SENTENCES: Final = {
+    "shared_address": "one address for two people: both get their own account",
+    "duplicate_guardians": "a guardian seems to stand in the file twice: two accounts",
+    "guardians_without_address": "guardians without an address: they need a letter",
+    "address_kept": "the file has another address than the account, which keeps its own",
+    "number_taken": "the pupil's number is another child's at this school: left out",
+    "class_vanishes": "a class of which the file has no pupil",
+    "pupils_without_guardian": "pupils without a guardian",
+    "guardians_without_pupil": "guardians of no pupil in the file: no account is made for them",
+    "pupils_not_in_file": "pupils made by hand, not in the file: left as they are",
+    "same_person": "looks the same as somebody with this name and address (--link-same-people)",
+    "unknown_relationship": "words for a relationship that we don't know: « parent » is used",
+    "large_change": "a large part of the school would end at once",
+    "school_name": "the file calls the school otherwise: is it the right file?",
+}
+
+OPERATORS_ONLY: Final = frozenset({"same_person"})
+"""That somebody is known elsewhere is nothing for a school to learn (security rule C3)."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that looks wrong: how often, and a few cases in the file's own words."""
+
+    code: str
+    count: int
+    samples: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        return SENTENCES[self.code]
+
+
+def find(scope: Scope, plan: Plan) -> list[Finding]:
+    """What looks wrong at this school, in the caller's transaction, after ``planning.plan``."""
+    queries = _ALWAYS if scope.delta else {**_ALWAYS, **_IN_WHOLE_FILES}
+    found = [_asked(code, query, scope.ids()) for code, query in queries.items()]
+    if plan.is_large:
+        share = f"{plan.share_ending:.0%}"
+        found.append(Finding("large_change", 1, (share,)))
+    if plan.same_people:
+        found.append(_same_people(scope, plan))
+    return [each for each in found if each.count]
+
+
+def of_file(run: RosterRun) -> list[Finding]:
+    """What looks wrong in a whole file, whatever the school; before anything is applied.
+
+    Whose pupils were passed over, because they are of other schools, is no mistake of the file.
+    """
+    if run.delta or OF_OTHER_SCHOOLS in run.reading.get("ignored", {}):
+        return []
+    found = _asked("guardians_without_pupil", _WITHOUT_PUPIL, {"run": run.id})
+    return [found] if found.count else []
+
+
+def _asked(code: str, query: str, ids: dict[str, Any]) -> Finding:
+    count = 0
+    samples: list[str] = []
+    for (text,) in bulk.found(query, **ids):
+        count += 1
+        if len(samples) < SAMPLES:
+            samples.append(text)
+    return Finding(code, count, tuple(samples))
+
+
+def _same_people(scope: Scope, plan: Plan) -> Finding:
+    samples = []
+    for each in plan.same_people[:SAMPLES]:
+        row = next(
+            bulk.found(
+                "SELECT given_name, family_name FROM roster_guardians"
+                " WHERE run_id = :run AND sourced_id = :sourced_id",
+                run=scope.run_id,
+                sourced_id=each.sourced_id,
+            )
+        )
+        samples.append(f"{row[0]} {row[1]}")
+    return Finding("same_person", len(plan.same_people), tuple(samples))

@@ -1,0 +1,304 @@
+"""Who of the file is who of ours, for one school, in the caller's transaction.
+
+In this order: the school's own id; the same id in the operator's district; at this school, the
+same name with the same address or the same child. Never an address alone: two parents may share
+one. Somebody known only elsewhere is linked where the operator says so (``link_same_people``);
+a school is not told (security rule C3).
+
+CROSS JOIN tells SQLite in which order to look; PostgreSQL chooses for itself.
+"""
+
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from idp.roster import bulk, usernames
+from idp.roster.cells import name_key
+from idp.roster.models import RosterMatch
+
+_FORGET: Final = (
+    "DELETE FROM roster_matches WHERE run_id = :run AND school_id = :school",
+    """
+UPDATE roster_pupils SET child_id = NULL, how = NULL WHERE run_id = :run AND school_id = :school
+""",
+)
+
+_PUPILS_BY_ID: Final = """
+UPDATE roster_pupils SET child_id = i.child_id, how = 'known'
+FROM roster_identities i
+WHERE roster_pupils.run_id = :run AND roster_pupils.school_id = :school
+  AND i.school_id = :school AND i.kind = 'pupil' AND i.sourced_id = roster_pupils.sourced_id
+"""
+
+_PUPILS_BY_NUMBER: Final = """
+UPDATE roster_pupils SET child_id = c.id, how = 'number'
+FROM children c
+WHERE roster_pupils.run_id = :run AND roster_pupils.school_id = :school
+  AND roster_pupils.child_id IS NULL AND roster_pupils.pupil_number IS NOT NULL
+  AND c.school_id = :school AND c.sourced_id = roster_pupils.pupil_number
+  AND NOT EXISTS (SELECT 1 FROM roster_identities i
+                  WHERE i.child_id = c.id AND i.school_id = :school AND i.kind = 'pupil')
+"""
+
+_CHILDREN_BY_HAND: Final = """
+SELECT c.id, c.given_name, c.family_name, c.class_name FROM children c
+WHERE c.school_id = :school AND c.left_at IS NULL AND c.sourced_id IS NULL
+  AND NOT EXISTS (SELECT 1 FROM roster_pupils p
+                  WHERE p.run_id = :run AND p.school_id = :school AND p.child_id = c.id)
+  AND NOT EXISTS (SELECT 1 FROM roster_identities i
+                  WHERE i.child_id = c.id AND i.kind = 'pupil' AND i.sourced_id NOT LIKE '~%')
+"""
+
+_PUPILS_UNKNOWN: Final = """
+SELECT number, name_key, class_name FROM roster_pupils
+WHERE run_id = :run AND school_id = :school AND child_id IS NULL AND present AND given_name <> ''
+"""
+
+_PUPILS_NEW: Final = (
+    """
+UPDATE roster_pupils SET child_id = new_child_id, how = 'new'
+WHERE run_id = :run AND school_id = :school AND child_id IS NULL AND present AND given_name <> ''
+""",
+    # Nobody that we know, and nothing to make somebody of
+    "DELETE FROM roster_pupils WHERE run_id = :run AND school_id = :school AND child_id IS NULL",
+)
+
+_GUARDIANS_BY_ID: Final = """
+INSERT INTO roster_matches (run_id, school_id, sourced_id, account_id, how)
+SELECT :run, :school, g.sourced_id, i.account_id, 'known'
+FROM roster_identities i CROSS JOIN roster_guardians g
+WHERE i.school_id = :school AND i.kind = 'guardian'
+  AND g.run_id = :run AND g.sourced_id = i.sourced_id
+"""
+
+_WANTED: Final = """
+INSERT INTO roster_matches (run_id, school_id, sourced_id, how)
+SELECT DISTINCT :run, :school, g.sourced_id, 'wanted'
+FROM roster_pupils p CROSS JOIN roster_links l CROSS JOIN roster_guardians g
+WHERE p.run_id = :run AND p.school_id = :school AND p.present
+  AND l.run_id = :run AND l.pupil_sourced_id = p.sourced_id
+  AND g.run_id = :run AND g.sourced_id = l.guardian_sourced_id AND g.present
+  AND g.given_name <> ''
+ON CONFLICT DO NOTHING
+"""
+_WANTED_BY_DELTA: Final = """
+INSERT INTO roster_matches (run_id, school_id, sourced_id, how)
+SELECT DISTINCT :run, :school, g.sourced_id, 'wanted'
+FROM roster_links l CROSS JOIN roster_guardians g CROSS JOIN roster_identities i
+WHERE l.run_id = :run AND g.run_id = :run AND g.sourced_id = l.guardian_sourced_id
+  AND g.present AND g.given_name <> ''
+  AND i.school_id = :school AND i.kind = 'pupil' AND i.sourced_id = l.pupil_sourced_id
+ON CONFLICT DO NOTHING
+"""
+
+_OF_WANTED: Final = "m.run_id = :run AND m.school_id = :school AND m.how = 'wanted'"
+
+_BY_DISTRICT: Final = f"""
+SELECT m.sourced_id, min(i.account_id)
+FROM roster_matches m CROSS JOIN roster_identities i CROSS JOIN roster_sources s
+WHERE {_OF_WANTED} AND i.kind = 'guardian' AND i.sourced_id = m.sourced_id
+  AND s.school_id = i.school_id AND s.district = :district AND i.account_id IS NOT NULL
+GROUP BY m.sourced_id
+"""
+
+_THE_WANTED: Final = "roster_matches m CROSS JOIN roster_guardians g"
+_IN_FILE: Final = f"{_OF_WANTED} AND g.run_id = :run AND g.sourced_id = m.sourced_id"
+
+_SAME_ADDRESS_HERE: Final = f"""
+SELECT g.sourced_id, g.name_key, a.id, a.given_name, a.family_name
+FROM {_THE_WANTED} CROSS JOIN accounts a
+WHERE {_IN_FILE} AND a.email_key = g.email_key
+  AND EXISTS (SELECT 1 FROM guardianships w CROSS JOIN children c
+              WHERE w.account_id = a.id AND w.ended_at IS NULL AND c.id = w.child_id
+                AND c.school_id = :school AND c.left_at IS NULL)
+"""
+
+_SAME_CHILD: Final = f"""
+SELECT DISTINCT g.sourced_id, g.name_key, a.id, a.given_name, a.family_name
+FROM {_THE_WANTED} CROSS JOIN roster_links l CROSS JOIN roster_pupils p
+CROSS JOIN guardianships w CROSS JOIN accounts a
+WHERE {_IN_FILE} AND l.run_id = :run AND l.guardian_sourced_id = g.sourced_id
+  AND p.run_id = :run AND p.school_id = :school AND p.sourced_id = l.pupil_sourced_id
+  AND p.how <> 'new' AND w.child_id = p.child_id AND w.ended_at IS NULL AND a.id = w.account_id
+"""
+
+_SAME_PERSON_ELSEWHERE: Final = f"""
+SELECT g.sourced_id, g.name_key, a.id, a.given_name, a.family_name
+FROM {_THE_WANTED} CROSS JOIN accounts a
+WHERE {_IN_FILE} AND a.email_key = g.email_key AND a.status <> 'disabled'
+"""
+
+_NEW: Final = f"""
+SELECT g.sourced_id, g.given_name, g.family_name FROM {_THE_WANTED}
+WHERE {_IN_FILE} ORDER BY g.number
+"""
+
+_TAKEN_HERE: Final = """
+SELECT account_id FROM roster_matches
+WHERE run_id = :run AND school_id = :school AND account_id IS NOT NULL
+"""
+_HAVE_OTHER_IDS: Final = """
+SELECT i.account_id FROM roster_identities i
+WHERE i.school_id = :school AND i.kind = 'guardian' AND i.sourced_id NOT LIKE '~%'
+"""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The school and the run that people are matched for."""
+
+    run_id: str
+    school_id: str
+    district: str | None
+    delta: bool
+    pattern: str
+    link_same_people: bool
+
+    def ids(self) -> dict[str, Any]:
+        return {"run": self.run_id, "school": self.school_id}
+
+
+@dataclass(frozen=True)
+class SamePerson:
+    """A guardian of the file who has the name and address of somebody known elsewhere."""
+
+    sourced_id: str
+    account_id: str
+
+
+def match(scope: Scope) -> list[SamePerson]:
+    """Fill ``roster_matches`` and the pupils' ``child_id``; returns who looks the same."""
+    for statement in _FORGET:
+        bulk.execute(statement, **scope.ids())
+    _pupils(scope)
+    for statement in (_GUARDIANS_BY_ID, _WANTED, *([_WANTED_BY_DELTA] if scope.delta else [])):
+        bulk.execute(statement, **scope.ids())
+    if scope.district:
+        found = bulk.found(_BY_DISTRICT, **scope.ids(), district=scope.district)
+        _add(scope, [(row[0], row[1]) for row in found], "district")
+    for query in (_SAME_ADDRESS_HERE, _SAME_CHILD):
+        _add(scope, _same_names(scope, query), "name")
+    elsewhere = _elsewhere(scope)
+    if scope.link_same_people:
+        _add(scope, ((each.sourced_id, each.account_id) for each in elsewhere), "same")
+    _new(scope)
+    return [] if scope.link_same_people else elsewhere
+
+
+def _pupils(scope: Scope) -> None:
+    bulk.execute(_PUPILS_BY_ID, **scope.ids())
+    bulk.execute(_PUPILS_BY_NUMBER, **scope.ids())
+    _pupils_by_name(scope)
+    for statement in _PUPILS_NEW:
+        bulk.execute(statement, **scope.ids())
+
+
+def _pupils_by_name(scope: Scope) -> None:
+    """A child made by hand, without a number, is the pupil of its name and class."""
+    by_hand = _unique(
+        ((name_key(given, family), class_name), child_id)
+        for child_id, given, family, class_name in bulk.found(_CHILDREN_BY_HAND, **scope.ids())
+    )
+    if not by_hand:
+        return
+    pupils = _unique(
+        ((key, class_name), number)
+        for number, key, class_name in bulk.found(_PUPILS_UNKNOWN, **scope.ids())
+    )
+    bulk.execute_many(
+        "UPDATE roster_pupils SET child_id = :child, how = 'name'"
+        " WHERE run_id = :run AND number = :number",
+        (
+            {"run": scope.run_id, "number": pupils[key], "child": child_id}
+            for key, child_id in by_hand.items()
+            if key in pupils
+        ),
+    )
+
+
+def _same_names(scope: Scope, query: str) -> Iterator[tuple[str, str]]:
+    """Guardians whose one candidate at this school has their very name, and no other claim."""
+    candidates = [
+        (sourced_id, account_id)
+        for sourced_id, key, account_id, given, family in bulk.found(query, **scope.ids())
+        if name_key(given, family) == key
+    ]
+    if not candidates:
+        return
+    taken = {row[0] for row in bulk.found(_TAKEN_HERE, **scope.ids())}
+    # Two people of one name in one family: another id of the school's says that it is another
+    other = {row[0] for row in bulk.found(_HAVE_OTHER_IDS, school=scope.school_id)}
+    yield from _one_to_one(pair for pair in candidates if pair[1] not in taken | other)
+
+
+def _elsewhere(scope: Scope) -> list[SamePerson]:
+    rows = bulk.found(_SAME_PERSON_ELSEWHERE, **scope.ids())
+    candidates = [
+        (sourced_id, account_id)
+        for sourced_id, key, account_id, given, family in rows
+        if name_key(given, family) == key
+    ]
+    if not candidates:
+        return []
+    taken = {row[0] for row in bulk.found(_TAKEN_HERE, **scope.ids())}
+    pairs = _one_to_one(pair for pair in candidates if pair[1] not in taken)
+    return [SamePerson(*pair) for pair in pairs]
+
+
+def _new(scope: Scope) -> None:
+    """Ids and user names for whoever is not known."""
+    rows = list(bulk.found(_NEW, **scope.ids()))
+    bulk.execute(
+        "DELETE FROM roster_matches WHERE run_id = :run AND school_id = :school AND how = 'wanted'",
+        **scope.ids(),
+    )
+    wanted = [usernames.base(scope.pattern, given, family) for _, given, family in rows]
+    given = usernames.free(wanted)
+    bulk.insert_rows(
+        RosterMatch,
+        (
+            *("run_id", "school_id", "sourced_id", "account_id", "how", "subject_id"),
+            "username",
+        ),
+        (
+            (scope.run_id, scope.school_id, row[0], _id("a"), "new", _id("g"), username)
+            for row, username in zip(rows, given, strict=True)
+        ),
+    )
+
+
+def _add(scope: Scope, pairs: Iterable[tuple[str, str]], how: str) -> None:
+    bulk.execute_many(
+        "UPDATE roster_matches SET account_id = :account, how = :how"
+        " WHERE run_id = :run AND school_id = :school AND sourced_id = :sourced_id",
+        [
+            {**scope.ids(), "sourced_id": sourced_id, "account": account_id, "how": how}
+            for sourced_id, account_id in pairs
+        ],
+    )
+
+
+def _unique(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    found: dict[Any, Any] = {}
+    twice = set()
+    for key, value in pairs:
+        if key in found:
+            twice.add(key)
+        found[key] = value
+    return {key: value for key, value in found.items() if key not in twice}
+
+
+def _one_to_one(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """The pairs whose either side stands in no other: anything else is for a person to say."""
+    every = sorted(set(pairs))
+    left: dict[str, int] = {}
+    right: dict[str, int] = {}
+    for one, other in every:
+        left[one] = left.get(one, 0) + 1
+        right[other] = right.get(other, 0) + 1
+    return ((one, other) for one, other in every if left[one] == 1 and right[other] == 1)
+
+
+def _id(prefix: str) -> str:
+    return f"{prefix}_{secrets.token_urlsafe(16)}"

@@ -1,0 +1,260 @@
+"""From a path to a staged run: which format, whose schools, by which columns."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import select, update
+
+from idp import clock, correlation
+from idp.audit import events
+from idp.database import db, transaction
+from idp.people import service as people
+from idp.people.names import Refused, sort_key
+from idp.roster import archives, mapping, oneroster, orgs, spreadsheets, staging, usernames
+from idp.roster.archives import Source
+from idp.roster.mapping import Mapping
+from idp.roster.models import RosterRun, RosterRunSchool, RosterSource
+from idp.roster.records import Reading, Unusable
+
+RESUME_WITHIN: Final = timedelta(days=1)
+"""For so long what was read from a file waits to be applied."""
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A school that the import is for; ``org``: which of the file's schools it is."""
+
+    school_id: str
+    org: str | None = None
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How a file is to be read and for which schools: nothing else in it counts (rule A2)."""
+
+    schools: tuple[Choice, ...]
+    delta: bool = False
+    link_same_people: bool = False
+    username_pattern: str | None = None
+    mapping: dict[str, str] = field(default_factory=dict)
+    """Column → target, over what is saved or guessed."""
+
+    def as_text(self) -> str:
+        return json.dumps(
+            [
+                sorted((each.school_id, each.org or "") for each in self.schools),
+                *(self.delta, self.link_same_people, self.username_pattern),
+                sorted(self.mapping.items()),
+            ]
+        )
+
+
+def stage(path: Path, wish: Wish, progress: Progress) -> RosterRun:
+    """Read the file at ``path`` into the staging tables; see ``service.stage``."""
+    wanted = _wanted(wish)
+    if wish.username_pattern is not None:
+        usernames.check_pattern(wish.username_pattern)
+    with archives.opened(path) as source:
+        saved = [source_of(each.school_id, make=False).mapping for each in wish.schools]
+        told = f"{wish.as_text()}{json.dumps(saved, sort_keys=True)}"
+        fingerprint = hashlib.sha256(f"{source.digest()}{told}".encode()).hexdigest()
+        if waiting := _waiting(fingerprint):
+            return waiting
+        found = _open(source, wish, wanted, progress)
+        run = _begin(wish, found, fingerprint)
+        try:
+            _fill(run, found, wanted)
+        except BaseException:
+            _refuse(run)
+            raise
+    return run
+
+
+def header_and_guess(path: Path, school_id: str) -> tuple[list[str], Mapping]:
+    """A list's columns, and what they are: as saved for the school if that fits, else guessed."""
+    with archives.opened(path) as source:
+        header = spreadsheets.header_of(source)
+    saved = source_of(school_id, make=False).mapping
+    if saved and set(saved["columns"]) <= set(header):
+        return header, mapping.changed(mapping.from_json(saved), {}, header)
+    return header, mapping.guess(header)
+
+
+def save_mapping(school_id: str, chosen: Mapping) -> None:
+    """Keep how this school's lists are read; raises ``Refused`` where nothing could be read."""
+    if problems := chosen.problems():
+        raise Refused("mapping", "; ".join(problems))
+    _must_exist(school_id)
+    with transaction():
+        source = source_of(school_id)
+        source.mapping, source.updated_at = chosen.as_json(), clock.now()
+
+
+def source_of(school_id: str, *, make: bool = True) -> RosterSource:
+    """How the school's roster is read; ``make`` adds it to the caller's transaction if new."""
+    source = db.session.get(RosterSource, school_id)
+    if source is None:
+        source = RosterSource(school_id=school_id, username_pattern=usernames.PATTERN)
+        if make:
+            db.session.add(source)
+    return source
+
+
+def _wanted(wish: Wish) -> list[orgs.Wanted]:
+    if not wish.schools:
+        raise Refused("school", "is missing")
+    if len({each.school_id for each in wish.schools}) < len(wish.schools):
+        raise Refused("school", "is named twice")
+    return [
+        orgs.Wanted(
+            each.school_id,
+            _must_exist(each.school_id),
+            each.org or source_of(each.school_id, make=False).org_sourced_id,
+        )
+        for each in wish.schools
+    ]
+
+
+def _must_exist(school_id: str) -> str:
+    school = people.find_school(school_id)
+    if school is None:
+        raise Refused("school", f"{school_id[:40]} is unknown")
+    return school.name
+
+
+def _open(source: Source, wish: Wish, wanted: list[orgs.Wanted], progress: Progress) -> Reading:
+    if oneroster.is_oneroster(source):
+        ids = [each.school_id for each in wanted]
+        known = oneroster.Known(staging.known_people(ids), staging.known_classes(ids))
+        found = oneroster.read(source, wanted, known, delta=wish.delta, progress=progress)
+        found.district = _district(found, wanted)
+        return found
+    if len(wanted) != 1:
+        raise Unusable("a list is one school's; several schools need OneRoster")
+    if wish.delta:
+        raise Unusable("a list holds everybody; only OneRoster has deltas")
+    school_id = wanted[0].school_id
+    header = spreadsheets.header_of(source)
+    saved = source_of(school_id, make=False).mapping
+    chosen = mapping.from_json(saved) if saved else mapping.guess(header)
+    if wish.mapping:
+        chosen = mapping.changed(chosen, wish.mapping, header)
+    return spreadsheets.read(source, school_id, chosen, progress)
+
+
+def _district(found: Reading, wanted: list[orgs.Wanted]) -> str | None:
+    """The district as the operator vouches for it: by importing several schools at once.
+
+    A file of one school that names a district counts only if that was so before (rule A2).
+    """
+    if len(wanted) > 1:
+        return found.district
+    saved = source_of(wanted[0].school_id, make=False).district
+    return saved if saved and saved == found.district else None
+
+
+def newer_import(run: RosterRun, school_id: str | None = None) -> str | None:
+    """The run of a file that was read later and stands at this school (none: at any of the run's).
+
+    What was read before it is no news any more, unless it is the very same file.
+    """
+    mine = select(RosterRunSchool.school_id).where(RosterRunSchool.run_id == run.id)
+    if school_id is not None:
+        mine = mine.where(RosterRunSchool.school_id == school_id)
+    found: str | None = db.session.scalar(
+        select(RosterRun.id)
+        .join(RosterRunSchool, RosterRunSchool.run_id == RosterRun.id)
+        .where(
+            RosterRun.created_at > run.created_at,
+            RosterRun.fingerprint != run.fingerprint,
+            RosterRunSchool.school_id.in_(mine),
+            RosterRunSchool.state == "applied",
+        )
+        .order_by(RosterRun.created_at.desc())
+        .limit(1)
+    )
+    return found
+
+
+def _waiting(fingerprint: str) -> RosterRun | None:
+    run: RosterRun | None = db.session.scalars(
+        select(RosterRun)
+        .where(
+            RosterRun.fingerprint == fingerprint,
+            RosterRun.status.in_(("checked", "applying")),
+            RosterRun.created_at > clock.now() - RESUME_WITHIN,
+        )
+        .order_by(RosterRun.created_at.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if run is None or newer_import(run) else run
+
+
+def _begin(wish: Wish, found: Reading, fingerprint: str) -> RosterRun:
+    with transaction() as writes:
+        run = RosterRun(
+            format=found.format,
+            delta=found.delta,
+            fingerprint=fingerprint,
+            district=found.district,
+            options={
+                "link_same_people": wish.link_same_people,
+                "username_pattern": wish.username_pattern,
+            },
+            actor=correlation.current().actor,
+        )
+        writes.add(run)
+        writes.flush()
+        writes.add_all(
+            RosterRunSchool(
+                run_id=run.id,
+                school_id=each.school_id,
+                org_sourced_id=found.orgs.get(each.school_id),
+            )
+            for each in wish.schools
+        )
+        schools = [each.school_id for each in wish.schools]
+        events.record("roster_begun", run=run.id, format=found.format, schools=schools)
+    return run
+
+
+def _fill(run: RosterRun, found: Reading, wanted: list[orgs.Wanted]) -> None:
+    stage_ = staging.Stage(run.id)
+    for each in wanted:
+        called = found.names.get(each.school_id)
+        if called and sort_key(called) != sort_key(each.name):
+            stage_.notice("school_name", called[:60])
+    stage_.fill(found)
+    noticed = {
+        code: {"count": count, "samples": stage_.noticed[code]}
+        for code, count in stage_.notices.items()
+    }
+    result = {
+        "rows": found.rows,
+        "ignored": found.ignored,
+        "rejected": dict(stage_.rejected),
+        "noticed": noticed,
+        "mapping": found.mapping,
+    }
+    with transaction() as writes:
+        writes.execute(
+            update(RosterRun).where(RosterRun.id == run.id).values(status="checked", reading=result)
+        )
+    db.session.refresh(run)
+
+
+def _refuse(run: RosterRun) -> None:
+    staging.clear(run.id)
+    with transaction() as writes:
+        writes.execute(
+            update(RosterRun)
+            .where(RosterRun.id == run.id)
+            .values(status="refused", finished_at=clock.now())
+        )

@@ -1,0 +1,80 @@
+"""What a run says of each school: with samples while it is planned, in numbers afterwards."""
+
+from dataclasses import dataclass
+
+from idp.people import service as people
+from idp.roster import findings, planning
+from idp.roster.findings import Finding
+from idp.roster.models import RosterRun, RosterRunSchool
+from idp.roster.planning import Plan
+from idp.roster.undoing import Undone
+
+
+@dataclass(frozen=True)
+class SchoolReport:
+    """What a run does, or did, at one school."""
+
+    school_id: str
+    school: str
+    state: str
+    counts: dict[str, int]
+    findings: list[Finding]
+    share_ending: float = 0.0
+    invited: int = 0
+
+    @property
+    def needs_confirmation(self) -> bool:
+        return self.share_ending > planning.LARGE
+
+
+@dataclass(frozen=True)
+class UndoReport:
+    """What an undo did at one school; ``reason``: why it did nothing."""
+
+    school_id: str
+    school: str
+    undone: Undone | None
+    reason: str = ""
+
+
+def planned(row: RosterRunSchool, plan: Plan, found: list[Finding]) -> SchoolReport:
+    """What the plan does, and what looks wrong, with samples."""
+    return SchoolReport(
+        row.school_id, school_name(row.school_id), row.state, plan.counts, found, plan.share_ending
+    )
+
+
+def kept(row: RosterRunSchool) -> SchoolReport:
+    """What is kept of it: numbers."""
+    found = row.report.get("findings", {})
+    return SchoolReport(
+        row.school_id,
+        school_name(row.school_id),
+        row.state,
+        row.report.get("counts", {}),
+        [
+            Finding(code, count, ())
+            for code, count in found.items()
+            if code not in findings.OPERATORS_ONLY
+        ],
+        invited=row.report.get("invited", 0),
+    )
+
+
+def visible(found: list[Finding], *, operator: bool) -> list[Finding]:
+    """What a school, or the operator, may know of what was found (security rule C3)."""
+    return [each for each in found if operator or each.code not in findings.OPERATORS_ONLY]
+
+
+def of_file(run: RosterRun) -> list[Finding]:
+    """What looked wrong while the file was read."""
+    return [
+        Finding(code, each["count"], tuple(each["samples"]))
+        for code, each in run.reading.get("noticed", {}).items()
+    ]
+
+
+def school_name(school_id: str) -> str:
+    """The school's name, or its id."""
+    school = people.find_school(school_id)
+    return school.name if school else school_id

@@ -1,0 +1,143 @@
+"""The rows of runs: found, held against others, brought from one state to the next."""
+
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import select, update
+
+from idp import clock
+from idp.database import db, transaction
+from idp.people.models import School
+from idp.people.names import Refused
+from idp.roster import reading, staging
+from idp.roster.matching import Scope
+from idp.roster.models import RosterRun, RosterRunSchool, RosterSource
+from idp.roster.reading import RESUME_WITHIN
+from idp.roster.usernames import PATTERN
+
+UNDO_WITHIN: Final = timedelta(days=7)
+
+
+def get(run_id: str) -> RosterRun:
+    """The run of this id; raises ``Refused``."""
+    run = db.session.get(RosterRun, run_id, populate_existing=True)
+    if run is None:
+        raise Refused("run", "is unknown")
+    return run
+
+
+def schools(run_id: str) -> list[RosterRunSchool]:
+    """The run's schools as they are now."""
+    return list(
+        db.session.scalars(
+            select(RosterRunSchool)
+            .where(RosterRunSchool.run_id == run_id)
+            .order_by(RosterRunSchool.school_id)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def hold(run_id: str, school_id: str) -> RosterRunSchool:
+    """The school's row of the run; other imports of the school, or its district, wait."""
+    db.session.execute(
+        select(School.id).where(School.id == school_id).with_for_update(key_share=True)
+    )
+    row: RosterRunSchool = db.session.scalars(
+        select(RosterRunSchool)
+        .where(RosterRunSchool.run_id == run_id, RosterRunSchool.school_id == school_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
+    district = db.session.scalar(select(RosterRun.district).where(RosterRun.id == run_id))
+    if district:
+        db.session.execute(
+            select(RosterSource.school_id)
+            .where(RosterSource.district == district)
+            .order_by(RosterSource.school_id)
+            .with_for_update()
+        ).all()
+    return row
+
+
+def scope(run: RosterRun, row: RosterRunSchool, *, link_same_people: bool) -> Scope:
+    """What one school's part of the run is to be planned with."""
+    source = db.session.get(RosterSource, row.school_id)
+    pattern = run.options.get("username_pattern") or (
+        source.username_pattern if source else PATTERN
+    )
+    return Scope(
+        run_id=run.id,
+        school_id=row.school_id,
+        district=run.district,
+        delta=run.delta,
+        pattern=pattern,
+        link_same_people=link_same_people,
+    )
+
+
+def remember_source(run: RosterRun, row: RosterRunSchool, of: Scope) -> None:
+    """Keep how the school's file was read, for the next one."""
+    source = reading.source_of(row.school_id)
+    source.org_sourced_id = row.org_sourced_id or source.org_sourced_id
+    source.district = of.district or source.district
+    source.username_pattern = of.pattern
+    source.mapping = run.reading.get("mapping") or source.mapping
+    source.updated_at = clock.now()
+
+
+def must_be_staged(run: RosterRun) -> None:
+    """Raise ``Refused`` unless what was read from the file still waits."""
+    if run.status not in {"checked", "applying"}:
+        raise Refused("run", f"is {run.status}: read the file again")
+    if clock.now() - run.created_at > RESUME_WITHIN:
+        raise Refused("run", "is more than a day old: read the file again")
+
+
+def must_be_newest(run: RosterRun, school_id: str) -> None:
+    """Raise ``Refused`` where a file that was read later has been imported at the school."""
+    if newer := reading.newer_import(run, school_id):
+        school = db.session.get_one(School, school_id)
+        raise Refused(
+            "run",
+            f"is older than what was imported at {school.name} since ({newer}):"
+            " read the file again, or undo that import first",
+        )
+
+
+def why_not_undone(row: RosterRunSchool) -> str:
+    """Why a school's import can't be taken back; empty: it can."""
+    if row.state != "applied" or row.applied_at is None:
+        return "nothing of it stands"
+    if clock.now() - row.applied_at > UNDO_WITHIN:
+        return f"more than {UNDO_WITHIN.days} days have passed"
+    later = db.session.scalar(
+        select(RosterRunSchool.run_id).where(
+            RosterRunSchool.school_id == row.school_id,
+            RosterRunSchool.state == "applied",
+            RosterRunSchool.applied_at > row.applied_at,
+            RosterRunSchool.changes > 0,
+        )
+    )
+    return f"a later import changed this school: undo {later} first" if later else ""
+
+
+def set_status(run: RosterRun, status: str) -> None:
+    """Bring a run that waits to another status."""
+    with transaction():
+        db.session.execute(
+            update(RosterRun)
+            .where(RosterRun.id == run.id, RosterRun.status.in_(("checked", "applying")))
+            .values(status=status)
+        )
+
+
+def finish(run: RosterRun, status: str) -> None:
+    """End the run, and forget what was read from its file."""
+    staging.clear(run.id, but_rejections=True)
+    with transaction():
+        db.session.execute(
+            update(RosterRun)
+            .where(RosterRun.id == run.id)
+            .values(status=status, finished_at=clock.now())
+        )

@@ -1,0 +1,261 @@
+"""The import as its faces see it: read a file, look at what it would do, do it, take it back.
+
+The command line and the console call these and have no rules of their own. Nothing here asks who
+may: a face passes only the schools that its person may import (security rule A2).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from idp import clock
+from idp.audit import events
+from idp.database import db, retried, transaction
+from idp.people.models import Account, Child, Guardianship
+from idp.people.names import Refused
+from idp.roster import applying, bulk, findings, planning, reading, reports, runs, undoing
+from idp.roster.matching import Scope
+from idp.roster.models import (
+    RosterChange,
+    RosterIdentity,
+    RosterMatch,
+    RosterPair,
+    RosterRun,
+    RosterRunSchool,
+)
+from idp.roster.reports import SchoolReport, UndoReport
+
+_COUNT_AGAIN: Final = 10
+"""After so many schools PostgreSQL's planner is told anew how large the tables are."""
+
+Progress = Callable[[int], None]
+Wish = reading.Wish
+Choice = reading.Choice
+
+
+def stage(path: Path, wish: Wish, progress: Progress = lambda _: None) -> RosterRun:
+    """Read a file into the staging tables; one that waits there already is not read again.
+
+    Raises ``Unusable`` and ``people.Refused``.
+    """
+    bulk.prepare()
+    return reading.stage(path, wish, progress)
+
+
+def look(run_id: str, *, operator: bool = False) -> list[SchoolReport]:
+    """What the run would do at each school: planned like an import, and rolled back.
+
+    ``operator``: may learn that somebody is known at another school (security rule C3).
+    """
+    run = get(run_id)
+    runs.must_be_staged(run)
+    bulk.prepare()
+    of_file = [*reports.of_file(run), *findings.of_file(run)]
+    return [_looked(run, each, of_file, operator) for each in runs.schools(run_id)]
+
+
+def apply(
+    run_id: str,
+    *,
+    confirm_large_change: bool = False,
+    link_same_people: bool = False,
+    invitations_per_hour: int | None = None,
+    progress: Progress = lambda _: None,
+) -> list[SchoolReport]:
+    """Carry the run out, each school in one transaction; schools that are done are passed over.
+
+    A school of which a large part would end is held back unless ``confirm_large_change``.
+    Called again after a crash, it goes on where it was. Raises ``Refused`` where a file that was
+    read later has been imported.
+    """
+    run = get(run_id)
+    if run.status == "applied":
+        return [reports.kept(each) for each in runs.schools(run_id)]
+    runs.must_be_staged(run)
+    for each in runs.schools(run_id):
+        if each.state != "applied":
+            runs.must_be_newest(run, each.school_id)
+    bulk.prepare()
+    runs.set_status(run, "applying")
+    how = _How(confirm_large_change, link_same_people, invitations_per_hour)
+    done_reports = []
+    for place, each in enumerate(runs.schools(run_id)):
+        if place % _COUNT_AGAIN == 1:
+            _count_people()
+        fresh = replace(how, analyse=place % _COUNT_AGAIN == 0)
+        done = each.state == "applied"
+        done_reports.append(
+            reports.kept(each) if done else _apply_school(run_id, each.school_id, fresh)
+        )
+        progress(1)
+    if all(each.state == "applied" for each in done_reports):
+        runs.finish(run, "applied")
+    return done_reports
+
+
+def undo(run_id: str, school_ids: list[str] | None = None) -> list[UndoReport]:
+    """Take a run back at its schools, or at these; within seven days. Raises ``Refused``."""
+    run = get(run_id)
+    bulk.prepare()
+    chosen = [
+        each
+        for each in runs.schools(run_id)
+        if each.state == "applied" and (school_ids is None or each.school_id in school_ids)
+    ]
+    if not chosen:
+        raise Refused("run", "has nothing to undo")
+    done_reports = [_undo_school(run_id, each.school_id) for each in chosen]
+    if all(each.state != "applied" for each in runs.schools(run_id)):
+        runs.finish(run, "undone")
+    return done_reports
+
+
+def get(run_id: str) -> RosterRun:
+    """The run of this id; raises ``Refused``."""
+    return runs.get(run_id)
+
+
+def list_runs(*, school_id: str | None = None, limit: int = 50) -> list[RosterRun]:
+    """The newest runs first, or those of one school."""
+    query = select(RosterRun).order_by(RosterRun.created_at.desc(), RosterRun.id).limit(limit)
+    if school_id is not None:
+        mine = select(RosterRunSchool.run_id).where(RosterRunSchool.school_id == school_id)
+        query = query.where(RosterRun.id.in_(mine))
+    return list(db.session.scalars(query))
+
+
+def kept(run_id: str) -> list[SchoolReport]:
+    """What is kept of a run: counts, no names."""
+    return [reports.kept(each) for each in runs.schools(run_id)]
+
+
+def rejections(run_id: str) -> int:
+    """How many rejected rows wait to be written out."""
+    return bulk.count("SELECT count(*) FROM roster_rejections WHERE run_id = :run", run=run_id)
+
+
+def forget_rejections(run_id: str) -> None:
+    """Delete the rejected rows, once they were written out."""
+    with transaction():
+        bulk.execute("DELETE FROM roster_rejections WHERE run_id = :run", run=run_id)
+
+
+def discard(run_id: str) -> None:
+    """Forget what was read and never applied."""
+    run = get(run_id)
+    if run.status in {"reading", "checked"}:
+        runs.finish(run, "refused")
+    forget_rejections(run_id)
+
+
+@dataclass(frozen=True)
+class _How:
+    confirm_large_change: bool
+    link_same_people: bool
+    per_hour: int | None
+    analyse: bool = False
+
+
+class _LookedAt(Exception):
+    """Ends the transaction of a dry run; nothing of it stays."""
+
+    def __init__(self, report: SchoolReport) -> None:
+        self.report = report
+
+
+def _looked(
+    run: RosterRun, row: RosterRunSchool, of_file: list[findings.Finding], operator: bool
+) -> SchoolReport:
+    try:
+        with transaction():
+            scope = runs.scope(
+                run, row, link_same_people=run.options.get("link_same_people", False)
+            )
+            plan = planning.plan(scope)
+            found = findings.find(scope, plan)
+            shown = reports.visible(found, operator=operator)
+            raise _LookedAt(reports.planned(row, plan, shown + of_file))
+    except _LookedAt as looked:
+        return looked.report
+
+
+def _apply_school(run_id: str, school_id: str, how: _How) -> SchoolReport:
+    for _ in range(3):
+        try:
+            return _apply_once(run_id, school_id, how)
+        except IntegrityError:
+            # Somebody took a user name, or linked the same two, between plan and deed
+            continue
+    return _apply_once(run_id, school_id, how)
+
+
+@retried
+def _apply_once(run_id: str, school_id: str, how: _How) -> SchoolReport:
+    with transaction():
+        row = runs.hold(run_id, school_id)
+        run = get(run_id)
+        if row.state in {"applied", "undone"}:  # by another process, meanwhile
+            return reports.kept(row)
+        runs.must_be_newest(run, school_id)
+        same = how.link_same_people or run.options.get("link_same_people", False)
+        scope = runs.scope(run, row, link_same_people=same)
+        plan = planning.plan(scope)
+        if how.analyse:
+            bulk.analyse(RosterMatch, RosterPair, RosterChange)
+        if plan.is_large and not how.confirm_large_change:
+            bulk.execute(
+                "DELETE FROM roster_changes WHERE run_id = :run AND school_id = :school",
+                **scope.ids(),
+            )
+            row.state = "held_back"
+            events.record("roster_held_back", run=run_id, school=school_id)
+            return reports.planned(
+                row, plan, reports.visible(findings.find(scope, plan), operator=False)
+            )
+        return _carried_out(run, row, scope, plan, how)
+
+
+def _carried_out(
+    run: RosterRun, row: RosterRunSchool, scope: Scope, plan: planning.Plan, how: _How
+) -> SchoolReport:
+    now = clock.now()
+    found = findings.find(scope, plan)
+    applying.carry_out(scope, plan, now)
+    invited = applying.invite(scope, how.per_hour) if how.per_hour else 0
+    runs.remember_source(run, row, scope)
+    row.state, row.applied_at, row.changes = "applied", now, plan.changes
+    row.report = {
+        "counts": plan.counts,
+        "findings": {each.code: each.count for each in found},
+        "invited": invited,
+    }
+    events.record("roster_applied", run=run.id, school=row.school_id, counts=plan.counts)
+    return replace(
+        reports.planned(row, plan, reports.visible(found, operator=False)), invited=invited
+    )
+
+
+@retried
+def _undo_school(run_id: str, school_id: str) -> UndoReport:
+    with transaction():
+        row = runs.hold(run_id, school_id)
+        name = reports.school_name(school_id)
+        if reason := runs.why_not_undone(row):
+            return UndoReport(school_id, name, None, reason)
+        assert row.applied_at is not None
+        now = clock.now()
+        undone = undoing.undo(
+            runs.scope(get(run_id), row, link_same_people=False), row.applied_at, now
+        )
+        row.state, row.undone_at = "undone", now
+        events.record("roster_undone", run=run_id, school=school_id, counts=undone.counts)
+    return UndoReport(school_id, name, undone)
+
+
+def _count_people() -> None:
+    with transaction():
+        bulk.analyse(Account, Child, Guardianship, RosterIdentity, RosterChange)

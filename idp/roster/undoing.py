@@ -1,0 +1,204 @@
+"""Takes an import back at one school, from its journal, in the caller's transaction.
+
+What was made ends, what was changed is as it was, what was ended is live again – unless somebody
+changed it since: then it is left, and counted. Ended grants and tokens stay ended (rule R13).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Select, select, text
+
+from idp.audit import events
+from idp.lifecycle import households
+from idp.people.models import Account, StaffRole
+from idp.roster import bulk
+from idp.roster.applying import REASON, changed, readdressed
+from idp.roster.matching import Scope
+from idp.roster.models import RosterChange, RosterRunSchool
+from idp.roster.planning import unclaimed
+
+_THIS: Final = "x.run_id = :run AND x.school_id = :school"
+_LIVE: Final = "EXISTS (SELECT 1 FROM guardianships w WHERE w.ended_at IS NULL AND {})"
+
+_CHILDREN: Final = (
+    f"""
+UPDATE children SET left_at = NULL
+FROM roster_changes x
+WHERE {_THIS} AND x.kind = 'child_left' AND children.id = x.child_id
+  AND children.left_at = :applied
+""",
+    f"""
+UPDATE children SET given_name = x.old_given_name, family_name = x.old_family_name,
+       class_name = x.old_class_name, sourced_id = x.old_pupil_number, left_at = x.old_left_at
+FROM roster_changes x
+WHERE {_THIS} AND x.kind IN ('child_changed', 'child_returned') AND children.id = x.child_id
+  AND children.given_name = x.given_name AND children.family_name = x.family_name
+  AND children.class_name = x.class_name AND children.left_at IS NULL
+""",
+    f"""
+UPDATE children SET left_at = :now
+FROM roster_changes x
+WHERE {_THIS} AND x.kind = 'child_made' AND children.id = x.child_id
+  AND children.given_name = x.given_name AND children.family_name = x.family_name
+  AND children.class_name = x.class_name AND children.left_at IS NULL
+  AND NOT {_LIVE.format("w.child_id = x.child_id")}
+""",
+)
+
+_RELATIONSHIPS: Final = f"""
+UPDATE guardianships SET relationship = x.old_relationship
+FROM roster_changes x
+WHERE {_THIS} AND x.kind = 'guardianship_changed' AND guardianships.id = x.guardianship_id
+  AND guardianships.relationship = x.relationship AND guardianships.ended_at IS NULL
+"""
+
+_CAN_LIVE_AGAIN: Final = f"""
+SELECT x.id FROM roster_changes x
+JOIN guardianships w ON w.id = x.guardianship_id AND w.ended_at IS NOT NULL
+                    AND w.ended_reason = :reason
+JOIN children c ON c.id = w.child_id AND c.left_at IS NULL
+WHERE {_THIS} AND x.kind = 'guardianship_ended'
+  AND NOT EXISTS (SELECT 1 FROM guardianships o WHERE o.account_id = w.account_id
+                  AND o.child_id = w.child_id AND o.ended_at IS NULL)
+"""
+
+_RESTORED: Final = f"""
+UPDATE roster_changes SET kind = 'guardianship_restored' WHERE id IN ({_CAN_LIVE_AGAIN})
+"""
+_LIVE_AGAIN: Final = f"""
+UPDATE guardianships SET ended_at = NULL, ended_reason = NULL
+FROM roster_changes x
+WHERE {_THIS} AND x.kind = 'guardianship_restored' AND guardianships.id = x.guardianship_id
+"""
+
+_SAME_ADDRESS: Final = "coalesce(x.email_key, '') = coalesce(x.old_email_key, '')"
+_ACCOUNTS_AS_BEFORE: Final = f"""
+UPDATE accounts SET given_name = x.old_given_name, family_name = x.old_family_name,
+       email = CASE WHEN {_SAME_ADDRESS} THEN accounts.email ELSE x.old_email END,
+       email_key = CASE WHEN {_SAME_ADDRESS} THEN accounts.email_key ELSE x.old_email_key END,
+       updated_at = :now
+FROM roster_changes x
+WHERE {_THIS} AND x.kind = 'account_changed' AND accounts.id = x.account_id
+  AND accounts.updated_at = :applied
+  AND ({_SAME_ADDRESS}
+       OR ({unclaimed("accounts")} AND coalesce(accounts.email_key, '') = x.email_key))
+  AND NOT EXISTS (SELECT 1 FROM staff_roles s WHERE s.account_id = accounts.id)
+"""
+
+_REMEMBER_UNDONE: Final = """
+UPDATE roster_identities SET undone_at = a.updated_at
+FROM roster_changes x
+JOIN accounts a ON a.id = x.account_id AND a.status = 'disabled'
+WHERE x.run_id = :run AND x.kind IN ('account_made', 'account_revived')
+  AND roster_identities.account_id = x.account_id
+"""
+"""At every school of the run: one may have made the account, another have linked it."""
+
+_FORGET: Final = (
+    f"""
+DELETE FROM roster_identities
+WHERE school_id = :school AND run_id = :run AND kind <> 'class'
+  AND NOT EXISTS (SELECT 1 FROM roster_changes x WHERE x.run_id = :run
+                  AND x.kind = 'account_made' AND x.account_id = roster_identities.account_id)
+  AND NOT EXISTS (SELECT 1 FROM roster_changes x WHERE {_THIS}
+                  AND x.kind = 'child_made' AND x.child_id = roster_identities.child_id)
+""",
+    """
+DELETE FROM roster_guardianships WHERE run_id = :run
+  AND guardianship_id IN (SELECT w.id FROM guardianships w JOIN children c ON c.id = w.child_id
+                          WHERE c.school_id = :school)
+""",
+)
+
+
+_ACCOUNTS_LEFT: Final = f"""
+SELECT count(*) FROM roster_changes x JOIN accounts a ON a.id = x.account_id
+WHERE {_THIS} AND x.kind IN ('account_made', 'account_revived') AND a.status <> 'disabled'
+  AND NOT EXISTS (SELECT 1 FROM roster_changes o
+                  JOIN guardianships w ON w.id = o.guardianship_id AND w.ended_at IS NULL
+                  WHERE o.run_id = :run AND o.school_id <> :school
+                    AND o.kind = 'guardianship_made' AND o.account_id = a.id)
+"""
+"""Not those that another school of the run still has: they end with its undo."""
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What an undo did at one school; ``left``: what somebody changed since, and stays."""
+
+    counts: dict[str, int]
+    left: dict[str, int]
+
+
+def undo(scope: Scope, applied_at: datetime, now: datetime) -> Undone:
+    """Take the import back. ``applied_at`` is the stamp that its rows carry."""
+    planned = _planned(scope)
+    times = {"applied": applied_at, "now": now}
+    done = {
+        "guardianship_made": households.end_guardianships(
+            _unchanged(scope), "the import was undone", run=scope.run_id
+        ),
+        "guardianship_changed": bulk.execute(_RELATIONSHIPS, **scope.ids()),
+    }
+    left, changed_, made = (bulk.execute(each, **scope.ids(), **times) for each in _CHILDREN)
+    done |= {"child_left": left, "child_made": made, "child_changed": changed_}
+    done["guardianship_ended"] = bulk.execute(_RESTORED, **scope.ids(), reason=REASON)
+    bulk.execute(_LIVE_AGAIN, **scope.ids())
+    restored = select(RosterChange.account_id, RosterChange.child_id).where(
+        RosterChange.run_id == scope.run_id,
+        RosterChange.school_id == scope.school_id,
+        RosterChange.kind == "guardianship_restored",
+    )
+    events.record_each("guardianship_restored", restored, run=scope.run_id)
+    done["account_changed"] = bulk.execute(_ACCOUNTS_AS_BEFORE, **scope.ids(), **times)
+    households.end_former_addresses(readdressed(scope, now), run=scope.run_id)
+    done["account_made"] = households.disable_invited(_nobodys(scope), run=scope.run_id)
+    bulk.execute(_REMEMBER_UNDONE, **scope.ids())
+    for statement in _FORGET:
+        bulk.execute(statement, **scope.ids())
+    left_alone = {kind: planned.get(kind, 0) - count for kind, count in done.items()}
+    left_alone["account_made"] = bulk.count(_ACCOUNTS_LEFT, **scope.ids())
+    return Undone(
+        {kind: count for kind, count in done.items() if count},
+        {kind: count for kind, count in left_alone.items() if count > 0},
+    )
+
+
+def _planned(scope: Scope) -> dict[str, int]:
+    merged = {"child_returned": "child_changed", "account_revived": "account_made"}
+    counts: dict[str, int] = {}
+    rows = bulk.found(
+        "SELECT kind, count(*) FROM roster_changes"
+        " WHERE run_id = :run AND school_id = :school GROUP BY kind",
+        **scope.ids(),
+    )
+    for planned, count in rows:
+        kind = merged.get(planned, planned)
+        counts[kind] = counts.get(kind, 0) + count
+    return counts
+
+
+def _unchanged(scope: Scope) -> Select[Any]:
+    """Guardianships that the import made, and whose relationship nobody has corrected since."""
+    same = text(
+        "EXISTS (SELECT 1 FROM guardianships w WHERE w.id = roster_changes.guardianship_id"
+        " AND w.relationship = roster_changes.relationship)"
+    )
+    return changed(scope, "guardianship_made").where(same)
+
+
+def _nobodys(scope: Scope) -> Select[Any]:
+    """Accounts that the run made, that nobody claimed, changed or linked since."""
+    made = select(RosterChange.account_id).where(
+        RosterChange.run_id == scope.run_id,
+        RosterChange.kind.in_(("account_made", "account_revived")),
+    )
+    stamps = select(RosterRunSchool.applied_at).where(RosterRunSchool.run_id == scope.run_id)
+    return select(Account.id).where(
+        Account.id.in_(made),
+        Account.updated_at.in_(stamps),
+        Account.id.not_in(select(StaffRole.account_id)),
+        text(f"NOT {_LIVE.format('w.account_id = accounts.id')}"),
+    )
