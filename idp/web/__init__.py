@@ -6,6 +6,7 @@ from idp.web import (
     account,
     branding,
     browser,
+    dates,
     errors,
     federation,
     forms,
@@ -26,6 +27,7 @@ def init_app(app: Flask) -> None:
     browser.init_app(app)
     forms.init_app(app)
     i18n.init_app(app)
+    dates.init_app(app)
     branding.init_app(app)
     headers.init_app(app)
     errors.init_app(app)

@@ -88,6 +88,13 @@ def use_school_of(account_id: str) -> None:
         use_school(*schools)
 
 
+def use_school_named(school_id: str) -> None:
+    """Brand this request's pages for the school that an address names, where there is one."""
+    school = people.find_school(school_id) if re.fullmatch(r"[\w-]{1,32}", school_id) else None
+    if school is not None:
+        use_school(school)
+
+
 def branding_for(client: ClientRow | None, schools: list[School]) -> Branding:
     """The school's own face; an application of several schools shows its own name."""
     if len(schools) == 1:

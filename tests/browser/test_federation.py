@@ -184,3 +184,17 @@ def test_a_foreign_answer_meets_a_page_in_words(world: World, page: Page) -> Non
     page.goto(f"{world.provider}/federation/google/callback?state=forged&code=c")
     page.wait_for_selector("#error-page")
     check_accessibility(page, "foreign sign-in")
+
+
+def test_at_320_px_a_long_foreign_address_stays_in_its_notice(
+    world: World, new_page: NewPage
+) -> None:
+    page = new_page(viewport={"width": 320, "height": 640}, locale="de-DE")
+    at_login(world, page)
+    page.click("#provider-google")
+    page.click("#person-2")
+    page.wait_for_selector("#connect")
+    check_accessibility(page, "connect at 320 px")
+    page.click("#token-link")
+    page.wait_for_selector("#waiting-link")
+    check_accessibility(page, "an identity that waits at 320 px")

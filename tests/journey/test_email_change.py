@@ -165,6 +165,19 @@ def test_the_first_letter_to_the_old_address_stops_a_change_before_and_after(
     assert browser.shows("email-gone")
 
 
+def test_the_pages_after_the_buttons_keep_the_schools_face(parents: Journey) -> None:
+    browser, _ = at_home(parents)
+    confirm, undo = asked(parents, browser)
+    stranger = parents.browser()
+    for link, form in ((confirm, "confirm-email-form"), (undo, "undo-email-form")):
+        stranger.open(link)
+
+        page = stranger.submit(form)
+
+        assert page.status_code == 200
+        assert parents.school.name in page.text
+
+
 def test_the_change_can_be_undone_for_seven_days_and_no_longer(parents: Journey) -> None:
     browser, guardian = at_home(parents)
     undo = changed(parents, browser)

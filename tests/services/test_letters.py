@@ -139,7 +139,7 @@ def test_the_holder_of_an_expired_token_gets_a_fresh_one(school: School, post: A
         username="claire", email="claire@example.org", status="invited", locale="en"
     )
     (letter,) = post("fresh_token", account_id=parent.id)
-    assert "Your connection token had expired" in letter.text
+    assert "A new connection token was asked for" in letter.text
     assert owners(letter.tokens) == [("claire", "first_sign_in")]
 
 
@@ -150,7 +150,7 @@ def test_a_changed_password_is_told_without_a_token(school: School, post: Any) -
     (letter,) = post("password_changed", account_id=parent.id)
     assert letter.subject == "Your password for Collège des Tilleuls was changed"
     assert letter.tokens == []
-    assert "If it was not you, choose a new password at once" in letter.text
+    assert "If it was not you, tell the school, and choose a new password at once" in letter.text
     assert "http://127.0.0.1:8000/" in letter.text
     assert "Your user name: claire" in letter.html
 

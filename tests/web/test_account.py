@@ -152,7 +152,7 @@ class TestSessions:
 
         page = home.browser.press(f"end-session-{ended}")
 
-        assert "terminée" in page.text
+        assert "déconnecté" in page.text
         assert home.browser.shows("account-sessions")
         other.open("/")
         assert other.shows("login-form")

@@ -1,6 +1,7 @@
 """« Is it really you? »: the proof that a delicate change asks for once more."""
 
 from datetime import timedelta
+from html import unescape
 
 import pytest
 
@@ -47,6 +48,18 @@ def test_a_proof_is_recent_for_ten_minutes(asked: Place) -> None:
         found = sessions.find(cookie(asked))
         assert found is not None
         assert is_recent(found.session)
+
+
+def test_a_form_that_came_too_late_is_said_to_have_changed_nothing(here: Place) -> None:
+    here.browser.sign_in_at_home("claire")
+    here.browser.open("/account/data")
+    with later(minutes=11):
+        here.browser.press("erasure-ask")
+        page = here.browser.submit("confirm-form", current_password=PASSWORD)
+
+    assert page.request.path == "/account/data"
+    assert "Rien n'a encore été modifié" in unescape(page.text)
+    assert here.browser.shows("erasure-ask")
 
 
 def test_r5_a_proof_from_the_future_is_not_recent(asked: Place) -> None:

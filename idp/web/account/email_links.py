@@ -13,7 +13,7 @@ from idp.credentials.email_changes import LONGEST_SECRET
 from idp.lifecycle import email_change
 from idp.lifecycle.email_change import Gone, Open
 from idp.sessions import interactions
-from idp.web import browser
+from idp.web import branding, browser
 from idp.web.account.blueprint import blueprint, dress
 from idp.web.errors import PageError
 
@@ -51,12 +51,14 @@ def undo_email(interaction_id: str) -> ResponseReturnValue:
 @blueprint.get("/account/email/confirmed")
 def email_confirmed() -> ResponseReturnValue:
     """The new address is in use; reloading the page does nothing."""
+    branding.use_school_named(request.args.get("school", ""))
     return render_template("account/email_confirmed.html")
 
 
 @blueprint.get("/account/email/undone")
 def email_undone() -> ResponseReturnValue:
     """The old address is back; reloading the page does nothing."""
+    branding.use_school_named(request.args.get("school", ""))
     return render_template("account/email_undone.html")
 
 
@@ -102,7 +104,10 @@ def _guarded(purpose: str, secret: str) -> Open | Gone:
 
 
 def _answered(outcome: Open | Gone, page: str) -> ResponseReturnValue:
-    return redirect(url_for(page), 303) if isinstance(outcome, Open) else _gone()
+    if not isinstance(outcome, Open):
+        return _gone()
+    dress(outcome.account)
+    return redirect(url_for(page, school=branding.current().school), 303)
 
 
 def _gone() -> ResponseReturnValue:

@@ -11,7 +11,6 @@ from werkzeug import Response
 
 from idp import clock
 from idp.lifecycle import sign_out as ending
-from idp.people import service as people
 from idp.sessions import service as sessions
 from idp.sessions.models import BrowserSession
 from idp.sessions.service import SignedIn
@@ -74,10 +73,7 @@ def sign_out() -> ResponseReturnValue:
 @blueprint.get("/account/signed-out")
 def signed_out() -> ResponseReturnValue:
     """What stands in the window after signing out, with the face of the page before."""
-    school_id = request.args.get("school", "")
-    school = people.find_school(school_id) if re.fullmatch(r"[\w-]{1,32}", school_id) else None
-    if school is not None:
-        branding.use_school(school)
+    branding.use_school_named(request.args.get("school", ""))
     return render_template("protocol/logged_out.html", client_name=None)
 
 

@@ -18,7 +18,7 @@ from idp.lifecycle.sign_in import ProofGone
 from idp.people.models import AccountRow
 from idp.sessions.models import SessionRow
 from idp.sessions.service import SignedIn
-from idp.web import browser, i18n, passkeys
+from idp.web import browser, i18n, notices, passkeys
 from idp.web.account.blueprint import blueprint, guardian_only
 from idp.web.forms import Form, only, too_many
 
@@ -107,6 +107,7 @@ def _prove(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
     except ProofGone:
         flash(_("Your account was changed a moment ago. Please sign in again."), "problem")
         return redirect(url_for("account.home"), 303)
+    notices.confirmed()
     return redirect(i18n.own_path(form["next"]), 303)
 
 

@@ -7,7 +7,7 @@ from flask_babel import gettext as _
 from idp.lifecycle import second_factor
 from idp.lifecycle.sign_in import Proof, ProofGone
 from idp.sessions.service import SignedIn
-from idp.web import browser, i18n, passkeys
+from idp.web import browser, i18n, notices, passkeys
 from idp.web.account import step_up
 from idp.web.account.blueprint import blueprint, guardian_only
 from idp.web.forms import Form, too_many, wrong_code
@@ -69,4 +69,5 @@ def _confirmed(signed_in: SignedIn, proof: Proof, form: Form) -> ResponseReturnV
     except ProofGone:
         flash(_("Your account was changed a moment ago. Please sign in again."), "problem")
         return redirect(url_for("account.home"), 303)
+    notices.confirmed()
     return redirect(i18n.own_path(form["next"]), 303)

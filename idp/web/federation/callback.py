@@ -19,7 +19,7 @@ from idp.lifecycle.sign_in import ProofGone
 from idp.people.names import Refused
 from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
-from idp.web import browser, i18n
+from idp.web import browser, i18n, notices
 from idp.web import walk as pages
 from idp.web.account import step_up
 from idp.web.account.applications import offer
@@ -196,6 +196,7 @@ def _step_up(found: FederationState, identity: ForeignIdentity) -> ResponseRetur
                 browser.step_up(here.session, proof)
             except ProofGone:
                 raise PageError("foreign_sign_in") from None
+            notices.confirmed()
             return redirect(i18n.own_path(found.next_path), 303)
     flash(
         _(
