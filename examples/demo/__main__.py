@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 from examples.demo import local_settings, places, readiness
@@ -112,8 +112,9 @@ def _alone() -> Iterator[None]:
 
 def _stop_asked() -> Event:
     stop = Event()
+    # In a thread of its own: a handler runs between two steps of this one, which may hold the lock
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: Thread(target=stop.set).start())
     return stop
 
 

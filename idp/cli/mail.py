@@ -2,7 +2,7 @@
 
 import logging
 import signal
-from threading import Event
+from threading import Event, Thread
 
 import click
 
@@ -41,8 +41,9 @@ def mail_work(once: bool, pause: float) -> None:
         click.echo(f"{_deliver_all()} messages found their fate.")
         return
     stop = Event()
+    # In a thread of its own: a handler runs between two steps of this one, which may hold the lock
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: Thread(target=stop.set).start())
     log.info("the mail worker is at work")
     delivery.work(stop, pause)
 
