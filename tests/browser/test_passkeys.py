@@ -74,13 +74,14 @@ def provider(keys_folder: Path) -> Iterator[Provider]:
             "IDP_BCRYPT_COST": "4",
             **{f"IDP_{name.upper()}": value.decode() for name, value in SECRETS.items()},
         }
-        process = start(environment, "serve", "--port", str(port), "--workers", "1")
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = start(environment, "serve", "--port", str(port), "--workers", "1", **silent)
         try:
             assert wait_until(lambda: answers(f"http://localhost:{port}/health/ready"))
             yield Provider(f"http://localhost:{port}", environment)
         finally:
             process.terminate()
-            process.communicate(timeout=60)
+            process.wait(60)
 
 
 def answers(address: str) -> bool:

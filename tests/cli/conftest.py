@@ -86,10 +86,13 @@ def _close(info: ScriptInfo) -> None:
 
 
 def start(environment: dict[str, str], *arguments: str, **options: Any) -> subprocess.Popen[str]:
-    """Start the console script; the caller ends it."""
+    """Start the console script; the caller ends it.
+
+    Whoever lets it run for long must say where its words go: a full pipe holds it up.
+    """
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(
-        [str(PROGRAM), *arguments], env=_measured(environment), **pipes, **options
+        [str(PROGRAM), *arguments], env=_measured(environment), **{**pipes, **options}
     )
 
 
