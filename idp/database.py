@@ -18,7 +18,7 @@ from time import sleep
 from typing import Any, ParamSpec, TypeVar
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, Engine, MetaData, String, event
+from sqlalchemy import DateTime, Engine, MetaData, String, delete, event, select
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase
@@ -168,6 +168,20 @@ def retried(function: Callable[P, T]) -> Callable[P, T]:
         return function(*args, **kwargs)
 
     return attempt
+
+
+def keep_newest(key: Any, whose: Any, *, by: Any, most: int) -> None:
+    """Delete the older rows of one owner, in the caller's transaction: ``most`` of them stay.
+
+    ``key``: the column that tells the rows apart; ``whose``: the condition that names the owner;
+    ``by``: the column that tells their age.
+    """
+    kept = select(key).where(whose).order_by(by.desc()).limit(most)
+    db.session.execute(
+        delete(key.class_)
+        .where(whose, key.not_in(kept))
+        .execution_options(synchronize_session=False)
+    )
 
 
 def release_connection() -> None:

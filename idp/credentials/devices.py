@@ -8,7 +8,7 @@ from sqlalchemy import Select, delete, select, update
 
 from idp import clock
 from idp.credentials.models import KnownDevice
-from idp.database import db, keyed_hash, transaction
+from idp.database import db, keep_newest, keyed_hash, transaction
 
 REMEMBERED = timedelta(days=365)
 MOST_DEVICES = 20
@@ -52,7 +52,12 @@ def remember_device(account_id: str, device_secret: str | None) -> str:
         if not moved:
             writes.add(KnownDevice(device_hash=new_hash, account_id=account_id))
             writes.flush()
-        _make_room(account_id)
+        keep_newest(
+            KnownDevice.device_hash,
+            KnownDevice.account_id == account_id,
+            by=KnownDevice.last_seen_at,
+            most=MOST_DEVICES,
+        )
     return new
 
 
@@ -77,20 +82,6 @@ def forget_for_accounts(owners: Select[Any]) -> None:
             .where(KnownDevice.account_id.in_(owners))
             .execution_options(synchronize_session=False)
         )
-
-
-def _make_room(account_id: str) -> None:
-    kept = (
-        select(KnownDevice.device_hash)
-        .where(KnownDevice.account_id == account_id)
-        .order_by(KnownDevice.last_seen_at.desc())
-        .limit(MOST_DEVICES)
-    )
-    db.session.execute(
-        delete(KnownDevice)
-        .where(KnownDevice.account_id == account_id, KnownDevice.device_hash.not_in(kept))
-        .execution_options(synchronize_session=False)
-    )
 
 
 def _device_hash(device_secret: str | None) -> str:

@@ -4,11 +4,11 @@ import secrets
 from datetime import timedelta
 from typing import Final, Literal
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import update
 
 from idp import clock
 from idp.credentials.factor_models import PasskeyChallenge
-from idp.database import db, keyed_hash, transaction
+from idp.database import keep_newest, keyed_hash, transaction
 
 LIFETIME: Final = timedelta(minutes=5)
 MOST_PENDING: Final = 20
@@ -22,7 +22,12 @@ def begin(browser: str, purpose: Purpose, account_id: str = "") -> bytes:
     challenge = secrets.token_bytes(32)
     browser_hash = _browser_hash(browser)
     with transaction() as writes:
-        _make_room(browser_hash)
+        keep_newest(
+            PasskeyChallenge.challenge_hash,
+            PasskeyChallenge.browser_hash == browser_hash,
+            by=PasskeyChallenge.expires_at,
+            most=MOST_PENDING - 1,
+        )
         writes.add(
             PasskeyChallenge(
                 challenge_hash=_challenge_hash(challenge),
@@ -53,23 +58,6 @@ def spend(challenge: bytes, browser: str, purpose: Purpose, account_id: str = ""
             .execution_options(synchronize_session=False)
         ).rowcount
     return bool(spent)
-
-
-def _make_room(browser_hash: str) -> None:
-    kept = (
-        select(PasskeyChallenge.challenge_hash)
-        .where(PasskeyChallenge.browser_hash == browser_hash)
-        .order_by(PasskeyChallenge.expires_at.desc())
-        .limit(MOST_PENDING - 1)
-    )
-    db.session.execute(
-        delete(PasskeyChallenge)
-        .where(
-            PasskeyChallenge.browser_hash == browser_hash,
-            PasskeyChallenge.challenge_hash.not_in(kept),
-        )
-        .execution_options(synchronize_session=False)
-    )
 
 
 def _browser_hash(browser: str) -> str:

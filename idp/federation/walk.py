@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 
 from idp import clock, settings
-from idp.database import db, keyed_hash, transaction
+from idp.database import db, keep_newest, keyed_hash, transaction
 from idp.federation.identity import ForeignIdentity, WrongAnswer
 from idp.federation.models import FederationState
 
@@ -81,7 +81,12 @@ def begin(browser: str, provider: str, purpose: str, *, locale: str, **about: An
         **about,
     )
     with transaction() as writes:
-        _make_room(walk.browser_hash)
+        keep_newest(
+            FederationState.state_hash,
+            FederationState.browser_hash == walk.browser_hash,
+            by=FederationState.created_at,
+            most=MOST_PENDING - 1,
+        )
         writes.add(walk)
     return _asked(walk, state, locale)
 
@@ -151,20 +156,6 @@ def _asked(walk: FederationState, state: str, locale: str = "fr") -> Asked:
         max_age=walk.max_age,
         links=walk.purpose in {"claim", "link"},
         locale=locale,
-    )
-
-
-def _make_room(browser: str) -> None:
-    kept = (
-        select(FederationState.state_hash)
-        .where(FederationState.browser_hash == browser)
-        .order_by(FederationState.created_at.desc())
-        .limit(MOST_PENDING - 1)
-    )
-    db.session.execute(
-        delete(FederationState)
-        .where(FederationState.browser_hash == browser, FederationState.state_hash.not_in(kept))
-        .execution_options(synchronize_session=False)
     )
 
 

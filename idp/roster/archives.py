@@ -7,6 +7,7 @@ import hashlib
 import io
 import stat
 import zipfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +51,7 @@ class BoundedReader(io.RawIOBase):
         super().close()
 
 
-class Source:
+class Source(ABC):
     """The files of a roster by their plain names, lower case."""
 
     def __init__(self, path: Path, entries: dict[str, int]) -> None:
@@ -70,8 +71,9 @@ class Source:
         bounded = BoundedReader(self._open(name), self._sizes[name], name, progress)
         return io.BufferedReader(bounded, _CHUNK)
 
+    @abstractmethod
     def _open(self, name: str) -> IO[bytes]:
-        raise NotImplementedError
+        """The content of one file, unbounded."""
 
     def digest(self) -> str:
         """SHA-256 over names and contents."""

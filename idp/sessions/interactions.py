@@ -10,10 +10,10 @@ from datetime import timedelta
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 
 from idp import clock, settings
-from idp.database import db, keyed_hash, transaction
+from idp.database import db, keep_newest, keyed_hash, transaction
 from idp.sessions.models import Interaction
 
 PENDING_LIFETIME = timedelta(minutes=10)
@@ -37,7 +37,12 @@ def begin(
         expires_at=now + settings.current().interaction_lifetime,
     )
     with transaction() as writes:
-        _make_room(interaction.browser_hash)
+        keep_newest(
+            Interaction.id,
+            Interaction.browser_hash == interaction.browser_hash,
+            by=Interaction.created_at,
+            most=MOST_PENDING - 1,
+        )
         writes.add(interaction)
     return interaction
 
@@ -217,20 +222,6 @@ def complete(interaction: Interaction) -> bool:
 def _change(interaction: Interaction, **values: Any) -> None:
     with transaction() as writes:
         writes.execute(update(Interaction).where(Interaction.id == interaction.id).values(**values))
-
-
-def _make_room(browser_hash: str) -> None:
-    kept = (
-        select(Interaction.id)
-        .where(Interaction.browser_hash == browser_hash)
-        .order_by(Interaction.created_at.desc())
-        .limit(MOST_PENDING - 1)
-    )
-    db.session.execute(
-        delete(Interaction)
-        .where(Interaction.browser_hash == browser_hash, Interaction.id.not_in(kept))
-        .execution_options(synchronize_session=False)
-    )
 
 
 def _browser_hash(browser: str) -> str:
