@@ -12,7 +12,7 @@ from idp.prepared import Together
 ROWS: Final = (
     AuditEvent.__table__,
     ("at", "event", "result", "actor", "account_id", "child_id", "client_id", "session_id",
-     "address", "correlation_id", "detail"),
+     "school_id", "address", "correlation_id", "detail"),
 )  # fmt: skip
 _INSERT: Final = Together(ROWS)
 
@@ -33,6 +33,7 @@ EVENTS: Final = frozenset(
         "step_up_declined",
         "role_granted",
         "role_revoked",
+        "role_changed",
         "token_issued",
         "token_refused",
         "password_set",
@@ -105,6 +106,7 @@ def record(
     child_id: str | None = None,
     client_id: str | None = None,
     session_id: str | None = None,
+    school_id: str | None = None,
     **detail: Any,
 ) -> None:
     """Add an event in the current transaction, or in one of its own; see ``row``."""
@@ -116,6 +118,7 @@ def record(
         child_id=child_id,
         client_id=client_id,
         session_id=session_id,
+        school_id=school_id,
         **detail,
     )
     _INSERT.happened(audit_events=made)
@@ -130,12 +133,15 @@ def row(
     child_id: str | None = None,
     client_id: str | None = None,
     session_id: str | None = None,
+    school_id: str | None = None,
     **detail: Any,
 ) -> dict[str, Any]:
     """The row of an event, for who puts it in together with others.
 
     ``detail`` holds ids, counts and codes; never a secret, a name or an address of a person
-    (security rules L1 and L3). Where from and by whom come from the request's correlation.
+    (security rules L1 and L3). ``detail["changes"]`` says what an act of staff changed, as
+    ``{field: [before, after]}``, a person's address shortened (``idp.desk.journal``). Where
+    from and by whom come from the request's correlation.
     """
     if event not in EVENTS:
         raise ValueError(f"unknown audit event {event}")
@@ -149,6 +155,7 @@ def row(
         "child_id": child_id,
         "client_id": client_id,
         "session_id": session_id,
+        "school_id": school_id,
         "address": where.address,
         "correlation_id": where.id,
         "detail": detail,

@@ -14,7 +14,10 @@ class AuditEvent(db.Model):  # type: ignore[name-defined,misc]
     """One event. The database refuses to change it (a trigger); only age removes it."""
 
     __tablename__ = "audit_events"
-    __table_args__ = (Index("ix_audit_events_account_id_id", "account_id", "id"),)
+    __table_args__ = (
+        Index("ix_audit_events_account_id_id", "account_id", "id"),
+        Index("ix_audit_events_school_id_id", "school_id", "id"),
+    )
 
     id: Mapped[int] = mapped_column(
         BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
@@ -28,6 +31,8 @@ class AuditEvent(db.Model):  # type: ignore[name-defined,misc]
     child_id: Mapped[str | None] = mapped_column(String(32))
     client_id: Mapped[str | None] = mapped_column(String(64))
     session_id: Mapped[str | None] = mapped_column(String(32))
+    school_id: Mapped[str | None] = mapped_column(String(32))
+    """The school whose staff did it, or whom it concerns: that school may read it."""
     address: Mapped[str | None] = mapped_column(String(45))
     correlation_id: Mapped[str | None] = mapped_column(String(32))
     detail: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)

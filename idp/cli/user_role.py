@@ -11,7 +11,7 @@ from idp.lifecycle import factor_changes
 from idp.people import staff
 from idp.people.models import STAFF_ROLES, Account, StaffRole
 
-COLUMNS = ("username", "role", "school_id", "granted_at", "account_id")
+COLUMNS = ("username", "role", "school_id", "may_print", "granted_at", "account_id")
 
 command = Noun("role", help="Who is staff: operators, managers of a school, helpers.")
 
@@ -23,18 +23,26 @@ at_school = click.option("--school", "school_id", help="The school that the role
 @click.argument("username")
 @which_role
 @at_school
+@click.option("--may-print", is_flag=True, help="Letters with connection tokens, too.")
 @output.json_option
-def role_grant(username: str, role: str, school_id: str | None, as_json: bool) -> None:
+def role_grant(
+    username: str, role: str, school_id: str | None, may_print: bool, as_json: bool
+) -> None:
     """Give a role. Staff need a second factor, so that their sessions end.
+
+    Printing letters is a right of its own: give the role again with or without --may-print.
 
     Examples:
       idp user role grant marc.janssens operator
-      idp user role grant claire.dubois manager --school s_12
+      idp user role grant claire.dubois manager --school s_12 --may-print
     """
     account = named(username)
-    granted = factor_changes.grant_role(account.id, role, school_id)
+    granted = factor_changes.grant_role(account.id, role, school_id, may_print=may_print)
     if granted is None:
-        click.echo(f"{account.username} had that role before.", err=as_json)
+        changed = staff.let_print(account.id, role, school_id, allowed=may_print)
+        told = "may print letters now" if may_print else "may print no letters any more"
+        words = told if changed else "had that role before"
+        click.echo(f"{account.username} {words}.", err=as_json)
     for each in [granted] if granted else []:
         output.one(_row(each, account), as_json)
 
@@ -71,6 +79,7 @@ def _row(role: StaffRole, account: Account) -> dict[str, Any]:
         "username": account.username,
         "role": role.role,
         "school_id": role.school_id,
+        "may_print": role.may_print,
         "granted_at": role.granted_at,
         "account_id": account.id,
     }

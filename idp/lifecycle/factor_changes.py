@@ -167,7 +167,9 @@ def wipe_since(account_id: str, since: datetime) -> None:
 
 
 @retried
-def grant_role(account_id: str, role: str, school_id: str | None) -> StaffRole | None:
+def grant_role(
+    account_id: str, role: str, school_id: str | None, *, may_print: bool = False
+) -> StaffRole | None:
     """Make somebody staff; sessions without a second factor end. None: they were already.
 
     Raises ``people.Refused``.
@@ -176,7 +178,7 @@ def grant_role(account_id: str, role: str, school_id: str | None) -> StaffRole |
         account = people.hold_account(account_id)
         if account is None:
             raise people.Refused("account", "is unknown")
-        granted = staff.grant(account_id, role, school_id)
+        granted = staff.grant(account_id, role, school_id, may_print=may_print)
         if granted is not None:
             _end_sessions(account, "role granted")
     return granted

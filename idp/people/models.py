@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp import clock
@@ -121,6 +121,8 @@ class StaffRole(db.Model):  # type: ignore[name-defined,misc]
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
     role: Mapped[str] = mapped_column(String(8))
     school_id: Mapped[str | None] = mapped_column(ForeignKey("schools.id"), index=True)
+    may_print: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether its holder may print letters, with tokens in clear (security rule A5)."""
     granted_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
 
 

@@ -3,7 +3,7 @@
 What hangs on a role – sessions without a second factor end – is joined in ``idp.lifecycle``.
 """
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from idp.audit import events
@@ -32,21 +32,50 @@ def everybody() -> list[tuple[StaffRole, Account]]:
     return [(role, account) for role, account in rows]
 
 
-def grant(account_id: str, role: str, school_id: str | None = None) -> StaffRole | None:
+def grant(
+    account_id: str, role: str, school_id: str | None = None, *, may_print: bool = False
+) -> StaffRole | None:
     """Give a role; None where the account has it already. Raises ``Refused``.
 
     A manager's role is for one school, an operator's for all; a helper's may be either.
+    ``may_print``: letters with tokens, too; see ``let_print`` for a role that exists.
     """
     _check(role, school_id)
-    made = StaffRole(account_id=account_id, role=role, school_id=school_id)
+    made = StaffRole(account_id=account_id, role=role, school_id=school_id, may_print=may_print)
     with transaction() as writes:
         try:
             with writes.begin_nested():
                 writes.add(made)
         except IntegrityError:  # the unique index decides, not a look beforehand
             return None
-        events.record("role_granted", account_id=account_id, role=role, school=school_id)
+        events.record(
+            "role_granted",
+            account_id=account_id,
+            school_id=school_id,
+            role=role,
+            may_print=may_print,
+        )
     return made
+
+
+def let_print(account_id: str, role: str, school_id: str | None, *, allowed: bool) -> bool:
+    """Allow or forbid the letters to whoever has this role; false where nothing changes."""
+    with transaction() as writes:
+        changed = writes.execute(
+            update(StaffRole)
+            .where(*_this_role(account_id, role, school_id), StaffRole.may_print != allowed)
+            .values(may_print=allowed)
+            .execution_options(synchronize_session=False)
+        ).rowcount
+        if changed:
+            events.record(
+                "role_changed",
+                account_id=account_id,
+                school_id=school_id,
+                role=role,
+                changes={"may_print": [not allowed, allowed]},
+            )
+    return bool(changed)
 
 
 def revoke(account_id: str, role: str, school_id: str | None = None) -> bool:
@@ -54,16 +83,22 @@ def revoke(account_id: str, role: str, school_id: str | None = None) -> bool:
     with transaction() as writes:
         removed = writes.execute(
             delete(StaffRole)
-            .where(
-                StaffRole.account_id == account_id,
-                StaffRole.role == role,
-                StaffRole.school_id == school_id if school_id else StaffRole.school_id.is_(None),
-            )
+            .where(*_this_role(account_id, role, school_id))
             .execution_options(synchronize_session=False)
         ).rowcount
         if removed:
-            events.record("role_revoked", account_id=account_id, role=role, school=school_id)
+            events.record("role_revoked", account_id=account_id, role=role, school_id=school_id)
     return bool(removed)
+
+
+def _this_role(
+    account_id: str, role: str, school_id: str | None
+) -> tuple[ColumnElement[bool], ...]:
+    return (
+        StaffRole.account_id == account_id,
+        StaffRole.role == role,
+        StaffRole.school_id == school_id if school_id else StaffRole.school_id.is_(None),
+    )
 
 
 def _check(role: str, school_id: str | None) -> None:

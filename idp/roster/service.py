@@ -212,7 +212,7 @@ def _apply_once(run_id: str, school_id: str, how: _How) -> SchoolReport:
                 **scope.ids(),
             )
             row.state = "held_back"
-            events.record("roster_held_back", run=run_id, school=school_id)
+            events.record("roster_held_back", school_id=school_id, run=run_id)
             return reports.planned(
                 row, plan, reports.visible(findings.find(scope, plan), operator=False)
             )
@@ -233,7 +233,7 @@ def _carried_out(
         "findings": {each.code: each.count for each in found},
         "invited": invited,
     }
-    events.record("roster_applied", run=run.id, school=row.school_id, counts=plan.counts)
+    events.record("roster_applied", school_id=row.school_id, run=run.id, counts=plan.counts)
     return replace(
         reports.planned(row, plan, reports.visible(found, operator=False)), invited=invited
     )
@@ -252,7 +252,7 @@ def _undo_school(run_id: str, school_id: str) -> UndoReport:
             runs.scope(get(run_id), row, link_same_people=False), row.applied_at, now
         )
         row.state, row.undone_at = "undone", now
-        events.record("roster_undone", run=run_id, school=school_id, counts=undone.counts)
+        events.record("roster_undone", school_id=school_id, run=run_id, counts=undone.counts)
     return UndoReport(school_id, name, undone)
 
 

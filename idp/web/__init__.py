@@ -4,6 +4,7 @@ from flask import Flask
 
 from idp.web import (
     account,
+    admin,
     branding,
     browser,
     dates,
@@ -33,7 +34,7 @@ def init_app(app: Flask) -> None:
     errors.init_app(app)
     history.init_app(app)
     methods.init_app(app)
-    for part in (signin, account, federation, protocol, branding, i18n, health):
+    for part in (signin, account, admin, federation, protocol, branding, i18n, health):
         app.register_blueprint(part.blueprint)
     # Programs call these; each has a protection of its own in place of a form token.
     for endpoints in (protocol.endpoints, federation.callbacks):

@@ -77,6 +77,11 @@ _EXPLANATIONS = {
         _("If that is wrong, contact your school: only the school can change it."),
         WayOn.NONE,
     ),
+    "second_factor_needed": Explanation(
+        _("A second factor is needed here"),
+        _("The school's desk opens only after a sign-in in two steps, or with a passkey."),
+        _("Sign out on your page, then sign in again: the second step is asked for then."),
+    ),
     "unknown_client": Explanation(
         _("Unknown application"),
         _("The application that sent you here is not registered with us."),

@@ -6,6 +6,7 @@ from flask_babel import gettext as _
 
 from idp import clock
 from idp.people import service as people
+from idp.people import staff
 from idp.people.models import School
 from idp.sessions import interactions
 from idp.sessions import service as sessions
@@ -39,6 +40,7 @@ def _page(signed_in: SignedIn) -> str:
         children=[child for child, _link in children],
         schools=list(schools.values()),
         applications=start_pages(list(schools)),
+        at_desk=staff.is_staff(account.id),
         pages=[page for page in PAGES if page.shown()],
         offer_passkey=is_offer_welcome(account.id),
         sessions=shown_sessions(signed_in),

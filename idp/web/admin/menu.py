@@ -1,0 +1,32 @@
+"""The desk's pages, as its menu lists them."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _
+
+from idp.desk.staff import Right, Staff
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A page of the desk: where it is, what it is called, whom it is for."""
+
+    endpoint: str
+    label: LazyString
+    right: Right
+    icon: str
+
+    @property
+    def section(self) -> str:
+        """The part of the desk; pages below name it in ``templates/admin/page.html``."""
+        return self.endpoint.partition(".")[2]
+
+
+ENTRIES: Final = (Entry("admin.people", _("People"), Right.LOOK_UP, "people"),)
+
+
+def entries_for(staff: Staff) -> list[Entry]:
+    """What this person finds in the menu."""
+    return [entry for entry in ENTRIES if staff.may(entry.right)]
