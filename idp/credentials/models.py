@@ -40,6 +40,8 @@ class OneTimeToken(db.Model):  # type: ignore[name-defined,misc]
     """The application whose start page is offered in a browser where none waits."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    opened_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When its holder first sent it: a mail's link that was merely opened proves no reader."""
     spent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 

@@ -124,6 +124,17 @@ def was_sent_to(token: OneTimeToken, address_key: str | None) -> bool:
     return bool(address_key) and token.sent_to == _address_hash(address_key or "")
 
 
+def note_opened(token_id: str) -> None:
+    """Note that its holder has sent it, the first time; the school sees how far they came."""
+    with transaction() as writes:
+        writes.execute(
+            update(OneTimeToken)
+            .where(OneTimeToken.id == token_id, OneTimeToken.opened_at.is_(None))
+            .values(opened_at=clock.now())
+            .execution_options(synchronize_session=False)
+        )
+
+
 def spend(token_id: str) -> bool:
     """Spend a token in the caller's transaction: true for exactly one caller, ever."""
     now = clock.now()

@@ -127,7 +127,7 @@ def mails(account: Account) -> Content:
 @section("connection_tokens", tables=("one_time_tokens",))
 def connection_tokens(account: Account) -> Content:
     """When tokens were made for me and used; the tokens themselves are kept nowhere."""
-    fields = ("purpose", "created_at", "expires_at", "spent_at", "ended_at")
+    fields = ("purpose", "created_at", "expires_at", "opened_at", "spent_at", "ended_at")
     return [_fields(row, fields) for row in _mine(OneTimeToken, account)]
 
 

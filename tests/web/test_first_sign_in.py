@@ -6,6 +6,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from idp.credentials import one_time_tokens
+from idp.credentials.models import OneTimeToken
 from idp.database import db
 from idp.lifecycle import families
 from idp.mail.models import OutboxMessage
@@ -60,6 +61,23 @@ def test_the_mails_link_fills_the_token_in_and_spends_nothing(
     assert token not in page.request.url
     assert here.browser.submit("token-form", token=token).status_code == 200
     assert here.browser.shows("password-form")
+
+
+def test_the_school_sees_when_the_holder_sent_the_token_not_when_a_scanner_opened_the_link(
+    here: Place, invited: Account
+) -> None:
+    token = token_of(invited)
+    kept = db.session.scalars(select(OneTimeToken)).one()
+
+    here.browser.open(f"/welcome?token={token}")
+    db.session.rollback()
+    db.session.refresh(kept)
+    assert kept.opened_at is None
+
+    here.browser.submit("token-form", token=token)
+    db.session.rollback()
+    db.session.refresh(kept)
+    assert kept.opened_at is not None
 
 
 def test_the_mails_link_continues_the_request_that_waits_in_this_browser(

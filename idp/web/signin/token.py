@@ -86,6 +86,7 @@ def _prove(interaction: Interaction) -> ResponseReturnValue:
         return too_many(form, guard.retry_after, lambda: show(interaction, form))
     match one_time_tokens.find(form["token"]):
         case one_time_tokens.Live(found, _):
+            one_time_tokens.note_opened(found.id)
             interactions.verify_token(interaction, found.id)
             return walk.to_step(interaction, "password")
         case one_time_tokens.Expired(found, account):
