@@ -3,12 +3,12 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-# Two workers: the suite spends much of its time waiting for browsers and databases.
-PYTEST_ARGS ?= -n 2 --dist loadfile
+# More workers than cores: the suite spends much of its time waiting for browsers and databases.
+PYTEST_ARGS ?= -n 3 --dist loadfile
 SOURCES := idp migrations tests bench examples
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test coverage lint format audit translations bench clean
+.PHONY: help demo demo-reset test test-each coverage lint format audit translations bench clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' \
@@ -23,6 +23,10 @@ demo-reset: $(VENV)/.with-demo ## Forget the demo's data, so that the next `make
 test: $(VENV)/.with-test ## Every test, in the browser too, on SQLite and on PostgreSQL
 	@PYTHON=$(PYTHON) tests/provision.sh
 	$(BIN)/pytest $(PYTEST_ARGS) --cov=idp --cov-branch --cov-report=term --cov-fail-under=95
+
+test-each: $(VENV)/.with-test ## The same with every test on SQLite and on PostgreSQL: twice the time
+	@PYTHON=$(PYTHON) tests/provision.sh
+	EACH_DATABASE=1 $(BIN)/pytest $(PYTEST_ARGS)
 
 coverage: $(VENV)/.with-test ## The tests, with every line they miss as HTML under htmlcov/
 	$(BIN)/pytest $(PYTEST_ARGS) --cov=idp --cov-branch --cov-report=html

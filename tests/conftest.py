@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from idp import create_app
 from idp.settings import Settings
-from tests import databases, routes_once
+from tests import compiled_once, databases
 from tests.apart import ApartClient
 
 SECRETS = {
@@ -54,11 +54,25 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.longrepr = f"skipped although CI=true: {report.longrepr}"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Each test runs on one kind of database, unless it is about what they do differently.
+
+    Which one follows from its name, so that half of each file runs on either. With
+    ``EACH_DATABASE=1`` (``make test-each``) every test runs on each.
+    """
+    if os.environ.get("EACH_DATABASE"):
+        return
+    left_out = [item for item in items if databases.may_leave_out(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
 @pytest.fixture(scope="session", autouse=True)
-def addresses_compiled_once() -> Iterator[None]:
-    """See ``tests.routes_once``."""
+def compiled_only_once() -> Iterator[None]:
+    """See ``tests.compiled_once``."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        routes_once.patch(monkeypatch)
+        compiled_once.patch(monkeypatch)
         yield
 
 

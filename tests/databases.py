@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import count
 from pathlib import Path
+from zlib import crc32
 
 import psycopg
 import pytest
@@ -17,8 +18,11 @@ from sqlalchemy import create_engine, text
 from tests import postgres
 
 KINDS = ("sqlite", "postgresql")
+ON_EACH = ("services", "roster", "race", "robustness", "crash", "restored", "held", "children")
+"""Words in the paths of tests that always run on each kind: what databases do differently."""
 # SQLite waits for the disk at each commit, as it should; tests need not
 _MEMORY = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None
+ROOT = Path(__file__).resolve().parent
 _numbers = count(1)
 _emptied: list[str] = []
 """PostgreSQL databases that nobody uses any more."""
@@ -29,6 +33,18 @@ def fresh(kind: str) -> Iterator[str]:
     """The address of an empty database at the newest schema; removed afterwards."""
     with _fresh_sqlite() if kind == "sqlite" else _fresh_postgresql() as url:
         yield url
+
+
+def may_leave_out(item: pytest.Item) -> bool:
+    """Whether the twin of this test on the other kind is enough for a quick run."""
+    parameters = getattr(item, "callspec", None)
+    kind = parameters.params.get("database_url") if parameters else None
+    if kind is None or any(word in str(item.path.relative_to(ROOT)) for word in ON_EACH):
+        return False
+    if any("database_url" in mark.args[0] for mark in item.iter_markers("parametrize")):
+        return False  # it says itself on which
+    name = item.nodeid.replace(kind, "")
+    return kind != KINDS[crc32(name.encode()) % len(KINDS)]
 
 
 def migrate(url: str) -> None:

@@ -2,8 +2,6 @@
 
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +10,16 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from axe_playwright_python.base import AxeResults
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
 from tests import databases, postgres
+from tests.cli.conftest import told
 from tests.examples.running import Demo, running_demo, wait_until
 
-PHONE = {"width": 390, "height": 844}
-DESKTOP = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -58,16 +58,10 @@ class World:
     def account(self, case: str) -> dict[str, Any]:
         return self.demo.account(case)
 
-    def run(self, *arguments: str) -> str:
+    def run(self, *arguments: str, stdin: str | None = None) -> str:
         """Run the provider's command line on the demo's data; what it prints."""
-        program = Path(sys.executable).with_name("idp")
         settings = str(self.demo.folder / "demo.env")
-        return subprocess.run(
-            [str(program), "--env-file", settings, *arguments],
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-        ).stdout
+        return told({}, "--env-file", settings, *arguments, stdin=stdin)
 
     def mails_to(self, address: str) -> list[dict[str, Any]]:
         mails = requests.get(f"{self.portal}/mailbox.json", timeout=10).json()
@@ -156,9 +150,24 @@ def place_of(page: Page) -> str:
 
 
 def check_accessibility(page: Page, where: str) -> None:
-    """axe-core finds nothing, and nothing sticks out sideways."""
-    found = Axe().run(page)
-    assert found.violations_count == 0, f"{where}: {found.generate_report()}"
+    """axe-core finds nothing on a phone and on a desktop, in both colour schemes, and nothing
+    sticks out sideways; the page is then as it was."""
+    axe, before = Axe(), page.viewport_size
+    page.evaluate(axe.axe_script)
+    for viewport in (PHONE, DESKTOP):
+        page.set_viewport_size(viewport)
+        check_width(page, where)
+        for scheme in ("dark", "light"):
+            page.emulate_media(color_scheme=scheme)
+            found = AxeResults(page.evaluate("axe.run({resultTypes: ['violations']})"))
+            told = f"{where}, {viewport['width']} px, {scheme}: {found.generate_report()}"
+            assert found.violations_count == 0, told
+    assert before is not None
+    page.set_viewport_size(before)
+
+
+def check_width(page: Page, where: str) -> None:
+    """Nothing sticks out sideways."""
     sideways = page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )

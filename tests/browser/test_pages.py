@@ -5,32 +5,18 @@ import secrets
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Page
 
 from tests.browser.conftest import (
-    DESKTOP,
-    PHONE,
     NewPage,
     World,
     check_accessibility,
+    check_width,
     sign_in,
 )
-
-LOOKS = [
-    pytest.param((viewport, scheme), id=f"{viewport['width']}-{scheme}")
-    for viewport in (PHONE, DESKTOP)
-    for scheme in ("light", "dark")
-]
-
-
-@pytest.fixture(params=LOOKS)
-def look(request: pytest.FixtureRequest) -> dict[str, Any]:
-    viewport, scheme = request.param
-    return {"viewport": viewport, "color_scheme": scheme}
 
 
 def authorize(world: World, client: str = "curl_client", **parameters: str) -> str:
@@ -46,8 +32,7 @@ def authorize(world: World, client: str = "curl_client", **parameters: str) -> s
     return f"{world.provider}/oauth2/authorize?{urlencode(query)}"
 
 
-def test_sign_in_and_its_errors(world: World, look: dict[str, Any], new_page: NewPage) -> None:
-    page = new_page(**look)
+def test_sign_in_and_its_errors(world: World, page: Page) -> None:
     page.goto(f"{world.portal}/login")
     check_accessibility(page, "sign-in")
     page.click("#login-submit")
@@ -60,10 +45,7 @@ def test_sign_in_and_its_errors(world: World, look: dict[str, Any], new_page: Ne
     check_accessibility(page, "sign-in, wrong")
 
 
-def test_token_forgotten_and_new_password(
-    world: World, look: dict[str, Any], new_page: NewPage
-) -> None:
-    page = new_page(**look)
+def test_token_forgotten_and_new_password(world: World, page: Page) -> None:
     page.goto(f"{world.portal}/login")
     page.click("#token-link")
     check_accessibility(page, "token")
@@ -78,10 +60,7 @@ def test_token_forgotten_and_new_password(
     check_accessibility(page, "forgotten, done")
 
 
-def test_new_password_and_expired_token(
-    world: World, look: dict[str, Any], new_page: NewPage
-) -> None:
-    page = new_page(**look)
+def test_new_password_and_expired_token(world: World, page: Page) -> None:
     token = fresh_letter_token(world)
     page.goto(f"{world.provider}/welcome?token={token}")
     check_accessibility(page, "token, filled in")
@@ -102,8 +81,7 @@ def test_new_password_and_expired_token(
     check_accessibility(page, "token, renewed")
 
 
-def test_choice_consent_and_account(world: World, look: dict[str, Any], new_page: NewPage) -> None:
-    page = new_page(**look)
+def test_choice_consent_and_account(world: World, page: Page) -> None:
     page.goto(authorize(world, response_mode="form_post"))
     sign_in(page, world.account("several-children"))
     page.wait_for_selector("#child-list")
@@ -121,26 +99,22 @@ def test_choice_consent_and_account(world: World, look: dict[str, Any], new_page
     check_accessibility(page, "signed out")
 
 
-def test_consent(world: World, look: dict[str, Any], new_page: NewPage) -> None:
-    page = new_page(**look)
+def test_consent(world: World, page: Page) -> None:
     page.goto(authorize(world, prompt="consent"))
     sign_in(page, world.account("one-child"))
     page.wait_for_selector("#consent-form")
     check_accessibility(page, "consent")
 
 
-def test_form_post_has_a_button_without_javascript(
-    world: World, look: dict[str, Any], new_page: NewPage
-) -> None:
-    page = new_page(**look, java_script_enabled=False)
+def test_form_post_has_a_button_without_javascript(world: World, new_page: NewPage) -> None:
+    page = new_page(java_script_enabled=False)
     page.goto(authorize(world, response_mode="form_post"))
     sign_in(page, world.account("one-child"))
     page.wait_for_selector("#form-post-submit")
     assert page.get_attribute("#form-post", "action") == "http://127.0.0.1:9/callback"
 
 
-def test_errors(world: World, look: dict[str, Any], new_page: NewPage) -> None:
-    page = new_page(**look)
+def test_errors(world: World, page: Page) -> None:
     for address, code in (
         (f"{world.provider}/oauth2/authorize?client_id=nobody", "invalid_client"),
         (authorize(world, redirect_uri="https://evil.example/"), "invalid_redirect_uri"),
@@ -160,10 +134,10 @@ def test_the_browsers_language_is_spoken_and_no_page_is_too_wide_at_320_px(
     page.goto(f"{world.portal}/login")
     assert page.get_attribute("html", "lang") == language[:2]
     for link in ("#token-link", "#forgotten-link"):
-        check_accessibility(page, language)
+        check_width(page, language)
         page.goto(f"{world.portal}/login")
         page.click(link)
-    check_accessibility(page, language)
+    check_width(page, language)
 
 
 def test_the_language_that_a_visitor_chooses_is_kept(world: World, page: Page) -> None:
@@ -220,7 +194,7 @@ def test_at_320_px_rows_put_their_buttons_below_their_words(
     assert button is not None
     assert button["y"] >= words["y"] + words["height"]
     assert words["width"] >= 160
-    check_accessibility(page, f"rows in {language} at 320 px")
+    check_width(page, f"rows in {language} at 320 px")
 
 
 def test_at_320_px_an_address_breaks_before_its_at_or_its_dot(

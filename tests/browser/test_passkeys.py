@@ -8,7 +8,7 @@ import re
 import socket
 import subprocess
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,19 +18,13 @@ import pytest
 from playwright.sync_api import CDPSession, Page
 
 from tests import databases
-from tests.browser.conftest import DESKTOP, PHONE, NewPage, check_accessibility
-from tests.cli.conftest import PROGRAM, start
+from tests.browser.conftest import NewPage, check_accessibility, check_width
+from tests.cli.conftest import start, told
 from tests.conftest import SECRETS, history_file
 from tests.examples.running import wait_until
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.browser
-
-LOOKS = [
-    pytest.param((viewport, scheme), id=f"{viewport['width']}-{scheme}")
-    for viewport in (PHONE, DESKTOP)
-    for scheme in ("light", "dark")
-]
 
 
 @dataclass
@@ -41,14 +35,7 @@ class Provider:
     environment: dict[str, str]
 
     def run(self, *arguments: str, stdin: str | None = None) -> str:
-        return subprocess.run(
-            [str(PROGRAM), *arguments],
-            env=self.environment,
-            input=stdin,
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-        ).stdout
+        return told(self.environment, *arguments, stdin=stdin)
 
     def account(self, username: str, given_name: str = "Claire") -> str:
         """A parent with a password; returns the user name."""
@@ -75,7 +62,9 @@ def provider(keys_folder: Path) -> Iterator[Provider]:
             **{f"IDP_{name.upper()}": value.decode() for name, value in SECRETS.items()},
         }
         silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        process = start(environment, "serve", "--port", str(port), "--workers", "1", **silent)
+        process = start(
+            environment, "serve", "--port", str(port), "--workers", "1", measured=False, **silent
+        )
         try:
             assert wait_until(lambda: answers(f"http://localhost:{port}/health/ready"))
             yield Provider(f"http://localhost:{port}", environment)
@@ -223,13 +212,8 @@ def test_a_passkey_confirms_before_it_is_removed(provider: Provider, page: Page)
     page.wait_for_selector("#passkey-none")
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_the_new_pages_are_accessible(
-    provider: Provider, new_page: NewPage, look: tuple[dict[str, int], str]
-) -> None:
-    viewport, scheme = look
-    page = new_page(viewport=viewport, color_scheme=scheme)
-    see_every_page(page, provider, f"look.{viewport['width']}.{scheme}")
+def test_the_new_pages_are_accessible(provider: Provider, page: Page) -> None:
+    see_every_page(page, provider, "looked.at", check_accessibility)
 
 
 @pytest.mark.parametrize("language", ["fr-BE", "nl-BE", "de-DE", "en-GB"])
@@ -239,14 +223,16 @@ def test_no_new_page_is_too_wide_at_320_px(
     page = new_page(viewport={"width": 320, "height": 640}, locale=language)
     page.goto(f"{provider.issuer}/")
     page.click(f"#language-{language[:2]}")
-    see_every_page(page, provider, f"narrow.{language[:2]}")
+    see_every_page(page, provider, f"narrow.{language[:2]}", check_width)
 
 
-def see_every_page(page: Page, provider: Provider, username: str) -> None:
-    """Walk through the new pages; axe-core looks at each."""
+def see_every_page(
+    page: Page, provider: Provider, username: str, check: Callable[[Page, str], None]
+) -> None:
+    """Walk through the new pages and check each."""
 
     def look(where: str) -> None:
-        check_accessibility(page, where)
+        check(page, where)
         if folder := os.environ.get("SCREENSHOTS"):
             page.screenshot(path=f"{folder}/{username}.{where}.png", full_page=True)
 

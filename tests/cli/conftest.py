@@ -62,7 +62,7 @@ def environment(keys_folder: Path) -> Iterator[dict[str, str]]:
         }
 
 
-def invoked(environment: dict[str, str], *arguments: str) -> Result:
+def invoked(environment: dict[str, str], *arguments: str, stdin: str | None = None) -> Result:
     """Run a command in this process, in this environment and no other."""
     info = ScriptInfo(create_app=application.build, set_debug_flag=False)
     before, log = dict(os.environ), logging.getLogger("idp")
@@ -70,12 +70,19 @@ def invoked(environment: dict[str, str], *arguments: str) -> Result:
     os.environ.clear()
     os.environ.update(environment)
     try:
-        return CliRunner().invoke(cli, list(arguments), obj=info, prog_name="idp")
+        return CliRunner().invoke(cli, list(arguments), input=stdin, obj=info, prog_name="idp")
     finally:
         os.environ.clear()
         os.environ.update(before)
         log.setLevel(level)
         _close(info)
+
+
+def told(environment: dict[str, str], *arguments: str, stdin: str | None = None) -> str:
+    """What a command prints that must succeed, run in this process: a second for each it saves."""
+    result = invoked(environment, *arguments, stdin=stdin)
+    assert result.exit_code == 0, result.output
+    return result.stdout
 
 
 def _close(info: ScriptInfo) -> None:
@@ -85,15 +92,16 @@ def _close(info: ScriptInfo) -> None:
             db.engine.dispose()
 
 
-def start(environment: dict[str, str], *arguments: str, **options: Any) -> subprocess.Popen[str]:
-    """Start the console script; the caller ends it.
+def start(
+    environment: dict[str, str], *arguments: str, measured: bool = True, **options: Any
+) -> subprocess.Popen[str]:
+    """Start the console script; the caller ends it. ``measured``: coverage follows into it.
 
     Whoever lets it run for long must say where its words go: a full pipe holds it up.
     """
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(
-        [str(PROGRAM), *arguments], env=_measured(environment), **{**pipes, **options}
-    )
+    env = _measured(environment) if measured else environment
+    return subprocess.Popen([str(PROGRAM), *arguments], env=env, **{**pipes, **options})
 
 
 def _measured(environment: dict[str, str]) -> dict[str, str]:

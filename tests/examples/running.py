@@ -62,10 +62,12 @@ def running_demo(folder: Path, ports: Mapping[str, int] | None = None) -> Iterat
 def start(folder: Path, ports: Mapping[str, int]) -> subprocess.Popen[str]:
     """Start a demo without waiting for it; both its outputs come by ``stdout``."""
     variables = {name: str(port) for name, port in ports.items()}
+    # Its servers run the code that other tests measure; tracing them would double their time
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}
     return subprocess.Popen(
         [sys.executable, "-m", "examples.demo"],
         cwd=ROOT,
-        env={**os.environ, **variables, "DEMO_FOLDER": str(folder)},
+        env={**inherited, **variables, "DEMO_FOLDER": str(folder)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
