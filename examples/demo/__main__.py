@@ -69,7 +69,7 @@ def _prepare(ports: Ports) -> tuple[dict[str, Any], str, list[Part]]:
     for arguments in (["db", "upgrade"], ["keys", "ensure"]):
         _idp(arguments, environment)
 
-    from examples.demo import applications, enrolment, summary
+    from examples.demo import applications, desk, enrolment, summary
     from idp import Settings, create_app
     from idp.database import db
 
@@ -77,8 +77,9 @@ def _prepare(ports: Ports) -> tuple[dict[str, Any], str, list[Part]]:
     with app.app_context():
         schools = enrolment.enrol_once()
         enrolment.link_foreign_people(ports)
+        staff = desk.described(desk.staff_once(schools))
         registered = applications.register_all(schools, ports)
-        document = summary.describe(registered, ports)
+        document = summary.describe(registered, staff, ports)
         table = summary.table(document)
         db.session.remove()
         db.engine.dispose()

@@ -85,6 +85,7 @@ def _portal(
         "--port": str(getattr(ports, name)),
         "--visits": str(visits),
         "--mailbox": str(places.MAILBOX),
+        "--authenticator": str(places.AUTHENTICATOR),
     }
     if name == "portal2":
         helper = applications["coup-de-pouce"]

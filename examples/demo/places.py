@@ -24,6 +24,8 @@ CLIENTS = INSTANCE / "clients.json"
 HISTORY = INSTANCE / "history.json"
 PEOPLE = INSTANCE / "people"
 """Who has an account at the other providers: a file for each."""
+AUTHENTICATOR = INSTANCE / "authenticator.json"
+"""The secrets of the staff's apps: the first portal plays their phones."""
 SUMMARY = INSTANCE / "demo.json"
 LOCK = INSTANCE / "demo.lock"
 
@@ -49,7 +51,7 @@ def forget() -> None:
     databases = (DATABASE, MAILBOX, VISITS, VISITS2)
     beside = [Path(f"{file}{end}") for file in databases for end in ("", "-wal", "-shm")]
     made = (*INSTANCE.glob("history*"), *LOGS.glob("*.log"), *PEOPLE.glob("*.json"))
-    for file in (*beside, *made, SECRETS, SETTINGS, CLIENTS, SUMMARY):
+    for file in (*beside, *made, SECRETS, SETTINGS, CLIENTS, AUTHENTICATOR, SUMMARY):
         file.unlink(missing_ok=True)
 
 

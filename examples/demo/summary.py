@@ -16,7 +16,9 @@ from idp.people import service as people
 from idp.people.models import Account
 
 
-def describe(applications: Mapping[str, Application], ports: Ports) -> dict[str, Any]:
+def describe(
+    applications: Mapping[str, Application], staff: list[dict[str, Any]], ports: Ports
+) -> dict[str, Any]:
     """Everything to try, and write it to ``instance/demo.json``."""
     portal, portal2 = f"http://{HOST}:{ports.portal}", f"http://{HOST}:{ports.portal2}"
     curl = applications["demo-curl"]
@@ -29,6 +31,9 @@ def describe(applications: Mapping[str, Application], ports: Ports) -> dict[str,
         "mailbox": f"{portal}/mailbox",
         "providers": [_provider(each, ports) for each in PROVIDERS],
         "accounts": _accounts(_known_tokens()),
+        "desk": f"{ports.issuer}/admin/",
+        "authenticator": f"{portal}/authenticator",
+        "staff": staff,
         "curl_client": {
             "client_id": curl.client_id,
             "client_secret": curl.client_secret,
@@ -47,12 +52,15 @@ def table(document: Mapping[str, Any]) -> str:
         *((portal["school"], portal["url"]) for portal in portals),
         ("third-party application", f"{portals[-1]['url']}/coup-de-pouce"),
         *((f"{each['label']} stand-in", each["url"]) for each in document["providers"]),
+        ("school desk", document["desk"]),
+        ("codes of its staff", document["authenticator"]),
         ("mailbox", f"{document['mailbox']}   (as JSON: {document['mailbox']}.json)"),
     ]
     accounts: list[tuple[str, ...]] = [
         ("case", "user name", "password or token", "e-mail", "children")
     ]
     accounts += [_row(account) for account in document["accounts"]]
+    staff = [("at the desk", "user name", "password", "school"), *map(_clerk, document["staff"])]
     people = [("at", "who", "opens the account"), *_people(document)]
     curl = document["curl_client"]
     summary, logs, settings = map(places.shown, (places.SUMMARY, places.LOGS, places.SETTINGS))
@@ -64,6 +72,8 @@ def table(document: Mapping[str, Any]) -> str:
             *_columns(accounts),
             "",
             *_columns(people),
+            "",
+            *_columns(staff),
             "",
             f"  By hand: client {curl['client_id']}, secret {curl['client_secret']},",
             f"  redirect URI {curl['redirect_uri']}",
@@ -160,6 +170,10 @@ def _row(account: Mapping[str, Any]) -> tuple[str, ...]:
     proof = account.get("password") or account.get("token") or "(chosen by you)"
     children = ", ".join(f"{child['name']} ({child['class']})" for child in account["children"])
     return (account["case"], account["username"], proof, account["email"], children or "none")
+
+
+def _clerk(clerk: Mapping[str, Any]) -> tuple[str, ...]:
+    return (clerk["role"], clerk["username"], clerk["password"], clerk["school"] or "all schools")
 
 
 def _columns(rows: list[tuple[str, ...]]) -> list[str]:

@@ -11,7 +11,7 @@ from flask import Flask, Response, render_template
 from werkzeug.exceptions import HTTPException
 
 from examples.mailbox.store import Mailbox
-from examples.portal import dashboard, homework_helper, mail_pages, sign_in
+from examples.portal import authenticator, dashboard, homework_helper, mail_pages, sign_in
 from examples.portal.config import PortalConfig, current
 from examples.portal.visits import Visits
 
@@ -35,10 +35,12 @@ def create_app(config: PortalConfig) -> Flask:
     app.extensions["portal.config"] = config
     app.extensions["portal.visits"] = Visits(config.visits_file)
     app.extensions["portal.mailbox"] = Mailbox(config.mailbox_file) if config.mailbox_file else None
+    app.extensions["portal.authenticator"] = config.authenticator_file
     _register_clients(app, config)
     app.register_blueprint(sign_in.blueprint)
     app.register_blueprint(dashboard.blueprint)
     app.register_blueprint(mail_pages.blueprint)
+    app.register_blueprint(authenticator.blueprint)
     app.register_blueprint(homework_helper.blueprint)
     app.context_processor(lambda: {"portal": config})
     app.register_error_handler(HTTPException, _error_page)

@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=8001)
     parser.add_argument("--visits", type=Path, required=True, help="SQLite file of the sessions")
     parser.add_argument("--mailbox", type=Path, help="SQLite file of examples.mailbox")
+    parser.add_argument("--authenticator", type=Path, help="JSON file of the staff's apps")
     return parser
 
 
@@ -59,6 +60,7 @@ def _config(arguments: argparse.Namespace) -> PortalConfig:
         port=arguments.port,
         visits_file=arguments.visits,
         mailbox_file=arguments.mailbox,
+        authenticator_file=arguments.authenticator,
         session_secret=os.environ.get("PORTAL_SESSION_SECRET", ""),
         helper_client_id=arguments.helper_client_id,
         helper_client_secret=os.environ.get("PORTAL_HELPER_SECRET", ""),

@@ -20,6 +20,8 @@ class PortalConfig:
     visits_file: Path
     host: str = "127.0.0.1"
     mailbox_file: Path | None = None
+    authenticator_file: Path | None = None
+    """Secrets of authenticator apps by user name, as JSON: the portal plays their phones."""
     session_secret: str = ""
     helper_client_id: str = ""
     helper_client_secret: str = ""

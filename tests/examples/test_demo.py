@@ -44,6 +44,7 @@ def processes_of(folder: Path) -> list[str]:
 def test_demo_json_has_what_was_promised(demo: Demo) -> None:
     document = demo.document
     expected = {"issuer", "portals", "mailbox", "providers", "accounts", "curl_client"}
+    expected |= {"desk", "authenticator", "staff"}
     assert set(document) == expected
     assert [set(portal) for portal in document["portals"]] == [{"url", "school", "client_id"}] * 2
     assert document["curl_client"]["redirect_uri"] == "http://127.0.0.1:9/callback"
@@ -54,7 +55,7 @@ def test_demo_json_has_what_was_promised(demo: Demo) -> None:
 
 
 def test_secrets_are_for_their_owner_only(demo: Demo) -> None:
-    for name in ("secrets.env", "demo.env", "clients.json", "demo.json"):
+    for name in ("secrets.env", "demo.env", "clients.json", "authenticator.json", "demo.json"):
         assert (demo.folder / name).stat().st_mode & 0o777 == 0o600
 
 
