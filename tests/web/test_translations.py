@@ -251,6 +251,7 @@ def test_letters_speak_the_readers_language(here: Place, locale: str, kind: str)
             "email": "claire@example.org",
             "change_id": change.id,
             "school_id": here.school.id,
+            "closed_id": here.parent.id,
             "device": "Firefox, Android",
         }
         message = outbox.enqueue(kind, account_id=reader.id, about=about)
