@@ -156,7 +156,7 @@ def enable_account(staff: Staff, account_id: str) -> bool:
 
 
 def _operators(staff: Staff, account_id: str) -> None:
-    reach = staff.reach(Right.CHANGE_PEOPLE)
+    reach = staff.reach(Right.DISABLE_ACCOUNTS)
     guardian(reach, account_id)
     if not reach.everywhere:
         raise OperatorOnly

@@ -18,6 +18,7 @@ from idp.desk.staff import Reach, Right, Staff
 from idp.lifecycle import erasure
 from idp.lifecycle.erasure import ANSWER_WITHIN
 from idp.people.models import Account, ErasureAnswer, ErasureRequest
+from idp.people.names import Refused
 
 MOST: Final = 200
 """Requests on one page; the oldest come first, so that none is lost behind others."""
@@ -83,11 +84,11 @@ def answer(staff: Staff, account_id: str, outcome: str) -> bool:
 
     Deletes nothing: a person decides what the law lets go.
     """
-    if outcome not in OUTCOMES:
-        raise ValueError(f"no answer: {outcome}")
     reach = staff.reach(Right.CHANGE_PEOPLE)
     with transaction():
         guardian(reach, account_id)
+        if outcome not in OUTCOMES:
+            raise Refused("outcome", f"is none of {', '.join(OUTCOMES)}")
         if reach.everywhere:
             return erasure.close(account_id, outcome)
         schools = erasure.answer(account_id, reach.school_ids, outcome)

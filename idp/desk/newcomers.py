@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from idp.database import db, retried, transaction
 from idp.desk import reach as within
 from idp.desk.guardianships import child_at_school, join
-from idp.desk.staff import Reach, Right, Staff
+from idp.desk.staff import Right, Staff
 from idp.lifecycle import requests
 from idp.people import service as people
 from idp.people.models import Account, Child
@@ -54,6 +54,16 @@ def suggestions(staff: Staff, newcomer: Newcomer) -> list[Account]:
     )
 
 
+def named_like(account: Account) -> Newcomer:
+    """The same person, as somebody who might be added: for ``suggestions``."""
+    return Newcomer(account.given_name, account.family_name, account.email or "")
+
+
+def known(staff: Staff, username: str) -> Account:
+    """Whoever of this user name is guardian within the reach now; raises ``Refused``."""
+    return _by_username(username, within.live_guardians(staff.reach(Right.CHANGE_PEOPLE)))
+
+
 @retried
 def add_known(staff: Staff, child_id: str, username: str, relationship: str) -> Account:
     """Link a guardian whom the school knows, by user name; raises ``NotFound``, ``Refused``.
@@ -63,7 +73,7 @@ def add_known(staff: Staff, child_id: str, username: str, relationship: str) -> 
     reach = staff.reach(Right.CHANGE_PEOPLE)
     with transaction():
         child = child_at_school(reach, child_id)
-        account = _by_username(reach, username)
+        account = _by_username(username, within.guardians(reach))
         if not join(account.id, child, relationship):
             raise Refused("username", "is guardian of this pupil already")
     return account
@@ -108,10 +118,8 @@ def _username(child: Child, newcomer: Newcomer) -> str:
     return usernames.free(wanted)[0]
 
 
-def _by_username(reach: Reach, username: str) -> Account:
-    query = select(Account).where(
-        Account.username_key == username_key(username), within.guardians(reach)
-    )
+def _by_username(username: str, condition: ColumnElement[bool]) -> Account:
+    query = select(Account).where(Account.username_key == username_key(username), condition)
     found = db.session.scalars(query).one_or_none()
     if found is None:
         raise Refused("username", "is nobody's at this school")

@@ -52,6 +52,10 @@ class Person:
     window: Window
     links: list[Link]
 
+    def is_within(self, reach: Reach) -> bool:
+        """Whether any of their pupils is, now or before, at a school of this reach."""
+        return reach.everywhere or any(reach.covers(each.child.school_id) for each in self.links)
+
     @property
     def known(self) -> bool:
         """Whether more is to be told than the name and when access ended."""

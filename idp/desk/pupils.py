@@ -1,6 +1,8 @@
 """Pupils by hand: added, corrected, gone, back. Raises ``NotFound`` and ``people.Refused``."""
 
-from sqlalchemy import select
+from typing import Final
+
+from sqlalchemy import func, or_, select
 
 from idp.database import db, retried, transaction
 from idp.desk import reach as within
@@ -11,6 +13,9 @@ from idp.people import changes
 from idp.people import service as people
 from idp.people.models import Child, Guardianship, School
 
+MOST_FOUND: Final = 20
+MOST_WORDS: Final = 6
+
 
 def school(staff: Staff, school_id: str) -> School:
     """A school at which this person changes people; raises ``NotFound``."""
@@ -20,6 +25,28 @@ def school(staff: Staff, school_id: str) -> School:
     if found is None:
         raise NotFound(school_id)
     return found
+
+
+def find(staff: Staff, text: str) -> list[Child]:
+    """Pupils at school, within the reach, of whom each word is a beginning: names, class.
+
+    ``MOST_FOUND`` at most; nobody for an empty text. For choosing one whose name is known; the
+    desk's search is for everything else.
+    """
+    words = text.lower().split()[:MOST_WORDS]
+    if not words:
+        return []
+    columns = (Child.given_name, Child.family_name, Child.class_name)
+    query = select(Child).where(
+        within.children(staff.reach(Right.CHANGE_PEOPLE)),
+        Child.left_at.is_(None),
+        *(
+            or_(*(func.lower(column).startswith(word, autoescape=True) for column in columns))
+            for word in words
+        ),
+    )
+    order = (Child.family_name, Child.given_name, Child.id)
+    return list(db.session.scalars(query.order_by(*order).limit(MOST_FOUND)))
 
 
 def add(
