@@ -1,4 +1,4 @@
-"""``/admin/pupils/<child_id>/guardians/new``: somebody whom the school knows, or a new account."""
+"""``/admin/pupils/<child_id>/new-guardian``: somebody whom the school knows, or a new account."""
 
 from flask import flash, redirect, url_for
 from flask.typing import ResponseReturnValue
@@ -18,7 +18,7 @@ _FIELDS = ("given_name", "family_name", "email", "locale", "relationship", "invi
 _KNOWN = ("username", "relationship")
 
 
-@blueprint.get("/pupils/<child_id>/guardians/new")
+@blueprint.get("/pupils/<child_id>/new-guardian")
 @staff_only(Right.CHANGE_PEOPLE)
 @of_people
 def new_guardian(staff: Staff, child_id: str) -> ResponseReturnValue:
@@ -27,7 +27,7 @@ def new_guardian(staff: Staff, child_id: str) -> ResponseReturnValue:
     return _page(child, only((*_FIELDS, "username")))
 
 
-@blueprint.post("/pupils/<child_id>/guardians/known")
+@blueprint.post("/pupils/<child_id>/known-guardian")
 @staff_only(Right.CHANGE_PEOPLE)
 @of_people
 def add_known_guardian(staff: Staff, child_id: str) -> ResponseReturnValue:
@@ -42,7 +42,7 @@ def add_known_guardian(staff: Staff, child_id: str) -> ResponseReturnValue:
     return back(_("The guardian is linked."), child_id=child_id)
 
 
-@blueprint.post("/pupils/<child_id>/guardians/new")
+@blueprint.post("/pupils/<child_id>/new-guardian")
 @staff_only(Right.CHANGE_PEOPLE)
 @of_people
 def add_new_guardian(staff: Staff, child_id: str) -> ResponseReturnValue:

@@ -57,7 +57,7 @@ def _pupils(desk: Desk, lina: str, noe: str, claire: str) -> Iterator[TestRespon
     yield browser.open(f"/admin/pupils/{lina}/edit")
     yield browser.submit("pupil-form", given_name="", family_name="", class_name="x" * 50)
     yield browser.submit("pupil-form", given_name="Lina", family_name="Dubois", class_name="4C")
-    yield browser.open(f"/admin/pupils/{lina}/guardians/new")
+    yield browser.open(f"/admin/pupils/{lina}/new-guardian")
     yield browser.submit("known-form", username="nobody", relationship="mother")
     yield browser.submit("guardian-form", given_name="Claire", family_name="Dubois")
     yield browser.submit("guardian-form", given_name="", family_name="", email="no", locale="xx")
