@@ -93,6 +93,12 @@ EVENTS: Final = frozenset(
         "left_to_school",
         "provider_refused",
         "deletion_requested",
+        "token_sent",
+        "person_email_corrected",
+        "person_language_set",
+        "access_closed",
+        "accounts_merged",
+        "erasure_answered",
     }
 )
 

@@ -10,7 +10,10 @@ from idp.cli.errors import BadInput
 from idp.cli.group import Noun
 from idp.cli.users import named
 from idp.database import db
-from idp.lifecycle import families
+from idp.desk import guardianships
+from idp.desk.acts import Reason
+from idp.desk.people import NotFound
+from idp.desk.staff import AT_TERMINAL
 from idp.people import service as people
 from idp.people.models import RELATIONSHIPS, Child, Guardianship
 
@@ -45,7 +48,7 @@ def child_create(
     accounts = [named(username) for username in guardians]
     child = people.create_child(school_id, given_name, family_name, class_name, number)
     for account in accounts:
-        people.link_guardian(account.id, child.id)
+        guardianships.link(AT_TERMINAL, account.id, child.id, "parent")
     output.one(_row(child), as_json)
 
 
@@ -63,7 +66,7 @@ def child_link(child_id: str, username: str, relationship: str, as_json: bool) -
       idp child link p_4vXb… marc --relationship father
     """
     account = named(username)
-    made = people.link_guardian(account.id, child_id, relationship)
+    made = _linked(account.id, child_id, relationship)
     row = {
         "child_id": made.child_id,
         "account_id": made.account_id,
@@ -84,7 +87,11 @@ def child_unlink(child_id: str, username: str, reason: str) -> None:
       idp child unlink p_4vXb… marc --reason "court order of 3 March"
     """
     account = named(username)
-    if not families.end_guardianship(account.id, child_id, reason):
+    try:
+        ended = guardianships.end(AT_TERMINAL, account.id, child_id, Reason("other", reason))
+    except NotFound:
+        ended = False
+    if not ended:
         raise BadInput(f"{account.username} is no guardian of {child_id}")
     click.echo(f"{account.username} is no longer a guardian of {child_id}.")
 
@@ -110,6 +117,20 @@ def child_list(school_id: str | None, username: str | None, as_json: bool) -> No
         )
         query = query.where(Child.id.in_(linked))
     output.rows([_row(child) for child in db.session.scalars(query)], COLUMNS, as_json)
+
+
+def _linked(account_id: str, child_id: str, relationship: str) -> Guardianship:
+    """The live link, made now or before. Raises ``BadInput``."""
+    try:
+        guardianships.link(AT_TERMINAL, account_id, child_id, relationship)
+    except NotFound:
+        raise BadInput(f"there is no child {child_id}") from None
+    query = select(Guardianship).where(
+        Guardianship.account_id == account_id,
+        Guardianship.child_id == child_id,
+        Guardianship.ended_at.is_(None),
+    )
+    return db.session.scalars(query).one()
 
 
 def _row(child: Child) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from idp.cli import inputs, output, user_factors, user_role
+from idp.cli import inputs, output, user_desk, user_factors, user_role
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
 from idp.cli.users import named
@@ -12,8 +12,10 @@ from idp.clients import registration
 from idp.credentials import email_changes
 from idp.credentials import passwords as kept
 from idp.database import transaction
+from idp.desk import acts, erasures
+from idp.desk.staff import AT_TERMINAL
 from idp.federation import links
-from idp.lifecycle import email_change, erasure, families, passwords
+from idp.lifecycle import erasure, families, passwords
 from idp.people import service as people
 from idp.people.models import ACCOUNT_STATUSES, Account
 from idp.sessions import service as sessions
@@ -24,6 +26,8 @@ COLUMNS = ("id", "username", "given_name", "family_name", "email", "status", "lo
 command = Noun("user", help="Guardians' accounts.")
 command.add_command(user_role.command)
 command.add_command(user_factors.command)
+command.command("merge")(user_desk.merge)
+command.command("enable")(user_desk.enable)
 
 
 @command.command("create")
@@ -99,7 +103,7 @@ def user_disable(username: str) -> None:
       idp user disable claire.dubois
     """
     account = named(username)
-    done = families.disable_account(account.id)
+    done = acts.disable_account(AT_TERMINAL, account.id)
     click.echo(f"{account.username} is disabled." if done else "It was disabled before.")
 
 
@@ -161,7 +165,7 @@ def user_email(username: str, address: str, as_json: bool) -> None:
       idp user email claire.dubois claire@dubois.example
     """
     account = named(username)
-    changed = email_change.by_staff(account.id, address)
+    changed = acts.correct_email(AT_TERMINAL, account.id, address)
     output.one({**_row(account), "changed": changed}, as_json)
 
 
@@ -207,7 +211,7 @@ def erasure_done(username: str, declined: bool, as_json: bool) -> None:
     """
     account = named(username)
     outcome = "declined" if declined else "done"
-    if not erasure.close(account.id, outcome):
+    if not erasures.answer(AT_TERMINAL, account.id, outcome):
         raise BadInput(f"{account.username} has no request that waits for an answer")
     output.one({"username": account.username, "outcome": outcome}, as_json)
 

@@ -23,6 +23,8 @@ class Right(StrEnum):
     PRINT_LETTERS = "print_letters"
     """Letters hold tokens in clear: a right of its own, given by name (security rule A5)."""
     CHANGE_PEOPLE = "change_people"
+    DISABLE_ACCOUNTS = "disable_accounts"
+    """Disable an account as a whole, for every school, and let it in again."""
     IMPORT_ROSTER = "import_roster"
     EDIT_SCHOOL = "edit_school"
     MAKE_SCHOOL = "make_school"

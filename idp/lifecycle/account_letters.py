@@ -79,6 +79,23 @@ def new_device(message: OutboxMessage) -> list[Message]:
     ]
 
 
+def accounts_merged(message: OutboxMessage) -> list[Message]:
+    """To the holder of the account that is kept: another one of theirs is used no longer."""
+    closed = people.find_account(str(message.about.get("closed_id") or ""))
+    if closed is None:
+        return []
+    return [
+        letters.letter_about(
+            "accounts_merged",
+            message,
+            account,
+            closed=clean(closed.username),
+            link=messages.sign_in_link(),
+        )
+        for account in letters.holders(message)
+    ]
+
+
 def erasure_asked(message: OutboxMessage) -> list[Message]:
     """To one school's contact, in the school's language: a guardian asks to be erased."""
     school = people.find_school(str(message.about.get("school_id") or ""))
@@ -109,6 +126,7 @@ COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
     "email_undone_new": email_undone_new,
     "new_device": new_device,
     "erasure_asked": erasure_asked,
+    "accounts_merged": accounts_merged,
 }
 
 

@@ -4,11 +4,12 @@ Nothing is deleted by a click alone. The school keeps what it must keep by law, 
 whose account is gone can't see their child's page any more: a person decides that.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import Update, select, update
 from sqlalchemy.exc import IntegrityError
 
 from idp import clock
@@ -16,7 +17,7 @@ from idp.audit import events
 from idp.database import db, retried, transaction
 from idp.mail import outbox
 from idp.people import service as people
-from idp.people.models import Account, ErasureRequest
+from idp.people.models import Account, ErasureAnswer, ErasureRequest
 
 ANSWER_WITHIN: Final = timedelta(days=30)
 """GDPR Art. 12(3) says « one month »; thirty days are on the safe side of most."""
@@ -54,7 +55,11 @@ def ask(account_id: str) -> bool:
         except IntegrityError:
             return False
         events.record("erasure_asked", account_id=account_id, request_id=request.id)
-        for school in people.schools_of(account_id):
+        schools = people.schools_of(account_id)
+        writes.add_all(
+            ErasureAnswer(request_id=request.id, school_id=school.id) for school in schools
+        )
+        for school in schools:
             about = {"school_id": school.id, "request_id": request.id}
             outbox.enqueue("erasure_asked", account_id=account_id, about=about)
     return True
@@ -67,24 +72,67 @@ def take_back(account_id: str) -> bool:
 
 @retried
 def close(account_id: str, outcome: str) -> bool:
-    """Note what became of the open request; false where there is none.
+    """Note what became of the open request, for every school; false where there is none.
 
     ``outcome``: ``done``, ``declined`` or ``taken_back``.
     """
     with transaction() as writes:
-        people.hold_account(account_id)
-        request = writes.scalars(
-            select(ErasureRequest)
-            .where(ErasureRequest.account_id == account_id, ErasureRequest.closed_at.is_(None))
-            .execution_options(populate_existing=True)
-        ).one_or_none()
+        request = _held(account_id)
         if request is None:
             return False
-        request.closed_at, request.outcome = clock.now(), outcome
-        events.record(
-            "erasure_closed", account_id=account_id, request_id=request.id, outcome=outcome
-        )
+        writes.execute(_unanswered(request).values(outcome=outcome, answered_at=clock.now()))
+        _close(request, outcome)
     return True
+
+
+@retried
+def answer(account_id: str, school_ids: Collection[str], outcome: str) -> frozenset[str]:
+    """Note what these schools answered: ``done`` or ``declined``; returns which of them had yet to.
+
+    The request is closed with the last school's answer: « declined » if any declined, because
+    then not everything was erased.
+    """
+    with transaction() as writes:
+        request = _held(account_id)
+        if request is None:
+            return frozenset()
+        answered = writes.scalars(
+            _unanswered(request)
+            .where(ErasureAnswer.school_id.in_(school_ids))
+            .values(outcome=outcome, answered_at=clock.now())
+            .returning(ErasureAnswer.school_id)
+        ).all()
+        outcomes = writes.scalars(
+            select(ErasureAnswer.outcome).where(ErasureAnswer.request_id == request.id)
+        ).all()
+        if answered and None not in outcomes:
+            _close(request, "declined" if "declined" in outcomes else "done")
+    return frozenset(answered)
+
+
+def _held(account_id: str) -> ErasureRequest | None:
+    """The open request, which nobody else closes meanwhile."""
+    people.hold_account(account_id)
+    return db.session.scalars(
+        select(ErasureRequest)
+        .where(ErasureRequest.account_id == account_id, ErasureRequest.closed_at.is_(None))
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def _unanswered(request: ErasureRequest) -> Update:
+    return (
+        update(ErasureAnswer)
+        .where(ErasureAnswer.request_id == request.id, ErasureAnswer.outcome.is_(None))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _close(request: ErasureRequest, outcome: str) -> None:
+    request.closed_at, request.outcome = clock.now(), outcome
+    events.record(
+        "erasure_closed", account_id=request.account_id, request_id=request.id, outcome=outcome
+    )
 
 
 def list_requests(*, every: bool = False) -> list[Listed]:

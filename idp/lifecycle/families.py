@@ -1,23 +1,25 @@
 """Invitations, the end of a guardianship, the end of an account: with all that hangs on them."""
 
-from idp.credentials import devices, email_changes, one_time_tokens
+from idp.credentials import devices, email_changes, one_time_tokens, passwords
 from idp.database import retried, transaction
 from idp.mail import outbox
 from idp.mail.models import OutboxMessage
 from idp.oidc import grants_service
+from idp.people import changes
 from idp.people import service as people
 from idp.people.models import Account
 from idp.sessions import service as sessions
 
 
 @retried
-def end_guardianship(account_id: str, child_id: str, reason: str) -> bool:
+def end_guardianship(account_id: str, child_id: str, reason: str, code: str | None = None) -> bool:
     """End a guardianship everywhere, at once; false where there is none.
 
+    ``reason``: free text; ``code``: one of ``people.models.END_REASONS``.
     After the commit no session remembers the child, no grant names it (security rule C2).
     """
     with transaction():
-        if not people.mark_guardianship_ended(account_id, child_id, reason):
+        if not people.mark_guardianship_ended(account_id, child_id, reason, code):
             return False
         sessions.forget_child(account_id, child_id)
         grants_service.end_for_guardianship(account_id, child_id, "guardianship ended")
@@ -33,12 +35,57 @@ def disable_account(account_id: str) -> bool:
     with transaction():
         if not people.mark_disabled(account_id):
             return False
-        sessions.end_all(account_id)
-        grants_service.end_for_account(account_id, "account disabled")
-        one_time_tokens.end_all(account_id)
-        email_changes.end_all(account_id)
-        devices.forget_devices(account_id)
+        _end_what_hangs_on(account_id)
     return True
+
+
+def close_account(account_id: str) -> bool:
+    """Disable an account whose last guardianship has ended; false where one is left.
+
+    In the transaction that ended it, in which the caller holds the account. The next
+    guardianship opens it again (``open_again``).
+    """
+    with transaction():
+        if people.has_live_children(account_id):
+            return False
+        if not people.mark_disabled(account_id, closed=True):
+            return False
+        _end_what_hangs_on(account_id)
+    return True
+
+
+def open_again(account_id: str) -> bool:
+    """Open an account that was closed for want of a guardianship; false where it was not."""
+    return _enable(account_id, closed_only=True)
+
+
+@retried
+def enable_account(account_id: str) -> bool:
+    """Let a disabled account in again, whyever it was disabled; false where it was not.
+
+    What ended with it stays ended: sessions, tokens, applications' access.
+    """
+    return _enable(account_id, closed_only=False)
+
+
+def _enable(account_id: str, *, closed_only: bool) -> bool:
+    with transaction():
+        account = people.hold_account(account_id)
+        if account is None or account.status != "disabled":
+            return False
+        if closed_only and account.closed_at is None:
+            return False
+        claimed = account.first_sign_in_at is not None or bool(passwords.set_at(account_id))
+        changes.mark_enabled(account, claimed=claimed)
+    return True
+
+
+def _end_what_hangs_on(account_id: str) -> None:
+    sessions.end_all(account_id)
+    grants_service.end_for_account(account_id, "account disabled")
+    one_time_tokens.end_all(account_id)
+    email_changes.end_all(account_id)
+    devices.forget_devices(account_id)
 
 
 def invite(account_id: str, client_id: str | None = None) -> OutboxMessage:

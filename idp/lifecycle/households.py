@@ -14,7 +14,9 @@ from idp.people.models import Account
 from idp.sessions import service as sessions
 
 
-def end_guardianships(ended: Select[Any], reason: str, **detail: Any) -> int:
+def end_guardianships(
+    ended: Select[Any], reason: str, code: str | None = None, **detail: Any
+) -> int:
     """``families.end_guardianship`` for many, in the caller's transaction; returns how many.
 
     ``ended`` yields ids of guardianships, the same ones each time it is asked. After the commit
@@ -22,7 +24,7 @@ def end_guardianships(ended: Select[Any], reason: str, **detail: Any) -> int:
     """
     with transaction():
         # In the order of the single form, so that the two wait for each other
-        count = people.mark_guardianships_ended(ended, reason, **detail)
+        count = people.mark_guardianships_ended(ended, reason, code, **detail)
         sessions.forget_children(ended)
         grants_service.end_for_guardianships(ended, "guardianship ended")
     return count

@@ -69,6 +69,11 @@ def fresh_token(message: OutboxMessage) -> list[Message]:
     return _with_tokens("fresh_token", message, _holder(message))
 
 
+def school_token(message: OutboxMessage) -> list[Message]:
+    """A new token that somebody at the school asked for, with the guardian on the phone."""
+    return _with_tokens("school_token", message, _holder(message))
+
+
 def password_reset(message: OutboxMessage) -> list[Message]:
     """New tokens for every account of the address that somebody typed.
 
@@ -181,6 +186,7 @@ COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
     "invitation": invitation,
     "fresh_token": fresh_token,
     "password_reset": password_reset,
+    "school_token": school_token,
     "password_changed": password_changed,
     "link_made": link_made,
     "link_removed": link_removed,

@@ -1,9 +1,56 @@
-"""What somebody who is not signed in may ask for: a mail with a new token."""
+"""A mail with a new token, for somebody who is not signed in: asked for by themselves, or on the
+phone at the school.
+"""
 
-from idp.database import transaction
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import or_, select
+
+from idp import clock
+from idp.database import db, transaction
 from idp.mail import outbox
+from idp.mail.models import OutboxMessage
+from idp.people import service as people
 from idp.people.names import email_key
 from idp.settings import LOCALES
+
+AGAIN_AFTER: Final = timedelta(minutes=1)
+"""For so long a token that the school sent is not sent again."""
+
+
+def send_token(account_id: str) -> OutboxMessage | None:
+    """Queue the mail with a token that an account needs next, on the school's word: the first one,
+    or one for a new password. None where one is on its way.
+
+    The row of the account decides between clicks at the same moment. The token is minted when
+    the mail is sent: whoever asks never sees it (security rule A5). Raises ``people.Refused``
+    where the account is disabled or has no address.
+    """
+    with transaction():
+        account = people.hold_account(account_id)
+        if account is None or account.status == "disabled":
+            raise people.Refused("account", "is unknown or disabled")
+        if not account.email:
+            raise people.Refused("email", "is missing; print a letter instead")
+        if _on_its_way(account_id):
+            return None
+        if account.status == "invited":
+            return outbox.enqueue("invitation", account_id=account_id)
+        return outbox.enqueue("school_token", account_id=account_id)
+
+
+def _on_its_way(account_id: str) -> bool:
+    fresh = or_(
+        OutboxMessage.status == "queued",
+        (OutboxMessage.status == "sent") & (OutboxMessage.created_at > clock.now() - AGAIN_AFTER),
+    )
+    query = select(OutboxMessage.id).where(
+        OutboxMessage.account_id == account_id,
+        OutboxMessage.kind.in_(("invitation", "school_token")),
+        fresh,
+    )
+    return db.session.scalar(query.limit(1)) is not None
 
 
 def request_reset(email_text: str, *, client_id: str | None, locale: str) -> None:

@@ -16,6 +16,8 @@ ACCOUNT_STATUSES = ("invited", "active", "disabled")
 STAFF_ROLES = ("operator", "manager", "helper")
 RELATIONSHIPS = ("parent", "guardian", "relative", "aunt", "uncle", "father", "mother", "other")
 """OneRoster 1.2, vocabulary of agents; ``parent`` where a school tells no more."""
+END_REASONS = ("left", "moved", "request", "family", "court", "mistake", "merged", "other")
+"""Why a guardianship ended, where somebody at a school says so."""
 ERASURE_OUTCOMES = ("done", "declined", "taken_back")
 
 
@@ -64,6 +66,9 @@ class Account(db.Model):  # type: ignore[name-defined,misc]
     """Moves whenever a way in changes or ends: proofs judged before that open nothing."""
     first_sign_in_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """Later sign-ins from an unknown browser are told by mail; the first is nobody's surprise."""
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the account was disabled because the last guardianship had ended: the next one opens it
+    again. None where the platform disabled it."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
 
@@ -191,6 +196,9 @@ class Guardianship(db.Model):  # type: ignore[name-defined,misc]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_reason: Mapped[str | None] = mapped_column(String(200))
+    """What somebody wrote of it."""
+    ended_code: Mapped[str | None] = mapped_column(String(16))
+    """The reason as one of ``END_REASONS``, which pages say in their reader's language."""
 
 
 class ErasureRequest(db.Model):  # type: ignore[name-defined,misc]
@@ -216,3 +224,20 @@ class ErasureRequest(db.Model):  # type: ignore[name-defined,misc]
     asked_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     outcome: Mapped[str | None] = mapped_column(String(10))
+
+
+class ErasureAnswer(db.Model):  # type: ignore[name-defined,misc]
+    """What one school answered to a request; a row without an outcome waits for it.
+
+    A school sees its own answer only: whether others were asked is not its business (rule C3).
+    """
+
+    __tablename__ = "erasure_answers"
+    __table_args__ = (CheckConstraint(one_of("outcome", ERASURE_OUTCOMES), name="outcome"),)
+
+    request_id: Mapped[str] = mapped_column(
+        ForeignKey("erasure_requests.id", ondelete="CASCADE"), primary_key=True
+    )
+    school_id: Mapped[str] = mapped_column(ForeignKey("schools.id"), primary_key=True, index=True)
+    outcome: Mapped[str | None] = mapped_column(String(10))
+    answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

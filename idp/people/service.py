@@ -45,6 +45,7 @@ __all__ = [
     "find_child",
     "find_school",
     "get_account",
+    "has_live_children",
     "hold_account",
     "hold_guardianship",
     "link_guardian",
@@ -171,16 +172,18 @@ def move_epoch(account: Account) -> None:
     account.credentials_epoch += 1
 
 
-def mark_disabled(account_id: str) -> bool:
+def mark_disabled(account_id: str, *, closed: bool = False) -> bool:
     """Disable an account; false if there is none or it was disabled before.
 
-    Callers use ``lifecycle.families.disable_account``, which ends what hangs on it.
+    ``closed``: because its last guardianship has ended, so that the next one opens it again.
+    Callers use ``lifecycle.families``, which ends what hangs on it.
     """
     with transaction():
         account = hold_account(account_id)
-        if account is None or account.status == "disabled":
+        if account is None or (account.status == "disabled" and (closed or not account.closed_at)):
             return False
         account.status = "disabled"
+        account.closed_at = clock.now() if closed else None
         move_epoch(account)
         account.updated_at = clock.now()
         events.record("account_disabled", account_id=account_id)
@@ -228,14 +231,21 @@ def link_guardian(account_id: str, child_id: str, relationship: str = "parent") 
     with transaction():
         if hold_account(account_id) is None:
             raise Refused("account", "is unknown")
-        if find_child(child_id) is None:
+        child = find_child(child_id)
+        if child is None:
             raise Refused("child", "is unknown")
         if live := _live_guardianship(account_id, child_id):
             return live
         made = Guardianship(account_id=account_id, child_id=child_id, relationship=relationship)
         db.session.add(made)
         db.session.flush()
-        events.record("guardianship_made", account_id=account_id, child_id=child_id)
+        events.record(
+            "guardianship_made",
+            account_id=account_id,
+            child_id=child_id,
+            school_id=child.school_id,
+            changes={"relationship": [None, relationship]},
+        )
     return made
 
 
@@ -259,6 +269,20 @@ def live_children(
         query = query.where(Child.school_id.in_(school_ids))
     found = [(child, guardianship) for child, guardianship in db.session.execute(query)]
     return sorted(found, key=lambda pair: _by_name(pair[0]))
+
+
+def has_live_children(account_id: str) -> bool:
+    """Whether the account is guardian of a pupil anywhere now."""
+    live = (
+        select(Guardianship.id)
+        .join(Child, Child.id == Guardianship.child_id)
+        .where(
+            Guardianship.account_id == account_id,
+            Guardianship.ended_at.is_(None),
+            Child.left_at.is_(None),
+        )
+    )
+    return db.session.scalar(live.limit(1)) is not None
 
 
 def schools_of(account_id: str) -> list[School]:
@@ -287,8 +311,10 @@ def hold_guardianship(account_id: str, child_id: str) -> bool:
     return _live_guardianship(account_id, child_id, hold=True) is not None
 
 
-def mark_guardianship_ended(account_id: str, child_id: str, reason: str) -> bool:
-    """End a live guardianship; false where there is none.
+def mark_guardianship_ended(
+    account_id: str, child_id: str, reason: str, code: str | None = None
+) -> bool:
+    """End a live guardianship; false where there is none. ``code``: one of ``END_REASONS``.
 
     Callers use ``lifecycle.families.end_guardianship``, which ends what hangs on it.
     """
@@ -300,14 +326,23 @@ def mark_guardianship_ended(account_id: str, child_id: str, reason: str) -> bool
                 Guardianship.child_id == child_id,
                 Guardianship.ended_at.is_(None),
             )
-            .values(ended_at=clock.now(), ended_reason=reason[:REASON_LENGTH])
+            .values(ended_at=clock.now(), ended_reason=reason[:REASON_LENGTH], ended_code=code)
         ).rowcount
         if ended:
-            events.record("guardianship_ended", account_id=account_id, child_id=child_id)
+            child = find_child(child_id)
+            events.record(
+                "guardianship_ended",
+                account_id=account_id,
+                child_id=child_id,
+                school_id=child.school_id if child else None,
+                changes={"ended": [None, code or "other"]},
+            )
     return bool(ended)
 
 
-def mark_guardianships_ended(ended: Select[Any], reason: str, **detail: Any) -> int:
+def mark_guardianships_ended(
+    ended: Select[Any], reason: str, code: str | None = None, **detail: Any
+) -> int:
     """``mark_guardianship_ended`` for many: ``ended`` yields ids; returns how many were live.
 
     Callers use ``lifecycle.households.end_guardianships``, which ends what hangs on them.
@@ -319,7 +354,7 @@ def mark_guardianships_ended(ended: Select[Any], reason: str, **detail: Any) -> 
         count: int = writes.execute(
             update(Guardianship)
             .where(live)
-            .values(ended_at=clock.now(), ended_reason=reason[:REASON_LENGTH])
+            .values(ended_at=clock.now(), ended_reason=reason[:REASON_LENGTH], ended_code=code)
             .execution_options(synchronize_session=False)
         ).rowcount
     return count

@@ -3,6 +3,8 @@
 What hangs on a role – sessions without a second factor end – is joined in ``idp.lifecycle``.
 """
 
+from collections.abc import Sequence
+
 from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -23,6 +25,12 @@ def roles_of(account_id: str) -> list[StaffRole]:
     """The account's roles, the oldest first."""
     query = select(StaffRole).where(StaffRole.account_id == account_id)
     return list(db.session.scalars(query.order_by(StaffRole.granted_at, StaffRole.id)))
+
+
+def roles_of_any(account_ids: Sequence[str]) -> list[StaffRole]:
+    """The roles of these accounts; one query."""
+    query = select(StaffRole).where(StaffRole.account_id.in_(account_ids))
+    return list(db.session.scalars(query.order_by(StaffRole.id)))
 
 
 def everybody() -> list[tuple[StaffRole, Account]]:

@@ -45,7 +45,8 @@ UPDATE accounts SET given_name = x.given_name, family_name = x.family_name, upda
 FROM roster_changes x WHERE {_THIS} AND accounts.id = x.account_id
 """,
     "account_revived": f"""
-UPDATE accounts SET status = 'invited', updated_at = :now
+UPDATE accounts SET updated_at = :now, closed_at = NULL,
+       status = CASE WHEN accounts.first_sign_in_at IS NULL THEN 'invited' ELSE 'active' END
 FROM roster_changes x
 WHERE {_THIS} AND accounts.id = x.account_id AND accounts.status = 'disabled'
 """,

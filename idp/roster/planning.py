@@ -126,9 +126,9 @@ FROM roster_matches m CROSS JOIN roster_identities i CROSS JOIN roster_guardians
 CROSS JOIN accounts a
 WHERE m.run_id = :run AND m.school_id = :school
   AND i.school_id = :school AND i.kind = 'guardian' AND i.sourced_id = m.sourced_id
-  AND i.undone_at IS NOT NULL
   AND g.run_id = :run AND g.sourced_id = m.sourced_id AND g.present
-  AND a.id = m.account_id AND a.status = 'disabled' AND a.updated_at = i.undone_at
+  AND a.id = m.account_id AND a.status = 'disabled'
+  AND (a.updated_at = i.undone_at OR a.closed_at IS NOT NULL)
 """
 
 _NUMBER_IS_FREE: Final = """

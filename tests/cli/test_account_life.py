@@ -78,3 +78,26 @@ def test_show_tells_a_help_desk_what_it_asks(json_of: JsonOf) -> None:
     assert shown["email_verified_at"] is None
     assert shown["sessions"] == 0
     assert "wish@x.example" not in str(shown)
+
+
+def test_two_accounts_of_one_person_become_one(run: Run, json_of: JsonOf) -> None:
+    school = factories.school()
+    factories.family(school, "Lina", username="claire", email="claire@x.example")
+    factories.family(school, "Noé", username="claire2")
+
+    done = json_of("user", "merge", "claire", "claire2", "--yes")
+
+    assert done == {"kept": "claire", "closed": "claire2", "children": 1}
+    names = {child["name"] for child in json_of("user", "show", "claire")["children"]}
+    assert names == {"Lina Dubois", "Noé Dubois"}
+    assert json_of("user", "show", "claire2")["status"] == "disabled"
+    refused(run("user", "merge", "claire", "claire", "--yes"))
+    refused(run("user", "merge", "claire", "nobody", "--yes"))
+
+
+def test_a_disabled_account_is_enabled_once(run: Run, json_of: JsonOf) -> None:
+    factories.account("claire")
+    run("user", "disable", "claire")
+    assert run("user", "enable", "claire").exit_code == 0
+    assert json_of("user", "show", "claire")["status"] == "active"
+    refused(run("user", "enable", "claire"))

@@ -14,7 +14,7 @@ VERBS = {
     "db": ("upgrade", "downgrade", "current"),
     "school": ("create", "list"),
     "client": ("create", "list", "show", "rotate-secret", "disable"),
-    "user": ("create", "invite", "disable", "email", "list", "show"),
+    "user": ("create", "invite", "disable", "enable", "merge", "email", "list", "show"),
     "child": ("create", "link", "unlink", "list"),
     "roster": ("check", "import", "undo", "list", "show", "map", "discard"),
     "provider": ("list", "unlink"),

@@ -32,7 +32,13 @@ TRANSLATED = [locale for locale in LOCALES if locale != "en"]
 COMPOSERS = {**letters.COMPOSERS, **account_letters.COMPOSERS}
 TRANSLATING = {"_", "gettext", "ngettext", "lazy_gettext"}
 
-SAME_IN_ENGLISH = {("fr", "Code"), ("fr", "%(num)d minute"), ("fr", "%(num)d minutes")}
+SAME_IN_ENGLISH = {
+    ("fr", "Code"),
+    ("fr", "%(num)d minute"),
+    ("fr", "%(num)d minutes"),
+    ("fr", "Parent"),
+    ("nl", "School"),
+}
 ENGLISH = re.compile(
     r"\b(the|your|you|and|with|this|that|not|for|from|sign|please)\b", re.IGNORECASE
 )
@@ -251,6 +257,7 @@ def test_letters_speak_the_readers_language(here: Place, locale: str, kind: str)
             "email": "claire@example.org",
             "change_id": change.id,
             "school_id": here.school.id,
+            "closed_id": here.parent.id,
             "device": "Firefox, Android",
         }
         message = outbox.enqueue(kind, account_id=reader.id, about=about)

@@ -1,6 +1,27 @@
 """The school's desk on the web (``/admin``): for staff, each within their schools."""
 
-from idp.web.admin import people, start
+from idp.web.admin import (
+    erasures,
+    guardian_new,
+    guardianship,
+    merging,
+    people,
+    person,
+    person_edit,
+    pupil,
+    start,
+)
 from idp.web.admin.blueprint import blueprint
 
-__all__ = ["blueprint", "people", "start"]
+__all__ = [
+    "blueprint",
+    "erasures",
+    "guardian_new",
+    "guardianship",
+    "merging",
+    "people",
+    "person",
+    "person_edit",
+    "pupil",
+    "start",
+]

@@ -1,0 +1,40 @@
+"""``idp user merge`` and ``idp user enable``: acts of the school's desk, at a terminal."""
+
+import click
+
+from idp.cli import output
+from idp.cli.errors import BadInput
+from idp.cli.users import named
+from idp.desk import acts, merging
+from idp.desk.staff import AT_TERMINAL
+
+
+@click.argument("keep")
+@click.argument("close")
+@click.confirmation_option(prompt="The second account is closed. Are both the same person's?")
+@output.json_option
+def merge(keep: str, close: str, as_json: bool) -> None:
+    """Merge two accounts of one person: the first is kept, the second is closed.
+
+    The children of both are then the kept account's. Passwords and other ways in stay where they
+    are. The holder of the kept account is told by mail.
+
+    Example:
+      idp user merge claire.dubois claire.dubois2 --yes
+    """
+    kept, closed = named(keep), named(close)
+    gained = merging.merge(AT_TERMINAL, kept.id, closed.id)
+    output.one({"kept": kept.username, "closed": closed.username, "children": gained}, as_json)
+
+
+@click.argument("username")
+def enable(username: str) -> None:
+    """Let a disabled account in again. What ended with it stays ended.
+
+    Example:
+      idp user enable claire.dubois
+    """
+    account = named(username)
+    if not acts.enable_account(AT_TERMINAL, account.id):
+        raise BadInput(f"{account.username} is not disabled")
+    click.echo(f"{account.username} is enabled.")

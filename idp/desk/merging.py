@@ -1,0 +1,140 @@
+"""Two accounts of one person become one: the pupils move, secrets never.
+
+Somebody who signs in with either did so by proof; a password, a passkey or a link that moved
+would open one account with what was proved for another. So only guardianships move. Within a
+reach this looks the same whether or not the closed account lives on elsewhere (rule C3).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select, update
+
+from idp.database import db, retried, transaction
+from idp.desk import journal
+from idp.desk import reach as within
+from idp.desk.acts import Reason, end_within
+from idp.desk.people import live_guardian, refuse_wider_roles, schools_concerned
+from idp.desk.staff import Reach, Right, Staff
+from idp.desk.standing import Standing, standings
+from idp.mail import outbox
+from idp.people import service as people
+from idp.people.models import Account, Child, Guardianship
+from idp.people.names import Refused
+from idp.roster.models import RosterIdentity
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two: who it is, how far they came, whose guardian they are here."""
+
+    account: Account
+    standing: Standing
+    children: list[tuple[Child, str]]
+    """Each pupil within the reach, and what they are to it."""
+
+
+def preview(staff: Staff, first_id: str, second_id: str) -> tuple[Side, Side]:
+    """Both accounts, side by side; raises ``NotFound``, ``OperatorOnly``, ``Refused``."""
+    reach = staff.reach(Right.CHANGE_PEOPLE)
+    first, second = (_mergeable(reach, each) for each in (first_id, second_id))
+    _refuse_odd_pairs(staff, first, second)
+    told = standings([first_id, second_id], reach)
+    links = _live_links(reach, first_id, second_id)
+    sides = [
+        Side(
+            account,
+            told[account.id],
+            [(child, link.relationship) for link, child in links if link.account_id == account.id],
+        )
+        for account in (first, second)
+    ]
+    return sides[0], sides[1]
+
+
+@retried
+def merge(staff: Staff, keep_id: str, close_id: str) -> int:
+    """Move the pupils of the one to the other, and close it within the reach.
+
+    Returns how many guardianships the kept account gained. Its holder is told by mail. Raises
+    ``NotFound`` (also to whoever comes second), ``OperatorOnly``, ``Refused``.
+    """
+    reach = staff.reach(Right.CHANGE_PEOPLE)
+    with transaction():
+        keep, close = (_mergeable(reach, each) for each in (keep_id, close_id))
+        _refuse_odd_pairs(staff, keep, close)
+        for account_id in sorted((keep_id, close_id)):  # one order: two merges wait, none dies
+            people.hold_account(account_id)
+        keep, close = (_mergeable(reach, each) for each in (keep_id, close_id))
+        gained = _move(reach, keep_id, close_id)
+        _move_identities(reach, keep_id, close_id)
+        schools = schools_concerned(reach, close_id)
+        end_within(staff, close_id, Reason("merged"))
+        for school_id in schools:
+            journal.record(
+                "accounts_merged",
+                school_id=school_id,
+                account_id=keep_id,
+                closed=close_id,
+                before={"user_name": close.username},
+                after={"user_name": keep.username},
+            )
+        if keep.email:
+            about: dict[str, Any] = {"closed_id": close_id}
+            if not reach.everywhere:
+                about["schools"] = schools  # another school does not learn of it (rule C3)
+            outbox.enqueue("accounts_merged", account_id=keep_id, about=about)
+    return gained
+
+
+def _mergeable(reach: Reach, account_id: str) -> Account:
+    found = live_guardian(reach, account_id)
+    if found.status == "disabled":
+        raise Refused("account", "is disabled")
+    return found
+
+
+def _refuse_odd_pairs(staff: Staff, first: Account, second: Account) -> None:
+    if first.id == second.id:
+        raise Refused("account", "is the same")
+    refuse_wider_roles(staff, first.id, second.id)
+
+
+def _move(reach: Reach, keep_id: str, close_id: str) -> int:
+    """Give the kept account the guardianships that only the other has."""
+    links = _live_links(reach, keep_id, close_id)
+    has = {child.id for link, child in links if link.account_id == keep_id}
+    moving = [
+        (child, link.relationship)
+        for link, child in links
+        if link.account_id == close_id and child.id not in has
+    ]
+    for child, relationship in moving:  # a person's pupils: a handful
+        people.link_guardian(keep_id, child.id, relationship)
+    return len(moving)
+
+
+def _move_identities(reach: Reach, keep_id: str, close_id: str) -> None:
+    """The next import of these schools means the kept account by the same number."""
+    theirs = update(RosterIdentity).where(RosterIdentity.account_id == close_id)
+    if not reach.everywhere:
+        theirs = theirs.where(RosterIdentity.school_id.in_(sorted(reach.school_ids)))
+    db.session.execute(
+        theirs.values(account_id=keep_id).execution_options(synchronize_session=False)
+    )
+
+
+def _live_links(reach: Reach, *account_ids: str) -> list[tuple[Guardianship, Child]]:
+    rows = db.session.execute(
+        select(Guardianship, Child)
+        .join(Child, Child.id == Guardianship.child_id)
+        .where(
+            Guardianship.account_id.in_(account_ids),
+            Guardianship.ended_at.is_(None),
+            Child.left_at.is_(None),
+            within.children(reach),
+        )
+        .order_by(Child.given_name, Child.id)
+        .execution_options(populate_existing=True)
+    )
+    return [(link, child) for link, child in rows]

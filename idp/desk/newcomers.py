@@ -1,0 +1,126 @@
+"""A guardian for a pupil, by hand: somebody whom the school knows, or a new account.
+
+Whom the school knows is decided within the reach: that a person with this address exists
+elsewhere is told by nothing here, neither by a suggestion nor by a refusal (security rule C3).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+
+from idp.database import db, retried, transaction
+from idp.desk import reach as within
+from idp.desk.guardianships import child_at_school, join
+from idp.desk.staff import Right, Staff
+from idp.lifecycle import requests
+from idp.people import service as people
+from idp.people.models import Account, Child
+from idp.people.names import Refused, username_key
+from idp.roster import usernames
+from idp.roster.models import RosterSource
+
+MOST_SUGGESTED: Final = 5
+_TRIES: Final = 5
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """What is known of a guardian to be."""
+
+    given_name: str
+    family_name: str
+    email: str = ""
+    locale: str = ""
+    relationship: str = "parent"
+    invite: bool = False
+
+
+def suggestions(staff: Staff, newcomer: Newcomer) -> list[Account]:
+    """Guardians within the reach who may be the same person: same address, or same name."""
+    key = people.email_key(newcomer.email) if newcomer.email else ""
+    same_name = and_(
+        func.lower(Account.given_name) == newcomer.given_name.strip().lower(),
+        func.lower(Account.family_name) == newcomer.family_name.strip().lower(),
+    )
+    found = select(Account).where(
+        or_(same_name, Account.email_key == key) if key else same_name,
+        within.live_guardians(staff.reach(Right.CHANGE_PEOPLE)),
+        Account.status != "disabled",
+    )
+    return list(
+        db.session.scalars(found.order_by(Account.username_key, Account.id).limit(MOST_SUGGESTED))
+    )
+
+
+def named_like(account: Account) -> Newcomer:
+    """The same person, as somebody who might be added: for ``suggestions``."""
+    return Newcomer(account.given_name, account.family_name, account.email or "")
+
+
+def known(staff: Staff, username: str) -> Account:
+    """Whoever of this user name is guardian within the reach now; raises ``Refused``."""
+    return _by_username(username, within.live_guardians(staff.reach(Right.CHANGE_PEOPLE)))
+
+
+@retried
+def add_known(staff: Staff, child_id: str, username: str, relationship: str) -> Account:
+    """Link a guardian whom the school knows, by user name; raises ``NotFound``, ``Refused``.
+
+    ``Refused("username", …)``: nobody of this name is or was guardian within the reach.
+    """
+    reach = staff.reach(Right.CHANGE_PEOPLE)
+    with transaction():
+        child = child_at_school(reach, child_id)
+        account = _by_username(username, within.guardians(reach))
+        if not join(account.id, child, relationship):
+            raise Refused("username", "is guardian of this pupil already")
+    return account
+
+
+def add_new(staff: Staff, child_id: str, newcomer: Newcomer) -> Account:
+    """Make an account, link it, and invite it where asked for: all or nothing.
+
+    The user name follows the school's pattern. Whoever takes it at the same moment has it, and
+    the next free one is tried. Raises ``NotFound``, ``Refused``.
+    """
+    for _try in range(_TRIES):
+        try:
+            return _add_new(staff, child_id, newcomer)
+        except Refused as refused:
+            if (refused.field, refused.reason) != ("username", "is taken"):
+                raise
+    raise Refused("username", "is taken")
+
+
+@retried
+def _add_new(staff: Staff, child_id: str, newcomer: Newcomer) -> Account:
+    with transaction():
+        child = child_at_school(staff.reach(Right.CHANGE_PEOPLE), child_id)
+        account = people.create_account(
+            username=_username(child, newcomer),
+            given_name=newcomer.given_name,
+            family_name=newcomer.family_name,
+            email=newcomer.email or None,
+            locale=newcomer.locale or None,
+        )
+        people.link_guardian(account.id, child.id, newcomer.relationship)
+        if newcomer.invite and account.email:
+            requests.send_token(account.id)
+    return account
+
+
+def _username(child: Child, newcomer: Newcomer) -> str:
+    source = db.session.get(RosterSource, child.school_id)
+    pattern = source.username_pattern if source else usernames.PATTERN
+    wanted: Sequence[str] = [usernames.base(pattern, newcomer.given_name, newcomer.family_name)]
+    return usernames.free(wanted)[0]
+
+
+def _by_username(username: str, condition: ColumnElement[bool]) -> Account:
+    query = select(Account).where(Account.username_key == username_key(username), condition)
+    found = db.session.scalars(query).one_or_none()
+    if found is None:
+        raise Refused("username", "is nobody's at this school")
+    return found

@@ -1,0 +1,92 @@
+"""Pupils by hand: added, corrected, gone, back. Raises ``NotFound`` and ``people.Refused``."""
+
+from typing import Final
+
+from sqlalchemy import func, or_, select
+
+from idp.database import db, retried, transaction
+from idp.desk import reach as within
+from idp.desk.people import NotFound, child_within
+from idp.desk.staff import Right, Staff
+from idp.lifecycle import households
+from idp.people import changes
+from idp.people import service as people
+from idp.people.models import Child, Guardianship, School
+
+MOST_FOUND: Final = 20
+MOST_WORDS: Final = 6
+
+
+def school(staff: Staff, school_id: str) -> School:
+    """A school at which this person changes people; raises ``NotFound``."""
+    reach = staff.reach(Right.CHANGE_PEOPLE)
+    query = select(School).where(School.id == school_id, within.schools(reach))
+    found = db.session.scalars(query).one_or_none()
+    if found is None:
+        raise NotFound(school_id)
+    return found
+
+
+def find(staff: Staff, text: str) -> list[Child]:
+    """Pupils at school, within the reach, of whom each word is a beginning: names, class.
+
+    ``MOST_FOUND`` at most; nobody for an empty text. For choosing one whose name is known; the
+    desk's search is for everything else.
+    """
+    words = text.lower().split()[:MOST_WORDS]
+    if not words:
+        return []
+    columns = (Child.given_name, Child.family_name, Child.class_name)
+    query = select(Child).where(
+        within.children(staff.reach(Right.CHANGE_PEOPLE)),
+        Child.left_at.is_(None),
+        *(
+            or_(*(func.lower(column).startswith(word, autoescape=True) for column in columns))
+            for word in words
+        ),
+    )
+    order = (Child.family_name, Child.given_name, Child.id)
+    return list(db.session.scalars(query.order_by(*order).limit(MOST_FOUND)))
+
+
+def add(
+    staff: Staff, school_id: str, given_name: str, family_name: str, class_name: str, number: str
+) -> Child:
+    """Enrol a pupil; ``number``: the school's own for it, or nothing."""
+    with transaction():
+        found = school(staff, school_id)
+        return people.create_child(found.id, given_name, family_name, class_name, number or None)
+
+
+def change(staff: Staff, child_id: str, given_name: str, family_name: str, class_name: str) -> bool:
+    """Correct a pupil's name or class; false where nothing differs."""
+    with transaction():
+        child = child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
+        return changes.change_child(child, given_name, family_name, class_name)
+
+
+@retried
+def leave(staff: Staff, child_id: str) -> bool:
+    """Note that a pupil has left: its guardianships end, as an import ends them. False where
+    that was known.
+    """
+    with transaction():
+        child = child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
+        if not changes.mark_left(child):
+            return False
+        ids = db.session.scalars(
+            select(Guardianship.id).where(
+                Guardianship.child_id == child.id, Guardianship.ended_at.is_(None)
+            )
+        ).all()
+        ended = select(Guardianship.id).where(Guardianship.id.in_(ids))
+        households.end_guardianships(ended, "", "left")
+    return True
+
+
+@retried
+def come_back(staff: Staff, child_id: str) -> bool:
+    """Note that a pupil is back; whoever was its guardian is linked again by hand."""
+    with transaction():
+        child = child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
+        return changes.mark_returned(child)

@@ -1,0 +1,232 @@
+"""How far guardians have come, as their school may know it: from no address to the last sign-in.
+
+Of somebody without a live guardianship within the reach no more is told than when that ended:
+an account that lives on at another school looks like one that does not. Moments from before
+the first guardianship within the reach are known without their date, for the same reason: an
+account that was there earlier was another school's (security rule C3).
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, case, func, select
+
+from idp import clock
+from idp.credentials.models import OneTimeToken, Password
+from idp.database import db
+from idp.desk import reach as within
+from idp.desk.staff import Reach
+from idp.mail.models import OutboxMessage
+from idp.people.models import Account, Child, Guardianship
+from idp.sessions.models import BrowserSession
+
+TOKEN_MAILS: Final = ("invitation", "fresh_token", "password_reset", "school_token")
+"""The kinds of mail that carry a token."""
+
+SLACK: Final = timedelta(days=1)
+"""An account may be made, and invited, somewhat before it is linked to its first pupil."""
+
+
+class Stage(StrEnum):
+    """Where somebody stands: the one thing that a list tells."""
+
+    ENDED = "ended"
+    """No live guardianship within the reach."""
+    DISABLED = "disabled"
+    SIGNED_IN = "signed_in"
+    PASSWORD_SET = "password_set"  # noqa: S105 – a state, no secret
+    OPENED = "opened"
+    EXPIRED = "expired"
+    REFUSED = "refused"
+    DROPPED = "dropped"
+    SENT = "sent"
+    QUEUED = "queued"
+    PRINTED = "printed"
+    NOT_INVITED = "not_invited"
+    NO_ADDRESS = "no_address"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far somebody has come. A moment is None where there is none, or none to be told."""
+
+    stage: Stage
+    has_address: bool = False
+    active: bool = False
+    """Whether the account has been claimed: a token then gives a new password."""
+    mail: str = ""
+    """The fate of the newest mail with a token: ``queued``, ``sent``, ``refused``, ``dropped``;
+    empty where there was none."""
+    mailed_at: datetime | None = None
+    answer: str = ""
+    """What the mail server said, or why there was no mail."""
+    printed_at: datetime | None = None
+    opened_at: datetime | None = None
+    expires_at: datetime | None = None
+    """Of the newest token, as long as it would work if it were in time."""
+    expired: bool = False
+    password_set_at: datetime | None = None
+    last_sign_in_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a reach has of somebody: since when, and whether still."""
+
+    since: datetime | None
+    """None for an operator: since ever."""
+    live: bool
+    ended_at: datetime | None
+
+    def seen(self, moment: datetime | None) -> datetime | None:
+        """The moment, unless it lies before this window."""
+        if moment is None or (self.since is not None and moment < self.since):
+            return None
+        return moment
+
+
+def standings(account_ids: Collection[str], reach: Reach) -> dict[str, Standing]:
+    """How far each of these accounts has come; five queries, whatever their number.
+
+    For a page, a class or a school's list; the ids come from a query within the reach. Whoever
+    is no guardian within it is not in the answer, except for an operator's.
+    """
+    ids = sorted(set(account_ids))
+    if not ids:
+        return {}
+    windows = windows_of(ids, reach)
+    mails, tokens, last = _mails(ids), _tokens(ids), _last_sign_ins(ids)
+    return {
+        row.id: _standing(row, windows[row.id], mails, tokens, last)
+        for row in _accounts(ids)
+        if row.id in windows
+    }
+
+
+def windows_of(account_ids: Collection[str], reach: Reach) -> dict[str, Window]:
+    """What the reach has of each account; whoever was never guardian within it is left out.
+
+    An operator looks without a window: everything counts, and who has no pupil is live too.
+    """
+    live = (Guardianship.ended_at.is_(None)) & (Child.left_at.is_(None))
+    rows = db.session.execute(
+        select(
+            Guardianship.account_id,
+            func.min(Guardianship.created_at),
+            func.max(case((live, 1), else_=0)),
+            func.max(func.coalesce(Guardianship.ended_at, Child.left_at)),
+        )
+        .join(Child, Child.id == Guardianship.child_id)
+        .where(Guardianship.account_id.in_(account_ids), within.children(reach))
+        .group_by(Guardianship.account_id)
+    )
+    found = {
+        account_id: Window(None if reach.everywhere else since - SLACK, bool(is_live), ended_at)
+        for account_id, since, is_live, ended_at in rows
+    }
+    if reach.everywhere:
+        anybody = Window(None, live=True, ended_at=None)
+        return {account_id: found.get(account_id, anybody) for account_id in account_ids}
+    return found
+
+
+def _standing(
+    account: Any,
+    window: Window,
+    mails: Mapping[str, Any],
+    tokens: Mapping[str, Any],
+    last: Mapping[str, datetime],
+) -> Standing:
+    if account.status == "disabled" and (window.live or window.since is None):
+        return Standing(Stage.DISABLED)
+    if not window.live:
+        return Standing(Stage.ENDED, ended_at=window.ended_at)
+    mail, token = mails.get(account.id), tokens.get(account.id)
+    now = clock.now()
+    told = Standing(
+        Stage.NOT_INVITED,
+        has_address=bool(account.email),
+        active=account.status == "active",
+        mail=mail.status if mail else "",
+        mailed_at=window.seen(mail.created_at) if mail else None,
+        answer=(mail.answer or "") if mail and mail.status != "sent" else "",
+        printed_at=window.seen(token.created_at) if token and not token.outbox_id else None,
+        opened_at=window.seen(token.opened_at) if token else None,
+        expires_at=token.expires_at if token else None,
+        expired=bool(token and token.expires_at <= now),
+        password_set_at=window.seen(account.set_at),
+        last_sign_in_at=window.seen(last.get(account.id) or account.first_sign_in_at),
+    )
+    return replace(told, stage=_stage(told, account, token))
+
+
+def _stage(told: Standing, account: Any, token: Any) -> Stage:
+    """The one thing to tell: how far they came, or what is in the way."""
+    if told.active:
+        return Stage.SIGNED_IN if account.first_sign_in_at else Stage.PASSWORD_SET
+    if told.mail == "queued":
+        return Stage.QUEUED
+    # A refused mail ends the token that it carried; whatever token is left came by another way
+    if token is not None:
+        if told.expired:
+            return Stage.REFUSED if told.mail == "refused" else Stage.EXPIRED
+        if token.opened_at:
+            return Stage.OPENED
+        if not token.outbox_id:
+            return Stage.PRINTED
+    if told.mail:
+        return Stage(told.mail)
+    return Stage.NOT_INVITED if told.has_address else Stage.NO_ADDRESS
+
+
+def _accounts(ids: list[str]) -> Any:
+    return db.session.execute(
+        select(Account.id, Account.email, Account.status, Account.first_sign_in_at, Password.set_at)
+        .outerjoin(Password, Password.account_id == Account.id)
+        .where(Account.id.in_(ids))
+    )
+
+
+def _mails(ids: list[str]) -> dict[str, Any]:
+    """The newest mail with a token for each account."""
+    return _newest(
+        OutboxMessage,
+        OutboxMessage.account_id.in_(ids) & OutboxMessage.kind.in_(TOKEN_MAILS),
+        ("status", "answer", "created_at"),
+    )
+
+
+def _tokens(ids: list[str]) -> dict[str, Any]:
+    """The newest token that each account could use, were it in time."""
+    return _newest(
+        OneTimeToken,
+        OneTimeToken.account_id.in_(ids)
+        & OneTimeToken.spent_at.is_(None)
+        & OneTimeToken.ended_at.is_(None),
+        ("outbox_id", "created_at", "opened_at", "expires_at"),
+    )
+
+
+def _newest(model: Any, which: ColumnElement[bool], columns: tuple[str, ...]) -> dict[str, Any]:
+    place = func.row_number().over(
+        partition_by=model.account_id, order_by=(model.created_at.desc(), model.id)
+    )
+    ranked = select(
+        model.account_id, *(getattr(model, name) for name in columns), place.label("place")
+    ).where(which)
+    rows = ranked.subquery()
+    found = db.session.execute(select(rows).where(rows.columns.place == 1))
+    return {row.account_id: row for row in found}
+
+
+def _last_sign_ins(ids: list[str]) -> dict[str, datetime]:
+    rows = db.session.execute(
+        select(BrowserSession.account_id, func.max(BrowserSession.auth_time))
+        .where(BrowserSession.account_id.in_(ids))
+        .group_by(BrowserSession.account_id)
+    )
+    return {row[0]: row[1] for row in rows}

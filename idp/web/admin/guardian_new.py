@@ -1,0 +1,72 @@
+"""``/admin/pupils/<child_id>/new-guardian``: somebody whom the school knows, or a new account."""
+
+from flask import flash, redirect, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from idp.desk import newcomers, people
+from idp.desk.newcomers import Newcomer
+from idp.desk.staff import Right, Staff
+from idp.people.models import Account, Child
+from idp.people.names import Refused
+from idp.web.admin.blueprint import blueprint, staff_only
+from idp.web.admin.people_pages import back, of_people, page
+from idp.web.admin.people_words import refusal
+from idp.web.forms import Form, only
+
+_FIELDS = ("given_name", "family_name", "email", "locale", "relationship", "invite")
+_KNOWN = ("username", "relationship")
+
+
+@blueprint.get("/pupils/<child_id>/new-guardian")
+@staff_only(Right.CHANGE_PEOPLE)
+@of_people
+def new_guardian(staff: Staff, child_id: str) -> ResponseReturnValue:
+    """Both forms."""
+    child = people.child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
+    return _page(child, only((*_FIELDS, "username")))
+
+
+@blueprint.post("/pupils/<child_id>/known-guardian")
+@staff_only(Right.CHANGE_PEOPLE)
+@of_people
+def add_known_guardian(staff: Staff, child_id: str) -> ResponseReturnValue:
+    """Link somebody by user name."""
+    child = people.child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
+    form = Form.read(*_KNOWN)
+    try:
+        newcomers.add_known(staff, child_id, form["username"], form["relationship"])
+    except Refused as refused:
+        form.problem(refused.field, refusal(refused))
+        return _page(child, form)
+    return back(_("The guardian is linked."), child_id=child_id)
+
+
+@blueprint.post("/pupils/<child_id>/new-guardian")
+@staff_only(Right.CHANGE_PEOPLE)
+@of_people
+def add_new_guardian(staff: Staff, child_id: str) -> ResponseReturnValue:
+    """Make an account; ask first where somebody here may be the same person."""
+    child = people.child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
+    form = Form.read(*_FIELDS, "sure")
+    newcomer = Newcomer(
+        given_name=form["given_name"],
+        family_name=form["family_name"],
+        email=form["email"].strip(),
+        locale=form["locale"],
+        relationship=form["relationship"],
+        invite=bool(form["invite"]),
+    )
+    if not form["sure"] and (alike := newcomers.suggestions(staff, newcomer)):
+        return _page(child, form, alike)
+    try:
+        made = newcomers.add_new(staff, child_id, newcomer)
+    except Refused as refused:
+        form.problem(refused.field, refusal(refused))
+        return _page(child, form)
+    flash(_("The account is made. Its user name: %(username)s", username=made.username))
+    return redirect(url_for("admin.person", account_id=made.id), 303)
+
+
+def _page(child: Child, form: Form, alike: list[Account] | None = None) -> ResponseReturnValue:
+    return page("guardian_new", child=child, form=form, alike=alike or []), form.status

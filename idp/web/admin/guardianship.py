@@ -1,0 +1,73 @@
+"""``/admin/pupils/<child_id>/guardians/<account_id>``: one guardianship, named otherwise, ended,
+made again.
+"""
+
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from idp.desk import guardianships, people
+from idp.desk.acts import Reason
+from idp.desk.people import NotFound
+from idp.desk.staff import Right, Staff
+from idp.people.names import Refused
+from idp.web.admin import people_words
+from idp.web.admin.blueprint import blueprint, staff_only
+from idp.web.admin.people_pages import back, of_people, page
+from idp.web.admin.people_words import refusal
+from idp.web.forms import Form, only
+
+
+@blueprint.get("/pupils/<child_id>/guardians/<account_id>")
+@staff_only(Right.CHANGE_PEOPLE)
+@of_people
+def guardianship(staff: Staff, child_id: str, account_id: str) -> ResponseReturnValue:
+    """Who is what to whom, and the forms to change that."""
+    return _page(_link(staff, child_id, account_id), only(("reason", "text")))
+
+
+@blueprint.post("/pupils/<child_id>/guardians/<account_id>/end")
+@staff_only(Right.CHANGE_PEOPLE)
+@of_people
+def end_guardianship(staff: Staff, child_id: str, account_id: str) -> ResponseReturnValue:
+    """End it, with a reason."""
+    form = Form.read("reason", "text")
+    try:
+        ended = guardianships.end(staff, account_id, child_id, Reason(form["reason"], form["text"]))
+    except Refused as refused:
+        form.problem(refused.field, refusal(refused))
+        return _page(_link(staff, child_id, account_id), form)
+    if ended:
+        return back(_("The guardianship has ended, everywhere and at once."), child_id=child_id)
+    return back(_("It had ended already."), child_id=child_id)
+
+
+@blueprint.post("/pupils/<child_id>/guardians/<account_id>/relationship")
+@staff_only(Right.CHANGE_PEOPLE)
+@of_people
+def rename_guardianship(staff: Staff, child_id: str, account_id: str) -> ResponseReturnValue:
+    """What the guardian is to the pupil."""
+    guardianships.rename(staff, account_id, child_id, Form.read("relationship")["relationship"])
+    return back(_("It is saved."), child_id=child_id)
+
+
+@blueprint.post("/pupils/<child_id>/guardians/<account_id>/link")
+@staff_only(Right.CHANGE_PEOPLE)
+@of_people
+def link_again(staff: Staff, child_id: str, account_id: str) -> ResponseReturnValue:
+    """Begin a guardianship anew that had ended."""
+    relationship = Form.read("relationship")["relationship"]
+    if guardianships.link(staff, account_id, child_id, relationship):
+        return back(_("They are linked again."), child_id=child_id)
+    return back(_("They were linked already."), child_id=child_id)
+
+
+def _link(staff: Staff, child_id: str, account_id: str) -> people.Link:
+    """The newest guardianship of the two; raises ``NotFound``."""
+    for link in people.pupil(staff, child_id).links:
+        if link.account.id == account_id:
+            return link
+    raise NotFound(account_id)
+
+
+def _page(link: people.Link, form: Form) -> ResponseReturnValue:
+    return page("guardianship", link=link, form=form, reasons=people_words.REASONS), form.status

@@ -1,0 +1,65 @@
+"""What the pages about people share: ids are checked, and what is not within reach is not found."""
+
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, Final, ParamSpec
+
+from flask import flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from idp.desk.people import NotFound, OperatorOnly
+from idp.desk.staff import Staff
+from idp.people.names import Refused
+from idp.web.admin import people_words, standing_words
+from idp.web.errors import PageError
+
+P = ParamSpec("P")
+View = Callable[Concatenate[Staff, P], ResponseReturnValue]
+_ID: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
+
+
+def of_people(view: View[P]) -> View[P]:
+    """A view whose path names people: 404 for whoever is not within the reach (rule A2).
+
+    What is refused otherwise is said on the page of the first of them.
+    """
+
+    @wraps(view)
+    def careful(staff: Staff, /, *args: P.args, **ids: P.kwargs) -> ResponseReturnValue:
+        if not all(checked(str(each)) for each in ids.values()):
+            raise PageError("not_found", 404)
+        try:
+            return view(staff, *args, **ids)
+        except NotFound:
+            raise PageError("not_found", 404) from None
+        except OperatorOnly:
+            sentence = _("Only whoever runs the platform can change this account.")
+        except Refused as refused:
+            sentence = people_words.refusal(refused)
+        return back(sentence, problem=True, **{name: str(each) for name, each in ids.items()})
+
+    return careful
+
+
+def checked(identifier: str) -> bool:
+    """Whether this could be one of our ids."""
+    return _ID.fullmatch(identifier) is not None
+
+
+def back(sentence: str, *, problem: bool = False, **ids: str) -> ResponseReturnValue:
+    """The page of the person or pupil again, with what happened."""
+    flash(sentence, "problem" if problem else "message")
+    if "account_id" in ids and "child_id" not in ids:
+        return redirect(url_for("admin.person", account_id=ids["account_id"]), 303)
+    if "child_id" in ids:
+        return redirect(url_for("admin.pupil", child_id=ids["child_id"]), 303)
+    return redirect(url_for("admin.people"), 303)
+
+
+def page(template: str, **context: Any) -> str:
+    """A page about people, with the words that they share."""
+    return render_template(
+        f"admin/people/{template}.html", words=people_words, standings_in=standing_words, **context
+    )

@@ -1,0 +1,151 @@
+"""Guardianships, reasons, mails and acts in the words of a school's office."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _
+
+from idp.people.names import Refused
+
+RELATIONSHIPS: Final = {
+    "parent": _("Parent"),
+    "mother": _("Mother"),
+    "father": _("Father"),
+    "guardian": _("Guardian"),
+    "relative": _("Relative"),
+    "aunt": _("Aunt"),
+    "uncle": _("Uncle"),
+    "other": _("Contact person"),
+}
+REASONS: Final = {
+    "family": _("The family's situation has changed"),
+    "request": _("The guardian asked for it"),
+    "court": _("Decision of a court"),
+    "moved": _("The family has moved away"),
+    "mistake": _("Linked by mistake"),
+    "other": _("Another reason"),
+}
+"""What somebody may choose; two more come by other acts."""
+ALL_REASONS: Final = {
+    **REASONS,
+    "left": _("The pupil has left the school"),
+    "merged": _("Two accounts became one"),
+}
+_BY_IMPORT: Final = "not in the school's roster any more"
+
+MAILS: Final = {
+    "invitation": _("Invitation with a token"),
+    "fresh_token": _("New token, asked for by the guardian"),
+    "school_token": _("New token, sent by the school"),
+    "password_reset": _("New password"),
+    "password_changed": _("The password was changed"),
+    "email_confirm": _("Confirm the new e-mail address"),
+    "email_change_asked": _("Another e-mail address was asked for"),
+    "email_changed": _("The e-mail address was changed"),
+    "email_changed_old": _("The e-mail address was changed, to the old one"),
+    "email_undone": _("The old e-mail address is back"),
+    "email_undone_new": _("The old e-mail address is back, to the other one"),
+    "new_device": _("Sign-in from a new device"),
+    "accounts_merged": _("Two accounts became one"),
+    "link_made": _("Linked to another provider"),
+    "link_removed": _("Link to another provider removed"),
+    "link_ended": _("Link to another provider ended"),
+    "erasure_asked": _("Request to be erased, to the school"),
+}
+FACTOR_MAIL: Final = _("Passkeys or second factor changed")
+
+ACTS: Final = {
+    "token_sent": _("A token was sent"),
+    "person_email_corrected": _("The e-mail address was corrected"),
+    "person_language_set": _("The language was changed"),
+    "access_closed": _("Access was closed"),
+    "accounts_merged": _("Another account was merged into this one"),
+    "erasure_answered": _("The request to be erased was answered"),
+    "guardianship_made": _("A pupil was linked"),
+    "guardianship_changed": _("The relationship was changed"),
+    "guardianship_ended": _("A guardianship was ended"),
+    "account_created": _("The account was made"),
+    "account_disabled": _("The account was disabled"),
+    "account_enabled": _("The account was enabled"),
+    "email_changed": _("The e-mail address was changed"),
+    "token_issued": _("A token was made"),
+    "role_granted": _("A role at the desk was given"),
+    "role_revoked": _("A role at the desk was taken away"),
+}
+OTHER_ACT: Final = _("The account was changed")
+
+
+def reason(code: str | None, text: str | None) -> list[str]:
+    """Why a guardianship ended: the reason, and what somebody wrote about it."""
+    if text == _BY_IMPORT:
+        return [gettext("Not in the school's list any more")]
+    told = [str(ALL_REASONS[code])] if code in ALL_REASONS else []
+    return [*told, *([text] if text else [])]
+
+
+def mail(kind: str) -> str:
+    """What a mail was about."""
+    return str(MAILS.get(kind, FACTOR_MAIL))
+
+
+def act(event: str) -> str:
+    """What somebody at the desk did."""
+    return str(ACTS.get(event, OTHER_ACT))
+
+
+def changes(changed: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Before and after, of what an act changed and a page may show."""
+    shown = []
+    for name, values in changed.items():
+        known = _KNOWN_VALUES.get(name)
+        if known is not None:
+            shown.append(tuple(str(known.get(value) or value or "") for value in values))
+    return [(before, after) for before, after in shown]
+
+
+_KNOWN_VALUES: Final[dict[str, Mapping[Any, Any]]] = {
+    "email": {},
+    "user_name": {},
+    "language": {"fr": "français", "nl": "Nederlands", "de": "Deutsch", "en": "English"},
+    "relationship": RELATIONSHIPS,
+    "reason": ALL_REASONS,
+    "ended": ALL_REASONS,
+    "outcome": {"done": _("done"), "declined": _("declined")},
+}
+
+
+def refusal(refused: Refused) -> str:
+    """Why something could not be done, for whoever asked."""
+    words = _REFUSALS.get((refused.field, refused.reason)) or _FIELDS.get(refused.field)
+    return str(words or _("This can't be done as it was typed. Check it, then try again."))
+
+
+_REFUSALS: Final = {
+    ("email", "is missing; print a letter instead"): _(
+        "There is no e-mail address to send a token to. Add one first, or print a letter."
+    ),
+    ("account", "is the same"): _("These are one and the same account. Choose another one."),
+    ("username", "is nobody's at this school"): _(
+        "Nobody with this user name is known at your school."
+    ),
+    ("username", "is guardian of this pupil already"): _(
+        "This person is a guardian of the pupil already."
+    ),
+    ("child", "has left the school"): _("This pupil has left the school."),
+    ("sourced_id", "is another child's at this school"): _(
+        "Another pupil of the school has this number."
+    ),
+}
+_FIELDS: Final = {
+    "email": _("This is not an e-mail address. Check how it is written."),
+    "account": _("This account is disabled."),
+    "given_name": _("Type the first name, with letters only."),
+    "family_name": _("Type the family name, with letters only."),
+    "class_name": _("Type the class as it is called at school: at most 40 characters."),
+    "relationship": _("Choose what the person is to the pupil."),
+    "reason": _("Choose a reason."),
+    "text": _("Write at most 200 characters."),
+    "locale": _("Choose a language."),
+    "sourced_id": _("Type the number as it stands in the school's list."),
+}

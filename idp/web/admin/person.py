@@ -1,0 +1,50 @@
+"""``/admin/people/<account_id>``: a guardian, how far they have come, and the token they need."""
+
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from idp.desk import acts, people, traces
+from idp.desk.staff import Right, Staff
+from idp.web.account.ways_in import signed_in_how
+from idp.web.admin.blueprint import blueprint, staff_only
+from idp.web.admin.people_pages import back, of_people, page
+
+
+@blueprint.get("/people/<account_id>")
+@staff_only(Right.LOOK_UP)
+@of_people
+def person(staff: Staff, account_id: str) -> ResponseReturnValue:
+    """Name, state, pupils at the schools of the reach, mails, sign-ins, acts of staff.
+
+    Which mails and sign-ins are told, and why: ``idp.desk.traces``.
+    """
+    found = people.person(staff, account_id)
+    reach = staff.reach(Right.LOOK_UP)
+    return page(
+        "person",
+        person=found,
+        standing=found.standing,
+        mails=traces.mails(found, reach),
+        sign_ins=traces.sign_ins(found, reach),
+        acts=traces.acts(found, reach),
+        signed_in_how=signed_in_how,
+        may_change=found.is_within(staff.reach(Right.CHANGE_PEOPLE)),
+        may_send=found.is_within(staff.reach(Right.SEND_TOKENS)),
+        may_disable=staff.may(Right.DISABLE_ACCOUNTS),
+    )
+
+
+@blueprint.post("/people/<account_id>/token")
+@staff_only(Right.SEND_TOKENS)
+@of_people
+def send_token(staff: Staff, account_id: str) -> ResponseReturnValue:
+    """Have a token mailed. Nobody here sees it (security rule A5)."""
+    if acts.send_token(staff, account_id):
+        return back(
+            _("A mail with a token leaves within a minute. Earlier tokens then no longer work."),
+            account_id=account_id,
+        )
+    return back(
+        _("A mail with a token is on its way already. Look here again in a minute."),
+        account_id=account_id,
+    )

@@ -1,0 +1,148 @@
+"""A guardian's address and language; access closed; the account disabled and enabled."""
+
+from flask import redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from idp.desk import acts, guardianships, people, pupils
+from idp.desk.acts import Reason
+from idp.desk.staff import Right, Staff
+from idp.people.models import EMAIL_LENGTH
+from idp.people.names import Refused
+from idp.web.admin import people_words
+from idp.web.admin.blueprint import blueprint, staff_only
+from idp.web.admin.people_pages import back, checked, of_people, page
+from idp.web.admin.people_words import refusal
+from idp.web.errors import PageError
+from idp.web.forms import Form, only
+
+
+@blueprint.get("/people/<account_id>/edit")
+@staff_only(Right.CHANGE_PEOPLE)
+@of_people
+def edit_person(staff: Staff, account_id: str) -> ResponseReturnValue:
+    """The forms for the address and the language."""
+    found = _acted_on(staff, account_id)
+    return _edit_page(found, Form({"email": found.account.email or ""}))
+
+
+@blueprint.post("/people/<account_id>/email")
+@staff_only(Right.CHANGE_PEOPLE)
+@of_people
+def correct_email(staff: Staff, account_id: str) -> ResponseReturnValue:
+    """Another address; both are told, and older tokens end."""
+    found = _acted_on(staff, account_id)
+    form = Form.read("email")
+    form.require("email", _("Type the e-mail address."))
+    form.limit("email", EMAIL_LENGTH)
+    if not form.problems:
+        try:
+            changed = acts.correct_email(staff, account_id, form["email"])
+        except Refused as refused:
+            form.problem("email", refusal(refused))
+        else:
+            return back(_email_done(changed), account_id=account_id)
+    return _edit_page(found, form)
+
+
+@blueprint.post("/people/<account_id>/language")
+@staff_only(Right.CHANGE_PEOPLE)
+@of_people
+def set_language(staff: Staff, account_id: str) -> ResponseReturnValue:
+    """The language of mails and pages."""
+    acts.set_language(staff, account_id, Form.read("locale")["locale"])
+    return back(_("Mails and letters will be in this language."), account_id=account_id)
+
+
+@blueprint.get("/people/<account_id>/close")
+@staff_only(Right.CHANGE_PEOPLE)
+@of_people
+def closing(staff: Staff, account_id: str) -> ResponseReturnValue:
+    """Asks for the reason before access is closed."""
+    return _close_page(_acted_on(staff, account_id), only(("reason", "text")))
+
+
+@blueprint.post("/people/<account_id>/close")
+@staff_only(Right.CHANGE_PEOPLE)
+@of_people
+def close_access(staff: Staff, account_id: str) -> ResponseReturnValue:
+    """End what the person is at the schools of the reach; the answer is always the same."""
+    found = _acted_on(staff, account_id)
+    form = Form.read("reason", "text")
+    try:
+        acts.close_access(staff, account_id, Reason(form["reason"], form["text"]))
+    except Refused as refused:
+        if refused.field not in {"reason", "text"}:
+            raise
+        form.problem(refused.field, refusal(refused))
+        return _close_page(found, form)
+    return back(_("Access has been closed."), account_id=account_id)
+
+
+@blueprint.post("/people/<account_id>/disable")
+@staff_only(Right.DISABLE_ACCOUNTS)
+@of_people
+def disable_account(staff: Staff, account_id: str) -> ResponseReturnValue:
+    """Disable an account for every school."""
+    acts.disable_account(staff, account_id)
+    return back(_("The account is disabled. Nobody can sign in with it."), account_id=account_id)
+
+
+@blueprint.post("/people/<account_id>/enable")
+@staff_only(Right.DISABLE_ACCOUNTS)
+@of_people
+def enable_account(staff: Staff, account_id: str) -> ResponseReturnValue:
+    """Let a disabled account in again."""
+    acts.enable_account(staff, account_id)
+    return back(_("The account is enabled."), account_id=account_id)
+
+
+@blueprint.get("/people/<account_id>/link")
+@staff_only(Right.CHANGE_PEOPLE)
+@of_people
+def choose_pupil(staff: Staff, account_id: str) -> ResponseReturnValue:
+    """Look for the pupil to link."""
+    query = request.args.get("pupil", "")[:100]
+    found = people.person(staff, account_id)
+    return page("person_link", person=found, pupil_query=query, pupils=pupils.find(staff, query))
+
+
+@blueprint.post("/people/<account_id>/link")
+@staff_only(Right.CHANGE_PEOPLE)
+@of_people
+def link_pupil(staff: Staff, account_id: str) -> ResponseReturnValue:
+    """Link a pupil that was chosen, or one whose guardianship had ended."""
+    form = Form.read("child_id", "relationship")
+    if not form["child_id"]:
+        return redirect(url_for("admin.choose_pupil", account_id=account_id), 303)
+    if not checked(form["child_id"]):
+        raise PageError("not_found", 404)
+    if guardianships.link(staff, account_id, form["child_id"], form["relationship"]):
+        return back(_("The pupil is linked."), account_id=account_id)
+    return back(_("They were linked already."), account_id=account_id)
+
+
+def _acted_on(staff: Staff, account_id: str) -> people.Person:
+    """The person, if anything may be changed about them here."""
+    people.live_guardian(staff.reach(Right.CHANGE_PEOPLE), account_id)
+    people.refuse_wider_roles(staff, account_id)
+    return people.person(staff, account_id)
+
+
+def _edit_page(found: people.Person, form: Form) -> ResponseReturnValue:
+    return page("person_edit", person=found, form=form), form.status
+
+
+def _close_page(found: people.Person, form: Form) -> ResponseReturnValue:
+    return page("person_close", person=found, form=form, reasons=people_words.REASONS), form.status
+
+
+def _email_done(changed: bool) -> str:
+    if changed:
+        return str(
+            _(
+                "The e-mail address is corrected. Both addresses are told,"
+                " and older tokens no longer work."
+            )
+        )
+    return str(_("This was the address already: nothing has changed."))

@@ -1,0 +1,97 @@
+"""``/admin/pupils/<child_id>``: a pupil and their guardians; pupils added and corrected."""
+
+from flask import flash, redirect, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from idp.desk import people, pupils
+from idp.desk.staff import Right, Staff
+from idp.people.names import Refused
+from idp.web.admin.blueprint import blueprint, staff_only
+from idp.web.admin.people_pages import back, of_people, page
+from idp.web.admin.people_words import refusal
+from idp.web.forms import Form, only
+
+_FIELDS = ("given_name", "family_name", "class_name")
+
+
+@blueprint.get("/pupils/<child_id>")
+@staff_only(Right.LOOK_UP)
+@of_people
+def pupil(staff: Staff, child_id: str) -> ResponseReturnValue:
+    """Name, class, school, guardians. Siblings are nobody's business here."""
+    found = people.pupil(staff, child_id)
+    may_change = staff.reach(Right.CHANGE_PEOPLE).covers(found.child.school_id)
+    return page("pupil", pupil=found, may_change=may_change)
+
+
+@blueprint.get("/pupils/<child_id>/edit")
+@staff_only(Right.CHANGE_PEOPLE)
+@of_people
+def edit_pupil(staff: Staff, child_id: str) -> ResponseReturnValue:
+    """The form for name and class."""
+    found = people.child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
+    return page(
+        "pupil_edit", child=found, form=Form({name: getattr(found, name) for name in _FIELDS})
+    )
+
+
+@blueprint.post("/pupils/<child_id>/edit")
+@staff_only(Right.CHANGE_PEOPLE)
+@of_people
+def change_pupil(staff: Staff, child_id: str) -> ResponseReturnValue:
+    """Another name or class."""
+    form = Form.read(*_FIELDS)
+    try:
+        pupils.change(staff, child_id, *(form[name] for name in _FIELDS))
+    except Refused as refused:
+        form.problem(refused.field, refusal(refused))
+        found = people.child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
+        return page("pupil_edit", child=found, form=form), form.status
+    return back(_("It is saved."), child_id=child_id)
+
+
+@blueprint.post("/pupils/<child_id>/leave")
+@staff_only(Right.CHANGE_PEOPLE)
+@of_people
+def pupil_left(staff: Staff, child_id: str) -> ResponseReturnValue:
+    """The pupil has left: nobody is its guardian here any more."""
+    pupils.leave(staff, child_id)
+    return back(
+        _("The pupil has left. Their guardians no longer see anything of them."), child_id=child_id
+    )
+
+
+@blueprint.post("/pupils/<child_id>/return")
+@staff_only(Right.CHANGE_PEOPLE)
+@of_people
+def pupil_returned(staff: Staff, child_id: str) -> ResponseReturnValue:
+    """The pupil is back."""
+    pupils.come_back(staff, child_id)
+    return back(_("The pupil is back. Now link the guardians again."), child_id=child_id)
+
+
+@blueprint.get("/schools/<school_id>/pupils/new")
+@staff_only(Right.CHANGE_PEOPLE)
+@of_people
+def new_pupil(staff: Staff, school_id: str) -> ResponseReturnValue:
+    """The form for another pupil."""
+    return page(
+        "pupil_new", school=pupils.school(staff, school_id), form=only((*_FIELDS, "sourced_id"))
+    )
+
+
+@blueprint.post("/schools/<school_id>/pupils/new")
+@staff_only(Right.CHANGE_PEOPLE)
+@of_people
+def add_pupil(staff: Staff, school_id: str) -> ResponseReturnValue:
+    """Enrol a pupil; their guardians come next."""
+    school = pupils.school(staff, school_id)
+    form = Form.read(*_FIELDS, "sourced_id")
+    try:
+        made = pupils.add(staff, school_id, *form.values.values())
+    except Refused as refused:
+        form.problem(refused.field, refusal(refused))
+        return page("pupil_new", school=school, form=form), form.status
+    flash(_("The pupil is added. Now add a guardian."))
+    return redirect(url_for("admin.pupil", child_id=made.id), 303)

@@ -1,0 +1,135 @@
+"""How far a guardian has come, relative to who asks."""
+
+from datetime import timedelta
+
+from sqlalchemy import event
+
+from idp import clock
+from idp.credentials import one_time_tokens
+from idp.credentials.models import OneTimeToken
+from idp.database import db, transaction
+from idp.desk.staff import Reach
+from idp.desk.standing import Stage, Standing, standings
+from idp.lifecycle import families
+from idp.mail import outbox
+from idp.people.models import Child, Guardianship
+from tests import factories
+from tests.admin.places import Desk
+
+EVERYWHERE = Reach(everywhere=True)
+
+
+def at(desk: Desk) -> Reach:
+    return Reach(school_ids=frozenset({desk.here.id}))
+
+
+def standing_of(account_id: str, reach: Reach) -> Standing:
+    return standings([account_id], reach)[account_id]
+
+
+def invited(desk: Desk, **changes: object) -> str:
+    values = {"status": "invited", "email": "claire@dubois.example", **changes}
+    parent, _ = factories.family(desk.here, "Lina", **values)
+    return parent.id
+
+
+def test_without_an_address_nothing_can_be_sent(desk: Desk) -> None:
+    assert standing_of(invited(desk, email=None), at(desk)).stage is Stage.NO_ADDRESS
+
+
+def test_a_mail_is_told_from_the_queue_to_its_refusal(desk: Desk) -> None:
+    parent = invited(desk)
+    assert standing_of(parent, at(desk)).stage is Stage.NOT_INVITED
+
+    message = families.invite(parent)
+    assert standing_of(parent, at(desk)).stage is Stage.QUEUED
+
+    outbox.refused(message, "550 5.1.1 no such user")
+    found = standing_of(parent, at(desk))
+    assert (found.stage, found.answer) == (Stage.REFUSED, "550 5.1.1 no such user")
+
+
+def test_a_token_is_told_from_its_mail_to_its_end(desk: Desk) -> None:
+    parent = invited(desk)
+    message = families.invite(parent)
+    with transaction():
+        one_time_tokens.mint(parent, "first_sign_in", outbox_id=message.id)
+    outbox.sent(message)
+    assert standing_of(parent, at(desk)).stage is Stage.SENT
+
+    token = db.session.query(OneTimeToken).one()
+    one_time_tokens.note_opened(token.id)
+    assert standing_of(parent, at(desk)).stage is Stage.OPENED
+
+    with transaction():
+        token.expires_at = clock.now() - timedelta(days=1)
+    found = standing_of(parent, at(desk))
+    assert found.stage is Stage.EXPIRED
+    assert found.mailed_at is not None
+
+
+def test_a_printed_letter_is_told(desk: Desk) -> None:
+    parent = invited(desk)
+    families.issue_letter_token(parent)
+    assert standing_of(parent, at(desk)).stage is Stage.PRINTED
+
+
+def test_c3_whose_access_ended_looks_the_same_alive_elsewhere_or_not(desk: Desk) -> None:
+    alive, gone = invited(desk, username="alive"), invited(desk, username="gone")
+    factories.guardianship(
+        factories.people.get_account(alive), factories.child(desk.elsewhere, "Noé")
+    )
+    when = clock.now()
+    for parent in (alive, gone):
+        (mine,) = _here(desk, parent)
+        families.end_guardianship(parent, mine.child_id, "moved")
+        with transaction():
+            mine.ended_at = when
+    families.disable_account(gone)
+
+    assert standing_of(alive, at(desk)) == standing_of(gone, at(desk))
+    assert standing_of(gone, at(desk)).stage is Stage.ENDED
+    assert standing_of(gone, EVERYWHERE).stage is Stage.DISABLED
+
+
+def test_c3_what_was_before_the_first_pupil_here_has_no_date(desk: Desk) -> None:
+    parent = factories.account(status="invited", email="claire@dubois.example")
+    message = families.invite(parent.id)
+    outbox.sent(message)
+    with transaction():
+        message.created_at = clock.now() - timedelta(days=300)
+    factories.guardianship(parent, factories.child(desk.here))
+
+    assert standing_of(parent.id, at(desk)).mailed_at is None
+    assert standing_of(parent.id, EVERYWHERE).mailed_at is not None
+
+
+def test_who_is_no_guardian_here_is_not_in_the_answer(desk: Desk) -> None:
+    parent, _ = factories.family(desk.elsewhere, "Noé")
+    assert standings([parent.id, "a_nobody"], at(desk)) == {}
+
+
+def test_the_queries_are_as_few_for_many_as_for_one(desk: Desk) -> None:
+    parents = [invited(desk, username=f"parent.{n}") for n in range(20)]
+    asked: list[str] = []
+
+    def note(_c: object, _cursor: object, statement: str, *_more: object) -> None:
+        if statement != "BEGIN":
+            asked.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        found = standings(parents, at(desk))
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
+    assert len(found) == 20
+    assert len(asked) == 5
+
+
+def _here(desk: Desk, account_id: str) -> list[Guardianship]:
+    query = db.select(Guardianship).join(Child, Child.id == Guardianship.child_id)
+    return list(
+        db.session.scalars(
+            query.where(Guardianship.account_id == account_id, Child.school_id == desk.here.id)
+        )
+    )
