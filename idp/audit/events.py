@@ -93,6 +93,10 @@ EVENTS: Final = frozenset(
         "left_to_school",
         "provider_refused",
         "deletion_requested",
+        "school_changed",
+        "school_text_changed",
+        "specimen_asked",
+        "mail_asked_again",
     }
 )
 
