@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -135,30 +135,27 @@ def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _field(name: str, value: Any) -> dict[str, Any]:
-    match name:
-        case "name":
-            return {name: clean_text(name, value, required=True)}
-        case "contact_name":
-            return {name: clean_text(name, value)}
-        case "contact_email":
-            if value and not email_key(value):
-                raise Refused(name, "is not an e-mail address")
-            return {name: clean_text(name, value, longest=EMAIL_LENGTH)}
-        case "contact_phone":
-            return {name: clean_text(name, value, longest=PHONE_LENGTH)}
-        case "colour":
-            return {name: _colour(value)}
-        case "locale":
-            if value not in LOCALES:
-                raise Refused(name, f"is none of {', '.join(LOCALES)}")
-            return {name: value}
-        case "languages":
-            return {name: _known_languages(value)}
-        case "hidden_providers":
-            if not all(_PROVIDER.fullmatch(each) for each in value):
-                raise Refused(name, "holds something that is no provider's key")
-            return {name: " ".join(sorted(set(value)))}
-    raise Refused(name, "is nothing that a school has")
+    if name not in _FIELDS:
+        raise Refused(name, "is nothing that a school has")
+    return {name: _FIELDS[name](value)}
+
+
+def _email(text: str) -> str:
+    if text and not email_key(text):
+        raise Refused("contact_email", "is not an e-mail address")
+    return clean_text("contact_email", text, longest=EMAIL_LENGTH)
+
+
+def _locale(text: str) -> str:
+    if text not in LOCALES:
+        raise Refused("locale", f"is none of {', '.join(LOCALES)}")
+    return text
+
+
+def _providers(keys: Collection[str]) -> str:
+    if not all(_PROVIDER.fullmatch(each) for each in keys):
+        raise Refused("hidden_providers", "holds something that is no provider's key")
+    return " ".join(sorted(set(keys)))
 
 
 def _colour(text: str) -> str:
@@ -185,3 +182,15 @@ def _logo(png: bytes | None) -> dict[str, Any]:
     if png is not None and not (png.startswith(_PNG) and len(png) <= LOGO_BYTES):
         raise Refused("logo", f"is not a PNG picture of at most {LOGO_BYTES} bytes")
     return {"logo_png": png, "logo_digest": hashlib.sha256(png).hexdigest() if png else None}
+
+
+_FIELDS: Final[Mapping[str, Callable[[Any], str]]] = {
+    "name": lambda text: clean_text("name", text, required=True),
+    "colour": _colour,
+    "contact_name": lambda text: clean_text("contact_name", text),
+    "contact_email": _email,
+    "contact_phone": lambda text: clean_text("contact_phone", text, longest=PHONE_LENGTH),
+    "locale": _locale,
+    "languages": _known_languages,
+    "hidden_providers": _providers,
+}

@@ -24,7 +24,11 @@ class Entry:
         return self.endpoint.partition(".")[2]
 
 
-ENTRIES: Final = (Entry("admin.people", _("People"), Right.LOOK_UP, "people"),)
+ENTRIES: Final = (
+    Entry("admin.people", _("People"), Right.LOOK_UP, "people"),
+    Entry("admin.mails", _("Mail"), Right.SEND_TOKENS, "mail"),
+    Entry("admin.schools", _("Schools"), Right.EDIT_SCHOOL, "school"),
+)
 
 
 def entries_for(staff: Staff) -> list[Entry]:
