@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from flask import Response, flash, redirect, render_template, url_for
+from flask import Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
@@ -44,19 +44,13 @@ def school_texts(staff: Staff, school_id: str) -> ResponseReturnValue:
     )
 
 
-@blueprint.get("/schools/<school_id>/mails/<kind>/<locale>")
+@blueprint.route("/schools/<school_id>/mails/<kind>/<locale>", methods=["GET", "POST"])
 @staff_only(Right.EDIT_SCHOOL)
 def school_text(staff: Staff, school_id: str, kind: str, locale: str) -> ResponseReturnValue:
-    """The school's words in one letter, in one language, and the letter around them."""
-    found, words = _letter(staff, school_id, kind, locale)
-    return _show(staff, found, kind, locale, words)
-
-
-@blueprint.post("/schools/<school_id>/mails/<kind>/<locale>")
-@staff_only(Right.EDIT_SCHOOL)
-def change_school_text(staff: Staff, school_id: str, kind: str, locale: str) -> ResponseReturnValue:
-    """Keep the words, or (« try ») only show the letter with them."""
+    """The school's words in one letter, in one language: shown in it, kept or only tried."""
     found, stored = _letter(staff, school_id, kind, locale)
+    if request.method == "GET":
+        return _show(staff, found, kind, locale, stored)
     form = Form.read("opening", "closing", "version", "act")
     version = version_of(form)
     words = _typed(form)

@@ -49,17 +49,12 @@ def schools(staff: Staff) -> ResponseReturnValue:
     return render_template("admin/schools/list.html", faces=faces, names=i18n.NAMES)
 
 
-@blueprint.get("/schools/new")
+@blueprint.route("/schools/new", methods=["GET", "POST"])
 @staff_only(Right.MAKE_SCHOOL)
-def new_school(_staff: Staff) -> ResponseReturnValue:
-    """The form of a new school."""
-    return _show_new(Form({"name": "", "locale": i18n.select()}))
-
-
-@blueprint.post("/schools/new")
-@staff_only(Right.MAKE_SCHOOL)
-def make_school(staff: Staff) -> ResponseReturnValue:
-    """Make it, then go on to its page, where all else is said."""
+def new_school(staff: Staff) -> ResponseReturnValue:
+    """Make a school, then go on to its page, where all else is said."""
+    if request.method == "GET":
+        return _show_new(Form({"name": "", "locale": i18n.select()}))
     form = Form.read("name", "locale")
     if form["locale"] not in LOCALES:
         raise PageError("bad_request")
