@@ -8,9 +8,8 @@ from flask_babel import gettext as _
 
 from idp.desk import schools as desk
 from idp.desk.staff import Right, Staff
-from idp.people.logos import UPLOAD_BYTES, BadLogo
+from idp.people.logos import UPLOAD_BYTES
 from idp.web.admin.blueprint import blueprint, staff_only
-from idp.web.admin.school_words import BAD_LOGOS
 from idp.web.admin.schools import attempt, find, show, version_of
 from idp.web.bodies import accepts_uploads
 from idp.web.forms import Form
@@ -27,11 +26,7 @@ def set_logo(staff: Staff, school_id: str) -> ResponseReturnValue:
     version = version_of(form)
     sent = request.files.get("logo")
     file = sent.read(UPLOAD_BYTES + 1) if sent is not None and sent.filename else b""
-    try:
-        done = attempt(form, lambda: _keep(staff, found.id, file, version))
-    except BadLogo as bad:
-        done = None
-        form.problem("logo", str(BAD_LOGOS[bad.code]))
+    done = attempt(form, lambda: desk.set_logo(staff, found.id, file, version=version))
     if done is None:
         return show(desk.find(staff, found.id), form=form)
     flash(_("The logo is saved."))
@@ -49,7 +44,3 @@ def remove_logo(staff: Staff, school_id: str) -> ResponseReturnValue:
         return show(desk.find(staff, found.id), form=form)
     flash(_("The logo is removed."))
     return redirect(url_for("admin.school", school_id=found.id, _anchor="logo"), 303)
-
-
-def _keep(staff: Staff, school_id: str, file: bytes, version: int) -> object:
-    return desk.set_logo(staff, school_id, file, version=version)

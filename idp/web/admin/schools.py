@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from math import floor
 from typing import Any, Final
 
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import format_decimal
 from flask_babel import gettext as _
 from werkzeug import Response
 
@@ -13,12 +15,13 @@ from idp.desk import schools as desk
 from idp.desk.staff import Right, Staff
 from idp.federation import providers
 from idp.people import schools as kept
+from idp.people.logos import BadLogo
 from idp.people.models import EMAIL_LENGTH, NAME_LENGTH, School
 from idp.people.names import Refused
 from idp.settings import LOCALES
 from idp.web import branding, contrast, errors, i18n
 from idp.web.admin.blueprint import blueprint, staff_only
-from idp.web.admin.school_words import OTHERWISE, REFUSALS
+from idp.web.admin.school_words import BAD_LOGOS, OTHERWISE, REFUSALS
 from idp.web.errors import PageError
 from idp.web.federation import offers
 from idp.web.forms import Form
@@ -36,6 +39,12 @@ LENGTHS: Final = {
 @blueprint.errorhandler(desk.NotFound)
 def _not_found(_error: desk.NotFound) -> Response:
     return errors.answer(PageError("not_found", 404))
+
+
+@blueprint.app_template_filter("ratio")
+def _ratio(contrast_ratio: float) -> str:
+    """A ratio with one decimal place, in the reader's language; never rounded up."""
+    return str(format_decimal(floor(contrast_ratio * 10) / 10, format="0.0"))
 
 
 @blueprint.get("/schools")
@@ -209,6 +218,8 @@ def _colour(form: Form, found: School) -> str:
 
 
 def _sentence(refused: Refused) -> str:
+    if isinstance(refused, BadLogo):
+        return str(BAD_LOGOS[refused.code])
     return str(REFUSALS.get(refused.field, OTHERWISE))
 
 

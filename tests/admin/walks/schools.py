@@ -59,4 +59,5 @@ def send_logo(browser: Browser, file: bytes, name: str = "logo.png") -> TestResp
     assert browser.page is not None
     form = next(each for each in forms_of(browser.page.text) if each.id == "logo-form")
     data = {**form.hidden, "logo": (BytesIO(file), name)}
-    return browser._follow(browser.client.post(form.action, data=data))
+    browser.page = browser._follow(browser.client.post(form.action, data=data))
+    return browser.page
