@@ -109,7 +109,7 @@ def _wire(app: Flask) -> None:
     from idp import logs, turns, web
     from idp.audit import continuity
     from idp.federation import providers
-    from idp.lifecycle import account_letters, letters
+    from idp.lifecycle import account_letters, letters, specimens
     from idp.mail import delivery
     from idp.oidc import keyring, server
     from idp.web import bodies
@@ -125,4 +125,5 @@ def _wire(app: Flask) -> None:
     delivery.init_app(app)
     letters.register()
     account_letters.register()
+    specimens.register()
     web.init_app(app)

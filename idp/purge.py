@@ -256,6 +256,7 @@ GROWING: Final = (
 
 KEPT: Final = {
     "schools": "the operator's own",
+    "school_texts": "at most one for each school, kind of letter and language",
     "accounts": "the operator's own; subjects are never reused",
     "children": "the operator's own",
     "guardianships": "who could see whom, and until when, must stay answerable",

@@ -99,6 +99,10 @@ EVENTS: Final = frozenset(
         "access_closed",
         "accounts_merged",
         "erasure_answered",
+        "school_changed",
+        "school_text_changed",
+        "specimen_asked",
+        "mail_asked_again",
     }
 )
 

@@ -21,7 +21,8 @@ from idp.mail import delivery, messages
 from idp.mail.messages import Message, clean
 from idp.mail.models import OutboxMessage
 from idp.people import service as people
-from idp.people.models import Account, School
+from idp.people.models import TEXT_KINDS, Account, School
+from idp.people.school_texts import words_of
 from idp.provider_settings import ProviderSettings
 
 
@@ -80,9 +81,12 @@ def password_reset(message: OutboxMessage) -> list[Message]:
     Goes to the address as it is stored (security rule P16); a shared one gets one mail.
     """
     found = people.accounts_with_email(message.about["email"])
-    held = (_held(account.id) for account in sorted(found, key=lambda account: account.id))
+    tried = (_held(account.id) for account in sorted(found, key=lambda account: account.id))
+    held = [account for account in tried if account is not None]
+    if len(held) == 1:
+        message.account_id = held[0].id  # whose mail it is, for « did it leave? »
     by_mailbox: dict[str, list[Account]] = {}
-    for account in sorted(filter(None, held), key=lambda account: account.username_key):
+    for account in sorted(held, key=lambda account: account.username_key):
         by_mailbox.setdefault(messages.mailbox(account.email or ""), []).append(account)
     return [
         letter
@@ -294,9 +298,18 @@ def _letter(
         email,
         name=format_list([clean(account.full_name) for account in accounts], locale=locale),
         place=clean(schools[0].name if len(schools) == 1 else settings.current().platform_name),
-        contacts=[_contact(school) for school in schools],
-        **context,
+        contacts=[contact(school) for school in schools],
+        **(_own_words(template, locale, schools) | context),
     )
+
+
+def _own_words(template: str, locale: str, schools: Sequence[School]) -> dict[str, Any]:
+    """What the school says in this letter: nothing where the reader has children at several,
+    since one school does not speak for another (security rule C3).
+    """
+    if len(schools) != 1 or template not in TEXT_KINDS:
+        return {}
+    return {"words": words_of(schools[0].id, template, locale)}
 
 
 def _schools(accounts: Sequence[Account], client_id: str | None) -> list[School]:
@@ -321,7 +334,8 @@ def _locale(accounts: Sequence[Account], asked_in: str | None, schools: Sequence
     return next(known, None) or settings.current().default_locale
 
 
-def _contact(school: School) -> Contact:
+def contact(school: School) -> Contact:
+    """Whom a letter names at this school."""
     return Contact(
         clean(school.name),
         clean(school.contact_name),

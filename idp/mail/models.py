@@ -23,6 +23,7 @@ class OutboxMessage(db.Model):  # type: ignore[name-defined,misc]
     __table_args__ = (
         CheckConstraint("status IN ('queued', 'sent', 'refused', 'dropped')", name="status"),
         Index("ix_outbox_due", "status", "due_at"),
+        Index("ix_outbox_fate", "status", "created_at"),
         Index("ix_outbox_recipient", "recipient_hash", "created_at"),
     )
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, false, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp import clock
@@ -19,6 +19,9 @@ RELATIONSHIPS = ("parent", "guardian", "relative", "aunt", "uncle", "father", "m
 END_REASONS = ("left", "moved", "request", "family", "court", "mistake", "merged", "other")
 """Why a guardianship ended, where somebody at a school says so."""
 ERASURE_OUTCOMES = ("done", "declined", "taken_back")
+TEXT_KINDS = ("invitation", "fresh_token", "password_reset")
+"""The letters in which a school may add its own words."""
+TEXT_LENGTH = 600
 
 
 def one_of(column: str, values: tuple[str, ...]) -> str:
@@ -40,7 +43,29 @@ class School(db.Model):  # type: ignore[name-defined,misc]
     contact_email: Mapped[str] = mapped_column(String(EMAIL_LENGTH), default="")
     contact_phone: Mapped[str] = mapped_column(String(40), default="")
     locale: Mapped[str] = mapped_column(String(2), default="fr")
+    """Its first language: of pages and mails where their reader wishes no other."""
+    languages: Mapped[str] = mapped_column(String(20), default="", server_default="")
+    """Which languages its pages offer, separated by spaces; empty: all."""
+    hidden_providers: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """The keys of the providers that its sign-in pages do not offer, separated by spaces."""
+    version: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Moves with every change: two who edit at once notice each other."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+
+
+class SchoolText(db.Model):  # type: ignore[name-defined,misc]
+    """A school's own words in one kind of letter, in one language, around ours."""
+
+    __tablename__ = "school_texts"
+    __table_args__ = (CheckConstraint(one_of("kind", TEXT_KINDS), name="kind"),)
+
+    school_id: Mapped[str] = mapped_column(ForeignKey("schools.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    locale: Mapped[str] = mapped_column(String(2), primary_key=True)
+    opening: Mapped[str] = mapped_column(String(TEXT_LENGTH), default="")
+    closing: Mapped[str] = mapped_column(String(TEXT_LENGTH), default="")
+    version: Mapped[int] = mapped_column(default=1)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
 
 
 class Account(db.Model):  # type: ignore[name-defined,misc]

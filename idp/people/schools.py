@@ -2,25 +2,42 @@
 
 import hashlib
 import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from idp.audit import events
 from idp.database import db, transaction
+from idp.people.logos import LOGO_BYTES
 from idp.people.models import EMAIL_LENGTH, School
 from idp.people.names import Refused, clean_text, email_key
 from idp.settings import LOCALES
 
-LOGO_BYTES = 200_000
 _PNG = b"\x89PNG\r\n\x1a\n"
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_PROVIDER = re.compile(r"[a-z0-9_-]{1,40}")
 PHONE_LENGTH = 40
+DEFAULT_COLOUR: Final = "#1d4f91"
+
+
+class ChangedMeanwhile(Exception):
+    """Somebody else changed it since the reader's page was made."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a change did: the fields that differ, before and after."""
+
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
 
 
 def create_school(
     name: str,
     *,
-    colour: str = "#1d4f91",
+    colour: str = DEFAULT_COLOUR,
     contact_name: str = "",
     contact_email: str = "",
     contact_phone: str = "",
@@ -31,29 +48,53 @@ def create_school(
 
     Raises ``Refused``.
     """
-    if not _COLOUR.fullmatch(colour):
-        raise Refused("colour", "is not written as #1d4f91")
-    if locale not in LOCALES:
-        raise Refused("locale", f"is none of {', '.join(LOCALES)}")
-    if contact_email and not email_key(contact_email):
-        raise Refused("contact_email", "is not an e-mail address")
-    if logo_png is not None and not _is_logo(logo_png):
-        raise Refused("logo", f"is not a PNG picture of at most {LOGO_BYTES} bytes")
-    school = School(
-        name=clean_text("name", name, required=True),
-        colour=colour.lower(),
-        contact_name=clean_text("contact_name", contact_name),
-        contact_email=clean_text("contact_email", contact_email, longest=EMAIL_LENGTH),
-        contact_phone=clean_text("contact_phone", contact_phone, longest=PHONE_LENGTH),
-        locale=locale,
-        logo_png=logo_png,
-        logo_digest=hashlib.sha256(logo_png).hexdigest() if logo_png else None,
-    )
+    given = {
+        "name": name,
+        "colour": colour,
+        "contact_name": contact_name,
+        "contact_email": contact_email,
+        "contact_phone": contact_phone,
+        "locale": locale,
+        "logo_png": logo_png,
+    }
+    school = School(**_checked(given), languages="", hidden_providers="")
     with transaction() as writes:
         writes.add(school)
         writes.flush()
         events.record("school_created", school_id=school.id)
     return school
+
+
+def change_school(school_id: str, version: int | None, changes: Mapping[str, Any]) -> Change:
+    """Change some fields of a school, each checked as at its making; joins a transaction.
+
+    ``version``: the one that the editor saw, None where nobody else can have been meant.
+    ``languages`` and ``hidden_providers`` come as collections. Raises ``Refused`` for a value
+    that can't be stored, ``ChangedMeanwhile`` where the version is another by now.
+    """
+    values = _checked(changes)
+    with transaction() as writes:
+        school = writes.get(School, school_id, populate_existing=True, with_for_update=True)
+        if school is None:
+            raise Refused("school", "is unknown")
+        if "languages" in changes or "locale" in changes:
+            values |= _languages(school, changes)
+        shown = {_shown(name) for name in values}
+        before = {name: getattr(school, name) for name in shown}
+        changed = writes.execute(
+            update(School)
+            .where(School.id == school_id, _is_version(version))
+            .values(**values, version=School.version + 1)
+            .execution_options(synchronize_session=False)
+        ).rowcount
+        if changed != 1:
+            raise ChangedMeanwhile
+        writes.refresh(school)
+        after = {name: getattr(school, name) for name in shown}
+    return Change(
+        {name: each for name, each in before.items() if each != after[name]},
+        {name: each for name, each in after.items() if each != before[name]},
+    )
 
 
 def list_schools() -> list[School]:
@@ -66,5 +107,90 @@ def find_school(school_id: str) -> School | None:
     return db.session.get(School, school_id)
 
 
-def _is_logo(data: bytes) -> bool:
-    return data.startswith(_PNG) and len(data) <= LOGO_BYTES
+def offered_languages(school: School) -> tuple[str, ...]:
+    """The languages of the school's pages, its own first; all where it names none."""
+    named = school.languages.split() or LOCALES
+    return (school.locale, *(each for each in LOCALES if each in named and each != school.locale))
+
+
+def hidden_providers(school: School) -> frozenset[str]:
+    """The keys of the providers that the school's sign-in pages do not offer."""
+    return frozenset(school.hidden_providers.split())
+
+
+def _is_version(version: int | None) -> Any:
+    return School.version == (School.version if version is None else version)
+
+
+def _shown(name: str) -> str:
+    return "logo_digest" if name == "logo_png" else name
+
+
+def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields as they are stored. Raises ``Refused`` at the first that can't be."""
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        values |= _logo(value) if name == "logo_png" else _field(name, value)
+    return values
+
+
+def _field(name: str, value: Any) -> dict[str, Any]:
+    if name not in _FIELDS:
+        raise Refused(name, "is nothing that a school has")
+    return {name: _FIELDS[name](value)}
+
+
+def _email(text: str) -> str:
+    if text and not email_key(text):
+        raise Refused("contact_email", "is not an e-mail address")
+    return clean_text("contact_email", text, longest=EMAIL_LENGTH)
+
+
+def _locale(text: str) -> str:
+    if text not in LOCALES:
+        raise Refused("locale", f"is none of {', '.join(LOCALES)}")
+    return text
+
+
+def _providers(keys: Collection[str]) -> str:
+    if not all(_PROVIDER.fullmatch(each) for each in keys):
+        raise Refused("hidden_providers", "holds something that is no provider's key")
+    return " ".join(sorted(set(keys)))
+
+
+def _colour(text: str) -> str:
+    if not _COLOUR.fullmatch(text):
+        raise Refused("colour", f"is not written as {DEFAULT_COLOUR}")
+    return text.lower()
+
+
+def _known_languages(given: Iterable[str]) -> str:
+    wanted = set(given)
+    if not wanted or not wanted <= set(LOCALES):
+        raise Refused("languages", f"are none, or not all of {', '.join(LOCALES)}")
+    return " ".join(each for each in LOCALES if each in wanted)
+
+
+def _languages(school: School, changes: Mapping[str, Any]) -> dict[str, str]:
+    """Its first language is always among those that it offers."""
+    locale = changes.get("locale", school.locale)
+    languages = set(changes.get("languages", school.languages.split() or LOCALES)) | {locale}
+    return {"languages": _known_languages(languages)}
+
+
+def _logo(png: bytes | None) -> dict[str, Any]:
+    if png is not None and not (png.startswith(_PNG) and len(png) <= LOGO_BYTES):
+        raise Refused("logo", f"is not a PNG picture of at most {LOGO_BYTES} bytes")
+    return {"logo_png": png, "logo_digest": hashlib.sha256(png).hexdigest() if png else None}
+
+
+_FIELDS: Final[Mapping[str, Callable[[Any], str]]] = {
+    "name": lambda text: clean_text("name", text, required=True),
+    "colour": _colour,
+    "contact_name": lambda text: clean_text("contact_name", text),
+    "contact_email": _email,
+    "contact_phone": lambda text: clean_text("contact_phone", text, longest=PHONE_LENGTH),
+    "locale": _locale,
+    "languages": _known_languages,
+    "hidden_providers": _providers,
+}

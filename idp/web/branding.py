@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from flask import Blueprint, Flask, Response, g, url_for
+from flask_babel import refresh
 from markupsafe import Markup
 
 from idp import settings
 from idp.clients.models import ClientRow
+from idp.people import schools as kept
 from idp.people import service as people
 from idp.people.models import School
 from idp.web import contrast
@@ -34,6 +36,10 @@ class Branding:
     contact_name: str = ""
     contact_email: str = ""
     contact_phone: str = ""
+    languages: tuple[str, ...] = settings.LOCALES
+    """What its pages offer. A school's own language stands first."""
+    hidden_providers: frozenset[str] = frozenset()
+    """The keys of the providers that its sign-in pages do not offer."""
 
     @property
     def has_contact(self) -> bool:
@@ -73,6 +79,7 @@ def current() -> Branding:
 def use(branding: Branding) -> Branding:
     """Give this request's pages, its error pages too, this branding."""
     g.branding = branding
+    refresh()  # its languages count in what the page speaks
     return branding
 
 
@@ -115,6 +122,8 @@ def _of_school(school: School) -> Branding:
         contact_name=school.contact_name,
         contact_email=school.contact_email,
         contact_phone=school.contact_phone,
+        languages=kept.offered_languages(school),
+        hidden_providers=kept.hidden_providers(school),
     )
 
 

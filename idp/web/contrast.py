@@ -49,6 +49,48 @@ def dark_scheme(colour: str) -> Scheme:
     return Scheme(to_hex(accent), to_hex(mix(accent, WHITE, 0.25)), to_hex(DARK_TEXT), to_hex(soft))
 
 
+@dataclass(frozen=True)
+class Proof:
+    """What the pages make of a school's colour in one scheme; ratios of WCAG 2.2."""
+
+    surface: str
+    ink: str
+    scheme: Scheme
+    typed: float
+    """The ratio of the colour itself, as text on the surface."""
+    link: float
+    button: float
+    moved: bool
+    """Whether the page's accent is visibly another colour than the school's."""
+
+    @property
+    def enough(self) -> bool:
+        return min(self.link, self.button) >= 4.5
+
+
+MOVED = 1.35
+"""From this ratio between two colours on, people see that they differ."""
+
+
+def proofs(colour: str) -> tuple[Proof, Proof]:
+    """A colour tried in the light and in the dark scheme."""
+    light, dark = light_scheme(colour), dark_scheme(colour)
+    return _proof(colour, light, WHITE, DARK_TEXT), _proof(colour, dark, DARK_SURFACE, WHITE)
+
+
+def _proof(colour: str, scheme: Scheme, surface: Colour, ink: Colour) -> Proof:
+    base, accent = parse(colour), parse(scheme.accent)
+    return Proof(
+        surface=to_hex(surface),
+        ink=to_hex(ink),
+        scheme=scheme,
+        typed=contrast(base, surface),
+        link=contrast(accent, surface),
+        button=contrast(parse(scheme.on_accent), accent),
+        moved=contrast(base, accent) >= MOVED,
+    )
+
+
 def text_on(colour: str) -> str:
     """White or near-black: whichever reads better on ``colour``."""
     base = parse(colour)

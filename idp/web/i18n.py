@@ -27,16 +27,37 @@ def init_app(app: Flask) -> None:
 
     @app.context_processor
     def _context() -> dict[str, object]:
-        return {"locale": str(get_locale()), "languages": NAMES, "language_next": here()}
+        locale = str(get_locale())
+        return {"locale": locale, "languages": offered(locale), "language_next": here()}
 
 
 def select() -> str:
-    """The visitor's choice, then the application's and the account's wish, then the browser's."""
+    """The visitor's choice, then the application's and the account's wish, then the browser's.
+
+    Whoever wished nothing that the school's pages offer gets the school's own language.
+    """
     wishes = [session.get("locale"), *g.get("ui_locales", [])]
     for wish in wishes:
         if found := supported(wish):
             return found
-    return request.accept_languages.best_match(LOCALES) or current().default_locale
+    languages = _of_school() or LOCALES
+    own = _of_school()[:1] or (current().default_locale,)
+    return request.accept_languages.best_match(languages) or own[0]
+
+
+def offered(locale: str) -> dict[str, str]:
+    """The languages to choose from, by their own names: those of the school whose page it is.
+
+    The page's present language is among them, whoever wished it.
+    """
+    languages = _of_school() or LOCALES
+    return {code: name for code, name in NAMES.items() if code in {*languages, locale}}
+
+
+def _of_school() -> tuple[str, ...]:
+    """The languages of the school whose face the page has, its own first."""
+    branding = g.get("branding")
+    return branding.languages if branding is not None and branding.school else ()
 
 
 def wish(tags: str | None) -> None:

@@ -19,7 +19,7 @@ from jinja2 import Template, nodes
 
 from idp.credentials import email_changes
 from idp.database import transaction
-from idp.lifecycle import account_letters, letters
+from idp.lifecycle import account_letters, letters, specimens
 from idp.mail import outbox
 from idp.settings import LOCALES
 from tests import factories
@@ -29,7 +29,7 @@ from tests.web.walks import WALKS, Walk
 ROOT = Path(__file__).parents[2]
 CATALOGUES = ROOT / "idp" / "translations"
 TRANSLATED = [locale for locale in LOCALES if locale != "en"]
-COMPOSERS = {**letters.COMPOSERS, **account_letters.COMPOSERS}
+COMPOSERS = {**letters.COMPOSERS, **account_letters.COMPOSERS, **specimens.COMPOSERS}
 TRANSLATING = {"_", "gettext", "ngettext", "lazy_gettext"}
 
 SAME_IN_ENGLISH = {

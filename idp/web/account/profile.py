@@ -26,6 +26,7 @@ def profile(signed_in: SignedIn) -> ResponseReturnValue:
         children=[(child, RELATIONS[link.relationship]) for child, link in children],
         contacts=[branding.branding_for(None, [school]) for school in schools],
         chosen=signed_in.account.locale or "",
+        languages=i18n.NAMES,  # a parent may read any of ours, whatever the school's pages offer
     )
 
 

@@ -25,3 +25,7 @@ __all__ = [
     "pupil",
     "start",
 ]
+from idp.web.admin import mails, people, school_logo, school_texts, schools, start
+from idp.web.admin.blueprint import blueprint
+
+__all__ = ["blueprint", "mails", "people", "school_logo", "school_texts", "schools", "start"]

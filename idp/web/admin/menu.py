@@ -27,6 +27,8 @@ class Entry:
 ENTRIES: Final = (
     Entry("admin.people", _("People"), Right.LOOK_UP, "people"),
     Entry("admin.erasures", _("Erasure requests"), Right.CHANGE_PEOPLE, "shield"),
+    Entry("admin.mails", _("Mail"), Right.SEND_TOKENS, "mail"),
+    Entry("admin.schools", _("Schools"), Right.EDIT_SCHOOL, "school"),
 )
 
 

@@ -12,7 +12,7 @@ from idp.federation import links, providers
 from idp.provider_settings import ProviderSettings
 from idp.sessions.models import Interaction
 from idp.settings import current as settings
-from idp.web import browser
+from idp.web import branding, browser
 from idp.web.federation import logos
 
 
@@ -38,7 +38,17 @@ class Waiting:
 
 def context(interaction: Interaction) -> dict[str, Any]:
     """For the templates of an interaction's pages."""
-    return {"providers": all_offers(), "waiting": waiting(interaction)}
+    shown = [each for each in providers.offered() if is_offered(each.key)]
+    return {"providers": offers_of(shown), "waiting": waiting(interaction)}
+
+
+def is_offered(key: str) -> bool:
+    """Whether this page may offer the provider: a school decides for its own applications.
+
+    Elsewhere (our own sign-in page, an application of several schools) every provider is
+    offered, so that a link that exists keeps opening its account.
+    """
+    return key not in branding.current().hidden_providers
 
 
 def all_offers() -> list[Offer]:

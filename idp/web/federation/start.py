@@ -21,6 +21,7 @@ from idp.sessions.models import Interaction
 from idp.web import browser
 from idp.web import walk as pages
 from idp.web.errors import PageError
+from idp.web.federation import offers
 from idp.web.federation.blueprint import blueprint
 from idp.web.federation.offers import label_of
 
@@ -31,7 +32,7 @@ def sign_in(interaction_id: str) -> ResponseReturnValue:
     interaction = pages.enter(interaction_id)
     if pages.is_past_login(interaction):
         return pages.go_on(interaction)
-    key = request.form.get("provider", "")
+    key = _offered_key()
     try:
         return go(key, "sign_in", interaction_id=interaction.id, max_age=_max_age(interaction))
     except ProviderTrouble as trouble:
@@ -46,7 +47,7 @@ def claim(interaction_id: str) -> ResponseReturnValue:
     proved = claimable(interaction)
     if proved is None:
         return pages.to_step(interaction, "password")
-    key = request.form.get("provider", "")
+    key = _offered_key()
     try:
         return go(key, "claim", interaction_id=interaction.id, token_id=proved.token.id)
     except ProviderTrouble as trouble:
@@ -91,6 +92,14 @@ def tell(key: str, trouble: ProviderTrouble) -> None:
             provider=label_of(key),
         )
     flash(words, "problem")
+
+
+def _offered_key() -> str:
+    """The provider that was pressed; one that this school's pages do not show begins no walk."""
+    key = request.form.get("provider", "")
+    if not offers.is_offered(key):
+        raise PageError("not_found", 404)
+    return key
 
 
 def _max_age(interaction: Interaction) -> int | None:

@@ -1,0 +1,148 @@
+"""Schools at the desk: which somebody may change, and each change in the journal."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from idp.database import db, transaction
+from idp.desk import journal, reach
+from idp.desk.staff import Right, Staff
+from idp.lifecycle import specimens
+from idp.mail.models import OutboxMessage
+from idp.people import logos, school_texts, schools
+from idp.people.models import TEXT_KINDS, School
+from idp.people.school_texts import Words
+from idp.people.schools import Change, ChangedMeanwhile
+from idp.settings import LOCALES
+
+__all__ = ["ChangedMeanwhile", "NotFound", "change", "find", "make", "mine", "set_logo"]
+
+PERSONAL: Final = ("contact_name", "contact_phone")
+"""Of these the journal says that they changed, not from what to what: they are a person's."""
+
+
+class NotFound(LookupError):
+    """There is no such school, or it is not this person's."""
+
+
+def mine(staff: Staff) -> list[School]:
+    """The schools that this person may change, by name."""
+    mine = reach.schools(staff.reach(Right.EDIT_SCHOOL))
+    query = select(School).where(mine).order_by(School.name, School.id)
+    return list(db.session.scalars(query))
+
+
+def find(staff: Staff, school_id: str) -> School:
+    """The school as it is now. Raises ``NotFound``."""
+    found: School | None = db.session.scalar(
+        select(School)
+        .where(School.id == school_id, reach.schools(staff.reach(Right.EDIT_SCHOOL)))
+        .execution_options(populate_existing=True)
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+def make(staff: Staff, name: str, **values: Any) -> School:
+    """Make a school. Raises ``Refused``, and ``NotFound`` where this is not theirs to do."""
+    if not staff.reach(Right.MAKE_SCHOOL).everywhere:
+        raise NotFound
+    return schools.create_school(name, **values)
+
+
+def change(
+    staff: Staff, school_id: str, changes: Mapping[str, Any], *, version: int | None = None
+) -> Change:
+    """Change some fields; see ``idp.people.schools.change_school`` for what is raised."""
+    with transaction():
+        find(staff, school_id)
+        done = schools.change_school(school_id, version, changes)
+        if done.after:
+            _note(school_id, done)
+    return done
+
+
+def set_logo(
+    staff: Staff, school_id: str, file: bytes | None, *, version: int | None = None
+) -> Change:
+    """Make the school's logo of a file, or (None) take it away.
+
+    Raises ``logos.BadLogo``, and what ``change`` raises.
+    """
+    find(staff, school_id)  # before any work is done on the file
+    png = None if file is None else logos.cleaned(file)
+    return change(staff, school_id, {"logo_png": png}, version=version)
+
+
+def words(staff: Staff, school_id: str) -> dict[tuple[str, str], Words]:
+    """The school's own words, by kind of letter and language. Raises ``NotFound``."""
+    find(staff, school_id)
+    return school_texts.all_words(school_id)
+
+
+def letter(staff: Staff, school_id: str, kind: str, locale: str) -> tuple[School, Words]:
+    """The school, and its words in one letter. Raises ``NotFound``, for no such letter too."""
+    school = find(staff, school_id)
+    if kind not in TEXT_KINDS or locale not in LOCALES:
+        raise NotFound
+    return school, school_texts.words_of(school_id, kind, locale)
+
+
+def set_words(
+    staff: Staff,
+    school_id: str,
+    kind: str,
+    locale: str,
+    *,
+    opening: str,
+    closing: str,
+    version: int | None = None,
+) -> None:
+    """Keep the school's words. Raises ``Refused``, ``ChangedMeanwhile``, ``NotFound``."""
+    with transaction():
+        letter(staff, school_id, kind, locale)
+        before, after = school_texts.set_words(
+            school_id, kind, locale, opening=opening, closing=closing, version=version
+        )
+        journal.record(
+            "school_text_changed",
+            school_id=school_id,
+            kind=kind,
+            locale=locale,
+            before={"opening": before.opening, "closing": before.closing},
+            after={"opening": after.opening, "closing": after.closing},
+        )
+
+
+def send_specimen(staff: Staff, school_id: str, kind: str, locale: str) -> OutboxMessage:
+    """Queue the letter to the stored address of whoever asks.
+
+    Raises ``specimens.TooMany``, ``Refused`` where they have no address, ``NotFound``.
+    """
+    with transaction():
+        letter(staff, school_id, kind, locale)
+        message = specimens.enqueue(staff.account_id, school_id, kind, locale)
+        journal.record(
+            "specimen_asked",
+            school_id=school_id,
+            account_id=staff.account_id,
+            kind=kind,
+            locale=locale,
+        )
+    return message
+
+
+def _note(school_id: str, done: Change) -> None:
+    before, after = dict(done.before), dict(done.after)
+    hidden = [name for name in PERSONAL if name in after]
+    for values in (before, after):
+        for name in hidden:
+            del values[name]
+        if "contact_email" in values:
+            values["contact_email"] = journal.shortened(values["contact_email"] or "")
+        if values.get("logo_digest"):
+            values["logo_digest"] = values["logo_digest"][:12]
+    about = {"personal": hidden} if hidden else {}
+    journal.record("school_changed", school_id=school_id, before=before, after=after, **about)

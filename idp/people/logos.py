@@ -1,0 +1,85 @@
+"""A school's logo: a picture that somebody sent, made anew as the small PNG that pages show.
+
+Nothing of the file survives but its pixels: no metadata (a phone writes where the picture was
+taken), no script, no second format hidden in the first.
+"""
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Final
+
+from idp.people.names import Refused
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+LOGO_BYTES: Final = 200_000
+"""The most that a stored logo has."""
+UPLOAD_BYTES: Final = 5 * 1024 * 1024
+"""The most that a file may have from which a logo is made."""
+MOST_PIXELS: Final = 40_000_000
+"""A photograph has fewer; a file of some kilobytes may claim more, and fill the memory."""
+FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF")
+BOX: Final = (288, 88)
+"""Twice what ``.brand-logo`` shows (9 × 2.75 rem), for dense screens. In pixels."""
+
+REASONS: Final = {
+    "empty": "is an empty file",
+    "too_large": f"has more than {UPLOAD_BYTES // 1024 // 1024} MiB",
+    "vector": "is an SVG drawing, which may hold programs: save it as PNG",
+    "unreadable": "is not a PNG, JPEG, WebP or GIF picture, or is damaged",
+    "too_many_pixels": f"has more than {MOST_PIXELS // 1_000_000} million pixels",
+}
+
+
+class BadLogo(Refused):
+    """A file of which no logo can be made; ``code`` is one of ``REASONS``."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__("logo", REASONS[code])
+        self.code = code
+
+
+def cleaned(file: bytes) -> bytes:
+    """The logo as a PNG of at most ``LOGO_BYTES``, within ``BOX``. Raises ``BadLogo``.
+
+    Of a moving picture the first frame counts.
+    """
+    if not file:
+        raise BadLogo("empty")
+    if len(file) > UPLOAD_BYTES:
+        raise BadLogo("too_large")
+    if _is_drawing(file):
+        raise BadLogo("vector")
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(BytesIO(file), formats=FORMATS) as picture:
+            # The header tells the size; nothing has been unpacked yet.
+            if picture.width * picture.height > MOST_PIXELS:
+                raise BadLogo("too_many_pixels")
+            picture.draft("RGB", (2 * BOX[0], 2 * BOX[1]))  # JPEG: unpack it smaller
+            upright = ImageOps.exif_transpose(picture).convert("RGBA")
+        upright.thumbnail(BOX, Image.Resampling.LANCZOS)
+        return _png(upright)
+    except BadLogo:
+        raise
+    except Image.DecompressionBombError:
+        raise BadLogo("too_many_pixels") from None
+    except (OSError, ValueError, SyntaxError, EOFError, OverflowError):
+        raise BadLogo("unreadable") from None  # what Pillow raises at damaged files
+
+
+def _is_drawing(file: bytes) -> bool:
+    beginning = file[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return beginning.startswith((b"<?xml", b"<!doctype svg", b"<svg", b"<!--"))
+
+
+def _png(picture: "Image.Image") -> bytes:
+    """The pixels alone. Within ``BOX`` even noise stays below ``LOGO_BYTES``."""
+    from PIL import Image
+
+    bare = Image.new("RGBA", picture.size)
+    bare.paste(picture)
+    written = BytesIO()
+    bare.save(written, "PNG", optimize=True)
+    return written.getvalue()

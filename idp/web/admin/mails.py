@@ -1,0 +1,63 @@
+"""``/admin/mails``: what became of each mail to a guardian."""
+
+import re
+
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from werkzeug import Response
+
+from idp.desk import mails as desk
+from idp.desk.staff import Right, Staff
+from idp.people.names import Refused
+from idp.web import errors
+from idp.web.admin.blueprint import blueprint, staff_only
+from idp.web.admin.mail_words import FATES, fate, kind_label
+from idp.web.errors import PageError
+
+
+@blueprint.errorhandler(desk.NotFound)
+def _not_found(_error: desk.NotFound) -> Response:
+    return errors.answer(PageError("not_found", 404))
+
+
+@blueprint.get("/mails")
+@staff_only(Right.SEND_TOKENS)
+def mails(staff: Staff) -> ResponseReturnValue:
+    """The newest first; by fate, page by page."""
+    wanted = request.args.get("fate", "")
+    before = request.args.get("before")
+    if wanted and wanted not in desk.FATES:
+        raise PageError("bad_request")
+    if before is not None and not re.fullmatch(r"[\w-]{1,64}", before, re.ASCII):
+        raise PageError("bad_request")
+    page = desk.page(staff, fate=wanted or None, before=before)
+    shown = [
+        (mail, kind_label(mail.kind), fate(mail.fate, mail.attempts, mail.meaning, mail.code))
+        for mail in page.mails
+    ]
+    return render_template(
+        "admin/mails/list.html",
+        mails=shown,
+        older=page.older,
+        first=before is None,
+        fates=FATES,
+        wanted=wanted,
+    )
+
+
+@blueprint.post("/mails/<outbox_id>/again")
+@staff_only(Right.SEND_TOKENS)
+def send_again(staff: Staff, outbox_id: str) -> ResponseReturnValue:
+    """Queue a refused invitation once more, to the address as it is stored now."""
+    if not re.fullmatch(r"[\w-]{1,64}", outbox_id, re.ASCII):
+        raise desk.NotFound
+    try:
+        desk.send_again(staff, outbox_id)
+    except desk.Waiting:
+        flash(_("An invitation to this parent waits already."))
+    except Refused:
+        flash(_("This parent has signed in by now, or has no address any more."), "problem")
+    else:
+        flash(_("The invitation goes out again, with a new token."))
+    return redirect(url_for("admin.mails"), 303)

@@ -1,0 +1,158 @@
+"""A school's own words in the letters to parents: typed, seen as a parent does, sent as a test."""
+
+from typing import Final
+
+from flask import Response, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from idp.desk import schools as desk
+from idp.desk.staff import Right, Staff
+from idp.lifecycle import specimens
+from idp.people import schools as kept
+from idp.people.models import TEXT_KINDS, TEXT_LENGTH, School
+from idp.people.names import Refused
+from idp.people.school_texts import MOST_LINES, Words, clean_words
+from idp.web import i18n
+from idp.web.admin.blueprint import blueprint, staff_only
+from idp.web.admin.mail_words import fate_of
+from idp.web.admin.school_words import LETTERS, OTHERWISE
+from idp.web.admin.schools import attempt, find, version_of
+from idp.web.errors import PageError
+from idp.web.forms import Form
+
+PREVIEW_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; sandbox; base-uri 'none';"
+    " form-action 'none'; frame-ancestors 'none'"
+)
+"""Mail has its styles inline, which our pages forbid. This document has nothing else: no script,
+no picture, no form, and an origin of its own, so that it could reach nothing if it had."""
+
+
+@blueprint.get("/schools/<school_id>/mails")
+@staff_only(Right.EDIT_SCHOOL)
+def school_texts(staff: Staff, school_id: str) -> ResponseReturnValue:
+    """Which letters have words of the school, in which languages."""
+    found = find(staff, school_id)
+    return render_template(
+        "admin/schools/texts.html",
+        school=found,
+        letters=LETTERS,
+        words=desk.words(staff, found.id),
+        offered=kept.offered_languages(found),
+        names=i18n.NAMES,
+    )
+
+
+@blueprint.route("/schools/<school_id>/mails/<kind>/<locale>", methods=["GET", "POST"])
+@staff_only(Right.EDIT_SCHOOL)
+def school_text(staff: Staff, school_id: str, kind: str, locale: str) -> ResponseReturnValue:
+    """The school's words in one letter, in one language: shown in it, kept or only tried."""
+    found, stored = _letter(staff, school_id, kind, locale)
+    if request.method == "GET":
+        return _show(staff, found, kind, locale, stored)
+    form = Form.read("opening", "closing", "version", "act")
+    version = version_of(form)
+    words = _typed(form)
+    if words is None or form["act"] == "try":
+        return _show(staff, found, kind, locale, words or stored, form)
+    done = attempt(form, lambda: _keep(staff, found.id, kind, locale, words, version))
+    if done is None:
+        return _show(staff, found, kind, locale, words, form)
+    flash(_("Saved. The next mails hold these words."))
+    address = url_for("admin.school_text", school_id=found.id, kind=kind, locale=locale)
+    return redirect(address, 303)
+
+
+@blueprint.get("/schools/<school_id>/mails/<kind>/<locale>/preview")
+@staff_only(Right.EDIT_SCHOOL)
+def preview_school_text(
+    staff: Staff, school_id: str, kind: str, locale: str
+) -> ResponseReturnValue:
+    """The letter as a mail program shows it: a document of its own, with a policy of its own."""
+    found, words = _letter(staff, school_id, kind, locale)
+    letter = specimens.show(found, kind, locale, words)
+    response = Response(letter.html, mimetype="text/html")
+    response.headers["Content-Security-Policy"] = PREVIEW_POLICY
+    return response
+
+
+@blueprint.post("/schools/<school_id>/mails/<kind>/<locale>/test")
+@staff_only(Right.EDIT_SCHOOL)
+def send_test(staff: Staff, school_id: str, kind: str, locale: str) -> ResponseReturnValue:
+    """Send the letter to whoever asks, and to nobody else."""
+    found, _words = _letter(staff, school_id, kind, locale)
+    address = url_for("admin.school_text", school_id=found.id, kind=kind, locale=locale)
+    try:
+        desk.send_specimen(staff, found.id, kind, locale)
+    except specimens.TooMany:
+        flash(_("You had enough tests sent for now. Wait an hour, then try again."), "problem")
+    except Refused:
+        flash(
+            _("Your own account has no e-mail address, so there is nowhere to send it."), "problem"
+        )
+    else:
+        flash(_("The test is on its way to your own e-mail address. Its fate stands below."))
+    return redirect(f"{address}#test", 303)
+
+
+def _letter(staff: Staff, school_id: str, kind: str, locale: str) -> tuple[School, Words]:
+    return desk.letter(staff, find(staff, school_id).id, kind, locale)
+
+
+def _typed(form: Form) -> Words | None:
+    """The words as they would be kept; None where they can't be, which the form then tells."""
+    found = []
+    for name in ("opening", "closing"):
+        try:
+            found.append(clean_words(name, form[name]))
+        except Refused:
+            if len(form[name]) > TEXT_LENGTH or form[name].count("\n") >= MOST_LINES:
+                words = _(
+                    "This is too long: at most %(most)d characters, on at most %(lines)d lines.",
+                    most=TEXT_LENGTH,
+                    lines=MOST_LINES,
+                )
+            else:
+                words = str(OTHERWISE)
+            form.problem(name, words)
+    return None if form.problems else Words(opening=found[0], closing=found[1])
+
+
+def _keep(staff: Staff, school_id: str, kind: str, locale: str, words: Words, version: int) -> bool:
+    desk.set_words(
+        staff,
+        school_id,
+        kind,
+        locale,
+        opening=words.opening,
+        closing=words.closing,
+        version=version,
+    )
+    return True
+
+
+def _show(
+    staff: Staff, found: School, kind: str, locale: str, words: Words, form: Form | None = None
+) -> ResponseReturnValue:
+    if kind not in TEXT_KINDS:
+        raise PageError("not_found", 404)
+    _school, stored = desk.letter(staff, found.id, kind, locale)
+    typed = form or Form({"opening": words.opening, "closing": words.closing})
+    last = specimens.last_of(staff.account_id, found.id)
+    page = render_template(
+        "admin/schools/text.html",
+        school=found,
+        kind=kind,
+        letter_name=LETTERS[kind],
+        spoken=locale,
+        spoken_name=i18n.NAMES[locale],
+        typed=typed,
+        stored=stored,
+        longest=TEXT_LENGTH,
+        unsaved=form is not None,
+        letter=specimens.show(found, kind, locale, words),
+        last=fate_of(last) if last is not None else None,
+        **({"form": form} if form is not None else {}),
+    )
+    return page, typed.status

@@ -1,0 +1,232 @@
+"""``/admin/schools``: what a school shows of itself to its parents."""
+
+import re
+from collections.abc import Mapping
+from math import floor
+from typing import Any, Final
+
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import format_decimal
+from flask_babel import gettext as _
+from werkzeug import Response
+
+from idp.desk import schools as desk
+from idp.desk.staff import Right, Staff
+from idp.federation import providers
+from idp.people import schools as kept
+from idp.people.logos import BadLogo
+from idp.people.models import EMAIL_LENGTH, NAME_LENGTH, School
+from idp.people.names import Refused
+from idp.settings import LOCALES
+from idp.web import branding, contrast, errors, i18n
+from idp.web.admin.blueprint import blueprint, staff_only
+from idp.web.admin.school_words import BAD_LOGOS, OTHERWISE, REFUSALS
+from idp.web.errors import PageError
+from idp.web.federation import offers
+from idp.web.forms import Form
+
+IDENTITY: Final = ("name", "colour", "picked")
+CONTACT: Final = ("contact_name", "contact_email", "contact_phone")
+LENGTHS: Final = {
+    "name": NAME_LENGTH,
+    "contact_name": NAME_LENGTH,
+    "contact_email": EMAIL_LENGTH,
+    "contact_phone": kept.PHONE_LENGTH,
+}
+
+
+@blueprint.errorhandler(desk.NotFound)
+def _not_found(_error: desk.NotFound) -> Response:
+    return errors.answer(PageError("not_found", 404))
+
+
+@blueprint.app_template_filter("ratio")
+def _ratio(contrast_ratio: float) -> str:
+    """A ratio with one decimal place, in the reader's language; never rounded up."""
+    return str(format_decimal(floor(contrast_ratio * 10) / 10, format="0.0"))
+
+
+@blueprint.get("/schools")
+@staff_only(Right.EDIT_SCHOOL)
+def schools(staff: Staff) -> ResponseReturnValue:
+    """The schools of this person; for a manager of one, that one."""
+    found = desk.mine(staff)
+    if len(found) == 1 and not staff.may(Right.MAKE_SCHOOL):
+        return redirect(url_for("admin.school", school_id=found[0].id), 303)
+    faces = [(school, branding.branding_for(None, [school])) for school in found]
+    return render_template("admin/schools/list.html", faces=faces, names=i18n.NAMES)
+
+
+@blueprint.route("/schools/new", methods=["GET", "POST"])
+@staff_only(Right.MAKE_SCHOOL)
+def new_school(staff: Staff) -> ResponseReturnValue:
+    """Make a school, then go on to its page, where all else is said."""
+    if request.method == "GET":
+        return _show_new(Form({"name": "", "locale": i18n.select()}))
+    form = Form.read("name", "locale")
+    if form["locale"] not in LOCALES:
+        raise PageError("bad_request")
+    check(form, "name")
+    made = None if form.problems else attempt(form, lambda: desk.make(staff, **form.values))
+    if made is None:
+        return _show_new(form)
+    flash(_("The school is made. Now its logo, its colour and whom parents may ask."))
+    return redirect(url_for("admin.school", school_id=made.id), 303)
+
+
+@blueprint.get("/schools/<school_id>")
+@staff_only(Right.EDIT_SCHOOL)
+def school(staff: Staff, school_id: str) -> ResponseReturnValue:
+    """What this school shows of itself, part by part."""
+    return show(find(staff, school_id))
+
+
+@blueprint.post("/schools/<school_id>/identity")
+@staff_only(Right.EDIT_SCHOOL)
+def change_identity(staff: Staff, school_id: str) -> ResponseReturnValue:
+    """Name and colour; « try » shows what the pages make of a colour and keeps nothing."""
+    found, form = find(staff, school_id), Form.read(*IDENTITY, "version", "act")
+    check(form, "name")
+    colour = _colour(form, found)
+    if form["act"] == "try" and not form.problems:
+        return show(found, identity=form, tried=colour)
+    return _keep(staff, found, form, {"name": form["name"], "colour": colour}, "identity")
+
+
+@blueprint.post("/schools/<school_id>/contact")
+@staff_only(Right.EDIT_SCHOOL)
+def change_contact(staff: Staff, school_id: str) -> ResponseReturnValue:
+    """Whom parents may ask."""
+    found, form = find(staff, school_id), Form.read(*CONTACT, "version")
+    for name in CONTACT:
+        form.limit(name, LENGTHS[name])
+    return _keep(staff, found, form, {name: form[name].strip() for name in CONTACT}, "contact")
+
+
+@blueprint.post("/schools/<school_id>/languages")
+@staff_only(Right.EDIT_SCHOOL)
+def change_languages(staff: Staff, school_id: str) -> ResponseReturnValue:
+    """Which languages its pages offer, and which one comes first."""
+    found, form = find(staff, school_id), Form.read("locale", "version")
+    wanted = request.form.getlist("languages")
+    if form["locale"] not in LOCALES or not set(wanted) <= set(LOCALES):
+        raise PageError("bad_request")
+    changes = {"locale": form["locale"], "languages": [form["locale"], *wanted]}
+    return _keep(staff, found, form, changes, "languages")
+
+
+@blueprint.post("/schools/<school_id>/providers")
+@staff_only(Right.EDIT_SCHOOL)
+def change_providers(staff: Staff, school_id: str) -> ResponseReturnValue:
+    """Which other accounts its sign-in pages offer."""
+    found, form = find(staff, school_id), Form.read("version")
+    configured = {each.key for each in providers.offered()}
+    shown = set(request.form.getlist("shown"))
+    if not shown <= configured:
+        raise PageError("bad_request")
+    # What is hidden but not configured just now stays hidden
+    hidden = (kept.hidden_providers(found) - configured) | (configured - shown)
+    return _keep(staff, found, form, {"hidden_providers": sorted(hidden)}, "providers")
+
+
+def find(staff: Staff, school_id: str) -> School:
+    """The school of an address. Raises ``desk.NotFound``, for what is no id too."""
+    if not re.fullmatch(r"[\w-]{1,64}", school_id, re.ASCII):
+        raise desk.NotFound
+    return desk.find(staff, school_id)
+
+
+def version_of(form: Form) -> int:
+    """The version that the form's page was made of."""
+    if not re.fullmatch(r"[0-9]{1,9}", form["version"], re.ASCII):
+        raise PageError("bad_request")
+    return int(form["version"])
+
+
+def check(form: Form, name: str) -> None:
+    """The school's name: there, and not too long."""
+    form.limit(name, LENGTHS[name])
+    form.require(name, _("Type the school's name."))
+
+
+def attempt(form: Form, act: Any) -> Any:
+    """What ``act`` returns; None where it was refused, which the form then tells."""
+    try:
+        return act()
+    except Refused as refused:
+        form.problem(refused.field, _sentence(refused))
+    except desk.ChangedMeanwhile:
+        form.notice = _(
+            "Somebody else changed this while you had it open. What you typed stands below:"
+            " compare it with what is stored now, then save again."
+        )
+    return None
+
+
+def show(
+    found: School,
+    *,
+    identity: Form | None = None,
+    contact: Form | None = None,
+    form: Form | None = None,
+    tried: str | None = None,
+) -> ResponseReturnValue:
+    """The school's page. ``form``: the one that was refused; ``tried``: a colour to judge."""
+    shown = contrast.to_hex(contrast.parse(tried or found.colour))
+    page = render_template(
+        "admin/schools/school.html",
+        school=found,
+        face=branding.branding_for(None, [found]),
+        identity=identity or _form_of(found, {"name": "name", "colour": "colour"}),
+        contact=contact or _form_of(found, {name: name for name in CONTACT}),
+        colour=shown,
+        tried=tried,
+        proofs=contrast.proofs(shown),
+        names=i18n.NAMES,
+        offered=kept.offered_languages(found),
+        providers=offers.offers_of(providers.offered()),
+        hidden=kept.hidden_providers(found),
+        **({"form": form} if form is not None else {}),
+    )
+    return page, form.status if form is not None else 200
+
+
+def _keep(
+    staff: Staff, found: School, form: Form, changes: Mapping[str, Any], part: str
+) -> ResponseReturnValue:
+    version = version_of(form)
+    done = None
+    if not form.problems:
+        done = attempt(form, lambda: desk.change(staff, found.id, changes, version=version))
+    if done is None:
+        now = desk.find(staff, found.id)
+        identity, contact = (form if part == each else None for each in ("identity", "contact"))
+        return show(now, form=form, identity=identity, contact=contact)
+    flash(_("Saved.") if done.after else _("Nothing has changed."))
+    return redirect(url_for("admin.school", school_id=found.id, _anchor=part), 303)
+
+
+def _colour(form: Form, found: School) -> str:
+    """The colour that was typed, or picked: whichever is not what was stored before."""
+    typed = form["colour"].strip().lower()
+    if re.fullmatch(r"#?[0-9a-f]{3}|#?[0-9a-f]{6}", typed):
+        digits = typed.removeprefix("#")
+        typed = f"#{digits if len(digits) == 6 else ''.join(2 * each for each in digits)}"
+    picked = form["picked"].lower()
+    return picked if typed == found.colour and picked else typed
+
+
+def _sentence(refused: Refused) -> str:
+    if isinstance(refused, BadLogo):
+        return str(BAD_LOGOS[refused.code])
+    return str(REFUSALS.get(refused.field, OTHERWISE))
+
+
+def _form_of(found: School, names: Mapping[str, str]) -> Form:
+    return Form({field: str(getattr(found, name)) for field, name in names.items()})
+
+
+def _show_new(form: Form) -> ResponseReturnValue:
+    page = render_template("admin/schools/new.html", form=form, names=i18n.NAMES)
+    return page, form.status
