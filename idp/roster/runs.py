@@ -107,10 +107,22 @@ def must_be_newest(run: RosterRun, school_id: str) -> None:
 
 def why_not_undone(row: RosterRunSchool) -> str:
     """Why a school's import can't be taken back; empty: it can."""
+    match obstacle(row):
+        case "none_stands":
+            return "nothing of it stands"
+        case "too_late":
+            return f"more than {UNDO_WITHIN.days} days have passed"
+        case "later", later:
+            return f"a later import changed this school: undo {later} first"
+    return ""
+
+
+def obstacle(row: RosterRunSchool) -> str | tuple[str, str] | None:
+    """What stands against taking a school's import back: too late, or which later import."""
     if row.state != "applied" or row.applied_at is None:
-        return "nothing of it stands"
+        return "none_stands"
     if clock.now() - row.applied_at > UNDO_WITHIN:
-        return f"more than {UNDO_WITHIN.days} days have passed"
+        return "too_late"
     later = db.session.scalar(
         select(RosterRunSchool.run_id).where(
             RosterRunSchool.school_id == row.school_id,
@@ -119,7 +131,7 @@ def why_not_undone(row: RosterRunSchool) -> str:
             RosterRunSchool.changes > 0,
         )
     )
-    return f"a later import changed this school: undo {later} first" if later else ""
+    return ("later", later) if later else None
 
 
 def set_status(run: RosterRun, status: str) -> None:
