@@ -145,6 +145,11 @@ _EXPLANATIONS = {
         _("What you sent is longer than we accept. Nothing was saved."),
         _("Go back, shorten it and send it again."),
     ),
+    "too_slow": Explanation(
+        _("That took too long"),
+        _("What you sent arrived too slowly, so we stopped waiting. Nothing was saved."),
+        _("Go back and send it again, if you can over a faster connection."),
+    ),
     "unsupported_media_type": Explanation(
         _("We can't read what was sent"),
         _("It was sent in a format that we don't accept. Nothing was saved."),

@@ -12,6 +12,7 @@ from flask_wtf import CSRFProtect
 
 from idp.credentials.passwords import WeakPassword
 from idp.settings import current as settings
+from idp.web import bodies
 from idp.web.errors import PageError
 
 csrf = CSRFProtect()
@@ -28,6 +29,7 @@ def init_app(app: Flask) -> None:
     # Flask-WTF would look at Referer, which our own Referrer-Policy keeps browsers from sending.
     app.config["WTF_CSRF_SSL_STRICT"] = False
     app.before_request(refuse_foreign_forms)
+    app.before_request(bodies.receive_upload)  # before the token in it is looked for
     csrf.init_app(app)
 
 

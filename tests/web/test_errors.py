@@ -36,6 +36,7 @@ CODES_OF_PAGES = [
     "forbidden",
     "method_not_allowed",
     "too_large",
+    "too_slow",
     "unsupported_media_type",
     "bad_request",
     "invalid_request",

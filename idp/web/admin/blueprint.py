@@ -5,7 +5,7 @@ asks it for the reach of its queries; it has no rules of its own.
 """
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec
 
 from flask import Blueprint, current_app, g, redirect, request, url_for
@@ -19,6 +19,7 @@ from idp.sessions.service import SignedIn
 from idp.web import branding, browser, i18n
 from idp.web.account.step_up import is_recent
 from idp.web.admin.menu import entries_for
+from idp.web.bodies import GUARD
 from idp.web.errors import PageError
 
 blueprint = Blueprint("admin", __name__, url_prefix="/admin")
@@ -42,21 +43,28 @@ def staff_only(
     def decorate(view: View[P]) -> Callable[P, ResponseReturnValue]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-            signed_in = browser.signed_in()
-            if signed_in is None:
-                return redirect(url_for("account.home"), 303)
-            staff = _staff(signed_in)
-            if not staff.may(right):
-                raise PageError("forbidden", 403)
-            _dress(signed_in, staff)
-            if proved and not is_recent(signed_in.session):
-                return redirect(url_for("account.confirm", next=i18n.here()), 303)
-            return view(staff, *args, **kwargs)
+            answer = _admit(right, proved=proved)
+            return view(g.staff, *args, **kwargs) if answer is None else answer
 
         setattr(guarded, RIGHT, right)
+        setattr(guarded, GUARD, partial(_admit, right, proved=proved))
         return guarded
 
     return decorate
+
+
+def _admit(right: Right, *, proved: bool) -> ResponseReturnValue | None:
+    """Let whoever is signed in go on as ``g.staff``, or answer in place of the view."""
+    signed_in = browser.signed_in()
+    if signed_in is None:
+        return redirect(url_for("account.home"), 303)
+    staff = _staff(signed_in)
+    if not staff.may(right):
+        raise PageError("forbidden", 403)
+    _dress(signed_in, staff)
+    if proved and not is_recent(signed_in.session):
+        return redirect(url_for("account.confirm", next=i18n.here()), 303)
+    return None
 
 
 @blueprint.before_request
