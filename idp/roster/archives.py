@@ -159,9 +159,7 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except (zipfile.BadZipFile, NotImplementedError, EOFError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
-        raise Unusable(
-            f"{path.name} is damaged, or no zip that we can read", "damaged"
-        ) from error
+        raise Unusable(f"{path.name} is damaged, or no zip that we can read", "damaged") from error
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

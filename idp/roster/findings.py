@@ -100,9 +100,7 @@ SENTENCES: Final = {
     "number_taken": _("The pupil's number is another child's at this school: it is left out."),
     "class_vanishes": _("A class of which the file has no pupil."),
     "pupils_without_guardian": _("Pupils without a guardian."),
-    "guardians_without_pupil": _(
-        "Guardians of no pupil in the file: no account is made for them."
-    ),
+    "guardians_without_pupil": _("Guardians of no pupil in the file: no account is made for them."),
     "pupils_not_in_file": _("Pupils who were added by hand and are not in the file: they stay."),
     "same_person": _("Looks the same as somebody elsewhere with this name and address."),
     "unknown_relationship": _("Words for a relationship that we don't know: “parent” is used."),

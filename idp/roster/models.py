@@ -23,7 +23,7 @@ NAME_KEY_LENGTH = 2 * NAME_LENGTH + 1
 RUN_STATUSES = ("reading", "checked", "applying", "applied", "undone", "refused")
 SCHOOL_STATES = ("waiting", "held_back", "applied", "undone")
 IDENTITY_KINDS = ("pupil", "guardian", "class")
-JOB_TASKS = ("open", "read", "look", "apply", "undo")
+JOB_TASKS = ("open", "read", "look", "apply", "undo", "drop")
 JOB_STATES = ("waiting", "working", "mapping", "done", "failed")
 
 

@@ -33,7 +33,8 @@ def upgrade() -> None:
         sa.Column("trouble", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("result", sa.JSON(), nullable=False),
         sa.CheckConstraint(
-            "task IN ('open', 'read', 'look', 'apply', 'undo')", name=op.f("ck_roster_jobs_task")
+            "task IN ('open', 'read', 'look', 'apply', 'undo', 'drop')",
+            name=op.f("ck_roster_jobs_task"),
         ),
         sa.CheckConstraint(
             "state IN ('waiting', 'working', 'mapping', 'done', 'failed')",
