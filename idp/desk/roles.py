@@ -128,7 +128,6 @@ def hire(
     given_name: str,
     family_name: str,
     email: str,
-    locale: str | None,
     role: str,
     school_id: str | None,
     may_print: bool = False,
@@ -148,7 +147,7 @@ def hire(
             given_name=given_name,
             family_name=family_name,
             email=email,
-            locale=locale,
+            locale=_language_of(school_id),
         )
         _given(staff, account, role, school_id, may_print=may_print)
         families.invite(account.id)
@@ -184,6 +183,12 @@ def let_print(staff: Staff, role_id: str, *, allowed: bool) -> Holder:
             raise NotYours
         roles.let_print(role.account_id, role.role, role.school_id, allowed=allowed)
     return holder
+
+
+def _language_of(school_id: str | None) -> str | None:
+    """A newcomer is written to in the school's language."""
+    school = people.find_school(school_id) if school_id else None
+    return school.locale if school else None
 
 
 def _given(

@@ -24,7 +24,12 @@ class Entry:
         return self.endpoint.partition(".")[2]
 
 
-ENTRIES: Final = (Entry("admin.people", _("People"), Right.LOOK_UP, "people"),)
+ENTRIES: Final = (
+    Entry("admin.people", _("People"), Right.LOOK_UP, "people"),
+    Entry("admin.imports", _("Imports"), Right.IMPORT_ROSTER, "upload"),
+    Entry("admin.roles", _("Staff"), Right.GIVE_ROLES, "badge"),
+    Entry("admin.journal", _("Logbook"), Right.READ_JOURNAL, "clock"),
+)
 
 
 def entries_for(staff: Staff) -> list[Entry]:
