@@ -102,7 +102,7 @@ class Change:
 
 def what(event: str) -> str:
     """What happened; an event that has no words of its own is told as a change."""
-    return str(WORDS[event] if event in WORDS else _OTHER)
+    return str(WORDS.get(event, _OTHER))
 
 
 def kinds() -> list[tuple[str, str]]:
