@@ -10,7 +10,8 @@ from tests.admin.places import Desk
 
 def walk(desk: Desk) -> Iterator[TestResponse]:
     helper = desk.staff("helper")
-    manager = desk.browser("manager", may_print=True)
+    manager = desk.browser("manager")
+    staff.let_print(desk.staff("manager").id, "manager", desk.here.id, allowed=True)
     yield manager.open("/admin/staff")
     yield manager.open("/admin/staff/new")
     yield manager.submit("give-form", who="")
