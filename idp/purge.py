@@ -274,6 +274,7 @@ KEPT: Final = {
     "roster_identities": "by which the next import knows the same people again",
     "roster_guardianships": "one for each guardianship",
     "roster_run_schools": "leave with their run",
+    "roster_jobs": "leave with their run",
     "email_change_links": "leave with their change",
     "erasure_answers": "leave with their request",
     "database_identity": "one row: which database this is",

@@ -67,6 +67,9 @@ class Settings:
         "Remembers the database's newest event, to notice a restore; else a file beside the keys",
         Path,
     )
+    spool_folder: Path = _setting(
+        Path("instance/spool"), "Where uploaded rosters wait to be read (0700)", Path
+    )
     demo: bool = _setting(
         False, "Allows plain HTTP on loopback and local secrets; never outside a demo", _boolean
     )
@@ -126,6 +129,10 @@ class Settings:
     mail_tls: str = _setting("starttls", "starttls, implicit or none (none on loopback only)", str)
     mail_from: str = _setting("no-reply@localhost", "Sender of every mail", str)
     mail_per_address: int = _setting(4, "Reset mails to one address in an hour", int)
+
+    invitations_per_hour: int = _setting(
+        200, "Most invitations of an import that leave in an hour", int
+    )
 
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = _setting(
         (), "Networks whose X-Forwarded-For counts, separated by commas", _networks
@@ -232,6 +239,7 @@ class Settings:
             ("database_connections", 2, 1000),
             ("mail_port", 1, 65535),
             ("mail_per_address", 1, 1000),
+            ("invitations_per_hour", 1, 100_000),
             ("password_minimum", 8, 64),
             ("password_maximum", 64, 1024),
         )

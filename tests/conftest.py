@@ -31,6 +31,7 @@ def settings_for_tests(database_url: str, keys_folder: Path, **changes: object) 
         "database_url": database_url,
         "keys_folder": keys_folder,
         "history_file": history_file(database_url, keys_folder),
+        "spool_folder": history_file(database_url, keys_folder).with_suffix(".spool"),
         "bcrypt_cost": 4,
         "mail_tls": "none",
         **changes,

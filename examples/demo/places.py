@@ -4,6 +4,7 @@
 """
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -22,6 +23,7 @@ SECRETS = INSTANCE / "secrets.env"
 SETTINGS = INSTANCE / "demo.env"
 CLIENTS = INSTANCE / "clients.json"
 HISTORY = INSTANCE / "history.json"
+SPOOL = INSTANCE / "spool"
 PEOPLE = INSTANCE / "people"
 """Who has an account at the other providers: a file for each."""
 AUTHENTICATOR = INSTANCE / "authenticator.json"
@@ -53,6 +55,7 @@ def forget() -> None:
     made = (*INSTANCE.glob("history*"), *LOGS.glob("*.log"), *PEOPLE.glob("*.json"))
     for file in (*beside, *made, SECRETS, SETTINGS, CLIENTS, AUTHENTICATOR, SUMMARY):
         file.unlink(missing_ok=True)
+    shutil.rmtree(SPOOL, ignore_errors=True)
 
 
 def idp_command() -> Path:

@@ -1,24 +1,33 @@
 """``idp roster``: pupils and guardians from a school's file; the rules are ``idp.roster``'s."""
 
+import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import click
+from flask_babel import force_locale
 
-from idp.cli import output
+from idp import settings
+from idp.audit import continuity
+from idp.cli import application, output
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
-from idp.roster import mapping, reading, reasons, service
+from idp.roster import mapping, reading, reasons, service, work
 from idp.roster.archives import opened
 from idp.roster.models import RosterRun
 from idp.roster.reports import SchoolReport
 from idp.settings import LOCALES
 
 PER_HOUR = 200
+
+log = logging.getLogger(__name__)
 
 COUNTS = {
     "child_made": "pupils new",
@@ -33,7 +42,25 @@ COUNTS = {
     "guardianship_ended": "guardianships ending",
 }
 
-command = Noun("roster", help="Import pupils and guardians from a file.")
+
+class _InEnglish(Noun):
+    """The import's sentences are those of the console; a terminal reads them in English."""
+
+    def command(  # type: ignore[override]
+        self, *args: Any, **kwargs: Any
+    ) -> Callable[[Callable[..., Any]], click.Command]:
+        def decorate(function: Callable[..., Any]) -> click.Command:
+            @wraps(function)
+            def in_english(*given: Any, **options: Any) -> Any:
+                with force_locale("en"):
+                    return function(*given, **options)
+
+            return Noun.command(self, *args, **kwargs)(in_english)
+
+        return decorate
+
+
+command = _InEnglish("roster", help="Import pupils and guardians from a file.")
 
 _FILE = click.Path(path_type=Path, exists=True)
 
@@ -236,6 +263,40 @@ def roster_map(
         click.echo(f"! {problem}")
 
 
+@command.command("work")
+@click.option("--once", is_flag=True, help="Do what waits and stop.")
+@click.option(
+    "--pause",
+    type=click.FloatRange(0.1, 3600),
+    default=1.0,
+    show_default=True,
+    help="Seconds between two looks when nothing waits.",
+)
+def roster_work(once: bool, pause: float) -> None:
+    """Read, check, carry out and undo what the console asks for, until stopped (Ctrl-C or SIGTERM).
+
+    Several may run; each machine that serves the console needs one, beside its spool folder.
+
+    Examples:
+      idp roster work
+      idp roster work --once
+    """
+    application.speak(settings.current().log_level)
+    if once:
+        continuity.refuse_other_history()
+        count = 0
+        while work.work_once():
+            count += 1
+        click.echo(f"{count} tasks done.")
+        return
+    stop = Event()
+    # In a thread of its own: a handler runs between two steps of this one, which may hold the lock
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: Thread(target=stop.set).start())
+    log.info("the import worker is at work")
+    work.work(stop, pause)
+
+
 @command.command("discard")
 @click.argument("run_id")
 def roster_discard(run_id: str) -> None:
@@ -372,7 +433,8 @@ def _print_school(report: SchoolReport) -> None:
         click.echo("nothing to change")
     for finding in report.findings:
         samples = f" – {output.shown('; '.join(finding.samples))}" if finding.samples else ""
-        click.echo(f"! {finding.count} × {finding.sentence}{samples}")
+        hint = " (--link-same-people)" if finding.code == "same_person" else ""
+        click.echo(f"! {finding.count} × {finding.sentence.rstrip('.')}{hint}{samples}")
 
 
 def _school(report: SchoolReport) -> dict[str, Any]:

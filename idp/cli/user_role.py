@@ -1,4 +1,4 @@
-"""``idp user role``: who is staff."""
+"""``idp user role``: who is staff; the rules are ``idp.desk.roles``'s."""
 
 from typing import Any
 
@@ -7,7 +7,8 @@ import click
 from idp.cli import output
 from idp.cli.group import Noun
 from idp.cli.users import named
-from idp.lifecycle import factor_changes
+from idp.desk import roles
+from idp.desk.staff import AT_TERMINAL
 from idp.people import staff
 from idp.people.models import STAFF_ROLES, Account, StaffRole
 
@@ -37,9 +38,11 @@ def role_grant(
       idp user role grant claire.dubois manager --school s_12 --may-print
     """
     account = named(username)
-    granted = factor_changes.grant_role(account.id, role, school_id, may_print=may_print)
+    granted = roles.give(AT_TERMINAL, account.username, role, school_id, may_print=may_print)
     if granted is None:
-        changed = staff.let_print(account.id, role, school_id, allowed=may_print)
+        had = _had(account, role, school_id)
+        changed = had.may_print != may_print
+        roles.let_print(AT_TERMINAL, had.id, allowed=may_print)
         told = "may print letters now" if may_print else "may print no letters any more"
         words = told if changed else "had that role before"
         click.echo(f"{account.username} {words}.", err=as_json)
@@ -52,14 +55,18 @@ def role_grant(
 @which_role
 @at_school
 def role_revoke(username: str, role: str, school_id: str | None) -> None:
-    """Take a role away.
+    """Take a role away; its holder's sessions end, and a mail says so.
 
     Example:
       idp user role revoke claire.dubois manager --school s_12
     """
     account = named(username)
-    done = staff.revoke(account.id, role, school_id)
-    click.echo(f"{account.username} is no {role} any more." if done else "They had no such role.")
+    try:
+        roles.take(AT_TERMINAL, _had(account, role, school_id).id)
+    except roles.NotFound:
+        click.echo("They had no such role.")
+        return
+    click.echo(f"{account.username} is no {role} any more.")
 
 
 @command.command("list")
@@ -72,6 +79,13 @@ def role_list(as_json: bool) -> None:
     """
     found = [_row(role, account) for role, account in staff.everybody()]
     output.rows(found, COLUMNS, as_json)
+
+
+def _had(account: Account, role: str, school_id: str | None) -> StaffRole:
+    for each in staff.roles_of(account.id):
+        if (each.role, each.school_id) == (role, school_id):
+            return each
+    raise roles.NotFound
 
 
 def _row(role: StaffRole, account: Account) -> dict[str, Any]:

@@ -96,6 +96,31 @@ def accounts_merged(message: OutboxMessage) -> list[Message]:
     ]
 
 
+def role_given(message: OutboxMessage) -> list[Message]:
+    """To somebody who works at a school's desk from now on."""
+    return _about_role("role_given", message)
+
+
+def role_taken(message: OutboxMessage) -> list[Message]:
+    """To somebody who has one role less."""
+    return _about_role("role_taken", message)
+
+
+def _about_role(template: str, message: OutboxMessage) -> list[Message]:
+    school = people.find_school(str(message.about.get("school_id") or ""))
+    return [
+        letters.letter_about(
+            template,
+            message,
+            account,
+            role=message.about.get("role", ""),
+            school=clean(school.name) if school else "",
+            link=messages.sign_in_link(),
+        )
+        for account in letters.holders(message)
+    ]
+
+
 def erasure_asked(message: OutboxMessage) -> list[Message]:
     """To one school's contact, in the school's language: a guardian asks to be erased."""
     school = people.find_school(str(message.about.get("school_id") or ""))
@@ -127,6 +152,8 @@ COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
     "new_device": new_device,
     "erasure_asked": erasure_asked,
     "accounts_merged": accounts_merged,
+    "role_given": role_given,
+    "role_taken": role_taken,
 }
 
 

@@ -184,6 +184,17 @@ def grant_role(
     return granted
 
 
+@retried
+def revoke_role(account_id: str, role: str, school_id: str | None) -> bool:
+    """Take a role away; the sessions of who had it end. False: they had it not."""
+    with transaction():
+        account = people.hold_account(account_id)
+        if account is None or not staff.revoke(account_id, role, school_id):
+            return False
+        _end_sessions(account, "role revoked")
+    return True
+
+
 def _wipe(account_id: str) -> bool:
     removed = passkeys.remove_all(account_id)
     was_on = totp.switch_off(account_id)

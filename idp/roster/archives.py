@@ -130,7 +130,7 @@ def check_workbook(path: Path) -> None:
     Every part is read once: what the zip's directory claims of sizes is not believed.
     """
     if not zipfile.is_zipfile(path):
-        raise Unusable(f"{path.name} is not a workbook (XLSX)")
+        raise Unusable(f"{path.name} is not a workbook (XLSX)", "damaged")
     with _archive(path) as archive:
         _check_sizes(archive.infolist(), LARGEST_WORKBOOK)
         for entry in archive.infolist():
@@ -159,7 +159,7 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except (zipfile.BadZipFile, NotImplementedError, EOFError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
-        raise Unusable(f"{path.name} is damaged, or no zip that we can read") from error
+        raise Unusable(f"{path.name} is damaged, or no zip that we can read", "damaged") from error
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -171,12 +171,12 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
         if ".." in parts or entry.filename.startswith("/") or ":" in parts[0]:
             raise Hostile("the zip holds a path that leads out of it")
         if stat.S_ISLNK(entry.external_attr >> 16) or entry.flag_bits & 1:
-            raise Unusable("the zip holds links or encrypted files")
+            raise Unusable("the zip holds links or encrypted files", "encrypted")
         name = parts[-1].lower()
         if name.startswith(".") or parts[0] == "__MACOSX":
             continue
         if name in found:
-            raise Unusable(f"the zip holds {name} twice")
+            raise Unusable(f"the zip holds {name} twice", "twice", name=name[:80])
         found[name] = entry
     return found
 

@@ -7,6 +7,8 @@ chose the file, and neither logged nor stored.
 from dataclasses import dataclass
 from typing import Any, Final
 
+from flask_babel import lazy_gettext as _
+
 from idp.roster import bulk
 from idp.roster.matching import Scope
 from idp.roster.models import RosterRun
@@ -91,20 +93,21 @@ ORDER BY g.number
 """
 
 SENTENCES: Final = {
-    "shared_address": "one address for two people: both get their own account",
-    "duplicate_guardians": "a guardian seems to stand in the file twice: two accounts",
-    "guardians_without_address": "guardians without an address: they need a letter",
-    "address_kept": "the file has another address than the account, which keeps its own",
-    "number_taken": "the pupil's number is another child's at this school: left out",
-    "class_vanishes": "a class of which the file has no pupil",
-    "pupils_without_guardian": "pupils without a guardian",
-    "guardians_without_pupil": "guardians of no pupil in the file: no account is made for them",
-    "pupils_not_in_file": "pupils made by hand, not in the file: left as they are",
-    "same_person": "looks the same as somebody with this name and address (--link-same-people)",
-    "unknown_relationship": "words for a relationship that we don't know: « parent » is used",
-    "large_change": "a large part of the school would end at once",
-    "school_name": "the file calls the school otherwise: is it the right file?",
+    "shared_address": _("One address for two people: both get an account of their own."),
+    "duplicate_guardians": _("A guardian seems to stand in the file twice: two accounts."),
+    "guardians_without_address": _("Guardians without an e-mail address: they need a letter."),
+    "address_kept": _("The file has another address than the account, which keeps its own."),
+    "number_taken": _("The pupil's number is another child's at this school: it is left out."),
+    "class_vanishes": _("A class of which the file has no pupil."),
+    "pupils_without_guardian": _("Pupils without a guardian."),
+    "guardians_without_pupil": _("Guardians of no pupil in the file: no account is made for them."),
+    "pupils_not_in_file": _("Pupils who were added by hand and are not in the file: they stay."),
+    "same_person": _("Looks the same as somebody elsewhere with this name and address."),
+    "unknown_relationship": _("Words for a relationship that we don't know: “parent” is used."),
+    "large_change": _("A large part of the school would end at once."),
+    "school_name": _("The file calls the school otherwise: is it the right file?"),
 }
+"""In the languages of schools; ``sentence`` speaks the reader's."""
 
 OPERATORS_ONLY: Final = frozenset({"same_person"})
 """That somebody is known elsewhere is nothing for a school to learn (security rule C3)."""
@@ -120,7 +123,8 @@ class Finding:
 
     @property
     def sentence(self) -> str:
-        return SENTENCES[self.code]
+        """In the language of the page, or of ``force_locale``."""
+        return str(SENTENCES[self.code])
 
 
 def find(scope: Scope, plan: Plan) -> list[Finding]:

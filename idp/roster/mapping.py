@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from flask_babel import gettext as _
+
 from idp.people.names import Refused, sort_key
 
 MOST_GUARDIANS: Final = 6
@@ -80,19 +82,22 @@ class Mapping:
         return {"columns": dict(self.columns), "constants": dict(self.constants)}
 
     def problems(self) -> list[str]:
-        """Why nothing can be read by it, as sentences; none: it will do."""
+        """Why nothing can be read by it, as sentences; none: it will do.
+
+        In the language of the page, or of ``force_locale``.
+        """
         targets = set(self.columns.values())
         found = []
         if not _has_name(targets, "pupil"):
-            found.append("no column holds the pupil's name (pupil.given and pupil.family)")
+            found.append(_("No column holds the pupil's given name and family name."))
         if not self.guardians:
-            found.append("no column is about a guardian")
+            found.append(_("No column is about a guardian."))
         found += [
-            f"guardian {number} has no name"
+            _("Guardian %(number)d has no name.", number=number)
             for number in self.guardians
             if not _has_name(targets, f"guardian.{number}")
         ]
-        return found
+        return [str(each) for each in found]
 
 
 def from_json(document: dict[str, Any]) -> Mapping:
@@ -119,6 +124,12 @@ def changed(mapping: Mapping, wishes: dict[str, str], header: list[str]) -> Mapp
         if any(at.startswith(target.rpartition(".")[0]) for at in columns.values())
     }
     return Mapping(columns, kept, unused)
+
+
+def is_private(name: str) -> bool:
+    """Whether a column's header says that its cells are none of ours (rule C5)."""
+    words = _plain(name)
+    return not _EMAIL.search(words) and bool(_NEVER.search(words) or _ADDRESS.search(words))
 
 
 def guess(header: list[str]) -> Mapping:

@@ -23,6 +23,8 @@ NAME_KEY_LENGTH = 2 * NAME_LENGTH + 1
 RUN_STATUSES = ("reading", "checked", "applying", "applied", "undone", "refused")
 SCHOOL_STATES = ("waiting", "held_back", "applied", "undone")
 IDENTITY_KINDS = ("pupil", "guardian", "class")
+JOB_TASKS = ("open", "read", "look", "apply", "undo", "drop")
+JOB_STATES = ("waiting", "working", "mapping", "done", "failed")
 
 
 class RosterSource(db.Model):  # type: ignore[name-defined,misc]
@@ -99,6 +101,51 @@ class RosterRun(db.Model):  # type: ignore[name-defined,misc]
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reading: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """How many rows were read, ignored and rejected; columns that were used."""
+
+
+class RosterJob(db.Model):  # type: ignore[name-defined,misc]
+    """What a worker is to do with a run, does, or did last: one thing at a time."""
+
+    __tablename__ = "roster_jobs"
+    __table_args__ = (
+        CheckConstraint(one_of("task", JOB_TASKS), name="task"),
+        CheckConstraint(one_of("state", JOB_STATES), name="state"),
+        Index("ix_roster_jobs_state", "state", "asked_at"),
+    )
+
+    run_id: Mapped[str] = mapped_column(
+        ForeignKey("roster_runs.id", ondelete="CASCADE"), primary_key=True
+    )
+    task: Mapped[str] = mapped_column(String(8))
+    state: Mapped[str] = mapped_column(String(8), default="waiting")
+    how: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    """How it is to be done: what somebody chose on a page."""
+    asked_by: Mapped[str] = mapped_column(String(40), default="")
+    asked_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    upload: Mapped[str] = mapped_column(String(120), default="")
+    """What the file was called where it came from."""
+    holder: Mapped[str | None] = mapped_column(String(32))
+    """The worker that does it; each time it takes the job it is another."""
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    done: Mapped[int] = mapped_column(BigInteger, default=0)
+    total: Mapped[int] = mapped_column(BigInteger, default=0)
+    trouble: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """Why it failed: a code of ``refusals``, and what its sentence names."""
+    result: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    """By school, what an undo did: numbers."""
+
+
+class RosterPreview(db.Model):  # type: ignore[name-defined,misc]
+    """What a dry run found, to be looked at until the run is over; names people, as the
+    staging tables do, and goes with them. The school "" stands for the file as a whole.
+    """
+
+    __tablename__ = "roster_previews"
+
+    run_id: Mapped[str] = mapped_column(OpaqueId, primary_key=True)
+    school_id: Mapped[str] = mapped_column(OpaqueId, primary_key=True)
+    report: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
 class RosterRunSchool(db.Model):  # type: ignore[name-defined,misc]

@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -77,6 +78,69 @@ def stage(path: Path, wish: Wish, progress: Progress) -> RosterRun:
     return run
 
 
+def begin_upload(wish: Wish, actor: str) -> RosterRun:
+    """A run whose file a worker will read; in the caller's transaction. Raises ``Refused``."""
+    _wanted(wish)
+    run = RosterRun(
+        format="",
+        delta=wish.delta,
+        fingerprint="",
+        options={"link_same_people": wish.link_same_people, "username_pattern": None},
+        actor=actor,
+    )
+    db.session.add(run)
+    db.session.flush()
+    schools = [each.school_id for each in wish.schools]
+    db.session.add_all(RosterRunSchool(run_id=run.id, school_id=each) for each in schools)
+    _tell(run, schools)
+    return run
+
+
+def read_upload(run_id: str, path: Path, wish: Wish, progress: Progress) -> None:
+    """Read the file of a run that ``begin_upload`` made; what an attempt before has left is
+    forgotten first. Raises ``Unusable`` and ``Refused``.
+    """
+    staging.clear(run_id)
+    wanted = _wanted(wish)
+    with archives.opened(path) as source:
+        fingerprint = hashlib.sha256(f"{source.digest()}{wish.as_text()}".encode()).hexdigest()
+        found = _open(source, wish, wanted, progress)
+        with transaction() as writes:
+            run = writes.get(RosterRun, run_id, populate_existing=True)
+            run.format, run.delta, run.district = found.format, found.delta, found.district
+            run.fingerprint = fingerprint
+            for row in writes.scalars(
+                select(RosterRunSchool).where(RosterRunSchool.run_id == run_id)
+            ):
+                row.org_sourced_id = found.orgs.get(row.school_id)
+        _fill(run, found, wanted)
+
+
+def is_list(path: Path) -> bool:
+    """Whether the file is a list, whose columns somebody maps; raises ``Unusable``."""
+    with archives.opened(path) as source:
+        if oneroster.is_oneroster(source):
+            return False
+        spreadsheets.sheet_of(source)
+    return True
+
+
+def size_of(path: Path) -> int:
+    """Bytes that reading will pass, for a progress bar."""
+    with archives.opened(path) as source:
+        return source.size
+
+
+def sample(path: Path, most: int) -> list[dict[str, str]]:
+    """The first rows of a list by header, without what is none of ours (rule C5)."""
+    with archives.opened(path) as source:
+        found = islice(spreadsheets.rows_of(source), most)
+        return [
+            {name: cell[:80] for name, cell in row.cells.items() if not mapping.is_private(name)}
+            for row in found
+        ]
+
+
 def header_and_guess(path: Path, school_id: str) -> tuple[list[str], Mapping]:
     """A list's columns, and what they are: as saved for the school if that fits, else guessed."""
     with archives.opened(path) as source:
@@ -137,14 +201,17 @@ def _open(source: Source, wish: Wish, wanted: list[orgs.Wanted], progress: Progr
         found.district = _district(found, wanted)
         return found
     if len(wanted) != 1:
-        raise Unusable("a list is one school's; several schools need OneRoster")
+        raise Unusable("a list is one school's; several schools need OneRoster", "one_school")
     if wish.delta:
-        raise Unusable("a list holds everybody; only OneRoster has deltas")
+        raise Unusable("a list holds everybody; only OneRoster has deltas", "no_delta")
     school_id = wanted[0].school_id
     header = spreadsheets.header_of(source)
     saved = source_of(school_id, make=False).mapping
     chosen = mapping.from_json(saved) if saved else mapping.guess(header)
     if wish.mapping:
+        if set(wish.mapping) >= set(filter(None, header)):  # all of it was chosen for this file
+            here = {name: at for name, at in chosen.columns.items() if name in header}
+            chosen = replace(chosen, columns=here)
         chosen = mapping.changed(chosen, wish.mapping, header)
     return spreadsheets.read(source, school_id, chosen, progress)
 
@@ -220,9 +287,16 @@ def _begin(wish: Wish, found: Reading, fingerprint: str) -> RosterRun:
             )
             for each in wish.schools
         )
-        schools = [each.school_id for each in wish.schools]
-        events.record("roster_begun", run=run.id, format=found.format, schools=schools)
+        _tell(run, [each.school_id for each in wish.schools])
     return run
+
+
+def _tell(run: RosterRun, schools: list[str]) -> None:
+    """That a file is read: to its school, and of several at once to the platform."""
+    school_id = schools[0] if len(schools) == 1 else None
+    events.record(
+        "roster_begun", school_id=school_id, run=run.id, format=run.format, schools=schools
+    )
 
 
 def _fill(run: RosterRun, found: Reading, wanted: list[orgs.Wanted]) -> None:

@@ -9,11 +9,23 @@ OF_OTHER_SCHOOLS: Final = "of other schools"
 
 
 class Unusable(ValueError):
-    """The file as a whole can't be taken over: a sentence for the person who chose it."""
+    """The file as a whole can't be taken over: a sentence for the person who chose it.
+
+    ``code`` and ``about``: the same in ``refusals``, which speaks the languages of schools.
+    """
+
+    usual = "unreadable"
+
+    def __init__(self, words: str, code: str = "", **about: str) -> None:
+        super().__init__(words)
+        self.code = code or self.usual
+        self.about = about
 
 
 class Hostile(Unusable):
     """The file would cost more than any roster: a zip bomb, endless cells (security rule A6)."""
+
+    usual = "too_much"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What a run says of each school: with samples while it is planned, in numbers afterwards."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from idp.people import service as people
 from idp.roster import findings, planning
@@ -21,6 +22,8 @@ class SchoolReport:
     findings: list[Finding]
     share_ending: float = 0.0
     invited: int = 0
+    samples: dict[str, list[str]] = field(default_factory=dict)
+    """Kind of change → the names of a few."""
 
     @property
     def needs_confirmation(self) -> bool:
@@ -41,6 +44,29 @@ def planned(row: RosterRunSchool, plan: Plan, found: list[Finding]) -> SchoolRep
     """What the plan does, and what looks wrong, with samples."""
     return SchoolReport(
         row.school_id, school_name(row.school_id), row.state, plan.counts, found, plan.share_ending
+    )
+
+
+def as_json(report: SchoolReport) -> dict[str, Any]:
+    """A report of a dry run, to be looked at later."""
+    return {
+        "counts": report.counts,
+        "findings": [[each.code, each.count, list(each.samples)] for each in report.findings],
+        "share_ending": report.share_ending,
+        "samples": report.samples,
+    }
+
+
+def from_json(row: RosterRunSchool, document: dict[str, Any], school: str) -> SchoolReport:
+    """The report that ``as_json`` kept."""
+    return SchoolReport(
+        row.school_id,
+        school,
+        row.state,
+        document["counts"],
+        [Finding(code, count, tuple(samples)) for code, count, samples in document["findings"]],
+        document["share_ending"],
+        samples=document["samples"],
     )
 
 

@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import aliased
 
 from idp import clock
 from idp.database import db, transaction
@@ -11,7 +12,7 @@ from idp.people.models import School
 from idp.people.names import Refused
 from idp.roster import reading, staging
 from idp.roster.matching import Scope
-from idp.roster.models import RosterRun, RosterRunSchool, RosterSource
+from idp.roster.models import RosterJob, RosterRun, RosterRunSchool, RosterSource
 from idp.roster.reading import RESUME_WITHIN
 from idp.roster.usernames import PATTERN
 
@@ -36,6 +37,15 @@ def schools(run_id: str) -> list[RosterRunSchool]:
             .execution_options(populate_existing=True)
         )
     )
+
+
+def being_read(run_ids: list[str]) -> set[str]:
+    """Those of the runs whose file is still needed."""
+    query = select(RosterRun.id).where(RosterRun.id.in_(run_ids), RosterRun.status == "reading")
+    looked_at = select(RosterJob.run_id).where(
+        RosterJob.run_id.in_(run_ids), RosterJob.state.in_(("waiting", "working", "mapping"))
+    )
+    return {*db.session.scalars(query), *db.session.scalars(looked_at)}
 
 
 def hold(run_id: str, school_id: str) -> RosterRunSchool:
@@ -90,8 +100,13 @@ def must_be_staged(run: RosterRun) -> None:
     """Raise ``Refused`` unless what was read from the file still waits."""
     if run.status not in {"checked", "applying"}:
         raise Refused("run", f"is {run.status}: read the file again")
-    if clock.now() - run.created_at > RESUME_WITHIN:
+    if is_too_late(run):
         raise Refused("run", "is more than a day old: read the file again")
+
+
+def is_too_late(run: RosterRun) -> bool:
+    """Whether what was read from the file waits no longer."""
+    return clock.now() - run.created_at > RESUME_WITHIN
 
 
 def must_be_newest(run: RosterRun, school_id: str) -> None:
@@ -107,19 +122,49 @@ def must_be_newest(run: RosterRun, school_id: str) -> None:
 
 def why_not_undone(row: RosterRunSchool) -> str:
     """Why a school's import can't be taken back; empty: it can."""
+    match obstacle(row):
+        case "none_stands":
+            return "nothing of it stands"
+        case "too_late":
+            return f"more than {UNDO_WITHIN.days} days have passed"
+        case "later", later:
+            return f"a later import changed this school: undo {later} first"
+    return ""
+
+
+def obstacle(row: RosterRunSchool) -> str | tuple[str, str] | None:
+    """What stands against taking a school's import back: too late, or which later import."""
+    if row.state != "applied":
+        return "none_stands"
+    if not is_undoable(row):
+        return "too_late"
+    later = later_imports(row.run_id).get(row.school_id)
+    return ("later", later) if later else None
+
+
+def is_undoable(row: RosterRunSchool) -> bool:
+    """Whether the time has not passed; a later import may still stand against it."""
     if row.state != "applied" or row.applied_at is None:
-        return "nothing of it stands"
-    if clock.now() - row.applied_at > UNDO_WITHIN:
-        return f"more than {UNDO_WITHIN.days} days have passed"
-    later = db.session.scalar(
-        select(RosterRunSchool.run_id).where(
-            RosterRunSchool.school_id == row.school_id,
-            RosterRunSchool.state == "applied",
-            RosterRunSchool.applied_at > row.applied_at,
-            RosterRunSchool.changes > 0,
+        return False
+    return clock.now() - row.applied_at <= UNDO_WITHIN
+
+
+def later_imports(run_id: str) -> dict[str, str]:
+    """Schools of the run that another import has changed since, and which. One query."""
+    mine, later = aliased(RosterRunSchool), aliased(RosterRunSchool)
+    query = (
+        select(mine.school_id, func.min(later.run_id))
+        .join(later, later.school_id == mine.school_id)
+        .where(
+            mine.run_id == run_id,
+            mine.state == "applied",
+            later.state == "applied",
+            later.applied_at > mine.applied_at,
+            later.changes > 0,
         )
+        .group_by(mine.school_id)
     )
-    return f"a later import changed this school: undo {later} first" if later else ""
+    return {each[0]: each[1] for each in db.session.execute(query)}
 
 
 def set_status(run: RosterRun, status: str) -> None:

@@ -4,7 +4,7 @@ The command line and the console call these and have no rules of their own. Noth
 may: a face passes only the schools that its person may import (security rule A2).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -17,13 +17,14 @@ from idp.audit import events
 from idp.database import db, retried, transaction
 from idp.people.models import Account, Child, Guardianship
 from idp.people.names import Refused
-from idp.roster import applying, bulk, findings, planning, reading, reports, runs, undoing
+from idp.roster import applying, bulk, findings, planning, reading, reports, runs, samples, undoing
 from idp.roster.matching import Scope
 from idp.roster.models import (
     RosterChange,
     RosterIdentity,
     RosterMatch,
     RosterPair,
+    RosterPreview,
     RosterRun,
     RosterRunSchool,
 )
@@ -54,21 +55,45 @@ def look(run_id: str, *, operator: bool = False) -> list[SchoolReport]:
     run = get(run_id)
     runs.must_be_staged(run)
     bulk.prepare()
-    of_file = [*reports.of_file(run), *findings.of_file(run)]
-    return [_looked(run, each, of_file, operator) for each in runs.schools(run_id)]
+    of_file = whole(run)
+    return [_looked(run, each, of_file, operator=operator) for each in runs.schools(run_id)]
+
+
+def preview(run_id: str, progress: Progress = lambda _: None) -> None:
+    """Keep what the run would do at each school, for pages, until the run is over."""
+    run = get(run_id)
+    runs.must_be_staged(run)
+    bulk.prepare()
+    found = {"": {"findings": [[each.code, each.count, list(each.samples)] for each in whole(run)]}}
+    for each in runs.schools(run_id):
+        found[each.school_id] = reports.as_json(_looked(run, each, [], operator=True))
+        progress(1)
+    with transaction() as writes:
+        bulk.execute("DELETE FROM roster_previews WHERE run_id = :run", run=run_id)
+        writes.add_all(
+            RosterPreview(run_id=run_id, school_id=school_id, report=report)
+            for school_id, report in found.items()
+        )
+
+
+def whole(run: RosterRun) -> list[findings.Finding]:
+    """What looks wrong in the file as a whole, whatever the school."""
+    return [*reports.of_file(run), *findings.of_file(run)]
 
 
 def apply(
     run_id: str,
     *,
     confirm_large_change: bool = False,
+    confirmed: Mapping[str, float] | None = None,
     link_same_people: bool = False,
     invitations_per_hour: int | None = None,
     progress: Progress = lambda _: None,
 ) -> list[SchoolReport]:
     """Carry the run out, each school in one transaction; schools that are done are passed over.
 
-    A school of which a large part would end is held back unless ``confirm_large_change``.
+    A school of which a large part would end is held back unless ``confirm_large_change``, or
+    unless ``confirmed`` names it with a share that is at least as large: what somebody saw.
     Called again after a crash, it goes on where it was. Raises ``Refused`` where a file that was
     read later has been imported.
     """
@@ -81,7 +106,7 @@ def apply(
             runs.must_be_newest(run, each.school_id)
     bulk.prepare()
     runs.set_status(run, "applying")
-    how = _How(confirm_large_change, link_same_people, invitations_per_hour)
+    how = _How(confirm_large_change, confirmed or {}, link_same_people, invitations_per_hour)
     done_reports = []
     for place, each in enumerate(runs.schools(run_id)):
         if place % _COUNT_AGAIN == 1:
@@ -155,9 +180,13 @@ def discard(run_id: str) -> None:
 @dataclass(frozen=True)
 class _How:
     confirm_large_change: bool
+    confirmed: Mapping[str, float]
     link_same_people: bool
     per_hour: int | None
     analyse: bool = False
+
+    def confirms(self, school_id: str, share: float) -> bool:
+        return self.confirm_large_change or self.confirmed.get(school_id, -1.0) >= share
 
 
 class _LookedAt(Exception):
@@ -168,7 +197,7 @@ class _LookedAt(Exception):
 
 
 def _looked(
-    run: RosterRun, row: RosterRunSchool, of_file: list[findings.Finding], operator: bool
+    run: RosterRun, row: RosterRunSchool, of_file: list[findings.Finding], *, operator: bool
 ) -> SchoolReport:
     try:
         with transaction():
@@ -178,7 +207,8 @@ def _looked(
             plan = planning.plan(scope)
             found = findings.find(scope, plan)
             shown = reports.visible(found, operator=operator)
-            raise _LookedAt(reports.planned(row, plan, shown + of_file))
+            names = samples.of(scope, plan)
+            raise _LookedAt(replace(reports.planned(row, plan, shown + of_file), samples=names))
     except _LookedAt as looked:
         return looked.report
 
@@ -206,7 +236,7 @@ def _apply_once(run_id: str, school_id: str, how: _How) -> SchoolReport:
         plan = planning.plan(scope)
         if how.analyse:
             bulk.analyse(RosterMatch, RosterPair, RosterChange)
-        if plan.is_large and not how.confirm_large_change:
+        if plan.is_large and not how.confirms(school_id, plan.share_ending):
             bulk.execute(
                 "DELETE FROM roster_changes WHERE run_id = :run AND school_id = :school",
                 **scope.ids(),

@@ -59,7 +59,7 @@ def sheet_of(source: Source) -> str:
     """The one file of a source that is a list; raises ``Unusable``."""
     names = [name for name in source.names if name.endswith(_SUFFIXES)]
     if len(names) != 1:
-        raise Unusable("this is neither OneRoster nor one CSV or XLSX file")
+        raise Unusable("this is neither OneRoster nor one CSV or XLSX file", "no_roster")
     return names[0]
 
 
@@ -71,20 +71,30 @@ def header_of(source: Source) -> list[str]:
     return tables.header_of(source, name)
 
 
+def rows_of(source: Source, progress: Progress = lambda _: None) -> Iterator[Row]:
+    """The list's rows, whatever its format."""
+    name = sheet_of(source)
+    if name.endswith((".xlsx", ".xlsm")):
+        return workbooks.rows(source.path, progress)
+    return tables.rows(source, name, progress)
+
+
 def read(
     source: Source, school_id: str, mapping: Mapping, progress: Progress = lambda _: None
 ) -> Reading:
     """The records of one school. Raises ``Unusable`` where the mapping does not fit the file."""
     name = sheet_of(source)
     if missing := set(mapping.columns) - set(header_of(source)):
-        raise Unusable(f"the column « {min(missing)[:60]} » is missing: map the columns anew")
+        raise Unusable(
+            f"the column « {min(missing)[:60]} » is missing: map the columns anew",
+            "column_missing",
+            column=min(missing)[:60],
+        )
     if problems := mapping.problems():
         raise Unusable("; ".join(problems))
 
     def rows(report: Progress = lambda _: None) -> Iterator[Row]:
-        if name.endswith((".xlsx", ".xlsm")):
-            return workbooks.rows(source.path, report)
-        return tables.rows(source, name, report)
+        return rows_of(source, report)
 
     reading = Reading(
         format="xlsx" if name.endswith((".xlsx", ".xlsm")) else "csv",

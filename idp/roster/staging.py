@@ -17,6 +17,7 @@ from idp.roster.models import (
     RosterLink,
     RosterMatch,
     RosterPair,
+    RosterPreview,
     RosterPupil,
     RosterRejection,
 )
@@ -33,7 +34,7 @@ from idp.roster.records import (
 
 STAGED: Final = (
     *(RosterPupil, RosterGuardian, RosterLink, RosterClass, RosterMatch, RosterPair),
-    RosterRejection,
+    *(RosterRejection, RosterPreview),
 )
 MOST_REJECTIONS: Final = 10_000
 """Rejected rows that are kept to be shown; the rest is counted."""

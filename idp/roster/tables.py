@@ -34,12 +34,18 @@ def rows(
             if count >= MOST_ROWS or len(cells) > MOST_COLUMNS:
                 raise Hostile(f"{name} has too many rows or columns (line {begins})")
             if any(len(cell) > LONGEST_CELL for cell in cells):
-                raise Hostile(f"{name} has an endless cell in line {begins}: is a quote missing?")
+                raise Hostile(
+                    f"{name} has an endless cell in line {begins}: is a quote missing?",
+                    "quote",
+                    line=str(begins),
+                )
             if any(cells):
                 named = zip(header, cells, strict=False)
                 yield Row(name, begins, {word: cell for word, cell in named if word})
     except csv.Error as error:
-        raise Hostile(f"{name} can't be read after line {line}: is a quote missing?") from error
+        raise Hostile(
+            f"{name} can't be read after line {line}: is a quote missing?", "quote", line=str(line)
+        ) from error
 
 
 def header_of(source: Source, name: str) -> list[str]:
@@ -86,7 +92,7 @@ def _begun(source: Source, name: str, progress: Progress) -> tuple[_Reader, list
     if first.lower().startswith("sep="):  # Excel's own hint
         delimiter, first, skipped = first[4:5], next(lines, ""), 1
     if not first.strip():
-        raise Unusable(f"{name} is empty")
+        raise Unusable(f"{name} is empty", "empty")
     reader = csv.reader(_chained(first, lines), delimiter=delimiter or delimiter_of(first))
     header = [cell.strip().lstrip("\ufeff") for cell in next(reader)]
     if len(header) > MOST_COLUMNS:
@@ -94,7 +100,9 @@ def _begun(source: Source, name: str, progress: Progress) -> tuple[_Reader, list
     named = [cell for cell in header if cell]
     if len(set(named)) < len(named):
         twice = next(cell for cell in named if named.count(cell) > 1)
-        raise Unusable(f"{name} has two columns called « {twice[:40]} »")
+        raise Unusable(
+            f"{name} has two columns called « {twice[:40]} »", "column_twice", column=twice[:40]
+        )
     return _Counted(reader, skipped), header
 
 

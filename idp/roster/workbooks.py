@@ -31,7 +31,7 @@ def rows(path: Path, progress: Progress = lambda _: None) -> Iterator[Row]:
             named = zip(header, cells, strict=False)
             yield Row(path.name, line, {name: cell for name, cell in named if name})
     if header is None:
-        raise Unusable(f"{path.name} is empty")
+        raise Unusable(f"{path.name} is empty", "empty")
     progress(path.stat().st_size)
 
 
@@ -39,7 +39,7 @@ def header_of(path: Path) -> list[str]:
     """The words of the header: the first row that is not empty."""
     for _, cells in _lines(path):
         return _header(path.name, cells)
-    raise Unusable(f"{path.name} is empty")
+    raise Unusable(f"{path.name} is empty", "empty")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -56,9 +56,9 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     except Unusable:
         raise
     except (InvalidFileException, zipfile.BadZipFile, OSError) as error:
-        raise Unusable(f"{path.name} is damaged") from error
+        raise Unusable(f"{path.name} is damaged", "damaged") from error
     except Exception as error:
-        raise Unusable(f"{path.name} can't be read as a workbook") from error
+        raise Unusable(f"{path.name} can't be read as a workbook", "damaged") from error
 
 
 def _of_sheet(name: str, sheet: Any) -> Iterator[tuple[int, list[str]]]:
@@ -85,7 +85,9 @@ def _header(name: str, cells: list[str]) -> list[str]:
     named = [cell for cell in header if cell]
     if len(set(named)) < len(named):
         twice = next(cell for cell in named if named.count(cell) > 1)
-        raise Unusable(f"{name} has two columns called « {twice[:40]} »")
+        raise Unusable(
+            f"{name} has two columns called « {twice[:40]} »", "column_twice", column=twice[:40]
+        )
     return header
 
 

@@ -16,7 +16,7 @@ VERBS = {
     "client": ("create", "list", "show", "rotate-secret", "disable"),
     "user": ("create", "invite", "disable", "enable", "merge", "email", "list", "show"),
     "child": ("create", "link", "unlink", "list"),
-    "roster": ("check", "import", "undo", "list", "show", "map", "discard"),
+    "roster": ("check", "import", "undo", "list", "show", "map", "work", "discard"),
     "provider": ("list", "unlink"),
     "token": ("issue",),
     "keys": ("list", "ensure", "rotate", "retire"),

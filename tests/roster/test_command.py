@@ -187,7 +187,7 @@ def test_the_report_for_people_names_counts_and_samples(
     path = str(made.zip(tmp_path / "1.zip"))
     shown = run("roster", "check", path, "--school", school.id).stdout
     assert "guardianships new  5" in shown.replace("   ", "  ")
-    assert "! 1 × pupils without a guardian – Rose Claeś" in shown
+    assert "! 1 × Pupils without a guardian – Rose Claeś" in shown
     assert "idp roster import --run j_" in shown
 
 

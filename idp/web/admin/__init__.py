@@ -29,3 +29,7 @@ from idp.web.admin import mails, people, school_logo, school_texts, schools, sta
 from idp.web.admin.blueprint import blueprint
 
 __all__ = ["blueprint", "mails", "people", "school_logo", "school_texts", "schools", "start"]
+from idp.web.admin import imports, journal, people, staff, start
+from idp.web.admin.blueprint import blueprint
+
+__all__ = ["blueprint", "imports", "journal", "people", "staff", "start"]

@@ -29,6 +29,9 @@ ENTRIES: Final = (
     Entry("admin.erasures", _("Erasure requests"), Right.CHANGE_PEOPLE, "shield"),
     Entry("admin.mails", _("Mail"), Right.SEND_TOKENS, "mail"),
     Entry("admin.schools", _("Schools"), Right.EDIT_SCHOOL, "school"),
+    Entry("admin.imports", _("Imports"), Right.IMPORT_ROSTER, "upload"),
+    Entry("admin.roles", _("Staff"), Right.GIVE_ROLES, "badge"),
+    Entry("admin.journal", _("Logbook"), Right.READ_JOURNAL, "clock"),
 )
 
 

@@ -1,0 +1,140 @@
+"""What a worker is to do with a run: asked for by somebody, done by one worker at a time.
+
+A worker takes a job for ``LEASE`` and says again and again that it is still there. One that was
+killed says nothing: then another takes the job, and goes on where it was (security rule R1).
+"""
+
+import secrets
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from idp import clock
+from idp.database import db, release_connection, transaction
+from idp.roster.models import RosterJob
+
+LEASE: Final = timedelta(minutes=2)
+MOST_ATTEMPTS: Final = 5
+OVER: Final = ("done", "failed")
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A job that a worker has for itself."""
+
+    run_id: str
+    task: str
+    how: dict[str, Any]
+    asked_by: str
+    holder: str
+    attempts: int
+
+
+def ask(
+    run_id: str,
+    task: str,
+    how: dict[str, Any],
+    asked_by: str,
+    *,
+    after: Collection[str] = OVER,
+) -> bool:
+    """Ask for a task; false while another one of the run is not over (``after``: its states).
+
+    Of two people who ask at once, one is heard.
+    """
+    with transaction() as writes:
+        if writes.get(RosterJob, run_id) is None:  # a run that the command line has read
+            with suppress(IntegrityError), writes.begin_nested():
+                writes.add(RosterJob(run_id=run_id, task=task, state="done"))
+        heard: int = writes.execute(
+            update(RosterJob)
+            .where(RosterJob.run_id == run_id, RosterJob.state.in_(after))
+            .values(task=task, how=how, asked_by=asked_by, **_fresh())
+        ).rowcount
+    return heard == 1
+
+
+def mapped(run_id: str, how: dict[str, Any], asked_by: str) -> bool:
+    """Go on with a list whose columns somebody has named; false where that is done already."""
+    with transaction() as writes:
+        heard: int = writes.execute(
+            update(RosterJob)
+            .where(RosterJob.run_id == run_id, RosterJob.state == "mapping")
+            .values(task="read", how=how, asked_by=asked_by, result={}, **_fresh())
+        ).rowcount
+    return heard == 1
+
+
+def take(files_of: Collection[str]) -> Taken | None:
+    """The oldest job that waits, or whose worker is gone; none other gets it meanwhile.
+
+    ``files_of``: runs whose files lie on this machine; no other run's file can be read here.
+    """
+    run_id = db.session.scalar(
+        select(RosterJob.run_id).where(_free(files_of)).order_by(RosterJob.asked_at).limit(1)
+    )
+    release_connection()  # an idle worker must not take SQLite's only write lock each second
+    if run_id is None:
+        return None
+    holder = secrets.token_urlsafe(16)
+    with transaction() as writes:
+        got = writes.execute(
+            update(RosterJob)
+            .where(RosterJob.run_id == run_id, _free(files_of))
+            .values(
+                state="working",
+                holder=holder,
+                lease_until=clock.now() + LEASE,
+                attempts=RosterJob.attempts + 1,
+            )
+            .execution_options(synchronize_session=False)
+        ).rowcount
+    if not got:
+        return take(files_of)
+    job = db.session.get_one(RosterJob, run_id, populate_existing=True)
+    return Taken(run_id, job.task, dict(job.how), job.asked_by, holder, job.attempts)
+
+
+def hold(taken: Taken, done: int, total: int) -> bool:
+    """Say that the worker is still there, and how far; false where another has the job."""
+    return _change(taken, done=done, total=total, lease_until=clock.now() + LEASE)
+
+
+def finish(taken: Taken, state: str = "done", **values: Any) -> bool:
+    """End the job, unless another worker has it; ``values``: its trouble or result."""
+    return _change(taken, state=state, holder=None, lease_until=None, **values)
+
+
+def _change(taken: Taken, **values: Any) -> bool:
+    with transaction() as writes:
+        changed: int = writes.execute(
+            update(RosterJob)
+            .where(RosterJob.run_id == taken.run_id, RosterJob.holder == taken.holder)
+            .values(**values)
+            .execution_options(synchronize_session=False)
+        ).rowcount
+    return changed == 1
+
+
+def _free(files_of: Collection[str]) -> ColumnElement[bool]:
+    gone = and_(RosterJob.state == "working", RosterJob.lease_until < clock.now())
+    here = or_(RosterJob.task.not_in(("open", "read")), RosterJob.run_id.in_(sorted(files_of)))
+    return and_(or_(RosterJob.state == "waiting", gone), here)
+
+
+def _fresh() -> dict[str, Any]:
+    return {
+        "state": "waiting",
+        "asked_at": clock.now(),
+        "attempts": 0,
+        "done": 0,
+        "total": 0,
+        "trouble": None,
+        "holder": None,
+        "lease_until": None,
+    }

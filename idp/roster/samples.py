@@ -1,0 +1,55 @@
+"""Whom an import would make, change and end: a few names of each kind, for its dry run.
+
+Asked in the transaction that planned it. Only people of this school are named (rule C3).
+"""
+
+from typing import Final
+
+from idp.roster import bulk
+from idp.roster.matching import Scope
+from idp.roster.planning import Plan
+from idp.roster.staging import SAMPLES
+
+_NEW: Final = "SELECT x.given_name || ' ' || x.family_name FROM roster_changes x WHERE {}"
+_CHILD: Final = """
+SELECT c.given_name || ' ' || c.family_name FROM roster_changes x
+JOIN children c ON c.id = x.child_id WHERE {}
+"""
+_ACCOUNT: Final = """
+SELECT a.given_name || ' ' || a.family_name FROM roster_changes x
+JOIN accounts a ON a.id = x.account_id WHERE {}
+"""
+_PAIR: Final = """
+SELECT a.given_name || ' ' || a.family_name || ' → ' || c.given_name || ' ' || c.family_name
+FROM roster_changes x
+JOIN guardianships w ON w.id = x.guardianship_id
+JOIN accounts a ON a.id = w.account_id
+JOIN children c ON c.id = w.child_id WHERE {}
+"""
+_THIS: Final = "x.run_id = :run AND x.school_id = :school AND x.kind = :kind"
+
+_QUERIES: Final = {
+    "child_made": _NEW,
+    "child_changed": _CHILD,
+    "child_returned": _CHILD,
+    "child_left": _CHILD,
+    "account_made": _NEW,
+    "account_changed": _ACCOUNT,
+    "account_revived": _ACCOUNT,
+    "guardianship_changed": _PAIR,
+    "guardianship_ended": _PAIR,
+}
+
+
+def of(scope: Scope, plan: Plan) -> dict[str, list[str]]:
+    """Kind of change → a few names; new guardianships have none, their people are named."""
+    return {
+        kind: [
+            row[0]
+            for row in bulk.found(
+                f"{query.format(_THIS)} ORDER BY x.id LIMIT {SAMPLES}", **scope.ids(), kind=kind
+            )
+        ]
+        for kind, query in _QUERIES.items()
+        if plan.counts.get(kind)
+    }

@@ -1,0 +1,253 @@
+"""The import's worker: takes what was asked for on a page, and does it.
+
+Killed at any moment it leaves nothing half done: reading begins anew, applying and undoing go
+on with the next school, each of which is one transaction (security rule R1).
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from threading import Event, Thread
+from typing import Any, Final
+
+from flask import Flask, current_app
+from flask_babel import force_locale
+from sqlalchemy.exc import SQLAlchemyError
+
+from idp import correlation
+from idp.audit import continuity
+from idp.database import db
+from idp.people.names import Refused
+from idp.roster import jobs, reading, runs, service, spool
+from idp.roster.jobs import Taken
+from idp.roster.records import Unusable
+from idp.roster.refusals import of_file
+
+log = logging.getLogger(__name__)
+
+BEAT: Final = 2.0
+"""Seconds between two words to the database on how far a job is."""
+SAMPLE_ROWS: Final = 3
+LONGEST_WAIT: Final = 30.0
+
+
+class Lost(Exception):
+    """Another worker has taken the job: this one was silent for too long."""
+
+
+@dataclass
+class Counted:
+    """How far a job is; the heart tells the database."""
+
+    total: int = 0
+    done: int = 0
+    lost: Event = field(default_factory=Event)
+
+    def begin(self, total: int) -> None:
+        self.done, self.total = 0, total
+
+    def step(self, more: int) -> None:
+        """Count; raises ``Lost`` where the job is another worker's by now."""
+        if self.lost.is_set():
+            raise Lost
+        self.done += more
+
+
+def work(stop: Event, pause: float = 1.0) -> None:
+    """Do what waits until ``stop`` is set, looking every ``pause`` seconds.
+
+    Outlives the database. Needs an application context.
+    """
+    tries = 0
+    while not stop.is_set():
+        try:
+            busy = continuity.goes_on() and work_once()
+            tries = 0
+        except SQLAlchemyError as error:
+            if not tries:
+                log.error("imports wait: database: %s", type(error).__name__)
+            busy, tries = False, tries + 1
+        finally:
+            with suppress(SQLAlchemyError):
+                db.session.remove()
+        if not busy:
+            stop.wait(min(pause * 2 ** min(tries, 16), LONGEST_WAIT))
+
+
+def work_once() -> bool:
+    """Do one job; false where none waits."""
+    waiting = spool.runs()
+    if waiting:
+        spool.sweep(runs.being_read(waiting))
+    taken = jobs.take(waiting)
+    if taken is None:
+        return False
+    # What is done here is done by whoever asked for it
+    correlation.begin(actor=taken.asked_by or "worker")
+    counted = Counted()
+    try:
+        # The sentences of errors that nobody reads need a language all the same
+        with force_locale("en"), _heart(taken, counted):
+            _do(taken, counted)
+    except Lost:
+        log.warning("import %s: another worker has it", taken.run_id)
+    return True
+
+
+def _do(taken: Taken, counted: Counted) -> None:
+    log.info("import %s: %s", taken.run_id, taken.task)
+    try:
+        if taken.attempts > jobs.MOST_ATTEMPTS:
+            _fail(taken, {"code": "gave_up"})
+            return
+        TASKS[taken.task](taken, counted)
+    except Unusable as error:
+        _fail(taken, of_file(error))
+    except Refused as error:
+        _fail(taken, _of_run(taken.run_id, error))
+    except (Lost, SQLAlchemyError):
+        raise  # the job comes back when its lease is over
+    except Exception as error:  # noqa: BLE001 – one bad file must not hold up all others
+        # Its text may name a person (rule L1)
+        log.error("import %s failed: %s", taken.run_id, type(error).__name__)
+        _fail(taken, {"code": "unreadable" if taken.task in {"open", "read"} else "gave_up"})
+
+
+def _of_run(run_id: str, _error: Refused) -> dict[str, Any]:
+    run = runs.get(run_id)
+    if any(reading.newer_import(run, each.school_id) for each in runs.schools(run_id)):
+        return {"code": "older"}
+    return {"code": "too_late" if runs.is_too_late(run) else "changed"}
+
+
+def _fail(taken: Taken, trouble: dict[str, Any]) -> None:
+    if jobs.finish(taken, "failed", trouble=trouble) and taken.task in {"open", "read"}:
+        spool.remove(taken.run_id)
+        runs.finish(runs.get(taken.run_id), "refused")
+
+
+def _open(taken: Taken, counted: Counted) -> None:
+    """Say what columns a list has; a OneRoster file is read at once."""
+    path = spool.path_of(taken.run_id)
+    if path is None:
+        _fail(taken, {"code": "gone"})
+        return
+    if not reading.is_list(path):
+        _read(taken, counted)
+        return
+    wish = wish_of(taken.how)
+    if len(wish.schools) != 1:
+        raise Unusable("a list is one school's; several schools need OneRoster", "one_school")
+    if wish.delta:
+        raise Unusable("a list holds everybody; only OneRoster has deltas", "no_delta")
+    header, guess = reading.header_and_guess(path, wish.schools[0].school_id)
+    sheet = {
+        "header": [name for name in header if name],
+        "columns": guess.columns,
+        "rows": reading.sample(path, SAMPLE_ROWS),
+    }
+    jobs.finish(taken, "mapping", result=sheet)
+
+
+def _read(taken: Taken, counted: Counted) -> None:
+    path = spool.path_of(taken.run_id)
+    if path is None:
+        _fail(taken, {"code": "gone"})
+        return
+    if runs.get(taken.run_id).status == "reading":
+        counted.begin(reading.size_of(path))
+        reading.read_upload(taken.run_id, path, wish_of(taken.how), counted.step)
+    _look(taken, counted)
+    spool.remove(taken.run_id)
+
+
+def _look(taken: Taken, counted: Counted) -> None:
+    counted.begin(len(runs.schools(taken.run_id)))
+    service.preview(taken.run_id, counted.step)
+    jobs.finish(taken)
+
+
+def _apply(taken: Taken, counted: Counted) -> None:
+    counted.begin(len(runs.schools(taken.run_id)))
+    reports = service.apply(
+        taken.run_id,
+        confirmed=taken.how.get("confirmed", {}),
+        invitations_per_hour=taken.how.get("per_hour"),
+        progress=counted.step,
+    )
+    if any(each.state == "held_back" for each in reports):
+        service.preview(taken.run_id)  # with the numbers of now, which somebody confirms
+    jobs.finish(taken)
+
+
+def _undo(taken: Taken, counted: Counted) -> None:
+    school_ids = list(taken.how.get("schools", ()))
+    if not any(each.state == "applied" for each in runs.schools(taken.run_id)):
+        jobs.finish(taken)  # another worker did it, and died before it said so
+        return
+    counted.begin(len(school_ids))
+    done = service.undo(taken.run_id, school_ids)
+    result = {
+        each.school_id: {
+            "counts": each.undone.counts if each.undone else {},
+            "left": each.undone.left if each.undone else {},
+            "done": each.undone is not None,
+        }
+        for each in done
+    }
+    jobs.finish(taken, result=result)
+
+
+def _drop(taken: Taken, _counted: Counted) -> None:
+    spool.remove(taken.run_id)
+    service.discard(taken.run_id)
+    jobs.finish(taken, result={})
+
+
+TASKS: Final[dict[str, Callable[[Taken, Counted], None]]] = {
+    "open": _open,
+    "read": _read,
+    "look": _look,
+    "apply": _apply,
+    "undo": _undo,
+    "drop": _drop,
+}
+
+
+def wish_of(how: dict[str, Any]) -> service.Wish:
+    """How the file is to be read, as the job keeps it."""
+    return service.Wish(
+        schools=tuple(service.Choice(each) for each in how["schools"]),
+        delta=how["delta"],
+        link_same_people=how["link_same_people"],
+        mapping=how.get("mapping", {}),
+    )
+
+
+@contextmanager
+def _heart(taken: Taken, counted: Counted) -> Iterator[None]:
+    """Beats in a thread of its own, as long as the job is worked on."""
+    stop = Event()
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    thread = Thread(target=_beat, args=(app, taken, counted, stop), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _beat(app: Flask, taken: Taken, counted: Counted, stop: Event) -> None:
+    with app.app_context():
+        while not stop.wait(BEAT):
+            try:
+                if not jobs.hold(taken, counted.done, counted.total):
+                    counted.lost.set()
+                    return
+            except SQLAlchemyError:
+                continue  # SQLite's only write lock is the import's own now and then
+            finally:
+                with suppress(SQLAlchemyError):
+                    db.session.remove()

@@ -1,0 +1,166 @@
+"""An import in words: what it does, how far it is, what stands against it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _
+
+from idp.desk.imports import Import, Part
+from idp.roster import refusals, runs
+from idp.roster.findings import Finding
+from idp.roster.models import RosterJob, RosterRun
+
+COUNTS: Final = {
+    "child_made": _("New pupils"),
+    "child_changed": _("Changed pupils"),
+    "child_returned": _("Pupils who are back"),
+    "child_left": _("Pupils who leave"),
+    "account_made": _("New guardians"),
+    "account_changed": _("Changed guardians"),
+    "account_revived": _("Guardians who are back"),
+    "guardianship_made": _("New links between guardian and pupil"),
+    "guardianship_changed": _("Links with another relationship"),
+    "guardianship_ended": _("Links that end"),
+}
+"""Kind of change → what it is called, before as well as afterwards."""
+
+SECTIONS: Final = (
+    ("made", _("New"), ("child_made", "account_made", "guardianship_made")),
+    (
+        "changed",
+        _("Changed"),
+        (
+            *("child_changed", "child_returned", "account_changed"),
+            *("account_revived", "guardianship_changed"),
+        ),
+    ),
+    ("ended", _("Ending"), ("child_left", "guardianship_ended")),
+)
+
+TASKS: Final = {
+    "open": _("The file is being opened"),
+    "read": _("The file is being read"),
+    "look": _("The file is being compared with what stands"),
+    "apply": _("The import is being carried out"),
+    "undo": _("The import is being undone"),
+    "drop": _("The import is being forgotten"),
+}
+
+STATUSES: Final = {
+    "reading": _("Waits for its turn"),
+    "checked": _("Checked, waits for your decision"),
+    "applying": _("Carried out in part"),
+    "applied": _("Carried out"),
+    "undone": _("Undone"),
+    "refused": _("Not carried out"),
+}
+
+SCHOOL_STATES: Final = {
+    "waiting": _("Nothing has changed yet"),
+    "held_back": _("Held back: too much would end"),
+    "applied": _("Carried out"),
+    "undone": _("Undone"),
+}
+
+TARGETS: Final = (
+    ("-", _("Not read")),
+    ("pupil.given", _("Pupil: given name")),
+    ("pupil.family", _("Pupil: family name")),
+    ("pupil.name", _("Pupil: both names in one cell")),
+    ("pupil.class", _("Pupil: class")),
+    ("pupil.number", _("Pupil: the school's number")),
+    ("pupil.left_on", _("Pupil: last day")),
+)
+OF_GUARDIAN: Final = {
+    "given": _("Guardian %(number)d: given name"),
+    "family": _("Guardian %(number)d: family name"),
+    "name": _("Guardian %(number)d: both names in one cell"),
+    "email": _("Guardian %(number)d: e-mail"),
+    "relationship": _("Guardian %(number)d: relationship"),
+    "number": _("Guardian %(number)d: the school's number"),
+}
+FORMATS: Final = {"csv": "CSV", "xlsx": "XLSX"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One kind of change: how many, and a few names."""
+
+    kind: str
+    label: LazyString
+    count: int
+    samples: list[str]
+
+
+def lines(part: Part, kinds: tuple[str, ...]) -> list[Line]:
+    """What the import does, or did, at a school, of these kinds."""
+    if part.report is None:
+        return []
+    counts, samples = part.report.counts, part.report.samples
+    return [
+        Line(kind, COUNTS[kind], counts[kind], samples.get(kind, []))
+        for kind in kinds
+        if counts.get(kind)
+    ]
+
+
+def counted(counts: dict[str, int]) -> list[Line]:
+    """Bare numbers, as an undo tells them."""
+    return [Line(kind, COUNTS[kind], counts[kind], []) for kind in COUNTS if counts.get(kind)]
+
+
+def state(run: RosterRun, job: RosterJob | None) -> str:
+    """Where an import stands."""
+    if job is not None and job.state in {"waiting", "working"}:
+        return str(TASKS[job.task])
+    if job is not None and job.state == "mapping":
+        return str(_("Waits for you to name the columns"))
+    if run.status in {"reading", "checked"} and runs.is_too_late(run):
+        return str(_("Too old: choose the file again"))
+    return str(STATUSES[run.status])
+
+
+def tone(run: RosterRun, job: RosterJob | None) -> str:
+    """The class of that word's tag."""
+    if run.status == "applied":
+        return "tag-good"
+    bad = run.status == "refused" or (job is not None and job.state == "failed")
+    return "tag-bad" if bad else ""
+
+
+def trouble(found: Import) -> str:
+    """Why the last thing that was asked for did not work; empty: it did."""
+    job = found.job
+    if job is None or job.state != "failed" or not found.whole or job.trouble is None:
+        return ""
+    return refusals.sentence(job.trouble)
+
+
+def percent(job: RosterJob) -> int | None:
+    """How far a worker is; None where it can't tell."""
+    if not job.total or not job.done:
+        return None
+    return min(99, job.done * 100 // job.total)
+
+
+def kind_of_file(run: RosterRun) -> str:
+    """« OneRoster 1.2 », « XLSX »."""
+    name = run.format.replace("oneroster-", "OneRoster ")
+    return FORMATS.get(name, name)
+
+
+def targets(most: int) -> list[tuple[str, str]]:
+    """What a column can be, with as many guardians."""
+    found = [(value, str(label)) for value, label in TARGETS]
+    for number in range(1, most + 1):
+        found += [
+            (f"guardian.{number}.{what}", str(label) % {"number": number})
+            for what, label in OF_GUARDIAN.items()
+        ]
+    return found
+
+
+def strange(findings: list[Finding]) -> list[Finding]:
+    """What looks wrong, without what has a place of its own on the page."""
+    return [each for each in findings if each.code != "large_change"]

@@ -1,0 +1,248 @@
+"""``/admin/imports``: a school's list chosen, looked at, carried out, taken back.
+
+What takes long is a worker's (``idp roster work``): a page asks for it and shows how far it is.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from io import StringIO
+from typing import Final
+
+from flask import flash, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import get_locale
+from flask_babel import gettext as _
+
+from idp import settings
+from idp.desk import imports as desk
+from idp.desk.imports import Import, NotFound, NotNow, WrongFile
+from idp.desk.staff import Right, Staff
+from idp.people.names import Refused
+from idp.roster import mapping, spool
+from idp.roster.records import Hostile
+from idp.web.admin import import_words
+from idp.web.admin.blueprint import blueprint, staff_only
+from idp.web.admin.parameters import known_id, page_number
+from idp.web.bodies import accepts_uploads
+from idp.web.errors import PageError
+from idp.web.forms import Form
+
+AGAIN_IN: Final = 2
+"""Seconds after which a page that shows progress asks for itself again."""
+LONGEST_UPLOAD: Final = spool.LARGEST + 64 * 1024
+
+Act = Callable[[Staff, str], ResponseReturnValue]
+
+
+@blueprint.get("/imports")
+@staff_only(Right.IMPORT_ROSTER)
+def imports(staff: Staff) -> ResponseReturnValue:
+    """The imports of the reach, the newest first."""
+    page = page_number()
+    listed, more = desk.history(staff, page)
+    return render_template(
+        "admin/imports/list.html", imports=listed, words=import_words, page=page, more=more
+    )
+
+
+@blueprint.get("/imports/new")
+@staff_only(Right.IMPORT_ROSTER)
+def import_new(staff: Staff) -> ResponseReturnValue:
+    """Choose a school and a file."""
+    return _chooser(staff, Form({"delta": "", "same": ""}))
+
+
+@blueprint.post("/imports/new/file")
+@staff_only(Right.IMPORT_ROSTER)
+@accepts_uploads(LONGEST_UPLOAD)
+def import_upload(staff: Staff) -> ResponseReturnValue:
+    """Take the file; a worker opens it."""
+    form = Form.read("delta", "same")
+    file = request.files.get("file")
+    chosen = request.form.getlist("school")
+    if not chosen:
+        form.problem("school", _("Choose the school that the file is for."))
+    if file is None or not file.filename:
+        form.problem("file", _("Choose a file."))
+    if form.problems or file is None:
+        return _chooser(staff, form, chosen)
+    try:
+        run_id = desk.begin(
+            staff,
+            chosen,
+            file.filename or "",
+            file.stream,
+            delta=form["delta"] == "yes",
+            link_same_people=form["same"] == "yes",
+        )
+    except NotFound:
+        form.problem("school", _("Choose the school that the file is for."))
+    except WrongFile as wrong:
+        form.problem("file", _no_file(wrong))
+    except Hostile:
+        form.problem("file", _("The file is too large: at most 50 MB."))
+    else:
+        return redirect(url_for("admin.import_show", run_id=run_id), 303)
+    return _chooser(staff, form, chosen)
+
+
+def _answering(act: Act) -> Act:
+    """An act on one import: nothing beyond the reach, and back to its page afterwards."""
+
+    @wraps(act)
+    def answered(staff: Staff, run_id: str) -> ResponseReturnValue:
+        try:
+            return act(staff, known_id(run_id))
+        except NotFound:
+            raise PageError("not_found", 404) from None
+        except NotNow:
+            flash(_("Something has changed meanwhile. Please look at the import again."), "problem")
+            return redirect(url_for("admin.import_show", run_id=run_id), 303)
+
+    return answered
+
+
+@blueprint.get("/imports/<run_id>")
+@staff_only(Right.IMPORT_ROSTER)
+@_answering
+def import_show(staff: Staff, run_id: str) -> ResponseReturnValue:
+    """An import as it stands: being read, to be decided, done."""
+    return _shown(desk.get(staff, run_id), Form())
+
+
+@blueprint.post("/imports/<run_id>/columns")
+@staff_only(Right.IMPORT_ROSTER)
+@_answering
+def import_columns(staff: Staff, run_id: str) -> ResponseReturnValue:
+    """Say which column is what, and have the list read."""
+    found = desk.get(staff, run_id)
+    header = found.job.result.get("header", []) if found.job else []
+    form = Form.read("keep", *(f"column-{number}" for number in range(len(header))))
+    columns = {name: form[f"column-{place}"] or "-" for place, name in enumerate(header)}
+    try:
+        problems = desk.name_columns(staff, run_id, columns, keep=form["keep"] == "yes")
+    except Refused:
+        raise PageError("bad_request") from None  # no target that the page offers
+    if problems:
+        form.notice = " ".join(problems)
+        return _shown(found, form)
+    return redirect(url_for("admin.import_show", run_id=run_id), 303)
+
+
+@blueprint.post("/imports/<run_id>/check")
+@staff_only(Right.IMPORT_ROSTER)
+@_answering
+def import_check(staff: Staff, run_id: str) -> ResponseReturnValue:
+    """Have it compared again with what stands."""
+    desk.check_again(staff, run_id)
+    return redirect(url_for("admin.import_show", run_id=run_id), 303)
+
+
+@blueprint.post("/imports/<run_id>/apply")
+@staff_only(Right.IMPORT_ROSTER, proved=True)
+@_answering
+def import_apply(staff: Staff, run_id: str) -> ResponseReturnValue:
+    """Have it carried out, with invitations or without."""
+    found = desk.get(staff, run_id)
+    form = Form.read("invite", "per_hour")
+    confirmed = {known_id(each) for each in request.form.getlist("confirmed")}
+    per_hour = _rate(form) if form["invite"] == "yes" else None
+    large = {part.row.school_id for part in found.parts if part.is_large}
+    if large and not large & confirmed and all(part.is_large for part in found.parts):
+        form.problem("confirmed", _("Please confirm that so much really ends."))
+    if form.problems:
+        return _shown(found, form)
+    desk.carry_out(staff, run_id, confirmed=confirmed & large, per_hour=per_hour)
+    return redirect(url_for("admin.import_show", run_id=run_id), 303)
+
+
+@blueprint.post("/imports/<run_id>/undo")
+@staff_only(Right.IMPORT_ROSTER, proved=True)
+@_answering
+def import_undo(staff: Staff, run_id: str) -> ResponseReturnValue:
+    """Have it taken back at the schools of the reach."""
+    desk.take_back(staff, run_id)
+    return redirect(url_for("admin.import_show", run_id=run_id), 303)
+
+
+@blueprint.post("/imports/<run_id>/discard")
+@staff_only(Right.IMPORT_ROSTER)
+@_answering
+def import_discard(staff: Staff, run_id: str) -> ResponseReturnValue:
+    """Have what was read forgotten."""
+    desk.discard(staff, run_id)
+    return redirect(url_for("admin.import_show", run_id=run_id), 303)
+
+
+@blueprint.get("/imports/<run_id>/rejected.csv")
+@staff_only(Right.IMPORT_ROSTER)
+@_answering
+def import_rejected(staff: Staff, run_id: str) -> ResponseReturnValue:
+    """The rows that were not taken over, with the reasons in the reader's language."""
+    out = StringIO(newline="")
+    desk.rejected(staff, run_id, out, str(get_locale()))
+    response = make_response(out.getvalue().encode("utf-8-sig"))
+    response.headers["Content-Type"] = "text/csv; charset=utf-8"
+    response.headers["Content-Disposition"] = 'attachment; filename="rejected.csv"'
+    return response
+
+
+def _chooser(staff: Staff, form: Form, chosen: list[str] | None = None) -> ResponseReturnValue:
+    page = render_template(
+        "admin/imports/new.html",
+        form=form,
+        schools=desk.schools(staff),
+        chosen=chosen or [],
+        suffixes=",".join(spool.SUFFIXES),
+    )
+    return page, form.status
+
+
+def _no_file(wrong: WrongFile) -> str:
+    if wrong.code == "empty":
+        return str(_("The file is empty."))
+    return str(_("This is neither a OneRoster zip nor a list as CSV or XLSX."))
+
+
+def _rate(form: Form) -> int | None:
+    text, most = form["per_hour"].strip(), settings.current().invitations_per_hour
+    if text.isascii() and text.isdigit() and len(text) < 7 and 1 <= int(text) <= most:
+        return int(text)
+    form.problem("per_hour", _("Type a number from 1 to %(most)d.", most=most))
+    return None
+
+
+def _shown(found: Import, form: Form) -> ResponseReturnValue:
+    job = found.job
+    columns = _columns_of(found, form)
+    page = render_template(
+        "admin/imports/show.html",
+        found=found,
+        run=found.run,
+        job=job,
+        form=form,
+        words=import_words,
+        columns=columns,
+        targets=import_words.targets(mapping.MOST_GUARDIANS) if columns else [],
+        most_per_hour=settings.current().invitations_per_hour,
+    )
+    response = make_response(page, form.status)
+    if found.is_busy:
+        response.headers["Refresh"] = str(AGAIN_IN)
+    return response
+
+
+def _columns_of(found: Import, form: Form) -> list[tuple[str, str, list[str]]]:
+    """For each column of a list: its header, what it is taken for, a few of its cells."""
+    job = found.job
+    if job is None or job.state != "mapping" or not found.whole:
+        return []
+    guess, rows = job.result["columns"], job.result["rows"]
+    return [
+        (
+            name,
+            form.values.get(f"column-{place}") or guess.get(name, "-"),
+            [row.get(name, "") for row in rows],
+        )
+        for place, name in enumerate(job.result["header"])
+    ]

@@ -1,0 +1,161 @@
+"""The journal: every act, by whom, before and after; each school its own."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from idp.audit import events
+from idp.desk import journal, trail
+from idp.desk import staff as desk_staff
+from idp.desk.staff import Staff
+from idp.web.admin.journal_words import WORDS
+from tests import factories
+from tests.admin.places import Desk
+from tests.web.test_translations import ROOT
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def member(desk: Desk, who: str) -> Staff:
+    found = desk_staff.of(desk.staff(who).id)
+    assert found is not None
+    return found
+
+
+def recorded_for_schools() -> set[str]:
+    """The events that code records with a school's id: by name, where it names them."""
+    found = set()
+    for path in sorted((Path(ROOT) / "idp").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            named = {each.arg for each in node.keywords}
+            first = node.args[0]
+            if "school_id" in named and isinstance(first, ast.Constant):
+                found.add(first.value)
+    return found & events.EVENTS
+
+
+def test_each_event_that_is_recorded_for_a_school_has_words() -> None:
+    known = recorded_for_schools()
+
+    assert {"role_granted", "roster_applied", "school_created"} <= known
+    assert known - WORDS.keys() == set(), "add them to idp/web/admin/journal_words.py"
+    assert trail.PLATFORM - WORDS.keys() == set()
+
+
+@on_sqlite
+def test_an_act_is_told_with_who_on_whom_before_and_after(desk: Desk) -> None:
+    claire, (lina,) = factories.family(desk.here, "Lina", username="claire")
+    journal.record(
+        "child_changed",
+        school_id=desk.here.id,
+        actor=desk.staff("helper").id,
+        account_id=claire.id,
+        child_id=lina.id,
+        before={"class": "3B", "email": "claire@dubois.example"},
+        after={"class": "4A", "email": "claire@maes.example"},
+    )
+
+    page = desk.browser("manager").open("/admin/journal?kind=child_changed").text
+
+    for words in ("Helper Bureau", "Claire Dubois", "Lina Dubois", "3B", "4A", "Classe"):
+        assert words in page
+    assert "claire@dubois" not in page.replace("<wbr>", "")
+
+
+@on_sqlite
+def test_a2_a_school_reads_its_own_journal_alone(desk: Desk) -> None:
+    journal.record("child_left", school_id=desk.here.id)
+    journal.record("client_created", school_id=None)
+
+    of_manager = trail.page(member(desk, "manager"), kinds=["child_left", "client_created"])
+    of_stranger = trail.page(member(desk, "stranger"), kinds=["child_left", "client_created"])
+    of_operator = trail.page(member(desk, "operator"), kinds=["child_left", "client_created"])
+
+    assert [each.event.event for each in of_manager.entries] == ["child_left"]
+    assert of_stranger.entries == []
+    assert {each.event.event for each in of_operator.entries} == {"child_left", "client_created"}
+
+
+@on_sqlite
+def test_c3_an_operator_is_the_platform_and_people_of_elsewhere_have_no_name(desk: Desk) -> None:
+    zoe, _ = factories.family(desk.elsewhere, "Zoé", username="zoe", given_name="Zénobie")
+    journal.record(
+        "guardianship_ended",
+        school_id=desk.here.id,
+        actor=desk.staff("operator").id,
+        account_id=zoe.id,
+    )
+
+    (entry,) = trail.page(
+        member(desk, "manager"), kinds=["guardianship_ended", "access_closed"]
+    ).entries
+
+    assert (entry.who, entry.on) == (None, None)
+
+
+@on_sqlite
+def test_somebody_who_was_staff_keeps_the_name(desk: Desk) -> None:
+    from idp.people import staff
+
+    helper = desk.staff("helper")
+    journal.record("child_left", school_id=desk.here.id, actor=helper.id)
+    staff.revoke(helper.id, "helper", desk.here.id)
+
+    (entry,) = trail.page(member(desk, "manager"), kinds=["child_left"]).entries
+
+    assert entry.who is not None
+    assert entry.who.name == "Helper Bureau"
+
+
+@on_sqlite
+def test_an_event_without_words_is_told_all_the_same(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal.record("child_left", school_id=desk.here.id)
+    monkeypatch.delitem(WORDS, "child_left")
+
+    assert "Quelque chose a été modifié" in desk.browser("manager").open("/admin/journal").text
+
+
+@on_sqlite
+def test_pages_go_back_in_time_and_days_are_the_schools(desk: Desk) -> None:
+    for _ in range(trail.PAGE + 5):
+        journal.record("child_left", school_id=desk.here.id)
+    manager = desk.browser("manager")
+
+    first = manager.open("/admin/journal?kind=child_left")
+    older = re.findall(r'id="journal-older"[^>]*href="([^"]+)"', first.text)[0]
+    second = manager.open(older.replace("&amp;", "&"))
+
+    assert first.text.count("<time") == trail.PAGE
+    assert second.text.count("<time") == 5
+    assert manager.open("/admin/journal?day=2020-01-01").text.count("<time") == 0
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "query", ["before=-1", "before=9" * 30, "day=x", "kind='--", "kind=sign_in"]
+)
+def test_a7_parameters_that_mean_nothing_ask_for_the_newest(desk: Desk, query: str) -> None:
+    page = desk.browser("manager").open(f"/admin/journal?{query}")
+
+    assert page.status_code == 200
+
+
+@on_sqlite
+def test_a6_the_list_for_a_spreadsheet_holds_no_formula(desk: Desk) -> None:
+    claire, _ = factories.family(desk.here, "Lina", username="claire", family_name="=cmd|1")
+    journal.record("guardianship_made", school_id=desk.here.id, account_id=claire.id)
+    journal.record(
+        "school_created", school_id=desk.here.id, before={"name": ""}, after={"name": "=1+1"}
+    )
+
+    answer = desk.browser("manager").client.get("/admin/journal.csv")
+
+    assert answer.mimetype == "text/csv"
+    assert not re.search(r'"[=+@-]', answer.text)
+    assert "=1+1" in answer.text
