@@ -93,6 +93,9 @@ EVENTS: Final = frozenset(
         "left_to_school",
         "provider_refused",
         "deletion_requested",
+        "client_changed",
+        "client_enabled",
+        "client_secret_ended",
     }
 )
 
