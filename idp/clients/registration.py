@@ -52,7 +52,7 @@ def register(
     ``metadata``: RFC 7591 client metadata and our own members (docs/clients.md).
     Raises ``InvalidMetadata`` naming the field.
     """
-    document = _checked(metadata, school_ids)
+    document = examined(metadata, school_ids)
     secret = _new_secret(document)
     client = Client(
         name=document["client_name"],
@@ -91,7 +91,7 @@ def change(
     before = db.session.get_one(Client, get(client_id).id, populate_existing=True)
     served = _served(client_id)
     wanted = served if school_ids is None else school_ids
-    document = _checked(metadata, wanted)
+    document = examined(metadata, wanted)
     told = trail.told(before.metadata_, served)
     secret = _new_secret(document) if before.secret_hash is None else None
     values: dict[str, Any] = {"metadata_": document, "name": document["client_name"]}
@@ -268,8 +268,10 @@ def _sector(client: Client, school_ids: Sequence[str]) -> str:
     return f"origin:{hosts.pop()}"[:200] if len(hosts) == 1 else f"client:{client.id}"
 
 
-def _checked(metadata: Mapping[str, Any], school_ids: Sequence[str]) -> dict[str, Any]:
-    """The whole document, or all that is wrong with it and its schools at once."""
+def examined(metadata: Mapping[str, Any], school_ids: Sequence[str]) -> dict[str, Any]:
+    """The complete document. Raises ``InvalidMetadata`` with all that is wrong with it and its
+    schools.
+    """
     unserved = InvalidMetadata("schools", "must name at least one school", "missing")
     try:
         document = checked(metadata)

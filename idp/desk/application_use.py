@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
 
 from sqlalchemy import Integer, Select, cast, extract, func, select
@@ -23,7 +23,7 @@ _DAY: Final = 86_400  # seconds
 class Day:
     """What one day saw."""
 
-    day: date
+    begins: datetime
     guardians: int
     sign_ins: int
 
@@ -38,11 +38,6 @@ class Use:
     days: Sequence[Day]
     last_at: datetime | None
 
-    @property
-    def busiest(self) -> int:
-        """The most sign-ins of a day; at least 1."""
-        return max([1, *(each.sign_ins for each in self.days)])
-
 
 def of(staff: Staff, client_id: str, zone: tzinfo) -> Use:
     """How much it was used, as far as this member of staff may know. Two queries, by index.
@@ -53,21 +48,21 @@ def of(staff: Staff, client_id: str, zone: tzinfo) -> Use:
     """
     get(staff, client_id)
     reach = staff.reach(Right.SEE_CLIENTS)
-    today = clock.now().astimezone(zone).date()
-    first = today - timedelta(days=DAYS - 1)
-    since = datetime(first.year, first.month, first.day, tzinfo=zone)
+    today = clock.now().astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    since = today - timedelta(days=DAYS - 1)
     total, sign_ins, last_at = db.session.execute(_in(reach, client_id, since)).one()
     number = _number_of_day(since)
     by_day = _in(reach, client_id, since).add_columns(number).group_by(number)
     days = [
-        Day(first + timedelta(days=int(passed)), guardians, count)
+        Day(since + timedelta(days=int(passed)), guardians, count)
         for guardians, count, _last, passed in db.session.execute(by_day)
     ]
-    return Use(total, sign_ins, sorted(days, key=lambda each: each.day, reverse=True), last_at)
+    days.sort(key=lambda each: each.begins, reverse=True)
+    return Use(total, sign_ins, days, last_at)
 
 
-def _in(reach: Reach, client_id: str, since: datetime) -> Select[Any]:
-    statement = select(
+def _in(reach: Reach, client_id: str, since: datetime) -> Select[*tuple[Any, ...]]:
+    statement: Select[*tuple[Any, ...]] = select(
         func.count(Grant.account_id.distinct()), func.count(), func.max(Grant.created_at)
     ).where(Grant.client_id == client_id, Grant.created_at >= since)
     if not reach.everywhere:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Any, Final
 
-from joserfc.jwk import ECKey, OKPKey, RSAKey
+from joserfc.jwk import ECKey, KeyParameters, OKPKey, RSAKey
 from werkzeug.datastructures import MultiDict
 
 from idp import clock
@@ -134,7 +134,7 @@ def row_of_client(client: Client) -> ClientRow:
 
 @cache
 def _key(alg: str) -> SigningKey:
-    parameters = {"kid": _KID}
+    parameters: KeyParameters = {"kid": _KID}
     if alg == "RS256":
         return RSAKey.generate_key(2048, parameters)
     if alg == "ES256":

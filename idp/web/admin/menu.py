@@ -24,7 +24,10 @@ class Entry:
         return self.endpoint.partition(".")[2]
 
 
-ENTRIES: Final = (Entry("admin.people", _("People"), Right.LOOK_UP, "people"),)
+ENTRIES: Final = (
+    Entry("admin.people", _("People"), Right.LOOK_UP, "people"),
+    Entry("admin.clients", _("Applications"), Right.SEE_CLIENTS, "apps"),
+)
 
 
 def entries_for(staff: Staff) -> list[Entry]:
