@@ -119,7 +119,16 @@ def guardian() -> AccountRow:
 
 def pupil(school: School) -> ChildRow:
     """Their child, at a real school."""
-    return ChildRow(NOBODY, school.id, NOBODY, "Alix", "Spécimen", "3B", "SPECIMEN-1", school.name)
+    return ChildRow(
+        id=NOBODY,
+        school_id=school.id,
+        subject_id=f"{NOBODY}-child",
+        given_name="Alix",
+        family_name="Spécimen",
+        class_name="3B",
+        sourced_id="SPECIMEN-1",
+        school_name=school.name,
+    )
 
 
 def row_of(account: Account) -> AccountRow:

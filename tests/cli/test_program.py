@@ -13,7 +13,10 @@ from tests.cli.conftest import PROGRAM, Run, finished, invoked, refused
 VERBS = {
     "db": ("upgrade", "downgrade", "current"),
     "school": ("create", "list"),
-    "client": ("create", "list", "show", "rotate-secret", "disable"),
+    "client": (
+        *("create", "list", "show", "edit", "rotate-secret", "end-old-secret"),
+        *("disable", "enable"),
+    ),
     "user": ("create", "invite", "disable", "email", "list", "show"),
     "child": ("create", "link", "unlink", "list"),
     "roster": ("check", "import", "undo", "list", "show", "map", "discard"),

@@ -72,7 +72,7 @@ class ClientForm(Form):
             lists["origins"] = lists["origins"] or _origins(lists["redirect_uris"])
         return {
             **self.registered,
-            "client_name": self["client_name"].strip(),
+            "client_name": self["client_name"].strip() or None,
             **lists,
             **{name: self[name].strip() or None for name in PAGES},
             **{name: self[name] == "on" for name in SWITCHES},
