@@ -144,7 +144,7 @@ def client_edit(
     """Change some fields of a registration. The others stay as they are.
 
     Example:
-      echo '{"child_claim_profile": "flat"}' | idp client edit app_4vXb… --metadata -
+      idp client edit app_4vXb… --metadata changes.json
     """
     client = registration.get(client_id)
     document = {**client.metadata_, **inputs.document(metadata_file)}

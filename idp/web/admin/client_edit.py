@@ -1,6 +1,6 @@
 """``/admin/applications/new`` and ``…/edit``: one form for an application's registration."""
 
-from flask import flash, redirect, render_template, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
@@ -16,17 +16,24 @@ from idp.web.admin.client_form import ClientForm
 from idp.web.admin.clients import checked_id, shown_once
 
 
-@blueprint.get("/applications/new")
+@blueprint.route("/applications/new", methods=["GET", "POST"])
 @staff_only(Right.EDIT_CLIENTS, proved=True)
-def new_client(_staff: Staff) -> ResponseReturnValue:
-    """An empty form, with what most applications need."""
-    return _page(client_form.new())
+def new_client(staff: Staff) -> ResponseReturnValue:
+    """A form with what most applications need; once it is sent, the secret, this once."""
+    return _page(client_form.new()) if request.method == "GET" else _register(staff)
 
 
-@blueprint.post("/applications/new")
+@blueprint.route("/applications/<client_id>/edit", methods=["GET", "POST"])
 @staff_only(Right.EDIT_CLIENTS, proved=True)
-def register_client(staff: Staff) -> ResponseReturnValue:
-    """Register it, and show its secret this once."""
+def edit_client(staff: Staff, client_id: str) -> ResponseReturnValue:
+    """The form as it is registered, or as it was sent."""
+    application = applications.editable(staff, checked_id(client_id))
+    if request.method == "GET":
+        return _page(client_form.of(application), application)
+    return _change(staff, application)
+
+
+def _register(staff: Staff) -> ResponseReturnValue:
     form = client_form.read(None)
     client_id = form.client_id
     form.examine()
@@ -48,19 +55,9 @@ def register_client(staff: Staff) -> ResponseReturnValue:
     return shown_once(staff, client_id, made.secret)
 
 
-@blueprint.get("/applications/<client_id>/edit")
-@staff_only(Right.EDIT_CLIENTS, proved=True)
-def edit_client(staff: Staff, client_id: str) -> ResponseReturnValue:
-    """The form as it is registered."""
-    application = applications.editable(staff, checked_id(client_id))
-    return _page(client_form.of(application), application)
-
-
-@blueprint.post("/applications/<client_id>/edit")
-@staff_only(Right.EDIT_CLIENTS, proved=True)
-def change_client(staff: Staff, client_id: str) -> ResponseReturnValue:
+def _change(staff: Staff, application: Application) -> ResponseReturnValue:
     """Keep what was typed, unless somebody else changed the application meanwhile."""
-    application = applications.editable(staff, checked_id(client_id))
+    client_id = application.client.id
     form = client_form.read(application)
     form.examine()
     if form.problems:

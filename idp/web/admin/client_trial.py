@@ -2,7 +2,7 @@
 
 import json
 
-from flask import render_template
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
@@ -29,17 +29,15 @@ def client_settings(staff: Staff, client_id: str) -> ResponseReturnValue:
     )
 
 
-@blueprint.get("/applications/<client_id>/test")
+@blueprint.route("/applications/<client_id>/test", methods=["GET", "POST"])
 @staff_only(Right.EDIT_CLIENTS)
 def try_client(staff: Staff, client_id: str) -> ResponseReturnValue:
-    """Its request and the answers it would get; nothing is sent to it."""
-    return _page(staff, checked_id(client_id), only(["address"]), None)
+    """Its request and the answers it would get; nothing is sent to it.
 
-
-@blueprint.post("/applications/<client_id>/test")
-@staff_only(Right.EDIT_CLIENTS)
-def diagnose_client(staff: Staff, client_id: str) -> ResponseReturnValue:
-    """Why an address failed. It comes in a form, since it may hold a code (security rule P8)."""
+    An address that failed comes in a form, since it may hold a code (security rule P8).
+    """
+    if request.method == "GET":
+        return _page(staff, checked_id(client_id), only(["address"]), None)
     form = Form.read("address")
     form.require("address", _("Paste the address that failed."))
     form.limit("address", diagnosis.LONGEST)

@@ -63,28 +63,24 @@ def client(staff: Staff, client_id: str) -> ResponseReturnValue:
     )
 
 
-@blueprint.get("/applications/<client_id>/secret")
+@blueprint.route("/applications/<client_id>/secret", methods=["GET", "POST"])
 @staff_only(Right.EDIT_CLIENTS, proved=True)
 def client_secret(staff: Staff, client_id: str) -> ResponseReturnValue:
-    """Before a new secret is made: for how long may the former one go on?"""
+    """For how long may the former secret go on? Then the new one, shown this once."""
     application = applications.editable(staff, checked_id(client_id))
-    return render_template(
-        "admin/clients/rotate.html", application=application, overlaps=OVERLAPS, form=Form()
-    )
-
-
-@blueprint.post("/applications/<client_id>/secret")
-@staff_only(Right.EDIT_CLIENTS, proved=True)
-def rotate_client_secret(staff: Staff, client_id: str) -> ResponseReturnValue:
-    """Make a new secret and show it this once: a form that is sent again makes no other."""
-    application = applications.editable(staff, checked_id(client_id))
-    form = Form.read("overlap", "version")
-    if form["overlap"] not in {str(days) for days in OVERLAPS}:
+    form = Form() if request.method == "GET" else Form.read("overlap", "version")
+    if form.values and form["overlap"] not in {str(days) for days in OVERLAPS}:
         form.problem("overlap", _("Choose for how long the former secret goes on working."))
+    if form.problems or not form.values:
         page = render_template(
             "admin/clients/rotate.html", application=application, overlaps=OVERLAPS, form=form
         )
         return page, form.status
+    return _rotate(staff, client_id, form)
+
+
+def _rotate(staff: Staff, client_id: str, form: Form) -> ResponseReturnValue:
+    """Make a new secret, unless the form was sent before: its version has moved on then."""
     overlap = timedelta(days=int(form["overlap"]))
     version = int(form["version"]) if re.fullmatch(r"[0-9]{1,9}", form["version"]) else -1
     try:
