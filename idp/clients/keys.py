@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any, Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, KeySet, OKPKey, RSAKey
 
@@ -11,6 +12,10 @@ LONGEST: Final = 40_000  # characters; ten RSA keys with certificates fit
 SMALLEST_RSA: Final = 2048  # bits (NIST SP 800-131A)
 _PEM: Final = re.compile(
     r"-----BEGIN PUBLIC KEY-----[A-Za-z0-9+/=\s]+-----END PUBLIC KEY-----", re.ASCII
+)
+_UNREADABLE: Final = (
+    *(JoseError, UnsupportedAlgorithm),
+    *(ValueError, TypeError, KeyError, AttributeError),
 )
 _KINDS: Final[tuple[type[RSAKey] | type[ECKey] | type[OKPKey], ...]] = (RSAKey, ECKey, OKPKey)
 
@@ -48,7 +53,7 @@ def check_public(document: Any) -> None:
     """
     try:
         found = KeySet.import_key_set(document).keys
-    except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+    except _UNREADABLE:
         raise _unreadable() from None
     if any(key.key_type == "oct" or key.is_private for key in found):
         raise _private()
@@ -78,7 +83,7 @@ def _key_of(block: str) -> Key:
     for kind in _KINDS:
         try:
             return kind.import_key(block)
-        except (JoseError, ValueError, TypeError):
+        except _UNREADABLE:
             continue
     raise _unreadable()
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import bindparam, delete, insert, select, true, update
+from sqlalchemy.exc import IntegrityError
 
 from idp import clock
 from idp.clients import trail, uris
@@ -64,10 +65,11 @@ def register(
         client.id = client_id
     with transaction() as session:
         _check_schools(school_ids)
-        if client_id is not None and session.get(Client, client_id) is not None:
-            raise Outdated(client_id)
         session.add(client)
-        session.flush()
+        try:
+            session.flush()
+        except IntegrityError:  # the same form, sent twice: its id is registered already
+            raise Outdated(client.id) from None
         client.sector = _sector(client, school_ids)
         _serve(client.id, school_ids)
         told = trail.told(document, school_ids)

@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -148,29 +149,52 @@ def test_a_service_that_is_asked_by_the_wrong_person_finds_nothing(desk: Desk) -
         applications.get(Staff(""), portal.client_id)
 
 
-def test_r4_two_rotations_of_one_page_make_one_secret(app: Flask) -> None:
-    client = RelyingParty.of(factories.school()).registered.client
-    client_id, version = client.id, client.version
-    done: list[str] = []
-    lock = threading.Barrier(2)
+def at_once(app: Flask, act: Callable[[], object]) -> list[str]:
+    """Do the same twice at once, each as a worker would; how each ended."""
+    ended: list[str] = []
+    together = threading.Barrier(2)
 
-    def act() -> None:
+    def work() -> None:
         with app.app_context():
-            lock.wait()
+            together.wait()
             try:
-                applications.rotate_secret(
-                    AT_TERMINAL, client_id, overlap=timedelta(days=1), version=version
-                )
-                done.append("made")
+                act()
+                ended.append("made")
             except registration.Outdated:
-                done.append("outdated")
+                ended.append("outdated")
             finally:
                 db.session.remove()
 
-    threads = [threading.Thread(target=act) for _ in range(2)]
+    threads = [threading.Thread(target=work) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(30)
+    return sorted(ended)
 
-    assert sorted(done) == ["made", "outdated"]
+
+def test_r4_two_rotations_from_one_page_make_one_secret(app: Flask) -> None:
+    client = RelyingParty.of(factories.school()).registered.client
+    client_id, version, day = client.id, client.version, timedelta(days=1)
+
+    ended = at_once(
+        app,
+        lambda: applications.rotate_secret(AT_TERMINAL, client_id, overlap=day, version=version),
+    )
+
+    assert ended == ["made", "outdated"]
+    assert fresh(client_id).version == version + 1
+
+
+def test_r4_one_form_that_is_sent_twice_at_once_registers_one_application(app: Flask) -> None:
+    school_id = factories.school().id
+    metadata = {"client_name": "Devoirs", "redirect_uris": ["https://app.example/"]}
+
+    ended = at_once(
+        app,
+        lambda: applications.register(
+            AT_TERMINAL, metadata, school_ids=[school_id], client_id="app_0123456789abcdefghijkl"
+        ),
+    )
+
+    assert ended == ["made", "outdated"]
