@@ -103,6 +103,9 @@ EVENTS: Final = frozenset(
         "school_text_changed",
         "specimen_asked",
         "mail_asked_again",
+        "client_changed",
+        "client_enabled",
+        "client_secret_ended",
     }
 )
 

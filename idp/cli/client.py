@@ -11,6 +11,8 @@ from idp.cli.group import Noun
 from idp.clients import metadata as rules
 from idp.clients import registration
 from idp.clients.models import Client
+from idp.desk import applications
+from idp.desk.staff import AT_TERMINAL
 
 command = Noun("client", help="Applications that parents sign in to.")
 
@@ -63,7 +65,7 @@ def client_create(
     """
     document = inputs.document(metadata_file) if metadata_file else {}
     document |= _metadata(options)
-    made = registration.register(document, school_ids=school_ids)
+    made = applications.register(AT_TERMINAL, document, school_ids=school_ids)
     _print_registered(made, as_json)
 
 
@@ -109,7 +111,51 @@ def client_rotate_secret(client_id: str, overlap: timedelta, as_json: bool) -> N
       idp client rotate-secret app_4vXb…
       idp client rotate-secret app_4vXb… --overlap 0
     """
-    _print_registered(registration.rotate_secret(client_id, overlap=overlap), as_json)
+    made = applications.rotate_secret(AT_TERMINAL, client_id, overlap=overlap)
+    _print_registered(made, as_json)
+
+
+@command.command("end-old-secret")
+@click.argument("client_id")
+def client_end_old_secret(client_id: str) -> None:
+    """Let the secret from before the last rotation work no longer.
+
+    Example:
+      idp client end-old-secret app_4vXb…
+    """
+    done = applications.end_former_secret(AT_TERMINAL, client_id)
+    click.echo(f"{client_id} has one secret." if done else f"{client_id} had one secret only.")
+
+
+@command.command("edit")
+@click.argument("client_id")
+@click.option(
+    "--metadata",
+    "metadata_file",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The fields to change (JSON), `-` for stdin; null takes a field away.",
+)
+@click.option("--school", "school_ids", multiple=True, help="The schools it serves; repeatable.")
+@output.json_option
+def client_edit(
+    client_id: str, metadata_file: Path, school_ids: tuple[str, ...], as_json: bool
+) -> None:
+    """Change some fields of a registration. The others stay as they are.
+
+    Example:
+      idp client edit app_4vXb… --metadata changes.json
+    """
+    client = registration.get(client_id)
+    document = {**client.metadata_, **inputs.document(metadata_file)}
+    made = applications.change(
+        AT_TERMINAL,
+        client_id,
+        document,
+        school_ids=school_ids or None,
+        version=client.version,
+    )
+    _print_registered(made, as_json)
 
 
 @command.command("disable")
@@ -120,8 +166,20 @@ def client_disable(client_id: str) -> None:
     Example:
       idp client disable app_4vXb…
     """
-    done = registration.disable(client_id)
+    done = applications.disable(AT_TERMINAL, client_id)
     click.echo(f"{client_id} is disabled." if done else f"{client_id} was disabled before.")
+
+
+@command.command("enable")
+@click.argument("client_id")
+def client_enable(client_id: str) -> None:
+    """Let a disabled application work again; guardians sign in to it anew.
+
+    Example:
+      idp client enable app_4vXb…
+    """
+    done = applications.enable(AT_TERMINAL, client_id)
+    click.echo(f"{client_id} is enabled." if done else f"{client_id} was not disabled.")
 
 
 def _metadata(options: dict[str, Any]) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def _typed(error: Exception) -> str | None:
     """The sentence of a service's own error, or of the machine's."""
     # Imported when something went wrong: `idp --help` should not wait for all of it.
     from idp.audit.continuity import HistoryTrouble
-    from idp.clients.registration import InvalidMetadata, UnknownClient
+    from idp.clients.registration import InvalidMetadata, Outdated, UnknownClient
     from idp.credentials.bcrypt_gate import Busy
     from idp.credentials.strength import WeakPassword
     from idp.oidc.keys import KeyTrouble
@@ -96,6 +96,8 @@ def _typed(error: Exception) -> str | None:
             return f"{error.strerror or type(error).__name__}{where}"
         case UnknownClient():
             return f"there is no client {error}"
+        case Outdated():
+            return f"{error} was changed by somebody else meanwhile: look at it, then try again"
         case WeakPassword():
             return _WEAK[error.code].format(**error.params)
         case KeyTrouble() | HistoryTrouble() | InvalidMetadata() | NotReady() | Refused() | Busy():

@@ -3,10 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
-
-from idp.clients import uris
+from idp.clients import keys, uris
 from idp.people.models import NAME_LENGTH
 
 SCOPES: Final = ("openid", "profile", "email", "child", "offline_access")
@@ -37,12 +34,20 @@ CHILD_PROFILES: Final = ("object", "uri", "flat")
 
 
 class InvalidMetadata(Exception):
-    """A field of the registration is refused: ``field`` and a plain ``reason``."""
+    """A field of the registration is refused: ``field``, a plain ``reason``, and its ``code``.
 
-    def __init__(self, field: str, reason: str) -> None:
-        super().__init__(f"{field} {reason}")
+    ``value``: the one address of several that is meant. ``others``: what else is wrong with
+    the same document, at most one for each field.
+    """
+
+    def __init__(self, field: str, reason: str, code: str = "invalid", value: str = "") -> None:
+        shown = f"{value[:80]!r} " if value else ""
+        super().__init__(f"{field} {shown}{reason}")
         self.field = field
         self.reason = reason
+        self.code = code
+        self.value = value
+        self.others: tuple[InvalidMetadata, ...] = ()
 
 
 def checked(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,10 +59,18 @@ def checked(raw: Mapping[str, Any]) -> dict[str, Any]:
         **_defaults(),
         **{k: v for k, v in raw.items() if k in _CHECKS and v is not None},
     }
-    for name, check in _CHECKS.items():
-        if name in document:
-            check(name, document)
-    _check_together(document)
+    problems: dict[str, InvalidMetadata] = {}
+    checks = [(name, check) for name, check in _CHECKS.items() if name in document]
+    for name, check in [*checks, *_TOGETHER]:
+        try:
+            if name not in problems:
+                check(name, document)
+        except InvalidMetadata as problem:
+            problems[name] = problem
+    if problems:
+        first, *others = problems.values()
+        first.others = tuple(others)
+        raise first
     return document
 
 
@@ -87,9 +100,9 @@ def _text(most: int) -> Check:
     def check(name: str, document: dict[str, Any]) -> None:
         value = document[name]
         if not isinstance(value, str) or not 1 <= len(value.strip()) <= most:
-            raise InvalidMetadata(name, f"must be a text of 1 to {most} characters")
+            raise InvalidMetadata(name, f"must be a text of 1 to {most} characters", "length")
         if any(ord(character) < 32 or ord(character) == 127 for character in value):
-            raise InvalidMetadata(name, "holds a control character")
+            raise InvalidMetadata(name, "holds a control character", "control")
 
     return check
 
@@ -126,37 +139,36 @@ def _scope(name: str, document: dict[str, Any]) -> None:
 
 def _page(name: str, document: dict[str, Any]) -> None:
     value = document[name]
-    problem = uris.problem_of_page(value) if isinstance(value, str) else "must be a text"
-    if problem:
-        raise InvalidMetadata(name, problem)
+    if not isinstance(value, str):
+        raise InvalidMetadata(name, "must be a text")
+    if problem := uris.problem_of_page(value):
+        raise InvalidMetadata(name, problem, problem.name.lower())
 
 
 def _redirects(name: str, document: dict[str, Any]) -> None:
     native = document.get("application_type") == "native"
     for uri in _list_of_text(name, document):
         if problem := uris.problem_of_redirect_uri(uri, native=native):
-            raise InvalidMetadata(name, f"{uri[:80]!r} {problem}")
+            raise InvalidMetadata(name, problem, problem.name.lower(), uri)
 
 
 def _origins(name: str, document: dict[str, Any]) -> None:
     for value in _list_of_text(name, document):
         if uris.problem_of_page(value) or uris.origin(value) != value:
-            raise InvalidMetadata(name, f"{value[:80]!r} is not an https origin")
+            raise InvalidMetadata(name, "is not an https origin", "no_origin", value)
 
 
 def _jwks(name: str, document: dict[str, Any]) -> None:
     try:
-        keys = KeySet.import_key_set(document[name]).keys
-    except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InvalidMetadata(name, "is not a JSON Web Key Set") from error
-    if not keys or any(key.key_type == "oct" or key.is_private for key in keys):
-        raise InvalidMetadata(name, "must hold public keys only")
+        keys.check_public(document[name])
+    except keys.UnusableKeys as unusable:
+        raise InvalidMetadata(name, str(unusable), unusable.code) from unusable
 
 
 def _list_of_text(name: str, document: dict[str, Any]) -> list[str]:
     value = document[name]
     if not isinstance(value, list) or len(value) > 50:
-        raise InvalidMetadata(name, "must be a list of at most 50 addresses")
+        raise InvalidMetadata(name, "must be a list of at most 50 addresses", "too_many")
     if not all(isinstance(each, str) for each in value):
         raise InvalidMetadata(name, "must be a list of texts")
     return value
@@ -193,15 +205,38 @@ _CHECKS: Final[dict[str, Check]] = {
 }
 
 
-def _check_together(document: dict[str, Any]) -> None:
-    if "client_name" not in document:
-        raise InvalidMetadata("client_name", "is missing")
-    if not document["redirect_uris"]:
-        raise InvalidMetadata("redirect_uris", "must name at least one address")
+def _has_a_name(name: str, document: dict[str, Any]) -> None:
+    if name not in document:
+        raise InvalidMetadata(name, "is missing", "missing")
+
+
+def _has_an_address(name: str, document: dict[str, Any]) -> None:
+    if not document[name]:
+        raise InvalidMetadata(name, "must name at least one address", "missing")
+
+
+def _has_keys(name: str, document: dict[str, Any]) -> None:
     method = document["token_endpoint_auth_method"]
-    if method == "private_key_jwt" and "jwks" not in document:
-        raise InvalidMetadata("jwks", "is needed for private_key_jwt")
+    if method == "private_key_jwt" and name not in document:
+        raise InvalidMetadata(name, "is needed for private_key_jwt", "missing")
+
+
+def _public_clients_use_pkce(name: str, document: dict[str, Any]) -> None:
+    method = document["token_endpoint_auth_method"]
     if method == "none":
-        document["require_pkce"] = True  # RFC 9700 §2.1.1: public clients MUST use PKCE
-    if "sub" not in document["child_fields"]:
-        document["child_fields"] = ["sub", *document["child_fields"]]
+        document[name] = True  # RFC 9700 §2.1.1: public clients MUST use PKCE
+
+
+def _names_the_child(name: str, document: dict[str, Any]) -> None:
+    if "sub" not in document[name]:
+        document[name] = ["sub", *document[name]]
+
+
+_TOGETHER: Final[tuple[tuple[str, Check], ...]] = (
+    ("client_name", _has_a_name),
+    ("redirect_uris", _has_an_address),
+    ("jwks", _has_keys),
+    ("require_pkce", _public_clients_use_pkce),
+    ("child_fields", _names_the_child),
+)
+"""What depends on several fields; the name is that of the field that is wrong."""

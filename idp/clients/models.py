@@ -26,6 +26,9 @@ class Client(db.Model):  # type: ignore[name-defined,misc]
     previous_secret_expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    version: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Moves with each change of registration or secret: a change that was begun before
+    another one does not overwrite it."""
 
 
 class ClientRow(NamedTuple):

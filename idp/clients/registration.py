@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, insert, select, true, update
+from sqlalchemy.exc import IntegrityError
 
 from idp import clock
-from idp.audit import events
-from idp.clients import uris
+from idp.clients import trail, uris
 from idp.clients.metadata import InvalidMetadata, checked
 from idp.clients.models import Client, ClientRow, ClientSchool
 from idp.database import db, keyed_hash, transaction
 from idp.people.models import School
 from idp.prepared import Prepared, columns
 
-__all__ = ["InvalidMetadata", "Registered", "UnknownClient", "find", "register"]
+__all__ = ["InvalidMetadata", "Outdated", "Registered", "UnknownClient", "find", "register"]
 
 
 _LIVE_CLIENT: Final = Prepared(
@@ -31,6 +31,10 @@ _LIVE_CLIENT: Final = Prepared(
 
 class UnknownClient(Exception):
     """There is no client of this id."""
+
+
+class Outdated(Exception):
+    """Somebody else changed the client since: nothing was done, so that nothing is lost."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,7 @@ def register(
     ``metadata``: RFC 7591 client metadata and our own members (docs/clients.md).
     Raises ``InvalidMetadata`` naming the field.
     """
-    document = checked(metadata)
-    if not school_ids:
-        raise InvalidMetadata("schools", "must name at least one school")
+    document = examined(metadata, school_ids)
     secret = _new_secret(document)
     client = Client(
         name=document["client_name"],
@@ -64,30 +66,50 @@ def register(
     with transaction() as session:
         _check_schools(school_ids)
         session.add(client)
-        session.flush()
+        try:
+            session.flush()
+        except IntegrityError:  # the same form, sent twice: its id is registered already
+            raise Outdated(client.id) from None
         client.sector = _sector(client, school_ids)
-        session.add_all(
-            ClientSchool(client_id=client.id, school_id=each) for each in set(school_ids)
-        )
-        events.record("client_created", client_id=client.id)
+        _serve(client.id, school_ids)
+        told = trail.told(document, school_ids)
+        trail.record("client_created", client.id, school_ids, after=told)
     return Registered(client, secret)
 
 
 def change(
-    client_id: str, metadata: Mapping[str, Any], *, school_ids: Sequence[str] | None = None
-) -> Client:
-    """Replace the metadata (RFC 7592 §2.2). The sector stays: subjects never change."""
-    document = checked(metadata)
+    client_id: str,
+    metadata: Mapping[str, Any],
+    *,
+    school_ids: Sequence[str] | None = None,
+    version: int | None = None,
+) -> Registered:
+    """Replace the metadata (RFC 7592 §2.2). The sector stays: subjects never change.
+
+    A secret comes with it where the client has none and now needs one; where it needs none any
+    more, its secrets end. ``version``: the one that the change was made from. Raises
+    ``InvalidMetadata``, ``UnknownClient``, and ``Outdated`` where the version has moved on.
+    """
+    before = db.session.get_one(Client, get(client_id).id, populate_existing=True)
+    served = _served(client_id)
+    wanted = served if school_ids is None else school_ids
+    document = examined(metadata, wanted)
+    told = trail.told(before.metadata_, served)
+    secret = _new_secret(document) if before.secret_hash is None else None
+    values: dict[str, Any] = {"metadata_": document, "name": document["client_name"]}
+    if secret is not None:
+        values["secret_hash"] = _secret_hash(secret)
+    elif not _has_secret(document):
+        values |= {"secret_hash": None} | _NO_FORMER_SECRET
     with transaction() as session:
-        client = get(client_id)
-        client.metadata_ = document
-        client.name = document["client_name"]
-        if school_ids is not None:
-            _check_schools(school_ids)
+        _check_schools(wanted)
+        _move(client_id, before.version if version is None else version, values)
+        if set(wanted) != set(served):
             session.execute(delete(ClientSchool).where(ClientSchool.client_id == client_id))
-            session.add_all(ClientSchool(client_id=client_id, school_id=s) for s in set(school_ids))
-        events.record("client_created", client_id=client_id, result="changed")
-    return client
+            _serve(client_id, wanted)
+        about = [*served, *wanted]
+        trail.record("client_changed", client_id, about, told, trail.told(document, wanted))
+    return Registered(get(client_id), secret)
 
 
 def find(client_id: str) -> ClientRow | None:
@@ -146,24 +168,41 @@ def start_page(client: Client | ClientRow) -> str | None:
     return page
 
 
-def rotate_secret(client_id: str, *, overlap: timedelta = timedelta(0)) -> Registered:
-    """Give a new secret; the old one goes on working for ``overlap``."""
-    client = get(client_id)
-    secret = _new_secret(client.metadata_)
+def rotate_secret(
+    client_id: str, *, overlap: timedelta = timedelta(0), version: int | None = None
+) -> Registered:
+    """Give a new secret; the old one goes on working for ``overlap``.
+
+    ``version``: the one that was looked at; a form that is sent twice rotates once. Raises
+    ``Outdated``, ``UnknownClient``, and ``InvalidMetadata`` for a client without a secret.
+    """
+    secret = _new_secret(get(client_id).metadata_)
     if secret is None:
         raise InvalidMetadata("token_endpoint_auth_method", "has no secret to rotate")
+    former = {
+        "previous_secret_hash": Client.secret_hash,
+        "previous_secret_expires_at": clock.now() + overlap,
+    }
+    with transaction():
+        values = {"secret_hash": _secret_hash(secret)}
+        _move(client_id, version, values | (former if overlap else _NO_FORMER_SECRET))
+        seconds = overlap.total_seconds()
+        trail.record("client_secret_rotated", client_id, _served(client_id), overlap=seconds)
+    return Registered(get(client_id), secret)
+
+
+def end_former_secret(client_id: str) -> bool:
+    """Let the former secret work no longer, although its overlap is not over."""
+    get(client_id)
     with transaction() as session:
-        session.execute(
+        ended = session.execute(
             update(Client)
-            .where(Client.id == client_id)
-            .values(
-                previous_secret_hash=Client.secret_hash if overlap else None,
-                previous_secret_expires_at=clock.now() + overlap if overlap else None,
-                secret_hash=_secret_hash(secret),
-            )
-        )
-        events.record("client_secret_rotated", client_id=client_id, overlap=overlap.total_seconds())
-    return Registered(client, secret)
+            .where(Client.id == client_id, Client.previous_secret_hash.is_not(None))
+            .values(**_NO_FORMER_SECRET)
+        ).rowcount
+        if ended:
+            trail.record("client_secret_ended", client_id, _served(client_id))
+    return bool(ended)
 
 
 def disable(client_id: str) -> bool:
@@ -176,8 +215,22 @@ def disable(client_id: str) -> bool:
             .values(disabled_at=clock.now())
         ).rowcount
         if disabled:
-            events.record("client_disabled", client_id=client_id)
+            trail.record("client_disabled", client_id, _served(client_id))
     return bool(disabled)
+
+
+def enable(client_id: str) -> bool:
+    """Let a disabled client work again."""
+    get(client_id)
+    with transaction() as session:
+        enabled = session.execute(
+            update(Client)
+            .where(Client.id == client_id, Client.disabled_at.is_not(None))
+            .values(disabled_at=None)
+        ).rowcount
+        if enabled:
+            trail.record("client_enabled", client_id, _served(client_id))
+    return bool(enabled)
 
 
 def secret_matches(client: ClientRow, secret: str) -> bool:
@@ -190,10 +243,15 @@ def secret_matches(client: ClientRow, secret: str) -> bool:
     return matches
 
 
+_NO_FORMER_SECRET: Final = {"previous_secret_hash": None, "previous_secret_expires_at": None}
+
+
+def _has_secret(document: Mapping[str, Any]) -> bool:
+    return str(document["token_endpoint_auth_method"]).startswith("client_secret_")
+
+
 def _new_secret(document: Mapping[str, Any]) -> str | None:
-    if not document["token_endpoint_auth_method"].startswith("client_secret_"):
-        return None
-    return secrets.token_urlsafe(32)
+    return secrets.token_urlsafe(32) if _has_secret(document) else None
 
 
 def _secret_hash(secret: str) -> str:
@@ -212,7 +270,47 @@ def _sector(client: Client, school_ids: Sequence[str]) -> str:
     return f"origin:{hosts.pop()}"[:200] if len(hosts) == 1 else f"client:{client.id}"
 
 
+def examined(metadata: Mapping[str, Any], school_ids: Sequence[str]) -> dict[str, Any]:
+    """The complete document. Raises ``InvalidMetadata`` with all that is wrong with it and its
+    schools.
+    """
+    unserved = InvalidMetadata("schools", "must name at least one school", "missing")
+    try:
+        document = checked(metadata)
+    except InvalidMetadata as problem:
+        problem.others += () if school_ids else (unserved,)
+        raise
+    if not school_ids:
+        raise unserved
+    return document
+
+
 def _check_schools(school_ids: Sequence[str]) -> None:
     known = set(db.session.scalars(select(School.id).where(School.id.in_(school_ids))))
     if missing := set(school_ids) - known:
-        raise InvalidMetadata("schools", f"names an unknown school {min(missing)!r}")
+        raise InvalidMetadata("schools", f"names an unknown school {min(missing)!r}", "unknown")
+
+
+def _serve(client_id: str, school_ids: Sequence[str]) -> None:
+    rows = [{"client_id": client_id, "school_id": each} for each in sorted(set(school_ids))]
+    db.session.execute(insert(ClientSchool), rows)
+
+
+def _served(client_id: str) -> list[str]:
+    schools = select(ClientSchool.school_id).where(ClientSchool.client_id == client_id)
+    return list(db.session.scalars(schools))
+
+
+def _move(client_id: str, version: int | None, values: dict[str, Any]) -> None:
+    """Change the row, unless it moved on since ``version``."""
+    seen = Client.version == version if version is not None else true()
+    with transaction() as session:
+        moved = session.execute(
+            update(Client)
+            .where(Client.id == client_id, seen)
+            .values(**values, version=Client.version + 1)
+            .execution_options(synchronize_session=False)
+        ).rowcount
+        if not moved:
+            raise Outdated(client_id)
+        session.expire(get(client_id))

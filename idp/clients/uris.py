@@ -1,6 +1,7 @@
 """Which addresses an application may register (security rules O1, O19, O24)."""
 
 import re
+from enum import StrEnum
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
@@ -9,8 +10,21 @@ _FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\U0010ffff\\*<>\"^`{|}]")
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+\Z")
 
 
-def problem_of_redirect_uri(uri: str, *, native: bool) -> str | None:
-    """Why this redirect URI is refused, as a sentence; None where it is fine.
+class Problem(StrEnum):
+    """Why an address is refused: a name for programs, and a sentence for their authors."""
+
+    LENGTH = f"must have 1 to {LONGEST} characters"
+    CHARACTER = "holds a character that an address must not hold"
+    NO_ADDRESS = "is not an address"
+    FRAGMENT = "must not have a fragment"
+    USER = "must not name a user"
+    RELATIVE = "must be absolute"
+    NO_HOST = "has no host"
+    NOT_HTTPS = "must be https, or http on loopback"
+
+
+def problem_of_redirect_uri(uri: str, *, native: bool) -> Problem | None:
+    """Why this redirect URI is refused; None where it is fine.
 
     HTTPS, or plain HTTP on loopback; a native application may also use a private-use scheme
     in reverse-domain form (RFC 8252 §7.1).
@@ -19,13 +33,13 @@ def problem_of_redirect_uri(uri: str, *, native: bool) -> str | None:
         return problem
     parts = urlsplit(uri)
     if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts)):
-        return None if parts.hostname else "has no host"
+        return None if parts.hostname else Problem.NO_HOST
     if native and _PRIVATE_SCHEME.match(parts.scheme) and not parts.netloc:
         return None
-    return "must be https, or http on loopback"
+    return Problem.NOT_HTTPS
 
 
-def problem_of_page(uri: str) -> str | None:
+def problem_of_page(uri: str) -> Problem | None:
     """Why this address of a web page (home page, start page) is refused; None where it is fine."""
     return problem_of_redirect_uri(uri, native=False)
 
@@ -67,20 +81,20 @@ def _is_loopback_address(parts: SplitResult) -> bool:
         return False
 
 
-def _problem_of_form(uri: str) -> str | None:
+def _problem_of_form(uri: str) -> Problem | None:
     if not uri or len(uri) > LONGEST:
-        return f"must have 1 to {LONGEST} characters"
+        return Problem.LENGTH
     if _FORBIDDEN.search(uri):
-        return "holds a character that an address must not hold"
+        return Problem.CHARACTER
     try:
         parts = urlsplit(uri)
         _ = parts.port
     except ValueError:
-        return "is not an address"
+        return Problem.NO_ADDRESS
     if "#" in uri:
-        return "must not have a fragment"  # RFC 6749 §3.1.2
+        return Problem.FRAGMENT  # RFC 6749 §3.1.2
     if parts.username is not None or parts.password is not None:
-        return "must not name a user"
+        return Problem.USER
     if not parts.scheme:
-        return "must be absolute"
+        return Problem.RELATIVE
     return None

@@ -20,9 +20,16 @@ def claims_for(
     *,
     userinfo: bool,
     issuer: str,
+    allowed: frozenset[str] | None = None,
 ) -> dict[str, Any]:
-    """The claim as this client wants it: an object, an object under a URI, or flat strings."""
-    fields = _fields(grant, child, relationship, client, userinfo=userinfo)
+    """The claim as this client wants it: an object, an object under a URI, or flat strings.
+
+    ``allowed``: the fields, instead of those that the guardian allowed.
+    """
+    if allowed is None:
+        allowed = consent.child_fields(grant.account_id, client.id, client.metadata_)
+    allowed -= frozenset() if userinfo else _USERINFO_ONLY
+    fields = _fields(grant, child, relationship, client, allowed)
     profile = client.metadata_["child_claim_profile"]
     if profile == "flat":
         return {f"child_{name.replace('.', '_')}": _text(value) for name, value in fields.items()}
@@ -37,7 +44,11 @@ def claims_for(
 
 
 def _fields(
-    grant: GrantRow, child: ChildRow, relationship: str, client: ClientRow, *, userinfo: bool
+    grant: GrantRow,
+    child: ChildRow,
+    relationship: str,
+    client: ClientRow,
+    allowed: frozenset[str],
 ) -> dict[str, Any]:
     selected_at = grant.child_selected_at
     every = {
@@ -53,8 +64,6 @@ def _fields(
         "switchable": grant.child_switchable,
         "sourced_id": child.sourced_id,
     }
-    allowed = consent.child_fields(grant.account_id, client.id, client.metadata_)
-    allowed -= frozenset() if userinfo else _USERINFO_ONLY
     return {name: value for name, value in every.items() if name in allowed and value is not None}
 
 

@@ -53,4 +53,5 @@ def child_claims(live: LiveGrant, *, userinfo: bool) -> dict[str, Any]:
         live.client,
         userinfo=userinfo,
         issuer=settings.current().issuer,
+        allowed=live.allowed,
     )

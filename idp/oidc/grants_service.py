@@ -67,6 +67,11 @@ def end_for_client(account_id: str, client_id: str, reason: str) -> int:
     return _end(reason, Grant.account_id == account_id, Grant.client_id == client_id)
 
 
+def end_all_for_client(client_id: str, reason: str) -> int:
+    """End everything that one application was ever given."""
+    return _end(reason, Grant.client_id == client_id)
+
+
 def withdraw_consent(account_id: str, client_id: str) -> bool:
     """Withdraw the guardian's consent and end what the application got by it."""
     with transaction() as session:

@@ -10,6 +10,7 @@ from idp.database import base64url
 from idp.oidc import claims_parameter, subjects
 from idp.oidc.claims import child_claims, guardian_claims
 from idp.oidc.keyring import keyring
+from idp.oidc.keys import SigningKey
 from idp.oidc.tokens import LiveGrant
 
 _HALF_HASH: Final = {"RS256": hashlib.sha256, "ES256": hashlib.sha256, "EdDSA": hashlib.sha512}
@@ -19,11 +20,23 @@ def issue(live: LiveGrant, *, access_token: str, nonce: str | None) -> str:
     """A signed ID token for a live grant. ``nonce`` is returned to the letter."""
     alg: str = live.client.metadata_["id_token_signed_response_alg"]
     key = keyring().signing_key(alg)
-    claims = _claims(live)
-    claims["at_hash"] = _half_hash(access_token, alg)
-    if nonce is not None:
-        claims["nonce"] = nonce
+    return signed(claims(live, access_token=access_token, nonce=nonce), alg, key)
+
+
+def signed(claims: dict[str, Any], alg: str, key: SigningKey) -> str:
+    """The claims as a token that ``key`` has signed."""
     return jwt.encode({"alg": alg, "kid": key.kid}, claims, key, algorithms=[alg])
+
+
+def claims(live: LiveGrant, *, access_token: str, nonce: str | None) -> dict[str, Any]:
+    """What the ID token of a live grant says."""
+    said = _claims(live)
+    said["at_hash"] = _half_hash(
+        access_token, live.client.metadata_["id_token_signed_response_alg"]
+    )
+    if nonce is not None:
+        said["nonce"] = nonce
+    return said
 
 
 def _claims(live: LiveGrant) -> dict[str, Any]:

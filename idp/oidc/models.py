@@ -17,11 +17,14 @@ class Grant(db.Model):  # type: ignore[name-defined,misc]
     """What a guardian lets one application do: scopes, and the child it may name."""
 
     __tablename__ = "grants"
-    __table_args__ = (Index("ix_grants_account_id_client_id", "account_id", "client_id"),)
+    __table_args__ = (
+        Index("ix_grants_account_id_client_id", "account_id", "client_id"),
+        Index("ix_grants_client_id_created_at", "client_id", "created_at"),
+    )
 
     id: Mapped[str] = mapped_column(OpaqueId, primary_key=True, default=opaque_id("r"))
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
-    client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"), index=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"))
     session_id: Mapped[str] = mapped_column(ForeignKey("browser_sessions.id"), index=True)
     child_id: Mapped[str | None] = mapped_column(ForeignKey("children.id"), index=True)
     child_selection: Mapped[str | None] = mapped_column(String(10))

@@ -33,6 +33,8 @@ class LiveGrant:
     scope: str
     child: ChildRow | None = None
     relationship: str = ""
+    allowed: frozenset[str] | None = None
+    """The fields of the ``child`` claim, where nobody was asked for consent: in a specimen."""
 
     @property
     def scopes(self) -> list[str]:

@@ -17,13 +17,18 @@ def userinfo(access_token: str) -> dict[str, Any]:
     live = _live(access_token)
     if "openid" not in live.scopes:
         raise InsufficientScopeError
+    return answer(live)
+
+
+def answer(live: LiveGrant) -> dict[str, Any]:
+    """What a live grant is told of its guardian and child."""
     asked = claims_parameter.asked(live.grant.claims, "userinfo")
     names = set(asked).union(*(CLAIMS_OF_SCOPE.get(scope, ()) for scope in live.scopes))
-    answer = {"sub": subjects.of_guardian(live.account, live.client)}
-    answer.update(guardian_claims(live.account, names))
+    said = {"sub": subjects.of_guardian(live.account, live.client)}
+    said.update(guardian_claims(live.account, names))
     if "child" in live.scopes or "child" in asked:
-        answer.update(child_claims(live, userinfo=True))
-    return answer
+        said.update(child_claims(live, userinfo=True))
+    return said
 
 
 def _live(access_token: str) -> LiveGrant:

@@ -133,6 +133,46 @@ def test_p6_a_secret_is_shown_once(run: Run, json_of: JsonOf, school_id: str) ->
         assert secret not in run(*command, "--json").output
 
 
+def test_a_client_is_changed_field_by_field(json_of: JsonOf, client_id: str) -> None:
+    before = json_of("client", "show", client_id)
+    other = json_of("school", "create", "Athénée du Parc")["id"]
+
+    json_of(
+        *("client", "edit", client_id, "--school", other, "--metadata", "-"),
+        stdin=json.dumps({"client_name": "Devoirs", "child_claim_profile": "flat"}),
+    )
+
+    expected = {"client_name": "Devoirs", "child_claim_profile": "flat", "schools": [other]}
+    assert json_of("client", "show", client_id) == {**before, **expected}
+
+
+def test_a_wrong_change_of_a_client_is_refused_and_changes_nothing(
+    run: Run, json_of: JsonOf, client_id: str
+) -> None:
+    before = json_of("client", "show", client_id)
+
+    refused(
+        run("client", "edit", client_id, "--metadata", "-", stdin='{"redirect_uris": ["ftp://x"]}'),
+        "redirect_uris",
+    )
+
+    assert json_of("client", "show", client_id) == before
+
+
+def test_a_former_secret_is_ended_and_a_disabled_client_enabled(
+    run: Run, json_of: JsonOf, client_id: str
+) -> None:
+    json_of("client", "rotate-secret", client_id)
+    run("client", "end-old-secret", client_id)
+    run("client", "disable", client_id)
+    off = json_of("client", "show", client_id)
+    run("client", "enable", client_id)
+
+    assert off["former_secret_until"] is None
+    assert off["disabled_at"] is not None
+    assert json_of("client", "show", client_id)["disabled_at"] is None
+
+
 def test_a_client_comes_from_a_metadata_file(
     json_of: JsonOf, school_id: str, tmp_path: Path
 ) -> None:

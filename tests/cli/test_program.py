@@ -15,6 +15,11 @@ VERBS = {
     "school": ("create", "list"),
     "client": ("create", "list", "show", "rotate-secret", "disable"),
     "user": ("create", "invite", "disable", "enable", "merge", "email", "list", "show"),
+    "client": (
+        *("create", "list", "show", "edit", "rotate-secret", "end-old-secret"),
+        *("disable", "enable"),
+    ),
+    "user": ("create", "invite", "disable", "email", "list", "show"),
     "child": ("create", "link", "unlink", "list"),
     "roster": ("check", "import", "undo", "list", "show", "map", "work", "discard"),
     "provider": ("list", "unlink"),

@@ -33,10 +33,8 @@ COMPOSERS = {**letters.COMPOSERS, **account_letters.COMPOSERS, **specimens.COMPO
 TRANSLATING = {"_", "gettext", "ngettext", "lazy_gettext"}
 
 SAME_IN_ENGLISH = {
-    ("fr", "Code"),
-    ("fr", "%(num)d minute"),
-    ("fr", "%(num)d minutes"),
-    ("fr", "Parent"),
+    *(("fr", "Code"), ("fr", "Parent"), ("fr", "Application"), ("fr", "Applications")),
+    *(("fr", "%(num)d minute"), ("fr", "%(num)d minutes")),
     ("nl", "School"),
 }
 ENGLISH = re.compile(

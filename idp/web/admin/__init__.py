@@ -33,3 +33,7 @@ from idp.web.admin import imports, journal, people, staff, start
 from idp.web.admin.blueprint import blueprint
 
 __all__ = ["blueprint", "imports", "journal", "people", "staff", "start"]
+from idp.web.admin import client_edit, client_trial, clients, people, start
+from idp.web.admin.blueprint import blueprint
+
+__all__ = ["blueprint", "client_edit", "client_trial", "clients", "people", "start"]

@@ -32,6 +32,7 @@ ENTRIES: Final = (
     Entry("admin.imports", _("Imports"), Right.IMPORT_ROSTER, "upload"),
     Entry("admin.roles", _("Staff"), Right.GIVE_ROLES, "badge"),
     Entry("admin.journal", _("Logbook"), Right.READ_JOURNAL, "clock"),
+    Entry("admin.clients", _("Applications"), Right.SEE_CLIENTS, "apps"),
 )
 
 

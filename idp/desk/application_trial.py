@@ -1,0 +1,72 @@
+"""Trying an application from the desk: its request, what it would be told, what often goes wrong.
+
+Nothing is given to the application, nothing is stored, and nobody is spoken of but who asks.
+"""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from idp.desk.applications import Application, editable
+from idp.desk.staff import Staff
+from idp.oidc import child_selection, diagnosis, discovery, specimen
+from idp.oidc.diagnosis import Diagnosis
+from idp.oidc.specimen import Specimen
+from idp.people import service as people
+from idp.people.models import AccountRow, ChildRow
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run. ``own``: it speaks of who asked and their child, else of people made up."""
+
+    endpoint: str
+    parameters: dict[str, str]
+    specimen: Specimen
+    own: bool
+
+    @property
+    def address(self) -> str:
+        """The whole authorization request, as a browser would open it."""
+        return f"{self.endpoint}?{urlencode(self.parameters)}"
+
+
+def run(staff: Staff, client_id: str) -> Trial:
+    """The request that the application would send, checked as a real one, and its answer.
+
+    Raises ``UnknownClient``.
+    """
+    application = editable(staff, client_id)
+    client = application.client
+    parameters = specimen.request_of(client)
+    asked = specimen.asked(client, parameters)
+    own = _own(staff, application)
+    account, child, relationship = own or _made_up(application)
+    named = child if asked.asks_child else None
+    live = specimen.grant(client, asked.scope, account, named, relationship)
+    endpoint = discovery.metadata()["authorization_endpoint"]
+    return Trial(endpoint, parameters, specimen.made(live, asked.nonce), own is not None)
+
+
+def diagnose(staff: Staff, client_id: str, address: str) -> Diagnosis:
+    """What is wrong with an address that failed. Raises ``UnknownClient``."""
+    return diagnosis.of(editable(staff, client_id).client, address[: diagnosis.LONGEST].strip())
+
+
+_Family = tuple[AccountRow, ChildRow, str]
+
+
+def _own(staff: Staff, application: Application) -> _Family | None:
+    """Who asks, where they are themselves guardian of a pupil whom the application may see."""
+    if not staff.account_id:
+        return None
+    served = {school.id for school in application.schools}
+    found = child_selection.candidates(staff.account_id, application.client.id, specimen.NOBODY)
+    mine = [each for each in found if each.child.school_id in served]
+    if not mine:
+        return None
+    account = specimen.row_of(people.get_account(staff.account_id))
+    return account, mine[0].child, mine[0].relationship
+
+
+def _made_up(application: Application) -> _Family:
+    return specimen.guardian(), specimen.pupil(application.schools[0]), "parent"

@@ -1,0 +1,210 @@
+"""What the desk says about applications: choices, problems and findings, as whole sentences."""
+
+from collections.abc import Sequence
+
+from flask_babel import gettext as _
+
+from idp.clients.metadata import InvalidMetadata
+from idp.clients.recipes import Note
+from idp.oidc.diagnosis import Difference
+
+Choice = tuple[str, str, str]
+"""A value, what it is called, and what it means."""
+
+
+def kinds() -> list[Choice]:
+    """Where the application runs."""
+    return [
+        ("web", _("On a web server"), _("The usual case, such as Moodle or WordPress.")),
+        ("browser", _("In the browser"), _("JavaScript only. It can keep no secret.")),
+        ("native", _("On a phone or computer"), _("An app that is installed. No secret either.")),
+    ]
+
+
+def methods() -> list[Choice]:
+    """How an application on a server proves itself."""
+    return [
+        ("client_secret_basic", _("Secret in a header"), _("The usual case. Moodle can, too.")),
+        ("client_secret_post", _("Secret in the form"), _("Nextcloud, WordPress and Laravel.")),
+        ("private_key_jwt", _("A key of its own"), _("It signs, and no secret travels.")),
+    ]
+
+
+def scopes() -> list[Choice]:
+    """What may be asked for, beside knowing the guardian again."""
+    return [
+        ("child", _("The child"), _("Which child it is about. Choose the details below.")),
+        ("profile", _("Name of the guardian"), _("Names, user name and language.")),
+        ("email", _("E-mail of the guardian"), _("The address, and whether it is proved.")),
+        ("offline_access", _("While away"), _("Goes on reading until the guardian ends it.")),
+    ]
+
+
+def child_fields() -> list[Choice]:
+    """What may be known of the child, beside a number that means nothing elsewhere."""
+    return [
+        ("given_name", _("First name"), ""),
+        ("family_name", _("Family name"), ""),
+        ("school.id", _("Number of the school"), ""),
+        ("school.name", _("Name of the school"), ""),
+        ("class", _("Class"), ""),
+        ("relationship", _("What the guardian is to the child"), ""),
+        ("selection", _("How the child was chosen"), ""),
+        ("selected_at", _("When the child was chosen"), ""),
+        ("switchable", _("Whether another child could be chosen"), ""),
+        ("sourced_id", _("Number of the pupil at the school"), _("Only where it is needed.")),
+    ]
+
+
+def profiles() -> list[Choice]:
+    """In which form the child is named."""
+    return [
+        ("object", _("One object, “child”"), _("The usual case for programs.")),
+        ("uri", _("One object under our address"), _("For rules that want claims in a namespace.")),
+        ("flat", _("Flat texts"), _("For Moodle, Nextcloud and others that map texts only.")),
+    ]
+
+
+def factors(registered: str) -> list[Choice]:
+    """How surely a guardian has to sign in; what is registered stays to be chosen."""
+    known = [
+        ("", _("As usual"), ""),
+        ("urn:school-idp:acr:two-factor", _("In two steps"), _("A password and a code.")),
+        ("phr", _("With a passkey"), _("The safest. Guardians need one.")),
+    ]
+    if registered not in {value for value, _name, _hint in known}:
+        known.append((registered, registered, ""))
+    return known
+
+
+def problem(found: InvalidMetadata, typed: str) -> str:
+    """What is wrong with a field, in the reader's language. ``typed``: what stands in it."""
+    of_field = {
+        ("client_name", "missing"): _("Type the name that parents will see."),
+        ("client_name", "length"): _("Type a name of 1 to 120 characters."),
+        ("redirect_uris", "missing"): _("Type at least one address for the way back."),
+        ("schools", "missing"): _("Choose at least one school."),
+        ("default_max_age", "invalid"): _("Type a whole number of seconds, or nothing."),
+        ("jwks", "missing"): _("Paste the public key, or choose its file."),
+    }
+    address = (found.value or typed)[:200]
+    of_code = {**_about_keys(), **_about_addresses(address)}
+    other = _("This can't be used here. Choose or type something else.")
+    return str(of_field.get((found.field, found.code)) or of_code.get(found.code) or other)
+
+
+def _about_keys() -> dict[str, str]:
+    return {
+        "private_key": _(
+            "This is a private or a shared key. It was not stored. Make a new pair of keys,"
+            " because this one has travelled, and send us only its public half."
+        ),
+        "weak_key": _("This RSA key is too short. Use at least 2048 bits."),
+        "no_keys": _("This is neither a JWK Set nor a public key in PEM."),
+    }
+
+
+def _about_addresses(address: str) -> dict[str, str]:
+    return {
+        "not_https": _(
+            "%(address)s must begin with https://. Plain http:// is for one's own computer"
+            " only, such as http://127.0.0.1.",
+            address=address,
+        ),
+        "fragment": _("%(address)s must not have a part behind “#”.", address=address),
+        "user": _("%(address)s must not hold a user name or password.", address=address),
+        "relative": _(
+            "%(address)s is not whole: it begins with https:// and a host.", address=address
+        ),
+        "no_host": _("%(address)s names no host.", address=address),
+        "character": _(
+            "%(address)s holds a space, an asterisk, an accent or another character that an"
+            " address can't have.",
+            address=address,
+        ),
+        "no_origin": _(
+            "%(address)s must end after the host, without a path or slash.", address=address
+        ),
+        "length": _("This address is too long."),
+        "no_address": _("%(address)s is not an address.", address=address),
+        "control": _("This holds characters that can't be typed. Please type it again."),
+        "too_many": _("At most 50 addresses, one on each line."),
+    }
+
+
+def note(found: Note) -> str:
+    """What has to change in the registration for this software."""
+    called = ", ".join(name for key, name, _hint in methods() if key in found.value.split())
+    words: dict[str, str] = {
+        "callback": _(
+            "Register its redirect URI: the address of your site, followed by %(end)s.",
+            end=found.value,
+        ),
+        "method": _(
+            "This software proves itself in another way. Change it to: %(method)s.", method=called
+        ),
+        "key": _("This application signs with a key; these settings are for a secret."),
+        "pkce": _("This software may know no PKCE. If sign-ins fail, take the demand away."),
+        "flat": _("Choose “Flat texts” as the form of the child's details."),
+        "scopes": _("This software also needs: %(scopes)s.", scopes=found.value),
+    }
+    return words[found.code]
+
+
+def difference(found: Difference) -> str:
+    """In what the address that failed differs from the registered one."""
+    words: dict[str, str] = {
+        "scheme": _("One begins with http://, the other with https://."),
+        "host": _("The host differs."),
+        "port": _("The port differs."),
+        "slash": _("One ends with a slash, the other does not."),
+        "case": _("Capitals and small letters differ."),
+        "encoding": _("A character is written out in one and as a percent code in the other."),
+        "path": _("The path differs."),
+        "query": _("The part behind “?” differs."),
+        "fragment": _("A part behind “#” was added; it is never sent."),
+        "other": _("They are spelt differently."),
+    }
+    return words[found.kind]
+
+
+def parameters() -> dict[str, str]:
+    """What each parameter of an authorization request is for."""
+    return {
+        "response_type": _("The application wants a code, which it redeems on its own."),
+        "client_id": _("Which application asks."),
+        "redirect_uri": _("Where the answer goes; registered to the letter."),
+        "scope": _("What it asks for. What is not registered is left out."),
+        "state": _("Ties the answer to the browser. New each time."),
+        "nonce": _("Comes back in the ID token. New each time."),
+        "code_challenge": _("PKCE: only who began can redeem the code. New each time."),
+        "code_challenge_method": _("How PKCE is computed. Only S256 is accepted."),
+    }
+
+
+def claims() -> dict[str, str]:
+    """What each claim of the two answers says."""
+    return {
+        "iss": _("Who says it: this provider."),
+        "sub": _("The guardian, as this application knows them. The key for its database."),
+        "aud": _("For whom it is meant. Here nobody; in a real token the client id."),
+        "iat": _("When it was made, in seconds since 1970."),
+        "exp": _("Until when it counts. This one has expired already."),
+        "auth_time": _("When the guardian signed in."),
+        "amr": _("By what the guardian signed in."),
+        "acr": _("How surely the guardian signed in."),
+        "sid": _("The session, for signing out."),
+        "nonce": _("The nonce of the request."),
+        "at_hash": _("Ties the access token to this token."),
+        "child": _("The child that the guardian chose."),
+        "name": _("The guardian's name."),
+        "email": _("The guardian's e-mail address."),
+        "email_verified": _("Whether the address was proved."),
+        "preferred_username": _("The guardian's user name."),
+        "locale": _("The guardian's language."),
+    }
+
+
+def called(choices: Sequence[Choice], value: str) -> str:
+    """What a value is called."""
+    return next((name for key, name, _hint in choices if key == value), value)

@@ -1,0 +1,137 @@
+"""``/admin/applications``: which applications there are, what they see, who uses them."""
+
+import re
+from datetime import timedelta
+from typing import Final
+
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import get_timezone
+from flask_babel import gettext as _
+
+from idp.clients.registration import InvalidMetadata, Outdated, UnknownClient
+from idp.desk import application_use, applications
+from idp.desk.staff import Right, Staff
+from idp.web import errors, permissions
+from idp.web.admin import client_words
+from idp.web.admin.blueprint import blueprint, staff_only
+from idp.web.admin.client_settings import recipes
+from idp.web.errors import PageError
+from idp.web.forms import Form
+
+_ID: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
+OVERLAPS: Final = (0, 1, 7, 30)
+"""For how many days a former secret may go on working."""
+
+
+@blueprint.errorhandler(UnknownClient)
+def _not_found(_error: UnknownClient) -> ResponseReturnValue:
+    return errors.answer(PageError("not_found", 404))
+
+
+def checked_id(client_id: str) -> str:
+    """The id of a path, if it can be one; ``UnknownClient`` otherwise."""
+    if not _ID.fullmatch(client_id):
+        raise UnknownClient(client_id)
+    return client_id
+
+
+@blueprint.get("/applications")
+@staff_only(Right.SEE_CLIENTS)
+def clients(staff: Staff) -> ResponseReturnValue:
+    """The applications within the reach."""
+    typed = request.args.get("page", "1")
+    page = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 5 else 1
+    found = applications.listed(staff, max(page, 1))
+    return render_template("admin/clients/list.html", found=found, page=max(page, 1))
+
+
+@blueprint.get("/applications/<client_id>")
+@staff_only(Right.SEE_CLIENTS)
+def client(staff: Staff, client_id: str) -> ResponseReturnValue:
+    """One application: its state, what it may see, and how much it was used."""
+    application = applications.get(staff, checked_id(client_id))
+    document = application.client.metadata_
+    scopes = document["scope"].split()
+    return render_template(
+        "admin/clients/client.html",
+        application=application,
+        document=document,
+        sees=permissions.sentences(scopes, document["child_fields"], child="child" in scopes),
+        use=application_use.of(staff, client_id, get_timezone()),
+        words=client_words,
+    )
+
+
+@blueprint.route("/applications/<client_id>/secret", methods=["GET", "POST"])
+@staff_only(Right.EDIT_CLIENTS, proved=True)
+def client_secret(staff: Staff, client_id: str) -> ResponseReturnValue:
+    """For how long may the former secret go on? Then the new one, shown this once."""
+    application = applications.editable(staff, checked_id(client_id))
+    form = Form() if request.method == "GET" else Form.read("overlap", "version")
+    if form.values and form["overlap"] not in {str(days) for days in OVERLAPS}:
+        form.problem("overlap", _("Choose for how long the former secret goes on working."))
+    if form.problems or not form.values:
+        page = render_template(
+            "admin/clients/rotate.html", application=application, overlaps=OVERLAPS, form=form
+        )
+        return page, form.status
+    return _rotate(staff, client_id, form)
+
+
+def _rotate(staff: Staff, client_id: str, form: Form) -> ResponseReturnValue:
+    """Make a new secret, unless the form was sent before: its version has moved on then."""
+    overlap = timedelta(days=int(form["overlap"]))
+    version = int(form["version"]) if re.fullmatch(r"[0-9]{1,9}", form["version"]) else -1
+    try:
+        made = applications.rotate_secret(staff, client_id, overlap=overlap, version=version)
+    except Outdated:
+        flash(_("Nothing was done: the application was changed in the meantime."), "problem")
+        return _to(client_id)
+    except InvalidMetadata:
+        flash(_("This application has no secret."), "problem")
+        return _to(client_id)
+    return shown_once(staff, client_id, made.secret)
+
+
+@blueprint.post("/applications/<client_id>/secret/end")
+@staff_only(Right.EDIT_CLIENTS, proved=True)
+def end_client_secret(staff: Staff, client_id: str) -> ResponseReturnValue:
+    """End the former secret before its time."""
+    if applications.end_former_secret(staff, checked_id(client_id)):
+        flash(_("The former secret works no longer."))
+    return _to(client_id)
+
+
+@blueprint.post("/applications/<client_id>/disable")
+@staff_only(Right.EDIT_CLIENTS, proved=True)
+def disable_client(staff: Staff, client_id: str) -> ResponseReturnValue:
+    """Take the application out of use."""
+    if applications.disable(staff, checked_id(client_id)):
+        flash(_("The application is out of use. Nobody can sign in to it any more."))
+    return _to(client_id)
+
+
+@blueprint.post("/applications/<client_id>/enable")
+@staff_only(Right.EDIT_CLIENTS, proved=True)
+def enable_client(staff: Staff, client_id: str) -> ResponseReturnValue:
+    """Let it work again."""
+    if applications.enable(staff, checked_id(client_id)):
+        flash(_("The application works again. Guardians sign in to it anew."))
+    return _to(client_id)
+
+
+def shown_once(staff: Staff, client_id: str, secret: str | None) -> ResponseReturnValue:
+    """The page with a new secret, which no other page and no reload shows again."""
+    application = applications.editable(staff, client_id)
+    return render_template(
+        "admin/clients/secret.html",
+        application=application,
+        secret=secret,
+        recipes=recipes(application, secret),
+        words=client_words,
+    )
+
+
+def _to(client_id: str) -> ResponseReturnValue:
+    return redirect(url_for("admin.client", client_id=client_id), 303)
