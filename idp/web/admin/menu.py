@@ -24,7 +24,11 @@ class Entry:
         return self.endpoint.partition(".")[2]
 
 
-ENTRIES: Final = (Entry("admin.people", _("People"), Right.LOOK_UP, "people"),)
+ENTRIES: Final = (
+    Entry("admin.start", _("Overview"), Right.SEE_FIGURES, "chart"),
+    Entry("admin.people", _("People"), Right.LOOK_UP, "people"),
+    Entry("admin.letters", _("Letters"), Right.PRINT_LETTERS, "printer"),
+)
 
 
 def entries_for(staff: Staff) -> list[Entry]:
