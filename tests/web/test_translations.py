@@ -32,7 +32,12 @@ TRANSLATED = [locale for locale in LOCALES if locale != "en"]
 COMPOSERS = {**letters.COMPOSERS, **account_letters.COMPOSERS}
 TRANSLATING = {"_", "gettext", "ngettext", "lazy_gettext"}
 
-SAME_IN_ENGLISH = {("fr", "Code"), ("fr", "%(num)d minute"), ("fr", "%(num)d minutes")}
+SAME_IN_ENGLISH = {
+    ("fr", "Code"),
+    ("fr", "%(num)d minute"),
+    ("fr", "%(num)d minutes"),
+    ("nl", "School"),
+}
 ENGLISH = re.compile(
     r"\b(the|your|you|and|with|this|that|not|for|from|sign|please)\b", re.IGNORECASE
 )
