@@ -196,7 +196,7 @@ class TestWho:
         csrf = re.findall(r'name="csrf_token" value="([^"]+)"', token)[0]
         for path in (f"/admin/people/{parent.id}/letter", f"/admin/letters/{desk.here.id}"):
             fields = {"csrf_token": csrf, "seen": "0", "class": "3B", "again": "1"}
-            assert stranger.client.post(path, data=fields).status_code == 404
+            assert stranger.client.post(f"{path}/print", data=fields).status_code == 404
         assert stranger.open(f"/admin/letters?school={desk.here.id}").status_code == 404
         assert not printed_for(parent)
 
@@ -249,7 +249,7 @@ class TestWho:
         browser = printing(desk)
         page = browser.open(f"/admin/people/{parent.id}/letter")
         csrf = re.findall(r'name="csrf_token" value="([^"]+)"', page.text)[0]
-        path = f"/admin/people/{parent.id}/letter"
+        path = f"/admin/people/{parent.id}/letter/print"
 
         foreign = browser.client.post(
             path,

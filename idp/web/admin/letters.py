@@ -54,7 +54,7 @@ def class_letters(staff: Staff, school_id: str) -> ResponseReturnValue:
     return _class_page(school, class_name, Form())
 
 
-@blueprint.post("/letters/<school_id>")
+@blueprint.post("/letters/<school_id>/print")
 @staff_only(Right.PRINT_LETTERS, proved=True)
 def print_class_letters(staff: Staff, school_id: str) -> ResponseReturnValue:
     """The letters of a class as a file."""
@@ -85,7 +85,7 @@ def letter(staff: Staff, account_id: str) -> ResponseReturnValue:
     return _person_page(_person(staff, account_id), Form())
 
 
-@blueprint.post("/people/<account_id>/letter")
+@blueprint.post("/people/<account_id>/letter/print")
 @staff_only(Right.PRINT_LETTERS, proved=True)
 def print_letter(staff: Staff, account_id: str) -> ResponseReturnValue:
     """One guardian's letter as a file."""

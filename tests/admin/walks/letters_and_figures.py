@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from werkzeug.test import TestResponse
 
+from idp.database import transaction
 from idp.desk import letters
 from idp.desk.staff import AT_TERMINAL
 from idp.people import service as people
@@ -25,11 +26,11 @@ def walk(desk: Desk) -> Iterator[TestResponse]:
     yield clerk.open(f"/admin/letters/{desk.here.id}?class=9Z")
     for account in (invited, active, gone):
         yield clerk.open(f"/admin/people/{account.id}/letter")
-    page = clerk.open(f"/admin/letters/{desk.here.id}?class=3B")
+    clerk.open(f"/admin/letters/{desk.here.id}?class=3B")
     letters.print_class(AT_TERMINAL, desk.here.id, None)
     yield clerk.submit("letters-form", again="1")
     yield clerk.submit("letters-form")
     child = people.live_children(invited.id)[0][0]
-    child.class_name = ""
+    with transaction():
+        child.class_name = ""
     yield clerk.open("/admin/letters")
-    assert page.status_code == 200
