@@ -1,5 +1,6 @@
 """The audit trail's vocabulary, and what records: one event, or one for each of many."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from sqlalchemy import JSON, Select, String, insert, literal, null, select
@@ -106,6 +107,7 @@ EVENTS: Final = frozenset(
         "client_changed",
         "client_enabled",
         "client_secret_ended",
+        "letter_printed",
     }
 )
 
@@ -173,6 +175,12 @@ def row(
         "correlation_id": where.id,
         "detail": detail,
     }
+
+
+def record_rows(rows: Iterable[dict[str, Any]]) -> None:
+    """Add many events, each made by ``row``, by one statement in the current transaction."""
+    with transaction() as session:
+        session.execute(insert(AuditEvent), list(rows))
 
 
 def record_each(event: str, people: Select[*tuple[Any, ...]], **detail: Any) -> int:

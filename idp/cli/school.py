@@ -7,6 +7,8 @@ import click
 from idp.cli import output
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
+from idp.desk import figures, figures_expiring, figures_traffic
+from idp.desk.staff import AT_TERMINAL
 from idp.people import service as people
 from idp.people.models import School
 from idp.settings import LOCALES
@@ -63,6 +65,42 @@ def school_list(as_json: bool) -> None:
     """
     found = [_row(school) for school in people.list_schools()]
     output.rows(found, ("id", "name", "locale", "contact_name", "contact_email"), as_json)
+
+
+@command.command("figures")
+@click.argument("school_id", metavar="SCHOOL")
+@output.json_option
+def school_figures(school_id: str, as_json: bool) -> None:
+    """How far a school's guardians came, by class; with --json sign-ins and mails, too.
+
+    Each step holds whoever came as far as that or farther.
+
+    Example:
+      idp school figures s_4vXb… --json
+    """
+    try:
+        funnel = figures.by_class(AT_TERMINAL, school_id)
+    except figures.NotFound:
+        raise BadInput(f"there is no school {school_id}") from None
+    classes = [_steps(row) for row in funnel.rows]
+    total = _steps(funnel.total)
+    if not as_json:
+        output.rows([*classes, {**total, "name": "all together"}], ("name", *figures.STEPS), False)
+        return
+    hours = figures_traffic.sign_ins(AT_TERMINAL, school_id)
+    row = {
+        "school_id": school_id,
+        "steps": total,
+        "classes": classes,
+        "sign_ins_by_hour": {"last_7_days": hours.week, "last_24_hours": hours.day},
+        "mail_trouble": figures_traffic.mail_trouble(AT_TERMINAL, school_id),
+        "tokens_expiring": figures_expiring.tokens_expiring(AT_TERMINAL, school_id),
+    }
+    output.one(row, as_json)
+
+
+def _steps(row: figures.Row) -> output.Row:
+    return {"name": row.name, **dict(zip(figures.STEPS, row.counts, strict=True))}
 
 
 def _row(school: School) -> output.Row:

@@ -1,11 +1,17 @@
 """``idp token``: one-time connection tokens for letters."""
 
+import os
+from pathlib import Path
+
 import click
 
 from idp import clock, settings
 from idp.cli import output
+from idp.cli.errors import BadInput
 from idp.cli.group import Noun
 from idp.cli.users import named
+from idp.desk import letters
+from idp.desk.staff import AT_TERMINAL
 from idp.lifecycle import families
 from idp.mail.messages import welcome_link
 
@@ -33,3 +39,81 @@ def token_issue(username: str, as_json: bool) -> None:
         "expires_at": expires_at,
     }
     output.one(row, as_json)
+
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@command.command("letter")
+@click.argument("username")
+@click.option("-o", "--output", "path", type=_FILE, required=True, help="The PDF file to write.")
+@click.option("--school", "school_id", help="Whose letter, where there are several schools.")
+@output.json_option
+def token_letter(username: str, path: Path, school_id: str | None, as_json: bool) -> None:
+    """Write the letter of a guardian who has not signed in yet; earlier tokens end.
+
+    The file holds the token: only you can read it. Refused once the account is active.
+
+    Example:
+      idp token letter claire.dubois -o claire.pdf
+    """
+    account = named(username)
+    _check_place(path)
+    try:
+        printout = letters.print_letter(AT_TERMINAL, account.id, school_id=school_id)
+    except letters.NotFound:
+        raise BadInput(f"{account.username} is guardian of nobody at a school") from None
+    except letters.NotInvited as refused:
+        raise BadInput(f"{account.username} is {refused.status}, not invited") from None
+    except letters.PrintedMeanwhile:
+        raise BadInput("somebody else printed this letter just now, or it was used") from None
+    _write(path, printout, as_json)
+
+
+@command.command("letters")
+@click.option("--school", "school_id", required=True, help="The school's id.")
+@click.option("--class", "class_name", help="One class; else the whole school.")
+@click.option("--with-email", is_flag=True, help="Also for those who have an e-mail address.")
+@click.option("--again", is_flag=True, help="Also for those who have a letter that still works.")
+@click.option("-o", "--output", "path", type=_FILE, required=True, help="The PDF file to write.")
+@output.json_option
+def token_letters(
+    school_id: str,
+    class_name: str | None,
+    with_email: bool,
+    again: bool,
+    path: Path,
+    as_json: bool,
+) -> None:
+    """Write the letters of a class, or of a school, to one file; earlier tokens end.
+
+    For guardians who have not signed in yet and have neither an address nor a letter.
+
+    Example:
+      idp token letters --school s_4vXb… --class 3B -o 3B.pdf
+    """
+    _check_place(path)
+    try:
+        printout = letters.print_class(
+            AT_TERMINAL, school_id, class_name, with_email=with_email, again=again
+        )
+    except letters.NotFound:
+        raise BadInput(f"there is no school {school_id}") from None
+    except (letters.NobodyLeft, letters.PrintedMeanwhile):
+        raise BadInput("nobody waits for a letter (see --with-email and --again)") from None
+    _write(path, printout, as_json)
+
+
+def _check_place(path: Path) -> None:
+    """Before tokens end for a file that can't be written."""
+    if not os.access(path.parent, os.W_OK) or path.is_symlink():
+        raise BadInput(f"{path} can't be written")
+
+
+def _write(path: Path, printout: letters.Printout, as_json: bool) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+        # Tokens in clear: for the user who ran the command alone, also where a file was there
+        os.fchmod(file.fileno(), 0o600)
+        file.write(printout.pdf)
+    output.one({"file": str(path), "letters": printout.letters}, as_json)

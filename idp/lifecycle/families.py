@@ -1,5 +1,7 @@
 """Invitations, the end of a guardianship, the end of an account: with all that hangs on them."""
 
+from collections.abc import Sequence
+
 from idp.credentials import devices, email_changes, one_time_tokens, passwords
 from idp.database import retried, transaction
 from idp.mail import outbox
@@ -109,6 +111,16 @@ def issue_letter_token(account_id: str) -> str:
     with transaction():
         _invited(account_id)
         return one_time_tokens.mint(account_id, "first_sign_in")
+
+
+def issue_letter_tokens(account_ids: Sequence[str]) -> dict[str, str]:
+    """``issue_letter_token`` for many, in the caller's transaction: tokens by account.
+
+    Whoever is not invited any more gets none and is absent (security rule A5).
+    """
+    with transaction():
+        held = people.hold_invited(account_ids)
+        return one_time_tokens.mint_each([account.id for account in held], "first_sign_in")
 
 
 def _invited(account_id: str) -> Account:

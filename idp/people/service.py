@@ -48,6 +48,7 @@ __all__ = [
     "has_live_children",
     "hold_account",
     "hold_guardianship",
+    "hold_invited",
     "link_guardian",
     "list_accounts",
     "list_schools",
@@ -156,6 +157,22 @@ def hold_account(account_id: str) -> Account | None:
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     ).one_or_none()
+
+
+def hold_invited(account_ids: Sequence[str]) -> list[Account]:
+    """Those of these accounts that are invited, held as by ``hold_account``, by id.
+
+    In the order of their ids, so that two who hold many don't wait for each other.
+    """
+    return list(
+        db.session.scalars(
+            select(Account)
+            .where(Account.id.in_(account_ids), Account.status == "invited")
+            .order_by(Account.id)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+    )
 
 
 def activate(account: Account) -> None:

@@ -12,7 +12,7 @@ from tests.cli.conftest import PROGRAM, Run, finished, invoked, refused
 
 VERBS = {
     "db": ("upgrade", "downgrade", "current"),
-    "school": ("create", "list"),
+    "school": ("create", "list", "figures"),
     "client": ("create", "list", "show", "rotate-secret", "disable"),
     "user": ("create", "invite", "disable", "enable", "merge", "email", "list", "show"),
     "client": (
@@ -23,7 +23,7 @@ VERBS = {
     "child": ("create", "link", "unlink", "list"),
     "roster": ("check", "import", "undo", "list", "show", "map", "work", "discard"),
     "provider": ("list", "unlink"),
-    "token": ("issue",),
+    "token": ("issue", "letter", "letters"),
     "keys": ("list", "ensure", "rotate", "retire"),
     "mail": ("work", "list"),
     "audit": ("list",),

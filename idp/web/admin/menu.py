@@ -25,15 +25,18 @@ class Entry:
 
 
 ENTRIES: Final = (
+    Entry("admin.start", _("Overview"), Right.SEE_FIGURES, "chart"),
     Entry("admin.people", _("People"), Right.LOOK_UP, "people"),
-    Entry("admin.erasures", _("Erasure requests"), Right.CHANGE_PEOPLE, "shield"),
+    Entry("admin.letters", _("Letters"), Right.PRINT_LETTERS, "printer"),
     Entry("admin.mails", _("Mail"), Right.SEND_TOKENS, "mail"),
-    Entry("admin.schools", _("Schools"), Right.EDIT_SCHOOL, "school"),
     Entry("admin.imports", _("Imports"), Right.IMPORT_ROSTER, "upload"),
+    Entry("admin.erasures", _("Erasure requests"), Right.CHANGE_PEOPLE, "shield"),
+    Entry("admin.clients", _("Applications"), Right.SEE_CLIENTS, "apps"),
+    Entry("admin.schools", _("Schools"), Right.EDIT_SCHOOL, "school"),
     Entry("admin.roles", _("Staff"), Right.GIVE_ROLES, "badge"),
     Entry("admin.journal", _("Logbook"), Right.READ_JOURNAL, "clock"),
-    Entry("admin.clients", _("Applications"), Right.SEE_CLIENTS, "apps"),
 )
+"""In the order in which they are needed, from each day's to the rarest."""
 
 
 def entries_for(staff: Staff) -> list[Entry]:

@@ -1,14 +1,116 @@
-"""``/admin``: where somebody of the desk begins."""
+"""``/admin``: where somebody of the desk begins: the figures of their schools, or the search."""
 
-from flask import redirect, url_for
+import re
+from typing import Any, Final
+
+from flask import current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 
+from idp.desk import figures, figures_expiring, figures_traffic
 from idp.desk.staff import Right, Staff
+from idp.web.admin import charts
 from idp.web.admin.blueprint import blueprint, staff_only
+from idp.web.errors import PageError
+
+ROWS: Final = 25
+"""Classes or schools on a page."""
+_PAGE: Final = re.compile(r"[1-9][0-9]{0,3}")
+_ID: Final = re.compile(r"[\w-]{1,64}")
 
 
 @blueprint.get("/")
 @staff_only(Right.LOOK_UP)
-def start(_staff: Staff) -> ResponseReturnValue:
-    """The search: what a desk is asked first."""
-    return redirect(url_for("admin.people"), 303)
+def start(staff: Staff) -> ResponseReturnValue:
+    """The figures; for who may not see them the search, which a desk is asked first."""
+    if not staff.may(Right.SEE_FIGURES):
+        return redirect(url_for("admin.people"), 303)
+    schools = figures.schools(staff)
+    chosen = _chosen(staff, [each.id for each in schools])
+    funnel = figures.by_class(staff, chosen) if chosen else figures.by_school(staff)
+    page = _page(len(funnel.rows))
+    rows = funnel.rows[(page - 1) * ROWS : page * ROWS]
+    return render_template(
+        "admin/figures/index.html",
+        schools=schools,
+        chosen=chosen,
+        funnel=funnel,
+        rows=rows,
+        steps=charts.steps(funnel.total),
+        lines=charts.lines(rows),
+        page=page,
+        pages=max(-(-len(funnel.rows) // ROWS), 1),
+        charts=charts,
+        names=_names(),
+        **_traffic(staff, chosen),
+    )
+
+
+def _chosen(staff: Staff, ids: list[str]) -> str | None:
+    """The school that the address names, or the only one; None: all of the reach."""
+    wanted = request.args.get("school")
+    if not wanted:
+        everywhere = staff.reach(Right.SEE_FIGURES).everywhere
+        return ids[0] if len(ids) == 1 and not everywhere else None
+    if not _ID.fullmatch(wanted) or wanted not in ids:
+        raise PageError("not_found", 404)
+    return wanted
+
+
+def _page(count: int) -> int:
+    text = request.args.get("page", "1")
+    if not _PAGE.fullmatch(text) or (int(text) - 1) * ROWS >= max(count, 1):
+        raise PageError("not_found", 404)
+    return int(text)
+
+
+def _traffic(staff: Staff, school_id: str | None) -> dict[str, Any]:
+    hours = figures_traffic.sign_ins(staff, school_id)
+    return {
+        "hours": hours,
+        "day_bars": charts.hours(hours.day),
+        "week_bars": charts.hours(hours.week),
+        "trouble": figures_traffic.mail_trouble(staff, school_id),
+        "reasons": _reasons(),
+        "mails_url": url_for("admin.mails")
+        if "admin.mails" in current_app.view_functions
+        else None,
+        "tokens": figures_expiring.tokens_expiring(staff, school_id),
+        "secrets": figures_expiring.former_secrets(staff, school_id),
+        "keys": figures_expiring.signing_keys(staff),
+        "states": {"next": _("Signs next"), "current": _("Signs now"), "retired": _("Retired")},
+    }
+
+
+def _names() -> dict[str, list[str]]:
+    """The steps, and how far somebody came who did not reach the next."""
+    return {
+        "steps": [
+            _("Guardians"),
+            _("Invited"),
+            _("Mail sent or letter printed"),
+            _("Token opened"),
+            _("Password set"),
+            _("First visit to an application"),
+        ],
+        "stopped": [
+            _("Not invited yet"),
+            _("Invited, nothing sent yet"),
+            _("Sent, not opened yet"),
+            _("Opened, no password yet"),
+            _("Password set, no application yet"),
+            _("Has visited an application"),
+        ],
+    }
+
+
+def _reasons() -> dict[str, str]:
+    return {
+        "unknown_address": _("The address does not exist"),
+        "mailbox_full": _("The mailbox is full or closed"),
+        "rejected": _("The other mail server does not want our mail"),
+        "given_up": _("No mail server took it for three days"),
+        "other": _("Refused for another reason"),
+        "retried": _("Waits: the mail server said to try again later"),
+        "stuck": _("Waits: the mails are not being sent at present"),
+    }

@@ -1,0 +1,204 @@
+"""Letters for a first sign-in, with tokens in clear: who may print them, for whom, and when.
+
+A right of its own, at the schools of its reach; only for guardians of these schools' pupils who
+are invited at the moment when the token is made; each letter in the audit trail (security rule
+A5; docs/decisions/printed-letters.md). The file is what a function returns: no token is kept.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, select
+
+from idp import clock
+from idp.database import db, retried, transaction
+from idp.desk import journal, letter_lists, letter_paper
+from idp.desk.letter_paper import Letter
+from idp.desk.letter_words import Words, words
+from idp.desk.staff import Right, Staff
+from idp.lifecycle import families
+from idp.mail.messages import clean
+from idp.people import service as people
+from idp.people.models import Account, Child, Guardianship, School
+from idp.people.names import sort_key
+from idp.settings import current as settings
+
+BATCH: Final = 50
+"""Letters whose tokens are made in one transaction: nobody waits long for it."""
+
+
+class NotFound(Exception):
+    """Nobody, or no class, of this id within the reach; the same answer for both."""
+
+
+class NotInvited(Exception):
+    """The account is active or disabled: no letter is printed for it (security rule A5).
+
+    ``status``: what it is.
+    """
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"the account is {status}, not invited")
+        self.status = status
+
+
+class NobodyLeft(Exception):
+    """Nobody of the class waits for a letter."""
+
+
+class PrintedMeanwhile(Exception):
+    """Somebody printed after the page was shown, or has signed in: look again before printing."""
+
+
+@dataclass(frozen=True)
+class Printout:
+    """What goes to the printer: a PDF, a page for each letter."""
+
+    pdf: bytes = field(repr=False)
+    letters: int
+
+
+@dataclass(frozen=True)
+class _Family:
+    """A guardian who waits for a letter, and the pupils by whom it reaches them."""
+
+    account_id: str
+    name: str
+    username: str
+    locale: str | None
+    pupils: tuple[str, ...]
+
+
+def print_letter(
+    staff: Staff, account_id: str, *, school_id: str | None = None, seen: int | None = None
+) -> Printout:
+    """One guardian's letter; the tokens of earlier letters and mails end.
+
+    ``school_id``: whose letter it is where the guardian has pupils at several schools of the
+    reach; the first by name else. ``seen``: the newest printing that staff knew of
+    (``letter_lists.Person.seen``); None at a terminal. Raises ``NotFound``, ``NotInvited`` and
+    ``PrintedMeanwhile``.
+    """
+    person = letter_lists.person(staff, account_id, school_id=school_id)
+    if person is None:
+        raise NotFound(account_id)
+    if person.account.status != "invited":
+        raise NotInvited(person.account.status)
+    waiting = _families(person.school, Account.id == account_id)
+    letters = _letters(staff, person.school, waiting, seen)
+    if not letters:
+        raise PrintedMeanwhile
+    return _printout(person.school, letters)
+
+
+def print_class(
+    staff: Staff,
+    school_id: str,
+    class_name: str | None,
+    *,
+    with_email: bool = False,
+    again: bool = False,
+    seen: int | None = None,
+) -> Printout:
+    """The letters of a class, or (None) of the whole school, in the order of its pupils.
+
+    ``with_email``: for guardians who can be invited by mail, too; their mailed tokens end.
+    ``again``: for those who have a letter that still works, too; it ends. ``seen``: as in
+    ``print_letter``. Raises ``NotFound``, ``NobodyLeft`` and ``PrintedMeanwhile``.
+    """
+    school = letter_lists.school(staff, school_id)
+    if school is None:
+        raise NotFound(school_id)
+    chosen = [letter_lists.live_in(school.id, class_name)]
+    if not with_email:
+        chosen.append(Account.email.is_(None))
+    if not again:
+        chosen.append(Account.id.not_in(letter_lists.have_a_letter(school.id)))
+    waiting = _families(school, *chosen, class_name=class_name)
+    if not waiting:
+        raise NobodyLeft
+    letters = _letters(staff, school, waiting, seen)
+    if not letters:
+        raise PrintedMeanwhile
+    return _printout(school, letters)
+
+
+def _families(
+    school: School, *whom: ColumnElement[bool], class_name: str | None = None
+) -> list[_Family]:
+    """Invited guardians of the school's pupils, in the order of the pupils' names."""
+    query = (
+        select(Account, Child.given_name, Child.family_name, Child.class_name)
+        .join(Guardianship, Guardianship.account_id == Account.id)
+        .join(Child, Child.id == Guardianship.child_id)
+        .where(letter_lists.live_at(school.id), Account.status == "invited", *whom)
+        .execution_options(populate_existing=True)
+    )
+    if class_name is not None:
+        query = query.where(Child.class_name == class_name)
+    found: dict[str, tuple[Account, list[tuple[str, str, str]]]] = {}
+    for account, given, family, of_class in db.session.execute(query):
+        pupils = found.setdefault(account.id, (account, []))[1]
+        pupils.append((of_class, sort_key(f"{family} {given}"), f"{given} {family}"))
+    inorder = sorted(found.values(), key=lambda each: (min(each[1]), each[0].username_key))
+    return [_family(account, sorted(pupils)) for account, pupils in inorder]
+
+
+def _family(account: Account, pupils: Iterable[tuple[str, str, str]]) -> _Family:
+    return _Family(
+        account.id,
+        clean(account.full_name),
+        clean(account.username),
+        account.locale,
+        tuple(clean(f"{name} ({of_class})" if of_class else name) for of_class, _, name in pupils),
+    )
+
+
+def _letters(
+    staff: Staff, school: School, waiting: list[_Family], seen: int | None
+) -> list[Letter]:
+    """Make the tokens and the letters that hold them; whoever is out by now has none."""
+    known = letter_lists.newest(school.id) if seen is None else seen
+    tokens: dict[str, tuple[str, datetime]] = {}
+    ids = sorted(each.account_id for each in waiting)
+    for start in range(0, len(ids), BATCH):
+        tokens.update(_issued(staff, school.id, ids[start : start + BATCH], known))
+    now = clock.now()
+    spoken: dict[str, Words] = {}
+    letters = []
+    for each in waiting:
+        if each.account_id not in tokens:
+            continue
+        locale = each.locale or school.locale
+        if locale not in spoken:
+            spoken[locale] = words(school, locale, now)
+        token, until = tokens[each.account_id]
+        letters.append(Letter(each.name, each.username, each.pupils, token, until, spoken[locale]))
+    return letters
+
+
+@retried
+def _issued(
+    staff: Staff, school_id: str, ids: Sequence[str], known: int
+) -> dict[str, tuple[str, datetime]]:
+    """Tokens, and until when they work, of those who may still have a letter."""
+    until = clock.now() + settings().first_sign_in_lifetime
+    with transaction():
+        # Held first: of two who print at once, the second sees what the first has printed
+        held = [account.id for account in people.hold_invited(ids)]
+        printed = letter_lists.printed_since(school_id, held, known)
+        live = letter_lists.still_live(staff.reach(Right.PRINT_LETTERS), school_id, held)
+        tokens = families.issue_letter_tokens([each for each in held if each in live - printed])
+        journal.record_for_each("letter_printed", list(tokens), school_id=school_id)
+    return {account_id: (token, until) for account_id, token in tokens.items()}
+
+
+def _printout(school: School, letters: list[Letter]) -> Printout:
+    logo = db.session.scalar(select(School.logo_png).where(School.id == school.id))
+    title = words(school, school.locale, clock.now()).title
+    pdf = letter_paper.printed(
+        letters, title=title, locale=school.locale, colour=school.colour, logo=logo
+    )
+    return Printout(pdf, len(letters))

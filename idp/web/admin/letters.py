@@ -1,0 +1,168 @@
+"""``/admin/letters``: letters for a first sign-in, a class at a time or one.
+
+The file goes out as the answer to the form (security rule A5): no page, address, file name or
+log ever holds a token. Pages and forms alike need a fresh proof (rule A3), so that the proof is
+asked before anything is chosen.
+"""
+
+import re
+from typing import Final
+
+from flask import make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from idp.desk import letter_lists, letters
+from idp.desk.staff import Right, Staff
+from idp.people.models import Account, School
+from idp.web.admin.blueprint import blueprint, staff_only
+from idp.web.errors import PageError
+from idp.web.forms import Form
+
+LONGEST_CLASS: Final = 40
+_ID: Final = re.compile(r"[\w-]{1,64}")
+_NUMBER: Final = re.compile(r"[0-9]{1,18}")
+
+
+@blueprint.get("/letters", endpoint="letters")
+@staff_only(Right.PRINT_LETTERS)
+def classes(staff: Staff) -> ResponseReturnValue:
+    """Where somebody waits for a first sign-in: schools, or the classes of one."""
+    found = letter_lists.schools(staff)
+    chosen = request.args.get("school")
+    school = next((each for each in found if each.id == chosen), None)
+    if chosen is not None and school is None:
+        raise PageError("not_found", 404)
+    if school is None and len(found) == 1:
+        school = found[0]
+    return render_template(
+        "admin/letters/index.html",
+        schools=found,
+        school=school,
+        classes=letter_lists.classes(school) if school else [],
+    )
+
+
+@blueprint.get("/letters/<school_id>")
+@staff_only(Right.PRINT_LETTERS, proved=True)
+def class_letters(staff: Staff, school_id: str) -> ResponseReturnValue:
+    """What will be printed for a class, before it is."""
+    school = _school(staff, school_id)
+    class_name = request.args.get("class")
+    if class_name is None:
+        return redirect(url_for("admin.letters", school=school.id), 303)
+    return _class_page(school, class_name, Form())
+
+
+@blueprint.post("/letters/<school_id>/print")
+@staff_only(Right.PRINT_LETTERS, proved=True)
+def print_class_letters(staff: Staff, school_id: str) -> ResponseReturnValue:
+    """The letters of a class as a file."""
+    school = _school(staff, school_id)
+    form = Form.read("class", "seen", "with_email", "again")
+    try:
+        printout = letters.print_class(
+            staff,
+            school.id,
+            _class(form["class"]),
+            with_email=bool(form["with_email"]),
+            again=bool(form["again"]),
+            seen=_seen(form),
+        )
+    except letters.NobodyLeft:
+        form.notice = _("Nobody is left to print for. Look at what you chose below.")
+    except letters.PrintedMeanwhile:
+        form.notice = _printed_meanwhile()
+    else:
+        return _file(printout, "letters")
+    return _class_page(school, form["class"], form)
+
+
+@blueprint.get("/people/<account_id>/letter")
+@staff_only(Right.PRINT_LETTERS, proved=True)
+def letter(staff: Staff, account_id: str) -> ResponseReturnValue:
+    """What will be printed for one guardian, before it is."""
+    return _person_page(_person(staff, account_id), Form())
+
+
+@blueprint.post("/people/<account_id>/letter/print")
+@staff_only(Right.PRINT_LETTERS, proved=True)
+def print_letter(staff: Staff, account_id: str) -> ResponseReturnValue:
+    """One guardian's letter as a file."""
+    person = _person(staff, account_id)
+    form = Form.read("seen")
+    try:
+        printout = letters.print_letter(
+            staff, account_id, school_id=person.school.id, seen=_seen(form)
+        )
+    except letters.NotInvited:
+        return _person_page(person, form)
+    except letters.PrintedMeanwhile:
+        form.notice = _printed_meanwhile()
+        return _person_page(_person(staff, account_id), form)
+    return _file(printout, "letter")
+
+
+@blueprint.app_template_test("printable_by")
+def _printable_by(account: Account, staff: Staff) -> bool:
+    """Whether this person may print a letter for the account now; for the person's page."""
+    if account.status != "invited" or not staff.may(Right.PRINT_LETTERS):
+        return False
+    return letter_lists.person(staff, account.id) is not None
+
+
+def _school(staff: Staff, school_id: str) -> School:
+    school = letter_lists.school(staff, school_id) if _ID.fullmatch(school_id) else None
+    if school is None:
+        raise PageError("not_found", 404)
+    return school
+
+
+def _person(staff: Staff, account_id: str) -> letter_lists.Person:
+    person = letter_lists.person(staff, account_id) if _ID.fullmatch(account_id) else None
+    if person is None:
+        raise PageError("not_found", 404)
+    return person
+
+
+def _class(text: str) -> str:
+    if len(text) > LONGEST_CLASS or not (text.isprintable() or not text):
+        raise PageError("not_found", 404)
+    return text
+
+
+def _seen(form: Form) -> int:
+    """The newest printing that the page told of; nothing else than a number is taken."""
+    if not _NUMBER.fullmatch(form["seen"]):
+        raise PageError("bad_request")
+    return int(form["seen"])
+
+
+def _printed_meanwhile() -> str:
+    return str(
+        _(
+            "Nothing was printed now: somebody printed here after this page was shown. If you"
+            " have that file, use it. Printing again makes the letters in it worthless."
+        )
+    )
+
+
+def _class_page(school: School, class_name: str, form: Form) -> ResponseReturnValue:
+    found = letter_lists.one_class(school, _class(class_name))
+    page = render_template(
+        "admin/letters/class.html", school=school, class_name=class_name, found=found, form=form
+    )
+    return page, 409 if form.notice else 200
+
+
+def _person_page(person: letter_lists.Person, form: Form) -> ResponseReturnValue:
+    page = render_template("admin/letters/person.html", person=person, form=form)
+    return page, 409 if form.notice or person.account.status != "invited" else 200
+
+
+def _file(printout: letters.Printout, name: str) -> ResponseReturnValue:
+    response = make_response(printout.pdf)
+    response.mimetype = "application/pdf"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.pdf"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
