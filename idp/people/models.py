@@ -3,7 +3,18 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, false, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    false,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp import clock
@@ -16,6 +27,7 @@ ACCOUNT_STATUSES = ("invited", "active", "disabled")
 STAFF_ROLES = ("operator", "manager", "helper")
 RELATIONSHIPS = ("parent", "guardian", "relative", "aunt", "uncle", "father", "mother", "other")
 """OneRoster 1.2, vocabulary of agents; ``parent`` where a school tells no more."""
+DIRECTORY_KINDS = ("guardian", "pupil")
 ERASURE_OUTCOMES = ("done", "declined", "taken_back")
 
 
@@ -216,3 +228,29 @@ class ErasureRequest(db.Model):  # type: ignore[name-defined,misc]
     asked_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     outcome: Mapped[str | None] = mapped_column(String(10))
+
+
+class DirectoryEntry(db.Model):  # type: ignore[name-defined,misc]
+    """By what one school finds a person; kept by ``idp.people.directory``.
+
+    A guardian has one for each school where they are or were guardian, which holds nothing of
+    another school (security rule C3); without any such school, one without a school.
+    """
+
+    __tablename__ = "directory_entries"
+    __table_args__ = (
+        CheckConstraint(one_of("kind", DIRECTORY_KINDS), name="kind"),
+        Index("uq_directory_entries_guardian", "account_id", "school_id", unique=True),
+        Index("uq_directory_entries_child_id", "child_id", unique=True),
+    )
+
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    kind: Mapped[str] = mapped_column(String(8))
+    account_id: Mapped[str | None] = mapped_column(ForeignKey("accounts.id"))
+    child_id: Mapped[str | None] = mapped_column(ForeignKey("children.id"))
+    school_id: Mapped[str | None] = mapped_column(ForeignKey("schools.id"), index=True)
+    place: Mapped[str] = mapped_column(String(3), default="")
+    """Three characters that stand for the school in the index of SQLite."""
+    text: Mapped[str] = mapped_column(Text)
