@@ -93,6 +93,7 @@ EVENTS: Final = frozenset(
         "left_to_school",
         "provider_refused",
         "deletion_requested",
+        "class_tokens_sent",
     }
 )
 

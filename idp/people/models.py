@@ -144,6 +144,7 @@ class Child(db.Model):  # type: ignore[name-defined,misc]
     __tablename__ = "children"
     __table_args__ = (
         Index("ix_children_school_id_sourced_id", "school_id", "sourced_id", unique=True),
+        Index("ix_children_school_id_class_name", "school_id", "class_name"),
     )
 
     id: Mapped[str] = mapped_column(OpaqueId, primary_key=True, default=opaque_id("p"))

@@ -1,5 +1,7 @@
 """Whom an import touched at a school, or an undo: they are found as they are now."""
 
+from typing import Any
+
 from sqlalchemy import Select, select, union
 
 from idp.database import db
@@ -20,7 +22,7 @@ def refresh(scope: Scope) -> None:
         refreshed(db.session.execute(ids, execution_options=_STREAMED).scalars())
 
 
-def _children(scope: Scope) -> Select[tuple[str | None]]:
+def _children(scope: Scope) -> Select[Any]:
     return (
         select(RosterChange.child_id)
         .where(*_of(scope), RosterChange.kind.startswith("child_"))
@@ -28,7 +30,7 @@ def _children(scope: Scope) -> Select[tuple[str | None]]:
     )
 
 
-def _accounts(scope: Scope) -> Select[tuple[str | None]]:
+def _accounts(scope: Scope) -> Select[Any]:
     """Whom a change names, and the guardians of the pupils that changed."""
     changed = select(RosterChange.child_id).where(
         *_of(scope), RosterChange.kind.in_(("child_changed", "child_returned", "child_left"))
@@ -41,5 +43,5 @@ def _accounts(scope: Scope) -> Select[tuple[str | None]]:
     return select(both.c.account_id).order_by(both.c.account_id)
 
 
-def _of(scope: Scope) -> tuple[object, object]:
+def _of(scope: Scope) -> tuple[Any, ...]:
     return RosterChange.run_id == scope.run_id, RosterChange.school_id == scope.school_id

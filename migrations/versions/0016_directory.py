@@ -1,4 +1,4 @@
-"""The directory: by what the desk finds people, and its index of three letters each.
+"""The directory: by what the desk finds people, its index of three letters each; and classes.
 
 On SQLite an FTS5 table that triggers keep; on PostgreSQL a GIN index of ``pg_trgm``.
 
@@ -45,6 +45,7 @@ _TRIGGERS = {
 
 
 def upgrade() -> None:
+    op.create_index("ix_children_school_id_class_name", "children", ["school_id", "class_name"])
     _table()
     if op.get_bind().dialect.name == "sqlite":
         op.execute(_INDEX)
@@ -66,6 +67,7 @@ def downgrade() -> None:
             op.execute(f"DROP TRIGGER {name}")
         op.execute("DROP TABLE directory_index")
     op.drop_table("directory_entries")  # the extension may be somebody else's, too: it stays
+    op.drop_index("ix_children_school_id_class_name", table_name="children")
 
 
 def _table() -> None:
