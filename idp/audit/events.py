@@ -108,6 +108,7 @@ EVENTS: Final = frozenset(
         "client_enabled",
         "client_secret_ended",
         "letter_printed",
+        "class_tokens_sent",
     }
 )
 

@@ -19,6 +19,7 @@ NOUNS = {
     "client": "Applications that parents sign in to.",
     "user": "Guardians' accounts.",
     "child": "Children, and who their guardians are.",
+    "directory": "The index by which people are found.",
     "roster": "Import pupils and guardians from a file.",
     "token": "One-time connection tokens for letters.",
     "keys": "Signing keys.",

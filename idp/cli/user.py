@@ -12,7 +12,8 @@ from idp.clients import registration
 from idp.credentials import email_changes
 from idp.credentials import passwords as kept
 from idp.database import transaction
-from idp.desk import acts, erasures
+from idp.desk import acts, erasures, search
+from idp.desk.listed import GUARDIAN, PUPIL, Person
 from idp.desk.staff import AT_TERMINAL
 from idp.federation import links
 from idp.lifecycle import erasure, families, passwords
@@ -22,6 +23,7 @@ from idp.sessions import service as sessions
 from idp.settings import LOCALES
 
 COLUMNS = ("id", "username", "given_name", "family_name", "email", "status", "locale")
+FOUND_COLUMNS = ("kind", "id", "name", "username", "class", "pupils", "schools", "state")
 
 command = Noun("user", help="Guardians' accounts.")
 command.add_command(user_role.command)
@@ -120,6 +122,25 @@ def user_list(status: str | None, as_json: bool) -> None:
     output.rows(found, COLUMNS, as_json)
 
 
+@command.command("search")
+@click.argument("text")
+@click.option("--page", type=click.IntRange(1), default=1, show_default=True)
+@output.json_option
+def user_search(text: str, page: int, as_json: bool) -> None:
+    """Find guardians and pupils as the desk does: by name, e-mail, user name, class, number.
+
+    Accents and small slips do no harm; 25 people at a time.
+
+    Example:
+      idp user search "dubios 3b"
+    """
+    found = search.find(AT_TERMINAL, text, page=page)
+    output.rows([_found(person) for person in found.people], FOUND_COLUMNS, as_json)
+    if not as_json and found.pages > 1:
+        more = "more than " if found.cut else ""
+        click.echo(f"Page {found.page} of {found.pages}, {more}{found.total} people.")
+
+
 @command.command("show")
 @click.argument("username")
 @output.json_option
@@ -214,6 +235,23 @@ def erasure_done(username: str, declined: bool, as_json: bool) -> None:
     if not erasures.answer(AT_TERMINAL, account.id, outcome):
         raise BadInput(f"{account.username} has no request that waits for an answer")
     output.one({"username": account.username, "outcome": outcome}, as_json)
+
+
+def _found(person: Person) -> dict[str, Any]:
+    return {
+        "kind": person.kind,
+        "id": person.id,
+        "name": person.name,
+        "username": person.username or None,
+        "pupils": [
+            each.name + (f" ({each.class_name})" if each.class_name else "")
+            for each in person.pupils
+            if person.kind == GUARDIAN
+        ],
+        "class": person.pupils[0].class_name if person.kind == PUPIL else None,
+        "schools": person.schools,
+        "state": person.standing.stage.value if person.standing else None,
+    }
 
 
 def _row(account: Account) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from idp.desk.people import (
 )
 from idp.desk.staff import Right, Staff
 from idp.lifecycle import email_change, families, households, requests
-from idp.people import profile
+from idp.people import directory, profile
 from idp.people.models import END_REASONS, Child, Guardianship
 from idp.people.names import Refused, clean_text
 
@@ -133,6 +133,7 @@ def end_within(staff: Staff, account_id: str, why: Reason) -> None:
         ).all()
         ended = select(Guardianship.id).where(Guardianship.id.in_(ids))
         households.end_guardianships(ended, why.text, why.code)
+        directory.refresh_accounts([account_id])
         families.close_account(account_id)
         for school_id in schools:
             journal.record(

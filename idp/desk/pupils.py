@@ -9,7 +9,7 @@ from idp.desk import reach as within
 from idp.desk.people import NotFound, child_within
 from idp.desk.staff import Right, Staff
 from idp.lifecycle import households
-from idp.people import changes
+from idp.people import changes, directory
 from idp.people import service as people
 from idp.people.models import Child, Guardianship, School
 
@@ -81,6 +81,7 @@ def leave(staff: Staff, child_id: str) -> bool:
         ).all()
         ended = select(Guardianship.id).where(Guardianship.id.in_(ids))
         households.end_guardianships(ended, "", "left")
+        directory.refresh_children([child.id])
     return True
 
 

@@ -38,6 +38,7 @@ SECTIONS: Final[dict[str, Section]] = {}
 """In the order in which they were added, which is that of the document."""
 
 LEFT_OUT: Final = {
+    "directory_entries": "an index; what it is made of has sections",
     "passwords": "a secret; when it was set stands in the account's section",
     "email_change_links": "hashes of secrets; their changes have a section",
     "federation_states": "hashes of secrets, for ten minutes; its links have a section",

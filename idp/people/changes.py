@@ -10,6 +10,7 @@ from sqlalchemy import update
 from idp import clock
 from idp.audit import events
 from idp.database import transaction
+from idp.people import directory
 from idp.people.models import RELATIONSHIPS, Account, Child, Guardianship
 from idp.people.names import Refused, clean_text
 
@@ -47,6 +48,7 @@ def change_child(child: Child, given_name: str, family_name: str, class_name: st
         events.record(
             "child_changed", child_id=child.id, school_id=child.school_id, changes=changes
         )
+        directory.refresh_children([child.id])
     return True
 
 
@@ -77,6 +79,7 @@ def _set_left(child: Child, left_at: datetime | None) -> bool:
             event = "child_left" if left_at else "child_returned"
             events.record(event, child_id=child.id, school_id=child.school_id)
             writes.refresh(child)
+            directory.refresh_children([child.id])
     return bool(changed)
 
 

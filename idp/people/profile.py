@@ -5,6 +5,7 @@ from sqlalchemy import update
 from idp import clock
 from idp.audit import events
 from idp.database import transaction
+from idp.people import directory
 from idp.people.models import Account
 from idp.people.names import Refused, email_key
 from idp.people.service import hold_account
@@ -25,6 +26,7 @@ def change_email(account: Account, email: str | None, *, proved: bool) -> None:
     account.email_key = key
     account.email_verified_at = now if key and proved else None
     account.updated_at = now
+    directory.refresh_accounts([account.id])
 
 
 def prove_email(account: Account) -> None:

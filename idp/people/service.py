@@ -12,7 +12,8 @@ from sqlalchemy.exc import IntegrityError
 
 from idp import clock
 from idp.audit import events
-from idp.database import db, transaction
+from idp.database import db, retried, transaction
+from idp.people import directory
 from idp.people.models import (
     ACCOUNT_STATUSES,
     RELATIONSHIPS,
@@ -94,6 +95,7 @@ def create_account(
     with transaction() as writes:
         _add(account, Refused("username", "is taken"))
         events.record("account_created", account_id=account.id)
+        directory.refresh_accounts([account.id])
         writes.flush()
     return account
 
@@ -230,6 +232,7 @@ def create_child(
     with transaction():
         _add(child, Refused("sourced_id", "is another child's at this school"))
         events.record("child_created", child_id=child.id)
+        directory.refresh_pupils([child.id])
     return child
 
 
@@ -238,6 +241,7 @@ def find_child(child_id: str) -> Child | None:
     return db.session.get(Child, child_id)
 
 
+@retried
 def link_guardian(account_id: str, child_id: str, relationship: str = "parent") -> Guardianship:
     """Let a guardian see a child; a live guardianship is returned as it is.
 
@@ -263,6 +267,7 @@ def link_guardian(account_id: str, child_id: str, relationship: str = "parent") 
             school_id=child.school_id,
             changes={"relationship": [None, relationship]},
         )
+        directory.refresh_accounts([account_id])
     return made
 
 
@@ -354,6 +359,7 @@ def mark_guardianship_ended(
                 school_id=child.school_id if child else None,
                 changes={"ended": [None, code or "other"]},
             )
+            directory.refresh_accounts([account_id])
     return bool(ended)
 
 
@@ -362,7 +368,8 @@ def mark_guardianships_ended(
 ) -> int:
     """``mark_guardianship_ended`` for many: ``ended`` yields ids; returns how many were live.
 
-    Callers use ``lifecycle.households.end_guardianships``, which ends what hangs on them.
+    Callers use ``lifecycle.households.end_guardianships``, which ends what hangs on them, and
+    then refresh the directory.
     """
     live = and_(Guardianship.id.in_(ended), Guardianship.ended_at.is_(None))
     whom = select(Guardianship.account_id, Guardianship.child_id).where(live)

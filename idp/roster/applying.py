@@ -13,7 +13,7 @@ from idp.database import UtcDateTime, db
 from idp.lifecycle import households
 from idp.mail import spread
 from idp.people.models import Account, Child
-from idp.roster import bulk
+from idp.roster import bulk, findable
 from idp.roster.matching import Scope
 from idp.roster.models import RosterChange
 from idp.roster.planning import Plan, unclaimed
@@ -169,6 +169,7 @@ def carry_out(scope: Scope, plan: Plan, now: datetime) -> None:
         bulk.execute(statement, **ids)
     if plan.counts.get("guardianship_ended"):
         households.end_guardianships(changed(scope, "guardianship_ended"), REASON, **detail)
+    findable.refresh(scope)
 
 
 def invite(scope: Scope, per_hour: int) -> int:

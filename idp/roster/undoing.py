@@ -13,7 +13,7 @@ from sqlalchemy import Select, select, text
 from idp.audit import events
 from idp.lifecycle import households
 from idp.people.models import Account, StaffRole
-from idp.roster import bulk
+from idp.roster import bulk, findable
 from idp.roster.applying import REASON, changed, readdressed
 from idp.roster.matching import Scope
 from idp.roster.models import RosterChange, RosterRunSchool
@@ -158,6 +158,7 @@ def undo(scope: Scope, applied_at: datetime, now: datetime) -> Undone:
     bulk.execute(_REMEMBER_UNDONE, **scope.ids())
     for statement in _FORGET:
         bulk.execute(statement, **scope.ids())
+    findable.refresh(scope)
     left_alone = {kind: planned.get(kind, 0) - count for kind, count in done.items()}
     left_alone["account_made"] = bulk.count(_ACCOUNTS_LEFT, **scope.ids())
     return Undone(

@@ -1,7 +1,7 @@
 """What a school shows of itself: its languages, its providers, its own words in mails.
 
 Revision ID: 0019
-Revises: 0015
+Revises: 0018
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from alembic import op
 import idp.database
 
 revision = "0019"
-down_revision = "0015"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 
@@ -22,9 +22,7 @@ def upgrade() -> None:
     op.add_column(
         "schools", sa.Column("hidden_providers", sa.Text(), server_default="", nullable=False)
     )
-    op.add_column(
-        "schools", sa.Column("version", sa.Integer(), server_default="0", nullable=False)
-    )
+    op.add_column("schools", sa.Column("version", sa.Integer(), server_default="0", nullable=False))
     op.create_table(
         "school_texts",
         sa.Column("school_id", sa.String(length=32), nullable=False),

@@ -1,7 +1,7 @@
 """What workers do with an import, and what its dry run found.
 
 Revision ID: 0021
-Revises: 0015
+Revises: 0020
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from alembic import op
 import idp.database
 
 revision = "0021"
-down_revision = "0015"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 

@@ -13,13 +13,15 @@ from tests.cli.conftest import PROGRAM, Run, finished, invoked, refused
 VERBS = {
     "db": ("upgrade", "downgrade", "current"),
     "school": ("create", "list", "figures"),
-    "client": ("create", "list", "show", "rotate-secret", "disable"),
-    "user": ("create", "invite", "disable", "enable", "merge", "email", "list", "show"),
     "client": (
         *("create", "list", "show", "edit", "rotate-secret", "end-old-secret"),
         *("disable", "enable"),
     ),
-    "user": ("create", "invite", "disable", "email", "list", "show"),
+    "user": (
+        *("create", "invite", "disable", "enable", "merge", "email", "list", "search"),
+        "show",
+    ),
+    "directory": ("rebuild",),
     "child": ("create", "link", "unlink", "list"),
     "roster": ("check", "import", "undo", "list", "show", "map", "work", "discard"),
     "provider": ("list", "unlink"),

@@ -47,3 +47,6 @@ __all__ = [
     "staff",
     "start",
 ]
+from idp.web.admin import classes
+
+__all__ = ["blueprint", "classes", "people", "start"]

@@ -1,0 +1,144 @@
+"""``python -m bench.desk``: how long the desk's search and pages take in a large district.
+
+The district of ``bench.district`` is imported, then each kind of query is asked again and again
+by a manager and by an operator, by the service itself and over HTTP. Times in milliseconds.
+"""
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+
+from flask import Flask
+from sqlalchemy import func, select
+
+from bench import databases, processes
+from bench.district import FAMILY, GIVEN, PORT, Size, imported
+from bench.measure import percentile
+from bench.provider import environment
+from idp import Settings, create_app
+from idp.database import db
+from idp.desk import search
+from idp.desk.staff import AT_TERMINAL, Reach, Right, Staff
+from idp.people.models import Account, Child, DirectoryEntry, School
+
+GOAL = 100.0
+"""Milliseconds that no answer may take."""
+ROUNDS = 60
+
+Query = Callable[[random.Random], str]
+
+
+def main() -> int:
+    """Import the district, ask, print a table; 1 where the goal was missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench.desk", description=__doc__)
+    parser.add_argument("--database", choices=(*databases.KINDS, "both"), default="both")
+    parser.add_argument("--schools", type=int, default=Size.schools)
+    parser.add_argument("--pupils", type=int, default=Size.pupils)
+    parser.add_argument("--guardians", type=int, default=Size.guardians)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="queries of each kind")
+    asked = parser.parse_args()
+    size = Size(asked.schools, asked.pupils, asked.guardians)
+    kinds = databases.KINDS if asked.database == "both" else (asked.database,)
+    met = [_measured(kind, size, asked.rounds) for kind in kinds]
+    return int(not all(met))
+
+
+def _measured(kind: str, size: Size, rounds: int) -> bool:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="idp-desk-")))
+        url = stack.enter_context(databases.fresh(kind, folder))
+        variables = environment(folder, url, PORT)
+        imported(variables, folder, size)
+        app = create_app(replace(Settings.from_environment(variables), testing=True))
+        stack.enter_context(app.app_context())
+        _heading(databases.described(url))
+        return all([_row(*each) for each in _rows(app, rounds)])
+
+
+def _heading(described: str) -> None:
+    people = [
+        db.session.scalar(select(func.count()).select_from(model))
+        for model in (Child, Account, DirectoryEntry)
+    ]
+    busy, cores = processes.busy(), len(os.sched_getaffinity(0))
+    print(
+        f"{described}\n{people[0]} pupils, {people[1]} guardians, {people[2]} lines in the"
+        f" directory; others use {busy:.1f} cores of {cores}"
+    )
+    print(f"  {'':<40} {'p50':>7} {'p95':>7} {'p99':>7}   found", flush=True)
+
+
+def _row(label: str, times: list[float], found: int | None) -> bool:
+    shares = [1_000 * percentile(times, share) for share in (0.5, 0.95, 0.99)]
+    told = " ".join(f"{share:7.1f}" for share in shares)
+    print(f"  {label:<40} {told}   {'' if found is None else found}", flush=True)
+    return shares[-1] < GOAL
+
+
+def _rows(app: Flask, rounds: int) -> Iterator[tuple[str, list[float], int | None]]:
+    school = db.session.scalars(select(School.id).order_by(School.name).limit(1)).one()
+    reach = Reach(school_ids=frozenset({school}))
+    for who, staff in (("manager", Staff("", {Right.LOOK_UP: reach})), ("operator", AT_TERMINAL)):
+        for label, query in _queries().items():
+            times, found = _asked(staff, query, rounds)
+            yield f"search, {who}: {label}", times, found
+    from bench import desk_pages
+
+    for label, visit in desk_pages.visits(app, school).items():
+        yield label, [_timed(visit) for _ in range(rounds)], None
+
+
+def _asked(staff: Staff, query: Query, rounds: int) -> tuple[list[float], int]:
+    chance = random.Random(7)
+    totals, times = [], []
+    for _ in range(rounds):
+        text = query(chance)
+        db.session.rollback()
+        began = perf_counter()
+        totals.append(search.find(staff, text).total)
+        times.append(perf_counter() - began)
+    return times, sorted(totals)[len(totals) // 2]
+
+
+def _timed(visit: Callable[[], None]) -> float:
+    began = perf_counter()
+    visit()
+    return perf_counter() - began
+
+
+def _queries() -> dict[str, Query]:
+    def given(chance: random.Random) -> str:
+        return chance.choice(GIVEN)
+
+    def family(chance: random.Random) -> str:
+        return chance.choice(FAMILY)
+
+    def mistyped(chance: random.Random) -> str:
+        word = chance.choice([each for each in FAMILY if len(each) > 5 and each.isascii()])
+        place = chance.randrange(1, len(word) - 2)
+        return word[:place] + word[place + 1] + word[place] + word[place + 2 :]
+
+    return {
+        "full name": lambda chance: f"{given(chance)} {family(chance)}",
+        "common name": family,
+        "two letters": lambda chance: family(chance)[:2],
+        "typo": mistyped,
+        "first name and typo": lambda chance: f"{given(chance)} {mistyped(chance)}",
+        "class": lambda chance: f"{chance.randrange(1, 7)}{chance.choice('ABCDEFGH')}",
+        "class and name": lambda chance: f"{chance.randrange(1, 7)}B {family(chance)}",
+        "e-mail": lambda chance: f"g{chance.randrange(50_000)}@families.example",
+        "part of an e-mail": lambda chance: f"{chance.randrange(10_000, 90_000)}@famil",
+        "nothing found": lambda chance: f"Xyzzy{chance.randrange(1_000)} Plugh",
+        "a misspelling of nobody": lambda chance: f"{chance.choice(GIVEN)}qx {family(chance)}zzk",
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

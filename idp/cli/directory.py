@@ -1,0 +1,27 @@
+"""``idp directory``: by what the desk finds people."""
+
+import click
+
+from idp.cli import output
+from idp.cli.group import Noun
+from idp.people import directory
+
+command = Noun("directory", help="The index by which people are found.")
+
+
+@command.command("rebuild")
+@output.json_option
+def directory_rebuild(as_json: bool) -> None:
+    """Make the index anew from what is stored; says how many lines of it were wrong.
+
+    It is kept up to date by itself: needed after an upgrade during which servers of an earlier
+    version went on serving, and harmless at any time, beside traffic.
+
+    Example:
+      idp directory rebuild
+    """
+    done = directory.rebuild()
+    if as_json:
+        output.one({"entries": done.entries, "mended": done.mended}, as_json)
+        return
+    click.echo(f"{done.entries} lines, of which {done.mended} were mended.")

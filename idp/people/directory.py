@@ -1,0 +1,243 @@
+"""Keeps the directory: by what the desk finds each guardian and each pupil.
+
+Whatever changes a name, a class, an address, a user name or a guardianship calls this in the same
+transaction. Entries are made from what stands in the tables, never from what the caller thinks
+it changed, so that they equal what ``rebuild`` would make.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import islice
+from typing import Any, Final
+
+from sqlalchemy import bindparam, delete, func, insert, select, update
+
+from idp.database import db, retried, transaction
+from idp.people.folding import name_words, sound, words
+from idp.people.models import Account, Child, DirectoryEntry, Guardianship
+
+CHUNK: Final = 1_000
+BEHIND: Final = "|"
+"""Stands between a guardian's own words and those of their children; nobody can type it."""
+
+_TABLE: Final = DirectoryEntry.__table__
+_PRIVATE_USE: Final = 0xE000
+Key = tuple[str, str | None]
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What a rebuild found: how many entries there are, how many were wrong."""
+
+    entries: int
+    mended: int
+
+
+def refresh_accounts(account_ids: Iterable[str]) -> int:
+    """Bring the entries of these guardians up to date; returns how many were not.
+
+    Joins the caller's transaction, like all that follow. Holds the accounts, and their children
+    as they are: of two changes of one guardian at once, the second sees the first.
+    """
+    with transaction() as writes:
+        return sum(_guardians(writes, some) for some in _chunks(account_ids))
+
+
+def refresh_children(child_ids: Iterable[str]) -> int:
+    """Bring the entries of these pupils, and of their guardians, up to date."""
+    with transaction() as writes:
+        changed = 0
+        for some in _chunks(child_ids):
+            changed += _pupils(writes, some)
+            whose = select(Guardianship.account_id).where(Guardianship.child_id.in_(some))
+            changed += refresh_accounts(writes.scalars(whose.distinct()).all())
+        return changed
+
+
+def refresh_pupils(child_ids: Iterable[str]) -> int:
+    """Bring the entries of these pupils up to date; their guardians are refreshed elsewhere."""
+    with transaction() as writes:
+        return sum(_pupils(writes, some) for some in _chunks(child_ids))
+
+
+def rebuild() -> Rebuilt:
+    """Make every entry anew, a thousand people in each transaction, beside traffic."""
+    done = [_rebuilt(*each) for each in ((Account.id, _guardians), (Child.id, _pupils))]
+    return Rebuilt(sum(count for count, _ in done), sum(mended for _, mended in done))
+
+
+def fill(connection: Any) -> None:
+    """Make the entries of a database that has none, in the transaction of ``connection``."""
+    for key, refresh in ((Account.id, _guardians), (Child.id, _pupils)):
+        last = ""
+        while some := connection.execute(_after(key, last)).scalars().all():
+            refresh(connection, some)
+            last = some[-1]
+
+
+def place_of(school_id: str | None) -> str:
+    """What stands for a school in an index of three characters each.
+
+    Two schools might share theirs: it narrows a search down, and decides nothing.
+    """
+    if school_id is None:
+        return ""
+    digest = int.from_bytes(sha256(school_id.encode()).digest()[:5])
+    return "".join(chr(_PRIVATE_USE + (digest >> shift & 0xFFF)) for shift in (0, 12, 24))
+
+
+def _rebuilt(key: Any, refresh: Any) -> tuple[int, int]:
+    last, mended = "", 0
+    while True:
+        some, changed = _rebuild_some(key, refresh, last)
+        mended += changed
+        if not some:
+            break
+        last = some[-1]
+    mine = DirectoryEntry.account_id if key is Account.id else DirectoryEntry.child_id
+    entries = db.session.scalar(select(func.count(mine)))
+    return entries or 0, mended
+
+
+@retried
+def _rebuild_some(key: Any, refresh: Any, last: str) -> tuple[list[str], int]:
+    with transaction() as writes:
+        some = list(writes.scalars(_after(key, last)))
+        return some, refresh(writes, some) if some else 0
+
+
+def _after(key: Any, last: str) -> Any:
+    return select(key).where(key > last).order_by(key).limit(CHUNK)
+
+
+def _guardians(writes: Any, ids: list[str]) -> int:
+    accounts = writes.execute(
+        select(Account.id, Account.given_name, Account.family_name, Account.username, Account.email)
+        .where(Account.id.in_(ids))
+        .order_by(Account.id)
+        .with_for_update(key_share=True)
+    ).all()
+    at: dict[str, dict[str, list[Any]]] = {}
+    for row in writes.execute(_children_of(ids)):
+        at.setdefault(row.account_id, {}).setdefault(row.school_id, []).append(row)
+    wanted: dict[Key, str] = {}
+    for account in accounts:
+        schools = at.get(account.id)
+        if schools is None:
+            wanted[account.id, None] = _guardian_text(account, (), reachable=True)
+            continue
+        for school_id, rows in schools.items():
+            live = [row for row in rows if row.ended_at is None]
+            reachable = any(row.left_at is None for row in live)
+            wanted[account.id, school_id] = _guardian_text(account, live, reachable=reachable)
+    return _keep(writes, "guardian", DirectoryEntry.account_id, ids, wanted)
+
+
+def _children_of(ids: list[str]) -> Any:
+    return (
+        select(
+            Guardianship.account_id,
+            Guardianship.ended_at,
+            Child.school_id,
+            Child.given_name,
+            Child.family_name,
+            Child.class_name,
+            Child.left_at,
+        )
+        .join(Child, Child.id == Guardianship.child_id)
+        .where(Guardianship.account_id.in_(ids))
+        .order_by(Guardianship.account_id, Child.id, Guardianship.id)
+        # A class or name that is being changed: wait for it
+        .with_for_update(read=True, of=Child)
+    )
+
+
+def _pupils(writes: Any, ids: list[str]) -> int:
+    rows = writes.execute(
+        select(
+            Child.id,
+            Child.school_id,
+            Child.given_name,
+            Child.family_name,
+            Child.class_name,
+            Child.sourced_id,
+            Child.left_at,
+        )
+        .where(Child.id.in_(ids))
+        .order_by(Child.id)
+        .with_for_update(read=True)
+    ).all()
+    wanted: dict[Key, str] = {
+        (row.id, row.school_id): _line([*_of_child(row), *words(row.sourced_id or "")], _heard(row))
+        for row in rows
+    }
+    return _keep(writes, "pupil", DirectoryEntry.child_id, ids, wanted)
+
+
+def _guardian_text(account: Any, children: Iterable[Any], *, reachable: bool) -> str:
+    """``reachable``: whether the school may know where to write to, and not only the name."""
+    own = [*name_words(account.family_name), *name_words(account.given_name)]
+    own += words(account.username)
+    own += words(account.email or "") if reachable else []
+    text = _line(own, _heard(account))
+    theirs = dict.fromkeys(word for child in children for word in _of_child(child))
+    return f"{text}{BEHIND} {' '.join(theirs)} " if theirs else text
+
+
+def _of_child(child: Any) -> list[str]:
+    here = words(child.class_name) if child.left_at is None else []
+    return [*name_words(child.family_name), *name_words(child.given_name), *here]
+
+
+def _heard(person: Any) -> list[str]:
+    both = (*words(person.family_name), *words(person.given_name))
+    return [each for each in map(sound, both) if each]
+
+
+def _line(own: list[str], heard: list[str]) -> str:
+    """The words with single spaces between them and around them."""
+    return f" {' '.join(dict.fromkeys([*own, *heard]))} "
+
+
+def _keep(writes: Any, kind: str, owner: Any, ids: list[str], wanted: dict[Key, str]) -> int:
+    """Make the entries of these people the wanted ones; returns how many differed."""
+    known = {
+        (row[1], row[2]): (row[0], row[3])
+        for row in writes.execute(
+            select(DirectoryEntry.id, owner, DirectoryEntry.school_id, DirectoryEntry.text).where(
+                owner.in_(ids)
+            )
+        )
+    }
+    gone = [known[key][0] for key in known.keys() - wanted.keys()]
+    differ = [
+        {"entry": known[key][0], "line": line}
+        for key, line in wanted.items()
+        if key in known and known[key][1] != line
+    ]
+    new = [
+        {
+            "kind": kind,
+            owner.key: owner_id,
+            "school_id": school_id,
+            "place": place_of(school_id),
+            "text": line,
+        }
+        for (owner_id, school_id), line in wanted.items()
+        if (owner_id, school_id) not in known
+    ]
+    if gone:
+        writes.execute(delete(_TABLE).where(_TABLE.c.id.in_(gone)))
+    if differ:
+        one = update(_TABLE).where(_TABLE.c.id == bindparam("entry"))
+        writes.execute(one.values(text=bindparam("line")), differ)
+    if new:
+        writes.execute(insert(_TABLE), new)
+    return len(gone) + len(differ) + len(new)
+
+
+def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
+    each = iter(ids)
+    while chunk := list(islice(each, CHUNK)):
+        yield chunk

@@ -1,0 +1,52 @@
+"""How people are found by what somebody heard: spellings of one word come to one form.
+
+Everything is brought to a–z and 0–9, whatever its script, so that either spelling finds the
+other and no database's collation decides. Nothing else comes out of here: what was folded holds
+no character that a query of ours could stumble over (security rule A7).
+"""
+
+import re
+from typing import Final
+
+from anyascii import anyascii
+
+from idp.people.names import unaccented
+
+SOUND: Final = "~"
+"""Begins the sound of a word, which therefore is never the beginning of a word."""
+
+_OTHERS: Final = re.compile(r"[^a-z0-9]+")
+_VOWELS: Final = re.compile(r"[aeiouyhw]+")
+_LIKE_OTHERS: Final = (
+    ("ph", "f"), ("ck", "k"), ("sch", "s"), ("ch", "s"), ("sh", "s"), ("th", "t"), ("qu", "k"),
+    ("c", "k"), ("q", "k"), ("x", "ks"), ("z", "s"), ("v", "f"),
+)  # fmt: skip
+_DOUBLED: Final = re.compile(r"(.)\1+")
+_SHORTEST_WITH_SOUND: Final = 3
+
+
+def words(text: str) -> list[str]:
+    """The words of a text: « Élodie D'Hondt » gives ``elodie``, ``d``, ``hondt``."""
+    plain = text if text.isascii() else anyascii(unaccented(text))
+    return _OTHERS.sub(" ", plain.lower()).split()
+
+
+def name_words(name: str) -> list[str]:
+    """The words of a name, and all in one: « D'Hondt » is typed « dhondt », too."""
+    found = words(name)
+    return [*found, "".join(found)] if len(found) > 1 else found
+
+
+def sound(word: str) -> str:
+    """What stays of a word that was misheard, mistyped, or written without vowels (as in Arabic).
+
+    « Dubios » and « Dubois » share theirs, and so do « Youssef », « Yusuf » and « يوسف ». Empty
+    for a word that is too short, or is no word.
+    """
+    if len(word) < _SHORTEST_WITH_SOUND or not word.isalpha():
+        return ""
+    for written, heard in _LIKE_OTHERS:
+        word = word.replace(written, heard)
+    first = "a" if _VOWELS.match(word) else ""
+    heard = first + _DOUBLED.sub(r"\1", _VOWELS.sub("", word))
+    return SOUND + heard if len(heard) > 1 else ""

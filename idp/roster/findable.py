@@ -1,0 +1,47 @@
+"""Whom an import touched at a school, or an undo: they are found as they are now."""
+
+from typing import Any
+
+from sqlalchemy import Select, select, union
+
+from idp.database import db
+from idp.people import directory
+from idp.people.models import Guardianship
+from idp.roster.matching import Scope
+from idp.roster.models import RosterChange
+
+_STREAMED = {"yield_per": directory.CHUNK}
+
+
+def refresh(scope: Scope) -> None:
+    """Bring the directory up to date, in the transaction that changed the people."""
+    for refreshed, ids in (
+        (directory.refresh_pupils, _children(scope)),
+        (directory.refresh_accounts, _accounts(scope)),
+    ):
+        refreshed(db.session.execute(ids, execution_options=_STREAMED).scalars())
+
+
+def _children(scope: Scope) -> Select[Any]:
+    return (
+        select(RosterChange.child_id)
+        .where(*_of(scope), RosterChange.kind.startswith("child_"))
+        .order_by(RosterChange.child_id)
+    )
+
+
+def _accounts(scope: Scope) -> Select[Any]:
+    """Whom a change names, and the guardians of the pupils that changed."""
+    changed = select(RosterChange.child_id).where(
+        *_of(scope), RosterChange.kind.in_(("child_changed", "child_returned", "child_left"))
+    )
+    both = union(
+        select(RosterChange.account_id).where(*_of(scope), RosterChange.account_id.is_not(None)),
+        select(Guardianship.account_id).where(Guardianship.child_id.in_(changed)),
+    ).subquery()
+    # In one order: of two imports that meet at an account, one waits
+    return select(both.c.account_id).order_by(both.c.account_id)
+
+
+def _of(scope: Scope) -> tuple[Any, ...]:
+    return RosterChange.run_id == scope.run_id, RosterChange.school_id == scope.school_id

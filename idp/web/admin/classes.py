@@ -1,0 +1,71 @@
+"""``/admin/schools/<school>/classes/<class>``: who is in a class, and a token for who waits."""
+
+import re
+from typing import Final
+
+from flask import flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
+from idp.desk import classes
+from idp.desk.staff import Right, Staff
+from idp.web.admin import standing_words
+from idp.web.admin.blueprint import blueprint, staff_only
+from idp.web.admin.class_addresses import class_address, name_of
+from idp.web.admin.people import address_of, page_number
+from idp.web.errors import PageError
+
+_ID: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
+
+
+@blueprint.get("/schools/<school_id>/classes/<class_key>")
+@staff_only(Right.LOOK_UP)
+def school_class(staff: Staff, school_id: str, class_key: str) -> ResponseReturnValue:
+    """The pupils of a class, with their guardians and how far these have come."""
+    name = _checked(school_id, class_key)
+    try:
+        found = classes.school_class(staff, school_id, name, page=page_number())
+    except classes.NotFound as error:
+        raise PageError("not_found", 404) from error
+    here = class_address(school_id, name)
+    return render_template(
+        "admin/classes/class.html",
+        found=found,
+        school=found.school,
+        class_name=name,
+        may_send=staff.reach(Right.SEND_TOKENS).covers(school_id),
+        send=url_for("admin.send_class_tokens", school_id=school_id, class_key=class_key),
+        standing_words=standing_words,
+        address_of=address_of,
+        to_page=lambda page: f"{here}?page={page}",
+    )
+
+
+@blueprint.post("/schools/<school_id>/classes/<class_key>/tokens")
+@staff_only(Right.SEND_TOKENS, proved=True)
+def send_class_tokens(staff: Staff, school_id: str, class_key: str) -> ResponseReturnValue:
+    """A token for each guardian of the class who is invited; mass mail, hence the proof."""
+    name = _checked(school_id, class_key)
+    try:
+        count = classes.send_tokens(staff, school_id, name)
+    except classes.NotFound as error:
+        raise PageError("not_found", 404) from error
+    flash(
+        ngettext(
+            "A mail with a token is on its way to %(num)d guardian.",
+            "Mails with a token are on their way to %(num)d guardians.",
+            count,
+        )
+        if count
+        else _("Nobody in this class waits for a token: no mail was sent.")
+    )
+    return redirect(class_address(school_id, name), 303)
+
+
+def _checked(school_id: str, class_key: str) -> str:
+    """The name of the class, where the address could be one of ours."""
+    name = name_of(class_key)
+    if name is None or not _ID.fullmatch(school_id):
+        raise PageError("not_found", 404)
+    return name
