@@ -1,6 +1,7 @@
 """The school's desk on the web (``/admin``): for staff, each within their schools."""
 
 from idp.web.admin import (
+    classes,
     client_edit,
     client_trial,
     clients,
@@ -26,6 +27,7 @@ from idp.web.admin.blueprint import blueprint
 
 __all__ = [
     "blueprint",
+    "classes",
     "client_edit",
     "client_trial",
     "clients",
@@ -47,6 +49,3 @@ __all__ = [
     "staff",
     "start",
 ]
-from idp.web.admin import classes
-
-__all__ = ["blueprint", "classes", "people", "start"]
