@@ -120,7 +120,7 @@ def finished(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=150,
         **options,
     )
 
