@@ -104,6 +104,7 @@ def _add_new(staff: Staff, child_id: str, newcomer: Newcomer) -> Account:
             family_name=newcomer.family_name,
             email=newcomer.email or None,
             locale=newcomer.locale or None,
+            school_id=child.school_id,
         )
         people.link_guardian(account.id, child.id, newcomer.relationship)
         if newcomer.invite and account.email:

@@ -161,13 +161,14 @@ def _standing(
         password_set_at=window.seen(account.set_at),
         last_sign_in_at=window.seen(last.get(account.id) or account.first_sign_in_at),
     )
-    return replace(told, stage=_stage(told, account, token))
+    seen = account.first_sign_in_at is not None or account.id in last
+    return replace(told, stage=_stage(told, token, signed_in=seen))
 
 
-def _stage(told: Standing, account: Any, token: Any) -> Stage:
+def _stage(told: Standing, token: Any, *, signed_in: bool) -> Stage:
     """The one thing to tell: how far they came, or what is in the way."""
     if told.active:
-        return Stage.SIGNED_IN if account.first_sign_in_at else Stage.PASSWORD_SET
+        return Stage.SIGNED_IN if signed_in else Stage.PASSWORD_SET
     if told.mail == "queued":
         return Stage.QUEUED
     # A refused mail ends the token that it carried; whatever token is left came by another way

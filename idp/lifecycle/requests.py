@@ -5,7 +5,7 @@ phone at the school.
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 
 from idp import clock
 from idp.database import db, transaction
@@ -41,15 +41,21 @@ def send_token(account_id: str) -> OutboxMessage | None:
 
 
 def _on_its_way(account_id: str) -> bool:
-    fresh = or_(
-        OutboxMessage.status == "queued",
-        (OutboxMessage.status == "sent") & (OutboxMessage.created_at > clock.now() - AGAIN_AFTER),
-    )
-    query = select(OutboxMessage.id).where(
+    """Whether such a mail waits, or has just left; one that an import put off leaves now."""
+    now = clock.now()
+    theirs = (
         OutboxMessage.account_id == account_id,
         OutboxMessage.kind.in_(("invitation", "school_token")),
-        fresh,
     )
+    waits = OutboxMessage.status == "queued"
+    just_left = (OutboxMessage.status == "sent") & (OutboxMessage.created_at > now - AGAIN_AFTER)
+    db.session.execute(
+        update(OutboxMessage)
+        .where(*theirs, waits, OutboxMessage.attempts == 0, OutboxMessage.due_at > now)
+        .values(due_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    query = select(OutboxMessage.id).where(*theirs, or_(waits, just_left))
     return db.session.scalar(query.limit(1)) is not None
 
 

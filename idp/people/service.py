@@ -74,8 +74,12 @@ def create_account(
     family_name: str,
     email: str | None = None,
     locale: str | None = None,
+    school_id: str | None = None,
 ) -> Account:
-    """Make a guardian's account, invited and without a password; raises ``Refused``."""
+    """Make a guardian's account, invited and without a password; raises ``Refused``.
+
+    ``school_id``: the school that makes it, and may read so in its journal.
+    """
     key = username_key(username)
     if not key:
         raise Refused("username", "has 3 to 64 letters or digits, no spaces and no @")
@@ -94,7 +98,7 @@ def create_account(
     )
     with transaction() as writes:
         _add(account, Refused("username", "is taken"))
-        events.record("account_created", account_id=account.id)
+        events.record("account_created", account_id=account.id, school_id=school_id)
         directory.refresh_accounts([account.id])
         writes.flush()
     return account
@@ -231,7 +235,7 @@ def create_child(
     )
     with transaction():
         _add(child, Refused("sourced_id", "is another child's at this school"))
-        events.record("child_created", child_id=child.id)
+        events.record("child_created", child_id=child.id, school_id=school_id)
         directory.refresh_pupils([child.id])
     return child
 

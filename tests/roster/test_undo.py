@@ -11,6 +11,9 @@ from sqlalchemy import select
 from idp import clock, purge
 from idp.credentials import one_time_tokens
 from idp.database import db, transaction
+from idp.desk import acts
+from idp.desk.acts import Reason
+from idp.desk.staff import AT_TERMINAL
 from idp.lifecycle import families, passwords
 from idp.people import service as people
 from idp.people.models import Account, Child, Guardianship, School
@@ -90,6 +93,25 @@ def test_what_was_undone_can_be_imported_again(
     }  # the same accounts with their user names, the same children
     assert guardians_of("p1").keys() == {"claire.dubois", "marc.dubois"}
     assert imported(path)["counts"] == {}
+
+
+def test_an_account_that_the_school_closed_opens_again_when_its_list_has_it(
+    imported: Import, tmp_path: Path
+) -> None:
+    path = whole().zip(tmp_path / "1.zip")
+    imported(path)
+    claire = people.find_by_username("claire.dubois")
+    assert claire is not None
+    with transaction():
+        claire.first_sign_in_at = clock.now()
+    acts.close_access(AT_TERMINAL, claire.id, Reason("mistake"))
+    assert claire.status == "disabled"
+
+    imported(path)
+
+    db.session.expire_all()
+    assert (claire.status, claire.closed_at) == ("active", None)
+    assert "claire.dubois" in guardians_of("p1")
 
 
 def test_a_districts_import_is_undone_at_every_school_and_can_be_made_again(
