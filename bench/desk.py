@@ -11,14 +11,15 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
+from typing import NamedTuple
 
 from flask import Flask
 from sqlalchemy import func, select
 
-from bench import databases, processes
+from bench import databases, desk_pages, processes
 from bench.district import FAMILY, GIVEN, PORT, Size, imported
 from bench.measure import percentile
 from bench.provider import environment
@@ -26,6 +27,7 @@ from idp import Settings, create_app
 from idp.database import db
 from idp.desk import search
 from idp.desk.staff import AT_TERMINAL, Reach, Right, Staff
+from idp.oidc.keys import Keyring
 from idp.people.models import Account, Child, DirectoryEntry, School
 
 GOAL = 100.0
@@ -33,6 +35,13 @@ GOAL = 100.0
 ROUNDS = 60
 
 Query = Callable[[random.Random], str]
+
+
+class Taken(NamedTuple):
+    """Seconds that passed, and seconds of processor in this process (with SQLite: all of them)."""
+
+    passed: float
+    busy: float
 
 
 def main() -> int:
@@ -55,11 +64,13 @@ def _measured(kind: str, size: Size, rounds: int) -> bool:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="idp-desk-")))
         url = stack.enter_context(databases.fresh(kind, folder))
         variables = environment(folder, url, PORT)
-        imported(variables, folder, size)
-        app = create_app(replace(Settings.from_environment(variables), testing=True))
+        seconds, megabytes = imported(variables, folder, size)
+        print(f"imported in {seconds:.0f} s, {megabytes:.0f} MB", flush=True)
+        Keyring(folder / "keys").ensure()
+        app = create_app(Settings.from_environment(variables))
         stack.enter_context(app.app_context())
         _heading(databases.described(url))
-        return all([_row(*each) for each in _rows(app, rounds)])
+        return all(_row(*each) for each in _rows(app, rounds))
 
 
 def _heading(described: str) -> None:
@@ -72,45 +83,48 @@ def _heading(described: str) -> None:
         f"{described}\n{people[0]} pupils, {people[1]} guardians, {people[2]} lines in the"
         f" directory; others use {busy:.1f} cores of {cores}"
     )
-    print(f"  {'':<40} {'p50':>7} {'p95':>7} {'p99':>7}   found", flush=True)
+    print(f"  {'':<40} {'p50':>7} {'p95':>7} {'p99':>7} {'CPU p99':>9}   found", flush=True)
 
 
-def _row(label: str, times: list[float], found: int | None) -> bool:
-    shares = [1_000 * percentile(times, share) for share in (0.5, 0.95, 0.99)]
+def _row(label: str, times: list[Taken], found: int | None) -> bool:
+    passed = [each.passed for each in times]
+    shares = [1_000 * percentile(passed, share) for share in (0.5, 0.95, 0.99)]
     told = " ".join(f"{share:7.1f}" for share in shares)
-    print(f"  {label:<40} {told}   {'' if found is None else found}", flush=True)
+    busy = 1_000 * percentile([each.busy for each in times], 0.99)
+    print(f"  {label:<40} {told} {busy:9.1f}   {'' if found is None else found}", flush=True)
     return shares[-1] < GOAL
 
 
-def _rows(app: Flask, rounds: int) -> Iterator[tuple[str, list[float], int | None]]:
+def _rows(app: Flask, rounds: int) -> Iterator[tuple[str, list[Taken], int | None]]:
     school = db.session.scalars(select(School.id).order_by(School.name).limit(1)).one()
     reach = Reach(school_ids=frozenset({school}))
     for who, staff in (("manager", Staff("", {Right.LOOK_UP: reach})), ("operator", AT_TERMINAL)):
         for label, query in _queries().items():
             times, found = _asked(staff, query, rounds)
             yield f"search, {who}: {label}", times, found
-    from bench import desk_pages
-
     for label, visit in desk_pages.visits(app, school).items():
         yield label, [_timed(visit) for _ in range(rounds)], None
 
 
-def _asked(staff: Staff, query: Query, rounds: int) -> tuple[list[float], int]:
+def _asked(staff: Staff, query: Query, rounds: int) -> tuple[list[Taken], int]:
     chance = random.Random(7)
-    totals, times = [], []
+    totals: list[int] = []
+    times: list[Taken] = []
     for _ in range(rounds):
         text = query(chance)
         db.session.rollback()
-        began = perf_counter()
-        totals.append(search.find(staff, text).total)
-        times.append(perf_counter() - began)
+        times.append(_timed(partial(_find, staff, text, totals)))
     return times, sorted(totals)[len(totals) // 2]
 
 
-def _timed(visit: Callable[[], None]) -> float:
-    began = perf_counter()
+def _find(staff: Staff, text: str, totals: list[int]) -> None:
+    totals.append(search.find(staff, text).total)
+
+
+def _timed(visit: Callable[[], None]) -> Taken:
+    began, used = perf_counter(), process_time()
     visit()
-    return perf_counter() - began
+    return Taken(perf_counter() - began, process_time() - used)
 
 
 def _queries() -> dict[str, Query]:
@@ -133,8 +147,8 @@ def _queries() -> dict[str, Query]:
         "first name and typo": lambda chance: f"{given(chance)} {mistyped(chance)}",
         "class": lambda chance: f"{chance.randrange(1, 7)}{chance.choice('ABCDEFGH')}",
         "class and name": lambda chance: f"{chance.randrange(1, 7)}B {family(chance)}",
-        "e-mail": lambda chance: f"g{chance.randrange(50_000)}@families.example",
-        "part of an e-mail": lambda chance: f"{chance.randrange(10_000, 90_000)}@famil",
+        "e-mail": lambda chance: f"g{chance.randrange(1, 4_000)}@families.example",
+        "part of an e-mail": lambda chance: f"{chance.randrange(1_000, 4_000)}@famil",
         "nothing found": lambda chance: f"Xyzzy{chance.randrange(1_000)} Plugh",
         "a misspelling of nobody": lambda chance: f"{chance.choice(GIVEN)}qx {family(chance)}zzk",
     }

@@ -120,12 +120,24 @@ def main() -> int:
     return 0
 
 
-def _measure(url: str, folder: Path, size: Size, whole: Path, delta: Path) -> None:
-    variables = environment(folder, url, PORT)
+def imported(variables: dict[str, str], folder: Path, size: Size) -> tuple[float, float]:
+    """Import a district of this size; returns seconds, and greatest memory (MB)."""
+    whole = write(folder / "district.zip", size)
+    taken = _timed(variables, ["roster", "import", str(whole), *_options(variables, size)])
+    return taken[0], taken[2]
+
+
+def _options(variables: dict[str, str], size: Size) -> list[str]:
+    """The schools, made in a migrated database, as the import is told of them."""
     schools = _prepared(variables, size)
-    options = [
+    return [
         word for number, each in enumerate(schools) for word in ("--school", f"{each}=org{number}")
     ]
+
+
+def _measure(url: str, folder: Path, size: Size, whole: Path, delta: Path) -> None:
+    variables = environment(folder, url, PORT)
+    options = _options(variables, size)
     steps = (
         ("check", ["check", str(whole), *options]),
         ("import of what was checked", ["import", str(whole), *options]),

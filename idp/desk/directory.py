@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, column, or_, select, table, text
+from sqlalchemy import ColumnElement, Select, column, func, or_, select, table, text, true
 
 from idp.database import db
 from idp.desk.staff import Reach
@@ -45,9 +45,13 @@ def find(words: Sequence[str], reading: Reading, reach: Reach, *, most: int) -> 
         DirectoryEntry.child_id,
         DirectoryEntry.school_id,
         DirectoryEntry.text,
-    ).where(_within(reach), *(_has(pieces) for pieces in wanted))
+    ).where(*(_has(pieces) for pieces in wanted))
     if db.engine.dialect.name == "sqlite":
-        query = _narrowed(query, wanted, reach)
+        # Not by the index of schools: SQLite would ask the other one for each line of the school
+        here = func.coalesce(DirectoryEntry.school_id, "")
+        query = _narrowed(query.where(_within(reach, here)), wanted, reach)
+    else:
+        query = query.where(_within(reach, DirectoryEntry.school_id))
     rows = db.session.execute(query.limit(most))
     return [
         Entry(row.kind, row.account_id or row.child_id, row.school_id, row.text) for row in rows
@@ -81,10 +85,9 @@ def as_meant(word: str) -> Pieces:
     )
 
 
-def _within(reach: Reach) -> ColumnElement[bool]:
-    if reach.everywhere:
-        return and_(True)
-    return DirectoryEntry.school_id.in_(sorted(reach.school_ids))
+def _within(reach: Reach, school_id: Any) -> ColumnElement[bool]:
+    within: ColumnElement[bool] = school_id.in_(sorted(reach.school_ids))
+    return true() if reach.everywhere else within
 
 
 def _has(pieces: Pieces) -> ColumnElement[bool]:

@@ -62,29 +62,25 @@ def _guardians(ids: list[str], reach: Reach) -> dict[tuple[str, str], Person]:
         return {}
     accounts = db.session.execute(
         select(Account.id, Account.given_name, Account.family_name, Account.username).where(
-            Account.id.in_(ids), within.guardians(reach)
+            Account.id.in_(ids)
         )
     ).all()
     pupils: dict[str, list[Pupil]] = {}
     for account_id, pupil in _pupils_of(ids, reach):
         pupils.setdefault(account_id, []).append(pupil)
-    told = standings(ids, reach)
+    told = standings(ids, reach)  # knows whoever is or was guardian within the reach, nobody else
     return {
         (GUARDIAN, row.id): Person(
             GUARDIAN,
             row.id,
             f"{row.given_name} {row.family_name}",
-            row.username if _is_known(told.get(row.id)) else "",
+            row.username if told[row.id].stage is not Stage.ENDED else "",
             tuple(pupils.get(row.id, ())),
-            told.get(row.id),
+            told[row.id],
         )
         for row in accounts
+        if row.id in told
     }
-
-
-def _is_known(standing: Standing | None) -> bool:
-    """Whether somebody is a school's still: of whoever was, a name is all that it is told."""
-    return standing is not None and standing.stage is not Stage.ENDED
 
 
 def _pupils_of(account_ids: list[str], reach: Reach) -> list[tuple[str, Pupil]]:

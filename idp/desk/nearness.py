@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from idp.desk.directory import Entry
@@ -20,7 +21,7 @@ def nearest(entries: Sequence[Entry], wanted: Sequence[str]) -> list[Entry]:
     """The entries in which each word is nearly there: the nearest first, and of these the ones
     who are called so themselves before those whose child is.
     """
-    known = {word for entry in entries for word in entry.text.split()}
+    known = list({word for entry in entries for word in entry.text.split()})
     costs = [_costs(word, known) for word in wanted]
     ranked = []
     for entry in entries:
@@ -38,20 +39,16 @@ def _cost(costs: list[dict[str, int]], words: list[str]) -> int:
     return min(sum(each), _FAR)
 
 
-def _costs(typed: str, known: set[str]) -> dict[str, int]:
+def _costs(typed: str, known: list[str]) -> dict[str, int]:
     """How far each of the known words is from the typed one; those that are near alone."""
     slips, heard = _slips(typed), sound(typed)
     found = {}
-    for word in known:
-        if word.startswith(typed):
-            found[word] = 0
-        elif word[:1] != SOUND and slips:
-            distance = OSA.distance(typed, word, score_cutoff=slips)
-            if distance <= slips:
-                found[word] = distance
-            elif heard and heard == sound(word) and len(heard) >= _TELLING:
-                found[word] = slips + 1
-    return found
+    if slips:
+        near = process.extract(typed, known, scorer=OSA.distance, score_cutoff=slips, limit=None)
+        found = {word: int(distance) for word, distance, _ in near if word[:1] != SOUND}
+    if len(heard) >= _TELLING:
+        found[heard] = slips + 1  # the lines hold the sounds of their names
+    return found | {word: 0 for word in known if word.startswith(typed)}
 
 
 def _slips(word: str) -> int:

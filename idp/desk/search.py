@@ -20,6 +20,8 @@ MOST: Final = 1_000
 """So many people are looked at; who has more before them types another word."""
 CANDIDATES: Final = 2_000
 """So many lines are compared letter by letter with what was typed."""
+NEAREST: Final = 100
+"""So many who come near are shown: whoever comes next is not meant."""
 PER_PAGE: Final = 25
 LONGEST: Final = 100
 _MOST_WORDS: Final = 8
@@ -72,7 +74,7 @@ def _entries(wanted: list[str], reach: Reach) -> tuple[list[Entry], bool, bool]:
             found.sort(key=lambda entry: (_rank(entry, wanted), entry.text, entry.person_id))
             return found[:MOST], len(found) > MOST, False
     candidates = directory.find(wanted, directory.as_meant, reach, most=CANDIDATES)
-    return nearest(candidates, wanted), False, True
+    return nearest(candidates, wanted)[:NEAREST], False, True
 
 
 def _rank(entry: Entry, wanted: Iterable[str]) -> int:

@@ -217,6 +217,8 @@ class Guardianship(db.Model):  # type: ignore[name-defined,misc]
     __tablename__ = "guardianships"
     __table_args__ = (
         CheckConstraint(one_of("relationship", RELATIONSHIPS), name="relationship"),
+        # The unique one knows the live ones alone
+        Index("ix_guardianships_account_id", "account_id"),
         Index(
             "uq_guardianships_live",
             "account_id",

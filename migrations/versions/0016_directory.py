@@ -46,6 +46,7 @@ _TRIGGERS = {
 
 def upgrade() -> None:
     op.create_index("ix_children_school_id_class_name", "children", ["school_id", "class_name"])
+    op.create_index("ix_guardianships_account_id", "guardianships", ["account_id"])
     _table()
     if op.get_bind().dialect.name == "sqlite":
         op.execute(_INDEX)
@@ -67,6 +68,7 @@ def downgrade() -> None:
             op.execute(f"DROP TRIGGER {name}")
         op.execute("DROP TABLE directory_index")
     op.drop_table("directory_entries")  # the extension may be somebody else's, too: it stays
+    op.drop_index("ix_guardianships_account_id", table_name="guardianships")
     op.drop_index("ix_children_school_id_class_name", table_name="children")
 
 
