@@ -299,7 +299,7 @@ class TestLanguages:
             desk.here, "Lina", status="invited", email="claire@dubois.example"
         )
 
-        db.session.rollback()
+        now(desk.here)
         (letter,) = letters.invitation(outbox.enqueue("invitation", account_id=parent.id))
 
         assert letter.locale == "de"

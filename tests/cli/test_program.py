@@ -12,7 +12,7 @@ from tests.cli.conftest import PROGRAM, Run, finished, invoked, refused
 
 VERBS = {
     "db": ("upgrade", "downgrade", "current"),
-    "school": ("create", "list"),
+    "school": ("create", "edit", "logo", "text", "list"),
     "client": ("create", "list", "show", "rotate-secret", "disable"),
     "user": ("create", "invite", "disable", "email", "list", "show"),
     "child": ("create", "link", "unlink", "list"),
