@@ -22,9 +22,7 @@ def upgrade() -> None:
     op.add_column(
         "schools", sa.Column("hidden_providers", sa.Text(), server_default="", nullable=False)
     )
-    op.add_column(
-        "schools", sa.Column("version", sa.Integer(), server_default="0", nullable=False)
-    )
+    op.add_column("schools", sa.Column("version", sa.Integer(), server_default="0", nullable=False))
     op.create_table(
         "school_texts",
         sa.Column("school_id", sa.String(length=32), nullable=False),
