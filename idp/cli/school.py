@@ -1,6 +1,8 @@
 """``idp school``: the schools."""
 
+import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -8,34 +10,30 @@ from idp.cli import output
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
 from idp.desk import figures, figures_expiring, figures_traffic
+from idp.desk import schools as desk
 from idp.desk.staff import AT_TERMINAL
+from idp.people import logos
+from idp.people import schools as kept
 from idp.people import service as people
-from idp.people.models import School
+from idp.people.models import TEXT_KINDS, TEXT_LENGTH, School
 from idp.settings import LOCALES
 
-LARGEST_LOGO = 256 * 1024
-
 command = Noun("school", help="Schools.")
+
+_language = click.Choice(LOCALES)
 
 
 @command.command("create")
 @click.argument("name")
 @click.option("--colour", help="Its colour, such as #1d4f91.")
-@click.option("--logo", type=click.Path(path_type=Path), help="Its logo, a PNG file.")
+@click.option("--logo", type=click.Path(path_type=Path), help="Its logo, a picture file.")
 @click.option("--contact-name", default="", help="Whom parents may ask.")
 @click.option("--contact-email", default="", help="Where parents may write.")
 @click.option("--contact-phone", default="", help="Where parents may call.")
-@click.option("--locale", type=click.Choice(LOCALES), default="fr", show_default=True)
+@click.option("--locale", type=_language, default="fr", show_default=True)
 @output.json_option
 def school_create(
-    name: str,
-    colour: str | None,
-    logo: Path | None,
-    contact_name: str,
-    contact_email: str,
-    contact_phone: str,
-    locale: str,
-    as_json: bool,
+    name: str, colour: str | None, logo: Path | None, as_json: bool, **values: str
 ) -> None:
     r"""Add a school; prints its id.
 
@@ -43,16 +41,109 @@ def school_create(
       idp school create "Collège des Tilleuls" --colour "#1d4f91" \
         --contact-name "Mme Peeters" --contact-email bureau@tilleuls.example
     """
-    school = people.create_school(
+    school = desk.make(
+        AT_TERMINAL,
         name,
         **({} if colour is None else {"colour": colour}),
-        contact_name=contact_name,
-        contact_email=contact_email,
-        contact_phone=contact_phone,
-        locale=locale,
-        logo_png=None if logo is None else _logo(logo),
+        **values,
+        logo_png=None if logo is None else logos.cleaned(_file(logo)),
     )
     output.one(_row(school), as_json)
+
+
+@command.command("edit")
+@click.argument("school_id")
+@click.option("--name", help="As parents know it.")
+@click.option("--colour", help="Its colour, such as #1d4f91.")
+@click.option("--contact-name", help="Whom parents may ask.")
+@click.option("--contact-email", help="Where parents may write.")
+@click.option("--contact-phone", help="Where parents may call.")
+@click.option("--locale", type=_language, help="Its first language.")
+@click.option(
+    "--language",
+    "languages",
+    type=_language,
+    multiple=True,
+    help="Offered on its pages; repeatable, in place of those before.",
+)
+@click.option(
+    "--hide-provider",
+    "hidden_providers",
+    multiple=True,
+    help="A provider's key that its sign-in pages do not offer; repeatable, in place of those"
+    " before. An empty one shows all.",
+)
+@output.json_option
+def school_edit(school_id: str, as_json: bool, **values: Any) -> None:
+    r"""Change what parents see of a school. What is not named stays.
+
+    Example:
+      idp school edit s_4vXb… --colour "#1d4f91" --locale nl --language nl --language fr \
+        --hide-provider facebook
+    """
+    changes = {name: value for name, value in values.items() if value not in (None, ())}
+    if not changes:
+        raise BadInput("there is nothing to change: see idp school edit --help")
+    if "hidden_providers" in changes:
+        changes["hidden_providers"] = [key for key in changes["hidden_providers"] if key]
+    _found(school_id)
+    desk.change(AT_TERMINAL, school_id, changes)
+    output.one(_row(_found(school_id)), as_json)
+
+
+@command.command("logo")
+@click.argument("school_id")
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--remove", is_flag=True, help="Take the logo away.")
+def school_logo(school_id: str, file: Path | None, remove: bool) -> None:
+    """Make a school's logo of a picture (PNG, JPEG, WebP, GIF), or take it away.
+
+    Examples:
+      idp school logo s_4vXb… tilleuls.jpg
+      idp school logo s_4vXb… --remove
+    """
+    if remove == (file is not None):
+        raise BadInput("name a picture, or say --remove")
+    _found(school_id)
+    desk.set_logo(AT_TERMINAL, school_id, None if file is None else _file(file))
+    click.echo("removed" if remove else "saved")
+
+
+@command.command("text")
+@click.argument("school_id")
+@click.argument("kind", type=click.Choice(TEXT_KINDS))
+@click.argument("language", type=_language)
+@click.option("--opening", help="Before our words; - reads it from standard input.")
+@click.option("--closing", help="After our words; - reads it from standard input.")
+@output.json_option
+def school_text(
+    school_id: str,
+    kind: str,
+    language: str,
+    opening: str | None,
+    closing: str | None,
+    as_json: bool,
+) -> None:
+    """Show or change a school's own words in the letters to parents.
+
+    Example:
+      idp school text s_4vXb… invitation fr --closing "La direction"
+    """
+    _found(school_id)
+    if opening == closing == "-":
+        raise BadInput("standard input holds one text only")
+    _school, words = desk.letter(AT_TERMINAL, school_id, kind, language)
+    if opening is not None or closing is not None:
+        desk.set_words(
+            AT_TERMINAL,
+            school_id,
+            kind,
+            language,
+            opening=words.opening if opening is None else _text(opening),
+            closing=words.closing if closing is None else _text(closing),
+        )
+        _school, words = desk.letter(AT_TERMINAL, school_id, kind, language)
+    output.one({"opening": words.opening, "closing": words.closing}, as_json)
 
 
 @command.command("list")
@@ -109,6 +200,8 @@ def _row(school: School) -> output.Row:
         "name": school.name,
         "colour": school.colour,
         "locale": school.locale,
+        "languages": " ".join(kept.offered_languages(school)),
+        "hidden_providers": school.hidden_providers,
         "contact_name": school.contact_name,
         "contact_email": school.contact_email,
         "contact_phone": school.contact_phone,
@@ -117,9 +210,17 @@ def _row(school: School) -> output.Row:
     }
 
 
-def _logo(path: Path) -> bytes:
+def _found(school_id: str) -> School:
+    try:
+        return desk.find(AT_TERMINAL, school_id)
+    except desk.NotFound:
+        raise BadInput(f"there is no school {school_id}") from None
+
+
+def _file(path: Path) -> bytes:
     with path.open("rb") as file:
-        content = file.read(LARGEST_LOGO + 1)
-    if len(content) > LARGEST_LOGO:
-        raise BadInput(f"the logo {path} is larger than {LARGEST_LOGO // 1024} KiB")
-    return content
+        return file.read(logos.UPLOAD_BYTES + 1)
+
+
+def _text(given: str) -> str:
+    return sys.stdin.read(4 * TEXT_LENGTH + 1) if given == "-" else given

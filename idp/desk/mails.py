@@ -47,7 +47,6 @@ class Mail:
     id: str
     kind: str
     fate: str
-    attempts: int
     asked_at: datetime
     due_at: datetime
     finished_at: datetime | None
@@ -187,7 +186,6 @@ def _mail(message: OutboxMessage, account: Account | None) -> Mail:
         id=message.id,
         kind=message.kind,
         fate=message.status,
-        attempts=message.attempts,
         asked_at=message.created_at,
         due_at=message.due_at,
         finished_at=message.finished_at,

@@ -16,8 +16,9 @@ LOGO_BYTES: Final = 200_000
 """The most that a stored logo has."""
 UPLOAD_BYTES: Final = 5 * 1024 * 1024
 """The most that a file may have from which a logo is made."""
-MOST_PIXELS: Final = 40_000_000
-"""A photograph has fewer; a file of some kilobytes may claim more, and fill the memory."""
+MOST_PIXELS: Final = 16_000_000
+"""A telephone's photograph has fewer. A file of some kilobytes may claim any number, and each
+pixel takes four bytes while it is worked on."""
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF")
 BOX: Final = (288, 88)
 """Twice what ``.brand-logo`` shows (9 × 2.75 rem), for dense screens. In pixels."""

@@ -99,6 +99,7 @@ class TestRefused:
             (picture("PNG", (600, 300))[:-200], "unreadable"),
             (picture("JPEG")[:300], "unreadable"),
             (bomb(30_000, 30_000), "too_many_pixels"),
+            (bomb(4_000, 4_001), "too_many_pixels"),
             (bomb(2_000_000_000, 2), "too_many_pixels"),
             (bomb(0, 10), "unreadable"),
         ],

@@ -162,6 +162,8 @@ class TestChanges:
 
         assert page.status_code == 200
         assert "#a02030" in page.text
+        wrong = manager.submit("identity-form", "act=try", name="Y", colour="red", picked="")
+        assert 'id="colour-problem"' in wrong.text
         assert (now(desk.here).name, now(desk.here).version) == ("Collège des Tilleuls", 0)
 
     def test_what_can_not_be_kept_is_told_at_its_field(self, desk: Desk) -> None:
@@ -299,7 +301,7 @@ class TestLanguages:
             desk.here, "Lina", status="invited", email="claire@dubois.example"
         )
 
-        db.session.rollback()
+        now(desk.here)
         (letter,) = letters.invitation(outbox.enqueue("invitation", account_id=parent.id))
 
         assert letter.locale == "de"

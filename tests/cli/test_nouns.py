@@ -21,6 +21,7 @@ from idp.mail import outbox
 from idp.oidc.keys import Keyring
 from idp.people import service as people
 from tests import factories
+from tests.admin.pictures import picture
 from tests.cli.conftest import Run, refused, start
 
 JsonOf = Callable[..., Any]
@@ -46,7 +47,7 @@ def client_id(json_of: JsonOf, school_id: str) -> str:
 
 def test_a_school_is_made_with_all_that_parents_see(json_of: JsonOf, tmp_path: Path) -> None:
     logo = tmp_path / "logo.png"
-    logo.write_bytes(PNG)
+    logo.write_bytes(picture())
     made = json_of(
         *("school", "create", "École « Été »", "--colour", "#A02030", "--logo", str(logo)),
         *("--contact-name", "Mme Peeters", "--contact-email", "bureau@ete.example"),

@@ -89,12 +89,12 @@ def kind_label(kind: str) -> LazyString:
     return KINDS.get(kind, OTHER_KIND)
 
 
-def fate(status: str, attempts: int, meaning: str, code: str) -> Fate:
+def fate(status: str, meaning: str, code: str) -> Fate:
     """The words for what the outbox keeps of a mail."""
     waits_after_trouble = status == "queued" and bool(meaning)
     return Fate(
         TRYING_AGAIN if waits_after_trouble else FATES[status],
-        "bad" if waits_after_trouble and attempts > 1 else TONES.get(status, ""),
+        TONES.get(status, ""),
         REASONS[meaning] if meaning and status != "sent" else None,
         code if status != "sent" else "",
     )
@@ -104,4 +104,4 @@ def fate_of(message: OutboxMessage) -> Fate:
     """The words for a message itself."""
     answer = message.answer or ""
     meaning = mail_answers.meaning(answer) if answer else ""
-    return fate(message.status, message.attempts, meaning, mail_answers.code(answer))
+    return fate(message.status, meaning, mail_answers.code(answer))

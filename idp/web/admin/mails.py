@@ -33,7 +33,7 @@ def mails(staff: Staff) -> ResponseReturnValue:
         raise PageError("bad_request")
     page = desk.page(staff, fate=wanted or None, before=before)
     shown = [
-        (mail, kind_label(mail.kind), fate(mail.fate, mail.attempts, mail.meaning, mail.code))
+        (mail, kind_label(mail.kind), fate(mail.fate, mail.meaning, mail.code))
         for mail in page.mails
     ]
     return render_template(

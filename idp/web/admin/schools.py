@@ -89,6 +89,8 @@ def change_identity(staff: Staff, school_id: str) -> ResponseReturnValue:
     found, form = find(staff, school_id), Form.read(*IDENTITY, "version", "act")
     check(form, "name")
     colour = _colour(form, found)
+    if not re.fullmatch(r"#[0-9a-f]{6}", colour):
+        form.problem("colour", str(REFUSALS["colour"]))
     if form["act"] == "try" and not form.problems:
         return show(found, identity=form, tried=colour)
     return _keep(staff, found, form, {"name": form["name"], "colour": colour}, "identity")
