@@ -78,8 +78,7 @@ def work(stop: Event, pause: float = 1.0) -> None:
 def work_once() -> bool:
     """Do one job; false where none waits."""
     waiting = spool.runs()
-    if waiting:
-        spool.sweep(runs.being_read(waiting))
+    spool.sweep(runs.being_read(waiting) if waiting else set())
     taken = jobs.take(waiting)
     if taken is None:
         return False

@@ -6,7 +6,7 @@ from typing import Final
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
-from idp.desk.imports import Import, Part
+from idp.desk.import_runs import Import, Part
 from idp.roster import refusals, runs
 from idp.roster.findings import Finding
 from idp.roster.models import RosterJob, RosterRun
