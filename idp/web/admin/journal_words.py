@@ -152,7 +152,7 @@ def run_of(entry: Entry) -> str:
 
 
 def _shown(name: str, value: Any) -> str:
-    if name in _LANGUAGES and value in NAMES:
+    if name in _LANGUAGES and isinstance(value, str) and value in NAMES:
         return NAMES[value]
     match value:
         case None | "" | []:
