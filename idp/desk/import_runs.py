@@ -61,7 +61,10 @@ class Import:
 
     @property
     def is_busy(self) -> bool:
-        return self.job is not None and self.job.state in {"waiting", "working"}
+        if self.job is None or self.job.state not in {"waiting", "working"}:
+            return False
+        # A file that was lost on its way waits for nobody
+        return not (self.job.task in {"open", "read"} and runs.is_too_late(self.run))
 
     @property
     def is_open(self) -> bool:

@@ -462,6 +462,20 @@ def test_a_run_of_the_command_line_is_checked_before_it_is_carried_out(
     assert manager.shows("apply-form")
 
 
+def test_a_file_that_was_lost_on_its_way_is_waited_for_no_longer_than_a_day(desk: Desk) -> None:
+    manager = desk.browser("manager")
+    answer = upload(manager, desk.here, LIST.encode(), "liste.csv")
+    spool.remove(answer.headers["Location"].rpartition("/")[2])
+    assert work_off() == 0
+
+    with later(hours=25):
+        browser = desk.browser("manager")
+        page = browser.open(answer.headers["Location"])
+
+    assert "Trop ancien" in page.text
+    assert "Refresh" not in page.headers
+
+
 def test_after_a_day_a_file_is_chosen_again(desk: Desk, tmp_path: Path) -> None:
     manager = begun(desk, "manager", zipped(whole(), tmp_path))
     address = manager.page.request.path if manager.page else ""

@@ -112,12 +112,12 @@ def counted(counts: dict[str, int]) -> list[Line]:
 
 def state(run: RosterRun, job: RosterJob | None) -> str:
     """Where an import stands."""
+    if run.status in {"reading", "checked"} and runs.is_too_late(run):
+        return str(_("Too old: choose the file again"))
     if job is not None and job.state in {"waiting", "working"}:
         return str(TASKS[job.task])
     if job is not None and job.state == "mapping":
         return str(_("Waits for you to name the columns"))
-    if run.status in {"reading", "checked"} and runs.is_too_late(run):
-        return str(_("Too old: choose the file again"))
     return str(STATUSES[run.status])
 
 
