@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from idp.cli import output
+from idp.cli.errors import BadInput
 from idp.cli.group import Noun
 from idp.cli.users import named
 from idp.desk import roles
@@ -38,6 +39,8 @@ def role_grant(
       idp user role grant claire.dubois manager --school s_12 --may-print
     """
     account = named(username)
+    if account.status == "disabled":
+        raise BadInput(f"{account.username} is disabled")
     granted = roles.give(AT_TERMINAL, account.username, role, school_id, may_print=may_print)
     if granted is None:
         had = _had(account, role, school_id)

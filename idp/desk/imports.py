@@ -1,35 +1,36 @@
-"""Imports as the desk sees them: whose, what was found, what may be done now.
+"""What the desk may do with an import: choose a file, map it, carry it out, take it back.
 
-How a file is read and carried out is ``idp.roster``'s. Here stands who may: each query has the
-reach in it, and of a run for several schools a manager sees the part of their own (rule A2).
+How a file is read and carried out is ``idp.roster``'s; here stands who may. Reading and carrying
+out are asked of a worker (``idp.roster.work``).
 """
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import IO, Any, Final
 
 from flask_babel import gettext as _
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 
-from idp import settings
+from idp import clock, settings
 from idp.database import db, transaction
 from idp.desk import reach as within
-from idp.desk.staff import Reach, Right, Staff
+from idp.desk.import_runs import Import, NotFound, get, history
+from idp.desk.staff import Right, Staff
 from idp.people.models import School
-from idp.roster import jobs, mapping, reading, reasons, reports, runs, service, spool
-from idp.roster.findings import Finding
-from idp.roster.models import RosterJob, RosterPreview, RosterRun, RosterRunSchool
-from idp.roster.planning import LARGE
-from idp.roster.reports import SchoolReport
+from idp.roster import jobs, mapping, reading, reasons, runs, service, spool
+from idp.roster.models import RosterJob
 
-PAGE: Final = 25
 MOST_SCHOOLS: Final = 500
+MOST_WAITING: Final = 5
+"""Files of one person that may wait at once: each may be 50 MB."""
 
 
-class NotFound(Exception):
-    """No such import, or none of theirs."""
+__all__ = ["Import", "NotFound", "NotNow", "TooMany", "WrongFile", "get", "history"]
+
+
+class TooMany(Exception):
+    """Other imports of this person wait for them or for a worker: these first."""
 
 
 class NotNow(Exception):
@@ -42,66 +43,6 @@ class WrongFile(Exception):
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
-
-
-@dataclass(frozen=True)
-class Part:
-    """A school's part of an import."""
-
-    row: RosterRunSchool
-    school: School
-    report: SchoolReport | None
-    """What the dry run found, or what was done, where that is kept."""
-    undone: dict[str, Any] | None
-    """What an undo did and left, in numbers."""
-    can_undo: bool = False
-    undo_later: bool = False
-    """A later import changed the school: that one is undone first."""
-
-    @property
-    def is_large(self) -> bool:
-        """Whether more would end than goes without a second word."""
-        waits = self.row.state in {"waiting", "held_back"}
-        return waits and self.report is not None and self.report.share_ending > LARGE
-
-
-@dataclass(frozen=True)
-class Import:
-    """An import, as far as one member of staff may see it."""
-
-    run: RosterRun
-    job: RosterJob | None
-    parts: list[Part]
-    whole: bool
-    """Whether all its schools are within the reach: only then is the file theirs to see."""
-    of_file: list[Finding] = field(default_factory=list)
-    rejected: int = 0
-
-    @property
-    def is_busy(self) -> bool:
-        return self.job is not None and self.job.state in {"waiting", "working"}
-
-    @property
-    def is_open(self) -> bool:
-        """Whether what was read from the file still waits to be carried out."""
-        return self.run.status in {"checked", "applying"} and not runs.is_too_late(self.run)
-
-    @property
-    def was_checked(self) -> bool:
-        return any(part.report is not None for part in self.parts)
-
-    @property
-    def can_undo(self) -> bool:
-        return not self.is_busy and any(part.can_undo for part in self.parts)
-
-
-@dataclass(frozen=True)
-class Listed:
-    """One line of the list."""
-
-    run: RosterRun
-    job: RosterJob | None
-    schools: list[str]
 
 
 def schools(staff: Staff) -> list[School]:
@@ -123,8 +64,8 @@ def begin(
     """Keep an uploaded file for the worker; returns the import's id.
 
     Several schools at once, and people who are known elsewhere, are the operator's alone.
-    Raises ``NotFound`` for a school out of reach, ``WrongFile``, and ``Hostile`` where the file
-    is larger than ``spool.LARGEST``.
+    Raises ``NotFound`` for a school out of reach, ``WrongFile``, ``TooMany``, and ``Hostile``
+    where the file is larger than ``spool.LARGEST``.
     """
     wanted = sorted(set(school_ids))
     known = {each.id for each in schools(staff)}
@@ -134,6 +75,8 @@ def begin(
         raise NotFound
     if PurePath(spool.plain_name(name)).suffix.lower() not in spool.SUFFIXES:
         raise WrongFile("kind")
+    if _waiting(staff) >= MOST_WAITING:
+        raise TooMany
     first = stream.read(1)
     if not first:
         raise WrongFile("empty")
@@ -145,6 +88,17 @@ def begin(
         link_same_people=link_same_people,
     )
     return _begun(staff, wish, how, name, stream)
+
+
+def _waiting(staff: Staff) -> int:
+    """How many files of this person lie in the spool folders."""
+    query = select(func.count()).where(
+        RosterJob.asked_by == staff.account_id,
+        RosterJob.task.in_(("open", "read")),
+        RosterJob.state.in_(("waiting", "working", "mapping")),
+        RosterJob.asked_at > clock.now() - spool.KEPT,
+    )
+    return db.session.scalar(query) or 0
 
 
 def _begun(
@@ -174,55 +128,6 @@ def _give_up(run_id: str) -> None:
         job = writes.get(RosterJob, run_id)
         if job is not None:
             job.state, job.trouble = "failed", {"code": "too_much"}
-
-
-def history(staff: Staff, page: int = 1) -> tuple[list[Listed], bool]:
-    """A page of the reach's imports, the newest first, and whether there are older ones."""
-    reach = staff.reach(Right.IMPORT_ROSTER)
-    query = select(RosterRun, RosterJob).outerjoin(RosterJob, RosterJob.run_id == RosterRun.id)
-    query = query.where(RosterRun.id.in_(_runs_of(reach))).order_by(
-        RosterRun.created_at.desc(), RosterRun.id
-    )
-    rows = list(db.session.execute(query.limit(PAGE + 1).offset((page - 1) * PAGE)))
-    shown = rows[:PAGE]
-    names = _names([run.id for run, _ in shown], reach)
-    listed = [Listed(run, job, names.get(run.id, [])) for run, job in shown]
-    return listed, len(rows) > PAGE
-
-
-def get(staff: Staff, run_id: str) -> Import:
-    """One import, as far as it is within the reach; raises ``NotFound``."""
-    reach = staff.reach(Right.IMPORT_ROSTER)
-    row = db.session.execute(
-        select(RosterRun, RosterJob)
-        .outerjoin(RosterJob, RosterJob.run_id == RosterRun.id)
-        .where(RosterRun.id == run_id, RosterRun.id.in_(_runs_of(reach)))
-        .execution_options(populate_existing=True)
-    ).one_or_none()
-    if row is None:
-        raise NotFound
-    run, job = row
-    rows = _rows(run_id, reach)
-    whole = len(rows) == _count(run_id)
-    previews = _previews(run_id, [each.school_id for each, _ in rows])
-    later = runs.later_imports(run_id)
-    parts = [
-        replace(
-            _part(each, school, previews, job, staff),
-            can_undo=runs.is_undoable(each) and each.school_id not in later,
-            undo_later=each.school_id in later,
-        )
-        for each, school in rows
-    ]
-    found = previews.get("", {}).get("findings", []) if whole else []
-    return Import(
-        run,
-        job,
-        parts,
-        whole,
-        of_file=[Finding(code, count, tuple(names)) for code, count, names in found],
-        rejected=service.rejections(run_id) if whole else 0,
-    )
 
 
 def name_columns(staff: Staff, run_id: str, columns: Mapping[str, str], *, keep: bool) -> list[str]:
@@ -316,68 +221,3 @@ def _of_theirs(staff: Staff, run_id: str) -> Import:
     if not found.whole:
         raise NotFound
     return found
-
-
-def _runs_of(reach: Reach) -> Select[Any]:
-    return (
-        select(RosterRunSchool.run_id)
-        .join(School, School.id == RosterRunSchool.school_id)
-        .where(within.schools(reach))
-    )
-
-
-def _rows(run_id: str, reach: Reach) -> list[tuple[RosterRunSchool, School]]:
-    query = (
-        select(RosterRunSchool, School)
-        .join(School, School.id == RosterRunSchool.school_id)
-        .where(RosterRunSchool.run_id == run_id, within.schools(reach))
-        .order_by(School.name, School.id)
-        .execution_options(populate_existing=True)
-    )
-    return [(row, school) for row, school in db.session.execute(query)]
-
-
-def _count(run_id: str) -> int:
-    query = select(func.count()).where(RosterRunSchool.run_id == run_id)
-    return db.session.scalar(query) or 0
-
-
-def _names(run_ids: list[str], reach: Reach) -> dict[str, list[str]]:
-    rows = db.session.execute(
-        select(RosterRunSchool.run_id, School.name)
-        .join(School, School.id == RosterRunSchool.school_id)
-        .where(RosterRunSchool.run_id.in_(run_ids), within.schools(reach))
-        .order_by(School.name)
-    )
-    found: dict[str, list[str]] = {}
-    for run_id, name in rows:
-        found.setdefault(run_id, []).append(name)
-    return found
-
-
-def _previews(run_id: str, school_ids: list[str]) -> dict[str, dict[str, Any]]:
-    rows = db.session.execute(
-        select(RosterPreview.school_id, RosterPreview.report).where(
-            RosterPreview.run_id == run_id, RosterPreview.school_id.in_(["", *school_ids])
-        )
-    )
-    return {each.school_id: each.report for each in rows}
-
-
-def _part(
-    row: RosterRunSchool,
-    school: School,
-    previews: dict[str, dict[str, Any]],
-    job: RosterJob | None,
-    staff: Staff,
-) -> Part:
-    document = previews.get(row.school_id)
-    report = None
-    if row.state in {"applied", "undone"}:
-        report = reports.kept(row)
-    elif document is not None:
-        known = reports.from_json(row, document, school.name)
-        seen = reports.visible(known.findings, operator=staff.is_operator)
-        report = SchoolReport(**{**vars(known), "findings": seen})
-    undone = job.result.get(row.school_id) if job and row.state == "undone" else None
-    return Part(row, school, report, undone)

@@ -31,7 +31,8 @@ def plain_name(name: str) -> str:
 
 def put(run_id: str, name: str, stream: IO[bytes]) -> Path:
     """Keep a file for the worker; raises ``Hostile`` where it is too large, and keeps nothing."""
-    folder = _folder() / run_id
+    # Under another name until it is whole: a worker takes what it sees
+    folder = _unfinished(run_id)
     folder.mkdir(mode=0o700)
     path = folder / plain_name(name)
     try:
@@ -43,10 +44,11 @@ def put(run_id: str, name: str, stream: IO[bytes]) -> Path:
                 if size > LARGEST:
                     raise Hostile("the file is too large")
                 out.write(piece)
+        folder.rename(_folder() / run_id)
     except BaseException:
         remove(run_id)
         raise
-    return path
+    return _folder() / run_id / path.name
 
 
 def runs() -> list[str]:
@@ -63,7 +65,8 @@ def path_of(run_id: str) -> Path | None:
 
 def remove(run_id: str) -> None:
     """Forget the run's file."""
-    shutil.rmtree(_folder() / run_id, ignore_errors=True)
+    for folder in (_folder() / run_id, _unfinished(run_id)):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep(wanted: set[str]) -> None:
@@ -73,6 +76,14 @@ def sweep(wanted: set[str]) -> None:
         with suppress(FileNotFoundError):
             if run_id not in wanted or (_folder() / run_id).stat().st_mtime < limit:
                 remove(run_id)
+    for folder in _folder().glob(".j_*"):  # whoever wrote it was killed
+        with suppress(FileNotFoundError):
+            if folder.stat().st_mtime < limit:
+                remove(folder.name.removeprefix("."))
+
+
+def _unfinished(run_id: str) -> Path:
+    return _folder() / f".{run_id}"
 
 
 def _folder() -> Path:

@@ -57,16 +57,16 @@ class Counted:
 def work(stop: Event, pause: float = 1.0) -> None:
     """Do what waits until ``stop`` is set, looking every ``pause`` seconds.
 
-    Outlives the database. Needs an application context.
+    Outlives the database, and a disk that is full. Needs an application context.
     """
     tries = 0
     while not stop.is_set():
         try:
             busy = continuity.goes_on() and work_once()
             tries = 0
-        except SQLAlchemyError as error:
+        except Exception as error:  # noqa: BLE001 – a worker that dies does nothing at all
             if not tries:
-                log.error("imports wait: database: %s", type(error).__name__)
+                log.error("imports wait: %s", type(error).__name__)
             busy, tries = False, tries + 1
         finally:
             with suppress(SQLAlchemyError):
@@ -78,8 +78,7 @@ def work(stop: Event, pause: float = 1.0) -> None:
 def work_once() -> bool:
     """Do one job; false where none waits."""
     waiting = spool.runs()
-    if waiting:
-        spool.sweep(runs.being_read(waiting))
+    spool.sweep(runs.being_read(waiting) if waiting else set())
     taken = jobs.take(waiting)
     if taken is None:
         return False

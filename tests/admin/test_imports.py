@@ -187,7 +187,9 @@ def test_c3_a_manager_sees_of_a_district_their_own_school(desk: Desk, tmp_path: 
     assert "Lina Dubois" in page.text
     assert "Zoé" not in page.text
     assert desk.elsewhere.name not in page.text
-    assert "district.zip" not in page.text.replace("<wbr>", "")
+    listed = manager.open("/admin/imports").text
+    assert "district.zip" not in (page.text + listed).replace("<wbr>", "")
+    page = manager.open(address)
     assert not manager.shows("apply-form")
     form = {"csrf_token": re.findall(r'name="csrf_token" value="([^"]+)"', page.text)[0]}
     for act in ("apply", "check", "discard", "columns"):
@@ -307,6 +309,18 @@ def test_a_file_that_is_too_large_leaves_nothing(
     assert 'id="file-problem"' in answer.text
     assert spool.runs() == []
     assert work_off() == 0
+
+
+def test_of_one_persons_files_a_few_may_wait(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk_imports, "MOST_WAITING", 1)
+    manager = desk.browser("manager")
+    upload(manager, desk.here, LIST.encode(), "liste.csv")
+
+    answer = upload(manager, desk.here, LIST.encode(), "liste.csv")
+
+    assert answer.status_code == 400
+    assert 'id="form-notice"' in answer.text
+    assert len(spool.runs()) == 1
 
 
 def test_the_uploaded_file_is_nobody_elses_and_gone_once_it_is_read(
@@ -446,6 +460,20 @@ def test_a_run_of_the_command_line_is_checked_before_it_is_carried_out(
     manager.open(f"/admin/imports/{run.id}")
 
     assert manager.shows("apply-form")
+
+
+def test_a_file_that_was_lost_on_its_way_is_waited_for_no_longer_than_a_day(desk: Desk) -> None:
+    manager = desk.browser("manager")
+    answer = upload(manager, desk.here, LIST.encode(), "liste.csv")
+    spool.remove(answer.headers["Location"].rpartition("/")[2])
+    assert work_off() == 0
+
+    with later(hours=25):
+        browser = desk.browser("manager")
+        page = browser.open(answer.headers["Location"])
+
+    assert "Trop ancien" in page.text
+    assert "Refresh" not in page.headers
 
 
 def test_after_a_day_a_file_is_chosen_again(desk: Desk, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
-from idp.desk.imports import Import, Part
+from idp.desk.import_runs import Import, Part
 from idp.roster import refusals, runs
 from idp.roster.findings import Finding
 from idp.roster.models import RosterJob, RosterRun
@@ -112,12 +112,12 @@ def counted(counts: dict[str, int]) -> list[Line]:
 
 def state(run: RosterRun, job: RosterJob | None) -> str:
     """Where an import stands."""
+    if run.status in {"reading", "checked"} and runs.is_too_late(run):
+        return str(_("Too old: choose the file again"))
     if job is not None and job.state in {"waiting", "working"}:
         return str(TASKS[job.task])
     if job is not None and job.state == "mapping":
         return str(_("Waits for you to name the columns"))
-    if run.status in {"reading", "checked"} and runs.is_too_late(run):
-        return str(_("Too old: choose the file again"))
     return str(STATUSES[run.status])
 
 

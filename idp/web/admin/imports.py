@@ -15,7 +15,7 @@ from flask_babel import gettext as _
 
 from idp import settings
 from idp.desk import imports as desk
-from idp.desk.imports import Import, NotFound, NotNow, WrongFile
+from idp.desk.imports import Import, NotFound, NotNow, TooMany, WrongFile
 from idp.desk.staff import Right, Staff
 from idp.people.names import Refused
 from idp.roster import mapping, spool
@@ -79,6 +79,8 @@ def import_upload(staff: Staff) -> ResponseReturnValue:
         form.problem("school", _("Choose the school that the file is for."))
     except WrongFile as wrong:
         form.problem("file", _no_file(wrong))
+    except TooMany:
+        form.notice = _("Some of your files wait already. Please finish those imports first.")
     except Hostile:
         form.problem("file", _("The file is too large: at most 50 MB."))
     else:

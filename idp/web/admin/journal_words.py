@@ -13,6 +13,7 @@ from flask_babel import lazy_gettext as _
 from idp.desk.trail import Entry
 from idp.web.admin.import_words import COUNTS
 from idp.web.admin.role_words import ROLES
+from idp.web.i18n import NAMES
 
 WORDS: Final[dict[str, LazyString]] = {
     # People
@@ -26,6 +27,7 @@ WORDS: Final[dict[str, LazyString]] = {
     "child_created": _("A pupil was added"),
     "child_left": _("A pupil left"),
     "child_returned": _("A pupil came back"),
+    "class_tokens_sent": _("A class was sent its tokens"),
     "erasure_answered": _("A wish to be erased was answered"),
     "erasure_asked": _("A guardian asked to be erased"),
     "erasure_closed": _("A wish to be erased was closed"),
@@ -69,6 +71,7 @@ WORDS: Final[dict[str, LazyString]] = {
 FIELDS: Final[dict[str, LazyString]] = {
     "class": _("Class"),
     "class_name": _("Class"),
+    "closing": _("End of the mail"),
     "colour": _("Colour"),
     "contact_email": _("Contact: e-mail"),
     "contact_name": _("Contact: name"),
@@ -78,14 +81,19 @@ FIELDS: Final[dict[str, LazyString]] = {
     "languages": _("Languages"),
     "locale": _("Language"),
     "logo": _("School logo"),
+    "logo_digest": _("School logo"),
     "may_print": _("May print letters"),
     "name": _("Name"),
+    "opening": _("Beginning of the mail"),
+    "outcome": _("Answer"),
     "providers": _("Other ways to sign in"),
     "reason": _("Reason"),
     "relationship": _("Relationship"),
     "role": _("Role"),
     "status": _("State"),
+    "user_name": _("User name"),
 }
+_LANGUAGES: Final = frozenset({"language", "locale"})
 
 
 _OTHER: Final = _("Something was changed")
@@ -114,7 +122,7 @@ def changes(entry: Entry) -> list[Change]:
     """What the event changed, field by field."""
     found = (entry.event.detail or {}).get("changes") or {}
     return [
-        Change(str(FIELDS.get(name, name)), _shown(pair[0]), _shown(pair[1]))
+        Change(str(FIELDS.get(name, name)), _shown(name, pair[0]), _shown(name, pair[1]))
         for name, pair in found.items()
         if isinstance(pair, list) and len(pair) == 2
     ]
@@ -143,7 +151,9 @@ def run_of(entry: Entry) -> str:
     return run if isinstance(run, str) and entry.event.event.startswith("roster_") else ""
 
 
-def _shown(value: Any) -> str:
+def _shown(name: str, value: Any) -> str:
+    if name in _LANGUAGES and isinstance(value, str) and value in NAMES:
+        return NAMES[value]
     match value:
         case None | "" | []:
             return "–"
