@@ -51,8 +51,7 @@ def of(staff: Staff, client_id: str, zone: tzinfo) -> Use:
     today = clock.now().astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     since = today - timedelta(days=DAYS - 1)
     total, sign_ins, last_at = db.session.execute(_in(reach, client_id, since)).one()
-    number = _number_of_day(since)
-    by_day = _in(reach, client_id, since).add_columns(number).group_by(number)
+    by_day = _in(reach, client_id, since).add_columns(_number_of_day(since)).group_by("passed")
     days = [
         Day(since + timedelta(days=int(passed)), guardians, count)
         for guardians, count, _last, passed in db.session.execute(by_day)
@@ -73,4 +72,5 @@ def _in(reach: Reach, client_id: str, since: datetime) -> Select[*tuple[Any, ...
 def _number_of_day(since: datetime) -> Any:
     """How many days after ``since`` a grant was made; a change of the clocks moves an hour."""
     seconds = cast(func.floor(extract("epoch", Grant.created_at)), Integer)
-    return (seconds - int(since.timestamp())) // _DAY
+    # By its name in GROUP BY: PostgreSQL takes two bound values for two expressions.
+    return ((seconds - int(since.timestamp())) // _DAY).label("passed")

@@ -152,11 +152,10 @@ def test_a_wrong_change_of_a_client_is_refused_and_changes_nothing(
 ) -> None:
     before = json_of("client", "show", client_id)
 
-    refused(
-        run("client", "edit", client_id, "--metadata", "-", stdin='{"redirect_uris": ["ftp://x"]}'),
-        "redirect_uris",
-    )
+    wrong = '{"redirect_uris": ["ftp://x"]}'
+    said = refused(run("client", "edit", client_id, "--metadata", "-", stdin=wrong))
 
+    assert "redirect_uris" in said
     assert json_of("client", "show", client_id) == before
 
 
