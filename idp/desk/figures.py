@@ -90,25 +90,19 @@ def by_class(staff: Staff, school_id: str) -> Funnel:
 
 
 def by_school(staff: Staff) -> Funnel:
-    """The schools of the reach; a guardian of two schools counts at both. One query."""
+    """The schools of the reach; a guardian of two schools counts at both. Two queries."""
     here = staff.reach(Right.SEE_FIGURES)
     guardians = live_guardianships(here, None)
-    levels = _with_level(guardians, guardians.c.school_id).subquery()
-    steps = [func.sum(case((levels.c.level >= n, 1), else_=0)) for n in range(len(STEPS))]
-    counted = (
-        select(
-            levels.c.school_id, *(each.label(name) for each, name in zip(steps, STEPS, strict=True))
-        )
-        .group_by(levels.c.school_id)
-        .subquery()
+    levels = _with_level(guardians, guardians.c.school_id)
+    # Grouped by the step itself: SQLite works a column of a subquery out at each use
+    of_school, _account_id, level = levels.selected_columns
+    query = levels.with_only_columns(of_school, level, func.count()).group_by(of_school, level)
+    reached: dict[str, list[tuple[int, int]]] = {}
+    for school_id, step, count in db.session.execute(query):
+        reached.setdefault(school_id, []).append((step, count))
+    rows = tuple(
+        Row(each.id, each.name, _steps(reached.get(each.id, ()))) for each in schools(staff)
     )
-    query = (
-        select(School.id, School.name, *(func.coalesce(counted.c[name], 0) for name in STEPS))
-        .outerjoin(counted, counted.c.school_id == School.id)
-        .where(reach.schools(here))
-        .order_by(School.name, School.id)
-    )
-    rows = tuple(Row(id_, name, tuple(counts)) for id_, name, *counts in db.session.execute(query))
     sums = tuple(sum(row.counts[n] for row in rows) for n in range(len(STEPS)))
     return Funnel(Row("", "", sums), rows)
 
@@ -183,6 +177,13 @@ def _invited() -> ColumnElement[bool]:
         AuditEvent.account_id == Account.id, AuditEvent.event == "mail_refused"
     )
     return or_(queued, refused)
+
+
+def _steps(reached: Iterable[tuple[int, int]]) -> tuple[int, ...]:
+    stopped = dict(reached)
+    return tuple(
+        sum(stopped.get(each, 0) for each in range(step, len(STEPS))) for step in range(len(STEPS))
+    )
 
 
 def _counts(levels: Iterable[int]) -> tuple[int, ...]:

@@ -126,7 +126,7 @@ class TestFunnel:
             "Collège des Tilleuls": (1, 1, 1, 1, 1, 0),
         }
         assert found.total.counts == (2, 1, 1, 1, 1, 0)
-        assert len(sent) == 1
+        assert len(sent) == 2
 
 
 class TestTraffic:
