@@ -96,7 +96,7 @@ def by_school(staff: Staff) -> Funnel:
     levels = _with_level(guardians, guardians.c.school_id)
     # Grouped by the step itself: SQLite works a column of a subquery out at each use
     of_school, _account_id, level = levels.selected_columns
-    query = levels.with_only_columns(of_school, level, func.count()).group_by(of_school, level)
+    query = levels.with_only_columns(of_school, level, func.count()).group_by(of_school, "level")
     reached: dict[str, list[tuple[int, int]]] = {}
     for school_id, step, count in db.session.execute(query):
         reached.setdefault(school_id, []).append((step, count))
@@ -129,10 +129,10 @@ def _with_level(guardians: Any, key: ColumnElement[str]) -> Select[Any]:
     """For each guardian how many steps they came: 0 to 5."""
     active = Account.status == "active"
     level = case(
-        (and_(active, _visited(guardians.c.school_id)), 5),
+        (and_(active, _visited(guardians)), 5),
         (active, 4),
         (exists().where(_OPENED), 3),
-        (_sent(guardians.c.school_id), 2),
+        (_sent(guardians), 2),
         (_invited(), 1),
         else_=0,
     )
@@ -146,26 +146,44 @@ def _with_level(guardians: Any, key: ColumnElement[str]) -> Select[Any]:
 _OPENED: Final = and_(OneTimeToken.account_id == Account.id, OneTimeToken.opened_at.is_not(None))
 
 
-def _visited(school_id: ColumnElement[str]) -> ColumnElement[bool]:
+def _visited(guardians: Any) -> ColumnElement[bool]:
     """Whether an application of the school was given a grant, without a child or with one of
     this school. From the audit trail: grants themselves are purged soon after their tokens.
     """
-    of_school = exists().where(
-        ClientSchool.client_id == AuditEvent.client_id, ClientSchool.school_id == school_id
+    school_id = guardians.c.school_id
+    # Correlated by name: SQLAlchemy by itself looks one level up, and would take any school
+    of_school = (
+        exists()
+        .where(ClientSchool.client_id == AuditEvent.client_id, ClientSchool.school_id == school_id)
+        .correlate(AuditEvent, guardians)
     )
-    pupil_here = exists().where(Child.id == AuditEvent.child_id, Child.school_id == school_id)
-    return exists().where(
-        AuditEvent.account_id == Account.id,
-        AuditEvent.event == "grant_made",
-        or_(AuditEvent.child_id.is_(None), pupil_here),
-        of_school,
+    pupil_here = (
+        exists()
+        .where(Child.id == AuditEvent.child_id, Child.school_id == school_id)
+        .correlate(AuditEvent, guardians)
+    )
+    return (
+        exists()
+        .where(
+            AuditEvent.account_id == Account.id,
+            AuditEvent.event == "grant_made",
+            or_(AuditEvent.child_id.is_(None), pupil_here),
+            of_school,
+        )
+        .correlate(Account, guardians)
     )
 
 
-def _sent(school_id: ColumnElement[str]) -> ColumnElement[bool]:
-    letter_here = and_(AuditEvent.event == "letter_printed", AuditEvent.school_id == school_id)
-    return exists().where(
-        AuditEvent.account_id == Account.id, or_(AuditEvent.event == "mail_sent", letter_here)
+def _sent(guardians: Any) -> ColumnElement[bool]:
+    letter_here = and_(
+        AuditEvent.event == "letter_printed", AuditEvent.school_id == guardians.c.school_id
+    )
+    return (
+        exists()
+        .where(
+            AuditEvent.account_id == Account.id, or_(AuditEvent.event == "mail_sent", letter_here)
+        )
+        .correlate(Account, guardians)
     )
 
 
