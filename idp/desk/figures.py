@@ -90,25 +90,19 @@ def by_class(staff: Staff, school_id: str) -> Funnel:
 
 
 def by_school(staff: Staff) -> Funnel:
-    """The schools of the reach; a guardian of two schools counts at both. One query."""
+    """The schools of the reach; a guardian of two schools counts at both. Two queries."""
     here = staff.reach(Right.SEE_FIGURES)
     guardians = live_guardianships(here, None)
-    levels = _with_level(guardians, guardians.c.school_id).subquery()
-    steps = [func.sum(case((levels.c.level >= n, 1), else_=0)) for n in range(len(STEPS))]
-    counted = (
-        select(
-            levels.c.school_id, *(each.label(name) for each, name in zip(steps, STEPS, strict=True))
-        )
-        .group_by(levels.c.school_id)
-        .subquery()
+    levels = _with_level(guardians, guardians.c.school_id)
+    # Grouped by the step itself: SQLite works a column of a subquery out at each use
+    of_school, _account_id, level = levels.selected_columns
+    query = levels.with_only_columns(of_school, level, func.count()).group_by(of_school, "level")
+    reached: dict[str, list[tuple[int, int]]] = {}
+    for school_id, step, count in db.session.execute(query):
+        reached.setdefault(school_id, []).append((step, count))
+    rows = tuple(
+        Row(each.id, each.name, _steps(reached.get(each.id, ()))) for each in schools(staff)
     )
-    query = (
-        select(School.id, School.name, *(func.coalesce(counted.c[name], 0) for name in STEPS))
-        .outerjoin(counted, counted.c.school_id == School.id)
-        .where(reach.schools(here))
-        .order_by(School.name, School.id)
-    )
-    rows = tuple(Row(id_, name, tuple(counts)) for id_, name, *counts in db.session.execute(query))
     sums = tuple(sum(row.counts[n] for row in rows) for n in range(len(STEPS)))
     return Funnel(Row("", "", sums), rows)
 
@@ -135,10 +129,10 @@ def _with_level(guardians: Any, key: ColumnElement[str]) -> Select[Any]:
     """For each guardian how many steps they came: 0 to 5."""
     active = Account.status == "active"
     level = case(
-        (and_(active, _visited(guardians.c.school_id)), 5),
+        (and_(active, _visited(guardians)), 5),
         (active, 4),
         (exists().where(_OPENED), 3),
-        (_sent(guardians.c.school_id), 2),
+        (_sent(guardians), 2),
         (_invited(), 1),
         else_=0,
     )
@@ -152,26 +146,44 @@ def _with_level(guardians: Any, key: ColumnElement[str]) -> Select[Any]:
 _OPENED: Final = and_(OneTimeToken.account_id == Account.id, OneTimeToken.opened_at.is_not(None))
 
 
-def _visited(school_id: ColumnElement[str]) -> ColumnElement[bool]:
+def _visited(guardians: Any) -> ColumnElement[bool]:
     """Whether an application of the school was given a grant, without a child or with one of
     this school. From the audit trail: grants themselves are purged soon after their tokens.
     """
-    of_school = exists().where(
-        ClientSchool.client_id == AuditEvent.client_id, ClientSchool.school_id == school_id
+    school_id = guardians.c.school_id
+    # Correlated by name: SQLAlchemy by itself looks one level up, and would take any school
+    of_school = (
+        exists()
+        .where(ClientSchool.client_id == AuditEvent.client_id, ClientSchool.school_id == school_id)
+        .correlate(AuditEvent, guardians)
     )
-    pupil_here = exists().where(Child.id == AuditEvent.child_id, Child.school_id == school_id)
-    return exists().where(
-        AuditEvent.account_id == Account.id,
-        AuditEvent.event == "grant_made",
-        or_(AuditEvent.child_id.is_(None), pupil_here),
-        of_school,
+    pupil_here = (
+        exists()
+        .where(Child.id == AuditEvent.child_id, Child.school_id == school_id)
+        .correlate(AuditEvent, guardians)
+    )
+    return (
+        exists()
+        .where(
+            AuditEvent.account_id == Account.id,
+            AuditEvent.event == "grant_made",
+            or_(AuditEvent.child_id.is_(None), pupil_here),
+            of_school,
+        )
+        .correlate(Account, guardians)
     )
 
 
-def _sent(school_id: ColumnElement[str]) -> ColumnElement[bool]:
-    letter_here = and_(AuditEvent.event == "letter_printed", AuditEvent.school_id == school_id)
-    return exists().where(
-        AuditEvent.account_id == Account.id, or_(AuditEvent.event == "mail_sent", letter_here)
+def _sent(guardians: Any) -> ColumnElement[bool]:
+    letter_here = and_(
+        AuditEvent.event == "letter_printed", AuditEvent.school_id == guardians.c.school_id
+    )
+    return (
+        exists()
+        .where(
+            AuditEvent.account_id == Account.id, or_(AuditEvent.event == "mail_sent", letter_here)
+        )
+        .correlate(Account, guardians)
     )
 
 
@@ -183,6 +195,13 @@ def _invited() -> ColumnElement[bool]:
         AuditEvent.account_id == Account.id, AuditEvent.event == "mail_refused"
     )
     return or_(queued, refused)
+
+
+def _steps(reached: Iterable[tuple[int, int]]) -> tuple[int, ...]:
+    stopped = dict(reached)
+    return tuple(
+        sum(stopped.get(each, 0) for each in range(step, len(STEPS))) for step in range(len(STEPS))
+    )
 
 
 def _counts(levels: Iterable[int]) -> tuple[int, ...]:

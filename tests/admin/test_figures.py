@@ -98,6 +98,8 @@ class TestFunnel:
         shared = factories.client_app(desk.here, desk.elsewhere).client.id
         visit(parent, shared, tom.id)
         assert steps(desk)["visited"] == 0
+        visited = {row.id: row.counts[-1] for row in figures.by_school(AT_TERMINAL).rows}
+        assert visited == {desk.here.id: 0, desk.elsewhere.id: 1}
 
         visit(parent, shared)
         assert steps(desk)["visited"] == 1
@@ -107,6 +109,8 @@ class TestFunnel:
         factories.guardianship(parent, factories.child(desk.elsewhere, "Tom"))
         letters.print_class(AT_TERMINAL, desk.elsewhere.id, None)
         assert (steps(desk)["invited"], steps(desk)["sent"]) == (0, 0)
+        sent = {row.id: row.counts[2] for row in figures.by_school(AT_TERMINAL).rows}
+        assert sent == {desk.here.id: 0, desk.elsewhere.id: 1}
 
     def test_a2_a_school_outside_the_reach_is_not_found(self, desk: Desk) -> None:
         with pytest.raises(figures.NotFound):
@@ -126,7 +130,7 @@ class TestFunnel:
             "Collège des Tilleuls": (1, 1, 1, 1, 1, 0),
         }
         assert found.total.counts == (2, 1, 1, 1, 1, 0)
-        assert len(sent) == 1
+        assert len(sent) == 2
 
 
 class TestTraffic:

@@ -21,6 +21,7 @@ def walk(desk: Desk) -> Iterator[TestResponse]:
     yield desk.browser("operator", may_print=True).open("/admin/")
     clerk = desk.browser("manager", may_print=True)
     yield clerk.open("/admin/")
+    yield clerk.open("/admin/people")
     yield clerk.open("/admin/letters")
     yield clerk.open(f"/admin/letters/{desk.here.id}?class=3B")
     yield clerk.open(f"/admin/letters/{desk.here.id}?class=9Z")
