@@ -1,20 +1,17 @@
 """Pupils by hand: added, corrected, gone, back. Raises ``NotFound`` and ``people.Refused``."""
 
-from typing import Final
-
-from sqlalchemy import func, or_, select
+from sqlalchemy import select
 
 from idp.database import db, retried, transaction
 from idp.desk import reach as within
+from idp.desk import search
+from idp.desk.listed import PUPIL
 from idp.desk.people import NotFound, child_within
 from idp.desk.staff import Right, Staff
 from idp.lifecycle import households
 from idp.people import changes, directory
 from idp.people import service as people
 from idp.people.models import Child, Guardianship, School
-
-MOST_FOUND: Final = 20
-MOST_WORDS: Final = 6
 
 
 def school(staff: Staff, school_id: str) -> School:
@@ -28,25 +25,11 @@ def school(staff: Staff, school_id: str) -> School:
 
 
 def find(staff: Staff, text: str) -> list[Child]:
-    """Pupils at school, within the reach, of whom each word is a beginning: names, class.
-
-    ``MOST_FOUND`` at most; nobody for an empty text. For choosing one whose name is known; the
-    desk's search is for everything else.
-    """
-    words = text.lower().split()[:MOST_WORDS]
-    if not words:
-        return []
-    columns = (Child.given_name, Child.family_name, Child.class_name)
-    query = select(Child).where(
-        within.children(staff.reach(Right.CHANGE_PEOPLE)),
-        Child.left_at.is_(None),
-        *(
-            or_(*(func.lower(column).startswith(word, autoescape=True) for column in columns))
-            for word in words
-        ),
-    )
-    order = (Child.family_name, Child.given_name, Child.id)
-    return list(db.session.scalars(query.order_by(*order).limit(MOST_FOUND)))
+    """Pupils at school whom ``text`` may mean (``desk.search``), the likeliest first."""
+    reach = staff.reach(Right.CHANGE_PEOPLE)
+    ids = [each.id for each in search.find(staff, text, kind=PUPIL).people]
+    query = select(Child).where(within.children(reach), Child.left_at.is_(None), Child.id.in_(ids))
+    return sorted(db.session.scalars(query), key=lambda child: ids.index(child.id))
 
 
 def add(

@@ -4,7 +4,7 @@ Words are looked up as they are typed; where nobody has them, as part of other w
 nobody has them, as they may be meant. Every word must be there.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,18 +43,18 @@ class Found:
     pages: int
 
 
-def find(staff: Staff, text: str, *, page: int = 1) -> Found:
+def find(staff: Staff, text: str, *, page: int = 1, kind: str | None = None) -> Found:
     """The people that ``text`` may mean: names, e-mail, user name, class, pupil's number.
 
     Any text will do; of a long one the beginning counts. ``page`` counts from 1; one that is
-    not there is the last.
+    not there is the last. ``kind``: ``listed.PUPIL`` or ``listed.GUARDIAN``, of these only.
     """
     reach = staff.reach(Right.LOOK_UP)
     wanted = _words(text)
     if not wanted or not reach.any:
         return Found([], 0, cut=False, near=False, page=1, pages=1)
     entries, cut, near = _entries(wanted, reach)
-    found = _one_for_each_person(entries)
+    found = _one_for_each_person(each for each in entries if kind in {None, each.kind})
     pages = max(1, -(-len(found) // PER_PAGE))
     page = min(max(page, 1), pages)
     shown = found[(page - 1) * PER_PAGE : page * PER_PAGE]
@@ -85,6 +85,6 @@ def _rank(entry: Entry, wanted: Iterable[str]) -> int:
     return 1 if all(f" {word}" in own for word in wanted) else 2
 
 
-def _one_for_each_person(entries: Sequence[Entry]) -> list[tuple[str, str]]:
+def _one_for_each_person(entries: Iterable[Entry]) -> list[tuple[str, str]]:
     """Kind and id: an operator finds somebody of two schools once."""
     return list(dict.fromkeys((entry.kind, entry.person_id) for entry in entries))

@@ -3,7 +3,10 @@
 from dataclasses import dataclass, field
 
 from flask import Flask
+from sqlalchemy import update
 
+from idp.credentials.factor_models import TotpSecret
+from idp.database import transaction
 from idp.people import service as people
 from idp.people import staff
 from idp.people.models import Account, School
@@ -22,17 +25,18 @@ class Desk:
     language: str = "fr"
     """What the staff's browsers ask for (``Accept-Language``)."""
     _secrets: dict[str, str] = field(default_factory=dict)
-    _used: dict[str, int] = field(default_factory=dict)
 
     def staff(self, who: str, *, may_print: bool = False) -> Account:
         """The account of ``operator``, ``manager``, ``helper``, or ``stranger``: the manager of
         the other school. Made at first need."""
         known = people.find_by_username(who)
-        if known is not None:
-            return known
-        account = factories.account(who, given_name=who.capitalize(), family_name="Bureau")
         role = "manager" if who == "stranger" else who
         school = {"operator": None, "stranger": self.elsewhere.id}.get(who, self.here.id)
+        if known is not None:
+            if may_print:
+                staff.let_print(known.id, role, school, allowed=True)
+            return known
+        account = factories.account(who, given_name=who.capitalize(), family_name="Bureau")
         staff.grant(account.id, role, school, may_print=may_print)
         self._secrets[who], _codes = switch_on(account.id)
         return account
@@ -44,9 +48,9 @@ class Desk:
         browser.client.environ_base["HTTP_ACCEPT_LANGUAGE"] = self.language
         browser.open("/")
         browser.sign_in(who)
-        self._used[who] = self._used.get(who, -2) + 1  # a code works once
-        code = code_now(self._secrets[who], self._used[who])
-        browser.submit("second-factor-form", code=code)
+        with transaction() as writes:  # the code of now counts as unused, for another browser too
+            writes.execute(update(TotpSecret).values(last_step=0))
+        browser.submit("second-factor-form", code=code_now(self._secrets[who]))
         assert browser.shows("open-desk"), browser.page and browser.page.text[:3000]
         return browser
 

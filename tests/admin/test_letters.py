@@ -412,13 +412,13 @@ class TestWayFromOtherPages:
         may_not = desk_staff.of(desk.staff("helper").id)
 
         shown = [
-            "letter-open" in self.act(desk.app, template, person=parent, staff=each)
+            "letter-open" in self.act(desk.app, template, account=parent, staff=each)
             for each in (may, may_elsewhere, may_not)
         ]
         with transaction():
             parent.status = "active"
         assert shown == [True, False, False]
-        assert "letter-open" not in self.act(desk.app, template, person=parent, staff=may)
+        assert "letter-open" not in self.act(desk.app, template, account=parent, staff=may)
 
     def test_the_classes_page_offers_letters_where_they_may_be_printed(self, desk: Desk) -> None:
         template = "admin/classes/letter_act.html"

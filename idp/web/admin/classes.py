@@ -34,6 +34,7 @@ def school_class(staff: Staff, school_id: str, class_key: str) -> ResponseReturn
         found=found,
         school=found.school,
         class_name=name,
+        may_change=staff.reach(Right.CHANGE_PEOPLE).covers(school_id),
         may_send=staff.reach(Right.SEND_TOKENS).covers(school_id),
         send=url_for("admin.send_class_tokens", school_id=school_id, class_key=class_key),
         standing_words=standing_words,

@@ -1,6 +1,6 @@
 """``/admin/pupils/<child_id>``: a pupil and their guardians; pupils added and corrected."""
 
-from flask import flash, redirect, url_for
+from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
@@ -76,9 +76,9 @@ def pupil_returned(staff: Staff, child_id: str) -> ResponseReturnValue:
 @of_people
 def new_pupil(staff: Staff, school_id: str) -> ResponseReturnValue:
     """The form for another pupil."""
-    return page(
-        "pupil_new", school=pupils.school(staff, school_id), form=only((*_FIELDS, "sourced_id"))
-    )
+    form = only((*_FIELDS, "sourced_id"))
+    form.values["class_name"] = request.args.get("class_name", "")
+    return page("pupil_new", school=pupils.school(staff, school_id), form=form)
 
 
 @blueprint.post("/schools/<school_id>/pupils/new")
