@@ -185,8 +185,9 @@ def record_rows(rows: Iterable[dict[str, Any]]) -> None:
 
 
 def record_each(event: str, people: Select[*tuple[Any, ...]], **detail: Any) -> int:
-    """Add one event for each row of ``people`` (an account's id, a child's id; either may be
-    null), by one statement in the current transaction; returns how many.
+    """Add one event for each row of ``people``, by one statement in the current transaction;
+    returns how many. A row: an account's id, a child's id (either may be null), and, where a
+    school is to read it, that school's id.
 
     ``detail`` is the same for all, and holds what ``record`` lets it hold.
     """
@@ -194,7 +195,7 @@ def record_each(event: str, people: Select[*tuple[Any, ...]], **detail: Any) -> 
         raise ValueError(f"unknown audit event {event}")
     where = correlation.current()
     rows = people.subquery()
-    account_id, child_id = rows.columns
+    account_id, child_id, *school_id = rows.columns
     values: dict[str, Any] = {
         "at": literal(clock.now(), UtcDateTime),
         "event": literal(event, String),
@@ -205,6 +206,7 @@ def record_each(event: str, people: Select[*tuple[Any, ...]], **detail: Any) -> 
         "address": null() if where.address is None else literal(where.address, String),
         "correlation_id": literal(where.id, String),
         "detail": literal(detail, JSON),
+        **({"school_id": school_id[0]} if school_id else {}),
     }
     statement = insert(AuditEvent.__table__).from_select(
         list(values), select(*values.values()), include_defaults=False

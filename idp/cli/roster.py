@@ -319,6 +319,7 @@ def _wish(
     if not schools:
         raise BadInput("--school is missing: which school is the file for?")
     return service.Wish(
+        by_operator=True,
         schools=tuple(_choice(text) for text in schools),
         delta=delta,
         link_same_people=link_same_people,

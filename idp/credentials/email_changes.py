@@ -46,10 +46,13 @@ def ask(account_id: str, old_email: str | None, new_email: str) -> EmailChange:
     return change
 
 
-def settled(account_id: str, old_email: str | None, new_email: str) -> EmailChange:
-    """A change that the school made, in the caller's transaction: nobody confirms or undoes it.
+def settled(
+    account_id: str, old_email: str | None, new_email: str, *, undoable: bool
+) -> EmailChange:
+    """A change that the school made, in the caller's transaction: nobody confirms it.
 
     It ends all others, and is kept as long as the mails about it may need its addresses.
+    ``undoable``: whether the old address may take it back, as one that a guardian asked for.
     """
     now = clock.now()
     change = EmailChange(
@@ -58,7 +61,7 @@ def settled(account_id: str, old_email: str | None, new_email: str) -> EmailChan
         new_email=new_email,
         asked_at=now,
         confirmed_at=now,
-        ended_at=now,
+        ended_at=None if undoable else now,
         expires_at=now + UNDONE_WITHIN,
     )
     with transaction() as writes:

@@ -53,7 +53,6 @@ def send_token(staff: Staff, account_id: str) -> bool:
     reach = staff.reach(Right.SEND_TOKENS)
     with transaction():
         account = live_guardian(reach, account_id, hold=True)
-        refuse_wider_roles(staff, account_id)
         message = requests.send_token(account_id)
         if message is None:
             return False
@@ -90,7 +89,6 @@ def set_language(staff: Staff, account_id: str, locale: str) -> None:
     reach = staff.reach(Right.CHANGE_PEOPLE)
     with transaction():
         account = live_guardian(reach, account_id, hold=True)
-        refuse_wider_roles(staff, account_id)
         before = account.locale
         profile.set_locale(account_id, locale)
         if before != locale:

@@ -164,13 +164,15 @@ def send_tokens(staff: Staff, school_id: str, name: str) -> int:
             OutboxMessage.created_at > clock.now() - SENT_JUST_NOW,
         )
         recipients = writes.execute(everybody.where(Account.id.not_in(just_now))).all()
-        queued = spread.enqueue_spread(
-            "invitation", [(row.id, row.email_key) for row in recipients], per_hour=PER_HOUR
+        spread.bring_forward("invitation", writes.scalars(select(everybody.subquery().c.id)).all())
+        spread.enqueue_spread(
+            "invitation",
+            [(row.id, row.email_key) for row in recipients],
+            per_hour=PER_HOUR,
+            after_others=False,
         )
-        if queued:
-            journal.record(
-                "class_tokens_sent", school_id=school_id, after={"class": name, "mails": queued}
-            )
+        # Without their number: it would tell whom somebody else has just sent one (rule C3)
+        journal.record("class_tokens_sent", school_id=school_id, after={"class": name})
     return int(count)
 
 

@@ -36,8 +36,18 @@ class Entry:
     text: str
 
 
-def find(words: Sequence[str], reading: Reading, reach: Reach, *, most: int) -> list[Entry]:
-    """Up to ``most`` entries that have all these words as ``reading`` takes them, in no order."""
+def find(
+    words: Sequence[str],
+    reading: Reading,
+    reach: Reach,
+    *,
+    most: int,
+    kind: str | None = None,
+) -> list[Entry]:
+    """Up to ``most`` entries that have all these words as ``reading`` takes them, in no order.
+
+    ``kind``: of this kind only.
+    """
     wanted = [reading(word) for word in words]
     query: Any = select(
         DirectoryEntry.kind,
@@ -46,6 +56,8 @@ def find(words: Sequence[str], reading: Reading, reach: Reach, *, most: int) -> 
         DirectoryEntry.school_id,
         DirectoryEntry.text,
     ).where(*(_has(pieces) for pieces in wanted))
+    if kind is not None:
+        query = query.where(DirectoryEntry.kind == kind)
     if db.engine.dialect.name == "sqlite":
         # Not by the index of schools: SQLite would ask the other one for each line of the school
         here = func.coalesce(DirectoryEntry.school_id, "")

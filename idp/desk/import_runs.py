@@ -210,5 +210,8 @@ def _part(
         known = reports.from_json(row, document, school.name)
         seen = reports.visible(known.findings, operator=staff.is_operator)
         report = SchoolReport(**{**vars(known), "findings": seen})
+    if report is not None:
+        counts = reports.told(report.counts, operator=staff.is_operator)
+        report = SchoolReport(**{**vars(report), "counts": counts})
     undone = job.result.get(row.school_id) if job and row.state == "undone" else None
     return Part(row, school, report, undone)

@@ -81,11 +81,17 @@ def begin(
     if not first:
         raise WrongFile("empty")
     stream.seek(0)
-    how = {"schools": wanted, "delta": delta, "link_same_people": link_same_people}
+    how = {
+        "schools": wanted,
+        "delta": delta,
+        "link_same_people": link_same_people,
+        "by_operator": staff.is_operator,
+    }
     wish = service.Wish(
         tuple(service.Choice(each) for each in wanted),
         delta=delta,
         link_same_people=link_same_people,
+        by_operator=staff.is_operator,
     )
     return _begun(staff, wish, how, name, stream)
 

@@ -21,6 +21,7 @@ from idp.desk.staff import Right, Staff
 from idp.lifecycle import families
 from idp.mail.messages import clean
 from idp.people import service as people
+from idp.people import staff as roles
 from idp.people.models import Account, Child, Guardianship, School
 from idp.people.names import sort_key
 from idp.settings import current as settings
@@ -189,6 +190,9 @@ def _issued(
         # Held first: of two who print at once, the second sees what the first has printed
         held = [account.id for account in people.hold_invited(ids)]
         printed = letter_lists.printed_since(school_id, held, known)
+        # A letter opens an account before its holder has a second factor: none for staff (A3)
+        at_desks = roles.any_of(held)
+        held = [each for each in held if each not in at_desks]
         live = letter_lists.still_live(staff.reach(Right.PRINT_LETTERS), school_id, held)
         tokens = families.issue_letter_tokens([each for each in held if each in live - printed])
         journal.record_for_each("letter_printed", list(tokens), school_id=school_id)

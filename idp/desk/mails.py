@@ -24,6 +24,7 @@ FOR_SCHOOLS: Final = (
     "invitation",
     "fresh_token",
     "password_reset",
+    "school_token",
     "password_changed",
     "email_confirm",
     "email_changed",
@@ -67,7 +68,7 @@ class Page:
 
 def page(staff: Staff, *, fate: str | None = None, before: str | None = None) -> Page:
     """A page of mails; ``fate``: only those, ``before``: only what is older than that mail."""
-    where = [_within(staff.reach(Right.SEND_TOKENS))]
+    where = [told_to(staff.reach(Right.SEND_TOKENS))]
     if fate is not None:
         where.append(OutboxMessage.status == fate)
     if before is not None:
@@ -97,7 +98,7 @@ def send_again(staff: Staff, outbox_id: str) -> str:
                 OutboxMessage.id == outbox_id,
                 OutboxMessage.kind == "invitation",
                 OutboxMessage.status == "refused",
-                _within(here),
+                told_to(here),
             )
         )
         if message is None or message.account_id is None:
@@ -117,7 +118,7 @@ def send_again(staff: Staff, outbox_id: str) -> str:
     return made.id
 
 
-def _within(here: Reach) -> ColumnElement[bool]:
+def told_to(here: Reach) -> ColumnElement[bool]:
     """Mails to guardians of these schools, from the time when they were, of kinds that a school
     may see; asked for at no application of other schools alone (security rules A2 and C3).
     """

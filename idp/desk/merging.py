@@ -76,8 +76,6 @@ def merge(staff: Staff, keep_id: str, close_id: str) -> int:
                 school_id=school_id,
                 account_id=keep_id,
                 closed=close_id,
-                before={"user_name": close.username},
-                after={"user_name": keep.username},
             )
         if keep.email:
             about: dict[str, Any] = {"closed_id": close_id}

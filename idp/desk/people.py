@@ -12,10 +12,10 @@ from sqlalchemy import ColumnElement, select
 
 from idp.database import db
 from idp.desk import reach as within
+from idp.desk import staff as desk
 from idp.desk.staff import Reach, Right, Staff
 from idp.desk.standing import Standing, Window, standings, windows_of
 from idp.people import service as people
-from idp.people import staff as roles
 from idp.people.models import Account, Child, Guardianship
 
 MOST_GUARDIANS: Final = 50
@@ -120,15 +120,15 @@ def child_within(reach: Reach, child_id: str) -> Child:
 
 
 def refuse_wider_roles(staff: Staff, *account_ids: str) -> None:
-    """Raise ``OperatorOnly`` where one of these accounts is staff beyond this person's reach.
+    """Raise ``OperatorOnly`` where one of these accounts has a right that this person lacks.
 
     Who may correct an address may have a token mailed to it: a manager would become operator.
     """
     if staff.is_operator:
         return
-    reach = staff.reach(Right.LOOK_UP)
-    for role in roles.roles_of_any(account_ids):
-        if role.school_id is None or not reach.covers(role.school_id):
+    for account_id in account_ids:  # one, or the two of a merge
+        holder = desk.of(account_id)
+        if holder is not None and not staff.includes(holder):
             raise OperatorOnly
 
 

@@ -41,6 +41,7 @@ def add(
         return people.create_child(found.id, given_name, family_name, class_name, number or None)
 
 
+@retried
 def change(staff: Staff, child_id: str, given_name: str, family_name: str, class_name: str) -> bool:
     """Correct a pupil's name or class; false where nothing differs."""
     with transaction():

@@ -244,10 +244,10 @@ def _user_name(who: str) -> ColumnElement[bool]:
 
 
 def _in_reach(staff: Staff) -> ColumnElement[bool]:
-    """Guardians and staff of the reach; a condition on ``Account``."""
+    """Guardians of now and staff of the reach; a condition on ``Account``."""
     reach = staff.reach(Right.GIVE_ROLES)
     colleagues = select(StaffRole.account_id).where(_at(reach))
-    return or_(within.guardians(reach), Account.id.in_(colleagues))
+    return or_(within.live_guardians(reach), Account.id.in_(colleagues))
 
 
 def _at(reach: Reach) -> ColumnElement[bool]:

@@ -53,8 +53,8 @@ def find(staff: Staff, text: str, *, page: int = 1, kind: str | None = None) -> 
     wanted = _words(text)
     if not wanted or not reach.any:
         return Found([], 0, cut=False, near=False, page=1, pages=1)
-    entries, cut, near = _entries(wanted, reach)
-    found = _one_for_each_person(each for each in entries if kind in {None, each.kind})
+    entries, cut, near = _entries(wanted, reach, kind)
+    found = _one_for_each_person(entries)
     pages = max(1, -(-len(found) // PER_PAGE))
     page = min(max(page, 1), pages)
     shown = found[(page - 1) * PER_PAGE : page * PER_PAGE]
@@ -67,13 +67,13 @@ def _words(text: str) -> list[str]:
     return list(found)[:_MOST_WORDS]
 
 
-def _entries(wanted: list[str], reach: Reach) -> tuple[list[Entry], bool, bool]:
+def _entries(wanted: list[str], reach: Reach, kind: str | None) -> tuple[list[Entry], bool, bool]:
     for reading in (directory.as_typed, directory.anywhere):
-        found = directory.find(wanted, reading, reach, most=MOST + 1)
+        found = directory.find(wanted, reading, reach, most=MOST + 1, kind=kind)
         if found:
             found.sort(key=lambda entry: (_rank(entry, wanted), entry.text, entry.person_id))
             return found[:MOST], len(found) > MOST, False
-    candidates = directory.find(wanted, directory.as_meant, reach, most=CANDIDATES)
+    candidates = directory.find(wanted, directory.as_meant, reach, most=CANDIDATES, kind=kind)
     return nearest(candidates, wanted)[:NEAREST], False, True
 
 

@@ -64,6 +64,10 @@ class Reach:
         """Whether the right is had at this school."""
         return self.everywhere or school_id in self.school_ids
 
+    def includes(self, other: "Reach") -> bool:
+        """Whether the right is had wherever ``other`` has it."""
+        return self.everywhere or (not other.everywhere and other.school_ids <= self.school_ids)
+
     @property
     def any(self) -> bool:
         """Whether the right is had at all."""
@@ -84,6 +88,10 @@ class Staff:
     def may(self, right: Right) -> bool:
         """Whether this person has the right anywhere."""
         return self.reach(right).any
+
+    def includes(self, other: "Staff") -> bool:
+        """Whether this person has every right that the other has, wherever they have it."""
+        return all(self.reach(right).includes(reach) for right, reach in other.reaches.items())
 
     @property
     def is_operator(self) -> bool:

@@ -8,13 +8,14 @@ account that was there earlier was another school's (security rule C3).
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, case, func, select
 
 from idp import clock
+from idp.audit.models import AuditEvent
 from idp.credentials.models import OneTimeToken, Password
 from idp.database import db
 from idp.desk import reach as within
@@ -90,7 +91,7 @@ class Window:
 
 
 def standings(account_ids: Collection[str], reach: Reach) -> dict[str, Standing]:
-    """How far each of these accounts has come; five queries, whatever their number.
+    """How far each of these accounts has come; six queries, whatever their number.
 
     For a page, a class or a school's list; the ids come from a query within the reach. Whoever
     is no guardian within it is not in the answer, except for an operator's.
@@ -99,7 +100,7 @@ def standings(account_ids: Collection[str], reach: Reach) -> dict[str, Standing]
     if not ids:
         return {}
     windows = windows_of(ids, reach)
-    mails, tokens, last = _mails(ids), _tokens(ids), _last_sign_ins(ids)
+    mails, tokens, last = _mails(ids), _tokens(ids, reach), _last_sign_ins(ids)
     return {
         row.id: _standing(row, windows[row.id], mails, tokens, last)
         for row in _accounts(ids)
@@ -116,7 +117,7 @@ def windows_of(account_ids: Collection[str], reach: Reach) -> dict[str, Window]:
     rows = db.session.execute(
         select(
             Guardianship.account_id,
-            func.min(Guardianship.created_at),
+            func.min(case((live, Guardianship.created_at))),
             func.max(case((live, 1), else_=0)),
             func.max(func.coalesce(Guardianship.ended_at, Child.left_at)),
         )
@@ -125,13 +126,24 @@ def windows_of(account_ids: Collection[str], reach: Reach) -> dict[str, Window]:
         .group_by(Guardianship.account_id)
     )
     found = {
-        account_id: Window(None if reach.everywhere else since - SLACK, bool(is_live), ended_at)
+        account_id: Window(_since(reach, since, ended_at), bool(is_live), ended_at)
         for account_id, since, is_live, ended_at in rows
     }
     if reach.everywhere:
         anybody = Window(None, live=True, ended_at=None)
         return {account_id: found.get(account_id, anybody) for account_id in account_ids}
     return found
+
+
+def _since(reach: Reach, since: datetime | None, ended_at: datetime | None) -> datetime | None:
+    """From when on an account's moments are this reach's to know: not from before, and not from
+    a gap between two guardianships.
+    """
+    if reach.everywhere:
+        return None
+    if since is None:
+        return datetime.max.replace(tzinfo=UTC)  # nothing is live, so that nothing is told
+    return since if ended_at is not None else since - SLACK
 
 
 def _standing(
@@ -201,15 +213,36 @@ def _mails(ids: list[str]) -> dict[str, Any]:
     )
 
 
-def _tokens(ids: list[str]) -> dict[str, Any]:
-    """The newest token that each account could use, were it in time."""
-    return _newest(
+def _tokens(ids: list[str], reach: Reach) -> dict[str, Any]:
+    """The newest token that each account could use, were it in time.
+
+    A letter that another school printed is not this reach's to know (security rule C3).
+    """
+    tokens = _newest(
         OneTimeToken,
         OneTimeToken.account_id.in_(ids)
         & OneTimeToken.spent_at.is_(None)
         & OneTimeToken.ended_at.is_(None),
         ("outbox_id", "created_at", "opened_at", "expires_at"),
     )
+    if reach.everywhere:
+        return tokens
+    printed = set(
+        db.session.scalars(
+            select(AuditEvent.account_id).where(
+                AuditEvent.account_id.in_(
+                    [account_id for account_id, token in tokens.items() if not token.outbox_id]
+                ),
+                AuditEvent.event == "letter_printed",
+                AuditEvent.school_id.in_(sorted(reach.school_ids)),
+            )
+        )
+    )
+    return {
+        account_id: token
+        for account_id, token in tokens.items()
+        if token.outbox_id or account_id in printed
+    }
 
 
 def _newest(model: Any, which: ColumnElement[bool], columns: tuple[str, ...]) -> dict[str, Any]:

@@ -7,8 +7,7 @@ Decided for rule C3, for everybody but an operator:
 - a sign-in is the person's, to the platform, whatever for: its time, device and method are
   told. Which applications it opened is told only of those that serve a school of the reach,
   and not where the application was given another school's pupil;
-- mails of the kinds that are about the account itself. A mail to a school about somebody is
-  told to that school alone; a kind that is not listed here is told to nobody.
+- the mails that the page about mails tells this reach (``mails.told_to``).
 """
 
 from dataclasses import dataclass
@@ -21,26 +20,17 @@ from idp.audit.models import AuditEvent
 from idp.clients.models import Client, ClientSchool
 from idp.database import db
 from idp.desk import reach as within
+from idp.desk.mails import told_to
 from idp.desk.people import Person
 from idp.desk.staff import Reach
+from idp.desk.trail import colleagues
 from idp.mail.models import OutboxMessage
 from idp.oidc.models import Grant
-from idp.people.models import Account, Child
+from idp.people.models import Child
 from idp.sessions.models import BrowserSession
 
 MOST: Final = 20
 """Of each: for older ones there is the journal."""
-
-MAIL_KINDS: Final = (
-    *("invitation", "fresh_token", "school_token", "password_reset", "password_changed"),
-    *("email_confirm", "email_change_asked", "email_changed", "email_changed_old"),
-    *("email_undone", "email_undone_new", "new_device", "accounts_merged"),
-    *("link_made", "link_removed", "link_ended"),
-    *("passkey_added", "passkey_removed", "passkeys_removed_at_claim"),
-    *("two_step_on", "two_step_off", "recovery_codes_replaced", "recovery_code_used"),
-    "factors_reset",
-)
-"""Kinds that say nothing of any school. ``accounts_merged`` names those that did it."""
 
 
 @dataclass(frozen=True)
@@ -67,19 +57,12 @@ def mails(person: Person, reach: Reach) -> list[OutboxMessage]:
     """The newest mails about the account; the words in them are kept nowhere."""
     if not person.known:
         return []
-    query = select(OutboxMessage).where(OutboxMessage.account_id == person.account.id)
-    if not reach.everywhere:
-        query = query.where(OutboxMessage.kind.in_(MAIL_KINDS))
+    query = select(OutboxMessage).where(
+        OutboxMessage.account_id == person.account.id, told_to(reach)
+    )
     query = _since(query, OutboxMessage.created_at, person)
     newest = query.order_by(OutboxMessage.created_at.desc(), OutboxMessage.id)
-    found = db.session.scalars(newest.limit(MOST))
-    return [message for message in found if _is_ours(message, reach)]
-
-
-def _is_ours(message: OutboxMessage, reach: Reach) -> bool:
-    """Whether a mail is no other school's doing."""
-    schools = message.about.get("schools")
-    return schools is None or reach.everywhere or not reach.school_ids.isdisjoint(schools)
+    return list(db.session.scalars(newest.limit(MOST)))
 
 
 def sign_ins(person: Person, reach: Reach) -> list[SignIn]:
@@ -112,7 +95,8 @@ def acts(person: Person, reach: Reach) -> list[Act]:
     else:
         query = query.where(AuditEvent.school_id.in_(sorted(reach.school_ids)))
     found = list(db.session.scalars(query.order_by(AuditEvent.id.desc()).limit(MOST)))
-    names = _names({event.actor for event in found})
+    known = colleagues({event.actor for event in found}, reach)
+    names = {account_id: each.name for account_id, each in known.items()}
     return [
         Act(event.at, event.event, names.get(event.actor, ""), event.detail.get("changes") or {})
         for event in found
@@ -143,12 +127,3 @@ def _applications(session_ids: list[str], reach: Reach) -> dict[str, set[str]]:
     for session_id, name in db.session.execute(query.distinct()):
         opened.setdefault(session_id, set()).add(name)
     return opened
-
-
-def _names(account_ids: set[str]) -> dict[str, str]:
-    found = db.session.execute(
-        select(Account.id, Account.given_name, Account.family_name).where(
-            Account.id.in_(account_ids)
-        )
-    )
-    return {row.id: f"{row.given_name} {row.family_name}" for row in found}

@@ -25,18 +25,30 @@ MOST_EXPORTED: Final = 10_000
 
 PLATFORM: Final = frozenset(
     {
+        "access_closed",
+        "account_disabled",
+        "account_enabled",
+        "accounts_merged",
         "client_changed",
         "client_created",
         "client_disabled",
+        "client_enabled",
+        "client_secret_ended",
         "client_secret_rotated",
         "database_restored",
+        "erasure_closed",
+        "factors_reset",
         "key_made",
         "key_retired",
         "key_rotated",
+        "mail_asked_again",
+        "person_email_corrected",
+        "person_language_set",
         "role_changed",
         "role_granted",
         "role_revoked",
         "roster_begun",
+        "token_sent",
     }
 )
 """What operators read of the platform itself, where it is no school's."""
@@ -111,10 +123,10 @@ def _bounds(day: date) -> tuple[datetime, datetime]:
 
 def _named(events: list[AuditEvent], reach: Reach) -> list[Entry]:
     """The events with names, by one query for each kind of name."""
-    actors = _colleagues({each.actor for each in events if each.actor.startswith("a_")}, reach)
+    actors = colleagues({each.actor for each in events if each.actor.startswith("a_")}, reach)
     accounts = {each.account_id for each in events if each.account_id}
     guardians = _people(select(Account).where(Account.id.in_(accounts), within.guardians(reach)))
-    staff = _colleagues(accounts, reach)
+    staff = colleagues(accounts, reach)
     children = _people(
         select(Child).where(
             Child.id.in_({each.child_id for each in events if each.child_id}),
@@ -150,7 +162,7 @@ def _person(
     return staff.get(account_id or "")
 
 
-def _colleagues(account_ids: Collection[str], reach: Reach) -> dict[str, Person]:
+def colleagues(account_ids: Collection[str], reach: Reach) -> dict[str, Person]:
     """Those of the accounts that are or were staff at the schools of the reach."""
     if not account_ids:
         return {}

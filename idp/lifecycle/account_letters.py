@@ -168,7 +168,8 @@ def _to_old_address(template: str, message: OutboxMessage) -> list[Message]:
     match _change_and_account(message):
         case change, account if change.old_email:
             by_school = message.about.get("by") == "school"
-            if not by_school and not email_changes.is_undoable(change):
+            undoable = email_changes.is_undoable(change)
+            if not by_school and not undoable:
                 return []  # taken back or undone meanwhile: another letter says so
             return [
                 letters.letter_about(
@@ -177,7 +178,7 @@ def _to_old_address(template: str, message: OutboxMessage) -> list[Message]:
                     account,
                     recipient=change.old_email,
                     by_school=by_school,
-                    link="" if by_school else _undo_link(change, message.id),
+                    link=_undo_link(change, message.id) if undoable else "",
                     days=_days_left(change),
                 )
             ]

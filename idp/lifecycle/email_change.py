@@ -143,7 +143,10 @@ def by_staff(account_id: str, email: str) -> bool:
     """Another address on the school's word; false where it is the same.
 
     Ends older tokens (security rule P15) and every change that a guardian asked for. Both
-    addresses are told. Raises ``people.Refused``.
+    addresses are told. Of an account that somebody has claimed, the old address may undo it for
+    seven days: who may correct an address may have a token sent there, and so open an account
+    with children at schools of which they know nothing (rules A2 and C3). Raises
+    ``people.Refused``.
     """
     with transaction():
         account = people.hold_account(account_id)
@@ -153,7 +156,8 @@ def by_staff(account_id: str, email: str) -> bool:
             return False
         old_email = account.email
         profile.change_email(account, email, proved=False)
-        change = email_changes.settled(account_id, old_email, email.strip())
+        undoable = account.status == "active" and old_email is not None
+        change = email_changes.settled(account_id, old_email, email.strip(), undoable=undoable)
         one_time_tokens.end_all(account_id)
         events.record("email_changed", account_id=account_id, change_id=change.id, by="school")
         for kind in ("email_changed", "email_changed_old") if old_email else ("email_changed",):

@@ -52,6 +52,7 @@ def disable_invited(accounts: Select[Any], **detail: Any) -> int:
             .where(Account.id.in_(invited))
             .values(
                 status="disabled",
+                closed_at=clock.now(),  # the next guardianship opens it again
                 credentials_epoch=Account.credentials_epoch + 1,
                 updated_at=clock.now(),
             )

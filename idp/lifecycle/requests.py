@@ -15,7 +15,7 @@ from idp.people import service as people
 from idp.people.names import email_key
 from idp.settings import LOCALES
 
-AGAIN_AFTER: Final = timedelta(minutes=1)
+AGAIN_AFTER: Final = timedelta(minutes=10)
 """For so long a token that the school sent is not sent again."""
 
 

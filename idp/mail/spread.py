@@ -2,12 +2,12 @@
 taking any.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from itertools import count, islice
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from idp import clock
 from idp.database import db, keyed_hash, opaque_id, transaction
@@ -17,21 +17,48 @@ _CHUNK = 1_000
 _new_id = opaque_id("m")
 
 
-def enqueue_spread(kind: str, recipients: Iterable[tuple[str, str]], *, per_hour: int) -> int:
+def enqueue_spread(
+    kind: str,
+    recipients: Iterable[tuple[str, str]],
+    *,
+    per_hour: int,
+    after_others: bool = True,
+) -> int:
     """Queue a message for each (account's id, key of its address); returns how many.
 
     The first is due after the last of this kind that waits already, so that two imports in
-    a row keep the rate together. Joins the caller's transaction.
+    a row keep the rate together; not so where a person asks for a few (``after_others``). Joins
+    the caller's transaction.
     """
     gap = timedelta(seconds=3600 / per_hour)
     waiting = iter(recipients)
     queued = 0
     with transaction() as session:
-        due = (first + gap * place for first in [_first_due(kind, gap)] for place in count())
+        first = _first_due(kind, gap) if after_others else clock.now()
+        due = (first + gap * place for place in count())
         while chunk := list(islice(waiting, _CHUNK)):
             session.execute(insert(OutboxMessage), [_row(kind, *each, next(due)) for each in chunk])
             queued += len(chunk)
     return queued
+
+
+def bring_forward(kind: str, account_ids: Collection[str]) -> int:
+    """Let what an import put off for these accounts leave now; returns how many messages."""
+    now = clock.now()
+    with transaction() as session:
+        moved: int = session.execute(
+            update(OutboxMessage)
+            .where(
+                OutboxMessage.kind == kind,
+                OutboxMessage.account_id.in_(account_ids),
+                OutboxMessage.status == "queued",
+                OutboxMessage.attempts == 0,
+                OutboxMessage.due_at > now,
+            )
+            .values(due_at=now, created_at=now)
+            .execution_options(synchronize_session=False)
+        ).rowcount
+    return moved
 
 
 def _first_due(kind: str, gap: timedelta) -> datetime:

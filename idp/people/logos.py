@@ -5,6 +5,7 @@ taken), no script, no second format hidden in the first.
 """
 
 from io import BytesIO
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Final
 
 from idp.people.names import Refused
@@ -40,11 +41,20 @@ class BadLogo(Refused):
         self.code = code
 
 
+_one_at_a_time: Final = BoundedSemaphore(1)
+"""A picture of a few kilobytes may unpack to 64 MiB: a worker has room for one."""
+
+
 def cleaned(file: bytes) -> bytes:
     """The logo as a PNG of at most ``LOGO_BYTES``, within ``BOX``. Raises ``BadLogo``.
 
     Of a moving picture the first frame counts.
     """
+    with _one_at_a_time:
+        return _cleaned(file)
+
+
+def _cleaned(file: bytes) -> bytes:
     if not file:
         raise BadLogo("empty")
     if len(file) > UPLOAD_BYTES:

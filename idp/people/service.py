@@ -376,7 +376,12 @@ def mark_guardianships_ended(
     then refresh the directory.
     """
     live = and_(Guardianship.id.in_(ended), Guardianship.ended_at.is_(None))
-    whom = select(Guardianship.account_id, Guardianship.child_id).where(live)
+    whom: Select[*tuple[Any, ...]] = select(Guardianship.account_id, Guardianship.child_id).where(
+        live
+    )
+    if code is not None:  # somebody at a school says so: it reads it in its journal
+        whom = whom.add_columns(Child.school_id).join(Child, Child.id == Guardianship.child_id)
+        detail["changes"] = {"ended": [None, code]}
     with transaction() as writes:
         events.record_each("guardianship_ended", whom, **detail)
         count: int = writes.execute(

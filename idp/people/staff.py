@@ -1,4 +1,4 @@
-"""Staff: who has which role, at which school. Roles are granted on the command line.
+"""Staff: who has which role, at which school.
 
 What hangs on a role – sessions without a second factor end – is joined in ``idp.lifecycle``.
 """
@@ -27,10 +27,10 @@ def roles_of(account_id: str) -> list[StaffRole]:
     return list(db.session.scalars(query.order_by(StaffRole.granted_at, StaffRole.id)))
 
 
-def roles_of_any(account_ids: Sequence[str]) -> list[StaffRole]:
-    """The roles of these accounts; one query."""
-    query = select(StaffRole).where(StaffRole.account_id.in_(account_ids))
-    return list(db.session.scalars(query.order_by(StaffRole.id)))
+def any_of(account_ids: Sequence[str]) -> set[str]:
+    """Those of these accounts that have a role; one query."""
+    query = select(StaffRole.account_id).where(StaffRole.account_id.in_(account_ids))
+    return set(db.session.scalars(query))
 
 
 def everybody() -> list[tuple[StaffRole, Account]]:

@@ -12,7 +12,7 @@ from flask_babel import lazy_gettext as _
 from idp.roster import bulk
 from idp.roster.matching import Scope
 from idp.roster.models import RosterRun
-from idp.roster.planning import Plan
+from idp.roster.planning import SEPARATED, Plan
 from idp.roster.records import OF_OTHER_SCHOOLS
 from idp.roster.staging import SAMPLES
 
@@ -48,6 +48,11 @@ WHERE {_OF} AND m.how <> 'new' AND g.email_key IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM roster_changes x WHERE x.run_id = :run AND x.school_id = :school
                   AND x.kind = 'account_changed' AND x.account_id = a.id
                   AND x.email_key = g.email_key)
+""",
+    "separated": f"""
+SELECT a.given_name || ' ' || a.family_name || ', ' || c.given_name || ' ' || c.family_name
+FROM roster_pairs r JOIN accounts a ON a.id = r.account_id JOIN children c ON c.id = r.child_id
+WHERE r.run_id = :run AND r.school_id = :school AND {SEPARATED}
 """,
     "number_taken": """
 SELECT p.given_name || ' ' || p.family_name FROM roster_changes x
@@ -97,6 +102,7 @@ SENTENCES: Final = {
     "duplicate_guardians": _("A guardian seems to stand in the file twice: two accounts."),
     "guardians_without_address": _("Guardians without an e-mail address: they need a letter."),
     "address_kept": _("The file has another address than the account, which keeps its own."),
+    "separated": _("The school ended this link by hand: it stays ended, whatever the file says."),
     "number_taken": _("The pupil's number is another child's at this school: it is left out."),
     "class_vanishes": _("A class of which the file has no pupil."),
     "pupils_without_guardian": _("Pupils without a guardian."),
@@ -109,8 +115,9 @@ SENTENCES: Final = {
 }
 """In the languages of schools; ``sentence`` speaks the reader's."""
 
-OPERATORS_ONLY: Final = frozenset({"same_person"})
-"""That somebody is known elsewhere is nothing for a school to learn (security rule C3)."""
+OPERATORS_ONLY: Final = frozenset({"same_person", "address_kept"})
+"""That somebody is known elsewhere is nothing for a school to learn (security rule C3). Whose
+name and address its file may change depends on that."""
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,12 @@ def hold(taken: Taken, done: int, total: int) -> bool:
     return _change(taken, done=done, total=total, lease_until=clock.now() + LEASE)
 
 
+def result_of(run_id: str) -> dict[str, Any]:
+    """What the last task left: of an earlier undo, the schools that it was for."""
+    kept = select(RosterJob.result).where(RosterJob.run_id == run_id)
+    return db.session.scalar(kept) or {}
+
+
 def finish(taken: Taken, state: str = "done", **values: Any) -> bool:
     """End the job, unless another worker has it; ``values``: its trouble or result."""
     return _change(taken, state=state, holder=None, lease_until=None, **values)

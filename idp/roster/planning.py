@@ -185,7 +185,16 @@ JOIN children c ON c.id = p.child_id AND c.left_at IS NULL
 WHERE p.run_id = :run AND p.school_id = :school AND NOT p.present
 """
 
-_GUARDIANSHIPS_MADE: Final = """
+SEPARATED: Final = """EXISTS (
+  SELECT 1 FROM guardianships w WHERE w.account_id = r.account_id AND w.child_id = r.child_id
+  AND w.ended_code IN ('court', 'family', 'request', 'mistake', 'other')
+  AND NOT EXISTS (SELECT 1 FROM guardianships later WHERE later.account_id = w.account_id
+                  AND later.child_id = w.child_id
+                  AND (later.ended_at IS NULL OR later.ended_at > w.ended_at)))"""
+"""A pair of the file that somebody at the school has separated: a file does not know of a court's
+decision, and a person links them again."""
+
+_GUARDIANSHIPS_MADE: Final = f"""
 INSERT INTO roster_changes (run_id, school_id, kind, account_id, child_id, guardianship_id,
                             relationship)
 SELECT :run, :school, 'guardianship_made', r.account_id, r.child_id, r.new_guardianship_id,
@@ -194,6 +203,7 @@ FROM roster_pairs r
 WHERE r.run_id = :run AND r.school_id = :school
   AND NOT EXISTS (SELECT 1 FROM guardianships w WHERE w.account_id = r.account_id
                   AND w.child_id = r.child_id AND w.ended_at IS NULL)
+  AND NOT {SEPARATED}
 """
 
 _GUARDIANSHIPS_CHANGED: Final = """

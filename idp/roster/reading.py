@@ -46,12 +46,14 @@ class Wish:
     username_pattern: str | None = None
     mapping: dict[str, str] = field(default_factory=dict)
     """Column → target, over what is saved or guessed."""
+    by_operator: bool = False
+    """Whether whoever reads it vouches for the district that the file names."""
 
     def as_text(self) -> str:
         return json.dumps(
             [
                 sorted((each.school_id, each.org or "") for each in self.schools),
-                *(self.delta, self.link_same_people, self.username_pattern),
+                *(self.delta, self.link_same_people, self.username_pattern, self.by_operator),
                 sorted(self.mapping.items()),
             ]
         )
@@ -198,7 +200,7 @@ def _open(source: Source, wish: Wish, wanted: list[orgs.Wanted], progress: Progr
         ids = [each.school_id for each in wanted]
         known = oneroster.Known(staging.known_people(ids), staging.known_classes(ids))
         found = oneroster.read(source, wanted, known, delta=wish.delta, progress=progress)
-        found.district = _district(found, wanted)
+        found.district = _district(found, wanted) if wish.by_operator else None
         return found
     if len(wanted) != 1:
         raise Unusable("a list is one school's; several schools need OneRoster", "one_school")

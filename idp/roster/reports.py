@@ -1,7 +1,7 @@
 """What a run says of each school: with samples while it is planned, in numbers afterwards."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from idp.people import service as people
 from idp.roster import findings, planning
@@ -87,9 +87,21 @@ def kept(row: RosterRunSchool) -> SchoolReport:
     )
 
 
+OPERATORS_COUNTS: Final = frozenset({"account_changed", "account_revived"})
+
+
 def visible(found: list[Finding], *, operator: bool) -> list[Finding]:
     """What a school, or the operator, may know of what was found (security rule C3)."""
     return [each for each in found if operator or each.code not in findings.OPERATORS_ONLY]
+
+
+def told(counts: dict[str, int], *, operator: bool) -> dict[str, int]:
+    """The counts that a school may know: not of accounts that change or open again, which they
+    do only where no other school has them (security rule C3).
+    """
+    return {
+        kind: count for kind, count in counts.items() if operator or kind not in OPERATORS_COUNTS
+    }
 
 
 def of_file(run: RosterRun) -> list[Finding]:

@@ -263,7 +263,8 @@ def _carried_out(
         "findings": {each.code: each.count for each in found},
         "invited": invited,
     }
-    events.record("roster_applied", school_id=row.school_id, run=run.id, counts=plan.counts)
+    counts = reports.told(plan.counts, operator=False)  # its school reads it
+    events.record("roster_applied", school_id=row.school_id, run=run.id, counts=counts)
     return replace(
         reports.planned(row, plan, reports.visible(found, operator=False)), invited=invited
     )
@@ -282,7 +283,8 @@ def _undo_school(run_id: str, school_id: str) -> UndoReport:
             runs.scope(get(run_id), row, link_same_people=False), row.applied_at, now
         )
         row.state, row.undone_at = "undone", now
-        events.record("roster_undone", school_id=school_id, run=run_id, counts=undone.counts)
+        counts = reports.told(undone.counts, operator=False)
+        events.record("roster_undone", school_id=school_id, run=run_id, counts=counts)
     return UndoReport(school_id, name, undone)
 
 

@@ -195,7 +195,7 @@ def _undo(taken: Taken, counted: Counted) -> None:
         }
         for each in done
     }
-    jobs.finish(taken, result=result)
+    jobs.finish(taken, result={**jobs.result_of(taken.run_id), **result})
 
 
 def _drop(taken: Taken, _counted: Counted) -> None:
@@ -220,6 +220,7 @@ def wish_of(how: dict[str, Any]) -> service.Wish:
         schools=tuple(service.Choice(each) for each in how["schools"]),
         delta=how["delta"],
         link_same_people=how["link_same_people"],
+        by_operator=how["by_operator"],
         mapping=how.get("mapping", {}),
     )
 

@@ -20,6 +20,7 @@ from idp.desk.staff import AT_TERMINAL
 from idp.lifecycle import families, passwords
 from idp.mail.models import OutboxMessage
 from idp.people import service as people
+from idp.people import staff
 from idp.people.models import Account
 from tests import factories
 from tests.admin import papers
@@ -278,6 +279,12 @@ class TestWhen:
         assert not printed_for(parent)
         with pytest.raises(letters.NotInvited):
             letters.print_letter(AT_TERMINAL, parent.id)
+
+    def test_a3_no_letter_is_printed_for_staff(self, desk: Desk) -> None:
+        parent = invited(desk)
+        staff.grant(parent.id, "manager", desk.elsewhere.id)
+        assert print_one(printing(desk), parent).status_code == 409
+        assert not printed_for(parent)
 
     def test_p15_a_letter_ends_the_tokens_of_earlier_letters_and_mails(self, desk: Desk) -> None:
         parent = invited(desk)

@@ -56,9 +56,10 @@ def test_pupils_move_and_the_other_account_closes(desk: Desk) -> None:
     assert people.get_account(close.id).status == "disabled"
     assert passwords.set_at(keep.id) == before
     (event,) = db.session.scalars(select(AuditEvent).where(AuditEvent.event == "accounts_merged"))
-    assert (event.school_id, event.detail["changes"]["user_name"]) == (
+    assert (event.school_id, event.account_id, event.detail) == (
         desk.here.id,
-        ["claire2", "claire"],
+        keep.id,
+        {"closed": close.id},
     )
     told = db.session.scalars(
         select(OutboxMessage).where(OutboxMessage.kind == "accounts_merged")

@@ -1,14 +1,17 @@
 """What staff do about a guardian: as manager, helper, operator, and of the wrong school."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
+from idp import clock
 from idp.audit.models import AuditEvent
-from idp.credentials import one_time_tokens
+from idp.credentials import email_changes, one_time_tokens, passwords
+from idp.credentials.email_models import EmailChange
 from idp.database import db, transaction
-from idp.lifecycle import families, letters
+from idp.lifecycle import account_letters, email_change, families, letters
 from idp.mail import outbox
 from idp.mail.models import OutboxMessage
 from idp.people import service as people
@@ -264,8 +267,58 @@ def test_whoever_reaches_further_is_acted_on_by_an_operator_only(desk: Desk) -> 
     for act in ("token", "email", "language", "close", "merge"):
         assert post(browser, f"/admin/people/{olga.id}/{act}", **fields) == 303, act
     found = fresh(olga)
-    assert (found.email, found.locale, found.status) == ("claire@x.example", None, "active")
-    assert (mails(olga), live(olga)) == ([], {"Lina"})
+    # A token goes where mail for her goes, and a language opens nothing
+    assert (found.email, found.locale, found.status) == ("claire@x.example", "de", "active")
+    assert (mails(olga), live(olga)) == (["school_token"], {"Lina"})
+
+
+def test_a1_who_holds_a_right_that_the_manager_lacks_keeps_their_address(desk: Desk) -> None:
+    anna, _lina = claire_of(desk, username="anna")
+    staff.grant(anna.id, "helper", desk.here.id, may_print=True)
+    browser = desk.browser("manager")
+    assert post(browser, f"/admin/people/{anna.id}/email", email="mine@x.example") == 303
+    assert fresh(anna).email == "claire@x.example"
+    desk.staff("manager", may_print=True)
+    assert post(browser, f"/admin/people/{anna.id}/email", email="anna@x.example") == 303
+    assert fresh(anna).email == "anna@x.example"
+
+
+def test_a2_the_old_address_takes_a_staff_correction_of_a_claimed_account_back(
+    desk: Desk,
+) -> None:
+    claire, _lina = claire_of(desk)
+    browser = desk.browser("manager")
+    post(browser, f"/admin/people/{claire.id}/email", email="thief@x.example")
+    change = db.session.scalars(
+        select(EmailChange).where(EmailChange.account_id == claire.id)
+    ).one()
+    letter = account_letters.email_changed_old(
+        db.session.scalars(
+            select(OutboxMessage).where(OutboxMessage.kind == "email_changed_old")
+        ).one()
+    )[0]
+    assert letter.recipient == "claire@x.example"
+    secret = letter.text.partition("token=")[2].split()[0]
+    passwords.set_password(claire.id, "the thief's own password")  # by a token mailed there
+
+    assert isinstance(email_change.undo(secret), email_change.Open)
+
+    db.session.expire_all()
+    assert fresh(claire).email == "claire@x.example"
+    assert not passwords.has_password(claire.id)
+    assert email_changes.get(change.id).undone_at is not None  # type: ignore[union-attr]
+
+
+def test_a3_addresses_merges_and_closings_want_a_fresh_proof(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claire, _lina = claire_of(desk)
+    browser = desk.browser("manager")
+    later = clock.now() + timedelta(minutes=11)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    for page in ("edit", "close", "merge"):
+        answer = browser.client.get(f"/admin/people/{claire.id}/{page}")
+        assert "/account/confirm" in answer.headers["Location"], page
 
 
 def test_a_manager_of_the_same_school_may_be_acted_on(desk: Desk) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from sqlalchemy import event
 
 from idp import clock
+from idp.audit import events
 from idp.credentials import one_time_tokens
 from idp.credentials.models import OneTimeToken
 from idp.database import db, transaction
@@ -71,7 +72,16 @@ def test_a_token_is_told_from_its_mail_to_its_end(desk: Desk) -> None:
 def test_a_printed_letter_is_told(desk: Desk) -> None:
     parent = invited(desk)
     families.issue_letter_token(parent)
+    events.record("letter_printed", account_id=parent, school_id=desk.here.id)
     assert standing_of(parent, at(desk)).stage is Stage.PRINTED
+
+
+def test_c3_a_letter_of_another_school_is_not_told(desk: Desk) -> None:
+    parent = invited(desk)
+    families.issue_letter_token(parent)
+    events.record("letter_printed", account_id=parent, school_id=desk.elsewhere.id)
+    told = standing_of(parent, at(desk))
+    assert (told.stage, told.printed_at, told.expires_at) == (Stage.NOT_INVITED, None, None)
 
 
 def test_c3_whose_access_ended_looks_the_same_alive_elsewhere_or_not(desk: Desk) -> None:
@@ -123,7 +133,7 @@ def test_the_queries_are_as_few_for_many_as_for_one(desk: Desk) -> None:
     finally:
         event.remove(db.engine, "before_cursor_execute", note)
     assert len(found) == 20
-    assert len(asked) == 5
+    assert len(asked) == 6
 
 
 def _here(desk: Desk, account_id: str) -> list[Guardianship]:

@@ -165,7 +165,7 @@ def test_r4_imports_of_two_schools_of_a_district_at_once_share_their_people(
     made = district(2, 20)
     path = made.zip(tmp_path / "district.zip")
     schools = [factories.school(f"School {number}") for number in range(2)]
-    wish = service.Wish(tuple(service.Choice(each.id) for each in schools))
+    wish = service.Wish(tuple(service.Choice(each.id) for each in schools), by_operator=True)
     empty = OneRoster()
     empty.district()
     for number in range(2):
@@ -175,7 +175,8 @@ def test_r4_imports_of_two_schools_of_a_district_at_once_share_their_people(
     waiting = [each.id for each in schools]
 
     def run() -> None:
-        staged = service.stage(path, service.Wish((service.Choice(waiting.pop()),)))
+        one = service.Wish((service.Choice(waiting.pop()),), by_operator=True)
+        staged = service.stage(path, one)
         service.apply(staged.id)
 
     _, errors = parallel.at_once(app, 2, run)

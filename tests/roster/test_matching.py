@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from sqlalchemy import func, select
 
 from idp.database import db, transaction
 from idp.lifecycle import passwords
 from idp.people import service as people
 from idp.people.models import Account, Child, Guardianship, School
+from idp.roster import service
 from tests import factories
 from tests.roster.conftest import Import, JsonOf
 from tests.roster.files import OneRoster
@@ -113,7 +115,6 @@ def test_c3_somebody_known_elsewhere_is_another_account_unless_the_operator_says
 def test_c3_a_school_does_not_learn_of_children_elsewhere(
     school: School, elsewhere: Account, tmp_path: Path
 ) -> None:
-    from idp.roster import service
 
     path = one_family().zip(tmp_path / "roster.zip")
     run = service.stage(path, service.Wish((service.Choice(school.id),)))
@@ -189,6 +190,40 @@ def test_a2_a_file_cannot_claim_to_be_of_a_district(
     db.session.expire_all()
     assert claire.email == "claire@dubois.example"
     assert {child.given_name for child, _ in people.live_children(claire.id)} == {"Lina"}
+
+
+def test_a2_a_managers_file_finds_nobody_elsewhere_by_the_districts_numbers(
+    app: Flask, tmp_path: Path
+) -> None:
+    """The operator has imported the district; a manager's own file names g1 of the other school."""
+    schools = [factories.school(name) for name in ("North", "South")]
+    district = OneRoster()
+    district.district()
+    for number, org in enumerate(("north", "south")):
+        district.school(org, org.title(), parent="district")
+        district.pupil(f"p{number}", "Lina", "Dubois", f"g{number}", org=org)
+        district.guardian(f"g{number}", "Claire", f"Dubois{number}", f"claire{number}@x.example")
+    choices = tuple(
+        service.Choice(school.id, org)
+        for school, org in zip(schools, ("north", "south"), strict=True)
+    )
+    whole_district = service.Wish(choices, by_operator=True)
+    service.apply(service.stage(district.zip(tmp_path / "1.zip"), whole_district).id)
+    hostile = OneRoster()
+    hostile.district()
+    hostile.school("north", "North", parent="district")
+    hostile.pupil("p0", "Lina", "Dubois", "g0", "g1", org="north")
+    hostile.guardian("g0", "Claire", "Dubois0", "claire0@x.example")
+    hostile.guardian("g1", "Eve", "Thief", "thief@x.example")
+
+    run = service.stage(hostile.zip(tmp_path / "2.zip"), service.Wish(choices[:1]))
+    (report,) = service.apply(run.id)
+
+    assert report.counts["account_made"] == 1
+    victim = people.find_by_username("claire.dubois1")
+    assert victim is not None
+    assert victim.email == "claire1@x.example"
+    assert [child.school_id for child, _ in people.live_children(victim.id)] == [schools[1].id]
 
 
 def test_a_later_file_of_one_school_of_the_district_finds_the_same_people(

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from idp import clock, purge
 from idp.credentials import one_time_tokens
 from idp.database import db, transaction
-from idp.desk import acts
+from idp.desk import acts, guardianships
 from idp.desk.acts import Reason
 from idp.desk.staff import AT_TERMINAL
 from idp.lifecycle import families, passwords
@@ -104,7 +104,7 @@ def test_an_account_that_the_school_closed_opens_again_when_its_list_has_it(
     assert claire is not None
     with transaction():
         claire.first_sign_in_at = clock.now()
-    acts.close_access(AT_TERMINAL, claire.id, Reason("mistake"))
+    acts.close_access(AT_TERMINAL, claire.id, Reason("moved"))
     assert claire.status == "disabled"
 
     imported(path)
@@ -112,6 +112,27 @@ def test_an_account_that_the_school_closed_opens_again_when_its_list_has_it(
     db.session.expire_all()
     assert (claire.status, claire.closed_at) == ("active", None)
     assert "claire.dubois" in guardians_of("p1")
+
+
+@pytest.mark.parametrize("code", ["court", "family", "request", "mistake", "other"])
+def test_c2_a_link_that_somebody_ended_stays_ended_whatever_the_file_says(
+    imported: Import, tmp_path: Path, school: School, code: str
+) -> None:
+    path = whole().zip(tmp_path / "1.zip")
+    imported(path)
+    claire = people.find_by_username("claire.dubois")
+    assert claire is not None
+    guardianships.end(AT_TERMINAL, claire.id, pupil("p1").id, Reason(code))
+
+    report = imported(path)
+
+    assert set(guardians_of("p1")) == {"marc.dubois"}
+    assert set(guardians_of("p2")) == {"claire.dubois", "marc.dubois"}
+    (told,) = [each for each in report["findings"] if each["code"] == "separated"]
+    assert (told["count"], told["samples"]) == (1, ["Claire Dubois, Lina Dubois"])
+    guardianships.link(AT_TERMINAL, claire.id, pupil("p1").id, "mother")
+    imported(path)
+    assert set(guardians_of("p1")) == {"claire.dubois", "marc.dubois"}
 
 
 def test_a_districts_import_is_undone_at_every_school_and_can_be_made_again(

@@ -12,6 +12,7 @@ from flask_babel import lazy_gettext as _
 
 from idp.desk.trail import Entry
 from idp.web.admin.import_words import COUNTS
+from idp.web.admin.people_words import KNOWN_VALUES
 from idp.web.admin.role_words import ROLES
 from idp.web.i18n import NAMES
 
@@ -77,6 +78,7 @@ FIELDS: Final[dict[str, LazyString]] = {
     "contact_name": _("Contact: name"),
     "contact_phone": _("Contact: telephone"),
     "email": _("E-mail address"),
+    "ended": _("Reason"),
     "language": _("Language"),
     "languages": _("Languages"),
     "locale": _("Language"),
@@ -154,6 +156,8 @@ def run_of(entry: Entry) -> str:
 def _shown(name: str, value: Any) -> str:
     if name in _LANGUAGES and isinstance(value, str) and value in NAMES:
         return NAMES[value]
+    if words := KNOWN_VALUES.get(name, {}).get(value) if isinstance(value, str) else None:
+        return str(words)
     match value:
         case None | "" | []:
             return "–"

@@ -13,6 +13,7 @@ KINDS: Final = {
     "invitation": _("An invitation"),
     "fresh_token": _("A new connection token"),
     "password_reset": _("To choose a new password"),
+    "school_token": _("New token, sent by the school"),
     "password_changed": _("Notice: password changed"),
     "email_confirm": _("To confirm a new address"),
     "email_changed": _("Notice: address changed"),

@@ -15,7 +15,7 @@ from idp.web.forms import Form, only
 
 
 @blueprint.get("/people/<account_id>/merge")
-@staff_only(Right.CHANGE_PEOPLE)
+@staff_only(Right.CHANGE_PEOPLE, proved=True)
 @of_people
 def choose_merge(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Ask for the other account, or show both; nothing has happened yet."""
@@ -39,7 +39,7 @@ def choose_merge(staff: Staff, account_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/people/<account_id>/merge")
-@staff_only(Right.CHANGE_PEOPLE)
+@staff_only(Right.CHANGE_PEOPLE, proved=True)
 @of_people
 def merge(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Keep one of the two that were shown, close the other."""

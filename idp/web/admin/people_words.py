@@ -98,13 +98,13 @@ def changes(changed: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Before and after, of what an act changed and a page may show."""
     shown = []
     for name, values in changed.items():
-        known = _KNOWN_VALUES.get(name)
+        known = KNOWN_VALUES.get(name)
         if known is not None:
             shown.append(tuple(str(known.get(value) or value or "") for value in values))
     return [(before, after) for before, after in shown]
 
 
-_KNOWN_VALUES: Final[dict[str, Mapping[Any, Any]]] = {
+KNOWN_VALUES: Final[dict[str, Mapping[Any, Any]]] = {
     "email": {},
     "user_name": {},
     "language": {"fr": "français", "nl": "Nederlands", "de": "Deutsch", "en": "English"},

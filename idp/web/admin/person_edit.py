@@ -18,7 +18,7 @@ from idp.web.forms import Form, only
 
 
 @blueprint.get("/people/<account_id>/edit")
-@staff_only(Right.CHANGE_PEOPLE)
+@staff_only(Right.CHANGE_PEOPLE, proved=True)
 @of_people
 def edit_person(staff: Staff, account_id: str) -> ResponseReturnValue:
     """The forms for the address and the language."""
@@ -27,7 +27,7 @@ def edit_person(staff: Staff, account_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/people/<account_id>/email")
-@staff_only(Right.CHANGE_PEOPLE)
+@staff_only(Right.CHANGE_PEOPLE, proved=True)
 @of_people
 def correct_email(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Another address; both are told, and older tokens end."""
@@ -55,7 +55,7 @@ def set_language(staff: Staff, account_id: str) -> ResponseReturnValue:
 
 
 @blueprint.get("/people/<account_id>/close")
-@staff_only(Right.CHANGE_PEOPLE)
+@staff_only(Right.CHANGE_PEOPLE, proved=True)
 @of_people
 def closing(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Asks for the reason before access is closed."""
@@ -63,7 +63,7 @@ def closing(staff: Staff, account_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/people/<account_id>/close")
-@staff_only(Right.CHANGE_PEOPLE)
+@staff_only(Right.CHANGE_PEOPLE, proved=True)
 @of_people
 def close_access(staff: Staff, account_id: str) -> ResponseReturnValue:
     """End what the person is at the schools of the reach; the answer is always the same."""
@@ -80,7 +80,7 @@ def close_access(staff: Staff, account_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/people/<account_id>/disable")
-@staff_only(Right.DISABLE_ACCOUNTS)
+@staff_only(Right.DISABLE_ACCOUNTS, proved=True)
 @of_people
 def disable_account(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Disable an account for every school."""
@@ -89,7 +89,7 @@ def disable_account(staff: Staff, account_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/people/<account_id>/enable")
-@staff_only(Right.DISABLE_ACCOUNTS)
+@staff_only(Right.DISABLE_ACCOUNTS, proved=True)
 @of_people
 def enable_account(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Let a disabled account in again."""
