@@ -11,6 +11,7 @@ from werkzeug.routing import Rule
 
 from idp.database import db
 from idp.sessions import service as sessions
+from idp.web.bodies import UPLOADS
 from tests.factories import PASSWORD
 from tests.relying_party import Browser, World, form_of, world
 
@@ -51,6 +52,14 @@ def busy_world(app: Flask, client: FlaskClient) -> BusyWorld:
         "session_id": other.id,
         "client_id": third.client_id,
         "school_id": made.school.id,
+        "account_id": made.guardian.id,
+        "child_id": made.children[0].id,
+        "class_key": "M0I",
+        "run_id": "j_of_no_import",
+        "role_id": "sr_of_nobody",
+        "outbox_id": "m_of_no_mail",
+        "kind": "invitation",
+        "locale": "fr",
         "filename": "idp.css",
         "key": "google",
         "code": "of-no-deletion-request",
@@ -88,6 +97,16 @@ def pages(app: Flask, site: BusyWorld) -> list[str]:
     """Every address that answers GET."""
     rules = [rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())]
     return [filled(rule, site.places) for rule in rules]
+
+
+def upload_paths(app: Flask, site: BusyWorld) -> set[str]:
+    """The addresses whose forms may hold a file."""
+    views = app.view_functions
+    return {
+        filled(rule, site.places)
+        for rule in post_rules(app)
+        if hasattr(views[rule.endpoint], UPLOADS)
+    }
 
 
 def filled(rule: Rule, values: dict[str, str]) -> str:
