@@ -1,6 +1,5 @@
 """What became of the mails to guardians, within the reach of whoever asks."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -10,6 +9,7 @@ from sqlalchemy import ColumnElement, and_, exists, false, or_, select, tuple_
 from idp.clients.models import ClientSchool
 from idp.database import db, transaction
 from idp.desk import journal, mail_answers, reach
+from idp.desk.people import schools_concerned
 from idp.desk.staff import Reach, Right, Staff
 from idp.lifecycle import families
 from idp.mail.models import STATUSES, OutboxMessage
@@ -107,7 +107,7 @@ def send_again(staff: Staff, outbox_id: str) -> str:
         if _waits(message.account_id):
             raise Waiting
         made = families.invite(message.account_id, message.about.get("client_id"))
-        for school_id in _schools_of(message.account_id, here) or [None]:
+        for school_id in schools_concerned(here, message.account_id):
             journal.record(
                 "mail_asked_again",
                 school_id=school_id,
@@ -163,20 +163,6 @@ def _waits(account_id: str) -> bool:
         OutboxMessage.status == "queued",
     )
     return db.session.scalar(query.limit(1)) is not None
-
-
-def _schools_of(account_id: str, here: Reach) -> Sequence[str | None]:
-    query = (
-        select(Child.school_id)
-        .join(Guardianship, Guardianship.child_id == Child.id)
-        .where(
-            Guardianship.account_id == account_id,
-            Guardianship.ended_at.is_(None),
-            reach.children(here),
-        )
-        .distinct()
-    )
-    return list(db.session.scalars(query.order_by(Child.school_id)))
 
 
 def _mail(message: OutboxMessage, account: Account | None) -> Mail:

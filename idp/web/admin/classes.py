@@ -1,8 +1,5 @@
 """``/admin/schools/<school>/classes/<class>``: who is in a class, and a token for who waits."""
 
-import re
-from typing import Final
-
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -13,10 +10,9 @@ from idp.desk.staff import Right, Staff
 from idp.web.admin import standing_words
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.class_addresses import class_address, name_of
+from idp.web.admin.parameters import is_id
 from idp.web.admin.people import address_of, page_number
 from idp.web.errors import PageError
-
-_ID: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
 @blueprint.get("/schools/<school_id>/classes/<class_key>")
@@ -67,6 +63,6 @@ def send_class_tokens(staff: Staff, school_id: str, class_key: str) -> ResponseR
 def _checked(school_id: str, class_key: str) -> str:
     """The name of the class, where the address could be one of ours."""
     name = name_of(class_key)
-    if name is None or not _ID.fullmatch(school_id):
+    if name is None or not is_id(school_id):
         raise PageError("not_found", 404)
     return name

@@ -13,7 +13,8 @@ from idp.people import schools
 from idp.web.admin import client_form, client_words
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.client_form import ClientForm
-from idp.web.admin.clients import checked_id, shown_once
+from idp.web.admin.clients import shown_once
+from idp.web.admin.parameters import known_id
 
 
 @blueprint.route("/applications/new", methods=["GET", "POST"])
@@ -27,7 +28,7 @@ def new_client(staff: Staff) -> ResponseReturnValue:
 @staff_only(Right.EDIT_CLIENTS, proved=True)
 def edit_client(staff: Staff, client_id: str) -> ResponseReturnValue:
     """The form as it is registered, or as it was sent."""
-    application = applications.editable(staff, checked_id(client_id))
+    application = applications.editable(staff, known_id(client_id))
     if request.method == "GET":
         return _page(client_form.of(application), application)
     return _change(staff, application)

@@ -12,7 +12,7 @@ from idp.oidc import diagnosis
 from idp.web.admin import client_words
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.client_settings import recipes
-from idp.web.admin.clients import checked_id
+from idp.web.admin.parameters import known_id
 from idp.web.forms import Form, only
 
 
@@ -20,7 +20,7 @@ from idp.web.forms import Form, only
 @staff_only(Right.EDIT_CLIENTS)
 def client_settings(staff: Staff, client_id: str) -> ResponseReturnValue:
     """What its administrator has to enter; a placeholder stands for the secret."""
-    application = applications.editable(staff, checked_id(client_id))
+    application = applications.editable(staff, known_id(client_id))
     return render_template(
         "admin/clients/settings.html",
         application=application,
@@ -37,14 +37,14 @@ def try_client(staff: Staff, client_id: str) -> ResponseReturnValue:
     An address that failed comes in a form, since it may hold a code (security rule P8).
     """
     if request.method == "GET":
-        return _page(staff, checked_id(client_id), only(["address"]), None)
+        return _page(staff, known_id(client_id), only(["address"]), None)
     form = Form.read("address")
     form.require("address", _("Paste the address that failed."))
     form.limit("address", diagnosis.LONGEST)
     found = None
     if not form.problems:
-        found = application_trial.diagnose(staff, checked_id(client_id), form["address"])
-    return _page(staff, checked_id(client_id), form, found)
+        found = application_trial.diagnose(staff, known_id(client_id), form["address"])
+    return _page(staff, known_id(client_id), form, found)
 
 
 def _page(

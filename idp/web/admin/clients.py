@@ -16,10 +16,10 @@ from idp.web import errors, permissions
 from idp.web.admin import client_words
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.client_settings import recipes
+from idp.web.admin.parameters import known_id
 from idp.web.errors import PageError
 from idp.web.forms import Form
 
-_ID: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
 OVERLAPS: Final = (0, 1, 7, 30)
 """For how many days a former secret may go on working."""
 
@@ -27,13 +27,6 @@ OVERLAPS: Final = (0, 1, 7, 30)
 @blueprint.errorhandler(UnknownClient)
 def _not_found(_error: UnknownClient) -> ResponseReturnValue:
     return errors.answer(PageError("not_found", 404))
-
-
-def checked_id(client_id: str) -> str:
-    """The id of a path, if it can be one; ``UnknownClient`` otherwise."""
-    if not _ID.fullmatch(client_id):
-        raise UnknownClient(client_id)
-    return client_id
 
 
 @blueprint.get("/applications")
@@ -50,7 +43,7 @@ def clients(staff: Staff) -> ResponseReturnValue:
 @staff_only(Right.SEE_CLIENTS)
 def client(staff: Staff, client_id: str) -> ResponseReturnValue:
     """One application: its state, what it may see, and how much it was used."""
-    application = applications.get(staff, checked_id(client_id))
+    application = applications.get(staff, known_id(client_id))
     document = application.client.metadata_
     scopes = document["scope"].split()
     return render_template(
@@ -67,7 +60,7 @@ def client(staff: Staff, client_id: str) -> ResponseReturnValue:
 @staff_only(Right.EDIT_CLIENTS, proved=True)
 def client_secret(staff: Staff, client_id: str) -> ResponseReturnValue:
     """For how long may the former secret go on? Then the new one, shown this once."""
-    application = applications.editable(staff, checked_id(client_id))
+    application = applications.editable(staff, known_id(client_id))
     form = Form() if request.method == "GET" else Form.read("overlap", "version")
     if form.values and form["overlap"] not in {str(days) for days in OVERLAPS}:
         form.problem("overlap", _("Choose for how long the former secret goes on working."))
@@ -98,7 +91,7 @@ def _rotate(staff: Staff, client_id: str, form: Form) -> ResponseReturnValue:
 @staff_only(Right.EDIT_CLIENTS, proved=True)
 def end_client_secret(staff: Staff, client_id: str) -> ResponseReturnValue:
     """End the former secret before its time."""
-    if applications.end_former_secret(staff, checked_id(client_id)):
+    if applications.end_former_secret(staff, known_id(client_id)):
         flash(_("The former secret works no longer."))
     return _to(client_id)
 
@@ -107,7 +100,7 @@ def end_client_secret(staff: Staff, client_id: str) -> ResponseReturnValue:
 @staff_only(Right.EDIT_CLIENTS, proved=True)
 def disable_client(staff: Staff, client_id: str) -> ResponseReturnValue:
     """Take the application out of use."""
-    if applications.disable(staff, checked_id(client_id)):
+    if applications.disable(staff, known_id(client_id)):
         flash(_("The application is out of use. Nobody can sign in to it any more."))
     return _to(client_id)
 
@@ -116,7 +109,7 @@ def disable_client(staff: Staff, client_id: str) -> ResponseReturnValue:
 @staff_only(Right.EDIT_CLIENTS, proved=True)
 def enable_client(staff: Staff, client_id: str) -> ResponseReturnValue:
     """Let it work again."""
-    if applications.enable(staff, checked_id(client_id)):
+    if applications.enable(staff, known_id(client_id)):
         flash(_("The application works again. Guardians sign in to it anew."))
     return _to(client_id)
 

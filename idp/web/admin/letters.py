@@ -16,11 +16,11 @@ from idp.desk import letter_lists, letters
 from idp.desk.staff import Right, Staff
 from idp.people.models import Account, School
 from idp.web.admin.blueprint import blueprint, staff_only
+from idp.web.admin.parameters import is_id
 from idp.web.errors import PageError
 from idp.web.forms import Form
 
 LONGEST_CLASS: Final = 40
-_ID: Final = re.compile(r"[\w-]{1,64}")
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
 
 
@@ -112,14 +112,14 @@ def _printable_by(account: Account, staff: Staff) -> bool:
 
 
 def _school(staff: Staff, school_id: str) -> School:
-    school = letter_lists.school(staff, school_id) if _ID.fullmatch(school_id) else None
+    school = letter_lists.school(staff, school_id) if is_id(school_id) else None
     if school is None:
         raise PageError("not_found", 404)
     return school
 
 
 def _person(staff: Staff, account_id: str) -> letter_lists.Person:
-    person = letter_lists.person(staff, account_id) if _ID.fullmatch(account_id) else None
+    person = letter_lists.person(staff, account_id) if is_id(account_id) else None
     if person is None:
         raise PageError("not_found", 404)
     return person

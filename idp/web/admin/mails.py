@@ -1,7 +1,5 @@
 """``/admin/mails``: what became of each mail to a guardian."""
 
-import re
-
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -13,6 +11,7 @@ from idp.people.names import Refused
 from idp.web import errors
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.mail_words import FATES, fate, kind_label
+from idp.web.admin.parameters import is_id
 from idp.web.errors import PageError
 
 
@@ -29,7 +28,7 @@ def mails(staff: Staff) -> ResponseReturnValue:
     before = request.args.get("before")
     if wanted and wanted not in desk.FATES:
         raise PageError("bad_request")
-    if before is not None and not re.fullmatch(r"[\w-]{1,64}", before, re.ASCII):
+    if before is not None and not is_id(before):
         raise PageError("bad_request")
     page = desk.page(staff, fate=wanted or None, before=before)
     shown = [
@@ -50,7 +49,7 @@ def mails(staff: Staff) -> ResponseReturnValue:
 @staff_only(Right.SEND_TOKENS)
 def send_again(staff: Staff, outbox_id: str) -> ResponseReturnValue:
     """Queue a refused invitation once more, to the address as it is stored now."""
-    if not re.fullmatch(r"[\w-]{1,64}", outbox_id, re.ASCII):
+    if not is_id(outbox_id):
         raise desk.NotFound
     try:
         desk.send_again(staff, outbox_id)

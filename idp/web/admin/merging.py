@@ -8,7 +8,8 @@ from idp.desk import merging, newcomers, people
 from idp.desk.staff import Right, Staff
 from idp.people.names import Refused
 from idp.web.admin.blueprint import blueprint, staff_only
-from idp.web.admin.people_pages import back, checked, of_people, page
+from idp.web.admin.parameters import is_id
+from idp.web.admin.people_pages import back, of_people, page
 from idp.web.admin.people_words import refusal
 from idp.web.errors import PageError
 from idp.web.forms import Form, only
@@ -44,7 +45,7 @@ def choose_merge(staff: Staff, account_id: str) -> ResponseReturnValue:
 def merge(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Keep one of the two that were shown, close the other."""
     form = Form.read("other_id", "keep_id")
-    if not checked(form["other_id"]) or form["keep_id"] not in {account_id, form["other_id"]}:
+    if not is_id(form["other_id"]) or form["keep_id"] not in {account_id, form["other_id"]}:
         people.live_guardian(staff.reach(Right.CHANGE_PEOPLE), account_id)
         raise PageError("bad_request")
     keep = form["keep_id"]

@@ -13,9 +13,14 @@ MOST_PAGES: Final = 10_000
 _ID: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
+def is_id(text: str) -> bool:
+    """Whether this could be an id of ours."""
+    return _ID.fullmatch(text) is not None
+
+
 def known_id(text: str) -> str:
     """An id as we make them; anything else is not found."""
-    if not _ID.fullmatch(text):
+    if not is_id(text):
         raise PageError("not_found", 404)
     return text
 

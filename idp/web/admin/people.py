@@ -1,7 +1,6 @@
 """``/admin/people``: find a guardian or a pupil; without a word, the classes as a way in."""
 
 import re
-from typing import Final
 
 from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -12,9 +11,8 @@ from idp.people.models import School
 from idp.web.admin import standing_words
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.class_addresses import class_address
+from idp.web.admin.parameters import is_id
 from idp.web.errors import PageError
-
-_ID: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
 @blueprint.get("/people")
@@ -52,7 +50,7 @@ def address_of(kind: str, person_id: str) -> str:
 
 def _way_in(staff: Staff) -> str:
     chosen = request.args.get("school", "")
-    if chosen and not _ID.fullmatch(chosen):
+    if chosen and not is_id(chosen):
         raise PageError("not_found", 404)
     schools, page, pages = _schools(staff, chosen)
     counted = classes.classes_of(schools) if len(schools) <= classes.TOGETHER and pages == 1 else []

@@ -1,9 +1,8 @@
 """What the pages about people share: ids are checked, and what is not within reach is not found."""
 
-import re
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, Final, ParamSpec
+from typing import Any, Concatenate, ParamSpec
 
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -13,11 +12,11 @@ from idp.desk.people import NotFound, OperatorOnly
 from idp.desk.staff import Staff
 from idp.people.names import Refused
 from idp.web.admin import people_words, standing_words
+from idp.web.admin.parameters import is_id
 from idp.web.errors import PageError
 
 P = ParamSpec("P")
 View = Callable[Concatenate[Staff, P], ResponseReturnValue]
-_ID: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
 def of_people(view: View[P]) -> View[P]:
@@ -28,7 +27,7 @@ def of_people(view: View[P]) -> View[P]:
 
     @wraps(view)
     def careful(staff: Staff, /, *args: P.args, **ids: P.kwargs) -> ResponseReturnValue:
-        if not all(checked(str(each)) for each in ids.values()):
+        if not all(is_id(str(each)) for each in ids.values()):
             raise PageError("not_found", 404)
         try:
             return view(staff, *args, **ids)
@@ -41,11 +40,6 @@ def of_people(view: View[P]) -> View[P]:
         return back(sentence, problem=True, **{name: str(each) for name, each in ids.items()})
 
     return careful
-
-
-def checked(identifier: str) -> bool:
-    """Whether this could be one of our ids."""
-    return _ID.fullmatch(identifier) is not None
 
 
 def back(sentence: str, *, problem: bool = False, **ids: str) -> ResponseReturnValue:

@@ -11,7 +11,8 @@ from idp.people.models import EMAIL_LENGTH
 from idp.people.names import Refused
 from idp.web.admin import people_words
 from idp.web.admin.blueprint import blueprint, staff_only
-from idp.web.admin.people_pages import back, checked, of_people, page
+from idp.web.admin.parameters import is_id
+from idp.web.admin.people_pages import back, of_people, page
 from idp.web.admin.people_words import refusal
 from idp.web.errors import PageError
 from idp.web.forms import Form, only
@@ -115,7 +116,7 @@ def link_pupil(staff: Staff, account_id: str) -> ResponseReturnValue:
     form = Form.read("child_id", "relationship")
     if not form["child_id"]:
         return redirect(url_for("admin.choose_pupil", account_id=account_id), 303)
-    if not checked(form["child_id"]):
+    if not is_id(form["child_id"]):
         raise PageError("not_found", 404)
     if guardianships.link(staff, account_id, form["child_id"], form["relationship"]):
         return back(_("The pupil is linked."), account_id=account_id)

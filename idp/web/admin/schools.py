@@ -21,6 +21,7 @@ from idp.people.names import Refused
 from idp.settings import LOCALES
 from idp.web import branding, contrast, errors, i18n
 from idp.web.admin.blueprint import blueprint, staff_only
+from idp.web.admin.parameters import is_id
 from idp.web.admin.school_words import BAD_LOGOS, OTHERWISE, REFUSALS
 from idp.web.errors import PageError
 from idp.web.federation import offers
@@ -134,7 +135,7 @@ def change_providers(staff: Staff, school_id: str) -> ResponseReturnValue:
 
 def find(staff: Staff, school_id: str) -> School:
     """The school of an address. Raises ``desk.NotFound``, for what is no id too."""
-    if not re.fullmatch(r"[\w-]{1,64}", school_id, re.ASCII):
+    if not is_id(school_id):
         raise desk.NotFound
     return desk.find(staff, school_id)
 

@@ -11,12 +11,12 @@ from idp.desk import figures, figures_expiring, figures_traffic
 from idp.desk.staff import Right, Staff
 from idp.web.admin import charts
 from idp.web.admin.blueprint import blueprint, staff_only
+from idp.web.admin.parameters import is_id
 from idp.web.errors import PageError
 
 ROWS: Final = 25
 """Classes or schools on a page."""
 _PAGE: Final = re.compile(r"[1-9][0-9]{0,3}")
-_ID: Final = re.compile(r"[\w-]{1,64}")
 
 
 @blueprint.get("/")
@@ -52,7 +52,7 @@ def _chosen(staff: Staff, ids: list[str]) -> str | None:
     if not wanted:
         everywhere = staff.reach(Right.SEE_FIGURES).everywhere
         return ids[0] if len(ids) == 1 and not everywhere else None
-    if not _ID.fullmatch(wanted) or wanted not in ids:
+    if not is_id(wanted) or wanted not in ids:
         raise PageError("not_found", 404)
     return wanted
 
