@@ -140,7 +140,13 @@ def sign_in(page: Page, account: dict[str, Any]) -> None:
     """Fill in and send the sign-in page."""
     page.fill("#username", account["username"])
     page.fill("#password", account["password"])
-    page.click("#login-submit")
+    press(page, "#login-submit")
+
+
+def press(page: Page, selector: str) -> None:
+    """Click what leads to another page, and wait until that page stands."""
+    with page.expect_navigation():
+        page.click(selector)
 
 
 def place_of(page: Page) -> str:

@@ -15,6 +15,7 @@ from tests.browser.conftest import (
     check_accessibility,
     check_width,
     place_of,
+    press,
     sign_in,
 )
 
@@ -57,7 +58,7 @@ def ask_for_address(world: World, page: Page, account: dict[str, str]) -> tuple[
     address = account["email"].replace("@", "@new.")
     page.goto(f"{world.provider}/account/email")
     page.fill("#new-email", address)
-    page.click("#email-submit")
+    press(page, "#email-submit")
     page.wait_for_selector("#waiting-email")
     return address, link_in(world.next_mail_to(address, 0))
 
@@ -76,7 +77,7 @@ def test_every_page_is_accessible(world: World, page: Page) -> None:
     check_accessibility(page, "e-mail, waiting")
     page.goto(confirm)
     check_accessibility(page, "confirm")
-    page.click("#confirm-email-submit")
+    press(page, "#confirm-email-submit")
     check_accessibility(page, "confirmed")
     page.goto(confirm)
     check_accessibility(page, "link gone")
@@ -84,7 +85,7 @@ def test_every_page_is_accessible(world: World, page: Page) -> None:
     undo = link_in(world.next_mail_to(account["email"], 1))
     page.goto(undo)
     check_accessibility(page, "undo")
-    page.click("#undo-email-submit")
+    press(page, "#undo-email-submit")
     check_accessibility(page, "undone")
     assert world.mails_to(address)
 
@@ -102,10 +103,10 @@ def test_no_page_is_too_wide_at_320_px(world: World, new_page: NewPage, language
 def test_the_menu_leads_to_each_page_and_back(world: World, page: Page) -> None:
     at_home(world, page, new_parent(world))
     for link in ("profile", "email", "change-password", "sessions", "applications", "history"):
-        page.click(f"#{link}-link")
-        page.click("#back-link")
+        press(page, f"#{link}-link")
+        press(page, "#back-link")
         assert place_of(page) == f"{world.provider}/"
-    page.click("#data-link")
+    press(page, "#data-link")
     assert place_of(page) == f"{world.provider}/account/data"
 
 
@@ -117,23 +118,23 @@ def test_the_address_is_changed_and_undone(world: World, new_page: NewPage) -> N
     phone.goto(confirm)
     assert "token=" not in phone.url
     assert address in phone.inner_text("#main")
-    phone.click("#confirm-email-submit")
+    press(phone, "#confirm-email-submit")
     phone.wait_for_selector("#email-confirmed")
     page.goto(f"{world.provider}/account/email")
     assert page.inner_text("#present-email") == address
 
     undo = link_in(world.next_mail_to(account["email"], 1))
     phone.goto(undo)
-    phone.click("#undo-email-submit")
+    press(phone, "#undo-email-submit")
     phone.wait_for_selector("#email-undone")
     page.goto(f"{world.provider}/account/email")
     page.wait_for_selector("#login-form")
     mail = world.next_mail_to(account["email"], 2)
     phone.goto(world.link_in(mail))
-    phone.click("#token-submit")
+    press(phone, "#token-submit")
     phone.fill("#new-password", "Cerise-Moulin-Tambour-4")
     phone.fill("#repeat-password", "Cerise-Moulin-Tambour-4")
-    phone.click("#password-submit")
+    press(phone, "#password-submit")
     phone.wait_for_selector("#sign-out")
     phone.goto(f"{world.provider}/account/email")
     assert phone.inner_text("#present-email") == account["email"]
@@ -144,7 +145,7 @@ def test_the_language_is_chosen_without_javascript(world: World, new_page: NewPa
     at_home(world, page, new_parent(world))
     page.goto(f"{world.provider}/account/profile")
     page.click("label.option:has(#profile-language-de)")
-    page.click("#profile-language-submit")
+    press(page, "#profile-language-submit")
     assert page.get_attribute("html", "lang") == "de"
     assert page.is_checked("#profile-language-de")
 
@@ -155,7 +156,7 @@ def test_an_application_is_withdrawn_and_out(world: World, page: Page) -> None:
     page.wait_for_selector("#child-name")
     page.goto(f"{world.provider}/account/applications")
     assert "Lina" in page.inner_text("#account-applications")
-    page.click("#withdraw-1")
+    press(page, "#withdraw-1")
     page.wait_for_selector("#main .notice-good")
     assert page.query_selector("#account-applications") is None
 
@@ -167,7 +168,7 @@ def test_a_lost_phone_is_signed_out(world: World, new_page: NewPage) -> None:
     mail = world.next_mail_to(account["email"], 0)
     assert "Mot de passe oublié" in mail["text"]
     page.goto(f"{world.provider}/account/sessions")
-    page.click("#end-session-2")
+    press(page, "#end-session-2")
     page.wait_for_selector("#main .notice-good")
     phone.goto(f"{world.provider}/")
     phone.wait_for_selector("#login-form")
@@ -191,7 +192,7 @@ def test_a_request_to_be_erased_reaches_the_school_and_its_answer_the_parent(
     account = new_parent(world)
     at_home(world, page, account)
     page.goto(f"{world.provider}/account/data")
-    page.click("#erasure-ask")
+    press(page, "#erasure-ask")
     page.wait_for_selector("#erasure-open")
     school = next(
         each for each in json.loads(world.run("school", "list", "--json")) if "Till" in each["name"]

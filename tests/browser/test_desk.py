@@ -20,6 +20,7 @@ from tests.browser.conftest import (
     check_accessibility,
     check_width,
     place_of,
+    press,
     sign_in,
 )
 from tests.examples.running import ROOT, wait_until
@@ -49,7 +50,7 @@ def cookies(world: World, chromium: Browser) -> Callable[[str], Any]:
             sign_in(page, clerk)
             page.wait_for_selector("#second-factor-form")
             page.fill("#code", pyotp.TOTP(clerk["totp_secret"]).at(clock.timestamp()))
-            page.click("#second-factor-submit")
+            press(page, "#second-factor-submit")
             page.wait_for_selector("#open-desk")
             known[username] = context.storage_state()
             context.close()
@@ -98,7 +99,7 @@ def new_guardian(world: World, given_name: str = "Nour", **options: str) -> dict
 
 def find(page: Page, text: str) -> None:
     page.fill("#desk-q", text)
-    page.click("#desk-search-submit")
+    press(page, "#desk-search-submit")
 
 
 def refused(page: Page, code: str) -> bool:
@@ -111,8 +112,8 @@ def test_a_manager_finds_somebody_misspelt_and_sends_a_token(world: World, at_de
     page = at_desk(MANAGER)
     name = guardian["family"]
     find(page, f"nour {name[:4]}{name[5]}{name[4]}{name[6:]}")  # two letters change places
-    page.click(f"a[href$='/admin/people/{guardian['id']}']")
-    page.click("#send-token")
+    press(page, f"a[href$='/admin/people/{guardian['id']}']")
+    press(page, "#send-token")
     mail = world.next_mail_to(guardian["email"], 0)
     token = world.token_in(mail)
     page.reload()
@@ -124,11 +125,11 @@ def test_a_helper_looks_up_and_sends_and_nothing_else(world: World, at_desk: AtD
     guardian = new_guardian(world)
     page = at_desk(HELPER)
     find(page, guardian["username"])
-    page.click(f"a[href$='/admin/people/{guardian['id']}']")
+    press(page, f"a[href$='/admin/people/{guardian['id']}']")
     assert page.query_selector("#send-token")
     for act in ("#person-edit", "#person-link", "#person-merge", "#person-close", "#letter-open"):
         assert not page.query_selector(act), act
-    page.click("#send-token")
+    press(page, "#send-token")
     assert world.next_mail_to(guardian["email"], 0)
     for path in (f"people/{guardian['id']}/edit", "imports", "journal", "staff", "applications"):
         page.goto(f"{world.provider}/admin/{path}")
@@ -157,11 +158,11 @@ def test_an_address_is_corrected_and_both_are_told(world: World, at_desk: AtDesk
     guardian = new_guardian(world)
     page = at_desk(MANAGER, f"people/{guardian['id']}/edit")
     page.fill("#email", "no address")
-    page.click("#email-submit")
+    press(page, "#email-submit")
     assert page.query_selector("#email-problem")
     new = guardian["email"].replace("@", "@new.")
     page.fill("#email", new)
-    page.click("#email-submit")
+    press(page, "#email-submit")
     assert new in page.inner_text("#main")
     assert world.next_mail_to(new, 0)
     assert world.next_mail_to(guardian["email"], 0)
@@ -177,16 +178,16 @@ def test_a_guardianship_ends_with_a_reason_and_at_once(
     parent, page = new_page(), at_desk(MANAGER)
     token = world.token_in({"text": world.run("token", "issue", guardian["username"])})
     parent.goto(f"{world.provider}/welcome?token={token}")
-    parent.click("#token-submit")
+    press(parent, "#token-submit")
     parent.fill("#new-password", "Girafe-Violon-Bouton-9")
     parent.fill("#repeat-password", "Girafe-Violon-Bouton-9")
-    parent.click("#password-submit")
+    press(parent, "#password-submit")
     parent.goto(f"{world.provider}/")
     assert "Lina" in parent.inner_text("#account-children")
     address = f"pupils/{guardian['child']}/guardians/{guardian['id']}"
     page.goto(f"{world.provider}/admin/{address}")
     page.check("#end-form input[value=court]")
-    page.click("#end-submit")
+    press(page, "#end-submit")
     parent.reload()
     assert "Lina" not in parent.inner_text("#account-children")
     assert "Zoé" in parent.inner_text("#account-children")
@@ -196,9 +197,9 @@ def test_two_accounts_of_one_person_become_one(world: World, at_desk: AtDesk) ->
     kept, closed = new_guardian(world, "Yara"), new_guardian(world, "Yara")
     page = at_desk(MANAGER, f"people/{kept['id']}/merge")
     page.fill("#merge-find-form input[name=username]", closed["username"])
-    page.click("#merge-find")
+    press(page, "#merge-find")
     page.check("#keep-1")
-    page.click("#merge-submit")
+    press(page, "#merge-submit")
     page.goto(f"{world.provider}/admin/people/{kept['id']}")
     assert closed["family"] in page.inner_text("#main")
     page.goto(f"{world.provider}/admin/people/{closed['id']}")
@@ -209,7 +210,7 @@ def test_access_is_closed(world: World, at_desk: AtDesk) -> None:
     guardian = new_guardian(world)
     page = at_desk(MANAGER, f"people/{guardian['id']}/close")
     page.check("#close-form input[value=moved]")
-    page.click("#close-submit")
+    press(page, "#close-submit")
     page.goto(f"{world.provider}/admin/people/{guardian['id']}")
     assert not page.query_selector("#person-edit")
     shown = json.loads(world.run("user", "show", guardian["username"], "--json"))
@@ -221,7 +222,7 @@ def test_a_letter_is_printed_and_its_token_opens_the_first_sign_in(
 ) -> None:
     guardian = new_guardian(world)
     page = at_desk(MANAGER, f"people/{guardian['id']}")
-    page.click("#letter-open")
+    press(page, "#letter-open")
     with page.expect_download() as download:
         page.click("#letter-form button[type=submit]")
     pdf = PdfReader(io.BytesIO(Path(download.value.path()).read_bytes()))
@@ -230,7 +231,7 @@ def test_a_letter_is_printed_and_its_token_opens_the_first_sign_in(
     assert found, text
     parent = new_page()
     parent.goto(f"{world.provider}/welcome?token={found[0]}")
-    parent.click("#token-submit")
+    press(parent, "#token-submit")
     assert parent.query_selector("#password-form")
 
 
@@ -238,17 +239,17 @@ def test_an_operator_registers_an_application_and_sees_its_secret_once(
     world: World, at_desk: AtDesk
 ) -> None:
     page = at_desk(OPERATOR, "applications/new")
-    page.click("#client-save")
+    press(page, "#client-save")
     assert page.query_selector("#error-summary")
     page.fill("#client_name", f"Cantine {secrets.token_hex(3)}")
     page.check(f"input[name=schools][value='{school_id(world)}']")
     page.fill("#redirect_uris", "https://cantine.example/callback")
-    page.click("#client-save")
+    press(page, "#client-save")
     secret = page.inner_text("#client-secret")
     assert len(secret) >= 40
-    page.click("#client-done")
+    press(page, "#client-done")
     assert secret not in page.content()
-    page.click("#client-test")
+    press(page, "#client-test")
     assert "redirect_uri" in page.inner_text("#main")
     assert page.query_selector("#test-id-token")
 
@@ -264,15 +265,15 @@ def test_a_manager_sees_applications_and_registers_none(world: World, at_desk: A
 def test_a_list_is_imported_looked_at_first_and_undone(world: World, at_desk: AtDesk) -> None:
     page = at_desk(MANAGER, "imports/new")
     page.set_input_files("#file", str(ROOT / "examples" / "rosters" / "eleves.csv"))
-    page.click("#import-submit")
+    press(page, "#import-submit")
     page.wait_for_selector("#columns-submit, #apply-submit", timeout=60_000)
     if page.query_selector("#columns-submit"):
-        page.click("#columns-submit")
+        press(page, "#columns-submit")
     page.wait_for_selector("#apply-submit", timeout=60_000)
     assert "3" in page.inner_text("#main")
-    page.click("#apply-submit")
+    press(page, "#apply-submit")
     page.wait_for_selector("#undo-submit", timeout=60_000)
-    page.click("#undo-submit")
+    press(page, "#undo-submit")
     assert wait_until(lambda: page.reload() and not page.query_selector("#undo-submit"))
 
 
@@ -281,7 +282,7 @@ def test_a_school_changes_its_face_and_parents_see_it(
 ) -> None:
     page = at_desk(STRANGER, f"schools/{school_id(world, 'Moulin')}")
     page.fill("#contact-form input[name=contact_phone]", "+32 81 00 11 22")
-    page.click("#contact-form button[type=submit]")
+    press(page, "#contact-form button[type=submit]")
     parent = new_page()
     parent.goto(f"{world.other_portal}/login")
     assert "+32 81 00 11 22" in parent.inner_text("footer")
@@ -289,7 +290,7 @@ def test_a_school_changes_its_face_and_parents_see_it(
 
 def test_the_journal_tells_the_school_who_did_what(world: World, at_desk: AtDesk) -> None:
     guardian = new_guardian(world)
-    at_desk(HELPER, f"people/{guardian['id']}").click("#send-token")
+    press(at_desk(HELPER, f"people/{guardian['id']}"), "#send-token")
     page = at_desk(MANAGER, "journal")
     assert "Samir Benali" in page.inner_text("#main")
     other = at_desk(STRANGER, "journal")
@@ -325,7 +326,7 @@ def test_every_page_is_accessible(world: World, at_desk: AtDesk) -> None:
 @pytest.mark.parametrize("language", ["de-DE", "fr-BE"])
 def test_no_page_is_too_wide_at_320_px(world: World, at_desk: AtDesk, language: str) -> None:
     page = at_desk(OPERATOR, viewport={"width": 320, "height": 640})
-    page.click(f"#language-{language[:2]}")
+    press(page, f"#language-{language[:2]}")
     for path in every_page(world):
         page.goto(f"{world.provider}/admin/{path}")
         check_width(page, f"{path} {language}")
@@ -337,5 +338,5 @@ def test_the_desk_works_by_keyboard_and_without_javascript(world: World, at_desk
     page.focus("#desk-q")
     page.keyboard.type(guardian["username"])
     page.keyboard.press("Enter")
-    page.click(f"a[href$='/admin/people/{guardian['id']}']")
+    press(page, f"a[href$='/admin/people/{guardian['id']}']")
     assert place_of(page) == f"{world.provider}/admin/people/{guardian['id']}"

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import NewPage, World, check_accessibility, place_of, sign_in
+from tests.browser.conftest import NewPage, World, check_accessibility, place_of, press, sign_in
 
 
 def at_login(world: World, page: Page, portal: str | None = None) -> None:
@@ -30,8 +30,8 @@ def test_a_linked_parent_comes_to_the_portal_by_one_button(
     world: World, page: Page, provider: str, case: str, child: str
 ) -> None:
     at_login(world, page)
-    page.click(f"#provider-{provider}")
-    page.click("#person-1")
+    press(page, f"#provider-{provider}")
+    press(page, "#person-1")
 
     is_at(page, world.portal)
     assert page.inner_text("#child-name") == child
@@ -41,9 +41,9 @@ def test_a_linked_parent_comes_to_the_portal_by_one_button(
 
 def test_facebook_and_the_choice_of_the_child(world: World, page: Page) -> None:
     at_login(world, page)
-    page.click("#provider-facebook")
-    page.click("#person-1")
-    page.click("#child-submit-2")
+    press(page, "#provider-facebook")
+    press(page, "#person-1")
+    press(page, "#child-submit-2")
     is_at(page, world.portal)
     assert page.inner_text("#child-name") == "Gaspard Dubois"
 
@@ -51,16 +51,16 @@ def test_facebook_and_the_choice_of_the_child(world: World, page: Page) -> None:
 def test_without_javascript_too(world: World, new_page: NewPage) -> None:
     page = new_page(java_script_enabled=False)
     at_login(world, page)
-    page.click("#provider-google")
-    page.click("#person-1")
+    press(page, "#provider-google")
+    press(page, "#person-1")
     is_at(page, world.portal)
     assert page.inner_text("#child-name") == "Lina Lambert"
 
 
 def test_cancelling_there_comes_back_with_a_sentence(world: World, page: Page) -> None:
     at_login(world, page)
-    page.click("#provider-google")
-    page.click("#cancel")
+    press(page, "#provider-google")
+    press(page, "#cancel")
     expect(page.locator(".notice-bad")).to_contain_text("Google")
     check_accessibility(page, "cancelled")
     sign_in(page, world.account("one-child"))
@@ -69,7 +69,7 @@ def test_cancelling_there_comes_back_with_a_sentence(world: World, page: Page) -
 
 def test_back_from_the_provider_leads_to_the_sign_in_page(world: World, page: Page) -> None:
     at_login(world, page)
-    page.click("#provider-google")
+    press(page, "#provider-google")
     page.wait_for_selector("#person-1")
     page.go_back()
     page.wait_for_selector("#login-form")
@@ -79,8 +79,8 @@ def test_an_unlinked_identity_is_linked_by_one_sign_in(world: World, page: Page)
     account = world.account("ended-guardianship")
     before = len(world.mails_to(account["email"]))
     at_login(world, page)
-    page.click("#provider-cabanga")
-    page.click("#person-2")
+    press(page, "#provider-cabanga")
+    press(page, "#person-2")
     page.wait_for_selector("#connect")
     check_accessibility(page, "connect")
     sign_in(page, account)
@@ -90,8 +90,8 @@ def test_an_unlinked_identity_is_linked_by_one_sign_in(world: World, page: Page)
     assert "Cabanga" in mail["subject"]
     page.context.clear_cookies()
     at_login(world, page)
-    page.click("#provider-cabanga")
-    page.click("#person-2")
+    press(page, "#provider-cabanga")
+    press(page, "#person-2")
     is_at(page, world.portal)
     assert page.inner_text("#child-name") == "Jeanne Moreau"
 
@@ -102,10 +102,10 @@ def test_an_invited_parent_chooses_google_in_place_of_a_password(world: World, p
     world.run("user", "invite", "wang.wei")
     at_login(world, page, portal)
     page.goto(world.link_in(world.next_mail_to(email, 0)))
-    page.click("#token-submit")
+    press(page, "#token-submit")
     check_accessibility(page, "figure 3 with providers")
-    page.click("#provider-google")
-    page.click("#person-3")
+    press(page, "#provider-google")
+    press(page, "#person-3")
     is_at(page, portal)
     assert page.inner_text("#child-name") == "小明 王"
 
@@ -119,27 +119,27 @@ def test_a_signed_in_parent_links_and_unlinks(world: World, page: Page) -> None:
     account = world.account("shared-email")
     page.goto(f"{world.provider}/")
     sign_in(page, account)
-    page.click("#connections-link")
+    press(page, "#connections-link")
     check_accessibility(page, "connections")
-    page.click("#link-facebook")
-    page.click("#person-2")
+    press(page, "#link-facebook")
+    press(page, "#person-2")
     expect(page.locator(".notice-good")).to_contain_text("Facebook")
-    page.click("#unlink-2")
+    press(page, "#unlink-2")
     expect(page.locator(".notice-good")).to_contain_text("Facebook")
     assert page.query_selector("#link-facebook") is not None
 
 
 def test_prompt_login_asks_again_at_the_provider(world: World, page: Page) -> None:
     at_login(world, page)
-    page.click("#provider-google")
-    page.click("#person-1")
+    press(page, "#provider-google")
+    press(page, "#person-1")
     is_at(page, world.portal)
     client = world.demo.document["curl_client"]
     page.goto(
         f"{world.provider}/oauth2/authorize?response_type=code&scope=openid&prompt=login"
         f"&client_id={client['client_id']}&redirect_uri={client['redirect_uri']}"
     )
-    page.click("#provider-google")
+    press(page, "#provider-google")
     page.wait_for_selector("#again")
     with page.expect_request(re.compile(r"127\.0\.0\.1:9/callback\?code=")):
         page.click("#person-1")
@@ -152,13 +152,13 @@ def test_two_tabs_with_two_providers_each_come_to_their_end(
     second = first.context.new_page()
     at_login(world, first)
     at_login(world, second, world.other_portal)
-    first.click("#provider-google")
+    press(first, "#provider-google")
     first.wait_for_selector("#person-1")
-    second.click("#provider-cabanga")
-    second.click("#person-1")
+    press(second, "#provider-cabanga")
+    press(second, "#person-1")
     is_at(second, world.other_portal)
     assert second.inner_text("#child-name") == "Noah Vanderstraeten"
-    first.click("#person-1")
+    press(first, "#person-1")
     is_at(first, world.portal)
     assert first.inner_text("#child-name") == "Lina Lambert"
 
@@ -168,15 +168,15 @@ def test_facebook_wants_somebody_forgotten(world: World, page: Page) -> None:
     before = len(world.mails_to(account["email"]))
     facebook = next(each for each in world.demo.document["providers"] if each["key"] == "facebook")
     page.goto(f"{facebook['url']}/")
-    page.click("#remove-1")
-    page.click("#outcome a")
+    press(page, "#remove-1")
+    press(page, "#outcome a")
     page.wait_for_selector("#deletion-status")
     assert place_of(page).startswith(f"{world.provider}/federation/deletion/")
     check_accessibility(page, "deletion status")
     assert "Facebook" in world.next_mail_to(account["email"], before)["subject"]
     at_login(world, page)
-    page.click("#provider-facebook")
-    page.click("#person-1")
+    press(page, "#provider-facebook")
+    press(page, "#person-1")
     page.wait_for_selector("#connect")
 
 
@@ -191,10 +191,10 @@ def test_at_320_px_a_long_foreign_address_stays_in_its_notice(
 ) -> None:
     page = new_page(viewport={"width": 320, "height": 640}, locale="de-DE")
     at_login(world, page)
-    page.click("#provider-google")
-    page.click("#person-2")
+    press(page, "#provider-google")
+    press(page, "#person-2")
     page.wait_for_selector("#connect")
     check_accessibility(page, "connect at 320 px")
-    page.click("#token-link")
+    press(page, "#token-link")
     page.wait_for_selector("#waiting-link")
     check_accessibility(page, "an identity that waits at 320 px")

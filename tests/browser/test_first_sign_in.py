@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page
 
-from tests.browser.conftest import NewPage, World, place_of, sign_in
+from tests.browser.conftest import NewPage, World, place_of, press, sign_in
 
 NEW_PASSWORD = "Girafe-Violon-Bouton-9"
 
@@ -17,7 +17,7 @@ def invite(world: World, case: str) -> dict[str, str]:
 def choose_password(page: Page) -> None:
     page.fill("#new-password", NEW_PASSWORD)
     page.fill("#repeat-password", NEW_PASSWORD)
-    page.click("#password-submit")
+    press(page, "#password-submit")
 
 
 def test_an_invited_parent_types_the_mailed_token_and_sees_their_child(
@@ -29,9 +29,9 @@ def test_an_invited_parent_types_the_mailed_token_and_sees_their_child(
 
     portal = world.portal_of(account)
     page.goto(f"{portal}/login")
-    page.click("#token-link")
+    press(page, "#token-link")
     page.fill("#token", f"  {world.token_in(mail).lower().replace('-', ' ')} ")
-    page.click("#token-submit")
+    press(page, "#token-submit")
     choose_password(page)
 
     page.wait_for_url(f"{portal}/**")
@@ -50,13 +50,13 @@ def test_the_same_walk_with_the_provider_on_postgresql_by_the_mails_link(
     page.goto(link)
     assert "token=" not in page.url
     assert page.input_value("#token")
-    page.click("#token-submit")
+    press(page, "#token-submit")
     choose_password(page)
 
     portal = world.portal_of(account)
     # Nothing waits in this browser: the start page of the school's application is offered
     assert place_of(page).startswith(world.provider)
-    page.click("#start-application")
+    press(page, "#start-application")
     page.wait_for_url(f"{portal}/**")
     assert page.inner_text("#child-name") == account["children"][0]["name"]
 
@@ -68,12 +68,12 @@ def test_a_forgotten_password_is_renewed_and_the_waiting_application_goes_on(
     before = len(world.mails_to(account["email"]))
 
     page.goto(f"{world.portal}/login")
-    page.click("#forgotten-link")
+    press(page, "#forgotten-link")
     page.fill("#email", account["email"].upper())
-    page.click("#forgotten-submit")
+    press(page, "#forgotten-submit")
     page.wait_for_selector("#forgotten-done")
     page.goto(world.link_in(world.next_mail_to(account["email"], before)))
-    page.click("#token-submit")
+    press(page, "#token-submit")
     choose_password(page)
 
     page.wait_for_url(f"{world.portal}/**")
@@ -92,10 +92,10 @@ def test_two_tabs_with_two_children_give_each_application_its_own(
     second.goto(f"{world.portal}/login")
     second.wait_for_selector("#child-list")
 
-    first.click("#child-submit-1")
+    press(first, "#child-submit-1")
     first.wait_for_url(f"{world.portal}/**")
     first_name = first.inner_text("#child-name")
-    second.click("#child-submit-2")
+    press(second, "#child-submit-2")
     second.wait_for_url(f"{world.portal}/**")
 
     assert {first_name, second.inner_text("#child-name")} == {"Inès Benali", "Yanis Benali"}
@@ -104,16 +104,16 @@ def test_two_tabs_with_two_children_give_each_application_its_own(
 def test_change_of_child_and_sign_out_from_the_portal(world: World, page: Page) -> None:
     page.goto(f"{world.portal}/login")
     sign_in(page, world.account("four-children"))
-    page.click("#child-submit-1")
+    press(page, "#child-submit-1")
     page.wait_for_url(f"{world.portal}/**")
     before = page.inner_text("#child-name")
 
-    page.click("#switch-child")
-    page.click("#child-submit-2")
+    press(page, "#switch-child")
+    press(page, "#child-submit-2")
     page.wait_for_url(f"{world.portal}/**")
     assert page.inner_text("#child-name") != before
 
-    page.click("#portal-sign-out")
+    press(page, "#portal-sign-out")
     page.wait_for_url(f"{world.portal}/**")
     page.goto(f"{world.provider}/")
     page.wait_for_selector("#login-form")
@@ -128,7 +128,7 @@ def test_a_second_portal_needs_no_second_sign_in(world: World, page: Page) -> No
 
     # No child at that school: the page says so, and « retour » goes back with access_denied
     page.wait_for_selector("#no-child")
-    page.click("#no-child-back")
+    press(page, "#no-child-back")
     page.wait_for_url(f"{world.other_portal}/**")
 
 
@@ -163,7 +163,7 @@ def test_without_cookies_the_page_says_so(world: World, new_page: NewPage) -> No
     page.fill("#password", "whatever it is")
     page.context.clear_cookies()
 
-    page.click("#login-submit")
+    press(page, "#login-submit")
 
     assert "cookies" in page.inner_text("main").lower()
 
@@ -172,7 +172,7 @@ def test_it_all_works_without_javascript(world: World, new_page: NewPage) -> Non
     page = new_page(java_script_enabled=False)
     page.goto(f"{world.portal}/login")
     sign_in(page, world.account("several-children"))
-    page.click("#child-submit-1")
+    press(page, "#child-submit-1")
 
     page.wait_for_url(f"{world.portal}/**")
     assert page.inner_text("#child-name")

@@ -15,6 +15,7 @@ from tests.browser.conftest import (
     World,
     check_accessibility,
     check_width,
+    press,
     sign_in,
 )
 
@@ -35,11 +36,11 @@ def authorize(world: World, client: str = "curl_client", **parameters: str) -> s
 def test_sign_in_and_its_errors(world: World, page: Page) -> None:
     page.goto(f"{world.portal}/login")
     check_accessibility(page, "sign-in")
-    page.click("#login-submit")
+    press(page, "#login-submit")
     check_accessibility(page, "sign-in, empty")
     page.fill("#username", "nobody.at-all")
     page.fill("#password", "certainly wrong")
-    page.click("#login-submit")
+    press(page, "#login-submit")
     assert page.input_value("#username") == "nobody.at-all"
     assert page.input_value("#password") == ""
     check_accessibility(page, "sign-in, wrong")
@@ -47,16 +48,16 @@ def test_sign_in_and_its_errors(world: World, page: Page) -> None:
 
 def test_token_forgotten_and_new_password(world: World, page: Page) -> None:
     page.goto(f"{world.portal}/login")
-    page.click("#token-link")
+    press(page, "#token-link")
     check_accessibility(page, "token")
     page.fill("#token", "AAAA-BBBB")
-    page.click("#token-submit")
+    press(page, "#token-submit")
     check_accessibility(page, "token, unknown")
     page.goto(f"{world.portal}/login")
-    page.click("#forgotten-link")
+    press(page, "#forgotten-link")
     check_accessibility(page, "forgotten")
     page.fill("#email", "nobody@nowhere.example")
-    page.click("#forgotten-submit")
+    press(page, "#forgotten-submit")
     check_accessibility(page, "forgotten, done")
 
 
@@ -64,19 +65,19 @@ def test_new_password_and_expired_token(world: World, page: Page) -> None:
     token = fresh_letter_token(world)
     page.goto(f"{world.provider}/welcome?token={token}")
     check_accessibility(page, "token, filled in")
-    page.click("#token-submit")
+    press(page, "#token-submit")
     check_accessibility(page, "new password")
     page.fill("#new-password", "motdepasse1234")
     page.fill("#repeat-password", "motdepasse1234")
-    page.click("#password-submit")
+    press(page, "#password-submit")
     check_accessibility(page, "new password, weak")
 
     expire_tokens(world)
     page.goto(f"{world.provider}/welcome?token={token}")
-    page.click("#token-submit")
+    press(page, "#token-submit")
     page.wait_for_selector("#token-renew")
     check_accessibility(page, "token, expired")
-    page.click("#token-renew")
+    press(page, "#token-renew")
     page.wait_for_selector("#token-renewed")
     check_accessibility(page, "token, renewed")
 
@@ -95,7 +96,7 @@ def test_choice_consent_and_account(world: World, page: Page) -> None:
     check_accessibility(page, "change password")
     page.goto(f"{world.provider}/oauth2/logout")
     check_accessibility(page, "sign out?")
-    page.click("#logout-submit")
+    press(page, "#logout-submit")
     check_accessibility(page, "signed out")
 
 
@@ -136,13 +137,13 @@ def test_the_browsers_language_is_spoken_and_no_page_is_too_wide_at_320_px(
     for link in ("#token-link", "#forgotten-link"):
         check_width(page, language)
         page.goto(f"{world.portal}/login")
-        page.click(link)
+        press(page, link)
     check_width(page, language)
 
 
 def test_the_language_that_a_visitor_chooses_is_kept(world: World, page: Page) -> None:
     page.goto(f"{world.portal}/login")
-    page.click("#language-nl")
+    press(page, "#language-nl")
     assert page.get_attribute("html", "lang") == "nl"
     page.goto(f"{world.portal}/login")
     assert page.get_attribute("html", "lang") == "nl"
@@ -202,9 +203,9 @@ def test_at_320_px_an_address_breaks_before_its_at_or_its_dot(
 ) -> None:
     page = new_page(viewport={"width": 320, "height": 640}, locale="de")
     page.goto(f"{world.portal}/login")
-    page.click("#forgotten-link")
+    press(page, "#forgotten-link")
     page.fill("#email", "nobody@nowhere.example")
-    page.click("#forgotten-submit")
+    press(page, "#forgotten-submit")
 
     # each line of the link, as it is laid out
     lines = page.locator(".contact a[href^='mailto:']").evaluate(

@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import CDPSession, Page
 
 from tests import databases
-from tests.browser.conftest import NewPage, check_accessibility, check_width
+from tests.browser.conftest import NewPage, check_accessibility, check_width, press
 from tests.cli.conftest import start, told
 from tests.conftest import SECRETS, history_file
 from tests.examples.running import wait_until
@@ -107,18 +107,18 @@ def sign_in(page: Page, provider: Provider, username: str) -> None:
     page.goto(f"{provider.issuer}/")
     page.fill("#username", username)
     page.fill("#password", PASSWORD)
-    page.click("#login-submit")
+    press(page, "#login-submit")
 
 
 def add_passkey(page: Page, provider: Provider) -> None:
     page.goto(f"{provider.issuer}/account/passkeys")
-    page.click("#passkey-add-submit")
+    press(page, "#passkey-add-submit")
     page.wait_for_selector("#passkey-list")
 
 
 def sign_out(page: Page, provider: Provider) -> None:
     page.goto(f"{provider.issuer}/")
-    page.click("#sign-out")
+    press(page, "#sign-out")
 
 
 def code_of(page: Page) -> str:
@@ -130,14 +130,14 @@ def test_a_passkey_is_suggested_added_and_signs_in(provider: Provider, page: Pag
     with_authenticator(page)
     without_autofill(page)
     sign_in(page, provider, provider.account("claire.adds"))
-    page.click("#passkey-offer-link")
+    press(page, "#passkey-offer-link")
     page.fill("#passkey-name", "Mon téléphone")
-    page.click("#passkey-add-submit")
+    press(page, "#passkey-add-submit")
     assert page.inner_text("#passkey-1") == "Mon téléphone"
     sign_out(page, provider)
 
     page.goto(f"{provider.issuer}/")
-    page.click("#passkey-submit")
+    press(page, "#passkey-submit")
 
     page.wait_for_selector("#sign-out")
     assert not page.query_selector("#passkey-offer")
@@ -174,17 +174,17 @@ def test_without_scripts_there_is_no_button_and_the_password_works(
     assert not page.is_visible("#passkey-submit")
     sign_in(page, provider, username)
     page.wait_for_selector("#sign-out")
-    page.click("#two-factor-link")
-    page.click("#two-factor-begin")
+    press(page, "#two-factor-link")
+    press(page, "#two-factor-begin")
     page.fill("#code", code_of(page))
-    page.click("#totp-submit")
+    press(page, "#totp-submit")
     assert page.locator("#recovery-codes li").count() == 10
     recovery = page.locator("#recovery-codes code").first.inner_text()
-    page.click("#recovery-continue")
+    press(page, "#recovery-continue")
     sign_out(page, provider)
     sign_in(page, provider, username)
     page.fill("#code", recovery)
-    page.click("#second-factor-submit")
+    press(page, "#second-factor-submit")
     page.wait_for_selector("#sign-out")
 
 
@@ -197,7 +197,7 @@ def test_staff_set_up_a_passkey_before_anything_else(provider: Provider, page: P
     page.goto(f"{provider.issuer}/account/passkeys")
     assert page.query_selector("#login-form")
     sign_in(page, provider, username)
-    page.click("#enrol-passkey-submit")
+    press(page, "#enrol-passkey-submit")
     page.wait_for_selector("#sign-out")
 
 
@@ -206,9 +206,9 @@ def test_a_passkey_confirms_before_it_is_removed(provider: Provider, page: Page)
     sign_in(page, provider, provider.account("claire.removes"))
     add_passkey(page, provider)
     page.goto(f"{provider.issuer}/account/confirm?next=/account/passkeys")
-    page.click("#confirm-passkey-submit")
+    press(page, "#confirm-passkey-submit")
     page.click("#passkey-change-1")
-    page.click("#passkey-remove-1")
+    press(page, "#passkey-remove-1")
     page.wait_for_selector("#passkey-none")
 
 
@@ -222,7 +222,7 @@ def test_no_new_page_is_too_wide_at_320_px(
 ) -> None:
     page = new_page(viewport={"width": 320, "height": 640}, locale=language)
     page.goto(f"{provider.issuer}/")
-    page.click(f"#language-{language[:2]}")
+    press(page, f"#language-{language[:2]}")
     see_every_page(page, provider, f"narrow.{language[:2]}", check_width)
 
 
@@ -241,22 +241,22 @@ def see_every_page(
     sign_in(page, provider, provider.account(username))
     page.wait_for_selector("#passkey-offer")
     look("home")
-    page.click("#passkey-offer-link")
+    press(page, "#passkey-offer-link")
     look("passkeys-none")
-    page.click("#passkey-add-submit")
+    press(page, "#passkey-add-submit")
     page.wait_for_selector("#passkey-list")
     page.click("#passkey-change-1")
     look("passkeys")
     page.goto(f"{provider.issuer}/account/two-factor")
     look("two-factor-off")
-    page.click("#two-factor-begin")
+    press(page, "#two-factor-begin")
     look("two-factor-app")
-    page.click("#totp-submit")
+    press(page, "#totp-submit")
     look("two-factor-app-wrong")
     page.fill("#code", code_of(page))
-    page.click("#totp-submit")
+    press(page, "#totp-submit")
     look("recovery-codes")
-    page.click("#recovery-continue")
+    press(page, "#recovery-continue")
     look("two-factor-on")
     page.goto(f"{provider.issuer}/account/confirm")
     look("confirm")
@@ -268,12 +268,12 @@ def see_every_page(
     sign_in(page, provider, username)
     page.wait_for_selector("#second-factor-form")
     look("second-factor")
-    page.click("#second-factor-submit")
+    press(page, "#second-factor-submit")
     look("second-factor-wrong")
     provider.run("user", "factors", "reset", username)
     provider.run("user", "role", "grant", username, "operator")
     sign_in(page, provider, username)
     page.wait_for_selector("#enrol-app-form")
     look("enrol")
-    page.click("#enrol-app")
+    press(page, "#enrol-app")
     look("enrol-app")
