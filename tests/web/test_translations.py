@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 CATALOGUES = ROOT / "idp" / "translations"
 TRANSLATED = [locale for locale in LOCALES if locale != "en"]
 COMPOSERS = {**letters.COMPOSERS, **account_letters.COMPOSERS, **specimens.COMPOSERS}
-TRANSLATING = {"_", "gettext", "ngettext", "lazy_gettext"}
+TRANSLATING = {"_", "gettext", "ngettext", "pgettext", "npgettext", "lazy_gettext", "lazy_pgettext"}
 
 SAME_IN_ENGLISH = {
     *(("fr", "Code"), ("fr", "Parent"), ("fr", "Application"), ("fr", "Applications")),
@@ -49,13 +49,25 @@ each_language = pytest.mark.parametrize("locale", TRANSLATED)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
+Key = tuple[str | None, str | tuple[str, ...]]
+"""A sentence with its context, if it has one."""
+
+
+@cache
+def places() -> dict[Key, set[str]]:
+    """Each sentence in code and templates, with the files that it stands in."""
+    with (CATALOGUES / "babel.cfg").open() as configuration:
+        methods, options = parse_mapping_cfg(configuration)
+    found: dict[Key, set[str]] = {}
+    for file, _line, sentence, _comments, context in extract_from_dir(ROOT, methods, options):
+        found.setdefault((context, sentence), set()).add(file)
+    return found
+
+
 @cache
 def extracted() -> dict[str | tuple[str, ...], str]:
     """Each sentence in code and templates, with a file that it stands in."""
-    with (CATALOGUES / "babel.cfg").open() as configuration:
-        methods, options = parse_mapping_cfg(configuration)
-    found = extract_from_dir(ROOT, methods, options)
-    return {sentence: file for file, _line, sentence, _comments, _context in found}
+    return {sentence: min(files) for (_context, sentence), files in places().items()}
 
 
 @cache
@@ -68,23 +80,33 @@ def messages(locale: str) -> list[Message]:
     return [message for message in catalogue(locale) if message.id]
 
 
+def key(message: Message) -> Key:
+    """A message as `places` counts it."""
+    sentence = message.id
+    context = message.context
+    return (
+        context.decode() if isinstance(context, bytes) else context,  # so read_mo gives it
+        tuple(sentence) if isinstance(sentence, list | tuple) else str(sentence),
+    )
+
+
 def forms(of: str | tuple[str, ...] | list[str]) -> list[str]:
     """The sentence, or its singular and plural."""
     return [of] if isinstance(of, str) else list(of)
 
 
-def words(of: Catalog) -> dict[tuple[str, ...], list[str]]:
-    """Each sentence with its translation, by singular and plural."""
-    return {tuple(forms(each.id)): forms(each.string) for each in of if each.id}
+def words(of: Catalog) -> dict[tuple[str | None, ...], list[str]]:
+    """Each sentence with its translation, by context, singular and plural."""
+    return {key(each)[:1] + tuple(forms(each.id)): forms(each.string) for each in of if each.id}
 
 
 @each_language
 class TestCatalogue:
     def test_translates_what_is_said_and_nothing_else(self, locale: str) -> None:
-        known = {message.id for message in messages(locale)}
+        known = {key(message) for message in messages(locale)}
 
-        assert extracted().keys() - known == set(), "run `make translations`, then translate"
-        assert known - extracted().keys() == set()
+        assert places().keys() - known == set(), "run `make translations`, then translate"
+        assert known - places().keys() == set()
         assert not catalogue(locale).obsolete
 
     def test_leaves_nothing_open(self, locale: str) -> None:
@@ -117,6 +139,8 @@ class TestCatalogue:
         for message in messages(locale):
             for english, ours in zip(forms(message.id), forms(message.string), strict=True):
                 assert ours == ours.strip()
+                if message.context == "figure 5":  # to the letter: tests/web/test_tutorial.py
+                    continue
                 assert ours[:1].isupper() == english[:1].isupper() or ours[:1] == "%", ours
                 for mark in ".:?":
                     assert ours.endswith(mark) == english.endswith(mark), ours
@@ -150,7 +174,9 @@ class TestSentencesAreWhole:
                 if isinstance(node, ast.BinOp | ast.JoinedStr):
                     assert not any(map(is_translation, ast.walk(node))), f"{path}:{node.lineno}"
                 if is_translation(node):
-                    assert isinstance(node.args[0], ast.Constant), f"{path}:{node.lineno}"
+                    assert all(isinstance(each, ast.Constant) for each in texts(node)), (
+                        f"{path}:{node.lineno}"
+                    )
 
     def test_templates_join_none(self, tmp_path: Path, keys_folder: Path) -> None:
         from idp import create_app
@@ -172,6 +198,14 @@ def is_translation(node: ast.AST) -> bool:
         and isinstance(node.func, ast.Name)
         and node.func.id in TRANSLATING
     )
+
+
+def texts(call: ast.AST) -> list[ast.expr]:
+    """What a call gives to be translated: the context, the sentence, its plural."""
+    assert isinstance(call, ast.Call)
+    assert isinstance(call.func, ast.Name)
+    many = {"ngettext": 2, "pgettext": 2, "lazy_pgettext": 2, "npgettext": 3}
+    return call.args[: many.get(call.func.id, 1)]
 
 
 class _Words(HTMLParser):
