@@ -5,18 +5,19 @@ are in ``idp.doctor_installation``.
 """
 
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from idp import provider_settings
+from idp import environment_file, provider_settings
 from idp.resources import folder
-from idp.settings import LOCALES, Settings
+from idp.secret import DatabaseUrl
+from idp.settings import LOCALES, SECRETS, Settings, variable
 
 Level = Literal["danger", "notice"]
 
@@ -33,7 +34,6 @@ GRAPH_ENDS: Final = {
     "v25.0": "2028-07-29",
 }
 """As Facebook announced by November 2026."""
-LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 @dataclass(frozen=True)
@@ -55,21 +55,41 @@ def of_settings(settings: Settings) -> list[Finding]:
 
 
 def of_environment(environment: dict[str, str]) -> list[Finding]:
-    """Secrets in files that others may read."""
+    """Secrets in files that others may read, and variables that count for nothing."""
     found = []
     for name, value in environment.items():
-        if re.fullmatch(r"IDP_[A-Z_]+_FILE", name):
+        if is_secret(name.removesuffix("_FILE")) and name.endswith("_FILE"):
             found += list(_private_file(Path(value), name))
-    return [*found, *_unknown_provider_variables(environment)]
+    return [*found, *_settings_file(environment), *_unread_variables(environment)]
 
 
-def _unknown_provider_variables(environment: dict[str, str]) -> Findings:
-    for name in provider_settings.unknown_variables(environment):
+def is_secret(name: str) -> bool:
+    """Whether the environment variable ``name`` holds what nobody else may read."""
+    return name in {variable(secret) for secret in SECRETS} or name.endswith("_CLIENT_SECRET")
+
+
+def _settings_file(environment: dict[str, str]) -> Findings:
+    """The file of settings, where a secret stands in it rather than beside it."""
+    file = environment.get("IDP_ENV_FILE")
+    if file is None:
+        return
+    with suppress(OSError, ValueError):
+        given = environment_file.parse(Path(file).read_text(encoding="utf-8-sig"))
+        if any(is_secret(name) and _holds_secret(name, text) for name, text in given.items()):
+            yield from _private_file(Path(file), "settings file")
+
+
+def _holds_secret(name: str, text: str) -> bool:
+    return name != "DATABASE_URL" or str(DatabaseUrl(text)) != text
+
+
+def _unread_variables(environment: dict[str, str]) -> Findings:
+    for name in provider_settings.unread_variables(environment):
         yield Finding(
             "notice",
             "providers",
-            f"{name} is read by nobody: no such setting, or IDP_PROVIDERS does not name it.",
-            "Compare it with `idp check --settings`.",
+            f"{name} is read by nobody: IDP_PROVIDERS does not name this provider.",
+            "Name it there; IDP_PROVIDER_<KEY>_ENABLED=0 takes its button away.",
         )
 
 
@@ -213,16 +233,6 @@ def _lifetimes(settings: Settings) -> Findings:
         )
 
 
-def _logging(settings: Settings) -> Findings:
-    if settings.log_level.upper() not in LOG_LEVELS:
-        yield Finding(
-            "notice",
-            "log",
-            "IDP_LOG_LEVEL is not a level, so INFO is taken.",
-            f"Use one of {', '.join(LOG_LEVELS)}.",
-        )
-
-
 def _key_folder(settings: Settings) -> Findings:
     path = settings.keys_folder
     try:
@@ -282,7 +292,6 @@ SETTINGS_CHECKS: Final[tuple[Callable[[Settings], Findings], ...]] = (
     _shared_secrets,
     _database_address,
     _lifetimes,
-    _logging,
     _key_folder,
     _providers,
     _translations,

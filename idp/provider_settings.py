@@ -5,12 +5,15 @@ rest. A provider of which nothing is said is not configured, and not shown.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+from idp.secret import SecretText, kept
+from idp.variables import UNSAID, Variables, boolean
 
 KNOWN: Final = ("google", "facebook", "cabanga")
 """The providers of the sign-in page, where ``IDP_PROVIDERS`` says nothing."""
@@ -26,12 +29,6 @@ LOGO_TYPES: Final = {".svg": "image/svg+xml", ".png": "image/png"}
 _KEY = re.compile(r"[a-z][a-z0-9]{0,19}")
 _GRAPH_VERSION = re.compile(r"v\d{1,3}\.\d")
 
-Read = Callable[[Mapping[str, str], str], str | None]
-
-
-def _boolean(text: str) -> bool:
-    return text.strip().lower() in {"1", "true", "yes", "on"}
-
 
 def _claim_map(text: str) -> dict[str, str]:
     pairs = [part.partition("=") for part in text.replace(",", " ").split()]
@@ -44,7 +41,7 @@ def _of_provider(default: Any, help: str, parse: Callable[[str], Any] = str.stri
     metadata = {"help": help, "parse": parse}
     if callable(default):
         return field(default_factory=default, metadata=metadata, repr=False)
-    return field(default=default, metadata=metadata, repr="ecret" not in help)
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +49,13 @@ class ProviderSettings:
     """One provider. All but ``key`` come from ``IDP_PROVIDER_<KEY>_<NAME>``."""
 
     key: str
-    enabled: bool = _of_provider(True, "Off: links stay, but nobody signs in by it", _boolean)
+    enabled: bool = _of_provider(True, "Off: links stay, but nobody signs in by it", boolean)
     client_id: str = _of_provider("", "Our client id there (Facebook: the app id)")
-    client_secret: str = _of_provider("", "Our secret there (Facebook: the app secret)")
+    client_secret: SecretText = _of_provider(
+        SecretText(),
+        "Our secret there (Facebook: the app secret)",
+        lambda text: SecretText(text.strip()),
+    )
     auth_method: str = _of_provider(
         "client_secret_basic", "How we prove the secret: client_secret_basic or client_secret_post"
     )
@@ -82,6 +83,9 @@ class ProviderSettings:
     graph_version: str = _of_provider("v26.0", "Facebook only: the version of the Graph API")
     graph_url: str = _of_provider("https://graph.facebook.com", "Facebook only: its Graph API")
     dialog_url: str = _of_provider("https://www.facebook.com", "Facebook only: its login dialog")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "client_secret", kept(SecretText, self.client_secret))
 
     @property
     def is_facebook(self) -> bool:
@@ -149,22 +153,20 @@ class ProviderSettings:
 Problems = list[str]
 
 
-def read_providers(
-    environment: Mapping[str, str], read: Read
-) -> tuple[tuple[ProviderSettings, ...], Problems]:
-    """The configured providers in the order of their buttons, and what can't be read.
-
-    ``read`` gives the text of one variable, from the environment or from the file it names.
-    """
-    named = read(environment, "IDP_PROVIDERS")
-    keys = list(KNOWN) if named is None else named.replace(",", " ").split()
-    found, problems = [], _key_problems(keys)
+def read_providers(given: Variables) -> tuple[ProviderSettings, ...]:
+    """The configured providers in the order of their buttons."""
+    named = given.read("IDP_PROVIDERS", lambda text: text.replace(",", " ").split())
+    keys: list[str] = list(KNOWN) if named is UNSAID else named
+    given.problems += _key_problems(keys)
+    # What is said of Google is right, also while IDP_PROVIDERS leaves Google out.
+    given.know(_variable(key, name) for key in KNOWN for name in _NAMES)
+    found = []
     for key in dict.fromkeys(key for key in keys if _KEY.fullmatch(key)):
-        values, trouble = _values(key, environment, read)
-        problems += trouble
-        if values or (key not in KNOWN and not trouble):
+        before = len(given.problems)
+        values = _values(key, given)
+        if values or (key not in KNOWN and len(given.problems) == before):
             found.append(_with_known(ProviderSettings(key=key, **values)))
-    return tuple(found), problems
+    return tuple(found)
 
 
 def problems_of(providers: tuple[ProviderSettings, ...], *, demo: bool) -> Problems:
@@ -177,13 +179,12 @@ def problems_of(providers: tuple[ProviderSettings, ...], *, demo: bool) -> Probl
     return found
 
 
-def unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """Variables that look like a provider's but are read by nobody: a typing error, mostly."""
-    named = environment.get("IDP_PROVIDERS")
+def unread_variables(given: dict[str, str]) -> list[str]:
+    """What is said of Google, Facebook or Cabanga while IDP_PROVIDERS leaves it out."""
+    named = given.get("IDP_PROVIDERS")
     keys = KNOWN if named is None else named.replace(",", " ").split()
-    known = {_variable(key, name) for key in keys for name in _NAMES}
-    given = (name for name in environment if name.startswith("IDP_PROVIDER_"))
-    return sorted(name for name in given if name.removesuffix("_FILE") not in known)
+    unread = {_variable(key, name) for key in KNOWN if key not in keys for name in _NAMES}
+    return sorted(name for name in given if name.removesuffix("_FILE") in unread)
 
 
 def variables() -> list[tuple[str, Any, str]]:
@@ -212,21 +213,13 @@ def _key_problems(keys: list[str]) -> Problems:
     return found
 
 
-def _values(
-    key: str, environment: Mapping[str, str], read: Read
-) -> tuple[dict[str, Any], Problems]:
-    values, problems = {}, []
-    for each in fields(ProviderSettings):
-        if each.name == "key":
-            continue
-        variable = _variable(key, each.name)
-        try:
-            text = read(environment, variable)
-            if text is not None:
-                values[each.name] = each.metadata["parse"](text)
-        except (ValueError, OSError) as error:
-            problems.append(f"{variable}: {error}")
-    return values, problems
+def _values(key: str, given: Variables) -> dict[str, Any]:
+    read = {
+        each.name: given.read(_variable(key, each.name), each.metadata["parse"])
+        for each in fields(ProviderSettings)
+        if each.name != "key"
+    }
+    return {name: value for name, value in read.items() if value is not UNSAID}
 
 
 def _with_known(provider: ProviderSettings) -> ProviderSettings:

@@ -1,13 +1,14 @@
 """Every setting: its type, default, unit and meaning. Read from the environment, once.
 
 ``Settings.from_environment`` is the only reader; the rest of the code asks ``current()``.
-The table of the README is made from this file (``idp check --settings``).
+``docs/settings.md`` is made from this file (``idp check --settings``).
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from email.utils import parseaddr
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -17,12 +18,24 @@ from flask import current_app
 
 from idp import provider_settings
 from idp.provider_settings import ProviderSettings
+from idp.secret import DatabaseUrl, Secret, SecretText, kept
+from idp.variables import (
+    UNSAID,
+    Variables,
+    boolean,
+    networks,
+    one_of,
+    path,
+    seconds,
+    whole,
+    words,
+)
 
 LOCALES = ("fr", "nl", "de", "en")
-MINIMUM_SECRET_BYTES = 32
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+MAIL_TLS = ("starttls", "implicit", "none")
 LONGEST_DURATION = timedelta(days=3660)
 MAY_BE_NOTHING = frozenset({"refresh_grace", "key_cache"})
-KNOWN_BAD_SECRETS = ("secret", "changeme", "change-me", "password", "development")
 
 
 class UnsafeSettings(Exception):
@@ -33,21 +46,26 @@ class UnsafeSettings(Exception):
         self.problems = problems
 
 
-def _seconds(text: str) -> timedelta:
-    return timedelta(seconds=int(text))
-
-
-def _boolean(text: str) -> bool:
-    return text.strip().lower() in {"1", "true", "yes", "on"}
-
-
-def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
-
-
 def _setting(default: Any, help: str, parse: Callable[[str], Any], unit: str = "") -> Any:
     metadata = {"help": help, "parse": parse, "unit": unit}
     return field(default=default, metadata=metadata)
+
+
+def _address(text: str) -> DatabaseUrl:
+    if not text.strip():
+        raise ValueError("is empty")
+    return DatabaseUrl(text.strip())
+
+
+SECRETS: dict[str, type[Any]] = {
+    "session_secret": Secret,
+    "password_pepper": Secret,
+    "token_hash_key": Secret,
+    "subject_key": Secret,
+    "mail_password": SecretText,
+    "database_url": DatabaseUrl,
+}
+"""The settings that nobody may read over a shoulder, and the kinds that keep them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,94 +73,106 @@ class Settings:
     """The provider's settings. Durations are ``timedelta``; the environment gives seconds."""
 
     issuer: str = _setting(
-        "http://127.0.0.1:8000", "The address of this provider: issuer of every token", str
+        "http://127.0.0.1:8000", "The address of this provider: issuer of every token", words
     )
-    database_url: str = _setting(
-        "sqlite:///instance/idp.db", "SQLAlchemy address of the database", str
+    database_url: DatabaseUrl = _setting(
+        DatabaseUrl("sqlite:///instance/idp.db"), "SQLAlchemy address of the database", _address
     )
-    database_connections: int = _setting(32, "Most connections of each worker to PostgreSQL", int)
-    keys_folder: Path = _setting(Path("keys"), "Where the signing keys live (0600)", Path)
+    database_connections: int = _setting(32, "Most connections of each worker to PostgreSQL", whole)
+    keys_folder: Path = _setting(Path("keys"), "Where the signing keys live (0600)", path)
     history_file: Path | None = _setting(
         None,
         "Remembers the database's newest event, to notice a restore; else a file beside the keys",
-        Path,
+        path,
     )
     spool_folder: Path = _setting(
-        Path("instance/spool"), "Where uploaded rosters wait to be read (0700)", Path
+        Path("instance/spool"), "Where uploaded rosters wait to be read (0700)", path
     )
     demo: bool = _setting(
-        False, "Allows plain HTTP on loopback and local secrets; never outside a demo", _boolean
+        False, "Allows plain HTTP on loopback and local secrets; never outside a demo", boolean
     )
 
-    session_secret: bytes = _setting(b"", "Signs form tokens and the browser cookie", str.encode)
-    password_pepper: bytes = _setting(b"", "Keys the pre-hash of passwords", str.encode)
-    token_hash_key: bytes = _setting(b"", "Keys the stored hash of every random secret", str.encode)
-    subject_key: bytes = _setting(b"", "Derives pairwise subjects; must never change", str.encode)
+    session_secret: Secret = _setting(
+        Secret(), "Signs form tokens and the browser cookie", Secret.of_text
+    )
+    password_pepper: Secret = _setting(Secret(), "Keys the pre-hash of passwords", Secret.of_text)
+    token_hash_key: Secret = _setting(
+        Secret(), "Keys the stored hash of every random secret", Secret.of_text
+    )
+    subject_key: Secret = _setting(
+        Secret(), "Derives pairwise subjects; must never change", Secret.of_text
+    )
 
-    bcrypt_cost: int = _setting(12, "bcrypt work factor", int, "log2 rounds")
-    bcrypt_parallel: int = _setting(1, "bcrypt checks at once in each worker", int)
-    bcrypt_queue: int = _setting(32, "bcrypt checks that may wait in each worker", int)
+    bcrypt_cost: int = _setting(12, "bcrypt work factor", whole, "log2 rounds")
+    bcrypt_parallel: int = _setting(1, "bcrypt checks at once in each worker", whole)
+    bcrypt_queue: int = _setting(32, "bcrypt checks that may wait in each worker", whole)
     password_minimum: int = _setting(
-        12, "Least length of a password (8 at the least)", int, "characters"
+        12, "Least length of a password (8 at the least)", whole, "characters"
     )
-    password_maximum: int = _setting(128, "Greatest length of a password", int, "characters")
+    password_maximum: int = _setting(128, "Greatest length of a password", whole, "characters")
 
     first_sign_in_lifetime: timedelta = _setting(
-        timedelta(days=14), "How long an invitation's token works", _seconds, "s"
+        timedelta(days=14), "How long an invitation's token works", seconds, "s"
     )
     password_reset_lifetime: timedelta = _setting(
-        timedelta(hours=24), "How long a forgotten password's token works", _seconds, "s"
+        timedelta(hours=24), "How long a forgotten password's token works", seconds, "s"
     )
     session_idle: timedelta = _setting(
-        timedelta(hours=8), "A browser session ends after this long without use", _seconds, "s"
+        timedelta(hours=8), "A browser session ends after this long without use", seconds, "s"
     )
     session_absolute: timedelta = _setting(
-        timedelta(hours=24), "A browser session ends after this long", _seconds, "s"
+        timedelta(hours=24), "A browser session ends after this long", seconds, "s"
     )
     step_up_lifetime: timedelta = _setting(
-        timedelta(minutes=10), "Delicate changes ask for a proof that is not older", _seconds, "s"
+        timedelta(minutes=10), "Delicate changes ask for a proof that is not older", seconds, "s"
     )
     interaction_lifetime: timedelta = _setting(
-        timedelta(hours=1), "How long an application's request waits for the parent", _seconds, "s"
+        timedelta(hours=1), "How long an application's request waits for the parent", seconds, "s"
     )
 
-    code_lifetime: timedelta = _setting(timedelta(seconds=60), "Authorization code", _seconds, "s")
-    access_token_lifetime: timedelta = _setting(timedelta(hours=1), "Access token", _seconds, "s")
-    id_token_lifetime: timedelta = _setting(timedelta(hours=1), "ID token", _seconds, "s")
+    code_lifetime: timedelta = _setting(timedelta(seconds=60), "Authorization code", seconds, "s")
+    access_token_lifetime: timedelta = _setting(timedelta(hours=1), "Access token", seconds, "s")
+    id_token_lifetime: timedelta = _setting(timedelta(hours=1), "ID token", seconds, "s")
     refresh_token_lifetime: timedelta = _setting(
-        timedelta(days=30), "Refresh token, from its last use", _seconds, "s"
+        timedelta(days=30), "Refresh token, from its last use", seconds, "s"
     )
     refresh_grace: timedelta = _setting(
         timedelta(seconds=20),
         "A lost refresh answer may be asked again for this long",
-        _seconds,
+        seconds,
         "s",
     )
     key_cache: timedelta = _setting(
-        timedelta(hours=1), "Applications may cache the key set for this long", _seconds, "s"
+        timedelta(hours=1), "Applications may cache the key set for this long", seconds, "s"
     )
 
-    mail_server: str = _setting("127.0.0.1", "SMTP server", str)
-    mail_port: int = _setting(25, "SMTP port", int)
-    mail_username: str = _setting("", "SMTP user name", str)
-    mail_password: str = _setting("", "SMTP password", str)
-    mail_tls: str = _setting("starttls", "starttls, implicit or none (none on loopback only)", str)
-    mail_from: str = _setting("no-reply@localhost", "Sender of every mail", str)
-    mail_per_address: int = _setting(4, "Reset mails to one address in an hour", int)
+    mail_server: str = _setting("127.0.0.1", "SMTP server", words)
+    mail_port: int = _setting(25, "SMTP port", whole)
+    mail_username: str = _setting("", "SMTP user name", words)
+    mail_password: SecretText = _setting(SecretText(), "SMTP password", SecretText)
+    mail_tls: str = _setting(
+        "starttls", "starttls, implicit or none (none on loopback only)", one_of(*MAIL_TLS)
+    )
+    mail_from: str = _setting("no-reply@localhost", "Sender of every mail", words)
+    mail_per_address: int = _setting(4, "Reset mails to one address in an hour", whole)
 
     invitations_per_hour: int = _setting(
         200, "Most invitations of an import that leave in an hour", int
     )
 
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = _setting(
-        (), "Networks whose X-Forwarded-For counts, separated by commas", _networks
+        (), "Networks whose X-Forwarded-For counts, separated by commas", networks
     )
-    default_locale: str = _setting("fr", "Language where nothing else tells", str)
-    timezone: str = _setting("Europe/Brussels", "Time zone of dates on pages and in mails", str)
-    platform_name: str = _setting("iT.SCHOOL", "Name shown where no school is known", str)
-    log_level: str = _setting("INFO", "Least level that is logged", str)
+    default_locale: str = _setting(
+        "fr", "Language where nothing else tells: fr, nl, de or en", one_of(*LOCALES)
+    )
+    timezone: str = _setting("Europe/Brussels", "Time zone of dates on pages and in mails", words)
+    platform_name: str = _setting("iT.SCHOOL", "Name shown where no school is known", words)
+    log_level: str = _setting(
+        "INFO", "Least level that is logged: DEBUG to CRITICAL", one_of(*LOG_LEVELS)
+    )
     audit_retention: timedelta = _setting(
-        timedelta(days=400), "How long the audit trail is kept", _seconds, "s"
+        timedelta(days=400), "How long the audit trail is kept", seconds, "s"
     )
 
     providers: tuple[ProviderSettings, ...] = field(
@@ -154,30 +184,27 @@ class Settings:
         },
     )
 
+    def __post_init__(self) -> None:
+        # Whoever made them, secrets are of the kinds that print nothing.
+        for name, kind in SECRETS.items():
+            object.__setattr__(self, name, kept(kind, getattr(self, name)))
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
-        """Read ``IDP_<NAME>`` for each setting, ``IDP_<NAME>_FILE`` for one kept in a file,
-        and ``DATABASE_URL``.
+        """Read ``IDP_<NAME>`` for each setting and ``DATABASE_URL``; each of them may stand in
+        a file instead, which ``<VARIABLE>_FILE`` names.
 
-        Raises ``UnsafeSettings`` naming every variable that can't be read.
+        Raises ``UnsafeSettings`` naming every variable that can't be read or does not exist.
         """
-        values: dict[str, Any] = {}
-        values["providers"], problems = provider_settings.read_providers(environment, _read)
+        given = Variables(environment)
+        values: dict[str, Any] = {"providers": provider_settings.read_providers(given)}
         for setting in fields(cls):
-            if setting.metadata["parse"] is None:
-                continue
-            name = f"IDP_{setting.name.upper()}"
-            try:
-                text = _read(environment, name)
-                if text is not None:
-                    values[setting.name] = setting.metadata["parse"](text)
-            except (ValueError, OverflowError, OSError) as error:
-                problems.append(f"{name}: {error}")
-        if "DATABASE_URL" in environment:
-            values["database_url"] = environment["DATABASE_URL"]
-        if problems:
-            raise UnsafeSettings(problems)
-        return cls(**values)
+            if setting.metadata["parse"] is not None:
+                values[setting.name] = given.read(variable(setting.name), setting.metadata["parse"])
+        given.refuse_unknown()
+        if given.problems:
+            raise UnsafeSettings(given.problems)
+        return cls(**{name: value for name, value in values.items() if value is not UNSAID})
 
     @property
     def sqlalchemy_url(self) -> str:
@@ -185,7 +212,7 @@ class Settings:
         for prefix in ("postgres://", "postgresql://"):
             if self.database_url.startswith(prefix):
                 return "postgresql+psycopg://" + self.database_url.removeprefix(prefix)
-        return self.database_url
+        return self.database_url.reveal()
 
     @property
     def secure(self) -> bool:
@@ -196,8 +223,9 @@ class Settings:
         """Every reason why these settings must not serve, as sentences; none: safe."""
         found = [*self._address_problems(), *self._secret_problems(), *self._bound_problems()]
         found += provider_settings.problems_of(self.providers, demo=self.demo)
-        if self.default_locale not in LOCALES:
-            found.append(f"IDP_DEFAULT_LOCALE is none of {', '.join(LOCALES)}")
+        for name, allowed in (("default_locale", LOCALES), ("log_level", LOG_LEVELS)):
+            if getattr(self, name) not in allowed:
+                found.append(f"{variable(name)} is none of {', '.join(allowed)}")
         return found
 
     def _address_problems(self) -> list[str]:
@@ -209,24 +237,23 @@ class Settings:
             found.append("IDP_ISSUER has a query, a fragment or a slash at its end")
         elif parts.scheme == "http" and not (self.demo and _is_loopback(parts.hostname)):
             found.append("IDP_ISSUER is plain HTTP, which only the demo may use, on loopback")
-        if self.mail_tls not in {"starttls", "implicit", "none"}:
-            found.append("IDP_MAIL_TLS is none of starttls, implicit, none")
+        if "@" not in parseaddr(self.mail_from)[1]:
+            found.append("IDP_MAIL_FROM holds no e-mail address")
+        if self.mail_tls not in MAIL_TLS:
+            found.append(f"IDP_MAIL_TLS is none of {', '.join(MAIL_TLS)}")
         elif self.mail_tls == "none" and not _is_loopback(self.mail_server):
             found.append("IDP_MAIL_TLS is none, but the mail server is not on loopback")
         return found
 
     def _secret_problems(self) -> list[str]:
         names = ("session_secret", "password_pepper", "token_hash_key", "subject_key")
-        secrets = {name: cast(bytes, getattr(self, name)) for name in names}
+        secrets = {name: cast(Secret, getattr(self, name)) for name in names}
         found = []
         for name, secret in secrets.items():
-            variable = f"IDP_{name.upper()}"
             if not secret:
-                found.append(f"{variable} is missing")
-            elif len(secret) < MINIMUM_SECRET_BYTES or len(set(secret)) < 8:
-                found.append(f"{variable} is weak: at least {MINIMUM_SECRET_BYTES} random bytes")
-            elif any(bad in secret.decode("latin-1").lower() for bad in KNOWN_BAD_SECRETS):
-                found.append(f"{variable} looks like an example")
+                found.append(f"{variable(name)} is missing")
+            elif problem := secret.weakness():
+                found.append(f"{variable(name)} {problem}")
         if len({s for s in secrets.values() if s}) < len([s for s in secrets.values() if s]):
             found.append("two secrets are the same: each needs its own")
         return found
@@ -273,10 +300,9 @@ def current() -> Settings:
     return cast(Settings, current_app.extensions["idp.settings"])
 
 
-def _read(environment: Mapping[str, str], name: str) -> str | None:
-    if f"{name}_FILE" in environment:
-        return Path(environment[f"{name}_FILE"]).read_text(encoding="utf-8").strip()
-    return environment.get(name)
+def variable(name: str) -> str:
+    """The environment variable of the setting ``name``."""
+    return "DATABASE_URL" if name == "database_url" else f"IDP_{name.upper()}"
 
 
 def _is_time_zone(name: str) -> bool:

@@ -15,10 +15,8 @@ from tests import compiled_once, databases
 from tests.apart import ApartClient
 
 SECRETS = {
-    "session_secret": b"s3ss10n-" + bytes(range(64, 96)),
-    "password_pepper": b"p3pp3r--" + bytes(range(65, 97)),
-    "token_hash_key": b"t0k3n---" + bytes(range(66, 98)),
-    "subject_key": b"subj3ct-" + bytes(range(67, 99)),
+    name: sha256(f"a test's {name}".encode()).hexdigest().encode()
+    for name in ("session_secret", "password_pepper", "token_hash_key", "subject_key")
 }
 
 

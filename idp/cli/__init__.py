@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 from flask.cli import ScriptInfo
 
-from idp import correlation
-from idp.cli import application, environment
+from idp import correlation, environment_file
+from idp.cli import application
 from idp.cli.errors import BadInput
 from idp.cli.group import RootGroup, print_version
 
@@ -73,8 +73,9 @@ def main() -> None:
 
 def _read(path: Path) -> None:
     try:
-        environment.load(path)
+        environment_file.load(path)
     except OSError as error:
         raise BadInput(f"the settings file {path} can't be read: {error.strerror}") from error
     except ValueError as error:
         raise BadInput(f"the settings file {path}: {error}") from error
+    os.environ["IDP_ENV_FILE"] = str(path)  # for `idp check`, which looks who may read it

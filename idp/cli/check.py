@@ -12,7 +12,7 @@ from idp import doctor, doctor_installation, provider_settings
 from idp.cli import output
 from idp.cli.group import Command
 from idp.doctor import Finding
-from idp.settings import Settings, UnsafeSettings
+from idp.settings import Settings, UnsafeSettings, variable
 
 
 @click.command("check", cls=Command)
@@ -69,15 +69,11 @@ def _table_of_settings() -> str:
         unit = setting.metadata["unit"]
         meaning = setting.metadata["help"] + (f" ({unit})" if unit else "")
         default = "" if setting.default is MISSING else _shown(setting.default)
-        lines.append(f"| `{_variable(setting.name)}` | {default} | {meaning} |")
+        lines.append(f"| `{variable(setting.name)}` | {default} | {meaning} |")
     for name, default, meaning in provider_settings.variables():
         shown = "–" if callable(default) or default is MISSING else _shown(default)
         lines.append(f"| `{name}` | {shown} | {meaning} |")
     return "\n".join(lines)
-
-
-def _variable(name: str) -> str:
-    return "DATABASE_URL" if name == "database_url" else f"IDP_{name.upper()}"
 
 
 def _shown(default: Any) -> str:

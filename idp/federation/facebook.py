@@ -81,7 +81,7 @@ class FacebookProvider:
 
     def _owner(self, access_token: str) -> str:
         """Whose token it is, and that it was given to our app and to no other."""
-        ours = f"{self.settings.client_id}|{self.settings.client_secret}"
+        ours = f"{self.settings.client_id}|{self.settings.client_secret.reveal()}"
         answer = self._graph("debug_token", ours, input_token=access_token)
         data = answer.get("data")
         if not isinstance(data, dict) or data.get("is_valid") is not True:

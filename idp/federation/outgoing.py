@@ -17,6 +17,7 @@ from urllib.request import getproxies_environment
 from authlib.integrations.requests_client import OAuth2Session
 from requests import RequestException, Response
 from requests.adapters import HTTPAdapter
+from requests.utils import should_bypass_proxies
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
@@ -180,7 +181,11 @@ class _Adapter(HTTPAdapter):
 
 
 def _proxies(url: str) -> dict[str, str]:
-    """The operator's HTTPS_PROXY, but never on the way to ourselves."""
-    if urlsplit(url).scheme != "https":
+    """The operator's HTTPS_PROXY unless NO_PROXY names the host; never on the way to ourselves.
+
+    ``trust_env`` would read the same variables, and .netrc too.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "https" or should_bypass_proxies(url, no_proxy=None):
         return {}
     return {name: text for name, text in getproxies_environment().items() if name == "https"}

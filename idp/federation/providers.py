@@ -60,7 +60,7 @@ def _all() -> dict[str, Provider]:
 def _register(oauth: OAuth, provider: ProviderSettings) -> Provider:
     common = {
         "client_id": provider.client_id,
-        "client_secret": provider.client_secret,
+        "client_secret": provider.client_secret.reveal(),
     }
     scoped = {"scope": provider.scopes, "code_challenge_method": "S256"}
     if provider.is_facebook:

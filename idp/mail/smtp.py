@@ -69,7 +69,7 @@ def init_app(app: Flask) -> None:
         MAIL_SERVER=values.mail_server,
         MAIL_PORT=values.mail_port,
         MAIL_USERNAME=values.mail_username or None,
-        MAIL_PASSWORD=values.mail_password or None,
+        MAIL_PASSWORD=values.mail_password.reveal() or None,
         MAIL_USE_TLS=values.mail_tls == "starttls",
         MAIL_USE_SSL=values.mail_tls == "implicit",
         MAIL_DEFAULT_SENDER=values.mail_from,

@@ -59,6 +59,9 @@ def test_safe_settings_are_left_in_peace(safe: Settings) -> None:
         ({"issuer": "http://id.example"}, "settings", "IDP_ISSUER"),
         ({"password_pepper": b""}, "settings", "IDP_PASSWORD_PEPPER is missing"),
         ({"password_pepper": b"changeme" * 5}, "settings", "IDP_PASSWORD_PEPPER"),
+        ({"password_pepper": b"0123456789" * 4}, "settings", "follows a pattern"),
+        ({"log_level": "LOUD"}, "settings", "IDP_LOG_LEVEL"),
+        ({"mail_from": "School"}, "settings", "IDP_MAIL_FROM"),
         ({"demo": True}, "demo", "IDP_DEMO is on"),
         ({"bcrypt_cost": 8}, "bcrypt", "16 times faster"),
         ({"mail_from": "idp@localhost"}, "mail", "idp@localhost"),
@@ -83,7 +86,6 @@ def test_k3_dangers_are_found(
         ({"mail_tls": "none", "mail_server": "localhost"}, "mail"),
         ({"database_url": "sqlite:////nowhere/idp.db"}, "database"),
         ({"session_absolute": timedelta(days=30)}, "sessions"),
-        ({"log_level": "LOUD"}, "log"),
     ],
 )
 def test_notices_are_given(safe: Settings, changes: dict[str, Any], subject: str) -> None:
@@ -117,6 +119,26 @@ def test_k1_files_that_others_may_read_are_found(safe: Settings, tmp_path: Path)
     assert str(database) in dangers["DATABASE_URL"]
     assert [finding.subject for finding in files] == ["IDP_PASSWORD_PEPPER_FILE"]
     assert str(secret) in files[0].sentence
+
+
+def test_k1_a_settings_file_that_holds_a_secret_and_that_others_may_read_is_found(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "idp.env"
+    plain = {"DATABASE_URL", "IDP_DEMO", "IDP_KEYS_FOLDER"}
+    beside = "".join(f"{name}={value}\n" for name, value in environment.items() if name in plain)
+    inside = "IDP_MAIL_PASSWORD=hush-hush\n"
+    for written, mode, unsafe in (
+        (beside, 0o644, False),
+        (beside + inside, 0o640, True),
+        (beside + inside, 0o600, False),
+    ):
+        file.write_text(written)
+        file.chmod(mode)
+        checked = invoked(environment, "--env-file", str(file), "check", "--json").stdout
+        found = [each["sentence"] for each in json.loads(checked)]
+        assert any(str(file) in each for each in found) == unsafe
+        assert "hush-hush" not in checked
 
 
 def test_files_of_another_user_are_a_notice(

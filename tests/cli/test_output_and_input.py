@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from idp.cli import environment, inputs, output
+from idp import environment_file as environment
+from idp.cli import inputs, output
 
 
 def test_cells_say_nothing_yes_no_and_when() -> None:

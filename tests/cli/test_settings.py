@@ -1,0 +1,211 @@
+"""Settings from the environment: all of them read, none mistaken, no secret printed."""
+
+import dataclasses
+import logging
+import secrets
+import traceback
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from idp.secret import Secret
+from idp.settings import SECRETS as SECRET_SETTINGS
+from idp.settings import Settings, UnsafeSettings, variable
+from tests.cli.conftest import invoked, refused
+from tests.conftest import SECRETS
+
+BASE = {
+    "IDP_ISSUER": "https://id.example",
+    **{f"IDP_{name.upper()}": secret.decode() for name, secret in SECRETS.items()},
+}
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
+
+
+def problems(**variables: str) -> str:
+    """What is said of these variables, which must be refused."""
+    with pytest.raises(UnsafeSettings) as caught:
+        Settings.from_environment({**BASE, **variables})
+    return str(caught.value)
+
+
+SAMPLES = {
+    "demo": "on",
+    "mail_tls": "none",
+    "default_locale": "de",
+    "log_level": "ERROR",
+    "trusted_proxies": "10.0.0.0/8",
+}
+
+
+@pytest.mark.parametrize(
+    "setting", [each for each in dataclasses.fields(Settings) if each.metadata["parse"]]
+)
+def test_every_setting_may_stand_in_a_file(setting: Any, tmp_path: Path) -> None:
+    number = isinstance(setting.default, (int, timedelta)) and setting.name != "demo"
+    text = SAMPLES.get(setting.name, "7" if number else "/somewhere")
+    (tmp_path / "file").write_text(f"{text}\n")
+    name = variable(setting.name)
+    others = {each: said for each, said in BASE.items() if each != name}
+    read = Settings.from_environment({**others, f"{name}_FILE": str(tmp_path / "file")})
+    assert getattr(read, setting.name) == setting.metadata["parse"](text)
+    assert getattr(read, setting.name) != setting.default
+
+
+def test_a_database_in_a_file_is_the_one_that_is_used(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "database"
+    file.write_text(environment.pop("DATABASE_URL") + "\n")
+    environment["DATABASE_URL_FILE"] = str(file)
+    assert "up to date" in invoked(environment, "db", "current").stdout
+    file.unlink()
+    assert "DATABASE_URL" in refused(invoked(environment, "db", "current"))
+
+
+@pytest.mark.parametrize(
+    ("mistyped", "meant"),
+    [
+        ("IDP_SESION_IDLE", "IDP_SESSION_IDLE"),
+        ("IDP_PASSWORD_PEPER_FILE", "IDP_PASSWORD_PEPPER_FILE"),
+        ("IDP_DATABASE_URL", "DATABASE_URL"),
+        ("idp_issuer", "IDP_ISSUER"),
+        ("IDP_PROVIDER_GOOGLE_CLIENTID", "IDP_PROVIDER_GOOGLE_CLIENT_ID"),
+        ("IDP_PROVIDER_GOGLE_CLIENT_ID", "IDP_PROVIDER_GOOGLE_CLIENT_ID"),
+        ("IDP_FROBNICATE", "`idp check --settings`"),
+    ],
+)
+def test_n7_a_setting_that_does_not_exist_is_refused_with_the_right_name(
+    mistyped: str, meant: str
+) -> None:
+    said = problems(**{mistyped: "60"})
+    assert mistyped in said
+    assert meant in said
+
+
+@pytest.mark.parametrize(
+    ("variables", "allowed"),
+    [
+        ({"IDP_DEMO": "ture"}, "'ture' is none of 1, true, yes, on, 0, false, no, off"),
+        ({"IDP_DEMO": ""}, "an empty text is none of"),
+        ({"IDP_PROVIDER_GOOGLE_ENABLED": "oui"}, "'oui' is none of 1, true"),
+        ({"IDP_LOG_LEVEL": "LOUD"}, "none of DEBUG, INFO"),
+        ({"IDP_MAIL_TLS": "tls"}, "none of starttls, implicit, none"),
+        ({"IDP_DEFAULT_LOCALE": "es"}, "none of fr, nl, de, en"),
+        ({"IDP_SESSION_IDLE": "8h"}, "'8h' is no whole number"),
+        ({"IDP_MAIL_PORT": "2_5"}, "no whole number"),
+        ({"IDP_KEYS_FOLDER": ""}, "is empty"),
+        ({"DATABASE_URL": " "}, "is empty"),
+        ({"IDP_TRUSTED_PROXIES": "10.0.0.1/8"}, "host bits"),
+        ({"IDP_ISSUER_FILE": "/nowhere"}, "IDP_ISSUER_FILE is set too"),
+        ({"DATABASE_URL": "postgresql:///idp", "DATABASE_URL_FILE": "/x"}, "is set too"),
+        ({"IDP_MAIL_PASSWORD_FILE": "/nowhere"}, "the file /nowhere can't be read: No such file"),
+    ],
+)
+def test_n7_what_means_nothing_is_refused_with_what_is_allowed(
+    variables: dict[str, str], allowed: str
+) -> None:
+    assert allowed in problems(**variables)
+
+
+def test_each_mistake_is_named_at_once() -> None:
+    said = problems(IDP_DEMO="ture", IDP_SESION_IDLE="60", IDP_MAIL_PORT="x")
+    assert all(each in said for each in ("IDP_DEMO", "IDP_SESION_IDLE", "IDP_MAIL_PORT"))
+
+
+def test_what_kubernetes_sets_beside_a_service_called_idp_is_nobodys_setting() -> None:
+    linked = {
+        "IDP_SERVICE_HOST": "10.0.0.7",
+        "IDP_SERVICE_PORT": "80",
+        "IDP_SERVICE_PORT_HTTP": "80",
+        "IDP_PORT": "tcp://10.0.0.7:80",
+        "IDP_PORT_80_TCP": "tcp://10.0.0.7:80",
+        "IDP_PORT_80_TCP_ADDR": "10.0.0.7",
+        "IDP_ROSTER_SERVICE_HOST": "10.0.0.8",
+    }
+    assert Settings.from_environment({**BASE, **linked}).issuer == "https://id.example"
+
+
+def test_a_mistyped_setting_starts_nothing(environment: dict[str, str]) -> None:
+    environment["IDP_SESION_IDLE"] = "60"
+    for command in (["serve"], ["mail", "work"], ["purge"]):
+        assert "did you mean IDP_SESSION_IDLE?" in refused(invoked(environment, *command))
+    checked = invoked(environment, "check")
+    assert checked.exit_code == 1
+    assert "did you mean IDP_SESSION_IDLE?" in checked.stdout
+
+
+# Secrets
+
+
+def test_k3_no_secret_is_printed_by_accident(caplog: pytest.LogCaptureFixture) -> None:
+    hidden = {
+        **BASE,
+        "IDP_MAIL_PASSWORD": "m4il-hush-hush",
+        "DATABASE_URL": "postgresql://idp:db-hush-hush@db.example/idp",
+        "IDP_PROVIDER_GOOGLE_CLIENT_ID": "c",
+        "IDP_PROVIDER_GOOGLE_CLIENT_SECRET": "g00gle-hush-hush",
+    }
+    settings = Settings.from_environment(hidden)
+    values = [getattr(settings, name) for name in SECRET_SETTINGS]
+    values.append(settings.providers[0].client_secret)
+    logging.getLogger("idp").error("%s %r %s", settings, values, values[0])
+    text = _traceback_with_values(settings, values) + caplog.text
+    text += f"{settings} {settings!r} {values} {values[0]} {values[4]:>40} {values[5]!s}"
+    for word in ("hush-hush", *(secret.decode() for secret in SECRETS.values())):
+        assert word not in text
+    assert "postgresql://idp:[hidden]@db.example/idp" in text
+    assert all(settings.__dict__[name] for name in SECRET_SETTINGS)
+
+
+def _traceback_with_values(settings: Settings, values: list[Any]) -> str:
+    try:
+        raise ValueError(settings, *values)
+    except ValueError as error:
+        shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+    return "".join(shown.format())
+
+
+def test_a_secret_works_as_its_text_does() -> None:
+    settings = Settings.from_environment({**BASE, "IDP_MAIL_PASSWORD": "m4il"})
+    assert settings.session_secret == SECRETS["session_secret"]
+    assert (settings.mail_password, settings.mail_password.reveal()) == ("m4il", "m4il")
+    assert type(settings.mail_password.reveal()) is str
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        b"0123456789" * 4,
+        b"abcdefghijklmnopqrstuvwxyz012345",
+        bytes(range(90, 40, -1)),
+        b"tilleuls-2026-" * 3,
+        b"00000000000000000000000123456789",
+    ],
+)
+def test_a4_a_patterned_secret_is_refused(secret: bytes) -> None:
+    assert Secret(secret).weakness() is not None
+    settings = Settings(issuer="https://id.example", **{**SECRETS, "token_hash_key": secret})
+    assert any("IDP_TOKEN_HASH_KEY" in each for each in settings.problems())
+
+
+def test_a4_random_secrets_are_never_taken_for_patterns() -> None:
+    makers: list[Any] = [
+        lambda: secrets.token_bytes(32),
+        lambda: secrets.token_hex(32).encode(),
+        lambda: secrets.token_urlsafe(48).encode(),
+        lambda: secrets.token_hex(16).encode(),
+    ]
+    weak = [
+        made for make in makers for made in (make() for _ in range(500)) if Secret(made).weakness()
+    ]
+    assert weak == []
+
+
+# The document
+
+
+def test_the_document_of_settings_is_what_the_source_says() -> None:
+    table = invoked({}, "check", "--settings").stdout.strip()
+    assert table in DOCUMENT.read_text(encoding="utf-8")
