@@ -1,22 +1,18 @@
 """The decision of the authorization endpoint: what is still missing before the answer?
 
 ``next_step`` is a pure function of facts that ``facts_for`` has read. The pages only render
-what it returns; ``issue`` turns *Proceed* into a code.
+what it returns; ``authorization_codes.issue`` turns *Proceed* into a code.
 """
 
-import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
 
 from authlib.oauth2 import OAuth2Error
 
-from idp import clock, settings
-from idp.audit import events
+from idp import clock
 from idp.clients.models import ClientRow
 from idp.credentials import factors
-from idp.database import keyed_hash, opaque_id, transaction
 from idp.oidc import acr, child_selection, claims_parameter, consent, subjects
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.child_selection import Candidate, Selection
@@ -27,24 +23,8 @@ from idp.oidc.errors import (
     LoginRequired,
     UnmetAuthenticationRequirements,
 )
-from idp.oidc.models import AuthorizationCode, Grant
-from idp.prepared import Together
 from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
-
-_GIVE: Final = Together(
-    (
-        Grant.__table__,
-        ("id", "account_id", "client_id", "session_id", "child_id", "child_selection",
-         "child_selected_at", "child_switchable", "scope", "claims", "auth_time",
-         "auth_time_proved", "amr", "acr", "created_at"),
-    ),
-    (
-        AuthorizationCode.__table__,
-        ("code_hash", "grant_id", "redirect_uri", "nonce", "code_challenge", "expires_at"),
-    ),
-    events.ROWS,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,15 +49,6 @@ class Facts:
     """The fields that the client is registered for now."""
     consented_here: bool = False
     first_party: bool = False
-
-    def as_when_asked(self) -> "Facts":
-        """The facts as they were when a page put its question to the guardian.
-
-        What another tab answered since does not count for the answer to this page: two tabs
-        with two children give each application its own (security rule C4).
-        """
-        asked = [replace(each, chosen_at=None) for each in self.children]
-        return replace(self, children=asked, consented=frozenset())
 
 
 @dataclass(frozen=True)
@@ -106,6 +77,9 @@ class NoChild:
 @dataclass(frozen=True)
 class AskConsent:
     """A third party asks for something that the guardian has not allowed yet."""
+
+    selection: Selection | None
+    """The child that it is about, where the request asks for one."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +116,31 @@ def next_step(request: AuthorizationRequest, facts: Facts) -> Step:
             return Refuse(InteractionRequired())
         case _:
             return step
+
+
+def may_choose(request: AuthorizationRequest, facts: Facts) -> bool:
+    """Whether the page of the children may be shown and answered: from the sign-in until the
+    application is answered.
+
+    A child chosen elsewhere meanwhile does not close it: two tabs with two children give each
+    application its own (security rule C4).
+    """
+    return (
+        request.asks_child and bool(facts.children) and _missing_of_guardian(request, facts) is None
+    )
+
+
+def may_consent(request: AuthorizationRequest, facts: Facts, child_id: str | None) -> bool:
+    """Whether the page of consent that named this child may be answered.
+
+    It asked about exactly that child, whatever was chosen or allowed in another tab since.
+    """
+    named = child_id in {each.child.id for each in facts.children}
+    return (
+        _asks_consent(request, facts)
+        and named is request.asks_child
+        and _missing_of_guardian(request, facts) is None
+    )
 
 
 def facts_for(
@@ -182,62 +181,10 @@ def facts_for(
     )
 
 
-def issue(
-    request: AuthorizationRequest,
-    client: ClientRow,
-    proceed: Proceed,
-    interaction: Interaction | None,
-) -> str | None:
-    """Make the grant and its code in one transaction; returns the code in clear.
-
-    None where the interaction was answered already (a double click, another tab).
-    """
-    from idp.sessions import interactions
-
-    account, session = proceed.signed_in.account, proceed.signed_in.session
-    code = secrets.token_urlsafe(32)
-    now = clock.now()
-    grant = _new_grant(request, client, proceed, now)
-    rows = {
-        "grants": grant,
-        "authorization_codes": {
-            "code_hash": keyed_hash("code", code),
-            "grant_id": grant["id"],
-            "redirect_uri": request.redirect_uri,
-            "nonce": request.nonce,
-            "code_challenge": request.code_challenge,
-            "expires_at": now + settings.current().code_lifetime,
-        },
-        "audit_events": events.row(
-            "grant_made",
-            account_id=account.id,
-            child_id=grant["child_id"],
-            client_id=client.id,
-            session_id=session.id,
-            grant=grant["id"],
-        ),
-    }
-    if interaction is None:
-        _GIVE.happened(**rows)
-        return code
-    with transaction():
-        if not interactions.complete(interaction):
-            return None
-        _GIVE.happened(**rows)
-    return code
-
-
 def _missing(request: AuthorizationRequest, facts: Facts) -> Step:
-    if facts.signed_in is None or _must_sign_in_again(request, facts):
-        return Login()
-    if not _subject_is_right(request, facts):
-        return Refuse(LoginRequired()) if facts.signed_in_here else Login()
-    have = facts.signed_in.session.acr
-    match acr.decide(request, have, facts.reachable_acrs, goes_without=_without(request, facts)):
-        case acr.Missing(wanted, essential):
-            return StepUp(wanted, essential)
-        case acr.Unmet():
-            return Refuse(UnmetAuthenticationRequirements())
+    step = _missing_of_guardian(request, facts)
+    if step is not None or facts.signed_in is None:
+        return step or Login()
     selection = None
     if request.asks_child:
         if not facts.children:
@@ -250,8 +197,23 @@ def _missing(request: AuthorizationRequest, facts: Facts) -> Step:
         if selection is None:
             return ChooseChild()
     if _needs_consent(request, facts):
-        return AskConsent()
+        return AskConsent(selection)
     return Proceed(facts.signed_in, selection)
+
+
+def _missing_of_guardian(request: AuthorizationRequest, facts: Facts) -> Step | None:
+    """What is missing of who signs in, and how; None if nothing."""
+    if facts.signed_in is None or _must_sign_in_again(request, facts):
+        return Login()
+    if not _subject_is_right(request, facts):
+        return Refuse(LoginRequired()) if facts.signed_in_here else Login()
+    have = facts.signed_in.session.acr
+    match acr.decide(request, have, facts.reachable_acrs, goes_without=_without(request, facts)):
+        case acr.Missing(wanted, essential):
+            return StepUp(wanted, essential)
+        case acr.Unmet():
+            return Refuse(UnmetAuthenticationRequirements())
+    return None
 
 
 def _without(request: AuthorizationRequest, facts: Facts) -> bool:
@@ -283,33 +245,13 @@ def _subject_is_right(request: AuthorizationRequest, facts: Facts) -> bool:
     return wanted is None or facts.subject in wanted
 
 
+def _asks_consent(request: AuthorizationRequest, facts: Facts) -> bool:
+    return not facts.first_party or "consent" in request.prompt
+
+
 def _needs_consent(request: AuthorizationRequest, facts: Facts) -> bool:
     shared = facts.child_fields if request.asks_child else frozenset()
     covered = shared.union(request.permissions) <= facts.consented
     if "consent" in request.prompt:
         return not (facts.consented_here and covered)
-    return not facts.first_party and not covered
-
-
-def _new_grant(
-    request: AuthorizationRequest, client: ClientRow, proceed: Proceed, now: datetime
-) -> dict[str, Any]:
-    """The row of a new grant, by its columns (``idp.oidc.models.Grant``)."""
-    session, selection = proceed.signed_in.session, proceed.selection
-    return {
-        "id": opaque_id("r")(),
-        "account_id": proceed.signed_in.account.id,
-        "client_id": client.id,
-        "session_id": session.id,
-        "child_id": selection.child.id if selection else None,
-        "child_selection": selection.how if selection else None,
-        "child_selected_at": selection.selected_at if selection else None,
-        "child_switchable": selection.switchable if selection else False,
-        "scope": request.scope,
-        "claims": request.claims,
-        "auth_time": session.auth_time,
-        "auth_time_proved": session.auth_time_proved,
-        "amr": session.amr,
-        "acr": acr.told(request, session.acr),
-        "created_at": now,
-    }
+    return _asks_consent(request, facts) and not covered

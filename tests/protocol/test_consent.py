@@ -157,13 +157,17 @@ def test_consent_needs_the_form_token_of_the_page(client: FlaskClient) -> None:
     assert there.answer(prompt="none")["error"] == "consent_required"
 
 
-def test_consent_survives_a_disabled_child_choice(client: FlaskClient) -> None:
+def test_a_yes_about_a_child_whose_link_ended_is_no_yes_about_a_sibling(
+    client: FlaskClient,
+) -> None:
     there = world(client, "Lina", "Noé", first_party=False)
     there.ask(scope="openid child")
     there.browser.press("child-submit-1")
-    assert there.browser.shows("consent-form")
+    assert "Lina" in consent_card(there)
     families.end_guardianship(there.guardian.id, there.children[0].id, "moved")
 
+    there.browser.press("consent-allow")
+    assert "Noé" in consent_card(there)
     fields = answer(there.browser.press("consent-allow"))
 
     tokens = there.tokens_of(fields)
@@ -276,3 +280,12 @@ def grow(there: World, fields: list[str]) -> None:
     """Register the application for more fields of the child."""
     client = registration.get(there.portal.client_id)
     registration.change(client.id, {**client.metadata_, "child_fields": fields})
+
+
+def consent_card(there: World) -> str:
+    """What the page of consent that is open says of the child."""
+    assert there.browser.shows("consent-form")
+    page = there.browser.page.text  # type: ignore[union-attr]
+    return (
+        page.split('id="consent-child"')[1].split("</form>")[0] if "consent-child" in page else ""
+    )

@@ -9,6 +9,8 @@ blueprint = Blueprint("protocol", __name__)
 
 from idp.web.protocol import (  # noqa: E402  (the views register themselves above)
     authorize,
+    child,
+    consent,
     interaction,
     logout,
     metadata,
@@ -19,6 +21,8 @@ from idp.web.protocol import (  # noqa: E402  (the views register themselves abo
 __all__ = [
     "authorize",
     "blueprint",
+    "child",
+    "consent",
     "endpoints",
     "interaction",
     "logout",

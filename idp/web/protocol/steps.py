@@ -3,7 +3,7 @@
 from flask import redirect
 from werkzeug.wrappers import Response
 
-from idp.oidc import authorization
+from idp.oidc import authorization, authorization_codes
 from idp.oidc.authorization import (
     AskConsent,
     ChooseChild,
@@ -37,7 +37,7 @@ def proceed(
     step = authorization.next_step(asked, facts)
     match step:
         case Proceed():
-            code = authorization.issue(asked, client.record, step, interaction)
+            code = authorization_codes.issue(asked, client.record, step, interaction)
             if code is None and interaction is not None:
                 return redirect(f"/interaction/{interaction.id}", 303)
             return answers.code_answer(asked, code or "")

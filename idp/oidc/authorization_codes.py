@@ -1,0 +1,98 @@
+"""The answer of the authorization endpoint: a grant and its code, once nothing is missing."""
+
+import secrets
+from datetime import datetime
+from typing import Any, Final
+
+from idp import clock, settings
+from idp.audit import events
+from idp.clients.models import ClientRow
+from idp.database import keyed_hash, opaque_id, transaction
+from idp.oidc import acr
+from idp.oidc.authorization import Proceed
+from idp.oidc.authorization_request import AuthorizationRequest
+from idp.oidc.models import AuthorizationCode, Grant
+from idp.prepared import Together
+from idp.sessions import interactions
+from idp.sessions.models import Interaction
+
+_GIVE: Final = Together(
+    (
+        Grant.__table__,
+        ("id", "account_id", "client_id", "session_id", "child_id", "child_selection",
+         "child_selected_at", "child_switchable", "scope", "claims", "auth_time",
+         "auth_time_proved", "amr", "acr", "created_at"),
+    ),
+    (
+        AuthorizationCode.__table__,
+        ("code_hash", "grant_id", "redirect_uri", "nonce", "code_challenge", "expires_at"),
+    ),
+    events.ROWS,
+)  # fmt: skip
+
+
+def issue(
+    request: AuthorizationRequest,
+    client: ClientRow,
+    proceed: Proceed,
+    interaction: Interaction | None,
+) -> str | None:
+    """Make the grant and its code in one transaction; returns the code in clear.
+
+    None where the interaction was answered already (a double click, another tab).
+    """
+    account, session = proceed.signed_in.account, proceed.signed_in.session
+    code = secrets.token_urlsafe(32)
+    now = clock.now()
+    grant = _new_grant(request, client, proceed, now)
+    rows = {
+        "grants": grant,
+        "authorization_codes": {
+            "code_hash": keyed_hash("code", code),
+            "grant_id": grant["id"],
+            "redirect_uri": request.redirect_uri,
+            "nonce": request.nonce,
+            "code_challenge": request.code_challenge,
+            "expires_at": now + settings.current().code_lifetime,
+        },
+        "audit_events": events.row(
+            "grant_made",
+            account_id=account.id,
+            child_id=grant["child_id"],
+            client_id=client.id,
+            session_id=session.id,
+            grant=grant["id"],
+        ),
+    }
+    if interaction is None:
+        _GIVE.happened(**rows)
+        return code
+    with transaction():
+        if not interactions.complete(interaction):
+            return None
+        _GIVE.happened(**rows)
+    return code
+
+
+def _new_grant(
+    request: AuthorizationRequest, client: ClientRow, proceed: Proceed, now: datetime
+) -> dict[str, Any]:
+    """The row of a new grant, by its columns (``idp.oidc.models.Grant``)."""
+    session, selection = proceed.signed_in.session, proceed.selection
+    return {
+        "id": opaque_id("r")(),
+        "account_id": proceed.signed_in.account.id,
+        "client_id": client.id,
+        "session_id": session.id,
+        "child_id": selection.child.id if selection else None,
+        "child_selection": selection.how if selection else None,
+        "child_selected_at": selection.selected_at if selection else None,
+        "child_switchable": selection.switchable if selection else False,
+        "scope": request.scope,
+        "claims": request.claims,
+        "auth_time": session.auth_time,
+        "auth_time_proved": session.auth_time_proved,
+        "amr": session.amr,
+        "acr": acr.told(request, session.acr),
+        "created_at": now,
+    }

@@ -1,0 +1,103 @@
+"""Figure 6: the page on which a guardian of several children chooses (rules C1 and O16)."""
+
+import hmac
+from collections.abc import Sequence
+from typing import Any
+
+from flask import render_template, request
+from werkzeug.wrappers import Response
+
+from idp.audit import events
+from idp.database import transaction
+from idp.oidc import authorization, child_selection, subjects
+from idp.oidc.authorization import Facts
+from idp.oidc.authorization_request import AuthorizationRequest
+from idp.oidc.child_selection import Candidate
+from idp.oidc.oauth_client import OAuthClient
+from idp.people.models import ChildRow
+from idp.sessions import interactions
+from idp.sessions import service as sessions
+from idp.sessions.models import Interaction
+from idp.sessions.service import SignedIn
+from idp.web import walk
+from idp.web.protocol import blueprint
+from idp.web.protocol.interaction import facts_of, resumed
+
+
+@blueprint.route("/interaction/<interaction_id>/child", methods=["GET", "POST"])
+def child(interaction_id: str) -> Response | tuple[str, int] | str:
+    """A card for each child."""
+    waiting = walk.enter(interaction_id)
+    read = facts_of(waiting)
+    if read is None:
+        return resumed(waiting)
+    asked, client, facts, signed_in = read
+    if not authorization.may_choose(asked, facts):
+        return resumed(waiting)
+    if request.method == "GET":
+        return _page(waiting, asked, client, facts)
+    chosen = posted_child(facts.children, client)
+    if chosen is None or not _choose(waiting, signed_in, chosen):
+        note_refused(client, signed_in)
+        return _page(waiting, asked, client, facts, refused=True), 403
+    return resumed(waiting)
+
+
+def posted_child(found: Sequence[Candidate], client: OAuthClient) -> ChildRow | None:
+    """The child that the form names, if it is one of these."""
+    posted = request.form.get("child", "").encode()
+    match = None
+    for each in found:
+        if hmac.compare_digest(subjects.of_child(each.child, client.record).encode(), posted):
+            match = each.child
+    return match
+
+
+def note_refused(client: OAuthClient, signed_in: SignedIn) -> None:
+    """Audit that a child was named who is not the guardian's here and now."""
+    events.record(
+        "child_refused",
+        result="refused",
+        account_id=signed_in.account.id,
+        client_id=client.record.id,
+        session_id=signed_in.session.id,
+    )
+
+
+def _choose(waiting: Interaction, signed_in: SignedIn, chosen: ChildRow) -> bool:
+    """Keep the choice, unless the guardianship ended a moment ago (rule C6)."""
+    account_id, client_id = signed_in.account.id, waiting.client_id or ""
+    with transaction():
+        if child_selection.held_link(account_id, chosen.id, client_id) is None:
+            return False
+        interactions.chose(waiting, chosen.id)
+        sessions.choose_child(signed_in.session.id, chosen)
+    return True
+
+
+def _page(
+    waiting: Interaction,
+    asked: AuthorizationRequest,
+    client: OAuthClient,
+    facts: Facts,
+    *,
+    refused: bool = False,
+) -> str:
+    hinted = child_selection.hinted(facts.children, asked.child_hint, client.record)
+    return render_template(
+        "protocol/child.html",
+        interaction=waiting,
+        children=[_card(each.child, client, hinted) for each in facts.children],
+        refused=refused,
+    )
+
+
+def _card(child: ChildRow, client: OAuthClient, hinted: ChildRow | None) -> dict[str, Any]:
+    return {
+        "key": subjects.of_child(child, client.record),
+        "initials": (child.given_name[:1] + child.family_name[:1]).upper(),
+        "full_name": child.full_name,
+        "class_name": child.class_name,
+        "school_name": child.school_name,
+        "hinted": child is hinted,
+    }

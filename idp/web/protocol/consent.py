@@ -1,0 +1,114 @@
+"""What a third-party application asks for, in sentences, and about which child."""
+
+from flask import redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from idp.database import transaction
+from idp.oidc import authorization, child_selection, consent, subjects
+from idp.oidc.authorization import AskConsent, Facts
+from idp.oidc.authorization_request import AuthorizationRequest
+from idp.oidc.child_selection import Selection
+from idp.oidc.oauth_client import OAuthClient
+from idp.people.models import ChildRow
+from idp.sessions import interactions
+from idp.sessions.models import Interaction
+from idp.sessions.service import SignedIn
+from idp.web import permissions, walk
+from idp.web.protocol import answers, blueprint
+from idp.web.protocol.child import note_refused, posted_child
+from idp.web.protocol.interaction import facts_of, resumed
+
+
+@blueprint.get("/interaction/<interaction_id>/consent")
+def ask_consent(interaction_id: str) -> Response | str:
+    """The question, if it is what comes next."""
+    waiting = walk.enter(interaction_id)
+    read = facts_of(waiting)
+    if read is None:
+        return resumed(waiting)
+    asked, client, facts, _signed_in = read
+    step = authorization.next_step(asked, facts)
+    if not isinstance(step, AskConsent):
+        return resumed(waiting)
+    return _page(waiting, asked, client, step.selection)
+
+
+@blueprint.post("/interaction/<interaction_id>/consent")
+def answer_consent(interaction_id: str) -> Response | str:
+    """The answer to exactly what the page asked: it says itself which child it named."""
+    waiting = walk.enter(interaction_id)
+    decision = request.form.get("decision")
+    if waiting.client_id is None:
+        return resumed(waiting)
+    if decision == "other-child":
+        return redirect(f"/interaction/{waiting.id}/child", 303)
+    if decision != "allow":
+        return answers.deny(waiting)
+    read = facts_of(waiting)
+    if read is None:
+        return resumed(waiting)
+    asked, client, facts, signed_in = read
+    child = posted_child(facts.children, client) if asked.asks_child else None
+    if asked.asks_child and child is None:
+        note_refused(client, signed_in)
+        return resumed(waiting)
+    if authorization.may_consent(asked, facts, child.id if child else None):
+        _allow(waiting, asked, client, facts, signed_in, child)
+    return resumed(waiting)
+
+
+def _allow(
+    waiting: Interaction,
+    asked: AuthorizationRequest,
+    client: OAuthClient,
+    facts: Facts,
+    signed_in: SignedIn,
+    child: ChildRow | None,
+) -> None:
+    """Remember what was allowed, and that this request is about the child that was named.
+
+    Nothing, where the guardianship ended a moment ago (rule C6).
+    """
+    account_id, client_id = signed_in.account.id, client.record.id
+    with transaction():
+        if child is not None:
+            if child_selection.held_link(account_id, child.id, client_id) is None:
+                return
+            if len(facts.children) > 1:
+                interactions.chose(waiting, child.id)
+        consent.remember(
+            account_id,
+            client_id,
+            " ".join(asked.permissions),
+            _named_fields(client) if asked.asks_child else (),
+        )
+        interactions.consented(waiting)
+
+
+def _page(
+    waiting: Interaction,
+    asked: AuthorizationRequest,
+    client: OAuthClient,
+    selection: Selection | None,
+) -> str:
+    fields = client.client_metadata["child_fields"]
+    return render_template(
+        "protocol/consent.html",
+        interaction=waiting,
+        client_name=client.record.name,
+        client_uri=client.client_metadata.get("client_uri"),
+        first_party=client.client_metadata["first_party"],
+        permissions=permissions.sentences(asked.permissions, fields, child=asked.asks_child),
+        child_fields=" ".join(fields),
+        child=selection.child if selection else None,
+        child_key=subjects.of_child(selection.child, client.record) if selection else None,
+        switchable=selection is not None and selection.switchable,
+    )
+
+
+def _named_fields(client: OAuthClient) -> set[str]:
+    """The fields that the page named, of those registered now: the registration may have grown
+    while the guardian read.
+    """
+    named = request.form.get("child_fields", "").split()
+    return set(named) & set(client.client_metadata["child_fields"])
