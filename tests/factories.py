@@ -34,6 +34,7 @@ def account(
     )
     with transaction():
         made.status = status
+        made.claimed_at = made.created_at if status == "active" else None
         if status == "active" or password:
             passwords.set_password(made.id, password or PASSWORD)
     return made

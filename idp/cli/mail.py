@@ -15,7 +15,17 @@ from idp.mail.models import STATUSES
 
 log = logging.getLogger(__name__)
 
-COLUMNS = ("id", "kind", "account_id", "status", "attempts", "created_at", "due_at", "answer")
+COLUMNS = (
+    "id",
+    "kind",
+    "account_id",
+    "status",
+    "attempts",
+    "created_at",
+    "due_at",
+    "meaning",
+    "answer",
+)
 
 command = Noun("mail", help="The outbox and the worker that empties it.")
 

@@ -265,7 +265,9 @@ def _state(account: Account) -> dict[str, Any]:
     return {
         "email_verified_at": account.email_verified_at,
         "email_change_waits_since": waiting.asked_at if waiting else None,
+        "claimed_at": account.claimed_at,
         "first_sign_in_at": account.first_sign_in_at,
+        "last_sign_in_at": account.last_sign_in_at,
         "password_set_at": kept.set_at(account.id),
         "sessions": len(sessions.live(account.id)),
         "erasure_asked_at": request.asked_at if request and not request.closed_at else None,

@@ -23,6 +23,7 @@ from idp.audit.models import AuditEvent
 from idp.database import db
 from idp.desk.figures import live_guardianships
 from idp.desk.staff import Right, Staff
+from idp.mail.answers import MEANINGS
 from idp.mail.models import OutboxMessage
 from idp.settings import current as settings
 
@@ -33,16 +34,8 @@ STUCK_AFTER: Final = timedelta(minutes=15)
 """A mail that is due for so long waits for a worker that does not run."""
 LONGEST_RETRY: Final = timedelta(hours=1)
 
-REASONS: Final = (
-    "unknown_address",
-    "mailbox_full",
-    "rejected",
-    "given_up",
-    "other",
-    "retried",
-    "stuck",
-)
-"""Why mails don't arrive: refused for good, and (the last two) still waiting."""
+REASONS: Final = (*MEANINGS, "retried", "stuck")
+"""Why mails don't arrive: what the answer of refusal means, and (the last two) still waiting."""
 
 
 @dataclass(frozen=True)
@@ -118,17 +111,10 @@ def _hour_of(at: Any) -> ColumnElement[str]:
 
 
 def _reason() -> ColumnElement[str]:
-    """Why, by the mail server's answer: its enhanced code (RFC 3463) before its plain one."""
+    """Why, by what the outbox keeps as the answer's meaning."""
     answer, status = OutboxMessage.answer, OutboxMessage.status
     return case(
         (and_(status == "queued", answer.is_(None)), "stuck"),
         (status == "queued", "retried"),
-        (answer.like("given up after%"), "given_up"),
-        (or_(answer.like("___ 5.1.%"), answer.like("not an address%")), "unknown_address"),
-        (answer.like("___ 5.2.%"), "mailbox_full"),
-        (answer.like("___ 5.7.%"), "rejected"),
-        (or_(answer.like("550%"), answer.like("551%"), answer.like("553%")), "unknown_address"),
-        (answer.like("552%"), "mailbox_full"),
-        (answer.like("554%"), "rejected"),
-        else_="other",
+        else_=func.coalesce(OutboxMessage.meaning, "refused"),
     )

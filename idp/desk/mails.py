@@ -8,10 +8,11 @@ from sqlalchemy import ColumnElement, and_, exists, false, or_, select, tuple_
 
 from idp.clients.models import ClientSchool
 from idp.database import db, transaction
-from idp.desk import journal, mail_answers, reach
+from idp.desk import journal, reach
 from idp.desk.people import schools_concerned
 from idp.desk.staff import Reach, Right, Staff
 from idp.lifecycle import families
+from idp.mail import answers
 from idp.mail.models import STATUSES, OutboxMessage
 from idp.people import service as people
 from idp.people.models import Account, Child, Guardianship
@@ -43,7 +44,7 @@ class Waiting(Exception):
 
 @dataclass(frozen=True)
 class Mail:
-    """One mail, as the desk sees it. ``meaning``: one of ``mail_answers.MEANINGS``, or empty."""
+    """One mail, as the desk sees it. ``meaning``: one of ``answers.MEANINGS``, or empty."""
 
     id: str
     kind: str
@@ -166,7 +167,6 @@ def _waits(account_id: str) -> bool:
 
 
 def _mail(message: OutboxMessage, account: Account | None) -> Mail:
-    answer = message.answer or ""
     invited = account is not None and account.status == "invited" and bool(account.email)
     refused_invitation = message.kind == "invitation" and message.status == "refused"
     return Mail(
@@ -176,8 +176,8 @@ def _mail(message: OutboxMessage, account: Account | None) -> Mail:
         asked_at=message.created_at,
         due_at=message.due_at,
         finished_at=message.finished_at,
-        meaning=mail_answers.meaning(answer) if answer else "",
-        code=mail_answers.code(answer),
+        meaning=message.meaning or "",
+        code=answers.code(message.answer or ""),
         account_id=message.account_id,
         name=account.full_name if account is not None else "",
         can_go_again=refused_invitation and invited,

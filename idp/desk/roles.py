@@ -6,14 +6,11 @@ is not found, so that no answer tells who has an account elsewhere: for somebody
 ``hire``, which makes an account of its own.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, exists, or_, select
 
-from idp.audit.models import AuditEvent
 from idp.credentials.factor_models import Passkey, TotpSecret
 from idp.database import db, retried, transaction
 from idp.desk import reach as within
@@ -52,7 +49,6 @@ class Holder:
     account: Account
     school: School | None
     has_second_factor: bool
-    last_sign_in: datetime | None
     may_change: bool
     """Whether the reader may take the role away, or let its holder print."""
     may_let_print: bool
@@ -65,14 +61,12 @@ def listed(staff: Staff, page: int = 1) -> tuple[list[Holder], bool]:
     )
     rows = list(db.session.execute(query.limit(PAGE + 1).offset((page - 1) * PAGE)))
     shown = rows[:PAGE]
-    last = _last_sign_ins([account.id for _, account, _, _ in shown])
     found = [
         Holder(
             role,
             account,
             school,
             secured,
-            last.get(account.id),
             _may_change(staff, role),
             may_let_print(staff, role.school_id),
         )
@@ -87,9 +81,8 @@ def get(staff: Staff, role_id: str) -> Holder:
     if row is None:
         raise NotFound
     role, account, school, secured = row
-    last = _last_sign_ins([account.id]).get(account.id)
     print_too = may_let_print(staff, role.school_id)
-    return Holder(role, account, school, secured, last, _may_change(staff, role), print_too)
+    return Holder(role, account, school, secured, _may_change(staff, role), print_too)
 
 
 def schools(staff: Staff) -> list[School]:
@@ -269,15 +262,6 @@ def _holders(staff: Staff) -> Select[*tuple[Any, ...]]:
         .where(_at(staff.reach(Right.GIVE_ROLES)))
         .execution_options(populate_existing=True)
     )
-
-
-def _last_sign_ins(account_ids: Collection[str]) -> dict[str, datetime]:
-    rows = db.session.execute(
-        select(AuditEvent.account_id, func.max(AuditEvent.at).label("at"))
-        .where(AuditEvent.account_id.in_(account_ids), AuditEvent.event == "sign_in")
-        .group_by(AuditEvent.account_id)
-    )
-    return {account_id: at for account_id, at in rows if account_id}
 
 
 def _operators_left() -> bool:

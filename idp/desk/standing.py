@@ -22,7 +22,6 @@ from idp.desk import reach as within
 from idp.desk.staff import Reach
 from idp.mail.models import OutboxMessage
 from idp.people.models import Account, Child, Guardianship
-from idp.sessions.models import BrowserSession
 
 TOKEN_MAILS: Final = ("invitation", "fresh_token", "password_reset", "school_token")
 """The kinds of mail that carry a token."""
@@ -62,8 +61,8 @@ class Standing:
     """The fate of the newest mail with a token: ``queued``, ``sent``, ``refused``, ``dropped``;
     empty where there was none."""
     mailed_at: datetime | None = None
-    answer: str = ""
-    """What the mail server said, or why there was no mail."""
+    meaning: str = ""
+    """Of the mail server's answer, or why there was no mail: one of ``mail.answers.MEANINGS``."""
     printed_at: datetime | None = None
     opened_at: datetime | None = None
     expires_at: datetime | None = None
@@ -91,7 +90,7 @@ class Window:
 
 
 def standings(account_ids: Collection[str], reach: Reach) -> dict[str, Standing]:
-    """How far each of these accounts has come; six queries, whatever their number.
+    """How far each of these accounts has come; five queries, whatever their number.
 
     For a page, a class or a school's list; the ids come from a query within the reach. Whoever
     is no guardian within it is not in the answer, except for an operator's.
@@ -100,9 +99,9 @@ def standings(account_ids: Collection[str], reach: Reach) -> dict[str, Standing]
     if not ids:
         return {}
     windows = windows_of(ids, reach)
-    mails, tokens, last = _mails(ids), _tokens(ids, reach), _last_sign_ins(ids)
+    mails, tokens = _mails(ids), _tokens(ids, reach)
     return {
-        row.id: _standing(row, windows[row.id], mails, tokens, last)
+        row.id: _standing(row, windows[row.id], mails, tokens)
         for row in _accounts(ids)
         if row.id in windows
     }
@@ -151,7 +150,6 @@ def _standing(
     window: Window,
     mails: Mapping[str, Any],
     tokens: Mapping[str, Any],
-    last: Mapping[str, datetime],
 ) -> Standing:
     if account.status == "disabled" and (window.live or window.since is None):
         return Standing(Stage.DISABLED)
@@ -165,16 +163,16 @@ def _standing(
         active=account.status == "active",
         mail=mail.status if mail else "",
         mailed_at=window.seen(mail.created_at) if mail else None,
-        answer=(mail.answer or "") if mail and mail.status != "sent" else "",
+        meaning=(mail.meaning or "") if mail and mail.status != "sent" else "",
         printed_at=window.seen(token.created_at) if token and not token.outbox_id else None,
         opened_at=window.seen(token.opened_at) if token else None,
         expires_at=token.expires_at if token else None,
         expired=bool(token and token.expires_at <= now),
         password_set_at=window.seen(account.set_at),
-        last_sign_in_at=window.seen(last.get(account.id) or account.first_sign_in_at),
+        last_sign_in_at=window.seen(account.last_sign_in_at),
     )
-    seen = account.first_sign_in_at is not None or account.id in last
-    return replace(told, stage=_stage(told, token, signed_in=seen))
+    signed_in = account.last_sign_in_at is not None
+    return replace(told, stage=_stage(told, token, signed_in=signed_in))
 
 
 def _stage(told: Standing, token: Any, *, signed_in: bool) -> Stage:
@@ -198,7 +196,7 @@ def _stage(told: Standing, token: Any, *, signed_in: bool) -> Stage:
 
 def _accounts(ids: list[str]) -> Any:
     return db.session.execute(
-        select(Account.id, Account.email, Account.status, Account.first_sign_in_at, Password.set_at)
+        select(Account.id, Account.email, Account.status, Account.last_sign_in_at, Password.set_at)
         .outerjoin(Password, Password.account_id == Account.id)
         .where(Account.id.in_(ids))
     )
@@ -209,7 +207,7 @@ def _mails(ids: list[str]) -> dict[str, Any]:
     return _newest(
         OutboxMessage,
         OutboxMessage.account_id.in_(ids) & OutboxMessage.kind.in_(TOKEN_MAILS),
-        ("status", "answer", "created_at"),
+        ("status", "meaning", "created_at"),
     )
 
 
@@ -255,12 +253,3 @@ def _newest(model: Any, which: ColumnElement[bool], columns: tuple[str, ...]) ->
     rows = ranked.subquery()
     found = db.session.execute(select(rows).where(rows.columns.place == 1))
     return {row.account_id: row for row in found}
-
-
-def _last_sign_ins(ids: list[str]) -> dict[str, datetime]:
-    rows = db.session.execute(
-        select(BrowserSession.account_id, func.max(BrowserSession.auth_time))
-        .where(BrowserSession.account_id.in_(ids))
-        .group_by(BrowserSession.account_id)
-    )
-    return {row[0]: row[1] for row in rows}

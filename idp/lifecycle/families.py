@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from idp.credentials import devices, email_changes, one_time_tokens, passwords
+from idp.credentials import devices, email_changes, one_time_tokens
 from idp.database import retried, transaction
 from idp.mail import outbox
 from idp.mail.models import OutboxMessage
@@ -77,8 +77,7 @@ def _enable(account_id: str, *, closed_only: bool) -> bool:
             return False
         if closed_only and account.closed_at is None:
             return False
-        claimed = account.first_sign_in_at is not None or bool(passwords.set_at(account_id))
-        changes.mark_enabled(account, claimed=claimed)
+        changes.mark_enabled(account)
     return True
 
 

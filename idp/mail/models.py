@@ -41,3 +41,5 @@ class OutboxMessage(db.Model):  # type: ignore[name-defined,misc]
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     answer: Mapped[str | None] = mapped_column(String(200))
     """The mail server's last answer, or why there was no mail."""
+    meaning: Mapped[str | None] = mapped_column(String(20))
+    """What the answer means, one of ``idp.mail.answers.MEANINGS``: decided when it came in."""

@@ -12,6 +12,7 @@ from sqlalchemy import func, or_, select, update
 from idp import clock, settings
 from idp.audit import events
 from idp.database import db, keyed_hash, release_connection, transaction
+from idp.mail import answers
 from idp.mail.messages import clean
 from idp.mail.models import OutboxMessage
 from idp.people.models import Account
@@ -117,7 +118,7 @@ def put_back(
         return
     pause = min(FIRST_PAUSE * 2 ** min(message.attempts - 1, 16), longest_pause)
     with transaction():
-        _change(message, fenced=True, due_at=now + pause, answer=_short(answer))
+        _change(message, fenced=True, due_at=now + pause, **_answered(answer))
 
 
 def list_messages(
@@ -197,7 +198,7 @@ def _finish(
         message,
         fenced=fenced,
         status=status,
-        answer=_short(answer),
+        **_answered(answer),
         about=about,
         finished_at=clock.now(),
     )
@@ -215,8 +216,12 @@ def _change(message: OutboxMessage, *, fenced: bool, **values: Any) -> bool:
     return changed == 1
 
 
-def _short(answer: str | None) -> str | None:
-    return None if answer is None else clean(answer)[:ANSWER_LENGTH]
+def _answered(answer: str | None) -> dict[str, str | None]:
+    """The columns of an answer: its text, and what it means."""
+    if answer is None:
+        return {"answer": None, "meaning": None}
+    kept = clean(answer)[:ANSWER_LENGTH]
+    return {"answer": kept, "meaning": answers.meaning(kept)}
 
 
 def _facts(message: OutboxMessage) -> dict[str, Any]:

@@ -17,12 +17,12 @@ from idp.people.names import Refused, clean_text
 CLASS_LENGTH = 40
 
 
-def mark_enabled(account: Account, *, claimed: bool) -> None:
-    """Make a disabled account what it was: active where ``claimed``, else invited.
+def mark_enabled(account: Account) -> None:
+    """Make a disabled account what it was: active where its holder had claimed it, else invited.
 
     The caller holds it and uses ``lifecycle.families``.
     """
-    account.status = "active" if claimed else "invited"
+    account.status = "active" if account.claimed_at else "invited"
     account.closed_at = None
     account.updated_at = clock.now()
     events.record("account_enabled", account_id=account.id)

@@ -103,6 +103,10 @@ class Account(db.Model):  # type: ignore[name-defined,misc]
     """Moves whenever a way in changes or ends: proofs judged before that open nothing."""
     first_sign_in_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """Later sign-ins from an unknown browser are told by mail; the first is nobody's surprise."""
+    last_sign_in_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Set with each session that begins; sessions are purged, and the trail is no place to ask."""
+    claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When its holder first made it theirs, by a password or a link: once, and for good."""
     closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When the account was disabled because the last guardianship had ended: the next one opens it
     again. None where the platform disabled it."""

@@ -1,7 +1,5 @@
 """What changes about an account in its life: its address, its language, its first sign-in."""
 
-from sqlalchemy import update
-
 from idp import clock
 from idp.audit import events
 from idp.database import transaction
@@ -49,13 +47,9 @@ def set_locale(account_id: str, locale: str) -> None:
         events.record("profile_changed", account_id=account_id, field="locale")
 
 
-def note_sign_in(account_id: str) -> bool:
-    """Note a sign-in in the caller's transaction; true for the account's first, once."""
-    with transaction() as writes:
-        first = writes.execute(
-            update(Account)
-            .where(Account.id == account_id, Account.first_sign_in_at.is_(None))
-            .values(first_sign_in_at=clock.now())
-            .execution_options(synchronize_session=False)
-        ).rowcount
-    return bool(first)
+def note_sign_in(account: Account) -> bool:
+    """Note a sign-in of an account that the caller holds; true for its first, once."""
+    first = account.first_sign_in_at is None
+    account.last_sign_in_at = clock.now()
+    account.first_sign_in_at = account.first_sign_in_at or account.last_sign_in_at
+    return first

@@ -187,6 +187,7 @@ def activate(account: Account) -> None:
         return
     account.status = "active"
     account.updated_at = clock.now()
+    account.claimed_at = account.claimed_at or account.updated_at
     events.record("account_activated", account_id=account.id)
 
 
@@ -205,6 +206,9 @@ def mark_disabled(account_id: str, *, closed: bool = False) -> bool:
         account = hold_account(account_id)
         if account is None or (account.status == "disabled" and (closed or not account.closed_at)):
             return False
+        if account.status == "active":
+            # A worker of the release before has not noted it when the account was claimed
+            account.claimed_at = account.claimed_at or clock.now()
         account.status = "disabled"
         account.closed_at = clock.now() if closed else None
         move_epoch(account)

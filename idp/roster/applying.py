@@ -46,7 +46,7 @@ FROM roster_changes x WHERE {_THIS} AND accounts.id = x.account_id
 """,
     "account_revived": f"""
 UPDATE accounts SET updated_at = :now, closed_at = NULL,
-       status = CASE WHEN accounts.first_sign_in_at IS NULL THEN 'invited' ELSE 'active' END
+       status = CASE WHEN accounts.claimed_at IS NULL THEN 'invited' ELSE 'active' END
 FROM roster_changes x
 WHERE {_THIS} AND accounts.id = x.account_id AND accounts.status = 'disabled'
 """,

@@ -95,7 +95,8 @@ def unclaimed(accounts: str) -> str:
         for table in ("passwords", "passkeys", "federated_links", "staff_roles")
     )
     verified = f"{accounts}.email_verified_at IS NULL"
-    return f"({accounts}.status = 'invited' AND {verified} AND {owned})"
+    unclaimed = f"{accounts}.status = 'invited' AND {accounts}.claimed_at IS NULL"
+    return f"({unclaimed} AND {verified} AND {owned})"
 
 
 _NEW_ADDRESS: Final = f"""

@@ -176,8 +176,8 @@ class TestTraffic:
         assert found == {
             "unknown_address": 2,
             "mailbox_full": 1,
-            "rejected": 1,
-            "other": 1,
+            "unwanted": 1,
+            "refused": 1,
             "retried": 1,
         }
         with time_machine.travel(clock.now() + timedelta(minutes=30)):

@@ -6,11 +6,11 @@ import pytest
 from flask import Flask
 
 from idp.database import db, transaction
-from idp.desk import mail_answers, mails, staff
+from idp.desk import mails, staff
 from idp.desk.mails import FOR_SCHOOLS, Waiting
 from idp.desk.staff import AT_TERMINAL
 from idp.lifecycle import families, letters
-from idp.mail import outbox
+from idp.mail import answers, outbox
 from idp.people.models import Account
 from idp.web.admin.mail_words import REASONS
 from tests import factories
@@ -239,7 +239,7 @@ class TestSendingAgain:
 class TestAnswers:
     @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
     def test_every_meaning_has_words(self, app: Flask) -> None:
-        assert set(mail_answers.MEANINGS) == REASONS.keys()
+        assert set(answers.MEANINGS) == REASONS.keys()
 
     @pytest.mark.parametrize(
         ("answer", "meaning", "code"),
@@ -260,6 +260,13 @@ class TestAnswers:
             ("451 4.7.1 Greylisted, try again in 300 seconds", "too_often", "451 4.7.1"),
             ("450 4.2.0 busy", "later", "450 4.2.0"),
             ("421 closing", "later", "421"),
+            (
+                "550 5.4.1 Recipient address rejected: Access denied",
+                "unknown_address",
+                "550 5.4.1",
+            ),
+            ("550 5.4.1 no answer from host", "refused", "550 5.4.1"),
+            ("550 5.7.1 user unknown", "unknown_address", "550 5.7.1"),
             ("599 5.9.9 what", "refused", "599 5.9.9"),
             ("given up after 90 attempts: 450 4.2.0 busy", "given_up", "450 4.2.0"),
             ("given up after 90 attempts: 452 4.2.2 quota", "mailbox_full", "452 4.2.2"),
@@ -274,4 +281,4 @@ class TestAnswers:
         ],
     )
     def test_an_answer_means(self, answer: str, meaning: str, code: str) -> None:
-        assert (mail_answers.meaning(answer), mail_answers.code(answer)) == (meaning, code)
+        assert (answers.meaning(answer), answers.code(answer)) == (meaning, code)

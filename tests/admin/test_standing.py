@@ -47,7 +47,7 @@ def test_a_mail_is_told_from_the_queue_to_its_refusal(desk: Desk) -> None:
 
     outbox.refused(message, "550 5.1.1 no such user")
     found = standing_of(parent, at(desk))
-    assert (found.stage, found.answer) == (Stage.REFUSED, "550 5.1.1 no such user")
+    assert (found.stage, found.meaning) == (Stage.REFUSED, "unknown_address")
 
 
 def test_a_token_is_told_from_its_mail_to_its_end(desk: Desk) -> None:

@@ -103,7 +103,7 @@ def test_an_account_that_the_school_closed_opens_again_when_its_list_has_it(
     claire = people.find_by_username("claire.dubois")
     assert claire is not None
     with transaction():
-        claire.first_sign_in_at = clock.now()
+        claire.claimed_at = clock.now()  # with a password, and no session yet
     acts.close_access(AT_TERMINAL, claire.id, Reason("moved"))
     assert claire.status == "disabled"
 

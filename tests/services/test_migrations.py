@@ -3,14 +3,19 @@
 import flask_migrate
 import pytest
 from flask import Flask
-from sqlalchemy import inspect, text
+from sqlalchemy import func, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
 from idp import readiness
 from idp.audit import events
+from idp.audit.models import AuditEvent
 from idp.clients.metadata import CHILD_FIELDS
 from idp.database import db, transaction
+from idp.mail import outbox
+from idp.mail.models import OutboxMessage
 from idp.oidc import consent
+from idp.people import service as people
+from idp.people.models import Account
 from tests import databases, factories
 
 
@@ -82,3 +87,27 @@ def test_consents_from_before_cover_what_their_page_named(app: Flask) -> None:
     assert "class" in kept.child_fields.split()
     assert not {"relationship", "sourced_id"} & set(kept.child_fields.split())
     assert consent.given(without.id, client.id).child_fields == ""  # type: ignore[union-attr]
+
+
+def test_what_is_known_of_accounts_and_mails_fills_the_columns_for_it(app: Flask) -> None:
+    with_password, closed, invited = (
+        factories.account(name, status=status)
+        for name, status in (("claire", "active"), ("paul", "active"), ("anne", "invited"))
+    )
+    people.mark_disabled(closed.id, closed=True)
+    events.record("sign_in", account_id=with_password.id)
+    events.record("sign_in", account_id=with_password.id)
+    outbox.refused(outbox.enqueue("invitation", account_id=invited.id), "552 5.2.2 over quota")
+    signed_in = AuditEvent.event == "sign_in"
+    newest = db.session.scalar(select(func.max(AuditEvent.at)).where(signed_in))
+    db.session.remove()
+
+    flask_migrate.downgrade(revision="0021")
+    flask_migrate.upgrade()
+
+    after = {account.username: account for account in db.session.scalars(select(Account))}
+    assert after["claire"].last_sign_in_at == newest
+    assert after["claire"].claimed_at == after["claire"].created_at
+    assert after["paul"].claimed_at is not None  # its password tells
+    assert (after["anne"].claimed_at, after["anne"].last_sign_in_at) == (None, None)
+    assert db.session.scalar(select(OutboxMessage.meaning)) == "mailbox_full"

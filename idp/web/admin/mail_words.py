@@ -6,7 +6,7 @@ from typing import Final
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
-from idp.desk import mail_answers
+from idp.mail import answers
 from idp.mail.models import OutboxMessage
 
 KINDS: Final = {
@@ -103,6 +103,4 @@ def fate(status: str, meaning: str, code: str) -> Fate:
 
 def fate_of(message: OutboxMessage) -> Fate:
     """The words for a message itself."""
-    answer = message.answer or ""
-    meaning = mail_answers.meaning(answer) if answer else ""
-    return fate(message.status, meaning, mail_answers.code(answer))
+    return fate(message.status, message.meaning or "", answers.code(message.answer or ""))

@@ -1,11 +1,11 @@
 """How far a guardian has come, in words: one for a list, sentences for the person's page."""
 
-import re
 from typing import Final
 
 from flask_babel import gettext as _
 
 from idp.desk.standing import Stage, Standing
+from idp.web.admin import mail_words
 from idp.web.dates import day, moment
 
 _GOOD: Final = {Stage.SIGNED_IN, Stage.PASSWORD_SET}
@@ -42,14 +42,6 @@ def long(standing: Standing) -> list[str]:
     if not standing.has_address:
         return [str(_("No e-mail address is known")), *mail]
     return mail or [str(_("Not invited yet"))]
-
-
-def answer(standing_answer: str) -> str:
-    """What a mail server's answer means, as somebody would say it on the phone."""
-    for pattern, words in _ANSWERS:
-        if re.search(pattern, standing_answer, re.IGNORECASE):
-            return str(words())
-    return standing_answer
 
 
 def _day_of(standing: Standing) -> str:
@@ -110,28 +102,22 @@ def _mail(standing: Standing) -> list[str]:
         told.append(_("New token asked for on %(moment)s", moment=moment(standing.mailed_at)))
     else:
         told.append(_("Invited on %(moment)s", moment=moment(standing.mailed_at)))
-    told.append(mail_fate(standing.mail, standing.answer))
+    told += mail_fate(standing.mail, standing.meaning)
     return [str(each) for each in told]
 
 
-def mail_fate(status: str, server_answer: str) -> str:
-    """What became of a mail."""
-    match status:
-        case "sent":
-            return str(_("The mail server took the mail"))
-        case "refused" if server_answer:
-            return str(_("The mail was refused: %(answer)s", answer=answer(server_answer)))
-        case "refused":
-            return str(_("The mail was refused by the server"))
-        case "dropped" if server_answer:
-            return str(_("The mail was not sent: %(answer)s", answer=answer(server_answer)))
-        case "dropped":
-            return str(_("The mail was not sent"))
-        case _waits if server_answer:
-            return str(
-                _("The mail waits for another try: %(answer)s", answer=answer(server_answer))
-            )
-    return str(_("The mail is about to leave"))
+def mail_fate(status: str, meaning: str) -> list[str]:
+    """What became of a mail, and why; ``meaning``: as the outbox keeps it, or empty."""
+    if status == "sent":
+        return [str(_("The mail server took the mail"))]
+    fates = {
+        "refused": _("The mail was refused by the server"),
+        "dropped": _("The mail was not sent"),
+        "queued": _("The mail waits for another try")
+        if meaning
+        else _("The mail is about to leave"),
+    }
+    return [str(fates[status]), *([str(mail_words.REASONS[meaning].why)] if meaning else [])]
 
 
 def _token(standing: Standing) -> list[str]:
@@ -156,29 +142,3 @@ def _use(standing: Standing) -> list[str]:
     if standing.last_sign_in_at:
         told.append(_("Last signed in on %(moment)s", moment=moment(standing.last_sign_in_at)))
     return [str(each) for each in told] or [_undated(standing.stage)]
-
-
-_ANSWERS: Final = (
-    (
-        r"too many for one address",
-        lambda: _("there were too many mails to this address within an hour"),
-    ),
-    (r"a later one waits", lambda: _("a newer mail replaces it")),
-    (r"nobody to write to", lambda: _("the account had no address, or needed no token any more")),
-    (
-        r"\b5\.1\.[0-36]\b|user unknown|no such user|mailbox unavailable|does not exist",
-        lambda: _("the address does not exist"),
-    ),
-    (r"\b[45]\.2\.2\b|mailbox full|quota", lambda: _("the mailbox is full")),
-    (
-        r"\b5\.1\.[48]\b|\b5\.4\.4\b|host.*not found|domain.*not found",
-        lambda: _("the part after the @ does not exist"),
-    ),
-    (r"\b5\.7\.\d+\b|spam|blocked|blacklist", lambda: _("the server took it for spam")),
-    (
-        r"\b4\.\d\.\d\b|greylist|try again",
-        lambda: _("the server asked us to try again later"),
-    ),
-    (r"timed? ?out|connection|unreachable", lambda: _("the mail server can't be reached")),
-)
-"""What servers say (RFC 3463), and what that means for whoever is on the phone."""

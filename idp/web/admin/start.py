@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 
 from idp.desk import figures, figures_expiring, figures_traffic
 from idp.desk.staff import Right, Staff
-from idp.web.admin import charts
+from idp.web.admin import charts, mail_words
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.parameters import is_id
 from idp.web.errors import PageError
@@ -106,11 +106,7 @@ def _names() -> dict[str, list[str]]:
 
 def _reasons() -> dict[str, str]:
     return {
-        "unknown_address": _("The address does not exist"),
-        "mailbox_full": _("The mailbox is full or closed"),
-        "rejected": _("The other mail server does not want our mail"),
-        "given_up": _("No mail server took it for three days"),
-        "other": _("Refused for another reason"),
+        **{meaning: str(reason.why) for meaning, reason in mail_words.REASONS.items()},
         "retried": _("Waits: the mail server said to try again later"),
         "stuck": _("Waits: the mails are not being sent at present"),
     }

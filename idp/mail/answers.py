@@ -1,4 +1,8 @@
-"""What a mail server's answer means, by its codes (RFC 5321 §4.2, RFC 3463)."""
+"""What a mail server's answer means, by its codes (RFC 5321 §4.2, RFC 3463).
+
+The outbox asks once, when an answer comes in, and keeps the meaning beside it: every page, list
+and figure tells that one.
+"""
 
 import re
 from typing import Final
@@ -23,6 +27,15 @@ MEANINGS: Final = (
     "ours",
 )
 """Every answer has one of these meanings."""
+
+_BY_WORDS: Final = (
+    # A large provider's « no such mailbox here »: its codes alone say that a host did not answer
+    (re.compile(r"^550 5\.4\.1 .*recipient address rejected", re.IGNORECASE), "unknown_address"),
+    (re.compile(r"^5\d\d .*(user unknown|unknown user|no such user)", re.IGNORECASE),
+     "unknown_address"),
+    (re.compile(r"^5\d\d .*(mailbox (is )?full|over ?quota)", re.IGNORECASE), "mailbox_full"),
+)  # fmt: skip
+"""What servers write out, where it says more than their codes."""
 
 # RFC 3463 §3: the class (first digit) says whether it is for good, subject and detail say why
 _BY_DETAIL: Final = {
@@ -82,6 +95,9 @@ def _of(text: str) -> str:
     for beginning, ours in _OURS:
         if text.startswith(beginning):
             return ours
+    for pattern, plain in _BY_WORDS:
+        if pattern.search(text):
+            return plain
     basic, enhanced = _BASIC.search(text), _ENHANCED.search(text)
     if basic is None:
         return "server_away" if text.endswith("Error") else "refused"
