@@ -99,7 +99,7 @@ ORDER BY g.number
 
 SENTENCES: Final = {
     "shared_address": _("One address for two people: both get an account of their own."),
-    "duplicate_guardians": _("A guardian seems to stand in the file twice: two accounts."),
+    "duplicate_guardians": _("A guardian seems to be in the file twice: two accounts."),
     "guardians_without_address": _("Guardians without an e-mail address: they need a letter."),
     "address_kept": _("The file has another address than the account, which keeps its own."),
     "separated": _("The school ended this link by hand: it stays ended, whatever the file says."),

@@ -16,11 +16,11 @@ from idp.roster.models import RosterRejection
 
 SENTENCES: Final = {
     "id_missing": _("The person's number is missing or can't be one."),
-    "id_twice": _("This number stands in the file twice; the first row counts."),
+    "id_twice": _("This number is in the file twice; the first row counts."),
     "name_missing": _("A given name or a family name is missing."),
     "name_wrong": _("A name is too long or holds characters that no name has."),
     "name_in_one": _(
-        "Given name and family name stand in one cell, and it is not certain which is which."
+        "Given name and family name are in one cell, and it is not certain which is which."
         " Write the family name in capitals, or use two columns."
     ),
     "email_wrong": _("The e-mail address is not one. The guardian was taken over without it."),

@@ -78,7 +78,7 @@ _EXPLANATIONS = {
         WayOn.NONE,
     ),
     "second_factor_needed": Explanation(
-        _("A second factor is needed here"),
+        _("A second step is needed here"),
         _("The school's desk opens only after a sign-in in two steps, or with a passkey."),
         _("Sign out on your page, then sign in again: the second step is asked for then."),
     ),

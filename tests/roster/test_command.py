@@ -126,7 +126,7 @@ def test_who_has_no_address_is_not_invited(imported: Import, tmp_path: Path) -> 
         ("en", "A given name or a family name is missing."),
         ("fr", "Il manque un prénom ou un nom de famille."),
         ("nl", "Er ontbreekt een voornaam of een familienaam."),
-        ("de", "Es fehlt ein Vorname oder ein Familienname."),
+        ("de", "Es fehlt ein Vorname oder ein Nachname."),
     ],
 )
 def test_rejected_rows_go_to_a_file_with_line_and_reason(

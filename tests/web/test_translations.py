@@ -23,6 +23,7 @@ from idp.lifecycle import account_letters, letters, specimens
 from idp.mail import outbox
 from idp.settings import LOCALES
 from tests import factories
+from tests.web.one_meaning import ONE_MEANING
 from tests.web.places import Place
 from tests.web.walks import WALKS, Walk
 
@@ -35,12 +36,23 @@ TRANSLATING = {"_", "gettext", "ngettext", "pgettext", "npgettext", "lazy_gettex
 SAME_IN_ENGLISH = {
     *(("fr", "Code"), ("fr", "Parent"), ("fr", "Application"), ("fr", "Applications")),
     *(("fr", "%(num)d minute"), ("fr", "%(num)d minutes")),
-    ("nl", "School"),
+    *(("nl", "School"), ("de", "Name")),
 }
 ENGLISH = re.compile(
     r"\b(the|your|you|and|with|this|that|not|for|from|sign|please)\b", re.IGNORECASE
 )
 """Words that no French, Dutch or German sentence of ours has."""
+
+OTHER_WORDS = {
+    "fr": re.compile(r"(?i)second facteur|deuxièmes? preuve|l'effectuer|d'un coup"),
+    "nl": re.compile(r"(?i)tweede (bewijs|factor)|\bvervallen\b|\bbewaren voor\b|is bewaard"),
+    "de": re.compile(r"(?i)\bfaktor|zweite\w* nachweis|familienname|erlaubnis"),
+    "en": re.compile(
+        r"(?i)second (factor|proof)|\bstands? (in|on|below|under)\b|unwanted mail"
+        r"|by nobody|\bshall\b"
+    ),
+}
+"""What one thing was called beside its own word; and, in English, what nobody says."""
 
 _PARTS = re.compile(r"""\{%-?\s*(?:extends|include|from|import)\s+"([^"]+)\"""")
 """Templates that others are made of: nobody opens them by themselves."""
@@ -156,6 +168,38 @@ class TestCatalogue:
             compiled = read_mo(file)
 
         assert words(compiled) == words(catalogue(locale)), "run `make translations`"
+
+
+def kind_of(file: str) -> str:
+    """The kind of page that a file is for: a folder of templates, or a module."""
+    folder, _, _name = file.replace("\\", "/").rpartition("/")
+    return folder if folder.startswith("templates/") else file
+
+
+class TestOneMeaning:
+    def test_a_short_label_on_pages_of_different_kinds_means_one_thing(self) -> None:
+        shared = {
+            sentence
+            for (context, sentence), files in places().items()
+            if context is None and isinstance(sentence, str) and "%" not in sentence
+            if len(sentence.split()) <= 3 and len(set(map(kind_of, files))) > 1
+        }
+
+        assert shared - ONE_MEANING == set(), (
+            "look at each in four languages: tests/web/one_meaning"
+        )
+        assert ONE_MEANING - shared == set()
+
+    @each_language
+    def test_one_thing_has_one_word(self, locale: str) -> None:
+        for message in messages(locale):
+            for said in forms(message.string):
+                assert not OTHER_WORDS[locale].search(said), said
+
+    def test_english_is_not_translated_from_another_language(self) -> None:
+        for sentence, file in extracted().items():
+            for said in forms(sentence):
+                assert not OTHER_WORDS["en"].search(said), f"{file}: {said}"
 
 
 class TestSentencesAreWhole:

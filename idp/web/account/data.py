@@ -60,5 +60,5 @@ def ask_erasure(signed_in: SignedIn) -> ResponseReturnValue:
 def take_erasure_back(signed_in: SignedIn) -> ResponseReturnValue:
     """Think better of it."""
     if erasure.take_back(signed_in.account.id):
-        flash(_("Your request is taken back."))
+        flash(_("Your request is withdrawn."))
     return redirect(url_for("account.data"), 303)

@@ -85,9 +85,9 @@ def _consent_given(event: AuditEvent) -> str:
 
 def _consent_withdrawn(event: AuditEvent) -> str:
     if event.client_id is None:
-        return str(_("Permissions of applications were taken back"))
+        return str(_("Permissions of applications were withdrawn"))
     name = _application(event)
-    return str(_("You took an application's permission back: %(application)s", application=name))
+    return str(_("You withdrew an application's permission: %(application)s", application=name))
 
 
 def _application(event: AuditEvent) -> str:
@@ -98,7 +98,7 @@ def _application(event: AuditEvent) -> str:
 def _erasure_closed(event: AuditEvent) -> str:
     match _detail(event).get("outcome"):
         case "taken_back":
-            return str(_("You took your request to be erased back"))
+            return str(_("You withdrew your request to be erased"))
         case "declined":
             return str(_("The school declined your request to be erased"))
     return str(_("The school has dealt with your request to be erased"))
@@ -123,12 +123,12 @@ WORDS: Final[dict[str, Callable[[AuditEvent], str]]] = {
     "recovery_codes_replaced": lambda _event: str(_("New recovery codes were made")),
     "recovery_code_used": lambda _event: str(_("A recovery code was used")),
     "factor_refused": lambda _event: str(_("A code or a passkey was refused")),
-    "factors_reset": lambda _event: str(_("The school removed your second factors")),
+    "factors_reset": lambda _event: str(_("The school reset your second step")),
     "role_granted": lambda _event: str(_("You were given a role at a school")),
     "role_revoked": lambda _event: str(_("A role at a school was taken away from you")),
     "email_proved": lambda _event: str(_("Your e-mail address was confirmed by a token")),
     "email_change_asked": lambda _event: str(_("Another e-mail address was asked for")),
-    "email_change_cancelled": lambda _event: str(_("The change of e-mail address was taken back")),
+    "email_change_cancelled": lambda _event: str(_("The change of e-mail address was cancelled")),
     "email_changed": _email_changed,
     "email_change_undone": lambda _event: str(_("The change of e-mail address was undone")),
     "profile_changed": lambda _event: str(_("You chose another language")),

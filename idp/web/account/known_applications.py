@@ -52,7 +52,7 @@ def withdraw(signed_in: SignedIn, client_id: str) -> ResponseReturnValue:
     if not re.fullmatch(r"[\w.~-]{1,64}", client_id, re.ASCII):
         raise PageError("not_found", 404)
     grants_service.withdraw_consent(_id(signed_in), client_id)
-    flash(_("The application may no longer see anything of you."))
+    flash(_("The application can no longer see anything about you."))
     return redirect(url_for("account.known_applications"), 303)
 
 

@@ -96,7 +96,7 @@ def remove_passkey(signed_in: SignedIn) -> ResponseReturnValue:
         )
         return _page(signed_in, form)
     except factor_changes.LastFactor:
-        form.notice = _("Your role needs a second factor. Set up another one first.")
+        form.notice = _("Your role needs a second step. Set up another one first.")
         return _page(signed_in, form)
     except factor_changes.NotYours:
         pass

@@ -67,7 +67,7 @@ def two_factor_off(signed_in: SignedIn) -> ResponseReturnValue:
         factor_changes.switch_off(signed_in.account.id)
     except factor_changes.LastFactor:
         form = only([])
-        form.notice = _("Your role needs a second factor. Set up another one first.")
+        form.notice = _("Your role needs a second step. Set up another one first.")
         return _page(signed_in, form)
     except factor_changes.NotYours:
         pass

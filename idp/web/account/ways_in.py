@@ -13,7 +13,7 @@ def signed_in_how(amr: Collection[str]) -> str:
     if "fed" in used:
         return str(_("Signed in with an account at another provider"))
     if "pwd" in used and len(used) > 1:
-        return str(_("Signed in with the password and a second factor"))
+        return str(_("Signed in with the password and a second step"))
     if "pwd" in used:
         return str(_("Signed in with the password"))
     if "otp" in used:

@@ -92,7 +92,7 @@ def _rotate(staff: Staff, client_id: str, form: Form) -> ResponseReturnValue:
 def end_client_secret(staff: Staff, client_id: str) -> ResponseReturnValue:
     """End the former secret before its time."""
     if applications.end_former_secret(staff, known_id(client_id)):
-        flash(_("The former secret works no longer."))
+        flash(_("The former secret no longer works."))
     return _to(client_id)
 
 

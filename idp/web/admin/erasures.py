@@ -31,7 +31,7 @@ def answer_erasure(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Note the answer; nothing is deleted by it."""
     outcome = Form.read("outcome")["outcome"]
     if not answering.answer(staff, account_id, outcome):
-        flash(_("This request had its answer already, or was taken back."))
+        flash(_("This request has been answered already, or was withdrawn."))
     else:
         flash(_("The answer is noted."))
     return redirect(url_for("admin.erasures"), 303)

@@ -151,7 +151,7 @@ def import_apply(staff: Staff, run_id: str) -> ResponseReturnValue:
     per_hour = _rate(form) if form["invite"] == "yes" else None
     large = {part.row.school_id for part in found.parts if part.is_large}
     if large and not large & confirmed and all(part.is_large for part in found.parts):
-        form.problem("confirmed", _("Please confirm that so much really ends."))
+        form.problem("confirmed", _("Please confirm that all of this really ends."))
     if form.problems:
         return _shown(found, form)
     desk.carry_out(staff, run_id, confirmed=confirmed & large, per_hour=per_hour)

@@ -53,7 +53,7 @@ MAILS: Final = {
     "link_ended": _("Link to another provider ended"),
     "erasure_asked": _("Request to be erased, to the school"),
 }
-FACTOR_MAIL: Final = _("Passkeys or second factor changed")
+FACTOR_MAIL: Final = _("Passkeys or second step changed")
 
 ACTS: Final = {
     "token_sent": _("A token was sent"),
@@ -79,7 +79,7 @@ OTHER_ACT: Final = _("The account was changed")
 def reason(code: str | None, text: str | None) -> list[str]:
     """Why a guardianship ended: the reason, and what somebody wrote about it."""
     if text == _BY_IMPORT:
-        return [gettext("Not in the school's list any more")]
+        return [gettext("No longer in the school's list")]
     told = [str(ALL_REASONS[code])] if code in ALL_REASONS else []
     return [*told, *([text] if text else [])]
 
@@ -147,5 +147,5 @@ _FIELDS: Final = {
     "reason": _("Choose a reason."),
     "text": _("Write at most 200 characters."),
     "locale": _("Choose a language."),
-    "sourced_id": _("Type the number as it stands in the school's list."),
+    "sourced_id": _("Type the number as it is in the school's list."),
 }

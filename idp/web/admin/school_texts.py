@@ -92,7 +92,12 @@ def send_test(staff: Staff, school_id: str, kind: str, locale: str) -> ResponseR
             _("Your own account has no e-mail address, so there is nowhere to send it."), "problem"
         )
     else:
-        flash(_("The test is on its way to your own e-mail address. Its fate stands below."))
+        flash(
+            _(
+                "The test is on its way to your own e-mail address."
+                " What becomes of it is shown below."
+            )
+        )
     return redirect(f"{address}#test", 303)
 
 

@@ -161,7 +161,7 @@ def attempt(form: Form, act: Any) -> Any:
         form.problem(refused.field, _sentence(refused))
     except desk.ChangedMeanwhile:
         form.notice = _(
-            "Somebody else changed this while you had it open. What you typed stands below:"
+            "Somebody else changed this while you had it open. What you typed is below:"
             " compare it with what is stored now, then save again."
         )
     return None

@@ -42,7 +42,7 @@ def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
 
 def _sign_in(interaction: Interaction) -> ResponseReturnValue:
     form = Form.read("username", "password")
-    form.require("username", _("Type your user name: it stands in the e-mail from your school."))
+    form.require("username", _("Type your user name: it is in the e-mail from your school."))
     form.limit("username")
     form.require("password", _("Type your password."))
     if form.problems:
