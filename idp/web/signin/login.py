@@ -35,6 +35,7 @@ def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
         interaction=interaction,
         form=form,
         passkeys=offered(),
+        returning=browser.device_secret() is not None,
         **offers.context(interaction),
     )
     return page, form.status
