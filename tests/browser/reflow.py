@@ -11,7 +11,7 @@ LOST = """
   const told = (element) => {
     const id = element.closest("[id]");
     const words = element.textContent.trim().slice(0, 40);
-    return `${element.tagName.toLowerCase()}.${element.className} in #${id ? id.id : ""} « ${words} »`;
+    return `${element.tagName}.${element.className} in #${id ? id.id : ""} « ${words} »`;
   };
   if (root.scrollWidth > root.clientWidth) {
     const widest = [...document.querySelectorAll("main *, header *, footer *")]
@@ -20,7 +20,13 @@ LOST = """
       .slice(0, 4);
     lost.push(`${root.scrollWidth} px wide: ${widest.map(told).join("; ")}`);
   }
-  const hidden = (element) => element.closest(".visually-hidden, [hidden], script, style, svg");
+  const hidden = (element) => {
+    if (element.closest("[hidden], script, style, svg, select, textarea")) return true;
+    for (let each = element; each; each = each.parentElement) {
+      if (getComputedStyle(each).clipPath !== "none") return true;  // heard, not seen
+    }
+    return false;
+  };
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const element = node.parentElement;
