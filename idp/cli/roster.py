@@ -19,8 +19,11 @@ from idp.audit import continuity
 from idp.cli import application, output
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
+from idp.roster import layout as layouts
 from idp.roster import mapping, reading, reasons, service, work
 from idp.roster.archives import opened
+from idp.roster.encodings import CHOICES
+from idp.roster.layout import Layout
 from idp.roster.models import RosterRun
 from idp.roster.reports import SchoolReport
 from idp.settings import LOCALES
@@ -65,6 +68,24 @@ command = _InEnglish("roster", help="Import pupils and guardians from a file.")
 _FILE = click.Path(path_type=Path, exists=True)
 
 
+_LAYOUT = (
+    click.option(
+        "--encoding", type=click.Choice(CHOICES), help="Of a CSV file. Default: by its content."
+    ),
+    click.option(
+        "--header-row", default="", help="The header's line: 4, or 3-4 for one of two lines."
+    ),
+    click.option("--sheet", "sheets", multiple=True, help="A workbook's sheet; repeatable."),
+    click.option("--single-names", is_flag=True, help="People with one name only are taken over."),
+)
+
+
+def _layout_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in _LAYOUT:
+        function = option(function)
+    return function
+
+
 def _reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option(
@@ -98,7 +119,7 @@ def _reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
         output.json_option,
     ):
         function = option(function)
-    return function
+    return _layout_options(function)
 
 
 @command.command("check")
@@ -232,33 +253,47 @@ def roster_show(run_id: str, as_json: bool) -> None:
 @click.option("--column", "columns", multiple=True, help='"Header=target"; "Header=-": not read.')
 @click.option("--save", is_flag=True, help="Keep it for this school's next files.")
 @output.json_option
+@_layout_options
 def roster_map(
-    file: Path, school_id: str, columns: tuple[str, ...], save: bool, as_json: bool
+    file: Path, school_id: str, columns: tuple[str, ...], save: bool, as_json: bool, **layout: Any
 ) -> None:
     r"""Show which column of a list is read as what; correct it, and keep it.
 
-    Targets: pupil.given, pupil.family, pupil.name (both in one cell), pupil.class, pupil.number,
-    pupil.left_on; guardian.1.given, .family, .name, .email, .relationship, .number; guardian.2 …
+    Targets: pupil.given, pupil.prefix (« van den »), pupil.family, pupil.name (both in one cell),
+    pupil.class, pupil.number, pupil.left_on; guardian.1.given, .prefix, .family, .name, .email,
+    .relationship, .number; guardian.2 …
 
     Examples:
       idp roster map pupils.xlsx --school s_4vXb…
       idp roster map pupils.xlsx --school s_4vXb… --column "Courriel=guardian.1.email" --save
     """
-    header, chosen = reading.header_and_guess(file, school_id)
+    shown = reading.show(file, school_id, _layout(**layout))
+    header, chosen = shown.look.header, shown.guess.mapping
     if columns:
         chosen = mapping.changed(chosen, _columns(columns), header)
-    rows = [{"column": name, "target": chosen.columns.get(name, "")} for name in header if name]
+    new = set(shown.guess.new)
+    rows = [
+        {
+            "column": name,
+            "target": chosen.columns.get(name, ""),
+            "new": "new" if name in new else "",
+        }
+        for name in header
+        if name
+    ]
     rows += [
-        {"column": f"(always {word})", "target": target}
+        {"column": f"(always {word})", "target": target, "new": ""}
         for target, word in chosen.constants.items()
     ]
     problems = chosen.problems()
     if save:
         reading.save_mapping(school_id, chosen)
     if as_json:
-        output.one({**chosen.as_json(), "problems": problems, "saved": save}, as_json)
+        told = {**chosen.as_json(), "new": sorted(new), "names": shown.names}
+        output.one({**told, **shown.look.facts(), "problems": problems, "saved": save}, as_json)
         return
-    output.rows(rows, ("column", "target"), as_json)
+    output.rows(rows, ("column", "target", "new"), as_json)
+    _print_facts(shown.look.facts(), shown.names)
     for problem in problems:
         click.echo(f"! {problem}")
 
@@ -315,6 +350,7 @@ def _wish(
     columns: tuple[str, ...],
     usernames: str | None,
     link_same_people: bool,
+    **layout: Any,
 ) -> service.Wish:
     if not schools:
         raise BadInput("--school is missing: which school is the file for?")
@@ -325,7 +361,14 @@ def _wish(
         link_same_people=link_same_people,
         username_pattern=usernames,
         mapping=_columns(columns),
+        layout=_layout(**layout),
     )
+
+
+def _layout(
+    encoding: str | None, header_row: str, sheets: tuple[str, ...], single_names: bool
+) -> Layout:
+    return layouts.told(encoding or "", header_row, sheets, single=single_names)
 
 
 def _choice(text: str) -> service.Choice:
@@ -410,6 +453,7 @@ def _print(
         )
         return
     output.one({**_run(service.get(run.id)), "rows": read.get("rows", 0)}, as_json)
+    _print_facts(read, service.accented(run.id))
     for why, count in read.get("ignored", {}).items():
         click.echo(f"passed over   {count} rows {why}")
     if read.get("rejected"):
@@ -417,6 +461,29 @@ def _print(
         click.echo(f"rejected      {listed}{f' → {rejected}' if rejected else ''}")
     for each in reports:
         _print_school(each)
+
+
+def _print_facts(facts: dict[str, Any], names: list[str]) -> None:
+    """How a list was read: what a person can see to be wrong."""
+    if facts.get("encoding"):
+        seen = f" ({output.shown(', '.join(names))})" if names else ""
+        click.echo(f"encoding      {facts['encoding']}{seen}")
+    if facts.get("header"):
+        first, last = facts["header"]
+        click.echo(f"header        line {first if first == last else f'{first}-{last}'}")
+    for sheet in facts.get("sheets", ()):
+        told = "read" if sheet["read"] else f"not read, {_WHY_NO_SHEET[sheet['why']]}"
+        click.echo(f"sheet         {output.shown(sheet['name'])}: {told}")
+    for key, told in (("new", "new columns"), ("unread", "not read")):
+        if facts.get(key):
+            click.echo(f"{told:<13} {output.shown(', '.join(facts[key]))}")
+
+
+_WHY_NO_SHEET = {
+    "empty": "it holds no table",
+    "hidden": "it is hidden (--sheet reads it)",
+    "other": "its header is another (--sheet reads it)",
+}
 
 
 def _print_school(report: SchoolReport) -> None:

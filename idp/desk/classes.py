@@ -20,7 +20,7 @@ from idp.desk.staff import Reach, Right, Staff
 from idp.desk.standing import TOKEN_MAILS, Standing, standings
 from idp.mail import spread
 from idp.mail.models import OutboxMessage
-from idp.people.models import Account, Child, DirectoryEntry, Guardianship, School
+from idp.people.models import Account, Child, DirectoryEntry, Guardianship, School, full_name
 
 SCHOOLS_PER_PAGE: Final = 50
 PUPILS_PER_PAGE: Final = 100
@@ -137,7 +137,8 @@ def school_class(staff: Staff, school_id: str, name: str, *, page: int = 1) -> C
     theirs = _guardians_of([row.id for row in pupils], reach)
     waiting = db.session.scalar(select(func.count()).select_from(_waiting(here).subquery())) or 0
     rows = [
-        Row(row.id, f"{row.given_name} {row.family_name}", theirs.get(row.id, [])) for row in pupils
+        Row(row.id, full_name(row.given_name, row.family_name), theirs.get(row.id, []))
+        for row in pupils
     ]
     return ClassList(found, name, count, rows, waiting, page, pages)
 
@@ -226,7 +227,7 @@ def _guardians_of(child_ids: list[str], reach: Reach) -> dict[str, list[Guardian
     told = standings([row.id for row in rows], reach)
     found: dict[str, list[Guardian]] = {}
     for row in rows:
-        name = f"{row.given_name} {row.family_name}"
+        name = full_name(row.given_name, row.family_name)
         each = Guardian(row.id, name, told.get(row.id))
         found.setdefault(row.child_id, []).append(each)
     return found

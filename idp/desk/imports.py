@@ -149,7 +149,7 @@ def name_columns(staff: Staff, run_id: str, columns: Mapping[str, str], *, keep:
     header: list[str] = job.result["header"]
     chosen = {name: columns.get(name, "-") for name in header}
     (part,) = found.parts
-    base = mapping.guess(header)
+    base = mapping.Mapping(job.result["columns"], job.result.get("constants", {}))
     targets = Counter(target for target in chosen.values() if target != "-")
     if twice := [name for name, target in chosen.items() if targets[target] > 1]:
         named_twice = ", ".join(twice)[:200]

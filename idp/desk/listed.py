@@ -13,7 +13,7 @@ from idp.database import db
 from idp.desk import reach as within
 from idp.desk.staff import Reach
 from idp.desk.standing import Stage, Standing, standings
-from idp.people.models import Account, Child, Guardianship, School
+from idp.people.models import Account, Child, Guardianship, School, full_name
 
 GUARDIAN: Final = "guardian"
 PUPIL: Final = "pupil"
@@ -73,7 +73,7 @@ def _guardians(ids: list[str], reach: Reach) -> dict[tuple[str, str], Person]:
         (GUARDIAN, row.id): Person(
             GUARDIAN,
             row.id,
-            f"{row.given_name} {row.family_name}",
+            full_name(row.given_name, row.family_name),
             row.username if told[row.id].stage is not Stage.ENDED else "",
             tuple(pupils.get(row.id, ())),
             told[row.id],
@@ -126,7 +126,7 @@ _COLUMNS: Final = (
 def _pupil(row: Any) -> Pupil:
     return Pupil(
         row.id,
-        f"{row.given_name} {row.family_name}",
+        full_name(row.given_name, row.family_name),
         row.class_name,
         row.school_id,
         row.school,

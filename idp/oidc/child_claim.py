@@ -54,7 +54,7 @@ def _fields(
     every = {
         "sub": subjects.of_child(child, client),
         "given_name": child.given_name,
-        "family_name": child.family_name,
+        "family_name": child.family_name or None,
         "school.id": child.school_id,
         "school.name": child.school_name,
         "class": child.class_name,

@@ -12,7 +12,7 @@ from idp.people.models import AccountRow
 _OF_GUARDIAN: Final[dict[str, Callable[[AccountRow], Any]]] = {
     "name": lambda account: account.full_name,
     "given_name": lambda account: account.given_name,
-    "family_name": lambda account: account.family_name,
+    "family_name": lambda account: account.family_name or None,  # Core §5.1: some have none
     "preferred_username": lambda account: account.username,
     "locale": lambda account: account.locale,
     "updated_at": lambda account: int(account.updated_at.timestamp()),

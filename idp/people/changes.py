@@ -34,7 +34,8 @@ def change_child(child: Child, given_name: str, family_name: str, class_name: st
     Raises ``Refused``. Of names the trail tells only that they changed (security rule L1).
     """
     given = clean_text("given_name", given_name, required=True)
-    family = clean_text("family_name", family_name, required=True)
+    # Whoever has one name only keeps it so
+    family = clean_text("family_name", family_name, required=bool(child.family_name))
     in_class = clean_text("class_name", class_name, longest=CLASS_LENGTH)
     if (given, family, in_class) == (child.given_name, child.family_name, child.class_name):
         return False

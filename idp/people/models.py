@@ -36,6 +36,11 @@ TEXT_KINDS = ("invitation", "fresh_token", "password_reset")
 TEXT_LENGTH = 600
 
 
+def full_name(given_name: str, family_name: str) -> str:
+    """What somebody is called; whoever has one name only has it as the given name."""
+    return f"{given_name} {family_name}".strip()
+
+
 def one_of(column: str, values: tuple[str, ...]) -> str:
     """The text of a check constraint: ``column`` holds one of ``values``."""
     return f"{column} IN ({', '.join(repr(value) for value in values)})"
@@ -115,7 +120,7 @@ class Account(db.Model):  # type: ignore[name-defined,misc]
 
     @property
     def full_name(self) -> str:
-        return f"{self.given_name} {self.family_name}"
+        return full_name(self.given_name, self.family_name)
 
 
 class AccountRow(NamedTuple):
@@ -135,7 +140,7 @@ class AccountRow(NamedTuple):
 
     @property
     def full_name(self) -> str:
-        return f"{self.given_name} {self.family_name}"
+        return full_name(self.given_name, self.family_name)
 
 
 class StaffRole(db.Model):  # type: ignore[name-defined,misc]
@@ -195,7 +200,7 @@ class Child(db.Model):  # type: ignore[name-defined,misc]
 
     @property
     def full_name(self) -> str:
-        return f"{self.given_name} {self.family_name}"
+        return full_name(self.given_name, self.family_name)
 
 
 class ChildRow(NamedTuple):
@@ -212,7 +217,7 @@ class ChildRow(NamedTuple):
 
     @property
     def full_name(self) -> str:
-        return f"{self.given_name} {self.family_name}"
+        return full_name(self.given_name, self.family_name)
 
 
 class Guardianship(db.Model):  # type: ignore[name-defined,misc]

@@ -5,12 +5,14 @@ Names inside a zip are compared with the few that we know and never become paths
 
 import hashlib
 import io
+import shutil
 import stat
+import tempfile
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Final
 
@@ -26,6 +28,8 @@ RATIO_COUNTS_FROM: Final = 1024**2
 _CHUNK: Final = 1024**2
 
 Progress = Callable[[int], None]
+Workbook = Path | IO[bytes]
+"""A workbook that lies in a folder, or a nameless copy of one that lay in a zip."""
 
 
 class BoundedReader(io.RawIOBase):
@@ -76,6 +80,10 @@ class Source(ABC):
     def _open(self, name: str) -> IO[bytes]:
         """The content of one file, unbounded."""
 
+    @abstractmethod
+    def seekable(self, name: str) -> Workbook:
+        """One file to be read from any place, as workbooks are: itself, or a copy of it."""
+
     def digest(self) -> str:
         """SHA-256 over names and contents."""
         whole = hashlib.sha256()
@@ -95,15 +103,32 @@ class _Folder(Source):
     def _open(self, name: str) -> IO[bytes]:
         return self._files[name].open("rb")
 
+    def seekable(self, name: str) -> Workbook:
+        return self._files[name]
+
 
 class _Zip(Source):
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
         self._archive = archive
         self._members = _members(archive)
+        self._copies: dict[str, IO[bytes]] = {}
         super().__init__(path, {name: each.file_size for name, each in self._members.items()})
 
     def _open(self, name: str) -> IO[bytes]:
         return self._archive.open(self._members[name])
+
+    def seekable(self, name: str) -> Workbook:
+        # A file without a name: nothing of it stays, however this ends
+        if name not in self._copies:
+            copy = self._copies[name] = tempfile.TemporaryFile()  # noqa: SIM115 – closed with us
+            with self.open(name) as inner:
+                shutil.copyfileobj(inner, copy, _CHUNK)
+        return self._copies[name]
+
+    def close(self) -> None:
+        """Forget the copies."""
+        for copy in self._copies.values():
+            copy.close()
 
 
 @contextmanager
@@ -121,18 +146,18 @@ def opened(path: Path) -> Iterator[Source]:
     elif path.suffix.lower() in {".xlsx", ".xlsm"} or not zipfile.is_zipfile(path):
         yield _Folder(path, {path.name.lower(): path})
     else:
-        with _archive(path) as archive:
-            yield _Zip(path, archive)
+        with _archive(path, path.name) as archive, closing(_Zip(path, archive)) as source:
+            yield source
 
 
-def check_workbook(path: Path) -> None:
+def check_workbook(book: Workbook, name: str) -> None:
     """Refuse a workbook that is a zip bomb, or whose XML declares types or entities.
 
     Every part is read once: what the zip's directory claims of sizes is not believed.
     """
-    if not zipfile.is_zipfile(path):
-        raise Unusable(f"{path.name} is not a workbook (XLSX)", "damaged")
-    with _archive(path) as archive:
+    if not zipfile.is_zipfile(book):
+        raise Unusable(f"{name} is not a workbook (XLSX)", "damaged")
+    with _archive(book, name) as archive:
         _check_sizes(archive.infolist(), LARGEST_WORKBOOK)
         for entry in archive.infolist():
             if entry.filename.lower().endswith((".xml", ".rels", ".vml")):
@@ -155,12 +180,12 @@ def _check_xml(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
 
 
 @contextmanager
-def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
+def _archive(file: Workbook, name: str) -> Iterator[zipfile.ZipFile]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             yield archive
     except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
-        raise Unusable(f"{path.name} is damaged, or no zip that we can read", "damaged") from error
+        raise Unusable(f"{name} is damaged, or no zip that we can read", "damaged") from error
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -16,8 +15,9 @@ from idp.audit import events
 from idp.database import db, transaction
 from idp.people import service as people
 from idp.people.names import Refused, sort_key
-from idp.roster import archives, mapping, oneroster, orgs, spreadsheets, staging, usernames
+from idp.roster import archives, lists, mapping, oneroster, orgs, spreadsheets, staging, usernames
 from idp.roster.archives import Source
+from idp.roster.layout import Layout
 from idp.roster.mapping import Mapping
 from idp.roster.models import RosterRun, RosterRunSchool, RosterSource
 from idp.roster.records import Reading, Unusable
@@ -46,6 +46,8 @@ class Wish:
     username_pattern: str | None = None
     mapping: dict[str, str] = field(default_factory=dict)
     """Column → target, over what is saved or guessed."""
+    layout: Layout = field(default_factory=Layout)
+    """How a list lies in its file."""
     by_operator: bool = False
     """Whether whoever reads it vouches for the district that the file names."""
 
@@ -55,6 +57,7 @@ class Wish:
                 sorted((each.school_id, each.org or "") for each in self.schools),
                 *(self.delta, self.link_same_people, self.username_pattern, self.by_operator),
                 sorted(self.mapping.items()),
+                self.layout.as_json(),
             ]
         )
 
@@ -121,10 +124,7 @@ def read_upload(run_id: str, path: Path, wish: Wish, progress: Progress) -> None
 def is_list(path: Path) -> bool:
     """Whether the file is a list, whose columns somebody maps; raises ``Unusable``."""
     with archives.opened(path) as source:
-        if oneroster.is_oneroster(source):
-            return False
-        spreadsheets.sheet_of(source)
-    return True
+        return lists.is_list(source)
 
 
 def size_of(path: Path) -> int:
@@ -133,24 +133,9 @@ def size_of(path: Path) -> int:
         return source.size
 
 
-def sample(path: Path, most: int) -> list[dict[str, str]]:
-    """The first rows of a list by header, without what is none of ours (rule C5)."""
-    with archives.opened(path) as source:
-        found = islice(spreadsheets.rows_of(source), most)
-        return [
-            {name: cell[:80] for name, cell in row.cells.items() if not mapping.is_private(name)}
-            for row in found
-        ]
-
-
-def header_and_guess(path: Path, school_id: str) -> tuple[list[str], Mapping]:
-    """A list's columns, and what they are: as saved for the school if that fits, else guessed."""
-    with archives.opened(path) as source:
-        header = spreadsheets.header_of(source)
-    saved = source_of(school_id, make=False).mapping
-    if saved and set(saved["columns"]) <= set(header):
-        return header, mapping.changed(mapping.from_json(saved), {}, header)
-    return header, mapping.guess(header)
+def show(path: Path, school_id: str, layout: Layout, most: int = 0) -> lists.Shown:
+    """A list's columns and what they are for the school, with its first rows."""
+    return lists.show(path, source_of(school_id, make=False).mapping, layout, most)
 
 
 def save_mapping(school_id: str, chosen: Mapping) -> None:
@@ -207,15 +192,21 @@ def _open(source: Source, wish: Wish, wanted: list[orgs.Wanted], progress: Progr
     if wish.delta:
         raise Unusable("a list holds everybody; only OneRoster has deltas", "no_delta")
     school_id = wanted[0].school_id
-    header = spreadsheets.header_of(source)
-    saved = source_of(school_id, make=False).mapping
-    chosen = mapping.from_json(saved) if saved else mapping.guess(header)
+    found_list = lists.look(source, wish.layout)
+    header, saved = found_list.header, source_of(school_id, make=False).mapping
+    first = lists.first_rows(source, wish.layout)
+    guess = lists.guess_of(found_list, saved, first)
+    chosen = guess.mapping
+    if saved and not wish.mapping:
+        spreadsheets.must_have(set(saved["columns"]), header)
     if wish.mapping:
         if set(wish.mapping) >= set(filter(None, header)):  # all of it was chosen for this file
             here = {name: at for name, at in chosen.columns.items() if name in header}
             chosen = replace(chosen, columns=here)
         chosen = mapping.changed(chosen, wish.mapping, header)
-    return spreadsheets.read(source, school_id, chosen, progress)
+    found = spreadsheets.read(source, school_id, chosen, wish.layout, progress)
+    found.facts["new"] = [name for name in guess.new if name not in wish.mapping]
+    return found
 
 
 def _district(found: Reading, wanted: list[orgs.Wanted]) -> str | None:
@@ -318,6 +309,7 @@ def _fill(run: RosterRun, found: Reading, wanted: list[orgs.Wanted]) -> None:
         "rejected": dict(stage_.rejected),
         "noticed": noticed,
         "mapping": found.mapping,
+        **found.facts,
     }
     with transaction() as writes:
         writes.execute(

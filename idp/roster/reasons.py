@@ -19,6 +19,12 @@ SENTENCES: Final = {
     "id_twice": _("This number is in the file twice; the first row counts."),
     "name_missing": _("A given name or a family name is missing."),
     "name_wrong": _("A name is too long or holds characters that no name has."),
+    "letters_wrong": _(
+        "A name holds letters that no name has. Was the file read in another encoding than it was"
+        " saved in?"
+    ),
+    "nobody": _("What stands where a name should be is nobody's name, such as #N/A, 0 or Total."),
+    "class_nobody": _("What stands where the class should be is none, such as #N/A or 0."),
     "name_in_one": _(
         "Given name and family name are in one cell, and it is not certain which is which."
         " Write the family name in capitals, or use two columns."

@@ -30,11 +30,15 @@ class Hostile(Unusable):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of one file; ``cells`` by the header's own words, ``line`` as an editor counts."""
+    """One row of one file; ``cells`` by the header's own words, ``line`` as an editor counts.
+
+    ``sheet``: of which sheet, where a list is made of several.
+    """
 
     file: str
     line: int
     cells: dict[str, str]
+    sheet: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,8 @@ class Reading:
     mapping: dict[str, Any] | None = None
     shown: frozenset[str] = frozenset()
     """Columns whose cells a rejected row may show: no birth date, no password (rule C5)."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """How the list was read: its encoding, header, sheets, columns that are not read."""
 
     def ignore(self, why: str) -> None:
         self.ignored[why] = self.ignored.get(why, 0) + 1

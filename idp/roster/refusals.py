@@ -21,6 +21,11 @@ SENTENCES: Final = {
     "empty": _("The file is empty."),
     "column_twice": _("Two columns of the file are called %(column)s. Rename one of them."),
     "no_roster": _("This is neither a OneRoster zip nor a list as CSV or XLSX."),
+    "several_lists": _(
+        "The zip holds several lists: %(found)s. Choose one of them, or put them into one workbook."
+    ),
+    "no_header": _("Line %(line)s of the file is empty: it can't be the header."),
+    "no_sheet": _("The workbook has no sheet called %(sheet)s that holds a table."),
     "column_missing": _("The column %(column)s is missing in the file."),
     "one_school": _("A list is for one school. Several schools at once need a OneRoster zip."),
     "no_delta": _("A list always holds everybody. Only OneRoster can hold changes alone."),

@@ -10,6 +10,8 @@ from idp.roster.matching import Scope
 from idp.roster.planning import Plan
 from idp.roster.staging import SAMPLES
 
+_LOOKED_AT: Final = 1_000
+
 _NEW: Final = "SELECT x.given_name || ' ' || x.family_name FROM roster_changes x WHERE {}"
 _CHILD: Final = """
 SELECT c.given_name || ' ' || c.family_name FROM roster_changes x
@@ -39,6 +41,21 @@ _QUERIES: Final = {
     "guardianship_changed": _PAIR,
     "guardianship_ended": _PAIR,
 }
+
+
+_NAMES: Final = """
+SELECT given_name || ' ' || family_name FROM roster_{} WHERE run_id = :run
+ORDER BY number LIMIT {}
+"""
+
+
+def accented(run_id: str) -> list[str]:
+    """Names with letters beyond ASCII: whether they are read rightly, a person sees."""
+    found: dict[str, None] = {}
+    for table in ("pupils", "guardians"):
+        names = bulk.found(_NAMES.format(table, _LOOKED_AT), run=run_id)
+        found.update({row[0].strip(): None for row in names if not row[0].isascii()})
+    return list(found)[:SAMPLES]
 
 
 def of(scope: Scope, plan: Plan) -> dict[str, list[str]]:

@@ -81,6 +81,11 @@ def whole(run: RosterRun) -> list[findings.Finding]:
     return [*reports.of_file(run), *findings.of_file(run)]
 
 
+def accented(run_id: str) -> list[str]:
+    """A few names with letters beyond ASCII, as they were read; none once the run is over."""
+    return samples.accented(run_id)
+
+
 def apply(
     run_id: str,
     *,

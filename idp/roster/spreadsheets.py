@@ -6,14 +6,14 @@ share a name), a guardian by name and address, and without an address as this pu
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from idp import clock
 from idp.database import keyed_hash
 from idp.people.models import EMAIL_LENGTH, NAME_LENGTH
 from idp.people.names import Refused, email_key
-from idp.roster import cells, tables, workbooks
+from idp.roster import cells, lists, odd_names
 from idp.roster.archives import Progress, Source
+from idp.roster.layout import Layout
 from idp.roster.mapping import Mapping
 from idp.roster.models import SOURCED_ID_LENGTH
 from idp.roster.oneroster import CLASS_LENGTH
@@ -29,8 +29,6 @@ from idp.roster.records import (
     Unusable,
 )
 
-_SUFFIXES: Final = (".csv", ".txt", ".tsv", ".xlsx", ".xlsm")
-
 
 @dataclass
 class _Reader:
@@ -39,6 +37,9 @@ class _Reader:
     reading: Reading
     same_name: set[str]
     """Keys of names that stand in several classes: there the class is part of who it is."""
+    single_names: bool = False
+    by_sheet: bool = False
+    """Whether a sheet's name is the class: no column says it."""
     pupils: dict[str, str] = field(default_factory=dict)
     """Pupil's id → key of its name: a number that stands for two pupils is an error."""
     guardians: dict[str, str] = field(default_factory=dict)
@@ -55,56 +56,44 @@ class _Named:
         return cells.name_key(self.given, self.family)
 
 
-def sheet_of(source: Source) -> str:
-    """The one file of a source that is a list; raises ``Unusable``."""
-    names = [name for name in source.names if name.endswith(_SUFFIXES)]
-    if len(names) != 1:
-        raise Unusable("this is neither OneRoster nor one CSV or XLSX file", "no_roster")
-    return names[0]
-
-
-def header_of(source: Source) -> list[str]:
-    """The words of the list's header."""
-    name = sheet_of(source)
-    if name.endswith((".xlsx", ".xlsm")):
-        return workbooks.header_of(source.path)
-    return tables.header_of(source, name)
-
-
-def rows_of(source: Source, progress: Progress = lambda _: None) -> Iterator[Row]:
-    """The list's rows, whatever its format."""
-    name = sheet_of(source)
-    if name.endswith((".xlsx", ".xlsm")):
-        return workbooks.rows(source.path, progress)
-    return tables.rows(source, name, progress)
-
-
 def read(
-    source: Source, school_id: str, mapping: Mapping, progress: Progress = lambda _: None
+    source: Source,
+    school_id: str,
+    mapping: Mapping,
+    layout: Layout,
+    progress: Progress = lambda _: None,
 ) -> Reading:
     """The records of one school. Raises ``Unusable`` where the mapping does not fit the file."""
-    name = sheet_of(source)
-    if missing := set(mapping.columns) - set(header_of(source)):
+    look = lists.look(source, layout)
+    must_have(set(mapping.columns), look.header)
+    if problems := mapping.problems():
+        raise Unusable("; ".join(problems))
+
+    def rows(report: Progress = lambda _: None) -> Iterator[Row]:
+        return lists.rows_of(source, layout, report)
+
+    unread = [name for name in look.header if name and name not in mapping.columns]
+    reading = Reading(
+        format="csv" if look.encoding else "xlsx",
+        records=iter(()),
+        mapping=mapping.as_json(),
+        shown=frozenset(mapping.columns),
+        facts={**look.facts(), "unread": unread},
+    )
+    by_sheet = look.several and "pupil.class" not in mapping.columns.values()
+    reader = _Reader(school_id, mapping, reading, set(), layout.single_names, by_sheet)
+    reading.records = _records(reader, rows, progress)
+    return reading
+
+
+def must_have(columns: set[str], header: list[str]) -> None:
+    """Raise ``Unusable`` where a column is not in the list."""
+    if missing := columns - set(header):
         raise Unusable(
             f"the column « {min(missing)[:60]} » is missing: map the columns anew",
             "column_missing",
             column=min(missing)[:60],
         )
-    if problems := mapping.problems():
-        raise Unusable("; ".join(problems))
-
-    def rows(report: Progress = lambda _: None) -> Iterator[Row]:
-        return rows_of(source, report)
-
-    reading = Reading(
-        format="xlsx" if name.endswith((".xlsx", ".xlsm")) else "csv",
-        records=iter(()),
-        mapping=mapping.as_json(),
-        shown=frozenset(mapping.columns),
-    )
-    reader = _Reader(school_id, mapping, reading, set())
-    reading.records = _records(reader, rows, progress)
-    return reading
 
 
 def _records(
@@ -124,7 +113,7 @@ def _names_in_several_classes(reader: _Reader, rows: Iterator[Row]) -> set[str]:
     for row in rows:
         named = _name(reader, row, "pupil")
         if isinstance(named, _Named):
-            class_name = _get(reader, row, "pupil.class")
+            class_name = _class(reader, row)
             if classes.setdefault(named.key, class_name) != class_name:
                 several.add(named.key)
     return several
@@ -152,7 +141,7 @@ def _row(reader: _Reader, row: Row) -> Iterator[Record]:
 
 
 def _pupil(reader: _Reader, row: Row, number: str, named: _Named) -> Iterator[Record]:
-    class_name: str | None = _get(reader, row, "pupil.class")
+    class_name: str | None = _class(reader, row)
     pupil = number or _derived(
         reader, "pupil", named.key, _class_part(reader, named, class_name or "")
     )
@@ -174,17 +163,26 @@ def _pupil(reader: _Reader, row: Row, number: str, named: _Named) -> Iterator[Re
             yield replace(record, keeps=keeps) if isinstance(record, Rejected) else record
 
 
+def _class(reader: _Reader, row: Row) -> str:
+    class_name = row.sheet if reader.by_sheet else _get(reader, row, "pupil.class")
+    return "" if odd_names.says_none(class_name) else class_name
+
+
 def _class_problem(row: Row, class_name: str) -> Rejected | None:
+    if odd_names.is_nothing(class_name):
+        return Rejected(row, "class_nobody", class_name[:40])
     if len(class_name) > CLASS_LENGTH:
         return Rejected(row, "class_too_long", class_name[:40])
     if not class_name.isprintable() or "\ufffd" in class_name:
-        return Rejected(row, "name_wrong", "class")
+        return Rejected(row, "letters_wrong", "class")
     return None
 
 
 def _number_problem(reader: _Reader, row: Row, number: str) -> Rejected | None:
-    if "pupil.number" in reader.mapping.columns.values() and not number:
-        return Rejected(row, "id_missing")
+    if "pupil.number" in reader.mapping.columns.values() and (
+        not number or odd_names.is_nothing(number)
+    ):
+        return Rejected(row, "id_missing", number[:40])
     if number.startswith("~") or len(number) > 64 or not number.isprintable():
         return Rejected(row, "number_wrong", number[:40])
     return None
@@ -193,18 +191,19 @@ def _number_problem(reader: _Reader, row: Row, number: str) -> Rejected | None:
 def _guardian(reader: _Reader, row: Row, pupil: str, which: int) -> Iterator[Record]:
     prefix = f"guardian.{which}"
     email = _get(reader, row, f"{prefix}.email")
+    email = "" if odd_names.is_nothing(email) else email
     named = _name(reader, row, prefix)
-    if named is None:
-        if email:
-            yield Rejected(row, "name_missing", f"guardian {which}")
-        return
-    if isinstance(named, Rejected):
-        yield named
+    if named is None and email:
+        named = Rejected(row, "name_missing", prefix)
+    if not isinstance(named, _Named):
+        if named:
+            yield named
         return
     if email and (not email_key(email) or len(email) > EMAIL_LENGTH):
-        yield Rejected(row, "email_wrong", f"guardian {which}")
+        yield Rejected(row, "email_wrong", prefix)
         email = ""  # the person is taken over, the address is not
     number = cells.number(_get(reader, row, f"{prefix}.number"))
+    number = "" if odd_names.is_nothing(number) else number
     if number.startswith("~") or len(number) > SOURCED_ID_LENGTH or not number.isprintable():
         yield Rejected(row, "number_wrong", number[:40])
         return
@@ -226,21 +225,43 @@ def _guardian(reader: _Reader, row: Row, pupil: str, which: int) -> Iterator[Rec
 
 
 def _name(reader: _Reader, row: Row, whose: str) -> _Named | Rejected | None:
-    """The name as people's own rules store it; None where the cells are empty."""
-    given, family = _get(reader, row, f"{whose}.given"), _get(reader, row, f"{whose}.family")
-    whole = _get(reader, row, f"{whose}.name")
-    if not given and not family and not whole:
+    """The name as people's own rules store it; None where the cells say that there is nobody."""
+    given, prefix, family, whole = (
+        _get(reader, row, f"{whose}.{what}") for what in ("given", "prefix", "family", "name")
+    )
+    said = [each for each in (given, family, whole) if each]
+    if whose != "pupil":
+        said = [each for each in said if not odd_names.says_none(each)]
+    if not said:
         return None
+    if odd_names.is_nobody(given or whole, family):
+        return Rejected(row, "nobody", whose)
     if whole and not (given and family):
-        parts = cells.split_name(whole)
+        parts = cells.split_name(whole) or _single(reader, whole)
         if parts is None:
             return Rejected(row, "name_in_one", whose)
         given, family = parts
-    if not given or not family:
-        return Rejected(row, "name_missing", whose)
+    elif not given or not family or odd_names.says_none(given) or odd_names.says_none(family):
+        if not reader.single_names:
+            return Rejected(row, "name_missing", whose)
+        # One name is kept as the given name: no claim says that it is a family's
+        given, family = (given if given and not odd_names.says_none(given) else family), ""
+    family = f"{prefix} {family}" if prefix and family else family
+    return _cleaned(row, whose, given, family)
+
+
+def _single(reader: _Reader, whole: str) -> tuple[str, str] | None:
+    one_word = len(whole.split()) == 1
+    return (whole, "") if reader.single_names and one_word else None
+
+
+def _cleaned(row: Row, whose: str, given: str, family: str) -> _Named | Rejected:
+    if "\ufffd" in given + family or odd_names.is_broken(f"{given} {family}"):
+        return Rejected(row, "letters_wrong", whose)
     try:
         return _Named(
-            cells.cleaned(whose, given, NAME_LENGTH), cells.cleaned(whose, family, NAME_LENGTH)
+            cells.cleaned(whose, given, NAME_LENGTH),
+            cells.cleaned(whose, family, NAME_LENGTH) if family else "",
         )
     except Refused:
         return Rejected(row, "name_wrong", whose)

@@ -1,32 +1,42 @@
 """CSV as it comes from Excel and from school software: encodings, separators, bounds."""
 
-import codecs
 import csv
 import io
 from collections.abc import Iterator
-from typing import IO, Any, Final
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any, Final
 
+from idp.roster import encodings, headers
 from idp.roster.archives import Progress, Source
+from idp.roster.headers import Header
+from idp.roster.layout import Layout
 from idp.roster.records import Hostile, Row, Unusable
 
 MOST_COLUMNS: Final = 200
 MOST_ROWS: Final = 2_000_000
 LONGEST_CELL: Final = 10_000
 LONGEST_LINE: Final = 200_000
-_SNIFFED: Final = 64 * 1024
 _Reader = Any
 _DELIMITERS: Final = (";", "\t", ",", "|")
 
 
 def rows(
-    source: Source, name: str, progress: Progress = lambda _: None, *, lower: bool = False
+    source: Source,
+    name: str,
+    progress: Progress = lambda _: None,
+    *,
+    lower: bool = False,
+    layout: Layout | None = None,
 ) -> Iterator[Row]:
     """Each row under the header's words, in lower case if asked. Raises ``Unusable``, ``Hostile``.
 
-    Rows longer than the header keep what fits; empty rows are passed over.
+    ``layout``: the file is a list, whose header is found. Rows longer than the header keep what
+    fits; empty rows, and the header once more, are passed over.
     """
-    reader, header = _begun(source, name, progress)
-    header = [word.lower() for word in header] if lower else header
+    begun = _begun(source, name, progress, layout)
+    reader, header = begun.reader, begun.header
+    words = [word.lower() for word in header.words] if lower else header.words
     line = reader.line_num
     try:
         for count, cells in enumerate(reader):
@@ -39,8 +49,8 @@ def rows(
                     "quote",
                     line=str(begins),
                 )
-            if any(cells):
-                named = zip(header, cells, strict=False)
+            if begins > header.last and any(cells) and not header.repeats(cells):
+                named = zip(words, cells, strict=False)
                 yield Row(name, begins, {word: cell for word, cell in named if word})
     except csv.Error as error:
         raise Hostile(
@@ -48,62 +58,82 @@ def rows(
         ) from error
 
 
-def header_of(source: Source, name: str) -> list[str]:
-    """The words of the header."""
-    return _begun(source, name, lambda _: None)[1]
+def header_of(source: Source, name: str, layout: Layout) -> Header:
+    """The header of a list."""
+    return _begun(source, name, lambda _: None, layout).header
 
 
-def encoding_of(stream: IO[bytes]) -> str:
-    """UTF-8 with or without BOM, UTF-16, else Windows-1252, by looking at every byte."""
-    first = stream.read(_SNIFFED)
-    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    if first[1:200:2].count(0) > len(first[:200]) // 4:
-        return "utf-16-le"
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    chunk = first
-    try:
-        while chunk:
-            decoder.decode(chunk)
-            chunk = stream.read(1024 * 1024)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8-sig"
+def encoding_of(source: Source, name: str, layout: Layout | None = None) -> str:
+    """The file's encoding by Python's name."""
+    return encodings.of(lambda: source.open(name), layout.encoding if layout else None)
 
 
-def delimiter_of(line: str) -> str:
-    """What separates the cells: whatever stands most often outside quotes."""
-    bare = "".join(line.split('"')[::2])
-    return max(_DELIMITERS, key=bare.count)
+def delimiter_of(lines: list[str]) -> str:
+    """What separates the cells: what makes most known words of a line, else stands most often."""
+    return max(
+        _DELIMITERS,
+        key=lambda each: (_best_of(lines, each), sum(_bare(line).count(each) for line in lines)),
+    )
 
 
-def _begun(source: Source, name: str, progress: Progress) -> tuple[_Reader, list[str]]:
-    with source.open(name) as stream:
-        encoding = encoding_of(stream)
-    # What Windows-1252 leaves undefined is replaced, and refused as a name later
+@dataclass
+class _Begun:
+    reader: "_Counted"
+    header: Header
+
+
+def _begun(source: Source, name: str, progress: Progress, layout: Layout | None) -> _Begun:
+    # What the encoding leaves undefined is replaced, and refused as a name later
     text = io.TextIOWrapper(
-        source.open(name, progress), encoding=encoding, errors="replace", newline=""
+        source.open(name, progress),
+        encoding=encoding_of(source, name, layout),
+        errors="replace",
+        newline="",
     )
     lines = _bounded(text, name)
-    first = next(lines, "")
+    first = list(islice(lines, headers.LOOKED_AT if layout else 1))
     skipped = 0
     delimiter = ""
-    if first.lower().startswith("sep="):  # Excel's own hint
-        delimiter, first, skipped = first[4:5], next(lines, ""), 1
-    if not first.strip():
+    if first and first[0].lower().lstrip("\ufeff").startswith("sep="):  # Excel's own hint
+        delimiter, skipped = first[0].lstrip("\ufeff")[4:5], 1
+        first = [*first[1:], *islice(lines, 1)]
+    if not layout and not "".join(first).strip():
         raise Unusable(f"{name} is empty", "empty")
-    reader = csv.reader(_chained(first, lines), delimiter=delimiter or delimiter_of(first))
-    header = [cell.strip().lstrip("\ufeff") for cell in next(reader)]
-    if len(header) > MOST_COLUMNS:
+    delimiter = delimiter.strip("\r\n") or delimiter_of(first)
+    whole = chain(first, lines)
+    if layout is None:
+        reader = _Counted(csv.reader(whole, delimiter=delimiter), skipped)
+        words = [cell.strip().lstrip("\ufeff") for cell in next(iter(reader))]
+        header = headers.checked(name, reader.line_num, words)
+    else:
+        header = headers.find(name, _numbered(first, delimiter, skipped), layout.header)
+        reader = _Counted(csv.reader(whole, delimiter=delimiter), skipped)
+    if len(header.words) > MOST_COLUMNS:
         raise Hostile(f"{name} has more than {MOST_COLUMNS} columns")
-    named = [cell for cell in header if cell]
-    if len(set(named)) < len(named):
-        twice = next(cell for cell in named if named.count(cell) > 1)
-        raise Unusable(
-            f"{name} has two columns called « {twice[:40]} »", "column_twice", column=twice[:40]
-        )
-    return _Counted(reader, skipped), header
+    return _Begun(reader, header)
+
+
+def _numbered(lines: list[str], delimiter: str, skipped: int) -> list[headers.Line]:
+    """The first lines' cells, each with the number of the line that it ends in."""
+    reader = _Counted(csv.reader(lines, delimiter=delimiter), skipped)
+    try:
+        return [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+    except csv.Error as error:
+        raise Unusable("the header can't be read", "quote", line=str(reader.line_num)) from error
+
+
+def _best_of(lines: list[str], delimiter: str) -> int:
+    """How many known words the best line has, cut at this."""
+    try:
+        found = [headers.known(cells) for cells in csv.reader(lines, delimiter=delimiter)]
+    except csv.Error:
+        return 0
+    most = max(found, default=0)
+    return most if most > 1 else 0
+
+
+def _bare(line: str) -> str:
+    return "".join(line.split('"')[::2])
 
 
 class _Counted:
@@ -125,8 +155,3 @@ def _bounded(text: io.TextIOWrapper, name: str) -> Iterator[str]:
         if len(line) > LONGEST_LINE:
             raise Hostile(f"{name} has a line without end")
         yield line
-
-
-def _chained(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest

@@ -19,7 +19,7 @@ from idp import correlation
 from idp.audit import continuity
 from idp.database import db
 from idp.people.names import Refused
-from idp.roster import jobs, reading, runs, service, spool
+from idp.roster import jobs, layout, reading, runs, service, spool
 from idp.roster.jobs import Taken
 from idp.roster.records import Unusable
 from idp.roster.refusals import of_file
@@ -140,11 +140,15 @@ def _open(taken: Taken, counted: Counted) -> None:
         raise Unusable("a list is one school's; several schools need OneRoster", "one_school")
     if wish.delta:
         raise Unusable("a list holds everybody; only OneRoster has deltas", "no_delta")
-    header, guess = reading.header_and_guess(path, wish.schools[0].school_id)
+    shown = reading.show(path, wish.schools[0].school_id, wish.layout, SAMPLE_ROWS)
     sheet = {
-        "header": [name for name in header if name],
-        "columns": guess.columns,
-        "rows": reading.sample(path, SAMPLE_ROWS),
+        "header": [name for name in shown.look.header if name],
+        "columns": shown.guess.mapping.columns,
+        "constants": shown.guess.mapping.constants,
+        "new": list(shown.guess.new),
+        "rows": shown.rows,
+        "names": shown.names,
+        "facts": shown.look.facts(),
     }
     jobs.finish(taken, "mapping", result=sheet)
 
@@ -222,6 +226,7 @@ def wish_of(how: dict[str, Any]) -> service.Wish:
         link_same_people=how["link_same_people"],
         by_operator=how["by_operator"],
         mapping=how.get("mapping", {}),
+        layout=layout.from_json(how.get("layout")),
     )
 
 

@@ -1,16 +1,25 @@
-"""XLSX, row by row: the first sheet, values only; formulas are read as their last results.
+"""XLSX, row by row: values only; formulas are read as their last results.
 
 openpyxl in read-only mode holds one row at a time. Its XML comes from a part that
 ``archives.check_workbook`` has read before: no entities, no bomb (security rule A6).
+
+Sheets of one header are one list, such as one a class. A hidden sheet, and one with another
+header, is left out unless somebody chooses it; ``sheets_of`` tells which.
 """
 
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from idp.roster.archives import Progress, check_workbook
+from idp.roster import headers
+from idp.roster.archives import Progress, Workbook, check_workbook
+from idp.roster.headers import Header
+from idp.roster.layout import Layout
 from idp.roster.records import Hostile, Row, Unusable
 from idp.roster.tables import LONGEST_CELL, MOST_COLUMNS
 
@@ -19,46 +28,108 @@ MOST_EMPTY: Final = 1_000
 """Empty rows in a row after which the sheet is over, whatever it says of its size."""
 
 
-def rows(path: Path, progress: Progress = lambda _: None) -> Iterator[Row]:
-    """Each row of the first sheet under the header's words; raises ``Unusable``, ``Hostile``."""
-    lines = _lines(path)
-    header: list[str] | None = None
-    for line, cells in lines:
-        if header is None:
-            header = _header(path.name, cells)
-            continue
-        if any(cells):
-            named = zip(header, cells, strict=False)
-            yield Row(path.name, line, {name: cell for name, cell in named if name})
-    if header is None:
-        raise Unusable(f"{path.name} is empty", "empty")
-    progress(path.stat().st_size)
+@dataclass(frozen=True)
+class Sheet:
+    """A sheet of a workbook; ``header`` None: it is empty, or no table."""
+
+    name: str
+    hidden: bool
+    header: Header | None
+    read: bool = False
+    trouble: Unusable | None = None
+    """Why it has no header."""
+
+    @property
+    def why_not(self) -> str:
+        """Why it is left out: a code."""
+        if self.read or self.header is None:
+            return "" if self.read else "empty"
+        return "hidden" if self.hidden else "other"
 
 
-def header_of(path: Path) -> list[str]:
-    """The words of the header: the first row that is not empty."""
-    for _, cells in _lines(path):
-        return _header(path.name, cells)
-    raise Unusable(f"{path.name} is empty", "empty")
+def sheets_of(book: Workbook, name: str, layout: Layout) -> list[Sheet]:
+    """The sheets of a workbook, and which of them are the list; raises ``Unusable``."""
+    with _opened(book, name) as opened:
+        return _chosen(name, [_sheet(name, each, layout) for each in opened.worksheets], layout)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+def rows(
+    book: Workbook, name: str, layout: Layout, progress: Progress = lambda _: None
+) -> Iterator[Row]:
+    """Each row of the list under the header's words; raises ``Unusable``, ``Hostile``."""
+    sheets = {each.name: each for each in sheets_of(book, name, layout) if each.read}
+    with _opened(book, name) as opened:
+        for tab in opened.worksheets:
+            sheet = sheets.get(tab.title)
+            if sheet and sheet.header:
+                yield from _rows_of(name, tab, sheet.header, tab.title if len(sheets) > 1 else "")
+    progress(_size(book))
+
+
+def _rows_of(name: str, tab: Any, header: Header, called: str) -> Iterator[Row]:
+    for line, cells in _of_sheet(name, tab):
+        if line > header.last and not header.repeats(cells):
+            named = zip(header.words, cells, strict=False)
+            yield Row(name, line, {word: cell for word, cell in named if word}, called)
+
+
+def _size(book: Workbook) -> int:
+    return book.stat().st_size if isinstance(book, Path) else book.seek(0, 2)
+
+
+def _chosen(name: str, sheets: list[Sheet], layout: Layout) -> list[Sheet]:
+    tables = [each for each in sheets if each.header]
+    if not tables:
+        troubles = [each.trouble for each in sheets if each.trouble]
+        worse = [each for each in troubles if each.code != "empty"]
+        raise next(iter(worse + troubles), Unusable(f"{name} is empty", "empty"))
+    if layout.sheets:
+        if missing := set(layout.sheets) - {each.name for each in tables}:
+            raise Unusable(
+                f"{name} has no sheet « {min(missing)[:60]} »", "no_sheet", sheet=min(missing)[:60]
+            )
+        return [replace(each, read=each.name in layout.sheets) for each in sheets]
+    seen = [each for each in tables if not each.hidden] or tables
+    # The table whose header is known best; of equals, the first
+    first = max(seen, key=lambda each: (each.header.known if each.header else 0) > 1)
+    words = _words(first)
+    return [replace(each, read=each in seen and _words(each) == words) for each in sheets]
+
+
+def _words(sheet: Sheet) -> set[str]:
+    return set(filter(None, sheet.header.words)) if sheet.header else set()
+
+
+def _sheet(name: str, tab: Any, layout: Layout) -> Sheet:
+    hidden = tab.sheet_state != "visible"
+    lines = list(islice(_of_sheet(name, tab), headers.LOOKED_AT))
+    wanted = layout.header if not layout.sheets or tab.title in layout.sheets else None
+    try:
+        return Sheet(tab.title, hidden, headers.find(name, lines, wanted))
+    except Unusable as error:
+        if tab.title in layout.sheets:
+            raise
+        return Sheet(tab.title, hidden, None, trouble=error)
+
+
+@contextmanager
+def _opened(book: Workbook, name: str) -> Iterator[Any]:
     from openpyxl import load_workbook
     from openpyxl.utils.exceptions import InvalidFileException
 
-    check_workbook(path)
+    check_workbook(book, name)
     try:
-        book = load_workbook(path, read_only=True, data_only=True, keep_links=False)
+        opened = load_workbook(book, read_only=True, data_only=True, keep_links=False)
         try:
-            yield from _of_sheet(path.name, book.worksheets[0])
+            yield opened
         finally:
-            book.close()
+            opened.close()
     except Unusable:
         raise
     except (InvalidFileException, zipfile.BadZipFile, OSError) as error:
-        raise Unusable(f"{path.name} is damaged", "damaged") from error
+        raise Unusable(f"{name} is damaged", "damaged") from error
     except Exception as error:
-        raise Unusable(f"{path.name} can't be read as a workbook", "damaged") from error
+        raise Unusable(f"{name} can't be read as a workbook", "damaged") from error
 
 
 def _of_sheet(name: str, sheet: Any) -> Iterator[tuple[int, list[str]]]:
@@ -78,17 +149,6 @@ def _of_sheet(name: str, sheet: Any) -> Iterator[tuple[int, list[str]]]:
             raise Hostile(f"{name} has more than {MOST_ROWS} rows")
         if any(cells):
             yield line, cells
-
-
-def _header(name: str, cells: list[str]) -> list[str]:
-    header = [cell.strip() for cell in cells]
-    named = [cell for cell in header if cell]
-    if len(set(named)) < len(named):
-        twice = next(cell for cell in named if named.count(cell) > 1)
-        raise Unusable(
-            f"{name} has two columns called « {twice[:40]} »", "column_twice", column=twice[:40]
-        )
-    return header
 
 
 def _text(value: Any) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from idp.database import db
 from idp.people.models import Account, Child, School
 from idp.roster import archives, reasons, tables, workbooks
+from idp.roster.layout import Layout
 from idp.roster.models import RosterPupil, RosterRejection
 from idp.roster.records import Hostile, Unusable
 from tests.cli.conftest import Run, refused
@@ -146,7 +147,7 @@ OUTSIDE = b"""<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/p
 def test_a6_hostile_xml_in_a_workbook_is_refused(tmp_path: Path, xml: bytes) -> None:
     path = xml_in(tmp_path / "pupils.xlsx", xml)
     with pytest.raises(Unusable):
-        list(workbooks.rows(path))
+        list(workbooks.rows(path, path.name, Layout()))
 
 
 def test_a6_a_sheet_that_claims_a_million_columns_is_refused(tmp_path: Path) -> None:
@@ -154,7 +155,7 @@ def test_a6_a_sheet_that_claims_a_million_columns_is_refused(tmp_path: Path) -> 
         tmp_path / "wide.xlsx", [[*HEADER, *(f"column {number}" for number in range(300))]]
     )
     with pytest.raises(Hostile):
-        list(workbooks.rows(path))
+        list(workbooks.rows(path, path.name, Layout()))
 
 
 def test_a6_rows_far_down_a_sheet_cost_nothing(tmp_path: Path) -> None:
@@ -165,7 +166,7 @@ def test_a6_rows_far_down_a_sheet_cost_nothing(tmp_path: Path) -> None:
     book.active.append(ROWS[0])
     book.active.cell(row=1_000_000, column=1, value="far")
     book.save(tmp_path / "long.xlsx")
-    assert len(list(workbooks.rows(tmp_path / "long.xlsx"))) == 1
+    assert len(list(workbooks.rows(tmp_path / "long.xlsx", "long.xlsx", Layout()))) == 1
 
 
 def test_a6_a_file_that_is_no_workbook_is_refused(run: Run, school: School, tmp_path: Path) -> None:
@@ -248,7 +249,7 @@ def test_rejected_rows_are_kept_in_bounds(
     [("a;b;c", ";"), ("a,b", ","), ("a\tb", "\t"), ('"a;b;c",d', ","), ("alone", ";")],
 )
 def test_the_separator_is_what_stands_outside_quotes(line: str, delimiter: str) -> None:
-    assert tables.delimiter_of(line) == delimiter
+    assert tables.delimiter_of([line]) == delimiter
 
 
 def test_excels_own_hint_of_the_separator_is_followed(imported: Import, tmp_path: Path) -> None:

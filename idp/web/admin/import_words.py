@@ -66,6 +66,7 @@ SCHOOL_STATES: Final = {
 TARGETS: Final = (
     ("-", _("Not read")),
     ("pupil.given", _("Pupil: given name")),
+    ("pupil.prefix", _("Pupil: prefix of the family name")),
     ("pupil.family", _("Pupil: family name")),
     ("pupil.name", _("Pupil: both names in one cell")),
     ("pupil.class", _("Pupil: class")),
@@ -74,6 +75,7 @@ TARGETS: Final = (
 )
 OF_GUARDIAN: Final = {
     "given": _("Guardian %(number)d: given name"),
+    "prefix": _("Guardian %(number)d: prefix of the family name"),
     "family": _("Guardian %(number)d: family name"),
     "name": _("Guardian %(number)d: both names in one cell"),
     "email": _("Guardian %(number)d: e-mail"),

@@ -1,0 +1,68 @@
+"""How a list lies in its file where that is not for us to guess: said by somebody, or found."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from idp.people.names import Refused
+from idp.roster.encodings import CHOICES
+
+MOST_SHEETS: Final = 100
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What was said of a list; what is None or empty is found from the file."""
+
+    encoding: str | None = None
+    header: tuple[int, int] | None = None
+    """First and last line of the header, as an editor or spreadsheet counts."""
+    sheets: tuple[str, ...] = ()
+    """Sheets of a workbook that are read, as one list."""
+    single_names: bool = False
+    """People with one name only are taken over, and are no typing error."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "encoding": self.encoding,
+            "header": list(self.header) if self.header else None,
+            "sheets": list(self.sheets),
+            "single_names": self.single_names,
+        }
+
+
+def from_json(document: Mapping[str, Any] | None) -> Layout:
+    """A layout as a job keeps it."""
+    document = document or {}
+    header = document.get("header")
+    return Layout(
+        encoding=document.get("encoding"),
+        header=(header[0], header[1]) if header else None,
+        sheets=tuple(document.get("sheets", ())),
+        single_names=bool(document.get("single_names")),
+    )
+
+
+def told(
+    encoding: str = "", header: str = "", sheets: tuple[str, ...] = (), *, single: bool = False
+) -> Layout:
+    """A layout from what somebody typed or chose; raises ``Refused``."""
+    if encoding and encoding not in CHOICES:
+        raise Refused("encoding", f"is one of {', '.join(CHOICES)}")
+    if len(sheets) > MOST_SHEETS:
+        raise Refused("sheet", f"more than {MOST_SHEETS} sheets can't be read at once")
+    return Layout(encoding or None, _lines(header), tuple(dict.fromkeys(sheets)), single)
+
+
+def _lines(text: str) -> tuple[int, int] | None:
+    """« 4 », or « 3-4 » for a header of two lines."""
+    text = text.strip().replace("–", "-")
+    if not text:
+        return None
+    first, _, last = text.partition("-")
+    numbers = [each.strip() for each in (first, last or first)]
+    if all(each.isascii() and each.isdigit() and 0 < len(each) < 5 for each in numbers):
+        begin, end = int(numbers[0]), int(numbers[1])
+        if 1 <= begin <= end <= begin + 2:
+            return begin, end
+    raise Refused("header_row", "is a line's number, such as 4, or 3-4 for a header of two lines")

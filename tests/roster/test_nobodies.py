@@ -1,0 +1,89 @@
+"""Cells that are no person's name: what look-ups and people write where there is nobody."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from idp.database import db
+from idp.people.models import Account, Child
+from idp.roster.odd_names import is_broken, is_nobody
+from tests.roster.conftest import Import
+from tests.roster.files import table
+
+HEADER = ["Nom", "Prénom", "Classe", "Nom responsable 1", "Prénom responsable 1"]
+HEADER += ["E-mail responsable 1"]
+
+
+@pytest.mark.parametrize("word", ["#N/A", "#NV", "#REF!", "0", "NULL", "?", "X", "???", "#NOM?"])
+def test_a_word_for_nobody_becomes_no_person(imported: Import, tmp_path: Path, word: str) -> None:
+    path = tmp_path / "eleves.csv"
+    rows = [["Peeters", "Lucas", "3A", word, word, word], [word, word, "3A", "Maes", "Els", ""]]
+    path.write_text(table([HEADER, *rows], ";"))
+    report = imported(path)
+    assert report["counts"] == {"child_made": 1}
+    assert report["read"]["rejected"] == {"nobody": 2}
+    assert not db.session.scalars(select(Account)).all()
+
+
+@pytest.mark.parametrize("word", ["-", "n.v.t.", "/", "geen", "n/a"])
+def test_a_word_for_none_is_an_empty_cell(imported: Import, tmp_path: Path, word: str) -> None:
+    path = tmp_path / "eleves.csv"
+    path.write_text(table([HEADER, ["Peeters", "Lucas", "3A", word, word, word]], ";"))
+    report = imported(path)
+    assert report["counts"] == {"child_made": 1}
+    assert report["read"]["rejected"] == {}
+
+
+def test_lines_of_totals_and_classes_become_no_pupils(imported: Import, tmp_path: Path) -> None:
+    path = tmp_path / "eleves.csv"
+    rows = [["Classe de P1"], ["Maes", "Tom", "P1", "Maes", "Els", ""], ["Total", "1"]]
+    path.write_text(table([HEADER, *rows], ";"))
+    report = imported(path)
+    assert report["read"]["rejected"] == {"name_missing": 1, "nobody": 1}
+    assert [each.given_name for each in db.session.scalars(select(Child))] == ["Tom"]
+
+
+@pytest.mark.parametrize(
+    ("given", "family"),
+    [("Jennifer", "Null"), ("Malcolm", "X"), ("Nil", "Yıldız"), ("Na", "Li"), ("O", "Nguyen")],
+)
+def test_people_who_are_called_so_are_people(given: str, family: str) -> None:
+    assert not is_nobody(given, family)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Léger", "LÉGER", "McÉvoy", "d’Hoekelaere", "L'Étang", "Jean-Élie", "İnci", "Łukasik"),
+        *("Gal·la", "Nguyễn Thị", "محمد", "Иван", "Zoë (Zo)", "Anne/Jan", "Õnne", "Ægir"),
+    ],
+)
+def test_names_of_the_world_are_whole(name: str) -> None:
+    assert not is_broken(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["L‚a", "Fran‡ois", "€elik", "ZoŽ", "LŽger", "No‰l", "Zo┬", "a¬b", "Ã©lise", "No\x95l"],
+)
+def test_letters_that_no_name_holds_are_seen(name: str) -> None:
+    assert is_broken(name)
+
+
+def test_people_with_one_name_are_taken_over_when_somebody_says_so(
+    imported: Import, tmp_path: Path
+) -> None:
+    path = tmp_path / "eleves.csv"
+    rows = [["Suharto", "", "P1", "Wati", "Siti", ""], ["Amini", "Reza", "P1", "-", "Zahra", ""]]
+    path.write_text(table([HEADER, *rows], ";"))
+    assert imported(path)["read"]["rejected"] == {"name_missing": 2}
+
+    report = imported(path, "--single-names")
+
+    assert report["read"]["rejected"] == {}
+    children = {(each.given_name, each.family_name) for each in db.session.scalars(select(Child))}
+    assert children == {("Suharto", ""), ("Reza", "Amini")}
+    zahra = db.session.scalars(select(Account).where(Account.given_name == "Zahra")).one()
+    assert (zahra.family_name, zahra.full_name, zahra.username) == ("", "Zahra", "zahra")
+    assert imported(path, "--single-names")["counts"] == {}
