@@ -3,6 +3,7 @@
 from itertools import count
 from typing import Any
 
+from idp import clock
 from idp.credentials import passwords
 from idp.database import transaction
 from idp.people import service as people
@@ -26,8 +27,12 @@ def account(
     family_name: str = "Dubois",
     email: str | None = None,
     locale: str | None = None,
+    proved: bool = False,
 ) -> Account:
-    """A guardian; active ones have a password (``PASSWORD`` unless another is given)."""
+    """A guardian; active ones have a password (``PASSWORD`` unless another is given).
+
+    ``proved``: the holder has shown that mail to the address reaches them.
+    """
     name = username or f"parent{next(_numbers)}"
     made = people.create_account(
         username=name, given_name=given_name, family_name=family_name, email=email, locale=locale
@@ -35,6 +40,7 @@ def account(
     with transaction():
         made.status = status
         made.claimed_at = made.created_at if status == "active" else None
+        made.email_verified_at = clock.now() if proved else None
         if status == "active" or password:
             passwords.set_password(made.id, password or PASSWORD)
     return made

@@ -82,6 +82,7 @@ EVENTS: Final = frozenset(
         "email_change_cancelled",
         "email_changed",
         "email_change_undone",
+        "email_way_back_ended",
         "email_change_refused",
         "new_device",
         "data_downloaded",

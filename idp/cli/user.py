@@ -175,18 +175,22 @@ def user_show(username: str, as_json: bool) -> None:
 @command.command("email")
 @click.argument("username")
 @click.argument("address")
+@click.option("--final", is_flag=True, help="No address before may take a change back.")
 @output.json_option
-def user_email(username: str, address: str, as_json: bool) -> None:
+def user_email(username: str, address: str, final: bool, as_json: bool) -> None:
     """Give an account another e-mail address, on the school's word.
 
     Ends tokens that were mailed before, and a change that the parent asked for. Both addresses
-    are told.
+    are told. An old address that its holder had proved may take it back for seven days, unless
+    this is final: then the ways back of earlier changes end as well.
 
     Example:
       idp user email claire.dubois claire@dubois.example
     """
     account = named(username)
     changed = acts.correct_email(AT_TERMINAL, account.id, address)
+    for change in acts.ways_back(AT_TERMINAL, account.id) if final else ():
+        acts.end_way_back(AT_TERMINAL, account.id, change.id)
     output.one({**_row(account), "changed": changed}, as_json)
 
 

@@ -9,7 +9,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import Select, delete, func, select, update
 
 from idp import clock
 from idp.credentials.email_models import EmailChange, EmailChangeLink
@@ -26,16 +26,22 @@ _CONFIRMABLE: Final = (
     EmailChange.undone_at.is_(None),
     EmailChange.ended_at.is_(None),
 )
-_UNDOABLE: Final = (EmailChange.undone_at.is_(None), EmailChange.ended_at.is_(None))
+_OPEN: Final = (EmailChange.undone_at.is_(None), EmailChange.ended_at.is_(None))
+_UNDOABLE: Final = (*_OPEN, EmailChange.undoable.is_not(False))
 
 
-def ask(account_id: str, old_email: str | None, new_email: str) -> EmailChange:
-    """Begin a change in the caller's transaction; one that waited for its confirmation ends."""
+def ask(account_id: str, old_email: str | None, new_email: str, *, proved: bool) -> EmailChange:
+    """Begin a change in the caller's transaction; one that waited for its confirmation ends.
+
+    ``proved``: whether the holder has proved the old address, which may then stop or undo it.
+    An address that never answered may be a stranger's (security rule N1).
+    """
     now = clock.now()
     change = EmailChange(
         account_id=account_id,
         old_email=old_email,
         new_email=new_email,
+        undoable=proved and old_email is not None,
         asked_at=now,
         expires_at=now + CONFIRMED_WITHIN,
     )
@@ -46,26 +52,31 @@ def ask(account_id: str, old_email: str | None, new_email: str) -> EmailChange:
     return change
 
 
-def settled(
-    account_id: str, old_email: str | None, new_email: str, *, undoable: bool
-) -> EmailChange:
+def settled(account_id: str, old_email: str | None, new_email: str, *, proved: bool) -> EmailChange:
     """A change that the school made, in the caller's transaction: nobody confirms it.
 
-    It ends all others, and is kept as long as the mails about it may need its addresses.
-    ``undoable``: whether the old address may take it back, as one that a guardian asked for.
+    It ends what waits for a confirmation, and no way back: a second correction must not use up
+    the right that the first one left to an address (security rule N1). As long as corrections
+    follow each other, the oldest proved address of them has that right, and gets the account
+    back; ``proved``: else the old address, if the holder had proved it. The row is kept as long
+    as the mails about it may need its addresses.
     """
     now = clock.now()
+    back_to = _root_of_corrections(account_id) or (old_email if proved else None)
     change = EmailChange(
         account_id=account_id,
         old_email=old_email,
         new_email=new_email,
+        by_school=True,
+        undoable=back_to is not None,
+        undo_email=back_to,
         asked_at=now,
         confirmed_at=now,
-        ended_at=None if undoable else now,
+        ended_at=None if back_to else now,
         expires_at=now + UNDONE_WITHIN,
     )
     with transaction() as writes:
-        end_all(account_id)
+        end_waiting(account_id)
         writes.add(change)
         writes.flush()
     return change
@@ -86,6 +97,54 @@ def waiting(account_id: str) -> EmailChange | None:
     ).one_or_none()
 
 
+def open_rights(account_id: str) -> list[EmailChange]:
+    """The changes in use that an address may still take back, the oldest first."""
+    return list(
+        db.session.scalars(
+            select(EmailChange)
+            .where(
+                EmailChange.account_id == account_id,
+                EmailChange.confirmed_at.is_not(None),
+                *_UNDOABLE,
+                EmailChange.expires_at > clock.now(),
+            )
+            .order_by(EmailChange.asked_at, EmailChange.id)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def disputed_until(account_id: str) -> datetime | None:
+    """Until when neither side of an undone change gains the account; None where nobody waits."""
+    return db.session.scalar(
+        select(func.max(EmailChange.disputed_until)).where(
+            EmailChange.account_id == account_id, EmailChange.disputed_until > clock.now()
+        )
+    )
+
+
+def dispute(change: EmailChange) -> None:
+    """Begin a dispute in the caller's transaction; as long as an undoing is possible."""
+    change.disputed_until = clock.now() + UNDONE_WITHIN
+
+
+def settle(account_id: str) -> None:
+    """End a dispute in the caller's transaction: the school has decided."""
+    with transaction() as writes:
+        writes.execute(
+            update(EmailChange)
+            .where(EmailChange.account_id == account_id, EmailChange.disputed_until.is_not(None))
+            .values(disputed_until=None)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def end_right(change: EmailChange) -> bool:
+    """End the way back that a change in use left, in the caller's transaction: true once."""
+    confirmed = EmailChange.confirmed_at.is_not(None)
+    return _leave(change, *_UNDOABLE, confirmed, ended_at=clock.now())
+
+
 def get(change_id: str) -> EmailChange | None:
     """A change as it is now, whatever has become of it."""
     return db.session.get(EmailChange, change_id, populate_existing=True)
@@ -93,13 +152,18 @@ def get(change_id: str) -> EmailChange | None:
 
 def is_waiting(change: EmailChange) -> bool:
     """Whether it may still be confirmed."""
-    return change.confirmed_at is None and is_undoable(change)
+    return change.confirmed_at is None and is_open(change)
+
+
+def is_open(change: EmailChange) -> bool:
+    """Whether it is in time, and neither taken back nor over."""
+    over = change.undone_at is not None or change.ended_at is not None
+    return not over and change.expires_at > clock.now()
 
 
 def is_undoable(change: EmailChange) -> bool:
-    """Whether it may still be undone, or kept from being confirmed."""
-    over = change.undone_at is not None or change.ended_at is not None
-    return not over and change.expires_at > clock.now()
+    """Whether an address may still undo it, or keep it from being confirmed."""
+    return change.taken_back_by is not None and is_open(change)
 
 
 def confirm(change: EmailChange) -> bool:
@@ -119,23 +183,18 @@ def end_waiting(account_id: str) -> int:
 
 
 def end_later(change: EmailChange) -> int:
-    """End what was asked for after this change: its address was asked for by somebody else."""
+    """End what came after this change, with the ways back that it left: its maker was another."""
     return _end(
         EmailChange.account_id == change.account_id,
         EmailChange.id != change.id,
         EmailChange.asked_at >= change.asked_at,
-        *_UNDOABLE,
+        *_OPEN,
     )
 
 
-def end_all(account_id: str) -> int:
-    """End every change of an account, also what could still be undone."""
-    return _end(EmailChange.account_id == account_id, *_UNDOABLE)
-
-
-def end_for_accounts(owners: Select[Any]) -> int:
-    """``end_all`` for many: ``owners`` yields ids of accounts."""
-    return _end(EmailChange.account_id.in_(owners), *_UNDOABLE)
+def end_waiting_for_accounts(owners: Select[Any]) -> int:
+    """``end_waiting`` for many: ``owners`` yields ids of accounts."""
+    return _end(EmailChange.account_id.in_(owners), *_CONFIRMABLE)
 
 
 def mint_link(change: EmailChange, purpose: str, outbox_id: str) -> str:
@@ -179,6 +238,22 @@ def withdraw_links(outbox_id: str, since: datetime) -> None:
                 EmailChangeLink.outbox_id == outbox_id, EmailChangeLink.created_at >= since
             )
         )
+
+
+def _root_of_corrections(account_id: str) -> str | None:
+    """Who may take a run of corrections back, if the newest change in use is the school's."""
+    newest = db.session.scalars(
+        select(EmailChange.by_school)
+        .where(EmailChange.account_id == account_id, EmailChange.confirmed_at.is_not(None))
+        .where(EmailChange.undone_at.is_(None))
+        .order_by(EmailChange.asked_at.desc(), EmailChange.id)
+        .limit(1)
+    ).one_or_none()
+    if not newest:
+        return None
+    corrections = (each for each in open_rights(account_id) if each.by_school)
+    oldest = next(corrections, None)
+    return oldest.taken_back_by if oldest else None
 
 
 def _leave(change: EmailChange, *state: object, **values: datetime) -> bool:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
@@ -26,12 +26,26 @@ class EmailChange(db.Model):  # type: ignore[name-defined,misc]
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
     old_email: Mapped[str | None] = mapped_column(String(EMAIL_LENGTH))
     new_email: Mapped[str] = mapped_column(String(EMAIL_LENGTH))
+    by_school: Mapped[bool] = mapped_column(default=False, server_default=false())
+    undoable: Mapped[bool | None]
+    """Whether an address that its holder had proved may take it back; None where an earlier
+    release, which did not ask, wrote the row: then the old address may."""
+    undo_email: Mapped[str | None] = mapped_column(String(EMAIL_LENGTH))
+    """Whose mail may take it back, and what the account gets back; None: the old address."""
     asked_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     undone_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """Taken back, replaced by another, or wiped because the account was claimed or changed."""
+    """Taken back, replaced by another, or its way back was ended."""
+    disputed_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Undone by whoever reads the mail while somebody else still had a proved password, passkey
+    or link: until then neither gains the account from the other; the school may decide."""
+
+    @property
+    def taken_back_by(self) -> str | None:
+        """The address that may undo it, if any may."""
+        return None if self.undoable is False else self.undo_email or self.old_email
 
 
 class EmailChangeLink(db.Model):  # type: ignore[name-defined,misc]

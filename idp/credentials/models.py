@@ -20,6 +20,8 @@ class Password(db.Model):  # type: ignore[name-defined,misc]
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
     hash: Mapped[str] = mapped_column(String(200))
     set_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    rooted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Since when each password was changed with a proof of the one before; None: ``set_at``."""
 
 
 class OneTimeToken(db.Model):  # type: ignore[name-defined,misc]

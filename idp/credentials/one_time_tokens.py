@@ -152,6 +152,18 @@ def find_by_id(token_id: str) -> Found:
     return _find(OneTimeToken.id == token_id)
 
 
+def proved_address(account_id: str, address_key: str | None) -> bool:
+    """Whether a token that was mailed to this address has come back from its reader."""
+    if not address_key:
+        return False
+    query = select(OneTimeToken.id).where(
+        OneTimeToken.account_id == account_id,
+        OneTimeToken.sent_to == _address_hash(address_key),
+        OneTimeToken.spent_at.is_not(None),
+    )
+    return db.session.scalar(query.limit(1)) is not None
+
+
 def was_sent_to(token: OneTimeToken, address_key: str | None) -> bool:
     """Whether this token was mailed to the address of this key, and nowhere else."""
     return bool(address_key) and token.sent_to == _address_hash(address_key or "")

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, cast
 
 import bcrypt
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from idp import clock, settings
 from idp.credentials import bcrypt_gate
@@ -30,6 +30,7 @@ __all__ = [
     "hashed",
     "proved_hash",
     "replace",
+    "rooted_at",
     "set_at",
     "set_password",
     "store",
@@ -60,13 +61,15 @@ def hashed(password: str) -> Hashed:
 def store(account_id: str, new: Hashed) -> None:
     """Save a password in the caller's transaction, whatever the account had before."""
     with transaction() as writes:
-        writes.merge(Password(account_id=account_id, hash=new.text, set_at=clock.now()))
+        now = clock.now()
+        writes.merge(Password(account_id=account_id, hash=new.text, set_at=now, rooted_at=now))
         writes.flush()
 
 
 def replace(account_id: str, old: Hashed, new: Hashed) -> bool:
     """Save a password in place of the one that was proved; false if that one is gone."""
-    return _swap(account_id, old.text, hash=new.text, set_at=clock.now())
+    root = func.coalesce(Password.rooted_at, Password.set_at)
+    return _swap(account_id, old.text, hash=new.text, set_at=clock.now(), rooted_at=root)
 
 
 def set_password(account_id: str, password: str) -> None:
@@ -77,6 +80,14 @@ def set_password(account_id: str, password: str) -> None:
 def set_at(account_id: str) -> datetime | None:
     """When the account's password was set; None without one."""
     return db.session.scalar(select(Password.set_at).where(Password.account_id == account_id))
+
+
+def rooted_at(account_id: str) -> datetime | None:
+    """Since when whoever knows the account's password has known it or the one before it: from
+    then on each was changed with a proof of the last, none by a mailed token. None without one.
+    """
+    root = func.coalesce(Password.rooted_at, Password.set_at)
+    return db.session.scalar(select(root).where(Password.account_id == account_id))
 
 
 def withdraw(account_id: str) -> None:

@@ -10,6 +10,8 @@ from typing import Final
 
 from sqlalchemy import select
 
+from idp.credentials import email_changes
+from idp.credentials.email_models import EmailChange
 from idp.database import retried, transaction
 from idp.desk import journal
 from idp.desk import reach as within
@@ -21,7 +23,7 @@ from idp.desk.people import (
     schools_concerned,
 )
 from idp.desk.staff import Right, Staff
-from idp.lifecycle import email_change, families, households, requests
+from idp.lifecycle import email_change, families, households, requests, way_back
 from idp.people import directory, profile
 from idp.people.models import END_REASONS, Child, Guardianship
 from idp.people.names import Refused, clean_text
@@ -82,6 +84,20 @@ def correct_email(staff: Staff, account_id: str, email: str) -> bool:
                 after={"email": email.strip()},
             )
     return True
+
+
+def ways_back(staff: Staff, account_id: str) -> list[EmailChange]:
+    """The changes of address that an address before may still take back."""
+    live_guardian(staff.reach(Right.LOOK_UP), account_id)
+    return email_changes.open_rights(account_id)
+
+
+def end_way_back(staff: Staff, account_id: str, change_id: str) -> bool:
+    """End a way back; an operator's act, as a manager may have made the change. False where
+    there is none.
+    """
+    _operators(staff, account_id)
+    return way_back.end_for(account_id, change_id)
 
 
 def set_language(staff: Staff, account_id: str, locale: str) -> None:

@@ -36,6 +36,7 @@ PLATFORM: Final = frozenset(
         "client_secret_ended",
         "client_secret_rotated",
         "database_restored",
+        "email_way_back_ended",
         "erasure_closed",
         "factors_reset",
         "key_made",

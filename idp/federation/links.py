@@ -112,6 +112,21 @@ def remove_all(account_id: str) -> list[str]:
     return [link.provider for link in found]
 
 
+def remove_since(account_id: str, since: datetime) -> None:
+    """Remove the links that were made since somebody else was in, in the caller's transaction."""
+    for link in of_account(account_id):
+        if link.linked_at < since:
+            continue
+        remove(link.id, account_id)
+        events.record(
+            "link_ended",
+            account_id=account_id,
+            provider=link.provider,
+            link=link.id,
+            reason="undone",
+        )
+
+
 def used(link_id: str) -> None:
     """Note that somebody signed in by a link."""
     with transaction() as writes:

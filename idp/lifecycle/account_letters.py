@@ -55,16 +55,44 @@ def email_changed(message: OutboxMessage) -> list[Message]:
 
 
 def email_undone(message: OutboxMessage) -> list[Message]:
-    """To the address that the account has again, with a token for a new password."""
-    return letters.tokens_for("email_undone", message, letters.holders(message))
+    """To the address that the account has again; with a token where nothing else lets them in."""
+    holders = letters.holders(message)
+    if holders and message.about.get("token", True):
+        return letters.tokens_for("email_undone", message, holders)
+    match _change_and_account(message, closed_too=True):
+        case change, account:
+            recipient = change.taken_back_by
+            return [
+                letters.letter_about(
+                    "email_undone", message, account, recipient=recipient, accesses=[]
+                )
+            ]
+    return []
 
 
 def email_undone_new(message: OutboxMessage) -> list[Message]:
     """To the address that the account has no longer, or never had."""
-    match _change_and_account(message):
+    match _change_and_account(message, closed_too=True):
         case change, account:
             recipient = change.new_email
             return [letters.letter_about("email_undone_new", message, account, recipient=recipient)]
+    return []
+
+
+def email_way_back_ended(message: OutboxMessage) -> list[Message]:
+    """To the address that could take a change back: it can no longer, and who ended that."""
+    match _change_and_account(message, closed_too=True):
+        case change, account if change.taken_back_by:
+            by_holder = message.about.get("by") == "holder"
+            return [
+                letters.letter_about(
+                    "email_way_back_ended",
+                    message,
+                    account,
+                    recipient=change.taken_back_by,
+                    by_holder=by_holder,
+                )
+            ]
     return []
 
 
@@ -149,6 +177,7 @@ COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
     "email_changed_old": email_changed_old,
     "email_undone": email_undone,
     "email_undone_new": email_undone_new,
+    "email_way_back_ended": email_way_back_ended,
     "new_device": new_device,
     "erasure_asked": erasure_asked,
     "accounts_merged": accounts_merged,
@@ -165,22 +194,30 @@ def register() -> None:
 
 
 def _to_old_address(template: str, message: OutboxMessage) -> list[Message]:
-    match _change_and_account(message):
+    """To the address before, and to the one that may take the change back, where that is another:
+    it had the account before a run of corrections.
+
+    Also of an account that was closed meanwhile: else a correction and a closing together would
+    leave nobody told.
+    """
+    match _change_and_account(message, closed_too=True):
         case change, account if change.old_email:
             by_school = message.about.get("by") == "school"
-            undoable = email_changes.is_undoable(change)
-            if not by_school and not undoable:
+            if not by_school and not email_changes.is_open(change):
                 return []  # taken back or undone meanwhile: another letter says so
+            back_to = change.taken_back_by if email_changes.is_undoable(change) else None
+            recipients = dict.fromkeys([change.old_email, *([back_to] if back_to else [])])
             return [
                 letters.letter_about(
                     template,
                     message,
                     account,
-                    recipient=change.old_email,
+                    recipient=each,
                     by_school=by_school,
-                    link=_undo_link(change, message.id) if undoable else "",
+                    link=_undo_link(change, message.id) if each == back_to else "",
                     days=_days_left(change),
                 )
+                for each in recipients
             ]
     return []
 
@@ -194,10 +231,16 @@ def _days_left(change: EmailChange) -> int:
     return max(1, -(-(change.expires_at - clock.now()) // timedelta(days=1)))
 
 
-def _change_and_account(message: OutboxMessage) -> tuple[EmailChange, Account] | None:
-    """What a message is about; nothing where the account may not sign in any more."""
+def _change_and_account(
+    message: OutboxMessage, *, closed_too: bool = False
+) -> tuple[EmailChange, Account] | None:
+    """What a message is about; nothing where the account may not sign in any more, unless
+    ``closed_too``.
+    """
     account = people.hold_account(message.account_id or "")
     change = email_changes.get(str(message.about.get("change_id") or ""))
-    if change is None or account is None or account.status not in {"invited", "active"}:
+    if change is None or account is None:
+        return None
+    if account.status not in {"invited", "active"} and not closed_too:
         return None
     return change, account

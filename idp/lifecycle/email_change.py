@@ -7,12 +7,13 @@ address: two parents may share one, and nobody learns whether somebody does (rul
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from idp.audit import events
 from idp.credentials import email_changes, one_time_tokens, throttling
 from idp.credentials.email_models import EmailChange
 from idp.database import retried, transaction
-from idp.lifecycle import factor_changes, passwords
+from idp.lifecycle import passwords
 from idp.mail import outbox
 from idp.oidc import grants_service
 from idp.people import profile
@@ -55,13 +56,20 @@ class SessionGone:
 
 
 @dataclass(frozen=True)
+class Disputed:
+    """A change was undone against somebody's proof: until ``until`` only the school decides."""
+
+    until: datetime
+
+
+@dataclass(frozen=True)
 class Throttled:
     """Too many changes were asked for; ``retry_after`` in seconds."""
 
     retry_after: int
 
 
-Asking = Asked | SameAddress | NotAnAddress | SessionGone | Throttled
+Asking = Asked | SameAddress | NotAnAddress | SessionGone | Disputed | Throttled
 
 
 def ask(account: AccountRow, new_email: str, session_id: str) -> Asking:
@@ -71,6 +79,8 @@ def ask(account: AccountRow, new_email: str, session_id: str) -> Asking:
         return NotAnAddress()
     if key == people.email_key(account.email or ""):
         return SameAddress()
+    if until := email_changes.disputed_until(account.id):
+        return Disputed(until)
     guard = throttling.attempt("email_change", account.id)
     if isinstance(guard, throttling.Refused):
         return Throttled(guard.retry_after)
@@ -91,7 +101,7 @@ def look(purpose: str, secret: str) -> Open | Gone:
     """What a link is about; changes nothing, however often it is opened (security rule P7)."""
     change = email_changes.find_by_secret(purpose, secret)
     account = people.find_account(change.account_id) if change else None
-    if change is None or account is None or account.status != "active":
+    if change is None or account is None or not _answers(purpose, account):
         return Gone()
     return Open(change, account)
 
@@ -100,7 +110,7 @@ def look(purpose: str, secret: str) -> Open | Gone:
 def confirm(secret: str) -> Open | Gone:
     """Make the new address the account's, on the word of whoever reads its mail."""
     with transaction():
-        match _held(look("confirm", secret)):
+        match _held("confirm", secret):
             case Open(change, account) if email_changes.confirm(change):
                 profile.change_email(account, change.new_email, proved=True)
                 one_time_tokens.end_all(account.id)
@@ -115,23 +125,32 @@ def confirm(secret: str) -> Open | Gone:
 
 @retried
 def undo(secret: str) -> Open | Gone:
-    """Give the account its old address back, on the word of whoever reads that one's mail.
+    """Give the account a proved address back, on the word of whoever reads that one's mail.
 
-    They say that it was not them. So whatever lets somebody in ends: sessions, grants, tokens,
-    known devices and the password, which somebody else must know, and what was added or allowed
-    since; the old address gets a token for a new password (security rule P14).
+    They say that it was not them. So sessions, grants, tokens and known devices end, and every
+    way in that somebody gained since; where none is left, the address gets a token for a new
+    password (security rule P14). A password, passkey or link that is still proved stays: the
+    reader of a mailbox proves no more than its holder does, so neither puts the other out, and
+    the school decides (rule N1; docs/decisions/who-takes-an-address-back.md).
     """
     with transaction():
-        match _held(look("undo", secret)):
+        match _held("undo", secret):
             case Open(change, account) if email_changes.undo(change):
                 if change.confirmed_at is not None:
-                    profile.change_email(account, change.old_email, proved=True)
+                    profile.change_email(account, change.taken_back_by, proved=True)
                 email_changes.end_later(change)
-                passwords.withdraw(account)
-                factor_changes.wipe_since(account.id, change.asked_at)
+                kept = passwords.end_since(account, change.asked_at)
                 grants_service.withdraw_consents_since(account.id, change.asked_at)
-                events.record("email_change_undone", account_id=account.id, change_id=change.id)
-                _tell("email_undone", change)
+                if kept:
+                    email_changes.dispute(change)
+                events.record(
+                    "email_change_undone", account_id=account.id, change_id=change.id, kept=kept
+                )
+                outbox.enqueue(
+                    "email_undone",
+                    account_id=account.id,
+                    about={"change_id": change.id, "token": not kept},
+                )
                 _tell("email_undone_new", change)
                 return Open(change, account)
     events.record("email_change_refused", result="refused", reason="undo")
@@ -142,11 +161,11 @@ def undo(secret: str) -> Open | Gone:
 def by_staff(account_id: str, email: str) -> bool:
     """Another address on the school's word; false where it is the same.
 
-    Ends older tokens (security rule P15) and every change that a guardian asked for. Both
-    addresses are told. Of an account that somebody has claimed, the old address may undo it for
-    seven days: who may correct an address may have a token sent there, and so open an account
-    with children at schools of which they know nothing (rules A2 and C3). Raises
-    ``people.Refused``.
+    Ends older tokens (security rule P15) and a change that waits for its confirmation. Both
+    addresses are told. One that the holder had proved may undo it for seven days: who may
+    correct an address may have a token sent there, and so open an account with children at
+    schools of which they know nothing (rules A2 and C3). One that never answered may be a
+    stranger's, and gets no secret (rule N1). Raises ``people.Refused``.
     """
     with transaction():
         account = people.hold_account(account_id)
@@ -154,10 +173,10 @@ def by_staff(account_id: str, email: str) -> bool:
             raise people.Refused("account", "is unknown or disabled")
         if people.email_key(email) == account.email_key:
             return False
-        old_email = account.email
+        old_email, proved = account.email, _is_proved(account)
         profile.change_email(account, email, proved=False)
-        undoable = account.status == "active" and old_email is not None
-        change = email_changes.settled(account_id, old_email, email.strip(), undoable=undoable)
+        change = email_changes.settled(account_id, old_email, email.strip(), proved=proved)
+        email_changes.settle(account_id)
         one_time_tokens.end_all(account_id)
         events.record("email_changed", account_id=account_id, change_id=change.id, by="school")
         for kind in ("email_changed", "email_changed_old") if old_email else ("email_changed",):
@@ -174,7 +193,8 @@ def _ask(account_id: str, new_email: str, key: str, session_id: str) -> Asking:
             return SessionGone()
         if key == account.email_key:
             return SameAddress()
-        change = email_changes.ask(account_id, account.email, new_email)
+        proved = _is_proved(account)
+        change = email_changes.ask(account_id, account.email, new_email, proved=proved)
         events.record(
             "email_change_asked",
             account_id=account_id,
@@ -189,14 +209,31 @@ def _ask(account_id: str, new_email: str, key: str, session_id: str) -> Asking:
     return Asked()
 
 
-def _held(found: Open | Gone) -> Open | Gone:
-    """The same, with the account held: whoever sets its password or address waits or has gone."""
+def _held(purpose: str, secret: str) -> Open | Gone:
+    """``look``, with the account held: whoever sets its password or address waits or has gone."""
+    found = look(purpose, secret)
     if isinstance(found, Gone):
         return found
     account = people.hold_account(found.account.id)
-    if account is None or account.status != "active":
+    if account is None or not _answers(purpose, account):
         return Gone()
     return Open(found.change, account)
+
+
+def _answers(purpose: str, account: Account) -> bool:
+    """A closed account takes no new address, but its holder may take theirs back: else whoever
+    closed it could wait for the week to end, and open it again.
+    """
+    return purpose == "undo" or account.status == "active"
+
+
+def _is_proved(account: Account) -> bool:
+    """Whether mail to the account's present address has reached its holder, who said so."""
+    if account.email is None:
+        return False
+    if account.email_verified_at is not None:
+        return True
+    return one_time_tokens.proved_address(account.id, account.email_key)
 
 
 def _tell(kind: str, change: EmailChange, **more: str) -> None:

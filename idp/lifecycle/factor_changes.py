@@ -154,12 +154,17 @@ def wipe_at_claim(account_id: str, *, first: bool) -> None:
         _tell(account_id, "passkeys_removed_at_claim")
 
 
-def wipe_since(account_id: str, since: datetime) -> None:
-    """Remove the passkeys added since somebody else was in; in a claim's transaction.
+def wipe_since(account_id: str, since: datetime, *, app_too: bool) -> None:
+    """Remove the passkeys added since somebody else was in; in the transaction of an undoing.
 
-    ``wipe_at_claim`` leaves passkeys where they are the only second factor. Those of whoever
-    must be kept out would stay with them, and each is a whole way in (security rule P14).
+    Each is a whole way in (security rule P14). ``app_too``: also an app switched on since, where
+    whoever did it may have come in by the address that is taken back.
     """
+    app = totp.since(account_id)
+    if app_too and app is not None and app.created_at >= since:
+        totp.switch_off(account_id)
+        recovery_codes.forget(account_id)
+        events.record("two_step_off", account_id=account_id, why="undone")
     removed = passkeys.remove_since(account_id, since)
     if removed:
         events.record("passkey_removed", account_id=account_id, count=removed, why="undone")

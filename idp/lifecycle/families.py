@@ -85,7 +85,8 @@ def _end_what_hangs_on(account_id: str) -> None:
     sessions.end_all(account_id)
     grants_service.end_for_account(account_id, "account disabled")
     one_time_tokens.end_all(account_id)
-    email_changes.end_all(account_id)
+    # What was in use may still be taken back: closing and linking again must not use that up
+    email_changes.end_waiting(account_id)
     devices.forget_devices(account_id)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from idp import clock
 from idp.audit import events
-from idp.credentials import one_time_tokens, passwords
+from idp.credentials import email_changes, one_time_tokens, passwords
 from idp.database import db, retried, transaction
 from idp.federation import links
 from idp.federation.identity import ForeignIdentity
@@ -113,6 +113,7 @@ def claim_with_token(token_id: str, identity: ForeignIdentity) -> Proof:
         if one_time_tokens.was_sent_to(found.token, account.email_key):
             profile.prove_email(account)
         end_everything(account)
+        email_changes.settle(account.id)
         forgive(account)
         links.remove_all(account.id)
         links.make(account.id, identity)

@@ -43,6 +43,7 @@ KINDS: Final = {
     "email_change_cancelled",
     "email_changed",
     "email_change_undone",
+    "email_way_back_ended",
     "profile_changed",
     "consent_given",
     "consent_withdrawn",

@@ -43,7 +43,7 @@ def disable_invited(accounts: Select[Any], **detail: Any) -> int:
         sessions.end_for_accounts(invited)
         grants_service.end_for_accounts(invited, "account disabled")
         one_time_tokens.end_for_accounts(invited)
-        email_changes.end_for_accounts(invited)
+        email_changes.end_waiting_for_accounts(invited)
         devices.forget_for_accounts(invited)
         events.record_each("account_disabled", _themselves(invited), **detail)
         # The last, because ``accounts`` may yield them only as long as nothing has changed
@@ -77,7 +77,7 @@ def end_former_addresses(accounts: Select[Any], **detail: Any) -> None:
             .execution_options(synchronize_session=False)
         )
         one_time_tokens.end_for_accounts(accounts)
-        email_changes.end_for_accounts(accounts)
+        email_changes.end_waiting_for_accounts(accounts)
         events.record_each("email_changed", _themselves(accounts), by="school", **detail)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import update
 
 from idp import clock, settings
 from idp.clients import registration
-from idp.credentials import one_time_tokens, passkeys
+from idp.credentials import email_changes, one_time_tokens, passkeys
 from idp.credentials.models import OneTimeToken
 from idp.database import transaction
 from idp.mail import delivery, messages
@@ -175,6 +175,9 @@ def _provider(key: str) -> ProviderSettings:
     return configured.get(key) or ProviderSettings(key=clean(key))
 
 
+ANYBODY_ASKS = frozenset({"password_reset", "fresh_token"})
+"""Letters with a token that whoever knows an address, or holds an old token, may ask for."""
+
 FACTOR_LETTERS = (
     "passkey_added",
     "passkey_removed",
@@ -258,7 +261,23 @@ def _held(account_id: str) -> Account | None:
 
 
 def _with_tokens(template: str, message: OutboxMessage, accounts: list[Account]) -> list[Message]:
-    """One mail to one mailbox, with a token for each of its accounts."""
+    """One mail to one mailbox, with a token for each of its accounts.
+
+    Where a change of address was undone against somebody's proof, a mailbox alone gains no
+    account: whoever asks on a page is told so, and the school decides (security rule N1).
+    """
+    asked_by_anybody = template in ANYBODY_ASKS
+    disputed = [
+        each for each in accounts if asked_by_anybody and email_changes.disputed_until(each.id)
+    ]
+    withheld = [letter_about("token_withheld", message, each) for each in disputed]
+    others = [each for each in accounts if each not in disputed]
+    return [*withheld, *_one_with_tokens(template, message, others)]
+
+
+def _one_with_tokens(
+    template: str, message: OutboxMessage, accounts: list[Account]
+) -> list[Message]:
     if not accounts:
         return []
     client_id = message.about.get("client_id")

@@ -1,5 +1,6 @@
 """Proving, claiming and changing a password, with all that ends when it changes."""
 
+from datetime import datetime
 from typing import Final
 
 from idp import correlation, settings
@@ -12,6 +13,7 @@ from idp.federation import links
 from idp.lifecycle import factor_changes
 from idp.lifecycle.sign_in import Proof
 from idp.lifecycle.throttled import Throttled
+from idp.lifecycle.ways_in import ways_in
 from idp.mail import outbox
 from idp.oidc import grants_service
 from idp.people import profile
@@ -27,11 +29,11 @@ __all__ = [
     "change_password",
     "claim_with_token",
     "end_everything",
+    "end_since",
     "forgive",
     "prove_again",
     "prove_password",
     "set_first_password",
-    "withdraw",
 ]
 
 
@@ -137,15 +139,21 @@ def set_first_password(account_id: str, password: str) -> Account:
     return _set(account_id, passwords.hashed(password))
 
 
-def withdraw(account: Account) -> None:
-    """End the password and every other way in, until the owner sets a new one by a mailed token.
+def end_since(account: Account, since: datetime) -> bool:
+    """End every session, and each way in that somebody gained since then; whether one is left.
 
-    In the transaction of a caller who holds the account and knows that somebody else had one.
+    In the transaction of a caller who holds the account. A password that was changed since with a
+    proof of the one before it stays, as do passkeys and links from before: whoever has them proves
+    as much as whoever asks for the end (security rule N1).
     """
-    passwords.withdraw(account.id)
-    factor_changes.wipe_at_claim(account.id, first=False)
-    links.remove_all(account.id)
+    root = passwords.rooted_at(account.id)
+    intact = root is not None and root <= since
+    if not intact:
+        passwords.withdraw(account.id)
+    factor_changes.wipe_since(account.id, since, app_too=not intact)
+    links.remove_since(account.id, since)
     end_everything(account)
+    return bool(ways_in(account.id).count)
 
 
 @retried
@@ -165,6 +173,7 @@ def _claim(token: OneTimeToken, account_id: str, new: passwords.Hashed) -> Accou
         if one_time_tokens.was_sent_to(token, account.email_key):
             profile.prove_email(account)
         end_everything(account)
+        email_changes.settle(account_id)
         forgive(account)
         unlinked = links.remove_all(account_id)
         events.record("password_set", account_id=account_id, token_id=token_id)
@@ -203,6 +212,7 @@ def _set(account_id: str, new: passwords.Hashed) -> Account:
         factor_changes.wipe_at_claim(account_id, first=account.status == "invited")
         people.activate(account)
         end_everything(account)
+        email_changes.settle(account_id)
         links.remove_all(account_id)
         events.record("password_set", account_id=account_id)
     return account

@@ -27,7 +27,7 @@ ACTS = ("email", "language", "close", "link", "merge", "erasure")
 
 
 def claire_of(desk: Desk, **changes: object) -> tuple[Account, Child]:
-    values = {"username": "claire", "email": "claire@x.example", **changes}
+    values = {"username": "claire", "email": "claire@x.example", "proved": True, **changes}
     claire, (lina,) = factories.family(desk.here, "Lina", **values)
     return claire, lina
 

@@ -23,7 +23,7 @@ def refused(result: Result) -> str:
 def test_an_address_is_changed_and_both_are_told(json_of: JsonOf) -> None:
     claire = factories.account("claire", email="old@x.example")
     token = one_time_tokens.mint(claire.id, "password_reset")
-    waiting = email_changes.ask(claire.id, claire.email, "wish@x.example")
+    waiting = email_changes.ask(claire.id, claire.email, "wish@x.example", proved=True)
     confirm = email_changes.mint_link(waiting, "confirm", "m_1")
 
     changed = json_of("user", "email", "claire", "new@x.example")
@@ -70,7 +70,7 @@ def test_requests_are_listed_and_answered(run: Run, json_of: JsonOf) -> None:
 
 def test_show_tells_a_help_desk_what_it_asks(json_of: JsonOf) -> None:
     claire = factories.account("claire", email="old@x.example")
-    email_changes.ask(claire.id, claire.email, "wish@x.example")
+    email_changes.ask(claire.id, claire.email, "wish@x.example", proved=True)
     erasure.ask(claire.id)
     shown = json_of("user", "show", "claire")
     for field in ("email_change_waits_since", "password_set_at", "erasure_asked_at"):

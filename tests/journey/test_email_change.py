@@ -1,6 +1,7 @@
 """Another e-mail address: asked for, confirmed, undone, over real mail."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -31,8 +32,8 @@ _LINK = re.compile(r"http://127\.0\.0\.1:8000(/account/email/(?:confirm|undo)\?t
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-def at_home(parents: Journey, **account: str) -> tuple[Browser, Account]:
-    values = {"username": "claire", "email": OLD, **account}
+def at_home(parents: Journey, **account: Any) -> tuple[Browser, Account]:
+    values = {"username": "claire", "email": OLD, "proved": True, **account}
     guardian, _ = factories.family(parents.school, "Lina", **values)
     browser = parents.browser()
     browser.sign_in_at_home("claire")
@@ -70,6 +71,17 @@ def changed(parents: Journey, browser: Browser) -> str:
     browser.open(confirm)
     browser.submit("confirm-email-form")
     return link_of(by_recipient(parents.post())[OLD])
+
+
+def reset(parents: Journey, browser: Browser, address: str) -> None:
+    """Choose a new password by a token that is mailed to this address."""
+    browser.open(parents.portal.authorize_path(state="from-the-portal"))
+    browser.open("/".join([*path_of(browser).split("/")[:3], "forgotten"]))
+    browser.submit("forgotten-form", email=address)
+    browser.open("/welcome?token=" + parents.letter().tokens[0])
+    browser.submit("token-form", token=typed(browser, "token"))
+    choose_password(browser)
+    parents.post()
 
 
 def address_of(account: Account) -> str | None:
@@ -131,6 +143,9 @@ def test_a_forgotten_password_goes_to_the_new_address_only(parents: Journey) -> 
 def test_undoing_gives_the_address_back_and_puts_everybody_out(parents: Journey) -> None:
     browser, guardian = at_home(parents)
     undo = changed(parents, browser)
+    browser.sign_out()
+    reset(parents, browser, OTHER)
+    assert signed_in_as(browser, "claire")
     owner = parents.browser()
     owner.open(undo)
     assert address_of(guardian) == OTHER
@@ -139,7 +154,7 @@ def test_undoing_gives_the_address_back_and_puts_everybody_out(parents: Journey)
     assert owner.shows("email-undone")
     assert address_of(guardian) == OLD
     assert not signed_in_as(browser, "claire")
-    assert browser.sign_in("claire", PASSWORD).status_code == 400
+    assert browser.sign_in("claire", NEW).status_code == 400
     letters = by_recipient(parents.post())
     assert set(letters) == {OLD, OTHER}
     assert letters[OTHER].tokens == []
@@ -279,12 +294,7 @@ def test_a_thief_who_sets_a_password_is_not_safe_from_the_undoing(parents: Journ
     browser, guardian = at_home(parents)
     undo = changed(parents, browser)
     thief = parents.at_portal()
-    thief.open("/".join([*path_of(thief).split("/")[:3], "forgotten"]))
-    thief.submit("forgotten-form", email=OTHER)
-    thief.open("/welcome?token=" + parents.letter().tokens[0])
-    thief.submit("token-form", token=typed(thief, "token"))
-    choose_password(thief)
-    parents.post()
+    reset(parents, thief, OTHER)
     owner = parents.browser()
     owner.open(undo)
     owner.submit("undo-email-form")
@@ -318,7 +328,7 @@ def test_two_parents_may_share_the_new_address(parents: Journey) -> None:
 
 
 def test_an_address_is_proved_by_a_confirmation_and_not_by_the_school(parents: Journey) -> None:
-    browser, guardian = at_home(parents)
+    browser, guardian = at_home(parents, proved=False)
     assert claims(parents, browser)["email_verified"] is False
     changed(parents, browser)
     told = claims(parents, browser)

@@ -8,7 +8,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from idp import clock
-from idp.credentials import email_changes
+from idp.credentials import email_changes, passwords
 from idp.credentials.factor_models import Passkey
 from idp.database import db, transaction
 from idp.lifecycle import email_change, factor_changes
@@ -78,7 +78,9 @@ def test_p14_undoing_a_change_of_address_takes_the_thiefs_passkey_from_staff(her
     factor_changes.grant_role(account_id, "manager", here.school.id)
     added(account_id, "owner's", timedelta(days=30))
     with transaction():
-        change = email_changes.ask(account_id, "claire@example.org", "thief@evil.example")
+        change = email_changes.ask(
+            account_id, "claire@example.org", "thief@evil.example", proved=True
+        )
         secret = email_changes.mint_link(change, "undo", "m_1")
     added(account_id, "thief's", timedelta(0))
 
@@ -89,8 +91,11 @@ def test_p14_undoing_a_change_of_address_takes_the_thiefs_passkey_from_staff(her
 
 def test_a_password_that_is_withdrawn_opens_nothing(here: Place) -> None:
     with transaction():
-        change = email_changes.ask(here.parent.id, "claire@example.org", "thief@evil.example")
+        change = email_changes.ask(
+            here.parent.id, "claire@example.org", "thief@evil.example", proved=True
+        )
         secret = email_changes.mint_link(change, "undo", "m_1")
+    passwords.set_password(here.parent.id, PASSWORD)  # by a token that was mailed to the thief
     email_change.undo(secret)
     here.browser.open("/")
     assert here.browser.sign_in("claire", PASSWORD).status_code == 400

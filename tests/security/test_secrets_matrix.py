@@ -438,7 +438,9 @@ def every_secret(site: World) -> dict[str, str]:
     tokens = site.redeem(scope="openid offline_access")
     code = site.answer()["code"]
     mailed = one_time_tokens.mint(site.guardian.id, "password_reset")
-    change = email_changes.ask(site.guardian.id, "claire@dubois.example", "claire@new.example")
+    change = email_changes.ask(
+        site.guardian.id, "claire@dubois.example", "claire@new.example", proved=True
+    )
     waiting = site.ask(prompt="login").request.path.split("/")[2]
     every_secret.interaction = waiting  # type: ignore[attr-defined]
     return {

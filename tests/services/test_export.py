@@ -31,7 +31,7 @@ def claire(app: Flask) -> Account:
     browser.sign_in("claire")
     browser.press("consent-allow")
     devices.remember_device(account.id, None)
-    email_changes.ask(account.id, account.email, "claire@new.example")
+    email_changes.ask(account.id, account.email, "claire@new.example", proved=True)
     outbox.enqueue("password_changed", account_id=account.id)
     erasure.ask(account.id)
     with transaction() as writes:

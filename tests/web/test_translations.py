@@ -328,7 +328,9 @@ def test_letters_speak_the_readers_language(here: Place, locale: str, kind: str)
     )
     with transaction():
         here.parent.locale = here.school.locale = locale
-        change = email_changes.ask(reader.id, "before@example.org", "claire@example.org")
+        change = email_changes.ask(
+            reader.id, "before@example.org", "claire@example.org", proved=True
+        )
         about = {
             "email": "claire@example.org",
             "change_id": change.id,

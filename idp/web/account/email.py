@@ -1,15 +1,19 @@
 """The e-mail address: where mail goes now, and asking that it go elsewhere."""
 
+import re
+
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp.credentials import email_changes
-from idp.lifecycle import email_change
+from idp.lifecycle import email_change, way_back
 from idp.people.models import EMAIL_LENGTH
 from idp.sessions.service import SignedIn
 from idp.web.account.blueprint import blueprint, guardian_only
 from idp.web.account.step_up import proved_recently
+from idp.web.dates import moment
+from idp.web.errors import PageError
 from idp.web.forms import Form, only, too_many
 
 
@@ -38,6 +42,21 @@ def cancel_email(signed_in: SignedIn) -> ResponseReturnValue:
     return redirect(url_for("account.email"), 303)
 
 
+@blueprint.post("/account/email/keep")
+@guardian_only
+@proved_recently
+def end_way_back(signed_in: SignedIn) -> ResponseReturnValue:
+    """The change stays: the address before it may not take it back any more."""
+    change_id = request.form.get("change", "")
+    if not re.fullmatch(r"[\w-]{1,32}", change_id, re.ASCII):
+        raise PageError("not_found", 404)
+    if way_back.end(signed_in.account.id, change_id, signed_in.session.id):
+        flash(_("The change of your e-mail address can no longer be undone."))
+    else:
+        flash(_("This can't be ended here, or it has ended already."), "problem")
+    return redirect(url_for("account.email"), 303)
+
+
 def _ask(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
     outcome = email_change.ask(signed_in.account, form["new_email"], signed_in.session.id)
     match outcome:
@@ -48,6 +67,15 @@ def _ask(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
             return redirect(url_for("account.home"), 303)
         case email_change.Throttled(retry_after):
             return too_many(form, retry_after, lambda: _page(signed_in, form))
+        case email_change.Disputed(until):
+            form.problem(
+                "new_email",
+                _(
+                    "A change of your address was undone a short time ago. Until %(when)s only"
+                    " your school can change it.",
+                    when=moment(until),
+                ),
+            )
         case email_change.SameAddress():
             form.problem("new_email", _("This is your e-mail address already."))
         case email_change.NotAnAddress():
@@ -61,5 +89,6 @@ def _page(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
         form=form,
         account=signed_in.account,
         waiting=email_changes.waiting(signed_in.account.id),
+        rights=way_back.rights(signed_in.account.id),
     )
     return page, form.status

@@ -131,6 +131,9 @@ WORDS: Final[dict[str, Callable[[AuditEvent], str]]] = {
     "email_change_cancelled": lambda _event: str(_("The change of e-mail address was cancelled")),
     "email_changed": _email_changed,
     "email_change_undone": lambda _event: str(_("The change of e-mail address was undone")),
+    "email_way_back_ended": lambda _event: str(
+        _("The change of e-mail address can no longer be undone")
+    ),
     "profile_changed": lambda _event: str(_("You chose another language")),
     "consent_given": _consent_given,
     "consent_withdrawn": _consent_withdrawn,

@@ -32,6 +32,7 @@ WORDS: Final[dict[str, LazyString]] = {
     "erasure_answered": _("A request to be erased was answered"),
     "erasure_asked": _("A guardian asked to be erased"),
     "erasure_closed": _("A request to be erased was closed"),
+    "email_way_back_ended": _("A change of address can no longer be undone"),
     "factors_reset": _("The second step was reset"),
     "guardianship_changed": _("A relationship was corrected"),
     "guardianship_ended": _("A guardian was separated from a pupil"),

@@ -46,6 +46,19 @@ def correct_email(staff: Staff, account_id: str) -> ResponseReturnValue:
     return _edit_page(found, form)
 
 
+@blueprint.post("/people/<account_id>/way-back")
+@staff_only(Right.DISABLE_ACCOUNTS, proved=True)
+@of_people
+def end_way_back(staff: Staff, account_id: str) -> ResponseReturnValue:
+    """The address before may not take a change back any more."""
+    change_id = Form.read("change")["change"]
+    if not is_id(change_id):
+        raise PageError("not_found", 404)
+    if acts.end_way_back(staff, account_id, change_id):
+        return back(_("The change can no longer be undone."), account_id=account_id)
+    return back(_("There is nothing to end any more."), account_id=account_id)
+
+
 @blueprint.post("/people/<account_id>/language")
 @staff_only(Right.CHANGE_PEOPLE)
 @of_people
