@@ -57,7 +57,7 @@ def words(school: School, locale: str, today: datetime) -> Words:
             steps=(
                 _(
                     "Scan the square picture with your phone's camera. Without a phone, open"
-                    " %(address)s on a computer and press « %(button)s ».",
+                    " %(address)s on a computer and press “%(button)s”.",
                     address=sign_in_link(),
                     button=_("CONNECTION TOKEN"),
                 ),

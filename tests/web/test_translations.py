@@ -21,6 +21,7 @@ from idp.credentials import email_changes
 from idp.database import transaction
 from idp.lifecycle import account_letters, letters, specimens
 from idp.mail import outbox
+from idp.mail.messages import Message as MailMessage
 from idp.settings import LOCALES
 from tests import factories
 from tests.web.one_meaning import ONE_MEANING
@@ -202,6 +203,37 @@ class TestOneMeaning:
                 assert not OTHER_WORDS["en"].search(said), f"{file}: {said}"
 
 
+NAMES = r"place|school|name|pupils?|guardian|children|child|provider|application|class_name|device"
+ELIDED = re.compile(
+    rf"(?i)\b(de|du|des|à|au|aux|que|le|la|les|si|lorsque|puisque|d['’]|l['’]|qu['’])\s*"
+    rf"%\(({NAMES}|username|shown|query|colour|email)\)s"
+    r"|\b(pour|dans|par)\s%\((place|school)\)s"
+)
+"""A name after a word that its first letter or its gender would change."""
+
+
+class TestFrench:
+    """« de Agnès », « l'autre compte de Inès », « pour École du Moulin » are no French."""
+
+    def test_builds_no_sentence_around_a_name_that_changes_it(self) -> None:
+        for message in messages("fr"):
+            for said in forms(message.string):
+                assert not ELIDED.search(said), said
+
+    def test_keeps_its_double_marks_with_their_word(self) -> None:
+        for message in messages("fr"):
+            for said in forms(message.string):
+                assert not re.search(r" [:;?!»]|« ", said), f"a plain space: {said}"
+
+    @on_sqlite
+    @pytest.mark.parametrize("kind", sorted(COMPOSERS))
+    def test_letters_read_well_with_a_vowel(self, here: Place, kind: str) -> None:
+        letter = letter_of(here, kind, "fr", school="École du Moulin", child="Inès")
+
+        said = f"{letter.subject}\n{letter.text}"
+        assert not re.search(r"\b(de|à|que|pour|le|la) (École|Inès|Agnès)", said), said
+
+
 class TestSentencesAreWhole:
     """Word order differs between languages: a sentence in pieces can't be translated."""
 
@@ -319,14 +351,14 @@ def test_the_walks_see_every_hosted_page(here: Place) -> None:
     assert {page for page in pages if not page.startswith(elsewhere)} == seen
 
 
-@on_sqlite
-@each_language
-@pytest.mark.parametrize("kind", sorted(COMPOSERS))
-def test_letters_speak_the_readers_language(here: Place, locale: str, kind: str) -> None:
+def letter_of(here: Place, kind: str, locale: str, **names: str) -> MailMessage:
+    """One letter of this kind, to a guardian at the school who has not signed in yet."""
     reader = factories.account(
-        "ines", given_name="Inès", status="invited", email="claire@example.org", locale=locale
+        "ines", given_name="Agnès", status="invited", email="claire@example.org", locale=locale
     )
+    factories.guardianship(reader, factories.child(here.school, names.get("child", "Tom")))
     with transaction():
+        here.school.name = names.get("school", here.school.name)
         here.parent.locale = here.school.locale = locale
         change = email_changes.ask(
             reader.id, "before@example.org", "claire@example.org", proved=True
@@ -340,6 +372,14 @@ def test_letters_speak_the_readers_language(here: Place, locale: str, kind: str)
         }
         message = outbox.enqueue(kind, account_id=reader.id, about=about)
         (letter,) = COMPOSERS[kind](message)
+    return letter
+
+
+@on_sqlite
+@each_language
+@pytest.mark.parametrize("kind", sorted(COMPOSERS))
+def test_letters_speak_the_readers_language(here: Place, locale: str, kind: str) -> None:
+    letter = letter_of(here, kind, locale)
 
     assert_speaks(locale, letter.html)
     assert not ENGLISH.search(re.sub(r"\S+@\S+|https?://\S+", "", letter.text)), letter.text
