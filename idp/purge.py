@@ -270,6 +270,7 @@ KEPT: Final = {
     "clients": "the operator's own",
     "client_schools": "the operator's own",
     "consents": "one for each guardian and application",
+    "child_consents": "one for each guardian, application and child",
     "child_choices": "leave with their session",
     "roster_sources": "one for each school",
     "roster_identities": "by which the next import knows the same people again",

@@ -15,7 +15,7 @@ from idp.lifecycle import history, second_factor
 from idp.lifecycle.export import Content, section
 from idp.mail.models import OutboxMessage
 from idp.oidc import known_applications
-from idp.oidc.models import Consent, Grant
+from idp.oidc.models import ChildConsent, Consent, Grant
 from idp.people import service as people
 from idp.people.models import Account, ErasureRequest
 from idp.sessions.models import BrowserSession
@@ -82,7 +82,7 @@ def known_devices(account: Account) -> Content:
     return [{"last_seen_at": device.last_seen_at} for device in _mine(KnownDevice, account)]
 
 
-@section("applications", tables=("grants", "consents"))
+@section("applications", tables=("grants", "consents", "child_consents"))
 def applications(account: Account) -> Content:
     """The applications that know me, and what they may see."""
     return [
@@ -103,8 +103,19 @@ def applications(account: Account) -> Content:
 @section("permissions", tables=("consents",))
 def permissions(account: Account) -> Content:
     """What I allowed third parties, withdrawn or not."""
-    fields = ("client_id", "scope", "child_fields", "granted_at", "withdrawn_at")
+    fields = ("client_id", "scope", "granted_at", "withdrawn_at")
     return [_fields(row, fields) for row in _mine(Consent, account)]
+
+
+@section("child_permissions", tables=("child_consents",))
+def child_permissions(account: Account) -> Content:
+    """What I allowed third parties to see of each child, withdrawn or not."""
+    fields = ("client_id", "fields", "granted_at", "withdrawn_at")
+    mine = {child.id for child, _link in people.live_children(account.id)}
+    return [
+        {**_fields(row, fields), "child_id": row.child_id if row.child_id in mine else None}
+        for row in _mine(ChildConsent, account)
+    ]
 
 
 @section("access", tables=("grants",))

@@ -16,7 +16,7 @@ from idp.credentials.models import KnownDevice, OneTimeToken
 from idp.database import retried, transaction
 from idp.federation.models import FederationState
 from idp.mail.models import OutboxMessage
-from idp.oidc.models import Consent, Grant
+from idp.oidc.models import ChildConsent, Consent, Grant
 from idp.sessions.models import BrowserSession, Interaction
 
 REASON: Final = "restored from a backup"
@@ -59,6 +59,9 @@ def _changes() -> dict[str, Update | Delete]:
         "federation_states": delete(FederationState),
         "totp_enrolments": delete(TotpEnrolment),
         "consents": update(Consent).where(Consent.withdrawn_at.is_(None)).values(withdrawn_at=now),
+        "child_consents": update(ChildConsent)
+        .where(ChildConsent.withdrawn_at.is_(None))
+        .values(withdrawn_at=now),
         "known_devices": delete(KnownDevice),
         "mails": update(OutboxMessage).where(OutboxMessage.status == "queued").values(**dropped),
     }

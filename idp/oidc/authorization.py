@@ -43,8 +43,10 @@ class Facts:
     """The guardian declined to do more than was done for this very request."""
     children: Sequence[Candidate] = ()
     chosen_child_id: str | None = None
-    consented: frozenset[str] = frozenset()
-    """Scopes, and fields of the ``child`` claim, that the guardian allows."""
+    remembered_by: str | None = None
+    """The application on whose page a remembered choice must have been made; None: any."""
+    consented: consent.Given | None = None
+    """What the guardian allows; read only where the request asks for it."""
     child_fields: frozenset[str] = frozenset()
     """The fields that the client is registered for now."""
     consented_here: bool = False
@@ -170,7 +172,8 @@ def facts_for(
         if request.asks_child
         else (),
         chosen_child_id=interaction.child_id if interaction else None,
-        consented=frozenset(f"{given.scope} {given.child_fields}".split() if given else ()),
+        remembered_by=None if first_party else client.id,
+        consented=given,
         child_fields=frozenset(client.metadata_["child_fields"]),
         # By this guardian, not by who was signed in before in this browser (rule O16).
         consented_here=interaction is not None
@@ -193,10 +196,11 @@ def _missing(request: AuthorizationRequest, facts: Facts) -> Step:
             facts.children,
             chosen_id=facts.chosen_child_id,
             ask_again="select_account" in request.prompt,
+            made_for=facts.remembered_by,
         )
         if selection is None:
             return ChooseChild()
-    if _needs_consent(request, facts):
+    if _needs_consent(request, facts, selection):
         return AskConsent(selection)
     return Proceed(facts.signed_in, selection)
 
@@ -249,9 +253,17 @@ def _asks_consent(request: AuthorizationRequest, facts: Facts) -> bool:
     return not facts.first_party or "consent" in request.prompt
 
 
-def _needs_consent(request: AuthorizationRequest, facts: Facts) -> bool:
-    shared = facts.child_fields if request.asks_child else frozenset()
-    covered = shared.union(request.permissions) <= facts.consented
-    if "consent" in request.prompt:
-        return not (facts.consented_here and covered)
-    return _asks_consent(request, facts) and not covered
+def _needs_consent(
+    request: AuthorizationRequest, facts: Facts, selection: Selection | None
+) -> bool:
+    """Whether something is asked that is not allowed yet, about exactly this child (rule N3)."""
+    if not _asks_consent(request, facts):
+        return False
+    given = facts.consented
+    if given is None or not given.scopes.issuperset(request.permissions):
+        return True
+    if selection is not None:
+        fields = given.children.get(selection.child.id)
+        if fields is None or not facts.child_fields <= fields:
+            return True
+    return "consent" in request.prompt and not facts.consented_here

@@ -27,9 +27,11 @@ def claims_for(
     ``allowed``: the fields, instead of those that the guardian allowed.
     """
     if allowed is None:
-        allowed = consent.child_fields(grant.account_id, client.id, client.metadata_)
+        allowed = consent.child_fields(grant.account_id, client.id, child.id, client.metadata_)
     allowed -= frozenset() if userinfo else _USERINFO_ONLY
     fields = _fields(grant, child, relationship, client, allowed)
+    if not fields:
+        return {}
     profile = client.metadata_["child_claim_profile"]
     if profile == "flat":
         return {f"child_{name.replace('.', '_')}": _text(value) for name, value in fields.items()}

@@ -17,7 +17,7 @@ from idp.sessions.models import ChildChoice
 
 _CHILD: Final = columns(Child, ChildRow, school_name=School.name)
 _CANDIDATES: Final = Prepared(
-    select(*_CHILD, Guardianship.relationship, ChildChoice.selected_at)
+    select(*_CHILD, Guardianship.relationship, ChildChoice.selected_at, ChildChoice.client_id)
     .join(Guardianship, Guardianship.child_id == Child.id)
     .join(School, School.id == Child.school_id)
     .join(ClientSchool, ClientSchool.school_id == Child.school_id)
@@ -74,6 +74,8 @@ class Candidate:
     relationship: str
     chosen_at: datetime | None
     """When the guardian chose this child in this session; None if not chosen."""
+    chosen_for: str | None = None
+    """The application on whose page that was; None where it is not known."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +98,18 @@ def candidates(account_id: str, client_id: str, session_id: str) -> list[Candida
 
 
 def decide(
-    found: Sequence[Candidate], *, chosen_id: str | None, ask_again: bool
+    found: Sequence[Candidate],
+    *,
+    chosen_id: str | None,
+    ask_again: bool,
+    made_for: str | None = None,
 ) -> Selection | None:
     """The child to name, or None where the guardian has to choose. ``found`` is not empty.
 
     ``chosen_id``: the child chosen on this very request's page. ``ask_again``: the request
-    says ``prompt=select_account``, so a remembered choice does not count.
+    says ``prompt=select_account``, so a remembered choice does not count. ``made_for``: only
+    a choice made on this application's own page counts. What was chosen for the school's portal
+    is no choice for a third party (security rule N3).
     """
     several = len(found) > 1
     if chosen_id is not None:
@@ -110,7 +118,9 @@ def decide(
                 return Selection(each.child, "user", clock.now(), several)
     if not several:
         return Selection(found[0].child, "only", clock.now(), switchable=False)
-    remembered = [each for each in found if each.chosen_at is not None]
+    remembered = [
+        each for each in found if each.chosen_at is not None and made_for in {None, each.chosen_for}
+    ]
     if ask_again or not remembered:
         return None
     latest = max(remembered, key=lambda each: each.chosen_at or clock.now())

@@ -1,52 +1,123 @@
-"""Consent: what a guardian allowed a third-party application."""
+"""Consent: what a guardian allowed a third-party application, of themselves and of each child."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import and_, bindparam, select
 
 from idp import clock
 from idp.audit import events
-from idp.database import db, transaction
-from idp.oidc.models import Consent
+from idp.database import transaction
+from idp.oidc.models import ChildConsent, Consent
 from idp.people import service as people
+from idp.prepared import Prepared
+
+_GIVEN: Final = Prepared(
+    select(Consent.scope, Consent.granted_at, ChildConsent.child_id, ChildConsent.fields)
+    .outerjoin(
+        ChildConsent,
+        and_(
+            ChildConsent.account_id == Consent.account_id,
+            ChildConsent.client_id == Consent.client_id,
+            ChildConsent.withdrawn_at.is_(None),
+        ),
+    )
+    .where(
+        Consent.account_id == bindparam("account_id"),
+        Consent.client_id == bindparam("client_id"),
+        Consent.withdrawn_at.is_(None),
+    )
+)
 
 
-def given(account_id: str, client_id: str) -> Consent | None:
-    """What the guardian allows this application at present; None if nothing."""
-    consent = db.session.get(Consent, (account_id, client_id))
-    return consent if consent is not None and consent.withdrawn_at is None else None
+@dataclass(frozen=True)
+class Given:
+    """What a guardian allows one application at present."""
+
+    scopes: frozenset[str]
+    granted_at: datetime
+    children: Mapping[str, frozenset[str]]
+    """By the id of a child: the fields of the ``child`` claim."""
 
 
-def child_fields(account_id: str, client_id: str, metadata: dict[str, Any]) -> frozenset[str]:
-    """The fields of the ``child`` claim that this application gets about this guardian's child.
+def given(account_id: str, client_id: str) -> Given | None:
+    """What the guardian allows this application at present; None if nothing. One query."""
+    rows = _GIVEN.all(account_id=account_id, client_id=client_id)
+    if not rows:
+        return None
+    scope, granted_at, _child, _fields = rows[0]
+    children = {child: frozenset(fields.split()) for *_, child, fields in rows if child}
+    return Given(frozenset(scope.split()), granted_at, children)
 
-    A third party whose registration grew gets no more than what the guardian was told, with
-    tokens from before too (security rules C5 and O18).
+
+def child_fields(
+    account_id: str, client_id: str, child_id: str, metadata: dict[str, Any]
+) -> frozenset[str]:
+    """The fields of the ``child`` claim that this application gets about this child.
+
+    A third party gets no more than what the guardian was told about this very child, with
+    tokens from before too (security rules C5, N3 and O18).
     """
     registered = frozenset(metadata["child_fields"])
     if metadata["first_party"]:
         return registered
-    consent = given(account_id, client_id)
-    return registered.intersection(consent.child_fields.split() if consent else ())
+    allowed = given(account_id, client_id)
+    return registered & (allowed.children.get(child_id, frozenset()) if allowed else frozenset())
 
 
-def remember(account_id: str, client_id: str, scope: str, child_fields: Iterable[str] = ()) -> None:
-    """Remember what the guardian allows; adds to what was allowed before."""
-    with transaction() as session:
+def remember(
+    account_id: str,
+    client_id: str,
+    scope: str,
+    child_id: str | None = None,
+    fields: Collection[str] = (),
+) -> None:
+    """Remember what the guardian allows; adds to what was allowed before.
+
+    ``child_id``: the child that the page named; ``fields``: what it named of this child.
+    """
+    with transaction():
         people.hold_account(account_id)  # a double click waits here (security rule R4)
-        consent = session.get(Consent, (account_id, client_id), populate_existing=True)
-        if consent is None:
-            consent = Consent(account_id=account_id, client_id=client_id, scope="", child_fields="")
-            session.add(consent)
-        if consent.withdrawn_at:
-            consent.scope = consent.child_fields = ""
-        consent.scope = " ".join(sorted({*consent.scope.split(), *scope.split()}))
-        consent.child_fields = " ".join(sorted({*consent.child_fields.split(), *child_fields}))
-        consent.granted_at = clock.now()
-        consent.withdrawn_at = None
+        _remember_scopes(account_id, client_id, scope)
+        if child_id is not None:
+            _remember_child(account_id, client_id, child_id, fields)
         events.record(
             "consent_given",
             account_id=account_id,
             client_id=client_id,
+            child_id=child_id,
             scope=scope,
-            child_fields=consent.child_fields,
+            child_fields=" ".join(sorted(fields)),
         )
+
+
+def _remember_scopes(account_id: str, client_id: str, scope: str) -> None:
+    with transaction() as session:
+        consent = session.get(Consent, (account_id, client_id), populate_existing=True)
+        if consent is None:
+            consent = Consent(account_id=account_id, client_id=client_id, scope="")
+            session.add(consent)
+        if consent.withdrawn_at:
+            consent.scope = consent.child_fields = ""
+        consent.scope = " ".join(sorted({*consent.scope.split(), *scope.split()}))
+        consent.granted_at = clock.now()
+        consent.withdrawn_at = None
+
+
+def _remember_child(
+    account_id: str, client_id: str, child_id: str, fields: Collection[str]
+) -> None:
+    key = (account_id, client_id, child_id)
+    with transaction() as session:
+        consent = session.get(ChildConsent, key, populate_existing=True)
+        if consent is None:
+            consent = ChildConsent(
+                account_id=account_id, client_id=client_id, child_id=child_id, fields=""
+            )
+            session.add(consent)
+        before = set() if consent.withdrawn_at else set(consent.fields.split())
+        consent.fields = " ".join(sorted({*before, *fields}))
+        consent.granted_at = clock.now()
+        consent.withdrawn_at = None

@@ -13,7 +13,7 @@ from sqlalchemy import Select, select, tuple_, update
 from idp import clock
 from idp.audit import events
 from idp.database import transaction
-from idp.oidc.models import Consent, Grant
+from idp.oidc.models import ChildConsent, Consent, Grant
 from idp.people.models import Guardianship
 
 
@@ -52,13 +52,15 @@ def end_for_sessions(session_ids: Sequence[str], reason: str, *, offline_too: bo
 
 
 def end_for_guardianship(account_id: str, child_id: str, reason: str) -> int:
-    """End every grant under which this guardian's applications see this child."""
+    """End every grant and consent under which this guardian's applications see this child."""
+    _withdraw_children(ChildConsent.account_id == account_id, ChildConsent.child_id == child_id)
     return _end(reason, Grant.account_id == account_id, Grant.child_id == child_id)
 
 
 def end_for_guardianships(ended: Select[Any], reason: str) -> int:
     """``end_for_guardianship`` for many: ``ended`` yields ids of guardianships."""
     pairs = select(Guardianship.account_id, Guardianship.child_id).where(Guardianship.id.in_(ended))
+    _withdraw_children(tuple_(ChildConsent.account_id, ChildConsent.child_id).in_(pairs))
     return _end(reason, tuple_(Grant.account_id, Grant.child_id).in_(pairs))
 
 
@@ -84,6 +86,9 @@ def withdraw_consent(account_id: str, client_id: str) -> bool:
             )
             .values(withdrawn_at=clock.now())
         ).rowcount
+        _withdraw_children(
+            ChildConsent.account_id == account_id, ChildConsent.client_id == client_id
+        )
         end_for_client(account_id, client_id, "consent withdrawn")
         if withdrawn:
             events.record("consent_withdrawn", account_id=account_id, client_id=client_id)
@@ -102,9 +107,20 @@ def withdraw_consents_since(account_id: str, since: datetime) -> int:
             )
             .values(withdrawn_at=clock.now())
         ).rowcount
+        _withdraw_children(ChildConsent.account_id == account_id, ChildConsent.granted_at >= since)
         if withdrawn:
             events.record("consent_withdrawn", account_id=account_id, count=withdrawn)
     return withdrawn
+
+
+def _withdraw_children(*which: Any) -> None:
+    with transaction() as session:
+        session.execute(
+            update(ChildConsent)
+            .where(*which, ChildConsent.withdrawn_at.is_(None))
+            .values(withdrawn_at=clock.now())
+            .execution_options(synchronize_session=False)
+        )
 
 
 def _end(reason: str, *which: Any) -> int:

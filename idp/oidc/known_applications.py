@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from idp.clients.models import Client
 from idp.database import db
-from idp.oidc.models import AccessToken, Consent, Grant, RefreshToken
+from idp.oidc.models import AccessToken, ChildConsent, Consent, Grant, RefreshToken
 from idp.people import service as people
 from idp.people.names import sort_key
 
@@ -18,8 +18,8 @@ from idp.people.names import sort_key
 class Knowing:
     """An application, what it may see of a guardian, since when, and when it last asked.
 
-    ``children``: the ids of the children that its grants name, of those whom the guardian may
-    see now (security rule C2).
+    ``children``: the ids of the children of whom it is told, of those whom the guardian may
+    see now (security rule C2): of a third party those whom the guardian allowed (rule N3).
     """
 
     client: Client
@@ -27,7 +27,8 @@ class Knowing:
     scopes: set[str] = field(default_factory=set)
     children: set[str] = field(default_factory=set)
     allowed_at: datetime | None = None
-    allowed_fields: set[str] = field(default_factory=set)
+    allowed_fields: dict[str, set[str]] = field(default_factory=dict)
+    """By the id of a child, what a third party may see of it."""
     last_used_at: datetime | None = None
 
     @property
@@ -41,11 +42,14 @@ class Knowing:
         if "child" not in self.scopes:
             return set()
         registered = set(self.client.metadata_["child_fields"])
-        return registered if self.ours else registered & self.allowed_fields
+        return registered if self.ours else registered & self._allowed()
+
+    def _allowed(self) -> set[str]:
+        return {name for child in self.children for name in self.allowed_fields.get(child, ())}
 
 
 def of_account(account_id: str) -> list[Knowing]:
-    """Every application that knows this guardian, by name; four queries, however many there are."""
+    """Every application that knows this guardian, by name; five queries, however many there are."""
     found: dict[str, Knowing] = {}
     mine = {child.id for child, _link in people.live_children(account_id)}
     for grant, client in _grants(account_id):
@@ -58,7 +62,12 @@ def of_account(account_id: str) -> list[Knowing]:
         knowing.since = min(knowing.since, consent.granted_at)
         knowing.scopes |= set(consent.scope.split())
         knowing.allowed_at = consent.granted_at
-        knowing.allowed_fields = set(consent.child_fields.split())
+    for allowed in _child_consents(account_id):
+        if allowed.client_id in found and allowed.child_id in mine:
+            found[allowed.client_id].allowed_fields[allowed.child_id] = set(allowed.fields.split())
+    for knowing in found.values():
+        if not knowing.ours:
+            knowing.children = set(knowing.allowed_fields)
     for client_id, used_at in _last_uses(account_id):
         if client_id in found:
             found[client_id].last_used_at = used_at
@@ -78,6 +87,14 @@ def _consents(account_id: str) -> Iterable[Any]:
         select(Consent, Client)
         .join(Client, Client.id == Consent.client_id)
         .where(Consent.account_id == account_id, Consent.withdrawn_at.is_(None))
+    )
+
+
+def _child_consents(account_id: str) -> Iterable[ChildConsent]:
+    return db.session.scalars(
+        select(ChildConsent).where(
+            ChildConsent.account_id == account_id, ChildConsent.withdrawn_at.is_(None)
+        )
     )
 
 

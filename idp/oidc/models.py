@@ -141,7 +141,7 @@ class RefreshTokenRow(NamedTuple):
 
 
 class Consent(db.Model):  # type: ignore[name-defined,misc]
-    """What a guardian allowed a third-party application, until withdrawn."""
+    """What a guardian allowed a third-party application to see of themselves, until withdrawn."""
 
     __tablename__ = "consents"
 
@@ -149,6 +149,23 @@ class Consent(db.Model):  # type: ignore[name-defined,misc]
     client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"), primary_key=True, index=True)
     scope: Mapped[str] = mapped_column(String(200))
     child_fields: Mapped[str] = mapped_column(String(200), default="", server_default="")
-    """The fields of the ``child`` claim that were named, separated by spaces."""
+    """Not read any more: what earlier releases kept for all children of a guardian alike."""
+    granted_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ChildConsent(db.Model):  # type: ignore[name-defined,misc]
+    """What a guardian allowed an application to see of one child (security rule N3).
+
+    It counts beside a ``Consent`` of the two that is not withdrawn.
+    """
+
+    __tablename__ = "child_consents"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"), primary_key=True, index=True)
+    child_id: Mapped[str] = mapped_column(ForeignKey("children.id"), primary_key=True, index=True)
+    fields: Mapped[str] = mapped_column(String(200))
+    """The fields of the ``child`` claim that the page named, separated by spaces."""
     granted_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -173,8 +173,8 @@ def signed_in(interaction: Interaction, session_id: str) -> None:
 
 
 def chose(interaction: Interaction, child_id: str) -> None:
-    """Note the child chosen on this interaction's page."""
-    _change(interaction, child_id=child_id)
+    """Note the child chosen on this interaction's page; what was allowed was about another."""
+    _change(interaction, child_id=child_id, consented=False)
 
 
 def consented(interaction: Interaction) -> None:

@@ -62,6 +62,8 @@ class ChildChoice(db.Model):  # type: ignore[name-defined,misc]
     )
     school_id: Mapped[str] = mapped_column(ForeignKey("schools.id"), primary_key=True, index=True)
     child_id: Mapped[str] = mapped_column(ForeignKey("children.id"), index=True)
+    client_id: Mapped[str | None] = mapped_column(String(64))
+    """The application on whose page it was chosen: for a third party only its own counts."""
     selected_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
 
 

@@ -217,8 +217,8 @@ def renew(session_id: str, *, account_id: str, **changes: Any) -> str | None:
     return secret if renewed else None
 
 
-def choose_child(session_id: str, child: ChildRow) -> None:
-    """Remember a choice for this session and the child's school.
+def choose_child(session_id: str, child: ChildRow, client_id: str) -> None:
+    """Remember a choice, made on this application's page, for this session and the child's school.
 
     The caller has checked, in the same transaction, that the guardianship is live.
     """
@@ -231,6 +231,7 @@ def choose_child(session_id: str, child: ChildRow) -> None:
                 session_id=session_id,
                 school_id=child.school_id,
                 child_id=child.id,
+                client_id=client_id,
                 selected_at=clock.now(),
             )
         )

@@ -246,7 +246,7 @@ def test_c2_the_end_by_a_file_ends_choices_grants_and_tokens_at_once(
     children = [child for child, _ in people.live_children(account.id)]
     grants = []
     for child in children:
-        sessions.choose_child(session.id, child)
+        sessions.choose_child(session.id, child, "app")
         grants.append(
             Grant(
                 account_id=account.id,

@@ -237,8 +237,8 @@ class TestFamilies:
         other = factories.account()
         factories.guardianship(other, lina)
         mine, others = _session(parent), _session(other)
-        sessions.choose_child(mine.id, lina)
-        sessions.choose_child(others.id, lina)
+        sessions.choose_child(mine.id, lina, "app")
+        sessions.choose_child(others.id, lina, "app")
         whose = ((parent, mine, lina), (parent, mine, tom), (other, others, lina))
         grants = [_grant(*each) for each in whose]
 

@@ -9,11 +9,9 @@ from sqlalchemy.exc import DBAPIError
 from idp import readiness
 from idp.audit import events
 from idp.audit.models import AuditEvent
-from idp.clients.metadata import CHILD_FIELDS
 from idp.database import db, transaction
 from idp.mail import outbox
 from idp.mail.models import OutboxMessage
-from idp.oidc import consent
 from idp.people import service as people
 from idp.people.models import Account
 from tests import databases, factories
@@ -66,27 +64,6 @@ def test_r12_a_newer_schema_is_served_and_an_older_one_is_not(app: Flask) -> Non
 
     assert not readiness.schema().serves
     assert app.test_client().get("/health/ready").status_code == 503
-
-
-def test_consents_from_before_cover_what_their_page_named(app: Flask) -> None:
-    everything = [*CHILD_FIELDS]
-    registered = factories.client_app(
-        factories.school(), first_party=False, child_fields=everything
-    )
-    client = registered.client
-    with_child, without = factories.account("claire"), factories.account("paul")
-    consent.remember(with_child.id, client.id, "child openid", everything)
-    consent.remember(without.id, client.id, "openid")
-    db.session.remove()
-
-    flask_migrate.downgrade(revision="0003")
-    flask_migrate.upgrade()
-
-    kept = consent.given(with_child.id, client.id)
-    assert kept is not None
-    assert "class" in kept.child_fields.split()
-    assert not {"relationship", "sourced_id"} & set(kept.child_fields.split())
-    assert consent.given(without.id, client.id).child_fields == ""  # type: ignore[union-attr]
 
 
 def test_what_is_known_of_accounts_and_mails_fills_the_columns_for_it(app: Flask) -> None:

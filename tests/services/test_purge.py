@@ -122,7 +122,7 @@ def test_an_ended_grant_stays_while_its_tokens_could_come_back(grant: Grant) -> 
 def test_a_session_leaves_with_its_choices(parent: Account) -> None:
     school = factories.school()
     session, _ = sessions.begin(parent.id, amr=("pwd",), acr="1")
-    sessions.choose_child(session.id, factories.child(school))
+    sessions.choose_child(session.id, factories.child(school), "app")
 
     assert purged_after(3 * DAY) == {"browser_sessions": 1}
     assert (count(BrowserSession), count(ChildChoice)) == (0, 0)

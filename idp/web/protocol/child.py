@@ -71,7 +71,7 @@ def _choose(waiting: Interaction, signed_in: SignedIn, chosen: ChildRow) -> bool
         if child_selection.held_link(account_id, chosen.id, client_id) is None:
             return False
         interactions.chose(waiting, chosen.id)
-        sessions.choose_child(signed_in.session.id, chosen)
+        sessions.choose_child(signed_in.session.id, chosen, client_id)
     return True
 
 

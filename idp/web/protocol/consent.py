@@ -80,7 +80,8 @@ def _allow(
             account_id,
             client_id,
             " ".join(asked.permissions),
-            _named_fields(client) if asked.asks_child else (),
+            child.id if child else None,
+            _named_fields(client) if child else (),
         )
         interactions.consented(waiting)
 

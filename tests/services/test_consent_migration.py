@@ -1,0 +1,110 @@
+"""What consents of earlier releases become: each goes to the child that it was given for."""
+
+import secrets
+from datetime import datetime, timedelta
+
+import flask_migrate
+from flask import Flask
+from sqlalchemy import select
+
+from idp import clock
+from idp.clients.metadata import CHILD_FIELDS
+from idp.database import db, transaction
+from idp.oidc import consent
+from idp.oidc.models import Consent, Grant
+from idp.sessions.models import BrowserSession
+from tests import factories
+
+
+def test_consents_from_before_cover_what_their_page_named(app: Flask) -> None:
+    everything = [*CHILD_FIELDS]
+    school = factories.school()
+    registered = factories.client_app(school, first_party=False, child_fields=everything)
+    client = registered.client
+    with_child, (lina,) = factories.family(school, "Lina", username="claire")
+    without = factories.account("paul")
+    before(with_child.id, client.id, "child openid", " ".join(everything))
+    before(without.id, client.id, "openid", "")
+    db.session.remove()
+
+    flask_migrate.downgrade(revision="0003")
+    flask_migrate.upgrade()
+
+    kept = consent.given(with_child.id, client.id)
+    assert kept is not None
+    assert "class" in kept.children[lina.id]
+    assert not {"relationship", "sourced_id"} & kept.children[lina.id]
+    assert consent.given(without.id, client.id).children == {}  # type: ignore[union-attr]
+
+
+def test_n3_consents_from_before_go_to_the_child_that_they_were_given_for(app: Flask) -> None:
+    school = factories.school()
+    client = factories.client_app(school, first_party=False).client
+    own = factories.client_app(school, redirect_uris=["https://own.example/cb"]).client
+    several, (lina, noe) = factories.family(school, "Lina", "Noé", username="claire")
+    untold, (max_, _mia) = factories.family(school, "Max", "Mia", username="paul")
+    one, (zoe,) = factories.family(school, "Zoé", username="nora")
+    then = clock.now() - timedelta(days=3)
+    for account in (several, untold, one):
+        before(account.id, client.id, "child openid", "given_name sub", then)
+    kept = granted(several.id, client.id, lina.id, then + timedelta(seconds=2))
+    leaked = granted(several.id, client.id, noe.id, then + timedelta(days=1))
+    unknown = granted(untold.id, client.id, max_.id, then + timedelta(days=1))
+    ours = granted(untold.id, own.id, max_.id, then)
+    db.session.remove()
+
+    flask_migrate.downgrade(revision="0024")
+    flask_migrate.upgrade()
+
+    fields = frozenset({"given_name", "sub"})
+    assert consent.given(several.id, client.id).children == {lina.id: fields}  # type: ignore[union-attr]
+    assert consent.given(untold.id, client.id).children == {}  # type: ignore[union-attr]
+    assert consent.given(one.id, client.id).children == {zoe.id: fields}  # type: ignore[union-attr]
+    ended = set(db.session.scalars(select(Grant.id).where(Grant.ended_at.is_not(None))))
+    assert ended == {leaked, unknown}
+    assert {kept, ours}.isdisjoint(ended)
+
+
+def before(
+    account_id: str, client_id: str, scope: str, fields: str, at: datetime | None = None
+) -> None:
+    """A consent as earlier releases kept it."""
+    with transaction() as session:
+        session.add(
+            Consent(
+                account_id=account_id,
+                client_id=client_id,
+                scope=scope,
+                child_fields=fields,
+                granted_at=at or clock.now(),
+            )
+        )
+
+
+def granted(account_id: str, client_id: str, child_id: str, at: datetime) -> str:
+    """The id of a grant that names this child."""
+    with transaction() as session:
+        signed_in = BrowserSession(
+            account_id=account_id,
+            secret_hash=secrets.token_urlsafe(32),
+            auth_time=at,
+            amr="pwd",
+            acr="urn:x",
+            expires_at=at,
+        )
+        session.add(signed_in)
+        session.flush()
+        grant = Grant(
+            account_id=account_id,
+            client_id=client_id,
+            session_id=signed_in.id,
+            child_id=child_id,
+            scope="openid child",
+            auth_time=at,
+            amr="pwd",
+            acr="urn:x",
+            created_at=at,
+        )
+        session.add(grant)
+        session.flush()
+        return grant.id
