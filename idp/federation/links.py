@@ -164,17 +164,31 @@ def waiting(interaction_id: str, browser: str) -> PendingLink | None:
     ).one_or_none()
 
 
-def newest_waiting(browser: str) -> str | None:
-    """The interaction of this browser in which an identity waits for its guardian."""
-    return db.session.scalars(
-        select(PendingLink.interaction_id)
-        .where(
-            PendingLink.browser_hash == walk.browser_hash(browser),
-            PendingLink.expires_at > clock.now(),
+def waiting_in(browser: str) -> set[str]:
+    """The interactions of this browser in which an identity waits."""
+    return set(
+        db.session.scalars(
+            select(PendingLink.interaction_id).where(
+                PendingLink.browser_hash == walk.browser_hash(browser),
+                PendingLink.expires_at > clock.now(),
+            )
         )
-        .order_by(PendingLink.created_at.desc())
-        .limit(1)
-    ).one_or_none()
+    )
+
+
+def forget_waiting_in(browser: str, *, keep: str) -> None:
+    """Forget what waits in this browser, except in the interaction ``keep``: somebody has signed
+    in, and may be another person than whoever left it there (security rule N4).
+    """
+    with transaction() as writes:
+        writes.execute(
+            delete(PendingLink)
+            .where(
+                PendingLink.browser_hash == walk.browser_hash(browser),
+                PendingLink.interaction_id != keep,
+            )
+            .execution_options(synchronize_session=False)
+        )
 
 
 def take(interaction_id: str, browser: str) -> ForeignIdentity | None:

@@ -4,7 +4,7 @@ The school makes accounts; a provider never does. A foreign identity opens an ac
 after both were proved in one browser (security rules F3 to F5).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -119,7 +119,7 @@ def claim_with_token(token_id: str, identity: ForeignIdentity) -> Proof:
         links.make(account.id, identity)
         outbox.enqueue("link_made", account_id=account.id, about={"provider": identity.provider})
         link = links.find(identity)
-    return _proof(account, identity, link.link.id if link else None)
+    return replace(_proof(account, identity, link.link.id if link else None), mailed=True)
 
 
 @retried
@@ -140,8 +140,9 @@ def link(account_id: str, identity: ForeignIdentity, *, epoch: int) -> bool:
 
 
 @retried
-def link_waiting(interaction_id: str, browser: str, proof: Proof) -> str | None:
-    """Link the identity that waits in this interaction to the guardian who has just signed in.
+def link_waiting(interaction_id: str, browser: str, *, account_id: str, epoch: int) -> str | None:
+    """Link the identity that waits in this interaction to the guardian who signed in in it, and
+    has said so since: whoever left it here may be somebody else (security rule N4).
 
     The provider's key, or None where nothing waits. Raises as ``link`` does; whatever happens,
     the waiting identity is used up.
@@ -150,7 +151,7 @@ def link_waiting(interaction_id: str, browser: str, proof: Proof) -> str | None:
         identity = links.take(interaction_id, browser)
     if identity is None:
         return None
-    link(proof.account_id, identity, epoch=proof.epoch)
+    link(account_id, identity, epoch=epoch)
     return identity.provider
 
 

@@ -105,7 +105,7 @@ def claim_with_token(token_id: str, password: str) -> Proof:
     except TokenGone:
         events.record("token_refused", token_id=token_id, account_id=found.account.id)
         raise
-    return Proof(account.id, account.credentials_epoch, MAILED_TOKEN)
+    return Proof(account.id, account.credentials_epoch, MAILED_TOKEN, mailed=True)
 
 
 def change_password(

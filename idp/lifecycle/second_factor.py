@@ -122,7 +122,7 @@ def prove_passkey(
 def join(first: Proof, second: Proof) -> Proof:
     """A first factor and a passkey after it: both were proved, the passkey now."""
     amr = _joined(first, *second.amr)
-    return replace(second, epoch=first.epoch, amr=amr, link_id=first.link_id)
+    return replace(second, epoch=first.epoch, amr=amr, link_id=first.link_id, mailed=first.mailed)
 
 
 def with_code(first: Proof) -> Proof:

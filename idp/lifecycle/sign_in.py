@@ -31,7 +31,8 @@ class Proof:
     ``amr``: RFC 8176 values of what was really done. ``auth_time``: when it was done, where
     another provider or an earlier factor tells; None: now. ``auth_time_proved`` is false where
     a provider does not tell, so that nobody is told a time (security rule F9). ``link_id`` and
-    ``passkey_id``: what it came by, whose removal ends the session.
+    ``passkey_id``: what it came by, whose removal ends the session. ``mailed``: by a token that
+    was mailed or printed, which may be opened in anybody's browser.
     """
 
     account_id: str
@@ -39,6 +40,7 @@ class Proof:
     amr: tuple[str, ...]
     link_id: str | None = None
     passkey_id: str | None = None
+    mailed: bool = False
     auth_time: datetime | None = None
     auth_time_proved: bool = True
 

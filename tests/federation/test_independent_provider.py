@@ -93,7 +93,8 @@ def test_link_once_then_the_button_is_enough(here: World) -> None:
     assert "Le simulacre" in (here.browser.page.text if here.browser.page else "")
     page = here.browser.open(at_the_provider(here.browser, sub="claire-at-mock"))
     assert "claire@dubois.example" in page.text.replace("<wbr>", "")
-    assert "code" in answer(here.browser.sign_in("claire"))
+    here.browser.sign_in("claire")
+    assert "code" in answer(here.browser.press("join-yes"))
     assert links_of(here.guardian) == [("mock", "claire-at-mock")]
 
     here.browser.sign_out()

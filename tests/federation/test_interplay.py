@@ -300,7 +300,9 @@ class TestASecondFactorAfterAProvider:
         assert here.browser.shows("second-factor-form")
         assert links_of(here.parent) == []
 
-        page = here.browser.submit("second-factor-form", code=code_now(secret))
+        here.browser.submit("second-factor-form", code=code_now(secret))
+        assert links_of(here.parent) == []
+        page = here.browser.press("join-yes")
 
         assert "code" in answer(page)
         assert links_of(here.parent) == [("google", "1001")]
@@ -316,7 +318,8 @@ class TestASecondFactorAfterAProvider:
         assert at is not None
         here.browser.open(at.request.path.replace("/second-factor", "/login"))
 
-        page = here.browser.sign_in("marc")
+        here.browser.sign_in("marc")
+        page = here.browser.press("join-yes")
 
         assert "code" in answer(page)
         assert links_of(here.parent) == []

@@ -186,7 +186,8 @@ class TestLinkedElsewhere:
         here.walk()
         linked(first, here.provider.address)
 
-        page = here.browser.sign_in("claire")
+        here.browser.sign_in("claire")
+        page = here.browser.press("join-yes")
 
         assert here.browser.shows("link-refused")
         assert "déjà relié à un autre compte" in page.text
@@ -202,6 +203,7 @@ class TestLinkedElsewhere:
         here.at_sign_in()
         here.walk()
         here.browser.sign_in("claire")
+        here.browser.press("join-yes")
         assert here.browser.shows("link-refused")
         assert links_of(here.parent) == [("google", "1001")]
 
@@ -254,31 +256,78 @@ class TestWaiting:
             here.browser.sign_in("claire")
         assert links_of(here.parent) == []
 
-    def test_it_survives_the_way_over_the_mail(self, here: Walker) -> None:
-        here.at_sign_in()
+    @pytest.mark.parametrize("at_portal", [True, False])
+    def test_n4_a_token_of_a_mail_is_never_joined_with_it(
+        self, here: Walker, at_portal: bool
+    ) -> None:
+        """Somebody left their Google in the school's computer; the next parent reads a mail."""
+        invited = factories.account("leo", status="invited", email="leo@example.org")
+        if at_portal:
+            here.at_sign_in()
+        else:
+            here.browser.open("/")
         here.walk()
         with transaction():
-            token = one_time_tokens.mint(here.parent.id, "password_reset")
+            token = one_time_tokens.mint(invited.id, "first_sign_in")
         here.browser.open(f"/welcome?token={token}")
+        assert not here.browser.shows("waiting-link")
         here.browser.submit("token-form", token=token)
         here.browser.submit("password-form", new_password=NEW, repeat_password=NEW)
-        assert links_of(here.parent) == [("google", "1001")]
 
-    def test_it_survives_the_way_over_the_mail_without_an_application(self, here: Walker) -> None:
-        here.browser.open("/")
-        here.walk()
-        with transaction():
-            token = one_time_tokens.mint(here.parent.id, "password_reset")
-        here.browser.open(f"/welcome?token={token}")
-        here.browser.submit("token-form", token=token)
-        here.browser.submit("password-form", new_password=NEW, repeat_password=NEW)
-        assert links_of(here.parent) == [("google", "1001")]
+        assert not here.browser.shows("join-yes")
+        assert links_of(invited) == []
+        stranger = here.another_browser()
+        stranger.open("/")
+        page = stranger.open(here.provider.answer(here.leave(browser=stranger)))
+        assert "/connect" in page.request.path
 
-    def test_it_is_used_up_by_one_sign_in(self, here: Walker) -> None:
+    @pytest.mark.parametrize("answered", ["join-no", None])
+    def test_n4_nothing_is_linked_without_a_yes(self, here: Walker, answered: str | None) -> None:
         here.at_sign_in()
         here.walk()
         here.browser.sign_in("claire")
+        assert here.browser.shows("join-yes")
+        assert links_of(here.parent) == []
+        if answered:
+            assert "code" in answer(here.browser.press(answered))
+            assert db.session.query(PendingLink).count() == 0
+        assert links_of(here.parent) == []
+
+    def test_n4_a_form_without_an_answer_says_no(self, here: Walker) -> None:
+        here.at_sign_in()
+        here.walk()
+        here.browser.sign_in("claire")
+        here.browser.submit("join-form")
+        assert links_of(here.parent) == []
         assert db.session.query(PendingLink).count() == 0
+
+    def test_n4_a_yes_links_and_goes_on(self, here: Walker) -> None:
+        here.at_sign_in()
+        here.walk()
+        here.browser.sign_in("claire")
+        assert "code" in answer(here.browser.press("join-yes"))
+        assert links_of(here.parent) == [("google", "1001")]
+        assert "link_made" in mails()
+        assert db.session.query(PendingLink).count() == 0
+
+    def test_n4_what_waits_dies_with_another_sign_in(self, here: Walker) -> None:
+        here.at_sign_in()
+        here.walk()
+        here.browser.sign_in_at_home("claire")
+        assert db.session.query(PendingLink).count() == 0
+
+    def test_n4_nobody_answers_for_whoever_signed_in(self, here: Walker) -> None:
+        second = factories.account("second")
+        here.at_sign_in()
+        here.walk()
+        here.browser.sign_in("claire")
+        question = here.browser.page
+        assert question is not None
+        here.browser.sign_out()
+        here.browser.sign_in_at_home("second")
+        here.browser.page = question
+        here.browser.press("join-yes")
+        assert links_of(here.parent) == links_of(second) == []
 
     def test_it_does_not_outlast_a_sign_out_on_a_shared_computer(self, here: Walker) -> None:
         factories.account("second")

@@ -62,5 +62,6 @@ def test_wrong_password_on_the_way_keeps_the_identity_waiting(here: Walker) -> N
     assert here.browser.shows("waiting-link")
 
     here.browser.sign_in("claire", PASSWORD)
+    here.browser.press("join-yes")
 
     assert links_of(here.parent) == [("google", "1001")]

@@ -33,6 +33,7 @@ def walk_with_other_providers(here: Place) -> Iterator[TestResponse]:
     with transaction():
         links.make(factories.account("other").id, IDENTITY)
     yield here.browser.sign_in("claire", PASSWORD)
+    yield here.browser.press("join-yes")
     assert here.browser.shows("link-refused")
     yield here.browser.open("/account/connections")
     with transaction():

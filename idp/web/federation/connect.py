@@ -1,9 +1,14 @@
-"""A foreign identity that is not linked yet: sign in once, and it is."""
+"""A foreign identity that is not linked yet: sign in once, say yes, and it is."""
 
-from flask import redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from idp.federation import links
+from idp.lifecycle import federation
+from idp.lifecycle.sign_in import ProofGone
+from idp.people.names import Refused
+from idp.sessions.models import Interaction
+from idp.sessions.service import SignedIn
 from idp.web import browser
 from idp.web import walk as pages
 from idp.web.federation import offers
@@ -30,6 +35,56 @@ def forget(interaction_id: str) -> ResponseReturnValue:
     interaction = pages.enter(interaction_id)
     links.drop(interaction.id, browser.browser_id())
     return pages.to_step(interaction, "login")
+
+
+@blueprint.route("/interaction/<interaction_id>/connect/join", methods=["GET", "POST"])
+def join(interaction_id: str) -> ResponseReturnValue:
+    """After the sign-in: shall the identity that waited here open this account? No, unless said."""
+    interaction = pages.enter(interaction_id)
+    waiting, signed_in = offers.waiting(interaction), browser.signed_in()
+    # Only whoever signed in in this very interaction is asked (security rules F7 and N4)
+    if signed_in is None or interaction.signed_in_session_id != signed_in.session.id:
+        return pages.go_on(interaction)
+    if waiting is None:
+        return pages.go_on(interaction)
+    if request.method == "GET":
+        return render_template(
+            "federation/join.html",
+            interaction=interaction,
+            waiting=waiting,
+            account=signed_in.account,
+        )
+    if request.form.get("answer") != "yes":
+        links.drop(interaction.id, browser.browser_id())
+        return pages.go_on(interaction)
+    return _joined(interaction, waiting, signed_in)
+
+
+def _joined(
+    interaction: Interaction, waiting: offers.Waiting, signed_in: SignedIn
+) -> ResponseReturnValue:
+    account = signed_in.account
+    try:
+        federation.link_waiting(
+            interaction.id,
+            browser.browser_id(),
+            account_id=account.id,
+            epoch=account.credentials_epoch,
+        )
+    except federation.LinkedElsewhere:
+        return _refused(interaction, waiting.key, "elsewhere")
+    except federation.OtherIdentity:
+        return _refused(interaction, waiting.key, "other")
+    except (ProofGone, Refused):
+        return pages.go_on(interaction)  # the session has ended: the next page asks again
+    if interaction.client_id is None:
+        flash(offers.linked_now(waiting.label))
+    return pages.go_on(interaction)
+
+
+def _refused(interaction: Interaction, key: str, reason: str) -> ResponseReturnValue:
+    page = url_for("federation.refused", interaction_id=interaction.id, provider=key, reason=reason)
+    return redirect(page, 303)
 
 
 @blueprint.get("/interaction/<interaction_id>/connect/refused")

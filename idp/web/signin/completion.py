@@ -4,11 +4,12 @@ from flask import flash, redirect, url_for
 from flask_babel import gettext as _
 from werkzeug import Response
 
-from idp.lifecycle import federation, second_factor
+from idp import settings
+from idp.federation import links
+from idp.lifecycle import second_factor
 from idp.lifecycle.sign_in import Proof, ProofGone
 from idp.sessions.models import Interaction
 from idp.web import browser, walk
-from idp.web.federation import offers
 
 
 def complete(interaction: Interaction, proof: Proof) -> Response:
@@ -27,33 +28,23 @@ def complete(interaction: Interaction, proof: Proof) -> Response:
         flash(_("Your account was changed a moment ago. Please sign in again."), "problem")
         return walk.to_step(interaction, "login")
     on = walk.signed_in(interaction, session.id)
-    return _link_waiting(interaction, proof) or on
+    return _about_waiting(interaction, proof) or on
 
 
-def _link_waiting(interaction: Interaction, proof: Proof) -> Response | None:
-    """Link the foreign identity that waited here for its guardian (security rule F4).
+def _about_waiting(interaction: Interaction, proof: Proof) -> Response | None:
+    """To the question whether the foreign identity that waits here is to be linked.
 
-    Where that can't be: to the page that says so, and from there on.
+    It may have been left in this browser by somebody else: it is linked by a click of whoever
+    has signed in, never by a token of a mail, and what waits elsewhere in the browser is
+    forgotten (security rules F4 and N4).
     """
-    waiting = offers.waiting(interaction)
-    if waiting is None:
+    if not settings.current().providers:
         return None
-    try:
-        federation.link_waiting(interaction.id, browser.browser_id(), proof)
-    except federation.LinkedElsewhere:
-        reason = "elsewhere"
-    except federation.OtherIdentity:
-        reason = "other"
-    except ProofGone:
-        return None  # the session that has just begun has ended: the next page asks again
-    else:
-        if interaction.client_id is None:
-            flash(offers.linked_now(waiting.label))
+    this_browser = browser.browser_id()
+    waiting = links.waiting_in(this_browser)
+    asked = interaction.id in waiting and not proof.mailed
+    if waiting - {interaction.id} or (waiting and not asked):
+        links.forget_waiting_in(this_browser, keep=interaction.id if asked else "")
+    if not asked:
         return None
-    page = url_for(
-        "federation.refused",
-        interaction_id=interaction.id,
-        provider=waiting.key,
-        reason=reason,
-    )
-    return redirect(page, 303)
+    return redirect(url_for("federation.join", interaction_id=interaction.id), 303)

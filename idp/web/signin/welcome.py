@@ -3,9 +3,7 @@
 from flask import request
 from flask.typing import ResponseReturnValue
 
-from idp.federation import links
 from idp.sessions import interactions
-from idp.sessions.models import Interaction
 from idp.web import browser, walk
 from idp.web.signin.blueprint import blueprint
 
@@ -20,19 +18,9 @@ def welcome() -> ResponseReturnValue:
     nothing is spent before the new password is saved.
     """
     this_browser = browser.browser_id()
-    interaction = (
-        interactions.newest_waiting(this_browser)
-        or _with_waiting_link(this_browser)
-        or interactions.begin(this_browser)
-    )
+    found = interactions.newest_waiting(this_browser)
+    interaction = found or interactions.begin(this_browser)
     token = request.args.get("token", "")
     if 0 < len(token) <= LONGEST_TOKEN:
         interactions.seal_token(interaction, this_browser, token)
     return walk.to_step(interaction, "token")
-
-
-def _with_waiting_link(this_browser: str) -> Interaction | None:
-    """Where a foreign identity waits for the parent who went to fetch the token."""
-    waiting = links.newest_waiting(this_browser)
-    found = interactions.find(waiting, this_browser) if waiting else None
-    return found if found is not None and found.completed_at is None else None
