@@ -106,7 +106,7 @@ def _wire(app: Flask) -> None:
     """Join the faces and the services."""
     import idp.lifecycle.export_sections
     import idp.roster.export_section  # noqa: F401
-    from idp import logs, turns, web
+    from idp import logs, turns, web, write_probe
     from idp.audit import continuity
     from idp.federation import providers
     from idp.lifecycle import account_letters, letters, specimens
@@ -120,6 +120,7 @@ def _wire(app: Flask) -> None:
     app.wsgi_app = logs.AccessLog(bounded)  # type: ignore[method-assign]
     keyring.init_app(app, settings)
     continuity.init_app(app)
+    write_probe.init_app(app)
     server.init_app(app)
     providers.init_app(app, settings)
     delivery.init_app(app)

@@ -31,6 +31,8 @@ T = TypeVar("T")
 
 ID_LENGTH = 32
 HASH_LENGTH = 43
+BUSY_TIMEOUT = 10_000
+"""Milliseconds that a writer waits for another one on SQLite."""
 
 
 WRITES: dict[str, dict[str, Any]] = {
@@ -190,6 +192,12 @@ def release_connection() -> None:
         db.session.commit()
 
 
+def refuses_writes(error: BaseException) -> bool:
+    """Whether the database can only be read: a standby, a maintenance, a full disk."""
+    # 25006 read_only_sql_transaction, 53100 disk_full (PostgreSQL, appendix A)
+    return getattr(getattr(error, "orig", None), "sqlstate", None) in {"25006", "53100"}
+
+
 def _lost_race(error: DBAPIError) -> bool:
     # 40001 serialization_failure, 40P01 deadlock_detected (PostgreSQL, appendix A)
     return getattr(error.orig, "sqlstate", None) in {"40001", "40P01"}
@@ -201,7 +209,7 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
         return
     connection.isolation_level = None  # BEGIN is ours to say, see _begin
     cursor = connection.cursor()
-    cursor.execute("PRAGMA busy_timeout = 10000")
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")

@@ -17,9 +17,10 @@ from urllib.parse import parse_qs, urlsplit
 from idp import environment_file, provider_settings
 from idp.resources import folder
 from idp.secret import DatabaseUrl
-from idp.settings import LOCALES, SECRETS, Settings, variable
+from idp.settings import LOCALES, SECRETS, Settings, UnsafeSettings, variable
 
-Level = Literal["danger", "notice"]
+Level = Literal["danger", "trouble", "notice"]
+LEVELS: Final[tuple[Level, ...]] = ("danger", "trouble", "notice")
 
 RECOMMENDED_BCRYPT_COST: Final = 12
 MOST_CLOCK_SKEW: Final = timedelta(seconds=5)
@@ -38,7 +39,9 @@ GRAPH_ENDS: Final = {
 
 @dataclass(frozen=True)
 class Finding:
-    """``danger``: unsafe in production. ``notice``: fine only if it is meant so."""
+    """``danger``: unsafe in production, so that ``idp serve`` refuses. ``trouble``: does not
+    work at present. ``notice``: fine only if it is meant so.
+    """
 
     level: Level
     subject: str
@@ -47,6 +50,19 @@ class Finding:
 
 
 Findings = Iterator[Finding]
+
+
+def trouble(subject: str, sentence: str, remedy: str) -> Finding:
+    """What does not work at present, and what to do."""
+    return Finding("trouble", subject, sentence, remedy)
+
+
+def refuse_unsafe(settings: Settings, environment: dict[str, str]) -> None:
+    """Raise ``UnsafeSettings`` with whatever ``idp check`` calls unsafe; the demo may be so."""
+    found = [*of_settings(settings), *of_environment(environment)]
+    dangers = [each.sentence.rstrip(".") for each in found if each.level == "danger"]
+    if dangers and not settings.demo:
+        raise UnsafeSettings(dangers)
 
 
 def of_settings(settings: Settings) -> list[Finding]:

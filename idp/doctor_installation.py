@@ -1,18 +1,19 @@
 """What ``idp check`` finds in database, keys and clients; needs an application context."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from idp import clock
+from idp import agreement, clock
 from idp.audit import continuity
 from idp.clients import registration
 from idp.credentials import factors
 from idp.database import db
-from idp.doctor import Finding, Findings
+from idp.doctor import Finding, Findings, trouble
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import ALGORITHMS, KeyTrouble
 from idp.people import staff
@@ -36,7 +37,14 @@ def of_installation() -> list[Finding]:
 
 def _schema_is_newest() -> Findings:
     state = schema()
-    if not state.up_to_date:
+    if state.serves and not state.up_to_date:
+        yield Finding(
+            "notice",
+            "schema",
+            f"The database is at schema {state.current}, which is newer than this version's.",
+            "Fine during a rolling upgrade; then upgrade this machine too.",
+        )
+    elif not state.up_to_date:
         yield Finding(
             "danger",
             "schema",
@@ -55,14 +63,14 @@ def _history_goes_on() -> Findings:
         yield Finding(
             "danger", "history", f"{trouble}.", "See « Backup and restore » in docs/operator.md."
         )
-    if not continuity.can_remember():
-        yield Finding(
-            "danger",
-            "history",
-            "The newest event can't be kept beside the keys: a restored database would not be "
-            "noticed.",
-            "Set IDP_HISTORY_FILE to a file that the provider may write.",
-        )
+
+
+def _machines_agree() -> Findings:
+    if not schema().up_to_date:
+        return
+    with suppress(KeyTrouble):  # said by the check of the keys themselves
+        for difference in agreement.differences():
+            yield Finding("danger", "machines", f"{difference}.", agreement.NEXT_STEP)
 
 
 def _clocks_agree() -> Findings:
@@ -70,8 +78,7 @@ def _clocks_agree() -> Findings:
         return  # one machine, one clock
     skew = abs(_database_time() - clock.now())
     if skew > MOST_CLOCK_SKEW:
-        yield Finding(
-            "danger",
+        yield trouble(
             "clock",
             f"The clocks of this machine and of the database are {skew.total_seconds():.0f} s "
             "apart: tokens expire early or late.",
@@ -144,6 +151,7 @@ INSTALLATION_CHECKS: Final[tuple[Callable[[], Findings], ...]] = (
     _keys_sign,
     _schema_is_newest,
     _history_goes_on,
+    _machines_agree,
     _clocks_agree,
     _clients,
     _staff_have_a_second_factor,

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from time import sleep
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, delete, exists, func, literal, or_, select, tuple_
 
 from idp import clock, settings
 from idp.audit.models import AuditEvent
@@ -21,7 +21,7 @@ from idp.credentials import devices, throttling
 from idp.credentials.email_models import EmailChange
 from idp.credentials.factor_models import PasskeyChallenge, TotpEnrolment
 from idp.credentials.models import KnownDevice, OneTimeToken, ThrottleCounter
-from idp.database import retried, transaction
+from idp.database import db, retried, transaction
 from idp.federation.models import DeletionRequest, FederationState, PendingLink
 from idp.mail.models import OutboxMessage
 from idp.oidc.models import AccessToken, AuthorizationCode, Grant, RefreshToken
@@ -49,12 +49,30 @@ DELETIONS_KEPT: Final = timedelta(days=180)
 Rule = Callable[[datetime], ColumnElement[bool]]
 
 
+Key = tuple[Any, ...]
+
+
 @dataclass(frozen=True)
 class Growing:
-    """A table that grows by itself, and which of its rows are of no use any more."""
+    """A table that grows by itself, and which of its rows are of no use any more.
+
+    ``age``: an indexed time by which rows grow old, and how old they must be at the least, so
+    that younger ones are not even looked at; without one, all rows are.
+    """
 
     model: Any
     useless: Rule
+    age: tuple[Any, Callable[[], timedelta]] | None = None
+
+    @property
+    def key(self) -> list[Any]:
+        """The primary key."""
+        return list(self.model.__table__.primary_key)
+
+    @property
+    def path(self) -> list[Any]:
+        """The columns along which a purge walks: an index leads from each batch to the next."""
+        return [self.age[0], *self.key] if self.age else self.key
 
 
 def run(*, batch: int = BATCH, pause: float = PAUSE) -> dict[str, int]:
@@ -68,31 +86,57 @@ def run(*, batch: int = BATCH, pause: float = PAUSE) -> dict[str, int]:
     return removed
 
 
+def oldest_left_over() -> datetime | None:
+    """When the oldest row expired that a purge would remove: long ago where none runs."""
+    models: tuple[Any, ...] = (AuthorizationCode, AccessToken, Interaction)
+    oldest = [db.session.scalar(select(func.min(each.expires_at))) for each in models]
+    return min((each for each in oldest if each is not None), default=None)
+
+
 def _batches(table: Growing, batch: int, pause: float) -> Iterator[int]:
+    """Every row is looked at once: each batch begins where the one before it ended."""
+    last: Key | None = None
     while True:
-        count = _remove(table, batch)
-        yield count
-        if count < batch:
+        seen = _following(table, last, batch)
+        if seen:
+            yield _remove(table, [row[-len(table.key) :] for row in seen])
+        if len(seen) < batch:
             return
+        last = seen[-1]
         sleep(pause)
 
 
+def _following(table: Growing, last: Key | None, batch: int) -> list[Key]:
+    """The next rows along the path that are old enough to be looked at."""
+    query = select(*table.path).order_by(*table.path).limit(batch)
+    if table.age is not None:
+        column, least = table.age
+        query = query.where(column < clock.now() - least())
+    if last is not None:
+        # The second says nothing new; the index on the time alone answers it at once.
+        query = query.where(tuple_(*table.path) > tuple_(*_typed(table.path, last)))
+        query = query.where(table.path[0] >= last[0])
+    return [tuple(row) for row in db.session.execute(query)]
+
+
+def _typed(columns: list[Any], values: Key) -> list[Any]:
+    # Bound with the columns' types: a time is stored as each database keeps times.
+    return [literal(value, column.type) for column, value in zip(columns, values, strict=True)]
+
+
 @retried
-def _remove(table: Growing, batch: int) -> int:
-    key = list(table.model.__table__.primary_key)
+def _remove(table: Growing, keys: list[Key]) -> int:
     with transaction() as session:
-        # Found first, then deleted by key: a subquery with LIMIT inside the DELETE may be
-        # evaluated more than once (PostgreSQL).
+        # Found first, then deleted by key: whoever holds a row keeps it until the next purge.
         found: Sequence[Any] = session.execute(
-            select(*key)
-            .where(table.useless(clock.now()))
-            .limit(batch)
+            select(*table.key)
+            .where(tuple_(*table.key).in_(keys), table.useless(clock.now()))
             .with_for_update(skip_locked=True, of=table.model)
         ).all()
         if found:
             session.execute(
                 delete(table.model)
-                .where(tuple_(*key).in_([tuple(row) for row in found]))
+                .where(tuple_(*table.key).in_([tuple(row) for row in found]))
                 .execution_options(synchronize_session=False)
             )
     return len(found)
@@ -228,30 +272,38 @@ def _audit_events(now: datetime) -> ColumnElement[bool]:
     return and_(AuditEvent.at < now - settings.current().audit_retention, AuditEvent.id < newest)
 
 
+def _margin() -> timedelta:
+    return MARGIN
+
+
+def _expiring(model: Any, useless: Rule) -> Growing:
+    return Growing(model, useless, (model.expires_at, _margin))
+
+
 GROWING: Final = (
     # In this order: what refers to a row goes before the row.
-    Growing(FederationState, _federation_states),
-    Growing(PendingLink, _pending_links),
-    Growing(DeletionRequest, _deletion_requests),
-    Growing(Interaction, _interactions),
-    Growing(OneTimeToken, _one_time_tokens),
-    Growing(EmailChange, _email_changes),
+    _expiring(FederationState, _federation_states),
+    _expiring(PendingLink, _pending_links),
+    Growing(DeletionRequest, _deletion_requests, (DeletionRequest.created_at, _margin)),
+    _expiring(Interaction, _interactions),
+    _expiring(OneTimeToken, _one_time_tokens),
+    _expiring(EmailChange, _email_changes),
     Growing(ErasureRequest, _erasure_requests),
-    Growing(AuthorizationCode, _authorization_codes),
-    Growing(AccessToken, _access_tokens),
-    Growing(RefreshToken, _refresh_tokens),
-    Growing(Grant, _grants),
-    Growing(BrowserSession, _browser_sessions),
-    Growing(ThrottleCounter, _throttle_counters),
-    Growing(KnownDevice, _known_devices),
-    Growing(PasskeyChallenge, _passkey_challenges),
-    Growing(TotpEnrolment, _totp_enrolments),
-    Growing(UsedAssertion, _used_assertions),
-    Growing(OutboxMessage, _outbox),
+    _expiring(AuthorizationCode, _authorization_codes),
+    _expiring(AccessToken, _access_tokens),
+    _expiring(RefreshToken, _refresh_tokens),
+    Growing(Grant, _grants, (Grant.created_at, _margin)),
+    _expiring(BrowserSession, _browser_sessions),
+    Growing(ThrottleCounter, _throttle_counters, (ThrottleCounter.updated_at, _margin)),
+    Growing(KnownDevice, _known_devices, (KnownDevice.last_seen_at, lambda: devices.REMEMBERED)),
+    _expiring(PasskeyChallenge, _passkey_challenges),
+    _expiring(TotpEnrolment, _totp_enrolments),
+    _expiring(UsedAssertion, _used_assertions),
+    Growing(OutboxMessage, _outbox, (OutboxMessage.created_at, lambda: MAIL_KEPT)),
     *(Growing(model, _staged(model)) for model in staging.STAGED),
     Growing(RosterChange, _roster_changes),
-    Growing(RosterRun, _roster_runs),
-    Growing(AuditEvent, _audit_events),
+    Growing(RosterRun, _roster_runs, (RosterRun.created_at, lambda: RUNS_KEPT)),
+    Growing(AuditEvent, _audit_events, (AuditEvent.at, lambda: settings.current().audit_retention)),
 )
 
 KEPT: Final = {
@@ -280,5 +332,6 @@ KEPT: Final = {
     "email_change_links": "leave with their change",
     "erasure_answers": "leave with their request",
     "database_identity": "one row: which database this is",
+    "installation_marks": "a row for each secret and signing key, and a few more",
 }
 """Every other table, and why it is not purged."""

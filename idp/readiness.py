@@ -6,6 +6,7 @@ from functools import cache
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from idp import agreement
 from idp.audit import continuity
 from idp.database import db
 from idp.oidc.keyring import keyring
@@ -48,11 +49,14 @@ def schema() -> Schema:
 
 
 def refuse_unready() -> None:
-    """Raise ``NotReady``, ``KeyTrouble`` or ``HistoryTrouble`` where nobody may be answered."""
+    """Raise ``NotReady``, ``KeyTrouble``, ``HistoryTrouble`` or ``Disagreement`` where nobody may
+    be answered. The first machine to come here says what all must have alike.
+    """
     for alg in ALGORITHMS:
         keyring().signing_key(alg)
     refuse_other_schema()
     continuity.refuse_other_history()
+    agreement.join()
 
 
 def refuse_other_schema() -> None:

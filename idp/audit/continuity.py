@@ -98,9 +98,9 @@ def begin_anew() -> None:
         _write(_file(settings()), newest, over_another=True)
 
 
-def can_remember() -> bool:
-    """Whether this process may write what it sees."""
-    return os.access(_file(settings()).parent, os.W_OK)
+def file() -> Path:
+    """Where this machine remembers what it has seen."""
+    return _file(settings())
 
 
 def refuse_other_history() -> None:

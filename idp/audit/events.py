@@ -89,6 +89,7 @@ EVENTS: Final = frozenset(
         "erasure_asked",
         "erasure_closed",
         "database_restored",
+        "settings_agreed",
         "link_made",
         "link_refused",
         "link_ended",

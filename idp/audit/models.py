@@ -52,3 +52,13 @@ class DatabaseIdentity(db.Model):  # type: ignore[name-defined,misc]
     __tablename__ = "database_identity"
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
+
+
+class InstallationMark(db.Model):  # type: ignore[name-defined,misc]
+    """What the machines of an installation tell each other: a few rows, see ``idp.marks``."""
+
+    __tablename__ = "installation_marks"
+
+    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    value: Mapped[str] = mapped_column(String(200), default="")
+    at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)

@@ -1,6 +1,7 @@
 """``idp check``: the doctor."""
 
 import os
+from collections import Counter
 from dataclasses import MISSING, asdict, fields
 from datetime import timedelta
 from typing import Any
@@ -8,10 +9,10 @@ from typing import Any
 import click
 from flask.cli import ScriptInfo
 
-from idp import doctor, doctor_installation, provider_settings
+from idp import doctor, doctor_installation, doctor_running, provider_settings
 from idp.cli import output
 from idp.cli.group import Command
-from idp.doctor import Finding
+from idp.doctor import LEVELS, Finding
 from idp.settings import Settings, UnsafeSettings, variable
 
 
@@ -20,23 +21,25 @@ from idp.settings import Settings, UnsafeSettings, variable
 @output.json_option
 @click.pass_context
 def command(ctx: click.Context, table: bool, as_json: bool) -> None:
-    """Say what would be unsafe in production, and why. Ends with 1 if anything is.
+    """Say what is unsafe or does not work, why, and what to do. Ends with 1 if anything is so.
+
+    Unsafe: `idp serve` refuses it. Not working: tried just now – the mail server, the folders,
+    writes, the workers. To look at: fine only if it is meant so.
 
     Examples:
       idp check
       idp check --json
-      idp check --settings > docs/settings.md
+      idp check --settings
     """
     if table:
         click.echo(_table_of_settings())
         return
-    found = sorted(_findings(ctx), key=lambda finding: finding.level)
-    dangers = sum(finding.level == "danger" for finding in found)
+    found = sorted(_findings(ctx), key=lambda finding: LEVELS.index(finding.level))
     if as_json:
         output.rows([asdict(finding) for finding in found], (), as_json=True)
     else:
-        _print(found, dangers)
-    ctx.exit(1 if dangers else 0)
+        _print(found)
+    ctx.exit(1 if any(finding.level != "notice" for finding in found) else 0)
 
 
 def _findings(ctx: click.Context) -> list[Finding]:
@@ -52,15 +55,20 @@ def _findings(ctx: click.Context) -> list[Finding]:
         words = "Database, keys and clients were not looked at: the settings refuse to start."
         return [*found, Finding("notice", "installation", words, "Correct them, then ask again.")]
     with ctx.ensure_object(ScriptInfo).load_app().app_context():
-        return [*found, *doctor_installation.of_installation()]
+        found += doctor_installation.of_installation()
+        if not any(each.subject == "database" and each.level == "danger" for each in found):
+            found += doctor_running.of_running()
+        return found
 
 
-def _print(found: list[Finding], dangers: int) -> None:
+def _print(found: list[Finding]) -> None:
     for finding in found:
         click.echo(f"{finding.level.upper():<7} {finding.subject}: {finding.sentence}")
         click.echo(f"        {finding.remedy}")
-    notices = len(found) - dangers
-    click.echo(f"{dangers} unsafe, {notices} to look at." if found else "Nothing unsafe was found.")
+    counted = Counter(finding.level for finding in found)
+    words = {"danger": "unsafe", "trouble": "not working", "notice": "to look at"}
+    sums = [f"{counted[level]} {words[level]}" for level in LEVELS]
+    click.echo(f"{', '.join(sums)}." if found else "Nothing unsafe was found.")
 
 
 def _table_of_settings() -> str:

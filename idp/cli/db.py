@@ -8,7 +8,7 @@ import click
 from alembic.util.exc import CommandError
 from flask import current_app
 
-from idp import readiness
+from idp import agreement, readiness
 from idp.cli import output
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
@@ -71,6 +71,24 @@ def db_restored(as_json: bool) -> None:
     """
     readiness.refuse_other_schema()
     output.one(restored.end_what_came_back(), as_json)
+
+
+@command.command("agree")
+@click.confirmation_option(
+    prompt="Other machines are refused until they have the same secrets and keys. Go on?"
+)
+def db_agree() -> None:
+    """After a change of secrets, issuer or keys: take those of this machine for all.
+
+    Read "Several machines" in docs/operator.md first.
+
+    Example:
+      idp db agree --yes
+    """
+    readiness.refuse_other_schema()
+    changed = agreement.differences()
+    agreement.settle()
+    click.echo("\n".join(changed) or "Nothing differed.")
 
 
 def _migrate(move: Callable[[Any, str], None], revision: str) -> None:

@@ -79,6 +79,7 @@ def _lacks_tables(error: exc.SQLAlchemyError) -> bool:
 def _typed(error: Exception) -> str | None:
     """The sentence of a service's own error, or of the machine's."""
     # Imported when something went wrong: `idp --help` should not wait for all of it.
+    from idp.agreement import Disagreement
     from idp.audit.continuity import HistoryTrouble
     from idp.clients.registration import InvalidMetadata, Outdated, UnknownClient
     from idp.credentials.bcrypt_gate import Busy
@@ -102,7 +103,7 @@ def _typed(error: Exception) -> str | None:
             return _WEAK[error.code].format(**error.params)
         case KeyTrouble() | HistoryTrouble() | InvalidMetadata() | NotReady() | Refused() | Busy():
             return str(error)
-        case Unusable():
+        case Unusable() | Disagreement():
             return str(error)
     return None
 

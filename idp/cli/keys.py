@@ -5,12 +5,13 @@ from typing import Any
 
 import click
 
-from idp import readiness
+from idp import agreement, readiness
 from idp.audit import events
 from idp.cli import output
+from idp.cli.errors import BadInput
 from idp.cli.group import Noun
 from idp.oidc.keyring import keyring
-from idp.oidc.keys import KeyEntry
+from idp.oidc.keys import KeyEntry, KeyTrouble
 
 COLUMNS = ("kid", "alg", "state", "created_at", "signs_since", "retired_at")
 
@@ -29,17 +30,25 @@ def keys_list(as_json: bool) -> None:
 
 
 @command.command("ensure")
+@click.option("--anew", is_flag=True, help="Other machines have keys, and all of them are lost.")
 @output.json_option
-def keys_ensure(as_json: bool) -> None:
+def keys_ensure(anew: bool, as_json: bool) -> None:
     """Make the keys that are missing; prints those that were made.
+
+    An empty folder beside a database that knows keys is refused: copy the folder of another
+    machine there.
 
     Example:
       idp keys ensure
     """
     readiness.refuse_other_schema()  # what is done to keys must be on record
+    if not anew:
+        _refuse_second_beginning()
     made = keyring().ensure()
     for entry in made:
         events.record("key_made", kid=entry.kid, alg=entry.alg)
+    if made:
+        agreement.note_keys()
     _print(made, as_json)
 
 
@@ -57,6 +66,7 @@ def keys_rotate(force: bool, as_json: bool) -> None:
     readiness.refuse_other_schema()  # what is done to keys must be on record
     entries = keyring().rotate(force=force)
     events.record("key_rotated", forced=force)
+    agreement.note_keys()
     _print(entries, as_json)
 
 
@@ -71,7 +81,19 @@ def keys_retire(kid: str) -> None:
     readiness.refuse_other_schema()  # what is done to keys must be on record
     entry = keyring().retire(kid)
     events.record("key_retired", kid=entry.kid, alg=entry.alg)
+    agreement.note_keys()
     click.echo(f"{entry.kid} ({entry.alg}) is gone.")
+
+
+def _refuse_second_beginning() -> None:
+    try:
+        keyring().entries()
+    except KeyTrouble:
+        if agreement.knows_keys():
+            raise BadInput(
+                "other machines sign with keys that are not here: copy their folder of keys; "
+                "if all of them are lost, add --anew"
+            ) from None
 
 
 def _print(entries: list[KeyEntry], as_json: bool) -> None:

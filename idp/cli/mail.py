@@ -6,7 +6,7 @@ from threading import Event, Thread
 
 import click
 
-from idp import settings
+from idp import agreement, settings
 from idp.audit import continuity
 from idp.cli import application, output
 from idp.cli.group import Noun
@@ -47,6 +47,7 @@ def mail_work(once: bool, pause: float) -> None:
       idp mail work --once
     """
     application.speak(settings.current().log_level)
+    agreement.join()  # it makes tokens that the others have to believe
     if once:
         click.echo(f"{_deliver_all()} messages found their fate.")
         return

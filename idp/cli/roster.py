@@ -14,7 +14,7 @@ from typing import Any
 import click
 from flask_babel import force_locale
 
-from idp import settings
+from idp import agreement, settings
 from idp.audit import continuity
 from idp.cli import application, output
 from idp.cli.errors import BadInput
@@ -317,6 +317,7 @@ def roster_work(once: bool, pause: float) -> None:
       idp roster work --once
     """
     application.speak(settings.current().log_level)
+    agreement.join()
     if once:
         continuity.refuse_other_history()
         count = 0

@@ -2,13 +2,14 @@
 
 import errno
 import logging
+import os
 import socket
 from typing import Any
 
 import click
 from flask.cli import with_appcontext
 
-from idp import readiness, settings
+from idp import doctor, readiness, settings
 from idp.cli import application
 from idp.cli.errors import BadInput
 from idp.cli.group import Command
@@ -50,6 +51,7 @@ def command(host: str, port: int, workers: int, threads: int | None) -> None:
       idp serve
       idp serve --host 0.0.0.0 --port 8080 --workers 4
     """
+    doctor.refuse_unsafe(settings.current(), dict(os.environ))
     readiness.refuse_unready()
     _check_port(host, port)
     db.engine.dispose()  # a connection must not be shared across the fork

@@ -37,6 +37,7 @@ PLATFORM: Final = frozenset(
         "client_secret_rotated",
         "database_restored",
         "email_way_back_ended",
+        "settings_agreed",
         "erasure_closed",
         "factors_reset",
         "key_made",

@@ -17,6 +17,7 @@ from idp.sessions import interactions
 from idp.sessions import service as sessions
 from idp.sessions.models import BrowserSession, Interaction, SessionRow
 from idp.sessions.service import SignedIn
+from idp.web import unbelieved_proxy
 from idp.web.browser_cookie import BrowserCookie
 from idp.web.device_names import device_name
 from idp.web.errors import PageError
@@ -138,6 +139,8 @@ def interaction_or_error(interaction_id: str) -> Interaction:
 
 def _begin_correlation() -> None:
     correlation.begin(address=client_address())
+    if "X-Forwarded-For" in request.headers:
+        unbelieved_proxy.note(request.remote_addr or "", settings.current().trusted_proxies)
 
 
 def _cookies_to_set() -> dict[str, str | None]:

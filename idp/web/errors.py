@@ -8,13 +8,13 @@ import logging
 
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from idp import correlation
 from idp.credentials.bcrypt_gate import Busy
-from idp.database import db
+from idp.database import db, refuses_writes
 from idp.web.explanations import OAUTH_CODES, explanation
 
 log = logging.getLogger(__name__)
@@ -69,6 +69,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Busy, _busy)
     for lost in (OperationalError, InterfaceError, PoolTimeout):
         app.register_error_handler(lost, _database_away)
+    app.register_error_handler(InternalError, _database_refuses)
     app.register_error_handler(HTTPException, _http_error)
 
 
@@ -129,6 +130,13 @@ def _database_away(error: Exception) -> Response:
     g.pop("branding", None)
     db.session.remove()
     return answer(PageError("database_away", 503, retry_after=TRY_AGAIN_IN))
+
+
+def _database_refuses(error: InternalError) -> Response:
+    """A standby and a database in maintenance can be read: for us they are away (rule R2)."""
+    if not refuses_writes(error):
+        raise error
+    return _database_away(error)
 
 
 def _http_error(error: HTTPException) -> Response:

@@ -4,7 +4,7 @@ from flask import Blueprint, Response, jsonify
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from idp import readiness
+from idp import agreement, readiness, write_probe
 from idp.audit import continuity
 from idp.database import db
 from idp.oidc.keyring import keyring
@@ -22,9 +22,11 @@ def live() -> Response:
 @blueprint.get("/ready")
 def ready() -> tuple[Response, int]:
     """Whether requests should come here; says which part is missing, and nothing secret."""
-    checks = {"database": _database(), "migrations": False, "history": False, "keys": _keys()}
+    checks = {"database": _database(), "keys": _keys()}
     checks["migrations"] = checks["database"] and readiness.schema().serves
+    checks["writes"] = checks["migrations"] and write_probe.takes_writes()
     checks["history"] = checks["migrations"] and continuity.goes_on()
+    checks["agreement"] = checks["migrations"] and checks["keys"] and not agreement.differences()
     answers = {part: "ok" if good else "failed" for part, good in checks.items()}
     good = all(checks.values())
     response = jsonify(status="ok" if good else "failed", **answers)

@@ -45,6 +45,38 @@ def test_a_taken_port_is_one_line(environment: dict[str, str]) -> None:
     assert f"port {number} at 127.0.0.1 is taken" in line
 
 
+def test_k3_what_check_calls_unsafe_is_not_served(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    database = Path(environment["DATABASE_URL"].removeprefix("sqlite:///"))
+    database.chmod(0o600)
+    pepper, settings = tmp_path / "pepper", tmp_path / "idp.env"
+    pepper.write_text(environment.pop("IDP_PASSWORD_PEPPER"))
+    pepper.chmod(0o644)
+    del environment["IDP_DEMO"]
+    environment |= {
+        "IDP_ISSUER": "https://id.example",
+        "IDP_MAIL_FROM": "no-reply@id.example",
+        "IDP_BCRYPT_COST": "12",
+        "IDP_PASSWORD_PEPPER_FILE": str(pepper),
+    }
+    for unsafe, safe, path in (
+        (0o644, 0o600, pepper),
+        (0o644, 0o600, database),
+        (0o644, 0o600, settings),
+    ):
+        settings.write_text("IDP_MAIL_PASSWORD=hush-hush\n")
+        settings.chmod(0o600)
+        path.chmod(unsafe)
+        told = invoked(environment, "--env-file", str(settings), "check").stdout
+        line = refused(invoked(environment, "--env-file", str(settings), "serve", "--port", "1"))
+        assert f"{path} may be read by other users" in told
+        assert f"{path} may be read by other users" in line
+        path.chmod(safe)
+    environment["IDP_CODE_LIFETIME"] = "3600"
+    assert "10 minutes" in refused(invoked(environment, "serve"))
+
+
 def test_a_port_shared_by_a_reusing_server_counts_as_taken(environment: dict[str, str]) -> None:
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -224,3 +224,14 @@ def test_r6_what_was_seen_of_the_history_is_never_half_written(
     assert not list(file.parent.glob(f"{file.stem}*.tmp"))
     continuity.remember()
     assert file.read_text() != kept
+
+
+@every_way
+def test_r6_a_full_disk_is_not_ready_and_ready_again_by_itself(
+    client: FlaskClient, full: Full
+) -> None:
+    with full():
+        refused = client.get("/health/ready")
+    assert (refused.status_code, refused.json["writes"]) == (503, "failed")
+    assert refused.headers["Retry-After"] == "5"
+    assert client.get("/health/ready").status_code == 200

@@ -1,6 +1,6 @@
 """Security rules R9 and R13: a restored database revives nothing without somebody being told."""
 
-import os
+import dataclasses
 import shutil
 import sqlite3
 import subprocess
@@ -15,7 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import delete, func, select, text, update
 
-from idp import clock, create_app, doctor_installation, purge, readiness
+from idp import clock, create_app, doctor_installation, doctor_running, purge, readiness
 from idp.audit import continuity, events
 from idp.audit.models import AuditEvent, DatabaseIdentity
 from idp.credentials import one_time_tokens
@@ -233,12 +233,12 @@ def test_r9_a_file_that_is_torn_is_said_and_locks_nobody_out(
 
 
 @on_sqlite
-def test_r9_a_folder_that_can_not_be_written_is_found(
-    app: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "access", lambda *_: False)
+def test_r9_a_folder_that_can_not_be_written_is_found(app: Flask, settings: Settings) -> None:
+    app.extensions["idp.settings"] = dataclasses.replace(
+        settings, history_file=Path("/proc/self/history.json")
+    )
 
-    found = [each for each in doctor_installation.of_installation() if each.subject == "history"]
+    found = [each for each in doctor_running.of_running() if each.subject == "history"]
 
     assert "would not be noticed" in found[0].sentence
 

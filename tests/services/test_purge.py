@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import time_machine
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from idp import clock, purge, settings
 from idp.audit import events
@@ -223,6 +223,90 @@ def test_r8_traffic_goes_on_beside_a_purge(app: Flask) -> None:
         totals = side_by_side(app, [lambda: purge.run(batch=10)["used_assertions"], traffic])
 
     assert (sum(totals), count(UsedAssertion)) == (200, 20)
+
+
+def living(rows: int, *, dead: int) -> None:
+    """Grants that a refresh token keeps, and as many as ``dead`` on which nothing hangs."""
+    parent, client = factories.account(password=None, status="active"), a_client()
+    session, _ = sessions.begin(parent.id, amr=("pwd",), acr="1")
+    now = clock.now()
+    common = {"account_id": parent.id, "client_id": client, "session_id": session.id}
+    common |= {"scope": "openid", "auth_time": now, "amr": "pwd", "acr": "1"}
+    with transaction() as writes:
+        grants = [
+            Grant(**common, created_at=now - number * timedelta(seconds=1))
+            for number in range(rows + dead)
+        ]
+        writes.add_all(grants)
+        writes.flush()
+        writes.add_all(
+            RefreshToken(
+                token_hash=hashed(grant.id),
+                grant_id=grant.id,
+                expires_at=now + 30 * DAY,
+                scope="openid",
+            )
+            for grant in grants[:rows]
+        )
+
+
+def a_client() -> str:
+    return str(factories.client_app(factories.school()).client.id)
+
+
+def steps_of_a_purge(batch: int) -> int:
+    """How many instructions of its machine SQLite runs for a purge: time without a clock."""
+    steps = [0]
+
+    def count_them() -> int:
+        steps[0] += 1
+        return 0
+
+    def watch(connection: Any, *_rest: Any) -> None:
+        connection.set_progress_handler(count_them, 100)
+
+    db.session.remove()
+    event.listen(db.engine, "checkout", watch)
+    try:
+        with time_machine.travel(clock.now() + 2 * DAY, tick=False):
+            purge.run(batch=batch, pause=0)
+    finally:
+        event.remove(db.engine, "checkout", watch)
+        db.session.remove()
+        db.engine.dispose()
+    return steps[0]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_r8_twice_the_rows_are_twice_the_work(app: Flask) -> None:
+    living(1000, dead=500)
+    once = steps_of_a_purge(batch=50)
+    assert count(Grant) == 1000
+    living(1000, dead=1500)
+    twice = steps_of_a_purge(batch=50)
+    assert count(Grant) == 2000
+    assert twice < 3 * once, "a purge that begins again at each batch would need five times as much"
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_r8_no_batch_reads_the_whole_table(app: Flask) -> None:
+    living(3000, dead=0)
+    statements: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        if "FROM grants" in statement or "FROM browser_sessions" in statement:
+            statements.append((statement, parameters))
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    with time_machine.travel(clock.now() + 2 * DAY, tick=False):
+        purge.run(batch=100, pause=0)
+    event.remove(db.engine, "before_cursor_execute", note)
+    with db.engine.connect() as now:
+        now.exec_driver_sql("ANALYZE")
+        for statement, parameters in statements[2:62:10]:
+            plan = now.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars()
+            assert "Seq Scan on grants" not in "\n".join(plan)
+    assert len(statements) < 2 * (3000 / 100) + 6
 
 
 def fill(rows: int) -> None:

@@ -245,8 +245,8 @@ class TestHealth:
         answer = client.get("/health/ready")
 
         assert answer.status_code == 200
-        expected = dict.fromkeys(("status", "database", "migrations", "history", "keys"), "ok")
-        assert answer.json == expected
+        parts = ("database", "migrations", "writes", "history", "keys", "agreement")
+        assert answer.json == dict.fromkeys(("status", *parts), "ok")
 
     def test_not_ready_without_database(self, keys_folder: Path) -> None:
         with provider(settings_for_tests(NOWHERE, keys_folder)) as client:

@@ -61,6 +61,7 @@ WORDS: Final[dict[str, LazyString]] = {
     "client_secret_ended": _("An application's older secret was ended"),
     "client_secret_rotated": _("An application got a new secret"),
     "database_restored": _("The database was restored from a backup"),
+    "settings_agreed": _("All machines take other secrets or keys from now on"),
     "key_made": _("A signing key was made"),
     "key_retired": _("A signing key was retired"),
     "key_rotated": _("The signing key was changed"),

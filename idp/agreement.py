@@ -1,0 +1,149 @@
+"""What every machine must have alike: secrets, issuer, signing keys; compared by the database.
+
+A machine with another key folder signs tokens that half of the time nobody can verify; one with
+another secret believes no session and no mailed token of the others. Neither says anything. So
+the first machine that serves leaves keyed fingerprints in the database, every other one is
+compared with them, and an operator says when they change: ``idp db agree``.
+
+A fingerprint tells nothing of its secret: it is an HMAC under the secret itself, which has 256
+bits. It is bound to the database's identity, so that two installations can't be compared.
+"""
+
+import hashlib
+import hmac
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.engine import Connection
+
+from idp import clock, marks, settings
+from idp.audit import events
+from idp.audit.models import DatabaseIdentity
+from idp.database import base64url, db
+from idp.oidc.keyring import keyring
+from idp.oidc.keys import KeyEntry
+from idp.settings import Settings, variable
+
+KEY: Final = "key "
+SHARED: Final = ("session_secret", "password_pepper", "token_hash_key", "subject_key", "issuer")
+NEXT_STEP: Final = (
+    "copy what differs from a machine that serves, or run `idp db agree` where it was changed on "
+    "purpose (docs/operator.md, « Several machines »)"
+)
+
+
+class Disagreement(Exception):
+    """This machine differs from the others; the text says in what."""
+
+
+def differences() -> list[str]:
+    """In what this machine differs from those before it, as sentences; changes nothing."""
+    known = marks.read()
+    found = [
+        f"{variable(name)} is not the one of the other machines"
+        for name, ours in _fingerprints(settings.current()).items()
+        if name in known and not hmac.compare_digest(known[name].value, ours)
+    ]
+    return found + _key_differences({n: m.value for n, m in known.items() if n.startswith(KEY)})
+
+
+def join() -> None:
+    """Compare this machine with the others; what nobody has said yet is taken from it.
+
+    Raises ``Disagreement``.
+    """
+    known = marks.read()
+    ours = _fingerprints(settings.current())
+    has_keys = any(name.startswith(KEY) for name in known)
+    if not has_keys or set(ours) - set(known):
+        with marks.connection() as now, now.begin():
+            for name, fingerprint in ours.items():
+                marks.write(now, name, fingerprint, over=False)
+            for entry in () if has_keys else keyring().entries():
+                marks.write(now, KEY + entry.kid, _until(entry), over=False)
+        db.session.expire_all()
+    refuse_disagreement()
+
+
+def refuse_disagreement() -> None:
+    """Raise ``Disagreement`` where this machine must not work beside the others."""
+    if found := differences():
+        raise Disagreement(f"{'; '.join(found)}: {NEXT_STEP}")
+
+
+def settle() -> None:
+    """From now on this machine's secrets, issuer and keys are those that all must have."""
+    with marks.connection() as now, now.begin():
+        for name, fingerprint in _fingerprints(settings.current()).items():
+            marks.write(now, name, fingerprint)
+        _write_keys(now)
+    events.record("settings_agreed")
+
+
+def note_keys() -> None:
+    """After a change of this machine's keys: they are those that all must have."""
+    with marks.connection() as now, now.begin():
+        _write_keys(now)
+
+
+def knows_keys() -> bool:
+    """Whether a machine has keys already, so that an empty folder is no beginning."""
+    return bool(marks.read(KEY))
+
+
+def _write_keys(now: Connection) -> None:
+    entries = {KEY + entry.kid: _until(entry) for entry in keyring().entries()}
+    marks.forget(now, set(marks.read(KEY)) - set(entries))
+    for name, until in entries.items():
+        marks.write(now, name, until)
+
+
+def _until(entry: KeyEntry) -> str:
+    """What the mark of a key says: its state, and for a retired one until when it is published."""
+    if entry.retired_at is None:
+        return entry.state
+    lifetime = settings.current().id_token_lifetime + timedelta(minutes=5)
+    return (datetime.fromisoformat(entry.retired_at) + lifetime).isoformat()
+
+
+def _key_differences(known: dict[str, str]) -> list[str]:
+    """During a rotation folders differ for a while, and may: each key is published before it
+    signs, and after it until its last token has expired.
+    """
+    if not known:
+        return []
+    entries = keyring().entries()
+    signing = [entry.kid for entry in entries if entry.state == "current"]
+    found = [
+        f"the key {kid} signs here, and the other machines don't publish it"
+        for kid in signing
+        if not _is_published(known.get(KEY + kid))
+    ]
+    here = {entry.kid for entry in entries}
+    missing = sorted(
+        name.removeprefix(KEY) for name, is_now in known.items() if is_now == "current"
+    )
+    found += [
+        f"the key {kid} signs on other machines, and is not published here"
+        for kid in missing
+        if kid not in here
+    ]
+    return found
+
+
+def _is_published(said: str | None) -> bool:
+    if said is None:
+        return False
+    return said in {"next", "current"} or clock.now() < datetime.fromisoformat(said)
+
+
+def _fingerprints(ours: Settings) -> dict[str, str]:
+    identity = db.session.scalar(select(DatabaseIdentity.id)) or ""
+    made = {}
+    for name in SHARED:
+        value = getattr(ours, name)
+        key, text = (value, b"") if isinstance(value, bytes) else (ours.subject_key, value.encode())
+        said = f"agreement\0{name}\0{identity}\0".encode() + text
+        made[name] = base64url(hmac.digest(key, said, hashlib.sha256))
+    return made

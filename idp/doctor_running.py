@@ -1,0 +1,195 @@
+"""What ``idp check`` finds by trying: what would not work now, though nothing is unsafe.
+
+Each check asks the real thing – the mail server, the folders, the database – and says what to
+do. ``idp serve`` starts all the same: what is away comes back.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import InstrumentedAttribute
+
+from idp import clock, marks, purge, settings, write_probe
+from idp.audit import continuity
+from idp.database import db
+from idp.doctor import Finding, Findings, trouble
+from idp.mail import smtp
+from idp.mail.models import OutboxMessage
+from idp.readiness import schema
+from idp.roster.models import RosterJob
+
+WAITS_TOO_LONG: Final = timedelta(minutes=5)
+PURGE_OVERDUE: Final = timedelta(days=2)
+PROXY_SEEN_WITHIN: Final = timedelta(days=7)
+SPARE_CONNECTIONS: Final = 5
+"""For the workers of mails and imports, commands and backups."""
+
+
+def of_running() -> list[Finding]:
+    """What does not work at present."""
+    found: list[Finding] = []
+    for check in CHECKS if schema().serves else CHECKS[:2]:
+        try:
+            found += list(check())
+        except SQLAlchemyError as error:
+            reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
+            found.append(trouble("database", f"It can't be asked: {reason}.", "See its own log."))
+            break
+    return found
+
+
+def _folders_take_files() -> Findings:
+    """A file is really made: a full disk and a read-only mount look like any other folder."""
+    now = settings.current()
+    wanted = (
+        ("keys", now.keys_folder, "keys can't be rotated"),
+        ("history", continuity.file().parent, "a restored database would not be noticed"),
+        ("spool", now.spool_folder, "no roster can be uploaded"),
+    )
+    for subject, folder, consequence in wanted:
+        if folder.exists() and (problem := _unwritable(folder)):
+            yield trouble(
+                subject,
+                f"No file can be written in {folder} ({problem}): {consequence}.",
+                f"Make room there, or let user {os.geteuid()} write.",
+            )
+
+
+def _unwritable(folder: Path) -> str | None:
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".check-") as file:
+            file.write(os.urandom(16384))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return None
+
+
+def _mail_server_answers() -> Findings:
+    now = settings.current()
+    with smtp.Post() as post:
+        try:
+            post.open()
+        except smtp.ServerAway as away:
+            yield trouble(
+                "mail server",
+                f"{now.mail_server} port {now.mail_port} takes no mail ({away.answer}): "
+                "invitations and forgotten passwords wait.",
+                "Check IDP_MAIL_SERVER, IDP_MAIL_PORT, IDP_MAIL_TLS, user name and password.",
+            )
+
+
+def _database_takes_writes() -> Findings:
+    try:
+        write_probe.write()
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
+        yield trouble(
+            "database",
+            f"It takes no writes ({reason}): nobody can sign in.",
+            "Is it a standby, in maintenance, or is its disk full?",
+        )
+
+
+def _mails_leave() -> Findings:
+    late = and_(
+        OutboxMessage.status == "queued", OutboxMessage.due_at < clock.now() - WAITS_TOO_LONG
+    )
+    count, oldest = _late(OutboxMessage.due_at, late)
+    if count:
+        yield trouble(
+            "mail worker",
+            f"{count} mails are due, the first since {oldest:%Y-%m-%d %H:%M}Z, and nobody sends "
+            "them.",
+            "Start `idp mail work`; its log tells what holds it up.",
+        )
+
+
+def _imports_go_on() -> Findings:
+    before = clock.now() - WAITS_TOO_LONG
+    late = or_(
+        and_(RosterJob.state == "waiting", RosterJob.asked_at < before),
+        and_(RosterJob.state == "working", RosterJob.lease_until < before),
+    )
+    count, oldest = _late(RosterJob.asked_at, late)
+    if count:
+        yield trouble(
+            "import worker",
+            f"{count} imports wait, the first since {oldest:%Y-%m-%d %H:%M}Z, and nobody works on "
+            "them.",
+            "Start `idp roster work` on each machine that runs `idp serve`.",
+        )
+
+
+def _late(
+    moment: InstrumentedAttribute[datetime], late: ColumnElement[bool]
+) -> tuple[int, datetime | None]:
+    count, oldest = db.session.execute(select(func.count(), func.min(moment)).where(late)).one()
+    return count, oldest
+
+
+def _purge_runs() -> Findings:
+    since = purge.oldest_left_over()
+    if since is not None and since < clock.now() - purge.MARGIN - PURGE_OVERDUE:
+        yield trouble(
+            "purge",
+            f"What expired on {since:%Y-%m-%d} is still in the database: nothing purges it, or not "
+            "fast enough.",
+            "Run `idp purge` once a day (idp-purge.timer).",
+        )
+
+
+def _connections_suffice() -> Findings:
+    """As many workers as cores: what `idp serve` is told to start on a machine of its own."""
+    if db.engine.dialect.name != "postgresql":
+        return
+    allowed, reserved = db.session.execute(
+        text(
+            "SELECT current_setting('max_connections')::int,"
+            " current_setting('superuser_reserved_connections')::int"
+        )
+    ).one()
+    workers, each = os.cpu_count() or 1, settings.current().database_connections
+    needed = workers * each + SPARE_CONNECTIONS
+    fewer = max(2, (allowed - reserved - SPARE_CONNECTIONS) // workers)
+    if needed > allowed - reserved:
+        yield trouble(
+            "connections",
+            f"PostgreSQL allows {allowed - reserved} connections; {workers} workers (one for each "
+            f"core) of {each} and the commands may open {needed}, on each machine.",
+            f"Set max_connections to {needed + reserved} or more for each machine, or "
+            f"IDP_DATABASE_CONNECTIONS to {fewer} or less.",
+        )
+
+
+def _proxy_is_believed() -> Findings:
+    """What the running provider saw: a header of a proxy that IDP_TRUSTED_PROXIES does not name."""
+    for mark in marks.read(marks.UNBELIEVED_PROXY).values():
+        if mark.at > clock.now() - PROXY_SEEN_WITHIN:
+            machine = mark.name.removeprefix(marks.UNBELIEVED_PROXY).strip()
+            yield trouble(
+                "trusted proxies",
+                f"Requests came to {machine} from {mark.value} with X-Forwarded-For, which is not "
+                f"believed (last at {mark.at:%Y-%m-%d %H:%M}Z): all its visitors count as one.",
+                "If that is your proxy, name it in IDP_TRUSTED_PROXIES; if not, nobody but your "
+                "proxy should reach this port.",
+            )
+
+
+CHECKS: Final[tuple[Callable[[], Findings], ...]] = (
+    _folders_take_files,
+    _mail_server_answers,
+    _database_takes_writes,
+    _mails_leave,
+    _imports_go_on,
+    _purge_runs,
+    _connections_suffice,
+    _proxy_is_believed,
+)

@@ -1,0 +1,91 @@
+"""Readiness asks for what serving needs; a database that can only be read is one that is away."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import event, text
+
+from idp import marks, write_probe
+from idp.database import db
+from tests.relying_party import world
+
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+@contextmanager
+def only_to_be_read() -> Iterator[None]:
+    """As after a failover to a standby, or while a hosted database's disk is full."""
+    name = db.engine.url.database
+    _set(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    try:
+        yield
+    finally:
+        _set("SET default_transaction_read_only = off")
+        _set(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+
+
+def _set(statement: str) -> None:
+    db.session.remove()
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as now:
+        now.exec_driver_sql("SET default_transaction_read_only = off")
+        now.exec_driver_sql(statement)
+    db.engine.dispose()
+
+
+@on_postgresql
+def test_r2_a_database_that_is_only_read_answers_503_everywhere(client: FlaskClient) -> None:
+    there = world(client, "Lina", signed_in=False)
+    there.ask(scope="openid child")
+    assert client.get("/health/ready").status_code == 200
+    with only_to_be_read():
+        write_probe.init_app(client.application)  # what was believed is two seconds old
+        ready = client.get("/health/ready")
+        refused = there.browser.sign_in("claire")
+        token = client.post("/oauth2/token", data={"grant_type": "authorization_code"})
+    assert (ready.status_code, ready.json["writes"]) == (503, "failed")
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"] == ready.headers["Retry-After"] == "5"
+    assert token.status_code in {400, 401, 503}, "what needs no write is answered, nothing by 500"
+    assert client.get("/health/ready").json["writes"] == "ok", "back by itself"
+    there.ask(scope="openid child")
+    assert there.browser.sign_in("claire").status_code in {302, 303}
+
+
+def test_many_questions_are_one_write(app: Flask, client: FlaskClient) -> None:
+    writes = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if "INSERT INTO installation_marks" in statement:
+            writes.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    assert [client.get("/health/ready").status_code for _ in range(5)] == [200] * 5
+    assert len(writes) == 1
+    assert list(marks.read(marks.PROBE)) == [marks.PROBE]
+
+
+def test_somebody_who_writes_for_long_is_a_proof_too(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_probe, "WAIT", 200)
+    write_probe.write()
+    begun, end = Event(), Event()
+
+    def import_a_district() -> None:
+        with app.app_context(), marks.connection() as now, now.begin():
+            now.execute(text("UPDATE installation_marks SET value = 'held'"))
+            begun.set()
+            end.wait(30)
+
+    worker = Thread(target=import_a_district)
+    worker.start()
+    try:
+        assert begun.wait(10)
+        write_probe.write()
+    finally:
+        end.set()
+        worker.join()
