@@ -6,6 +6,7 @@ no character that a query of ours could stumble over (security rule A7).
 """
 
 import re
+import unicodedata
 from typing import Final
 
 from anyascii import anyascii
@@ -23,6 +24,38 @@ _LIKE_OTHERS: Final = (
 )  # fmt: skip
 _DOUBLED: Final = re.compile(r"(.)\1+")
 _SHORTEST_WITH_SOUND: Final = 3
+
+
+class _Letters(dict[int, str]):
+    """A character of decomposed text → what stays of it where two spellings are compared."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = kept = _kept(chr(code))
+        return kept
+
+
+_LETTERS: Final = _Letters()
+
+
+def comparable(text: str) -> str:
+    """What two spellings of one name share: « D’Hœkelaere » and « d'Hoekelaere » are one.
+
+    Case, accents, dashes, apostrophes, spaces and what nobody sees do not count. Letters of other
+    scripts stay as they are: two Chinese names may be written alike in ours.
+    """
+    if text.isascii():
+        return _OTHERS.sub("", text.lower())
+    return unicodedata.normalize("NFKD", text.casefold()).translate(_LETTERS)
+
+
+def _kept(letter: str) -> str:
+    if unicodedata.category(letter)[0] not in "LNM" or unicodedata.combining(letter):
+        return ""
+    name = unicodedata.name(letter, "")
+    if name.startswith("VARIATION SELECTOR"):
+        return ""
+    # œ, ø, ł, ı, ð: letters that no decomposition takes apart
+    return anyascii(letter).lower() if name.startswith("LATIN") else letter
 
 
 def words(text: str) -> list[str]:

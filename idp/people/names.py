@@ -18,6 +18,14 @@ LOCAL_PART_LENGTH = 64  # RFC 5321 §4.5.3.1.1
 _NOT_IN_NAMES = {"Cc", "Cs", "Co", "Zl", "Zp"}
 _NOT_IN_USERNAMES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"}
 _BIDI_CONTROLS = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_LAST_OF_EUROPE = 0x58F  # Latin, Greek, Cyrillic and Armenian letters join nothing
+_INVISIBLE = dict.fromkeys(
+    [
+        *(0xAD, 0x61C, 0x180E, 0x200B, 0x200E, 0x200F, 0xFEFF),
+        *(*range(0x2060, 0x2065), *range(0xE0000, 0xE0080)),
+    ]
+)
+_JOINERS = re.compile("[\u200c\u200d]")
 _DOT_ATOM = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _IN_INTERNATIONAL_LOCAL_PARTS = {"L", "M", "N"}
 
@@ -32,7 +40,7 @@ class Refused(ValueError):
 
 
 def clean_text(field: str, text: str, *, longest: int = NAME_LENGTH, required: bool = False) -> str:
-    """A name as it is stored: NFC, single spaces; raises ``Refused``.
+    """A name as it is stored: NFC, single spaces, nothing that nobody sees; raises ``Refused``.
 
     Control characters and text-direction overrides are refused: they forge mail headers,
     log lines and what a page seems to say (security rules L2 and M1).
@@ -41,12 +49,24 @@ def clean_text(field: str, text: str, *, longest: int = NAME_LENGTH, required: b
         raise Refused(field, f"has more than {longest} characters")
     if any(unicodedata.category(c) in _NOT_IN_NAMES or c in _BIDI_CONTROLS for c in text):
         raise Refused(field, "contains a control character")
+    text = visible(text)
     text = " ".join(unicodedata.normalize("NFC", text).split())
     if len(text) > longest:
         raise Refused(field, f"has more than {longest} characters")
     if required and not text:
         raise Refused(field, "is missing")
     return text
+
+
+def visible(text: str) -> str:
+    """The text without what nobody sees: zero-width spaces, marks of direction, soft hyphens.
+
+    Joiners stay where they shape letters, as in Persian and in the scripts of India.
+    """
+    if text.isascii():
+        return text
+    text = text.translate(_INVISIBLE)
+    return _JOINERS.sub(lambda found: found[0] if _shapes(text, found.start()) else "", text)
 
 
 def username_key(text: str) -> str:
@@ -93,6 +113,14 @@ def unaccented(text: str) -> str:
 def sort_key(text: str) -> str:
     """What people sort by: accents and case don't count, whatever the database's collation."""
     return unaccented(text).casefold()
+
+
+def _shapes(text: str, place: int) -> bool:
+    before, after = text[place - 1 : place], text[place + 1 : place + 2]
+    return all(
+        each and unicodedata.category(each)[0] in "LM" and ord(each) > _LAST_OF_EUROPE
+        for each in (before, after)
+    )
 
 
 def _turns_into_ascii(character: str) -> bool:

@@ -4,6 +4,8 @@ import re
 from datetime import date, datetime
 from typing import Final
 
+from idp.people.folding import comparable
+from idp.people.models import NAME_LENGTH
 from idp.people.names import Refused, clean_text, sort_key
 
 _WHOLE_NUMBER: Final = re.compile(r"(\d+)[.,]0+")
@@ -71,9 +73,8 @@ def split_name(text: str) -> tuple[str, str] | None:
 
 
 def name_key(given: str, family: str) -> str:
-    """What two spellings of one full name share: accents, case and dashes don't count."""
-    joined = f"{sort_key(given)}|{sort_key(family)}"
-    return re.sub(r"[\s'’\-.]+", "", joined)
+    """What two spellings of one full name share; see ``folding.comparable``."""
+    return f"{comparable(given)[:NAME_LENGTH]}|{comparable(family)[:NAME_LENGTH]}"
 
 
 def cleaned(field: str, text: str, longest: int) -> str:

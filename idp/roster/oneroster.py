@@ -11,7 +11,7 @@ from typing import Final
 
 from idp import clock
 from idp.people.models import EMAIL_LENGTH, NAME_LENGTH
-from idp.people.names import Refused, email_key
+from idp.people.names import Refused, email_key, visible
 from idp.roster import cells, tables
 from idp.roster.archives import Progress, Source
 from idp.roster.models import SOURCED_ID_LENGTH
@@ -334,7 +334,7 @@ def _is_deleted(row: Row) -> bool:
 
 
 def _cell(row: Row, name: str) -> str:
-    return row.cells.get(name, "").strip()
+    return visible(row.cells.get(name, "")).strip()
 
 
 def _list(row: Row, name: str) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from idp.people.names import sort_key
+from idp.people.folding import comparable
 from idp.roster import tables
 from idp.roster.archives import Source
 from idp.roster.records import Unusable
@@ -68,7 +68,7 @@ def _one(wanted: Wanted, schools: Mapping[str, Org], count: int, orgs: Mapping[s
                 "other_school",
             )
         return wanted.org
-    same = [sid for sid, org in schools.items() if sort_key(org.name) == sort_key(wanted.name)]
+    same = [sid for sid, org in schools.items() if comparable(org.name) == comparable(wanted.name)]
     if len(same) == 1:
         return same[0]
     if count == 1 and len(schools) == 1:

@@ -14,7 +14,8 @@ from idp import clock, correlation
 from idp.audit import events
 from idp.database import db, transaction
 from idp.people import service as people
-from idp.people.names import Refused, sort_key
+from idp.people.folding import comparable
+from idp.people.names import Refused
 from idp.roster import archives, lists, mapping, oneroster, orgs, spreadsheets, staging, usernames
 from idp.roster.archives import Source
 from idp.roster.layout import Layout
@@ -296,7 +297,7 @@ def _fill(run: RosterRun, found: Reading, wanted: list[orgs.Wanted]) -> None:
     stage_ = staging.Stage(run.id)
     for each in wanted:
         called = found.names.get(each.school_id)
-        if called and sort_key(called) != sort_key(each.name):
+        if called and comparable(called) != comparable(each.name):
             stage_.notice("school_name", called[:60])
     stage_.fill(found)
     noticed = {

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from idp import clock
 from idp.database import keyed_hash
 from idp.people.models import EMAIL_LENGTH, NAME_LENGTH
-from idp.people.names import Refused, email_key
+from idp.people.names import Refused, email_key, visible
 from idp.roster import cells, lists, odd_names
 from idp.roster.archives import Progress, Source
 from idp.roster.layout import Layout
@@ -278,7 +278,7 @@ def _derived(reader: _Reader, kind: str, *parts: str) -> str:
 def _get(reader: _Reader, row: Row, target: str) -> str:
     for column, at in reader.mapping.columns.items():
         if at == target:
-            return " ".join(row.cells.get(column, "").split()) or (
+            return " ".join(visible(row.cells.get(column, "")).split()) or (
                 reader.mapping.constants.get(target, "")
             )
     return reader.mapping.constants.get(target, "")
