@@ -63,6 +63,7 @@ EVENTS: Final = frozenset(
         "guardianship_ended",
         "guardianship_restored",
         "roster_begun",
+        "roster_answered",
         "roster_applied",
         "roster_held_back",
         "roster_undone",

@@ -25,6 +25,7 @@ from idp.roster.archives import opened
 from idp.roster.encodings import CHOICES
 from idp.roster.layout import Layout
 from idp.roster.models import RosterRun
+from idp.roster.question_models import ANSWERS
 from idp.roster.reports import SchoolReport
 from idp.settings import LOCALES
 
@@ -43,6 +44,16 @@ COUNTS = {
     "guardianship_made": "guardianships new",
     "guardianship_changed": "guardianships changed",
     "guardianship_ended": "guardianships ending",
+    "identity_moved": "numbers of somebody else",
+}
+
+
+QUESTIONS = {
+    "pupil": "the pupil of this number was somebody else: the same, renamed?",
+    "guardian": "the guardian of this number was somebody else: the same, renamed?",
+    "renumbered": "people of the same name, class and family come with other numbers: the same?",
+    "twin": "a second row of one name and class: the same pupil?",
+    "disabled": "switched off in the school's software (enabledUser): guardians all the same?",
 }
 
 
@@ -155,6 +166,13 @@ def roster_check(file: Path, rejected: Path | None, language: str, **wish: Any) 
     show_default=True,
     help="Invitations that leave in an hour.",
 )
+@click.option(
+    "--decide",
+    "decisions",
+    multiple=True,
+    metavar="KEY=same|another",
+    help="Answer a question of the check; repeatable.",
+)
 @_reading_options
 def roster_import(
     file: Path | None,
@@ -162,6 +180,7 @@ def roster_import(
     confirm_large_change: bool,
     invite: bool,
     per_hour: int,
+    decisions: tuple[str, ...],
     rejected: Path | None,
     language: str,
     **wish: Any,
@@ -173,11 +192,14 @@ def roster_import(
     Examples:
       idp roster import oneroster.zip --school s_4vXb… --invite --per-hour 300
       idp roster import --run j_9fQk… --confirm-large-change
+      idp roster import --run j_9fQk… --decide g12=another --decide renumbered=same
     """
     as_json = wish.pop("as_json")
     if (file is None) == (run_id is None):
         raise BadInput("name either a file or --run")
     run = service.get(run_id) if run_id else _stage(_given(file), _wish(**wish), as_json)
+    if decisions:
+        service.answer(run.id, _decided(decisions))
     with _bar(len(service.kept(run.id)), "schools", as_json) as progress:
         reports = service.apply(
             run.id,
@@ -387,6 +409,16 @@ def _columns(texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def _decided(texts: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for text in texts:
+        key, _, said = text.partition("=")
+        if not key or said not in ANSWERS:
+            raise BadInput(f"{text[:40]!r} is not written as KEY=same or KEY=another")
+        found[key] = said
+    return found
+
+
 def _given(file: Path | None) -> Path:
     assert file is not None
     return file
@@ -504,6 +536,32 @@ def _print_school(report: SchoolReport) -> None:
         samples = f" – {output.shown('; '.join(finding.samples))}" if finding.samples else ""
         hint = " (--link-same-people)" if finding.code == "same_person" else ""
         click.echo(f"! {finding.count} × {finding.sentence.rstrip('.')}{hint}{samples}")
+    for question in report.questions:
+        _print_question(question)
+    if report.asked:
+        click.echo(
+            f"? {report.asked} questions are open: whom they are about stays as they are."
+            " Answer with --decide KEY=same or KEY=another."
+        )
+
+
+def _print_question(question: dict[str, Any]) -> None:
+    said = question["answer"] or "open"
+    click.echo(f"? {question['key']} [{said}] {QUESTIONS[question['kind']]}")
+    people = question.get("people", [question])
+    for each in people:
+        who = [_person(each[side]) for side in ("old", "new") if each[side]]
+        click.echo(output.shown(f"    line {each['line']}: {' → '.join(who)}"))
+    if question.get("other"):
+        click.echo(output.shown(f"    another: {_person(question['other'])}"))
+    if len(people) < question["count"] and "people" in question:
+        click.echo(f"    and {question['count'] - len(people)} more")
+
+
+def _person(told: dict[str, Any]) -> str:
+    detail = [told["place"], told["number"], *told["with"]]
+    claimed = " – has made the account theirs" if told.get("claimed") else ""
+    return f"{told['name']} ({', '.join(filter(None, detail)) or '–'}{claimed})"
 
 
 def _school(report: SchoolReport) -> dict[str, Any]:
@@ -514,6 +572,8 @@ def _school(report: SchoolReport) -> dict[str, Any]:
         "counts": report.counts,
         "invited": report.invited,
         "share_ending": round(report.share_ending, 4),
+        "asked": report.asked,
+        "questions": report.questions,
         "findings": [
             {
                 "code": each.code,

@@ -76,6 +76,16 @@ class Import:
         return any(part.report is not None for part in self.parts)
 
     @property
+    def asks(self) -> bool:
+        """Whether there is a question about somebody, answered or not."""
+        return any(part.report.questions for part in self.parts if part.report)
+
+    @property
+    def asked(self) -> int:
+        """How many questions wait for an answer."""
+        return sum(part.report.asked for part in self.parts if part.report)
+
+    @property
     def can_undo(self) -> bool:
         return not self.is_busy and any(part.can_undo for part in self.parts)
 

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from idp import clock, settings
 from idp.database import db, transaction
 from idp.desk import reach as within
-from idp.desk.import_runs import Import, NotFound, get, history
+from idp.desk.import_runs import Import, NotFound, Part, get, history
 from idp.desk.staff import Right, Staff
 from idp.people.models import School
 from idp.roster import jobs, mapping, reading, reasons, runs, service, spool
@@ -171,6 +171,32 @@ def check_again(staff: Staff, run_id: str) -> None:
     found = _of_theirs(staff, run_id)
     if not found.is_open or not jobs.ask(run_id, "look", {}, staff.account_id):
         raise NotNow
+
+
+def answer(staff: Staff, run_id: str, answers: Mapping[str, Mapping[str, str]]) -> None:
+    """Say who people of the file are, and have it compared anew.
+
+    ``answers``: school → question → ``same``, ``another`` or ``""`` for not decided. Raises
+    ``NotFound``, ``NotNow`` and ``people.Refused``.
+    """
+    found = _of_theirs(staff, run_id)
+    if not found.is_open or found.is_busy:
+        raise NotNow
+    for part in found.parts:
+        asked = {each["key"]: each["answer"] or "" for each in _questions(part)}
+        said = {
+            key: words
+            for key, words in answers.get(part.row.school_id, {}).items()
+            if key in asked and words != asked[key]
+        }
+        if said:
+            service.answer(run_id, said, part.row.school_id)
+    if not jobs.ask(run_id, "look", {}, staff.account_id):
+        raise NotNow
+
+
+def _questions(part: Part) -> list[dict[str, Any]]:
+    return part.report.questions if part.report else []
 
 
 def carry_out(

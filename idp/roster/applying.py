@@ -14,9 +14,10 @@ from idp.lifecycle import households
 from idp.mail import spread
 from idp.people.models import Account, Child
 from idp.roster import bulk, findable
-from idp.roster.matching import Scope
+from idp.roster.claims import unclaimed
 from idp.roster.models import RosterChange
-from idp.roster.planning import Plan, unclaimed
+from idp.roster.planning import Plan
+from idp.roster.scope import Scope
 
 REASON: Final = "not in the school's roster any more"
 
@@ -92,14 +93,20 @@ _IDENTITIES: Final = (
 INSERT INTO roster_identities (school_id, kind, sourced_id, child_id, lists_agents, run_id)
 SELECT :school, 'pupil', p.sourced_id, p.child_id, p.lists_agents, :run
 FROM roster_pupils p
-WHERE p.run_id = :run AND p.school_id = :school AND p.how <> 'known'
+WHERE p.run_id = :run AND p.school_id = :school AND p.how NOT IN ('known', 'held')
+ON CONFLICT (school_id, kind, sourced_id)
+DO UPDATE SET child_id = excluded.child_id, lists_agents = excluded.lists_agents,
+              run_id = excluded.run_id, undone_at = NULL
 """,
     """
 INSERT INTO roster_identities (school_id, kind, sourced_id, account_id, lists_agents, run_id)
 SELECT :school, 'guardian', m.sourced_id, m.account_id, g.lists_agents, :run
 FROM roster_matches m CROSS JOIN roster_guardians g
-WHERE m.run_id = :run AND m.school_id = :school AND m.how <> 'known'
+WHERE m.run_id = :run AND m.school_id = :school AND m.how NOT IN ('known', 'held', 'ended')
   AND g.run_id = :run AND g.sourced_id = m.sourced_id
+ON CONFLICT (school_id, kind, sourced_id)
+DO UPDATE SET account_id = excluded.account_id, lists_agents = excluded.lists_agents,
+              run_id = excluded.run_id, undone_at = NULL
 """,
     """
 UPDATE roster_identities SET lists_agents = p.lists_agents
@@ -123,6 +130,23 @@ INSERT INTO roster_identities (school_id, kind, sourced_id, label, lists_agents,
 SELECT :school, 'class', k.sourced_id, k.title, FALSE, :run
 FROM roster_classes k WHERE k.run_id = :run AND k.school_id = :school
 ON CONFLICT (school_id, kind, sourced_id) DO UPDATE SET label = excluded.label
+""",
+)
+
+# A number is one child's: whoever gets another gives the own one back first
+_NUMBERS_GIVEN_BACK: Final = (
+    """
+UPDATE children SET sourced_id = NULL
+FROM roster_changes x
+WHERE x.run_id = :run AND x.school_id = :school AND x.kind = 'identity_moved'
+  AND x.pupil_number IS NOT NULL AND children.id = x.child_id AND children.school_id = :school
+""",
+    """
+UPDATE children SET sourced_id = NULL
+FROM roster_changes x
+WHERE x.run_id = :run AND x.school_id = :school AND x.kind IN ('child_changed', 'child_returned')
+  AND x.pupil_number <> x.old_pupil_number
+  AND children.id = x.child_id AND children.school_id = :school
 """,
 )
 
@@ -152,6 +176,8 @@ ORDER BY a.username_key
 def carry_out(scope: Scope, plan: Plan, now: datetime) -> None:
     """Do what the plan says, in the caller's transaction; ``now`` stamps every row."""
     ids, detail = scope.ids(), {"run": scope.run_id}
+    for statement in _NUMBERS_GIVEN_BACK:
+        bulk.execute(statement, **ids)
     made = {"account_made": _accounts(scope, now), "child_made": _children(scope, now)}
     if plan.counts.get("account_changed"):
         bulk.execute(_NEW_ADDRESSES, **ids, kind="account_changed", now=now)

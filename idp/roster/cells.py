@@ -9,6 +9,8 @@ from idp.people.models import NAME_LENGTH
 from idp.people.names import Refused, clean_text, sort_key
 
 _WHOLE_NUMBER: Final = re.compile(r"(\d+)[.,]0+")
+_DRESSED: Final = re.compile(r"""="([^"]*)"|'([^']*)'?""")
+"""What keeps a spreadsheet from taking a number for one."""
 _DAY_FIRST: Final = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})")
 
 RELATIONSHIP_WORDS: Final[dict[str, str]] = {
@@ -39,8 +41,10 @@ def relationship(text: str) -> str | None:
 
 
 def number(text: str) -> str:
-    """An id as the school means it: Excel's ``1234,0`` is 1234."""
+    """An id as the school means it: Excel's ``1234,0`` is 1234, ``="0417"`` and ``'0417`` 0417."""
     text = " ".join(text.split())
+    if dressed := _DRESSED.fullmatch(text):
+        text = dressed[1] or dressed[2]
     whole = _WHOLE_NUMBER.fullmatch(text)
     return whole[1] if whole else text
 

@@ -7,8 +7,8 @@ from sqlalchemy import Select, select, union
 from idp.database import db
 from idp.people import directory
 from idp.people.models import Guardianship
-from idp.roster.matching import Scope
 from idp.roster.models import RosterChange
+from idp.roster.scope import Scope
 
 _STREAMED = {"yield_per": directory.CHUNK}
 

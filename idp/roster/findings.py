@@ -10,10 +10,10 @@ from typing import Any, Final
 from flask_babel import lazy_gettext as _
 
 from idp.roster import bulk
-from idp.roster.matching import Scope
 from idp.roster.models import RosterRun
 from idp.roster.planning import SEPARATED, Plan
 from idp.roster.records import OF_OTHER_SCHOOLS
+from idp.roster.scope import Scope
 from idp.roster.staging import SAMPLES
 
 _HERE: Final = """
@@ -43,7 +43,7 @@ WHERE {_OF} AND g.email_key IS NULL AND a.email_key IS NULL
     "address_kept": f"""
 SELECT g.given_name || ' ' || g.family_name {_HERE}
 JOIN accounts a ON a.id = m.account_id
-WHERE {_OF} AND m.how <> 'new' AND g.email_key IS NOT NULL
+WHERE {_OF} AND m.how NOT IN ('new', 'held', 'ended') AND g.email_key IS NOT NULL
   AND g.email_key <> coalesce(a.email_key, '')
   AND NOT EXISTS (SELECT 1 FROM roster_changes x WHERE x.run_id = :run AND x.school_id = :school
                   AND x.kind = 'account_changed' AND x.account_id = a.id
@@ -73,6 +73,11 @@ GROUP BY c.class_name
     "pupils_without_guardian": """
 SELECT p.given_name || ' ' || p.family_name FROM roster_pupils p
 WHERE p.run_id = :run AND p.school_id = :school AND p.present AND p.given_name <> ''
+  AND p.how <> 'held'
+  AND NOT EXISTS (SELECT 1 FROM roster_links l CROSS JOIN roster_matches h
+                  WHERE l.run_id = :run AND l.pupil_sourced_id = p.sourced_id AND h.run_id = :run
+                    AND h.school_id = :school AND h.sourced_id = l.guardian_sourced_id
+                    AND h.how = 'held')
   AND NOT EXISTS (SELECT 1 FROM roster_pairs r WHERE r.run_id = :run AND r.school_id = :school
                   AND r.child_id = p.child_id)
 """,

@@ -1,21 +1,23 @@
 """Who of the file is who of ours, for one school, in the caller's transaction.
 
-In this order: the school's own id; the same id in the operator's district; at this school, the
-same name with the same address or the same child. Never an address alone: two parents may share
-one. Somebody known only elsewhere is linked where the operator says so (``link_same_people``);
-a school is not told (security rule C3).
+In this order: the school's own id, where what else the file says agrees (``witnesses``); the same
+id in the operator's district; at this school, the same name with the same address or the same
+child. Never an address alone: two parents may share one. Somebody known only elsewhere is linked
+where the operator says so (``link_same_people``); a school is not told (security rule C3).
 
 CROSS JOIN tells SQLite in which order to look; PostgreSQL chooses for itself.
 """
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from idp.roster import bulk, usernames
+from idp.roster import asking, bulk, doubtful_guardians, doubtful_pupils, usernames
+from idp.roster.asking import Doubt
 from idp.roster.cells import name_key
 from idp.roster.models import RosterMatch
+from idp.roster.scope import Scope
 
 _FORGET: Final = (
     "DELETE FROM roster_matches WHERE run_id = :run AND school_id = :school",
@@ -41,20 +43,6 @@ WHERE roster_pupils.run_id = :run AND roster_pupils.school_id = :school
                   WHERE i.child_id = c.id AND i.school_id = :school AND i.kind = 'pupil')
 """
 
-_CHILDREN_BY_HAND: Final = """
-SELECT c.id, c.given_name, c.family_name, c.class_name FROM children c
-WHERE c.school_id = :school AND c.left_at IS NULL AND c.sourced_id IS NULL
-  AND NOT EXISTS (SELECT 1 FROM roster_pupils p
-                  WHERE p.run_id = :run AND p.school_id = :school AND p.child_id = c.id)
-  AND NOT EXISTS (SELECT 1 FROM roster_identities i
-                  WHERE i.child_id = c.id AND i.kind = 'pupil' AND i.sourced_id NOT LIKE '~%')
-"""
-
-_PUPILS_UNKNOWN: Final = """
-SELECT number, name_key, class_name FROM roster_pupils
-WHERE run_id = :run AND school_id = :school AND child_id IS NULL AND present AND given_name <> ''
-"""
-
 _PUPILS_NEW: Final = (
     """
 UPDATE roster_pupils SET child_id = new_child_id, how = 'new'
@@ -76,7 +64,7 @@ _WANTED: Final = """
 INSERT INTO roster_matches (run_id, school_id, sourced_id, how)
 SELECT DISTINCT :run, :school, g.sourced_id, 'wanted'
 FROM roster_pupils p CROSS JOIN roster_links l CROSS JOIN roster_guardians g
-WHERE p.run_id = :run AND p.school_id = :school AND p.present
+WHERE p.run_id = :run AND p.school_id = :school AND p.present AND p.how <> 'held'
   AND l.run_id = :run AND l.pupil_sourced_id = p.sourced_id
   AND g.run_id = :run AND g.sourced_id = l.guardian_sourced_id AND g.present
   AND g.given_name <> ''
@@ -89,6 +77,8 @@ FROM roster_links l CROSS JOIN roster_guardians g CROSS JOIN roster_identities i
 WHERE l.run_id = :run AND g.run_id = :run AND g.sourced_id = l.guardian_sourced_id
   AND g.present AND g.given_name <> ''
   AND i.school_id = :school AND i.kind = 'pupil' AND i.sourced_id = l.pupil_sourced_id
+  AND NOT EXISTS (SELECT 1 FROM roster_pupils p WHERE p.run_id = :run AND p.school_id = :school
+                  AND p.sourced_id = i.sourced_id)
 ON CONFLICT DO NOTHING
 """
 
@@ -129,6 +119,10 @@ FROM {_THE_WANTED} CROSS JOIN accounts a
 WHERE {_IN_FILE} AND a.email_key = g.email_key AND a.status <> 'disabled'
 """
 
+_NUMBERS: Final = f"""
+SELECT g.sourced_id, g.number FROM {_THE_WANTED} WHERE {_IN_FILE}
+"""
+
 _NEW: Final = f"""
 SELECT g.sourced_id, g.given_name, g.family_name FROM {_THE_WANTED}
 WHERE {_IN_FILE} ORDER BY g.number
@@ -136,27 +130,12 @@ WHERE {_IN_FILE} ORDER BY g.number
 
 _TAKEN_HERE: Final = """
 SELECT account_id FROM roster_matches
-WHERE run_id = :run AND school_id = :school AND account_id IS NOT NULL
+WHERE run_id = :run AND school_id = :school AND account_id IS NOT NULL AND how <> 'held'
 """
 _HAVE_OTHER_IDS: Final = """
 SELECT i.account_id FROM roster_identities i
 WHERE i.school_id = :school AND i.kind = 'guardian' AND i.sourced_id NOT LIKE '~%'
 """
-
-
-@dataclass(frozen=True)
-class Scope:
-    """The school and the run that people are matched for."""
-
-    run_id: str
-    school_id: str
-    district: str | None
-    delta: bool
-    pattern: str
-    link_same_people: bool
-
-    def ids(self) -> dict[str, Any]:
-        return {"run": self.run_id, "school": self.school_id}
 
 
 @dataclass(frozen=True)
@@ -168,17 +147,16 @@ class SamePerson:
 
 
 def match(scope: Scope) -> list[SamePerson]:
-    """Fill ``roster_matches`` and the pupils' ``child_id``; returns who looks the same."""
+    """Fill ``roster_matches`` and the pupils' ``child_id``; returns who looks the same.
+
+    Of whom the file alone is not believed, it keeps questions, and holds the rows back.
+    """
+    asking.forget(scope)
     for statement in _FORGET:
         bulk.execute(statement, **scope.ids())
-    _pupils(scope)
-    for statement in (_GUARDIANS_BY_ID, _WANTED, *([_WANTED_BY_DELTA] if scope.delta else [])):
-        bulk.execute(statement, **scope.ids())
-    if scope.district:
-        found = bulk.found(_BY_DISTRICT, **scope.ids(), district=scope.district)
-        _add(scope, [(row[0], row[1]) for row in found], "district")
-    for query in (_SAME_ADDRESS_HERE, _SAME_CHILD):
-        _add(scope, _same_names(scope, query), "name")
+    doubts = [*_pupils(scope), *_guardians_by_id(scope)]
+    doubts += _guardians_by_name(scope)
+    asking.keep(scope, doubts)
     elsewhere = _elsewhere(scope)
     if scope.link_same_people:
         _add(scope, ((each.sourced_id, each.account_id) for each in elsewhere), "same")
@@ -186,50 +164,71 @@ def match(scope: Scope) -> list[SamePerson]:
     return [] if scope.link_same_people else elsewhere
 
 
-def _pupils(scope: Scope) -> None:
+def _pupils(scope: Scope) -> list[Doubt]:
     bulk.execute(_PUPILS_BY_ID, **scope.ids())
     bulk.execute(_PUPILS_BY_NUMBER, **scope.ids())
-    _pupils_by_name(scope)
+    doubts = doubtful_pupils.of_known(scope)
+    doubts += doubtful_pupils.of_names(scope)
+    doubts += doubtful_pupils.of_twins(scope)
     for statement in _PUPILS_NEW:
         bulk.execute(statement, **scope.ids())
+    # An answer that makes one row two questions leaves the later one
+    return list({each.subject: each for each in doubts}.values())
 
 
-def _pupils_by_name(scope: Scope) -> None:
-    """A child made by hand, without a number, is the pupil of its name and class."""
-    by_hand = _unique(
-        ((name_key(given, family), class_name), child_id)
-        for child_id, given, family, class_name in bulk.found(_CHILDREN_BY_HAND, **scope.ids())
-    )
-    if not by_hand:
-        return
-    pupils = _unique(
-        ((key, class_name), number)
-        for number, key, class_name in bulk.found(_PUPILS_UNKNOWN, **scope.ids())
-    )
-    bulk.execute_many(
-        "UPDATE roster_pupils SET child_id = :child, how = 'name'"
-        " WHERE run_id = :run AND number = :number",
-        (
-            {"run": scope.run_id, "number": pupils[key], "child": child_id}
-            for key, child_id in by_hand.items()
-            if key in pupils
-        ),
-    )
+def _guardians_by_id(scope: Scope) -> list[Doubt]:
+    bulk.execute(_GUARDIANS_BY_ID, **scope.ids())
+    doubts = doubtful_guardians.of_known(scope)
+    doubtful_guardians.settle(scope, doubts)
+    for statement in (_WANTED, *([_WANTED_BY_DELTA] if scope.delta else [])):
+        bulk.execute(statement, **scope.ids())
+    disabled = doubtful_guardians.of_disabled(scope)
+    doubtful_guardians.settle(scope, disabled)
+    if scope.district:
+        found = bulk.found(_BY_DISTRICT, **scope.ids(), district=scope.district)
+        _add(scope, [(row[0], row[1]) for row in found], "district")
+        # Somebody of another school is nobody to ask this one about (rule C3)
+        doubtful_guardians.strangers(scope, doubtful_guardians.of_known(scope, "district"))
+    kept = {each.subject: each for each in doubts}
+    return [*doubts, *(each for each in disabled if each.subject not in kept)]
 
 
-def _same_names(scope: Scope, query: str) -> Iterator[tuple[str, str]]:
-    """Guardians whose one candidate at this school has their very name, and no other claim."""
+def _guardians_by_name(scope: Scope) -> list[Doubt]:
+    doubts: list[Doubt] = []
+    for query in (_SAME_ADDRESS_HERE, _SAME_CHILD):
+        same, renumbered = _same_names(scope, query)
+        _add(scope, same, "name")
+        found = doubtful_guardians.renumbered(_numbers(scope, renumbered), renumbered)
+        doubtful_guardians.settle(scope, found)
+        doubts += found
+    return list({each.subject: each for each in doubts}.values())
+
+
+def _same_names(scope: Scope, query: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Guardians whose one candidate at this school has their very name, and no other claim; and
+    those whose candidate has another id of the school's, which the file does not have.
+    """
     candidates = [
         (sourced_id, account_id)
         for sourced_id, key, account_id, given, family in bulk.found(query, **scope.ids())
         if name_key(given, family) == key
     ]
     if not candidates:
-        return
+        return [], []
     taken = {row[0] for row in bulk.found(_TAKEN_HERE, **scope.ids())}
     # Two people of one name in one family: another id of the school's says that it is another
     other = {row[0] for row in bulk.found(_HAVE_OTHER_IDS, school=scope.school_id)}
-    yield from _one_to_one(pair for pair in candidates if pair[1] not in taken | other)
+    free = [pair for pair in candidates if pair[1] not in taken]
+    return (
+        asking.one_to_one(pair for pair in free if pair[1] not in other),
+        asking.one_to_one(pair for pair in free if pair[1] in other),
+    )
+
+
+def _numbers(scope: Scope, pairs: list[tuple[str, str]]) -> dict[str, int]:
+    if not pairs:
+        return {}
+    return {row[0]: row[1] for row in bulk.found(_NUMBERS, **scope.ids())}
 
 
 def _elsewhere(scope: Scope) -> list[SamePerson]:
@@ -242,7 +241,7 @@ def _elsewhere(scope: Scope) -> list[SamePerson]:
     if not candidates:
         return []
     taken = {row[0] for row in bulk.found(_TAKEN_HERE, **scope.ids())}
-    pairs = _one_to_one(pair for pair in candidates if pair[1] not in taken)
+    pairs = asking.one_to_one(pair for pair in candidates if pair[1] not in taken)
     return [SamePerson(*pair) for pair in pairs]
 
 
@@ -277,27 +276,6 @@ def _add(scope: Scope, pairs: Iterable[tuple[str, str]], how: str) -> None:
             for sourced_id, account_id in pairs
         ],
     )
-
-
-def _unique(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
-    found: dict[Any, Any] = {}
-    twice = set()
-    for key, value in pairs:
-        if key in found:
-            twice.add(key)
-        found[key] = value
-    return {key: value for key, value in found.items() if key not in twice}
-
-
-def _one_to_one(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """The pairs whose either side stands in no other: anything else is for a person to say."""
-    every = sorted(set(pairs))
-    left: dict[str, int] = {}
-    right: dict[str, int] = {}
-    for one, other in every:
-        left[one] = left.get(one, 0) + 1
-        right[other] = right.get(other, 0) + 1
-    return ((one, other) for one, other in every if left[one] == 1 and right[other] == 1)
 
 
 def _id(prefix: str) -> str:

@@ -191,6 +191,8 @@ class RosterPupil(db.Model):  # type: ignore[name-defined,misc]
     lists_agents: Mapped[bool] = mapped_column(default=False)
     keeps_guardians: Mapped[bool] = mapped_column(default=False)
     """Something in the row could not be read: a typing error ends no guardianship."""
+    twin_of: Mapped[str | None] = mapped_column(String(SOURCED_ID_LENGTH))
+    """What rows of one name and class share that may be one pupil."""
     new_child_id: Mapped[str] = mapped_column(OpaqueId)
     new_subject_id: Mapped[str] = mapped_column(OpaqueId)
     child_id: Mapped[str | None] = mapped_column(OpaqueId)
@@ -215,6 +217,8 @@ class RosterGuardian(db.Model):  # type: ignore[name-defined,misc]
     relationship: Mapped[str | None] = mapped_column(String(16))
     present: Mapped[bool] = mapped_column(default=True)
     lists_agents: Mapped[bool] = mapped_column(default=False)
+    disabled: Mapped[bool | None] = mapped_column()
+    """Switched off in the school's own software (``enabledUser``)."""
 
 
 class RosterLink(db.Model):  # type: ignore[name-defined,misc]
@@ -323,3 +327,6 @@ class RosterChange(db.Model):  # type: ignore[name-defined,misc]
     old_pupil_number: Mapped[str | None] = mapped_column(String(64))
     old_relationship: Mapped[str | None] = mapped_column(String(16))
     old_left_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    sourced_id: Mapped[str | None] = mapped_column(String(SOURCED_ID_LENGTH))
+    """Of an id that means somebody else from now on: ``account_id`` or ``child_id`` is whom it
+    meant, ``subject_id`` the run that said so."""

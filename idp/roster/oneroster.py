@@ -253,7 +253,7 @@ def _pupil(reader: _Reader, row: Row, sourced_id: str, orgs: tuple[str, ...]) ->
         return
     if _is_deleted(row):
         for school in sorted(schools):
-            yield Pupil(school, sourced_id, row.line, "", "", present=False)
+            yield Pupil(school, sourced_id, row.line, *_names_if_any(row), present=False)
         return
     names = _names(row)
     if isinstance(names, Rejected):
@@ -282,7 +282,8 @@ def _pupil(reader: _Reader, row: Row, sourced_id: str, orgs: tuple[str, ...]) ->
 def _guardian(row: Row, sourced_id: str, role: str) -> Iterator[Record]:
     # enabledUser false: « the record is active, access is curtailed »; the safe reading
     if _is_deleted(row) or _cell(row, "enableduser").lower() == "false":
-        yield Guardian(sourced_id, row.line, "", "", present=False)
+        email = email_key(_cell(row, "email")) or None
+        yield Guardian(sourced_id, row.line, *_names_if_any(row), email=email, present=False)
         return
     names = _names(row)
     if isinstance(names, Rejected):
@@ -327,6 +328,12 @@ def _names(row: Row) -> tuple[str, str] | Rejected:
         )
     except Refused as refused:
         return Rejected(row, "name_wrong", refused.field)
+
+
+def _names_if_any(row: Row) -> tuple[str, str]:
+    """Who is meant by a row that ends somebody, where it says so: a witness beside the id."""
+    names = _names(row)
+    return ("", "") if isinstance(names, Rejected) else names
 
 
 def _is_deleted(row: Row) -> bool:

@@ -7,8 +7,10 @@ that planned it), so that the two can't differ.
 from dataclasses import dataclass
 from typing import Any, Final
 
-from idp.roster import bulk
-from idp.roster.matching import SamePerson, Scope, match
+from idp.roster import bulk, questions
+from idp.roster.claims import unclaimed
+from idp.roster.matching import SamePerson, match
+from idp.roster.scope import Scope
 
 LARGE: Final = 0.10
 """More than this share of a school's pupils or guardianships ending at once is confirmed."""
@@ -20,9 +22,10 @@ SELECT :run, :school, p.child_id, m.account_id, max(coalesce(l.relationship, g.r
        min(l.new_guardianship_id)
 FROM roster_pupils p CROSS JOIN roster_links l CROSS JOIN roster_matches m
 CROSS JOIN roster_guardians g
-WHERE p.run_id = :run AND p.school_id = :school AND p.present
+WHERE p.run_id = :run AND p.school_id = :school AND p.present AND p.how <> 'held'
   AND l.run_id = :run AND l.pupil_sourced_id = p.sourced_id
   AND m.run_id = :run AND m.school_id = :school AND m.sourced_id = l.guardian_sourced_id
+  AND m.how NOT IN ('held', 'ended')
   AND g.run_id = :run AND g.sourced_id = m.sourced_id AND g.present
 GROUP BY p.child_id, m.account_id
 """
@@ -37,6 +40,7 @@ SELECT :run, :school, i.child_id, m.account_id, max(coalesce(l.relationship, g.r
 FROM roster_links l
 JOIN roster_matches m ON m.run_id = :run AND m.school_id = :school
                      AND m.sourced_id = l.guardian_sourced_id
+                     AND m.how NOT IN ('held', 'ended')
 JOIN roster_guardians g ON g.run_id = :run AND g.sourced_id = m.sourced_id AND g.present
 JOIN roster_identities i ON i.school_id = :school AND i.kind = 'pupil'
                         AND i.sourced_id = l.pupil_sourced_id
@@ -56,13 +60,34 @@ FROM roster_pupils p
 JOIN roster_links l ON l.run_id = :run AND l.pupil_sourced_id = p.sourced_id
 JOIN roster_identities i ON i.school_id = :school AND i.kind = 'guardian'
                         AND i.sourced_id = l.guardian_sourced_id
-WHERE p.run_id = :run AND p.school_id = :school AND p.present
+WHERE p.run_id = :run AND p.school_id = :school AND p.present AND p.how <> 'held'
   AND NOT EXISTS (SELECT 1 FROM roster_guardians g WHERE g.run_id = :run
                   AND g.sourced_id = i.sourced_id)
 GROUP BY p.child_id, i.account_id
 ON CONFLICT DO NOTHING
 """,
 )
+
+_IDENTITIES_MOVED: Final = (
+    """
+INSERT INTO roster_changes (run_id, school_id, kind, account_id, sourced_id, subject_id)
+SELECT :run, :school, 'identity_moved', i.account_id, i.sourced_id, i.run_id
+FROM roster_matches m CROSS JOIN roster_identities i
+WHERE m.run_id = :run AND m.school_id = :school AND m.how NOT IN ('known', 'held', 'ended')
+  AND i.school_id = :school AND i.kind = 'guardian' AND i.sourced_id = m.sourced_id
+  AND i.account_id <> m.account_id
+""",
+    """
+INSERT INTO roster_changes (run_id, school_id, kind, child_id, sourced_id, pupil_number,
+                            subject_id)
+SELECT :run, :school, 'identity_moved', i.child_id, i.sourced_id, c.sourced_id, i.run_id
+FROM roster_pupils p CROSS JOIN roster_identities i CROSS JOIN children c
+WHERE p.run_id = :run AND p.school_id = :school AND p.how NOT IN ('known', 'held')
+  AND i.school_id = :school AND i.kind = 'pupil' AND i.sourced_id = p.sourced_id
+  AND i.child_id <> p.child_id AND c.id = i.child_id
+""",
+)
+"""Ids that somebody has said mean somebody else: whom they meant, and by which run."""
 
 _ACCOUNTS_MADE: Final = """
 INSERT INTO roster_changes (run_id, school_id, kind, account_id, subject_id, username,
@@ -85,20 +110,6 @@ AND NOT EXISTS (SELECT 1 FROM staff_roles s WHERE s.account_id = a.id)
 address decides who may set the password. Schools of the operator's district are one source."""
 
 
-def unclaimed(accounts: str) -> str:
-    """SQL: nobody has made the account theirs yet; ``accounts``: what the query calls the table.
-
-    Its address is the school's to correct. Later it is its holder's, and a file moves it nowhere.
-    """
-    owned = " AND ".join(
-        f"NOT EXISTS (SELECT 1 FROM {table} o WHERE o.account_id = {accounts}.id)"
-        for table in ("passwords", "passkeys", "federated_links", "staff_roles")
-    )
-    verified = f"{accounts}.email_verified_at IS NULL"
-    unclaimed = f"{accounts}.status = 'invited' AND {accounts}.claimed_at IS NULL"
-    return f"({unclaimed} AND {verified} AND {owned})"
-
-
 _NEW_ADDRESS: Final = f"""
 ({unclaimed("a")} AND g.email_key IS NOT NULL AND g.email_key <> coalesce(a.email_key, ''))
 """
@@ -111,12 +122,13 @@ SELECT :run, :school, 'account_changed', a.id, g.given_name, g.family_name,
        CASE WHEN {_NEW_ADDRESS} THEN g.email_key ELSE a.email_key END,
        a.given_name, a.family_name, a.email, a.email_key
 FROM roster_matches m CROSS JOIN roster_guardians g CROSS JOIN accounts a
-WHERE m.run_id = :run AND m.school_id = :school AND m.how <> 'new'
+WHERE m.run_id = :run AND m.school_id = :school AND m.how NOT IN ('new', 'held', 'ended')
   AND g.run_id = :run AND g.sourced_id = m.sourced_id AND g.present AND g.given_name <> ''
   AND a.id = m.account_id
   AND (g.given_name <> a.given_name OR g.family_name <> a.family_name OR {_NEW_ADDRESS})
   AND NOT EXISTS (SELECT 1 FROM roster_matches o WHERE o.run_id = :run AND o.school_id = :school
-                  AND o.account_id = m.account_id AND o.sourced_id || '' < m.sourced_id)
+                  AND o.account_id = m.account_id AND o.how NOT IN ('held', 'ended')
+                  AND o.sourced_id || '' < m.sourced_id)
   AND {OF_THIS_SCHOOL_ALONE}
 """
 
@@ -125,15 +137,18 @@ INSERT INTO roster_changes (run_id, school_id, kind, account_id)
 SELECT DISTINCT :run, :school, 'account_revived', a.id
 FROM roster_matches m CROSS JOIN roster_identities i CROSS JOIN roster_guardians g
 CROSS JOIN accounts a
-WHERE m.run_id = :run AND m.school_id = :school
-  AND i.school_id = :school AND i.kind = 'guardian' AND i.sourced_id = m.sourced_id
+WHERE m.run_id = :run AND m.school_id = :school AND m.how NOT IN ('held', 'ended')
+  AND i.school_id = :school AND i.kind = 'guardian' AND i.account_id = m.account_id
   AND g.run_id = :run AND g.sourced_id = m.sourced_id AND g.present
   AND a.id = m.account_id AND a.status = 'disabled'
   AND (a.updated_at = i.undone_at OR a.closed_at IS NOT NULL)
 """
 
 _NUMBER_IS_FREE: Final = """
-NOT EXISTS (SELECT 1 FROM children o WHERE o.school_id = :school AND o.sourced_id = p.pupil_number)
+NOT EXISTS (SELECT 1 FROM children o WHERE o.school_id = :school AND o.sourced_id = p.pupil_number
+            AND NOT EXISTS (SELECT 1 FROM roster_changes y WHERE y.run_id = :run
+                            AND y.school_id = :school AND y.kind = 'identity_moved'
+                            AND y.child_id = o.id AND y.pupil_number = p.pupil_number))
 """
 
 _CHILDREN_MADE: Final = f"""
@@ -146,7 +161,8 @@ WHERE p.run_id = :run AND p.school_id = :school AND p.how = 'new'
 """
 
 _TAKES_NUMBER: Final = f"""
-(c.sourced_id IS NULL AND p.pupil_number IS NOT NULL AND {_NUMBER_IS_FREE})
+((c.sourced_id IS NULL OR p.how IN ('moved', 'renumber')) AND p.pupil_number IS NOT NULL
+ AND p.pupil_number <> coalesce(c.sourced_id, '') AND {_NUMBER_IS_FREE})
 """
 
 _CHILDREN_CHANGED: Final = f"""
@@ -162,13 +178,37 @@ SELECT :run, :school, CASE WHEN c.left_at IS NULL THEN 'child_changed' ELSE 'chi
        c.given_name, c.family_name, c.class_name, c.sourced_id, c.left_at
 FROM roster_pupils p
 JOIN children c ON c.id = p.child_id
-WHERE p.run_id = :run AND p.school_id = :school AND p.how <> 'new' AND p.present
+WHERE p.run_id = :run AND p.school_id = :school AND p.how NOT IN ('new', 'held') AND p.present
+  AND NOT EXISTS (SELECT 1 FROM roster_pupils o WHERE o.run_id = :run AND o.school_id = :school
+                  AND o.child_id = p.child_id AND o.how <> 'held' AND o.present
+                  AND o.number < p.number)
   AND (c.left_at IS NOT NULL OR coalesce(p.class_name, c.class_name) <> c.class_name
        OR (p.given_name <> '' AND (p.given_name <> c.given_name OR p.family_name <> c.family_name))
        OR {_TAKES_NUMBER})
 """
 
-_CHILDREN_LEFT: Final = """
+_ASKED_ABOUT: Final = """
+SELECT q.{0}child_id FROM roster_questions q WHERE q.run_id = :run AND q.school_id = :school
+AND q.answer IS NULL AND q.{0}child_id IS NOT NULL
+"""
+_CHILD_NOT_ASKED_ABOUT: Final = f"""
+c.id NOT IN ({_ASKED_ABOUT.format("")}) AND c.id NOT IN ({_ASKED_ABOUT.format("other_")})
+"""
+_LINK_NOT_ASKED_ABOUT: Final = f"""
+{_CHILD_NOT_ASKED_ABOUT}
+AND w.account_id NOT IN ({_ASKED_ABOUT.format("").replace("child_id", "account_id")})
+AND w.account_id NOT IN ({_ASKED_ABOUT.format("other_").replace("child_id", "account_id")})
+AND c.id NOT IN (SELECT k.child_id FROM roster_matches h CROSS JOIN roster_links l
+                 CROSS JOIN roster_pupils k
+                 WHERE h.run_id = :run AND h.school_id = :school AND h.how = 'held'
+                   AND l.run_id = :run AND l.guardian_sourced_id = h.sourced_id
+                   AND k.run_id = :run AND k.school_id = :school
+                   AND k.sourced_id = l.pupil_sourced_id)
+"""
+"""What is unsure is asked before anything ends (rule N2): nothing of whom a question is about,
+nor of a pupil whom somebody in question may be with."""
+
+_CHILDREN_LEFT: Final = f"""
 INSERT INTO roster_changes (run_id, school_id, kind, child_id)
 SELECT DISTINCT :run, :school, 'child_left', c.id
 FROM children c
@@ -176,14 +216,16 @@ JOIN roster_identities i ON i.child_id = c.id AND i.school_id = :school AND i.ki
 WHERE c.school_id = :school AND c.left_at IS NULL
   AND NOT EXISTS (SELECT 1 FROM roster_pupils p WHERE p.run_id = :run
                   AND p.school_id = :school AND p.child_id = c.id AND p.present)
+  AND {_CHILD_NOT_ASKED_ABOUT}
 """
 
-_CHILDREN_LEFT_IN_DELTA: Final = """
+_CHILDREN_LEFT_IN_DELTA: Final = f"""
 INSERT INTO roster_changes (run_id, school_id, kind, child_id)
 SELECT DISTINCT :run, :school, 'child_left', c.id
 FROM roster_pupils p
 JOIN children c ON c.id = p.child_id AND c.left_at IS NULL
-WHERE p.run_id = :run AND p.school_id = :school AND NOT p.present
+WHERE p.run_id = :run AND p.school_id = :school AND NOT p.present AND p.how <> 'held'
+  AND {_CHILD_NOT_ASKED_ABOUT}
 """
 
 SEPARATED: Final = """EXISTS (
@@ -236,7 +278,7 @@ WHERE c.school_id = :school
 """
 )
 
-_IS_THE_ROSTERS: Final = """
+_IS_THE_ROSTERS: Final = f"""
 JOIN roster_guardianships rg ON rg.guardianship_id = w.id
 WHERE c.school_id = :school AND c.left_at IS NULL
   AND NOT EXISTS (SELECT 1 FROM roster_pairs r WHERE r.run_id = :run AND r.school_id = :school
@@ -245,6 +287,7 @@ WHERE c.school_id = :school AND c.left_at IS NULL
                   AND l.kind = 'child_left' AND l.child_id = c.id)
   AND NOT EXISTS (SELECT 1 FROM roster_pupils k WHERE k.run_id = :run AND k.school_id = :school
                   AND k.child_id = c.id AND k.keeps_guardians)
+  AND {_LINK_NOT_ASKED_ABOUT}
 """
 
 _GUARDIANSHIPS_ENDED: Final = _ENDED + _IS_THE_ROSTERS
@@ -259,7 +302,8 @@ _GUARDIANSHIPS_ENDED_IN_DELTA: Final = (
             LEFT JOIN roster_identities i ON i.school_id = :school AND i.kind = 'guardian'
                                          AND i.sourced_id = m.sourced_id
             WHERE m.run_id = :run AND m.school_id = :school AND m.account_id = w.account_id
-              AND (NOT g.present OR (g.given_name <> '' AND (g.lists_agents OR i.lists_agents))))
+              AND (NOT g.present OR m.how = 'ended'
+                   OR (g.given_name <> '' AND (g.lists_agents OR i.lists_agents))))
     OR EXISTS (SELECT 1 FROM roster_pupils p
                LEFT JOIN roster_identities i ON i.school_id = :school AND i.kind = 'pupil'
                                             AND i.sourced_id = p.sourced_id
@@ -280,6 +324,8 @@ class Plan:
     guardianships: int
     """Live ones before the import: what the shares are shares of."""
     same_people: list[SamePerson]
+    asked: int = 0
+    """Questions that wait for an answer: whom they are about stays as they are."""
 
     @property
     def changes(self) -> int:
@@ -310,6 +356,8 @@ def plan(scope: Scope) -> Plan:
     bulk.execute(_PAIRS, **ids)
     for statement in _PAIRS_OF_DELTA if scope.delta else ():
         bulk.execute(statement, **ids)
+    for statement in _IDENTITIES_MOVED:
+        bulk.execute(statement, **ids)
     for statement in (_ACCOUNTS_MADE, _ACCOUNTS_REVIVED, _CHILDREN_MADE, _CHILDREN_CHANGED):
         bulk.execute(statement, **ids)
     bulk.execute(_ACCOUNTS_CHANGED, **ids, district=district)
@@ -318,7 +366,8 @@ def plan(scope: Scope) -> Plan:
     ended = _GUARDIANSHIPS_ENDED_IN_DELTA if scope.delta else _GUARDIANSHIPS_ENDED
     for statement in (ended, _GUARDIANSHIPS_MADE, _GUARDIANSHIPS_CHANGED):
         bulk.execute(statement, **ids)
-    return Plan(_counts(ids), *_live(scope.school_id), same_people)
+    asked = questions.open_ones(scope)
+    return Plan(_counts(ids), *_live(scope.school_id), same_people, asked)
 
 
 def _counts(ids: dict[str, Any]) -> dict[str, int]:

@@ -57,11 +57,13 @@ class Pupil:
     pupil_number: str | None = None
     present: bool = True
     lists_agents: bool = False
+    twin_of: str | None = None
+    """What rows of one name and class share that may be one pupil."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guardian:
-    """A guardian; whose, the links tell."""
+    """A guardian; whose, the links tell. ``disabled``: switched off in the school's software."""
 
     sourced_id: str
     line: int
@@ -71,6 +73,7 @@ class Guardian:
     relationship: str | None = None
     present: bool = True
     lists_agents: bool = False
+    disabled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

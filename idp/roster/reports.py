@@ -24,6 +24,10 @@ class SchoolReport:
     invited: int = 0
     samples: dict[str, list[str]] = field(default_factory=dict)
     """Kind of change → the names of a few."""
+    questions: list[dict[str, Any]] = field(default_factory=list)
+    """About whom the file alone is not believed; see ``questions.of``."""
+    asked: int = 0
+    """How many of them wait for an answer."""
 
     @property
     def needs_confirmation(self) -> bool:
@@ -43,7 +47,9 @@ class UndoReport:
 def planned(row: RosterRunSchool, plan: Plan, found: list[Finding]) -> SchoolReport:
     """What the plan does, and what looks wrong, with samples."""
     return SchoolReport(
-        row.school_id, school_name(row.school_id), row.state, plan.counts, found, plan.share_ending
+        *(row.school_id, school_name(row.school_id), row.state, plan.counts, found),
+        plan.share_ending,
+        asked=plan.asked,
     )
 
 
@@ -54,6 +60,8 @@ def as_json(report: SchoolReport) -> dict[str, Any]:
         "findings": [[each.code, each.count, list(each.samples)] for each in report.findings],
         "share_ending": report.share_ending,
         "samples": report.samples,
+        "questions": report.questions,
+        "asked": report.asked,
     }
 
 
@@ -67,6 +75,8 @@ def from_json(row: RosterRunSchool, document: dict[str, Any], school: str) -> Sc
         [Finding(code, count, tuple(samples)) for code, count, samples in document["findings"]],
         document["share_ending"],
         samples=document["samples"],
+        questions=document.get("questions", []),
+        asked=document.get("asked", 0),
     )
 
 
@@ -84,6 +94,7 @@ def kept(row: RosterRunSchool) -> SchoolReport:
             if code not in findings.OPERATORS_ONLY
         ],
         invited=row.report.get("invited", 0),
+        asked=row.report.get("asked", 0),
     )
 
 

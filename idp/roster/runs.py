@@ -11,9 +11,10 @@ from idp.database import db, transaction
 from idp.people.models import School
 from idp.people.names import Refused
 from idp.roster import reading, staging
-from idp.roster.matching import Scope
 from idp.roster.models import RosterJob, RosterRun, RosterRunSchool, RosterSource
+from idp.roster.question_models import RosterAnswer
 from idp.roster.reading import RESUME_WITHIN
+from idp.roster.scope import Scope
 from idp.roster.usernames import PATTERN
 
 UNDO_WITHIN: Final = timedelta(days=7)
@@ -83,7 +84,21 @@ def scope(run: RosterRun, row: RosterRunSchool, *, link_same_people: bool) -> Sc
         delta=run.delta,
         pattern=pattern,
         link_same_people=link_same_people,
+        answers=answers(run.id, row.school_id),
     )
+
+
+def answers(run_id: str, school_id: str) -> dict[str, str]:
+    """What somebody has decided about the run's questions at a school."""
+    return {each.key: each.answer for each in answered(run_id, school_id)}
+
+
+def answered(run_id: str, school_id: str) -> list[RosterAnswer]:
+    """The answers themselves."""
+    query = select(RosterAnswer).where(
+        RosterAnswer.run_id == run_id, RosterAnswer.school_id == school_id
+    )
+    return list(db.session.scalars(query))
 
 
 def remember_source(run: RosterRun, row: RosterRunSchool, of: Scope) -> None:

@@ -12,13 +12,23 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from idp import clock
+from idp import clock, correlation
 from idp.audit import events
 from idp.database import db, retried, transaction
 from idp.people.models import Account, Child, Guardianship
 from idp.people.names import Refused
-from idp.roster import applying, bulk, findings, planning, reading, reports, runs, samples, undoing
-from idp.roster.matching import Scope
+from idp.roster import (
+    applying,
+    bulk,
+    findings,
+    planning,
+    questions,
+    reading,
+    reports,
+    runs,
+    samples,
+    undoing,
+)
 from idp.roster.models import (
     RosterChange,
     RosterIdentity,
@@ -28,7 +38,9 @@ from idp.roster.models import (
     RosterRun,
     RosterRunSchool,
 )
+from idp.roster.question_models import ANSWERS, KEY_LENGTH, RosterAnswer
 from idp.roster.reports import SchoolReport, UndoReport
+from idp.roster.scope import Scope
 
 _COUNT_AGAIN: Final = 10
 """After so many schools PostgreSQL's planner is told anew how large the tables are."""
@@ -127,6 +139,38 @@ def apply(
     return done_reports
 
 
+def answer(run_id: str, answers: Mapping[str, str], school_id: str | None = None) -> None:
+    """Keep what somebody decided about questions of the run, at a school or at all of them.
+
+    ``answers``: question → ``same`` or ``another``, or ``""`` to ask it again. They count from
+    the next time on that the run is looked at or applied. Raises ``Refused``.
+    """
+    run = get(run_id)
+    runs.must_be_staged(run)
+    for said in answers.values():
+        if said not in {"", *ANSWERS}:
+            raise Refused("answer", f"is {' or '.join(ANSWERS)}")
+    schools = [each.school_id for each in runs.schools(run_id)]
+    with transaction() as writes:
+        for each in schools if school_id is None else [school_id]:
+            known = {row.key: row for row in runs.answered(run_id, each)}
+            for key in known.keys() & answers.keys():
+                writes.delete(known[key])
+            writes.flush()
+            writes.add_all(
+                RosterAnswer(
+                    run_id=run_id,
+                    school_id=each,
+                    key=key[:KEY_LENGTH],
+                    answer=said,
+                    answered_by=correlation.current().actor,
+                )
+                for key, said in answers.items()
+                if said
+            )
+            events.record("roster_answered", school_id=each, run=run_id, answers=dict(answers))
+
+
 def undo(run_id: str, school_ids: list[str] | None = None) -> list[UndoReport]:
     """Take a run back at its schools, or at these; within seven days. Raises ``Refused``."""
     run = get(run_id)
@@ -213,7 +257,9 @@ def _looked(
             found = findings.find(scope, plan)
             shown = reports.visible(found, operator=operator)
             names = samples.of(scope, plan)
-            raise _LookedAt(replace(reports.planned(row, plan, shown + of_file), samples=names))
+            asked = questions.of(scope)
+            report = reports.planned(row, plan, shown + of_file)
+            raise _LookedAt(replace(report, samples=names, questions=asked))
     except _LookedAt as looked:
         return looked.report
 
@@ -259,6 +305,7 @@ def _carried_out(
 ) -> SchoolReport:
     now = clock.now()
     found = findings.find(scope, plan)
+    asked = questions.of(scope)
     applying.carry_out(scope, plan, now)
     invited = applying.invite(scope, how.per_hour) if how.per_hour else 0
     runs.remember_source(run, row, scope)
@@ -267,11 +314,14 @@ def _carried_out(
         "counts": plan.counts,
         "findings": {each.code: each.count for each in found},
         "invited": invited,
+        "asked": plan.asked,
     }
     counts = reports.told(plan.counts, operator=False)  # its school reads it
     events.record("roster_applied", school_id=row.school_id, run=run.id, counts=counts)
     return replace(
-        reports.planned(row, plan, reports.visible(found, operator=False)), invited=invited
+        reports.planned(row, plan, reports.visible(found, operator=False)),
+        invited=invited,
+        questions=asked,
     )
 
 

@@ -21,6 +21,7 @@ from idp.roster.models import (
     RosterPupil,
     RosterRejection,
 )
+from idp.roster.question_models import RosterAnswer, RosterQuestion
 from idp.roster.records import (
     Guardian,
     Link,
@@ -34,7 +35,7 @@ from idp.roster.records import (
 
 STAGED: Final = (
     *(RosterPupil, RosterGuardian, RosterLink, RosterClass, RosterMatch, RosterPair),
-    *(RosterRejection, RosterPreview),
+    *(RosterRejection, RosterPreview, RosterQuestion, RosterAnswer),
 )
 MOST_REJECTIONS: Final = 10_000
 """Rejected rows that are kept to be shown; the rest is counted."""
@@ -43,11 +44,11 @@ SAMPLES: Final = 5
 _PUPIL: Final = (
     *("run_id", "number", "school_id", "sourced_id", "line", "given_name", "family_name"),
     *("name_key", "class_name", "pupil_number", "present", "lists_agents"),
-    *("keeps_guardians", "new_child_id", "new_subject_id"),
+    *("keeps_guardians", "twin_of", "new_child_id", "new_subject_id"),
 )
 _GUARDIAN: Final = (
     *("run_id", "number", "sourced_id", "line", "given_name", "family_name", "name_key"),
-    *("email", "email_key", "relationship", "present", "lists_agents"),
+    *("email", "email_key", "relationship", "present", "lists_agents", "disabled"),
 )
 _LINK: Final = (
     *("run_id", "number", "pupil_sourced_id", "guardian_sourced_id", "relationship"),
@@ -129,7 +130,7 @@ class Stage:
                 *(pupil.given_name, pupil.family_name),
                 cells.name_key(pupil.given_name, pupil.family_name),
                 *(pupil.class_name, pupil.pupil_number, pupil.present, pupil.lists_agents),
-                *(False, _id("p"), _id("k")),
+                *(False, pupil.twin_of, _id("p"), _id("k")),
             )
         )
 
@@ -145,6 +146,7 @@ class Stage:
                 guardian.email,
                 email_key(guardian.email) if guardian.email else None,
                 *(guardian.relationship, guardian.present, guardian.lists_agents),
+                guardian.disabled,
             )
         )
 

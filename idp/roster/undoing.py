@@ -15,9 +15,9 @@ from idp.lifecycle import households
 from idp.people.models import Account, StaffRole
 from idp.roster import bulk, findable
 from idp.roster.applying import REASON, changed, readdressed
-from idp.roster.matching import Scope
+from idp.roster.claims import unclaimed
 from idp.roster.models import RosterChange, RosterRunSchool
-from idp.roster.planning import unclaimed
+from idp.roster.scope import Scope
 
 _THIS: Final = "x.run_id = :run AND x.school_id = :school"
 _LIVE: Final = "EXISTS (SELECT 1 FROM guardianships w WHERE w.ended_at IS NULL AND {})"
@@ -113,6 +113,35 @@ DELETE FROM roster_guardianships WHERE run_id = :run
 )
 
 
+_NUMBERS_GIVEN_BACK: Final = f"""
+UPDATE children SET sourced_id = NULL
+FROM roster_changes x
+WHERE {_THIS} AND children.id = x.child_id AND children.school_id = :school
+  AND children.sourced_id = x.pupil_number
+  AND (x.kind = 'child_made' OR (x.kind IN ('child_changed', 'child_returned')
+                                 AND x.pupil_number <> x.old_pupil_number))
+  AND EXISTS (SELECT 1 FROM roster_changes y WHERE y.run_id = :run AND y.school_id = :school
+              AND (y.kind = 'identity_moved' OR y.old_pupil_number <> y.pupil_number)
+              AND coalesce(y.old_pupil_number, y.pupil_number) = x.pupil_number)
+"""
+_NUMBERS_AS_BEFORE: Final = f"""
+UPDATE children SET sourced_id = x.pupil_number
+FROM roster_changes x
+WHERE {_THIS} AND x.kind = 'identity_moved' AND x.pupil_number IS NOT NULL
+  AND children.id = x.child_id AND children.sourced_id IS NULL
+  AND NOT EXISTS (SELECT 1 FROM children o WHERE o.school_id = :school
+                  AND o.sourced_id = x.pupil_number)
+"""
+_IDENTITIES_AS_BEFORE: Final = f"""
+UPDATE roster_identities SET account_id = x.account_id, child_id = x.child_id,
+                             run_id = x.subject_id
+FROM roster_changes x
+WHERE {_THIS} AND x.kind = 'identity_moved'
+  AND roster_identities.school_id = :school AND roster_identities.sourced_id = x.sourced_id
+  AND roster_identities.kind = CASE WHEN x.child_id IS NULL THEN 'guardian' ELSE 'pupil' END
+  AND roster_identities.run_id = :run
+"""
+
 _ACCOUNTS_LEFT: Final = f"""
 SELECT count(*) FROM roster_changes x JOIN accounts a ON a.id = x.account_id
 WHERE {_THIS} AND x.kind IN ('account_made', 'account_revived') AND a.status <> 'disabled'
@@ -142,6 +171,7 @@ def undo(scope: Scope, applied_at: datetime, now: datetime) -> Undone:
         ),
         "guardianship_changed": bulk.execute(_RELATIONSHIPS, **scope.ids()),
     }
+    bulk.execute(_NUMBERS_GIVEN_BACK, **scope.ids())
     left, changed_, made = (bulk.execute(each, **scope.ids(), **times) for each in _CHILDREN)
     done |= {"child_left": left, "child_made": made, "child_changed": changed_}
     done["guardianship_ended"] = bulk.execute(_RESTORED, **scope.ids(), reason=REASON)
@@ -156,6 +186,8 @@ def undo(scope: Scope, applied_at: datetime, now: datetime) -> Undone:
     households.end_former_addresses(readdressed(scope, now), run=scope.run_id)
     done["account_made"] = households.disable_invited(_nobodys(scope), run=scope.run_id)
     bulk.execute(_REMEMBER_UNDONE, **scope.ids())
+    bulk.execute(_NUMBERS_AS_BEFORE, **scope.ids())
+    done["identity_moved"] = bulk.execute(_IDENTITIES_AS_BEFORE, **scope.ids())
     for statement in _FORGET:
         bulk.execute(statement, **scope.ids())
     findable.refresh(scope)

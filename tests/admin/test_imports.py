@@ -21,6 +21,7 @@ from idp.roster.models import RosterJob, RosterPreview, RosterRejection, RosterR
 from tests import parallel
 from tests.admin.places import Desk
 from tests.admin.rosters import LIST, applied, begun, chosen, upload, whole, work_off, zipped
+from tests.admin.test_matrix import form_token
 from tests.relying_party import Browser
 from tests.roster.files import OneRoster
 from tests.times import later
@@ -484,3 +485,51 @@ def test_after_a_day_a_file_is_chosen_again(desk: Desk, tmp_path: Path) -> None:
         page = browser.open(address)
         assert "Trop ancien" in page.text
         assert not browser.shows("apply-form")
+
+
+def exchanged(tmp_path: Path, *, back: bool = False) -> bytes:
+    """Two parents of two children, whose ids another file exchanges."""
+    made = OneRoster()
+    made.school()
+    for number, (given, family) in enumerate((("Lina", "Dubois"), ("Tom", "Maes"))):
+        agent = f"g{1 - number if back else number}"
+        made.pupil(f"p{number}", given, family, agent, class_name=f"{number}A")
+        made.guardian(agent, f"Par{given}", family, f"{family.lower()}@x.example")
+    return zipped(made, tmp_path)
+
+
+def test_n2_a_manager_sees_old_and_new_and_says_who_it_is(desk: Desk, tmp_path: Path) -> None:
+    manager = desk.browser("manager")
+    applied(desk, manager, exchanged(tmp_path))
+    lina = people.find_by_username("parlina.dubois")
+    assert lina is not None
+    browser = begun(desk, manager, exchanged(tmp_path, back=True))
+    page = text_of(browser)
+    names = re.findall(r'name="(answer-[^"]+)"', page)
+    assert len(set(names)) == 2
+    assert page.replace("<wbr>", "").count("maes@x.example") >= 2  # old and new
+    assert browser.shows("apply-asked")
+
+    browser.submit("answers-form", **dict.fromkeys(names, "another"))
+    work_off()
+    browser.open(browser.page.request.path if browser.page else "")
+
+    assert not browser.shows("apply-asked")
+    assert len(re.findall(r'value="another"\s+checked', text_of(browser))) == 2
+    browser.submit("apply-form")
+    work_off()
+    db.session.expire_all()
+    assert (lina.given_name, lina.email) == ("ParLina", "dubois@x.example")
+    assert [child.given_name for child, _ in people.live_children(lina.id)] == ["Lina"]
+    told = db.session.scalars(select(AuditEvent).where(AuditEvent.event == "roster_answered")).one()
+    assert (told.actor, told.school_id) == (desk.staff("manager").id, desk.here.id)
+
+
+def test_a2_nobody_answers_for_another_school(desk: Desk, tmp_path: Path) -> None:
+    browser = begun(desk, "manager", exchanged(tmp_path))
+    address = browser.page.request.path if browser.page else ""
+    stranger = desk.browser("stranger")
+    answer = stranger.client.post(
+        f"{address}/answers", data={"csrf_token": form_token(stranger), "answer-x-g1": "same"}
+    )
+    assert answer.status_code == 404

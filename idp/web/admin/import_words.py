@@ -1,7 +1,7 @@
 """An import in words: what it does, how far it is, what stands against it."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
@@ -22,6 +22,7 @@ COUNTS: Final = {
     "guardianship_made": _("New links between guardian and pupil"),
     "guardianship_changed": _("Links with another relationship"),
     "guardianship_ended": _("Links that end"),
+    "identity_moved": _("Numbers that mean somebody else from now on"),
 }
 """Kind of change → what it is called, before as well as afterwards."""
 
@@ -32,7 +33,7 @@ SECTIONS: Final = (
         _("Changed"),
         (
             *("child_changed", "child_returned", "account_changed"),
-            *("account_revived", "guardianship_changed"),
+            *("account_revived", "guardianship_changed", "identity_moved"),
         ),
     ),
     ("ended", _("Ending"), ("child_left", "guardianship_ended")),
@@ -82,6 +83,34 @@ OF_GUARDIAN: Final = {
     "relationship": _("Guardian %(number)d: relationship"),
     "number": _("Guardian %(number)d: the school's number"),
 }
+QUESTIONS: Final = {
+    "pupil": _("Is this the pupil whom the number meant?"),
+    "guardian": _("Is this the guardian whom the number meant?"),
+    "renumbered": _("Are these the same people with other numbers?"),
+    "twin": _("Two rows of one name and class: is it one pupil?"),
+    "disabled": _("Switched off in the school's software (enabledUser): are these guardians?"),
+}
+_ANSWERS: Final = {
+    "pupil": (_("Yes, the same pupil under another name"), _("No, another pupil")),
+    "guardian": (_("Yes, the same person under another name"), _("No, another person")),
+    "renumbered": (_("Yes, the same people"), _("No, other people: the former ones leave")),
+    "twin": (_("Yes, one pupil with more guardians"), _("No, two pupils of one name")),
+    "disabled": (_("Yes, they have access"), _("No, they get no access, and theirs ends")),
+}
+_KNOWN: Final = {
+    "pupil": _("No, it is the pupil who is known already"),
+    "guardian": _("No, it is the person who is known already"),
+}
+
+
+def answers(question: dict[str, Any]) -> list[tuple[str, LazyString]]:
+    """What can be said to a question: its value, and its words."""
+    same, another = _ANSWERS[question["kind"]]
+    if question.get("other"):
+        another = _KNOWN[question["kind"]]
+    return [("same", same), ("another", another), ("", _("Not decided yet"))]
+
+
 FORMATS: Final = {"csv": "CSV", "xlsx": "XLSX"}
 
 

@@ -140,6 +140,26 @@ def import_check(staff: Staff, run_id: str) -> ResponseReturnValue:
     return redirect(url_for("admin.import_show", run_id=run_id), 303)
 
 
+@blueprint.post("/imports/<run_id>/answers")
+@staff_only(Right.IMPORT_ROSTER)
+@_answering
+def import_answers(staff: Staff, run_id: str) -> ResponseReturnValue:
+    """Say who people of the file are, where the file alone does not."""
+    answers: dict[str, dict[str, str]] = {}
+    for part in desk.get(staff, run_id).parts:
+        prefix = f"answer-{part.row.school_id}-"
+        answers[part.row.school_id] = {
+            name.removeprefix(prefix): said
+            for name, said in request.form.items()
+            if name.startswith(prefix)
+        }
+    try:
+        desk.answer(staff, run_id, answers)
+    except Refused:
+        raise PageError("bad_request") from None  # no answer that the page offers
+    return redirect(url_for("admin.import_show", run_id=run_id), 303)
+
+
 @blueprint.post("/imports/<run_id>/apply")
 @staff_only(Right.IMPORT_ROSTER, proved=True)
 @_answering

@@ -1,0 +1,188 @@
+"""Guardians of the file whose id alone does not say who they are.
+
+An id that comes with somebody else's name, address or children; somebody known who comes with
+another id; and who is switched off in the school's own software.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from idp.roster import asking, bulk, company
+from idp.roster.asking import Doubt
+from idp.roster.cells import name_key
+from idp.roster.claims import unclaimed
+from idp.roster.doubtful_pupils import RENUMBERED
+from idp.roster.scope import Scope
+from idp.roster.witnesses import Name, Says, Witnesses, compare, compare_names, is_guardian
+
+DISABLED: Final = "disabled"
+
+_OF_RUN: Final = "roster_matches.run_id = :run AND roster_matches.school_id = :school"
+
+_SUSPECT: Final = f"""
+UPDATE roster_matches SET how = 'suspect'
+FROM roster_guardians g, accounts a
+WHERE {_OF_RUN} AND roster_matches.how = :how
+  AND g.run_id = :run AND g.sourced_id = roster_matches.sourced_id AND g.given_name <> ''
+  AND a.id = roster_matches.account_id
+  AND (g.given_name <> a.given_name OR g.family_name <> a.family_name
+       OR g.email_key <> a.email_key)
+"""
+_SUSPECTS: Final = f"""
+SELECT g.number, g.sourced_id, g.given_name, g.family_name, g.name_key, g.email_key,
+       a.id, a.given_name, a.family_name, a.email_key,
+       CASE WHEN {unclaimed("a")} THEN 0 ELSE 1 END
+FROM roster_matches m CROSS JOIN roster_guardians g CROSS JOIN accounts a
+WHERE m.run_id = :run AND m.school_id = :school AND m.how = 'suspect'
+  AND g.run_id = :run AND g.sourced_id = m.sourced_id AND a.id = m.account_id
+ORDER BY g.number
+"""
+_BELIEVED: Final = f"UPDATE roster_matches SET how = :how WHERE {_OF_RUN} AND how = 'suspect'"
+
+_HERE: Final = """
+SELECT DISTINCT a.id, a.given_name, a.family_name, a.email_key,
+       CASE WHEN EXISTS (SELECT 1 FROM roster_matches m WHERE m.run_id = :run
+                           AND m.school_id = :school AND m.account_id = a.id
+                           AND m.how = 'known') THEN 1 ELSE 0 END
+FROM children c CROSS JOIN guardianships w CROSS JOIN accounts a
+WHERE c.school_id = :school AND c.left_at IS NULL AND w.child_id = c.id AND w.ended_at IS NULL
+  AND a.id = w.account_id
+"""
+
+_DISABLED: Final = """
+SELECT g.number, m.account_id, m.how FROM roster_matches m CROSS JOIN roster_guardians g
+WHERE m.run_id = :run AND m.school_id = :school
+  AND g.run_id = :run AND g.sourced_id = m.sourced_id AND g.disabled
+  AND m.how NOT IN ('held', 'moved')
+ORDER BY g.number
+"""
+
+
+@dataclass(frozen=True)
+class _Here:
+    """An account of this school that may be meant."""
+
+    id: str
+    email_key: str | None
+    taken: bool
+
+
+def of_known(scope: Scope, how: str = "known") -> list[Doubt]:
+    """Judge every guardian whom an id knows, and in whom something has changed."""
+    if not bulk.execute(_SUSPECT, **scope.ids(), how=how):
+        return []
+    rows = list(bulk.found(_SUSPECTS, **scope.ids()))
+    theirs = company.children_in_file(scope)
+    ours = company.children_of(row[6] for row in rows)
+    names = {row[0]: compare_names(row[7], row[8], row[2], row[3]) for row in rows}
+    renamed = any(name is not Name.SAME for name in names.values())
+    here = _by_name(bulk.found(_HERE, **scope.ids())) if renamed else {}
+    bulk.execute(_BELIEVED, **scope.ids(), how=how)
+    doubted = [
+        row
+        for row in rows
+        if not is_guardian(
+            Witnesses(
+                name=names[row[0]],
+                place=_address_says(row[5], row[9]),
+                company=compare(theirs.get(row[1], set()), ours.get(row[6], set())),
+                is_anothers=any(each.id != row[6] for each in here.get(row[4], ())),
+                claimed=bool(row[10]),
+            )
+        )
+    ]
+    believed = {row[6] for row in rows} - {row[6] for row in doubted}
+    others = {
+        row[0]: [
+            each
+            for each in here.get(row[4], ())
+            if each.id != row[6] and not each.taken and each.id not in believed
+        ]
+        for row in doubted
+    }
+    likely = _likeliest(doubted, others, theirs)
+    return [
+        Doubt("guardian", row[0], row[6], likely.get(row[0]), of_guardian=True) for row in doubted
+    ]
+
+
+def of_disabled(scope: Scope) -> list[Doubt]:
+    """Who is switched off in the school's software: neither made nor ended without a word."""
+    return [
+        Doubt("disabled", number, account_id, key=DISABLED, of_guardian=True)
+        for number, account_id, _ in bulk.found(_DISABLED, **scope.ids())
+    ]
+
+
+def renumbered(numbers: dict[str, int], pairs: Iterable[tuple[str, str]]) -> list[Doubt]:
+    """Who has the name, and the address or a child, of somebody known by another id."""
+    return [
+        Doubt("renumbered", numbers[sourced_id], account_id, key=RENUMBERED, of_guardian=True)
+        for sourced_id, account_id in pairs
+    ]
+
+
+def settle(scope: Scope, doubts: list[Doubt]) -> None:
+    """Hold the rows back, or do what somebody has said of them."""
+    changed: list[tuple[int, str | None, str]] = []
+    for each in doubts:
+        match each.answer(scope), each.kind:
+            case None, _:
+                changed.append((each.number, each.ours, "held"))
+            case asking.SAME, "renumbered":
+                changed.append((each.number, each.ours, "renumber"))
+            case asking.ANOTHER, "guardian":
+                changed.append((each.number, each.other, "moved" if each.other else "wanted"))
+            case asking.ANOTHER, "disabled":
+                changed.append((each.number, each.ours, "ended"))
+    _set(scope, changed)
+
+
+def strangers(scope: Scope, doubts: list[Doubt]) -> None:
+    """Whom the district's id means elsewhere is not who stands in this school's file."""
+    _set(scope, [(each.number, None, "wanted") for each in doubts])
+
+
+def _set(scope: Scope, changed: list[tuple[int, str | None, str]]) -> None:
+    bulk.execute_many(
+        "UPDATE roster_matches SET account_id = :account, how = :how"
+        " WHERE run_id = :run AND school_id = :school AND sourced_id ="
+        " (SELECT g.sourced_id FROM roster_guardians g WHERE g.run_id = :run"
+        " AND g.number = :number)",
+        (
+            {**scope.ids(), "number": number, "account": account_id, "how": how}
+            for number, account_id, how in changed
+        ),
+    )
+
+
+def _by_name(rows: Iterable[Any]) -> dict[str, list[_Here]]:
+    found: dict[str, list[_Here]] = {}
+    for account_id, given, family, email, taken in rows:
+        found.setdefault(name_key(given, family), []).append(_Here(account_id, email, bool(taken)))
+    return found
+
+
+def _likeliest(
+    doubted: list[Any], others: dict[int, list[_Here]], theirs: company.Keys
+) -> dict[int, str]:
+    """Row → whom of the others it is about, where that is one and something else agrees."""
+    ours = company.children_of(each.id for here in others.values() for each in here)
+    found = {}
+    for row in doubted:
+        agreeing = [
+            each.id
+            for each in others[row[0]]
+            if _address_says(row[5], each.email_key) is Says.SAME
+            or compare(theirs.get(row[1], set()), ours.get(each.id, set())) is Says.SAME
+        ]
+        if len(agreeing) == 1:
+            found[row[0]] = agreeing[0]
+    return found
+
+
+def _address_says(theirs: str | None, ours: str | None) -> Says:
+    if not theirs or not ours:
+        return Says.NOTHING
+    return Says.SAME if theirs == ours else Says.OTHER

@@ -1,0 +1,272 @@
+"""Pupils of the file whose id, or name, alone does not say who they are.
+
+Three kinds: an id that comes with somebody else's name and company; somebody known who comes with
+another number; a second row of one name and class.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from idp.roster import asking, bulk, company
+from idp.roster.asking import Doubt
+from idp.roster.cells import name_key
+from idp.roster.scope import Scope
+from idp.roster.witnesses import Name, Says, Witnesses, compare, compare_names, is_pupil
+
+RENUMBERED: Final = "renumbered"
+
+_OF_RUN: Final = "roster_pupils.run_id = :run AND roster_pupils.school_id = :school"
+
+_SUSPECT: Final = f"""
+UPDATE roster_pupils SET how = 'suspect'
+FROM children c
+WHERE {_OF_RUN} AND roster_pupils.how IN ('known', 'number') AND c.id = roster_pupils.child_id
+  AND roster_pupils.given_name <> ''
+  AND (roster_pupils.given_name <> c.given_name OR roster_pupils.family_name <> c.family_name
+       OR coalesce(roster_pupils.class_name, c.class_name) <> c.class_name)
+"""
+_SUSPECTS: Final = """
+SELECT p.number, p.given_name, p.family_name, p.name_key, p.class_name,
+       c.id, c.given_name, c.family_name, c.class_name
+FROM roster_pupils p CROSS JOIN children c
+WHERE p.run_id = :run AND p.school_id = :school AND p.how = 'suspect' AND c.id = p.child_id
+ORDER BY p.number
+"""
+_BELIEVED: Final = f"""
+UPDATE roster_pupils SET how = CASE WHEN EXISTS (
+         SELECT 1 FROM roster_identities i WHERE i.school_id = :school AND i.kind = 'pupil'
+           AND i.sourced_id = roster_pupils.sourced_id) THEN 'known' ELSE 'number' END
+WHERE {_OF_RUN} AND how = 'suspect'
+"""
+_UNSUSPECTED: Final = f"UPDATE roster_pupils SET how = NULL WHERE {_OF_RUN} AND how = 'suspect'"
+
+_HERE: Final = """
+SELECT c.id, c.given_name, c.family_name, c.class_name,
+       CASE WHEN EXISTS (SELECT 1 FROM roster_pupils p WHERE p.run_id = :run
+                           AND p.school_id = :school AND p.child_id = c.id
+                           AND p.how IN ('known', 'number')) THEN 1 ELSE 0 END
+FROM children c WHERE c.school_id = :school AND c.left_at IS NULL
+"""
+
+_UNKNOWN: Final = """
+SELECT p.number, p.name_key, p.class_name, p.twin_of FROM roster_pupils p
+WHERE p.run_id = :run AND p.school_id = :school AND p.child_id IS NULL AND p.how IS NULL
+  AND p.present AND p.given_name <> ''
+"""
+_UNMATCHED: Final = """
+SELECT c.id, c.given_name, c.family_name, c.class_name,
+       CASE WHEN c.sourced_id IS NOT NULL OR EXISTS (
+              SELECT 1 FROM roster_identities i WHERE i.child_id = c.id AND i.kind = 'pupil'
+                AND i.sourced_id NOT LIKE '~%') THEN 1 ELSE 0 END
+FROM children c
+WHERE c.school_id = :school AND c.left_at IS NULL
+  AND NOT EXISTS (SELECT 1 FROM roster_pupils p WHERE p.run_id = :run AND p.school_id = :school
+                  AND p.child_id = c.id AND coalesce(p.how, '') <> 'held')
+"""
+_TWINS: Final = """
+SELECT p.number, p.twin_of, p.child_id, p.new_child_id FROM roster_pupils p
+WHERE p.run_id = :run AND p.school_id = :school AND p.twin_of IS NOT NULL AND p.present
+  AND p.given_name <> ''
+ORDER BY CASE WHEN p.child_id IS NULL THEN 1 ELSE 0 END, p.number
+"""
+
+
+_Row = tuple[int, str | None, str | None]
+"""A row's number, class, and group of rows that may be one pupil."""
+
+
+@dataclass(frozen=True)
+class _Here:
+    """Somebody of ours who may be meant; ``marked``: by a row that is believed, or by a number."""
+
+    id: str
+    class_name: str
+    marked: bool
+
+
+def of_known(scope: Scope) -> list[Doubt]:
+    """Judge every pupil whom an id or a number knows, and in whom something has changed."""
+    if not bulk.execute(_SUSPECT, **scope.ids()):
+        return []
+    rows = list(bulk.found(_SUSPECTS, **scope.ids()))
+    theirs = company.guardians_in_file(scope)
+    ours = company.guardians_of(row[5] for row in rows)
+    names = {row[0]: compare_names(row[6], row[7], row[1], row[2]) for row in rows}
+    renamed = any(name is not Name.SAME for name in names.values())
+    here = _by_name(bulk.found(_HERE, **scope.ids())) if renamed else {}
+    bulk.execute(_BELIEVED, **scope.ids())
+    doubted = [
+        row
+        for row in rows
+        if not is_pupil(
+            Witnesses(
+                name=names[row[0]],
+                place=_class_says(row[4], row[8]),
+                company=compare(theirs.get(row[0], set()), ours.get(row[5], set())),
+                is_anothers=any(each.id != row[5] for each in here.get(row[3], ())),
+            )
+        )
+    ]
+    believed = {row[5] for row in rows} - {row[5] for row in doubted}
+    others = {
+        row[0]: [
+            each
+            for each in here.get(row[3], ())
+            if each.id != row[5] and not each.marked and each.id not in believed
+        ]
+        for row in doubted
+    }
+    likely = _likeliest(doubted, others, theirs)
+    doubts = [Doubt("pupil", row[0], row[5], likely.get(row[0])) for row in doubted]
+    _settle(scope, doubts)
+    return doubts
+
+
+def of_names(scope: Scope) -> list[Doubt]:
+    """Know people by name, class and guardians; returns who comes with another number, and whose
+    name fits several rows.
+    """
+    unknown = list(bulk.found(_UNKNOWN, **scope.ids()))
+    if not unknown:
+        return []
+    rows: dict[str, list[_Row]] = {}
+    for number, key, class_name, group in unknown:
+        rows.setdefault(key, []).append((number, class_name, group))
+    free = _by_name(
+        row for row in bulk.found(_UNMATCHED, **scope.ids()) if name_key(row[1], row[2]) in rows
+    )
+    if not free:
+        return []
+    theirs = _guardians_of_rows(scope, [row[0] for key in free for row in rows[key]])
+    ours = company.guardians_of(each.id for here in free.values() for each in here)
+    doubts: list[Doubt] = []
+    found: list[tuple[int, str, str]] = []
+    for key, here in free.items():
+        pairs, unsure = _paired(rows[key], here, theirs, ours)
+        numbered = {each.id for each in here if each.marked}
+        for number, child_id in pairs:
+            if child_id in numbered:
+                doubts.append(Doubt("renumbered", number, child_id, key=RENUMBERED))
+            else:
+                found.append((number, child_id, "name"))
+        doubts += [Doubt("pupil", number, child_id) for number, child_id in unsure]
+    _set(scope, found)
+    _settle(scope, doubts, how="renumber")
+    return doubts
+
+
+def of_twins(scope: Scope) -> list[Doubt]:
+    """Rows of one name and class that may be one pupil: the first is, the others are asked."""
+    first: dict[str, str] = {}
+    made, doubts = [], []
+    for number, group, child_id, new_child_id in bulk.found(_TWINS, **scope.ids()):
+        if group in first:
+            if child_id is None:
+                doubts.append(Doubt("twin", number, first[group]))
+            continue
+        first[group] = child_id or new_child_id
+        if child_id is None:
+            made.append((number, new_child_id, "new"))
+    _set(scope, made)
+    _settle(scope, doubts, how="twin")
+    return doubts
+
+
+def _paired(
+    rows: list[_Row], here: list[_Here], theirs: company.Keys, ours: company.Keys
+) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+    """Rows and children of one name: who is whom, and who may be."""
+    groups: dict[str, int] = {}
+    for number, _, group in rows:
+        if group is not None:
+            groups.setdefault(group, number)
+    alone = {number for number, _, group in rows if group is None or groups[group] == number}
+    certain, likely = [], []
+    for number, class_name, _ in rows:
+        for each in here:
+            if compare(theirs.get(number, set()), ours.get(each.id, set())) is Says.SAME:
+                certain.append((number, each.id))
+            elif _class_says(class_name, each.class_name) is Says.SAME:
+                likely.append((number, each.id))
+    pairs = asking.one_to_one(certain)
+    left = _left(certain + likely, pairs, alone)
+    pairs += asking.one_to_one(left)
+    return pairs, sorted(dict(_left(left, pairs, alone)).items())
+
+
+def _left(
+    pairs: list[tuple[int, str]], done: list[tuple[int, str]], alone: set[int]
+) -> list[tuple[int, str]]:
+    sides = {side for pair in done for side in pair}
+    return [pair for pair in pairs if pair[0] in alone and not sides & set(pair)]
+
+
+def _settle(scope: Scope, doubts: list[Doubt], how: str = "") -> None:
+    """Hold the rows back, or do what somebody has said of them.
+
+    ``how``: what an id is to its person that did not mean them before.
+    """
+    changed: list[tuple[int, str | None, str | None]] = []
+    for each in doubts:
+        match each.answer(scope):
+            case asking.SAME:
+                if each.kind != "pupil" or how:
+                    changed.append((each.number, each.ours, how or None))
+            case asking.ANOTHER:
+                moved = "moved" if each.other else None
+                changed.append((each.number, each.other, moved))
+            case _:
+                changed.append((each.number, each.ours, "held"))
+    _set(scope, changed)
+
+
+def _set(scope: Scope, rows: Iterable[tuple[int, str | None, str | None]]) -> None:
+    bulk.execute_many(
+        "UPDATE roster_pupils SET child_id = :child, how = :how"
+        " WHERE run_id = :run AND number = :number",
+        (
+            {"run": scope.run_id, "number": number, "child": child_id, "how": how}
+            for number, child_id, how in rows
+        ),
+    )
+
+
+def _guardians_of_rows(scope: Scope, numbers: list[int]) -> company.Keys:
+    _set(scope, ((number, None, "suspect") for number in numbers))
+    found = company.guardians_in_file(scope)
+    bulk.execute(_UNSUSPECTED, **scope.ids())
+    return found
+
+
+def _by_name(rows: Iterable[Any]) -> dict[str, list[_Here]]:
+    found: dict[str, list[_Here]] = {}
+    for child_id, given, family, class_name, taken in rows:
+        found.setdefault(name_key(given, family), []).append(
+            _Here(child_id, class_name, bool(taken))
+        )
+    return found
+
+
+def _likeliest(
+    doubted: list[Any], others: dict[int, list[_Here]], theirs: company.Keys
+) -> dict[int, str]:
+    """Row → whom of the others it is about, where that is one and something else agrees."""
+    ours = company.guardians_of(each.id for here in others.values() for each in here)
+    found = {}
+    for row in doubted:
+        agreeing = [
+            each.id
+            for each in others[row[0]]
+            if compare(theirs.get(row[0], set()), ours.get(each.id, set())) is Says.SAME
+            or _class_says(row[4], each.class_name) is Says.SAME
+        ]
+        if len(agreeing) == 1:
+            found[row[0]] = agreeing[0]
+    return found
+
+
+def _class_says(theirs: str | None, ours: str) -> Says:
+    if theirs is None or not theirs or not ours:
+        return Says.NOTHING
+    return Says.SAME if theirs == ours else Says.OTHER

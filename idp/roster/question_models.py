@@ -1,0 +1,53 @@
+"""Staging: what a person is asked about a run, and what they answered."""
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, Integer, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp import clock
+from idp.database import OpaqueId, UtcDateTime, db
+from idp.people.models import one_of
+
+QUESTION_KINDS = ("pupil", "guardian", "renumbered", "twin", "disabled")
+ANSWERS = ("same", "another")
+KEY_LENGTH = 16
+
+
+class RosterQuestion(db.Model):  # type: ignore[name-defined,misc]
+    """Somebody of the file about whom the file alone is not believed, as planned last.
+
+    ``child_id`` and ``account_id`` are whom the id means; ``other_…`` who bears the row's name.
+    Until it is answered, nothing changes for either, and nothing of theirs ends.
+    """
+
+    __tablename__ = "roster_questions"
+    __table_args__ = (CheckConstraint(one_of("kind", QUESTION_KINDS), name="kind"),)
+
+    run_id: Mapped[str] = mapped_column(OpaqueId, primary_key=True)
+    school_id: Mapped[str] = mapped_column(OpaqueId, primary_key=True)
+    subject: Mapped[str] = mapped_column(String(KEY_LENGTH), primary_key=True)
+    """The row: ``p`` or ``g`` and its number in the staging table."""
+    kind: Mapped[str] = mapped_column(String(10))
+    key: Mapped[str] = mapped_column(String(KEY_LENGTH))
+    """By which it is answered: several rows may be one question."""
+    number: Mapped[int] = mapped_column(Integer)
+    child_id: Mapped[str | None] = mapped_column(OpaqueId)
+    account_id: Mapped[str | None] = mapped_column(OpaqueId)
+    other_child_id: Mapped[str | None] = mapped_column(OpaqueId)
+    other_account_id: Mapped[str | None] = mapped_column(OpaqueId)
+    answer: Mapped[str | None] = mapped_column(String(8))
+
+
+class RosterAnswer(db.Model):  # type: ignore[name-defined,misc]
+    """What somebody has decided about a question of a run."""
+
+    __tablename__ = "roster_answers"
+    __table_args__ = (CheckConstraint(one_of("answer", ANSWERS), name="answer"),)
+
+    run_id: Mapped[str] = mapped_column(OpaqueId, primary_key=True)
+    school_id: Mapped[str] = mapped_column(OpaqueId, primary_key=True)
+    key: Mapped[str] = mapped_column(String(KEY_LENGTH), primary_key=True)
+    answer: Mapped[str] = mapped_column(String(8))
+    answered_by: Mapped[str] = mapped_column(String(40), default="")
+    answered_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)

@@ -1,0 +1,165 @@
+"""The questions of a run in words and numbers: whom the id meant, and who stands in the file.
+
+Asked in the transaction that planned it. Only people of this school are named (rule C3).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from idp.roster import bulk
+from idp.roster.claims import unclaimed
+from idp.roster.scope import Scope
+
+MOST_SHOWN: Final = 200
+"""Questions of one school that a page shows; the others come when these are answered."""
+SAMPLES: Final = 20
+GROUPS: Final = frozenset({"renumbered", "disabled"})
+"""Kinds that are one question, however many rows it is about."""
+
+_OF: Final = "q.run_id = :run AND q.school_id = :school"
+
+_LIVE: Final = "w.ended_at IS NULL AND c.school_id = :school"
+
+_COUNTED: Final = f"""
+SELECT q.key, q.kind, max(q.answer), count(*) FROM roster_questions q WHERE {_OF}
+GROUP BY q.key, q.kind ORDER BY min(q.number)
+"""
+OPEN: Final = f"""
+SELECT count(DISTINCT q.key) FROM roster_questions q WHERE {_OF} AND q.answer IS NULL
+"""
+_PUPILS: Final = f"""
+SELECT q.key, q.kind, p.line, p.given_name, p.family_name, p.class_name, p.pupil_number,
+       p.sourced_id, c.id, c.given_name, c.family_name, c.class_name, c.sourced_id,
+       o.given_name, o.family_name, o.class_name, o.sourced_id
+FROM roster_questions q
+JOIN roster_pupils p ON p.run_id = :run AND p.number = q.number
+LEFT JOIN children c ON c.id = q.child_id AND c.school_id = :school
+LEFT JOIN children o ON o.id = q.other_child_id AND o.school_id = :school
+WHERE {_OF} AND q.subject LIKE 'p%' ORDER BY q.number LIMIT {MOST_SHOWN}
+"""
+_GUARDIANS: Final = f"""
+SELECT q.key, q.kind, g.line, g.given_name, g.family_name, g.email, g.sourced_id,
+       a.id, a.given_name, a.family_name,
+       CASE WHEN EXISTS (SELECT 1 FROM guardianships w JOIN children c ON c.id = w.child_id
+                         WHERE w.account_id = a.id AND {_LIVE}) THEN a.email END,
+       CASE WHEN a.id IS NULL OR {unclaimed("a")} THEN 0 ELSE 1 END,
+       o.given_name, o.family_name, o.email
+FROM roster_questions q
+JOIN roster_guardians g ON g.run_id = :run AND g.number = q.number
+LEFT JOIN accounts a ON a.id = q.account_id
+LEFT JOIN accounts o ON o.id = q.other_account_id
+WHERE {_OF} AND q.subject LIKE 'g%' ORDER BY q.number LIMIT {MOST_SHOWN}
+"""
+_CHILDREN_IN_FILE: Final = f"""
+SELECT g.sourced_id, p.given_name, p.family_name FROM roster_questions q
+JOIN roster_guardians g ON g.run_id = :run AND g.number = q.number
+JOIN roster_links l ON l.run_id = :run AND l.guardian_sourced_id = g.sourced_id
+JOIN roster_pupils p ON p.run_id = :run AND p.school_id = :school
+                    AND p.sourced_id = l.pupil_sourced_id AND p.given_name <> ''
+WHERE {_OF} AND q.subject LIKE 'g%'
+"""
+_GUARDIANS_IN_FILE: Final = f"""
+SELECT p.sourced_id, g.given_name, g.family_name FROM roster_questions q
+JOIN roster_pupils p ON p.run_id = :run AND p.number = q.number
+JOIN roster_links l ON l.run_id = :run AND l.pupil_sourced_id = p.sourced_id
+JOIN roster_guardians g ON g.run_id = :run AND g.sourced_id = l.guardian_sourced_id
+                       AND g.given_name <> ''
+WHERE {_OF} AND q.subject LIKE 'p%'
+"""
+_OUR_CHILDREN: Final = f"""
+SELECT q.account_id, c.given_name, c.family_name FROM roster_questions q
+JOIN guardianships w ON w.account_id = q.account_id JOIN children c ON c.id = w.child_id
+WHERE {_OF} AND {_LIVE}
+"""
+_OUR_GUARDIANS: Final = f"""
+SELECT q.child_id, a.given_name, a.family_name FROM roster_questions q
+JOIN guardianships w ON w.child_id = q.child_id JOIN children c ON c.id = w.child_id
+JOIN accounts a ON a.id = w.account_id
+WHERE {_OF} AND {_LIVE}
+"""
+
+
+def open_ones(scope: Scope) -> int:
+    """How many questions wait for an answer."""
+    return bulk.count(OPEN, **scope.ids())
+
+
+def of(scope: Scope) -> list[dict[str, Any]]:
+    """The questions as a page and ``--json`` show them, the answered ones too."""
+    counted = {row[0]: row for row in bulk.found(_COUNTED, **scope.ids())}
+    if not counted:
+        return []
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for each in (*_pupils(scope), *_guardians(scope)):
+        rows.setdefault(each["key"], []).append(each)
+    found = []
+    for key, kind, answer, count in counted.values():
+        told = {"key": key, "kind": kind, "answer": answer, "count": count}
+        if kind in GROUPS:
+            found.append({**told, "people": rows.get(key, [])[:SAMPLES]})
+        elif key in rows and len(found) < MOST_SHOWN:
+            found.append({**rows[key][0], **told})
+    return found
+
+
+def _pupils(scope: Scope) -> Iterable[dict[str, Any]]:
+    rows = list(bulk.found(_PUPILS, **scope.ids()))
+    if not rows:
+        return
+    theirs, ours = _named(_GUARDIANS_IN_FILE, scope), _named(_OUR_GUARDIANS, scope)
+    for key, kind, line, given, family, class_name, number, sourced_id, child_id, *rest in rows:
+        old, other = rest[:4], rest[4:]
+        yield {
+            "key": key,
+            "kind": kind,
+            "of": "pupil",
+            "line": line,
+            "new": _one((given, family, class_name, number), theirs.get(sourced_id)),
+            "old": _one(old, ours.get(child_id)) if child_id else None,
+            "other": _one(other) if other[0] else None,
+        }
+
+
+def _guardians(scope: Scope) -> Iterable[dict[str, Any]]:
+    rows = list(bulk.found(_GUARDIANS, **scope.ids()))
+    if not rows:
+        return
+    theirs, ours = _named(_CHILDREN_IN_FILE, scope), _named(_OUR_CHILDREN, scope)
+    for key, kind, line, given, family, email, sourced_id, account_id, *rest in rows:
+        (old_given, old_family, old_email, claimed), other = rest[:4], rest[4:]
+        number = None if sourced_id.startswith("~") else sourced_id
+        yield {
+            "key": key,
+            "kind": kind,
+            "of": "guardian",
+            "line": line,
+            "new": _one((given, family, email, number), theirs.get(sourced_id)),
+            "old": (
+                {
+                    **_one((old_given, old_family, old_email, None), ours.get(account_id)),
+                    "claimed": bool(claimed),
+                }
+                if account_id
+                else None
+            ),
+            "other": _one((*other, None)) if other[0] else None,
+        }
+
+
+def _one(person: Sequence[str | None], company: list[str] | None = None) -> dict[str, Any]:
+    given, family, place, number = person
+    return {
+        "name": f"{given} {family}",
+        "place": place or "",
+        "number": number or "",
+        "with": sorted(company or [])[:6],
+    }
+
+
+def _named(query: str, scope: Scope) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for who, given, family in bulk.found(query, **scope.ids()):
+        names = found.setdefault(who, [])
+        if f"{given} {family}" not in names:
+            names.append(f"{given} {family}")
+    return found
