@@ -139,13 +139,14 @@ def test_a2_a_school_cannot_change_the_address_of_somebody_whom_another_school_t
     imported: Import, checked: Import, elsewhere: Account, tmp_path: Path
 ) -> None:
     imported(one_family().zip(tmp_path / "1.zip"), "--link-same-people")
-    path = one_family("attacker@evil.example", given="Mallory").zip(tmp_path / "2.zip")
+    path = one_family("attacker@evil.example").zip(tmp_path / "2.zip")
+    renamed = one_family("attacker@evil.example", given="Mallory").zip(tmp_path / "3.zip")
 
     findings = checked(path)["findings"]
-    report = imported(path)
 
-    assert report["counts"] == {}
+    assert imported(path)["counts"] == imported(renamed)["counts"] == {}
     assert "address_kept" in findings
+    assert checked(renamed)["asked"] == 1  # and who is it at all?
     db.session.expire_all()
     assert (elsewhere.email, elsewhere.given_name) == ("claire@dubois.example", "Claire")
 
