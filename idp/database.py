@@ -19,6 +19,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import DateTime, Engine, MetaData, String, delete, event, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase
@@ -184,6 +185,13 @@ def keep_newest(key: Any, whose: Any, *, by: Any, most: int) -> None:
         .where(whose, key.not_in(kept))
         .execution_options(synchronize_session=False)
     )
+
+
+def upserting(model: type[Any]) -> Any:
+    """``INSERT`` in the dialect of the database, which knows ``ON CONFLICT`` and ``RETURNING``."""
+    dialect = db.session.get_bind().dialect.name
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return insert(model.__table__)
 
 
 def release_connection() -> None:

@@ -10,12 +10,11 @@ from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Any
 
-from sqlalchemy import case, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import case, or_, update
 
 from idp import clock
 from idp.credentials.models import ThrottleCounter
-from idp.database import db
+from idp.database import db, upserting
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 """Not blocked. Not « now »: another attempt may have asked the time a little earlier."""
@@ -57,8 +56,16 @@ class Window:
     length: timedelta
 
 
-def move(key: str, policy: Growing | Window) -> int | None:
-    """Count an attempt: ``None`` where it is allowed, else the seconds to wait."""
+@dataclass(frozen=True)
+class Blocked:
+    """Seconds to wait, and how many attempts were refused since the count began anew."""
+
+    seconds: int
+    times: int
+
+
+def move(key: str, policy: Growing | Window) -> Blocked | None:
+    """Count an attempt: ``None`` where it is allowed."""
     now = clock.now()
     if isinstance(policy, Growing):
         upsert = _growing(key, policy, now)
@@ -67,14 +74,17 @@ def move(key: str, policy: Growing | Window) -> int | None:
     if db.session.execute(upsert).one_or_none() is not None:
         return None
     row = db.session.execute(
-        select(_columns.blocked_until, _columns.updated_at).where(_columns.key == key)
+        update(ThrottleCounter.__table__)
+        .where(_columns.key == key)
+        .values(refused=_columns.refused + 1)
+        .returning(_columns.blocked_until, _columns.updated_at, _columns.refused)
     ).one_or_none()
     if row is None:
-        return 1  # forgiven in the meantime
+        return Blocked(1, 1)  # forgiven in the meantime
     end: datetime = row.blocked_until
     if isinstance(policy, Window):
         end = row.updated_at + policy.length
-    return max(1, ceil((end - now).total_seconds()))
+    return Blocked(max(1, ceil((end - now).total_seconds())), row.refused)
 
 
 def give_back(key: str, policy: Growing) -> None:
@@ -96,14 +106,20 @@ def _growing(key: str, policy: Growing, now: datetime) -> Any:
         _columns.blocked_until <= now,
         _columns.blocked_until > now + timedelta(seconds=2 * policy.longest),
     )
-    attempts = case((_columns.updated_at <= now - policy.fade, 1), else_=_columns.attempts + 1)
+    faded = _columns.updated_at <= now - policy.fade
+    attempts = case((faded, 1), else_=_columns.attempts + 1)
     blocked_until = case(
         (attempts < policy.free, LONG_AGO),
         *((attempts == step, _after(now, policy.delay(step))) for step in policy.steps()),
         else_=now + timedelta(seconds=policy.longest),
     )
     first = _after(now, policy.delay(1))
-    new = {"attempts": attempts, "blocked_until": blocked_until, "updated_at": now}
+    new = {
+        "attempts": attempts,
+        "blocked_until": blocked_until,
+        "updated_at": now,
+        "refused": case((faded, 0), else_=_columns.refused),
+    }
     return _upsert(key, first, now, new, unblocked)
 
 
@@ -115,6 +131,7 @@ def _window(key: str, policy: Window, now: datetime) -> Any:
     new = {
         "attempts": case((over, 1), else_=_columns.attempts + 1),
         "updated_at": case((over, now), else_=_columns.updated_at),
+        "refused": case((over, 0), else_=_columns.refused),
     }
     return _upsert(key, LONG_AGO, now, new, or_(over, _columns.attempts < policy.limit))
 
@@ -122,11 +139,9 @@ def _window(key: str, policy: Window, now: datetime) -> Any:
 def _upsert(
     key: str, blocked_until: datetime, now: datetime, new: dict[str, Any], allowed: Any
 ) -> Any:
-    dialect = db.session.get_bind().dialect.name
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     return (
-        insert(ThrottleCounter.__table__)
-        .values(key=key, attempts=1, blocked_until=blocked_until, updated_at=now)
+        upserting(ThrottleCounter)
+        .values(key=key, attempts=1, blocked_until=blocked_until, updated_at=now, refused=0)
         .on_conflict_do_update(index_elements=["key"], set_=new, where=allowed)
         .returning(_columns.attempts)
     )

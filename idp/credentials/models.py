@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Integer, String
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
@@ -57,6 +57,8 @@ class ThrottleCounter(db.Model):  # type: ignore[name-defined,misc]
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     blocked_until: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    refused: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """Attempts that were refused since the count began anew."""
 
 
 class KnownDevice(db.Model):  # type: ignore[name-defined,misc]

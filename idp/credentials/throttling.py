@@ -8,7 +8,7 @@ the rows in one order – address, identifier, account – so that nobody waits 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
@@ -34,6 +34,12 @@ POLICIES: dict[str, Growing | Window] = {
     "factor": Growing(free=5, longest=3600, fade=timedelta(hours=24)),
     "tokens": Window(limit=600, length=timedelta(minutes=1)),
     "network": Growing(free=20, longest=60, fade=timedelta(hours=1)),
+    # What strangers may have stored who pressed a button and proved nothing (rule N6): of an
+    # address, of all, and of a network once all have had their share
+    "stored": Window(limit=600, length=timedelta(hours=1)),
+    "button": Window(limit=100_000, length=timedelta(hours=1)),
+    "long_request": Window(limit=10_000, length=timedelta(hours=1)),
+    "stored_network": Window(limit=60, length=timedelta(hours=1)),
 }
 LONGEST_IDENTIFIER = 256
 KEPT = timedelta(days=2)
@@ -55,6 +61,13 @@ class Refused:
 
     retry_after: int
     hidden: bool = field(default=False)
+    times: int = field(default=1, compare=False)
+    """How many were refused since the counter began anew."""
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it is worth a line: the 1st, 10th, 100th, …"""
+        return str(self.times).strip("0") == "1"
 
 
 @retried
@@ -100,7 +113,7 @@ def guard_sign_in(
         whose = account_id or f"nobody:{_identifier_key(identifier)}"
         outcome = _move("account", whose)
         if isinstance(outcome, Refused):
-            return Refused(outcome.retry_after, hidden=True)
+            return replace(outcome, hidden=True)
         return outcome
 
 
@@ -138,7 +151,7 @@ def guard_factor(
     """
     outcome = guard_sign_in(identifier, account_id, address, device_known, device_secret)
     if isinstance(outcome, Refused):
-        return Refused(outcome.retry_after)
+        return replace(outcome, hidden=False)
     return attempt("factor", account_id, _device(device_known, device_secret))
 
 
@@ -194,6 +207,20 @@ def guard_mail_request(address: str | None) -> Allowed | Refused:
     return attempt("mail_address", address_prefix(address))
 
 
+@retried
+def guard_stranger(address: str | None, kind: str) -> Allowed | Refused:
+    """Whether something may be stored for whoever has proved nothing: by address, and by all.
+
+    ``kind``: ``button`` or ``long_request``. Once all together have spent its hour, each wider
+    network goes on with a small budget of its own.
+    """
+    with _own_transaction():
+        outcome = _move("stored", address_prefix(address))
+        if isinstance(outcome, Allowed) and isinstance(_move(kind), Refused):
+            return _move("stored_network", network(address))
+        return outcome
+
+
 def address_prefix(address: str | None) -> str:
     """What one visitor holds: an IPv4 address, or an IPv6 network of 64 bits."""
     return _prefix(address, 32, 64)
@@ -220,8 +247,8 @@ def _device(known: bool, secret: str | None) -> str:
 
 
 def _move(kind: str, *parts: str) -> Allowed | Refused:
-    retry_after = counters.move(_key(kind, *parts), POLICIES[kind])
-    return Allowed() if retry_after is None else Refused(retry_after)
+    blocked = counters.move(_key(kind, *parts), POLICIES[kind])
+    return Allowed() if blocked is None else Refused(blocked.seconds, times=blocked.times)
 
 
 def _give_back(kind: str, *parts: str) -> None:

@@ -10,7 +10,7 @@ from idp.credentials.models import OneTimeToken
 from idp.credentials.strength import WeakPassword
 from idp.database import release_connection, retried, transaction
 from idp.federation import links
-from idp.lifecycle import factor_changes
+from idp.lifecycle import factor_changes, throttled
 from idp.lifecycle.sign_in import Proof
 from idp.lifecycle.throttled import Throttled
 from idp.lifecycle.ways_in import ways_in
@@ -63,15 +63,17 @@ def prove_password(
     known = devices.is_known_device(account_id, device_secret)
     outcome = throttling.guard_sign_in(identifier, account_id, address, known, device_secret)
     if isinstance(outcome, throttling.Refused) and not outcome.hidden:
-        events.record("sign_in_refused", result="throttled", account_id=account_id)
+        throttled.note("sign_in_refused", outcome, account_id)
         raise Throttled(outcome.retry_after)
     judged = account if account and account.status == "active" else None
     if isinstance(outcome, throttling.Refused):
         judged = None
     proved = passwords.verify(judged.id if judged else None, password)
     if judged is None or not proved:
-        result = "wrong" if isinstance(outcome, throttling.Allowed) else "throttled"
-        events.record("sign_in_refused", result=result, account_id=account_id)
+        if isinstance(outcome, throttling.Refused):
+            throttled.note("sign_in_refused", outcome, account_id)
+        else:
+            events.record("sign_in_refused", result="wrong", account_id=account_id)
         raise WrongPassword
     throttling.forgive_sign_in(identifier, judged.id, address, known, device_secret)
     return Proof(judged.id, epoch, PASSWORD)
@@ -242,7 +244,7 @@ def _prove_current(
     guarded = (account.username, account.id, address, known, device_secret)
     outcome = throttling.guard_sign_in(*guarded)
     if isinstance(outcome, throttling.Refused):
-        events.record("password_refused", result="throttled", account_id=account.id)
+        throttled.note("password_refused", outcome, account.id)
         raise Throttled(outcome.retry_after)
     proved = passwords.proved_hash(account.id, current)
     if proved is None:

@@ -11,6 +11,7 @@ from idp.credentials import devices, factors, passkeys, recovery_codes, throttli
 from idp.credentials.factor_models import Passkey
 from idp.credentials.passkeys import Purpose
 from idp.database import transaction
+from idp.lifecycle import throttled
 from idp.lifecycle.sign_in import Proof
 from idp.lifecycle.throttled import Throttled
 from idp.mail import outbox
@@ -89,7 +90,7 @@ def prove_code(
     guarded = (account.username, account.id, correlation.current().address, known, device_secret)
     outcome = throttling.guard_factor(*guarded)
     if isinstance(outcome, throttling.Refused):
-        events.record("factor_refused", result="throttled", account_id=account.id)
+        throttled.note("factor_refused", outcome, account.id)
         raise Throttled(outcome.retry_after)
     if not (totp.spend(account.id, code) or _recover(account.id, code)):
         events.record("factor_refused", result="wrong", account_id=account.id)

@@ -1,7 +1,8 @@
 """Interactions: a walk through our pages in one browser, and the request that waits at its end.
 
 An interaction belongs to the cookie that began it (security rule S10): without that cookie
-its address is worth nothing. Steps are taken by atomic updates.
+its address is worth nothing. It begins without a row: the browser carries it in the address of
+its pages until somebody does something (rule N6). Steps are taken by atomic updates.
 """
 
 import hashlib
@@ -10,10 +11,19 @@ from datetime import timedelta
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, and_, select, true, update
 
 from idp import clock, settings
-from idp.database import db, keep_newest, keyed_hash, transaction
+from idp.database import (
+    ID_LENGTH,
+    db,
+    keep_newest,
+    keyed_hash,
+    opaque_id,
+    transaction,
+    upserting,
+)
+from idp.sessions import carried
 from idp.sessions.models import Interaction
 
 PENDING_LIFETIME = timedelta(minutes=10)
@@ -21,45 +31,70 @@ PENDING_LIFETIME = timedelta(minutes=10)
 CLOCKS_DIFFER = timedelta(minutes=1)
 
 MOST_PENDING = 20
-"""Waiting requests that one browser may have at once; an older one makes room."""
+"""Waiting requests of one browser that are stored at once; an older one makes room."""
+
+_new_id = opaque_id("i")
+_ALWAYS = true()
+_CARRIED = (
+    "browser_hash", "client_id", "request", "created_at", "expires_at", "sealed_token",
+    "goes_without", "consented",
+)  # fmt: skip
 
 
 def begin(
     browser: str, client_id: str | None = None, request: dict[str, Any] | None = None
 ) -> Interaction:
-    """Begin a walk in this browser; ``request`` is a validated authorization request."""
-    now = clock.now()
-    interaction = Interaction(
-        browser_hash=_browser_hash(browser),
-        client_id=client_id,
-        request=request or {},
-        created_at=now,
-        expires_at=now + settings.current().interaction_lifetime,
-    )
-    with transaction() as writes:
-        keep_newest(
-            Interaction.id,
-            Interaction.browser_hash == interaction.browser_hash,
-            by=Interaction.created_at,
-            most=MOST_PENDING - 1,
-        )
-        writes.add(interaction)
-    return interaction
+    """Begin a walk in this browser; ``request`` is a validated authorization request.
+
+    Nothing is stored. One that is ``too_long`` for an address has to be kept at once.
+    """
+    begun = carried.fresh(_new_id(), _browser_hash(browser), client_id, request or {})
+    carried.renew(begun)
+    return begun
+
+
+def too_long(interaction: Interaction) -> bool:
+    """Whether the browser can't carry this interaction."""
+    return len(interaction.id) > carried.LONGEST
+
+
+def is_carried(interaction: Interaction) -> bool:
+    """Whether nothing is stored of this interaction yet."""
+    return interaction.id != interaction.carried and bool(interaction.carried)
+
+
+def keep(interaction: Interaction) -> None:
+    """Make the row of an interaction, where there is none yet."""
+    if interaction.carried:
+        _change(interaction)
 
 
 def find(interaction_id: str, browser: str) -> Interaction | None:
     """The interaction, finished or not, if it is this browser's and has not expired."""
-    return db.session.scalars(
+    mine, row_id = None, interaction_id
+    if len(interaction_id) > ID_LENGTH:
+        mine = carried.opened(interaction_id, _browser_hash(browser))
+        if mine is None:
+            return None
+        row_id = mine.carried
+    row = db.session.scalars(
         select(Interaction).where(
-            Interaction.id == interaction_id,
+            Interaction.id == row_id,
             Interaction.browser_hash == _browser_hash(browser),
             Interaction.expires_at > clock.now(),
         )
     ).one_or_none()
+    return row or mine
 
 
-def newest_waiting(browser: str) -> Interaction | None:
-    """The last request of an application that still waits in this browser."""
+def newest_waiting(browser: str, seen_last: str = "") -> Interaction | None:
+    """The last request of an application that still waits in this browser.
+
+    ``seen_last``: the id of the one that the browser itself remembers.
+    """
+    found = find(seen_last, browser) if seen_last else None
+    if found is not None and found.client_id is not None and found.completed_at is None:
+        return found
     return db.session.scalars(
         select(Interaction)
         .where(
@@ -76,11 +111,12 @@ def newest_waiting(browser: str) -> Interaction | None:
 def seal_token(interaction: Interaction, browser: str, clear: str) -> None:
     """Keep an opened mail's token with the interaction, readable only with this browser's cookie.
 
+    ``browser``: the part of the cookie that goes when its person does (sign-out).
+
     The database alone never yields the token (security rule P6): the key is derived from the
     cookie, of which only a hash is stored.
     """
-    sealed = _cipher(interaction.id, browser).encrypt(clear.encode()).decode()
-    _change(interaction, sealed_token=sealed)
+    _seal(interaction, _cipher(interaction, browser).encrypt(clear.encode()))
 
 
 def opened_token(interaction: Interaction, browser: str) -> str | None:
@@ -88,7 +124,7 @@ def opened_token(interaction: Interaction, browser: str) -> str | None:
     if interaction.sealed_token is None:
         return None
     try:
-        return _cipher(interaction.id, browser).decrypt(interaction.sealed_token.encode()).decode()
+        return _cipher(interaction, browser).decrypt(interaction.sealed_token.encode()).decode()
     except InvalidToken:
         return None
 
@@ -99,15 +135,15 @@ def seal_link(interaction: Interaction, browser: str, purpose: str, secret: str)
     Each ``purpose`` is sealed by a key of its own: what was opened for one page is nothing on
     another (security rule P12).
     """
-    sealed = _cipher(interaction.id, browser, f"opened {purpose} link").encrypt(secret.encode())
-    _change(interaction, sealed_token=sealed.decode())
+    cipher = _cipher(interaction, browser, f"opened {purpose} link")
+    _seal(interaction, cipher.encrypt(secret.encode()))
 
 
 def opened_link(interaction: Interaction, browser: str, purpose: str) -> str | None:
     """The secret of the link of this purpose that was opened in this interaction, in clear."""
     if interaction.sealed_token is None:
         return None
-    cipher = _cipher(interaction.id, browser, f"opened {purpose} link")
+    cipher = _cipher(interaction, browser, f"opened {purpose} link")
     try:
         return cipher.decrypt(interaction.sealed_token.encode()).decode()
     except InvalidToken:
@@ -209,28 +245,65 @@ def forget_person(browser: str) -> None:
 
 def complete(interaction: Interaction) -> bool:
     """Finish once: true for the one caller that may answer the application."""
-    now = clock.now()
-    with transaction() as writes:
-        finished = writes.execute(
-            update(Interaction)
-            .where(Interaction.id == interaction.id, Interaction.completed_at.is_(None))
-            .values(completed_at=now, sealed_token=None)
-        ).rowcount
-    return bool(finished)
+    finished = {"completed_at": clock.now(), "sealed_token": None}
+    return _change(interaction, if_=Interaction.completed_at.is_(None), **finished)
 
 
-def _change(interaction: Interaction, **values: Any) -> None:
+def _change(interaction: Interaction, *, if_: ColumnElement[bool] = _ALWAYS, **values: Any) -> bool:
+    """Change the row, or make it as it shall be; false where it is not so, or not any more."""
     with transaction() as writes:
-        writes.execute(update(Interaction).where(Interaction.id == interaction.id).values(**values))
+        if not interaction.carried:
+            row = update(Interaction).where(Interaction.id == interaction.id, if_)
+            return bool(writes.execute(row.values(**values)).rowcount)
+        if is_carried(interaction):
+            _make_room(interaction)
+        changed = writes.execute(_row(interaction, if_, values)).one_or_none()
+    for name, value in {**values, "id": interaction.carried}.items():
+        setattr(interaction, name, value)
+    return changed is not None
+
+
+def _row(interaction: Interaction, if_: ColumnElement[bool], values: dict[str, Any]) -> Any:
+    """The statement that stores a carried interaction, or changes the row that it has got."""
+    row = {name: getattr(interaction, name) for name in _CARRIED}
+    insert = upserting(Interaction).values(**{**row, "id": interaction.carried, **values})
+    if values:
+        insert = insert.on_conflict_do_update(index_elements=["id"], set_=values, where=if_)
+    else:
+        insert = insert.on_conflict_do_nothing(index_elements=["id"])
+    return insert.returning(Interaction.id)
+
+
+def _make_room(interaction: Interaction) -> None:
+    # Those that are answered stay: they see to it that no request is answered twice.
+    keep_newest(
+        Interaction.id,
+        and_(
+            Interaction.browser_hash == interaction.browser_hash,
+            Interaction.completed_at.is_(None),
+        ),
+        by=Interaction.created_at,
+        most=MOST_PENDING - 1,
+    )
+
+
+def _seal(interaction: Interaction, sealed: bytes) -> None:
+    """A visit stores nothing: what it brought is carried, as long as all the rest is."""
+    if is_carried(interaction):
+        interaction.sealed_token = sealed.decode()
+        carried.renew(interaction)
+    else:
+        _change(interaction, sealed_token=sealed.decode())
 
 
 def _browser_hash(browser: str) -> str:
     return keyed_hash("browser", browser)
 
 
-def _cipher(interaction_id: str, browser: str, what: str = "opened token") -> Fernet:
+def _cipher(interaction: Interaction, browser: str, what: str = "opened token") -> Fernet:
     secret = settings.current().token_hash_key
-    material = b"|".join((what.encode(), interaction_id.encode(), browser.encode()))
+    row_id = interaction.carried or interaction.id
+    material = b"|".join((what.encode(), row_id.encode(), browser.encode()))
     return Fernet(
         urlsafe_b64encode(hashlib.blake2b(material, key=secret[:64], digest_size=32).digest())
     )

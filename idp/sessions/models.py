@@ -71,6 +71,8 @@ class Interaction(db.Model):  # type: ignore[name-defined,misc]
     """A walk through our pages, in one browser, perhaps with an application that waits at its end.
 
     ``request`` holds the validated authorization request (``{}`` where no application waits).
+    As long as nobody has done anything in it, its browser carries it (``carried``): then ``id``
+    is not yet that of a row, but what stands in the address of its pages.
     """
 
     __tablename__ = "interactions"
@@ -99,3 +101,6 @@ class Interaction(db.Model):  # type: ignore[name-defined,misc]
     child_id: Mapped[str | None] = mapped_column(ForeignKey("children.id"), index=True)
     """The child chosen on this interaction's page: two tabs keep two children apart."""
     consented: Mapped[bool] = mapped_column(default=False)
+
+    carried = ""
+    """The id that the row has, or will have, of an interaction that came with its browser."""

@@ -22,7 +22,7 @@ from idp.web.browser_cookie import BrowserCookie
 from idp.web.device_names import device_name
 from idp.web.errors import PageError
 
-PERSONAL = ("csrf_token", "_flashes", "offered_application")
+PERSONAL = ("csrf_token", "_flashes", "offered_application", "p")
 """What the browser's cookie holds for who is signed in; the language is the browser's own."""
 _UNKNOWN: Any = object()
 
@@ -40,6 +40,18 @@ def browser_id() -> str:
         session["b"] = secrets.token_urlsafe(16)
         session.permanent = True
     return cast(str, session["b"])
+
+
+def person_id() -> str:
+    """A random id of whoever sits at this browser now; gone when they sign out."""
+    if "p" not in session:
+        session["p"] = secrets.token_urlsafe(16)
+    return f"{browser_id()}.{session['p']}"
+
+
+def newest_waiting() -> Interaction | None:
+    """The request of an application that was last seen in this browser and still waits."""
+    return interactions.newest_waiting(browser_id(), request.cookies.get(_name("waiting"), ""))
 
 
 def has_cookies() -> bool:
@@ -130,7 +142,7 @@ def client_address() -> str:
 def interaction_or_error(interaction_id: str) -> Interaction:
     """This browser's interaction of that id, finished or not; otherwise a page that explains."""
     found = None
-    if "b" in session and re.fullmatch(r"[\w-]{1,32}", interaction_id, re.ASCII):
+    if "b" in session and re.fullmatch(r"[\w-]+", interaction_id, re.ASCII):
         found = interactions.find(interaction_id, browser_id())
     if found is None:
         raise PageError("expired_interaction", 404)
@@ -149,13 +161,28 @@ def _cookies_to_set() -> dict[str, str | None]:
     return cast(dict[str, str | None], g.cookies_to_set)
 
 
+def _remember_waiting() -> None:
+    """Let the browser remember the application's request that it saw last (``/welcome``)."""
+    interaction: Interaction | None = g.get("interaction")
+    if interaction is None or interaction.client_id is None:
+        return
+    before = request.cookies.get(_name("waiting"))
+    if interaction.completed_at is None and before != interaction.id:
+        _cookies_to_set()["waiting"] = interaction.id
+
+
 def _set_cookies(response: Response) -> Response:
     secure = settings.current().secure
+    _remember_waiting()
+    lives: dict[str, int] = {
+        "device": int(devices.REMEMBERED.total_seconds()),
+        "waiting": int(settings.current().interaction_lifetime.total_seconds()),
+    }
     for kind, value in g.get("cookies_to_set", {}).items():
         response.set_cookie(
             _name(kind),
             value or "",
-            max_age=(devices.REMEMBERED if kind == "device" else None) if value else 0,
+            max_age=lives.get(kind) if value else 0,
             secure=secure,
             httponly=True,
             samesite="Lax",

@@ -1,14 +1,18 @@
 """A walk through our pages: into an interaction, on to its next step, out of it."""
 
+from typing import Any
+
 from flask import g, redirect, url_for
 from werkzeug import Response
 
 from idp.clients import registration
+from idp.credentials import throttling
 from idp.oidc import authorization
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
 from idp.web import branding, browser, headers, i18n
+from idp.web.errors import PageError
 
 
 def enter(interaction_id: str) -> Interaction:
@@ -33,6 +37,40 @@ def dress(interaction: Interaction) -> None:
         pages = (client.metadata_.get("client_uri"), client.metadata_.get("initiate_login_uri"))
         uris = (interaction.request.get("redirect_uri"), *client.metadata_["redirect_uris"], *pages)
         headers.allow_forms_to(*(uri for uri in uris if uri))
+
+
+def begin(client_id: str | None = None, request: dict[str, Any] | None = None) -> Interaction:
+    """Begin a walk in this browser, which carries it; one that is too long is stored.
+
+    Raises ``PageError`` (429) where strangers of this address have had too much stored.
+    """
+    begun = interactions.begin(browser.browser_id(), client_id, request)
+    if interactions.too_long(begun):
+        keep(begun, "long_request")
+    return begun
+
+
+def keep(interaction: Interaction, kind: str = "button") -> None:
+    """Store a walk for somebody who has proved nothing: on a budget (security rule N6).
+
+    Raises ``PageError`` (429) where it is spent.
+    """
+    if interactions.is_carried(interaction):
+        spend(kind)
+        interactions.keep(interaction)
+
+
+def spend(kind: str = "button") -> None:
+    """Have something stored for a stranger. Raises ``PageError`` (429)."""
+    if isinstance(outcome := allowance(kind), throttling.Refused):
+        raise PageError("throttled", 429, retry_after=outcome.retry_after)
+
+
+def allowance(kind: str = "button") -> throttling.Allowed | throttling.Refused:
+    """Whether something may be stored for whoever is here: a guardian has no budget to keep to."""
+    if browser.signed_in() is not None:
+        return throttling.Allowed()
+    return throttling.guard_stranger(browser.client_address(), kind)
 
 
 def go_on(interaction: Interaction) -> Response:

@@ -248,7 +248,7 @@ def test_a_counter_forgiven_at_this_moment_asks_for_a_second(
     _use_up("account", "a")
 
     def forgive(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-        if statement.startswith("SELECT throttle_counters.blocked_until"):
+        if statement.startswith("UPDATE throttle_counters SET refused"):
             connection.exec_driver_sql("DELETE FROM throttle_counters")
 
     event.listen(Engine, "before_cursor_execute", forgive)

@@ -13,7 +13,7 @@ from idp.credentials.email_changes import LONGEST_SECRET
 from idp.lifecycle import email_change
 from idp.lifecycle.email_change import Gone, Open
 from idp.sessions import interactions
-from idp.web import branding, browser
+from idp.web import branding, browser, walk
 from idp.web.account.blueprint import blueprint, dress
 from idp.web.errors import PageError
 
@@ -63,18 +63,17 @@ def email_undone() -> ResponseReturnValue:
 
 
 def _sealed(purpose: str) -> ResponseReturnValue:
-    this_browser = browser.browser_id()
-    interaction = interactions.begin(this_browser)
+    interaction = walk.begin()
     secret = request.args.get("token", "")
     if 0 < len(secret) <= LONGEST_SECRET:
-        interactions.seal_link(interaction, this_browser, purpose, secret)
+        interactions.seal_link(interaction, browser.person_id(), purpose, secret)
     page = f"account.{purpose}_email"
     return redirect(url_for(page, interaction_id=interaction.id), 303)
 
 
 def _opened(interaction_id: str, purpose: str) -> str:
     interaction = browser.interaction_or_error(interaction_id)
-    return interactions.opened_link(interaction, browser.browser_id(), purpose) or ""
+    return interactions.opened_link(interaction, browser.person_id(), purpose) or ""
 
 
 def _page(purpose: str, secret: str, interaction_id: str) -> ResponseReturnValue:

@@ -8,7 +8,6 @@ from idp import clock
 from idp.people import service as people
 from idp.people import staff
 from idp.people.models import School
-from idp.sessions import interactions
 from idp.sessions import service as sessions
 from idp.sessions.service import SignedIn
 from idp.web import browser, walk
@@ -24,7 +23,7 @@ def home() -> ResponseReturnValue:
     """Who I am, my children, where to go, my account, my sessions; sign-in for everybody else."""
     signed_in = browser.signed_in()
     if signed_in is None:
-        interaction = interactions.begin(browser.browser_id())
+        interaction = walk.begin()
         return walk.to_step(interaction, "login")
     dress(signed_in.account)
     return _page(signed_in)

@@ -17,6 +17,7 @@ from idp.credentials import one_time_tokens, passwords
 from idp.federation import providers, walk
 from idp.federation.identity import ProviderAway, ProviderTrouble
 from idp.oidc.authorization_request import AuthorizationRequest
+from idp.sessions import interactions
 from idp.sessions.models import Interaction
 from idp.web import browser
 from idp.web import walk as pages
@@ -33,6 +34,8 @@ def sign_in(interaction_id: str) -> ResponseReturnValue:
     if pages.is_past_login(interaction):
         return pages.go_on(interaction)
     key = _offered_key()
+    pages.spend()  # on the state; on the walk, if it has no row yet, as well
+    interactions.keep(interaction)
     try:
         return go(key, "sign_in", interaction_id=interaction.id, max_age=_max_age(interaction))
     except ProviderTrouble as trouble:

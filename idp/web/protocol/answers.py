@@ -7,10 +7,11 @@ from flask import make_response, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from idp import settings
+from idp.credentials import throttling
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
-from idp.web import headers
+from idp.web import headers, walk
 
 Fields = list[tuple[str, str]]
 
@@ -30,7 +31,9 @@ def deny(waiting: Interaction) -> Response:
     from authlib.oauth2.rfc6749 import AccessDeniedError
 
     asked = AuthorizationRequest.from_json(waiting.request)
-    if not interactions.complete(waiting):
+    if interactions.is_carried(waiting) and isinstance(walk.allowance(), throttling.Refused):
+        pass  # not noted, so that a stranger's clicks fill no table; « cancel » always works
+    elif not interactions.complete(waiting):
         return redirect(f"/interaction/{waiting.id}", 303)
     return error_answer(asked, AccessDeniedError("The guardian cancelled"))
 

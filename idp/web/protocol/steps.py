@@ -17,7 +17,7 @@ from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.oauth_client import OAuthClient
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
-from idp.web import browser
+from idp.web import browser, walk
 from idp.web.protocol import answers
 
 _PAGES: dict[type, str] = {
@@ -46,7 +46,5 @@ def proceed(
                 interactions.complete(interaction)
             return answers.error_answer(asked, error)
         case _:
-            waiting = interaction or interactions.begin(
-                browser.browser_id(), asked.client_id, asked.as_json()
-            )
+            waiting = interaction or walk.begin(asked.client_id, asked.as_json())
             return redirect(f"/interaction/{waiting.id}/{_PAGES[type(step)]}", 303)

@@ -17,6 +17,7 @@ from idp.web.signin.completion import complete
 def passkey_options(interaction_id: str) -> ResponseReturnValue:
     """A challenge for any discoverable passkey of ours: the same whoever asks (rule E1)."""
     walk.enter(interaction_id)
+    walk.spend()
     return passkeys.use_options("sign_in")
 
 

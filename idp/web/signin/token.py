@@ -25,7 +25,7 @@ def token(interaction_id: str) -> ResponseReturnValue:
     if request.method == "POST":
         return _prove(interaction)
     form = only(["token"])
-    form.values["token"] = interactions.opened_token(interaction, browser.browser_id()) or ""
+    form.values["token"] = interactions.opened_token(interaction, browser.person_id()) or ""
     return show(interaction, form)
 
 
@@ -33,7 +33,7 @@ def token(interaction_id: str) -> ResponseReturnValue:
 def renew_token(interaction_id: str) -> ResponseReturnValue:
     """One click mails a fresh token to whoever proved the expired one in this interaction."""
     interaction = walk.enter(interaction_id)
-    clear = interactions.opened_token(interaction, browser.browser_id())
+    clear = interactions.opened_token(interaction, browser.person_id())
     if clear is None:
         return walk.to_step(interaction, "token")
     guard = throttling.guard_token(browser.client_address())
@@ -91,7 +91,7 @@ def _prove(interaction: Interaction) -> ResponseReturnValue:
             return walk.to_step(interaction, "password")
         case one_time_tokens.Expired(found, account):
             events.record("token_refused", result="expired", account_id=account.id)
-            interactions.seal_token(interaction, browser.browser_id(), form["token"])
+            interactions.seal_token(interaction, browser.person_id(), form["token"])
             return render_template("signin/token_expired.html", interaction=interaction), 400
     events.record("token_refused", result="unknown")
     return show_unknown(interaction, form["token"])

@@ -17,10 +17,8 @@ def welcome() -> ResponseReturnValue:
     Continues the request that waits in this browser, if any. Mail scanners open links:
     nothing is spent before the new password is saved.
     """
-    this_browser = browser.browser_id()
-    found = interactions.newest_waiting(this_browser)
-    interaction = found or interactions.begin(this_browser)
+    interaction = browser.newest_waiting() or walk.begin()
     token = request.args.get("token", "")
     if 0 < len(token) <= LONGEST_TOKEN:
-        interactions.seal_token(interaction, this_browser, token)
+        interactions.seal_token(interaction, browser.person_id(), token)
     return walk.to_step(interaction, "token")

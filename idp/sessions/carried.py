@@ -1,0 +1,111 @@
+"""What a browser carries for us in the address of a page, so that a visit stores nothing.
+
+An interaction that nobody has done anything in is kept in its own address: encrypted under our
+key, bound to one browser, for as long as an interaction lives (security rules N6 and S10). The
+row is made by the first act, under the id that stands inside.
+"""
+
+import hashlib
+import json
+import zlib
+from base64 import urlsafe_b64encode
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from cryptography.fernet import Fernet, InvalidToken
+
+from idp import clock, settings
+from idp.database import ID_LENGTH
+from idp.sessions.models import Interaction
+
+LONGEST: Final = 2000
+"""Characters of such an address: it stays within what proxies take by default in the headers of
+an answer (4 KiB), and browsers in a cookie. A longer request is stored."""
+LONGEST_SEALED: Final = LONGEST + 500
+"""With the secret of a mail that was opened on the way."""
+_SHORT_HASH: Final = 22
+"""Characters of the browser's hash that are carried: 132 bits tell one browser from all others."""
+
+
+def fresh(
+    row_id: str, browser_hash: str, client_id: str | None, request: dict[str, Any]
+) -> Interaction:
+    """An interaction that begins now and is stored nowhere yet."""
+    now = clock.now()
+    now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    return _made(row_id, browser_hash, client_id, request, now)
+
+
+def renew(interaction: Interaction) -> None:
+    """Make the address of a carried interaction anew from what it holds now."""
+    document = {
+        "i": interaction.carried,
+        "b": interaction.browser_hash[:_SHORT_HASH],
+        "c": interaction.client_id,
+        "t": int(interaction.created_at.timestamp() * 1000),
+        "r": interaction.request,
+        "s": interaction.sealed_token,
+    }
+    kept = {name: value for name, value in document.items() if value}
+    text = json.dumps(kept, separators=(",", ":"), ensure_ascii=False).encode()
+    interaction.id = _cipher().encrypt(zlib.compress(text, 9)).decode().rstrip("=")
+
+
+def opened(address: str, browser_hash: str) -> Interaction | None:
+    """The interaction that this browser carries; None for what is not ours, or not its own."""
+    document = _read(address)
+    if document is None or document["b"] != browser_hash[:_SHORT_HASH]:
+        return None
+    begun = datetime.fromtimestamp(document["t"] / 1000, tz=clock.now().tzinfo)
+    found = _made(document["i"], browser_hash, document.get("c"), document.get("r") or {}, begun)
+    found.sealed_token = document.get("s")
+    found.id = address
+    return found if found.expires_at > clock.now() else None
+
+
+def client_of(address: str) -> str | None:
+    """The application of a carried interaction, whichever browser asks and however old it is."""
+    document = _read(address)
+    return document.get("c") if document else None
+
+
+def _made(
+    row_id: str,
+    browser_hash: str,
+    client_id: str | None,
+    request: dict[str, Any],
+    begun: datetime,
+) -> Interaction:
+    lifetime: timedelta = settings.current().interaction_lifetime
+    made = Interaction(
+        id=row_id,
+        browser_hash=browser_hash,
+        client_id=client_id,
+        request=request,
+        created_at=begun,
+        expires_at=begun + lifetime,
+        goes_without=False,
+        consented=False,
+    )
+    made.carried = row_id
+    return made
+
+
+def _read(address: str) -> dict[str, Any] | None:
+    if not ID_LENGTH < len(address) <= LONGEST_SEALED:
+        return None
+    padded = address + "=" * (-len(address) % 4)
+    try:
+        text = zlib.decompress(_cipher().decrypt(padded.encode()))
+    except (InvalidToken, ValueError, zlib.error):
+        return None
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+def _cipher() -> Fernet:
+    key = settings.current().token_hash_key
+    material = b"carried interaction"
+    return Fernet(
+        urlsafe_b64encode(hashlib.blake2b(material, key=key[:64], digest_size=32).digest())
+    )
