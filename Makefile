@@ -48,7 +48,8 @@ audit: $(VENV)/.with-lint ## Known weaknesses of the dependencies, and a bill of
 	mkdir -p build
 	$(BIN)/cyclonedx-py environment --output-file build/sbom.cdx.json $(VENV)
 	@echo "The bill of materials is in build/sbom.cdx.json"
-	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
+	@$(BIN)/python .ci/audit.py build/audit.json \
+	  $(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 CATALOGUES := idp/translations
 
