@@ -71,18 +71,19 @@ def keys_rotate(force: bool, as_json: bool) -> None:
 
 
 @command.command("retire")
-@click.argument("kid")
-def keys_retire(kid: str) -> None:
-    """Take a key out at once, because it was disclosed: its tokens verify no more.
+@click.argument("kids", metavar="KID…", nargs=-1, required=True)
+def keys_retire(kids: tuple[str, ...]) -> None:
+    """Take keys out at once, because they were disclosed: their tokens verify no more.
 
     Example:
-      idp keys retire NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs
+      idp keys retire rs256-NzbLsXh8uDCcd-6M
     """
     readiness.refuse_other_schema()  # what is done to keys must be on record
-    entry = keyring().retire(kid)
-    events.record("key_retired", kid=entry.kid, alg=entry.alg)
-    agreement.note_keys()
-    click.echo(f"{entry.kid} ({entry.alg}) is gone.")
+    for kid in kids:
+        entry = keyring().retire(kid)
+        events.record("key_retired", kid=entry.kid, alg=entry.alg)
+        agreement.note_keys()
+        click.echo(f"{entry.kid} ({entry.alg}) is gone.")
 
 
 def _refuse_second_beginning() -> None:

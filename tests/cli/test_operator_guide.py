@@ -1,0 +1,196 @@
+"""Rule N10: every command of the operator's guide is run, and does what the guide says."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from idp import create_app, environment_file
+from idp.database import db, transaction
+from idp.federation.models import FederatedLink
+from idp.lifecycle import erasure
+from idp.people import service as people
+from idp.settings import Settings
+from tests import databases
+from tests.cli.guide import Block, Machine, blocks
+
+PASSWORD = "scratch-only"
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    cluster = databases.postgresql_cluster()
+    made = Machine(tmp_path / "machine", cluster, {"IDP_KEY_CACHE": "0"})
+    yield made
+    with psycopg.connect(f"{cluster}/postgres", autocommit=True) as administration:
+        administration.execute("DROP DATABASE IF EXISTS idp WITH (FORCE)")
+        administration.execute("DROP ROLE IF EXISTS idp")
+
+
+def under(*headings: str) -> list[Block]:
+    return [block for block in blocks() if block.heading in headings]
+
+
+def install(machine: Machine) -> None:
+    """The chapters up to « First start », to the letter."""
+    for block in under("Install", "Database", "Settings and secrets"):
+        if block.kind == "sh":
+            machine.run(block)
+            if "createdb" in block.text:
+                machine.sql(f"ALTER ROLE idp PASSWORD '{PASSWORD}'")
+        elif block.file == "/etc/idp/idp.env":
+            address = machine.cluster.split("@")[1]
+            file = machine.write(block, DATABASE_URL=f"postgresql://idp:{PASSWORD}@{address}/idp")
+            assert file.stat().st_mode & 0o777 == 0o600
+
+
+def in_application(machine: Machine, act: Callable[[], object]) -> None:
+    given = environment_file.parse((machine.folder / "etc/idp/idp.env").read_text())
+    app = create_app(Settings.from_environment(given | machine.settings))
+    with app.app_context():
+        act()
+        db.session.remove()
+        db.engine.dispose()
+
+
+def link_claire() -> None:
+    account = people.find_by_username("claire.dubois")
+    assert account is not None
+    with transaction() as writes:
+        writes.add(FederatedLink(account_id=account.id, provider="google", issuer="x", subject="1"))
+
+
+def claire_asks() -> None:
+    account = people.find_by_username("claire.dubois")
+    assert account is not None
+    erasure.ask(account.id)
+
+
+def test_n10_every_command_of_the_guide_runs(machine: Machine) -> None:
+    install(machine)
+    for block in under("First start"):
+        if "idp.env check" in block.text:
+            checked = block.text.replace("sudo -u idp idp --env-file /etc/idp/idp.env check\n", "")
+            block = Block(block.heading, block.kind, checked, None)  # noqa: PLW2901
+        machine.run(block)
+    school = machine.newest["s"]
+    for name, given, family in (
+        ("pierre.moreau", "Pierre", "Moreau"),
+        ("marc.janssens", "Marc", "Janssens"),
+    ):
+        machine.idp(f"idp user create {name} --given-name {given} --family-name {family}")
+    machine.idp(f"idp child create --school {school} --given-name Zoé --family-name Moreau"
+                " --class 3B --guardian pierre.moreau")  # fmt: skip
+
+    before = {
+        "An account at another provider was taken over": lambda: in_application(
+            machine, link_claire
+        ),
+        "A parent asks to be erased": lambda: in_application(machine, claire_asks),
+        "Staff, and who has lost their phone": lambda: machine.idp("idp user enable claire.dubois"),
+    }
+    ran = {"Install", "Database", "Settings and secrets", "First start", "systemd"}
+    for block in blocks():
+        if block.heading in ran or block.kind not in {"sh", "sql"}:
+            continue
+        before.pop(block.heading, lambda: None)()
+        if block.heading.startswith("Staff"):
+            machine.newest["s"] = school
+        machine.run(block) if block.kind == "sh" else machine.sql(block.text)
+    assert not before, "a heading of the guide was renamed"
+    for command in ("apt install", "systemctl stop idp", "systemctl restart idp", "git pull"):
+        assert command in machine.noted
+    with pytest.raises(AssertionError, match="mail server"):  # there is none
+        machine.idp("idp check")
+
+
+def test_n10_the_units_are_sound_and_hardened(machine: Machine) -> None:
+    for block in under("systemd"):
+        if block.file:
+            machine.write(block)
+        else:
+            machine.run(block)
+    units = sorted((machine.folder / "etc/systemd/system").glob("*"))
+    assert [unit.name for unit in units] == [
+        "idp-mail.service", "idp-purge.service", "idp-purge.timer", "idp-roster.service",
+        "idp.service",
+    ]  # fmt: skip
+    command = re.compile(r"^ExecStart=.*idp/bin/idp (.*)$", re.MULTILINE)
+    commands = {unit.name: command.findall(unit.read_text()) for unit in units}
+    assert commands["idp-purge.service"] == ["purge"]
+    assert commands["idp-mail.service"] == ["mail work"]
+    assert "Type=oneshot" in units[1].read_text()
+    if (analyze := shutil.which("systemd-analyze")) is None:
+        return
+    for unit in units:
+        if unit.suffix == ".service":
+            done = subprocess.run(
+                [analyze, "security", "--offline=yes", "--threshold=30", "--no-pager", str(unit)],
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stdout[-300:] + done.stderr
+
+
+def test_n10_the_settings_of_the_guide_exist() -> None:
+    given: dict[str, str] = {}
+    for block in blocks():
+        if block.kind == "ini" and block.heading in {"Settings and secrets", "Other providers"}:
+            given |= environment_file.parse(block.text)
+    names = {name.removesuffix("_FILE"): "1" for name in given if name != "IDP_ENV_FILE"}
+    names = {name: given.get(name, "x") for name in names}
+    names["IDP_PROVIDERS"] = given["IDP_PROVIDERS"]
+    assert Settings.from_environment(names).providers
+
+
+def test_n10_nginx_takes_the_configuration(machine: Machine) -> None:
+    (block,) = under("nginx")
+    assert block.file == "/etc/nginx/conf.d/idp.conf"
+    assert block.text.count("{") == block.text.count("}")
+    if (nginx := shutil.which("nginx") or shutil.which("/usr/sbin/nginx")) is None:
+        return
+    folder = machine.folder / "etc/letsencrypt/live/id.example"
+    folder.mkdir(parents=True)
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=id.example",
+         "-keyout", folder / "privkey.pem", "-out", folder / "fullchain.pem"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    file = machine.write(block)
+    file.write_text(file.read_text().replace("/var/log/nginx", str(machine.folder)))
+    whole = machine.folder / "nginx.conf"
+    whole.write_text(f"pid {machine.folder}/pid; events {{}} http {{ include {file}; }}")
+    done = subprocess.run(
+        [nginx, "-t", "-c", str(whole)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_n10_r9_a_backup_is_restored_onto_a_database_that_was_upgraded_since(
+    machine: Machine,
+) -> None:
+    install(machine)
+    machine.idp("idp db upgrade 0021")
+    machine.sql(
+        "INSERT INTO audit_events (at, event, result, actor, detail)"
+        " VALUES (now(), 'sign_in', 'ok', 'before', '{}')"
+    )
+    for block in under("Backup and restore"):
+        machine.run(block)
+    machine.idp("idp db upgrade")
+    machine.idp("idp keys ensure")
+    machine.idp("idp user create lost.since --given-name Lost --family-name Since")
+
+    for block in under("What a restored database brings back"):
+        if block.kind == "sh":
+            machine.run(block)
+
+    assert "yes" in machine.idp("idp db current")
+    assert "lost.since" not in machine.idp("idp user list")
+    told = machine.idp("idp audit list")
+    assert "before" in told
+    assert "database_restored" in told
