@@ -29,6 +29,7 @@ command = Noun("user", help="Guardians' accounts.")
 command.add_command(user_role.command)
 command.add_command(user_factors.command)
 command.command("merge")(user_desk.merge)
+command.command("edit")(user_desk.edit)
 command.command("enable")(user_desk.enable)
 
 

@@ -5,7 +5,7 @@ import click
 from idp.cli import output
 from idp.cli.errors import BadInput
 from idp.cli.users import named
-from idp.desk import acts, merging
+from idp.desk import acts, corrections, merging
 from idp.desk.staff import AT_TERMINAL
 
 
@@ -25,6 +25,33 @@ def merge(keep: str, close: str, as_json: bool) -> None:
     kept, closed = named(keep), named(close)
     gained = merging.merge(AT_TERMINAL, kept.id, closed.id)
     output.one({"kept": kept.username, "closed": closed.username, "children": gained}, as_json)
+
+
+@click.argument("username")
+@click.option("--given-name")
+@click.option("--family-name")
+@click.option("--username", "wanted", help="Another user name. The password stays.")
+def edit(
+    username: str, given_name: str | None, family_name: str | None, wanted: str | None
+) -> None:
+    """Correct a guardian's name or user name; its holder is told by mail.
+
+    Examples:
+      idp user edit claire.dubois --family-name Dubois-Maes
+      idp user edit clare.dubois --username claire.dubois
+    """
+    account = named(username)
+    changed = False
+    if given_name is not None or family_name is not None:
+        changed = corrections.correct_name(
+            AT_TERMINAL,
+            account.id,
+            account.given_name if given_name is None else given_name,
+            account.family_name if family_name is None else family_name,
+        )
+    if wanted is not None:
+        changed |= corrections.correct_username(AT_TERMINAL, account.id, wanted)
+    click.echo("It is corrected." if changed else "Nothing was different.")
 
 
 @click.argument("username")

@@ -1,12 +1,14 @@
 """Pupils by hand: added, corrected, gone, back. Raises ``NotFound`` and ``people.Refused``."""
 
+from collections.abc import Collection, Sequence
+
 from sqlalchemy import select
 
 from idp.database import db, retried, transaction
 from idp.desk import reach as within
 from idp.desk import search
 from idp.desk.listed import PUPIL
-from idp.desk.people import NotFound, child_within
+from idp.desk.people import NotFound, child_within, live_guardian
 from idp.desk.staff import Right, Staff
 from idp.lifecycle import households
 from idp.people import changes, directory
@@ -56,17 +58,46 @@ def leave(staff: Staff, child_id: str) -> bool:
     """
     with transaction():
         child = child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
-        if not changes.mark_left(child):
-            return False
+        return bool(_left([child]))
+
+
+def of_family(staff: Staff, account_id: str) -> list[Child]:
+    """The pupils at school of a guardian, within the reach: who leaves where the family does.
+
+    Raises ``NotFound``.
+    """
+    reach = staff.reach(Right.CHANGE_PEOPLE)
+    live_guardian(reach, account_id)
+    theirs = select(Guardianship.child_id).where(
+        Guardianship.account_id == account_id, Guardianship.ended_at.is_(None)
+    )
+    query = select(Child).where(within.children(reach), Child.left_at.is_(None))
+    return list(db.session.scalars(query.where(Child.id.in_(theirs)).order_by(Child.given_name)))
+
+
+@retried
+def family_leaves(staff: Staff, account_id: str, child_ids: Collection[str]) -> int:
+    """Note that these pupils of a guardian have left together; returns how many did.
+
+    Whoever is not the guardian's pupil within the reach is passed over. Raises ``NotFound``.
+    """
+    with transaction():
+        return _left([each for each in of_family(staff, account_id) if each.id in child_ids])
+
+
+def _left(children: Sequence[Child]) -> int:
+    """Pupils go, and every guardianship of theirs ends; in the caller's transaction."""
+    gone = [child.id for child in children if changes.mark_left(child)]
+    if gone:
         ids = db.session.scalars(
             select(Guardianship.id).where(
-                Guardianship.child_id == child.id, Guardianship.ended_at.is_(None)
+                Guardianship.child_id.in_(gone), Guardianship.ended_at.is_(None)
             )
         ).all()
         ended = select(Guardianship.id).where(Guardianship.id.in_(ids))
         households.end_guardianships(ended, "", "left")
-        directory.refresh_children([child.id])
-    return True
+        directory.refresh_children(gone)
+    return len(gone)
 
 
 @retried

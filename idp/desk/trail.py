@@ -26,6 +26,7 @@ MOST_EXPORTED: Final = 10_000
 PLATFORM: Final = frozenset(
     {
         "access_closed",
+        "account_changed",
         "account_disabled",
         "account_enabled",
         "accounts_merged",
@@ -51,6 +52,7 @@ PLATFORM: Final = frozenset(
         "role_revoked",
         "roster_begun",
         "token_sent",
+        "username_changed",
     }
 )
 """What operators read of the platform itself, where it is no school's."""

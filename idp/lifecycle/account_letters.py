@@ -124,6 +124,20 @@ def accounts_merged(message: OutboxMessage) -> list[Message]:
     ]
 
 
+def account_corrected(message: OutboxMessage) -> list[Message]:
+    """To a guardian whose name or user name the school wrote otherwise."""
+    return [
+        letters.letter_about(
+            "account_corrected",
+            message,
+            account,
+            full_name=clean(account.full_name),
+            link=messages.sign_in_link(),
+        )
+        for account in letters.holders(message)
+    ]
+
+
 def role_given(message: OutboxMessage) -> list[Message]:
     """To somebody who works at a school's desk from now on."""
     return _about_role("role_given", message)
@@ -181,6 +195,7 @@ COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
     "new_device": new_device,
     "erasure_asked": erasure_asked,
     "accounts_merged": accounts_merged,
+    "account_corrected": account_corrected,
     "role_given": role_given,
     "role_taken": role_taken,
 }

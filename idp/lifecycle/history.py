@@ -50,6 +50,7 @@ KINDS: Final = {
     "account_created",
     "account_activated",
     "account_changed",
+    "username_changed",
     "account_enabled",
     "guardianship_made",
     "guardianship_changed",

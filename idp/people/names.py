@@ -86,6 +86,14 @@ def username_key(text: str) -> str:
     return key
 
 
+def checked_username(text: str) -> tuple[str, str]:
+    """A user name as it is stored, and its key; raises ``Refused``."""
+    key = username_key(text)
+    if not key:
+        raise Refused("username", "has 3 to 64 letters or digits, no spaces and no @")
+    return clean_text("username", text, longest=USERNAME_LENGTH), key
+
+
 def email_key(text: str) -> str:
     """The key of an e-mail address: NFC, lower case, the domain in IDNA; ``""`` if impossible.
 

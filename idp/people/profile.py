@@ -1,11 +1,13 @@
 """What changes about an account in its life: its address, its language, its first sign-in."""
 
+from sqlalchemy.exc import IntegrityError
+
 from idp import clock
 from idp.audit import events
-from idp.database import transaction
+from idp.database import db, transaction
 from idp.people import directory
 from idp.people.models import Account
-from idp.people.names import Refused, email_key
+from idp.people.names import Refused, checked_username, clean_text, email_key
 from idp.people.service import hold_account
 from idp.settings import LOCALES
 
@@ -32,6 +34,41 @@ def prove_email(account: Account) -> None:
     if account.email and account.email_verified_at is None:
         account.email_verified_at = account.updated_at = clock.now()
         events.record("email_proved", account_id=account.id)
+
+
+def change_name(account: Account, given_name: str, family_name: str) -> bool:
+    """Give an account another name; the caller holds it. False where it is the same.
+
+    Raises ``Refused``.
+    """
+    given = clean_text("given_name", given_name, required=True)
+    family = clean_text("family_name", family_name, required=True)
+    if (given, family) == (account.given_name, account.family_name):
+        return False
+    account.given_name, account.family_name = given, family
+    account.updated_at = clock.now()
+    directory.refresh_accounts([account.id])
+    return True
+
+
+def change_username(account: Account, username: str) -> bool:
+    """Give an account another user name; the caller holds it. False where it is the same.
+
+    Raises ``Refused`` where it is impossible, or somebody else's.
+    """
+    wanted, key = checked_username(username)
+    if wanted == account.username:
+        return False
+    try:
+        # The constraint decides: two may want one name at the same moment
+        with db.session.begin_nested():
+            account.username, account.username_key = wanted, key
+            account.updated_at = clock.now()
+            db.session.flush()
+    except IntegrityError:
+        raise Refused("username", "is taken") from None
+    directory.refresh_accounts([account.id])
+    return True
 
 
 def set_locale(account_id: str, locale: str) -> None:

@@ -24,6 +24,7 @@ from idp.people.models import (
 )
 from idp.people.names import (
     Refused,
+    checked_username,
     clean_text,
     email_key,
     sort_key,
@@ -80,15 +81,13 @@ def create_account(
 
     ``school_id``: the school that makes it, and may read so in its journal.
     """
-    key = username_key(username)
-    if not key:
-        raise Refused("username", "has 3 to 64 letters or digits, no spaces and no @")
+    username, key = checked_username(username)
     if email and not email_key(email):
         raise Refused("email", "is not an e-mail address")
     if locale is not None and locale not in LOCALES:
         raise Refused("locale", f"is none of {', '.join(LOCALES)}")
     account = Account(
-        username=clean_text("username", username, longest=64),
+        username=username,
         username_key=key,
         given_name=clean_text("given_name", given_name, required=True),
         family_name=clean_text("family_name", family_name, required=True),

@@ -395,7 +395,7 @@ def test_a_pupil_is_added_corrected_leaves_and_comes_back(desk: Desk) -> None:
     (event,) = journal("child_changed")
     assert event.detail["changes"] == {"class": ["1A", "1B"]}
 
-    browser.open(f"/admin/pupils/{zoe.id}/edit")
+    assert browser.open(f"/admin/pupils/{zoe.id}/leave").text.count("Claire Dubois") == 1
     browser.press("left-submit")
     assert live(claire) == set()
     assert browser.shows("pupil-left")

@@ -140,6 +140,7 @@ WORDS: Final[dict[str, Callable[[AuditEvent], str]]] = {
     "account_created": lambda _event: str(_("The school opened your account")),
     "account_activated": lambda _event: str(_("Your account was used for the first time")),
     "account_changed": lambda _event: str(_("The school corrected your name")),
+    "username_changed": lambda _event: str(_("The school corrected your user name")),
     "account_enabled": lambda _event: str(_("The school opened your account again")),
     "guardianship_made": lambda _event: str(_("The school linked a child to your account")),
     "guardianship_changed": lambda _event: str(_("The school corrected what you are to a child")),

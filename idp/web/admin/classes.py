@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from idp.desk import classes
+from idp.desk import classes, invitations
 from idp.desk.staff import Right, Staff
 from idp.web.admin import standing_words
 from idp.web.admin.blueprint import blueprint, staff_only
@@ -58,6 +58,28 @@ def send_class_tokens(staff: Staff, school_id: str, class_key: str) -> ResponseR
         else _("Nobody in this class waits for a token: no mail was sent.")
     )
     return redirect(class_address(school_id, name), 303)
+
+
+@blueprint.post("/schools/<school_id>/invitations")
+@staff_only(Right.SEND_TOKENS, proved=True)
+def invite_school(staff: Staff, school_id: str) -> ResponseReturnValue:
+    """An invitation for everybody at a school who was never sent one; mass mail, too."""
+    if not is_id(school_id):
+        raise PageError("not_found", 404)
+    try:
+        count = invitations.invite_school(staff, school_id)
+    except classes.NotFound as error:
+        raise PageError("not_found", 404) from error
+    flash(
+        ngettext(
+            "An invitation is on its way to %(num)d guardian.",
+            "Invitations are on their way to %(num)d guardians.",
+            count,
+        )
+        if count
+        else _("Everybody who can be written to was invited already: no mail was sent.")
+    )
+    return redirect(url_for("admin.people", school=school_id), 303)
 
 
 def _checked(school_id: str, class_key: str) -> str:

@@ -30,6 +30,7 @@ WORDS: Final[dict[str, LazyString]] = {
     "child_returned": _("A pupil came back"),
     "class_tokens_sent": _("A class was sent its tokens"),
     "erasure_answered": _("A request to be erased was answered"),
+    "school_invited": _("Everybody at the school who waited was invited"),
     "erasure_asked": _("A guardian asked to be erased"),
     "erasure_closed": _("A request to be erased was closed"),
     "email_way_back_ended": _("A change of address can no longer be undone"),
@@ -43,6 +44,7 @@ WORDS: Final[dict[str, LazyString]] = {
     "person_email_corrected": _("An e-mail address was corrected"),
     "person_language_set": _("The language of a guardian was set"),
     "token_issued": _("A token was made"),
+    "username_changed": _("A user name was corrected"),
     "token_sent": _("A token was sent"),
     # Imports
     "roster_answered": _("Somebody decided who people of an import are"),

@@ -5,7 +5,7 @@ import re
 from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from idp.desk import classes, search
+from idp.desk import classes, invitations, search
 from idp.desk.staff import Right, Staff
 from idp.people.models import School
 from idp.web.admin import standing_words
@@ -58,6 +58,7 @@ def _way_in(staff: Staff) -> str:
         "admin/people.html",
         schools=schools,
         counted=counted,
+        not_invited=invitations.not_invited(staff, [each.school.id for each in counted]),
         page=page,
         pages=pages,
         class_address=class_address,

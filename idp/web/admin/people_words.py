@@ -49,6 +49,7 @@ MAILS: Final = {
     "email_way_back_ended": _("A change of address can no longer be undone"),
     "new_device": _("Sign-in from a new device"),
     "accounts_merged": _("Two accounts became one"),
+    "account_corrected": _("The school corrected the name or the user name"),
     "link_made": _("Linked to another provider"),
     "link_removed": _("Link to another provider removed"),
     "link_ended": _("Link to another provider ended"),
@@ -67,6 +68,8 @@ ACTS: Final = {
     "guardianship_made": _("A pupil was linked"),
     "guardianship_changed": _("The relationship was changed"),
     "guardianship_ended": _("A guardianship was ended"),
+    "account_changed": _("The name was corrected"),
+    "username_changed": _("The user name was corrected"),
     "account_created": _("The account was made"),
     "account_disabled": _("The account was disabled"),
     "account_enabled": _("The account was enabled"),
@@ -128,6 +131,7 @@ _REFUSALS: Final = {
         "There is no e-mail address to send a token to. Add one first, or print a letter."
     ),
     ("account", "is the same"): _("These are one and the same account. Choose another one."),
+    ("username", "is taken"): _("Somebody else has this user name. Choose another one."),
     ("username", "is nobody's at this school"): _(
         "Nobody with this user name is known at your school."
     ),
@@ -142,6 +146,7 @@ _REFUSALS: Final = {
 _FIELDS: Final = {
     "email": _("This is not an e-mail address. Check how it is written."),
     "account": _("This account is disabled."),
+    "username": _("A user name has 3 to 64 letters or digits, no spaces and no @."),
     "given_name": _("Type the first name, with letters only."),
     "family_name": _("Type the family name, with letters only."),
     "class_name": _("Type the class as it is called at school: at most 40 characters."),

@@ -1,10 +1,12 @@
-"""A guardian's address and language; access closed; the account disabled and enabled."""
+"""A guardian's name, user name, address and language; access closed, disabled, enabled."""
+
+from typing import Final
 
 from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from idp.desk import acts, guardianships, people, pupils
+from idp.desk import acts, corrections, guardianships, people, pupils
 from idp.desk.acts import Reason
 from idp.desk.staff import Right, Staff
 from idp.people.models import EMAIL_LENGTH
@@ -17,14 +19,47 @@ from idp.web.admin.people_words import refusal
 from idp.web.errors import PageError
 from idp.web.forms import Form, only
 
+_FIELDS: Final = ("given_name", "family_name", "username", "email")
+
 
 @blueprint.get("/people/<account_id>/edit")
 @staff_only(Right.CHANGE_PEOPLE, proved=True)
 @of_people
 def edit_person(staff: Staff, account_id: str) -> ResponseReturnValue:
-    """The forms for the address and the language."""
+    """The forms for the name, the user name, the address and the language."""
+    return _edit_page(_acted_on(staff, account_id), Form())
+
+
+@blueprint.post("/people/<account_id>/name")
+@staff_only(Right.CHANGE_PEOPLE, proved=True)
+@of_people
+def correct_name(staff: Staff, account_id: str) -> ResponseReturnValue:
+    """Another name; its holder is told."""
     found = _acted_on(staff, account_id)
-    return _edit_page(found, Form({"email": found.account.email or ""}))
+    form = Form.read("given_name", "family_name")
+    try:
+        changed = corrections.correct_name(
+            staff, account_id, form["given_name"], form["family_name"]
+        )
+    except Refused as refused:
+        form.problem(refused.field, refusal(refused))
+        return _edit_page(found, form)
+    return back(_corrected(found, changed), account_id=account_id)
+
+
+@blueprint.post("/people/<account_id>/username")
+@staff_only(Right.CHANGE_PEOPLE, proved=True)
+@of_people
+def correct_username(staff: Staff, account_id: str) -> ResponseReturnValue:
+    """Another user name; its holder is told."""
+    found = _acted_on(staff, account_id)
+    form = Form.read("username")
+    try:
+        changed = corrections.correct_username(staff, account_id, form["username"])
+    except Refused as refused:
+        form.problem("username", refusal(refused))
+        return _edit_page(found, form)
+    return back(_corrected(found, changed), account_id=account_id)
 
 
 @blueprint.post("/people/<account_id>/email")
@@ -144,11 +179,22 @@ def _acted_on(staff: Staff, account_id: str) -> people.Person:
 
 
 def _edit_page(found: people.Person, form: Form) -> ResponseReturnValue:
+    account = found.account
+    stored = {name: getattr(account, name) or "" for name in _FIELDS}
+    form.values = stored | form.values  # the other forms of the page show what is stored
     return page("person_edit", person=found, form=form), form.status
 
 
 def _close_page(found: people.Person, form: Form) -> ResponseReturnValue:
     return page("person_close", person=found, form=form, reasons=people_words.REASONS), form.status
+
+
+def _corrected(found: people.Person, changed: bool) -> str:
+    if not changed:
+        return str(_("Nothing was different: nothing has changed."))
+    if not found.account.email:
+        return str(_("It is corrected. There is no e-mail address: tell the guardian yourself."))
+    return str(_("It is corrected, and the guardian is told by e-mail."))
 
 
 def _email_done(changed: bool) -> str:

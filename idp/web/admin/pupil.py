@@ -3,6 +3,7 @@
 from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import ngettext
 
 from idp.desk import people, pupils
 from idp.desk.staff import Right, Staff
@@ -51,6 +52,15 @@ def change_pupil(staff: Staff, child_id: str) -> ResponseReturnValue:
     return back(_("It is saved."), child_id=child_id)
 
 
+@blueprint.get("/pupils/<child_id>/leave")
+@staff_only(Right.CHANGE_PEOPLE)
+@of_people
+def leaving(staff: Staff, child_id: str) -> ResponseReturnValue:
+    """Asks before a pupil goes: who no longer sees anything of them."""
+    people.child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
+    return page("pupil_leave", pupil=people.pupil(staff, child_id))
+
+
 @blueprint.post("/pupils/<child_id>/leave")
 @staff_only(Right.CHANGE_PEOPLE)
 @of_people
@@ -69,6 +79,33 @@ def pupil_returned(staff: Staff, child_id: str) -> ResponseReturnValue:
     """The pupil is back."""
     pupils.come_back(staff, child_id)
     return back(_("The pupil is back. Now link the guardians again."), child_id=child_id)
+
+
+@blueprint.get("/people/<account_id>/leave")
+@staff_only(Right.CHANGE_PEOPLE)
+@of_people
+def family_leaving(staff: Staff, account_id: str) -> ResponseReturnValue:
+    """The pupils of a guardian, to say which of them have left."""
+    children = pupils.of_family(staff, account_id)
+    return page("family_leave", person=people.person(staff, account_id), children=children)
+
+
+@blueprint.post("/people/<account_id>/leave")
+@staff_only(Right.CHANGE_PEOPLE)
+@of_people
+def family_left(staff: Staff, account_id: str) -> ResponseReturnValue:
+    """The pupils that were ticked have left, all at once."""
+    count = pupils.family_leaves(staff, account_id, request.form.getlist("child"))
+    if not count:
+        return back(_("No pupil was ticked: nothing has changed."), account_id=account_id)
+    return back(
+        ngettext(
+            "%(num)d pupil has left. Their guardians no longer see anything of them.",
+            "%(num)d pupils have left. Their guardians no longer see anything of them.",
+            count,
+        ),
+        account_id=account_id,
+    )
 
 
 @blueprint.get("/schools/<school_id>/pupils/new")

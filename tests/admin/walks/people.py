@@ -23,6 +23,9 @@ def walk(desk: Desk) -> Iterator[TestResponse]:
     yield browser.open(f"/admin/schools/{desk.here.id}/classes/{key_of('5C')}")
     yield browser.submit("class-tokens-form")
     yield browser.open("/admin/people?school=nowhere")
+    yield browser.open(f"/admin/people?school={desk.here.id}")
+    if browser.shows("invite-school-1"):
+        yield browser.submit("invite-school-1")
     operator = desk.browser("operator")
     yield operator.open("/admin/people")
     yield operator.open("/admin/people?q=peeters")

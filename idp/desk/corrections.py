@@ -1,0 +1,55 @@
+"""What a school wrote wrongly about a guardian: the name, the user name.
+
+Of guardians within the reach *now*; the holder is told by mail, for what a school corrects is
+theirs at every other school too. Raises ``NotFound``, ``OperatorOnly``, ``people.Refused``.
+"""
+
+from idp.database import retried, transaction
+from idp.desk import journal
+from idp.desk.people import live_guardian, refuse_wider_roles, schools_concerned
+from idp.desk.staff import Right, Staff
+from idp.mail import outbox
+from idp.people import profile
+
+
+@retried
+def correct_name(staff: Staff, account_id: str, given_name: str, family_name: str) -> bool:
+    """Another name on the school's word; false where it is the same.
+
+    Of names the journal tells only that they changed (security rule L1).
+    """
+    reach = staff.reach(Right.CHANGE_PEOPLE)
+    with transaction():
+        account = live_guardian(reach, account_id, hold=True)
+        refuse_wider_roles(staff, account_id)
+        if not profile.change_name(account, given_name, family_name):
+            return False
+        for school_id in schools_concerned(reach, account_id):
+            journal.record("account_changed", school_id=school_id, account_id=account_id)
+        outbox.enqueue("account_corrected", account_id=account_id)
+    return True
+
+
+@retried
+def correct_username(staff: Staff, account_id: str, username: str) -> bool:
+    """Another user name on the school's word; false where it is the same.
+
+    Password, passkeys, links and sessions stay: they belong to the account, not to its name.
+    """
+    reach = staff.reach(Right.CHANGE_PEOPLE)
+    with transaction():
+        account = live_guardian(reach, account_id, hold=True)
+        refuse_wider_roles(staff, account_id)
+        before = account.username
+        if not profile.change_username(account, username):
+            return False
+        for school_id in schools_concerned(reach, account_id):
+            journal.record(
+                "username_changed",
+                school_id=school_id,
+                account_id=account_id,
+                before={"user_name": before},
+                after={"user_name": account.username},
+            )
+        outbox.enqueue("account_corrected", account_id=account_id)
+    return True
