@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 
 from werkzeug.test import TestResponse
 
+from idp import clock
 from idp.credentials import email_changes, one_time_tokens
+from idp.database import transaction
 from idp.lifecycle import erasure, factor_changes
 from tests import factories
 from tests.factories import PASSWORD
@@ -55,6 +57,8 @@ def walk_to_an_application(here: Place) -> Iterator[TestResponse]:
     foreign = RelyingParty.of(here.school, first_party=False, child_fields=fields)
     scope = "openid profile email child offline_access"
     yield here.browser.open(foreign.authorize_path(scope=scope, prompt="consent"))
+    # The choice for the portal is none for a third party
+    yield here.browser.press("child-submit-1")
     here.browser.press("consent-allow")
     another = here.another_browser()
     another.client.environ_base.update(here.browser.client.environ_base)
@@ -83,6 +87,8 @@ def walk_at_home(here: Place) -> Iterator[TestResponse]:
 def walk_of_an_accounts_life(here: Place) -> Iterator[TestResponse]:
     browser = here.browser
     foreign = RelyingParty.of(here.school, first_party=False, client_name="Cantine")
+    with transaction():
+        here.parent.email_verified_at = clock.now()  # what nobody proved is not undone
     browser.sign_in_at_home("claire")
     browser.open(foreign.authorize_path(scope="openid profile email child offline_access"))
     browser.press("child-submit-1")
