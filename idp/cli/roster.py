@@ -21,6 +21,7 @@ from idp.cli.errors import BadInput
 from idp.cli.group import Noun
 from idp.roster import layout as layouts
 from idp.roster import mapping, reading, reasons, service, work
+from idp.roster.accounting import PASSED, UNREAD
 from idp.roster.archives import opened
 from idp.roster.encodings import CHOICES
 from idp.roster.layout import Layout
@@ -487,13 +488,26 @@ def _print(
         return
     output.one({**_run(service.get(run.id)), "rows": read.get("rows", 0)}, as_json)
     _print_facts(read, service.accented(run.id))
-    for why, count in read.get("ignored", {}).items():
-        click.echo(f"passed over   {count} rows {why}")
+    _print_account(read.get("accounting", {}))
     if read.get("rejected"):
         listed = ", ".join(f"{count} {code}" for code, count in read["rejected"].items())
         click.echo(f"rejected      {listed}{f' → {rejected}' if rejected else ''}")
     for each in reports:
         _print_school(each)
+
+
+def _print_account(account: dict[str, Any]) -> None:
+    for each in account.get("files", ()):
+        passed = [f"{count} {PASSED[why]}" for why, count in each["passed"].items()]
+        told = "".join(f"; {reason}" for reason in passed)
+        click.echo(
+            output.shown(
+                f"read          {each['name']}: {each['rows']} rows, {each['taken']} taken"
+            )
+            + told
+        )
+    for each in account.get("unread", ()):
+        click.echo(output.shown(f"not read      {each['name']}: ") + str(UNREAD[each["why"]]))
 
 
 def _print_facts(facts: dict[str, Any], names: list[str]) -> None:

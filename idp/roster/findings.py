@@ -115,6 +115,10 @@ SENTENCES: Final = {
     "pupils_not_in_file": _("Pupils who were added by hand and are not in the file: they stay."),
     "same_person": _("Looks the same as somebody elsewhere with this name and address."),
     "unknown_relationship": _("Words for a relationship that we don't know: “parent” is used."),
+    "relationships_unread": _(
+        "The file relationships.csv is not read: guardians without a pupil may stand in it."
+        " Export the links as “agentSourcedIds” of users.csv."
+    ),
     "large_change": _("A large part of the school would end at once."),
     "school_name": _("The file calls the school otherwise: is it the right file?"),
 }

@@ -9,25 +9,25 @@ from dataclasses import dataclass, field
 from sys import intern
 from typing import Final
 
-from idp import clock
 from idp.people.models import EMAIL_LENGTH, NAME_LENGTH
-from idp.people.names import Refused, email_key, visible
-from idp.roster import cells, tables
+from idp.people.names import Refused, email_key
+from idp.roster import cells, oneroster_terms, tables
 from idp.roster.archives import Progress, Source
-from idp.roster.models import SOURCED_ID_LENGTH
+from idp.roster.oneroster_rows import Files, cell, fits, is_deleted, listed
 from idp.roster.orgs import Wanted, choose, district_of, read_orgs
 from idp.roster.records import (
     OF_OTHER_SCHOOLS,
     Guardian,
     Link,
+    Noticed,
     Pupil,
     Reading,
     Record,
     Rejected,
     Row,
-    SchoolClass,
     Unusable,
 )
+from idp.roster.validity import When
 
 GUARDIAN_ROLES: Final = frozenset(cells.RELATIONSHIP_WORDS.values()) | {"guardian", "parent"}
 MOST_AGENTS: Final = 30
@@ -37,7 +37,7 @@ SHOWN: Final = frozenset(
         *("preferredgivenname", "preferredfamilyname", "agentsourcedids"),
     }
 )
-CLASS_LENGTH: Final = 40
+_OFF: Final = frozenset({"false", "0", "no", "n", "f", "non", "nee", "nein", "off"})
 
 Roles = tuple[str, tuple[str, ...]]
 """A user's role, and the file's ids of the schools where it has it."""
@@ -54,18 +54,36 @@ class Known:
 
 
 @dataclass
+class _Lapsed:
+    """A role that does not hold today: which, of which schools, and why."""
+
+    role: str
+    orgs: set[str]
+    why: str
+
+
+@dataclass(frozen=True)
+class _Passed:
+    """That a row is not taken over, and why."""
+
+    why: str
+
+
+@dataclass
 class _Reader:
-    source: Source
+    files: Files
     known: Known
-    progress: Progress
-    reading: Reading
     schools: dict[str, str]
     """The file's id of a school → ours."""
+    others: set[str]
+    """The file's ids of schools that the run is not for."""
     roles: dict[str, Roles] = field(default_factory=dict)
-    class_of: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Pupil → class title and the file's id of the school; the title is empty where several."""
-    homeroom: set[str] = field(default_factory=set)
+    lapsed: dict[str, _Lapsed] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
+
+    @property
+    def reading(self) -> Reading:
+        return self.files.reading
 
 
 def is_oneroster(source: Source) -> bool:
@@ -109,17 +127,32 @@ def read(
         },
     )
     ours = {org: school for school, org in chosen.items()}
-    reader = _Reader(source, known, progress, reading, ours)
-    reading.records = _records(reader)
+    files = Files(source, progress, reading)
+    files.leave_others()
+    others = {sid for sid, org in organisations.items() if org.type == "school"} - set(ours)
+    reading.records = _records(_Reader(files, known, ours, others))
     return reading
 
 
 def _records(reader: _Reader) -> Iterator[Record]:
-    yield from _classes(reader)
+    delta = reader.reading.delta
+    yield from oneroster_terms.read(
+        reader.files, reader.schools, lambda: _known_classes(reader) if delta else {}
+    )
     _roles(reader)
     yield from _users(reader)
-    if reader.reading.delta:
+    if delta:
         yield from _moved(reader)
+        yield from _ended(reader)
+    if "relationships.csv" in reader.reading.accounting.unread:
+        yield Noticed("relationships_unread", "relationships.csv")
+
+
+def _known_classes(reader: _Reader) -> dict[str, tuple[str, str]]:
+    return {
+        sourced_id: (title, reader.reading.orgs[school])
+        for sourced_id, (title, school) in reader.known.classes().items()
+    }
 
 
 def _manifest(source: Source) -> dict[str, str]:
@@ -133,78 +166,17 @@ def _manifest(source: Source) -> dict[str, str]:
     return found
 
 
-def _rows(reader: _Reader, name: str) -> Iterator[Row]:
-    if name not in reader.source.names:
-        return
-    for row in tables.rows(reader.source, name, reader.progress, lower=True):
-        reader.reading.rows += 1
-        yield row
-
-
-def _classes(reader: _Reader) -> Iterator[Record]:
-    """Note each pupil's class: the homeroom, or the only one of the running terms."""
-    over = _terms_that_are_over(reader)
-    titles: dict[str, tuple[str, str, bool]] = {}
-    for row in _rows(reader, "classes.csv"):
-        school = reader.schools.get(_cell(row, "schoolsourcedid"))
-        terms = _list(row, "termsourcedids")
-        if school is None or _is_deleted(row) or (terms and all(term in over for term in terms)):
-            continue
-        title = " ".join(_cell(row, "title").split())[:CLASS_LENGTH]
-        homeroom = _cell(row, "classtype").lower() == "homeroom"
-        org = intern(_cell(row, "schoolsourcedid"))
-        titles[_cell(row, "sourcedid")] = (title, org, homeroom)
-        if title and _fits(_cell(row, "sourcedid")):
-            yield SchoolClass(school, _cell(row, "sourcedid"), title)
-    if reader.reading.delta:
-        for sourced_id, (title, school) in reader.known.classes().items():
-            titles.setdefault(sourced_id, (title, reader.reading.orgs[school], True))
-    _enrollments(reader, titles)
-
-
-def _terms_that_are_over(reader: _Reader) -> set[str]:
-    today = clock.now().date()
-    over = set()
-    for row in _rows(reader, "academicsessions.csv"):
-        end = cells.day(_cell(row, "enddate"))
-        if end is not None and end < today:
-            over.add(_cell(row, "sourcedid"))
-    return over
-
-
-def _enrollments(reader: _Reader, titles: dict[str, tuple[str, str, bool]]) -> None:
-    today = clock.now().date()
-    for row in _rows(reader, "enrollments.csv"):
-        found = titles.get(_cell(row, "classsourcedid"))
-        if found is None or _cell(row, "role").lower() not in {"student", ""}:
-            continue
-        end = cells.day(_cell(row, "enddate"))
-        if _is_deleted(row) or (end is not None and end < today):
-            continue
-        title, org, homeroom = found
-        org = intern(_cell(row, "schoolsourcedid")) or org
-        _note_class(reader, intern(_cell(row, "usersourcedid")), intern(title), org, homeroom)
-
-
-def _note_class(reader: _Reader, user: str, title: str, org: str, homeroom: bool) -> None:
-    before = reader.class_of.get(user)
-    if homeroom:
-        # Two homerooms: the first by title, so that the file's order does not count
-        if user not in reader.homeroom or before is None or title < before[0]:
-            reader.class_of[user] = (title, org)
-        reader.homeroom.add(user)
-    elif user not in reader.homeroom:
-        reader.class_of[user] = (title, org) if before is None else ("", org)
-
-
 def _roles(reader: _Reader) -> None:
     """OneRoster 1.2: who somebody is stands in a file of its own, once for each school."""
     shared: dict[Roles, Roles] = {}
-    for row in _rows(reader, "roles.csv"):
-        if _is_deleted(row):
+    for row in reader.files.rows("roles.csv"):
+        user, org = cell(row, "usersourcedid"), intern(cell(row, "orgsourcedid"))
+        role = intern(cell(row, "role").lower())
+        if why := _why_not(reader, row):
+            lapsed = reader.lapsed.setdefault(user, _Lapsed(role, set(), why))
+            lapsed.orgs.add(org)
+            reader.files.passes(row, why)
             continue
-        user, org = _cell(row, "usersourcedid"), intern(_cell(row, "orgsourcedid"))
-        role = intern(_cell(row, "role").lower())
         before = reader.roles.get(user)
         if before is not None and before[0] in GUARDIAN_ROLES | {"student"}:
             same = role == before[0]
@@ -214,31 +186,95 @@ def _roles(reader: _Reader) -> None:
         reader.roles[user] = shared.setdefault(made, made)
 
 
+def _why_not(reader: _Reader, row: Row) -> str:
+    """Why a role does not count today; empty: it does."""
+    if is_deleted(row):
+        return "deleted"
+    # School Data Sync calls them otherwise
+    begin = "begindate" if "begindate" in row.cells else "rolestartdate"
+    when = reader.files.when(row, begin, begin.replace("begin", "end").replace("start", "end"))
+    return "" if when is When.NOW else when.value
+
+
 def _users(reader: _Reader) -> Iterator[Record]:
-    for row in _rows(reader, "users.csv"):
-        sourced_id = cells.number(_cell(row, "sourcedid"))
-        if not _fits(sourced_id):
-            yield Rejected(row, "id_missing")
-            continue
-        role, orgs = _role_of(reader, row, sourced_id)
-        if sourced_id in reader.seen:
-            yield Rejected(row, "id_twice", sourced_id[:80])
-        elif role == "student":
-            reader.seen.add(sourced_id)
-            yield from _pupil(reader, row, sourced_id, orgs)
-        elif role in GUARDIAN_ROLES:
-            reader.seen.add(sourced_id)
-            yield from _guardian(row, sourced_id, role)
-        else:
-            reader.reading.ignore("neither pupil nor guardian")
+    for row in reader.files.rows("users.csv"):
+        taken, why = False, ""
+        for record in _user(reader, row):
+            if isinstance(record, _Passed):
+                why = record.why
+                continue
+            if isinstance(record, Pupil | Guardian):
+                taken |= record.present and record.given_name != ""
+            yield record
+        if why or not taken:
+            reader.files.passes(row, why or "rejected")
+
+
+def _user(reader: _Reader, row: Row) -> Iterator[Record | _Passed]:
+    sourced_id = cells.number(cell(row, "sourcedid"))
+    if not fits(sourced_id):
+        yield Rejected(row, "id_missing")
+        return
+    role, orgs = _role_of(reader, row, sourced_id)
+    if sourced_id in reader.seen:
+        yield Rejected(row, "id_twice", sourced_id[:80])
+    elif lapsed := _lapsed(reader, sourced_id, role, orgs):
+        reader.seen.add(sourced_id)
+        reader.reading.ignore("with a role that is not valid today")
+        yield _Passed(lapsed.why)
+        yield from _gone(reader, sourced_id, lapsed, row)
+    elif role == "student":
+        reader.seen.add(sourced_id)
+        yield from _pupil(reader, row, sourced_id, orgs)
+    elif role in GUARDIAN_ROLES:
+        reader.seen.add(sourced_id)
+        yield from _guardian(row, sourced_id, role)
+    else:
+        reader.reading.ignore("neither pupil nor guardian")
+        yield _Passed("no_role")
+
+
+def _lapsed(reader: _Reader, sourced_id: str, role: str, orgs: tuple[str, ...]) -> _Lapsed | None:
+    """The role that is over or not yet, where none of today's counts at these schools."""
+    found = reader.lapsed.get(sourced_id)
+    if found is None or found.role not in GUARDIAN_ROLES | {"student"}:
+        return None
+    if sourced_id not in reader.roles:
+        return found
+    ended_here = bool(found.orgs & set(reader.schools)) and found.role in GUARDIAN_ROLES
+    # A guardian of another school alone is none here; one of the district is
+    return found if ended_here and role in GUARDIAN_ROLES and set(orgs) <= reader.others else None
+
+
+def _gone(
+    reader: _Reader, sourced_id: str, lapsed: _Lapsed, row: Row | None = None
+) -> Iterator[Record]:
+    """Who is nobody here today: as a deleted row says it, so that a delta ends them too."""
+    names = _names_if_any(row) if row else ("", "")
+    line = row.line if row else 0
+    if lapsed.role == "student":
+        for school in sorted({reader.schools[org] for org in lapsed.orgs & set(reader.schools)}):
+            yield Pupil(school, sourced_id, line, *names, present=False)
+    else:
+        email = email_key(cell(row, "email")) if row else ""
+        yield Guardian(sourced_id, line, *names, email=email or None, present=False)
+
+
+def _ended(reader: _Reader) -> Iterator[Record]:
+    """A delta may tell of a role's end alone."""
+    for sourced_id, lapsed in reader.lapsed.items():
+        if sourced_id not in reader.seen | reader.roles.keys() and fits(sourced_id):
+            known = reader.known.people().get(sourced_id, ("", ()))[0]
+            if (known == "student") == (lapsed.role == "student") and known:
+                yield from _gone(reader, sourced_id, lapsed)
 
 
 def _role_of(reader: _Reader, row: Row, sourced_id: str) -> Roles:
     if sourced_id in reader.roles:
         return reader.roles[sourced_id]
-    role = _cell(row, "role").lower()
+    role = cell(row, "role").lower()
     if role:
-        orgs = tuple(_list(row, "orgsourcedids")) or tuple(_list(row, "primaryorgsourcedid"))
+        orgs = tuple(listed(row, "orgsourcedids")) or tuple(listed(row, "primaryorgsourcedid"))
         return role, orgs
     if reader.reading.delta:  # a changed row may leave out what did not change
         known, schools = reader.known.people().get(sourced_id, ("", ()))
@@ -246,12 +282,17 @@ def _role_of(reader: _Reader, row: Row, sourced_id: str) -> Roles:
     return "", ()
 
 
-def _pupil(reader: _Reader, row: Row, sourced_id: str, orgs: tuple[str, ...]) -> Iterator[Record]:
+def _pupil(
+    reader: _Reader, row: Row, sourced_id: str, orgs: tuple[str, ...]
+) -> Iterator[Record | _Passed]:
     schools = {reader.schools[org] for org in orgs if org in reader.schools}
     if not schools:
         reader.reading.ignore(OF_OTHER_SCHOOLS)
+        yield _Passed("other_school")
         return
-    if _is_deleted(row):
+    yield from _left_one(reader, row, sourced_id, schools)
+    if is_deleted(row):
+        yield _Passed("deleted")
         for school in sorted(schools):
             yield Pupil(school, sourced_id, row.line, *_names_if_any(row), present=False)
         return
@@ -259,12 +300,12 @@ def _pupil(reader: _Reader, row: Row, sourced_id: str, orgs: tuple[str, ...]) ->
     if isinstance(names, Rejected):
         yield names  # and whoever is known by this id stays as they are
         names = ("", "")
-    agents = _list(row, "agentsourcedids")
+    agents = listed(row, "agentsourcedids")
     if len(agents) > MOST_AGENTS:
         keeps = tuple((school, sourced_id) for school in sorted(schools))
         yield Rejected(row, "too_many_guardians", str(len(agents)), keeps)
         agents, names = [], ("", "")
-    title = reader.class_of.pop(sourced_id, (None, ""))[0]
+    title = reader.files.class_of.pop(sourced_id, (None, ""))[0]
     for school in sorted(schools):
         yield Pupil(
             school,
@@ -279,21 +320,35 @@ def _pupil(reader: _Reader, row: Row, sourced_id: str, orgs: tuple[str, ...]) ->
         yield Link(sourced_id, cells.number(agent))
 
 
-def _guardian(row: Row, sourced_id: str, role: str) -> Iterator[Record]:
-    # enabledUser false: « the record is active, access is curtailed »; the safe reading
-    if _is_deleted(row) or _cell(row, "enableduser").lower() == "false":
-        email = email_key(_cell(row, "email")) or None
+def _left_one(reader: _Reader, row: Row, sourced_id: str, stays: set[str]) -> Iterator[Record]:
+    """A delta's pupil who left one school of the run and is at another."""
+    lapsed = reader.lapsed.get(sourced_id)
+    if lapsed and reader.reading.delta:
+        ended = {reader.schools[org] for org in lapsed.orgs & set(reader.schools)}
+        for school in sorted(ended - stays):
+            yield Pupil(school, sourced_id, row.line, *_names_if_any(row), present=False)
+
+
+def _guardian(row: Row, sourced_id: str, role: str) -> Iterator[Record | _Passed]:
+    if is_deleted(row):
+        email = email_key(cell(row, "email")) or None
+        yield _Passed("deleted")
         yield Guardian(sourced_id, row.line, *_names_if_any(row), email=email, present=False)
         return
     names = _names(row)
     if isinstance(names, Rejected):
         yield names
         names = ("", "")
-    email = _cell(row, "email")
+    # « the record is active, access is curtailed »; or the software has no log-in for parents:
+    # a person is asked which it is (rule N2)
+    disabled = cell(row, "enableduser").lower() in _OFF
+    if disabled:
+        yield _Passed("disabled")
+    email = cell(row, "email")
     if email and (not email_key(email) or len(email) > EMAIL_LENGTH):
         yield Rejected(row, "email_wrong")  # the person is taken over, the address is not
         email = ""
-    pupils = _list(row, "agentsourcedids")
+    pupils = listed(row, "agentsourcedids")
     yield Guardian(
         sourced_id,
         row.line,
@@ -301,6 +356,7 @@ def _guardian(row: Row, sourced_id: str, role: str) -> Iterator[Record]:
         email=email or None,
         relationship=role,
         lists_agents=bool(pupils),
+        disabled=disabled,
     )
     for pupil in dict.fromkeys(pupils[: 10 * MOST_AGENTS]):
         yield Link(cells.number(pupil), sourced_id, role)
@@ -308,16 +364,16 @@ def _guardian(row: Row, sourced_id: str, role: str) -> Iterator[Record]:
 
 def _moved(reader: _Reader) -> Iterator[Record]:
     """A delta may tell of a pupil's new class alone."""
-    for sourced_id, (title, org) in reader.class_of.items():
+    for sourced_id, (title, org) in reader.files.class_of.items():
         school = reader.schools.get(org)
-        if school is not None and sourced_id not in reader.seen and _fits(sourced_id):
+        if school is not None and sourced_id not in reader.seen and fits(sourced_id):
             yield Pupil(school, sourced_id, 0, "", "", class_name=title)
 
 
 def _names(row: Row) -> tuple[str, str] | Rejected:
     # 1.2 lets people choose the name that they go by
-    given = _cell(row, "preferredgivenname") or _cell(row, "givenname")
-    family = _cell(row, "preferredfamilyname") or _cell(row, "familyname")
+    given = cell(row, "preferredgivenname") or cell(row, "givenname")
+    family = cell(row, "preferredfamilyname") or cell(row, "familyname")
     for name, text in (("givenName", given), ("familyName", family)):
         if not text:
             return Rejected(row, "name_missing", name)
@@ -334,23 +390,3 @@ def _names_if_any(row: Row) -> tuple[str, str]:
     """Who is meant by a row that ends somebody, where it says so: a witness beside the id."""
     names = _names(row)
     return ("", "") if isinstance(names, Rejected) else names
-
-
-def _is_deleted(row: Row) -> bool:
-    return _cell(row, "status").lower() in {"tobedeleted", "inactive"}
-
-
-def _cell(row: Row, name: str) -> str:
-    return visible(row.cells.get(name, "")).strip()
-
-
-def _list(row: Row, name: str) -> list[str]:
-    return [each.strip() for each in _cell(row, name).split(",") if each.strip()]
-
-
-def _fits(sourced_id: str) -> bool:
-    return (
-        0 < len(sourced_id) <= SOURCED_ID_LENGTH
-        and sourced_id.isprintable()
-        and (not sourced_id.startswith("~"))
-    )

@@ -310,6 +310,7 @@ def _fill(run: RosterRun, found: Reading, wanted: list[orgs.Wanted]) -> None:
         "rejected": dict(stage_.rejected),
         "noticed": noticed,
         "mapping": found.mapping,
+        "accounting": found.accounting.as_json(),
         **found.facts,
     }
     with transaction() as writes:

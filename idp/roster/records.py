@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from idp.roster.accounting import Accounting
+
 OF_OTHER_SCHOOLS: Final = "of other schools"
 """Rows that are passed over because the run is not for their schools."""
 
@@ -138,6 +140,8 @@ class Reading:
     """Columns whose cells a rejected row may show: no birth date, no password (rule C5)."""
     facts: dict[str, Any] = field(default_factory=dict)
     """How the list was read: its encoding, header, sheets, columns that are not read."""
+    accounting: Accounting = field(default_factory=Accounting)
+    """What became of every row, sheet and file."""
 
     def ignore(self, why: str) -> None:
         self.ignored[why] = self.ignored.get(why, 0) + 1

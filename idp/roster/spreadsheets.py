@@ -6,17 +6,17 @@ share a name), a guardian by name and address, and without an address as this pu
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import date
 
-from idp import clock
 from idp.database import keyed_hash
 from idp.people.models import EMAIL_LENGTH, NAME_LENGTH
 from idp.people.names import Refused, email_key, visible
-from idp.roster import cells, lists, odd_names
+from idp.roster import cells, lists, odd_names, validity
 from idp.roster.archives import Progress, Source
 from idp.roster.layout import Layout
 from idp.roster.mapping import Mapping
 from idp.roster.models import SOURCED_ID_LENGTH
-from idp.roster.oneroster import CLASS_LENGTH
+from idp.roster.oneroster_terms import CLASS_LENGTH
 from idp.roster.records import (
     Guardian,
     Link,
@@ -28,6 +28,7 @@ from idp.roster.records import (
     Row,
     Unusable,
 )
+from idp.roster.validity import When
 
 
 @dataclass
@@ -44,6 +45,13 @@ class _Reader:
     """Pupil's id → key of its name: a number that stands for two pupils is an error."""
     guardians: dict[str, str] = field(default_factory=dict)
     links: set[tuple[str, str]] = field(default_factory=set)
+    seen: set[int] = field(default_factory=set)
+    """Hashes of the rows that were read: the same once more says nothing new."""
+    today: date = field(default_factory=validity.today)
+
+
+class Left:
+    """A row of a pupil whose last day has passed."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,11 @@ def read(
         facts={**look.facts(), "unread": unread},
     )
     by_sheet = look.several and "pupil.class" not in mapping.columns.values()
+    for sheet in look.sheets:
+        if not sheet.read:
+            reading.accounting.leave(sheet.name, sheet.why_not)
+    for name in source.names - {lists.file_of(source)}:
+        reading.accounting.leave(name, "unknown")
     reader = _Reader(school_id, mapping, reading, set(), layout.single_names, by_sheet)
     reading.records = _records(reader, rows, progress)
     return reading
@@ -100,9 +113,26 @@ def _records(
     reader: _Reader, rows: Callable[..., Iterator[Row]], progress: Progress
 ) -> Iterator[Record]:
     reader.same_name = _names_in_several_classes(reader, rows())
+    account = reader.reading.accounting
     for row in rows(progress):
         reader.reading.rows += 1
-        yield from _row(reader, row)
+        part = row.sheet or row.file
+        account.row(part)
+        # SipHash of all cells: for a row to be passed over wrongly, two in 2⁶⁴ would have to meet
+        whole = hash((row.sheet, *row.cells.values()))
+        if whole in reader.seen:
+            account.passes(part, "twice")
+            continue
+        reader.seen.add(whole)
+        taken, why = False, "rejected"
+        for record in _row(reader, row):
+            taken |= isinstance(record, Pupil) and record.given_name != ""
+            if isinstance(record, Left):
+                why = "left"
+                continue
+            yield record
+        if not taken:
+            account.passes(part, why)
 
 
 def _names_in_several_classes(reader: _Reader, rows: Iterator[Row]) -> set[str]:
@@ -119,13 +149,14 @@ def _names_in_several_classes(reader: _Reader, rows: Iterator[Row]) -> set[str]:
     return several
 
 
-def _row(reader: _Reader, row: Row) -> Iterator[Record]:
+def _row(reader: _Reader, row: Row) -> Iterator[Record | Left]:
     left = _get(reader, row, "pupil.left_on")
-    day = cells.day(left) if left else None
+    day = validity.day(left) if left else None
     if left and day is None:
         yield Rejected(row, "date_wrong", left[:40])  # the pupil is taken over all the same
-    if day is not None and day <= clock.now().date():
+    if validity.when(None, day, reader.today) is When.OVER:
         reader.reading.ignore("of pupils who have left")
+        yield Left()
         return
     number = cells.number(_get(reader, row, "pupil.number"))
     if problem := _number_problem(reader, row, number):

@@ -8,6 +8,7 @@ from flask_babel import lazy_gettext as _
 
 from idp.desk.import_runs import Import, Part
 from idp.roster import refusals, runs
+from idp.roster.accounting import PASSED, UNREAD
 from idp.roster.findings import Finding
 from idp.roster.models import RosterJob, RosterRun
 
@@ -134,6 +135,16 @@ def lines(part: Part, kinds: tuple[str, ...]) -> list[Line]:
         for kind in kinds
         if counts.get(kind)
     ]
+
+
+def passed(counts: dict[str, int]) -> list[tuple[LazyString, int]]:
+    """Why rows of a file were passed over, and how many."""
+    return [(PASSED[why], count) for why, count in counts.items()]
+
+
+def unread(why: str) -> LazyString:
+    """Why a file or a sheet was not read."""
+    return UNREAD[why]
 
 
 def counted(counts: dict[str, int]) -> list[Line]:

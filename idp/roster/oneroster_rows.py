@@ -1,0 +1,91 @@
+"""OneRoster's files row by row, with an account of each, and what all of them say alike."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+from idp.people.names import visible
+from idp.roster import tables, validity
+from idp.roster.archives import Progress, Source
+from idp.roster.models import SOURCED_ID_LENGTH
+from idp.roster.records import Reading, Row
+from idp.roster.validity import When
+
+READ: Final = frozenset(
+    {
+        *("manifest.csv", "orgs.csv", "academicsessions.csv", "classes.csv"),
+        *("enrollments.csv", "users.csv", "roles.csv"),
+    }
+)
+_NOT_NEEDED: Final = frozenset(
+    {
+        *("courses.csv", "demographics.csv", "resources.csv", "classresources.csv"),
+        *("courseresources.csv", "categories.csv", "lineitems.csv", "results.csv"),
+        *("userprofiles.csv", "userresources.csv", "scorescales.csv"),
+        *("lineitemlearningobjectiveids.csv", "lineitemscorescales.csv"),
+        *("resultlearningobjectiveids.csv", "resultscorescales.csv"),
+    }
+)
+
+
+@dataclass
+class Files:
+    """The files of one reading, and what was found in those that come before ``users.csv``."""
+
+    source: Source
+    progress: Progress
+    reading: Reading
+    class_of: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Pupil → class title and the file's id of the school."""
+    today: date = field(default_factory=validity.today)
+
+    def rows(self, name: str) -> Iterator[Row]:
+        """The rows of a file, each counted as taken over until ``passes`` says otherwise."""
+        if name not in self.source.names:
+            return
+        for row in tables.rows(self.source, name, self.progress, lower=True):
+            self.reading.rows += 1
+            self.reading.accounting.row(name)
+            yield row
+
+    def passes(self, row: Row, why: str) -> None:
+        """A row is not taken over."""
+        self.reading.accounting.passes(row.file, why)
+
+    def leave_others(self) -> None:
+        """Account for the files that are not read."""
+        for name in self.source.names - READ:
+            why = "not_needed" if name in _NOT_NEEDED else "unknown"
+            self.reading.accounting.leave(
+                name, "relationships" if name == "relationships.csv" else why
+            )
+
+    def when(self, row: Row, begin: str, end: str) -> When:
+        """Whether what the row says holds today."""
+        days = validity.day(cell(row, begin)), validity.day(cell(row, end))
+        return validity.when(*days, self.today)
+
+
+def is_deleted(row: Row) -> bool:
+    """Whether the row says that it counts no more."""
+    return cell(row, "status").lower() in {"tobedeleted", "inactive"}
+
+
+def cell(row: Row, name: str) -> str:
+    """The cell of a column; empty where there is none."""
+    return visible(row.cells.get(name, "")).strip()
+
+
+def listed(row: Row, name: str) -> list[str]:
+    """A cell that lists ids."""
+    return [each.strip() for each in cell(row, name).split(",") if each.strip()]
+
+
+def fits(sourced_id: str) -> bool:
+    """Whether an id can be one."""
+    return (
+        0 < len(sourced_id) <= SOURCED_ID_LENGTH
+        and sourced_id.isprintable()
+        and (not sourced_id.startswith("~"))
+    )
