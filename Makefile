@@ -8,7 +8,7 @@ PYTEST_ARGS ?= -n 3 --dist loadfile
 SOURCES := idp migrations tests bench examples
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test test-each coverage lint format audit translations bench clean
+.PHONY: help demo demo-reset test test-each test-installs coverage lint format audit translations bench clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' \
@@ -27,6 +27,9 @@ test: $(VENV)/.with-test ## Every test, in the browser too, on SQLite and on Pos
 test-each: $(VENV)/.with-test ## The same with every test on SQLite and on PostgreSQL: twice the time
 	@PYTHON=$(PYTHON) tests/provision.sh
 	EACH_DATABASE=1 $(BIN)/pytest $(PYTEST_ARGS)
+
+test-installs: $(VENV)/.with-test ## Other software that is installed first: needs Node.js and its registry
+	INSTALLS=1 $(BIN)/pytest tests/installs
 
 coverage: $(VENV)/.with-test ## The tests, with every line they miss as HTML under htmlcov/
 	$(BIN)/pytest $(PYTEST_ARGS) --cov=idp --cov-branch --cov-report=html

@@ -12,6 +12,7 @@ flask --app app run --port 3000
 FLASK: Final = """\
 import os
 
+from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.flask_client import OAuth
 from flask import Flask, redirect, session
 from markupsafe import escape
@@ -38,8 +39,13 @@ def login():
 
 @app.get(§CALLBACK)
 def callback():
-    # Checks state and PKCE, redeems the code, verifies the ID token and its nonce.
-    token = school.authorize_access_token()
+    try:
+        # Checks state and PKCE, redeems the code, verifies the ID token and its nonce.
+        token = school.authorize_access_token()
+    except OAuthError as error:
+        if "claims" in session:  # « Annuler » on « another child », or the back button
+            return redirect("/me")
+        return f'Not signed in ({escape(error.error)}). <a href="/login/school">Sign in</a>', 400
     session["claims"] = dict(token["userinfo"])  # "sub" is the key of the parent
     return redirect("/me")
 
@@ -100,15 +106,21 @@ app.get('/login/school', async (req, res) => {
 
 app.get(§CALLBACK, async (req, res) => {
   const { pending } = req.session
-  if (!pending) return res.status(400).send('This sign-in was not begun here.')
+  if (!pending) return res.redirect('/me') // the back button, or a session that is gone
   delete req.session.pending
   const url = new URL(req.originalUrl, REDIRECT_URI)
-  const tokens = await client.authorizationCodeGrant(config, url, {
-    pkceCodeVerifier: pending.verifier,
-    expectedState: pending.state,
-    expectedNonce: pending.nonce,
-    idTokenExpected: true,
-  })
+  let tokens
+  try {
+    tokens = await client.authorizationCodeGrant(config, url, {
+      pkceCodeVerifier: pending.verifier,
+      expectedState: pending.state,
+      expectedNonce: pending.nonce,
+      idTokenExpected: true,
+    })
+  } catch {
+    if (req.session.claims) return res.redirect('/me') // « Annuler » on « another child »
+    return res.status(400).send('Not signed in. <a href="/login/school">Sign in</a>')
+  }
   const claims = tokens.claims()
   req.session.regenerate(() => {
     req.session.claims = claims // claims.sub is the key of the parent
