@@ -109,7 +109,7 @@ def _wire(app: Flask) -> None:
     from idp import logs, turns, web, write_probe
     from idp.audit import continuity
     from idp.federation import providers
-    from idp.lifecycle import account_letters, letters, specimens
+    from idp.lifecycle import account_letters, desk_letters, letters, specimens
     from idp.mail import delivery
     from idp.oidc import keyring, server
     from idp.web import bodies
@@ -126,5 +126,6 @@ def _wire(app: Flask) -> None:
     delivery.init_app(app)
     letters.register()
     account_letters.register()
+    desk_letters.register()
     specimens.register()
     web.init_app(app)

@@ -25,6 +25,7 @@ from idp.database import db, retried, transaction
 from idp.federation.models import DeletionRequest, FederationState, PendingLink
 from idp.mail.models import OutboxMessage
 from idp.oidc.models import AccessToken, AuthorizationCode, Grant, RefreshToken
+from idp.people.link_models import LinkRequest
 from idp.people.models import ErasureRequest
 from idp.roster import staging
 from idp.roster.models import RosterChange, RosterRejection, RosterRun, RosterRunSchool
@@ -168,6 +169,10 @@ def _one_time_tokens(now: datetime) -> ColumnElement[bool]:
     )
 
 
+def _link_requests(now: datetime) -> ColumnElement[bool]:
+    return LinkRequest.expires_at < now - MARGIN
+
+
 def _email_changes(now: datetime) -> ColumnElement[bool]:
     """Changes that nobody can confirm or undo any more; their links go with them."""
     return EmailChange.expires_at < now - MARGIN
@@ -288,6 +293,7 @@ GROWING: Final = (
     _expiring(Interaction, _interactions),
     _expiring(OneTimeToken, _one_time_tokens),
     _expiring(EmailChange, _email_changes),
+    _expiring(LinkRequest, _link_requests),
     Growing(ErasureRequest, _erasure_requests),
     _expiring(AuthorizationCode, _authorization_codes),
     _expiring(AccessToken, _access_tokens),

@@ -60,6 +60,8 @@ EVENTS: Final = frozenset(
         "child_left",
         "child_returned",
         "guardianship_made",
+        "guardianship_asked",
+        "guardianship_answered",
         "guardianship_changed",
         "guardianship_ended",
         "guardianship_restored",

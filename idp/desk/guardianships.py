@@ -1,45 +1,93 @@
 """Who may see which pupil: links made, named otherwise, and ended with a reason.
 
-The pupil decides: it lies within the reach or is not found. Raises ``NotFound`` and
-``people.Refused``.
+The pupil decides: it lies within the reach or is not found. Whoever is guardian within the reach
+now is linked at once, and told by mail. A former guardian's account is another reach's, or
+nobody's: where the last guardianship ended long ago, or a court or the guardian ended it, they are
+asked (security rule N4). An operator links anybody. Raises ``NotFound`` and ``people.Refused``.
 """
 
-from sqlalchemy import select
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
 
+from sqlalchemy import func, select
+
+from idp import clock
 from idp.database import db, retried, transaction
+from idp.desk import reach as within
 from idp.desk.acts import Reason
 from idp.desk.people import NotFound, child_within, guardian
 from idp.desk.staff import Reach, Right, Staff
-from idp.lifecycle import families
+from idp.lifecycle import families, link_requests
+from idp.mail import outbox
 from idp.people import changes
 from idp.people import service as people
 from idp.people.models import Account, Child, Guardianship
 from idp.people.names import Refused
 
+LONG_AGO: Final = timedelta(days=90)
+"""Whose last guardianship within the reach ended before that is asked before they are linked."""
+ENDED_FOR_GOOD: Final = frozenset({"court", "request"})
+"""Ended by somebody else than the school's office alone: the guardian is asked, however lately."""
+
+
+class Linked(StrEnum):
+    """What a wish to link came to."""
+
+    NOW = "now"
+    BEFORE = "before"
+    """They were guardian of this pupil already."""
+    ASKED = "asked"
+    """The guardian is asked by mail, and linked with their yes."""
+
 
 @retried
-def link(staff: Staff, account_id: str, child_id: str, relationship: str) -> bool:
+def link(staff: Staff, account_id: str, child_id: str, relationship: str) -> Linked:
     """Let somebody who is or was guardian within the reach see a pupil; again, where it ended.
 
-    False where they are its guardian already. An account that was closed with its last
-    guardianship opens again.
+    An account that was closed with its last guardianship opens again.
     """
     reach = staff.reach(Right.CHANGE_PEOPLE)
     with transaction():
         child = child_at_school(reach, child_id)
         guardian(reach, account_id)
-        return join(account_id, child, relationship)
+        return connect(reach, account_id, child, relationship)
 
 
-def join(account_id: str, child: Child, relationship: str) -> bool:
-    """Link an account and a pupil, in the caller's transaction; false where they were."""
+def connect(reach: Reach, account_id: str, child: Child, relationship: str) -> Linked:
+    """Link an account within the reach and a pupil, or ask first; in the caller's transaction."""
     with transaction():
-        people.hold_account(account_id)
+        account = people.hold_account(account_id)
         if is_live(account_id, child.id):
-            return False
+            return Linked.BEFORE
+        if _is_asked_first(reach, account_id):
+            link_requests.ask(account_id, child, relationship)
+            return Linked.ASKED
         families.open_again(account_id)
         people.link_guardian(account_id, child.id, relationship)
-    return True
+        link_requests.settle(account_id, child.id)
+        if account is not None and account.status == "active":  # others get an invitation
+            about = {"school_id": child.school_id}
+            outbox.enqueue("guardianship_made", account_id=account_id, about=about)
+    return Linked.NOW
+
+
+def _is_asked_first(reach: Reach, account_id: str) -> bool:
+    """Whether the link would bring somebody back into the reach who has been out of it."""
+    if reach.everywhere:
+        return False
+    ended_at = func.coalesce(Guardianship.ended_at, Child.left_at)
+    rows = db.session.execute(
+        select(ended_at, Guardianship.ended_code)
+        .join(Child, Child.id == Guardianship.child_id)
+        .where(Guardianship.account_id == account_id, within.children(reach))
+        .order_by(ended_at.is_not(None), ended_at.desc())
+        .limit(1)
+    ).all()
+    if not rows or rows[0][0] is None:
+        return not rows
+    last, code = rows[0]
+    return code in ENDED_FOR_GOOD or clock.now() - last > LONG_AGO
 
 
 @retried

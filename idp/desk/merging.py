@@ -15,6 +15,7 @@ from idp.desk import journal
 from idp.desk import reach as within
 from idp.desk.acts import Reason, end_within
 from idp.desk.people import live_guardian, refuse_wider_roles, schools_concerned
+from idp.desk.sharing import sharing
 from idp.desk.staff import Reach, Right, Staff
 from idp.desk.standing import Standing, standings
 from idp.mail import outbox
@@ -32,6 +33,8 @@ class Side:
     standing: Standing
     children: list[tuple[Child, str]]
     """Each pupil within the reach, and what they are to it."""
+    shares: list[Account]
+    """Other guardians, not of the two, whose mail goes to the same mailbox."""
 
 
 def preview(staff: Staff, first_id: str, second_id: str) -> tuple[Side, Side]:
@@ -46,6 +49,7 @@ def preview(staff: Staff, first_id: str, second_id: str) -> tuple[Side, Side]:
             account,
             told[account.id],
             [(child, link.relationship) for link, child in links if link.account_id == account.id],
+            [each for each in sharing(staff, account) if each.id not in {first_id, second_id}],
         )
         for account in (first, second)
     ]
@@ -56,8 +60,9 @@ def preview(staff: Staff, first_id: str, second_id: str) -> tuple[Side, Side]:
 def merge(staff: Staff, keep_id: str, close_id: str) -> int:
     """Move the pupils of the one to the other, and close it within the reach.
 
-    Returns how many guardianships the kept account gained. Its holder is told by mail. Raises
-    ``NotFound`` (also to whoever comes second), ``OperatorOnly``, ``Refused``.
+    Returns how many guardianships the kept account gained. The holders of both are told by mail:
+    it may be two people's. Raises ``NotFound`` (also to whoever comes second), ``OperatorOnly``,
+    ``Refused``.
     """
     reach = staff.reach(Right.CHANGE_PEOPLE)
     with transaction():
@@ -77,8 +82,14 @@ def merge(staff: Staff, keep_id: str, close_id: str) -> int:
                 account_id=keep_id,
                 closed=close_id,
             )
+        if close.email:
+            about: dict[str, Any] = {
+                "kept_id": keep_id,
+                "school_id": schools[0] if len(schools) == 1 else None,
+            }
+            outbox.enqueue("account_merged_away", account_id=close_id, about=about)
         if keep.email:
-            about: dict[str, Any] = {"closed_id": close_id}
+            about = {"closed_id": close_id}
             if not reach.everywhere:
                 about["schools"] = schools  # another school does not learn of it (rule C3)
             outbox.enqueue("accounts_merged", account_id=keep_id, about=about)

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from idp.database import db, retried, transaction
 from idp.desk import reach as within
-from idp.desk.guardianships import child_at_school, join
+from idp.desk.guardianships import Linked, child_at_school, connect
 from idp.desk.staff import Right, Staff
 from idp.lifecycle import requests
 from idp.people import service as people
@@ -65,8 +65,9 @@ def known(staff: Staff, username: str) -> Account:
 
 
 @retried
-def add_known(staff: Staff, child_id: str, username: str, relationship: str) -> Account:
-    """Link a guardian whom the school knows, by user name; raises ``NotFound``, ``Refused``.
+def add_known(staff: Staff, child_id: str, username: str, relationship: str) -> Linked:
+    """Link a guardian whom the school knows, by user name, or ask them first where they were one
+    long ago; raises ``NotFound``, ``Refused``.
 
     ``Refused("username", …)``: nobody of this name is or was guardian within the reach.
     """
@@ -74,9 +75,10 @@ def add_known(staff: Staff, child_id: str, username: str, relationship: str) -> 
     with transaction():
         child = child_at_school(reach, child_id)
         account = _by_username(username, within.guardians(reach))
-        if not join(account.id, child, relationship):
+        linked = connect(reach, account.id, child, relationship)
+        if linked is Linked.BEFORE:
             raise Refused("username", "is guardian of this pupil already")
-    return account
+    return linked
 
 
 def add_new(staff: Staff, child_id: str, newcomer: Newcomer) -> Account:

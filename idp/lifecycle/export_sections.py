@@ -17,6 +17,7 @@ from idp.mail.models import OutboxMessage
 from idp.oidc import known_applications
 from idp.oidc.models import ChildConsent, Consent, Grant
 from idp.people import service as people
+from idp.people.link_models import LinkRequest
 from idp.people.models import Account, ErasureRequest
 from idp.sessions.models import BrowserSession
 
@@ -152,6 +153,13 @@ def email_changes(account: Account) -> Content:
         {**_fields(row, fields), "new_email": None if row.undone_at else row.new_email}
         for row in _mine(EmailChange, account)
     ]
+
+
+@section("link_requests", tables=("link_requests",))
+def asked_about_pupils(account: Account) -> Content:
+    """Schools' questions whether a pupil is mine, and what I answered."""
+    fields = ("relationship", "asked_at", "answered_at", "answer")
+    return [_fields(row, fields) for row in _mine(LinkRequest, account)]
 
 
 @section("erasure_requests", tables=("erasure_requests",))

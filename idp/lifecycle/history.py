@@ -53,6 +53,8 @@ KINDS: Final = {
     "username_changed",
     "account_enabled",
     "guardianship_made",
+    "guardianship_asked",
+    "guardianship_answered",
     "guardianship_changed",
     "guardianship_ended",
     "guardianship_restored",

@@ -309,7 +309,7 @@ def _letter(
     recipient: str | None = None,
 ) -> Message:
     schools = _schools(accounts, message.about.get("client_id"))
-    locale = _locale(accounts, message.about.get("locale"), schools)
+    locale = locale_of(accounts, message.about.get("locale"), schools)
     email = recipient or accounts[0].email or ""
     return messages.render(
         template,
@@ -342,7 +342,7 @@ def _schools(accounts: Sequence[Account], client_id: str | None) -> list[School]
     return sorted(found.values(), key=lambda school: school.name)
 
 
-def _locale(accounts: Sequence[Account], asked_in: str | None, schools: Sequence[School]) -> str:
+def locale_of(accounts: Sequence[Account], asked_in: str | None, schools: Sequence[School]) -> str:
     """The reader's own language, else that of the page, else the school's, else ours."""
     wishes = [
         *(account.locale for account in accounts),

@@ -249,13 +249,18 @@ def find_child(child_id: str) -> Child | None:
 
 
 @retried
+def check_relationship(relationship: str) -> None:
+    """Raise ``Refused`` for a word that is none of OneRoster's."""
+    if relationship not in RELATIONSHIPS:
+        raise Refused("relationship", f"is none of {', '.join(RELATIONSHIPS)}")
+
+
 def link_guardian(account_id: str, child_id: str, relationship: str = "parent") -> Guardianship:
     """Let a guardian see a child; a live guardianship is returned as it is.
 
     Raises ``Refused`` for an unknown account, child or relationship (a word of OneRoster).
     """
-    if relationship not in RELATIONSHIPS:
-        raise Refused("relationship", f"is none of {', '.join(RELATIONSHIPS)}")
+    check_relationship(relationship)
     with transaction():
         if hold_account(account_id) is None:
             raise Refused("account", "is unknown")

@@ -143,6 +143,8 @@ WORDS: Final[dict[str, Callable[[AuditEvent], str]]] = {
     "username_changed": lambda _event: str(_("The school corrected your user name")),
     "account_enabled": lambda _event: str(_("The school opened your account again")),
     "guardianship_made": lambda _event: str(_("The school linked a child to your account")),
+    "guardianship_asked": lambda _event: str(_("A school asked to link a child to your account")),
+    "guardianship_answered": lambda _event: str(_("You answered a school's question")),
     "guardianship_changed": lambda _event: str(_("The school corrected what you are to a child")),
     "guardianship_ended": lambda _event: str(_("The school ended the link to a child")),
     "guardianship_restored": lambda _event: str(_("The school restored the link to a child")),

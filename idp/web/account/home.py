@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp import clock
+from idp.lifecycle import link_requests
 from idp.people import service as people
 from idp.people import staff
 from idp.people.models import School
@@ -40,6 +41,7 @@ def _page(signed_in: SignedIn) -> str:
         schools=list(schools.values()),
         applications=start_pages(list(schools)),
         at_desk=staff.is_staff(account.id),
+        asked=link_requests.waiting(account.id),
         pages=[page for page in PAGES if page.shown()],
         offer_passkey=is_offer_welcome(account.id),
         sessions=shown_sessions(signed_in),

@@ -9,6 +9,7 @@ from idp.desk.newcomers import Newcomer
 from idp.desk.staff import Right, Staff
 from idp.people.models import Account, Child
 from idp.people.names import Refused
+from idp.web.admin import people_words
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.people_pages import back, of_people, page
 from idp.web.admin.people_words import refusal
@@ -19,7 +20,7 @@ _KNOWN = ("username", "relationship")
 
 
 @blueprint.get("/pupils/<child_id>/new-guardian")
-@staff_only(Right.CHANGE_PEOPLE)
+@staff_only(Right.CHANGE_PEOPLE, proved=True)
 @of_people
 def new_guardian(staff: Staff, child_id: str) -> ResponseReturnValue:
     """Both forms."""
@@ -28,18 +29,18 @@ def new_guardian(staff: Staff, child_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/pupils/<child_id>/known-guardian")
-@staff_only(Right.CHANGE_PEOPLE)
+@staff_only(Right.CHANGE_PEOPLE, proved=True)
 @of_people
 def add_known_guardian(staff: Staff, child_id: str) -> ResponseReturnValue:
     """Link somebody by user name."""
     child = people.child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
     form = Form.read(*_KNOWN)
     try:
-        newcomers.add_known(staff, child_id, form["username"], form["relationship"])
+        linked = newcomers.add_known(staff, child_id, form["username"], form["relationship"])
     except Refused as refused:
         form.problem(refused.field, refusal(refused))
         return _page(child, form)
-    return back(_("The guardian is linked."), child_id=child_id)
+    return back(people_words.linked(linked), child_id=child_id)
 
 
 @blueprint.post("/pupils/<child_id>/new-guardian")

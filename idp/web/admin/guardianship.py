@@ -8,11 +8,12 @@ from flask_babel import gettext as _
 from idp.desk import guardianships, people
 from idp.desk.acts import Reason
 from idp.desk.people import NotFound
+from idp.desk.sharing import sharing
 from idp.desk.staff import Right, Staff
 from idp.people.names import Refused
 from idp.web.admin import people_words
 from idp.web.admin.blueprint import blueprint, staff_only
-from idp.web.admin.people_pages import back, of_people, page
+from idp.web.admin.people_pages import back, of_people, page, warn_of_sharing
 from idp.web.admin.people_words import refusal
 from idp.web.forms import Form, only
 
@@ -22,7 +23,7 @@ from idp.web.forms import Form, only
 @of_people
 def guardianship(staff: Staff, child_id: str, account_id: str) -> ResponseReturnValue:
     """Who is what to whom, and the forms to change that."""
-    return _page(_link(staff, child_id, account_id), only(("reason", "text")))
+    return _page(staff, _link(staff, child_id, account_id), only(("reason", "text")))
 
 
 @blueprint.post("/pupils/<child_id>/guardians/<account_id>/end")
@@ -31,12 +32,14 @@ def guardianship(staff: Staff, child_id: str, account_id: str) -> ResponseReturn
 def end_guardianship(staff: Staff, child_id: str, account_id: str) -> ResponseReturnValue:
     """End it, with a reason."""
     form = Form.read("reason", "text")
+    shares = sharing(staff, _link(staff, child_id, account_id).account)
     try:
         ended = guardianships.end(staff, account_id, child_id, Reason(form["reason"], form["text"]))
     except Refused as refused:
         form.problem(refused.field, refusal(refused))
-        return _page(_link(staff, child_id, account_id), form)
+        return _page(staff, _link(staff, child_id, account_id), form)
     if ended:
+        warn_of_sharing(shares)
         return back(_("The guardianship has ended, everywhere and at once."), child_id=child_id)
     return back(_("It had ended already."), child_id=child_id)
 
@@ -51,14 +54,13 @@ def rename_guardianship(staff: Staff, child_id: str, account_id: str) -> Respons
 
 
 @blueprint.post("/pupils/<child_id>/guardians/<account_id>/link")
-@staff_only(Right.CHANGE_PEOPLE)
+@staff_only(Right.CHANGE_PEOPLE, proved=True)
 @of_people
 def link_again(staff: Staff, child_id: str, account_id: str) -> ResponseReturnValue:
     """Begin a guardianship anew that had ended."""
     relationship = Form.read("relationship")["relationship"]
-    if guardianships.link(staff, account_id, child_id, relationship):
-        return back(_("They are linked again."), child_id=child_id)
-    return back(_("They were linked already."), child_id=child_id)
+    linked = guardianships.link(staff, account_id, child_id, relationship)
+    return back(people_words.linked(linked), child_id=child_id)
 
 
 def _link(staff: Staff, child_id: str, account_id: str) -> people.Link:
@@ -69,5 +71,7 @@ def _link(staff: Staff, child_id: str, account_id: str) -> people.Link:
     raise NotFound(account_id)
 
 
-def _page(link: people.Link, form: Form) -> ResponseReturnValue:
-    return page("guardianship", link=link, form=form, reasons=people_words.REASONS), form.status
+def _page(staff: Staff, link: people.Link, form: Form) -> ResponseReturnValue:
+    shares = sharing(staff, link.account) if link.live else []
+    shown = page("guardianship", link=link, form=form, reasons=people_words.REASONS, shares=shares)
+    return shown, form.status

@@ -35,6 +35,8 @@ WORDS: Final[dict[str, LazyString]] = {
     "erasure_closed": _("A request to be erased was closed"),
     "email_way_back_ended": _("A change of address can no longer be undone"),
     "factors_reset": _("The second step was reset"),
+    "guardianship_answered": _("A former guardian answered about a pupil"),
+    "guardianship_asked": _("A former guardian was asked about a pupil"),
     "guardianship_changed": _("A relationship was corrected"),
     "guardianship_ended": _("A guardian was separated from a pupil"),
     "guardianship_made": _("A guardian was linked to a pupil"),

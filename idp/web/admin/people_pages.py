@@ -1,6 +1,6 @@
 """What the pages about people share: ids are checked, and what is not within reach is not found."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
@@ -10,6 +10,7 @@ from flask_babel import gettext as _
 
 from idp.desk.people import NotFound, OperatorOnly
 from idp.desk.staff import Staff
+from idp.people.models import Account
 from idp.people.names import Refused
 from idp.web.admin import people_words, standing_words
 from idp.web.admin.parameters import is_id
@@ -50,6 +51,19 @@ def back(sentence: str, *, problem: bool = False, **ids: str) -> ResponseReturnV
     if "child_id" in ids:
         return redirect(url_for("admin.pupil", child_id=ids["child_id"]), 303)
     return redirect(url_for("admin.people"), 303)
+
+
+def warn_of_sharing(shares: Iterable[Account]) -> None:
+    """After somebody was separated: whose tokens still go to the mailbox that they read."""
+    if names := ", ".join(each.full_name for each in shares):
+        flash(
+            _(
+                "The same e-mail address is used for: %(names)s. Whoever reads it gets their"
+                " tokens too: give them an address of their own.",
+                names=names,
+            ),
+            "problem",
+        )
 
 
 def page(template: str, **context: Any) -> str:

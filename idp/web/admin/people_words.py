@@ -6,6 +6,7 @@ from typing import Any, Final
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
+from idp.desk.guardianships import Linked
 from idp.people.names import Refused
 
 RELATIONSHIPS: Final = {
@@ -50,6 +51,9 @@ MAILS: Final = {
     "new_device": _("Sign-in from a new device"),
     "accounts_merged": _("Two accounts became one"),
     "account_corrected": _("The school corrected the name or the user name"),
+    "account_merged_away": _("Two accounts became one"),
+    "guardianship_made": _("A pupil was linked"),
+    "guardianship_asked": _("Question whether a pupil is to be linked"),
     "link_made": _("Linked to another provider"),
     "link_removed": _("Link to another provider removed"),
     "link_ended": _("Link to another provider ended"),
@@ -66,6 +70,8 @@ ACTS: Final = {
     "accounts_merged": _("Another account was merged into this one"),
     "erasure_answered": _("The request to be erased was answered"),
     "guardianship_made": _("A pupil was linked"),
+    "guardianship_asked": _("A former guardian was asked about a pupil"),
+    "guardianship_answered": _("A former guardian answered about a pupil"),
     "guardianship_changed": _("The relationship was changed"),
     "guardianship_ended": _("A guardianship was ended"),
     "account_changed": _("The name was corrected"),
@@ -87,6 +93,21 @@ def reason(code: str | None, text: str | None) -> list[str]:
         return [gettext("No longer in the school's list")]
     told = [str(ALL_REASONS[code])] if code in ALL_REASONS else []
     return [*told, *([text] if text else [])]
+
+
+def linked(outcome: Linked) -> str:
+    """What a wish to link a guardian and a pupil came to."""
+    return str(_LINKED[outcome])
+
+
+_LINKED: Final = {
+    Linked.NOW: _("They are linked, and told by mail."),
+    Linked.BEFORE: _("They were linked already."),
+    Linked.ASKED: _(
+        "They have not been a guardian here for long, or ended it themselves, or a court did. They"
+        " are asked by mail, and linked once they say yes."
+    ),
+}
 
 
 def mail(kind: str) -> str:

@@ -4,6 +4,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp.desk import acts, people, traces
+from idp.desk.sharing import sharing
 from idp.desk.staff import Right, Staff
 from idp.web.account.ways_in import signed_in_how
 from idp.web.admin.blueprint import blueprint, staff_only
@@ -27,6 +28,7 @@ def person(staff: Staff, account_id: str) -> ResponseReturnValue:
         mails=traces.mails(found, reach),
         sign_ins=traces.sign_ins(found, reach),
         acts=traces.acts(found, reach),
+        shares=sharing(staff, found.account) if found.known else [],
         ways_back=acts.ways_back(staff, account_id) if found.known else [],
         signed_in_how=signed_in_how,
         may_change=found.is_within(staff.reach(Right.CHANGE_PEOPLE)),

@@ -8,13 +8,14 @@ from flask_babel import gettext as _
 
 from idp.desk import acts, corrections, guardianships, people, pupils
 from idp.desk.acts import Reason
+from idp.desk.sharing import sharing
 from idp.desk.staff import Right, Staff
-from idp.people.models import EMAIL_LENGTH
+from idp.people.models import EMAIL_LENGTH, Account
 from idp.people.names import Refused
 from idp.web.admin import people_words
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.parameters import is_id
-from idp.web.admin.people_pages import back, of_people, page
+from idp.web.admin.people_pages import back, of_people, page, warn_of_sharing
 from idp.web.admin.people_words import refusal
 from idp.web.errors import PageError
 from idp.web.forms import Form, only
@@ -68,9 +69,12 @@ def correct_username(staff: Staff, account_id: str) -> ResponseReturnValue:
 def correct_email(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Another address; both are told, and older tokens end."""
     found = _acted_on(staff, account_id)
-    form = Form.read("email")
+    form = Form.read("email", "sure")
     form.require("email", _("Type the e-mail address."))
     form.limit("email", EMAIL_LENGTH)
+    shares = sharing(staff, found.account, form["email"]) if not form["sure"] else []
+    if shares and not form.problems:
+        return _edit_page(found, form, shares)
     if not form.problems:
         try:
             changed = acts.correct_email(staff, account_id, form["email"])
@@ -108,7 +112,7 @@ def set_language(staff: Staff, account_id: str) -> ResponseReturnValue:
 @of_people
 def closing(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Asks for the reason before access is closed."""
-    return _close_page(_acted_on(staff, account_id), only(("reason", "text")))
+    return _close_page(staff, _acted_on(staff, account_id), only(("reason", "text")))
 
 
 @blueprint.post("/people/<account_id>/close")
@@ -118,13 +122,15 @@ def close_access(staff: Staff, account_id: str) -> ResponseReturnValue:
     """End what the person is at the schools of the reach; the answer is always the same."""
     found = _acted_on(staff, account_id)
     form = Form.read("reason", "text")
+    shares = sharing(staff, found.account)
     try:
         acts.close_access(staff, account_id, Reason(form["reason"], form["text"]))
     except Refused as refused:
         if refused.field not in {"reason", "text"}:
             raise
         form.problem(refused.field, refusal(refused))
-        return _close_page(found, form)
+        return _close_page(staff, found, form)
+    warn_of_sharing(shares)
     return back(_("Access has been closed."), account_id=account_id)
 
 
@@ -147,7 +153,7 @@ def enable_account(staff: Staff, account_id: str) -> ResponseReturnValue:
 
 
 @blueprint.get("/people/<account_id>/link")
-@staff_only(Right.CHANGE_PEOPLE)
+@staff_only(Right.CHANGE_PEOPLE, proved=True)
 @of_people
 def choose_pupil(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Look for the pupil to link."""
@@ -157,7 +163,7 @@ def choose_pupil(staff: Staff, account_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/people/<account_id>/link")
-@staff_only(Right.CHANGE_PEOPLE)
+@staff_only(Right.CHANGE_PEOPLE, proved=True)
 @of_people
 def link_pupil(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Link a pupil that was chosen, or one whose guardianship had ended."""
@@ -166,9 +172,8 @@ def link_pupil(staff: Staff, account_id: str) -> ResponseReturnValue:
         return redirect(url_for("admin.choose_pupil", account_id=account_id), 303)
     if not is_id(form["child_id"]):
         raise PageError("not_found", 404)
-    if guardianships.link(staff, account_id, form["child_id"], form["relationship"]):
-        return back(_("The pupil is linked."), account_id=account_id)
-    return back(_("They were linked already."), account_id=account_id)
+    linked = guardianships.link(staff, account_id, form["child_id"], form["relationship"])
+    return back(people_words.linked(linked), account_id=account_id)
 
 
 def _acted_on(staff: Staff, account_id: str) -> people.Person:
@@ -178,15 +183,21 @@ def _acted_on(staff: Staff, account_id: str) -> people.Person:
     return people.person(staff, account_id)
 
 
-def _edit_page(found: people.Person, form: Form) -> ResponseReturnValue:
+def _edit_page(
+    found: people.Person, form: Form, shares: list[Account] | None = None
+) -> ResponseReturnValue:
     account = found.account
     stored = {name: getattr(account, name) or "" for name in _FIELDS}
     form.values = stored | form.values  # the other forms of the page show what is stored
-    return page("person_edit", person=found, form=form), form.status
+    return page("person_edit", person=found, form=form, shares=shares or []), form.status
 
 
-def _close_page(found: people.Person, form: Form) -> ResponseReturnValue:
-    return page("person_close", person=found, form=form, reasons=people_words.REASONS), form.status
+def _close_page(staff: Staff, found: people.Person, form: Form) -> ResponseReturnValue:
+    shares = sharing(staff, found.account)
+    shown = page(
+        "person_close", person=found, form=form, reasons=people_words.REASONS, shares=shares
+    )
+    return shown, form.status
 
 
 def _corrected(found: people.Person, changed: bool) -> str:

@@ -7,6 +7,7 @@ from flask_babel import ngettext
 
 from idp.desk import people, pupils
 from idp.desk.staff import Right, Staff
+from idp.lifecycle import link_requests
 from idp.people.names import Refused
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.people_pages import back, of_people, page
@@ -23,7 +24,8 @@ def pupil(staff: Staff, child_id: str) -> ResponseReturnValue:
     """Name, class, school, guardians. Siblings are nobody's business here."""
     found = people.pupil(staff, child_id)
     may_change = staff.reach(Right.CHANGE_PEOPLE).covers(found.child.school_id)
-    return page("pupil", pupil=found, may_change=may_change)
+    asked = link_requests.waiting_for(child_id)
+    return page("pupil", pupil=found, may_change=may_change, asked=asked)
 
 
 @blueprint.get("/pupils/<child_id>/edit")

@@ -1,0 +1,28 @@
+"""Whose mail goes to one mailbox: told where somebody is separated, merged or given an address.
+
+Only of guardians within the reach: that an address is used elsewhere is told by nothing (rule C3).
+"""
+
+from sqlalchemy import select
+
+from idp.database import db
+from idp.desk import reach as within
+from idp.desk.staff import Right, Staff
+from idp.people import service as people
+from idp.people.models import Account
+
+MOST = 5
+
+
+def sharing(staff: Staff, account: Account, email: str | None = None) -> list[Account]:
+    """Other guardians within the reach whose address is the account's, or ``email``."""
+    key = people.email_key(email) if email is not None else account.email_key
+    if not key:
+        return []
+    query = select(Account).where(
+        Account.email_key == key,
+        Account.id != account.id,
+        Account.status != "disabled",
+        within.live_guardians(staff.reach(Right.LOOK_UP)),
+    )
+    return list(db.session.scalars(query.order_by(Account.username_key).limit(MOST)))

@@ -1,0 +1,77 @@
+"""The letters about what a school's desk did, to whom it concerns, also of a closed account.
+
+In the name of the school that acted. They tell no pupil's name: a mailbox may be shared.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from idp import settings
+from idp.database import db
+from idp.lifecycle import letters, link_requests
+from idp.mail import delivery, messages
+from idp.mail.messages import Message, clean
+from idp.mail.models import OutboxMessage
+from idp.people import service as people
+from idp.people.link_models import LinkRequest
+
+LINK_PATH = "/account/guardianship"
+
+
+def guardianship_made(message: OutboxMessage) -> list[Message]:
+    """A pupil was linked to the reader's account."""
+    return _from_school("guardianship_made", message, link=messages.sign_in_link())
+
+
+def guardianship_asked(message: OutboxMessage) -> list[Message]:
+    """A school asks a former guardian whether a pupil is to be linked; with the link to answer."""
+    request = db.session.get(LinkRequest, str(message.about.get("request_id") or ""))
+    found = request and link_requests.look(link_requests.secret_of(request))
+    if not isinstance(found, link_requests.Open):
+        return []
+    link = messages.own_link(LINK_PATH, link_requests.secret_of(found.request))
+    about = {**message.about, "school_id": found.child.school_id}
+    return _from_school(
+        "guardianship_asked", message, about, link=link, days=link_requests.ANSWERED_WITHIN.days
+    )
+
+
+def account_merged_away(message: OutboxMessage) -> list[Message]:
+    """To the holder of the account that a merge closed: which one stays, if it was theirs."""
+    kept = people.find_account(str(message.about.get("kept_id") or ""))
+    return _from_school("account_merged_away", message, kept=clean(kept.username) if kept else "")
+
+
+def _from_school(
+    template: str, message: OutboxMessage, about: dict[str, Any] | None = None, **context: Any
+) -> list[Message]:
+    account = people.hold_account(message.account_id or "")
+    if account is None or not account.email:
+        return []
+    school = people.find_school(str((about or message.about).get("school_id") or ""))
+    schools = [school] if school else []
+    return [
+        messages.render(
+            template,
+            letters.locale_of([account], None, schools),
+            account.email,
+            name=clean(account.full_name),
+            username=clean(account.username),
+            when=message.created_at,
+            place=clean(school.name if school else settings.current().platform_name),
+            contacts=[letters.contact(each) for each in schools],
+            **context,
+        )
+    ]
+
+
+COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
+    "guardianship_made": guardianship_made,
+    "guardianship_asked": guardianship_asked,
+    "account_merged_away": account_merged_away,
+}
+
+
+def register() -> None:
+    """Tell the mail worker who writes what; part of ``create_app``."""
+    delivery.composers.update(COMPOSERS)
