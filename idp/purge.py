@@ -31,7 +31,7 @@ from idp.roster import staging
 from idp.roster.models import RosterChange, RosterRejection, RosterRun, RosterRunSchool
 from idp.roster.reading import RESUME_WITHIN
 from idp.roster.runs import UNDO_WITHIN
-from idp.sessions.models import BrowserSession, Interaction
+from idp.sessions.models import BrowserSession, FormSubmission, Interaction
 
 BATCH: Final = 500
 PAUSE: Final = 0.02
@@ -145,6 +145,10 @@ def _remove(table: Growing, keys: list[Key]) -> int:
 
 def _interactions(now: datetime) -> ColumnElement[bool]:
     return Interaction.expires_at < now - MARGIN
+
+
+def _form_submissions(now: datetime) -> ColumnElement[bool]:
+    return FormSubmission.expires_at < now - MARGIN
 
 
 def _federation_states(now: datetime) -> ColumnElement[bool]:
@@ -291,6 +295,7 @@ GROWING: Final = (
     _expiring(PendingLink, _pending_links),
     Growing(DeletionRequest, _deletion_requests, (DeletionRequest.created_at, _margin)),
     _expiring(Interaction, _interactions),
+    _expiring(FormSubmission, _form_submissions),
     _expiring(OneTimeToken, _one_time_tokens),
     _expiring(EmailChange, _email_changes),
     _expiring(LinkRequest, _link_requests),

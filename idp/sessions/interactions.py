@@ -5,8 +5,6 @@ its address is worth nothing. It begins without a row: the browser carries it in
 its pages until somebody does something (rule N6). Steps are taken by atomic updates.
 """
 
-import hashlib
-from base64 import urlsafe_b64encode
 from datetime import timedelta
 from typing import Any
 
@@ -23,7 +21,7 @@ from idp.database import (
     transaction,
     upserting,
 )
-from idp.sessions import carried
+from idp.sessions import carried, sealing
 from idp.sessions.models import Interaction
 
 PENDING_LIFETIME = timedelta(minutes=10)
@@ -85,6 +83,18 @@ def find(interaction_id: str, browser: str) -> Interaction | None:
         )
     ).one_or_none()
     return row or mine
+
+
+def client_of(interaction_id: str) -> str | None:
+    """The application of an interaction, whoever asks and also after its end.
+
+    The id is unguessable, and what it yields is public: the application's own start page.
+    """
+    if len(interaction_id) > ID_LENGTH:
+        return carried.client_of(interaction_id)
+    return db.session.scalars(
+        select(Interaction.client_id).where(Interaction.id == interaction_id)
+    ).one_or_none()
 
 
 def newest_waiting(browser: str, seen_last: str = "") -> Interaction | None:
@@ -301,9 +311,4 @@ def _browser_hash(browser: str) -> str:
 
 
 def _cipher(interaction: Interaction, browser: str, what: str = "opened token") -> Fernet:
-    secret = settings.current().token_hash_key
-    row_id = interaction.carried or interaction.id
-    material = b"|".join((what.encode(), row_id.encode(), browser.encode()))
-    return Fernet(
-        urlsafe_b64encode(hashlib.blake2b(material, key=secret[:64], digest_size=32).digest())
-    )
+    return sealing.cipher(what, interaction.carried or interaction.id, browser)

@@ -104,3 +104,20 @@ class Interaction(db.Model):  # type: ignore[name-defined,misc]
 
     carried = ""
     """The id that the row has, or will have, of an interaction that came with its browser."""
+
+
+class FormSubmission(db.Model):  # type: ignore[name-defined,misc]
+    """A form that was sent: its answer for an equal one, and what was typed, for a while."""
+
+    __tablename__ = "form_submissions"
+
+    id: Mapped[str] = mapped_column(OpaqueId, primary_key=True, default=opaque_id("f"))
+    key_hash: Mapped[str] = mapped_column(KeyedHash, unique=True)
+    """Of the page's random key, the browser, the form's path and all its fields."""
+    browser_hash: Mapped[str] = mapped_column(KeyedHash, index=True)
+    answer: Mapped[str | None] = mapped_column(Text)
+    """Encrypted under a key that only this browser's cookie yields; None while one is at work."""
+    typed: Mapped[str | None] = mapped_column(Text)
+    """Encrypted likewise; never a password."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)

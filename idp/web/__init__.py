@@ -10,12 +10,15 @@ from idp.web import (
     dates,
     errors,
     federation,
+    form_key,
     forms,
     headers,
     health,
     history,
     i18n,
+    kept,
     methods,
+    once,
     protocol,
     signin,
 )
@@ -27,6 +30,7 @@ def init_app(app: Flask) -> None:
     """Give ``app`` its pages, and what every request and answer goes through."""
     browser.init_app(app)
     forms.init_app(app)
+    form_key.init_app(app)
     i18n.init_app(app)
     dates.init_app(app)
     branding.init_app(app)
@@ -34,6 +38,8 @@ def init_app(app: Flask) -> None:
     errors.init_app(app)
     history.init_app(app)
     methods.init_app(app)
+    kept.init_app(app)
+    once.init_app(app)  # the last: keeps answers as they leave
     for part in (signin, account, admin, federation, protocol, branding, i18n, health):
         app.register_blueprint(part.blueprint)
     # Programs call these; each has a protection of its own in place of a form token.

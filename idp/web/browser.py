@@ -13,7 +13,7 @@ from idp.federation import links
 from idp.lifecycle import sign_in as entering
 from idp.lifecycle import sign_out as leaving
 from idp.lifecycle.sign_in import Proof
-from idp.sessions import interactions
+from idp.sessions import interactions, submissions
 from idp.sessions import service as sessions
 from idp.sessions.models import BrowserSession, Interaction, SessionRow
 from idp.sessions.service import SignedIn
@@ -54,6 +54,11 @@ def newest_waiting() -> Interaction | None:
     return interactions.newest_waiting(browser_id(), request.cookies.get(_name("waiting"), ""))
 
 
+def has_id() -> bool:
+    """Whether the browser brought, or just got, an id of ours."""
+    return "b" in session
+
+
 def has_cookies() -> bool:
     """Whether the browser sent any cookie of ours."""
     names = (_name("session"), _name("device"), _name("browser"))
@@ -63,13 +68,19 @@ def has_cookies() -> bool:
 def signed_in() -> SignedIn | None:
     """Who is signed in in this browser; looked up once a request."""
     if g.get("signed_in", _UNKNOWN) is _UNKNOWN:
-        begun_now = _cookies_to_set().get("session")
+        begun_now = cookies_to_set().get("session")
         secret = begun_now or request.cookies.get(_name("session"), "")
         g.signed_in = sessions.find(secret) if 20 <= len(secret) <= 100 else None
     found = cast(SignedIn | None, g.signed_in)
     if found is not None:
         correlation.current().actor = found.account.id
     return found
+
+
+def known_signed_in() -> SignedIn | None:
+    """Who is signed in, where this request has looked; asks no database, for error pages too."""
+    found = g.get("signed_in", _UNKNOWN)
+    return None if found is _UNKNOWN else cast(SignedIn | None, found)
 
 
 def sign_in(proof: Proof) -> BrowserSession:
@@ -84,7 +95,7 @@ def sign_in(proof: Proof) -> BrowserSession:
         leaving.end_session(before.account.id, before.session.id)
         if before.account.id != proof.account_id:
             _forget_person()
-    cookies = _cookies_to_set()
+    cookies = cookies_to_set()
     cookies["session"] = secret
     cookies["device"] = devices.remember_device(proof.account_id, known_by)
     g.pop("signed_in", None)
@@ -96,7 +107,7 @@ def step_up(session: SessionRow, proof: Proof) -> None:
 
     Raises ``lifecycle.sign_in.ProofGone``.
     """
-    _cookies_to_set()["session"] = entering.step_up(session, proof)
+    cookies_to_set()["session"] = entering.step_up(session, proof)
     g.pop("signed_in", None)
 
 
@@ -108,7 +119,7 @@ def sign_out() -> None:
     if (found := signed_in()) is not None:
         leaving.end_session(found.account.id, found.session.id)
     _forget_person()
-    _cookies_to_set()["session"] = None
+    cookies_to_set()["session"] = None
     g.signed_in = None
 
 
@@ -116,6 +127,7 @@ def _forget_person() -> None:
     if "b" in session:
         interactions.forget_person(browser_id())
         links.forget_browser(browser_id())
+        submissions.forget_browser(browser_id())
     for left in PERSONAL:
         session.pop(left, None)
 
@@ -145,7 +157,9 @@ def interaction_or_error(interaction_id: str) -> Interaction:
     if "b" in session and re.fullmatch(r"[\w-]+", interaction_id, re.ASCII):
         found = interactions.find(interaction_id, browser_id())
     if found is None:
-        raise PageError("expired_interaction", 404)
+        raise PageError(
+            "expired_interaction", 404, client_id=interactions.client_of(interaction_id)
+        )
     return found
 
 
@@ -155,7 +169,8 @@ def _begin_correlation() -> None:
         unbelieved_proxy.note(request.remote_addr or "", settings.current().trusted_proxies)
 
 
-def _cookies_to_set() -> dict[str, str | None]:
+def cookies_to_set() -> dict[str, str | None]:
+    """The cookies, by kind, that this answer sets; None for one that it takes away."""
     if "cookies_to_set" not in g:
         g.cookies_to_set = {}
     return cast(dict[str, str | None], g.cookies_to_set)
@@ -168,7 +183,7 @@ def _remember_waiting() -> None:
         return
     before = request.cookies.get(_name("waiting"))
     if interaction.completed_at is None and before != interaction.id:
-        _cookies_to_set()["waiting"] = interaction.id
+        cookies_to_set()["waiting"] = interaction.id
 
 
 def _set_cookies(response: Response) -> Response:

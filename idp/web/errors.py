@@ -6,8 +6,17 @@ trail too, and says what to do next.
 
 import logging
 
-from flask import Flask, Response, g, jsonify, make_response, render_template, request
-from flask_wtf.csrf import CSRFError
+from flask import (
+    Flask,
+    Response,
+    g,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session,
+)
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -16,11 +25,15 @@ from idp import correlation
 from idp.credentials.bcrypt_gate import Busy
 from idp.database import db, refuses_writes
 from idp.web.explanations import OAUTH_CODES, explanation
+from idp.web.i18n import here
 
 log = logging.getLogger(__name__)
 
 TRY_AGAIN_IN = 5
 """Seconds in ``Retry-After`` where nothing better is known."""
+
+TRIED = "cookies"
+"""In an address, and in the browser's cookie: that we have tried to set one."""
 
 MACHINE_PATHS = (
     "/oauth2/token",
@@ -52,20 +65,28 @@ class PageError(Exception):
     """Something that ends a walk through our pages.
 
     ``code``: one of ``idp.web.explanations``, or an OAuth error code, which is shown
-    untranslated. ``retry_after``: seconds.
+    untranslated. ``retry_after``: seconds. ``client_id``: the application whose start page is the
+    way on.
     """
 
-    def __init__(self, code: str, status: int = 400, *, retry_after: int | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        status: int = 400,
+        *,
+        retry_after: int | None = None,
+        client_id: str | None = None,
+    ) -> None:
         super().__init__(code)
         self.code = code
         self.status = status
         self.retry_after = retry_after
+        self.client_id = client_id
 
 
 def init_app(app: Flask) -> None:
     """Answer every error in our own words."""
     app.register_error_handler(PageError, answer)
-    app.register_error_handler(CSRFError, _form_not_accepted)
     app.register_error_handler(Busy, _busy)
     for lost in (OperationalError, InterfaceError, PoolTimeout):
         app.register_error_handler(lost, _database_away)
@@ -75,7 +96,8 @@ def init_app(app: Flask) -> None:
 
 def answer(error: PageError) -> Response:
     """The answer to ``error``: JSON on a program's endpoint, a page elsewhere."""
-    error = _without_cookies(error)
+    if (once_more := _try_cookies(error)) is not None:
+        return once_more
     log.info("answered %s %s", error.status, error.code)
     response = _json(error) if request.path.startswith(MACHINE_PATHS) else _page(error)
     response.status_code = error.status
@@ -86,23 +108,34 @@ def answer(error: PageError) -> Response:
 
 def form_error() -> PageError:
     """Why a form's token was not accepted: no cookies at all, or a page left open too long."""
-    return PageError("cookies_blocked" if not request.cookies else "expired_form")
+    return PageError("no_cookies" if not request.cookies else "expired_form")
 
 
-def _without_cookies(error: PageError) -> PageError:
-    # A browser that sends no cookie can't own an interaction: say so, rather than « expired ».
-    if error.code == "expired_interaction" and not request.cookies:
-        return PageError("cookies_blocked", error.status)
-    return error
+def _try_cookies(error: PageError) -> Response | None:
+    """A browser that brings no cookie blocks them, or has none of us: it was never here, or its
+    address was opened elsewhere. One redirect with a cookie tells which.
+    """
+    if request.cookies or error.code not in {"expired_interaction", "no_cookies"}:
+        return None
+    if TRIED in request.args:
+        error.code = "cookies_blocked"
+        return None
+    session[TRIED] = True
+    path, _query, query = here().partition("?")
+    again = f"{path}?{query}&{TRIED}=1" if query else f"{path}?{TRIED}=1"
+    return redirect(again, 303)  # type: ignore[return-value]
 
 
 def _page(error: PageError) -> Response:
+    from idp.web.account.applications import start_of
+
     return make_response(
         render_template(
             "errors/page.html",
             code=OAUTH_CODES.get(error.code, error.code),
             explanation=explanation(error.code),
             correlation_id=correlation.current().id,
+            start=start_of(error.client_id) if error.client_id else None,
         )
     )
 
@@ -114,10 +147,6 @@ def _json(error: PageError) -> Response:
         code = "server_error" if error.status == 500 else "temporarily_unavailable"
     words = f"{error.code.replace('_', ' ')}; correlation id {correlation.current().id}"
     return jsonify(error=code, error_description=words)
-
-
-def _form_not_accepted(_error: CSRFError) -> Response:
-    return answer(form_error())
 
 
 def _busy(error: Busy) -> Response:

@@ -4,15 +4,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from flask import Flask, make_response, request
+from flask import Flask, flash, make_response, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from flask_wtf import CSRFProtect
+from flask_wtf.csrf import CSRFError
 
 from idp.credentials.passwords import WeakPassword
 from idp.settings import current as settings
-from idp.web import bodies
+from idp.web import bodies, errors, once
 from idp.web.errors import PageError
 
 csrf = CSRFProtect()
@@ -25,12 +26,14 @@ LONGEST_TEXT = 254
 
 
 def init_app(app: Flask) -> None:
-    """Refuse forms of other sites, then forms without our token."""
+    """Refuse forms of other sites; answer what came before; refuse forms without our token."""
     # Flask-WTF would look at Referer, which our own Referrer-Policy keeps browsers from sending.
     app.config["WTF_CSRF_SSL_STRICT"] = False
     app.before_request(refuse_foreign_forms)
     app.before_request(bodies.receive_upload)  # before the token in it is looked for
+    app.before_request(_once)
     csrf.init_app(app)
+    app.register_error_handler(CSRFError, _not_accepted)
 
 
 def refuse_foreign_forms() -> None:
@@ -45,6 +48,26 @@ def refuse_foreign_forms() -> None:
         raise PageError("foreign_form", 403)
     if request.headers.get("Origin", "null") not in {"null", *_own_origins()}:
         raise PageError("foreign_form", 403)
+
+
+def _once() -> ResponseReturnValue | None:
+    if request.method != "POST" or request.path.startswith(PROTOCOL_PREFIX):
+        return None
+    return once.claim_or_answer()
+
+
+def _not_accepted(_error: CSRFError) -> ResponseReturnValue:
+    """A page that was open for too long: the same with what was typed, rather than a dead end."""
+    page = once.page_again()
+    if not once.keeps_what_was_typed() or page.startswith("/?"):
+        return errors.answer(errors.form_error())
+    flash(open_for_too_long(), "problem")
+    return redirect(page, 303)
+
+
+def open_for_too_long() -> str:
+    """What is said of a form whose token has expired; nothing of it has been acted on."""
+    return str(_("This page was open for too long. Please check what you typed and send it again."))
 
 
 def _own_origins() -> set[str]:

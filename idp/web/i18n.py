@@ -28,7 +28,12 @@ def init_app(app: Flask) -> None:
     @app.context_processor
     def _context() -> dict[str, object]:
         locale = str(get_locale())
-        return {"locale": locale, "languages": offered(locale), "language_next": here()}
+        return {
+            "locale": locale,
+            "languages": offered(locale),
+            "language_next": here(),
+            "this_page": here(),
+        }
 
 
 def select() -> str:
@@ -91,8 +96,12 @@ def here() -> str:
         return "/"
     if request.method == "GET":
         return own_path(request.full_path.rstrip("?"))
-    path = request.path
-    while path and own_path(path) == "/":  # the page that a form stands on is above its action
+    return page_above(request.path)
+
+
+def page_above(path: str) -> str:
+    """The page that a form stands on which goes to ``path``: there, or above it."""
+    while path and own_path(path) == "/":
         path = path.rpartition("/")[0]
     return path or "/"
 

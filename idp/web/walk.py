@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from flask import g, redirect, url_for
+from flask import flash, g, redirect, url_for
+from flask_babel import gettext as _
 from werkzeug import Response
 
 from idp.clients import registration
@@ -11,7 +12,7 @@ from idp.oidc import authorization
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
-from idp.web import branding, browser, headers, i18n
+from idp.web import branding, browser, headers, i18n, once
 from idp.web.errors import PageError
 
 
@@ -73,10 +74,25 @@ def allowance(kind: str = "button") -> throttling.Allowed | throttling.Refused:
     return throttling.guard_stranger(browser.client_address(), kind)
 
 
+def to_sign_in() -> Response:
+    """Sign-in for whoever asked for a page of ours, which comes after it (security rule S5).
+
+    What was typed into a form while the session ended is kept for who signs in as the same.
+    """
+    wanted = once.page_again()
+    if once.keeps_what_was_typed():
+        flash(_("You had been signed out. Sign in again: what you typed is kept."), "problem")
+    begun = begin(request={"next": wanted})
+    return to_step(begun, "login")
+
+
 def go_on(interaction: Interaction) -> Response:
-    """To the next step, or back to the application; always by GET (security rule S7)."""
+    """To the next step, to the page of ours that was asked for, or back to the application.
+
+    Always by GET (security rule S7).
+    """
     if interaction.client_id is None:
-        return redirect(url_for("account.home"), 303)
+        return redirect(i18n.own_path(interaction.request.get("next")), 303)
     return redirect(f"/interaction/{interaction.id}", 303)
 
 

@@ -41,6 +41,12 @@ def start_pages(school_ids: list[str]) -> list[StartPage]:
     return sorted(pages, key=lambda page: (page.client_id != offered, not page.ours))
 
 
+def start_of(client_id: str) -> StartPage | None:
+    """The start page of the application of this id, None where there is none."""
+    client = registration.find(client_id)
+    return start_page(client) if client else None
+
+
 def start_page(client: Client | ClientRow) -> StartPage | None:
     """The start page of one application, None where it registered none.
 

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec
 
-from flask import Blueprint, redirect, url_for
+from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from idp.people.models import AccountRow
 from idp.sessions.service import SignedIn
-from idp.web import branding, browser, i18n
+from idp.web import branding, browser, i18n, walk
 
 blueprint = Blueprint("account", __name__)
 
@@ -19,13 +19,13 @@ P = ParamSpec("P")
 def guardian_only(
     view: Callable[Concatenate[SignedIn, P], ResponseReturnValue],
 ) -> Callable[P, ResponseReturnValue]:
-    """Give the view its guardian; whoever is not signed in goes to sign-in instead."""
+    """Give the view its guardian; whoever is not signed in goes to sign-in first."""
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
         signed_in = browser.signed_in()
         if signed_in is None:
-            return redirect(url_for("account.home"), 303)
+            return walk.to_sign_in()
         dress(signed_in.account)
         return view(signed_in, *args, **kwargs)
 

@@ -18,7 +18,7 @@ from idp.lifecycle.sign_in import ProofGone
 from idp.people.models import AccountRow
 from idp.sessions.models import SessionRow
 from idp.sessions.service import SignedIn
-from idp.web import browser, i18n, notices, passkeys
+from idp.web import browser, i18n, kept, notices, once, passkeys
 from idp.web.account.blueprint import blueprint, guardian_only
 from idp.web.forms import Form, only, too_many
 
@@ -42,13 +42,14 @@ def proved_recently(
 ) -> Callable[Concatenate[SignedIn, P], ResponseReturnValue]:
     """Let the view run after a fresh proof only; stands below ``guardian_only``.
 
-    A form that comes too late is not acted on: after the proof its page is shown again.
+    A form that comes too late is not acted on: after the proof its page is shown again, with what
+    was typed (``once.page_again``).
     """
 
     @wraps(view)
     def guarded(signed_in: SignedIn, /, *args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
         if not is_recent(signed_in.session):
-            return redirect(url_for("account.confirm", next=i18n.here()), 303)
+            return redirect(url_for("account.confirm", next=once.page_again()), 303)
         return view(signed_in, *args, **kwargs)
 
     return guarded
@@ -59,7 +60,8 @@ def proved_recently(
 def confirm(signed_in: SignedIn) -> ResponseReturnValue:
     """The password once more, then on to the page that asked for it."""
     if request.method == "GET":
-        return show(signed_in, only(["current_password"]), request.args.get("next"))
+        next_page = request.args.get("next") or kept.field("next")
+        return show(signed_in, only(["current_password"]), next_page)
     form = Form.read("current_password", "next")
     if not ways_of(signed_in.account).password:
         return show(signed_in, form, form["next"])

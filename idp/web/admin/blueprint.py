@@ -16,7 +16,7 @@ from idp.desk.staff import Right, Staff
 from idp.people import schools
 from idp.sessions.assurance import TWO_FACTOR, acr_of, meets
 from idp.sessions.service import SignedIn
-from idp.web import branding, browser, i18n
+from idp.web import branding, browser, i18n, once, walk
 from idp.web.account.step_up import is_recent
 from idp.web.admin.menu import entries_for
 from idp.web.bodies import GUARD
@@ -37,7 +37,7 @@ def staff_only(
     """Give the view its staff member, who has ``right`` somewhere.
 
     ``proved``: only after a fresh proof (security rule A3); a form that comes too late is not
-    acted on, its page is shown again after the proof.
+    acted on, its page is shown again after the proof, with what was typed.
     """
 
     def decorate(view: View[P]) -> Callable[P, ResponseReturnValue]:
@@ -57,13 +57,13 @@ def _admit(right: Right, *, proved: bool) -> ResponseReturnValue | None:
     """Let whoever is signed in go on as ``g.staff``, or answer in place of the view."""
     signed_in = browser.signed_in()
     if signed_in is None:
-        return redirect(url_for("account.home"), 303)
+        return walk.to_sign_in()
     staff = _staff(signed_in)
     if not staff.may(right):
         raise PageError("forbidden", 403)
     _dress(signed_in, staff)
     if proved and not is_recent(signed_in.session):
-        return redirect(url_for("account.confirm", next=i18n.here()), 303)
+        return redirect(url_for("account.confirm", next=once.page_again()), 303)
     return None
 
 

@@ -4,12 +4,11 @@ from collections.abc import Callable
 
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 
 from idp.sessions.models import Interaction
 from idp.web import errors, walk
-from idp.web.forms import Form
+from idp.web.forms import Form, open_for_too_long
 
 blueprint = Blueprint("signin", __name__)
 
@@ -42,7 +41,5 @@ def form_expired(_error: CSRFError) -> ResponseReturnValue:
         form = Form.read(*names)
     except errors.PageError as error:
         return errors.answer(error)
-    form.notice = _(
-        "This page was open for too long. Please check what you typed and send it again."
-    )
+    form.notice = open_for_too_long()
     return page(interaction, form)

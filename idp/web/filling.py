@@ -1,0 +1,135 @@
+"""Writes what was typed before into the form of a page, as browsers do after Back.
+
+Works on the page as it is sent, so that no form can be forgotten. Passwords and files are left as
+they are; hidden fields that were kept come back too, so that the form means what it meant: one
+that changes version 7 of something is refused after version 8, as ever.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html import escape
+from html.parser import HTMLParser
+from typing import Final
+from urllib.parse import urlsplit
+
+NEVER: Final = frozenset({"password", "file", "submit", "button", "image", "reset"})
+CHOSEN: Final = frozenset({"checkbox", "radio"})
+
+Attributes = dict[str, str | None]
+Edit = tuple[int, int, str]
+
+
+@dataclass
+class _Control:
+    """One field of a form, and where in the page it stands."""
+
+    tag: str
+    attributes: Attributes
+    start: int
+    end: int
+    name: str
+    text_end: int = 0
+    """Where the text of a textarea ends."""
+
+    @property
+    def kind(self) -> str:
+        return (self.attributes.get("type") or "text").lower() if self.tag == "input" else self.tag
+
+
+@dataclass
+class _Form:
+    action: str
+    controls: list[_Control] = field(default_factory=list)
+
+    def is_about_the_same(self, typed: dict[str, list[str]]) -> bool:
+        """Whether its hidden fields say what the typed one's said: which row of a table."""
+        hidden = (each for each in self.controls if each.kind == "hidden" and each.name in typed)
+        return all((each.attributes.get("value") or "") in typed[each.name] for each in hidden)
+
+
+class _Reader(HTMLParser):
+    """Finds the forms of a page that are sent by POST."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.forms: list[_Form] = []
+        self._open: _Form | None = None
+        self._select = ""
+        self._textarea: _Control | None = None
+        self._lines = [0]
+        for line in page.split("\n"):
+            self._lines.append(self._lines[-1] + len(line) + 1)
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "form":
+            posts = (given.get("method") or "").lower() == "post"
+            self._open = _Form(given.get("action") or "") if posts else None
+            self.forms += [self._open] if self._open else []
+        elif self._open is not None and tag in {"input", "select", "option", "textarea"}:
+            name = self._select if tag == "option" else given.get("name") or ""
+            self._select = name if tag in {"select", "option"} else ""
+            start = self._here()
+            end = start + len(self.get_starttag_text() or "")
+            control = _Control(tag, given, start, end, name)
+            self._open.controls.append(control)
+            self._textarea = control if tag == "textarea" else None
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._open = None
+        elif tag == "select":
+            self._select = ""
+        elif tag == "textarea" and self._textarea is not None:
+            self._textarea.text_end = self._here()
+
+    def _here(self) -> int:
+        line, column = self.getpos()
+        return self._lines[line - 1] + column
+
+
+def filled(page: str, path: str, typed: list[tuple[str, str]], *, here: str = "") -> str:
+    """The page, its form that is sent to ``path`` filled in with these names and values.
+
+    ``here``: the path of the page, to which a form goes that names none.
+    """
+    values: dict[str, list[str]] = {}
+    for name, value in typed:
+        values.setdefault(name, []).append(value)
+    found = [each for each in _Reader(page).forms if (urlsplit(each.action).path or here) == path]
+    if len(found) > 1:
+        found = [each for each in found if each.is_about_the_same(values)]
+    edits = [edit for form in found for edit in _edits(form, values)]
+    for start, end, text in sorted(edits, reverse=True):
+        page = page[:start] + text + page[end:]
+    return page
+
+
+def _edits(form: _Form, values: dict[str, list[str]]) -> Iterator[Edit]:
+    left = {name: list(given) for name, given in values.items()}
+    for control in form.controls:
+        given = left.get(control.name, [])
+        if control.kind in CHOSEN:
+            value = control.attributes.get("value") or "on"
+            yield _marked(control, "checked", value in values.get(control.name, []))
+        elif control.tag == "option" and control.name in values:
+            value = control.attributes.get("value") or ""
+            yield _marked(control, "selected", value in values[control.name])
+        elif control.tag == "textarea" and given:
+            # A line feed that begins the text would be dropped (HTML §13.1.2.5)
+            yield control.end, control.text_end, "\n" + escape(given.pop(0))
+        elif control.tag == "input" and control.kind not in NEVER and given:
+            yield _written(control, {**control.attributes, "value": given.pop(0)})
+
+
+def _marked(control: _Control, mark: str, wanted: bool) -> Edit:
+    without = {name: value for name, value in control.attributes.items() if name != mark}
+    return _written(control, {**without, mark: None} if wanted else without)
+
+
+def _written(control: _Control, attributes: Attributes) -> Edit:
+    words = (
+        name if value is None else f'{name}="{escape(value)}"' for name, value in attributes.items()
+    )
+    return control.start, control.end, f"<{' '.join([control.tag, *words])}>"
