@@ -4,6 +4,7 @@
 keyed hash is enough at rest, and the look-up by hash is the comparison (security rule P6).
 """
 
+import re
 import secrets
 import unicodedata
 from collections.abc import Sequence
@@ -22,12 +23,20 @@ from idp.people.models import Account
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 28
 GROUP = 4
-LONGEST_TYPED = 200
-"""Characters that are looked at: a token with any reasonable spacing fits."""
+LONGEST_TYPED = 600
+"""Characters that are looked at: a token with any reasonable spacing fits, and a pasted link."""
 
 _LOOK_ALIKES = str.maketrans("ILO", "110")
 _IGNORED = {"Pd", "Zs", "Zl", "Zp", "Cc", "Cf"}
 _MINUS = "\u2212"
+
+_DASHES = r"[-\u00ad\u2010-\u2015\u2212\ufe58\ufe63\uff0d]"
+_WITHIN = (
+    rf"(?<![0-9A-Z])[0-9A-Z]{{{GROUP}}}(?:\s*{_DASHES}\s*[0-9A-Z]{{{GROUP}}}){{6}}(?![0-9A-Z])",
+    rf"(?<![0-9A-Z])(?:3D)?([0-9A-Z]{{{LENGTH}}})(?![0-9A-Z])",
+    rf"(?<![0-9A-Z])[0-9A-Z]{{{GROUP}}}(?:\s+[0-9A-Z]{{{GROUP}}}){{6}}\W*$",
+)
+"""A token within what was pasted: in groups as we write it, in one, or in groups at its end."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +56,22 @@ class Expired:
 
 
 @dataclass(frozen=True)
+class Spent:
+    """A token that has done its work, and its owner, whose account is active.
+
+    140 bits prove that whoever types it has, or found, the mail or letter: they learn that it was
+    used, and nothing else.
+    """
+
+    account: Account
+
+
+@dataclass(frozen=True)
 class Unknown:
-    """Never was, was spent, was replaced, or its owner is disabled: one and the same answer."""
+    """Never was, was replaced, or its owner is disabled: one and the same answer."""
 
 
-Found = Live | Expired | Unknown
+Found = Live | Expired | Spent | Unknown
 
 
 def mint(
@@ -125,21 +145,44 @@ def normalise(text: str) -> str | None:
     """The 28 characters of a typed token; ``None`` if it can't be one.
 
     Case, any dash and any space don't count, and letters that Crockford's alphabet leaves
-    out are read as the digits that they look like.
+    out are read as the digits that they look like. What was pasted along is passed over: a full
+    stop, quotes, « Jeton : », the whole link.
     """
-    return characters(text, LENGTH)
+    return characters(text, LENGTH) or _within(text)
+
+
+def count_typed(text: str) -> int:
+    """How many characters were typed that count, where they could be a part of a token, else 0."""
+    kept = _kept(text[:LONGEST_TYPED])
+    return len(kept) if set(kept) <= set(ALPHABET) else 0
+
+
+def _within(text: str) -> str | None:
+    wide = unicodedata.normalize("NFKC", text[: LONGEST_TYPED + 1]).upper()
+    if len(text) > LONGEST_TYPED:
+        return None
+    visible = "".join(c for c in wide if unicodedata.category(c) != "Cf" or c == "\u00ad")
+    for pattern in _WITHIN:
+        for found in re.finditer(pattern, visible):
+            if token := characters(found[found.lastindex or 0], LENGTH):
+                return token
+    return None
 
 
 def characters(text: str, length: int) -> str | None:
     """The ``length`` characters of the alphabet that somebody typed, however spaced."""
     if len(text) > LONGEST_TYPED:
         return None
-    wide = unicodedata.normalize("NFKC", text)
-    kept = "".join(c for c in wide if not (unicodedata.category(c) in _IGNORED or c == _MINUS))
-    token = kept.upper().translate(_LOOK_ALIKES)
+    token = _kept(text)
     if len(token) != length or not set(token) <= set(ALPHABET):
         return None
     return token
+
+
+def _kept(text: str) -> str:
+    wide = unicodedata.normalize("NFKC", text)
+    kept = "".join(c for c in wide if not (unicodedata.category(c) in _IGNORED or c == _MINUS))
+    return kept.upper().translate(_LOOK_ALIKES)
 
 
 def find(text: str) -> Found:
@@ -240,7 +283,6 @@ def _find(which: object) -> Found:
         .join(Account, Account.id == OneTimeToken.account_id)
         .where(
             which,  # type: ignore[arg-type]
-            OneTimeToken.spent_at.is_(None),
             OneTimeToken.ended_at.is_(None),
             Account.status != "disabled",
         )
@@ -249,6 +291,8 @@ def _find(which: object) -> Found:
     if row is None:
         return Unknown()
     token, account = row
+    if token.spent_at is not None:
+        return Spent(account) if account.status == "active" else Unknown()
     # Checked at use, by our clock; no purge has a say (security rule P10)
     return Live(token, account) if token.expires_at > clock.now() else Expired(token, account)
 

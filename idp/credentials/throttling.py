@@ -18,7 +18,7 @@ from idp.credentials import counters
 from idp.credentials.counters import Growing, Window
 from idp.credentials.models import ThrottleCounter
 from idp.database import db, keyed_hash, retried, transaction
-from idp.people.names import email_key, username_key
+from idp.people.names import as_meant, email_key, username_key
 
 ONE_PERSON = Growing(free=5, longest=900, fade=timedelta(hours=24))
 POLICIES: dict[str, Growing | Window] = {
@@ -262,7 +262,8 @@ def _key(kind: str, *parts: str) -> str:
 
 
 def _identifier_key(identifier: str) -> str:
-    key = email_key(identifier) if "@" in identifier else username_key(identifier)
+    meant = as_meant(identifier)
+    key = email_key(meant) if "@" in meant else username_key(meant)
     return key or f"impossible:{identifier[:LONGEST_IDENTIFIER]}"
 
 

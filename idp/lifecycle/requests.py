@@ -12,7 +12,7 @@ from idp.database import db, transaction
 from idp.mail import outbox
 from idp.mail.models import OutboxMessage
 from idp.people import service as people
-from idp.people.names import email_key
+from idp.people.names import as_meant, email_key
 from idp.settings import LOCALES
 
 AGAIN_AFTER: Final = timedelta(minutes=10)
@@ -67,7 +67,7 @@ def request_reset(email_text: str, *, client_id: str | None, locale: str) -> Non
     address, never to the typed one (P16).
     """
     about = {
-        "email": email_key(email_text),
+        "email": email_key(as_meant(email_text)),
         "client_id": client_id,
         "locale": locale if locale in LOCALES else None,
     }

@@ -17,6 +17,12 @@ LOCAL_PART_LENGTH = 64  # RFC 5321 §4.5.3.1.1
 
 _NOT_IN_NAMES = {"Cc", "Cs", "Co", "Zl", "Zp"}
 _NOT_IN_USERNAMES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"}
+_UNSEEN = {"Cf", "Zs", "Zl", "Zp"}
+_TYPOGRAPHIC = str.maketrans(
+    dict.fromkeys("\u2018\u2019\u201b\u02bc\u00b4\u2032", "'")
+    | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")
+)
+"""What phones and word processors write in place of ' and -."""
 _BIDI_CONTROLS = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _LAST_OF_EUROPE = 0x58F  # Latin, Greek, Cyrillic and Armenian letters join nothing
 _INVISIBLE = dict.fromkeys(
@@ -92,6 +98,14 @@ def checked_username(text: str) -> tuple[str, str]:
     if not key:
         raise Refused("username", "has 3 to 64 letters or digits, no spaces and no @")
     return clean_text("username", text, longest=USERNAME_LENGTH), key
+
+
+def as_meant(text: str) -> str:
+    """What somebody meant who typed or pasted a user name or an address, which hold no spaces:
+    without invisible characters and spaces, with the keyboard's apostrophe and dash.
+    """
+    seen = (c for c in text if unicodedata.category(c) not in _UNSEEN)
+    return "".join(seen).translate(_TYPOGRAPHIC)
 
 
 def email_key(text: str) -> str:

@@ -24,6 +24,7 @@ from idp.people.models import (
 )
 from idp.people.names import (
     Refused,
+    as_meant,
     checked_username,
     clean_text,
     email_key,
@@ -136,10 +137,15 @@ def accounts_with_email(text: str) -> list[Account]:
 
 def find_by_identifier(text: str) -> Account | None:
     """Whom a person at the sign-in page means: by e-mail where only one account has it."""
-    if "@" not in text:
-        return find_by_username(text)
-    found = accounts_with_email(text)
-    return found[0] if len(found) == 1 else None
+    meant = as_meant(text)
+    if "@" in meant:
+        found = accounts_with_email(meant)
+        return found[0] if len(found) == 1 else None
+    exact = username_key(text)
+    named = db.session.scalars(
+        select(Account).where(Account.username_key.in_({exact, username_key(meant)}))
+    ).all()
+    return max(named, key=lambda account: account.username_key == exact, default=None)
 
 
 def list_accounts(*, status: str | None = None) -> list[Account]:

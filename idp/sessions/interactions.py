@@ -11,7 +11,7 @@ from typing import Any
 from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy import ColumnElement, and_, select, true, update
 
-from idp import clock, settings
+from idp import clock
 from idp.database import (
     ID_LENGTH,
     db,

@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from idp.credentials import email_changes
 from idp.lifecycle import email_change, way_back
 from idp.people.models import EMAIL_LENGTH
+from idp.people.names import as_meant
 from idp.sessions.service import SignedIn
 from idp.web.account.blueprint import blueprint, guardian_only
 from idp.web.account.step_up import proved_recently
@@ -58,7 +59,8 @@ def end_way_back(signed_in: SignedIn) -> ResponseReturnValue:
 
 
 def _ask(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
-    outcome = email_change.ask(signed_in.account, form["new_email"], signed_in.session.id)
+    wanted = as_meant(form["new_email"])
+    outcome = email_change.ask(signed_in.account, wanted, signed_in.session.id)
     match outcome:
         case email_change.Asked():
             flash(_("We have sent a mail to the new address. Open the link in it to confirm."))

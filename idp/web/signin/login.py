@@ -12,6 +12,7 @@ from idp.web.forms import Form, only, too_many
 from idp.web.passkeys import offered
 from idp.web.signin.blueprint import blueprint, shows_again
 from idp.web.signin.completion import complete
+from idp.web.signin.token_words import is_token
 
 
 @blueprint.route("/interaction/<interaction_id>/login", methods=["GET", "POST"])
@@ -59,6 +60,11 @@ def _sign_in(interaction: Interaction) -> ResponseReturnValue:
         return too_many(form, throttled.retry_after, lambda: show(interaction, form))
     except passwords.WrongPassword:
         wrong = _("The user name or the password is wrong. Check both and try again.")
+        if is_token(form["password"]):
+            wrong = _(
+                "This is a connection token, not a password. Choose « Connection token » on this"
+                " page and type it there."
+            )
         form.problem("password", wrong)
         return show(interaction, form)
     return complete(interaction, proof)

@@ -1,18 +1,20 @@
 """Figure 2: the one-time connection token; and a fresh one for the holder of an expired one."""
 
-from flask import render_template, request
+from flask import flash, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale
 from flask_babel import gettext as _
 
 from idp.audit import events
-from idp.credentials import one_time_tokens, throttling
+from idp.credentials import one_time_tokens, passwords, throttling
 from idp.mail import outbox
+from idp.people.models import Account
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
 from idp.web import browser, walk
 from idp.web.federation import offers
 from idp.web.forms import Form, only, too_many
+from idp.web.signin import token_words
 from idp.web.signin.blueprint import blueprint, shows_again
 
 
@@ -64,16 +66,26 @@ def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
 
 
 def show_unknown(interaction: Interaction, typed: str) -> ResponseReturnValue:
-    """One and the same answer to unknown, used and malformed tokens."""
+    """One and the same answer to unknown and replaced tokens; what can't be one is told why."""
     form = Form({"token": typed})
-    form.problem(
-        "token",
-        _(
-            "This token does not work. Check it against the e-mail, and use the newest e-mail:"
-            " each new token replaces the one before."
-        ),
-    )
+    form.problem("token", token_words.reason(typed))
     return show(interaction, form)
+
+
+def _lead_on(interaction: Interaction, account: Account) -> ResponseReturnValue:
+    """Whoever holds a token that has done its work: on, where this browser is signed in by it;
+    else to sign-in, where a forgotten password finds its way too.
+    """
+    events.record("token_refused", result="spent", account_id=account.id)
+    signed_in = browser.signed_in()
+    is_theirs = signed_in is not None and signed_in.account.id == account.id
+    if is_theirs and walk.is_past_login(interaction):
+        return walk.go_on(interaction)
+    if passwords.has_password(account.id):
+        flash(_("This token was used already: sign in with your password."), "problem")
+    else:
+        flash(_("This token was used already. Sign in, or ask for a new token."), "problem")
+    return walk.to_step(interaction, "login")
 
 
 def _prove(interaction: Interaction) -> ResponseReturnValue:
@@ -93,6 +105,8 @@ def _prove(interaction: Interaction) -> ResponseReturnValue:
             events.record("token_refused", result="expired", account_id=account.id)
             interactions.seal_token(interaction, browser.person_id(), form["token"])
             return render_template("signin/token_expired.html", interaction=interaction), 400
+        case one_time_tokens.Spent(account):
+            return _lead_on(interaction, account)
     events.record("token_refused", result="unknown")
     return show_unknown(interaction, form["token"])
 

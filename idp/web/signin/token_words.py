@@ -1,0 +1,61 @@
+"""What is said of a token that does not work, by what was typed: its form, never whose it is."""
+
+from typing import Final
+
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
+from idp.credentials import one_time_tokens
+
+_LEAST: Final = 8
+"""Fewer characters are no token of which something is missing."""
+
+
+def reason(typed: str) -> str:
+    """A sentence that helps on; one and the same for unknown, replaced and mistyped tokens."""
+    if one_time_tokens.normalise(typed) is None:
+        missing = one_time_tokens.LENGTH - one_time_tokens.count_typed(typed)
+        if 0 < missing <= one_time_tokens.LENGTH - _LEAST:
+            return _missing(missing)
+        if _is_name(typed):
+            return str(
+                _(
+                    "This looks like a user name or an e-mail address. The token has seven groups"
+                    " of four letters and digits, such as ABCD-EFGH."
+                )
+            )
+    return str(
+        _(
+            "This token does not work. Check it against the e-mail, and use the newest e-mail:"
+            " each new token replaces the one before."
+        )
+    )
+
+
+def is_token(typed: str) -> bool:
+    """Whether somebody has typed a token where something else was asked for."""
+    return one_time_tokens.normalise(typed) is not None
+
+
+def _missing(characters: int) -> str:
+    groups, rest = divmod(characters, one_time_tokens.GROUP)
+    if rest:
+        return str(
+            ngettext(
+                "%(num)d character of the token is missing: it has seven groups of four.",
+                "%(num)d characters of the token are missing: it has seven groups of four.",
+                characters,
+            )
+        )
+    return str(
+        ngettext(
+            "%(num)d group of the token is missing: it has seven groups of four.",
+            "%(num)d groups of the token are missing: it has seven groups of four.",
+            groups,
+        )
+    )
+
+
+def _is_name(typed: str) -> bool:
+    words = typed.strip()
+    return "@" in words or ("." in words.strip(".") and " " not in words and len(words) < 64)
