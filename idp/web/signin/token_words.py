@@ -42,15 +42,15 @@ def _missing(characters: int) -> str:
     if rest:
         return str(
             ngettext(
-                "%(num)d character of the token is missing: it has seven groups of four.",
-                "%(num)d characters of the token are missing: it has seven groups of four.",
+                "The token is not complete: %(num)d character is missing.",
+                "The token is not complete: %(num)d characters are missing.",
                 characters,
             )
         )
     return str(
         ngettext(
-            "%(num)d group of the token is missing: it has seven groups of four.",
-            "%(num)d groups of the token are missing: it has seven groups of four.",
+            "The token is not complete: %(num)d group of four is missing.",
+            "The token is not complete: %(num)d groups of four are missing.",
             groups,
         )
     )
