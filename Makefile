@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 PYTEST_ARGS ?= -n 3 --dist loadfile
 SOURCES := idp migrations tests bench examples
 
+# A pipe fails where its first command does
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-reset test test-each test-installs coverage lint format audit translations bench clean
 
@@ -82,7 +85,8 @@ $(BIN)/python:
 
 # One stamp for each set of extras; a changed list of packages installs it again.
 $(VENV)/.with-%: setup.cfg constraints.txt | $(BIN)/python
-	@echo "Installing the project and what '$*' needs …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint constraints.txt --editable '.[$*]'
+	@echo "Installing the project and what '$*' needs (a minute or two, the first time) …"
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
+	  --constraint constraints.txt --editable '.[$*]' \
+	  | awk '/^Collecting/ { print "  " $$2; fflush() } /^Installing coll/ { print "  into $(VENV) …" }'
 	@touch $@

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the build and the tests need, where they are missing and
-# where this user may: as root, or through a sudo that asks no password. Where it may not, it
-# says so and succeeds: the tests that need them are then skipped with the reason.
+# Installs the Debian packages that the build and the tests need, where they are missing, where it
+# is asked to (CI=true, or INSTALL=yes) and where this user may: as root, or through a sudo that
+# asks no password. Otherwise it says which they are and succeeds: the tests that need them are then
+# skipped with the reason. Nobody's machine is changed unasked.
 #
 # Usage: tests/provision.sh [venv] [browser] [postgresql]      (nothing named: the last two)
 set -euo pipefail
@@ -38,6 +39,11 @@ packages=$(for part in "$@"; do "missing_$part"; done | tr '\n' ' ')
 packages=${packages%% }
 [ -n "$packages" ] || exit 0
 
+if [ "${CI:-}" != true ] && [ "${INSTALL:-}" != yes ]; then
+    echo "Missing Debian packages: $packages"
+    echo "INSTALL=yes in front of the command installs them; tests that need them are skipped."
+    exit 0
+fi
 if ! may_install; then
     echo "Missing, and not ours to install (neither root nor sudo without a password): $packages"
     exit 0

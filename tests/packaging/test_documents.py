@@ -1,0 +1,46 @@
+"""What the documents point to is there: files, pictures, headings; and make's targets."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+DOCUMENTS = [Path("README.md"), *sorted(Path("docs").rglob("*.md")), Path("bench/README.md")]
+_FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+
+
+def headings(document: Path) -> set[str]:
+    """The anchors of a page, made as forges make them."""
+    text = _FENCED.sub("", document.read_text())
+    found = set()
+    for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE):
+        plain = re.sub(r"[`*]|\[|\]\([^)]*\)", "", heading).strip().lower()
+        found.add(re.sub(r"[^\w\- ]", "", plain).replace(" ", "-"))
+    return found
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    lost = []
+    links = re.findall(r"\]\(([^)\s]+)\)", _FENCED.sub("", document.read_text()))
+    for link in links:
+        place, _, anchor = link.partition("#")
+        if re.match(r"[a-z]+:", place):
+            continue
+        target = (document.parent / place) if place else document
+        if not target.exists() or (
+            anchor and target.suffix == ".md" and anchor not in headings(target)
+        ):
+            lost.append(link)
+    assert lost == []
+
+
+def test_every_target_that_a_document_names_is_makes() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", Path("Makefile").read_text(), re.MULTILINE))
+    named = {
+        target
+        for document in DOCUMENTS
+        for target in re.findall(r"(?:^|[`\s])make ([a-z]+(?:-[a-z]+)*)`", document.read_text())
+    }
+    assert named - targets == set()
+    assert {"demo", "test"} <= named | targets
