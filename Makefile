@@ -11,7 +11,7 @@ SOURCES := idp migrations tests bench examples
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test test-each test-installs coverage lint format audit translations bench clean
+.PHONY: help demo demo-reset test test-each test-installs coverage lint format audit translations bench scale clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' \
@@ -73,6 +73,10 @@ translations: $(VENV)/.with-test ## Take new sentences into the catalogues and c
 bench: $(VENV)/.with-test ## Measure the provider with 2 workers beside this machine's limits
 	@PYTHON=$(PYTHON) tests/provision.sh postgresql
 	$(BIN)/python -m bench
+
+scale: $(VENV)/.with-test ## Upgrade a grown PostgreSQL beside traffic (ROWS=1000000), in bounds
+	@PYTHON=$(PYTHON) tests/provision.sh postgresql
+	$(BIN)/python -m bench.scale --rows $(or $(ROWS),100000)
 
 clean: ## Remove what was made, but for the demo's data and the keys
 	rm -rf $(VENV) build dist *.egg-info htmlcov .coverage .coverage.* \

@@ -7,6 +7,7 @@ from flask import current_app
 from sqlalchemy import MetaData
 from sqlalchemy.engine import Connection
 
+from idp import patience
 from idp.database import WRITES
 
 
@@ -31,8 +32,10 @@ def _run(connection: Connection) -> None:
         include_object=_is_ours,
         transaction_per_migration=True,
     )
+    patience.begin(connection)
     with context.begin_transaction():
         context.run_migrations()
+    patience.end(connection)
 
 
 if context.is_offline_mode():

@@ -1,16 +1,10 @@
 """``idp db``: the schema of the database."""
 
-from collections.abc import Callable
-from typing import Any
-
 import alembic.command
 import click
-from alembic.util.exc import CommandError
-from flask import current_app
 
 from idp import agreement, readiness
-from idp.cli import output
-from idp.cli.errors import BadInput
+from idp.cli import output, upgrading
 from idp.cli.group import Noun
 from idp.lifecycle import restored
 
@@ -22,10 +16,13 @@ command = Noun("db", help="Bring the database to the schema of this version.")
 def db_upgrade(revision: str) -> None:
     """Upgrade to the newest schema, or to REVISION. Nothing to do is fine.
 
+    Safe beside traffic of the former version: one step after the other, none of which waits long
+    for a lock. Whatever stops it, run it again.
+
     Example:
       idp db upgrade
     """
-    _migrate(alembic.command.upgrade, revision)
+    upgrading.upgrade(revision, lambda words: click.echo(words, err=True))
     click.echo(f"The schema is at {readiness.schema().current}.")
 
 
@@ -38,7 +35,7 @@ def db_downgrade(revision: str) -> None:
     Example:
       idp db downgrade 0001
     """
-    _migrate(alembic.command.downgrade, revision)
+    upgrading.migrate(alembic.command.downgrade, revision)
     click.echo(f"The schema is at {readiness.schema().current or 'base'}.")
 
 
@@ -89,12 +86,3 @@ def db_agree() -> None:
     changed = agreement.differences()
     agreement.settle()
     click.echo("\n".join(changed) or "Nothing differed.")
-
-
-def _migrate(move: Callable[[Any, str], None], revision: str) -> None:
-    # Flask-Migrate's own functions end the process at an error; its configuration is ours too.
-    config = current_app.extensions["migrate"].migrate.get_config()
-    try:
-        move(config, revision)
-    except CommandError as error:
-        raise BadInput(f"can't migrate to {revision}: {error}") from error

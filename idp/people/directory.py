@@ -18,6 +18,8 @@ from idp.people.folding import name_words, sound, words
 from idp.people.models import Account, Child, DirectoryEntry, Guardianship
 
 CHUNK: Final = 1_000
+FILLED_AT_ONCE: Final = 20_000
+"""Accounts whose entries a migration makes in one transaction."""
 BEHIND: Final = "|"
 """Stands between a guardian's own words and those of their children; nobody can type it."""
 
@@ -68,12 +70,30 @@ def rebuild() -> Rebuilt:
 
 
 def fill(connection: Any) -> None:
-    """Make the entries of a database that has none, in the transaction of ``connection``."""
+    """Make the entries of a database that has none, in the transaction of ``connection``.
+
+    Only where that is a matter of seconds: a transaction that holds every account for minutes
+    would stop the provider that serves meanwhile. ``idp db upgrade`` fills the rest afterwards.
+    """
+    if connection.scalar(select(func.count()).select_from(Account.__table__)) > FILLED_AT_ONCE:
+        return
     for key, refresh in ((Account.id, _guardians), (Child.id, _pupils)):
         last = ""
         while some := connection.execute(_after(key, last)).scalars().all():
             refresh(connection, some)
             last = some[-1]
+
+
+def is_whole() -> bool:
+    """Whether everybody has an entry; asked after a migration, for it looks at everybody."""
+    for key, owner in (
+        (Account.id, DirectoryEntry.account_id),
+        (Child.id, DirectoryEntry.child_id),
+    ):
+        without = select(key).where(~select(owner).where(owner == key).exists()).limit(1)
+        if db.session.scalar(without) is not None:
+            return False
+    return True
 
 
 def place_of(school_id: str | None) -> str:

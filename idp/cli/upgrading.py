@@ -1,0 +1,86 @@
+"""Brings the schema forward beside traffic: step by step, and patient with locks."""
+
+from collections.abc import Callable
+from time import sleep
+from typing import Any, Final
+
+import alembic.command
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from flask import current_app
+from sqlalchemy.exc import OperationalError
+
+from idp import patience, readiness
+from idp.cli.errors import BadInput
+from idp.database import db
+from idp.people import directory
+
+TRIES: Final = 60
+PAUSE: Final = 2.0  # seconds in which those who waited behind us go first
+
+Say = Callable[[str], object]
+
+
+def migrate(move: Callable[[Any, str], None], revision: str) -> None:
+    """Move the schema with Alembic. Raises ``BadInput`` where it can't."""
+    # Flask-Migrate's own functions end the process at an error; its configuration is ours too.
+    config = current_app.extensions["migrate"].migrate.get_config()
+    try:
+        move(config, revision)
+    except CommandError as error:
+        raise BadInput(f"can't migrate to {revision}: {error}") from error
+
+
+def upgrade(revision: str, say: Say) -> None:
+    """Upgrade one revision after the other, and then finish what was put off."""
+    for step in _steps(revision):
+        say(f"… {step}")
+        _patiently(step, say)
+    migrate(alembic.command.upgrade, revision)
+    if readiness.schema().up_to_date:
+        _finish(say)
+
+
+def _steps(revision: str) -> list[str]:
+    """The revisions between here and there, where somebody may be served meanwhile; none where
+    Alembic should say what is wrong.
+    """
+    current = readiness.schema().current
+    if db.engine.dialect.name != "postgresql" or current is None:
+        return []
+    script = ScriptDirectory.from_config(current_app.extensions["migrate"].migrate.get_config())
+    current = readiness.schema().current
+    try:
+        return [each.revision for each in script.iterate_revisions(revision, current or "base")][
+            ::-1
+        ]
+    except CommandError:
+        return []
+
+
+def _patiently(step: str, say: Say) -> None:
+    for _ in range(TRIES):
+        try:
+            migrate(alembic.command.upgrade, step)
+        except OperationalError as error:
+            # 55P03 lock_not_available (PostgreSQL, appendix A): nothing of the step was done
+            if getattr(error.orig, "sqlstate", None) != "55P03":
+                raise
+            say("  somebody holds what it needs; trying again")
+            db.session.remove()
+            sleep(PAUSE)
+        else:
+            return
+    raise BadInput(f"somebody holds for {TRIES} tries what step {step} needs; run it again later")
+
+
+def _finish(say: Say) -> None:
+    if db.engine.dialect.name == "postgresql":
+        with db.engine.connect() as connection:
+            missing = patience.missing(connection, db.metadata)
+            for index in missing:
+                say(f"… the index {index.name}")
+                patience.concurrently(connection, index)
+    if not directory.is_whole():
+        say("… the directory by which people are found, a thousand at a time")
+        directory.rebuild()

@@ -1,0 +1,102 @@
+"""How a migration behaves beside traffic on PostgreSQL, whatever its file says.
+
+A table that has grown gets an index after its migration, by ``CREATE INDEX CONCURRENTLY``: a
+plain one would stop every write to it for as long as it takes. Nobody waits long for a lock
+either, because everybody else would wait behind (``lock_timeout``).
+"""
+
+import logging
+from typing import Any, Final
+
+from alembic.ddl.postgresql import PostgresqlImpl
+from sqlalchemy import Index, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.schema import CreateIndex
+
+log = logging.getLogger("idp.migrations")
+
+GROWN: Final = 50_000  # rows, as PostgreSQL estimates them
+LOCK_TIMEOUT: Final = "2s"
+
+_ROWS = text("SELECT reltuples FROM pg_class WHERE oid = to_regclass(:name)")
+_INVALID = text(
+    "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+    " WHERE NOT i.indisvalid AND c.relname = :name"
+)
+_waiting: dict[str, Index] = {}
+
+
+class Patient(PostgresqlImpl):
+    """Alembic's PostgreSQL, but for indexes on what has grown."""
+
+    __dialect__ = "postgresql"
+
+    def create_index(self, index: Index, **kw: Any) -> None:
+        if self._is_grown(index):
+            _waiting[str(index.name)] = index
+        else:
+            super().create_index(index, **kw)
+
+    def drop_index(self, index: Index, **kw: Any) -> None:
+        if _waiting.pop(str(index.name), None) is None:
+            super().drop_index(index, **kw)
+
+    def _is_grown(self, index: Index) -> bool:
+        # A unique one is a rule that the next step may rely on: it is not put off
+        if self.as_sql or self.connection is None or index.unique or index.table is None:
+            return False
+        rows = self.connection.scalar(_ROWS, {"name": index.table.name})
+        return rows is not None and rows > GROWN
+
+
+def begin(connection: Connection) -> None:
+    """Let this connection wait for no lock longer than ``LOCK_TIMEOUT``."""
+    _waiting.clear()
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+        connection.commit()
+
+
+def end(connection: Connection) -> None:
+    """Make the indexes that were put off, beside traffic."""
+    if connection.dialect.name != "postgresql":
+        return
+    connection.exec_driver_sql("RESET lock_timeout")
+    connection.commit()
+    for index in [_waiting.pop(name) for name in list(_waiting)]:
+        concurrently(connection, index)
+
+
+def concurrently(connection: Connection, index: Index) -> None:
+    """Make one index without stopping writes; half of one, left by a crash, is made again."""
+    log.info("making the index %s beside traffic", index.name)
+    with connection.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as now:
+        now.exec_driver_sql(
+            "SET lock_timeout = 0"
+        )  # it waits for old transactions, and blocks none
+        try:
+            if now.scalar(_INVALID, {"name": index.name}):
+                now.exec_driver_sql(f'DROP INDEX CONCURRENTLY "{index.name}"')
+            words = str(CreateIndex(index, if_not_exists=True).compile(dialect=now.dialect))
+            now.exec_driver_sql(words.replace("INDEX ", "INDEX CONCURRENTLY ", 1))
+        finally:
+            now.exec_driver_sql("RESET lock_timeout")
+
+
+def missing(connection: Connection, metadata: Any) -> list[Index]:
+    """Indexes of the models that the database has not, or only half: a crash came between."""
+    there = {
+        row[0]
+        for row in connection.execute(
+            text(
+                "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+                " WHERE i.indisvalid"
+            )
+        )
+    }
+    return [
+        index
+        for table in metadata.tables.values()
+        for index in sorted(table.indexes, key=lambda each: str(each.name))
+        if index.name not in there and not index.unique
+    ]

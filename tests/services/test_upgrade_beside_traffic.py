@@ -1,0 +1,184 @@
+"""An upgrade of PostgreSQL stops nobody: indexes beside traffic, fills in batches, short locks."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+from time import monotonic, sleep
+from typing import Any
+
+import flask_migrate
+import pytest
+from flask import Flask
+from sqlalchemy import event, select, text
+
+from idp import patience, purge
+from idp.audit import events
+from idp.cli import upgrading
+from idp.database import db
+from idp.mail import outbox
+from idp.people import directory
+from idp.people.models import DirectoryEntry
+from tests import factories
+
+pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+JUDGED_FROM = "0021"
+"""Migrations after this one must keep the rules; those before landed without them."""
+GROWING = {
+    *(table.model.__tablename__ for table in purge.GROWING),
+    *("accounts", "children", "guardianships", "directory_entries", "passwords", "consents"),
+}
+
+
+def breach(statement: str, autocommit: bool) -> str | None:
+    """Which rule a statement of a migration breaks, if any."""
+    words = " ".join(statement.replace('"', "").split())
+    rules = (
+        (r"CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY).*? ON (\w+)", "CONCURRENTLY"),
+        (r"ALTER TABLE (\w+) ADD CONSTRAINT .*(?:FOREIGN KEY|CHECK)(?!.*NOT VALID)", "NOT VALID"),
+        (r"ALTER TABLE (\w+) ALTER COLUMN \w+ (?:TYPE|SET NOT NULL)", "a rewrite or a scan"),
+        (r"(?:UPDATE|DELETE FROM|INSERT INTO) (\w+)", "a fill in the schema's transaction"),
+    )
+    for pattern, rule in rules:
+        found = re.match(pattern, words, re.IGNORECASE)
+        if found and found[1] in GROWING and not (autocommit and "fill" in rule):
+            return f"{rule}: {words[:120]}"
+    return None
+
+
+@contextmanager
+def statements_of(made: list[tuple[str, bool]]) -> Iterator[None]:
+    def note(connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        made.append((statement, connection.connection.dbapi_connection.autocommit))
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        yield
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
+
+
+def some_of_everything() -> None:
+    school = factories.school()
+    for number in range(3):
+        account = factories.account(f"parent{number}", password=None)
+        factories.guardianship(account, factories.child(school))
+        events.record("sign_in", account_id=account.id)
+        outbox.enqueue("invitation", account_id=account.id)
+    db.session.remove()
+
+
+def test_new_migrations_stop_nobody(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    some_of_everything()
+    flask_migrate.downgrade(revision=JUDGED_FROM)
+    monkeypatch.setattr(patience, "GROWN", -2)
+    made: list[tuple[str, bool]] = []
+    with statements_of(made):
+        flask_migrate.upgrade()
+    assert [broken for each in made if (broken := breach(*each))] == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "autocommit", "broken"),
+    [
+        ("CREATE INDEX ix ON audit_events (at)", False, True),
+        ("CREATE UNIQUE INDEX ix ON accounts (x)", False, True),
+        ("CREATE INDEX CONCURRENTLY IF NOT EXISTS ix ON audit_events (at)", True, False),
+        ("CREATE INDEX ix ON schools (name)", False, False),
+        ("UPDATE accounts SET x = 1", False, True),
+        ("UPDATE accounts SET x = 1 WHERE id > 'a'", True, False),
+        ("INSERT INTO directory_entries SELECT 1", False, True),
+        ("ALTER TABLE accounts ADD CONSTRAINT c CHECK (x > 1)", False, True),
+        ("ALTER TABLE accounts ADD CONSTRAINT c CHECK (x > 1) NOT VALID", False, False),
+        ("ALTER TABLE accounts ALTER COLUMN x SET NOT NULL", False, True),
+        ("ALTER TABLE accounts ADD COLUMN x INTEGER", False, False),
+    ],
+)
+def test_the_rules_see_what_would_stop_people(
+    database_url: str, statement: str, autocommit: bool, broken: bool
+) -> None:
+    assert (breach(statement, autocommit) is not None) == broken
+
+
+def test_what_has_grown_is_indexed_and_filled_beside_traffic(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some_of_everything()
+    flask_migrate.downgrade(revision="0011")
+    with db.engine.connect() as now:
+        now.exec_driver_sql("ANALYZE")
+    monkeypatch.setattr(patience, "GROWN", 1)
+    monkeypatch.setattr(directory, "FILLED_AT_ONCE", 1)
+    made: list[tuple[str, bool]] = []
+    said: list[str] = []
+    with statements_of(made):
+        upgrading.upgrade("head", said.append)
+    indexes = [
+        words for words, _ in made if " ON audit_events" in words and "CREATE INDEX" in words
+    ]
+    assert indexes
+    assert all("CONCURRENTLY" in words for words in indexes)
+    entries = db.session.scalars(select(DirectoryEntry.account_id)).all()
+    assert len([each for each in entries if each]) == 3
+    assert "… 0012" in said
+    flask_migrate.check()  # every index of the models is there
+
+
+def test_half_an_index_is_made_again(app: Flask) -> None:
+    with db.engine.connect() as now:
+        now.exec_driver_sql("DROP INDEX ix_audit_events_at")
+        now.exec_driver_sql("DROP INDEX ix_audit_events_account_id_id")
+        now.exec_driver_sql(
+            "CREATE INDEX ix_audit_events_account_id_id ON audit_events (account_id, id)"
+        )
+        now.exec_driver_sql(
+            "UPDATE pg_index SET indisvalid = false"
+            " WHERE indexrelid = 'ix_audit_events_account_id_id'::regclass"
+        )
+    upgrading.upgrade("head", lambda _words: None)
+    with db.engine.connect() as now:
+        assert patience.missing(now, db.metadata) == []
+
+
+def test_who_waits_for_a_lock_lets_the_others_go_first(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flask_migrate.downgrade(revision="0021")  # 0022 changes accounts
+    monkeypatch.setattr(upgrading, "PAUSE", 0.1)
+    reading, done = Event(), Event()
+
+    def report_for_minutes() -> None:
+        with (
+            app.app_context(),
+            db.engine.connect() as now,
+            now.execution_options(isolation_level="READ COMMITTED").begin(),
+        ):
+            now.execute(text("SELECT count(*) FROM accounts"))
+            reading.set()
+            done.wait(60)
+
+    said: list[str] = []
+
+    def upgrade() -> None:
+        with app.app_context():
+            upgrading.upgrade("head", said.append)
+
+    threads = [Thread(target=report_for_minutes), Thread(target=upgrade)]
+    threads[0].start()
+    assert reading.wait(30)
+    threads[1].start()
+    try:
+        until = monotonic() + 60
+        while not any("trying again" in words for words in said) and monotonic() < until:
+            began = monotonic()
+            with db.engine.connect() as now:
+                now.execute(text("SELECT count(*) FROM accounts"))
+            assert monotonic() - began < 10, "a sign-in waited behind the upgrade"
+            sleep(0.05)
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join(90)
+    assert any("trying again" in words for words in said)
+    flask_migrate.check()
