@@ -115,6 +115,9 @@ SENTENCES: Final = {
     "pupils_not_in_file": _("Pupils who were added by hand and are not in the file: they stay."),
     "same_person": _("Looks the same as somebody elsewhere with this name and address."),
     "unknown_relationship": _("Words for a relationship that we don't know: “parent” is used."),
+    "rows_joined": _(
+        "Several rows of one name and class: read as one pupil with several guardians."
+    ),
     "relationships_unread": _(
         "The file relationships.csv is not read: guardians without a pupil may stand in it."
         " Export the links as “agentSourcedIds” of users.csv."

@@ -11,11 +11,12 @@ from datetime import date
 from idp.database import keyed_hash
 from idp.people.models import EMAIL_LENGTH, NAME_LENGTH
 from idp.people.names import Refused, email_key, visible
-from idp.roster import cells, lists, odd_names, validity
+from idp.roster import cells, lists, namesakes, odd_names, validity
 from idp.roster.archives import Progress, Source
 from idp.roster.layout import Layout
 from idp.roster.mapping import Mapping
 from idp.roster.models import SOURCED_ID_LENGTH
+from idp.roster.namesakes import Namesakes, Reads
 from idp.roster.oneroster_terms import CLASS_LENGTH
 from idp.roster.records import (
     Guardian,
@@ -36,8 +37,7 @@ class _Reader:
     school_id: str
     mapping: Mapping
     reading: Reading
-    same_name: set[str]
-    """Keys of names that stand in several classes: there the class is part of who it is."""
+    namesakes: Namesakes = field(default_factory=Namesakes)
     single_names: bool = False
     by_sheet: bool = False
     """Whether a sheet's name is the class: no column says it."""
@@ -94,7 +94,9 @@ def read(
             reading.accounting.leave(sheet.name, sheet.why_not)
     for name in source.names - {lists.file_of(source)}:
         reading.accounting.leave(name, "unknown")
-    reader = _Reader(school_id, mapping, reading, set(), layout.single_names, by_sheet)
+    reader = _Reader(
+        school_id, mapping, reading, single_names=layout.single_names, by_sheet=by_sheet
+    )
     reading.records = _records(reader, rows, progress)
     return reading
 
@@ -112,7 +114,7 @@ def must_have(columns: set[str], header: list[str]) -> None:
 def _records(
     reader: _Reader, rows: Callable[..., Iterator[Row]], progress: Progress
 ) -> Iterator[Record]:
-    reader.same_name = _names_in_several_classes(reader, rows())
+    reader.namesakes = _namesakes(reader, rows)
     account = reader.reading.accounting
     for row in rows(progress):
         reader.reading.rows += 1
@@ -135,18 +137,33 @@ def _records(
             account.passes(part, why)
 
 
-def _names_in_several_classes(reader: _Reader, rows: Iterator[Row]) -> set[str]:
-    classes: dict[str, str] = {}
-    several: set[str] = set()
+def _namesakes(reader: _Reader, rows: Callable[..., Iterator[Row]]) -> Namesakes:
+    """None where the list has numbers: they say who is who."""
     if "pupil.number" in reader.mapping.columns.values():
-        return several
-    for row in rows:
+        return Namesakes()
+
+    def pupil(row: Row) -> str | None:
         named = _name(reader, row, "pupil")
+        return named.key if isinstance(named, _Named) else None
+
+    reads = Reads(
+        pupil,
+        lambda row: _class(reader, row),
+        lambda row: _guardians_of(reader, row),
+        per_pupil=len(reader.mapping.guardians) > 1,
+    )
+    return namesakes.find(rows, reads)
+
+
+def _guardians_of(reader: _Reader, row: Row) -> tuple[tuple[str, str], ...]:
+    """Names of the row's guardians, and whether each is the mother or the father."""
+    found = []
+    for which in reader.mapping.guardians:
+        named = _name(reader, row, f"guardian.{which}")
         if isinstance(named, _Named):
-            class_name = _class(reader, row)
-            if classes.setdefault(named.key, class_name) != class_name:
-                several.add(named.key)
-    return several
+            word = cells.relationship(_get(reader, row, f"guardian.{which}.relationship")) or ""
+            found.append((named.key, word if word in {"mother", "father"} else ""))
+    return tuple(sorted(found))
 
 
 def _row(reader: _Reader, row: Row) -> Iterator[Record | Left]:
@@ -173,9 +190,11 @@ def _row(reader: _Reader, row: Row) -> Iterator[Record | Left]:
 
 def _pupil(reader: _Reader, row: Row, number: str, named: _Named) -> Iterator[Record]:
     class_name: str | None = _class(reader, row)
-    pupil = number or _derived(
-        reader, "pupil", named.key, _class_part(reader, named, class_name or "")
-    )
+    key = (named.key, class_name or "")
+    pupil = number or _derived(reader, "pupil", *_who(reader, row, key))
+    group = _derived(reader, "pupil", *key) if key in reader.namesakes.asked else None
+    if key in reader.namesakes.joined and pupil in reader.pupils:
+        yield Noticed("rows_joined", f"{named.given} {named.family}")
     if named.given and reader.pupils.setdefault(pupil, named.key) != named.key:
         yield Rejected(row, "number_of_two_pupils", number[:80])
         return
@@ -187,6 +206,7 @@ def _pupil(reader: _Reader, row: Row, number: str, named: _Named) -> Iterator[Re
         class_name=class_name,
         pupil_number=number or None,
         lists_agents=True,
+        twin_of=group,
     )
     keeps = ((reader.school_id, pupil),)
     for which in reader.mapping.guardians:
@@ -298,8 +318,13 @@ def _cleaned(row: Row, whose: str, given: str, family: str) -> _Named | Rejected
         return Rejected(row, "name_wrong", whose)
 
 
-def _class_part(reader: _Reader, named: _Named, class_name: str) -> str:
-    return class_name if named.key in reader.same_name else ""
+def _who(reader: _Reader, row: Row, key: tuple[str, str]) -> tuple[str, ...]:
+    """What stands for a pupil without a number: whatever the order of the rows, the same."""
+    name, class_name = key
+    who = (name, class_name if name in reader.namesakes.in_classes else "")
+    if key in reader.namesakes.apart | reader.namesakes.asked:
+        return (*who, *(each for each, _ in _guardians_of(reader, row)))
+    return who
 
 
 def _derived(reader: _Reader, kind: str, *parts: str) -> str:
