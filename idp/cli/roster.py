@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from threading import Event, Thread
@@ -92,8 +93,15 @@ _LAYOUT = (
 )
 
 
+_OWN_NUMBERS = click.option(
+    "--own-numbers",
+    is_flag=True,
+    help="Numbers that count 1, 2, 3… are the school's own all the same.",
+)
+
+
 def _layout_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    for option in _LAYOUT:
+    for option in (*_LAYOUT, _OWN_NUMBERS):
         function = option(function)
     return function
 
@@ -390,9 +398,14 @@ def _wish(
 
 
 def _layout(
-    encoding: str | None, header_row: str, sheets: tuple[str, ...], single_names: bool
+    encoding: str | None,
+    header_row: str,
+    sheets: tuple[str, ...],
+    single_names: bool,
+    own_numbers: bool,
 ) -> Layout:
-    return layouts.told(encoding or "", header_row, sheets, single=single_names)
+    told = layouts.told(encoding or "", header_row, sheets, single=single_names)
+    return replace(told, own_numbers=own_numbers)
 
 
 def _choice(text: str) -> service.Choice:

@@ -136,10 +136,18 @@ def _give_up(run_id: str) -> None:
             job.state, job.trouble = "failed", {"code": "too_much"}
 
 
-def name_columns(staff: Staff, run_id: str, columns: Mapping[str, str], *, keep: bool) -> list[str]:
+def name_columns(
+    staff: Staff,
+    run_id: str,
+    columns: Mapping[str, str],
+    *,
+    keep: bool,
+    own_numbers: bool = False,
+) -> list[str]:
     """Say which column of a list is what, and have it read; returns what is wrong with it.
 
     ``columns``: header → target, or ``-``. ``keep``: for the school's next lists.
+    ``own_numbers``: numbers that count rows are the school's own all the same.
     Raises ``NotFound``, ``NotNow`` and ``people.Refused``.
     """
     found = _of_theirs(staff, run_id)
@@ -161,7 +169,10 @@ def name_columns(staff: Staff, run_id: str, columns: Mapping[str, str], *, keep:
         return problems
     if keep:
         reading.save_mapping(part.row.school_id, named)
-    if not jobs.mapped(run_id, {**job.how, "mapping": chosen}, staff.account_id):
+    how = {**job.how, "mapping": chosen}
+    if own_numbers:
+        how["layout"] = {**(job.how.get("layout") or {}), "own_numbers": True}
+    if not jobs.mapped(run_id, how, staff.account_id):
         raise NotNow
     return []
 

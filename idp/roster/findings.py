@@ -115,6 +115,10 @@ SENTENCES: Final = {
     "pupils_not_in_file": _("Pupils who were added by hand and are not in the file: they stay."),
     "same_person": _("Looks the same as somebody elsewhere with this name and address."),
     "unknown_relationship": _("Words for a relationship that we don't know: “parent” is used."),
+    "row_numbers": _(
+        "A column counts the rows (1, 2, 3 …): it is not read as the school's own numbers. If it"
+        " holds them all the same, choose the file again and say so with the columns."
+    ),
     "rows_joined": _(
         "Several rows of one name and class: read as one pupil with several guardians."
     ),

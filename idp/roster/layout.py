@@ -21,6 +21,8 @@ class Layout:
     """Sheets of a workbook that are read, as one list."""
     single_names: bool = False
     """People with one name only are taken over, and are no typing error."""
+    own_numbers: bool = False
+    """A column of numbers that counts 1, 2, 3… holds the school's own numbers all the same."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -28,6 +30,7 @@ class Layout:
             "header": list(self.header) if self.header else None,
             "sheets": list(self.sheets),
             "single_names": self.single_names,
+            "own_numbers": self.own_numbers,
         }
 
 
@@ -40,6 +43,7 @@ def from_json(document: Mapping[str, Any] | None) -> Layout:
         header=(header[0], header[1]) if header else None,
         sheets=tuple(document.get("sheets", ())),
         single_names=bool(document.get("single_names")),
+        own_numbers=bool(document.get("own_numbers")),
     )
 
 

@@ -7,11 +7,12 @@ share a name), a guardian by name and address, and without an address as this pu
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import chain
 
 from idp.database import keyed_hash
 from idp.people.models import EMAIL_LENGTH, NAME_LENGTH
 from idp.people.names import Refused, email_key, visible
-from idp.roster import cells, lists, namesakes, odd_names, validity
+from idp.roster import cells, lists, namesakes, odd_names, row_numbers, validity
 from idp.roster.archives import Progress, Source
 from idp.roster.layout import Layout
 from idp.roster.mapping import Mapping
@@ -76,6 +77,9 @@ def read(
     must_have(set(mapping.columns), look.header)
     if problems := mapping.problems():
         raise Unusable("; ".join(problems))
+    counting: list[str] = []
+    if not layout.own_numbers:
+        mapping, counting = row_numbers.without(mapping, lists.rows_of(source, layout))
 
     def rows(report: Progress = lambda _: None) -> Iterator[Row]:
         return lists.rows_of(source, layout, report)
@@ -97,7 +101,8 @@ def read(
     reader = _Reader(
         school_id, mapping, reading, single_names=layout.single_names, by_sheet=by_sheet
     )
-    reading.records = _records(reader, rows, progress)
+    noticed = [Noticed("row_numbers", name[:60]) for name in counting]
+    reading.records = chain(noticed, _records(reader, rows, progress))
     return reading
 
 

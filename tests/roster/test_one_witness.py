@@ -380,3 +380,60 @@ def test_a_number_dressed_by_a_spreadsheet_is_the_same_number(
     imported(numbered(tmp_path / "1.csv", numbers))
     dressed = [written.format(each) for each in numbers]
     assert imported(numbered(tmp_path / "2.csv", dressed))["counts"] == {}
+
+
+# Numbers that count rows
+
+
+def counted(path: Path, families: tuple[str, ...]) -> Path:
+    header = ["N°", "Nom", "Prénom", "Classe", "Nom resp. 1", "Prénom resp. 1", "E-mail 1"]
+    rows = [
+        [str(number), family, f"Kid{family}", "3A", family, "Par", f"{family.lower()}@x.example"]
+        for number, family in enumerate(families, 1)
+    ]
+    path.write_text(table([header, *rows], ";"))
+    return path
+
+
+@pytest.mark.parametrize("mapped", [[], ["--column", "N°=pupil.number"]])
+def test_n2_row_numbers_are_nobodys_whoever_maps_them(
+    imported: Import, checked: Import, tmp_path: Path, mapped: list[str]
+) -> None:
+    imported(counted(tmp_path / "1.csv", FAMILIES), *mapped)
+    before = families()
+    inserted = counted(tmp_path / "2.csv", ("Aaron", *FAMILIES))
+
+    told = checked(inserted, *mapped)
+    report = imported(inserted, *mapped)
+
+    assert report["asked"] == 0
+    assert report["counts"] == {"account_made": 1, "child_made": 1, "guardianship_made": 1}
+    assert before.items() <= families().items()
+    assert ("row_numbers" in told["findings"]) is bool(mapped)
+
+
+def test_n2_row_numbers_that_are_said_to_be_the_schools_move_no_key(
+    imported: Import, checked: Import, tmp_path: Path
+) -> None:
+    """One pupil inserted in the middle: every number below means another child."""
+    own = ["--column", "N°=pupil.number", "--own-numbers"]
+    imported(counted(tmp_path / "1.csv", FAMILIES), *own)
+    before = families()
+    path = counted(tmp_path / "2.csv", (*FAMILIES[:6], "Francis", *FAMILIES[6:]))
+
+    report = checked(path, *own)
+
+    assert [each["new"]["name"] for each in report["questions"] if "new" in each] == [
+        "KidFrancis Francis",
+        "KidGoossens Goossens",
+    ]
+    assert report["asked"] == 3  # and Henry comes with another number
+    assert imported(path, *own)["counts"] == {}
+    assert families() == before
+    keys = [each["key"] for each in checked(path, *own)["questions"]]
+    said = {key: "same" if key == "renumbered" else "another" for key in keys}
+    answers = [word for key, each in said.items() for word in ("--decide", f"{key}={each}")]
+    done = imported(path, *own, *answers)
+    assert done["counts"]["child_made"] == 1
+    assert before.items() <= families().items()
+    assert len(families()) == len(before) + 1

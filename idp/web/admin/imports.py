@@ -119,10 +119,16 @@ def import_columns(staff: Staff, run_id: str) -> ResponseReturnValue:
     """Say which column is what, and have the list read."""
     found = desk.get(staff, run_id)
     header = found.job.result.get("header", []) if found.job else []
-    form = Form.read("keep", *(f"column-{number}" for number in range(len(header))))
+    form = Form.read("keep", "own_numbers", *(f"column-{number}" for number in range(len(header))))
     columns = {name: form[f"column-{place}"] or "-" for place, name in enumerate(header)}
     try:
-        problems = desk.name_columns(staff, run_id, columns, keep=form["keep"] == "yes")
+        problems = desk.name_columns(
+            staff,
+            run_id,
+            columns,
+            keep=form["keep"] == "yes",
+            own_numbers=form["own_numbers"] == "yes",
+        )
     except Refused:
         raise PageError("bad_request") from None  # no target that the page offers
     if problems:
