@@ -9,6 +9,7 @@ from flask import Flask
 from sqlalchemy import Engine, event
 
 from idp.database import db
+from tests.still import time_stands_still
 
 T = TypeVar("T")
 
@@ -39,10 +40,12 @@ def at_once(app: Flask, times: int, call: Callable[[], T]) -> tuple[list[T], lis
 
 
 class Queries:
-    """The statements sent to the database while the block runs."""
+    """The statements sent to the database while the block runs, for which time stands still."""
 
     def __enter__(self) -> list[str]:
         self._seen: list[str] = []
+        self._still = time_stands_still()
+        self._still.__enter__()
         event.listen(Engine, "before_cursor_execute", self._note)
         return self._seen
 
@@ -53,6 +56,7 @@ class Queries:
         trace: TracebackType | None,
     ) -> None:
         event.remove(Engine, "before_cursor_execute", self._note)
+        self._still.__exit__(kind, error, trace)
 
     def _note(self, _connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
         if not statement.startswith(("BEGIN", "PRAGMA", "SAVEPOINT")):

@@ -21,6 +21,13 @@ class PartEnded(Exception):
     """A part of the demo ended by itself; the text says which, and where to read why."""
 
 
+def _private(path: str, flags: int) -> int:
+    """Open a file that only its owner may read: logs tell who visited."""
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, 0o600)  # one of a former start
+    return descriptor
+
+
 @dataclass
 class Part:
     """One process, with its log under ``instance/logs/``."""
@@ -37,7 +44,7 @@ class Part:
     def start(self) -> None:
         """Start the process in a group of its own: a Ctrl-C is for the demo alone."""
         places.LOGS.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
+        with open(self.log, "ab", opener=_private) as log:
             self.process = subprocess.Popen(
                 [*_dying_with_us(), *self.command],
                 cwd=places.ROOT,

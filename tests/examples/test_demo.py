@@ -174,3 +174,16 @@ def process_of_mailbox(folder: Path) -> int:
         if b"examples.mailbox" in command and bytes(folder) in command:
             return int(process.name)
     raise AssertionError("there is no mailbox")
+
+
+def test_logs_are_read_by_nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from examples.demo import places, processes
+
+    monkeypatch.setattr(places, "LOGS", tmp_path / "logs")
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "part.log").touch(mode=0o644)  # of a former version
+    for name in ("part", "another"):
+        part = processes.Part(name, ["true"], {"PATH": os.environ["PATH"]})
+        part.start()
+        part.process.wait()
+        assert part.log.stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,30 @@
+"""Time stands still: a count may not depend on which cache expires while it is taken."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from time import monotonic
+from typing import Any
+
+import pytest
+import time_machine
+
+from idp import clock, write_probe
+from idp.audit import continuity
+from idp.web import unbelieved_proxy
+from idp.web.protocol import cors
+
+WITH_AN_EXPIRY: tuple[Any, ...] = (continuity, write_probe, unbelieved_proxy, cors)
+"""The modules that believe something for some seconds, by ``monotonic``."""
+
+
+@contextmanager
+def time_stands_still() -> Iterator[None]:
+    """Neither the clock nor the age of what is kept moves; the database is looked at no more."""
+    now = monotonic()
+    with ExitStack() as stack:
+        patches = stack.enter_context(pytest.MonkeyPatch.context())
+        for module in WITH_AN_EXPIRY:
+            patches.setattr(module, "monotonic", lambda: now)
+        patches.setattr(continuity.Watch, "goes_on", lambda watch: watch._goes_on)
+        stack.enter_context(time_machine.travel(clock.now(), tick=False))
+        yield
