@@ -1,10 +1,12 @@
 """A provider at localhost, where passkeys work, and an account with factors of each kind."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pyotp
 from sqlalchemy import select
+from werkzeug.test import TestResponse
 
 from idp import clock
 from idp.audit.models import AuditEvent
@@ -33,6 +35,13 @@ def switch_on(account_id: str) -> tuple[str, list[str]]:
         writes.add(TotpSecret(account_id=account_id, sealed_secret=totp._seal(account_id, secret)))
         codes = recovery_codes.replace(account_id)
     return secret, codes
+
+
+def key_on(page: TestResponse | None) -> str:
+    """The app's key as a page shows it, and as it is copied: without spaces."""
+    assert page is not None
+    shown = page.text.split('id="totp-secret"')[1].partition(">")[2].partition("</code>")[0]
+    return re.sub(r"<[^>]*>|\s", "", shown)
 
 
 def code_now(secret: str, steps: int = 0) -> str:

@@ -135,16 +135,23 @@ def in_groups(secret: str) -> str:
     return " ".join(secret[start : start + 4] for start in range(0, len(secret), 4))
 
 
+def app_link(account: Account | AccountRow, secret: str) -> str:
+    """What an app takes the secret from, on the very device that shows the page: ``otpauth:``.
+
+    It is opened by the device, asked of no server, and the page that holds it is not stored.
+    """
+    return pyotp.TOTP(secret).provisioning_uri(
+        name=account.username, issuer_name=settings.current().platform_name
+    )
+
+
 def qr_code(account: Account | AccountRow, secret: str) -> str:
     """The secret as a QR code: an SVG element that stands in the page itself.
 
     It has no address: the secret is in no URL, no history and no proxy's log.
     """
-    uri = pyotp.TOTP(secret).provisioning_uri(
-        name=account.username, issuer_name=settings.current().platform_name
-    )
     out = io.BytesIO()
-    segno.make(uri, error="m", micro=False).save(
+    segno.make(app_link(account, secret), error="m", micro=False).save(
         out, kind="svg", xmldecl=False, svgns=True, omitsize=True, svgclass="qr", lineclass=None
     )
     return out.getvalue().decode("ascii")

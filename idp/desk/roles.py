@@ -142,7 +142,8 @@ def hire(
             email=email,
             locale=_language_of(school_id),
         )
-        _given(staff, account, role, school_id, may_print=may_print)
+        # The invitation names the role: a second mail beside it would only puzzle them
+        _given(staff, account, role, school_id, may_print=may_print, tell=False)
         families.invite(account.id)
     return account
 
@@ -185,13 +186,19 @@ def _language_of(school_id: str | None) -> str | None:
 
 
 def _given(
-    staff: Staff, account: Account, role: str, school_id: str | None, *, may_print: bool
+    staff: Staff,
+    account: Account,
+    role: str,
+    school_id: str | None,
+    *,
+    may_print: bool,
+    tell: bool = True,
 ) -> StaffRole | None:
     if account.id == staff.account_id:
         raise Yourself
     with transaction():
         given = factor_changes.grant_role(account.id, role, school_id, may_print=may_print)
-        if given is not None:
+        if given is not None and tell:
             _tell("role_given", given)
     return given
 

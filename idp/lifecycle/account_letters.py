@@ -5,12 +5,13 @@ about the other: the old one may be shared with somebody from whom the new one i
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from idp import clock
 from idp.credentials import email_changes
 from idp.credentials.email_models import EmailChange
-from idp.lifecycle import letters
+from idp.lifecycle import letters, readers
 from idp.mail import delivery, messages
 from idp.mail.messages import Message, clean
 from idp.mail.models import OutboxMessage
@@ -174,6 +175,8 @@ def erasure_asked(message: OutboxMessage) -> list[Message]:
             "erasure_asked",
             school.locale,
             school.contact_email,
+            face=replace(readers.face_of([school]), reply_to=""),
+            reader=None,
             name=clean(school.contact_name or school.name),
             guardian=clean(account.full_name),
             username=clean(account.username),

@@ -8,7 +8,7 @@ from typing import Any
 
 from idp import settings
 from idp.database import db
-from idp.lifecycle import letters, link_requests
+from idp.lifecycle import letters, link_requests, readers
 from idp.mail import delivery, messages
 from idp.mail.messages import Message, clean
 from idp.mail.models import OutboxMessage
@@ -55,11 +55,13 @@ def _from_school(
             template,
             letters.locale_of([account], None, schools),
             account.email,
+            face=readers.face_of(schools),
+            reader=None,
             name=clean(account.full_name),
             username=clean(account.username),
             when=message.created_at,
             place=clean(school.name if school else settings.current().platform_name),
-            contacts=[letters.contact(each) for each in schools],
+            contacts=[readers.contact(each) for each in schools],
             **context,
         )
     ]

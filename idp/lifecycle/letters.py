@@ -17,6 +17,8 @@ from idp.clients import registration
 from idp.credentials import email_changes, one_time_tokens, passkeys
 from idp.credentials.models import OneTimeToken
 from idp.database import transaction
+from idp.lifecycle import readers
+from idp.lifecycle.readers import Reader
 from idp.mail import delivery, messages
 from idp.mail.messages import Message, clean
 from idp.mail.models import OutboxMessage
@@ -34,6 +36,8 @@ class Access:
     token: str
     link: str
     lifetime: timedelta
+    holder: str = ""
+    """Whose account it is, where the mailbox is shared."""
 
     @property
     def days(self) -> int:
@@ -47,16 +51,6 @@ class Access:
     @property
     def minutes(self) -> int:
         return int(self.lifetime / timedelta(minutes=1))
-
-
-@dataclass(frozen=True)
-class Contact:
-    """Whom to ask at a school."""
-
-    school: str
-    name: str
-    email: str
-    phone: str
 
 
 def invitation(message: OutboxMessage) -> list[Message]:
@@ -298,7 +292,8 @@ def _access(
     token = one_time_tokens.mint(
         account.id, purpose, outbox_id=outbox_id, client_id=client_id, sent_to=account.email_key
     )
-    return Access(clean(account.username), token, messages.welcome_link(token), lifetime)
+    link, holder = messages.welcome_link(token), clean(account.full_name)
+    return Access(clean(account.username), token, link, lifetime, holder)
 
 
 def _letter(
@@ -308,38 +303,29 @@ def _letter(
     context: dict[str, Any],
     recipient: str | None = None,
 ) -> Message:
-    schools = _schools(accounts, message.about.get("client_id"))
-    locale = locale_of(accounts, message.about.get("locale"), schools)
+    reader = readers.of(accounts, message.about.get("client_id"))
+    locale = locale_of(accounts, message.about.get("locale"), reader.schools)
     email = recipient or accounts[0].email or ""
     return messages.render(
         template,
         locale,
         email,
+        face=reader.face,
         name=format_list([clean(account.full_name) for account in accounts], locale=locale),
-        place=clean(schools[0].name if len(schools) == 1 else settings.current().platform_name),
-        contacts=[contact(school) for school in schools],
-        **(_own_words(template, locale, schools) | context),
+        place=reader.face.name,
+        reader=reader,
+        contacts=reader.contacts,
+        **({"when": message.created_at} | _own_words(template, locale, reader) | context),
     )
 
 
-def _own_words(template: str, locale: str, schools: Sequence[School]) -> dict[str, Any]:
-    """What the school says in this letter: nothing where the reader has children at several,
-    since one school does not speak for another (security rule C3).
+def _own_words(template: str, locale: str, reader: Reader) -> dict[str, Any]:
+    """What the school says to parents in this letter: nothing to a colleague, and nothing where
+    the reader has children at several, since one school does not speak for another (rule C3).
     """
-    if len(schools) != 1 or template not in TEXT_KINDS:
+    if len(reader.schools) != 1 or reader.colleague or template not in TEXT_KINDS:
         return {}
-    return {"words": words_of(schools[0].id, template, locale)}
-
-
-def _schools(accounts: Sequence[Account], client_id: str | None) -> list[School]:
-    """The schools of the guardians' children; of the application where there is none."""
-    found: dict[str, School] = {}
-    for account in accounts:
-        for child, _ in people.live_children(account.id):
-            found.setdefault(child.school_id, child.school)
-    if not found and client_id:
-        return registration.schools_of(client_id)
-    return sorted(found.values(), key=lambda school: school.name)
+    return {"words": words_of(reader.schools[0].id, template, locale)}
 
 
 def locale_of(accounts: Sequence[Account], asked_in: str | None, schools: Sequence[School]) -> str:
@@ -351,13 +337,3 @@ def locale_of(accounts: Sequence[Account], asked_in: str | None, schools: Sequen
     ]
     known = (wish for wish in wishes if wish in settings.LOCALES)
     return next(known, None) or settings.current().default_locale
-
-
-def contact(school: School) -> Contact:
-    """Whom a letter names at this school."""
-    return Contact(
-        clean(school.name),
-        clean(school.contact_name),
-        clean(school.contact_email),
-        clean(school.contact_phone),
-    )

@@ -9,8 +9,9 @@ from sqlalchemy import func, select
 from idp import clock, settings
 from idp.credentials.one_time_tokens import GROUP, LENGTH
 from idp.database import db, transaction
-from idp.lifecycle import letters
+from idp.lifecycle import letters, readers
 from idp.lifecycle.letters import Access
+from idp.lifecycle.readers import Reader
 from idp.mail import delivery, messages, outbox
 from idp.mail.messages import Message, clean
 from idp.mail.models import OutboxMessage
@@ -98,9 +99,11 @@ def _written(
         kind,
         locale,
         recipient,
+        face=readers.face_of([school]),
+        reader=Reader((school,), (), parent=True),
         name=PARENT,
         place=clean(school.name),
-        contacts=[letters.contact(school)],
+        contacts=[readers.contact(school)],
         accesses=[Access(USERNAME, TOKEN, messages.welcome_link(TOKEN), _lifetime(kind))],
         words=words,
         **context,

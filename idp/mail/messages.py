@@ -27,9 +27,23 @@ class Message:
     text: str
     html: str
     locale: str
+    reply_to: str = ""
+    """Who reads an answer; empty: nobody does."""
 
 
-def render(template: str, locale: str, recipient: str, **context: Any) -> Message:
+@dataclass(frozen=True)
+class Face:
+    """In whose name a mail comes: a school, or the platform. Colours as ``#rrggbb``."""
+
+    name: str
+    colour: str = "#1d4f91"
+    on_colour: str = "#ffffff"
+    accent: str = "#1d4f91"
+    on_accent: str = "#ffffff"
+    reply_to: str = ""
+
+
+def render(template: str, locale: str, recipient: str, *, face: Face, **context: Any) -> Message:
     """Render ``templates/mail/<template>.txt`` and ``.html`` in the language ``locale``.
 
     The first line of the text is the subject. ``recipient`` is the *stored* address of the
@@ -38,13 +52,16 @@ def render(template: str, locale: str, recipient: str, **context: Any) -> Messag
     # Straight from the environment: what pages put into every template needs a request.
     templates = current_app.jinja_env
     with force_locale(locale):
-        text = templates.get_template(f"mail/{template}.txt").render(locale=locale, **context)
+        text = templates.get_template(f"mail/{template}.txt").render(
+            locale=locale, face=face, **context
+        )
         subject, _, body = text.strip().partition("\n")
         subject = clean(subject)
         html = templates.get_template(f"mail/{template}.html").render(
-            locale=locale, subject=subject, **context
+            locale=locale, subject=subject, face=face, **context
         )
-    return Message(mailbox(recipient), subject, _tidy(body), html.strip() + "\n", locale)
+    text, html = _tidy(body), html.strip() + "\n"
+    return Message(mailbox(recipient), subject, text, html, locale, mailbox(face.reply_to))
 
 
 def welcome_link(token: str) -> str:

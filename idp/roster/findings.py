@@ -123,7 +123,7 @@ SENTENCES: Final = {
         "Several rows of one name and class: read as one pupil with several guardians."
     ),
     "relationships_unread": _(
-        "The file relationships.csv is not read: guardians without a pupil may stand in it."
+        "The file relationships.csv is not read: guardians without a pupil may be in it."
         " Export the links as “agentSourcedIds” of users.csv."
     ),
     "large_change": _("A large part of the school would end at once."),

@@ -5,7 +5,7 @@ Colours reach the page as custom properties of a stylesheet of the school's own
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from flask import Blueprint, Flask, Response, g, url_for
@@ -14,10 +14,10 @@ from markupsafe import Markup
 
 from idp import settings
 from idp.clients.models import ClientRow
+from idp.people import contrast, staff
 from idp.people import schools as kept
 from idp.people import service as people
 from idp.people.models import School
-from idp.web import contrast
 from idp.web.errors import PageError
 
 blueprint = Blueprint("branding", __name__, url_prefix="/branding")
@@ -40,6 +40,8 @@ class Branding:
     """What its pages offer. A school's own language stands first."""
     hidden_providers: frozenset[str] = frozenset()
     """The keys of the providers that its sign-in pages do not offer."""
+    to_staff: bool = False
+    """Whether the page is for somebody who works for a school, and is nobody's parent there."""
 
     @property
     def has_contact(self) -> bool:
@@ -89,10 +91,18 @@ def use_school(school: School) -> Branding:
 
 
 def use_school_of(account_id: str) -> None:
-    """Brand this request's pages for the school of a guardian's children, where it is one."""
+    """Brand this request's pages for the school of a guardian's children, where it is one; for a
+    colleague who has none there, for the school of their work.
+    """
     schools = people.schools_of(account_id)
-    if len(schools) == 1:
-        use_school(*schools)
+    if schools:
+        if len(schools) == 1:
+            use_school(*schools)
+        return
+    if roles := staff.roles_of(account_id):
+        ids = {role.school_id for role in roles}
+        school = people.find_school(ids.pop() or "") if len(ids) == 1 else None
+        use(replace(branding_for(None, [school] if school else []), to_staff=True))
 
 
 def use_school_named(school_id: str) -> None:

@@ -113,7 +113,8 @@ class TestPaper:
         answer = print_one(printing(desk), invited(desk, username="claire"))
 
         assert answer.headers["Cache-Control"] == "no-store"
-        assert answer.headers["Content-Disposition"] == 'attachment; filename="letter.pdf"'
+        named = 'attachment; filename="Lettre - Claire Dubois.pdf"'
+        assert answer.headers["Content-Disposition"] == named
         document = papers.reader(answer.data)
         assert document.metadata
         assert document.metadata.title

@@ -98,7 +98,7 @@ def test_somebody_new_gets_account_role_and_invitation_at_once(desk: Desk) -> No
     assert ines is not None
     assert (ines.status, role_of(ines).role) == ("invited", "helper")
     kinds = set(db.session.scalars(select(OutboxMessage.kind)))
-    assert kinds == {"invitation", "role_given"}
+    assert kinds == {"invitation"}, "which names the role: see services/test_readers.py"
 
 
 def test_no_account_is_left_where_the_address_is_none(desk: Desk) -> None:

@@ -123,7 +123,7 @@ def sign_out(page: Page, provider: Provider) -> None:
 
 def code_of(page: Page) -> str:
     """What the app shows for the key on the page."""
-    return pyotp.TOTP(re.sub(r"\s", "", page.inner_text("#totp-secret"))).now()
+    return pyotp.TOTP(re.sub(r"\s", "", page.text_content("#totp-secret") or "")).now()
 
 
 def test_a_passkey_is_suggested_added_and_signs_in(provider: Provider, page: Page) -> None:

@@ -23,6 +23,7 @@ from tests.second_factors import (
     add_passkey,
     audited,
     code_now,
+    key_on,
     signed_in_with,
     switch_on,
     told,
@@ -515,10 +516,7 @@ def test_a_sealed_secret_opens_nothing_in_another_row(here: Place, secret: str) 
 
 
 def shown_secret(here: Place) -> str:
-    page = here.browser.page
-    assert page is not None
-    text = page.text.split('id="totp-secret"')[1].split(">")[1].split("<")[0]
-    return text.replace(" ", "").strip()
+    return key_on(here.browser.page)
 
 
 def csrf(here: Place) -> str:

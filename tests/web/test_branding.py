@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from idp.web import contrast
+from idp.people import contrast
 from idp.web.branding import Branding, breakable
 from tests import factories
 from tests.relying_party import Browser, RelyingParty

@@ -1,6 +1,5 @@
 """Walks of a parent that together see every hosted page, its errors and its notices."""
 
-import re
 from collections.abc import Callable, Iterator
 
 from werkzeug.test import TestResponse
@@ -12,7 +11,7 @@ from idp.lifecycle import erasure, factor_changes
 from tests import factories
 from tests.factories import PASSWORD
 from tests.relying_party import RelyingParty
-from tests.second_factors import code_now
+from tests.second_factors import code_now, key_on
 from tests.times import later
 from tests.web.foreign_walk import walk_with_other_providers
 from tests.web.places import Place
@@ -148,8 +147,7 @@ def walk_with_a_second_factor(here: Place) -> Iterator[TestResponse]:
     here.browser.open("/account/two-factor")
     yield here.browser.press("two-factor-begin")
     yield here.browser.submit("totp-form", code="1")
-    key = "".join(re.findall(r'id="totp-secret"[^>]*>([^<]*)<', here.browser.page.text)).split()
-    yield here.browser.submit("totp-form", code=code_now("".join(key)))
+    yield here.browser.submit("totp-form", code=code_now(key_on(here.browser.page)))
     yield here.browser.open("/account/two-factor")
     yield here.browser.open("/account/confirm")
     yield here.browser.submit("confirm-code-form", code="1")
@@ -163,8 +161,7 @@ def walk_with_a_second_factor(here: Place) -> Iterator[TestResponse]:
     yield here.browser.sign_in("deux.etapes")
     yield here.browser.press("enrol-app")
     yield here.browser.submit("totp-form", code="1")
-    key = "".join(re.findall(r'id="totp-secret"[^>]*>([^<]*)<', here.browser.page.text)).split()
-    yield here.browser.submit("totp-form", code=code_now("".join(key)))
+    yield here.browser.submit("totp-form", code=code_now(key_on(here.browser.page)))
 
 
 WALKS = [

@@ -32,6 +32,14 @@ def password(signed_in: SignedIn) -> ResponseReturnValue:
     return _change(signed_in, form)
 
 
+@blueprint.get("/.well-known/change-password")
+def well_known() -> ResponseReturnValue:
+    """Where password managers send whoever wants a new password (W3C, A Well-Known URL for
+    Changing Passwords).
+    """
+    return redirect(url_for("account.password"), 303)
+
+
 def _change(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
     try:
         passwords.change_password(

@@ -107,5 +107,6 @@ def _app_page(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
         form=form,
         qr_code=Markup(totp.qr_code(signed_in.account, secret)),  # noqa: S704 – made by us
         secret=totp.in_groups(secret),
+        app_link=totp.app_link(signed_in.account, secret),
     )
     return page, form.status

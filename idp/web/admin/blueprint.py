@@ -77,7 +77,11 @@ def _refuse_what_names_no_right() -> None:
 @blueprint.app_context_processor
 def _context() -> dict[str, Any]:
     staff: Staff | None = g.get("staff")
-    return {"staff": staff, "desk_menu": entries_for(staff)} if staff else {}
+    signed_in = browser.signed_in() if staff else None
+    if staff is None or signed_in is None:
+        return {}
+    person = signed_in.account.full_name
+    return {"staff": staff, "desk_menu": entries_for(staff), "desk_person": person}
 
 
 def _staff(signed_in: SignedIn) -> Staff:

@@ -22,6 +22,8 @@ from idp.web.forms import Form
 
 LONGEST_CLASS: Final = 40
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
+_NO_NAME: Final = re.compile(r'[\\/:*?"<>|\x00-\x1f]+')
+"""What file names can't hold on the systems of schools."""
 
 
 @blueprint.get("/letters", endpoint="letters")
@@ -74,7 +76,7 @@ def print_class_letters(staff: Staff, school_id: str) -> ResponseReturnValue:
     except letters.PrintedMeanwhile:
         form.notice = _printed_meanwhile()
     else:
-        return _file(printout, "letters")
+        return _file(printout, _("Letters"), form["class"] or _("Without a class"))
     return _class_page(school, form["class"], form)
 
 
@@ -100,7 +102,7 @@ def print_letter(staff: Staff, account_id: str) -> ResponseReturnValue:
     except letters.PrintedMeanwhile:
         form.notice = _printed_meanwhile()
         return _person_page(_person(staff, account_id), form)
-    return _file(printout, "letter")
+    return _file(printout, _("Letter"), person.account.full_name)
 
 
 @blueprint.app_template_test("printable_by")
@@ -160,9 +162,11 @@ def _person_page(person: letter_lists.Person, form: Form) -> ResponseReturnValue
     return page, 409 if form.notice or person.account.status != "invited" else 200
 
 
-def _file(printout: letters.Printout, name: str) -> ResponseReturnValue:
+def _file(printout: letters.Printout, kind: str, whose: str) -> ResponseReturnValue:
+    """The file, named by the class or the guardian: a folder of downloads holds many."""
     response = make_response(printout.pdf)
     response.mimetype = "application/pdf"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}.pdf"'
+    name = _NO_NAME.sub(" ", f"{kind} - {whose}").strip()
+    response.headers.set("Content-Disposition", "attachment", filename=f"{name}.pdf")
     response.headers["Cache-Control"] = "no-store"
     return response

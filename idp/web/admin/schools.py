@@ -14,12 +14,13 @@ from werkzeug import Response
 from idp.desk import schools as desk
 from idp.desk.staff import Right, Staff
 from idp.federation import providers
+from idp.people import contrast
 from idp.people import schools as kept
 from idp.people.logos import BadLogo
 from idp.people.models import EMAIL_LENGTH, NAME_LENGTH, School
 from idp.people.names import Refused
 from idp.settings import LOCALES
-from idp.web import branding, contrast, errors, i18n
+from idp.web import branding, errors, i18n
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.parameters import is_id
 from idp.web.admin.school_words import BAD_LOGOS, OTHERWISE, REFUSALS

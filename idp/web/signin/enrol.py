@@ -68,6 +68,7 @@ def show_app(interaction: Interaction, form: Form) -> ResponseReturnValue:
         form=form,
         qr_code=Markup(totp.qr_code(asked.account, secret)),  # noqa: S704 – made by us
         secret=totp.in_groups(secret),
+        app_link=totp.app_link(asked.account, secret),
     )
     return page, form.status
 

@@ -1,0 +1,102 @@
+"""Who reads a letter: a parent, a colleague or both; in whose name it comes, and who answers.
+
+A colleague is not written to as somebody's parent: their school and their role are named.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from idp import settings
+from idp.clients import registration
+from idp.mail.messages import Face, clean
+from idp.people import contrast, staff
+from idp.people import service as people
+from idp.people.models import Account, School
+
+
+@dataclass(frozen=True)
+class Contact:
+    """Whom to ask at a school."""
+
+    school: str
+    name: str
+    email: str
+    phone: str
+
+
+@dataclass(frozen=True)
+class Work:
+    """One role of the reader's: ``school`` is empty where it is for all schools."""
+
+    role: str
+    school: str
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What a letter needs to know of the people that it is for."""
+
+    schools: tuple[School, ...]
+    work: tuple[Work, ...]
+    parent: bool
+    """Whether a child of theirs is at a school now."""
+
+    @property
+    def colleague(self) -> bool:
+        """Whether they are written to for their work alone."""
+        return bool(self.work) and not self.parent
+
+    @property
+    def face(self) -> Face:
+        return face_of(self.schools)
+
+    @property
+    def contacts(self) -> list[Contact]:
+        return [contact(school) for school in self.schools]
+
+
+def of(accounts: Sequence[Account], client_id: str | None) -> Reader:
+    """The reader of a letter to these accounts of one mailbox; ``client_id``: from where."""
+    schools: dict[str, School] = {}
+    for account in accounts:
+        for child, _ in people.live_children(account.id):
+            schools.setdefault(child.school_id, child.school)
+    parent = bool(schools)
+    work = []
+    for role in (each for account in accounts for each in staff.roles_of(account.id)):
+        school = people.find_school(role.school_id) if role.school_id else None
+        work.append(Work(role.role, clean(school.name) if school else ""))
+        if school is not None and not parent:
+            schools.setdefault(school.id, school)
+    found = sorted(schools.values(), key=lambda school: school.name)
+    if not found and client_id:
+        found = registration.schools_of(client_id)
+    return Reader(tuple(found), tuple(work), parent)
+
+
+def contact(school: School) -> Contact:
+    """Whom a letter names at this school."""
+    return Contact(
+        clean(school.name),
+        clean(school.contact_name),
+        clean(school.contact_email),
+        clean(school.contact_phone),
+    )
+
+
+def face_of(schools: Sequence[School]) -> Face:
+    """The school's name and colour, and its contact for answers; the platform's for several,
+    since one school does not speak for another (security rule C3).
+    """
+    if len(schools) != 1:
+        return Face(clean(settings.current().platform_name))
+    school = schools[0]
+    scheme = contrast.light_scheme(school.colour)
+    return Face(
+        clean(school.name),
+        colour=contrast.to_hex(contrast.parse(school.colour)),
+        on_colour=contrast.text_on(school.colour),
+        accent=scheme.accent,
+        on_accent=scheme.on_accent,
+        reply_to=clean(school.contact_email),
+    )
