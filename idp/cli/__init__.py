@@ -8,7 +8,7 @@ import click
 from flask.cli import ScriptInfo
 
 from idp import correlation, environment_file
-from idp.cli import application
+from idp.cli import application, output
 from idp.cli.errors import BadInput
 from idp.cli.group import RootGroup, print_version
 
@@ -28,6 +28,8 @@ NOUNS = {
     "purge": "Delete what has expired.",
     "audit": "The audit trail.",
     "check": "Say what would be unsafe in production, and why.",
+    "completion": "Print what lets a shell complete the commands.",
+    "man": "Print the manual page.",
 }
 
 
@@ -46,6 +48,7 @@ NOUNS = {
     callback=print_version,
     help="Print the version and stop.",
 )
+@output.wide_option
 def cli(env_file: Path | None) -> None:
     """The identity provider that schools trust with families.
 

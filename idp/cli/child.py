@@ -10,9 +10,10 @@ from idp.cli.errors import BadInput
 from idp.cli.group import Noun
 from idp.cli.users import named
 from idp.database import db
-from idp.desk import guardianships
+from idp.desk import guardianships, pupils
+from idp.desk import people as desk_people
 from idp.desk.acts import Reason
-from idp.desk.people import NotFound
+from idp.desk.people import NotFound, Pupil
 from idp.desk.staff import AT_TERMINAL
 from idp.people import service as people
 from idp.people.models import RELATIONSHIPS, Child, Guardianship
@@ -23,7 +24,7 @@ command = Noun("child", help="Children, and who their guardians are.")
 
 
 @command.command("create")
-@click.option("--school", "school_id", required=True, help="The school's id.")
+@click.option("--school", "school_id", required=True, help="The school's name or id.")
 @click.option("--given-name", required=True)
 @click.option("--family-name", required=True)
 @click.option("--class", "class_name", default="", help="Such as 3B.")
@@ -96,6 +97,66 @@ def child_unlink(child_id: str, username: str, reason: str) -> None:
     click.echo(f"{account.username} is no longer a guardian of {child_id}.")
 
 
+@command.command("show")
+@click.argument("child_id")
+@output.json_option
+def child_show(child_id: str, as_json: bool) -> None:
+    """Show one child, with the guardians of today.
+
+    Example:
+      idp child show p_4vXb…
+    """
+    found = _pupil(child_id)
+    guardians = [link.account.username for link in found.links if link.live]
+    output.one(
+        {**_row(found.child), "left_at": found.child.left_at, "guardians": guardians}, as_json
+    )
+
+
+@command.command("edit")
+@click.argument("child_id")
+@click.option("--given-name")
+@click.option("--family-name")
+@click.option("--class", "class_name", help="Such as 3B.")
+@output.json_option
+def child_edit(child_id: str, as_json: bool, **values: str | None) -> None:
+    """Correct a child's name or class. What is not named stays.
+
+    Example:
+      idp child edit p_4vXb… --class 4B
+    """
+    child = _pupil(child_id).child
+    before = {"given_name": child.given_name, "family_name": child.family_name}
+    before["class_name"] = child.class_name
+    changed = {name: value for name, value in values.items() if value is not None}
+    pupils.change(AT_TERMINAL, child_id, **{**before, **changed})
+    output.one(_row(_pupil(child_id).child), as_json)
+
+
+@command.command("left")
+@click.argument("child_id")
+def child_left(child_id: str) -> None:
+    """Note that a child has left the school: its guardianships end.
+
+    Example:
+      idp child left p_4vXb…
+    """
+    done = pupils.leave(AT_TERMINAL, _pupil(child_id).child.id)
+    click.echo("It is noted." if done else "That was known.")
+
+
+@command.command("back")
+@click.argument("child_id")
+def child_back(child_id: str) -> None:
+    """Note that a child is back at school; link its guardians again.
+
+    Example:
+      idp child back p_4vXb…
+    """
+    done = pupils.come_back(AT_TERMINAL, _pupil(child_id).child.id)
+    click.echo("It is noted." if done else "It had not left.")
+
+
 @command.command("list")
 @click.option("--school", "school_id", help="Of this school.")
 @click.option("--guardian", "username", help="Of this guardian (user name).")
@@ -117,6 +178,13 @@ def child_list(school_id: str | None, username: str | None, as_json: bool) -> No
         )
         query = query.where(Child.id.in_(linked))
     output.rows([_row(child) for child in db.session.scalars(query)], COLUMNS, as_json)
+
+
+def _pupil(child_id: str) -> Pupil:
+    try:
+        return desk_people.pupil(AT_TERMINAL, child_id)
+    except NotFound:
+        raise BadInput(f"there is no child {child_id}") from None
 
 
 def _linked(account_id: str, child_id: str, relationship: str) -> Guardianship:

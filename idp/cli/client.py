@@ -20,7 +20,11 @@ command = Noun("client", help="Applications that parents sign in to.")
 @command.command("create")
 @click.argument("name", required=False)
 @click.option(
-    "--school", "school_ids", multiple=True, required=True, help="A school's id; repeatable."
+    "--school",
+    "school_ids",
+    multiple=True,
+    required=True,
+    help="A school's name or id; repeatable.",
 )
 @click.option("--redirect-uri", multiple=True, help="Where codes are sent; repeatable.")
 @click.option("--post-logout-uri", multiple=True, help="Where a sign-out may lead; repeatable.")

@@ -4,6 +4,7 @@ import importlib
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from importlib.metadata import version
 from inspect import cleandoc
 from typing import Any
@@ -24,14 +25,23 @@ class Command(click.Command):
         super().__init__(*args, **kwargs)
         self.help = as_written(self.help)
 
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """The first sentence, whole: a list of commands has room for more than one line."""
+        return first_sentence(self.help)
+
 
 class Noun(AppGroup):
     """The commands about one thing, each in an application context."""
 
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """The first sentence, whole."""
+        return first_sentence(self.help)
+
     def command(  # type: ignore[override]
         self, *args: Any, **kwargs: Any
     ) -> Callable[[Callable[..., Any]], click.Command]:
-        return super().command(*args, **{"cls": Command, **kwargs})
+        made = super().command(*args, **{"cls": Command, **kwargs})
+        return lambda function: made(_schools_by_name(function))
 
 
 class RootGroup(AppGroup):
@@ -79,11 +89,33 @@ def as_written(text: str | None) -> str | None:
     return text and _EXAMPLES.sub("\b\n", cleandoc(text))
 
 
+def first_sentence(text: str | None) -> str:
+    """The first paragraph of a help, on one line, without its full stop."""
+    paragraph = " ".join((text or "").split("\n\n")[0].split())
+    return paragraph.removesuffix(".")
+
+
 def print_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
     """Print the version of the installed distribution and stop."""
     if wanted:
         click.echo(f"idp {version('school-idp')}")
         ctx.exit()
+
+
+def _schools_by_name(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A command whose school may be said by its name: it is called with the id."""
+
+    @wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        from idp.cli import schools
+
+        if kwargs.get("school_id"):
+            kwargs["school_id"] = schools.named(kwargs["school_id"])
+        if kwargs.get("school_ids"):
+            kwargs["school_ids"] = tuple(schools.named(each) for each in kwargs["school_ids"])
+        return function(*args, **kwargs)
+
+    return called
 
 
 def _say(sentence: str) -> None:

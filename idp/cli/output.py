@@ -1,6 +1,9 @@
 """What commands print: aligned tables for people, JSON for programs."""
 
 import json
+import re
+import shutil
+import sys
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -11,6 +14,9 @@ import click
 Function = TypeVar("Function", bound=Callable[..., Any])
 Row = Mapping[str, Any]
 
+_WIDE = "idp.cli.output.wide"
+_NARROWEST = 8
+_ID = re.compile(r"[a-z]{1,4}_[\w-]{20,}", re.ASCII)
 _DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029")
 
 
@@ -26,7 +32,8 @@ def rows(found: Sequence[Row], columns: Sequence[str], as_json: bool) -> None:
     elif not found:
         click.echo("(none)")
     else:
-        click.echo(table(columns, [[row.get(column) for column in columns] for row in found]))
+        lines = [[row.get(column) for column in columns] for row in found]
+        click.echo(fitting(columns, lines, _width_of_terminal()))
 
 
 def one(thing: Row, as_json: bool) -> None:
@@ -39,17 +46,89 @@ def one(thing: Row, as_json: bool) -> None:
         click.echo(f"{_heading(name):<{width}}  {_cell(value)}".rstrip())
 
 
+def wide_option(function: Function) -> Function:
+    """Give the program its ``--wide``: tables are then as wide as what stands in them."""
+
+    def keep(context: click.Context, _option: click.Parameter, wide: bool) -> None:
+        context.find_root().meta[_WIDE] = wide
+
+    told = "Tables as wide as they are, also on a terminal."
+    return click.option(
+        "--wide", is_flag=True, expose_value=False, is_eager=True, callback=keep, help=told
+    )(function)
+
+
+def fitting(columns: Sequence[str], lines: Sequence[Sequence[Any]], width: int | None) -> str:
+    """A table of at most ``width`` characters (None: as wide as it is).
+
+    Long texts are cut; ids, which are copied, never are: where these alone are too wide, each row
+    is told line by line.
+    """
+    cells = _cells(columns, lines)
+    widths = _widths(cells)
+    while width is not None and sum(widths) + 2 * (len(widths) - 1) > width:
+        shrinkable = [n for n, column in enumerate(zip(*cells, strict=True)) if _may_cut(column)]
+        widest = max(shrinkable, key=widths.__getitem__, default=None)
+        if widest is None or widths[widest] <= _NARROWEST:
+            return _told_by_row(cells)
+        widths[widest] -= 1
+    return _aligned(cells, widths)
+
+
 def table(columns: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
     """Columns aligned by what a terminal shows, not by what a string counts."""
-    cells = [[_heading(column) for column in columns]]
-    cells += [[_cell(value) for value in line] for line in lines]
-    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
+    return fitting(columns, lines, None)
+
+
+def _cells(columns: Sequence[str], lines: Sequence[Sequence[Any]]) -> list[list[str]]:
+    headings = [_heading(column) for column in columns]
+    return [headings, *([_cell(value) for value in line] for line in lines)]
+
+
+def _widths(cells: list[list[str]]) -> list[int]:
+    return [max(map(_width, column)) for column in zip(*cells, strict=True)]
+
+
+def _may_cut(column: Sequence[str]) -> bool:
+    return not any(_ID.fullmatch(cell) for cell in column)
+
+
+def _told_by_row(cells: list[list[str]]) -> str:
+    headings, *lines = cells
+    most = max(map(_width, headings))
+    return "\n\n".join(
+        "\n".join(
+            f"{heading:<{most}}  {cell}" for heading, cell in zip(headings, line, strict=True)
+        )
+        for line in lines
+    )
+
+
+def _aligned(cells: list[list[str]], widths: list[int]) -> str:
+    cells = [
+        [_cut(cell, width) for cell, width in zip(line, widths, strict=True)] for line in cells
+    ]
     return "\n".join(
         "  ".join(
             cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)
         ).rstrip()
         for line in cells
     )
+
+
+def _cut(text: str, width: int) -> str:
+    if _width(text) <= width:
+        return text
+    while _width(text) > width - 1:
+        text = text[:-1]
+    return f"{text}…"
+
+
+def _width_of_terminal() -> int | None:
+    """How wide tables may be; None where a program reads them, or ``--wide`` was said."""
+    context = click.get_current_context(silent=True)
+    wide = context is not None and context.find_root().meta.get(_WIDE)
+    return None if wide or not sys.stdout.isatty() else shutil.get_terminal_size().columns
 
 
 def _print_json(value: Any) -> None:

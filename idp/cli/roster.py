@@ -17,7 +17,7 @@ from flask_babel import force_locale
 
 from idp import agreement, settings
 from idp.audit import continuity
-from idp.cli import application, output
+from idp.cli import application, output, schools
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
 from idp.roster import layout as layouts
@@ -112,7 +112,7 @@ def _reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--school",
             "schools",
             multiple=True,
-            help="A school's id, or ID=ORG with the file's own id of it; repeatable.",
+            help="A school's name or id, or SCHOOL=ORG with the file's own id of it; repeatable.",
         ),
         click.option("--delta", is_flag=True, help="The file holds changes only (OneRoster)."),
         click.option(
@@ -280,7 +280,7 @@ def roster_show(run_id: str, as_json: bool) -> None:
 
 @command.command("map")
 @click.argument("file", type=_FILE)
-@click.option("--school", "school_id", required=True, help="The school's id.")
+@click.option("--school", "school_id", required=True, help="The school's name or id.")
 @click.option("--column", "columns", multiple=True, help='"Header=target"; "Header=-": not read.')
 @click.option("--save", is_flag=True, help="Keep it for this school's next files.")
 @output.json_option
@@ -409,8 +409,8 @@ def _layout(
 
 
 def _choice(text: str) -> service.Choice:
-    school_id, _, org = text.partition("=")
-    return service.Choice(school_id, org or None)
+    school, _, org = text.partition("=")
+    return service.Choice(schools.named(school), org or None)
 
 
 def _columns(texts: Sequence[str]) -> dict[str, str]:

@@ -52,7 +52,7 @@ def school_create(
 
 
 @command.command("edit")
-@click.argument("school_id")
+@click.argument("school_id", metavar="SCHOOL")
 @click.option("--name", help="As parents know it.")
 @click.option("--colour", help="Its colour, such as #1d4f91.")
 @click.option("--contact-name", help="Whom parents may ask.")
@@ -92,7 +92,7 @@ def school_edit(school_id: str, as_json: bool, **values: Any) -> None:
 
 
 @command.command("logo")
-@click.argument("school_id")
+@click.argument("school_id", metavar="SCHOOL")
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("--remove", is_flag=True, help="Take the logo away.")
 def school_logo(school_id: str, file: Path | None, remove: bool) -> None:
@@ -110,7 +110,7 @@ def school_logo(school_id: str, file: Path | None, remove: bool) -> None:
 
 
 @command.command("text")
-@click.argument("school_id")
+@click.argument("school_id", metavar="SCHOOL")
 @click.argument("kind", type=click.Choice(TEXT_KINDS))
 @click.argument("language", type=_language)
 @click.option("--opening", help="Before our words; - reads it from standard input.")
@@ -144,6 +144,18 @@ def school_text(
         )
         _school, words = desk.letter(AT_TERMINAL, school_id, kind, language)
     output.one({"opening": words.opening, "closing": words.closing}, as_json)
+
+
+@command.command("show")
+@click.argument("school_id", metavar="SCHOOL")
+@output.json_option
+def school_show(school_id: str, as_json: bool) -> None:
+    """Show one school.
+
+    Example:
+      idp school show "Collège des Tilleuls"
+    """
+    output.one(_row(_found(school_id)), as_json)
 
 
 @command.command("list")

@@ -71,7 +71,7 @@ def token_letter(username: str, path: Path, school_id: str | None, as_json: bool
 
 
 @command.command("letters")
-@click.option("--school", "school_id", required=True, help="The school's id.")
+@click.option("--school", "school_id", required=True, help="The school's name or id.")
 @click.option("--class", "class_name", help="One class; else the whole school.")
 @click.option("--with-email", is_flag=True, help="Also for those who have an e-mail address.")
 @click.option("--again", is_flag=True, help="Also for those who have a letter that still works.")

@@ -18,7 +18,9 @@ COLUMNS = ("username", "role", "school_id", "may_print", "granted_at", "account_
 command = Noun("role", help="Who is staff: operators, managers of a school, helpers.")
 
 which_role = click.argument("role", type=click.Choice(STAFF_ROLES))
-at_school = click.option("--school", "school_id", help="The school that the role is for.")
+at_school = click.option(
+    "--school", "school_id", help="The school that the role is for, by name or id."
+)
 
 
 @command.command("grant")

@@ -27,6 +27,28 @@ def test_columns_align_by_what_a_terminal_shows() -> None:
     assert lines[3] == "name  3"
 
 
+def test_a_table_fits_the_terminal_and_cuts_no_id() -> None:
+    identifier = "a_" + "x" * 22
+    lines = [[identifier, "claire.dubois", "a long text " * 20]]
+
+    told = output.fitting(["id", "username", "detail"], lines, 80)
+
+    assert max(map(len, told.splitlines())) <= 80
+    assert identifier in told
+    assert told.rstrip().endswith("…")
+
+
+def test_where_even_ids_are_too_wide_each_row_is_told_line_by_line() -> None:
+    identifier = "a_" + "x" * 22
+    told = output.fitting(["id", "account", "child"], [[identifier] * 3] * 2, 60)
+    assert told.splitlines()[0] == f"id       {identifier}"
+    assert len(told.split("\n\n")) == 2
+
+
+def test_without_a_bound_nothing_is_cut() -> None:
+    assert "…" not in output.fitting(["detail"], [["a long text " * 200]], None)
+
+
 @pytest.mark.parametrize(
     ("typed", "length"),
     [

@@ -1,6 +1,7 @@
 """The console script as a whole: help, version, settings file, and errors in one line."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -12,17 +13,17 @@ from tests.cli.conftest import PROGRAM, Run, finished, invoked, refused
 
 VERBS = {
     "db": ("upgrade", "downgrade", "current"),
-    "school": ("create", "edit", "logo", "text", "list", "figures"),
+    "school": ("create", "edit", "logo", "text", "show", "list", "figures"),
     "client": (
         *("create", "list", "show", "edit", "rotate-secret", "end-old-secret"),
         *("disable", "enable"),
     ),
     "user": (
-        *("create", "invite", "disable", "enable", "merge", "email", "list", "search"),
+        *("create", "invite", "disable", "enable", "edit", "merge", "email", "list", "search"),
         "show",
     ),
     "directory": ("rebuild",),
-    "child": ("create", "link", "unlink", "list"),
+    "child": ("create", "link", "unlink", "show", "edit", "left", "back", "list"),
     "roster": ("check", "import", "undo", "list", "show", "map", "work", "discard"),
     "provider": ("list", "unlink"),
     "token": ("issue", "letter", "letters"),
@@ -32,6 +33,8 @@ VERBS = {
     "serve": (),
     "purge": (),
     "check": (),
+    "completion": (),
+    "man": (),
 }
 COMMANDS = [
     (noun, *verb) for noun, verbs in VERBS.items() for verb in ([[v] for v in verbs] or [[]])
@@ -206,3 +209,33 @@ def test_an_interrupted_command_says_so(run: Run, monkeypatch: pytest.MonkeyPatc
 
     assert result.exit_code == 130
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_the_document_tells_every_command_and_each_of_its_options(command: tuple[str, ...]) -> None:
+    document = Path("docs/command-line.md").read_text()
+    _, _, rest = document.partition(f"\n### `idp {' '.join(command)}")
+    section = rest.partition("\n### ")[0]
+    help_text = CliRunner().invoke(cli, [*command, "--help"]).stdout
+    options = set(re.findall(r"^  (--[a-z-]+)", help_text, re.MULTILINE)) - {"--help"}
+    assert section, "no section"
+    assert {each for each in options if each not in section} == set()
+
+
+def test_a_list_of_commands_cuts_no_sentence() -> None:
+    for noun in [*NOUNS, "user role", "user factors"]:
+        told = CliRunner().invoke(cli, [*noun.split(), "--help"]).stdout
+        assert "..." not in told.partition("Commands:")[2], noun
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_printed_for(shell: str) -> None:
+    told = CliRunner().invoke(cli, ["completion", shell])
+    assert told.exit_code == 0
+    assert "_IDP_COMPLETE" in told.stdout
+
+
+def test_the_manual_page_tells_every_command() -> None:
+    page = CliRunner().invoke(cli, ["man"]).stdout
+    for command in COMMANDS:
+        assert f".SS idp {' '.join(command)}".replace("-", "\\-") in page, command

@@ -78,3 +78,24 @@ def test_what_can_not_be_is_refused_in_one_line(run: Run, school: School, tmp_pa
         refused(run("school", *arguments))
     assert now(school).version == 0
     assert kept.offered_languages(now(school)) == ("fr", "nl", "de", "en")
+
+
+def test_a_school_may_be_said_by_its_name(run: Run, json_of: JsonOf) -> None:
+    made = json_of("school", "create", "Collège des Tilleuls")
+    child = ("child", "create", "--given-name", "Lina", "--family-name", "Dubois")
+    assert json_of(*child, "--school", "college des tilleuls")["school_id"] == made["id"]
+    assert json_of("school", "show", "Collège des Tilleuls")["id"] == made["id"]
+    assert "there is no school Moulin" in refused(run("school", "show", "Moulin"))
+    json_of("school", "create", "COLLÈGE DES TILLEULS")
+    assert made["id"] in refused(run("school", "show", "Collège des Tilleuls"))
+
+
+def test_a_child_is_corrected_leaves_and_comes_back(run: Run, json_of: JsonOf) -> None:
+    json_of("school", "create", "Moulin")
+    names = ("--given-name", "Lina", "--family-name", "Dubois", "--class", "3B")
+    child = json_of("child", "create", "--school", "Moulin", *names)["id"]
+    assert json_of("child", "edit", child, "--class", "4B")["class"] == "4B"
+    run("child", "left", child)
+    assert json_of("child", "show", child)["left_at"] is not None
+    run("child", "back", child)
+    assert json_of("child", "show", child)["left_at"] is None

@@ -1,0 +1,19 @@
+"""The school that a command is about: by its id, or by its name as people know it."""
+
+from idp.cli.errors import BadInput
+from idp.people import schools
+from idp.people.names import sort_key
+
+
+def named(text: str) -> str:
+    """The id of a school, by it or by its name without accents and case. Raises ``BadInput``."""
+    if schools.find_school(text) is not None:
+        return text
+    wanted = sort_key(text)
+    found = [each for each in schools.list_schools() if sort_key(each.name) == wanted]
+    if not found:
+        raise BadInput(f"there is no school {text} (`idp school list` lists them)")
+    if len(found) > 1:
+        ids = ", ".join(each.id for each in found)
+        raise BadInput(f"several schools are called {text}: say which, by its id: {ids}")
+    return str(found[0].id)
