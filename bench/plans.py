@@ -34,6 +34,7 @@ MOST_HOPS = 8
 _CODE = re.compile(r"[?&]code=([^&]+)")
 _FORM = re.compile(rb"<form\b[^>]*\bid=\"login-form\"[^>]*>(.*?)</form>", re.DOTALL)
 _ACTION = re.compile(rb"\baction=\"([^\"]*)\"")
+_REFRESH = re.compile(rb'<meta http-equiv="refresh" content="0;url=([^"]*)"')
 _CSRF_INPUT = re.compile(rb"<input\b[^>]*\bname=\"csrf_token\"[^>]*>")
 _VALUE = re.compile(rb"\bvalue=\"([^\"]*)\"")
 
@@ -133,14 +134,13 @@ def sign_in(target: Target, visitor: Visitor) -> Plan:
     answer = yield Call("authorize", get(path, target.host, language, cookies))
     for _ in range(MOST_HOPS):
         keep_cookies(answer, cookies)
+        if answer.status == 200 and (onward := _REFRESH.search(answer.body)):
+            _code(unescape(onward[1].decode()))
+            return
         if answer.status == 200:
             step, request = "password", _filled_in(answer, path, target, visitor, cookies)
         else:
-            location = _location(answer, "sign-in")
-            if location.startswith(REDIRECT_URI):
-                _code(location)
-                return
-            path = _path(location, target)
+            path = _path(_location(answer, "sign-in"), target)
             step = "login page" if path.endswith("/login") else "resume"
             request = get(path, target.host, language, cookies)
         answer = yield Call(step, request)

@@ -3,7 +3,6 @@
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request, url_for
 
@@ -21,6 +20,7 @@ POLICY = {
     "connect-src": "'none'",
     "base-uri": "'none'",
     "frame-ancestors": "'none'",
+    "form-action": "'self'",
 }
 
 PASSKEY_FEATURES = ("publickey-credentials-create", "publickey-credentials-get")
@@ -51,13 +51,13 @@ SAME_EVERYWHERE: Final = (
 )
 
 
-def _before_targets(policy: dict[str, str]) -> str:
-    parts = (f"{directive} {sources}" for directive, sources in policy.items())
-    return "; ".join([*parts, "form-action 'self'"])
+def _written(policy: dict[str, str]) -> str:
+    return "; ".join(f"{directive} {sources}" for directive, sources in policy.items())
 
 
-_POLICY_BEFORE_TARGETS: Final = _before_targets(POLICY)
-_PASSKEY_POLICY_BEFORE_TARGETS: Final = _before_targets({**POLICY, "connect-src": "'self'"})
+_POLICY: Final = _written(POLICY)
+_PASSKEY_POLICY: Final = _written({**POLICY, "connect-src": "'self'"})
+_LEAVING_POLICY: Final = _written({k: v for k, v in POLICY.items() if k != "form-action"})
 _PASSKEY_PERMISSIONS: Final = ", ".join(
     f"{each}={'(self)' if each in PASSKEY_FEATURES else '()'}" for each in UNUSED_FEATURES
 )
@@ -71,34 +71,19 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals["static_url"] = _StaticUrls(Path(app.static_folder or ""))
 
 
-def allow_forms_to(*uris: str) -> None:
-    """Let this page's forms end, by redirects, at the origins of ``uris``.
+def let_form_leave() -> None:
+    """Let this page's one form go to another site, and on from there.
 
-    Browsers check ``form-action`` at every redirect after a form (CSP Level 3 §6.4.2), and
-    « CONNEXION » ends at the application's redirect URI.
+    Only for ``response_mode=form_post``: browsers check ``form-action`` at every redirect that
+    follows a form (CSP Level 3 §6.4.2), and where the application goes on to is its own affair.
+    Everything else leaves by a page of ours (docs/decisions/leaving-by-a-page.md).
     """
-    known: list[str] = g.setdefault("form_action", [])
-    known.extend(source for uri in uris if (source := source_of(uri)) and source not in known)
+    g.form_leaves = True
 
 
 def allow_passkeys() -> None:
     """Let this page's script ask us for challenges, and the browser for its passkeys."""
     g.passkeys = True
-
-
-def source_of(uri: str) -> str | None:
-    """The CSP source expression that covers ``uri``: its origin, or its own scheme."""
-    try:
-        parts = urlsplit(uri)
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return None
-    if parts.scheme not in {"http", "https"}:
-        return f"{parts.scheme}:" if parts.scheme else None
-    host = parts.hostname or ""
-    if ":" in host:
-        return f"{parts.scheme}:"  # CSP has no spelling for IPv6 hosts
-    return f"{parts.scheme}://{host}{port}" if host else None
 
 
 def set_headers(response: Response) -> Response:
@@ -124,9 +109,10 @@ def set_headers(response: Response) -> Response:
 
 
 def content_security_policy() -> str:
-    """The policy of this page. Lists of form targets come from ``allow_forms_to``."""
-    before = _PASSKEY_POLICY_BEFORE_TARGETS if g.get("passkeys") else _POLICY_BEFORE_TARGETS
-    return " ".join([before, *g.get("form_action", [])])
+    """The policy of this page."""
+    if g.get("form_leaves"):
+        return _LEAVING_POLICY
+    return _PASSKEY_POLICY if g.get("passkeys") else _POLICY
 
 
 def _set_caching(response: Response) -> None:

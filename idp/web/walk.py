@@ -12,7 +12,7 @@ from idp.oidc import authorization
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
-from idp.web import branding, browser, headers, i18n, once
+from idp.web import branding, browser, i18n, once
 from idp.web.errors import PageError
 
 
@@ -33,11 +33,6 @@ def dress(interaction: Interaction) -> None:
     schools = registration.schools_of(client.id) if client else []
     branding.use(branding.branding_for(client, schools))
     i18n.wish(interaction.request.get("ui_locales"))
-    if client is not None:
-        # An application's callback often sends the browser on to another page of its own.
-        pages = (client.metadata_.get("client_uri"), client.metadata_.get("initiate_login_uri"))
-        uris = (interaction.request.get("redirect_uri"), *client.metadata_["redirect_uris"], *pages)
-        headers.allow_forms_to(*(uri for uri in uris if uri))
 
 
 def begin(client_id: str | None = None, request: dict[str, Any] | None = None) -> Interaction:

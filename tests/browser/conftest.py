@@ -147,6 +147,7 @@ def press(page: Page, selector: str) -> None:
     """Click what leads to another page, and wait until that page stands."""
     with page.expect_navigation():
         page.click(selector)
+    page.wait_for_selector("#leaving", state="detached")  # a page that goes on by itself
 
 
 def place_of(page: Page) -> str:

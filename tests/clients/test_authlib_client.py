@@ -1,8 +1,10 @@
 """Independent libraries over a real socket: Authlib's client, and requests as the browser."""
 
+import re
 import threading
 import time
 from collections.abc import Iterator
+from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
@@ -78,6 +80,9 @@ class Walker:
             response = self.http.get(address, allow_redirects=False, timeout=30)
         self.page = response
         assert response.status_code == 200, response.text[:2000]
+        onward = re.search(r'http-equiv="refresh" content="0;url=([^"]*)"', response.text)
+        if onward and unescape(onward[1]).startswith(CALLBACK):
+            return unescape(onward[1])
         return str(response.url)
 
 

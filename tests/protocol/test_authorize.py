@@ -8,7 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests import factories
-from tests.relying_party import CALLBACK, Browser, RelyingParty, answer, claims_of, world
+from tests.relying_party import CALLBACK, Browser, RelyingParty, answer, claims_of, leads_to, world
 from tests.times import later
 
 PRINTABLE = "".join(chr(code) for code in range(0x20, 0x7F))
@@ -181,7 +181,7 @@ def test_an_unknown_client_gets_a_page_and_never_a_redirect(client: FlaskClient)
         assert page.status_code == 400, client_id
         assert 'id="oauth-error"' in page.text
         assert "invalid_client" in page.text
-        assert "Location" not in page.headers
+        assert not leads_to(page)
 
 
 @pytest.mark.parametrize("signed_in", [True, False])
@@ -194,7 +194,7 @@ def test_an_unregistered_redirect_uri_gets_a_page_and_never_a_redirect(
         page = there.http.get(there.portal.authorize_path(redirect_uri=uri))
         assert page.status_code == 400, uri
         assert 'id="oauth-error"' in page.text
-        assert "Location" not in page.headers
+        assert not leads_to(page)
         assert '"><x>' not in page.text
 
 
@@ -240,7 +240,7 @@ def test_an_answered_request_is_not_answered_again_by_its_page(client: FlaskClie
     again = there.browser.open(login.removesuffix("/login"))
 
     assert again.status_code == 200
-    assert "Location" not in again.headers
+    assert not leads_to(again)
     assert there.browser.shows("interaction-done")
 
 
@@ -316,7 +316,7 @@ def test_a_client_disabled_while_the_guardian_signs_in_gets_no_answer(client: Fl
 
     assert page.status_code == 400
     assert there.browser.shows("oauth-error")
-    assert "Location" not in page.headers
+    assert not leads_to(page)
 
 
 def test_neither_answer_nor_page_depends_on_the_host_header(client: FlaskClient) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import delete
 from idp.database import transaction
 from idp.oidc.models import Consent
 from idp.sessions.models import ChildChoice
-from tests.relying_party import Browser, RelyingParty, World, answer, claims_of, world
+from tests.relying_party import Browser, RelyingParty, World, answer, claims_of, leads_to, world
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 pytestmark = on_sqlite
@@ -115,7 +115,7 @@ class Walks:
     def _step(self) -> str:
         """The page that is open, by its address; « application » where we were left."""
         assert self.browser.page is not None
-        if self.browser.page.status_code in {302, 303}:
+        if leads_to(self.browser.page):
             return "application"
         assert self.browser.page.status_code == 200, self.browser.page.text
         return urlsplit(self.browser.page.request.path).path.rsplit("/", 1)[-1]

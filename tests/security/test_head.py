@@ -10,7 +10,7 @@ from idp.oidc.models import AuthorizationCode, Grant
 from idp.sessions import service as sessions
 from idp.sessions.models import Interaction
 from idp.web.methods import GET_ACTS
-from tests.relying_party import answer, world
+from tests.relying_party import answer, leads_to, world
 
 
 def count(model: type) -> int:
@@ -28,7 +28,7 @@ def test_head_at_the_authorization_endpoint_makes_no_code(client: FlaskClient) -
     assert response.status_code == 405
     assert "GET" in response.headers["Allow"]
     assert "HEAD" not in response.headers["Allow"]
-    assert "Location" not in response.headers
+    assert not leads_to(response)
     assert (count(Grant), count(AuthorizationCode)) == (0, 0)
     assert count(Interaction) == before
     assert "code" in answer(client.get(path))

@@ -6,7 +6,7 @@ from flask.testing import FlaskClient
 
 from idp.clients import registration
 from tests import factories
-from tests.relying_party import CALLBACK, RelyingParty, world
+from tests.relying_party import CALLBACK, RelyingParty, leads_to, world
 
 
 def test_no_hostile_bytes_are_a_server_error(client: FlaskClient) -> None:
@@ -72,4 +72,4 @@ def test_registration_of_a_disabled_client_is_found_by_nobody(client: FlaskClien
 
     assert page.status_code == 400
     assert "invalid_client" in page.text
-    assert "Location" not in page.headers
+    assert not leads_to(page)

@@ -29,7 +29,7 @@ from idp.people.models import Account
 from idp.sessions.models import BrowserSession
 from tests import databases, factories, smtp
 from tests.conftest import SECRETS, settings_for_tests
-from tests.relying_party import Browser, world
+from tests.relying_party import Browser, leads_to, world
 from tests.security.outages import (
     away,
     chunked_post,
@@ -274,7 +274,7 @@ class TestClock:
                 site.ask()
             time.shift(timedelta(hours=-1))
             site.ask(state="after the step")
-            assert "after+the+step" in site.browser.sign_in("claire").headers["Location"]
+            assert "after+the+step" in leads_to(site.browser.sign_in("claire"))
 
 
 # What no form of ours sends. Each: body and content type.

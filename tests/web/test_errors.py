@@ -15,6 +15,7 @@ from idp.web.explanations import explanation
 from tests import factories
 from tests.conftest import settings_for_tests
 from tests.relying_party import RelyingParty
+from tests.relying_party import answer as fields_of
 from tests.web.places import Place, element, provider
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -196,7 +197,7 @@ class TestApplications:
         assert "bureau@tilleuls.example" in page.text
         back = here.browser.press("no-child-back")
 
-        assert "error=access_denied" in back.headers["Location"]
+        assert fields_of(back)["error"] == "access_denied"
 
 
 class TestTrouble:

@@ -1,4 +1,9 @@
-"""Answers that leave us for the application: by redirect, or by a form."""
+"""Answers that leave us for the application: by redirect, by a page, or by a form.
+
+Where a form of ours led here, the answer is a page of ours that goes on by itself: browsers check
+every redirect that follows a form against ``form-action``, and where an application's callback
+sends the browser is its own affair (docs/decisions/leaving-by-a-page.md).
+"""
 
 from urllib.parse import urlencode
 
@@ -16,14 +21,14 @@ from idp.web import headers, walk
 Fields = list[tuple[str, str]]
 
 
-def code_answer(asked: AuthorizationRequest, code: str) -> Response:
+def code_answer(asked: AuthorizationRequest, code: str, *, by_page: bool) -> Response:
     """The successful authorization response (RFC 6749 §4.1.2)."""
-    return send(asked.redirect_uri, asked.response_mode, [("code", code)], asked.state)
+    return _answer(asked, [("code", code)], by_page)
 
 
-def error_answer(asked: AuthorizationRequest, error: OAuth2Error) -> Response:
+def error_answer(asked: AuthorizationRequest, error: OAuth2Error, *, by_page: bool) -> Response:
     """The error response of a request that is otherwise sound."""
-    return send(asked.redirect_uri, asked.response_mode, error_fields(error), asked.state)
+    return _answer(asked, error_fields(error), by_page)
 
 
 def deny(waiting: Interaction) -> Response:
@@ -35,7 +40,7 @@ def deny(waiting: Interaction) -> Response:
         pass  # not noted, so that a stranger's clicks fill no table; « cancel » always works
     elif not interactions.complete(waiting):
         return redirect(f"/interaction/{waiting.id}", 303)
-    return error_answer(asked, AccessDeniedError("The guardian cancelled"))
+    return error_answer(asked, AccessDeniedError("The guardian cancelled"), by_page=True)
 
 
 def error_fields(error: OAuth2Error) -> Fields:
@@ -46,15 +51,36 @@ def error_fields(error: OAuth2Error) -> Fields:
     return [*fields, ("error_description", clean[:200])] if clean else fields
 
 
-def send(redirect_uri: str, response_mode: str, fields: Fields, state: str | None) -> Response:
-    """Send fields to a redirect URI that has been verified."""
+def send(
+    redirect_uri: str,
+    response_mode: str,
+    fields: Fields,
+    state: str | None,
+    *,
+    by_page: bool = False,
+) -> Response:
+    """Send fields to a redirect URI that has been verified.
+
+    ``by_page``: a form of ours may have led here.
+    """
     if state is not None:
         fields = [*fields, ("state", state)]
     fields = [*fields, ("iss", settings.current().issuer)]  # RFC 9207
     if response_mode == "form_post":
         return _form_post(redirect_uri, fields)
-    # 303 after a POST: the browser must not repeat a password to the application (rule S7)
+    if by_page:
+        return leave_for(_with(redirect_uri, fields))
+    # 303 after a POST: the browser must not repeat a form to the application (rule S7)
     return redirect(_with(redirect_uri, fields), 303 if request.method == "POST" else 302)
+
+
+def leave_for(address: str) -> Response:
+    """A page that goes on to this address by itself, without scripts; with a link for the rest."""
+    return make_response(render_template("protocol/leaving.html", address=address))
+
+
+def _answer(asked: AuthorizationRequest, fields: Fields, by_page: bool) -> Response:
+    return send(asked.redirect_uri, asked.response_mode, fields, asked.state, by_page=by_page)
 
 
 def _with(uri: str, fields: Fields) -> str:
@@ -65,6 +91,6 @@ def _with(uri: str, fields: Fields) -> str:
 
 def _form_post(redirect_uri: str, fields: Fields) -> Response:
     # OAuth 2.0 Form Post Response Mode 1.0
-    headers.allow_forms_to(redirect_uri)
+    headers.let_form_leave()
     page = render_template("protocol/form_post.html", action=redirect_uri, fields=fields)
     return make_response(page)

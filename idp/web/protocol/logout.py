@@ -8,8 +8,8 @@ from werkzeug.wrappers import Response
 
 from idp.clients import registration
 from idp.oidc import logout as rules
-from idp.web import branding, browser, headers
-from idp.web.protocol import blueprint, endpoints
+from idp.web import branding, browser
+from idp.web.protocol import answers, blueprint, endpoints
 
 _ASK_FOR = 600  # seconds that the question stays open
 
@@ -23,9 +23,8 @@ def logout() -> Response:
         return redirect(f"/oauth2/logout?{urlencode(list(parameters.items()))}", 303)
     asked = rules.read(parameters)
     if asked.needs_no_question(browser.signed_in()):
-        return _sign_out(asked.return_uri)
+        return _sign_out(asked.return_uri, by_page=False)
     if asked.client is not None:
-        headers.allow_forms_to(*asked.client.metadata_["post_logout_redirect_uris"])
         branding.use(branding.branding_for(asked.client, registration.schools_of(asked.client.id)))
     else:
         _use_school_of_guardian()
@@ -42,14 +41,16 @@ def confirm() -> Response:
         return_uri = _serializer().loads(request.form.get("request", ""), max_age=_ASK_FOR)
     except BadSignature:
         return_uri = None
-    return _sign_out(return_uri)
+    return _sign_out(return_uri, by_page=True)
 
 
-def _sign_out(return_uri: str | None) -> Response:
+def _sign_out(return_uri: str | None, *, by_page: bool) -> Response:
     _use_school_of_guardian()
     browser.sign_out()
-    if return_uri:
-        response: Response = redirect(return_uri, 303)
+    if return_uri and by_page:
+        response = answers.leave_for(return_uri)
+    elif return_uri:
+        response = redirect(return_uri, 303)
     else:
         response = make_response(render_template("protocol/logged_out.html"))
     # Rule S6: what the back button would show is gone from the browser's cache.

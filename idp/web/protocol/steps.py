@@ -40,11 +40,11 @@ def proceed(
             code = authorization_codes.issue(asked, client.record, step, interaction)
             if code is None and interaction is not None:
                 return redirect(f"/interaction/{interaction.id}", 303)
-            return answers.code_answer(asked, code or "")
+            return answers.code_answer(asked, code or "", by_page=interaction is not None)
         case Refuse(error):
             if interaction is not None:
                 interactions.complete(interaction)
-            return answers.error_answer(asked, error)
+            return answers.error_answer(asked, error, by_page=interaction is not None)
         case _:
             waiting = interaction or walk.begin(asked.client_id, asked.as_json())
             return redirect(f"/interaction/{waiting.id}/{_PAGES[type(step)]}", 303)
