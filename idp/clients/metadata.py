@@ -215,6 +215,15 @@ def _has_an_address(name: str, document: dict[str, Any]) -> None:
         raise InvalidMetadata(name, "must name at least one address", "missing")
 
 
+def _near_the_application(name: str, document: dict[str, Any]) -> None:
+    """Each address that parents are led to or shown, but for the redirect URIs themselves."""
+    value = document.get(name) or []
+    for uri in [value] if isinstance(value, str) else value:
+        if not uris.is_reachable_beside(uri, document["redirect_uris"]):
+            problem = uris.Problem.NOT_PUBLIC
+            raise InvalidMetadata(name, problem, problem.name.lower(), uri)
+
+
 def _has_keys(name: str, document: dict[str, Any]) -> None:
     method = document["token_endpoint_auth_method"]
     if method == "private_key_jwt" and name not in document:
@@ -232,9 +241,11 @@ def _names_the_child(name: str, document: dict[str, Any]) -> None:
         document[name] = ["sub", *document[name]]
 
 
+_LED_TO: Final = ("post_logout_redirect_uris", "client_uri", "initiate_login_uri", "origins")
 _TOGETHER: Final[tuple[tuple[str, Check], ...]] = (
     ("client_name", _has_a_name),
     ("redirect_uris", _has_an_address),
+    *((name, _near_the_application) for name in _LED_TO),
     ("jwks", _has_keys),
     ("require_pkce", _public_clients_use_pkce),
     ("child_fields", _names_the_child),

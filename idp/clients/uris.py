@@ -1,12 +1,14 @@
 """Which addresses an application may register (security rules O1, O19, O24)."""
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 LONGEST = 2000
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\U0010ffff\\*<>\"^`{|}]")
+_NUMBER = re.compile(r"(^|\.)(0[xX][0-9a-fA-F]*|[0-9]+)\.?\Z")
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+\Z")
 
 
@@ -21,6 +23,7 @@ class Problem(StrEnum):
     RELATIVE = "must be absolute"
     NO_HOST = "has no host"
     NOT_HTTPS = "must be https, or http on loopback"
+    NOT_PUBLIC = "is on this computer or in a private network, where no redirect URI is"
 
 
 def problem_of_redirect_uri(uri: str, *, native: bool) -> Problem | None:
@@ -42,6 +45,16 @@ def problem_of_redirect_uri(uri: str, *, native: bool) -> Problem | None:
 def problem_of_page(uri: str) -> Problem | None:
     """Why this address of a web page (home page, start page) is refused; None where it is fine."""
     return problem_of_redirect_uri(uri, native=False)
+
+
+def is_reachable_beside(uri: str, redirect_uris: Iterable[str]) -> bool:
+    """Whether this address is public, or as near as an application whose codes go there.
+
+    A program on somebody's own computer, or a portal in a school's network, has its pages where
+    its redirect URIs are; a public application has none on the parent's own computer.
+    """
+    near = _private_host(uri)
+    return near is None or near in {_private_host(each) for each in redirect_uris}
 
 
 def matches(registered: str, asked: str, *, native: bool) -> bool:
@@ -74,6 +87,23 @@ def is_loopback(parts: SplitResult) -> bool:
     return parts.hostname == "localhost" or _is_loopback_address(parts)
 
 
+def _private_host(uri: str) -> str | None:
+    """The host, where only this computer or its own network reaches it; all names of this
+    computer are one.
+    """
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return None  # refused for another reason
+    host = (parts.hostname or "").rstrip(".")
+    if host == "localhost" or host.endswith(".localhost") or _is_loopback_address(parts):
+        return "localhost"
+    try:
+        return None if ip_address(host).is_global else host
+    except ValueError:
+        return host if host.endswith((".local", ".internal")) else None
+
+
 def _is_loopback_address(parts: SplitResult) -> bool:
     try:
         return ip_address(parts.hostname or "").is_loopback
@@ -97,4 +127,14 @@ def _problem_of_form(uri: str) -> Problem | None:
         return Problem.USER
     if not parts.scheme:
         return Problem.RELATIVE
+    if _NUMBER.search(parts.hostname or "") and not _is_ip_address(parts.hostname or ""):
+        return Problem.NO_ADDRESS  # browsers read 2130706433 and 0x7f.1 as 127.0.0.1
     return None
+
+
+def _is_ip_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

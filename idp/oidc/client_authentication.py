@@ -1,8 +1,10 @@
 """Client authentication (RFC 6749 §2.3, RFC 7523): the registered method, in constant time."""
 
+import json
 from base64 import b64decode
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from urllib.parse import unquote
 
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
@@ -25,8 +27,10 @@ _ASSERTION_TYPES: Final = ("JWT", "client-authentication+jwt")
 _KEY_TYPES: Final = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC", "EdDSA": "OKP"}
 
 
-def check_single_method(request: ProtocolRequest) -> None:
-    """Refuse a request that authenticates in two ways at once (RFC 6749 §2.3)."""
+def check_one_client(request: ProtocolRequest) -> None:
+    """Refuse a request that authenticates in two ways at once (RFC 6749 §2.3), or that names two
+    clients: a ``client_id`` beside an authentication MUST be the same one (RFC 7521 §4.2).
+    """
     header = request.headers.get("Authorization", "")
     ways = [
         bool(header),
@@ -37,6 +41,13 @@ def check_single_method(request: ProtocolRequest) -> None:
         raise InvalidRequestError("More than one way of client authentication")
     if header and not _is_readable_basic(header):
         raise InvalidClientError("The Authorization header is malformed", status_code=401)
+    named = request.form.get("client_id")
+    for other in (_id_in_basic(header), _id_in_assertion(request.form.get("client_assertion"))):
+        if named and other is not None and other != named:
+            raise InvalidClientError(
+                "The client_id is not the client that authenticates itself",
+                status_code=401 if header else 400,
+            )
 
 
 class PrivateKeyJwt(JWTBearerClientAssertion):  # type: ignore[misc]
@@ -129,10 +140,28 @@ def _candidates(keys: KeySet, header: dict[str, Any], alg: str) -> list[Key]:
 
 
 def _is_readable_basic(header: str) -> bool:
+    return _id_in_basic(header) is not None
+
+
+def _id_in_basic(header: str) -> str | None:
+    """The client that a Basic header names; None where it can't be read."""
     scheme, _, value = header.partition(" ")
     if scheme.lower() != "basic":
-        return False
+        return None
     try:
-        return ":" in b64decode(value, validate=True).decode("utf-8")
+        name, colon, _password = b64decode(value, validate=True).decode("utf-8").partition(":")
     except ValueError:
-        return False
+        return None
+    return unquote(name) if colon else None
+
+
+def _id_in_assertion(assertion: str | None) -> str | None:
+    """The client that an assertion names, not verified yet; None where it names none."""
+    if assertion is None:
+        return None
+    try:
+        claims = json.loads(jws.extract_compact(assertion.encode()).payload)
+    except (JoseError, ValueError):
+        return None
+    subject = claims.get("sub") if isinstance(claims, dict) else None
+    return subject if isinstance(subject, str) else None

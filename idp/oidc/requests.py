@@ -10,6 +10,7 @@ from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Payload
 from flask.wrappers import Request
 from werkzeug.datastructures import MultiDict
 
+FORM = "application/x-www-form-urlencoded"
 LONGEST_VALUE = 8000
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -43,6 +44,7 @@ class ProtocolRequest(FlaskOAuth2Request):  # type: ignore[misc]
         self.method = request.method
         self.uri = request.path
         self.headers = request.headers
+        self.content_type = request.mimetype
         self._form, self._args = given(request.form), given(request.args)
         self.payload = Payload(self._form if request.method == "POST" else self._args)
         self.client: Any = None
@@ -68,6 +70,12 @@ class ProtocolRequest(FlaskOAuth2Request):  # type: ignore[misc]
 def given(parameters: MultiDict[str, str]) -> MultiDict[str, str]:
     """The parameters that have a value: one without counts as omitted (RFC 6749 §3.1, §3.2)."""
     return MultiDict((name, value) for name, value in parameters.items(multi=True) if value)
+
+
+def check_content_type(content_type: str) -> None:
+    """Refuse a body in any other form than the one that RFC 6749 §3.2 and §4.1.3 name."""
+    if content_type != FORM:
+        raise InvalidRequestError(f"The body must be {FORM}")
 
 
 def check_parameters(parameters: MultiDict[str, str]) -> None:

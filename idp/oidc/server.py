@@ -10,13 +10,13 @@ from flask import Flask, Response, current_app, g
 
 from idp.database import retried, transaction
 from idp.oidc import tokens
-from idp.oidc.client_authentication import METHODS, PrivateKeyJwt, check_single_method
+from idp.oidc.client_authentication import METHODS, PrivateKeyJwt, check_one_client
 from idp.oidc.grants import authorization_code
 from idp.oidc.grants.authorization_code import AuthorizationCodeGrant
 from idp.oidc.grants.refresh_token import RefreshTokenGrant
 from idp.oidc.introspection import Introspection
 from idp.oidc.oauth_client import OAuthClient, query_client
-from idp.oidc.requests import ProtocolRequest, check_parameters
+from idp.oidc.requests import ProtocolRequest, check_content_type, check_parameters
 from idp.oidc.revocation import Revocation
 
 _NAME = "idp.authorization_server"
@@ -107,11 +107,12 @@ def _present(request: ProtocolRequest) -> None:
 
 def _answer(request: ProtocolRequest, make: Any) -> Response:
     try:
+        check_content_type(request.content_type)
         check_parameters(request.form)
         if request.args:
             # RFC 6749 §3.2: nothing in the query; URLs are logged (security rule O13).
             raise InvalidRequestError("Parameters belong into the body")
-        check_single_method(request)
+        check_one_client(request)
         return cast(Response, make())
     except OAuth2Error as error:
         return cast(Response, server().handle_error_response(request, error))

@@ -7,6 +7,7 @@ from idp.web import (
     admin,
     branding,
     browser,
+    canonical,
     dates,
     errors,
     federation,
@@ -38,6 +39,7 @@ def init_app(app: Flask) -> None:
     errors.init_app(app)
     history.init_app(app)
     methods.init_app(app)
+    canonical.init_app(app)
     kept.init_app(app)
     once.init_app(app)  # the last: keeps answers as they leave
     for part in (signin, account, admin, federation, protocol, branding, i18n, health):

@@ -5,6 +5,7 @@ import re
 import signal
 import smtplib
 import socket
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,9 @@ def sign_in(demo: Demo, case: str, portal: str) -> requests.Response:
     fields = dict(re.findall(r'name="(csrf_token)"[^>]*value="([^"]+)"', page.text))
     fields |= {"username": account["username"], "password": account["password"]}
     answer = browser.post(page.url, data=fields, timeout=20)
+    onward = re.search(r'http-equiv="refresh" content="0;url=([^"]+)"', answer.text)
+    assert onward, answer.text[:2000]
+    answer = browser.get(unescape(onward[1]), timeout=20)
     browser.close()
     return answer
 

@@ -7,7 +7,7 @@ from werkzeug.test import TestResponse
 
 from tests.conftest import settings_for_tests
 from tests.factories import PASSWORD
-from tests.relying_party import Form, forms_of
+from tests.relying_party import Form, forms_of, leads_to
 from tests.times import later
 from tests.web.places import Place, element, provider, title
 
@@ -137,7 +137,7 @@ class TestFormToken:
         assert page is not None
         assert element(page, "username")["value"] == "claire"
         assert "trop longtemps" in page.text
-        assert here.browser.sign_in("claire").headers["Location"]
+        assert leads_to(here.browser.sign_in("claire"))
 
     @pytest.mark.parametrize(
         ("step", "form", "field"),

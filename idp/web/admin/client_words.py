@@ -116,6 +116,11 @@ def _about_addresses(address: str) -> dict[str, str]:
         "relative": _(
             "%(address)s is not whole: it begins with https:// and a host.", address=address
         ),
+        "not_public": _(
+            "%(address)s is on one's own computer or in a private network, where no redirect URI"
+            " of this application is. Parents could not open it.",
+            address=address,
+        ),
         "no_host": _("%(address)s names no host.", address=address),
         "character": _(
             "%(address)s holds a space, an asterisk, an accent or another character that an"

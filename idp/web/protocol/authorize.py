@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from idp.oidc import authorization_request, logout
 from idp.oidc.oauth_client import OAuthClient, query_client
-from idp.oidc.requests import ProtocolRequest, check_parameters, given
+from idp.oidc.requests import FORM, ProtocolRequest, check_parameters, given
 from idp.oidc.server import server
 from idp.web import browser
 from idp.web.errors import PageError
@@ -22,6 +22,8 @@ from idp.web.protocol.steps import proceed
 @endpoints.route("/oauth2/authorize", methods=["GET", "POST"])
 def authorize() -> Response:
     """Validate, then show what is missing or answer the application at once."""
+    if request.method == "POST" and request.mimetype != FORM:
+        raise PageError("unsupported_media_type", 415)  # OpenID Connect Core §3.1.2.1
     parameters = given(request.form if request.method == "POST" else request.args)
     if request.method == "POST" and not browser.has_cookies():
         # A form on another site brings no SameSite=Lax cookies; a redirect to ourselves does.

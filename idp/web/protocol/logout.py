@@ -8,7 +8,9 @@ from werkzeug.wrappers import Response
 
 from idp.clients import registration
 from idp.oidc import logout as rules
+from idp.oidc.requests import FORM
 from idp.web import branding, browser
+from idp.web.errors import PageError
 from idp.web.protocol import answers, blueprint, endpoints
 
 _ASK_FOR = 600  # seconds that the question stays open
@@ -17,6 +19,8 @@ _ASK_FOR = 600  # seconds that the question stays open
 @endpoints.route("/oauth2/logout", methods=["GET", "POST"])
 def logout() -> Response:
     """Sign out at once where the hint proves who asks; otherwise ask the guardian."""
+    if request.method == "POST" and request.mimetype != FORM:
+        raise PageError("unsupported_media_type", 415)  # RP-Initiated Logout §2
     parameters = request.form if request.method == "POST" else request.args
     if request.method == "POST" and not browser.has_cookies():
         # See authorize(): a form on another site comes without our cookies.

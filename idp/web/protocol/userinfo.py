@@ -8,6 +8,7 @@ from authlib.oauth2.rfc6750 import InvalidTokenError
 from flask import Response, request
 
 from idp.oidc import userinfo as claims
+from idp.oidc.requests import check_content_type
 from idp.web.protocol import cors, endpoints
 
 
@@ -28,6 +29,8 @@ def _presented_token() -> str:
     """The one token of this request. In a query it is refused (RFC 9700 §4.3.2, rule O13)."""
     scheme, _, header = request.headers.get("Authorization", "").partition(" ")
     body = request.form.getlist("access_token") if request.method == "POST" else []
+    if body:
+        check_content_type(request.mimetype)  # RFC 6750 §2.2
     if "access_token" in request.args:
         raise InvalidRequestError("A token must not stand in the query")
     given = [header.strip()] * (scheme.lower() == "bearer") + body
