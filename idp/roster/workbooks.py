@@ -7,6 +7,7 @@ Sheets of one header are one list, such as one a class. A hidden sheet, and one 
 header, is left out unless somebody chooses it; ``sheets_of`` tells which.
 """
 
+import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from idp.roster.records import Hostile, Row, Unusable
 from idp.roster.tables import LONGEST_CELL, MOST_COLUMNS
 
 MOST_ROWS: Final = 200_000
+_PADDED: Final = re.compile(r'"?(0{2,})"?(;.*)?')
 MOST_EMPTY: Final = 1_000
 """Empty rows in a row after which the sheet is over, whatever it says of its size."""
 
@@ -135,9 +137,7 @@ def _opened(book: Workbook, name: str) -> Iterator[Any]:
 def _of_sheet(name: str, sheet: Any) -> Iterator[tuple[int, list[str]]]:
     sheet.reset_dimensions()  # what a sheet claims of its size is not believed
     empty = 0
-    found = sheet.iter_rows(max_col=MOST_COLUMNS + 1, values_only=True)
-    for line, values in enumerate(found, 1):
-        cells = [_text(value) for value in values]
+    for line, cells in enumerate(_texts(sheet), 1):
         if len(cells) > MOST_COLUMNS and cells[MOST_COLUMNS]:
             raise Hostile(f"{name} has more than {MOST_COLUMNS} columns")
         if any(len(cell) > LONGEST_CELL for cell in cells):
@@ -149,6 +149,25 @@ def _of_sheet(name: str, sheet: Any) -> Iterator[tuple[int, list[str]]]:
             raise Hostile(f"{name} has more than {MOST_ROWS} rows")
         if any(cells):
             yield line, cells
+
+
+def _texts(sheet: Any) -> Iterator[list[str]]:
+    """The rows as text; with their formats only where one of the workbook's fills up with zeros."""
+    padded = any(_PADDED.fullmatch(each) for each in sheet.parent._number_formats)
+    if not padded:
+        for values in sheet.iter_rows(max_col=MOST_COLUMNS + 1, values_only=True):
+            yield [_text(value) for value in values]
+        return
+    for cells in sheet.iter_rows(max_col=MOST_COLUMNS + 1):
+        yield [_as_shown(cell.value, cell.number_format) for cell in cells]
+
+
+def _as_shown(value: Any, number_format: str | None) -> str:
+    """7 that is shown as 00007 is 00007: that is what the school reads, and prints."""
+    text = _text(value)
+    found = _PADDED.fullmatch(number_format or "")
+    is_number = isinstance(value, int | float) and text.isdigit()
+    return text.zfill(len(found[1])) if found and is_number else text
 
 
 def _text(value: Any) -> str:

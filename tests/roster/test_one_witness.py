@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openpyxl import Workbook
 from sqlalchemy import select
 
 from idp.audit.models import AuditEvent
@@ -380,6 +381,21 @@ def test_a_number_dressed_by_a_spreadsheet_is_the_same_number(
     imported(numbered(tmp_path / "1.csv", numbers))
     dressed = [written.format(each) for each in numbers]
     assert imported(numbered(tmp_path / "2.csv", dressed))["counts"] == {}
+
+
+def test_a_number_is_what_its_cell_shows(imported: Import, tmp_path: Path) -> None:
+    header = ["Matricule", "Nom", "Prénom", "Classe", "Nom resp. 1", "Prénom resp. 1", "E-mail 1"]
+    book = Workbook()
+    book.active.append(header)
+    for number, family in zip((7, 42, 12345), FAMILIES, strict=False):
+        book.active.append([number, family, f"Kid{family}", "3A", family, "Par", f"{family}@x.be"])
+        book.active.cell(book.active.max_row, 1).number_format = "00000"
+    book.save(tmp_path / "1.xlsx")
+
+    imported(tmp_path / "1.xlsx")
+
+    numbers = set(db.session.scalars(select(Child.sourced_id)))
+    assert numbers == {"00007", "00042", "12345"}
 
 
 # Numbers that count rows
