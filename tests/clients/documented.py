@@ -29,7 +29,7 @@ def printed(name: str) -> str:
     return found[1]
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -81,7 +81,7 @@ def running(issuer: str, folder: Path, program: str, command: list[str]) -> Iter
 
     ``command``: how it is started; ``PORT`` in it stands for the port.
     """
-    port = _free_port()
+    port = free_port()
     home = f"http://127.0.0.1:{port}/"
     school = factories.school()
     factories.family(school, "Lina", "Noé", username="claire")
@@ -93,22 +93,28 @@ def running(issuer: str, folder: Path, program: str, command: list[str]) -> Iter
         child_fields=["sub", "given_name", "school.id", "switchable"],
     )
     (folder / program).write_text(printed(program))
-    environment = {
-        **os.environ,
+    more = {
         "ISSUER": issuer,
         "CLIENT_ID": registered.client.id,
         "CLIENT_SECRET": registered.secret,
         "APP_URL": home.rstrip("/"),
         "APP_SECRET": "of-the-application",
-        "PORT": str(port),
     }
     arguments = [each.replace("PORT", str(port)) for each in command]
+    with started(arguments, folder, port, more):
+        yield Application(home, requests.Session())
+
+
+@contextmanager
+def started(command: list[str], folder: Path, port: int, more: dict[str, str]) -> Iterator[None]:
+    """A program that listens at ``port``, until the block ends; ``more``: of its environment."""
+    environment = {**os.environ, **more, "PORT": str(port)}
     with subprocess.Popen(
-        arguments, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
             _wait_for(port)
-            yield Application(home, requests.Session())
+            yield
         finally:
             process.terminate()
 

@@ -1,4 +1,4 @@
-"""The guide's JavaScript program with the packages that it names, run as printed."""
+"""The guide's and the desk's JavaScript programs with their packages, run as printed."""
 
 import re
 import subprocess
@@ -6,8 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
-from tests.clients.documented import CHECKS, GUIDE, Application, running
+from idp.clients import recipes
+from idp.oidc import discovery
+from tests import factories
+from tests.clients.documented import CHECKS, GUIDE, Application, free_port, running, started
 from tests.clients.test_authlib_client import issuer
 
 __all__ = ["issuer"]
@@ -33,7 +37,31 @@ def application(issuer: str, folder: Path) -> Iterator[Application]:
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_the_javascript_program(
-    application: Application, check: Callable[[Application], None]
-) -> None:
+def test_the_guides_program(application: Application, check: Callable[[Application], None]) -> None:
     check(application)
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+def test_the_desks_recipe_for_express(issuer: str, folder: Path, method: str) -> None:
+    port = free_port()
+    school = factories.school()
+    factories.family(school, "Lina", username="claire")
+    registered = factories.client_app(
+        school,
+        redirect_uris=[f"http://127.0.0.1:{port}/login/school/callback"],
+        scope="openid child",
+        require_pkce=True,
+        token_endpoint_auth_method=method,
+    )
+    client = registered.client
+    made = recipes.of(client.id, client.metadata_, discovery.metadata(), registered.secret)
+    express = next(each for each in made if each.key == "express")
+    program = next(block.text for block in express.blocks if block.where == "app.mjs")
+    (folder / "recipe.mjs").write_text(program)
+    more = {"CLIENT_SECRET": registered.secret, "APP_SECRET": "of-the-application"}
+    with started(["node", "recipe.mjs"], folder, port, more):
+        pasted = Application(f"http://127.0.0.1:{port}/", requests.Session())
+        pasted.open("/login/school")
+        login = next(each for each in pasted.forms() if each.id == "login-form")
+        page = pasted.send(login, username="claire", password=factories.PASSWORD)
+    assert '"given_name":"Lina"' in page
