@@ -34,7 +34,7 @@ _DASHES = r"[-\u00ad\u2010-\u2015\u2212\ufe58\ufe63\uff0d]"
 _WITHIN = (
     rf"(?<![0-9A-Z])[0-9A-Z]{{{GROUP}}}(?:\s*{_DASHES}\s*[0-9A-Z]{{{GROUP}}}){{6}}(?![0-9A-Z])",
     rf"(?<![0-9A-Z])(?:3D)?([0-9A-Z]{{{LENGTH}}})(?![0-9A-Z])",
-    rf"(?<![0-9A-Z])[0-9A-Z]{{{GROUP}}}(?:\s+[0-9A-Z]{{{GROUP}}}){{6}}\W*$",
+    rf"(?<![0-9A-Z])([0-9A-Z]{{{GROUP}}}(?:\s+[0-9A-Z]{{{GROUP}}}){{6}})\W*$",
 )
 """A token within what was pasted: in groups as we write it, in one, or in groups at its end."""
 
