@@ -4,12 +4,12 @@ How a file is read and carried out is ``idp.roster``'s; here stands who may. Rea
 out are asked of a worker (``idp.roster.work``).
 """
 
-from collections import Counter
-from collections.abc import Collection, Mapping
+import logging
+from collections.abc import Collection
+from errno import EDQUOT, ENOSPC
 from pathlib import PurePath
 from typing import IO, Any, Final
 
-from flask_babel import gettext as _
 from sqlalchemy import func, select
 
 from idp import clock, settings
@@ -18,15 +18,17 @@ from idp.desk import reach as within
 from idp.desk.import_runs import Import, NotFound, Part, get, history
 from idp.desk.staff import Right, Staff
 from idp.people.models import School
-from idp.roster import jobs, mapping, reading, reasons, runs, service, spool
+from idp.roster import jobs, reading, reasons, runs, service, spool
 from idp.roster.models import RosterJob
+
+log = logging.getLogger(__name__)
 
 MOST_SCHOOLS: Final = 500
 MOST_WAITING: Final = 5
 """Files of one person that may wait at once: each may be 50 MB."""
 
 
-__all__ = ["Import", "NotFound", "NotNow", "TooMany", "WrongFile", "get", "history"]
+__all__ = ["Import", "NoRoom", "NotFound", "NotNow", "TooMany", "WrongFile", "get", "history"]
 
 
 class TooMany(Exception):
@@ -35,6 +37,10 @@ class TooMany(Exception):
 
 class NotNow(Exception):
     """The import is not in a state for this any more, or something else of it is under way."""
+
+
+class NoRoom(Exception):
+    """The disk of the spool folder is full."""
 
 
 class WrongFile(Exception):
@@ -120,11 +126,14 @@ def _begun(
             writes.add(job)
             writes.flush()
         spool.put(kept, name, stream)
-    except BaseException:
+    except BaseException as error:
         if kept:
             spool.remove(kept)
             runs.finish(runs.get(kept), "refused")
             _give_up(kept)
+        if isinstance(error, OSError) and error.errno in {ENOSPC, EDQUOT}:
+            log.error("the disk of the spool folder is full: uploads are refused")
+            raise NoRoom from error
         raise
     return kept
 
@@ -136,50 +145,9 @@ def _give_up(run_id: str) -> None:
             job.state, job.trouble = "failed", {"code": "too_much"}
 
 
-def name_columns(
-    staff: Staff,
-    run_id: str,
-    columns: Mapping[str, str],
-    *,
-    keep: bool,
-    own_numbers: bool = False,
-) -> list[str]:
-    """Say which column of a list is what, and have it read; returns what is wrong with it.
-
-    ``columns``: header → target, or ``-``. ``keep``: for the school's next lists.
-    ``own_numbers``: numbers that count rows are the school's own all the same.
-    Raises ``NotFound``, ``NotNow`` and ``people.Refused``.
-    """
-    found = _of_theirs(staff, run_id)
-    job = found.job
-    if job is None or job.state != "mapping":
-        raise NotNow
-    header: list[str] = job.result["header"]
-    chosen = {name: columns.get(name, "-") for name in header}
-    (part,) = found.parts
-    base = mapping.Mapping(job.result["columns"], job.result.get("constants", {}))
-    targets = Counter(target for target in chosen.values() if target != "-")
-    if twice := [name for name, target in chosen.items() if targets[target] > 1]:
-        named_twice = ", ".join(twice)[:200]
-        return [
-            str(_("These columns are read as the same thing: %(columns)s.", columns=named_twice))
-        ]
-    named = mapping.changed(base, chosen, header)
-    if problems := named.problems():
-        return problems
-    if keep:
-        reading.save_mapping(part.row.school_id, named)
-    how = {**job.how, "mapping": chosen}
-    if own_numbers:
-        how["layout"] = {**(job.how.get("layout") or {}), "own_numbers": True}
-    if not jobs.mapped(run_id, how, staff.account_id):
-        raise NotNow
-    return []
-
-
 def check_again(staff: Staff, run_id: str) -> None:
     """Have the dry run made anew. Raises ``NotFound`` and ``NotNow``."""
-    found = _of_theirs(staff, run_id)
+    found = of_theirs(staff, run_id)
     if not found.is_open or not jobs.ask(run_id, "look", {}, staff.account_id):
         raise NotNow
 
@@ -218,7 +186,7 @@ def carry_out(
     ``confirmed``: schools where so much may end as the dry run said. ``per_hour``: invitations,
     within the operator's bound; None: none. Raises ``NotFound`` and ``NotNow``.
     """
-    found = _of_theirs(staff, run_id)
+    found = of_theirs(staff, run_id)
     if not found.is_open or not all(part.report for part in found.parts):
         raise NotNow
     most = settings.current().invitations_per_hour
@@ -244,7 +212,7 @@ def take_back(staff: Staff, run_id: str) -> None:
 
 def discard(staff: Staff, run_id: str) -> None:
     """Have forgotten what was read and never carried out. Raises ``NotFound`` and ``NotNow``."""
-    found = _of_theirs(staff, run_id)
+    found = of_theirs(staff, run_id)
     if found.run.status not in {"reading", "checked"}:
         raise NotNow
     if not jobs.ask(run_id, "drop", {}, staff.account_id, after=(*jobs.OVER, "mapping")):
@@ -253,12 +221,12 @@ def discard(staff: Staff, run_id: str) -> None:
 
 def rejected(staff: Staff, run_id: str, stream: IO[str], locale: str) -> None:
     """Write the rows that were not taken over, as CSV. Raises ``NotFound``."""
-    if not _of_theirs(staff, run_id).rejected:
+    if not of_theirs(staff, run_id).rejected:
         raise NotFound
     reasons.write(run_id, stream, locale)
 
 
-def _of_theirs(staff: Staff, run_id: str) -> Import:
+def of_theirs(staff: Staff, run_id: str) -> Import:
     """An import all of whose schools are within the reach: what is done, is done to all."""
     found = get(staff, run_id)
     if not found.whole:

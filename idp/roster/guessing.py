@@ -113,6 +113,13 @@ def counts_rows(name: str, rows: Cells) -> bool:
     return counted[0] in {0, 1} and all(after in {1, before, before + 1} for before, after in steps)
 
 
+def is_counter(name: str, rows: Cells) -> bool:
+    """Whether a column would be a number, did it not count the rows."""
+    words = w.plain(name)
+    numbers = w.ROW_NUMBER.search(words) or w.NUMBER_MAYBE.search(words)
+    return bool(numbers) and counts_rows(name, rows)
+
+
 @dataclass(frozen=True)
 class _Target:
     to: str

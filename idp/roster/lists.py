@@ -60,6 +60,8 @@ class Shown:
     rows: list[dict[str, str]]
     names: list[str]
     """Some with accents, as they were read."""
+    counted: list[str]
+    """Columns that are not read because they count the rows."""
 
 
 def is_list(source: Source) -> bool:
@@ -119,7 +121,25 @@ def show(path: Path, kept: dict[str, Any] | None, layout: Layout, most: int) -> 
         {name: cell[:80] for name, cell in row.items() if not guessing.is_private(name)}
         for row in first[:most]
     ]
-    return Shown(found, guess, rows, accented(first, guess.mapping))
+    columns = guess.mapping.columns
+    counted = [
+        name
+        for name in filter(None, found.header)
+        if name not in columns and guessing.is_counter(name, first[:_GUESSED_BY])
+    ]
+    return Shown(found, guess, rows, accented(first, guess.mapping), counted)
+
+
+def bare(path: Path, layout: Layout) -> dict[str, Any]:
+    """What can be said of a list whose header can't be read: its sheets, or its encoding."""
+    with archives.opened(path) as source:
+        name = file_of(source)
+        if name.endswith(WORKBOOKS):
+            sheets = workbooks.names_of(source.seekable(name), name)
+            found = [{"name": each, "read": each in layout.sheets, "why": ""} for each in sheets]
+            return {"encoding": "", "header": None, "sheets": found}
+        encoding = tables.encoding_of(source, name, layout)
+    return {"encoding": encoding, "header": None, "sheets": []}
 
 
 def guess_of(found: Look, kept: dict[str, Any] | None, rows: list[dict[str, str]]) -> Completed:

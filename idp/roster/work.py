@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from idp import correlation
 from idp.audit import continuity
 from idp.database import db
 from idp.people.names import Refused
-from idp.roster import jobs, layout, reading, runs, service, spool
+from idp.roster import jobs, layout, lists, reading, runs, service, spool
 from idp.roster.jobs import Taken
 from idp.roster.records import Unusable
 from idp.roster.refusals import of_file
@@ -30,6 +31,8 @@ BEAT: Final = 2.0
 """Seconds between two words to the database on how far a job is."""
 SAMPLE_ROWS: Final = 3
 LONGEST_WAIT: Final = 30.0
+_LAID_OUT_ANEW: Final = {"column_twice", "no_header", "no_sheet"}
+"""What somebody can put right by saying where the header stands, or which sheet it is."""
 
 
 class Lost(Exception):
@@ -140,17 +143,28 @@ def _open(taken: Taken, counted: Counted) -> None:
         raise Unusable("a list is one school's; several schools need OneRoster", "one_school")
     if wish.delta:
         raise Unusable("a list holds everybody; only OneRoster has deltas", "no_delta")
-    shown = reading.show(path, wish.schools[0].school_id, wish.layout, SAMPLE_ROWS)
-    sheet = {
+    jobs.finish(taken, "mapping", result=_list_of(path, wish))
+
+
+def _list_of(path: Path, wish: service.Wish) -> dict[str, Any]:
+    """What the page that names the columns shows."""
+    try:
+        shown = reading.show(path, wish.schools[0].school_id, wish.layout, SAMPLE_ROWS)
+    except Unusable as error:
+        if error.code not in _LAID_OUT_ANEW:
+            raise
+        facts = lists.bare(path, wish.layout)
+        return {"header": [], "columns": {}, "rows": [], "facts": facts, "trouble": of_file(error)}
+    return {
         "header": [name for name in shown.look.header if name],
         "columns": shown.guess.mapping.columns,
         "constants": shown.guess.mapping.constants,
         "new": list(shown.guess.new),
+        "counted": shown.counted,
         "rows": shown.rows,
         "names": shown.names,
         "facts": shown.look.facts(),
     }
-    jobs.finish(taken, "mapping", result=sheet)
 
 
 def _read(taken: Taken, counted: Counted) -> None:

@@ -55,6 +55,12 @@ def sheets_of(book: Workbook, name: str, layout: Layout) -> list[Sheet]:
         return _chosen(name, [_sheet(name, each, layout) for each in opened.worksheets], layout)
 
 
+def names_of(book: Workbook, name: str) -> list[str]:
+    """The names of all sheets."""
+    with _opened(book, name) as opened:
+        return [each.title for each in opened.worksheets]
+
+
 def rows(
     book: Workbook, name: str, layout: Layout, progress: Progress = lambda _: None
 ) -> Iterator[Row]:

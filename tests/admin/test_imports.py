@@ -87,7 +87,7 @@ def test_an_import_is_undone_and_what_was_changed_since_is_told(desk: Desk, tmp_
         assert held is not None
         people.activate(held)
 
-    browser.press("undo-submit")
+    browser.submit("undo-form", confirmed="yes")
     work_off()
 
     live = select(func.count()).where(Guardianship.ended_at.is_(None))
@@ -210,7 +210,7 @@ def test_a2_a_manager_undoes_a_districts_import_at_the_own_school_alone(
     manager = desk.browser("manager")
     manager.open(address)
 
-    manager.press("undo-submit")
+    manager.submit("undo-form", confirmed="yes")
     work_off()
 
     gone = db.session.scalars(select(Child.given_name).where(Child.left_at.is_not(None))).all()

@@ -273,6 +273,7 @@ def test_a_list_is_imported_looked_at_first_and_undone(world: World, at_desk: At
     assert "3" in page.inner_text("#main")
     press(page, "#apply-submit")
     page.wait_for_selector("#undo-submit", timeout=60_000)
+    page.check("#undo")
     press(page, "#undo-submit")
     assert wait_until(lambda: page.reload() and not page.query_selector("#undo-submit"))
 

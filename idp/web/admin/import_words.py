@@ -1,5 +1,6 @@
 """An import in words: what it does, how far it is, what stands against it."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -112,6 +113,27 @@ def answers(question: dict[str, Any]) -> list[tuple[str, LazyString]]:
     return [("same", same), ("another", another), ("", _("Not decided yet"))]
 
 
+REMARKS: Final = {
+    "private": _("Is never stored"),
+    "counted": _("Counts the rows: not the pupil's number"),
+    "new": _("New in this list"),
+}
+SHEETS_LEFT_OUT: Final = {
+    "": _("The sheet %(name)s is not read: it was not chosen."),
+    "empty": _("The sheet %(name)s is not read: it holds no table."),
+    "hidden": _("The sheet %(name)s is not read: it is hidden."),
+    "other": _("The sheet %(name)s is not read: its columns are others."),
+}
+UNDOING: Final = {
+    "child_made": _("Pupils who leave again"),
+    "account_made": _("New accounts that are closed"),
+    "guardianship_made": _("New links between guardian and pupil that end"),
+    "child_left": _("Pupils who are back"),
+    "guardianship_ended": _("Ended links that are live again"),
+    "child_changed": _("Pupils who have their former name or class again"),
+    "account_changed": _("Guardians who have their former name or address again"),
+}
+"""Kind of change → what its undoing does."""
 FORMATS: Final = {"csv": "CSV", "xlsx": "XLSX"}
 
 
@@ -145,6 +167,15 @@ def passed(counts: dict[str, int]) -> list[tuple[LazyString, int]]:
 def unread(why: str) -> LazyString:
     """Why a file or a sheet was not read."""
     return UNREAD[why]
+
+
+def undoing(found: Import) -> list[Line]:
+    """What an undo would do at the schools that it is for, in numbers."""
+    total: Counter[str] = Counter()
+    for part in found.parts:
+        if part.can_undo and part.report:
+            total.update(part.report.counts)
+    return [Line(kind, UNDOING[kind], total[kind], []) for kind in UNDOING if total[kind]]
 
 
 def counted(counts: dict[str, int]) -> list[Line]:

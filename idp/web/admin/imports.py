@@ -15,13 +15,13 @@ from flask_babel import gettext as _
 
 from idp import settings
 from idp.desk import imports as desk
-from idp.desk.imports import Import, NotFound, NotNow, TooMany, WrongFile
+from idp.desk.imports import Import, NoRoom, NotFound, NotNow, TooMany, WrongFile
 from idp.desk.staff import Right, Staff
-from idp.people.names import Refused
-from idp.roster import mapping, spool
+from idp.roster import spool
 from idp.roster.records import Hostile
 from idp.web.admin import import_words
 from idp.web.admin.blueprint import blueprint, staff_only
+from idp.web.admin.import_listed import list_of
 from idp.web.admin.parameters import known_id, page_number
 from idp.web.bodies import accepts_uploads
 from idp.web.errors import PageError
@@ -75,20 +75,33 @@ def import_upload(staff: Staff) -> ResponseReturnValue:
             delta=form["delta"] == "yes",
             link_same_people=form["same"] == "yes",
         )
-    except NotFound:
-        form.problem("school", _("Choose the school that the file is for."))
-    except WrongFile as wrong:
-        form.problem("file", _no_file(wrong))
-    except TooMany:
-        form.notice = _("Some of your files wait already. Please finish those imports first.")
-    except Hostile:
-        form.problem("file", _("The file is too large: at most 50 MB."))
-    else:
-        return redirect(url_for("admin.import_show", run_id=run_id), 303)
+    except (NotFound, WrongFile, TooMany, NoRoom, Hostile) as error:
+        return _not_taken(staff, form, chosen, error)
+    return redirect(url_for("admin.import_show", run_id=run_id), 303)
+
+
+def _not_taken(
+    staff: Staff, form: Form, chosen: list[str], error: Exception
+) -> ResponseReturnValue:
+    match error:
+        case NotFound():
+            form.problem("school", _("Choose the school that the file is for."))
+        case WrongFile():
+            form.problem("file", _no_file(error))
+        case TooMany():
+            form.notice = _("Some of your files wait already. Please finish those imports first.")
+        case Hostile():
+            form.problem("file", _("The file is too large: at most 50 MB."))
+        case NoRoom():
+            form.notice = _(
+                "There is no room for files at the moment. Please tell the platform; nothing of"
+                " yours is lost."
+            )
+            return _chooser(staff, form, chosen, 507)  # RFC 4918 §11.5
     return _chooser(staff, form, chosen)
 
 
-def _answering(act: Act) -> Act:
+def answering(act: Act) -> Act:
     """An act on one import: nothing beyond the reach, and back to its page afterwards."""
 
     @wraps(act)
@@ -106,40 +119,15 @@ def _answering(act: Act) -> Act:
 
 @blueprint.get("/imports/<run_id>")
 @staff_only(Right.IMPORT_ROSTER)
-@_answering
+@answering
 def import_show(staff: Staff, run_id: str) -> ResponseReturnValue:
     """An import as it stands: being read, to be decided, done."""
-    return _shown(desk.get(staff, run_id), Form())
-
-
-@blueprint.post("/imports/<run_id>/columns")
-@staff_only(Right.IMPORT_ROSTER)
-@_answering
-def import_columns(staff: Staff, run_id: str) -> ResponseReturnValue:
-    """Say which column is what, and have the list read."""
-    found = desk.get(staff, run_id)
-    header = found.job.result.get("header", []) if found.job else []
-    form = Form.read("keep", "own_numbers", *(f"column-{number}" for number in range(len(header))))
-    columns = {name: form[f"column-{place}"] or "-" for place, name in enumerate(header)}
-    try:
-        problems = desk.name_columns(
-            staff,
-            run_id,
-            columns,
-            keep=form["keep"] == "yes",
-            own_numbers=form["own_numbers"] == "yes",
-        )
-    except Refused:
-        raise PageError("bad_request") from None  # no target that the page offers
-    if problems:
-        form.notice = " ".join(problems)
-        return _shown(found, form)
-    return redirect(url_for("admin.import_show", run_id=run_id), 303)
+    return shown(desk.get(staff, run_id), Form())
 
 
 @blueprint.post("/imports/<run_id>/check")
 @staff_only(Right.IMPORT_ROSTER)
-@_answering
+@answering
 def import_check(staff: Staff, run_id: str) -> ResponseReturnValue:
     """Have it compared again with what stands."""
     desk.check_again(staff, run_id)
@@ -168,7 +156,7 @@ def import_answers(staff: Staff, run_id: str) -> ResponseReturnValue:
 
 @blueprint.post("/imports/<run_id>/apply")
 @staff_only(Right.IMPORT_ROSTER, proved=True)
-@_answering
+@answering
 def import_apply(staff: Staff, run_id: str) -> ResponseReturnValue:
     """Have it carried out, with invitations or without."""
     found = desk.get(staff, run_id)
@@ -179,23 +167,27 @@ def import_apply(staff: Staff, run_id: str) -> ResponseReturnValue:
     if large and not large & confirmed and all(part.is_large for part in found.parts):
         form.problem("confirmed", _("Please confirm that all of this really ends."))
     if form.problems:
-        return _shown(found, form)
+        return shown(found, form)
     desk.carry_out(staff, run_id, confirmed=confirmed & large, per_hour=per_hour)
     return redirect(url_for("admin.import_show", run_id=run_id), 303)
 
 
 @blueprint.post("/imports/<run_id>/undo")
 @staff_only(Right.IMPORT_ROSTER, proved=True)
-@_answering
+@answering
 def import_undo(staff: Staff, run_id: str) -> ResponseReturnValue:
     """Have it taken back at the schools of the reach."""
+    form = Form.read("confirmed")
+    if form["confirmed"] != "yes":
+        form.problem("undo", _("Please confirm that the import is to be undone."))
+        return shown(desk.get(staff, run_id), form)
     desk.take_back(staff, run_id)
     return redirect(url_for("admin.import_show", run_id=run_id), 303)
 
 
 @blueprint.post("/imports/<run_id>/discard")
 @staff_only(Right.IMPORT_ROSTER)
-@_answering
+@answering
 def import_discard(staff: Staff, run_id: str) -> ResponseReturnValue:
     """Have what was read forgotten."""
     desk.discard(staff, run_id)
@@ -204,7 +196,7 @@ def import_discard(staff: Staff, run_id: str) -> ResponseReturnValue:
 
 @blueprint.get("/imports/<run_id>/rejected.csv")
 @staff_only(Right.IMPORT_ROSTER)
-@_answering
+@answering
 def import_rejected(staff: Staff, run_id: str) -> ResponseReturnValue:
     """The rows that were not taken over, with the reasons in the reader's language."""
     out = StringIO(newline="")
@@ -215,7 +207,9 @@ def import_rejected(staff: Staff, run_id: str) -> ResponseReturnValue:
     return response
 
 
-def _chooser(staff: Staff, form: Form, chosen: list[str] | None = None) -> ResponseReturnValue:
+def _chooser(
+    staff: Staff, form: Form, chosen: list[str] | None = None, status: int = 0
+) -> ResponseReturnValue:
     page = render_template(
         "admin/imports/new.html",
         form=form,
@@ -223,7 +217,7 @@ def _chooser(staff: Staff, form: Form, chosen: list[str] | None = None) -> Respo
         chosen=chosen or [],
         suffixes=",".join(spool.SUFFIXES),
     )
-    return page, form.status
+    return page, status or form.status
 
 
 def _no_file(wrong: WrongFile) -> str:
@@ -240,9 +234,9 @@ def _rate(form: Form) -> int | None:
     return None
 
 
-def _shown(found: Import, form: Form) -> ResponseReturnValue:
+def shown(found: Import, form: Form) -> ResponseReturnValue:
+    """The page of an import."""
     job = found.job
-    columns = _columns_of(found, form)
     page = render_template(
         "admin/imports/show.html",
         found=found,
@@ -250,27 +244,10 @@ def _shown(found: Import, form: Form) -> ResponseReturnValue:
         job=job,
         form=form,
         words=import_words,
-        columns=columns,
-        targets=import_words.targets(mapping.MOST_GUARDIANS) if columns else [],
+        listed=list_of(found, form),
         most_per_hour=settings.current().invitations_per_hour,
     )
     response = make_response(page, form.status)
     if found.is_busy:
         response.headers["Refresh"] = str(AGAIN_IN)
     return response
-
-
-def _columns_of(found: Import, form: Form) -> list[tuple[str, str, list[str]]]:
-    """For each column of a list: its header, what it is taken for, a few of its cells."""
-    job = found.job
-    if job is None or job.state != "mapping" or not found.whole:
-        return []
-    guess, rows = job.result["columns"], job.result["rows"]
-    return [
-        (
-            name,
-            form.values.get(f"column-{place}") or guess.get(name, "-"),
-            [row.get(name, "") for row in rows],
-        )
-        for place, name in enumerate(job.result["header"])
-    ]

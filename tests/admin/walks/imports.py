@@ -64,7 +64,7 @@ def _carried_out(desk: Desk, manager: Browser, folder: Path) -> Iterator[TestRes
     held.press("check-submit")
     yield held.page
     first = applied(desk, manager, zipped(whole(), folder))
-    first.press("undo-submit")
+    first.submit("undo-form", confirmed="yes")
     work_off()
     assert first.page is not None
     yield first.open(first.page.request.path)

@@ -1,0 +1,58 @@
+"""``/admin/imports``: which column of a list is what, and how the list lies in its file."""
+
+from flask import redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from idp.desk import import_lists, imports
+from idp.desk.staff import Right, Staff
+from idp.people.names import Refused
+from idp.roster import layout
+from idp.web.admin import import_listed
+from idp.web.admin.blueprint import blueprint, staff_only
+from idp.web.admin.imports import answering, shown
+from idp.web.errors import PageError
+from idp.web.forms import Form
+
+
+@blueprint.post("/imports/<run_id>/columns")
+@staff_only(Right.IMPORT_ROSTER)
+@answering
+def import_columns(staff: Staff, run_id: str) -> ResponseReturnValue:
+    """Say which column is what, and have the list read."""
+    found = imports.get(staff, run_id)
+    header = found.job.result.get("header", []) if found.job else []
+    names = [f"column-{number}" for number in range(len(header))]
+    form = Form.read("keep", "single", "own_numbers", *names)
+    columns = {name: form[f"column-{place}"] or "-" for place, name in enumerate(header)}
+    try:
+        problems = import_lists.name_columns(
+            *(staff, run_id, columns),
+            keep=form["keep"] == "yes",
+            single_names=form["single"] == "yes",
+            own_numbers=form["own_numbers"] == "yes",
+        )
+    except Refused:
+        raise PageError("bad_request") from None  # no target that the page offers
+    if problems:
+        form.notice = " ".join(problems)
+        return shown(found, form)
+    return redirect(url_for("admin.import_show", run_id=run_id), 303)
+
+
+@blueprint.post("/imports/<run_id>/layout")
+@staff_only(Right.IMPORT_ROSTER)
+@answering
+def import_layout(staff: Staff, run_id: str) -> ResponseReturnValue:
+    """Have the list opened anew, as somebody says that it lies in its file."""
+    found = imports.get(staff, run_id)
+    form = Form.read("encoding", "header")
+    try:
+        wanted = layout.told(form["encoding"], form["header"], tuple(request.form.getlist("sheet")))
+    except Refused as refused:
+        if refused.field != "header_row":
+            raise PageError("bad_request") from None
+        form.problem("header", _("Type the number of a line, such as 4, or 3-4 for two lines."))
+        return shown(found, form)
+    import_lists.lay_out(staff, run_id, import_listed.beyond(found, wanted))
+    return redirect(url_for("admin.import_show", run_id=run_id), 303)
