@@ -114,7 +114,7 @@ def _reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
             multiple=True,
             help="A school's name or id, or SCHOOL=ORG with the file's own id of it; repeatable.",
         ),
-        click.option("--delta", is_flag=True, help="The file holds changes only (OneRoster)."),
+        click.option("--delta", is_flag=True, help="The file holds changes only."),
         click.option(
             "--column", "columns", multiple=True, help='"Header=target"; see `idp roster map`.'
         ),

@@ -5,7 +5,7 @@ out are asked of a worker (``idp.roster.work``).
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from errno import EDQUOT, ENOSPC
 from pathlib import PurePath
 from typing import IO, Any, Final
@@ -158,7 +158,7 @@ def answer(staff: Staff, run_id: str, answers: Mapping[str, Mapping[str, str]]) 
     ``answers``: school → question → ``same``, ``another`` or ``""`` for not decided. Raises
     ``NotFound``, ``NotNow`` and ``people.Refused``.
     """
-    found = _of_theirs(staff, run_id)
+    found = of_theirs(staff, run_id)
     if not found.is_open or found.is_busy:
         raise NotNow
     for part in found.parts:

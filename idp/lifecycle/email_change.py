@@ -18,6 +18,7 @@ from idp.mail import outbox
 from idp.oidc import grants_service
 from idp.people import profile
 from idp.people import service as people
+from idp.people.addresses import can_be_mailed
 from idp.people.models import Account, AccountRow
 from idp.sessions import service as sessions
 
@@ -74,9 +75,9 @@ Asking = Asked | SameAddress | NotAnAddress | SessionGone | Disputed | Throttled
 
 def ask(account: AccountRow, new_email: str, session_id: str) -> Asking:
     """Ask for another address: one mail to the new one, one to the old one."""
-    key = people.email_key(new_email)
-    if not key:
+    if not can_be_mailed(new_email):
         return NotAnAddress()
+    key = people.email_key(new_email)
     if key == people.email_key(account.email or ""):
         return SameAddress()
     if until := email_changes.disputed_until(account.id):

@@ -17,6 +17,7 @@ from flask import Flask, current_app
 
 from idp import settings
 from idp.mail.messages import Message, clean
+from idp.people.addresses import can_be_mailed
 
 TIMEOUT = 10
 """Seconds that each step of the dialogue may take."""
@@ -120,7 +121,7 @@ class Post:
 
         Raises ``ServerAway`` where the server refuses us rather than the recipient.
         """
-        if not _addressable(message.recipient):
+        if not is_addressable(message.recipient):
             return Refused("not an address that SMTP can carry")
         connection = self._opened()
         try:
@@ -218,8 +219,7 @@ def _our_host() -> str:
     return f"[{host}]" if host.replace(".", "").isdigit() else host
 
 
-def _addressable(recipient: str) -> bool:
-    # Without SMTPUTF8 (RFC 6531), which Flask-Mail lacks, an address is printable ASCII.
-    local, at, domain = recipient.rpartition("@")
-    printable = recipient.isascii() and recipient.isprintable()
-    return printable and bool(local and at and domain) and not set(recipient) & set(' ,;<>"()')
+def is_addressable(recipient: str) -> bool:
+    """Whether a mail to the address can be sent: by the rule that lets it be stored."""
+    # Without SMTPUTF8 (RFC 6531), which Flask-Mail lacks, an address is ASCII
+    return recipient.isascii() and can_be_mailed(recipient)

@@ -6,6 +6,7 @@ from idp import clock
 from idp.audit import events
 from idp.database import db, transaction
 from idp.people import directory
+from idp.people.addresses import clean_email
 from idp.people.models import Account
 from idp.people.names import Refused, checked_username, clean_text, email_key
 from idp.people.service import hold_account
@@ -18,11 +19,10 @@ def change_email(account: Account, email: str | None, *, proved: bool) -> None:
     ``proved``: whether its holder showed that mail to this very address reaches them. Callers
     use ``lifecycle.email_change``, which ends what hangs on the address. Raises ``Refused``.
     """
+    email = None if email is None else clean_email("email", email)
     key = None if email is None else email_key(email)
-    if key == "":
-        raise Refused("email", "is not an e-mail address")
     now = clock.now()
-    account.email = email.strip() if email is not None else None
+    account.email = email
     account.email_key = key
     account.email_verified_at = now if key and proved else None
     account.updated_at = now

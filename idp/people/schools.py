@@ -10,9 +10,10 @@ from sqlalchemy import select, update
 
 from idp.audit import events
 from idp.database import db, transaction
+from idp.people.addresses import clean_email
 from idp.people.logos import LOGO_BYTES
-from idp.people.models import EMAIL_LENGTH, School
-from idp.people.names import Refused, clean_text, email_key
+from idp.people.models import School
+from idp.people.names import Refused, clean_text
 from idp.settings import LOCALES
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -141,9 +142,7 @@ def _field(name: str, value: Any) -> dict[str, Any]:
 
 
 def _email(text: str) -> str:
-    if text and not email_key(text):
-        raise Refused("contact_email", "is not an e-mail address")
-    return clean_text("contact_email", text, longest=EMAIL_LENGTH)
+    return clean_email("contact_email", text) if text.strip() else ""
 
 
 def _locale(text: str) -> str:

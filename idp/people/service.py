@@ -14,6 +14,7 @@ from idp import clock
 from idp.audit import events
 from idp.database import db, retried, transaction
 from idp.people import directory
+from idp.people.addresses import clean_email
 from idp.people.models import (
     ACCOUNT_STATUSES,
     RELATIONSHIPS,
@@ -83,8 +84,8 @@ def create_account(
     ``school_id``: the school that makes it, and may read so in its journal.
     """
     username, key = checked_username(username)
-    if email and not email_key(email):
-        raise Refused("email", "is not an e-mail address")
+    if email:
+        email = clean_email("email", email)
     if locale is not None and locale not in LOCALES:
         raise Refused("locale", f"is none of {', '.join(LOCALES)}")
     account = Account(
@@ -92,7 +93,7 @@ def create_account(
         username_key=key,
         given_name=clean_text("given_name", given_name, required=True),
         family_name=clean_text("family_name", family_name, required=True),
-        email=email.strip() if email else None,
+        email=email or None,
         email_key=email_key(email) if email else None,
         locale=locale,
     )

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from flask_babel import lazy_gettext as _
 
+from idp.people.addresses import meant
 from idp.roster import bulk
 from idp.roster.models import RosterRun
 from idp.roster.planning import SEPARATED, Plan
@@ -114,6 +115,7 @@ SENTENCES: Final = {
     "guardians_without_pupil": _("Guardians of no pupil in the file: no account is made for them."),
     "pupils_not_in_file": _("Pupils who were added by hand and are not in the file: they stay."),
     "same_person": _("Looks the same as somebody elsewhere with this name and address."),
+    "email_slip": _("E-mail addresses that look mistyped: they are taken over as they stand."),
     "unknown_relationship": _("Words for a relationship that we don't know: “parent” is used."),
     "row_numbers": _(
         "A column counts the rows (1, 2, 3 …): it is not read as the school's own numbers. If it"
@@ -154,6 +156,7 @@ def find(scope: Scope, plan: Plan) -> list[Finding]:
     """What looks wrong at this school, in the caller's transaction, after ``planning.plan``."""
     queries = _ALWAYS if scope.delta else {**_ALWAYS, **_IN_WHOLE_FILES}
     found = [_asked(code, query, scope.ids()) for code, query in queries.items()]
+    found.append(_slips(scope))
     if plan.is_large:
         share = f"{plan.share_ending:.0%}"
         found.append(Finding("large_change", 1, (share,)))
@@ -181,6 +184,22 @@ def _asked(code: str, query: str, ids: dict[str, Any]) -> Finding:
         if len(samples) < SAMPLES:
             samples.append(text)
     return Finding(code, count, tuple(samples))
+
+
+_ADDRESSES: Final = f"""
+SELECT DISTINCT g.given_name || ' ' || g.family_name, g.email {_HERE}
+WHERE {_OF} AND g.email_key IS NOT NULL
+"""
+
+
+def _slips(scope: Scope) -> Finding:
+    """Addresses that look mistyped, and what was meant."""
+    found = [
+        f"{name.strip()}, {email} → {suggested}"
+        for name, email in bulk.found(_ADDRESSES, **scope.ids())
+        if (suggested := meant(email))
+    ]
+    return Finding("email_slip", len(found), tuple(found[:SAMPLES]))
 
 
 def _same_people(scope: Scope, plan: Plan) -> Finding:

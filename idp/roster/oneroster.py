@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from sys import intern
 from typing import Final
 
-from idp.people.models import EMAIL_LENGTH, NAME_LENGTH
+from idp.people.addresses import can_be_mailed
+from idp.people.models import NAME_LENGTH
 from idp.people.names import Refused, email_key
 from idp.roster import cells, oneroster_terms, tables
 from idp.roster.archives import Progress, Source
@@ -345,7 +346,7 @@ def _guardian(row: Row, sourced_id: str, role: str) -> Iterator[Record | _Passed
     if disabled:
         yield _Passed("disabled")
     email = cell(row, "email")
-    if email and (not email_key(email) or len(email) > EMAIL_LENGTH):
+    if email and not can_be_mailed(email):
         yield Rejected(row, "email_wrong")  # the person is taken over, the address is not
         email = ""
     pupils = listed(row, "agentsourcedids")

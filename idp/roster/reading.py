@@ -190,8 +190,6 @@ def _open(source: Source, wish: Wish, wanted: list[orgs.Wanted], progress: Progr
         return found
     if len(wanted) != 1:
         raise Unusable("a list is one school's; several schools need OneRoster", "one_school")
-    if wish.delta:
-        raise Unusable("a list holds everybody; only OneRoster has deltas", "no_delta")
     school_id = wanted[0].school_id
     found_list = lists.look(source, wish.layout)
     header, saved = found_list.header, source_of(school_id, make=False).mapping
@@ -205,7 +203,8 @@ def _open(source: Source, wish: Wish, wanted: list[orgs.Wanted], progress: Progr
             here = {name: at for name, at in chosen.columns.items() if name in header}
             chosen = replace(chosen, columns=here)
         chosen = mapping.changed(chosen, wish.mapping, header)
-    found = spreadsheets.read(source, school_id, chosen, wish.layout, progress)
+    found = spreadsheets.read(*(source, school_id, chosen, wish.layout, progress), delta=wish.delta)
+    found.delta = wish.delta
     found.facts["new"] = [name for name in guess.new if name not in wish.mapping]
     return found
 

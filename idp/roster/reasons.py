@@ -5,6 +5,9 @@ a formula begin with an apostrophe (security rule A6).
 """
 
 import csv
+import re
+from collections.abc import Iterator
+from itertools import groupby
 from typing import IO, Final
 
 from flask_babel import force_locale, gettext
@@ -12,7 +15,8 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy import select
 
 from idp.database import db
-from idp.roster.models import RosterRejection
+from idp.roster.models import RosterRejection, RosterRun
+from idp.spreadsheet_cells import quoted
 
 SENTENCES: Final = {
     "id_missing": _("The person's number is missing or can't be one."),
@@ -38,30 +42,66 @@ SENTENCES: Final = {
     "too_many_guardians": _("The row names more guardians than a pupil can have."),
 }
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+_ABOUT: Final = {
+    "pupil": _("Pupil"),
+    "class": _("Class"),
+    "givenname": _("Given name"),
+    "familyname": _("Family name"),
+}
+_MOST_REASONS: Final = 20
+
+
+def sentence(code: str) -> str:
+    """Why a row was not taken over, in the language of the page, or of ``force_locale``."""
+    return str(SENTENCES[code])
+
+
+def about(text: str) -> str:
+    """What a reason is about, in words: « guardian.1 » is the first guardian."""
+    if found := re.fullmatch(r"guardian\.(\d)", text):
+        return str(gettext("Guardian %(number)d", number=int(found[1])))
+    return str(_ABOUT.get(text.lower(), text))
 
 
 def write(run_id: str, stream: IO[str], locale: str) -> int:
-    """Write the run's rejected rows as CSV, ``;`` between cells; returns how many."""
+    """Write the run's rejected rows as CSV, ``;`` between cells; returns how many.
+
+    Of a list: under its own header, to be corrected and imported again as changes.
+    """
+    run = db.session.get(RosterRun, run_id)
+    header = list(run.reading.get("shown", ())) if run else []
     out = csv.writer(stream, delimiter=";", quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    count = 0
     with force_locale(locale):
-        out.writerow(
-            [gettext("File"), gettext("Line"), gettext("Reason"), gettext("About"), gettext("Row")]
+        told = [gettext("Line"), gettext("Reason"), gettext("About")]
+        whole = (
+            (*header, *told, gettext("File"))
+            if header
+            else (gettext("File"), *told, gettext("Row"))
         )
-        rows = db.session.scalars(
-            select(RosterRejection)
-            .where(RosterRejection.run_id == run_id)
-            .order_by(RosterRejection.number)
-        )
-        for row in rows:
-            count += 1
-            cells = [quoted(cell) for cell in (row.about, *row.cells)]
-            out.writerow([quoted(row.file), row.line, str(SENTENCES[row.code]), *cells])
+        out.writerow([quoted(cell) for cell in whole])
+        count = 0
+        for rows in _by_line(run_id):
+            count += len(rows)
+            out.writerow(_as_cells(rows, len(header)))
     return count
 
 
-def quoted(cell: str) -> str:
-    """The cell as text, whatever it begins with."""
-    flat = " ".join(cell.split()) if "\n" in cell or "\r" in cell else cell
-    return f"'{flat}" if cell.startswith(_FORMULA) or flat.lstrip().startswith(_FORMULA) else flat
+def _by_line(run_id: str) -> Iterator[list[RosterRejection]]:
+    """A row's rejections together: it is written once, with all that is wrong with it."""
+    rows = db.session.scalars(
+        select(RosterRejection)
+        .where(RosterRejection.run_id == run_id)
+        .order_by(RosterRejection.number)
+    )
+    for _line, group in groupby(rows, key=lambda each: (each.file, each.line)):
+        yield list(group)
+
+
+def _as_cells(rows: list[RosterRejection], width: int) -> list[str]:
+    first = rows[0]
+    why = " ".join(dict.fromkeys(sentence(each.code) for each in rows[:_MOST_REASONS]))
+    whom = ", ".join(dict.fromkeys(about(each.about) for each in rows if each.about))
+    told = [str(first.line), why, whom]
+    cells = [*first.cells, *[""] * (width - len(first.cells))]
+    whole = [*cells[:width], *told, first.file] if width else [first.file, *told, *cells]
+    return [quoted(cell) for cell in whole]

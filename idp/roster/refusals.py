@@ -28,7 +28,6 @@ SENTENCES: Final = {
     "no_sheet": _("The workbook has no sheet called %(sheet)s that holds a table."),
     "column_missing": _("The column %(column)s is missing in the file."),
     "one_school": _("A list is for one school. Several schools at once need a OneRoster zip."),
-    "no_delta": _("A list always holds everybody. Only OneRoster can hold changes alone."),
     "too_much": _(
         "The file is far larger inside than any school's list. Please export it once more."
     ),

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import chain
+from typing import Final
 
 from idp.database import keyed_hash
-from idp.people.models import EMAIL_LENGTH, NAME_LENGTH
+from idp.people.addresses import can_be_mailed
+from idp.people.models import NAME_LENGTH
 from idp.people.names import Refused, email_key, visible
 from idp.roster import cells, lists, namesakes, odd_names, row_numbers, validity
 from idp.roster.archives import Progress, Source
@@ -32,6 +34,9 @@ from idp.roster.records import (
 )
 from idp.roster.validity import When
 
+_CLASS_NAMES: Final = ("Class", "Class (sheet)", "Class (name of the sheet)")
+"""What the column of the sheets' names is called, unless the list has one of that name."""
+
 
 @dataclass
 class _Reader:
@@ -40,8 +45,7 @@ class _Reader:
     reading: Reading
     namesakes: Namesakes = field(default_factory=Namesakes)
     single_names: bool = False
-    by_sheet: bool = False
-    """Whether a sheet's name is the class: no column says it."""
+    lists_agents: bool = True
     pupils: dict[str, str] = field(default_factory=dict)
     """Pupil's id → key of its name: a number that stands for two pupils is an error."""
     guardians: dict[str, str] = field(default_factory=dict)
@@ -71,8 +75,13 @@ def read(
     mapping: Mapping,
     layout: Layout,
     progress: Progress = lambda _: None,
+    *,
+    delta: bool = False,
 ) -> Reading:
-    """The records of one school. Raises ``Unusable`` where the mapping does not fit the file."""
+    """The records of one school. Raises ``Unusable`` where the mapping does not fit the file.
+
+    ``delta``: the list holds some pupils; a row of it ends nothing, for it may be one of several.
+    """
     look = lists.look(source, layout)
     must_have(set(mapping.columns), look.header)
     if problems := mapping.problems():
@@ -81,25 +90,37 @@ def read(
     if not layout.own_numbers:
         mapping, counting = row_numbers.without(mapping, lists.rows_of(source, layout))
 
+    kept = mapping
+    by_sheet = ""
+    if look.several and "pupil.class" not in mapping.columns.values():
+        # No column says the class: each sheet is one, by its name
+        by_sheet = next(name for name in _CLASS_NAMES if name not in look.header)
+        mapping = replace(mapping, columns={**mapping.columns, by_sheet: "pupil.class"})
+
     def rows(report: Progress = lambda _: None) -> Iterator[Row]:
-        return lists.rows_of(source, layout, report)
+        for row in lists.rows_of(source, layout, report):
+            yield replace(row, cells={**row.cells, by_sheet: row.sheet}) if by_sheet else row
 
     unread = [name for name in look.header if name and name not in mapping.columns]
+    shown = [name for name in (*look.header, by_sheet) if name in mapping.columns]
     reading = Reading(
         format="csv" if look.encoding else "xlsx",
         records=iter(()),
-        mapping=mapping.as_json(),
+        mapping=kept.as_json(),
         shown=frozenset(mapping.columns),
-        facts={**look.facts(), "unread": unread},
+        facts={**look.facts(), "unread": unread, "shown": shown},
     )
-    by_sheet = look.several and "pupil.class" not in mapping.columns.values()
     for sheet in look.sheets:
         if not sheet.read:
             reading.accounting.leave(sheet.name, sheet.why_not)
     for name in source.names - {lists.file_of(source)}:
         reading.accounting.leave(name, "unknown")
     reader = _Reader(
-        school_id, mapping, reading, single_names=layout.single_names, by_sheet=by_sheet
+        school_id,
+        mapping,
+        reading,
+        single_names=layout.single_names,
+        lists_agents=not delta,
     )
     noticed = [Noticed("row_numbers", name[:60]) for name in counting]
     reading.records = chain(noticed, _records(reader, rows, progress))
@@ -195,6 +216,8 @@ def _row(reader: _Reader, row: Row) -> Iterator[Record | Left]:
 
 def _pupil(reader: _Reader, row: Row, number: str, named: _Named) -> Iterator[Record]:
     class_name: str | None = _class(reader, row)
+    if "pupil.class" not in reader.mapping.columns.values():
+        class_name = None  # the list does not say: known pupils keep theirs
     key = (named.key, class_name or "")
     pupil = number or _derived(reader, "pupil", *_who(reader, row, key))
     group = _derived(reader, "pupil", *key) if key in reader.namesakes.asked else None
@@ -210,7 +233,7 @@ def _pupil(reader: _Reader, row: Row, number: str, named: _Named) -> Iterator[Re
         *(reader.school_id, pupil, row.line, named.given, named.family),
         class_name=class_name,
         pupil_number=number or None,
-        lists_agents=True,
+        lists_agents=reader.lists_agents,
         twin_of=group,
     )
     keeps = ((reader.school_id, pupil),)
@@ -220,7 +243,7 @@ def _pupil(reader: _Reader, row: Row, number: str, named: _Named) -> Iterator[Re
 
 
 def _class(reader: _Reader, row: Row) -> str:
-    class_name = row.sheet if reader.by_sheet else _get(reader, row, "pupil.class")
+    class_name = _get(reader, row, "pupil.class")
     return "" if odd_names.says_none(class_name) else class_name
 
 
@@ -255,7 +278,7 @@ def _guardian(reader: _Reader, row: Row, pupil: str, which: int) -> Iterator[Rec
         if named:
             yield named
         return
-    if email and (not email_key(email) or len(email) > EMAIL_LENGTH):
+    if email and not can_be_mailed(email):
         yield Rejected(row, "email_wrong", prefix)
         email = ""  # the person is taken over, the address is not
     number = cells.number(_get(reader, row, f"{prefix}.number"))

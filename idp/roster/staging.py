@@ -73,11 +73,13 @@ class Stage:
         self._rows: dict[str, list[tuple[Any, ...]]] = {"p": [], "g": [], "l": []}
         self._rejections: list[RosterRejection] = []
         self._shown: frozenset[str] = frozenset()
+        self._header: list[str] = []
         self._keeps: set[tuple[str, str]] = set()
 
     def fill(self, reading: Reading) -> None:
         """Read the whole file into the staging tables."""
         self._shown = reading.shown
+        self._header = list(reading.facts.get("shown", ()))
         for record in reading.records:
             self._take(record)
             if sum(map(len, self._rows.values())) >= bulk.CHUNK:
@@ -156,12 +158,13 @@ class Stage:
         if self.rejected.total() > MOST_REJECTIONS:
             return
         row = rejected.row
-        shown = [cell for name, cell in row.cells.items() if name in self._shown]
+        names = self._header or [name for name in row.cells if name in self._shown]
+        shown = [row.cells.get(name, "") for name in names]
         self._rejections.append(
             RosterRejection(
                 run_id=self.run_id,
                 number=self.rejected.total(),
-                file=row.file[:80],
+                file=(f"{row.file} – {row.sheet}" if row.sheet else row.file)[:80],
                 line=row.line,
                 code=rejected.code,
                 about=rejected.about[:80],

@@ -12,6 +12,7 @@ from idp.roster.archives import Progress, Source
 from idp.roster.headers import Header
 from idp.roster.layout import Layout
 from idp.roster.records import Hostile, Row, Unusable
+from idp.spreadsheet_cells import unquoted
 
 MOST_COLUMNS: Final = 200
 MOST_ROWS: Final = 2_000_000
@@ -50,7 +51,7 @@ def rows(
                     line=str(begins),
                 )
             if begins > header.last and any(cells) and not header.repeats(cells):
-                named = zip(words, cells, strict=False)
+                named = zip(words, map(unquoted, cells) if layout else cells, strict=False)
                 yield Row(name, begins, {word: cell for word, cell in named if word})
     except csv.Error as error:
         raise Hostile(

@@ -141,8 +141,6 @@ def _open(taken: Taken, counted: Counted) -> None:
     wish = wish_of(taken.how)
     if len(wish.schools) != 1:
         raise Unusable("a list is one school's; several schools need OneRoster", "one_school")
-    if wish.delta:
-        raise Unusable("a list holds everybody; only OneRoster has deltas", "no_delta")
     jobs.finish(taken, "mapping", result=_list_of(path, wish))
 
 

@@ -12,6 +12,7 @@ from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError
 
 from idp.credentials.passwords import WeakPassword
+from idp.people import addresses
 from idp.settings import current as settings
 from idp.web import bodies, errors, once
 from idp.web.errors import PageError
@@ -114,6 +115,23 @@ class Form:
         if any(ord(character) < 32 for character in self.values[name].strip()):
             self.problem(
                 name, _("This holds characters that can't be typed. Please type it again.")
+            )
+
+    def ask_about_slip(self, name: str) -> None:
+        """Ask once where an address looks mistyped; the same one again is what was meant."""
+        typed = self.values[name].strip()
+        suggested = addresses.meant(typed)
+        if suggested is None:
+            return
+        self.values[f"{name}_as_typed"] = typed
+        if request.form.get(f"{name}_as_typed") != typed:
+            self.problem(
+                name,
+                _(
+                    "Is it not rather %(suggested)s? If the address is right as you typed it, send"
+                    " it once more.",
+                    suggested=suggested,
+                ),
             )
 
     def shown(self, name: str) -> str:

@@ -123,3 +123,54 @@ def test_a_full_disk_is_said_in_a_sentence(desk: Desk, monkeypatch: pytest.Monke
     assert answer.status_code == 507
     assert 'id="form-notice"' in answer.text
     assert work_off() == 0
+
+
+ROWS = (
+    "Nom;Prénom;Classe;Nom mère;Prénom mère;E-mail mère\r\n"
+    "Dubois;Lina;3B;Dubois;Claire;claire@dubois.example\r\n"
+    "Maes;;2A;Maes;Ann;＝1+1\r\n"
+    "Claes;Tom;2A;Claes;Els;zoé@claes.example\r\n"
+)
+
+
+def test_rejected_rows_are_corrected_and_imported_again(desk: Desk) -> None:
+    manager = desk.browser("manager")
+    browser = begun(desk, manager, ROWS.encode(), "liste 3B.csv")
+    browser.submit("columns-form", **chosen(page_of(browser)), keep="yes")
+    work_off()
+    page_of(browser)
+    browser.submit("apply-form")
+    work_off()
+    address = browser.page.request.path.removesuffix("/apply") if browser.page else ""
+
+    page = browser.open(f"{address}/rejected").text
+    assert "Responsable 1" in page
+    assert page.count('<th scope="row"') == 2
+    page = browser.open(f"{address}/rejected?reason=email_wrong").text
+    assert page.count('<th scope="row"') == 1
+    answer = browser.client.get(f"{address}/rejected.csv")
+    assert "liste_3B-a-corriger.csv" in answer.headers["Content-Disposition"]
+    written = answer.data.decode("utf-8-sig")
+    assert "'＝1+1" in written
+    header, first, second = written.splitlines()
+    assert header.startswith(
+        '"Nom";"Prénom";"Classe";"Nom mère";"Prénom mère";"E-mail mère";"Ligne"'
+    )
+    assert first.startswith('"Maes";"";"2A"')
+
+    corrected = "\r\n".join(
+        [header, first.replace('"";"2A"', '"Jo";"2A"'), second.replace("zoé@", "zoe@")]
+    )
+    again = upload(manager, desk.here, corrected.encode(), "corrige.csv", delta="yes")
+    work_off()
+    browser.open(again.headers["Location"])
+    browser.submit("columns-form", **chosen(page_of(browser)))
+    work_off()
+    page_of(browser)
+    browser.submit("apply-form")
+    work_off()
+
+    names = db.session.scalars(
+        select(Child.given_name).where(Child.left_at.is_(None)).order_by(Child.given_name)
+    ).all()
+    assert names == ["Jo", "Lina", "Tom"]

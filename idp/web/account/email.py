@@ -13,6 +13,7 @@ from idp.people.names import as_meant
 from idp.sessions.service import SignedIn
 from idp.web.account.blueprint import blueprint, guardian_only
 from idp.web.account.step_up import proved_recently
+from idp.web.address_words import NO_ADDRESS
 from idp.web.dates import moment
 from idp.web.errors import PageError
 from idp.web.forms import Form, only, too_many
@@ -28,6 +29,7 @@ def email(signed_in: SignedIn) -> ResponseReturnValue:
     form = Form.read("new_email")
     form.require("new_email", _("Type your new e-mail address."))
     form.limit("new_email", EMAIL_LENGTH)
+    form.ask_about_slip("new_email")
     if form.problems:
         return _page(signed_in, form)
     return _ask(signed_in, form)
@@ -81,7 +83,10 @@ def _ask(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
         case email_change.SameAddress():
             form.problem("new_email", _("This is your e-mail address already."))
         case email_change.NotAnAddress():
-            form.problem("new_email", _("This is not an e-mail address. Check how it is written."))
+            form.problem(
+                "new_email",
+                str(NO_ADDRESS),
+            )
     return _page(signed_in, form)
 
 

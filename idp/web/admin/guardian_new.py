@@ -58,6 +58,9 @@ def add_new_guardian(staff: Staff, child_id: str) -> ResponseReturnValue:
         relationship=form["relationship"],
         invite=bool(form["invite"]),
     )
+    form.ask_about_slip("email")
+    if form.problems:
+        return _page(child, form)
     if not form["sure"] and (alike := newcomers.suggestions(staff, newcomer)):
         return _page(child, form, alike)
     try:

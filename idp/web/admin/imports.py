@@ -5,18 +5,17 @@ What takes long is a worker's (``idp roster work``): a page asks for it and show
 
 from collections.abc import Callable
 from functools import wraps
-from io import StringIO
 from typing import Final
 
 from flask import flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import get_locale
 from flask_babel import gettext as _
 
 from idp import settings
 from idp.desk import imports as desk
 from idp.desk.imports import Import, NoRoom, NotFound, NotNow, TooMany, WrongFile
 from idp.desk.staff import Right, Staff
+from idp.people.names import Refused
 from idp.roster import spool
 from idp.roster.records import Hostile
 from idp.web.admin import import_words
@@ -136,7 +135,7 @@ def import_check(staff: Staff, run_id: str) -> ResponseReturnValue:
 
 @blueprint.post("/imports/<run_id>/answers")
 @staff_only(Right.IMPORT_ROSTER)
-@_answering
+@answering
 def import_answers(staff: Staff, run_id: str) -> ResponseReturnValue:
     """Say who people of the file are, where the file alone does not."""
     answers: dict[str, dict[str, str]] = {}
@@ -192,19 +191,6 @@ def import_discard(staff: Staff, run_id: str) -> ResponseReturnValue:
     """Have what was read forgotten."""
     desk.discard(staff, run_id)
     return redirect(url_for("admin.import_show", run_id=run_id), 303)
-
-
-@blueprint.get("/imports/<run_id>/rejected.csv")
-@staff_only(Right.IMPORT_ROSTER)
-@answering
-def import_rejected(staff: Staff, run_id: str) -> ResponseReturnValue:
-    """The rows that were not taken over, with the reasons in the reader's language."""
-    out = StringIO(newline="")
-    desk.rejected(staff, run_id, out, str(get_locale()))
-    response = make_response(out.getvalue().encode("utf-8-sig"))
-    response.headers["Content-Type"] = "text/csv; charset=utf-8"
-    response.headers["Content-Disposition"] = 'attachment; filename="rejected.csv"'
-    return response
 
 
 def _chooser(

@@ -8,6 +8,7 @@ from flask_babel import lazy_gettext as _
 
 from idp.desk.guardianships import Linked
 from idp.people.names import Refused
+from idp.web.address_words import NO_ADDRESS
 
 RELATIONSHIPS: Final = {
     "parent": _("Parent"),
@@ -165,7 +166,7 @@ _REFUSALS: Final = {
     ),
 }
 _FIELDS: Final = {
-    "email": _("This is not an e-mail address. Check how it is written."),
+    "email": NO_ADDRESS,
     "account": _("This account is disabled."),
     "username": _("A user name has 3 to 64 letters or digits, no spaces and no @."),
     "given_name": _("Type the first name, with letters only."),

@@ -72,6 +72,7 @@ def correct_email(staff: Staff, account_id: str) -> ResponseReturnValue:
     form = Form.read("email", "sure")
     form.require("email", _("Type the e-mail address."))
     form.limit("email", EMAIL_LENGTH)
+    form.ask_about_slip("email")
     shares = sharing(staff, found.account, form["email"]) if not form["sure"] else []
     if shares and not form.problems:
         return _edit_page(found, form, shares)

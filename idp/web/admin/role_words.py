@@ -7,6 +7,7 @@ from flask_babel import lazy_gettext as _
 
 from idp.desk.roles import LastOperator, NotFound, NotYours, Yourself
 from idp.people.names import Refused
+from idp.web.address_words import NO_ADDRESS
 
 ROLES: Final = {
     "helper": _("Helper"),
@@ -32,7 +33,7 @@ def refusal(error: Exception) -> tuple[str, str]:
         case NotYours():
             return "role", gettext("You may not give this role, or this right.")
         case Refused(field="email"):
-            return "email", gettext("This is not an e-mail address.")
+            return "email", str(NO_ADDRESS)
         case Refused(field="given_name" | "family_name" as field):
             return field, gettext("This name can't be stored as it is typed.")
     return "role", gettext("This role can't be given so. Please look at the school.")

@@ -4,6 +4,8 @@ from typing import Final
 
 from flask_babel import lazy_gettext as _
 
+from idp.web.address_words import NO_ADDRESS
+
 LETTERS: Final = {
     "invitation": _("Invitation to the first sign-in"),
     "fresh_token": _("A new connection token"),
@@ -13,7 +15,7 @@ LETTERS: Final = {
 
 REFUSALS: Final = {
     "colour": _("Write the colour as # and six digits, such as #1d4f91."),
-    "contact_email": _("This is not an e-mail address. Check how it is written."),
+    "contact_email": NO_ADDRESS,
 }
 """Why a field is refused, by its name."""
 

@@ -66,6 +66,7 @@ def role_hire(staff: Staff) -> ResponseReturnValue:
     for name in ("given_name", "family_name"):
         form.limit(name, 120)
     form.limit("email")
+    form.ask_about_slip("email")
     role, school_id, may_print = _chosen(staff, form)
     if form.problems:
         return _new(staff, only(GIVE), form)

@@ -1,0 +1,10 @@
+"""What is said of an e-mail address, wherever one is typed."""
+
+from typing import Final
+
+from flask_babel import lazy_gettext as _
+
+NO_ADDRESS: Final = _(
+    "This is not an e-mail address that mail can reach. Check how it is written, without accents"
+    " before the @."
+)
