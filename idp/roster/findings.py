@@ -10,7 +10,7 @@ from typing import Any, Final
 from flask_babel import lazy_gettext as _
 
 from idp.people.addresses import meant
-from idp.roster import bulk
+from idp.roster import bulk, class_names
 from idp.roster.models import RosterRun
 from idp.roster.planning import SEPARATED, Plan
 from idp.roster.records import OF_OTHER_SCHOOLS
@@ -64,6 +64,11 @@ WHERE x.run_id = :run AND x.school_id = :school AND x.kind = 'child_made'
 }
 
 _IN_WHOLE_FILES: Final = {
+    "no_classes": """
+SELECT count(*) || '' FROM roster_pupils p
+WHERE p.run_id = :run AND p.school_id = :school AND p.present
+HAVING count(*) > 0 AND max(coalesce(p.class_name, '')) = ''
+""",
     "class_vanishes": """
 SELECT c.class_name || ' (' || count(*) || ')' FROM children c
 WHERE c.school_id = :school AND c.left_at IS NULL AND c.class_name <> ''
@@ -111,6 +116,8 @@ SENTENCES: Final = {
     "separated": _("The school ended this link by hand: it stays ended, whatever the file says."),
     "number_taken": _("The pupil's number is another child's at this school: it is left out."),
     "class_vanishes": _("A class of which the file has no pupil."),
+    "no_classes": _("No pupil of the file has a class: known pupils keep theirs."),
+    "class_variants": _("Classes that seem to be one, written differently: are they?"),
     "pupils_without_guardian": _("Pupils without a guardian."),
     "guardians_without_pupil": _("Guardians of no pupil in the file: no account is made for them."),
     "pupils_not_in_file": _("Pupils who were added by hand and are not in the file: they stay."),
@@ -156,7 +163,7 @@ def find(scope: Scope, plan: Plan) -> list[Finding]:
     """What looks wrong at this school, in the caller's transaction, after ``planning.plan``."""
     queries = _ALWAYS if scope.delta else {**_ALWAYS, **_IN_WHOLE_FILES}
     found = [_asked(code, query, scope.ids()) for code, query in queries.items()]
-    found.append(_slips(scope))
+    found += [_slips(scope), _classes(scope)]
     if plan.is_large:
         share = f"{plan.share_ending:.0%}"
         found.append(Finding("large_change", 1, (share,)))
@@ -200,6 +207,23 @@ def _slips(scope: Scope) -> Finding:
         if (suggested := meant(email))
     ]
     return Finding("email_slip", len(found), tuple(found[:SAMPLES]))
+
+
+_CLASSES: Final = """
+SELECT DISTINCT p.class_name FROM roster_pupils p
+WHERE p.run_id = :run AND p.school_id = :school AND p.present AND p.class_name <> ''
+UNION
+SELECT DISTINCT c.class_name FROM children c
+WHERE c.school_id = :school AND c.left_at IS NULL AND c.class_name <> ''
+  AND NOT EXISTS (SELECT 1 FROM roster_changes x WHERE x.run_id = :run AND x.school_id = :school
+                  AND x.child_id = c.id AND x.kind IN ('child_left', 'child_changed'))
+"""
+
+
+def _classes(scope: Scope) -> Finding:
+    """Classes, of the file or known already, that differ in spaces, case or « ème » alone."""
+    groups = class_names.alike(row[0] for row in bulk.found(_CLASSES, **scope.ids()))
+    return Finding("class_variants", len(groups), tuple(map(" = ".join, groups[:SAMPLES])))
 
 
 def _same_people(scope: Scope, plan: Plan) -> Finding:

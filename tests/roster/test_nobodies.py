@@ -87,3 +87,27 @@ def test_people_with_one_name_are_taken_over_when_somebody_says_so(
     zahra = db.session.scalars(select(Account).where(Account.given_name == "Zahra")).one()
     assert (zahra.family_name, zahra.full_name, zahra.username) == ("", "Zahra", "zahra")
     assert imported(path, "--single-names")["counts"] == {}
+
+
+def test_classes_that_seem_one_are_asked_about(checked: Import, tmp_path: Path) -> None:
+    path = tmp_path / "eleves.csv"
+    classes = ["3B", "3 B", "3b", "3ème B", "3C", "3e", "1A"]
+    rows = [["Maes", f"Tom{place}", name, "", "", ""] for place, name in enumerate(classes)]
+    path.write_text(table([HEADER, *rows], ";"))
+    found = checked(path)["findings"]["class_variants"]
+    assert found["count"] == 1
+    assert found["samples"] == ["3 B = 3B = 3b = 3ème B"]
+
+
+def test_a_list_without_classes_says_so_and_empties_none(
+    imported: Import, checked: Import, tmp_path: Path
+) -> None:
+    path = tmp_path / "eleves.csv"
+    path.write_text(table([HEADER, ["Maes", "Tom", "3B", "", "", ""]], ";"))
+    imported(path)
+    path.write_text(table([["Nom", "Prénom", "Responsable"], ["Maes", "Tom", "CLAES Els"]], ";"))
+    columns = ["Nom=pupil.family", "Prénom=pupil.given", "Responsable=guardian.1.name"]
+    options = [text for each in columns for text in ("--column", each)]
+    assert "no_classes" in checked(path, *options)["findings"]
+    imported(path, *options)
+    assert db.session.scalars(select(Child.class_name)).all() == ["3B"]
