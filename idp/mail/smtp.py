@@ -192,7 +192,7 @@ class _Letter(flask_mail.Message):
             recipients=[("", message.recipient)],
             body=message.text,
             html=message.html,
-            reply_to=message.reply_to if _addressable(message.reply_to) else None,
+            reply_to=message.reply_to if is_addressable(message.reply_to) else None,
             extra_headers={
                 "Auto-Submitted": "auto-generated",  # RFC 3834 §5: no vacation notes, please
                 "Content-Language": message.locale,
