@@ -1,5 +1,6 @@
 """``idp audit``: the audit trail."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,8 @@ from idp.database import db
 
 COLUMNS = ("at", "event", "result", "actor", "account_id", "child_id", "client_id", "detail")
 ALL = (*COLUMNS, "id", "session_id", "address", "correlation_id")
+
+PIECE = 1000
 
 command = Noun("audit", help="The audit trail.")
 
@@ -30,13 +33,15 @@ command = Noun("audit", help="The audit trail.")
 @click.option("--correlation", "correlation_id", help="The id that an error page shows.")
 @click.option("--since", type=inputs.moment, help="From this time on.")
 @click.option("--until", type=inputs.moment, help="Before this time.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True)
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
+@click.option("--all", "everything", is_flag=True, help="However many there are.")
 @output.json_option
 def audit_list(
     events: tuple[str, ...],
     since: datetime | None,
     until: datetime | None,
     limit: int,
+    everything: bool,
     as_json: bool,
     **equal: str | None,
 ) -> None:
@@ -47,7 +52,7 @@ def audit_list(
       idp audit list --event sign_in_refused --since 2026-11-23
       idp audit list --correlation 3f9a1c2be07d4456 --json
     """
-    query = select(AuditEvent).order_by(AuditEvent.id.desc()).limit(limit)
+    query = select(*(getattr(AuditEvent, name) for name in ALL)).order_by(AuditEvent.id.desc())
     if events:
         query = query.where(AuditEvent.event.in_(events))
     if since is not None:
@@ -57,8 +62,13 @@ def audit_list(
     for name, value in equal.items():
         if value is not None:
             query = query.where(getattr(AuditEvent, name) == value)
-    output.rows([_row(event) for event in db.session.scalars(query)], COLUMNS, as_json)
+    found = output.limited(_in_pieces(query), None if everything else limit, "--limit, or --all")
+    output.stream(found, COLUMNS, as_json)
 
 
-def _row(event: AuditEvent) -> dict[str, Any]:
-    return {name: getattr(event, name) for name in ALL}
+def _in_pieces(query: Any) -> Iterator[dict[str, Any]]:
+    """A thousand at a time: of a year there are millions."""
+    before = query
+    while found := db.session.execute(before.limit(PIECE)).all():
+        yield from (dict(row._mapping) for row in found)
+        before = query.where(AuditEvent.id < found[-1].id)

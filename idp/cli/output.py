@@ -5,14 +5,18 @@ import re
 import shutil
 import sys
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
+from textwrap import indent
 from typing import Any, TypeVar
 
 import click
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Row = Mapping[str, Any]
+PIECE = 500
+"""Rows that are printed at once."""
 
 _WIDE = "idp.cli.output.wide"
 _NARROWEST = 8
@@ -34,6 +38,40 @@ def rows(found: Sequence[Row], columns: Sequence[str], as_json: bool) -> None:
     else:
         lines = [[row.get(column) for column in columns] for row in found]
         click.echo(fitting(columns, lines, _width_of_terminal()))
+
+
+def stream(found: Iterable[Row], columns: Sequence[str], as_json: bool) -> None:
+    """Print a list of any length as ``rows`` does, a piece at a time: memory stays bounded."""
+    source = iter(found)
+    pieces = iter(lambda: list(islice(source, PIECE)), [])
+    if as_json:
+        separator = "["
+        for piece in pieces:
+            for row in piece:
+                click.echo(f"{separator}\n{indent(_json(row), '  ')}", nl=False)
+                separator = ","
+        click.echo("[]" if separator == "[" else "\n]")
+        return
+    printed = False
+    for piece in pieces:
+        lines = [[row.get(column) for column in columns] for row in piece]
+        shown = fitting(columns, lines, _width_of_terminal())
+        in_columns = shown.count("\n") == len(lines)
+        click.echo(shown.split("\n", 1)[1] if printed and in_columns else shown)
+        printed = True
+    if not printed:
+        click.echo("(none)")
+
+
+def limited(found: Iterable[Row], limit: int | None, how: str) -> Iterator[Row]:
+    """The first rows; where there are more, a line on standard error says so, and ``how`` to get
+    them.
+    """
+    for number, row in enumerate(found):
+        if number == limit:
+            click.echo(f"idp: cut after {limit}; there are more: {how}", err=True)
+            return
+        yield row
 
 
 def one(thing: Row, as_json: bool) -> None:
@@ -133,7 +171,11 @@ def _width_of_terminal() -> int | None:
 
 def _print_json(value: Any) -> None:
     # ASCII, so that no terminal's locale can break the document.
-    click.echo(json.dumps(value, indent=2, default=_plain))
+    click.echo(_json(value))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, default=_plain)
 
 
 def _plain(value: Any) -> Any:

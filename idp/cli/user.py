@@ -112,15 +112,18 @@ def user_disable(username: str) -> None:
 
 @command.command("list")
 @click.option("--status", type=click.Choice(ACCOUNT_STATUSES))
+@click.option("--email", help="Those who have this address.")
+@click.option("--limit", type=click.IntRange(1), help="No more than so many. Default: all.")
 @output.json_option
-def user_list(status: str | None, as_json: bool) -> None:
+def user_list(status: str | None, email: str | None, limit: int | None, as_json: bool) -> None:
     """List accounts by user name.
 
-    Example:
+    Examples:
       idp user list --status invited
+      idp user list --email famille@dubois.example
     """
-    found = [_row(account) for account in people.list_accounts(status=status)]
-    output.rows(found, COLUMNS, as_json)
+    found = (_row(account) for account in people.list_accounts(status=status, email=email))
+    output.stream(output.limited(found, limit, "--limit"), COLUMNS, as_json)
 
 
 @command.command("search")
@@ -259,7 +262,7 @@ def _found(person: Person) -> dict[str, Any]:
     }
 
 
-def _row(account: Account) -> dict[str, Any]:
+def _row(account: Any) -> dict[str, Any]:
     return {name: getattr(account, name) for name in (*COLUMNS, "created_at", "updated_at")}
 
 

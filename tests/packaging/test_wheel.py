@@ -1,7 +1,9 @@
 """What is installed is whole: a wheel works without the checkout."""
 
+import re
 import subprocess
 import sys
+import venv
 import zipfile
 from pathlib import Path
 
@@ -70,3 +72,44 @@ def test_the_wheel_holds_nothing_else(wheel: zipfile.Path) -> None:
 def test_the_console_script_is_declared(wheel: zipfile.Path) -> None:
     (entry_points,) = [name for name in _names(wheel) if name.endswith("entry_points.txt")]
     assert "idp = idp.cli:main" in wheel.root.read(entry_points).decode()
+
+
+def test_the_version_is_the_one_of_the_newest_section_of_the_changelog(
+    wheel: zipfile.Path,
+) -> None:
+    sections = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    newest = next(each for each in sections if each != "Unreleased")
+    assert f"school_idp-{newest}-" in Path(str(wheel.root.filename)).name
+    assert newest != "0.1.0"
+
+
+def test_the_wheel_takes_the_place_of_0_1_0(wheel: zipfile.Path, tmp_path: Path) -> None:
+    """As pip does it for an operator, who says neither --upgrade nor --force-reinstall."""
+    venv.create(tmp_path / "venv", with_pip=False)
+    python = tmp_path / "venv" / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check"]
+    for file in (_first_version(tmp_path), Path(str(wheel.root.filename))):
+        command = [*pip, "install", "--quiet", "--no-deps", "--no-index", str(file)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    ask = "import importlib.metadata as m, importlib.util as u; print(m.version('school-idp')); "
+    ask += "print(u.find_spec('idp').submodule_search_locations[0])"
+    told = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True)
+    version, folder = told.stdout.split()
+    assert version > "0.1.0"
+    assert (Path(folder) / "roster" / "__init__.py").exists()
+
+
+def _first_version(folder: Path) -> Path:
+    file = folder / "school_idp-0.1.0-py3-none-any.whl"
+    info = "school_idp-0.1.0.dist-info"
+    files = {
+        "idp/__init__.py": "",
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: school-idp\nVersion: 0.1.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    files[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in (*files, f"{info}/RECORD"))
+    with zipfile.ZipFile(file, "w") as made:
+        for name, text in files.items():
+            made.writestr(name, text)
+    return file

@@ -1,0 +1,70 @@
+"""Lists of any length: printed a piece at a time, and never cut in silence."""
+
+import json
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from idp.audit import events
+from idp.cli import audit, output
+from idp.people import service as people
+from tests import factories
+from tests.cli.conftest import Run
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (output, people, audit):
+        monkeypatch.setattr(module, "PIECE", 3)
+
+
+def test_every_account_is_listed_whatever_the_size_of_a_piece(
+    run: Run, json_of: Callable[..., Any]
+) -> None:
+    for number in range(10):
+        factories.account(f"parent{number}", email="shared@a.example" if number % 2 else None)
+    names = [f"parent{number}" for number in range(10)]
+    assert [row["username"] for row in json_of("user", "list")] == names
+    lines = run("user", "list").stdout.splitlines()
+    assert len(lines) == 11
+    shared = json_of("user", "list", "--email", "Shared@A.example")
+    assert [row["username"] for row in shared] == names[1::2]
+    assert json_of("user", "list", "--email", "nobody@a.example") == []
+    assert run("user", "list", "--status", "disabled").stdout == "(none)\n"
+
+
+def test_a_list_that_is_cut_says_so(run: Run) -> None:
+    for number in range(7):
+        factories.account(f"parent{number}")
+        events.record("sign_in")
+    whole = run("user", "list", "--limit", "7")
+    cut = run("user", "list", "--limit", "6", "--json")
+    assert "cut after" not in whole.stderr
+    assert "cut after 6; there are more" in cut.stderr
+    assert len(json.loads(cut.stdout)) == 6
+    trail = run("audit", "list", "--limit", "4", "--json")
+    assert "--limit, or --all" in trail.stderr
+    assert [row["id"] for row in json.loads(trail.stdout)] == sorted(
+        (row["id"] for row in json.loads(trail.stdout)), reverse=True
+    )
+    everything = run("audit", "list", "--all", "--event", "sign_in", "--json")
+    assert (everything.stderr, len(json.loads(everything.stdout))) == ("", 7)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_memory_does_not_grow_with_the_list(as_json: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output.click, "echo", lambda *_args, **_options: None)
+
+    def peak(rows: int) -> int:
+        tracemalloc.start()
+        try:
+            found = ({"id": "x" * 500, "n": number} for number in range(rows))
+            output.stream(found, ("id", "n"), as_json)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(100)
+    assert peak(5_000) < 2 * peak(100) + 50_000
