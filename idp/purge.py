@@ -332,6 +332,7 @@ KEPT: Final = {
     "staff_roles": "the operator's own",
     "clients": "the operator's own",
     "client_schools": "the operator's own",
+    "client_refusals": "at most 30 for each application",
     "consents": "one for each guardian and application",
     "child_consents": "one for each guardian, application and child",
     "child_choices": "leave with their session",

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy import JSON, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
@@ -61,3 +61,19 @@ class UsedAssertion(db.Model):  # type: ignore[name-defined,misc]
     jti_hash: Mapped[str] = mapped_column(KeyedHash, primary_key=True)
     client_id: Mapped[str] = mapped_column(OpaqueId)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class ClientRefusal(db.Model):  # type: ignore[name-defined,misc]
+    """Why an application was refused, and when last: each reason once (``idp.oidc.refusals``)."""
+
+    __tablename__ = "client_refusals"
+    __table_args__ = (
+        Index("uq_client_refusals_reason", "client_id", "endpoint", "error", "reason", unique=True),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"))
+    endpoint: Mapped[str] = mapped_column(String(20))
+    error: Mapped[str] = mapped_column(String(60))
+    reason: Mapped[str] = mapped_column(String(200))
+    last_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64decode
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import unquote
@@ -48,6 +49,40 @@ def check_one_client(request: ProtocolRequest) -> None:
                 "The client_id is not the client that authenticates itself",
                 status_code=401 if header else 400,
             )
+
+
+def presented_client(request: ProtocolRequest) -> tuple[str | None, str]:
+    """The client that a request names, and the method by which it authenticates itself."""
+    header, form = request.headers.get("Authorization", ""), request.form
+    if header:
+        return _id_in_basic(header), "client_secret_basic"
+    if "client_assertion" in form:
+        return _id_in_assertion(form["client_assertion"]), "private_key_jwt"
+    method = "client_secret_post" if "client_secret" in form else "none"
+    return form.get("client_id"), method
+
+
+def explained(
+    request: ProtocolRequest,
+    error: InvalidClientError,
+    find: Callable[[str], OAuthClient | None],
+) -> InvalidClientError:
+    """The same refusal with its reason: the request is the developer's own, and a registration's
+    method is no secret. Whether a secret is nearly right, nobody learns.
+    """
+    named, used = presented_client(request)
+    client = find(named) if named else None
+    if named is None:
+        reason = "The request names no client"
+    elif client is None:
+        reason = "No application in use has this client_id"
+    elif (registered := client.client_metadata["token_endpoint_auth_method"]) != used:
+        reason = f"The application is registered for {registered}, and the request used {used}"
+    elif used.startswith("client_secret"):
+        reason = "The client secret is wrong"
+    else:
+        return error
+    return InvalidClientError(reason, status_code=error.status_code)
 
 
 class PrivateKeyJwt(JWTBearerClientAssertion):  # type: ignore[misc]

@@ -5,12 +5,18 @@ from typing import Any, cast
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
 from authlib.oauth2 import OAuth2Error
-from authlib.oauth2.rfc6749 import InvalidRequestError
+from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
 from flask import Flask, Response, current_app, g
 
 from idp.database import retried, transaction
-from idp.oidc import tokens
-from idp.oidc.client_authentication import METHODS, PrivateKeyJwt, check_one_client
+from idp.oidc import refusals, tokens
+from idp.oidc.client_authentication import (
+    METHODS,
+    PrivateKeyJwt,
+    check_one_client,
+    explained,
+    presented_client,
+)
 from idp.oidc.grants import authorization_code
 from idp.oidc.grants.authorization_code import AuthorizationCodeGrant
 from idp.oidc.grants.refresh_token import RefreshTokenGrant
@@ -31,6 +37,24 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         if known is not None and known.get_client_id() == client_id:
             return known
         return query_client(client_id)
+
+    def authenticate_client(
+        self, request: ProtocolRequest, methods: list[str], endpoint: str = "token"
+    ) -> Any:
+        try:
+            return super().authenticate_client(request, methods, endpoint)
+        except InvalidClientError as error:
+            raise explained(request, error, query_client) from error
+
+    def handle_error_response(self, request: ProtocolRequest, error: OAuth2Error) -> Response:
+        refusals.note(
+            request.uri.rpartition("/")[2],
+            error.error,
+            error.get_error_description(),
+            presented_client(request)[0],
+        )
+        response: Response = super().handle_error_response(request, error)
+        return response
 
     def create_oauth2_request(self, request: Any) -> ProtocolRequest:
         if isinstance(request, ProtocolRequest):
@@ -115,7 +139,7 @@ def _answer(request: ProtocolRequest, make: Any) -> Response:
         check_one_client(request)
         return cast(Response, make())
     except OAuth2Error as error:
-        return cast(Response, server().handle_error_response(request, error))
+        return server().handle_error_response(request, error)
 
 
 def _with_realm(response: Response) -> Response:

@@ -12,6 +12,7 @@ from flask_babel import gettext as _
 from idp.clients.registration import InvalidMetadata, Outdated, UnknownClient
 from idp.desk import application_use, applications
 from idp.desk.staff import Right, Staff
+from idp.oidc import refusals
 from idp.web import errors, permissions
 from idp.web.admin import client_words
 from idp.web.admin.blueprint import blueprint, staff_only
@@ -52,6 +53,7 @@ def client(staff: Staff, client_id: str) -> ResponseReturnValue:
         document=document,
         sees=permissions.sentences(scopes, document["child_fields"], child="child" in scopes),
         use=application_use.of(staff, client_id, get_timezone()),
+        refused=refusals.of(client_id) if staff.may(Right.EDIT_CLIENTS) else [],
         words=client_words,
     )
 

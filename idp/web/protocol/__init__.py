@@ -7,6 +7,10 @@ endpoints = Blueprint("oauth2", __name__)
 blueprint = Blueprint("protocol", __name__)
 """Pages that a guardian answers."""
 
+from idp.oidc import refusals  # noqa: E402
+
+endpoints.after_request(refusals.keep)
+
 from idp.web.protocol import (  # noqa: E402  (the views register themselves above)
     authorize,
     child,

@@ -9,7 +9,7 @@ from flask import redirect, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from idp.oidc import authorization_request, logout
+from idp.oidc import authorization_request, logout, refusals
 from idp.oidc.oauth_client import OAuthClient, query_client
 from idp.oidc.requests import FORM, ProtocolRequest, check_parameters, given
 from idp.oidc.server import server
@@ -71,6 +71,7 @@ def _refuse(parameters: MultiDict[str, str], error: OAuth2Error) -> Response:
     """An error goes back only to a verified address, and not past a signed-out visitor's eyes
     to a third party (security rules O1 and O21, RFC 9700 §4.11.2).
     """
+    _note(parameters, error)
     if not error.redirect_uri:
         raise PageError(_page_of(parameters, error))
     client = query_client(parameters["client_id"])
@@ -87,6 +88,14 @@ def _refuse(parameters: MultiDict[str, str], error: OAuth2Error) -> Response:
         if len(state) == 1 and len(state[0]) <= authorization_request.LONGEST_STATE
         else None,
     )
+
+
+def _note(parameters: MultiDict[str, str], error: OAuth2Error) -> None:
+    ids = parameters.getlist("client_id")
+    reason = error.get_error_description()
+    if not error.redirect_uri and error.error == "invalid_request" and not reason:
+        reason = "The redirect_uri is missing or not registered"
+    refusals.note("authorize", str(error.error), reason, ids[0] if len(ids) == 1 else None)
 
 
 def _page_of(parameters: MultiDict[str, str], error: OAuth2Error) -> str:

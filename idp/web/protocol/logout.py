@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 
 from idp.clients import registration
 from idp.oidc import logout as rules
+from idp.oidc import refusals
 from idp.oidc.requests import FORM
 from idp.web import branding, browser
 from idp.web.errors import PageError
@@ -26,6 +27,8 @@ def logout() -> Response:
         # See authorize(): a form on another site comes without our cookies.
         return redirect(f"/oauth2/logout?{urlencode(list(parameters.items()))}", 303)
     asked = rules.read(parameters)
+    if parameters.get("post_logout_redirect_uri") and asked.return_uri is None:
+        refusals.note("logout", "invalid_request", _why_not_back(asked), _client_of(asked))
     if asked.needs_no_question(browser.signed_in()):
         return _sign_out(asked.return_uri, by_page=False)
     if asked.client is not None:
@@ -60,6 +63,17 @@ def _sign_out(return_uri: str | None, *, by_page: bool) -> Response:
     # Rule S6: what the back button would show is gone from the browser's cache.
     response.headers["Clear-Site-Data"] = '"cache"'
     return response
+
+
+def _why_not_back(asked: rules.LogoutRequest) -> str:
+    """Why the sign-out does not lead back to the application (RP-Initiated Logout §3)."""
+    if asked.hint is None:
+        return "The id_token_hint is missing, not ours, or another application's"
+    return "The post_logout_redirect_uri is not registered"
+
+
+def _client_of(asked: rules.LogoutRequest) -> str | None:
+    return asked.client.id if asked.client else None
 
 
 def _use_school_of_guardian() -> None:

@@ -3,7 +3,7 @@
 from flask import redirect
 from werkzeug.wrappers import Response
 
-from idp.oidc import authorization, authorization_codes
+from idp.oidc import authorization, authorization_codes, refusals
 from idp.oidc.authorization import (
     AskConsent,
     ChooseChild,
@@ -42,6 +42,7 @@ def proceed(
                 return redirect(f"/interaction/{interaction.id}", 303)
             return answers.code_answer(asked, code or "", by_page=interaction is not None)
         case Refuse(error):
+            refusals.note("authorize", error.error, error.get_error_description(), asked.client_id)
             if interaction is not None:
                 interactions.complete(interaction)
             return answers.error_answer(asked, error, by_page=interaction is not None)

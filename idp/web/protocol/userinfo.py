@@ -7,6 +7,7 @@ from authlib.oauth2.rfc6749 import InvalidRequestError
 from authlib.oauth2.rfc6750 import InvalidTokenError
 from flask import Response, request
 
+from idp.oidc import refusals
 from idp.oidc import userinfo as claims
 from idp.oidc.requests import check_content_type
 from idp.web.protocol import cors, endpoints
@@ -41,11 +42,18 @@ def _presented_token() -> str:
     return given[0]
 
 
+def _reason(error: OAuth2Error) -> str:
+    if isinstance(error, _NoToken):
+        return "No token was presented"
+    return str(error.get_error_description())
+
+
 class _NoToken(InvalidTokenError):  # type: ignore[misc]
     """RFC 6750 §3.1: a request without any token is told no error code."""
 
 
 def _refusal(error: OAuth2Error) -> Response:
+    refusals.note("userinfo", error.error, _reason(error), None)
     if isinstance(error, _NoToken):
         challenge, body = "Bearer", {}
     else:

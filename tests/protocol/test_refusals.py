@@ -1,0 +1,134 @@
+"""Every refusal has a reason: in the log, at the desk, and in the answer to the developer."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+
+from idp.clients.models import ClientRefusal
+from idp.database import db
+from idp.oidc import refusals
+from tests.relying_party import World, world
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+SECRET = "a-wrong-secret-of-nobody"
+
+
+def kept(there: World) -> set[tuple[str, str, str]]:
+    db.session.commit()  # look afresh
+    found = refusals.of(there.portal.client_id, most=100)
+    return {(each.endpoint, each.error, each.reason) for each in found}
+
+
+def token(there: World, **how: Any) -> dict[str, Any]:
+    server = there.http.application.test_client(use_cookies=False)
+    data = {"grant_type": "authorization_code", "code": "none", **how.pop("data", {})}
+    return dict(server.post("/oauth2/token", data=data, **how).json or {})
+
+
+def test_a_wrong_secret_and_a_wrong_method_are_told_apart(client: FlaskClient) -> None:
+    there = world(client)
+    own = there.portal.client_id
+
+    wrong_secret = token(there, auth=(own, SECRET))
+    wrong_method = token(there, data={"client_id": own, "client_secret": SECRET})
+    nobody = token(there, auth=("app_nobody", SECRET))
+
+    assert wrong_secret["error_description"] == "The client secret is wrong"
+    assert wrong_method["error_description"] == (
+        "The application is registered for client_secret_basic,"
+        " and the request used client_secret_post"
+    )
+    assert nobody["error_description"] == "No application in use has this client_id"
+    assert {each["error"] for each in (wrong_secret, wrong_method, nobody)} == {"invalid_client"}
+    reasons = {reason for _endpoint, _error, reason in kept(there)}
+    assert reasons == {wrong_secret["error_description"], wrong_method["error_description"]}
+
+
+@on_sqlite
+def test_each_endpoint_says_why_in_the_log_and_at_the_desk(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    there = world(client, first_party=False, require_pkce=True)
+    caplog.set_level(logging.WARNING, logger="idp.oidc.refusals")
+    there.browser.sign_out()
+
+    page = there.ask()  # a third party without PKCE: a signed-out parent is told no more
+    assert page.status_code == 400
+    there.ask(redirect_uri="https://evil.example/")
+    secret = (there.portal.client_id, there.portal.registered.secret)
+    server = there.http.application.test_client(use_cookies=False)
+    for path, data in (
+        ("/oauth2/token", {"grant_type": "password"}),
+        ("/oauth2/token", {"grant_type": "refresh_token", "refresh_token": "none"}),
+        ("/oauth2/revoke", {}),
+        ("/oauth2/introspect", {}),
+    ):
+        assert server.post(path, data=data, auth=secret).status_code == 400
+    client.get(
+        "/oauth2/logout",
+        query_string={
+            "client_id": there.portal.client_id,
+            "post_logout_redirect_uri": "https://portal.example/",
+        },
+    )
+    server.get("/oauth2/userinfo", headers={"Authorization": "Bearer none"})
+
+    places = {(endpoint, error) for endpoint, error, _reason in kept(there)}
+    assert places >= {
+        ("authorize", "invalid_request"),
+        ("token", "unsupported_grant_type"),
+        ("token", "invalid_grant"),
+        ("revoke", "invalid_request"),
+        ("introspect", "invalid_request"),
+        ("logout", "invalid_request"),
+    }
+    reasons = {reason for _endpoint, _error, reason in kept(there)}
+    assert "A code_challenge is required (PKCE, S256)" in reasons
+    logged = [vars(record) for record in caplog.records if record.name == "idp.oidc.refusals"]
+    assert {each["endpoint"] for each in logged} == {
+        "authorize", "token", "revoke", "introspect", "logout", "userinfo"
+    }  # fmt: skip
+    assert all(each["reason"] for each in logged)
+    assert secret[1] not in json.dumps([str(each) for each in logged])
+
+
+@on_sqlite
+def test_what_prompt_none_is_told_is_no_refusal(client: FlaskClient) -> None:
+    there = world(client, "Lina", "Noé")
+
+    assert (
+        there.answer(scope="openid child", prompt="none")["error"] == "account_selection_required"
+    )
+
+    assert kept(there) == set()
+
+
+@on_sqlite
+def test_n6_a_flood_of_refusals_is_a_bounded_number_of_rows(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = world(client)
+    for number in range(refusals.MOST + 20):
+        client.get(there.portal.authorize_path(response_type=f"code{number}"))
+        client.get(there.portal.authorize_path(response_mode="nobody"))
+        client.get(f"/oauth2/authorize?client_id=app_invented{number}")
+
+    db.session.commit()
+    rows = db.session.scalar(select(func.count()).select_from(ClientRefusal))
+    assert rows is not None
+    assert rows <= refusals.MOST
+
+
+@on_sqlite
+def test_reasons_hold_no_line_breaks_and_no_more_than_a_line(client: FlaskClient) -> None:
+    there = world(client)
+
+    client.get(there.portal.authorize_path(response_type="x\r\nFAKE: é" + "y" * 3000))
+
+    for _endpoint, error, reason in kept(there):
+        assert (error + reason).isprintable()
+        assert len(reason) <= 200
