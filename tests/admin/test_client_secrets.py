@@ -77,7 +77,9 @@ class TestRotation:
         assert not works(desk, portal, portal.registered.secret)
         assert not operator.shows("client-secret-end")
 
-    def test_the_form_sent_again_rotates_nothing_and_shows_nothing(self, desk: Desk) -> None:
+    def test_n5_the_form_sent_again_rotates_nothing_and_gets_the_same_page(
+        self, desk: Desk
+    ) -> None:
         portal = RelyingParty.of(desk.here)
         operator = desk.browser("operator")
         form = operator.open(f"{LIST}/{portal.client_id}/secret")
@@ -88,7 +90,7 @@ class TestRotation:
         again = operator.submit("client-rotate-form", overlap="1")
 
         assert fresh(portal.client_id).secret_hash == before
-        assert "client-recipe" not in again.text
+        assert "client-recipe" in again.text  # of a double click, browsers show the second answer
         assert works(desk, portal, portal.registered.secret)
 
     def test_no_other_page_shows_the_secret(self, desk: Desk) -> None:
