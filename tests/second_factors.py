@@ -15,6 +15,7 @@ from idp.credentials.factor_models import Passkey, TotpSecret
 from idp.database import db, transaction
 from idp.mail.models import OutboxMessage
 from tests.authenticator import Authenticator, make
+from tests.factories import PASSWORD
 from tests.relying_party import Browser
 from tests.web.places import Place
 
@@ -86,3 +87,11 @@ def signed_in_with(here: Place, sign_in: Callable[[], object]) -> dict[str, Any]
     fields = answer(here.browser.page)
     tokens = here.portal.redeem(here.browser.client, fields["code"])
     return claims_of(here.browser.client, (tokens.json or {})["id_token"])
+
+
+def begin_app(browser: Browser) -> TestResponse:
+    """Press « switch on », and prove who it is: a sign-in alone is not enough."""
+    page = browser.press("two-factor-begin")
+    if browser.shows("confirm-form"):
+        page = browser.submit("confirm-form", current_password=PASSWORD)
+    return page

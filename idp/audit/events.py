@@ -31,6 +31,7 @@ EVENTS: Final = frozenset(
         "recovery_code_used",
         "factor_refused",
         "factors_reset",
+        "factor_undone",
         "step_up_declined",
         "role_granted",
         "role_revoked",

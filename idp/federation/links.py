@@ -45,6 +45,11 @@ def find(identity: ForeignIdentity) -> Linked | None:
     return Linked(*row) if row else None
 
 
+def get(link_id: str) -> FederatedLink | None:
+    """The link of this id."""
+    return db.session.get(FederatedLink, link_id, populate_existing=True)
+
+
 def of_account(account_id: str) -> list[FederatedLink]:
     """The guardian's links, the oldest first."""
     return list(

@@ -45,7 +45,7 @@ def add_passkey(account_id: str, answer: str, name: str, *, browser: str, epoch:
         _hold(account_id, epoch)
         passkey = passkeys.add(account_id, new, name)
         events.record("passkey_added", account_id=account_id, passkey=passkey.id)
-        _tell(account_id, "passkey_added", passkey=passkey.id)
+        tell(account_id, "passkey_added", passkey=passkey.id)
     return passkey
 
 
@@ -68,7 +68,7 @@ def remove_passkey(account_id: str, passkey_id: str, *, keep_session: str) -> No
         # A lost or stolen key may have given an application access that outlives its session
         grants_service.end_for_sessions(ended, "passkey removed", offline_too=True)
         events.record("passkey_removed", account_id=account_id, passkey=passkey_id)
-        _tell(account_id, "passkey_removed")
+        tell(account_id, "passkey_removed")
 
 
 @retried
@@ -86,7 +86,7 @@ def switch_on(account_id: str, code: str, *, browser: str, epoch: int) -> list[s
             raise WrongCode
         codes = recovery_codes.replace(account_id)
         events.record("two_step_on", account_id=account_id)
-        _tell(account_id, "two_step_on")
+        tell(account_id, "two_step_on")
     return codes
 
 
@@ -101,7 +101,7 @@ def switch_off(account_id: str) -> None:
         recovery_codes.forget(account_id)
         people.move_epoch(account)
         events.record("two_step_off", account_id=account_id)
-        _tell(account_id, "two_step_off")
+        tell(account_id, "two_step_off")
 
 
 @retried
@@ -113,7 +113,7 @@ def replace_recovery_codes(account_id: str, *, epoch: int) -> list[str]:
             raise NotYours
         codes = recovery_codes.replace(account_id)
         events.record("recovery_codes_replaced", account_id=account_id)
-        _tell(account_id, "recovery_codes_replaced")
+        tell(account_id, "recovery_codes_replaced")
     return codes
 
 
@@ -129,9 +129,9 @@ def reset(account_id: str) -> bool:
             raise NotYours
         if not _wipe(account_id):
             return False
-        _end_sessions(account, "factors reset")
+        end_sessions(account, "factors reset")
         events.record("factors_reset", account_id=account_id)
-        _tell(account_id, "factors_reset")
+        tell(account_id, "factors_reset")
     return True
 
 
@@ -151,7 +151,7 @@ def wipe_at_claim(account_id: str, *, first: bool) -> None:
     removed = passkeys.remove_all(account_id)
     if removed:
         events.record("passkey_removed", account_id=account_id, count=removed, why="claimed")
-        _tell(account_id, "passkeys_removed_at_claim")
+        tell(account_id, "passkeys_removed_at_claim")
 
 
 def wipe_since(account_id: str, since: datetime, *, app_too: bool) -> None:
@@ -168,7 +168,7 @@ def wipe_since(account_id: str, since: datetime, *, app_too: bool) -> None:
     removed = passkeys.remove_since(account_id, since)
     if removed:
         events.record("passkey_removed", account_id=account_id, count=removed, why="undone")
-        _tell(account_id, "passkey_removed")
+        tell(account_id, "passkey_removed")
 
 
 @retried
@@ -185,7 +185,7 @@ def grant_role(
             raise people.Refused("account", "is unknown")
         granted = staff.grant(account_id, role, school_id, may_print=may_print)
         if granted is not None:
-            _end_sessions(account, "role granted")
+            end_sessions(account, "role granted")
     return granted
 
 
@@ -196,7 +196,7 @@ def revoke_role(account_id: str, role: str, school_id: str | None) -> bool:
         account = people.hold_account(account_id)
         if account is None or not staff.revoke(account_id, role, school_id):
             return False
-        _end_sessions(account, "role revoked")
+        end_sessions(account, "role revoked")
     return True
 
 
@@ -207,7 +207,8 @@ def _wipe(account_id: str) -> bool:
     return bool(removed or was_on or codes)
 
 
-def _end_sessions(account: Account, why: str) -> None:
+def end_sessions(account: Account, why: str) -> None:
+    """End the sessions of a held account, and what applications got."""
     people.move_epoch(account)
     sessions.end_all(account.id)
     grants_service.end_for_account(account.id, why)
@@ -232,5 +233,6 @@ def _hold(account_id: str, epoch: int | None = None) -> Account:
     return account
 
 
-def _tell(account_id: str, what: str, **detail: str) -> None:
+def tell(account_id: str, what: str, **detail: str) -> None:
+    """Tell the owner by mail, in the caller's transaction."""
     outbox.enqueue(what, account_id=account_id, about=detail)

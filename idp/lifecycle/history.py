@@ -36,6 +36,7 @@ KINDS: Final = {
     "recovery_code_used",
     "factor_refused",
     "factors_reset",
+    "factor_undone",
     "role_granted",
     "role_revoked",
     "email_proved",

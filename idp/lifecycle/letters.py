@@ -17,7 +17,7 @@ from idp.clients import registration
 from idp.credentials import email_changes, one_time_tokens, passkeys
 from idp.credentials.models import OneTimeToken
 from idp.database import transaction
-from idp.lifecycle import readers
+from idp.lifecycle import factor_undo, readers
 from idp.lifecycle.readers import Reader
 from idp.mail import delivery, messages
 from idp.mail.messages import Message, clean
@@ -135,6 +135,11 @@ def _about_link(
                 "when": message.created_at,
                 "provider": _provider(message.about.get("provider", "")),
                 "link": messages.account_link(),
+                "undo": _undo_link(
+                    factor_undo.link_of(account.id, message.about.get("provider", ""))
+                    if template == "link_made"
+                    else None
+                ),
                 "accesses": [_access(account, message.id, None, first=True)] if with_token else [],
             },
         )
@@ -145,6 +150,11 @@ def _about_link(
 def factor_changed(message: OutboxMessage) -> list[Message]:
     """Tells a guardian what became of their passkeys, app or recovery codes, and how to undo it."""
     passkey = passkeys.find(message.about.get("passkey", ""))
+    added = None
+    if message.kind == "passkey_added" and passkey:
+        added = factor_undo.find("passkey", passkey.id)
+    elif message.kind == "two_step_on" and message.account_id:
+        added = factor_undo.find("app", message.account_id)
     return [
         _letter(
             "factor_changed",
@@ -154,6 +164,7 @@ def factor_changed(message: OutboxMessage) -> list[Message]:
                 "what": message.kind,
                 "passkey": clean(passkey.name) if passkey else "",
                 "left": message.about.get("left", 0),
+                "undo": _undo_link(added),
                 "when": message.created_at,
                 "username": clean(account.username),
                 "link": messages.sign_in_link(),
@@ -161,6 +172,12 @@ def factor_changed(message: OutboxMessage) -> list[Message]:
         )
         for account in _holder(message)
     ]
+
+
+def _undo_link(added: factor_undo.Added | None) -> str:
+    if added is None or not factor_undo.is_provable(added):
+        return ""
+    return messages.own_link("/account/factor/undo", added.secret)
 
 
 def _provider(key: str) -> ProviderSettings:
@@ -181,6 +198,9 @@ FACTOR_LETTERS = (
     "recovery_codes_replaced",
     "recovery_code_used",
     "factors_reset",
+    "app_undone",
+    "passkey_undone",
+    "link_undone",
 )
 
 COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {

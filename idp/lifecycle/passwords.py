@@ -79,7 +79,9 @@ def prove_password(
     return Proof(judged.id, epoch, PASSWORD)
 
 
-def prove_again(account: AccountRow, current: str, *, device_secret: str | None = None) -> Proof:
+def prove_again(
+    account: Account | AccountRow, current: str, *, device_secret: str | None = None
+) -> Proof:
     """The proof of a signed-in guardian by their password, on the sign-in page's budget.
 
     Raises ``WrongPassword``, ``Throttled`` or ``bcrypt_gate.Busy``.
@@ -236,7 +238,7 @@ def end_everything(
 
 
 def _prove_current(
-    account: AccountRow, current: str, device_secret: str | None
+    account: Account | AccountRow, current: str, device_secret: str | None
 ) -> passwords.Hashed:
     """Judge the current password, on the budget of the sign-in page (security rule E7)."""
     address = correlation.current().address

@@ -176,6 +176,8 @@ def test_without_scripts_there_is_no_button_and_the_password_works(
     page.wait_for_selector("#sign-out")
     press(page, "#two-factor-link")
     press(page, "#two-factor-begin")
+    page.fill("#current-password", PASSWORD)
+    press(page, "#confirm-submit")
     page.fill("#code", code_of(page))
     press(page, "#totp-submit")
     assert page.locator("#recovery-codes li").count() == 10
@@ -250,6 +252,8 @@ def see_every_page(
     page.goto(f"{provider.issuer}/account/two-factor")
     look("two-factor-off")
     press(page, "#two-factor-begin")
+    page.fill("#current-password", PASSWORD)
+    press(page, "#confirm-submit")
     look("two-factor-app")
     press(page, "#totp-submit")
     look("two-factor-app-wrong")

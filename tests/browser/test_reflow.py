@@ -92,12 +92,16 @@ def test_the_way_in(world: World, look: tuple[Page, Look]) -> None:
 def test_the_account(world: World, look: tuple[Page, Look]) -> None:
     page, here = look
     page.goto(f"{world.provider}/")
-    sign_in(page, world.account("several-children"))
+    account = world.account("several-children")
+    sign_in(page, account)
     for path in ACCOUNT:
         page.goto(f"{world.provider}/account/{path}" if path else f"{world.provider}/")
         here()
     page.goto(f"{world.provider}/account/two-factor")
     press(page, "#two-factor-begin")
+    here()
+    page.fill("#current-password", account["password"])
+    press(page, "#confirm-submit")
     here()
     page.goto(f"{world.provider}/oauth2/logout")
     here()

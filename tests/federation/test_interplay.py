@@ -33,7 +33,7 @@ from tests.federation.rogue import CLIENT_ID, SECRET, Rogue
 from tests.federation.worlds import Walker, address_of, links_of, mails
 from tests.parallel import at_once
 from tests.relying_party import answer, claims_of
-from tests.second_factors import ISSUER, code_now, switch_on
+from tests.second_factors import ISSUER, begin_app, code_now, switch_on
 from tests.times import later
 
 NEW = "Girafe-Violon-Bouton-9"
@@ -102,7 +102,7 @@ class TestClaimsThatComeBetween:
     def test_p14_no_app(self, here: Walker, monkeypatch: pytest.MonkeyPatch) -> None:
         here.browser.sign_in_at_home("claire")
         here.browser.open("/account/two-factor")
-        here.browser.press("two-factor-begin")
+        begin_app(here.browser)
         browser_id = _browser_id(here)
         secret = totp.pending_secret(here.parent.id, browser_id)
         assert secret

@@ -22,6 +22,7 @@ from tests.second_factors import (
     ISSUER,
     add_passkey,
     audited,
+    begin_app,
     code_now,
     key_on,
     signed_in_with,
@@ -493,7 +494,7 @@ def test_p6_neither_secret_nor_codes_stand_in_the_database(here: Place) -> None:
 
     here.browser.sign_in_at_home("claire")
     here.browser.open("/account/two-factor")
-    here.browser.press("two-factor-begin")
+    begin_app(here.browser)
     key = shown_secret(here)
     waiting = str(everything())
     page = here.browser.submit("totp-form", code=code_now(key))

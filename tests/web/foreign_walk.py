@@ -12,6 +12,7 @@ from idp.federation import links, providers
 from idp.federation.identity import ForeignIdentity
 from idp.federation.models import DeletionRequest
 from idp.provider_settings import ProviderSettings
+from idp.sessions import interactions
 from tests import factories
 from tests.factories import PASSWORD
 from tests.web.places import Place
@@ -71,4 +72,6 @@ def _identity_waits(here: Place, at: str) -> None:
     with here.browser.client.session_transaction() as session:
         browser = session["b"]
     until = clock.now() + timedelta(hours=1)
-    links.wait(IDENTITY, interaction_id=at.split("/")[2], browser=browser, until=until)
+    kept = interactions.find(at.split("/")[2], browser)
+    assert kept is not None
+    links.wait(IDENTITY, interaction_id=kept.id, browser=browser, until=until)

@@ -22,6 +22,7 @@ from tests.second_factors import (
     ISSUER,
     add_passkey,
     audited,
+    begin_app,
     code_now,
     key_on,
     passkey_of,
@@ -193,7 +194,7 @@ def test_who_has_a_passkey_is_left_in_peace(here: Place, phone: Authenticator) -
 
 def test_two_step_sign_in_is_switched_on_and_off(here: Place) -> None:
     here.browser.open("/account/two-factor")
-    here.browser.press("two-factor-begin")
+    begin_app(here.browser)
     page = here.browser.page
     assert page is not None
     assert "<svg" in page.text
@@ -214,7 +215,7 @@ def test_two_step_sign_in_is_switched_on_and_off(here: Place) -> None:
 
 def test_a_code_that_switched_it_on_does_not_sign_in_too(here: Place) -> None:
     here.browser.open("/account/two-factor")
-    here.browser.press("two-factor-begin")
+    begin_app(here.browser)
     code = code_now(shown_secret(here))
     here.browser.submit("totp-form", code=code)
     here.browser.sign_out()
@@ -226,7 +227,7 @@ def test_a_code_that_switched_it_on_does_not_sign_in_too(here: Place) -> None:
 
 def test_the_secret_waits_for_a_quarter_of_an_hour(here: Place) -> None:
     here.browser.open("/account/two-factor")
-    here.browser.press("two-factor-begin")
+    begin_app(here.browser)
     key = shown_secret(here)
     with later(minutes=16):
         here.browser.open("/account/confirm?next=/account/two-factor/app")
@@ -239,7 +240,7 @@ def test_the_secret_waits_for_a_quarter_of_an_hour(here: Place) -> None:
 @pytest.mark.parametrize("code", ["", "12345", "nonsense"])
 def test_a_wrong_first_code_switches_nothing_on(here: Place, code: str) -> None:
     here.browser.open("/account/two-factor")
-    here.browser.press("two-factor-begin")
+    begin_app(here.browser)
     page = here.browser.submit("totp-form", code=code)
     assert page.status_code == 400
     assert element(page, "code")["aria-invalid"] == "true"

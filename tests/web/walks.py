@@ -7,11 +7,11 @@ from werkzeug.test import TestResponse
 from idp import clock
 from idp.credentials import email_changes, one_time_tokens
 from idp.database import transaction
-from idp.lifecycle import erasure, factor_changes
+from idp.lifecycle import erasure, factor_changes, factor_undo, link_requests
 from tests import factories
 from tests.factories import PASSWORD
 from tests.relying_party import RelyingParty
-from tests.second_factors import code_now, key_on
+from tests.second_factors import begin_app, code_now, key_on, switch_on
 from tests.times import later
 from tests.web.foreign_walk import walk_with_other_providers
 from tests.web.places import Place
@@ -145,7 +145,7 @@ def walk_with_a_second_factor(here: Place) -> Iterator[TestResponse]:
     here.browser.sign_in_at_home("deux.etapes")
     yield here.browser.open("/account/passkeys")
     here.browser.open("/account/two-factor")
-    yield here.browser.press("two-factor-begin")
+    yield begin_app(here.browser)
     yield here.browser.submit("totp-form", code="1")
     yield here.browser.submit("totp-form", code=code_now(key_on(here.browser.page)))
     yield here.browser.open("/account/two-factor")
@@ -164,7 +164,29 @@ def walk_with_a_second_factor(here: Place) -> Iterator[TestResponse]:
     yield here.browser.submit("totp-form", code=code_now(key_on(here.browser.page)))
 
 
+def walk_by_links_of_mails(here: Place) -> Iterator[TestResponse]:
+    """A school's question about a pupil, and something added that is taken back."""
+    guardian = factories.account("retour", email="retour@example.org", locale=here.parent.locale)
+    child = factories.child(here.school, "Tom")
+    with transaction():
+        link_requests.ask(guardian.id, child, "parent")
+    (asked,) = link_requests.waiting(guardian.id)
+    question = f"/account/guardianship?token={link_requests.secret_of(asked.request)}"
+    yield here.browser.open(question)
+    yield here.browser.press("guardianship-yes")
+    yield here.browser.open(question)
+    switch_on(guardian.id)
+    added = factor_undo.find("app", guardian.id)
+    assert added is not None
+    undo = f"/account/factor/undo?token={added.secret}"
+    yield here.browser.open(undo)
+    yield here.browser.submit("factor-undo-form", current_password="wrong")
+    yield here.browser.submit("factor-undo-form", current_password=PASSWORD)
+    yield here.browser.open(undo)
+
+
 WALKS = [
+    walk_by_links_of_mails,
     walk_of_a_first_sign_in,
     walk_to_an_application,
     walk_at_home,

@@ -124,6 +124,7 @@ WORDS: Final[dict[str, Callable[[AuditEvent], str]]] = {
     "recovery_code_used": lambda _event: str(_("A recovery code was used")),
     "factor_refused": lambda _event: str(_("A code or a passkey was refused")),
     "factors_reset": lambda _event: str(_("The school reset your second step")),
+    "factor_undone": lambda _event: str(_("A way to sign in was taken back by mail")),
     "role_granted": lambda _event: str(_("You were given a role at a school")),
     "role_revoked": lambda _event: str(_("A role at a school was taken away from you")),
     "email_proved": lambda _event: str(_("Your e-mail address was confirmed by a token")),

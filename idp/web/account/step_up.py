@@ -37,6 +37,22 @@ def is_recent(session: SessionRow) -> bool:
     return -CLOCKS_DIFFER <= age <= settings.current().step_up_lifetime
 
 
+def proved_since_sign_in(
+    view: Callable[Concatenate[SignedIn, P], ResponseReturnValue],
+) -> Callable[Concatenate[SignedIn, P], ResponseReturnValue]:
+    """As ``proved_recently``, where the sign-in itself is not enough: whoever sits down at a
+    session that its owner has just begun could lock them out.
+    """
+
+    @wraps(view)
+    def guarded(signed_in: SignedIn, /, *args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+        if signed_in.session.proved_at is None or not is_recent(signed_in.session):
+            return redirect(url_for("account.confirm", next=i18n.here()), 303)
+        return view(signed_in, *args, **kwargs)
+
+    return guarded
+
+
 def proved_recently(
     view: Callable[Concatenate[SignedIn, P], ResponseReturnValue],
 ) -> Callable[Concatenate[SignedIn, P], ResponseReturnValue]:

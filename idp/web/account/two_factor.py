@@ -11,7 +11,7 @@ from idp.lifecycle.second_factor import WrongCode
 from idp.sessions.service import SignedIn
 from idp.web import browser
 from idp.web.account.blueprint import blueprint, guardian_only
-from idp.web.account.step_up import proved_recently
+from idp.web.account.step_up import proved_recently, proved_since_sign_in
 from idp.web.forms import Form, only
 
 
@@ -35,7 +35,7 @@ def begin_two_factor(signed_in: SignedIn) -> ResponseReturnValue:
 
 @blueprint.route("/account/two-factor/app", methods=["GET", "POST"])
 @guardian_only
-@proved_recently
+@proved_since_sign_in
 def two_factor_app(signed_in: SignedIn) -> ResponseReturnValue:
     """The secret as a QR code and as text, and the app's first code."""
     if request.method == "GET":

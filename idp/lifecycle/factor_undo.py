@@ -1,0 +1,125 @@
+"""A way in or a second factor that was added is taken back: by a mail's link and the password.
+
+Whoever sits at an open session for a minute must not lock its owner out. The owner proves more: the
+mailbox, and a password that no mailed token has set since – a mailbox alone must not get past a
+second factor (security rule A3). The link is a keyed hash of what was added: nothing is stored, it
+dies with the thing, and a doubled mail is one.
+"""
+
+import hmac
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from idp import clock
+from idp.audit import events
+from idp.credentials import passkeys, recovery_codes, totp
+from idp.credentials import passwords as stored
+from idp.database import keyed_hash, retried, transaction
+from idp.federation import links
+from idp.lifecycle import factor_changes, passwords
+from idp.people import service as people
+from idp.people.models import Account
+
+UNDONE_WITHIN: Final = timedelta(days=7)
+LONGEST_SECRET: Final = 120
+
+
+@dataclass(frozen=True)
+class Added:
+    """What was added to an account, and when. ``kind``: ``app``, ``passkey`` or ``link``."""
+
+    kind: str
+    id: str
+    account: Account
+    at: datetime
+
+    @property
+    def secret(self) -> str:
+        """What the mail's link carries."""
+        told = f"{self.kind}.{self.id}.{self.at.isoformat()}"
+        return f"{self.kind}.{self.id}.{keyed_hash('factor undo', told)}"
+
+
+@dataclass(frozen=True)
+class Gone:
+    """Removed, too long ago, or never added."""
+
+
+def find(kind: str, thing_id: str) -> Added | None:
+    """What is there of this kind and id; of an app the id is the account's."""
+    row = _row(kind, thing_id)
+    account = people.find_account(row[0]) if row else None
+    return Added(kind, thing_id, account, row[1]) if row and account else None
+
+
+def link_of(account_id: str, provider: str) -> Added | None:
+    """The account's link to a provider."""
+    mine = (each for each in links.of_account(account_id) if each.provider == provider)
+    link = next(mine, None)
+    return find("link", link.id) if link else None
+
+
+def look(secret: str) -> Added | Gone:
+    """What a mail's link is about; changes nothing, however often it is opened (rule P7)."""
+    kind, _, rest = secret.partition(".")
+    thing_id, _, _mac = rest.partition(".")
+    found = find(kind, thing_id)
+    if found is None or not hmac.compare_digest(found.secret.encode(), secret.encode()):
+        return Gone()
+    if found.account.status != "active" or clock.now() - found.at > UNDONE_WITHIN:
+        return Gone()
+    return found
+
+
+def is_provable(added: Added) -> bool:
+    """Whether the account's password goes back to before this was added."""
+    root = stored.rooted_at(added.account.id)
+    return root is not None and root <= added.at
+
+
+def undo(secret: str, password: str, *, device_secret: str | None = None) -> Added | Gone:
+    """Take it back, and end every session. Raises ``passwords.WrongPassword``, ``Throttled``."""
+    found = look(secret)
+    if isinstance(found, Gone) or not is_provable(found):
+        return Gone()
+    passwords.prove_again(found.account, password, device_secret=device_secret)
+    return _undo(secret)
+
+
+@retried
+def _undo(secret: str) -> Added | Gone:
+    with transaction():
+        found = look(secret)
+        if isinstance(found, Gone):
+            return found
+        account = people.hold_account(found.account.id)
+        found = look(secret)
+        if account is None or isinstance(found, Gone) or not is_provable(found):
+            return Gone()
+        match found.kind:
+            case "app":
+                totp.switch_off(account.id)
+                recovery_codes.forget(account.id)
+            case "passkey":
+                passkeys.remove(account.id, found.id)
+            case "link":
+                links.remove(found.id, account.id)
+        factor_changes.end_sessions(account, "undone")
+        events.record("factor_undone", account_id=account.id, kind=found.kind)
+        factor_changes.tell(account.id, f"{found.kind}_undone")
+    return found
+
+
+def _row(kind: str, thing_id: str) -> tuple[str, datetime] | None:
+    match kind:
+        case "app":
+            app = totp.since(thing_id)
+            return (thing_id, app.created_at) if app else None
+        case "passkey":
+            passkey = passkeys.find(thing_id)
+            return (passkey.account_id, passkey.created_at) if passkey else None
+        case "link":
+            link = links.get(thing_id)
+            return (link.account_id, link.linked_at) if link else None
+    return None

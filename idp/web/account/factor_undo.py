@@ -1,0 +1,79 @@
+"""The link of a mail about something added to an account: its page takes it back, by the password.
+
+No session is needed: its owner may be locked out by what was added. Opening the link changes
+nothing (security rule P7); its secret leaves the address by one redirect (P8).
+"""
+
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from idp.lifecycle import factor_undo, passwords
+from idp.lifecycle.factor_undo import LONGEST_SECRET, Gone
+from idp.sessions import interactions
+from idp.web import browser
+from idp.web.account.blueprint import blueprint, dress
+from idp.web.forms import Form, only, too_many
+
+PURPOSE = "factor"
+
+
+@blueprint.get("/account/factor/undo")
+def open_factor_link() -> ResponseReturnValue:
+    """The link of the mail."""
+    this_browser = browser.browser_id()
+    interaction = interactions.begin(this_browser)
+    secret = request.args.get("token", "")
+    if 0 < len(secret) <= LONGEST_SECRET:
+        interactions.seal_link(interaction, this_browser, PURPOSE, secret)
+    return redirect(url_for("account.undo_factor", interaction_id=interaction.id), 303)
+
+
+@blueprint.route("/account/factor/undo/<interaction_id>", methods=["GET", "POST"])
+def undo_factor(interaction_id: str) -> ResponseReturnValue:
+    """What was added, when, and a field for the password."""
+    interaction = browser.interaction_or_error(interaction_id)
+    secret = interactions.opened_link(interaction, browser.browser_id(), PURPOSE) or ""
+    if request.method == "GET":
+        return _page(secret, interaction_id, only(["current_password"]))
+    form = Form.read("current_password")
+    form.require("current_password", _("Type your current password."))
+    if form.problems:
+        return _page(secret, interaction_id, form)
+    try:
+        outcome = factor_undo.undo(
+            secret, form["current_password"], device_secret=browser.device_secret()
+        )
+    except passwords.WrongPassword:
+        form.problem("current_password", _("This is not your current password."))
+        return _page(secret, interaction_id, form)
+    except passwords.Throttled as throttled:
+        return too_many(form, throttled.retry_after, lambda: _page(secret, interaction_id, form))
+    if isinstance(outcome, Gone):
+        return _gone()
+    return redirect(url_for("account.factor_undone"), 303)
+
+
+@blueprint.get("/account/factor/undone")
+def factor_undone() -> ResponseReturnValue:
+    """It is gone; reloading the page does nothing."""
+    return render_template("account/factor_undone.html")
+
+
+def _page(secret: str, interaction_id: str, form: Form) -> ResponseReturnValue:
+    found = factor_undo.look(secret)
+    if isinstance(found, Gone):
+        return _gone()
+    dress(found.account)
+    page = render_template(
+        "account/factor_undo.html",
+        added=found,
+        provable=factor_undo.is_provable(found),
+        form=form,
+        interaction_id=interaction_id,
+    )
+    return page, form.status
+
+
+def _gone() -> ResponseReturnValue:
+    return render_template("account/factor_gone.html"), 404
