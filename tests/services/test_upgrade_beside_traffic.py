@@ -10,7 +10,7 @@ from typing import Any
 import flask_migrate
 import pytest
 from flask import Flask
-from sqlalchemy import event, select, text
+from sqlalchemy import event, inspect, select, text
 
 from idp import patience, purge
 from idp.audit import events
@@ -72,11 +72,13 @@ def some_of_everything() -> None:
 def test_new_migrations_stop_nobody(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     some_of_everything()
     flask_migrate.downgrade(revision=JUDGED_FROM)
+    new = GROWING - set(inspect(db.engine).get_table_names())  # empty when they are made
     monkeypatch.setattr(patience, "GROWN", -2)
     made: list[tuple[str, bool]] = []
     with statements_of(made):
         flask_migrate.upgrade()
-    assert [broken for each in made if (broken := breach(*each))] == []
+    broken = [told for each in made if (told := breach(*each))]
+    assert [each for each in broken if not any(f" {name} " in each for name in new)] == []
 
 
 @pytest.mark.parametrize(
