@@ -89,7 +89,7 @@ def _serve(host: str, port: int, workers: int, threads: int) -> None:
     from granian.http import HTTP1Settings
 
     Granian(
-        "idp:create_app",
+        "idp.cli.worker:create",
         factory=True,
         address=host,
         port=port,

@@ -65,8 +65,11 @@ def render(template: str, locale: str, recipient: str, *, face: Face, **context:
 
 
 def welcome_link(token: str) -> str:
-    """The link that fills the token in. Built from the configured issuer only (rule P9)."""
-    return f"{settings.current().issuer}/welcome?token={token}"
+    """The link that fills the token in. Built from the configured issuer only (rule P9).
+
+    The token stands behind « # », which browsers send to nobody (rule N8): ``static/token.js``.
+    """
+    return f"{settings.current().issuer}/welcome#{token}"
 
 
 def own_link(path: str, secret: str) -> str:

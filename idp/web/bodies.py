@@ -1,18 +1,15 @@
-"""Request bodies: read before anything else, by so many threads at once and no more.
+"""Uploads: larger bodies, for views that take files (security rule R7).
 
-The server gives a thread to whoever begins a form and never ends it. Here such clients can
-hold some of the threads, but not those that answer all others (security rule R7).
-
-A form is at most ``LONGEST`` bytes long. A view that takes files says so (``accepts_uploads``);
-its larger bodies are read only once the view's own guard has let their sender in.
+A form is at most ``LONGEST`` bytes long, and read beforehand (``idp.web.slow_clients``). A view
+that takes files says so (``accepts_uploads``); its larger bodies are read only once the view's own
+guard has let their sender in.
 """
 
-from collections.abc import Callable, Iterable
-from io import BytesIO
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from tempfile import SpooledTemporaryFile
 from threading import BoundedSemaphore, Thread
-from typing import IO, Any, Final, TypeVar
+from typing import IO, Final, TypeVar
 
 from flask import current_app, request
 from flask.typing import ResponseReturnValue
@@ -20,11 +17,7 @@ from flask.typing import ResponseReturnValue
 from idp import turns
 from idp.database import release_connection
 from idp.web.errors import TRY_AGAIN_IN, PageError
-
-READERS: Final = 40
-"""Threads of a worker that may wait for bodies at once; ``idp serve`` has more than that."""
-LONGEST: Final = 64 * 1024  # bytes; Flask answers 413 to a longer one without reading it
-RETRY_AFTER: Final = "5"
+from idp.web.slow_clients import LONGEST, length_of
 
 UPLOADS_AT_ONCE: Final = 4
 """Files that a worker receives at once; each may take ``seconds_for`` its length."""
@@ -65,7 +58,7 @@ def receive_upload() -> ResponseReturnValue | None:
     """
     view = current_app.view_functions.get(request.endpoint or "")
     longest, guard = getattr(view, UPLOADS, 0), getattr(view, GUARD, None)
-    length = _length(request.environ)
+    length = length_of(request.environ) or 0
     if guard is None or not LONGEST < length <= longest:
         return None
     answer: ResponseReturnValue | None = guard()
@@ -113,34 +106,3 @@ def _spool(stream: IO[bytes], length: int, done: "SimpleQueue[IO[bytes] | None]"
     finally:
         _uploads.release()
         done.put(None if length else spooled)
-
-
-class BoundedBodies:
-    """WSGI middleware: hands the application a body that is already here."""
-
-    def __init__(self, application: Callable[..., Iterable[bytes]], readers: int = READERS) -> None:
-        self.application = application
-        self._places = BoundedSemaphore(readers)
-
-    def __call__(
-        self, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> Iterable[bytes]:
-        length = _length(environ)
-        if not 0 < length <= LONGEST:
-            return self.application(environ, start_response)
-        if not self._places.acquire(blocking=False):
-            start_response(
-                "503 Service Unavailable",
-                [("Retry-After", RETRY_AFTER), ("Content-Type", "text/plain; charset=utf-8")],
-            )
-            return [b"Too many requests are being read. Try again in a moment.\n"]
-        try:
-            environ["wsgi.input"] = BytesIO(environ["wsgi.input"].read(length))
-        finally:
-            self._places.release()
-        return self.application(environ, start_response)
-
-
-def _length(environ: dict[str, Any]) -> int:
-    text = environ.get("CONTENT_LENGTH") or "0"
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else 0

@@ -86,7 +86,7 @@ class TestPaper:
         page = family.open(f"{urlsplit(link).path}?{urlsplit(link).query}")
 
         token = TOKEN.findall(papers.text(answer.data))[0]
-        assert link.endswith(f"/welcome?token={token}")
+        assert link.endswith(f"/welcome#{token}")
         assert f'value="{token}"' in page.text
         family.submit("token-form", token=token)
         family.submit("password-form", new_password=PASSWORD, repeat_password=PASSWORD)

@@ -78,7 +78,7 @@ class World:
         return found[0]
 
     def link_in(self, mail: dict[str, Any]) -> str:
-        found = re.search(r"https?://\S+/welcome\?token=\S+", mail["text"])
+        found = re.search(r"https?://\S+/welcome#\S+", mail["text"])
         assert found, mail["text"]
         return found[0]
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import (
     NewPage,
@@ -59,6 +59,24 @@ def test_token_forgotten_and_new_password(world: World, page: Page) -> None:
     page.fill("#email", "nobody@nowhere.example")
     press(page, "#forgotten-submit")
     check_accessibility(page, "forgotten, done")
+
+
+def test_n8_the_links_token_moves_from_the_address_into_the_field(world: World, page: Page) -> None:
+    token = fresh_letter_token(world)
+    page.goto(f"{world.provider}/welcome#{token}")
+    expect(page.locator("#token")).to_have_value(token)
+    assert token not in page.url
+    assert "#" not in page.url
+    press(page, "#token-submit")
+    page.wait_for_selector("#new-password")
+
+
+def test_n8_without_scripts_the_token_is_typed(world: World, new_page: NewPage) -> None:
+    token, page = fresh_letter_token(world), new_page(java_script_enabled=False)
+    page.goto(f"{world.provider}/welcome#{token}")
+    page.fill("#token", token)
+    page.click("#token-submit")
+    page.wait_for_selector("#new-password")
 
 
 def test_new_password_and_expired_token(world: World, page: Page) -> None:

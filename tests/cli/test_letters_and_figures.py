@@ -30,7 +30,7 @@ def test_a_letter_is_a_file_that_only_its_maker_reads(run: Run, tmp_path: Path) 
 
     assert json.loads(done.stdout) == {"file": str(path), "letters": 1}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert "/welcome?token=" in papers.link(path.read_bytes())
+    assert "/welcome#" in papers.link(path.read_bytes())
 
 
 def test_the_letters_of_a_class_are_one_file(run: Run, tmp_path: Path) -> None:

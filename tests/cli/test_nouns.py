@@ -419,7 +419,7 @@ def test_a_letter_token_works_and_is_refused_once_active(run: Run, json_of: Json
     issued = json_of("token", "issue", "claire.dubois")
 
     assert isinstance(one_time_tokens.find(issued["token"]), one_time_tokens.Live)
-    assert issued["link"].endswith(f"/welcome?token={issued['token']}")
+    assert issued["link"].endswith(f"/welcome#{issued['token']}")
     assert issued["token"] not in run("audit", "list", "--json").stdout
     factories.account("marc")
     assert "active" in refused(run("token", "issue", "marc"))  # rule A5

@@ -165,6 +165,27 @@ def test_it_answers_and_stops_at_a_signal(environment: dict[str, str], port: int
     assert "do-not-log-me" not in err
 
 
+def test_workers_end_with_a_main_process_that_was_killed(
+    environment: dict[str, str], port: int
+) -> None:
+    arguments = ("serve", "--port", str(port), "--workers", "2")
+    killed = start(environment, *arguments)
+    try:
+        assert answer(f"http://127.0.0.1:{port}/health/live") == 200
+    finally:
+        killed.kill()
+        killed.communicate(timeout=40)  # the workers hold its pipes until they end
+
+    after = start(environment, *arguments)
+    try:
+        assert answer(f"http://127.0.0.1:{port}/health/live") == 200
+        assert after.poll() is None
+    finally:
+        after.send_signal(signal.SIGTERM)
+        after.communicate(timeout=40)
+    assert after.returncode == 0
+
+
 def answer(url: str) -> int:
     """The status of an answer, from a server that may still be starting."""
     for _ in range(200):

@@ -217,7 +217,7 @@ class TestCallbacks:
             (letter,) = link_ended(message)
         token = db.session.query(OneTimeToken).filter_by(account_id=here.parent.id).one()
         assert token.purpose == "first_sign_in"
-        assert "/welcome?token=" in letter.text
+        assert "/welcome#" in letter.text
         found = one_time_tokens.find_by_id(token.id)
         assert isinstance(found, one_time_tokens.Live)
 

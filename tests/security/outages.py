@@ -252,12 +252,30 @@ def fetch(address: str, data: Any = None, timeout: float = 20) -> tuple[int, str
         return 0, ""
 
 
-def slow_post(address: str) -> socket.socket:
+def timed(act: Callable[[], object]) -> float:
+    """How many seconds it takes."""
+    began = monotonic()
+    act()
+    return monotonic() - began
+
+
+SLOW = {
+    "a length": ("/language", "Content-Length: 5000", "next="),
+    "chunks": ("/language", "Transfer-Encoding: chunked", "5\r\nnext=\r\n"),
+    "a question before": ("/language", "Content-Length: 5000\r\nExpect: 100-continue", ""),
+    "an upload": ("/admin/imports/new/file", "Content-Length: 200000", "next="),
+    "chunks for a program": ("/oauth2/token", "Transfer-Encoding: chunked", "1\r\ng\r\n"),
+}
+"""Bodies that begin, and never go on: where they go, what they announce, how they begin."""
+
+
+def slow_post(address: str, kind: str = "a length") -> socket.socket:
     """A form that begins, and never goes on."""
+    path, announced, begun = SLOW[kind]
+    form = f"Content-Type: application/x-www-form-urlencoded\r\n{announced}"
     parts = urlsplit(address)
     connection = socket.create_connection((parts.hostname or "", parts.port or 0))
-    form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 5000"
-    connection.sendall(f"POST /language HTTP/1.1\r\nHost: x\r\n{form}\r\n\r\nnext=".encode())
+    connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\n{form}\r\n\r\n{begun}".encode())
     return connection
 
 

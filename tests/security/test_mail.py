@@ -368,8 +368,20 @@ def test_p9_links_are_built_from_the_configured_issuer_only(
         delivery.deliver_due()
     (letter,) = mail_server.letters
     (token,) = letter.tokens
-    assert f"\nhttp://127.0.0.1:8765/welcome?token={token}\n" in letter.text
+    assert f"\nhttp://127.0.0.1:8765/welcome#{token}\n" in letter.text
     assert "evil" not in letter.text + letter.html
+
+
+def test_n8_a_mailed_token_stands_where_no_server_sees_it(
+    app: Flask, mail_server: MailServer
+) -> None:
+    outbox.enqueue("fresh_token", account_id=parent().id)
+    delivery.deliver_due()
+    (letter,) = mail_server.letters
+    (token,) = letter.tokens
+    for part in (letter.text, letter.html):
+        assert f"/welcome#{token}" in part
+        assert "?token=" not in part
 
 
 @pytest.mark.parametrize("typed", ["ALICE@Example.ORG", "alice@example.org"])

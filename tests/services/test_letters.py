@@ -72,7 +72,7 @@ def test_an_invitation_says_all_that_a_parent_needs(school: School, post: Any) -
         assert "Hello Claire Dubois," in words
         assert "Your user name: claire" in words
         assert token in words
-        assert f"http://127.0.0.1:8000/welcome?token={token}" in words
+        assert f"http://127.0.0.1:8000/welcome#{token}" in words
         assert "This token works once, for 14 days." in words
         assert "If this message is not meant for you" in words
         for contact in ("Collège des Tilleuls", "Mme Peeters", "bureau@tilleuls.example"):
