@@ -45,6 +45,7 @@ LEFT_OUT: Final = {
     "passkey_challenges": "hashes of random numbers, for five minutes",
     "roster_changes": "for a week, to undo an import; an address in it may be somebody else's",
     "roster_matches": "for a day at most, while a school's list is imported",
+    "roster_questions": "for a day at most, while a person at the school answers them",
     "roster_pairs": "for a day at most, while a school's list is imported",
 }
 """Tables about accounts without a section, each with its reason."""
