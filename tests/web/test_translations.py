@@ -37,7 +37,7 @@ TRANSLATING = {"_", "gettext", "ngettext", "pgettext", "npgettext", "lazy_gettex
 SAME_IN_ENGLISH = {
     *(("fr", "Code"), ("fr", "Parent"), ("fr", "Application"), ("fr", "Applications")),
     *(("fr", "%(num)d minute"), ("fr", "%(num)d minutes")),
-    *(("nl", "School"), ("de", "Name")),
+    *(("nl", "School"), ("nl", "Endpoint"), ("de", "Name")),
 }
 ENGLISH = re.compile(
     r"\b(the|your|you|and|with|this|that|not|for|from|sign|please)\b", re.IGNORECASE
