@@ -10,7 +10,7 @@ import click
 from flask.cli import with_appcontext
 
 from idp import doctor, readiness, settings
-from idp.cli import application
+from idp.cli import application, worker
 from idp.cli.errors import BadInput
 from idp.cli.group import Command
 from idp.database import db
@@ -88,6 +88,7 @@ def _serve(host: str, port: int, workers: int, threads: int) -> None:
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
 
+    os.environ[worker.MAIN] = str(os.getpid())
     Granian(
         "idp.cli.worker:create",
         factory=True,

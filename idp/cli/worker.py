@@ -9,6 +9,10 @@ from time import sleep
 from typing import Any, Final
 
 PR_SET_PDEATHSIG: Final = 1  # prctl(2)
+GRACE: Final = 10
+"""Seconds for answers that are under way, once the parent is gone."""
+MAIN: Final = "SCHOOL_IDP_MAIN"
+"""The variable in which ``idp serve`` tells its workers which process it is."""
 
 
 def create() -> Any:
@@ -24,11 +28,10 @@ def end_with_parent() -> None:
 
     Otherwise the workers would go on with old code, and hold the port.
     """
-    parent = os.getppid()
+    # Told, not asked: it may have died while this process was still loading its modules
+    parent = int(os.environ.get(MAIN) or os.getppid())
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() == parent:
-            return
     Thread(target=_watch, args=(parent,), name="parent", daemon=True).start()
 
 
@@ -36,3 +39,6 @@ def _watch(parent: int) -> None:
     while os.getppid() == parent:
         sleep(1)
     os.kill(os.getpid(), signal.SIGTERM)
+    # The server forgets a signal that comes while it begins
+    sleep(GRACE)
+    os.kill(os.getpid(), signal.SIGKILL)
