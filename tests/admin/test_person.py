@@ -161,7 +161,7 @@ def test_the_state_is_told_in_whole_sentences(desk: Desk) -> None:
     outbox.refused(families.invite(claire.id), "550 5.1.1 no such user")
     page = text(desk.browser("manager"), f"/admin/people/{claire.id}")
     assert "Invité le" in page
-    assert "refusé : l&#39;adresse n&#39;existe pas" in page
+    assert "Personne n&#39;a cette adresse." in page
 
 
 def test_a_pupil_page_shows_guardians_and_no_siblings(desk: Desk) -> None:

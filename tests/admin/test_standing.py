@@ -133,7 +133,7 @@ def test_the_queries_are_as_few_for_many_as_for_one(desk: Desk) -> None:
     finally:
         event.remove(db.engine, "before_cursor_execute", note)
     assert len(found) == 20
-    assert len(asked) == 6
+    assert len(asked) == 5
 
 
 def _here(desk: Desk, account_id: str) -> list[Guardianship]:

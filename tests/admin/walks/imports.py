@@ -40,7 +40,9 @@ def _list(desk: Desk, manager: Browser) -> Iterator[TestResponse]:
     browser.submit("columns-form", **guessed, keep="yes")
     yield browser.page
     work_off()
-    yield browser.open(browser.page.request.path)
+    run = browser.page.request.path
+    yield browser.open(f"{run}/rejected")
+    yield browser.open(run)
     browser.press("discard-submit")
     work_off()
     yield browser.open(browser.page.request.path)

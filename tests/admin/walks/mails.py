@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from werkzeug.test import TestResponse
 
 from idp.database import transaction
-from idp.mail import outbox
+from idp.mail import answers, outbox
 from idp.mail.models import OutboxMessage
 from idp.people.models import Account
 from tests import factories
@@ -53,5 +53,6 @@ def mail(
     with transaction():
         made = outbox.enqueue(kind, account_id=parent and parent.id, about=about)
         made.status, made.answer, made.attempts = fate, answer, 2 if answer else 1
+        made.meaning = answers.meaning(answer) if answer else None
         made.finished_at = made.created_at if fate != "queued" else None
     return made

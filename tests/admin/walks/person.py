@@ -10,7 +10,7 @@ from idp.credentials import one_time_tokens
 from idp.credentials.models import OneTimeToken
 from idp.database import db, transaction
 from idp.lifecycle import erasure, families
-from idp.mail import outbox
+from idp.mail import answers, outbox
 from tests import factories
 from tests.admin.places import Desk
 
@@ -99,6 +99,7 @@ def _mails(account_id: str) -> None:
         message = families.invite(account_id)
         with transaction():
             message.status, message.answer = status, answer
+            message.meaning = answers.meaning(answer) if answer else None
             message.created_at = clock.now() - timedelta(minutes=5)
     outbox.enqueue("password_changed", account_id=account_id)
     with transaction():
