@@ -10,10 +10,11 @@ import time_machine
 
 from idp import clock, write_probe
 from idp.audit import continuity
+from idp.oidc import refusals
 from idp.web import unbelieved_proxy
 from idp.web.protocol import cors
 
-WITH_AN_EXPIRY: tuple[Any, ...] = (continuity, write_probe, unbelieved_proxy, cors)
+WITH_AN_EXPIRY: tuple[Any, ...] = (continuity, write_probe, unbelieved_proxy, cors, refusals)
 """The modules that believe something for some seconds, by ``monotonic``."""
 
 

@@ -316,7 +316,7 @@ def test_k3_a_password_comes_by_standard_input(json_of: JsonOf, ending: str) -> 
 def test_a_refused_password_leaves_no_account(run: Run, stdin: str | bytes, reason: str) -> None:
     line = refused(run("user", "create", *CLAIRE, "--password-stdin", stdin=stdin))
     assert reason in line
-    assert people.list_accounts() == []
+    assert list(people.list_accounts()) == []
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,7 @@ def test_a_refused_password_leaves_no_account(run: Run, stdin: str | bytes, reas
 )
 def test_a_bad_account_is_one_line(run: Run, arguments: tuple[str, ...]) -> None:
     refused(run("user", *arguments))
-    assert people.list_accounts() == []
+    assert list(people.list_accounts()) == []
 
 
 def test_a_taken_user_name_is_one_line(run: Run, json_of: JsonOf) -> None:
@@ -386,7 +386,7 @@ def test_a_child_is_enrolled_linked_and_unlinked(run: Run, json_of: JsonOf, scho
     assert json_of("child", "list", "--guardian", "marc") == []
     assert json_of("child", "list", "--guardian", "claire.dubois") == [lina]
     assert json_of("child", "list", "--school", school_id) == [lina]
-    assert json_of("child", "list", "--school", "s_none") == []
+    assert "no school s_none" in refused(run("child", "list", "--school", "s_none"))
 
 
 @pytest.mark.parametrize(

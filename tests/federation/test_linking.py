@@ -561,11 +561,11 @@ class TestAccountPage:
 
 
 def test_no_account_is_ever_made(here: Walker) -> None:
-    before = len(people.list_accounts())
+    before = len(list(people.list_accounts()))
     here.at_sign_in()
     here.walk()
     here.browser.open("/")
-    assert len(people.list_accounts()) == before
+    assert len(list(people.list_accounts())) == before
 
 
 def test_where_nothing_is_configured_nothing_is_shown(here: Walker, app: Flask) -> None:

@@ -212,11 +212,11 @@ class Guardian(RuleBasedStateMachine):
         # A link belongs to one account, and nobody is made by a provider.
         subjects = [each.subject for each in db.session.query(FederatedLink).all()]
         assert len(subjects) == len(set(subjects))
-        assert len(people.list_accounts()) == self.known_accounts()
+        assert len(list(people.list_accounts())) == self.known_accounts()
 
     def known_accounts(self) -> int:
         if not hasattr(self, "_first"):
-            self._first = len(people.list_accounts())
+            self._first = len(list(people.list_accounts()))
         return self._first
 
 

@@ -173,7 +173,9 @@ def test_imports_are_listed_and_shown(
 ) -> None:
     run_id = imported(whole().zip(tmp_path / "1.zip"))["run"]
     assert [each["id"] for each in json_of("roster", "list", "--school", school.id)] == [run_id]
-    assert json_of("roster", "list", "--school", "s_other") == []
+    other = factories.school("Collège Autre")
+    assert json_of("roster", "list", "--school", other.id) == []
+    assert "no school s_other" in refused(run("roster", "list", "--school", "s_other"))
     shown = run("roster", "show", run_id).stdout
     assert "pupils new" in shown
     assert "Lina" not in shown
