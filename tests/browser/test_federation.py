@@ -198,6 +198,6 @@ def test_at_320_px_a_long_foreign_address_stays_in_its_notice(
     press(page, "#person-2")
     page.wait_for_selector("#connect")
     check_accessibility(page, "connect at 320 px")
-    press(page, "#token-link")
+    sign_in(page, {**world.account("one-child"), "password": "wrong at first"})
     page.wait_for_selector("#waiting-link")
     check_accessibility(page, "an identity that waits at 320 px")

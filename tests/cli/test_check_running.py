@@ -92,7 +92,7 @@ def test_imports_that_nobody_works_on_are_counted(app: Flask) -> None:
 
 
 def test_r8_a_purge_that_never_ran_is_told(app: Flask) -> None:
-    interactions.begin("browser")
+    interactions.keep(interactions.begin("browser"))
     with transaction():
         left = db.session.query(Interaction).one()
         left.expires_at = clock.now() - timedelta(days=2)

@@ -417,7 +417,7 @@ def test_the_history_tells_of_links_and_factors(here: Walker) -> None:
     page = here.browser.open("/account/history")
 
     for words in (
-        "Votre compte a été relié à Google",
+        "Votre compte a été relié au compte Google",
         "Le lien avec Google a été supprimé",
         "La connexion en deux étapes a été désactivée",
         "Un code de secours a été utilisé",

@@ -162,7 +162,7 @@ class TestTokens:
 
     @pytest.mark.parametrize(
         "text",
-        ["", "x", "\0", "U" * 28, "0" * 27, "0" * 29, "é" * 28, "0" * 28 + "-" * 400, "-" * 99_999],
+        ["", "x", "\0", "U" * 28, "0" * 27, "0" * 29, "é" * 28, "0" * 28 + "-" * 600, "-" * 99_999],
     )
     def test_what_can_not_be_one_is_unknown(self, app: Flask, text: str) -> None:
         assert one_time_tokens.normalise(text) is None

@@ -9,7 +9,7 @@ from idp.lifecycle import factor_changes
 from idp.sessions import service as sessions
 from tests import factories
 from tests.factories import PASSWORD
-from tests.relying_party import Browser
+from tests.relying_party import Browser, leads_to
 from tests.times import later
 from tests.twice import sent
 from tests.web.places import Place, element
@@ -61,7 +61,7 @@ class TestRefusals:
             here.browser.open(answer.headers["Location"])
             keys.add(sent(here.browser, "login-form")[1]["once"])
         assert len(keys) == 2
-        assert here.browser.sign_in("claire").headers["Location"].startswith("https://portal")
+        assert leads_to(here.browser.sign_in("claire")).startswith("https://portal.example")
 
     def test_e4_too_many_attempts_say_so_at_the_page(self, here: Place) -> None:
         here.at_sign_in()

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.second_factors import code_now, key_on
+from tests.second_factors import begin_app, code_now, key_on
 from tests.web.places import Place, element, elements
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -40,7 +40,7 @@ def test_show_the_password_waits_for_a_script(here: Place) -> None:
 def test_the_apps_key_is_a_link_and_one_word_to_copy(here: Place) -> None:
     here.browser.sign_in_at_home("claire")
     here.browser.open("/account/two-factor")
-    page = here.browser.press("two-factor-begin")
+    page = begin_app(here.browser)
 
     link = element(page, "totp-link")["href"] or ""
     key = key_on(page)
