@@ -153,9 +153,9 @@ def client_address() -> str:
 
 def interaction_or_error(interaction_id: str) -> Interaction:
     """This browser's interaction of that id, finished or not; otherwise a page that explains."""
-    found = None
-    if "b" in session and re.fullmatch(r"[\w-]+", interaction_id, re.ASCII):
-        found = interactions.find(interaction_id, browser_id())
+    if not re.fullmatch(r"[\w-]+", interaction_id, re.ASCII):
+        raise PageError("expired_interaction", 404)  # a NUL, for one, is nothing to ask about
+    found = interactions.find(interaction_id, browser_id()) if "b" in session else None
     if found is None:
         raise PageError(
             "expired_interaction", 404, client_id=interactions.client_of(interaction_id)

@@ -59,7 +59,7 @@ def test_a_large_or_odd_authorization_request_is_bounded(client: FlaskClient) ->
     too_large = {**there.portal.request(), "x": "x" * 70_000}
     assert there.http.post("/oauth2/authorize", data=too_large).status_code == 413
     as_json = there.http.post("/oauth2/authorize", json=there.portal.request())
-    assert as_json.status_code == 400
+    assert as_json.status_code == 415  # RFC 6749 §3.1: form bodies alone
     assert 'id="oauth-error"' in as_json.text
 
 

@@ -350,9 +350,9 @@ def test_e6_answers_are_counted_by_address(here: Place, device: Authenticator) -
     here.at_sign_in()
     page = here.browser.page
     with standing_still():
-        for _ in range(101):
+        for number in range(101):
             here.browser.page = page
-            answered = here.browser.submit(SIGN_IN, credential="{}")
+            answered = here.browser.submit(SIGN_IN, credential=f'{{"n": {number}}}')
     assert answered.status_code == 429
     assert answered.headers["Retry-After"]
 
