@@ -205,7 +205,7 @@ class TestTrouble:
         self, keys_folder: Path
     ) -> None:
         with provider(settings_for_tests(NOWHERE, keys_folder)) as client:
-            page = Browser(client).open("/"); print(page.request.path, page.status)
+            page = client.get("/")
 
         assert page.status_code == 503
         assert int(page.headers["Retry-After"]) > 0
