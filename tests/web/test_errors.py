@@ -14,7 +14,7 @@ from idp.web.errors import CODES, PageError
 from idp.web.explanations import explanation
 from tests import factories
 from tests.conftest import settings_for_tests
-from tests.relying_party import RelyingParty
+from tests.relying_party import Browser, RelyingParty
 from tests.relying_party import answer as fields_of
 from tests.web.places import Place, element, provider
 
@@ -205,7 +205,7 @@ class TestTrouble:
         self, keys_folder: Path
     ) -> None:
         with provider(settings_for_tests(NOWHERE, keys_folder)) as client:
-            page = client.get("/")
+            page = Browser(client).open("/")  # a stranger is sent on before anything is asked
 
         assert page.status_code == 503
         assert int(page.headers["Retry-After"]) > 0

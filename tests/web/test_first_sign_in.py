@@ -229,7 +229,7 @@ def test_a_fresh_token_is_mailed_only_for_an_expired_one(here: Place, invited: A
     assert letters(here.app) == []
 
 
-def test_unknown_used_and_malformed_tokens_get_one_answer(here: Place, invited: Account) -> None:
+def test_unknown_dead_and_malformed_tokens_get_one_answer(here: Place, invited: Account) -> None:
     used, other = token_of(invited), factories.account("weg", status="invited")
     of_disabled = token_of(other)
     families.disable_account(other.id)
@@ -237,12 +237,18 @@ def test_unknown_used_and_malformed_tokens_get_one_answer(here: Place, invited: 
     here.browser.submit("token-form", token=used)
     here.browser.submit("password-form", new_password=NEW, repeat_password=NEW)
     stranger = here.another_browser()
-    answers = set()
-    for token in (used, of_disabled, "0123-4567-89AB-CDEF-GHJK-MNPQ-RSTV", "oups", "\0", "x" * 300):
+
+    def answer_to(token: str) -> tuple[int, bool]:
         stranger.open("/")
         stranger.open(stranger.page.request.path.replace("/login", "/token"))  # type: ignore[union-attr]
         page = stranger.submit("token-form", token=token)
-        answers.add((page.status_code, "Ce jeton ne fonctionne pas" in page.text))
+        return page.status_code, "Ce jeton ne fonctionne pas" in page.text
+
+    assert answer_to(used) == (200, False), "its holder is told that it has done its work"
+    families.disable_account(invited.id)
+    answers = set()
+    for token in (used, of_disabled, "0123-4567-89AB-CDEF-GHJK-MNPQ-RSTV", "oups", "\0", "x" * 300):
+        answers.add(answer_to(token))
 
     assert answers == {(400, True)}
 
