@@ -17,7 +17,7 @@ LOCAL_PART_LENGTH = 64  # RFC 5321 §4.5.3.1.1
 
 _NOT_IN_NAMES = {"Cc", "Cs", "Co", "Zl", "Zp"}
 _NOT_IN_USERNAMES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"}
-_UNSEEN = {"Cf", "Zs", "Zl", "Zp"}
+_UNSEEN = {"Cf", "Zs"}
 _TYPOGRAPHIC = str.maketrans(
     dict.fromkeys("\u2018\u2019\u201b\u02bc\u00b4\u2032", "'")
     | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")
@@ -103,8 +103,10 @@ def checked_username(text: str) -> tuple[str, str]:
 def as_meant(text: str) -> str:
     """What somebody meant who typed or pasted a user name or an address, which hold no spaces:
     without invisible characters and spaces, with the keyboard's apostrophe and dash.
+
+    A line break within stays, for the rules to refuse: two lines are not one address.
     """
-    seen = (c for c in text if unicodedata.category(c) not in _UNSEEN)
+    seen = (c for c in text.strip() if unicodedata.category(c) not in _UNSEEN)
     return "".join(seen).translate(_TYPOGRAPHIC)
 
 

@@ -322,6 +322,7 @@ class TestAsking:
             "a@x.example, victim@x.example",
             "<a@x.example>",
             "a@x.example\u2028b",
+            "a@x.example\u2029b",
             "\u212aclaire@x.example",
             '"a b"@x.example',
         ],

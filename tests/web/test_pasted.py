@@ -62,6 +62,8 @@ def test_nothing_else_is_a_token(pasted: str) -> None:
         ("claire .dubois", "claire.dubois"),
         ("cla\u200bire@example.org\u00a0", "claire@example.org"),
         ("marie\u2013anne", "marie-anne"),
+        ("claire@example.org\u2028", "claire@example.org"),
+        ("claire@example.org\u2028b", "claire@example.org\u2028b"),
     ],
 )
 def test_names_and_addresses_mean_what_was_meant(typed: str, meant: str) -> None:
