@@ -72,6 +72,15 @@ class World:
         assert wait_until(lambda: len(self.mails_to(address)) > already), "no mail came"
         return self.mails_to(address)[-1]
 
+    def mail_saying(self, address: str, words: str) -> dict[str, Any]:
+        """The newest mail with these words, once there is one."""
+
+        def found() -> list[dict[str, Any]]:
+            return [mail for mail in self.mails_to(address) if words in mail["text"]]
+
+        assert wait_until(lambda: bool(found())), f"no mail says {words}"
+        return found()[-1]
+
     def token_in(self, mail: dict[str, Any]) -> str:
         found = re.search(r"\b(?:[0-9A-HJKMNP-TV-Z]{4}-){6}[0-9A-HJKMNP-TV-Z]{4}\b", mail["text"])
         assert found, mail["text"]
@@ -100,12 +109,18 @@ def world_on_postgresql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     postgres.drop_database(databases.postgresql_cluster(), "demo")
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Chromium, for one file: Playwright's event loop must not outlive it."""
+def chromium_path() -> str:
+    """The program; the test is skipped where there is none."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("Chromium is not installed and may not be installed here")
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Chromium, for one file: Playwright's event loop must not outlive it."""
+    path = chromium_path()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser

@@ -1,8 +1,19 @@
 """A whole first sign-in, from the mail to the portal's dashboard, through four processes."""
 
-from playwright.sync_api import Page
+import json
+from pathlib import Path
 
-from tests.browser.conftest import NewPage, World, place_of, press, sign_in
+from playwright.sync_api import Browser, Page
+
+from tests.browser.conftest import (
+    ARGUMENTS,
+    NewPage,
+    World,
+    chromium_path,
+    place_of,
+    press,
+    sign_in,
+)
 
 NEW_PASSWORD = "Girafe-Violon-Bouton-9"
 
@@ -156,16 +167,31 @@ def test_the_back_button_after_sign_in_asks_for_no_second_password(
     assert page.query_selector("#password") is None or page.url.startswith(world.portal)
 
 
-def test_without_cookies_the_page_says_so(world: World, new_page: NewPage) -> None:
+def test_without_cookies_the_page_says_so(world: World, chromium: Browser, tmp_path: Path) -> None:
+    """A browser whose settings block them; where they were only lost, the sign-in begins anew."""
+    (tmp_path / "Default").mkdir()
+    blocked = {"profile": {"default_content_setting_values": {"cookies": 2}}}
+    (tmp_path / "Default" / "Preferences").write_text(json.dumps(blocked))
+    with chromium.browser_type.launch_persistent_context(
+        tmp_path, executable_path=chromium_path(), args=ARGUMENTS, locale="fr-BE"
+    ) as context:
+        page = context.new_page()
+        page.goto(f"{world.portal}/login")
+        assert context.cookies() == []
+        assert "cookies" in page.inner_text("main").lower()
+        assert page.query_selector("#password") is None
+
+
+def test_where_cookies_were_lost_the_page_leads_on(world: World, new_page: NewPage) -> None:
     page = new_page()
     page.goto(f"{world.portal}/login")
     page.fill("#username", "somebody")
     page.fill("#password", "whatever it is")
     page.context.clear_cookies()
-
     press(page, "#login-submit")
-
-    assert "cookies" in page.inner_text("main").lower()
+    assert "cookies" not in page.inner_text("main").lower()
+    press(page, "#start-application")
+    page.wait_for_selector("#login-form")
 
 
 def test_it_all_works_without_javascript(world: World, new_page: NewPage) -> None:

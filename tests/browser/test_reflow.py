@@ -3,7 +3,6 @@
 Nothing sticks out sideways, nothing is cut, and no name breaks letter by letter.
 """
 
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from idp import clock
-from tests.browser.conftest import ARGUMENTS, NewPage, World, press, sign_in
+from tests.browser.conftest import ARGUMENTS, NewPage, World, chromium_path, press, sign_in
 from tests.browser.reflow import lost
 
 OPERATOR = "ingrid.operatrice"
@@ -32,9 +31,7 @@ BEHIND = (
 @pytest.fixture(scope="module", params=["text of 200 %", "320 px"])
 def chromium(request: pytest.FixtureRequest) -> Iterator[Browser]:
     """Chromium, as a reader with weak eyes has set it; or as it comes."""
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("Chromium is not installed and may not be installed here")
+    path = chromium_path()
     large = request.param == "text of 200 %"
     size = ["--blink-settings=defaultFontSize=32"] if large else []
     with sync_playwright() as playwright:

@@ -213,9 +213,11 @@ def idp(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def serving(url: str, keys_folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """``idp serve`` with one worker, in a process group of its own."""
-    port = smtp.free_port()
+def serving(
+    url: str, keys_folder: Path, port: int | None = None
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """``idp serve`` with one worker, in a process group of its own; on a free port or ``port``."""
+    port = port or smtp.free_port()
     address = f"http://127.0.0.1:{port}"
     changes = {
         "DATABASE_URL": url,
@@ -227,11 +229,13 @@ def serving(url: str, keys_folder: Path) -> Iterator[tuple[str, subprocess.Popen
         [*COMMAND, "serve", "--port", str(port), "--workers", "1"],
         env=environment(**changes),
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
     try:
-        assert eventually(lambda: fetch(f"{address}/health/live")[0] == 200, 60)
+        assert eventually(
+            lambda: server.poll() is not None or fetch(f"{address}/health/live")[0] == 200, 60
+        )
+        assert server.poll() is None, "it refused to start"
         yield address, server
     finally:
         if server.poll() is None:

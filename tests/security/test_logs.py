@@ -179,8 +179,6 @@ def test_configure_twice_writes_once_and_libraries_are_quiet(log: Recorded) -> N
 
 @pytest.fixture
 def web(app: Flask, log: Recorded) -> Any:
-    if not isinstance(app.wsgi_app, logs.AccessLog):
-        app.wsgi_app = logs.AccessLog(app.wsgi_app)  # type: ignore[method-assign]
     return app.test_client()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from time import sleep
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 import time_machine
@@ -138,7 +138,8 @@ class TestServer:
                 assert chunked_post(address, 5_000_000) in {0, 400, 413}
                 assert fetch(f"{address}/?{'x' * 200_000}")[0] in {0, 400, 414, 431}
                 os.killpg(server.pid, signal.SIGKILL)
-            with serving(url, keys_folder) as (address, _server):
+            # one database, one issuer: it starts again where it was
+            with serving(url, keys_folder, urlsplit(address).port) as (address, _server):
                 assert fetch(f"{address}/health/ready")[0] == 200
                 assert 'id="login-form"' in fetch(f"{address}/")[1]
 

@@ -18,7 +18,7 @@ from idp.database import db
 from idp.sessions import carried
 from tests import factories
 from tests.parallel import Queries, at_once
-from tests.relying_party import Browser, World, answer, forms_of, world
+from tests.relying_party import Browser, World, answer, forms_of, leads_to, world
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 MANY = 100
@@ -159,7 +159,7 @@ class TestCarried:
             tab = app.test_client()
             for name, value in cookies.items():
                 tab.set_cookie(name, value)
-            return tab.get(path).headers.get("Location", "")
+            return leads_to(tab.get(path))
 
         locations, errors = at_once(app, 8, go_on)
         assert not errors
