@@ -35,6 +35,12 @@ class Browser:
         self.page = self._follow(self.client.get(path, **kwargs))
         return self.page
 
+    def follow(self, link: str) -> TestResponse:
+        """Open a mail's link whose secret stands behind « # », and do what our script does."""
+        path, _, secret = link.partition("#")
+        self.open(path)
+        return self.submit("mailed-link-form", link=secret)
+
     def submit(self, form_id: str, _button: str | None = None, **fields: str) -> TestResponse:
         """Fill in and send the form of this id on the current page."""
         form = self._form(form_id)

@@ -22,7 +22,6 @@ from idp.people import service as people
 from idp.people.models import Account
 
 UNDONE_WITHIN: Final = timedelta(days=7)
-LONGEST_SECRET: Final = 120
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ from idp.people.models import Account, Child
 from idp.sessions import service as sessions
 
 ANSWERED_WITHIN: Final = timedelta(days=14)
-LONGEST_SECRET: Final = 100
 
 
 @dataclass(frozen=True)

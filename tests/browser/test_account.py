@@ -63,9 +63,15 @@ def at_home(world: World, page: Page, account: dict[str, str]) -> None:
 
 
 def link_in(mail: dict[str, Any]) -> str:
-    found = re.search(r"https?://\S+/account/email/\S+\?token=\S+", mail["text"])
+    found = re.search(r"https?://\S+/account/email/\w+#\S+", mail["text"])
     assert found, mail["text"]
     return found[0]
+
+
+def follow(page: Page, link: str) -> None:
+    """Open a mail's link, up to the page whose button decides."""
+    page.goto(link)
+    page.wait_for_url(lambda address: address.rpartition("/")[0] == link.partition("#")[0])
 
 
 def ask_for_address(world: World, page: Page, account: dict[str, str]) -> tuple[str, str]:
@@ -89,15 +95,15 @@ def test_every_page_is_accessible(world: World, page: Page) -> None:
         check_accessibility(page, name)
     address, confirm = ask_for_address(world, page, account)
     check_accessibility(page, "e-mail, waiting")
-    page.goto(confirm)
+    follow(page, confirm)
     check_accessibility(page, "confirm")
     press(page, "#confirm-email-submit")
     check_accessibility(page, "confirmed")
-    page.goto(confirm)
+    follow(page, confirm)
     check_accessibility(page, "link gone")
     assert page.query_selector("#email-gone")
     undo = link_in(world.mail_saying(account["email"], "/account/email/undo"))
-    page.goto(undo)
+    follow(page, undo)
     check_accessibility(page, "undo")
     press(page, "#undo-email-submit")
     check_accessibility(page, "undone")
@@ -124,13 +130,49 @@ def test_the_menu_leads_to_each_page_and_back(world: World, page: Page) -> None:
     assert place_of(page) == f"{world.provider}/account/data"
 
 
+def test_n8_a_mailed_secret_is_in_no_address_and_no_history(world: World, page: Page) -> None:
+    account = invited_parent(world, page)
+    address, confirm = ask_for_address(world, page, account)
+    secret, asked = confirm.partition("#")[2], []
+    page.on("request", lambda request: asked.append(str((request.url, request.headers))))
+
+    follow(page, confirm)
+
+    assert address in page.inner_text("#main")
+    assert asked
+    assert not any(secret in each for each in asked)
+    for _step in range(3):
+        assert secret not in page.url + page.content()
+        page.go_back()
+    page.goto(f"{world.provider}/account/email")
+    assert page.inner_text("#present-email") == account["email"]
+
+
+def test_n8_without_scripts_the_link_is_pasted(world: World, new_page: NewPage) -> None:
+    page = new_page()
+    account = invited_parent(world, page)
+    _address, confirm = ask_for_address(world, page, account)
+    phone = new_page(java_script_enabled=False, viewport={"width": 360, "height": 740})
+    phone.goto(confirm)
+    phone.fill("#link", confirm)
+    phone.click("#mailed-link-submit")
+    phone.click("#confirm-email-submit")
+    phone.wait_for_selector("#email-confirmed")
+
+
+def test_the_page_for_a_links_secret_is_accessible(world: World, page: Page) -> None:
+    page.goto(f"{world.provider}/account/email/undo")
+    check_accessibility(page, "link of a mail")
+    press(page, "#mailed-link-submit")
+    check_accessibility(page, "link of a mail, missing")
+
+
 def test_the_address_is_changed_and_undone(world: World, new_page: NewPage) -> None:
     page, phone = new_page(), new_page()
     account = invited_parent(world, page)
     address, confirm = ask_for_address(world, page, account)
 
-    phone.goto(confirm)
-    assert "token=" not in phone.url
+    follow(phone, confirm)
     assert address in phone.inner_text("#main")
     press(phone, "#confirm-email-submit")
     phone.wait_for_selector("#email-confirmed")
@@ -138,7 +180,7 @@ def test_the_address_is_changed_and_undone(world: World, new_page: NewPage) -> N
     assert page.inner_text("#present-email") == address
 
     undo = link_in(world.mail_saying(account["email"], "/account/email/undo"))
-    phone.goto(undo)
+    follow(phone, undo)
     press(phone, "#undo-email-submit")
     phone.wait_for_selector("#email-undone")
     page.goto(f"{world.provider}/account/email")

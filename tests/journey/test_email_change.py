@@ -27,7 +27,7 @@ from tests.smtp import Letter
 from tests.times import later
 
 OLD, OTHER = "claire@dubois.example", "claire@new.example"
-_LINK = re.compile(r"http://127\.0\.0\.1:8000(/account/email/(?:confirm|undo)\?token=\S+)")
+_LINK = re.compile(r"http://127\.0\.0\.1:8000(/account/email/(?:confirm|undo)#\S+)")
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -68,7 +68,7 @@ def asked(parents: Journey, browser: Browser) -> tuple[str, str]:
 def changed(parents: Journey, browser: Browser) -> str:
     """A change that was asked for and confirmed; the link of the letter that undoes it."""
     confirm, _ = asked(parents, browser)
-    browser.open(confirm)
+    browser.follow(confirm)
     browser.submit("confirm-email-form")
     return link_of(by_recipient(parents.post())[OLD])
 
@@ -98,7 +98,7 @@ def test_a_confirmed_change_takes_effect_and_both_addresses_hear_of_it(parents: 
     assert OTHER in page_of(browser).replace("<wbr>", "")
     assert address_of(guardian) == OLD
 
-    browser.open(confirm)
+    browser.follow(confirm)
     assert "token=" not in path_of(browser)
     assert address_of(guardian) == OLD
     browser.submit("confirm-email-form")
@@ -124,7 +124,7 @@ def test_the_link_is_followed_on_another_device_that_is_not_signed_in(parents: J
     browser, guardian = at_home(parents)
     confirm, _ = asked(parents, browser)
     phone = parents.browser()
-    phone.open(confirm)
+    phone.follow(confirm)
     phone.submit("confirm-email-form")
     assert address_of(guardian) == OTHER
     assert not signed_in_as(phone, "claire")
@@ -147,7 +147,7 @@ def test_undoing_gives_the_address_back_and_puts_everybody_out(parents: Journey)
     reset(parents, browser, OTHER)
     assert signed_in_as(browser, "claire")
     owner = parents.browser()
-    owner.open(undo)
+    owner.follow(undo)
     assert address_of(guardian) == OTHER
     owner.submit("undo-email-form")
 
@@ -169,14 +169,14 @@ def test_the_first_letter_to_the_old_address_stops_a_change_before_and_after(
     browser, guardian = at_home(parents)
     confirm, undo = asked(parents, browser)
     if confirmed:
-        browser.open(confirm)
+        browser.follow(confirm)
         browser.submit("confirm-email-form")
     owner = parents.browser()
-    owner.open(undo)
+    owner.follow(undo)
     owner.submit("undo-email-form")
     assert owner.shows("email-undone")
     assert address_of(guardian) == OLD
-    browser.open(confirm)
+    browser.follow(confirm)
     assert browser.shows("email-gone")
 
 
@@ -185,7 +185,7 @@ def test_the_pages_after_the_buttons_keep_the_schools_face(parents: Journey) -> 
     confirm, undo = asked(parents, browser)
     stranger = parents.browser()
     for link, form in ((confirm, "confirm-email-form"), (undo, "undo-email-form")):
-        stranger.open(link)
+        stranger.follow(link)
 
         page = stranger.submit(form)
 
@@ -198,10 +198,10 @@ def test_the_change_can_be_undone_for_seven_days_and_no_longer(parents: Journey)
     undo = changed(parents, browser)
     owner = parents.browser()
     with later(days=7, minutes=1):
-        assert owner.open(undo).status_code == 404
+        assert owner.follow(undo).status_code == 404
         assert owner.shows("email-gone")
     with later(days=6, hours=23):
-        owner.open(undo)
+        owner.follow(undo)
         owner.submit("undo-email-form")
     assert address_of(guardian) == OLD
 
@@ -210,7 +210,7 @@ def test_a_link_that_was_not_followed_for_a_day_is_worth_nothing(parents: Journe
     browser, guardian = at_home(parents)
     confirm, _ = asked(parents, browser)
     with later(hours=24, minutes=1):
-        browser.open(confirm)
+        browser.follow(confirm)
         assert browser.shows("email-gone")
     assert address_of(guardian) == OLD
 
@@ -218,7 +218,7 @@ def test_a_link_that_was_not_followed_for_a_day_is_worth_nothing(parents: Journe
 def test_a_double_click_on_confirm_says_that_it_was_done(parents: Journey) -> None:
     browser, guardian = at_home(parents)
     confirm, _ = asked(parents, browser)
-    browser.open(confirm)
+    browser.follow(confirm)
     send_twice(browser, "confirm-email-form")
     assert browser.shows("email-confirmed") or browser.shows("email-gone")
     assert address_of(guardian) == OTHER
@@ -229,7 +229,7 @@ def test_a_newer_wish_replaces_the_one_before(parents: Journey) -> None:
     browser, guardian = at_home(parents)
     confirm, _ = asked(parents, browser)
     ask(browser, "claire@third.example")
-    browser.open(confirm)
+    browser.follow(confirm)
     assert browser.shows("email-gone")
     assert address_of(guardian) == OLD
 
@@ -240,7 +240,7 @@ def test_what_waits_can_be_taken_back(parents: Journey) -> None:
     browser.open("/account/email")
     browser.press("email-cancel")
     assert not browser.shows("waiting-email")
-    browser.open(confirm)
+    browser.follow(confirm)
     assert browser.shows("email-gone")
     assert address_of(guardian) == OLD
 
@@ -250,7 +250,7 @@ def test_a_parent_without_an_address_gets_one(parents: Journey) -> None:
     browser = parents.browser()
     browser.sign_in_at_home("claire")
     ask(browser)
-    browser.open(link_of(parents.letter()))
+    browser.follow(link_of(parents.letter()))
     browser.submit("confirm-email-form")
     assert address_of(guardian) == OTHER
     assert parents.letter().recipients == [OTHER]
@@ -285,7 +285,7 @@ def test_a_change_that_waits_ends_with_a_new_password(parents: Journey) -> None:
     browser.submit(
         "password-form", current_password=PASSWORD, new_password=NEW, repeat_password=NEW
     )
-    browser.open(confirm)
+    browser.follow(confirm)
     assert browser.shows("email-gone")
     assert address_of(guardian) == OLD
 
@@ -296,7 +296,7 @@ def test_a_thief_who_sets_a_password_is_not_safe_from_the_undoing(parents: Journ
     thief = parents.at_portal()
     reset(parents, thief, OTHER)
     owner = parents.browser()
-    owner.open(undo)
+    owner.follow(undo)
     owner.submit("undo-email-form")
     assert address_of(guardian) == OLD
     assert not signed_in_as(thief, "claire")
@@ -308,14 +308,14 @@ def test_the_first_of_two_changes_undoes_both(parents: Journey) -> None:
     undo = changed(parents, browser)
     ask(browser, "mallory@evil.example")
     letters = by_recipient(parents.post())
-    browser.open(link_of(letters["mallory@evil.example"]))
+    browser.follow(link_of(letters["mallory@evil.example"]))
     browser.submit("confirm-email-form")
     later_undo = link_of(by_recipient(parents.post())[OTHER])
     owner = parents.browser()
-    owner.open(undo)
+    owner.follow(undo)
     owner.submit("undo-email-form")
     assert address_of(guardian) == OLD
-    owner.open(later_undo)
+    owner.follow(later_undo)
     assert owner.shows("email-gone")
 
 
@@ -331,7 +331,7 @@ def test_an_address_is_proved_by_a_confirmation_and_not_by_the_school(parents: J
     browser, guardian = at_home(parents, proved=False)
     assert claims(parents, browser)["email_verified"] is False
     ask(browser)
-    browser.open(link_of(by_recipient(parents.post())[OTHER]))
+    browser.follow(link_of(by_recipient(parents.post())[OTHER]))
     browser.submit("confirm-email-form")
     told = claims(parents, browser)
     assert (told["email"], told["email_verified"]) == (OTHER, True)

@@ -37,7 +37,7 @@ from tests.times import later
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 EVIL, WORSE = "first@evil.example", "second@evil.example"
-UNDO = "/account/email/undo?token="
+UNDO = "/account/email/undo#"
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def correct(manager: Browser, account: Account, email: str) -> None:
 
 def undo(parents: Journey, letter: Letter) -> Browser:
     owner = parents.browser()
-    owner.open(link_of(letter))
+    owner.follow(link_of(letter))
     owner.submit("undo-email-form")
     return owner
 
@@ -103,7 +103,7 @@ def test_n1_on_the_own_page_an_unproved_address_can_not_stop_its_holder(parents:
     ask(browser)
     letters = by_recipient(parents.post())
     assert UNDO not in letters[OLD].text
-    browser.open(link_of(letters[OTHER]))
+    browser.follow(link_of(letters[OTHER]))
     browser.submit("confirm-email-form")
     assert UNDO not in by_recipient(parents.post())[OLD].text
 
@@ -189,7 +189,7 @@ def left(parents: Journey) -> tuple[Account, Letter]:
 
 def changed_with_letter(parents: Journey, browser: Browser) -> Letter:
     ask(browser)
-    browser.open(link_of(by_recipient(parents.post())[OTHER]))
+    browser.follow(link_of(by_recipient(parents.post())[OTHER]))
     browser.submit("confirm-email-form")
     return by_recipient(parents.post())[OLD]
 
@@ -257,7 +257,7 @@ def test_n1_the_owner_ends_the_way_back_of_a_correction(parents: Journey, desk: 
     (told,) = parents.post()
     assert told.recipients == [OLD]
     assert OTHER not in told.text
-    assert parents.browser().open(link_of(letter)).status_code == 404
+    assert parents.browser().follow(link_of(letter)).status_code == 404
 
 
 def test_n1_whoever_came_in_by_the_new_address_can_not_end_it(parents: Journey, desk: Desk) -> None:
@@ -297,7 +297,7 @@ def test_n1_an_operator_ends_a_way_back_and_a_manager_sees_it(parents: Journey, 
     operator.press("end-way-back-1")
 
     assert not operator.shows("end-way-back-1")
-    assert parents.browser().open(link_of(letter)).status_code == 404
+    assert parents.browser().follow(link_of(letter)).status_code == 404
 
 
 def test_n1_the_way_back_ends_with_its_week(parents: Journey, desk: Desk) -> None:
@@ -305,7 +305,7 @@ def test_n1_the_way_back_ends_with_its_week(parents: Journey, desk: Desk) -> Non
     correct(desk.browser("manager"), claire, EVIL)
     letter = by_recipient(parents.post())[OLD]
     with later(days=7, minutes=1):
-        assert parents.browser().open(link_of(letter)).status_code == 404
+        assert parents.browser().follow(link_of(letter)).status_code == 404
 
 
 def test_n1_a_final_correction_at_the_terminal_leaves_no_way_back(

@@ -2,32 +2,31 @@
 
 No session is needed: whoever reads the mail decides, perhaps on another device than the one
 where the change was asked for. Mail scanners open links, so opening one changes nothing
-(security rule P7); its secret leaves the address by one redirect (P8).
+(security rule P7). How its secret gets here: ``mailed_links``.
 """
 
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from idp.credentials import throttling
-from idp.credentials.email_changes import LONGEST_SECRET
 from idp.lifecycle import email_change
 from idp.lifecycle.email_change import Gone, Open
-from idp.sessions import interactions
-from idp.web import branding, browser, walk
+from idp.web import branding, browser
+from idp.web.account import mailed_links
 from idp.web.account.blueprint import blueprint, dress
 from idp.web.errors import PageError
 
 
-@blueprint.get("/account/email/confirm")
+@blueprint.route("/account/email/confirm", methods=["GET", "POST"])
 def open_confirm_link() -> ResponseReturnValue:
     """The link to the new address."""
-    return _sealed("confirm")
+    return mailed_links.take_over("confirm", "account.confirm_email")
 
 
-@blueprint.get("/account/email/undo")
+@blueprint.route("/account/email/undo", methods=["GET", "POST"])
 def open_undo_link() -> ResponseReturnValue:
     """The link to the old address."""
-    return _sealed("undo")
+    return mailed_links.take_over("undo", "account.undo_email")
 
 
 @blueprint.route("/account/email/confirm/<interaction_id>", methods=["GET", "POST"])
@@ -62,18 +61,9 @@ def email_undone() -> ResponseReturnValue:
     return render_template("account/email_undone.html")
 
 
-def _sealed(purpose: str) -> ResponseReturnValue:
-    interaction = walk.begin()
-    secret = request.args.get("token", "")
-    if 0 < len(secret) <= LONGEST_SECRET:
-        interactions.seal_link(interaction, browser.person_id(), purpose, secret)
-    page = f"account.{purpose}_email"
-    return redirect(url_for(page, interaction_id=interaction.id), 303)
-
-
 def _opened(interaction_id: str, purpose: str) -> str:
     interaction = browser.interaction_or_error(interaction_id)
-    return interactions.opened_link(interaction, browser.person_id(), purpose) or ""
+    return mailed_links.opened(interaction, purpose)
 
 
 def _page(purpose: str, secret: str, interaction_id: str) -> ResponseReturnValue:

@@ -1,7 +1,7 @@
 """The link of a mail about something added to an account: its page takes it back, by the password.
 
 No session is needed: its owner may be locked out by what was added. Opening the link changes
-nothing (security rule P7); its secret leaves the address by one redirect (P8).
+nothing (security rule P7). How its secret gets here: ``mailed_links``.
 """
 
 from flask import redirect, render_template, request, url_for
@@ -9,31 +9,26 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp.lifecycle import factor_undo, passwords
-from idp.lifecycle.factor_undo import LONGEST_SECRET, Gone
-from idp.sessions import interactions
+from idp.lifecycle.factor_undo import Gone
 from idp.web import browser
+from idp.web.account import mailed_links
 from idp.web.account.blueprint import blueprint, dress
 from idp.web.forms import Form, only, too_many
 
 PURPOSE = "factor"
 
 
-@blueprint.get("/account/factor/undo")
+@blueprint.route("/account/factor/undo", methods=["GET", "POST"])
 def open_factor_link() -> ResponseReturnValue:
     """The link of the mail."""
-    this_browser = browser.browser_id()
-    interaction = interactions.begin(this_browser)
-    secret = request.args.get("token", "")
-    if 0 < len(secret) <= LONGEST_SECRET:
-        interactions.seal_link(interaction, this_browser, PURPOSE, secret)
-    return redirect(url_for("account.undo_factor", interaction_id=interaction.id), 303)
+    return mailed_links.take_over(PURPOSE, "account.undo_factor")
 
 
 @blueprint.route("/account/factor/undo/<interaction_id>", methods=["GET", "POST"])
 def undo_factor(interaction_id: str) -> ResponseReturnValue:
     """What was added, when, and a field for the password."""
     interaction = browser.interaction_or_error(interaction_id)
-    secret = interactions.opened_link(interaction, browser.browser_id(), PURPOSE) or ""
+    secret = mailed_links.opened(interaction, PURPOSE)
     if request.method == "GET":
         return _page(secret, interaction_id, only(["current_password"]))
     form = Form.read("current_password")

@@ -1,6 +1,7 @@
 """A school asks a former guardian about a pupil: answered by a mail's link, or on the own page.
 
 The link needs no session, since the account may be closed. Opening it changes nothing (rule P7).
+How its secret gets here: ``mailed_links``.
 """
 
 import re
@@ -11,32 +12,27 @@ from flask_babel import gettext as _
 
 from idp.credentials import throttling
 from idp.lifecycle import link_requests
-from idp.lifecycle.link_requests import LONGEST_SECRET, Open
-from idp.sessions import interactions
+from idp.lifecycle.link_requests import Open
 from idp.sessions.service import SignedIn
 from idp.web import browser
+from idp.web.account import mailed_links
 from idp.web.account.blueprint import blueprint, dress, guardian_only
 from idp.web.errors import PageError
 
 PURPOSE = "guardianship"
 
 
-@blueprint.get("/account/guardianship")
+@blueprint.route("/account/guardianship", methods=["GET", "POST"])
 def open_guardianship_link() -> ResponseReturnValue:
-    """The link of the mail: its secret leaves the address by one redirect (security rule P8)."""
-    this_browser = browser.browser_id()
-    interaction = interactions.begin(this_browser)
-    secret = request.args.get("token", "")
-    if 0 < len(secret) <= LONGEST_SECRET:
-        interactions.seal_link(interaction, this_browser, PURPOSE, secret)
-    return redirect(url_for("account.guardianship", interaction_id=interaction.id), 303)
+    """The link of the mail."""
+    return mailed_links.take_over(PURPOSE, "account.guardianship")
 
 
 @blueprint.route("/account/guardianship/<interaction_id>", methods=["GET", "POST"])
 def guardianship(interaction_id: str) -> ResponseReturnValue:
     """Who asks, about whom; two buttons, and nothing happens before one is pressed."""
     interaction = browser.interaction_or_error(interaction_id)
-    secret = interactions.opened_link(interaction, browser.browser_id(), PURPOSE) or ""
+    secret = mailed_links.opened(interaction, PURPOSE)
     if request.method == "GET":
         found = link_requests.look(secret)
     else:
