@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
 from time import sleep
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeAlias, TypeVar
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, Engine, MetaData, String, delete, event, select
+from sqlalchemy import DateTime, Engine, MetaData, String, Table, delete, event, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError
@@ -50,6 +50,8 @@ a single SELECT, which are two thirds of the round trips of a request such as Us
 class Base(DeclarativeBase):
     """Names every constraint, so that migrations can drop what they made."""
 
+    if TYPE_CHECKING:
+        __table__: ClassVar[Table]  # no entity is a join or a view
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -62,6 +64,14 @@ class Base(DeclarativeBase):
 
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+
+if TYPE_CHECKING:
+    Model: TypeAlias = Base
+else:
+    Model = db.Model
+"""Base class of every entity. Flask-SQLAlchemy makes it when the program runs, so that a type
+checker sees nothing in ``db.Model``; it has all that ``Base`` has.
+"""
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -7,10 +7,10 @@ from sqlalchemy import JSON, BigInteger, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
-from idp.database import UtcDateTime, db
+from idp.database import Model, UtcDateTime
 
 
-class AuditEvent(db.Model):  # type: ignore[name-defined,misc]
+class AuditEvent(Model):
     """One event. The database refuses to change it (a trigger); only age removes it."""
 
     __tablename__ = "audit_events"
@@ -46,7 +46,7 @@ class AuditEvent(db.Model):  # type: ignore[name-defined,misc]
     detail: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
 
 
-class DatabaseIdentity(db.Model):  # type: ignore[name-defined,misc]
+class DatabaseIdentity(Model):
     """The one row that tells this database, and its backups, from every other."""
 
     __tablename__ = "database_identity"
@@ -54,7 +54,7 @@ class DatabaseIdentity(db.Model):  # type: ignore[name-defined,misc]
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
 
 
-class InstallationMark(db.Model):  # type: ignore[name-defined,misc]
+class InstallationMark(Model):
     """What the machines of an installation tell each other: a few rows, see ``idp.marks``."""
 
     __tablename__ = "installation_marks"

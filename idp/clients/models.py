@@ -7,11 +7,11 @@ from sqlalchemy import JSON, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
-from idp.database import KeyedHash, OpaqueId, UtcDateTime, db, opaque_id
+from idp.database import KeyedHash, Model, OpaqueId, UtcDateTime, opaque_id
 from idp.people.models import NAME_LENGTH
 
 
-class Client(db.Model):  # type: ignore[name-defined,misc]
+class Client(Model):
     """A registered application. ``metadata_`` is its RFC 7591 document, already checked."""
 
     __tablename__ = "clients"
@@ -44,7 +44,7 @@ class ClientRow(NamedTuple):
     disabled_at: datetime | None
 
 
-class ClientSchool(db.Model):  # type: ignore[name-defined,misc]
+class ClientSchool(Model):
     """A school that a client serves: it sees the children of no other."""
 
     __tablename__ = "client_schools"
@@ -53,7 +53,7 @@ class ClientSchool(db.Model):  # type: ignore[name-defined,misc]
     school_id: Mapped[str] = mapped_column(ForeignKey("schools.id"), primary_key=True, index=True)
 
 
-class UsedAssertion(db.Model):  # type: ignore[name-defined,misc]
+class UsedAssertion(Model):
     """The ``jti`` of a client assertion that was accepted: it is accepted once (RFC 7523 §3)."""
 
     __tablename__ = "used_assertions"
@@ -63,7 +63,7 @@ class UsedAssertion(db.Model):  # type: ignore[name-defined,misc]
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
-class ClientRefusal(db.Model):  # type: ignore[name-defined,misc]
+class ClientRefusal(Model):
     """Why an application was refused, and when last: each reason once (``idp.oidc.refusals``)."""
 
     __tablename__ = "client_refusals"

@@ -6,13 +6,13 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
-from idp.database import KeyedHash, OpaqueId, UtcDateTime, db, opaque_id
+from idp.database import KeyedHash, Model, OpaqueId, UtcDateTime, opaque_id
 from idp.people.models import EMAIL_LENGTH, one_of
 
 LINK_PURPOSES = ("confirm", "undo")
 
 
-class EmailChange(db.Model):  # type: ignore[name-defined,misc]
+class EmailChange(Model):
     """One change of address: asked for, then confirmed, undone or ended.
 
     ``expires_at`` is how long the present state may be answered: the confirmation before it
@@ -48,7 +48,7 @@ class EmailChange(db.Model):  # type: ignore[name-defined,misc]
         return None if self.undoable is False else self.undo_email or self.old_email
 
 
-class EmailChangeLink(db.Model):  # type: ignore[name-defined,misc]
+class EmailChangeLink(Model):
     """The secret of one mail about a change, by its keyed hash. A mail sent twice has two."""
 
     __tablename__ = "email_change_links"

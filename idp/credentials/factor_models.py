@@ -6,14 +6,14 @@ from sqlalchemy import BigInteger, ForeignKey, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
-from idp.database import KeyedHash, OpaqueId, UtcDateTime, db, opaque_id
+from idp.database import KeyedHash, Model, OpaqueId, UtcDateTime, opaque_id
 
 PASSKEY_NAME_LENGTH = 60
 CREDENTIAL_ID_LENGTH = 1364
 """A credential id has at most 1,023 bytes (WebAuthn Level 3 §4), here as base64url."""
 
 
-class Passkey(db.Model):  # type: ignore[name-defined,misc]
+class Passkey(Model):
     """A discoverable credential (WebAuthn Level 3) of one account, with its public key."""
 
     __tablename__ = "passkeys"
@@ -33,7 +33,7 @@ class Passkey(db.Model):  # type: ignore[name-defined,misc]
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
-class PasskeyChallenge(db.Model):  # type: ignore[name-defined,misc]
+class PasskeyChallenge(Model):
     """A challenge that one browser may answer once, for one purpose, as one account (or any)."""
 
     __tablename__ = "passkey_challenges"
@@ -47,7 +47,7 @@ class PasskeyChallenge(db.Model):  # type: ignore[name-defined,misc]
     spent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
-class TotpSecret(db.Model):  # type: ignore[name-defined,misc]
+class TotpSecret(Model):
     """The secret that an account shares with its authenticator app; a row means « switched on »."""
 
     __tablename__ = "totp_secrets"
@@ -59,7 +59,7 @@ class TotpSecret(db.Model):  # type: ignore[name-defined,misc]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
 
 
-class TotpEnrolment(db.Model):  # type: ignore[name-defined,misc]
+class TotpEnrolment(Model):
     """A secret that is shown in one browser and waits for its first code."""
 
     __tablename__ = "totp_enrolments"
@@ -70,7 +70,7 @@ class TotpEnrolment(db.Model):  # type: ignore[name-defined,misc]
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
-class RecoveryCode(db.Model):  # type: ignore[name-defined,misc]
+class RecoveryCode(Model):
     """One of ten codes for the day on which phone and passkey are lost, by its keyed hash."""
 
     __tablename__ = "recovery_codes"

@@ -6,13 +6,13 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
-from idp.database import KeyedHash, OpaqueId, UtcDateTime, db, opaque_id
+from idp.database import KeyedHash, Model, OpaqueId, UtcDateTime, opaque_id
 from idp.people.models import one_of
 
 TOKEN_PURPOSES = ("first_sign_in", "password_reset")
 
 
-class Password(db.Model):  # type: ignore[name-defined,misc]
+class Password(Model):
     """The hash of an account's password; its prefix tells pre-hash, pepper and cost."""
 
     __tablename__ = "passwords"
@@ -24,7 +24,7 @@ class Password(db.Model):  # type: ignore[name-defined,misc]
     """Since when each password was changed with a proof of the one before; None: ``set_at``."""
 
 
-class OneTimeToken(db.Model):  # type: ignore[name-defined,misc]
+class OneTimeToken(Model):
     """A one-time connection token, by its keyed hash. The token itself is stored nowhere."""
 
     __tablename__ = "one_time_tokens"
@@ -48,7 +48,7 @@ class OneTimeToken(db.Model):  # type: ignore[name-defined,misc]
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
-class ThrottleCounter(db.Model):  # type: ignore[name-defined,misc]
+class ThrottleCounter(Model):
     """Attempts against one thing (an account, an address, everything): shared by all workers."""
 
     __tablename__ = "throttle_counters"
@@ -61,7 +61,7 @@ class ThrottleCounter(db.Model):  # type: ignore[name-defined,misc]
     """Attempts that were refused since the count began anew."""
 
 
-class KnownDevice(db.Model):  # type: ignore[name-defined,misc]
+class KnownDevice(Model):
     """A browser in which an account has signed in before: a stranger's guesses don't slow it."""
 
     __tablename__ = "known_devices"

@@ -6,7 +6,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
-from idp.database import KeyedHash, OpaqueId, UtcDateTime, db, opaque_id
+from idp.database import KeyedHash, Model, OpaqueId, UtcDateTime, opaque_id
 from idp.people.models import one_of
 
 PROVIDER_LENGTH = 20
@@ -17,7 +17,7 @@ SHOWN_LENGTH = 254
 PURPOSES = ("sign_in", "claim", "link", "step_up")
 
 
-class FederatedLink(db.Model):  # type: ignore[name-defined,misc]
+class FederatedLink(Model):
     """That a foreign identity opens a guardian's account. No name, no address, no token of it.
 
     It belongs to one account (the database sees to it) and never moves.
@@ -38,7 +38,7 @@ class FederatedLink(db.Model):  # type: ignore[name-defined,misc]
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
-class FederationState(db.Model):  # type: ignore[name-defined,misc]
+class FederationState(Model):
     """A walk to a provider: whose browser went, for what, and until when it may come back.
 
     The ``state`` itself is in the browser only; ``nonce`` and PKCE's verifier are derived from
@@ -71,7 +71,7 @@ class FederationState(db.Model):  # type: ignore[name-defined,misc]
     spent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
-class PendingLink(db.Model):  # type: ignore[name-defined,misc]
+class PendingLink(Model):
     """A foreign identity that was proved in an interaction and belongs to nobody yet.
 
     Whoever signs in in this interaction, in this browser, gets it: once (security rule F7).
@@ -92,7 +92,7 @@ class PendingLink(db.Model):  # type: ignore[name-defined,misc]
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
-class DeletionRequest(db.Model):  # type: ignore[name-defined,misc]
+class DeletionRequest(Model):
     """That a provider asked us to forget a person, and whether there was anything to forget."""
 
     __tablename__ = "deletion_requests"

@@ -7,12 +7,12 @@ from sqlalchemy import JSON, CheckConstraint, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
-from idp.database import OpaqueId, UtcDateTime, db, opaque_id
+from idp.database import Model, OpaqueId, UtcDateTime, opaque_id
 
 STATUSES = ("queued", "sent", "refused", "dropped")
 
 
-class OutboxMessage(db.Model):  # type: ignore[name-defined,misc]
+class OutboxMessage(Model):
     """A message that waits for the worker, or its fate.
 
     ``kind`` names the composer, ``about`` its parameters (ids, never secrets).

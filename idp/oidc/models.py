@@ -10,10 +10,10 @@ from sqlalchemy import JSON, ForeignKey, Index, String, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
-from idp.database import KeyedHash, OpaqueId, UtcDateTime, db, opaque_id
+from idp.database import KeyedHash, Model, OpaqueId, UtcDateTime, opaque_id
 
 
-class Grant(db.Model):  # type: ignore[name-defined,misc]
+class Grant(Model):
     """What a guardian lets one application do: scopes, and the child it may name."""
 
     __tablename__ = "grants"
@@ -63,7 +63,7 @@ class GrantRow(NamedTuple):
     ended_at: datetime | None
 
 
-class AuthorizationCode(db.Model):  # type: ignore[name-defined,misc]
+class AuthorizationCode(Model):
     """A code, by its hash. Kept after use, so that a second use is recognised."""
 
     __tablename__ = "authorization_codes"
@@ -88,7 +88,7 @@ class CodeRow(NamedTuple):
     redeemed_at: datetime | None
 
 
-class AccessToken(db.Model):  # type: ignore[name-defined,misc]
+class AccessToken(Model):
     """An opaque access token, by its hash."""
 
     __tablename__ = "access_tokens"
@@ -111,7 +111,7 @@ class AccessTokenRow(NamedTuple):
     revoked_at: datetime | None
 
 
-class RefreshToken(db.Model):  # type: ignore[name-defined,misc]
+class RefreshToken(Model):
     """One refresh token of a grant's family, by its hash.
 
     The successor is derived from the token itself, so that a lost answer can be given
@@ -140,7 +140,7 @@ class RefreshTokenRow(NamedTuple):
     revoked_at: datetime | None
 
 
-class Consent(db.Model):  # type: ignore[name-defined,misc]
+class Consent(Model):
     """What a guardian allowed a third-party application to see of themselves, until withdrawn."""
 
     __tablename__ = "consents"
@@ -154,7 +154,7 @@ class Consent(db.Model):  # type: ignore[name-defined,misc]
     withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
-class ChildConsent(db.Model):  # type: ignore[name-defined,misc]
+class ChildConsent(Model):
     """What a guardian allowed an application to see of one child (security rule N3).
 
     It counts beside a ``Consent`` of the two that is not withdrawn.

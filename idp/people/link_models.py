@@ -6,14 +6,14 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
-from idp.database import OpaqueId, UtcDateTime, db, opaque_id
+from idp.database import Model, OpaqueId, UtcDateTime, opaque_id
 from idp.people.models import RELATIONSHIPS, one_of
 
 ANSWERS = ("yes", "no", "linked")
 """Of the guardian; or somebody who may has linked them meanwhile."""
 
 
-class LinkRequest(db.Model):  # type: ignore[name-defined,misc]
+class LinkRequest(Model):
     """That a school asks somebody, who was guardian there long ago, about one of its pupils."""
 
     __tablename__ = "link_requests"

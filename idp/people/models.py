@@ -18,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp import clock
-from idp.database import OpaqueId, UtcDateTime, db, opaque_id
+from idp.database import Model, OpaqueId, UtcDateTime, opaque_id
 
 NAME_LENGTH = 120
 EMAIL_LENGTH = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
@@ -46,7 +46,7 @@ def one_of(column: str, values: tuple[str, ...]) -> str:
     return f"{column} IN ({', '.join(repr(value) for value in values)})"
 
 
-class School(db.Model):  # type: ignore[name-defined,misc]
+class School(Model):
     """A school, with what its parents see of it."""
 
     __tablename__ = "schools"
@@ -70,7 +70,7 @@ class School(db.Model):  # type: ignore[name-defined,misc]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
 
 
-class SchoolText(db.Model):  # type: ignore[name-defined,misc]
+class SchoolText(Model):
     """A school's own words in one kind of letter, in one language, around ours."""
 
     __tablename__ = "school_texts"
@@ -85,7 +85,7 @@ class SchoolText(db.Model):  # type: ignore[name-defined,misc]
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
 
 
-class Account(db.Model):  # type: ignore[name-defined,misc]
+class Account(Model):
     """A guardian's account: who signs in. ``subject_id`` feeds ``sub`` and is never reused."""
 
     __tablename__ = "accounts"
@@ -143,7 +143,7 @@ class AccountRow(NamedTuple):
         return full_name(self.given_name, self.family_name)
 
 
-class StaffRole(db.Model):  # type: ignore[name-defined,misc]
+class StaffRole(Model):
     """What an account may do beyond its own family: for one school, or (an operator) for all."""
 
     __tablename__ = "staff_roles"
@@ -177,7 +177,7 @@ class StaffRole(db.Model):  # type: ignore[name-defined,misc]
     granted_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
 
 
-class Child(db.Model):  # type: ignore[name-defined,misc]
+class Child(Model):
     """A pupil of one school. A child never signs in and is never a token's subject."""
 
     __tablename__ = "children"
@@ -220,7 +220,7 @@ class ChildRow(NamedTuple):
         return full_name(self.given_name, self.family_name)
 
 
-class Guardianship(db.Model):  # type: ignore[name-defined,misc]
+class Guardianship(Model):
     """That a guardian may see a child, from when, until when. Ended ones are kept."""
 
     __tablename__ = "guardianships"
@@ -250,7 +250,7 @@ class Guardianship(db.Model):  # type: ignore[name-defined,misc]
     """The reason as one of ``END_REASONS``, which pages say in their reader's language."""
 
 
-class ErasureRequest(db.Model):  # type: ignore[name-defined,misc]
+class ErasureRequest(Model):
     """That a guardian asked to be erased (GDPR Art. 17), and what became of it.
 
     The school decides: what it must keep by law, and what hangs on the child, it alone knows.
@@ -275,7 +275,7 @@ class ErasureRequest(db.Model):  # type: ignore[name-defined,misc]
     outcome: Mapped[str | None] = mapped_column(String(10))
 
 
-class ErasureAnswer(db.Model):  # type: ignore[name-defined,misc]
+class ErasureAnswer(Model):
     """What one school answered to a request; a row without an outcome waits for it.
 
     A school sees its own answer only: whether others were asked is not its business (rule C3).
@@ -292,7 +292,7 @@ class ErasureAnswer(db.Model):  # type: ignore[name-defined,misc]
     answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
-class DirectoryEntry(db.Model):  # type: ignore[name-defined,misc]
+class DirectoryEntry(Model):
     """By what one school finds a person; kept by ``idp.people.directory``.
 
     A guardian has one for each school where they are or were guardian, which holds nothing of

@@ -15,7 +15,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
-from idp.database import OpaqueId, UtcDateTime, db, opaque_id
+from idp.database import Model, OpaqueId, UtcDateTime, opaque_id
 from idp.people.models import EMAIL_LENGTH, NAME_LENGTH, one_of
 
 SOURCED_ID_LENGTH = 255  # OneRoster 1.1 §4.1: a GUID of up to 255 characters
@@ -27,7 +27,7 @@ JOB_TASKS = ("open", "read", "look", "apply", "undo", "drop")
 JOB_STATES = ("waiting", "working", "mapping", "done", "failed")
 
 
-class RosterSource(db.Model):  # type: ignore[name-defined,misc]
+class RosterSource(Model):
     """How a school's roster is read: its name in the files, columns, pattern of user names.
 
     ``district`` is set only by an import of several schools at once, which is the operator's
@@ -44,7 +44,7 @@ class RosterSource(db.Model):  # type: ignore[name-defined,misc]
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
 
 
-class RosterIdentity(db.Model):  # type: ignore[name-defined,misc]
+class RosterIdentity(Model):
     """Whom a school means by an id of its own: the same person at the next import.
 
     ``sourced_id`` begins with ``~`` where the file has no ids: a keyed hash of what stands
@@ -70,7 +70,7 @@ class RosterIdentity(db.Model):  # type: ignore[name-defined,misc]
     """When an undo disabled the account: only then does another import enable it again."""
 
 
-class RosterGuardianship(db.Model):  # type: ignore[name-defined,misc]
+class RosterGuardianship(Model):
     """That a guardianship is the roster's: it ends when the file has it no more.
 
     One that was made by hand, and that no file ever had, is left alone.
@@ -82,7 +82,7 @@ class RosterGuardianship(db.Model):  # type: ignore[name-defined,misc]
     run_id: Mapped[str] = mapped_column(OpaqueId, index=True)
 
 
-class RosterRun(db.Model):  # type: ignore[name-defined,misc]
+class RosterRun(Model):
     """One reading of one file, for the schools in ``roster_run_schools``."""
 
     __tablename__ = "roster_runs"
@@ -103,7 +103,7 @@ class RosterRun(db.Model):  # type: ignore[name-defined,misc]
     """How many rows were read, ignored and rejected; columns that were used."""
 
 
-class RosterJob(db.Model):  # type: ignore[name-defined,misc]
+class RosterJob(Model):
     """What a worker is to do with a run, does, or did last: one thing at a time."""
 
     __tablename__ = "roster_jobs"
@@ -136,7 +136,7 @@ class RosterJob(db.Model):  # type: ignore[name-defined,misc]
     """By school, what an undo did: numbers."""
 
 
-class RosterPreview(db.Model):  # type: ignore[name-defined,misc]
+class RosterPreview(Model):
     """What a dry run found, to be looked at until the run is over; names people, as the
     staging tables do, and goes with them. The school "" stands for the file as a whole.
     """
@@ -148,7 +148,7 @@ class RosterPreview(db.Model):  # type: ignore[name-defined,misc]
     report: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
-class RosterRunSchool(db.Model):  # type: ignore[name-defined,misc]
+class RosterRunSchool(Model):
     """One school of a run: applied whole or not at all."""
 
     __tablename__ = "roster_run_schools"
@@ -167,7 +167,7 @@ class RosterRunSchool(db.Model):  # type: ignore[name-defined,misc]
     """Counts; names of people are not kept here."""
 
 
-class RosterPupil(db.Model):  # type: ignore[name-defined,misc]
+class RosterPupil(Model):
     """Staging: a pupil of a named school as the file has it."""
 
     __tablename__ = "roster_pupils"
@@ -199,7 +199,7 @@ class RosterPupil(db.Model):  # type: ignore[name-defined,misc]
     how: Mapped[str | None] = mapped_column(String(10))
 
 
-class RosterGuardian(db.Model):  # type: ignore[name-defined,misc]
+class RosterGuardian(Model):
     """Staging: a guardian as the file has it, of whichever school."""
 
     __tablename__ = "roster_guardians"
@@ -221,7 +221,7 @@ class RosterGuardian(db.Model):  # type: ignore[name-defined,misc]
     """Switched off in the school's own software (``enabledUser``)."""
 
 
-class RosterLink(db.Model):  # type: ignore[name-defined,misc]
+class RosterLink(Model):
     """Staging: that the file links a pupil and a guardian."""
 
     __tablename__ = "roster_links"
@@ -238,7 +238,7 @@ class RosterLink(db.Model):  # type: ignore[name-defined,misc]
     new_guardianship_id: Mapped[str] = mapped_column(OpaqueId)
 
 
-class RosterClass(db.Model):  # type: ignore[name-defined,misc]
+class RosterClass(Model):
     """Staging: a class of a named school, whose title a later delta may not repeat."""
 
     __tablename__ = "roster_classes"
@@ -249,7 +249,7 @@ class RosterClass(db.Model):  # type: ignore[name-defined,misc]
     title: Mapped[str] = mapped_column(String(40))
 
 
-class RosterMatch(db.Model):  # type: ignore[name-defined,misc]
+class RosterMatch(Model):
     """Staging: which account a guardian of the file is, for one school of the run."""
 
     __tablename__ = "roster_matches"
@@ -264,7 +264,7 @@ class RosterMatch(db.Model):  # type: ignore[name-defined,misc]
     username: Mapped[str | None] = mapped_column(String(64))
 
 
-class RosterPair(db.Model):  # type: ignore[name-defined,misc]
+class RosterPair(Model):
     """Staging: a guardianship as the file wants it, with whom it is about found."""
 
     __tablename__ = "roster_pairs"
@@ -277,7 +277,7 @@ class RosterPair(db.Model):  # type: ignore[name-defined,misc]
     new_guardianship_id: Mapped[str] = mapped_column(OpaqueId)
 
 
-class RosterRejection(db.Model):  # type: ignore[name-defined,misc]
+class RosterRejection(Model):
     """Staging: a row that is not taken over, and why."""
 
     __tablename__ = "roster_rejections"
@@ -292,7 +292,7 @@ class RosterRejection(db.Model):  # type: ignore[name-defined,misc]
     cells: Mapped[list[str]] = mapped_column(JSON)
 
 
-class RosterChange(db.Model):  # type: ignore[name-defined,misc]
+class RosterChange(Model):
     """One thing that an import does: the plan before, the journal afterwards.
 
     ``old_…`` is what stood, the rest what the import wants; kept until nothing can be undone.

@@ -6,7 +6,7 @@ from sqlalchemy import CheckConstraint, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
-from idp.database import OpaqueId, UtcDateTime, db
+from idp.database import Model, OpaqueId, UtcDateTime
 from idp.people.models import one_of
 
 QUESTION_KINDS = ("pupil", "guardian", "renumbered", "twin", "disabled")
@@ -14,7 +14,7 @@ ANSWERS = ("same", "another")
 KEY_LENGTH = 16
 
 
-class RosterQuestion(db.Model):  # type: ignore[name-defined,misc]
+class RosterQuestion(Model):
     """Somebody of the file about whom the file alone is not believed, as planned last.
 
     ``child_id`` and ``account_id`` are whom the id means; ``other_…`` who bears the row's name.
@@ -39,7 +39,7 @@ class RosterQuestion(db.Model):  # type: ignore[name-defined,misc]
     answer: Mapped[str | None] = mapped_column(String(8))
 
 
-class RosterAnswer(db.Model):  # type: ignore[name-defined,misc]
+class RosterAnswer(Model):
     """What somebody has decided about a question of a run."""
 
     __tablename__ = "roster_answers"

@@ -7,10 +7,10 @@ from sqlalchemy import JSON, ForeignKey, Index, String, Text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
-from idp.database import KeyedHash, OpaqueId, UtcDateTime, db, opaque_id
+from idp.database import KeyedHash, Model, OpaqueId, UtcDateTime, opaque_id
 
 
-class BrowserSession(db.Model):  # type: ignore[name-defined,misc]
+class BrowserSession(Model):
     """A guardian signed in in one browser. The cookie's secret is kept as a keyed hash."""
 
     __tablename__ = "browser_sessions"
@@ -52,7 +52,7 @@ class SessionRow(NamedTuple):
     passkey_id: str | None
 
 
-class ChildChoice(db.Model):  # type: ignore[name-defined,misc]
+class ChildChoice(Model):
     """The child that a guardian chose in one session for one school."""
 
     __tablename__ = "child_choices"
@@ -67,7 +67,7 @@ class ChildChoice(db.Model):  # type: ignore[name-defined,misc]
     selected_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
 
 
-class Interaction(db.Model):  # type: ignore[name-defined,misc]
+class Interaction(Model):
     """A walk through our pages, in one browser, perhaps with an application that waits at its end.
 
     ``request`` holds the validated authorization request (``{}`` where no application waits).
@@ -106,7 +106,7 @@ class Interaction(db.Model):  # type: ignore[name-defined,misc]
     """The id that the row has, or will have, of an interaction that came with its browser."""
 
 
-class FormSubmission(db.Model):  # type: ignore[name-defined,misc]
+class FormSubmission(Model):
     """A form that was sent: its answer for an equal one, and what was typed, for a while."""
 
     __tablename__ = "form_submissions"
