@@ -11,11 +11,11 @@ SOURCES := idp migrations tests bench examples
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test test-each test-installs coverage lint format audit translations bench scale clean
+.PHONY: help demo demo-reset test test-each test-installs test-faults coverage lint format audit translations bench scale clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' \
-	  | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	  | awk -F '\t' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
 demo: $(VENV)/.with-demo ## Run the provider, two school portals and a mailbox, until Ctrl-C
 	@$(BIN)/python -m examples.demo
@@ -33,6 +33,10 @@ test-each: $(VENV)/.with-test ## The same with every test on SQLite and on Postg
 
 test-installs: $(VENV)/.with-test ## Other software that is installed first: needs Node.js and its registry
 	INSTALLS=1 $(BIN)/pytest tests/installs
+
+test-faults: $(VENV)/.with-test ## Machines that restart behind a real nginx, under load: 3 minutes
+	@PYTHON=$(PYTHON) tests/provision.sh postgresql nginx
+	FAULTS=1 $(BIN)/pytest tests/faults
 
 coverage: $(VENV)/.with-test ## The tests, with every line they miss as HTML under htmlcov/
 	$(BIN)/pytest $(PYTEST_ARGS) --cov=idp --cov-branch --cov-report=html

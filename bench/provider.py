@@ -21,6 +21,7 @@ def environment(folder: Path, database_url: str, port: int) -> dict[str, str]:
         "DATABASE_URL": database_url,
         "IDP_KEYS_FOLDER": str(folder / "keys"),
         "IDP_MAIL_TLS": "none",
+        "IDP_DRAIN": "0",
         "IDP_SESSION_SECRET": secrets.token_urlsafe(48),
         "IDP_PASSWORD_PEPPER": secrets.token_urlsafe(48),
         "IDP_TOKEN_HASH_KEY": secrets.token_urlsafe(48),

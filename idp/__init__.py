@@ -112,12 +112,14 @@ def _wire(app: Flask) -> None:
     from idp.lifecycle import account_letters, desk_letters, letters, specimens
     from idp.mail import delivery
     from idp.oidc import keyring, server
+    from idp.web.leaving import LastAnswers
     from idp.web.slow_clients import BoundedBodies, WholeAnswers
 
     settings = app.extensions["idp.settings"]
     logs.configure(settings)
     bounded = BoundedBodies(turns.Turns(app.wsgi_app))
-    app.wsgi_app = WholeAnswers(logs.AccessLog(bounded))  # type: ignore[method-assign]
+    whole = WholeAnswers(logs.AccessLog(bounded))
+    app.wsgi_app = LastAnswers(whole)  # type: ignore[method-assign]
     keyring.init_app(app, settings)
     continuity.init_app(app)
     write_probe.init_app(app)

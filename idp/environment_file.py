@@ -6,6 +6,9 @@ from pathlib import Path
 
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)", re.DOTALL)
 
+loaded: set[str] = set()
+"""The variables that came from a file: whoever starts this program anew lets it read them anew."""
+
 
 def load(path: Path) -> None:
     """Set every variable of the file that the environment does not set yet.
@@ -17,7 +20,9 @@ def load(path: Path) -> None:
     except UnicodeDecodeError as error:
         raise ValueError("it is not UTF-8 text") from error
     for name, value in parse(text).items():
-        os.environ.setdefault(name, value)
+        if name not in os.environ:
+            os.environ[name] = value
+            loaded.add(name)
 
 
 def parse(text: str) -> dict[str, str]:

@@ -35,7 +35,7 @@ LOCALES = ("fr", "nl", "de", "en")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 MAIL_TLS = ("starttls", "implicit", "none")
 LONGEST_DURATION = timedelta(days=3660)
-MAY_BE_NOTHING = frozenset({"refresh_grace", "key_cache"})
+MAY_BE_NOTHING = frozenset({"refresh_grace", "key_cache", "drain"})
 
 
 class UnsafeSettings(Exception):
@@ -79,6 +79,12 @@ class Settings:
         DatabaseUrl("sqlite:///instance/idp.db"), "SQLAlchemy address of the database", _address
     )
     database_connections: int = _setting(32, "Most connections of each worker to PostgreSQL", whole)
+    drain: timedelta = _setting(
+        timedelta(seconds=5),
+        "Before it stops, a server serves for this long and is not ready (/health/ready: 503)",
+        seconds,
+        "s",
+    )
     keys_folder: Path = _setting(Path("keys"), "Where the signing keys live (0600)", path)
     history_file: Path | None = _setting(
         None,

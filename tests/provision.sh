@@ -4,7 +4,7 @@
 # asks no password. Otherwise it says which they are and succeeds: the tests that need them are then
 # skipped with the reason. Nobody's machine is changed unasked.
 #
-# Usage: tests/provision.sh [venv] [browser] [postgresql]      (nothing named: the last two)
+# Usage: tests/provision.sh [venv] [browser] [postgresql] [nginx]      (nothing named: the last three)
 set -euo pipefail
 
 python=${PYTHON:-python3}
@@ -22,6 +22,8 @@ missing_browser() {
 
 missing_postgresql() { compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || echo "postgresql"; }
 
+missing_nginx() { command -v nginx /usr/sbin/nginx >/dev/null || echo "nginx"; }
+
 may_install() {
     command -v apt-get >/dev/null || return 1
     [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null
@@ -34,7 +36,7 @@ apt() {
         -o DPkg::Lock::Timeout=120 "$@" </dev/null
 }
 
-[ $# -gt 0 ] || set -- browser postgresql
+[ $# -gt 0 ] || set -- browser postgresql nginx
 packages=$(for part in "$@"; do "missing_$part"; done | tr '\n' ' ')
 packages=${packages%% }
 [ -n "$packages" ] || exit 0

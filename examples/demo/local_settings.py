@@ -34,6 +34,7 @@ def provider_settings(ports: Ports, known_secrets: dict[str, str]) -> dict[str, 
     history = places.HISTORY.with_stem("history-elsewhere") if elsewhere else places.HISTORY
     settings = {
         "IDP_DEMO": "true",
+        "IDP_DRAIN": "0",
         "IDP_ISSUER": ports.issuer,
         "DATABASE_URL": elsewhere or f"sqlite:///{places.DATABASE}",
         "IDP_KEYS_FOLDER": str(places.KEYS),

@@ -3,17 +3,20 @@
 import errno
 import logging
 import os
+import signal
 import socket
+from threading import Timer
 from typing import Any
 
 import click
 from flask.cli import with_appcontext
 
 from idp import doctor, readiness, settings
-from idp.cli import application, worker
+from idp.cli import application, generations, worker
 from idp.cli.errors import BadInput
 from idp.cli.group import Command
 from idp.database import db
+from idp.web import leaving
 
 STOP_SECONDS = 30
 """How long requests may take to finish after a stop was asked."""
@@ -44,7 +47,9 @@ def command(host: str, port: int, workers: int, threads: int | None) -> None:
     """Answer browsers and applications, until stopped (Ctrl-C or SIGTERM).
 
     Refuses to start where it could not work: unsafe settings, a schema that is not this
-    version's, a key file that can't be read, a port that is taken.
+    version's, a key file that can't be read, a port that is taken. After SIGTERM it serves for
+    IDP_DRAIN seconds more, while /health/ready says 503. SIGHUP puts a new server beside it, with
+    the code and the settings file of then, and stops this one once that one answers.
     X-Forwarded-* headers count only from IDP_TRUSTED_PROXIES.
 
     Examples:
@@ -53,12 +58,34 @@ def command(host: str, port: int, workers: int, threads: int | None) -> None:
     """
     doctor.refuse_unsafe(settings.current(), dict(os.environ))
     readiness.refuse_unready()
-    _check_port(host, port)
+    if not generations.is_later():
+        _check_port(host, port)
     db.engine.dispose()  # a connection must not be shared across the fork
     now = settings.current()
     application.speak(now.log_level)
     waiting = now.bcrypt_queue + now.bcrypt_parallel
-    _serve(host, port, workers, threads or waiting + SPARE_THREADS)
+    generations.begin(workers)
+    server = _server(host, port, workers, threads or waiting + SPARE_THREADS)
+    server.on_startup(lambda: _hear(now.drain.total_seconds()))
+    os.environ[worker.MAIN] = str(os.getpid())
+    server.serve()
+
+
+def _hear(drain: float) -> None:
+    """Serve for ``drain`` seconds after SIGTERM, then do as the server does at SIGINT."""
+    main = os.getpid()
+
+    def leave(_number: int, _frame: Any) -> None:
+        if os.getpid() != main:  # a worker that is still loading
+            os._exit(0)
+        wait = 0 if leaving.begun() else drain
+        leaving.begin()
+        timer = Timer(wait, os.kill, (main, signal.SIGINT))
+        timer.daemon = True
+        timer.start()
+
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it is the keeper's
 
 
 class WithoutAdvice(logging.Filter):
@@ -83,13 +110,12 @@ def _check_port(host: str, port: int) -> None:
         raise BadInput(f"can't listen at {host} port {port}: {error.strerror}") from error
 
 
-def _serve(host: str, port: int, workers: int, threads: int) -> None:
+def _server(host: str, port: int, workers: int, threads: int) -> Any:
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
 
-    os.environ[worker.MAIN] = str(os.getpid())
-    Granian(
+    return Granian(
         "idp.cli.worker:create",
         factory=True,
         address=host,
@@ -104,7 +130,7 @@ def _serve(host: str, port: int, workers: int, threads: int) -> None:
         workers_kill_timeout=STOP_SECONDS,
         respawn_failed_workers=True,
         log_dictconfig=_logging(),
-    ).serve()
+    )
 
 
 def _logging() -> dict[str, Any]:

@@ -17,28 +17,30 @@ MAIN: Final = "SCHOOL_IDP_MAIN"
 
 def create() -> Any:
     """The application, in a process that ends when ``idp serve`` does."""
-    end_with_parent()
+    end_with_parent(int(os.environ.get(MAIN) or os.getppid()), signal.SIGTERM)
     from idp import create_app
+    from idp.cli import generations
 
-    return create_app()
+    app = create_app()
+    generations.say_ready()
+    return app
 
 
-def end_with_parent() -> None:
-    """Be stopped as by SIGTERM when the parent dies, however it dies (``kill -9``).
+def end_with_parent(parent: int, how: signal.Signals) -> None:
+    """Be stopped by this signal when the parent dies, however it dies (``kill -9``).
 
-    Otherwise the workers would go on with old code, and hold the port.
+    Otherwise this process would go on with old code, and hold the port. ``parent`` is told, not
+    asked: it may have died while this process was still loading its modules.
     """
-    # Told, not asked: it may have died while this process was still loading its modules
-    parent = int(os.environ.get(MAIN) or os.getppid())
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    Thread(target=_watch, args=(parent,), name="parent", daemon=True).start()
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, how, 0, 0, 0)
+    Thread(target=_watch, args=(parent, how), name="parent", daemon=True).start()
 
 
-def _watch(parent: int) -> None:
+def _watch(parent: int, how: signal.Signals) -> None:
     while os.getppid() == parent:
         sleep(1)
-    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), how)
     # The server forgets a signal that comes while it begins
     sleep(GRACE)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -9,6 +9,7 @@ from idp.audit import continuity
 from idp.database import db
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import KeyTrouble
+from idp.web import leaving
 
 blueprint = Blueprint("health", __name__, url_prefix="/health")
 
@@ -22,6 +23,8 @@ def live() -> Response:
 @blueprint.get("/ready")
 def ready() -> tuple[Response, int]:
     """Whether requests should come here; says which part is missing, and nothing secret."""
+    if leaving.begun():
+        return _answer("leaving", {}, 503)
     checks = {"database": _database(), "keys": _keys()}
     checks["migrations"] = checks["database"] and readiness.schema().serves
     checks["writes"] = checks["migrations"] and write_probe.takes_writes()
@@ -29,10 +32,14 @@ def ready() -> tuple[Response, int]:
     checks["agreement"] = checks["migrations"] and checks["keys"] and not agreement.differences()
     answers = {part: "ok" if good else "failed" for part, good in checks.items()}
     good = all(checks.values())
-    response = jsonify(status="ok" if good else "failed", **answers)
-    if not good:
+    return _answer("ok", answers, 200) if good else _answer("failed", answers, 503)
+
+
+def _answer(said: str, parts: dict[str, str], status: int) -> tuple[Response, int]:
+    response = jsonify(status=said, **parts)
+    if status != 200:
         response.headers["Retry-After"] = "5"
-    return response, 200 if good else 503
+    return response, status
 
 
 def _database() -> bool:

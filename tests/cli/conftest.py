@@ -58,6 +58,7 @@ def environment(keys_folder: Path) -> Iterator[dict[str, str]]:
             "IDP_KEYS_FOLDER": str(keys_folder),
             "IDP_HISTORY_FILE": str(history_file(url, keys_folder)),
             "IDP_BCRYPT_COST": "4",
+            "IDP_DRAIN": "0",
             **{f"IDP_{name.upper()}": value.decode() for name, value in SECRETS.items()},
         }
 

@@ -20,7 +20,7 @@ from tests.cli.conftest import PROGRAM, invoked
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "operator.md"
 MOVED = ("/etc/", "/var/lib/idp", "/opt/idp", "/usr/local/", "/backup/")
-NOTED = ("apt", "adduser", "git", "systemctl", "chown", "python3.11")
+NOTED = ("apt", "adduser", "git", "systemctl", "sysctl", "chown", "python3.11")
 IDP = re.compile(r"(?:sudo -u idp )?idp (?:--env-file \S+ )?")
 
 _BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
@@ -59,7 +59,14 @@ class Machine:
     """The newest id of each kind that was printed."""
 
     def __post_init__(self) -> None:
-        for path in ("etc/systemd/system", "var/lib/idp", "opt/idp/bin", "usr/local/bin", "backup"):
+        for path in (
+            "etc/systemd/system",
+            "etc/sysctl.d",
+            "var/lib/idp",
+            "opt/idp/bin",
+            "usr/local/bin",
+            "backup",
+        ):
             (self.folder / path).mkdir(parents=True)
         (self.folder / "usr/local/src/school-idp").mkdir(parents=True)
         for name in NOTED:

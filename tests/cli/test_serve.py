@@ -1,10 +1,12 @@
 """``idp serve`` starts only on sound ground, answers, and stops without cutting anybody off."""
 
+import http.client
 import json
 import shutil
 import signal
 import socket
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -163,6 +165,57 @@ def test_it_answers_and_stops_at_a_signal(environment: dict[str, str], port: int
     records = [json.loads(line) for line in err.splitlines()]
     assert any("Listening at" in record["message"] for record in records)
     assert "do-not-log-me" not in err
+
+
+def test_r12_before_it_stops_it_is_not_ready_and_serves(
+    environment: dict[str, str], port: int
+) -> None:
+    environment["IDP_DRAIN"] = "3"
+    server = start(environment, "serve", "--port", str(port), "--workers", "1")
+    kept = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        assert answer(f"http://127.0.0.1:{port}/health/ready") == 200
+        assert asked(kept, "/health/ready") == (200, None, "ok")
+    finally:
+        server.send_signal(signal.SIGTERM)
+    while (said := asked(kept, "/health/ready"))[0] == 200:  # on its way
+        assert server.poll() is None
+    assert said == (503, "close", "leaving")
+    assert asked(kept, "/health/live") == (200, "close", "ok")
+    server.communicate(timeout=40)
+    assert server.returncode == 0
+
+
+def test_r12_a_second_signal_stops_it_at_once(environment: dict[str, str], port: int) -> None:
+    environment["IDP_DRAIN"] = "600"
+    server = start(environment, "serve", "--port", str(port), "--workers", "1")
+    try:
+        assert answer(f"http://127.0.0.1:{port}/health/ready") == 200
+    finally:
+        server.send_signal(signal.SIGTERM)
+        while urlopened(f"http://127.0.0.1:{port}/health/ready") == 200:
+            assert server.poll() is None
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=40)
+    assert server.returncode == 0
+
+
+def asked(kept: http.client.HTTPConnection, path: str) -> tuple[int, str | None, str]:
+    """Status, « Connection » and what it says, on one connection as long as it is kept."""
+    kept.request("GET", path)
+    with kept.getresponse() as response:
+        said = json.load(response)["status"]
+        return response.status, response.headers["Connection"], said
+
+
+def urlopened(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            status: int = response.status
+            return status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
 
 
 def test_workers_end_with_a_main_process_that_was_killed(

@@ -194,7 +194,7 @@ def eventually(condition: Callable[[], bool], seconds: float = 15) -> bool:
 
 def environment(**changes: str) -> dict[str, str]:
     secrets = {f"IDP_{name.upper()}": value.decode() for name, value in SECRETS.items()}
-    base = {"IDP_DEMO": "1", "IDP_MAIL_TLS": "none", "IDP_BCRYPT_COST": "4"}
+    base = {"IDP_DEMO": "1", "IDP_MAIL_TLS": "none", "IDP_BCRYPT_COST": "4", "IDP_DRAIN": "0"}
     return {**os.environ, **secrets, **base, **changes}
 
 
