@@ -27,7 +27,10 @@ class LogoutRequest:
     hint: Mapping[str, Any] | None = None
     """The claims of a valid ``id_token_hint`` of this client."""
     return_uri: str | None = None
-    """Exactly registered, with ``state``; only ever with a valid hint."""
+    """Registered to the letter by the application that the hint or else ``client_id`` names, with
+    ``state``."""
+    contradicts: bool = False
+    """The hint is another application's than ``client_id`` says: it leads nowhere."""
 
     def needs_no_question(self, signed_in: SignedIn | None) -> bool:
         """Whether the hint proves that the session's own application asks (rule O20)."""
@@ -42,21 +45,25 @@ class LogoutRequest:
 def read(parameters: Mapping[str, str]) -> LogoutRequest:
     """Understand a request: whatever is missing, forged or foreign counts as absent."""
     claims = hint_claims(parameters.get("id_token_hint"))
-    audience = claims.get("aud") if claims else None
-    client_id = parameters.get("client_id")
-    if claims is not None and client_id and client_id != audience:
-        claims = None  # §2: both must name the same application
-    client = registration.find(str(audience if claims else client_id or ""))
-    if client is None or claims is None:
-        return LogoutRequest(client=client)
+    client_id = parameters.get("client_id") or ""
+    if claims is not None and client_id and client_id != claims["aud"]:
+        # §2: both must name the same application
+        return LogoutRequest(registration.find(client_id), contradicts=True)
+    client = registration.find(claims["aud"] if claims else client_id)
+    if client is None:
+        return LogoutRequest()
+    return LogoutRequest(client, claims, _return_uri(client, parameters))
+
+
+def _return_uri(client: ClientRow, parameters: Mapping[str, str]) -> str | None:
+    """Where to go back to: without a hint the exact match is what confirms it (§3)."""
     wanted = parameters.get("post_logout_redirect_uri")
-    registered = client.metadata_["post_logout_redirect_uris"]
-    if not wanted or wanted not in registered:
-        return LogoutRequest(client, claims)
+    if not wanted or wanted not in client.metadata_["post_logout_redirect_uris"]:
+        return None
     state = parameters.get("state")
     if state:
         wanted += ("&" if "?" in wanted else "?") + urlencode({"state": state})
-    return LogoutRequest(client, claims, wanted)
+    return wanted
 
 
 def hint_claims(hint: str | None) -> dict[str, Any] | None:

@@ -136,12 +136,14 @@ def test_a_hint_of_another_application_does_not_open_this_ones_address(
     other = there.other_portal(post_logout_redirect_uris=["https://other.example/"])
     hint = there.redeem()["id_token"]
 
-    foreign_client = logout(
-        there, id_token_hint=hint, client_id=other.client_id, post_logout_redirect_uri=HOME
-    )
-    assert there.browser.shows("logout-confirm")
-    assert not leads_to(foreign_client)
-    assert is_signed_in(there)
+    for uri in (HOME, "https://other.example/"):
+        foreign_client = logout(
+            there, id_token_hint=hint, client_id=other.client_id, post_logout_redirect_uri=uri
+        )
+        assert there.browser.shows("logout-confirm")
+        assert not leads_to(foreign_client)
+        assert not leads_to(there.browser.press("logout-submit"))
+        there.browser.sign_in_at_home("claire")
     foreign_address = logout(
         there, id_token_hint=hint, post_logout_redirect_uri="https://other.example/"
     )
@@ -166,15 +168,74 @@ def test_a_hint_of_another_guardian_asks_before_it_signs_out(
 def test_the_question_can_be_answered_both_ways(client: FlaskClient) -> None:
     there = world(client)
 
-    logout(there, client_id=there.portal.client_id, post_logout_redirect_uri=HOME)
+    logout(there, client_id=there.portal.client_id)
     there.browser.press("logout-stay")
     assert is_signed_in(there)
-    logout(there, client_id=there.portal.client_id, post_logout_redirect_uri=HOME)
+    logout(there, client_id=there.portal.client_id)
     page = there.browser.press("logout-submit")
 
     assert not leads_to(page)
     assert there.browser.shows("logged-out")
     assert not is_signed_in(there)
+
+
+@pytest.mark.parametrize("hint", [None, "not-a-token-of-ours"])
+def test_without_a_hint_the_application_that_names_itself_is_gone_back_to_after_the_question(
+    client: FlaskClient, hint: str | None
+) -> None:
+    there = world(client)
+    named = {"client_id": there.portal.client_id, "post_logout_redirect_uri": HOME}
+
+    asked = logout(there, **named, id_token_hint=hint, state="a b&c")
+    assert there.browser.shows("logout-confirm")
+    assert not leads_to(asked)
+    assert is_signed_in(there)
+    logout(there, **named, id_token_hint=hint, state="a b&c")
+    done = there.browser.press("logout-submit")
+
+    assert leads_to(done) == f"{HOME}?state=a+b%26c"
+    assert not is_signed_in(there)
+
+
+def test_where_no_session_is_left_the_way_back_needs_no_question(client: FlaskClient) -> None:
+    there = world(client, signed_in=False)
+
+    back = logout(there, client_id=there.portal.client_id, post_logout_redirect_uri=HOME, state="s")
+    assert leads_to(back) == f"{HOME}?state=s"
+    logout(there, client_id=there.portal.client_id)
+    assert there.browser.shows("logged-out")
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_without_a_hint_no_other_address_is_gone_to(client: FlaskClient, signed_in: bool) -> None:
+    there = world(client, signed_in=signed_in)
+    other = there.other_portal(post_logout_redirect_uris=["https://other.example/"])
+    mine = there.portal.client_id
+
+    for client_id, uri in (
+        *((mine, uri) for uri in ("https://evil.example/", HOME + "x", HOME[:-1], HOME + "?", "é")),
+        *((mine, "https://other.example/"), (other.client_id, HOME)),
+        *((None, HOME), ("app_unknown", HOME), ("\0", HOME)),
+    ):
+        page = logout(there, client_id=client_id, post_logout_redirect_uri=uri, state="s")
+        assert not leads_to(page), (client_id, uri)
+        if signed_in:
+            assert not leads_to(there.browser.press("logout-submit")), (client_id, uri)
+            there.browser.sign_in_at_home("claire")
+
+
+def test_a_sign_in_that_has_begun_elsewhere_outlives_a_logout_without_a_session(
+    client: FlaskClient,
+) -> None:
+    there = world(client, signed_in=False)
+    begun = there.ask()
+    other_tab = there.browser.client.get(
+        f"/oauth2/logout?{urlencode({'client_id': there.portal.client_id})}"
+    )
+    there.browser.page = begun
+
+    assert "logged-out" in other_tab.text
+    assert "code" in answer(there.browser.sign_in("claire"))
 
 
 def test_the_answer_needs_the_pages_form_token(client: FlaskClient) -> None:

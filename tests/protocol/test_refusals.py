@@ -72,7 +72,7 @@ def test_each_endpoint_says_why_in_the_log_and_at_the_desk(
         "/oauth2/logout",
         query_string={
             "client_id": there.portal.client_id,
-            "post_logout_redirect_uri": "https://portal.example/",
+            "post_logout_redirect_uri": "https://portal.example/elsewhere",
         },
     )
     server.get("/oauth2/userinfo", headers={"Authorization": "Bearer none"})

@@ -29,8 +29,11 @@ def logout() -> Response:
     asked = rules.read(parameters)
     if parameters.get("post_logout_redirect_uri") and asked.return_uri is None:
         refusals.note("logout", "invalid_request", _why_not_back(asked), _client_of(asked))
-    if asked.needs_no_question(browser.signed_in()):
+    signed_in = browser.signed_in()
+    if asked.needs_no_question(signed_in):
         return _sign_out(asked.return_uri, by_page=False)
+    if signed_in is None:  # nothing to ask about, and no reason to keep anybody here
+        return _go(asked.return_uri, by_page=False)
     if asked.client is not None:
         branding.use(branding.branding_for(asked.client, registration.schools_of(asked.client.id)))
     else:
@@ -54,21 +57,25 @@ def confirm() -> Response:
 def _sign_out(return_uri: str | None, *, by_page: bool) -> Response:
     _use_school_of_guardian()
     browser.sign_out()
-    if return_uri and by_page:
-        response = answers.leave_for(return_uri)
-    elif return_uri:
-        response = redirect(return_uri, 303)
-    else:
-        response = make_response(render_template("protocol/logged_out.html"))
+    response = _go(return_uri, by_page=by_page)
     # Rule S6: what the back button would show is gone from the browser's cache.
     response.headers["Clear-Site-Data"] = '"cache"'
     return response
 
 
+def _go(return_uri: str | None, *, by_page: bool) -> Response:
+    """Back to the application, or to a page that says that nobody is signed in."""
+    if return_uri is None:
+        return make_response(render_template("protocol/logged_out.html"))
+    return answers.leave_for(return_uri) if by_page else redirect(return_uri, 303)
+
+
 def _why_not_back(asked: rules.LogoutRequest) -> str:
     """Why the sign-out does not lead back to the application (RP-Initiated Logout §3)."""
-    if asked.hint is None:
-        return "The id_token_hint is missing, not ours, or another application's"
+    if asked.contradicts:
+        return "The id_token_hint is another application's than the client_id"
+    if asked.client is None:
+        return "Neither an id_token_hint of ours nor a known client_id says which application asks"
     return "The post_logout_redirect_uri is not registered"
 
 
