@@ -248,11 +248,17 @@ def leads_to(response: TestResponse) -> str:
     """Where the browser goes from here by itself: by a redirect, or by a page of ours that goes
     on (docs/decisions/leaving-by-a-page.md). Empty where it stays.
     """
-    refresh = _REFRESH.search(response.text) if response.mimetype == "text/html" else None
-    if refresh is None or response.status_code != 200:
+    on = way_on(response.text) if response.mimetype == "text/html" else ""
+    if not on or response.status_code != 200:
         return response.headers.get("Location", "")
     assert "Location" not in response.headers
-    return unescape(refresh[1])
+    return on
+
+
+def way_on(page: str) -> str:
+    """Where a page of ours goes on to by itself; empty where it stays."""
+    refresh = _REFRESH.search(page)
+    return unescape(refresh[1]) if refresh else ""
 
 
 def answer(response: TestResponse) -> dict[str, str]:

@@ -46,6 +46,17 @@ command = Noun("client", help="Applications that parents sign in to.")
     help="What it may know of the child; repeatable.",
 )
 @click.option("--child-profile", type=click.Choice(rules.CHILD_PROFILES))
+@click.option(
+    "--id-token-claim",
+    multiple=True,
+    type=click.Choice(rules.ID_TOKEN_CLAIMS),
+    help="What of the guardian also stands in ID tokens; repeatable.",
+)
+@click.option(
+    "--email-claim",
+    type=click.Choice(rules.EMAIL_CLAIMS),
+    help="unique: an address made up for it, which nobody reads.",
+)
 @click.option("--origin", multiple=True, help="Origin of a browser application (CORS).")
 @click.option("--start-uri", help="Where a parent starts it.")
 @click.option("--website", help="Its home page.")
@@ -199,6 +210,8 @@ def _metadata(options: dict[str, Any]) -> dict[str, Any]:
         "subject_type": options["subject_type"],
         "child_fields": list(options["child_field"]),
         "child_claim_profile": options["child_profile"],
+        "id_token_claims": list(options["id_token_claim"]),
+        "email_claim": options["email_claim"],
         "origins": list(options["origin"]),
         "initiate_login_uri": options["start_uri"],
         "client_uri": options["website"],

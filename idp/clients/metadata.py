@@ -29,6 +29,18 @@ ACR_VALUES: Final = (
     "phr",
 )
 """The context classes of ``idp.sessions.assurance``, which this layer does not import."""
+ID_TOKEN_CLAIMS: Final = (
+    "name",
+    "given_name",
+    "family_name",
+    "preferred_username",
+    "locale",
+    "email",
+    "email_verified",
+)
+"""What of the guardian may stand in ID tokens for software that does not ask UserInfo."""
+EMAIL_CLAIMS: Final = ("real", "unique")
+"""The guardian's address, or one made up for this application that nobody else has."""
 DEFAULT_CHILD_FIELDS: Final = ("sub", "given_name", "school.id")
 CHILD_PROFILES: Final = ("object", "uri", "flat")
 
@@ -89,6 +101,8 @@ def _defaults() -> dict[str, Any]:
         "require_pkce": True,
         "child_fields": list(DEFAULT_CHILD_FIELDS),
         "child_claim_profile": "object",
+        "id_token_claims": [],
+        "email_claim": "real",
         "origins": [],
     }
 
@@ -115,10 +129,11 @@ def _one_of(*allowed: str) -> Check:
     return check
 
 
-def _some_of(*allowed: str) -> Check:
+def _some_of(*allowed: str, least: int = 1) -> Check:
     def check(name: str, document: dict[str, Any]) -> None:
         value = document[name]
-        if not isinstance(value, list) or not value or not set(map(str, value)) <= set(allowed):
+        known = isinstance(value, list) and set(map(str, value)) <= set(allowed)
+        if not known or len(value) < least:
             raise InvalidMetadata(name, f"must be a list of {', '.join(allowed)}")
 
     return check
@@ -201,6 +216,8 @@ _CHECKS: Final[dict[str, Check]] = {
     "require_pkce": _boolean,
     "child_fields": _some_of(*CHILD_FIELDS),
     "child_claim_profile": _one_of(*CHILD_PROFILES),
+    "id_token_claims": _some_of(*ID_TOKEN_CLAIMS, least=0),
+    "email_claim": _one_of(*EMAIL_CLAIMS),
     "origins": _origins,
 }
 
@@ -234,6 +251,13 @@ def _public_clients_use_pkce(name: str, document: dict[str, Any]) -> None:
     method = document["token_endpoint_auth_method"]
     if method == "none":
         document[name] = True  # RFC 9700 §2.1.1: public clients MUST use PKCE
+
+
+def has_made_up_email(document: Mapping[str, Any]) -> bool:
+    """Whether this application gets addresses that are made up; registrations from before this
+    field get the real ones.
+    """
+    return document.get("email_claim") == "unique"
 
 
 def _names_the_child(name: str, document: dict[str, Any]) -> None:

@@ -183,35 +183,22 @@ use Laravel\\Socialite\\Facades\\Socialite;
 Route::get('/login/school', fn () => Socialite::driver('oidc')->enablePKCE()->redirect());
 
 Route::get(§CALLBACK, function () {
+    if (request()->has('error')) {
+        return redirect('/'); // « Annuler »
+    }
     $person = Socialite::driver('oidc')->enablePKCE()->user();
     session()->regenerate();
+    // The key of the parent is getId(), never the e-mail address
     session(['parent' => $person->getId(), 'claims' => $person->user]);
     return redirect('/');
 });
-"""
 
-NEXTCLOUD: Final = """\
-php occ app:enable user_oidc
-php occ user_oidc:provider school \\
-  --clientid=§CLIENT_ID \\
-  --clientsecret=§SECRET \\
-  --discoveryuri=§DISCOVERY \\
-  --scope=§SCOPE \\
-  --unique-uid=1 \\
-  --mapping-uid=sub \\
-  --mapping-display-name=name \\
-  --mapping-email=email
-"""
-
-WORDPRESS: Final = """\
-define( 'OIDC_LOGIN_TYPE', 'button' );
-define( 'OIDC_CLIENT_ID', §CLIENT_ID );
-define( 'OIDC_CLIENT_SECRET', §SECRET );
-define( 'OIDC_CLIENT_SCOPE', §SCOPE );
-define( 'OIDC_ENDPOINT_LOGIN_URL', §AUTHORIZATION );
-define( 'OIDC_ENDPOINT_TOKEN_URL', §TOKEN );
-define( 'OIDC_ENDPOINT_USERINFO_URL', §USERINFO );
-define( 'OIDC_ENDPOINT_LOGOUT_URL', §LOGOUT );
-define( 'OIDC_LINK_EXISTING_USERS', false );
-define( 'OIDC_CREATE_IF_DOES_NOT_EXIST', true );
+Route::post('/logout/school', function () {
+    session()->invalidate();
+    session()->regenerateToken();
+    return redirect(§LOGOUT . '?' . http_build_query([
+        'client_id' => config('services.oidc.client_id'),
+        'post_logout_redirect_uri' => §HOME,
+    ]));
+});
 """

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, func, select, true
 
 from idp import clock
 from idp.clients import registration
+from idp.clients.metadata import has_made_up_email
 from idp.clients.models import Client, ClientSchool
 from idp.clients.registration import Registered, UnknownClient
 from idp.database import db, transaction
@@ -125,9 +126,19 @@ def change(
     school_ids: Sequence[str] | None = None,
     version: int | None = None,
 ) -> Registered:
-    """Replace its registration; see ``registration.change``."""
-    editable(staff, client_id)
-    return registration.change(client_id, metadata, school_ids=school_ids, version=version)
+    """Replace its registration; see ``registration.change``.
+
+    Where a third party gets real addresses from now on, what it was given ends: guardians are
+    asked anew.
+    """
+    before = editable(staff, client_id).client.metadata_
+    with transaction():
+        made = registration.change(client_id, metadata, school_ids=school_ids, version=version)
+        after = made.client.metadata_
+        if has_made_up_email(before) and not has_made_up_email(after) and not after["first_party"]:
+            # Nobody has allowed a third party their own address yet (security rule C5)
+            grants_service.end_all_for_client(client_id, "email shown")
+    return made
 
 
 def rotate_secret(

@@ -11,6 +11,7 @@ from datetime import datetime
 from authlib.oauth2 import OAuth2Error
 
 from idp import clock
+from idp.clients.metadata import has_made_up_email
 from idp.clients.models import ClientRow
 from idp.credentials import factors
 from idp.oidc import acr, child_selection, claims_parameter, consent, subjects
@@ -51,6 +52,8 @@ class Facts:
     """The fields that the client is registered for now."""
     consented_here: bool = False
     first_party: bool = False
+    made_up_email: bool = False
+    """The client gets an address that is made up, and not the guardian's."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +184,7 @@ def facts_for(
         and given is not None
         and given.granted_at >= interaction.created_at,
         first_party=first_party,
+        made_up_email=has_made_up_email(client.metadata_),
     )
 
 
@@ -260,7 +264,8 @@ def _needs_consent(
     if not _asks_consent(request, facts):
         return False
     given = facts.consented
-    if given is None or not given.scopes.issuperset(request.permissions):
+    asked = consent.about(request.permissions, made_up_email=facts.made_up_email)
+    if given is None or not given.scopes.issuperset(asked):
         return True
     if selection is not None:
         fields = given.children.get(selection.child.id)

@@ -52,6 +52,14 @@ def given(account_id: str, client_id: str) -> Given | None:
     return Given(frozenset(scope.split()), granted_at, children)
 
 
+def about(scopes: Collection[str], *, made_up_email: bool) -> list[str]:
+    """The scopes by which an application learns something about the guardian.
+
+    ``made_up_email``: its addresses are made up. Who allowed them did not allow their own.
+    """
+    return [scope for scope in scopes if not (made_up_email and scope == "email")]
+
+
 def child_fields(
     account_id: str, client_id: str, child_id: str, metadata: dict[str, Any]
 ) -> frozenset[str]:

@@ -8,7 +8,7 @@ from joserfc import jwt
 from idp import clock, settings
 from idp.database import base64url
 from idp.oidc import claims_parameter, subjects
-from idp.oidc.claims import child_claims, guardian_claims
+from idp.oidc.claims import child_claims, guardian_claims, registered_for_id_token
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import SigningKey
 from idp.oidc.tokens import LiveGrant
@@ -55,9 +55,10 @@ def _claims(live: LiveGrant) -> dict[str, Any]:
     }
     if grant.auth_time_proved:
         claims["auth_time"] = int(grant.auth_time.timestamp())
-    # Core §5.4: with a code, profile and e-mail claims are UserInfo's, unless asked by name.
+    # Core §5.4: with a code, profile and e-mail claims are UserInfo's, unless the request asks
+    # for them by name or the registration says that the software looks nowhere else.
     asked = claims_parameter.asked(grant.claims, "id_token")
-    claims.update(guardian_claims(live.account, set(asked)))
+    claims.update(guardian_claims(live, {*asked, *registered_for_id_token(live)}))
     if "child" in live.scopes or "child" in asked:
         claims.update(child_claims(live, userinfo=False))
     return claims

@@ -7,8 +7,10 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from idp.clients.metadata import has_made_up_email
 from idp.clients.models import Client
 from idp.database import db
+from idp.oidc import consent
 from idp.oidc.models import AccessToken, ChildConsent, Consent, Grant, RefreshToken
 from idp.people import service as people
 from idp.people.names import sort_key
@@ -37,6 +39,12 @@ class Knowing:
         return bool(self.client.metadata_["first_party"])
 
     @property
+    def personal_scopes(self) -> list[str]:
+        """Those by which it learns something: an address that is made up tells nothing."""
+        made_up = has_made_up_email(self.client.metadata_)
+        return consent.about(self.scopes, made_up_email=made_up)
+
+    @property
     def child_fields(self) -> set[str]:
         """What it gets about a child; a third party no more than was allowed (rule C5)."""
         if "child" not in self.scopes:
@@ -57,11 +65,11 @@ def of_account(account_id: str) -> list[Knowing]:
         knowing.since = min(knowing.since, grant.created_at)
         knowing.scopes |= set(grant.scope.split())
         knowing.children |= {grant.child_id or ""} & mine
-    for consent, client in _consents(account_id):
-        knowing = found.setdefault(client.id, Knowing(client, since=consent.granted_at))
-        knowing.since = min(knowing.since, consent.granted_at)
-        knowing.scopes |= set(consent.scope.split())
-        knowing.allowed_at = consent.granted_at
+    for given, client in _consents(account_id):
+        knowing = found.setdefault(client.id, Knowing(client, since=given.granted_at))
+        knowing.since = min(knowing.since, given.granted_at)
+        knowing.scopes |= set(given.scope.split())
+        knowing.allowed_at = given.granted_at
     for allowed in _child_consents(account_id):
         if allowed.client_id in found and allowed.child_id in mine:
             found[allowed.client_id].allowed_fields[allowed.child_id] = set(allowed.fields.split())

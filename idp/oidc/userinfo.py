@@ -25,7 +25,7 @@ def answer(live: LiveGrant) -> dict[str, Any]:
     asked = claims_parameter.asked(live.grant.claims, "userinfo")
     names = set(asked).union(*(CLAIMS_OF_SCOPE.get(scope, ()) for scope in live.scopes))
     said = {"sub": subjects.of_guardian(live.account, live.client)}
-    said.update(guardian_claims(live.account, names))
+    said.update(guardian_claims(live, names))
     if "child" in live.scopes or "child" in asked:
         said.update(child_claims(live, userinfo=True))
     return said

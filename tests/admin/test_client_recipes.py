@@ -102,9 +102,40 @@ def test_the_settings_say_what_does_not_fit_the_registration(desk: Desk) -> None
     }
 
     assert notes["plain"] == notes["flask"] == notes["express"] == []
-    assert notes["moodle"] == ["callback", "pkce", "flat", "scopes"]
+    assert notes["laravel"] == ["method", "scopes", "claims", "needed"]
+    assert notes["moodle"] == ["callback", "pkce", "flat", "scopes", "keyed"]
     assert notes["nextcloud"] == ["callback", "method", "flat", "scopes"]
-    assert notes["wordpress"] == ["callback", "method", "pkce", "scopes"]
+    assert notes["wordpress"] == ["callback", "method", "pkce", "scopes", "keyed"]
+
+
+def test_the_address_after_signing_out_is_named_where_none_is_registered(desk: Desk) -> None:
+    sites = {
+        "nextcloud": "https://cloud.example/files/index.php/apps/user_oidc/code",
+        "wordpress": "https://blog.example/wp-admin/admin-ajax.php?action=openid-connect-authorize",
+        "laravel": "https://app.example/callback",
+    }
+    homes = {
+        "nextcloud": "https://cloud.example/files/",
+        "wordpress": "https://blog.example/",
+        "laravel": "https://app.example/",
+    }
+    for key, callback in sites.items():
+        portal = RelyingParty.of(desk.here, redirect_uris=[callback], post_logout_redirect_uris=[])
+        recipe = recipes_of(portal)[key]
+        assert [note.value for note in recipe.notes if note.code == "logout"] == [homes[key]]
+        assert any(homes[key] in block.text for block in recipe.blocks), key
+
+
+def test_each_recipe_says_whether_its_software_was_run(desk: Desk) -> None:
+    portal = RelyingParty.of(desk.here, scope="openid child")
+
+    page = desk.browser("operator").open(f"{LIST}/{portal.client_id}/settings")
+
+    made = recipes_of(portal).values()
+    assert all(bool(each.run) != bool(each.read) for each in made if each.key != "plain")
+    for each in made:
+        shown = page.text.split(f'id="recipe-{each.key}"')[1].split("</details>")[0]
+        assert (each.run or each.read) in shown
 
 
 def test_a_registration_that_fits_has_nothing_to_change(desk: Desk) -> None:
@@ -114,6 +145,7 @@ def test_a_registration_that_fits_has_nothing_to_change(desk: Desk) -> None:
         scope="openid profile email child",
         require_pkce=False,
         child_claim_profile="flat",
+        email_claim="unique",
     )
 
     assert recipes_of(portal)["moodle"].notes == ()

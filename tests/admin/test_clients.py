@@ -272,6 +272,66 @@ class TestKeys:
         assert page.status_code == 400
 
 
+class TestAddresses:
+    """What software that goes by e-mail addresses would do to the guardians of its schools."""
+
+    def numbers(self, browser: Browser, client_id: str) -> list[int]:
+        page = browser.open(f"{LIST}/{client_id}").text
+        if 'id="client-addresses"' not in page:
+            return []
+        shown = page.split('id="client-addresses"')[1].split("</dl>")[0]
+        return [int(number) for number in re.findall(r"<dd>\s*(\d+)\s*</dd>", shown)]
+
+    def test_c3_those_within_the_reach_are_counted_who_share_theirs_or_have_none(
+        self, desk: Desk
+    ) -> None:
+        portal = RelyingParty.of(desk.here, desk.elsewhere)
+        readers = [desk.browser("operator"), desk.browser("manager")]
+        before = [self.numbers(each, portal.client_id) or [0, 0] for each in readers]
+        for name, school in (("anne", desk.here), ("bob", desk.here), ("carl", desk.elsewhere)):
+            factories.family(school, "Lina", username=name, email="Famille@dubois.example")
+        factories.family(desk.elsewhere, "Tom", username="dora")
+
+        after = [self.numbers(each, portal.client_id) for each in readers]
+
+        more = [
+            [a - b for a, b in zip(*each, strict=True)] for each in zip(after, before, strict=True)
+        ]
+        assert more == [[3, 1], [2, 0]]
+
+    @pytest.mark.parametrize("harmless", [{"email_claim": "unique"}, {"scope": "openid child"}])
+    def test_who_gets_no_address_of_theirs_is_not_warned_of(
+        self, desk: Desk, harmless: dict[str, str]
+    ) -> None:
+        for name in ("anne", "bob"):
+            factories.family(desk.here, "Lina", username=name, email="famille@dubois.example")
+        portal = RelyingParty.of(desk.here, **harmless)
+        operator = desk.browser("operator")
+
+        assert self.numbers(operator, portal.client_id) == []
+        assert ('id="client-made-up-email"' in operator.page.text) is ("email_claim" in harmless)
+
+    def test_claims_and_address_are_chosen_on_the_form(self, desk: Desk) -> None:
+        register(
+            desk,
+            desk.browser("operator"),
+            scope="email",
+            id_token_claims=["email", "preferred_username"],
+            email_claim="unique",
+        )
+
+        document = only_client().metadata_
+        assert document["id_token_claims"] == ["email", "preferred_username"]
+        assert document["email_claim"] == "unique"
+
+    def test_a_form_from_before_the_fields_leaves_the_address_as_it_is(self, desk: Desk) -> None:
+        portal = RelyingParty.of(desk.here, email_claim="unique")
+
+        edit(desk.browser("operator"), portal.registered.client, email_claim=[])
+
+        assert fresh(portal.client_id).metadata_["email_claim"] == "unique"
+
+
 class TestEditing:
     def test_an_untouched_form_changes_nothing(self, desk: Desk) -> None:
         portal = RelyingParty.of(
@@ -283,6 +343,8 @@ class TestEditing:
             grant_types=["authorization_code"],
             subject_type="public",
             client_uri="https://portal.example/",
+            id_token_claims=["email", "name"],
+            email_claim="unique",
         )
         before = dict(portal.registered.client.metadata_)
 

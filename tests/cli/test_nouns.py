@@ -107,6 +107,7 @@ def test_a_client_is_registered_and_its_secret_works(json_of: JsonOf, school_id:
         *("--post-logout-uri", "https://portal.example/", "--scope", "openid profile child"),
         *("--auth-method", "client_secret_post", "--first-party", "--id-token-alg", "ES256"),
         *("--subject-type", "public", "--child-field", "given_name", "--child-field", "class"),
+        *("--id-token-claim", "name", "--id-token-claim", "email", "--email-claim", "unique"),
         *("--child-profile", "flat", "--start-uri", "https://portal.example/start"),
         *("--website", "https://portal.example/", "--origin", "https://portal.example"),
     )
@@ -117,6 +118,8 @@ def test_a_client_is_registered_and_its_secret_works(json_of: JsonOf, school_id:
     assert made["first_party"] is True
     assert made["require_pkce"] is True
     assert made["child_fields"] == ["sub", "given_name", "class"]
+    assert made["id_token_claims"] == ["name", "email"]
+    assert made["email_claim"] == "unique"
     assert made["initiate_login_uri"] == "https://portal.example/start"
 
 

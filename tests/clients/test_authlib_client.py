@@ -1,10 +1,8 @@
 """Independent libraries over a real socket: Authlib's client, and requests as the browser."""
 
-import re
 import threading
 import time
 from collections.abc import Iterator
-from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
@@ -21,7 +19,7 @@ from idp import create_app
 from tests import factories
 from tests.conftest import settings_for_tests
 from tests.protocol.assertions import jwks, key_for
-from tests.relying_party import CALLBACK, forms_of
+from tests.relying_party import CALLBACK, forms_of, way_on
 
 pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated via RFC 9864")
 
@@ -54,6 +52,10 @@ def _listening(database_url: str, keys_folder: Any) -> Any:
     return make_server("127.0.0.1", port, app, threaded=True)
 
 
+_APPLICATIONS = "https://portal.example/"
+"""Where nobody listens: a walk ends there."""
+
+
 class Walker:
     """A guardian's browser on requests: opens addresses, sends forms, stops at the callback."""
 
@@ -75,15 +77,13 @@ class Walker:
         """The address where the walk ended: the callback's, or that of a page of ours."""
         while response.is_redirect:
             address = urljoin(response.url, response.headers["Location"])
-            if address.startswith(CALLBACK):
+            if address.startswith(_APPLICATIONS):
                 return str(address)
             response = self.http.get(address, allow_redirects=False, timeout=30)
         self.page = response
         assert response.status_code == 200, response.text[:2000]
-        onward = re.search(r'http-equiv="refresh" content="0;url=([^"]*)"', response.text)
-        if onward and unescape(onward[1]).startswith(CALLBACK):
-            return unescape(onward[1])
-        return str(response.url)
+        onward = way_on(response.text)
+        return onward if onward.startswith(_APPLICATIONS) else str(response.url)
 
 
 def discovered(issuer: str) -> dict[str, Any]:

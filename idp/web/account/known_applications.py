@@ -67,6 +67,8 @@ def _shown(each: knowing.Knowing, names: dict[str, str]) -> Shown:
         ours=each.ours,
         since=each.since,
         last_used_at=each.last_used_at,
-        sees=permissions.sentences(each.scopes, each.child_fields, child="child" in each.scopes),
+        sees=permissions.sentences(
+            each.personal_scopes, each.child_fields, child="child" in each.scopes
+        ),
         children=sorted(names[child_id] for child_id in each.children),
     )

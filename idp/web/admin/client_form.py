@@ -17,9 +17,10 @@ from idp.web.forms import Form
 
 LINES: Final = ("redirect_uris", "post_logout_redirect_uris", "origins")
 PAGES: Final = ("initiate_login_uri", "client_uri")
-CHOICES: Final = ("kind", "method", "child_claim_profile", "id_token_signed_response_alg", "acr")
+PICKED: Final = ("child_claim_profile", "id_token_signed_response_alg", "email_claim")
+CHOICES: Final = ("kind", "method", "acr", *PICKED)
 SWITCHES: Final = ("first_party", "require_pkce")
-MANY: Final = ("schools", "scope", "child_fields")
+MANY: Final = ("schools", "scope", "child_fields", "id_token_claims")
 TEXTS: Final = (
     *("client_name", "default_max_age", "jwks", "client_id", "version"),
     *LINES,
@@ -80,8 +81,9 @@ class ClientForm(Form):
             "token_endpoint_auth_method": self["method"] if self["kind"] == "web" else _PUBLIC,
             "scope": " ".join(["openid", *self.chosen["scope"]]),
             "child_fields": self._same_or("child_fields", ["sub", *self.chosen["child_fields"]]),
-            "child_claim_profile": self["child_claim_profile"],
-            "id_token_signed_response_alg": self["id_token_signed_response_alg"],
+            "id_token_claims": self._same_or("id_token_claims", self.chosen["id_token_claims"]),
+            # A form from before a field was there does not change what is registered
+            **{name: self[name] or self.registered.get(name) for name in PICKED},
             "default_max_age": _seconds(self["default_max_age"]),
             "default_acr_values": self["acr"].split() or None,
             "jwks": self.jwks or self.registered.get("jwks"),
@@ -176,12 +178,14 @@ def _filled(document: Mapping[str, Any]) -> ClientForm:
         **{name: "\n".join(document[name]) for name in LINES},
         **{name: document.get(name) or "" for name in PAGES},
         **{name: "on" if document[name] else "" for name in SWITCHES},
-        **{name: document[name] for name in CHOICES[2:4]},
+        "email_claim": "real",  # in registrations from before this field
+        **{name: document[name] for name in PICKED if name in document},
     }
     chosen = {
         "schools": [],
         "scope": document["scope"].split(),
         "child_fields": list(document["child_fields"]),
+        "id_token_claims": list(document.get("id_token_claims", [])),
     }
     return ClientForm(values, chosen=chosen)
 

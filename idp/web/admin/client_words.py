@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from flask_babel import gettext as _
+from flask_babel import pgettext
 
 from idp.clients.metadata import InvalidMetadata
-from idp.clients.recipes import Note
+from idp.clients.recipes import Note, Recipe
 from idp.oidc.diagnosis import Difference
 
 Choice = tuple[str, str, str]
@@ -62,6 +63,34 @@ def profiles() -> list[Choice]:
         ("object", _("One object, “child”"), _("The usual case for programs.")),
         ("uri", _("One object under our address"), _("For rules that want claims in a namespace.")),
         ("flat", _("Flat texts"), _("For Moodle, Nextcloud and others that map texts only.")),
+    ]
+
+
+def addresses() -> list[Choice]:
+    """Whose address the application gets."""
+    return [
+        ("real", _("The guardian's own"), _("The usual case. Some guardians have none.")),
+        (
+            "unique",
+            _("One made up for it"),
+            _(
+                "For software that takes people of one address for one person, or refuses who has"
+                " none, such as Moodle and WordPress. Mail to it reaches nobody."
+            ),
+        ),
+    ]
+
+
+def id_token_claims() -> list[Choice]:
+    """What of the guardian may stand in the ID token."""
+    return [
+        ("name", pgettext("of a guardian", "Full name"), ""),
+        ("given_name", _("First name"), ""),
+        ("family_name", _("Family name"), ""),
+        ("preferred_username", _("User name"), ""),
+        ("locale", _("Language"), ""),
+        ("email", _("E-mail address"), ""),
+        ("email_verified", _("Whether the address was proved"), ""),
     ]
 
 
@@ -139,7 +168,9 @@ def _about_addresses(address: str) -> dict[str, str]:
 
 def note(found: Note) -> str:
     """What has to change in the registration for this software."""
-    called = ", ".join(name for key, name, _hint in methods() if key in found.value.split())
+    named = found.value.split()
+    called = ", ".join(name for key, name, _hint in methods() if key in named)
+    claims_called = ", ".join(name for key, name, _hint in id_token_claims() if key in named)
     words: dict[str, str] = {
         "callback": _(
             "Register its redirect URI: the address of your site, followed by %(end)s.",
@@ -152,8 +183,52 @@ def note(found: Note) -> str:
         "pkce": _("This software may know no PKCE. If sign-ins fail, take the demand away."),
         "flat": _("Choose “Flat texts” as the form of the child's details."),
         "scopes": _("This software also needs: %(scopes)s.", scopes=found.value),
+        "claims": _(
+            "This software reads the ID token only. Tick there: %(claims)s.", claims=claims_called
+        ),
+        "keyed": _(
+            "This software takes guardians of one e-mail address for one person, and refuses who"
+            " has none. Let it get an address made up for it, or see to it that each guardian has"
+            " their own."
+        ),
+        "needed": _(
+            "This software refuses guardians without an e-mail address. Let it get an address made"
+            " up for it if there are any."
+        ),
+        "logout": _("Register as address after signing out: %(address)s", address=found.value),
     }
     return words[found.code]
+
+
+def remarks(recipe: Recipe) -> list[str]:
+    """What whoever pastes the settings should know: how far they were tried, and what stays."""
+    software = recipe.run or recipe.read
+    said = {
+        "run": _(
+            "Our tests run these settings with the software itself: %(software)s.",
+            software=software,
+        ),
+        "read": _(
+            "Compared with the source of %(software)s. Our tests send what it would send; the"
+            " software itself was not run.",
+            software=software,
+        ),
+        "ours": _(
+            "By itself this software tells people apart by their e-mail address. These settings"
+            " have it go by “sub” instead."
+        ),
+        "stays": _(
+            "Signing out there does not sign out here. On a computer that others use, guardians"
+            " sign out on their own page here, too."
+        ),
+    }
+    there = {
+        "run": bool(recipe.run),
+        "read": bool(recipe.read),
+        "ours": recipe.keyed == "ours",
+        "stays": recipe.stays_signed_in,
+    }
+    return [said[code] for code, holds in there.items() if holds]
 
 
 def difference(found: Difference) -> str:

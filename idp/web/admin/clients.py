@@ -9,10 +9,11 @@ from flask.typing import ResponseReturnValue
 from flask_babel import get_timezone
 from flask_babel import gettext as _
 
+from idp.clients.metadata import has_made_up_email
 from idp.clients.registration import InvalidMetadata, Outdated, UnknownClient
-from idp.desk import application_use, applications
+from idp.desk import application_addresses, application_use, applications
 from idp.desk.staff import Right, Staff
-from idp.oidc import refusals
+from idp.oidc import consent, refusals
 from idp.web import errors, permissions
 from idp.web.admin import client_words
 from idp.web.admin.blueprint import blueprint, staff_only
@@ -47,11 +48,15 @@ def client(staff: Staff, client_id: str) -> ResponseReturnValue:
     application = applications.get(staff, known_id(client_id))
     document = application.client.metadata_
     scopes = document["scope"].split()
+    made_up = has_made_up_email(document)
+    learns = consent.about(scopes, made_up_email=made_up)
     return render_template(
         "admin/clients/client.html",
         application=application,
         document=document,
-        sees=permissions.sentences(scopes, document["child_fields"], child="child" in scopes),
+        sees=permissions.sentences(learns, document["child_fields"], child="child" in scopes),
+        made_up_email=made_up and "email" in scopes,
+        addresses=application_addresses.of(staff, application),
         use=application_use.of(staff, client_id, get_timezone()),
         refused=refusals.of(client_id) if staff.may(Right.EDIT_CLIENTS) else [],
         words=client_words,

@@ -3,6 +3,7 @@
 from flask import redirect, render_template, request
 from werkzeug.wrappers import Response
 
+from idp.clients.metadata import has_made_up_email
 from idp.database import transaction
 from idp.oidc import authorization, child_selection, consent, subjects
 from idp.oidc.authorization import AskConsent, Facts
@@ -79,7 +80,7 @@ def _allow(
         consent.remember(
             account_id,
             client_id,
-            " ".join(asked.permissions),
+            " ".join(_asked_of_guardian(asked, client)),
             child.id if child else None,
             _named_fields(client) if child else (),
         )
@@ -99,12 +100,19 @@ def _page(
         client_name=client.record.name,
         client_uri=client.client_metadata.get("client_uri"),
         first_party=client.client_metadata["first_party"],
-        permissions=permissions.sentences(asked.permissions, fields, child=asked.asks_child),
+        permissions=permissions.sentences(
+            _asked_of_guardian(asked, client), fields, child=asked.asks_child
+        ),
         child_fields=" ".join(fields),
         child=selection.child if selection else None,
         child_key=subjects.of_child(selection.child, client.record) if selection else None,
         switchable=selection is not None and selection.switchable,
     )
+
+
+def _asked_of_guardian(asked: AuthorizationRequest, client: OAuthClient) -> list[str]:
+    made_up = has_made_up_email(client.client_metadata)
+    return consent.about(asked.permissions, made_up_email=made_up)
 
 
 def _named_fields(client: OAuthClient) -> set[str]:
