@@ -19,7 +19,7 @@ from idp.audit.models import AuditEvent
 from idp.clients.models import UsedAssertion
 from idp.credentials import devices, throttling
 from idp.credentials.email_models import EmailChange
-from idp.credentials.factor_models import PasskeyChallenge, TotpEnrolment
+from idp.credentials.factor_models import FactorReset, PasskeyChallenge, TotpEnrolment
 from idp.credentials.models import KnownDevice, OneTimeToken, ThrottleCounter
 from idp.database import db, retried, transaction
 from idp.federation.models import DeletionRequest, FederationState, PendingLink
@@ -177,6 +177,10 @@ def _link_requests(now: datetime) -> ColumnElement[bool]:
     return LinkRequest.expires_at < now - MARGIN
 
 
+def _factor_resets(now: datetime) -> ColumnElement[bool]:
+    return FactorReset.expires_at < now - MARGIN
+
+
 def _email_changes(now: datetime) -> ColumnElement[bool]:
     """Changes that nobody can confirm or undo any more; their links go with them."""
     return EmailChange.expires_at < now - MARGIN
@@ -299,6 +303,7 @@ GROWING: Final = (
     _expiring(OneTimeToken, _one_time_tokens),
     _expiring(EmailChange, _email_changes),
     _expiring(LinkRequest, _link_requests),
+    _expiring(FactorReset, _factor_resets),
     Growing(ErasureRequest, _erasure_requests),
     _expiring(AuthorizationCode, _authorization_codes),
     _expiring(AccessToken, _access_tokens),

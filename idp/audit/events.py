@@ -31,6 +31,8 @@ EVENTS: Final = frozenset(
         "recovery_code_used",
         "factor_refused",
         "factors_reset",
+        "factors_reset_asked",
+        "factors_reset_declined",
         "factor_undone",
         "step_up_declined",
         "role_granted",

@@ -2,7 +2,16 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, LargeBinary, String, Text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
@@ -79,3 +88,29 @@ class RecoveryCode(Model):
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class FactorReset(Model):
+    """That staff ask to have an account's second factors removed; a second person confirms."""
+
+    __tablename__ = "factor_resets"
+    __table_args__ = (
+        CheckConstraint("outcome IN ('done', 'declined', 'void')", name="outcome"),
+        Index(
+            "uq_factor_resets_open",
+            "account_id",
+            unique=True,
+            sqlite_where=text("closed_at IS NULL"),
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(OpaqueId, primary_key=True, default=opaque_id("z"))
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    asked_by: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    asked_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    closed_by: Mapped[str | None] = mapped_column(ForeignKey("accounts.id"), index=True)
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    outcome: Mapped[str | None] = mapped_column(String(8))
+    """``void``: it expired, or who asked may ask no longer."""

@@ -33,6 +33,8 @@ class Right(StrEnum):
     SEE_FIGURES = "see_figures"
     READ_JOURNAL = "read_journal"
     GIVE_ROLES = "give_roles"
+    RESET_FACTORS = "reset_factors"
+    """Ask for the reset of a lost second step, or confirm it: ``idp.desk.factor_resets``."""
 
 
 _HELPER: Final = frozenset({Right.LOOK_UP, Right.SEND_TOKENS})
@@ -44,6 +46,7 @@ _MANAGER: Final = _HELPER | {
     Right.SEE_FIGURES,
     Right.READ_JOURNAL,
     Right.GIVE_ROLES,
+    Right.RESET_FACTORS,
 }
 RIGHTS: Final[Mapping[str, frozenset[Right]]] = {
     "helper": _HELPER,

@@ -41,6 +41,8 @@ PLATFORM: Final = frozenset(
         "settings_agreed",
         "erasure_closed",
         "factors_reset",
+        "factors_reset_asked",
+        "factors_reset_declined",
         "key_made",
         "key_retired",
         "key_rotated",

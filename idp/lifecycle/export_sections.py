@@ -8,6 +8,7 @@ from sqlalchemy import select
 from idp.audit.models import AuditEvent
 from idp.credentials import passwords
 from idp.credentials.email_models import EmailChange
+from idp.credentials.factor_models import FactorReset
 from idp.credentials.models import KnownDevice, OneTimeToken
 from idp.database import db
 from idp.federation import links
@@ -160,6 +161,13 @@ def asked_about_pupils(account: Account) -> Content:
     """Schools' questions whether a pupil is mine, and what I answered."""
     fields = ("relationship", "asked_at", "answered_at", "answer")
     return [_fields(row, fields) for row in _mine(LinkRequest, account)]
+
+
+@section("factor_resets", tables=("factor_resets",))
+def factor_resets(account: Account) -> Content:
+    """Requests of the school to have my second step reset, and what became of them."""
+    fields = ("asked_at", "closed_at", "outcome")
+    return [_fields(row, fields) for row in _mine(FactorReset, account)]
 
 
 @section("erasure_requests", tables=("erasure_requests",))

@@ -4,6 +4,7 @@ Each change holds the account, is one transaction, is told to its owner by mail,
 something can't be used any more – moves the epoch, so that proofs in flight die with it.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from idp.audit import events
@@ -118,10 +119,13 @@ def replace_recovery_codes(account_id: str, *, epoch: int) -> list[str]:
 
 
 @retried
-def reset(account_id: str) -> bool:
+def reset(
+    account_id: str, *, asked_by: str | None = None, school_ids: Sequence[str | None] = (None,)
+) -> bool:
     """Remove every factor but the password (staff help); false where there was none.
 
-    Sessions and what applications got end too. Raises ``NotYours``: no such account.
+    Sessions and what applications got end too. ``asked_by``: whose wish the acting person
+    confirms; ``school_ids``: in whose logbooks it stands. Raises ``NotYours``: no such account.
     """
     with transaction():
         account = people.hold_account(account_id)
@@ -130,7 +134,9 @@ def reset(account_id: str) -> bool:
         if not _wipe(account_id):
             return False
         end_sessions(account, "factors reset")
-        events.record("factors_reset", account_id=account_id)
+        detail = {"asked_by": asked_by} if asked_by else {}
+        for school_id in school_ids:
+            events.record("factors_reset", account_id=account_id, school_id=school_id, **detail)
         tell(account_id, "factors_reset")
     return True
 

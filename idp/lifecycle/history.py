@@ -36,6 +36,8 @@ KINDS: Final = {
     "recovery_code_used",
     "factor_refused",
     "factors_reset",
+    "factors_reset_asked",
+    "factors_reset_declined",
     "factor_undone",
     "role_granted",
     "role_revoked",

@@ -198,6 +198,8 @@ FACTOR_LETTERS = (
     "recovery_codes_replaced",
     "recovery_code_used",
     "factors_reset",
+    "factors_reset_asked",
+    "factors_reset_declined",
     "app_undone",
     "passkey_undone",
     "link_undone",

@@ -124,6 +124,10 @@ WORDS: Final[dict[str, Callable[[AuditEvent], str]]] = {
     "recovery_code_used": lambda _event: str(_("A recovery code was used")),
     "factor_refused": lambda _event: str(_("A code or a passkey was refused")),
     "factors_reset": lambda _event: str(_("The school reset your second step")),
+    "factors_reset_asked": lambda _event: str(
+        _("Somebody at the school asked to have your second step reset")
+    ),
+    "factors_reset_declined": lambda _event: str(_("Your second step was not reset")),
     "factor_undone": lambda _event: str(_("A way to sign in was taken back by mail")),
     "role_granted": lambda _event: str(_("You were given a role at a school")),
     "role_revoked": lambda _event: str(_("A role at a school was taken away from you")),
@@ -155,4 +159,10 @@ WORDS: Final[dict[str, Callable[[AuditEvent], str]]] = {
 }
 """The words of each kind in ``idp.lifecycle.history.KINDS``."""
 
-_SURPRISING: Final = {"new_device", "email_change_undone", "recovery_code_used", "factors_reset"}
+_SURPRISING: Final = {
+    "new_device",
+    "email_change_undone",
+    "recovery_code_used",
+    "factors_reset",
+    "factors_reset_asked",
+}

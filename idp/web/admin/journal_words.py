@@ -35,6 +35,8 @@ WORDS: Final[dict[str, LazyString]] = {
     "erasure_closed": _("A request to be erased was closed"),
     "email_way_back_ended": _("A change of address can no longer be undone"),
     "factors_reset": _("The second step was reset"),
+    "factors_reset_asked": _("Somebody asked to have a second step reset"),
+    "factors_reset_declined": _("The reset of a second step was declined"),
     "guardianship_answered": _("A former guardian answered about a pupil"),
     "guardianship_asked": _("A former guardian was asked about a pupil"),
     "guardianship_changed": _("A relationship was corrected"),

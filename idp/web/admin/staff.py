@@ -4,6 +4,7 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from idp.desk import factor_resets
 from idp.desk import roles as desk
 from idp.desk.roles import Holder, LastOperator, NotFound, NotYours, Yourself
 from idp.desk.staff import Right, Staff
@@ -25,7 +26,12 @@ def roles(staff: Staff) -> ResponseReturnValue:
     page = page_number()
     holders, more = desk.listed(staff, page)
     return render_template(
-        "admin/staff/list.html", holders=holders, roles=ROLES, page=page, more=more
+        "admin/staff/list.html",
+        holders=holders,
+        roles=ROLES,
+        page=page,
+        more=more,
+        resets=factor_resets.waiting(staff),
     )
 
 
