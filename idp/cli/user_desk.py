@@ -48,9 +48,9 @@ def edit(
             account.id,
             account.given_name if given_name is None else given_name,
             account.family_name if family_name is None else family_name,
-        )
+        ).changed
     if wanted is not None:
-        changed |= corrections.correct_username(AT_TERMINAL, account.id, wanted)
+        changed |= corrections.correct_username(AT_TERMINAL, account.id, wanted).changed
     click.echo("It is corrected." if changed else "Nothing was different.")
 
 

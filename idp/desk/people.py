@@ -102,11 +102,8 @@ def live_guardian(reach: Reach, account_id: str, *, hold: bool = False) -> Accou
 
     ``hold``: nobody else changes the account before the transaction ends. Raises ``NotFound``.
     """
-    found = _account(account_id, within.live_guardians(reach))
-    if not hold:
-        return found
-    # Held, then looked at once more: whoever held it before may have ended the guardianship
-    people.hold_account(account_id)
+    if hold:  # held, then looked at: whoever held it before may have ended the guardianship
+        people.hold_account(account_id)
     return _account(account_id, within.live_guardians(reach))
 
 

@@ -59,7 +59,8 @@ class TestNames:
         claire, _ = factories.family(desk.here, "Lina")
         with pytest.raises(Refused):
             corrections.correct_name(AT_TERMINAL, claire.id, "Kla\nra", "Dubois")
-        assert corrections.correct_name(AT_TERMINAL, claire.id, "Claire", "Dubois") is False
+        again = corrections.correct_name(AT_TERMINAL, claire.id, "Claire", "Dubois")
+        assert not again.changed
         assert mails("account_corrected") == []
 
     def test_a2_nobody_corrects_whoever_has_a_wider_role(self, desk: Desk) -> None:

@@ -36,16 +36,13 @@ def edit_person(staff: Staff, account_id: str) -> ResponseReturnValue:
 @of_people
 def correct_name(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Another name; its holder is told."""
-    found = _acted_on(staff, account_id)
     form = Form.read("given_name", "family_name")
     try:
-        changed = corrections.correct_name(
-            staff, account_id, form["given_name"], form["family_name"]
-        )
+        done = corrections.correct_name(staff, account_id, form["given_name"], form["family_name"])
     except Refused as refused:
         form.problem(refused.field, refusal(refused))
-        return _edit_page(found, form)
-    return back(_corrected(found, changed), account_id=account_id)
+        return _edit_page(_acted_on(staff, account_id), form)
+    return back(_corrected(done), account_id=account_id)
 
 
 @blueprint.post("/people/<account_id>/username")
@@ -53,14 +50,13 @@ def correct_name(staff: Staff, account_id: str) -> ResponseReturnValue:
 @of_people
 def correct_username(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Another user name; its holder is told."""
-    found = _acted_on(staff, account_id)
     form = Form.read("username")
     try:
-        changed = corrections.correct_username(staff, account_id, form["username"])
+        done = corrections.correct_username(staff, account_id, form["username"])
     except Refused as refused:
         form.problem("username", refusal(refused))
-        return _edit_page(found, form)
-    return back(_corrected(found, changed), account_id=account_id)
+        return _edit_page(_acted_on(staff, account_id), form)
+    return back(_corrected(done), account_id=account_id)
 
 
 @blueprint.post("/people/<account_id>/email")
@@ -68,22 +64,22 @@ def correct_username(staff: Staff, account_id: str) -> ResponseReturnValue:
 @of_people
 def correct_email(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Another address; both are told, and older tokens end."""
-    found = _acted_on(staff, account_id)
     form = Form.read("email", "sure")
     form.require("email", _("Type the e-mail address."))
     form.limit("email", EMAIL_LENGTH)
     form.ask_about_slip("email")
-    shares = sharing(staff, found.account, form["email"]) if not form["sure"] else []
-    if shares and not form.problems:
-        return _edit_page(found, form, shares)
-    if not form.problems:
+    shares: list[Account] = []
+    if not form.problems and not form["sure"]:
+        account = people.live_guardian(staff.reach(Right.CHANGE_PEOPLE), account_id)
+        shares = sharing(staff, account, form["email"])
+    if not form.problems and not shares:
         try:
             changed = acts.correct_email(staff, account_id, form["email"])
         except Refused as refused:
             form.problem("email", refusal(refused))
         else:
             return back(_email_done(changed), account_id=account_id)
-    return _edit_page(found, form)
+    return _edit_page(_acted_on(staff, account_id), form, shares)
 
 
 @blueprint.post("/people/<account_id>/way-back")
@@ -121,16 +117,16 @@ def closing(staff: Staff, account_id: str) -> ResponseReturnValue:
 @of_people
 def close_access(staff: Staff, account_id: str) -> ResponseReturnValue:
     """End what the person is at the schools of the reach; the answer is always the same."""
-    found = _acted_on(staff, account_id)
+    account = people.live_guardian(staff.reach(Right.CHANGE_PEOPLE), account_id)
     form = Form.read("reason", "text")
-    shares = sharing(staff, found.account)
+    shares = sharing(staff, account)
     try:
         acts.close_access(staff, account_id, Reason(form["reason"], form["text"]))
     except Refused as refused:
         if refused.field not in {"reason", "text"}:
             raise
         form.problem(refused.field, refusal(refused))
-        return _close_page(staff, found, form)
+        return _close_page(staff, _acted_on(staff, account_id), form)
     warn_of_sharing(shares)
     return back(_("Access has been closed."), account_id=account_id)
 
@@ -201,10 +197,10 @@ def _close_page(staff: Staff, found: people.Person, form: Form) -> ResponseRetur
     return shown, form.status
 
 
-def _corrected(found: people.Person, changed: bool) -> str:
-    if not changed:
+def _corrected(done: corrections.Corrected) -> str:
+    if not done.changed:
         return str(_("Nothing was different: nothing has changed."))
-    if not found.account.email:
+    if not done.told:
         return str(_("It is corrected. There is no e-mail address: tell the guardian yourself."))
     return str(_("It is corrected, and the guardian is told by e-mail."))
 
