@@ -5,29 +5,15 @@ The file holds tokens in clear: it goes to whoever prints, and nowhere else.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 
-from idp.desk.letter_words import Words, for_whom, greeting, until
+from idp.desk.letter_words import Letter, for_whom, greeting, until
 from idp.desk.paper import BODY, LEFT, QUIET, RIGHT, SMALL, WIDTH, Sheets, below, picture_of
 from idp.mail.messages import welcome_link
 
 FOLDS: Final = (105.0, 210.0)
 MIDDLE: Final = 148.5
 QR_SIZE: Final = 42.0
-
-
-@dataclass(frozen=True)
-class Letter:
-    """One family's letter. Its token is shown on paper and nowhere else (security rule A5)."""
-
-    name: str
-    username: str
-    pupils: tuple[str, ...]
-    token: str = field(repr=False)
-    expires_at: datetime
-    words: Words
 
 
 def printed(

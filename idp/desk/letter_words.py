@@ -1,7 +1,7 @@
 """What a printed letter says, whole sentences in the family's language."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from babel import Locale
@@ -31,6 +31,18 @@ class Words:
     picture: str
     secret: str
     question: str
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One family's letter. Its token is shown on paper and nowhere else (security rule A5)."""
+
+    name: str
+    username: str
+    pupils: tuple[str, ...]
+    token: str = field(repr=False)
+    expires_at: datetime
+    words: Words
 
 
 def words(school: School, locale: str, today: datetime) -> Words:

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from idp.audit.models import AuditEvent
 from idp.credentials import one_time_tokens
 from idp.database import db, transaction
-from idp.desk import letter_lists, letter_paper, letters
+from idp.desk import letter_lists, letter_words, letters
 from idp.desk import staff as desk_staff
 from idp.desk.staff import AT_TERMINAL
 from idp.lifecycle import families, passwords
@@ -105,7 +105,7 @@ class TestPaper:
         db.session.rollback()
         kept = db.session.execute(select(AuditEvent.detail)).all()
         assert not any(token in str(row) for row in kept)
-        assert token not in repr(letter_paper.Letter("", "", (), token, None, None))  # type: ignore[arg-type]
+        assert token not in repr(letter_words.Letter("", "", (), token, None, None))  # type: ignore[arg-type]
         assert token not in repr(letters.Printout(token.encode(), 1))
 
     def test_the_file_says_what_it_is_and_is_kept_by_nobody(self, desk: Desk) -> None:
