@@ -6,9 +6,9 @@ guard has let their sender in.
 """
 
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from io import BytesIO
 from tempfile import SpooledTemporaryFile
-from threading import BoundedSemaphore, Thread
+from threading import BoundedSemaphore
 from typing import IO, Final, TypeVar
 
 from flask import current_app, request
@@ -17,7 +17,7 @@ from flask.typing import ResponseReturnValue
 from idp import turns
 from idp.database import release_connection
 from idp.web.errors import TRY_AGAIN_IN, PageError
-from idp.web.slow_clients import LONGEST, length_of
+from idp.web.slow_clients import LONGEST, TooMany, TooSlow, in_time, length_of
 
 UPLOADS_AT_ONCE: Final = 4
 """Files that a worker receives at once; each may take ``seconds_for`` its length."""
@@ -65,8 +65,12 @@ def receive_upload() -> ResponseReturnValue | None:
     if answer is not None:
         return answer
     release_connection()
+    stream = request.environ["wsgi.input"]
+    # Whoever answers in place of the view finds an empty body, not one that somebody waits for
+    request.environ["wsgi.input"], request.environ["CONTENT_LENGTH"] = BytesIO(), "0"
     with turns.given_up():
-        request.environ["wsgi.input"] = _received(request.environ["wsgi.input"], length)
+        request.environ["wsgi.input"] = _received(stream, length)
+    request.environ["CONTENT_LENGTH"] = str(length)
     request.max_content_length = longest
     request.max_form_memory_size = BESIDE_A_FILE
     return None
@@ -79,30 +83,21 @@ def seconds_for(length: int) -> float:
 
 def _received(stream: IO[bytes], length: int) -> IO[bytes]:
     """The whole body, in a file of its own that nobody else can open."""
-    if not _uploads.acquire(blocking=False):
-        raise PageError("busy", 503, retry_after=TRY_AGAIN_IN)
-    done: SimpleQueue[IO[bytes] | None] = SimpleQueue()
-    # The server's read can't be given a time, so another thread waits in it. The place is free
-    # again when that thread is: at the latest when the answer has closed the connection.
-    Thread(target=_spool, args=(stream, length, done), daemon=True).start()
     try:
-        spooled = done.get(timeout=seconds_for(length))
-    except Empty:
+        spooled = in_time(lambda: _spooled(stream, length), seconds_for(length), _uploads)
+    except TooMany:
+        raise PageError("busy", 503, retry_after=TRY_AGAIN_IN) from None
+    except TooSlow:
         raise PageError("too_slow", 408) from None
     if spooled is None:
         raise PageError("bad_request")  # the sender went away
     return spooled
 
 
-def _spool(stream: IO[bytes], length: int, done: "SimpleQueue[IO[bytes] | None]") -> None:
+def _spooled(stream: IO[bytes], length: int) -> IO[bytes] | None:
     spooled: IO[bytes] = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
-    try:
-        while length > 0 and (piece := stream.read(min(length, _PIECE))):
-            spooled.write(piece)
-            length -= len(piece)
-        spooled.seek(0)
-    except OSError:
-        length = -1
-    finally:
-        _uploads.release()
-        done.put(None if length else spooled)
+    while length > 0 and (piece := stream.read(min(length, _PIECE))):
+        spooled.write(piece)
+        length -= len(piece)
+    spooled.seek(0)
+    return None if length else spooled

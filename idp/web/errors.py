@@ -103,6 +103,8 @@ def answer(error: PageError) -> Response:
     response.status_code = error.status
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
+    if error.status == 408:
+        response.headers["Connection"] = "close"  # RFC 9110 §15.5.9: its rest is not waited for
     return response
 
 

@@ -2,22 +2,63 @@
 
 The server gives a thread to each request as soon as its headers are there. Whatever makes that
 thread wait for its client – a body with a length or without one, after ``Expect: 100-continue``,
-a byte a second – has one bound in bytes and one in number. The proxy in front has the deadline.
+a byte a second – has one bound in bytes, one in number and one in time, with a proxy in front or
+without.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
 from itertools import chain
-from threading import BoundedSemaphore
-from typing import Any, Final
+from queue import Empty, SimpleQueue
+from threading import BoundedSemaphore, Thread
+from typing import Any, Final, TypeVar
 
 READERS: Final = 40
 """Bodies that a worker waits for at once; ``idp serve`` has more threads than that."""
+SECONDS: Final = 10.0
+"""How long a form may take from its first byte to its last."""
 LONGEST: Final = 64 * 1024  # bytes; Flask answers 413 to one that says it is longer
 WHOLE: Final = 4 * 1024 * 1024
 """Bytes of an answer that is handed over at once, so that nobody waits until it is fetched."""
 
 Application = Callable[..., Iterable[bytes]]
+Read = TypeVar("Read")
+
+
+class TooMany(Exception):
+    """So many bodies are being waited for already."""
+
+
+class TooSlow(Exception):
+    """The body was not there in time."""
+
+
+def in_time(read: Callable[[], Read], seconds: float, places: BoundedSemaphore) -> Read | None:
+    """What ``read`` returns, from a thread of its own; None where the sender went away.
+
+    The server's read can't be given a time. After ``TooSlow`` nobody may touch its stream: a
+    second reader would wait for the first, however long the client sends. Answering closes the
+    connection; that ends the first one's read, and gives its place back.
+    """
+    if not places.acquire(blocking=False):
+        raise TooMany
+    done: SimpleQueue[Read | None] = SimpleQueue()
+
+    def wait() -> None:
+        got = None
+        try:
+            got = read()
+        except OSError:
+            pass
+        finally:
+            places.release()
+            done.put(got)
+
+    Thread(target=wait, name="reader", daemon=True).start()
+    try:
+        return done.get(timeout=seconds)
+    except Empty:
+        raise TooSlow from None
 
 
 class Refusal(Exception):
@@ -39,8 +80,11 @@ class BoundedBodies:
     guarded view accepts (``idp.web.bodies``).
     """
 
-    def __init__(self, application: Application, readers: int = READERS) -> None:
+    def __init__(
+        self, application: Application, readers: int = READERS, seconds: float = SECONDS
+    ) -> None:
         self.application = application
+        self._seconds = seconds
         self._places = BoundedSemaphore(readers)
 
     def __call__(
@@ -59,12 +103,16 @@ class BoundedBodies:
         return self.application(environ, start_response)
 
     def _read(self, stream: Any, length: int | None) -> bytes:
-        if not self._places.acquire(blocking=False):
-            raise Refusal(BUSY, "Too many requests are being read. Try again in a moment.")
+        asked = LONGEST + 1 if length is None else length
         try:
-            body: bytes = stream.read(LONGEST + 1 if length is None else length)
-        finally:
-            self._places.release()
+            body: bytes | None = in_time(lambda: stream.read(asked), self._seconds, self._places)
+        except TooMany:
+            words = "Too many requests are being read. Try again in a moment."
+            raise Refusal(BUSY, words) from None
+        except TooSlow:
+            raise Refusal("408 Request Timeout", "The request took too long.") from None
+        if body is None or (length is not None and len(body) < length):
+            raise Refusal("400 Bad Request", "The request ended before its body did.")
         if len(body) > LONGEST:
             raise Refusal("413 Content Too Large", "The request is too long.")
         return body

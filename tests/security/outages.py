@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from sqlalchemy import Engine, event, func, select
 
 from idp import create_app
@@ -212,9 +213,46 @@ def idp(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+RECEIVES: Final = """
+import sys
+from idp.cli import main, serve
+made = serve._server
+def changed(*arguments):
+    server = made(*arguments)
+    server.target = "tests.security.outages:receiver"
+    return server
+serve._server = changed
+main()
+"""
+
+
+def receiver() -> Flask:
+    """The provider with a view that takes files from anybody, for two seconds."""
+    from idp.cli import worker
+    from idp.web import bodies
+
+    app: Flask = worker.create()
+    bodies.seconds_for = lambda _length: 2.0
+
+    @bodies.accepts_uploads(300_000)
+    def upload() -> str:
+        return str(len(request.get_data()))
+
+    setattr(upload, bodies.GUARD, lambda: None)
+    app.add_url_rule("/upload", "upload", upload, methods=["POST"])
+    return app
+
+
+@contextmanager
+def receiving(url: str, keys_folder: Path) -> Iterator[str]:
+    """``idp serve`` with ``receiver`` for its application."""
+    with serving(url, keys_folder, command=[sys.executable, "-c", RECEIVES]) as (address, _server):
+        yield address
+
+
 @contextmanager
 def serving(
-    url: str, keys_folder: Path, port: int | None = None
+    url: str, keys_folder: Path, port: int | None = None, command: list[str] = COMMAND
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """``idp serve`` with one worker, in a process group of its own; on a free port or ``port``."""
     port = port or smtp.free_port()
@@ -226,7 +264,7 @@ def serving(
         "IDP_ISSUER": address,
     }
     server = subprocess.Popen(
-        [*COMMAND, "serve", "--port", str(port), "--workers", "1"],
+        [*command, "serve", "--port", str(port), "--workers", "1"],
         env=environment(**changes),
         stdout=subprocess.DEVNULL,
         start_new_session=True,
@@ -271,16 +309,47 @@ SLOW = {
     "chunks for a program": ("/oauth2/token", "Transfer-Encoding: chunked", "1\r\ng\r\n"),
 }
 """Bodies that begin, and never go on: where they go, what they announce, how they begin."""
+TO_RECEIVER: Final = {
+    "an upload for anybody": ("/upload", "Content-Length: 200000", "next="),
+    "an upload without a length": ("/upload", "Transfer-Encoding: chunked", "5\r\nnext=\r\n"),
+}
+"""The same, for ``receiver``."""
 
 
 def slow_post(address: str, kind: str = "a length") -> socket.socket:
     """A form that begins, and never goes on."""
-    path, announced, begun = SLOW[kind]
+    path, announced, begun = (SLOW | TO_RECEIVER)[kind]
     form = f"Content-Type: application/x-www-form-urlencoded\r\n{announced}"
     parts = urlsplit(address)
     connection = socket.create_connection((parts.hostname or "", parts.port or 0))
     connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\n{form}\r\n\r\n{begun}".encode())
     return connection
+
+
+class Trickle(Thread):
+    """A sender who goes on, a byte a second, until it is answered: the status, and when."""
+
+    def __init__(self, address: str, kind: str) -> None:
+        super().__init__(daemon=True)
+        self._piece = b"1\r\nx\r\n" if "chunked" in (SLOW | TO_RECEIVER)[kind][1] else b"x"
+        self._connection = slow_post(address, kind)
+        self._connection.settimeout(1)
+        self.status = ""
+        self.took = 0.0
+        self._began = monotonic()
+
+    def run(self) -> None:
+        answer = b""
+        with self._connection as connection:
+            while not answer and monotonic() - self._began < 60:
+                try:
+                    answer = connection.recv(15)
+                except TimeoutError:
+                    connection.sendall(self._piece)
+                except OSError:
+                    break
+        self.took = monotonic() - self._began
+        self.status = answer[9:12].decode()
 
 
 def chunked_post(address: str, size: int) -> int:

@@ -5,10 +5,12 @@ import json
 import os
 import shutil
 import signal
+import socket
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -28,11 +30,13 @@ from idp.mail.models import OutboxMessage
 from idp.oidc.models import AccessToken, AuthorizationCode, Grant
 from idp.people.models import Account
 from idp.sessions.models import BrowserSession
+from idp.web import bodies, slow_clients
 from tests import databases, factories, smtp
 from tests.conftest import SECRETS, settings_for_tests
 from tests.relying_party import Browser, leads_to, world
 from tests.security.outages import (
     SLOW,
+    Trickle,
     away,
     chunked_post,
     cluster,
@@ -43,6 +47,7 @@ from tests.security.outages import (
     fetch,
     idp,
     mail_at,
+    receiving,
     row,
     serving,
     slow_post,
@@ -155,6 +160,63 @@ class TestServer:
                 finally:
                     for connection in slow:
                         connection.close()
+
+    @pytest.mark.slow
+    def test_r7_senders_who_trickle_are_cut_off_in_time_and_hold_up_nobody(
+        self, keys_folder: Path
+    ) -> None:
+        with databases.fresh("sqlite") as url, serving(url, keys_folder) as (address, _server):
+            fetch(f"{address}/health/live")
+            kinds = ("chunks", "chunks for a program", "a length")
+            slow = [Trickle(address, kinds[number % 3]) for number in range(150)]
+            for each in slow:
+                each.start()
+            until, took = monotonic() + slow_clients.SECONDS + 2, [0.0]
+            while monotonic() < until:
+                took.append(timed(lambda: fetch(f"{address}/health/live")))
+                sleep(0.3)
+            assert max(took) < 2
+            for each in slow:
+                each.join()
+            answered = Counter(each.status for each in slow)
+            assert set(answered) == {"408", "503"}
+            assert answered["408"] >= slow_clients.READERS
+            assert max(each.took for each in slow) < slow_clients.SECONDS + 4
+            # and none of them holds a place
+            form = b"grant_type=authorization_code&code=x"
+            assert {fetch(f"{address}/oauth2/token", form)[0] for _ in range(60)} == {401}
+
+    @pytest.mark.slow
+    def test_r7_uploads_that_trickle_are_told_so_in_time_and_hold_up_nobody(
+        self, keys_folder: Path
+    ) -> None:
+        with databases.fresh("sqlite") as url, receiving(url, keys_folder) as address:
+            for _ in range(2):  # whoever was first gave the place back
+                slow = [Trickle(address, "an upload for anybody") for _ in range(6)]
+                for each in slow:
+                    each.start()
+                until = monotonic() + 5
+                while monotonic() < until:
+                    assert timed(lambda: fetch(f"{address}/health/live")) < 2
+                    sleep(0.3)
+                for each in slow:
+                    each.join()
+                answered = Counter(each.status for each in slow)
+                assert answered == {"408": bodies.UPLOADS_AT_ONCE, "503": 2}
+                assert max(each.took for each in slow) < 6
+            assert fetch(f"{address}/upload", b"x" * 200_000)[0] == 200
+            # one whose length nobody told is no upload, and is cut off as a form is
+            untold = Trickle(address, "an upload without a length")
+            untold.start()
+            untold.join()
+            assert (untold.status, untold.took < slow_clients.SECONDS + 4) == ("408", True)
+
+    def test_r7_a_body_that_ends_early_is_none(self, keys_folder: Path) -> None:
+        with databases.fresh("sqlite") as url, serving(url, keys_folder) as (address, _server):
+            fetch(f"{address}/health/live")
+            with slow_post(address) as connection:
+                connection.shutdown(socket.SHUT_WR)
+                assert connection.recv(12) in {b"HTTP/1.1 400", b""}
 
     def test_r7_a_body_without_a_length_is_read_like_any_other(self, keys_folder: Path) -> None:
         with databases.fresh("sqlite") as url, serving(url, keys_folder) as (address, _server):
