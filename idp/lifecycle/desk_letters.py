@@ -42,6 +42,22 @@ def account_merged_away(message: OutboxMessage) -> list[Message]:
     return _from_school("account_merged_away", message, kept=clean(kept.username) if kept else "")
 
 
+def account_enabled(message: OutboxMessage) -> list[Message]:
+    """An account that was closed may be used again."""
+    return [
+        letters.letter_about("account_enabled", message, account, link=messages.sign_in_link())
+        for account in letters.holders(message)
+    ]
+
+
+def erasure_closed(message: OutboxMessage) -> list[Message]:
+    """What became of a request to be erased, also to who can't sign in any more.
+
+    In the school's name where it was the only one; none of several is named (security rule C3).
+    """
+    return _from_school("erasure_closed", message, outcome=message.about.get("outcome", ""))
+
+
 def _from_school(
     template: str, message: OutboxMessage, about: dict[str, Any] | None = None, **context: Any
 ) -> list[Message]:
@@ -71,6 +87,8 @@ COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
     "guardianship_made": guardianship_made,
     "guardianship_asked": guardianship_asked,
     "account_merged_away": account_merged_away,
+    "account_enabled": account_enabled,
+    "erasure_closed": erasure_closed,
 }
 
 

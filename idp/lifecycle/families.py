@@ -67,7 +67,11 @@ def enable_account(account_id: str) -> bool:
 
     What ended with it stays ended: sessions, tokens, applications' access.
     """
-    return _enable(account_id, closed_only=False)
+    with transaction():
+        enabled = _enable(account_id, closed_only=False)
+        if enabled:
+            outbox.enqueue("account_enabled", account_id=account_id)
+    return enabled
 
 
 def _enable(account_id: str, *, closed_only: bool) -> bool:

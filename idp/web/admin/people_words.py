@@ -53,6 +53,8 @@ MAILS: Final = {
     "accounts_merged": _("Two accounts became one"),
     "account_corrected": _("The school corrected the name or the user name"),
     "account_merged_away": _("Two accounts became one"),
+    "account_enabled": _("The account was enabled"),
+    "erasure_closed": _("Answer to the request to be erased"),
     "guardianship_made": _("A pupil was linked"),
     "guardianship_asked": _("Question whether a pupil is to be linked"),
     "link_made": _("Linked to another provider"),
