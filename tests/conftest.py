@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -11,7 +12,7 @@ from flask.testing import FlaskClient
 
 from idp import create_app
 from idp.settings import Settings
-from tests import compiled_once, databases
+from tests import compiled_once, databases, scheduling
 from tests.apart import ApartClient
 
 SECRETS = {
@@ -59,12 +60,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     Which one follows from its name, so that half of each file runs on either. With
     ``EACH_DATABASE=1`` (``make test-each``) every test runs on each.
     """
-    if os.environ.get("EACH_DATABASE"):
-        return
-    left_out = [item for item in items if databases.may_leave_out(item)]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
+    if not os.environ.get("EACH_DATABASE"):
+        left_out = {item for item in items if databases.may_leave_out(item)}
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
+    scheduling.put_long_ones_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.LongestFirst | None:
+    """Our own order for ``--dist loadfile``."""
+    return scheduling.LongestFirst(config, log) if config.option.dist == "loadfile" else None
 
 
 @pytest.fixture(scope="session", autouse=True)

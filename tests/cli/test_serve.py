@@ -14,6 +14,8 @@ import pytest
 
 from tests.cli.conftest import finished, invoked, refused, start
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def port() -> int:
@@ -241,7 +243,7 @@ def test_workers_end_with_a_main_process_that_was_killed(
 
 def answer(url: str) -> int:
     """The status of an answer, from a server that may still be starting."""
-    for _ in range(200):
+    for _ in range(600):
         try:
             with urllib.request.urlopen(url, timeout=5) as response:
                 status: int = response.status

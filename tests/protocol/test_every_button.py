@@ -19,7 +19,7 @@ from idp.sessions.models import ChildChoice
 from tests.relying_party import Browser, RelyingParty, World, answer, claims_of, leads_to, world
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-pytestmark = on_sqlite
+pytestmark = [on_sqlite, pytest.mark.slow]
 
 NAMES = ("Lina", "Noé")
 SCOPE = "openid child"

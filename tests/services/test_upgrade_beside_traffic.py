@@ -21,7 +21,10 @@ from idp.people import directory
 from idp.people.models import DirectoryEntry
 from tests import factories
 
-pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.parametrize("database_url", ["postgresql"], indirect=True),
+]
 
 JUDGED_FROM = "0021"
 """Migrations after this one must keep the rules; those before landed without them."""
