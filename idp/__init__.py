@@ -99,6 +99,7 @@ def _import_models() -> None:
     import idp.oidc.models
     import idp.people.models
     import idp.roster.models
+    import idp.roster.remark_models
     import idp.sessions.models  # noqa: F401
 
 

@@ -30,6 +30,7 @@ from idp.people.models import ErasureRequest
 from idp.roster import staging
 from idp.roster.models import RosterChange, RosterRejection, RosterRun, RosterRunSchool
 from idp.roster.reading import RESUME_WITHIN
+from idp.roster.remark_models import RosterRemark
 from idp.roster.runs import UNDO_WITHIN
 from idp.sessions.models import BrowserSession, FormSubmission, Interaction
 
@@ -246,15 +247,19 @@ def _outbox(now: datetime) -> ColumnElement[bool]:
     return and_(OutboxMessage.status != "queued", OutboxMessage.created_at < now - MAIL_KEPT)
 
 
+def _waiting_run(model: Any, now: datetime) -> ColumnElement[bool]:
+    return exists().where(
+        RosterRun.id == model.run_id,
+        RosterRun.status.in_(("reading", "checked", "applying")),
+        RosterRun.created_at > now - RESUME_WITHIN - MARGIN,
+    )
+
+
 def _staged(model: Any) -> Rule:
     """What was read from a file and waits to be applied no longer."""
 
     def rule(now: datetime) -> ColumnElement[bool]:
-        waits = exists().where(
-            RosterRun.id == model.run_id,
-            RosterRun.status.in_(("reading", "checked", "applying")),
-            RosterRun.created_at > now - RESUME_WITHIN - MARGIN,
-        )
+        waits = _waiting_run(model, now)
         # Rejected rows of a run that is over are there to be written out
         recent = exists().where(
             RosterRun.id == model.run_id, RosterRun.created_at > now - RESUME_WITHIN - MARGIN
@@ -264,15 +269,19 @@ def _staged(model: Any) -> Rule:
     return rule
 
 
-def _roster_changes(now: datetime) -> ColumnElement[bool]:
-    """The journal of imports that can't be undone any more."""
-    undoable = exists().where(
-        RosterRunSchool.run_id == RosterChange.run_id,
-        RosterRunSchool.school_id == RosterChange.school_id,
-        RosterRunSchool.applied_at > now - UNDO_WITHIN - MARGIN,
-        RosterRunSchool.state == "applied",
-    )
-    return ~undoable
+def _planned_or_undoable(model: Any) -> Rule:
+    """Plans that are over, and the journal of imports that can't be undone any more."""
+
+    def rule(now: datetime) -> ColumnElement[bool]:
+        undoable = exists().where(
+            RosterRunSchool.run_id == model.run_id,
+            or_(RosterRunSchool.school_id == model.school_id, model.school_id == ""),
+            RosterRunSchool.applied_at > now - UNDO_WITHIN - MARGIN,
+            RosterRunSchool.state == "applied",
+        )
+        return ~or_(undoable, _waiting_run(model, now))
+
+    return rule
 
 
 def _roster_runs(now: datetime) -> ColumnElement[bool]:
@@ -317,7 +326,7 @@ GROWING: Final = (
     _expiring(UsedAssertion, _used_assertions),
     Growing(OutboxMessage, _outbox, (OutboxMessage.created_at, lambda: MAIL_KEPT)),
     *(Growing(model, _staged(model)) for model in staging.STAGED),
-    Growing(RosterChange, _roster_changes),
+    *(Growing(model, _planned_or_undoable(model)) for model in (RosterChange, RosterRemark)),
     Growing(RosterRun, _roster_runs, (RosterRun.created_at, lambda: RUNS_KEPT)),
     Growing(AuditEvent, _audit_events, (AuditEvent.at, lambda: settings.current().audit_retention)),
 )

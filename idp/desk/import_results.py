@@ -1,17 +1,27 @@
-"""What came of an import, person by person: rows that were not taken over."""
+"""What came of an import, person by person: whom it is about, and rows that were not taken over."""
 
 from dataclasses import dataclass
+from io import BytesIO, StringIO
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 
+from idp import settings
 from idp.database import db
 from idp.desk import imports
-from idp.desk.import_runs import Import, NotFound
+from idp.desk.import_runs import Import, NotFound, Part
 from idp.desk.staff import Staff
+from idp.roster import concerned, differing, rejected_files
+from idp.roster.concerned import Person
+from idp.roster.findings import OPERATORS_ONLY
 from idp.roster.models import RosterRejection
+from idp.roster.reports import OPERATORS_COUNTS
 
 PAGE: Final = 50
+PEOPLE: Final = 100
+WHOLE_FILE: Final = ""
+"""In place of a school: what was found in the file, whatever the school."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +34,45 @@ class Rejections:
     reasons: dict[str, int]
     """Reason → how many of it, whatever is shown."""
     more: bool
+
+
+@dataclass(frozen=True)
+class People:
+    """A page of the people whom an import is about."""
+
+    found: Import
+    part: Part | None
+    """None: the file as a whole."""
+    kinds: dict[str, int]
+    kind: str
+    people: list[Person]
+    more: bool
+
+
+def people(staff: Staff, run_id: str, school_id: str, kind: str, page: int) -> People:
+    """People of one kind, the first where it is none; raises ``NotFound``.
+
+    What a school may not learn is not among them (security rule C3).
+    """
+    found = imports.get(staff, run_id)
+    part = next((each for each in found.parts if each.row.school_id == school_id), None)
+    if part is None and not (school_id == WHOLE_FILE and found.whole):
+        raise NotFound
+    kinds = {
+        each: count
+        for each, count in concerned.kinds(run_id, school_id).items()
+        if _may_see(each, operator=staff.is_operator)
+    }
+    kind = kind if kind in kinds else next(iter(kinds), "")
+    rows = concerned.of(run_id, school_id, kind, PEOPLE + 1, (page - 1) * PEOPLE) if kind else []
+    return People(found, part, kinds, kind, rows[:PEOPLE], len(rows) > PEOPLE)
+
+
+def _may_see(kind: str, *, operator: bool) -> bool:
+    plain = kind.partition(".")[0]
+    if operator:
+        return plain != differing.KIND  # in parts: what changes, and what keeps its own
+    return plain not in OPERATORS_ONLY | OPERATORS_COUNTS
 
 
 def rejections(staff: Staff, run_id: str, code: str, page: int) -> Rejections:
@@ -45,3 +94,23 @@ def rejections(staff: Staff, run_id: str, code: str, page: int) -> Rejections:
     rows = list(db.session.scalars(query))
     header = list(found.run.reading.get("shown", ()))
     return Rejections(found, header, rows[:PAGE], reasons, len(rows) > PAGE)
+
+
+def rejected_file(staff: Staff, run_id: str, kind: str, locale: str) -> tuple[Import, bytes]:
+    """The rows that were not taken over, as ``csv`` or ``xlsx``; raises ``NotFound``."""
+    found = imports.of_theirs(staff, run_id)
+    if not found.rejected:
+        raise NotFound
+    if kind == "xlsx":
+        book = BytesIO()
+        rejected_files.write_xlsx(run_id, book, locale)
+        return found, book.getvalue()
+    out = StringIO(newline="")
+    rejected_files.write_csv(run_id, out, locale)
+    return found, out.getvalue().encode("utf-8-sig")
+
+
+def day(found: Import) -> str:
+    """The day of an import, in the schools' time zone, as names of files have it."""
+    zone = ZoneInfo(settings.current().timezone)
+    return found.run.created_at.astimezone(zone).date().isoformat()

@@ -41,6 +41,13 @@ class Part:
     """A later import changed the school: that one is undone first."""
 
     @property
+    def names_people(self) -> bool:
+        """Whether it is still known, one by one, whom the import is about."""
+        if self.row.state == "applied":
+            return runs.is_undoable(self.row)
+        return self.row.state in {"waiting", "held_back"} and self.report is not None
+
+    @property
     def is_large(self) -> bool:
         """Whether more would end than goes without a second word."""
         waits = self.row.state in {"waiting", "held_back"}

@@ -18,7 +18,7 @@ from idp.desk import reach as within
 from idp.desk.import_runs import Import, NotFound, Part, get, history
 from idp.desk.staff import Right, Staff
 from idp.people.models import School
-from idp.roster import jobs, reading, reasons, runs, service, spool
+from idp.roster import jobs, reading, runs, service, spool
 from idp.roster.models import RosterJob
 
 log = logging.getLogger(__name__)
@@ -217,13 +217,6 @@ def discard(staff: Staff, run_id: str) -> None:
         raise NotNow
     if not jobs.ask(run_id, "drop", {}, staff.account_id, after=(*jobs.OVER, "mapping")):
         raise NotNow
-
-
-def rejected(staff: Staff, run_id: str, stream: IO[str], locale: str) -> None:
-    """Write the rows that were not taken over, as CSV. Raises ``NotFound``."""
-    if not of_theirs(staff, run_id).rejected:
-        raise NotFound
-    reasons.write(run_id, stream, locale)
 
 
 def of_theirs(staff: Staff, run_id: str) -> Import:

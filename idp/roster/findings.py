@@ -1,16 +1,18 @@
 """What looks wrong in a file, for one school: counted, with a few samples.
 
-Asked in the transaction that planned the import. Samples name people: they are shown to who
-chose the file, and neither logged nor stored.
+Asked in the transaction that planned the import. Whom a finding is about is shown to who chose
+the file, never logged, and kept (``concerned``) until the import can't be undone any more.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from flask_babel import lazy_gettext as _
 
 from idp.people.addresses import meant
-from idp.roster import bulk, class_names
+from idp.roster import bulk, class_names, finding_groups
+from idp.roster.concerned import Person
 from idp.roster.models import RosterRun
 from idp.roster.planning import SEPARATED, Plan
 from idp.roster.records import OF_OTHER_SCHOOLS
@@ -26,23 +28,13 @@ AND g.present AND g.given_name <> ''
 """
 
 _ALWAYS: Final = {
-    "shared_address": f"""
-SELECT min(g.given_name || ' ' || g.family_name) || ', '
-       || max(g.given_name || ' ' || g.family_name)
-{_HERE} WHERE {_OF} AND g.email_key IS NOT NULL
-GROUP BY g.email_key HAVING count(DISTINCT g.name_key) > 1
-""",
-    "duplicate_guardians": f"""
-SELECT min(g.given_name || ' ' || g.family_name) {_HERE} WHERE {_OF}
-GROUP BY g.name_key HAVING count(*) > 1 AND count(DISTINCT g.email_key) < count(*)
-""",
     "guardians_without_address": f"""
-SELECT g.given_name || ' ' || g.family_name {_HERE}
+SELECT g.given_name || ' ' || g.family_name, g.line {_HERE}
 LEFT JOIN accounts a ON a.id = m.account_id
 WHERE {_OF} AND g.email_key IS NULL AND a.email_key IS NULL
 """,
     "address_kept": f"""
-SELECT g.given_name || ' ' || g.family_name {_HERE}
+SELECT g.given_name || ' ' || g.family_name, g.line, a.email, g.email {_HERE}
 JOIN accounts a ON a.id = m.account_id
 WHERE {_OF} AND m.how NOT IN ('new', 'held', 'ended') AND g.email_key IS NOT NULL
   AND g.email_key <> coalesce(a.email_key, '')
@@ -56,7 +48,7 @@ FROM roster_pairs r JOIN accounts a ON a.id = r.account_id JOIN children c ON c.
 WHERE r.run_id = :run AND r.school_id = :school AND {SEPARATED}
 """,
     "number_taken": """
-SELECT p.given_name || ' ' || p.family_name FROM roster_changes x
+SELECT p.given_name || ' ' || p.family_name, p.line, '', p.pupil_number FROM roster_changes x
 JOIN roster_pupils p ON p.run_id = :run AND p.child_id = x.child_id
 WHERE x.run_id = :run AND x.school_id = :school AND x.kind = 'child_made'
   AND x.pupil_number IS NULL AND p.pupil_number IS NOT NULL
@@ -77,7 +69,7 @@ WHERE c.school_id = :school AND c.left_at IS NULL AND c.class_name <> ''
 GROUP BY c.class_name
 """,
     "pupils_without_guardian": """
-SELECT p.given_name || ' ' || p.family_name FROM roster_pupils p
+SELECT p.given_name || ' ' || p.family_name, p.line FROM roster_pupils p
 WHERE p.run_id = :run AND p.school_id = :school AND p.present AND p.given_name <> ''
   AND p.how <> 'held'
   AND NOT EXISTS (SELECT 1 FROM roster_links l CROSS JOIN roster_matches h
@@ -98,7 +90,7 @@ WHERE c.school_id = :school AND c.left_at IS NULL
 
 # Sets rather than look-ups: a district has hundreds of thousands
 _WITHOUT_PUPIL: Final = """
-SELECT g.given_name || ' ' || g.family_name FROM roster_guardians g
+SELECT g.given_name || ' ' || g.family_name, g.line FROM roster_guardians g
 LEFT JOIN (
   SELECT DISTINCT l.guardian_sourced_id AS sourced_id FROM roster_links l
   WHERE l.run_id = :run AND l.pupil_sourced_id IN (
@@ -152,6 +144,8 @@ class Finding:
     code: str
     count: int
     samples: tuple[str, ...]
+    people: tuple[Person, ...] = ()
+    """Everybody whom it is about; none where it is kept in numbers."""
 
     @property
     def sentence(self) -> str:
@@ -162,7 +156,8 @@ class Finding:
 def find(scope: Scope, plan: Plan) -> list[Finding]:
     """What looks wrong at this school, in the caller's transaction, after ``planning.plan``."""
     queries = _ALWAYS if scope.delta else {**_ALWAYS, **_IN_WHOLE_FILES}
-    found = [_asked(code, query, scope.ids()) for code, query in queries.items()]
+    found = [_made(code, people) for code, people in finding_groups.of(scope).items()]
+    found += [_asked(code, query, scope.ids()) for code, query in queries.items()]
     found += [_slips(scope), _classes(scope)]
     if plan.is_large:
         share = f"{plan.share_ending:.0%}"
@@ -184,29 +179,42 @@ def of_file(run: RosterRun) -> list[Finding]:
 
 
 def _asked(code: str, query: str, ids: dict[str, Any]) -> Finding:
-    count = 0
-    samples: list[str] = []
-    for (text,) in bulk.found(query, **ids):
-        count += 1
-        if len(samples) < SAMPLES:
-            samples.append(text)
-    return Finding(code, count, tuple(samples))
+    """A query's rows: who, and where known the line, what stood and what the file has."""
+    return _made(code, [_person(*row) for row in bulk.found(query, **ids)])
 
+
+def _person(who: str, line: int | None = None, old: str = "", new: str = "") -> Person:
+    return Person(who, old or "", new or "", str(line or ""))
+
+
+def _made(
+    code: str,
+    people: Iterable[Person],
+    shown: Callable[[Person], str] = lambda each: each.who,
+) -> Finding:
+    everybody = tuple(people)
+    samples = tuple(shown(each) for each in everybody[:SAMPLES])
+    return Finding(code, len(everybody), samples, everybody if code not in _NUMBERS else ())
+
+
+_NUMBERS: Final = frozenset({"no_classes"})
+"""Findings that are about nobody in particular."""
 
 _ADDRESSES: Final = f"""
-SELECT DISTINCT g.given_name || ' ' || g.family_name, g.email {_HERE}
+SELECT g.given_name || ' ' || g.family_name, g.email, min(g.line) {_HERE}
 WHERE {_OF} AND g.email_key IS NOT NULL
+GROUP BY g.given_name, g.family_name, g.email
 """
 
 
 def _slips(scope: Scope) -> Finding:
     """Addresses that look mistyped, and what was meant."""
-    found = [
-        f"{name.strip()}, {email} → {suggested}"
-        for name, email in bulk.found(_ADDRESSES, **scope.ids())
+    people = [
+        Person(name.strip(), email, suggested, str(line))
+        for name, email, line in bulk.found(_ADDRESSES, **scope.ids())
         if (suggested := meant(email))
     ]
-    return Finding("email_slip", len(found), tuple(found[:SAMPLES]))
+    return _made("email_slip", people, lambda each: f"{each.who}, {each.old} → {each.new}")
 
 
 _CLASSES: Final = """
@@ -223,19 +231,15 @@ WHERE c.school_id = :school AND c.left_at IS NULL AND c.class_name <> ''
 def _classes(scope: Scope) -> Finding:
     """Classes, of the file or known already, that differ in spaces, case or « ème » alone."""
     groups = class_names.alike(row[0] for row in bulk.found(_CLASSES, **scope.ids()))
-    return Finding("class_variants", len(groups), tuple(map(" = ".join, groups[:SAMPLES])))
+    return _made("class_variants", [Person(" = ".join(group)) for group in groups])
 
 
 def _same_people(scope: Scope, plan: Plan) -> Finding:
-    samples = []
-    for each in plan.same_people[:SAMPLES]:
-        row = next(
-            bulk.found(
-                "SELECT given_name, family_name FROM roster_guardians"
-                " WHERE run_id = :run AND sourced_id = :sourced_id",
-                run=scope.run_id,
-                sourced_id=each.sourced_id,
-            )
-        )
-        samples.append(f"{row[0]} {row[1]}")
-    return Finding("same_person", len(plan.same_people), tuple(samples))
+    who = {each.sourced_id for each in plan.same_people}
+    rows = bulk.found(
+        f"SELECT g.sourced_id, g.given_name, g.family_name, g.line {_HERE} WHERE {_OF}"
+        " ORDER BY g.number",
+        **scope.ids(),
+    )
+    people = [Person(f"{row[1]} {row[2]}", lines=str(row[3])) for row in rows if row[0] in who]
+    return _made("same_person", people)

@@ -8,11 +8,13 @@ from typing import Any, Final
 
 from idp.roster import bulk
 from idp.roster.claims import unclaimed
+from idp.roster.concerned import Person
 from idp.roster.scope import Scope
 
 MOST_SHOWN: Final = 200
 """Questions of one school that a page shows; the others come when these are answered."""
 SAMPLES: Final = 20
+_EVERYBODY: Final = 1_000_000
 GROUPS: Final = frozenset({"renumbered", "disabled"})
 """Kinds that are one question, however many rows it is about."""
 
@@ -28,17 +30,17 @@ OPEN: Final = f"""
 SELECT count(DISTINCT q.key) FROM roster_questions q WHERE {_OF} AND q.answer IS NULL
 """
 _PUPILS: Final = f"""
-SELECT q.key, q.kind, p.line, p.given_name, p.family_name, p.class_name, p.pupil_number,
+SELECT q.key, q.kind, q.answer, p.line, p.given_name, p.family_name, p.class_name, p.pupil_number,
        p.sourced_id, c.id, c.given_name, c.family_name, c.class_name, c.sourced_id,
        o.given_name, o.family_name, o.class_name, o.sourced_id
 FROM roster_questions q
 JOIN roster_pupils p ON p.run_id = :run AND p.number = q.number
 LEFT JOIN children c ON c.id = q.child_id AND c.school_id = :school
 LEFT JOIN children o ON o.id = q.other_child_id AND o.school_id = :school
-WHERE {_OF} AND q.subject LIKE 'p%' ORDER BY q.number LIMIT {MOST_SHOWN}
+WHERE {_OF} AND q.subject LIKE 'p%' ORDER BY q.number LIMIT {{}}
 """
 _GUARDIANS: Final = f"""
-SELECT q.key, q.kind, g.line, g.given_name, g.family_name, g.email, g.sourced_id,
+SELECT q.key, q.kind, q.answer, g.line, g.given_name, g.family_name, g.email, g.sourced_id,
        a.id, a.given_name, a.family_name,
        CASE WHEN EXISTS (SELECT 1 FROM guardianships w JOIN children c ON c.id = w.child_id
                          WHERE w.account_id = a.id AND {_LIVE}) THEN a.email END,
@@ -48,7 +50,7 @@ FROM roster_questions q
 JOIN roster_guardians g ON g.run_id = :run AND g.number = q.number
 LEFT JOIN accounts a ON a.id = q.account_id
 LEFT JOIN accounts o ON o.id = q.other_account_id
-WHERE {_OF} AND q.subject LIKE 'g%' ORDER BY q.number LIMIT {MOST_SHOWN}
+WHERE {_OF} AND q.subject LIKE 'g%' ORDER BY q.number LIMIT {{}}
 """
 _CHILDREN_IN_FILE: Final = f"""
 SELECT g.sourced_id, p.given_name, p.family_name FROM roster_questions q
@@ -102,16 +104,34 @@ def of(scope: Scope) -> list[dict[str, Any]]:
     return found
 
 
-def _pupils(scope: Scope) -> Iterable[dict[str, Any]]:
-    rows = list(bulk.found(_PUPILS, **scope.ids()))
+def held_back(scope: Scope) -> dict[str, list[Person]]:
+    """Kind of question, behind ``asked_`` → everybody who waits for an answer."""
+    found: dict[str, list[Person]] = {}
+    for each in (*_pupils(scope, _EVERYBODY), *_guardians(scope, _EVERYBODY)):
+        if each["answer"] is None:
+            old, new = each["old"] or each["other"], each["new"]
+            found.setdefault(f"asked_{each['kind']}", []).append(
+                Person(new["name"], _told(old) if old else "", _told(new), str(each["line"]))
+            )
+    return found
+
+
+def _told(person: dict[str, Any]) -> str:
+    return ", ".join(filter(None, (person["name"], person["place"], person["number"])))
+
+
+def _pupils(scope: Scope, most: int = MOST_SHOWN) -> Iterable[dict[str, Any]]:
+    rows = list(bulk.found(_PUPILS.format(most), **scope.ids()))
     if not rows:
         return
     theirs, ours = _named(_GUARDIANS_IN_FILE, scope), _named(_OUR_GUARDIANS, scope)
-    for key, kind, line, given, family, class_name, number, sourced_id, child_id, *rest in rows:
-        old, other = rest[:4], rest[4:]
+    for key, kind, answer, line, given, family, *rest in rows:
+        class_name, number, sourced_id, child_id = rest[:4]
+        old, other = rest[4:8], rest[8:]
         yield {
             "key": key,
             "kind": kind,
+            "answer": answer,
             "of": "pupil",
             "line": line,
             "new": _one((given, family, class_name, number), theirs.get(sourced_id)),
@@ -120,17 +140,18 @@ def _pupils(scope: Scope) -> Iterable[dict[str, Any]]:
         }
 
 
-def _guardians(scope: Scope) -> Iterable[dict[str, Any]]:
-    rows = list(bulk.found(_GUARDIANS, **scope.ids()))
+def _guardians(scope: Scope, most: int = MOST_SHOWN) -> Iterable[dict[str, Any]]:
+    rows = list(bulk.found(_GUARDIANS.format(most), **scope.ids()))
     if not rows:
         return
     theirs, ours = _named(_CHILDREN_IN_FILE, scope), _named(_OUR_CHILDREN, scope)
-    for key, kind, line, given, family, email, sourced_id, account_id, *rest in rows:
+    for key, kind, answer, line, given, family, email, sourced_id, account_id, *rest in rows:
         (old_given, old_family, old_email, claimed), other = rest[:4], rest[4:]
         number = None if sourced_id.startswith("~") else sourced_id
         yield {
             "key": key,
             "kind": kind,
+            "answer": answer,
             "of": "guardian",
             "line": line,
             "new": _one((given, family, email, number), theirs.get(sourced_id)),

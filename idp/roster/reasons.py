@@ -1,22 +1,10 @@
-"""Rows that were not taken over, as a file for the school's secretary: line, reason, cells.
+"""Why rows were not taken over: whole sentences in the reader's language."""
 
-The reason is a whole sentence in the reader's language. Cells that a spreadsheet would take for
-a formula begin with an apostrophe (security rule A6).
-"""
-
-import csv
 import re
-from collections.abc import Iterator
-from itertools import groupby
-from typing import IO, Final
+from typing import Final
 
-from flask_babel import force_locale, gettext
+from flask_babel import gettext
 from flask_babel import lazy_gettext as _
-from sqlalchemy import select
-
-from idp.database import db
-from idp.roster.models import RosterRejection, RosterRun
-from idp.spreadsheet_cells import quoted
 
 SENTENCES: Final = {
     "id_missing": _("The person's number is missing or can't be one."),
@@ -48,7 +36,6 @@ _ABOUT: Final = {
     "givenname": _("Given name"),
     "familyname": _("Family name"),
 }
-_MOST_REASONS: Final = 20
 
 
 def sentence(code: str) -> str:
@@ -61,47 +48,3 @@ def about(text: str) -> str:
     if found := re.fullmatch(r"guardian\.(\d)", text):
         return str(gettext("Guardian %(number)d", number=int(found[1])))
     return str(_ABOUT.get(text.lower(), text))
-
-
-def write(run_id: str, stream: IO[str], locale: str) -> int:
-    """Write the run's rejected rows as CSV, ``;`` between cells; returns how many.
-
-    Of a list: under its own header, to be corrected and imported again as changes.
-    """
-    run = db.session.get(RosterRun, run_id)
-    header = list(run.reading.get("shown", ())) if run else []
-    out = csv.writer(stream, delimiter=";", quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    with force_locale(locale):
-        told = [gettext("Line"), gettext("Reason"), gettext("About")]
-        whole = (
-            (*header, *told, gettext("File"))
-            if header
-            else (gettext("File"), *told, gettext("Row"))
-        )
-        out.writerow([quoted(cell) for cell in whole])
-        count = 0
-        for rows in _by_line(run_id):
-            count += len(rows)
-            out.writerow(_as_cells(rows, len(header)))
-    return count
-
-
-def _by_line(run_id: str) -> Iterator[list[RosterRejection]]:
-    """A row's rejections together: it is written once, with all that is wrong with it."""
-    rows = db.session.scalars(
-        select(RosterRejection)
-        .where(RosterRejection.run_id == run_id)
-        .order_by(RosterRejection.number)
-    )
-    for _line, group in groupby(rows, key=lambda each: (each.file, each.line)):
-        yield list(group)
-
-
-def _as_cells(rows: list[RosterRejection], width: int) -> list[str]:
-    first = rows[0]
-    why = " ".join(dict.fromkeys(sentence(each.code) for each in rows[:_MOST_REASONS]))
-    whom = ", ".join(dict.fromkeys(about(each.about) for each in rows if each.about))
-    told = [str(first.line), why, whom]
-    cells = [*first.cells, *[""] * (width - len(first.cells))]
-    whole = [*cells[:width], *told, first.file] if width else [first.file, *told, *cells]
-    return [quoted(cell) for cell in whole]

@@ -28,6 +28,12 @@ class SchoolReport:
     """About whom the file alone is not believed; see ``questions.of``."""
     asked: int = 0
     """How many of them wait for an answer."""
+    fields: dict[str, int] = field(default_factory=dict)
+    """« kind.field » → how many people it changes for; see ``breakdown``."""
+    moves: list[list[Any]] = field(default_factory=list)
+    """Former class, new class, how many pupils."""
+    people: list[dict[str, Any]] = field(default_factory=list)
+    """Everybody, where that was asked for; see ``concerned``."""
 
     @property
     def needs_confirmation(self) -> bool:
@@ -62,6 +68,8 @@ def as_json(report: SchoolReport) -> dict[str, Any]:
         "samples": report.samples,
         "questions": report.questions,
         "asked": report.asked,
+        "fields": report.fields,
+        "moves": report.moves,
     }
 
 
@@ -77,6 +85,8 @@ def from_json(row: RosterRunSchool, document: dict[str, Any], school: str) -> Sc
         samples=document["samples"],
         questions=document.get("questions", []),
         asked=document.get("asked", 0),
+        fields=document.get("fields", {}),
+        moves=document.get("moves", []),
     )
 
 
@@ -95,6 +105,8 @@ def kept(row: RosterRunSchool) -> SchoolReport:
         ],
         invited=row.report.get("invited", 0),
         asked=row.report.get("asked", 0),
+        fields=row.report.get("fields", {}),
+        moves=row.report.get("moves", []),
     )
 
 

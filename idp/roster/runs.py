@@ -10,7 +10,7 @@ from idp import clock
 from idp.database import db, transaction
 from idp.people.models import School
 from idp.people.names import Refused
-from idp.roster import reading, staging
+from idp.roster import bulk, concerned, reading, staging
 from idp.roster.models import RosterJob, RosterRun, RosterRunSchool, RosterSource
 from idp.roster.question_models import RosterAnswer
 from idp.roster.reading import RESUME_WITHIN
@@ -54,12 +54,7 @@ def hold(run_id: str, school_id: str) -> RosterRunSchool:
     db.session.execute(
         select(School.id).where(School.id == school_id).with_for_update(key_share=True)
     )
-    row: RosterRunSchool = db.session.scalars(
-        select(RosterRunSchool)
-        .where(RosterRunSchool.run_id == run_id, RosterRunSchool.school_id == school_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one()
+    row = hold_part(run_id, school_id)
     district = db.session.scalar(select(RosterRun.district).where(RosterRun.id == run_id))
     if district:
         db.session.execute(
@@ -68,6 +63,17 @@ def hold(run_id: str, school_id: str) -> RosterRunSchool:
             .order_by(RosterSource.school_id)
             .with_for_update()
         ).all()
+    return row
+
+
+def hold_part(run_id: str, school_id: str) -> RosterRunSchool:
+    """The school's row of the run alone."""
+    row: RosterRunSchool = db.session.scalars(
+        select(RosterRunSchool)
+        .where(RosterRunSchool.run_id == run_id, RosterRunSchool.school_id == school_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
     return row
 
 
@@ -193,8 +199,12 @@ def set_status(run: RosterRun, status: str) -> None:
 
 
 def finish(run: RosterRun, status: str) -> None:
-    """End the run, and forget what was read from its file."""
+    """End the run, and forget what was read from its file; a plan that came to nothing, too."""
     staging.clear(run.id, but_rejections=True)
+    if status == "refused":
+        with transaction():
+            bulk.execute("DELETE FROM roster_changes WHERE run_id = :run", run=run.id)
+            concerned.forget(run.id)
     with transaction():
         db.session.execute(
             update(RosterRun)

@@ -4,10 +4,10 @@ The command line and the console call these and have no rules of their own. Noth
 may: a face passes only the schools that its person may import (security rule A2).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -19,7 +19,10 @@ from idp.people.models import Account, Child, Guardianship
 from idp.people.names import Refused
 from idp.roster import (
     applying,
+    breakdown,
     bulk,
+    concerned,
+    differing,
     findings,
     planning,
     questions,
@@ -29,6 +32,7 @@ from idp.roster import (
     samples,
     undoing,
 )
+from idp.roster.concerned import Person
 from idp.roster.models import (
     RosterChange,
     RosterIdentity,
@@ -59,16 +63,20 @@ def stage(path: Path, wish: Wish, progress: Progress = lambda _: None) -> Roster
     return reading.stage(path, wish, progress)
 
 
-def look(run_id: str, *, operator: bool = False) -> list[SchoolReport]:
+def look(run_id: str, *, operator: bool = False, everybody: bool = False) -> list[SchoolReport]:
     """What the run would do at each school: planned like an import, and rolled back.
 
     ``operator``: may learn that somebody is known at another school (security rule C3).
+    ``everybody``: whom it is about, one by one.
     """
     run = get(run_id)
     runs.must_be_staged(run)
     bulk.prepare()
     of_file = whole(run)
-    return [_looked(run, each, of_file, operator=operator) for each in runs.schools(run_id)]
+    return [
+        _looked(run, each, of_file, operator=operator, everybody=everybody)
+        for each in runs.schools(run_id)
+    ]
 
 
 def preview(run_id: str, progress: Progress = lambda _: None) -> None:
@@ -76,9 +84,10 @@ def preview(run_id: str, progress: Progress = lambda _: None) -> None:
     run = get(run_id)
     runs.must_be_staged(run)
     bulk.prepare()
-    found = {"": {"findings": [[each.code, each.count, list(each.samples)] for each in whole(run)]}}
+    of_file = whole(run)
+    found = {"": {"findings": [[each.code, each.count, list(each.samples)] for each in of_file]}}
     for each in runs.schools(run_id):
-        found[each.school_id] = reports.as_json(_looked(run, each, [], operator=True))
+        found[each.school_id] = reports.as_json(_kept_plan(run_id, each.school_id))
         progress(1)
     with transaction() as writes:
         bulk.execute("DELETE FROM roster_previews WHERE run_id = :run", run=run_id)
@@ -86,6 +95,7 @@ def preview(run_id: str, progress: Progress = lambda _: None) -> None:
             RosterPreview(run_id=run_id, school_id=school_id, report=report)
             for school_id, report in found.items()
         )
+        concerned.remember(run_id, "", {each.code: each.people for each in of_file})
 
 
 def whole(run: RosterRun) -> list[findings.Finding]:
@@ -207,6 +217,11 @@ def kept(run_id: str) -> list[SchoolReport]:
     return [reports.kept(each) for each in runs.schools(run_id)]
 
 
+def with_people(of: list[SchoolReport], run_id: str) -> list[SchoolReport]:
+    """The same reports with whom they are about, one by one, while that is known."""
+    return [replace(each, people=_everybody(run_id, each.school_id)) for each in of]
+
+
 def rejections(run_id: str) -> int:
     """How many rejected rows wait to be written out."""
     return bulk.count("SELECT count(*) FROM roster_rejections WHERE run_id = :run", run=run_id)
@@ -246,22 +261,65 @@ class _LookedAt(Exception):
 
 
 def _looked(
-    run: RosterRun, row: RosterRunSchool, of_file: list[findings.Finding], *, operator: bool
+    run: RosterRun,
+    row: RosterRunSchool,
+    of_file: list[findings.Finding],
+    *,
+    operator: bool,
+    everybody: bool,
 ) -> SchoolReport:
     try:
         with transaction():
-            scope = runs.scope(
-                run, row, link_same_people=run.options.get("link_same_people", False)
-            )
-            plan = planning.plan(scope)
-            found = findings.find(scope, plan)
-            shown = reports.visible(found, operator=operator)
-            names = samples.of(scope, plan)
-            asked = questions.of(scope)
-            report = reports.planned(row, plan, shown + of_file)
-            raise _LookedAt(replace(report, samples=names, questions=asked))
+            report = _planned(run, row, of_file, operator=operator)
+            if everybody:
+                report = replace(report, people=_everybody(run.id, row.school_id))
+            raise _LookedAt(report)
     except _LookedAt as looked:
         return looked.report
+
+
+@retried
+def _kept_plan(run_id: str, school_id: str) -> SchoolReport:
+    """A dry run of which the plan stays, for pages to list whom it is about."""
+    with transaction():
+        # Not beside an import: what that did is its journal, and no plan
+        row, run = runs.hold_part(run_id, school_id), get(run_id)
+        if row.state in {"applied", "undone"}:
+            return reports.kept(row)
+        runs.must_be_staged(run)
+        return _planned(run, row, [], operator=True)
+
+
+def _planned(
+    run: RosterRun, row: RosterRunSchool, of_file: list[findings.Finding], *, operator: bool
+) -> SchoolReport:
+    """Plan in the caller's transaction, and say what the plan does."""
+    same = run.options.get("link_same_people", False)
+    scope = runs.scope(run, row, link_same_people=same)
+    plan = planning.plan(scope)
+    found = findings.find(scope, plan)
+    _remember(scope, found)
+    report = reports.planned(row, plan, reports.visible(found, operator=operator) + of_file)
+    return replace(
+        report,
+        samples=samples.of(scope, plan),
+        questions=questions.of(scope),
+        fields=breakdown.fields(scope),
+        moves=breakdown.moves(scope),
+    )
+
+
+def _remember(scope: Scope, found: list[findings.Finding]) -> None:
+    remarks: dict[str, Iterable[Person]] = {
+        **questions.held_back(scope),
+        differing.KIND: differing.of(scope),
+        **{each.code: each.people for each in found},
+    }
+    concerned.remember(scope.run_id, scope.school_id, remarks)
+
+
+def _everybody(run_id: str, school_id: str) -> list[dict[str, Any]]:
+    return concerned.as_json(concerned.everybody(run_id, school_id))
 
 
 def _apply_school(run_id: str, school_id: str, how: _How) -> SchoolReport:
@@ -288,15 +346,11 @@ def _apply_once(run_id: str, school_id: str, how: _How) -> SchoolReport:
         if how.analyse:
             bulk.analyse(RosterMatch, RosterPair, RosterChange)
         if plan.is_large and not how.confirms(school_id, plan.share_ending):
-            bulk.execute(
-                "DELETE FROM roster_changes WHERE run_id = :run AND school_id = :school",
-                **scope.ids(),
-            )
+            found = findings.find(scope, plan)
+            _remember(scope, found)  # and the plan stays, to be looked at
             row.state = "held_back"
             events.record("roster_held_back", school_id=school_id, run=run_id)
-            return reports.planned(
-                row, plan, reports.visible(findings.find(scope, plan), operator=False)
-            )
+            return reports.planned(row, plan, reports.visible(found, operator=False))
         return _carried_out(run, row, scope, plan, how)
 
 
@@ -305,7 +359,8 @@ def _carried_out(
 ) -> SchoolReport:
     now = clock.now()
     found = findings.find(scope, plan)
-    asked = questions.of(scope)
+    asked, fields, moves = questions.of(scope), breakdown.fields(scope), breakdown.moves(scope)
+    _remember(scope, found)
     applying.carry_out(scope, plan, now)
     invited = applying.invite(scope, how.per_hour) if how.per_hour else 0
     runs.remember_source(run, row, scope)
@@ -315,6 +370,8 @@ def _carried_out(
         "findings": {each.code: each.count for each in found},
         "invited": invited,
         "asked": plan.asked,
+        "fields": fields,
+        "moves": moves,
     }
     counts = reports.told(plan.counts, operator=False)  # its school reads it
     events.record("roster_applied", school_id=row.school_id, run=run.id, counts=counts)
@@ -322,6 +379,8 @@ def _carried_out(
         reports.planned(row, plan, reports.visible(found, operator=False)),
         invited=invited,
         questions=asked,
+        fields=fields,
+        moves=moves,
     )
 
 

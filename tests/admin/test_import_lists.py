@@ -149,7 +149,7 @@ def test_rejected_rows_are_corrected_and_imported_again(desk: Desk) -> None:
     page = browser.open(f"{address}/rejected?reason=email_wrong").text
     assert page.count('<th scope="row"') == 1
     answer = browser.client.get(f"{address}/rejected.csv")
-    assert "liste_3B-a-corriger.csv" in answer.headers["Content-Disposition"]
+    assert "lignes a corriger.csv" in answer.headers["Content-Disposition"]
     written = answer.data.decode("utf-8-sig")
     assert "'＝1+1" in written
     header, first, second = written.splitlines()

@@ -1,19 +1,52 @@
-"""``/admin/imports/…/rejected``: rows that were not taken over, to be looked at and corrected."""
+"""``/admin/imports/…``: whom an import is about, and rows to be corrected."""
 
-from io import BytesIO, StringIO
-from pathlib import PurePath
+import re
+from io import BytesIO
+from typing import Final
 
 from flask import render_template, request, send_file
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale
 from flask_babel import gettext as _
 
-from idp.desk import import_results, imports
+from idp.desk import import_results
+from idp.desk.import_runs import Import
 from idp.desk.staff import Right, Staff
-from idp.roster import reasons
+from idp.roster import concerned, reasons
+from idp.web.admin import import_words
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.imports import answering
-from idp.web.admin.parameters import page_number
+from idp.web.admin.parameters import is_id, page_number
+from idp.web.admin.people_words import RELATIONSHIPS
+from idp.web.errors import PageError
+
+_NO_NAME: Final = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
+_TYPES: Final = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+@blueprint.get("/imports/<run_id>/people")
+@staff_only(Right.IMPORT_ROSTER)
+@answering
+def import_people(staff: Staff, run_id: str) -> ResponseReturnValue:
+    """Whom the import is about at a school, or in the file: one kind at a time."""
+    school_id = request.args.get("school", import_results.WHOLE_FILE)
+    if school_id and not is_id(school_id):
+        raise PageError("not_found", 404)
+    page = page_number()
+    told = import_results.people(staff, run_id, school_id, request.args.get("kind", ""), page)
+    in_words = RELATIONSHIPS if told.kind in concerned.SAID_IN_WORDS else {}
+    return render_template(
+        "admin/imports/people.html",
+        told=told,
+        words=import_words,
+        in_words=in_words,
+        run_id=run_id,
+        school_id=school_id,
+        page=page,
+    )
 
 
 @blueprint.get("/imports/<run_id>/rejected")
@@ -39,13 +72,33 @@ def import_rejections(staff: Staff, run_id: str) -> ResponseReturnValue:
 @answering
 def import_rejected(staff: Staff, run_id: str) -> ResponseReturnValue:
     """The same as a file under the list's own header, to be corrected and imported again."""
-    out = StringIO(newline="")
-    imports.rejected(staff, run_id, out, str(get_locale()))
-    job = imports.get(staff, run_id).job
-    upload = PurePath(job.upload).stem if job and job.upload else run_id
+    return _file(staff, run_id, "csv")
+
+
+@blueprint.get("/imports/<run_id>/rejected.xlsx")
+@staff_only(Right.IMPORT_ROSTER)
+@answering
+def import_rejected_book(staff: Staff, run_id: str) -> ResponseReturnValue:
+    """The same as a workbook."""
+    return _file(staff, run_id, "xlsx")
+
+
+def _file(staff: Staff, run_id: str, kind: str) -> ResponseReturnValue:
+    found, content = import_results.rejected_file(staff, run_id, kind, str(get_locale()))
     return send_file(
-        BytesIO(out.getvalue().encode("utf-8-sig")),
-        mimetype="text/csv; charset=utf-8",
+        BytesIO(content),
+        mimetype=_TYPES[kind],
         as_attachment=True,
-        download_name=_("%(file)s-to-correct.csv", file=upload),
+        download_name=f"{_name(found)}.{kind}",
     )
+
+
+def _name(found: Import) -> str:
+    """By the school and the day: a folder of downloads holds many."""
+    day = import_results.day(found)
+    if len(found.parts) == 1:
+        school = found.parts[0].school.name
+        name = _("%(school)s %(day)s - rows to correct", school=school, day=day)
+    else:
+        name = _("%(day)s - rows to correct", day=day)
+    return _NO_NAME.sub(" ", str(name)).strip()

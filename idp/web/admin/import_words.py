@@ -8,9 +8,9 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
 from idp.desk.import_runs import Import, Part
-from idp.roster import refusals, runs
+from idp.roster import differing, refusals, runs
 from idp.roster.accounting import PASSED, UNREAD
-from idp.roster.findings import Finding
+from idp.roster.findings import SENTENCES, Finding
 from idp.roster.models import RosterJob, RosterRun
 
 COUNTS: Final = {
@@ -27,6 +27,21 @@ COUNTS: Final = {
     "identity_moved": _("Numbers that mean somebody else from now on"),
 }
 """Kind of change → what it is called, before as well as afterwards."""
+
+FIELDS: Final = {
+    "child_changed.class": _("Pupils with another class"),
+    "child_changed.name": _("Pupils with another name"),
+    "child_changed.number": _("Pupils with another number"),
+    "account_changed.name": _("Guardians with another name"),
+    "account_changed.email": _("Guardians with another e-mail address"),
+}
+"""What a change is about: « kind.field »."""
+
+DIFFERING: Final = _(
+    "Guardians of whom the file has another name or address; whoever has made the account theirs"
+    " keeps it."
+)
+ASKED: Final = "asked_"
 
 SECTIONS: Final = (
     ("made", _("New"), ("child_made", "account_made", "guardianship_made")),
@@ -145,6 +160,8 @@ class Line:
     label: LazyString
     count: int
     samples: list[str]
+    parts: tuple["Line", ...] = ()
+    """What of it is about which field."""
 
 
 def lines(part: Part, kinds: tuple[str, ...]) -> list[Line]:
@@ -153,10 +170,28 @@ def lines(part: Part, kinds: tuple[str, ...]) -> list[Line]:
         return []
     counts, samples = part.report.counts, part.report.samples
     return [
-        Line(kind, COUNTS[kind], counts[kind], samples.get(kind, []))
+        Line(kind, COUNTS[kind], counts[kind], samples.get(kind, []), _by_field(part, kind))
         for kind in kinds
         if counts.get(kind)
     ]
+
+
+def _by_field(part: Part, kind: str) -> tuple[Line, ...]:
+    fields = part.report.fields if part.report else {}
+    return tuple(
+        Line(name, FIELDS[name], fields[name], [])
+        for name in FIELDS
+        if name.startswith(f"{kind}.") and fields.get(name)
+    )
+
+
+def kind_of_people(kind: str) -> str:
+    """What people are listed under, in words."""
+    if kind == differing.KIND:
+        return str(DIFFERING)
+    if kind.startswith(ASKED):
+        return str(_("Held back: %(question)s", question=QUESTIONS[kind.removeprefix(ASKED)]))
+    return str(COUNTS.get(kind) or FIELDS.get(kind) or SENTENCES[kind])
 
 
 def passed(counts: dict[str, int]) -> list[tuple[LazyString, int]]:

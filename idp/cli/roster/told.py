@@ -1,0 +1,205 @@
+"""What a run did or would do, on a terminal and for programs."""
+
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from idp.cli import output
+from idp.roster import service
+from idp.roster.accounting import PASSED, UNREAD
+from idp.roster.models import RosterRun
+from idp.roster.reports import SchoolReport
+
+COUNTS = {
+    "child_made": "pupils new",
+    "child_changed": "pupils changed",
+    "child_returned": "pupils back",
+    "child_left": "pupils leaving",
+    "account_made": "guardians new",
+    "account_changed": "guardians changed",
+    "account_revived": "guardians enabled again",
+    "guardianship_made": "guardianships new",
+    "guardianship_changed": "guardianships changed",
+    "guardianship_ended": "guardianships ending",
+    "identity_moved": "numbers of somebody else",
+}
+
+
+FIELDS = {
+    "child_changed.class": "of another class",
+    "child_changed.name": "of another name",
+    "child_changed.number": "of another number",
+    "account_changed.name": "of another name",
+    "account_changed.email": "of another address",
+}
+
+QUESTIONS = {
+    "pupil": "the pupil of this number was somebody else: the same, renamed?",
+    "guardian": "the guardian of this number was somebody else: the same, renamed?",
+    "renumbered": "people of the same name, class and family come with other numbers: the same?",
+    "twin": "a second row of one name and class: the same pupil?",
+    "disabled": "switched off in the school's software (enabledUser): guardians all the same?",
+}
+
+
+def facts(run: RosterRun) -> dict[str, Any]:
+    """What is told of a run itself."""
+    return {
+        "id": run.id,
+        "status": run.status,
+        "format": run.format,
+        "delta": run.delta,
+        "actor": run.actor,
+        "created_at": run.created_at,
+        "finished_at": run.finished_at,
+    }
+
+
+def show(run: RosterRun, reports: list[SchoolReport], rejected: Path | None, as_json: bool) -> None:
+    """Print a run, school by school; ``rejected``: where rejected rows were written."""
+    read = {name: value for name, value in run.reading.items() if name != "noticed"}
+    if as_json:
+        schools = [_school(each) for each in reports]
+        file = str(rejected) if rejected else None
+        output.one(
+            {**facts(service.get(run.id)), "read": read, "rejected_file": file, "schools": schools},
+            as_json,
+        )
+        return
+    output.one({**facts(service.get(run.id)), "rows": read.get("rows", 0)}, as_json)
+    how_read(read, service.accented(run.id))
+    _print_account(read.get("accounting", {}))
+    if read.get("rejected"):
+        listed = ", ".join(f"{count} {code}" for code, count in read["rejected"].items())
+        click.echo(f"rejected      {listed}{f' → {rejected}' if rejected else ''}")
+    for each in reports:
+        _print_school(each)
+
+
+def _print_account(account: dict[str, Any]) -> None:
+    for each in account.get("files", ()):
+        passed = [f"{count} {PASSED[why]}" for why, count in each["passed"].items()]
+        told = "".join(f"; {reason}" for reason in passed)
+        click.echo(
+            output.shown(
+                f"read          {each['name']}: {each['rows']} rows, {each['taken']} taken"
+            )
+            + told
+        )
+    for each in account.get("unread", ()):
+        click.echo(output.shown(f"not read      {each['name']}: ") + str(UNREAD[each["why"]]))
+
+
+def how_read(facts: dict[str, Any], names: list[str]) -> None:
+    """How a list was read: what a person can see to be wrong."""
+    if facts.get("encoding"):
+        seen = f" ({output.shown(', '.join(names))})" if names else ""
+        click.echo(f"encoding      {facts['encoding']}{seen}")
+    if facts.get("header"):
+        first, last = facts["header"]
+        click.echo(f"header        line {first if first == last else f'{first}-{last}'}")
+    for sheet in facts.get("sheets", ()):
+        told = "read" if sheet["read"] else f"not read, {_WHY_NO_SHEET[sheet['why']]}"
+        click.echo(f"sheet         {output.shown(sheet['name'])}: {told}")
+    for key, told in (("new", "new columns"), ("unread", "not read")):
+        if facts.get(key):
+            click.echo(f"{told:<13} {output.shown(', '.join(facts[key]))}")
+
+
+_WHY_NO_SHEET = {
+    "empty": "it holds no table",
+    "hidden": "it is hidden (--sheet reads it)",
+    "other": "its header is another (--sheet reads it)",
+}
+
+
+def _print_school(report: SchoolReport) -> None:
+    click.echo(f"\n{output.shown(report.school)} – {report.state.replace('_', ' ')}")
+    told = []
+    for kind, words in COUNTS.items():
+        if report.counts.get(kind):
+            told.append({"what": words, "how many": report.counts[kind]})
+            told += [
+                {"what": f"  {words}", "how many": report.fields[field]}
+                for field, words in FIELDS.items()
+                if field.startswith(f"{kind}.") and report.fields.get(field)
+            ]
+    if report.invited:
+        told.append({"what": "invitations queued", "how many": report.invited})
+    if told:
+        click.echo(output.table(("what", "how many"), [list(row.values()) for row in told]))
+    else:
+        click.echo("nothing to change")
+    if report.moves:
+        moves = (f"{old or '–'} → {new or '–'}: {count}" for old, new, count in report.moves)
+        click.echo(output.shown(f"classes: {'; '.join(moves)}"))
+    for finding in report.findings:
+        samples = f" – {output.shown('; '.join(finding.samples))}" if finding.samples else ""
+        hint = " (--link-same-people)" if finding.code == "same_person" else ""
+        click.echo(f"! {finding.count} × {finding.sentence.rstrip('.')}{hint}{samples}")
+    for question in report.questions:
+        _print_question(question)
+    if report.asked:
+        click.echo(
+            f"? {report.asked} questions are open: whom they are about stays as they are."
+            " Answer with --decide KEY=same or KEY=another."
+        )
+    _print_people(report.people)
+
+
+def _print_people(people: list[dict[str, Any]]) -> None:
+    for kind, group in groupby(people, key=itemgetter("kind")):
+        click.echo(f"\n{kind}:")
+        for each in group:
+            line = f"line {each['lines']}: " if each["lines"] else ""
+            change = " → ".join(filter(None, (each["old"], each["new"])))
+            arrow = "→ " if each["new"] and not each["old"] else ""
+            detail = f" ({arrow}{change})" if change else ""
+            click.echo(output.shown(f"  {line}{each['who']}{detail}"))
+
+
+def _print_question(question: dict[str, Any]) -> None:
+    said = question["answer"] or "open"
+    click.echo(f"? {question['key']} [{said}] {QUESTIONS[question['kind']]}")
+    people = question.get("people", [question])
+    for each in people:
+        who = [_person(each[side]) for side in ("old", "new") if each[side]]
+        click.echo(output.shown(f"    line {each['line']}: {' → '.join(who)}"))
+    if question.get("other"):
+        click.echo(output.shown(f"    another: {_person(question['other'])}"))
+    if len(people) < question["count"] and "people" in question:
+        click.echo(f"    and {question['count'] - len(people)} more")
+
+
+def _person(told: dict[str, Any]) -> str:
+    detail = [told["place"], told["number"], *told["with"]]
+    claimed = " – has made the account theirs" if told.get("claimed") else ""
+    return f"{told['name']} ({', '.join(filter(None, detail)) or '–'}{claimed})"
+
+
+def _school(report: SchoolReport) -> dict[str, Any]:
+    return {
+        "school": report.school,
+        "school_id": report.school_id,
+        "state": report.state,
+        "counts": report.counts,
+        "invited": report.invited,
+        "share_ending": round(report.share_ending, 4),
+        "fields": report.fields,
+        "classes": [{"old": old, "new": new, "count": count} for old, new, count in report.moves],
+        **({"people": report.people} if report.people else {}),
+        "asked": report.asked,
+        "questions": report.questions,
+        "findings": [
+            {
+                "code": each.code,
+                "count": each.count,
+                "sentence": each.sentence,
+                "samples": list(each.samples),
+            }
+            for each in report.findings
+        ],
+    }

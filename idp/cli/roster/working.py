@@ -1,0 +1,50 @@
+"""``idp roster work``: the worker that does what pages ask for."""
+
+import logging
+import signal
+from threading import Event, Thread
+
+import click
+
+from idp import agreement, settings
+from idp.audit import continuity
+from idp.cli import application
+from idp.cli.roster.noun import command
+from idp.roster import work
+
+log = logging.getLogger(__name__)
+
+
+@command.command("work")
+@click.option("--once", is_flag=True, help="Do what waits and stop.")
+@click.option(
+    "--pause",
+    type=click.FloatRange(0.1, 3600),
+    default=1.0,
+    show_default=True,
+    help="Seconds between two looks when nothing waits.",
+)
+def roster_work(once: bool, pause: float) -> None:
+    """Read, check, carry out and undo what the console asks for, until stopped (Ctrl-C or SIGTERM).
+
+    Several may run; each machine that serves the console needs one, beside its spool folder.
+
+    Examples:
+      idp roster work
+      idp roster work --once
+    """
+    application.speak(settings.current().log_level)
+    agreement.join()
+    if once:
+        continuity.refuse_other_history()
+        count = 0
+        while work.work_once():
+            count += 1
+        click.echo(f"{count} tasks done.")
+        return
+    stop = Event()
+    # In a thread of its own: a handler runs between two steps of this one, which may hold the lock
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: Thread(target=stop.set).start())
+    log.info("the import worker is at work")
+    work.work(stop, pause)

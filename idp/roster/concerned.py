@@ -1,0 +1,147 @@
+"""Whom an import is about, one by one: who changes and how, and who stands behind a finding.
+
+Changes are read from the plan, which is the journal afterwards; findings and questions from
+``roster_remarks``. Both are there from the check until the import can't be undone any more.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from idp.roster import breakdown, bulk
+from idp.roster.breakdown import DIFFERS
+from idp.roster.remark_models import RosterRemark
+
+_COLUMNS: Final = ("run_id", "school_id", "kind", "number", "who", "old", "new", "lines")
+_NEW_NAME: Final = "x.given_name || ' ' || x.family_name"
+_OLD_NAME: Final = "x.old_given_name || ' ' || x.old_family_name"
+_ACCOUNT: Final = "JOIN accounts a ON a.id = x.account_id"
+_CHILD: Final = "JOIN children c ON c.id = x.child_id"
+_PAIR: Final = f"{_ACCOUNT} {_CHILD}"
+# Before the import new people stand in the plan alone
+_PLANNED_PAIR: Final = """
+LEFT JOIN accounts a ON a.id = x.account_id LEFT JOIN children c ON c.id = x.child_id
+LEFT JOIN roster_changes y ON y.run_id = :run AND y.school_id = :school
+                          AND y.kind = 'account_made' AND y.account_id = x.account_id
+LEFT JOIN roster_changes z ON z.run_id = :run AND z.school_id = :school
+                          AND z.kind = 'child_made' AND z.child_id = x.child_id
+"""
+_NAME: Final = "{0}.given_name || ' ' || {0}.family_name"
+_A: Final = _NAME.format("a")
+_C: Final = _NAME.format("c")
+_NUMBER: Final = "CASE WHEN x.sourced_id LIKE '~%' THEN '' ELSE x.sourced_id END"
+
+_SELECTS: Final = {
+    "child_made": (_NEW_NAME, "''", "x.class_name", ""),
+    "child_changed.class": (_NEW_NAME, "x.old_class_name", "x.class_name", ""),
+    "child_changed.name": (_NEW_NAME, _OLD_NAME, _NEW_NAME, ""),
+    "child_changed.number": (_NEW_NAME, "x.old_pupil_number", "x.pupil_number", ""),
+    "child_returned": (_NEW_NAME, "x.old_class_name", "x.class_name", ""),
+    "child_left": (_C, "c.class_name", "''", _CHILD),
+    "account_made": (_NEW_NAME, "''", "x.email", ""),
+    "account_changed.name": (_NEW_NAME, _OLD_NAME, _NEW_NAME, ""),
+    "account_changed.email": (_NEW_NAME, "x.old_email", "x.email", ""),
+    "account_revived": (_A, "''", "''", _ACCOUNT),
+    "guardianship_made": (
+        f"coalesce({_A}, {_NAME.format('y')})",
+        "''",
+        f"coalesce({_C}, {_NAME.format('z')})",
+        _PLANNED_PAIR,
+    ),
+    "guardianship_changed": (
+        f"{_A} || ' – ' || {_C}",
+        "x.old_relationship",
+        "x.relationship",
+        _PAIR,
+    ),
+    "guardianship_ended": (_A, _C, "''", _PAIR),
+    "identity_moved": (
+        f"coalesce({_A}, {_C})",
+        _NUMBER,
+        "''",
+        "LEFT JOIN accounts a ON a.id = x.account_id LEFT JOIN children c ON c.id = x.child_id",
+    ),
+}
+"""Kind of change, and its field → who, what stood, what is wanted; and what it is joined with."""
+SAID_IN_WORDS: Final = frozenset({"guardianship_changed"})
+"""Kinds whose old and new are words of ours, to be said in the reader's language."""
+
+_REMARKS: Final = """
+SELECT r.who, r.old, r.new, r.lines FROM roster_remarks r
+WHERE r.run_id = :run AND r.school_id = :school AND r.kind = :kind ORDER BY r.number
+"""
+_REMARKED: Final = """
+SELECT r.kind, count(*) FROM roster_remarks r WHERE r.run_id = :run AND r.school_id = :school
+GROUP BY r.kind ORDER BY r.kind
+"""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody whom a change, a finding or a question is about."""
+
+    who: str
+    old: str = ""
+    new: str = ""
+    lines: str = ""
+
+
+def remember(run_id: str, school_id: str, remarks: dict[str, Iterable[Person]]) -> None:
+    """Keep who stands behind findings and questions, in the caller's transaction."""
+    forget(run_id, school_id)
+    bulk.insert_rows(
+        RosterRemark,
+        _COLUMNS,
+        (
+            (run_id, school_id, kind, number, each.who, each.old, each.new, each.lines[:80])
+            for kind, people in remarks.items()
+            for number, each in enumerate(people, 1)
+        ),
+    )
+
+
+def forget(run_id: str, school_id: str | None = None) -> None:
+    """Delete them, of one school or of the run."""
+    where = "" if school_id is None else " AND school_id = :school"
+    given = {"run": run_id} | ({} if school_id is None else {"school": school_id})
+    bulk.execute(f"DELETE FROM roster_remarks WHERE run_id = :run{where}", **given)
+
+
+def kinds(run_id: str, school_id: str) -> dict[str, int]:
+    """What there is to be listed: kind of change, with its field, or of remark → how many."""
+    ids = {"run": run_id, "school": school_id}
+    found = breakdown.counted(run_id, school_id)
+    ordered = {kind: found[kind] for kind in _SELECTS if kind in found}
+    return ordered | {row[0]: row[1] for row in bulk.found(_REMARKED, **ids)}
+
+
+def of(run_id: str, school_id: str, kind: str, most: int, begin: int = 0) -> list[Person]:
+    """The people of one kind, ``most`` of them from the ``begin``th on, in the file's order."""
+    ids = {"run": run_id, "school": school_id}
+    page = f" LIMIT {int(most)} OFFSET {int(begin)}"
+    if kind not in _SELECTS:
+        return [Person(*row) for row in bulk.found(_REMARKS + page, **ids, kind=kind)]
+    plain, _, field = kind.partition(".")
+    found = bulk.found(_changes(kind, field) + page, **ids, kind=plain)
+    return [Person(*(each or "" for each in row)) for row in found]
+
+
+def everybody(run_id: str, school_id: str) -> Iterator[tuple[str, Person]]:
+    """Everybody of a school's part of a run, kind by kind."""
+    for kind, count in kinds(run_id, school_id).items():
+        for each in of(run_id, school_id, kind, count):
+            yield kind, each
+
+
+def as_json(people: Iterable[tuple[str, Person]]) -> list[dict[str, Any]]:
+    """For programs."""
+    return [{"kind": kind, **vars(each)} for kind, each in people]
+
+
+def _changes(kind: str, field: str) -> str:
+    who, old, new, joined = _SELECTS[kind]
+    only = f" AND {DIFFERS[field]}" if field else ""
+    return (
+        f"SELECT {who}, {old}, {new} FROM roster_changes x {joined}"
+        f" WHERE x.run_id = :run AND x.school_id = :school AND x.kind = :kind{only} ORDER BY x.id"
+    )
