@@ -23,6 +23,7 @@ from idp.credentials.factor_models import FactorReset, PasskeyChallenge, TotpEnr
 from idp.credentials.models import KnownDevice, OneTimeToken, ThrottleCounter
 from idp.database import db, retried, transaction
 from idp.federation.models import DeletionRequest, FederationState, PendingLink
+from idp.lifecycle import link_requests
 from idp.mail.models import OutboxMessage
 from idp.oidc.models import AccessToken, AuthorizationCode, Grant, RefreshToken
 from idp.people.link_models import LinkRequest
@@ -175,7 +176,8 @@ def _one_time_tokens(now: datetime) -> ColumnElement[bool]:
 
 
 def _link_requests(now: datetime) -> ColumnElement[bool]:
-    return LinkRequest.expires_at < now - MARGIN
+    """Answered or not: a school's files ask nobody anew within that time."""
+    return LinkRequest.expires_at < now - link_requests.KEPT
 
 
 def _factor_resets(now: datetime) -> ColumnElement[bool]:
@@ -311,7 +313,7 @@ GROWING: Final = (
     _expiring(FormSubmission, _form_submissions),
     _expiring(OneTimeToken, _one_time_tokens),
     _expiring(EmailChange, _email_changes),
-    _expiring(LinkRequest, _link_requests),
+    Growing(LinkRequest, _link_requests, (LinkRequest.expires_at, lambda: link_requests.KEPT)),
     _expiring(FactorReset, _factor_resets),
     Growing(ErasureRequest, _erasure_requests),
     _expiring(AuthorizationCode, _authorization_codes),

@@ -6,9 +6,7 @@ nobody's: where the last guardianship ended long ago, or a court or the guardian
 asked (security rule N4). An operator links anybody. Raises ``NotFound`` and ``people.Refused``.
 """
 
-from datetime import timedelta
 from enum import StrEnum
-from typing import Final
 
 from sqlalchemy import func, select
 
@@ -24,11 +22,6 @@ from idp.people import changes
 from idp.people import service as people
 from idp.people.models import Account, Child, Guardianship
 from idp.people.names import Refused
-
-LONG_AGO: Final = timedelta(days=90)
-"""Whose last guardianship within the reach ended before that is asked before they are linked."""
-ENDED_FOR_GOOD: Final = frozenset({"court", "request"})
-"""Ended by somebody else than the school's office alone: the guardian is asked, however lately."""
 
 
 class Linked(StrEnum):
@@ -87,7 +80,7 @@ def _is_asked_first(reach: Reach, account_id: str) -> bool:
     if not rows or rows[0][0] is None:
         return not rows
     last, code = rows[0]
-    return code in ENDED_FOR_GOOD or clock.now() - last > LONG_AGO
+    return code in link_requests.FOR_GOOD or clock.now() - last > link_requests.LONG_AGO
 
 
 @retried

@@ -6,23 +6,33 @@ and account back into their reach by a click (security rule N4).
 """
 
 import hmac
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 
 from idp import clock
 from idp.audit import events
-from idp.database import db, keyed_hash, retried, transaction
+from idp.database import db, keyed_hash, opaque_id, retried, transaction
 from idp.lifecycle import families
-from idp.mail import outbox
+from idp.mail import outbox, spread
 from idp.people import service as people
 from idp.people.link_models import LinkRequest
 from idp.people.models import Account, Child
 from idp.sessions import service as sessions
 
 ANSWERED_WITHIN: Final = timedelta(days=14)
+LONG_AGO: Final = timedelta(days=90)
+"""Whose last guardianship within a reach ended before that is asked before they are linked."""
+FOR_GOOD: Final = ("court", "request")
+"""Ended by somebody else than the school's office alone: the guardian is asked, however lately."""
+KEPT: Final = timedelta(days=365)
+"""For so long a school's files don't ask again who has not said yes."""
+
+_CHUNK: Final = 500
+_new_id = opaque_id("l")
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,71 @@ def ask(account_id: str, child: Child, relationship: str) -> bool:
         about = {"request_id": request.id}
         outbox.enqueue("guardianship_asked", account_id=account_id, about=about)
     return True
+
+
+def ask_once(pairs: Sequence[tuple[str, str, str]], now: datetime, *, per_hour: int) -> int:
+    """Ask many in the caller's transaction: account, child, relationship. Who was asked about
+    the pupil within a year, and whatever they said, is not asked again. Returns how many are.
+    """
+    with transaction() as writes:
+        asked = {
+            tuple(row)
+            for part in _parts(pairs)
+            for row in writes.execute(
+                select(LinkRequest.account_id, LinkRequest.child_id).where(
+                    LinkRequest.account_id.in_({each[0] for each in part})
+                )
+            )
+        }
+        new = [
+            {
+                "id": _new_id(),
+                "account_id": account_id,
+                "child_id": child_id,
+                "relationship": relationship,
+                "asked_at": now,
+                "expires_at": now + ANSWERED_WITHIN,
+            }
+            for account_id, child_id, relationship in pairs
+            if (account_id, child_id) not in asked
+        ]
+        for rows in _parts(new):
+            writes.execute(insert(LinkRequest), list(rows))
+            ids = [each["id"] for each in rows]
+            whom = select(LinkRequest.account_id, LinkRequest.child_id, Child.school_id)
+            events.record_each(
+                "guardianship_asked",
+                whom.join(Child, Child.id == LinkRequest.child_id).where(LinkRequest.id.in_(ids)),
+            )
+            mails = writes.execute(
+                select(LinkRequest.account_id, Account.email_key, LinkRequest.id)
+                .join(Account, Account.id == LinkRequest.account_id)
+                .where(LinkRequest.id.in_(ids), Account.email_key.is_not(None))
+                .order_by(LinkRequest.id)
+            )
+            spread.enqueue_spread(
+                "guardianship_asked",
+                [(who, key, {"request_id": request_id}) for who, key, request_id in mails],
+                per_hour=per_hour,
+            )
+    return len(new)
+
+
+def withdraw(school_id: str, asked_at: datetime) -> None:
+    """Take back, in the caller's transaction, what was asked at this moment about pupils of a
+    school and waits for an answer: the import that asked is undone.
+    """
+    pupils = select(Child.id).where(Child.school_id == school_id)
+    with transaction() as writes:
+        writes.execute(
+            delete(LinkRequest)
+            .where(
+                LinkRequest.asked_at == asked_at,
+                LinkRequest.answered_at.is_(None),
+                LinkRequest.child_id.in_(pupils),
+            )
+            .execution_options(synchronize_session=False)
+        )
 
 
 def waiting(account_id: str) -> list[Open]:
@@ -116,6 +191,11 @@ def answer_for(account_id: str, request_id: str, session_id: str, *, yes: bool) 
 def settle(account_id: str, child_id: str) -> None:
     """End what waits for this pair in the caller's transaction: they are linked."""
     _answer(_of_pair(account_id, child_id), answer="linked")
+
+
+def _parts(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for begin in range(0, len(rows), _CHUNK):
+        yield rows[begin : begin + _CHUNK]
 
 
 def _decide(found: Open, *, yes: bool) -> Open | Gone:

@@ -19,12 +19,13 @@ _new_id = opaque_id("m")
 
 def enqueue_spread(
     kind: str,
-    recipients: Iterable[tuple[str, str]],
+    recipients: Iterable[tuple[str, str] | tuple[str, str, dict[str, Any]]],
     *,
     per_hour: int,
     after_others: bool = True,
 ) -> int:
-    """Queue a message for each (account's id, key of its address); returns how many.
+    """Queue a message for each (account's id, key of its address, and what it is about where
+    that is not the account alone); returns how many.
 
     The first is due after the last of this kind that waits already, so that two imports in
     a row keep the rate together; not so where a person asks for a few (``after_others``). Joins
@@ -37,7 +38,7 @@ def enqueue_spread(
         first = _first_due(kind, gap) if after_others else clock.now()
         due = (first + gap * place for place in count())
         while chunk := list(islice(waiting, _CHUNK)):
-            session.execute(insert(OutboxMessage), [_row(kind, *each, next(due)) for each in chunk])
+            session.execute(insert(OutboxMessage), [_row(kind, next(due), *each) for each in chunk])
             queued += len(chunk)
     return queued
 
@@ -71,12 +72,18 @@ def _first_due(kind: str, gap: timedelta) -> datetime:
     return now if last is None or last + gap < now else last + gap
 
 
-def _row(kind: str, account_id: str, email_key: str, due_at: datetime) -> dict[str, Any]:
+def _row(
+    kind: str,
+    due_at: datetime,
+    account_id: str,
+    email_key: str,
+    about: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     return {
         "id": _new_id(),
         "kind": kind,
         "account_id": account_id,
-        "about": {},
+        "about": about or {},
         "recipient_hash": keyed_hash("mail recipient", email_key),
         "status": "queued",
         "attempts": 0,

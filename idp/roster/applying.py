@@ -13,10 +13,10 @@ from idp.database import UtcDateTime, db
 from idp.lifecycle import households
 from idp.mail import spread
 from idp.people.models import Account, Child
-from idp.roster import bulk, findable
+from idp.roster import bulk, findable, former
 from idp.roster.claims import unclaimed
 from idp.roster.models import RosterChange
-from idp.roster.planning import Plan
+from idp.roster.planning import SEPARATED, Plan
 from idp.roster.scope import Scope
 
 REASON: Final = "not in the school's roster any more"
@@ -176,6 +176,7 @@ ORDER BY a.username_key
 def carry_out(scope: Scope, plan: Plan, now: datetime) -> None:
     """Do what the plan says, in the caller's transaction; ``now`` stamps every row."""
     ids, detail = scope.ids(), {"run": scope.run_id}
+    asked = former.pairs(scope, SEPARATED)
     for statement in _NUMBERS_GIVEN_BACK:
         bulk.execute(statement, **ids)
     made = {"account_made": _accounts(scope, now), "child_made": _children(scope, now)}
@@ -195,6 +196,7 @@ def carry_out(scope: Scope, plan: Plan, now: datetime) -> None:
         bulk.execute(statement, **ids)
     if plan.counts.get("guardianship_ended"):
         households.end_guardianships(changed(scope, "guardianship_ended"), REASON, **detail)
+    former.ask(asked, now)
     findable.refresh(scope)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from flask_babel import lazy_gettext as _
 
 from idp.people.addresses import meant
-from idp.roster import bulk, class_names, finding_groups
+from idp.roster import bulk, class_names, finding_groups, former
 from idp.roster.concerned import Person
 from idp.roster.models import RosterRun
 from idp.roster.planning import SEPARATED, Plan
@@ -106,6 +106,10 @@ SENTENCES: Final = {
     "guardians_without_address": _("Guardians without an e-mail address: they need a letter."),
     "address_kept": _("The file has another address than the account, which keeps its own."),
     "separated": _("The school ended this link by hand: it stays ended, whatever the file says."),
+    "former_guardians": _(
+        "The file names former guardians: their last link here ended long ago, or was ended by a"
+        " court or by them. They are asked by mail, and linked with their yes."
+    ),
     "number_taken": _("The pupil's number is another child's at this school: it is left out."),
     "class_vanishes": _("A class of which the file has no pupil."),
     "no_classes": _("No pupil of the file has a class: known pupils keep theirs."),
@@ -159,6 +163,7 @@ def find(scope: Scope, plan: Plan) -> list[Finding]:
     found = [_made(code, people) for code, people in finding_groups.of(scope).items()]
     found += [_asked(code, query, scope.ids()) for code, query in queries.items()]
     found += [_slips(scope), _classes(scope)]
+    found.append(_made(former.KIND, former.of(scope, SEPARATED)))
     if plan.is_large:
         share = f"{plan.share_ending:.0%}"
         found.append(Finding("large_change", 1, (share,)))

@@ -7,7 +7,7 @@ that planned it), so that the two can't differ.
 from dataclasses import dataclass
 from typing import Any, Final
 
-from idp.roster import bulk, questions
+from idp.roster import bulk, former, questions
 from idp.roster.claims import unclaimed
 from idp.roster.matching import SamePerson, match
 from idp.roster.scope import Scope
@@ -130,9 +130,10 @@ WHERE m.run_id = :run AND m.school_id = :school AND m.how NOT IN ('new', 'held',
                   AND o.account_id = m.account_id AND o.how NOT IN ('held', 'ended')
                   AND o.sourced_id || '' < m.sourced_id)
   AND {OF_THIS_SCHOOL_ALONE}
+  AND NOT {former.IS_FORMER.format("a.id")}
 """
 
-_ACCOUNTS_REVIVED: Final = """
+_ACCOUNTS_REVIVED: Final = f"""
 INSERT INTO roster_changes (run_id, school_id, kind, account_id)
 SELECT DISTINCT :run, :school, 'account_revived', a.id
 FROM roster_matches m CROSS JOIN roster_identities i CROSS JOIN roster_guardians g
@@ -142,6 +143,7 @@ WHERE m.run_id = :run AND m.school_id = :school AND m.how NOT IN ('held', 'ended
   AND g.run_id = :run AND g.sourced_id = m.sourced_id AND g.present
   AND a.id = m.account_id AND a.status = 'disabled'
   AND (a.updated_at = i.undone_at OR a.closed_at IS NOT NULL)
+  AND NOT {former.IS_FORMER.format("a.id")}
 """
 
 _NUMBER_IS_FREE: Final = """
@@ -246,7 +248,7 @@ FROM roster_pairs r
 WHERE r.run_id = :run AND r.school_id = :school
   AND NOT EXISTS (SELECT 1 FROM guardianships w WHERE w.account_id = r.account_id
                   AND w.child_id = r.child_id AND w.ended_at IS NULL)
-  AND NOT {SEPARATED}
+  AND NOT {SEPARATED} AND NOT {former.IS_FORMER.format("r.account_id")}
 """
 
 _GUARDIANSHIPS_CHANGED: Final = """
@@ -358,14 +360,17 @@ def plan(scope: Scope) -> Plan:
         bulk.execute(statement, **ids)
     for statement in _IDENTITIES_MOVED:
         bulk.execute(statement, **ids)
-    for statement in (_ACCOUNTS_MADE, _ACCOUNTS_REVIVED, _CHILDREN_MADE, _CHILDREN_CHANGED):
+    for statement in (_ACCOUNTS_MADE, _CHILDREN_MADE, _CHILDREN_CHANGED):
         bulk.execute(statement, **ids)
-    bulk.execute(_ACCOUNTS_CHANGED, **ids, district=district)
+    asked_first = former.values()
+    bulk.execute(_ACCOUNTS_REVIVED, **ids, **asked_first)
+    bulk.execute(_ACCOUNTS_CHANGED, **ids, **asked_first, district=district)
     bulk.execute(_CHILDREN_LEFT_IN_DELTA if scope.delta else _CHILDREN_LEFT, **ids)
     bulk.execute(_GUARDIANSHIPS_OF_THE_LEFT, **ids)
     ended = _GUARDIANSHIPS_ENDED_IN_DELTA if scope.delta else _GUARDIANSHIPS_ENDED
-    for statement in (ended, _GUARDIANSHIPS_MADE, _GUARDIANSHIPS_CHANGED):
-        bulk.execute(statement, **ids)
+    bulk.execute(ended, **ids)
+    bulk.execute(_GUARDIANSHIPS_MADE, **ids, **asked_first)
+    bulk.execute(_GUARDIANSHIPS_CHANGED, **ids)
     asked = questions.open_ones(scope)
     return Plan(_counts(ids), *_live(scope.school_id), same_people, asked)
 

@@ -1,0 +1,147 @@
+"""A file links nobody again who left the school long ago, or was separated: they are asked."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from idp import clock
+from idp.database import db, transaction
+from idp.lifecycle import families, link_requests
+from idp.mail.models import OutboxMessage
+from idp.people import service as people
+from idp.people.link_models import LinkRequest
+from idp.people.models import Account, Child, Guardianship, School
+from tests.roster.conftest import Import, JsonOf
+from tests.roster.files import OneRoster
+from tests.times import later
+
+
+def a_file(
+    *, guardian: bool = True, email: str = "claire@x.example", newcomer: bool = False
+) -> OneRoster:
+    made = OneRoster()
+    made.school()
+    made.pupil("p1", "Lina", "Dubois", *(["g1"] if guardian else []))
+    if newcomer:
+        made.pupil("p2", "Rose", "Dubois", "g1")
+    made.pupil("p9", "Tom", "Maes", "g9")
+    made.guardian("g1", "Claire", "Dubois", email)
+    made.guardian("g9", "Marc", "Maes", "marc@x.example")
+    return made
+
+
+def claire() -> Account:
+    db.session.rollback()
+    found = people.find_by_username("claire.dubois")
+    assert found is not None
+    return found
+
+
+def live() -> set[str]:
+    db.session.rollback()
+    query = select(Child.given_name).join(Guardianship, Guardianship.child_id == Child.id)
+    query = query.where(Guardianship.account_id == claire().id, Guardianship.ended_at.is_(None))
+    return set(db.session.scalars(query))
+
+
+def asked() -> list[str]:
+    db.session.rollback()
+    kind = OutboxMessage.kind == "guardianship_asked"
+    return [m.account_id or "" for m in db.session.scalars(select(OutboxMessage).where(kind))]
+
+
+@pytest.fixture
+def former(imported: Import, tmp_path: Path) -> Import:
+    """Claire was Lina's guardian until 100 days ago, by the school's own file."""
+    imported(a_file().zip(tmp_path / "1.zip"))
+    imported(a_file(guardian=False).zip(tmp_path / "2.zip"), "--confirm-large-change")
+    assert live() == set()
+    with transaction() as writes:
+        long_ago = clock.now() - timedelta(days=100)
+        writes.execute(
+            update(Guardianship)
+            .where(Guardianship.account_id == claire().id)
+            .values(ended_at=long_ago)
+        )
+    return imported
+
+
+def test_n4_a_file_asks_a_former_guardian_and_their_yes_links_them(
+    former: Import, checked: Import, tmp_path: Path
+) -> None:
+    path = a_file(email="thief@x.example").zip(tmp_path / "3.zip")
+    report = checked(path)
+    assert report["findings"]["former_guardians"]["samples"] == ["Claire Dubois, Lina Dubois"]
+    assert "guardianship_made" not in report["counts"]
+    assert asked() == []
+
+    former(path)
+
+    assert live() == set()
+    assert asked() == [claire().id]
+    assert claire().email == "claire@x.example"  # the question goes where they were known
+    (waiting,) = link_requests.waiting(claire().id)
+    link_requests.answer(link_requests.secret_of(waiting.request), yes=True)
+    assert live() == {"Lina"}
+    assert "former_guardians" not in checked(path)["findings"]
+
+
+def test_n4_a_pupil_made_by_the_same_file_brings_nobody_back_either(
+    former: Import, tmp_path: Path
+) -> None:
+    former(a_file(guardian=False, newcomer=True).zip(tmp_path / "3.zip"))
+
+    assert live() == set()
+    assert [each.child.given_name for each in link_requests.waiting(claire().id)] == ["Rose"]
+
+
+@pytest.mark.parametrize("code", ["court", "request"])
+def test_n4_who_was_separated_is_asked_about_another_pupil_however_lately(
+    imported: Import, tmp_path: Path, code: str
+) -> None:
+    imported(a_file().zip(tmp_path / "1.zip"))
+    lina = db.session.scalars(select(Child).where(Child.given_name == "Lina")).one()
+    families.end_guardianship(claire().id, lina.id, "", code)
+    second = a_file()
+    second.pupil("p3", "Zoé", "Dubois", "g1")
+
+    imported(second.zip(tmp_path / "2.zip"))
+
+    assert live() == set()
+    assert [each.child.given_name for each in link_requests.waiting(claire().id)] == ["Zoé"]
+
+
+def test_who_left_lately_is_linked_at_once(imported: Import, tmp_path: Path) -> None:
+    imported(a_file().zip(tmp_path / "1.zip"))
+    imported(a_file(guardian=False).zip(tmp_path / "2.zip"), "--confirm-large-change")
+    with later(days=80):
+        imported(a_file().zip(tmp_path / "3.zip"))
+        assert live() == {"Lina"}
+        assert asked() == []
+
+
+def test_who_said_no_or_nothing_is_not_asked_by_every_file(former: Import, tmp_path: Path) -> None:
+    former(a_file().zip(tmp_path / "3.zip"))
+    (waiting,) = link_requests.waiting(claire().id)
+    link_requests.answer(link_requests.secret_of(waiting.request), yes=False)
+    again = a_file()
+    again.pupil("p8", "Hugo", "Maes", "g9")
+
+    former(again.zip(tmp_path / "4.zip"))
+
+    assert live() == set()
+    assert len(asked()) == 1
+
+
+def test_an_undo_takes_the_question_back(
+    former: Import, json_of: JsonOf, school: School, tmp_path: Path
+) -> None:
+    run = former(a_file().zip(tmp_path / "3.zip"))["run"]
+    assert link_requests.waiting(claire().id)
+
+    json_of("roster", "undo", run)
+
+    assert link_requests.waiting(claire().id) == []
+    assert db.session.scalars(select(LinkRequest)).all() == []
