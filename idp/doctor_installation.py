@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp import agreement, clock
-from idp.audit import continuity
+from idp.audit import continuity, removal
 from idp.clients import registration
 from idp.credentials import factors
 from idp.database import db
@@ -108,6 +108,16 @@ def _keys_sign() -> Findings:
             )
 
 
+def _the_trail_is_kept() -> Findings:
+    if schema().serves and removal.may_delete(db.session):
+        yield Finding(
+            "notice",
+            "audit trail",
+            "The database's role of this process may delete from it, once it says that it purges.",
+            'Only the purge needs that: see "A role that serves" in docs/operator.md.',
+        )
+
+
 def _clients() -> Findings:
     if not schema().up_to_date:
         return
@@ -155,6 +165,7 @@ INSTALLATION_CHECKS: Final[tuple[Callable[[], Findings], ...]] = (
     _clocks_agree,
     _clients,
     _staff_have_a_second_factor,
+    _the_trail_is_kept,
 )
 
 

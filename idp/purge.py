@@ -7,6 +7,7 @@ clock that was an hour wrong removes nothing too early (rule R5).
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import sleep
@@ -15,6 +16,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, delete, exists, func, literal, or_, select, tuple_
 
 from idp import clock, settings
+from idp.audit import removal
 from idp.audit.models import AuditEvent
 from idp.clients.models import UsedAssertion
 from idp.credentials import devices, throttling
@@ -66,6 +68,8 @@ class Growing:
     model: Any
     useless: Rule
     age: tuple[Any, Callable[[], timedelta]] | None = None
+    leave: Callable[[Any], AbstractContextManager[None]] = nullcontext
+    """What a transaction that deletes has to say first."""
 
     @property
     def key(self) -> list[Any]:
@@ -137,11 +141,9 @@ def _remove(table: Growing, keys: list[Key]) -> int:
             .with_for_update(skip_locked=True, of=table.model)
         ).all()
         if found:
-            session.execute(
-                delete(table.model)
-                .where(tuple_(*table.key).in_([tuple(row) for row in found]))
-                .execution_options(synchronize_session=False)
-            )
+            gone = delete(table.model).where(tuple_(*table.key).in_([tuple(row) for row in found]))
+            with table.leave(session):
+                session.execute(gone.execution_options(synchronize_session=False))
     return len(found)
 
 
@@ -330,7 +332,12 @@ GROWING: Final = (
     *(Growing(model, _staged(model)) for model in staging.STAGED),
     *(Growing(model, _planned_or_undoable(model)) for model in (RosterChange, RosterRemark)),
     Growing(RosterRun, _roster_runs, (RosterRun.created_at, lambda: RUNS_KEPT)),
-    Growing(AuditEvent, _audit_events, (AuditEvent.at, lambda: settings.current().audit_retention)),
+    Growing(
+        AuditEvent,
+        _audit_events,
+        (AuditEvent.at, lambda: settings.current().audit_retention),
+        removal.allowed,
+    ),
 )
 
 KEPT: Final = {

@@ -11,7 +11,7 @@ from idp.database import Model, UtcDateTime
 
 
 class AuditEvent(Model):
-    """One event. The database refuses to change it (a trigger); only age removes it."""
+    """One event. The database refuses to change it, or to delete it but for a purge (triggers)."""
 
     __tablename__ = "audit_events"
     __table_args__ = (

@@ -19,7 +19,7 @@ from idp.database import db
 from idp.oidc.keys import Keyring
 from idp.settings import Settings
 from tests import factories
-from tests.cli.conftest import finished, invoked, refused
+from tests.cli.conftest import finished, invoked, of_installation, refused
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_translations_that_are_not_compiled_are_found(
 
 
 def in_installation() -> dict[str, doctor.Finding]:
-    return {finding.subject: finding for finding in doctor_installation.of_installation()}
+    return {finding.subject: finding for finding in of_installation()}
 
 
 def test_a_sound_installation_is_left_in_peace(app: Flask) -> None:

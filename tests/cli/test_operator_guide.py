@@ -30,6 +30,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     with psycopg.connect(f"{cluster}/postgres", autocommit=True) as administration:
         administration.execute("DROP DATABASE IF EXISTS idp WITH (FORCE)")
         administration.execute("DROP ROLE IF EXISTS idp")
+        administration.execute("DROP ROLE IF EXISTS idp_serve")
 
 
 def under(*headings: str) -> list[Block]:

@@ -7,12 +7,11 @@ import pytest
 from flask import Flask
 
 from idp.credentials import factors
-from idp.doctor_installation import of_installation
 from idp.people import staff
 from idp.people.models import Account, School
 from idp.sessions import service as sessions
 from tests import factories
-from tests.cli.conftest import Run, refused
+from tests.cli.conftest import Run, of_installation, refused
 from tests.second_factors import audited, switch_on, told
 
 JsonOf = Callable[..., Any]

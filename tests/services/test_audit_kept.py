@@ -1,0 +1,101 @@
+"""Rule L3: events leave the audit trail by age alone, by the purge alone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from flask import Flask
+from sqlalchemy import delete, func, select, text
+from sqlalchemy.exc import DBAPIError
+
+from idp import doctor_installation
+from idp.audit import events, removal
+from idp.audit.models import AuditEvent, InstallationMark
+from idp.database import db, transaction
+from tests import databases
+from tests.cli.guide import blocks
+from tests.relying_party import world
+from tests.security.outages import databases_app
+
+
+def left() -> int:
+    db.session.rollback()
+    return db.session.scalar(select(func.count()).select_from(AuditEvent)) or 0
+
+
+@pytest.fixture
+def two_events(app: Flask) -> None:
+    events.record("sign_in", account_id="a_1")
+    events.record("session_ended", account_id="a_1")
+
+
+@pytest.mark.usefixtures("two_events")
+def test_l3_an_event_is_removed_by_nobody_who_does_not_say_that_it_purges() -> None:
+    words = ["DELETE FROM audit_events", "DELETE FROM audit_events WHERE event = 'sign_in'"]
+    if db.engine.dialect.name == "postgresql":
+        words.append("TRUNCATE audit_events")
+    for each in words:
+        with pytest.raises(DBAPIError, match="append-only"), transaction() as session:
+            session.execute(text(each))
+    assert left() == 2
+
+
+@pytest.mark.usefixtures("two_events")
+def test_l3_the_word_counts_where_it_was_said_and_no_longer() -> None:
+    one = delete(AuditEvent).where(AuditEvent.event == "sign_in")
+    with transaction() as session:
+        with removal.allowed(session):
+            session.execute(one)
+        with pytest.raises(DBAPIError, match="append-only"), session.begin_nested():
+            session.execute(delete(AuditEvent))
+    assert left() == 1
+
+    with pytest.raises(DBAPIError), transaction() as session, removal.allowed(session):
+        session.execute(text("DELETE FROM audit_events WHERE id = 1 / 0 OR no_such_column"))
+    with pytest.raises(DBAPIError, match="append-only"), transaction() as session:
+        session.execute(delete(AuditEvent))
+    assert left() == 1
+    assert db.session.get(InstallationMark, removal.PURGING) is None
+
+
+class TestRoles:
+    """The guide's role that serves, on PostgreSQL."""
+
+    @pytest.fixture
+    def owner(self) -> Iterator[str]:
+        with databases.fresh("postgresql") as url:
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute("CREATE ROLE idp SUPERUSER")  # stands for the owner
+                for block in blocks():
+                    if block.heading == "A role that serves":
+                        connection.execute(block.text.encode())
+                connection.execute("ALTER ROLE idp_serve PASSWORD 'scratch-only'")
+            yield url
+            with psycopg.connect(url, autocommit=True) as connection:
+                for role in ("idp_serve", "idp"):
+                    connection.execute(f"DROP OWNED BY {role}".encode())
+                    connection.execute(f"DROP ROLE {role}".encode())
+
+    def test_l3_a_role_that_serves_families_can_not_remove_an_event(
+        self, owner: str, keys_folder: Path
+    ) -> None:
+        place = owner.split("@")[1]
+        serving = f"postgresql://idp_serve:scratch-only@{place}"
+        with databases_app(serving, keys_folder) as app:
+            world(app.test_client(), "Lina")  # a sign-in, and a choice
+            assert left() > 0
+            for words in ("DELETE FROM audit_events", "UPDATE audit_events SET event = 'x'"):
+                with (
+                    pytest.raises(DBAPIError, match="permission denied"),
+                    transaction() as session,
+                    removal.allowed(session),
+                ):
+                    session.execute(text(words))
+            assert list(doctor_installation._the_trail_is_kept()) == []
+        with databases_app(owner, keys_folder):
+            (told,) = doctor_installation._the_trail_is_kept()
+            assert (told.level, told.subject) == ("notice", "audit trail")
+            with transaction() as session, removal.allowed(session):
+                session.execute(delete(AuditEvent))
+            assert left() == 0
