@@ -5,11 +5,15 @@ A colleague is not written to as somebody's parent: their school and their role 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+
+from sqlalchemy import select
 
 from idp import settings
 from idp.clients import registration
+from idp.database import db
 from idp.mail.messages import Face, clean
-from idp.people import contrast, staff
+from idp.people import contrast, logos, staff
 from idp.people import service as people
 from idp.people.models import Account, School
 
@@ -99,4 +103,13 @@ def face_of(schools: Sequence[School]) -> Face:
         accent=scheme.accent,
         on_accent=scheme.on_accent,
         reply_to=clean(school.contact_email),
+        logo=_logo(school.id, school.logo_digest) if school.logo_digest else None,
     )
+
+
+@lru_cache(maxsize=32)
+def _logo(school_id: str, digest: str) -> bytes | None:
+    """The school's logo as mails carry it; the same for the same digest, whoever changes it."""
+    stored = select(School.logo_png).where(School.id == school_id, School.logo_digest == digest)
+    png = db.session.scalars(stored).one_or_none()
+    return logos.small(png) if png else None

@@ -1,7 +1,9 @@
 """What a mail says: rendered as text and as HTML, in the reader's language."""
 
 import re
+from base64 import b64encode
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import idna
@@ -29,6 +31,16 @@ class Message:
     locale: str
     reply_to: str = ""
     """Who reads an answer; empty: nobody does."""
+    logo: bytes | None = None
+    """A PNG that the HTML shows, from within the mail: nothing is fetched that tells who reads."""
+
+    @property
+    def in_a_browser(self) -> str:
+        """The HTML with its logo within it, as no mail program, but every browser, shows it."""
+        if not self.logo:
+            return self.html
+        within = f"data:image/png;base64,{b64encode(self.logo).decode()}"
+        return self.html.replace(f"cid:{logo_id(self.logo)}", within)
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,12 @@ class Face:
     accent: str = "#1d4f91"
     on_accent: str = "#ffffff"
     reply_to: str = ""
+    logo: bytes | None = None
+
+    @property
+    def logo_source(self) -> str:
+        """How the HTML names the logo that comes with it."""
+        return f"cid:{logo_id(self.logo)}" if self.logo else ""
 
 
 def render(template: str, locale: str, recipient: str, *, face: Face, **context: Any) -> Message:
@@ -61,7 +79,13 @@ def render(template: str, locale: str, recipient: str, *, face: Face, **context:
             locale=locale, subject=subject, face=face, **context
         )
     text, html = _tidy(body), html.strip() + "\n"
-    return Message(mailbox(recipient), subject, text, html, locale, mailbox(face.reply_to))
+    answers_to = mailbox(face.reply_to)
+    return Message(mailbox(recipient), subject, text, html, locale, answers_to, face.logo)
+
+
+def logo_id(logo: bytes) -> str:
+    """The Content-ID of a logo (RFC 2392): one for the same picture, another for another."""
+    return f"{sha256(logo).hexdigest()[:32]}@logo"
 
 
 def welcome_link(token: str) -> str:

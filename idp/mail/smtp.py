@@ -6,17 +6,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from email import charset, policy
 from email.mime.base import MIMEBase
+from email.mime.image import MIMEImage
+from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.utils import parseaddr
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import flask_mail
 from flask import Flask, current_app
 
 from idp import settings
-from idp.mail.messages import Message, clean
+from idp.mail.messages import Message, clean, logo_id
 from idp.people.addresses import can_be_mailed
 
 TIMEOUT = 10
@@ -183,6 +185,8 @@ class _Connection(flask_mail.Connection):
 class _Letter(flask_mail.Message):
     """A mail in quoted-printable: no line is too long and no server needs 8BITMIME."""
 
+    logo: bytes | None = None
+
     @classmethod
     def of(cls, message: Message, reference: str) -> "_Letter":
         values = settings.current()
@@ -200,16 +204,36 @@ class _Letter(flask_mail.Message):
         )
         letter.sender = (clean(name or values.platform_name), address)
         letter.msgId = f"<{reference}@{_our_host()}>"
+        letter.logo = message.logo
         return letter
 
     def _message(self) -> MIMEBase:
         # Folding again what Header has folded loses spaces between encoded words (cpython#92081)
         composed = super()._message()
+        if self.logo:
+            _show_in_html(composed, self.logo)
         composed.policy = policy.SMTP.clone(refold_source="none")
         return composed
 
     def _mimetext(self, text: str | None, subtype: str = "plain") -> MIMEText:
         return MIMEText(text or "", subtype, _QUOTED_PRINTABLE)  # type: ignore[arg-type]
+
+
+def _show_in_html(composed: MIMEBase, logo: bytes) -> None:
+    """Put the picture beside the HTML that shows it (RFC 2387); the plain text stays alone."""
+    alternative, html = _both(composed)
+    picture = MIMEImage(logo, "png")
+    picture.add_header("Content-ID", f"<{logo_id(logo)}>")
+    picture.add_header("Content-Disposition", "inline", filename="logo.png")
+    related = MIMEMultipart("related", type="text/html", _subparts=[html, picture])
+    alternative.set_payload([*alternative.get_payload()[:-1], related])
+
+
+def _both(composed: MIMEBase) -> tuple[Any, Any]:
+    """The part that holds text and HTML, and the HTML in it, as Flask-Mail makes them."""
+    whole: Any = composed.get_payload()
+    alternative = whole[0]
+    return alternative, alternative.get_payload()[-1]
 
 
 def _our_host() -> str:

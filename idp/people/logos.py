@@ -21,6 +21,8 @@ MOST_PIXELS: Final = 16_000_000
 """A telephone's photograph has fewer. A file of some kilobytes may claim any number, and each
 pixel takes four bytes while it is worked on."""
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF")
+MAILED_BYTES: Final = 32_000
+"""The most that a logo in a mail has: it goes with each mail to a thousand parents."""
 BOX: Final = (288, 88)
 """Twice what ``.brand-logo`` shows (9 × 2.75 rem), for dense screens. In pixels."""
 
@@ -52,6 +54,25 @@ def cleaned(file: bytes) -> bytes:
     """
     with _one_at_a_time:
         return _cleaned(file)
+
+
+def small(png: bytes) -> bytes | None:
+    """A stored logo as mails carry it, in fewer colours where it is large; None where it stays so.
+
+    A logo holds few colours; a photograph becomes coarser.
+    """
+    if len(png) <= MAILED_BYTES:
+        return png
+    from PIL import Image
+
+    with _one_at_a_time, Image.open(BytesIO(png), formats=("PNG",)) as picture:
+        for colours in (256, 32):
+            written = BytesIO()
+            fewer = picture.convert("RGBA").quantize(colours, Image.Quantize.FASTOCTREE)
+            fewer.save(written, "PNG", optimize=True)
+            if written.tell() <= MAILED_BYTES:
+                return written.getvalue()
+    return None
 
 
 def _cleaned(file: bytes) -> bytes:

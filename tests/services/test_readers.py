@@ -2,18 +2,23 @@
 
 import re
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
+from PIL import Image
 
 from idp.mail import delivery, outbox
 from idp.people import staff
+from idp.people.logos import MAILED_BYTES, cleaned
 from idp.people.models import Account, School
 from idp.people.school_texts import set_words
+from idp.people.schools import change_school
 from idp.settings import Settings
 from tests import factories, smtp
+from tests.admin.pictures import picture
 from tests.conftest import settings_for_tests
 from tests.smtp import Letter, MailServer
 
@@ -159,6 +164,63 @@ def test_a_mail_has_the_schools_face_a_button_and_the_address_in_words(
     assert letter.html.count(f'href="{link}"') == 2
     assert "Choisir mon mot de passe" in letter.html
     assert "break-all" not in letter.html
+
+
+def parts_of(letter: Letter) -> list[str]:
+    return [part.get_content_type() for part in letter.message.walk() if not part.is_multipart()]
+
+
+def test_a_mail_shows_the_schools_logo_from_within_itself(school: School, post: Any) -> None:
+    factories.family(school, "Tom", username="claire", email="c@dubois.example", locale="fr")
+    plain = post("password_reset", about={"email": "c@dubois.example"})
+    assert parts_of(plain) == ["text/plain", "text/html"]
+    change_school(school.id, None, {"logo_png": cleaned(picture(size=(600, 300)))})
+
+    letter = post("password_reset", about={"email": "c@dubois.example"})
+
+    assert parts_of(letter) == ["text/plain", "text/html", "image/png"]
+    (shown,) = re.findall(r"<img [^>]*>", letter.html)
+    assert 'alt="Collège des Tilleuls"' in shown
+    (source,) = re.findall(r'src="cid:([^"]+)"', shown)
+    (logo,) = [part for part in letter.message.walk() if part.get_content_type() == "image/png"]
+    assert logo["Content-ID"] == f"<{source}>"
+    assert logo.get_content_disposition() == "inline"
+    assert logo.get_payload(decode=True)[:4] == b"\x89PNG"  # type: ignore[index]
+    assert "http" not in shown
+    assert "logo" not in letter.text
+    others = re.sub(r"(?:[0-9A-Z]{4}-){6}[0-9A-Z]{4}|\d+", "", plain.text)
+    assert re.sub(r"(?:[0-9A-Z]{4}-){6}[0-9A-Z]{4}|\d+", "", letter.text) == others
+
+
+def test_a_logo_like_a_photograph_is_made_small_for_mails(school: School, post: Any) -> None:
+    noise = Image.effect_noise((288, 88), 90).convert("RGB")
+    written = BytesIO()
+    noise.save(written, "PNG")
+    change_school(school.id, None, {"logo_png": cleaned(written.getvalue())})
+    factories.family(school, "Tom", username="claire", email="c@dubois.example", locale="fr")
+
+    letter = post("password_reset", about={"email": "c@dubois.example"})
+
+    (logo,) = [part for part in letter.message.walk() if part.get_content_type() == "image/png"]
+    assert len(logo.get_payload(decode=True) or b"") <= MAILED_BYTES  # type: ignore[arg-type]
+
+
+def test_families_at_two_schools_see_the_logo_of_neither(school: School, post: Any) -> None:
+    parent, _ = factories.family(school, "Tom", username="claire", email="c@dubois.example")
+    factories.guardianship(parent, factories.child(factories.school("École du Moulin"), "Zoé"))
+    change_school(school.id, None, {"logo_png": cleaned(picture())})
+
+    assert "image/png" not in parts_of(post("password_reset", about={"email": "c@dubois.example"}))
+
+
+def test_a_changed_logo_is_in_the_next_mail(school: School, post: Any) -> None:
+    factories.family(school, "Tom", username="claire", email="c@dubois.example")
+    seen = set()
+    for colour in ("#a02030", "#20a030"):
+        change_school(school.id, None, {"logo_png": cleaned(picture(colour=colour))})
+        letter = post("password_reset", about={"email": "c@dubois.example"})
+        seen.update(re.findall(r'src="cid:([^"]+)"', letter.html))
+    assert len(seen) == 2
 
 
 def test_each_token_of_a_shared_mailbox_stands_under_its_holders_name(

@@ -23,10 +23,11 @@ from idp.web.forms import Form
 
 PREVIEW_POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; sandbox; base-uri 'none';"
-    " form-action 'none'; frame-ancestors 'none'"
+    " form-action 'none'; frame-ancestors 'none'; img-src data:"
 )
 """Mail has its styles inline, which our pages forbid. This document has nothing else: no script,
-no picture, no form, and an origin of its own, so that it could reach nothing if it had."""
+no picture but the logo within it, no form, and an origin of its own, so that it could reach
+nothing if it had."""
 
 
 @blueprint.get("/schools/<school_id>/mails")
@@ -72,7 +73,7 @@ def preview_school_text(
     """The letter as a mail program shows it: a document of its own, with a policy of its own."""
     found, words = _letter(staff, school_id, kind, locale)
     letter = specimens.show(found, kind, locale, words)
-    response = Response(letter.html, mimetype="text/html")
+    response = Response(letter.in_a_browser, mimetype="text/html")
     response.headers["Content-Security-Policy"] = PREVIEW_POLICY
     return response
 
