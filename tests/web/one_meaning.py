@@ -90,6 +90,7 @@ ONE_MEANING = {
     "Token opened",
     "Two-step sign-in",
     "Type the code.",
+    "To my page",
     "User name",
     "What",
     "When",

@@ -1,6 +1,7 @@
 """A mail's link brings its secret behind « # », past every log; without scripts it is pasted."""
 
 import re
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -181,3 +182,15 @@ def test_n8_no_mail_carries_a_secret_where_a_server_sees_it(here: Place, kind: s
 @on_sqlite
 def test_n8_every_kind_of_mail_is_looked_at(app: Flask) -> None:
     assert delivery.composers.keys() == {*COMPOSERS}
+
+
+def test_every_link_of_a_mail_is_a_button_and_stands_beneath_for_copying() -> None:
+    templates = Path(__file__).parents[2] / "templates" / "mail"
+    for template in sorted(templates.glob("*.html")):
+        if template.name in {"parts.html", "layout.html"}:
+            continue
+        words = template.read_text("utf-8")
+        assert "<a " not in words, f"{template.name}: a link beside the macro « button »"
+        text = template.with_suffix(".txt").read_text("utf-8")
+        if "{{ link }}" in text or "{{ undo }}" in text:
+            assert "button(" in words, template.name
