@@ -3,7 +3,7 @@
 from typing import Any
 
 import click
-from sqlalchemy import select
+from sqlalchemy import case, select
 
 from idp.cli import output
 from idp.cli.errors import BadInput
@@ -25,8 +25,8 @@ command = Noun("child", help="Children, and who their guardians are.")
 
 @command.command("create")
 @click.option("--school", "school_id", required=True, help="The school's name or id.")
-@click.option("--given-name", required=True)
-@click.option("--family-name", required=True)
+@click.option("--given-name", default="", help="One of both names is enough.")
+@click.option("--family-name", default="")
 @click.option("--class", "class_name", default="", help="Such as 3B.")
 @click.option("--number", help="The school's own number for the pupil.")
 @click.option("--guardian", "guardians", multiple=True, help="A guardian's user name; repeatable.")
@@ -169,7 +169,8 @@ def child_list(school_id: str | None, username: str | None, as_json: bool) -> No
       idp child list --guardian claire.dubois --json
     """
     query = select(Child).where(Child.left_at.is_(None))
-    query = query.order_by(Child.school_id, Child.class_name, Child.family_name, Child.given_name)
+    by_name = case((Child.family_name == "", Child.given_name), else_=Child.family_name)
+    query = query.order_by(Child.school_id, Child.class_name, by_name, Child.given_name)
     if school_id is not None:
         query = query.where(Child.school_id == school_id)
     if username is not None:

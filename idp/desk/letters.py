@@ -21,7 +21,7 @@ from idp.lifecycle import families
 from idp.mail.messages import clean
 from idp.people import service as people
 from idp.people import staff as roles
-from idp.people.models import Account, Child, Guardianship, School
+from idp.people.models import Account, Child, Guardianship, School, full_name
 from idp.people.names import sort_key
 from idp.settings import current as settings
 
@@ -141,7 +141,7 @@ def _families(
     found: dict[str, tuple[Account, list[tuple[str, str, str]]]] = {}
     for account, given, family, of_class in db.session.execute(query):
         pupils = found.setdefault(account.id, (account, []))[1]
-        pupils.append((of_class, sort_key(f"{family} {given}"), f"{given} {family}"))
+        pupils.append((of_class, sort_key(f"{family} {given}".strip()), full_name(given, family)))
     inorder = sorted(found.values(), key=lambda each: (min(each[1]), each[0].username_key))
     return [_family(account, sorted(pupils)) for account, pupils in inorder]
 

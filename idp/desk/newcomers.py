@@ -40,9 +40,12 @@ class Newcomer:
 def suggestions(staff: Staff, newcomer: Newcomer) -> list[Account]:
     """Guardians within the reach who may be the same person: same address, or same name."""
     key = people.email_key(newcomer.email) if newcomer.email else ""
+    given, family = newcomer.given_name.strip(), newcomer.family_name.strip()
+    if not given:  # whoever has one name only has it as the given name
+        given, family = family, ""
     same_name = and_(
-        func.lower(Account.given_name) == newcomer.given_name.strip().lower(),
-        func.lower(Account.family_name) == newcomer.family_name.strip().lower(),
+        func.lower(Account.given_name) == given.lower(),
+        func.lower(Account.family_name) == family.lower(),
     )
     found = select(Account).where(
         or_(same_name, Account.email_key == key) if key else same_name,

@@ -9,7 +9,7 @@ is not found, so that no answer tells who has an account elsewhere: for somebody
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, exists, or_, select
+from sqlalchemy import ColumnElement, Select, case, exists, or_, select
 
 from idp.credentials.factor_models import Passkey, TotpSecret
 from idp.database import db, retried, transaction
@@ -54,10 +54,13 @@ class Holder:
     may_let_print: bool
 
 
+_BY_NAME = case((Account.family_name == "", Account.given_name), else_=Account.family_name)
+
+
 def listed(staff: Staff, page: int = 1) -> tuple[list[Holder], bool]:
     """Who has which role at the schools of the reach, by name; and whether there are more."""
     query = _holders(staff).order_by(
-        School.name.is_not(None), School.name, Account.family_name, Account.given_name, StaffRole.id
+        School.name.is_not(None), School.name, _BY_NAME, Account.given_name, StaffRole.id
     )
     rows = list(db.session.execute(query.limit(PAGE + 1).offset((page - 1) * PAGE)))
     shown = rows[:PAGE]

@@ -12,7 +12,7 @@ from idp.audit import events
 from idp.database import transaction
 from idp.people import directory
 from idp.people.models import RELATIONSHIPS, Account, Child, Guardianship
-from idp.people.names import Refused, clean_text
+from idp.people.names import Refused, clean_text, stored_names
 
 CLASS_LENGTH = 40
 
@@ -33,9 +33,7 @@ def change_child(child: Child, given_name: str, family_name: str, class_name: st
 
     Raises ``Refused``. Of names the trail tells only that they changed (security rule L1).
     """
-    given = clean_text("given_name", given_name, required=True)
-    # Whoever has one name only keeps it so
-    family = clean_text("family_name", family_name, required=bool(child.family_name))
+    given, family = stored_names(given_name, family_name)
     in_class = clean_text("class_name", class_name, longest=CLASS_LENGTH)
     if (given, family, in_class) == (child.given_name, child.family_name, child.class_name):
         return False

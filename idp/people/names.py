@@ -64,6 +64,19 @@ def clean_text(field: str, text: str, *, longest: int = NAME_LENGTH, required: b
     return text
 
 
+def stored_names(given_name: str, family_name: str) -> tuple[str, str]:
+    """Given and family name as they are stored: one of both is enough; raises ``Refused``.
+
+    Whoever has one name only has it as the given name, whichever field it was typed into: no
+    claim says then that it is a family's (OpenID Connect Core §5.1).
+    """
+    given = clean_text("given_name", given_name)
+    family = clean_text("family_name", family_name)
+    if not given and not family:
+        raise Refused("given_name", "is missing, and family_name too")
+    return (given, family) if given else (family, "")
+
+
 def visible(text: str) -> str:
     """The text without what nobody sees: zero-width spaces, marks of direction, soft hyphens.
 

@@ -8,7 +8,7 @@ from idp.database import db, transaction
 from idp.people import directory
 from idp.people.addresses import clean_email
 from idp.people.models import Account
-from idp.people.names import Refused, checked_username, clean_text, email_key
+from idp.people.names import Refused, checked_username, email_key, stored_names
 from idp.people.service import hold_account
 from idp.settings import LOCALES
 
@@ -41,8 +41,7 @@ def change_name(account: Account, given_name: str, family_name: str) -> bool:
 
     Raises ``Refused``.
     """
-    given = clean_text("given_name", given_name, required=True)
-    family = clean_text("family_name", family_name, required=True)
+    given, family = stored_names(given_name, family_name)
     if (given, family) == (account.given_name, account.family_name):
         return False
     account.given_name, account.family_name = given, family

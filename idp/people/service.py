@@ -30,6 +30,7 @@ from idp.people.names import (
     clean_text,
     email_key,
     sort_key,
+    stored_names,
     username_key,
 )
 from idp.people.schools import create_school, find_school, list_schools
@@ -84,6 +85,7 @@ def create_account(
     ``school_id``: the school that makes it, and may read so in its journal.
     """
     username, key = checked_username(username)
+    given, family = stored_names(given_name, family_name)
     if email:
         email = clean_email("email", email)
     if locale is not None and locale not in LOCALES:
@@ -91,8 +93,8 @@ def create_account(
     account = Account(
         username=username,
         username_key=key,
-        given_name=clean_text("given_name", given_name, required=True),
-        family_name=clean_text("family_name", family_name, required=True),
+        given_name=given,
+        family_name=family,
         email=email or None,
         email_key=email_key(email) if email else None,
         locale=locale,
@@ -255,12 +257,13 @@ def create_child(
     school = find_school(school_id)
     if school is None:
         raise Refused("school", "is unknown")
+    given, family = stored_names(given_name, family_name)
     number = clean_text("sourced_id", sourced_id or "", longest=SOURCED_ID_LENGTH)
     child = Child(
         school_id=school_id,
         school=school,
-        given_name=clean_text("given_name", given_name, required=True),
-        family_name=clean_text("family_name", family_name, required=True),
+        given_name=given,
+        family_name=family,
         class_name=clean_text("class_name", class_name, longest=CLASS_LENGTH),
         sourced_id=number or None,
     )

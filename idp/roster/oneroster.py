@@ -81,6 +81,7 @@ class _Reader:
     roles: dict[str, Roles] = field(default_factory=dict)
     lapsed: dict[str, _Lapsed] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
+    single_names: bool = False
 
     @property
     def reading(self) -> Reading:
@@ -98,6 +99,7 @@ def read(
     known: Known,
     *,
     delta: bool = False,
+    single_names: bool = False,
     progress: Progress = lambda _: None,
 ) -> Reading:
     """The records of the wanted schools. Raises ``Unusable`` where the file is not theirs."""
@@ -131,7 +133,7 @@ def read(
     files = Files(source, progress, reading)
     files.leave_others()
     others = {sid for sid, org in organisations.items() if org.type == "school"} - set(ours)
-    reading.records = _records(_Reader(files, known, ours, others))
+    reading.records = _records(_Reader(files, known, ours, others, single_names=single_names))
     return reading
 
 
@@ -229,7 +231,7 @@ def _user(reader: _Reader, row: Row) -> Iterator[Record | _Passed]:
         yield from _pupil(reader, row, sourced_id, orgs)
     elif role in GUARDIAN_ROLES:
         reader.seen.add(sourced_id)
-        yield from _guardian(row, sourced_id, role)
+        yield from _guardian(reader, row, sourced_id, role)
     else:
         reader.reading.ignore("neither pupil nor guardian")
         yield _Passed("no_role")
@@ -297,7 +299,7 @@ def _pupil(
         for school in sorted(schools):
             yield Pupil(school, sourced_id, row.line, *_names_if_any(row), present=False)
         return
-    names = _names(row)
+    names = _names(row, reader.single_names)
     if isinstance(names, Rejected):
         yield names  # and whoever is known by this id stays as they are
         names = ("", "")
@@ -330,13 +332,13 @@ def _left_one(reader: _Reader, row: Row, sourced_id: str, stays: set[str]) -> It
             yield Pupil(school, sourced_id, row.line, *_names_if_any(row), present=False)
 
 
-def _guardian(row: Row, sourced_id: str, role: str) -> Iterator[Record | _Passed]:
+def _guardian(reader: _Reader, row: Row, sourced_id: str, role: str) -> Iterator[Record | _Passed]:
     if is_deleted(row):
         email = email_key(cell(row, "email")) or None
         yield _Passed("deleted")
         yield Guardian(sourced_id, row.line, *_names_if_any(row), email=email, present=False)
         return
-    names = _names(row)
+    names = _names(row, reader.single_names)
     if isinstance(names, Rejected):
         yield names
         names = ("", "")
@@ -371,17 +373,19 @@ def _moved(reader: _Reader) -> Iterator[Record]:
             yield Pupil(school, sourced_id, 0, "", "", class_name=title)
 
 
-def _names(row: Row) -> tuple[str, str] | Rejected:
+def _names(row: Row, single: bool = False) -> tuple[str, str] | Rejected:
     # 1.2 lets people choose the name that they go by
     given = cell(row, "preferredgivenname") or cell(row, "givenname")
     family = cell(row, "preferredfamilyname") or cell(row, "familyname")
     for name, text in (("givenName", given), ("familyName", family)):
-        if not text:
+        if not text and not (single and given + family):
             return Rejected(row, "name_missing", name)
+    if not given:  # whoever has one name only has it as the given name
+        given, family = family, ""
     try:
         return (
             cells.cleaned("givenName", given, NAME_LENGTH),
-            cells.cleaned("familyName", family, NAME_LENGTH),
+            cells.cleaned("familyName", family, NAME_LENGTH) if family else "",
         )
     except Refused as refused:
         return Rejected(row, "name_wrong", refused.field)
@@ -389,5 +393,5 @@ def _names(row: Row) -> tuple[str, str] | Rejected:
 
 def _names_if_any(row: Row) -> tuple[str, str]:
     """Who is meant by a row that ends somebody, where it says so: a witness beside the id."""
-    names = _names(row)
+    names = _names(row, single=True)
     return ("", "") if isinstance(names, Rejected) else names

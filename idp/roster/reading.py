@@ -185,7 +185,14 @@ def _open(source: Source, wish: Wish, wanted: list[orgs.Wanted], progress: Progr
     if oneroster.is_oneroster(source):
         ids = [each.school_id for each in wanted]
         known = oneroster.Known(staging.known_people(ids), staging.known_classes(ids))
-        found = oneroster.read(source, wanted, known, delta=wish.delta, progress=progress)
+        found = oneroster.read(
+            source,
+            wanted,
+            known,
+            delta=wish.delta,
+            single_names=wish.layout.single_names,
+            progress=progress,
+        )
         found.district = _district(found, wanted) if wish.by_operator else None
         return found
     if len(wanted) != 1:

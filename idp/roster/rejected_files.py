@@ -7,14 +7,9 @@ text in a workbook, where each cell says what it is (security rule A6).
 import csv
 from collections.abc import Iterator
 from itertools import groupby
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from flask_babel import force_locale, gettext
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-from openpyxl.styles import Font
-from openpyxl.utils import get_column_letter
 from sqlalchemy import select
 
 from idp.database import db
@@ -43,29 +38,36 @@ def write_csv(run_id: str, stream: IO[str], locale: str) -> int:
 
 def write_xlsx(run_id: str, stream: IO[bytes], locale: str) -> int:
     """Write them as a workbook; returns how many."""
+    from openpyxl import Workbook  # 10 MB, and a picture library: loaded where one is written
+    from openpyxl.styles import Font
+    from openpyxl.utils import get_column_letter
+
     book = Workbook(write_only=True)
     with force_locale(locale):
         sheet = book.create_sheet(gettext("Rows to correct")[:31])
     sheet.freeze_panes = "A2"
     count = 0
     for place, (of_file, cells) in enumerate(_rows(run_id, locale)):
+        row = [_cell(sheet, text) for text in cells]
         if place == 0:
-            for column in range(1, len(cells) + 1):
+            for column, each in enumerate(row, 1):
                 sheet.column_dimensions[get_column_letter(column)].width = _WIDTH
-        sheet.append([_cell(sheet, text, bold=place == 0) for text in cells])
+                each.font = Font(bold=True)
+        sheet.append(row)
         count += of_file
     book.save(stream)
     return count
 
 
-def _cell(sheet: object, text: str, *, bold: bool) -> WriteOnlyCell:
+def _cell(sheet: Any, text: str) -> Any:
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+
     cell = WriteOnlyCell(sheet)
-    # Set apart: from a value alone the library makes a formula of « =1+1 »
     cell.value = ILLEGAL_CHARACTERS_RE.sub("\ufffd", " ".join(text.split("\n")))
+    # Set apart: from a value alone the library makes a formula of « =1+1 »
     cell.data_type = "s"
     cell.number_format = _TEXT
-    if bold:
-        cell.font = Font(bold=True)
     return cell
 
 

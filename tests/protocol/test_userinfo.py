@@ -2,9 +2,12 @@
 
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import update
 
 from idp.clients import registration
+from idp.database import transaction
 from idp.lifecycle import families
+from idp.people.models import Account, Child
 from tests.relying_party import answer, claims_of, world
 from tests.times import later
 
@@ -22,6 +25,19 @@ def test_the_scopes_decide_the_claims(client: FlaskClient) -> None:
     assert told("openid email") == {"sub", "email", "email_verified"}
     assert told("openid profile") >= {"sub", "name", "given_name", "family_name", "updated_at"}
     assert told("openid child") == {"sub", "child"}
+
+
+def test_who_has_one_name_has_no_family_name(client: FlaskClient) -> None:
+    there = world(client, "Lina")
+    with transaction() as writes:
+        writes.execute(update(Account).values(family_name=""))
+        writes.execute(update(Child).values(family_name=""))
+    token = there.redeem(scope="openid profile child")["access_token"]
+
+    told = there.portal.userinfo(client, token).json or {}
+
+    assert "family_name" not in {*told, *told["child"]}  # Core §5.1 and §5.3.2
+    assert told["name"] == told["given_name"]
 
 
 def test_the_subject_is_that_of_the_id_token(client: FlaskClient) -> None:

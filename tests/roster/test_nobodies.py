@@ -9,7 +9,7 @@ from idp.database import db
 from idp.people.models import Account, Child
 from idp.roster.odd_names import is_broken, is_nobody
 from tests.roster.conftest import Import
-from tests.roster.files import table
+from tests.roster.files import OneRoster, table
 
 HEADER = ["Nom", "Prénom", "Classe", "Nom responsable 1", "Prénom responsable 1"]
 HEADER += ["E-mail responsable 1"]
@@ -111,3 +111,20 @@ def test_a_list_without_classes_says_so_and_empties_none(
     assert "no_classes" in checked(path, *options)["findings"]
     imported(path, *options)
     assert db.session.scalars(select(Child.class_name)).all() == ["3B"]
+
+
+def test_people_of_one_name_of_a_oneroster_file_are_taken_over_where_that_is_said(
+    imported: Import, tmp_path: Path
+) -> None:
+    made = OneRoster()
+    made.school()
+    made.pupil("p1", "", "Suharto", "g1")
+    made.guardian("g1", "Megawati", "")
+    path = made.zip(tmp_path / "1.zip")
+    assert imported(path)["counts"] == {}
+
+    report = imported(path, "--single-names")
+
+    assert report["counts"] == {"account_made": 1, "child_made": 1, "guardianship_made": 1}
+    child = db.session.scalars(select(Child)).one()
+    assert (child.given_name, child.family_name) == ("Suharto", "")

@@ -8,7 +8,7 @@ from flask_babel import lazy_gettext as _
 
 from idp.desk.guardianships import Linked
 from idp.people.names import Refused
-from idp.web.address_words import NO_ADDRESS
+from idp.web.address_words import NO_ADDRESS, NO_NAME
 
 RELATIONSHIPS: Final = {
     "parent": _("Parent"),
@@ -157,6 +157,7 @@ _REFUSALS: Final = {
     ("email", "is missing; print a letter instead"): _(
         "There is no e-mail address to send a token to. Add one first, or print a letter."
     ),
+    ("given_name", "is missing, and family_name too"): NO_NAME,
     ("account", "is the same"): _("These are one and the same account. Choose another one."),
     ("username", "is taken"): _("Somebody else has this user name. Choose another one."),
     ("username", "is nobody's at this school"): _(

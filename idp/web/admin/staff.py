@@ -8,7 +8,8 @@ from idp.desk import factor_resets
 from idp.desk import roles as desk
 from idp.desk.roles import Holder, LastOperator, NotFound, NotYours, Yourself
 from idp.desk.staff import Right, Staff
-from idp.people.names import Refused
+from idp.people.names import Refused, visible
+from idp.web.address_words import NO_NAME
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.parameters import known_id, page_number
 from idp.web.admin.role_words import ROLES, refusal
@@ -66,8 +67,8 @@ def role_give(staff: Staff) -> ResponseReturnValue:
 def role_hire(staff: Staff) -> ResponseReturnValue:
     """Make an account for somebody new, with a role and an invitation."""
     form = Form.read(*HIRE)
-    form.require("given_name", _("Type the given name."))
-    form.require("family_name", _("Type the family name."))
+    if not visible(form["given_name"] + form["family_name"]).strip():
+        form.problem("given_name", str(NO_NAME))
     form.require("email", _("Type the e-mail address."))
     for name in ("given_name", "family_name"):
         form.limit(name, 120)

@@ -6,6 +6,7 @@ from tempfile import mkdtemp
 
 from werkzeug.test import TestResponse
 
+from idp.roster import concerned
 from tests.admin.places import Desk
 from tests.admin.rosters import LIST, applied, begun, chosen, upload, whole, work_off, zipped
 from tests.relying_party import Browser
@@ -52,6 +53,12 @@ def _carried_out(desk: Desk, manager: Browser, folder: Path) -> Iterator[TestRes
     browser = begun(desk, manager, zipped(whole(), folder))
     assert browser.page is not None
     yield browser.page
+    run = browser.page.request.path
+    kinds = concerned.kinds(run.rpartition("/")[2], desk.here.id)
+    for kind in kinds:
+        yield browser.open(f"{run}/people?school={desk.here.id}&kind={kind}")
+    yield browser.open(f"{run}/people")
+    browser.open(run)
     yield browser.submit("apply-form", invite="yes", per_hour="many")
     browser.submit("apply-form", invite="yes", per_hour="10")
     work_off()
