@@ -190,7 +190,7 @@ def test_n3_the_guardian_sees_which_children_each_application_knows(client: Flas
     assert account is not None
     document = export.document(account)
 
-    third, own = sorted(page.split("row-tall")[1:], key=lambda row: "third party" not in row)
+    third, own = sorted(page.split("row-tall")[1:], key=lambda row: "un tiers" not in row)
     assert ("Lina" in third, "Noé" in third) == (True, False)
     assert ("Lina" in own, "Noé" in own) == (False, True)
     allowed = document["child_permissions"]
