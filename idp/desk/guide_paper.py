@@ -1,21 +1,17 @@
 """The guide for parents on paper: an A4 page for each language, with the school's face."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any
 
 from sqlalchemy import select
 
 from idp.database import db
+from idp.desk import paper
 from idp.desk.guide_words import Guide, Part, guide
-from idp.desk.paper import BODY, LEFT, RIGHT, SMALL, Sheets, picture_of
+from idp.desk.paper import drawable
 from idp.people import schools as kept
 from idp.people.models import School
 from idp.settings import LOCALES
-
-QR_SIZE: Final = 34.0
-SIZES: Final = (12.0, 11.2, BODY, 9.8, 9.0, 8.2)
-"""Sizes of text in points: the largest at which a language's page stays one page."""
-LOWEST: Final = 284.0
 
 
 def of_school(school: School) -> bytes:
@@ -27,55 +23,35 @@ def of_school(school: School) -> bytes:
 
 
 def drawn(pages: Sequence[Guide], *, colour: str, logo: bytes | None) -> bytes:
-    """These guides as one PDF, a page each."""
-    sheets = _Sheets(colour, logo)
-    sheets.set_title(pages[0].title)
-    sheets.set_lang(pages[0].locale)
-    sheets.set_creator("school-idp")
-    sheets.set_producer("school-idp")
-    for page in pages:
-        sheets.guide(page)
-    return bytes(sheets.output())
+    """These guides as one PDF, a page each (``papers/guide.typ``)."""
+    return paper.printed(
+        "guide.typ",
+        title=pages[0].title,
+        locale=pages[0].locale,
+        colour=colour,
+        logo=paper.logo_of(logo),
+        pages=[_page(page) for page in pages],
+    )
 
 
-class _Sheets(Sheets):
-    """The pages while they are drawn."""
+def _page(page: Guide) -> dict[str, Any]:
+    return {
+        "locale": page.locale,
+        "place": drawable(page.place),
+        "title": page.title,
+        "opening": page.opening,
+        "address": page.address,
+        "picture": page.picture,
+        "question": page.question,
+        "contact": [drawable(line) for line in page.contact],
+        "parts": [_part(part) for part in page.parts],
+        "qr": paper.picture_of(page.address),
+    }
 
-    def guide(self, page: Guide) -> None:
-        """Draw one language on a sheet of its own."""
-        self.add_page()
-        size = next((each for each in SIZES if self._height(page, each) <= LOWEST), SIZES[-1])
-        self.head(page.place)
-        y = self.lines(46, page.title, 17, "B")
-        self._address(54, page)
-        y = self.lines(y + 3, page.opening, size, right=RIGHT - QR_SIZE - 8)
-        y = self.lines(y + 2, page.address, size, "B", right=RIGHT - QR_SIZE - 8)
-        y = max(y + 4, 54 + QR_SIZE + 10)
-        for part in page.parts:
-            y = self._part(y, part, size)
-        y = self.lines(y + 2, page.question, size, "B")
-        if page.contact:
-            self.lines(y + 0.5, " · ".join((page.place, *page.contact)), size)
 
-    def _address(self, top: float, page: Guide) -> None:
-        left = RIGHT - QR_SIZE
-        self.image(picture_of(page.address), left, top, QR_SIZE, QR_SIZE)
-        self.lines(top + QR_SIZE + 4, page.picture, SMALL, left=left)
-
-    def _part(self, y: float, part: Part, size: float) -> float:
-        y = self.lines(y + 3, part.title, size + 2, "B")
-        for number, step in enumerate(part.steps, 1):
-            if part.numbered:
-                self.put(LEFT, y + 0.8, f"{number}.", size, "B")
-            y = self.lines(y + 0.8, step, size, left=LEFT + 7 if part.numbered else LEFT)
-        return y + 1
-
-    def _height(self, page: Guide, size: float) -> float:
-        """Where the page would end at this size."""
-        y = 54 + QR_SIZE + 10.0
-        for part in page.parts:
-            y += 4 + self.height(part.title, size + 2, "B")
-            for step in part.steps:
-                left = LEFT + 7 if part.numbered else LEFT
-                y += 0.8 + self.height(step, size, left=left)
-        return y + 3 + 2 * self.height(page.question, size)
+def _part(part: Part) -> dict[str, Any]:
+    return {
+        "title": drawable(part.title),
+        "steps": [drawable(step) for step in part.steps],
+        "numbered": part.numbered,
+    }

@@ -249,4 +249,4 @@ def test_what_draws_letters_is_loaded_by_who_prints() -> None:
 
     loaded = {name.partition(".")[0] for name in found.stdout.split()}
     assert "flask" in loaded
-    assert loaded & {"fpdf", "fontTools", "uharfbuzz", "PIL"} == set()
+    assert loaded & {"typst", "fontTools", "PIL"} == set()
