@@ -15,7 +15,7 @@ from sqlalchemy.schema import CreateIndex
 
 log = logging.getLogger("idp.migrations")
 
-GROWN: Final = 50_000  # rows, as PostgreSQL estimates them
+GROWN: Final = 10_000  # rows, as PostgreSQL estimates them
 LOCK_TIMEOUT: Final = "2s"
 
 _ROWS = text("SELECT reltuples FROM pg_class WHERE oid = to_regclass(:name)")
