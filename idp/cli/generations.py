@@ -20,6 +20,8 @@ READY: Final = "SCHOOL_IDP_READY"
 """The variable that tells a generation's workers where to say that they are there."""
 KEEPER: Final = "SCHOOL_IDP_KEEPER"
 """The variable that tells a generation which process keeps it."""
+REPLACED: Final = signal.SIGUSR1
+"""Tells a generation that another one serves in its place: leave, as at SIGTERM, but be ready."""
 STARTS_WITHIN: Final = 180  # seconds
 SETTLES: Final = 1.0
 """Seconds between a worker's word and its listening, with room to spare."""
@@ -114,7 +116,7 @@ class _Keeper:
         if self._said >= self._workers:
             sleep(SETTLES)
             _log.info("Another generation serves; the one before leaves")
-            os.kill(self._serving, signal.SIGTERM)
+            os.kill(self._serving, REPLACED)
             self._leaving.add(self._serving)
             self._serving, self._coming = self._coming, 0
             os.close(self._reads)

@@ -72,19 +72,20 @@ def command(host: str, port: int, workers: int, threads: int | None) -> None:
 
 
 def _hear(drain: float) -> None:
-    """Serve for ``drain`` seconds after SIGTERM, then do as the server does at SIGINT."""
+    """Serve for ``drain`` seconds more once told to leave, then do as the server does at SIGINT."""
     main = os.getpid()
 
-    def leave(_number: int, _frame: Any) -> None:
+    def leave(number: int, _frame: Any) -> None:
         if os.getpid() != main:  # a worker that is still loading
             os._exit(0)
-        wait = 0 if leaving.begun() else drain
-        leaving.begin()
+        wait = 0 if leaving.leaves_nobody() else drain
+        leaving.begin(replaced=number == generations.REPLACED)
         timer = Timer(wait, os.kill, (main, signal.SIGINT))
         timer.daemon = True
         timer.start()
 
     signal.signal(signal.SIGTERM, leave)
+    signal.signal(generations.REPLACED, leave)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it is the keeper's
 
 

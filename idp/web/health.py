@@ -23,7 +23,7 @@ def live() -> Response:
 @blueprint.get("/ready")
 def ready() -> tuple[Response, int]:
     """Whether requests should come here; says which part is missing, and nothing secret."""
-    if leaving.begun():
+    if leaving.leaves_nobody():
         return _answer("leaving", {}, 503)
     checks = {"database": _database(), "keys": _keys()}
     checks["migrations"] = checks["database"] and readiness.schema().serves

@@ -1,6 +1,7 @@
 """A server that is about to stop: it goes on serving for a while, and says so.
 
-Whoever asks ``/health/ready`` sends nobody here any more. Each answer closes its connection, so
+Whoever asks ``/health/ready`` sends nobody here any more, unless another server is at the same
+port already. Each answer closes its connection, so
 that a proxy's kept ones are gone before the server is: a request that comes on one just as it
 closes would be lost (RFC 9112 §9.6).
 """
@@ -15,19 +16,23 @@ _told: Final = mmap(-1, 1)
 """One byte that a process shares with all that it forks."""
 
 
-def begin() -> None:
-    """From now on this process and its workers are leaving."""
-    _told[0] = 1
+_STOPS: Final = 1
+_IS_REPLACED: Final = 2
 
 
-def stay() -> None:
-    """Take it back."""
-    _told[0] = 0
+def begin(*, replaced: bool = False) -> None:
+    """From now on this process and its workers are leaving; ``replaced``: by others, here."""
+    _told[0] = _IS_REPLACED if replaced else _STOPS
 
 
 def begun() -> bool:
     """Whether this server is about to stop."""
     return bool(_told[0])
+
+
+def leaves_nobody() -> bool:
+    """Whether requests should not come here any more."""
+    return _told[0] == _STOPS
 
 
 class LastAnswers:
@@ -39,11 +44,10 @@ class LastAnswers:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        if not begun():
-            return self.application(environ, start_response)
+        def answer(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            if begun():  # by now, not only when it was asked
+                headers = [each for each in headers if each[0].lower() != "connection"]
+                headers.append(("Connection", "close"))
+            return start_response(status, headers, *rest)
 
-        def begin_last(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            others = [header for header in headers if header[0].lower() != "connection"]
-            return start_response(status, [*others, ("Connection", "close")], *rest)
-
-        return self.application(environ, begin_last)
+        return self.application(environ, answer)

@@ -188,7 +188,7 @@ class Visitors:
         return str(answer.status)
 
     @contextmanager
-    def meanwhile(self) -> Iterator[None]:
+    def meanwhile(self, *more: tuple[str, str, bytes | None]) -> Iterator[None]:
         """They come for as long as the block lasts, and a second before and after it."""
         done = Event()
 
@@ -196,7 +196,7 @@ class Visitors:
             while not done.wait(0.1):
                 self.answers[f"{method} {path} {self.ask(method, path, body)}"] += 1
 
-        coming = [Thread(target=come, args=each) for each in ASKED]
+        coming = [Thread(target=come, args=each) for each in (*ASKED, *more)]
         for each in coming:
             each.start()
         try:
