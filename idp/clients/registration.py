@@ -1,4 +1,4 @@
-"""Registering client applications: the one service under command line, console and RFC 7591."""
+"""Registering client applications: the one service under command line, desk and RFC 7591."""
 
 import hmac
 import secrets

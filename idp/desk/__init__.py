@@ -1,1 +1,1 @@
-"""The school's desk: what staff may see and do, for the console and the command line alike."""
+"""The school's desk: what staff may see and do, for its pages and the command line alike."""

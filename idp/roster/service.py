@@ -1,6 +1,6 @@
 """The import as its faces see it: read a file, look at what it would do, do it, take it back.
 
-The command line and the console call these and have no rules of their own. Nothing here asks who
+The command line and the desk call these and have no rules of their own. Nothing here asks who
 may: a face passes only the schools that its person may import (security rule A2).
 """
 

@@ -1,4 +1,4 @@
-"""Lists and runs for tests of the console's imports: a browser may begin several."""
+"""Lists and runs for tests of the desk's imports: a browser may begin several."""
 
 import re
 from io import BytesIO

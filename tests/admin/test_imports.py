@@ -1,4 +1,4 @@
-"""Imports on the console: chosen, looked at, decided by a person, done by a worker."""
+"""Imports at the desk: chosen, looked at, decided by a person, done by a worker."""
 
 import re
 from contextlib import suppress

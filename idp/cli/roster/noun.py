@@ -11,7 +11,7 @@ from idp.cli.group import Noun
 
 
 class _InEnglish(Noun):
-    """The import's sentences are those of the console; a terminal reads them in English."""
+    """The import's sentences are those of the desk; a terminal reads them in English."""
 
     def command(  # type: ignore[override]
         self, *args: Any, **kwargs: Any

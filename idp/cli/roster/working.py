@@ -25,9 +25,9 @@ log = logging.getLogger(__name__)
     help="Seconds between two looks when nothing waits.",
 )
 def roster_work(once: bool, pause: float) -> None:
-    """Read, check, carry out and undo what the console asks for, until stopped (Ctrl-C or SIGTERM).
+    """Read, check, carry out and undo what the desk asks for, until stopped (Ctrl-C or SIGTERM).
 
-    Several may run; each machine that serves the console needs one, beside its spool folder.
+    Several may run; each machine that serves the desk needs one, beside its spool folder.
 
     Examples:
       idp roster work

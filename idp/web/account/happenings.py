@@ -108,7 +108,9 @@ WORDS: Final[dict[str, Callable[[AuditEvent], str]]] = {
     "sign_in": _sign_in,
     "sign_in_refused": _sign_in_refused,
     "session_ended": _session_ended,
-    "new_device": lambda _event: str(_("This sign-in was from a browser new to your account")),
+    "new_device": lambda _event: str(
+        _("This sign-in was from a browser that is new to your account")
+    ),
     "token_issued": _token_issued,
     "token_refused": lambda _event: str(_("A token was refused")),
     "password_set": lambda _event: str(_("A new password was chosen")),

@@ -72,7 +72,7 @@ PAGES: Final = (
         "sessions-link",
         "account.session_list",
         _("Where I am signed in"),
-        _("Your devices; sign one out that you lost."),
+        _("Your devices. Sign out one that you have lost."),
         "device",
     ),
     Page(

@@ -50,7 +50,9 @@ def add_passkey(signed_in: SignedIn) -> ResponseReturnValue:
             epoch=signed_in.account.credentials_epoch,
         )
     except stored.TooMany:
-        form.notice = _("You have as many passkeys as possible. Remove one that you no longer use.")
+        form.notice = _(
+            "You have reached the limit of passkeys. Remove one that you no longer use."
+        )
         return _page(signed_in, form)
     except (stored.Refused, factor_changes.NotYours):
         form.notice = _("The passkey could not be added. Please try again.")

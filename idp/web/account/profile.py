@@ -41,5 +41,5 @@ def choose_language(signed_in: SignedIn) -> ResponseReturnValue:
     session.permanent = True
     session["locale"] = chosen
     refresh()
-    flash(_("Pages and mails will speak this language from now on."))
+    flash(_("Pages and e-mails will be in this language from now on."))
     return redirect(url_for("account.profile"), 303)

@@ -117,7 +117,7 @@ def disable_client(staff: Staff, client_id: str) -> ResponseReturnValue:
 def enable_client(staff: Staff, client_id: str) -> ResponseReturnValue:
     """Let it work again."""
     if applications.enable(staff, known_id(client_id)):
-        flash(_("The application works again. Guardians sign in to it anew."))
+        flash(_("The application works again. Guardians have to sign in to it again."))
     return _to(client_id)
 
 

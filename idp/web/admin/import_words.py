@@ -59,7 +59,7 @@ SECTIONS: Final = (
 TASKS: Final = {
     "open": _("The file is being opened"),
     "read": _("The file is being read"),
-    "look": _("The file is being compared with what stands"),
+    "look": _("The file is being compared with what is stored"),
     "apply": _("The import is being carried out"),
     "undo": _("The import is being undone"),
     "drop": _("The import is being forgotten"),

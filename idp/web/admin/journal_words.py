@@ -51,7 +51,7 @@ WORDS: Final[dict[str, LazyString]] = {
     "username_changed": _("A user name was corrected"),
     "token_sent": _("A token was sent"),
     # Imports
-    "roster_answered": _("Somebody decided who people of an import are"),
+    "roster_answered": _("Somebody decided who the people in an import are"),
     "roster_applied": _("An import was carried out"),
     "roster_begun": _("A file was chosen for an import"),
     "roster_held_back": _("An import was held back: too much would have ended"),

@@ -54,7 +54,7 @@ REASONS: Final = {
         _("Ask the parent to make room, or for another address, then send again."),
     ),
     "mailbox_off": Reason(_("This mailbox is closed."), _OTHER_ADDRESS),
-    "unwanted": Reason(_("The parent's mail server took our mail for unwanted."), _TELL_PLATFORM),
+    "unwanted": Reason(_("The parent's mail server took our mail for spam."), _TELL_PLATFORM),
     "too_often": Reason(_("The parent's mail server asked us to wait."), _NOTHING),
     "later": Reason(_("The parent's mail server could not take it just then."), _NOTHING),
     "no_address": Reason(_("This is not an address that mail can be sent to."), _ASK_ADDRESS),

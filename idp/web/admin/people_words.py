@@ -110,8 +110,8 @@ _LINKED: Final = {
     Linked.NOW: _("They are linked, and told by mail."),
     Linked.BEFORE: _("They were linked already."),
     Linked.ASKED: _(
-        "They have not been a guardian here for long, or ended it themselves, or a court did. They"
-        " are asked by mail, and linked once they say yes."
+        "They have not been a guardian here for a long time, or ended it themselves, or a court"
+        " did. They are asked by mail, and linked once they say yes."
     ),
 }
 

@@ -199,7 +199,7 @@ def _close_page(staff: Staff, found: people.Person, form: Form) -> ResponseRetur
 
 def _corrected(done: corrections.Corrected) -> str:
     if not done.changed:
-        return str(_("Nothing was different: nothing has changed."))
+        return str(_("What you typed was there already: nothing has changed."))
     if not done.told:
         return str(_("It is corrected. There is no e-mail address: tell the guardian yourself."))
     return str(_("It is corrected, and the guardian is told by e-mail."))
