@@ -4,7 +4,7 @@ Changes are read from the plan, which is the journal afterwards; findings and qu
 ``roster_remarks``. Both are there from the check until the import can't be undone any more.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -86,9 +86,14 @@ class Person:
     lines: str = ""
 
 
-def remember(run_id: str, school_id: str, remarks: dict[str, Iterable[Person]]) -> None:
+def remember(run_id: str, school_id: str, remarks: Mapping[str, Iterable[Person]]) -> None:
     """Keep who stands behind findings and questions, in the caller's transaction."""
     forget(run_id, school_id)
+    add(run_id, school_id, remarks)
+
+
+def add(run_id: str, school_id: str, remarks: Mapping[str, Iterable[Person]]) -> None:
+    """Keep more kinds beside those that are kept, in the caller's transaction."""
     bulk.insert_rows(
         RosterRemark,
         _COLUMNS,
@@ -100,11 +105,15 @@ def remember(run_id: str, school_id: str, remarks: dict[str, Iterable[Person]]) 
     )
 
 
-def forget(run_id: str, school_id: str | None = None) -> None:
-    """Delete them, of one school or of the run."""
-    where = "" if school_id is None else " AND school_id = :school"
-    given = {"run": run_id} | ({} if school_id is None else {"school": school_id})
-    bulk.execute(f"DELETE FROM roster_remarks WHERE run_id = :run{where}", **given)
+def forget(run_id: str, school_id: str | None = None, kind: str | None = None) -> None:
+    """Delete them: of the run, of one school, of one kind there."""
+    given = {"run": run_id}
+    where = "run_id = :run"
+    for column, name, value in (("school_id", "school", school_id), ("kind", "kind", kind)):
+        if value is not None:
+            given[name] = value
+            where += f" AND {column} = :{name}"
+    bulk.execute(f"DELETE FROM roster_remarks WHERE {where}", **given)
 
 
 def kinds(run_id: str, school_id: str) -> dict[str, int]:

@@ -185,7 +185,8 @@ def of_file(run: RosterRun) -> list[Finding]:
 
 def _asked(code: str, query: str, ids: dict[str, Any]) -> Finding:
     """A query's rows: who, and where known the line, what stood and what the file has."""
-    return _made(code, [_person(*row) for row in bulk.found(query, **ids)])
+    rows = sorted(bulk.found(query, **ids), key=lambda row: row[1] if len(row) > 1 else 0)
+    return _made(code, [_person(*row) for row in rows])
 
 
 def _person(who: str, line: int | None = None, old: str = "", new: str = "") -> Person:

@@ -1,7 +1,7 @@
 """The rows of runs: found, held against others, brought from one state to the next."""
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import aliased
@@ -209,5 +209,10 @@ def finish(run: RosterRun, status: str) -> None:
         db.session.execute(
             update(RosterRun)
             .where(RosterRun.id == run.id)
-            .values(status=status, finished_at=clock.now())
+            .values(status=status, finished_at=clock.now(), reading=_numbers(run))
         )
+
+
+def _numbers(run: RosterRun) -> dict[str, Any]:
+    """What is kept of the reading: no names of people."""
+    return {name: value for name, value in run.reading.items() if name != "noticed"}

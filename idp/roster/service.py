@@ -95,7 +95,10 @@ def preview(run_id: str, progress: Progress = lambda _: None) -> None:
             RosterPreview(run_id=run_id, school_id=school_id, report=report)
             for school_id, report in found.items()
         )
-        concerned.remember(run_id, "", {each.code: each.people for each in of_file})
+        for finding in of_file:
+            if finding.people:  # the others stand there since the file was read
+                concerned.forget(run_id, "", finding.code)
+                concerned.add(run_id, "", {finding.code: finding.people})
 
 
 def whole(run: RosterRun) -> list[findings.Finding]:

@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from idp.database import db, transaction
 from idp.people.names import email_key
-from idp.roster import bulk, cells
+from idp.roster import bulk, cells, concerned
+from idp.roster.concerned import Person
 from idp.roster.models import (
     RosterClass,
     RosterGuardian,
@@ -67,6 +68,7 @@ class Stage:
         self.rejected: Counter[str] = Counter()
         self.noticed: dict[str, list[str]] = {}
         self.notices: Counter[str] = Counter()
+        self._cases: dict[str, dict[str, None]] = {}
         self._classes: dict[tuple[str, str], str] = {}
         self._seen: dict[str, set[Any]] = {"pupil": set(), "guardian": set()}
         self._numbers: Counter[str] = Counter()
@@ -96,6 +98,8 @@ class Stage:
                     for school, pupil in sorted(self._keeps)
                 ),
             )
+            cases = {code: map(Person, samples) for code, samples in self._cases.items()}
+            concerned.remember(self.run_id, "", cases)
             bulk.analyse(*STAGED)
 
     def _take(self, record: Record) -> None:
@@ -120,6 +124,9 @@ class Stage:
         samples = self.noticed.setdefault(code, [])
         if len(samples) < SAMPLES and sample not in samples:
             samples.append(sample)
+        cases = self._cases.setdefault(code, {})
+        if len(cases) < MOST_REJECTIONS:
+            cases[sample] = None
 
     def _pupil(self, pupil: Pupil) -> None:
         key = (pupil.school_id, pupil.sourced_id)

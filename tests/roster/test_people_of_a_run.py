@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from openpyxl import load_workbook
 
+from idp.database import db
 from idp.people.models import School
+from idp.roster import concerned, service
 from tests.roster.conftest import Import, JsonOf, Run
 from tests.roster.files import OneRoster
 
@@ -75,3 +77,21 @@ def test_a6_rejected_rows_are_a_workbook_for_the_user_alone(
     assert sheet is not None
     assert sheet.title == "Lignes à corriger"
     assert (sheet["C2"].value, sheet["C2"].data_type) == ("=1+1", "s")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_was_noticed_while_reading_is_listed_whole_and_not_kept_with_the_numbers(
+    json_of: JsonOf, school: School, tmp_path: Path
+) -> None:
+    path = tmp_path / "list.csv"
+    words = [f"word{letter}" for letter in "abcdefgh"]
+    rows = "".join(f"Maes;Tom{word};3B;CLAES Els{word};{word}\n" for word in words)
+    path.write_text(f"Nom;Prénom;Classe;Responsable;Lien\n{rows}", encoding="utf-8")
+    columns = ("--column", "Lien=guardian.1.relationship")
+
+    run = json_of("roster", "import", str(path), "--school", school.id, *columns)["id"]
+
+    listed = concerned.of(run, "", "unknown_relationship", 100)
+    assert [each.who for each in listed] == words
+    db.session.rollback()
+    assert "noticed" not in service.get(run).reading
