@@ -2,12 +2,14 @@
 
 from flask import Flask
 
-from idp.desk import roles
+from idp.credentials import totp
+from idp.desk import factor_resets, roles
 from idp.desk import staff as desk_staff
 from idp.people import staff
 from tests import factories, parallel
 from tests.admin.places import Desk
 from tests.admin.test_staff import role_of
+from tests.second_factors import audited, switch_on, told
 
 
 def test_r4_of_two_operators_who_remove_each_other_one_stays(app: Flask, desk: Desk) -> None:
@@ -26,3 +28,55 @@ def test_r4_of_two_operators_who_remove_each_other_one_stays(app: Flask, desk: D
 
     assert all(isinstance(each, roles.LastOperator | roles.NotFound) for each in errors), errors
     assert len(staff.everybody()) == 1
+
+
+def test_r4_of_two_who_confirm_or_decline_a_reset_at_once_one_decides(
+    app: Flask, desk: Desk
+) -> None:
+    claire, _ = factories.family(desk.here, "Lina", username="claire")
+    switch_on(claire.id)
+    who = {}
+    for name in ("asker", "second", "third"):
+        account = factories.account(name)
+        staff.grant(account.id, "manager", desk.here.id)
+        who[name] = desk_staff.of(account.id)
+    assert who["asker"] is not None
+    factor_resets.ask(who["asker"], claire.id)
+    acts = [(factor_resets.confirm, "second"), (factor_resets.confirm, "third")]
+    acts += [(factor_resets.decline, "second"), (factor_resets.decline, "asker")]
+
+    def act() -> bool:
+        decide, name = acts.pop()
+        staff_member = who[name]
+        assert staff_member is not None
+        return decide(staff_member, claire.id)
+
+    answers, errors = parallel.at_once(app, 4, act)
+
+    assert errors == []
+    assert sorted(answers) == [False, False, False, True]
+    outcomes = [*audited("factors_reset"), *audited("factors_reset_declined")]
+    assert len(outcomes) == 1
+    assert len([*told("factors_reset"), *told("factors_reset_declined")]) == 1
+    assert totp.is_on(claire.id) == (outcomes[0].event == "factors_reset_declined")
+
+
+def test_r4_of_two_who_ask_for_a_reset_at_once_one_has_asked(app: Flask, desk: Desk) -> None:
+    claire, _ = factories.family(desk.here, "Lina", username="claire")
+    switch_on(claire.id)
+    askers = []
+    for name in ("first", "second"):
+        account = factories.account(name)
+        staff.grant(account.id, "manager", desk.here.id)
+        askers.append(desk_staff.of(account.id))
+
+    def act() -> bool:
+        asker = askers.pop()
+        assert asker is not None
+        return factor_resets.ask(asker, claire.id)
+
+    answers, errors = parallel.at_once(app, 2, act)
+
+    assert errors == []
+    assert sorted(answers) == [False, True]
+    assert len(told("factors_reset_asked")) == 1
