@@ -1,5 +1,6 @@
 """What every test may ask for: an application on SQLite and on PostgreSQL, and a browser."""
 
+import gc
 import os
 from collections.abc import Iterator
 from hashlib import sha256
@@ -65,6 +66,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
     scheduling.put_long_ones_first(items)
+
+
+def pytest_configure() -> None:
+    """What is collected, half a million objects, stays: nobody looks for garbage in it."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From here on garbage is looked for in what the tests make, and nowhere else."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
