@@ -1,5 +1,6 @@
 """The console script as a whole: help, version, settings file, and errors in one line."""
 
+import gc
 import json
 import re
 import subprocess
@@ -250,3 +251,10 @@ def test_what_draws_letters_is_loaded_by_who_prints() -> None:
     loaded = {name.partition(".")[0] for name in found.stdout.split()}
     assert "flask" in loaded
     assert loaded & {"typst", "fontTools", "PIL"} == set()
+
+
+def test_garbage_is_looked_for_again_once_everything_is_loaded(
+    environment: dict[str, str],
+) -> None:
+    assert invoked(environment, "school", "list").exit_code == 0
+    assert gc.isenabled()
