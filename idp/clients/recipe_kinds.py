@@ -8,6 +8,7 @@ source sends.
 import json
 import shlex
 from typing import Final
+from urllib.parse import urlencode
 
 from idp.clients import recipe_programs as programs
 from idp.clients import recipe_settings as settings
@@ -51,6 +52,25 @@ def _express(values: Values) -> tuple[Block, ...]:
     return (
         Block("app.mjs", values.fill(programs.EXPRESS, json.dumps)),
         Block("sh", values.fill(programs.SHELL_EXPRESS, shlex.quote)),
+    )
+
+
+def _django(values: Values) -> tuple[Block, ...]:
+    return (
+        Block("settings.py", values.fill(settings.DJANGO_SETTINGS, json.dumps)),
+        Block("school_login.py", values.fill(settings.DJANGO_LOGIN, json.dumps)),
+        Block("urls.py", settings.DJANGO_URLS),
+        Block("sh", values.fill(settings.SHELL_DJANGO, shlex.quote)),
+    )
+
+
+def _proxy(values: Values) -> tuple[Block, ...]:
+    back = {"client_id": values.client_id, "post_logout_redirect_uri": values.home}
+    leave = f"{values.provider['end_session_endpoint']}?{urlencode(back)}"
+    return (
+        Block("oauth2-proxy.cfg", values.fill(settings.PROXY, json.dumps)),
+        Block("sh", values.fill(settings.SHELL_PROXY, shlex.quote)),
+        Block("", rows=(("sign out", f"/oauth2/sign_out?{urlencode({'rd': leave})}"),)),
     )
 
 
@@ -123,6 +143,21 @@ KINDS: Final = (
     Kind("plain", "OpenID Connect", _plain),
     Kind("flask", "Flask (Authlib)", _flask, run="Authlib 1.9"),
     Kind("express", "Express (openid-client 6)", _express, run="openid-client 6"),
+    Kind(
+        *("django", "Django (mozilla-django-oidc)", _django, ALL - {"none"}),
+        callback="/oidc/callback/",
+        scopes=("profile",),
+        logout=True,
+        run="mozilla-django-oidc 5.0",
+        keyed="ours",
+    ),
+    Kind(
+        *("oauth2-proxy", "oauth2-proxy", _proxy, ALL - {"none"}),
+        callback="/oauth2/callback",
+        logout=True,
+        run="oauth2-proxy 7.15",
+        keyed="ours",
+    ),
     Kind(
         *("laravel", "Laravel (Socialite)", _laravel, _POST),
         scopes=_NEEDED,

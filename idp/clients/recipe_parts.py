@@ -141,7 +141,7 @@ _AUTHENTICATION: Final = {
 }
 """How openid-client 6 proves the client, by the method that is registered."""
 
-_INSIDE: Final = ("/wp-admin/", "/index.php/apps/", "/apps/", "/admin/", "/oauth2/")
+_INSIDE: Final = ("/wp-admin/", "/index.php/apps/", "/apps/", "/admin/", "/oauth2/", "/oidc/")
 """Where the part of an address begins that is the software's own, and not the site's."""
 
 

@@ -46,3 +46,86 @@ add_filter( 'logout_redirect', function () {
     return §HOME;
 }, 98 );
 """
+
+DJANGO_SETTINGS: Final = """\
+import os
+
+INSTALLED_APPS += ["mozilla_django_oidc"]
+AUTHENTICATION_BACKENDS = ["school_login.Guardians"]
+LOGIN_URL = "/oidc/authenticate/"
+LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "/"
+OIDC_RP_CLIENT_ID = §CLIENT_ID
+OIDC_RP_CLIENT_SECRET = os.environ["CLIENT_SECRET"]
+OIDC_RP_SCOPES = §SCOPE
+OIDC_RP_SIGN_ALGO = §ALGORITHM
+OIDC_USE_PKCE = True
+OIDC_TOKEN_USE_BASIC_AUTH = §METHOD == "client_secret_basic"
+OIDC_OP_AUTHORIZATION_ENDPOINT = §AUTHORIZATION
+OIDC_OP_TOKEN_ENDPOINT = §TOKEN
+OIDC_OP_USER_ENDPOINT = §USERINFO
+OIDC_OP_JWKS_ENDPOINT = §JWKS
+OIDC_OP_LOGOUT_URL_METHOD = "school_login.logout_address"
+"""
+
+DJANGO_LOGIN: Final = """\
+from urllib.parse import urlencode
+
+from mozilla_django_oidc.auth import OIDCAuthenticationBackend
+
+
+class Guardians(OIDCAuthenticationBackend):
+    \"\"\"By sub: two parents may share an e-mail address, and some have none.\"\"\"
+
+    def verify_claims(self, claims):
+        return "sub" in claims
+
+    def filter_users_by_claims(self, claims):
+        return self.UserModel.objects.filter(username=claims["sub"])
+
+    def create_user(self, claims):
+        user = self.UserModel(username=claims["sub"])
+        user.set_unusable_password()
+        return self.update_user(user, claims)
+
+    def update_user(self, user, claims):
+        user.first_name = claims.get("given_name", "")
+        user.last_name = claims.get("family_name", "")
+        user.email = claims.get("email", "")
+        user.save()
+        return user
+
+
+def logout_address(request):
+    query = {"client_id": §CLIENT_ID, "post_logout_redirect_uri": §HOME}
+    return §LOGOUT + "?" + urlencode(query)
+"""
+
+DJANGO_URLS: Final = """\
+urlpatterns += [path("oidc/", include("mozilla_django_oidc.urls"))]
+"""
+
+SHELL_DJANGO: Final = """\
+pip install mozilla-django-oidc
+export CLIENT_SECRET=§SECRET
+"""
+
+PROXY: Final = """\
+provider = "oidc"
+oidc_issuer_url = §ISSUER
+client_id = §CLIENT_ID
+redirect_url = §REDIRECT_URI
+scope = §SCOPE
+code_challenge_method = "S256"
+# By sub: two parents may share an e-mail address, and some have none.
+# It is what the application behind gets as X-Forwarded-Email, too.
+oidc_email_claim = "sub"
+email_domains = ["*"]
+whitelist_domains = [§ISSUER_HOST]
+upstreams = ["http://127.0.0.1:8080/"]
+"""
+
+SHELL_PROXY: Final = """\
+export OAUTH2_PROXY_CLIENT_SECRET=§SECRET
+export OAUTH2_PROXY_COOKIE_SECRET="$(openssl rand -hex 16)"
+oauth2-proxy --config oauth2-proxy.cfg
+"""
