@@ -16,7 +16,8 @@ from idp.people.models import Account, Child
 from idp.roster import bulk, findable, former
 from idp.roster.claims import unclaimed
 from idp.roster.models import RosterChange
-from idp.roster.planning import SEPARATED, Plan
+from idp.roster.planned_links import SEPARATED
+from idp.roster.planning import Plan
 from idp.roster.scope import Scope
 
 REASON: Final = "not in the school's roster any more"

@@ -14,7 +14,8 @@ from idp.people.addresses import meant
 from idp.roster import bulk, class_names, finding_groups, former
 from idp.roster.concerned import Person
 from idp.roster.models import RosterRun
-from idp.roster.planning import SEPARATED, Plan
+from idp.roster.planned_links import SEPARATED
+from idp.roster.planning import Plan
 from idp.roster.records import OF_OTHER_SCHOOLS
 from idp.roster.scope import Scope
 from idp.roster.staging import SAMPLES

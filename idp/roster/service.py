@@ -4,47 +4,34 @@ The command line and the desk call these and have no rules of their own. Nothing
 may: a face passes only the schools that its person may import (security rule A2).
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 
-from idp import clock, correlation
+from idp import correlation
 from idp.audit import events
-from idp.database import db, retried, transaction
-from idp.people.models import Account, Child, Guardianship
+from idp.database import db, transaction
 from idp.people.names import Refused
 from idp.roster import (
-    applying,
-    breakdown,
     bulk,
+    carrying_out,
     concerned,
-    differing,
     findings,
-    planning,
-    questions,
     reading,
     reports,
     runs,
     samples,
-    undoing,
 )
-from idp.roster.concerned import Person
 from idp.roster.models import (
-    RosterChange,
-    RosterIdentity,
-    RosterMatch,
-    RosterPair,
     RosterPreview,
     RosterRun,
     RosterRunSchool,
 )
 from idp.roster.question_models import ANSWERS, KEY_LENGTH, RosterAnswer
 from idp.roster.reports import SchoolReport, UndoReport
-from idp.roster.scope import Scope
 
 _COUNT_AGAIN: Final = 10
 """After so many schools PostgreSQL's planner is told anew how large the tables are."""
@@ -74,7 +61,7 @@ def look(run_id: str, *, operator: bool = False, everybody: bool = False) -> lis
     bulk.prepare()
     of_file = whole(run)
     return [
-        _looked(run, each, of_file, operator=operator, everybody=everybody)
+        carrying_out.looked(run, each, of_file, operator=operator, everybody=everybody)
         for each in runs.schools(run_id)
     ]
 
@@ -87,7 +74,7 @@ def preview(run_id: str, progress: Progress = lambda _: None) -> None:
     of_file = whole(run)
     found = {"": {"findings": [[each.code, each.count, list(each.samples)] for each in of_file]}}
     for each in runs.schools(run_id):
-        found[each.school_id] = reports.as_json(_kept_plan(run_id, each.school_id))
+        found[each.school_id] = reports.as_json(carrying_out.kept_plan(run_id, each.school_id))
         progress(1)
     with transaction() as writes:
         bulk.execute("DELETE FROM roster_previews WHERE run_id = :run", run=run_id)
@@ -136,15 +123,17 @@ def apply(
             runs.must_be_newest(run, each.school_id)
     bulk.prepare()
     runs.set_status(run, "applying")
-    how = _How(confirm_large_change, confirmed or {}, link_same_people, invitations_per_hour)
+    how = carrying_out.How(
+        confirm_large_change, confirmed or {}, link_same_people, invitations_per_hour
+    )
     done_reports = []
     for place, each in enumerate(runs.schools(run_id)):
         if place % _COUNT_AGAIN == 1:
-            _count_people()
+            carrying_out.count_people()
         fresh = replace(how, analyse=place % _COUNT_AGAIN == 0)
         done = each.state == "applied"
         done_reports.append(
-            reports.kept(each) if done else _apply_school(run_id, each.school_id, fresh)
+            reports.kept(each) if done else carrying_out.apply_school(run_id, each.school_id, fresh)
         )
         progress(1)
     if all(each.state == "applied" for each in done_reports):
@@ -195,7 +184,7 @@ def undo(run_id: str, school_ids: list[str] | None = None) -> list[UndoReport]:
     ]
     if not chosen:
         raise Refused("run", "has nothing to undo")
-    done_reports = [_undo_school(run_id, each.school_id) for each in chosen]
+    done_reports = [carrying_out.undo_school(run_id, each.school_id) for each in chosen]
     if all(each.state != "applied" for each in runs.schools(run_id)):
         runs.finish(run, "undone")
     return done_reports
@@ -222,7 +211,7 @@ def kept(run_id: str) -> list[SchoolReport]:
 
 def with_people(of: list[SchoolReport], run_id: str) -> list[SchoolReport]:
     """The same reports with whom they are about, one by one, while that is known."""
-    return [replace(each, people=_everybody(run_id, each.school_id)) for each in of]
+    return [replace(each, people=carrying_out.people_of(run_id, each.school_id)) for each in of]
 
 
 def rejections(run_id: str) -> int:
@@ -242,169 +231,3 @@ def discard(run_id: str) -> None:
     if run.status in {"reading", "checked"}:
         runs.finish(run, "refused")
     forget_rejections(run_id)
-
-
-@dataclass(frozen=True)
-class _How:
-    confirm_large_change: bool
-    confirmed: Mapping[str, float]
-    link_same_people: bool
-    per_hour: int | None
-    analyse: bool = False
-
-    def confirms(self, school_id: str, share: float) -> bool:
-        return self.confirm_large_change or self.confirmed.get(school_id, -1.0) >= share
-
-
-class _LookedAt(Exception):
-    """Ends the transaction of a dry run; nothing of it stays."""
-
-    def __init__(self, report: SchoolReport) -> None:
-        self.report = report
-
-
-def _looked(
-    run: RosterRun,
-    row: RosterRunSchool,
-    of_file: list[findings.Finding],
-    *,
-    operator: bool,
-    everybody: bool,
-) -> SchoolReport:
-    try:
-        with transaction():
-            report = _planned(run, row, of_file, operator=operator)
-            if everybody:
-                report = replace(report, people=_everybody(run.id, row.school_id))
-            raise _LookedAt(report)
-    except _LookedAt as looked:
-        return looked.report
-
-
-@retried
-def _kept_plan(run_id: str, school_id: str) -> SchoolReport:
-    """A dry run of which the plan stays, for pages to list whom it is about."""
-    with transaction():
-        # Not beside an import: what that did is its journal, and no plan
-        row, run = runs.hold_part(run_id, school_id), get(run_id)
-        if row.state in {"applied", "undone"}:
-            return reports.kept(row)
-        runs.must_be_staged(run)
-        return _planned(run, row, [], operator=True)
-
-
-def _planned(
-    run: RosterRun, row: RosterRunSchool, of_file: list[findings.Finding], *, operator: bool
-) -> SchoolReport:
-    """Plan in the caller's transaction, and say what the plan does."""
-    same = run.options.get("link_same_people", False)
-    scope = runs.scope(run, row, link_same_people=same)
-    plan = planning.plan(scope)
-    found = findings.find(scope, plan)
-    _remember(scope, found)
-    report = reports.planned(row, plan, reports.visible(found, operator=operator) + of_file)
-    return replace(
-        report,
-        samples=samples.of(scope, plan),
-        questions=questions.of(scope),
-        fields=breakdown.fields(scope),
-        moves=breakdown.moves(scope),
-    )
-
-
-def _remember(scope: Scope, found: list[findings.Finding]) -> None:
-    remarks: dict[str, Iterable[Person]] = {
-        **questions.held_back(scope),
-        differing.KIND: differing.of(scope),
-        **{each.code: each.people for each in found},
-    }
-    concerned.remember(scope.run_id, scope.school_id, remarks)
-
-
-def _everybody(run_id: str, school_id: str) -> list[dict[str, Any]]:
-    return concerned.as_json(concerned.everybody(run_id, school_id))
-
-
-def _apply_school(run_id: str, school_id: str, how: _How) -> SchoolReport:
-    for _ in range(3):
-        try:
-            return _apply_once(run_id, school_id, how)
-        except IntegrityError:
-            # Somebody took a user name, or linked the same two, between plan and deed
-            continue
-    return _apply_once(run_id, school_id, how)
-
-
-@retried
-def _apply_once(run_id: str, school_id: str, how: _How) -> SchoolReport:
-    with transaction():
-        row = runs.hold(run_id, school_id)
-        run = get(run_id)
-        if row.state in {"applied", "undone"}:  # by another process, meanwhile
-            return reports.kept(row)
-        runs.must_be_newest(run, school_id)
-        same = how.link_same_people or run.options.get("link_same_people", False)
-        scope = runs.scope(run, row, link_same_people=same)
-        plan = planning.plan(scope)
-        if how.analyse:
-            bulk.analyse(RosterMatch, RosterPair, RosterChange)
-        if plan.is_large and not how.confirms(school_id, plan.share_ending):
-            found = findings.find(scope, plan)
-            _remember(scope, found)  # and the plan stays, to be looked at
-            row.state = "held_back"
-            events.record("roster_held_back", school_id=school_id, run=run_id)
-            return reports.planned(row, plan, reports.visible(found, operator=False))
-        return _carried_out(run, row, scope, plan, how)
-
-
-def _carried_out(
-    run: RosterRun, row: RosterRunSchool, scope: Scope, plan: planning.Plan, how: _How
-) -> SchoolReport:
-    now = clock.now()
-    found = findings.find(scope, plan)
-    asked, fields, moves = questions.of(scope), breakdown.fields(scope), breakdown.moves(scope)
-    _remember(scope, found)
-    applying.carry_out(scope, plan, now)
-    invited = applying.invite(scope, how.per_hour) if how.per_hour else 0
-    runs.remember_source(run, row, scope)
-    row.state, row.applied_at, row.changes = "applied", now, plan.changes
-    row.report = {
-        "counts": plan.counts,
-        "findings": {each.code: each.count for each in found},
-        "invited": invited,
-        "asked": plan.asked,
-        "fields": fields,
-        "moves": moves,
-    }
-    counts = reports.told(plan.counts, operator=False)  # its school reads it
-    events.record("roster_applied", school_id=row.school_id, run=run.id, counts=counts)
-    return replace(
-        reports.planned(row, plan, reports.visible(found, operator=False)),
-        invited=invited,
-        questions=asked,
-        fields=fields,
-        moves=moves,
-    )
-
-
-@retried
-def _undo_school(run_id: str, school_id: str) -> UndoReport:
-    with transaction():
-        row = runs.hold(run_id, school_id)
-        name = reports.school_name(school_id)
-        if reason := runs.why_not_undone(row):
-            return UndoReport(school_id, name, None, reason)
-        assert row.applied_at is not None
-        now = clock.now()
-        undone = undoing.undo(
-            runs.scope(get(run_id), row, link_same_people=False), row.applied_at, now
-        )
-        row.state, row.undone_at = "undone", now
-        counts = reports.told(undone.counts, operator=False)
-        events.record("roster_undone", school_id=school_id, run=run_id, counts=counts)
-    return UndoReport(school_id, name, undone)
-
-
-def _count_people() -> None:
-    with transaction():
-        bulk.analyse(Account, Child, Guardianship, RosterIdentity, RosterChange)

@@ -11,10 +11,11 @@ from sqlalchemy import func, select
 
 from idp.database import db
 from idp.people.models import Account, Child, School
-from idp.roster import archives, reasons, tables, workbooks
+from idp.roster import archives, tables, workbooks
 from idp.roster.layout import Layout
 from idp.roster.models import RosterPupil, RosterRejection
 from idp.roster.records import Hostile, Unusable
+from idp.spreadsheet_cells import quoted
 from tests.cli.conftest import Run, refused
 from tests.roster.conftest import Import
 from tests.roster.files import OneRoster, table, workbook
@@ -192,7 +193,7 @@ def test_a6_links_are_not_followed(run: Run, school: School, tmp_path: Path, kin
     "cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r\n=1", "  =1", "|cmd", "%0A"]
 )
 def test_a6_a_rejected_formula_is_text(app: Flask, cell: str) -> None:
-    assert reasons.quoted(cell).startswith("'")
+    assert quoted(cell).startswith("'")
 
 
 def test_a6_names_go_through_the_rules_of_people(
