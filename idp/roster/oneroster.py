@@ -4,17 +4,24 @@ Read in an order that lets ``users.csv`` stream: what has to be known of each us
 class) comes before. Birth dates, addresses, phones and passwords are not looked at (rule C5).
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from sys import intern
+from collections.abc import Iterator
 from typing import Final
 
 from idp.people.addresses import can_be_mailed
-from idp.people.models import NAME_LENGTH
-from idp.people.names import Refused, email_key
+from idp.people.names import email_key
 from idp.roster import cells, oneroster_terms, tables
 from idp.roster.archives import Progress, Source
-from idp.roster.oneroster_rows import Files, cell, fits, is_deleted, listed
+from idp.roster.oneroster_roles import (
+    GUARDIAN_ROLES,
+    Known,
+    Lapsed,
+    Passed,
+    Reader,
+    lapsed_role,
+    read_roles,
+    role_of,
+)
+from idp.roster.oneroster_rows import Files, cell, fits, is_deleted, listed, names_if_any, names_of
 from idp.roster.orgs import Wanted, choose, district_of, read_orgs
 from idp.roster.records import (
     OF_OTHER_SCHOOLS,
@@ -28,9 +35,7 @@ from idp.roster.records import (
     Row,
     Unusable,
 )
-from idp.roster.validity import When
 
-GUARDIAN_ROLES: Final = frozenset(cells.RELATIONSHIP_WORDS.values()) | {"guardian", "parent"}
 MOST_AGENTS: Final = 30
 SHOWN: Final = frozenset(
     {
@@ -39,53 +44,6 @@ SHOWN: Final = frozenset(
     }
 )
 _OFF: Final = frozenset({"false", "0", "no", "n", "f", "non", "nee", "nein", "off"})
-
-Roles = tuple[str, tuple[str, ...]]
-"""A user's role, and the file's ids of the schools where it has it."""
-
-
-@dataclass(frozen=True)
-class Known:
-    """What earlier imports of these schools left: loaded only if a delta needs it."""
-
-    people: Callable[[], dict[str, Roles]]
-    """A person's id → « student » or « guardian », and the ids of our schools."""
-    classes: Callable[[], dict[str, tuple[str, str]]]
-    """A class's id → its title, and the id of our school."""
-
-
-@dataclass
-class _Lapsed:
-    """A role that does not hold today: which, of which schools, and why."""
-
-    role: str
-    orgs: set[str]
-    why: str
-
-
-@dataclass(frozen=True)
-class _Passed:
-    """That a row is not taken over, and why."""
-
-    why: str
-
-
-@dataclass
-class _Reader:
-    files: Files
-    known: Known
-    schools: dict[str, str]
-    """The file's id of a school → ours."""
-    others: set[str]
-    """The file's ids of schools that the run is not for."""
-    roles: dict[str, Roles] = field(default_factory=dict)
-    lapsed: dict[str, _Lapsed] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
-    single_names: bool = False
-
-    @property
-    def reading(self) -> Reading:
-        return self.files.reading
 
 
 def is_oneroster(source: Source) -> bool:
@@ -133,16 +91,16 @@ def read(
     files = Files(source, progress, reading)
     files.leave_others()
     others = {sid for sid, org in organisations.items() if org.type == "school"} - set(ours)
-    reading.records = _records(_Reader(files, known, ours, others, single_names=single_names))
+    reading.records = _records(Reader(files, known, ours, others, single_names=single_names))
     return reading
 
 
-def _records(reader: _Reader) -> Iterator[Record]:
+def _records(reader: Reader) -> Iterator[Record]:
     delta = reader.reading.delta
     yield from oneroster_terms.read(
         reader.files, reader.schools, lambda: _known_classes(reader) if delta else {}
     )
-    _roles(reader)
+    read_roles(reader)
     yield from _users(reader)
     if delta:
         yield from _moved(reader)
@@ -151,7 +109,7 @@ def _records(reader: _Reader) -> Iterator[Record]:
         yield Noticed("relationships_unread", "relationships.csv")
 
 
-def _known_classes(reader: _Reader) -> dict[str, tuple[str, str]]:
+def _known_classes(reader: Reader) -> dict[str, tuple[str, str]]:
     return {
         sourced_id: (title, reader.reading.orgs[school])
         for sourced_id, (title, school) in reader.known.classes().items()
@@ -169,41 +127,11 @@ def _manifest(source: Source) -> dict[str, str]:
     return found
 
 
-def _roles(reader: _Reader) -> None:
-    """OneRoster 1.2: who somebody is stands in a file of its own, once for each school."""
-    shared: dict[Roles, Roles] = {}
-    for row in reader.files.rows("roles.csv"):
-        user, org = cell(row, "usersourcedid"), intern(cell(row, "orgsourcedid"))
-        role = intern(cell(row, "role").lower())
-        if why := _why_not(reader, row):
-            lapsed = reader.lapsed.setdefault(user, _Lapsed(role, set(), why))
-            lapsed.orgs.add(org)
-            reader.files.passes(row, why)
-            continue
-        before = reader.roles.get(user)
-        if before is not None and before[0] in GUARDIAN_ROLES | {"student"}:
-            same = role == before[0]
-            made = (before[0], (*before[1], org)) if same else before
-        else:
-            made = (role, (org,))
-        reader.roles[user] = shared.setdefault(made, made)
-
-
-def _why_not(reader: _Reader, row: Row) -> str:
-    """Why a role does not count today; empty: it does."""
-    if is_deleted(row):
-        return "deleted"
-    # School Data Sync calls them otherwise
-    begin = "begindate" if "begindate" in row.cells else "rolestartdate"
-    when = reader.files.when(row, begin, begin.replace("begin", "end").replace("start", "end"))
-    return "" if when is When.NOW else when.value
-
-
-def _users(reader: _Reader) -> Iterator[Record]:
+def _users(reader: Reader) -> Iterator[Record]:
     for row in reader.files.rows("users.csv"):
         taken, why = False, ""
         for record in _user(reader, row):
-            if isinstance(record, _Passed):
+            if isinstance(record, Passed):
                 why = record.why
                 continue
             if isinstance(record, Pupil | Guardian):
@@ -213,18 +141,18 @@ def _users(reader: _Reader) -> Iterator[Record]:
             reader.files.passes(row, why or "rejected")
 
 
-def _user(reader: _Reader, row: Row) -> Iterator[Record | _Passed]:
+def _user(reader: Reader, row: Row) -> Iterator[Record | Passed]:
     sourced_id = cells.number(cell(row, "sourcedid"))
     if not fits(sourced_id):
         yield Rejected(row, "id_missing")
         return
-    role, orgs = _role_of(reader, row, sourced_id)
+    role, orgs = role_of(reader, row, sourced_id)
     if sourced_id in reader.seen:
         yield Rejected(row, "id_twice", sourced_id[:80])
-    elif lapsed := _lapsed(reader, sourced_id, role, orgs):
+    elif lapsed := lapsed_role(reader, sourced_id, role, orgs):
         reader.seen.add(sourced_id)
         reader.reading.ignore("with a role that is not valid today")
-        yield _Passed(lapsed.why)
+        yield Passed(lapsed.why)
         yield from _gone(reader, sourced_id, lapsed, row)
     elif role == "student":
         reader.seen.add(sourced_id)
@@ -234,26 +162,14 @@ def _user(reader: _Reader, row: Row) -> Iterator[Record | _Passed]:
         yield from _guardian(reader, row, sourced_id, role)
     else:
         reader.reading.ignore("neither pupil nor guardian")
-        yield _Passed("no_role")
-
-
-def _lapsed(reader: _Reader, sourced_id: str, role: str, orgs: tuple[str, ...]) -> _Lapsed | None:
-    """The role that is over or not yet, where none of today's counts at these schools."""
-    found = reader.lapsed.get(sourced_id)
-    if found is None or found.role not in GUARDIAN_ROLES | {"student"}:
-        return None
-    if sourced_id not in reader.roles:
-        return found
-    ended_here = bool(found.orgs & set(reader.schools)) and found.role in GUARDIAN_ROLES
-    # A guardian of another school alone is none here; one of the district is
-    return found if ended_here and role in GUARDIAN_ROLES and set(orgs) <= reader.others else None
+        yield Passed("no_role")
 
 
 def _gone(
-    reader: _Reader, sourced_id: str, lapsed: _Lapsed, row: Row | None = None
+    reader: Reader, sourced_id: str, lapsed: Lapsed, row: Row | None = None
 ) -> Iterator[Record]:
     """Who is nobody here today: as a deleted row says it, so that a delta ends them too."""
-    names = _names_if_any(row) if row else ("", "")
+    names = names_if_any(row) if row else ("", "")
     line = row.line if row else 0
     if lapsed.role == "student":
         for school in sorted({reader.schools[org] for org in lapsed.orgs & set(reader.schools)}):
@@ -263,7 +179,7 @@ def _gone(
         yield Guardian(sourced_id, line, *names, email=email or None, present=False)
 
 
-def _ended(reader: _Reader) -> Iterator[Record]:
+def _ended(reader: Reader) -> Iterator[Record]:
     """A delta may tell of a role's end alone."""
     for sourced_id, lapsed in reader.lapsed.items():
         if sourced_id not in reader.seen | reader.roles.keys() and fits(sourced_id):
@@ -272,34 +188,21 @@ def _ended(reader: _Reader) -> Iterator[Record]:
                 yield from _gone(reader, sourced_id, lapsed)
 
 
-def _role_of(reader: _Reader, row: Row, sourced_id: str) -> Roles:
-    if sourced_id in reader.roles:
-        return reader.roles[sourced_id]
-    role = cell(row, "role").lower()
-    if role:
-        orgs = tuple(listed(row, "orgsourcedids")) or tuple(listed(row, "primaryorgsourcedid"))
-        return role, orgs
-    if reader.reading.delta:  # a changed row may leave out what did not change
-        known, schools = reader.known.people().get(sourced_id, ("", ()))
-        return known, tuple(reader.reading.orgs[school] for school in schools)
-    return "", ()
-
-
 def _pupil(
-    reader: _Reader, row: Row, sourced_id: str, orgs: tuple[str, ...]
-) -> Iterator[Record | _Passed]:
+    reader: Reader, row: Row, sourced_id: str, orgs: tuple[str, ...]
+) -> Iterator[Record | Passed]:
     schools = {reader.schools[org] for org in orgs if org in reader.schools}
     if not schools:
         reader.reading.ignore(OF_OTHER_SCHOOLS)
-        yield _Passed("other_school")
+        yield Passed("other_school")
         return
     yield from _left_one(reader, row, sourced_id, schools)
     if is_deleted(row):
-        yield _Passed("deleted")
+        yield Passed("deleted")
         for school in sorted(schools):
-            yield Pupil(school, sourced_id, row.line, *_names_if_any(row), present=False)
+            yield Pupil(school, sourced_id, row.line, *names_if_any(row), present=False)
         return
-    names = _names(row, reader.single_names)
+    names = names_of(row, reader.single_names)
     if isinstance(names, Rejected):
         yield names  # and whoever is known by this id stays as they are
         names = ("", "")
@@ -323,22 +226,22 @@ def _pupil(
         yield Link(sourced_id, cells.number(agent))
 
 
-def _left_one(reader: _Reader, row: Row, sourced_id: str, stays: set[str]) -> Iterator[Record]:
+def _left_one(reader: Reader, row: Row, sourced_id: str, stays: set[str]) -> Iterator[Record]:
     """A delta's pupil who left one school of the run and is at another."""
     lapsed = reader.lapsed.get(sourced_id)
     if lapsed and reader.reading.delta:
         ended = {reader.schools[org] for org in lapsed.orgs & set(reader.schools)}
         for school in sorted(ended - stays):
-            yield Pupil(school, sourced_id, row.line, *_names_if_any(row), present=False)
+            yield Pupil(school, sourced_id, row.line, *names_if_any(row), present=False)
 
 
-def _guardian(reader: _Reader, row: Row, sourced_id: str, role: str) -> Iterator[Record | _Passed]:
+def _guardian(reader: Reader, row: Row, sourced_id: str, role: str) -> Iterator[Record | Passed]:
     if is_deleted(row):
         email = email_key(cell(row, "email")) or None
-        yield _Passed("deleted")
-        yield Guardian(sourced_id, row.line, *_names_if_any(row), email=email, present=False)
+        yield Passed("deleted")
+        yield Guardian(sourced_id, row.line, *names_if_any(row), email=email, present=False)
         return
-    names = _names(row, reader.single_names)
+    names = names_of(row, reader.single_names)
     if isinstance(names, Rejected):
         yield names
         names = ("", "")
@@ -346,7 +249,7 @@ def _guardian(reader: _Reader, row: Row, sourced_id: str, role: str) -> Iterator
     # a person is asked which it is (rule N2)
     disabled = cell(row, "enableduser").lower() in _OFF
     if disabled:
-        yield _Passed("disabled")
+        yield Passed("disabled")
     email = cell(row, "email")
     if email and not can_be_mailed(email):
         yield Rejected(row, "email_wrong")  # the person is taken over, the address is not
@@ -365,33 +268,9 @@ def _guardian(reader: _Reader, row: Row, sourced_id: str, role: str) -> Iterator
         yield Link(cells.number(pupil), sourced_id, role)
 
 
-def _moved(reader: _Reader) -> Iterator[Record]:
+def _moved(reader: Reader) -> Iterator[Record]:
     """A delta may tell of a pupil's new class alone."""
     for sourced_id, (title, org) in reader.files.class_of.items():
         school = reader.schools.get(org)
         if school is not None and sourced_id not in reader.seen and fits(sourced_id):
             yield Pupil(school, sourced_id, 0, "", "", class_name=title)
-
-
-def _names(row: Row, single: bool = False) -> tuple[str, str] | Rejected:
-    # 1.2 lets people choose the name that they go by
-    given = cell(row, "preferredgivenname") or cell(row, "givenname")
-    family = cell(row, "preferredfamilyname") or cell(row, "familyname")
-    for name, text in (("givenName", given), ("familyName", family)):
-        if not text and not (single and given + family):
-            return Rejected(row, "name_missing", name)
-    if not given:  # whoever has one name only has it as the given name
-        given, family = family, ""
-    try:
-        return (
-            cells.cleaned("givenName", given, NAME_LENGTH),
-            cells.cleaned("familyName", family, NAME_LENGTH) if family else "",
-        )
-    except Refused as refused:
-        return Rejected(row, "name_wrong", refused.field)
-
-
-def _names_if_any(row: Row) -> tuple[str, str]:
-    """Who is meant by a row that ends somebody, where it says so: a witness beside the id."""
-    names = _names(row, single=True)
-    return ("", "") if isinstance(names, Rejected) else names

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
-from idp.people.names import visible
-from idp.roster import tables, validity
+from idp.people.models import NAME_LENGTH
+from idp.people.names import Refused, visible
+from idp.roster import cells, tables, validity
 from idp.roster.archives import Progress, Source
 from idp.roster.models import SOURCED_ID_LENGTH
-from idp.roster.records import Reading, Row
+from idp.roster.records import Reading, Rejected, Row
 from idp.roster.validity import When
 
 READ: Final = frozenset(
@@ -89,3 +90,28 @@ def fits(sourced_id: str) -> bool:
         and sourced_id.isprintable()
         and (not sourced_id.startswith("~"))
     )
+
+
+def names_of(row: Row, single: bool = False) -> tuple[str, str] | Rejected:
+    """Somebody's names as they are stored; ``single``: one is enough."""
+    # 1.2 lets people choose the name that they go by
+    given = cell(row, "preferredgivenname") or cell(row, "givenname")
+    family = cell(row, "preferredfamilyname") or cell(row, "familyname")
+    for name, text in (("givenName", given), ("familyName", family)):
+        if not text and not (single and given + family):
+            return Rejected(row, "name_missing", name)
+    if not given:  # whoever has one name only has it as the given name
+        given, family = family, ""
+    try:
+        return (
+            cells.cleaned("givenName", given, NAME_LENGTH),
+            cells.cleaned("familyName", family, NAME_LENGTH) if family else "",
+        )
+    except Refused as refused:
+        return Rejected(row, "name_wrong", refused.field)
+
+
+def names_if_any(row: Row) -> tuple[str, str]:
+    """Who is meant by a row that ends somebody, where it says so: a witness beside the id."""
+    names = names_of(row, single=True)
+    return ("", "") if isinstance(names, Rejected) else names

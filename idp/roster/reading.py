@@ -16,7 +16,17 @@ from idp.database import db, transaction
 from idp.people import service as people
 from idp.people.folding import comparable
 from idp.people.names import Refused
-from idp.roster import archives, lists, mapping, oneroster, orgs, spreadsheets, staging, usernames
+from idp.roster import (
+    archives,
+    lists,
+    mapping,
+    oneroster,
+    oneroster_roles,
+    orgs,
+    spreadsheets,
+    staging,
+    usernames,
+)
 from idp.roster.archives import Source
 from idp.roster.layout import Layout
 from idp.roster.mapping import Mapping
@@ -184,7 +194,7 @@ def _must_exist(school_id: str) -> str:
 def _open(source: Source, wish: Wish, wanted: list[orgs.Wanted], progress: Progress) -> Reading:
     if oneroster.is_oneroster(source):
         ids = [each.school_id for each in wanted]
-        known = oneroster.Known(staging.known_people(ids), staging.known_classes(ids))
+        known = oneroster_roles.Known(staging.known_people(ids), staging.known_classes(ids))
         found = oneroster.read(
             source,
             wanted,

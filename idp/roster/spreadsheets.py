@@ -5,18 +5,17 @@ share a name), a guardian by name and address, and without an address as this pu
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import date
+from dataclasses import replace
 from itertools import chain
 from typing import Final
 
 from idp.database import keyed_hash
 from idp.people.addresses import can_be_mailed
-from idp.people.models import NAME_LENGTH
-from idp.people.names import Refused, email_key, visible
+from idp.people.names import email_key
 from idp.roster import cells, lists, namesakes, odd_names, row_numbers, validity
 from idp.roster.archives import Progress, Source
 from idp.roster.layout import Layout
+from idp.roster.list_rows import Named, Reader, get, name_of
 from idp.roster.mapping import Mapping
 from idp.roster.models import SOURCED_ID_LENGTH
 from idp.roster.namesakes import Namesakes, Reads
@@ -38,35 +37,8 @@ _CLASS_NAMES: Final = ("Class", "Class (sheet)", "Class (name of the sheet)")
 """What the column of the sheets' names is called, unless the list has one of that name."""
 
 
-@dataclass
-class _Reader:
-    school_id: str
-    mapping: Mapping
-    reading: Reading
-    namesakes: Namesakes = field(default_factory=Namesakes)
-    single_names: bool = False
-    lists_agents: bool = True
-    pupils: dict[str, str] = field(default_factory=dict)
-    """Pupil's id → key of its name: a number that stands for two pupils is an error."""
-    guardians: dict[str, str] = field(default_factory=dict)
-    links: set[tuple[str, str]] = field(default_factory=set)
-    seen: set[int] = field(default_factory=set)
-    """Hashes of the rows that were read: the same once more says nothing new."""
-    today: date = field(default_factory=validity.today)
-
-
 class Left:
     """A row of a pupil whose last day has passed."""
-
-
-@dataclass(frozen=True)
-class _Named:
-    given: str
-    family: str
-
-    @property
-    def key(self) -> str:
-        return cells.name_key(self.given, self.family)
 
 
 def read(
@@ -115,7 +87,7 @@ def read(
             reading.accounting.leave(sheet.name, sheet.why_not)
     for name in source.names - {lists.file_of(source)}:
         reading.accounting.leave(name, "unknown")
-    reader = _Reader(
+    reader = Reader(
         school_id,
         mapping,
         reading,
@@ -138,7 +110,7 @@ def must_have(columns: set[str], header: list[str]) -> None:
 
 
 def _records(
-    reader: _Reader, rows: Callable[..., Iterator[Row]], progress: Progress
+    reader: Reader, rows: Callable[..., Iterator[Row]], progress: Progress
 ) -> Iterator[Record]:
     reader.namesakes = _namesakes(reader, rows)
     account = reader.reading.accounting
@@ -163,14 +135,14 @@ def _records(
             account.passes(part, why)
 
 
-def _namesakes(reader: _Reader, rows: Callable[..., Iterator[Row]]) -> Namesakes:
+def _namesakes(reader: Reader, rows: Callable[..., Iterator[Row]]) -> Namesakes:
     """None where the list has numbers: they say who is who."""
     if "pupil.number" in reader.mapping.columns.values():
         return Namesakes()
 
     def pupil(row: Row) -> str | None:
-        named = _name(reader, row, "pupil")
-        return named.key if isinstance(named, _Named) else None
+        named = name_of(reader, row, "pupil")
+        return named.key if isinstance(named, Named) else None
 
     reads = Reads(
         pupil,
@@ -181,19 +153,19 @@ def _namesakes(reader: _Reader, rows: Callable[..., Iterator[Row]]) -> Namesakes
     return namesakes.find(rows, reads)
 
 
-def _guardians_of(reader: _Reader, row: Row) -> tuple[tuple[str, str], ...]:
+def _guardians_of(reader: Reader, row: Row) -> tuple[tuple[str, str], ...]:
     """Names of the row's guardians, and whether each is the mother or the father."""
     found = []
     for which in reader.mapping.guardians:
-        named = _name(reader, row, f"guardian.{which}")
-        if isinstance(named, _Named):
-            word = cells.relationship(_get(reader, row, f"guardian.{which}.relationship")) or ""
+        named = name_of(reader, row, f"guardian.{which}")
+        if isinstance(named, Named):
+            word = cells.relationship(get(reader, row, f"guardian.{which}.relationship")) or ""
             found.append((named.key, word if word in {"mother", "father"} else ""))
     return tuple(sorted(found))
 
 
-def _row(reader: _Reader, row: Row) -> Iterator[Record | Left]:
-    left = _get(reader, row, "pupil.left_on")
+def _row(reader: Reader, row: Row) -> Iterator[Record | Left]:
+    left = get(reader, row, "pupil.left_on")
     day = validity.day(left) if left else None
     if left and day is None:
         yield Rejected(row, "date_wrong", left[:40])  # the pupil is taken over all the same
@@ -201,20 +173,20 @@ def _row(reader: _Reader, row: Row) -> Iterator[Record | Left]:
         reader.reading.ignore("of pupils who have left")
         yield Left()
         return
-    number = cells.number(_get(reader, row, "pupil.number"))
+    number = cells.number(get(reader, row, "pupil.number"))
     if problem := _number_problem(reader, row, number):
         yield problem
         return
-    named = _name(reader, row, "pupil")
-    if not isinstance(named, _Named):
+    named = name_of(reader, row, "pupil")
+    if not isinstance(named, Named):
         yield named or Rejected(row, "name_missing", "pupil")
         if not number:
             return
-        named = _Named("", "")  # whoever is known by this number stays as they are
+        named = Named("", "")  # whoever is known by this number stays as they are
     yield from _pupil(reader, row, number, named)
 
 
-def _pupil(reader: _Reader, row: Row, number: str, named: _Named) -> Iterator[Record]:
+def _pupil(reader: Reader, row: Row, number: str, named: Named) -> Iterator[Record]:
     class_name: str | None = _class(reader, row)
     if "pupil.class" not in reader.mapping.columns.values():
         class_name = None  # the list does not say: known pupils keep theirs
@@ -242,8 +214,8 @@ def _pupil(reader: _Reader, row: Row, number: str, named: _Named) -> Iterator[Re
             yield replace(record, keeps=keeps) if isinstance(record, Rejected) else record
 
 
-def _class(reader: _Reader, row: Row) -> str:
-    class_name = _get(reader, row, "pupil.class")
+def _class(reader: Reader, row: Row) -> str:
+    class_name = get(reader, row, "pupil.class")
     return "" if odd_names.says_none(class_name) else class_name
 
 
@@ -257,7 +229,7 @@ def _class_problem(row: Row, class_name: str) -> Rejected | None:
     return None
 
 
-def _number_problem(reader: _Reader, row: Row, number: str) -> Rejected | None:
+def _number_problem(reader: Reader, row: Row, number: str) -> Rejected | None:
     if "pupil.number" in reader.mapping.columns.values() and (
         not number or odd_names.is_nothing(number)
     ):
@@ -267,21 +239,21 @@ def _number_problem(reader: _Reader, row: Row, number: str) -> Rejected | None:
     return None
 
 
-def _guardian(reader: _Reader, row: Row, pupil: str, which: int) -> Iterator[Record]:
+def _guardian(reader: Reader, row: Row, pupil: str, which: int) -> Iterator[Record]:
     prefix = f"guardian.{which}"
-    email = _get(reader, row, f"{prefix}.email")
+    email = get(reader, row, f"{prefix}.email")
     email = "" if odd_names.is_nothing(email) else email
-    named = _name(reader, row, prefix)
+    named = name_of(reader, row, prefix)
     if named is None and email:
         named = Rejected(row, "name_missing", prefix)
-    if not isinstance(named, _Named):
+    if not isinstance(named, Named):
         if named:
             yield named
         return
     if email and not can_be_mailed(email):
         yield Rejected(row, "email_wrong", prefix)
         email = ""  # the person is taken over, the address is not
-    number = cells.number(_get(reader, row, f"{prefix}.number"))
+    number = cells.number(get(reader, row, f"{prefix}.number"))
     number = "" if odd_names.is_nothing(number) else number
     if number.startswith("~") or len(number) > SOURCED_ID_LENGTH or not number.isprintable():
         yield Rejected(row, "number_wrong", number[:40])
@@ -291,7 +263,7 @@ def _guardian(reader: _Reader, row: Row, pupil: str, which: int) -> Iterator[Rec
     if reader.guardians.setdefault(sourced_id, named.key) != named.key:
         yield Rejected(row, "number_of_two_guardians", number[:80])
         return
-    word = _get(reader, row, f"{prefix}.relationship")
+    word = get(reader, row, f"{prefix}.relationship")
     relationship = cells.relationship(word) if word else None
     if word and relationship is None:
         yield Noticed("unknown_relationship", word[:40])
@@ -303,50 +275,7 @@ def _guardian(reader: _Reader, row: Row, pupil: str, which: int) -> Iterator[Rec
         yield Link(pupil, sourced_id, relationship)
 
 
-def _name(reader: _Reader, row: Row, whose: str) -> _Named | Rejected | None:
-    """The name as people's own rules store it; None where the cells say that there is nobody."""
-    given, prefix, family, whole = (
-        _get(reader, row, f"{whose}.{what}") for what in ("given", "prefix", "family", "name")
-    )
-    said = [each for each in (given, family, whole) if each]
-    if whose != "pupil":
-        said = [each for each in said if not odd_names.says_none(each)]
-    if not said:
-        return None
-    if odd_names.is_nobody(given or whole, family):
-        return Rejected(row, "nobody", whose)
-    if whole and not (given and family):
-        parts = cells.split_name(whole) or _single(reader, whole)
-        if parts is None:
-            return Rejected(row, "name_in_one", whose)
-        given, family = parts
-    elif not given or not family or odd_names.says_none(given) or odd_names.says_none(family):
-        if not reader.single_names:
-            return Rejected(row, "name_missing", whose)
-        # One name is kept as the given name: no claim says that it is a family's
-        given, family = (given if given and not odd_names.says_none(given) else family), ""
-    family = f"{prefix} {family}" if prefix and family else family
-    return _cleaned(row, whose, given, family)
-
-
-def _single(reader: _Reader, whole: str) -> tuple[str, str] | None:
-    one_word = len(whole.split()) == 1
-    return (whole, "") if reader.single_names and one_word else None
-
-
-def _cleaned(row: Row, whose: str, given: str, family: str) -> _Named | Rejected:
-    if "\ufffd" in given + family or odd_names.is_broken(f"{given} {family}"):
-        return Rejected(row, "letters_wrong", whose)
-    try:
-        return _Named(
-            cells.cleaned(whose, given, NAME_LENGTH),
-            cells.cleaned(whose, family, NAME_LENGTH) if family else "",
-        )
-    except Refused:
-        return Rejected(row, "name_wrong", whose)
-
-
-def _who(reader: _Reader, row: Row, key: tuple[str, str]) -> tuple[str, ...]:
+def _who(reader: Reader, row: Row, key: tuple[str, str]) -> tuple[str, ...]:
     """What stands for a pupil without a number: whatever the order of the rows, the same."""
     name, class_name = key
     who = (name, class_name if name in reader.namesakes.in_classes else "")
@@ -355,14 +284,5 @@ def _who(reader: _Reader, row: Row, key: tuple[str, str]) -> tuple[str, ...]:
     return who
 
 
-def _derived(reader: _Reader, kind: str, *parts: str) -> str:
+def _derived(reader: Reader, kind: str, *parts: str) -> str:
     return "~" + keyed_hash(f"roster {kind}", "\0".join((reader.school_id, *parts)))
-
-
-def _get(reader: _Reader, row: Row, target: str) -> str:
-    for column, at in reader.mapping.columns.items():
-        if at == target:
-            return " ".join(visible(row.cells.get(column, "")).split()) or (
-                reader.mapping.constants.get(target, "")
-            )
-    return reader.mapping.constants.get(target, "")

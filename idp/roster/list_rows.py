@@ -1,0 +1,99 @@
+"""What a row of a list says, by the list's mapping: cells, and the names of people.
+
+Whoever has one name only is taken for a typing error unless somebody says that there are such.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date
+
+from idp.people.models import NAME_LENGTH
+from idp.people.names import Refused, visible
+from idp.roster import cells, odd_names, validity
+from idp.roster.mapping import Mapping
+from idp.roster.namesakes import Namesakes
+from idp.roster.records import Reading, Rejected, Row
+
+
+@dataclass
+class Reader:
+    """A list that is being read: how, and what was met so far."""
+
+    school_id: str
+    mapping: Mapping
+    reading: Reading
+    namesakes: Namesakes = field(default_factory=Namesakes)
+    single_names: bool = False
+    lists_agents: bool = True
+    pupils: dict[str, str] = field(default_factory=dict)
+    """Pupil's id → key of its name: a number that stands for two pupils is an error."""
+    guardians: dict[str, str] = field(default_factory=dict)
+    links: set[tuple[str, str]] = field(default_factory=set)
+    seen: set[int] = field(default_factory=set)
+    """Hashes of the rows that were read: the same once more says nothing new."""
+    today: date = field(default_factory=validity.today)
+
+
+@dataclass(frozen=True)
+class Named:
+    """Somebody's names as they are stored."""
+
+    given: str
+    family: str
+
+    @property
+    def key(self) -> str:
+        """What two spellings of it share."""
+        return cells.name_key(self.given, self.family)
+
+
+def get(reader: Reader, row: Row, target: str) -> str:
+    """The cell of what is meant by this target, or the mapping's constant."""
+    for column, at in reader.mapping.columns.items():
+        if at == target:
+            return " ".join(visible(row.cells.get(column, "")).split()) or (
+                reader.mapping.constants.get(target, "")
+            )
+    return reader.mapping.constants.get(target, "")
+
+
+def name_of(reader: Reader, row: Row, whose: str) -> Named | Rejected | None:
+    """The name as people's own rules store it; None where the cells say that there is nobody."""
+    given, prefix, family, whole = (
+        get(reader, row, f"{whose}.{what}") for what in ("given", "prefix", "family", "name")
+    )
+    said = [each for each in (given, family, whole) if each]
+    if whose != "pupil":
+        said = [each for each in said if not odd_names.says_none(each)]
+    if not said:
+        return None
+    if odd_names.is_nobody(given or whole, family):
+        return Rejected(row, "nobody", whose)
+    if whole and not (given and family):
+        parts = cells.split_name(whole) or _single(reader, whole)
+        if parts is None:
+            return Rejected(row, "name_in_one", whose)
+        given, family = parts
+    elif not given or not family or odd_names.says_none(given) or odd_names.says_none(family):
+        if not reader.single_names:
+            return Rejected(row, "name_missing", whose)
+        # One name is kept as the given name: no claim says that it is a family's
+        given, family = (given if given and not odd_names.says_none(given) else family), ""
+    family = f"{prefix} {family}" if prefix and family else family
+    return _cleaned(row, whose, given, family)
+
+
+def _single(reader: Reader, whole: str) -> tuple[str, str] | None:
+    one_word = len(whole.split()) == 1
+    return (whole, "") if reader.single_names and one_word else None
+
+
+def _cleaned(row: Row, whose: str, given: str, family: str) -> Named | Rejected:
+    if "\ufffd" in given + family or odd_names.is_broken(f"{given} {family}"):
+        return Rejected(row, "letters_wrong", whose)
+    try:
+        return Named(
+            cells.cleaned(whose, given, NAME_LENGTH),
+            cells.cleaned(whose, family, NAME_LENGTH) if family else "",
+        )
+    except Refused:
+        return Rejected(row, "name_wrong", whose)
