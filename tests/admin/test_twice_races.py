@@ -84,7 +84,8 @@ def test_a_mistake_at_the_desk_is_answered_by_a_page_that_can_be_reloaded(desk: 
     factories.family(desk.here, "Lou")
     manager = desk.browser("manager")
     manager.open(f"/admin/schools/{desk.here.id}/pupils/new")
-    action, data = sent(manager, "pupil-form", given_name="", family_name="Clic")
+    wrong = {"family_name": "Clic", "class_name": "x" * 50}
+    action, data = sent(manager, "pupil-form", given_name="Lou", **wrong)
 
     answer = manager.client.open_once(action, method="POST", data=data)  # type: ignore[attr-defined]
 
@@ -92,5 +93,5 @@ def test_a_mistake_at_the_desk_is_answered_by_a_page_that_can_be_reloaded(desk: 
     page = manager.open(answer.headers["Location"])
     assert page.status_code == 400
     assert element(page, "family_name")["value"] == "Clic"
-    manager.submit("pupil-form", given_name="Lou", family_name="Clic")
+    manager.submit("pupil-form", given_name="Lou", family_name="Clic", class_name="")
     assert count(Child) == 2
