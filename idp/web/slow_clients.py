@@ -6,11 +6,12 @@ a byte a second – has one bound in bytes, one in number and one in time, with 
 without.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
 from itertools import chain
 from queue import Empty, SimpleQueue
-from threading import BoundedSemaphore, Thread
+from threading import BoundedSemaphore, Lock, Thread
 from typing import Any, Final, TypeVar
 
 READERS: Final = 40
@@ -23,6 +24,41 @@ WHOLE: Final = 4 * 1024 * 1024
 
 Application = Callable[..., Iterable[bytes]]
 Read = TypeVar("Read")
+
+
+class _Readers:
+    """Threads that wait in reads: as many as were ever needed at once, for all of a process.
+
+    One thread for each body would cost every form and token request a tenth of a millisecond.
+    """
+
+    def __init__(self) -> None:
+        self.forget()
+        os.register_at_fork(after_in_child=self.forget)
+
+    def forget(self) -> None:
+        """Begin without threads: those of a parent process are not in its child."""
+        self._jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._idle = 0
+        self._lock = Lock()
+
+    def run(self, job: Callable[[], None]) -> None:
+        """Have a thread do it; a new one where each has something to wait for."""
+        with self._lock:
+            started = self._idle == 0
+            self._idle -= 0 if started else 1
+        if started:
+            Thread(target=self._work, args=(self._jobs,), name="reader", daemon=True).start()
+        self._jobs.put(job)
+
+    def _work(self, jobs: "SimpleQueue[Callable[[], None]]") -> None:
+        while True:
+            jobs.get()()
+            with self._lock:
+                self._idle += 1
+
+
+_readers: Final = _Readers()
 
 
 class TooMany(Exception):
@@ -54,7 +90,7 @@ def in_time(read: Callable[[], Read], seconds: float, places: BoundedSemaphore) 
             places.release()
             done.put(got)
 
-    Thread(target=wait, name="reader", daemon=True).start()
+    _readers.run(wait)
     try:
         return done.get(timeout=seconds)
     except Empty:
