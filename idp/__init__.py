@@ -118,7 +118,7 @@ def _wire(app: Flask) -> None:
 
     settings = app.extensions["idp.settings"]
     logs.configure(settings)
-    bounded = BoundedBodies(turns.Turns(app.wsgi_app))
+    bounded = BoundedBodies(turns.Turns(app.wsgi_app), settings.trusted_proxies)
     whole = WholeAnswers(logs.AccessLog(bounded))
     app.wsgi_app = LastAnswers(whole)  # type: ignore[method-assign]
     keyring.init_app(app, settings)

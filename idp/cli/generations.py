@@ -26,6 +26,7 @@ STARTS_WITHIN: Final = 180  # seconds
 SETTLES: Final = 1.0
 """Seconds between a worker's word and its listening, with room to spare."""
 
+_PID: Final = 4  # bytes
 _HEARD: Final = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 _log = logging.getLogger(__name__)
 
@@ -49,9 +50,9 @@ def begin(workers: int) -> None:
 
 
 def say_ready() -> None:
-    """Tell the keeper, from a worker, that it is there."""
+    """Tell the keeper, from a worker, which one is there."""
     with suppress(KeyError, OSError):  # nobody keeps it, or nobody waits for it any more
-        os.write(int(os.environ[READY]), b".")
+        os.write(int(os.environ[READY]), os.getpid().to_bytes(_PID))
 
 
 class _Keeper:
@@ -60,7 +61,7 @@ class _Keeper:
         self._serving = 0
         self._coming = 0
         self._leaving: set[int] = set()
-        self._said = 0  # by the workers of the one that comes
+        self._said: set[bytes] = set()  # by the workers of the one that comes, each for itself
         self._reads = -1
         self._until = 0.0
         self._again = False
@@ -101,7 +102,7 @@ class _Keeper:
             os.kill(pid, number)
 
     def _renew(self) -> None:
-        self._again, self._said = False, 0
+        self._again, self._said = False, set()
         self._until = monotonic() + STARTS_WITHIN
         _log.info("Another generation begins")
         pid, self._reads = _forked()
@@ -111,9 +112,12 @@ class _Keeper:
         self._coming = pid
 
     def _look_at_the_coming(self) -> None:
+        if self._ending or not self._serving:
+            return  # it was told to leave, as all are
         with suppress(BlockingIOError):
-            self._said += len(os.read(self._reads, 512))
-        if self._said >= self._workers:
+            told = os.read(self._reads, 128 * _PID)
+            self._said.update(told[at : at + _PID] for at in range(0, len(told), _PID))
+        if len(self._said) >= self._workers:
             sleep(SETTLES)
             _log.info("Another generation serves; the one before leaves")
             os.kill(self._serving, REPLACED)

@@ -8,7 +8,6 @@ guard has let their sender in.
 from collections.abc import Callable
 from io import BytesIO
 from tempfile import SpooledTemporaryFile
-from threading import BoundedSemaphore
 from typing import IO, Final, TypeVar
 
 from flask import current_app, request
@@ -17,7 +16,8 @@ from flask.typing import ResponseReturnValue
 from idp import turns
 from idp.database import release_connection
 from idp.web.errors import TRY_AGAIN_IN, PageError
-from idp.web.slow_clients import LONGEST, TooMany, TooSlow, in_time, length_of
+from idp.web.readers import Places, TooMany, TooSlow, in_time
+from idp.web.slow_clients import LONGEST, length_of
 
 UPLOADS_AT_ONCE: Final = 4
 """Files that a worker receives at once; each may take ``seconds_for`` its length."""
@@ -33,7 +33,7 @@ GUARD = "guard"
 """The attribute with which a guarded view lets somebody in, or answers in its place."""
 
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
-_uploads = BoundedSemaphore(UPLOADS_AT_ONCE)
+_uploads = Places(UPLOADS_AT_ONCE)
 
 
 def accepts_uploads(longest: int) -> Callable[[View], View]:
@@ -84,7 +84,8 @@ def seconds_for(length: int) -> float:
 def _received(stream: IO[bytes], length: int) -> IO[bytes]:
     """The whole body, in a file of its own that nobody else can open."""
     try:
-        spooled = in_time(lambda: _spooled(stream, length), seconds_for(length), _uploads)
+        place = _uploads.take()
+        spooled = in_time(lambda: _spooled(stream, length), seconds_for(length), place)
     except TooMany:
         raise PageError("busy", 503, retry_after=TRY_AGAIN_IN) from None
     except TooSlow:

@@ -21,8 +21,12 @@ _IS_REPLACED: Final = 2
 
 
 def begin(*, replaced: bool = False) -> None:
-    """From now on this process and its workers are leaving; ``replaced``: by others, here."""
-    _told[0] = _IS_REPLACED if replaced else _STOPS
+    """From now on this process and its workers are leaving; ``replaced``: by others, here.
+
+    Who was told to stop stays told, whoever comes after.
+    """
+    if not leaves_nobody():
+        _told[0] = _IS_REPLACED if replaced else _STOPS
 
 
 def begun() -> bool:

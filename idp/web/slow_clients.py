@@ -6,16 +6,21 @@ a byte a second – has one bound in bytes, one in number and one in time, with 
 without.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from itertools import chain
-from queue import Empty, SimpleQueue
-from threading import BoundedSemaphore, Lock, Thread
-from typing import Any, Final, TypeVar
+from typing import Any, Final
+
+from idp.credentials.throttling import address_prefix
+from idp.web.readers import Places, TooMany, TooSlow, in_time
 
 READERS: Final = 40
 """Bodies that a worker waits for at once; ``idp serve`` has more threads than that."""
+SHARE: Final = 24
+"""How many of these may come from one address, so that nobody holds every place."""
+PATIENCE: Final = 0.3
+"""Seconds that a body waits for a place: a storm of quick ones passes, slow ones do not."""
 SECONDS: Final = 10.0
 """How long a form may take from its first byte to its last."""
 LONGEST: Final = 64 * 1024  # bytes; Flask answers 413 to one that says it is longer
@@ -23,78 +28,7 @@ WHOLE: Final = 4 * 1024 * 1024
 """Bytes of an answer that is handed over at once, so that nobody waits until it is fetched."""
 
 Application = Callable[..., Iterable[bytes]]
-Read = TypeVar("Read")
-
-
-class _Readers:
-    """Threads that wait in reads: as many as were ever needed at once, for all of a process.
-
-    One thread for each body would cost every form and token request a tenth of a millisecond.
-    """
-
-    def __init__(self) -> None:
-        self.forget()
-        os.register_at_fork(after_in_child=self.forget)
-
-    def forget(self) -> None:
-        """Begin without threads: those of a parent process are not in its child."""
-        self._jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._idle = 0
-        self._lock = Lock()
-
-    def run(self, job: Callable[[], None]) -> None:
-        """Have a thread do it; a new one where each has something to wait for."""
-        with self._lock:
-            started = self._idle == 0
-            self._idle -= 0 if started else 1
-        if started:
-            Thread(target=self._work, args=(self._jobs,), name="reader", daemon=True).start()
-        self._jobs.put(job)
-
-    def _work(self, jobs: "SimpleQueue[Callable[[], None]]") -> None:
-        while True:
-            jobs.get()()
-            with self._lock:
-                self._idle += 1
-
-
-_readers: Final = _Readers()
-
-
-class TooMany(Exception):
-    """So many bodies are being waited for already."""
-
-
-class TooSlow(Exception):
-    """The body was not there in time."""
-
-
-def in_time(read: Callable[[], Read], seconds: float, places: BoundedSemaphore) -> Read | None:
-    """What ``read`` returns, from a thread of its own; None where the sender went away.
-
-    The server's read can't be given a time. After ``TooSlow`` nobody may touch its stream: a
-    second reader would wait for the first, however long the client sends. Answering closes the
-    connection; that ends the first one's read, and gives its place back.
-    """
-    if not places.acquire(blocking=False):
-        raise TooMany
-    done: SimpleQueue[Read | None] = SimpleQueue()
-
-    def wait() -> None:
-        got = None
-        try:
-            got = read()
-        except OSError:
-            pass
-        finally:
-            places.release()
-            done.put(got)
-
-    _readers.run(wait)
-    try:
-        return done.get(timeout=seconds)
-    except Empty:
-        raise TooSlow from None
+Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
 class Refusal(Exception):
@@ -117,11 +51,16 @@ class BoundedBodies:
     """
 
     def __init__(
-        self, application: Application, readers: int = READERS, seconds: float = SECONDS
+        self,
+        application: Application,
+        proxies: Networks = (),
+        readers: int = READERS,
+        seconds: float = SECONDS,
     ) -> None:
         self.application = application
+        self._proxies = proxies
         self._seconds = seconds
-        self._places = BoundedSemaphore(readers)
+        self._places = Places(readers, min(SHARE, readers))
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
@@ -130,7 +69,7 @@ class BoundedBodies:
         if length is not None and not 0 < length <= LONGEST:
             return self.application(environ, start_response)
         try:
-            body = self._read(environ["wsgi.input"], length)
+            body = self._read(environ["wsgi.input"], length, self._sender(environ))
         except Refusal as refusal:
             return _refuse(refusal, start_response)
         environ.pop("HTTP_TRANSFER_ENCODING", None)
@@ -138,10 +77,21 @@ class BoundedBodies:
         environ["wsgi.input"] = BytesIO(body)
         return self.application(environ, start_response)
 
-    def _read(self, stream: Any, length: int | None) -> bytes:
+    def _sender(self, environ: dict[str, Any]) -> str | None:
+        """Who holds the place; None for a proxy of ours, which sends for everybody."""
+        address = environ.get("REMOTE_ADDR", "")
+        try:
+            if any(ip_address(address) in network for network in self._proxies):
+                return None
+        except ValueError:
+            pass
+        return address_prefix(address)
+
+    def _read(self, stream: Any, length: int | None, sender: str | None) -> bytes:
         asked = LONGEST + 1 if length is None else length
         try:
-            body: bytes | None = in_time(lambda: stream.read(asked), self._seconds, self._places)
+            place = self._places.take(sender, PATIENCE)
+            body: bytes | None = in_time(lambda: stream.read(asked), self._seconds, place)
         except TooMany:
             words = "Too many requests are being read. Try again in a moment."
             raise Refusal(BUSY, words) from None

@@ -1,5 +1,6 @@
 """Crashes, outages and processes: what the tests of robustness do to the provider."""
 
+import http.client
 import os
 import shutil
 import signal
@@ -10,7 +11,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -292,6 +293,18 @@ def fetch(address: str, data: Any = None, timeout: float = 20) -> tuple[int, str
             return error.code, error.read().decode()
     except OSError:
         return 0, ""
+
+
+def posted_from(sender: str, address: str) -> int:
+    """The status of a token request that a program at ``sender`` makes."""
+    to = urlsplit(address)
+    connection = http.client.HTTPConnection(
+        to.hostname or "", to.port, timeout=60, source_address=(sender, 0)
+    )
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    with closing(connection):
+        connection.request("POST", "/oauth2/token", "grant_type=authorization_code&code=x", form)
+        return connection.getresponse().status
 
 
 def timed(act: Callable[[], object]) -> float:
