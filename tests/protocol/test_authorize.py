@@ -1,7 +1,7 @@
 """The authorization endpoint (RFC 6749 §3.1, §4.1; OpenID Connect Core §3.1.2; RFC 9207)."""
 
 import string
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 import pytest
 from flask import Flask
@@ -50,6 +50,28 @@ def test_a_request_posted_from_another_site_reaches_the_session_of_this_browser(
     assert response.status_code == 303
     assert response.headers["Location"].startswith("/oauth2/authorize?")
     assert answer(there.http.get(response.headers["Location"]))["state"] == "a+b c"
+
+
+def test_n8_a_request_that_crosses_sites_carries_no_hint_in_its_address(
+    app: Flask, client: FlaskClient
+) -> None:
+    there = world(client, id_token_claims=["name", "email"])
+    other = there.other_portal()
+    hint = there.redeem(scope="openid profile email")["id_token"]
+    stranger = app.test_client(use_cookies=False)
+    places = []
+
+    for portal in (there.portal, other):
+        data = portal.request(id_token_hint=hint, prompt="none", scope="openid")
+        places.append(stranger.post("/oauth2/authorize", data=data).headers["Location"])
+
+    assert not any(part in unquote(place) for part in hint.split(".") for place in places)
+    assert all("code" in answer(there.http.get(place)) for place in places)
+    there.browser.sign_out()
+    factories.account("paul")
+    there.browser.sign_in_at_home("paul")
+    assert answer(there.http.get(places[0]))["error"] == "login_required"
+    assert "code" in answer(there.http.get(places[1])), "another application's is as absent"
 
 
 def test_without_a_session_the_sign_in_page_comes_and_then_the_answer(client: FlaskClient) -> None:

@@ -246,6 +246,51 @@ def test_c5_what_the_page_did_not_name_is_not_allowed_by_it(client: FlaskClient)
     assert "code" in answer(there.browser.press("consent-allow"))
 
 
+@pytest.mark.parametrize("parameters", [{}, {"prompt": "consent"}])
+def test_n3_an_address_that_became_real_behind_the_page_is_not_allowed_by_it(
+    client: FlaskClient, parameters: dict[str, str]
+) -> None:
+    there = world(client, first_party=False, email_claim="unique")
+    there.ask(scope="openid email", **parameters)
+    change(there, email_claim="real")  # while the guardian reads
+
+    page = there.browser.press("consent-allow", ui_locales="en")
+
+    assert there.browser.shows("consent-form"), "the page has to name the address first"
+    assert there.answer(scope="openid email", prompt="none")["error"] == "consent_required"
+    assert "code" in there.answer(scope="openid", prompt="none")
+    there.browser.open(page.request.path)
+    tokens = there.tokens_of(answer(there.browser.press("consent-allow")))
+    told = there.portal.userinfo(client, tokens["access_token"]).get_json()
+    assert told["email"] == there.guardian.email
+
+
+def test_n3_an_address_that_became_made_up_behind_the_page_is_no_longer_allowed(
+    client: FlaskClient,
+) -> None:
+    there = world(client, first_party=False, email_claim="real")
+    there.ask(scope="openid email")
+    change(there, email_claim="unique")
+    assert "code" in answer(there.browser.press("consent-allow"))
+    change(there, email_claim="real")
+
+    assert there.answer(scope="openid email", prompt="none")["error"] == "consent_required"
+
+
+@pytest.mark.parametrize("permissions", ["", "openid", "openid offline_access admin", "email"])
+def test_n3_a_form_allows_what_it_names_and_what_is_asked(
+    client: FlaskClient, permissions: str
+) -> None:
+    there = world(client, first_party=False)
+    there.ask(scope="openid profile")
+
+    there.browser.press("consent-allow", permissions=permissions)
+
+    assert there.browser.shows("consent-form")
+    for scope in ("openid profile", "openid email", "openid offline_access"):
+        assert there.answer(scope=scope, prompt="none")["error"] == "consent_required"
+
+
 def test_c5_an_invented_field_is_not_remembered(client: FlaskClient) -> None:
     there = world(client, "Lina", first_party=False, child_fields=NAMES_ONLY)
     there.ask(scope="openid child")
@@ -278,8 +323,13 @@ def test_a_schools_own_application_is_not_called_a_stranger(client: FlaskClient)
 
 def grow(there: World, fields: list[str]) -> None:
     """Register the application for more fields of the child."""
+    change(there, child_fields=fields)
+
+
+def change(there: World, **metadata: object) -> None:
+    """Register the application otherwise."""
     client = registration.get(there.portal.client_id)
-    registration.change(client.id, {**client.metadata_, "child_fields": fields})
+    registration.change(client.id, {**client.metadata_, **metadata})
 
 
 def consent_card(there: World) -> str:

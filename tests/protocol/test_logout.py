@@ -1,7 +1,7 @@
 """RP-initiated logout (OpenID Connect RP-Initiated Logout 1.0; security rules O20, S6)."""
 
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 import pytest
 from flask import Flask
@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from idp.oidc.requests import FORM
 from tests import factories
 from tests.relying_party import Browser, World, answer, leads_to, world
 from tests.times import later
@@ -58,6 +59,71 @@ def test_logout_posted_from_another_site_reaches_the_session(
 
     assert leads_to(response) == HOME
     assert not is_signed_in(there)
+
+
+def test_n8_a_logout_that_crosses_sites_carries_no_hint_in_its_address(
+    app: Flask, client: FlaskClient
+) -> None:
+    there = world(client, id_token_claims=["name", "email"])
+    hint = there.redeem(scope="openid profile email")["id_token"]
+    data = {"id_token_hint": hint, "post_logout_redirect_uri": HOME, "state": "s 1"}
+
+    crossing = app.test_client(use_cookies=False).post("/oauth2/logout", data=data)
+
+    address = unquote(crossing.headers["Location"])
+    assert not any(part in address for part in hint.split("."))
+    response = there.browser.open(crossing.headers["Location"])
+    assert leads_to(response) == f"{HOME}?state=s+1"
+    assert not is_signed_in(there)
+
+
+def test_a_crossing_proves_no_more_than_its_hint_and_not_for_long(
+    app: Flask, client: FlaskClient
+) -> None:
+    there = world(client)
+    stranger = app.test_client(use_cookies=False)
+    data = {"client_id": there.portal.client_id, "post_logout_redirect_uri": HOME}
+    unproved = stranger.post("/oauth2/logout", data=data).headers["Location"]
+    data["id_token_hint"] = there.redeem()["id_token"]
+    proved = stranger.post("/oauth2/logout", data=data).headers["Location"]
+
+    with later(minutes=2):
+        late = there.browser.open(proved)
+    assert there.browser.shows("logout-confirm")
+    assert not leads_to(late)
+    there.browser.open(proved + "x")
+    assert there.browser.shows("logout-confirm")
+    there.browser.open(unproved)
+    assert there.browser.shows("logout-confirm")
+    assert is_signed_in(there)
+    assert leads_to(there.browser.open(proved)) == HOME
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("crossing", [False, True])
+@pytest.mark.parametrize(
+    "name", ["client_id", "post_logout_redirect_uri", "state", "id_token_hint", "other"]
+)
+def test_o2_a_repeated_parameter_ends_nothing_and_leads_nowhere(
+    app: Flask, client: FlaskClient, method: str, name: str, *, crossing: bool
+) -> None:
+    there = world(client)
+    asked = {
+        "client_id": there.portal.client_id,
+        "id_token_hint": there.redeem()["id_token"],
+        "post_logout_redirect_uri": HOME,
+        "state": "s",
+        "other": "x",
+    }
+    pairs = urlencode([*asked.items(), (name, asked[name])])
+    browser = app.test_client(use_cookies=False) if crossing else there.http
+    sent = {"query_string": pairs} if method == "GET" else {"data": pairs}
+
+    response = browser.open("/oauth2/logout", method=method, content_type=FORM, **sent)
+
+    assert response.status_code == 400
+    assert "Location" not in response.headers
+    assert is_signed_in(there)
 
 
 def test_an_expired_hint_is_still_a_hint(client: FlaskClient) -> None:

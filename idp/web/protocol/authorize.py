@@ -15,7 +15,7 @@ from idp.oidc.requests import FORM, ProtocolRequest, check_parameters, given
 from idp.oidc.server import server
 from idp.web import browser
 from idp.web.errors import PageError
-from idp.web.protocol import answers, endpoints
+from idp.web.protocol import answers, crossing, endpoints
 from idp.web.protocol.steps import proceed
 
 
@@ -26,19 +26,34 @@ def authorize() -> Response:
         raise PageError("unsupported_media_type", 415)  # OpenID Connect Core §3.1.2.1
     parameters = given(request.form if request.method == "POST" else request.args)
     if request.method == "POST" and not browser.has_cookies():
-        # A form on another site brings no SameSite=Lax cookies; a redirect to ourselves does.
-        return redirect(f"/oauth2/authorize?{urlencode(list(parameters.items(multi=True)))}", 303)
+        crosses = [(name, _crossing(name, each)) for name, each in parameters.items(multi=True)]
+        return redirect(f"/oauth2/authorize?{urlencode(crosses)}", 303)
     try:
         client = _validated(parameters)
     except OAuth2Error as error:
         return _refuse(parameters, error)
     try:
-        hint = logout.hinted_subject(parameters.get("id_token_hint"), client.record)
+        hint = _hinted_subject(parameters.get("id_token_hint"), client)
         asked = authorization_request.parse(parameters, client, hinted_subject=hint)
     except OAuth2Error as error:
         error.redirect_uri = parameters["redirect_uri"]
         return _refuse(parameters, error)
     return proceed(asked, client, interaction=None)
+
+
+def _crossing(name: str, value: str) -> str:
+    """The parameter as our own address may carry it: of a hint what it proves alone."""
+    if name != "id_token_hint":
+        return value
+    claims = logout.hint_claims(value)
+    return crossing.seal("hint", claims["aud"], claims["sub"]) if claims else "none-of-ours"
+
+
+def _hinted_subject(hint: str | None, client: OAuthClient) -> str | None:
+    match crossing.unseal(hint) if hint else None:
+        case ["hint", client.record.id, str(subject)]:
+            return subject
+    return logout.hinted_subject(hint, client.record)
 
 
 def _validated(parameters: MultiDict[str, str]) -> OAuthClient:

@@ -68,9 +68,14 @@ def _allow(
 ) -> None:
     """Remember what was allowed, and that this request is about the child that was named.
 
-    Nothing, where the guardianship ended a moment ago (rule C6).
+    Only what the page named, and what is asked still: the registration may have changed while
+    the guardian read (rules C5, N3). Nothing, where the guardianship ended a moment ago (rule C6).
     """
     account_id, client_id = signed_in.account.id, client.record.id
+    wanted, fields = set(_asked_of_guardian(asked, client)), _registered_fields(client, child)
+    allowed, told = wanted & _named("permissions"), fields & _named("child_fields")
+    if not allowed:
+        return
     with transaction():
         if child is not None:
             if child_selection.held_link(account_id, child.id, client_id) is None:
@@ -80,11 +85,12 @@ def _allow(
         consent.remember(
             account_id,
             client_id,
-            " ".join(_asked_of_guardian(asked, client)),
+            " ".join(sorted(allowed)),
             child.id if child else None,
-            _named_fields(client) if child else (),
+            told,
         )
-        interactions.consented(waiting)
+        if allowed == wanted and told == fields:  # else the page comes again, and names the rest
+            interactions.consented(waiting)
 
 
 def _page(
@@ -94,15 +100,15 @@ def _page(
     selection: Selection | None,
 ) -> str:
     fields = client.client_metadata["child_fields"]
+    named = _asked_of_guardian(asked, client)
     return render_template(
         "protocol/consent.html",
         interaction=waiting,
         client_name=client.record.name,
         client_uri=client.client_metadata.get("client_uri"),
         first_party=client.client_metadata["first_party"],
-        permissions=permissions.sentences(
-            _asked_of_guardian(asked, client), fields, child=asked.asks_child
-        ),
+        permissions=permissions.sentences(named, fields, child=asked.asks_child),
+        named=" ".join(named),
         child_fields=" ".join(fields),
         child=selection.child if selection else None,
         child_key=subjects.of_child(selection.child, client.record) if selection else None,
@@ -115,9 +121,10 @@ def _asked_of_guardian(asked: AuthorizationRequest, client: OAuthClient) -> list
     return consent.about(asked.permissions, made_up_email=made_up)
 
 
-def _named_fields(client: OAuthClient) -> set[str]:
-    """The fields that the page named, of those registered now: the registration may have grown
-    while the guardian read.
-    """
-    named = request.form.get("child_fields", "").split()
-    return set(named) & set(client.client_metadata["child_fields"])
+def _registered_fields(client: OAuthClient, child: ChildRow | None) -> set[str]:
+    return set(client.client_metadata["child_fields"]) if child else set()
+
+
+def _named(what: str) -> set[str]:
+    """What the page named, as its form says; without a word of it, nothing."""
+    return set(request.form.get(what, "").split())

@@ -1,20 +1,24 @@
 """The logout endpoint (OpenID Connect RP-Initiated Logout 1.0)."""
 
+from typing import Final
 from urllib.parse import urlencode
 
 from flask import current_app, make_response, redirect, render_template, request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from idp.clients import registration
 from idp.oidc import logout as rules
 from idp.oidc import refusals
-from idp.oidc.requests import FORM
+from idp.oidc.requests import FORM, given
 from idp.web import branding, browser
 from idp.web.errors import PageError
-from idp.web.protocol import answers, blueprint, endpoints
+from idp.web.protocol import answers, blueprint, crossing, endpoints
 
 _ASK_FOR = 600  # seconds that the question stays open
+_CROSSING: Final = "understood"
+"""What a form that crossed sites asked for, as we understood it, on its way to ourselves."""
 
 
 @endpoints.route("/oauth2/logout", methods=["GET", "POST"])
@@ -22,13 +26,10 @@ def logout() -> Response:
     """Sign out at once where the hint proves who asks; otherwise ask the guardian."""
     if request.method == "POST" and request.mimetype != FORM:
         raise PageError("unsupported_media_type", 415)  # RP-Initiated Logout §2
-    parameters = request.form if request.method == "POST" else request.args
+    parameters = given(request.form if request.method == "POST" else request.args)
+    asked = _crossed(parameters) or _read(parameters)
     if request.method == "POST" and not browser.has_cookies():
-        # See authorize(): a form on another site comes without our cookies.
-        return redirect(f"/oauth2/logout?{urlencode(list(parameters.items()))}", 303)
-    asked = rules.read(parameters)
-    if parameters.get("post_logout_redirect_uri") and asked.return_uri is None:
-        refusals.note("logout", "invalid_request", _why_not_back(asked), _client_of(asked))
+        return redirect(f"/oauth2/logout?{urlencode({_CROSSING: _sealed(asked)})}", 303)
     signed_in = browser.signed_in()
     if asked.needs_no_question(signed_in):
         return _sign_out(asked.return_uri, by_page=False)
@@ -52,6 +53,33 @@ def confirm() -> Response:
     except BadSignature:
         return_uri = None
     return _sign_out(return_uri, by_page=True)
+
+
+def _read(parameters: MultiDict[str, str]) -> rules.LogoutRequest:
+    """What an application asks for; what is refused of it is noted. Raises ``PageError``."""
+    if any(len(values) > 1 for _name, values in parameters.lists()):
+        # Which of two is meant is anybody's guess (RFC 6749 §3.1, rules O2 and N7)
+        refusals.note("logout", "invalid_request", "A parameter is repeated", None)
+        raise PageError("bad_request")
+    asked = rules.read(parameters)
+    if parameters.get("post_logout_redirect_uri") and asked.return_uri is None:
+        refusals.note("logout", "invalid_request", _why_not_back(asked), _client_of(asked))
+    return asked
+
+
+def _sealed(asked: rules.LogoutRequest) -> str:
+    return crossing.seal("logout", _client_of(asked), asked.subject, asked.return_uri)
+
+
+def _crossed(parameters: MultiDict[str, str]) -> rules.LogoutRequest | None:
+    """What ``_sealed`` says, where it came by our own redirect a moment ago."""
+    if request.method == "POST" or list(parameters.keys()) != [_CROSSING]:
+        return None
+    match crossing.unseal(parameters[_CROSSING]):
+        case ["logout", str(client_id), subject, return_uri]:
+            client = registration.find(client_id)
+            return rules.LogoutRequest(client, subject, return_uri) if client else None
+    return None
 
 
 def _sign_out(return_uri: str | None, *, by_page: bool) -> Response:
