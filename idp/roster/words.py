@@ -7,10 +7,42 @@ from idp.people.names import sort_key
 
 
 def plain(name: str) -> str:
-    """A header in lower case, without accents and signs: « givenName », « R1_Nom » as words."""
-    split = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    """A header in lower case, without accents and signs: « givenName », « R1_Nom » as words.
+
+    What is written as one word is taken apart: « parent1Email », « Mailvader », « Nomdupère ».
+    """
+    split = "".join(
+        f" {letter}" if letter.isupper() and before.islower() else letter
+        for before, letter in zip(f" {name}", name, strict=False)
+    )
     words = re.sub(r"[^a-z0-9]+", " ", sort_key(split.replace("°", " ")).replace("ß", "ss"))
-    return " ".join(re.sub(r"(?<=[a-z])(?=[0-9])", " ", words).split())
+    words = _AROUND_DIGITS.sub(" ", words)
+    return " ".join(_GLUED.sub(_apart, words).split())
+
+
+_AROUND_DIGITS: Final = re.compile(
+    r"(?<=[a-z])(?=[0-9])|(?<=[a-z][0-9])(?=[a-z])|(?<=[0-9])(?=[a-z]{3})(?!(ere|eme)\b)"
+)
+"""Before digits, and after them, but in « 3B » and « 1ère »."""
+_SOMEBODY: Final = (
+    r"(?:vaders?|moeders?|vater|mutter|eltern|ouders?|verzorgers?|voogd|vormund|leerling(?:en)?"
+    r"|schuler(?:in)?|kind(?:es)?|peres?|meres?|papa|maman?|parents?|eleves?|enfants?|tuteurs?"
+    r"|responsables?|fathers?|mothers?|mum|mom|dad|students?|pupils?|guardians?|child)"
+)
+_SOMETHING: Final = (
+    r"(?:(?:voor|achter|familie|roep|nach|vor|familien|first|last|given|full)?(?:naam|name)"
+    r"|voornamen|prenoms?|noms?|(?:e ?)?mail(?:adres|adresse|address)?|courriel|klas|klasse|classe"
+    r"|class|nummer|nr|number|id|gsm|tel|telefoon|telefon|mobiel|adres|adresse|address)"
+)
+_GLUED: Final = re.compile(
+    rf"\b(?:({_SOMEBODY})s?({_SOMETHING})"
+    rf"|({_SOMETHING})(?:du|dela|de|van|vande|des)?({_SOMEBODY}))\b"
+)
+"""Two words of a header that are written as one; never words of people's names."""
+
+
+def _apart(found: re.Match[str]) -> str:
+    return " ".join(filter(None, found.groups()))
 
 
 def _any(*alternatives: str) -> re.Pattern[str]:
@@ -18,7 +50,7 @@ def _any(*alternatives: str) -> re.Pattern[str]:
 
 
 NEVER: Final = _any(
-    r"niss|insz|rrn|national(nummer)?|registre|rijksregister\w*|ssn|bis|ine|bsn|pgn|eckid|nir|ahv",
+    r"niss\w*|insz\w*|rrn|national(nummer)?|registre|rijksregister\w*|ssn|bis|ine|bsn\w*|pgn|eckid|nir|ahv",
     r"onderwijsnummer|naissance|ne le|nee le|ne e le|geboorte\w*|geburt\w*|birth\w*|dob",
     r"rue|straat\w*|strasse\w*|street|code postal|post ?codes?|plz|zip|commune|gemeente|ville",
     r"stad|ort|city|gsm|tel\w*|phone|mobile?|handy|sexe|geslacht|geschlecht|gender|nationalit\w*",
@@ -45,6 +77,8 @@ GUARDIAN: Final = _any(
     r"verzorgers?|voogd|verantwoordelijken?|opvoeders?|eltern\w*|vormund|erzieher(in)?|erz ber",
     r"\w*sorgeberechtigte\w*|erziehungsberechtigte\w*|bezugspersone?n?|contact(persoon)?",
     r"co ?accounts?|carers?|caregivers?|agents?|r(?= [1-6]\b)|rl(?= [1-6]\b)|chef de famille",
+    r"vertegenwoordigers?|vertreter(s|in)?|erziehungsber|sorgeber|erz(?= [1-6]\b)",
+    r"legal(e|es|aux)?(?= [1-6]\b)|next of kin|nok",
 )
 MOTHER: Final = _any(r"mere|maman|moeder|mama|mutter|mother|mum|mom")
 FATHER: Final = _any(r"pere|papa|vader|vater|father|dad")
@@ -62,7 +96,7 @@ NAMES: Final = {
     ),
     "family": _any(
         r"nom de famille|nom d usage|familienaam|achternaam|nachname|familienname|zuname|surname",
-        r"last ?name|last|long ?name|family ?name|family|geslachtsnaam|nom|naam|name",
+        r"last ?name|last|(long|lang) ?name|family ?name|family|geslachtsnaam|nom|naam|name",
     ),
     "name": _any(
         r"noms? (et |de famille et )?prenoms?|prenoms? (et )?noms?|nom complet|volledige naam",
@@ -74,14 +108,14 @@ NAMES: Final = {
 FEW_LETTERS: Final = _any(r"voornamen|voorletters?|initialen|initiales")
 """A given name, where there is no better one: « Roepnaam » stands beside « Voornamen »."""
 CLASS: Final = _any(
-    r"classes?|klas|klasse|class|groupe classe|klasgroep|klascode|klasnaam|klassenname|stamklas",
+    r"classes?|klas|klasse|class|groupe classe|klasgroep|klascode|klasnaam|klassen ?name|stamklas",
     r"class ?name|home ?room|klassenbezeichnung|basisklas|code classe",
 )
 CLASS_MAYBE: Final = _any(
     r"(code )?division|groep|groepsnaam|stamgroep|groupe|code structure|mentorgroep|lerngruppe"
 )
 NUMBER: Final = _any(
-    r"matric(ule)?s?|identifiant|stam(boek)?(nummer|nr)|leerling(en)?(nummer|nr)|llnr",
+    r"matric(ule)?s?|identifiant|stam(boek)?(nummer|nr)|leerling(en)? ?(nummer|nr)|llnr",
     r"intern ?nummer|schuler ?(nummer|nr)|sourced ?id|sis ?id|student ?(id|number)",
     r"extern(e|al)? ?(id|key)|id|code (eleve|leerling)",
 )
@@ -102,5 +136,6 @@ LEFT: Final = _any(
 FILLING: Final = _any(
     r"d|de|du|des|la|le|l|van|het|the|of|der|des|vom|legal(e|es|aux)?|wettelijke?|gesetzliche\w*",
     r"principal(e)?|[1-9]|et|en|und|and|s|compte|in|personne|person|teil",
+    r"1er|2eme|2e|2nd|1ere|1e",
 )
 """Words that say nothing of what a column holds."""

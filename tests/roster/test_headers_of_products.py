@@ -141,6 +141,67 @@ PRODUCTS: dict[str, dict[str, str]] = {
         "Father_Last": "guardian.2.family",
         "Father_Email": "guardian.2.email",
     },
+    "Untis": {
+        "Name": "-",
+        "Langname": "pupil.family",
+        "Vorname": "pupil.given",
+        "Klasse": "pupil.class",
+        "Gesetzlicher Vertreter": "guardian.1.name",
+    },
+    "written as one word": {
+        "studentFirstName": "pupil.given",
+        "studentLastName": "pupil.family",
+        "class": "pupil.class",
+        "parent1FirstName": "guardian.1.given",
+        "parent1LastName": "guardian.1.family",
+        "parent1Email": "guardian.1.email",
+        "parent1Phone": "-",
+        "Parent2FirstName": "guardian.2.given",
+        "Parent2LastName": "guardian.2.family",
+        "Parent2Email": "guardian.2.email",
+    },
+    "written as one word, in French": {
+        "élèveNom": "pupil.family",
+        "élèvePrénom": "pupil.given",
+        "Classe": "pupil.class",
+        "Responsable1Nom": "guardian.1.family",
+        "Responsable1Prénom": "guardian.1.given",
+        "RESPONSABLE1MAIL": "guardian.1.email",
+        "nomdupère": "guardian.2.family",
+        "prénomdupère": "guardian.2.given",
+        "mailpère": "guardian.2.email",
+    },
+    "written as one word, in Dutch": {
+        "Leerlingnaam": "pupil.family",
+        "Leerlingvoornaam": "pupil.given",
+        "Leerlingnummer": "pupil.number",
+        "Klas": "pupil.class",
+        "Naamvader": "guardian.1.family",
+        "Voornaamvader": "guardian.1.given",
+        "Mailvader": "guardian.1.email",
+        "Gsmvader": "-",
+        "ouder2naam": "guardian.2.family",
+        "ouder2voornaam": "guardian.2.given",
+        "ouder2mail": "guardian.2.email",
+    },
+    "written as one word, in German": {
+        "Schülername": "pupil.name",
+        "Klassenname": "pupil.class",
+        "Mutternachname": "guardian.1.family",
+        "Muttervorname": "guardian.1.given",
+        "MutterEMail": "guardian.1.email",
+        "Vatername": "guardian.2.name",
+        "Vatermail": "guardian.2.email",
+    },
+    "by law": {
+        "Nom": "pupil.family",
+        "Prénom": "pupil.given",
+        "Vertegenwoordiger": "guardian.1.name",
+        "Vertegenwoordiger e-mail": "guardian.1.email",
+        "Légal 1": "guardian.2.name",
+        "Légal 1 mail": "guardian.2.email",
+        "Légal 2": "guardian.3.name",
+    },
 }
 
 
@@ -149,6 +210,17 @@ def test_a_products_columns_are_known_by_their_words(product: str) -> None:
     expected = PRODUCTS[product]
     found = guessing.guess(list(expected)).columns
     assert {name: found.get(name, "-") for name in expected} == expected
+
+
+@pytest.mark.parametrize("cell", ["3A", "1N", "McÉvoy", "Vandenvader", "Mailman", "Kindermans"])
+def test_cells_of_people_are_no_words_of_a_header(cell: str) -> None:
+    assert not guessing.is_person(cell)
+    assert not guessing.says_something(cell)
+
+
+@pytest.mark.parametrize("word", ["INSZnummer", "BSNnummer", "NissÉlève", "parent1BirthDate"])
+def test_c5_a_private_column_written_as_one_word_is_left_alone(word: str) -> None:
+    assert guessing.is_private(word)
 
 
 @pytest.mark.parametrize("word", ["N°", "No", "Nr", "Nr.", "Numéro", "Num", "Nummer"])
