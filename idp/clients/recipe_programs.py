@@ -179,6 +179,7 @@ public function boot(): void
 LARAVEL_ROUTES: Final = """\
 use Illuminate\\Support\\Facades\\Route;
 use Laravel\\Socialite\\Facades\\Socialite;
+use SocialiteProviders\\OIDC\\InvalidStateException;
 
 Route::get('/login/school', fn () => Socialite::driver('oidc')->enablePKCE()->redirect());
 
@@ -186,7 +187,11 @@ Route::get(§CALLBACK, function () {
     if (request()->has('error')) {
         return redirect('/'); // « Annuler »
     }
-    $person = Socialite::driver('oidc')->enablePKCE()->user();
+    try {
+        $person = Socialite::driver('oidc')->enablePKCE()->user();
+    } catch (InvalidStateException) {
+        return redirect('/'); // « Back », or a session that is over: signing in again helps
+    }
     session()->regenerate();
     // The key of the parent is getId(), never the e-mail address
     session(['parent' => $person->getId(), 'claims' => $person->user]);

@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from idp.settings import LOCALES, current
+from idp.web.secret_addresses import MAILED_LINKS
 
 blueprint = Blueprint("language", __name__)
 
@@ -16,9 +17,6 @@ NAMES = {"fr": "Français", "nl": "Nederlands", "de": "Deutsch", "en": "English"
 """Each language in its own words."""
 
 LONGEST_PATH = 4000
-
-SECRET_ADDRESSES = ("signin.welcome", "account.open_confirm_link", "account.open_undo_link")
-"""Endpoints whose addresses hold what only their reader may know (security rule P8)."""
 
 
 def init_app(app: Flask) -> None:
@@ -92,7 +90,7 @@ def choose() -> Response:
 
 def here() -> str:
     """The path that shows the present page again by GET, without a secret in it."""
-    if request.endpoint in SECRET_ADDRESSES:
+    if request.endpoint in MAILED_LINKS:
         return "/"
     if request.method == "GET":
         return own_path(request.full_path.rstrip("?"))

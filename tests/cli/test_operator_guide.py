@@ -149,7 +149,7 @@ def test_n10_the_settings_of_the_guide_exist() -> None:
 
 
 def test_n10_nginx_takes_the_configuration(machine: Machine) -> None:
-    (block,) = under("nginx")
+    (block,) = (each for each in under("nginx") if each.kind == "nginx")
     assert block.file == "/etc/nginx/conf.d/idp.conf"
     assert block.text.count("{") == block.text.count("}")
     if (nginx := shutil.which("nginx") or shutil.which("/usr/sbin/nginx")) is None:

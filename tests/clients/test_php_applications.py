@@ -373,6 +373,19 @@ def test_laravel_reads_name_and_address_in_the_id_token(started: Any) -> None:
     assert laravel.signed_in("sans")["email"] != claims["email"]
 
 
+def test_laravel_goes_home_where_its_session_knows_nothing_of_the_answer(started: Any) -> None:
+    """Back, another tab or a session that is over: ``user`` raises the package's own exception."""
+    laravel: Laravel = started(Laravel)
+    routes = laravel.text("routes/web.php")
+
+    assert r"use SocialiteProviders\OIDC\InvalidStateException;" in routes
+    assert re.search(
+        r"try \{\s+\$person = [^;]+->user\(\);\s+\} catch \(InvalidStateException\) \{\s+"
+        r"return redirect\('/'\);",
+        routes,
+    )
+
+
 def test_laravel_signs_out_without_a_hint_and_comes_back(started: Any) -> None:
     laravel: Laravel = started(Laravel)
     laravel.family("claire")
