@@ -58,9 +58,10 @@ def people(staff: Staff, run_id: str, school_id: str, kind: str, page: int) -> P
     part = next((each for each in found.parts if each.row.school_id == school_id), None)
     if part is None and not (school_id == WHOLE_FILE and found.whole):
         raise NotFound
+    named = part.names_people if part else found.names_people
     kinds = {
         each: count
-        for each, count in concerned.kinds(run_id, school_id).items()
+        for each, count in (concerned.kinds(run_id, school_id) if named else {}).items()
         if _may_see(each, operator=staff.is_operator)
     }
     kind = kind if kind in kinds else next(iter(kinds), "")
@@ -78,6 +79,8 @@ def _may_see(kind: str, *, operator: bool) -> bool:
 def rejections(staff: Staff, run_id: str, code: str, page: int) -> Rejections:
     """Rows that were not taken over, for one reason or all; raises ``NotFound``."""
     found = imports.of_theirs(staff, run_id)
+    if not found.rejected:
+        raise NotFound
     counted = db.session.execute(
         select(RosterRejection.code, func.count())
         .where(RosterRejection.run_id == run_id)
@@ -85,8 +88,6 @@ def rejections(staff: Staff, run_id: str, code: str, page: int) -> Rejections:
         .order_by(func.count().desc(), RosterRejection.code)
     )
     reasons = {row[0]: row[1] for row in counted}
-    if not reasons:
-        raise NotFound
     query = select(RosterRejection).where(RosterRejection.run_id == run_id)
     if code:
         query = query.where(RosterRejection.code == code)

@@ -39,13 +39,8 @@ class Part:
     can_undo: bool = False
     undo_later: bool = False
     """A later import changed the school: that one is undone first."""
-
-    @property
-    def names_people(self) -> bool:
-        """Whether it is still known, one by one, whom the import is about."""
-        if self.row.state == "applied":
-            return runs.is_undoable(self.row)
-        return self.row.state in {"waiting", "held_back"} and self.report is not None
+    names_people: bool = False
+    """Whether it is still told, one by one, whom the import is about."""
 
     @property
     def is_large(self) -> bool:
@@ -77,6 +72,11 @@ class Import:
     def is_open(self) -> bool:
         """Whether what was read from the file still waits to be carried out."""
         return self.run.status in {"checked", "applying"} and not runs.is_too_late(self.run)
+
+    @property
+    def names_people(self) -> bool:
+        """Whether it is still told who was noticed in the file, whatever the school."""
+        return self.whole and any(part.names_people for part in self.parts)
 
     @property
     def was_checked(self) -> bool:
@@ -140,13 +140,17 @@ def get(staff: Staff, run_id: str) -> Import:
     run, job = row
     rows = _rows(run_id, reach)
     whole = len(rows) == _sizes([run_id])[run_id]
-    previews = _previews(run_id, [each.school_id for each, _ in rows])
+    # What was read and waits no longer holds names: gone, whether or not a purge came by (P10)
+    previews = (
+        {} if runs.is_too_late(run) else _previews(run_id, [each.school_id for each, _ in rows])
+    )
     later = runs.later_imports(run_id)
     parts = [
         replace(
             _part(each, school, previews, job, staff),
             can_undo=runs.is_undoable(each) and each.school_id not in later,
             undo_later=each.school_id in later,
+            names_people=runs.names_people(run, each),
         )
         for each, school in rows
     ]

@@ -163,6 +163,15 @@ def obstacle(row: RosterRunSchool) -> str | tuple[str, str] | None:
     return ("later", later) if later else None
 
 
+def names_people(run: RosterRun, row: RosterRunSchool) -> bool:
+    """Whether it may still be told, one by one, whom a school's part is about: until it waits no
+    longer, or can't be undone any more, whether or not a purge came by (rule P10).
+    """
+    if row.state == "applied":
+        return is_undoable(row)
+    return row.state in {"waiting", "held_back"} and not is_too_late(run)
+
+
 def is_undoable(row: RosterRunSchool) -> bool:
     """Whether the time has not passed; a later import may still stand against it."""
     if row.state != "applied" or row.applied_at is None:

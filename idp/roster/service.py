@@ -211,11 +211,20 @@ def kept(run_id: str) -> list[SchoolReport]:
 
 def with_people(of: list[SchoolReport], run_id: str) -> list[SchoolReport]:
     """The same reports with whom they are about, one by one, while that is known."""
-    return [replace(each, people=carrying_out.people_of(run_id, each.school_id)) for each in of]
+    run = get(run_id)
+    named = {each.school_id for each in runs.schools(run_id) if runs.names_people(run, each)}
+    return [
+        replace(each, people=carrying_out.people_of(run_id, each.school_id))
+        if each.school_id in named
+        else each
+        for each in of
+    ]
 
 
 def rejections(run_id: str) -> int:
-    """How many rejected rows wait to be written out."""
+    """How many rejected rows wait to be written out; none of a run that waits no longer."""
+    if runs.is_too_late(get(run_id)):
+        return 0
     return bulk.count("SELECT count(*) FROM roster_rejections WHERE run_id = :run", run=run_id)
 
 

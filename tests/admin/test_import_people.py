@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from idp import purge
 from idp.database import db
 from idp.people.models import Child
+from idp.roster import service
 from idp.roster.models import RosterChange
 from idp.roster.remark_models import RosterRemark
 from tests.admin.places import Desk
@@ -39,6 +40,11 @@ def people(browser: Browser, address: str, **query: str) -> list[str]:
         for row in body.split("</tr>")
         if row.strip()
     ]
+
+
+def at_terminal(run_id: str) -> str:
+    """What ``idp roster show --people`` says."""
+    return str(service.with_people(service.kept(run_id), run_id))
 
 
 def a_school(class_name: str, count: int = MANY) -> OneRoster:
@@ -155,6 +161,45 @@ def test_names_go_when_the_import_can_t_be_undone_any_more_or_is_forgotten(
     with later(days=9):
         purge.run(pause=0)
     assert counted() == (0, 0)
+
+
+def test_p10_nobody_is_named_after_the_week_though_no_purge_came_by(
+    desk: Desk, tmp_path: str
+) -> None:
+    manager = desk.browser("manager")
+    applied(desk, manager, zipped(a_school("3B", 3), tmp_path))  # type: ignore[arg-type]
+    address = path_of(manager)
+    places = [{"school": desk.here.id, "kind": "child_made"}, {"school": desk.here.id}]
+    run = address.rpartition("/")[2]
+
+    assert all(people(manager, address, **each) for each in places)
+    assert "Dubois1" in at_terminal(run)
+    with later(days=7, minutes=1):
+        desk_then = desk.browser("manager")
+        assert not any(people(desk_then, address, **each) for each in places)
+        assert "Dubois1" not in desk_then.client.get(address).text
+        assert "Dubois1" not in at_terminal(run)
+    assert db.session.scalar(select(func.count()).select_from(RosterChange))
+
+
+def test_p10_what_waits_no_longer_names_nobody_though_no_purge_came_by(desk: Desk) -> None:
+    browser = begun(desk, "manager", LIST.encode("cp1252"), "liste.csv")
+    browser.submit("columns-form", **chosen(browser.page.text if browser.page else ""))
+    work_off()
+    address = path_of(browser).removesuffix("/columns")
+    run = address.rpartition("/")[2]
+    listed = {"school": desk.here.id, "kind": "child_made"}
+    files = [f"{address}/rejected{end}" for end in ("", ".csv", ".xlsx")]
+
+    assert people(browser, address, **listed)
+    assert [browser.client.get(each).status_code for each in files] == [200, 200, 200]
+    with later(days=1, minutes=1):
+        then = desk.browser("manager")
+        assert not people(then, address, **listed)
+        assert not people(then, address)
+        assert [then.client.get(each).status_code for each in files] == [404, 404, 404]
+        assert "Dubois" not in then.client.get(address).text
+        assert "Dubois" not in at_terminal(run)
 
 
 LIST = (
