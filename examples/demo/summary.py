@@ -57,9 +57,9 @@ def table(document: Mapping[str, Any]) -> str:
         ("mailbox", f"{document['mailbox']}   (as JSON: {document['mailbox']}.json)"),
     ]
     accounts: list[tuple[str, ...]] = [
-        ("case", "user name", "password or token", "e-mail", "children")
+        ("case", "user name", "password or token", "e-mail", "portal", "children")
     ]
-    accounts += [_row(account) for account in document["accounts"]]
+    accounts += [_row(account, portals) for account in document["accounts"]]
     staff = [("at the desk", "user name", "password", "school"), *map(_clerk, document["staff"])]
     people = [("at", "who", "opens the account"), *_people(document)]
     curl = document["curl_client"]
@@ -166,10 +166,19 @@ def _known_tokens() -> dict[str, str]:
         return {}
 
 
-def _row(account: Mapping[str, Any]) -> tuple[str, ...]:
+def _row(account: Mapping[str, Any], portals: list[dict[str, str]]) -> tuple[str, ...]:
     proof = account.get("password") or account.get("token") or "(chosen by you)"
     children = ", ".join(f"{child['name']} ({child['class']})" for child in account["children"])
-    return (account["case"], account["username"], proof, account["email"], children or "none")
+    schools = {child["school"] for child in account["children"]}
+    where = ", ".join(each["url"] for each in portals if each["school"] in schools)
+    return (
+        account["case"],
+        account["username"],
+        proof,
+        account["email"],
+        where or "either",
+        children or "none",
+    )
 
 
 def _clerk(clerk: Mapping[str, Any]) -> tuple[str, ...]:

@@ -156,7 +156,14 @@ def _forget_old_sign_ins(name: str) -> None:
         session.pop(key)
 
 
+NO_CHILD = "The guardian has no child at this school"
+"""The provider's documented ``error_description``: ``access_denied``, and nobody cancelled."""
+
 REASONS = {
+    NO_CHILD: (
+        "Aucun enfant dans cette école",
+        "Votre compte n'y est relié à aucun enfant. L'école seule peut le changer : écrivez-lui.",
+    ),
     "access_denied": (
         "Connexion annulée",
         "Vous avez choisi de ne pas continuer. Vous pouvez recommencer quand vous voulez.",
@@ -175,8 +182,10 @@ REASONS = {
 def _refusal(
     code: str, description: str, status: int = 400, *, retry: str = "sign_in.login"
 ) -> tuple[str, int]:
+    reason = NO_CHILD if (code, description) == ("access_denied", NO_CHILD) else code
     title, text = REASONS.get(
-        code, ("La connexion n'a pas abouti", "Réessayez, ou contactez le secrétariat de l'école.")
+        reason,
+        ("La connexion n'a pas abouti", "Réessayez, ou contactez le secrétariat de l'école."),
     )
     page = render_template(
         "message.html",

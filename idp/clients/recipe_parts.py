@@ -126,6 +126,7 @@ class Values:
             "HOME": self.home,
         }
         filled = {name: quoted(value) for name, value in values.items()}
+        filled["BASIC"] = str(self.method == "client_secret_basic")  # as Python says it
         return _Template(text).substitute(filled, AUTHENTICATION=_AUTHENTICATION[self.method])
 
 

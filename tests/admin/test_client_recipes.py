@@ -95,6 +95,17 @@ def test_values_are_quoted_for_the_language_that_they_stand_in(desk: Desk) -> No
     assert "--scope=openid" in words[words.index("school") :][4]
 
 
+@pytest.mark.parametrize(
+    ("method", "said"), [("client_secret_basic", "True"), ("client_secret_post", "False")]
+)
+def test_django_is_told_plainly_how_the_secret_goes(desk: Desk, method: str, said: str) -> None:
+    portal = RelyingParty.of(desk.here, token_endpoint_auth_method=method)
+
+    pasted = text_of(recipes_of(portal)["django"], "settings.py")
+
+    assert f"OIDC_TOKEN_USE_BASIC_AUTH = {said}\n" in pasted
+
+
 def test_the_settings_say_what_does_not_fit_the_registration(desk: Desk) -> None:
     portal = RelyingParty.of(desk.here, scope="openid child", require_pkce=True)
     notes = {

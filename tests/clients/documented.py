@@ -76,7 +76,13 @@ class Application:
 
 
 @contextmanager
-def running(issuer: str, folder: Path, program: str, command: list[str]) -> Iterator[Application]:
+def running(
+    issuer: str,
+    folder: Path,
+    program: str,
+    command: list[str],
+    scope: str = "openid profile child",
+) -> Iterator[Application]:
     """A printed program beside the provider, for a parent of two children.
 
     ``command``: how it is started; ``PORT`` in it stands for the port.
@@ -89,7 +95,7 @@ def running(issuer: str, folder: Path, program: str, command: list[str]) -> Iter
         school,
         redirect_uris=[f"{home}callback"],
         post_logout_redirect_uris=[home],
-        scope="openid profile child",
+        scope=scope,
         child_fields=["sub", "given_name", "school.id", "switchable"],
     )
     (folder / program).write_text(printed(program))

@@ -58,6 +58,18 @@ def test_demo_json_has_what_was_promised(demo: Demo) -> None:
         assert account["username"] in demo.output
 
 
+def test_the_table_says_which_portal_is_each_accounts(demo: Demo) -> None:
+    """The README sends whoever tries a first sign-in to the portal of that child's school."""
+    tilleuls, moulin = (portal["url"] for portal in demo.document["portals"])
+    lines = {line.split()[1]: line for line in demo.output.splitlines() if "@" in line}
+
+    invited = next(each for each in demo.document["accounts"] if each["case"] == "invited")
+    assert moulin in lines[invited["username"]]
+    assert tilleuls not in lines[invited["username"]]
+    assert f"{tilleuls}, {moulin}" in lines["elodie.vanderstraeten"]
+    assert f"open <http://127.0.0.1:{DEFAULTS['PORTAL2_PORT']}>" in Path("README.md").read_text()
+
+
 def test_secrets_are_for_their_owner_only(demo: Demo) -> None:
     for name in ("secrets.env", "demo.env", "clients.json", "authenticator.json", "demo.json"):
         assert (demo.folder / name).stat().st_mode & 0o777 == 0o600

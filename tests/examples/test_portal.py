@@ -38,6 +38,16 @@ def test_a_cancelled_sign_in_says_so(portal: FlaskClient) -> None:
     assert '<code id="error-code">access_denied</code>' in answer.text
 
 
+def test_a_parent_of_no_child_here_is_not_told_that_they_cancelled(portal: FlaskClient) -> None:
+    answer = portal.get(
+        "/callback?error=access_denied&state=x"
+        "&error_description=The+guardian+has+no+child+at+this+school"
+    )
+
+    assert "Aucun enfant dans cette école" in answer.text
+    assert "choisi de ne pas continuer" not in answer.text
+
+
 def test_an_answer_of_another_provider_is_refused(portal: FlaskClient) -> None:
     answer = portal.get("/callback?code=c&state=s&iss=https://evil.example")
     assert answer.status_code == 400

@@ -273,6 +273,7 @@ def test_cancelling_the_sign_in_gives_access_denied(client: FlaskClient) -> None
     fields = answer(there.browser.press("login-cancel"))
 
     assert fields["error"] == "access_denied"
+    assert fields["error_description"] == "The guardian cancelled"
     assert fields["state"] == "s"
     assert fields["iss"] == "http://127.0.0.1:8000"
 

@@ -116,6 +116,8 @@ def test_a_guardian_without_a_child_gets_a_page_with_the_schools_contact(
     fields = answer(there.browser.press("no-child-back"))
 
     assert fields["error"] == "access_denied"
+    # Nobody cancelled: what docs/integrate.md promises
+    assert fields["error_description"] == "The guardian has no child at this school"
     assert fields["state"] == "s"
 
 

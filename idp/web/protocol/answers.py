@@ -5,6 +5,7 @@ every redirect that follows a form against ``form-action``, and where an applica
 sends the browser is its own affair (docs/decisions/leaving-by-a-page.md).
 """
 
+from typing import Final
 from urllib.parse import urlencode
 
 from authlib.oauth2 import OAuth2Error
@@ -31,8 +32,13 @@ def error_answer(asked: AuthorizationRequest, error: OAuth2Error, *, by_page: bo
     return _answer(asked, error_fields(error), by_page)
 
 
-def deny(waiting: Interaction) -> Response:
-    """« Annuler »: the application is told ``access_denied``, once."""
+CANCELLED: Final = "The guardian cancelled"
+NO_CHILD: Final = "The guardian has no child at this school"
+"""Why ``access_denied``: a promise to applications (docs/integrate.md)."""
+
+
+def deny(waiting: Interaction, why: str = CANCELLED) -> Response:
+    """« Annuler », « Retour »: the application is told ``access_denied`` and why, once."""
     from authlib.oauth2.rfc6749 import AccessDeniedError
 
     asked = AuthorizationRequest.from_json(waiting.request)
@@ -40,7 +46,7 @@ def deny(waiting: Interaction) -> Response:
         pass  # not noted, so that a stranger's clicks fill no table; « cancel » always works
     elif not interactions.complete(waiting):
         return redirect(f"/interaction/{waiting.id}", 303)
-    return error_answer(asked, AccessDeniedError("The guardian cancelled"), by_page=True)
+    return error_answer(asked, AccessDeniedError(why), by_page=True)
 
 
 def error_fields(error: OAuth2Error) -> Fields:

@@ -16,7 +16,7 @@ from idp.sessions.service import SignedIn
 from idp.web import browser, walk
 from idp.web.account.applications import start_page
 from idp.web.errors import PageError
-from idp.web.protocol import blueprint
+from idp.web.protocol import answers, blueprint
 from idp.web.protocol.steps import proceed
 
 
@@ -35,13 +35,23 @@ def resume(interaction_id: str) -> Response | str:
 def no_child(interaction_id: str) -> Response | str:
     """The guardian has no child at this school: says so, with whom to ask."""
     waiting = walk.enter(interaction_id)
-    read = facts_of(waiting)
-    if read is None:
-        return resumed(waiting)
-    asked, _client, facts, _signed_in = read
-    if not isinstance(authorization.next_step(asked, facts), NoChild):
+    if not _lacks_child(waiting):
         return resumed(waiting)
     return render_template("protocol/no_child.html", interaction=waiting)
+
+
+@blueprint.post("/interaction/<interaction_id>/no-child")
+def leave_without_child(interaction_id: str) -> Response:
+    """« Retour » of that page: ``access_denied`` with the reason, for nobody chose to stop."""
+    waiting = walk.enter(interaction_id)
+    if not _lacks_child(waiting):
+        return resumed(waiting)
+    return answers.deny(waiting, answers.NO_CHILD)
+
+
+def _lacks_child(waiting: Interaction) -> bool:
+    read = facts_of(waiting)
+    return read is not None and isinstance(authorization.next_step(read[0], read[2]), NoChild)
 
 
 def facts_of(
