@@ -15,7 +15,7 @@ from flask_wtf.csrf import generate_csrf
 from werkzeug.exceptions import MethodNotAllowed
 
 from idp.sessions import submissions
-from idp.web import browser, filling, form_key, headers, i18n
+from idp.web import browser, filling, form_key, headers, i18n, kept_for_strangers
 from idp.web.form_key import FormKey
 
 PARAMETER: Final = "kept"
@@ -88,9 +88,17 @@ def typed_now(key: FormKey) -> dict[str, Any] | None:
         for each in request.form.items(multi=True)
         if not any(word in each[0] for word in NEVER_KEPT)
     ]
-    if sum(len(name) + len(value) for name, value in fields) > LONGEST_TYPED:
+    if sum(len(name) + len(value) for name, value in fields) > _longest(key):
         return None
     return {"path": request.path, "fields": fields, "key": [key.random, key.owner]}
+
+
+def _longest(key: FormKey) -> int:
+    if browser.signed_in() is not None:
+        return LONGEST_TYPED
+    if key.owner is not None:  # nobody can tell by now whether it is one
+        return kept_for_strangers.LONGEST_OF_THE_SIGNED_OUT
+    return kept_for_strangers.LONGEST_TYPED
 
 
 def _context() -> dict[str, str]:

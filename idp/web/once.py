@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from idp import clock, turns
 from idp.database import release_connection
 from idp.sessions import submissions
-from idp.web import browser, form_key, i18n, kept
+from idp.web import browser, form_key, i18n, kept, kept_for_strangers
 from idp.web.errors import TRY_AGAIN_IN, PageError
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ SAME_REFUSAL: Final = timedelta(seconds=10)
 
 def init_app(app: Flask) -> None:
     """Keep the answers of forms that carry a key, as their views made them."""
+    kept_for_strangers.init_app(app)
     app.after_request(_keep_answer)
 
 
@@ -49,7 +50,7 @@ def claim_or_answer() -> Response | None:
     Who knows the key has read the page, in this browser: that is what the form token proves too.
     """
     sent = form_key.sent()
-    if sent is None or not browser.has_id():
+    if sent is None or not browser.has_id() or not _may_be_kept():
         return None
     whole, this_browser = _whole(sent.random), browser.browser_id()
     claimed = submissions.claim(whole, this_browser)
@@ -70,6 +71,15 @@ def claim_or_answer() -> Response | None:
         with turns.given_up():
             sleep(PAUSE)
     raise PageError("busy", 503, retry_after=TRY_AGAIN_IN)
+
+
+def _may_be_kept() -> bool:
+    """A form that no page of ours asks for is nobody's; a stranger's, as long as there is room."""
+    if request.routing_exception is not None:
+        return False
+    if browser.signed_in() is not None:
+        return True
+    return kept_for_strangers.may_be_kept(browser.client_address())
 
 
 def page_again() -> str:

@@ -16,6 +16,8 @@ from idp.credentials import throttling
 from idp.credentials.counters import Window
 from idp.database import db
 from idp.sessions import carried
+from idp.sessions.models import FormSubmission
+from idp.web import kept_for_strangers
 from tests import factories
 from tests.parallel import Queries, at_once
 from tests.relying_party import Browser, World, answer, forms_of, leads_to, world
@@ -89,6 +91,42 @@ def test_n6_beginning_a_sign_in_takes_few_statements_and_no_write(client: FlaskC
         client.get(path)
     assert len(asked) <= 4
     assert all(statement.startswith("SELECT") for statement in asked)
+
+
+@on_sqlite
+def test_n6_forms_of_strangers_are_kept_within_bounds(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_for_strangers, "OF_AN_ADDRESS", MANY)
+    world(client, "Lina", signed_in=False)
+    page = client.get("/", follow_redirects=True).request.path
+    routes = {str(rule.rule) for rule in app.url_map.iter_rules() if "POST" in (rule.methods or ())}
+    paths = sorted(path for path in routes if "<" not in path and "oauth2" not in path)
+    assert len(paths) > 10
+    for number in range(MANY + 60):
+        form = {"once": secrets.token_urlsafe(16), "username": "x" * (number % 7) * 9000}
+        client.post("/nowhere", data=form)
+        client.post(paths[number % len(paths)] if number % 2 else page, data=form)
+    kept = db.session.scalars(select(FormSubmission)).all()
+    assert len(kept) == MANY
+    sizes = [len(each.answer or "") + len(each.typed or "") for each in kept]
+    assert max(sizes) < 24_000, "bytes for one form of a stranger"
+    assert sum(sizes) < MANY * 8_000
+
+
+@on_sqlite
+def test_n6_over_the_bound_forms_are_answered_all_the_same(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_for_strangers, "OF_AN_ADDRESS", MANY)
+    there = world(client, "Lina", signed_in=False)
+    for _ in range(MANY):
+        client.post("/language", data={"once": secrets.token_urlsafe(16)})
+    before = db.session.scalar(select(func.count()).select_from(FormSubmission))
+    there.ask()
+    there.browser.sign_in("claire", "Wrong-Guess-Of-A-Stranger-1")
+    assert answer(there.browser.sign_in("claire"))["code"]
+    assert db.session.scalar(select(func.count()).select_from(FormSubmission)) == before
 
 
 @on_sqlite
