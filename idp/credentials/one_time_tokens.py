@@ -7,7 +7,7 @@ keyed hash is enough at rest, and the look-up by hash is the comparison (securit
 import re
 import secrets
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -109,36 +109,37 @@ def mint(
     return _in_groups(clear)
 
 
-def mint_each(account_ids: Sequence[str], purpose: str) -> dict[str, str]:
-    """``mint`` for many letters: each account's token in clear, the only time.
+def draw() -> str:
+    """A token in clear that opens nothing before it is kept (``keep_each``)."""
+    return _in_groups(_new_token())
+
+
+def keep_each(drawn: Mapping[str, str], purpose: str) -> None:
+    """``mint`` for many letters: accounts with their tokens, which work from now on.
 
     In the caller's transaction, which holds these accounts; a few statements for all. Ends
     the owners' older tokens.
     """
-    if not account_ids:
-        return {}
     now = clock.now()
-    clear = {account_id: _new_token() for account_id in account_ids}
-    ids = {account_id: opaque_id("t")() for account_id in clear}
+    ids = {account_id: opaque_id("t")() for account_id in drawn}
     rows = [
         {
             "id": ids[account_id],
             "account_id": account_id,
             "purpose": purpose,
-            "token_hash": _token_hash(token),
+            "token_hash": _token_hash(normalise(token) or ""),
             "created_at": now,
             "expires_at": now + _lifetime(purpose),
         }
-        for account_id, token in clear.items()
+        for account_id, token in drawn.items()
     ]
     with transaction() as writes:
-        end_for_accounts(account_ids)
+        end_for_accounts(list(drawn))
         writes.execute(insert(OneTimeToken), rows)
         events.record_rows(
             events.row("token_issued", account_id=owner, purpose=purpose, token_id=token_id)
             for owner, token_id in ids.items()
         )
-    return {account_id: _in_groups(token) for account_id, token in clear.items()}
 
 
 def normalise(text: str) -> str | None:

@@ -5,14 +5,15 @@ are invited at the moment when the token is made; each letter in the audit trail
 A5; docs/decisions/printed-letters.md). The file is what a function returns: no token is kept.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from functools import partial
 from typing import Final
 
 from sqlalchemy import ColumnElement, select
 
 from idp import clock
+from idp.credentials import one_time_tokens
 from idp.database import db, retried, transaction
 from idp.desk import journal, letter_lists
 from idp.desk.letter_words import Letter, Words, words
@@ -25,8 +26,8 @@ from idp.people.models import Account, Child, Guardianship, School, full_name
 from idp.people.names import sort_key
 from idp.settings import current as settings
 
-BATCH: Final = 50
-"""Letters whose tokens are made in one transaction: nobody waits long for it."""
+_ATTEMPTS: Final = 5
+"""How often the sheets are set anew since somebody is out meanwhile: signed in, or printed for."""
 
 
 class NotFound(Exception):
@@ -87,10 +88,7 @@ def print_letter(
     if person.account.status != "invited":
         raise NotInvited(person.account.status)
     waiting = _families(person.school, Account.id == account_id)
-    letters = _letters(staff, person.school, waiting, seen)
-    if not letters:
-        raise PrintedMeanwhile
-    return _printout(person.school, letters)
+    return _printed(staff, person.school, waiting, seen)
 
 
 def print_class(
@@ -119,10 +117,7 @@ def print_class(
     waiting = _families(school, *chosen, class_name=class_name)
     if not waiting:
         raise NobodyLeft
-    letters = _letters(staff, school, waiting, seen)
-    if not letters:
-        raise PrintedMeanwhile
-    return _printout(school, letters)
+    return _printed(staff, school, waiting, seen)
 
 
 def _families(
@@ -156,55 +151,67 @@ def _family(account: Account, pupils: Iterable[tuple[str, str, str]]) -> _Family
     )
 
 
-def _letters(
-    staff: Staff, school: School, waiting: list[_Family], seen: int | None
-) -> list[Letter]:
-    """Make the tokens and the letters that hold them; whoever is out by now has none."""
+def _printed(staff: Staff, school: School, waiting: list[_Family], seen: int | None) -> Printout:
+    """Set the letters, and only then keep their tokens, which end the earlier ones: sheets that
+    can't be set end nothing. Whoever is out by the time they are kept has them set anew.
+    """
     known = letter_lists.newest(school.id) if seen is None else seen
-    tokens: dict[str, tuple[str, datetime]] = {}
-    ids = sorted(each.account_id for each in waiting)
-    for start in range(0, len(ids), BATCH):
-        tokens.update(_issued(staff, school.id, ids[start : start + BATCH], known))
+    issue = partial(_issue, staff, school.id, known)
+    may = issue({each.account_id: None for each in waiting})
+    for _ in range(_ATTEMPTS):
+        waiting = [each for each in waiting if each.account_id in may]
+        if not waiting:
+            break
+        tokens = {each.account_id: one_time_tokens.draw() for each in waiting}
+        pdf = _set(school, _letters(school, waiting, tokens))
+        may = issue(tokens)
+        if len(may) == len(tokens):
+            return Printout(pdf, len(waiting))
+    raise PrintedMeanwhile
+
+
+def _letters(school: School, waiting: list[_Family], tokens: Mapping[str, str]) -> list[Letter]:
     now = clock.now()
+    until = now + settings().first_sign_in_lifetime
     spoken: dict[str, Words] = {}
     letters = []
     for each in waiting:
-        if each.account_id not in tokens:
-            continue
         locale = each.locale or school.locale
         if locale not in spoken:
             spoken[locale] = words(school, locale, now)
-        token, until = tokens[each.account_id]
+        token = tokens[each.account_id]
         letters.append(Letter(each.name, each.username, each.pupils, token, until, spoken[locale]))
     return letters
 
 
 @retried
-def _issued(
-    staff: Staff, school_id: str, ids: Sequence[str], known: int
-) -> dict[str, tuple[str, datetime]]:
-    """Tokens, and until when they work, of those who may still have a letter."""
-    until = clock.now() + settings().first_sign_in_lifetime
+def _issue(
+    staff: Staff, school_id: str, known: int, tokens: Mapping[str, str | None]
+) -> Collection[str]:
+    """Keep these tokens, if every one of their owners may have a letter still, all or none;
+    returns who may.
+    """
     with transaction():
         # Held first: of two who print at once, the second sees what the first has printed
-        held = [account.id for account in people.hold_invited(ids)]
+        held = [account.id for account in people.hold_invited(sorted(tokens))]
         printed = letter_lists.printed_since(school_id, held, known)
         # A letter opens an account before its holder has a second factor: none for staff (A3)
-        at_desks = roles.any_of(held)
-        held = [each for each in held if each not in at_desks]
+        out = printed | roles.any_of(held)
         live = letter_lists.still_live(staff.reach(Right.PRINT_LETTERS), school_id, held)
-        tokens = families.issue_letter_tokens([each for each in held if each in live - printed])
-        journal.record_for_each("letter_printed", list(tokens), school_id=school_id)
-    return {account_id: (token, until) for account_id, token in tokens.items()}
+        may = {each for each in held if each in live - out}
+        drawn = {owner: token for owner, token in tokens.items() if token is not None}
+        if drawn and len(may) == len(drawn):
+            families.issue_letter_tokens(drawn)
+            journal.record_for_each("letter_printed", sorted(drawn), school_id=school_id)
+    return may
 
 
-def _printout(school: School, letters: list[Letter]) -> Printout:
+def _set(school: School, letters: list[Letter]) -> bytes:
     # Only who prints waits for what draws: a third of the time that each command takes to start
     from idp.desk import letter_paper
 
     logo = db.session.scalar(select(School.logo_png).where(School.id == school.id))
     title = words(school, school.locale, clock.now()).title
-    pdf = letter_paper.printed(
+    return letter_paper.printed(
         letters, title=title, locale=school.locale, colour=school.colour, logo=logo
     )
-    return Printout(pdf, len(letters))

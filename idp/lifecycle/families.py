@@ -1,6 +1,6 @@
 """Invitations, the end of a guardianship, the end of an account: with all that hangs on them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from idp.credentials import devices, email_changes, one_time_tokens
 from idp.database import retried, transaction
@@ -117,14 +117,16 @@ def issue_letter_token(account_id: str) -> str:
         return one_time_tokens.mint(account_id, "first_sign_in")
 
 
-def issue_letter_tokens(account_ids: Sequence[str]) -> dict[str, str]:
-    """``issue_letter_token`` for many, in the caller's transaction: tokens by account.
+def issue_letter_tokens(drawn: Mapping[str, str]) -> None:
+    """``issue_letter_token`` for many, in the caller's transaction: accounts with the tokens of
+    their letters, which are set by now (``one_time_tokens.draw``).
 
-    Whoever is not invited any more gets none and is absent (security rule A5).
+    Refused once an account is active (security rule A5): raises ``people.Refused`` for all.
     """
     with transaction():
-        held = people.hold_invited(account_ids)
-        return one_time_tokens.mint_each([account.id for account in held], "first_sign_in")
+        if len(people.hold_invited(list(drawn))) != len(drawn):
+            raise people.Refused("account", "is not invited any more")
+        one_time_tokens.keep_each(drawn, "first_sign_in")
 
 
 def _invited(account_id: str) -> Account:

@@ -1,15 +1,21 @@
 """Letters where one account is fought over: printed twice at once, or claimed meanwhile."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
+import typst
 from sqlalchemy import select
 
 from idp.audit.models import AuditEvent
 from idp.credentials import one_time_tokens
 from idp.credentials.models import OneTimeToken
-from idp.database import db
-from idp.desk import letters
+from idp.database import db, transaction
+from idp.desk import letter_paper, letters
+from idp.desk.letter_words import Letter
 from idp.desk.staff import AT_TERMINAL
 from idp.lifecycle import families, passwords
+from idp.people import service as people
 from tests import factories
 from tests.admin.places import Desk
 from tests.factories import PASSWORD
@@ -58,11 +64,54 @@ def test_a5_no_account_is_claimed_and_printed_for_at_once(desk: Desk) -> None:
         assert (parent.status, live_tokens(account_id)) in {("active", 0), ("invited", 1)}
 
 
-def test_a_class_whose_letters_take_several_transactions_is_whole(
+def test_letters_that_cannot_be_set_end_no_earlier_ones(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(letters, "BATCH", 2)
-    for name in ("Ada", "Bea", "Cleo"):
-        factories.family(desk.here, name, status="invited")
+    parent = factories.family(desk.here, "Lina", status="invited")[0]
+    in_hand = families.issue_letter_token(parent.id)
 
-    assert letters.print_class(AT_TERMINAL, desk.here.id, None).letters == 3
+    def out_of_memory(*_: Any, **__: Any) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr(typst, "compile", out_of_memory)
+    with pytest.raises(MemoryError):
+        letters.print_class(AT_TERMINAL, desk.here.id, None, again=True, seen=0)
+    with pytest.raises(MemoryError):
+        letters.print_letter(AT_TERMINAL, parent.id)
+    db.session.rollback()
+
+    assert isinstance(one_time_tokens.find(in_hand), one_time_tokens.Live)
+    assert live_tokens(parent.id) == 1
+    printed = select(AuditEvent.id).where(AuditEvent.event == "letter_printed")
+    assert list(db.session.scalars(printed)) == []
+
+
+def test_who_signs_in_while_the_letters_are_set_is_not_among_them(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parents = {
+        name: factories.family(desk.here, name, status="invited")[0]
+        for name in ("Ada", "Bea", "Cleo")
+    }
+    sets, told = letter_paper.printed, []
+
+    def slowly(given: Sequence[Letter], **face: Any) -> bytes:
+        told.append({each.username: each.token for each in given})
+        pdf = sets(given, **face)
+        if len(told) == 1:
+            with transaction():
+                people.activate(people.hold_invited([parents["Bea"].id])[0])
+        return pdf
+
+    monkeypatch.setattr(letter_paper, "printed", slowly)
+
+    assert letters.print_class(AT_TERMINAL, desk.here.id, None).letters == 2
+
+    assert [len(each) for each in told] == [3, 2]
+    kept = [
+        isinstance(one_time_tokens.find(each), one_time_tokens.Live) for each in told[1].values()
+    ]
+    assert kept == [True, True]
+    unknown = [one_time_tokens.find(each) for each in told[0].values()]
+    assert {type(each) for each in unknown} == {one_time_tokens.Unknown}
+    assert live_tokens(parents["Bea"].id) == 0
