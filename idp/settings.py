@@ -163,7 +163,7 @@ class Settings:
     mail_per_address: int = _setting(4, "Reset mails to one address in an hour", whole)
 
     invitations_per_hour: int = _setting(
-        200, "Most invitations of an import that leave in an hour", int
+        200, "Most invitations that the desk sends in an hour (commands have --per-hour)", int
     )
 
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = _setting(

@@ -22,9 +22,10 @@ def sentences(scopes: Collection[str], child_fields: Collection[str], *, child: 
 
 def _about_child() -> list[tuple[set[str], str]]:
     """A sentence for each group of fields of the ``child`` claim; together they name all."""
-    choice = {"sub", "selection", "selected_at", "switchable"}
     return [
-        (choice, _("See which child you chose, and when")),
+        ({"sub"}, _("Recognise your child when you come back")),
+        ({"selection", "selected_at"}, _("See when and how you chose this child")),
+        ({"switchable"}, _("See whether you could have chosen another child")),
         ({"given_name"}, _("See your child's first name")),
         ({"family_name"}, _("See your child's family name")),
         ({"school.id", "school.name"}, _("See your child's school")),

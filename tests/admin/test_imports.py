@@ -139,7 +139,7 @@ def test_a6_rejected_rows_are_a_file_in_which_no_cell_is_a_formula(desk: Desk) -
 
     answer = browser.client.get(f"{address}/rejected.csv")
 
-    assert answer.mimetype == "text/csv"
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert '"\'=1+1"' in answer.text
     assert "adresse e-mail" in answer.text
 

@@ -10,6 +10,7 @@ from idp.audit import events
 from idp.desk import journal, trail
 from idp.desk import staff as desk_staff
 from idp.desk.staff import Staff
+from idp.web.admin import people_words
 from idp.web.admin.journal_words import WORDS
 from tests import factories
 from tests.admin.places import Desk
@@ -24,8 +25,11 @@ def member(desk: Desk, who: str) -> Staff:
     return found
 
 
-def recorded_for_schools() -> set[str]:
-    """The events that code records with a school's id: by name, where it names them."""
+def recorded_for_schools(*also: str) -> set[str]:
+    """The events that code records with a school's id: by name, where it names them.
+
+    ``also``: and with these, unless for each of many accounts.
+    """
     found = set()
     for path in sorted((Path(ROOT) / "idp").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -33,7 +37,9 @@ def recorded_for_schools() -> set[str]:
                 continue
             named = {each.arg for each in node.keywords}
             first = node.args[0]
-            if "school_id" in named and isinstance(first, ast.Constant):
+            if ast.unparse(node.func).endswith("record_for_each"):
+                named.add("account_id")
+            if {"school_id", *also} <= named and isinstance(first, ast.Constant):
                 found.add(first.value)
     return found & events.EVENTS
 
@@ -44,6 +50,14 @@ def test_each_event_that_is_recorded_for_a_school_has_words() -> None:
     assert {"role_granted", "roster_applied", "school_created"} <= known
     assert known - WORDS.keys() == set(), "add them to idp/web/admin/journal_words.py"
     assert trail.PLATFORM - WORDS.keys() == set()
+
+
+def test_each_act_of_a_desk_on_an_account_has_words_of_its_own_on_its_page() -> None:
+    """« The account was changed » says nothing of a letter that was printed."""
+    acts = recorded_for_schools("account_id")
+
+    assert {"letter_printed", "token_sent", "access_closed"} <= acts
+    assert acts - people_words.ACTS.keys() == set(), "add them to idp/web/admin/people_words.py"
 
 
 @on_sqlite
@@ -156,6 +170,6 @@ def test_a6_the_list_for_a_spreadsheet_holds_no_formula(desk: Desk) -> None:
 
     answer = desk.browser("manager").client.get("/admin/journal.csv")
 
-    assert answer.mimetype == "text/csv"
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert not re.search(r'"[=+@-]', answer.text)
     assert "=1+1" in answer.text

@@ -72,7 +72,9 @@ def test_the_page_names_what_is_asked_and_nothing_else(client: FlaskClient) -> N
 
     assert "See your e-mail address" not in plain
     assert "See your e-mail address" in more
-    assert "See which child you chose" in more
+    assert "See your child&#39;s first name" in more
+    # Registered with the fields of who names none: nothing about the choice is told
+    assert "you chose this child" not in more
 
 
 def test_claims_asked_by_name_need_consent_like_their_scope(client: FlaskClient) -> None:
@@ -177,16 +179,16 @@ def test_a_yes_about_a_child_whose_link_ended_is_no_yes_about_a_sibling(
 
 NAMES_ONLY = ["sub", "given_name"]
 EVERY_SENTENCE = {
-    "sub": "See which child you chose, and when",
+    "sub": "Recognise your child when you come back",
     "given_name": "See your child&#39;s first name",
     "family_name": "See your child&#39;s family name",
     "school.id": "See your child&#39;s school",
     "school.name": "See your child&#39;s school",
     "class": "See your child&#39;s class",
     "relationship": "See what you are to your child, such as mother or guardian",
-    "selection": "See which child you chose, and when",
-    "selected_at": "See which child you chose, and when",
-    "switchable": "See which child you chose, and when",
+    "selection": "See when and how you chose this child",
+    "selected_at": "See when and how you chose this child",
+    "switchable": "See whether you could have chosen another child",
     "sourced_id": "See your child&#39;s number at the school",
 }
 

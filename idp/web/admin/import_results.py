@@ -22,7 +22,7 @@ from idp.web.errors import PageError
 
 _NO_NAME: Final = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
 _TYPES: Final = {
-    "csv": "text/csv; charset=utf-8",
+    "csv": "text/csv",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 

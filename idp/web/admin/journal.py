@@ -52,7 +52,7 @@ def journal_export(staff: Staff) -> ResponseReturnValue:
     )
     rows.writerows([quoted(cell) for cell in _row(entry)] for entry in found.entries)
     response = make_response(out.getvalue().encode("utf-8-sig"))
-    response.headers["Content-Type"] = "text/csv; charset=utf-8"
+    response.mimetype = "text/csv"  # the charset is added once, by Werkzeug
     response.headers["Content-Disposition"] = 'attachment; filename="journal.csv"'
     return response
 

@@ -87,8 +87,15 @@ ACTS: Final = {
     "account_enabled": _("The account was enabled"),
     "email_changed": _("The e-mail address was changed"),
     "token_issued": _("A token was made"),
+    "letter_printed": _("A letter with a token was printed"),
+    "mail_asked_again": _("A mail was sent once more"),
+    "specimen_asked": _("A mail was sent as a trial"),
+    "session_ended": _("A session was ended"),
+    "link_ended": _("Link to another provider ended"),
+    "erasure_closed": _("A request to be erased was closed"),
     "role_granted": _("A role at the desk was given"),
     "role_revoked": _("A role at the desk was taken away"),
+    "role_changed": _("A role was changed"),
 }
 OTHER_ACT: Final = _("The account was changed")
 
