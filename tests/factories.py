@@ -1,13 +1,16 @@
 """A small world for each test: schools, guardians, children, applications."""
 
+from datetime import timedelta
 from itertools import count
 from typing import Any
+
+from sqlalchemy import update
 
 from idp import clock
 from idp.credentials import passwords
 from idp.database import transaction
 from idp.people import service as people
-from idp.people.models import Account, Child, Guardianship, School
+from idp.people.models import Account, Child, Guardianship, School, StaffRole
 
 PASSWORD = "Lampe-Fougère-Tambour-7"
 _numbers = count(1)
@@ -66,6 +69,12 @@ def family(
     for each in children:
         guardianship(parent, each)
     return parent, children
+
+
+def long_in_office() -> None:
+    """Every role that there is was given years ago."""
+    with transaction() as writes:
+        writes.execute(update(StaffRole).values(granted_at=clock.now() - timedelta(days=1000)))
 
 
 def client_app(*schools: School, **metadata: Any) -> Any:

@@ -97,8 +97,9 @@ class FactorReset(Model):
     __table_args__ = (
         CheckConstraint("outcome IN ('done', 'declined', 'void')", name="outcome"),
         Index(
-            "uq_factor_resets_open",
+            "uq_factor_resets_asked",
             "account_id",
+            "asked_by",
             unique=True,
             sqlite_where=text("closed_at IS NULL"),
             postgresql_where=text("closed_at IS NULL"),
@@ -113,4 +114,4 @@ class FactorReset(Model):
     closed_by: Mapped[str | None] = mapped_column(ForeignKey("accounts.id"), index=True)
     closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     outcome: Mapped[str | None] = mapped_column(String(8))
-    """``void``: it expired, or who asked may ask no longer."""
+    """``void``: it expired, who asked may ask no longer, or its holder has lost nothing."""

@@ -1,8 +1,13 @@
 """What an account has beside its password, and whether it must be used."""
 
 from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import exists, or_, select
 
 from idp.credentials import passkeys, recovery_codes, totp
+from idp.credentials.factor_models import Passkey, RecoveryCode, TotpSecret
+from idp.database import db
 from idp.people import staff
 
 
@@ -34,3 +39,26 @@ def of(account_id: str) -> Factors:
         codes_left=recovery_codes.left(account_id) if on else 0,
         staff=staff.is_staff(account_id),
     )
+
+
+def used_since(account_id: str, moment: datetime) -> bool:
+    """Whether a second factor was used or set up since then: its owner has lost nothing.
+
+    Of a code only its time step is kept. What may have been shown a minute before counts too.
+    """
+    step = int(moment.timestamp()) // totp.PERIOD - totp.WINDOW
+    used = or_(
+        exists().where(
+            Passkey.account_id == account_id,
+            or_(Passkey.last_used_at >= moment, Passkey.created_at >= moment),
+        ),
+        exists().where(
+            TotpSecret.account_id == account_id,
+            or_(TotpSecret.last_step >= step, TotpSecret.created_at >= moment),
+        ),
+        exists().where(
+            RecoveryCode.account_id == account_id,
+            or_(RecoveryCode.used_at >= moment, RecoveryCode.created_at >= moment),
+        ),
+    )
+    return bool(db.session.scalar(select(used)))

@@ -2,35 +2,35 @@
 
 Whoever resets a second step opens an account to whoever has its password. So it wants two of the
 desk, who both have made sure who asks; its holder is told at once, and again when it is done.
-Nobody asks or confirms for themselves, nor confirms what they asked for; a request lasts a day.
+Nobody asks or confirms for themselves, nor confirms what they asked for; a request lasts a day,
+and ends with the asker's role or account, and when its holder proves that nothing is lost.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import ColumnElement, func, or_, select, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, or_, select
 
 from idp import clock
-from idp.audit import events
-from idp.credentials import passkeys, totp
+from idp.credentials import factors, passkeys, totp
 from idp.credentials.factor_models import FactorReset
 from idp.database import db, retried, transaction
-from idp.desk import people as finding
 from idp.desk import reach as within
+from idp.desk import reset_requests as requests
 from idp.desk import staff as desk
 from idp.desk.people import NotFound
+from idp.desk.reset_requests import Waiting
 from idp.desk.staff import Reach, Right, Staff
 from idp.lifecycle import factor_changes
-from idp.people import service as people
 from idp.people import staff as roles
 from idp.people.models import Account, StaffRole
 
-LASTS: Final = timedelta(hours=24)
 EACH_DAY: Final = 10
 """What one member of staff may ask for in a day: a school has few lost phones."""
+SEASONED: Final = timedelta(hours=72)
+"""How old a role must be: else one operator hires the second person, and is two people."""
 
 RANKS: Final = ("parent", "helper", "manager", "operator")
 ASKS: Final[Mapping[str, frozenset[str]]] = {
@@ -54,21 +54,16 @@ class NotYours(Exception):
     """The table does not let this person do this for that account."""
 
 
+class TooNew(Exception):
+    """They may, but have the role for less than ``SEASONED``."""
+
+
 class NothingToReset(Exception):
     """The account has no second step."""
 
 
 class TooMany(Exception):
     """This member of staff has asked for many today."""
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A request that a second person may confirm."""
-
-    reset: FactorReset
-    account: Account
-    asked_by: Account
 
 
 @dataclass(frozen=True)
@@ -81,62 +76,66 @@ class State:
     may_ask: bool
     may_confirm: bool
     may_decline: bool
+    is_too_new: bool
+    """Whether the reader's role is all that is too young."""
 
 
 def state(staff: Staff, account_id: str) -> State:
     """What the page of an account within the reach shows; raises ``NotFound``."""
     account = _within_reach(staff, account_id)
-    waits = next(iter(_waiting(FactorReset.account_id == account_id)), None)
     held = roles.roles_of(account_id)
-    may_confirm = waits is not None and _may_confirm(staff, waits.reset, held)
+    alive, _dead = _sorted_out(staff, account_id, held)
+    waits = _first(staff, alive, held)
+
+    def may(who: Staff) -> bool:
+        return _may_ask(who, account_id, held) if not waits else _may_confirm(who, waits, held)
+
+    by_role, now = may(staff), may(_seasoned(staff.account_id))
     own = waits is not None and waits.reset.asked_by == staff.account_id
     return State(
         account,
         _is_set_up(account_id),
         waits,
-        may_ask=waits is None and _may(ASKS, staff, account_id, held),
-        may_confirm=may_confirm,
-        may_decline=may_confirm or own,
+        may_ask=waits is None and now,
+        may_confirm=waits is not None and now,
+        may_decline=waits is not None and (by_role or own),
+        is_too_new=by_role and not now,
     )
 
 
 def waiting(staff: Staff) -> list[Waiting]:
     """The requests within the reach, the oldest first."""
-    return _waiting(_reachable(staff.reach(Right.RESET_FACTORS)))
+    return requests.seen_by(staff, _reachable(staff.reach(Right.RESET_FACTORS)))
 
 
 @retried
 def ask(staff: Staff, account_id: str) -> bool:
     """Ask, and tell the holder; false where somebody has asked already.
 
-    Raises ``NotFound``, ``NotYours``, ``NothingToReset`` or ``TooMany``.
+    Raises ``NotFound``, ``NotYours``, ``TooNew``, ``NothingToReset`` or ``TooMany``.
     """
-    now = clock.now()
-    with transaction() as writes:
-        # Both, in one order: who asks twice at once is counted once after the other
-        for each in sorted({account_id, staff.account_id}):
-            people.hold_account(each)
+    with transaction():
+        # All, in one order: who asks twice at once is counted once after the other
+        requests.hold(account_id, staff)
         _within_reach(staff, account_id)
-        if not _may(ASKS, staff, account_id, roles.roles_of(account_id)):
-            raise NotYours
+        held = roles.roles_of(account_id)
+        _must(lambda who: _may_ask(who, account_id, held), staff)
         if not _is_set_up(account_id):
             raise NothingToReset
-        _close(FactorReset.account_id == account_id, FactorReset.expires_at <= now, outcome="void")
-        if _waiting(FactorReset.account_id == account_id):
+        expired = FactorReset.expires_at <= clock.now()
+        requests.close(FactorReset.account_id == account_id, expired, outcome="void")
+        alive, dead = _sorted_out(staff, account_id, held)
+        _void(dead)
+        if alive:
             return False
-        if _asked_today(staff) >= EACH_DAY:
+        if requests.asked_today(staff) >= EACH_DAY:
             raise TooMany
-        writes.add(
-            FactorReset(
-                account_id=account_id,
-                asked_by=staff.account_id,
-                asked_at=now,
-                expires_at=now + LASTS,
-            )
+        requests.close(
+            FactorReset.account_id == account_id,
+            FactorReset.asked_by == staff.account_id,
+            outcome="void",
         )
-        writes.flush()
-        _record("factors_reset_asked", staff, account_id)
-        factor_changes.tell(account_id, "factors_reset_asked")
+        requests.add(staff, account_id)
     return True
 
 
@@ -144,22 +143,24 @@ def ask(staff: Staff, account_id: str) -> bool:
 def confirm(staff: Staff, account_id: str) -> bool:
     """Reset it, on the word of a second person; false where nothing waits any more.
 
-    Raises ``NotFound`` or ``NotYours``.
+    Raises ``NotFound``, ``NotYours`` or ``TooNew``.
     """
     with transaction():
-        waits = _held(staff, account_id)
+        there = requests.hold(account_id, staff)
+        _within_reach(staff, account_id)
+        held = roles.roles_of(account_id)
+        alive, dead = _sorted_out(staff, account_id, held)
+        _void(dead)
+        # Who asked just now is not held: theirs is for the next time
+        waits = _first(staff, [each for each in alive if each.reset.asked_by in there], held)
         if waits is None:
             return False
-        held = roles.roles_of(account_id)
-        asker = desk.of(waits.reset.asked_by)
-        if asker is None or not _may(ASKS, asker, account_id, held):
-            _close(FactorReset.id == waits.reset.id, outcome="void")
-            return False  # who asked has lost the role since, or the holder has got one
-        if not _may_confirm(staff, waits.reset, held):
-            raise NotYours
-        _close(FactorReset.id == waits.reset.id, outcome="done", closed_by=staff.account_id)
-        schools = _schools(staff, account_id)
-        factor_changes.reset(account_id, asked_by=waits.reset.asked_by, school_ids=schools)
+        _must(lambda who: _may_confirm(who, waits, held), staff)
+        asked_by = waits.reset.asked_by
+        schools = requests.schools_of(asked_by, account_id)
+        requests.close(FactorReset.id == waits.reset.id, outcome="done", closed_by=staff.account_id)
+        requests.close(FactorReset.account_id == account_id, outcome="void")  # nothing is left
+        factor_changes.reset(account_id, asked_by=asked_by, school_ids=schools)
     return True
 
 
@@ -167,15 +168,18 @@ def confirm(staff: Staff, account_id: str) -> bool:
 def decline(staff: Staff, account_id: str) -> bool:
     """End a request, one's own too; false where nothing waits. As ``confirm``."""
     with transaction():
-        waits = _held(staff, account_id)
+        requests.hold(account_id, staff)
+        _within_reach(staff, account_id)
+        held = roles.roles_of(account_id)
+        alive, dead = _sorted_out(staff, account_id, held)
+        _void(dead)
+        waits = _first(staff, alive, held)
         if waits is None:
             return False
         own = waits.reset.asked_by == staff.account_id
-        if not own and not _may_confirm(staff, waits.reset, roles.roles_of(account_id)):
+        if not own and not _may_confirm(staff, waits, held):
             raise NotYours
-        _close(FactorReset.id == waits.reset.id, outcome="declined", closed_by=staff.account_id)
-        _record("factors_reset_declined", staff, account_id, asked_by=waits.reset.asked_by)
-        factor_changes.tell(account_id, "factors_reset_declined")
+        requests.decline([waits.reset], closed_by=staff.account_id)
     return True
 
 
@@ -191,17 +195,36 @@ def _may(
     if account_id == staff.account_id or rank not in table[rank_of(held)]:
         return False
     reach = staff.reach(Right.RESET_FACTORS)
-    return reach.everywhere or all(
-        role.school_id is not None and reach.covers(role.school_id) for role in held
+    return _reached(staff, account_id) is not None and (
+        reach.everywhere
+        or all(role.school_id is not None and reach.covers(role.school_id) for role in held)
     )
 
 
-def _may_confirm(staff: Staff, reset: FactorReset, held: Sequence[StaffRole]) -> bool:
+def _may_ask(staff: Staff, account_id: str, held: Sequence[StaffRole]) -> bool:
+    return _may(ASKS, staff, account_id, held)
+
+
+def _may_confirm(staff: Staff, waits: Waiting, held: Sequence[StaffRole]) -> bool:
+    reset = waits.reset
     if reset.asked_by == staff.account_id:
         return False
     asker = rank_of(roles.roles_of(reset.asked_by))
     as_high = RANKS.index(_rank(staff)) >= RANKS.index(asker)
-    return as_high and _may(CONFIRMS, staff, reset.account_id, held)
+    shared = as_high and requests.seen_by(staff, FactorReset.id == reset.id)
+    return bool(shared) and _may(CONFIRMS, staff, reset.account_id, held)
+
+
+def _must(may: Callable[[Staff], bool], staff: Staff) -> None:
+    """The roles as they are under the locks, and those that are old enough."""
+    if not may(desk.of(staff.account_id) or Staff(staff.account_id)):
+        raise NotYours
+    if not may(_seasoned(staff.account_id)):
+        raise TooNew
+
+
+def _seasoned(account_id: str) -> Staff:
+    return desk.of(account_id, since=clock.now() - SEASONED) or Staff(account_id)
 
 
 def _rank(staff: Staff) -> str:
@@ -211,12 +234,16 @@ def _rank(staff: Staff) -> str:
 
 
 def _within_reach(staff: Staff, account_id: str) -> Account:
-    condition = _reachable(staff.reach(Right.RESET_FACTORS))
-    query = select(Account).where(Account.id == account_id, condition)
-    found = db.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+    found = _reached(staff, account_id)
     if found is None:
         raise NotFound(account_id)
     return found
+
+
+def _reached(staff: Staff, account_id: str) -> Account | None:
+    condition = _reachable(staff.reach(Right.RESET_FACTORS))
+    query = select(Account).where(Account.id == account_id, condition)
+    return db.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
 
 
 def _reachable(reach: Reach) -> ColumnElement[bool]:
@@ -228,55 +255,36 @@ def _reachable(reach: Reach) -> ColumnElement[bool]:
     return or_(within.live_guardians(reach), Account.id.in_(colleagues))
 
 
-def _held(staff: Staff, account_id: str) -> Waiting | None:
-    people.hold_account(account_id)
-    _within_reach(staff, account_id)
-    return next(iter(_waiting(FactorReset.account_id == account_id)), None)
+def _sorted_out(
+    staff: Staff, account_id: str, held: Sequence[StaffRole]
+) -> tuple[list[Waiting], list[str]]:
+    """The requests that stand and that the reader sees; and those that are over, whose ever."""
+    stand = {each.reset.id: _stands(each, held) for each in requests.about(account_id)}
+    seen = requests.seen_by(staff, FactorReset.account_id == account_id)
+    alive = [each for each in seen if stand.get(each.reset.id)]
+    return alive, [reset_id for reset_id, stands in stand.items() if not stands]
 
 
-def _waiting(*which: ColumnElement[bool]) -> list[Waiting]:
-    asker = aliased(Account)
-    query = (
-        select(FactorReset, Account, asker)
-        .join(Account, Account.id == FactorReset.account_id)
-        .join(asker, asker.id == FactorReset.asked_by)
-        .where(FactorReset.closed_at.is_(None), FactorReset.expires_at > clock.now(), *which)
-        .order_by(FactorReset.asked_at, FactorReset.id)
-        .limit(100)
-        .execution_options(populate_existing=True)
+def _stands(waits: Waiting, held: Sequence[StaffRole]) -> bool:
+    """Whether its asker might ask still, and its holder has not shown that nothing is lost."""
+    account_id, asker = waits.account.id, waits.asked_by
+    return (
+        asker.status == "active"
+        and _may_ask(_seasoned(asker.id), account_id, held)
+        and not factors.used_since(account_id, waits.reset.asked_at)
     )
-    return [Waiting(*row) for row in db.session.execute(query)]
 
 
-def _close(*which: ColumnElement[bool], outcome: str, closed_by: str | None = None) -> None:
-    with transaction() as writes:
-        writes.execute(
-            update(FactorReset)
-            .where(FactorReset.closed_at.is_(None), *which)
-            .values(closed_at=clock.now(), closed_by=closed_by, outcome=outcome)
-            .execution_options(synchronize_session=False)
-        )
+def _first(staff: Staff, alive: list[Waiting], held: Sequence[StaffRole]) -> Waiting | None:
+    """The oldest that the reader's roles may confirm, else the oldest."""
+    mine = (each for each in alive if _may_confirm(staff, each, held))
+    return next(mine, next(iter(alive), None))
 
 
-def _asked_today(staff: Staff) -> int:
-    since = clock.now() - timedelta(days=1)
-    mine = (FactorReset.asked_by == staff.account_id, FactorReset.asked_at > since)
-    return db.session.scalar(select(func.count()).select_from(FactorReset).where(*mine)) or 0
+def _void(dead: list[str]) -> None:
+    if dead:
+        requests.close(FactorReset.id.in_(dead), outcome="void")
 
 
 def _is_set_up(account_id: str) -> bool:
     return totp.is_on(account_id) or bool(passkeys.count(account_id))
-
-
-def _record(event: str, staff: Staff, account_id: str, **detail: Any) -> None:
-    for school_id in _schools(staff, account_id):
-        events.record(event, school_id=school_id, account_id=account_id, **detail)
-
-
-def _schools(staff: Staff, account_id: str) -> list[str | None]:
-    """In whose logbooks it stands: where the holder works or is a guardian, within the reach."""
-    reach = staff.reach(Right.RESET_FACTORS)
-    found = {role.school_id for role in roles.roles_of(account_id)}
-    found.update(finding.schools_concerned(reach, account_id))
-    within_reach = sorted(each for each in found if each and reach.covers(each))
-    return [*within_reach] or [None]

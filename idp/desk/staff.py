@@ -7,6 +7,7 @@ goes into the queries (``idp.desk.reach``), so that what lies outside is not ref
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -106,9 +107,14 @@ AT_TERMINAL: Final = Staff("", {right: Reach(everywhere=True) for right in Right
 """Whoever runs ``idp`` has the database and the keys: nothing is kept from them."""
 
 
-def of(account_id: str) -> Staff | None:
-    """The account as staff; None for everybody else. One query."""
+def of(account_id: str, *, since: datetime | None = None) -> Staff | None:
+    """The account as staff; None for everybody else. One query.
+
+    ``since``: by the roles alone that were given by then.
+    """
     roles = staff.roles_of(account_id)
+    if since is not None:
+        roles = [role for role in roles if role.granted_at <= since]
     return Staff(account_id, _reaches(roles)) if roles else None
 
 

@@ -38,6 +38,7 @@ class Desk:
             return known
         account = factories.account(who, given_name=who.capitalize(), family_name="Bureau")
         staff.grant(account.id, role, school, may_print=may_print)
+        factories.long_in_office()
         self._secrets[who], _codes = switch_on(account.id)
         return account
 

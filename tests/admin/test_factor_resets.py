@@ -1,26 +1,30 @@
 """A3: a lost second step is reset by two people of the desk, who may do it by one table."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import product
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from idp import clock
 from idp.credentials import totp
-from idp.credentials.factor_models import FactorReset
-from idp.database import db
+from idp.credentials.factor_models import FactorReset, Passkey
+from idp.database import db, transaction
 from idp.desk import factor_resets
 from idp.desk import staff as desk_staff
-from idp.desk.factor_resets import NothingToReset, NotYours, TooMany
+from idp.desk.factor_resets import NothingToReset, NotYours, TooMany, TooNew
 from idp.desk.people import NotFound
 from idp.desk.staff import Staff
+from idp.lifecycle import families
+from idp.people import service as people
 from idp.people import staff
-from idp.people.models import Account
+from idp.people.models import Account, StaffRole
 from idp.sessions import service as sessions
 from tests import factories
 from tests.admin.places import Desk
-from tests.second_factors import audited, switch_on, told
+from tests.relying_party import Browser
+from tests.second_factors import audited, code_now, switch_on, told
 from tests.times import later
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -53,6 +57,7 @@ def person(desk: Desk, kind: str, name: str) -> Account:
         staff.grant(account.id, role, school.get(kind, desk.here.id))
         if kind == "both":
             staff.grant(account.id, role, desk.elsewhere.id)
+        factories.long_in_office()
     switch_on(account.id)
     return account
 
@@ -72,6 +77,12 @@ def outcome(act: object, who: Staff, account: Account) -> str:
         return "refused"
     finally:
         db.session.rollback()
+
+
+def outcomes() -> list[str | None]:
+    """What became of the requests, the oldest first."""
+    db.session.rollback()
+    return list(db.session.scalars(select(FactorReset.outcome).order_by(FactorReset.asked_at)))
 
 
 @pytest.mark.parametrize("asker", ROLES)
@@ -162,9 +173,7 @@ def test_a_request_lasts_a_day_and_can_be_made_again(desk: Desk) -> None:
         assert not factor_resets.confirm(at_desk(second), claire.id)
         assert totp.is_on(claire.id)
         assert factor_resets.ask(at_desk(second), claire.id)
-    db.session.rollback()
-    outcomes = db.session.scalars(select(FactorReset.outcome).order_by(FactorReset.asked_at))
-    assert list(outcomes) == ["void", None]
+    assert outcomes() == ["void", None]
 
 
 def test_a3_a_request_dies_with_the_role_of_who_asked(desk: Desk) -> None:
@@ -230,3 +239,202 @@ def test_a2_elsewhere_is_as_if_nobody_were_there(desk: Desk) -> None:
         stranger.open(f"/admin/second-step/{each}").status_code for each in (claire.id, "a_none")
     }
     assert answers == {404}
+
+
+def test_a3_a_request_dies_with_the_account_of_who_asked(desk: Desk) -> None:
+    claire, first = person(desk, "parent", "claire"), person(desk, "manager", "first")
+    second = at_desk(person(desk, "operator", "second"))
+    assert factor_resets.ask(at_desk(first), claire.id)
+    families.disable_account(first.id)
+    assert factor_resets.waiting(second) == []
+    assert not factor_resets.confirm(second, claire.id)
+    families.enable_account(first.id)
+    assert not factor_resets.confirm(second, claire.id), "dead for good"
+    assert totp.is_on(claire.id)
+    assert outcomes() == ["void"]
+
+
+def test_a3_a_request_dies_when_who_asked_works_at_another_school(desk: Desk) -> None:
+    claire, first = person(desk, "parent", "claire"), person(desk, "manager", "first")
+    assert factor_resets.ask(at_desk(first), claire.id)
+    staff.revoke(first.id, "manager", desk.here.id)
+    staff.grant(first.id, "manager", desk.elsewhere.id)
+    factories.long_in_office()
+    assert not factor_resets.confirm(at_desk(person(desk, "operator", "second")), claire.id)
+    assert totp.is_on(claire.id)
+
+
+def test_a3_a_request_dies_when_its_holder_leaves_the_school_of_who_asked(desk: Desk) -> None:
+    claire, first = person(desk, "parent", "claire"), person(desk, "manager", "first")
+    factories.guardianship(claire, factories.child(desk.elsewhere, "Noé"))
+    assert factor_resets.ask(at_desk(first), claire.id)
+    lina = next(child for child, _ in people.live_children(claire.id) if child.given_name == "Lina")
+    families.end_guardianship(claire.id, lina.id, "court")
+    assert not factor_resets.confirm(at_desk(person(desk, "operator", "second")), claire.id)
+    assert totp.is_on(claire.id)
+
+
+def of_two_schools(desk: Desk) -> Account:
+    claire = person(desk, "parent", "claire")
+    factories.guardianship(claire, factories.child(desk.elsewhere, "Noé"))
+    return claire
+
+
+def test_c3_another_school_learns_nothing_of_a_request_and_makes_its_own(desk: Desk) -> None:
+    claire, manager = of_two_schools(desk), desk.staff("manager")
+    assert factor_resets.ask(at_desk(manager), claire.id)
+    there = at_desk(desk.staff("stranger"))
+    assert factor_resets.waiting(there) == []
+    assert not factor_resets.confirm(there, claire.id)
+    assert not factor_resets.decline(there, claire.id)
+    stranger = desk.browser("stranger")
+    assert not stranger.open("/admin/staff").text.count("factor-resets")
+    stranger.open(f"/admin/second-step/{claire.id}")
+
+    page = stranger.press("factor-reset-ask")
+
+    assert stranger.shows("factor-reset-waits")
+    assert desk.staff("stranger").full_name in page.text
+    assert manager.full_name not in page.text
+    assert [each.asked_by.id for each in factor_resets.waiting(at_desk(manager))] == [manager.id]
+    operator = at_desk(person(desk, "operator", "operator2"))
+    assert len(factor_resets.waiting(operator)) == 2
+
+
+@pytest.mark.parametrize(
+    ("role", "end"), list(product(("manager", "operator"), ("confirm", "decline")))
+)
+def test_c3_a_request_ends_in_the_logbooks_that_it_began_in(
+    desk: Desk, role: str, end: str
+) -> None:
+    claire, first = of_two_schools(desk), person(desk, "manager", "first")
+    assert factor_resets.ask(at_desk(first), claire.id)
+    act = {"confirm": factor_resets.confirm, "decline": factor_resets.decline}[end]
+
+    assert act(at_desk(person(desk, role, "second")), claire.id)
+
+    (asked,) = audited("factors_reset_asked")
+    (ended,) = audited({"confirm": "factors_reset", "decline": "factors_reset_declined"}[end])
+    assert (asked.school_id, ended.school_id) == (desk.here.id, desk.here.id)
+    assert (ended.detail or {})["asked_by"] == first.id
+
+
+def test_c3_of_two_schools_requests_one_is_done_and_the_other_has_nothing_left(desk: Desk) -> None:
+    claire = of_two_schools(desk)
+    for name, kind in (("first", "manager"), ("stranger1", "stranger")):
+        assert factor_resets.ask(at_desk(person(desk, kind, name)), claire.id)
+    assert factor_resets.confirm(at_desk(person(desk, "manager", "second")), claire.id)
+    assert not factor_resets.confirm(at_desk(person(desk, "stranger", "stranger2")), claire.id)
+    assert sorted(outcomes()) == ["done", "void"]
+
+
+def _signs_in(desk: Desk, account: Account, secret: str, _codes: list[str]) -> None:
+    browser = Browser(desk.app.test_client())
+    browser.open("/")
+    browser.sign_in(account.username)
+    browser.submit("second-factor-form", code=code_now(secret))
+
+
+def _recovers(desk: Desk, account: Account, _secret: str, codes: list[str]) -> None:
+    browser = Browser(desk.app.test_client())
+    browser.open("/")
+    browser.sign_in(account.username)
+    browser.submit("second-factor-form", code=codes[0])
+
+
+def _uses_passkey(_desk: Desk, account: Account, _secret: str, _codes: list[str]) -> None:
+    long_ago = clock.now() - timedelta(days=90)
+    with transaction() as writes:
+        writes.add(
+            Passkey(
+                account_id=account.id,
+                credential_id="abc",
+                public_key=b"",
+                name="Phone",
+                created_at=long_ago,
+                last_used_at=clock.now(),
+            )
+        )
+
+
+def _sets_up(_desk: Desk, account: Account, _secret: str, _codes: list[str]) -> None:
+    with transaction():
+        totp.switch_off(account.id)
+    switch_on(account.id)
+
+
+@pytest.mark.parametrize("proves", [_signs_in, _recovers, _uses_passkey, _sets_up])
+def test_a3_a_request_dies_when_its_holder_shows_that_nothing_is_lost(
+    desk: Desk, proves: Callable[[Desk, Account, str, list[str]], None]
+) -> None:
+    claire, _ = factories.family(desk.here, "Lina", username="claire")
+    with later(hours=-1):
+        secret, codes = switch_on(claire.id)
+    first, second = person(desk, "manager", "first"), person(desk, "manager", "second")
+    assert factor_resets.ask(at_desk(first), claire.id)
+    proves(desk, claire, secret, codes)
+    db.session.rollback()
+    assert not factor_resets.state(at_desk(second), claire.id).waiting
+    assert not factor_resets.confirm(at_desk(second), claire.id)
+    assert totp.is_on(claire.id)
+    with later(hours=1):
+        assert factor_resets.ask(at_desk(first), claire.id), "lost since, after all"
+        assert factor_resets.confirm(at_desk(second), claire.id)
+
+
+def test_a3_its_holder_says_this_was_not_me(desk: Desk) -> None:
+    claire, _ = factories.family(desk.here, "Lina", username="claire", email="claire@x.example")
+    secret, _codes = switch_on(claire.id)
+    browser = Browser(desk.app.test_client())
+    browser.open("/")
+    browser.sign_in("claire")
+    browser.submit("second-factor-form", code=code_now(secret))
+    browser.open("/account/two-factor")
+    assert not browser.shows("reset-not-me")
+    with later(minutes=5):
+        first, second = person(desk, "manager", "first"), person(desk, "manager", "second")
+        assert factor_resets.ask(at_desk(first), claire.id)
+        browser.open("/account/two-factor")
+
+        browser.press("reset-not-me")
+
+        assert not browser.shows("reset-not-me")
+        db.session.rollback()
+        assert not factor_resets.confirm(at_desk(second), claire.id)
+    assert totp.is_on(claire.id)
+    (declined,) = audited("factors_reset_declined")
+    assert (declined.actor, declined.school_id) == (claire.id, desk.here.id)
+    assert len(told("factors_reset_declined")) == 1
+    assert outcomes() == ["declined"]
+
+
+def test_a3_one_operator_who_hires_another_is_not_two_people(desk: Desk) -> None:
+    claire, operator = person(desk, "parent", "claire"), person(desk, "operator", "first")
+    puppet = factories.account("puppet")
+    staff.grant(puppet.id, "helper", desk.here.id)
+    factories.long_in_office()
+    staff.grant(puppet.id, "operator")
+    for act in (factor_resets.ask, factor_resets.confirm):
+        with pytest.raises(TooNew):
+            act(at_desk(puppet), claire.id)
+        if act is factor_resets.ask:
+            assert factor_resets.ask(at_desk(operator), claire.id)
+    assert totp.is_on(claire.id)
+    with later(hours=72, minutes=1):
+        assert factor_resets.ask(at_desk(puppet), claire.id)
+        assert factor_resets.confirm(at_desk(operator), claire.id)
+
+
+def test_a3_whose_role_is_new_is_told_how_old_it_must_be(desk: Desk) -> None:
+    claire, browser = person(desk, "parent", "claire"), desk.browser("manager")
+    browser.open(f"/admin/second-step/{claire.id}")
+    with transaction() as writes:
+        writes.execute(update(StaffRole).values(granted_at=clock.now() - timedelta(hours=71)))
+
+    page = browser.press("factor-reset-ask")
+
+    assert browser.shows("factor-reset-too-new")
+    assert not browser.shows("factor-reset-ask")
+    assert page.text.count("72 heures") >= 2
+    db.session.rollback()
+    assert not audited("factors_reset_asked")

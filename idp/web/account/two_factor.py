@@ -6,6 +6,7 @@ from flask_babel import gettext as _
 from markupsafe import Markup
 
 from idp.credentials import factors, totp
+from idp.desk import reset_requests
 from idp.lifecycle import factor_changes
 from idp.lifecycle.second_factor import WrongCode
 from idp.sessions.service import SignedIn
@@ -88,12 +89,22 @@ def replace_recovery_codes(signed_in: SignedIn) -> ResponseReturnValue:
     return render_template("account/recovery_codes.html", codes=codes, new=False)
 
 
+@blueprint.post("/account/two-factor/not-me")
+@guardian_only
+def not_my_reset(signed_in: SignedIn) -> ResponseReturnValue:
+    """End what the desk was asked for; no fresh proof, since it can only keep a door shut."""
+    if reset_requests.not_me(signed_in.account.id):
+        flash(_("The request is declined. Your second step stays as it is."))
+    return redirect(url_for("account.two_factor"), 303)
+
+
 def _page(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
     page = render_template(
         "account/two_factor.html",
         form=form,
         having=factors.of(signed_in.account.id),
         since=totp.since(signed_in.account.id),
+        resets=reset_requests.about(signed_in.account.id),
     )
     return page, form.status
 

@@ -8,13 +8,16 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext
 
 from idp.desk import factor_resets as desk
-from idp.desk.factor_resets import NothingToReset, NotYours, TooMany
+from idp.desk.factor_resets import NothingToReset, NotYours, TooMany, TooNew
 from idp.desk.staff import Right, Staff
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.people_pages import of_people
 
 _REFUSED: Final = {
     NotYours: lazy_gettext("This needs somebody else: see below who may do it."),
+    TooNew: lazy_gettext(
+        "Your role is not 72 hours old yet: until then somebody else requests or confirms this."
+    ),
     NothingToReset: lazy_gettext("There is nothing to reset: no second step is set up."),
     TooMany: lazy_gettext(
         "You asked for many today. Wait until tomorrow, or ask whoever runs the platform."
@@ -37,7 +40,7 @@ def ask_factor_reset(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Ask for it; a second person confirms."""
     try:
         asked = desk.ask(staff, account_id)
-    except (NotYours, NothingToReset, TooMany) as refused:
+    except (NotYours, TooNew, NothingToReset, TooMany) as refused:
         return _back(account_id, str(_REFUSED[type(refused)]), "problem")
     if not asked:
         return _back(account_id, _("Somebody has requested this already."))
@@ -51,7 +54,7 @@ def confirm_factor_reset(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Reset it, as the second person."""
     try:
         done = desk.confirm(staff, account_id)
-    except NotYours as refused:
+    except (NotYours, TooNew) as refused:
         return _back(account_id, str(_REFUSED[type(refused)]), "problem")
     if not done:
         return _back(account_id, _("There is no such request any more."), "problem")

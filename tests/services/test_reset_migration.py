@@ -1,0 +1,28 @@
+"""Requests to reset a second step wait side by side; the release before knew one for an account."""
+
+import flask_migrate
+from flask import Flask
+from sqlalchemy import select
+
+from idp.credentials.factor_models import FactorReset
+from idp.database import db
+from idp.desk import reset_requests
+from idp.desk.staff import Staff
+from tests import factories
+
+
+def test_of_several_requests_the_release_before_has_the_oldest(app: Flask) -> None:
+    claire, other = factories.account("claire"), factories.account("other")
+    askers = [factories.account(name) for name in ("first", "second")]
+    for asker in askers:
+        reset_requests.add(Staff(asker.id), claire.id)
+    reset_requests.add(Staff(askers[1].id), other.id)
+    oldest, only = askers[0].id, other.id
+    db.session.remove()
+
+    flask_migrate.downgrade(revision="0034")
+    flask_migrate.upgrade()
+
+    rows = db.session.scalars(select(FactorReset).order_by(FactorReset.asked_at)).all()
+    assert [each.outcome for each in rows] == [None, "void", None]
+    assert (rows[0].asked_by, rows[2].account_id) == (oldest, only)
