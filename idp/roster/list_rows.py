@@ -66,8 +66,8 @@ def name_of(reader: Reader, row: Row, whose: str) -> Named | Rejected | None:
         said = [each for each in said if not odd_names.says_none(each)]
     if not said:
         return None
-    if odd_names.is_nobody(given or whole, family):
-        return Rejected(row, "nobody", whose)
+    if why := odd_names.why_nobody(given or whole, family):
+        return Rejected(row, why, whose)
     if whole and not (given and family):
         parts = cells.split_name(whole) or _single(reader, whole)
         if parts is None:

@@ -1,7 +1,9 @@
 """What stands in a list where a name should: signs of a wrong encoding, and words for nobody.
 
 A list that was saved in another encoding than it is read in has « L‚a » and « LŽger »; one whose
-look-ups failed has « #N/A ». Neither may become a person, an account and a user name.
+look-ups failed has « #N/A », one made from a pivot table « (vide) », one that people filled in
+« idem », « overleden », « parent 1 ». None of these may become a person, an account and a user
+name.
 """
 
 import re
@@ -9,6 +11,7 @@ import unicodedata
 from typing import Final
 
 from idp.people.names import sort_key
+from idp.roster import guessing
 
 
 def _listed(words: str) -> frozenset[str]:
@@ -38,10 +41,45 @@ _TOTAL: Final = _listed(
     "total totaal totaux gesamt summe somme som sum aantal nombre anzahl totals subtotal "
     "sous-total subtotaal zwischensumme"
 )
-_SURNAMES: Final = _listed(
-    "null nil nan na test none keiner kein geen y x z sum total abc som somme unknown ohne"
+_BLANK: Final = _listed("vide vides leeg leer blank blanco empty")
+"""What pivot tables write for an empty cell, in brackets or without."""
+_BOOLEANS: Final = _listed("true false vrai faux waar onwaar wahr falsch")
+_ANSWERS: Final = _listed(
+    "idem ibid ibidem ditto dito anonyme anoniem anonym anonymous overleden overl. decede"
+    " decedee dcd deceased verstorben gestorben"
+) | frozenset(
+    (
+        *("non renseigne", "non communique", "pas communique", "non connu", "pas connu"),
+        *("pere inconnu", "a completer", "voir ci-dessus", "niet ingevuld", "niet bekend"),
+        *("niet gekend", "niet meegedeeld", "in te vullen", "zie boven", "vader onbekend"),
+        *("keine angabe", "k. a.", "nicht bekannt", "siehe oben"),
+        *("vater unbekannt", "not known", "not provided", "to be completed", "see above"),
+        *("non-renseigne", "a remplir"),
+    )
+)
+"""What people write who have no name to give, or whose bearer is dead."""
+_SHORT_ANSWERS: Final = _listed(
+    "nc n.c. nd n.d. np n.p. nr n.r. nsp k.a. oui non ja nee nein yes no"
+)
+_LABELS: Final = _listed("nom prenom naam voornaam achternaam familienaam name vorname nachname")
+"""Such answers, and words of a header, that somebody may be called, or whose initials they are."""
+_SURNAMES: Final = (
+    _listed(
+        "null nil nan na test none keiner kein geen y x z sum total abc som somme unknown ohne"
+        " vide leer leeg blank true vrai faux waar wahr falsch dito"
+    )
+    | _SHORT_ANSWERS - {"nc"}
+    | _LABELS
 )
 """Of them, what somebody may be called: nobody's only where the other name says nothing either."""
+_ROLES: Final = _listed(
+    "parent parents ouder ouders eltern elternteil tuteur tutrice voogd vormund responsable"
+    " guardian verzorger moeder mutter mother vader vater father"
+)
+_ONLY_AS_FAMILY: Final = (
+    _listed("null x none vide leer leeg vrai faux waar wahr falsch nom naam") | _ROLES
+)
+"""Surnames that are nobody's given name. « Papa », « Maman » and « Pere » are somebody's."""
 
 
 def is_broken(text: str) -> bool:
@@ -68,25 +106,60 @@ def _is_misplaced(word: str) -> bool:
 
 
 def says_none(text: str) -> bool:
-    """Whether a cell says that there is nobody, or nothing: « n.v.t. », « - »."""
-    return sort_key(text.strip()) in _NONE
+    """Whether a cell says that there is nobody, or nothing: « n.v.t. », « - », « (vide) »."""
+    key = sort_key(text.strip())
+    bare = _unbracketed(key)
+    return key in _NONE or (bare != key and (bare in _NONE or bare in _BLANK))
 
 
 def is_nobody(given: str, family: str) -> bool:
     """Whether two cells of a name are no person's: « #N/A », « 0 », « NULL », « Total », « ? »."""
-    cells = [sort_key(each.strip()) for each in (given, family) if each.strip()]
-    if not cells:
-        return False
-    nothing = [cell for cell in cells if _is_nothing(cell)]
-    if len(nothing) == len(cells):
-        return True
-    if sort_key(given.strip()) in _ONLY_AS_FAMILY:
-        return True
-    return any(cell not in _SURNAMES and cell not in _NONE for cell in nothing)
+    return bool(why_nobody(given, family))
 
 
-_ONLY_AS_FAMILY: Final = frozenset({"null", "x", "none"})
-"""Surnames that are nobody's given name."""
+def why_nobody(given: str, family: str) -> str:
+    """The reason why two cells of a name are no person's; empty: they may be somebody's."""
+    keys = [sort_key(each.strip()) for each in (given, family) if each.strip()]
+    nothing = [key for key in keys if _is_nothing_of_a_name(key)]
+    if not nothing:
+        return ""
+    certain = any(key not in _SURNAMES and key not in _NONE and not _may_be(key) for key in nothing)
+    if len(nothing) == len(keys) or certain or sort_key(given.strip()) in _ONLY_AS_FAMILY:
+        return _kind(nothing)
+    return ""
+
+
+def _kind(nothing: list[str]) -> str:
+    if any(_is_role(key) for key in nothing):
+        return "role_for_name"
+    return "no_answer" if any(_is_answer(key) for key in nothing) else "nobody"
+
+
+def _is_nothing_of_a_name(key: str) -> bool:
+    return _is_nothing(key) or key in _SHORT_ANSWERS or key in _LABELS or _is_role(key)
+
+
+def _may_be(key: str) -> bool:
+    """« Parent », « Pere », « Kind »: a role that is somebody's name, unless it has a number."""
+    return _is_role(key) and not any(c.isdigit() for c in key)
+
+
+def _is_role(key: str) -> bool:
+    """« parent 1 », « moeder », « pas de père »: who somebody is to a child, or is not."""
+    words = _NOT_ONE.sub("", key)
+    return len(key) < _LONGEST_ROLE and guessing.is_person(words)
+
+
+_NOT_ONE: Final = re.compile(r"^(pas de|sans|geen|keine?|no) ")
+_LONGEST_ROLE: Final = 40
+
+
+def _is_answer(key: str) -> bool:
+    return key in _SHORT_ANSWERS or key in _ANSWERS or bool(_REMARKED.search(key))
+
+
+_REMARKED: Final = re.compile(r"\((overleden|overl\.|decedee?|dcd|deceased|verstorben)\)")
+"""« Marc (overleden) » gets no account, and no letter."""
 
 
 def is_nothing(text: str) -> bool:
@@ -96,10 +169,16 @@ def is_nothing(text: str) -> bool:
 
 
 def _is_nothing(key: str) -> bool:
-    listed = key in _NONE or key in _UNKNOWN or key in _TOTAL
+    words = (_NONE, _UNKNOWN, _TOTAL, _BLANK, _BOOLEANS, _ANSWERS)
+    bare = _unbracketed(key)
     return (
-        listed
+        any(key in each or bare in each for each in words)
         or bool(_NOBODY.fullmatch(key))
+        or bool(_REMARKED.search(key))
         or not any(c.isalnum() for c in key)
         or (key.replace(".", "").replace(",", "").isdigit())
     )
+
+
+def _unbracketed(key: str) -> str:
+    return key[1:-1].strip() if key[:1] + key[-1:] in {"()", "[]", "<>"} else key

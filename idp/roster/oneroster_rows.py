@@ -7,7 +7,7 @@ from typing import Final
 
 from idp.people.models import NAME_LENGTH
 from idp.people.names import Refused, visible
-from idp.roster import cells, tables, validity
+from idp.roster import cells, odd_names, tables, validity
 from idp.roster.archives import Progress, Source
 from idp.roster.models import SOURCED_ID_LENGTH
 from idp.roster.records import Reading, Rejected, Row
@@ -103,12 +103,14 @@ def names_of(row: Row, single: bool = False) -> tuple[str, str] | Rejected:
     if not given:  # whoever has one name only has it as the given name
         given, family = family, ""
     try:
-        return (
+        names = (
             cells.cleaned("givenName", given, NAME_LENGTH),
             cells.cleaned("familyName", family, NAME_LENGTH) if family else "",
         )
     except Refused as refused:
         return Rejected(row, "name_wrong", refused.field)
+    why = odd_names.why_nobody(*names)
+    return Rejected(row, why, "givenName") if why else names
 
 
 def names_if_any(row: Row) -> tuple[str, str]:

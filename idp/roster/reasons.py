@@ -16,6 +16,14 @@ SENTENCES: Final = {
         " saved in?"
     ),
     "nobody": _("What stands where a name should be is nobody's name, such as #N/A, 0 or Total."),
+    "no_answer": _(
+        "Where a name should be stands an answer such as “NC”, “idem” or “deceased”. Leave the"
+        " cells empty where there is nobody."
+    ),
+    "role_for_name": _(
+        "Who somebody is stands where a name should be, such as “parent 1”. Write the name, or"
+        " leave the cells empty."
+    ),
     "class_nobody": _("What stands where the class should be is none, such as #N/A or 0."),
     "name_in_one": _(
         "Given name and family name are in one cell, and it is not certain which is which."

@@ -35,6 +35,59 @@ def test_a_word_for_none_is_an_empty_cell(imported: Import, tmp_path: Path, word
     assert report["read"]["rejected"] == {}
 
 
+@pytest.mark.parametrize(
+    ("word", "why"),
+    [
+        *[(each, "nobody") for each in ("vide", "leer", "FALSE", "FAUX", "WAAR", "ONWAAR", "VRAI")],
+        *[(each, "nobody") for each in ("FALSCH", "TRUE", "blank", "leeg")],
+        *[(each, "no_answer") for each in ("NC", "idem", "overleden", "décédé", "verstorben")],
+        *[(each, "no_answer") for each in ("Non renseigné", "niet ingevuld", "nee", "k.A.")],
+        *[(each, "role_for_name") for each in ("parent 1", "Ouder 1", "moeder", "pas de père")],
+    ],
+)
+def test_answers_roles_and_words_of_programs_become_no_people(
+    imported: Import, tmp_path: Path, word: str, why: str
+) -> None:
+    path = tmp_path / "eleves.csv"
+    rows = [["Peeters", "Lucas", "3A", word, word, ""], [word, word, "3A", "Maes", "Els", ""]]
+    path.write_text(table([HEADER, *rows], ";"))
+    report = imported(path)
+    assert report["counts"] == {"child_made": 1}
+    assert report["read"]["rejected"] == {why: 2}
+    assert not db.session.scalars(select(Account)).all()
+
+
+@pytest.mark.parametrize("word", ["(vide)", "(leeg)", "(Leer)", "(blank)", "(n.v.t.)"])
+def test_an_empty_cell_of_a_pivot_table_is_an_empty_cell(
+    imported: Import, tmp_path: Path, word: str
+) -> None:
+    path = tmp_path / "eleves.csv"
+    path.write_text(table([HEADER, ["Peeters", "Lucas", word, word, word, word]], ";"))
+    report = imported(path)
+    assert report["counts"] == {"child_made": 1}
+    assert report["read"]["rejected"] == {}
+    assert db.session.scalars(select(Child.class_name)).all() == [""]
+
+
+def test_answers_of_oneroster_become_no_people(imported: Import, tmp_path: Path) -> None:
+    made = OneRoster()
+    made.school()
+    made.pupil("p1", "Lina", "Dubois", "g1", "g2")
+    made.guardian("g1", "parent 1", "Dubois")
+    made.guardian("g2", "#N/A", "#N/A")
+    report = imported(made.zip(tmp_path / "1.zip"))
+    assert report["counts"] == {"child_made": 1}
+    assert report["read"]["rejected"] == {"role_for_name": 1, "nobody": 1}
+
+
+@pytest.mark.parametrize(
+    ("given", "family"),
+    [("Peeters", "overleden"), ("Claire", "idem"), ("Marc", "Peeters (overleden)"), ("NC", "Maes")],
+)
+def test_one_cell_that_is_an_answer_is_enough(given: str, family: str) -> None:
+    assert is_nobody(given, family)
+
+
 def test_lines_of_totals_and_classes_become_no_pupils(imported: Import, tmp_path: Path) -> None:
     path = tmp_path / "eleves.csv"
     rows = [["Classe de P1"], ["Maes", "Tom", "P1", "Maes", "Els", ""], ["Total", "1"]]
@@ -46,7 +99,24 @@ def test_lines_of_totals_and_classes_become_no_pupils(imported: Import, tmp_path
 
 @pytest.mark.parametrize(
     ("given", "family"),
-    [("Jennifer", "Null"), ("Malcolm", "X"), ("Nil", "Yıldız"), ("Na", "Li"), ("O", "Nguyen")],
+    [
+        *[("Jennifer", "Null"), ("Malcolm", "X"), ("Nil", "Yıldız"), ("Na", "Li"), ("O", "Nguyen")],
+        *[
+            ("Jan", "Leer"),
+            ("Eva", "Vide"),
+            ("Karin", "Blank"),
+            ("Daniel", "True"),
+            ("Anne", "Faux"),
+        ],
+        *[("Julie", "Parent"), ("Papa", "Diop"), ("Pere", "Martí"), ("Anna", "Kind")],
+        *[
+            ("Marie", "de Voogd"),
+            ("N.C.", "Jansen"),
+            ("K.A.", "Bos"),
+            ("Linda", "Nee"),
+            ("Dito", "Gelaschwili"),
+        ],
+    ],
 )
 def test_people_who_are_called_so_are_people(given: str, family: str) -> None:
     assert not is_nobody(given, family)
