@@ -62,6 +62,15 @@ class Variables:
             near = get_close_matches(name.upper(), sorted(right), n=1, cutoff=0.7)
             meant = f"; did you mean {near[0]}?" if near else "; see `idp check --settings`"
             self.problems.append(f"{name} is no setting{meant}")
+        self._refuse_near(sorted(each for each in right if not each.startswith(PREFIX)))
+
+    def _refuse_near(self, names: list[str]) -> None:
+        # Names without our prefix may be another program's, unless ours is missing
+        if any(name in self.given for name in names):
+            return
+        for name in self.given:
+            if near := get_close_matches(name.upper(), names, n=1, cutoff=0.85):
+                self.problems.append(f"{name} is no setting; did you mean {near[0]}?")
 
     def _text(self, name: str) -> str | None:
         file = self.given.get(f"{name}_FILE")

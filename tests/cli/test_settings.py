@@ -127,6 +127,15 @@ def test_what_kubernetes_sets_beside_a_service_called_idp_is_nobodys_setting() -
     assert Settings.from_environment({**BASE, **linked}).issuer == "https://id.example"
 
 
+@pytest.mark.parametrize("name", ["DATABASE_URI", "DATABSE_URL", "DATABASE_URL_FIEL"])
+def test_a_mistyped_database_makes_none(name: str) -> None:
+    missing = {key: value for key, value in BASE.items() if not key.startswith("DATABASE_URL")}
+    with pytest.raises(UnsafeSettings, match="did you mean DATABASE_URL"):
+        Settings.from_environment({**missing, name: "postgresql://idp@db/idp"})
+    beside = {**missing, "DATABASE_URL": "sqlite:///x.db", name: "another program's"}
+    assert Settings.from_environment(beside).database_url == "sqlite:///x.db"
+
+
 def test_a_mistyped_setting_starts_nothing(environment: dict[str, str]) -> None:
     environment["IDP_SESION_IDLE"] = "60"
     for command in (["serve"], ["mail", "work"], ["purge"]):

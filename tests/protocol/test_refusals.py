@@ -97,6 +97,17 @@ def test_each_endpoint_says_why_in_the_log_and_at_the_desk(
 
 
 @on_sqlite
+def test_an_application_learns_why_its_token_is_refused_at_userinfo(client: FlaskClient) -> None:
+    there = world(client, "Lina")
+    token = there.redeem(scope="openid")["access_token"]
+
+    answer = there.http.get("/oauth2/userinfo", query_string={"access_token": token})
+
+    assert answer.status_code == 400
+    assert ("userinfo", "invalid_request", "A token must not stand in the query") in kept(there)
+
+
+@on_sqlite
 def test_what_prompt_none_is_told_is_no_refusal(client: FlaskClient) -> None:
     there = world(client, "Lina", "Noé")
 

@@ -7,7 +7,7 @@ from authlib.oauth2.rfc6749 import InvalidRequestError
 from authlib.oauth2.rfc6750 import InvalidTokenError
 from flask import Response, request
 
-from idp.oidc import refusals
+from idp.oidc import refusals, tokens
 from idp.oidc import userinfo as claims
 from idp.oidc.requests import check_content_type
 from idp.web.protocol import cors, endpoints
@@ -52,8 +52,17 @@ class _NoToken(InvalidTokenError):  # type: ignore[misc]
     """RFC 6750 §3.1: a request without any token is told no error code."""
 
 
+def _client_id() -> str | None:
+    """The application whose token came in whichever way, so that its developer learns why not."""
+    header = request.headers.get("Authorization", "").partition(" ")[2].strip()
+    for text in (header, *request.values.getlist("access_token")):
+        if text and (found := tokens.find_access(text)) is not None:
+            return found.client.id
+    return None
+
+
 def _refusal(error: OAuth2Error) -> Response:
-    refusals.note("userinfo", error.error, _reason(error), None)
+    refusals.note("userinfo", error.error, _reason(error), _client_id())
     if isinstance(error, _NoToken):
         challenge, body = "Bearer", {}
     else:
