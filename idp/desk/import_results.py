@@ -43,30 +43,48 @@ class People:
     found: Import
     part: Part | None
     """None: the file as a whole."""
+    in_file: bool
+    """Whether somebody is told of whom the file is about, whatever the school."""
     kinds: dict[str, int]
     kind: str
     people: list[Person]
     more: bool
 
+    @property
+    def school_id(self) -> str:
+        return self.part.row.school_id if self.part else WHOLE_FILE
 
-def people(staff: Staff, run_id: str, school_id: str, kind: str, page: int) -> People:
+
+def people(staff: Staff, run_id: str, school_id: str | None, kind: str, page: int) -> People:
     """People of one kind, the first where it is none; raises ``NotFound``.
 
-    What a school may not learn is not among them (security rule C3).
+    ``school_id``: None for where there is somebody of this kind: in the file, or at the first
+    school within the reach. What a school may not learn is not among them (security rule C3).
     """
     found = imports.get(staff, run_id)
+    of_file = _kinds(staff, found, None) if found.whole else {}
+    if school_id is None:
+        first = next((each.row.school_id for each in found.parts), WHOLE_FILE)
+        school_id = WHOLE_FILE if kind in of_file else first
     part = next((each for each in found.parts if each.row.school_id == school_id), None)
     if part is None and not (school_id == WHOLE_FILE and found.whole):
         raise NotFound
-    named = part.names_people if part else found.names_people
-    kinds = {
-        each: count
-        for each, count in (concerned.kinds(run_id, school_id) if named else {}).items()
-        if _may_see(each, operator=staff.is_operator)
-    }
+    kinds = _kinds(staff, found, part) if part else of_file
     kind = kind if kind in kinds else next(iter(kinds), "")
     rows = concerned.of(run_id, school_id, kind, PEOPLE + 1, (page - 1) * PEOPLE) if kind else []
-    return People(found, part, kinds, kind, rows[:PEOPLE], len(rows) > PEOPLE)
+    return People(found, part, bool(of_file), kinds, kind, rows[:PEOPLE], len(rows) > PEOPLE)
+
+
+def _kinds(staff: Staff, found: Import, part: Part | None) -> dict[str, int]:
+    """What is told of a school, or (None) of the file; nothing once nobody is named any more."""
+    if not (part.names_people if part else found.names_people):
+        return {}
+    school_id = part.row.school_id if part else WHOLE_FILE
+    return {
+        each: count
+        for each, count in concerned.kinds(found.run.id, school_id).items()
+        if _may_see(each, operator=staff.is_operator)
+    }
 
 
 def _may_see(kind: str, *, operator: bool) -> bool:

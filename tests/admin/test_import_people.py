@@ -3,6 +3,7 @@
 import re
 from html import unescape
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from openpyxl import load_workbook
@@ -16,6 +17,7 @@ from idp.roster.models import RosterChange
 from idp.roster.remark_models import RosterRemark
 from tests.admin.places import Desk
 from tests.admin.rosters import applied, begun, chosen, upload, whole, work_off, zipped
+from tests.admin.test_imports import of_district
 from tests.relying_party import Browser
 from tests.roster.files import OneRoster
 from tests.times import later
@@ -123,6 +125,33 @@ def test_c3_a_school_learns_that_a_file_differs_and_not_what_of_it_counts(
         'value="guardian_differs"'
         not in operator.client.get(f"{address}/people?school={here}").text
     )
+
+
+def test_without_a_school_the_people_of_the_own_school_are_told(desk: Desk, tmp_path: str) -> None:
+    browser = begun(desk, "manager", zipped(a_school("3B", 3), tmp_path))  # type: ignore[arg-type]
+    address = path_of(browser)
+
+    page = browser.client.get(f"{address}/people")
+    rows = people(browser, address)
+
+    assert desk.here.name in page.text
+    assert rows
+    assert rows == people(browser, address, school=desk.here.id)
+
+
+def test_each_school_of_a_file_is_a_choice(desk: Desk, tmp_path: Path) -> None:
+    operator = desk.browser("operator")
+    address = of_district(desk, operator, tmp_path)
+
+    first = people(operator, address)
+    page = operator.client.get(f"{address}/people").text
+    second = people(operator, address, school=desk.elsewhere.id, kind="child_made")
+
+    assert first
+    for school in (desk.here, desk.elsewhere):
+        assert f'<option value="{school.id}"' in page
+    assert [row for row in second if "Zoé Dubois" in row]
+    assert not [row for row in second if "Lina Dubois" in row]
 
 
 def test_a2_another_schools_people_are_not_found(desk: Desk, tmp_path: str) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,16 @@ def test_somebody_who_was_staff_keeps_the_name(desk: Desk) -> None:
 
     assert entry.who is not None
     assert entry.who.name == "Helper Bureau"
+
+
+@on_sqlite
+def test_what_an_undo_took_back_is_not_told_as_made(desk: Desk) -> None:
+    journal.record("roster_undone", school_id=desk.here.id, run="j_1", counts={"child_made": 3})
+
+    page = unescape(desk.browser("manager").open("/admin/journal").text)
+
+    assert "Élèves qui quittent de nouveau l'école: 3" in page
+    assert "Nouveaux élèves" not in page
 
 
 @on_sqlite

@@ -1,5 +1,6 @@
 """An import is taken back: whole, within seven days, and never over somebody else's change."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -39,6 +40,18 @@ def state() -> set[tuple[str, ...]]:
     links = db.session.scalars(select(Guardianship).where(Guardianship.ended_at.is_(None)))
     live = {("link", each.account_id, each.child_id, each.relationship) for each in links}
     return accounts | children | live
+
+
+def test_a_terminal_is_told_what_an_undo_did_in_a_table(
+    imported: Import, run: Run, tmp_path: Path
+) -> None:
+    run_id = imported(whole().zip(tmp_path / "1.zip"))["run"]
+
+    told = run("roster", "undo", run_id).output
+
+    assert "{" not in told
+    assert re.search(r"new pupils who leave again +3 +0", told)
+    assert re.search(r"new guardianships ended +5 +0", told)
 
 
 def undo(json_of: JsonOf, run_id: str) -> dict[str, dict[str, int]]:

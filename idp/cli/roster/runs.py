@@ -30,7 +30,11 @@ def roster_undo(run_id: str, school_ids: tuple[str, ...], as_json: bool) -> None
         }
         for each in reports
     ]
-    output.rows(rows, ("school", "undone", "left", "reason"), as_json)
+    if as_json:
+        output.rows(rows, (), as_json)
+    else:
+        for each in reports:
+            told.undone(each)
     if all(each.undone is None for each in reports):
         raise BadInput(f"nothing was undone: {reports[0].reason}")
 

@@ -11,7 +11,7 @@ from idp.cli import output
 from idp.roster import service
 from idp.roster.accounting import PASSED, UNREAD
 from idp.roster.models import RosterRun
-from idp.roster.reports import SchoolReport
+from idp.roster.reports import SchoolReport, UndoReport
 
 COUNTS = {
     "child_made": "pupils new",
@@ -27,6 +27,18 @@ COUNTS = {
     "identity_moved": "numbers of somebody else",
 }
 
+UNDONE = {
+    "child_made": "new pupils who leave again",
+    "child_changed": "pupils as before",
+    "child_left": "pupils back again",
+    "account_made": "new accounts closed",
+    "account_changed": "guardians as before",
+    "guardianship_made": "new guardianships ended",
+    "guardianship_changed": "guardianships as before",
+    "guardianship_ended": "ended guardianships live again",
+    "identity_moved": "numbers of who had them before",
+}
+"""Kind of change → what its undoing did."""
 
 FIELDS = {
     "child_changed.class": "of another class",
@@ -148,6 +160,22 @@ def _print_school(report: SchoolReport) -> None:
             " Answer with --decide KEY=same or KEY=another."
         )
     _print_people(report.people)
+
+
+def undone(report: UndoReport) -> None:
+    """Print what an undo did at a school, in the words of the table of an import."""
+    click.echo(f"\n{output.shown(report.school)} – {report.reason or 'undone'}")
+    if report.undone is None:
+        return
+    lines = [
+        [UNDONE[kind], report.undone.counts.get(kind, 0), report.undone.left.get(kind, 0)]
+        for kind in UNDONE
+        if kind in report.undone.counts or kind in report.undone.left
+    ]
+    if lines:
+        click.echo(output.table(("what", "undone", "left, changed since"), lines))
+    else:
+        click.echo("there was nothing to undo")
 
 
 def _print_people(people: list[dict[str, Any]]) -> None:

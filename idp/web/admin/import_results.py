@@ -32,7 +32,7 @@ _TYPES: Final = {
 @answering
 def import_people(staff: Staff, run_id: str) -> ResponseReturnValue:
     """Whom the import is about at a school, or in the file: one kind at a time."""
-    school_id = request.args.get("school", import_results.WHOLE_FILE)
+    school_id = request.args.get("school")
     if school_id and not is_id(school_id):
         raise PageError("not_found", 404)
     page = page_number()
@@ -44,7 +44,6 @@ def import_people(staff: Staff, run_id: str) -> ResponseReturnValue:
         words=import_words,
         in_words=in_words,
         run_id=run_id,
-        school_id=school_id,
         page=page,
     )
 

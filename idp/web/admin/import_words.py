@@ -147,6 +147,8 @@ UNDOING: Final = {
     "guardianship_ended": _("Ended links that are live again"),
     "child_changed": _("Pupils who have their former name or class again"),
     "account_changed": _("Guardians who have their former name or address again"),
+    "guardianship_changed": _("Links with their former relationship again"),
+    "identity_moved": _("Numbers that mean their former holder again"),
 }
 """Kind of change → what its undoing does."""
 FORMATS: Final = {"csv": "CSV", "xlsx": "XLSX"}
@@ -213,8 +215,13 @@ def undoing(found: Import) -> list[Line]:
     return [Line(kind, UNDOING[kind], total[kind], []) for kind in UNDOING if total[kind]]
 
 
+def undone(counts: dict[str, int]) -> list[Line]:
+    """What an undo did, in numbers."""
+    return [Line(kind, UNDOING[kind], counts[kind], []) for kind in UNDOING if counts.get(kind)]
+
+
 def counted(counts: dict[str, int]) -> list[Line]:
-    """Bare numbers, as an undo tells them."""
+    """Bare numbers of an import's changes that stay."""
     return [Line(kind, COUNTS[kind], counts[kind], []) for kind in COUNTS if counts.get(kind)]
 
 

@@ -11,7 +11,7 @@ from flask_babel import LazyString, gettext
 from flask_babel import lazy_gettext as _
 
 from idp.desk.trail import Entry
-from idp.web.admin.import_words import COUNTS
+from idp.web.admin.import_words import COUNTS, UNDOING
 from idp.web.admin.people_words import KNOWN_VALUES
 from idp.web.admin.role_words import ROLES
 from idp.web.i18n import NAMES
@@ -148,10 +148,11 @@ def facts(entry: Entry) -> list[str]:
     if detail.get("may_print"):
         told.append(gettext("with the right to print letters"))
     counts = detail.get("counts") or {}
+    words = UNDOING if entry.event.event == "roster_undone" else COUNTS
     told += [
-        f"{COUNTS[kind]}: {count}"
+        f"{words[kind]}: {count}"
         for kind, count in counts.items()
-        if kind in COUNTS and isinstance(count, int)
+        if kind in words and isinstance(count, int)
     ]
     return told
 
