@@ -35,6 +35,12 @@ class Rejections:
     """Reason → how many of it, whatever is shown."""
     more: bool
 
+    @property
+    def columns(self) -> list[tuple[int, str]]:
+        """Place and name of the columns in which one of these rows has something."""
+        filled = {place for row in self.rows for place, cell in enumerate(row.cells) if cell}
+        return [(place, name) for place, name in enumerate(self.header) if place in filled]
+
 
 @dataclass(frozen=True)
 class People:

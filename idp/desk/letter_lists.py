@@ -148,9 +148,12 @@ def printed_since(school_id: str, account_ids: Collection[str], known: int) -> s
     )
 
 
-def newest(school_id: str) -> int:
-    """The newest printing of this school; 0 where there is none."""
-    return _last(school_id)[1]
+def newest(school_id: str, class_name: str | None = None) -> int:
+    """The newest printing of this school, or for guardians in a class; 0 where there is none."""
+    if class_name is None:
+        return _last(school_id)[1]
+    guardians = select(Account.id).where(live_in(school_id, class_name))
+    return _last(school_id, AuditEvent.account_id.in_(guardians))[1]
 
 
 def _last(school_id: str, *which: ColumnElement[bool]) -> tuple[datetime | None, int]:

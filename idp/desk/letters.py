@@ -116,7 +116,8 @@ def print_class(
         chosen.append(Account.id.not_in(letter_lists.have_a_letter(school.id)))
     waiting = _families(school, *chosen, class_name=class_name)
     if not waiting:
-        raise NobodyLeft
+        newest = letter_lists.newest(school.id, class_name)
+        raise NobodyLeft if seen is None or newest <= seen else PrintedMeanwhile
     return _printed(staff, school, waiting, seen)
 
 

@@ -148,6 +148,10 @@ def test_rejected_rows_are_corrected_and_imported_again(desk: Desk) -> None:
     assert page.count('<th scope="row"') == 2
     page = browser.open(f"{address}/rejected?reason=email_wrong").text
     assert page.count('<th scope="row"') == 1
+    assert '<th scope="col">Prénom</th>' in page
+    page = browser.open(f"{address}/rejected?reason=name_missing").text
+    assert page.count('<th scope="row"') == 1
+    assert '<th scope="col">Prénom</th>' not in page, "a column that is empty in all rows"
     answer = browser.client.get(f"{address}/rejected.csv")
     assert "lignes a corriger.csv" in answer.headers["Content-Disposition"]
     written = answer.data.decode("utf-8-sig")

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from html import unescape
 from io import BytesIO
 from urllib.parse import urlsplit
 
@@ -354,6 +355,23 @@ class TestClass:
         assert pages() == 0
         assert pages(with_email="1") == 1
         assert pages(with_email="1", again="1") == 2
+
+    def test_a_second_press_on_the_page_that_stayed_says_that_they_were_just_printed(
+        self, desk: Desk
+    ) -> None:
+        invited(desk)
+        browser = printing(desk)
+        page = open_class(browser, desk)
+        seen = {"class": "3B", "seen": "0"}
+        assert "Chargez-la à nouveau" in page.text
+
+        assert browser.submit("letters-form", **seen).mimetype == "application/pdf"
+        open_class(browser, desk)
+        second = browser.submit("letters-form", **seen)
+
+        assert second.status_code == 409
+        assert "après l'affichage de cette page" in unescape(second.text)
+        assert "Il ne reste personne" not in second.text
 
     def test_the_parent_of_two_classes_does_not_lose_the_first_letter(self, desk: Desk) -> None:
         parent = invited(desk)

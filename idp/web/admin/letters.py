@@ -143,8 +143,9 @@ def _seen(form: Form) -> int:
 def _printed_meanwhile() -> str:
     return str(
         _(
-            "Nothing was printed now: somebody printed here after this page was shown. If you"
-            " have that file, use it. Printing again makes the letters in it worthless."
+            "Nothing was printed now: the letters were printed after this page was shown, by you or"
+            " by somebody else. If you have that file, use it. Printing again makes the letters in"
+            " it worthless."
         )
     )
 
