@@ -425,6 +425,18 @@ def test_a3_one_operator_who_hires_another_is_not_two_people(desk: Desk) -> None
         assert factor_resets.confirm(at_desk(operator), claire.id)
 
 
+def test_a3_a_role_of_long_at_another_school_makes_a_new_one_no_older(desk: Desk) -> None:
+    lina_only, both = person(desk, "parent", "paul"), of_two_schools(desk)
+    first, mover = person(desk, "manager", "first"), person(desk, "stranger", "mover")
+    assert factor_resets.ask(at_desk(first), both.id)
+    staff.grant(mover.id, "manager", desk.here.id)
+    with pytest.raises(TooNew):
+        factor_resets.ask(at_desk(mover), lina_only.id)
+    with pytest.raises(TooNew):
+        factor_resets.confirm(at_desk(mover), both.id)
+    assert totp.is_on(both.id)
+
+
 def test_a3_whose_role_is_new_is_told_how_old_it_must_be(desk: Desk) -> None:
     claire, browser = person(desk, "parent", "claire"), desk.browser("manager")
     browser.open(f"/admin/second-step/{claire.id}")
