@@ -24,15 +24,18 @@ def guardianship_made(message: OutboxMessage) -> list[Message]:
 
 
 def guardianship_asked(message: OutboxMessage) -> list[Message]:
-    """A school asks a former guardian whether a pupil is to be linked; with the link to answer."""
+    """A school asks a former guardian whether pupils are to be linked; with the link to answer."""
     request = db.session.get(LinkRequest, str(message.about.get("request_id") or ""))
-    found = request and link_requests.look(link_requests.secret_of(request))
-    if not isinstance(found, link_requests.Open):
+    asked = link_requests.asked_with(link_requests.secret_of(request)) if request else []
+    if not request or not asked:
         return []
-    link = messages.own_link(LINK_PATH, link_requests.secret_of(found.request))
-    about = {**message.about, "school_id": found.child.school_id}
     return _from_school(
-        "guardianship_asked", message, about, link=link, days=link_requests.ANSWERED_WITHIN.days
+        "guardianship_asked",
+        message,
+        {**message.about, "school_id": asked[0].child.school_id},
+        link=messages.own_link(LINK_PATH, link_requests.secret_of(request)),
+        days=link_requests.ANSWERED_WITHIN.days,
+        several=len(asked) > 1,
     )
 
 

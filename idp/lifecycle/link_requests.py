@@ -6,18 +6,17 @@ and account back into their reach by a click (security rule N4).
 """
 
 import hmac
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import timedelta
+from typing import Final
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, and_, select, update
 
 from idp import clock
 from idp.audit import events
-from idp.database import db, keyed_hash, opaque_id, retried, transaction
+from idp.database import db, keyed_hash, retried, transaction
 from idp.lifecycle import families
-from idp.mail import outbox, spread
+from idp.mail import outbox
 from idp.people import service as people
 from idp.people.link_models import LinkRequest
 from idp.people.models import Account, Child
@@ -30,9 +29,6 @@ FOR_GOOD: Final = ("court", "request")
 """Ended by somebody else than the school's office alone: the guardian is asked, however lately."""
 KEPT: Final = timedelta(days=365)
 """For so long a school's files don't ask again who has not said yes."""
-
-_CHUNK: Final = 500
-_new_id = opaque_id("l")
 
 
 @dataclass(frozen=True)
@@ -78,71 +74,6 @@ def ask(account_id: str, child: Child, relationship: str) -> bool:
     return True
 
 
-def ask_once(pairs: Sequence[tuple[str, str, str]], now: datetime, *, per_hour: int) -> int:
-    """Ask many in the caller's transaction: account, child, relationship. Who was asked about
-    the pupil within a year, and whatever they said, is not asked again. Returns how many are.
-    """
-    with transaction() as writes:
-        asked = {
-            tuple(row)
-            for part in _parts(pairs)
-            for row in writes.execute(
-                select(LinkRequest.account_id, LinkRequest.child_id).where(
-                    LinkRequest.account_id.in_({each[0] for each in part})
-                )
-            )
-        }
-        new = [
-            {
-                "id": _new_id(),
-                "account_id": account_id,
-                "child_id": child_id,
-                "relationship": relationship,
-                "asked_at": now,
-                "expires_at": now + ANSWERED_WITHIN,
-            }
-            for account_id, child_id, relationship in pairs
-            if (account_id, child_id) not in asked
-        ]
-        for rows in _parts(new):
-            writes.execute(insert(LinkRequest), list(rows))
-            ids = [each["id"] for each in rows]
-            whom = select(LinkRequest.account_id, LinkRequest.child_id, Child.school_id)
-            events.record_each(
-                "guardianship_asked",
-                whom.join(Child, Child.id == LinkRequest.child_id).where(LinkRequest.id.in_(ids)),
-            )
-            mails = writes.execute(
-                select(LinkRequest.account_id, Account.email_key, LinkRequest.id)
-                .join(Account, Account.id == LinkRequest.account_id)
-                .where(LinkRequest.id.in_(ids), Account.email_key.is_not(None))
-                .order_by(LinkRequest.id)
-            )
-            spread.enqueue_spread(
-                "guardianship_asked",
-                [(who, key, {"request_id": request_id}) for who, key, request_id in mails],
-                per_hour=per_hour,
-            )
-    return len(new)
-
-
-def withdraw(school_id: str, asked_at: datetime) -> None:
-    """Take back, in the caller's transaction, what was asked at this moment about pupils of a
-    school and waits for an answer: the import that asked is undone.
-    """
-    pupils = select(Child.id).where(Child.school_id == school_id)
-    with transaction() as writes:
-        writes.execute(
-            delete(LinkRequest)
-            .where(
-                LinkRequest.asked_at == asked_at,
-                LinkRequest.answered_at.is_(None),
-                LinkRequest.child_id.in_(pupils),
-            )
-            .execution_options(synchronize_session=False)
-        )
-
-
 def waiting(account_id: str) -> list[Open]:
     """What an account's holder is asked, the oldest first."""
     return _open(LinkRequest.account_id == account_id)
@@ -160,12 +91,39 @@ def secret_of(request: LinkRequest) -> str:
 
 def look(secret: str) -> Open | Gone:
     """What a mail's link is about; changes nothing."""
-    request_id, _, _mac = secret.partition(".")
-    found = _open(LinkRequest.id == request_id[:32])
-    expected = secret_of(found[0].request) if found else ""
-    if not found or not hmac.compare_digest(expected.encode(), secret.encode()):
-        return Gone()
-    return found[0]
+    asked = _asked(secret)
+    found = _open(LinkRequest.id == asked.id) if asked else []
+    return found[0] if found else Gone()
+
+
+def asked_with(secret: str) -> list[Open]:
+    """What waits for an answer of all that was asked together with what the mail's link is about:
+    one mail tells of all that one file asks of an account.
+    """
+    asked = _asked(secret)
+    if asked is None:
+        return []
+    return _open(
+        and_(
+            LinkRequest.account_id == asked.account_id,
+            LinkRequest.asked_at == asked.asked_at,
+        )
+    )
+
+
+def _asked(secret: str) -> LinkRequest | None:
+    asked = db.session.get(LinkRequest, secret.partition(".")[0][:32], populate_existing=True)
+    if asked is None or not hmac.compare_digest(secret_of(asked).encode(), secret.encode()):
+        return None
+    return asked
+
+
+@retried
+def answer_with(secret: str, request_id: str, *, yes: bool) -> Open | Gone:
+    """Answer one of ``asked_with`` on the word of whoever reads the mail."""
+    with transaction():
+        found = next((each for each in asked_with(secret) if each.request.id == request_id), None)
+        return Gone() if found is None else _decide(found, yes=yes)
 
 
 @retried
@@ -191,11 +149,6 @@ def answer_for(account_id: str, request_id: str, session_id: str, *, yes: bool) 
 def settle(account_id: str, child_id: str) -> None:
     """End what waits for this pair in the caller's transaction: they are linked."""
     _answer(_of_pair(account_id, child_id), answer="linked")
-
-
-def _parts(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for begin in range(0, len(rows), _CHUNK):
-        yield rows[begin : begin + _CHUNK]
 
 
 def _decide(found: Open, *, yes: bool) -> Open | Gone:

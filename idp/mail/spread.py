@@ -2,6 +2,7 @@
 taking any.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from itertools import count, islice
@@ -41,6 +42,40 @@ def enqueue_spread(
             session.execute(insert(OutboxMessage), [_row(kind, next(due), *each) for each in chunk])
             queued += len(chunk)
     return queued
+
+
+def lately(kind: str, email_keys: Collection[str], within: timedelta) -> Counter[str]:
+    """How many mails of a kind each of these addresses got within this time, or will get."""
+    keys = {keyed_hash("mail recipient", key): key for key in email_keys}
+    found: Counter[str] = Counter()
+    hashes = iter(keys)
+    while chunk := list(islice(hashes, _CHUNK)):
+        query = (
+            select(OutboxMessage.recipient_hash, func.count())
+            .where(
+                OutboxMessage.kind == kind,
+                OutboxMessage.recipient_hash.in_(chunk),
+                OutboxMessage.status.in_(("queued", "sent")),
+                OutboxMessage.created_at > clock.now() - within,
+            )
+            .group_by(OutboxMessage.recipient_hash)
+        )
+        found.update({keys[key]: count for key, count in db.session.execute(query) if key})
+    return found
+
+
+def told(kind: str, account_ids: Collection[str]) -> set[str]:
+    """Those of these accounts that got a mail of a kind, as far back as is known, or will get."""
+    found: set[str] = set()
+    ids = iter(account_ids)
+    while chunk := list(islice(ids, _CHUNK)):
+        query = select(OutboxMessage.account_id).where(
+            OutboxMessage.kind == kind,
+            OutboxMessage.account_id.in_(chunk),
+            OutboxMessage.status.in_(("queued", "sent")),
+        )
+        found.update(each for each in db.session.scalars(query) if each)
+    return found
 
 
 def bring_forward(kind: str, account_ids: Collection[str]) -> int:

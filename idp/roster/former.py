@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from idp import clock, settings
-from idp.lifecycle import link_requests
+from idp.lifecycle import file_requests, link_requests
 from idp.roster import bulk
 from idp.roster.concerned import Person
 from idp.roster.scope import Scope
@@ -72,4 +72,4 @@ def pairs(scope: Scope, separated: str) -> list[Any]:
 
 def ask(found: list[Any], now: datetime) -> int:
     """Ask them in the caller's transaction, in which the pupils are made by now."""
-    return link_requests.ask_once(found, now, per_hour=settings.current().invitations_per_hour)
+    return file_requests.ask_once(found, now, per_hour=settings.current().invitations_per_hour)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Select, select, text
 
 from idp.audit import events
-from idp.lifecycle import households, link_requests
+from idp.lifecycle import file_requests, households
 from idp.people.models import Account, StaffRole
 from idp.roster import bulk, findable
 from idp.roster.applying import REASON, changed, readdressed
@@ -190,7 +190,7 @@ def undo(scope: Scope, applied_at: datetime, now: datetime) -> Undone:
     done["identity_moved"] = bulk.execute(_IDENTITIES_AS_BEFORE, **scope.ids())
     for statement in _FORGET:
         bulk.execute(statement, **scope.ids())
-    link_requests.withdraw(scope.school_id, applied_at)
+    file_requests.withdraw(scope.school_id, applied_at)
     findable.refresh(scope)
     left_alone = {kind: planned.get(kind, 0) - count for kind, count in done.items()}
     left_alone["account_made"] = bulk.count(_ACCOUNTS_LEFT, **scope.ids())

@@ -7,14 +7,14 @@ from sqlalchemy import select, update
 
 from idp import clock
 from idp.database import db, transaction
-from idp.lifecycle import desk_letters, families
+from idp.lifecycle import desk_letters, families, file_requests, link_requests
 from idp.mail.models import OutboxMessage
 from idp.people import service as people
 from idp.people.models import Account, Child, Guardianship
 from tests import factories
 from tests.admin.places import Desk
 from tests.admin.test_person_acts import claire_of, fresh, live, mails, post
-from tests.relying_party import Browser
+from tests.relying_party import Browser, form_of
 from tests.times import later
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -128,6 +128,55 @@ def test_n4_the_mails_link_takes_one_answer(desk: Desk, button: str, children: s
     assert live(claire) == children
     assert fresh(claire).status == ("active" if children else "disabled")
     assert reader.follow(link).status_code == 404
+
+
+def test_n4_a_mail_about_several_pupils_takes_an_answer_for_each(desk: Desk) -> None:
+    claire, tom = former(desk)
+    pupils = [tom, factories.child(desk.here, "Ada"), factories.child(desk.here, "Zoé")]
+    other = factories.child(desk.here, "Noé")
+    with transaction():
+        pairs = [(claire.id, each.id, "parent") for each in pupils]
+        file_requests.ask_once(pairs, clock.now(), per_hour=1000)
+    letter = letter_of("guardianship_asked")
+    assert not any(each.given_name in letter for each in pupils)  # a mailbox may be shared
+    with transaction():
+        link_requests.ask(claire.id, other, "parent")  # with a mail of its own
+    reader = Browser(desk.app.test_client())
+    page = reader.follow(link_of(letter))
+    assert all(each.given_name in page.text for each in pupils)
+    assert "Noé" not in page.text
+    _action, hidden = form_of(page.text, "guardianship-form-2")
+    second = next(
+        each for each in link_requests.waiting(claire.id) if each.request.id == hidden["request"]
+    )
+
+    reader.press("guardianship-yes-2")
+
+    assert live(claire) == {second.child.given_name}
+    assert reader.shows("guardianship-asked")
+    assert not reader.shows("pupil-3")
+    reader.press("guardianship-no-2")
+    reader.press(NO)
+    assert reader.shows("guardianship-answered")
+    assert live(claire) == {second.child.given_name}
+    assert [each.child.given_name for each in link_requests.waiting(claire.id)] == ["Noé"]
+    assert reader.follow(link_of(letter)).status_code == 404
+
+
+def test_n4_a_mails_link_answers_no_other_question(desk: Desk) -> None:
+    claire, tom = former(desk)
+    with transaction():
+        link_requests.ask(claire.id, tom, "parent")
+    reader = Browser(desk.app.test_client())
+    reader.follow(link_of(letter_of("guardianship_asked")))
+    with transaction():
+        link_requests.ask(claire.id, factories.child(desk.here, "Noé"), "parent")
+    other = next(each for each in link_requests.waiting(claire.id) if each.child.id != tom.id)
+
+    reader.press(YES, request=other.request.id)
+
+    assert reader.shows("guardianship-gone")
+    assert live(claire) == set()
 
 
 def test_n4_a_question_ends_after_a_fortnight_and_a_forged_link_is_nothing(desk: Desk) -> None:

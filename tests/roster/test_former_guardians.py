@@ -8,10 +8,9 @@ from sqlalchemy import select, update
 
 from idp import clock
 from idp.database import db, transaction
-from idp.lifecycle import families, link_requests
+from idp.lifecycle import desk_letters, families, file_requests, link_requests
 from idp.mail.models import OutboxMessage
 from idp.people import service as people
-from idp.people.link_models import LinkRequest
 from idp.people.models import Account, Child, Guardianship, School
 from tests.roster.conftest import Import, JsonOf
 from tests.roster.files import OneRoster
@@ -144,4 +143,82 @@ def test_an_undo_takes_the_question_back(
     json_of("roster", "undo", run)
 
     assert link_requests.waiting(claire().id) == []
-    assert db.session.scalars(select(LinkRequest)).all() == []
+    assert live() == set()
+
+
+@pytest.mark.parametrize("newcomer", [False, True])
+def test_e3_import_and_undo_over_and_over_mail_once(
+    former: Import, json_of: JsonOf, tmp_path: Path, *, newcomer: bool
+) -> None:
+    path = a_file(guardian=not newcomer, newcomer=newcomer).zip(tmp_path / "3.zip")
+    links = set()
+    for _ in range(4):
+        run = former(path)["run"]
+        (waiting,) = link_requests.waiting(claire().id)
+        links.add(link_requests.secret_of(waiting.request))
+        json_of("roster", "undo", run)
+        assert link_requests.waiting(claire().id) == []
+        assert isinstance(link_requests.look(links.copy().pop()), link_requests.Gone)
+
+    former(path)
+
+    assert asked() == [claire().id]
+    (link,) = links  # the one mail that was sent leads to the question that is open again
+    link_requests.answer(link, yes=True)
+    assert live() == ({"Rose"} if newcomer else {"Lina"})
+
+
+def test_a_question_taken_back_before_its_mail_left_is_mailed_when_it_is_asked_again(
+    former: Import, json_of: JsonOf, tmp_path: Path
+) -> None:
+    path = a_file().zip(tmp_path / "3.zip")
+    json_of("roster", "undo", former(path)["run"])
+    (message,) = db.session.scalars(
+        select(OutboxMessage).where(OutboxMessage.kind == "guardianship_asked")
+    )
+    assert desk_letters.guardianship_asked(message) == []
+    with transaction():
+        message.status = "dropped"
+
+    former(path)
+
+    assert len(asked()) == 2
+
+
+def test_e3_a_file_with_many_pupils_is_one_mail_that_leads_to_all(
+    former: Import, tmp_path: Path
+) -> None:
+    many = a_file(guardian=False)
+    for number in range(31):
+        many.pupil(f"n{number}", f"Ada{number}", "Dubois", "g1")
+
+    former(many.zip(tmp_path / "3.zip"))
+
+    assert asked() == [claire().id]
+    (message,) = db.session.scalars(
+        select(OutboxMessage).where(OutboxMessage.kind == "guardianship_asked")
+    )
+    (letter,) = desk_letters.guardianship_asked(message)
+    secret = letter.text.partition("/account/guardianship#")[2].split()[0]
+    listed = link_requests.asked_with(secret)
+    assert len(listed) == 31
+    first, second = (each.request.id for each in listed[:2])
+    link_requests.answer_with(secret, first, yes=True)
+    assert len(link_requests.asked_with(secret)) == 30, "the link outlives its own question"
+    link_requests.answer_with(secret, second, yes=True)
+    assert isinstance(link_requests.answer_with(secret, first, yes=True), link_requests.Gone)
+    assert len(live()) == 2
+
+
+def test_e3_a_mailbox_gets_a_few_of_these_mails_a_day(former: Import, tmp_path: Path) -> None:
+    growing = a_file(guardian=False)
+    for number in range(file_requests.MAILS_A_DAY + 2):
+        growing.pupil(f"n{number}", f"Ada{number}", "Dubois", "g1")
+        former(growing.zip(tmp_path / f"{number}.zip"))
+
+    assert len(asked()) == file_requests.MAILS_A_DAY
+    assert len(link_requests.waiting(claire().id)) == file_requests.MAILS_A_DAY + 2
+    growing.pupil("later", "Zoé", "Dubois", "g1")
+    with later(days=1, minutes=5):
+        former(growing.zip(tmp_path / "later.zip"))
+    assert len(asked()) == file_requests.MAILS_A_DAY + 1

@@ -33,19 +33,28 @@ def guardianship(interaction_id: str) -> ResponseReturnValue:
     """Who asks, about whom; two buttons, and nothing happens before one is pressed."""
     interaction = browser.interaction_or_error(interaction_id)
     secret = mailed_links.opened(interaction, PURPOSE)
-    if request.method == "GET":
-        found = link_requests.look(secret)
-    else:
-        guard = throttling.guard_token(browser.client_address())
-        if isinstance(guard, throttling.Refused):
-            raise PageError("throttled", 429, retry_after=guard.retry_after)
-        found = link_requests.answer(secret, yes=request.form.get("answer") == "yes")
+    if request.method == "POST":
+        return _answered(interaction_id, secret)
+    asked = link_requests.asked_with(secret)
+    if not asked:
+        return render_template("account/guardianship_gone.html"), 404
+    dress(asked[0].account)
+    return render_template("account/guardianship.html", asked=asked, interaction_id=interaction_id)
+
+
+def _answered(interaction_id: str, secret: str) -> ResponseReturnValue:
+    """Note one answer; what else the mail is about comes next."""
+    guard = throttling.guard_token(browser.client_address())
+    if isinstance(guard, throttling.Refused):
+        raise PageError("throttled", 429, retry_after=guard.retry_after)
+    yes = request.form.get("answer") == "yes"
+    found = link_requests.answer_with(secret, request.form.get("request", ""), yes=yes)
     if not isinstance(found, Open):
         return render_template("account/guardianship_gone.html"), 404
-    dress(found.account)
-    if request.method == "POST":
-        return redirect(url_for("account.guardianship_answered"), 303)
-    return render_template("account/guardianship.html", asked=found, interaction_id=interaction_id)
+    if link_requests.asked_with(secret):
+        flash(_("Thank you. Your answer is noted."))
+        return redirect(url_for("account.guardianship", interaction_id=interaction_id), 303)
+    return redirect(url_for("account.guardianship_answered"), 303)
 
 
 @blueprint.get("/account/guardianship/answered")
