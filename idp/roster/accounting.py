@@ -19,6 +19,7 @@ PASSED: Final = {
     "disabled": _("guardians switched off in the school's software"),
     "no_class": _("of a class that is not read"),
     "twice": _("the same row once more"),
+    "header": _("the header once more"),
     "rejected": _("not taken over: see the list of rows with reasons"),
 }
 UNREAD: Final = {

@@ -128,6 +128,8 @@ SENTENCES: Final = {
     "rows_joined": _(
         "Several rows of one name and class: read as one pupil with several guardians."
     ),
+    "two_classes": _("One pupil with several classes in the file: the first one counts."),
+    "two_addresses": _("One guardian with several addresses in the file: the first row counts."),
     "relationships_unread": _(
         "The file relationships.csv is not read: guardians without a pupil may be in it."
         " Export the links as “agentSourcedIds” of users.csv."

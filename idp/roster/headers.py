@@ -4,7 +4,7 @@ School software writes titles, dates and empty lines above the table, and header
 (« Élève » over « Nom », « Prénom »). Or somebody says which line it is.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from idp.roster import guessing
@@ -28,12 +28,22 @@ class Header:
     words: list[str]
     known: int = 0
     """How many of the words are known."""
+    lines: tuple[list[str], ...] = ()
+    """Of a header of several lines, each."""
 
     def repeats(self, cells: list[str]) -> bool:
         """Whether a row is the header once more, as at the top of each printed page."""
-        row = [cell.strip() for cell in cells]
+        row = _trimmed(cells)
         filled = [cell for cell in row if cell]
-        return len(filled) >= _LEAST_WORDS and row == self.words[: len(row)]
+        known = (self.words, *map(_trimmed, self.lines))
+        return len(filled) >= _LEAST_WORDS and any(row == each[: len(row)] for each in known)
+
+
+def _trimmed(cells: list[str]) -> list[str]:
+    row = [cell.strip() for cell in cells]
+    while row and not row[-1]:
+        row.pop()
+    return row
 
 
 def find(name: str, lines: list[Line], wanted: tuple[int, int] | None = None) -> Header:
@@ -51,7 +61,8 @@ def find(name: str, lines: list[Line], wanted: tuple[int, int] | None = None) ->
     number, cells = filled[at]
     if at and _is_over(filled[at - 1][1]):
         above, upper = filled[at - 1]
-        return _checked(name, above, number, _joined(upper, cells), best)
+        whole = _checked(name, above, number, _joined(upper, cells), best)
+        return replace(whole, lines=(upper, cells))
     return _checked(name, number, number, cells, best)
 
 
@@ -63,7 +74,8 @@ def _wanted(name: str, filled: list[Line], wanted: tuple[int, int]) -> Header:
     words = chosen[0]
     for lower in chosen[1:]:
         words = _joined(words, lower)
-    return _checked(name, first, last, words, known(words))
+    lines = tuple(chosen) if len(chosen) > 1 else ()
+    return replace(_checked(name, first, last, words, known(words)), lines=lines)
 
 
 def _widest(filled: list[Line]) -> tuple[int, int, list[str]]:

@@ -3,15 +3,19 @@
 Whoever has one name only is taken for a typing error unless somebody says that there are such.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Final
 
 from idp.people.models import NAME_LENGTH
-from idp.people.names import Refused, visible
+from idp.people.names import Refused, email_key, visible
 from idp.roster import cells, odd_names, validity
 from idp.roster.mapping import Mapping
 from idp.roster.namesakes import Namesakes
-from idp.roster.records import Reading, Rejected, Row
+from idp.roster.records import Noticed, Reading, Rejected, Row
+
+_MOST_CLASSES: Final = 5
 
 
 @dataclass
@@ -26,11 +30,29 @@ class Reader:
     lists_agents: bool = True
     pupils: dict[str, str] = field(default_factory=dict)
     """Pupil's id → key of its name: a number that stands for two pupils is an error."""
+    classes: dict[str, list[str]] = field(default_factory=dict)
+    """Pupil's id → the classes of its rows: the first counts, and others are told."""
     guardians: dict[str, str] = field(default_factory=dict)
+    addresses: dict[str, str] = field(default_factory=dict)
+    """Guardian's id → the address of its first row that has one."""
     links: set[tuple[str, str]] = field(default_factory=set)
     seen: set[int] = field(default_factory=set)
     """Hashes of the rows that were read: the same once more says nothing new."""
     today: date = field(default_factory=validity.today)
+
+    def other_classes(self, pupil: str, class_name: str) -> str:
+        """All classes of a pupil, where this is another than those that were met before."""
+        met = self.classes.setdefault(pupil, [])
+        if not class_name or class_name in met:
+            return ""
+        met.append(class_name)
+        return ", ".join(met[:_MOST_CLASSES]) if len(met) > 1 else ""
+
+    def other_address(self, guardian: str, email: str, named: "Named") -> Iterator[Noticed]:
+        """Tells that a guardian has another address than in the rows before."""
+        key = email_key(email) if email else None
+        if key and self.addresses.setdefault(guardian, key) != key:
+            yield Noticed("two_addresses", f"{named.given} {named.family}: {email}")
 
 
 @dataclass(frozen=True)

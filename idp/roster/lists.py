@@ -12,6 +12,7 @@ from idp.roster.guessing import Completed
 from idp.roster.layout import Layout
 from idp.roster.mapping import Mapping, from_json
 from idp.roster.records import Row, Unusable
+from idp.roster.tables import Again
 from idp.roster.workbooks import Sheet
 
 WORKBOOKS: Final = (".xlsx", ".xlsm")
@@ -100,12 +101,17 @@ def look(source: Source, layout: Layout) -> Look:
     return Look(list(words), (read[0].first, read[0].last), sheets=sheets)
 
 
-def rows_of(source: Source, layout: Layout, progress: Progress = lambda _: None) -> Iterator[Row]:
-    """The list's rows, whatever its format."""
+def rows_of(
+    source: Source,
+    layout: Layout,
+    progress: Progress = lambda _: None,
+    again: Again = lambda _: None,
+) -> Iterator[Row]:
+    """The list's rows, whatever its format; ``again``: is told of the header once more."""
     name = file_of(source)
     if name.endswith(WORKBOOKS):
-        return workbooks.rows(source.seekable(name), name, layout, progress)
-    return tables.rows(source, name, progress, layout=layout)
+        return workbooks.rows(source.seekable(name), name, layout, progress, again)
+    return tables.rows(source, name, progress, layout=layout, again=again)
 
 
 def show(path: Path, kept: dict[str, Any] | None, layout: Layout, most: int) -> Shown:

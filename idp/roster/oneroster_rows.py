@@ -45,7 +45,8 @@ class Files:
         """The rows of a file, each counted as taken over until ``passes`` says otherwise."""
         if name not in self.source.names:
             return
-        for row in tables.rows(self.source, name, self.progress, lower=True):
+        again = self.reading.header_again
+        for row in tables.rows(self.source, name, self.progress, lower=True, again=again):
             self.reading.rows += 1
             self.reading.accounting.row(name)
             yield row

@@ -143,5 +143,11 @@ class Reading:
     accounting: Accounting = field(default_factory=Accounting)
     """What became of every row, sheet and file."""
 
+    def header_again(self, file: str) -> None:
+        """A row of a file, or sheet, is its header once more."""
+        self.rows += 1
+        self.accounting.row(file)
+        self.accounting.passes(file, "header")
+
     def ignore(self, why: str) -> None:
         self.ignored[why] = self.ignored.get(why, 0) + 1

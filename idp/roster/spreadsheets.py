@@ -31,6 +31,7 @@ from idp.roster.records import (
     Row,
     Unusable,
 )
+from idp.roster.tables import Again
 from idp.roster.validity import When
 
 _CLASS_NAMES: Final = ("Class", "Class (sheet)", "Class (name of the sheet)")
@@ -69,8 +70,8 @@ def read(
         by_sheet = next(name for name in _CLASS_NAMES if name not in look.header)
         mapping = replace(mapping, columns={**mapping.columns, by_sheet: "pupil.class"})
 
-    def rows(report: Progress = lambda _: None) -> Iterator[Row]:
-        for row in lists.rows_of(source, layout, report):
+    def rows(report: Progress = lambda _: None, again: Again = lambda _: None) -> Iterator[Row]:
+        for row in lists.rows_of(source, layout, report, again):
             yield replace(row, cells={**row.cells, by_sheet: row.sheet}) if by_sheet else row
 
     unread = [name for name in look.header if name and name not in mapping.columns]
@@ -114,7 +115,7 @@ def _records(
 ) -> Iterator[Record]:
     reader.namesakes = _namesakes(reader, rows)
     account = reader.reading.accounting
-    for row in rows(progress):
+    for row in rows(progress, reader.reading.header_again):
         reader.reading.rows += 1
         part = row.sheet or row.file
         account.row(part)
@@ -201,6 +202,9 @@ def _pupil(reader: Reader, row: Row, number: str, named: Named) -> Iterator[Reco
     if problem := _class_problem(row, class_name or ""):
         yield problem
         class_name = None
+    if others := reader.other_classes(pupil, class_name or ""):
+        who = f"{named.given} {named.family}".strip() or number
+        yield Noticed("two_classes", f"{who}: {others}")
     yield Pupil(
         *(reader.school_id, pupil, row.line, named.given, named.family),
         class_name=class_name,
@@ -267,6 +271,7 @@ def _guardian(reader: Reader, row: Row, pupil: str, which: int) -> Iterator[Reco
     relationship = cells.relationship(word) if word else None
     if word and relationship is None:
         yield Noticed("unknown_relationship", word[:40])
+    yield from reader.other_address(sourced_id, email, named)
     yield Guardian(
         sourced_id, row.line, named.given, named.family, email or None, relationship or None
     )

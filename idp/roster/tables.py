@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, Final
@@ -18,6 +18,8 @@ MOST_COLUMNS: Final = 200
 MOST_ROWS: Final = 2_000_000
 LONGEST_CELL: Final = 10_000
 LONGEST_LINE: Final = 200_000
+Again = Callable[[str], None]
+"""Takes the file or sheet in which the header stands once more."""
 _Reader = Any
 _DELIMITERS: Final = (";", "\t", ",", "|")
 
@@ -29,11 +31,12 @@ def rows(
     *,
     lower: bool = False,
     layout: Layout | None = None,
+    again: Again = lambda _: None,
 ) -> Iterator[Row]:
     """Each row under the header's words, in lower case if asked. Raises ``Unusable``, ``Hostile``.
 
     ``layout``: the file is a list, whose header is found. Rows longer than the header keep what
-    fits; empty rows, and the header once more, are passed over.
+    fits; empty rows, and the header once more, are passed over. ``again``: is told of the latter.
     """
     begun = _begun(source, name, progress, layout)
     reader, header = begun.reader, begun.header
@@ -50,7 +53,11 @@ def rows(
                     "quote",
                     line=str(begins),
                 )
-            if begins > header.last and any(cells) and not header.repeats(cells):
+            if begins <= header.last or not any(cells):
+                continue
+            if header.repeats(cells):
+                again(name)
+            else:
                 named = zip(words, map(unquoted, cells) if layout else cells, strict=False)
                 yield Row(name, begins, {word: cell for word, cell in named if word})
     except csv.Error as error:

@@ -22,7 +22,7 @@ from idp.roster.archives import Progress, Workbook, check_workbook
 from idp.roster.headers import Header
 from idp.roster.layout import Layout
 from idp.roster.records import Hostile, Row, Unusable
-from idp.roster.tables import LONGEST_CELL, MOST_COLUMNS
+from idp.roster.tables import LONGEST_CELL, MOST_COLUMNS, Again
 
 MOST_ROWS: Final = 200_000
 _PADDED: Final = re.compile(r'"?(0{2,})"?(;.*)?')
@@ -62,7 +62,11 @@ def names_of(book: Workbook, name: str) -> list[str]:
 
 
 def rows(
-    book: Workbook, name: str, layout: Layout, progress: Progress = lambda _: None
+    book: Workbook,
+    name: str,
+    layout: Layout,
+    progress: Progress = lambda _: None,
+    again: Again = lambda _: None,
 ) -> Iterator[Row]:
     """Each row of the list under the header's words; raises ``Unusable``, ``Hostile``."""
     sheets = {each.name: each for each in sheets_of(book, name, layout) if each.read}
@@ -70,13 +74,18 @@ def rows(
         for tab in opened.worksheets:
             sheet = sheets.get(tab.title)
             if sheet and sheet.header:
-                yield from _rows_of(name, tab, sheet.header, tab.title if len(sheets) > 1 else "")
+                called = tab.title if len(sheets) > 1 else ""
+                yield from _rows_of(name, tab, sheet.header, called, again)
     progress(_size(book))
 
 
-def _rows_of(name: str, tab: Any, header: Header, called: str) -> Iterator[Row]:
+def _rows_of(name: str, tab: Any, header: Header, called: str, again: Again) -> Iterator[Row]:
     for line, cells in _of_sheet(name, tab):
-        if line > header.last and not header.repeats(cells):
+        if line <= header.last:
+            continue
+        if header.repeats(cells):
+            again(called or name)
+        else:
             named = zip(header.words, cells, strict=False)
             yield Row(name, line, {word: cell for word, cell in named if word}, called)
 

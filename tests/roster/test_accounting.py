@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 from openpyxl import Workbook
+from sqlalchemy import select
 
+from idp.database import db
+from idp.people.models import Child
 from tests.roster.conftest import Import
-from tests.roster.files import OneRoster, table
+from tests.roster.files import OneRoster, table, workbook
 from tests.roster.test_lists import HEADER, ROWS
 
 
@@ -114,6 +117,96 @@ def test_n2_every_row_of_a_list_is_accounted_for(checked: Import, tmp_path: Path
 
     assert account["pupils.csv"]["rows"] == len(rows)
     assert account["pupils.csv"]["passed"] == {"twice": 1, "left": 1, "rejected": 3}
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_n2_the_header_once_more_is_accounted_for(
+    checked: Import, tmp_path: Path, kind: str
+) -> None:
+    rows = [HEADER, ROWS[0], HEADER, ROWS[1], HEADER]
+    path = tmp_path / f"pupils.{kind}"
+    if kind == "csv":
+        path.write_text(table(rows))
+    else:
+        workbook(path, rows)
+
+    report = checked(path)
+
+    account = balanced(report["read"])[path.name]
+    assert (account["rows"], account["taken"]) == (4, 2)
+    assert account["passed"] == {"header": 2}
+
+
+def test_n2_a_header_of_two_lines_once_more_is_accounted_for(
+    checked: Import, tmp_path: Path
+) -> None:
+    header = [["Élève", "", "", "Mère", ""], ["Nom", "Prénom", "Classe", "Nom", "Prénom"]]
+    rows = [["Dubois", "Zoë", "3B", "Dubois", "Claire"], ["Maes", "Tom", "3B", "Maes", "Els"]]
+    path = tmp_path / "pupils.csv"
+    path.write_text(table([*header, rows[0], *header, rows[1]]))
+
+    report = checked(path)
+
+    account = balanced(report["read"])["pupils.csv"]
+    assert (account["rows"], account["taken"], account["passed"]) == (4, 2, {"header": 2})
+    assert report["counts"]["child_made"] == 2
+
+
+def test_n2_the_header_once_more_of_oneroster_is_accounted_for(
+    checked: Import, tmp_path: Path
+) -> None:
+    made = everything("1.1")
+    users = made.contents()["users.csv"]
+    header = users.split(b"\r\n")[0] + b"\r\n"
+    made.folder(tmp_path / "roster")
+    (tmp_path / "roster" / "users.csv").write_bytes(users + header)
+
+    account = balanced(checked(tmp_path / "roster")["read"])
+
+    assert account["users.csv"]["rows"] == lines(users) + 1
+    assert account["users.csv"]["passed"]["header"] == 1
+
+
+def test_n2_one_number_with_two_classes_is_told(
+    checked: Import, imported: Import, tmp_path: Path
+) -> None:
+    header = ["Matricule", "Nom", "Prénom", "Classe", "Nom responsable", "Prénom responsable"]
+    rows = [
+        ["2026-1", "Dubois", "Lina", "3A", "Dubois", "Claire"],
+        ["2026-1", "Dubois", "Lina", "3B", "Dubois", "Marc"],
+        ["2026-1", "Dubois", "Lina", "3B", "Dubois", "Rita"],
+        ["2026-2", "Maes", "Tom", "3A", "Maes", "Els"],
+        ["2026-2", "Maes", "Tom", "3A", "Maes", "Jan"],
+    ]
+    path = tmp_path / "pupils.csv"
+    path.write_text(table([header, *rows]))
+
+    found = checked(path)["findings"]["two_classes"]
+
+    assert (found["count"], found["samples"]) == (1, ["Lina Dubois: 3A, 3B"])
+    imported(path)
+    classes = db.session.scalars(select(Child.class_name).where(Child.given_name == "Lina")).all()
+    assert classes == ["3A"]
+
+
+def test_n2_one_guardians_number_with_two_addresses_is_told(
+    checked: Import, tmp_path: Path
+) -> None:
+    header = ["Matricule", "Nom", "Prénom", "Classe", "Id responsable", "Nom responsable"]
+    header += ["Prénom responsable", "Mail responsable"]
+    claire = ["g1", "Dubois", "Claire"]
+    rows = [
+        ["1001", "Dubois", "Lina", "3A", *claire, "claire@dubois.example"],
+        ["1007", "Dubois", "Tom", "1A", *claire, "c.dubois@work.example"],
+        ["1009", "Dubois", "Zoé", "1A", *claire, ""],
+    ]
+    path = tmp_path / "pupils.csv"
+    path.write_text(table([header, *rows]))
+
+    found = checked(path)["findings"]["two_addresses"]
+
+    assert found["count"] == 1
+    assert found["samples"] == ["Claire Dubois: c.dubois@work.example"]
 
 
 def test_n2_sheets_are_accounted_for(checked: Import, tmp_path: Path) -> None:
