@@ -17,6 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from idp import clock, marks, purge, settings, write_probe
 from idp.audit import continuity
+from idp.counted import counted
 from idp.database import db
 from idp.doctor import Finding, Findings, trouble
 from idp.mail import smtp
@@ -106,8 +107,8 @@ def _mails_leave() -> Findings:
     if count:
         yield trouble(
             "mail worker",
-            f"{count} mails are due, the first since {oldest:%Y-%m-%d %H:%M}Z, and nobody sends "
-            "them.",
+            f"{counted(count, 'mail is', 'mails are')} due, the first since "
+            f"{oldest:%Y-%m-%d %H:%M}Z, and nobody sends mail.",
             "Start `idp mail work`; its log tells what holds it up.",
         )
 
@@ -122,8 +123,8 @@ def _imports_go_on() -> Findings:
     if count:
         yield trouble(
             "import worker",
-            f"{count} imports wait, the first since {oldest:%Y-%m-%d %H:%M}Z, and nobody works on "
-            "them.",
+            f"{counted(count, 'import waits', 'imports wait')}, the first since "
+            f"{oldest:%Y-%m-%d %H:%M}Z, and nobody works on imports.",
             "Start `idp roster work` on each machine that runs `idp serve`.",
         )
 

@@ -4,6 +4,7 @@ import click
 
 from idp.cli import output
 from idp.cli.group import Noun
+from idp.counted import counted
 from idp.people import directory
 
 command = Noun("directory", help="The index by which people are found.")
@@ -24,4 +25,4 @@ def directory_rebuild(as_json: bool) -> None:
     if as_json:
         output.one({"entries": done.entries, "mended": done.mended}, as_json)
         return
-    click.echo(f"{done.entries} lines, of which {done.mended} were mended.")
+    click.echo(f"{counted(done.entries, 'line', 'lines')}; mended: {done.mended}.")

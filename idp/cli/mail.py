@@ -10,6 +10,7 @@ from idp import agreement, settings
 from idp.audit import continuity
 from idp.cli import application, output
 from idp.cli.group import Noun
+from idp.counted import counted
 from idp.mail import delivery, outbox
 from idp.mail.models import STATUSES
 
@@ -49,7 +50,7 @@ def mail_work(once: bool, pause: float) -> None:
     application.speak(settings.current().log_level)
     agreement.join()  # it makes tokens that the others have to believe
     if once:
-        click.echo(f"{_deliver_all()} messages found their fate.")
+        click.echo(counted(_deliver_all(), "message found its fate.", "messages found their fate."))
         return
     stop = Event()
     # In a thread of its own: a handler runs between two steps of this one, which may hold the lock

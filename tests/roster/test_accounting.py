@@ -11,7 +11,8 @@ from openpyxl import Workbook
 from sqlalchemy import select
 
 from idp.database import db
-from idp.people.models import Child
+from idp.people.models import Child, School
+from tests.cli.conftest import Run
 from tests.roster.conftest import Import
 from tests.roster.files import OneRoster, table, workbook
 from tests.roster.test_lists import HEADER, ROWS
@@ -256,6 +257,26 @@ def test_n2_guardians_whom_the_school_switched_off_are_asked_about(
     back = imported(path, "--decide", "disabled=same")
     assert back["counts"] == {"guardianship_made": 1}
     assert imported(path, "--decide", "disabled=same")["counts"] == {}
+
+
+def test_one_row_and_one_question_are_told_as_one(run: Run, school: School, tmp_path: Path) -> None:
+    made = OneRoster()
+    made.school()
+    made.pupil("p1", "Lina", "Dubois", "g1", "g2")
+    made.guardian("g1", "Marc", "Dubois", enabledUser="0")
+    made.guardian("g2", "Claire", "Dubois")
+
+    def told(name: str) -> str:
+        path = made.zip(tmp_path / name)
+        return run("roster", "check", str(path), "--school", school.id).output
+
+    one = told("1.zip")
+    assert "? 1 question is open: whom it is about stays as they are. Answer" in one
+    assert "classes.csv: 1 row, 1 taken" in one
+    assert "users.csv: 3 rows, 2 taken; 1 × guardians switched off" in one
+    made.pupil("p2", "Tom", "Dubois", "g2")
+    made.enrol("p2", "1A")
+    assert "classes.csv: 2 rows, 2 taken" in told("2.zip")
 
 
 def test_n2_a_new_guardian_who_is_switched_off_is_made_when_somebody_says_so(

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from idp.cli import output
+from idp.counted import counted
 from idp.roster import service
 from idp.roster.accounting import PASSED, UNREAD
 from idp.roster.models import RosterRun
@@ -93,13 +94,11 @@ def show(run: RosterRun, reports: list[SchoolReport], rejected: Path | None, as_
 
 def _print_account(account: dict[str, Any]) -> None:
     for each in account.get("files", ()):
-        passed = [f"{count} {PASSED[why]}" for why, count in each["passed"].items()]
+        rows = counted(each["rows"], "row", "rows")
+        passed = [f"{count} × {PASSED[why]}" for why, count in each["passed"].items()]
         told = "".join(f"; {reason}" for reason in passed)
         click.echo(
-            output.shown(
-                f"read          {each['name']}: {each['rows']} rows, {each['taken']} taken"
-            )
-            + told
+            output.shown(f"read          {each['name']}: {rows}, {each['taken']} taken") + told
         )
     for each in account.get("unread", ()):
         click.echo(output.shown(f"not read      {each['name']}: ") + str(UNREAD[each["why"]]))
@@ -156,7 +155,7 @@ def _print_school(report: SchoolReport) -> None:
         _print_question(question)
     if report.asked:
         click.echo(
-            f"? {report.asked} questions are open: whom they are about stays as they are."
+            f"? {counted(report.asked, _OPEN, _SEVERAL_OPEN)}"
             " Answer with --decide KEY=same or KEY=another."
         )
     _print_people(report.people)
@@ -176,6 +175,10 @@ def undone(report: UndoReport) -> None:
         click.echo(output.table(("what", "undone", "left, changed since"), lines))
     else:
         click.echo("there was nothing to undo")
+
+
+_OPEN = "question is open: whom it is about stays as they are."
+_SEVERAL_OPEN = "questions are open: whom they are about stays as they are."
 
 
 def _print_people(people: list[dict[str, Any]]) -> None:

@@ -10,6 +10,7 @@ from idp import agreement, settings
 from idp.audit import continuity
 from idp.cli import application
 from idp.cli.roster.noun import command
+from idp.counted import counted
 from idp.roster import work
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def roster_work(once: bool, pause: float) -> None:
         count = 0
         while work.work_once():
             count += 1
-        click.echo(f"{count} tasks done.")
+        click.echo(f"{counted(count, 'task', 'tasks')} done.")
         return
     stop = Event()
     # In a thread of its own: a handler runs between two steps of this one, which may hold the lock
