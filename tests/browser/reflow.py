@@ -57,3 +57,50 @@ def lost(page: Page) -> list[str]:
     """What sticks out sideways, is cut, or breaks letter by letter."""
     found: list[Any] = page.evaluate(LOST)
     return [str(each) for each in found]
+
+
+CUT = """
+() => {
+  const cut = [];
+  const pen = document.createElement("canvas").getContext("2d");
+  for (const select of document.querySelectorAll("select")) {
+    if (!select.checkVisibility()) continue;
+    const style = getComputedStyle(select);
+    pen.font = style.font;
+    const arrow = 19;  // what Chromium leaves for it
+    const room = select.clientWidth - parseFloat(style.paddingLeft)
+      - parseFloat(style.paddingRight) - arrow;
+    const any = select.closest("#columns") ? select.options : select.selectedOptions;
+    for (const option of any) {
+      const words = option.textContent.trim();
+      const needed = Math.floor(pen.measureText(words).width);
+      if (needed > room) cut.push(`« ${words} »: ${needed} px, and ${Math.floor(room)} there`);
+    }
+  }
+  return cut;
+}
+"""
+
+SCROLLED = """
+() => {
+  for (const each of document.querySelectorAll("details")) each.open = true;
+  return [...document.querySelectorAll(".grid-frame")]
+    .filter((frame) => frame.scrollWidth > frame.clientWidth)
+    .map((frame) => {
+      const widest = frame.querySelector("table").scrollWidth;
+      return `${frame.getAttribute("aria-label")}: ${widest} px of ${frame.clientWidth}`;
+    });
+}
+"""
+
+
+def cut_choices(page: Page) -> list[str]:
+    """The words of selects without room for them: the chosen ones, of a mapping all."""
+    found: list[Any] = page.evaluate(CUT)
+    return [f"{page.url}: {each}" for each in found]
+
+
+def scrolled(page: Page) -> list[str]:
+    """The tables, opened details' too, that stick out of their frames."""
+    found: list[Any] = page.evaluate(SCROLLED)
+    return [f"{page.url}: {each}" for each in found]

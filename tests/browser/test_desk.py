@@ -4,7 +4,7 @@ import io
 import json
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from tests.browser.conftest import (
     press,
     sign_in,
 )
+from tests.browser.reflow import cut_choices, scrolled
 from tests.examples.running import ROOT, wait_until
 
 pytestmark = pytest.mark.browser
@@ -331,6 +332,48 @@ def test_no_page_is_too_wide_at_320_px(world: World, at_desk: AtDesk, language: 
     for path in every_page(world):
         page.goto(f"{world.provider}/admin/{path}")
         check_width(page, f"{path} {language}")
+
+
+def import_pages(world: World, page: Page) -> Iterator[str]:
+    """The pages of an import that is not applied; yields once each is open."""
+    page.goto(f"{world.provider}/admin/imports/new")
+    page.select_option("#school", school_id(world, "Moulin"))
+    page.set_input_files("#file", str(ROOT / "examples" / "rosters" / "eleves.csv"))
+    press(page, "#import-submit")
+    page.wait_for_selector("#columns-submit", timeout=60_000)
+    yield "columns"
+    page.uncheck("#keep")
+    press(page, "#columns-submit")
+    page.wait_for_selector("#apply-submit", timeout=60_000)
+    yield "check"
+    press(page, "a[id^=people-]")
+    yield "people"
+
+
+def test_tables_fit_a_desktop_and_choices_a_phone(world: World, at_desk: AtDesk) -> None:
+    page = at_desk(OPERATOR, viewport={"width": 1280, "height": 800})
+    school, client = school_id(world), world.demo.document["portals"][0]["client_id"]
+    paths = (
+        *("", f"?school={school}", "people?q=dubois", f"letters/{school}", "mails", "journal"),
+        *("staff", f"applications/{client}", "applications/new", f"schools/{school}/mails"),
+    )
+    found: list[str] = []
+
+    def look() -> None:
+        found.extend(scrolled(page) + cut_choices(page))
+        page.set_viewport_size({"width": 360, "height": 740})
+        found.extend(cut_choices(page))
+        page.set_viewport_size({"width": 1280, "height": 800})
+
+    for language in ("fr", "nl", "de"):  # English words are shorter
+        page.goto(f"{world.provider}/admin/")
+        press(page, f"#language-{language}")
+        for path in paths:
+            page.goto(f"{world.provider}/admin/{path}", wait_until="domcontentloaded")
+            look()
+        for _ in import_pages(world, page):
+            look()
+    assert not found, "\n".join(sorted(set(found)))
 
 
 def test_the_desk_works_by_keyboard_and_without_javascript(world: World, at_desk: AtDesk) -> None:
