@@ -198,7 +198,7 @@ class TestSessions:
             home.browser.client.post("/account/sign-out", data=form.hidden)
         page = home.browser.open("/account/signed-out")
 
-        assert "Vous êtes déconnecté" in page.text
+        assert "Votre session est fermée" in page.text
 
 
 class TestApplications:

@@ -158,6 +158,11 @@ class TestCatalogue:
                 for mark in ".:?":
                     assert ours.endswith(mark) == english.endswith(mark), ours
 
+    def test_writes_a_hyphen_in_one_way(self, locale: str) -> None:
+        for message in messages(locale):
+            for said in forms(message.string):
+                assert "\u2011" not in said, said
+
     def test_has_the_languages_own_plural_forms(self, locale: str) -> None:
         rule = get_plural(locale)
 
@@ -219,6 +224,14 @@ class TestFrench:
         for message in messages("fr"):
             for said in forms(message.string):
                 assert not ELIDED.search(said), said
+
+    def test_takes_no_reader_for_a_man(self) -> None:
+        signed = re.compile(
+            r"(?i)\b(vous (vous )?(êtes|serez|garder)|je suis)( \w+)? (dé)?connecté\b"
+        )
+        for message in messages("fr"):
+            for said in forms(message.string):
+                assert not signed.search(said), said
 
     def test_keeps_its_double_marks_with_their_word(self) -> None:
         for message in messages("fr"):
