@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 def at_once(app: Flask, times: int, call: Callable[[], T]) -> tuple[list[T], list[Exception]]:
     """Call in ``times`` threads that start together; returns results, and what was raised."""
-    start = threading.Barrier(times)
+    start = threading.Barrier(times, timeout=60)
     results: list[T] = []
     errors: list[Exception] = []
 

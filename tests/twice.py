@@ -26,7 +26,7 @@ def at_once(
     app: Flask, browser: Browser, action: str, data: dict[str, str], times: int = 2
 ) -> list[TestResponse]:
     """The same form, sent by the same browser from so many threads that start together."""
-    start, header, answers = Barrier(times), cookies(browser), []
+    start, header, answers = Barrier(times, timeout=60), cookies(browser), []
 
     def send() -> None:
         client = ApartClient(app, app.response_class, use_cookies=False)

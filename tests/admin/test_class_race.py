@@ -16,7 +16,7 @@ def test_two_clicks_at_once_send_one_mail_each(desk: Desk) -> None:
     for number in range(4):
         invited(desk, f"waits{number}", f"Kid{number}")
     school_id, counts = desk.here.id, []
-    barrier = threading.Barrier(3)
+    barrier = threading.Barrier(3, timeout=60)
 
     def click() -> None:
         with desk.app.app_context():

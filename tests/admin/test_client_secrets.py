@@ -154,7 +154,7 @@ def test_a_service_that_is_asked_by_the_wrong_person_finds_nothing(desk: Desk) -
 def at_once(app: Flask, act: Callable[[], object]) -> list[str]:
     """Do the same twice at once, each as a worker would; how each ended."""
     ended: list[str] = []
-    together = threading.Barrier(2)
+    together = threading.Barrier(2, timeout=60)
 
     def work() -> None:
         with app.app_context():

@@ -216,7 +216,7 @@ class TestSendingAgain:
     def test_of_two_at_the_very_same_time_one_is_queued(self, app: Flask) -> None:
         desk = desk_of(app)
         refused = mail(invited(desk), fate="refused", answer="550 5.1.1 unknown").id
-        start, outcomes = Barrier(2), []
+        start, outcomes = Barrier(2, timeout=60), []
 
         def again() -> None:
             with app.app_context():

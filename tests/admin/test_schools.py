@@ -222,7 +222,7 @@ class TestTwoEditors:
 
 def test_of_two_at_the_very_same_time_one_wins_and_one_is_told(app: Flask) -> None:
     school = factories.school()
-    start, outcomes = Barrier(2), []
+    start, outcomes = Barrier(2, timeout=60), []
 
     def change(name: str) -> None:
         with app.app_context():

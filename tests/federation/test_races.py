@@ -26,7 +26,7 @@ both = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirec
 
 def at_once(app: Flask, works: list[Callable[[], Any]]) -> list[str]:
     """Run them at the same moment, each as a request of its own; what became of each."""
-    barrier = Barrier(len(works))
+    barrier = Barrier(len(works), timeout=60)
 
     def run(work: Callable[[], Any]) -> str:
         with app.app_context():

@@ -58,7 +58,7 @@ def test_p15_a_token_claimed_twice_at_once_leaves_only_sessions_of_the_last_pass
     """A reset races with sign-ins: afterwards no session stands on the old password."""
     account = factories.account("claire")
     token, sign_ins = token_of(account), 6
-    start = Barrier(sign_ins + 1)
+    start = Barrier(sign_ins + 1, timeout=60)
 
     def enter() -> str | None:
         with app.app_context():
