@@ -350,7 +350,12 @@ def import_pages(world: World, page: Page) -> Iterator[str]:
     yield "people"
 
 
-def test_tables_fit_a_desktop_and_choices_a_phone(world: World, at_desk: AtDesk) -> None:
+def test_tables_fit_a_desktop_and_choices_a_phone(
+    world: World, at_desk: AtDesk, new_page: NewPage
+) -> None:
+    parent = new_page()  # so that the application has been used
+    parent.goto(f"{world.portal}/login")
+    sign_in(parent, world.account("one-child"))
     page = at_desk(OPERATOR, viewport={"width": 1280, "height": 800})
     school, client = school_id(world), world.demo.document["portals"][0]["client_id"]
     paths = (
