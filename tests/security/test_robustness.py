@@ -232,7 +232,8 @@ class TestServer:
             pieces = fetch(asked, iter([b"grant_type=", b"authorization_code&code=x"]))
             assert status == pieces[0] == 401
             assert json.loads(whole)["error"] == json.loads(pieces[1])["error"]
-            assert fetch(asked, (b"x" * 1000 for _ in range(70)))[0] == 413
+            too_long = fetch(asked, (b"x" * 1000 for _ in range(70)))[0]
+            assert too_long in {0, 413}  # 0: cut off while it was still being sent
 
 
 class TestDatabaseAway:
