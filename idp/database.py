@@ -10,10 +10,11 @@ import hashlib
 import hmac
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
+from itertools import islice
 from time import sleep
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeAlias, TypeVar
 
@@ -239,3 +240,10 @@ def _begin(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         writes = connection.get_execution_options().get("writes")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def in_parts(rows: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The rows in lists of at most ``size``: a statement takes so many parameters and no more."""
+    each = iter(rows)
+    while part := list(islice(each, size)):
+        yield part

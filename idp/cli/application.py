@@ -2,8 +2,10 @@
 
 import gc
 import logging
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Event, Thread
 
 from flask import Flask
 
@@ -39,3 +41,12 @@ def _nothing_thrown_away() -> Iterator[None]:
     finally:
         if looking:
             gc.enable()
+
+
+def stopped_by_signals() -> Event:
+    """What is set once this process is asked to stop: by Ctrl-C or SIGTERM."""
+    stop = Event()
+    # In a thread of its own: a handler runs between two steps of this one, which may hold the lock
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: Thread(target=stop.set).start())
+    return stop

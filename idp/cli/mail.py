@@ -1,8 +1,6 @@
 """``idp mail``: the outbox and its worker."""
 
 import logging
-import signal
-from threading import Event, Thread
 
 import click
 
@@ -52,10 +50,7 @@ def mail_work(once: bool, pause: float) -> None:
     if once:
         click.echo(counted(_deliver_all(), "message found its fate.", "messages found their fate."))
         return
-    stop = Event()
-    # In a thread of its own: a handler runs between two steps of this one, which may hold the lock
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: Thread(target=stop.set).start())
+    stop = application.stopped_by_signals()
     log.info("the mail worker is at work")
     delivery.work(stop, pause)
 

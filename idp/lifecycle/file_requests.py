@@ -4,7 +4,7 @@ A file can name anybody, about as many pupils and as often as somebody likes: un
 again (security rules E3 and N4).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, update
 
 from idp import clock
 from idp.audit import events
-from idp.database import db, opaque_id, transaction
+from idp.database import db, in_parts, opaque_id, transaction
 from idp.lifecycle.link_requests import ANSWERED_WITHIN
 from idp.mail import spread
 from idp.people.link_models import LinkRequest
@@ -49,12 +49,12 @@ def ask_once(pairs: Sequence[Pair], now: datetime, *, per_hour: int) -> int:
                 new.append(row)
             elif all(_was_withdrawn(each) for each in before):
                 again.append({"id": before[-1].id, **row})
-        for rows in _parts(new):
-            writes.execute(insert(LinkRequest), list(rows))
-        for rows in _parts(again):
-            writes.execute(update(LinkRequest), list(rows))
+        for rows in in_parts(new, _CHUNK):
+            writes.execute(insert(LinkRequest), rows)
+        for rows in in_parts(again, _CHUNK):
+            writes.execute(update(LinkRequest), rows)
         ids = [each["id"] for each in (*new, *again)]
-        for part in _parts(ids):
+        for part in in_parts(ids, _CHUNK):
             whom = select(LinkRequest.account_id, LinkRequest.child_id, Child.school_id)
             whom = whom.join(Child, Child.id == LinkRequest.child_id)
             events.record_each("guardianship_asked", whom.where(LinkRequest.id.in_(part)))
@@ -65,7 +65,7 @@ def ask_once(pairs: Sequence[Pair], now: datetime, *, per_hour: int) -> int:
 def _known(account_ids: set[str]) -> dict[tuple[str, str], list[Any]]:
     """What these accounts were asked, and is kept, by account and child; the oldest first."""
     known: dict[tuple[str, str], list[Any]] = {}
-    for part in _parts(sorted(account_ids)):
+    for part in in_parts(sorted(account_ids), _CHUNK):
         for row in db.session.execute(
             select(
                 LinkRequest.id,
@@ -91,7 +91,7 @@ def _tell(ids: Sequence[str], new: set[str], *, per_hour: int) -> None:
     back is there or on its way.
     """
     accounts: dict[str, tuple[str, str]] = {}
-    for part in _parts(ids):
+    for part in in_parts(ids, _CHUNK):
         for request_id, account_id, key in db.session.execute(
             select(LinkRequest.id, LinkRequest.account_id, Account.email_key)
             .join(Account, Account.id == LinkRequest.account_id)
@@ -131,8 +131,3 @@ def withdraw(school_id: str, asked_at: datetime) -> None:
             .values(expires_at=now)
             .execution_options(synchronize_session=False)
         )
-
-
-def _parts(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for begin in range(0, len(rows), _CHUNK):
-        yield rows[begin : begin + _CHUNK]

@@ -5,13 +5,13 @@ taking any.
 from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
-from itertools import count, islice
+from itertools import count
 from typing import Any
 
 from sqlalchemy import func, insert, select, update
 
 from idp import clock
-from idp.database import db, keyed_hash, opaque_id, transaction
+from idp.database import db, in_parts, keyed_hash, opaque_id, transaction
 from idp.mail.models import OutboxMessage
 
 _CHUNK = 1_000
@@ -33,12 +33,11 @@ def enqueue_spread(
     the caller's transaction.
     """
     gap = timedelta(seconds=3600 / per_hour)
-    waiting = iter(recipients)
     queued = 0
     with transaction() as session:
         first = _first_due(kind, gap) if after_others else clock.now()
         due = (first + gap * place for place in count())
-        while chunk := list(islice(waiting, _CHUNK)):
+        for chunk in in_parts(recipients, _CHUNK):
             session.execute(insert(OutboxMessage), [_row(kind, next(due), *each) for each in chunk])
             queued += len(chunk)
     return queued
@@ -48,8 +47,7 @@ def lately(kind: str, email_keys: Collection[str], within: timedelta) -> Counter
     """How many mails of a kind each of these addresses got within this time, or will get."""
     keys = {keyed_hash("mail recipient", key): key for key in email_keys}
     found: Counter[str] = Counter()
-    hashes = iter(keys)
-    while chunk := list(islice(hashes, _CHUNK)):
+    for chunk in in_parts(keys, _CHUNK):
         query = (
             select(OutboxMessage.recipient_hash, func.count())
             .where(
@@ -67,8 +65,7 @@ def lately(kind: str, email_keys: Collection[str], within: timedelta) -> Counter
 def told(kind: str, account_ids: Collection[str]) -> set[str]:
     """Those of these accounts that got a mail of a kind, as far back as is known, or will get."""
     found: set[str] = set()
-    ids = iter(account_ids)
-    while chunk := list(islice(ids, _CHUNK)):
+    for chunk in in_parts(account_ids, _CHUNK):
         query = select(OutboxMessage.account_id).where(
             OutboxMessage.kind == kind,
             OutboxMessage.account_id.in_(chunk),

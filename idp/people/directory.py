@@ -5,15 +5,14 @@ transaction. Entries are made from what stands in the tables, never from what th
 it changed, so that they equal what ``rebuild`` would make.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
-from idp.database import db, retried, transaction
+from idp.database import db, in_parts, retried, transaction
 from idp.people.folding import name_words, sound, words
 from idp.people.models import Account, Child, DirectoryEntry, Guardianship
 
@@ -43,14 +42,14 @@ def refresh_accounts(account_ids: Iterable[str]) -> int:
     as they are: of two changes of one guardian at once, the second sees the first.
     """
     with transaction() as writes:
-        return sum(_guardians(writes, some) for some in _chunks(account_ids))
+        return sum(_guardians(writes, some) for some in in_parts(account_ids, CHUNK))
 
 
 def refresh_children(child_ids: Iterable[str]) -> int:
     """Bring the entries of these pupils, and of their guardians, up to date."""
     with transaction() as writes:
         changed = 0
-        for some in _chunks(child_ids):
+        for some in in_parts(child_ids, CHUNK):
             changed += _pupils(writes, some)
             whose = select(Guardianship.account_id).where(Guardianship.child_id.in_(some))
             changed += refresh_accounts(writes.scalars(whose.distinct()).all())
@@ -60,7 +59,7 @@ def refresh_children(child_ids: Iterable[str]) -> int:
 def refresh_pupils(child_ids: Iterable[str]) -> int:
     """Bring the entries of these pupils up to date; their guardians are refreshed elsewhere."""
     with transaction() as writes:
-        return sum(_pupils(writes, some) for some in _chunks(child_ids))
+        return sum(_pupils(writes, some) for some in in_parts(child_ids, CHUNK))
 
 
 def rebuild() -> Rebuilt:
@@ -255,9 +254,3 @@ def _keep(writes: Any, kind: str, owner: Any, ids: list[str], wanted: dict[Key, 
     if new:
         writes.execute(insert(_TABLE), new)
     return len(gone) + len(differ) + len(new)
-
-
-def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
-    each = iter(ids)
-    while chunk := list(islice(each, CHUNK)):
-        yield chunk

@@ -7,12 +7,11 @@ is decided by one statement, never by a query in a loop.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import String, bindparam, text
 
-from idp.database import UtcDateTime, db
+from idp.database import UtcDateTime, db, in_parts
 
 CHUNK: Final = 5_000
 
@@ -31,7 +30,7 @@ def insert_rows(model: Any, columns: Sequence[str], rows: Iterable[Sequence[Any]
         return
     places = ", ".join("?" for _ in columns)
     statement = f"INSERT INTO {table} ({listed}) VALUES ({places})"
-    for chunk in chunks(rows):
+    for chunk in in_parts(rows, CHUNK):
         connection.exec_driver_sql(statement, [tuple(row) for row in chunk])
 
 
@@ -43,7 +42,7 @@ def execute(statement: str, **values: Any) -> int:
 
 def execute_many(statement: str, rows: Iterable[dict[str, Any]]) -> None:
     """Run a statement for each row, many to a round trip."""
-    for chunk in chunks(rows):
+    for chunk in in_parts(rows, CHUNK):
         db.session.execute(text(statement), list(chunk))
 
 
@@ -55,13 +54,6 @@ def found(statement: str, **values: Any) -> Iterator[Any]:
 def count(statement: str, **values: Any) -> int:
     """The one number that a query answers."""
     return int(db.session.execute(_typed(statement, values), values).scalar_one() or 0)
-
-
-def chunks(rows: Iterable[Any], size: int = CHUNK) -> Iterator[list[Any]]:
-    """The rows in lists of at most ``size``."""
-    each = iter(rows)
-    while chunk := list(islice(each, size)):
-        yield chunk
 
 
 def analyse(*models: Any) -> None:

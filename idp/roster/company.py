@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from idp.database import db
+from idp.database import db, in_parts
 from idp.people.models import Account, Child, Guardianship
 from idp.roster import bulk
 from idp.roster.cells import name_key
@@ -77,7 +77,7 @@ def children_in_file(scope: Scope) -> Keys:
 def guardians_of(child_ids: Iterable[str]) -> Keys:
     """Child → names and addresses of all who are or were its guardians."""
     found: Keys = {}
-    for chunk in bulk.chunks(sorted(set(child_ids)), 500):
+    for chunk in in_parts(sorted(set(child_ids)), 500):
         query = (
             select(
                 Guardianship.child_id, Account.given_name, Account.family_name, Account.email_key
@@ -93,7 +93,7 @@ def guardians_of(child_ids: Iterable[str]) -> Keys:
 def children_of(account_ids: Iterable[str]) -> Keys:
     """Account → names of all children that are or were with it, at whichever school."""
     found: Keys = {}
-    for chunk in bulk.chunks(sorted(set(account_ids)), 500):
+    for chunk in in_parts(sorted(set(account_ids)), 500):
         query = (
             select(Guardianship.account_id, Child.given_name, Child.family_name)
             .join(Child, Child.id == Guardianship.child_id)

@@ -12,10 +12,9 @@ from typing import Final
 from anyascii import anyascii
 from sqlalchemy import select
 
-from idp.database import db
+from idp.database import db, in_parts
 from idp.people.models import Account
 from idp.people.names import Refused
-from idp.roster import bulk
 
 PATTERN: Final = "{given}.{family}"
 LONGEST_BASE: Final = 56
@@ -87,7 +86,7 @@ def _numbered(name: str, number: int) -> str:
 
 def _taken(names: Iterable[str]) -> set[str]:
     taken: set[str] = set()
-    for chunk in bulk.chunks(names, 500):
+    for chunk in in_parts(names, 500):
         query = select(Account.username_key).where(Account.username_key.in_(chunk))
         taken.update(db.session.scalars(query))
     return taken

@@ -21,6 +21,7 @@ from idp.web import unbelieved_proxy
 from idp.web.browser_cookie import BrowserCookie
 from idp.web.device_names import device_name
 from idp.web.errors import PageError
+from idp.web.networks import is_within
 
 PERSONAL = ("csrf_token", "_flashes", "offered_application", "p")
 """What the browser's cookie holds for who is signed in; the language is the browser's own."""
@@ -143,7 +144,7 @@ def client_address() -> str:
     address = request.remote_addr or ""
     proxies = settings.current().trusted_proxies
     forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
-    while proxies and forwarded and _is_within(address, proxies):
+    while proxies and forwarded and is_within(address, proxies):
         nearer = forwarded.pop()
         if not _is_address(nearer):
             break
@@ -216,7 +217,3 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_within(address: str, networks: Any) -> bool:
-    return _is_address(address) and any(ip_address(address) in network for network in networks)

@@ -8,11 +8,12 @@ without.
 
 from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
 from itertools import chain
 from typing import Any, Final
 
 from idp.credentials.throttling import address_prefix
+from idp.web.networks import is_within
 from idp.web.readers import Places, TooMany, TooSlow, in_time
 
 READERS: Final = 40
@@ -80,12 +81,7 @@ class BoundedBodies:
     def _sender(self, environ: dict[str, Any]) -> str | None:
         """Who holds the place; None for a proxy of ours, which sends for everybody."""
         address = environ.get("REMOTE_ADDR", "")
-        try:
-            if any(ip_address(address) in network for network in self._proxies):
-                return None
-        except ValueError:
-            pass
-        return address_prefix(address)
+        return None if is_within(address, self._proxies) else address_prefix(address)
 
     def _read(self, stream: Any, length: int | None, sender: str | None) -> bytes:
         asked = LONGEST + 1 if length is None else length

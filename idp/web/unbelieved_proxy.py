@@ -7,7 +7,7 @@ nothing else shows that. One row a machine, once an hour: what strangers send co
 import logging
 import socket
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
 from threading import Lock
 from time import monotonic
 from typing import Final
@@ -15,6 +15,7 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp import marks
+from idp.web.networks import is_within
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ _next = [0.0]
 
 def note(address: str, trusted: Sequence[IPv4Network | IPv6Network]) -> None:
     """Note a request from ``address`` that carried X-Forwarded-For, unless it is trusted."""
-    if monotonic() < _next[0] or _is_within(address, trusted) or not _turn.acquire(blocking=False):
+    if monotonic() < _next[0] or is_within(address, trusted) or not _turn.acquire(blocking=False):
         return
     try:
         _next[0] = monotonic() + EVERY
@@ -37,10 +38,3 @@ def note(address: str, trusted: Sequence[IPv4Network | IPv6Network]) -> None:
         log.info("not noted: %s", type(error).__name__)
     finally:
         _turn.release()
-
-
-def _is_within(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
-    try:
-        return any(ip_address(address) in network for network in networks)
-    except ValueError:
-        return False

@@ -1,8 +1,6 @@
 """``idp roster work``: the worker that does what pages ask for."""
 
 import logging
-import signal
-from threading import Event, Thread
 
 import click
 
@@ -43,9 +41,6 @@ def roster_work(once: bool, pause: float) -> None:
             count += 1
         click.echo(f"{counted(count, 'task', 'tasks')} done.")
         return
-    stop = Event()
-    # In a thread of its own: a handler runs between two steps of this one, which may hold the lock
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: Thread(target=stop.set).start())
+    stop = application.stopped_by_signals()
     log.info("the import worker is at work")
     work.work(stop, pause)
