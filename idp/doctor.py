@@ -14,10 +14,17 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from idp import environment_file, provider_settings
 from idp.resources import folder
-from idp.secret import DatabaseUrl
-from idp.settings import LOCALES, SECRETS, Settings, UnsafeSettings, variable
+from idp.settings import (
+    LOCALES,
+    SECRETS,
+    Settings,
+    UnsafeSettings,
+    environment_file,
+    providers,
+    variable,
+)
+from idp.settings.secrets import DatabaseUrl
 
 Level = Literal["danger", "trouble", "notice"]
 LEVELS: Final[tuple[Level, ...]] = ("danger", "trouble", "notice")
@@ -100,7 +107,7 @@ def _holds_secret(name: str, text: str) -> bool:
 
 
 def _unread_variables(environment: dict[str, str]) -> Findings:
-    for name in provider_settings.unread_variables(environment):
+    for name in providers.unread_variables(environment):
         yield Finding(
             "notice",
             "providers",

@@ -7,8 +7,7 @@ from flask import current_app
 from sqlalchemy import MetaData
 from sqlalchemy.engine import Connection
 
-from idp import patience
-from idp.database import WRITES
+from idp.database import WRITES, patience
 
 
 def _metadata() -> MetaData:

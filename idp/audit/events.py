@@ -8,7 +8,7 @@ from sqlalchemy import JSON, Select, String, insert, literal, null, select
 from idp import clock, correlation
 from idp.audit.models import AuditEvent
 from idp.database import UtcDateTime, transaction
-from idp.prepared import Together
+from idp.database.prepared import Together
 
 ROWS: Final = (
     AuditEvent.__table__,

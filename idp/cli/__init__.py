@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 from flask.cli import ScriptInfo
 
-from idp import correlation, environment_file
+from idp import correlation
 from idp.cli import application, output
 from idp.cli.errors import BadInput
 from idp.cli.group import RootGroup, print_version
+from idp.settings import environment_file
 
 NOUNS = {
     "serve": "Answer browsers and applications, until stopped.",

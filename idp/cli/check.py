@@ -9,11 +9,11 @@ from typing import Any
 import click
 from flask.cli import ScriptInfo
 
-from idp import doctor, doctor_installation, doctor_running, provider_settings
+from idp import doctor, doctor_installation, doctor_running
 from idp.cli import output
 from idp.cli.group import Command
 from idp.doctor import LEVELS, Finding
-from idp.settings import Settings, UnsafeSettings, variable
+from idp.settings import Settings, UnsafeSettings, providers, variable
 
 
 @click.command("check", cls=Command)
@@ -78,7 +78,7 @@ def _table_of_settings() -> str:
         meaning = setting.metadata["help"] + (f" ({unit})" if unit else "")
         default = "" if setting.default is MISSING else _shown(setting.default)
         lines.append(f"| `{variable(setting.name)}` | {default} | {meaning} |")
-    for name, default, meaning in provider_settings.variables():
+    for name, default, meaning in providers.variables():
         shown = "–" if callable(default) or default is MISSING else _shown(default)
         lines.append(f"| `{name}` | {shown} | {meaning} |")
     return "\n".join(lines)

@@ -13,8 +13,8 @@ from contextlib import suppress
 from time import monotonic, sleep
 from typing import Final, NoReturn
 
-from idp import environment_file
 from idp.cli import worker
+from idp.settings import environment_file
 
 READY: Final = "SCHOOL_IDP_READY"
 """The variable that tells a generation's workers where to say that they are there."""

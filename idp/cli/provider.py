@@ -12,8 +12,8 @@ from idp.database import db
 from idp.federation import walk
 from idp.federation.models import FederatedLink
 from idp.lifecycle import federation
-from idp.provider_settings import ProviderSettings
 from idp.settings import current
+from idp.settings.providers import ProviderSettings
 
 COLUMNS = ("key", "label", "enabled", "issuer", "client_id", "redirect_uri", "links")
 

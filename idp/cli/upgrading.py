@@ -10,9 +10,9 @@ from alembic.util.exc import CommandError
 from flask import current_app
 from sqlalchemy.exc import OperationalError
 
-from idp import patience, readiness
+from idp import readiness
 from idp.cli.errors import BadInput
-from idp.database import db
+from idp.database import db, patience
 from idp.people import directory
 
 TRIES: Final = 60

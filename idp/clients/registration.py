@@ -15,8 +15,8 @@ from idp.clients import trail, uris
 from idp.clients.metadata import InvalidMetadata, checked
 from idp.clients.models import Client, ClientRow, ClientSchool
 from idp.database import db, keyed_hash, transaction
+from idp.database.prepared import Prepared, columns
 from idp.people.models import School
-from idp.prepared import Prepared, columns
 
 __all__ = ["InvalidMetadata", "Outdated", "Registered", "UnknownClient", "find", "register"]
 

@@ -20,7 +20,7 @@ from idp.federation.identity import ForeignIdentity, ProviderAway, WrongAnswer
 from idp.federation.models import SHOWN_LENGTH, SUBJECT_LENGTH
 from idp.federation.outgoing import BoundedSession, Places
 from idp.federation.walk import Asked
-from idp.provider_settings import ProviderSettings
+from idp.settings.providers import ProviderSettings
 
 LONGEST_REQUEST: Final = 8192
 

@@ -18,7 +18,7 @@ from idp.federation.identity import ForeignIdentity, WrongAnswer
 from idp.federation.models import SHOWN_LENGTH, SUBJECT_LENGTH
 from idp.federation.outgoing import BoundedSession, Places
 from idp.federation.walk import Asked
-from idp.provider_settings import ProviderSettings
+from idp.settings.providers import ProviderSettings
 
 ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA", "RS384", "RS512", "ES384", "PS384")
 """Asymmetric ones only: with HS256, whoever knows our secret could sign (RFC 8725 §3.1)."""

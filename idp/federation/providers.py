@@ -9,8 +9,8 @@ from idp.federation.facebook import FacebookApp, FacebookProvider
 from idp.federation.identity import ForeignIdentity
 from idp.federation.openid import OpenIDApp, OpenIDProvider
 from idp.federation.walk import Asked
-from idp.provider_settings import ProviderSettings
 from idp.settings import Settings
+from idp.settings.providers import ProviderSettings
 
 
 class Provider(Protocol):

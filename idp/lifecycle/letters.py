@@ -25,7 +25,7 @@ from idp.mail.models import OutboxMessage
 from idp.people import service as people
 from idp.people.models import TEXT_KINDS, Account, School
 from idp.people.school_texts import words_of
-from idp.provider_settings import ProviderSettings
+from idp.settings.providers import ProviderSettings
 
 
 @dataclass(frozen=True)

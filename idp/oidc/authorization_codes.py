@@ -8,11 +8,11 @@ from idp import clock, settings
 from idp.audit import events
 from idp.clients.models import ClientRow
 from idp.database import keyed_hash, opaque_id, transaction
+from idp.database.prepared import Together
 from idp.oidc import acr
 from idp.oidc.authorization import Proceed
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.models import AuthorizationCode, Grant
-from idp.prepared import Together
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
 

@@ -10,9 +10,9 @@ from sqlalchemy import Select, and_, bindparam, select
 
 from idp import clock
 from idp.clients.models import ClientRow, ClientSchool
+from idp.database.prepared import Prepared, columns
 from idp.oidc import subjects
 from idp.people.models import Child, ChildRow, Guardianship, School
-from idp.prepared import Prepared, columns
 from idp.sessions.models import ChildChoice
 
 _CHILD: Final = columns(Child, ChildRow, school_name=School.name)

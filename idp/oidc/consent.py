@@ -10,9 +10,9 @@ from sqlalchemy import and_, bindparam, select
 from idp import clock
 from idp.audit import events
 from idp.database import transaction
+from idp.database.prepared import Prepared
 from idp.oidc.models import ChildConsent, Consent
 from idp.people import service as people
-from idp.prepared import Prepared
 
 _GIVEN: Final = Prepared(
     select(Consent.scope, Consent.granted_at, ChildConsent.child_id, ChildConsent.fields)

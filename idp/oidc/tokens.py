@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select
 from idp import clock, settings
 from idp.clients.models import Client, ClientRow, ClientSchool
 from idp.database import keyed_hash
+from idp.database.prepared import Prepared, columns
 from idp.oidc import child_selection
 from idp.oidc.models import (
     AccessToken,
@@ -20,7 +21,6 @@ from idp.oidc.models import (
     RefreshTokenRow,
 )
 from idp.people.models import Account, AccountRow, Child, ChildRow, Guardianship, School
-from idp.prepared import Prepared, columns
 
 
 @dataclass(frozen=True)

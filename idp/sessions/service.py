@@ -10,8 +10,8 @@ from sqlalchemy import Select, and_, bindparam, delete, select, tuple_, update
 from idp import clock, settings
 from idp.audit import events
 from idp.database import db, keyed_hash, transaction
+from idp.database.prepared import Prepared, columns
 from idp.people.models import Account, AccountRow, ChildRow, Guardianship
-from idp.prepared import Prepared, columns
 from idp.sessions.models import BrowserSession, ChildChoice, SessionRow
 
 TOUCH_EVERY = timedelta(minutes=5)

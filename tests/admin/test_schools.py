@@ -18,8 +18,8 @@ from idp.mail import outbox
 from idp.people import schools as kept
 from idp.people.models import School
 from idp.people.schools import ChangedMeanwhile
-from idp.provider_settings import ProviderSettings
 from idp.settings import Settings
+from idp.settings.providers import ProviderSettings
 from tests import factories
 from tests.admin.places import Desk
 from tests.relying_party import Browser, RelyingParty, forms_of

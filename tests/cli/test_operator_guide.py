@@ -9,12 +9,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from idp import create_app, environment_file
+from idp import create_app
 from idp.database import db, transaction
 from idp.federation.models import FederatedLink
 from idp.lifecycle import erasure
 from idp.people import service as people
-from idp.settings import Settings
+from idp.settings import Settings, environment_file
 from tests import databases
 from tests.cli.guide import Block, Machine, blocks
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from idp import environment_file as environment
 from idp.cli import inputs, output
+from idp.settings import environment_file as environment
 
 
 def test_cells_say_nothing_yes_no_and_when() -> None:

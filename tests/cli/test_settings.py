@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from idp.secret import Secret
 from idp.settings import SECRETS as SECRET_SETTINGS
 from idp.settings import Settings, UnsafeSettings, variable
+from idp.settings.secrets import Secret
 from tests.cli.conftest import invoked, refused
 from tests.conftest import SECRETS
 

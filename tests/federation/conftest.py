@@ -8,8 +8,8 @@ from flask import Flask
 
 from idp import create_app
 from idp.database import db
-from idp.provider_settings import ProviderSettings
 from idp.settings import Settings
+from idp.settings.providers import ProviderSettings
 from tests.apart import ApartClient
 from tests.conftest import settings_for_tests
 from tests.federation import rogue

@@ -297,7 +297,7 @@ def test_text_of_a_provider_is_shown_as_text(here: Walker) -> None:
 
 
 def test_googles_second_spelling_is_accepted_and_is_the_same_link() -> None:
-    from idp.provider_settings import GOOGLE_ISSUER, ProviderSettings
+    from idp.settings.providers import GOOGLE_ISSUER, ProviderSettings
 
     google = ProviderSettings(key="google", issuer=GOOGLE_ISSUER)
     assert google.accepted_issuers == (GOOGLE_ISSUER, "accounts.google.com")

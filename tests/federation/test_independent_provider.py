@@ -12,7 +12,7 @@ import requests
 
 from idp import create_app
 from idp.database import db
-from idp.provider_settings import ProviderSettings
+from idp.settings.providers import ProviderSettings
 from tests.apart import ApartClient
 from tests.conftest import settings_for_tests
 from tests.examples.running import wait_until

@@ -21,10 +21,10 @@ from idp.lifecycle import factor_changes, families, federation, restored
 from idp.lifecycle import passwords as lifecycle
 from idp.lifecycle.ways_in import LastWayIn, ways_in
 from idp.people.models import Account
-from idp.provider_settings import ProviderSettings
 from idp.sessions import service as sessions
 from idp.sessions.models import BrowserSession
 from idp.settings import Settings
+from idp.settings.providers import ProviderSettings
 from tests import factories
 from tests.authenticator import Authenticator, make
 from tests.conftest import settings_for_tests

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from idp import doctor
-from idp.provider_settings import GOOGLE_ISSUER
 from idp.settings import Settings, UnsafeSettings
+from idp.settings.providers import GOOGLE_ISSUER
 from tests.conftest import SECRETS
 
 BASE = {

@@ -29,8 +29,8 @@ from idp.federation.models import FederatedLink
 from idp.lifecycle import families, federation, sign_in
 from idp.lifecycle import passwords as lifecycle
 from idp.people import service as people
-from idp.provider_settings import ProviderSettings
 from idp.sessions import service as sessions
+from idp.settings.providers import ProviderSettings
 from tests import databases, factories
 from tests.conftest import settings_for_tests
 

@@ -12,8 +12,8 @@ from idp.audit import events
 from idp.audit.models import AuditEvent
 from idp.clients.models import UsedAssertion
 from idp.database import db, transaction
+from idp.database.prepared import Prepared, Together, columns
 from idp.people.models import Account, School
-from idp.prepared import Prepared, Together, columns
 from tests import factories
 from tests.parallel import Queries
 
@@ -101,7 +101,7 @@ class TestPrepared:
         gone = dialect.loaded_dbapi.OperationalError("gone")
         monkeypatch.setattr(dialect, "is_disconnect", lambda *_: True)
         with monkeypatch.context() as patch:
-            patch.setattr("idp.prepared._cursor", lambda _connection: _Gone(gone))
+            patch.setattr("idp.database.prepared._cursor", lambda _connection: _Gone(gone))
             with pytest.raises(OperationalError) as caught:
                 ONE_SCHOOL.one_or_none(id_=school.id)
         assert caught.value.connection_invalidated

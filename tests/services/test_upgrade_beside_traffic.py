@@ -12,10 +12,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, inspect, select, text
 
-from idp import patience, purge
+from idp import purge
 from idp.audit import events
 from idp.cli import upgrading
-from idp.database import db
+from idp.database import db, patience
 from idp.mail import outbox
 from idp.people import directory
 from idp.people.models import DirectoryEntry

@@ -11,8 +11,8 @@ from idp.database import keyed_hash, transaction
 from idp.federation import links, providers
 from idp.federation.identity import ForeignIdentity
 from idp.federation.models import DeletionRequest
-from idp.provider_settings import ProviderSettings
 from idp.sessions import interactions
+from idp.settings.providers import ProviderSettings
 from tests import factories
 from tests.factories import PASSWORD
 from tests.web.places import Place

@@ -11,8 +11,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from idp.credentials import one_time_tokens
-from idp.provider_settings import ProviderSettings
 from idp.settings import Settings
+from idp.settings.providers import ProviderSettings
 from tests import factories
 from tests.factories import PASSWORD
 from tests.relying_party import Browser, answer

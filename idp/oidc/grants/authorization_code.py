@@ -15,13 +15,13 @@ from idp import clock, settings
 from idp.audit import events
 from idp.clients.models import ClientRow
 from idp.database import base64url, keyed_hash, retried, transaction
+from idp.database.prepared import Prepared, Together, columns
 from idp.oidc import authorization_request, grants_service, id_token, tokens
 from idp.oidc.client_authentication import METHODS
 from idp.oidc.errors import UntrustedRedirect
 from idp.oidc.models import AuthorizationCode, CodeRow, Grant, GrantRow
 from idp.oidc.tokens import LiveGrant
 from idp.people.models import AccountRow, ChildRow
-from idp.prepared import Prepared, Together, columns
 from idp.sessions.models import BrowserSession
 
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # RFC 7636 §4.1

@@ -9,11 +9,11 @@ from sqlalchemy import bindparam, update
 from idp import clock
 from idp.audit import events
 from idp.database import retried, transaction
+from idp.database.prepared import Together
 from idp.oidc import grants_service, id_token, tokens
 from idp.oidc.grants.authorization_code import AuthorizationCodeGrant, token_answer
 from idp.oidc.models import RefreshToken, RefreshTokenRow
 from idp.oidc.tokens import FoundToken, LiveGrant
-from idp.prepared import Together
 
 _ROTATE: Final = (
     update(RefreshToken)

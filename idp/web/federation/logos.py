@@ -9,7 +9,7 @@ from typing import cast
 from flask import Response, current_app, url_for
 
 from idp.federation import providers
-from idp.provider_settings import LOGO_TYPES, ProviderSettings
+from idp.settings.providers import LOGO_TYPES, ProviderSettings
 from idp.web.errors import PageError
 from idp.web.federation.blueprint import blueprint
 

@@ -9,9 +9,9 @@ from flask_babel import get_locale
 from flask_babel import gettext as _
 
 from idp.federation import links, providers
-from idp.provider_settings import ProviderSettings
 from idp.sessions.models import Interaction
 from idp.settings import current as settings
+from idp.settings.providers import ProviderSettings
 from idp.web import branding, browser
 from idp.web.federation import logos
 

@@ -16,10 +16,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import current_app
 
-from idp import provider_settings
-from idp.provider_settings import ProviderSettings
-from idp.secret import DatabaseUrl, Secret, SecretText, kept
-from idp.variables import (
+from idp.settings import providers
+from idp.settings.providers import ProviderSettings
+from idp.settings.secrets import DatabaseUrl, Secret, SecretText, kept
+from idp.settings.variables import (
     UNSAID,
     Variables,
     boolean,
@@ -203,7 +203,7 @@ class Settings:
         Raises ``UnsafeSettings`` naming every variable that can't be read or does not exist.
         """
         given = Variables(environment)
-        values: dict[str, Any] = {"providers": provider_settings.read_providers(given)}
+        values: dict[str, Any] = {"providers": providers.read_providers(given)}
         for setting in fields(cls):
             if setting.metadata["parse"] is not None:
                 values[setting.name] = given.read(variable(setting.name), setting.metadata["parse"])
@@ -228,7 +228,7 @@ class Settings:
     def problems(self) -> list[str]:
         """Every reason why these settings must not serve, as sentences; none: safe."""
         found = [*self._address_problems(), *self._secret_problems(), *self._bound_problems()]
-        found += provider_settings.problems_of(self.providers, demo=self.demo)
+        found += providers.problems_of(self.providers, demo=self.demo)
         for name, allowed in (("default_locale", LOCALES), ("log_level", LOG_LEVELS)):
             if getattr(self, name) not in allowed:
                 found.append(f"{variable(name)} is none of {', '.join(allowed)}")

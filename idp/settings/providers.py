@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from idp.secret import SecretText, kept
-from idp.variables import UNSAID, Variables, boolean
+from idp.settings.secrets import SecretText, kept
+from idp.settings.variables import UNSAID, Variables, boolean
 
 KNOWN: Final = ("google", "facebook", "cabanga")
 """The providers of the sign-in page, where ``IDP_PROVIDERS`` says nothing."""
