@@ -5,15 +5,16 @@ its workers. SIGHUP begins another one from what is installed and set by then, a
 workers are there, the one before leaves. A generation that does not start changes nothing.
 """
 
+import ctypes
 import logging
 import os
 import signal
 import sys
 from contextlib import suppress
+from threading import Thread
 from time import monotonic, sleep
 from typing import Final, NoReturn
 
-from idp.cli import worker
 from idp.settings import environment_file
 
 READY: Final = "SCHOOL_IDP_READY"
@@ -25,6 +26,10 @@ REPLACED: Final = signal.SIGUSR1
 STARTS_WITHIN: Final = 180  # seconds
 SETTLES: Final = 1.0
 """Seconds between a worker's word and its listening, with room to spare."""
+
+PR_SET_PDEATHSIG: Final = 1  # prctl(2)
+GRACE: Final = 10
+"""Seconds for answers that are under way, once the parent is gone."""
 
 _PID: Final = 4  # bytes
 _HEARD: Final = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
@@ -46,13 +51,33 @@ def begin(workers: int) -> None:
         if keeper.begin():
             keeper.keep()
     # SIGINT, not SIGTERM: whoever killed the keeper wants the port back at once.
-    worker.end_with_parent(int(os.environ.pop(KEEPER)), signal.SIGINT)
+    end_with_parent(int(os.environ.pop(KEEPER)), signal.SIGINT)
 
 
 def say_ready() -> None:
     """Tell the keeper, from a worker, which one is there."""
     with suppress(KeyError, OSError):  # nobody keeps it, or nobody waits for it any more
         os.write(int(os.environ[READY]), os.getpid().to_bytes(_PID))
+
+
+def end_with_parent(parent: int, how: signal.Signals) -> None:
+    """Be stopped by this signal when the parent dies, however it dies (``kill -9``).
+
+    Otherwise this process would go on with old code, and hold the port. ``parent`` is told, not
+    asked: it may have died while this process was still loading its modules.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, how, 0, 0, 0)
+    Thread(target=_watch, args=(parent, how), name="parent", daemon=True).start()
+
+
+def _watch(parent: int, how: signal.Signals) -> None:
+    while os.getppid() == parent:
+        sleep(1)
+    os.kill(os.getpid(), how)
+    # The server forgets a signal that comes while it begins
+    sleep(GRACE)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 class _Keeper:

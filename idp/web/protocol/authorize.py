@@ -15,7 +15,8 @@ from idp.oidc.requests import FORM, ProtocolRequest, check_parameters, given
 from idp.oidc.server import server
 from idp.web import browser
 from idp.web.errors import PageError
-from idp.web.protocol import answers, crossing, endpoints
+from idp.web.protocol import answers, crossing
+from idp.web.protocol.blueprint import endpoints
 from idp.web.protocol.steps import proceed
 
 

@@ -20,7 +20,7 @@ from idp.sessions import service as sessions
 from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
 from idp.web import walk
-from idp.web.protocol import blueprint
+from idp.web.protocol.blueprint import blueprint
 from idp.web.protocol.interaction import facts_of, resumed
 
 

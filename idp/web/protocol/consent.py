@@ -15,7 +15,8 @@ from idp.sessions import interactions
 from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
 from idp.web import permissions, walk
-from idp.web.protocol import answers, blueprint
+from idp.web.protocol import answers
+from idp.web.protocol.blueprint import blueprint
 from idp.web.protocol.child import note_refused, posted_child
 from idp.web.protocol.interaction import facts_of, resumed
 

@@ -16,7 +16,8 @@ from idp.sessions.service import SignedIn
 from idp.web import browser, walk
 from idp.web.account.applications import start_page
 from idp.web.errors import PageError
-from idp.web.protocol import answers, blueprint
+from idp.web.protocol import answers
+from idp.web.protocol.blueprint import blueprint
 from idp.web.protocol.steps import proceed
 
 

@@ -14,7 +14,8 @@ from idp.oidc import refusals
 from idp.oidc.requests import FORM, given
 from idp.web import branding, browser
 from idp.web.errors import PageError
-from idp.web.protocol import answers, blueprint, crossing, endpoints
+from idp.web.protocol import answers, crossing
+from idp.web.protocol.blueprint import blueprint, endpoints
 
 _ASK_FOR = 600  # seconds that the question stays open
 _CROSSING: Final = "understood"

@@ -7,7 +7,8 @@ from flask import Response, current_app
 from idp import settings
 from idp.oidc import discovery
 from idp.oidc.keyring import keyring
-from idp.web.protocol import cors, endpoints
+from idp.web.protocol import cors
+from idp.web.protocol.blueprint import endpoints
 
 _DISCOVERY = "idp.discovery"
 

@@ -4,7 +4,8 @@ from flask import Response, request
 
 from idp.oidc import server
 from idp.oidc.requests import ProtocolRequest
-from idp.web.protocol import cors, endpoints
+from idp.web.protocol import cors
+from idp.web.protocol.blueprint import endpoints
 
 
 @endpoints.route("/oauth2/token", methods=["POST", "OPTIONS"])

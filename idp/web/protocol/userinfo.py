@@ -10,7 +10,8 @@ from flask import Response, request
 from idp.oidc import refusals, tokens
 from idp.oidc import userinfo as claims
 from idp.oidc.requests import check_content_type
-from idp.web.protocol import cors, endpoints
+from idp.web.protocol import cors
+from idp.web.protocol.blueprint import endpoints
 
 
 @endpoints.route("/oauth2/userinfo", methods=["GET", "POST", "OPTIONS"])
