@@ -7,8 +7,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from idp.database import db, transaction
-from idp.people import service as people
-from idp.people import staff
+from idp.people import accounts, staff
 from idp.people.models import Child, Guardianship
 from idp.sessions import service as sessions
 from idp.sessions.assurance import TWO_FACTOR
@@ -53,9 +52,9 @@ def _addresses(app: Flask, school_id: str) -> dict[str, str]:
 
 
 def _client(app: Flask, role: str, school_id: str | None) -> FlaskClient:
-    account = people.create_account(username=f"bench-{role}", given_name="B", family_name=role)
+    account = accounts.create_account(username=f"bench-{role}", given_name="B", family_name=role)
     with transaction():
-        people.activate(people.get_account(account.id))
+        accounts.activate(accounts.get_account(account.id))
     staff.grant(account.id, role, school_id)
     _, secret = sessions.begin(account.id, amr=("pwd", "otp", "mfa"), acr=TWO_FACTOR)
     client = app.test_client()

@@ -27,7 +27,7 @@ from bench import databases, processes
 from bench.provider import environment
 from idp import Settings, create_app
 from idp.database import db
-from idp.people import service as people
+from idp.people.schools import create_school
 
 PORT = 18600
 
@@ -154,7 +154,7 @@ def _prepared(variables: dict[str, str], size: Size) -> list[str]:
     app = create_app(Settings.from_environment(variables))
     with app.app_context():
         flask_migrate.upgrade()
-        made = [people.create_school(f"School {number}").id for number in range(size.schools)]
+        made = [create_school(f"School {number}").id for number in range(size.schools)]
         db.session.remove()
         db.engine.dispose()
     return made

@@ -346,7 +346,7 @@ KEPT: Final = {
     "accounts": "the operator's own; subjects are never reused",
     "children": "the operator's own",
     "guardianships": "who could see whom, and until when, must stay answerable",
-    "directory_entries": "one for each person and school, kept by idp.people.directory",
+    "directory_entries": "one for each person and school, kept by idp.people.search_index",
     "passwords": "one for each account",
     "federated_links": "one for each account and provider, until it is unlinked",
     "passkeys": "at most ten for each account",

@@ -9,8 +9,10 @@ from sqlalchemy import update
 from idp import clock
 from idp.credentials import passwords
 from idp.database import transaction
-from idp.people import service as people
+from idp.people import accounts, guardianships
+from idp.people.children import create_child
 from idp.people.models import Account, Child, Guardianship, School, StaffRole
+from idp.people.schools import create_school
 
 PASSWORD = "Lampe-Fougère-Tambour-7"
 _numbers = count(1)
@@ -18,7 +20,7 @@ _numbers = count(1)
 
 def school(name: str = "Collège des Tilleuls", **changes: Any) -> School:
     values = {"contact_name": "Mme Peeters", "contact_email": "bureau@tilleuls.example", **changes}
-    return people.create_school(name, **values)
+    return create_school(name, **values)
 
 
 def account(
@@ -37,7 +39,7 @@ def account(
     ``proved``: the holder has shown that mail to the address reaches them.
     """
     name = username or f"parent{next(_numbers)}"
-    made = people.create_account(
+    made = accounts.create_account(
         username=name, given_name=given_name, family_name=family_name, email=email, locale=locale
     )
     with transaction():
@@ -51,13 +53,13 @@ def account(
 
 def child(of_school: School, given_name: str = "Lina", **changes: Any) -> Child:
     values = {"family_name": "Dubois", "class_name": "3B", **changes}
-    return people.create_child(of_school.id, given_name, **values)
+    return create_child(of_school.id, given_name, **values)
 
 
 def guardianship(
     of_account: Account, of_child: Child, relationship: str = "parent"
 ) -> Guardianship:
-    return people.link_guardian(of_account.id, of_child.id, relationship)
+    return guardianships.link_guardian(of_account.id, of_child.id, relationship)
 
 
 def family(

@@ -15,7 +15,7 @@ from idp import clock
 from idp.credentials import passwords, totp
 from idp.database import transaction
 from idp.lifecycle import factor_changes
-from idp.people import service as people
+from idp.people import accounts
 from idp.people.models import Account, School
 
 BROWSER: Final = "the demo's own"
@@ -50,7 +50,7 @@ STAFF: Final = (
 def staff_once(schools: Mapping[str, School]) -> dict[str, str]:
     """Make whoever is missing; the secret of each one's authenticator app, by user name."""
     secrets = _known_secrets()
-    missing = [clerk for clerk in STAFF if people.find_by_username(clerk.username) is None]
+    missing = [clerk for clerk in STAFF if accounts.find_by_username(clerk.username) is None]
     if missing:
         password = passwords.hashed(PASSWORD)
         for clerk in missing:
@@ -75,14 +75,14 @@ def described(secrets: Mapping[str, str]) -> list[dict[str, Any]]:
 
 def _engage(clerk: Clerk, schools: Mapping[str, School], password: passwords.Hashed) -> str:
     with transaction():
-        account = people.create_account(
+        account = accounts.create_account(
             username=clerk.username,
             given_name=clerk.given_name,
             family_name=clerk.family_name,
             email=clerk.email,
         )
         passwords.store(account.id, password)
-        people.activate(account)
+        accounts.activate(account)
         secret = _with_app(account)
         school_id = schools[clerk.school].id if clerk.school else None
         role = factor_changes.grant_role(

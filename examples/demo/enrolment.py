@@ -15,8 +15,10 @@ from idp.federation import links
 from idp.federation.identity import ForeignIdentity
 from idp.federation.models import FederatedLink
 from idp.lifecycle.families import end_guardianship
-from idp.people import service as people
+from idp.people import accounts, guardianships
+from idp.people.children import create_child
 from idp.people.models import Account, Child, School
+from idp.people.schools import create_school, list_schools
 
 PASSWORD = "lune-carotte-velo-42"  # noqa: S105 - the demo prints it
 """Every active account's: people who try the demo have enough to remember."""
@@ -27,12 +29,12 @@ def enrol_once() -> dict[str, School]:
 
     One transaction: a start that is interrupted leaves nothing behind.
     """
-    known = {school.name: school for school in people.list_schools()}
+    known = {school.name: school for school in list_schools()}
     if not known:
         password = passwords.hashed(PASSWORD)  # slow on purpose, so once for all
         with transaction():
             _enrol(password)
-        known = {school.name: school for school in people.list_schools()}
+        known = {school.name: school for school in list_schools()}
     return {key: known[school.name] for key, school in SCHOOLS.items()}
 
 
@@ -51,7 +53,7 @@ def link_foreign_people(ports: Ports) -> None:
                 .values(issuer=issuer)
             )
             for person in provider.people if first else ():
-                account = people.find_by_username(person.opens) if person.opens else None
+                account = accounts.find_by_username(person.opens) if person.opens else None
                 if account is not None:
                     identity = ForeignIdentity(provider.key, issuer, person.subject)
                     links.make(account.id, identity)
@@ -70,7 +72,7 @@ def _enrol(password: passwords.Hashed) -> None:
 
 
 def _school(school: FictionalSchool) -> School:
-    return people.create_school(
+    return create_school(
         school.name,
         colour=school.colour,
         contact_name=school.contact_name,
@@ -82,13 +84,13 @@ def _school(school: FictionalSchool) -> School:
 
 
 def _child(pupil: Pupil, schools: dict[str, School]) -> Child:
-    return people.create_child(
+    return create_child(
         schools[pupil.school].id, pupil.given_name, pupil.family_name, pupil.class_name
     )
 
 
 def _account(guardian: Guardian, password: passwords.Hashed) -> Account:
-    account = people.create_account(
+    account = accounts.create_account(
         username=guardian.username,
         given_name=guardian.given_name,
         family_name=guardian.family_name,
@@ -96,13 +98,13 @@ def _account(guardian: Guardian, password: passwords.Hashed) -> Account:
     )
     if guardian.status == "active":
         passwords.store(account.id, password)
-        people.activate(account)
+        accounts.activate(account)
     return account
 
 
 def _link(family: Family, guardian: Guardian, account: Account, children: dict[str, Child]) -> None:
     for pupil in family.pupils:
         child = children[pupil.given_name]
-        people.link_guardian(account.id, child.id, guardian.relationship)
+        guardianships.link_guardian(account.id, child.id, guardian.relationship)
         if pupil.given_name in guardian.ended:
             end_guardianship(account.id, child.id, "decision of the family court")

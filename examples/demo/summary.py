@@ -12,7 +12,8 @@ from examples.demo.ports import HOST, Ports
 from examples.demo.school_year import SCHOOLS, families
 from idp.credentials import one_time_tokens
 from idp.lifecycle.families import issue_letter_token
-from idp.people import service as people
+from idp.people import guardianships
+from idp.people.accounts import find_by_username
 from idp.people.models import Account
 
 
@@ -122,7 +123,7 @@ def _accounts(tokens: Mapping[str, str]) -> list[dict[str, Any]]:
     guardians = [guardian for family in families() for guardian in family.guardians]
     found = []
     for guardian in guardians:
-        account = people.find_by_username(guardian.username) if guardian.case else None
+        account = find_by_username(guardian.username) if guardian.case else None
         if account is None:
             continue
         proof = _proof(account, guardian.status, tokens.get(guardian.username, ""))
@@ -153,7 +154,7 @@ def _proof(account: Account, at_first: str, token: str) -> dict[str, str | None]
 def _children(account: Account) -> list[dict[str, str]]:
     return [
         {"name": child.full_name, "class": child.class_name, "school": child.school.name}
-        for child, _ in people.live_children(account.id)
+        for child, _ in guardianships.live_children(account.id)
     ]
 
 

@@ -15,7 +15,7 @@ from idp.desk import people as desk_people
 from idp.desk.acts import Reason
 from idp.desk.people import NotFound, Pupil
 from idp.desk.staff import AT_TERMINAL
-from idp.people import service as people
+from idp.people import children
 from idp.people.models import RELATIONSHIPS, Child, Guardianship
 
 COLUMNS = ("id", "given_name", "family_name", "class", "school", "number")
@@ -47,7 +47,7 @@ def child_create(
         --class 3B --guardian claire.dubois
     """
     accounts = [named(username) for username in guardians]
-    child = people.create_child(school_id, given_name, family_name, class_name, number)
+    child = children.create_child(school_id, given_name, family_name, class_name, number)
     for account in accounts:
         guardianships.link(AT_TERMINAL, account.id, child.id, "parent")
     output.one(_row(child), as_json)

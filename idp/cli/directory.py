@@ -5,7 +5,7 @@ import click
 from idp.cli import output
 from idp.cli.group import Noun
 from idp.counted import counted
-from idp.people import directory
+from idp.people import search_index
 
 command = Noun("directory", help="The index by which people are found.")
 
@@ -21,7 +21,7 @@ def directory_rebuild(as_json: bool) -> None:
     Example:
       idp directory rebuild
     """
-    done = directory.rebuild()
+    done = search_index.rebuild()
     if as_json:
         output.one({"entries": done.entries, "mended": done.mended}, as_json)
         return

@@ -12,9 +12,8 @@ from idp.cli.group import Noun
 from idp.desk import figures, figures_expiring, figures_traffic
 from idp.desk import schools as desk
 from idp.desk.staff import AT_TERMINAL
-from idp.people import logos
+from idp.people import logos, schools
 from idp.people import schools as kept
-from idp.people import service as people
 from idp.people.models import TEXT_KINDS, TEXT_LENGTH, School
 from idp.settings import LOCALES
 
@@ -166,7 +165,7 @@ def school_list(as_json: bool) -> None:
     Example:
       idp school list --json
     """
-    found = [_row(school) for school in people.list_schools()]
+    found = [_row(school) for school in schools.list_schools()]
     output.rows(found, ("id", "name", "locale", "contact_name", "contact_email"), as_json)
 
 

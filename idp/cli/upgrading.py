@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from idp import readiness
 from idp.cli.errors import BadInput
 from idp.database import db, patience
-from idp.people import directory
+from idp.people import search_index
 
 TRIES: Final = 60
 PAUSE: Final = 2.0  # seconds in which those who waited behind us go first
@@ -81,6 +81,6 @@ def _finish(say: Say) -> None:
             for index in missing:
                 say(f"… the index {index.name}")
                 patience.concurrently(connection, index)
-    if not directory.is_whole():
+    if not search_index.is_whole():
         say("… the directory by which people are found, a thousand at a time")
-        directory.rebuild()
+        search_index.rebuild()

@@ -17,7 +17,7 @@ from idp.desk.listed import GUARDIAN, PUPIL, Person
 from idp.desk.staff import AT_TERMINAL
 from idp.federation import links
 from idp.lifecycle import erasure, families, passwords
-from idp.people import service as people
+from idp.people import accounts, guardianships
 from idp.people.models import ACCOUNT_STATUSES, Account
 from idp.sessions import service as sessions
 from idp.settings import LOCALES
@@ -64,7 +64,7 @@ def user_create(
         raise BadInput("an account with a password needs no invitation: leave one of both out")
     password = inputs.password() if password_stdin else None
     with transaction():  # a weak password leaves no account behind
-        account = people.create_account(
+        account = accounts.create_account(
             username=username,
             given_name=given_name,
             family_name=family_name,
@@ -122,7 +122,7 @@ def user_list(status: str | None, email: str | None, limit: int | None, as_json:
       idp user list --status invited
       idp user list --email famille@dubois.example
     """
-    found = (_row(account) for account in people.list_accounts(status=status, email=email))
+    found = (_row(account) for account in accounts.list_accounts(status=status, email=email))
     output.stream(output.limited(found, limit, "--limit"), COLUMNS, as_json)
 
 
@@ -163,7 +163,7 @@ def user_show(username: str, as_json: bool) -> None:
             "class": child.class_name,
             "relationship": guardianship.relationship,
         }
-        for child, guardianship in people.live_children(account.id)
+        for child, guardianship in guardianships.live_children(account.id)
     ]
     linked = [link.provider for link in links.of_account(account.id)]
     if as_json:

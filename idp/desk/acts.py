@@ -24,7 +24,7 @@ from idp.desk.people import (
 )
 from idp.desk.staff import Right, Staff
 from idp.lifecycle import email_change, families, households, requests, way_back
-from idp.people import directory, profile
+from idp.people import accounts, search_index
 from idp.people.models import END_REASONS, Child, Guardianship
 from idp.people.names import Refused, clean_text
 
@@ -106,7 +106,7 @@ def set_language(staff: Staff, account_id: str, locale: str) -> None:
     with transaction():
         account = live_guardian(reach, account_id, hold=True)
         before = account.locale
-        profile.set_locale(account_id, locale)
+        accounts.set_locale(account_id, locale)
         if before != locale:
             for school_id in schools_concerned(reach, account_id):
                 journal.record(
@@ -147,7 +147,7 @@ def end_within(staff: Staff, account_id: str, why: Reason) -> None:
         ).all()
         ended = select(Guardianship.id).where(Guardianship.id.in_(ids))
         households.end_guardianships(ended, why.text, why.code)
-        directory.refresh_accounts([account_id])
+        search_index.refresh_accounts([account_id])
         families.close_account(account_id)
         for school_id in schools:
             journal.record(

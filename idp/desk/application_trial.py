@@ -11,7 +11,7 @@ from idp.desk.staff import Staff
 from idp.oidc import child_selection, diagnosis, discovery, specimen
 from idp.oidc.diagnosis import Diagnosis
 from idp.oidc.specimen import Specimen
-from idp.people import service as people
+from idp.people import accounts
 from idp.people.models import AccountRow, ChildRow
 
 
@@ -64,7 +64,7 @@ def _own(staff: Staff, application: Application) -> _Family | None:
     mine = [each for each in found if each.child.school_id in served]
     if not mine:
         return None
-    account = specimen.row_of(people.get_account(staff.account_id))
+    account = specimen.row_of(accounts.get_account(staff.account_id))
     return account, mine[0].child, mine[0].relationship
 
 

@@ -11,7 +11,7 @@ from idp.desk import journal
 from idp.desk.people import live_guardian, refuse_wider_roles, schools_concerned
 from idp.desk.staff import Right, Staff
 from idp.mail import outbox
-from idp.people import profile
+from idp.people import accounts
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def correct_name(staff: Staff, account_id: str, given_name: str, family_name: st
     with transaction():
         account = live_guardian(reach, account_id, hold=True)
         refuse_wider_roles(staff, account_id)
-        if not profile.change_name(account, given_name, family_name):
+        if not accounts.change_name(account, given_name, family_name):
             return Corrected(changed=False)
         for school_id in schools_concerned(reach, account_id):
             journal.record("account_changed", school_id=school_id, account_id=account_id)
@@ -51,7 +51,7 @@ def correct_username(staff: Staff, account_id: str, username: str) -> Corrected:
         account = live_guardian(reach, account_id, hold=True)
         refuse_wider_roles(staff, account_id)
         before = account.username
-        if not profile.change_username(account, username):
+        if not accounts.change_username(account, username):
             return Corrected(changed=False)
         for school_id in schools_concerned(reach, account_id):
             journal.record(

@@ -2,7 +2,7 @@
 
 SQLite narrows down by its index of three letters each (``directory_index``), PostgreSQL by the
 one behind LIKE; then every piece is compared with the text itself. What is compared comes from
-``people.folding``, which lets nothing through but a–z, 0–9, and our own marks (rule A7).
+``people.normalise``, which lets nothing through but a–z, 0–9, and our own marks (rule A7).
 """
 
 from collections.abc import Callable, Sequence
@@ -13,9 +13,9 @@ from sqlalchemy import ColumnElement, Select, column, func, or_, select, table, 
 
 from idp.database import db
 from idp.desk.staff import Reach
-from idp.people.directory import place_of
-from idp.people.folding import sound
 from idp.people.models import DirectoryEntry
+from idp.people.normalise import sound
+from idp.people.search_index import place_of
 
 _INDEX: Final = table("directory_index", column("rowid"))
 _SHORTEST_MEANT: Final = 4

@@ -18,8 +18,7 @@ from idp.desk.people import NotFound, child_within, guardian
 from idp.desk.staff import Reach, Right, Staff
 from idp.lifecycle import families, link_requests
 from idp.mail import outbox
-from idp.people import changes
-from idp.people import service as people
+from idp.people import accounts, guardianships
 from idp.people.models import Account, Child, Guardianship
 from idp.people.names import Refused
 
@@ -50,14 +49,14 @@ def link(staff: Staff, account_id: str, child_id: str, relationship: str) -> Lin
 def connect(reach: Reach, account_id: str, child: Child, relationship: str) -> Linked:
     """Link an account within the reach and a pupil, or ask first; in the caller's transaction."""
     with transaction():
-        account = people.hold_account(account_id)
+        account = accounts.lock_account(account_id)
         if is_live(account_id, child.id):
             return Linked.BEFORE
         if _is_asked_first(reach, account_id):
             link_requests.ask(account_id, child, relationship)
             return Linked.ASKED
         families.open_again(account_id)
-        people.link_guardian(account_id, child.id, relationship)
+        guardianships.link_guardian(account_id, child.id, relationship)
         link_requests.settle(account_id, child.id)
         if account is not None and account.status == "active":  # others get an invitation
             about = {"school_id": child.school_id}
@@ -99,7 +98,7 @@ def rename(staff: Staff, account_id: str, child_id: str, relationship: str) -> b
     reach = staff.reach(Right.CHANGE_PEOPLE)
     with transaction():
         child = _linked(reach, account_id, child_id)
-        return changes.change_relationship(account_id, child, relationship)
+        return guardianships.change_relationship(account_id, child, relationship)
 
 
 def child_at_school(reach: Reach, child_id: str) -> Child:
@@ -112,7 +111,7 @@ def child_at_school(reach: Reach, child_id: str) -> Child:
 
 def is_live(account_id: str, child_id: str) -> bool:
     """Whether somebody is guardian of a pupil now."""
-    return people.hold_guardianship(account_id, child_id)
+    return guardianships.lock_guardianship(account_id, child_id)
 
 
 def _linked(reach: Reach, account_id: str, child_id: str) -> Child:

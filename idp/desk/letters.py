@@ -20,7 +20,7 @@ from idp.desk.letter_words import Letter, Words, words
 from idp.desk.staff import Right, Staff
 from idp.lifecycle import families
 from idp.mail.messages import clean
-from idp.people import service as people
+from idp.people import accounts
 from idp.people import staff as roles
 from idp.people.models import Account, Child, Guardianship, School, full_name
 from idp.people.names import sort_key
@@ -194,7 +194,7 @@ def _issue(
     """
     with transaction():
         # Held first: of two who print at once, the second sees what the first has printed
-        held = [account.id for account in people.hold_invited(sorted(tokens))]
+        held = [account.id for account in accounts.lock_invited(sorted(tokens))]
         printed = letter_lists.printed_since(school_id, held, known)
         # A letter opens an account before its holder has a second factor: none for staff (A3)
         out = printed | roles.any_of(held)

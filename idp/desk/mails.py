@@ -14,7 +14,7 @@ from idp.desk.staff import Reach, Right, Staff
 from idp.lifecycle import families
 from idp.mail import answers
 from idp.mail.models import STATUSES, OutboxMessage
-from idp.people import service as people
+from idp.people import accounts
 from idp.people.models import Account, Child, Guardianship
 
 FATES: Final = STATUSES
@@ -104,7 +104,7 @@ def send_again(staff: Staff, outbox_id: str) -> str:
         )
         if message is None or message.account_id is None:
             raise NotFound
-        people.hold_account(message.account_id)  # two at once: the second finds the first one's
+        accounts.lock_account(message.account_id)  # two at once: the second finds the first one's
         if _waits(message.account_id):
             raise Waiting
         made = families.invite(message.account_id, message.about.get("client_id"))

@@ -19,7 +19,7 @@ from idp.desk.sharing import sharing
 from idp.desk.staff import Reach, Right, Staff
 from idp.desk.standing import Standing, standings
 from idp.mail import outbox
-from idp.people import service as people
+from idp.people import accounts, guardianships
 from idp.people.models import Account, Child, Guardianship
 from idp.people.names import Refused
 from idp.roster.models import RosterIdentity
@@ -69,7 +69,7 @@ def merge(staff: Staff, keep_id: str, close_id: str) -> int:
         keep, close = (_mergeable(reach, each) for each in (keep_id, close_id))
         _refuse_odd_pairs(staff, keep, close)
         for account_id in sorted((keep_id, close_id)):  # one order: two merges wait, none dies
-            people.hold_account(account_id)
+            accounts.lock_account(account_id)
         keep, close = (_mergeable(reach, each) for each in (keep_id, close_id))
         gained = _move(reach, keep_id, close_id)
         _move_identities(reach, keep_id, close_id)
@@ -119,7 +119,7 @@ def _move(reach: Reach, keep_id: str, close_id: str) -> int:
         if link.account_id == close_id and child.id not in has
     ]
     for child, relationship in moving:  # a person's pupils: a handful
-        people.link_guardian(keep_id, child.id, relationship)
+        guardianships.link_guardian(keep_id, child.id, relationship)
     return len(moving)
 
 

@@ -7,8 +7,8 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from idp.desk.directory import Entry
-from idp.people.directory import BEHIND
-from idp.people.folding import SOUND, sound
+from idp.people.normalise import SOUND, sound
+from idp.people.search_index import BEHIND
 
 _FAR: Final = 99
 _SLIPS: Final = ((4, 0), (6, 1), (9, 2))

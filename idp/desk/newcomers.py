@@ -15,9 +15,9 @@ from idp.desk import reach as within
 from idp.desk.guardianships import Linked, child_at_school, connect
 from idp.desk.staff import Right, Staff
 from idp.lifecycle import requests
-from idp.people import service as people
+from idp.people import accounts, guardianships
 from idp.people.models import Account, Child
-from idp.people.names import Refused, username_key
+from idp.people.names import Refused, email_key, username_key
 from idp.roster import usernames
 from idp.roster.models import RosterSource
 
@@ -39,7 +39,7 @@ class Newcomer:
 
 def suggestions(staff: Staff, newcomer: Newcomer) -> list[Account]:
     """Guardians within the reach who may be the same person: same address, or same name."""
-    key = people.email_key(newcomer.email) if newcomer.email else ""
+    key = email_key(newcomer.email) if newcomer.email else ""
     given, family = newcomer.given_name.strip(), newcomer.family_name.strip()
     if not given:  # whoever has one name only has it as the given name
         given, family = family, ""
@@ -103,7 +103,7 @@ def add_new(staff: Staff, child_id: str, newcomer: Newcomer) -> Account:
 def _add_new(staff: Staff, child_id: str, newcomer: Newcomer) -> Account:
     with transaction():
         child = child_at_school(staff.reach(Right.CHANGE_PEOPLE), child_id)
-        account = people.create_account(
+        account = accounts.create_account(
             username=_username(child, newcomer),
             given_name=newcomer.given_name,
             family_name=newcomer.family_name,
@@ -111,7 +111,7 @@ def _add_new(staff: Staff, child_id: str, newcomer: Newcomer) -> Account:
             locale=newcomer.locale or None,
             school_id=child.school_id,
         )
-        people.link_guardian(account.id, child.id, newcomer.relationship)
+        guardianships.link_guardian(account.id, child.id, newcomer.relationship)
         if newcomer.invite and account.email:
             requests.send_token(account.id)
     return account

@@ -15,7 +15,7 @@ from idp.desk import reach as within
 from idp.desk import staff as desk
 from idp.desk.staff import Reach, Right, Staff
 from idp.desk.standing import Standing, Window, standings, windows_of
-from idp.people import service as people
+from idp.people import accounts
 from idp.people.models import Account, Child, Guardianship
 
 MOST_GUARDIANS: Final = 50
@@ -103,7 +103,7 @@ def live_guardian(reach: Reach, account_id: str, *, hold: bool = False) -> Accou
     ``hold``: nobody else changes the account before the transaction ends. Raises ``NotFound``.
     """
     if hold:  # held, then looked at: whoever held it before may have ended the guardianship
-        people.hold_account(account_id)
+        accounts.lock_account(account_id)
     return _account(account_id, within.live_guardians(reach))
 
 

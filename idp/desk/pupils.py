@@ -11,8 +11,8 @@ from idp.desk.listed import PUPIL
 from idp.desk.people import NotFound, child_within, live_guardian
 from idp.desk.staff import Right, Staff
 from idp.lifecycle import households
-from idp.people import changes, directory
-from idp.people import service as people
+from idp.people import search_index
+from idp.people.children import change_child, create_child, mark_left, mark_returned
 from idp.people.models import Child, Guardianship, School
 
 
@@ -40,7 +40,7 @@ def add(
     """Enrol a pupil; ``number``: the school's own for it, or nothing."""
     with transaction():
         found = school(staff, school_id)
-        return people.create_child(found.id, given_name, family_name, class_name, number or None)
+        return create_child(found.id, given_name, family_name, class_name, number or None)
 
 
 @retried
@@ -48,7 +48,7 @@ def change(staff: Staff, child_id: str, given_name: str, family_name: str, class
     """Correct a pupil's name or class; false where nothing differs."""
     with transaction():
         child = child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
-        return changes.change_child(child, given_name, family_name, class_name)
+        return change_child(child, given_name, family_name, class_name)
 
 
 @retried
@@ -87,7 +87,7 @@ def family_leaves(staff: Staff, account_id: str, child_ids: Collection[str]) -> 
 
 def _left(children: Sequence[Child]) -> int:
     """Pupils go, and every guardianship of theirs ends; in the caller's transaction."""
-    gone = [child.id for child in children if changes.mark_left(child)]
+    gone = [child.id for child in children if mark_left(child)]
     if gone:
         ids = db.session.scalars(
             select(Guardianship.id).where(
@@ -96,7 +96,7 @@ def _left(children: Sequence[Child]) -> int:
         ).all()
         ended = select(Guardianship.id).where(Guardianship.id.in_(ids))
         households.end_guardianships(ended, "", "left")
-        directory.refresh_children(gone)
+        search_index.refresh_children(gone)
     return len(gone)
 
 
@@ -105,4 +105,4 @@ def come_back(staff: Staff, child_id: str) -> bool:
     """Note that a pupil is back; whoever was its guardian is linked again by hand."""
     with transaction():
         child = child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
-        return changes.mark_returned(child)
+        return mark_returned(child)

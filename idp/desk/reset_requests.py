@@ -19,7 +19,7 @@ from idp.desk import people as finding
 from idp.desk import staff as desk
 from idp.desk.staff import RIGHTS, Reach, Right, Staff
 from idp.lifecycle import factor_changes
-from idp.people import service as people
+from idp.people import accounts
 from idp.people import staff as roles
 from idp.people.models import Account, Child, Guardianship, StaffRole
 
@@ -54,7 +54,7 @@ def hold(account_id: str, staff: Staff) -> set[str]:
     asking = select(FactorReset.asked_by).where(FactorReset.account_id == account_id, *_open())
     all_of_them = {account_id, staff.account_id, *db.session.scalars(asking)}
     for each in sorted(all_of_them):
-        people.hold_account(each)
+        accounts.lock_account(each)
     return all_of_them
 
 
@@ -107,7 +107,7 @@ def decline(resets: list[FactorReset], *, closed_by: str) -> None:
 def not_me(account_id: str) -> bool:
     """Its holder says that nothing is lost: all of it ends. False where nothing waits."""
     with transaction():
-        people.hold_account(account_id)
+        accounts.lock_account(account_id)
         found = about(account_id)
         if found:
             decline([each.reset for each in found], closed_by=account_id)

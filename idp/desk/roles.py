@@ -17,9 +17,11 @@ from idp.desk import reach as within
 from idp.desk.staff import Reach, Right, Staff
 from idp.lifecycle import factor_changes, families
 from idp.mail import outbox
-from idp.people import service as people
+from idp.people import accounts
 from idp.people import staff as roles
 from idp.people.models import STAFF_ROLES, Account, School, StaffRole
+from idp.people.names import Refused, email_key, username_key
+from idp.people.schools import find_school
 from idp.roster import usernames
 
 PAGE: Final = 50
@@ -134,11 +136,11 @@ def hire(
     """
     _must_be_theirs(staff, role, school_id, may_print=may_print)
     if not email.strip():
-        raise people.Refused("email", "is missing")
+        raise Refused("email", "is missing")
     wanted = usernames.base(usernames.PATTERN, given_name, family_name)
     with transaction():
         (username,) = usernames.free([wanted])
-        account = people.create_account(
+        account = accounts.create_account(
             username=username,
             given_name=given_name,
             family_name=family_name,
@@ -184,7 +186,7 @@ def let_print(staff: Staff, role_id: str, *, allowed: bool) -> Holder:
 
 def _language_of(school_id: str | None) -> str | None:
     """A newcomer is written to in the school's language."""
-    school = people.find_school(school_id) if school_id else None
+    school = find_school(school_id) if school_id else None
     return school.locale if school else None
 
 
@@ -232,7 +234,7 @@ def _changeable(staff: Staff, role_id: str) -> Holder:
 def _named(staff: Staff, who: str) -> Account:
     """Whom the words mean: a user name, or an address that one account alone has, in reach."""
     who = who.strip()
-    address = people.email_key(who) if "@" in who else ""
+    address = email_key(who) if "@" in who else ""
     same = Account.email_key == address if address else _user_name(who)
     query = select(Account).where(same, Account.status != "disabled", _in_reach(staff))
     found = list(db.session.scalars(query.limit(2)))
@@ -242,7 +244,7 @@ def _named(staff: Staff, who: str) -> Account:
 
 
 def _user_name(who: str) -> ColumnElement[bool]:
-    same: ColumnElement[bool] = Account.username_key == people.username_key(who)
+    same: ColumnElement[bool] = Account.username_key == username_key(who)
     return same
 
 

@@ -13,8 +13,8 @@ from idp.desk.directory import Entry
 from idp.desk.listed import Person, listed
 from idp.desk.nearness import nearest
 from idp.desk.staff import Reach, Right, Staff
-from idp.people.directory import BEHIND
-from idp.people.folding import words
+from idp.people.normalise import words
+from idp.people.search_index import BEHIND
 
 MOST: Final = 1_000
 """So many people are looked at; who has more before them types another word."""

@@ -8,15 +8,15 @@ from sqlalchemy import select
 from idp.database import db
 from idp.desk import reach as within
 from idp.desk.staff import Right, Staff
-from idp.people import service as people
 from idp.people.models import Account
+from idp.people.names import email_key
 
 MOST = 5
 
 
 def sharing(staff: Staff, account: Account, email: str | None = None) -> list[Account]:
     """Other guardians within the reach whose address is the account's, or ``email``."""
-    key = people.email_key(email) if email is not None else account.email_key
+    key = email_key(email) if email is not None else account.email_key
     if not key:
         return []
     query = select(Account).where(

@@ -15,8 +15,9 @@ from idp.lifecycle import letters, readers
 from idp.mail import delivery, messages
 from idp.mail.messages import Message, clean
 from idp.mail.models import OutboxMessage
-from idp.people import service as people
+from idp.people import accounts, schools
 from idp.people.models import Account
+from idp.people.names import email_key
 
 CONFIRM_PATH = "/account/email/confirm"
 UNDO_PATH = "/account/email/undo"
@@ -49,7 +50,7 @@ def email_changed_old(message: OutboxMessage) -> list[Message]:
 def email_changed(message: OutboxMessage) -> list[Message]:
     """To the new address: mail comes here from now on."""
     match _change_and_account(message):
-        case change, account if people.email_key(change.new_email) == account.email_key:
+        case change, account if email_key(change.new_email) == account.email_key:
             by_school = message.about.get("by") == "school"
             return [letters.letter_about("email_changed", message, account, by_school=by_school)]
     return []
@@ -110,7 +111,7 @@ def new_device(message: OutboxMessage) -> list[Message]:
 
 def accounts_merged(message: OutboxMessage) -> list[Message]:
     """To the holder of the account that is kept: another one of theirs is used no longer."""
-    closed = people.find_account(str(message.about.get("closed_id") or ""))
+    closed = accounts.find_account(str(message.about.get("closed_id") or ""))
     if closed is None:
         return []
     return [
@@ -150,7 +151,7 @@ def role_taken(message: OutboxMessage) -> list[Message]:
 
 
 def _about_role(template: str, message: OutboxMessage) -> list[Message]:
-    school = people.find_school(str(message.about.get("school_id") or ""))
+    school = schools.find_school(str(message.about.get("school_id") or ""))
     return [
         letters.letter_about(
             template,
@@ -166,8 +167,8 @@ def _about_role(template: str, message: OutboxMessage) -> list[Message]:
 
 def erasure_asked(message: OutboxMessage) -> list[Message]:
     """To one school's contact, in the school's language: a guardian asks to be erased."""
-    school = people.find_school(str(message.about.get("school_id") or ""))
-    account = people.find_account(message.account_id or "")
+    school = schools.find_school(str(message.about.get("school_id") or ""))
+    account = accounts.find_account(message.account_id or "")
     if school is None or account is None or not school.contact_email:
         return []
     return [
@@ -255,7 +256,7 @@ def _change_and_account(
     """What a message is about; nothing where the account may not sign in any more, unless
     ``closed_too``.
     """
-    account = people.hold_account(message.account_id or "")
+    account = accounts.lock_account(message.account_id or "")
     change = email_changes.get(str(message.about.get("change_id") or ""))
     if change is None or account is None:
         return None

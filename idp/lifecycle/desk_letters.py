@@ -12,8 +12,9 @@ from idp.lifecycle import letters, link_requests, readers
 from idp.mail import delivery, messages
 from idp.mail.messages import Message, clean
 from idp.mail.models import OutboxMessage
-from idp.people import service as people
+from idp.people import accounts
 from idp.people.link_models import LinkRequest
+from idp.people.schools import find_school
 
 LINK_PATH = "/account/guardianship"
 
@@ -41,7 +42,7 @@ def guardianship_asked(message: OutboxMessage) -> list[Message]:
 
 def account_merged_away(message: OutboxMessage) -> list[Message]:
     """To the holder of the account that a merge closed: which one stays, if it was theirs."""
-    kept = people.find_account(str(message.about.get("kept_id") or ""))
+    kept = accounts.find_account(str(message.about.get("kept_id") or ""))
     return _from_school("account_merged_away", message, kept=clean(kept.username) if kept else "")
 
 
@@ -64,10 +65,10 @@ def erasure_closed(message: OutboxMessage) -> list[Message]:
 def _from_school(
     template: str, message: OutboxMessage, about: dict[str, Any] | None = None, **context: Any
 ) -> list[Message]:
-    account = people.hold_account(message.account_id or "")
+    account = accounts.lock_account(message.account_id or "")
     if account is None or not account.email:
         return []
-    school = people.find_school(str((about or message.about).get("school_id") or ""))
+    school = find_school(str((about or message.about).get("school_id") or ""))
     schools = [school] if school else []
     return [
         messages.render(

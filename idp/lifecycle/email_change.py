@@ -16,10 +16,10 @@ from idp.database import retried, transaction
 from idp.lifecycle import passwords
 from idp.mail import outbox
 from idp.oidc import grants_service
-from idp.people import profile
-from idp.people import service as people
+from idp.people import accounts
 from idp.people.addresses import can_be_mailed
 from idp.people.models import Account, AccountRow
+from idp.people.names import Refused, email_key
 from idp.sessions import service as sessions
 
 
@@ -77,8 +77,8 @@ def ask(account: AccountRow, new_email: str, session_id: str) -> Asking:
     """Ask for another address: one mail to the new one, one to the old one."""
     if not can_be_mailed(new_email):
         return NotAnAddress()
-    key = people.email_key(new_email)
-    if key == people.email_key(account.email or ""):
+    key = email_key(new_email)
+    if key == email_key(account.email or ""):
         return SameAddress()
     if until := email_changes.disputed_until(account.id):
         return Disputed(until)
@@ -91,7 +91,7 @@ def ask(account: AccountRow, new_email: str, session_id: str) -> Asking:
 def cancel(account_id: str, session_id: str) -> bool:
     """Take back what still waits for its confirmation; false where nothing does."""
     with transaction():
-        people.hold_account(account_id)
+        accounts.lock_account(account_id)
         if not email_changes.end_waiting(account_id):
             return False
         events.record("email_change_cancelled", account_id=account_id, session_id=session_id)
@@ -101,7 +101,7 @@ def cancel(account_id: str, session_id: str) -> bool:
 def look(purpose: str, secret: str) -> Open | Gone:
     """What a link is about; changes nothing, however often it is opened (security rule P7)."""
     change = email_changes.find_by_secret(purpose, secret)
-    account = people.find_account(change.account_id) if change else None
+    account = accounts.find_account(change.account_id) if change else None
     if change is None or account is None or not _answers(purpose, account):
         return Gone()
     return Open(change, account)
@@ -113,7 +113,7 @@ def confirm(secret: str) -> Open | Gone:
     with transaction():
         match _held("confirm", secret):
             case Open(change, account) if email_changes.confirm(change):
-                profile.change_email(account, change.new_email, proved=True)
+                accounts.change_email(account, change.new_email, proved=True)
                 one_time_tokens.end_all(account.id)
                 events.record("email_changed", account_id=account.id, change_id=change.id)
                 _tell("email_changed", change)
@@ -138,7 +138,7 @@ def undo(secret: str) -> Open | Gone:
         match _held("undo", secret):
             case Open(change, account) if email_changes.undo(change):
                 if change.confirmed_at is not None:
-                    profile.change_email(account, change.taken_back_by, proved=True)
+                    accounts.change_email(account, change.taken_back_by, proved=True)
                 email_changes.end_later(change)
                 kept = passwords.end_since(account, change.asked_at)
                 grants_service.withdraw_consents_since(account.id, change.asked_at)
@@ -169,13 +169,13 @@ def by_staff(account_id: str, email: str) -> bool:
     stranger's, and gets no secret (rule N1). Raises ``people.Refused``.
     """
     with transaction():
-        account = people.hold_account(account_id)
+        account = accounts.lock_account(account_id)
         if account is None or account.status == "disabled":
-            raise people.Refused("account", "is unknown or disabled")
-        if people.email_key(email) == account.email_key:
+            raise Refused("account", "is unknown or disabled")
+        if email_key(email) == account.email_key:
             return False
         old_email, proved = account.email, _is_proved(account)
-        profile.change_email(account, email, proved=False)
+        accounts.change_email(account, email, proved=False)
         change = email_changes.settled(account_id, old_email, email.strip(), proved=proved)
         email_changes.settle(account_id)
         one_time_tokens.end_all(account_id)
@@ -188,7 +188,7 @@ def by_staff(account_id: str, email: str) -> bool:
 @retried
 def _ask(account_id: str, new_email: str, key: str, session_id: str) -> Asking:
     with transaction():
-        account = people.hold_account(account_id)
+        account = accounts.lock_account(account_id)
         # A reset or a sign-out may have come between; then whoever asks is out (rule P14)
         if account is None or not sessions.is_live(session_id, account_id):
             return SessionGone()
@@ -215,7 +215,7 @@ def _held(purpose: str, secret: str) -> Open | Gone:
     found = look(purpose, secret)
     if isinstance(found, Gone):
         return found
-    account = people.hold_account(found.account.id)
+    account = accounts.lock_account(found.account.id)
     if account is None or not _answers(purpose, account):
         return Gone()
     return Open(found.change, account)

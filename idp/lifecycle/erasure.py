@@ -16,7 +16,7 @@ from idp import clock
 from idp.audit import events
 from idp.database import db, retried, transaction
 from idp.mail import outbox
-from idp.people import service as people
+from idp.people import accounts, guardianships
 from idp.people.models import Account, ErasureAnswer, ErasureRequest
 
 ANSWER_WITHIN: Final = timedelta(days=30)
@@ -45,7 +45,7 @@ def latest(account_id: str) -> ErasureRequest | None:
 def ask(account_id: str) -> bool:
     """Send a request to the guardian's schools; false where one is open already."""
     with transaction() as writes:
-        if people.hold_account(account_id) is None:
+        if accounts.lock_account(account_id) is None:
             return False
         request = ErasureRequest(account_id=account_id, asked_at=clock.now())
         try:
@@ -55,7 +55,7 @@ def ask(account_id: str) -> bool:
         except IntegrityError:
             return False
         events.record("erasure_asked", account_id=account_id, request_id=request.id)
-        schools = people.schools_of(account_id)
+        schools = guardianships.schools_of(account_id)
         writes.add_all(
             ErasureAnswer(request_id=request.id, school_id=school.id) for school in schools
         )
@@ -112,7 +112,7 @@ def answer(account_id: str, school_ids: Collection[str], outcome: str) -> frozen
 
 def _held(account_id: str) -> ErasureRequest | None:
     """The open request, which nobody else closes meanwhile."""
-    people.hold_account(account_id)
+    accounts.lock_account(account_id)
     return db.session.scalars(
         select(ErasureRequest)
         .where(ErasureRequest.account_id == account_id, ErasureRequest.closed_at.is_(None))

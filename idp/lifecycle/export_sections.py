@@ -17,7 +17,7 @@ from idp.lifecycle.export import Content, section
 from idp.mail.models import OutboxMessage
 from idp.oidc import known_applications
 from idp.oidc.models import ChildConsent, Consent, Grant
-from idp.people import service as people
+from idp.people import guardianships
 from idp.people.link_models import LinkRequest
 from idp.people.models import Account, ErasureRequest
 from idp.sessions.models import BrowserSession
@@ -50,7 +50,7 @@ def children(account: Account) -> Content:
             "relationship": link.relationship,
             "since": link.created_at,
         }
-        for child, link in people.live_children(account.id)
+        for child, link in guardianships.live_children(account.id)
     ]
 
 
@@ -113,7 +113,7 @@ def permissions(account: Account) -> Content:
 def child_permissions(account: Account) -> Content:
     """What I allowed third parties to see of each child, withdrawn or not."""
     fields = ("client_id", "fields", "granted_at", "withdrawn_at")
-    mine = {child.id for child, _link in people.live_children(account.id)}
+    mine = {child.id for child, _link in guardianships.live_children(account.id)}
     return [
         {**_fields(row, fields), "child_id": row.child_id if row.child_id in mine else None}
         for row in _mine(ChildConsent, account)
@@ -124,7 +124,7 @@ def child_permissions(account: Account) -> Content:
 def access(account: Account) -> Content:
     """Each access that applications were given, as long as it is kept."""
     fields = ("id", "client_id", "session_id", "scope", "auth_time", "created_at", "ended_at")
-    mine = {child.id for child, _link in people.live_children(account.id)}
+    mine = {child.id for child, _link in guardianships.live_children(account.id)}
     return [
         {**_fields(grant, fields), "child_id": grant.child_id if grant.child_id in mine else None}
         for grant in _mine(Grant, account)

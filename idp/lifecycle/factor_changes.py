@@ -15,9 +15,9 @@ from idp.lifecycle.second_factor import WrongCode
 from idp.lifecycle.ways_in import LastWayIn, ways_in
 from idp.mail import outbox
 from idp.oidc import grants_service
-from idp.people import service as people
-from idp.people import staff
+from idp.people import accounts, staff
 from idp.people.models import Account, StaffRole
+from idp.people.names import Refused
 from idp.sessions import service as sessions
 
 __all__ = ["LastFactor", "LastWayIn", "NotYours"]
@@ -64,7 +64,7 @@ def remove_passkey(account_id: str, passkey_id: str, *, keep_session: str) -> No
         if not ways_in(account_id).count:
             raise LastWayIn
         _refuse_the_last(account_id)
-        people.move_epoch(account)
+        accounts.move_epoch(account)
         ended = sessions.end_of_passkey(account_id, passkey_id, keep=keep_session)
         # A lost or stolen key may have given an application access that outlives its session
         grants_service.end_for_sessions(ended, "passkey removed", offline_too=True)
@@ -100,7 +100,7 @@ def switch_off(account_id: str) -> None:
             raise NotYours
         _refuse_the_last(account_id)
         recovery_codes.forget(account_id)
-        people.move_epoch(account)
+        accounts.move_epoch(account)
         events.record("two_step_off", account_id=account_id)
         tell(account_id, "two_step_off")
 
@@ -128,7 +128,7 @@ def reset(
     confirms; ``school_ids``: in whose logbooks it stands. Raises ``NotYours``: no such account.
     """
     with transaction():
-        account = people.hold_account(account_id)
+        account = accounts.lock_account(account_id)
         if account is None:
             raise NotYours
         if not _wipe(account_id):
@@ -186,9 +186,9 @@ def grant_role(
     Raises ``people.Refused``.
     """
     with transaction():
-        account = people.hold_account(account_id)
+        account = accounts.lock_account(account_id)
         if account is None:
-            raise people.Refused("account", "is unknown")
+            raise Refused("account", "is unknown")
         granted = staff.grant(account_id, role, school_id, may_print=may_print)
         if granted is not None:
             end_sessions(account, "role granted")
@@ -199,7 +199,7 @@ def grant_role(
 def revoke_role(account_id: str, role: str, school_id: str | None) -> bool:
     """Take a role away; the sessions of who had it end. False: they had it not."""
     with transaction():
-        account = people.hold_account(account_id)
+        account = accounts.lock_account(account_id)
         if account is None or not staff.revoke(account_id, role, school_id):
             return False
         end_sessions(account, "role revoked")
@@ -215,7 +215,7 @@ def _wipe(account_id: str) -> bool:
 
 def end_sessions(account: Account, why: str) -> None:
     """End the sessions of a held account, and what applications got."""
-    people.move_epoch(account)
+    accounts.move_epoch(account)
     sessions.end_all(account.id)
     grants_service.end_for_account(account.id, why)
 
@@ -231,7 +231,7 @@ def _hold(account_id: str, epoch: int | None = None) -> Account:
     be there. A claim that came since has put them out: nothing of theirs is added after it
     (security rule P14).
     """
-    account = people.hold_account(account_id)
+    account = accounts.lock_account(account_id)
     if account is None or account.status != "active":
         raise NotYours
     if epoch is not None and account.credentials_epoch != epoch:

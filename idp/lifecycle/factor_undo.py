@@ -18,7 +18,7 @@ from idp.credentials import passwords as stored
 from idp.database import keyed_hash, retried, transaction
 from idp.federation import links
 from idp.lifecycle import factor_changes, passwords
-from idp.people import service as people
+from idp.people import accounts
 from idp.people.models import Account
 
 UNDONE_WITHIN: Final = timedelta(days=7)
@@ -48,7 +48,7 @@ class Gone:
 def find(kind: str, thing_id: str) -> Added | None:
     """What is there of this kind and id; of an app the id is the account's."""
     row = _row(kind, thing_id)
-    account = people.find_account(row[0]) if row else None
+    account = accounts.find_account(row[0]) if row else None
     return Added(kind, thing_id, account, row[1]) if row and account else None
 
 
@@ -92,7 +92,7 @@ def _undo(secret: str) -> Added | Gone:
         found = look(secret)
         if isinstance(found, Gone):
             return found
-        account = people.hold_account(found.account.id)
+        account = accounts.lock_account(found.account.id)
         found = look(secret)
         if account is None or isinstance(found, Gone) or not is_provable(found):
             return Gone()

@@ -7,9 +7,9 @@ from idp.database import retried, transaction
 from idp.mail import outbox
 from idp.mail.models import OutboxMessage
 from idp.oidc import grants_service
-from idp.people import changes
-from idp.people import service as people
+from idp.people import accounts, guardianships
 from idp.people.models import Account
+from idp.people.names import Refused
 from idp.sessions import service as sessions
 
 
@@ -21,7 +21,7 @@ def end_guardianship(account_id: str, child_id: str, reason: str, code: str | No
     After the commit no session remembers the child, no grant names it (security rule C2).
     """
     with transaction():
-        if not people.mark_guardianship_ended(account_id, child_id, reason, code):
+        if not guardianships.mark_guardianship_ended(account_id, child_id, reason, code):
             return False
         sessions.forget_child(account_id, child_id)
         grants_service.end_for_guardianship(account_id, child_id, "guardianship ended")
@@ -35,7 +35,7 @@ def disable_account(account_id: str) -> bool:
     False if there is none or it was disabled before.
     """
     with transaction():
-        if not people.mark_disabled(account_id):
+        if not accounts.mark_disabled(account_id):
             return False
         _end_what_hangs_on(account_id)
     return True
@@ -48,9 +48,9 @@ def close_account(account_id: str) -> bool:
     guardianship opens it again (``open_again``).
     """
     with transaction():
-        if people.has_live_children(account_id):
+        if guardianships.has_live_children(account_id):
             return False
-        if not people.mark_disabled(account_id, closed=True):
+        if not accounts.mark_disabled(account_id, closed=True):
             return False
         _end_what_hangs_on(account_id)
     return True
@@ -76,12 +76,12 @@ def enable_account(account_id: str) -> bool:
 
 def _enable(account_id: str, *, closed_only: bool) -> bool:
     with transaction():
-        account = people.hold_account(account_id)
+        account = accounts.lock_account(account_id)
         if account is None or account.status != "disabled":
             return False
         if closed_only and account.closed_at is None:
             return False
-        changes.mark_enabled(account)
+        accounts.mark_enabled(account)
     return True
 
 
@@ -103,7 +103,7 @@ def invite(account_id: str, client_id: str | None = None) -> OutboxMessage:
     with transaction():
         account = _invited(account_id)
         if not account.email:
-            raise people.Refused("email", "is missing; print a letter instead")
+            raise Refused("email", "is missing; print a letter instead")
         return outbox.enqueue("invitation", account_id=account_id, about={"client_id": client_id})
 
 
@@ -124,15 +124,15 @@ def issue_letter_tokens(drawn: Mapping[str, str]) -> None:
     Refused once an account is active (security rule A5): raises ``people.Refused`` for all.
     """
     with transaction():
-        if len(people.hold_invited(list(drawn))) != len(drawn):
-            raise people.Refused("account", "is not invited any more")
+        if len(accounts.lock_invited(list(drawn))) != len(drawn):
+            raise Refused("account", "is not invited any more")
         one_time_tokens.keep_each(drawn, "first_sign_in")
 
 
 def _invited(account_id: str) -> Account:
-    account = people.hold_account(account_id)
+    account = accounts.lock_account(account_id)
     if account is None:
-        raise people.Refused("account", "is unknown")
+        raise Refused("account", "is unknown")
     if account.status != "invited":
-        raise people.Refused("account", f"is {account.status}, not invited")
+        raise Refused("account", f"is {account.status}, not invited")
     return account

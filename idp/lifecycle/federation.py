@@ -24,9 +24,9 @@ from idp.lifecycle.sign_in import Proof, ProofGone
 from idp.lifecycle.ways_in import LastWayIn, ways_in
 from idp.mail import outbox
 from idp.oidc import grants_service
-from idp.people import profile
-from idp.people import service as people
+from idp.people import accounts
 from idp.people.models import Account
+from idp.people.names import Refused
 from idp.sessions.models import BrowserSession
 
 __all__ = [
@@ -102,16 +102,16 @@ def claim_with_token(token_id: str, identity: ForeignIdentity) -> Proof:
     if not isinstance(found, one_time_tokens.Live):
         raise TokenGone
     with transaction():
-        account = people.hold_account(found.account.id)
+        account = accounts.lock_account(found.account.id)
         if account is None or account.status == "disabled" or passwords.has_password(account.id):
             raise TokenGone
         if not one_time_tokens.spend(token_id):
             raise TokenGone
         factor_changes.wipe_at_claim(account.id, first=account.status == "invited")
-        people.activate(account)
+        accounts.activate(account)
         # Whoever holds it reads the mail of the address that it went to, if it is still theirs
         if one_time_tokens.was_sent_to(found.token, account.email_key):
-            profile.prove_email(account)
+            accounts.prove_email(account)
         end_everything(account)
         email_changes.settle(account.id)
         forgive(account)
@@ -162,7 +162,7 @@ def unlink(account_id: str, link_id: str) -> str | None:
     None where there is no such link. Raises ``LastWayIn``.
     """
     with transaction():
-        account = people.hold_account(account_id)
+        account = accounts.lock_account(account_id)
         if account is None:
             return None
         if not ways_in(account_id, without_link=link_id).count:
@@ -193,7 +193,7 @@ def end_by_provider(issuer: str, subject: str, signed_at: datetime) -> bool:
         links.forget_waiting(issuer, subject)
         if found is None or found.linked_at > signed_at + CLOCKS_DIFFER:
             return False
-        account = people.hold_account(found.account_id)
+        account = accounts.lock_account(found.account_id)
         removed = links.remove(found.id, found.account_id)
         if account is None or removed is None:
             return False
@@ -207,7 +207,7 @@ def end_by_provider(issuer: str, subject: str, signed_at: datetime) -> bool:
 def end_by_operator(account_id: str, provider: str) -> bool:
     """Remove a guardian's link for them, as a provider's wish would; whether there was one."""
     with transaction():
-        account = people.hold_account(account_id)
+        account = accounts.lock_account(account_id)
         found = [each for each in links.of_account(account_id) if each.provider == provider]
         removed = links.remove(found[0].id, account_id) if found else None
         if account is None or removed is None:
@@ -229,9 +229,9 @@ def _proof(account: Account, identity: ForeignIdentity, link_id: str | None) -> 
 
 
 def _link(account_id: str, identity: ForeignIdentity, epoch: int) -> bool:
-    account = people.hold_account(account_id)
+    account = accounts.lock_account(account_id)
     if account is None or account.status != "active":
-        raise people.Refused("account", "is not active")
+        raise Refused("account", "is not active")
     if account.credentials_epoch != epoch:
         raise ProofGone
     made = links.make(account_id, identity)
@@ -255,7 +255,7 @@ def _record_refusal(account_id: str, identity: ForeignIdentity, refused: Excepti
 
 def _end(account: Account, removed: FederatedLink, reason: str) -> None:
     """End what came from a link: sessions, their grants, proofs that are being judged."""
-    people.move_epoch(account)
+    accounts.move_epoch(account)
     came_from_it = db.session.scalars(
         select(BrowserSession.id).where(BrowserSession.link_id == removed.id)
     ).all()

@@ -22,7 +22,7 @@ from idp.lifecycle.readers import Reader
 from idp.mail import delivery, messages
 from idp.mail.messages import Message, clean
 from idp.mail.models import OutboxMessage
-from idp.people import service as people
+from idp.people.accounts import accounts_with_email, lock_account
 from idp.people.models import TEXT_KINDS, Account, School
 from idp.people.school_texts import words_of
 from idp.settings.providers import ProviderSettings
@@ -74,7 +74,7 @@ def password_reset(message: OutboxMessage) -> list[Message]:
 
     Goes to the address as it is stored (security rule P16); a shared one gets one mail.
     """
-    found = people.accounts_with_email(message.about["email"])
+    found = accounts_with_email(message.about["email"])
     tried = (_held(account.id) for account in sorted(found, key=lambda account: account.id))
     held = [account for account in tried if account is not None]
     if len(held) == 1:
@@ -270,7 +270,7 @@ def _holder(message: OutboxMessage) -> list[Account]:
 
 def _held(account_id: str) -> Account | None:
     """The account, if it may sign in and has an address; as it is until the tokens are made."""
-    account = people.hold_account(account_id)
+    account = lock_account(account_id)
     if account is None or not account.email or account.status not in {"invited", "active"}:
         return None
     return account

@@ -17,7 +17,7 @@ from idp.audit import events
 from idp.database import db, keyed_hash, retried, transaction
 from idp.lifecycle import families
 from idp.mail import outbox
-from idp.people import service as people
+from idp.people import accounts, guardianships
 from idp.people.link_models import LinkRequest
 from idp.people.models import Account, Child
 from idp.sessions import service as sessions
@@ -47,7 +47,7 @@ class Gone:
 
 def ask(account_id: str, child: Child, relationship: str) -> bool:
     """Ask in the caller's transaction, which holds the account; false where it was asked."""
-    people.check_relationship(relationship)
+    guardianships.check_relationship(relationship)
     now = clock.now()
     with transaction() as writes:
         _answer(_of_pair(account_id, child.id), LinkRequest.expires_at <= now, answer="no")
@@ -138,7 +138,7 @@ def answer(secret: str, *, yes: bool) -> Open | Gone:
 def answer_for(account_id: str, request_id: str, session_id: str, *, yes: bool) -> bool:
     """Answer on the own page; false where there is nothing to answer."""
     with transaction():
-        people.hold_account(account_id)
+        accounts.lock_account(account_id)
         if not sessions.is_live(session_id, account_id):
             return False
         mine = (each for each in waiting(account_id) if each.request.id == request_id)
@@ -153,7 +153,7 @@ def settle(account_id: str, child_id: str) -> None:
 
 def _decide(found: Open, *, yes: bool) -> Open | Gone:
     request, child = found.request, found.child
-    people.hold_account(found.account.id)
+    accounts.lock_account(found.account.id)
     told = "yes" if yes else "no"
     if not _answer((LinkRequest.id == request.id,), answer=told):
         return Gone()
@@ -166,7 +166,7 @@ def _decide(found: Open, *, yes: bool) -> Open | Gone:
     )
     if yes:
         families.open_again(found.account.id)
-        people.link_guardian(found.account.id, child.id, request.relationship)
+        guardianships.link_guardian(found.account.id, child.id, request.relationship)
     return found
 
 

@@ -3,7 +3,7 @@
 from idp.audit import events
 from idp.credentials import devices
 from idp.mail import outbox
-from idp.people import profile
+from idp.people import accounts
 from idp.people.models import Account
 from idp.sessions.models import BrowserSession
 
@@ -14,7 +14,7 @@ def notice(account: Account, session: BrowserSession, device_secret: str | None)
     Not for the very first sign-in, and not where a mailed token was what let them in: that
     browser's owner reads this mailbox, and the mail about the new password says it all.
     """
-    first = profile.note_sign_in(account)
+    first = accounts.note_sign_in(account)
     if first or not account.email or session.amr == "otp":
         return
     if devices.is_known_device(account.id, device_secret):

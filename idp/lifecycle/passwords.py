@@ -16,9 +16,9 @@ from idp.lifecycle.throttled import Throttled
 from idp.lifecycle.ways_in import ways_in
 from idp.mail import outbox
 from idp.oidc import grants_service
-from idp.people import profile
-from idp.people import service as people
+from idp.people import accounts, guardianships
 from idp.people.models import Account, AccountRow
+from idp.people.names import Refused
 from idp.sessions import service as sessions
 
 __all__ = [
@@ -58,7 +58,7 @@ def prove_password(
     Raises ``WrongPassword``, ``Throttled`` or ``bcrypt_gate.Busy``. The work is the same
     whether the account exists, is invited or disabled, or is throttled (security rule E1).
     """
-    account = people.find_by_identifier(identifier)
+    account = accounts.find_by_identifier(identifier)
     account_id, epoch = (account.id, account.credentials_epoch) if account else (None, 0)
     known = devices.is_known_device(account_id, device_secret)
     outcome = throttling.guard_sign_in(identifier, account_id, address, known, device_secret)
@@ -136,9 +136,9 @@ def set_first_password(account_id: str, password: str) -> Account:
 
     Raises ``people.Refused`` for an unknown or disabled account, and ``WeakPassword``.
     """
-    account = people.find_account(account_id)
+    account = accounts.find_account(account_id)
     if account is None:
-        raise people.Refused("account", "is unknown")
+        raise Refused("account", "is unknown")
     _check_new(account, password)
     return _set(account_id, passwords.hashed(password))
 
@@ -164,18 +164,18 @@ def end_since(account: Account, since: datetime) -> bool:
 def _claim(token: OneTimeToken, account_id: str, new: passwords.Hashed) -> Account:
     token_id = token.id
     with transaction():
-        account = people.hold_account(account_id)
+        account = accounts.lock_account(account_id)
         if account is None or account.status == "disabled":
             raise TokenGone
         was_invited = account.status == "invited"
         if not one_time_tokens.spend(token_id):
             raise TokenGone
         passwords.store(account_id, new)
-        people.activate(account)
+        accounts.activate(account)
         factor_changes.wipe_at_claim(account_id, first=was_invited)
         # Whoever holds it reads the mail of the address that it went to, if it is still theirs
         if one_time_tokens.was_sent_to(token, account.email_key):
-            profile.prove_email(account)
+            accounts.prove_email(account)
         end_everything(account)
         email_changes.settle(account_id)
         forgive(account)
@@ -194,7 +194,7 @@ def _change(
     device_secret: str | None,
 ) -> bool:
     with transaction():
-        account = people.hold_account(account_id)
+        account = accounts.lock_account(account_id)
         if account is None or account.status != "active":
             return False
         # A reset may have come between: then the old password proves nothing any more
@@ -209,12 +209,12 @@ def _change(
 @retried
 def _set(account_id: str, new: passwords.Hashed) -> Account:
     with transaction():
-        account = people.hold_account(account_id)
+        account = accounts.lock_account(account_id)
         if account is None or account.status == "disabled":
-            raise people.Refused("account", "is disabled")
+            raise Refused("account", "is disabled")
         passwords.store(account_id, new)
         factor_changes.wipe_at_claim(account_id, first=account.status == "invited")
-        people.activate(account)
+        accounts.activate(account)
         end_everything(account)
         email_changes.settle(account_id)
         links.remove_all(account_id)
@@ -227,7 +227,7 @@ def end_everything(
 ) -> None:
     """End what was before a claim or a change; the caller holds the account."""
     account_id = account.id
-    people.move_epoch(account)
+    accounts.move_epoch(account)
     sessions.end_all(account_id, keep=keep_session)
     grants_service.end_for_account(account_id, "password changed", keep_session=keep_session)
     one_time_tokens.end_all(account_id)
@@ -273,6 +273,6 @@ def _own_words(account: Account | AccountRow) -> list[str]:
     local, _, domain = (account.email or "").partition("@")
     words = [account.username, account.given_name, account.family_name, local, domain]
     words.append(settings.current().platform_name)
-    for child, _guardianship in people.live_children(account.id):
+    for child, _guardianship in guardianships.live_children(account.id):
         words += [child.given_name, child.family_name, child.school.name]
     return words

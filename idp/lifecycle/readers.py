@@ -13,9 +13,9 @@ from idp import settings
 from idp.clients import registration
 from idp.database import db
 from idp.mail.messages import Face, clean
-from idp.people import contrast, logos, staff
-from idp.people import service as people
+from idp.people import contrast, guardianships, logos, staff
 from idp.people.models import Account, School
+from idp.people.schools import find_school
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,12 @@ def of(accounts: Sequence[Account], client_id: str | None) -> Reader:
     """The reader of a letter to these accounts of one mailbox; ``client_id``: from where."""
     schools: dict[str, School] = {}
     for account in accounts:
-        for child, _ in people.live_children(account.id):
+        for child, _ in guardianships.live_children(account.id):
             schools.setdefault(child.school_id, child.school)
     parent = bool(schools)
     work = []
     for role in (each for account in accounts for each in staff.roles_of(account.id)):
-        school = people.find_school(role.school_id) if role.school_id else None
+        school = find_school(role.school_id) if role.school_id else None
         work.append(Work(role.role, clean(school.name) if school else ""))
         if school is not None and not parent:
             schools.setdefault(school.id, school)

@@ -11,8 +11,8 @@ from idp import clock
 from idp.database import db, transaction
 from idp.mail import outbox
 from idp.mail.models import OutboxMessage
-from idp.people import service as people
-from idp.people.names import as_meant, email_key
+from idp.people import accounts
+from idp.people.names import Refused, as_meant, email_key
 from idp.settings import LOCALES
 
 AGAIN_AFTER: Final = timedelta(minutes=10)
@@ -28,11 +28,11 @@ def send_token(account_id: str) -> OutboxMessage | None:
     where the account is disabled or has no address.
     """
     with transaction():
-        account = people.hold_account(account_id)
+        account = accounts.lock_account(account_id)
         if account is None or account.status == "disabled":
-            raise people.Refused("account", "is unknown or disabled")
+            raise Refused("account", "is unknown or disabled")
         if not account.email:
-            raise people.Refused("email", "is missing; print a letter instead")
+            raise Refused("email", "is missing; print a letter instead")
         if _on_its_way(account_id):
             return None
         if account.status == "invited":

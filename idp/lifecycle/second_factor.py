@@ -15,8 +15,7 @@ from idp.lifecycle import throttled
 from idp.lifecycle.sign_in import Proof
 from idp.lifecycle.throttled import Throttled
 from idp.mail import outbox
-from idp.people import service as people
-from idp.people import staff
+from idp.people import accounts, staff
 from idp.people.models import Account, AccountRow
 from idp.sessions import assurance, interactions
 from idp.sessions.models import Interaction
@@ -60,7 +59,7 @@ def waiting(interaction: Interaction) -> tuple[Proof, Account] | None:
     at = document["auth_time"]
     document["auth_time"] = datetime.fromisoformat(at) if at else interaction.pending_at
     proof = Proof(**document)
-    account = people.find_account(proof.account_id)
+    account = accounts.find_account(proof.account_id)
     if account is None or account.status != "active" or account.credentials_epoch != proof.epoch:
         return None
     return proof, account

@@ -12,7 +12,7 @@ from typing import Any
 from idp import clock
 from idp.database import retried, transaction
 from idp.lifecycle import new_device
-from idp.people import service as people
+from idp.people import accounts
 from idp.people.models import Account
 from idp.sessions import assurance
 from idp.sessions import service as sessions
@@ -102,7 +102,7 @@ def step_up(session: SessionRow, proof: Proof) -> str:
 
 
 def _hold(proof: Proof) -> Account:
-    account = people.hold_account(proof.account_id)
+    account = accounts.lock_account(proof.account_id)
     if account is None or account.status != "active" or account.credentials_epoch != proof.epoch:
         raise ProofGone
     return account

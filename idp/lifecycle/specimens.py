@@ -15,8 +15,9 @@ from idp.lifecycle.readers import Reader
 from idp.mail import delivery, messages, outbox
 from idp.mail.messages import Message, clean
 from idp.mail.models import OutboxMessage
-from idp.people import service as people
+from idp.people import accounts, schools
 from idp.people.models import TEXT_KINDS, School
+from idp.people.names import Refused
 from idp.people.school_texts import Words, words_of
 
 KIND: Final = "specimen"
@@ -45,9 +46,9 @@ def enqueue(account_id: str, school_id: str, kind: str, locale: str) -> OutboxMe
     """
     with transaction():
         # Held, so that two requests at once do not both count nine
-        account = people.hold_account(account_id)
+        account = accounts.lock_account(account_id)
         if account is None or not account.email:
-            raise people.Refused("email", "is missing")
+            raise Refused("email", "is missing")
         if _in_the_hour(account_id) >= EACH_HOUR:
             raise TooMany
         about = {"school_id": school_id, "kind": kind, "locale": locale}
@@ -68,7 +69,7 @@ def last_of(account_id: str, school_id: str) -> OutboxMessage | None:
 
 def specimen(message: OutboxMessage) -> list[Message]:
     """The composer: to the address of whoever asked, as it is stored when it is sent (P16)."""
-    school = people.find_school(message.about.get("school_id", ""))
+    school = schools.find_school(message.about.get("school_id", ""))
     kind = message.about.get("kind", TEXT_KINDS[0])
     if school is None or kind not in TEXT_KINDS:
         return []

@@ -17,7 +17,7 @@ from idp.credentials.email_models import EmailChange
 from idp.database import retried, transaction
 from idp.federation import links
 from idp.mail import outbox
-from idp.people import service as people
+from idp.people import accounts
 from idp.sessions import service as sessions
 
 OBJECTS_WITHIN: Final = timedelta(days=1)
@@ -51,7 +51,7 @@ def end(account_id: str, change_id: str, session_id: str) -> bool:
     there is none, or where it is not theirs to end now.
     """
     with transaction():
-        people.hold_account(account_id)
+        accounts.lock_account(account_id)
         if not sessions.is_live(session_id, account_id):
             return False
         found = (each for each in rights(account_id) if each.change.id == change_id)
@@ -63,7 +63,7 @@ def end(account_id: str, change_id: str, session_id: str) -> bool:
 def end_for(account_id: str, change_id: str) -> bool:
     """End a way back on an operator's word; false where there is none."""
     with transaction():
-        people.hold_account(account_id)
+        accounts.lock_account(account_id)
         found = (each for each in email_changes.open_rights(account_id) if each.id == change_id)
         change = next(found, None)
         return change is not None and _end(change, "operator")

@@ -12,7 +12,7 @@ from idp.audit import events
 from idp.database import transaction
 from idp.database.prepared import Prepared
 from idp.oidc.models import ChildConsent, Consent
-from idp.people import service as people
+from idp.people import accounts
 
 _GIVEN: Final = Prepared(
     select(Consent.scope, Consent.granted_at, ChildConsent.child_id, ChildConsent.fields)
@@ -87,7 +87,7 @@ def remember(
     ``child_id``: the child that the page named; ``fields``: what it named of this child.
     """
     with transaction():
-        people.hold_account(account_id)  # a double click waits here (security rule R4)
+        accounts.lock_account(account_id)  # a double click waits here (security rule R4)
         _remember_scopes(account_id, client_id, scope)
         if child_id is not None:
             _remember_child(account_id, client_id, child_id, fields)

@@ -12,7 +12,7 @@ from idp.clients.models import Client
 from idp.database import db
 from idp.oidc import consent
 from idp.oidc.models import AccessToken, ChildConsent, Consent, Grant, RefreshToken
-from idp.people import service as people
+from idp.people import guardianships
 from idp.people.names import sort_key
 
 
@@ -59,7 +59,7 @@ class Knowing:
 def of_account(account_id: str) -> list[Knowing]:
     """Every application that knows this guardian, by name; five queries, however many there are."""
     found: dict[str, Knowing] = {}
-    mine = {child.id for child, _link in people.live_children(account_id)}
+    mine = {child.id for child, _link in guardianships.live_children(account_id)}
     for grant, client in _grants(account_id):
         knowing = found.setdefault(client.id, Knowing(client, since=grant.created_at))
         knowing.since = min(knowing.since, grant.created_at)

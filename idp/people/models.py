@@ -293,7 +293,7 @@ class ErasureAnswer(Model):
 
 
 class DirectoryEntry(Model):
-    """By what one school finds a person; kept by ``idp.people.directory``.
+    """By what one school finds a person; kept by ``idp.people.search_index``.
 
     A guardian has one for each school where they are or were guardian, which holds nothing of
     another school (security rule C3); without any such school, one without a school.

@@ -4,9 +4,9 @@ import re
 from datetime import date, datetime
 from typing import Final
 
-from idp.people.folding import comparable
 from idp.people.models import NAME_LENGTH
 from idp.people.names import Refused, clean_text, sort_key
+from idp.people.normalise import comparable
 
 _WHOLE_NUMBER: Final = re.compile(r"(\d+)[.,]0+")
 _DRESSED: Final = re.compile(r"""="([^"]*)"|'([^']*)'?""")

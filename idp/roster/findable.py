@@ -5,19 +5,19 @@ from typing import Any
 from sqlalchemy import Select, select, union
 
 from idp.database import db
-from idp.people import directory
+from idp.people import search_index
 from idp.people.models import Guardianship
 from idp.roster.models import RosterChange
 from idp.roster.scope import Scope
 
-_STREAMED = {"yield_per": directory.CHUNK}
+_STREAMED = {"yield_per": search_index.CHUNK}
 
 
 def refresh(scope: Scope) -> None:
     """Bring the directory up to date, in the transaction that changed the people."""
     for refreshed, ids in (
-        (directory.refresh_pupils, _children(scope)),
-        (directory.refresh_accounts, _accounts(scope)),
+        (search_index.refresh_pupils, _children(scope)),
+        (search_index.refresh_accounts, _accounts(scope)),
     ):
         refreshed(db.session.execute(ids, execution_options=_STREAMED).scalars())
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from idp.people.folding import comparable
+from idp.people.normalise import comparable
 from idp.roster import tables
 from idp.roster.archives import Source
 from idp.roster.records import Unusable

@@ -13,9 +13,9 @@ from sqlalchemy import select, update
 from idp import clock, correlation
 from idp.audit import events
 from idp.database import db, transaction
-from idp.people import service as people
-from idp.people.folding import comparable
 from idp.people.names import Refused
+from idp.people.normalise import comparable
+from idp.people.schools import find_school
 from idp.roster import (
     archives,
     lists,
@@ -185,7 +185,7 @@ def _wanted(wish: Wish) -> list[orgs.Wanted]:
 
 
 def _must_exist(school_id: str) -> str:
-    school = people.find_school(school_id)
+    school = find_school(school_id)
     if school is None:
         raise Refused("school", f"{school_id[:40]} is unknown")
     return school.name

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from idp.people import service as people
+from idp.people import schools
 from idp.roster import findings, planning
 from idp.roster.findings import Finding
 from idp.roster.models import RosterRun, RosterRunSchool
@@ -137,5 +137,5 @@ def of_file(run: RosterRun) -> list[Finding]:
 
 def school_name(school_id: str) -> str:
     """The school's name, or its id."""
-    school = people.find_school(school_id)
+    school = schools.find_school(school_id)
     return school.name if school else school_id

@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 from enum import Enum
 from typing import Final
 
-from idp.people.folding import comparable, words
+from idp.people.normalise import comparable, words
 
 _ALIKE: Final = 0.8
 """« Dubios » and « Dubois » are alike (0.83); « Lina » and « Lena », or « Anna » and « Anne », may

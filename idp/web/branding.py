@@ -14,10 +14,10 @@ from markupsafe import Markup
 
 from idp import settings
 from idp.clients.models import ClientRow
-from idp.people import contrast, staff
+from idp.people import contrast, guardianships, staff
 from idp.people import schools as kept
-from idp.people import service as people
 from idp.people.models import School
+from idp.people.schools import find_school
 from idp.web.errors import PageError
 
 blueprint = Blueprint("branding", __name__, url_prefix="/branding")
@@ -94,20 +94,20 @@ def use_school_of(account_id: str) -> None:
     """Brand this request's pages for the school of a guardian's children, where it is one; for a
     colleague who has none there, for the school of their work.
     """
-    schools = people.schools_of(account_id)
+    schools = guardianships.schools_of(account_id)
     if schools:
         if len(schools) == 1:
             use_school(*schools)
         return
     if roles := staff.roles_of(account_id):
         ids = {role.school_id for role in roles}
-        school = people.find_school(ids.pop() or "") if len(ids) == 1 else None
+        school = find_school(ids.pop() or "") if len(ids) == 1 else None
         use(replace(branding_for(None, [school] if school else []), to_staff=True))
 
 
 def use_school_named(school_id: str) -> None:
     """Brand this request's pages for the school that an address names, where there is one."""
-    school = people.find_school(school_id) if re.fullmatch(r"[\w-]{1,32}", school_id) else None
+    school = find_school(school_id) if re.fullmatch(r"[\w-]{1,32}", school_id) else None
     if school is not None:
         use_school(school)
 
@@ -154,7 +154,7 @@ def logo(school_id: str) -> Response:
 
 
 def _school_or_404(school_id: str) -> School:
-    school = people.find_school(school_id) if re.fullmatch(r"[\w-]{1,32}", school_id) else None
+    school = find_school(school_id) if re.fullmatch(r"[\w-]{1,32}", school_id) else None
     if school is None:
         raise PageError("not_found", 404)
     return school

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import context, op
 from sqlalchemy.exc import DBAPIError
 
-from idp.people import directory
+from idp.people import search_index
 
 revision = "0016"
 down_revision = "0015"
@@ -111,7 +111,7 @@ def _table() -> None:
 
 def _fill() -> None:
     if not context.is_offline_mode():
-        directory.fill(op.get_bind())
+        search_index.fill(op.get_bind())
     # Written out as SQL, the table stays empty: `idp directory rebuild` fills it
 
 

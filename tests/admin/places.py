@@ -7,8 +7,7 @@ from sqlalchemy import update
 
 from idp.credentials.factor_models import TotpSecret
 from idp.database import transaction
-from idp.people import service as people
-from idp.people import staff
+from idp.people import accounts, staff
 from idp.people.models import Account, School
 from tests import factories
 from tests.relying_party import Browser
@@ -29,7 +28,7 @@ class Desk:
     def staff(self, who: str, *, may_print: bool = False) -> Account:
         """The account of ``operator``, ``manager``, ``helper``, or ``stranger``: the manager of
         the other school. Made at first need."""
-        known = people.find_by_username(who)
+        known = accounts.find_by_username(who)
         role = "manager" if who == "stranger" else who
         school = {"operator": None, "stranger": self.elsewhere.id}.get(who, self.here.id)
         if known is not None:

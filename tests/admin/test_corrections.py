@@ -11,7 +11,7 @@ from idp.desk import corrections, invitations
 from idp.desk.people import OperatorOnly
 from idp.desk.staff import AT_TERMINAL
 from idp.mail.models import OutboxMessage
-from idp.people import service as people
+from idp.people import accounts, guardianships
 from idp.people import staff as roles
 from idp.people.models import Account, Child
 from idp.people.names import Refused
@@ -36,7 +36,7 @@ def trail(event: str) -> list[AuditEvent]:
 def now(account: Account) -> Account:
     db.session.rollback()
     db.session.expire_all()
-    found = people.find_account(account.id)
+    found = accounts.find_account(account.id)
     assert found is not None
     return found
 
@@ -124,7 +124,7 @@ class TestUserNames:
 def test_the_command_line_corrects_both(desk: Desk, run: Run) -> None:
     factories.family(desk.here, "Lina", username="clare")
     run("user", "edit", "clare", "--given-name", "Klara", "--username", "klara.dubois")
-    found = people.find_by_username("klara.dubois")
+    found = accounts.find_by_username("klara.dubois")
     assert found is not None
     assert now(found).full_name == "Klara Dubois"
 
@@ -146,8 +146,11 @@ class TestAFamilyLeaves:
             each.given_name: each.left_at is not None for each in db.session.scalars(select(Child))
         }
         assert left == {"Lina": True, "Noé": True, "Mia": False, "Tom": False}
-        assert {each.id for each, _ in people.live_children(claire.id)} == {mia.id, elsewhere.id}
-        assert people.live_children(paul.id) == []
+        assert {each.id for each, _ in guardianships.live_children(claire.id)} == {
+            mia.id,
+            elsewhere.id,
+        }
+        assert guardianships.live_children(paul.id) == []
 
     def test_a2_a_pupil_of_somebody_else_does_not_leave(self, desk: Desk) -> None:
         claire, _ = factories.family(desk.here, "Lina")

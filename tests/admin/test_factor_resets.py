@@ -17,8 +17,7 @@ from idp.desk.factor_resets import NothingToReset, NotYours, TooMany, TooNew
 from idp.desk.people import NotFound
 from idp.desk.staff import Staff
 from idp.lifecycle import families
-from idp.people import service as people
-from idp.people import staff
+from idp.people import guardianships, staff
 from idp.people.models import Account, StaffRole
 from idp.sessions import service as sessions
 from tests import factories
@@ -268,7 +267,9 @@ def test_a3_a_request_dies_when_its_holder_leaves_the_school_of_who_asked(desk: 
     claire, first = person(desk, "parent", "claire"), person(desk, "manager", "first")
     factories.guardianship(claire, factories.child(desk.elsewhere, "Noé"))
     assert factor_resets.ask(at_desk(first), claire.id)
-    lina = next(child for child, _ in people.live_children(claire.id) if child.given_name == "Lina")
+    lina = next(
+        child for child, _ in guardianships.live_children(claire.id) if child.given_name == "Lina"
+    )
     families.end_guardianship(claire.id, lina.id, "court")
     assert not factor_resets.confirm(at_desk(person(desk, "operator", "second")), claire.id)
     assert totp.is_on(claire.id)

@@ -14,7 +14,7 @@ from idp.database import db, transaction
 from idp.desk import imports as desk_imports
 from idp.desk import staff as desk_staff
 from idp.mail.models import OutboxMessage
-from idp.people import service as people
+from idp.people import accounts, guardianships
 from idp.people.models import Child, Guardianship
 from idp.roster import jobs, reading, service, spool
 from idp.roster.models import RosterJob, RosterPreview, RosterRejection, RosterRun
@@ -80,12 +80,12 @@ def test_an_import_is_carried_out_with_invitations_and_told_in_the_trail(
 
 def test_an_import_is_undone_and_what_was_changed_since_is_told(desk: Desk, tmp_path: Path) -> None:
     browser = applied(desk, "manager", zipped(whole(), tmp_path))
-    claire = people.find_by_username("claire.dubois")
+    claire = accounts.find_by_username("claire.dubois")
     assert claire is not None
     with transaction():
-        held = people.hold_account(claire.id)
+        held = accounts.lock_account(claire.id)
         assert held is not None
-        people.activate(held)
+        accounts.activate(held)
 
     browser.submit("undo-form", confirmed="yes")
     work_off()
@@ -501,7 +501,7 @@ def exchanged(tmp_path: Path, *, back: bool = False) -> bytes:
 def test_n2_a_manager_sees_old_and_new_and_says_who_it_is(desk: Desk, tmp_path: Path) -> None:
     manager = desk.browser("manager")
     applied(desk, manager, exchanged(tmp_path))
-    lina = people.find_by_username("parlina.dubois")
+    lina = accounts.find_by_username("parlina.dubois")
     assert lina is not None
     browser = begun(desk, manager, exchanged(tmp_path, back=True))
     page = text_of(browser)
@@ -520,7 +520,7 @@ def test_n2_a_manager_sees_old_and_new_and_says_who_it_is(desk: Desk, tmp_path: 
     work_off()
     db.session.expire_all()
     assert (lina.given_name, lina.email) == ("ParLina", "dubois@x.example")
-    assert [child.given_name for child, _ in people.live_children(lina.id)] == ["Lina"]
+    assert [child.given_name for child, _ in guardianships.live_children(lina.id)] == ["Lina"]
     told = db.session.scalars(select(AuditEvent).where(AuditEvent.event == "roster_answered")).one()
     assert (told.actor, told.school_id) == (desk.staff("manager").id, desk.here.id)
 

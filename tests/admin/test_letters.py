@@ -20,8 +20,7 @@ from idp.desk import staff as desk_staff
 from idp.desk.staff import AT_TERMINAL
 from idp.lifecycle import families, passwords
 from idp.mail.models import OutboxMessage
-from idp.people import service as people
-from idp.people import staff
+from idp.people import guardianships, staff
 from idp.people.models import Account
 from tests import factories
 from tests.admin import papers
@@ -228,7 +227,7 @@ class TestWho:
 
     def test_a2_an_ended_guardianship_or_a_pupil_who_left_has_no_letter(self, desk: Desk) -> None:
         parent = invited(desk)
-        child = people.live_children(parent.id)[0][0]
+        child = guardianships.live_children(parent.id)[0][0]
         families.end_guardianship(parent.id, child.id, "court")
 
         assert printing(desk).open(f"/admin/people/{parent.id}/letter").status_code == 404

@@ -15,7 +15,7 @@ from idp.desk import letter_paper, letters
 from idp.desk.letter_words import Letter
 from idp.desk.staff import AT_TERMINAL
 from idp.lifecycle import families, passwords
-from idp.people import service as people
+from idp.people import accounts
 from tests import factories
 from tests.admin.places import Desk
 from tests.factories import PASSWORD
@@ -100,7 +100,7 @@ def test_who_signs_in_while_the_letters_are_set_is_not_among_them(
         pdf = sets(given, **face)
         if len(told) == 1:
             with transaction():
-                people.activate(people.hold_invited([parents["Bea"].id])[0])
+                accounts.activate(accounts.lock_invited([parents["Bea"].id])[0])
         return pdf
 
     monkeypatch.setattr(letter_paper, "printed", slowly)

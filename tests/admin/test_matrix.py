@@ -112,10 +112,9 @@ def test_a3_a_session_of_one_factor_does_not_open_the_desk(desk: Desk) -> None:
     factories.family(desk.here, "Lina", username="claire")
     browser = Browser(desk.app.test_client())
     browser.sign_in_at_home("claire")
-    from idp.people import service as people
-    from idp.people import staff
+    from idp.people import accounts, staff
 
-    claire = people.find_by_username("claire")
+    claire = accounts.find_by_username("claire")
     assert claire is not None
     staff.grant(claire.id, "helper", desk.here.id)
     assert browser.client.get("/admin/people").status_code == 403

@@ -7,7 +7,7 @@ from idp.audit.models import AuditEvent
 from idp.credentials import passwords
 from idp.database import db
 from idp.mail.models import OutboxMessage
-from idp.people import service as people
+from idp.people import accounts, guardianships
 from idp.people.models import Account
 from idp.roster.models import RosterIdentity
 from tests import factories
@@ -29,7 +29,7 @@ def pair(desk: Desk) -> tuple[Account, Account]:
 
 def live(account: Account) -> set[str]:
     db.session.rollback()
-    return {child.given_name for child, _ in people.live_children(account.id)}
+    return {child.given_name for child, _ in guardianships.live_children(account.id)}
 
 
 def merge(browser: Browser, keep: Account, close: Account) -> str:
@@ -53,7 +53,7 @@ def test_pupils_move_and_the_other_account_closes(desk: Desk) -> None:
 
     assert (live(keep), live(close)) == ({"Lina", "Mia", "Ana"}, set())
     db.session.expire_all()
-    assert people.get_account(close.id).status == "disabled"
+    assert accounts.get_account(close.id).status == "disabled"
     assert passwords.set_at(keep.id) == before
     (event,) = db.session.scalars(select(AuditEvent).where(AuditEvent.event == "accounts_merged"))
     assert (event.school_id, event.account_id, event.detail) == (
@@ -74,7 +74,7 @@ def test_c3_what_the_other_account_has_elsewhere_stays_and_is_not_told(desk: Des
     assert "Tom" not in page
     assert (live(keep), live(close)) == ({"Lina", "Mia", "Ana"}, {"Tom"})
     db.session.expire_all()
-    assert people.get_account(close.id).status == "active"
+    assert accounts.get_account(close.id).status == "active"
 
 
 def test_an_operator_moves_everything(desk: Desk) -> None:

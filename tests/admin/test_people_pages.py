@@ -11,7 +11,7 @@ from idp.database import db, transaction
 from idp.desk import classes
 from idp.desk.staff import AT_TERMINAL
 from idp.mail.models import OutboxMessage
-from idp.people import service as people
+from idp.people import children, guardianships
 from idp.people.models import Account
 from idp.web.admin.class_addresses import class_address, key_of, name_of
 from tests import factories
@@ -82,8 +82,8 @@ def test_a7_odd_parameters_get_a_page(desk: Desk, query: str) -> None:
 def test_without_a_word_a_manager_sees_the_classes_and_their_numbers(desk: Desk) -> None:
     invited(desk, "claire", "Lina")
     factories.family(desk.here, "Noah", "Adam", username="paul")
-    people.create_child(desk.here.id, "Solo", "Kid", "10A")
-    people.create_child(desk.elsewhere.id, "Far", "Away", "9Z")
+    children.create_child(desk.here.id, "Solo", "Kid", "10A")
+    children.create_child(desk.elsewhere.id, "Far", "Away", "9Z")
 
     found = classes.classes_of([desk.here])[0].classes
     page = desk.browser("manager").open("/admin/people").text
@@ -122,7 +122,7 @@ def test_a_class_shows_its_pupils_with_their_guardians(desk: Desk) -> None:
 
 @pytest.mark.parametrize("name", ["3B", "", "../3/B?x=1#%2f", "Höhere 3 «A»", "x" * 40])
 def test_a_class_of_any_name_has_a_page(desk: Desk, name: str) -> None:
-    people.create_child(desk.here.id, "Lina", "Dubois", name)
+    children.create_child(desk.here.id, "Lina", "Dubois", name)
     with desk.app.test_request_context():
         address = class_address(desk.here.id, name)
     assert "Lina Dubois" in desk.browser("manager").open(address).text
@@ -141,7 +141,9 @@ def test_a_token_goes_to_whoever_of_the_class_is_invited_and_once(desk: Desk, wh
     factories.guardianship(claire, factories.child(desk.here, "Noah"))  # two pupils, one mail
     factories.family(desk.here, "Adam", username="active", email="a@families.example")
     ended = invited(desk, "ended", "Mia")
-    people.mark_guardianship_ended(ended.id, people.live_children(ended.id)[0][0].id, "moved")
+    guardianships.mark_guardianship_ended(
+        ended.id, guardianships.live_children(ended.id)[0][0].id, "moved"
+    )
     browser = desk.browser(who)
 
     for _ in range(2):
@@ -162,7 +164,7 @@ def test_a_token_goes_to_whoever_of_the_class_is_invited_and_once(desk: Desk, wh
 
 def test_a2_a_stranger_sends_nothing_to_another_schools_class(desk: Desk) -> None:
     invited(desk, "claire", "Lina")
-    people.create_child(desk.elsewhere.id, "Far", "Away", "3B")
+    children.create_child(desk.elsewhere.id, "Far", "Away", "3B")
     browser = desk.browser("stranger")
     browser.open(class_page(desk, school_id=desk.elsewhere.id))
     token = form_token(browser)

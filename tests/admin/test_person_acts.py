@@ -14,8 +14,7 @@ from idp.database import db, transaction
 from idp.lifecycle import account_letters, email_change, families, letters
 from idp.mail import outbox
 from idp.mail.models import OutboxMessage
-from idp.people import service as people
-from idp.people import staff
+from idp.people import accounts, guardianships, staff
 from idp.people.models import Account, Child, Guardianship
 from tests import factories
 from tests.admin.places import Desk
@@ -48,7 +47,7 @@ def mails(account: Account) -> list[str]:
 def fresh(account: Account) -> Account:
     db.session.rollback()
     db.session.expire_all()
-    return people.get_account(account.id)
+    return accounts.get_account(account.id)
 
 
 def journal(event: str) -> list[AuditEvent]:
@@ -58,7 +57,7 @@ def journal(event: str) -> list[AuditEvent]:
 
 def live(account: Account) -> set[str]:
     db.session.rollback()
-    return {child.given_name for child, _ in people.live_children(account.id)}
+    return {child.given_name for child, _ in guardianships.live_children(account.id)}
 
 
 @pytest.mark.parametrize("who", ["helper", "manager", "operator"])
@@ -344,7 +343,7 @@ def test_a_new_guardian_is_made_linked_and_invited_at_once(desk: Desk) -> None:
         relationship="mother",
         invite="1",
     )
-    marie = people.find_by_username("marie.maes2")
+    marie = accounts.find_by_username("marie.maes2")
     assert marie is not None
     assert (marie.status, marie.locale, live(marie)) == ("invited", "nl", {"Lina"})
     assert mails(marie) == ["invitation"]
@@ -379,7 +378,7 @@ def test_c3_only_whom_the_school_knows_is_suggested(desk: Desk) -> None:
     browser.submit("guardian-form", given_name="Ana", family_name="Lo", **fields)
     assert not browser.shows("alike")
     db.session.rollback()
-    assert people.find_by_username("ana.lo") is not None
+    assert accounts.find_by_username("ana.lo") is not None
 
 
 def test_a_pupil_is_added_corrected_leaves_and_comes_back(desk: Desk) -> None:

@@ -14,7 +14,8 @@ from idp.desk.staff import AT_TERMINAL, Staff, of
 from idp.lifecycle import sign_in
 from idp.lifecycle.sign_in import Proof, ProofGone
 from idp.mail.models import OutboxMessage
-from idp.people import service as people
+from idp.people import accounts
+from idp.people.guardianships import live_children
 from idp.people.models import Account, Child, Guardianship
 from idp.sessions import service as sessions
 from tests import factories
@@ -44,7 +45,7 @@ def count(model: type, *which: object) -> int:
 
 def live(account: Account) -> int:
     db.session.rollback()
-    return len(people.live_children(account.id))
+    return len(live_children(account.id))
 
 
 def test_twenty_clicks_send_one_mail(app: Flask, desk: Desk) -> None:
@@ -76,7 +77,7 @@ def test_two_schools_close_at_once_and_the_last_disables(app: Flask, desk: Desk)
     assert errors == []
     assert live(claire) == 0
     db.session.expire_all()
-    assert people.get_account(claire.id).status == "disabled"
+    assert accounts.get_account(claire.id).status == "disabled"
 
 
 def test_two_merges_the_other_way_round_keep_one_account(app: Flask, desk: Desk) -> None:

@@ -10,9 +10,9 @@ from idp.database import db
 from idp.desk import search
 from idp.desk.staff import AT_TERMINAL, Reach, Right, Staff
 from idp.lifecycle import families
-from idp.people import service as people
-from idp.people.folding import sound, words
+from idp.people import children
 from idp.people.models import Account, School
+from idp.people.normalise import sound, words
 from tests import factories
 from tests.admin.places import Desk
 
@@ -208,7 +208,7 @@ def test_a7_a_page_that_is_not_there_is_the_nearest(crowd: dict[str, Any]) -> No
 def test_a_list_goes_on_over_pages_without_a_gap(app: Flask, school: School) -> None:
     wanted = {f"Kid{n} Peeters" for n in range(60)}
     for n in range(60):
-        people.create_child(school.id, f"Kid{n}", "Peeters")
+        children.create_child(school.id, f"Kid{n}", "Peeters")
 
     pages = [search.find(AT_TERMINAL, "peeters", page=page) for page in (1, 2, 3)]
 
@@ -222,7 +222,7 @@ def test_more_than_can_be_shown_is_said(
 ) -> None:
     monkeypatch.setattr(search, "MOST", 5)
     for n in range(7):
-        people.create_child(school.id, f"Kid{n}", "Peeters")
+        children.create_child(school.id, f"Kid{n}", "Peeters")
     found = search.find(AT_TERMINAL, "peeters")
     assert (found.total, found.cut) == (5, True)
 

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from idp.database import db
-from idp.people import service as people
+from idp.people import accounts, children
 from idp.people.models import Account, Child
 from tests import factories
 from tests.admin.places import Desk
@@ -33,7 +33,7 @@ def test_a_pupil_and_a_guardian_of_one_name_are_added(desk: Desk, given: str, fa
     newcomer = {"given_name": given, "family_name": family, "relationship": "parent"}
     manager.submit("guardian-form", **newcomer)
     db.session.rollback()
-    account = people.find_by_username("suharto")
+    account = accounts.find_by_username("suharto")
     assert account is not None
     assert names(account) == ("Suharto", "", "Suharto")
 
@@ -53,7 +53,7 @@ def test_a_name_is_corrected_to_one_alone_and_back(desk: Desk) -> None:
         manager.submit("pupil-form", given_name=given, family_name=family, class_name="3B")
         db.session.rollback()
         db.session.expire_all()
-        for person in (people.get_account(claire.id), db.session.get_one(Child, lina.id)):
+        for person in (accounts.get_account(claire.id), db.session.get_one(Child, lina.id)):
             assert (person.given_name, person.family_name) == (given, family)
 
 
@@ -68,7 +68,7 @@ def test_a_colleague_of_one_name_is_added(desk: Desk) -> None:
         role="helper",
         school=desk.here.id,
     )
-    account = people.find_by_username("suharto")
+    account = accounts.find_by_username("suharto")
     assert account is not None
     assert names(account) == ("Suharto", "", "Suharto")
 
@@ -101,7 +101,7 @@ def test_the_command_line_takes_one_name(desk: Desk, run: Run) -> None:
 
 def test_who_has_one_name_is_listed_by_it(desk: Desk, run: Run) -> None:
     for given, family in (("Ann", "Zeta"), ("Suharto", ""), ("Tom", "Maes")):
-        people.create_child(desk.here.id, given, family, "3B")
+        children.create_child(desk.here.id, given, family, "3B")
     listed = run("child", "list", "--school", desk.here.id).stdout
     places = [listed.index(name) for name in ("Maes", "Suharto", "Zeta")]
     assert places == sorted(places)

@@ -8,9 +8,9 @@ from idp.desk import roles
 from idp.desk import staff as desk_staff
 from idp.desk.staff import AT_TERMINAL, Staff
 from idp.mail.models import OutboxMessage
-from idp.people import service as people
-from idp.people import staff
+from idp.people import accounts, staff
 from idp.people.models import Account, StaffRole
+from idp.people.names import Refused
 from idp.sessions import service as sessions
 from tests import factories
 from tests.admin.places import Desk
@@ -70,7 +70,7 @@ def test_a_manager_gives_no_other_role_and_at_no_other_school(desk: Desk) -> Non
                 role=role,
                 school_id=school_id,
             )
-    assert people.find_by_username("a.b") is None
+    assert accounts.find_by_username("a.b") is None
 
 
 def test_c3_whoever_is_elsewhere_is_answered_like_whoever_does_not_exist(desk: Desk) -> None:
@@ -94,7 +94,7 @@ def test_somebody_new_gets_account_role_and_invitation_at_once(desk: Desk) -> No
     page = manager.submit("hire-form", **person, role="helper", school=desk.here.id)
 
     assert "ines.maes" in page.text
-    ines = people.find_by_username("ines.maes")
+    ines = accounts.find_by_username("ines.maes")
     assert ines is not None
     assert (ines.status, role_of(ines).role) == ("invited", "helper")
     kinds = set(db.session.scalars(select(OutboxMessage.kind)))
@@ -104,7 +104,7 @@ def test_somebody_new_gets_account_role_and_invitation_at_once(desk: Desk) -> No
 def test_no_account_is_left_where_the_address_is_none(desk: Desk) -> None:
     operator = member(desk, "operator")
 
-    with pytest.raises(people.Refused):
+    with pytest.raises(Refused):
         roles.hire(
             operator,
             given_name="Inès",
@@ -114,7 +114,7 @@ def test_no_account_is_left_where_the_address_is_none(desk: Desk) -> None:
             school_id=desk.here.id,
         )
 
-    assert people.find_by_username("ines.maes") is None
+    assert accounts.find_by_username("ines.maes") is None
 
 
 def test_nobody_changes_the_own_roles(desk: Desk) -> None:

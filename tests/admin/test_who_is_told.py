@@ -14,7 +14,7 @@ from idp.database import db, transaction
 from idp.lifecycle import email_change, erasure, families
 from idp.mail import delivery
 from idp.mail.models import OutboxMessage
-from idp.people import profile, staff
+from idp.people import accounts, staff
 from idp.people.models import Account, Child
 from tests import factories
 from tests.admin.places import Desk
@@ -168,7 +168,7 @@ def _tried(desk: Desk) -> Account:
 
 def _reachable(account: Account) -> Account:
     with transaction():
-        profile.change_email(account, f"{account.username}@x.example", proved=True)
+        accounts.change_email(account, f"{account.username}@x.example", proved=True)
     return account
 
 

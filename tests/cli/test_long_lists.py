@@ -9,14 +9,14 @@ import pytest
 
 from idp.audit import events
 from idp.cli import audit, output
-from idp.people import service as people
+from idp.people import accounts
 from tests import factories
 from tests.cli.conftest import Run
 
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (output, people, audit):
+    for module in (output, accounts, audit):
         monkeypatch.setattr(module, "PIECE", 3)
 
 

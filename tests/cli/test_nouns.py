@@ -19,7 +19,7 @@ from idp.credentials import one_time_tokens, passwords
 from idp.database import db, transaction
 from idp.mail import outbox
 from idp.oidc.keys import Keyring
-from idp.people import service as people
+from idp.people import accounts, schools
 from tests import factories
 from tests.admin.pictures import picture
 from tests.cli.conftest import Run, refused, start
@@ -88,7 +88,7 @@ def test_an_empty_list_says_so(run: Run) -> None:
 )
 def test_a_school_that_cannot_be_is_refused(run: Run, arguments: tuple[str, ...]) -> None:
     refused(run(*arguments))
-    assert people.list_schools() == []
+    assert schools.list_schools() == []
 
 
 def test_l2_a_name_that_moves_the_cursor_is_shown_harmless(run: Run, app: Flask) -> None:
@@ -319,7 +319,7 @@ def test_k3_a_password_comes_by_standard_input(json_of: JsonOf, ending: str) -> 
 def test_a_refused_password_leaves_no_account(run: Run, stdin: str | bytes, reason: str) -> None:
     line = refused(run("user", "create", *CLAIRE, "--password-stdin", stdin=stdin))
     assert reason in line
-    assert list(people.list_accounts()) == []
+    assert list(accounts.list_accounts()) == []
 
 
 @pytest.mark.parametrize(
@@ -340,7 +340,7 @@ def test_a_refused_password_leaves_no_account(run: Run, stdin: str | bytes, reas
 )
 def test_a_bad_account_is_one_line(run: Run, arguments: tuple[str, ...]) -> None:
     refused(run("user", *arguments))
-    assert list(people.list_accounts()) == []
+    assert list(accounts.list_accounts()) == []
 
 
 def test_a_taken_user_name_is_one_line(run: Run, json_of: JsonOf) -> None:

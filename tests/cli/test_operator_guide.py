@@ -13,7 +13,7 @@ from idp import create_app
 from idp.database import db, transaction
 from idp.federation.models import FederatedLink
 from idp.lifecycle import erasure
-from idp.people import service as people
+from idp.people import accounts
 from idp.settings import Settings, environment_file
 from tests import databases
 from tests.cli.guide import Block, Machine, blocks
@@ -60,14 +60,14 @@ def in_application(machine: Machine, act: Callable[[], object]) -> None:
 
 
 def link_claire() -> None:
-    account = people.find_by_username("claire.dubois")
+    account = accounts.find_by_username("claire.dubois")
     assert account is not None
     with transaction() as writes:
         writes.add(FederatedLink(account_id=account.id, provider="google", issuer="x", subject="1"))
 
 
 def claire_asks() -> None:
-    account = people.find_by_username("claire.dubois")
+    account = accounts.find_by_username("claire.dubois")
     assert account is not None
     erasure.ask(account.id)
 

@@ -193,7 +193,7 @@ def test_what_should_not_happen_is_still_one_line(
     def broken() -> None:
         raise ZeroDivisionError("with password=hunter2-hunter2")
 
-    monkeypatch.setattr("idp.people.service.list_schools", broken)
+    monkeypatch.setattr("idp.people.schools.list_schools", broken)
 
     line = refused(run("school", "list"))
 
@@ -205,7 +205,7 @@ def test_an_interrupted_command_says_so(run: Run, monkeypatch: pytest.MonkeyPatc
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("idp.people.service.list_schools", interrupted)
+    monkeypatch.setattr("idp.people.schools.list_schools", interrupted)
 
     result = run("school", "list")
 

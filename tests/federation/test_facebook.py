@@ -16,7 +16,7 @@ from idp.database import db, transaction
 from idp.federation.models import FederatedLink
 from idp.lifecycle.letters import link_ended
 from idp.mail.models import OutboxMessage
-from idp.people import service as people
+from idp.people import accounts
 from idp.sessions import service as sessions
 from tests import factories
 from tests.federation.rogue import CLIENT_ID, SECRET, Reply, Rogue, signed_request
@@ -138,7 +138,7 @@ class TestCallbacks:
         db.session.rollback()
         assert links_of(here.parent) == []
         assert sessions.live(here.parent.id) == []
-        assert people.find_account(here.parent.id) is not None
+        assert accounts.find_account(here.parent.id) is not None
         assert mails() == ["link_ended"]
 
     def test_of_somebody_unknown_it_answers_the_same_and_the_page_says_so(

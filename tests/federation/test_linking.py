@@ -11,7 +11,7 @@ from idp.database import db, transaction
 from idp.federation.models import PendingLink
 from idp.lifecycle import families
 from idp.lifecycle import passwords as lifecycle
-from idp.people import service as people
+from idp.people import accounts
 from idp.people.models import Account
 from idp.sessions import service as sessions
 from idp.sessions.models import Interaction
@@ -71,7 +71,7 @@ class TestInvited:
 
         assert "code" in fields
         db.session.expire_all()
-        assert people.find_account(invited.id).status == "active"  # type: ignore[union-attr]
+        assert accounts.find_account(invited.id).status == "active"  # type: ignore[union-attr]
         assert not passwords.has_password(invited.id)
         assert links_of(invited) == [("google", "1001")]
         assert mails() == ["link_made"]
@@ -411,7 +411,7 @@ class TestChangesAtTheProvider:
         here.at_sign_in()
         assert "code" in answer(here.walk())
         db.session.expire_all()
-        kept = people.find_account(here.parent.id)
+        kept = accounts.find_account(here.parent.id)
         assert kept is not None
         assert kept.email == "claire@example.org"
 
@@ -561,11 +561,11 @@ class TestAccountPage:
 
 
 def test_no_account_is_ever_made(here: Walker) -> None:
-    before = len(list(people.list_accounts()))
+    before = len(list(accounts.list_accounts()))
     here.at_sign_in()
     here.walk()
     here.browser.open("/")
-    assert len(list(people.list_accounts())) == before
+    assert len(list(accounts.list_accounts())) == before
 
 
 def test_where_nothing_is_configured_nothing_is_shown(here: Walker, app: Flask) -> None:

@@ -28,7 +28,8 @@ from idp.federation.identity import ForeignIdentity
 from idp.federation.models import FederatedLink
 from idp.lifecycle import families, federation, sign_in
 from idp.lifecycle import passwords as lifecycle
-from idp.people import service as people
+from idp.people import accounts
+from idp.people.names import Refused
 from idp.sessions import service as sessions
 from idp.settings.providers import ProviderSettings
 from tests import databases, factories
@@ -65,7 +66,7 @@ class Guardian(RuleBasedStateMachine):
         return (self.password is not None) + (self.linked is not None)
 
     def token(self) -> str | None:
-        account = people.find_account(self.account)
+        account = accounts.find_account(self.account)
         if account is None or account.status == "disabled":
             return None
         purpose = "first_sign_in" if account.status == "invited" else "password_reset"
@@ -109,7 +110,7 @@ class Guardian(RuleBasedStateMachine):
 
     @rule(number=st.booleans())
     def sign_in_with_a_password(self, number: bool) -> None:
-        account = people.find_account(self.account)
+        account = accounts.find_account(self.account)
         assert account is not None
         good = self.status == "active" and self.password == PASSWORDS[number]
         try:
@@ -152,7 +153,7 @@ class Guardian(RuleBasedStateMachine):
             assert not mine
         except federation.OtherIdentity:
             assert self.linked not in {None, identity}
-        except people.Refused:
+        except Refused:
             assert self.status != "active"
         else:
             assert self.status == "active"
@@ -202,7 +203,7 @@ class Guardian(RuleBasedStateMachine):
         if not hasattr(self, "account"):
             return
         db.session.rollback()
-        account = people.find_account(self.account)
+        account = accounts.find_account(self.account)
         assert account is not None
         db.session.refresh(account)
         assert account.status == self.status
@@ -214,16 +215,16 @@ class Guardian(RuleBasedStateMachine):
         # A link belongs to one account, and nobody is made by a provider.
         subjects = [each.subject for each in db.session.query(FederatedLink).all()]
         assert len(subjects) == len(set(subjects))
-        assert len(list(people.list_accounts())) == self.known_accounts()
+        assert len(list(accounts.list_accounts())) == self.known_accounts()
 
     def known_accounts(self) -> int:
         if not hasattr(self, "_first"):
-            self._first = len(list(people.list_accounts()))
+            self._first = len(list(accounts.list_accounts()))
         return self._first
 
 
 def epoch_of(account_id: str) -> int:
-    return people.get_account(account_id).credentials_epoch
+    return accounts.get_account(account_id).credentials_epoch
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from idp.database import db
 from idp.lifecycle import email_change, families
-from idp.people import service as people
+from idp.people import accounts
 from idp.people.models import Account
 from tests import factories
 from tests.factories import PASSWORD
@@ -86,7 +86,7 @@ def reset(parents: Journey, browser: Browser, address: str) -> None:
 
 def address_of(account: Account) -> str | None:
     db.session.rollback()
-    fresh = people.find_account(account.id)
+    fresh = accounts.find_account(account.id)
     assert fresh is not None
     db.session.refresh(fresh)
     return fresh.email
@@ -324,7 +324,7 @@ def test_two_parents_may_share_the_new_address(parents: Journey) -> None:
     browser, guardian = at_home(parents)
     changed(parents, browser)
     assert address_of(guardian) == OTHER
-    assert len(people.accounts_with_email(OTHER)) == 2
+    assert len(accounts.accounts_with_email(OTHER)) == 2
 
 
 def test_an_address_is_proved_by_a_confirmation_and_not_by_the_school(parents: Journey) -> None:

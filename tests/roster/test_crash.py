@@ -16,7 +16,7 @@ from idp.audit.models import AuditEvent
 from idp.credentials import one_time_tokens, passwords
 from idp.database import db, transaction
 from idp.lifecycle import families
-from idp.people import service as people
+from idp.people import accounts, guardianships
 from idp.people.models import Account, Child, Guardianship, School
 from idp.roster import service
 from idp.roster.models import RosterPupil, RosterRunSchool
@@ -191,7 +191,7 @@ def test_a_sign_in_that_happens_meanwhile_is_not_undone_by_the_file(
     """The guardian claims the account while a file with another address is applied."""
     wish = service.Wish((service.Choice(school.id),))
     service.apply(service.stage(whole().zip(tmp_path / "1.zip"), wish).id)
-    account = people.find_by_username("claire.dubois")
+    account = accounts.find_by_username("claire.dubois")
     assert account is not None
     token = one_time_tokens.mint(account.id, "first_sign_in")
     changed = whole()
@@ -211,12 +211,12 @@ def test_a_sign_in_that_happens_meanwhile_is_not_undone_by_the_file(
         if not isinstance(found, one_time_tokens.Live):
             return "too late"
         with transaction():
-            held = people.hold_account(account.id)
+            held = accounts.lock_account(account.id)
             assert held is not None
             if not one_time_tokens.spend(found.token.id):
                 return "too late"
             passwords.store(held.id, hashed)
-            people.activate(held)
+            accounts.activate(held)
         return "claimed"
 
     results, errors = parallel.at_once(app, 2, act)
@@ -239,11 +239,11 @@ def test_c2_the_end_by_a_file_ends_choices_grants_and_tokens_at_once(
 
     wish = service.Wish((service.Choice(school.id),))
     service.apply(service.stage(whole().zip(tmp_path / "1.zip"), wish).id)
-    account = people.find_by_username("claire.dubois")
+    account = accounts.find_by_username("claire.dubois")
     assert account is not None
     client = factories.client_app(school).client
     session, _ = sessions.begin(account.id, amr=("pwd",), acr="1")
-    children = [child for child, _ in people.live_children(account.id)]
+    children = [child for child, _ in guardianships.live_children(account.id)]
     grants = []
     for child in children:
         sessions.choose_child(session.id, child, "app")

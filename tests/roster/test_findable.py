@@ -13,8 +13,8 @@ from idp.database import db, transaction
 from idp.desk import search
 from idp.desk.staff import AT_TERMINAL
 from idp.lifecycle import email_change, families
-from idp.people import directory
-from idp.people import service as people
+from idp.people import accounts as guardians
+from idp.people import children, guardianships, search_index
 from idp.people.models import Account, Child, DirectoryEntry, School
 from tests import factories
 from tests.cli.conftest import Run
@@ -51,7 +51,7 @@ class Walk:
     def create_account(self) -> None:
         given, family = self.name()
         number = self.chance.randrange(10**9)
-        people.create_account(
+        guardians.create_account(
             username=f"by.hand{number}",
             given_name=given,
             family_name=family,
@@ -60,14 +60,14 @@ class Walk:
 
     def create_child(self) -> None:
         school = self.chance.choice((self.here, self.elsewhere))
-        people.create_child(school.id, *self.name(), self.chance.choice(CLASSES))
+        children.create_child(school.id, *self.name(), self.chance.choice(CLASSES))
 
     def link(self) -> None:
-        people.link_guardian(self.any_account().id, self.any_child().id)
+        guardianships.link_guardian(self.any_account().id, self.any_child().id)
 
     def end(self) -> None:
         account = self.any_account()
-        for child, _ in people.live_children(account.id)[:1]:
+        for child, _ in guardianships.live_children(account.id)[:1]:
             families.end_guardianship(account.id, child.id, "moved")
 
     def readdress(self) -> None:
@@ -112,7 +112,7 @@ def test_the_directory_always_equals_a_rebuilt_one(
         act = chance.choice(walk.acts())
         done.append(act.__name__)
         act()
-        assert directory.rebuild().mended == 0, done
+        assert search_index.rebuild().mended == 0, done
     assert_each_is_found()
 
 
@@ -140,7 +140,7 @@ def test_a_rebuild_mends_what_is_wrong_missing_or_too_much(app: Flask, run: Run)
         )
     assert search.find(AT_TERMINAL, "somebody else").total == 1
 
-    assert directory.rebuild() == directory.Rebuilt(entries=2, mended=3)
+    assert search_index.rebuild() == search_index.Rebuilt(entries=2, mended=3)
 
     assert search.find(AT_TERMINAL, "somebody else").total == 0
     assert {each.id for each in search.find(AT_TERMINAL, "dubois").people} == {claire.id, lina.id}

@@ -10,7 +10,7 @@ from idp import clock
 from idp.database import db, transaction
 from idp.lifecycle import desk_letters, families, file_requests, link_requests
 from idp.mail.models import OutboxMessage
-from idp.people import service as people
+from idp.people import accounts
 from idp.people.models import Account, Child, Guardianship, School
 from tests.roster.conftest import Import, JsonOf
 from tests.roster.files import OneRoster
@@ -33,7 +33,7 @@ def a_file(
 
 def claire() -> Account:
     db.session.rollback()
-    found = people.find_by_username("claire.dubois")
+    found = accounts.find_by_username("claire.dubois")
     assert found is not None
     return found
 

@@ -8,7 +8,8 @@ from sqlalchemy import func, select
 
 from idp.database import db, transaction
 from idp.lifecycle import passwords
-from idp.people import service as people
+from idp.people import guardianships
+from idp.people.accounts import find_by_username
 from idp.people.models import Account, Child, Guardianship, School
 from idp.roster import service
 from tests import factories
@@ -51,7 +52,7 @@ def test_somebody_made_by_hand_at_this_school_is_recognised(
 
     assert report["counts"] == {"child_changed": 1}  # it got its number
     assert accounts() == 1
-    assert people.live_children(parent.id)[0][0].id == child.id
+    assert guardianships.live_children(parent.id)[0][0].id == child.id
 
 
 def test_an_address_alone_makes_nobody_somebody_else(
@@ -87,7 +88,7 @@ def test_what_was_made_by_hand_and_no_file_had_is_left_alone(
 
     assert report["counts"] == {}
     assert findings["pupils_not_in_file"]["samples"] == ["Hugo Dubois"]
-    assert people.hold_guardianship(foster.id, child.id)
+    assert guardianships.lock_guardianship(foster.id, child.id)
 
 
 # Other schools (A2, C3)
@@ -131,7 +132,7 @@ def test_the_same_person_is_linked_where_the_operator_says_so(
     path = one_family().zip(tmp_path / "roster.zip")
     report = imported(path, "--link-same-people")
     assert report["counts"] == {"child_made": 1, "guardianship_made": 1}
-    assert len(people.live_children(elsewhere.id)) == 2
+    assert len(guardianships.live_children(elsewhere.id)) == 2
     assert imported(path)["counts"] == {}
 
 
@@ -190,7 +191,7 @@ def test_a2_a_file_cannot_claim_to_be_of_a_district(
 
     db.session.expire_all()
     assert claire.email == "claire@dubois.example"
-    assert {child.given_name for child, _ in people.live_children(claire.id)} == {"Lina"}
+    assert {child.given_name for child, _ in guardianships.live_children(claire.id)} == {"Lina"}
 
 
 def test_a2_a_managers_file_finds_nobody_elsewhere_by_the_districts_numbers(
@@ -221,10 +222,12 @@ def test_a2_a_managers_file_finds_nobody_elsewhere_by_the_districts_numbers(
     (report,) = service.apply(run.id)
 
     assert report.counts["account_made"] == 1
-    victim = people.find_by_username("claire.dubois1")
+    victim = find_by_username("claire.dubois1")
     assert victim is not None
     assert victim.email == "claire1@x.example"
-    assert [child.school_id for child, _ in people.live_children(victim.id)] == [schools[1].id]
+    assert [child.school_id for child, _ in guardianships.live_children(victim.id)] == [
+        schools[1].id
+    ]
 
 
 def test_a_later_file_of_one_school_of_the_district_finds_the_same_people(

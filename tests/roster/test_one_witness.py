@@ -11,7 +11,7 @@ from sqlalchemy import select
 from idp.audit.models import AuditEvent
 from idp.database import db, transaction
 from idp.lifecycle import passwords
-from idp.people import service as people
+from idp.people import accounts
 from idp.people.models import Account, Child, Guardianship
 from tests import factories
 from tests.roster.conftest import Import, JsonOf
@@ -48,7 +48,7 @@ def families() -> dict[str, tuple[str, str, str, str]]:
 
 
 def claim(username: str) -> Account:
-    account = people.find_by_username(username)
+    account = accounts.find_by_username(username)
     assert account is not None
     with transaction():
         passwords.set_first_password(account.id, factories.PASSWORD)
@@ -239,7 +239,7 @@ def test_n2_two_parents_of_one_child_are_not_exchanged_either(
     assert imported(path)["counts"] == {}
     gone = home("Jan", "Marc").zip(tmp_path / "3.zip")  # who follows her gets no account of hers
     assert imported(gone)["counts"] == {}
-    claire = people.find_by_username("claire.dubois")
+    claire = accounts.find_by_username("claire.dubois")
     assert claire is not None
     assert claire.given_name == "Claire"
 

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from bench import district
 from idp.database import db
-from idp.people import service as people
+from idp.people import accounts
 from idp.people.models import Account, Child, Guardianship, School
 from tests import factories
 from tests.roster.conftest import Import, JsonOf
@@ -56,7 +56,7 @@ def test_a_whole_file_makes_pupils_guardians_and_guardianships(
     assert guardians_of("p1") == {"claire.dubois": "parent", "marc.dubois": "guardian"}
     assert guardians_of("p3") == {"olena.shevchenko": "parent"}
     assert pupil("p1").class_name == "3B"
-    account = people.find_by_username("claire.dubois")
+    account = accounts.find_by_username("claire.dubois")
     assert account is not None
     assert (account.status, account.email) == ("invited", "claire@dubois.example")
 
@@ -119,7 +119,7 @@ def test_names_classes_and_relationships_follow_the_file(imported: Import, tmp_p
         "guardianship_changed": 2,
     }
     assert (pupil("p1").family_name, pupil("p1").class_name) == ("Dubois-Maes", "4B")
-    account = people.find_by_username("claire.dubois")  # the user name stays
+    account = accounts.find_by_username("claire.dubois")  # the user name stays
     assert account is not None
     assert (account.family_name, account.email) == ("Maes", "claire@maes.example")
     assert guardians_of("p1")["marc.dubois"] == "relative"
@@ -144,7 +144,7 @@ def test_only_the_named_school_is_read(imported: Import, tmp_path: Path) -> None
 
     assert report["counts"]["child_made"] == 3
     assert report["read"]["ignored"] == {"of other schools": 1}
-    assert people.find_by_username("anne.moreau") is None
+    assert accounts.find_by_username("anne.moreau") is None
 
 
 def test_a_class_of_a_term_that_is_over_does_not_count(imported: Import, tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_rows_that_cannot_be_are_told_and_keep_who_is_known(
         "name_missing": 1,
         "email_wrong": 1,
     }
-    account = people.find_by_username("claire.dubois")
+    account = accounts.find_by_username("claire.dubois")
     assert account is not None
     assert account.email == "claire@dubois.example"
 

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import select
 
 from idp.database import db
-from idp.people.folding import comparable
 from idp.people.models import Account, Child
 from idp.people.names import clean_text
+from idp.people.normalise import comparable
 from tests.cli.conftest import Run, refused
 from tests.roster.conftest import Import, JsonOf
 from tests.roster.files import table

@@ -16,7 +16,8 @@ from idp.desk import acts, guardianships
 from idp.desk.acts import Reason
 from idp.desk.staff import AT_TERMINAL
 from idp.lifecycle import families, passwords
-from idp.people import service as people
+from idp.people.accounts import find_by_username
+from idp.people.guardianships import link_guardian, live_children, lock_guardianship
 from idp.people.models import Account, Child, Guardianship, School
 from idp.roster.models import RosterChange, RosterPupil
 from tests import factories
@@ -113,7 +114,7 @@ def test_an_account_that_the_school_closed_opens_again_when_its_list_has_it(
 ) -> None:
     path = whole().zip(tmp_path / "1.zip")
     imported(path)
-    claire = people.find_by_username("claire.dubois")
+    claire = find_by_username("claire.dubois")
     assert claire is not None
     with transaction():
         claire.claimed_at = clock.now()  # with a password, and no session yet
@@ -133,7 +134,7 @@ def test_c2_a_link_that_somebody_ended_stays_ended_whatever_the_file_says(
 ) -> None:
     path = whole().zip(tmp_path / "1.zip")
     imported(path)
-    claire = people.find_by_username("claire.dubois")
+    claire = find_by_username("claire.dubois")
     assert claire is not None
     guardianships.end(AT_TERMINAL, claire.id, pupil("p1").id, Reason(code))
 
@@ -170,14 +171,14 @@ def test_a_districts_import_is_undone_at_every_school_and_can_be_made_again(
     json_of("roster", "import", path, *options)
     db.session.expire_all()
     assert account.status == "invited"
-    assert len(people.live_children(account.id)) == 2
+    assert len(live_children(account.id)) == 2
 
 
 def test_who_has_signed_in_since_is_left_and_told(
     imported: Import, json_of: JsonOf, tmp_path: Path
 ) -> None:
     run_id = imported(whole().zip(tmp_path / "1.zip"))["run"]
-    account = people.find_by_username("claire.dubois")
+    account = find_by_username("claire.dubois")
     assert account is not None
     with transaction():
         passwords.set_first_password(account.id, factories.PASSWORD)
@@ -187,7 +188,7 @@ def test_who_has_signed_in_since_is_left_and_told(
     assert done["left"] == {"account_made": 1}
     db.session.expire_all()
     assert account.status == "active"
-    assert people.live_children(account.id) == []
+    assert live_children(account.id) == []
 
 
 def test_what_the_desk_changed_since_is_left_and_told(
@@ -196,17 +197,17 @@ def test_what_the_desk_changed_since_is_left_and_told(
     run_id = imported(whole().zip(tmp_path / "1.zip"))["run"]
     with transaction():
         pupil("p1").class_name = "6A"
-    claire = people.find_by_username("claire.dubois")
+    claire = find_by_username("claire.dubois")
     assert claire is not None
     families.end_guardianship(claire.id, pupil("p1").id, "court order")
     rita = factories.account(given_name="Rita", family_name="Maes")
-    people.link_guardian(rita.id, pupil("p2").id)
+    link_guardian(rita.id, pupil("p2").id)
 
     done = undo(json_of, run_id)
 
     assert done["left"] == {"guardianship_made": 1, "child_made": 2}
     assert pupil("p1").class_name == "6A"
-    assert people.hold_guardianship(rita.id, pupil("p2").id)
+    assert lock_guardianship(rita.id, pupil("p2").id)
     ended = db.session.scalars(
         select(Guardianship).where(Guardianship.ended_reason == "court order")
     )
@@ -217,7 +218,7 @@ def test_an_undo_never_revives_what_a_court_has_ended(
     imported: Import, json_of: JsonOf, tmp_path: Path
 ) -> None:
     imported(whole().zip(tmp_path / "1.zip"))
-    claire = people.find_by_username("claire.dubois")
+    claire = find_by_username("claire.dubois")
     assert claire is not None
     families.end_guardianship(claire.id, pupil("p1").id, "court order")
     second = whole()
@@ -258,7 +259,7 @@ def test_an_undo_ends_tokens_that_were_sent_meanwhile(
     imported: Import, json_of: JsonOf, tmp_path: Path
 ) -> None:
     run_id = imported(whole().zip(tmp_path / "1.zip"))["run"]
-    account = people.find_by_username("claire.dubois")
+    account = find_by_username("claire.dubois")
     assert account is not None
     token = one_time_tokens.mint(account.id, "first_sign_in")
     undo(json_of, run_id)

@@ -16,7 +16,7 @@ from idp.lifecycle import email_change, families
 from idp.lifecycle import passwords as lifecycle
 from idp.mail.models import OutboxMessage
 from idp.oidc import consent
-from idp.people import service as people
+from idp.people import accounts
 from idp.people.models import Account
 from idp.sessions import service as sessions
 from tests import factories
@@ -106,7 +106,7 @@ class TestRaces:
         token_id = token.token.id  # type: ignore[union-attr]
 
         def ask() -> Any:
-            thief = people.find_account(claire.id)
+            thief = accounts.find_account(claire.id)
             assert thief is not None
             return email_change.ask(thief, OTHER, session.id)
 

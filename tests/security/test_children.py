@@ -117,9 +117,9 @@ def test_c2_the_end_for_one_guardian_leaves_the_other_untouched(
 ) -> None:
     there, _ = walked_to_a_choice(client)
     factories.account("paul")
-    from idp.people import service as people
+    from idp.people import accounts
 
-    paul = people.find_by_username("paul")
+    paul = accounts.find_by_username("paul")
     assert paul is not None
     factories.guardianship(paul, there.children[0])
     browser = Browser(app.test_client())

@@ -36,8 +36,9 @@ from idp.lifecycle import families
 from idp.lifecycle import passwords as lifecycle
 from idp.lifecycle.passwords import TokenGone
 from idp.mail.models import OutboxMessage
-from idp.people import service as people
+from idp.people import accounts
 from idp.people.models import Account
+from idp.people.names import Refused
 from idp.sessions import interactions
 from idp.sessions import service as sessions
 from tests import factories
@@ -325,9 +326,9 @@ def test_p15_older_tokens_end(app: Flask, happening: Any) -> None:
 )
 def test_p16_look_alike_unicode_matches_nobody(app: Flask, look_alike: str) -> None:
     factories.account("mike", email="mike@example.org")
-    assert people.accounts_with_email(look_alike) == []
-    assert people.find_by_identifier(look_alike) is None
-    assert people.find_by_identifier("m\u0456ke") is None
+    assert accounts.accounts_with_email(look_alike) == []
+    assert accounts.find_by_identifier(look_alike) is None
+    assert accounts.find_by_identifier("m\u0456ke") is None
 
 
 def test_e1_nobody_costs_the_same_bcrypt_work(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -397,7 +398,7 @@ def test_e6_200_guesses_at_once_are_judged_at_most_as_often_as_the_budget_allows
 def test_a5_a_printed_token_is_refused_once_the_account_is_active(app: Flask) -> None:
     account = factories.account(status="invited")
     lifecycle.claim_with_token(_id_of(families.issue_letter_token(account.id)), NEW)
-    with pytest.raises(people.Refused):
+    with pytest.raises(Refused):
         families.issue_letter_token(account.id)
 
 

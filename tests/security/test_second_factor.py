@@ -10,8 +10,7 @@ from idp.credentials import one_time_tokens, totp
 from idp.credentials.factor_models import Passkey, RecoveryCode, TotpSecret
 from idp.database import db, transaction
 from idp.lifecycle import factor_changes, families, restored
-from idp.people import service as people
-from idp.people import staff
+from idp.people import accounts, staff
 from idp.sessions import service as sessions
 from idp.settings import Settings
 from tests import factories
@@ -336,9 +335,9 @@ def test_p15_a_password_set_in_the_meantime_ends_the_first_factor(here: Place, s
     here.at_sign_in()
     here.browser.sign_in("claire")
     with transaction():
-        account = people.hold_account(here.parent.id)
+        account = accounts.lock_account(here.parent.id)
         assert account is not None
-        people.move_epoch(account)
+        accounts.move_epoch(account)
     here.browser.submit("second-factor-form", code=code_now(secret))
     assert here.browser.shows("login-form")
     assert not is_signed_in(here)

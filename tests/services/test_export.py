@@ -12,7 +12,7 @@ from idp.federation import links
 from idp.federation.identity import ForeignIdentity
 from idp.lifecycle import email_change, erasure, export, families, history
 from idp.mail import outbox
-from idp.people import service as people
+from idp.people import guardianships
 from idp.people.models import Account, School
 from idp.roster.models import RosterIdentity
 from idp.sessions import service as sessions
@@ -83,7 +83,7 @@ def test_it_holds_what_there_is(claire: Account) -> None:
 
 
 def test_c3_it_says_nothing_of_another_guardian(claire: Account) -> None:
-    ((lina, _link),) = people.live_children(claire.id)
+    ((lina, _link),) = guardianships.live_children(claire.id)
     paul = factories.account("paul", given_name="Paul", family_name="Janssens", email="p@x.example")
     factories.guardianship(paul, lina)
     sessions.begin(paul.id, amr=("pwd",), acr="1", device="Opera, Mac")

@@ -20,7 +20,7 @@ from idp.database import db, transaction
 from idp.lifecycle import factor_changes, families, passwords, second_factor, sign_in
 from idp.lifecycle.sign_in import Proof, ProofGone
 from idp.lifecycle.ways_in import ways_in
-from idp.people import service as people
+from idp.people import accounts
 from idp.sessions import service as sessions
 from idp.sessions.assurance import TWO_FACTOR, meets
 from idp.settings import Settings
@@ -138,7 +138,7 @@ class Doors(RuleBasedStateMachine):
     @rule(how=st.sampled_from([PASSWORD, TOKEN, CODE, KEY]))
     def signs_in(self, how: tuple[str, ...]) -> None:
         """As the pages do: a proof that lacks its second factor waits, any other begins."""
-        account = people.find_account(self.account.id)
+        account = accounts.find_account(self.account.id)
         assert account is not None
         proof = Proof(account.id, account.credentials_epoch, how)
         needs = self.staff or self.app

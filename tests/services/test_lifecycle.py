@@ -20,9 +20,9 @@ from idp.lifecycle import passwords as lifecycle
 from idp.lifecycle.passwords import Throttled, TokenGone, WeakPassword, WrongPassword
 from idp.mail.models import OutboxMessage
 from idp.oidc.models import Grant
-from idp.people import service as people
+from idp.people import accounts, guardianships
 from idp.people.models import Account, Child
-from idp.people.service import Refused
+from idp.people.names import Refused
 from idp.sessions import service as sessions
 from idp.sessions.models import BrowserSession, ChildChoice
 from tests import factories
@@ -137,7 +137,7 @@ class TestClaiming:
         _meanwhile(monkeypatch, lambda: families.disable_account(account.id))
         with pytest.raises(TokenGone):
             lifecycle.claim_with_token(token, NEW)
-        assert people.find_account(account.id).status == "disabled"  # type: ignore[union-attr]
+        assert accounts.find_account(account.id).status == "disabled"  # type: ignore[union-attr]
 
     def test_it_opens_the_door_that_strangers_guesses_held_shut(self, app: Flask) -> None:
         account = factories.account("claire", email="claire@example.org")
@@ -247,7 +247,7 @@ class TestFamilies:
 
         assert [_ended(grant) for grant in grants] == [True, False, False]
         assert list(db.session.scalars(select(ChildChoice.session_id))) == [others.id]
-        assert [child.id for child, _ in people.live_children(parent.id)] == [tom.id]
+        assert [child.id for child, _ in guardianships.live_children(parent.id)] == [tom.id]
 
     def test_a_disabled_account_keeps_nothing(self, app: Flask) -> None:
         account = factories.account()

@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from idp.audit.models import AuditEvent
 from idp.database import db, transaction
-from idp.people import service as people
-from idp.people.service import Refused, email_key, username_key
+from idp.people import accounts, children, guardianships, schools
+from idp.people.names import Refused, email_key, username_key
 from tests import factories
 from tests.parallel import Queries, at_once
 
@@ -90,7 +90,7 @@ def test_a_user_name_is_taken_in_all_its_spellings(app: Flask) -> None:
 
 def test_a_user_name_is_given_once_when_many_ask_at_once(app: Flask) -> None:
     def create() -> str:
-        made = people.create_account(username="claire", given_name="C", family_name="D")
+        made = accounts.create_account(username="claire", given_name="C", family_name="D")
         return made.id
 
     made, refused = at_once(app, 8, create)
@@ -115,19 +115,19 @@ def test_a_user_name_is_given_once_when_many_ask_at_once(app: Flask) -> None:
 def test_an_account_is_refused_by_field(app: Flask, field: str, change: dict[str, str]) -> None:
     values = {"username": "claire", "given_name": "Claire", "family_name": "Dubois", **change}
     with pytest.raises(Refused) as refused:
-        people.create_account(**values)
+        accounts.create_account(**values)
     assert refused.value.field == field
-    assert list(people.list_accounts()) == []
+    assert list(accounts.list_accounts()) == []
 
 
 def test_names_of_every_script_are_kept(app: Flask) -> None:
     for number, name in enumerate(["Ó Súilleabháin", "D'Hondt", "李", "أمينة", "Ł" * 120]):
-        made = people.create_account(username=f"u{number}00", given_name=name, family_name=name)
-        assert people.find_account(made.id).given_name == name  # type: ignore[union-attr]
+        made = accounts.create_account(username=f"u{number}00", given_name=name, family_name=name)
+        assert accounts.find_account(made.id).given_name == name  # type: ignore[union-attr]
 
 
 def test_spaces_in_names_are_tidied(app: Flask) -> None:
-    made = people.create_account(username="abc", given_name="  Anne   Marie ", family_name="X")
+    made = accounts.create_account(username="abc", given_name="  Anne   Marie ", family_name="X")
     assert made.full_name == "Anne Marie X"
 
 
@@ -136,34 +136,34 @@ def test_a_parent_is_found_by_user_name_or_unshared_address(app: Flask) -> None:
     paul = factories.account("paul", email="famille@example.org")
     factories.account("anne", email="Famille@example.org")
 
-    assert people.find_by_identifier("CLAIRE") == claire
-    assert people.find_by_identifier("Claire@EXAMPLE.org") == claire
-    assert people.find_by_identifier("famille@example.org") is None
-    assert people.find_by_identifier("paul") == paul
-    assert people.find_by_identifier("nobody") is None
-    assert people.find_by_identifier("nobody@example.org") is None
-    assert people.find_by_identifier("\0") is None
+    assert accounts.find_by_identifier("CLAIRE") == claire
+    assert accounts.find_by_identifier("Claire@EXAMPLE.org") == claire
+    assert accounts.find_by_identifier("famille@example.org") is None
+    assert accounts.find_by_identifier("paul") == paul
+    assert accounts.find_by_identifier("nobody") is None
+    assert accounts.find_by_identifier("nobody@example.org") is None
+    assert accounts.find_by_identifier("\0") is None
 
 
 def test_an_address_means_the_one_that_is_not_disabled(app: Flask) -> None:
     factories.account("old", email="famille@example.org", status="disabled")
     new = factories.account("new", email="famille@example.org")
-    assert people.find_by_identifier("famille@example.org") == new
-    assert people.accounts_with_email("famille@example.org") == [new]
+    assert accounts.find_by_identifier("famille@example.org") == new
+    assert accounts.accounts_with_email("famille@example.org") == [new]
 
 
 def test_nobody_without_an_address_is_found_by_an_impossible_one(app: Flask) -> None:
     factories.account("claire")
-    assert people.accounts_with_email("@") == []
+    assert accounts.accounts_with_email("@") == []
 
 
 def test_accounts_are_listed_by_status(app: Flask) -> None:
     active = factories.account("bert")
     invited = factories.account("anne", status="invited")
-    assert [each.id for each in people.list_accounts()] == [invited.id, active.id]
-    assert [each.id for each in people.list_accounts(status="invited")] == [invited.id]
+    assert [each.id for each in accounts.list_accounts()] == [invited.id, active.id]
+    assert [each.id for each in accounts.list_accounts(status="invited")] == [invited.id]
     with pytest.raises(Refused):
-        people.list_accounts(status="asleep")
+        accounts.list_accounts(status="asleep")
 
 
 def test_children_come_in_one_query_by_given_name(app: Flask) -> None:
@@ -174,13 +174,13 @@ def test_children_come_in_one_query_by_given_name(app: Flask) -> None:
     db.session.expunge_all()
 
     with Queries() as queries:
-        found = people.live_children(parent.id, [school.id])
+        found = guardianships.live_children(parent.id, [school.id])
         names = [(child.given_name, child.school.name) for child, _ in found]
 
     assert names == [("émile", "A"), ("Ève", "A"), ("Zoé", "A")]
     assert len(queries) == 1
-    assert len(people.live_children(parent.id)) == 4
-    assert people.live_children(parent.id, []) == []
+    assert len(guardianships.live_children(parent.id)) == 4
+    assert guardianships.live_children(parent.id, []) == []
 
 
 def test_a_child_that_left_or_whose_guardianship_ended_is_not_seen(app: Flask) -> None:
@@ -190,27 +190,27 @@ def test_a_child_that_left_or_whose_guardianship_ended_is_not_seen(app: Flask) -
 
     with transaction():
         leaves.left_at = clock.now()
-    assert people.mark_guardianship_ended(parent.id, ended.id, "judgment") is True
-    assert people.mark_guardianship_ended(parent.id, ended.id, "again") is False
+    assert guardianships.mark_guardianship_ended(parent.id, ended.id, "judgment") is True
+    assert guardianships.mark_guardianship_ended(parent.id, ended.id, "again") is False
 
-    assert [child for child, _ in people.live_children(parent.id)] == [stays]
-    assert people.hold_guardianship(parent.id, stays.id) is True
-    assert people.hold_guardianship(parent.id, ended.id) is False
+    assert [child for child, _ in guardianships.live_children(parent.id)] == [stays]
+    assert guardianships.lock_guardianship(parent.id, stays.id) is True
+    assert guardianships.lock_guardianship(parent.id, ended.id) is False
 
 
 def test_a_guardianship_is_made_once_and_again_after_its_end(app: Flask) -> None:
     parent, (child,) = factories.family(factories.school(), "Lina")
-    first = people.link_guardian(parent.id, child.id)
-    assert people.link_guardian(parent.id, child.id, "mother").id == first.id
+    first = guardianships.link_guardian(parent.id, child.id)
+    assert guardianships.link_guardian(parent.id, child.id, "mother").id == first.id
 
-    people.mark_guardianship_ended(parent.id, child.id, "r" * 500)
+    guardianships.mark_guardianship_ended(parent.id, child.id, "r" * 500)
 
-    assert people.link_guardian(parent.id, child.id, "mother").id != first.id
+    assert guardianships.link_guardian(parent.id, child.id, "mother").id != first.id
 
 
 def test_a_guardianship_is_made_once_when_many_ask_at_once(app: Flask) -> None:
     parent, child = factories.account(), factories.child(factories.school())
-    made, refused = at_once(app, 8, lambda: people.link_guardian(parent.id, child.id).id)
+    made, refused = at_once(app, 8, lambda: guardianships.link_guardian(parent.id, child.id).id)
     assert (len(set(made)), refused) == (1, [])
 
 
@@ -227,7 +227,7 @@ def test_a_guardianship_is_refused_by_field(
 ) -> None:
     parent, child = factories.account(), factories.child(factories.school())
     with pytest.raises(Refused) as refused:
-        people.link_guardian(account_id or parent.id, child_id or child.id, relationship)
+        guardianships.link_guardian(account_id or parent.id, child_id or child.id, relationship)
     assert refused.value.field == field
 
 
@@ -239,7 +239,7 @@ def test_a_school_number_belongs_to_one_child_of_a_school(app: Flask) -> None:
         factories.child(school, "Tom", sourced_id="12")
     assert refused.value.field == "sourced_id"
     with pytest.raises(Refused):
-        people.create_child("s_none", "Tom", "Dubois")
+        children.create_child("s_none", "Tom", "Dubois")
 
 
 @pytest.mark.parametrize(
@@ -256,20 +256,20 @@ def test_a_school_number_belongs_to_one_child_of_a_school(app: Flask) -> None:
 )
 def test_a_school_is_refused_by_field(app: Flask, field: str, change: dict[str, object]) -> None:
     with pytest.raises(Refused) as refused:
-        people.create_school(**{"name": "Collège", **change})  # type: ignore[arg-type]
+        schools.create_school(**{"name": "Collège", **change})  # type: ignore[arg-type]
     assert refused.value.field == field
 
 
 def test_a_school_is_kept_with_its_logo(app: Flask) -> None:
-    made = people.create_school("Collège X", colour="#AABBCC", logo_png=PNG)
-    assert people.list_schools() == [made]
-    assert people.find_school(made.id) == made
+    made = schools.create_school("Collège X", colour="#AABBCC", logo_png=PNG)
+    assert schools.list_schools() == [made]
+    assert schools.find_school(made.id) == made
     assert (made.colour, len(made.logo_digest or "")) == ("#aabbcc", 64)
 
 
 def test_what_is_made_is_in_the_audit_trail_without_names(app: Flask) -> None:
     parent, (child,) = factories.family(factories.school(), "Lina", email="claire@example.org")
-    people.mark_guardianship_ended(parent.id, child.id, "judgment about Lina")
+    guardianships.mark_guardianship_ended(parent.id, child.id, "judgment about Lina")
 
     trail = db.session.scalars(select(AuditEvent)).all()
 

@@ -10,7 +10,7 @@ from idp.credentials import one_time_tokens
 from idp.credentials.one_time_tokens import Live
 from idp.lifecycle import families, passwords, sign_in
 from idp.lifecycle.sign_in import Proof, ProofGone
-from idp.people import service as people
+from idp.people import guardianships
 from idp.people.models import Account
 from idp.sessions import assurance
 from idp.sessions import service as sessions
@@ -148,7 +148,7 @@ def test_the_schools_of_a_guardian_are_those_of_living_guardianships(app: Flask)
     parent, (lina,) = factories.family(here, "Lina")
     factories.guardianship(parent, factories.child(here, "Noé"))
     factories.guardianship(parent, factories.child(there, "Ada"))
-    assert [school.name for school in people.schools_of(parent.id)] == ["Ici", "Là-bas"]
+    assert [school.name for school in guardianships.schools_of(parent.id)] == ["Ici", "Là-bas"]
 
     families.end_guardianship(parent.id, lina.id, "moved")
-    assert [school.name for school in people.schools_of(parent.id)] == ["Ici", "Là-bas"]
+    assert [school.name for school in guardianships.schools_of(parent.id)] == ["Ici", "Là-bas"]

@@ -17,7 +17,7 @@ from idp.audit import events
 from idp.cli import upgrading
 from idp.database import db, patience
 from idp.mail import outbox
-from idp.people import directory
+from idp.people import search_index
 from idp.people.models import DirectoryEntry
 from tests import factories
 
@@ -114,7 +114,7 @@ def test_what_has_grown_is_indexed_and_filled_beside_traffic(
     with db.engine.connect() as now:
         now.exec_driver_sql("ANALYZE")
     monkeypatch.setattr(patience, "GROWN", 1)
-    monkeypatch.setattr(directory, "FILLED_AT_ONCE", 1)
+    monkeypatch.setattr(search_index, "FILLED_AT_ONCE", 1)
     made: list[tuple[str, bool]] = []
     said: list[str] = []
     with statements_of(made):

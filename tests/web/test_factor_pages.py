@@ -11,7 +11,7 @@ from idp.credentials.models import Password
 from idp.database import db, transaction
 from idp.lifecycle import factor_changes, families, second_factor
 from idp.lifecycle.ways_in import ways_in
-from idp.people import service as people
+from idp.people import accounts
 from idp.sessions import service as sessions
 from idp.settings import Settings
 from tests import factories
@@ -380,7 +380,7 @@ def shown_secret(here: Place) -> str:
 def epoch_of(here: Place) -> int:
     db.session.rollback()
     db.session.expire_all()
-    account = people.find_account(here.parent.id)
+    account = accounts.find_account(here.parent.id)
     assert account is not None
     return account.credentials_epoch
 

@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from idp import clock
 from idp.audit import events
 from idp.lifecycle import erasure, export
-from idp.people import service as people
+from idp.people import accounts, guardianships
 from idp.sessions.service import SignedIn
 from idp.web.account.blueprint import blueprint, guardian_only
 from idp.web.account.step_up import proved_recently
@@ -22,7 +22,7 @@ def data(signed_in: SignedIn) -> ResponseReturnValue:
     return render_template(
         "account/data.html",
         request_made=erasure.latest(signed_in.account.id),
-        schools=people.schools_of(signed_in.account.id),
+        schools=guardianships.schools_of(signed_in.account.id),
     )
 
 
@@ -34,7 +34,7 @@ def download_data(signed_in: SignedIn) -> ResponseReturnValue:
     events.record(
         "data_downloaded", account_id=signed_in.account.id, session_id=signed_in.session.id
     )
-    account = people.get_account(signed_in.account.id)
+    account = accounts.get_account(signed_in.account.id)
     text = json.dumps(export.document(account), ensure_ascii=False, indent=2)
     response = make_response(text + "\n")
     response.mimetype = "application/json"

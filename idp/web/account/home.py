@@ -6,8 +6,7 @@ from flask_babel import gettext as _
 
 from idp import clock
 from idp.lifecycle import link_requests
-from idp.people import service as people
-from idp.people import staff
+from idp.people import guardianships, staff
 from idp.people.models import School
 from idp.sessions import service as sessions
 from idp.sessions.service import SignedIn
@@ -32,7 +31,7 @@ def home() -> ResponseReturnValue:
 
 def _page(signed_in: SignedIn) -> str:
     account = signed_in.account
-    children = people.live_children(account.id)
+    children = guardianships.live_children(account.id)
     schools: dict[str, School] = {child.school_id: child.school for child, _link in children}
     return render_template(
         "account/home.html",

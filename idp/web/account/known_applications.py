@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from idp import clock
 from idp.oidc import grants_service
 from idp.oidc import known_applications as knowing
-from idp.people import service as people
+from idp.people import guardianships
 from idp.sessions.service import SignedIn
 from idp.web import permissions
 from idp.web.account.blueprint import blueprint, guardian_only
@@ -36,7 +36,9 @@ class Shown:
 @guardian_only
 def known_applications(signed_in: SignedIn) -> ResponseReturnValue:
     """Each application with what it sees, since when, and when it last asked."""
-    names = {child.id: child.given_name for child, _link in people.live_children(_id(signed_in))}
+    names = {
+        child.id: child.given_name for child, _link in guardianships.live_children(_id(signed_in))
+    }
     return render_template(
         "account/applications.html",
         applications=[_shown(each, names) for each in knowing.of_account(_id(signed_in))],

@@ -5,8 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import refresh
 
-from idp.people import profile as kept
-from idp.people import service as people
+from idp.people import accounts, guardianships
 from idp.sessions.service import SignedIn
 from idp.web import branding, i18n
 from idp.web.account.blueprint import blueprint, guardian_only
@@ -18,8 +17,8 @@ from idp.web.errors import PageError
 @guardian_only
 def profile(signed_in: SignedIn) -> ResponseReturnValue:
     """Name, user name, children; whom to ask where something is wrong; the language."""
-    children = people.live_children(signed_in.account.id)
-    schools = people.schools_of(signed_in.account.id)
+    children = guardianships.live_children(signed_in.account.id)
+    schools = guardianships.schools_of(signed_in.account.id)
     return render_template(
         "account/profile.html",
         account=signed_in.account,
@@ -37,7 +36,7 @@ def choose_language(signed_in: SignedIn) -> ResponseReturnValue:
     chosen = request.form.get("locale", "")
     if i18n.supported(chosen) != chosen:
         raise PageError("bad_request")
-    kept.set_locale(signed_in.account.id, chosen)
+    accounts.set_locale(signed_in.account.id, chosen)
     session.permanent = True
     session["locale"] = chosen
     refresh()

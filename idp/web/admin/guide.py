@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp.desk.staff import Right, Staff
-from idp.people import service as people
+from idp.people import schools
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.parameters import is_id
 from idp.web.errors import PageError
@@ -16,7 +16,7 @@ from idp.web.errors import PageError
 def parents_guide(staff: Staff, school_id: str) -> ResponseReturnValue:
     """A page for each language of the school, with its face and whom parents may ask."""
     within = is_id(school_id) and staff.reach(Right.LOOK_UP).covers(school_id)
-    school = people.find_school(school_id) if within else None
+    school = schools.find_school(school_id) if within else None
     if school is None:
         raise PageError("not_found", 404)
     from idp.desk import guide_paper  # what draws takes a third of a start's time

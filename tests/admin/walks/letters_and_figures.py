@@ -7,7 +7,7 @@ from werkzeug.test import TestResponse
 from idp.database import transaction
 from idp.desk import letters
 from idp.desk.staff import AT_TERMINAL
-from idp.people import service as people
+from idp.people import guardianships
 from tests import factories
 from tests.admin.places import Desk
 
@@ -31,7 +31,7 @@ def walk(desk: Desk) -> Iterator[TestResponse]:
     letters.print_class(AT_TERMINAL, desk.here.id, None)
     yield clerk.submit("letters-form", again="1")
     yield clerk.submit("letters-form")
-    child = people.live_children(invited.id)[0][0]
+    child = guardianships.live_children(invited.id)[0][0]
     with transaction():
         child.class_name = ""
     yield clerk.open("/admin/letters")

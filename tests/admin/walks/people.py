@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from werkzeug.test import TestResponse
 
-from idp.people import service as people
+from idp.people import accounts, children, guardianships
 from idp.web.admin.class_addresses import key_of
 from tests import factories
 from tests.admin.places import Desk
@@ -13,7 +13,7 @@ from tests.admin.places import Desk
 def walk(desk: Desk) -> Iterator[TestResponse]:
     browser = desk.browser("manager")
     yield browser.open("/admin/")
-    if people.find_by_username("anne") is None:
+    if accounts.find_by_username("anne") is None:
         _fill(desk)
     yield browser.open("/admin/")
     for query in ("peeters", "petters", "xyzzy", "kid&page=2"):
@@ -36,11 +36,11 @@ def _fill(desk: Desk) -> None:
         "anne", given_name="Anne", family_name="Peeters", status="invited", email="a@p.example"
     )
     for name, class_name in (("Mia", "5C"), ("Tom", "")):
-        child = people.create_child(desk.here.id, name, "Peeters", class_name)
+        child = children.create_child(desk.here.id, name, "Peeters", class_name)
         factories.guardianship(anne, child)
-    gone = people.create_child(desk.here.id, "Gone", "Peeters", "5C")
-    people.mark_guardianship_ended(anne.id, gone.id, "moved")
+    gone = children.create_child(desk.here.id, "Gone", "Peeters", "5C")
+    guardianships.mark_guardianship_ended(anne.id, gone.id, "moved")
     for number in range(30):
-        people.create_child(desk.here.id, "Kid", f"Claes{number}", "1A")
+        children.create_child(desk.here.id, "Kid", f"Claes{number}", "1A")
     for number in range(3):
         factories.school(f"Instituut {number}")

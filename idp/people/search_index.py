@@ -13,8 +13,8 @@ from typing import Any, Final
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from idp.database import db, in_parts, retried, transaction
-from idp.people.folding import name_words, sound, words
 from idp.people.models import Account, Child, DirectoryEntry, Guardianship
+from idp.people.normalise import name_words, sound, words
 
 CHUNK: Final = 1_000
 FILLED_AT_ONCE: Final = 20_000

@@ -1,31 +1,58 @@
-"""What a school changes about its people, and opening an account again.
-
-Each notes before and after in the audit trail, where the school may read it.
-"""
+"""Pupils: enrolled, found, changed, gone and back."""
 
 from datetime import datetime
 
 from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
 
 from idp import clock
 from idp.audit import events
-from idp.database import transaction
-from idp.people import directory
-from idp.people.models import RELATIONSHIPS, Account, Child, Guardianship
+from idp.database import db, transaction
+from idp.people import search_index
+from idp.people.models import Child
 from idp.people.names import Refused, clean_text, stored_names
+from idp.people.schools import find_school
 
 CLASS_LENGTH = 40
 
+SOURCED_ID_LENGTH = 64
 
-def mark_enabled(account: Account) -> None:
-    """Make a disabled account what it was: active where its holder had claimed it, else invited.
 
-    The caller holds it and uses ``lifecycle.families``.
-    """
-    account.status = "active" if account.claimed_at else "invited"
-    account.closed_at = None
-    account.updated_at = clock.now()
-    events.record("account_enabled", account_id=account.id)
+def create_child(
+    school_id: str,
+    given_name: str,
+    family_name: str,
+    class_name: str = "",
+    sourced_id: str | None = None,
+) -> Child:
+    """Enrol a child; ``sourced_id`` is the school's own number for it. Raises ``Refused``."""
+    school = find_school(school_id)
+    if school is None:
+        raise Refused("school", "is unknown")
+    given, family = stored_names(given_name, family_name)
+    number = clean_text("sourced_id", sourced_id or "", longest=SOURCED_ID_LENGTH)
+    child = Child(
+        school_id=school_id,
+        school=school,
+        given_name=given,
+        family_name=family,
+        class_name=clean_text("class_name", class_name, longest=CLASS_LENGTH),
+        sourced_id=number or None,
+    )
+    with transaction() as writes:
+        try:
+            with writes.begin_nested():
+                writes.add(child)
+        except IntegrityError as error:  # the unique index decides, not a look beforehand
+            raise Refused("sourced_id", "is another child's at this school") from error
+        events.record("child_created", child_id=child.id, school_id=school_id)
+        search_index.refresh_pupils([child.id])
+    return child
+
+
+def find_child(child_id: str) -> Child | None:
+    """The child, with its school."""
+    return db.session.get(Child, child_id)
 
 
 def change_child(child: Child, given_name: str, family_name: str, class_name: str) -> bool:
@@ -47,7 +74,7 @@ def change_child(child: Child, given_name: str, family_name: str, class_name: st
         events.record(
             "child_changed", child_id=child.id, school_id=child.school_id, changes=changes
         )
-        directory.refresh_children([child.id])
+        search_index.refresh_children([child.id])
     return True
 
 
@@ -78,30 +105,5 @@ def _set_left(child: Child, left_at: datetime | None) -> bool:
             event = "child_left" if left_at else "child_returned"
             events.record(event, child_id=child.id, school_id=child.school_id)
             writes.refresh(child)
-            directory.refresh_children([child.id])
+            search_index.refresh_children([child.id])
     return bool(changed)
-
-
-def change_relationship(account_id: str, child: Child, relationship: str) -> bool:
-    """Say otherwise what a live guardian is to a pupil; false where nothing changes.
-
-    Raises ``Refused`` for a word that is none of ``RELATIONSHIPS``.
-    """
-    if relationship not in RELATIONSHIPS:
-        raise Refused("relationship", f"is none of {', '.join(RELATIONSHIPS)}")
-    with transaction() as writes:
-        live = writes.query(Guardianship).filter_by(
-            account_id=account_id, child_id=child.id, ended_at=None
-        )
-        row = live.with_for_update().populate_existing().one_or_none()
-        if row is None or row.relationship == relationship:
-            return False
-        before, row.relationship = row.relationship, relationship
-        events.record(
-            "guardianship_changed",
-            account_id=account_id,
-            child_id=child.id,
-            school_id=child.school_id,
-            changes={"relationship": [before, relationship]},
-        )
-    return True
