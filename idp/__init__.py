@@ -107,18 +107,20 @@ def _wire(app: Flask) -> None:
     """Join the faces and the services."""
     import idp.lifecycle.export_sections
     import idp.roster.export_section  # noqa: F401
-    from idp import logs, turns, web, write_probe
+    from idp import concurrency_limit, logs, web
     from idp.audit import continuity
     from idp.federation import providers
     from idp.lifecycle import account_letters, desk_letters, letters, specimens
     from idp.mail import delivery
     from idp.oidc import keyring, server
-    from idp.web.leaving import LastAnswers
+    from idp.readiness import write_probe
+    from idp.readiness.leaving import LastAnswers
     from idp.web.slow_clients import BoundedBodies, WholeAnswers
 
     settings = app.extensions["idp.settings"]
     logs.configure(settings)
-    bounded = BoundedBodies(turns.Turns(app.wsgi_app), settings.trusted_proxies)
+    limited = concurrency_limit.ConcurrencyLimit(app.wsgi_app)
+    bounded = BoundedBodies(limited, settings.trusted_proxies)
     whole = WholeAnswers(logs.AccessLog(bounded))
     app.wsgi_app = LastAnswers(whole)  # type: ignore[method-assign]
     keyring.init_app(app, settings)

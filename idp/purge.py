@@ -93,13 +93,6 @@ def run(*, batch: int = BATCH, pause: float = PAUSE) -> dict[str, int]:
     return removed
 
 
-def oldest_left_over() -> datetime | None:
-    """When the oldest row expired that a purge would remove: long ago where none runs."""
-    models: tuple[Any, ...] = (AuthorizationCode, AccessToken, Interaction)
-    oldest = [db.session.scalar(select(func.min(each.expires_at))) for each in models]
-    return min((each for each in oldest if each is not None), default=None)
-
-
 def _batches(table: Growing, batch: int, pause: float) -> Iterator[int]:
     """Every row is looked at once: each batch begins where the one before it ended."""
     last: Key | None = None

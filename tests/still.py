@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import time_machine
 
-from idp import clock, write_probe
+from idp import clock
 from idp.audit import continuity
 from idp.oidc import refusals
+from idp.readiness import write_probe
 from idp.web import unbelieved_proxy
 from idp.web.protocol import cors
 

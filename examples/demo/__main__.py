@@ -70,8 +70,9 @@ def _prepare(ports: Ports) -> tuple[dict[str, Any], str, list[Part]]:
         _idp(arguments, environment)
 
     from examples.demo import applications, desk, enrolment, summary
-    from idp import Settings, agreement, create_app
+    from idp import Settings, create_app
     from idp.database import db
+    from idp.readiness import agreement
 
     app = create_app(Settings.from_environment(settings))
     with app.app_context():

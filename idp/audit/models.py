@@ -55,7 +55,7 @@ class DatabaseIdentity(Model):
 
 
 class InstallationMark(Model):
-    """What the machines of an installation tell each other: a few rows, see ``idp.marks``."""
+    """What the machines of an installation tell each other: see ``idp.readiness.marks``."""
 
     __tablename__ = "installation_marks"
 

@@ -9,10 +9,9 @@ from typing import Any
 import click
 from flask.cli import ScriptInfo
 
-from idp import doctor, doctor_installation, doctor_running
 from idp.cli import output
 from idp.cli.group import Command
-from idp.doctor import LEVELS, Finding
+from idp.doctor import LEVELS, Finding, configuration, installation, running
 from idp.settings import Settings, UnsafeSettings, providers, variable
 
 
@@ -50,14 +49,14 @@ def _findings(ctx: click.Context) -> list[Finding]:
             Finding("danger", "settings", f"{problem}.", "Correct it; nothing else was looked at.")
             for problem in error.problems
         ]
-    found = [*doctor.of_settings(settings), *doctor.of_environment(dict(os.environ))]
+    found = [*configuration.of_settings(settings), *configuration.of_environment(dict(os.environ))]
     if settings.problems():
         words = "Database, keys and clients were not looked at: the settings refuse to start."
         return [*found, Finding("notice", "installation", words, "Correct them, then ask again.")]
     with ctx.ensure_object(ScriptInfo).load_app().app_context():
-        found += doctor_installation.of_installation()
+        found += installation.of_installation()
         if not any(each.subject == "database" and each.level == "danger" for each in found):
-            found += doctor_running.of_running()
+            found += running.of_running()
         return found
 
 

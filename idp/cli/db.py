@@ -3,10 +3,11 @@
 import alembic.command
 import click
 
-from idp import agreement, readiness
+from idp import readiness
 from idp.cli import output, upgrading
 from idp.cli.group import Noun
 from idp.lifecycle import restored
+from idp.readiness import agreement
 
 command = Noun("db", help="Bring the database to the schema of this version.")
 

@@ -4,7 +4,7 @@ import click
 
 from idp.cli import output
 from idp.cli.group import Noun
-from idp.counted import counted
+from idp.cli.output import counted
 from idp.people import search_index
 
 command = Noun("directory", help="The index by which people are found.")

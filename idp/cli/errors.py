@@ -79,7 +79,6 @@ def _lacks_tables(error: exc.SQLAlchemyError) -> bool:
 def _typed(error: Exception) -> str | None:
     """The sentence of a service's own error, or of the machine's."""
     # Imported when something went wrong: `idp --help` should not wait for all of it.
-    from idp.agreement import Disagreement
     from idp.audit.continuity import HistoryTrouble
     from idp.clients.registration import InvalidMetadata, Outdated, UnknownClient
     from idp.credentials.bcrypt_gate import Busy
@@ -87,6 +86,7 @@ def _typed(error: Exception) -> str | None:
     from idp.oidc.keys import KeyTrouble
     from idp.people.names import Refused
     from idp.readiness import NotReady
+    from idp.readiness.agreement import Disagreement
     from idp.roster.records import Unusable
 
     match error:

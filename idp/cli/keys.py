@@ -5,13 +5,14 @@ from typing import Any
 
 import click
 
-from idp import agreement, readiness
+from idp import readiness
 from idp.audit import events
 from idp.cli import output
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import KeyEntry, KeyTrouble
+from idp.readiness import agreement
 
 COLUMNS = ("kid", "alg", "state", "created_at", "signs_since", "retired_at")
 

@@ -4,13 +4,14 @@ import logging
 
 import click
 
-from idp import agreement, settings
+from idp import settings
 from idp.audit import continuity
 from idp.cli import application, output
 from idp.cli.group import Noun
-from idp.counted import counted
+from idp.cli.output import counted
 from idp.mail import delivery, outbox
 from idp.mail.models import STATUSES
+from idp.readiness import agreement
 
 log = logging.getLogger(__name__)
 

@@ -219,3 +219,8 @@ def _width(text: str) -> int:
         else 1
         for character in text
     )
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """« 1 question is open », « 2 questions are open »."""
+    return f"{number} {one if number == 1 else many}"

@@ -11,12 +11,13 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from idp import doctor, readiness, settings
+from idp import readiness, settings
 from idp.cli import application, generations, worker
 from idp.cli.errors import BadInput
 from idp.cli.group import Command
 from idp.database import db
-from idp.web import leaving
+from idp.doctor import configuration
+from idp.readiness import leaving
 
 STOP_SECONDS = 30
 """How long requests may take to finish after a stop was asked."""
@@ -56,7 +57,7 @@ def command(host: str, port: int, workers: int, threads: int | None) -> None:
       idp serve
       idp serve --host 0.0.0.0 --port 8080 --workers 4
     """
-    doctor.refuse_unsafe(settings.current(), dict(os.environ))
+    configuration.refuse_unsafe(settings.current(), dict(os.environ))
     readiness.refuse_unready()
     if not generations.is_later():
         _check_port(host, port)

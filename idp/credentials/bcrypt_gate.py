@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import ParamSpec, TypeVar
 
-from idp import settings, turns
+from idp import concurrency_limit, settings
 from idp.database import release_connection
 
 P = ParamSpec("P")
@@ -44,7 +44,7 @@ class Gate:
         if not self._places.acquire(blocking=False):
             raise Busy
         try:
-            with turns.given_up():
+            with concurrency_limit.released():
                 return self._executor.submit(function, *args, **kwargs).result()
         finally:
             self._places.release()

@@ -22,7 +22,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
-from idp import turns
+from idp import concurrency_limit
 from idp.database import release_connection
 from idp.federation.identity import ProviderAway, WrongAnswer
 
@@ -49,7 +49,7 @@ class Places:
             raise ProviderAway("busy")
         try:
             release_connection()
-            with turns.given_up():
+            with concurrency_limit.released():
                 yield
         finally:
             self._places.release()

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from idp.database import db
 from idp.roster.models import RosterRejection, RosterRun
 from idp.roster.reasons import about, sentence
-from idp.spreadsheet_cells import quoted
+from idp.roster.spreadsheet_cells import quoted
 
 _MOST_REASONS: Final = 20
 _WIDTH: Final = 22

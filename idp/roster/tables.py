@@ -12,7 +12,7 @@ from idp.roster.archives import Progress, Source
 from idp.roster.headers import Header
 from idp.roster.layout import Layout
 from idp.roster.records import Hostile, Row, Unusable
-from idp.spreadsheet_cells import unquoted
+from idp.roster.spreadsheet_cells import unquoted
 
 MOST_COLUMNS: Final = 200
 MOST_ROWS: Final = 2_000_000

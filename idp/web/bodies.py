@@ -13,7 +13,7 @@ from typing import IO, Final, TypeVar
 from flask import current_app, request
 from flask.typing import ResponseReturnValue
 
-from idp import turns
+from idp import concurrency_limit
 from idp.database import release_connection
 from idp.web.errors import TRY_AGAIN_IN, PageError
 from idp.web.readers import Places, TooMany, TooSlow, in_time
@@ -68,7 +68,7 @@ def receive_upload() -> ResponseReturnValue | None:
     stream = request.environ["wsgi.input"]
     # Whoever answers in place of the view finds an empty body, not one that somebody waits for
     request.environ["wsgi.input"], request.environ["CONTENT_LENGTH"] = BytesIO(), "0"
-    with turns.given_up():
+    with concurrency_limit.released():
         request.environ["wsgi.input"] = _received(stream, length)
     request.environ["CONTENT_LENGTH"] = str(length)
     request.max_content_length = longest

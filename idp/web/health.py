@@ -4,12 +4,12 @@ from flask import Blueprint, Response, jsonify
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from idp import agreement, readiness, write_probe
+from idp import readiness
 from idp.audit import continuity
 from idp.database import db
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import KeyTrouble
-from idp.web import leaving
+from idp.readiness import agreement, leaving, write_probe
 
 blueprint = Blueprint("health", __name__, url_prefix="/health")
 

@@ -20,7 +20,7 @@ from flask import Flask, Response, g, redirect, request, session
 from flask.json.tag import TaggedJSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
-from idp import clock, turns
+from idp import clock, concurrency_limit
 from idp.database import release_connection
 from idp.sessions import submissions
 from idp.web import browser, form_key, i18n, kept, kept_for_strangers
@@ -68,7 +68,7 @@ def claim_or_answer() -> Response | None:
             claimed = seen.id if submissions.claim_again(seen) else None
             continue
         release_connection()
-        with turns.given_up():
+        with concurrency_limit.released():
             sleep(PAUSE)
     raise PageError("busy", 503, retry_after=TRY_AGAIN_IN)
 

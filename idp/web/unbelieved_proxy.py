@@ -14,7 +14,7 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from idp import marks
+from idp.readiness import marks
 from idp.web.networks import is_within
 
 log = logging.getLogger(__name__)

@@ -14,10 +14,9 @@ from click.testing import CliRunner, Result
 from flask import Flask
 from flask.cli import ScriptInfo
 
-from idp import doctor_installation
 from idp.cli import application, cli
 from idp.database import db
-from idp.doctor import Finding
+from idp.doctor import Finding, installation
 from tests import databases
 from tests.conftest import SECRETS, history_file
 
@@ -90,7 +89,7 @@ def told(environment: dict[str, str], *arguments: str, stdin: str | None = None)
 
 def of_installation() -> list[Finding]:
     """What the installation tells, but that the tests' role owns the database."""
-    found = doctor_installation.of_installation()
+    found = installation.of_installation()
     return [each for each in found if each.subject != "audit trail"]
 
 

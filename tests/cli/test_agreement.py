@@ -10,10 +10,11 @@ import pytest
 import time_machine
 from flask import Flask
 
-from idp import agreement, clock, create_app, marks
+from idp import clock, create_app
 from idp.audit.models import DatabaseIdentity
 from idp.database import db
 from idp.oidc.keys import Keyring
+from idp.readiness import agreement, marks
 from idp.settings import Settings
 from tests.cli.conftest import invoked, refused, told
 from tests.conftest import SECRETS

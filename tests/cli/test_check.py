@@ -13,9 +13,10 @@ import time_machine
 from flask import Flask
 from sqlalchemy import text
 
-from idp import clock, doctor, doctor_installation, doctor_running
+from idp import clock
 from idp.clients import registration
 from idp.database import db
+from idp.doctor import Finding, configuration, installation, running
 from idp.oidc.keys import Keyring
 from idp.settings import Settings
 from tests import factories
@@ -43,7 +44,7 @@ def found(settings: Settings, level: str | None = None) -> dict[str, str]:
     """Subject → sentence of what the doctor finds, translations aside."""
     return {
         finding.subject: finding.sentence
-        for finding in doctor.of_settings(settings)
+        for finding in configuration.of_settings(settings)
         if level in {None, finding.level} and finding.subject != "translations"
     }
 
@@ -112,7 +113,7 @@ def test_k1_files_that_others_may_read_are_found(safe: Settings, tmp_path: Path)
     settings = dataclasses.replace(safe, database_url=f"sqlite:///{database}")
 
     dangers = found(settings, "danger")
-    files = doctor.of_environment({"IDP_PASSWORD_PEPPER_FILE": str(secret), "HOME": "/"})
+    files = configuration.of_environment({"IDP_PASSWORD_PEPPER_FILE": str(secret), "HOME": "/"})
 
     assert str(key) in dangers["signing key"]
     assert "changed by others" in dangers["keys"]
@@ -157,15 +158,15 @@ def test_a_folder_of_keys_that_is_not_there_is_no_finding_of_its_own(safe: Setti
 def test_translations_that_are_not_compiled_are_found(
     safe: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "folder", lambda _package: tmp_path)
-    missing = [each for each in doctor.of_settings(safe) if each.subject == "translations"]
+    monkeypatch.setattr(configuration, "folder", lambda _package: tmp_path)
+    missing = [each for each in configuration.of_settings(safe) if each.subject == "translations"]
     assert len(missing) == 3
 
 
 # The installation
 
 
-def in_installation() -> dict[str, doctor.Finding]:
+def in_installation() -> dict[str, Finding]:
     return {finding.subject: finding for finding in of_installation()}
 
 
@@ -196,7 +197,7 @@ def test_missing_and_old_keys_are_found(app: Flask, tmp_path: Path) -> None:
     assert in_installation()["keys"].level == "danger"
     own.ensure()
     with time_machine.travel(clock.now() + timedelta(days=400)):
-        finding = next(f for f in doctor_installation.of_installation() if "400 days" in f.sentence)
+        finding = next(f for f in installation.of_installation() if "400 days" in f.sentence)
     assert finding.level == "notice"
     assert "rotate" in finding.remedy
 
@@ -255,7 +256,7 @@ def test_a_safe_installation_ends_with_zero(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Its mail server would need a certificate; test_check_running.py has one without.
-    monkeypatch.setattr(doctor_running, "CHECKS", doctor_running.CHECKS[2:])
+    monkeypatch.setattr(running, "CHECKS", running.CHECKS[2:])
     database = Path(environment["DATABASE_URL"].removeprefix("sqlite:///"))
     database.chmod(0o600)
     del environment["IDP_DEMO"]

@@ -9,9 +9,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from idp import clock, doctor_running
+from idp import clock
 from idp.database import db, transaction
 from idp.doctor import Finding
+from idp.doctor.running import of_running
 from idp.mail.models import OutboxMessage
 from idp.roster.models import RosterJob, RosterRun
 from idp.sessions import interactions
@@ -47,7 +48,7 @@ def settings(
 
 
 def found() -> dict[str, Finding]:
-    return {finding.subject: finding for finding in doctor_running.of_running()}
+    return {finding.subject: finding for finding in of_running()}
 
 
 def change(app: Flask, **changes: Any) -> None:
@@ -125,7 +126,7 @@ def test_r6_a_folder_that_takes_no_file_is_told(app: Flask, folder: str) -> None
 def test_r6_a_database_that_takes_no_writes_is_told(app: Flask) -> None:
     with db.engine.begin() as connection:
         connection.execute(text("ALTER TABLE installation_marks RENAME TO gone"))
-    told = " ".join(finding.sentence for finding in doctor_running.of_running())
+    told = " ".join(finding.sentence for finding in of_running())
     assert "takes no writes" in told
 
 

@@ -15,7 +15,7 @@ from idp.roster import archives, tables, workbooks
 from idp.roster.layout import Layout
 from idp.roster.models import RosterPupil, RosterRejection
 from idp.roster.records import Hostile, Unusable
-from idp.spreadsheet_cells import quoted
+from idp.roster.spreadsheet_cells import quoted
 from tests.cli.conftest import Run, refused
 from tests.roster.conftest import Import
 from tests.roster.files import OneRoster, table, workbook

@@ -9,8 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event, text
 
-from idp import marks, write_probe
 from idp.database import db
+from idp.readiness import marks, write_probe
 from tests.relying_party import answer, world
 
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

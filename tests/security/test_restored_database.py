@@ -15,11 +15,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import delete, func, select, text, update
 
-from idp import clock, create_app, doctor_installation, doctor_running, purge, readiness
+from idp import clock, create_app, purge, readiness
 from idp.audit import continuity, events, removal
 from idp.audit.models import AuditEvent, DatabaseIdentity
 from idp.credentials import one_time_tokens
 from idp.database import db, transaction
+from idp.doctor import installation, running
 from idp.lifecycle import families, requests, restored, sign_out
 from idp.mail import delivery, outbox
 from idp.settings import Settings
@@ -87,7 +88,7 @@ def test_r9_nothing_starts_and_the_doctor_says_why(app: Flask) -> None:
 
     with pytest.raises(continuity.HistoryTrouble, match="idp db restored"):
         readiness.refuse_unready()
-    found = [each for each in doctor_installation.of_installation() if each.subject == "history"]
+    found = [each for each in installation.of_installation() if each.subject == "history"]
 
     assert [each.level for each in found] == ["danger"]
     assert "restored from a backup" in found[0].sentence
@@ -238,7 +239,7 @@ def test_r9_a_folder_that_can_not_be_written_is_found(app: Flask, settings: Sett
         settings, history_file=Path("/proc/self/history.json")
     )
 
-    found = [each for each in doctor_running.of_running() if each.subject == "history"]
+    found = [each for each in running.of_running() if each.subject == "history"]
 
     assert "would not be noticed" in found[0].sentence
 

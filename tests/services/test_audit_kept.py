@@ -9,10 +9,10 @@ from flask import Flask
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.exc import DBAPIError
 
-from idp import doctor_installation
 from idp.audit import events, removal
 from idp.audit.models import AuditEvent, InstallationMark
 from idp.database import db, transaction
+from idp.doctor import installation
 from tests import databases
 from tests.cli.guide import blocks
 from tests.relying_party import world
@@ -92,9 +92,9 @@ class TestRoles:
                     removal.allowed(session),
                 ):
                     session.execute(text(words))
-            assert list(doctor_installation._the_trail_is_kept()) == []
+            assert list(installation._the_trail_is_kept()) == []
         with databases_app(owner, keys_folder):
-            (told,) = doctor_installation._the_trail_is_kept()
+            (told,) = installation._the_trail_is_kept()
             assert (told.level, told.subject) == ("notice", "audit trail")
             with transaction() as session, removal.allowed(session):
                 session.execute(delete(AuditEvent))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from idp.spreadsheet_cells import quoted, unquoted
+from idp.roster.spreadsheet_cells import quoted, unquoted
 
 
 @pytest.mark.parametrize("sign", ["=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠", "﹦", "−"])

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from idp.cli import output
-from idp.counted import counted
+from idp.cli.output import counted
 from idp.roster import service
 from idp.roster.accounting import PASSED, UNREAD
 from idp.roster.models import RosterRun

@@ -4,11 +4,12 @@ import logging
 
 import click
 
-from idp import agreement, settings
+from idp import settings
 from idp.audit import continuity
 from idp.cli import application
+from idp.cli.output import counted
 from idp.cli.roster.noun import command
-from idp.counted import counted
+from idp.readiness import agreement
 from idp.roster import work
 
 log = logging.getLogger(__name__)

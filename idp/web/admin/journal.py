@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from idp.desk import trail
 from idp.desk.staff import Right, Staff
 from idp.desk.trail import Entry, Person
-from idp.spreadsheet_cells import quoted
+from idp.roster.spreadsheet_cells import quoted
 from idp.web.admin import journal_words
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.parameters import before, day

@@ -17,12 +17,13 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
-from idp import clock, marks, settings
+from idp import clock, settings
 from idp.audit import events
 from idp.audit.models import DatabaseIdentity
 from idp.database import base64url, db
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import KeyEntry
+from idp.readiness import marks
 from idp.settings import Settings, variable
 
 KEY: Final = "key "

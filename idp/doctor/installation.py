@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from idp import agreement, clock
+from idp import clock
 from idp.audit import continuity, removal
 from idp.clients import registration
 from idp.credentials import factors
@@ -17,7 +17,7 @@ from idp.doctor import Finding, Findings, trouble
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import ALGORITHMS, KeyTrouble
 from idp.people import staff
-from idp.readiness import schema
+from idp.readiness import agreement, schema
 
 MOST_CLOCK_SKEW: Final = timedelta(seconds=5)
 OLDEST_KEY: Final = timedelta(days=365)

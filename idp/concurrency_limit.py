@@ -1,7 +1,7 @@
-"""Turns: so many requests run at once in a worker, the others wait without cost.
+"""So many requests run at once in a worker; the others wait without cost.
 
 Threads that all want the interpreter slow each other down: at 32 requests at once each one cost
-a third more processor time than at 8. Whoever waits for bcrypt gives up the turn meanwhile,
+a third more processor time than at 8. Whoever waits for bcrypt releases its place meanwhile,
 so that a storm of sign-ins leaves room for all others (security rule E5).
 """
 
@@ -14,40 +14,40 @@ from typing import Any, Final
 AT_ONCE: Final = 6
 """Requests of a worker that run at once: some compute while others wait for the database."""
 
-_turn: ContextVar["SimpleQueue[None] | None"] = ContextVar("turn", default=None)
+_held: ContextVar["SimpleQueue[None] | None"] = ContextVar("concurrency_limit", default=None)
 
 
-class Turns:
-    """WSGI middleware: runs the application when it is this request's turn."""
+class ConcurrencyLimit:
+    """WSGI middleware: runs the application in as many threads at once as are allowed."""
 
     def __init__(self, application: Callable[..., Iterable[bytes]], at_once: int = AT_ONCE) -> None:
         self.application = application
-        # A queue of turns rather than a semaphore, which Python itself would have to step through.
-        self._turns: SimpleQueue[None] = SimpleQueue()
+        # A queue of tokens rather than a semaphore, which Python itself would have to step through.
+        self._free: SimpleQueue[None] = SimpleQueue()
         for _ in range(at_once):
-            self._turns.put(None)
+            self._free.put(None)
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        self._turns.get()
-        token = _turn.set(self._turns)
+        self._free.get()
+        token = _held.set(self._free)
         try:
             return self.application(environ, start_response)
         finally:
-            _turn.reset(token)
-            self._turns.put(None)
+            _held.reset(token)
+            self._free.put(None)
 
 
 @contextmanager
-def given_up() -> Iterator[None]:
-    """Let others run while this request waits for something that needs no turn."""
-    turns = _turn.get()
-    if turns is None:
+def released() -> Iterator[None]:
+    """Let others run while this request waits for something that needs no processor."""
+    limit = _held.get()
+    if limit is None:
         yield
         return
-    turns.put(None)
+    limit.put(None)
     try:
         yield
     finally:
-        turns.get()
+        limit.get()

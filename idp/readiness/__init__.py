@@ -6,11 +6,11 @@ from functools import cache
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from idp import agreement
 from idp.audit import continuity
 from idp.database import db
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import ALGORITHMS
+from idp.readiness import agreement
 from idp.resources import folder
 
 

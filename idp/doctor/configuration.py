@@ -1,19 +1,19 @@
 """What ``idp check`` finds in settings and files: what would be unsafe in production, and why.
 
 Each check is a small function that yields findings. Those that ask the database and the keys
-are in ``idp.doctor_installation``.
+are in ``idp.doctor.configuration.installation``.
 """
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
+from idp.doctor import Finding, Findings
 from idp.resources import folder
 from idp.settings import (
     LOCALES,
@@ -25,9 +25,6 @@ from idp.settings import (
     variable,
 )
 from idp.settings.secrets import DatabaseUrl
-
-Level = Literal["danger", "trouble", "notice"]
-LEVELS: Final[tuple[Level, ...]] = ("danger", "trouble", "notice")
 
 RECOMMENDED_BCRYPT_COST: Final = 12
 MOST_CLOCK_SKEW: Final = timedelta(seconds=5)
@@ -42,26 +39,6 @@ GRAPH_ENDS: Final = {
     "v25.0": "2028-07-29",
 }
 """As Facebook announced by November 2026."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """``danger``: unsafe in production, so that ``idp serve`` refuses. ``trouble``: does not
-    work at present. ``notice``: fine only if it is meant so.
-    """
-
-    level: Level
-    subject: str
-    sentence: str
-    remedy: str
-
-
-Findings = Iterator[Finding]
-
-
-def trouble(subject: str, sentence: str, remedy: str) -> Finding:
-    """What does not work at present, and what to do."""
-    return Finding("trouble", subject, sentence, remedy)
 
 
 def refuse_unsafe(settings: Settings, environment: dict[str, str]) -> None:

@@ -8,12 +8,12 @@ from flask import Flask, current_app
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from idp import marks
 from idp.database import BUSY_TIMEOUT
+from idp.readiness import marks
 
 TRUSTED_FOR: Final = 2.0  # seconds that a process believes its last good write
 WAIT: Final = 2000  # milliseconds
-_NAME: Final = "idp.write_probe"
+_NAME: Final = "idp.readiness.write_probe"
 
 
 class Probe:
