@@ -23,7 +23,15 @@ class Invalid(ValueError):
 
 
 class NotFound(LookupError):
-    """There is nothing of this id, or nothing within reach: nobody learns which (rule C3)."""
+    """There is nothing of this id, or nothing within reach: nobody learns which (rule C3).
+
+    ``kind``: of what, such as ``school``; ``key``: the id that was asked for.
+    """
+
+    def __init__(self, kind: str, key: str = "") -> None:
+        super().__init__(f"{kind} {key}".rstrip())
+        self.kind = kind
+        self.key = key
 
 
 class Conflict(Exception):

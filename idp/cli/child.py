@@ -13,8 +13,8 @@ from idp.database import db
 from idp.desk import guardianships, pupils
 from idp.desk import people as desk_people
 from idp.desk.acts import Reason
-from idp.desk.people import NotFound, Pupil
 from idp.desk.staff import AT_TERMINAL
+from idp.errors import NotFound
 from idp.people import children
 from idp.people.models import RELATIONSHIPS, Child, Guardianship
 
@@ -106,7 +106,7 @@ def child_show(child_id: str, as_json: bool) -> None:
     Example:
       idp child show p_4vXb…
     """
-    found = _pupil(child_id)
+    found = desk_people.pupil(AT_TERMINAL, child_id)
     guardians = [link.account.username for link in found.links if link.live]
     output.one(
         {**_row(found.child), "left_at": found.child.left_at, "guardians": guardians}, as_json
@@ -125,12 +125,12 @@ def child_edit(child_id: str, as_json: bool, **values: str | None) -> None:
     Example:
       idp child edit p_4vXb… --class 4B
     """
-    child = _pupil(child_id).child
+    child = desk_people.pupil(AT_TERMINAL, child_id).child
     before = {"given_name": child.given_name, "family_name": child.family_name}
     before["class_name"] = child.class_name
     changed = {name: value for name, value in values.items() if value is not None}
     pupils.change(AT_TERMINAL, child_id, **{**before, **changed})
-    output.one(_row(_pupil(child_id).child), as_json)
+    output.one(_row(desk_people.pupil(AT_TERMINAL, child_id).child), as_json)
 
 
 @command.command("left")
@@ -141,7 +141,7 @@ def child_left(child_id: str) -> None:
     Example:
       idp child left p_4vXb…
     """
-    done = pupils.leave(AT_TERMINAL, _pupil(child_id).child.id)
+    done = pupils.leave(AT_TERMINAL, desk_people.pupil(AT_TERMINAL, child_id).child.id)
     click.echo("It is noted." if done else "That was known.")
 
 
@@ -153,7 +153,7 @@ def child_back(child_id: str) -> None:
     Example:
       idp child back p_4vXb…
     """
-    done = pupils.come_back(AT_TERMINAL, _pupil(child_id).child.id)
+    done = pupils.come_back(AT_TERMINAL, desk_people.pupil(AT_TERMINAL, child_id).child.id)
     click.echo("It is noted." if done else "It had not left.")
 
 
@@ -181,19 +181,9 @@ def child_list(school_id: str | None, username: str | None, as_json: bool) -> No
     output.rows([_row(child) for child in db.session.scalars(query)], COLUMNS, as_json)
 
 
-def _pupil(child_id: str) -> Pupil:
-    try:
-        return desk_people.pupil(AT_TERMINAL, child_id)
-    except NotFound:
-        raise BadInput(f"there is no child {child_id}") from None
-
-
 def _linked(account_id: str, child_id: str, relationship: str) -> Guardianship:
     """The live link, made now or before. Raises ``BadInput``."""
-    try:
-        guardianships.link(AT_TERMINAL, account_id, child_id, relationship)
-    except NotFound:
-        raise BadInput(f"there is no child {child_id}") from None
+    guardianships.link(AT_TERMINAL, account_id, child_id, relationship)
     query = select(Guardianship).where(
         Guardianship.account_id == account_id,
         Guardianship.child_id == child_id,

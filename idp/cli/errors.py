@@ -80,9 +80,10 @@ def _typed(error: Exception) -> str | None:
     """The sentence of a service's own error, or of the machine's."""
     # Imported when something went wrong: `idp --help` should not wait for all of it.
     from idp.audit.continuity import HistoryTrouble
-    from idp.clients.registration import InvalidMetadata, Outdated, UnknownClient
+    from idp.clients.registration import InvalidMetadata, Outdated
     from idp.credentials.bcrypt_gate import Busy
     from idp.credentials.strength import WeakPassword
+    from idp.errors import NotFound
     from idp.oidc.keys import KeyTrouble
     from idp.people.names import Refused
     from idp.readiness import NotReady
@@ -95,8 +96,8 @@ def _typed(error: Exception) -> str | None:
         case OSError():
             where = f": {error.filename}" if error.filename else ""
             return f"{error.strerror or type(error).__name__}{where}"
-        case UnknownClient():
-            return f"there is no client {error}"
+        case NotFound():
+            return f"there is no {error}"
         case Outdated():
             return f"{error} was changed by somebody else meanwhile: look at it, then try again"
         case WeakPassword():

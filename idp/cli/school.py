@@ -85,9 +85,9 @@ def school_edit(school_id: str, as_json: bool, **values: Any) -> None:
         raise BadInput("there is nothing to change: see idp school edit --help")
     if "hidden_providers" in changes:
         changes["hidden_providers"] = [key for key in changes["hidden_providers"] if key]
-    _found(school_id)
+    desk.find(AT_TERMINAL, school_id)
     desk.change(AT_TERMINAL, school_id, changes)
-    output.one(_row(_found(school_id)), as_json)
+    output.one(_row(desk.find(AT_TERMINAL, school_id)), as_json)
 
 
 @command.command("logo")
@@ -103,7 +103,7 @@ def school_logo(school_id: str, file: Path | None, remove: bool) -> None:
     """
     if remove == (file is not None):
         raise BadInput("name a picture, or say --remove")
-    _found(school_id)
+    desk.find(AT_TERMINAL, school_id)
     desk.set_logo(AT_TERMINAL, school_id, None if file is None else _file(file))
     click.echo("removed" if remove else "saved")
 
@@ -128,7 +128,7 @@ def school_text(
     Example:
       idp school text s_4vXb… invitation fr --closing "La direction"
     """
-    _found(school_id)
+    desk.find(AT_TERMINAL, school_id)
     if opening == closing == "-":
         raise BadInput("standard input holds one text only")
     _school, words = desk.letter(AT_TERMINAL, school_id, kind, language)
@@ -154,7 +154,7 @@ def school_show(school_id: str, as_json: bool) -> None:
     Example:
       idp school show "Collège des Tilleuls"
     """
-    output.one(_row(_found(school_id)), as_json)
+    output.one(_row(desk.find(AT_TERMINAL, school_id)), as_json)
 
 
 @command.command("list")
@@ -180,10 +180,7 @@ def school_figures(school_id: str, as_json: bool) -> None:
     Example:
       idp school figures s_4vXb… --json
     """
-    try:
-        funnel = figures.by_class(AT_TERMINAL, school_id)
-    except figures.NotFound:
-        raise BadInput(f"there is no school {school_id}") from None
+    funnel = figures.by_class(AT_TERMINAL, school_id)
     classes = [_steps(row) for row in funnel.rows]
     total = _steps(funnel.total)
     if not as_json:
@@ -219,13 +216,6 @@ def _row(school: School) -> output.Row:
         "logo": school.logo_digest is not None,
         "created_at": school.created_at,
     }
-
-
-def _found(school_id: str) -> School:
-    try:
-        return desk.find(AT_TERMINAL, school_id)
-    except desk.NotFound:
-        raise BadInput(f"there is no school {school_id}") from None
 
 
 def _file(path: Path) -> bytes:

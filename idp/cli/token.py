@@ -12,6 +12,7 @@ from idp.cli.group import Noun
 from idp.cli.users import named
 from idp.desk import letters
 from idp.desk.staff import AT_TERMINAL
+from idp.errors import NotFound
 from idp.lifecycle import families
 from idp.mail.messages import welcome_link
 
@@ -61,7 +62,7 @@ def token_letter(username: str, path: Path, school_id: str | None, as_json: bool
     _check_place(path)
     try:
         printout = letters.print_letter(AT_TERMINAL, account.id, school_id=school_id)
-    except letters.NotFound:
+    except NotFound:
         raise BadInput(f"{account.username} is guardian of nobody at a school") from None
     except letters.NotInvited as refused:
         raise BadInput(f"{account.username} is {refused.status}, not invited") from None
@@ -97,8 +98,6 @@ def token_letters(
         printout = letters.print_class(
             AT_TERMINAL, school_id, class_name, with_email=with_email, again=again
         )
-    except letters.NotFound:
-        raise BadInput(f"there is no school {school_id}") from None
     except (letters.NobodyLeft, letters.PrintedMeanwhile):
         raise BadInput("nobody waits for a letter (see --with-email and --again)") from None
     _write(path, printout, as_json)

@@ -10,6 +10,7 @@ from idp.cli.group import Noun
 from idp.cli.users import named
 from idp.desk import roles
 from idp.desk.staff import AT_TERMINAL
+from idp.errors import NotFound
 from idp.people import staff
 from idp.people.models import STAFF_ROLES, Account, StaffRole
 
@@ -68,7 +69,7 @@ def role_revoke(username: str, role: str, school_id: str | None) -> None:
     account = named(username)
     try:
         roles.take(AT_TERMINAL, _had(account, role, school_id).id)
-    except roles.NotFound:
+    except NotFound:
         click.echo("They had no such role.")
         return
     click.echo(f"{account.username} is no {role} any more.")
@@ -90,7 +91,7 @@ def _had(account: Account, role: str, school_id: str | None) -> StaffRole:
     for each in staff.roles_of(account.id):
         if (each.role, each.school_id) == (role, school_id):
             return each
-    raise roles.NotFound
+    raise NotFound("role", role)
 
 
 def _row(role: StaffRole, account: Account) -> dict[str, Any]:

@@ -16,9 +16,10 @@ from idp.clients.metadata import InvalidMetadata, checked
 from idp.clients.models import Client, ClientRow, ClientSchool
 from idp.database import db, keyed_hash, transaction
 from idp.database.prepared import Prepared, columns
+from idp.errors import NotFound
 from idp.people.models import School
 
-__all__ = ["InvalidMetadata", "Outdated", "Registered", "UnknownClient", "find", "register"]
+__all__ = ["InvalidMetadata", "Outdated", "Registered", "find", "register"]
 
 
 _LIVE_CLIENT: Final = Prepared(
@@ -27,10 +28,6 @@ _LIVE_CLIENT: Final = Prepared(
     ),
     ClientRow,
 )
-
-
-class UnknownClient(Exception):
-    """There is no client of this id."""
 
 
 class Outdated(Exception):
@@ -88,7 +85,7 @@ def change(
 
     A secret comes with it where the client has none and now needs one; where it needs none any
     more, its secrets end. ``version``: the one that the change was made from. Raises
-    ``InvalidMetadata``, ``UnknownClient``, and ``Outdated`` where the version has moved on.
+    ``InvalidMetadata``, ``NotFound``, and ``Outdated`` where the version has moved on.
     """
     before = db.session.get_one(Client, get(client_id).id, populate_existing=True)
     served = _served(client_id)
@@ -121,10 +118,10 @@ def find(client_id: str) -> ClientRow | None:
 
 
 def get(client_id: str) -> Client:
-    """The client of this id, disabled or not. Raises ``UnknownClient``."""
+    """The client of this id, disabled or not. Raises ``NotFound``."""
     client = db.session.get(Client, client_id)
     if client is None:
-        raise UnknownClient(client_id)
+        raise NotFound("client", client_id)
     return client
 
 
@@ -174,7 +171,7 @@ def rotate_secret(
     """Give a new secret; the old one goes on working for ``overlap``.
 
     ``version``: the one that was looked at; a form that is sent twice rotates once. Raises
-    ``Outdated``, ``UnknownClient``, and ``InvalidMetadata`` for a client without a secret.
+    ``Outdated``, ``NotFound``, and ``InvalidMetadata`` for a client without a secret.
     """
     secret = _new_secret(get(client_id).metadata_)
     if secret is None:

@@ -33,7 +33,7 @@ class Trial:
 def run(staff: Staff, client_id: str) -> Trial:
     """The request that the application would send, checked as a real one, and its answer.
 
-    Raises ``UnknownClient``.
+    Raises ``NotFound``.
     """
     application = editable(staff, client_id)
     client = application.client
@@ -48,7 +48,7 @@ def run(staff: Staff, client_id: str) -> Trial:
 
 
 def diagnose(staff: Staff, client_id: str, address: str) -> Diagnosis:
-    """What is wrong with an address that failed. Raises ``UnknownClient``."""
+    """What is wrong with an address that failed. Raises ``NotFound``."""
     return diagnosis.of(editable(staff, client_id).client, address[: diagnosis.LONGEST].strip())
 
 

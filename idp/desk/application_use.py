@@ -44,7 +44,7 @@ def of(staff: Staff, client_id: str, zone: tzinfo) -> Use:
 
     At a school counts a sign-in for one of its own pupils and no other: not one without a
     pupil either, which may be for a brother at another school (security rule C3). ``zone``:
-    where a day begins. Raises ``UnknownClient``.
+    where a day begins. Raises ``NotFound``.
     """
     get(staff, client_id)
     reach = staff.reach(Right.SEE_CLIENTS)

@@ -16,10 +16,11 @@ from idp import clock
 from idp.clients import registration
 from idp.clients.metadata import has_made_up_email
 from idp.clients.models import Client, ClientSchool
-from idp.clients.registration import Registered, UnknownClient
+from idp.clients.registration import Registered
 from idp.database import db, transaction
 from idp.desk import reach as reaches
 from idp.desk.staff import Reach, Right, Staff
+from idp.errors import NotFound
 from idp.oidc import grants_service
 from idp.people.models import School
 
@@ -78,7 +79,7 @@ def listed(staff: Staff, page: int = 1) -> Listed:
 
 
 def get(staff: Staff, client_id: str, right: Right = Right.SEE_CLIENTS) -> Application:
-    """The application of this id. Raises ``UnknownClient`` where it is out of reach too."""
+    """The application of this id. Raises ``NotFound`` where it is out of reach too."""
     reach = staff.reach(right)
     client = db.session.scalar(
         select(Client)
@@ -86,17 +87,17 @@ def get(staff: Staff, client_id: str, right: Right = Right.SEE_CLIENTS) -> Appli
         .execution_options(populate_existing=True)
     )
     if client is None:
-        raise UnknownClient(client_id)
+        raise NotFound("client", client_id)
     return Application(client, _schools(reach, [client_id]).get(client_id, []))
 
 
 def editable(staff: Staff, client_id: str) -> Application:
     """The application, for who may change it: whatever is done to it is done to all its schools.
 
-    Raises ``UnknownClient``.
+    Raises ``NotFound``.
     """
     if not staff.reach(Right.EDIT_CLIENTS).everywhere:
-        raise UnknownClient(client_id)
+        raise NotFound("client", client_id)
     return get(staff, client_id, Right.EDIT_CLIENTS)
 
 
@@ -111,10 +112,10 @@ def register(
     sent twice registers once.
 
     Raises ``InvalidMetadata``, ``Outdated`` where this id is registered already, and
-    ``UnknownClient`` for who may not.
+    ``NotFound`` for who may not.
     """
     if not staff.reach(Right.EDIT_CLIENTS).everywhere:
-        raise UnknownClient
+        raise NotFound("client")
     return registration.register(metadata, school_ids=school_ids, client_id=client_id)
 
 

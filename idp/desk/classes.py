@@ -18,6 +18,7 @@ from idp.desk import journal
 from idp.desk import reach as within
 from idp.desk.staff import Reach, Right, Staff
 from idp.desk.standing import TOKEN_MAILS, Standing, standings
+from idp.errors import NotFound
 from idp.mail import spread
 from idp.mail.models import OutboxMessage
 from idp.people.models import Account, Child, DirectoryEntry, Guardianship, School, full_name
@@ -30,10 +31,6 @@ PER_HOUR: Final = 600
 """A class is written to within some minutes, and no mail server takes that amiss."""
 SENT_JUST_NOW: Final = timedelta(hours=1)
 """Who was sent a token since then is not sent another: a second click, a colleague's click."""
-
-
-class NotFound(Exception):
-    """There is no such school, or no such class, within the reach."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +121,7 @@ def school_class(staff: Staff, school_id: str, name: str, *, page: int = 1) -> C
     here = _pupils_of(school_id, name)
     count = db.session.scalar(select(func.count()).select_from(Child).where(*here)) or 0
     if not count:
-        raise NotFound
+        raise NotFound("class", name)
     page, pages = _page(page, count, PUPILS_PER_PAGE)
     pupils = db.session.execute(
         select(Child.id, Child.given_name, Child.family_name)
@@ -155,7 +152,7 @@ def send_tokens(staff: Staff, school_id: str, name: str) -> int:
     with transaction() as writes:
         _school(reach, school_id, hold=True)  # two clicks at once: the second waits
         if not writes.scalar(select(func.count()).select_from(Child).where(*here)):
-            raise NotFound
+            raise NotFound("class", name)
         everybody = _waiting(here)
         count = writes.scalar(select(func.count()).select_from(everybody.subquery())) or 0
         just_now = select(OutboxMessage.account_id).where(
@@ -183,7 +180,7 @@ def _school(reach: Reach, school_id: str, *, hold: bool = False) -> School:
         query.with_for_update(key_share=True) if hold else query
     ).one_or_none()
     if found is None:
-        raise NotFound
+        raise NotFound("school", school_id)
     return found
 
 

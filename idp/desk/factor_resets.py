@@ -20,9 +20,9 @@ from idp.database import db, retried, transaction
 from idp.desk import reach as within
 from idp.desk import reset_requests as requests
 from idp.desk import staff as desk
-from idp.desk.people import NotFound
 from idp.desk.reset_requests import Waiting
 from idp.desk.staff import Reach, Right, Staff
+from idp.errors import NotFound
 from idp.lifecycle import factor_changes
 from idp.people import staff as roles
 from idp.people.models import Account, StaffRole
@@ -236,7 +236,7 @@ def _rank(staff: Staff) -> str:
 def _within_reach(staff: Staff, account_id: str) -> Account:
     found = _reached(staff, account_id)
     if found is None:
-        raise NotFound(account_id)
+        raise NotFound("account", account_id)
     return found
 
 

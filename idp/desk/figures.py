@@ -19,15 +19,12 @@ from idp.credentials.models import OneTimeToken
 from idp.database import db
 from idp.desk import reach
 from idp.desk.staff import Reach, Right, Staff
+from idp.errors import NotFound
 from idp.mail.models import OutboxMessage
 from idp.people.models import Account, Child, Guardianship, School
 
 STEPS: Final = ("guardians", "invited", "sent", "opened", "password", "visited")
 """``sent``: a mail left or a letter was printed; ``visited``: an application of the school."""
-
-
-class NotFound(Exception):
-    """No school of this id within the reach."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ def school(staff: Staff, school_id: str) -> School:
         select(School).where(School.id == school_id, condition)
     ).one_or_none()
     if found is None:
-        raise NotFound(school_id)
+        raise NotFound("school", school_id)
     return found
 
 

@@ -14,8 +14,9 @@ from idp import clock
 from idp.database import db, retried, transaction
 from idp.desk import reach as within
 from idp.desk.acts import Reason
-from idp.desk.people import NotFound, child_within, guardian
+from idp.desk.people import child_within, guardian
 from idp.desk.staff import Reach, Right, Staff
+from idp.errors import NotFound
 from idp.lifecycle import families, link_requests
 from idp.mail import outbox
 from idp.people import accounts, guardianships
@@ -120,5 +121,5 @@ def _linked(reach: Reach, account_id: str, child_id: str) -> Child:
     known = select(Account.id).join(Guardianship, Guardianship.account_id == Account.id)
     known = known.where(Account.id == account_id, Guardianship.child_id == child_id)
     if db.session.scalar(known.limit(1)) is None:
-        raise NotFound(account_id)
+        raise NotFound("account", account_id)
     return child

@@ -10,8 +10,9 @@ from sqlalchemy import func, select
 from idp import settings
 from idp.database import db
 from idp.desk import imports
-from idp.desk.import_runs import Import, NotFound, Part
+from idp.desk.import_runs import Import, Part
 from idp.desk.staff import Staff
+from idp.errors import NotFound
 from idp.roster import concerned, differing, rejected_files
 from idp.roster.concerned import Person
 from idp.roster.findings import OPERATORS_ONLY
@@ -74,7 +75,7 @@ def people(staff: Staff, run_id: str, school_id: str | None, kind: str, page: in
         school_id = WHOLE_FILE if kind in of_file else first
     part = next((each for each in found.parts if each.row.school_id == school_id), None)
     if part is None and not (school_id == WHOLE_FILE and found.whole):
-        raise NotFound
+        raise NotFound("import", run_id)
     kinds = _kinds(staff, found, part) if part else of_file
     kind = kind if kind in kinds else next(iter(kinds), "")
     rows = concerned.of(run_id, school_id, kind, PEOPLE + 1, (page - 1) * PEOPLE) if kind else []
@@ -104,7 +105,7 @@ def rejections(staff: Staff, run_id: str, code: str, page: int) -> Rejections:
     """Rows that were not taken over, for one reason or all; raises ``NotFound``."""
     found = imports.of_theirs(staff, run_id)
     if not found.rejected:
-        raise NotFound
+        raise NotFound("import", run_id)
     counted = db.session.execute(
         select(RosterRejection.code, func.count())
         .where(RosterRejection.run_id == run_id)
@@ -125,7 +126,7 @@ def rejected_file(staff: Staff, run_id: str, kind: str, locale: str) -> tuple[Im
     """The rows that were not taken over, as ``csv`` or ``xlsx``; raises ``NotFound``."""
     found = imports.of_theirs(staff, run_id)
     if not found.rejected:
-        raise NotFound
+        raise NotFound("import", run_id)
     if kind == "xlsx":
         book = BytesIO()
         rejected_files.write_xlsx(run_id, book, locale)

@@ -12,6 +12,7 @@ from sqlalchemy import Select, func, select
 from idp.database import db
 from idp.desk import reach as within
 from idp.desk.staff import Reach, Right, Staff
+from idp.errors import NotFound
 from idp.people.models import School
 from idp.roster import reports, runs, service
 from idp.roster.findings import Finding
@@ -20,10 +21,6 @@ from idp.roster.planning import LARGE
 from idp.roster.reports import SchoolReport
 
 PAGE: Final = 25
-
-
-class NotFound(Exception):
-    """No such import, or none of theirs."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +133,7 @@ def get(staff: Staff, run_id: str) -> Import:
         .execution_options(populate_existing=True)
     ).one_or_none()
     if row is None:
-        raise NotFound
+        raise NotFound("import", run_id)
     run, job = row
     rows = _rows(run_id, reach)
     whole = len(rows) == _sizes([run_id])[run_id]

@@ -15,8 +15,9 @@ from sqlalchemy import func, select
 from idp import clock, settings
 from idp.database import db, transaction
 from idp.desk import reach as within
-from idp.desk.import_runs import Import, NotFound, Part, get, history
+from idp.desk.import_runs import Import, Part, get, history
 from idp.desk.staff import Right, Staff
+from idp.errors import NotFound
 from idp.people.models import School
 from idp.roster import jobs, reading, runs, service, spool
 from idp.roster.models import RosterJob
@@ -28,7 +29,7 @@ MOST_WAITING: Final = 5
 """Files of one person that may wait at once: each may be 50 MB."""
 
 
-__all__ = ["Import", "NoRoom", "NotFound", "NotNow", "TooMany", "WrongFile", "get", "history"]
+__all__ = ["Import", "NoRoom", "NotNow", "TooMany", "WrongFile", "get", "history"]
 
 
 class TooMany(Exception):
@@ -76,9 +77,9 @@ def begin(
     wanted = sorted(set(school_ids))
     known = {each.id for each in schools(staff)}
     if not wanted or not known.issuperset(wanted):
-        raise NotFound
+        raise NotFound("school")
     if not staff.is_operator and (len(wanted) > 1 or link_same_people):
-        raise NotFound
+        raise NotFound("school")
     if PurePath(spool.plain_name(name)).suffix.lower() not in spool.SUFFIXES:
         raise WrongFile("kind")
     if _waiting(staff) >= MOST_WAITING:
@@ -223,5 +224,5 @@ def of_theirs(staff: Staff, run_id: str) -> Import:
     """An import all of whose schools are within the reach: what is done, is done to all."""
     found = get(staff, run_id)
     if not found.whole:
-        raise NotFound
+        raise NotFound("import", run_id)
     return found

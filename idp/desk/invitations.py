@@ -10,9 +10,9 @@ from idp.credentials.models import OneTimeToken
 from idp.database import db, retried, transaction
 from idp.desk import journal
 from idp.desk import reach as within
-from idp.desk.classes import NotFound
 from idp.desk.staff import Right, Staff
 from idp.desk.standing import TOKEN_MAILS
+from idp.errors import NotFound
 from idp.mail import spread
 from idp.mail.models import OutboxMessage
 from idp.people.models import Account, Child, Guardianship, School
@@ -32,7 +32,7 @@ def invite_school(staff: Staff, school_id: str) -> int:
     with transaction() as writes:
         # Held, so that of two clicks at once the second waits, and finds the mails of the first
         if writes.scalar(select(School.id).where(*here).with_for_update(key_share=True)) is None:
-            raise NotFound
+            raise NotFound("school", school_id)
         whom = _uninvited([school_id]).with_only_columns(Account.id, Account.email_key).distinct()
         recipients = [(row.id, row.email_key) for row in writes.execute(whom)]
         spread.enqueue_spread("invitation", recipients, per_hour=settings().invitations_per_hour)

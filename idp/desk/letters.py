@@ -18,6 +18,7 @@ from idp.database import db, retried, transaction
 from idp.desk import journal, letter_lists
 from idp.desk.letter_words import Letter, Words, words
 from idp.desk.staff import Right, Staff
+from idp.errors import NotFound
 from idp.lifecycle import families
 from idp.mail.messages import clean
 from idp.people import accounts
@@ -28,10 +29,6 @@ from idp.settings import current as settings
 
 _ATTEMPTS: Final = 5
 """How often the sheets are set anew since somebody is out meanwhile: signed in, or printed for."""
-
-
-class NotFound(Exception):
-    """Nobody, or no class, of this id within the reach; the same answer for both."""
 
 
 class NotInvited(Exception):
@@ -84,7 +81,7 @@ def print_letter(
     """
     person = letter_lists.person(staff, account_id, school_id=school_id)
     if person is None:
-        raise NotFound(account_id)
+        raise NotFound("account", account_id)
     if person.account.status != "invited":
         raise NotInvited(person.account.status)
     waiting = _families(person.school, Account.id == account_id)
@@ -108,7 +105,7 @@ def print_class(
     """
     school = letter_lists.school(staff, school_id)
     if school is None:
-        raise NotFound(school_id)
+        raise NotFound("school", school_id)
     chosen = [letter_lists.live_in(school.id, class_name)]
     if not with_email:
         chosen.append(Account.email.is_(None))

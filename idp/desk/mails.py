@@ -11,6 +11,7 @@ from idp.database import db, transaction
 from idp.desk import journal, reach
 from idp.desk.people import schools_concerned
 from idp.desk.staff import Reach, Right, Staff
+from idp.errors import NotFound
 from idp.lifecycle import families
 from idp.mail import answers
 from idp.mail.models import STATUSES, OutboxMessage
@@ -32,10 +33,6 @@ FOR_SCHOOLS: Final = (
 )
 """The kinds that a school may see. Others tell of sign-ins, devices and linked accounts, which
 may belong to another school, and are the guardian's own business (security rule C3)."""
-
-
-class NotFound(LookupError):
-    """There is no such mail, or it is not this person's to see or to send again."""
 
 
 class Waiting(Exception):
@@ -103,7 +100,7 @@ def send_again(staff: Staff, outbox_id: str) -> str:
             )
         )
         if message is None or message.account_id is None:
-            raise NotFound
+            raise NotFound("mail", outbox_id)
         accounts.lock_account(message.account_id)  # two at once: the second finds the first one's
         if _waits(message.account_id):
             raise Waiting

@@ -15,15 +15,12 @@ from idp.desk import reach as within
 from idp.desk import staff as desk
 from idp.desk.staff import Reach, Right, Staff
 from idp.desk.standing import Standing, Window, standings, windows_of
+from idp.errors import NotFound
 from idp.people import accounts
 from idp.people.models import Account, Child, Guardianship
 
 MOST_GUARDIANS: Final = 50
 """Of one pupil; of one guardian's pupils as many are shown."""
-
-
-class NotFound(Exception):
-    """There is nobody of this id within the reach."""
 
 
 class OperatorOnly(Exception):
@@ -112,7 +109,7 @@ def child_within(reach: Reach, child_id: str) -> Child:
     query = select(Child).where(Child.id == child_id, within.children(reach))
     found = db.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
     if found is None:
-        raise NotFound(child_id)
+        raise NotFound("child", child_id)
     return found
 
 
@@ -152,7 +149,7 @@ def _account(account_id: str, condition: ColumnElement[bool]) -> Account:
     query = select(Account).where(Account.id == account_id, condition)
     found = db.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
     if found is None:
-        raise NotFound(account_id)
+        raise NotFound("account", account_id)
     return found
 
 

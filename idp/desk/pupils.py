@@ -8,8 +8,9 @@ from idp.database import db, retried, transaction
 from idp.desk import reach as within
 from idp.desk import search
 from idp.desk.listed import PUPIL
-from idp.desk.people import NotFound, child_within, live_guardian
+from idp.desk.people import child_within, live_guardian
 from idp.desk.staff import Right, Staff
+from idp.errors import NotFound
 from idp.lifecycle import households
 from idp.people import search_index
 from idp.people.children import change_child, create_child, mark_left, mark_returned
@@ -22,7 +23,7 @@ def school(staff: Staff, school_id: str) -> School:
     query = select(School).where(School.id == school_id, within.schools(reach))
     found = db.session.scalars(query).one_or_none()
     if found is None:
-        raise NotFound(school_id)
+        raise NotFound("school", school_id)
     return found
 
 

@@ -15,6 +15,7 @@ from idp.credentials.factor_models import Passkey, TotpSecret
 from idp.database import db, retried, transaction
 from idp.desk import reach as within
 from idp.desk.staff import Reach, Right, Staff
+from idp.errors import NotFound
 from idp.lifecycle import factor_changes, families
 from idp.mail import outbox
 from idp.people import accounts
@@ -25,10 +26,6 @@ from idp.people.schools import find_school
 from idp.roster import usernames
 
 PAGE: Final = 50
-
-
-class NotFound(Exception):
-    """No such role, school or person within the reach."""
 
 
 class NotYours(Exception):
@@ -84,7 +81,7 @@ def get(staff: Staff, role_id: str) -> Holder:
     """One role within the reach; raises ``NotFound``."""
     row = db.session.execute(_holders(staff).where(StaffRole.id == role_id)).one_or_none()
     if row is None:
-        raise NotFound
+        raise NotFound("role", role_id)
     role, account, school, secured = row
     print_too = may_let_print(staff, role.school_id)
     return Holder(role, account, school, secured, _may_change(staff, role), print_too)
@@ -165,7 +162,7 @@ def take(staff: Staff, role_id: str) -> Holder:
         # First the account, as everywhere; then the operators' rows, so that of two who take
         # the last two roles away one is refused
         if not factor_changes.revoke_role(role.account_id, role.role, role.school_id):
-            raise NotFound  # somebody else was faster
+            raise NotFound("role", role_id)  # somebody else was faster
         if role.role == "operator" and staff.account_id and not _operators_left():
             raise LastOperator
         _tell("role_taken", role)
@@ -211,7 +208,7 @@ def _given(
 def _must_be_theirs(staff: Staff, role: str, school_id: str | None, *, may_print: bool) -> None:
     reach = staff.reach(Right.GIVE_ROLES)
     if school_id is not None and not reach.covers(school_id):
-        raise NotFound
+        raise NotFound("school", school_id)
     if role not in may_give(staff) or (school_id is None and not reach.everywhere):
         raise NotYours
     if may_print and not may_let_print(staff, school_id):
@@ -239,7 +236,7 @@ def _named(staff: Staff, who: str) -> Account:
     query = select(Account).where(same, Account.status != "disabled", _in_reach(staff))
     found = list(db.session.scalars(query.limit(2)))
     if len(found) != 1:
-        raise NotFound
+        raise NotFound("account")
     return found[0]
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from idp.database import db, transaction
 from idp.desk import journal, reach
 from idp.desk.staff import Right, Staff
+from idp.errors import NotFound
 from idp.lifecycle import specimens
 from idp.mail.models import OutboxMessage
 from idp.people import logos, school_texts, schools
@@ -16,14 +17,10 @@ from idp.people.school_texts import Words
 from idp.people.schools import Change, ChangedMeanwhile
 from idp.settings import LOCALES
 
-__all__ = ["ChangedMeanwhile", "NotFound", "change", "find", "make", "mine", "set_logo"]
+__all__ = ["ChangedMeanwhile", "change", "find", "make", "mine", "set_logo"]
 
 PERSONAL: Final = ("contact_name", "contact_phone")
 """Of these the journal says that they changed, not from what to what: they are a person's."""
-
-
-class NotFound(LookupError):
-    """There is no such school, or it is not this person's."""
 
 
 def mine(staff: Staff) -> list[School]:
@@ -41,14 +38,14 @@ def find(staff: Staff, school_id: str) -> School:
         .execution_options(populate_existing=True)
     )
     if found is None:
-        raise NotFound
+        raise NotFound("school", school_id)
     return found
 
 
 def make(staff: Staff, name: str, **values: Any) -> School:
     """Make a school. Raises ``Refused``, and ``NotFound`` where this is not theirs to do."""
     if not staff.reach(Right.MAKE_SCHOOL).everywhere:
-        raise NotFound
+        raise NotFound("school")
     return schools.create_school(name, **values)
 
 
@@ -86,7 +83,7 @@ def letter(staff: Staff, school_id: str, kind: str, locale: str) -> tuple[School
     """The school, and its words in one letter. Raises ``NotFound``, for no such letter too."""
     school = find(staff, school_id)
     if kind not in TEXT_KINDS or locale not in LOCALES:
-        raise NotFound
+        raise NotFound("letter", kind)
     return school, school_texts.words_of(school_id, kind, locale)
 
 

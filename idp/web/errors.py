@@ -24,6 +24,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from idp import correlation
 from idp.credentials.bcrypt_gate import Busy
 from idp.database import db, refuses_writes
+from idp.errors import NotFound
 from idp.web.explanations import OAUTH_CODES, explanation
 from idp.web.i18n import here
 
@@ -87,6 +88,7 @@ class PageError(Exception):
 def init_app(app: Flask) -> None:
     """Answer every error in our own words."""
     app.register_error_handler(PageError, answer)
+    app.register_error_handler(NotFound, _not_found)
     app.register_error_handler(Busy, _busy)
     for lost in (OperationalError, InterfaceError, PoolTimeout):
         app.register_error_handler(lost, _database_away)
@@ -149,6 +151,10 @@ def _json(error: PageError) -> Response:
         code = "server_error" if error.status == 500 else "temporarily_unavailable"
     words = f"{error.code.replace('_', ' ')}; correlation id {correlation.current().id}"
     return jsonify(error=code, error_description=words)
+
+
+def _not_found(_error: NotFound) -> Response:
+    return answer(PageError("not_found", 404))
 
 
 def _busy(error: Busy) -> Response:

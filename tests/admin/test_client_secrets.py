@@ -13,6 +13,7 @@ from idp.clients.models import Client
 from idp.database import db
 from idp.desk import applications
 from idp.desk.staff import AT_TERMINAL, Staff
+from idp.errors import NotFound
 from tests import factories
 from tests.admin.client_forms import LIST
 from tests.admin.places import Desk
@@ -143,11 +144,11 @@ def test_a_service_that_is_asked_by_the_wrong_person_finds_nothing(desk: Desk) -
     assert manager is not None
 
     for act in (applications.end_former_secret, applications.disable, applications.enable):
-        with pytest.raises(registration.UnknownClient):
+        with pytest.raises(NotFound):
             act(manager, portal.client_id)
-    with pytest.raises(registration.UnknownClient):
+    with pytest.raises(NotFound):
         applications.register(manager, {}, school_ids=[desk.here.id])
-    with pytest.raises(registration.UnknownClient):
+    with pytest.raises(NotFound):
         applications.get(Staff(""), portal.client_id)
 
 

@@ -14,8 +14,8 @@ from idp.database import db, transaction
 from idp.desk import factor_resets
 from idp.desk import staff as desk_staff
 from idp.desk.factor_resets import NothingToReset, NotYours, TooMany, TooNew
-from idp.desk.people import NotFound
 from idp.desk.staff import Staff
+from idp.errors import NotFound
 from idp.lifecycle import families
 from idp.people import guardianships, staff
 from idp.people.models import Account, StaffRole

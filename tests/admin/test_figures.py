@@ -15,6 +15,7 @@ from idp.database import transaction
 from idp.desk import figures, figures_expiring, figures_traffic, letters
 from idp.desk import staff as desk_staff
 from idp.desk.staff import AT_TERMINAL, Staff
+from idp.errors import NotFound
 from idp.lifecycle import families
 from idp.mail import outbox
 from idp.people.models import Account
@@ -113,7 +114,7 @@ class TestFunnel:
         assert sent == {desk.here.id: 0, desk.elsewhere.id: 1}
 
     def test_a2_a_school_outside_the_reach_is_not_found(self, desk: Desk) -> None:
-        with pytest.raises(figures.NotFound):
+        with pytest.raises(NotFound):
             figures.by_class(of(desk, "stranger"), desk.here.id)
         assert [row.id for row in figures.by_school(of(desk, "stranger")).rows] == [
             desk.elsewhere.id

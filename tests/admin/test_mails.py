@@ -9,6 +9,7 @@ from idp.database import db, transaction
 from idp.desk import mails, staff
 from idp.desk.mails import FOR_SCHOOLS, Waiting
 from idp.desk.staff import AT_TERMINAL
+from idp.errors import NotFound
 from idp.lifecycle import families, letters
 from idp.mail import answers, outbox
 from idp.people.models import Account
@@ -181,7 +182,7 @@ class TestSendingAgain:
     def test_no_other_mail_does(self, desk: Desk) -> None:
         parent = invited(desk)
         for fate in ("queued", "sent", "dropped"):
-            with pytest.raises(mails.NotFound):
+            with pytest.raises(NotFound):
                 mails.send_again(AT_TERMINAL, mail(parent, fate=fate, answer=None).id)
 
     @on_sqlite

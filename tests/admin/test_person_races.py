@@ -9,8 +9,8 @@ from idp.database import db
 from idp.desk import acts, guardianships, merging, newcomers
 from idp.desk.acts import Reason
 from idp.desk.newcomers import Newcomer
-from idp.desk.people import NotFound
 from idp.desk.staff import AT_TERMINAL, Staff, of
+from idp.errors import NotFound
 from idp.lifecycle import sign_in
 from idp.lifecycle.sign_in import Proof, ProofGone
 from idp.mail.models import OutboxMessage

@@ -13,6 +13,7 @@ from idp.audit.models import AuditEvent
 from idp.database import db
 from idp.desk import schools
 from idp.desk.staff import AT_TERMINAL
+from idp.errors import NotFound
 from idp.lifecycle import letters
 from idp.mail import outbox
 from idp.people import schools as kept
@@ -114,7 +115,7 @@ class TestReach:
 
         stranger = staff.of(desk.staff("stranger").id)
         assert stranger is not None
-        with pytest.raises(schools.NotFound):
+        with pytest.raises(NotFound):
             schools.change(stranger, desk.here.id, {"name": "Volé"})
         assert [school.id for school in schools.mine(stranger)] == [desk.elsewhere.id]
 

@@ -7,6 +7,7 @@ from idp.database import db
 from idp.desk import roles
 from idp.desk import staff as desk_staff
 from idp.desk.staff import AT_TERMINAL, Staff
+from idp.errors import NotFound
 from idp.mail.models import OutboxMessage
 from idp.people import accounts, staff
 from idp.people.models import Account, StaffRole
@@ -57,7 +58,7 @@ def test_a_manager_gives_no_other_role_and_at_no_other_school(desk: Desk) -> Non
         ("manager", desk.here.id, roles.NotYours),
         ("operator", None, roles.NotYours),
         ("helper", None, roles.NotYours),
-        ("helper", desk.elsewhere.id, roles.NotFound),
+        ("helper", desk.elsewhere.id, NotFound),
     ):
         with pytest.raises(error):
             roles.give(manager, "claire", role, school_id)
@@ -168,7 +169,7 @@ def test_a2_roles_of_other_schools_and_of_the_platform_are_not_found(desk: Desk)
     assert operator.id not in page.text
     for role in (stranger, operator):
         assert manager.client.get(f"/admin/staff/{role.id}").status_code == 404
-    with pytest.raises(roles.NotFound):
+    with pytest.raises(NotFound):
         roles.take(member(desk, "manager"), stranger.id)
 
 

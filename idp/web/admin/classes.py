@@ -20,10 +20,7 @@ from idp.web.errors import PageError
 def school_class(staff: Staff, school_id: str, class_key: str) -> ResponseReturnValue:
     """The pupils of a class, with their guardians and how far these have come."""
     name = _checked(school_id, class_key)
-    try:
-        found = classes.school_class(staff, school_id, name, page=page_number())
-    except classes.NotFound as error:
-        raise PageError("not_found", 404) from error
+    found = classes.school_class(staff, school_id, name, page=page_number())
     here = class_address(school_id, name)
     return render_template(
         "admin/classes/class.html",
@@ -44,10 +41,7 @@ def school_class(staff: Staff, school_id: str, class_key: str) -> ResponseReturn
 def send_class_tokens(staff: Staff, school_id: str, class_key: str) -> ResponseReturnValue:
     """A token for each guardian of the class who is invited; mass mail, hence the proof."""
     name = _checked(school_id, class_key)
-    try:
-        count = classes.send_tokens(staff, school_id, name)
-    except classes.NotFound as error:
-        raise PageError("not_found", 404) from error
+    count = classes.send_tokens(staff, school_id, name)
     flash(
         ngettext(
             "A mail with a token is on its way to %(num)d guardian.",
@@ -66,10 +60,7 @@ def invite_school(staff: Staff, school_id: str) -> ResponseReturnValue:
     """An invitation for everybody at a school who was never sent one; mass mail, too."""
     if not is_id(school_id):
         raise PageError("not_found", 404)
-    try:
-        count = invitations.invite_school(staff, school_id)
-    except classes.NotFound as error:
-        raise PageError("not_found", 404) from error
+    count = invitations.invite_school(staff, school_id)
     flash(
         ngettext(
             "An invitation is on its way to %(num)d guardian.",

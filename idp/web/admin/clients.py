@@ -10,25 +10,19 @@ from flask_babel import get_timezone
 from flask_babel import gettext as _
 
 from idp.clients.metadata import has_made_up_email
-from idp.clients.registration import InvalidMetadata, Outdated, UnknownClient
+from idp.clients.registration import InvalidMetadata, Outdated
 from idp.desk import application_addresses, application_use, applications
 from idp.desk.staff import Right, Staff
 from idp.oidc import consent, refusals
-from idp.web import errors, permissions
+from idp.web import permissions
 from idp.web.admin import client_words
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.client_settings import recipes
 from idp.web.admin.parameters import known_id
-from idp.web.errors import PageError
 from idp.web.forms import Form
 
 OVERLAPS: Final = (0, 1, 7, 30)
 """For how many days a former secret may go on working."""
-
-
-@blueprint.errorhandler(UnknownClient)
-def _not_found(_error: UnknownClient) -> ResponseReturnValue:
-    return errors.answer(PageError("not_found", 404))
 
 
 @blueprint.get("/applications")

@@ -7,9 +7,9 @@ from flask_babel import gettext as _
 
 from idp.desk import guardianships, people
 from idp.desk.acts import Reason
-from idp.desk.people import NotFound
 from idp.desk.sharing import sharing
 from idp.desk.staff import Right, Staff
+from idp.errors import NotFound
 from idp.people.names import Refused
 from idp.web.admin import people_words
 from idp.web.admin.blueprint import blueprint, staff_only
@@ -68,7 +68,7 @@ def _link(staff: Staff, child_id: str, account_id: str) -> people.Link:
     for link in people.pupil(staff, child_id).links:
         if link.account.id == account_id:
             return link
-    raise NotFound(account_id)
+    raise NotFound("account", account_id)
 
 
 def _page(staff: Staff, link: people.Link, form: Form) -> ResponseReturnValue:

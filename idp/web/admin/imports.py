@@ -13,8 +13,9 @@ from flask_babel import gettext as _
 
 from idp import settings
 from idp.desk import imports as desk
-from idp.desk.imports import Import, NoRoom, NotFound, NotNow, TooMany, WrongFile
+from idp.desk.imports import Import, NoRoom, NotNow, TooMany, WrongFile
 from idp.desk.staff import Right, Staff
+from idp.errors import NotFound
 from idp.people.names import Refused
 from idp.roster import spool
 from idp.roster.records import Hostile
@@ -107,8 +108,6 @@ def answering(act: Act) -> Act:
     def answered(staff: Staff, run_id: str) -> ResponseReturnValue:
         try:
             return act(staff, known_id(run_id))
-        except NotFound:
-            raise PageError("not_found", 404) from None
         except NotNow:
             flash(_("Something has changed meanwhile. Please look at the import again."), "problem")
             return redirect(url_for("admin.import_show", run_id=run_id), 303)

@@ -3,21 +3,15 @@
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from werkzeug import Response
 
 from idp.desk import mails as desk
 from idp.desk.staff import Right, Staff
+from idp.errors import NotFound
 from idp.people.names import Refused
-from idp.web import errors
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.mail_words import FATES, fate, kind_label
 from idp.web.admin.parameters import is_id
 from idp.web.errors import PageError
-
-
-@blueprint.errorhandler(desk.NotFound)
-def _not_found(_error: desk.NotFound) -> Response:
-    return errors.answer(PageError("not_found", 404))
 
 
 @blueprint.get("/mails")
@@ -50,7 +44,7 @@ def mails(staff: Staff) -> ResponseReturnValue:
 def send_again(staff: Staff, outbox_id: str) -> ResponseReturnValue:
     """Queue a refused invitation once more, to the address as it is stored now."""
     if not is_id(outbox_id):
-        raise desk.NotFound
+        raise NotFound("mail", outbox_id)
     try:
         desk.send_again(staff, outbox_id)
     except desk.Waiting:

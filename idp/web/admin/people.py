@@ -69,10 +69,7 @@ def _way_in(staff: Staff) -> str:
 def _schools(staff: Staff, chosen: str) -> tuple[list[School], int, int]:
     if not chosen:
         return classes.schools(staff, page=page_number())
-    try:
-        return [classes.school(staff, chosen)], 1, 1
-    except classes.NotFound as error:
-        raise PageError("not_found", 404) from error
+    return [classes.school(staff, chosen)], 1, 1
 
 
 def _query() -> str:

@@ -8,7 +8,7 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from idp.desk.people import NotFound, OperatorOnly
+from idp.desk.people import OperatorOnly
 from idp.desk.staff import Staff
 from idp.people.models import Account
 from idp.people.names import Refused
@@ -32,8 +32,6 @@ def of_people(view: View[P]) -> View[P]:
             raise PageError("not_found", 404)
         try:
             return view(staff, *args, **ids)
-        except NotFound:
-            raise PageError("not_found", 404) from None
         except OperatorOnly:
             sentence = _("Only whoever runs the platform can change this account.")
         except Refused as refused:

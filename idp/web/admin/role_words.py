@@ -5,7 +5,8 @@ from typing import Final
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
-from idp.desk.roles import LastOperator, NotFound, NotYours, Yourself
+from idp.desk.roles import LastOperator, NotYours, Yourself
+from idp.errors import NotFound
 from idp.people.names import Refused
 from idp.web.address_words import NO_ADDRESS
 

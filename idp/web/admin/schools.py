@@ -9,10 +9,10 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_decimal
 from flask_babel import gettext as _
-from werkzeug import Response
 
 from idp.desk import schools as desk
 from idp.desk.staff import Right, Staff
+from idp.errors import NotFound
 from idp.federation import providers
 from idp.people import contrast
 from idp.people import schools as kept
@@ -20,7 +20,7 @@ from idp.people.logos import BadLogo
 from idp.people.models import EMAIL_LENGTH, NAME_LENGTH, School
 from idp.people.names import Refused
 from idp.settings import LOCALES
-from idp.web import branding, errors, i18n
+from idp.web import branding, i18n
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.parameters import is_id
 from idp.web.admin.school_words import BAD_LOGOS, OTHERWISE, REFUSALS
@@ -36,11 +36,6 @@ LENGTHS: Final = {
     "contact_email": EMAIL_LENGTH,
     "contact_phone": kept.PHONE_LENGTH,
 }
-
-
-@blueprint.errorhandler(desk.NotFound)
-def _not_found(_error: desk.NotFound) -> Response:
-    return errors.answer(PageError("not_found", 404))
 
 
 @blueprint.app_template_filter("ratio")
@@ -135,9 +130,9 @@ def change_providers(staff: Staff, school_id: str) -> ResponseReturnValue:
 
 
 def find(staff: Staff, school_id: str) -> School:
-    """The school of an address. Raises ``desk.NotFound``, for what is no id too."""
+    """The school of an address. Raises ``NotFound``, for what is no id too."""
     if not is_id(school_id):
-        raise desk.NotFound
+        raise NotFound("school", school_id)
     return desk.find(staff, school_id)
 
 

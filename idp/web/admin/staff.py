@@ -6,14 +6,14 @@ from flask_babel import gettext as _
 
 from idp.desk import factor_resets
 from idp.desk import roles as desk
-from idp.desk.roles import Holder, LastOperator, NotFound, NotYours, Yourself
+from idp.desk.roles import Holder, LastOperator, NotYours, Yourself
 from idp.desk.staff import Right, Staff
+from idp.errors import NotFound
 from idp.people.names import Refused, visible
 from idp.web.address_words import NO_NAME
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.parameters import known_id, page_number
 from idp.web.admin.role_words import ROLES, refusal
-from idp.web.errors import PageError
 from idp.web.forms import Form, only
 
 GIVE = ("who", "role", "school", "print")
@@ -130,18 +130,13 @@ def role_print(staff: Staff, role_id: str) -> ResponseReturnValue:
     allowed = Form.read("allowed")["allowed"] == "yes"
     try:
         desk.let_print(staff, holder.role.id, allowed=allowed)
-    except NotFound:
-        raise PageError("not_found", 404) from None
     except (NotYours, Yourself) as error:
         return _one(holder, Form(notice=refusal(error)[1]))
     return redirect(url_for("admin.role", role_id=holder.role.id), 303)
 
 
 def _found(staff: Staff, role_id: str) -> Holder:
-    try:
-        return desk.get(staff, known_id(role_id))
-    except NotFound:
-        raise PageError("not_found", 404) from None
+    return desk.get(staff, known_id(role_id))
 
 
 def _one(holder: Holder, form: Form) -> ResponseReturnValue:
