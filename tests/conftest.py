@@ -56,9 +56,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Each test runs on one kind of database, unless it is about what they do differently.
+    """Each test runs on each kind of database, unless its module says which one is enough.
 
-    Which one follows from its name, so that half of each file runs on either. With
+    It says so with ``pytest.mark.quick_on``: what databases do differently says nothing. With
     ``EACH_DATABASE=1`` (``make test-each``) every test runs on each.
     """
     if not os.environ.get("EACH_DATABASE"):

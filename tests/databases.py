@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import count
 from pathlib import Path
-from zlib import crc32
 
 import psycopg
 import pytest
@@ -18,11 +17,8 @@ from sqlalchemy import create_engine, text
 from tests import postgres
 
 KINDS = ("sqlite", "postgresql")
-ON_EACH = ("services", "roster", "race", "robustness", "crash", "restored", "held", "children")
-"""Words in the paths of tests that always run on each kind: what databases do differently."""
 # SQLite waits for the disk at each commit, as it should; tests need not
 _MEMORY = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None
-ROOT = Path(__file__).resolve().parent
 _numbers = count(1)
 _emptied: list[str] = []
 """PostgreSQL databases that nobody uses any more."""
@@ -36,15 +32,18 @@ def fresh(kind: str) -> Iterator[str]:
 
 
 def may_leave_out(item: pytest.Item) -> bool:
-    """Whether the twin of this test on the other kind is enough for a quick run."""
+    """Whether a quick run goes without this test: its module says that the other kind is enough.
+
+    Whoever says nothing runs on each kind, as what databases do differently must.
+    """
     parameters = getattr(item, "callspec", None)
     kind = parameters.params.get("database_url") if parameters else None
-    if kind is None or any(word in str(item.path.relative_to(ROOT)) for word in ON_EACH):
+    says = item.get_closest_marker("quick_on")
+    if kind is None or says is None:
         return False
     if any("database_url" in mark.args[0] for mark in item.iter_markers("parametrize")):
         return False  # it says itself on which
-    name = item.nodeid.replace(kind, "")
-    return kind != KINDS[crc32(name.encode()) % len(KINDS)]
+    return kind not in says.args
 
 
 def migrate(url: str) -> None:

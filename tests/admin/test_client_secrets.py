@@ -20,6 +20,8 @@ from tests.admin.places import Desk
 from tests.relying_party import Browser, RelyingParty
 from tests.times import later
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 

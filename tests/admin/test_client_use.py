@@ -3,6 +3,7 @@
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from flask import Flask
 
 from idp import clock
@@ -14,6 +15,8 @@ from idp.people import staff
 from idp.sessions.models import BrowserSession
 from tests import factories
 from tests.relying_party import RelyingParty
+
+pytestmark = pytest.mark.quick_on("sqlite")
 
 ZONE = ZoneInfo("Europe/Brussels")
 

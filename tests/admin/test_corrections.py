@@ -21,6 +21,8 @@ from tests.admin.test_staff import member
 from tests.cli.conftest import Run, run
 from tests.relying_party import Browser
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 _ = run
 
 

@@ -24,6 +24,8 @@ from tests import factories
 from tests.admin.places import Desk
 from tests.parallel import Queries
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 

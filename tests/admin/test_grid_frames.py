@@ -3,8 +3,12 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from idp import create_app
 from idp.settings import Settings
+
+pytestmark = pytest.mark.quick_on("sqlite")
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 

@@ -20,6 +20,8 @@ from tests.admin.test_schools import changes_of
 from tests.admin.walks.mails import mail
 from tests.times import later
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 

@@ -25,6 +25,8 @@ from tests import factories
 from tests.admin.places import Desk
 from tests.relying_party import Browser, RelyingParty, forms_of
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 PROVIDERS = (

@@ -16,6 +16,8 @@ from idp.people.normalise import sound, words
 from tests import factories
 from tests.admin.places import Desk
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 sqlite_alone = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import event
 
 from idp import clock
@@ -16,6 +17,8 @@ from idp.mail import outbox
 from idp.people.models import Child, Guardianship
 from tests import factories
 from tests.admin.places import Desk
+
+pytestmark = pytest.mark.quick_on("sqlite")
 
 EVERYWHERE = Reach(everywhere=True)
 

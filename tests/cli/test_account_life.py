@@ -11,6 +11,8 @@ from idp.lifecycle import erasure
 from idp.mail import outbox
 from tests import factories
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 Run = Callable[..., Result]
 JsonOf = Callable[..., Any]
 

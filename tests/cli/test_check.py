@@ -22,6 +22,8 @@ from idp.settings import Settings
 from tests import factories
 from tests.cli.conftest import finished, invoked, of_installation, refused
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 
 @pytest.fixture
 def safe(tmp_path: Path) -> Settings:

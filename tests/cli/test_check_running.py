@@ -22,6 +22,8 @@ from idp.web import unbelieved_proxy
 from tests.conftest import settings_for_tests
 from tests.smtp import MailServer, free_port, running
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 HOUR = timedelta(hours=1)
 
 

@@ -19,6 +19,8 @@ from idp.web.secret_addresses import MAILED_LINKS, SECRET_ADDRESSES
 from tests.cli.guide import blocks
 from tests.smtp import free_port
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 NAME = "id.example"
 SECRET = "onlyitsreadermayknow"
 NGINX = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")

@@ -13,6 +13,8 @@ from idp.people import accounts
 from tests import factories
 from tests.cli.conftest import Run
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:

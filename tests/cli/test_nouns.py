@@ -24,6 +24,8 @@ from tests import factories
 from tests.admin.pictures import picture
 from tests.cli.conftest import Run, refused, start
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 JsonOf = Callable[..., Any]
 CALLBACK = "https://portal.example/callback"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)

@@ -13,6 +13,8 @@ from click.testing import CliRunner
 from idp.cli import NOUNS, cli
 from tests.cli.conftest import PROGRAM, Run, finished, invoked, refused
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 VERBS = {
     "db": ("upgrade", "downgrade", "current"),
     "school": ("create", "edit", "logo", "text", "show", "list", "figures"),

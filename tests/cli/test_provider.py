@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from flask import Flask
 
 from idp.database import transaction
@@ -10,6 +11,8 @@ from idp.federation import links
 from idp.federation.identity import ForeignIdentity
 from tests import factories
 from tests.cli.conftest import Run, refused
+
+pytestmark = pytest.mark.quick_on("postgresql")
 
 JsonOf = Callable[..., Any]
 

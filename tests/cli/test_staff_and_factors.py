@@ -14,6 +14,8 @@ from tests import factories
 from tests.cli.conftest import Run, of_installation, refused
 from tests.second_factors import audited, switch_on, told
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 JsonOf = Callable[..., Any]
 
 

@@ -21,7 +21,10 @@ from tests.conftest import settings_for_tests
 from tests.protocol.assertions import jwks, key_for
 from tests.relying_party import CALLBACK, forms_of, way_on
 
-pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated via RFC 9864")
+pytestmark = [
+    pytest.mark.quick_on("postgresql"),
+    pytest.mark.filterwarnings("ignore:EdDSA is deprecated via RFC 9864"),
+]
 
 
 @pytest.fixture

@@ -29,15 +29,6 @@ def other() -> Iterator[Rogue]:
         yield running
 
 
-@pytest.fixture(params=["sqlite"])
-def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """SQLite, unless a test asks for both kinds."""
-    from tests import databases
-
-    with databases.fresh(request.param) as url:
-        yield url
-
-
 @pytest.fixture
 def settings(database_url: str, keys_folder: Path, google: Rogue, other: Rogue) -> Settings:
     """Google and Cabanga, each at a rogue of its own, and Facebook at Google's rogue."""

@@ -10,6 +10,8 @@ from idp.database import transaction
 from tests import factories
 from tests.federation.worlds import Walker, asked_of, linked
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 
 @pytest.fixture
 def names(here: Walker) -> list[str]:

@@ -23,6 +23,8 @@ from tests.federation.rogue import CLIENT_ID, SECRET, Reply, Rogue, signed_reque
 from tests.federation.worlds import Walker, asked_of, events_named, linked, links_of, mails
 from tests.relying_party import answer, claims_of
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 ISSUER = "https://www.facebook.com"
 DELETION = "/federation/facebook/deletion"
 DEAUTHORIZE = "/federation/facebook/deauthorize"

@@ -12,6 +12,8 @@ from tests.federation.worlds import Walker, address_of, asked_of, linked
 from tests.relying_party import answer, claims_of
 from tests.times import later
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 
 def id_token_of(here: Walker, fields: dict[str, str]) -> dict[str, Any]:
     tokens = here.portal.redeem(here.browser.client, fields["code"]).json or {}

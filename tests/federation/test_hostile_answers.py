@@ -15,6 +15,8 @@ from tests.federation.worlds import Walker, events_named, links_of
 from tests.relying_party import answer
 from tests.times import later
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 TOKEN = "/token"
 METADATA = "/.well-known/openid-configuration"
 AWAY = "ne répond pas"

@@ -19,6 +19,8 @@ from tests.examples.running import wait_until
 from tests.federation.worlds import address_of, links_of
 from tests.relying_party import Browser, World, answer, world
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 PEOPLE = {
     "claire-at-mock": {"email": "claire@dubois.example", "name": "Claire D."},
     "somebody-else": {"email": "other@mail.example"},

@@ -36,6 +36,8 @@ from tests.relying_party import answer, claims_of
 from tests.second_factors import ISSUER, begin_app, code_now, switch_on
 from tests.times import later
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 NEW = "Girafe-Violon-Bouton-9"
 
 

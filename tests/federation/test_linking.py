@@ -30,6 +30,8 @@ from tests.federation.worlds import (
 from tests.relying_party import answer
 from tests.times import later
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 NEW = "Girafe-Violon-Bouton-9"
 
 

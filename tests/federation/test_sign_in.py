@@ -1,10 +1,14 @@
 """A parent signs in with a provider, links on the way, and comes to the waiting application."""
 
+import pytest
+
 from idp.database import db
 from idp.federation.models import PendingLink
 from tests.factories import PASSWORD
 from tests.federation.worlds import Walker, asked_of, links_of, mails
 from tests.relying_party import answer, claims_of
+
+pytestmark = pytest.mark.quick_on("sqlite")
 
 
 def test_a_linked_parent_is_signed_in_and_the_application_goes_on(here: Walker) -> None:
@@ -26,7 +30,8 @@ def test_an_unlinked_identity_is_linked_after_one_sign_in_with_the_password(here
     assert "connect" in page.request.path
     assert "claire@example.org" in page.text.replace("<wbr>", "")
 
-    assert "code" in answer(here.browser.sign_in("claire"))
+    here.browser.sign_in("claire")
+    assert "code" in answer(here.browser.press("join-yes"))
 
     assert links_of(here.parent) == [("google", "1001")]
     assert mails() == ["link_made"]

@@ -12,6 +12,8 @@ from tests.federation.worlds import Walker, address_of, asked_of, events_named, 
 from tests.relying_party import answer
 from tests.times import later
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 FOREIGN = "n'a pas commencé ici"
 
 

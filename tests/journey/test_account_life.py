@@ -12,6 +12,8 @@ from tests.journey.walk import NEW, Journey, page_of, signed_in_as
 from tests.relying_party import Browser, RelyingParty, answer
 from tests.times import later
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 

@@ -10,6 +10,8 @@ from tests.factories import PASSWORD
 from tests.journey.walk import NEW, Journey, page_of, path_of, send_twice, signed_in_as
 from tests.relying_party import Browser, RelyingParty, answer
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 

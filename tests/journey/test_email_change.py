@@ -26,6 +26,8 @@ from tests.relying_party import Browser, answer
 from tests.smtp import Letter
 from tests.times import later
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 OLD, OTHER = "claire@dubois.example", "claire@new.example"
 _LINK = re.compile(r"http://127\.0\.0\.1:8000(/account/email/(?:confirm|undo)#\S+)")
 

@@ -25,6 +25,8 @@ from tests.journey.walk import (
 )
 from tests.relying_party import RelyingParty, answer, claims_of
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 

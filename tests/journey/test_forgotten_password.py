@@ -19,6 +19,8 @@ from tests.journey.walk import (
 )
 from tests.relying_party import Browser, answer
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 ADDRESS = "claire@dubois.example"
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

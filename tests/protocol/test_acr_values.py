@@ -20,6 +20,8 @@ from tests.relying_party import World, answer, claims_of, world
 from tests.second_factors import ISSUER, add_passkey, audited, code_now, switch_on
 from tests.times import later
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 SINGLE, TWO, PHR = ACRS
 
 

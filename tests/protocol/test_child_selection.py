@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 
 from idp.lifecycle import families
 from tests import factories
 from tests.relying_party import Browser, World, answer, claims_of, world
+
+pytestmark = pytest.mark.quick_on("sqlite")
 
 ALL_FIELDS = [
     *("sub", "given_name", "family_name", "school.id", "school.name", "class", "relationship"),

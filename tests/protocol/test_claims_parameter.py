@@ -9,6 +9,8 @@ from flask.testing import FlaskClient
 from tests import factories
 from tests.relying_party import answer, claims_of, world
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 
 def asking(**places: Any) -> str:
     return json.dumps(places)

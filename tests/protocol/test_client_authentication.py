@@ -16,7 +16,10 @@ from tests.protocol.assertions import ISSUER, Assertion, jwks, key_for
 from tests.relying_party import CALLBACK, RelyingParty, World, error_of, world
 from tests.times import later
 
-pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated via RFC 9864")
+pytestmark = [
+    pytest.mark.quick_on("postgresql"),
+    pytest.mark.filterwarnings("ignore:EdDSA is deprecated via RFC 9864"),
+]
 REFUSED = (401, "invalid_client")
 
 

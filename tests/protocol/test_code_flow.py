@@ -1,9 +1,12 @@
 """The authorization code flow, end to end (OpenID Connect Core §3.1)."""
 
+import pytest
 from flask.testing import FlaskClient
 
 from tests import factories
 from tests.relying_party import Browser, RelyingParty, claims_of
+
+pytestmark = pytest.mark.quick_on("sqlite")
 
 
 def test_a_guardian_with_one_child_signs_in_and_the_id_token_names_both(

@@ -13,6 +13,8 @@ from idp.oidc import grants_service
 from tests import factories
 from tests.relying_party import Browser, World, answer, error_of, form_of, world
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 
 def test_a_first_party_application_is_not_asked_for(client: FlaskClient) -> None:
     there = world(client, first_party=True)

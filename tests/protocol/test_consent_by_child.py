@@ -15,6 +15,8 @@ from idp.people.models import Account, Guardianship
 from tests import factories
 from tests.relying_party import RelyingParty, World, answer, claims_of, world
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 SCOPE = "openid child offline_access"
 CLAIMS = json.dumps({"id_token": {"child": None}, "userinfo": {"child": None}})
 WAYS: list[dict[str, str]] = [{"scope": SCOPE}, {"scope": "openid", "claims": CLAIMS}]

@@ -16,6 +16,8 @@ from idp.oidc.keys import Keyring
 from tests.conftest import settings_for_tests
 from tests.relying_party import claims_of, world
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 WELL_KNOWN = "/.well-known/openid-configuration"
 
 

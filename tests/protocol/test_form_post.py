@@ -1,8 +1,11 @@
 """OAuth 2.0 Form Post Response Mode 1.0."""
 
+import pytest
 from flask.testing import FlaskClient
 
 from tests.relying_party import CALLBACK, claims_of, form_of, world
+
+pytestmark = pytest.mark.quick_on("sqlite")
 
 NASTY = "\"'><script>alert(1)</script>&amp;<!-- + %20 \\"
 

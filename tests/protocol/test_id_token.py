@@ -14,7 +14,10 @@ from tests import factories
 from tests.relying_party import Browser, RelyingParty, answer, claims_of, world
 from tests.times import later
 
-pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated via RFC 9864")
+pytestmark = [
+    pytest.mark.quick_on("sqlite"),
+    pytest.mark.filterwarnings("ignore:EdDSA is deprecated via RFC 9864"),
+]
 
 
 def header_of(token: str) -> dict[str, Any]:

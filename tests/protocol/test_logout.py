@@ -14,6 +14,8 @@ from tests import factories
 from tests.relying_party import Browser, World, answer, leads_to, world
 from tests.times import later
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 HOME = "https://portal.example/"
 
 

@@ -5,6 +5,8 @@ from flask.testing import FlaskClient
 
 from tests.relying_party import World, error_of, world
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 NOT_A_CHALLENGE = ("short", "x" * 42, "x" * 44, "x" * 42 + "=", "é" * 43, "x" * 42 + "\n")
 
 

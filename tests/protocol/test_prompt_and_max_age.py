@@ -10,6 +10,8 @@ from tests import factories
 from tests.relying_party import RelyingParty, answer, claims_of, world
 from tests.times import later
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 
 def test_prompt_none_answers_at_once_where_all_is_remembered(client: FlaskClient) -> None:
     there = world(client)

@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 
+import pytest
 from flask.testing import FlaskClient
 
 from idp.lifecycle import families
 from idp.oidc import grants_service
 from tests.relying_party import World, answer, claims_of, error_of, world
 from tests.times import later
+
+pytestmark = pytest.mark.quick_on("postgresql")
 
 REFUSED = (400, "invalid_grant")
 

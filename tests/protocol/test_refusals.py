@@ -13,6 +13,8 @@ from idp.database import db
 from idp.oidc import refusals
 from tests.relying_party import World, world
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 SECRET = "a-wrong-secret-of-nobody"
 

@@ -16,6 +16,8 @@ from idp.desk.staff import AT_TERMINAL
 from tests import factories
 from tests.relying_party import Browser, World, claims_of, error_of, world
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 NAMED = ["name", "email", "email_verified", "preferred_username", "locale"]
 
 

@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from idp.lifecycle import families
 from tests.relying_party import World, claims_of, error_of, world
 from tests.times import later
+
+pytestmark = pytest.mark.quick_on("sqlite")
 
 INACTIVE = {"active": False}
 

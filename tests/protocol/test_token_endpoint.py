@@ -12,6 +12,8 @@ from tests import factories
 from tests.relying_party import CALLBACK, RelyingParty, error_of, world
 from tests.times import later
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 
 def test_a_code_gives_a_token_answer_that_nobody_caches(client: FlaskClient) -> None:
     there = world(client)

@@ -1,5 +1,6 @@
 """UserInfo (OpenID Connect Core §5.3; RFC 6750)."""
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import update
@@ -10,6 +11,8 @@ from idp.lifecycle import families
 from idp.people.models import Account, Child
 from tests.relying_party import answer, claims_of, world
 from tests.times import later
+
+pytestmark = pytest.mark.quick_on("sqlite")
 
 USERINFO = "/oauth2/userinfo"
 

@@ -23,6 +23,8 @@ from tests import factories
 from tests.parallel import at_once
 from tests.relying_party import Browser, form_of, world
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 OLD, OTHER, THIRD = "claire@dubois.example", "claire@new.example", "claire@third.example"
 NEW = "Brouette-Citadelle-Orage-9"
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

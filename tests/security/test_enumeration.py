@@ -35,6 +35,8 @@ from tests.apart import ApartClient
 from tests.factories import PASSWORD
 from tests.relying_party import Browser, form_of
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 UNKNOWN = "0123-4567-89AB-CDEF-GHJK-MNPQ-RSTV"
 WRONG = "Wrong-Guess-Of-A-Stranger-1"
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

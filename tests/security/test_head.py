@@ -12,6 +12,8 @@ from idp.sessions.models import Interaction
 from idp.web.methods import GET_ACTS
 from tests.relying_party import answer, leads_to, world
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 
 def count(model: type) -> int:
     db.session.rollback()

@@ -14,6 +14,8 @@ from sqlalchemy import exc
 from idp import correlation, logs
 from idp.settings import Settings
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 TOKEN = "MZC8-JFBY-020F-H16M-5XA5-QVJW-HBJT"
 RANDOM = "Xq3_kZ0vTj4RmN8yBw1LcD6fHs9GpU2eAo7IiKl5VxM"
 BCRYPT = "$2b$12$abcdefghijklmnopqrstuu9k3Jx0z1yQw2rE4tT6yU8iI0oP2aSdF"

@@ -31,6 +31,8 @@ from tests import factories, smtp
 from tests.conftest import settings_for_tests
 from tests.smtp import TOKEN, MailServer
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 START = datetime(2026, 11, 23, 8, tzinfo=UTC)
 INJECTION = "Eve\r\nBcc: victim@example.org\r\n\r\nbody\u2028<script>alert(1)</script>\u202e"
 

@@ -9,6 +9,8 @@ from flask.testing import FlaskClient
 from tests.relying_party import CALLBACK, answer, claims_of, error_of, leads_to, world
 from tests.times import later
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 SPELLINGS = (
     "https://portal.example/callback/",
     "https://portal.example/Callback",

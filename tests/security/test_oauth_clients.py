@@ -21,7 +21,10 @@ from idp.oidc.models import AccessToken, AuthorizationCode, RefreshToken
 from tests.protocol.assertions import Assertion, jwks, key_for
 from tests.relying_party import CALLBACK, error_of, world
 
-pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated via RFC 9864")
+pytestmark = [
+    pytest.mark.quick_on("sqlite"),
+    pytest.mark.filterwarnings("ignore:EdDSA is deprecated via RFC 9864"),
+]
 
 
 def test_o10_several_methods_at_once_are_refused(app: Flask, client: FlaskClient) -> None:

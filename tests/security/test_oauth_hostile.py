@@ -2,11 +2,14 @@
 
 from urllib.parse import urlencode
 
+import pytest
 from flask.testing import FlaskClient
 
 from idp.clients import registration
 from tests import factories
 from tests.relying_party import CALLBACK, RelyingParty, leads_to, world
+
+pytestmark = pytest.mark.quick_on("sqlite")
 
 
 def test_no_hostile_bytes_are_a_server_error(client: FlaskClient) -> None:

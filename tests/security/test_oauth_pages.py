@@ -11,6 +11,8 @@ from tests import factories
 from tests.relying_party import CALLBACK, Browser, error_of, leads_to, world
 from tests.times import later
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 
 def test_o16_pages_cannot_be_framed_or_answered_from_elsewhere(client: FlaskClient) -> None:
     there = world(client, "Lina", "Noé", first_party=False)

@@ -21,6 +21,8 @@ from tests.relying_party import answer
 from tests.second_factors import ISSUER, add_passkey, passkey_of
 from tests.web.places import Place, place
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 
 @pytest.fixture
 def settings(database_url: str, keys_folder: Any) -> Settings:

@@ -45,6 +45,8 @@ from tests import factories
 from tests.factories import PASSWORD
 from tests.parallel import at_once
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 NEW = "Brouette-Citadelle-Orage-9"
 
 

@@ -32,6 +32,8 @@ from tests.second_factors import (
 from tests.times import later, standing_still
 from tests.web.places import Place, element, place
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 NEW = "Brouette-Citadelle-Orage-9"
 
 

@@ -24,6 +24,8 @@ from tests import factories
 from tests.factories import PASSWORD
 from tests.relying_party import Browser, RelyingParty, World, answer, form_of, world
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 NEW = "Brouette-Citadelle-Orage-9"
 OTHER = "Ficelle-Marmotte-Jasmin-4"
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

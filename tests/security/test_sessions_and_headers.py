@@ -36,6 +36,8 @@ from tests.security.whole_site import (
     post_rules,
 )
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 EVIL = "https://evil.example"
 PUBLIC = {"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"}
 PUBLIC |= {"/oauth2/jwks"}

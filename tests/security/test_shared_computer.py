@@ -11,6 +11,8 @@ from idp.sessions.models import Interaction
 from tests import factories
 from tests.relying_party import Browser, RelyingParty, World, answer, world
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 

@@ -22,6 +22,8 @@ from tests import factories
 from tests.parallel import Queries, at_once
 from tests.relying_party import Browser, World, answer, forms_of, leads_to, world
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 MANY = 100
 LONG = secrets.token_urlsafe(2000)

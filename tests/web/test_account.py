@@ -10,6 +10,8 @@ from tests.factories import PASSWORD
 from tests.relying_party import Browser, RelyingParty, answer
 from tests.web.places import Place, element
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 NEW = "Violette-Ardoise-Cerceau-9"
 
 

@@ -12,6 +12,8 @@ from tests import factories
 from tests.relying_party import Browser, RelyingParty
 from tests.web.places import Place
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 COLOURS = ["#1d4f91", "#f4c20d", "#000000", "#ffffff", "#808080", "#e4002b", "#00ff00", "#ff00ff"]
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 60

@@ -10,6 +10,8 @@ from flask_babel import force_locale
 
 from idp.web import dates
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 ROOT = Path(__file__).parents[2]
 WHEN = datetime(2026, 11, 24, 16, 5, 59, tzinfo=UTC)
 

@@ -18,6 +18,8 @@ from tests.relying_party import Browser, RelyingParty
 from tests.relying_party import answer as fields_of
 from tests.web.places import Place, element, provider
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/none"

@@ -33,6 +33,8 @@ from tests.second_factors import (
 from tests.times import later, standing_still
 from tests.web.places import Place, element, place
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 
 @pytest.fixture
 def settings(database_url: str, keys_folder: Any) -> Settings:

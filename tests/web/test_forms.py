@@ -11,6 +11,8 @@ from tests.relying_party import Form, forms_of, leads_to
 from tests.times import later
 from tests.web.places import Place, element, provider, title
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 
 def login_form(page: TestResponse) -> Form:
     """The sign-in form of a page."""

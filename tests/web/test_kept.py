@@ -14,6 +14,8 @@ from tests.times import later
 from tests.twice import sent
 from tests.web.places import Place, element
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 
 def end_sessions(here: Place) -> None:
     """The person's sessions end on the server, as after a day; the browser keeps its cookies."""

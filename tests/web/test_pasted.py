@@ -13,6 +13,8 @@ from tests.factories import PASSWORD
 from tests.relying_party import leads_to
 from tests.web.places import Place, element
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 TOKEN = "ABCD-EFGH-JKMN-PQRS-TVWX-YZ01-2345"
 PLAIN = TOKEN.replace("-", "")
 

@@ -12,6 +12,8 @@ from tests.factories import PASSWORD
 from tests.times import later
 from tests.web.places import Place, element
 
+pytestmark = pytest.mark.quick_on("sqlite")
+
 
 @pytest.fixture
 def asked(here: Place) -> Place:

@@ -8,6 +8,8 @@ from flask.testing import FlaskClient
 from tests import factories
 from tests.relying_party import World, world
 
+pytestmark = pytest.mark.quick_on("postgresql")
+
 SCHOOL, PLATFORM = "Collège des Tilleuls", "iT.SCHOOL"
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

@@ -1,0 +1,72 @@
+"""A quick run: on which kind of database each test runs, and that its name has no say in it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import databases
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ("renamed", "moved", "first", "second", "third", "fourth", "fifth", "sixth")
+TESTS = "".join(f"def test_{name}(database_url): ...\n" for name in NAMES)
+
+
+def collected(folder: Path, **environment: str) -> dict[str, list[str]]:
+    """For each file of a folder of tests, the kinds of database that its tests run on."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "tests.conftest"]
+    command += ["-p", "no:cacheprovider", f"--config-file={ROOT / 'pyproject.toml'}"]
+    done = subprocess.run(
+        [*command, f"--rootdir={folder}", str(folder)],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = re.findall(r"^(\w+)\.py::\w+\[(\w+)\]$", done.stdout, re.MULTILINE)
+    kinds: dict[str, list[str]] = {}
+    for name, kind in found:
+        kinds.setdefault(name, []).append(kind)
+    return kinds
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """One module that says nothing, and one for each kind."""
+    (tmp_path / "test_each.py").write_text(TESTS)
+    for kind in databases.KINDS:
+        says = f'import pytest\npytestmark = pytest.mark.quick_on("{kind}")\n'
+        (tmp_path / f"test_{kind}.py").write_text(says + TESTS)
+    return tmp_path
+
+
+def test_a_module_says_on_which_database_its_tests_run_and_no_name_does(folder: Path) -> None:
+    kinds = collected(folder)
+
+    assert sorted(kinds["test_each"]) == sorted(databases.KINDS * len(NAMES))
+    for kind in databases.KINDS:
+        assert kinds[f"test_{kind}"] == [kind] * len(NAMES)
+
+
+def test_a_long_run_has_every_test_on_each_kind(folder: Path) -> None:
+    kinds = collected(folder, EACH_DATABASE="1")
+
+    assert len(kinds) == 3
+    for each in kinds.values():
+        assert sorted(each) == sorted(databases.KINDS * len(NAMES))
+
+
+def test_each_folder_whose_modules_say_a_kind_has_both() -> None:
+    says = r'(quick_on\(|parametrize\("database_url", \[)"(\w+)"'
+    found: dict[str, set[tuple[str, str]]] = {}
+    for file in (ROOT / "tests").glob("*/test_*.py"):
+        found.setdefault(file.parent.name, set()).update(re.findall(says, file.read_text()))
+    folders = {name for name, said in found.items() if "quick_on(" in {way for way, _ in said}}
+
+    assert folders >= {"admin", "cli", "federation", "journey", "protocol", "security", "web"}
+    for name in folders:
+        assert {kind for _, kind in found[name]} == set(databases.KINDS), name
