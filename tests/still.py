@@ -12,10 +12,10 @@ from idp import clock
 from idp.audit import continuity
 from idp.oidc import refusals
 from idp.readiness import write_probe
-from idp.web import unbelieved_proxy
+from idp.web import trusted_proxies
 from idp.web.protocol import cors
 
-WITH_AN_EXPIRY: tuple[Any, ...] = (continuity, write_probe, unbelieved_proxy, cors, refusals)
+WITH_AN_EXPIRY: tuple[Any, ...] = (continuity, write_probe, trusted_proxies, cors, refusals)
 """The modules that believe something for some seconds, by ``monotonic``."""
 
 

@@ -7,18 +7,15 @@ from idp.web import (
     admin,
     branding,
     browser,
-    canonical,
     dates,
     errors,
-    federation,
     form_key,
     forms,
+    guards,
     headers,
     health,
-    history,
     i18n,
     kept,
-    methods,
     once,
     protocol,
     signin,
@@ -37,14 +34,13 @@ def init_app(app: Flask) -> None:
     branding.init_app(app)
     headers.init_app(app)
     errors.init_app(app)
-    history.init_app(app)
-    methods.init_app(app)
-    canonical.init_app(app)
+    guards.init_app(app)
     kept.init_app(app)
     once.init_app(app)  # the last: keeps answers as they leave
-    for part in (signin, account, admin, federation, protocol, branding, i18n, health):
+    for part in (signin, account, admin, protocol, branding, i18n, health):
         app.register_blueprint(part.blueprint)
+    app.register_blueprint(signin.provider_pages)
     # Programs call these; each has a protection of its own in place of a form token.
-    for endpoints in (protocol.endpoints, federation.callbacks):
+    for endpoints in (protocol.endpoints, signin.provider_callbacks):
         app.register_blueprint(endpoints)
         forms.csrf.exempt(endpoints)

@@ -1,11 +1,10 @@
 """The browser at the other end: its cookies, its session, its address."""
 
-import re
 import secrets
-from ipaddress import ip_address
 from typing import Any, cast
 
-from flask import Flask, Response, g, request, session
+from flask import Flask, Request, Response, g, request, session
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 from idp import correlation, settings
 from idp.credentials import devices
@@ -17,20 +16,35 @@ from idp.sessions import interactions, submissions
 from idp.sessions import service as sessions
 from idp.sessions.models import BrowserSession, Interaction, SessionRow
 from idp.sessions.service import SignedIn
-from idp.web import unbelieved_proxy
-from idp.web.browser_cookie import BrowserCookie
-from idp.web.device_names import device_name
-from idp.web.errors import PageError
-from idp.web.networks import is_within
+from idp.web import trusted_proxies
 
 PERSONAL = ("csrf_token", "_flashes", "offered_application", "p")
 """What the browser's cookie holds for who is signed in; the language is the browser's own."""
 _UNKNOWN: Any = object()
+_BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("SamsungBrowser", "Samsung Internet"),
+    ("Firefox", "Firefox"),
+    ("FxiOS", "Firefox"),
+    ("CriOS", "Chrome"),
+    ("Chrome", "Chrome"),
+    ("Safari", "Safari"),
+)
+_SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Macintosh", "Mac"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
 
 
 def init_app(app: Flask) -> None:
     """Begin the correlation of each request, and set the cookies that a view asked for."""
-    app.session_interface = BrowserCookie()
+    app.session_interface = _BrowserCookie()
     app.before_request(_begin_correlation)
     app.after_request(_set_cookies)
 
@@ -90,7 +104,7 @@ def sign_in(proof: Proof) -> BrowserSession:
     Raises ``lifecycle.sign_in.ProofGone``.
     """
     before = signed_in()
-    device, known_by = device_name(request.user_agent.string), device_secret()
+    device, known_by = device_name(), device_secret()
     begun, secret = entering.begin(proof, device=device, device_secret=known_by)
     if before is not None:
         leaving.end_session(before.account.id, before.session.id)
@@ -141,33 +155,30 @@ def device_secret() -> str | None:
 
 def client_address() -> str:
     """The client's address: the nearest one that is not a proxy of ours (rule E8)."""
-    address = request.remote_addr or ""
-    proxies = settings.current().trusted_proxies
-    forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
-    while proxies and forwarded and is_within(address, proxies):
-        nearer = forwarded.pop()
-        if not _is_address(nearer):
-            break
-        address = nearer
-    return address
+    return trusted_proxies.nearest(
+        request.remote_addr or "",
+        request.headers.get("X-Forwarded-For", ""),
+        settings.current().trusted_proxies,
+    )
 
 
-def interaction_or_error(interaction_id: str) -> Interaction:
-    """This browser's interaction of that id, finished or not; otherwise a page that explains."""
-    if not re.fullmatch(r"[\w-]+", interaction_id, re.ASCII):
-        raise PageError("expired_interaction", 404)  # a NUL, for one, is nothing to ask about
-    found = interactions.find(interaction_id, browser_id()) if "b" in session else None
-    if found is None:
-        raise PageError(
-            "expired_interaction", 404, client_id=interactions.client_of(interaction_id)
-        )
-    return found
+def device_name() -> str:
+    """Browser and system in words that their owner recognises: « Firefox, Android ».
+
+    No version, no place; what is not known is left out.
+    """
+    user_agent = request.user_agent.string
+    browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
+    system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
+    return ", ".join(part for part in (browser, system) if part)
 
 
 def _begin_correlation() -> None:
     correlation.begin(address=client_address())
     if "X-Forwarded-For" in request.headers:
-        unbelieved_proxy.note(request.remote_addr or "", settings.current().trusted_proxies)
+        trusted_proxies.note_unbelieved(
+            request.remote_addr or "", settings.current().trusted_proxies
+        )
 
 
 def cookies_to_set() -> dict[str, str | None]:
@@ -211,9 +222,13 @@ def _name(kind: str) -> str:
     return f"__Host-idp_{kind}" if settings.current().secure else f"idp_{kind}"
 
 
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
+class _BrowserCookie(SecureCookieSessionInterface):
+    """Flask's own, less the work of making a verifier for requests that bring no cookie.
+
+    Applications bring none to the token and UserInfo endpoints, which answer most requests.
+    """
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        if self.get_cookie_name(app) not in request.cookies:
+            return self.session_class()
+        return super().open_session(app, request)

@@ -27,6 +27,7 @@ from idp.database import db, refuses_writes
 from idp.errors import NotFound
 from idp.web.explanations import OAUTH_CODES, explanation
 from idp.web.i18n import here
+from idp.web.start_pages import start_of
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ CODES = {
 
 
 class PageError(Exception):
-    """Something that ends a walk through our pages.
+    """Something that ends the way through our pages.
 
     ``code``: one of ``idp.web.explanations``, or an OAuth error code, which is shown
     untranslated. ``retry_after``: seconds. ``client_id``: the application whose start page is the
@@ -131,8 +132,6 @@ def _try_cookies(error: PageError) -> Response | None:
 
 
 def _page(error: PageError) -> Response:
-    from idp.web.account.applications import start_of
-
     return make_response(
         render_template(
             "errors/page.html",

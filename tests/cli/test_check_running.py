@@ -18,7 +18,7 @@ from idp.roster.models import RosterJob, RosterRun
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
 from idp.settings import Settings
-from idp.web import unbelieved_proxy
+from idp.web import trusted_proxies
 from tests.conftest import settings_for_tests
 from tests.smtp import MailServer, free_port, running
 
@@ -134,7 +134,7 @@ def test_r6_a_database_that_takes_no_writes_is_told(app: Flask) -> None:
 
 @pytest.fixture
 def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unbelieved_proxy, "_next", [0.0])
+    monkeypatch.setattr(trusted_proxies, "_next", [0.0])
 
 
 def test_e8_a_proxy_that_nobody_believes_is_told(app: Flask, unseen: None) -> None:

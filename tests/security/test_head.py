@@ -9,7 +9,7 @@ from idp.database import db
 from idp.oidc.models import AuthorizationCode, Grant
 from idp.sessions import service as sessions
 from idp.sessions.models import Interaction
-from idp.web.methods import GET_ACTS
+from idp.web.guards import GET_ACTS
 from tests.relying_party import answer, leads_to, world
 
 pytestmark = pytest.mark.quick_on("sqlite")

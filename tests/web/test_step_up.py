@@ -6,8 +6,8 @@ from html import unescape
 import pytest
 
 from idp.database import db
+from idp.lifecycle.step_up import is_recent
 from idp.sessions import service as sessions
-from idp.web.account.step_up import is_recent
 from tests.factories import PASSWORD
 from tests.times import later
 from tests.web.places import Place, element

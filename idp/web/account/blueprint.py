@@ -9,7 +9,8 @@ from flask.typing import ResponseReturnValue
 
 from idp.people.models import Account, AccountRow
 from idp.sessions.service import SignedIn
-from idp.web import branding, browser, i18n, walk
+from idp.web import branding, browser, i18n
+from idp.web.interaction import to_sign_in
 
 blueprint = Blueprint("account", __name__)
 
@@ -25,7 +26,7 @@ def guardian_only(
     def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
         signed_in = browser.signed_in()
         if signed_in is None:
-            return walk.to_sign_in()
+            return to_sign_in()
         dress(signed_in.account)
         return view(signed_in, *args, **kwargs)
 

@@ -10,20 +10,20 @@ from flask_babel import gettext as _
 
 from idp import clock
 from idp.credentials import passwords, throttling
-from idp.federation import links, providers
+from idp.federation import links
 from idp.federation.identity import ProviderTrouble
 from idp.federation.models import FederatedLink
 from idp.lifecycle import federation
+from idp.lifecycle.step_up import ways_of
 from idp.lifecycle.ways_in import ways_in
 from idp.mail import outbox
 from idp.sessions.service import SignedIn
 from idp.web import browser, i18n
-from idp.web.account import step_up
 from idp.web.account.blueprint import blueprint, guardian_only
 from idp.web.account.step_up import proved_recently
 from idp.web.errors import PageError
-from idp.web.federation import start
-from idp.web.federation.offers import Offer, all_offers, label_of
+from idp.web.signin import provider_start
+from idp.web.signin.provider_offers import Offer, all_offers, label_of
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ def link(signed_in: SignedIn) -> ResponseReturnValue:
     """To the provider, to prove which identity is to be linked (security rule F4)."""
     key = request.form.get("provider", "")
     try:
-        return start.go(
+        return provider_start.go(
             key, "link", account_id=signed_in.account.id, session_id=signed_in.session.id
         )
     except ProviderTrouble as trouble:
-        start.tell(key, trouble)
+        provider_start.tell(key, trouble)
         return redirect(url_for("account.connections"), 303)
 
 
@@ -108,10 +108,10 @@ def mail_password_token(signed_in: SignedIn) -> ResponseReturnValue:
 def confirm_with(signed_in: SignedIn) -> ResponseReturnValue:
     """Step-up by a linked provider, which has to prove that it asked again (rule F9)."""
     key, next_page = request.form.get("provider", ""), i18n.own_path(request.form.get("next"))
-    if not step_up.ways_of(signed_in.account).provider:
+    if not ways_of(signed_in.account).provider:
         return redirect(url_for("account.confirm", next=next_page), 303)
     try:
-        return start.go(
+        return provider_start.go(
             key,
             "step_up",
             account_id=signed_in.account.id,
@@ -120,16 +120,8 @@ def confirm_with(signed_in: SignedIn) -> ResponseReturnValue:
             next_path=next_page,
         )
     except ProviderTrouble as trouble:
-        start.tell(key, trouble)
+        provider_start.tell(key, trouble)
         return redirect(url_for("account.confirm", next=next_page), 303)
-
-
-def step_up_offers(account_id: str) -> list[Offer]:
-    """The providers by which this guardian may prove again who they are."""
-    linked = {each.provider for each in links.usable(account_id)}
-    # Facebook tells no auth_time: it could never prove it.
-    able = {each.key for each in providers.offered() if not each.is_facebook}
-    return [offer for offer in all_offers() if offer.key in linked & able]
 
 
 def _connections(account_id: str) -> list[Connection]:

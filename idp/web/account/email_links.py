@@ -15,6 +15,7 @@ from idp.web import branding, browser
 from idp.web.account import mailed_links
 from idp.web.account.blueprint import blueprint, dress
 from idp.web.errors import PageError
+from idp.web.interaction import own_interaction
 
 
 @blueprint.route("/account/email/confirm", methods=["GET", "POST"])
@@ -62,7 +63,7 @@ def email_undone() -> ResponseReturnValue:
 
 
 def _opened(interaction_id: str, purpose: str) -> str:
-    interaction = browser.interaction_or_error(interaction_id)
+    interaction = own_interaction(interaction_id)
     return mailed_links.opened(interaction, purpose)
 
 

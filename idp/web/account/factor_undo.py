@@ -14,6 +14,7 @@ from idp.web import browser
 from idp.web.account import mailed_links
 from idp.web.account.blueprint import blueprint, dress
 from idp.web.forms import Form, only, too_many
+from idp.web.interaction import own_interaction
 
 PURPOSE = "factor"
 
@@ -27,7 +28,7 @@ def open_factor_link() -> ResponseReturnValue:
 @blueprint.route("/account/factor/undo/<interaction_id>", methods=["GET", "POST"])
 def undo_factor(interaction_id: str) -> ResponseReturnValue:
     """What was added, when, and a field for the password."""
-    interaction = browser.interaction_or_error(interaction_id)
+    interaction = own_interaction(interaction_id)
     secret = mailed_links.opened(interaction, PURPOSE)
     if request.method == "GET":
         return _page(secret, interaction_id, only(["current_password"]))

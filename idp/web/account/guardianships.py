@@ -18,6 +18,7 @@ from idp.web import browser
 from idp.web.account import mailed_links
 from idp.web.account.blueprint import blueprint, dress, guardian_only
 from idp.web.errors import PageError
+from idp.web.interaction import own_interaction
 
 PURPOSE = "guardianship"
 
@@ -31,7 +32,7 @@ def open_guardianship_link() -> ResponseReturnValue:
 @blueprint.route("/account/guardianship/<interaction_id>", methods=["GET", "POST"])
 def guardianship(interaction_id: str) -> ResponseReturnValue:
     """Who asks, about whom; two buttons, and nothing happens before one is pressed."""
-    interaction = browser.interaction_or_error(interaction_id)
+    interaction = own_interaction(interaction_id)
     secret = mailed_links.opened(interaction, PURPOSE)
     if request.method == "POST":
         return _answered(interaction_id, secret)

@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from idp.audit.models import AuditEvent
 from idp.clients import registration
 from idp.web.account.ways_in import signed_in_how
-from idp.web.federation.offers import label_of
+from idp.web.signin.provider_offers import label_of
 
 
 @dataclass(frozen=True)

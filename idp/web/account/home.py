@@ -10,12 +10,13 @@ from idp.people import guardianships, staff
 from idp.people.models import School
 from idp.sessions import service as sessions
 from idp.sessions.service import SignedIn
-from idp.web import browser, walk
-from idp.web.account.applications import start_pages
+from idp.web import browser
 from idp.web.account.blueprint import blueprint, dress, guardian_only
 from idp.web.account.menu import PAGES
 from idp.web.account.passkeys import is_offer_welcome
 from idp.web.account.sessions import shown as shown_sessions
+from idp.web.interaction import begin_interaction, to_step
+from idp.web.start_pages import start_pages
 
 
 @blueprint.get("/")
@@ -23,8 +24,8 @@ def home() -> ResponseReturnValue:
     """Who I am, my children, where to go, my account, my sessions; sign-in for everybody else."""
     signed_in = browser.signed_in()
     if signed_in is None:
-        interaction = walk.begin()
-        return walk.to_step(interaction, "login")
+        interaction = begin_interaction()
+        return to_step(interaction, "login")
     dress(signed_in.account)
     return _page(signed_in)
 

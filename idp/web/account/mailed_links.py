@@ -17,8 +17,9 @@ from flask_babel import gettext as _
 
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
-from idp.web import browser, walk
+from idp.web import browser
 from idp.web.forms import Form, only
+from idp.web.interaction import begin_interaction
 
 LONGEST_SECRET: Final = 120
 _LONGEST_PASTED: Final = 600
@@ -70,7 +71,7 @@ def _ask(form: Form) -> ResponseReturnValue:
 
 
 def _go_on(purpose: str, page: str, secret: str) -> ResponseReturnValue:
-    interaction = walk.begin()
+    interaction = begin_interaction()
     if 0 < len(secret) <= LONGEST_SECRET:
         interactions.seal_link(interaction, browser.person_id(), purpose, secret)
     return redirect(url_for(page, interaction_id=interaction.id), 303)

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from flask import flash, redirect, render_template, request, session, url_for
+from flask import flash, redirect, render_template, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from werkzeug import Response
@@ -16,7 +16,6 @@ from idp.sessions.service import SignedIn
 from idp.web import browser, passkeys
 from idp.web.account.blueprint import blueprint, guardian_only
 from idp.web.account.step_up import proved_recently
-from idp.web.device_names import device_name
 from idp.web.errors import PageError
 from idp.web.forms import Form, only
 
@@ -40,7 +39,7 @@ def add_passkey(signed_in: SignedIn) -> ResponseReturnValue:
     form.limit("name", PASSKEY_NAME_LENGTH)
     if form.problems:
         return _page(signed_in, form)
-    name = form["name"].strip() or device_name(request.user_agent.string) or _("My passkey")
+    name = form["name"].strip() or browser.device_name() or _("My passkey")
     try:
         factor_changes.add_passkey(
             signed_in.account.id,
@@ -129,7 +128,7 @@ def _page(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
         mine=stored.of(signed_in.account.id),
         most=stored.MOST_PASSKEYS,
         name_length=PASSKEY_NAME_LENGTH,
-        device=device_name(request.user_agent.string),
+        device=browser.device_name(),
         now=clock.now(),
     )
     return page, form.status

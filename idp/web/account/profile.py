@@ -1,16 +1,29 @@
 """Who I am here: as the school knows it, and the language that I read."""
 
+from typing import Final
+
 from flask import flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
-from flask_babel import refresh
+from flask_babel import gettext, refresh
+from flask_babel import lazy_gettext as _
 
 from idp.people import accounts, guardianships
 from idp.sessions.service import SignedIn
 from idp.web import branding, i18n
 from idp.web.account.blueprint import blueprint, guardian_only
-from idp.web.account.relationships import RELATIONS
 from idp.web.errors import PageError
+
+RELATIONS: Final = {
+    "parent": _("You are a parent of"),
+    "guardian": _("You are a guardian of"),
+    "relative": _("You are a relative of"),
+    "aunt": _("You are an aunt of"),
+    "uncle": _("You are an uncle of"),
+    "father": _("You are the father of"),
+    "mother": _("You are the mother of"),
+    "other": _("You are a contact person for"),
+}
+"""OneRoster's vocabulary as parents read it."""
 
 
 @blueprint.get("/account/profile")
@@ -40,5 +53,5 @@ def choose_language(signed_in: SignedIn) -> ResponseReturnValue:
     session.permanent = True
     session["locale"] = chosen
     refresh()
-    flash(_("Pages and e-mails will be in this language from now on."))
+    flash(gettext("Pages and e-mails will be in this language from now on."))
     return redirect(url_for("account.profile"), 303)

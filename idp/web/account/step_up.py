@@ -1,40 +1,25 @@
 """Before a delicate change: is the one who clicks still the one who signed in?"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
 from functools import wraps
-from typing import Concatenate, Final, ParamSpec
+from typing import Concatenate, ParamSpec
 
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from idp import clock, settings
-from idp.credentials import factors
 from idp.credentials import passwords as stored_passwords
 from idp.lifecycle import passwords
-from idp.lifecycle.sign_in import ProofGone
-from idp.people.models import AccountRow
-from idp.sessions.models import SessionRow
+from idp.lifecycle.sign_in import Proof, ProofGone
+from idp.lifecycle.step_up import is_recent, ways_of
 from idp.sessions.service import SignedIn
-from idp.web import browser, i18n, kept, notices, once, passkeys
+from idp.web import browser, i18n, kept, once, passkeys
 from idp.web.account.blueprint import blueprint, guardian_only
 from idp.web.forms import Form, only, too_many
+from idp.web.signin import provider_offers
+from idp.web.signin.completion import confirmed
 
 P = ParamSpec("P")
-
-CLOCKS_DIFFER: Final = timedelta(minutes=1)
-"""A proof may seem to come from the future where two machines serve one browser."""
-
-
-def is_recent(session: SessionRow) -> bool:
-    """Whether the session's last proof is fresh enough for a delicate change."""
-    last = session.proved_at or (session.auth_time if session.auth_time_proved else None)
-    if last is None:
-        return False
-    age = clock.now() - last
-    return -CLOCKS_DIFFER <= age <= settings.current().step_up_lifetime
 
 
 def proved_since_sign_in(
@@ -87,52 +72,30 @@ def confirm(signed_in: SignedIn) -> ResponseReturnValue:
     return _prove(signed_in, form)
 
 
-@dataclass(frozen=True)
-class Ways:
-    """By what an account's owner may prove themselves once more."""
-
-    password: bool
-    code: bool
-    passkey: bool
-    provider: bool
-
-
-def ways_of(account: AccountRow) -> Ways:
-    """The account's ways. Where a second factor is needed to sign in, a password or another
-    provider's word alone is less than what the session began with, and proves nothing here.
-    """
-    having = factors.of(account.id)
-    strict = having.required and having.any
-    return Ways(
-        password=stored_passwords.has_password(account.id) and not strict,
-        code=having.totp,
-        passkey=bool(having.passkeys),
-        provider=not strict,
-    )
-
-
 def _prove(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
     try:
         proof = passwords.prove_again(
             signed_in.account, form["current_password"], device_secret=browser.device_secret()
         )
-        browser.step_up(signed_in.session, proof)
     except passwords.WrongPassword:
         form.problem("current_password", _("This is not your current password."))
         return show(signed_in, form, form["next"])
     except passwords.Throttled as throttled:
         return too_many(form, throttled.retry_after, lambda: show(signed_in, form, form["next"]))
+    return confirmed_by(signed_in, proof, form)
+
+
+def confirmed_by(signed_in: SignedIn, proof: Proof, form: Form) -> ResponseReturnValue:
+    """On, by this proof, to the page that asked for it."""
+    try:
+        return confirmed(signed_in.session, proof, form["next"])
     except ProofGone:
         flash(_("Your account was changed a moment ago. Please sign in again."), "problem")
         return redirect(url_for("account.home"), 303)
-    notices.confirmed()
-    return redirect(i18n.own_path(form["next"]), 303)
 
 
 def show(signed_in: SignedIn, form: Form, next_page: str | None) -> ResponseReturnValue:
     """The page, with what this account has to prove itself by."""
-    from idp.web.account import connections  # whose delicate pages ask for this one
-
     ways = ways_of(signed_in.account)
     page = render_template(
         "account/confirm.html",
@@ -142,6 +105,6 @@ def show(signed_in: SignedIn, form: Form, next_page: str | None) -> ResponseRetu
         ways=ways,
         has_password=stored_passwords.has_password(signed_in.account.id),
         passkeys=ways.passkey and passkeys.offered(),
-        providers=connections.step_up_offers(signed_in.account.id) if ways.provider else [],
+        providers=provider_offers.step_up_offers(signed_in.account.id) if ways.provider else [],
     )
     return page, form.status

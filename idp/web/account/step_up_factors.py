@@ -1,13 +1,11 @@
 """« Is it really you? » by a code or a passkey, as the account has them."""
 
-from flask import flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp.lifecycle import second_factor
-from idp.lifecycle.sign_in import Proof, ProofGone
 from idp.sessions.service import SignedIn
-from idp.web import browser, i18n, notices, passkeys
+from idp.web import browser, passkeys
 from idp.web.account import step_up
 from idp.web.account.blueprint import blueprint, guardian_only
 from idp.web.forms import Form, too_many, wrong_code
@@ -35,7 +33,7 @@ def confirm_code(signed_in: SignedIn) -> ResponseReturnValue:
         return too_many(
             form, throttled.retry_after, lambda: step_up.show(signed_in, form, form["next"])
         )
-    return _confirmed(signed_in, proof, form)
+    return step_up.confirmed_by(signed_in, proof, form)
 
 
 @blueprint.post("/account/confirm/passkey/options")
@@ -60,14 +58,4 @@ def confirm_passkey(signed_in: SignedIn) -> ResponseReturnValue:
     except second_factor.WrongPasskey:
         form.notice = _("This passkey does not work here. Please try again.")
         return step_up.show(signed_in, form, form["next"])
-    return _confirmed(signed_in, proof, form)
-
-
-def _confirmed(signed_in: SignedIn, proof: Proof, form: Form) -> ResponseReturnValue:
-    try:
-        browser.step_up(signed_in.session, proof)
-    except ProofGone:
-        flash(_("Your account was changed a moment ago. Please sign in again."), "problem")
-        return redirect(url_for("account.home"), 303)
-    notices.confirmed()
-    return redirect(i18n.own_path(form["next"]), 303)
+    return step_up.confirmed_by(signed_in, proof, form)

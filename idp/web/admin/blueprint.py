@@ -13,14 +13,15 @@ from flask.typing import ResponseReturnValue
 
 from idp.desk import staff as desk
 from idp.desk.staff import Right, Staff
+from idp.lifecycle.step_up import is_recent
 from idp.people import schools
 from idp.sessions.assurance import TWO_FACTOR, acr_of, meets
 from idp.sessions.service import SignedIn
-from idp.web import branding, browser, i18n, once, walk
-from idp.web.account.step_up import is_recent
+from idp.web import branding, browser, i18n, once
 from idp.web.admin.menu import entries_for
 from idp.web.bodies import GUARD
 from idp.web.errors import PageError
+from idp.web.interaction import to_sign_in
 
 blueprint = Blueprint("admin", __name__, url_prefix="/admin")
 
@@ -57,7 +58,7 @@ def _admit(right: Right, *, proved: bool) -> ResponseReturnValue | None:
     """Let whoever is signed in go on as ``g.staff``, or answer in place of the view."""
     signed_in = browser.signed_in()
     if signed_in is None:
-        return walk.to_sign_in()
+        return to_sign_in()
     staff = _staff(signed_in)
     if not staff.may(right):
         raise PageError("forbidden", 403)

@@ -25,8 +25,8 @@ from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.parameters import is_id
 from idp.web.admin.school_words import BAD_LOGOS, OTHERWISE, REFUSALS
 from idp.web.errors import PageError
-from idp.web.federation import offers
 from idp.web.forms import Form
+from idp.web.signin import provider_offers
 
 IDENTITY: Final = ("name", "colour", "picked")
 CONTACT: Final = ("contact_name", "contact_email", "contact_phone")
@@ -184,7 +184,7 @@ def show(
         proofs=contrast.proofs(shown),
         names=i18n.NAMES,
         offered=kept.offered_languages(found),
-        providers=offers.offers_of(providers.offered()),
+        providers=provider_offers.offers_of(providers.offered()),
         hidden=kept.hidden_providers(found),
         **({"form": form} if form is not None else {}),
     )

@@ -17,7 +17,8 @@ from idp.credentials import throttling
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
-from idp.web import headers, walk
+from idp.web import headers
+from idp.web.interaction import allowance
 
 Fields = list[tuple[str, str]]
 
@@ -42,7 +43,7 @@ def deny(waiting: Interaction, why: str = CANCELLED) -> Response:
     from authlib.oauth2.rfc6749 import AccessDeniedError
 
     asked = AuthorizationRequest.from_json(waiting.request)
-    if interactions.is_carried(waiting) and isinstance(walk.allowance(), throttling.Refused):
+    if interactions.is_carried(waiting) and isinstance(allowance(), throttling.Refused):
         pass  # not noted, so that a stranger's clicks fill no table; « cancel » always works
     elif not interactions.complete(waiting):
         return redirect(f"/interaction/{waiting.id}", 303)

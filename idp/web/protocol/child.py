@@ -19,7 +19,7 @@ from idp.sessions import interactions
 from idp.sessions import service as sessions
 from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
-from idp.web import walk
+from idp.web.interaction import load_interaction
 from idp.web.protocol.blueprint import blueprint
 from idp.web.protocol.interaction import facts_of, resumed
 
@@ -27,7 +27,7 @@ from idp.web.protocol.interaction import facts_of, resumed
 @blueprint.route("/interaction/<interaction_id>/child", methods=["GET", "POST"])
 def child(interaction_id: str) -> Response | tuple[str, int] | str:
     """A card for each child."""
-    waiting = walk.enter(interaction_id)
+    waiting = load_interaction(interaction_id)
     read = facts_of(waiting)
     if read is None:
         return resumed(waiting)

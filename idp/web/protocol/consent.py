@@ -14,7 +14,8 @@ from idp.people.models import ChildRow
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
-from idp.web import permissions, walk
+from idp.web import permissions
+from idp.web.interaction import load_interaction
 from idp.web.protocol import answers
 from idp.web.protocol.blueprint import blueprint
 from idp.web.protocol.child import note_refused, posted_child
@@ -24,7 +25,7 @@ from idp.web.protocol.interaction import facts_of, resumed
 @blueprint.get("/interaction/<interaction_id>/consent")
 def ask_consent(interaction_id: str) -> Response | str:
     """The question, if it is what comes next."""
-    waiting = walk.enter(interaction_id)
+    waiting = load_interaction(interaction_id)
     read = facts_of(waiting)
     if read is None:
         return resumed(waiting)
@@ -38,7 +39,7 @@ def ask_consent(interaction_id: str) -> Response | str:
 @blueprint.post("/interaction/<interaction_id>/consent")
 def answer_consent(interaction_id: str) -> Response | str:
     """The answer to exactly what the page asked: it says itself which child it named."""
-    waiting = walk.enter(interaction_id)
+    waiting = load_interaction(interaction_id)
     decision = request.form.get("decision")
     if waiting.client_id is None:
         return resumed(waiting)

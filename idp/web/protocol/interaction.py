@@ -13,18 +13,19 @@ from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.oauth_client import OAuthClient
 from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
-from idp.web import browser, walk
-from idp.web.account.applications import start_page
+from idp.web import browser
 from idp.web.errors import PageError
+from idp.web.interaction import load_interaction
 from idp.web.protocol import answers
 from idp.web.protocol.blueprint import blueprint
 from idp.web.protocol.steps import proceed
+from idp.web.start_pages import start_page
 
 
 @blueprint.get("/interaction/<interaction_id>")
 def resume(interaction_id: str) -> Response | str:
     """Go on where the guardian is: evaluate the waiting request again."""
-    waiting = walk.enter(interaction_id)
+    waiting = load_interaction(interaction_id)
     if waiting.client_id is None:
         return redirect("/", 303)
     if waiting.completed_at is not None:
@@ -35,7 +36,7 @@ def resume(interaction_id: str) -> Response | str:
 @blueprint.get("/interaction/<interaction_id>/no-child")
 def no_child(interaction_id: str) -> Response | str:
     """The guardian has no child at this school: says so, with whom to ask."""
-    waiting = walk.enter(interaction_id)
+    waiting = load_interaction(interaction_id)
     if not _lacks_child(waiting):
         return resumed(waiting)
     return render_template("protocol/no_child.html", interaction=waiting)
@@ -44,7 +45,7 @@ def no_child(interaction_id: str) -> Response | str:
 @blueprint.post("/interaction/<interaction_id>/no-child")
 def leave_without_child(interaction_id: str) -> Response:
     """« Retour » of that page: ``access_denied`` with the reason, for nobody chose to stop."""
-    waiting = walk.enter(interaction_id)
+    waiting = load_interaction(interaction_id)
     if not _lacks_child(waiting):
         return resumed(waiting)
     return answers.deny(waiting, answers.NO_CHILD)

@@ -17,7 +17,8 @@ from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.oauth_client import OAuthClient
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
-from idp.web import browser, walk
+from idp.web import browser
+from idp.web.interaction import begin_interaction
 from idp.web.protocol import answers
 
 _PAGES: dict[type, str] = {
@@ -47,5 +48,5 @@ def proceed(
                 interactions.complete(interaction)
             return answers.error_answer(asked, error, by_page=interaction is not None)
         case _:
-            waiting = interaction or walk.begin(asked.client_id, asked.as_json())
+            waiting = interaction or begin_interaction(asked.client_id, asked.as_json())
             return redirect(f"/interaction/{waiting.id}/{_PAGES[type(step)]}", 303)

@@ -1,27 +1,33 @@
-"""Signing in: figures 1 to 5 of the parents' tutorial, one file for each page."""
+"""Signing in: figures 1 to 5 of the parents' tutorial, one file for each page; other providers."""
 
 from idp.web.signin import (
-    cancel,
     enrol,
     forgotten,
     login,
-    passkey,
     password,
+    provider_callback,
+    provider_connect,
+    provider_deletion,
+    provider_offers,
+    provider_start,
     second_factor,
     token,
-    welcome,
 )
-from idp.web.signin.blueprint import blueprint
+from idp.web.signin.blueprint import blueprint, provider_callbacks, provider_pages
 
 __all__ = [
     "blueprint",
-    "cancel",
     "enrol",
     "forgotten",
     "login",
-    "passkey",
     "password",
+    "provider_callback",
+    "provider_callbacks",
+    "provider_connect",
+    "provider_deletion",
+    "provider_offers",
+    "provider_pages",
+    "provider_start",
     "second_factor",
     "token",
-    "welcome",
 ]

@@ -1,4 +1,4 @@
-"""The sign-in pages' blueprint, and what an expired form on one of them shows."""
+"""The blueprints of the ways in, and what an expired form on a sign-in page shows."""
 
 from collections.abc import Callable
 
@@ -7,10 +7,15 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 
 from idp.sessions.models import Interaction
-from idp.web import errors, walk
+from idp.web import errors
 from idp.web.forms import Form, open_for_too_long
+from idp.web.interaction import load_interaction
 
 blueprint = Blueprint("signin", __name__)
+provider_pages = Blueprint("federation", __name__)
+"""The way to another provider and back, and what a parent sees on it."""
+provider_callbacks = Blueprint("provider_callbacks", __name__)
+"""What providers' servers call. Exempt from form tokens: their signature is the proof."""
 
 Page = Callable[[Interaction, Form], ResponseReturnValue]
 
@@ -37,7 +42,7 @@ def form_expired(_error: CSRFError) -> ResponseReturnValue:
         if not request.cookies or request.endpoint not in _pages:
             raise errors.form_error()
         page, names = _pages[request.endpoint]
-        interaction = walk.enter((request.view_args or {})["interaction_id"])
+        interaction = load_interaction((request.view_args or {})["interaction_id"])
         form = Form.read(*names)
     except errors.PageError as error:
         return errors.answer(error)

@@ -1,4 +1,4 @@
-"""Where every way in ends: a proof becomes a session, and the walk goes on."""
+"""Where every way in ends: a proof becomes a session, or freshens one, and the browser goes on."""
 
 from flask import flash, redirect, url_for
 from flask_babel import gettext as _
@@ -8,8 +8,9 @@ from idp import settings
 from idp.federation import links
 from idp.lifecycle import second_factor
 from idp.lifecycle.sign_in import Proof, ProofGone
-from idp.sessions.models import Interaction
-from idp.web import browser, walk
+from idp.sessions.models import Interaction, SessionRow
+from idp.web import browser, i18n
+from idp.web.interaction import resume_signed_in, to_step
 
 
 def complete(interaction: Interaction, proof: Proof) -> Response:
@@ -21,14 +22,24 @@ def complete(interaction: Interaction, proof: Proof) -> Response:
     """
     if second_factor.is_missing(proof):
         second_factor.keep_first(interaction, proof)
-        return walk.to_step(interaction, "second_factor")
+        return to_step(interaction, "second_factor")
     try:
         session = browser.sign_in(proof)
     except ProofGone:
         flash(_("Your account was changed a moment ago. Please sign in again."), "problem")
-        return walk.to_step(interaction, "login")
-    on = walk.signed_in(interaction, session.id)
+        return to_step(interaction, "login")
+    on = resume_signed_in(interaction, session.id)
     return _about_waiting(interaction, proof) or on
+
+
+def confirmed(session: SessionRow, proof: Proof, next_page: str | None) -> Response:
+    """After « Is it really you? »: on to the page that asked for it. Raises ``ProofGone``.
+
+    A form that came too late was not acted on, and its sender must know.
+    """
+    browser.step_up(session, proof)
+    flash(_("Thank you, that is confirmed. Nothing has been changed yet: you can do it now."))
+    return redirect(i18n.own_path(next_page), 303)
 
 
 def _about_waiting(interaction: Interaction, proof: Proof) -> Response | None:

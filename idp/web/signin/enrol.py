@@ -9,10 +9,10 @@ from idp.credentials import passkeys as stored
 from idp.credentials import totp
 from idp.lifecycle import factor_changes, second_factor
 from idp.sessions.models import Interaction
-from idp.web import browser, passkeys, walk
-from idp.web.device_names import device_name
+from idp.web import browser, passkeys
 from idp.web.errors import PageError
 from idp.web.forms import Form, only
+from idp.web.interaction import load_interaction, to_step
 from idp.web.signin.blueprint import blueprint, shows_again
 from idp.web.signin.second_factor import Asked, asked_in, go_on_with
 
@@ -20,13 +20,13 @@ from idp.web.signin.second_factor import Asked, asked_in, go_on_with
 @blueprint.route("/interaction/<interaction_id>/enrol", methods=["GET", "POST"])
 def enrol(interaction_id: str) -> ResponseReturnValue:
     """The choice between an app and a passkey; « POST » makes the app's secret."""
-    interaction = walk.enter(interaction_id)
+    interaction = load_interaction(interaction_id)
     asked = _enrolling(interaction)
     if asked is None:
-        return walk.to_step(interaction, "second_factor")
+        return to_step(interaction, "second_factor")
     if request.method == "POST":
         totp.begin(asked.account.id, browser.browser_id())
-        return walk.to_step(interaction, "enrol_app")
+        return to_step(interaction, "enrol_app")
     return show(interaction, only([]))
 
 
@@ -42,10 +42,10 @@ def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
 @blueprint.route("/interaction/<interaction_id>/enrol/app", methods=["GET", "POST"])
 def enrol_app(interaction_id: str) -> ResponseReturnValue:
     """The secret as a QR code and as text, and the app's first code."""
-    interaction = walk.enter(interaction_id)
+    interaction = load_interaction(interaction_id)
     asked = _enrolling(interaction)
     if asked is None:
-        return walk.to_step(interaction, "second_factor")
+        return to_step(interaction, "second_factor")
     if request.method == "GET":
         return show_app(interaction, only(["code"]))
     form = Form.read("code")
@@ -61,7 +61,7 @@ def show_app(interaction: Interaction, form: Form) -> ResponseReturnValue:
     asked = _enrolling(interaction)
     secret = totp.pending_secret(asked.account.id, browser.browser_id()) if asked else None
     if asked is None or secret is None:
-        return walk.to_step(interaction, "enrol" if asked else "second_factor")
+        return to_step(interaction, "enrol" if asked else "second_factor")
     page = render_template(
         "signin/enrol_app.html",
         interaction=interaction,
@@ -76,7 +76,7 @@ def show_app(interaction: Interaction, form: Form) -> ResponseReturnValue:
 @blueprint.post("/interaction/<interaction_id>/enrol/passkey/options")
 def enrol_passkey_options(interaction_id: str) -> ResponseReturnValue:
     """A challenge for a new passkey."""
-    asked = _enrolling(walk.enter(interaction_id))
+    asked = _enrolling(load_interaction(interaction_id))
     if asked is None:
         raise PageError("not_found", 404)
     return passkeys.add_options(asked.account)
@@ -85,15 +85,15 @@ def enrol_passkey_options(interaction_id: str) -> ResponseReturnValue:
 @blueprint.post("/interaction/<interaction_id>/enrol/passkey")
 def enrol_passkey(interaction_id: str) -> ResponseReturnValue:
     """The new passkey, which counts as the second factor of this sign-in."""
-    interaction = walk.enter(interaction_id)
+    interaction = load_interaction(interaction_id)
     asked = _enrolling(interaction)
     if asked is None:
-        return walk.to_step(interaction, "second_factor")
+        return to_step(interaction, "second_factor")
     try:
         added = factor_changes.add_passkey(
             asked.account.id,
             Form.read("credential")["credential"],
-            device_name(request.user_agent.string) or _("My passkey"),
+            browser.device_name() or _("My passkey"),
             browser=browser.browser_id(),
             epoch=asked.first.epoch,
         )

@@ -8,15 +8,16 @@ from flask_babel import gettext as _
 from idp.credentials import throttling
 from idp.lifecycle import requests
 from idp.sessions.models import Interaction
-from idp.web import browser, walk
+from idp.web import browser
 from idp.web.forms import Form, only
+from idp.web.interaction import load_interaction, to_step
 from idp.web.signin.blueprint import blueprint, shows_again
 
 
 @blueprint.route("/interaction/<interaction_id>/forgotten", methods=["GET", "POST"])
 def forgotten(interaction_id: str) -> ResponseReturnValue:
     """The e-mail address, and « SOUMETTRE »: a mail brings a new token."""
-    interaction = walk.enter(interaction_id)
+    interaction = load_interaction(interaction_id)
     if request.method == "POST":
         return _submit(interaction)
     return show(interaction, only(["email"]))
@@ -25,7 +26,7 @@ def forgotten(interaction_id: str) -> ResponseReturnValue:
 @blueprint.get("/interaction/<interaction_id>/forgotten/sent")
 def forgotten_done(interaction_id: str) -> ResponseReturnValue:
     """The answer to every address, on a page of its own: reloading it mails nothing."""
-    interaction = walk.enter(interaction_id)
+    interaction = load_interaction(interaction_id)
     return render_template("signin/forgotten_done.html", interaction=interaction)
 
 
@@ -49,4 +50,4 @@ def _submit(interaction: Interaction) -> ResponseReturnValue:
         requests.request_reset(
             form["email"], client_id=interaction.client_id, locale=str(get_locale())
         )
-    return walk.to_step(interaction, "forgotten_done")
+    return to_step(interaction, "forgotten_done")

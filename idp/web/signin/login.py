@@ -1,15 +1,21 @@
-"""Figures 1 and 4: the first connection, and all that follow."""
+"""Figures 1 and 4: the first connection, and all that follow, by password or passkey.
+
+A passkey is two factors at once, with nobody named beforehand. « Annuler » leads back.
+"""
 
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from idp.lifecycle import passwords
+from idp.credentials import throttling
+from idp.lifecycle import passwords, second_factor
 from idp.sessions.models import Interaction
-from idp.web import browser, walk
-from idp.web.federation import offers
+from idp.web import browser
 from idp.web.forms import Form, only, too_many
-from idp.web.passkeys import offered
+from idp.web.interaction import is_past_login, load_interaction, resume, spend_allowance
+from idp.web.passkeys import offered, use_options
+from idp.web.protocol import answers
+from idp.web.signin import provider_offers
 from idp.web.signin.blueprint import blueprint, shows_again
 from idp.web.signin.completion import complete
 from idp.web.signin.token_words import is_token
@@ -18,11 +24,11 @@ from idp.web.signin.token_words import is_token
 @blueprint.route("/interaction/<interaction_id>/login", methods=["GET", "POST"])
 def login(interaction_id: str) -> ResponseReturnValue:
     """Two panes: « Première connexion », and « Connexions suivantes » with the form."""
-    interaction = walk.enter(interaction_id)
+    interaction = load_interaction(interaction_id)
     if request.method == "POST" and interaction.completed_at is None:
         return _sign_in(interaction)
-    if walk.is_past_login(interaction):
-        return walk.go_on(interaction)
+    if is_past_login(interaction):
+        return resume(interaction)
     form = only(["username"])
     form.values["username"] = interaction.request.get("login_hint") or ""
     return show(interaction, form)
@@ -37,7 +43,7 @@ def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
         form=form,
         passkeys=offered(),
         returning=browser.device_secret() is not None,
-        **offers.context(interaction),
+        **provider_offers.context(interaction),
     )
     return page, form.status
 
@@ -68,3 +74,46 @@ def _sign_in(interaction: Interaction) -> ResponseReturnValue:
         form.problem("password", wrong)
         return show(interaction, form)
     return complete(interaction, proof)
+
+
+@blueprint.post("/interaction/<interaction_id>/passkey/options")
+def passkey_options(interaction_id: str) -> ResponseReturnValue:
+    """A challenge for any discoverable passkey of ours: the same whoever asks (rule E1)."""
+    load_interaction(interaction_id)
+    spend_allowance()
+    return use_options("sign_in")
+
+
+@blueprint.post("/interaction/<interaction_id>/passkey")
+def passkey(interaction_id: str) -> ResponseReturnValue:
+    """The browser's answer, sent by the page's script."""
+    interaction = load_interaction(interaction_id)
+    if interaction.completed_at is not None:
+        return resume(interaction)
+    answer = Form.read("credential")["credential"]
+    address = browser.client_address()
+    guard = throttling.guard_passkey(address)
+    if isinstance(guard, throttling.Refused):
+        form = only(["username"])
+        return too_many(form, guard.retry_after, lambda: show(interaction, form))
+    try:
+        proof = second_factor.prove_passkey(answer, browser=browser.browser_id(), purpose="sign_in")
+    except second_factor.WrongPasskey:
+        return _passkey_refused(interaction)
+    throttling.forgive_token(address)
+    return complete(interaction, proof)
+
+
+def _passkey_refused(interaction: Interaction) -> ResponseReturnValue:
+    form = only(["username"])
+    form.notice = _("This passkey does not work here. Sign in with your user name and password.")
+    return show(interaction, form)
+
+
+@blueprint.post("/interaction/<interaction_id>/cancel")
+def cancel(interaction_id: str) -> ResponseReturnValue:
+    """Answer ``access_denied`` (RFC 6749 §4.1.2.1), from whichever page."""
+    interaction = load_interaction(interaction_id)
+    if interaction.client_id is None or interaction.completed_at is not None:
+        return resume(interaction)
+    return answers.deny(interaction)

@@ -11,12 +11,13 @@ from idp.credentials.one_time_tokens import Live
 from idp.credentials.passwords import WeakPassword
 from idp.lifecycle import passwords, second_factor
 from idp.sessions.models import Interaction
-from idp.web import branding, browser, walk
-from idp.web.account.applications import offer
-from idp.web.federation import offers, start
+from idp.web import branding, browser
 from idp.web.forms import Form, check_new_password, only, weakness
+from idp.web.interaction import is_past_login, load_interaction, resume, to_step
+from idp.web.signin import provider_offers, provider_start
 from idp.web.signin.blueprint import blueprint, shows_again
 from idp.web.signin.completion import complete
+from idp.web.start_pages import offer
 
 FIELDS = ("new_password", "repeat_password")
 
@@ -24,7 +25,7 @@ FIELDS = ("new_password", "repeat_password")
 @blueprint.route("/interaction/<interaction_id>/password", methods=["GET", "POST"])
 def password(interaction_id: str) -> ResponseReturnValue:
     """The new password, twice; after « MODIFIER » the parent is signed in at once."""
-    interaction = walk.enter(interaction_id)
+    interaction = load_interaction(interaction_id)
     form = Form.read(*FIELDS) if request.method == "POST" else only(FIELDS)
     if request.method == "POST":
         check_new_password(form, *FIELDS)
@@ -47,8 +48,8 @@ def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
         form=form,
         account=proved.account,
         password_minimum=settings.current().password_minimum,
-        claimable=start.claimable(interaction) is not None,
-        **offers.context(interaction),
+        claimable=provider_start.claimable(interaction) is not None,
+        **provider_offers.context(interaction),
     )
     return page, form.status
 
@@ -84,9 +85,9 @@ def _proved(interaction: Interaction) -> Live | None:
 
 def _not_here(interaction: Interaction) -> ResponseReturnValue:
     """Without a proved token: on, where this browser has just signed in; else to the token."""
-    if walk.is_past_login(interaction):
-        return walk.go_on(interaction)
-    return walk.to_step(interaction, "token")
+    if is_past_login(interaction):
+        return resume(interaction)
+    return to_step(interaction, "token")
 
 
 def _brand(client_id: str) -> None:

@@ -25,9 +25,10 @@ from idp.sessions import interactions
 from idp.sessions.assurance import TWO_FACTOR, meets
 from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
-from idp.web import browser, passkeys, walk
+from idp.web import browser, passkeys
 from idp.web.errors import PageError
 from idp.web.forms import Form, only, too_many, wrong_code
+from idp.web.interaction import is_past_login, load_interaction, resume, to_step
 from idp.web.signin.blueprint import blueprint, shows_again
 from idp.web.signin.completion import complete
 
@@ -56,7 +57,7 @@ class Asked:
 @blueprint.route("/interaction/<interaction_id>/second-factor", methods=["GET", "POST"])
 def second_factor(interaction_id: str) -> ResponseReturnValue:
     """A code of the app, a recovery code, or a passkey."""
-    interaction = walk.enter(interaction_id)
+    interaction = load_interaction(interaction_id)
     if request.method == "GET":
         return show(interaction, only(["code"]))
     asked = asked_in(interaction)
@@ -72,7 +73,7 @@ def second_factor(interaction_id: str) -> ResponseReturnValue:
 @blueprint.post("/interaction/<interaction_id>/second-factor/passkey/options")
 def second_factor_passkey_options(interaction_id: str) -> ResponseReturnValue:
     """A challenge for a passkey of this account."""
-    asked = asked_in(walk.enter(interaction_id))
+    asked = asked_in(load_interaction(interaction_id))
     if asked is None or not asked.by_passkey:
         raise PageError("not_found", 404)
     return passkeys.use_options("second_factor", asked.account)
@@ -81,7 +82,7 @@ def second_factor_passkey_options(interaction_id: str) -> ResponseReturnValue:
 @blueprint.post("/interaction/<interaction_id>/second-factor/passkey")
 def second_factor_passkey(interaction_id: str) -> ResponseReturnValue:
     """The browser's answer, sent by the page's script."""
-    interaction = walk.enter(interaction_id)
+    interaction = load_interaction(interaction_id)
     asked = asked_in(interaction)
     if asked is None:
         return _not_here(interaction)
@@ -102,14 +103,14 @@ def second_factor_passkey(interaction_id: str) -> ResponseReturnValue:
 @blueprint.post("/interaction/<interaction_id>/second-factor/without")
 def second_factor_without(interaction_id: str) -> ResponseReturnValue:
     """« Continue without »: the application wished for more and does not insist."""
-    interaction = walk.enter(interaction_id)
+    interaction = load_interaction(interaction_id)
     asked = asked_in(interaction)
     if asked is not None and asked.optional:
         interactions.go_without(interaction)
         events.record(
             "step_up_declined", account_id=asked.account.id, client_id=interaction.client_id
         )
-    return walk.go_on(interaction)
+    return resume(interaction)
 
 
 @shows_again("second_factor")
@@ -119,7 +120,7 @@ def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
     if asked is None:
         return _not_here(interaction)
     if asked.session is None and not asked.having.any:
-        return walk.to_step(interaction, "enrol")
+        return to_step(interaction, "enrol")
     page = render_template(
         "signin/second_factor.html",
         interaction=interaction,
@@ -160,14 +161,14 @@ def go_on_with(interaction: Interaction, asked: Asked, proof: Proof) -> Response
     if asked.session is None:
         # One first factor opens one session, however many second ones arrive (rule P11)
         if not interactions.take_pending(interaction):
-            return walk.go_on(interaction)
+            return resume(interaction)
         return complete(interaction, proof)
     try:
         browser.step_up(asked.session.session, proof)
     except ProofGone:
         flash(_("Your account was changed a moment ago. Please sign in again."), "problem")
-        return walk.to_step(interaction, "login")
-    return walk.go_on(interaction)
+        return to_step(interaction, "login")
+    return resume(interaction)
 
 
 def _judge(interaction: Interaction, asked: Asked, form: Form) -> ResponseReturnValue:
@@ -185,6 +186,6 @@ def _judge(interaction: Interaction, asked: Asked, form: Form) -> ResponseReturn
 
 def _not_here(interaction: Interaction) -> ResponseReturnValue:
     """Nobody is asked here: on, where the sign-in is done; else to its beginning."""
-    if walk.is_past_login(interaction):
-        return walk.go_on(interaction)
-    return walk.to_step(interaction, "login")
+    if is_past_login(interaction):
+        return resume(interaction)
+    return to_step(interaction, "login")

@@ -1,4 +1,4 @@
-"""Figure 2: the one-time connection token; and a fresh one for the holder of an expired one."""
+"""Figure 2: the one-time connection token of a mail; a fresh one for who holds an expired one."""
 
 from flask import flash, render_template, request
 from flask.typing import ResponseReturnValue
@@ -11,19 +11,35 @@ from idp.mail import outbox
 from idp.people.models import Account
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
-from idp.web import browser, walk
-from idp.web.federation import offers
+from idp.web import browser
 from idp.web.forms import Form, only, too_many
-from idp.web.signin import token_words
+from idp.web.interaction import begin_interaction, is_past_login, load_interaction, resume, to_step
+from idp.web.signin import provider_offers, token_words
 from idp.web.signin.blueprint import blueprint, shows_again
+
+LONGEST_TOKEN = 100
+
+
+@blueprint.get("/welcome")
+def welcome() -> ResponseReturnValue:
+    """Open the token page with the token filled in (security rules P7 and P8).
+
+    Continues the request that waits in this browser, if any. Mail scanners open links:
+    nothing is spent before the new password is saved.
+    """
+    interaction = browser.newest_waiting() or begin_interaction()
+    token = request.args.get("token", "")
+    if 0 < len(token) <= LONGEST_TOKEN:
+        interactions.seal_token(interaction, browser.person_id(), token)
+    return to_step(interaction, "token")
 
 
 @blueprint.route("/interaction/<interaction_id>/token", methods=["GET", "POST"])
 def token(interaction_id: str) -> ResponseReturnValue:
     """One field for the token of the mail, filled in where the mail's link was opened."""
-    interaction = walk.enter(interaction_id)
+    interaction = load_interaction(interaction_id)
     if interaction.completed_at is not None:
-        return walk.go_on(interaction)
+        return resume(interaction)
     if request.method == "POST":
         return _prove(interaction)
     form = only(["token"])
@@ -34,10 +50,10 @@ def token(interaction_id: str) -> ResponseReturnValue:
 @blueprint.post("/interaction/<interaction_id>/token/renew")
 def renew_token(interaction_id: str) -> ResponseReturnValue:
     """One click mails a fresh token to whoever proved the expired one in this interaction."""
-    interaction = walk.enter(interaction_id)
+    interaction = load_interaction(interaction_id)
     clear = interactions.opened_token(interaction, browser.person_id())
     if clear is None:
-        return walk.to_step(interaction, "token")
+        return to_step(interaction, "token")
     guard = throttling.guard_token(browser.client_address())
     if isinstance(guard, throttling.Refused):
         form = Form({"token": clear})
@@ -45,14 +61,14 @@ def renew_token(interaction_id: str) -> ResponseReturnValue:
     match one_time_tokens.find(clear):
         case one_time_tokens.Expired(_, account):
             _mail_fresh_token(interaction, account.id)
-            return walk.to_step(interaction, "token_renewed")
-    return walk.to_step(interaction, "token")
+            return to_step(interaction, "token_renewed")
+    return to_step(interaction, "token")
 
 
 @blueprint.get("/interaction/<interaction_id>/token/renewed")
 def token_renewed(interaction_id: str) -> ResponseReturnValue:
     """A fresh token is on its way; reloading the page mails nothing."""
-    interaction = walk.enter(interaction_id)
+    interaction = load_interaction(interaction_id)
     return render_template("signin/token_renewed.html", interaction=interaction)
 
 
@@ -60,7 +76,10 @@ def token_renewed(interaction_id: str) -> ResponseReturnValue:
 def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
     """The page of figure 2."""
     page = render_template(
-        "signin/token.html", interaction=interaction, form=form, **offers.context(interaction)
+        "signin/token.html",
+        interaction=interaction,
+        form=form,
+        **provider_offers.context(interaction),
     )
     return page, form.status
 
@@ -79,13 +98,13 @@ def _lead_on(interaction: Interaction, account: Account) -> ResponseReturnValue:
     events.record("token_refused", result="spent", account_id=account.id)
     signed_in = browser.signed_in()
     is_theirs = signed_in is not None and signed_in.account.id == account.id
-    if is_theirs and walk.is_past_login(interaction):
-        return walk.go_on(interaction)
+    if is_theirs and is_past_login(interaction):
+        return resume(interaction)
     if passwords.has_password(account.id):
         flash(_("This token was used already: sign in with your password."), "problem")
     else:
         flash(_("This token was used already. Sign in, or ask for a new token."), "problem")
-    return walk.to_step(interaction, "login")
+    return to_step(interaction, "login")
 
 
 def _prove(interaction: Interaction) -> ResponseReturnValue:
@@ -100,7 +119,7 @@ def _prove(interaction: Interaction) -> ResponseReturnValue:
         case one_time_tokens.Live(found, _):
             one_time_tokens.note_opened(found.id)
             interactions.verify_token(interaction, found.id)
-            return walk.to_step(interaction, "password")
+            return to_step(interaction, "password")
         case one_time_tokens.Expired(found, account):
             events.record("token_refused", result="expired", account_id=account.id)
             interactions.seal_token(interaction, browser.person_id(), form["token"])

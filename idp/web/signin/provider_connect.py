@@ -10,43 +10,43 @@ from idp.people.names import Refused
 from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
 from idp.web import browser
-from idp.web import walk as pages
-from idp.web.federation import offers
-from idp.web.federation.blueprint import blueprint
 from idp.web.forms import only
+from idp.web.interaction import load_interaction, resume, to_step
+from idp.web.signin import provider_offers as offers
+from idp.web.signin.blueprint import provider_pages
 
 
-@blueprint.get("/interaction/<interaction_id>/connect")
+@provider_pages.get("/interaction/<interaction_id>/connect")
 def connect(interaction_id: str) -> ResponseReturnValue:
     """Says what to do: sign in with password or token, once."""
-    interaction = pages.enter(interaction_id)
+    interaction = load_interaction(interaction_id)
     waiting = offers.waiting(interaction)
     if waiting is None or interaction.completed_at is not None:
-        return pages.to_step(interaction, "login")
+        return to_step(interaction, "login")
     form = only(["username", "password"])
     return render_template(
         "federation/connect.html", interaction=interaction, waiting=waiting, form=form
     )
 
 
-@blueprint.post("/interaction/<interaction_id>/connect/forget")
+@provider_pages.post("/interaction/<interaction_id>/connect/forget")
 def forget(interaction_id: str) -> ResponseReturnValue:
     """« Ne pas relier »: it was somebody else's, or nobody wants it."""
-    interaction = pages.enter(interaction_id)
+    interaction = load_interaction(interaction_id)
     links.drop(interaction.id, browser.browser_id())
-    return pages.to_step(interaction, "login")
+    return to_step(interaction, "login")
 
 
-@blueprint.route("/interaction/<interaction_id>/connect/join", methods=["GET", "POST"])
+@provider_pages.route("/interaction/<interaction_id>/connect/join", methods=["GET", "POST"])
 def join(interaction_id: str) -> ResponseReturnValue:
     """After the sign-in: shall the identity that waited here open this account? No, unless said."""
-    interaction = pages.enter(interaction_id)
+    interaction = load_interaction(interaction_id)
     waiting, signed_in = offers.waiting(interaction), browser.signed_in()
     # Only whoever signed in in this very interaction is asked (security rules F7 and N4)
     if signed_in is None or interaction.signed_in_session_id != signed_in.session.id:
-        return pages.go_on(interaction)
+        return resume(interaction)
     if waiting is None:
-        return pages.go_on(interaction)
+        return resume(interaction)
     if request.method == "GET":
         return render_template(
             "federation/join.html",
@@ -56,7 +56,7 @@ def join(interaction_id: str) -> ResponseReturnValue:
         )
     if request.form.get("answer") != "yes":
         links.drop(interaction.id, browser.browser_id())
-        return pages.go_on(interaction)
+        return resume(interaction)
     return _joined(interaction, waiting, signed_in)
 
 
@@ -76,10 +76,10 @@ def _joined(
     except federation.OtherIdentity:
         return _refused(interaction, waiting.key, "other")
     except (ProofGone, Refused):
-        return pages.go_on(interaction)  # the session has ended: the next page asks again
+        return resume(interaction)  # the session has ended: the next page asks again
     if interaction.client_id is None:
         flash(offers.linked_now(waiting.label))
-    return pages.go_on(interaction)
+    return resume(interaction)
 
 
 def _refused(interaction: Interaction, key: str, reason: str) -> ResponseReturnValue:
@@ -87,17 +87,22 @@ def _refused(interaction: Interaction, key: str, reason: str) -> ResponseReturnV
     return redirect(page, 303)
 
 
-@blueprint.get("/interaction/<interaction_id>/connect/refused")
+@provider_pages.get("/interaction/<interaction_id>/connect/refused")
 def refused(interaction_id: str) -> ResponseReturnValue:
     """Signed in, but the waiting identity was not linked: why, and on."""
-    interaction = pages.enter(interaction_id)
+    interaction = load_interaction(interaction_id)
     key = request.args.get("provider", "")[:20]
     if key not in {each.key for each in offers.all_offers()}:
-        return pages.go_on(interaction)
-    reasons = {"elsewhere": offers.linked_elsewhere, "other": offers.other_identity}
+        return resume(interaction)
+    reasons = {
+        "elsewhere": offers.linked_elsewhere,
+        "other": offers.other_identity,
+    }
     reason = reasons.get(request.args.get("reason", ""))
     if reason is None:
         return redirect(url_for("account.home"), 303)
     return render_template(
-        "federation/refused.html", interaction=interaction, reason=reason(offers.label_of(key))
+        "federation/refused.html",
+        interaction=interaction,
+        reason=reason(offers.label_of(key)),
     )

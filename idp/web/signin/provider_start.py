@@ -20,42 +20,42 @@ from idp.oidc.authorization_request import AuthorizationRequest
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
 from idp.web import browser
-from idp.web import walk as pages
 from idp.web.errors import PageError
-from idp.web.federation import offers
-from idp.web.federation.blueprint import blueprint
-from idp.web.federation.offers import label_of
+from idp.web.interaction import is_past_login, load_interaction, resume, spend_allowance, to_step
+from idp.web.signin import provider_offers
+from idp.web.signin.blueprint import provider_pages
+from idp.web.signin.provider_offers import label_of
 
 
-@blueprint.post("/interaction/<interaction_id>/with")
+@provider_pages.post("/interaction/<interaction_id>/with")
 def sign_in(interaction_id: str) -> ResponseReturnValue:
     """« Ou connectez-vous avec »: to the provider of the pressed button."""
-    interaction = pages.enter(interaction_id)
-    if pages.is_past_login(interaction):
-        return pages.go_on(interaction)
+    interaction = load_interaction(interaction_id)
+    if is_past_login(interaction):
+        return resume(interaction)
     key = _offered_key()
-    pages.spend()  # on the state; on the walk, if it has no row yet, as well
+    spend_allowance()  # on the state; on the walk, if it has no row yet, as well
     interactions.keep(interaction)
     try:
         return go(key, "sign_in", interaction_id=interaction.id, max_age=_max_age(interaction))
     except ProviderTrouble as trouble:
         tell(key, trouble)
-        return pages.to_step(interaction, "login")
+        return to_step(interaction, "login")
 
 
-@blueprint.post("/interaction/<interaction_id>/claim")
+@provider_pages.post("/interaction/<interaction_id>/claim")
 def claim(interaction_id: str) -> ResponseReturnValue:
     """« Continuer avec … » of figure 3, in place of a password: for a proved token only."""
-    interaction = pages.enter(interaction_id)
+    interaction = load_interaction(interaction_id)
     proved = claimable(interaction)
     if proved is None:
-        return pages.to_step(interaction, "password")
+        return to_step(interaction, "password")
     key = _offered_key()
     try:
         return go(key, "claim", interaction_id=interaction.id, token_id=proved.token.id)
     except ProviderTrouble as trouble:
         tell(key, trouble)
-        return pages.to_step(interaction, "password")
+        return to_step(interaction, "password")
 
 
 def claimable(interaction: Interaction) -> one_time_tokens.Live | None:
@@ -100,7 +100,7 @@ def tell(key: str, trouble: ProviderTrouble) -> None:
 def _offered_key() -> str:
     """The provider that was pressed; one that this school's pages do not show begins no walk."""
     key = request.form.get("provider", "")
-    if not offers.is_offered(key):
+    if not provider_offers.is_offered(key):
         raise PageError("not_found", 404)
     return key
 

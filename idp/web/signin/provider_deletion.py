@@ -19,13 +19,13 @@ from idp.federation.identity import WrongAnswer
 from idp.federation.models import DeletionRequest
 from idp.lifecycle import federation
 from idp.web.errors import PageError
-from idp.web.federation.blueprint import blueprint, callbacks
-from idp.web.federation.offers import label_of
+from idp.web.signin.blueprint import provider_callbacks, provider_pages
+from idp.web.signin.provider_offers import label_of
 
 log = logging.getLogger(__name__)
 
 
-@callbacks.post("/federation/facebook/deletion")
+@provider_callbacks.post("/federation/facebook/deletion")
 def deletion() -> ResponseReturnValue:
     """The data-deletion callback; answers where a person may read what became of it."""
     ended = _end_link()
@@ -39,14 +39,14 @@ def deletion() -> ResponseReturnValue:
     return jsonify(url=f"{settings.current().issuer}{path}", confirmation_code=code)
 
 
-@callbacks.post("/federation/facebook/deauthorize")
+@provider_callbacks.post("/federation/facebook/deauthorize")
 def deauthorize() -> ResponseReturnValue:
     """The deauthorize callback: somebody removed our app in their Facebook settings."""
     _end_link()
     return Response(status=204)
 
 
-@blueprint.get("/federation/deletion/<code>")
+@provider_pages.get("/federation/deletion/<code>")
 def deletion_status(code: str) -> ResponseReturnValue:
     """What became of a request, for whoever holds its code."""
     found = None

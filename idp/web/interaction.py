@@ -1,5 +1,6 @@
-"""A walk through our pages: into an interaction, on to its next step, out of it."""
+"""An interaction on our pages: begun or loaded, on to its next step, out of it."""
 
+import re
 from typing import Any
 
 from flask import flash, g, redirect, url_for
@@ -16,17 +17,29 @@ from idp.web import branding, browser, i18n, once
 from idp.web.errors import PageError
 
 
-def enter(interaction_id: str) -> Interaction:
+def load_interaction(interaction_id: str) -> Interaction:
     """This browser's interaction; its pages get the school's face and the wished language.
 
     Raises ``PageError`` where it is not this browser's or has expired.
     """
-    interaction = browser.interaction_or_error(interaction_id)
-    dress(interaction)
+    interaction = own_interaction(interaction_id)
+    apply_branding(interaction)
     return interaction
 
 
-def dress(interaction: Interaction) -> None:
+def own_interaction(interaction_id: str) -> Interaction:
+    """This browser's interaction of that id, finished or not; otherwise a page that explains."""
+    if not re.fullmatch(r"[\w-]+", interaction_id, re.ASCII):
+        raise PageError("expired_interaction", 404)  # a NUL, for one, is nothing to ask about
+    found = interactions.find(interaction_id, browser.browser_id()) if browser.has_id() else None
+    if found is None:
+        raise PageError(
+            "expired_interaction", 404, client_id=interactions.client_of(interaction_id)
+        )
+    return found
+
+
+def apply_branding(interaction: Interaction) -> None:
     """Give this request's pages what the waiting application brings to them."""
     g.interaction = interaction
     client = registration.find(interaction.client_id) if interaction.client_id else None
@@ -35,28 +48,30 @@ def dress(interaction: Interaction) -> None:
     i18n.wish(interaction.request.get("ui_locales"))
 
 
-def begin(client_id: str | None = None, request: dict[str, Any] | None = None) -> Interaction:
-    """Begin a walk in this browser, which carries it; one that is too long is stored.
+def begin_interaction(
+    client_id: str | None = None, request: dict[str, Any] | None = None
+) -> Interaction:
+    """Begin an interaction in this browser, which carries it; one that is too long is stored.
 
     Raises ``PageError`` (429) where strangers of this address have had too much stored.
     """
     begun = interactions.begin(browser.browser_id(), client_id, request)
     if interactions.too_long(begun):
-        keep(begun, "long_request")
+        keep_interaction(begun, "long_request")
     return begun
 
 
-def keep(interaction: Interaction, kind: str = "button") -> None:
-    """Store a walk for somebody who has proved nothing: on a budget (security rule N6).
+def keep_interaction(interaction: Interaction, kind: str = "button") -> None:
+    """Store an interaction for somebody who has proved nothing: on a budget (security rule N6).
 
     Raises ``PageError`` (429) where it is spent.
     """
     if interactions.is_carried(interaction):
-        spend(kind)
+        spend_allowance(kind)
         interactions.keep(interaction)
 
 
-def spend(kind: str = "button") -> None:
+def spend_allowance(kind: str = "button") -> None:
     """Have something stored for a stranger. Raises ``PageError`` (429)."""
     if isinstance(outcome := allowance(kind), throttling.Refused):
         raise PageError("throttled", 429, retry_after=outcome.retry_after)
@@ -77,11 +92,11 @@ def to_sign_in() -> Response:
     wanted = once.page_again()
     if once.keeps_what_was_typed():
         flash(_("You had been signed out. Sign in again: what you typed is kept."), "problem")
-    begun = begin(request={"next": wanted})
+    begun = begin_interaction(request={"next": wanted})
     return to_step(begun, "login")
 
 
-def go_on(interaction: Interaction) -> Response:
+def resume(interaction: Interaction) -> Response:
     """To the next step, to the page of ours that was asked for, or back to the application.
 
     Always by GET (security rule S7).
@@ -111,7 +126,7 @@ def is_past_login(interaction: Interaction) -> bool:
     return not isinstance(authorization.next_step(request, facts), authorization.Login)
 
 
-def signed_in(interaction: Interaction, session_id: str) -> Response:
+def resume_signed_in(interaction: Interaction, session_id: str) -> Response:
     """Sign-in is done: note for whom, and go on."""
     interactions.signed_in(interaction, session_id)
-    return go_on(interaction)
+    return resume(interaction)

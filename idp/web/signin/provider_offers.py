@@ -1,19 +1,29 @@
-"""What a sign-in page shows of other providers: their buttons, and an identity that waits."""
+"""What a page shows of other providers: buttons, logos, and an identity that waits.
 
-from collections.abc import Iterable
+Logos come from our own storage alone (security rule O19).
+"""
+
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, cast
 
-from flask import url_for
+from flask import Response, current_app, url_for
 from flask_babel import get_locale
 from flask_babel import gettext as _
 
 from idp.federation import links, providers
 from idp.sessions.models import Interaction
 from idp.settings import current as settings
-from idp.settings.providers import ProviderSettings
+from idp.settings.providers import LOGO_TYPES, ProviderSettings
 from idp.web import branding, browser
-from idp.web.federation import logos
+from idp.web.errors import PageError
+from idp.web.signin.blueprint import provider_pages
+
+A_DAY = 24 * 3600
+OURS = ("google", "facebook", "cabanga")
 
 
 @dataclass(frozen=True)
@@ -59,7 +69,15 @@ def all_offers() -> list[Offer]:
 def offers_of(configured: Iterable[ProviderSettings]) -> list[Offer]:
     """The buttons of these providers."""
     locale = str(get_locale())
-    return [Offer(each.key, each.label(locale), logos.address(each)) for each in configured]
+    return [Offer(each.key, each.label(locale), _logo_address(each)) for each in configured]
+
+
+def step_up_offers(account_id: str) -> list[Offer]:
+    """The providers by which this guardian may prove again who they are."""
+    linked = {each.provider for each in links.usable(account_id)}
+    # Facebook tells no auth_time: it could never prove it.
+    able = {each.key for each in providers.offered() if not each.is_facebook}
+    return [offer for offer in all_offers() if offer.key in linked & able]
 
 
 def waiting(interaction: Interaction) -> Waiting | None:
@@ -111,3 +129,33 @@ def other_identity(label: str) -> str:
             provider=label,
         )
     )
+
+
+def _logo_address(provider: ProviderSettings) -> str:
+    """Where its logo is; the address changes with the file that is configured."""
+    if provider.logo:
+        version = sha256(provider.logo.encode()).hexdigest()[:12]
+        return url_for("federation.logo", key=provider.key, v=version)
+    name = provider.key if provider.key in OURS else "other"
+    static_url = cast(Callable[[str], str], current_app.jinja_env.globals["static_url"])
+    return static_url(f"provider-{name}.svg")
+
+
+@provider_pages.get("/providers/<key>/logo")
+def logo(key: str) -> Response:
+    """The configured file."""
+    found = next((each for each in providers.offered() if each.key == key and each.logo), None)
+    if found is None:
+        raise PageError("not_found", 404)
+    content = _content(found.logo)
+    response = Response(content, mimetype=LOGO_TYPES[Path(found.logo).suffix.lower()])
+    response.cache_control.public = True
+    response.cache_control.max_age = A_DAY
+    # An SVG is a document: opened by itself it must be a picture and nothing more.
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return response
+
+
+@cache
+def _content(path: str) -> bytes:
+    return Path(path).read_bytes()

@@ -16,19 +16,19 @@ from idp.federation.models import FederationState
 from idp.federation.providers import Provider
 from idp.lifecycle import federation
 from idp.lifecycle.sign_in import ProofGone
+from idp.lifecycle.step_up import ways_of
 from idp.people.names import Refused
 from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
-from idp.web import browser, i18n, notices
-from idp.web import walk as pages
-from idp.web.account import step_up
-from idp.web.account.applications import offer
+from idp.web import browser, i18n
 from idp.web.errors import PageError
-from idp.web.federation import offers
-from idp.web.federation.blueprint import blueprint
-from idp.web.federation.offers import label_of
-from idp.web.federation.start import claimable, tell
-from idp.web.signin.completion import complete
+from idp.web.interaction import load_interaction, resume, to_step
+from idp.web.signin import provider_offers
+from idp.web.signin.blueprint import provider_pages
+from idp.web.signin.completion import complete, confirmed
+from idp.web.signin.provider_offers import label_of
+from idp.web.signin.provider_start import claimable, tell
+from idp.web.start_pages import offer
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Answer:
         )
 
 
-@blueprint.get("/federation/<key>/callback")
+@provider_pages.get("/federation/<key>/callback")
 def callback(key: str) -> ResponseReturnValue:
     """Where a provider sends the browser back to (security rules F1 and F2)."""
     provider = providers.find(key)
@@ -137,7 +137,7 @@ def _not_fresh(found: FederationState) -> ResponseReturnValue:
 def _sign_in(found: FederationState, identity: ForeignIdentity) -> ResponseReturnValue:
     interaction = _interaction(found)
     if interaction.completed_at is not None:
-        return pages.go_on(interaction)
+        return resume(interaction)
     match federation.prove(identity):
         case federation.Known(proof, _):
             return complete(interaction, proof)
@@ -156,18 +156,18 @@ def _claim(found: FederationState, identity: ForeignIdentity) -> ResponseReturnV
     interaction = _interaction(found)
     proved = claimable(interaction)
     if proved is None or proved.token.id != found.token_id:
-        return pages.to_step(interaction, "password")
+        return to_step(interaction, "password")
     try:
         proof = federation.claim_with_token(proved.token.id, identity)
     except federation.TokenGone:
-        return pages.to_step(interaction, "password")
+        return to_step(interaction, "password")
     except federation.LinkedElsewhere:
-        flash(offers.linked_elsewhere(label_of(found.provider)), "problem")
-        return pages.to_step(interaction, "password")
+        flash(provider_offers.linked_elsewhere(label_of(found.provider)), "problem")
+        return to_step(interaction, "password")
     if interaction.client_id is None:
         # Rule P13: no stored request moves into another browser; its start page is offered.
         offer(proved.token.client_id)
-        flash(offers.linked_now(label_of(found.provider)))
+        flash(provider_offers.linked_now(label_of(found.provider)))
     return complete(interaction, proof)
 
 
@@ -178,26 +178,24 @@ def _link(found: FederationState, identity: ForeignIdentity) -> ResponseReturnVa
     except ProofGone:
         raise PageError("foreign_sign_in") from None
     except federation.LinkedElsewhere:
-        flash(offers.linked_elsewhere(label_of(found.provider)), "problem")
+        flash(provider_offers.linked_elsewhere(label_of(found.provider)), "problem")
     except (federation.OtherIdentity, Refused):
-        flash(offers.other_identity(label_of(found.provider)), "problem")
+        flash(provider_offers.other_identity(label_of(found.provider)), "problem")
     else:
-        flash(offers.linked_now(label_of(found.provider)))
+        flash(provider_offers.linked_now(label_of(found.provider)))
     return _to_start(found)
 
 
 def _step_up(found: FederationState, identity: ForeignIdentity) -> ResponseReturnValue:
     here = _still_signed_in(found)
-    if not step_up.ways_of(here.account).provider:
+    if not ways_of(here.account).provider:
         return _to_start(found)  # two-step sign-in was switched on meanwhile: this is too little
     match federation.prove(identity):
         case federation.Known(proof, account) if account.id == here.account.id:
             try:
-                browser.step_up(here.session, proof)
+                return confirmed(here.session, proof, found.next_path)
             except ProofGone:
                 raise PageError("foreign_sign_in") from None
-            notices.confirmed()
-            return redirect(i18n.own_path(found.next_path), 303)
     flash(
         _(
             "That is not the %(provider)s account that is linked to yours.",
@@ -225,13 +223,13 @@ def _still_signed_in(found: FederationState) -> SignedIn:
 
 
 def _interaction(found: FederationState) -> Interaction:
-    return pages.enter(found.interaction_id or "")
+    return load_interaction(found.interaction_id or "")
 
 
 def _go_on(found: FederationState) -> ResponseReturnValue:
     """A walk that is over: to where it led."""
     if found.interaction_id is not None:
-        return pages.go_on(_interaction(found))
+        return resume(_interaction(found))
     return _to_start(found)
 
 
@@ -239,9 +237,9 @@ def _to_start(found: FederationState) -> ResponseReturnValue:
     """Back to the page on which the walk began."""
     match found.purpose:
         case "sign_in":
-            return pages.to_step(_interaction(found), "login")
+            return to_step(_interaction(found), "login")
         case "claim":
-            return pages.to_step(_interaction(found), "password")
+            return to_step(_interaction(found), "password")
         case "step_up":
             return redirect(url_for("account.confirm", next=i18n.own_path(found.next_path)), 303)
     return redirect(url_for("account.connections"), 303)

@@ -1,0 +1,46 @@
+"""By what an account's owner may prove themselves once more, and for how long that counts."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from idp import clock, settings
+from idp.credentials import factors, passwords
+from idp.people.models import AccountRow
+from idp.sessions.models import SessionRow
+
+CLOCKS_DIFFER: Final = timedelta(minutes=1)
+"""A proof may seem to come from the future where two machines serve one browser."""
+
+
+def is_recent(session: SessionRow) -> bool:
+    """Whether the session's last proof is fresh enough for a delicate change."""
+    last = session.proved_at or (session.auth_time if session.auth_time_proved else None)
+    if last is None:
+        return False
+    age = clock.now() - last
+    return -CLOCKS_DIFFER <= age <= settings.current().step_up_lifetime
+
+
+@dataclass(frozen=True)
+class Ways:
+    """By what an account's owner may prove themselves once more."""
+
+    password: bool
+    code: bool
+    passkey: bool
+    provider: bool
+
+
+def ways_of(account: AccountRow) -> Ways:
+    """The account's ways. Where a second factor is needed to sign in, a password or another
+    provider's word alone is less than what the session began with, and proves nothing here.
+    """
+    having = factors.of(account.id)
+    strict = having.required and having.any
+    return Ways(
+        password=passwords.has_password(account.id) and not strict,
+        code=having.totp,
+        passkey=bool(having.passkeys),
+        provider=not strict,
+    )
