@@ -6,6 +6,8 @@ import click
 from sqlalchemy import exc
 
 from idp import logs
+from idp.cli import refusals
+from idp.errors import Invalid, NotFound
 from idp.settings import UnsafeSettings
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,8 @@ def _words(error: Exception) -> str:
             return f"these settings are unsafe: {'; '.join(error.problems)} (see `idp check`)"
         case exc.SQLAlchemyError():
             return logs.redacted(_database(error))
+        case Invalid() | NotFound():
+            return refusals.sentence(error)
     # What nobody wrote for this terminal may quote rows, addresses and secrets.
     return _typed(error) or logs.redacted(_unexpected(error))
 
@@ -83,9 +87,7 @@ def _typed(error: Exception) -> str | None:
     from idp.clients.registration import InvalidMetadata, Outdated
     from idp.credentials.bcrypt_gate import Busy
     from idp.credentials.strength import WeakPassword
-    from idp.errors import NotFound
     from idp.oidc.keys import KeyTrouble
-    from idp.people.names import Refused
     from idp.readiness import NotReady
     from idp.readiness.agreement import Disagreement
     from idp.roster.records import Unusable
@@ -96,13 +98,11 @@ def _typed(error: Exception) -> str | None:
         case OSError():
             where = f": {error.filename}" if error.filename else ""
             return f"{error.strerror or type(error).__name__}{where}"
-        case NotFound():
-            return f"there is no {error}"
         case Outdated():
             return f"{error} was changed by somebody else meanwhile: look at it, then try again"
         case WeakPassword():
             return _WEAK[error.code].format(**error.params)
-        case KeyTrouble() | HistoryTrouble() | InvalidMetadata() | NotReady() | Refused() | Busy():
+        case KeyTrouble() | HistoryTrouble() | InvalidMetadata() | NotReady() | Busy():
             return str(error)
         case Unusable() | Disagreement():
             return str(error)

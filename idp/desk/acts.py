@@ -2,7 +2,7 @@
 
 Each finds its account within the reach of its own right, in the transaction that acts: only
 those who are guardian there *now*, so that no answer depends on what is elsewhere (security
-rules A2 and C3). Raises ``NotFound``, ``OperatorOnly``, ``people.Refused``.
+rules A2 and C3). Raises ``NotFound``, ``OperatorOnly``, ``Invalid``.
 """
 
 from dataclasses import dataclass
@@ -23,10 +23,11 @@ from idp.desk.people import (
     schools_concerned,
 )
 from idp.desk.staff import Right, Staff
+from idp.errors import Invalid
 from idp.lifecycle import email_change, families, households, requests, way_back
 from idp.people import accounts, search_index
 from idp.people.models import END_REASONS, Child, Guardianship
-from idp.people.names import Refused, clean_text
+from idp.people.names import clean_text
 
 REASON_LENGTH: Final = 200
 
@@ -39,9 +40,9 @@ class Reason:
     text: str = ""
 
     def checked(self) -> "Reason":
-        """The same, as it is stored; raises ``Refused``."""
+        """The same, as it is stored; raises ``Invalid``."""
         if self.code not in END_REASONS:
-            raise Refused("reason", f"is none of {', '.join(END_REASONS)}")
+            raise Invalid("reason", "none_of", allowed=END_REASONS)
         return Reason(self.code, clean_text("text", self.text, longest=REASON_LENGTH))
 
 

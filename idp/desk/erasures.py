@@ -15,10 +15,10 @@ from idp.database import db, retried, transaction
 from idp.desk import journal
 from idp.desk.people import guardian
 from idp.desk.staff import Reach, Right, Staff
+from idp.errors import Invalid
 from idp.lifecycle import erasure
 from idp.lifecycle.erasure import ANSWER_WITHIN
 from idp.people.models import Account, ErasureAnswer, ErasureRequest
-from idp.people.names import Refused
 
 MOST: Final = 200
 """Requests on one page; the oldest come first, so that none is lost behind others."""
@@ -88,7 +88,7 @@ def answer(staff: Staff, account_id: str, outcome: str) -> bool:
     with transaction():
         guardian(reach, account_id)
         if outcome not in OUTCOMES:
-            raise Refused("outcome", f"is none of {', '.join(OUTCOMES)}")
+            raise Invalid("outcome", "none_of", allowed=OUTCOMES)
         if reach.everywhere:
             return erasure.close(account_id, outcome)
         schools = erasure.answer(account_id, reach.school_ids, outcome)

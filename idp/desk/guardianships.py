@@ -3,7 +3,7 @@
 The pupil decides: it lies within the reach or is not found. Whoever is guardian within the reach
 now is linked at once, and told by mail. A former guardian's account is another reach's, or
 nobody's: where the last guardianship ended long ago, or a court or the guardian ended it, they are
-asked (security rule N4). An operator links anybody. Raises ``NotFound`` and ``people.Refused``.
+asked (security rule N4). An operator links anybody. Raises ``NotFound`` and ``Invalid``.
 """
 
 from enum import StrEnum
@@ -16,12 +16,11 @@ from idp.desk import reach as within
 from idp.desk.acts import Reason
 from idp.desk.people import child_within, guardian
 from idp.desk.staff import Reach, Right, Staff
-from idp.errors import NotFound
+from idp.errors import Invalid, NotFound
 from idp.lifecycle import families, link_requests
 from idp.mail import outbox
 from idp.people import accounts, guardianships
 from idp.people.models import Account, Child, Guardianship
-from idp.people.names import Refused
 
 
 class Linked(StrEnum):
@@ -103,10 +102,10 @@ def rename(staff: Staff, account_id: str, child_id: str, relationship: str) -> b
 
 
 def child_at_school(reach: Reach, child_id: str) -> Child:
-    """A pupil that has not left; raises ``NotFound``, ``Refused``."""
+    """A pupil that has not left; raises ``NotFound``, ``Invalid``."""
     child = child_within(reach, child_id)
     if child.left_at is not None:
-        raise Refused("child", "has left the school")
+        raise Invalid("child", "has_left")
     return child
 
 

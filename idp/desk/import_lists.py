@@ -39,7 +39,7 @@ def name_columns(
     ``columns``: header → target, or ``-``. ``keep``: for the school's next lists.
     ``single_names``: people with one name only are no typing error. ``own_numbers``: numbers that
     count rows are the school's own all the same.
-    Raises ``NotFound``, ``NotNow`` and ``people.Refused``.
+    Raises ``NotFound``, ``NotNow`` and ``Invalid``.
     """
     found = imports.of_theirs(staff, run_id)
     job = found.job

@@ -157,7 +157,7 @@ def answer(staff: Staff, run_id: str, answers: Mapping[str, Mapping[str, str]]) 
     """Say who people of the file are, and have it compared anew.
 
     ``answers``: school → question → ``same``, ``another`` or ``""`` for not decided. Raises
-    ``NotFound``, ``NotNow`` and ``people.Refused``.
+    ``NotFound``, ``NotNow`` and ``Invalid``.
     """
     found = of_theirs(staff, run_id)
     if not found.is_open or found.is_busy:

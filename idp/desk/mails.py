@@ -86,7 +86,7 @@ def page(staff: Staff, *, fate: str | None = None, before: str | None = None) ->
 def send_again(staff: Staff, outbox_id: str) -> str:
     """Queue a refused invitation once more; returns the new mail's id.
 
-    Raises ``NotFound``; ``Waiting`` where one waits already; ``people.Refused`` where the
+    Raises ``NotFound``; ``Waiting`` where one waits already; ``Invalid`` where the
     guardian has signed in by now, or has no address.
     """
     here = staff.reach(Right.SEND_TOKENS)

@@ -18,10 +18,10 @@ from idp.desk.people import live_guardian, refuse_wider_roles, schools_concerned
 from idp.desk.sharing import sharing
 from idp.desk.staff import Reach, Right, Staff
 from idp.desk.standing import Standing, standings
+from idp.errors import Invalid
 from idp.mail import outbox
 from idp.people import accounts, guardianships
 from idp.people.models import Account, Child, Guardianship
-from idp.people.names import Refused
 from idp.roster.models import RosterIdentity
 
 
@@ -38,7 +38,7 @@ class Side:
 
 
 def preview(staff: Staff, first_id: str, second_id: str) -> tuple[Side, Side]:
-    """Both accounts, side by side; raises ``NotFound``, ``OperatorOnly``, ``Refused``."""
+    """Both accounts, side by side; raises ``NotFound``, ``OperatorOnly``, ``Invalid``."""
     reach = staff.reach(Right.CHANGE_PEOPLE)
     first, second = (_mergeable(reach, each) for each in (first_id, second_id))
     _refuse_odd_pairs(staff, first, second)
@@ -62,7 +62,7 @@ def merge(staff: Staff, keep_id: str, close_id: str) -> int:
 
     Returns how many guardianships the kept account gained. The holders of both are told by mail:
     it may be two people's. Raises ``NotFound`` (also to whoever comes second), ``OperatorOnly``,
-    ``Refused``.
+    ``Invalid``.
     """
     reach = staff.reach(Right.CHANGE_PEOPLE)
     with transaction():
@@ -99,13 +99,13 @@ def merge(staff: Staff, keep_id: str, close_id: str) -> int:
 def _mergeable(reach: Reach, account_id: str) -> Account:
     found = live_guardian(reach, account_id)
     if found.status == "disabled":
-        raise Refused("account", "is disabled")
+        raise Invalid("account", "disabled")
     return found
 
 
 def _refuse_odd_pairs(staff: Staff, first: Account, second: Account) -> None:
     if first.id == second.id:
-        raise Refused("account", "is the same")
+        raise Invalid("account", "same")
     refuse_wider_roles(staff, first.id, second.id)
 
 

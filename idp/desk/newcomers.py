@@ -14,10 +14,11 @@ from idp.database import db, retried, transaction
 from idp.desk import reach as within
 from idp.desk.guardianships import Linked, child_at_school, connect
 from idp.desk.staff import Right, Staff
+from idp.errors import Invalid
 from idp.lifecycle import requests
 from idp.people import accounts, guardianships
 from idp.people.models import Account, Child
-from idp.people.names import Refused, email_key, username_key
+from idp.people.names import email_key, username_key
 from idp.roster import usernames
 from idp.roster.models import RosterSource
 
@@ -63,16 +64,16 @@ def named_like(account: Account) -> Newcomer:
 
 
 def known(staff: Staff, username: str) -> Account:
-    """Whoever of this user name is guardian within the reach now; raises ``Refused``."""
+    """Whoever of this user name is guardian within the reach now; raises ``Invalid``."""
     return _by_username(username, within.live_guardians(staff.reach(Right.CHANGE_PEOPLE)))
 
 
 @retried
 def add_known(staff: Staff, child_id: str, username: str, relationship: str) -> Linked:
     """Link a guardian whom the school knows, by user name, or ask them first where they were one
-    long ago; raises ``NotFound``, ``Refused``.
+    long ago; raises ``NotFound``, ``Invalid``.
 
-    ``Refused("username", …)``: nobody of this name is or was guardian within the reach.
+    ``Invalid("username", …)``: nobody of this name is or was guardian within the reach.
     """
     reach = staff.reach(Right.CHANGE_PEOPLE)
     with transaction():
@@ -80,7 +81,7 @@ def add_known(staff: Staff, child_id: str, username: str, relationship: str) -> 
         account = _by_username(username, within.guardians(reach))
         linked = connect(reach, account.id, child, relationship)
         if linked is Linked.BEFORE:
-            raise Refused("username", "is guardian of this pupil already")
+            raise Invalid("username", "already_guardian")
     return linked
 
 
@@ -88,15 +89,15 @@ def add_new(staff: Staff, child_id: str, newcomer: Newcomer) -> Account:
     """Make an account, link it, and invite it where asked for: all or nothing.
 
     The user name follows the school's pattern. Whoever takes it at the same moment has it, and
-    the next free one is tried. Raises ``NotFound``, ``Refused``.
+    the next free one is tried. Raises ``NotFound``, ``Invalid``.
     """
     for _try in range(_TRIES):
         try:
             return _add_new(staff, child_id, newcomer)
-        except Refused as refused:
-            if (refused.field, refused.reason) != ("username", "is taken"):
+        except Invalid as refused:
+            if (refused.field, refused.code) != ("username", "taken"):
                 raise
-    raise Refused("username", "is taken")
+    raise Invalid("username", "taken")
 
 
 @retried
@@ -128,5 +129,5 @@ def _by_username(username: str, condition: ColumnElement[bool]) -> Account:
     query = select(Account).where(Account.username_key == username_key(username), condition)
     found = db.session.scalars(query).one_or_none()
     if found is None:
-        raise Refused("username", "is nobody's at this school")
+        raise Invalid("username", "nobodys_here")
     return found

@@ -1,4 +1,4 @@
-"""Pupils by hand: added, corrected, gone, back. Raises ``NotFound`` and ``people.Refused``."""
+"""Pupils by hand: added, corrected, gone, back. Raises ``NotFound`` and ``Invalid``."""
 
 from collections.abc import Collection, Sequence
 

@@ -15,13 +15,13 @@ from idp.credentials.factor_models import Passkey, TotpSecret
 from idp.database import db, retried, transaction
 from idp.desk import reach as within
 from idp.desk.staff import Reach, Right, Staff
-from idp.errors import NotFound
+from idp.errors import Invalid, NotFound
 from idp.lifecycle import factor_changes, families
 from idp.mail import outbox
 from idp.people import accounts
 from idp.people import staff as roles
 from idp.people.models import STAFF_ROLES, Account, School, StaffRole
-from idp.people.names import Refused, email_key, username_key
+from idp.people.names import email_key, username_key
 from idp.people.schools import find_school
 from idp.roster import usernames
 
@@ -109,7 +109,7 @@ def give(
 ) -> StaffRole | None:
     """Give a role to whoever has this user name, or (alone) this address; None: they have it.
 
-    Raises ``NotFound``, ``NotYours``, ``Yourself`` and ``people.Refused``.
+    Raises ``NotFound``, ``NotYours``, ``Yourself`` and ``Invalid``.
     """
     _must_be_theirs(staff, role, school_id, may_print=may_print)
     account = _named(staff, who)
@@ -129,11 +129,11 @@ def hire(
 ) -> Account:
     """Make an account for somebody new, with a role and an invitation, all or nothing.
 
-    Its user name is made from the name. Raises ``NotFound``, ``NotYours``, ``people.Refused``.
+    Its user name is made from the name. Raises ``NotFound``, ``NotYours``, ``Invalid``.
     """
     _must_be_theirs(staff, role, school_id, may_print=may_print)
     if not email.strip():
-        raise Refused("email", "is missing")
+        raise Invalid("email", "missing")
     wanted = usernames.base(usernames.PATTERN, given_name, family_name)
     with transaction():
         (username,) = usernames.free([wanted])

@@ -43,7 +43,7 @@ def find(staff: Staff, school_id: str) -> School:
 
 
 def make(staff: Staff, name: str, **values: Any) -> School:
-    """Make a school. Raises ``Refused``, and ``NotFound`` where this is not theirs to do."""
+    """Make a school. Raises ``Invalid``, and ``NotFound`` where this is not theirs to do."""
     if not staff.reach(Right.MAKE_SCHOOL).everywhere:
         raise NotFound("school")
     return schools.create_school(name, **values)
@@ -97,7 +97,7 @@ def set_words(
     closing: str,
     version: int | None = None,
 ) -> None:
-    """Keep the school's words. Raises ``Refused``, ``ChangedMeanwhile``, ``NotFound``."""
+    """Keep the school's words. Raises ``Invalid``, ``ChangedMeanwhile``, ``NotFound``."""
     with transaction():
         letter(staff, school_id, kind, locale)
         before, after = school_texts.set_words(
@@ -116,7 +116,7 @@ def set_words(
 def send_specimen(staff: Staff, school_id: str, kind: str, locale: str) -> OutboxMessage:
     """Queue the letter to the stored address of whoever asks.
 
-    Raises ``specimens.TooMany``, ``Refused`` where they have no address, ``NotFound``.
+    Raises ``specimens.TooMany``, ``Invalid`` where they have no address, ``NotFound``.
     """
     with transaction():
         letter(staff, school_id, kind, locale)

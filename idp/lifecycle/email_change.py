@@ -13,13 +13,14 @@ from idp.audit import events
 from idp.credentials import email_changes, one_time_tokens, throttling
 from idp.credentials.email_models import EmailChange
 from idp.database import retried, transaction
+from idp.errors import Invalid
 from idp.lifecycle import passwords
 from idp.mail import outbox
 from idp.oidc import grants_service
 from idp.people import accounts
 from idp.people.addresses import can_be_mailed
 from idp.people.models import Account, AccountRow
-from idp.people.names import Refused, email_key
+from idp.people.names import email_key
 from idp.sessions import service as sessions
 
 
@@ -166,12 +167,12 @@ def by_staff(account_id: str, email: str) -> bool:
     addresses are told. One that the holder had proved may undo it for seven days: who may
     correct an address may have a token sent there, and so open an account with children at
     schools of which they know nothing (rules A2 and C3). One that never answered may be a
-    stranger's, and gets no secret (rule N1). Raises ``people.Refused``.
+    stranger's, and gets no secret (rule N1). Raises ``Invalid``.
     """
     with transaction():
         account = accounts.lock_account(account_id)
         if account is None or account.status == "disabled":
-            raise Refused("account", "is unknown or disabled")
+            raise Invalid("account", "unknown_or_disabled")
         if email_key(email) == account.email_key:
             return False
         old_email, proved = account.email, _is_proved(account)

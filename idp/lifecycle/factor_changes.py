@@ -11,13 +11,13 @@ from idp.audit import events
 from idp.credentials import factors, passkeys, recovery_codes, totp
 from idp.credentials.factor_models import Passkey
 from idp.database import retried, transaction
+from idp.errors import Invalid
 from idp.lifecycle.second_factor import WrongCode
 from idp.lifecycle.ways_in import LastWayIn, ways_in
 from idp.mail import outbox
 from idp.oidc import grants_service
 from idp.people import accounts, staff
 from idp.people.models import Account, StaffRole
-from idp.people.names import Refused
 from idp.sessions import service as sessions
 
 __all__ = ["LastFactor", "LastWayIn", "NotYours"]
@@ -183,12 +183,12 @@ def grant_role(
 ) -> StaffRole | None:
     """Make somebody staff; sessions without a second factor end. None: they were already.
 
-    Raises ``people.Refused``.
+    Raises ``Invalid``.
     """
     with transaction():
         account = accounts.lock_account(account_id)
         if account is None:
-            raise Refused("account", "is unknown")
+            raise Invalid("account", "unknown")
         granted = staff.grant(account_id, role, school_id, may_print=may_print)
         if granted is not None:
             end_sessions(account, "role granted")

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from idp.credentials import devices, email_changes, one_time_tokens
 from idp.database import retried, transaction
+from idp.errors import Invalid
 from idp.mail import outbox
 from idp.mail.models import OutboxMessage
 from idp.oidc import grants_service
 from idp.people import accounts, guardianships
 from idp.people.models import Account
-from idp.people.names import Refused
 from idp.sessions import service as sessions
 
 
@@ -97,20 +97,20 @@ def _end_what_hangs_on(account_id: str) -> None:
 def invite(account_id: str, client_id: str | None = None) -> OutboxMessage:
     """Queue an invitation; ``client_id``: the application whose start page it leads to.
 
-    Its token is minted when it is sent. Raises ``people.Refused`` unless the account is
+    Its token is minted when it is sent. Raises ``Invalid`` unless the account is
     invited and has an address.
     """
     with transaction():
         account = _invited(account_id)
         if not account.email:
-            raise Refused("email", "is missing; print a letter instead")
+            raise Invalid("email", "letter_instead")
         return outbox.enqueue("invitation", account_id=account_id, about={"client_id": client_id})
 
 
 def issue_letter_token(account_id: str) -> str:
     """A token in clear, to be printed in a letter; ends older ones.
 
-    Refused once the account is active (security rule A5): raises ``people.Refused``.
+    Invalid once the account is active (security rule A5): raises ``Invalid``.
     """
     with transaction():
         _invited(account_id)
@@ -121,18 +121,18 @@ def issue_letter_tokens(drawn: Mapping[str, str]) -> None:
     """``issue_letter_token`` for many, in the caller's transaction: accounts with the tokens of
     their letters, which are set by now (``one_time_tokens.draw``).
 
-    Refused once an account is active (security rule A5): raises ``people.Refused`` for all.
+    Invalid once an account is active (security rule A5): raises ``Invalid`` for all.
     """
     with transaction():
         if len(accounts.lock_invited(list(drawn))) != len(drawn):
-            raise Refused("account", "is not invited any more")
+            raise Invalid("account", "no_longer_invited")
         one_time_tokens.keep_each(drawn, "first_sign_in")
 
 
 def _invited(account_id: str) -> Account:
     account = accounts.lock_account(account_id)
     if account is None:
-        raise Refused("account", "is unknown")
+        raise Invalid("account", "unknown")
     if account.status != "invited":
-        raise Refused("account", f"is {account.status}, not invited")
+        raise Invalid("account", "not_invited", status=account.status)
     return account

@@ -14,6 +14,7 @@ from idp import clock
 from idp.audit import events
 from idp.credentials import email_changes, one_time_tokens, passwords
 from idp.database import db, retried, transaction
+from idp.errors import Invalid
 from idp.federation import links
 from idp.federation.identity import ForeignIdentity
 from idp.federation.links import LinkedElsewhere, OtherIdentity
@@ -26,7 +27,6 @@ from idp.mail import outbox
 from idp.oidc import grants_service
 from idp.people import accounts
 from idp.people.models import Account
-from idp.people.names import Refused
 from idp.sessions.models import BrowserSession
 
 __all__ = [
@@ -128,7 +128,7 @@ def link(account_id: str, identity: ForeignIdentity, *, epoch: int) -> bool:
 
     ``epoch``: the account's when the guardian was last known to be there. A claim that came
     since has put them out, and what they began adds no way in after it (security rule P14).
-    Raises ``LinkedElsewhere``, ``OtherIdentity``, ``ProofGone``, or ``people.Refused`` for an
+    Raises ``LinkedElsewhere``, ``OtherIdentity``, ``ProofGone``, or ``Invalid`` for an
     account that is not active.
     """
     try:
@@ -231,7 +231,7 @@ def _proof(account: Account, identity: ForeignIdentity, link_id: str | None) -> 
 def _link(account_id: str, identity: ForeignIdentity, epoch: int) -> bool:
     account = accounts.lock_account(account_id)
     if account is None or account.status != "active":
-        raise Refused("account", "is not active")
+        raise Invalid("account", "not_active")
     if account.credentials_epoch != epoch:
         raise ProofGone
     made = links.make(account_id, identity)

@@ -9,6 +9,7 @@ from idp.credentials import devices, email_changes, one_time_tokens, passwords, 
 from idp.credentials.models import OneTimeToken
 from idp.credentials.strength import WeakPassword
 from idp.database import release_connection, retried, transaction
+from idp.errors import Invalid
 from idp.federation import links
 from idp.lifecycle import factor_changes, throttled
 from idp.lifecycle.sign_in import Proof
@@ -18,7 +19,6 @@ from idp.mail import outbox
 from idp.oidc import grants_service
 from idp.people import accounts, guardianships
 from idp.people.models import Account, AccountRow
-from idp.people.names import Refused
 from idp.sessions import service as sessions
 
 __all__ = [
@@ -134,11 +134,11 @@ def change_password(
 def set_first_password(account_id: str, password: str) -> Account:
     """Give an account a password from the command line, and make it active.
 
-    Raises ``people.Refused`` for an unknown or disabled account, and ``WeakPassword``.
+    Raises ``Invalid`` for an unknown or disabled account, and ``WeakPassword``.
     """
     account = accounts.find_account(account_id)
     if account is None:
-        raise Refused("account", "is unknown")
+        raise Invalid("account", "unknown")
     _check_new(account, password)
     return _set(account_id, passwords.hashed(password))
 
@@ -211,7 +211,7 @@ def _set(account_id: str, new: passwords.Hashed) -> Account:
     with transaction():
         account = accounts.lock_account(account_id)
         if account is None or account.status == "disabled":
-            raise Refused("account", "is disabled")
+            raise Invalid("account", "disabled")
         passwords.store(account_id, new)
         factor_changes.wipe_at_claim(account_id, first=account.status == "invited")
         accounts.activate(account)

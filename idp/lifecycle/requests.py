@@ -9,10 +9,11 @@ from sqlalchemy import or_, select, update
 
 from idp import clock
 from idp.database import db, transaction
+from idp.errors import Invalid
 from idp.mail import outbox
 from idp.mail.models import OutboxMessage
 from idp.people import accounts
-from idp.people.names import Refused, as_meant, email_key
+from idp.people.names import as_meant, email_key
 from idp.settings import LOCALES
 
 AGAIN_AFTER: Final = timedelta(minutes=10)
@@ -24,15 +25,15 @@ def send_token(account_id: str) -> OutboxMessage | None:
     or one for a new password. None where one is on its way.
 
     The row of the account decides between clicks at the same moment. The token is minted when
-    the mail is sent: whoever asks never sees it (security rule A5). Raises ``people.Refused``
+    the mail is sent: whoever asks never sees it (security rule A5). Raises ``Invalid``
     where the account is disabled or has no address.
     """
     with transaction():
         account = accounts.lock_account(account_id)
         if account is None or account.status == "disabled":
-            raise Refused("account", "is unknown or disabled")
+            raise Invalid("account", "unknown_or_disabled")
         if not account.email:
-            raise Refused("email", "is missing; print a letter instead")
+            raise Invalid("email", "letter_instead")
         if _on_its_way(account_id):
             return None
         if account.status == "invited":

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from idp import clock, settings
 from idp.credentials.one_time_tokens import GROUP, LENGTH
 from idp.database import db, transaction
+from idp.errors import Invalid
 from idp.lifecycle import letters, readers
 from idp.lifecycle.letters import Access
 from idp.lifecycle.readers import Reader
@@ -17,7 +18,6 @@ from idp.mail.messages import Message, clean
 from idp.mail.models import OutboxMessage
 from idp.people import accounts, schools
 from idp.people.models import TEXT_KINDS, School
-from idp.people.names import Refused
 from idp.people.school_texts import Words, words_of
 
 KIND: Final = "specimen"
@@ -42,13 +42,13 @@ def show(school: School, kind: str, locale: str, words: Words | None = None) -> 
 def enqueue(account_id: str, school_id: str, kind: str, locale: str) -> OutboxMessage:
     """Queue a specimen to the stored address of this account. Raises ``TooMany``.
 
-    Raises ``people.Refused`` where the account has no address.
+    Raises ``Invalid`` where the account has no address.
     """
     with transaction():
         # Held, so that two requests at once do not both count nine
         account = accounts.lock_account(account_id)
         if account is None or not account.email:
-            raise Refused("email", "is missing")
+            raise Invalid("email", "missing")
         if _in_the_hour(account_id) >= EACH_HOUR:
             raise TooMany
         about = {"school_id": school_id, "kind": kind, "locale": locale}

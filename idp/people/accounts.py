@@ -9,11 +9,11 @@ from sqlalchemy.exc import IntegrityError
 from idp import clock
 from idp.audit import events
 from idp.database import db, transaction
+from idp.errors import Invalid
 from idp.people import search_index
 from idp.people.addresses import clean_email
 from idp.people.models import ACCOUNT_STATUSES, Account
 from idp.people.names import (
-    Refused,
     as_meant,
     checked_username,
     email_key,
@@ -38,7 +38,7 @@ def create_account(
     locale: str | None = None,
     school_id: str | None = None,
 ) -> Account:
-    """Make a guardian's account, invited and without a password; raises ``Refused``.
+    """Make a guardian's account, invited and without a password; raises ``Invalid``.
 
     ``school_id``: the school that makes it, and may read so in its journal.
     """
@@ -47,7 +47,7 @@ def create_account(
     if email:
         email = clean_email("email", email)
     if locale is not None and locale not in LOCALES:
-        raise Refused("locale", f"is none of {', '.join(LOCALES)}")
+        raise Invalid("locale", "none_of", allowed=LOCALES)
     account = Account(
         username=username,
         username_key=key,
@@ -62,7 +62,7 @@ def create_account(
             with writes.begin_nested():
                 writes.add(account)
         except IntegrityError as error:  # the unique index decides, not a look beforehand
-            raise Refused("username", "is taken") from error
+            raise Invalid("username", "taken") from error
         events.record("account_created", account_id=account.id, school_id=school_id)
         search_index.refresh_accounts([account.id])
         writes.flush()
@@ -114,12 +114,12 @@ def find_by_identifier(text: str) -> Account | None:
 
 
 def list_accounts(*, status: str | None = None, email: str | None = None) -> Iterator[Row[Any]]:
-    """Every account, or those of a status or an address, by user name; raises ``Refused``.
+    """Every account, or those of a status or an address, by user name; raises ``Invalid``.
 
     A thousand at a time: there may be a million.
     """
     if status is not None and status not in ACCOUNT_STATUSES:
-        raise Refused("status", f"is none of {', '.join(ACCOUNT_STATUSES)}")
+        raise Invalid("status", "none_of", allowed=ACCOUNT_STATUSES)
     query = select(*(getattr(Account, name) for name in LISTED)).order_by(Account.username_key)
     if status is not None:
         query = query.where(Account.status == status)
@@ -209,7 +209,7 @@ def change_email(account: Account, email: str | None, *, proved: bool) -> None:
     """Give an account another address, or none; the caller holds it (``lock_account``).
 
     ``proved``: whether its holder showed that mail to this very address reaches them. Callers
-    use ``lifecycle.email_change``, which ends what hangs on the address. Raises ``Refused``.
+    use ``lifecycle.email_change``, which ends what hangs on the address. Raises ``Invalid``.
     """
     email = None if email is None else clean_email("email", email)
     key = None if email is None else email_key(email)
@@ -231,7 +231,7 @@ def prove_email(account: Account) -> None:
 def change_name(account: Account, given_name: str, family_name: str) -> bool:
     """Give an account another name; the caller holds it. False where it is the same.
 
-    Raises ``Refused``.
+    Raises ``Invalid``.
     """
     given, family = stored_names(given_name, family_name)
     if (given, family) == (account.given_name, account.family_name):
@@ -245,7 +245,7 @@ def change_name(account: Account, given_name: str, family_name: str) -> bool:
 def change_username(account: Account, username: str) -> bool:
     """Give an account another user name; the caller holds it. False where it is the same.
 
-    Raises ``Refused`` where it is impossible, or somebody else's.
+    Raises ``Invalid`` where it is impossible, or somebody else's.
     """
     wanted, key = checked_username(username)
     if wanted == account.username:
@@ -257,15 +257,15 @@ def change_username(account: Account, username: str) -> bool:
             account.updated_at = clock.now()
             db.session.flush()
     except IntegrityError:
-        raise Refused("username", "is taken") from None
+        raise Invalid("username", "taken") from None
     search_index.refresh_accounts([account.id])
     return True
 
 
 def set_locale(account_id: str, locale: str) -> None:
-    """Keep the language of a guardian's pages and mails; raises ``Refused``."""
+    """Keep the language of a guardian's pages and mails; raises ``Invalid``."""
     if locale not in LOCALES:
-        raise Refused("locale", f"is none of {', '.join(LOCALES)}")
+        raise Invalid("locale", "none_of", allowed=LOCALES)
     with transaction():
         account = lock_account(account_id)
         if account is None or account.locale == locale:

@@ -9,8 +9,9 @@ from typing import Final
 
 from rapidfuzz.distance import OSA
 
+from idp.errors import Invalid
 from idp.people.models import EMAIL_LENGTH
-from idp.people.names import Refused, email_key
+from idp.people.names import email_key
 
 _PROVIDERS: Final = tuple(
     f"{name}.{ending}"
@@ -62,9 +63,9 @@ def can_be_mailed(text: str) -> bool:
 
 
 def clean_email(field: str, text: str) -> str:
-    """An address as it is stored; raises ``Refused``."""
+    """An address as it is stored; raises ``Invalid``."""
     if not can_be_mailed(text):
-        raise Refused(field, "is not an e-mail address that mail can reach")
+        raise Invalid(field, "no_address")
     return text.strip()
 
 

@@ -8,9 +8,10 @@ from sqlalchemy.exc import IntegrityError
 from idp import clock
 from idp.audit import events
 from idp.database import db, transaction
+from idp.errors import Invalid
 from idp.people import search_index
 from idp.people.models import Child
-from idp.people.names import Refused, clean_text, stored_names
+from idp.people.names import clean_text, stored_names
 from idp.people.schools import find_school
 
 CLASS_LENGTH = 40
@@ -25,10 +26,10 @@ def create_child(
     class_name: str = "",
     sourced_id: str | None = None,
 ) -> Child:
-    """Enrol a child; ``sourced_id`` is the school's own number for it. Raises ``Refused``."""
+    """Enrol a child; ``sourced_id`` is the school's own number for it. Raises ``Invalid``."""
     school = find_school(school_id)
     if school is None:
-        raise Refused("school", "is unknown")
+        raise Invalid("school", "unknown")
     given, family = stored_names(given_name, family_name)
     number = clean_text("sourced_id", sourced_id or "", longest=SOURCED_ID_LENGTH)
     child = Child(
@@ -44,7 +45,7 @@ def create_child(
             with writes.begin_nested():
                 writes.add(child)
         except IntegrityError as error:  # the unique index decides, not a look beforehand
-            raise Refused("sourced_id", "is another child's at this school") from error
+            raise Invalid("sourced_id", "another_childs") from error
         events.record("child_created", child_id=child.id, school_id=school_id)
         search_index.refresh_pupils([child.id])
     return child
@@ -58,7 +59,7 @@ def find_child(child_id: str) -> Child | None:
 def change_child(child: Child, given_name: str, family_name: str, class_name: str) -> bool:
     """Give a pupil other names or another class; false where nothing differs.
 
-    Raises ``Refused``. Of names the trail tells only that they changed (security rule L1).
+    Raises ``Invalid``. Of names the trail tells only that they changed (security rule L1).
     """
     given, family = stored_names(given_name, family_name)
     in_class = clean_text("class_name", class_name, longest=CLASS_LENGTH)

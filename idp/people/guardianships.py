@@ -8,34 +8,35 @@ from sqlalchemy import Select, and_, select, update
 from idp import clock
 from idp.audit import events
 from idp.database import db, retried, transaction
+from idp.errors import Invalid
 from idp.people import search_index
 from idp.people.accounts import lock_account
 from idp.people.children import find_child
 from idp.people.models import RELATIONSHIPS, Child, Guardianship, School
-from idp.people.names import Refused, sort_key
+from idp.people.names import sort_key
 
 REASON_LENGTH = 200
 
 
 @retried
 def check_relationship(relationship: str) -> None:
-    """Raise ``Refused`` for a word that is none of OneRoster's."""
+    """Raise ``Invalid`` for a word that is none of OneRoster's."""
     if relationship not in RELATIONSHIPS:
-        raise Refused("relationship", f"is none of {', '.join(RELATIONSHIPS)}")
+        raise Invalid("relationship", "none_of", allowed=RELATIONSHIPS)
 
 
 def link_guardian(account_id: str, child_id: str, relationship: str = "parent") -> Guardianship:
     """Let a guardian see a child; a live guardianship is returned as it is.
 
-    Raises ``Refused`` for an unknown account, child or relationship (a word of OneRoster).
+    Raises ``Invalid`` for an unknown account, child or relationship (a word of OneRoster).
     """
     check_relationship(relationship)
     with transaction():
         if lock_account(account_id) is None:
-            raise Refused("account", "is unknown")
+            raise Invalid("account", "unknown")
         child = find_child(child_id)
         if child is None:
-            raise Refused("child", "is unknown")
+            raise Invalid("child", "unknown")
         if live := _live_guardianship(account_id, child_id):
             return live
         made = Guardianship(account_id=account_id, child_id=child_id, relationship=relationship)
@@ -55,10 +56,10 @@ def link_guardian(account_id: str, child_id: str, relationship: str = "parent") 
 def change_relationship(account_id: str, child: Child, relationship: str) -> bool:
     """Say otherwise what a live guardian is to a pupil; false where nothing changes.
 
-    Raises ``Refused`` for a word that is none of ``RELATIONSHIPS``.
+    Raises ``Invalid`` for a word that is none of ``RELATIONSHIPS``.
     """
     if relationship not in RELATIONSHIPS:
-        raise Refused("relationship", f"is none of {', '.join(RELATIONSHIPS)}")
+        raise Invalid("relationship", "none_of", allowed=RELATIONSHIPS)
     with transaction() as writes:
         live = writes.query(Guardianship).filter_by(
             account_id=account_id, child_id=child.id, ended_at=None

@@ -8,7 +8,7 @@ from io import BytesIO
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Final
 
-from idp.people.names import Refused
+from idp.errors import Invalid
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -26,29 +26,12 @@ MAILED_BYTES: Final = 32_000
 BOX: Final = (288, 88)
 """Twice what ``.brand-logo`` shows (9 × 2.75 rem), for dense screens. In pixels."""
 
-REASONS: Final = {
-    "empty": "is an empty file",
-    "too_large": f"has more than {UPLOAD_BYTES // 1024 // 1024} MiB",
-    "vector": "is an SVG drawing, which may hold programs: save it as PNG",
-    "unreadable": "is not a PNG, JPEG, WebP or GIF picture, or is damaged",
-    "too_many_pixels": f"has more than {MOST_PIXELS // 1_000_000} million pixels",
-}
-
-
-class BadLogo(Refused):
-    """A file of which no logo can be made; ``code`` is one of ``REASONS``."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__("logo", REASONS[code])
-        self.code = code
-
-
 _one_at_a_time: Final = BoundedSemaphore(1)
 """A picture of a few kilobytes may unpack to 64 MiB: a worker has room for one."""
 
 
 def cleaned(file: bytes) -> bytes:
-    """The logo as a PNG of at most ``LOGO_BYTES``, within ``BOX``. Raises ``BadLogo``.
+    """The logo as a PNG of at most ``LOGO_BYTES``, within ``BOX``. Raises ``Invalid``.
 
     Of a moving picture the first frame counts.
     """
@@ -77,28 +60,28 @@ def small(png: bytes) -> bytes | None:
 
 def _cleaned(file: bytes) -> bytes:
     if not file:
-        raise BadLogo("empty")
+        raise Invalid("logo", "empty")
     if len(file) > UPLOAD_BYTES:
-        raise BadLogo("too_large")
+        raise Invalid("logo", "too_large", most=UPLOAD_BYTES // 1024 // 1024)
     if _is_drawing(file):
-        raise BadLogo("vector")
+        raise Invalid("logo", "vector")
     from PIL import Image, ImageOps
 
     try:
         with Image.open(BytesIO(file), formats=FORMATS) as picture:
             # The header tells the size; nothing has been unpacked yet.
             if picture.width * picture.height > MOST_PIXELS:
-                raise BadLogo("too_many_pixels")
+                raise Invalid("logo", "too_many_pixels", most=MOST_PIXELS // 1_000_000)
             picture.draft("RGB", (2 * BOX[0], 2 * BOX[1]))  # JPEG: unpack it smaller
             upright = ImageOps.exif_transpose(picture).convert("RGBA")
         upright.thumbnail(BOX, Image.Resampling.LANCZOS)
         return _png(upright)
-    except BadLogo:
+    except Invalid:
         raise
     except Image.DecompressionBombError:
-        raise BadLogo("too_many_pixels") from None
+        raise Invalid("logo", "too_many_pixels", most=MOST_PIXELS // 1_000_000) from None
     except (OSError, ValueError, SyntaxError, EOFError, OverflowError):
-        raise BadLogo("unreadable") from None  # what Pillow raises at damaged files
+        raise Invalid("logo", "unreadable") from None  # what Pillow raises at damaged files
 
 
 def _is_drawing(file: bytes) -> bool:

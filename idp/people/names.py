@@ -9,6 +9,7 @@ import unicodedata
 
 import idna
 
+from idp.errors import Invalid
 from idp.people.models import EMAIL_LENGTH, NAME_LENGTH
 
 USERNAME_SHORTEST = 3
@@ -36,36 +37,27 @@ _DOT_ATOM = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}
 _IN_INTERNATIONAL_LOCAL_PARTS = {"L", "M", "N"}
 
 
-class Refused(ValueError):
-    """Something that can't be stored or done: the field's name, and a sentence that says why."""
-
-    def __init__(self, field: str, reason: str) -> None:
-        super().__init__(f"{field}: {reason}")
-        self.field = field
-        self.reason = reason
-
-
 def clean_text(field: str, text: str, *, longest: int = NAME_LENGTH, required: bool = False) -> str:
-    """A name as it is stored: NFC, single spaces, nothing that nobody sees; raises ``Refused``.
+    """A name as it is stored: NFC, single spaces, nothing that nobody sees; raises ``Invalid``.
 
     Control characters and text-direction overrides are refused: they forge mail headers,
     log lines and what a page seems to say (security rules L2 and M1).
     """
     if len(text) > 4 * longest:
-        raise Refused(field, f"has more than {longest} characters")
+        raise Invalid(field, "too_long", most=longest)
     if any(unicodedata.category(c) in _NOT_IN_NAMES or c in _BIDI_CONTROLS for c in text):
-        raise Refused(field, "contains a control character")
+        raise Invalid(field, "control_character")
     text = visible(text)
     text = " ".join(unicodedata.normalize("NFC", text).split())
     if len(text) > longest:
-        raise Refused(field, f"has more than {longest} characters")
+        raise Invalid(field, "too_long", most=longest)
     if required and not text:
-        raise Refused(field, "is missing")
+        raise Invalid(field, "missing")
     return text
 
 
 def stored_names(given_name: str, family_name: str) -> tuple[str, str]:
-    """Given and family name as they are stored: one of both is enough; raises ``Refused``.
+    """Given and family name as they are stored: one of both is enough; raises ``Invalid``.
 
     Whoever has one name only has it as the given name, whichever field it was typed into: no
     claim says then that it is a family's (OpenID Connect Core §5.1).
@@ -73,7 +65,7 @@ def stored_names(given_name: str, family_name: str) -> tuple[str, str]:
     given = clean_text("given_name", given_name)
     family = clean_text("family_name", family_name)
     if not given and not family:
-        raise Refused("given_name", "is missing, and family_name too")
+        raise Invalid("given_name", "no_name")
     return (given, family) if given else (family, "")
 
 
@@ -106,10 +98,10 @@ def username_key(text: str) -> str:
 
 
 def checked_username(text: str) -> tuple[str, str]:
-    """A user name as it is stored, and its key; raises ``Refused``."""
+    """A user name as it is stored, and its key; raises ``Invalid``."""
     key = username_key(text)
     if not key:
-        raise Refused("username", "has 3 to 64 letters or digits, no spaces and no @")
+        raise Invalid("username", "no_user_name", least=USERNAME_SHORTEST, most=USERNAME_LENGTH)
     return clean_text("username", text, longest=USERNAME_LENGTH), key
 
 

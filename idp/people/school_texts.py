@@ -10,8 +10,9 @@ from sqlalchemy.exc import IntegrityError
 
 from idp import clock
 from idp.database import db, transaction
+from idp.errors import Invalid
 from idp.people.models import TEXT_KINDS, TEXT_LENGTH, SchoolText
-from idp.people.names import Refused, clean_text
+from idp.people.names import clean_text
 from idp.people.schools import ChangedMeanwhile
 from idp.settings import LOCALES
 
@@ -48,11 +49,11 @@ def set_words(
 ) -> tuple[Words, Words]:
     """Keep a school's words; returns them as they were and as they are. Joins a transaction.
 
-    ``version``: the one that the editor saw, None where it does not matter. Raises ``Refused``
+    ``version``: the one that the editor saw, None where it does not matter. Raises ``Invalid``
     for words that can't be stored, ``ChangedMeanwhile`` where the version is another by now.
     """
     if kind not in TEXT_KINDS or locale not in LOCALES:
-        raise Refused("kind", "is no letter, or the language none of ours")
+        raise Invalid("kind", "no_letter")
     opening, closing = clean_words("opening", opening), clean_words("closing", closing)
     with transaction() as writes:
         before = words_of(school_id, kind, locale)
@@ -79,16 +80,16 @@ def set_words(
 def clean_words(field: str, text: str) -> str:
     """The words in lines without forged characters, at most one empty line between two.
 
-    Raises ``Refused``: control characters and text-direction overrides make a text look like
+    Raises ``Invalid``: control characters and text-direction overrides make a text look like
     another (security rule M1).
     """
     lines = unicodedata.normalize("NFC", text.replace("\r\n", "\n")).split("\n")
     cleaned = [clean_text(field, line, longest=TEXT_LENGTH) for line in lines]
     whole = re.sub(r"\n{3,}", "\n\n", "\n".join(cleaned)).strip("\n")
     if len(whole) > TEXT_LENGTH:
-        raise Refused(field, f"has more than {TEXT_LENGTH} characters")
+        raise Invalid(field, "too_long", most=TEXT_LENGTH)
     if whole.count("\n") >= MOST_LINES:
-        raise Refused(field, f"has more than {MOST_LINES} lines")
+        raise Invalid(field, "too_many_lines", most=MOST_LINES)
     return whole
 
 

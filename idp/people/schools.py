@@ -10,10 +10,11 @@ from sqlalchemy import select, update
 
 from idp.audit import events
 from idp.database import db, transaction
+from idp.errors import Invalid
 from idp.people.addresses import clean_email
 from idp.people.logos import LOGO_BYTES
 from idp.people.models import School
-from idp.people.names import Refused, clean_text
+from idp.people.names import clean_text
 from idp.settings import LOCALES
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -47,7 +48,7 @@ def create_school(
 ) -> School:
     """Make a school; ``colour`` as ``#rrggbb``, the contact is whom parents ask.
 
-    Raises ``Refused``.
+    Raises ``Invalid``.
     """
     given = {
         "name": name,
@@ -70,14 +71,14 @@ def change_school(school_id: str, version: int | None, changes: Mapping[str, Any
     """Change some fields of a school, each checked as at its making; joins a transaction.
 
     ``version``: the one that the editor saw, None where nobody else can have been meant.
-    ``languages`` and ``hidden_providers`` come as collections. Raises ``Refused`` for a value
+    ``languages`` and ``hidden_providers`` come as collections. Raises ``Invalid`` for a value
     that can't be stored, ``ChangedMeanwhile`` where the version is another by now.
     """
     values = _checked(changes)
     with transaction() as writes:
         school = writes.get(School, school_id, populate_existing=True, with_for_update=True)
         if school is None:
-            raise Refused("school", "is unknown")
+            raise Invalid("school", "unknown")
         if "languages" in changes or "locale" in changes:
             values |= _languages(school, changes)
         shown = {_shown(name) for name in values}
@@ -128,7 +129,7 @@ def _shown(name: str) -> str:
 
 
 def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields as they are stored. Raises ``Refused`` at the first that can't be."""
+    """The fields as they are stored. Raises ``Invalid`` at the first that can't be."""
     values: dict[str, Any] = {}
     for name, value in given.items():
         values |= _logo(value) if name == "logo_png" else _field(name, value)
@@ -137,7 +138,7 @@ def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _field(name: str, value: Any) -> dict[str, Any]:
     if name not in _FIELDS:
-        raise Refused(name, "is nothing that a school has")
+        raise Invalid(name, "no_such_field")
     return {name: _FIELDS[name](value)}
 
 
@@ -147,26 +148,26 @@ def _email(text: str) -> str:
 
 def _locale(text: str) -> str:
     if text not in LOCALES:
-        raise Refused("locale", f"is none of {', '.join(LOCALES)}")
+        raise Invalid("locale", "none_of", allowed=LOCALES)
     return text
 
 
 def _providers(keys: Collection[str]) -> str:
     if not all(_PROVIDER.fullmatch(each) for each in keys):
-        raise Refused("hidden_providers", "holds something that is no provider's key")
+        raise Invalid("hidden_providers", "no_provider")
     return " ".join(sorted(set(keys)))
 
 
 def _colour(text: str) -> str:
     if not _COLOUR.fullmatch(text):
-        raise Refused("colour", f"is not written as {DEFAULT_COLOUR}")
+        raise Invalid("colour", "no_colour", example=DEFAULT_COLOUR)
     return text.lower()
 
 
 def _known_languages(given: Iterable[str]) -> str:
     wanted = set(given)
     if not wanted or not wanted <= set(LOCALES):
-        raise Refused("languages", f"are none, or not all of {', '.join(LOCALES)}")
+        raise Invalid("languages", "no_languages", allowed=LOCALES)
     return " ".join(each for each in LOCALES if each in wanted)
 
 
@@ -179,7 +180,7 @@ def _languages(school: School, changes: Mapping[str, Any]) -> dict[str, str]:
 
 def _logo(png: bytes | None) -> dict[str, Any]:
     if png is not None and not (png.startswith(_PNG) and len(png) <= LOGO_BYTES):
-        raise Refused("logo", f"is not a PNG picture of at most {LOGO_BYTES} bytes")
+        raise Invalid("logo", "no_png", most=LOGO_BYTES)
     return {"logo_png": png, "logo_digest": hashlib.sha256(png).hexdigest() if png else None}
 
 

@@ -10,8 +10,8 @@ from sqlalchemy.exc import IntegrityError
 
 from idp.audit import events
 from idp.database import db, transaction
+from idp.errors import Invalid
 from idp.people.models import STAFF_ROLES, Account, StaffRole
-from idp.people.names import Refused
 from idp.people.schools import find_school
 
 
@@ -43,7 +43,7 @@ def everybody() -> list[tuple[StaffRole, Account]]:
 def grant(
     account_id: str, role: str, school_id: str | None = None, *, may_print: bool = False
 ) -> StaffRole | None:
-    """Give a role; None where the account has it already. Raises ``Refused``.
+    """Give a role; None where the account has it already. Raises ``Invalid``.
 
     A manager's role is for one school, an operator's for all; a helper's may be either.
     ``may_print``: letters with tokens, too; see ``let_print`` for a role that exists.
@@ -111,10 +111,10 @@ def _this_role(
 
 def _check(role: str, school_id: str | None) -> None:
     if role not in STAFF_ROLES:
-        raise Refused("role", f"is none of {', '.join(STAFF_ROLES)}")
+        raise Invalid("role", "none_of", allowed=STAFF_ROLES)
     if role == "manager" and school_id is None:
-        raise Refused("school", "is missing: a manager manages one school")
+        raise Invalid("school", "needed_by_managers")
     if role == "operator" and school_id is not None:
-        raise Refused("school", "must be left out: an operator's role is for all schools")
+        raise Invalid("school", "not_for_operators")
     if school_id is not None and find_school(school_id) is None:
-        raise Refused("school", "is unknown")
+        raise Invalid("school", "unknown")

@@ -4,8 +4,9 @@ import re
 from datetime import date, datetime
 from typing import Final
 
+from idp.errors import Invalid
 from idp.people.models import NAME_LENGTH
-from idp.people.names import Refused, clean_text, sort_key
+from idp.people.names import clean_text, sort_key
 from idp.people.normalise import comparable
 
 _WHOLE_NUMBER: Final = re.compile(r"(\d+)[.,]0+")
@@ -82,9 +83,9 @@ def name_key(given: str, family: str) -> str:
 
 
 def cleaned(field: str, text: str, longest: int) -> str:
-    """A name as people's own rules store it; raises ``Refused``."""
+    """A name as people's own rules store it; raises ``Invalid``."""
     if "\ufffd" in text:
-        raise Refused(field, "holds a character that its encoding does not have")
+        raise Invalid(field, "wrong_encoding")
     return clean_text(field, text, longest=longest, required=True)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from idp.people.names import Refused
+from idp.errors import Invalid
 from idp.roster.encodings import CHOICES
 
 MOST_SHEETS: Final = 100
@@ -50,11 +50,11 @@ def from_json(document: Mapping[str, Any] | None) -> Layout:
 def told(
     encoding: str = "", header: str = "", sheets: tuple[str, ...] = (), *, single: bool = False
 ) -> Layout:
-    """A layout from what somebody typed or chose; raises ``Refused``."""
+    """A layout from what somebody typed or chose; raises ``Invalid``."""
     if encoding and encoding not in CHOICES:
-        raise Refused("encoding", f"is one of {', '.join(CHOICES)}")
+        raise Invalid("encoding", "one_of", allowed=CHOICES)
     if len(sheets) > MOST_SHEETS:
-        raise Refused("sheet", f"more than {MOST_SHEETS} sheets can't be read at once")
+        raise Invalid("sheet", "too_many_sheets", most=MOST_SHEETS)
     return Layout(encoding or None, _lines(header), tuple(dict.fromkeys(sheets)), single)
 
 
@@ -69,4 +69,4 @@ def _lines(text: str) -> tuple[int, int] | None:
         begin, end = int(numbers[0]), int(numbers[1])
         if 1 <= begin <= end <= begin + 2:
             return begin, end
-    raise Refused("header_row", "is a line's number, such as 4, or 3-4 for a header of two lines")
+    raise Invalid("header_row", "no_header_row")

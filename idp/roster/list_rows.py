@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
+from idp.errors import Invalid
 from idp.people.models import NAME_LENGTH
-from idp.people.names import Refused, email_key, visible
+from idp.people.names import email_key, visible
 from idp.roster import cells, odd_names, validity
 from idp.roster.mapping import Mapping
 from idp.roster.namesakes import Namesakes
@@ -117,5 +118,5 @@ def _cleaned(row: Row, whose: str, given: str, family: str) -> Named | Rejected:
             cells.cleaned(whose, given, NAME_LENGTH),
             cells.cleaned(whose, family, NAME_LENGTH) if family else "",
         )
-    except Refused:
+    except Invalid:
         return Rejected(row, "name_wrong", whose)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from flask_babel import gettext as _
 
-from idp.people.names import Refused
+from idp.errors import Invalid
 
 MOST_GUARDIANS: Final = 6
 PUPIL_FIELDS: Final = ("number", "given", "prefix", "family", "name", "class", "left_on")
@@ -70,11 +70,11 @@ def from_json(document: dict[str, Any]) -> Mapping:
 
 
 def changed(mapping: Mapping, wishes: dict[str, str], header: list[str]) -> Mapping:
-    """The mapping with columns set to targets, or to ``-`` for « not read »; raises ``Refused``."""
+    """The mapping with columns set to targets, or to ``-`` for « not read »; raises ``Invalid``."""
     columns = dict(mapping.columns)
     for name, target in wishes.items():
         if name not in header:
-            raise Refused("column", f"« {name[:60]} » is none of {', '.join(header)[:300]}")
+            raise Invalid("column", "no_column", name=name[:60], header=", ".join(header)[:300])
         columns.pop(name, None)
         if target == "-":
             continue
@@ -102,8 +102,10 @@ def _check_target(target: str) -> None:
     of_guardian = len(parts) == 3 and parts[0] == "guardian" and parts[2] in GUARDIAN_FIELDS
     if of_guardian and parts[1] in numbers:
         return
-    raise Refused(
+    raise Invalid(
         "target",
-        f"is pupil.<{'|'.join(PUPIL_FIELDS)}> or guardian.<1-{MOST_GUARDIANS}>."
-        f"<{'|'.join(GUARDIAN_FIELDS)}>, or -",
+        "no_target",
+        of_pupil="|".join(PUPIL_FIELDS),
+        of_guardian="|".join(GUARDIAN_FIELDS),
+        most=MOST_GUARDIANS,
     )

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
+from idp.errors import Invalid
 from idp.people.models import NAME_LENGTH
-from idp.people.names import Refused, visible
+from idp.people.names import visible
 from idp.roster import cells, odd_names, tables, validity
 from idp.roster.archives import Progress, Source
 from idp.roster.models import SOURCED_ID_LENGTH
@@ -108,7 +109,7 @@ def names_of(row: Row, single: bool = False) -> tuple[str, str] | Rejected:
             cells.cleaned("givenName", given, NAME_LENGTH),
             cells.cleaned("familyName", family, NAME_LENGTH) if family else "",
         )
-    except Refused as refused:
+    except Invalid as refused:
         return Rejected(row, "name_wrong", refused.field)
     why = odd_names.why_nobody(*names)
     return Rejected(row, why, "givenName") if why else names

@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 from idp import clock, correlation
 from idp.audit import events
 from idp.database import db, transaction
-from idp.people.names import Refused
+from idp.errors import Invalid
 from idp.people.normalise import comparable
 from idp.people.schools import find_school
 from idp.roster import (
@@ -95,7 +95,7 @@ def stage(path: Path, wish: Wish, progress: Progress) -> RosterRun:
 
 
 def begin_upload(wish: Wish, actor: str) -> RosterRun:
-    """A run whose file a worker will read; in the caller's transaction. Raises ``Refused``."""
+    """A run whose file a worker will read; in the caller's transaction. Raises ``Invalid``."""
     _wanted(wish)
     run = RosterRun(
         format="",
@@ -114,7 +114,7 @@ def begin_upload(wish: Wish, actor: str) -> RosterRun:
 
 def read_upload(run_id: str, path: Path, wish: Wish, progress: Progress) -> None:
     """Read the file of a run that ``begin_upload`` made; what an attempt before has left is
-    forgotten first. Raises ``Unusable`` and ``Refused``.
+    forgotten first. Raises ``Unusable`` and ``Invalid``.
     """
     staging.clear(run_id)
     wanted = _wanted(wish)
@@ -150,9 +150,9 @@ def show(path: Path, school_id: str, layout: Layout, most: int = 0) -> lists.Sho
 
 
 def save_mapping(school_id: str, chosen: Mapping) -> None:
-    """Keep how this school's lists are read; raises ``Refused`` where nothing could be read."""
+    """Keep how this school's lists are read; raises ``Invalid`` where nothing could be read."""
     if problems := chosen.problems():
-        raise Refused("mapping", "; ".join(problems))
+        raise Invalid("mapping", "incomplete", problems="; ".join(problems))
     _must_exist(school_id)
     with transaction():
         source = source_of(school_id)
@@ -171,9 +171,9 @@ def source_of(school_id: str, *, make: bool = True) -> RosterSource:
 
 def _wanted(wish: Wish) -> list[orgs.Wanted]:
     if not wish.schools:
-        raise Refused("school", "is missing")
+        raise Invalid("school", "missing")
     if len({each.school_id for each in wish.schools}) < len(wish.schools):
-        raise Refused("school", "is named twice")
+        raise Invalid("school", "named_twice")
     return [
         orgs.Wanted(
             each.school_id,
@@ -187,7 +187,7 @@ def _wanted(wish: Wish) -> list[orgs.Wanted]:
 def _must_exist(school_id: str) -> str:
     school = find_school(school_id)
     if school is None:
-        raise Refused("school", f"{school_id[:40]} is unknown")
+        raise Invalid("school", "no_school", id=school_id[:40])
     return school.name
 
 

@@ -8,8 +8,8 @@ from sqlalchemy.orm import aliased
 
 from idp import clock
 from idp.database import db, transaction
+from idp.errors import Invalid
 from idp.people.models import School
-from idp.people.names import Refused
 from idp.roster import bulk, concerned, reading, staging
 from idp.roster.models import RosterJob, RosterRun, RosterRunSchool, RosterSource
 from idp.roster.question_models import RosterAnswer
@@ -21,10 +21,10 @@ UNDO_WITHIN: Final = timedelta(days=7)
 
 
 def get(run_id: str) -> RosterRun:
-    """The run of this id; raises ``Refused``."""
+    """The run of this id; raises ``Invalid``."""
     run = db.session.get(RosterRun, run_id, populate_existing=True)
     if run is None:
-        raise Refused("run", "is unknown")
+        raise Invalid("run", "unknown")
     return run
 
 
@@ -118,11 +118,11 @@ def remember_source(run: RosterRun, row: RosterRunSchool, of: Scope) -> None:
 
 
 def must_be_staged(run: RosterRun) -> None:
-    """Raise ``Refused`` unless what was read from the file still waits."""
+    """Raise ``Invalid`` unless what was read from the file still waits."""
     if run.status not in {"checked", "applying"}:
-        raise Refused("run", f"is {run.status}: read the file again")
+        raise Invalid("run", "not_waiting", status=run.status)
     if is_too_late(run):
-        raise Refused("run", "is more than a day old: read the file again")
+        raise Invalid("run", "too_old")
 
 
 def is_too_late(run: RosterRun) -> bool:
@@ -131,14 +131,10 @@ def is_too_late(run: RosterRun) -> bool:
 
 
 def must_be_newest(run: RosterRun, school_id: str) -> None:
-    """Raise ``Refused`` where a file that was read later has been imported at the school."""
+    """Raise ``Invalid`` where a file that was read later has been imported at the school."""
     if newer := reading.newer_import(run, school_id):
         school = db.session.get_one(School, school_id)
-        raise Refused(
-            "run",
-            f"is older than what was imported at {school.name} since ({newer}):"
-            " read the file again, or undo that import first",
-        )
+        raise Invalid("run", "older", school=school.name, newer=newer)
 
 
 def why_not_undone(row: RosterRunSchool) -> str:

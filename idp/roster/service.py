@@ -14,7 +14,7 @@ from sqlalchemy import select
 from idp import correlation
 from idp.audit import events
 from idp.database import db, transaction
-from idp.people.names import Refused
+from idp.errors import Invalid
 from idp.roster import (
     bulk,
     carrying_out,
@@ -44,7 +44,7 @@ Choice = reading.Choice
 def stage(path: Path, wish: Wish, progress: Progress = lambda _: None) -> RosterRun:
     """Read a file into the staging tables; one that waits there already is not read again.
 
-    Raises ``Unusable`` and ``people.Refused``.
+    Raises ``Unusable`` and ``Invalid``.
     """
     bulk.prepare()
     return reading.stage(path, wish, progress)
@@ -111,7 +111,7 @@ def apply(
 
     A school of which a large part would end is held back unless ``confirm_large_change``, or
     unless ``confirmed`` names it with a share that is at least as large: what somebody saw.
-    Called again after a crash, it goes on where it was. Raises ``Refused`` where a file that was
+    Called again after a crash, it goes on where it was. Raises ``Invalid`` where a file that was
     read later has been imported.
     """
     run = get(run_id)
@@ -145,13 +145,13 @@ def answer(run_id: str, answers: Mapping[str, str], school_id: str | None = None
     """Keep what somebody decided about questions of the run, at a school or at all of them.
 
     ``answers``: question → ``same`` or ``another``, or ``""`` to ask it again. They count from
-    the next time on that the run is looked at or applied. Raises ``Refused``.
+    the next time on that the run is looked at or applied. Raises ``Invalid``.
     """
     run = get(run_id)
     runs.must_be_staged(run)
     for said in answers.values():
         if said not in {"", *ANSWERS}:
-            raise Refused("answer", f"is {' or '.join(ANSWERS)}")
+            raise Invalid("answer", "no_answer")
     schools = [each.school_id for each in runs.schools(run_id)]
     with transaction() as writes:
         for each in schools if school_id is None else [school_id]:
@@ -174,7 +174,7 @@ def answer(run_id: str, answers: Mapping[str, str], school_id: str | None = None
 
 
 def undo(run_id: str, school_ids: list[str] | None = None) -> list[UndoReport]:
-    """Take a run back at its schools, or at these; within seven days. Raises ``Refused``."""
+    """Take a run back at its schools, or at these; within seven days. Raises ``Invalid``."""
     run = get(run_id)
     bulk.prepare()
     chosen = [
@@ -183,7 +183,7 @@ def undo(run_id: str, school_ids: list[str] | None = None) -> list[UndoReport]:
         if each.state == "applied" and (school_ids is None or each.school_id in school_ids)
     ]
     if not chosen:
-        raise Refused("run", "has nothing to undo")
+        raise Invalid("run", "nothing_to_undo")
     done_reports = [carrying_out.undo_school(run_id, each.school_id) for each in chosen]
     if all(each.state != "applied" for each in runs.schools(run_id)):
         runs.finish(run, "undone")
@@ -191,7 +191,7 @@ def undo(run_id: str, school_ids: list[str] | None = None) -> list[UndoReport]:
 
 
 def get(run_id: str) -> RosterRun:
-    """The run of this id; raises ``Refused``."""
+    """The run of this id; raises ``Invalid``."""
     return runs.get(run_id)
 
 

@@ -13,8 +13,8 @@ from anyascii import anyascii
 from sqlalchemy import select
 
 from idp.database import db, in_parts
+from idp.errors import Invalid
 from idp.people.models import Account
-from idp.people.names import Refused
 
 PATTERN: Final = "{given}.{family}"
 LONGEST_BASE: Final = 56
@@ -24,12 +24,10 @@ _PLACES: Final = re.compile(r"\{(given|family|g|f)\}")
 
 
 def check_pattern(pattern: str) -> str:
-    """The pattern, if it makes user names; raises ``Refused``."""
+    """The pattern, if it makes user names; raises ``Invalid``."""
     rest = _PLACES.sub("", pattern)
     if rest == pattern or not re.fullmatch(r"[a-z0-9._-]*", rest) or len(pattern) > 64:
-        raise Refused(
-            "username_pattern", "has {given}, {family}, {g} or {f}, else a-z, 0-9, dot and dashes"
-        )
+        raise Invalid("username_pattern", "no_pattern")
     return pattern
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from idp import correlation
 from idp.audit import continuity
 from idp.database import db
-from idp.people.names import Refused
+from idp.errors import Invalid
 from idp.roster import jobs, layout, lists, reading, runs, service, spool
 from idp.roster.jobs import Taken
 from idp.roster.records import Unusable
@@ -106,7 +106,7 @@ def _do(taken: Taken, counted: Counted) -> None:
         TASKS[taken.task](taken, counted)
     except Unusable as error:
         _fail(taken, of_file(error))
-    except Refused as error:
+    except Invalid as error:
         _fail(taken, _of_run(taken.run_id, error))
     except (Lost, SQLAlchemyError):
         raise  # the job comes back when its lease is over
@@ -116,7 +116,7 @@ def _do(taken: Taken, counted: Counted) -> None:
         _fail(taken, {"code": "unreadable" if taken.task in {"open", "read"} else "gave_up"})
 
 
-def _of_run(run_id: str, _error: Refused) -> dict[str, Any]:
+def _of_run(run_id: str, _error: Invalid) -> dict[str, Any]:
     run = runs.get(run_id)
     if any(reading.newer_import(run, each.school_id) for each in runs.schools(run_id)):
         return {"code": "older"}

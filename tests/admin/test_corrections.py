@@ -10,11 +10,11 @@ from idp.database import db
 from idp.desk import corrections, invitations
 from idp.desk.people import OperatorOnly
 from idp.desk.staff import AT_TERMINAL
+from idp.errors import Invalid
 from idp.mail.models import OutboxMessage
 from idp.people import accounts, guardianships
 from idp.people import staff as roles
 from idp.people.models import Account, Child
-from idp.people.names import Refused
 from tests import factories
 from tests.admin.places import Desk
 from tests.admin.test_staff import member
@@ -59,7 +59,7 @@ class TestNames:
 
     def test_what_is_no_name_is_refused(self, desk: Desk) -> None:
         claire, _ = factories.family(desk.here, "Lina")
-        with pytest.raises(Refused):
+        with pytest.raises(Invalid):
             corrections.correct_name(AT_TERMINAL, claire.id, "Kla\nra", "Dubois")
         again = corrections.correct_name(AT_TERMINAL, claire.id, "Claire", "Dubois")
         assert not again.changed
@@ -110,7 +110,7 @@ class TestUserNames:
                 try:
                     corrections.correct_username(AT_TERMINAL, account_id, "wanted")
                     outcomes.append("has it")
-                except Refused:
+                except Invalid:
                     outcomes.append("refused")
 
         db.session.commit()

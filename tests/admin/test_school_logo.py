@@ -7,8 +7,9 @@ from PIL import Image
 
 from idp.desk import schools
 from idp.desk.staff import AT_TERMINAL
+from idp.errors import Invalid
 from idp.people import logos
-from idp.people.logos import BadLogo, cleaned
+from idp.people.logos import cleaned
 from tests.admin.pictures import bomb, picture, size_of
 from tests.admin.places import Desk
 from tests.admin.test_schools import changes_of, now
@@ -25,7 +26,7 @@ def at_school(desk: Desk, who: str = "manager") -> Browser:
 
 
 def why(file: bytes) -> str:
-    with pytest.raises(BadLogo) as bad:
+    with pytest.raises(Invalid) as bad:
         cleaned(file)
     return bad.value.code
 

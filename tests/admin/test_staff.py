@@ -7,11 +7,10 @@ from idp.database import db
 from idp.desk import roles
 from idp.desk import staff as desk_staff
 from idp.desk.staff import AT_TERMINAL, Staff
-from idp.errors import NotFound
+from idp.errors import Invalid, NotFound
 from idp.mail.models import OutboxMessage
 from idp.people import accounts, staff
 from idp.people.models import Account, StaffRole
-from idp.people.names import Refused
 from idp.sessions import service as sessions
 from tests import factories
 from tests.admin.places import Desk
@@ -105,7 +104,7 @@ def test_somebody_new_gets_account_role_and_invitation_at_once(desk: Desk) -> No
 def test_no_account_is_left_where_the_address_is_none(desk: Desk) -> None:
     operator = member(desk, "operator")
 
-    with pytest.raises(Refused):
+    with pytest.raises(Invalid):
         roles.hire(
             operator,
             given_name="Inès",

@@ -23,13 +23,13 @@ from hypothesis.stateful import (
 from idp import create_app
 from idp.credentials import one_time_tokens, passwords, throttling
 from idp.database import db, transaction
+from idp.errors import Invalid
 from idp.federation import links
 from idp.federation.identity import ForeignIdentity
 from idp.federation.models import FederatedLink
 from idp.lifecycle import families, federation, sign_in
 from idp.lifecycle import passwords as lifecycle
 from idp.people import accounts
-from idp.people.names import Refused
 from idp.sessions import service as sessions
 from idp.settings.providers import ProviderSettings
 from tests import databases, factories
@@ -153,7 +153,7 @@ class Guardian(RuleBasedStateMachine):
             assert not mine
         except federation.OtherIdentity:
             assert self.linked not in {None, identity}
-        except Refused:
+        except Invalid:
             assert self.status != "active"
         else:
             assert self.status == "active"

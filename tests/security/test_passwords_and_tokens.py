@@ -32,13 +32,13 @@ from idp.credentials.models import OneTimeToken, Password
 from idp.credentials.one_time_tokens import Live, Unknown
 from idp.credentials.throttling import Allowed
 from idp.database import db, keyed_hash
+from idp.errors import Invalid
 from idp.lifecycle import families
 from idp.lifecycle import passwords as lifecycle
 from idp.lifecycle.passwords import TokenGone
 from idp.mail.models import OutboxMessage
 from idp.people import accounts
 from idp.people.models import Account
-from idp.people.names import Refused
 from idp.sessions import interactions
 from idp.sessions import service as sessions
 from tests import factories
@@ -400,7 +400,7 @@ def test_e6_200_guesses_at_once_are_judged_at_most_as_often_as_the_budget_allows
 def test_a5_a_printed_token_is_refused_once_the_account_is_active(app: Flask) -> None:
     account = factories.account(status="invited")
     lifecycle.claim_with_token(_id_of(families.issue_letter_token(account.id)), NEW)
-    with pytest.raises(Refused):
+    with pytest.raises(Invalid):
         families.issue_letter_token(account.id)
 
 

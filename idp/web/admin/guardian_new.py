@@ -7,8 +7,8 @@ from flask_babel import gettext as _
 from idp.desk import newcomers, people
 from idp.desk.newcomers import Newcomer
 from idp.desk.staff import Right, Staff
+from idp.errors import Invalid
 from idp.people.models import Account, Child
-from idp.people.names import Refused
 from idp.web.admin import people_words
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.people_pages import back, of_people, page
@@ -37,7 +37,7 @@ def add_known_guardian(staff: Staff, child_id: str) -> ResponseReturnValue:
     form = Form.read(*_KNOWN)
     try:
         linked = newcomers.add_known(staff, child_id, form["username"], form["relationship"])
-    except Refused as refused:
+    except Invalid as refused:
         form.problem(refused.field, refusal(refused))
         return _page(child, form)
     return back(people_words.linked(linked), child_id=child_id)
@@ -65,7 +65,7 @@ def add_new_guardian(staff: Staff, child_id: str) -> ResponseReturnValue:
         return _page(child, form, alike)
     try:
         made = newcomers.add_new(staff, child_id, newcomer)
-    except Refused as refused:
+    except Invalid as refused:
         form.problem(refused.field, refusal(refused))
         return _page(child, form)
     flash(_("The account is made. Its user name: %(username)s", username=made.username))

@@ -9,8 +9,7 @@ from idp.desk import guardianships, people
 from idp.desk.acts import Reason
 from idp.desk.sharing import sharing
 from idp.desk.staff import Right, Staff
-from idp.errors import NotFound
-from idp.people.names import Refused
+from idp.errors import Invalid, NotFound
 from idp.web.admin import people_words
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.people_pages import back, of_people, page, warn_of_sharing
@@ -35,7 +34,7 @@ def end_guardianship(staff: Staff, child_id: str, account_id: str) -> ResponseRe
     shares = sharing(staff, _link(staff, child_id, account_id).account)
     try:
         ended = guardianships.end(staff, account_id, child_id, Reason(form["reason"], form["text"]))
-    except Refused as refused:
+    except Invalid as refused:
         form.problem(refused.field, refusal(refused))
         return _page(staff, _link(staff, child_id, account_id), form)
     if ended:

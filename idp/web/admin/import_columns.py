@@ -6,7 +6,7 @@ from flask_babel import gettext as _
 
 from idp.desk import import_lists, imports
 from idp.desk.staff import Right, Staff
-from idp.people.names import Refused
+from idp.errors import Invalid
 from idp.roster import layout
 from idp.web.admin import import_listed
 from idp.web.admin.blueprint import blueprint, staff_only
@@ -32,7 +32,7 @@ def import_columns(staff: Staff, run_id: str) -> ResponseReturnValue:
             single_names=form["single"] == "yes",
             own_numbers=form["own_numbers"] == "yes",
         )
-    except Refused:
+    except Invalid:
         raise PageError("bad_request") from None  # no target that the page offers
     if problems:
         form.notice = " ".join(problems)
@@ -49,7 +49,7 @@ def import_layout(staff: Staff, run_id: str) -> ResponseReturnValue:
     form = Form.read("encoding", "header")
     try:
         wanted = layout.told(form["encoding"], form["header"], tuple(request.form.getlist("sheet")))
-    except Refused as refused:
+    except Invalid as refused:
         if refused.field != "header_row":
             raise PageError("bad_request") from None
         form.problem("header", _("Type the number of a line, such as 4, or 3-4 for two lines."))

@@ -15,8 +15,7 @@ from idp import settings
 from idp.desk import imports as desk
 from idp.desk.imports import Import, NoRoom, NotNow, TooMany, WrongFile
 from idp.desk.staff import Right, Staff
-from idp.errors import NotFound
-from idp.people.names import Refused
+from idp.errors import Invalid, NotFound
 from idp.roster import spool
 from idp.roster.records import Hostile
 from idp.web.admin import import_words
@@ -147,7 +146,7 @@ def import_answers(staff: Staff, run_id: str) -> ResponseReturnValue:
         }
     try:
         desk.answer(staff, run_id, answers)
-    except Refused:
+    except Invalid:
         raise PageError("bad_request") from None  # no answer that the page offers
     return redirect(url_for("admin.import_show", run_id=run_id), 303)
 

@@ -6,8 +6,7 @@ from flask_babel import gettext as _
 
 from idp.desk import mails as desk
 from idp.desk.staff import Right, Staff
-from idp.errors import NotFound
-from idp.people.names import Refused
+from idp.errors import Invalid, NotFound
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.mail_words import FATES, fate, kind_label
 from idp.web.admin.parameters import is_id
@@ -49,7 +48,7 @@ def send_again(staff: Staff, outbox_id: str) -> ResponseReturnValue:
         desk.send_again(staff, outbox_id)
     except desk.Waiting:
         flash(_("An invitation to this parent waits already."))
-    except Refused:
+    except Invalid:
         flash(_("This parent has signed in by now, or has no address any more."), "problem")
     else:
         flash(_("The invitation goes out again, with a new token."))

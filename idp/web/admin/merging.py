@@ -6,7 +6,7 @@ from flask_babel import gettext as _
 
 from idp.desk import merging, newcomers, people
 from idp.desk.staff import Right, Staff
-from idp.people.names import Refused
+from idp.errors import Invalid
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.parameters import is_id
 from idp.web.admin.people_pages import back, of_people, page
@@ -29,7 +29,7 @@ def choose_merge(staff: Staff, account_id: str) -> ResponseReturnValue:
             other = newcomers.known(staff, username)
             first, second = merging.preview(staff, account_id, other.id)
             return page("merge_preview", person=person, sides=(first, second))
-        except Refused as refused:
+        except Invalid as refused:
             form.problem("username", refusal(refused))
     alike = [
         each

@@ -10,8 +10,8 @@ from flask_babel import gettext as _
 
 from idp.desk.people import OperatorOnly
 from idp.desk.staff import Staff
+from idp.errors import Invalid
 from idp.people.models import Account
-from idp.people.names import Refused
 from idp.web.admin import people_words, standing_words
 from idp.web.admin.parameters import is_id
 from idp.web.errors import PageError
@@ -34,7 +34,7 @@ def of_people(view: View[P]) -> View[P]:
             return view(staff, *args, **ids)
         except OperatorOnly:
             sentence = _("Only whoever runs the platform can change this account.")
-        except Refused as refused:
+        except Invalid as refused:
             sentence = people_words.refusal(refused)
         return back(sentence, problem=True, **{name: str(each) for name, each in ids.items()})
 

@@ -7,7 +7,7 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from idp.desk.guardianships import Linked
-from idp.people.names import Refused
+from idp.errors import Invalid
 from idp.web.address_words import NO_ADDRESS, NO_NAME
 
 RELATIONSHIPS: Final = {
@@ -154,29 +154,23 @@ KNOWN_VALUES: Final[dict[str, Mapping[Any, Any]]] = {
 }
 
 
-def refusal(refused: Refused) -> str:
+def refusal(refused: Invalid) -> str:
     """Why something could not be done, for whoever asked."""
-    words = _REFUSALS.get((refused.field, refused.reason)) or _FIELDS.get(refused.field)
+    words = BY_CODE.get((refused.field, refused.code)) or _FIELDS.get(refused.field)
     return str(words or _("This can't be done as it was typed. Check it, then try again."))
 
 
-_REFUSALS: Final = {
-    ("email", "is missing; print a letter instead"): _(
+BY_CODE: Final = {
+    ("email", "letter_instead"): _(
         "There is no e-mail address to send a token to. Add one first, or print a letter."
     ),
-    ("given_name", "is missing, and family_name too"): NO_NAME,
-    ("account", "is the same"): _("These are one and the same account. Choose another one."),
-    ("username", "is taken"): _("Somebody else has this user name. Choose another one."),
-    ("username", "is nobody's at this school"): _(
-        "Nobody with this user name is known at your school."
-    ),
-    ("username", "is guardian of this pupil already"): _(
-        "This person is a guardian of the pupil already."
-    ),
-    ("child", "has left the school"): _("This pupil has left the school."),
-    ("sourced_id", "is another child's at this school"): _(
-        "Another pupil of the school has this number."
-    ),
+    ("given_name", "no_name"): NO_NAME,
+    ("account", "same"): _("These are one and the same account. Choose another one."),
+    ("username", "taken"): _("Somebody else has this user name. Choose another one."),
+    ("username", "nobodys_here"): _("Nobody with this user name is known at your school."),
+    ("username", "already_guardian"): _("This person is a guardian of the pupil already."),
+    ("child", "has_left"): _("This pupil has left the school."),
+    ("sourced_id", "another_childs"): _("Another pupil of the school has this number."),
 }
 _FIELDS: Final = {
     "email": NO_ADDRESS,

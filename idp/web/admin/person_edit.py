@@ -10,8 +10,8 @@ from idp.desk import acts, corrections, guardianships, people, pupils
 from idp.desk.acts import Reason
 from idp.desk.sharing import sharing
 from idp.desk.staff import Right, Staff
+from idp.errors import Invalid
 from idp.people.models import EMAIL_LENGTH, Account
-from idp.people.names import Refused
 from idp.web.admin import people_words
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.parameters import is_id
@@ -39,7 +39,7 @@ def correct_name(staff: Staff, account_id: str) -> ResponseReturnValue:
     form = Form.read("given_name", "family_name")
     try:
         done = corrections.correct_name(staff, account_id, form["given_name"], form["family_name"])
-    except Refused as refused:
+    except Invalid as refused:
         form.problem(refused.field, refusal(refused))
         return _edit_page(_acted_on(staff, account_id), form)
     return back(_corrected(done), account_id=account_id)
@@ -53,7 +53,7 @@ def correct_username(staff: Staff, account_id: str) -> ResponseReturnValue:
     form = Form.read("username")
     try:
         done = corrections.correct_username(staff, account_id, form["username"])
-    except Refused as refused:
+    except Invalid as refused:
         form.problem("username", refusal(refused))
         return _edit_page(_acted_on(staff, account_id), form)
     return back(_corrected(done), account_id=account_id)
@@ -75,7 +75,7 @@ def correct_email(staff: Staff, account_id: str) -> ResponseReturnValue:
     if not form.problems and not shares:
         try:
             changed = acts.correct_email(staff, account_id, form["email"])
-        except Refused as refused:
+        except Invalid as refused:
             form.problem("email", refusal(refused))
         else:
             return back(_email_done(changed), account_id=account_id)
@@ -122,7 +122,7 @@ def close_access(staff: Staff, account_id: str) -> ResponseReturnValue:
     shares = sharing(staff, account)
     try:
         acts.close_access(staff, account_id, Reason(form["reason"], form["text"]))
-    except Refused as refused:
+    except Invalid as refused:
         if refused.field not in {"reason", "text"}:
             raise
         form.problem(refused.field, refusal(refused))

@@ -7,8 +7,8 @@ from flask_babel import ngettext
 
 from idp.desk import people, pupils
 from idp.desk.staff import Right, Staff
+from idp.errors import Invalid
 from idp.lifecycle import link_requests
-from idp.people.names import Refused
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.people_pages import back, of_people, page
 from idp.web.admin.people_words import refusal
@@ -47,7 +47,7 @@ def change_pupil(staff: Staff, child_id: str) -> ResponseReturnValue:
     form = Form.read(*_FIELDS)
     try:
         pupils.change(staff, child_id, *(form[name] for name in _FIELDS))
-    except Refused as refused:
+    except Invalid as refused:
         form.problem(refused.field, refusal(refused))
         found = people.child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
         return page("pupil_edit", child=found, form=form), form.status
@@ -129,7 +129,7 @@ def add_pupil(staff: Staff, school_id: str) -> ResponseReturnValue:
     form = Form.read(*_FIELDS, "sourced_id")
     try:
         made = pupils.add(staff, school_id, *form.values.values())
-    except Refused as refused:
+    except Invalid as refused:
         form.problem(refused.field, refusal(refused))
         return page("pupil_new", school=school, form=form), form.status
     flash(_("The pupil is added. Now add a guardian."))

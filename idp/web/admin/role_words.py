@@ -6,8 +6,7 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from idp.desk.roles import LastOperator, NotYours, Yourself
-from idp.errors import NotFound
-from idp.people.names import Refused
+from idp.errors import Invalid, NotFound
 from idp.web.address_words import NO_ADDRESS
 
 ROLES: Final = {
@@ -33,8 +32,8 @@ def refusal(error: Exception) -> tuple[str, str]:
             return "role", gettext("This is the last operator. Name another one first.")
         case NotYours():
             return "role", gettext("You may not give this role, or this right.")
-        case Refused(field="email"):
+        case Invalid(field="email"):
             return "email", str(NO_ADDRESS)
-        case Refused(field="given_name" | "family_name" as field):
+        case Invalid(field="given_name" | "family_name" as field):
             return field, gettext("This name can't be stored as it is typed.")
     return "role", gettext("This role can't be given so. Please look at the school.")

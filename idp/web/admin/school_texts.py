@@ -8,10 +8,10 @@ from flask_babel import gettext as _
 
 from idp.desk import schools as desk
 from idp.desk.staff import Right, Staff
+from idp.errors import Invalid
 from idp.lifecycle import specimens
 from idp.people import schools as kept
 from idp.people.models import TEXT_KINDS, TEXT_LENGTH, School
-from idp.people.names import Refused
 from idp.people.school_texts import MOST_LINES, Words, clean_words
 from idp.web import i18n
 from idp.web.admin.blueprint import blueprint, staff_only
@@ -88,7 +88,7 @@ def send_test(staff: Staff, school_id: str, kind: str, locale: str) -> ResponseR
         desk.send_specimen(staff, found.id, kind, locale)
     except specimens.TooMany:
         flash(_("You had enough tests sent for now. Wait an hour, then try again."), "problem")
-    except Refused:
+    except Invalid:
         flash(
             _("Your own account has no e-mail address, so there is nowhere to send it."), "problem"
         )
@@ -112,7 +112,7 @@ def _typed(form: Form) -> Words | None:
     for name in ("opening", "closing"):
         try:
             found.append(clean_words(name, form[name]))
-        except Refused:
+        except Invalid:
             if len(form[name]) > TEXT_LENGTH or form[name].count("\n") >= MOST_LINES:
                 words = _(
                     "This is too long: at most %(most)d characters, on at most %(lines)d lines.",

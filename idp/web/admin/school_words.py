@@ -37,4 +37,4 @@ BAD_LOGOS: Final = {
         " damaged, or that was only renamed, does not."
     ),
 }
-"""Why a file is no logo, by the code of ``BadLogo``."""
+"""Why a file is no logo, by its code."""

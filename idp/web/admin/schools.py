@@ -12,13 +12,11 @@ from flask_babel import gettext as _
 
 from idp.desk import schools as desk
 from idp.desk.staff import Right, Staff
-from idp.errors import NotFound
+from idp.errors import Invalid, NotFound
 from idp.federation import providers
 from idp.people import contrast
 from idp.people import schools as kept
-from idp.people.logos import BadLogo
 from idp.people.models import EMAIL_LENGTH, NAME_LENGTH, School
-from idp.people.names import Refused
 from idp.settings import LOCALES
 from idp.web import branding, i18n
 from idp.web.admin.blueprint import blueprint, staff_only
@@ -153,7 +151,7 @@ def attempt(form: Form, act: Any) -> Any:
     """What ``act`` returns; None where it was refused, which the form then tells."""
     try:
         return act()
-    except Refused as refused:
+    except Invalid as refused:
         form.problem(refused.field, _sentence(refused))
     except desk.ChangedMeanwhile:
         form.notice = _(
@@ -216,10 +214,9 @@ def _colour(form: Form, found: School) -> str:
     return picked if typed == found.colour and picked else typed
 
 
-def _sentence(refused: Refused) -> str:
-    if isinstance(refused, BadLogo):
-        return str(BAD_LOGOS[refused.code])
-    return str(REFUSALS.get(refused.field, OTHERWISE))
+def _sentence(refused: Invalid) -> str:
+    words = BAD_LOGOS.get(refused.code) if refused.field == "logo" else None
+    return str(words or REFUSALS.get(refused.field, OTHERWISE))
 
 
 def _form_of(found: School, names: Mapping[str, str]) -> Form:

@@ -8,8 +8,8 @@ from idp.desk import factor_resets
 from idp.desk import roles as desk
 from idp.desk.roles import Holder, LastOperator, NotYours, Yourself
 from idp.desk.staff import Right, Staff
-from idp.errors import NotFound
-from idp.people.names import Refused, visible
+from idp.errors import Invalid, NotFound
+from idp.people.names import visible
 from idp.web.address_words import NO_NAME
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.parameters import known_id, page_number
@@ -55,7 +55,7 @@ def role_give(staff: Staff) -> ResponseReturnValue:
         return _new(staff, form, only(HIRE))
     try:
         given = desk.give(staff, form["who"], role, school_id, may_print=may_print)
-    except (NotFound, NotYours, Yourself, Refused) as error:
+    except (NotFound, NotYours, Yourself, Invalid) as error:
         form.problem(*refusal(error))
         return _new(staff, form, only(HIRE))
     flash(_("The role is given.") if given else _("They have this role already."))
@@ -87,7 +87,7 @@ def role_hire(staff: Staff) -> ResponseReturnValue:
             school_id=school_id,
             may_print=may_print,
         )
-    except (NotFound, NotYours, Refused) as error:
+    except (NotFound, NotYours, Invalid) as error:
         form.problem(*refusal(error))
         return _new(staff, only(GIVE), form)
     flash(

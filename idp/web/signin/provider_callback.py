@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
+from idp.errors import Invalid
 from idp.federation import links, providers, walk
 from idp.federation.identity import ForeignIdentity, ProviderAway, ProviderTrouble, WrongAnswer
 from idp.federation.models import FederationState
@@ -17,7 +18,6 @@ from idp.federation.providers import Provider
 from idp.lifecycle import federation
 from idp.lifecycle.sign_in import ProofGone
 from idp.lifecycle.step_up import ways_of
-from idp.people.names import Refused
 from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
 from idp.web import browser, i18n
@@ -179,7 +179,7 @@ def _link(found: FederationState, identity: ForeignIdentity) -> ResponseReturnVa
         raise PageError("foreign_sign_in") from None
     except federation.LinkedElsewhere:
         flash(provider_offers.linked_elsewhere(label_of(found.provider)), "problem")
-    except (federation.OtherIdentity, Refused):
+    except (federation.OtherIdentity, Invalid):
         flash(provider_offers.other_identity(label_of(found.provider)), "problem")
     else:
         flash(provider_offers.linked_now(label_of(found.provider)))

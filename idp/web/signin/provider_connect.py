@@ -3,10 +3,10 @@
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from idp.errors import Invalid
 from idp.federation import links
 from idp.lifecycle import federation
 from idp.lifecycle.sign_in import ProofGone
-from idp.people.names import Refused
 from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
 from idp.web import browser
@@ -75,7 +75,7 @@ def _joined(
         return _refused(interaction, waiting.key, "elsewhere")
     except federation.OtherIdentity:
         return _refused(interaction, waiting.key, "other")
-    except (ProofGone, Refused):
+    except (ProofGone, Invalid):
         return resume(interaction)  # the session has ended: the next page asks again
     if interaction.client_id is None:
         flash(offers.linked_now(waiting.label))
