@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
 from authlib.oauth2.rfc6749 import InvalidRequestError, InvalidScopeError
+from authlib.oauth2.rfc6749.errors import UnsupportedResponseTypeError
 from werkzeug.datastructures import MultiDict
 
 from idp.clients.metadata import SCOPES
@@ -77,6 +78,16 @@ def response_mode_of(parameters: MultiDict[str, str]) -> str:
     """How to answer, even where the rest of the request is wrong."""
     mode = parameters.get("response_mode")
     return mode if mode in RESPONSE_MODES else "query"
+
+
+def check_response_type(parameters: MultiDict[str, str]) -> None:
+    """Refuse all but the code flow: asked before Authlib asks, whose own error fails on
+    characters outside of ASCII.
+    """
+    if not parameters.get("response_type"):
+        raise InvalidRequestError("The response_type is missing")
+    if parameters["response_type"] != "code":
+        raise UnsupportedResponseTypeError(parameters["response_type"])
 
 
 def check(parameters: MultiDict[str, str], client: OAuthClient) -> None:

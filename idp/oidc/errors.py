@@ -1,6 +1,22 @@
-"""Errors of the protocol that Authlib has no class for. Each carries its standard code."""
+"""Errors of the protocol, each with its standard code: those that Authlib has no class for, and
+those of Authlib's that pages answer (``idp.web`` does not know Authlib).
+"""
 
 from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749 import AccessDeniedError
+
+__all__ = [
+    "AccessDeniedError",
+    "AccountSelectionRequired",
+    "ConsentRequired",
+    "InteractionRequired",
+    "LoginRequired",
+    "OAuth2Error",
+    "RequestNotSupported",
+    "RequestUriNotSupported",
+    "UnmetAuthenticationRequirements",
+    "UntrustedRedirect",
+]
 
 
 class LoginRequired(OAuth2Error):  # type: ignore[misc]

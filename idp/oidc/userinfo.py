@@ -2,11 +2,32 @@
 
 from typing import Any
 
+from authlib.oauth2.rfc6749 import InvalidRequestError
 from authlib.oauth2.rfc6750 import InsufficientScopeError, InvalidTokenError
 
 from idp.oidc import claims_parameter, subjects, tokens
 from idp.oidc.claims import CLAIMS_OF_SCOPE, child_claims, guardian_claims
 from idp.oidc.tokens import LiveGrant
+
+
+class NoToken(InvalidTokenError):  # type: ignore[misc]
+    """RFC 6750 §3.1: a request without any token is told no error code."""
+
+
+def one_token(authorization: str, body: list[str], *, in_query: bool) -> str:
+    """The one token of a request. In a query it is refused (RFC 9700 §4.3.2, rule O13).
+
+    Raises ``InvalidRequestError`` or ``NoToken``.
+    """
+    if in_query:
+        raise InvalidRequestError("A token must not stand in the query")
+    scheme, _, header = authorization.partition(" ")
+    presented = [header.strip()] * (scheme.lower() == "bearer") + body
+    if len(presented) > 1:
+        raise InvalidRequestError("More than one token")
+    if not presented:
+        raise NoToken
+    return presented[0]
 
 
 def userinfo(access_token: str) -> dict[str, Any]:

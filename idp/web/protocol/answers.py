@@ -8,13 +8,13 @@ sends the browser is its own affair (docs/decisions/leaving-by-a-page.md).
 from typing import Final
 from urllib.parse import urlencode
 
-from authlib.oauth2 import OAuth2Error
 from flask import make_response, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from idp import settings
 from idp.credentials import throttling
 from idp.oidc.authorization_request import AuthorizationRequest
+from idp.oidc.errors import AccessDeniedError, OAuth2Error
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
 from idp.web import headers
@@ -40,8 +40,6 @@ NO_CHILD: Final = "The guardian has no child at this school"
 
 def deny(waiting: Interaction, why: str = CANCELLED) -> Response:
     """« Annuler », « Retour »: the application is told ``access_denied`` and why, once."""
-    from authlib.oauth2.rfc6749 import AccessDeniedError
-
     asked = AuthorizationRequest.from_json(waiting.request)
     if interactions.is_carried(waiting) and isinstance(allowance(), throttling.Refused):
         pass  # not noted, so that a stranger's clicks fill no table; « cancel » always works

@@ -2,14 +2,12 @@
 
 from urllib.parse import urlencode
 
-from authlib.oauth2 import OAuth2Error
-from authlib.oauth2.rfc6749 import InvalidRequestError
-from authlib.oauth2.rfc6749.errors import UnsupportedResponseTypeError
 from flask import redirect, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from idp.oidc import authorization_request, logout, refusals
+from idp.oidc.errors import OAuth2Error
 from idp.oidc.oauth_client import OAuthClient, query_client
 from idp.oidc.requests import FORM, ProtocolRequest, check_parameters, given
 from idp.oidc.server import server
@@ -61,11 +59,7 @@ def _validated(parameters: MultiDict[str, str]) -> OAuthClient:
     """The client of a sound request. Raises ``OAuth2Error``, its ``redirect_uri`` if trusted."""
     try:
         check_parameters(parameters)
-        if not parameters.get("response_type"):
-            raise InvalidRequestError("The response_type is missing")
-        if parameters["response_type"] != "code":
-            # Not left to Authlib, whose own error fails on characters outside of ASCII.
-            raise UnsupportedResponseTypeError(parameters["response_type"])
+        authorization_request.check_response_type(parameters)
     except OAuth2Error as error:
         error.redirect_uri = _trusted_redirect_uri(parameters)
         raise

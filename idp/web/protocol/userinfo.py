@@ -2,13 +2,11 @@
 
 import json
 
-from authlib.oauth2 import OAuth2Error
-from authlib.oauth2.rfc6749 import InvalidRequestError
-from authlib.oauth2.rfc6750 import InvalidTokenError
 from flask import Response, request
 
 from idp.oidc import refusals, tokens
 from idp.oidc import userinfo as claims
+from idp.oidc.errors import OAuth2Error
 from idp.oidc.requests import check_content_type
 from idp.web.protocol import cors
 from idp.web.protocol.blueprint import endpoints
@@ -28,29 +26,17 @@ def _answer() -> Response:
 
 
 def _presented_token() -> str:
-    """The one token of this request. In a query it is refused (RFC 9700 §4.3.2, rule O13)."""
-    scheme, _, header = request.headers.get("Authorization", "").partition(" ")
     body = request.form.getlist("access_token") if request.method == "POST" else []
     if body:
         check_content_type(request.mimetype)  # RFC 6750 §2.2
-    if "access_token" in request.args:
-        raise InvalidRequestError("A token must not stand in the query")
-    given = [header.strip()] * (scheme.lower() == "bearer") + body
-    if len(given) > 1:
-        raise InvalidRequestError("More than one token")
-    if not given:
-        raise _NoToken
-    return given[0]
+    authorization = request.headers.get("Authorization", "")
+    return claims.one_token(authorization, body, in_query="access_token" in request.args)
 
 
 def _reason(error: OAuth2Error) -> str:
-    if isinstance(error, _NoToken):
+    if isinstance(error, claims.NoToken):
         return "No token was presented"
     return str(error.get_error_description())
-
-
-class _NoToken(InvalidTokenError):  # type: ignore[misc]
-    """RFC 6750 §3.1: a request without any token is told no error code."""
 
 
 def _client_id() -> str | None:
@@ -64,7 +50,7 @@ def _client_id() -> str | None:
 
 def _refusal(error: OAuth2Error) -> Response:
     refusals.note("userinfo", error.error, _reason(error), _client_id())
-    if isinstance(error, _NoToken):
+    if isinstance(error, claims.NoToken):
         challenge, body = "Bearer", {}
     else:
         body = {"error": error.error, "error_description": error.get_error_description()}
