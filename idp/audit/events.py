@@ -8,14 +8,14 @@ from sqlalchemy import JSON, Select, String, insert, literal, null, select
 from idp import clock, correlation
 from idp.audit.models import AuditEvent
 from idp.database import UtcDateTime, transaction
-from idp.database.prepared import Together
+from idp.database.prepared import AtomicInsert
 
 ROWS: Final = (
     AuditEvent.__table__,
     ("at", "event", "result", "actor", "account_id", "child_id", "client_id", "session_id",
      "school_id", "address", "correlation_id", "detail"),
 )  # fmt: skip
-_INSERT: Final = Together(ROWS)
+_INSERT: Final = AtomicInsert(ROWS)
 
 EVENTS: Final = frozenset(
     {
@@ -147,7 +147,7 @@ def record(
         school_id=school_id,
         **detail,
     )
-    _INSERT.happened(audit_events=made)
+    _INSERT.execute(audit_events=made)
 
 
 def row(

@@ -72,7 +72,7 @@ class Prepared:
         return compiled, cursor
 
 
-class Together:
+class AtomicInsert:
     """Rows of several tables that come in together or not at all, where an UPDATE allows it.
 
     Without ``gate`` they always come in. PostgreSQL does all of it in one statement, which is
@@ -85,8 +85,8 @@ class Together:
         self._gate = Prepared(gate) if gate is not None else None
         self._inserts = [Prepared(_insert(table, names, None)) for table, names in tables]
 
-    def happened(self, gate: Mapping[str, Any] | None = None, **rows: Mapping[str, Any]) -> bool:
-        """Let it happen: ``gate`` has the UPDATE's parameters, ``rows`` each table's values.
+    def execute(self, gate: Mapping[str, Any] | None = None, **rows: Mapping[str, Any]) -> bool:
+        """Insert the rows: ``gate`` has the UPDATE's parameters, ``rows`` each table's values.
 
         False where the UPDATE changed nothing, and so nothing came in.
         """

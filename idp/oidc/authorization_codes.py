@@ -8,7 +8,7 @@ from idp import clock, settings
 from idp.audit import events
 from idp.clients.models import ClientRow
 from idp.database import keyed_hash, opaque_id, transaction
-from idp.database.prepared import Together
+from idp.database.prepared import AtomicInsert
 from idp.oidc import acr
 from idp.oidc.authorization import Proceed
 from idp.oidc.authorization_request import AuthorizationRequest
@@ -16,7 +16,7 @@ from idp.oidc.models import AuthorizationCode, Grant
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
 
-_GIVE: Final = Together(
+_GIVE: Final = AtomicInsert(
     (
         Grant.__table__,
         ("id", "account_id", "client_id", "session_id", "child_id", "child_selection",
@@ -65,12 +65,12 @@ def issue(
         ),
     }
     if interaction is None:
-        _GIVE.happened(**rows)
+        _GIVE.execute(**rows)
         return code
     with transaction():
         if not interactions.complete(interaction):
             return None
-        _GIVE.happened(**rows)
+        _GIVE.execute(**rows)
     return code
 
 

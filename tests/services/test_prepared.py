@@ -12,7 +12,7 @@ from idp.audit import events
 from idp.audit.models import AuditEvent
 from idp.clients.models import UsedAssertion
 from idp.database import db, transaction
-from idp.database.prepared import Prepared, Together, columns
+from idp.database.prepared import AtomicInsert, Prepared, columns
 from idp.people.models import Account, School
 from tests import factories
 from tests.parallel import Queries
@@ -29,9 +29,9 @@ ONE_SCHOOL = Prepared(
     SchoolRow,
 )
 ASSERTION = (UsedAssertion.__table__, ("jti_hash", "client_id", "expires_at"))
-NOTE = Together(ASSERTION, events.ROWS)
+NOTE = AtomicInsert(ASSERTION, events.ROWS)
 RENAMED = update(School).where(School.id == bindparam("id_")).values(name=bindparam("to"))
-RENAME = Together(ASSERTION, events.ROWS, gate=RENAMED)
+RENAME = AtomicInsert(ASSERTION, events.ROWS, gate=RENAMED)
 
 
 def noted(jti: str = "j") -> dict[str, Any]:
@@ -108,21 +108,21 @@ class TestPrepared:
         assert ONE_SCHOOL.one_or_none(id_=school.id) is not None
 
 
-class TestTogether:
+class TestAtomicInsert:
     def test_all_rows_come_in(self, app: Flask) -> None:
-        assert NOTE.happened(**noted())
+        assert NOTE.execute(**noted())
         assert kept() == (1, 1)
 
     def test_r1_where_one_is_refused_none_comes_in(self, app: Flask) -> None:
-        assert NOTE.happened(**noted())
+        assert NOTE.execute(**noted())
         with pytest.raises(DBAPIError):
-            NOTE.happened(**noted())
+            NOTE.execute(**noted())
         assert kept() == (1, 1)
 
     def test_r1_they_share_the_fate_of_the_transaction_around(self, app: Flask) -> None:
         def fail_after() -> None:
             with transaction():
-                assert NOTE.happened(**noted())
+                assert NOTE.execute(**noted())
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
@@ -131,17 +131,17 @@ class TestTogether:
 
     def test_the_gate_opens_for_a_change(self, app: Flask) -> None:
         school = factories.school()
-        assert RENAME.happened({"id_": school.id, "to": "Renamed"}, **noted())
+        assert RENAME.execute({"id_": school.id, "to": "Renamed"}, **noted())
         assert ONE_SCHOOL.one_or_none(id_=school.id)[0].name == "Renamed"
         assert kept() == (1, 1)
 
     def test_behind_a_closed_gate_nothing_comes_in(self, app: Flask) -> None:
-        assert not RENAME.happened({"id_": "s_none", "to": "Renamed"}, **noted())
+        assert not RENAME.execute({"id_": "s_none", "to": "Renamed"}, **noted())
         assert kept() == (0, 0)
 
     def test_postgresql_is_asked_once(self, app: Flask) -> None:
         with Queries() as seen:
-            NOTE.happened(**noted())
+            NOTE.execute(**noted())
         assert len(seen) == (1 if db.engine.dialect.name == "postgresql" else 2)
 
 

@@ -15,7 +15,7 @@ from idp import clock, settings
 from idp.audit import events
 from idp.clients.models import ClientRow
 from idp.database import base64url, keyed_hash, retried, transaction
-from idp.database.prepared import Prepared, Together, columns
+from idp.database.prepared import AtomicInsert, Prepared, columns
 from idp.oidc import authorization_request, grants_service, id_token, tokens
 from idp.oidc.client_authentication import METHODS
 from idp.oidc.errors import UntrustedRedirect
@@ -56,8 +56,8 @@ _REDEEM: Final = (
     )
     .values(redeemed_at=bindparam("now"))
 )
-_GIVE: Final = Together(tokens.ACCESS_TOKENS, gate=_REDEEM)
-_GIVE_WITH_REFRESH: Final = Together(tokens.ACCESS_TOKENS, tokens.REFRESH_TOKENS, gate=_REDEEM)
+_GIVE: Final = AtomicInsert(tokens.ACCESS_TOKENS, gate=_REDEEM)
+_GIVE_WITH_REFRESH: Final = AtomicInsert(tokens.ACCESS_TOKENS, tokens.REFRESH_TOKENS, gate=_REDEEM)
 
 
 @dataclass(frozen=True)
@@ -178,9 +178,9 @@ def _redeem(found: FoundCode, scope: str, access_token: str, refresh_token: str 
     gate = {"hash": found.code.code_hash, "now": clock.now()}
     access = tokens.access_row(access_token, found.grant, scope)
     if refresh_token is None:
-        return _GIVE.happened(gate, access_tokens=access)
+        return _GIVE.execute(gate, access_tokens=access)
     refresh = tokens.refresh_row(refresh_token, found.grant, scope)
-    return _GIVE_WITH_REFRESH.happened(gate, access_tokens=access, refresh_tokens=refresh)
+    return _GIVE_WITH_REFRESH.execute(gate, access_tokens=access, refresh_tokens=refresh)
 
 
 def token_answer(access_token: str, scope: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, update
 from idp import clock
 from idp.audit import events
 from idp.database import retried, transaction
-from idp.database.prepared import Together
+from idp.database.prepared import AtomicInsert
 from idp.oidc import grants_service, id_token, tokens
 from idp.oidc.grants.authorization_code import AuthorizationCodeGrant, token_answer
 from idp.oidc.models import RefreshToken, RefreshTokenRow
@@ -25,8 +25,8 @@ _ROTATE: Final = (
     )
     .values(rotated_at=bindparam("now"))
 )
-_SUCCEED: Final = Together(tokens.ACCESS_TOKENS, tokens.REFRESH_TOKENS, gate=_ROTATE)
-_ADD_ACCESS: Final = Together(tokens.ACCESS_TOKENS)
+_SUCCEED: Final = AtomicInsert(tokens.ACCESS_TOKENS, tokens.REFRESH_TOKENS, gate=_ROTATE)
+_ADD_ACCESS: Final = AtomicInsert(tokens.ACCESS_TOKENS)
 
 
 class RefreshTokenGrant(AuthlibRefreshGrant):  # type: ignore[misc]
@@ -96,7 +96,7 @@ def _rotate(found: FoundToken, live: LiveGrant, access_token: str, successor: st
     """End the presented token and keep its successor; false where it was used before, or
     where its grant has ended.
     """
-    return _SUCCEED.happened(
+    return _SUCCEED.execute(
         {"hash": found.token.token_hash, "now": clock.now()},
         access_tokens=tokens.access_row(access_token, found.grant, live.scope),
         # RFC 6749 §6: the new refresh token keeps the whole scope of the old one.
@@ -111,7 +111,7 @@ def _add(live: LiveGrant, access_token: str) -> bool:
         if not tokens.hold(live):
             return False
         row = tokens.access_row(access_token, live.grant, live.scope)
-        return _ADD_ACCESS.happened(access_tokens=row)
+        return _ADD_ACCESS.execute(access_tokens=row)
 
 
 @retried
