@@ -2,12 +2,16 @@
 
 import json
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import unquote
 
-from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
+from authlib.oauth2.rfc6749 import (
+    ClientAuthentication,
+    InvalidClientError,
+    InvalidRequestError,
+)
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
@@ -16,9 +20,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from idp import clock, settings
 from idp.clients.metadata import ASSERTION_ALGORITHMS
-from idp.clients.models import UsedAssertion
+from idp.clients.models import ClientRow, UsedAssertion
 from idp.database import db, keyed_hash, transaction
-from idp.oidc.oauth_client import OAuthClient
+from idp.oidc.oauth_client import OAuthClient, query_client
 from idp.oidc.requests import ProtocolRequest
 
 METHODS: Final = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
@@ -26,6 +30,32 @@ LONGEST_ASSERTION_LIFE: Final = timedelta(minutes=5)
 LEEWAY: Final = 60  # seconds of clock difference
 _ASSERTION_TYPES: Final = ("JWT", "client-authentication+jwt")
 _KEY_TYPES: Final = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC", "EdDSA": "OKP"}
+
+
+def authenticate(
+    request: ProtocolRequest,
+    methods: Sequence[str],
+    endpoint: str = "token",
+    *,
+    read: ClientRow | None = None,
+) -> OAuthClient:
+    """The client, which proves itself by its registered method. Raises ``InvalidClientError``.
+
+    ``read``: the client of what was presented, which spares a look-up if it is the one that
+    proves itself.
+    """
+
+    def find(client_id: str) -> OAuthClient | None:
+        if read is not None and read.id == client_id and read.disabled_at is None:
+            return OAuthClient(read)
+        return query_client(client_id)
+
+    authentication = ClientAuthentication(find)
+    authentication.register(PrivateKeyJwt.CLIENT_AUTH_METHOD, PrivateKeyJwt())
+    try:
+        return cast(OAuthClient, authentication(request, methods, endpoint))
+    except InvalidClientError as error:
+        raise _explained(request, error, find) from error
 
 
 def check_one_client(request: ProtocolRequest) -> None:
@@ -62,7 +92,7 @@ def presented_client(request: ProtocolRequest) -> tuple[str | None, str]:
     return form.get("client_id"), method
 
 
-def explained(
+def _explained(
     request: ProtocolRequest,
     error: InvalidClientError,
     find: Callable[[str], OAuthClient | None],

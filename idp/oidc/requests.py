@@ -50,11 +50,6 @@ class ProtocolRequest(FlaskOAuth2Request):  # type: ignore[misc]
         self.client: Any = None
         self.auth_method: str | None = None
         self.user: Any = None
-        self.authorization_code: Any = None
-        self.refresh_token: Any = None
-        self.credential: Any = None
-        self.presented: Any = None
-        """What the form's code or refresh token stands for (``FoundCode``, ``FoundToken``)."""
         self._body = None
         self._scope: str | None = None
 
@@ -76,6 +71,15 @@ def check_content_type(content_type: str) -> None:
     """Refuse a body in any other form than the one that RFC 6749 §3.2 and §4.1.3 name."""
     if content_type != FORM:
         raise InvalidRequestError(f"The body must be {FORM}")
+
+
+def check_request(request: ProtocolRequest) -> None:
+    """Refuse what is no request to a token, revocation or introspection endpoint."""
+    check_content_type(request.content_type)
+    check_parameters(request.form)
+    if request.args:
+        # RFC 6749 §3.2: nothing in the query; URLs are logged (security rule O13).
+        raise InvalidRequestError("Parameters belong into the body")
 
 
 def check_parameters(parameters: MultiDict[str, str]) -> None:

@@ -3,48 +3,35 @@
 import json
 from typing import Any, cast
 
+from authlib.consts import default_json_headers
 from authlib.integrations.flask_oauth2 import AuthorizationServer
 from authlib.oauth2 import OAuth2Error
-from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
-from flask import Flask, Response, current_app, g
+from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
+from flask import Flask, Response, current_app
+from flask import request as current_request
 
 from idp.database import retried, transaction
-from idp.oidc import refusals, tokens
-from idp.oidc.client_authentication import (
-    METHODS,
-    PrivateKeyJwt,
-    check_one_client,
-    explained,
-    presented_client,
-)
-from idp.oidc.grants import authorization_code
-from idp.oidc.grants.authorization_code import AuthorizationCodeGrant
-from idp.oidc.grants.refresh_token import RefreshTokenGrant
+from idp.oidc import authorization_request, refusals, token_endpoint
+from idp.oidc.client_authentication import authenticate, check_one_client, presented_client
+from idp.oidc.errors import UntrustedRedirect
 from idp.oidc.introspection import Introspection
 from idp.oidc.oauth_client import OAuthClient, query_client
-from idp.oidc.requests import ProtocolRequest, check_content_type, check_parameters
+from idp.oidc.requests import ProtocolRequest, check_request
 from idp.oidc.revocation import Revocation
 
 _NAME = "idp.authorization_server"
-_PRESENTED = "client_of_what_is_presented"
 
 
 class Server(AuthorizationServer):  # type: ignore[misc]
     """The authorization server. Its methods know our request class and our client."""
 
     def query_client(self, client_id: str) -> OAuthClient | None:
-        known: OAuthClient | None = g.get(_PRESENTED)
-        if known is not None and known.get_client_id() == client_id:
-            return known
         return query_client(client_id)
 
     def authenticate_client(
         self, request: ProtocolRequest, methods: list[str], endpoint: str = "token"
-    ) -> Any:
-        try:
-            return super().authenticate_client(request, methods, endpoint)
-        except InvalidClientError as error:
-            raise explained(request, error, query_client) from error
+    ) -> OAuthClient:
+        return authenticate(request, methods, endpoint)
 
     def handle_error_response(self, request: ProtocolRequest, error: OAuth2Error) -> Response:
         refusals.note(
@@ -59,9 +46,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]
     def create_oauth2_request(self, request: Any) -> ProtocolRequest:
         if isinstance(request, ProtocolRequest):
             return request
-        from flask import request as current
-
-        return ProtocolRequest(current._get_current_object())  # type: ignore[attr-defined]
+        return ProtocolRequest(current_request._get_current_object())  # type: ignore[attr-defined]
 
     def validate_requested_scope(self, scope: str | None) -> None:
         """Unknown scopes are left out, not refused (OpenID Connect Core §3.1.2.1)."""
@@ -71,17 +56,28 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         return _with_realm(Response(body, status=status, headers=headers))
 
 
+class CodeRequest(AuthorizationCodeGrant):  # type: ignore[misc]
+    """The authorization endpoint's half of the code grant (RFC 6749 §4.1.1)."""
+
+    @staticmethod
+    def validate_authorization_redirect_uri(request: Any, client: Any) -> str:
+        redirect_uri = request.payload.redirect_uri
+        if not redirect_uri or not client.check_redirect_uri(redirect_uri):
+            raise UntrustedRedirect("The redirect_uri is not registered", error="invalid_request")
+        return str(redirect_uri)
+
+    def validate_requested_scope(self) -> None:
+        """Called once client and redirect URI are trusted: our own rules follow here."""
+        authorization_request.check(self.request.payload.data, self.request.client)
+
+
 def init_app(app: Flask) -> None:
     """Make the application's authorization server."""
     server = Server()
     server.init_app(app)
-    server.register_grant(AuthorizationCodeGrant)
-    server.register_grant(RefreshTokenGrant)
+    server.register_grant(CodeRequest)
     server.register_endpoint(Revocation)
     server.register_endpoint(Introspection)
-    for method in METHODS:
-        if method == "private_key_jwt":
-            server.register_client_auth_method(method, PrivateKeyJwt())
     app.extensions[_NAME] = server
 
 
@@ -91,55 +87,23 @@ def server() -> Server:
 
 
 def token_response(request: ProtocolRequest) -> Response:
-    """Answer the token endpoint. It reads and signs without a lock; what it changes is one
-    transaction at the end, which decides once more (``idp.oidc.grants``, security rule R1).
-    """
-    return _answer(request, lambda: _redeem(request))
+    """Answer the token endpoint."""
+    try:
+        return server().handle_response(200, token_endpoint.answer(request), default_json_headers)
+    except OAuth2Error as error:
+        return server().handle_error_response(request, error)
 
 
 @retried
 def endpoint_response(name: str, request: ProtocolRequest) -> Response:
     """Answer the revocation or introspection endpoint, in one transaction."""
     with transaction():
-        return _answer(request, lambda: server().create_endpoint_response(name, request))
-
-
-def _redeem(request: ProtocolRequest) -> Response:
-    if not request.form.get("grant_type"):
-        # RFC 6749 §5.2; Authlib would call a missing one unsupported.
-        raise InvalidRequestError("The grant_type is missing")
-    _present(request)
-    return cast(Response, server().create_token_response(request))
-
-
-def _present(request: ProtocolRequest) -> None:
-    """Read what is presented together with its client, in one look-up instead of two.
-
-    Nothing comes of it before the client has authenticated itself, and is that very client.
-    """
-    match request.form["grant_type"]:
-        case "authorization_code":
-            found: Any = authorization_code.find(request.form.get("code", ""))
-        case "refresh_token":
-            found = tokens.find_refresh(request.form.get("refresh_token", ""))
-        case _:
-            return
-    request.presented = found
-    if found is not None and found.client.disabled_at is None:
-        setattr(g, _PRESENTED, OAuthClient(found.client))
-
-
-def _answer(request: ProtocolRequest, make: Any) -> Response:
-    try:
-        check_content_type(request.content_type)
-        check_parameters(request.form)
-        if request.args:
-            # RFC 6749 §3.2: nothing in the query; URLs are logged (security rule O13).
-            raise InvalidRequestError("Parameters belong into the body")
-        check_one_client(request)
-        return cast(Response, make())
-    except OAuth2Error as error:
-        return server().handle_error_response(request, error)
+        try:
+            check_request(request)
+            check_one_client(request)
+            return cast(Response, server().create_endpoint_response(name, request))
+        except OAuth2Error as error:
+            return server().handle_error_response(request, error)
 
 
 def _with_realm(response: Response) -> Response:

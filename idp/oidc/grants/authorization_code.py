@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple, NoReturn
 
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError
-from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant as AuthlibCodeGrant
 from sqlalchemy import bindparam, select, update
 
 from idp import clock, settings
@@ -16,14 +15,15 @@ from idp.audit import events
 from idp.clients.models import ClientRow
 from idp.database import base64url, keyed_hash, retried, transaction
 from idp.database.prepared import AtomicInsert, Prepared, columns
-from idp.oidc import authorization_request, grants_service, id_token, tokens
-from idp.oidc.client_authentication import METHODS
-from idp.oidc.errors import UntrustedRedirect
+from idp.oidc import grants_service, id_token, tokens
+from idp.oidc.grants import Exchange, GrantType
 from idp.oidc.models import AuthorizationCode, CodeRow, Grant, GrantRow
 from idp.oidc.tokens import LiveGrant
 from idp.people.models import AccountRow, ChildRow
 from idp.sessions.models import BrowserSession
 
+UNKNOWN: Final = "Invalid 'code' in request."
+ENDED: Final = "The grant has ended"
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # RFC 7636 §4.1
 
 
@@ -62,7 +62,7 @@ _GIVE_WITH_REFRESH: Final = AtomicInsert(tokens.ACCESS_TOKENS, tokens.REFRESH_TO
 
 @dataclass(frozen=True)
 class FoundCode:
-    """A code that was presented by its own client, with all that hangs on it."""
+    """A code that was presented, with all that hangs on it."""
 
     code: CodeRow
     session: SessionEnd
@@ -78,89 +78,6 @@ class FoundCode:
             self.grant, self.account, self.client, self.grant.scope, self.child, self.relationship
         )
 
-    def get_redirect_uri(self) -> str:
-        return self.code.redirect_uri
-
-    def get_scope(self) -> str:
-        return self.grant.scope
-
-
-class AuthorizationCodeGrant(AuthlibCodeGrant):  # type: ignore[misc]
-    """Codes that work once: one UPDATE decides who was first, and whether the grant holds."""
-
-    TOKEN_ENDPOINT_AUTH_METHODS = METHODS
-
-    # The authorization endpoint
-
-    @staticmethod
-    def validate_authorization_redirect_uri(request: Any, client: Any) -> str:
-        redirect_uri = request.payload.redirect_uri
-        if not redirect_uri or not client.check_redirect_uri(redirect_uri):
-            raise UntrustedRedirect("The redirect_uri is not registered", error="invalid_request")
-        return str(redirect_uri)
-
-    def validate_requested_scope(self) -> None:
-        """Called once client and redirect URI are trusted: our own rules follow here."""
-        authorization_request.check(self.request.payload.data, self.request.client)
-
-    # The token endpoint
-
-    def query_authorization_code(self, code: str, client: Any) -> FoundCode | None:
-        found: FoundCode | None = self.request.presented
-        if found is None or found.grant.client_id != client.get_client_id():
-            return None
-        if found.code.redeemed_at is not None:
-            self._refuse_reuse(found)
-        if found.code.expires_at <= clock.now() or found.session.ended_at is not None:
-            return None
-        return found
-
-    def validate_token_request(self) -> None:
-        super().validate_token_request()
-        _check_verifier(
-            self.request.authorization_code.code, self.request.form.get("code_verifier")
-        )
-
-    def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
-        found: FoundCode = self.request.authorization_code
-        live = found.live_grant()
-        if live is None:
-            raise InvalidGrantError("The grant has ended")
-        access_token = tokens.new_text()
-        answer = token_answer(access_token, live.scope)
-        if "offline_access" in live.scopes and self.request.client.check_grant_type(
-            "refresh_token"
-        ):
-            answer["refresh_token"] = tokens.new_text()
-        # Signed before the code is redeemed, so that no lock is held meanwhile. It leaves us
-        # only if the redemption happens, which holds the guardianship (security rule C6).
-        answer["id_token"] = id_token.issue(live, access_token=access_token, nonce=found.code.nonce)
-        if not _redeem(found, live.scope, access_token, answer.get("refresh_token")):
-            self._refuse(found)
-        return 200, answer, self.TOKEN_RESPONSE_HEADER
-
-    def _refuse(self, found: FoundCode) -> NoReturn:
-        """Another request was first, or what the code stands for ended a moment ago."""
-        now = _by_hash(found.code.code_hash)
-        if now is not None and now.code.redeemed_at is not None:
-            self._refuse_reuse(found)
-        raise InvalidGrantError("The grant has ended")
-
-    @staticmethod
-    @retried
-    def _refuse_reuse(found: FoundCode) -> NoReturn:
-        # RFC 6749 §4.1.2, RFC 9700 §4.5: a second use revokes what the first one gave.
-        with transaction():
-            grants_service.end(found.grant.id, "code reused")
-            events.record(
-                "code_reused",
-                result="refused",
-                account_id=found.account.id,
-                client_id=found.grant.client_id,
-                grant=found.grant.id,
-            )
-        raise InvalidGrantError("The code was used before")
-
 
 def find(text: str) -> FoundCode | None:
     """The code of this text, with all that hangs on it; one query by its hash."""
@@ -172,8 +89,82 @@ def _by_hash(code_hash: str) -> FoundCode | None:
     return FoundCode(*row) if row is not None else None
 
 
+def _check_unused(exchange: Exchange[FoundCode]) -> None:
+    if exchange.found.code.redeemed_at is not None:
+        _refuse_reuse(exchange.found)
+
+
+def _check_unexpired(exchange: Exchange[FoundCode]) -> None:
+    found = exchange.found
+    if found.code.expires_at <= clock.now() or found.session.ended_at is not None:
+        raise InvalidGrantError(UNKNOWN)
+
+
+def _check_redirect_uri(exchange: Exchange[FoundCode]) -> None:
+    # RFC 6749 §4.1.3: identical to the one of the authorization request
+    if exchange.form.get("redirect_uri") != exchange.found.code.redirect_uri:
+        raise InvalidGrantError("Invalid 'redirect_uri' in request.")
+
+
+def _check_verifier(exchange: Exchange[FoundCode]) -> None:
+    challenge, verifier = exchange.found.code.code_challenge, exchange.form.get("code_verifier")
+    if challenge is None:
+        # RFC 9700 §2.1.1: a verifier without a challenge is a downgrade, and is refused.
+        if verifier is not None:
+            raise InvalidGrantError("The request had no code_challenge")
+        return
+    if not verifier:
+        raise InvalidGrantError("The code_verifier is missing")
+    if not _VERIFIER.fullmatch(verifier):
+        raise InvalidRequestError("The code_verifier is malformed")
+    hashed = base64url(hashlib.sha256(verifier.encode("ascii")).digest())
+    if not hmac.compare_digest(hashed, challenge):
+        raise InvalidGrantError("The code_verifier does not match")
+
+
+def _redeem(exchange: Exchange[FoundCode]) -> dict[str, Any]:
+    """Sign, then redeem: no lock is held meanwhile. What was signed leaves us only if the
+    redemption happens, which holds the guardianship (security rule C6).
+    """
+    found = exchange.found
+    live = found.live_grant()
+    if live is None:
+        raise InvalidGrantError(ENDED)
+    access_token = tokens.new_text()
+    answer = token_answer(access_token, live.scope)
+    if "offline_access" in live.scopes and exchange.client.check_grant_type("refresh_token"):
+        answer["refresh_token"] = tokens.new_text()
+    answer["id_token"] = id_token.issue(live, access_token=access_token, nonce=found.code.nonce)
+    if not _give(found, live.scope, access_token, answer.get("refresh_token")):
+        _refuse_late(found)
+    return answer
+
+
+def _refuse_late(found: FoundCode) -> NoReturn:
+    """Another request was first, or what the code stands for ended a moment ago."""
+    now = _by_hash(found.code.code_hash)
+    if now is not None and now.code.redeemed_at is not None:
+        _refuse_reuse(found)
+    raise InvalidGrantError(ENDED)
+
+
 @retried
-def _redeem(found: FoundCode, scope: str, access_token: str, refresh_token: str | None) -> bool:
+def _refuse_reuse(found: FoundCode) -> NoReturn:
+    # RFC 6749 §4.1.2, RFC 9700 §4.5: a second use revokes what the first one gave.
+    with transaction():
+        grants_service.end(found.grant.id, "code reused")
+        events.record(
+            "code_reused",
+            result="refused",
+            account_id=found.account.id,
+            client_id=found.grant.client_id,
+            grant=found.grant.id,
+        )
+    raise InvalidGrantError("The code was used before")
+
+
+@retried
+def _give(found: FoundCode, scope: str, access_token: str, refresh_token: str | None) -> bool:
     """Redeem the code and keep what it gives; false where it can't be redeemed (any more)."""
     gate = {"hash": found.code.code_hash, "now": clock.now()}
     access = tokens.access_row(access_token, found.grant, scope)
@@ -194,16 +185,11 @@ def token_answer(access_token: str, scope: str) -> dict[str, Any]:
     }
 
 
-def _check_verifier(code: CodeRow, verifier: str | None) -> None:
-    if code.code_challenge is None:
-        # RFC 9700 §2.1.1: a verifier without a challenge is a downgrade, and is refused.
-        if verifier is not None:
-            raise InvalidGrantError("The request had no code_challenge")
-        return
-    if not verifier:
-        raise InvalidGrantError("The code_verifier is missing")
-    if not _VERIFIER.fullmatch(verifier):
-        raise InvalidRequestError("The code_verifier is malformed")
-    challenge = base64url(hashlib.sha256(verifier.encode("ascii")).digest())
-    if not hmac.compare_digest(challenge, code.code_challenge):
-        raise InvalidGrantError("The code_verifier does not match")
+GRANT_TYPE: Final = GrantType(
+    name="authorization_code",
+    parameter="code",
+    unknown=UNKNOWN,
+    find=find,
+    checks=(_check_unused, _check_unexpired, _check_redirect_uri, _check_verifier),
+    redeem=_redeem,
+)

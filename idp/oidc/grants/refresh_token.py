@@ -2,8 +2,7 @@
 
 from typing import Any, Final, NoReturn
 
-from authlib.oauth2.rfc6749 import InvalidGrantError
-from authlib.oauth2.rfc6749.grants import RefreshTokenGrant as AuthlibRefreshGrant
+from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidScopeError
 from sqlalchemy import bindparam, update
 
 from idp import clock
@@ -11,8 +10,9 @@ from idp.audit import events
 from idp.database import retried, transaction
 from idp.database.prepared import AtomicInsert
 from idp.oidc import grants_service, id_token, tokens
-from idp.oidc.grants.authorization_code import AuthorizationCodeGrant, token_answer
-from idp.oidc.models import RefreshToken, RefreshTokenRow
+from idp.oidc.grants import Exchange, GrantType
+from idp.oidc.grants.authorization_code import ENDED, token_answer
+from idp.oidc.models import RefreshToken
 from idp.oidc.tokens import FoundToken, LiveGrant
 
 _ROTATE: Final = (
@@ -29,66 +29,73 @@ _SUCCEED: Final = AtomicInsert(tokens.ACCESS_TOKENS, tokens.REFRESH_TOKENS, gate
 _ADD_ACCESS: Final = AtomicInsert(tokens.ACCESS_TOKENS)
 
 
-class RefreshTokenGrant(AuthlibRefreshGrant):  # type: ignore[misc]
-    """Rotation with a short grace: RFC 9700 §4.14.2, and parents on trains lose answers."""
-
-    TOKEN_ENDPOINT_AUTH_METHODS = AuthorizationCodeGrant.TOKEN_ENDPOINT_AUTH_METHODS
-
-    def authenticate_refresh_token(self, refresh_token: str) -> FoundToken | None:
-        return _usable(self.request.presented)
-
-    def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
-        found: FoundToken = self.request.refresh_token
-        presented: str = self.request.form["refresh_token"]
-        repeats = self._repeats(found, presented)
-        live = found.live_grant(self._narrowed_scope(found))
-        if live is None:
-            raise InvalidGrantError("The grant has ended")
-        access_token = tokens.new_text()
-        answer = token_answer(access_token, live.scope)
-        answer["refresh_token"] = tokens.successor_of(presented)
-        if "openid" in live.scopes:
-            # Core §12.2: same iss, sub, aud and auth_time as at first; no nonce.
-            # Signed before the rotation, so that no lock is held meanwhile. It leaves us only
-            # if the rotation or repetition happens, which holds the guardianship (rule C6).
-            answer["id_token"] = id_token.issue(live, access_token=access_token, nonce=None)
-        if repeats or not _rotate(found, live, access_token, answer["refresh_token"]):
-            self._repeat(live, presented, access_token)
-        return 200, answer, self.TOKEN_RESPONSE_HEADER
-
-    def _repeats(self, found: FoundToken, presented: str) -> bool:
-        """Whether the token was used before, and is answered once more for a lost answer.
-
-        Raises ``InvalidGrantError`` for any other second use, which ends the grant.
-        """
-        if not isinstance(found.token, RefreshTokenRow) or found.token.rotated_at is None:
-            return False
-        successor = tokens.find_refresh(tokens.successor_of(presented))
-        unused = successor is not None and getattr(successor.token, "rotated_at", None) is None
-        if not unused or not tokens.is_in_grace(found.token.rotated_at):
-            _refuse_reuse(found)
-        return True
-
-    def _repeat(self, live: LiveGrant, presented: str, access_token: str) -> None:
-        """Answer once more. Where another request was first a moment ago, look again; what
-        ended meanwhile is refused.
-        """
-        found = _usable(tokens.find_refresh(presented))
-        if found is None or not self._repeats(found, presented) or not _add(live, access_token):
-            raise InvalidGrantError("The grant has ended")
-
-    def _narrowed_scope(self, found: FoundToken) -> str:
-        asked = self.request.payload.scope
-        if not asked:
-            return found.token.scope
-        return " ".join(each for each in found.token.scope.split() if each in asked.split())
+def _check_usable(exchange: Exchange[FoundToken]) -> None:
+    if not _is_usable(exchange.found):
+        raise InvalidGrantError
 
 
-def _usable(found: FoundToken | None) -> FoundToken | None:
-    """The token, unless it is unknown or has ended. One that was used before is judged later."""
-    if found is None or found.is_expired() or found.token.revoked_at is not None:
-        return None
-    return found if found.grant.ended_at is None else None
+def _check_scope(exchange: Exchange[FoundToken]) -> None:
+    # RFC 6749 §6: no scope that was not granted at first
+    asked = exchange.form.get("scope", "").split()
+    if not set(exchange.found.token.scope.split()).issuperset(asked):
+        raise InvalidScopeError
+
+
+def _redeem(exchange: Exchange[FoundToken]) -> dict[str, Any]:
+    """Sign, then rotate: no lock is held meanwhile. What was signed leaves us only if the
+    rotation or repetition happens, which holds the guardianship (security rule C6).
+    """
+    found, presented = exchange.found, exchange.form["refresh_token"]
+    repeats = _repeats(found, presented)
+    live = found.live_grant(_narrowed(found.token.scope, exchange.form.get("scope")))
+    if live is None:
+        raise InvalidGrantError(ENDED)
+    access_token = tokens.new_text()
+    answer = token_answer(access_token, live.scope)
+    answer["refresh_token"] = tokens.successor_of(presented)
+    if "openid" in live.scopes:
+        # Core §12.2: same iss, sub, aud and auth_time as at first; no nonce.
+        answer["id_token"] = id_token.issue(live, access_token=access_token, nonce=None)
+    if repeats or not _rotate(found, live, access_token, answer["refresh_token"]):
+        _repeat(live, presented, access_token)
+    return answer
+
+
+def _is_usable(found: FoundToken) -> bool:
+    """Whether token and grant go on. A token that was used before is judged later."""
+    ended = found.token.revoked_at is not None or found.grant.ended_at is not None
+    return not ended and not found.is_expired()
+
+
+def _narrowed(scope: str, asked: str | None) -> str:
+    if not asked:
+        return scope
+    return " ".join(each for each in scope.split() if each in asked.split())
+
+
+def _repeats(found: FoundToken, presented: str) -> bool:
+    """Whether the token was used before, and is answered once more for a lost answer.
+
+    Raises ``InvalidGrantError`` for any other second use, which ends the grant.
+    """
+    rotated_at = getattr(found.token, "rotated_at", None)
+    if rotated_at is None:
+        return False
+    successor = tokens.find_refresh(tokens.successor_of(presented))
+    unused = successor is not None and getattr(successor.token, "rotated_at", None) is None
+    if not unused or not tokens.is_in_grace(rotated_at):
+        _refuse_reuse(found)
+    return True
+
+
+def _repeat(live: LiveGrant, presented: str, access_token: str) -> None:
+    """Answer once more. Where another request was first a moment ago, look again; what
+    ended meanwhile is refused.
+    """
+    found = tokens.find_refresh(presented)
+    usable = found is not None and _is_usable(found) and _repeats(found, presented)
+    if not usable or not _add(live, access_token):
+        raise InvalidGrantError(ENDED)
 
 
 @retried
@@ -126,3 +133,13 @@ def _refuse_reuse(found: FoundToken) -> NoReturn:
             grant=found.grant.id,
         )
     raise InvalidGrantError("The refresh token was used before")
+
+
+GRANT_TYPE: Final = GrantType(
+    name="refresh_token",
+    parameter="refresh_token",
+    unknown=None,
+    find=tokens.find_refresh,
+    checks=(_check_usable, _check_scope),
+    redeem=_redeem,
+)

@@ -1,6 +1,7 @@
 """Cross-origin requests: ``*`` for what is public, registered browser clients for the rest."""
 
 from collections.abc import Callable
+from functools import wraps
 from time import monotonic
 
 from flask import Response, current_app, request
@@ -8,6 +9,7 @@ from flask import Response, current_app, request
 from idp.clients import registration
 from idp.web.headers import vary
 
+View = Callable[[], Response]
 _KEPT = 30.0  # seconds that a worker remembers the registered origins
 
 
@@ -17,12 +19,27 @@ def public(response: Response) -> Response:
     return response
 
 
-def for_registered_origins(
-    finish: Callable[[Response], Response], answer: Callable[[], Response]
-) -> Response:
-    """Answer, or answer a preflight, readable from the origins of registered browser clients."""
-    preflight = request.method == "OPTIONS"
-    response = finish(Response(status=204) if preflight else answer())
+def for_registered_origins(view: View) -> View:
+    """Decorates a view: its answers, and those to a preflight, can be read from the origins of
+    registered browser clients.
+    """
+
+    @wraps(view)
+    def answer() -> Response:
+        preflight = request.method == "OPTIONS"
+        return _readable(uncached(Response(status=204)) if preflight else view(), preflight)
+
+    return answer
+
+
+def uncached(response: Response) -> Response:
+    """An answer in JSON that nobody keeps (RFC 6749 §5.1)."""
+    response.headers["Cache-Control"] = "no-store"
+    response.content_type = "application/json"
+    return response
+
+
+def _readable(response: Response, preflight: bool) -> Response:
     origin = request.headers.get("Origin")
     vary(response, "Origin")
     if origin and origin in _registered_origins():

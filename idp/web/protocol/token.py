@@ -9,17 +9,17 @@ from idp.web.protocol.blueprint import endpoints
 
 
 @endpoints.route("/oauth2/token", methods=["POST", "OPTIONS"])
+@cors.for_registered_origins
 def token() -> Response:
     """RFC 6749 §3.2."""
-    return cors.for_registered_origins(_uncached, lambda: server.token_response(_asked()))
+    return _uncached(server.token_response(_asked()))
 
 
 @endpoints.route("/oauth2/revoke", methods=["POST", "OPTIONS"])
+@cors.for_registered_origins
 def revoke() -> Response:
     """RFC 7009."""
-    return cors.for_registered_origins(
-        _uncached, lambda: server.endpoint_response("revocation", _asked())
-    )
+    return _uncached(server.endpoint_response("revocation", _asked()))
 
 
 @endpoints.post("/oauth2/introspect")
@@ -33,7 +33,5 @@ def _asked() -> ProtocolRequest:
 
 
 def _uncached(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"  # RFC 6749 §5.1
-    response.headers["Pragma"] = "no-cache"
-    response.content_type = "application/json"
-    return response
+    response.headers["Pragma"] = "no-cache"  # RFC 6749 §5.1
+    return cors.uncached(response)

@@ -13,16 +13,13 @@ from idp.web.protocol.blueprint import endpoints
 
 
 @endpoints.route("/oauth2/userinfo", methods=["GET", "POST", "OPTIONS"])
+@cors.for_registered_origins
 def userinfo() -> Response:
     """GET, POST with the header, or POST with the token in the body."""
-    return cors.for_registered_origins(_uncached, _answer)
-
-
-def _answer() -> Response:
     try:
-        return Response(json.dumps(claims.userinfo(_presented_token())))
+        return cors.uncached(Response(json.dumps(claims.userinfo(_presented_token()))))
     except OAuth2Error as error:
-        return _refusal(error)
+        return cors.uncached(_refusal(error))
 
 
 def _presented_token() -> str:
@@ -61,10 +58,4 @@ def _refusal(error: OAuth2Error) -> Response:
             challenge += ', scope="openid"'
     response = Response(json.dumps(body), status=error.status_code)
     response.headers["WWW-Authenticate"] = challenge
-    return response
-
-
-def _uncached(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    response.content_type = "application/json"
     return response

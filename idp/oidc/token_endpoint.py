@@ -1,0 +1,60 @@
+"""The token endpoint (RFC 6749 §3.2): parse, find, authenticate, check, redeem, answer."""
+
+from typing import Any, Final
+
+from authlib.oauth2.rfc6749 import (
+    InvalidGrantError,
+    InvalidRequestError,
+    UnauthorizedClientError,
+    UnsupportedGrantTypeError,
+)
+
+from idp.oidc.client_authentication import METHODS, authenticate, check_one_client
+from idp.oidc.grants import Exchange, GrantType, authorization_code, refresh_token
+from idp.oidc.oauth_client import OAuthClient
+from idp.oidc.requests import ProtocolRequest, check_request
+
+GRANT_TYPES: Final[dict[str, GrantType[Any]]] = {
+    each.name: each for each in (authorization_code.GRANT_TYPE, refresh_token.GRANT_TYPE)
+}
+
+
+def answer(request: ProtocolRequest) -> dict[str, Any]:
+    """The successful answer (RFC 6749 §5.1); raises ``OAuth2Error`` for any other.
+
+    It reads and signs without a lock; what it changes is one transaction at the end, which
+    decides once more (security rule R1).
+    """
+    check_request(request)
+    check_one_client(request)
+    grant_type = _grant_type(request)
+    text = request.form.get(grant_type.parameter)
+    # Found together with its client, in one look-up for both. Nothing comes of it before the
+    # client has proved itself, and is that very client.
+    found = grant_type.find(text) if text else None
+    client = authenticate(request, METHODS, read=found.client if found else None)
+    _check_registered(client, grant_type)
+    if not text:
+        raise InvalidRequestError(f"Missing '{grant_type.parameter}' in request.")
+    if found is None or found.client.id != client.get_client_id():
+        raise InvalidGrantError(grant_type.unknown)
+    exchange = Exchange(request.form, client, found)
+    for check in grant_type.checks:
+        check(exchange)
+    return grant_type.redeem(exchange)
+
+
+def _grant_type(request: ProtocolRequest) -> GrantType[Any]:
+    name = request.form.get("grant_type")
+    if not name:
+        raise InvalidRequestError("The grant_type is missing")  # RFC 6749 §5.2
+    if name not in GRANT_TYPES:
+        raise UnsupportedGrantTypeError(name)
+    return GRANT_TYPES[name]
+
+
+def _check_registered(client: OAuthClient, grant_type: GrantType[Any]) -> None:
+    if not client.check_grant_type(grant_type.name):
+        raise UnauthorizedClientError(
+            f"The client is not authorized to use 'grant_type={grant_type.name}'"
+        )
