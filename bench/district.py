@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-import flask_migrate
+from alembic import command
 
 from bench import databases, processes
 from bench.provider import environment
 from idp import Settings, create_app
-from idp.database import db
+from idp.database import db, migrations
 from idp.people.schools import create_school
 
 PORT = 18600
@@ -144,8 +144,8 @@ def _measure(url: str, folder: Path, size: Size, whole: Path, delta: Path) -> No
         ("the same file again", ["import", str(whole), *options]),
         ("a delta of one in a hundred", ["import", str(delta), *options]),
     )
-    for label, command in steps:
-        seconds, busy, megabytes = _timed(variables, ["roster", *command, "--json"])
+    for label, verbs in steps:
+        seconds, busy, megabytes = _timed(variables, ["roster", *verbs, "--json"])
         print(f"  {label:<32} {seconds:7.1f} s {busy:7.1f} s {megabytes:6.0f} MB", flush=True)
 
 
@@ -153,7 +153,7 @@ def _prepared(variables: dict[str, str], size: Size) -> list[str]:
     """A migrated database with the schools; returns their ids."""
     app = create_app(Settings.from_environment(variables))
     with app.app_context():
-        flask_migrate.upgrade()
+        command.upgrade(migrations.configuration(), "head")
         made = [create_school(f"School {number}").id for number in range(size.schools)]
         db.session.remove()
         db.engine.dispose()

@@ -7,14 +7,14 @@ guardians share one password, so that bcrypt runs once here and not a thousand t
 import secrets
 from dataclasses import dataclass
 
-import flask_migrate
+from alembic import command
 from flask import Flask
 
 from bench.plans import REDIRECT_URI, Target, Visitor
 from idp.clients import registration
 from idp.credentials import passwords
 from idp.credentials.models import Password
-from idp.database import db, transaction
+from idp.database import db, migrations, transaction
 from idp.oidc.keys import Keyring
 from idp.people.models import Account, Child, Guardianship, School
 from idp.sessions import service as sessions
@@ -37,7 +37,7 @@ class World:
 def build(app: Flask, port: int, *, guardians: int, residents: int, applications: int) -> World:
     """Migrate the database, make signing keys, insert everybody."""
     with app.app_context():
-        flask_migrate.upgrade()
+        command.upgrade(migrations.configuration(), "head")
         Keyring(app.extensions["idp.settings"].keys_folder).ensure()
         password = secrets.token_urlsafe(12)
         schools = _schools()

@@ -7,15 +7,12 @@ import os
 from pathlib import Path
 
 from flask import Flask
-from flask_migrate import Migrate
 
 from idp.database import db
 from idp.resources import folder
 from idp.settings import Settings, UnsafeSettings
 
 __all__ = ["Settings", "UnsafeSettings", "create_app"]
-
-migrate = Migrate()
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -32,7 +29,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["idp.settings"] = settings
     app.config.update(_flask_config(settings))
     db.init_app(app)
-    migrate.init_app(app, db, directory=str(folder("idp.migrations")), compare_type=True)
     _import_models()
     _wire(app)
     return app

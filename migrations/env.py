@@ -3,16 +3,9 @@
 from typing import Any
 
 from alembic import context
-from flask import current_app
-from sqlalchemy import MetaData
 from sqlalchemy.engine import Connection
 
-from idp.database import WRITES, patience
-
-
-def _metadata() -> MetaData:
-    metadata: MetaData = current_app.extensions["migrate"].db.metadata
-    return metadata
+from idp.database import WRITES, db, migrations
 
 
 def _is_ours(_object: Any, name: str | None, kind: str, _reflected: bool, _model: Any) -> bool:
@@ -25,23 +18,23 @@ def _is_ours(_object: Any, name: str | None, kind: str, _reflected: bool, _model
 def _run(connection: Connection) -> None:
     context.configure(
         connection=connection,
-        target_metadata=_metadata(),
+        target_metadata=db.metadata,
         render_as_batch=connection.dialect.name == "sqlite",
         compare_type=True,
         include_object=_is_ours,
         transaction_per_migration=True,
     )
-    patience.begin(connection)
+    migrations.begin(connection)
     with context.begin_transaction():
         context.run_migrations()
-    patience.end(connection)
+    migrations.end(connection)
 
 
 if context.is_offline_mode():
-    url = current_app.extensions["migrate"].db.engine.url
-    context.configure(url=url, target_metadata=_metadata(), literal_binds=True)
+    url = db.engine.url
+    context.configure(url=url, target_metadata=db.metadata, literal_binds=True)
     with context.begin_transaction():
         context.run_migrations()
 else:
-    with current_app.extensions["migrate"].db.engine.connect() as connection:
+    with db.engine.connect() as connection:
         _run(connection.execution_options(**WRITES[connection.dialect.name]))

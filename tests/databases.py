@@ -48,15 +48,15 @@ def may_leave_out(item: pytest.Item) -> bool:
 
 def migrate(url: str) -> None:
     """Bring a database to the newest schema, as ``idp db upgrade`` does."""
-    import flask_migrate
+    from alembic import command
 
     from idp import create_app
-    from idp.database import db
+    from idp.database import db, migrations
     from tests.conftest import settings_for_tests
 
     app = create_app(settings_for_tests(url, Path("keys")))
     with app.app_context():
-        flask_migrate.upgrade()
+        command.upgrade(migrations.configuration(), "head")
         db.engine.dispose()
 
 

@@ -7,12 +7,11 @@ from typing import Any, Final
 import alembic.command
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from flask import current_app
 from sqlalchemy.exc import OperationalError
 
 from idp import readiness
 from idp.cli.errors import BadInput
-from idp.database import db, patience
+from idp.database import db, migrations
 from idp.people import search_index
 
 TRIES: Final = 60
@@ -23,10 +22,8 @@ Say = Callable[[str], object]
 
 def migrate(move: Callable[[Any, str], None], revision: str) -> None:
     """Move the schema with Alembic. Raises ``BadInput`` where it can't."""
-    # Flask-Migrate's own functions end the process at an error; its configuration is ours too.
-    config = current_app.extensions["migrate"].migrate.get_config()
     try:
-        move(config, revision)
+        move(migrations.configuration(), revision)
     except CommandError as error:
         raise BadInput(f"can't migrate to {revision}: {error}") from error
 
@@ -48,7 +45,7 @@ def _steps(revision: str) -> list[str]:
     current = readiness.schema().current
     if db.engine.dialect.name != "postgresql" or current is None:
         return []
-    script = ScriptDirectory.from_config(current_app.extensions["migrate"].migrate.get_config())
+    script = ScriptDirectory.from_config(migrations.configuration())
     current = readiness.schema().current
     try:
         return [each.revision for each in script.iterate_revisions(revision, current or "base")][
@@ -77,10 +74,10 @@ def _patiently(step: str, say: Say) -> None:
 def _finish(say: Say) -> None:
     if db.engine.dialect.name == "postgresql":
         with db.engine.connect() as connection:
-            missing = patience.missing(connection, db.metadata)
+            missing = migrations.missing(connection, db.metadata)
             for index in missing:
                 say(f"… the index {index.name}")
-                patience.concurrently(connection, index)
+                migrations.concurrently(connection, index)
     if not search_index.is_whole():
         say("… the directory by which people are found, a thousand at a time")
         search_index.rebuild()

@@ -1,7 +1,8 @@
 """XLSX, row by row: values only; formulas are read as their last results.
 
 openpyxl in read-only mode holds one row at a time. Its XML comes from a part that
-``archives.check_workbook`` has read before: no entities, no bomb (security rule A6).
+``archives.check_workbook`` has read before: no entities, no bomb (security rule A6). Where a part
+goes by a name that is not looked into there, defusedxml, by which openpyxl parses, refuses them.
 
 Sheets of one header are one list, such as one a class. A hidden sheet, and one with another
 header, is left out unless somebody chooses it; ``sheets_of`` tells which.
@@ -131,9 +132,11 @@ def _sheet(name: str, tab: Any, layout: Layout) -> Sheet:
 
 @contextmanager
 def _opened(book: Workbook, name: str) -> Iterator[Any]:
-    from openpyxl import load_workbook
+    from openpyxl import DEFUSEDXML, load_workbook
     from openpyxl.utils.exceptions import InvalidFileException
 
+    if not DEFUSEDXML:
+        raise RuntimeError("openpyxl reads XML without defusedxml (OPENPYXL_DEFUSEDXML)")
     check_workbook(book, name)
     try:
         opened = load_workbook(book, read_only=True, data_only=True, keep_links=False)

@@ -151,6 +151,26 @@ def test_a6_hostile_xml_in_a_workbook_is_refused(tmp_path: Path, xml: bytes) -> 
         list(workbooks.rows(path, path.name, Layout()))
 
 
+def test_a6_entities_in_a_part_by_another_name_are_refused(tmp_path: Path) -> None:
+    path, renamed = xml_in(tmp_path / "pupils.xlsx", LAUGHS), io.BytesIO()
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(renamed, "w") as new:
+        for entry in old.infolist():
+            content = old.read(entry).replace(b"sheet1.xml", b"sheet1.part")
+            new.writestr(entry.filename.replace("sheet1.xml", "sheet1.part"), content)
+    path.write_bytes(renamed.getvalue())
+    with pytest.raises(Unusable):
+        list(workbooks.rows(path, path.name, Layout()))
+
+
+def test_a6_no_workbook_is_read_without_the_parser_that_refuses_entities(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = workbook(tmp_path / "pupils.xlsx", [HEADER, *ROWS])
+    monkeypatch.setattr("openpyxl.DEFUSEDXML", False)
+    with pytest.raises(RuntimeError, match="defusedxml"):
+        list(workbooks.rows(path, path.name, Layout()))
+
+
 def test_a6_a_sheet_that_claims_a_million_columns_is_refused(tmp_path: Path) -> None:
     path = workbook(
         tmp_path / "wide.xlsx", [[*HEADER, *(f"column {number}" for number in range(300))]]

@@ -3,13 +3,13 @@
 import secrets
 from datetime import datetime, timedelta
 
-import flask_migrate
+from alembic import command
 from flask import Flask
 from sqlalchemy import select
 
 from idp import clock
 from idp.clients.metadata import CHILD_FIELDS
-from idp.database import db, transaction
+from idp.database import db, migrations, transaction
 from idp.oidc import consent
 from idp.oidc.models import Consent, Grant
 from idp.sessions.models import BrowserSession
@@ -27,8 +27,8 @@ def test_consents_from_before_cover_what_their_page_named(app: Flask) -> None:
     before(without.id, client.id, "openid", "")
     db.session.remove()
 
-    flask_migrate.downgrade(revision="0003")
-    flask_migrate.upgrade()
+    command.downgrade(migrations.configuration(), "0003")
+    command.upgrade(migrations.configuration(), "head")
 
     kept = consent.given(with_child.id, client.id)
     assert kept is not None
@@ -53,8 +53,8 @@ def test_n3_consents_from_before_go_to_the_child_that_they_were_given_for(app: F
     ours = granted(untold.id, own.id, max_.id, then)
     db.session.remove()
 
-    flask_migrate.downgrade(revision="0024")
-    flask_migrate.upgrade()
+    command.downgrade(migrations.configuration(), "0024")
+    command.upgrade(migrations.configuration(), "head")
 
     fields = frozenset({"given_name", "sub"})
     assert consent.given(several.id, client.id).children == {lina.id: fields}  # type: ignore[union-attr]

@@ -1,11 +1,11 @@
 """Requests to reset a second step wait side by side; the release before knew one for an account."""
 
-import flask_migrate
+from alembic import command
 from flask import Flask
 from sqlalchemy import select
 
 from idp.credentials.factor_models import FactorReset
-from idp.database import db
+from idp.database import db, migrations
 from idp.desk import reset_requests
 from idp.desk.staff import Staff
 from tests import factories
@@ -20,8 +20,8 @@ def test_of_several_requests_the_release_before_has_the_oldest(app: Flask) -> No
     oldest, only = askers[0].id, other.id
     db.session.remove()
 
-    flask_migrate.downgrade(revision="0034")
-    flask_migrate.upgrade()
+    command.downgrade(migrations.configuration(), "0034")
+    command.upgrade(migrations.configuration(), "head")
 
     rows = db.session.scalars(select(FactorReset).order_by(FactorReset.asked_at)).all()
     assert [each.outcome for each in rows] == [None, "void", None]

@@ -7,15 +7,15 @@ from threading import Event, Thread
 from time import monotonic, sleep
 from typing import Any
 
-import flask_migrate
 import pytest
+from alembic import command
 from flask import Flask
 from sqlalchemy import event, inspect, select, text
 
 from idp import purge
 from idp.audit import events
 from idp.cli import upgrading
-from idp.database import db, patience
+from idp.database import db, migrations
 from idp.mail import outbox
 from idp.people import search_index
 from idp.people.models import DirectoryEntry
@@ -74,12 +74,12 @@ def some_of_everything() -> None:
 
 def test_new_migrations_stop_nobody(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     some_of_everything()
-    flask_migrate.downgrade(revision=JUDGED_FROM)
+    command.downgrade(migrations.configuration(), JUDGED_FROM)
     new = GROWING - set(inspect(db.engine).get_table_names())  # empty when they are made
-    monkeypatch.setattr(patience, "GROWN", -2)
+    monkeypatch.setattr(migrations, "GROWN", -2)
     made: list[tuple[str, bool]] = []
     with statements_of(made):
-        flask_migrate.upgrade()
+        command.upgrade(migrations.configuration(), "head")
     broken = [told for each in made if (told := breach(*each))]
     assert [each for each in broken if not any(f" {name} " in each for name in new)] == []
 
@@ -110,10 +110,10 @@ def test_what_has_grown_is_indexed_and_filled_beside_traffic(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     some_of_everything()
-    flask_migrate.downgrade(revision="0011")
+    command.downgrade(migrations.configuration(), "0011")
     with db.engine.connect() as now:
         now.exec_driver_sql("ANALYZE")
-    monkeypatch.setattr(patience, "GROWN", 1)
+    monkeypatch.setattr(migrations, "GROWN", 1)
     monkeypatch.setattr(search_index, "FILLED_AT_ONCE", 1)
     made: list[tuple[str, bool]] = []
     said: list[str] = []
@@ -127,7 +127,7 @@ def test_what_has_grown_is_indexed_and_filled_beside_traffic(
     entries = db.session.scalars(select(DirectoryEntry.account_id)).all()
     assert len([each for each in entries if each]) == 3
     assert "… 0012" in said
-    flask_migrate.check()  # every index of the models is there
+    command.check(migrations.configuration())  # every index of the models is there
 
 
 def test_half_an_index_is_made_again(app: Flask) -> None:
@@ -143,13 +143,13 @@ def test_half_an_index_is_made_again(app: Flask) -> None:
         )
     upgrading.upgrade("head", lambda _words: None)
     with db.engine.connect() as now:
-        assert patience.missing(now, db.metadata) == []
+        assert migrations.missing(now, db.metadata) == []
 
 
 def test_who_waits_for_a_lock_lets_the_others_go_first(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flask_migrate.downgrade(revision="0021")  # 0022 changes accounts
+    command.downgrade(migrations.configuration(), "0021")  # 0022 changes accounts
     monkeypatch.setattr(upgrading, "PAUSE", 0.1)
     reading, done = Event(), Event()
 
@@ -186,4 +186,4 @@ def test_who_waits_for_a_lock_lets_the_others_go_first(
         for thread in threads:
             thread.join(90)
     assert any("trying again" in words for words in said)
-    flask_migrate.check()
+    command.check(migrations.configuration())

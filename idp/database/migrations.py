@@ -1,4 +1,4 @@
-"""How a migration behaves beside traffic on PostgreSQL, whatever its file says.
+"""How migrations run: where they are, and how they behave beside traffic on PostgreSQL.
 
 A table that has grown gets an index after its migration, by ``CREATE INDEX CONCURRENTLY``: a
 plain one would stop every write to it for as long as it takes. Nobody waits long for a lock
@@ -8,10 +8,13 @@ either, because everybody else would wait behind (``lock_timeout``).
 import logging
 from typing import Any, Final
 
+from alembic.config import Config
 from alembic.ddl.postgresql import PostgresqlImpl
 from sqlalchemy import Index, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.schema import CreateIndex
+
+from idp.resources import folder
 
 log = logging.getLogger("idp.migrations")
 
@@ -24,6 +27,14 @@ _INVALID = text(
     " WHERE NOT i.indisvalid AND c.relname = :name"
 )
 _waiting: dict[str, Index] = {}
+
+
+def configuration() -> Config:
+    """Alembic's, for its commands in an application context."""
+    there = folder("idp.migrations")
+    config = Config(there / "alembic.ini")
+    config.set_main_option("script_location", str(there).replace("%", "%%"))
+    return config
 
 
 class Patient(PostgresqlImpl):

@@ -1,0 +1,65 @@
+"""What the package declares is what it imports: nothing lies about unused, nothing is borrowed."""
+
+import ast
+import configparser
+import re
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import Final
+
+import idp
+
+ROOT: Final = Path(idp.__file__).parent
+THROUGH_ANOTHER: Final = {
+    "defusedxml",  # openpyxl parses by it; workbooks.py reads nothing where it would not
+    "psycopg",  # SQLAlchemy loads it, where the address of the database names PostgreSQL
+}
+FROM_ANOTHER: Final = {
+    "babel": "flask-babel",
+    "cbor2": "webauthn",
+    "click": "flask",
+    "itsdangerous": "flask",
+    "markupsafe": "flask",
+    "urllib3": "requests",
+    "werkzeug": "flask",
+}
+"""Parts of a dependency that it shows as its own, and whose version it chooses."""
+
+
+def test_each_dependency_is_imported_and_each_import_is_a_dependency() -> None:
+    assert imported() - set(FROM_ANOTHER) == declared() - THROUGH_ANOTHER
+
+
+def test_what_comes_with_another_comes_with_one_that_is_declared() -> None:
+    assert set(FROM_ANOTHER.values()) <= declared()
+    assert set(FROM_ANOTHER) <= imported()
+
+
+def declared() -> set[str]:
+    setup = configparser.ConfigParser()
+    setup.read("setup.cfg")
+    lines = setup["options"]["install_requires"].split()
+    return {re.split(r"[\[<>=]", line)[0].lower() for line in lines}
+
+
+def imported() -> set[str]:
+    """The distributions whose modules our own import, by their names in lower case."""
+    modules = {
+        name.partition(".")[0]
+        for file in [*ROOT.rglob("*.py"), *Path("migrations").rglob("*.py")]
+        for name in _imports(ast.parse(file.read_text()))
+    }
+    ours = {"idp", *sys.stdlib_module_names}
+    distributions = packages_distributions()
+    return {distributions[name][0].lower() for name in modules - ours}
+
+
+def _imports(tree: ast.Module) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+    return found
