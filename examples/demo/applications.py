@@ -9,6 +9,7 @@ from examples.demo import places
 from examples.demo.ports import HOST, Ports
 from idp.clients import registration
 from idp.clients.metadata import CHILD_FIELDS
+from idp.errors import NotFound
 from idp.people.models import School
 
 CURL_REDIRECT_URI = "http://127.0.0.1:9/callback"
@@ -93,7 +94,7 @@ def _register(
 ) -> Application:
     try:
         client = registration.get(client_id)
-    except registration.UnknownClient:
+    except NotFound:
         new = registration.register(metadata, school_ids=school_ids, client_id=client_id)
         return Application(client_id, new.secret or "")
     if any(client.metadata_.get(name) != value for name, value in metadata.items()):
