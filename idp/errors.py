@@ -12,7 +12,8 @@ class Invalid(ValueError):
     """Something that can't be stored or done as it was given.
 
     ``field``: what of it is wrong. ``code``: why. ``values``: what a sentence about it names, such
-    as a limit: numbers and texts, or a collection of what is allowed.
+    as a limit: numbers and texts, or a collection of what is allowed. ``others``: what else is
+    wrong with the same document, at most one for each field.
     """
 
     def __init__(self, field: str, code: str, **values: Any) -> None:
@@ -20,6 +21,7 @@ class Invalid(ValueError):
         self.field = field
         self.code = code
         self.values = values
+        self.others: tuple[Invalid, ...] = ()
 
 
 class NotFound(LookupError):

@@ -84,13 +84,12 @@ def _typed(error: Exception) -> str | None:
     """The sentence of a service's own error, or of the machine's."""
     # Imported when something went wrong: `idp --help` should not wait for all of it.
     from idp.audit.continuity import HistoryTrouble
-    from idp.clients.registration import InvalidMetadata, Outdated
+    from idp.clients.registration import Outdated
     from idp.credentials.bcrypt_gate import Busy
     from idp.credentials.strength import WeakPassword
     from idp.oidc.keys import KeyTrouble
     from idp.readiness import NotReady
     from idp.readiness.agreement import Disagreement
-    from idp.roster.records import Unusable
 
     match error:
         case ModuleNotFoundError():
@@ -102,9 +101,9 @@ def _typed(error: Exception) -> str | None:
             return f"{error} was changed by somebody else meanwhile: look at it, then try again"
         case WeakPassword():
             return _WEAK[error.code].format(**error.params)
-        case KeyTrouble() | HistoryTrouble() | InvalidMetadata() | NotReady() | Busy():
+        case KeyTrouble() | HistoryTrouble() | NotReady() | Busy():
             return str(error)
-        case Unusable() | Disagreement():
+        case Disagreement():
             return str(error)
     return None
 

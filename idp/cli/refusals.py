@@ -61,19 +61,103 @@ INVALID: Final = {
 }
 """Each code of ``Invalid``, and what is wrong with the field."""
 
+REGISTRATIONS: Final = {
+    "control": "holds a control character",
+    "keys_needed": "is needed for private_key_jwt",
+    "must_be_one_of": "must be one of {allowed}",
+    "must_be_some_of": "must be a list of {allowed}",
+    "no_boolean": "must be true or false",
+    "no_keys": "is not a JSON Web Key Set",
+    "no_origin": "is not an https origin",
+    "no_scope": "must hold openid and may hold {allowed}",
+    "no_seconds": "must be a number of seconds",
+    "no_secret": "has no secret to rotate",
+    "no_text": "must be a text",
+    "no_texts": "must be a list of texts",
+    "no_uri": "is not an address",
+    "private_key": "must hold public keys only",
+    "text_length": "must be a text of 1 to {most} characters",
+    "too_many_uris": "must be a list of at most {most} addresses",
+    "unknown_school": "names an unknown school {school!r}",
+    "unnamed": "is missing",
+    "uri_character": "holds a character that an address must not hold",
+    "uri_fragment": "must not have a fragment",
+    "uri_length": "must have 1 to {most} characters",
+    "uri_not_https": "must be https, or http on loopback",
+    "uri_not_public": "is on this computer or in a private network, where no redirect URI is",
+    "uri_relative": "must be absolute",
+    "uri_user": "must not name a user",
+    "uri_without_host": "has no host",
+    "weak_key": "holds an RSA key below {least} bits",
+    "without_address": "must name at least one address",
+    "without_school": "must name at least one school",
+}
+"""The codes of a registration's fields, with words that follow the field and its address."""
+
+FILES: Final = {
+    "column_missing": "the column « {column} » is missing: map the columns anew",
+    "column_twice": "{file} has two columns called « {column} »",
+    "damaged": "{file} is damaged",
+    "empty": "{file} is empty",
+    "encrypted": "the zip holds links or encrypted files",
+    "endless": "{file} is larger than any roster",
+    "endless_cell": "{file} has an endless cell in line {line}",
+    "endless_line": "{file} has a line without end",
+    "endless_quote": "{file} has an endless cell in line {line}: is a quote missing?",
+    "folder_of_many": "the folder holds more than {most} files",
+    "folder_too_large": "the folder holds a file larger than any roster",
+    "forged_workbook": "the workbook is not what its directory says",
+    "incomplete": "{problems}",
+    "link": "{file} is a link; name the file itself",
+    "link_in_folder": "the folder holds a link, {name}",
+    "no_file": "there is no file {file}",
+    "no_header": "line {line} of {file} is empty",
+    "no_roster": "this is neither OneRoster nor one CSV or XLSX file",
+    "no_sheet": "{file} has no sheet « {sheet} »",
+    "no_users": "users.csv is missing",
+    "no_workbook": "{file} is not a workbook (XLSX)",
+    "no_zip": "{file} is damaged, or no zip that we can read",
+    "one_school": "a list is one school's; several schools need OneRoster",
+    "other_school": "the file knows no school {org}: is it another school's?",
+    "other_version": "this is OneRoster {version}; we read 1.1 and 1.2",
+    "path_out_of_zip": "the zip holds a path that leads out of it",
+    "quote": "{file} can't be read after line {line}: is a quote missing?",
+    "quote_in_header": "the header can't be read",
+    "same_rows": "two schools would be read from the same rows",
+    "several_lists": "there are several lists here, and none is OneRoster: {found}",
+    "too_large": "the file is too large",
+    "too_many_cells": "{file} has too many rows or columns (line {line})",
+    "too_many_columns": "{file} has more than {most} columns",
+    "too_many_rows": "{file} has more than {most} rows",
+    "twice": "the zip holds {name} twice",
+    "unread_workbook": "{file} can't be read as a workbook",
+    "which_school": "which school of the file is « {school} »? It has: {found}",
+    "xml_entities": "the workbook declares XML entities",
+    "zip_bomb": "the zip unpacks to many times its size, as zip bombs do",
+    "zip_of_many": "the zip holds more than {most} files",
+    "zip_too_large": "the zip unpacks to more than any roster",
+}
+"""The codes of ``Unusable``: whole sentences about a file."""
+
 
 def sentence(refused: Invalid | NotFound) -> str:
     """What is not there, or the field and what is wrong with it."""
     if isinstance(refused, NotFound):
         return f"there is no {refused}"
+    if refused.field == "file":
+        return _filled(FILES[refused.code], refused.values)
+    if words := REGISTRATIONS.get(refused.code):
+        address = refused.values.get("address")
+        shown = f"{address[:80]!r} " if address else ""
+        return f"{refused.field} {shown}{_filled(words, refused.values)}"
     return f"{refused.field}: {_filled(INVALID[refused.code], refused.values)}"
 
 
 def _filled(words: str, values: dict[str, Any]) -> str:
-    shown = {
-        name: ", ".join(map(str, value))
-        if isinstance(value, Collection) and not isinstance(value, str)
-        else value
-        for name, value in values.items()
-    }
-    return words.format(**shown)
+    return words.format(**{name: _shown(value) for name, value in values.items()})
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, Collection) and not isinstance(value, str):
+        return ", ".join(map(str, value))
+    return "none" if value == "" else value

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from idp.clients import keys, uris
+from idp.errors import Invalid
 from idp.people.models import NAME_LENGTH
 
 SCOPES: Final = ("openid", "profile", "email", "child", "offline_access")
@@ -43,41 +44,25 @@ EMAIL_CLAIMS: Final = ("real", "unique")
 """The guardian's address, or one made up for this application that nobody else has."""
 DEFAULT_CHILD_FIELDS: Final = ("sub", "given_name", "school.id")
 CHILD_PROFILES: Final = ("object", "uri", "flat")
-
-
-class InvalidMetadata(Exception):
-    """A field of the registration is refused: ``field``, a plain ``reason``, and its ``code``.
-
-    ``value``: the one address of several that is meant. ``others``: what else is wrong with
-    the same document, at most one for each field.
-    """
-
-    def __init__(self, field: str, reason: str, code: str = "invalid", value: str = "") -> None:
-        shown = f"{value[:80]!r} " if value else ""
-        super().__init__(f"{field} {shown}{reason}")
-        self.field = field
-        self.reason = reason
-        self.code = code
-        self.value = value
-        self.others: tuple[InvalidMetadata, ...] = ()
+MOST_ADDRESSES: Final = 50
 
 
 def checked(raw: Mapping[str, Any]) -> dict[str, Any]:
     """The complete metadata document: defaults filled in, every field checked.
 
-    Unknown fields are ignored (RFC 7591 §2). Raises ``InvalidMetadata``.
+    Unknown fields are ignored (RFC 7591 §2). Raises ``Invalid``, with all that is wrong.
     """
     document = {
         **_defaults(),
         **{k: v for k, v in raw.items() if k in _CHECKS and v is not None},
     }
-    problems: dict[str, InvalidMetadata] = {}
+    problems: dict[str, Invalid] = {}
     checks = [(name, check) for name, check in _CHECKS.items() if name in document]
     for name, check in [*checks, *_TOGETHER]:
         try:
             if name not in problems:
                 check(name, document)
-        except InvalidMetadata as problem:
+        except Invalid as problem:
             problems[name] = problem
     if problems:
         first, *others = problems.values()
@@ -114,9 +99,9 @@ def _text(most: int) -> Check:
     def check(name: str, document: dict[str, Any]) -> None:
         value = document[name]
         if not isinstance(value, str) or not 1 <= len(value.strip()) <= most:
-            raise InvalidMetadata(name, f"must be a text of 1 to {most} characters", "length")
+            raise Invalid(name, "text_length", most=most)
         if any(ord(character) < 32 or ord(character) == 127 for character in value):
-            raise InvalidMetadata(name, "holds a control character", "control")
+            raise Invalid(name, "control")
 
     return check
 
@@ -124,7 +109,7 @@ def _text(most: int) -> Check:
 def _one_of(*allowed: str) -> Check:
     def check(name: str, document: dict[str, Any]) -> None:
         if document[name] not in allowed:
-            raise InvalidMetadata(name, f"must be one of {', '.join(allowed)}")
+            raise Invalid(name, "must_be_one_of", allowed=allowed)
 
     return check
 
@@ -134,65 +119,66 @@ def _some_of(*allowed: str, least: int = 1) -> Check:
         value = document[name]
         known = isinstance(value, list) and set(map(str, value)) <= set(allowed)
         if not known or len(value) < least:
-            raise InvalidMetadata(name, f"must be a list of {', '.join(allowed)}")
+            raise Invalid(name, "must_be_some_of", allowed=allowed)
 
     return check
 
 
 def _boolean(name: str, document: dict[str, Any]) -> None:
     if not isinstance(document[name], bool):
-        raise InvalidMetadata(name, "must be true or false")
+        raise Invalid(name, "no_boolean")
 
 
 def _scope(name: str, document: dict[str, Any]) -> None:
     value = document[name]
     words = value.split() if isinstance(value, str) else []
     if "openid" not in words or not set(words) <= set(SCOPES):
-        raise InvalidMetadata(name, f"must hold openid and may hold {', '.join(SCOPES[1:])}")
+        raise Invalid(name, "no_scope", allowed=SCOPES[1:])
     document[name] = " ".join(scope for scope in SCOPES if scope in words)
 
 
 def _page(name: str, document: dict[str, Any]) -> None:
     value = document[name]
     if not isinstance(value, str):
-        raise InvalidMetadata(name, "must be a text")
+        raise Invalid(name, "no_text")
     if problem := uris.problem_of_page(value):
-        raise InvalidMetadata(name, problem, problem.name.lower())
+        raise _of_address(name, problem)
 
 
 def _redirects(name: str, document: dict[str, Any]) -> None:
     native = document.get("application_type") == "native"
     for uri in _list_of_text(name, document):
         if problem := uris.problem_of_redirect_uri(uri, native=native):
-            raise InvalidMetadata(name, problem, problem.name.lower(), uri)
+            raise _of_address(name, problem, uri)
+
+
+def _of_address(name: str, problem: uris.Problem, uri: str = "") -> Invalid:
+    return Invalid(name, problem.value, address=uri, most=uris.LONGEST)
 
 
 def _origins(name: str, document: dict[str, Any]) -> None:
     for value in _list_of_text(name, document):
         if uris.problem_of_page(value) or uris.origin(value) != value:
-            raise InvalidMetadata(name, "is not an https origin", "no_origin", value)
+            raise Invalid(name, "no_origin", address=value)
 
 
 def _jwks(name: str, document: dict[str, Any]) -> None:
-    try:
-        keys.check_public(document[name])
-    except keys.UnusableKeys as unusable:
-        raise InvalidMetadata(name, str(unusable), unusable.code) from unusable
+    keys.check_public(document[name])
 
 
 def _list_of_text(name: str, document: dict[str, Any]) -> list[str]:
     value = document[name]
-    if not isinstance(value, list) or len(value) > 50:
-        raise InvalidMetadata(name, "must be a list of at most 50 addresses", "too_many")
+    if not isinstance(value, list) or len(value) > MOST_ADDRESSES:
+        raise Invalid(name, "too_many_uris", most=MOST_ADDRESSES)
     if not all(isinstance(each, str) for each in value):
-        raise InvalidMetadata(name, "must be a list of texts")
+        raise Invalid(name, "no_texts")
     return value
 
 
 def _positive(name: str, document: dict[str, Any]) -> None:
     value = document[name]
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise InvalidMetadata(name, "must be a number of seconds")
+        raise Invalid(name, "no_seconds")
 
 
 _CHECKS: Final[dict[str, Check]] = {
@@ -224,12 +210,12 @@ _CHECKS: Final[dict[str, Check]] = {
 
 def _has_a_name(name: str, document: dict[str, Any]) -> None:
     if name not in document:
-        raise InvalidMetadata(name, "is missing", "missing")
+        raise Invalid(name, "unnamed")
 
 
 def _has_an_address(name: str, document: dict[str, Any]) -> None:
     if not document[name]:
-        raise InvalidMetadata(name, "must name at least one address", "missing")
+        raise Invalid(name, "without_address")
 
 
 def _near_the_application(name: str, document: dict[str, Any]) -> None:
@@ -237,14 +223,13 @@ def _near_the_application(name: str, document: dict[str, Any]) -> None:
     value = document.get(name) or []
     for uri in [value] if isinstance(value, str) else value:
         if not uris.is_reachable_beside(uri, document["redirect_uris"]):
-            problem = uris.Problem.NOT_PUBLIC
-            raise InvalidMetadata(name, problem, problem.name.lower(), uri)
+            raise _of_address(name, uris.Problem.NOT_PUBLIC, uri)
 
 
 def _has_keys(name: str, document: dict[str, Any]) -> None:
     method = document["token_endpoint_auth_method"]
     if method == "private_key_jwt" and name not in document:
-        raise InvalidMetadata(name, "is needed for private_key_jwt", "missing")
+        raise Invalid(name, "keys_needed")
 
 
 def _public_clients_use_pkce(name: str, document: dict[str, Any]) -> None:

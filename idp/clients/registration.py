@@ -12,14 +12,14 @@ from sqlalchemy.exc import IntegrityError
 
 from idp import clock
 from idp.clients import trail, uris
-from idp.clients.metadata import InvalidMetadata, checked
+from idp.clients.metadata import checked
 from idp.clients.models import Client, ClientRow, ClientSchool
 from idp.database import db, keyed_hash, transaction
 from idp.database.prepared import Prepared, columns
-from idp.errors import NotFound
+from idp.errors import Invalid, NotFound
 from idp.people.models import School
 
-__all__ = ["InvalidMetadata", "Outdated", "Registered", "find", "register"]
+__all__ = ["Outdated", "Registered", "find", "register"]
 
 
 _LIVE_CLIENT: Final = Prepared(
@@ -48,7 +48,7 @@ def register(
     """Register an application for one or several schools.
 
     ``metadata``: RFC 7591 client metadata and our own members (docs/clients.md).
-    Raises ``InvalidMetadata`` naming the field.
+    Raises ``Invalid`` naming the field.
     """
     document = examined(metadata, school_ids)
     secret = _new_secret(document)
@@ -85,7 +85,7 @@ def change(
 
     A secret comes with it where the client has none and now needs one; where it needs none any
     more, its secrets end. ``version``: the one that the change was made from. Raises
-    ``InvalidMetadata``, ``NotFound``, and ``Outdated`` where the version has moved on.
+    ``Invalid``, ``NotFound``, and ``Outdated`` where the version has moved on.
     """
     before = db.session.get_one(Client, get(client_id).id, populate_existing=True)
     served = _served(client_id)
@@ -171,11 +171,11 @@ def rotate_secret(
     """Give a new secret; the old one goes on working for ``overlap``.
 
     ``version``: the one that was looked at; a form that is sent twice rotates once. Raises
-    ``Outdated``, ``NotFound``, and ``InvalidMetadata`` for a client without a secret.
+    ``Outdated``, ``NotFound``, and ``Invalid`` for a client without a secret.
     """
     secret = _new_secret(get(client_id).metadata_)
     if secret is None:
-        raise InvalidMetadata("token_endpoint_auth_method", "has no secret to rotate")
+        raise Invalid("token_endpoint_auth_method", "no_secret")
     former = {
         "previous_secret_hash": Client.secret_hash,
         "previous_secret_expires_at": clock.now() + overlap,
@@ -268,13 +268,13 @@ def _sector(client: Client, school_ids: Sequence[str]) -> str:
 
 
 def examined(metadata: Mapping[str, Any], school_ids: Sequence[str]) -> dict[str, Any]:
-    """The complete document. Raises ``InvalidMetadata`` with all that is wrong with it and its
+    """The complete document. Raises ``Invalid`` with all that is wrong with it and its
     schools.
     """
-    unserved = InvalidMetadata("schools", "must name at least one school", "missing")
+    unserved = Invalid("schools", "without_school")
     try:
         document = checked(metadata)
-    except InvalidMetadata as problem:
+    except Invalid as problem:
         problem.others += () if school_ids else (unserved,)
         raise
     if not school_ids:
@@ -285,7 +285,7 @@ def examined(metadata: Mapping[str, Any], school_ids: Sequence[str]) -> dict[str
 def _check_schools(school_ids: Sequence[str]) -> None:
     known = set(db.session.scalars(select(School.id).where(School.id.in_(school_ids))))
     if missing := set(school_ids) - known:
-        raise InvalidMetadata("schools", f"names an unknown school {min(missing)!r}", "unknown")
+        raise Invalid("schools", "unknown_school", school=min(missing))
 
 
 def _serve(client_id: str, school_ids: Sequence[str]) -> None:

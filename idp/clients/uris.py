@@ -13,17 +13,17 @@ _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+\Z")
 
 
 class Problem(StrEnum):
-    """Why an address is refused: a name for programs, and a sentence for their authors."""
+    """Why an address is refused."""
 
-    LENGTH = f"must have 1 to {LONGEST} characters"
-    CHARACTER = "holds a character that an address must not hold"
-    NO_ADDRESS = "is not an address"
-    FRAGMENT = "must not have a fragment"
-    USER = "must not name a user"
-    RELATIVE = "must be absolute"
-    NO_HOST = "has no host"
-    NOT_HTTPS = "must be https, or http on loopback"
-    NOT_PUBLIC = "is on this computer or in a private network, where no redirect URI is"
+    LENGTH = "uri_length"
+    CHARACTER = "uri_character"
+    NO_ADDRESS = "no_uri"
+    FRAGMENT = "uri_fragment"
+    USER = "uri_user"
+    RELATIVE = "uri_relative"
+    NO_HOST = "uri_without_host"
+    NOT_HTTPS = "uri_not_https"
+    NOT_PUBLIC = "uri_not_public"
 
 
 def problem_of_redirect_uri(uri: str, *, native: bool) -> Problem | None:

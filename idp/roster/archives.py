@@ -46,7 +46,7 @@ class BoundedReader(io.RawIOBase):
         data = self._inner.read(len(view))
         self._left -= len(data)
         if self._left < 0:
-            raise Hostile(f"{self._name} is larger than any roster")
+            raise Hostile("endless", file=self._name)
         view[: len(data)] = data
         self._progress(len(data))
         return len(data)
@@ -138,11 +138,11 @@ def opened(path: Path) -> Iterator[Source]:
     Raises ``Unusable``, and ``Hostile`` where opening it would be dangerous.
     """
     if path.is_symlink():
-        raise Unusable(f"{path.name} is a link; name the file itself")
+        raise Unusable("link", file=path.name)
     if path.is_dir():
         yield _folder(path)
     elif not path.is_file():
-        raise Unusable(f"there is no file {path.name}")
+        raise Unusable("no_file", file=path.name)
     elif path.suffix.lower() in {".xlsx", ".xlsm"} or not zipfile.is_zipfile(path):
         yield _Folder(path, {path.name.lower(): path})
     else:
@@ -156,7 +156,7 @@ def check_workbook(book: Workbook, name: str) -> None:
     Every part is read once: what the zip's directory claims of sizes is not believed.
     """
     if not zipfile.is_zipfile(book):
-        raise Unusable(f"{name} is not a workbook (XLSX)", "damaged")
+        raise Unusable("no_workbook", file=name)
     with _archive(book, name) as archive:
         _check_sizes(archive.infolist(), LARGEST_WORKBOOK)
         for entry in archive.infolist():
@@ -173,9 +173,9 @@ def _check_xml(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
             # Another encoding would hide the words that are looked for here
             foreign = seen == len(chunk) and (b"\0" in window[:64] or b"utf-16" in window[:200])
             if seen > entry.file_size or foreign:
-                raise Hostile("the workbook is not what its directory says")
+                raise Hostile("forged_workbook")
             if b"<!DOCTYPE" in window or b"<!ENTITY" in window:
-                raise Hostile("the workbook declares XML entities")
+                raise Hostile("xml_entities")
             tail = window[-16:]
 
 
@@ -185,7 +185,7 @@ def _archive(file: Workbook, name: str) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(file) as archive:
             yield archive
     except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
-        raise Unusable(f"{name} is damaged, or no zip that we can read", "damaged") from error
+        raise Unusable("no_zip", file=name) from error
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -195,38 +195,38 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     for entry in entries:
         parts = entry.filename.replace("\\", "/").split("/")
         if ".." in parts or entry.filename.startswith("/") or ":" in parts[0]:
-            raise Hostile("the zip holds a path that leads out of it")
+            raise Hostile("path_out_of_zip")
         if stat.S_ISLNK(entry.external_attr >> 16) or entry.flag_bits & 1:
-            raise Unusable("the zip holds links or encrypted files", "encrypted")
+            raise Unusable("encrypted")
         name = parts[-1].lower()
         if name.startswith(".") or parts[0] == "__MACOSX":
             continue
         if name in found:
-            raise Unusable(f"the zip holds {name} twice", "twice", name=name[:80])
+            raise Unusable("twice", name=name[:80])
         found[name] = entry
     return found
 
 
 def _check_sizes(entries: list[zipfile.ZipInfo], largest: int) -> None:
     if len(entries) > MOST_ENTRIES:
-        raise Hostile(f"the zip holds more than {MOST_ENTRIES} files")
+        raise Hostile("zip_of_many", most=MOST_ENTRIES)
     if sum(each.file_size for each in entries) > largest:
-        raise Hostile("the zip unpacks to more than any roster")
+        raise Hostile("zip_too_large")
     for each in entries:
         packed = max(each.compress_size, 1)
         if each.file_size > RATIO_COUNTS_FROM and each.file_size / packed > LARGEST_RATIO:
-            raise Hostile("the zip unpacks to many times its size, as zip bombs do")
+            raise Hostile("zip_bomb")
 
 
 def _folder(path: Path) -> Source:
     files: dict[str, Path] = {}
     for each in sorted(path.iterdir()):
         if each.is_symlink():
-            raise Unusable(f"the folder holds a link, {each.name[:80]}")
+            raise Unusable("link_in_folder", name=each.name[:80])
         if each.is_file() and not each.name.startswith("."):
             files[each.name.lower()] = each
         if len(files) > MOST_ENTRIES:
-            raise Hostile(f"the folder holds more than {MOST_ENTRIES} files")
+            raise Hostile("folder_of_many", most=MOST_ENTRIES)
     if any(each.stat().st_size > LARGEST_FILE for each in files.values()):
-        raise Hostile("the folder holds a file larger than any roster")
+        raise Hostile("folder_too_large")
     return _Folder(path, files)

@@ -50,7 +50,7 @@ def find(name: str, lines: list[Line], wanted: tuple[int, int] | None = None) ->
     """The header among the first lines; raises ``Unusable`` where there is none."""
     filled = [(number, cells) for number, cells in lines if any(cells)]
     if not filled:
-        raise Unusable(f"{name} is empty", "empty")
+        raise Unusable("empty", file=name)
     if wanted:
         return _wanted(name, filled, wanted)
     scores = [known(cells) for _, cells in filled]
@@ -70,7 +70,7 @@ def _wanted(name: str, filled: list[Line], wanted: tuple[int, int]) -> Header:
     first, last = wanted
     chosen = [cells for number, cells in filled if first <= number <= last]
     if not chosen:
-        raise Unusable(f"line {first} of {name} is empty", "no_header", line=str(first))
+        raise Unusable("no_header", file=name, line=first)
     words = chosen[0]
     for lower in chosen[1:]:
         words = _joined(words, lower)
@@ -119,7 +119,5 @@ def _checked(name: str, first: int, last: int, cells: list[str], count: int) -> 
     named = [word for word in words if word]
     if len(set(named)) < len(named):
         twice = next(word for word in named if named.count(word) > 1)
-        raise Unusable(
-            f"{name} has two columns called « {twice[:40]} »", "column_twice", column=twice[:40]
-        )
+        raise Unusable("column_twice", file=name, column=twice[:40])
     return Header(first, last, words, count)

@@ -78,13 +78,9 @@ def file_of(source: Source) -> str:
     names = [name for name in source.names if name.endswith(_SUFFIXES)]
     if len(names) > 1:
         found = ", ".join(sorted(names))
-        raise Unusable(
-            f"there are several lists here, and none is OneRoster: {found[:200]}",
-            "several_lists",
-            found=found[:200],
-        )
+        raise Unusable("several_lists", found=found[:200])
     if not names:
-        raise Unusable("this is neither OneRoster nor one CSV or XLSX file", "no_roster")
+        raise Unusable("no_roster")
     return names[0]
 
 

@@ -50,7 +50,7 @@ def choose(orgs: Mapping[str, Org], wanted: list[Wanted]) -> dict[str, str]:
     schools = {sid: org for sid, org in orgs.items() if org.type in {"school", ""}}
     chosen = {each.school_id: _one(each, schools, len(wanted), orgs) for each in wanted}
     if len(set(chosen.values())) < len(chosen):
-        raise Unusable("two schools would be read from the same rows", "same_rows")
+        raise Unusable("same_rows")
     return chosen
 
 
@@ -63,10 +63,7 @@ def district_of(orgs: Mapping[str, Org], chosen: list[str]) -> str | None:
 def _one(wanted: Wanted, schools: Mapping[str, Org], count: int, orgs: Mapping[str, Org]) -> str:
     if wanted.org is not None:
         if orgs and wanted.org not in orgs:
-            raise Unusable(
-                f"the file knows no school {wanted.org[:60]}: is it another school's?",
-                "other_school",
-            )
+            raise Unusable("other_school", org=wanted.org[:60])
         return wanted.org
     same = [sid for sid, org in schools.items() if comparable(org.name) == comparable(wanted.name)]
     if len(same) == 1:
@@ -74,12 +71,7 @@ def _one(wanted: Wanted, schools: Mapping[str, Org], count: int, orgs: Mapping[s
     if count == 1 and len(schools) == 1:
         return next(iter(schools))
     listed = ", ".join(f"{sid[:40]} ({org.name[:40]})" for sid, org in list(schools.items())[:8])
-    raise Unusable(
-        f"which school of the file is « {wanted.name} »? It has: {listed or 'none'}",
-        "which_school",
-        school=wanted.name,
-        found=listed or "–",
-    )
+    raise Unusable("which_school", school=wanted.name, found=listed)
 
 
 def _district(orgs: Mapping[str, Org], sourced_id: str) -> str | None:

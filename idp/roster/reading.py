@@ -206,7 +206,7 @@ def _open(source: Source, wish: Wish, wanted: list[orgs.Wanted], progress: Progr
         found.district = _district(found, wanted) if wish.by_operator else None
         return found
     if len(wanted) != 1:
-        raise Unusable("a list is one school's; several schools need OneRoster", "one_school")
+        raise Unusable("one_school")
     school_id = wanted[0].school_id
     found_list = lists.look(source, wish.layout)
     header, saved = found_list.header, source_of(school_id, make=False).mapping

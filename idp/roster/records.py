@@ -4,30 +4,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from idp.errors import Invalid
 from idp.roster.accounting import Accounting
 
 OF_OTHER_SCHOOLS: Final = "of other schools"
 """Rows that are passed over because the run is not for their schools."""
 
 
-class Unusable(ValueError):
-    """The file as a whole can't be taken over: a sentence for the person who chose it.
+class Unusable(Invalid):
+    """The file as a whole can't be taken over."""
 
-    ``code`` and ``about``: the same in ``refusals``, which speaks the languages of schools.
-    """
-
-    usual = "unreadable"
-
-    def __init__(self, words: str, code: str = "", **about: str) -> None:
-        super().__init__(words)
-        self.code = code or self.usual
-        self.about = about
+    def __init__(self, code: str, **values: str | int) -> None:
+        super().__init__("file", code, **values)
 
 
 class Hostile(Unusable):
     """The file would cost more than any roster: a zip bomb, endless cells (security rule A6)."""
-
-    usual = "too_much"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from flask_babel import lazy_gettext as _
 
-from idp.roster.records import Unusable
+from idp.roster.records import Hostile, Unusable
 
 SENTENCES: Final = {
     "no_users": _("The file users.csv is missing. An export of OneRoster has one."),
@@ -47,10 +47,20 @@ def sentence(trouble: dict[str, Any]) -> str:
     """The sentence of a trouble as a job keeps it."""
     code = trouble.get("code", "")
     words = str(SENTENCES.get(code, SENTENCES["unreadable"]))
-    about = trouble.get("about") or {}
+    about = {name: value or "–" for name, value in (trouble.get("about") or {}).items()}
     return words % about if about else words
+
+
+_LIKE: Final = {
+    **dict.fromkeys(("no_workbook", "no_zip", "unread_workbook"), "damaged"),
+    **dict.fromkeys(("endless_quote", "quote_in_header"), "quote"),
+}
+"""Codes of which a school's office hears what it hears of another one."""
 
 
 def of_file(error: Unusable) -> dict[str, Any]:
     """What a job keeps of a file that can't be taken over."""
-    return {"code": error.code, "about": error.about}
+    code = _LIKE.get(error.code, error.code)
+    if code not in SENTENCES:
+        code = "too_much" if isinstance(error, Hostile) else "unreadable"
+    return {"code": code, "about": error.values}

@@ -42,7 +42,7 @@ def put(run_id: str, name: str, stream: IO[bytes]) -> Path:
             while piece := stream.read(_PIECE):
                 size += len(piece)
                 if size > LARGEST:
-                    raise Hostile("the file is too large")
+                    raise Hostile("too_large")
                 out.write(piece)
         folder.rename(_folder() / run_id)
     except BaseException:

@@ -58,7 +58,7 @@ def read(
     look = lists.look(source, layout)
     must_have(set(mapping.columns), look.header)
     if problems := mapping.problems():
-        raise Unusable("; ".join(problems))
+        raise Unusable("incomplete", problems="; ".join(problems))
     counting: list[str] = []
     if not layout.own_numbers:
         mapping, counting = row_numbers.without(mapping, lists.rows_of(source, layout))
@@ -103,11 +103,7 @@ def read(
 def must_have(columns: set[str], header: list[str]) -> None:
     """Raise ``Unusable`` where a column is not in the list."""
     if missing := columns - set(header):
-        raise Unusable(
-            f"the column « {min(missing)[:60]} » is missing: map the columns anew",
-            "column_missing",
-            column=min(missing)[:60],
-        )
+        raise Unusable("column_missing", column=min(missing)[:60])
 
 
 def _records(

@@ -46,13 +46,9 @@ def rows(
         for count, cells in enumerate(reader):
             begins, line = line + 1, reader.line_num
             if count >= MOST_ROWS or len(cells) > MOST_COLUMNS:
-                raise Hostile(f"{name} has too many rows or columns (line {begins})")
+                raise Hostile("too_many_cells", file=name, line=begins)
             if any(len(cell) > LONGEST_CELL for cell in cells):
-                raise Hostile(
-                    f"{name} has an endless cell in line {begins}: is a quote missing?",
-                    "quote",
-                    line=str(begins),
-                )
+                raise Hostile("endless_quote", file=name, line=begins)
             if begins <= header.last or not any(cells):
                 continue
             if header.repeats(cells):
@@ -61,9 +57,7 @@ def rows(
                 named = zip(words, map(unquoted, cells) if layout else cells, strict=False)
                 yield Row(name, begins, {word: cell for word, cell in named if word})
     except csv.Error as error:
-        raise Hostile(
-            f"{name} can't be read after line {line}: is a quote missing?", "quote", line=str(line)
-        ) from error
+        raise Hostile("quote", file=name, line=line) from error
 
 
 def header_of(source: Source, name: str, layout: Layout) -> Header:
@@ -106,7 +100,7 @@ def _begun(source: Source, name: str, progress: Progress, layout: Layout | None)
         delimiter, skipped = first[0].lstrip("\ufeff")[4:5], 1
         first = [*first[1:], *islice(lines, 1)]
     if not layout and not "".join(first).strip():
-        raise Unusable(f"{name} is empty", "empty")
+        raise Unusable("empty", file=name)
     delimiter = delimiter.strip("\r\n") or delimiter_of(first)
     whole = chain(first, lines)
     if layout is None:
@@ -117,7 +111,7 @@ def _begun(source: Source, name: str, progress: Progress, layout: Layout | None)
         header = headers.find(name, _numbered(first, delimiter, skipped), layout.header)
         reader = _Counted(csv.reader(whole, delimiter=delimiter), skipped)
     if len(header.words) > MOST_COLUMNS:
-        raise Hostile(f"{name} has more than {MOST_COLUMNS} columns")
+        raise Hostile("too_many_columns", file=name, most=MOST_COLUMNS)
     return _Begun(reader, header)
 
 
@@ -127,7 +121,7 @@ def _numbered(lines: list[str], delimiter: str, skipped: int) -> list[headers.Li
     try:
         return [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
     except csv.Error as error:
-        raise Unusable("the header can't be read", "quote", line=str(reader.line_num)) from error
+        raise Unusable("quote_in_header", line=reader.line_num) from error
 
 
 def _best_of(lines: list[str], delimiter: str) -> int:
@@ -161,5 +155,5 @@ class _Counted:
 def _bounded(text: io.TextIOWrapper, name: str) -> Iterator[str]:
     while line := text.readline(LONGEST_LINE + 1):
         if len(line) > LONGEST_LINE:
-            raise Hostile(f"{name} has a line without end")
+            raise Hostile("endless_line", file=name)
         yield line

@@ -140,7 +140,7 @@ def _open(taken: Taken, counted: Counted) -> None:
         return
     wish = wish_of(taken.how)
     if len(wish.schools) != 1:
-        raise Unusable("a list is one school's; several schools need OneRoster", "one_school")
+        raise Unusable("one_school")
     jobs.finish(taken, "mapping", result=_list_of(path, wish))
 
 

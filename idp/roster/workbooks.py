@@ -100,12 +100,10 @@ def _chosen(name: str, sheets: list[Sheet], layout: Layout) -> list[Sheet]:
     if not tables:
         troubles = [each.trouble for each in sheets if each.trouble]
         worse = [each for each in troubles if each.code != "empty"]
-        raise next(iter(worse + troubles), Unusable(f"{name} is empty", "empty"))
+        raise next(iter(worse + troubles), Unusable("empty", file=name))
     if layout.sheets:
         if missing := set(layout.sheets) - {each.name for each in tables}:
-            raise Unusable(
-                f"{name} has no sheet « {min(missing)[:60]} »", "no_sheet", sheet=min(missing)[:60]
-            )
+            raise Unusable("no_sheet", file=name, sheet=min(missing)[:60])
         return [replace(each, read=each.name in layout.sheets) for each in sheets]
     seen = [each for each in tables if not each.hidden] or tables
     # The table whose header is known best; of equals, the first
@@ -147,9 +145,9 @@ def _opened(book: Workbook, name: str) -> Iterator[Any]:
     except Unusable:
         raise
     except (InvalidFileException, zipfile.BadZipFile, OSError) as error:
-        raise Unusable(f"{name} is damaged", "damaged") from error
+        raise Unusable("damaged", file=name) from error
     except Exception as error:
-        raise Unusable(f"{name} can't be read as a workbook", "damaged") from error
+        raise Unusable("unread_workbook", file=name) from error
 
 
 def _of_sheet(name: str, sheet: Any) -> Iterator[tuple[int, list[str]]]:
@@ -157,14 +155,14 @@ def _of_sheet(name: str, sheet: Any) -> Iterator[tuple[int, list[str]]]:
     empty = 0
     for line, cells in enumerate(_texts(sheet), 1):
         if len(cells) > MOST_COLUMNS and cells[MOST_COLUMNS]:
-            raise Hostile(f"{name} has more than {MOST_COLUMNS} columns")
+            raise Hostile("too_many_columns", file=name, most=MOST_COLUMNS)
         if any(len(cell) > LONGEST_CELL for cell in cells):
-            raise Hostile(f"{name} has an endless cell in line {line}")
+            raise Hostile("endless_cell", file=name, line=line)
         empty = 0 if any(cells) else empty + 1
         if empty > MOST_EMPTY:
             return
         if line > MOST_ROWS:
-            raise Hostile(f"{name} has more than {MOST_ROWS} rows")
+            raise Hostile("too_many_rows", file=name, most=MOST_ROWS)
         if any(cells):
             yield line, cells
 

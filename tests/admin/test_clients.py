@@ -12,6 +12,7 @@ from idp.audit.models import AuditEvent
 from idp.clients import keys, registration
 from idp.clients.models import Client
 from idp.database import db
+from idp.errors import Invalid
 from tests import factories
 from tests.admin.client_forms import LIST, controls, edit, register, send
 from tests.admin.places import Desk
@@ -257,7 +258,7 @@ class TestKeys:
         "sent", ["{", "x", '{"keys": []}', '{"kty": "RSA"}', "[1]", "-" * 50_000]
     )
     def test_what_holds_no_key_is_refused(self, database_url: str, sent: str) -> None:
-        with pytest.raises(keys.UnusableKeys) as refused:
+        with pytest.raises(Invalid) as refused:
             keys.public_key_set(sent)
 
         assert refused.value.code == "no_keys"

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from idp.clients.metadata import ACR_VALUES, InvalidMetadata
+from idp.clients.metadata import ACR_VALUES
 from idp.database import db
+from idp.errors import Invalid
 from idp.sessions import service as sessions
 from idp.sessions.assurance import ACRS
 from idp.settings import Settings
@@ -137,7 +138,7 @@ def test_a_client_may_register_what_it_wishes(there: World) -> None:
 
 @pytest.mark.parametrize("values", [["gold"], [], "phr", [PHR, "gold"]])
 def test_a_client_registers_classes_that_exist(there: World, values: object) -> None:
-    with pytest.raises(InvalidMetadata, match="default_acr_values"):
+    with pytest.raises(Invalid, match="default_acr_values"):
         factories.client_app(there.school, default_acr_values=values)
 
 

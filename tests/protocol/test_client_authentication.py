@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from joserfc.jwk import RSAKey
 
 from idp.clients import registration
+from idp.errors import Invalid
 from tests import factories
 from tests.protocol.assertions import ISSUER, Assertion, jwks, key_for
 from tests.relying_party import CALLBACK, RelyingParty, World, error_of, world
@@ -289,7 +290,7 @@ def test_a_registration_wants_keys_that_can_be_used() -> None:
     documents: list[Any] = [None, {}, {"keys": []}, {"keys": [{"kty": "oct", "k": "A" * 43}]}]
 
     for wrong in (*documents, private, "x"):
-        with pytest.raises(registration.InvalidMetadata) as refused:
+        with pytest.raises(Invalid) as refused:
             checked({**base, **method, "jwks": wrong})
         assert refused.value.field == "jwks"
 

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from idp.errors import Invalid
 from tests import factories
 from tests.relying_party import Browser, RelyingParty, answer, claims_of, world
 from tests.times import later
@@ -68,14 +69,14 @@ def test_a_hint_of_every_algorithm_is_understood(client: FlaskClient, alg: str) 
 
 
 def test_neither_none_nor_hs256_can_be_registered() -> None:
-    from idp.clients.metadata import InvalidMetadata, checked
+    from idp.clients.metadata import checked
 
     base = {"client_name": "x", "redirect_uris": ["https://portal.example/callback"]}
     for alg in ("none", "HS256", "RS1", "", None, 3):
         if alg is None:
             assert checked({**base, "id_token_signed_response_alg": alg})
             continue
-        with pytest.raises(InvalidMetadata):
+        with pytest.raises(Invalid):
             checked({**base, "id_token_signed_response_alg": alg})
 
 

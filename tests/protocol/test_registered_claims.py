@@ -10,9 +10,10 @@ from flask.testing import FlaskClient
 
 from idp import settings
 from idp.clients import registration
-from idp.clients.metadata import InvalidMetadata, checked
+from idp.clients.metadata import checked
 from idp.desk import applications
 from idp.desk.staff import AT_TERMINAL
+from idp.errors import Invalid
 from tests import factories
 from tests.relying_party import Browser, World, claims_of, error_of, world
 
@@ -98,7 +99,7 @@ def test_a_registration_from_before_these_fields_works_as_it_did(client: FlaskCl
     ],
 )
 def test_other_values_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(InvalidMetadata) as refused:
+    with pytest.raises(Invalid) as refused:
         checked({"client_name": "-", "redirect_uris": ["https://portal.example/"], **wrong})
 
     assert refused.value.field in wrong

@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from idp.clients import registration
-from idp.clients.metadata import InvalidMetadata
+from idp.errors import Invalid
 from tests import factories
 from tests.protocol.assertions import TYPE, Assertion, jwks, key_for
 from tests.relying_party import RelyingParty, World, error_of, world
@@ -151,7 +151,7 @@ REFUSED = (
 @pytest.mark.parametrize("field", FIELDS)
 def test_o24_one_check_for_every_address_of_a_registration(app: Flask, field: str) -> None:
     for uri in REFUSED:
-        with pytest.raises(InvalidMetadata) as refused:
+        with pytest.raises(Invalid) as refused:
             register(field, uri, "https://portal.example/callback")
         assert refused.value.field == field, uri
 
@@ -160,7 +160,7 @@ def test_o24_one_check_for_every_address_of_a_registration(app: Flask, field: st
 def test_o24_a_local_application_has_its_pages_where_it_is(app: Flask, field: str) -> None:
     register(field, "http://localhost:5000", "http://127.0.0.1:5000/callback")
     register(field, "https://10.0.0.1", "https://10.0.0.1/callback")
-    with pytest.raises(InvalidMetadata):
+    with pytest.raises(Invalid):
         register(field, "https://10.0.0.2", "https://10.0.0.1/callback")
 
 

@@ -14,9 +14,10 @@ from flask.testing import FlaskClient
 from joserfc import jws, jwt
 from joserfc.jwk import OctKey, RSAKey
 
-from idp.clients.metadata import InvalidMetadata, checked
+from idp.clients.metadata import checked
 from idp.clients.models import Client
 from idp.database import base64url, db
+from idp.errors import Invalid
 from idp.oidc.models import AccessToken, AuthorizationCode, RefreshToken
 from tests.protocol.assertions import Assertion, jwks, key_for
 from tests.relying_party import CALLBACK, error_of, world
@@ -68,7 +69,7 @@ def test_o10_client_secret_jwt_is_not_offered(client: FlaskClient) -> None:
     response = assertion.post(client, there.answer()["code"], text)
 
     assert response.status_code in {400, 401}
-    with pytest.raises(InvalidMetadata):
+    with pytest.raises(Invalid):
         checked({"client_name": "x", "token_endpoint_auth_method": "client_secret_jwt"})
 
 

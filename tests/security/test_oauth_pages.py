@@ -6,7 +6,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from idp.clients.metadata import InvalidMetadata, checked
+from idp.clients.metadata import checked
+from idp.errors import Invalid
 from tests import factories
 from tests.relying_party import CALLBACK, Browser, error_of, leads_to, world
 from tests.times import later
@@ -108,7 +109,7 @@ def test_o19_a_clients_page_is_an_https_address(uri: str) -> None:
     base = {"client_name": "x", "redirect_uris": [CALLBACK]}
 
     for name in ("client_uri", "initiate_login_uri"):
-        with pytest.raises(InvalidMetadata):
+        with pytest.raises(Invalid):
             checked({**base, name: uri})
 
 
@@ -161,7 +162,7 @@ def test_o22_only_code_and_no_password_grant(client: FlaskClient) -> None:
     )
     assert error_of(response) == (400, "unsupported_grant_type")
     for grant in ("implicit", "password", "client_credentials"):
-        with pytest.raises(InvalidMetadata):
+        with pytest.raises(Invalid):
             checked({"client_name": "x", "redirect_uris": [CALLBACK], "grant_types": [grant]})
 
 
@@ -214,7 +215,7 @@ def test_o23_nothing_depends_on_the_host_header(app: Flask, client: FlaskClient)
 def test_o24_registration_refuses_dangerous_redirect_uris(uri: str) -> None:
     for native in ("web", "native"):
         document = {"client_name": "x", "redirect_uris": [uri], "application_type": native}
-        with pytest.raises(InvalidMetadata) as refused:
+        with pytest.raises(Invalid) as refused:
             checked(document)
         assert refused.value.field == "redirect_uris"
 
@@ -223,5 +224,5 @@ def test_o24_a_private_scheme_is_for_native_applications_only() -> None:
     document = {"client_name": "x", "redirect_uris": ["org.example.app:/cb"]}
 
     assert checked({**document, "application_type": "native"})
-    with pytest.raises(InvalidMetadata):
+    with pytest.raises(Invalid):
         checked(document)

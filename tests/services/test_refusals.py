@@ -5,8 +5,13 @@ import string
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from idp.cli import refusals
-from idp.web.admin import people_words
+from idp.clients import uris
+from idp.roster import refusals as roster_refusals
+from idp.roster.records import Hostile, Unusable
+from idp.web.admin import client_words, people_words
 
 SOURCE = Path(__file__).parents[2] / "idp"
 
@@ -25,13 +30,43 @@ def raised(name: str) -> Iterator[tuple[list[str], set[str]]]:
                 yield texts, {each.arg or "" for each in node.keywords}
 
 
+def placeholders(words: str) -> set[str]:
+    return {name.partition("!")[0] for _, name, _, _ in string.Formatter().parse(words) if name}
+
+
 def test_the_command_line_has_a_sentence_for_each_code_with_its_values() -> None:
-    codes = set()
+    told = {**refusals.INVALID, **refusals.REGISTRATIONS}
+    assert len(told) == len(refusals.INVALID) + len(refusals.REGISTRATIONS), "which one is meant?"
+    codes = {each.value for each in uris.Problem}
     for (_field, code), values in raised("Invalid"):
-        named = {name for _, name, _, _ in string.Formatter().parse(refusals.INVALID[code]) if name}
-        assert named == values, code
-        codes.add(code)
-    assert codes == set(refusals.INVALID)
+        if code:  # an address's is a member of the enumeration
+            assert placeholders(told[code]) == values - {"address"}, code
+            codes.add(code)
+    assert codes == set(told)
+
+
+def test_the_command_line_has_a_sentence_for_each_file_that_is_refused() -> None:
+    codes = set()
+    for name in ("Unusable", "Hostile"):
+        for (code,), values in raised(name):
+            assert placeholders(refusals.FILES[code]) <= values, code
+            codes.add(code)
+    assert codes == set(refusals.FILES)
+
+
+def test_the_desk_has_sentences_for_what_a_form_of_an_application_can_meet() -> None:
+    known = {texts[1] for texts, _values in raised("Invalid")} | set(uris.Problem)
+    assert set(client_words.PROBLEMS) <= known
+    made_up = {"must_be_one_of", "must_be_some_of", "no_boolean", "no_scope", "no_text", "no_texts"}
+    elsewhere = {"no_secret", "unknown_school"}
+    assert set(refusals.REGISTRATIONS) == {*client_words.PROBLEMS, *made_up, *elsewhere}
+
+
+@pytest.mark.parametrize("kind", [Unusable, Hostile])
+def test_a_job_keeps_a_code_that_has_a_sentence(kind: type[Unusable]) -> None:
+    for code in refusals.FILES:
+        kept = roster_refusals.of_file(kind(code))
+        assert kept["code"] in roster_refusals.SENTENCES
 
 
 def test_the_desk_has_sentences_for_what_is_refused_alone() -> None:

@@ -5,10 +5,11 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp.clients.metadata import ID_TOKEN_ALGORITHMS
-from idp.clients.registration import InvalidMetadata, Outdated
+from idp.clients.registration import Outdated
 from idp.desk import applications
 from idp.desk.applications import Application
 from idp.desk.staff import Right, Staff
+from idp.errors import Invalid
 from idp.people import schools
 from idp.web.admin import client_form, client_words
 from idp.web.admin.blueprint import blueprint, staff_only
@@ -44,7 +45,7 @@ def _register(staff: Staff) -> ResponseReturnValue:
         made = applications.register(
             staff, form.document(), school_ids=form.chosen["schools"], client_id=client_id
         )
-    except InvalidMetadata as problem:
+    except Invalid as problem:
         form.refuse(problem)
         return _page(form), form.status
     except Outdated:
@@ -71,7 +72,7 @@ def _change(staff: Staff, application: Application) -> ResponseReturnValue:
             school_ids=form.chosen["schools"],
             version=form.version,
         )
-    except InvalidMetadata as problem:
+    except Invalid as problem:
         form.refuse(problem)
         return _page(form, application), form.status
     except Outdated:

@@ -9,9 +9,10 @@ from typing import Any, Final
 from flask import request
 
 from idp.clients import keys, registration, uris
-from idp.clients.metadata import DEFAULT_CHILD_FIELDS, InvalidMetadata, checked
+from idp.clients.metadata import DEFAULT_CHILD_FIELDS, checked
 from idp.database import opaque_id
 from idp.desk.applications import Application
+from idp.errors import Invalid
 from idp.web.admin import client_words
 from idp.web.forms import Form
 
@@ -102,8 +103,8 @@ class ClientForm(Form):
             return
         try:
             self.jwks = keys.public_key_set(text)
-        except keys.UnusableKeys as unusable:
-            self.refuse(InvalidMetadata("jwks", str(unusable), unusable.code))
+        except Invalid as unusable:
+            self.refuse(unusable)
         else:
             self.values["jwks"] = json.dumps(self.jwks, indent=1)
 
@@ -111,10 +112,10 @@ class ClientForm(Form):
         """Note everything that is wrong with it, each thing at its field."""
         try:
             registration.examined(self.document(), self.chosen["schools"])
-        except InvalidMetadata as problem:
+        except Invalid as problem:
             self.refuse(problem)
 
-    def refuse(self, problem: InvalidMetadata) -> None:
+    def refuse(self, problem: Invalid) -> None:
         """Note at its field what is wrong, and whatever else is."""
         for each in (problem, *problem.others):
             name = _FIELD_OF.get(each.field, each.field)

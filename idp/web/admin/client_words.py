@@ -1,12 +1,13 @@
 """What the desk says about applications: choices, problems and findings, as whole sentences."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from flask_babel import gettext as _
-from flask_babel import pgettext
+from flask_babel import lazy_gettext, pgettext
 
-from idp.clients.metadata import InvalidMetadata
 from idp.clients.recipes import Note, Recipe
+from idp.errors import Invalid
 from idp.oidc.diagnosis import Difference
 
 Choice = tuple[str, str, str]
@@ -106,64 +107,51 @@ def factors(registered: str) -> list[Choice]:
     return known
 
 
-def problem(found: InvalidMetadata, typed: str) -> str:
+def problem(found: Invalid, typed: str) -> str:
     """What is wrong with a field, in the reader's language. ``typed``: what stands in it."""
-    of_field = {
-        ("client_name", "missing"): _("Type the name that parents will see."),
-        ("client_name", "length"): _("Type a name of 1 to 120 characters."),
-        ("redirect_uris", "missing"): _("Type at least one address for the way back."),
-        ("schools", "missing"): _("Choose at least one school."),
-        ("default_max_age", "invalid"): _("Type a whole number of seconds, or nothing."),
-        ("jwks", "missing"): _("Paste the public key, or choose its file."),
-    }
-    address = (found.value or typed)[:200]
-    of_code = {**_about_keys(), **_about_addresses(address)}
-    other = _("This can't be used here. Choose or type something else.")
-    return str(of_field.get((found.field, found.code)) or of_code.get(found.code) or other)
+    address = (found.values.get("address") or typed)[:200]
+    words = PROBLEMS.get(found.code)
+    return str(words) % {"address": address} if words else str(OTHER_PROBLEM)
 
 
-def _about_keys() -> dict[str, str]:
-    return {
-        "private_key": _(
-            "This is a private or a shared key. It was not stored. Make a new pair of keys,"
-            " because this one has travelled, and send us only its public half."
-        ),
-        "weak_key": _("This RSA key is too short. Use at least 2048 bits."),
-        "no_keys": _("This is neither a JWK Set nor a public key in PEM."),
-    }
-
-
-def _about_addresses(address: str) -> dict[str, str]:
-    return {
-        "not_https": _(
-            "%(address)s must begin with https://. Plain http:// is for one's own computer"
-            " only, such as http://127.0.0.1.",
-            address=address,
-        ),
-        "fragment": _("%(address)s must not have a part behind “#”.", address=address),
-        "user": _("%(address)s must not hold a user name or password.", address=address),
-        "relative": _(
-            "%(address)s is not whole: it begins with https:// and a host.", address=address
-        ),
-        "not_public": _(
-            "%(address)s is on one's own computer or in a private network, where no redirect URI"
-            " of this application is. Parents could not open it.",
-            address=address,
-        ),
-        "no_host": _("%(address)s names no host.", address=address),
-        "character": _(
-            "%(address)s holds a space, an asterisk, an accent or another character that an"
-            " address can't have.",
-            address=address,
-        ),
-        "no_origin": _(
-            "%(address)s must end after the host, without a path or slash.", address=address
-        ),
-        "length": _("This address is too long."),
-        "no_address": _("%(address)s is not an address.", address=address),
-        "control": _("This holds characters that can't be typed. Please type it again."),
-        "too_many": _("At most 50 addresses, one on each line."),
-    }
+PROBLEMS: Final = {
+    "unnamed": lazy_gettext("Type the name that parents will see."),
+    "text_length": lazy_gettext("Type a name of 1 to 120 characters."),
+    "without_address": lazy_gettext("Type at least one address for the way back."),
+    "without_school": lazy_gettext("Choose at least one school."),
+    "no_seconds": lazy_gettext("Type a whole number of seconds, or nothing."),
+    "keys_needed": lazy_gettext("Paste the public key, or choose its file."),
+    "private_key": lazy_gettext(
+        "This is a private or a shared key. It was not stored. Make a new pair of keys,"
+        " because this one has travelled, and send us only its public half."
+    ),
+    "weak_key": lazy_gettext("This RSA key is too short. Use at least 2048 bits."),
+    "no_keys": lazy_gettext("This is neither a JWK Set nor a public key in PEM."),
+    "uri_not_https": lazy_gettext(
+        "%(address)s must begin with https://. Plain http:// is for one's own computer"
+        " only, such as http://127.0.0.1."
+    ),
+    "uri_fragment": lazy_gettext("%(address)s must not have a part behind “#”."),
+    "uri_user": lazy_gettext("%(address)s must not hold a user name or password."),
+    "uri_relative": lazy_gettext("%(address)s is not whole: it begins with https:// and a host."),
+    "uri_not_public": lazy_gettext(
+        "%(address)s is on one's own computer or in a private network, where no redirect URI"
+        " of this application is. Parents could not open it."
+    ),
+    "uri_without_host": lazy_gettext("%(address)s names no host."),
+    "uri_character": lazy_gettext(
+        "%(address)s holds a space, an asterisk, an accent or another character that an"
+        " address can't have."
+    ),
+    "no_origin": lazy_gettext("%(address)s must end after the host, without a path or slash."),
+    "uri_length": lazy_gettext("This address is too long."),
+    "no_uri": lazy_gettext("%(address)s is not an address."),
+    "control": lazy_gettext("This holds characters that can't be typed. Please type it again."),
+    "too_many_uris": lazy_gettext("At most 50 addresses, one on each line."),
+}
+"""By code, what is wrong with what somebody typed."""
+OTHER_PROBLEM: Final = lazy_gettext("This can't be used here. Choose or type something else.")
+"""Of codes that a form can't lead to: whoever made it up has changed the page."""
 
 
 def note(found: Note) -> str:

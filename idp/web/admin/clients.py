@@ -10,9 +10,10 @@ from flask_babel import get_timezone
 from flask_babel import gettext as _
 
 from idp.clients.metadata import has_made_up_email
-from idp.clients.registration import InvalidMetadata, Outdated
+from idp.clients.registration import Outdated
 from idp.desk import application_addresses, application_use, applications
 from idp.desk.staff import Right, Staff
+from idp.errors import Invalid
 from idp.oidc import consent, refusals
 from idp.web import permissions
 from idp.web.admin import client_words
@@ -82,7 +83,7 @@ def _rotate(staff: Staff, client_id: str, form: Form) -> ResponseReturnValue:
     except Outdated:
         flash(_("Nothing was done: the application was changed in the meantime."), "problem")
         return _to(client_id)
-    except InvalidMetadata:
+    except Invalid:
         flash(_("This application has no secret."), "problem")
         return _to(client_id)
     return shown_once(staff, client_id, made.secret)
