@@ -9,7 +9,7 @@ from sqlalchemy import update
 from idp import clock
 from idp.credentials import passwords
 from idp.database import transaction
-from idp.people import accounts, guardianships
+from idp.people import accounts, linking
 from idp.people.children import create_child
 from idp.people.models import Account, Child, Guardianship, School, StaffRole
 from idp.people.schools import create_school
@@ -59,7 +59,7 @@ def child(of_school: School, given_name: str = "Lina", **changes: Any) -> Child:
 def guardianship(
     of_account: Account, of_child: Child, relationship: str = "parent"
 ) -> Guardianship:
-    return guardianships.link_guardian(of_account.id, of_child.id, relationship)
+    return linking.link_guardian(of_account.id, of_child.id, relationship)
 
 
 def family(

@@ -15,7 +15,7 @@ from idp.federation import links
 from idp.federation.identity import ForeignIdentity
 from idp.federation.models import FederatedLink
 from idp.lifecycle.families import end_guardianship
-from idp.people import accounts, guardianships
+from idp.people import accounts, linking
 from idp.people.children import create_child
 from idp.people.models import Account, Child, School
 from idp.people.schools import create_school, list_schools
@@ -105,6 +105,6 @@ def _account(guardian: Guardian, password: passwords.Hashed) -> Account:
 def _link(family: Family, guardian: Guardian, account: Account, children: dict[str, Child]) -> None:
     for pupil in family.pupils:
         child = children[pupil.given_name]
-        guardianships.link_guardian(account.id, child.id, guardian.relationship)
+        linking.link_guardian(account.id, child.id, guardian.relationship)
         if pupil.given_name in guardian.ended:
             end_guardianship(account.id, child.id, "decision of the family court")

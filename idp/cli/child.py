@@ -16,7 +16,8 @@ from idp.desk.acts import Reason
 from idp.desk.staff import AT_TERMINAL
 from idp.errors import NotFound
 from idp.people import children
-from idp.people.models import RELATIONSHIPS, Child, Guardianship
+from idp.people.guardianships import LiveGuardianship
+from idp.people.models import RELATIONSHIPS, Child
 
 COLUMNS = ("id", "given_name", "family_name", "class", "school", "number")
 
@@ -174,20 +175,18 @@ def child_list(school_id: str | None, username: str | None, as_json: bool) -> No
     if school_id is not None:
         query = query.where(Child.school_id == school_id)
     if username is not None:
-        linked = select(Guardianship.child_id).where(
-            Guardianship.account_id == named(username).id, Guardianship.ended_at.is_(None)
+        linked = select(LiveGuardianship.child_id).where(
+            LiveGuardianship.account_id == named(username).id
         )
         query = query.where(Child.id.in_(linked))
     output.rows([_row(child) for child in db.session.scalars(query)], COLUMNS, as_json)
 
 
-def _linked(account_id: str, child_id: str, relationship: str) -> Guardianship:
+def _linked(account_id: str, child_id: str, relationship: str) -> LiveGuardianship:
     """The live link, made now or before. Raises ``BadInput``."""
     guardianships.link(AT_TERMINAL, account_id, child_id, relationship)
-    query = select(Guardianship).where(
-        Guardianship.account_id == account_id,
-        Guardianship.child_id == child_id,
-        Guardianship.ended_at.is_(None),
+    query = select(LiveGuardianship).where(
+        LiveGuardianship.account_id == account_id, LiveGuardianship.child_id == child_id
     )
     return db.session.scalars(query).one()
 

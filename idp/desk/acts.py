@@ -25,7 +25,7 @@ from idp.desk.people import (
 from idp.desk.staff import Right, Staff
 from idp.errors import Invalid
 from idp.lifecycle import email_change, families, households, requests, way_back
-from idp.people import accounts, search_index
+from idp.people import accounts, guardianships, search_index
 from idp.people.models import END_REASONS, Child, Guardianship
 from idp.people.names import clean_text
 
@@ -142,7 +142,7 @@ def end_within(staff: Staff, account_id: str, why: Reason) -> None:
             .join(Child, Child.id == Guardianship.child_id)
             .where(
                 Guardianship.account_id == account_id,
-                Guardianship.ended_at.is_(None),
+                guardianships.not_ended(),
                 within.children(reach),
             )
         ).all()

@@ -10,7 +10,8 @@ from idp.database import db
 from idp.desk import reach as reaches
 from idp.desk.applications import Application
 from idp.desk.staff import Right, Staff
-from idp.people.models import Account, Child, Guardianship
+from idp.people.guardianships import LiveGuardianship
+from idp.people.models import Account
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,9 @@ def of(staff: Staff, application: Application) -> Addresses | None:
     if "email" not in client.metadata_["scope"].split() or has_made_up_email(client.metadata_):
         return None
     served = select(ClientSchool.school_id).where(ClientSchool.client_id == client.id)
-    guardians = (
-        select(Guardianship.account_id)
-        .join(Child, Child.id == Guardianship.child_id)
-        .where(
-            Child.school_id.in_(served),
-            reaches.children(staff.reach(Right.SEE_CLIENTS)),
-            Guardianship.ended_at.is_(None),
-            Child.left_at.is_(None),
-        )
+    guardians = select(LiveGuardianship.account_id).where(
+        LiveGuardianship.school_id.in_(served),
+        reaches.at(staff.reach(Right.SEE_CLIENTS), LiveGuardianship.school_id),
     )
     by_key = (
         select(Account.email_key, func.count().label("people"))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import Select, case, distinct, func, select
+from sqlalchemy import Select, and_, case, distinct, func, select
 
 from idp import clock
 from idp.database import db, retried, transaction
@@ -21,7 +21,10 @@ from idp.desk.standing import TOKEN_MAILS, Standing, standings
 from idp.errors import NotFound
 from idp.mail import spread
 from idp.mail.models import OutboxMessage
-from idp.people.models import Account, Child, DirectoryEntry, Guardianship, School, full_name
+from idp.people import guardianships
+from idp.people.guardianships import LiveGuardianship
+from idp.people.models import Account, Child, Guardianship, School, full_name
+from idp.people.search_index import DirectoryEntry
 
 SCHOOLS_PER_PAGE: Final = 50
 PUPILS_PER_PAGE: Final = 100
@@ -192,7 +195,7 @@ def _counting(school_ids: list[str]) -> Select[Any]:
     def guardians(status: str) -> Any:
         return func.count(distinct(case((Account.status == status, Account.id))))
 
-    live = (Guardianship.child_id == Child.id) & Guardianship.ended_at.is_(None)
+    live = and_(Guardianship.child_id == Child.id, guardianships.live())
     return (
         select(
             Child.school_id,
@@ -212,14 +215,14 @@ def _counting(school_ids: list[str]) -> Select[Any]:
 def _guardians_of(child_ids: list[str], reach: Reach) -> dict[str, list[Guardian]]:
     rows = db.session.execute(
         select(
-            Guardianship.child_id,
+            LiveGuardianship.child_id,
             Account.id,
             Account.given_name,
             Account.family_name,
         )
-        .join(Account, Account.id == Guardianship.account_id)
-        .where(Guardianship.child_id.in_(child_ids), Guardianship.ended_at.is_(None))
-        .order_by(Guardianship.created_at, Guardianship.id)
+        .join(Account, Account.id == LiveGuardianship.account_id)
+        .where(LiveGuardianship.child_id.in_(child_ids))
+        .order_by(LiveGuardianship.created_at, LiveGuardianship.id)
     ).all()
     told = standings([row.id for row in rows], reach)
     found: dict[str, list[Guardian]] = {}
@@ -235,7 +238,7 @@ def _waiting(here: tuple[Any, ...]) -> Any:
     whose = (
         select(Guardianship.account_id)
         .join(Child, Child.id == Guardianship.child_id)
-        .where(*here, Guardianship.ended_at.is_(None))
+        .where(*here, guardianships.live())
     )
     return (
         select(Account.id, Account.email_key)

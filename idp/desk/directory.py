@@ -13,9 +13,8 @@ from sqlalchemy import ColumnElement, Select, column, func, or_, select, table, 
 
 from idp.database import db
 from idp.desk.staff import Reach
-from idp.people.models import DirectoryEntry
 from idp.people.normalise import sound
-from idp.people.search_index import place_of
+from idp.people.search_index import DirectoryEntry, place_of
 
 _INDEX: Final = table("directory_index", column("rowid"))
 _SHORTEST_MEANT: Final = 4

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
 
 from idp.audit.models import AuditEvent
 from idp.clients.models import ClientSchool
@@ -21,7 +21,8 @@ from idp.desk import reach
 from idp.desk.staff import Reach, Right, Staff
 from idp.errors import NotFound
 from idp.mail.models import OutboxMessage
-from idp.people.models import Account, Child, Guardianship, School
+from idp.people.guardianships import LiveGuardianship
+from idp.people.models import Account, Child, School
 
 STEPS: Final = ("guardians", "invited", "sent", "opened", "password", "visited")
 """``sent``: a mail left or a letter was printed; ``visited``: an application of the school."""
@@ -106,20 +107,12 @@ def by_school(staff: Staff) -> Funnel:
 
 def live_guardianships(here: Reach, school_id: str | None) -> Any:
     """School, class and guardian of each live guardianship of the reach, each once."""
-    at_school = Child.school_id == school_id if school_id else true()
-    columns = (Child.school_id, Child.class_name) if school_id else (Child.school_id,)
-    return (
-        select(*columns, Guardianship.account_id)
-        .join(Child, Child.id == Guardianship.child_id)
-        .where(
-            Guardianship.ended_at.is_(None),
-            Child.left_at.is_(None),
-            at_school,
-            reach.children(here),
-        )
-        .distinct()
-        .subquery()
-    )
+    of_school = LiveGuardianship.school_id
+    columns = (of_school, LiveGuardianship.class_name) if school_id else (of_school,)
+    query = select(*columns, LiveGuardianship.account_id).where(reach.at(here, of_school))
+    if school_id:
+        query = query.where(of_school == school_id)
+    return query.distinct().subquery()
 
 
 def _with_level(guardians: Any, key: ColumnElement[str]) -> Select[Any]:

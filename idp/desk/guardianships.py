@@ -8,7 +8,7 @@ asked (security rule N4). An operator links anybody. Raises ``NotFound`` and ``I
 
 from enum import StrEnum
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from idp import clock
 from idp.database import db, retried, transaction
@@ -19,7 +19,7 @@ from idp.desk.staff import Reach, Right, Staff
 from idp.errors import Invalid, NotFound
 from idp.lifecycle import families, link_requests
 from idp.mail import outbox
-from idp.people import accounts, guardianships
+from idp.people import accounts, guardianships, linking
 from idp.people.models import Account, Child, Guardianship
 
 
@@ -56,7 +56,7 @@ def connect(reach: Reach, account_id: str, child: Child, relationship: str) -> L
             link_requests.ask(account_id, child, relationship)
             return Linked.ASKED
         families.open_again(account_id)
-        guardianships.link_guardian(account_id, child.id, relationship)
+        linking.link_guardian(account_id, child.id, relationship)
         link_requests.settle(account_id, child.id)
         if account is not None and account.status == "active":  # others get an invitation
             about = {"school_id": child.school_id}
@@ -68,7 +68,7 @@ def _is_asked_first(reach: Reach, account_id: str) -> bool:
     """Whether the link would bring somebody back into the reach who has been out of it."""
     if reach.everywhere:
         return False
-    ended_at = func.coalesce(Guardianship.ended_at, Child.left_at)
+    ended_at = guardianships.over_since()
     rows = db.session.execute(
         select(ended_at, Guardianship.ended_code)
         .join(Child, Child.id == Guardianship.child_id)
@@ -98,7 +98,7 @@ def rename(staff: Staff, account_id: str, child_id: str, relationship: str) -> b
     reach = staff.reach(Right.CHANGE_PEOPLE)
     with transaction():
         child = _linked(reach, account_id, child_id)
-        return guardianships.change_relationship(account_id, child, relationship)
+        return linking.change_relationship(account_id, child, relationship)
 
 
 def child_at_school(reach: Reach, child_id: str) -> Child:

@@ -15,7 +15,8 @@ from idp.desk.standing import TOKEN_MAILS
 from idp.errors import NotFound
 from idp.mail import spread
 from idp.mail.models import OutboxMessage
-from idp.people.models import Account, Child, Guardianship, School
+from idp.people.guardianships import LiveGuardianship
+from idp.people.models import Account, School
 from idp.settings import current as settings
 
 MAY_ARRIVE: Final = ("queued", "sent")
@@ -46,7 +47,7 @@ def not_invited(staff: Staff, school_ids: Collection[str]) -> dict[str, int]:
     """How many ``invite_school`` would write to at each school of the reach; one query."""
     reach = staff.reach(Right.SEND_TOKENS)
     ids = [each for each in school_ids if reach.covers(each)]
-    counted = _uninvited(ids).group_by(Child.school_id)
+    counted = _uninvited(ids).group_by(LiveGuardianship.school_id)
     return dict(db.session.execute(counted).all())
 
 
@@ -64,13 +65,10 @@ def _uninvited(school_ids: Collection[str]) -> Select[str, int]:
         OneTimeToken.expires_at > clock.now(),
     )
     return (
-        select(Child.school_id, func.count(distinct(Account.id)))
-        .join(Guardianship, Guardianship.child_id == Child.id)
-        .join(Account, Account.id == Guardianship.account_id)
+        select(LiveGuardianship.school_id, func.count(distinct(Account.id)))
+        .join(Account, Account.id == LiveGuardianship.account_id)
         .where(
-            Child.school_id.in_(school_ids),
-            Child.left_at.is_(None),
-            Guardianship.ended_at.is_(None),
+            LiveGuardianship.school_id.in_(school_ids),
             Account.status == "invited",
             Account.email_key.is_not(None),
             ~mailed,

@@ -16,6 +16,8 @@ from idp.audit.models import AuditEvent
 from idp.database import db
 from idp.desk import reach
 from idp.desk.staff import Reach, Right, Staff
+from idp.people import guardianships
+from idp.people.guardianships import LiveGuardianship
 from idp.people.models import Account, Child, Guardianship, School
 from idp.settings import current as settings
 
@@ -69,7 +71,7 @@ def person(staff: Staff, account_id: str, *, school_id: str | None = None) -> Pe
         .join(Guardianship, Guardianship.account_id == Account.id)
         .join(Child, Child.id == Guardianship.child_id)
         .join(School, School.id == Child.school_id)
-        .where(Account.id == account_id, _live(), reach.children(here), reach.schools(here))
+        .where(Account.id == account_id, guardianships.live(), reach.children(here))
         .order_by(School.name, School.id)
         .limit(1)
         .execution_options(populate_existing=True)
@@ -97,18 +99,14 @@ def one_class(of_school: School, class_name: str) -> Waiting | None:
 
 def live_at(school_id: str) -> ColumnElement[bool]:
     """A guardianship that is live at this school; a condition on it and its pupil."""
-    return and_(_live(), Child.school_id == school_id)
+    return and_(guardianships.live(), Child.school_id == school_id)
 
 
 def live_in(school_id: str, class_name: str | None) -> ColumnElement[bool]:
     """Whoever is guardian in this class, or at this school; a condition on ``Account``."""
-    query = (
-        select(Guardianship.account_id)
-        .join(Child, Child.id == Guardianship.child_id)
-        .where(live_at(school_id))
-    )
+    query = select(LiveGuardianship.account_id).where(LiveGuardianship.school_id == school_id)
     if class_name is not None:
-        query = query.where(Child.class_name == class_name)
+        query = query.where(LiveGuardianship.class_name == class_name)
     return Account.id.in_(query)
 
 
@@ -169,20 +167,15 @@ def _printings(school_id: str) -> tuple[ColumnElement[bool], ...]:
     return AuditEvent.school_id == school_id, AuditEvent.event == "letter_printed"
 
 
-def _live() -> ColumnElement[bool]:
-    return and_(Guardianship.ended_at.is_(None), Child.left_at.is_(None))
-
-
 def _by_class(school_id: str, class_name: str | None = None) -> Select[Any]:
     since = clock.now() - settings().first_sign_in_lifetime
     guardians = (
-        select(Child.class_name, Guardianship.account_id)
-        .join(Child, Child.id == Guardianship.child_id)
-        .where(live_at(school_id))
+        select(LiveGuardianship.class_name, LiveGuardianship.account_id)
+        .where(LiveGuardianship.school_id == school_id)
         .distinct()
     )
     if class_name is not None:
-        guardians = guardians.where(Child.class_name == class_name)
+        guardians = guardians.where(LiveGuardianship.class_name == class_name)
     live = guardians.subquery()
     printed = (
         select(

@@ -13,6 +13,7 @@ from idp.database import db
 from idp.desk import reach as within
 from idp.desk.staff import Reach
 from idp.desk.standing import Stage, Standing, standings
+from idp.people import guardianships
 from idp.people.models import Account, Child, Guardianship, School, full_name
 
 GUARDIAN: Final = "guardian"
@@ -91,8 +92,7 @@ def _pupils_of(account_ids: list[str], reach: Reach) -> list[tuple[str, Pupil]]:
         .join(School, School.id == Child.school_id)
         .where(
             Guardianship.account_id.in_(account_ids),
-            Guardianship.ended_at.is_(None),
-            Child.left_at.is_(None),
+            guardianships.live(),
             within.children(reach),
         )
         .order_by(Child.given_name, Child.id)

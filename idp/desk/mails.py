@@ -16,7 +16,8 @@ from idp.lifecycle import families
 from idp.mail import answers
 from idp.mail.models import STATUSES, OutboxMessage
 from idp.people import accounts
-from idp.people.models import Account, Child, Guardianship
+from idp.people.guardianships import LiveGuardianship
+from idp.people.models import Account
 
 FATES: Final = STATUSES
 AT_ONCE: Final = 50
@@ -125,12 +126,9 @@ def told_to(here: Reach) -> ColumnElement[bool]:
     guardian_then = (
         exists()
         .where(
-            Guardianship.account_id == OutboxMessage.account_id,
-            Guardianship.created_at <= OutboxMessage.created_at,
-            Guardianship.ended_at.is_(None),
-            Child.id == Guardianship.child_id,
-            Child.left_at.is_(None),
-            reach.children(here),
+            LiveGuardianship.account_id == OutboxMessage.account_id,
+            LiveGuardianship.created_at <= OutboxMessage.created_at,
+            reach.at(here, LiveGuardianship.school_id),
         )
         .correlate(OutboxMessage)
     )

@@ -20,7 +20,7 @@ from idp.desk.staff import Reach, Right, Staff
 from idp.desk.standing import Standing, standings
 from idp.errors import Invalid
 from idp.mail import outbox
-from idp.people import accounts, guardianships
+from idp.people import accounts, guardianships, linking
 from idp.people.models import Account, Child, Guardianship
 from idp.roster.models import RosterIdentity
 
@@ -119,7 +119,7 @@ def _move(reach: Reach, keep_id: str, close_id: str) -> int:
         if link.account_id == close_id and child.id not in has
     ]
     for child, relationship in moving:  # a person's pupils: a handful
-        guardianships.link_guardian(keep_id, child.id, relationship)
+        linking.link_guardian(keep_id, child.id, relationship)
     return len(moving)
 
 
@@ -139,8 +139,7 @@ def _live_links(reach: Reach, *account_ids: str) -> list[tuple[Guardianship, Chi
         .join(Child, Child.id == Guardianship.child_id)
         .where(
             Guardianship.account_id.in_(account_ids),
-            Guardianship.ended_at.is_(None),
-            Child.left_at.is_(None),
+            guardianships.live(),
             within.children(reach),
         )
         .order_by(Child.given_name, Child.id)

@@ -16,7 +16,7 @@ from idp.desk.guardianships import Linked, child_at_school, connect
 from idp.desk.staff import Right, Staff
 from idp.errors import Invalid
 from idp.lifecycle import requests
-from idp.people import accounts, guardianships
+from idp.people import accounts, linking
 from idp.people.models import Account, Child
 from idp.people.names import email_key, username_key
 from idp.roster import usernames
@@ -112,7 +112,7 @@ def _add_new(staff: Staff, child_id: str, newcomer: Newcomer) -> Account:
             locale=newcomer.locale or None,
             school_id=child.school_id,
         )
-        guardianships.link_guardian(account.id, child.id, newcomer.relationship)
+        linking.link_guardian(account.id, child.id, newcomer.relationship)
         if newcomer.invite and account.email:
             requests.send_token(account.id)
     return account

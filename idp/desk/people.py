@@ -16,7 +16,8 @@ from idp.desk import staff as desk
 from idp.desk.staff import Reach, Right, Staff
 from idp.desk.standing import Standing, Window, standings, windows_of
 from idp.errors import NotFound
-from idp.people import accounts
+from idp.people import accounts, guardianships
+from idp.people.guardianships import LiveGuardianship
 from idp.people.models import Account, Child, Guardianship
 
 MOST_GUARDIANS: Final = 50
@@ -34,10 +35,7 @@ class Link:
     guardianship: Guardianship
     child: Child
     account: Account
-
-    @property
-    def live(self) -> bool:
-        return self.guardianship.ended_at is None and self.child.left_at is None
+    live: bool
 
 
 @dataclass(frozen=True)
@@ -131,16 +129,12 @@ def schools_concerned(reach: Reach, account_id: str) -> list[str | None]:
     guardian now, or the platform where there is none. One query.
     """
     found = db.session.scalars(
-        select(Child.school_id)
-        .join(Guardianship, Guardianship.child_id == Child.id)
+        select(LiveGuardianship.school_id)
         .where(
-            Guardianship.account_id == account_id,
-            Guardianship.ended_at.is_(None),
-            Child.left_at.is_(None),
-            within.children(reach),
+            LiveGuardianship.account_id == account_id, within.at(reach, LiveGuardianship.school_id)
         )
         .distinct()
-        .order_by(Child.school_id)
+        .order_by(LiveGuardianship.school_id)
     ).all()
     return list(found) or [None]
 
@@ -156,13 +150,13 @@ def _account(account_id: str, condition: ColumnElement[bool]) -> Account:
 def _links(which: ColumnElement[bool], reach: Reach) -> list[Link]:
     """Live ones first, then by when they ended; bounded."""
     rows = db.session.execute(
-        select(Guardianship, Child, Account)
+        select(Guardianship, Child, Account, guardianships.live())
         .join(Child, Child.id == Guardianship.child_id)
         .join(Account, Account.id == Guardianship.account_id)
         .where(which, within.children(reach))
         .order_by(
-            Guardianship.ended_at.is_not(None),
-            Guardianship.ended_at.desc(),
+            guardianships.live().desc(),
+            guardianships.over_since().desc(),
             Child.given_name,
             Account.family_name,
             Guardianship.id,

@@ -12,8 +12,9 @@ from idp.desk.people import child_within, live_guardian
 from idp.desk.staff import Right, Staff
 from idp.errors import NotFound
 from idp.lifecycle import households
-from idp.people import search_index
+from idp.people import guardianships, search_index
 from idp.people.children import change_child, create_child, mark_left, mark_returned
+from idp.people.guardianships import LiveGuardianship
 from idp.people.models import Child, Guardianship, School
 
 
@@ -69,10 +70,8 @@ def of_family(staff: Staff, account_id: str) -> list[Child]:
     """
     reach = staff.reach(Right.CHANGE_PEOPLE)
     live_guardian(reach, account_id)
-    theirs = select(Guardianship.child_id).where(
-        Guardianship.account_id == account_id, Guardianship.ended_at.is_(None)
-    )
-    query = select(Child).where(within.children(reach), Child.left_at.is_(None))
+    theirs = select(LiveGuardianship.child_id).where(LiveGuardianship.account_id == account_id)
+    query = select(Child).where(within.children(reach))
     return list(db.session.scalars(query.where(Child.id.in_(theirs)).order_by(Child.given_name)))
 
 
@@ -92,7 +91,7 @@ def _left(children: Sequence[Child]) -> int:
     if gone:
         ids = db.session.scalars(
             select(Guardianship.id).where(
-                Guardianship.child_id.in_(gone), Guardianship.ended_at.is_(None)
+                Guardianship.child_id.in_(gone), guardianships.not_ended()
             )
         ).all()
         ended = select(Guardianship.id).where(Guardianship.id.in_(ids))

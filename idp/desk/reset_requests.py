@@ -21,7 +21,8 @@ from idp.desk.staff import RIGHTS, Reach, Right, Staff
 from idp.lifecycle import factor_changes
 from idp.people import accounts
 from idp.people import staff as roles
-from idp.people.models import Account, Child, Guardianship, StaffRole
+from idp.people.guardianships import LiveGuardianship
+from idp.people.models import Account, StaffRole
 
 LASTS: Final = timedelta(hours=24)
 _ASKING: Final = sorted(role for role, has in RIGHTS.items() if Right.RESET_FACTORS in has)
@@ -156,11 +157,9 @@ def _asked_where(reach: Reach) -> ColumnElement[bool]:
     works_there = exists().where(
         work.account_id == FactorReset.account_id, work.school_id == role.school_id
     )
-    pupils = (
-        exists()
-        .where(Guardianship.account_id == FactorReset.account_id, Guardianship.ended_at.is_(None))
-        .where(Child.id == Guardianship.child_id, Child.school_id == role.school_id)
-        .where(Child.left_at.is_(None))
+    pupils = exists().where(
+        LiveGuardianship.account_id == FactorReset.account_id,
+        LiveGuardianship.school_id == role.school_id,
     )
     here = and_(_covered(reach, role.school_id), or_(works_there, pupils))
     there_still = select(Account.id).where(Account.status == "active")

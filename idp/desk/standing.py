@@ -21,6 +21,7 @@ from idp.database import db
 from idp.desk import reach as within
 from idp.desk.staff import Reach
 from idp.mail.models import OutboxMessage
+from idp.people import guardianships
 from idp.people.models import Account, Child, Guardianship
 
 TOKEN_MAILS: Final = ("invitation", "fresh_token", "password_reset", "school_token")
@@ -112,13 +113,13 @@ def windows_of(account_ids: Collection[str], reach: Reach) -> dict[str, Window]:
 
     An operator looks without a window: everything counts, and who has no pupil is live too.
     """
-    live = (Guardianship.ended_at.is_(None)) & (Child.left_at.is_(None))
+    live = guardianships.live()
     rows = db.session.execute(
         select(
             Guardianship.account_id,
             func.min(case((live, Guardianship.created_at))),
             func.max(case((live, 1), else_=0)),
-            func.max(func.coalesce(Guardianship.ended_at, Child.left_at)),
+            func.max(guardianships.over_since()),
         )
         .join(Child, Child.id == Guardianship.child_id)
         .where(Guardianship.account_id.in_(account_ids), within.children(reach))

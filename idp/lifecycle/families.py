@@ -8,7 +8,7 @@ from idp.errors import Invalid
 from idp.mail import outbox
 from idp.mail.models import OutboxMessage
 from idp.oidc import grants_service
-from idp.people import accounts, guardianships
+from idp.people import accounts, guardianships, linking
 from idp.people.models import Account
 from idp.sessions import service as sessions
 
@@ -21,7 +21,7 @@ def end_guardianship(account_id: str, child_id: str, reason: str, code: str | No
     After the commit no session remembers the child, no grant names it (security rule C2).
     """
     with transaction():
-        if not guardianships.mark_guardianship_ended(account_id, child_id, reason, code):
+        if not linking.mark_guardianship_ended(account_id, child_id, reason, code):
             return False
         sessions.forget_child(account_id, child_id)
         grants_service.end_for_guardianship(account_id, child_id, "guardianship ended")

@@ -9,7 +9,7 @@ from idp.audit import events
 from idp.credentials import devices, email_changes, one_time_tokens
 from idp.database import transaction
 from idp.oidc import grants_service
-from idp.people import guardianships
+from idp.people import linking
 from idp.people.models import Account
 from idp.sessions import service as sessions
 
@@ -24,7 +24,7 @@ def end_guardianships(
     """
     with transaction():
         # In the order of the single form, so that the two wait for each other
-        count = guardianships.mark_guardianships_ended(ended, reason, code, **detail)
+        count = linking.mark_guardianships_ended(ended, reason, code, **detail)
         sessions.forget_children(ended)
         grants_service.end_for_guardianships(ended, "guardianship ended")
     return count

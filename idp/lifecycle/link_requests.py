@@ -17,7 +17,7 @@ from idp.audit import events
 from idp.database import db, keyed_hash, retried, transaction
 from idp.lifecycle import families
 from idp.mail import outbox
-from idp.people import accounts, guardianships
+from idp.people import accounts, linking
 from idp.people.link_models import LinkRequest
 from idp.people.models import Account, Child
 from idp.sessions import service as sessions
@@ -47,7 +47,7 @@ class Gone:
 
 def ask(account_id: str, child: Child, relationship: str) -> bool:
     """Ask in the caller's transaction, which holds the account; false where it was asked."""
-    guardianships.check_relationship(relationship)
+    linking.check_relationship(relationship)
     now = clock.now()
     with transaction() as writes:
         _answer(_of_pair(account_id, child.id), LinkRequest.expires_at <= now, answer="no")
@@ -166,7 +166,7 @@ def _decide(found: Open, *, yes: bool) -> Open | Gone:
     )
     if yes:
         families.open_again(found.account.id)
-        guardianships.link_guardian(found.account.id, child.id, request.relationship)
+        linking.link_guardian(found.account.id, child.id, request.relationship)
     return found
 
 

@@ -12,6 +12,7 @@ from idp import clock
 from idp.clients.models import ClientRow, ClientSchool
 from idp.database.prepared import Prepared, columns
 from idp.oidc import subjects
+from idp.people import guardianships
 from idp.people.models import Child, ChildRow, Guardianship, School
 from idp.sessions.models import ChildChoice
 
@@ -31,8 +32,7 @@ _CANDIDATES: Final = Prepared(
     )
     .where(
         Guardianship.account_id == bindparam("account_id"),
-        Guardianship.ended_at.is_(None),
-        Child.left_at.is_(None),
+        guardianships.live(),
         ClientSchool.client_id == bindparam("client_id"),
     )
     .order_by(Child.given_name, Child.family_name, Child.id),
@@ -53,8 +53,7 @@ def link(account_id: Any, child_id: Any, client_id: Any) -> Select[Any]:
         .where(
             Guardianship.account_id == account_id,
             Guardianship.child_id == child_id,
-            Guardianship.ended_at.is_(None),
-            Child.left_at.is_(None),
+            guardianships.live(),
             ClientSchool.client_id == client_id,
         )
         .with_for_update(read=True, of=Guardianship)

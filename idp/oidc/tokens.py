@@ -20,6 +20,7 @@ from idp.oidc.models import (
     RefreshToken,
     RefreshTokenRow,
 )
+from idp.people import guardianships
 from idp.people.models import Account, AccountRow, Child, ChildRow, Guardianship, School
 
 
@@ -170,8 +171,7 @@ def with_grant(statement: Select[Any]) -> Select[Any]:
     live = and_(
         Guardianship.account_id == Grant.account_id,
         Guardianship.child_id == Grant.child_id,
-        Guardianship.ended_at.is_(None),
-        Child.left_at.is_(None),
+        guardianships.live(),
         ClientSchool.client_id.is_not(None),
     )
     return (

@@ -1,98 +1,107 @@
-"""Guardianships: who may see whom, from when, until when."""
+"""Who is guardian of whom now, and what that means: a guardianship is live as long as it has not
+ended and the pupil has not left.
+
+That stands here alone: as a condition (``live``) where a query reads both tables or locks a row,
+and as the view ``live_guardianships`` for all else, the SQL of ``roster`` too.
+"""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, select, update
+from sqlalchemy import Column, ColumnElement, MetaData, String, Table, and_, func, select
+from sqlalchemy.orm import Mapped
 
-from idp import clock
-from idp.audit import events
-from idp.database import db, retried, transaction
-from idp.errors import Invalid
-from idp.people import search_index
-from idp.people.accounts import lock_account
-from idp.people.children import find_child
-from idp.people.models import RELATIONSHIPS, Child, Guardianship, School
+from idp.database import Model, OpaqueId, UtcDateTime, db
+from idp.people.models import Child, Guardianship, School
 from idp.people.names import sort_key
 
-REASON_LENGTH = 200
 
+class LiveGuardianship(Model):
+    """A row of the view: a guardian, and a pupil at a school whom they may see.
 
-@retried
-def check_relationship(relationship: str) -> None:
-    """Raise ``Invalid`` for a word that is none of OneRoster's."""
-    if relationship not in RELATIONSHIPS:
-        raise Invalid("relationship", "none_of", allowed=RELATIONSHIPS)
-
-
-def link_guardian(account_id: str, child_id: str, relationship: str = "parent") -> Guardianship:
-    """Let a guardian see a child; a live guardianship is returned as it is.
-
-    Raises ``Invalid`` for an unknown account, child or relationship (a word of OneRoster).
+    A view knows its tables by name: a migration that makes ``guardianships`` or ``children`` anew
+    (SQLite), or another column of those here, drops it first and makes it again.
     """
-    check_relationship(relationship)
-    with transaction():
-        if lock_account(account_id) is None:
-            raise Invalid("account", "unknown")
-        child = find_child(child_id)
-        if child is None:
-            raise Invalid("child", "unknown")
-        if live := _live_guardianship(account_id, child_id):
-            return live
-        made = Guardianship(account_id=account_id, child_id=child_id, relationship=relationship)
-        db.session.add(made)
-        db.session.flush()
-        events.record(
-            "guardianship_made",
-            account_id=account_id,
-            child_id=child_id,
-            school_id=child.school_id,
-            changes={"relationship": [None, relationship]},
-        )
-        search_index.refresh_accounts([account_id])
-    return made
+
+    # Of no metadata of ours: nothing that walks our tables is to make, empty or fill a view
+    __table__ = Table(
+        "live_guardianships",
+        MetaData(),
+        Column("id", OpaqueId, primary_key=True),
+        Column("account_id", OpaqueId),
+        Column("child_id", OpaqueId),
+        Column("relationship", String(16)),
+        Column("created_at", UtcDateTime),
+        Column("school_id", OpaqueId),
+        Column("class_name", String(40)),
+    )
+
+    id: Mapped[str]
+    account_id: Mapped[str]
+    child_id: Mapped[str]
+    relationship: Mapped[str]
+    created_at: Mapped[datetime]
+    school_id: Mapped[str]
+    class_name: Mapped[str]
 
 
-def change_relationship(account_id: str, child: Child, relationship: str) -> bool:
-    """Say otherwise what a live guardian is to a pupil; false where nothing changes.
+def live() -> ColumnElement[bool]:
+    """A guardian may see the pupil now; a condition on ``Guardianship`` and its ``Child``."""
+    return and_(not_ended(), Child.left_at.is_(None))
 
-    Raises ``Invalid`` for a word that is none of ``RELATIONSHIPS``.
+
+def not_ended() -> ColumnElement[bool]:
+    """Nobody has ended it, wherever the pupil is: what can still end, and of which one pair has
+    one at most (``uq_guardianships_live``); a condition on ``Guardianship``.
     """
-    if relationship not in RELATIONSHIPS:
-        raise Invalid("relationship", "none_of", allowed=RELATIONSHIPS)
-    with transaction() as writes:
-        live = writes.query(Guardianship).filter_by(
-            account_id=account_id, child_id=child.id, ended_at=None
-        )
-        row = live.with_for_update().populate_existing().one_or_none()
-        if row is None or row.relationship == relationship:
-            return False
-        before, row.relationship = row.relationship, relationship
-        events.record(
-            "guardianship_changed",
-            account_id=account_id,
-            child_id=child.id,
-            school_id=child.school_id,
-            changes={"relationship": [before, relationship]},
-        )
-    return True
+    return Guardianship.ended_at.is_(None)
+
+
+def over_since() -> ColumnElement[Any]:
+    """When it stopped being live; null while it is. Reads ``Guardianship`` and its ``Child``."""
+    return func.coalesce(Guardianship.ended_at, Child.left_at)
+
+
+def sql_not_ended(guardianships: str) -> str:
+    """``not_ended`` as SQL; ``guardianships``: what the query calls the table."""
+    return f"{guardianships}.ended_at IS NULL"
+
+
+def sql_over_since(guardianships: str, children: str) -> str:
+    """``over_since`` as SQL."""
+    return f"coalesce({guardianships}.ended_at, {children}.left_at)"
+
+
+def find(account_id: str, child_id: str, *, lock: bool = False) -> Guardianship | None:
+    """The one guardianship of a pair that has not ended; ``lock``: for a change of it."""
+    query = select(Guardianship).where(
+        Guardianship.account_id == account_id, Guardianship.child_id == child_id, not_ended()
+    )
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    return db.session.scalars(query).one_or_none()
+
+
+def lock_guardianship(account_id: str, child_id: str) -> bool:
+    """Whether a guardianship is live, and stays so until this transaction ends (rule C6)."""
+    query = (
+        select(Guardianship.id)
+        .join(Child, Child.id == Guardianship.child_id)
+        .where(Guardianship.account_id == account_id, Guardianship.child_id == child_id, live())
+        .with_for_update(read=True, of=Guardianship)
+    )
+    return db.session.scalar(query) is not None
 
 
 def live_children(
     account_id: str, school_ids: Sequence[str] | None = None
 ) -> list[tuple[Child, Guardianship]]:
-    """The guardian's children now, at these schools (``None``: at any), by given name.
-
-    One query; an ended guardianship and a child that left its school are not among them.
-    """
+    """The guardian's children now, at these schools (``None``: at any), by given name."""
     query = (
         select(Child, Guardianship)
         .join(Guardianship, Guardianship.child_id == Child.id)
-        .where(
-            Guardianship.account_id == account_id,
-            Guardianship.ended_at.is_(None),
-            Child.left_at.is_(None),
-        )
+        .where(Guardianship.account_id == account_id, live())
     )
     if school_ids is not None:
         query = query.where(Child.school_id.in_(school_ids))
@@ -102,109 +111,16 @@ def live_children(
 
 def has_live_children(account_id: str) -> bool:
     """Whether the account is guardian of a pupil anywhere now."""
-    live = (
-        select(Guardianship.id)
-        .join(Child, Child.id == Guardianship.child_id)
-        .where(
-            Guardianship.account_id == account_id,
-            Guardianship.ended_at.is_(None),
-            Child.left_at.is_(None),
-        )
-    )
-    return db.session.scalar(live.limit(1)) is not None
+    theirs = select(LiveGuardianship.id).where(LiveGuardianship.account_id == account_id)
+    return db.session.scalar(theirs.limit(1)) is not None
 
 
 def schools_of(account_id: str) -> list[School]:
     """The schools of the guardian's live children, by name; one query."""
+    theirs = select(LiveGuardianship.school_id).where(LiveGuardianship.account_id == account_id)
     return list(
-        db.session.scalars(
-            select(School)
-            .where(
-                School.id.in_(
-                    select(Child.school_id)
-                    .join(Guardianship, Guardianship.child_id == Child.id)
-                    .where(
-                        Guardianship.account_id == account_id,
-                        Guardianship.ended_at.is_(None),
-                        Child.left_at.is_(None),
-                    )
-                )
-            )
-            .order_by(School.name)
-        )
+        db.session.scalars(select(School).where(School.id.in_(theirs)).order_by(School.name))
     )
-
-
-def lock_guardianship(account_id: str, child_id: str) -> bool:
-    """Whether a guardianship is live, and stays so until this transaction ends (rule C6)."""
-    return _live_guardianship(account_id, child_id, hold=True) is not None
-
-
-def mark_guardianship_ended(
-    account_id: str, child_id: str, reason: str, code: str | None = None
-) -> bool:
-    """End a live guardianship; false where there is none. ``code``: one of ``END_REASONS``.
-
-    Callers use ``lifecycle.families.end_guardianship``, which ends what hangs on it.
-    """
-    with transaction() as writes:
-        ended = writes.execute(
-            update(Guardianship)
-            .where(
-                Guardianship.account_id == account_id,
-                Guardianship.child_id == child_id,
-                Guardianship.ended_at.is_(None),
-            )
-            .values(ended_at=clock.now(), ended_reason=reason[:REASON_LENGTH], ended_code=code)
-        ).rowcount
-        if ended:
-            child = find_child(child_id)
-            events.record(
-                "guardianship_ended",
-                account_id=account_id,
-                child_id=child_id,
-                school_id=child.school_id if child else None,
-                changes={"ended": [None, code or "other"]},
-            )
-            search_index.refresh_accounts([account_id])
-    return bool(ended)
-
-
-def mark_guardianships_ended(
-    ended: Select[Any], reason: str, code: str | None = None, **detail: Any
-) -> int:
-    """``mark_guardianship_ended`` for many: ``ended`` yields ids; returns how many were live.
-
-    Callers use ``lifecycle.households.end_guardianships``, which ends what hangs on them, and
-    then refresh the search index.
-    """
-    live = and_(Guardianship.id.in_(ended), Guardianship.ended_at.is_(None))
-    whom: Select[*tuple[Any, ...]] = select(Guardianship.account_id, Guardianship.child_id).where(
-        live
-    )
-    if code is not None:  # somebody at a school says so: it reads it in its journal
-        whom = whom.add_columns(Child.school_id).join(Child, Child.id == Guardianship.child_id)
-        detail["changes"] = {"ended": [None, code]}
-    with transaction() as writes:
-        events.record_each("guardianship_ended", whom, **detail)
-        count: int = writes.execute(
-            update(Guardianship)
-            .where(live)
-            .values(ended_at=clock.now(), ended_reason=reason[:REASON_LENGTH], ended_code=code)
-            .execution_options(synchronize_session=False)
-        ).rowcount
-    return count
-
-
-def _live_guardianship(
-    account_id: str, child_id: str, *, hold: bool = False
-) -> Guardianship | None:
-    query = select(Guardianship).where(
-        Guardianship.account_id == account_id,
-        Guardianship.child_id == child_id,
-        Guardianship.ended_at.is_(None),
-    )
-    return db.session.scalars(query.with_for_update(read=True) if hold else query).one_or_none()
 
 
 def _by_name(child: Child) -> tuple[str, str, str]:

@@ -4,11 +4,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
     ForeignKey,
     Index,
-    Integer,
     LargeBinary,
     String,
     Text,
@@ -29,7 +27,6 @@ RELATIONSHIPS = ("parent", "guardian", "relative", "aunt", "uncle", "father", "m
 """OneRoster 1.2, vocabulary of agents; ``parent`` where a school tells no more."""
 END_REASONS = ("left", "moved", "request", "family", "court", "mistake", "merged", "other")
 """Why a guardianship ended, where somebody at a school says so."""
-DIRECTORY_KINDS = ("guardian", "pupil")
 ERASURE_OUTCOMES = ("done", "declined", "taken_back")
 TEXT_KINDS = ("invitation", "fresh_token", "password_reset")
 """The letters in which a school may add its own words."""
@@ -290,29 +287,3 @@ class ErasureAnswer(Model):
     school_id: Mapped[str] = mapped_column(ForeignKey("schools.id"), primary_key=True, index=True)
     outcome: Mapped[str | None] = mapped_column(String(10))
     answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-
-
-class DirectoryEntry(Model):
-    """By what one school finds a person; kept by ``idp.people.search_index``.
-
-    A guardian has one for each school where they are or were guardian, which holds nothing of
-    another school (security rule C3); without any such school, one without a school.
-    """
-
-    __tablename__ = "directory_entries"
-    __table_args__ = (
-        CheckConstraint(one_of("kind", DIRECTORY_KINDS), name="kind"),
-        Index("uq_directory_entries_guardian", "account_id", "school_id", unique=True),
-        Index("uq_directory_entries_child_id", "child_id", unique=True),
-    )
-
-    id: Mapped[int] = mapped_column(
-        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
-    )
-    kind: Mapped[str] = mapped_column(String(8))
-    account_id: Mapped[str | None] = mapped_column(ForeignKey("accounts.id"))
-    child_id: Mapped[str | None] = mapped_column(ForeignKey("children.id"))
-    school_id: Mapped[str | None] = mapped_column(ForeignKey("schools.id"), index=True)
-    place: Mapped[str] = mapped_column(String(3), default="")
-    """Three characters that stand for the school in the index of SQLite."""
-    text: Mapped[str] = mapped_column(Text)

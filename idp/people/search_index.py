@@ -10,21 +10,66 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import db, in_parts, retried, transaction
-from idp.people.models import Account, Child, DirectoryEntry, Guardianship
+from idp.database import Model, db, in_parts, retried, transaction
+from idp.people import guardianships
+from idp.people.models import Account, Child, Guardianship, one_of
 from idp.people.normalise import name_words, sound, words
 
 CHUNK: Final = 1_000
 FILLED_AT_ONCE: Final = 20_000
 """Accounts whose entries a migration makes in one transaction."""
+KINDS: Final = ("guardian", "pupil")
 BEHIND: Final = "|"
 """Stands between a guardian's own words and those of their children; nobody can type it."""
 
-_TABLE: Final = DirectoryEntry.__table__
 _PRIVATE_USE: Final = 0xE000
 Key = tuple[str, str | None]
+
+
+class DirectoryEntry(Model):
+    """By what one school finds a person; kept by this module.
+
+    A guardian has one for each school where they are or were guardian, which holds nothing of
+    another school (security rule C3); without any such school, one without a school.
+    """
+
+    __tablename__ = "directory_entries"
+    __table_args__ = (
+        CheckConstraint(one_of("kind", KINDS), name="kind"),
+        Index("uq_directory_entries_guardian", "account_id", "school_id", unique=True),
+        Index("uq_directory_entries_child_id", "child_id", unique=True),
+    )
+
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    kind: Mapped[str] = mapped_column(String(8))
+    account_id: Mapped[str | None] = mapped_column(ForeignKey("accounts.id"))
+    child_id: Mapped[str | None] = mapped_column(ForeignKey("children.id"))
+    school_id: Mapped[str | None] = mapped_column(ForeignKey("schools.id"), index=True)
+    place: Mapped[str] = mapped_column(String(3), default="")
+    """Three characters that stand for the school in the index of SQLite."""
+    text: Mapped[str] = mapped_column(Text)
+
+
+_TABLE: Final = DirectoryEntry.__table__
 
 
 @dataclass(frozen=True)
@@ -147,9 +192,8 @@ def _guardians(writes: Any, ids: list[str]) -> int:
             wanted[account.id, None] = _guardian_text(account, (), reachable=True)
             continue
         for school_id, rows in schools.items():
-            live = [row for row in rows if row.ended_at is None]
-            reachable = any(row.left_at is None for row in live)
-            wanted[account.id, school_id] = _guardian_text(account, live, reachable=reachable)
+            live = [row for row in rows if row.live]
+            wanted[account.id, school_id] = _guardian_text(account, live, reachable=bool(live))
     return _keep(writes, "guardian", DirectoryEntry.account_id, ids, wanted)
 
 
@@ -157,7 +201,7 @@ def _children_of(ids: list[str]) -> Any:
     return (
         select(
             Guardianship.account_id,
-            Guardianship.ended_at,
+            guardianships.live().label("live"),
             Child.school_id,
             Child.given_name,
             Child.family_name,

@@ -12,6 +12,7 @@ from idp.audit import events
 from idp.database import UtcDateTime, db
 from idp.lifecycle import households
 from idp.mail import spread
+from idp.people.guardianships import sql_not_ended
 from idp.people.models import Account, Child
 from idp.roster import bulk, findable, former
 from idp.roster.claims import unclaimed
@@ -79,12 +80,12 @@ UPDATE roster_identities SET undone_at = NULL
 FROM roster_changes x WHERE {_THIS} AND roster_identities.account_id = x.account_id
 """
 
-_IS_THE_ROSTERS: Final = """
+_IS_THE_ROSTERS: Final = f"""
 INSERT INTO roster_guardianships (guardianship_id, run_id)
 SELECT w.id, :run
 FROM roster_pairs r
 JOIN guardianships w ON w.account_id = r.account_id AND w.child_id = r.child_id
-                    AND w.ended_at IS NULL
+                    AND {sql_not_ended("w")}
 WHERE r.run_id = :run AND r.school_id = :school
   AND NOT EXISTS (SELECT 1 FROM roster_guardianships o WHERE o.guardianship_id = w.id)
 """

@@ -22,9 +22,8 @@ WHERE m.run_id = :run AND m.school_id = :school AND m.how NOT IN ('new', 'held',
   AND a.id = m.account_id
   AND (g.given_name <> a.given_name OR g.family_name <> a.family_name
        OR g.email_key <> coalesce(a.email_key, ''))
-  AND EXISTS (SELECT 1 FROM guardianships w JOIN children c ON c.id = w.child_id
-              WHERE w.account_id = a.id AND w.ended_at IS NULL AND c.school_id = :school
-                AND c.left_at IS NULL)
+  AND EXISTS (SELECT 1 FROM live_guardianships w
+              WHERE w.account_id = a.id AND w.school_id = :school)
 ORDER BY g.number
 """
 

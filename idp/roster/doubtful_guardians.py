@@ -45,9 +45,8 @@ SELECT DISTINCT a.id, a.given_name, a.family_name, a.email_key,
        CASE WHEN EXISTS (SELECT 1 FROM roster_matches m WHERE m.run_id = :run
                            AND m.school_id = :school AND m.account_id = a.id
                            AND m.how = 'known') THEN 1 ELSE 0 END
-FROM children c CROSS JOIN guardianships w CROSS JOIN accounts a
-WHERE c.school_id = :school AND c.left_at IS NULL AND w.child_id = c.id AND w.ended_at IS NULL
-  AND a.id = w.account_id
+FROM live_guardianships w CROSS JOIN accounts a
+WHERE w.school_id = :school AND a.id = w.account_id
 """
 
 _DISABLED: Final = """

@@ -10,13 +10,14 @@ from typing import Any, Final
 
 from idp import clock, settings
 from idp.lifecycle import file_requests, link_requests
+from idp.people.guardianships import sql_over_since
 from idp.roster import bulk
 from idp.roster.concerned import Person
 from idp.roster.scope import Scope
 
 KIND: Final = "former_guardians"
 
-_ENDED: Final = "coalesce(w.ended_at, c.left_at)"
+_ENDED: Final = sql_over_since("w", "c")
 _HERE: Final = """
 FROM guardianships w JOIN children c ON c.id = w.child_id
 WHERE w.account_id = {0} AND c.school_id = :school
@@ -26,7 +27,7 @@ IS_FORMER: Final = f"""
  AND EXISTS (SELECT 1 {_HERE}
              AND (w.ended_code IN ({", ".join(f"'{each}'" for each in link_requests.FOR_GOOD)})
                   OR {_ENDED} < :long_ago)
-             AND {_ENDED} = (SELECT max({_ENDED.replace("w.", "v.").replace("c.", "d.")})
+             AND {_ENDED} = (SELECT max({sql_over_since("v", "d")})
                              FROM guardianships v JOIN children d ON d.id = v.child_id
                              WHERE v.account_id = {{0}} AND d.school_id = :school)))
 """

@@ -99,18 +99,17 @@ _SAME_ADDRESS_HERE: Final = f"""
 SELECT g.sourced_id, g.name_key, a.id, a.given_name, a.family_name
 FROM {_THE_WANTED} CROSS JOIN accounts a
 WHERE {_IN_FILE} AND a.email_key = g.email_key
-  AND EXISTS (SELECT 1 FROM guardianships w CROSS JOIN children c
-              WHERE w.account_id = a.id AND w.ended_at IS NULL AND c.id = w.child_id
-                AND c.school_id = :school AND c.left_at IS NULL)
+  AND EXISTS (SELECT 1 FROM live_guardianships w
+              WHERE w.account_id = a.id AND w.school_id = :school)
 """
 
 _SAME_CHILD: Final = f"""
 SELECT DISTINCT g.sourced_id, g.name_key, a.id, a.given_name, a.family_name
 FROM {_THE_WANTED} CROSS JOIN roster_links l CROSS JOIN roster_pupils p
-CROSS JOIN guardianships w CROSS JOIN accounts a
+CROSS JOIN live_guardianships w CROSS JOIN accounts a
 WHERE {_IN_FILE} AND l.run_id = :run AND l.guardian_sourced_id = g.sourced_id
   AND p.run_id = :run AND p.school_id = :school AND p.sourced_id = l.pupil_sourced_id
-  AND p.how <> 'new' AND w.child_id = p.child_id AND w.ended_at IS NULL AND a.id = w.account_id
+  AND p.how <> 'new' AND w.child_id = p.child_id AND a.id = w.account_id
 """
 
 _SAME_PERSON_ELSEWHERE: Final = f"""

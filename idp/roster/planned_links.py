@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from idp.people.guardianships import sql_not_ended
 from idp.roster import former
 from idp.roster.planned_people import ASKED_ABOUT, CHILD_NOT_ASKED_ABOUT
 
@@ -72,12 +73,12 @@ AND c.id NOT IN (SELECT k.child_id FROM roster_matches h CROSS JOIN roster_links
 """What is unsure is asked before anything ends (rule N2): nothing of whom a question is about,
 nor of a pupil whom somebody in question may be with."""
 
-SEPARATED: Final = """EXISTS (
+SEPARATED: Final = f"""EXISTS (
   SELECT 1 FROM guardianships w WHERE w.account_id = r.account_id AND w.child_id = r.child_id
   AND w.ended_code IN ('court', 'family', 'request', 'mistake', 'other')
   AND NOT EXISTS (SELECT 1 FROM guardianships later WHERE later.account_id = w.account_id
                   AND later.child_id = w.child_id
-                  AND (later.ended_at IS NULL OR later.ended_at > w.ended_at)))"""
+                  AND ({sql_not_ended("later")} OR later.ended_at > w.ended_at)))"""
 """A pair of the file that somebody at the school has separated: a file does not know of a court's
 decision, and a person links them again."""
 
@@ -89,18 +90,18 @@ SELECT :run, :school, 'guardianship_made', r.account_id, r.child_id, r.new_guard
 FROM roster_pairs r
 WHERE r.run_id = :run AND r.school_id = :school
   AND NOT EXISTS (SELECT 1 FROM guardianships w WHERE w.account_id = r.account_id
-                  AND w.child_id = r.child_id AND w.ended_at IS NULL)
+                  AND w.child_id = r.child_id AND {sql_not_ended("w")})
   AND NOT {SEPARATED} AND NOT {former.IS_FORMER.format("r.account_id")}
 """
 
-GUARDIANSHIPS_CHANGED: Final = """
+GUARDIANSHIPS_CHANGED: Final = f"""
 INSERT INTO roster_changes (run_id, school_id, kind, account_id, child_id, guardianship_id,
                             relationship, old_relationship)
 SELECT :run, :school, 'guardianship_changed', w.account_id, w.child_id, w.id,
        r.relationship, w.relationship
 FROM roster_pairs r
 JOIN guardianships w ON w.account_id = r.account_id AND w.child_id = r.child_id
-                    AND w.ended_at IS NULL
+                    AND {sql_not_ended("w")}
 WHERE r.run_id = :run AND r.school_id = :school AND r.relationship <> w.relationship
   AND NOT (r.relationship IN ('parent', 'guardian') AND w.relationship IN ('mother', 'father'))
 """
@@ -110,7 +111,7 @@ INSERT INTO roster_changes (run_id, school_id, kind, account_id, child_id, guard
                             old_relationship)
 SELECT DISTINCT :run, :school, 'guardianship_ended', w.account_id, w.child_id, w.id, w.relationship
 FROM children c
-JOIN guardianships w ON w.child_id = c.id AND w.ended_at IS NULL
+JOIN live_guardianships w ON w.child_id = c.id
 """
 
 GUARDIANSHIPS_OF_THE_LEFT: Final = (
@@ -124,7 +125,7 @@ WHERE c.school_id = :school
 
 _IS_THE_ROSTERS: Final = f"""
 JOIN roster_guardianships rg ON rg.guardianship_id = w.id
-WHERE c.school_id = :school AND c.left_at IS NULL
+WHERE c.school_id = :school
   AND NOT EXISTS (SELECT 1 FROM roster_pairs r WHERE r.run_id = :run AND r.school_id = :school
                   AND r.child_id = w.child_id AND r.account_id = w.account_id)
   AND NOT EXISTS (SELECT 1 FROM roster_changes l WHERE l.run_id = :run AND l.school_id = :school

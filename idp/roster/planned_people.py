@@ -37,10 +37,10 @@ WHERE m.run_id = :run AND m.school_id = :school AND m.how = 'new'
 """
 
 OF_THIS_SCHOOL_ALONE: Final = """
-NOT EXISTS (SELECT 1 FROM guardianships w CROSS JOIN children c
-            LEFT JOIN roster_sources s ON s.school_id = c.school_id
-            WHERE w.account_id = a.id AND w.ended_at IS NULL AND c.id = w.child_id
-              AND c.school_id <> :school AND (s.district IS NULL OR s.district <> :district))
+NOT EXISTS (SELECT 1 FROM live_guardianships w
+            LEFT JOIN roster_sources s ON s.school_id = w.school_id
+            WHERE w.account_id = a.id AND w.school_id <> :school
+              AND (s.district IS NULL OR s.district <> :district))
 AND NOT EXISTS (SELECT 1 FROM staff_roles s WHERE s.account_id = a.id)
 """
 """No school changes an account that another one trusts, nor one of the staff (rule A2): an

@@ -100,8 +100,7 @@ def _live(school_id: str) -> tuple[int, int]:
         school=school_id,
     )
     guardianships = bulk.count(
-        "SELECT count(*) FROM guardianships w JOIN children c ON c.id = w.child_id"
-        " WHERE c.school_id = :school AND c.left_at IS NULL AND w.ended_at IS NULL",
+        "SELECT count(*) FROM live_guardianships WHERE school_id = :school",
         school=school_id,
     )
     return pupils, guardianships

@@ -20,8 +20,6 @@ GROUPS: Final = frozenset({"renumbered", "disabled"})
 
 _OF: Final = "q.run_id = :run AND q.school_id = :school"
 
-_LIVE: Final = "w.ended_at IS NULL AND c.school_id = :school"
-
 _COUNTED: Final = f"""
 SELECT q.key, q.kind, max(q.answer), count(*) FROM roster_questions q WHERE {_OF}
 GROUP BY q.key, q.kind ORDER BY min(q.number)
@@ -42,8 +40,8 @@ WHERE {_OF} AND q.subject LIKE 'p%' ORDER BY q.number LIMIT {{}}
 _GUARDIANS: Final = f"""
 SELECT q.key, q.kind, q.answer, g.line, g.given_name, g.family_name, g.email, g.sourced_id,
        a.id, a.given_name, a.family_name,
-       CASE WHEN EXISTS (SELECT 1 FROM guardianships w JOIN children c ON c.id = w.child_id
-                         WHERE w.account_id = a.id AND {_LIVE}) THEN a.email END,
+       CASE WHEN EXISTS (SELECT 1 FROM live_guardianships w
+                         WHERE w.account_id = a.id AND w.school_id = :school) THEN a.email END,
        CASE WHEN a.id IS NULL OR {unclaimed("a")} THEN 0 ELSE 1 END,
        o.given_name, o.family_name, o.email
 FROM roster_questions q
@@ -70,14 +68,15 @@ WHERE {_OF} AND q.subject LIKE 'p%'
 """
 _OUR_CHILDREN: Final = f"""
 SELECT q.account_id, c.given_name, c.family_name FROM roster_questions q
-JOIN guardianships w ON w.account_id = q.account_id JOIN children c ON c.id = w.child_id
-WHERE {_OF} AND {_LIVE}
+JOIN live_guardianships w ON w.account_id = q.account_id AND w.school_id = :school
+JOIN children c ON c.id = w.child_id
+WHERE {_OF}
 """
 _OUR_GUARDIANS: Final = f"""
 SELECT q.child_id, a.given_name, a.family_name FROM roster_questions q
-JOIN guardianships w ON w.child_id = q.child_id JOIN children c ON c.id = w.child_id
+JOIN live_guardianships w ON w.child_id = q.child_id AND w.school_id = :school
 JOIN accounts a ON a.id = w.account_id
-WHERE {_OF} AND {_LIVE}
+WHERE {_OF}
 """
 
 

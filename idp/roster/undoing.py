@@ -12,6 +12,7 @@ from sqlalchemy import Select, select, text
 
 from idp.audit import events
 from idp.lifecycle import file_requests, households
+from idp.people.guardianships import sql_not_ended
 from idp.people.models import Account, StaffRole
 from idp.roster import bulk, findable
 from idp.roster.applying import REASON, changed, readdressed
@@ -20,7 +21,7 @@ from idp.roster.models import RosterChange, RosterRunSchool
 from idp.roster.scope import Scope
 
 _THIS: Final = "x.run_id = :run AND x.school_id = :school"
-_LIVE: Final = "EXISTS (SELECT 1 FROM guardianships w WHERE w.ended_at IS NULL AND {})"
+_LIVE: Final = "EXISTS (SELECT 1 FROM live_guardianships w WHERE {})"
 
 _CHILDREN: Final = (
     f"""
@@ -51,17 +52,17 @@ _RELATIONSHIPS: Final = f"""
 UPDATE guardianships SET relationship = x.old_relationship
 FROM roster_changes x
 WHERE {_THIS} AND x.kind = 'guardianship_changed' AND guardianships.id = x.guardianship_id
-  AND guardianships.relationship = x.relationship AND guardianships.ended_at IS NULL
+  AND guardianships.relationship = x.relationship AND {sql_not_ended("guardianships")}
 """
 
 _CAN_LIVE_AGAIN: Final = f"""
 SELECT x.id FROM roster_changes x
-JOIN guardianships w ON w.id = x.guardianship_id AND w.ended_at IS NOT NULL
+JOIN guardianships w ON w.id = x.guardianship_id AND NOT {sql_not_ended("w")}
                     AND w.ended_reason = :reason
 JOIN children c ON c.id = w.child_id AND c.left_at IS NULL
 WHERE {_THIS} AND x.kind = 'guardianship_ended'
   AND NOT EXISTS (SELECT 1 FROM guardianships o WHERE o.account_id = w.account_id
-                  AND o.child_id = w.child_id AND o.ended_at IS NULL)
+                  AND o.child_id = w.child_id AND {sql_not_ended("o")})
 """
 
 _RESTORED: Final = f"""
@@ -146,7 +147,7 @@ _ACCOUNTS_LEFT: Final = f"""
 SELECT count(*) FROM roster_changes x JOIN accounts a ON a.id = x.account_id
 WHERE {_THIS} AND x.kind IN ('account_made', 'account_revived') AND a.status <> 'disabled'
   AND NOT EXISTS (SELECT 1 FROM roster_changes o
-                  JOIN guardianships w ON w.id = o.guardianship_id AND w.ended_at IS NULL
+                  JOIN live_guardianships w ON w.id = o.guardianship_id
                   WHERE o.run_id = :run AND o.school_id <> :school
                     AND o.kind = 'guardianship_made' AND o.account_id = a.id)
 """

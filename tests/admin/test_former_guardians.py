@@ -9,7 +9,7 @@ from idp import clock
 from idp.database import db, transaction
 from idp.lifecycle import desk_letters, families, file_requests, link_requests
 from idp.mail.models import OutboxMessage
-from idp.people import guardianships
+from idp.people import linking
 from idp.people.models import Account, Child, Guardianship
 from tests import factories
 from tests.admin.places import Desk
@@ -199,7 +199,7 @@ def test_n4_it_is_answered_on_the_own_page(desk: Desk) -> None:
     other = factories.child(desk.elsewhere, "Noé")
     with transaction():
         families.open_again(claire.id)
-        guardianships.link_guardian(claire.id, other.id, "parent")
+        linking.link_guardian(claire.id, other.id, "parent")
     post(
         desk.browser("manager"),
         f"/admin/people/{claire.id}/link",

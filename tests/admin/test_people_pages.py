@@ -11,7 +11,7 @@ from idp.database import db, transaction
 from idp.desk import classes
 from idp.desk.staff import AT_TERMINAL
 from idp.mail.models import OutboxMessage
-from idp.people import children, guardianships
+from idp.people import children, guardianships, linking
 from idp.people.models import Account
 from idp.web.admin.class_addresses import class_address, key_of, name_of
 from tests import factories
@@ -141,7 +141,7 @@ def test_a_token_goes_to_whoever_of_the_class_is_invited_and_once(desk: Desk, wh
     factories.guardianship(claire, factories.child(desk.here, "Noah"))  # two pupils, one mail
     factories.family(desk.here, "Adam", username="active", email="a@families.example")
     ended = invited(desk, "ended", "Mia")
-    guardianships.mark_guardianship_ended(
+    linking.mark_guardianship_ended(
         ended.id, guardianships.live_children(ended.id)[0][0].id, "moved"
     )
     browser = desk.browser(who)

@@ -14,7 +14,7 @@ from idp.credentials import one_time_tokens, passwords
 from idp.credentials.models import OneTimeToken
 from idp.database import transaction
 from idp.lifecycle import email_change, families
-from idp.people import accounts, guardianships
+from idp.people import accounts, linking
 from idp.people.models import Account, Child
 from tests import factories
 from tests.admin.places import Desk
@@ -156,7 +156,7 @@ def test_n1_closing_and_linking_again_leaves_the_way_back(
         undo(parents, letter)
     with transaction():
         families.open_again(claire.id)
-        guardianships.link_guardian(claire.id, lina.id, "parent")
+        linking.link_guardian(claire.id, lina.id, "parent")
     if not while_closed:
         undo(parents, letter)
     assert address_of(claire) == OLD

@@ -14,8 +14,9 @@ from idp.desk import search
 from idp.desk.staff import AT_TERMINAL
 from idp.lifecycle import email_change, families
 from idp.people import accounts as guardians
-from idp.people import children, guardianships, search_index
-from idp.people.models import Account, Child, DirectoryEntry, School
+from idp.people import children, guardianships, linking, search_index
+from idp.people.models import Account, Child, School
+from idp.people.search_index import DirectoryEntry
 from tests import factories
 from tests.cli.conftest import Run
 from tests.roster.conftest import Import, JsonOf
@@ -63,7 +64,7 @@ class Walk:
         children.create_child(school.id, *self.name(), self.chance.choice(CLASSES))
 
     def link(self) -> None:
-        guardianships.link_guardian(self.any_account().id, self.any_child().id)
+        linking.link_guardian(self.any_account().id, self.any_child().id)
 
     def end(self) -> None:
         account = self.any_account()

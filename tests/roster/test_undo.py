@@ -17,7 +17,8 @@ from idp.desk.acts import Reason
 from idp.desk.staff import AT_TERMINAL
 from idp.lifecycle import families, passwords
 from idp.people.accounts import find_by_username
-from idp.people.guardianships import link_guardian, live_children, lock_guardianship
+from idp.people.guardianships import live_children, lock_guardianship
+from idp.people.linking import link_guardian
 from idp.people.models import Account, Child, Guardianship, School
 from idp.roster.models import RosterChange, RosterPupil
 from tests import factories

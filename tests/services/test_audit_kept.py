@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import flask_migrate
 import psycopg
 import pytest
 from flask import Flask
@@ -13,6 +14,7 @@ from idp.audit import events, removal
 from idp.audit.models import AuditEvent, InstallationMark
 from idp.database import db, transaction
 from idp.doctor import installation
+from idp.people.guardianships import LiveGuardianship
 from tests import databases
 from tests.cli.guide import blocks
 from tests.relying_party import world
@@ -99,3 +101,13 @@ class TestRoles:
             with transaction() as session, removal.allowed(session):
                 session.execute(delete(AuditEvent))
             assert left() == 0
+
+    def test_the_role_reads_a_view_that_an_upgrade_has_made(
+        self, owner: str, keys_folder: Path
+    ) -> None:
+        with databases_app(f"{owner}?options=-crole%3Didp", keys_folder):
+            flask_migrate.downgrade(revision="0035")
+            flask_migrate.upgrade()
+        serving = f"postgresql://idp_serve:scratch-only@{owner.split('@')[1]}"
+        with databases_app(serving, keys_folder):
+            assert db.session.scalars(select(LiveGuardianship.id)).all() == []

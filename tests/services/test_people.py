@@ -11,7 +11,7 @@ from sqlalchemy import select
 from idp.audit.models import AuditEvent
 from idp.database import db, transaction
 from idp.errors import Invalid
-from idp.people import accounts, children, guardianships, schools
+from idp.people import accounts, children, guardianships, linking, schools
 from idp.people.names import email_key, username_key
 from tests import factories
 from tests.parallel import Queries, at_once
@@ -191,8 +191,8 @@ def test_a_child_that_left_or_whose_guardianship_ended_is_not_seen(app: Flask) -
 
     with transaction():
         leaves.left_at = clock.now()
-    assert guardianships.mark_guardianship_ended(parent.id, ended.id, "judgment") is True
-    assert guardianships.mark_guardianship_ended(parent.id, ended.id, "again") is False
+    assert linking.mark_guardianship_ended(parent.id, ended.id, "judgment") is True
+    assert linking.mark_guardianship_ended(parent.id, ended.id, "again") is False
 
     assert [child for child, _ in guardianships.live_children(parent.id)] == [stays]
     assert guardianships.lock_guardianship(parent.id, stays.id) is True
@@ -201,17 +201,17 @@ def test_a_child_that_left_or_whose_guardianship_ended_is_not_seen(app: Flask) -
 
 def test_a_guardianship_is_made_once_and_again_after_its_end(app: Flask) -> None:
     parent, (child,) = factories.family(factories.school(), "Lina")
-    first = guardianships.link_guardian(parent.id, child.id)
-    assert guardianships.link_guardian(parent.id, child.id, "mother").id == first.id
+    first = linking.link_guardian(parent.id, child.id)
+    assert linking.link_guardian(parent.id, child.id, "mother").id == first.id
 
-    guardianships.mark_guardianship_ended(parent.id, child.id, "r" * 500)
+    linking.mark_guardianship_ended(parent.id, child.id, "r" * 500)
 
-    assert guardianships.link_guardian(parent.id, child.id, "mother").id != first.id
+    assert linking.link_guardian(parent.id, child.id, "mother").id != first.id
 
 
 def test_a_guardianship_is_made_once_when_many_ask_at_once(app: Flask) -> None:
     parent, child = factories.account(), factories.child(factories.school())
-    made, refused = at_once(app, 8, lambda: guardianships.link_guardian(parent.id, child.id).id)
+    made, refused = at_once(app, 8, lambda: linking.link_guardian(parent.id, child.id).id)
     assert (len(set(made)), refused) == (1, [])
 
 
@@ -228,7 +228,7 @@ def test_a_guardianship_is_refused_by_field(
 ) -> None:
     parent, child = factories.account(), factories.child(factories.school())
     with pytest.raises(Invalid) as refused:
-        guardianships.link_guardian(account_id or parent.id, child_id or child.id, relationship)
+        linking.link_guardian(account_id or parent.id, child_id or child.id, relationship)
     assert refused.value.field == field
 
 
@@ -270,7 +270,7 @@ def test_a_school_is_kept_with_its_logo(app: Flask) -> None:
 
 def test_what_is_made_is_in_the_audit_trail_without_names(app: Flask) -> None:
     parent, (child,) = factories.family(factories.school(), "Lina", email="claire@example.org")
-    guardianships.mark_guardianship_ended(parent.id, child.id, "judgment about Lina")
+    linking.mark_guardianship_ended(parent.id, child.id, "judgment about Lina")
 
     trail = db.session.scalars(select(AuditEvent)).all()
 

@@ -18,7 +18,7 @@ from idp.cli import upgrading
 from idp.database import db, migrations
 from idp.mail import outbox
 from idp.people import search_index
-from idp.people.models import DirectoryEntry
+from idp.people.search_index import DirectoryEntry
 from tests import factories
 
 pytestmark = [
