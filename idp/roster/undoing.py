@@ -37,6 +37,7 @@ FROM roster_changes x
 WHERE {_THIS} AND x.kind IN ('child_changed', 'child_returned') AND children.id = x.child_id
   AND children.given_name = x.given_name AND children.family_name = x.family_name
   AND children.class_name = x.class_name AND children.left_at IS NULL
+  AND (x.kind = 'child_changed' OR NOT {_LIVE.format("w.child_id = x.child_id")})
 """,
     f"""
 UPDATE children SET left_at = :now

@@ -215,6 +215,25 @@ def test_what_the_desk_changed_since_is_left_and_told(
     assert ended.one().account_id == claire.id
 
 
+def test_a_pupil_who_came_back_stays_with_whom_the_desk_has_linked_since(
+    imported: Import, json_of: JsonOf, tmp_path: Path
+) -> None:
+    imported(whole().zip(tmp_path / "1.zip"))
+    without = whole()
+    without.users = [row for row in without.users if row["sourcedId"] != "p3"]
+    imported(without.zip(tmp_path / "2.zip"), "--confirm-large-change")
+    assert pupil("p3").left_at is not None
+    run_id = imported(whole().zip(tmp_path / "3.zip"), "--confirm-large-change")["run"]
+    rita = factories.account(given_name="Rita", family_name="Maes")
+    link_guardian(rita.id, pupil("p3").id)
+
+    done = undo(json_of, run_id)
+
+    assert done["left"]["child_changed"] == 1
+    assert [child.id for child, _ in live_children(rita.id)] == [pupil("p3").id]
+    assert guardians_of("p3").keys() == {rita.username}
+
+
 def test_an_undo_never_revives_what_a_court_has_ended(
     imported: Import, json_of: JsonOf, tmp_path: Path
 ) -> None:
