@@ -11,7 +11,7 @@ from idp import correlation
 from idp.cli import application, output
 from idp.cli.errors import BadInput
 from idp.cli.group import RootGroup, print_version
-from idp.settings import environment_file
+from idp.settings import variables
 
 NOUNS = {
     "serve": "Answer browsers and applications, until stopped.",
@@ -77,7 +77,7 @@ def main() -> None:
 
 def _read(path: Path) -> None:
     try:
-        environment_file.load(path)
+        variables.load_file(path)
     except OSError as error:
         raise BadInput(f"the settings file {path} can't be read: {error.strerror}") from error
     except ValueError as error:

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, asdict
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from flask.cli import ScriptInfo
 from idp.cli import output
 from idp.cli.group import Command
 from idp.doctor import LEVELS, Finding, configuration, installation, running
-from idp.settings import Settings, UnsafeSettings, providers, variable
+from idp.settings import Settings, UnsafeSettings, described
 
 
 @click.command("check", cls=Command)
@@ -72,18 +72,13 @@ def _print(found: list[Finding]) -> None:
 
 def _table_of_settings() -> str:
     lines = ["| variable | default | meaning |", "|---|---|---|"]
-    for setting in fields(Settings):
-        unit = setting.metadata["unit"]
-        meaning = setting.metadata["help"] + (f" ({unit})" if unit else "")
-        default = "" if setting.default is MISSING else _shown(setting.default)
-        lines.append(f"| `{variable(setting.name)}` | {default} | {meaning} |")
-    for name, default, meaning in providers.variables():
-        shown = "–" if callable(default) or default is MISSING else _shown(default)
-        lines.append(f"| `{name}` | {shown} | {meaning} |")
+    lines += [f"| `{name}` | {_shown(value)} | {meaning} |" for name, value, meaning in described()]
     return "\n".join(lines)
 
 
 def _shown(default: Any) -> str:
+    if default is MISSING:  # nothing, such as an empty map
+        return "–"
     match default:
         case bool():
             return "`1`" if default else "`0`"

@@ -15,7 +15,7 @@ from threading import Thread
 from time import monotonic, sleep
 from typing import Final, NoReturn
 
-from idp.settings import environment_file
+from idp.settings import variables
 
 READY: Final = "SCHOOL_IDP_READY"
 """The variable that tells a generation's workers where to say that they are there."""
@@ -193,9 +193,7 @@ def _forked() -> tuple[int, int]:
 
 def _become_another() -> NoReturn:
     """The same command anew, with the code and the settings file that are there by now."""
-    kept = {
-        name: value for name, value in os.environ.items() if name not in environment_file.loaded
-    }
+    kept = {name: value for name, value in os.environ.items() if name not in variables.from_file}
     script = sys.argv[0]
     if os.access(script, os.X_OK):  # its first line may name another Python by now
         os.execve(script, sys.argv, kept)  # noqa: S606 - ourselves

@@ -20,9 +20,9 @@ from idp.settings import (
     SECRETS,
     Settings,
     UnsafeSettings,
-    environment_file,
     providers,
     variable,
+    variables,
 )
 from idp.settings.secrets import DatabaseUrl
 
@@ -74,7 +74,7 @@ def _settings_file(environment: dict[str, str]) -> Findings:
     if file is None:
         return
     with suppress(OSError, ValueError):
-        given = environment_file.parse(Path(file).read_text(encoding="utf-8-sig"))
+        given = variables.parse_file(Path(file).read_text(encoding="utf-8-sig"))
         if any(is_secret(name) and _holds_secret(name, text) for name, text in given.items()):
             yield from _private_file(Path(file), "settings file")
 

@@ -5,15 +5,15 @@ rest. A provider of which nothing is said is not configured, and not shown.
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from idp.settings.secrets import SecretText, kept
-from idp.settings.variables import UNSAID, Variables, boolean
+from idp.settings.variables import UNSAID, Variables, boolean, setting
 
 KNOWN: Final = ("google", "facebook", "cabanga")
 """The providers of the sign-in page, where ``IDP_PROVIDERS`` says nothing."""
@@ -37,52 +37,45 @@ def _claim_map(text: str) -> dict[str, str]:
     return {ours: theirs for ours, _, theirs in pairs}
 
 
-def _of_provider(default: Any, help: str, parse: Callable[[str], Any] = str.strip) -> Any:
-    metadata = {"help": help, "parse": parse}
-    if callable(default):
-        return field(default_factory=default, metadata=metadata, repr=False)
-    return field(default=default, metadata=metadata)
-
-
 @dataclass(frozen=True, kw_only=True)
 class ProviderSettings:
     """One provider. All but ``key`` come from ``IDP_PROVIDER_<KEY>_<NAME>``."""
 
-    key: str
-    enabled: bool = _of_provider(True, "Off: links stay, but nobody signs in by it", boolean)
-    client_id: str = _of_provider("", "Our client id there (Facebook: the app id)")
-    client_secret: SecretText = _of_provider(
+    key: str = field(metadata={"parse": None})
+    enabled: bool = setting(True, "Off: links stay, but nobody signs in by it", boolean)
+    client_id: str = setting("", "Our client id there (Facebook: the app id)")
+    client_secret: SecretText = setting(
         SecretText(),
         "Our secret there (Facebook: the app secret)",
         lambda text: SecretText(text.strip()),
     )
-    auth_method: str = _of_provider(
+    auth_method: str = setting(
         "client_secret_basic", "How we prove the secret: client_secret_basic or client_secret_post"
     )
-    issuer: str = _of_provider("", "Its issuer, to the letter; Google's and Facebook's are known")
-    discovery_url: str = _of_provider(
+    issuer: str = setting("", "Its issuer, to the letter; Google's and Facebook's are known")
+    discovery_url: str = setting(
         "", "Its discovery document; by default the issuer's /.well-known/openid-configuration"
     )
-    authorization_endpoint: str = _of_provider(
+    authorization_endpoint: str = setting(
         "", "With TOKEN_ENDPOINT and JWKS_URI: in place of discovery"
     )
-    token_endpoint: str = _of_provider("", "See AUTHORIZATION_ENDPOINT")
-    jwks_uri: str = _of_provider("", "See AUTHORIZATION_ENDPOINT")
-    scopes: str = _of_provider("openid email profile", "What we ask for, separated by spaces")
-    claim_map: dict[str, str] = _of_provider(
+    token_endpoint: str = setting("", "See AUTHORIZATION_ENDPOINT")
+    jwks_uri: str = setting("", "See AUTHORIZATION_ENDPOINT")
+    scopes: str = setting("openid email profile", "What we ask for, separated by spaces")
+    claim_map: dict[str, str] = setting(
         dict, "Claims shown to the parent by other names, such as email=mail,name=cn", _claim_map
     )
-    hosted_domain: str = _of_provider(
+    hosted_domain: str = setting(
         "", "Only identities whose hd claim is this (a Google Workspace domain)"
     )
-    label_fr: str = _of_provider("", "Its name on French pages")
-    label_nl: str = _of_provider("", "Its name on Dutch pages")
-    label_de: str = _of_provider("", "Its name on German pages")
-    label_en: str = _of_provider("", "Its name on English pages")
-    logo: str = _of_provider("", "An SVG or PNG file of its logo (at most 64 KiB)")
-    graph_version: str = _of_provider("v26.0", "Facebook only: the version of the Graph API")
-    graph_url: str = _of_provider("https://graph.facebook.com", "Facebook only: its Graph API")
-    dialog_url: str = _of_provider("https://www.facebook.com", "Facebook only: its login dialog")
+    label_fr: str = setting("", "Its name on French pages")
+    label_nl: str = setting("", "Its name on Dutch pages")
+    label_de: str = setting("", "Its name on German pages")
+    label_en: str = setting("", "Its name on English pages")
+    logo: str = setting("", "An SVG or PNG file of its logo (at most 64 KiB)")
+    graph_version: str = setting("v26.0", "Facebook only: the version of the Graph API")
+    graph_url: str = setting("https://graph.facebook.com", "Facebook only: its Graph API")
+    dialog_url: str = setting("https://www.facebook.com", "Facebook only: its login dialog")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "client_secret", kept(SecretText, self.client_secret))
@@ -159,11 +152,11 @@ def read_providers(given: Variables) -> tuple[ProviderSettings, ...]:
     keys: list[str] = list(KNOWN) if named is UNSAID else named
     given.problems += _key_problems(keys)
     # What is said of Google is right, also while IDP_PROVIDERS leaves Google out.
-    given.know(_variable(key, name) for key in KNOWN for name in _NAMES)
+    given.know(variable(key, each.name) for key in KNOWN for each in FIELDS)
     found = []
     for key in dict.fromkeys(key for key in keys if _KEY.fullmatch(key)):
         before = len(given.problems)
-        values = _values(key, given)
+        values = given.values(ProviderSettings, partial(variable, key))
         if values or (key not in KNOWN and len(given.problems) == before):
             found.append(_with_known(ProviderSettings(key=key, **values)))
     return tuple(found)
@@ -183,24 +176,15 @@ def unread_variables(given: dict[str, str]) -> list[str]:
     """What is said of Google, Facebook or Cabanga while IDP_PROVIDERS leaves it out."""
     named = given.get("IDP_PROVIDERS")
     keys = KNOWN if named is None else named.replace(",", " ").split()
-    unread = {_variable(key, name) for key in KNOWN if key not in keys for name in _NAMES}
+    unread = {variable(key, each.name) for key in KNOWN if key not in keys for each in FIELDS}
     return sorted(name for name in given if name.removesuffix("_FILE") in unread)
 
 
-def variables() -> list[tuple[str, Any, str]]:
-    """Name, default and meaning of each variable, for the table of settings."""
-    listed = (each for each in fields(ProviderSettings) if each.name != "key")
-    return [
-        (_variable("<key>", each.name), each.default, each.metadata["help"])
-        for each in listed
-        if each.name in _NAMES
-    ]
+FIELDS: Final = tuple(each for each in fields(ProviderSettings) if each.name != "key")
 
 
-_NAMES: Final = tuple(each.name for each in fields(ProviderSettings) if each.name != "key")
-
-
-def _variable(key: str, name: str) -> str:
+def variable(key: str, name: str) -> str:
+    """The environment variable of a provider's setting."""
     shown = key if key.startswith("<") else key.upper()
     return f"IDP_PROVIDER_{shown}_{name.upper()}"
 
@@ -211,15 +195,6 @@ def _key_problems(keys: list[str]) -> Problems:
     if len(set(keys)) < len(keys):
         found.append("IDP_PROVIDERS names a provider twice")
     return found
-
-
-def _values(key: str, given: Variables) -> dict[str, Any]:
-    read = {
-        each.name: given.read(_variable(key, each.name), each.metadata["parse"])
-        for each in fields(ProviderSettings)
-        if each.name != "key"
-    }
-    return {name: value for name, value in read.items() if value is not UNSAID}
 
 
 def _with_known(provider: ProviderSettings) -> ProviderSettings:
@@ -245,7 +220,7 @@ def _address_problem(address: str, *, demo: bool) -> str | None:
     if parts.username or parts.fragment:
         return "holds a user name or a fragment"
     # Rule R10; the demo's stand-ins live on loopback, where nobody listens in.
-    if parts.scheme == "http" and not (demo and _is_loopback(host)):
+    if parts.scheme == "http" and not (demo and is_loopback(host)):
         return "is plain HTTP, which only the demo may use, on loopback"
     return None
 
@@ -260,7 +235,8 @@ def _logo_problem(file: Path) -> str | None:
     return "has more than 64 KiB" if size > LARGEST_LOGO else None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether this host is the machine itself."""
     if host == "localhost":
         return True
     try:

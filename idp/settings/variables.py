@@ -1,11 +1,14 @@
-"""The environment, read strictly: every variable is known, said once, and means something.
+"""The one reader: every variable is known, said once, and means something.
 
 A name that nobody reads, a word that means nothing and a value that is said twice are
 mistakes of an operator who believes that they count: each is refused, with what was meant.
+A file of settings only adds to the environment.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import field, fields
 from datetime import timedelta
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -18,6 +21,8 @@ UNSAID: Final = object()
 TRUE: Final = ("1", "true", "yes", "on")
 FALSE: Final = ("0", "false", "no", "off")
 PREFIX: Final = "IDP_"
+UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+"""The seconds of each unit of a duration."""
 ELSEWHERE: Final = frozenset({"IDP_ENV_FILE"})
 """Read by the command line, before the settings."""
 
@@ -27,7 +32,22 @@ _SERVICE_LINK = re.compile(
 )
 _SERVICE_ADDRESS = re.compile(r"(?:tcp|udp)://\S+")
 
+_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)", re.DOTALL)
+
 Parse = Callable[[str], Any]
+
+from_file: set[str] = set()
+"""The variables that came from a file: whoever starts this program anew lets it read them anew."""
+
+
+def setting(default: Any, help: str, parse: Parse | None = None, unit: str = "") -> Any:
+    """The field of a dataclass that is one setting: ``parse`` makes the value of its text, which
+    is taken as it is without one.
+    """
+    metadata = {"help": help, "parse": parse or words, "unit": unit}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 class Variables:
@@ -48,6 +68,15 @@ class Variables:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
             self.problems.append(f"{name}: {reason}")
             return UNSAID
+
+    def values(self, kind: type[Any], variable: Callable[[str], str]) -> dict[str, Any]:
+        """What is said of the settings of a dataclass; ``variable`` names that of each field."""
+        read = {
+            each.name: self.read(variable(each.name), each.metadata["parse"])
+            for each in fields(kind)
+            if each.metadata.get("parse")
+        }
+        return {name: value for name, value in read.items() if value is not UNSAID}
 
     def know(self, names: Iterable[str]) -> None:
         """Names that are right, though nobody reads them now."""
@@ -101,9 +130,14 @@ def whole(text: str) -> int:
     return int(text)
 
 
-def seconds(text: str) -> timedelta:
-    """A duration in whole seconds."""
-    return timedelta(seconds=whole(text))
+def duration(text: str) -> timedelta:
+    """A duration: whole seconds, or a number with its unit: ``90``, ``20m``, ``8h``, ``14d``."""
+    found = re.fullmatch(r"(-?[0-9]{1,18})([smhd]?)", text.strip())
+    if found is None:
+        raise ValueError(
+            f"{_shown(text)} is no whole number of seconds, nor one with a unit: 90s, 20m, 8h, 14d"
+        )
+    return timedelta(seconds=int(found[1]) * UNITS[found[2]])
 
 
 def words(text: str) -> str:
@@ -134,6 +168,43 @@ def one_of(*allowed: str) -> Callable[[str], str]:
 def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     """Networks or addresses, separated by commas."""
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def load_file(path: Path) -> None:
+    """Set every variable of the file that the environment does not set yet.
+
+    Raises ``OSError``, or ``ValueError`` naming the line (never its text: it may hold a secret).
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError("it is not UTF-8 text") from error
+    for name, value in parse_file(text).items():
+        if name not in os.environ:
+            os.environ[name] = value
+            from_file.add(name)
+
+
+def parse_file(text: str) -> dict[str, str]:
+    """The variables of a file of ``KEY=VALUE`` lines, as systemd's EnvironmentFile and Docker read
+    them; blank lines and lines that begin with ``#`` don't count.
+    """
+    given = {}
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        found = _LINE.fullmatch(line)
+        if found is None or "\0" in line:
+            raise ValueError(f"line {number} is not KEY=VALUE")
+        given[found[1]] = _unquoted(found[2].strip())
+    return given
+
+
+def _unquoted(value: str) -> str:
+    if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+        return value[1:-1]
+    return value
 
 
 def _is_elsewhere(name: str, text: str) -> bool:

@@ -14,7 +14,7 @@ from idp.database import db, transaction
 from idp.federation.models import FederatedLink
 from idp.lifecycle import erasure
 from idp.people import accounts
-from idp.settings import Settings, environment_file
+from idp.settings import Settings, variables
 from tests import databases
 from tests.cli.guide import Block, Machine, blocks
 
@@ -51,7 +51,7 @@ def install(machine: Machine) -> None:
 
 
 def in_application(machine: Machine, act: Callable[[], object]) -> None:
-    given = environment_file.parse((machine.folder / "etc/idp/idp.env").read_text())
+    given = variables.parse_file((machine.folder / "etc/idp/idp.env").read_text())
     app = create_app(Settings.from_environment(given | machine.settings))
     with app.app_context():
         act()
@@ -141,7 +141,7 @@ def test_n10_the_settings_of_the_guide_exist() -> None:
     given: dict[str, str] = {}
     for block in blocks():
         if block.kind == "ini" and block.heading in {"Settings and secrets", "Other providers"}:
-            given |= environment_file.parse(block.text)
+            given |= variables.parse_file(block.text)
     names = {name.removesuffix("_FILE"): "1" for name in given if name != "IDP_ENV_FILE"}
     names = {name: given.get(name, "x") for name in names}
     names["IDP_PROVIDERS"] = given["IDP_PROVIDERS"]

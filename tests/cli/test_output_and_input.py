@@ -6,7 +6,7 @@ import click
 import pytest
 
 from idp.cli import inputs, output
-from idp.settings import environment_file as environment
+from idp.settings import variables as environment
 
 
 def test_cells_say_nothing_yes_no_and_when() -> None:
@@ -72,11 +72,11 @@ def test_moments_are_utc_where_they_name_no_zone() -> None:
 
 def test_a_settings_file_is_read_as_systemd_reads_it() -> None:
     text = "# note\n\nA=1\nexport B = \"two words\"\nC='it''s'\nD=a=b # kept\nE=\n"
-    parsed = environment.parse(text)
+    parsed = environment.parse_file(text)
     assert parsed == {"A": "1", "B": "two words", "C": "it''s", "D": "a=b # kept", "E": ""}
 
 
 @pytest.mark.parametrize("line", ["=x", "1A=x", "A B=x", "A=\0"])
 def test_other_lines_are_refused_by_their_number(line: str) -> None:
     with pytest.raises(ValueError, match="line 2"):
-        environment.parse(f"A=1\n{line}")
+        environment.parse_file(f"A=1\n{line}")

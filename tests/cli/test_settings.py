@@ -12,6 +12,7 @@ import pytest
 
 from idp.settings import SECRETS as SECRET_SETTINGS
 from idp.settings import Settings, UnsafeSettings, variable
+from idp.settings.providers import FIELDS
 from idp.settings.secrets import Secret
 from tests.cli.conftest import invoked, refused
 from tests.conftest import SECRETS
@@ -51,6 +52,36 @@ def test_every_setting_may_stand_in_a_file(setting: Any, tmp_path: Path) -> None
     read = Settings.from_environment({**others, f"{name}_FILE": str(tmp_path / "file")})
     assert getattr(read, setting.name) == setting.metadata["parse"](text)
     assert getattr(read, setting.name) != setting.default
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
+def test_every_setting_of_a_provider_may_stand_in_a_file(field: Any, tmp_path: Path) -> None:
+    text = {"enabled": "off", "claim_map": "email=mail"}.get(field.name, "https://there.example")
+    (tmp_path / "file").write_text(f"{text}\n")
+    name = f"IDP_PROVIDER_CABANGA_{field.name.upper()}"
+    (read,) = Settings.from_environment({**BASE, f"{name}_FILE": str(tmp_path / "file")}).providers
+    assert getattr(read, field.name) == field.metadata["parse"](text)
+    assert getattr(read, field.name) != field.default
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("90", timedelta(seconds=90)),
+        ("90s", timedelta(seconds=90)),
+        ("20m", timedelta(minutes=20)),
+        (" 8h ", timedelta(hours=8)),
+        ("14d", timedelta(days=14)),
+        ("0", timedelta(0)),
+    ],
+)
+def test_a_duration_may_have_a_unit(text: str, meant: timedelta) -> None:
+    assert Settings.from_environment({**BASE, "IDP_SESSION_IDLE": text}).session_idle == meant
+
+
+@pytest.mark.parametrize("text", ["20 m", "20M", "1h30m", "1.5h", "m", "٣m", "1_0", "9" * 17 + "d"])
+def test_a_duration_that_means_nothing_is_refused(text: str) -> None:
+    assert "IDP_SESSION_IDLE" in problems(IDP_SESSION_IDLE=text)
 
 
 def test_a_database_in_a_file_is_the_one_that_is_used(
@@ -93,8 +124,9 @@ def test_n7_a_setting_that_does_not_exist_is_refused_with_the_right_name(
         ({"IDP_LOG_LEVEL": "LOUD"}, "none of DEBUG, INFO"),
         ({"IDP_MAIL_TLS": "tls"}, "none of starttls, implicit, none"),
         ({"IDP_DEFAULT_LOCALE": "es"}, "none of fr, nl, de, en"),
-        ({"IDP_SESSION_IDLE": "8h"}, "'8h' is no whole number"),
+        ({"IDP_SESSION_IDLE": "8 hours"}, "'8 hours' is no whole number"),
         ({"IDP_MAIL_PORT": "2_5"}, "no whole number"),
+        ({"IDP_INVITATIONS_PER_HOUR": "1_0"}, "no whole number"),
         ({"IDP_KEYS_FOLDER": ""}, "is empty"),
         ({"DATABASE_URL": " "}, "is empty"),
         ({"IDP_TRUSTED_PROXIES": "10.0.0.1/8"}, "host bits"),
