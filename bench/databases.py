@@ -3,11 +3,14 @@
 Both are as durable as in production: a commit is on the disk when it returns.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+
+from tests import postgres
 
 KINDS = ("sqlite", "postgresql")
 
@@ -18,8 +21,6 @@ def fresh(kind: str, folder: Path) -> Iterator[str]:
     if kind == "sqlite":
         yield f"sqlite:///{folder / 'bench.db'}"
         return
-    from tests import postgres
-
     with postgres.temporary_cluster(fsync=True) as base:
         yield postgres.create_database(base, "bench")
 
@@ -27,8 +28,6 @@ def fresh(kind: str, folder: Path) -> Iterator[str]:
 def described(url: str) -> str:
     """The kind, version and durability of a database, as the server itself tells them."""
     if url.startswith("sqlite"):
-        import sqlite3
-
         return f"SQLite {sqlite3.sqlite_version}, WAL, synchronous=FULL"
     with psycopg.connect(url) as connection:
         told = [

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from authlib.oauth2.rfc6749 import InvalidRequestError
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 from sqlalchemy import update
 
@@ -46,8 +47,6 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]
 
 def check_token_parameter(request: Any) -> None:
     """The token must be there; a hint that we don't know is only a hint (RFC 7009 §2.1)."""
-    from authlib.oauth2.rfc6749 import InvalidRequestError
-
     if not request.form.get("token"):
         raise InvalidRequestError("The token is missing")
 

@@ -8,6 +8,7 @@ Revises: 0015
 
 import sqlalchemy as sa
 from alembic import context, op
+from alembic.util.exc import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from idp.people import search_index
@@ -127,6 +128,4 @@ def _extend() -> None:
         with op.get_bind().begin_nested():
             op.execute("CREATE EXTENSION pg_trgm")
     except DBAPIError as error:
-        from alembic.util.exc import CommandError
-
         raise CommandError(NO_EXTENSION) from error
