@@ -179,7 +179,7 @@ def enable(staff: Staff, client_id: str) -> bool:
 
 def serves(reach: Reach) -> ColumnElement[bool]:
     """What ties an application to a school of the reach; a condition on ``ClientSchool``."""
-    return true() if reach.everywhere else ClientSchool.school_id.in_(sorted(reach.school_ids))
+    return reaches.at(reach, ClientSchool.school_id)
 
 
 def _within(reach: Reach) -> ColumnElement[bool]:

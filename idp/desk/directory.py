@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, column, func, or_, select, table, text, true
+from sqlalchemy import ColumnElement, Select, column, func, or_, select, table, text
 
 from idp.database import db
+from idp.desk import reach as within
 from idp.desk.staff import Reach
 from idp.people.normalise import sound
 from idp.people.search_index import DirectoryEntry, place_of
@@ -60,9 +61,9 @@ def find(
     if db.engine.dialect.name == "sqlite":
         # Not by the index of schools: SQLite would ask the other one for each line of the school
         here = func.coalesce(DirectoryEntry.school_id, "")
-        query = _narrowed(query.where(_within(reach, here)), wanted, reach)
+        query = _narrowed(query.where(within.at(reach, here)), wanted, reach)
     else:
-        query = query.where(_within(reach, DirectoryEntry.school_id))
+        query = query.where(within.at(reach, DirectoryEntry.school_id))
     rows = db.session.execute(query.limit(most))
     return [
         Entry(row.kind, row.account_id or row.child_id, row.school_id, row.text) for row in rows
@@ -94,11 +95,6 @@ def as_meant(word: str) -> Pieces:
         f"{word[half:]} ",
         *((f"{heard} ",) if heard else ()),
     )
-
-
-def _within(reach: Reach, school_id: Any) -> ColumnElement[bool]:
-    within: ColumnElement[bool] = school_id.in_(sorted(reach.school_ids))
-    return true() if reach.everywhere else within
 
 
 def _has(pieces: Pieces) -> ColumnElement[bool]:

@@ -13,6 +13,7 @@ from sqlalchemy import Select, func, select
 
 from idp.database import db, retried, transaction
 from idp.desk import journal
+from idp.desk import reach as within
 from idp.desk.people import guardian
 from idp.desk.staff import Reach, Right, Staff
 from idp.errors import Invalid
@@ -69,7 +70,7 @@ def answered(staff: Staff, *, most: int = 20) -> list[Asked]:
             .join(ErasureRequest, ErasureRequest.account_id == Account.id)
             .join(ErasureAnswer, ErasureAnswer.request_id == ErasureRequest.id)
             .where(
-                ErasureAnswer.school_id.in_(sorted(reach.school_ids)),
+                within.at(reach, ErasureAnswer.school_id),
                 ErasureAnswer.outcome.in_(OUTCOMES),
             )
             .group_by(Account.id, ErasureRequest.id)
@@ -104,5 +105,5 @@ def answer(staff: Staff, account_id: str, outcome: str) -> bool:
 
 def _unanswered(reach: Reach) -> Select[Any]:
     return select(ErasureAnswer.request_id).where(
-        ErasureAnswer.school_id.in_(sorted(reach.school_ids)), ErasureAnswer.outcome.is_(None)
+        within.at(reach, ErasureAnswer.school_id), ErasureAnswer.outcome.is_(None)
     )

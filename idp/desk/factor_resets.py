@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import select
 
 from idp import clock
 from idp.credentials import factors, passkeys, totp
@@ -21,7 +21,7 @@ from idp.desk import reach as within
 from idp.desk import reset_requests as requests
 from idp.desk import staff as desk
 from idp.desk.reset_requests import Waiting
-from idp.desk.staff import Reach, Right, Staff
+from idp.desk.staff import Right, Staff
 from idp.errors import NotFound
 from idp.lifecycle import factor_changes
 from idp.people import staff as roles
@@ -105,7 +105,7 @@ def state(staff: Staff, account_id: str) -> State:
 
 def waiting(staff: Staff) -> list[Waiting]:
     """The requests within the reach, the oldest first."""
-    return requests.seen_by(staff, _reachable(staff.reach(Right.RESET_FACTORS)))
+    return requests.seen_by(staff, within.people(staff.reach(Right.RESET_FACTORS)))
 
 
 @retried
@@ -241,18 +241,9 @@ def _within_reach(staff: Staff, account_id: str) -> Account:
 
 
 def _reached(staff: Staff, account_id: str) -> Account | None:
-    condition = _reachable(staff.reach(Right.RESET_FACTORS))
+    condition = within.people(staff.reach(Right.RESET_FACTORS))
     query = select(Account).where(Account.id == account_id, condition)
     return db.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
-
-
-def _reachable(reach: Reach) -> ColumnElement[bool]:
-    """Guardians of now and staff of the reach; a condition on ``Account``."""
-    if reach.everywhere:
-        return within.live_guardians(reach)
-    here = StaffRole.school_id.in_(sorted(reach.school_ids))
-    colleagues = select(StaffRole.account_id).where(here)
-    return or_(within.live_guardians(reach), Account.id.in_(colleagues))
 
 
 def _sorted_out(

@@ -11,7 +11,7 @@ from idp import clock
 from idp.clients.models import Client, ClientSchool
 from idp.credentials.models import OneTimeToken
 from idp.database import db
-from idp.desk import letter_lists
+from idp.desk import letter_lists, reach
 from idp.desk.figures_traffic import whose
 from idp.desk.staff import Right, Staff
 from idp.oidc.keyring import keyring
@@ -71,11 +71,9 @@ def tokens_expiring(staff: Staff, school_id: str | None = None) -> int:
 def former_secrets(staff: Staff, school_id: str | None = None) -> Sequence[FormerSecret]:
     """Applications of the school, or of the reach, with two secrets; those that end first."""
     here = staff.reach(Right.SEE_FIGURES)
-    serves = select(ClientSchool.client_id)
+    serves = select(ClientSchool.client_id).where(reach.at(here, ClientSchool.school_id))
     if school_id is not None:
         serves = serves.where(ClientSchool.school_id == school_id)
-    if not here.everywhere:
-        serves = serves.where(ClientSchool.school_id.in_(sorted(here.school_ids)))
     query = (
         select(Client.id, Client.name, Client.previous_secret_expires_at)
         .where(

@@ -133,7 +133,7 @@ def told_to(here: Reach) -> ColumnElement[bool]:
         .correlate(OutboxMessage)
     )
     client_id = OutboxMessage.about["client_id"].as_string()
-    ours = select(ClientSchool.client_id).where(ClientSchool.school_id.in_(here.school_ids))
+    ours = select(ClientSchool.client_id).where(reach.at(here, ClientSchool.school_id))
     return and_(
         OutboxMessage.kind.in_(FOR_SCHOOLS),
         guardian_then,

@@ -125,9 +125,9 @@ def _move(reach: Reach, keep_id: str, close_id: str) -> int:
 
 def _move_identities(reach: Reach, keep_id: str, close_id: str) -> None:
     """The next import of these schools means the kept account by the same number."""
-    theirs = update(RosterIdentity).where(RosterIdentity.account_id == close_id)
-    if not reach.everywhere:
-        theirs = theirs.where(RosterIdentity.school_id.in_(sorted(reach.school_ids)))
+    theirs = update(RosterIdentity).where(
+        RosterIdentity.account_id == close_id, within.at(reach, RosterIdentity.school_id)
+    )
     db.session.execute(
         theirs.values(account_id=keep_id).execution_options(synchronize_session=False)
     )

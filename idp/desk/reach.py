@@ -7,11 +7,11 @@ a page of the desk shows, depends on it (security rule C3).
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, true
+from sqlalchemy import ColumnElement, or_, select, true
 
 from idp.desk.staff import Reach
 from idp.people.guardianships import LiveGuardianship
-from idp.people.models import Account, Child, Guardianship, School
+from idp.people.models import Account, Child, Guardianship, School, StaffRole
 
 
 def at(reach: Reach, school_id: Any) -> ColumnElement[bool]:
@@ -43,3 +43,11 @@ def live_guardians(reach: Reach) -> ColumnElement[bool]:
         return true()
     theirs = select(LiveGuardianship.account_id).where(at(reach, LiveGuardianship.school_id))
     return Account.id.in_(theirs)
+
+
+def people(reach: Reach) -> ColumnElement[bool]:
+    """Guardians of now and staff of these schools; a condition on ``Account``."""
+    if reach.everywhere:
+        return true()
+    colleagues = select(StaffRole.account_id).where(at(reach, StaffRole.school_id))
+    return or_(live_guardians(reach), Account.id.in_(colleagues))

@@ -6,9 +6,9 @@ nor who asked (security rule C3). So several may wait for one account, each of a
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from idp import clock
@@ -16,6 +16,7 @@ from idp.audit import events
 from idp.credentials.factor_models import FactorReset
 from idp.database import db, retried, transaction
 from idp.desk import people as finding
+from idp.desk import reach as within
 from idp.desk import staff as desk
 from idp.desk.staff import RIGHTS, Reach, Right, Staff
 from idp.lifecycle import factor_changes
@@ -161,7 +162,7 @@ def _asked_where(reach: Reach) -> ColumnElement[bool]:
         LiveGuardianship.account_id == FactorReset.account_id,
         LiveGuardianship.school_id == role.school_id,
     )
-    here = and_(_covered(reach, role.school_id), or_(works_there, pupils))
+    here = and_(within.at(reach, role.school_id), or_(works_there, pupils))
     there_still = select(Account.id).where(Account.status == "active")
     return exists().where(
         FactorReset.asked_by.in_(there_still),
@@ -169,7 +170,3 @@ def _asked_where(reach: Reach) -> ColumnElement[bool]:
         role.role.in_(_ASKING),
         or_(role.school_id.is_(None), here),
     )
-
-
-def _covered(reach: Reach, school_id: Any) -> ColumnElement[bool]:
-    return true() if reach.everywhere else school_id.in_(sorted(reach.school_ids))

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, case, exists, or_, select
 from idp.credentials.factor_models import Passkey, TotpSecret
 from idp.database import db, retried, transaction
 from idp.desk import reach as within
-from idp.desk.staff import Reach, Right, Staff
+from idp.desk.staff import Right, Staff
 from idp.errors import Invalid, NotFound
 from idp.lifecycle import factor_changes, families
 from idp.mail import outbox
@@ -233,7 +233,9 @@ def _named(staff: Staff, who: str) -> Account:
     who = who.strip()
     address = email_key(who) if "@" in who else ""
     same = Account.email_key == address if address else _user_name(who)
-    query = select(Account).where(same, Account.status != "disabled", _in_reach(staff))
+    query = select(Account).where(
+        same, Account.status != "disabled", within.people(staff.reach(Right.GIVE_ROLES))
+    )
     found = list(db.session.scalars(query.limit(2)))
     if len(found) != 1:
         raise NotFound("account")
@@ -245,20 +247,6 @@ def _user_name(who: str) -> ColumnElement[bool]:
     return same
 
 
-def _in_reach(staff: Staff) -> ColumnElement[bool]:
-    """Guardians of now and staff of the reach; a condition on ``Account``."""
-    reach = staff.reach(Right.GIVE_ROLES)
-    colleagues = select(StaffRole.account_id).where(_at(reach))
-    return or_(within.live_guardians(reach), Account.id.in_(colleagues))
-
-
-def _at(reach: Reach) -> ColumnElement[bool]:
-    """Roles at the schools of the reach; a condition on ``StaffRole``."""
-    if reach.everywhere:
-        return StaffRole.id.is_not(None)
-    return StaffRole.school_id.in_(sorted(reach.school_ids))
-
-
 def _holders(staff: Staff) -> Select[*tuple[Any, ...]]:
     secured = or_(
         exists().where(Passkey.account_id == Account.id),
@@ -268,7 +256,7 @@ def _holders(staff: Staff) -> Select[*tuple[Any, ...]]:
         select(StaffRole, Account, School, secured)
         .join(Account, Account.id == StaffRole.account_id)
         .outerjoin(School, School.id == StaffRole.school_id)
-        .where(_at(staff.reach(Right.GIVE_ROLES)))
+        .where(within.at(staff.reach(Right.GIVE_ROLES), StaffRole.school_id))
         .execution_options(populate_existing=True)
     )
 

@@ -233,7 +233,7 @@ def _tokens(ids: list[str], reach: Reach) -> dict[str, Any]:
                     [account_id for account_id, token in tokens.items() if not token.outbox_id]
                 ),
                 AuditEvent.event == "letter_printed",
-                AuditEvent.school_id.in_(sorted(reach.school_ids)),
+                within.at(reach, AuditEvent.school_id),
             )
         )
     )

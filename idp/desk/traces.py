@@ -93,7 +93,7 @@ def acts(person: Person, reach: Reach) -> list[Act]:
     if reach.everywhere:
         query = query.where(AuditEvent.actor.not_in(("", "worker")))
     else:
-        query = query.where(AuditEvent.school_id.in_(sorted(reach.school_ids)))
+        query = query.where(within.at(reach, AuditEvent.school_id))
     found = list(db.session.scalars(query.order_by(AuditEvent.id.desc()).limit(MOST)))
     known = colleagues({event.actor for event in found}, reach)
     names = {account_id: each.name for account_id, each in known.items()}
@@ -116,9 +116,7 @@ def _applications(session_ids: list[str], reach: Reach) -> dict[str, set[str]]:
         .where(Grant.session_id.in_(session_ids))
     )
     if not reach.everywhere:
-        ours = select(ClientSchool.client_id).where(
-            ClientSchool.school_id.in_(sorted(reach.school_ids))
-        )
+        ours = select(ClientSchool.client_id).where(within.at(reach, ClientSchool.school_id))
         pupils = select(Child.id).where(within.children(reach))
         query = query.where(
             Grant.client_id.in_(ours), or_(Grant.child_id.is_(None), Grant.child_id.in_(pupils))

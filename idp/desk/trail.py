@@ -115,7 +115,7 @@ def page(
 
 def _readable(reach: Reach) -> ColumnElement[bool]:
     if not reach.everywhere:
-        return AuditEvent.school_id.in_(sorted(reach.school_ids))
+        return within.at(reach, AuditEvent.school_id)
     of_platform = and_(AuditEvent.school_id.is_(None), AuditEvent.event.in_(sorted(PLATFORM)))
     return or_(AuditEvent.school_id.is_not(None), of_platform)
 
@@ -173,7 +173,7 @@ def colleagues(account_ids: Collection[str], reach: Reach) -> dict[str, Person]:
     if not account_ids:
         return {}
     now = select(StaffRole.account_id).where(
-        StaffRole.account_id.in_(account_ids), _role_within(reach)
+        StaffRole.account_id.in_(account_ids), within.at(reach, StaffRole.school_id)
     )
     once = select(AuditEvent.account_id).where(
         AuditEvent.account_id.in_(account_ids),
@@ -181,12 +181,6 @@ def colleagues(account_ids: Collection[str], reach: Reach) -> dict[str, Person]:
         _readable(reach),
     )
     return _people(select(Account).where(or_(Account.id.in_(now), Account.id.in_(once))))
-
-
-def _role_within(reach: Reach) -> ColumnElement[bool]:
-    if reach.everywhere:
-        return StaffRole.id.is_not(None)
-    return StaffRole.school_id.in_(sorted(reach.school_ids))
 
 
 def _people(query: Select[Any]) -> dict[str, Person]:

@@ -14,6 +14,7 @@ from idp.desk.staff import Reach
 from idp.desk.standing import Stage, Standing, standings
 from idp.lifecycle import families
 from idp.mail import outbox
+from idp.people import accounts
 from idp.people.models import Child, Guardianship
 from tests import factories
 from tests.admin.places import Desk
@@ -89,9 +90,7 @@ def test_c3_a_letter_of_another_school_is_not_told(desk: Desk) -> None:
 
 def test_c3_whose_access_ended_looks_the_same_alive_elsewhere_or_not(desk: Desk) -> None:
     alive, gone = invited(desk, username="alive"), invited(desk, username="gone")
-    factories.guardianship(
-        factories.people.get_account(alive), factories.child(desk.elsewhere, "Noé")
-    )
+    factories.guardianship(accounts.get_account(alive), factories.child(desk.elsewhere, "Noé"))
     when = clock.now()
     for parent in (alive, gone):
         (mine,) = _here(desk, parent)

@@ -8,6 +8,7 @@ import pytest
 from openpyxl import Workbook
 from sqlalchemy import select
 
+from idp import clock
 from idp.audit.models import AuditEvent
 from idp.database import db, transaction
 from idp.lifecycle import passwords
@@ -69,6 +70,20 @@ def asked(report: dict[str, Any]) -> list[tuple[str, str, str, str]]:
 
 SWAPPED = [0, 1, 2, 4, 3, 5, 6, 7]
 ROTATED = [0, 1, 2, 4, 5, 3, 6, 7]
+
+
+def test_c3_a_question_tells_no_address_once_the_pupil_has_left(
+    imported: Import, checked: Import, tmp_path: Path
+) -> None:
+    imported(school_of().zip(tmp_path / "1.zip"))
+    with transaction():
+        gone = db.session.scalars(select(Child).where(Child.family_name == "Dufour")).one()
+        gone.left_at = clock.now()
+
+    report = checked(school_of(numbers=SWAPPED).zip(tmp_path / "2.zip"))
+
+    places = {each["old"]["name"]: each["old"]["place"] for each in report["questions"]}
+    assert places == {"ParDufour Dufour": "", "ParEvrard Evrard": "evrard@x.example"}
 
 
 @pytest.mark.parametrize("numbers", [SWAPPED, ROTATED])

@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import flask_migrate
 import psycopg
 import pytest
+from alembic import command
 from flask import Flask
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from idp.audit import events, removal
 from idp.audit.models import AuditEvent, InstallationMark
-from idp.database import db, transaction
+from idp.database import db, migrations, transaction
 from idp.doctor import installation
 from idp.people.guardianships import LiveGuardianship
 from tests import databases
@@ -106,8 +106,8 @@ class TestRoles:
         self, owner: str, keys_folder: Path
     ) -> None:
         with databases_app(f"{owner}?options=-crole%3Didp", keys_folder):
-            flask_migrate.downgrade(revision="0035")
-            flask_migrate.upgrade()
+            command.downgrade(migrations.configuration(), "0035")
+            command.upgrade(migrations.configuration(), "head")
         serving = f"postgresql://idp_serve:scratch-only@{owner.split('@')[1]}"
         with databases_app(serving, keys_folder):
             assert db.session.scalars(select(LiveGuardianship.id)).all() == []

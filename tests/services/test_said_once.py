@@ -1,4 +1,4 @@
-"""« A guardianship is live » is said in one place, and every reader hears the same."""
+"""What is asked in many places is said in one: that a guardianship is live, whose a school is."""
 
 import ast
 import inspect
@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import flask_migrate
 import pytest
+from alembic import command
 from flask import Flask
 from sqlalchemy import Select, select, text
 
 import idp
 from idp import clock
-from idp.database import db, transaction
+from idp.database import db, migrations, transaction
 from idp.desk import people
 from idp.desk.staff import AT_TERMINAL
 from idp.oidc import child_selection
@@ -79,8 +79,8 @@ class TestOneMeaning:
     def test_the_view_goes_with_its_migration_and_comes_back(self, app: Flask) -> None:
         four_states()
         db.session.remove()
-        flask_migrate.downgrade(revision="0035")
-        flask_migrate.upgrade()
+        command.downgrade(migrations.configuration(), "0035")
+        command.upgrade(migrations.configuration(), "head")
         assert len(db.session.scalars(select(LiveGuardianship.id)).all()) == 1
 
 
@@ -138,6 +138,16 @@ class TestNoOtherPlace:
     )
     def test_it_would_be_found(self, written: str) -> None:
         assert list(asked_in(written)) == [1]
+
+    def test_the_schools_of_staff_are_a_condition_in_one_place(self) -> None:
+        written = re.compile(r"in_\((sorted\()?\w+\.school_ids")
+        assert written.search("query.where(Child.school_id.in_(sorted(reach.school_ids)))")
+        found = [
+            str(path.relative_to(CODE))
+            for path in CODE.rglob("*.py")
+            if written.search(path.read_text())
+        ]
+        assert found == ["desk/reach.py"]
 
     def test_other_ends_may_be_asked_for(self) -> None:
         written = inspect.getsource(child_selection) + "\nquery.where(Grant.ended_at.is_(None))"
