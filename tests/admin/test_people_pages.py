@@ -13,7 +13,7 @@ from idp.desk.staff import AT_TERMINAL
 from idp.mail.models import OutboxMessage
 from idp.people import children, guardianships, linking
 from idp.people.models import Account
-from idp.web.admin.class_addresses import class_address, key_of, name_of
+from idp.web.admin.parameters import class_address, key_of, name_of
 from tests import factories
 from tests.admin.places import Desk
 from tests.relying_party import Browser

@@ -43,7 +43,7 @@ BREAKS = {
     "The services know": [imports("idp.people.children", "idp.cli.group")],
     "The web in one order": [
         imports("idp.web.errors", "idp.web.account.home"),
-        imports("idp.web.protocol.steps", "idp.web.signin.completion"),
+        imports("idp.web.protocol.interaction", "idp.web.signin.completion"),
         a_module("idp.web.somewhere"),
     ],
     "No two modules": [imports("idp.web.errors", "idp.web.branding")],
@@ -85,8 +85,8 @@ def test_no_package_imports_what_imports_it(graph: grimp.ImportGraph) -> None:
     """Between a package and its own modules too, which no contract looks at."""
     in_order(graph)
     broken = deepcopy(graph)
-    broken.add_import(importer="idp.web.protocol.steps", imported="idp.web.protocol")
-    broken.add_import(importer="idp.web.protocol", imported="idp.web.protocol.steps")
+    broken.add_import(importer="idp.web.protocol.interaction", imported="idp.web.protocol")
+    broken.add_import(importer="idp.web.protocol", imported="idp.web.protocol.interaction")
     with pytest.raises(CycleError):
         in_order(broken)
 

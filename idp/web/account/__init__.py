@@ -15,7 +15,6 @@ from idp.web.account import (
     profile,
     sessions,
     step_up,
-    step_up_factors,
     two_factor,
 )
 from idp.web.account.blueprint import blueprint
@@ -36,6 +35,5 @@ __all__ = [
     "profile",
     "sessions",
     "step_up",
-    "step_up_factors",
     "two_factor",
 ]

@@ -14,11 +14,10 @@ from idp.federation import links
 from idp.federation.identity import ProviderTrouble
 from idp.federation.models import FederatedLink
 from idp.lifecycle import federation
-from idp.lifecycle.step_up import ways_of
 from idp.lifecycle.ways_in import ways_in
 from idp.mail import outbox
 from idp.sessions.service import SignedIn
-from idp.web import browser, i18n
+from idp.web import browser
 from idp.web.account.blueprint import blueprint, guardian_only
 from idp.web.account.step_up import proved_recently
 from idp.web.errors import PageError
@@ -101,27 +100,6 @@ def mail_password_token(signed_in: SignedIn) -> ResponseReturnValue:
         outbox.enqueue("fresh_token", account_id=account.id)
     flash(_("An e-mail with a connection token is on its way: with it you choose a password."))
     return redirect(url_for("account.connections"), 303)
-
-
-@blueprint.post("/account/confirm/with")
-@guardian_only
-def confirm_with(signed_in: SignedIn) -> ResponseReturnValue:
-    """Step-up by a linked provider, which has to prove that it asked again (rule F9)."""
-    key, next_page = request.form.get("provider", ""), i18n.own_path(request.form.get("next"))
-    if not ways_of(signed_in.account).provider:
-        return redirect(url_for("account.confirm", next=next_page), 303)
-    try:
-        return provider_start.go(
-            key,
-            "step_up",
-            account_id=signed_in.account.id,
-            session_id=signed_in.session.id,
-            max_age=0,
-            next_path=next_page,
-        )
-    except ProviderTrouble as trouble:
-        provider_start.tell(key, trouble)
-        return redirect(url_for("account.confirm", next=next_page), 303)
 
 
 def _connections(account_id: str) -> list[Connection]:

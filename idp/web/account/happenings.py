@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 
 from idp.audit.models import AuditEvent
 from idp.clients import registration
-from idp.web.account.ways_in import signed_in_how
+from idp.web.account.sessions import signed_in_how
 from idp.web.signin.provider_offers import label_of
 
 

@@ -1,6 +1,7 @@
 """The parent's sessions: end one, end all others, sign out."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +18,6 @@ from idp.sessions.service import SignedIn
 from idp.web import branding, browser
 from idp.web.account.blueprint import blueprint, guardian_only
 from idp.web.account.step_up import proved_recently
-from idp.web.account.ways_in import signed_in_how
 from idp.web.errors import PageError
 
 
@@ -103,3 +103,19 @@ def _shown(session: BrowserSession, this_session: str) -> Shown:
         last_seen_at=session.last_seen_at,
         is_this=session.id == this_session,
     )
+
+
+def signed_in_how(amr: Collection[str]) -> str:
+    """A sentence about a sign-in by these methods (RFC 8176 values)."""
+    used = set(amr)
+    if used & {"hwk", "swk"}:
+        return str(_("Signed in with a passkey"))
+    if "fed" in used:
+        return str(_("Signed in with an account at another provider"))
+    if "pwd" in used and len(used) > 1:
+        return str(_("Signed in with the password and a second step"))
+    if "pwd" in used:
+        return str(_("Signed in with the password"))
+    if "otp" in used:
+        return str(_("Signed in with a token from an e-mail or a letter"))
+    return str(_("Signed in"))

@@ -1,4 +1,8 @@
-"""Before a delicate change: is the one who clicks still the one who signed in?"""
+"""Before a delicate change: is the one who clicks still the one who signed in?
+
+« Is it really you? » is answered by the password, a code, a passkey or a linked provider, as the
+account has them.
+"""
 
 from collections.abc import Callable
 from functools import wraps
@@ -9,14 +13,15 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp.credentials import passwords as stored_passwords
-from idp.lifecycle import passwords
+from idp.federation.identity import ProviderTrouble
+from idp.lifecycle import passwords, second_factor
 from idp.lifecycle.sign_in import Proof, ProofGone
 from idp.lifecycle.step_up import is_recent, ways_of
 from idp.sessions.service import SignedIn
 from idp.web import browser, i18n, kept, once, passkeys
 from idp.web.account.blueprint import blueprint, guardian_only
-from idp.web.forms import Form, only, too_many
-from idp.web.signin import provider_offers
+from idp.web.forms import Form, only, too_many, wrong_code
+from idp.web.signin import provider_offers, provider_start
 from idp.web.signin.completion import confirmed
 
 P = ParamSpec("P")
@@ -62,13 +67,13 @@ def confirm(signed_in: SignedIn) -> ResponseReturnValue:
     """The password once more, then on to the page that asked for it."""
     if request.method == "GET":
         next_page = request.args.get("next") or kept.field("next")
-        return show(signed_in, only(["current_password"]), next_page)
+        return _show(signed_in, only(["current_password"]), next_page)
     form = Form.read("current_password", "next")
     if not ways_of(signed_in.account).password:
-        return show(signed_in, form, form["next"])
+        return _show(signed_in, form, form["next"])
     form.require("current_password", _("Type your current password."))
     if form.problems:
-        return show(signed_in, form, form["next"])
+        return _show(signed_in, form, form["next"])
     return _prove(signed_in, form)
 
 
@@ -79,13 +84,13 @@ def _prove(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
         )
     except passwords.WrongPassword:
         form.problem("current_password", _("This is not your current password."))
-        return show(signed_in, form, form["next"])
+        return _show(signed_in, form, form["next"])
     except passwords.Throttled as throttled:
-        return too_many(form, throttled.retry_after, lambda: show(signed_in, form, form["next"]))
-    return confirmed_by(signed_in, proof, form)
+        return too_many(form, throttled.retry_after, lambda: _show(signed_in, form, form["next"]))
+    return _confirmed(signed_in, proof, form)
 
 
-def confirmed_by(signed_in: SignedIn, proof: Proof, form: Form) -> ResponseReturnValue:
+def _confirmed(signed_in: SignedIn, proof: Proof, form: Form) -> ResponseReturnValue:
     """On, by this proof, to the page that asked for it."""
     try:
         return confirmed(signed_in.session, proof, form["next"])
@@ -94,7 +99,76 @@ def confirmed_by(signed_in: SignedIn, proof: Proof, form: Form) -> ResponseRetur
         return redirect(url_for("account.home"), 303)
 
 
-def show(signed_in: SignedIn, form: Form, next_page: str | None) -> ResponseReturnValue:
+@blueprint.post("/account/confirm/code")
+@guardian_only
+def confirm_code(signed_in: SignedIn) -> ResponseReturnValue:
+    """A code of the app, or a recovery code."""
+    form = Form.read("code", "next")
+    form.require("code", _("Type the code."))
+    if form.problems:
+        return _show(signed_in, form, form["next"])
+    try:
+        proof = second_factor.prove_code(
+            signed_in.account,
+            second_factor.of_session(signed_in),
+            form["code"],
+            device_secret=browser.device_secret(),
+        )
+    except second_factor.WrongCode:
+        form.problem("code", wrong_code())
+        return _show(signed_in, form, form["next"])
+    except second_factor.Throttled as throttled:
+        return too_many(form, throttled.retry_after, lambda: _show(signed_in, form, form["next"]))
+    return _confirmed(signed_in, proof, form)
+
+
+@blueprint.post("/account/confirm/passkey/options")
+@guardian_only
+def confirm_passkey_options(signed_in: SignedIn) -> ResponseReturnValue:
+    """A challenge for a passkey of this account."""
+    return passkeys.use_options("confirm", signed_in.account)
+
+
+@blueprint.post("/account/confirm/passkey")
+@guardian_only
+def confirm_passkey(signed_in: SignedIn) -> ResponseReturnValue:
+    """The browser's answer, sent by the page's script."""
+    form = Form.read("credential", "next")
+    try:
+        proof = second_factor.prove_passkey(
+            form["credential"],
+            browser=browser.browser_id(),
+            purpose="confirm",
+            account=signed_in.account,
+        )
+    except second_factor.WrongPasskey:
+        form.notice = _("This passkey does not work here. Please try again.")
+        return _show(signed_in, form, form["next"])
+    return _confirmed(signed_in, proof, form)
+
+
+@blueprint.post("/account/confirm/with")
+@guardian_only
+def confirm_with(signed_in: SignedIn) -> ResponseReturnValue:
+    """Step-up by a linked provider, which has to prove that it asked again (rule F9)."""
+    key, next_page = request.form.get("provider", ""), i18n.own_path(request.form.get("next"))
+    if not ways_of(signed_in.account).provider:
+        return redirect(url_for("account.confirm", next=next_page), 303)
+    try:
+        return provider_start.go(
+            key,
+            "step_up",
+            account_id=signed_in.account.id,
+            session_id=signed_in.session.id,
+            max_age=0,
+            next_path=next_page,
+        )
+    except ProviderTrouble as trouble:
+        provider_start.tell(key, trouble)
+        return redirect(url_for("account.confirm", next=next_page), 303)
+
+
+def _show(signed_in: SignedIn, form: Form, next_page: str | None) -> ResponseReturnValue:
     """The page, with what this account has to prove itself by."""
     ways = ways_of(signed_in.account)
     page = render_template(

@@ -9,8 +9,7 @@ from idp.desk import classes, invitations
 from idp.desk.staff import Right, Staff
 from idp.web.admin import standing_words
 from idp.web.admin.blueprint import blueprint, staff_only
-from idp.web.admin.class_addresses import class_address, name_of
-from idp.web.admin.parameters import is_id
+from idp.web.admin.parameters import class_address, is_id, name_of
 from idp.web.admin.people import address_of, page_number
 from idp.web.errors import PageError
 

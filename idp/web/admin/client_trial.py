@@ -11,7 +11,7 @@ from idp.desk.staff import Right, Staff
 from idp.oidc import diagnosis
 from idp.web.admin import client_words
 from idp.web.admin.blueprint import blueprint, staff_only
-from idp.web.admin.client_settings import recipes
+from idp.web.admin.clients import recipes
 from idp.web.admin.parameters import known_id
 from idp.web.forms import Form, only
 

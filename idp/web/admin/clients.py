@@ -9,16 +9,18 @@ from flask.typing import ResponseReturnValue
 from flask_babel import get_timezone
 from flask_babel import gettext as _
 
+from idp.clients import recipes as of_clients
 from idp.clients.metadata import has_made_up_email
+from idp.clients.recipes import Recipe
 from idp.clients.registration import Outdated
 from idp.desk import application_addresses, application_use, applications
+from idp.desk.applications import Application
 from idp.desk.staff import Right, Staff
 from idp.errors import Invalid
-from idp.oidc import consent, refusals
+from idp.oidc import consent, discovery, refusals
 from idp.web import permissions
 from idp.web.admin import client_words
 from idp.web.admin.blueprint import blueprint, staff_only
-from idp.web.admin.client_settings import recipes
 from idp.web.admin.parameters import known_id
 from idp.web.forms import Form
 
@@ -130,3 +132,9 @@ def shown_once(staff: Staff, client_id: str, secret: str | None) -> ResponseRetu
 
 def _to(client_id: str) -> ResponseReturnValue:
     return redirect(url_for("admin.client", client_id=client_id), 303)
+
+
+def recipes(application: Application, secret: str | None = None) -> list[Recipe]:
+    """The settings to paste for each kind of software, with ``secret`` if it was just made."""
+    client = application.client
+    return of_clients.of(client.id, client.metadata_, discovery.metadata(), secret)

@@ -10,8 +10,7 @@ from idp.desk.staff import Right, Staff
 from idp.people.models import School
 from idp.web.admin import standing_words
 from idp.web.admin.blueprint import blueprint, staff_only
-from idp.web.admin.class_addresses import class_address
-from idp.web.admin.parameters import is_id
+from idp.web.admin.parameters import class_address, is_id
 from idp.web.errors import PageError
 
 

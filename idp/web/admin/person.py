@@ -6,7 +6,7 @@ from flask_babel import gettext as _
 from idp.desk import acts, people, traces
 from idp.desk.sharing import sharing
 from idp.desk.staff import Right, Staff
-from idp.web.account.ways_in import signed_in_how
+from idp.web.account.sessions import signed_in_how
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.people_pages import back, of_people, page
 

@@ -15,7 +15,7 @@ from idp.web import browser
 from idp.web.errors import PageError
 from idp.web.protocol import answers, crossing
 from idp.web.protocol.blueprint import endpoints
-from idp.web.protocol.steps import proceed
+from idp.web.protocol.interaction import proceed
 
 
 @endpoints.route("/oauth2/authorize", methods=["GET", "POST"])

@@ -1,4 +1,4 @@
-"""The pages on the way: go on where the guardian is, no child, complete.
+"""From the decision to the page: go on where the guardian is, no child, complete.
 
 ``child`` and ``consent`` are the two that ask something.
 """
@@ -7,19 +7,36 @@ from flask import redirect, render_template
 from werkzeug.wrappers import Response
 
 from idp.clients import registration
-from idp.oidc import authorization
-from idp.oidc.authorization import Facts, NoChild
+from idp.oidc import authorization, authorization_codes, refusals
+from idp.oidc.authorization import (
+    AskConsent,
+    ChooseChild,
+    Facts,
+    Login,
+    NoChild,
+    Proceed,
+    Refuse,
+    StepUp,
+)
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.oauth_client import OAuthClient
+from idp.sessions import interactions
 from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
 from idp.web import browser
 from idp.web.errors import PageError
-from idp.web.interaction import load_interaction
+from idp.web.interaction import begin_interaction, load_interaction
 from idp.web.protocol import answers
 from idp.web.protocol.blueprint import blueprint
-from idp.web.protocol.steps import proceed
 from idp.web.start_pages import start_page
+
+_PAGES: dict[type, str] = {
+    Login: "login",
+    StepUp: "second-factor",
+    ChooseChild: "child",
+    NoChild: "no-child",
+    AskConsent: "consent",
+}
 
 
 @blueprint.get("/interaction/<interaction_id>")
@@ -92,3 +109,25 @@ def _done(waiting: Interaction) -> str:
         start_uri=start.uri if start else None,
         client_name=client.name if client else "",
     )
+
+
+def proceed(
+    asked: AuthorizationRequest, client: OAuthClient, interaction: Interaction | None
+) -> Response:
+    """Take the next step: a page of ours, or the answer to the application."""
+    facts = authorization.facts_for(asked, client.record, browser.signed_in(), interaction)
+    step = authorization.next_step(asked, facts)
+    match step:
+        case Proceed():
+            code = authorization_codes.issue(asked, client.record, step, interaction)
+            if code is None and interaction is not None:
+                return redirect(f"/interaction/{interaction.id}", 303)
+            return answers.code_answer(asked, code or "", by_page=interaction is not None)
+        case Refuse(error):
+            refusals.note("authorize", error.error, error.get_error_description(), asked.client_id)
+            if interaction is not None:
+                interactions.complete(interaction)
+            return answers.error_answer(asked, error, by_page=interaction is not None)
+        case _:
+            waiting = interaction or begin_interaction(asked.client_id, asked.as_json())
+            return redirect(f"/interaction/{waiting.id}/{_PAGES[type(step)]}", 303)

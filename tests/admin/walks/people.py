@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from werkzeug.test import TestResponse
 
 from idp.people import accounts, children, linking
-from idp.web.admin.class_addresses import key_of
+from idp.web.admin.parameters import key_of
 from tests import factories
 from tests.admin.places import Desk
 
