@@ -10,7 +10,7 @@ from flask import Flask
 
 from idp.database import db
 from idp.resources import folder
-from idp.settings import Settings, UnsafeSettings
+from idp.settings import Settings, UnsafeSettings, safety
 
 __all__ = ["Settings", "UnsafeSettings", "create_app"]
 
@@ -21,7 +21,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     Raises ``UnsafeSettings`` where the settings would be unsafe to serve with.
     """
     settings = settings or Settings.from_environment(os.environ)
-    if problems := settings.problems():
+    if problems := safety.problems(settings):
         raise UnsafeSettings(problems)
     app = Flask(
         "idp", static_folder=str(folder("idp.static")), template_folder=str(folder("idp.templates"))

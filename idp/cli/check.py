@@ -12,7 +12,7 @@ from flask.cli import ScriptInfo
 from idp.cli import output
 from idp.cli.group import Command
 from idp.doctor import LEVELS, Finding, configuration, installation, running
-from idp.settings import Settings, UnsafeSettings, described
+from idp.settings import Settings, UnsafeSettings, described, safety
 
 
 @click.command("check", cls=Command)
@@ -50,7 +50,7 @@ def _findings(ctx: click.Context) -> list[Finding]:
             for problem in error.problems
         ]
     found = [*configuration.of_settings(settings), *configuration.of_environment(dict(os.environ))]
-    if settings.problems():
+    if safety.problems(settings):
         words = "Database, keys and clients were not looked at: the settings refuse to start."
         return [*found, Finding("notice", "installation", words, "Correct them, then ask again.")]
     with ctx.ensure_object(ScriptInfo).load_app().app_context():

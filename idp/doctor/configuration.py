@@ -21,6 +21,7 @@ from idp.settings import (
     Settings,
     UnsafeSettings,
     providers,
+    safety,
     variable,
     variables,
 )
@@ -97,7 +98,7 @@ def _unread_variables(environment: dict[str, str]) -> Findings:
 
 
 def _refused(settings: Settings) -> Findings:
-    for problem in settings.problems():
+    for problem in safety.problems(settings):
         yield Finding(
             "danger", "settings", f"{problem}.", "Correct it; `idp serve` refuses to start."
         )

@@ -9,15 +9,13 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from flask import current_app
 
-from idp.settings import providers, safety
+from idp.settings import providers
 from idp.settings.providers import ProviderSettings
-from idp.settings.safety import LOCALES as LOCALES
-from idp.settings.safety import LOG_LEVELS, MAIL_TLS
 from idp.settings.secrets import DatabaseUrl, Secret, SecretText, kept
 from idp.settings.variables import (
     Variables,
@@ -29,6 +27,10 @@ from idp.settings.variables import (
     setting,
     whole,
 )
+
+LOCALES: Final = ("fr", "nl", "de", "en")
+LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+MAIL_TLS: Final = ("starttls", "implicit", "none")
 
 
 class UnsafeSettings(Exception):
@@ -210,10 +212,6 @@ class Settings:
     def secure(self) -> bool:
         """Whether browsers reach us over TLS: decides cookie names and HSTS."""
         return urlsplit(self.issuer).scheme == "https"
-
-    def problems(self) -> list[str]:
-        """Every reason why these settings must not serve, as sentences; none: safe."""
-        return safety.problems(self)
 
 
 def current() -> Settings:

@@ -3,24 +3,19 @@
 from dataclasses import fields
 from datetime import timedelta
 from email.utils import parseaddr
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from idp.settings import LOCALES, LOG_LEVELS, MAIL_TLS, Settings
 from idp.settings.providers import is_loopback, problems_of
 from idp.settings.secrets import Secret
 
-if TYPE_CHECKING:
-    from idp.settings import Settings
-
-LOCALES: Final = ("fr", "nl", "de", "en")
-LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-MAIL_TLS: Final = ("starttls", "implicit", "none")
 LONGEST_DURATION: Final = timedelta(days=3660)
 MAY_BE_NOTHING: Final = frozenset({"refresh_grace", "key_cache", "drain"})
 
 
-def problems(settings: "Settings") -> list[str]:
+def problems(settings: Settings) -> list[str]:
     """Every reason why these settings must not serve, as sentences; none: safe."""
     found = [*_address_problems(settings), *_secret_problems(settings), *_bound_problems(settings)]
     found += problems_of(settings.providers, demo=settings.demo)
@@ -30,7 +25,7 @@ def problems(settings: "Settings") -> list[str]:
     return found
 
 
-def _address_problems(settings: "Settings") -> list[str]:
+def _address_problems(settings: Settings) -> list[str]:
     found = []
     parts = urlsplit(settings.issuer)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -48,7 +43,7 @@ def _address_problems(settings: "Settings") -> list[str]:
     return found
 
 
-def _secret_problems(settings: "Settings") -> list[str]:
+def _secret_problems(settings: Settings) -> list[str]:
     names = ("session_secret", "password_pepper", "token_hash_key", "subject_key")
     secrets = {name: cast(Secret, getattr(settings, name)) for name in names}
     found = []
@@ -62,7 +57,7 @@ def _secret_problems(settings: "Settings") -> list[str]:
     return found
 
 
-def _bound_problems(settings: "Settings") -> list[str]:
+def _bound_problems(settings: Settings) -> list[str]:
     bounds = (
         ("bcrypt_cost", 4 if settings.demo else 10, 16),
         ("bcrypt_parallel", 1, 64),
@@ -84,7 +79,7 @@ def _bound_problems(settings: "Settings") -> list[str]:
     return [*found, *_duration_problems(settings)]
 
 
-def _duration_problems(settings: "Settings") -> list[str]:
+def _duration_problems(settings: Settings) -> list[str]:
     """A lifetime of nothing locks everybody out; one of centuries is a slip of the hand."""
     found = []
     for each in fields(settings):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from idp.settings import SECRETS as SECRET_SETTINGS
-from idp.settings import Settings, UnsafeSettings, variable
+from idp.settings import Settings, UnsafeSettings, safety, variable
 from idp.settings.providers import FIELDS
 from idp.settings.secrets import Secret
 from tests.cli.conftest import invoked, refused
@@ -228,7 +228,7 @@ def test_a_secret_works_as_its_text_does() -> None:
 def test_a4_a_patterned_secret_is_refused(secret: bytes) -> None:
     assert Secret(secret).weakness() is not None
     settings = Settings(issuer="https://id.example", **{**SECRETS, "token_hash_key": secret})
-    assert any("IDP_TOKEN_HASH_KEY" in each for each in settings.problems())
+    assert any("IDP_TOKEN_HASH_KEY" in each for each in safety.problems(settings))
 
 
 def test_a4_random_secrets_are_never_taken_for_patterns() -> None:

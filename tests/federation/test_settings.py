@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from idp.doctor import configuration
-from idp.settings import Settings, UnsafeSettings
+from idp.settings import Settings, UnsafeSettings, safety
 from idp.settings.providers import GOOGLE_ISSUER
 from tests.conftest import SECRETS
 
@@ -28,12 +28,12 @@ def read(**variables: str) -> Settings:
 
 def test_nothing_said_is_nothing_configured() -> None:
     assert read().providers == ()
-    assert read().problems() == []
+    assert safety.problems(read()) == []
 
 
 def test_google_needs_an_id_and_a_secret_and_no_more() -> None:
     settings = read(**GOOGLE)
-    assert settings.problems() == []
+    assert safety.problems(settings) == []
     (google,) = settings.providers
     assert google.issuer == GOOGLE_ISSUER
     assert google.discovery_address == f"{GOOGLE_ISSUER}/.well-known/openid-configuration"
@@ -44,7 +44,7 @@ def test_facebook_needs_an_id_and_a_secret_and_no_more() -> None:
     settings = read(
         IDP_PROVIDER_FACEBOOK_CLIENT_ID="1", IDP_PROVIDER_FACEBOOK_CLIENT_SECRET="s3cret"
     )
-    assert settings.problems() == []
+    assert safety.problems(settings) == []
     (facebook,) = settings.providers
     assert facebook.graph_version == "v26.0"
     assert facebook.scopes == "public_profile email"
@@ -52,8 +52,8 @@ def test_facebook_needs_an_id_and_a_secret_and_no_more() -> None:
 
 def test_cabanga_has_no_address_of_its_own() -> None:
     without = {name: text for name, text in CABANGA.items() if "ISSUER" not in name}
-    assert read(**without).problems() == ["IDP_PROVIDER_CABANGA_ISSUER is missing"]
-    assert read(**CABANGA).problems() == []
+    assert safety.problems(read(**without)) == ["IDP_PROVIDER_CABANGA_ISSUER is missing"]
+    assert safety.problems(read(**CABANGA)) == []
 
 
 def test_any_other_provider_by_the_same_variables_in_the_order_named() -> None:
@@ -67,7 +67,7 @@ def test_any_other_provider_by_the_same_variables_in_the_order_named() -> None:
         IDP_PROVIDER_ITSME_CLAIM_MAP="email=mail,name=cn",
         IDP_PROVIDER_ITSME_AUTH_METHOD="client_secret_post",
     )
-    assert settings.problems() == []
+    assert safety.problems(settings) == []
     itsme, google = settings.providers
     assert (itsme.key, google.key) == ("itsme", "google")
     assert itsme.label("nl") == "itsme®"
@@ -92,9 +92,11 @@ def test_explicit_endpoints_stand_in_place_of_discovery() -> None:
         "IDP_PROVIDER_CABANGA_TOKEN_ENDPOINT": "https://login.example/token",
         "IDP_PROVIDER_CABANGA_JWKS_URI": "https://login.example/keys",
     }
-    assert read(**CABANGA, **endpoints).problems() == []
+    assert safety.problems(read(**CABANGA, **endpoints)) == []
     del endpoints["IDP_PROVIDER_CABANGA_JWKS_URI"]
-    assert read(**CABANGA, **endpoints).problems() == ["IDP_PROVIDER_CABANGA_JWKS_URI is missing"]
+    assert safety.problems(read(**CABANGA, **endpoints)) == [
+        "IDP_PROVIDER_CABANGA_JWKS_URI is missing"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -116,9 +118,9 @@ def test_explicit_endpoints_stand_in_place_of_discovery() -> None:
     ],
 )
 def test_what_is_unsafe_or_incomplete_is_refused(variables: dict[str, str], problem: str) -> None:
-    assert any(problem in each for each in read(**variables).problems()), read(
-        **variables
-    ).problems()
+    assert any(problem in each for each in safety.problems(read(**variables))), safety.problems(
+        read(**variables)
+    )
 
 
 @pytest.mark.parametrize(
@@ -159,6 +161,6 @@ def test_k3_check_finds_typing_errors_weak_secrets_and_old_graph_versions() -> N
 
 def test_the_demo_may_use_stand_ins_on_loopback_only() -> None:
     stand_in = {**GOOGLE, "IDP_PROVIDER_GOOGLE_ISSUER": "http://127.0.0.1:8003", "IDP_DEMO": "1"}
-    assert read(**stand_in).problems() == []
+    assert safety.problems(read(**stand_in)) == []
     far = {**stand_in, "IDP_PROVIDER_GOOGLE_ISSUER": "http://10.0.0.1"}
-    assert any("plain HTTP" in each for each in read(**far).problems())
+    assert any("plain HTTP" in each for each in safety.problems(read(**far)))
