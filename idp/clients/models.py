@@ -1,7 +1,7 @@
 """Client applications (relying parties), kept as RFC 7591 client metadata."""
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -11,10 +11,10 @@ from idp.database import KeyedHash, Model, OpaqueId, UtcDateTime, opaque_id
 from idp.people.models import NAME_LENGTH
 
 
-class Client(Model):
-    """A registered application. ``metadata_`` is its RFC 7591 document, already checked."""
+class ClientRow:
+    """What the protocol and its pages read of a client: of a row, or of the entity."""
 
-    __tablename__ = "clients"
+    __slots__ = ()
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True, default=opaque_id("app"))
     name: Mapped[str] = mapped_column(String(NAME_LENGTH))
@@ -24,24 +24,18 @@ class Client(Model):
     secret_hash: Mapped[str | None] = mapped_column(KeyedHash)
     previous_secret_hash: Mapped[str | None] = mapped_column(KeyedHash)
     previous_secret_expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Client(ClientRow, Model):
+    """A registered application. ``metadata_`` is its RFC 7591 document, already checked."""
+
+    __tablename__ = "clients"
+
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     version: Mapped[int] = mapped_column(default=0, server_default="0")
     """Moves with each change of registration or secret: a change that was begun before
     another one does not overwrite it."""
-
-
-class ClientRow(NamedTuple):
-    """What the protocol and its pages read of a client."""
-
-    id: str
-    name: str
-    metadata_: dict[str, Any]
-    sector: str
-    secret_hash: str | None
-    previous_secret_hash: str | None
-    previous_secret_expires_at: datetime | None
-    disabled_at: datetime | None
 
 
 class ClientSchool(Model):

@@ -15,18 +15,19 @@ from idp.clients import trail, uris
 from idp.clients.metadata import checked
 from idp.clients.models import Client, ClientRow, ClientSchool
 from idp.database import db, keyed_hash, transaction
-from idp.database.prepared import Prepared, columns
+from idp.database.prepared import Prepared, columns, only
 from idp.errors import Invalid, NotFound
 from idp.people.models import School
 
 __all__ = ["Outdated", "Registered", "find", "register"]
 
 
-_LIVE_CLIENT: Final = Prepared(
+_LIVE_CLIENT: Final[Prepared[ClientRow]] = Prepared(
     select(*columns(Client, ClientRow)).where(
         Client.id == bindparam("client_id"), Client.disabled_at.is_(None)
     ),
     ClientRow,
+    into=only,
 )
 
 
@@ -113,8 +114,7 @@ def find(client_id: str) -> ClientRow | None:
     """The client of this id, unless it is disabled; one look-up by primary key."""
     if not client_id or len(client_id) > 64 or "\0" in client_id:
         return None
-    found = _LIVE_CLIENT.one_or_none(client_id=client_id)
-    return found[0] if found is not None else None
+    return _LIVE_CLIENT.one_or_none(client_id=client_id)
 
 
 def get(client_id: str) -> Client:
@@ -157,7 +157,7 @@ def clients_of_schools(school_ids: Sequence[str]) -> list[Client]:
     return [client for client in clients if start_page(client)]
 
 
-def start_page(client: Client | ClientRow) -> str | None:
+def start_page(client: ClientRow) -> str | None:
     """Where a parent starts this application (OpenID Connect Core §4, or its home page)."""
     page: str | None = client.metadata_.get("initiate_login_uri") or client.metadata_.get(
         "client_uri"

@@ -59,9 +59,7 @@ def amr_of(passkey: Passkey) -> tuple[str, str]:
     return "swk" if passkey.backup_eligible else "hwk", "user"
 
 
-def options_to_add(
-    party: RelyingParty, browser: str, account: Account | AccountRow
-) -> dict[str, Any]:
+def options_to_add(party: RelyingParty, browser: str, account: AccountRow) -> dict[str, Any]:
     """What the browser is asked in order to make a passkey for this account."""
     return ceremonies.creation_options(
         party,

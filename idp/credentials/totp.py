@@ -21,7 +21,7 @@ from sqlalchemy import delete, select, update
 from idp import clock, settings
 from idp.credentials.factor_models import TotpEnrolment, TotpSecret
 from idp.database import db, keyed_hash, transaction
-from idp.people.models import Account, AccountRow
+from idp.people.models import AccountRow
 
 PERIOD: Final = 30
 DIGITS: Final = 6
@@ -135,7 +135,7 @@ def in_groups(secret: str) -> str:
     return " ".join(secret[start : start + 4] for start in range(0, len(secret), 4))
 
 
-def app_link(account: Account | AccountRow, secret: str) -> str:
+def app_link(account: AccountRow, secret: str) -> str:
     """What an app takes the secret from, on the very device that shows the page: ``otpauth:``.
 
     It is opened by the device, asked of no server, and the page that holds it is not stored.
@@ -145,7 +145,7 @@ def app_link(account: Account | AccountRow, secret: str) -> str:
     )
 
 
-def qr_code(account: Account | AccountRow, secret: str) -> str:
+def qr_code(account: AccountRow, secret: str) -> str:
     """The secret as a QR code: an SVG element that stands in the page itself.
 
     It has no address: the secret is in no URL, no history and no proxy's log.

@@ -6,8 +6,9 @@ themselves cost. For these few we go from the compiled text straight to the driv
 types, errors and events stay SQLAlchemy's. Everything else asks ``db.session``.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 
 from sqlalchemy import ColumnElement, Select, Update, bindparam, insert, literal_column, select
 from sqlalchemy.engine import Connection, Dialect
@@ -15,40 +16,71 @@ from sqlalchemy.exc import DBAPIError
 
 from idp.database import db, transaction
 
+Row = TypeVar("Row")
+Result = TypeVar("Result")
 _CURSOR: Final = "idp.cursor"
 
 
-def columns(model: Any, row: Any, **others: Any) -> list[ColumnElement[Any]]:
-    """The columns that fill the fields of ``row``, a ``NamedTuple``: those of the model's
-    attributes of that name, unless ``others`` says differently.
+@cache  # a class for each kind, made once
+def row_type(kind: Any) -> Any:
+    """The class of the rows of a ``kind``: a tuple of its columns, in their order.
+
+    ``kind`` declares the columns that hot paths read. The model inherits them, so that each
+    column has one type, and whoever takes a ``kind`` takes a row and an entity alike.
+    """
+    declared = [vars(each).get("__annotations__", {}) for each in reversed(kind.__mro__)]
+    fields = [(name, Any) for annotations in declared for name in annotations]
+    values: Any = NamedTuple(kind.__name__, fields)  # type: ignore[misc]
+    return type(kind.__name__, (values, kind), {"__slots__": ()})
+
+
+def made_row(kind: type[Row], **values: Any) -> Row:
+    """A row of these values."""
+    return cast(Row, row_type(kind)(**values))  # type: ignore[arg-type]  # classes are hashable
+
+
+def columns(model: Any, kind: Any, **others: Any) -> list[ColumnElement[Any]]:
+    """The columns that fill the rows of ``kind``: those of the model's attributes of that name,
+    unless ``others`` says differently.
     """
     attributes = model.__mapper__.columns
-    return [others[name] if name in others else attributes[name] for name in row._fields]
+    return [others[name] if name in others else attributes[name] for name in row_type(kind)._fields]
 
 
-class Prepared:
-    """One statement. ``parts``: the ``NamedTuple`` classes that its columns fill, one after the
-    other; columns that are left over follow as they are.
+def together(*parts: Any) -> Any:
+    """A result that is a tuple of its parts."""
+    return parts
+
+
+def only(part: Any) -> Any:
+    """A result that is one row, or one value."""
+    return part
+
+
+class Prepared(Generic[Result]):
+    """One statement. ``parts``: the kinds of row that its columns fill, one after the other;
+    columns that are left over follow as they are. ``into`` makes the result of them.
     """
 
-    def __init__(self, statement: Any, *parts: Any) -> None:
+    def __init__(self, statement: Any, *parts: Any, into: Callable[..., Result] = together) -> None:
         self._statement = statement
-        self._parts = parts
+        self._parts = [row_type(each) for each in parts]
+        self._into = into
         self._compiled: dict[str, _Compiled] = {}
 
-    def one_or_none(self, **values: Any) -> Any:
-        """The first row of a SELECT, as a tuple of its parts; None where there is none."""
+    def one_or_none(self, **values: Any) -> Result | None:
+        """The first row of a SELECT; None where there is none."""
         with _Connected() as connection:
             compiled, cursor = self._sent(connection, values)
             rows = cursor.fetchall()
-        return compiled.read(rows[0]) if rows else None
+        return self._into(*compiled.read(rows[0])) if rows else None
 
-    def all(self, **values: Any) -> list[Any]:
-        """The rows of a SELECT, each as a tuple of its parts."""
+    def all(self, **values: Any) -> list[Result]:
+        """The rows of a SELECT."""
         with _Connected() as connection:
             compiled, cursor = self._sent(connection, values)
             rows = cursor.fetchall()
-        return [compiled.read(row) for row in rows]
+        return [self._into(*compiled.read(row)) for row in rows]
 
     def execute(self, **values: Any) -> int:
         """Change something, in the present ``transaction()``; returns how many rows."""
@@ -81,9 +113,11 @@ class AtomicInsert:
     """
 
     def __init__(self, *tables: tuple[Any, Sequence[str]], gate: Update | None = None) -> None:
-        self._one = Prepared(_as_one(tables, gate))
-        self._gate = Prepared(gate) if gate is not None else None
-        self._inserts = [Prepared(_insert(table, names, None)) for table, names in tables]
+        self._one: Prepared[Any] = Prepared(_as_one(tables, gate))
+        self._gate: Prepared[Any] | None = Prepared(gate) if gate is not None else None
+        self._inserts: list[Prepared[Any]] = [
+            Prepared(_insert(table, names, None)) for table, names in tables
+        ]
 
     def execute(self, gate: Mapping[str, Any] | None = None, **rows: Mapping[str, Any]) -> bool:
         """Insert the rows: ``gate`` has the UPDATE's parameters, ``rows`` each table's values.
@@ -106,7 +140,7 @@ class AtomicInsert:
 class _Compiled:
     """A statement in the words of one dialect, with the functions of its types."""
 
-    def __init__(self, statement: Any, parts: tuple[Any, ...], dialect: Dialect) -> None:
+    def __init__(self, statement: Any, parts: Sequence[Any], dialect: Dialect) -> None:
         compiled = statement.compile(dialect=dialect)
         if forgotten := getattr(compiled, "insert_prefetch", ()):
             raise ValueError(f"no value for {forgotten}: defaults are not filled in here")
@@ -145,6 +179,7 @@ class _Compiled:
         return values
 
     def read(self, row: Sequence[Any]) -> tuple[Any, ...]:
+        """The parts of a row, and what is left over."""
         cells = list(row)
         for place, read in self._readers:
             cells[place] = read(cells[place])

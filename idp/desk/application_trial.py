@@ -64,7 +64,7 @@ def _own(staff: Staff, application: Application) -> _Family | None:
     mine = [each for each in found if each.child.school_id in served]
     if not mine:
         return None
-    account = specimen.row_of(accounts.get_account(staff.account_id))
+    account = accounts.get_account(staff.account_id)
     return account, mine[0].child, mine[0].relationship
 
 

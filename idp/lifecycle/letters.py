@@ -298,7 +298,7 @@ def _one_with_tokens(
         return []
     client_id = message.about.get("client_id")
     client = registration.find(client_id) if client_id else None
-    accesses = [_access(account, message.id, client and client.id) for account in accounts]
+    accesses = [_access(account, message.id, client.id if client else None) for account in accounts]
     return [_letter(template, message, accounts, {"accesses": accesses})]
 
 

@@ -79,9 +79,7 @@ def prove_password(
     return Proof(judged.id, epoch, PASSWORD)
 
 
-def prove_again(
-    account: Account | AccountRow, current: str, *, device_secret: str | None = None
-) -> Proof:
+def prove_again(account: AccountRow, current: str, *, device_secret: str | None = None) -> Proof:
     """The proof of a signed-in guardian by their password, on the sign-in page's budget.
 
     Raises ``WrongPassword``, ``Throttled`` or ``bcrypt_gate.Busy``.
@@ -238,7 +236,7 @@ def end_everything(
 
 
 def _prove_current(
-    account: Account | AccountRow, current: str, device_secret: str | None
+    account: AccountRow, current: str, device_secret: str | None
 ) -> passwords.Hashed:
     """Judge the current password, on the budget of the sign-in page (security rule E7)."""
     address = correlation.current().address
@@ -262,13 +260,13 @@ def forgive(account: Account) -> None:
     throttling.forgive_account(account.id, account.username, account.email or "")
 
 
-def _check_new(account: Account | AccountRow, password: str) -> None:
+def _check_new(account: AccountRow, password: str) -> None:
     context = _own_words(account)
     release_connection()
     strength.check_new(password, context=context)
 
 
-def _own_words(account: Account | AccountRow) -> list[str]:
+def _own_words(account: AccountRow) -> list[str]:
     """What somebody who knows the guardian would try first (security rule P4)."""
     local, _, domain = (account.email or "").partition("@")
     words = [account.username, account.given_name, account.family_name, local, domain]

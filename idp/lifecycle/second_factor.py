@@ -78,9 +78,7 @@ def of_session(signed_in: SignedIn) -> Proof:
     )
 
 
-def prove_code(
-    account: Account | AccountRow, first: Proof, code: str, *, device_secret: str | None
-) -> Proof:
+def prove_code(account: AccountRow, first: Proof, code: str, *, device_secret: str | None) -> Proof:
     """The proof by a code of the app, or a recovery code, on top of what was proved first.
 
     Raises ``WrongCode`` or ``Throttled``. The attempt is counted before it is judged (E6).
@@ -100,7 +98,7 @@ def prove_code(
 
 
 def prove_passkey(
-    answer: str, *, browser: str, purpose: Purpose, account: Account | AccountRow | None = None
+    answer: str, *, browser: str, purpose: Purpose, account: AccountRow | None = None
 ) -> Proof:
     """The proof by a passkey: of whoever it belongs to, or of ``account`` alone.
 
@@ -179,7 +177,7 @@ def _joined(first: Proof, *second: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*first.amr, *second, "mfa")))
 
 
-def _note(refused: passkeys.Refused, account: Account | AccountRow | None) -> None:
+def _note(refused: passkeys.Refused, account: AccountRow | None) -> None:
     passkey = refused.passkey
     whose = account.id if account else passkey.account_id if passkey else None
     detail = {"passkey": passkey.id} if passkey else {}

@@ -17,27 +17,6 @@ from idp.people.models import Child, ChildRow, Guardianship, School
 from idp.sessions.models import ChildChoice
 
 _CHILD: Final = columns(Child, ChildRow, school_name=School.name)
-_CANDIDATES: Final = Prepared(
-    select(*_CHILD, Guardianship.relationship, ChildChoice.selected_at, ChildChoice.client_id)
-    .join(Guardianship, Guardianship.child_id == Child.id)
-    .join(School, School.id == Child.school_id)
-    .join(ClientSchool, ClientSchool.school_id == Child.school_id)
-    .outerjoin(
-        ChildChoice,
-        and_(
-            ChildChoice.session_id == bindparam("session_id"),
-            ChildChoice.school_id == Child.school_id,
-            ChildChoice.child_id == Child.id,
-        ),
-    )
-    .where(
-        Guardianship.account_id == bindparam("account_id"),
-        guardianships.live(),
-        ClientSchool.client_id == bindparam("client_id"),
-    )
-    .order_by(Child.given_name, Child.family_name, Child.id),
-    ChildRow,
-)
 
 
 def link(account_id: Any, child_id: Any, client_id: Any) -> Select[Any]:
@@ -60,7 +39,7 @@ def link(account_id: Any, child_id: Any, client_id: Any) -> Select[Any]:
     )
 
 
-_HELD_LINK: Final = Prepared(
+_HELD_LINK: Final[Prepared[Any]] = Prepared(
     link(bindparam("account_id"), bindparam("child_id"), bindparam("client_id")), ChildRow
 )
 
@@ -75,6 +54,30 @@ class Candidate:
     """When the guardian chose this child in this session; None if not chosen."""
     chosen_for: str | None = None
     """The application on whose page that was; None where it is not known."""
+
+
+_CANDIDATES: Final = Prepared(
+    select(*_CHILD, Guardianship.relationship, ChildChoice.selected_at, ChildChoice.client_id)
+    .join(Guardianship, Guardianship.child_id == Child.id)
+    .join(School, School.id == Child.school_id)
+    .join(ClientSchool, ClientSchool.school_id == Child.school_id)
+    .outerjoin(
+        ChildChoice,
+        and_(
+            ChildChoice.session_id == bindparam("session_id"),
+            ChildChoice.school_id == Child.school_id,
+            ChildChoice.child_id == Child.id,
+        ),
+    )
+    .where(
+        Guardianship.account_id == bindparam("account_id"),
+        guardianships.live(),
+        ClientSchool.client_id == bindparam("client_id"),
+    )
+    .order_by(Child.given_name, Child.family_name, Child.id),
+    ChildRow,
+    into=Candidate,
+)
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,7 @@ def candidates(account_id: str, client_id: str, session_id: str) -> list[Candida
 
     One query.
     """
-    rows = _CANDIDATES.all(account_id=account_id, client_id=client_id, session_id=session_id)
-    return [Candidate(*row) for row in rows]
+    return _CANDIDATES.all(account_id=account_id, client_id=client_id, session_id=session_id)
 
 
 def decide(
@@ -137,13 +139,11 @@ def hinted(found: Sequence[Candidate], hint: str | None, client: ClientRow) -> C
     return match
 
 
-def held_link(account_id: str, child_id: str, client_id: str) -> tuple[ChildRow, str] | None:
-    """The child and the relationship, kept as ``link`` says until the transaction ends.
+def hold_link(account_id: str, child_id: str, client_id: str) -> bool:
+    """Whether the link is live, and kept as ``link`` says until the transaction ends.
 
-    None once the guardianship has ended, the child has left, or the client serves the school
+    False once the guardianship has ended, the child has left, or the client serves the school
     no more.
     """
-    found: tuple[ChildRow, str] | None = _HELD_LINK.one_or_none(
-        account_id=account_id, child_id=child_id, client_id=client_id
-    )
-    return found
+    found = _HELD_LINK.one_or_none(account_id=account_id, child_id=child_id, client_id=client_id)
+    return found is not None

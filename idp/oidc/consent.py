@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import and_, bindparam, select
 
@@ -13,6 +13,14 @@ from idp.database import transaction
 from idp.database.prepared import Prepared
 from idp.oidc.models import ChildConsent, Consent
 from idp.people import accounts
+
+
+class _OneChild(NamedTuple):
+    scope: str
+    granted_at: datetime
+    child_id: str | None
+    fields: str
+
 
 _GIVEN: Final = Prepared(
     select(Consent.scope, Consent.granted_at, ChildConsent.child_id, ChildConsent.fields)
@@ -28,7 +36,8 @@ _GIVEN: Final = Prepared(
         Consent.account_id == bindparam("account_id"),
         Consent.client_id == bindparam("client_id"),
         Consent.withdrawn_at.is_(None),
-    )
+    ),
+    into=_OneChild,
 )
 
 
@@ -47,9 +56,8 @@ def given(account_id: str, client_id: str) -> Given | None:
     rows = _GIVEN.all(account_id=account_id, client_id=client_id)
     if not rows:
         return None
-    scope, granted_at, _child, _fields = rows[0]
-    children = {child: frozenset(fields.split()) for *_, child, fields in rows if child}
-    return Given(frozenset(scope.split()), granted_at, children)
+    children = {each.child_id: frozenset(each.fields.split()) for each in rows if each.child_id}
+    return Given(frozenset(rows[0].scope.split()), rows[0].granted_at, children)
 
 
 def about(scopes: Collection[str], *, made_up_email: bool) -> list[str]:

@@ -8,7 +8,7 @@ from authlib.oauth2 import OAuth2Error
 from werkzeug.datastructures import MultiDict
 
 from idp.clients.models import Client
-from idp.oidc import authorization_request, specimen
+from idp.oidc import authorization_request
 from idp.oidc.oauth_client import OAuthClient
 
 LONGEST: Final = 8_000  # characters of the address
@@ -71,7 +71,7 @@ class Diagnosis:
 def of(client: Client, address: str) -> Diagnosis:
     """What is wrong with an authorization request, or with a redirect URI by itself."""
     given = MultiDict(parse_qsl(_split(address).query, keep_blank_values=True))
-    known = OAuthClient(specimen.row_of_client(client))
+    known = OAuthClient(client)
     if "redirect_uri" not in given:
         uri = _without_answer(address)
         return Diagnosis(uri, _difference(known, uri))

@@ -4,7 +4,7 @@ Everything given to an application hangs on one ``Grant``, so that ending it end
 """
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, String, true
 from sqlalchemy.orm import Mapped, mapped_column
@@ -13,14 +13,10 @@ from idp import clock
 from idp.database import KeyedHash, Model, OpaqueId, UtcDateTime, opaque_id
 
 
-class Grant(Model):
-    """What a guardian lets one application do: scopes, and the child it may name."""
+class GrantRow:
+    """What codes, tokens and claims read of a grant."""
 
-    __tablename__ = "grants"
-    __table_args__ = (
-        Index("ix_grants_account_id_client_id", "account_id", "client_id"),
-        Index("ix_grants_client_id_created_at", "client_id", "created_at"),
-    )
+    __slots__ = ()
 
     id: Mapped[str] = mapped_column(OpaqueId, primary_key=True, default=opaque_id("r"))
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
@@ -38,38 +34,28 @@ class Grant(Model):
     """As the session's: an unproved time is told to nobody."""
     amr: Mapped[str] = mapped_column(String(100))
     acr: Mapped[str] = mapped_column(String(100))
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now, index=True)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Grant(GrantRow, Model):
+    """What a guardian lets one application do: scopes, and the child it may name."""
+
+    __tablename__ = "grants"
+    __table_args__ = (
+        Index("ix_grants_account_id_client_id", "account_id", "client_id"),
+        Index("ix_grants_client_id_created_at", "client_id", "created_at"),
+    )
+
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now, index=True)
     ended_reason: Mapped[str | None] = mapped_column(String(60))
 
 
-class GrantRow(NamedTuple):
-    """What codes, tokens and claims read of a grant."""
+class CodeRow:
+    """What is read of a code that is presented."""
 
-    id: str
-    account_id: str
-    client_id: str
-    session_id: str
-    child_id: str | None
-    child_selection: str | None
-    child_selected_at: datetime | None
-    child_switchable: bool
-    scope: str
-    claims: dict[str, Any] | None
-    auth_time: datetime
-    auth_time_proved: bool
-    amr: str
-    acr: str
-    ended_at: datetime | None
-
-
-class AuthorizationCode(Model):
-    """A code, by its hash. Kept after use, so that a second use is recognised."""
-
-    __tablename__ = "authorization_codes"
+    __slots__ = ()
 
     code_hash: Mapped[str] = mapped_column(KeyedHash, primary_key=True)
-    grant_id: Mapped[str] = mapped_column(ForeignKey("grants.id", ondelete="CASCADE"), index=True)
     redirect_uri: Mapped[str] = mapped_column(String(2000))
     nonce: Mapped[str | None] = mapped_column(String(1000))
     code_challenge: Mapped[str | None] = mapped_column(String(128))
@@ -77,41 +63,48 @@ class AuthorizationCode(Model):
     redeemed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
-class CodeRow(NamedTuple):
-    """What is read of a code that is presented."""
+class AuthorizationCode(CodeRow, Model):
+    """A code, by its hash. Kept after use, so that a second use is recognised."""
 
-    code_hash: str
-    redirect_uri: str
-    nonce: str | None
-    code_challenge: str | None
-    expires_at: datetime
-    redeemed_at: datetime | None
+    __tablename__ = "authorization_codes"
+
+    grant_id: Mapped[str] = mapped_column(ForeignKey("grants.id", ondelete="CASCADE"), index=True)
 
 
-class AccessToken(Model):
-    """An opaque access token, by its hash."""
+class AccessTokenRow:
+    """What is read of an access token that is presented."""
 
-    __tablename__ = "access_tokens"
+    __slots__ = ()
 
     token_hash: Mapped[str] = mapped_column(KeyedHash, primary_key=True)
-    grant_id: Mapped[str] = mapped_column(ForeignKey("grants.id", ondelete="CASCADE"), index=True)
     scope: Mapped[str] = mapped_column(String(200))
     issued_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
-class AccessTokenRow(NamedTuple):
-    """What is read of an access token that is presented."""
+class AccessToken(AccessTokenRow, Model):
+    """An opaque access token, by its hash."""
 
-    token_hash: str
-    scope: str
-    issued_at: datetime
-    expires_at: datetime
-    revoked_at: datetime | None
+    __tablename__ = "access_tokens"
+
+    grant_id: Mapped[str] = mapped_column(ForeignKey("grants.id", ondelete="CASCADE"), index=True)
 
 
-class RefreshToken(Model):
+class RefreshTokenRow:
+    """What is read of a refresh token that is presented."""
+
+    __slots__ = ()
+
+    token_hash: Mapped[str] = mapped_column(KeyedHash, primary_key=True)
+    scope: Mapped[str] = mapped_column(String(200))
+    issued_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    rotated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class RefreshToken(RefreshTokenRow, Model):
     """One refresh token of a grant's family, by its hash.
 
     The successor is derived from the token itself, so that a lost answer can be given
@@ -120,24 +113,7 @@ class RefreshToken(Model):
 
     __tablename__ = "refresh_tokens"
 
-    token_hash: Mapped[str] = mapped_column(KeyedHash, primary_key=True)
     grant_id: Mapped[str] = mapped_column(ForeignKey("grants.id", ondelete="CASCADE"), index=True)
-    scope: Mapped[str] = mapped_column(String(200))
-    issued_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
-    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
-    rotated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-
-
-class RefreshTokenRow(NamedTuple):
-    """What is read of a refresh token that is presented."""
-
-    token_hash: str
-    scope: str
-    issued_at: datetime
-    expires_at: datetime
-    rotated_at: datetime | None
-    revoked_at: datetime | None
 
 
 class Consent(Model):

@@ -14,15 +14,16 @@ from joserfc.jwk import ECKey, KeyParameters, OKPKey, RSAKey
 from werkzeug.datastructures import MultiDict
 
 from idp import clock
-from idp.clients.models import Client, ClientRow
+from idp.clients.models import Client
 from idp.database import base64url
+from idp.database.prepared import made_row
 from idp.oidc import authorization_request, id_token, userinfo
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.keys import SigningKey
 from idp.oidc.models import GrantRow
 from idp.oidc.oauth_client import OAuthClient
 from idp.oidc.tokens import LiveGrant
-from idp.people.models import Account, AccountRow, ChildRow, School
+from idp.people.models import AccountRow, ChildRow, School
 from idp.sessions.assurance import SINGLE_FACTOR
 
 NOBODY: Final = "specimen"
@@ -60,7 +61,7 @@ def request_of(client: Client) -> dict[str, str]:
 def asked(client: Client, parameters: dict[str, str]) -> AuthorizationRequest:
     """The request as the authorization endpoint reads it, after its own checks."""
     values = MultiDict(parameters)
-    known = OAuthClient(row_of_client(client))
+    known = OAuthClient(client)
     authorization_request.check(values, known)
     return authorization_request.parse(values, known, hinted_subject=None)
 
@@ -79,7 +80,8 @@ def grant(
 ) -> LiveGrant:
     """A grant as the guardian would give it by allowing all that is registered."""
     now = clock.now()
-    row = GrantRow(
+    row = made_row(
+        GrantRow,
         id=NOBODY,
         account_id=account.id,
         client_id=client.id,
@@ -97,12 +99,13 @@ def grant(
         ended_at=None,
     )
     allowed = frozenset(client.metadata_["child_fields"])
-    return LiveGrant(row, account, row_of_client(client), scope, child, relationship, allowed)
+    return LiveGrant(row, account, client, scope, child, relationship, allowed)
 
 
 def guardian() -> AccountRow:
     """A guardian whom nobody can take for one."""
-    return AccountRow(
+    return made_row(
+        AccountRow,
         id=NOBODY,
         subject_id=NOBODY,
         username="specimen",
@@ -119,7 +122,8 @@ def guardian() -> AccountRow:
 
 def pupil(school: School) -> ChildRow:
     """Their child, at a real school."""
-    return ChildRow(
+    return made_row(
+        ChildRow,
         id=NOBODY,
         school_id=school.id,
         subject_id=f"{NOBODY}-child",
@@ -129,16 +133,6 @@ def pupil(school: School) -> ChildRow:
         sourced_id="SPECIMEN-1",
         school_name=school.name,
     )
-
-
-def row_of(account: Account) -> AccountRow:
-    """An account as tokens read it."""
-    return AccountRow(*(getattr(account, name) for name in AccountRow._fields))
-
-
-def row_of_client(client: Client) -> ClientRow:
-    """A client, disabled or not, as the protocol reads it."""
-    return ClientRow(*(getattr(client, name) for name in ClientRow._fields))
 
 
 @cache

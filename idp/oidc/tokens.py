@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select
@@ -86,12 +87,12 @@ class FoundToken:
 
 def find_access(text: str) -> FoundToken | None:
     """The access token of this text, with all that hangs on it; one query by its hash."""
-    return _find(_ACCESS, "access_token", keyed_hash("access token", text))
+    return _ACCESS.one_or_none(token_hash=keyed_hash("access token", text))
 
 
 def find_refresh(text: str) -> FoundToken | None:
     """The refresh token of this text, with all that hangs on it; one query by its hash."""
-    return _find(_REFRESH, "refresh_token", keyed_hash("refresh token", text))
+    return _REFRESH.one_or_none(token_hash=keyed_hash("refresh token", text))
 
 
 def live_grant(
@@ -117,7 +118,7 @@ def hold(live: LiveGrant) -> bool:
     grant = live.grant
     if grant.child_id is None:
         return True
-    return child_selection.held_link(grant.account_id, grant.child_id, grant.client_id) is not None
+    return child_selection.hold_link(grant.account_id, grant.child_id, grant.client_id)
 
 
 def holds(grant_id: Any) -> ColumnElement[bool]:
@@ -202,19 +203,16 @@ def _row(token_hash: str, grant: GrantRow, scope: str, lifetime: timedelta) -> d
     }
 
 
-def _find(statement: Prepared, kind: str, token_hash: str) -> FoundToken | None:
-    row = statement.one_or_none(token_hash=token_hash)
-    return FoundToken(kind, *row) if row is not None else None
-
-
-def _by_hash(model: type[AccessToken] | type[RefreshToken], row: Any) -> Prepared:
+def _by_hash(
+    kind: str, model: type[AccessToken] | type[RefreshToken], row: type[Any]
+) -> Prepared[FoundToken]:
     statement = (
         select(*columns(model, row))
         .select_from(model)
         .join(Grant, Grant.id == model.grant_id)
         .where(model.token_hash == bindparam("token_hash"))
     )
-    return Prepared(with_grant(statement), row, *OF_GRANT)
+    return Prepared(with_grant(statement), row, *OF_GRANT, into=partial(FoundToken, kind))
 
 
 OF_GRANT: Final = (GrantRow, AccountRow, ClientRow, ChildRow)
@@ -226,8 +224,8 @@ _OF_GRANT: Final = (
     *columns(Child, ChildRow, school_name=School.name),
     Guardianship.relationship,
 )
-_ACCESS: Final = _by_hash(AccessToken, AccessTokenRow)
-_REFRESH: Final = _by_hash(RefreshToken, RefreshTokenRow)
+_ACCESS: Final = _by_hash("access_token", AccessToken, AccessTokenRow)
+_REFRESH: Final = _by_hash("refresh_token", RefreshToken, RefreshTokenRow)
 TOKEN_COLUMNS: Final = ("token_hash", "grant_id", "scope", "issued_at", "expires_at")
 ACCESS_TOKENS: Final = (AccessToken.__table__, TOKEN_COLUMNS)
 REFRESH_TOKENS: Final = (RefreshToken.__table__, TOKEN_COLUMNS)

@@ -1,7 +1,6 @@
 """Schools, guardians' accounts, children, and who may see whom."""
 
 from datetime import datetime
-from typing import NamedTuple
 
 from sqlalchemy import (
     CheckConstraint,
@@ -82,27 +81,39 @@ class SchoolText(Model):
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
 
 
-class Account(Model):
+class AccountRow:
+    """What sessions, tokens and claims read of an account: of a row, or of the entity."""
+
+    __slots__ = ()
+
+    id: Mapped[str] = mapped_column(OpaqueId, primary_key=True, default=opaque_id("a"))
+    subject_id: Mapped[str] = mapped_column(OpaqueId, unique=True, default=opaque_id("g"))
+    username: Mapped[str] = mapped_column(String(64))
+    email: Mapped[str | None] = mapped_column(String(EMAIL_LENGTH))
+    email_verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When its holder proved that mail to this address reaches them; an address that the school
+    gave proves nothing."""
+    given_name: Mapped[str] = mapped_column(String(NAME_LENGTH))
+    family_name: Mapped[str] = mapped_column(String(NAME_LENGTH))
+    locale: Mapped[str | None] = mapped_column(String(2))
+    status: Mapped[str] = mapped_column(String(8), default="invited")
+    credentials_epoch: Mapped[int] = mapped_column(default=0)
+    """Moves whenever a way in changes or ends: proofs judged before that open nothing."""
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+
+    @property
+    def full_name(self) -> str:
+        return full_name(self.given_name, self.family_name)
+
+
+class Account(AccountRow, Model):
     """A guardian's account: who signs in. ``subject_id`` feeds ``sub`` and is never reused."""
 
     __tablename__ = "accounts"
     __table_args__ = (CheckConstraint(one_of("status", ACCOUNT_STATUSES), name="status"),)
 
-    id: Mapped[str] = mapped_column(OpaqueId, primary_key=True, default=opaque_id("a"))
-    subject_id: Mapped[str] = mapped_column(OpaqueId, unique=True, default=opaque_id("g"))
-    username: Mapped[str] = mapped_column(String(64))
     username_key: Mapped[str] = mapped_column(String(64), unique=True)
-    email: Mapped[str | None] = mapped_column(String(EMAIL_LENGTH))
     email_key: Mapped[str | None] = mapped_column(String(EMAIL_LENGTH), index=True)
-    given_name: Mapped[str] = mapped_column(String(NAME_LENGTH))
-    family_name: Mapped[str] = mapped_column(String(NAME_LENGTH))
-    email_verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """When its holder proved that mail to this address reaches them; an address that the school
-    gave proves nothing."""
-    locale: Mapped[str | None] = mapped_column(String(2))
-    status: Mapped[str] = mapped_column(String(8), default="invited")
-    credentials_epoch: Mapped[int] = mapped_column(default=0)
-    """Moves whenever a way in changes or ends: proofs judged before that open nothing."""
     first_sign_in_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """Later sign-ins from an unknown browser are told by mail; the first is nobody's surprise."""
     last_sign_in_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -113,31 +124,6 @@ class Account(Model):
     """When the account was disabled because the last guardianship had ended: the next one opens it
     again. None where the platform disabled it."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
-    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
-
-    @property
-    def full_name(self) -> str:
-        return full_name(self.given_name, self.family_name)
-
-
-class AccountRow(NamedTuple):
-    """What sessions, tokens and claims read of an account."""
-
-    id: str
-    subject_id: str
-    username: str
-    email: str | None
-    email_verified_at: datetime | None
-    given_name: str
-    family_name: str
-    locale: str | None
-    status: str
-    credentials_epoch: int
-    updated_at: datetime
-
-    @property
-    def full_name(self) -> str:
-        return full_name(self.given_name, self.family_name)
 
 
 class StaffRole(Model):
@@ -174,14 +160,10 @@ class StaffRole(Model):
     granted_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
 
 
-class Child(Model):
-    """A pupil of one school. A child never signs in and is never a token's subject."""
+class ChildColumns:
+    """What choices and claims read of a child."""
 
-    __tablename__ = "children"
-    __table_args__ = (
-        Index("ix_children_school_id_sourced_id", "school_id", "sourced_id", unique=True),
-        Index("ix_children_school_id_class_name", "school_id", "class_name"),
-    )
+    __slots__ = ()
 
     id: Mapped[str] = mapped_column(OpaqueId, primary_key=True, default=opaque_id("p"))
     school_id: Mapped[str] = mapped_column(ForeignKey("schools.id"))
@@ -190,31 +172,33 @@ class Child(Model):
     family_name: Mapped[str] = mapped_column(String(NAME_LENGTH))
     class_name: Mapped[str] = mapped_column(String(40), default="")
     sourced_id: Mapped[str | None] = mapped_column(String(64))
+
+    @property
+    def full_name(self) -> str:
+        return full_name(self.given_name, self.family_name)
+
+
+class Child(ChildColumns, Model):
+    """A pupil of one school. A child never signs in and is never a token's subject."""
+
+    __tablename__ = "children"
+    __table_args__ = (
+        Index("ix_children_school_id_sourced_id", "school_id", "sourced_id", unique=True),
+        Index("ix_children_school_id_class_name", "school_id", "class_name"),
+    )
+
     left_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
 
     school: Mapped[School] = relationship(lazy="joined", innerjoin=True)
 
-    @property
-    def full_name(self) -> str:
-        return full_name(self.given_name, self.family_name)
 
+class ChildRow(ChildColumns):
+    """A child as choices and claims read it, with its school's name."""
 
-class ChildRow(NamedTuple):
-    """What choices and claims read of a child."""
+    __slots__ = ()
 
-    id: str
-    school_id: str
-    subject_id: str
-    given_name: str
-    family_name: str
-    class_name: str
-    sourced_id: str | None
     school_name: str
-
-    @property
-    def full_name(self) -> str:
-        return full_name(self.given_name, self.family_name)
 
 
 class Guardianship(Model):

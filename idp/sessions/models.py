@@ -1,7 +1,7 @@
 """What a browser carries on with us: its session, its choice of child, its waiting requests."""
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, String, Text, true
 from sqlalchemy.orm import Mapped, mapped_column
@@ -10,46 +10,40 @@ from idp import clock
 from idp.database import KeyedHash, Model, OpaqueId, UtcDateTime, opaque_id
 
 
-class BrowserSession(Model):
-    """A guardian signed in in one browser. The cookie's secret is kept as a keyed hash."""
+class SessionRow:
+    """What is read of a live session."""
 
-    __tablename__ = "browser_sessions"
+    __slots__ = ()
 
     id: Mapped[str] = mapped_column(OpaqueId, primary_key=True, default=opaque_id("b"))
-    secret_hash: Mapped[str] = mapped_column(KeyedHash, unique=True)
-    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
     auth_time: Mapped[datetime] = mapped_column(UtcDateTime)
     auth_time_proved: Mapped[bool] = mapped_column(default=True, server_default=true())
     """False where another provider's word is all we have, and it told no time."""
-    link_id: Mapped[str | None] = mapped_column(String(32), index=True)
-    """The link to a foreign identity that the session came by, and ends with."""
     amr: Mapped[str] = mapped_column(String(100))
     """Authentication methods (RFC 8176), separated by spaces."""
     acr: Mapped[str] = mapped_column(String(100))
+    last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     proved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When the guardian proved once more who they are, before a delicate change; None: only at
     ``auth_time``."""
     passkey_id: Mapped[str | None] = mapped_column(OpaqueId, index=True)
     """The passkey that proved who this is: its removal ends the session."""
+
+
+class BrowserSession(SessionRow, Model):
+    """A guardian signed in in one browser. The cookie's secret is kept as a keyed hash."""
+
+    __tablename__ = "browser_sessions"
+
+    secret_hash: Mapped[str] = mapped_column(KeyedHash, unique=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    link_id: Mapped[str | None] = mapped_column(String(32), index=True)
+    """The link to a foreign identity that the session came by, and ends with."""
     device: Mapped[str] = mapped_column(String(100), default="")
     """Browser and system in words, such as « Firefox, Android »; no address, no place."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
-    last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-
-
-class SessionRow(NamedTuple):
-    """What is read of a live session."""
-
-    id: str
-    auth_time: datetime
-    auth_time_proved: bool
-    amr: str
-    acr: str
-    last_seen_at: datetime
-    proved_at: datetime | None
-    passkey_id: str | None
 
 
 class ChildChoice(Model):

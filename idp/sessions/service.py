@@ -18,6 +18,14 @@ TOUCH_EVERY = timedelta(minutes=5)
 """``last_seen_at`` is written at most this often: a page view is not a write."""
 
 
+@dataclass(frozen=True)
+class SignedIn:
+    """A live session and its guardian."""
+
+    session: SessionRow
+    account: AccountRow
+
+
 _LIVE_SESSION: Final = Prepared(
     select(*columns(BrowserSession, SessionRow), *columns(Account, AccountRow))
     .join(Account, Account.id == BrowserSession.account_id)
@@ -30,15 +38,8 @@ _LIVE_SESSION: Final = Prepared(
     ),
     SessionRow,
     AccountRow,
+    into=SignedIn,
 )
-
-
-@dataclass(frozen=True)
-class SignedIn:
-    """A live session and its guardian."""
-
-    session: SessionRow
-    account: AccountRow
 
 
 def begin(
@@ -93,12 +94,9 @@ def find(secret: str) -> SignedIn | None:
         now=now,
         idle_since=now - settings.current().session_idle,
     )
-    if found is None:
-        return None
-    session, account = found
-    if session.last_seen_at < now - TOUCH_EVERY:
-        _touch(session)
-    return SignedIn(session, account)
+    if found is not None and found.session.last_seen_at < now - TOUCH_EVERY:
+        _touch(found.session)
+    return found
 
 
 def is_live(session_id: str, account_id: str) -> bool:

@@ -12,7 +12,7 @@ from werkzeug import Response
 from idp.credentials import passkeys
 from idp.credentials.passkeys import Purpose
 from idp.credentials.webauthn_ceremonies import RelyingParty
-from idp.people.models import Account, AccountRow
+from idp.people.models import AccountRow
 from idp.web import browser, headers
 from idp.web.errors import PageError
 
@@ -25,13 +25,13 @@ def offered() -> bool:
     return True
 
 
-def use_options(purpose: Purpose, account: Account | AccountRow | None = None) -> Response:
+def use_options(purpose: Purpose, account: AccountRow | None = None) -> Response:
     """What the browser is asked in order to prove a passkey."""
     who = account.id if account else ""
     return _json(passkeys.options_to_use(_party(), browser.browser_id(), purpose, who))
 
 
-def add_options(account: Account | AccountRow) -> Response:
+def add_options(account: AccountRow) -> Response:
     """What the browser is asked in order to make a passkey."""
     return _json(passkeys.options_to_add(_party(), browser.browser_id(), account))
 

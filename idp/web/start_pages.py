@@ -7,7 +7,7 @@ from flask import session
 
 from idp import settings
 from idp.clients import registration
-from idp.clients.models import Client, ClientRow
+from idp.clients.models import ClientRow
 
 _OFFERED = "offered_application"
 
@@ -31,7 +31,7 @@ def offer(client_id: str | None) -> None:
 
 def start_pages(school_ids: list[str]) -> list[StartPage]:
     """The applications to start: first the one that was offered, then the schools' own."""
-    clients: list[Client | ClientRow] = []
+    clients: list[ClientRow] = []
     clients += registration.clients_of_schools(school_ids) if school_ids else []
     offered = session.get(_OFFERED)
     if offered and offered not in {client.id for client in clients}:
@@ -47,7 +47,7 @@ def start_of(client_id: str) -> StartPage | None:
     return start_page(client) if client else None
 
 
-def start_page(client: Client | ClientRow) -> StartPage | None:
+def start_page(client: ClientRow) -> StartPage | None:
     """The start page of one application, None where it registered none.
 
     OpenID Connect Core §4: a sign-in that somebody else initiates names the issuer.

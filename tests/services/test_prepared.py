@@ -1,24 +1,28 @@
 """Statements of the hot paths: the same types, errors and transactions as everywhere else."""
 
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, event, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from idp import clock
 from idp.audit import events
 from idp.audit.models import AuditEvent
-from idp.clients.models import UsedAssertion
+from idp.clients.models import Client, ClientRow, UsedAssertion
 from idp.database import db, transaction
-from idp.database.prepared import AtomicInsert, Prepared, columns
-from idp.people.models import Account, School
+from idp.database.prepared import AtomicInsert, Prepared, columns, made_row, only
+from idp.people.models import Account, AccountRow, School
+from idp.sessions import service as sessions
+from idp.sessions.models import BrowserSession, SessionRow
 from tests import factories
 from tests.parallel import Queries
 
 
-class SchoolRow(NamedTuple):
+class SchoolRow:
     id: str
     name: str
     created_at: Any
@@ -27,6 +31,16 @@ class SchoolRow(NamedTuple):
 ONE_SCHOOL = Prepared(
     select(*columns(School, SchoolRow), School.locale).where(School.id == bindparam("id_")),
     SchoolRow,
+)
+STATEMENTS = (
+    select(*columns(BrowserSession, SessionRow)).where(
+        BrowserSession.id == bindparam("id_"),
+        BrowserSession.expires_at > bindparam("now"),
+        BrowserSession.auth_time_proved.is_(False) | BrowserSession.ended_at.is_(None),
+    ),
+    update(BrowserSession)
+    .where(BrowserSession.id == bindparam("id_"), BrowserSession.ended_at.is_(None))
+    .values(last_seen_at=bindparam("now"), auth_time_proved=bindparam("proved")),
 )
 ASSERTION = (UsedAssertion.__table__, ("jti_hash", "client_id", "expires_at"))
 NOTE = AtomicInsert(ASSERTION, events.ROWS)
@@ -41,6 +55,36 @@ def noted(jti: str = "j") -> dict[str, Any]:
     }
 
 
+def a_session() -> BrowserSession:
+    account = factories.account("claire")
+    return sessions.begin(account.id, amr=("pwd",), acr="urn:example:one")[0]
+
+
+def only_row(model: Any, kind: Any) -> Any:
+    (row,) = Prepared(select(*columns(model, kind)), kind, into=only).all()
+    return row
+
+
+@contextmanager
+def sent() -> Iterator[list[tuple[str, Any]]]:
+    """What reaches the driver about sessions: each statement's text and parameters."""
+    seen: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, text: str, parameters: Any, *_: Any) -> None:
+        if BrowserSession.__tablename__ in text:  # not what a new connection is told first
+            seen.append((text, parameters))
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
+
+
+def _in_order(parameters: Any) -> Any:
+    return dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
+
+
 def kept() -> tuple[int, int]:
     db.session.rollback()
     assertions, trail = db.session.query(UsedAssertion), db.session.query(AuditEvent)
@@ -51,7 +95,7 @@ class TestPrepared:
     def test_a_row_has_the_values_that_the_entity_has(self, app: Flask) -> None:
         school = factories.school("Schule Zürich 🏫")
         (row, locale) = ONE_SCHOOL.one_or_none(id_=school.id)
-        assert row == SchoolRow(school.id, "Schule Zürich 🏫", school.created_at)
+        assert row == (school.id, "Schule Zürich 🏫", school.created_at)
         assert row.created_at.tzinfo is not None
         assert locale == "fr"
         assert ONE_SCHOOL.all(id_=school.id) == [(row, locale)]
@@ -106,6 +150,44 @@ class TestPrepared:
                 ONE_SCHOOL.one_or_none(id_=school.id)
         assert caught.value.connection_invalidated
         assert ONE_SCHOOL.one_or_none(id_=school.id) is not None
+
+
+class TestWhatItLeansOn:
+    """What SQLAlchemy does the same way by itself: where a release moves it, this fails."""
+
+    @pytest.mark.parametrize("statement", STATEMENTS, ids=lambda each: type(each).__name__)
+    def test_text_and_parameters_are_those_of_sqlalchemy(self, app: Flask, statement: Any) -> None:
+        session = a_session()
+        values = {"id_": session.id, "now": clock.now(), "proved": False}
+        given = {name: values[name] for name in statement.compile().params if name in values}
+
+        with sent() as seen:
+            Prepared(statement).execute(**given)
+            with db.engine.connect() as connection:
+                connection.execute(statement, given)
+        ours, theirs = seen
+
+        assert ours[0] == theirs[0]
+        assert _in_order(ours[1]) == _in_order(theirs[1])
+
+    def test_a_row_of_every_kind_is_what_the_entity_is(self, app: Flask) -> None:
+        a_session()
+        client = factories.client_app(factories.school()).client
+        kinds = {Account: AccountRow, BrowserSession: SessionRow, Client: ClientRow}
+        for model, kind in kinds.items():
+            row = only_row(model, kind)
+            entity = db.session.scalars(select(model)).one()
+            assert isinstance(row, kind)
+            assert isinstance(entity, kind)
+            assert row == tuple(getattr(entity, name) for name in row._fields)
+        assert only_row(Client, ClientRow).metadata_ == client.metadata_
+
+    def test_a_row_is_not_written(self, app: Flask) -> None:
+        factories.account("claire")
+        with pytest.raises(AttributeError):
+            only_row(Account, AccountRow).status = "closed"
+        with pytest.raises(TypeError):
+            made_row(AccountRow, id="a")
 
 
 class TestAtomicInsert:

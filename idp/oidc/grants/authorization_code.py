@@ -5,7 +5,7 @@ import hmac
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NoReturn
 
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError
 from sqlalchemy import bindparam, select, update
@@ -27,26 +27,6 @@ ENDED: Final = "The grant has ended"
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # RFC 7636 §4.1
 
 
-class SessionEnd(NamedTuple):
-    """When the session ended in which a code was given."""
-
-    ended_at: datetime | None
-
-
-_CODE: Final = Prepared(
-    tokens.with_grant(
-        select(*columns(AuthorizationCode, CodeRow), BrowserSession.ended_at)
-        .select_from(AuthorizationCode)
-        .join(Grant, Grant.id == AuthorizationCode.grant_id)
-        .join(BrowserSession, BrowserSession.id == Grant.session_id)
-        .where(
-            AuthorizationCode.code_hash == bindparam("code_hash"),
-        )
-    ),
-    CodeRow,
-    SessionEnd,
-    *tokens.OF_GRANT,
-)
 _REDEEM: Final = (
     update(AuthorizationCode)
     .where(
@@ -65,12 +45,12 @@ class FoundCode:
     """A code that was presented, with all that hangs on it."""
 
     code: CodeRow
-    session: SessionEnd
     grant: GrantRow
     account: AccountRow
     client: ClientRow
     child: ChildRow
     relationship: str | None
+    session_ended_at: datetime | None
 
     def live_grant(self) -> LiveGrant | None:
         """What it is worth now; None where its grant or its guardianship has ended."""
@@ -79,14 +59,27 @@ class FoundCode:
         )
 
 
+_CODE: Final = Prepared(
+    tokens.with_grant(
+        select(*columns(AuthorizationCode, CodeRow))
+        .select_from(AuthorizationCode)
+        .join(Grant, Grant.id == AuthorizationCode.grant_id)
+        .join(BrowserSession, BrowserSession.id == Grant.session_id)
+        .where(AuthorizationCode.code_hash == bindparam("code_hash"))
+    ).add_columns(BrowserSession.ended_at),
+    CodeRow,
+    *tokens.OF_GRANT,
+    into=FoundCode,
+)
+
+
 def find(text: str) -> FoundCode | None:
     """The code of this text, with all that hangs on it; one query by its hash."""
     return _by_hash(keyed_hash("code", text))
 
 
 def _by_hash(code_hash: str) -> FoundCode | None:
-    row = _CODE.one_or_none(code_hash=code_hash)
-    return FoundCode(*row) if row is not None else None
+    return _CODE.one_or_none(code_hash=code_hash)
 
 
 def _check_unused(exchange: Exchange[FoundCode]) -> None:
@@ -96,7 +89,7 @@ def _check_unused(exchange: Exchange[FoundCode]) -> None:
 
 def _check_unexpired(exchange: Exchange[FoundCode]) -> None:
     found = exchange.found
-    if found.code.expires_at <= clock.now() or found.session.ended_at is not None:
+    if found.code.expires_at <= clock.now() or found.session_ended_at is not None:
         raise InvalidGrantError(UNKNOWN)
 
 

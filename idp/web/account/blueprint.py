@@ -7,7 +7,7 @@ from typing import Concatenate, ParamSpec
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
-from idp.people.models import Account, AccountRow
+from idp.people.models import AccountRow
 from idp.sessions.service import SignedIn
 from idp.web import branding, browser, i18n
 from idp.web.interaction import to_sign_in
@@ -33,7 +33,7 @@ def guardian_only(
     return guarded
 
 
-def dress(account: Account | AccountRow) -> None:
+def dress(account: AccountRow) -> None:
     """Give this request's pages the guardian's language, and the face of their only school."""
     i18n.wish(account.locale)
     branding.use_school_of(account.id)

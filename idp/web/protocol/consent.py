@@ -80,7 +80,7 @@ def _allow(
         return
     with transaction():
         if child is not None:
-            if child_selection.held_link(account_id, child.id, client_id) is None:
+            if not child_selection.hold_link(account_id, child.id, client_id):
                 return
             if len(facts.children) > 1:
                 interactions.chose(waiting, child.id)

@@ -20,7 +20,7 @@ from idp.lifecycle.sign_in import Proof, ProofGone
 from idp.oidc import authorization
 from idp.oidc.authorization import StepUp
 from idp.oidc.authorization_request import AuthorizationRequest
-from idp.people.models import Account, AccountRow
+from idp.people.models import AccountRow
 from idp.sessions import interactions
 from idp.sessions.assurance import TWO_FACTOR, meets
 from idp.sessions.models import Interaction
@@ -37,7 +37,7 @@ from idp.web.signin.completion import complete
 class Asked:
     """Who is asked for a second factor, what came first, and what would do."""
 
-    account: Account | AccountRow
+    account: AccountRow
     first: Proof
     having: Factors
     wanted: str = TWO_FACTOR
