@@ -88,7 +88,7 @@ class ClassList:
 
 def school(staff: Staff, school_id: str) -> School:
     """The school; raises ``NotFound``."""
-    return _school(staff.reach(Right.LOOK_UP), school_id)
+    return within.school(staff.reach(Right.LOOK_UP), school_id)
 
 
 def schools(staff: Staff, *, page: int = 1) -> tuple[list[School], int, int]:
@@ -120,7 +120,7 @@ def classes_of(found: Sequence[School]) -> list[SchoolClasses]:
 def school_class(staff: Staff, school_id: str, name: str, *, page: int = 1) -> ClassList:
     """The pupils of a class with their guardians; raises ``NotFound``."""
     reach = staff.reach(Right.LOOK_UP)
-    found = _school(reach, school_id)
+    found = within.school(reach, school_id)
     here = _pupils_of(school_id, name)
     count = db.session.scalar(select(func.count()).select_from(Child).where(*here)) or 0
     if not count:
@@ -153,7 +153,7 @@ def send_tokens(staff: Staff, school_id: str, name: str) -> int:
     reach = staff.reach(Right.SEND_TOKENS)
     here = _pupils_of(school_id, name)
     with transaction() as writes:
-        _school(reach, school_id, hold=True)  # two clicks at once: the second waits
+        within.school(reach, school_id, lock=True)  # two clicks at once: the second waits
         if not writes.scalar(select(func.count()).select_from(Child).where(*here)):
             raise NotFound("class", name)
         everybody = _waiting(here)
@@ -175,16 +175,6 @@ def send_tokens(staff: Staff, school_id: str, name: str) -> int:
         # Without their number: it would tell whom somebody else has just sent one (rule C3)
         journal.record("class_tokens_sent", school_id=school_id, after={"class": name})
     return int(count)
-
-
-def _school(reach: Reach, school_id: str, *, hold: bool = False) -> School:
-    query = select(School).where(School.id == school_id, within.schools(reach))
-    found = db.session.scalars(
-        query.with_for_update(key_share=True) if hold else query
-    ).one_or_none()
-    if found is None:
-        raise NotFound("school", school_id)
-    return found
 
 
 def _pupils_of(school_id: str, name: str) -> tuple[Any, ...]:

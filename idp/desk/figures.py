@@ -19,7 +19,6 @@ from idp.credentials.models import OneTimeToken
 from idp.database import db
 from idp.desk import reach
 from idp.desk.staff import Reach, Right, Staff
-from idp.errors import NotFound
 from idp.mail.models import OutboxMessage
 from idp.people.guardianships import LiveGuardianship
 from idp.people.models import Account, Child, School
@@ -53,19 +52,12 @@ class Funnel:
 
 def schools(staff: Staff) -> list[School]:
     """The schools whose figures this person sees, by name."""
-    condition = reach.schools(staff.reach(Right.SEE_FIGURES))
-    return list(db.session.scalars(select(School).where(condition).order_by(School.name)))
+    return reach.schools_by_name(staff.reach(Right.SEE_FIGURES))
 
 
 def school(staff: Staff, school_id: str) -> School:
     """The school, if this person sees its figures. Raises ``NotFound``."""
-    condition = reach.schools(staff.reach(Right.SEE_FIGURES))
-    found = db.session.scalars(
-        select(School).where(School.id == school_id, condition)
-    ).one_or_none()
-    if found is None:
-        raise NotFound("school", school_id)
-    return found
+    return reach.school(staff.reach(Right.SEE_FIGURES), school_id)
 
 
 def by_class(staff: Staff, school_id: str) -> Funnel:

@@ -50,7 +50,7 @@ def connect(reach: Reach, account_id: str, child: Child, relationship: str) -> L
     """Link an account within the reach and a pupil, or ask first; in the caller's transaction."""
     with transaction():
         account = accounts.lock_account(account_id)
-        if is_live(account_id, child.id):
+        if guardianships.lock_guardianship(account_id, child.id):
             return Linked.BEFORE
         if _is_asked_first(reach, account_id):
             link_requests.ask(account_id, child, relationship)
@@ -107,11 +107,6 @@ def child_at_school(reach: Reach, child_id: str) -> Child:
     if child.left_at is not None:
         raise Invalid("child", "has_left")
     return child
-
-
-def is_live(account_id: str, child_id: str) -> bool:
-    """Whether somebody is guardian of a pupil now."""
-    return guardianships.lock_guardianship(account_id, child_id)
 
 
 def _linked(reach: Reach, account_id: str, child_id: str) -> Child:

@@ -12,11 +12,10 @@ from idp.desk import journal
 from idp.desk import reach as within
 from idp.desk.staff import Right, Staff
 from idp.desk.standing import TOKEN_MAILS
-from idp.errors import NotFound
 from idp.mail import spread
 from idp.mail.models import OutboxMessage
 from idp.people.guardianships import LiveGuardianship
-from idp.people.models import Account, School
+from idp.people.models import Account
 from idp.settings import current as settings
 
 MAY_ARRIVE: Final = ("queued", "sent")
@@ -29,11 +28,10 @@ def invite_school(staff: Staff, school_id: str) -> int:
 
     They leave at the rate of an import's invitations. Raises ``NotFound``.
     """
-    here = School.id == school_id, within.schools(staff.reach(Right.SEND_TOKENS))
+    reach = staff.reach(Right.SEND_TOKENS)
     with transaction() as writes:
-        # Held, so that of two clicks at once the second waits, and finds the mails of the first
-        if writes.scalar(select(School.id).where(*here).with_for_update(key_share=True)) is None:
-            raise NotFound("school", school_id)
+        # Of two clicks at once the second waits, and finds the mails of the first
+        within.school(reach, school_id, lock=True)
         whom = _uninvited([school_id]).with_only_columns(Account.id, Account.email_key).distinct()
         recipients = [(row.id, row.email_key) for row in writes.execute(whom)]
         spread.enqueue_spread("invitation", recipients, per_hour=settings().invitations_per_hour)

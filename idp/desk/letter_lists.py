@@ -53,14 +53,12 @@ class Person:
 
 def schools(staff: Staff) -> list[School]:
     """The schools where this person prints, by name."""
-    condition = reach.schools(staff.reach(Right.PRINT_LETTERS))
-    return list(db.session.scalars(select(School).where(condition).order_by(School.name)))
+    return reach.schools_by_name(staff.reach(Right.PRINT_LETTERS))
 
 
-def school(staff: Staff, school_id: str) -> School | None:
-    """The school, if this person prints there."""
-    condition = reach.schools(staff.reach(Right.PRINT_LETTERS))
-    return db.session.scalars(select(School).where(School.id == school_id, condition)).one_or_none()
+def school(staff: Staff, school_id: str) -> School:
+    """The school, if this person prints there. Raises ``NotFound``."""
+    return reach.school(staff.reach(Right.PRINT_LETTERS), school_id)
 
 
 def person(staff: Staff, account_id: str, *, school_id: str | None = None) -> Person | None:
@@ -97,11 +95,6 @@ def one_class(of_school: School, class_name: str) -> Waiting | None:
     return Waiting(*row) if row is not None else None
 
 
-def live_at(school_id: str) -> ColumnElement[bool]:
-    """A guardianship that is live at this school; a condition on it and its pupil."""
-    return and_(guardianships.live(), Child.school_id == school_id)
-
-
 def live_in(school_id: str, class_name: str | None) -> ColumnElement[bool]:
     """Whoever is guardian in this class, or at this school; a condition on ``Account``."""
     query = select(LiveGuardianship.account_id).where(LiveGuardianship.school_id == school_id)
@@ -114,12 +107,10 @@ def still_live(here: Reach, school_id: str, account_ids: Collection[str]) -> set
     """Those of these accounts who are guardians at the school, if it is within the reach."""
     return set(
         db.session.scalars(
-            select(Guardianship.account_id)
-            .join(Child, Child.id == Guardianship.child_id)
-            .where(
-                live_at(school_id),
-                reach.children(here),
-                Guardianship.account_id.in_(account_ids),
+            select(LiveGuardianship.account_id).where(
+                LiveGuardianship.school_id == school_id,
+                reach.at(here, LiveGuardianship.school_id),
+                LiveGuardianship.account_id.in_(account_ids),
             )
         )
     )

@@ -21,7 +21,7 @@ from idp.desk.staff import Right, Staff
 from idp.errors import NotFound
 from idp.lifecycle import families
 from idp.mail.messages import clean
-from idp.people import accounts
+from idp.people import accounts, guardianships
 from idp.people import staff as roles
 from idp.people.models import Account, Child, Guardianship, School, full_name
 from idp.people.names import sort_key
@@ -104,8 +104,6 @@ def print_class(
     ``print_letter``. Raises ``NotFound``, ``NobodyLeft`` and ``PrintedMeanwhile``.
     """
     school = letter_lists.school(staff, school_id)
-    if school is None:
-        raise NotFound("school", school_id)
     chosen = [letter_lists.live_in(school.id, class_name)]
     if not with_email:
         chosen.append(Account.email.is_(None))
@@ -126,7 +124,8 @@ def _families(
         select(Account, Child.given_name, Child.family_name, Child.class_name)
         .join(Guardianship, Guardianship.account_id == Account.id)
         .join(Child, Child.id == Guardianship.child_id)
-        .where(letter_lists.live_at(school.id), Account.status == "invited", *whom)
+        .where(guardianships.live(), Child.school_id == school.id)
+        .where(Account.status == "invited", *whom)
         .execution_options(populate_existing=True)
     )
     if class_name is not None:

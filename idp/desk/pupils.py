@@ -10,7 +10,6 @@ from idp.desk import search
 from idp.desk.listed import PUPIL
 from idp.desk.people import child_within, live_guardian
 from idp.desk.staff import Right, Staff
-from idp.errors import NotFound
 from idp.lifecycle import households
 from idp.people import guardianships, search_index
 from idp.people.children import change_child, create_child, mark_left, mark_returned
@@ -20,12 +19,7 @@ from idp.people.models import Child, Guardianship, School
 
 def school(staff: Staff, school_id: str) -> School:
     """A school at which this person changes people; raises ``NotFound``."""
-    reach = staff.reach(Right.CHANGE_PEOPLE)
-    query = select(School).where(School.id == school_id, within.schools(reach))
-    found = db.session.scalars(query).one_or_none()
-    if found is None:
-        raise NotFound("school", school_id)
-    return found
+    return within.school(staff.reach(Right.CHANGE_PEOPLE), school_id)
 
 
 def find(staff: Staff, text: str) -> list[Child]:

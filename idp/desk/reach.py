@@ -9,7 +9,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select, true
 
+from idp.database import db
 from idp.desk.staff import Reach
+from idp.errors import NotFound
 from idp.people.guardianships import LiveGuardianship
 from idp.people.models import Account, Child, Guardianship, School, StaffRole
 
@@ -51,3 +53,23 @@ def people(reach: Reach) -> ColumnElement[bool]:
         return true()
     colleagues = select(StaffRole.account_id).where(at(reach, StaffRole.school_id))
     return or_(live_guardians(reach), Account.id.in_(colleagues))
+
+
+def schools_by_name(reach: Reach, most: int | None = None) -> list[School]:
+    """The schools of the reach; ``most``: how many at most."""
+    query = select(School).where(schools(reach)).order_by(School.name, School.id).limit(most)
+    return list(db.session.scalars(query))
+
+
+def school(reach: Reach, school_id: str, *, lock: bool = False) -> School:
+    """The school, as it is now; raises ``NotFound`` where it is not of the reach.
+
+    ``lock``: of two who act on it at once, the second waits.
+    """
+    query = select(School).where(School.id == school_id, schools(reach))
+    if lock:
+        query = query.with_for_update(key_share=True)
+    found = db.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+    if found is None:
+        raise NotFound("school", school_id)
+    return found

@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import select
-
-from idp.database import db, transaction
+from idp.database import transaction
 from idp.desk import journal, reach
 from idp.desk.staff import Right, Staff
 from idp.errors import NotFound
@@ -25,21 +23,12 @@ PERSONAL: Final = ("contact_name", "contact_phone")
 
 def mine(staff: Staff) -> list[School]:
     """The schools that this person may change, by name."""
-    mine = reach.schools(staff.reach(Right.EDIT_SCHOOL))
-    query = select(School).where(mine).order_by(School.name, School.id)
-    return list(db.session.scalars(query))
+    return reach.schools_by_name(staff.reach(Right.EDIT_SCHOOL))
 
 
 def find(staff: Staff, school_id: str) -> School:
     """The school as it is now. Raises ``NotFound``."""
-    found: School | None = db.session.scalar(
-        select(School)
-        .where(School.id == school_id, reach.schools(staff.reach(Right.EDIT_SCHOOL)))
-        .execution_options(populate_existing=True)
-    )
-    if found is None:
-        raise NotFound("school", school_id)
-    return found
+    return reach.school(staff.reach(Right.EDIT_SCHOOL), school_id)
 
 
 def make(staff: Staff, name: str, **values: Any) -> School:

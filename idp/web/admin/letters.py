@@ -14,6 +14,7 @@ from flask_babel import gettext as _
 
 from idp.desk import letter_lists, letters
 from idp.desk.staff import Right, Staff
+from idp.errors import NotFound
 from idp.people.models import Account, School
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.parameters import is_id
@@ -114,10 +115,9 @@ def _printable_by(account: Account, staff: Staff) -> bool:
 
 
 def _school(staff: Staff, school_id: str) -> School:
-    school = letter_lists.school(staff, school_id) if is_id(school_id) else None
-    if school is None:
-        raise PageError("not_found", 404)
-    return school
+    if not is_id(school_id):
+        raise NotFound("school", school_id)
+    return letter_lists.school(staff, school_id)
 
 
 def _person(staff: Staff, account_id: str) -> letter_lists.Person:
