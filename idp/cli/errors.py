@@ -7,7 +7,7 @@ from sqlalchemy import exc
 
 from idp import logs
 from idp.cli import refusals
-from idp.errors import Invalid, NotFound
+from idp.errors import Conflict, Invalid, NotFound, Throttled
 from idp.settings import UnsafeSettings
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def _words(error: Exception) -> str:
             return f"these settings are unsafe: {'; '.join(error.problems)} (see `idp check`)"
         case exc.SQLAlchemyError():
             return logs.redacted(_database(error))
-        case Invalid() | NotFound():
+        case Invalid() | NotFound() | Conflict() | Throttled():
             return refusals.sentence(error)
     # What nobody wrote for this terminal may quote rows, addresses and secrets.
     return _typed(error) or logs.redacted(_unexpected(error))
@@ -84,7 +84,6 @@ def _typed(error: Exception) -> str | None:
     """The sentence of a service's own error, or of the machine's."""
     # Imported when something went wrong: `idp --help` should not wait for all of it.
     from idp.audit.continuity import HistoryTrouble
-    from idp.clients.registration import Outdated
     from idp.credentials.bcrypt_gate import Busy
     from idp.credentials.strength import WeakPassword
     from idp.oidc.keys import KeyTrouble
@@ -97,8 +96,6 @@ def _typed(error: Exception) -> str | None:
         case OSError():
             where = f": {error.filename}" if error.filename else ""
             return f"{error.strerror or type(error).__name__}{where}"
-        case Outdated():
-            return f"{error} was changed by somebody else meanwhile: look at it, then try again"
         case WeakPassword():
             return _WEAK[error.code].format(**error.params)
         case KeyTrouble() | HistoryTrouble() | NotReady() | Busy():

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any, Final
 
-from idp.errors import Invalid, NotFound
+from idp.errors import Conflict, Invalid, NotFound, Throttled
 
 INVALID: Final = {
     "already_guardian": "is guardian of this pupil already",
@@ -140,10 +140,46 @@ FILES: Final = {
 """The codes of ``Unusable``: whole sentences about a file."""
 
 
-def sentence(refused: Invalid | NotFound) -> str:
-    """What is not there, or the field and what is wrong with it."""
-    if isinstance(refused, NotFound):
-        return f"there is no {refused}"
+CONFLICTS: Final = {
+    "changed_meanwhile": "somebody else changed it meanwhile: look at it, then try again",
+    "invitation_waits": "an invitation to this guardian waits already",
+    "last_factor": "staff need a second step: set up another one first",
+    "last_operator": "this is the last operator: name another one first",
+    "last_way_in": "this is the only way to sign in to the account",
+    "no_room": "there is no room for files",
+    "nobody_left": "nobody waits for a letter",
+    "not_invited": "the account is {status}, not invited",
+    "not_now": "something has changed meanwhile: look at the import again",
+    "nothing_to_reset": "no second step is set up",
+    "operator_only": "only an operator can change this account",
+    "outdated": "{client} was changed by somebody else meanwhile: look at it, then try again",
+    "printed_meanwhile": "the letters were printed meanwhile",
+    "reset_not_theirs": "this needs somebody else",
+    "role_not_theirs": "this role may not be given or taken so",
+    "role_too_new": "the role is too new for this",
+    "too_many_imports": "some files wait already: finish those imports first",
+    "too_many_passkeys": "the account has as many passkeys as it may",
+    "too_many_resets": "too many were asked for today",
+    "too_many_tests": "too many tests were sent in the last hour",
+    "yourself": "nobody changes the own roles",
+}
+"""Each code of ``Conflict``; most of them only pages can meet."""
+
+
+def sentence(refused: Invalid | NotFound | Conflict | Throttled) -> str:
+    """What is not there, what stands against it, or the field and what is wrong with it."""
+    match refused:
+        case NotFound():
+            return f"there is no {refused}"
+        case Conflict(code=code, values=values):
+            return _filled(CONFLICTS[code], values)
+        case Throttled():
+            return str(refused)
+        case Invalid():
+            return _of_field(refused)
+
+
+def _of_field(refused: Invalid) -> str:
     if refused.field == "file":
         return _filled(FILES[refused.code], refused.values)
     if words := REGISTRATIONS.get(refused.code):

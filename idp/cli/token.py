@@ -12,7 +12,7 @@ from idp.cli.group import Noun
 from idp.cli.users import named
 from idp.desk import letters
 from idp.desk.staff import AT_TERMINAL
-from idp.errors import NotFound
+from idp.errors import Conflict, NotFound
 from idp.lifecycle import families
 from idp.mail.messages import welcome_link
 
@@ -64,9 +64,10 @@ def token_letter(username: str, path: Path, school_id: str | None, as_json: bool
         printout = letters.print_letter(AT_TERMINAL, account.id, school_id=school_id)
     except NotFound:
         raise BadInput(f"{account.username} is guardian of nobody at a school") from None
-    except letters.NotInvited as refused:
-        raise BadInput(f"{account.username} is {refused.status}, not invited") from None
-    except letters.PrintedMeanwhile:
+    except Conflict as refused:
+        if refused.code == "not_invited":
+            status = refused.values["status"]
+            raise BadInput(f"{account.username} is {status}, not invited") from None
         raise BadInput("somebody else printed this letter just now, or it was used") from None
     _write(path, printout, as_json)
 
@@ -98,7 +99,7 @@ def token_letters(
         printout = letters.print_class(
             AT_TERMINAL, school_id, class_name, with_email=with_email, again=again
         )
-    except (letters.NobodyLeft, letters.PrintedMeanwhile):
+    except Conflict:
         raise BadInput("nobody waits for a letter (see --with-email and --again)") from None
     _write(path, printout, as_json)
 

@@ -16,10 +16,10 @@ from idp.clients.metadata import checked
 from idp.clients.models import Client, ClientRow, ClientSchool
 from idp.database import db, keyed_hash, transaction
 from idp.database.prepared import Prepared, columns, only
-from idp.errors import Invalid, NotFound
+from idp.errors import Conflict, Invalid, NotFound
 from idp.people.models import School
 
-__all__ = ["Outdated", "Registered", "find", "register"]
+__all__ = ["Registered", "find", "register"]
 
 
 _LIVE_CLIENT: Final[Prepared[ClientRow]] = Prepared(
@@ -29,10 +29,6 @@ _LIVE_CLIENT: Final[Prepared[ClientRow]] = Prepared(
     ClientRow,
     into=only,
 )
-
-
-class Outdated(Exception):
-    """Somebody else changed the client since: nothing was done, so that nothing is lost."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +63,7 @@ def register(
         try:
             session.flush()
         except IntegrityError:  # the same form, sent twice: its id is registered already
-            raise Outdated(client.id) from None
+            raise Conflict("outdated", client=client.id) from None
         client.sector = _sector(client, school_ids)
         _serve(client.id, school_ids)
         told = trail.told(document, school_ids)
@@ -86,7 +82,7 @@ def change(
 
     A secret comes with it where the client has none and now needs one; where it needs none any
     more, its secrets end. ``version``: the one that the change was made from. Raises
-    ``Invalid``, ``NotFound``, and ``Outdated`` where the version has moved on.
+    ``Invalid``, ``NotFound``, and ``Conflict`` where the version has moved on.
     """
     before = db.session.get_one(Client, get(client_id).id, populate_existing=True)
     served = _served(client_id)
@@ -171,7 +167,7 @@ def rotate_secret(
     """Give a new secret; the old one goes on working for ``overlap``.
 
     ``version``: the one that was looked at; a form that is sent twice rotates once. Raises
-    ``Outdated``, ``NotFound``, and ``Invalid`` for a client without a secret.
+    ``Conflict``, ``NotFound``, and ``Invalid`` for a client without a secret.
     """
     secret = _new_secret(get(client_id).metadata_)
     if secret is None:
@@ -309,5 +305,5 @@ def _move(client_id: str, version: int | None, values: dict[str, Any]) -> None:
             .execution_options(synchronize_session=False)
         ).rowcount
         if not moved:
-            raise Outdated(client_id)
+            raise Conflict("outdated", client=client_id)
         session.expire(get(client_id))

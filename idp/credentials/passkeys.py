@@ -22,24 +22,21 @@ from idp.credentials.webauthn_ceremonies import (
     relying_party,
 )
 from idp.database import db, transaction
+from idp.errors import Conflict
 from idp.people.models import Account, AccountRow
 
-__all__ = ["MOST_PASSKEYS", "Proved", "Purpose", "Refused", "TooMany", "relying_party"]
+__all__ = ["MOST_PASSKEYS", "NotProved", "Proved", "Purpose", "relying_party"]
 
 MOST_PASSKEYS: Final = 10
 
 
-class Refused(Exception):
+class NotProved(Exception):
     """The answer proves nothing. ``reason`` is for the audit trail, not for the visitor."""
 
     def __init__(self, reason: str, passkey: Passkey | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.passkey = passkey
-
-
-class TooMany(Exception):
-    """The account has as many passkeys as it may."""
 
 
 @dataclass(frozen=True)
@@ -84,21 +81,21 @@ def options_to_use(
 
 
 def read_new(party: RelyingParty, browser: str, account_id: str, answer_text: str) -> NewCredential:
-    """Judge the answer of a new passkey; keeps nothing. Raises ``Refused``."""
+    """Judge the answer of a new passkey; keeps nothing. Raises ``NotProved``."""
     try:
         answer = ceremonies.read_registration(answer_text)
     except Unproved as error:
-        raise Refused("malformed") from error
+        raise NotProved("malformed") from error
     if not challenges.spend(answer.challenge, browser, "add", account_id):
-        raise Refused("challenge")
+        raise NotProved("challenge")
     try:
         return ceremonies.verify_registration(party, answer)
     except Unproved as error:
-        raise Refused("unproved") from error
+        raise NotProved("unproved") from error
 
 
 def add(account_id: str, new: NewCredential, name: str) -> Passkey:
-    """Keep a new passkey; the caller holds the account. Raises ``Refused`` or ``TooMany``."""
+    """Keep a new passkey; the caller holds the account. Raises ``NotProved`` or ``Conflict``."""
     passkey = Passkey(
         account_id=account_id,
         credential_id=new.credential_id,
@@ -112,19 +109,19 @@ def add(account_id: str, new: NewCredential, name: str) -> Passkey:
     )
     with transaction() as writes:
         if count(account_id) >= MOST_PASSKEYS:
-            raise TooMany
+            raise Conflict("too_many_passkeys")
         try:
             with writes.begin_nested():
                 writes.add(passkey)
         except IntegrityError as error:  # WebAuthn Level 3 §7.1: an id is registered once
-            raise Refused("known credential") from error
+            raise NotProved("known credential") from error
     return passkey
 
 
 def prove(
     party: RelyingParty, browser: str, purpose: Purpose, answer_text: str, account_id: str = ""
 ) -> Proved:
-    """Judge the answer of a known passkey, and count its use. Raises ``Refused``.
+    """Judge the answer of a known passkey, and count its use. Raises ``NotProved``.
 
     ``account_id``: whose passkey it must be, where that is known already. The challenge is
     spent whatever comes of it, so that no answer is ever judged twice.
@@ -132,23 +129,23 @@ def prove(
     try:
         answer = ceremonies.read_authentication(answer_text)
     except Unproved as error:
-        raise Refused("malformed") from error
+        raise NotProved("malformed") from error
     if not challenges.spend(answer.challenge, browser, purpose, account_id):
-        raise Refused("challenge")
+        raise NotProved("challenge")
     found = _by_credential(answer.credential_id)
     if found is None:
-        raise Refused("unknown credential")
+        raise NotProved("unknown credential")
     passkey, account = found
     epoch = account.credentials_epoch
     _check_holder(answer, passkey, account, account_id)
     try:
         seen = ceremonies.verify_authentication(party, answer, passkey.public_key)
     except Unproved as error:
-        raise Refused("unproved", passkey) from error
+        raise NotProved("unproved", passkey) from error
     if seen.backup_eligible != passkey.backup_eligible:
-        raise Refused("backup eligibility", passkey)  # §7.2: it never changes
+        raise NotProved("backup eligibility", passkey)  # §7.2: it never changes
     if not _count_use(passkey, seen):
-        raise Refused("counter", passkey)
+        raise NotProved("counter", passkey)
     return Proved(passkey, account, epoch)
 
 
@@ -204,13 +201,13 @@ def _check_holder(
     answer: ceremonies.Answer, passkey: Passkey, account: Account, expected: str
 ) -> None:
     if expected and passkey.account_id != expected:
-        raise Refused("foreign credential", passkey)
+        raise NotProved("foreign credential", passkey)
     # WebAuthn Level 3 §7.2 step 6: only where an account is named may the handle be missing
     missing = bool(expected) and answer.user_handle is None
     if not missing and answer.user_handle != passkey.account_id.encode():
-        raise Refused("user handle", passkey)
+        raise NotProved("user handle", passkey)
     if account.status != "active":
-        raise Refused(account.status, passkey)  # security rule F8
+        raise NotProved(account.status, passkey)  # security rule F8
 
 
 def _by_credential(credential_id: str) -> tuple[Passkey, Account] | None:

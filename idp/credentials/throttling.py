@@ -52,7 +52,7 @@ class Allowed:
 
 
 @dataclass(frozen=True)
-class Refused:
+class Blocked:
     """Not now. ``retry_after``: seconds until the next attempt is judged.
 
     ``hidden``: an outsider must not see it, since it would tell that the account exists:
@@ -71,7 +71,7 @@ class Refused:
 
 
 @retried
-def attempt(kind: str, *parts: str) -> Allowed | Refused:
+def attempt(kind: str, *parts: str) -> Allowed | Blocked:
     """Count an attempt of this kind on this thing, and say whether it may be judged."""
     with _own_transaction():
         return _move(kind, *parts)
@@ -94,7 +94,7 @@ def guard_sign_in(
     address: str | None,
     device_known: bool,
     device_secret: str | None = None,
-) -> Allowed | Refused:
+) -> Allowed | Blocked:
     """Whether a password may be judged; asked before it is.
 
     A device that the account knows has a budget of its own: strangers can't spend it. All
@@ -108,11 +108,11 @@ def guard_sign_in(
             ("address", address_prefix(address)),
             ("identifier", _identifier_key(identifier)),
         ):
-            if isinstance(outcome := _move(kind, part), Refused):
+            if isinstance(outcome := _move(kind, part), Blocked):
                 return outcome
         whose = account_id or f"nobody:{_identifier_key(identifier)}"
         outcome = _move("account", whose)
-        if isinstance(outcome, Refused):
+        if isinstance(outcome, Blocked):
             return replace(outcome, hidden=True)
         return outcome
 
@@ -145,12 +145,12 @@ def guard_factor(
     address: str | None,
     device_known: bool,
     device_secret: str | None = None,
-) -> Allowed | Refused:
+) -> Allowed | Blocked:
     """Whether a code of an app or a recovery code may be judged: on the account's one budget,
     and on one of its own, which a right password does not give back (security rule E7).
     """
     outcome = guard_sign_in(identifier, account_id, address, device_known, device_secret)
-    if isinstance(outcome, Refused):
+    if isinstance(outcome, Blocked):
         return replace(outcome, hidden=False)
     return attempt("factor", account_id, _device(device_known, device_secret))
 
@@ -177,7 +177,7 @@ def forgive_account(account_id: str, *identifiers: str) -> None:
 
 
 @retried
-def guard_token(address: str | None) -> Allowed | Refused:
+def guard_token(address: str | None) -> Allowed | Blocked:
     """Whether a one-time token may be judged: by address, and by all tokens together.
 
     Whoever has many addresses can spend everybody's minute. Then each wider network goes on
@@ -186,7 +186,7 @@ def guard_token(address: str | None) -> Allowed | Refused:
     """
     with _own_transaction():
         outcome = _move("address", address_prefix(address))
-        if isinstance(outcome, Allowed) and isinstance(_move("tokens"), Refused):
+        if isinstance(outcome, Allowed) and isinstance(_move("tokens"), Blocked):
             return _move("network", network(address))
         return outcome
 
@@ -197,18 +197,18 @@ def forgive_token(address: str | None) -> None:
         _give_back("address", address_prefix(address))
 
 
-def guard_passkey(address: str | None) -> Allowed | Refused:
+def guard_passkey(address: str | None) -> Allowed | Blocked:
     """Whether a passkey's answer may be judged; ``forgive_token`` gives a good one back."""
     return attempt("address", address_prefix(address))
 
 
-def guard_mail_request(address: str | None) -> Allowed | Refused:
+def guard_mail_request(address: str | None) -> Allowed | Blocked:
     """Whether this address may have a mail sent; a refusal must look like none (rule E3)."""
     return attempt("mail_address", address_prefix(address))
 
 
 @retried
-def guard_stranger(address: str | None, kind: str) -> Allowed | Refused:
+def guard_stranger(address: str | None, kind: str) -> Allowed | Blocked:
     """Whether something may be stored for whoever has proved nothing: by address, and by all.
 
     ``kind``: ``button`` or ``long_request``. Once all together have spent its hour, each wider
@@ -216,7 +216,7 @@ def guard_stranger(address: str | None, kind: str) -> Allowed | Refused:
     """
     with _own_transaction():
         outcome = _move("stored", address_prefix(address))
-        if isinstance(outcome, Allowed) and isinstance(_move(kind), Refused):
+        if isinstance(outcome, Allowed) and isinstance(_move(kind), Blocked):
             return _move("stored_network", network(address))
         return outcome
 
@@ -246,9 +246,9 @@ def _device(known: bool, secret: str | None) -> str:
     return secret or "" if known else ""
 
 
-def _move(kind: str, *parts: str) -> Allowed | Refused:
+def _move(kind: str, *parts: str) -> Allowed | Blocked:
     blocked = counters.move(_key(kind, *parts), POLICIES[kind])
-    return Allowed() if blocked is None else Refused(blocked.seconds, times=blocked.times)
+    return Allowed() if blocked is None else Blocked(blocked.seconds, times=blocked.times)
 
 
 def _give_back(kind: str, *parts: str) -> None:

@@ -2,7 +2,7 @@
 
 Each finds its account within the reach of its own right, in the transaction that acts: only
 those who are guardian there *now*, so that no answer depends on what is elsewhere (security
-rules A2 and C3). Raises ``NotFound``, ``OperatorOnly``, ``Invalid``.
+rules A2 and C3). Raises ``NotFound``, ``Conflict``, ``Invalid``.
 """
 
 from dataclasses import dataclass
@@ -16,14 +16,13 @@ from idp.database import retried, transaction
 from idp.desk import journal
 from idp.desk import reach as within
 from idp.desk.people import (
-    OperatorOnly,
     guardian,
     live_guardian,
     refuse_wider_roles,
     schools_concerned,
 )
 from idp.desk.staff import Right, Staff
-from idp.errors import Invalid
+from idp.errors import Conflict, Invalid
 from idp.lifecycle import email_change, families, households, requests, way_back
 from idp.people import accounts, guardianships, search_index
 from idp.people.models import END_REASONS, Child, Guardianship
@@ -175,4 +174,4 @@ def _operators(staff: Staff, account_id: str) -> None:
     reach = staff.reach(Right.DISABLE_ACCOUNTS)
     guardian(reach, account_id)
     if not reach.everywhere:
-        raise OperatorOnly
+        raise Conflict("operator_only")

@@ -111,7 +111,7 @@ def register(
     """Register an application. ``client_id``: as the form was given it, so that a form which is
     sent twice registers once.
 
-    Raises ``Invalid``, ``Outdated`` where this id is registered already, and
+    Raises ``Invalid``, ``Conflict`` where this id is registered already, and
     ``NotFound`` for who may not.
     """
     if not staff.reach(Right.EDIT_CLIENTS).everywhere:

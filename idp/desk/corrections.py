@@ -1,7 +1,7 @@
 """What a school wrote wrongly about a guardian: the name, the user name.
 
 Of guardians within the reach *now*; the holder is told by mail, for what a school corrects is
-theirs at every other school too. Raises ``NotFound``, ``OperatorOnly``, ``Invalid``.
+theirs at every other school too. Raises ``NotFound``, ``Conflict``, ``Invalid``.
 """
 
 from dataclasses import dataclass

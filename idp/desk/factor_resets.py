@@ -22,7 +22,7 @@ from idp.desk import reset_requests as requests
 from idp.desk import staff as desk
 from idp.desk.reset_requests import Waiting
 from idp.desk.staff import Right, Staff
-from idp.errors import NotFound
+from idp.errors import Conflict, NotFound
 from idp.lifecycle import factor_changes
 from idp.people import staff as roles
 from idp.people.models import Account, StaffRole
@@ -48,22 +48,6 @@ CONFIRMS: Final[Mapping[str, frozenset[str]]] = {
     "operator": frozenset({"operator"}),
 }
 """Which roles confirm it: another person, of at least the role of who asked."""
-
-
-class NotYours(Exception):
-    """The table does not let this person do this for that account."""
-
-
-class TooNew(Exception):
-    """They may, but have the role for less than ``SEASONED``."""
-
-
-class NothingToReset(Exception):
-    """The account has no second step."""
-
-
-class TooMany(Exception):
-    """This member of staff has asked for many today."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +96,7 @@ def waiting(staff: Staff) -> list[Waiting]:
 def ask(staff: Staff, account_id: str) -> bool:
     """Ask, and tell the holder; false where somebody has asked already.
 
-    Raises ``NotFound``, ``NotYours``, ``TooNew``, ``NothingToReset`` or ``TooMany``.
+    Raises ``NotFound`` and ``Conflict``: not theirs, too new, nothing there, or too many.
     """
     with transaction():
         # All, in one order: who asks twice at once is counted once after the other
@@ -121,7 +105,7 @@ def ask(staff: Staff, account_id: str) -> bool:
         held = roles.roles_of(account_id)
         _must(lambda who: _may_ask(who, account_id, held), staff)
         if not _is_set_up(account_id):
-            raise NothingToReset
+            raise Conflict("nothing_to_reset")
         expired = FactorReset.expires_at <= clock.now()
         requests.close(FactorReset.account_id == account_id, expired, outcome="void")
         alive, dead = _sorted_out(staff, account_id, held)
@@ -129,7 +113,7 @@ def ask(staff: Staff, account_id: str) -> bool:
         if alive:
             return False
         if requests.asked_today(staff) >= EACH_DAY:
-            raise TooMany
+            raise Conflict("too_many_resets")
         requests.close(
             FactorReset.account_id == account_id,
             FactorReset.asked_by == staff.account_id,
@@ -143,7 +127,7 @@ def ask(staff: Staff, account_id: str) -> bool:
 def confirm(staff: Staff, account_id: str) -> bool:
     """Reset it, on the word of a second person; false where nothing waits any more.
 
-    Raises ``NotFound``, ``NotYours`` or ``TooNew``.
+    Raises ``NotFound`` and ``Conflict``: not theirs, too new, nothing there, or too many.
     """
     with transaction():
         there = requests.hold(account_id, staff)
@@ -178,7 +162,7 @@ def decline(staff: Staff, account_id: str) -> bool:
             return False
         own = waits.reset.asked_by == staff.account_id
         if not own and not _may_confirm(staff, waits, held):
-            raise NotYours
+            raise Conflict("reset_not_theirs")
         requests.decline([waits.reset], closed_by=staff.account_id)
     return True
 
@@ -218,9 +202,9 @@ def _may_confirm(staff: Staff, waits: Waiting, held: Sequence[StaffRole]) -> boo
 def _must(may: Callable[[Staff], bool], staff: Staff) -> None:
     """The roles as they are under the locks, and those that are old enough."""
     if not may(desk.of(staff.account_id) or Staff(staff.account_id)):
-        raise NotYours
+        raise Conflict("reset_not_theirs")
     if not may(_seasoned(staff.account_id)):
-        raise TooNew
+        raise Conflict("role_too_new")
 
 
 def _seasoned(account_id: str) -> Staff:

@@ -8,6 +8,7 @@ from flask_babel import gettext as _
 
 from idp.desk import imports
 from idp.desk.staff import Staff
+from idp.errors import Conflict
 from idp.roster import jobs, layout, mapping, reading
 from idp.roster.layout import Layout
 
@@ -15,14 +16,14 @@ from idp.roster.layout import Layout
 def lay_out(staff: Staff, run_id: str, wanted: Layout) -> None:
     """Have a list opened anew: in this encoding, with this header, of these sheets.
 
-    Raises ``NotFound`` and ``NotNow``.
+    Raises ``NotFound`` and ``Conflict``.
     """
     job = imports.of_theirs(staff, run_id).job
     if job is None or job.state != "mapping":
-        raise imports.NotNow
+        raise Conflict("not_now")
     how = {**job.how, "layout": wanted.as_json()}
     if not jobs.ask(run_id, "open", how, staff.account_id, after=("mapping",)):
-        raise imports.NotNow
+        raise Conflict("not_now")
 
 
 def name_columns(
@@ -39,12 +40,12 @@ def name_columns(
     ``columns``: header → target, or ``-``. ``keep``: for the school's next lists.
     ``single_names``: people with one name only are no typing error. ``own_numbers``: numbers that
     count rows are the school's own all the same.
-    Raises ``NotFound``, ``NotNow`` and ``Invalid``.
+    Raises ``NotFound``, ``Conflict`` and ``Invalid``.
     """
     found = imports.of_theirs(staff, run_id)
     job = found.job
     if job is None or job.state != "mapping":
-        raise imports.NotNow
+        raise Conflict("not_now")
     header: list[str] = job.result["header"]
     chosen = {name: columns.get(name, "-") for name in header}
     (part,) = found.parts
@@ -65,5 +66,5 @@ def name_columns(
     )
     how = {**job.how, "mapping": chosen, "layout": laid.as_json()}
     if not jobs.mapped(run_id, how, staff.account_id):
-        raise imports.NotNow
+        raise Conflict("not_now")
     return []

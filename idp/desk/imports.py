@@ -17,10 +17,11 @@ from idp.database import db, transaction
 from idp.desk import reach as within
 from idp.desk.import_runs import Import, Part, get, history
 from idp.desk.staff import Right, Staff
-from idp.errors import NotFound
+from idp.errors import Conflict, NotFound
 from idp.people.models import School
 from idp.roster import jobs, reading, runs, service, spool
 from idp.roster.models import RosterJob
+from idp.roster.records import Unusable
 
 log = logging.getLogger(__name__)
 
@@ -29,27 +30,7 @@ MOST_WAITING: Final = 5
 """Files of one person that may wait at once: each may be 50 MB."""
 
 
-__all__ = ["Import", "NoRoom", "NotNow", "TooMany", "WrongFile", "get", "history"]
-
-
-class TooMany(Exception):
-    """Other imports of this person wait for them or for a worker: these first."""
-
-
-class NotNow(Exception):
-    """The import is not in a state for this any more, or something else of it is under way."""
-
-
-class NoRoom(Exception):
-    """The disk of the spool folder is full."""
-
-
-class WrongFile(Exception):
-    """What was chosen is no file that can hold a roster; ``code``: why."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
+__all__ = ["Import", "get", "history"]
 
 
 def schools(staff: Staff) -> list[School]:
@@ -69,8 +50,8 @@ def begin(
     """Keep an uploaded file for the worker; returns the import's id.
 
     Several schools at once, and people who are known elsewhere, are the operator's alone.
-    Raises ``NotFound`` for a school out of reach, ``WrongFile``, ``TooMany``, and ``Hostile``
-    where the file is larger than ``spool.LARGEST``.
+    Raises ``NotFound`` for a school out of reach, ``Conflict``, and ``Unusable``:
+    ``Hostile`` where the file is larger than ``spool.LARGEST``.
     """
     wanted = sorted(set(school_ids))
     known = {each.id for each in schools(staff)}
@@ -79,12 +60,12 @@ def begin(
     if not staff.is_operator and (len(wanted) > 1 or link_same_people):
         raise NotFound("school")
     if PurePath(spool.plain_name(name)).suffix.lower() not in spool.SUFFIXES:
-        raise WrongFile("kind")
+        raise Unusable("no_roster")
     if _waiting(staff) >= MOST_WAITING:
-        raise TooMany
+        raise Conflict("too_many_imports")
     first = stream.read(1)
     if not first:
-        raise WrongFile("empty")
+        raise Unusable("empty", file=spool.plain_name(name))
     stream.seek(0)
     how = {
         "schools": wanted,
@@ -132,7 +113,7 @@ def _begun(
             _give_up(kept)
         if isinstance(error, OSError) and error.errno in {ENOSPC, EDQUOT}:
             log.error("the disk of the spool folder is full: uploads are refused")
-            raise NoRoom from error
+            raise Conflict("no_room") from error
         raise
     return kept
 
@@ -145,21 +126,21 @@ def _give_up(run_id: str) -> None:
 
 
 def check_again(staff: Staff, run_id: str) -> None:
-    """Have the dry run made anew. Raises ``NotFound`` and ``NotNow``."""
+    """Have the dry run made anew. Raises ``NotFound`` and ``Conflict``."""
     found = of_theirs(staff, run_id)
     if not found.is_open or not jobs.ask(run_id, "look", {}, staff.account_id):
-        raise NotNow
+        raise Conflict("not_now")
 
 
 def answer(staff: Staff, run_id: str, answers: Mapping[str, Mapping[str, str]]) -> None:
     """Say who people of the file are, and have it compared anew.
 
     ``answers``: school → question → ``same``, ``another`` or ``""`` for not decided. Raises
-    ``NotFound``, ``NotNow`` and ``Invalid``.
+    ``NotFound``, ``Conflict`` and ``Invalid``.
     """
     found = of_theirs(staff, run_id)
     if not found.is_open or found.is_busy:
-        raise NotNow
+        raise Conflict("not_now")
     for part in found.parts:
         asked = {each["key"]: each["answer"] or "" for each in _questions(part)}
         said = {
@@ -170,7 +151,7 @@ def answer(staff: Staff, run_id: str, answers: Mapping[str, Mapping[str, str]]) 
         if said:
             service.answer(run_id, said, part.row.school_id)
     if not jobs.ask(run_id, "look", {}, staff.account_id):
-        raise NotNow
+        raise Conflict("not_now")
 
 
 def _questions(part: Part) -> list[dict[str, Any]]:
@@ -183,11 +164,11 @@ def carry_out(
     """Have an import carried out that was looked at.
 
     ``confirmed``: schools where so much may end as the dry run said. ``per_hour``: invitations,
-    within the operator's bound; None: none. Raises ``NotFound`` and ``NotNow``.
+    within the operator's bound; None: none. Raises ``NotFound`` and ``Conflict``.
     """
     found = of_theirs(staff, run_id)
     if not found.is_open or not all(part.report for part in found.parts):
-        raise NotNow
+        raise Conflict("not_now")
     most = settings.current().invitations_per_hour
     how = {
         "confirmed": {
@@ -198,24 +179,24 @@ def carry_out(
         "per_hour": None if per_hour is None else max(1, min(per_hour, most)),
     }
     if not jobs.ask(run_id, "apply", how, staff.account_id):
-        raise NotNow
+        raise Conflict("not_now")
 
 
 def take_back(staff: Staff, run_id: str) -> None:
-    """Have an import undone, at the schools of the reach. Raises ``NotFound`` and ``NotNow``."""
+    """Have an import undone, at the schools of the reach. Raises ``NotFound`` and ``Conflict``."""
     found = get(staff, run_id)
     theirs = [part.row.school_id for part in found.parts if part.can_undo]
     if not theirs or not jobs.ask(run_id, "undo", {"schools": theirs}, staff.account_id):
-        raise NotNow
+        raise Conflict("not_now")
 
 
 def discard(staff: Staff, run_id: str) -> None:
-    """Have forgotten what was read and never carried out. Raises ``NotFound`` and ``NotNow``."""
+    """Have forgotten what was read and never carried out. Raises ``NotFound`` and ``Conflict``."""
     found = of_theirs(staff, run_id)
     if found.run.status not in {"reading", "checked"}:
-        raise NotNow
+        raise Conflict("not_now")
     if not jobs.ask(run_id, "drop", {}, staff.account_id, after=(*jobs.OVER, "mapping")):
-        raise NotNow
+        raise Conflict("not_now")
 
 
 def of_theirs(staff: Staff, run_id: str) -> Import:

@@ -18,7 +18,7 @@ from idp.database import db, retried, transaction
 from idp.desk import journal, letter_lists
 from idp.desk.letter_words import Letter, Words, words
 from idp.desk.staff import Right, Staff
-from idp.errors import NotFound
+from idp.errors import Conflict, NotFound
 from idp.lifecycle import families
 from idp.mail.messages import clean
 from idp.people import accounts, guardianships
@@ -29,25 +29,6 @@ from idp.settings import current as settings
 
 _ATTEMPTS: Final = 5
 """How often the sheets are set anew since somebody is out meanwhile: signed in, or printed for."""
-
-
-class NotInvited(Exception):
-    """The account is active or disabled: no letter is printed for it (security rule A5).
-
-    ``status``: what it is.
-    """
-
-    def __init__(self, status: str) -> None:
-        super().__init__(f"the account is {status}, not invited")
-        self.status = status
-
-
-class NobodyLeft(Exception):
-    """Nobody of the class waits for a letter."""
-
-
-class PrintedMeanwhile(Exception):
-    """Somebody printed after the page was shown, or has signed in: look again before printing."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +57,14 @@ def print_letter(
 
     ``school_id``: whose letter it is where the guardian has pupils at several schools of the
     reach; the first by name else. ``seen``: the newest printing that staff knew of
-    (``letter_lists.Person.seen``); None at a terminal. Raises ``NotFound``, ``NotInvited`` and
-    ``PrintedMeanwhile``.
+    (``letter_lists.Person.seen``); None at a terminal. Raises ``NotFound``, and ``Conflict``:
+    ``not_invited`` (rule A5) or ``printed_meanwhile``, by somebody else or with a sign-in.
     """
     person = letter_lists.person(staff, account_id, school_id=school_id)
     if person is None:
         raise NotFound("account", account_id)
     if person.account.status != "invited":
-        raise NotInvited(person.account.status)
+        raise Conflict("not_invited", status=person.account.status)
     waiting = _families(person.school, Account.id == account_id)
     return _printed(staff, person.school, waiting, seen)
 
@@ -101,7 +82,8 @@ def print_class(
 
     ``with_email``: for guardians who can be invited by mail, too; their mailed tokens end.
     ``again``: for those who have a letter that still works, too; it ends. ``seen``: as in
-    ``print_letter``. Raises ``NotFound``, ``NobodyLeft`` and ``PrintedMeanwhile``.
+    ``print_letter``. Raises ``NotFound``, and ``Conflict``: ``nobody_left`` or
+    ``printed_meanwhile``.
     """
     school = letter_lists.school(staff, school_id)
     chosen = [letter_lists.live_in(school.id, class_name)]
@@ -112,7 +94,8 @@ def print_class(
     waiting = _families(school, *chosen, class_name=class_name)
     if not waiting:
         newest = letter_lists.newest(school.id, class_name)
-        raise NobodyLeft if seen is None or newest <= seen else PrintedMeanwhile
+        none_left = seen is None or newest <= seen
+        raise Conflict("nobody_left" if none_left else "printed_meanwhile")
     return _printed(staff, school, waiting, seen)
 
 
@@ -164,7 +147,7 @@ def _printed(staff: Staff, school: School, waiting: list[_Family], seen: int | N
         may = issue(tokens)
         if len(may) == len(tokens):
             return Printout(pdf, len(waiting))
-    raise PrintedMeanwhile
+    raise Conflict("printed_meanwhile")
 
 
 def _letters(school: School, waiting: list[_Family], tokens: Mapping[str, str]) -> list[Letter]:

@@ -11,7 +11,7 @@ from idp.database import db, transaction
 from idp.desk import journal, reach
 from idp.desk.people import schools_concerned
 from idp.desk.staff import Reach, Right, Staff
-from idp.errors import NotFound
+from idp.errors import Conflict, NotFound
 from idp.lifecycle import families
 from idp.mail import answers
 from idp.mail.models import STATUSES, OutboxMessage
@@ -34,10 +34,6 @@ FOR_SCHOOLS: Final = (
 )
 """The kinds that a school may see. Others tell of sign-ins, devices and linked accounts, which
 may belong to another school, and are the guardian's own business (security rule C3)."""
-
-
-class Waiting(Exception):
-    """An invitation to this guardian waits already."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +83,7 @@ def page(staff: Staff, *, fate: str | None = None, before: str | None = None) ->
 def send_again(staff: Staff, outbox_id: str) -> str:
     """Queue a refused invitation once more; returns the new mail's id.
 
-    Raises ``NotFound``; ``Waiting`` where one waits already; ``Invalid`` where the
+    Raises ``NotFound``; ``Conflict`` where one waits already; ``Invalid`` where the
     guardian has signed in by now, or has no address.
     """
     here = staff.reach(Right.SEND_TOKENS)
@@ -104,7 +100,7 @@ def send_again(staff: Staff, outbox_id: str) -> str:
             raise NotFound("mail", outbox_id)
         accounts.lock_account(message.account_id)  # two at once: the second finds the first one's
         if _waits(message.account_id):
-            raise Waiting
+            raise Conflict("invitation_waits")
         made = families.invite(message.account_id, message.about.get("client_id"))
         for school_id in schools_concerned(here, message.account_id):
             journal.record(

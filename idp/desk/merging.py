@@ -38,7 +38,7 @@ class Side:
 
 
 def preview(staff: Staff, first_id: str, second_id: str) -> tuple[Side, Side]:
-    """Both accounts, side by side; raises ``NotFound``, ``OperatorOnly``, ``Invalid``."""
+    """Both accounts, side by side; raises ``NotFound``, ``Conflict``, ``Invalid``."""
     reach = staff.reach(Right.CHANGE_PEOPLE)
     first, second = (_mergeable(reach, each) for each in (first_id, second_id))
     _refuse_odd_pairs(staff, first, second)
@@ -61,7 +61,7 @@ def merge(staff: Staff, keep_id: str, close_id: str) -> int:
     """Move the pupils of the one to the other, and close it within the reach.
 
     Returns how many guardianships the kept account gained. The holders of both are told by mail:
-    it may be two people's. Raises ``NotFound`` (also to whoever comes second), ``OperatorOnly``,
+    it may be two people's. Raises ``NotFound`` (also to whoever comes second), ``Conflict``,
     ``Invalid``.
     """
     reach = staff.reach(Right.CHANGE_PEOPLE)

@@ -15,17 +15,13 @@ from idp.desk import reach as within
 from idp.desk import staff as desk
 from idp.desk.staff import Reach, Right, Staff
 from idp.desk.standing import Standing, Window, standings, windows_of
-from idp.errors import NotFound
+from idp.errors import Conflict, NotFound
 from idp.people import accounts, guardianships
 from idp.people.guardianships import LiveGuardianship
 from idp.people.models import Account, Child, Guardianship
 
 MOST_GUARDIANS: Final = 50
 """Of one pupil; of one guardian's pupils as many are shown."""
-
-
-class OperatorOnly(Exception):
-    """The account has a role that reaches further than whoever wants to act on it."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +108,7 @@ def child_within(reach: Reach, child_id: str) -> Child:
 
 
 def refuse_wider_roles(staff: Staff, *account_ids: str) -> None:
-    """Raise ``OperatorOnly`` where one of these accounts has a right that this person lacks.
+    """Refuse (``operator_only``) where one of these accounts has a right that this person lacks.
 
     Who may correct an address may have a token mailed to it: a manager would become operator.
     """
@@ -121,7 +117,7 @@ def refuse_wider_roles(staff: Staff, *account_ids: str) -> None:
     for account_id in account_ids:  # one, or the two of a merge
         holder = desk.of(account_id)
         if holder is not None and not staff.includes(holder):
-            raise OperatorOnly
+            raise Conflict("operator_only")
 
 
 def schools_concerned(reach: Reach, account_id: str) -> list[str | None]:

@@ -15,7 +15,7 @@ from idp.credentials.factor_models import Passkey, TotpSecret
 from idp.database import db, retried, transaction
 from idp.desk import reach as within
 from idp.desk.staff import Right, Staff
-from idp.errors import Invalid, NotFound
+from idp.errors import Conflict, Invalid, NotFound
 from idp.lifecycle import factor_changes, families
 from idp.mail import outbox
 from idp.people import accounts
@@ -26,18 +26,6 @@ from idp.people.schools import find_school
 from idp.roster import usernames
 
 PAGE: Final = 50
-
-
-class NotYours(Exception):
-    """A role that this person may not give or take."""
-
-
-class Yourself(Exception):
-    """Nobody changes the own roles: a colleague does."""
-
-
-class LastOperator(Exception):
-    """Somebody must be left who may give roles."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +96,7 @@ def give(
 ) -> StaffRole | None:
     """Give a role to whoever has this user name, or (alone) this address; None: they have it.
 
-    Raises ``NotFound``, ``NotYours``, ``Yourself`` and ``Invalid``.
+    Raises ``NotFound``, ``Conflict`` and ``Invalid``.
     """
     _must_be_theirs(staff, role, school_id, may_print=may_print)
     account = _named(staff, who)
@@ -128,7 +116,7 @@ def hire(
 ) -> Account:
     """Make an account for somebody new, with a role and an invitation, all or nothing.
 
-    Its user name is made from the name. Raises ``NotFound``, ``NotYours``, ``Invalid``.
+    Its user name is made from the name. Raises ``NotFound``, ``Conflict``, ``Invalid``.
     """
     _must_be_theirs(staff, role, school_id, may_print=may_print)
     if not email.strip():
@@ -153,7 +141,7 @@ def hire(
 def take(staff: Staff, role_id: str) -> Holder:
     """Take a role away; its holder's sessions end, and a mail says so.
 
-    Raises ``NotFound``, ``NotYours``, ``Yourself`` and ``LastOperator``.
+    Raises ``NotFound``, ``Conflict``.
     """
     with transaction():
         holder = _changeable(staff, role_id)
@@ -163,19 +151,19 @@ def take(staff: Staff, role_id: str) -> Holder:
         if not factor_changes.revoke_role(role.account_id, role.role, role.school_id):
             raise NotFound("role", role_id)  # somebody else was faster
         if role.role == "operator" and staff.account_id and not _operators_left():
-            raise LastOperator
+            raise Conflict("last_operator")
         _tell("role_taken", role)
     return holder
 
 
 @retried
 def let_print(staff: Staff, role_id: str, *, allowed: bool) -> Holder:
-    """Allow or forbid the letters. Raises ``NotFound``, ``NotYours`` and ``Yourself``."""
+    """Allow or forbid the letters. Raises ``NotFound``, ``Conflict``."""
     with transaction():
         holder = _changeable(staff, role_id)
         role = holder.role
         if not may_let_print(staff, role.school_id):
-            raise NotYours
+            raise Conflict("role_not_theirs")
         roles.let_print(role.account_id, role.role, role.school_id, allowed=allowed)
     return holder
 
@@ -196,7 +184,7 @@ def _given(
     tell: bool = True,
 ) -> StaffRole | None:
     if account.id == staff.account_id:
-        raise Yourself
+        raise Conflict("yourself")
     with transaction():
         given = factor_changes.grant_role(account.id, role, school_id, may_print=may_print)
         if given is not None and tell:
@@ -209,9 +197,9 @@ def _must_be_theirs(staff: Staff, role: str, school_id: str | None, *, may_print
     if school_id is not None and not reach.covers(school_id):
         raise NotFound("school", school_id)
     if role not in may_give(staff) or (school_id is None and not reach.everywhere):
-        raise NotYours
+        raise Conflict("role_not_theirs")
     if may_print and not may_let_print(staff, school_id):
-        raise NotYours
+        raise Conflict("role_not_theirs")
 
 
 def _may_change(staff: Staff, role: StaffRole) -> bool:
@@ -221,9 +209,9 @@ def _may_change(staff: Staff, role: StaffRole) -> bool:
 def _changeable(staff: Staff, role_id: str) -> Holder:
     holder = get(staff, role_id)
     if holder.account.id == staff.account_id:
-        raise Yourself
+        raise Conflict("yourself")
     if not holder.may_change:
-        raise NotYours
+        raise Conflict("role_not_theirs")
     return holder
 
 

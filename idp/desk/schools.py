@@ -12,10 +12,10 @@ from idp.mail.models import OutboxMessage
 from idp.people import logos, school_texts, schools
 from idp.people.models import TEXT_KINDS, School
 from idp.people.school_texts import Words
-from idp.people.schools import Change, ChangedMeanwhile
+from idp.people.schools import Change
 from idp.settings import LOCALES
 
-__all__ = ["ChangedMeanwhile", "change", "find", "make", "mine", "set_logo"]
+__all__ = ["change", "find", "make", "mine", "set_logo"]
 
 PERSONAL: Final = ("contact_name", "contact_phone")
 """Of these the journal says that they changed, not from what to what: they are a person's."""
@@ -55,7 +55,7 @@ def set_logo(
 ) -> Change:
     """Make the school's logo of a file, or (None) take it away.
 
-    Raises ``logos.BadLogo``, and what ``change`` raises.
+    Raises ``Invalid``, and what ``change`` raises.
     """
     find(staff, school_id)  # before any work is done on the file
     png = None if file is None else logos.cleaned(file)
@@ -86,7 +86,7 @@ def set_words(
     closing: str,
     version: int | None = None,
 ) -> None:
-    """Keep the school's words. Raises ``Invalid``, ``ChangedMeanwhile``, ``NotFound``."""
+    """Keep the school's words. Raises ``Invalid``, ``Conflict``, ``NotFound``."""
     with transaction():
         letter(staff, school_id, kind, locale)
         before, after = school_texts.set_words(
@@ -105,7 +105,7 @@ def set_words(
 def send_specimen(staff: Staff, school_id: str, kind: str, locale: str) -> OutboxMessage:
     """Queue the letter to the stored address of whoever asks.
 
-    Raises ``specimens.TooMany``, ``Invalid`` where they have no address, ``NotFound``.
+    Raises ``Conflict``, ``Invalid`` where they have no address, ``NotFound``.
     """
     with transaction():
         letter(staff, school_id, kind, locale)

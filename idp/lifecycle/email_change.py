@@ -13,7 +13,7 @@ from idp.audit import events
 from idp.credentials import email_changes, one_time_tokens, throttling
 from idp.credentials.email_models import EmailChange
 from idp.database import retried, transaction
-from idp.errors import Invalid
+from idp.errors import Invalid, Throttled
 from idp.lifecycle import passwords
 from idp.mail import outbox
 from idp.oidc import grants_service
@@ -64,18 +64,13 @@ class Disputed:
     until: datetime
 
 
-@dataclass(frozen=True)
-class Throttled:
-    """Too many changes were asked for; ``retry_after`` in seconds."""
-
-    retry_after: int
-
-
-Asking = Asked | SameAddress | NotAnAddress | SessionGone | Disputed | Throttled
+Asking = Asked | SameAddress | NotAnAddress | SessionGone | Disputed
 
 
 def ask(account: AccountRow, new_email: str, session_id: str) -> Asking:
-    """Ask for another address: one mail to the new one, one to the old one."""
+    """Ask for another address: one mail to the new one, one to the old one. Raises
+    ``Throttled``.
+    """
     if not can_be_mailed(new_email):
         return NotAnAddress()
     key = email_key(new_email)
@@ -84,8 +79,8 @@ def ask(account: AccountRow, new_email: str, session_id: str) -> Asking:
     if until := email_changes.disputed_until(account.id):
         return Disputed(until)
     guard = throttling.attempt("email_change", account.id)
-    if isinstance(guard, throttling.Refused):
-        return Throttled(guard.retry_after)
+    if isinstance(guard, throttling.Blocked):
+        raise Throttled(guard.retry_after)
     return _ask(account.id, new_email.strip(), key, session_id)
 
 

@@ -11,20 +11,14 @@ from idp.audit import events
 from idp.credentials import factors, passkeys, recovery_codes, totp
 from idp.credentials.factor_models import Passkey
 from idp.database import retried, transaction
-from idp.errors import Invalid
+from idp.errors import Conflict, Invalid
 from idp.lifecycle.second_factor import WrongCode
-from idp.lifecycle.ways_in import LastWayIn, ways_in
+from idp.lifecycle.ways_in import ways_in
 from idp.mail import outbox
 from idp.oidc import grants_service
 from idp.people import accounts, staff
 from idp.people.models import Account, StaffRole
 from idp.sessions import service as sessions
-
-__all__ = ["LastFactor", "LastWayIn", "NotYours"]
-
-
-class LastFactor(Exception):
-    """Staff need a second factor: another one first (security rule A3)."""
 
 
 class NotYours(Exception):
@@ -35,12 +29,12 @@ class NotYours(Exception):
 def add_passkey(account_id: str, answer: str, name: str, *, browser: str, epoch: int) -> Passkey:
     """Keep a passkey that the guardian's browser just made.
 
-    ``epoch``: see ``_hold``. Raises ``passkeys.Refused``, ``passkeys.TooMany`` or ``NotYours``
+    ``epoch``: see ``_hold``. Raises ``passkeys.NotProved``, ``Conflict`` or ``NotYours``
     (no such active account, or not theirs any more).
     """
     party = passkeys.relying_party()
     if party is None:
-        raise passkeys.Refused("not offered")
+        raise passkeys.NotProved("not offered")
     new = passkeys.read_new(party, browser, account_id, answer)
     with transaction():
         _hold(account_id, epoch)
@@ -55,14 +49,14 @@ def remove_passkey(account_id: str, passkey_id: str, *, keep_session: str) -> No
     """Remove a passkey; sessions that it began end, except the one that removes it, and with
     them what applications got in them, also what was to outlive them.
 
-    Raises ``NotYours``, ``LastWayIn`` or ``LastFactor``; then nothing has changed.
+    Raises ``NotYours``, ``Conflict``; then nothing has changed.
     """
     with transaction():
         account = _hold(account_id)
         if not passkeys.remove(account_id, passkey_id):
             raise NotYours
         if not ways_in(account_id).count:
-            raise LastWayIn
+            raise Conflict("last_way_in")
         _refuse_the_last(account_id)
         accounts.move_epoch(account)
         ended = sessions.end_of_passkey(account_id, passkey_id, keep=keep_session)
@@ -93,7 +87,7 @@ def switch_on(account_id: str, code: str, *, browser: str, epoch: int) -> list[s
 
 @retried
 def switch_off(account_id: str) -> None:
-    """Switch two-step sign-in off. Raises ``NotYours`` where it is off, or ``LastFactor``."""
+    """Switch two-step sign-in off. Raises ``NotYours`` where it is off, or ``Conflict``."""
     with transaction():
         account = _hold(account_id)
         if not totp.switch_off(account_id):
@@ -223,7 +217,7 @@ def end_sessions(account: Account, why: str) -> None:
 def _refuse_the_last(account_id: str) -> None:
     having = factors.of(account_id)
     if having.staff and not having.any:
-        raise LastFactor
+        raise Conflict("last_factor")
 
 
 def _hold(account_id: str, epoch: int | None = None) -> Account:

@@ -14,7 +14,7 @@ from idp import clock
 from idp.audit import events
 from idp.credentials import email_changes, one_time_tokens, passwords
 from idp.database import db, retried, transaction
-from idp.errors import Invalid
+from idp.errors import Conflict, Invalid
 from idp.federation import links
 from idp.federation.identity import ForeignIdentity
 from idp.federation.links import LinkedElsewhere, OtherIdentity
@@ -22,7 +22,7 @@ from idp.federation.models import FederatedLink
 from idp.lifecycle import factor_changes
 from idp.lifecycle.passwords import TokenGone, end_everything, forgive
 from idp.lifecycle.sign_in import Proof, ProofGone
-from idp.lifecycle.ways_in import LastWayIn, ways_in
+from idp.lifecycle.ways_in import ways_in
 from idp.mail import outbox
 from idp.oidc import grants_service
 from idp.people import accounts
@@ -32,7 +32,6 @@ from idp.sessions.models import BrowserSession
 __all__ = [
     "Closed",
     "Known",
-    "LastWayIn",
     "LinkedElsewhere",
     "NotLinked",
     "OtherIdentity",
@@ -159,14 +158,14 @@ def link_waiting(interaction_id: str, browser: str, *, account_id: str, epoch: i
 def unlink(account_id: str, link_id: str) -> str | None:
     """Remove a guardian's link, with the sessions that came from it; its provider's key.
 
-    None where there is no such link. Raises ``LastWayIn``.
+    None where there is no such link. Raises ``Conflict``.
     """
     with transaction():
         account = accounts.lock_account(account_id)
         if account is None:
             return None
         if not ways_in(account_id, without_link=link_id).count:
-            raise LastWayIn
+            raise Conflict("last_way_in")
         removed = links.remove(link_id, account_id)
         if removed is None:
             return None

@@ -9,11 +9,10 @@ from idp.credentials import devices, email_changes, one_time_tokens, passwords, 
 from idp.credentials.models import OneTimeToken
 from idp.credentials.strength import WeakPassword
 from idp.database import release_connection, retried, transaction
-from idp.errors import Invalid
+from idp.errors import Invalid, Throttled
 from idp.federation import links
 from idp.lifecycle import factor_changes, throttled
 from idp.lifecycle.sign_in import Proof
-from idp.lifecycle.throttled import Throttled
 from idp.lifecycle.ways_in import ways_in
 from idp.mail import outbox
 from idp.oidc import grants_service
@@ -62,15 +61,15 @@ def prove_password(
     account_id, epoch = (account.id, account.credentials_epoch) if account else (None, 0)
     known = devices.is_known_device(account_id, device_secret)
     outcome = throttling.guard_sign_in(identifier, account_id, address, known, device_secret)
-    if isinstance(outcome, throttling.Refused) and not outcome.hidden:
+    if isinstance(outcome, throttling.Blocked) and not outcome.hidden:
         throttled.note("sign_in_refused", outcome, account_id)
         raise Throttled(outcome.retry_after)
     judged = account if account and account.status == "active" else None
-    if isinstance(outcome, throttling.Refused):
+    if isinstance(outcome, throttling.Blocked):
         judged = None
     proved = passwords.verify(judged.id if judged else None, password)
     if judged is None or not proved:
-        if isinstance(outcome, throttling.Refused):
+        if isinstance(outcome, throttling.Blocked):
             throttled.note("sign_in_refused", outcome, account_id)
         else:
             events.record("sign_in_refused", result="wrong", account_id=account_id)
@@ -243,7 +242,7 @@ def _prove_current(
     known = devices.is_known_device(account.id, device_secret)
     guarded = (account.username, account.id, address, known, device_secret)
     outcome = throttling.guard_sign_in(*guarded)
-    if isinstance(outcome, throttling.Refused):
+    if isinstance(outcome, throttling.Blocked):
         throttled.note("password_refused", outcome, account.id)
         raise Throttled(outcome.retry_after)
     proved = passwords.proved_hash(account.id, current)

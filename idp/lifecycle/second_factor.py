@@ -11,9 +11,9 @@ from idp.credentials import devices, factors, passkeys, recovery_codes, throttli
 from idp.credentials.factor_models import Passkey
 from idp.credentials.passkeys import Purpose
 from idp.database import transaction
+from idp.errors import Throttled
 from idp.lifecycle import throttled
 from idp.lifecycle.sign_in import Proof
-from idp.lifecycle.throttled import Throttled
 from idp.mail import outbox
 from idp.people import accounts, staff
 from idp.people.models import Account, AccountRow
@@ -86,7 +86,7 @@ def prove_code(account: AccountRow, first: Proof, code: str, *, device_secret: s
     known = devices.is_known_device(account.id, device_secret)
     guarded = (account.username, account.id, correlation.current().address, known, device_secret)
     outcome = throttling.guard_factor(*guarded)
-    if isinstance(outcome, throttling.Refused):
+    if isinstance(outcome, throttling.Blocked):
         throttled.note("factor_refused", outcome, account.id)
         raise Throttled(outcome.retry_after)
     if not (totp.spend(account.id, code) or _recover(account.id, code)):
@@ -108,9 +108,9 @@ def prove_passkey(
     party = passkeys.relying_party()
     try:
         if party is None:
-            raise passkeys.Refused("not offered")
+            raise passkeys.NotProved("not offered")
         proved = passkeys.prove(party, browser, purpose, answer, account.id if account else "")
-    except passkeys.Refused as refused:
+    except passkeys.NotProved as refused:
         _note(refused, account)
         raise WrongPasskey from refused
     amr = passkeys.amr_of(proved.passkey)
@@ -177,7 +177,7 @@ def _joined(first: Proof, *second: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*first.amr, *second, "mfa")))
 
 
-def _note(refused: passkeys.Refused, account: AccountRow | None) -> None:
+def _note(refused: passkeys.NotProved, account: AccountRow | None) -> None:
     passkey = refused.passkey
     whose = account.id if account else passkey.account_id if passkey else None
     detail = {"passkey": passkey.id} if passkey else {}

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from idp import clock, settings
 from idp.credentials.one_time_tokens import GROUP, LENGTH
 from idp.database import db, transaction
-from idp.errors import Invalid
+from idp.errors import Conflict, Invalid
 from idp.lifecycle import letters, readers
 from idp.lifecycle.letters import Access
 from idp.lifecycle.readers import Reader
@@ -30,17 +30,13 @@ TOKEN: Final = "-".join(["TEST" * (GROUP // 4)] * (LENGTH // GROUP))
 """In the form of a token, for the page to look right; nothing like it was ever stored."""
 
 
-class TooMany(Exception):
-    """This member of staff had enough specimens sent in the last hour."""
-
-
 def show(school: School, kind: str, locale: str, words: Words | None = None) -> Message:
     """The letter of this kind to the fictional parent; ``words``: in place of the stored ones."""
     return _written(school, kind, locale, words or words_of(school.id, kind, locale), MAILBOX)
 
 
 def enqueue(account_id: str, school_id: str, kind: str, locale: str) -> OutboxMessage:
-    """Queue a specimen to the stored address of this account. Raises ``TooMany``.
+    """Queue a specimen to the stored address of this account. Raises ``Conflict``.
 
     Raises ``Invalid`` where the account has no address.
     """
@@ -50,7 +46,7 @@ def enqueue(account_id: str, school_id: str, kind: str, locale: str) -> OutboxMe
         if account is None or not account.email:
             raise Invalid("email", "missing")
         if _in_the_hour(account_id) >= EACH_HOUR:
-            raise TooMany
+            raise Conflict("too_many_tests")
         about = {"school_id": school_id, "kind": kind, "locale": locale}
         return outbox.enqueue(KIND, account_id=account_id, about=about)
 

@@ -1,18 +1,10 @@
 """Too many guesses: said the same by whatever judges a secret."""
 
 from idp.audit import events
-from idp.credentials.throttling import Refused
+from idp.credentials.throttling import Blocked
 
 
-class Throttled(Exception):
-    """Too many attempts; ``retry_after`` in seconds."""
-
-    def __init__(self, retry_after: int) -> None:
-        super().__init__(f"try again in {retry_after} s")
-        self.retry_after = retry_after
-
-
-def note(event: str, refused: Refused, account_id: str | None) -> None:
+def note(event: str, refused: Blocked, account_id: str | None) -> None:
     """Tell the audit trail of a guess that was not judged, and of how many there were so far.
 
     Of each counter the 1st, 10th, 100th, …: the counter itself counts the rest (rule N6).

@@ -19,10 +19,6 @@ class WaysIn:
         return int(self.password) + self.passkeys + self.links
 
 
-class LastWayIn(Exception):
-    """Without this one nobody could sign in to the account any more."""
-
-
 def ways_in(account_id: str, *, without_link: str | None = None) -> WaysIn:
     """The account's ways in, one link left out; exact while the caller holds the account.
 

@@ -10,10 +10,9 @@ from sqlalchemy.exc import IntegrityError
 
 from idp import clock
 from idp.database import db, transaction
-from idp.errors import Invalid
+from idp.errors import Conflict, Invalid
 from idp.people.models import TEXT_KINDS, TEXT_LENGTH, SchoolText
 from idp.people.names import clean_text
-from idp.people.schools import ChangedMeanwhile
 from idp.settings import LOCALES
 
 MOST_LINES: Final = 20
@@ -50,7 +49,7 @@ def set_words(
     """Keep a school's words; returns them as they were and as they are. Joins a transaction.
 
     ``version``: the one that the editor saw, None where it does not matter. Raises ``Invalid``
-    for words that can't be stored, ``ChangedMeanwhile`` where the version is another by now.
+    for words that can't be stored, ``Conflict`` where the version is another by now.
     """
     if kind not in TEXT_KINDS or locale not in LOCALES:
         raise Invalid("kind", "no_letter")
@@ -73,7 +72,7 @@ def set_words(
                 .execution_options(synchronize_session=False)
             ).rowcount
             if changed != 1:
-                raise ChangedMeanwhile
+                raise Conflict("changed_meanwhile")
         return before, words_of(school_id, kind, locale)
 
 
@@ -102,4 +101,4 @@ def _add(school_id: str, kind: str, locale: str, opening: str, closing: str) -> 
             with writes.begin_nested():
                 writes.add(made)
         except IntegrityError:  # somebody was first
-            raise ChangedMeanwhile from None
+            raise Conflict("changed_meanwhile") from None

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from idp.audit import events
 from idp.database import db, transaction
-from idp.errors import Invalid
+from idp.errors import Conflict, Invalid
 from idp.people.addresses import clean_email
 from idp.people.logos import LOGO_BYTES
 from idp.people.models import School
@@ -22,10 +22,6 @@ _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _PROVIDER = re.compile(r"[a-z0-9_-]{1,40}")
 PHONE_LENGTH = 40
 DEFAULT_COLOUR: Final = "#1d4f91"
-
-
-class ChangedMeanwhile(Exception):
-    """Somebody else changed it since the reader's page was made."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ def change_school(school_id: str, version: int | None, changes: Mapping[str, Any
 
     ``version``: the one that the editor saw, None where nobody else can have been meant.
     ``languages`` and ``hidden_providers`` come as collections. Raises ``Invalid`` for a value
-    that can't be stored, ``ChangedMeanwhile`` where the version is another by now.
+    that can't be stored, ``Conflict`` where the version is another by now.
     """
     values = _checked(changes)
     with transaction() as writes:
@@ -90,7 +86,7 @@ def change_school(school_id: str, version: int | None, changes: Mapping[str, Any
             .execution_options(synchronize_session=False)
         ).rowcount
         if changed != 1:
-            raise ChangedMeanwhile
+            raise Conflict("changed_meanwhile")
         writes.refresh(school)
         after = {name: getattr(school, name) for name in shown}
     return Change(

@@ -24,7 +24,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from idp import correlation
 from idp.credentials.bcrypt_gate import Busy
 from idp.database import db, refuses_writes
-from idp.errors import NotFound
+from idp.errors import NotFound, Throttled
 from idp.web.explanations import OAUTH_CODES, explanation
 from idp.web.i18n import here
 from idp.web.start_pages import start_of
@@ -90,6 +90,7 @@ def init_app(app: Flask) -> None:
     """Answer every error in our own words."""
     app.register_error_handler(PageError, answer)
     app.register_error_handler(NotFound, _not_found)
+    app.register_error_handler(Throttled, _throttled)
     app.register_error_handler(Busy, _busy)
     for lost in (OperationalError, InterfaceError, PoolTimeout):
         app.register_error_handler(lost, _database_away)
@@ -154,6 +155,10 @@ def _json(error: PageError) -> Response:
 
 def _not_found(_error: NotFound) -> Response:
     return answer(PageError("not_found", 404))
+
+
+def _throttled(error: Throttled) -> Response:
+    return answer(PageError("throttled", 429, retry_after=error.retry_after))
 
 
 def _busy(error: Busy) -> Response:

@@ -9,6 +9,7 @@ from werkzeug import Response
 
 from idp.clients import registration
 from idp.credentials import throttling
+from idp.errors import Throttled
 from idp.oidc import authorization
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.sessions import interactions
@@ -53,7 +54,7 @@ def begin_interaction(
 ) -> Interaction:
     """Begin an interaction in this browser, which carries it; one that is too long is stored.
 
-    Raises ``PageError`` (429) where strangers of this address have had too much stored.
+    Raises ``Throttled`` where strangers of this address have had too much stored.
     """
     begun = interactions.begin(browser.browser_id(), client_id, request)
     if interactions.too_long(begun):
@@ -64,7 +65,7 @@ def begin_interaction(
 def keep_interaction(interaction: Interaction, kind: str = "button") -> None:
     """Store an interaction for somebody who has proved nothing: on a budget (security rule N6).
 
-    Raises ``PageError`` (429) where it is spent.
+    Raises ``Throttled`` where it is spent.
     """
     if interactions.is_carried(interaction):
         spend_allowance(kind)
@@ -72,12 +73,12 @@ def keep_interaction(interaction: Interaction, kind: str = "button") -> None:
 
 
 def spend_allowance(kind: str = "button") -> None:
-    """Have something stored for a stranger. Raises ``PageError`` (429)."""
-    if isinstance(outcome := allowance(kind), throttling.Refused):
-        raise PageError("throttled", 429, retry_after=outcome.retry_after)
+    """Have something stored for a stranger. Raises ``Throttled``."""
+    if isinstance(outcome := allowance(kind), throttling.Blocked):
+        raise Throttled(outcome.retry_after)
 
 
-def allowance(kind: str = "button") -> throttling.Allowed | throttling.Refused:
+def allowance(kind: str = "button") -> throttling.Allowed | throttling.Blocked:
     """Whether something may be stored for whoever is here: a guardian has no budget to keep to."""
     if browser.signed_in() is not None:
         return throttling.Allowed()

@@ -13,7 +13,7 @@ from idp.clients.models import Client
 from idp.database import db
 from idp.desk import applications
 from idp.desk.staff import AT_TERMINAL, Staff
-from idp.errors import NotFound
+from idp.errors import Conflict, NotFound
 from tests import factories
 from tests.admin.client_forms import LIST
 from tests.admin.places import Desk
@@ -165,7 +165,7 @@ def at_once(app: Flask, act: Callable[[], object]) -> list[str]:
             try:
                 act()
                 ended.append("made")
-            except registration.Outdated:
+            except Conflict:
                 ended.append("outdated")
             finally:
                 db.session.remove()

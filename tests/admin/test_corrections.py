@@ -8,9 +8,8 @@ from sqlalchemy import select
 from idp.audit.models import AuditEvent
 from idp.database import db
 from idp.desk import corrections, invitations
-from idp.desk.people import OperatorOnly
 from idp.desk.staff import AT_TERMINAL
-from idp.errors import Invalid
+from idp.errors import Conflict, Invalid
 from idp.mail.models import OutboxMessage
 from idp.people import accounts, guardianships
 from idp.people import staff as roles
@@ -72,7 +71,7 @@ class TestNames:
             lambda: corrections.correct_name(member(desk, "manager"), claire.id, "A", "B"),
             lambda: corrections.correct_username(member(desk, "manager"), claire.id, "abc"),
         ):
-            with pytest.raises(OperatorOnly):
+            with pytest.raises(Conflict, match="operator_only"):
                 correct()
 
 

@@ -13,6 +13,7 @@ from idp.audit.models import AuditEvent
 from idp.database import db, transaction
 from idp.desk import imports as desk_imports
 from idp.desk import staff as desk_staff
+from idp.errors import Conflict
 from idp.mail.models import OutboxMessage
 from idp.people import accounts, guardianships
 from idp.people.models import Child, Guardianship
@@ -360,7 +361,7 @@ def test_r4_two_people_carry_out_one_import_once(app: Flask, desk: Desk, tmp_pat
         assert staff is not None
         try:
             desk_imports.carry_out(staff, run_id)
-        except desk_imports.NotNow:
+        except Conflict:
             return False
         return True
 

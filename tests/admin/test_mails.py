@@ -7,9 +7,9 @@ from flask import Flask
 
 from idp.database import db, transaction
 from idp.desk import mails, staff
-from idp.desk.mails import FOR_SCHOOLS, Waiting
+from idp.desk.mails import FOR_SCHOOLS
 from idp.desk.staff import AT_TERMINAL
-from idp.errors import NotFound
+from idp.errors import Conflict, NotFound
 from idp.lifecycle import families, letters
 from idp.mail import answers, outbox
 from idp.people.models import Account
@@ -177,7 +177,7 @@ class TestSendingAgain:
         refused = mail(invited(desk), fate="refused", answer="550 5.1.1 unknown")
         mails.send_again(AT_TERMINAL, refused.id)
 
-        with pytest.raises(Waiting):
+        with pytest.raises(Conflict, match="invitation_waits"):
             mails.send_again(AT_TERMINAL, refused.id)
 
     @on_sqlite
@@ -227,7 +227,7 @@ class TestSendingAgain:
                 try:
                     mails.send_again(AT_TERMINAL, refused)
                     outcomes.append("queued")
-                except Waiting:
+                except Conflict:
                     outcomes.append("waiting")
 
         threads = [Thread(target=again) for _ in range(2)]

@@ -13,12 +13,11 @@ from idp.audit.models import AuditEvent
 from idp.database import db
 from idp.desk import schools
 from idp.desk.staff import AT_TERMINAL
-from idp.errors import NotFound
+from idp.errors import Conflict, NotFound
 from idp.lifecycle import letters
 from idp.mail import outbox
 from idp.people import schools as kept
 from idp.people.models import School
-from idp.people.schools import ChangedMeanwhile
 from idp.settings import Settings
 from idp.settings.providers import ProviderSettings
 from tests import factories
@@ -233,7 +232,7 @@ def test_of_two_at_the_very_same_time_one_wins_and_one_is_told(app: Flask) -> No
             try:
                 schools.change(AT_TERMINAL, school.id, {"name": name}, version=0)
                 outcomes.append(name)
-            except ChangedMeanwhile:
+            except Conflict:
                 outcomes.append("told")
 
     threads = [Thread(target=change, args=(name,)) for name in ("Un", "Deux")]

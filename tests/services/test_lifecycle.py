@@ -15,10 +15,10 @@ from idp.credentials.models import OneTimeToken
 from idp.credentials.one_time_tokens import Live, Unknown
 from idp.credentials.throttling import Allowed
 from idp.database import db, transaction
-from idp.errors import Invalid
+from idp.errors import Invalid, Throttled
 from idp.lifecycle import families, requests
 from idp.lifecycle import passwords as lifecycle
-from idp.lifecycle.passwords import Throttled, TokenGone, WeakPassword, WrongPassword
+from idp.lifecycle.passwords import TokenGone, WeakPassword, WrongPassword
 from idp.mail.models import OutboxMessage
 from idp.oidc.models import Grant
 from idp.people import accounts, guardianships

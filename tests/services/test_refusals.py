@@ -11,7 +11,8 @@ from idp.cli import refusals
 from idp.clients import uris
 from idp.roster import refusals as roster_refusals
 from idp.roster.records import Hostile, Unusable
-from idp.web.admin import client_words, people_words
+from idp.web.admin import client_words
+from idp.web.admin import refusals as desk
 
 SOURCE = Path(__file__).parents[2] / "idp"
 
@@ -69,6 +70,27 @@ def test_a_job_keeps_a_code_that_has_a_sentence(kind: type[Unusable]) -> None:
         assert kept["code"] in roster_refusals.SENTENCES
 
 
+def test_each_conflict_has_a_sentence_at_the_desk_and_on_the_command_line() -> None:
+    codes = {each.value for _path, tree in trees() for each in conflicts(tree)}
+    assert codes == set(refusals.CONFLICTS)
+    of_guardians = {"last_factor", "last_way_in", "too_many_passkeys"}
+    told_by_their_forms = {"outdated", "not_invited"}
+    assert set(desk.CONFLICTS) == codes - of_guardians - told_by_their_forms
+
+
+def conflicts(tree: ast.AST) -> Iterator[ast.Constant]:
+    """The codes of ``Conflict(…)``, one of two where it depends."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id="Conflict"), args=[ast.Constant() as code]):
+                yield code
+            case ast.Call(
+                func=ast.Name(id="Conflict"),
+                args=[ast.IfExp(body=ast.Constant() as one, orelse=ast.Constant() as other)],
+            ):
+                yield from (one, other)
+
+
 def test_the_desk_has_sentences_for_what_is_refused_alone() -> None:
     known = {tuple(texts) for texts, _values in raised("Invalid")}
-    assert set(people_words.BY_CODE) <= known
+    assert set(desk.BY_CODE) <= known

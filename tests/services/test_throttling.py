@@ -12,7 +12,7 @@ from idp import clock
 from idp.credentials import throttling
 from idp.credentials.counters import Window
 from idp.credentials.models import ThrottleCounter
-from idp.credentials.throttling import Allowed, Refused
+from idp.credentials.throttling import Allowed, Blocked
 from idp.database import db, transaction
 from tests import factories
 from tests.parallel import Queries, at_once
@@ -35,7 +35,7 @@ def test_five_are_free_then_delays_double_up_to_a_quarter_of_an_hour(
         assert throttling.attempt("account", "a") == Allowed()
     for _ in range(11):
         outcome = throttling.attempt("account", "a")
-        assert isinstance(outcome, Refused)
+        assert isinstance(outcome, Blocked)
         waits.append(outcome.retry_after)
         time.shift(outcome.retry_after)
         assert throttling.attempt("account", "a") == Allowed()
@@ -48,9 +48,9 @@ def test_attempts_that_are_refused_prolong_nothing(
     for _ in range(5):
         throttling.attempt("account", "a")
     for _ in range(50):
-        assert throttling.attempt("account", "a") == Refused(2)
+        assert throttling.attempt("account", "a") == Blocked(2)
     time.shift(1)
-    assert throttling.attempt("account", "a") == Refused(1)
+    assert throttling.attempt("account", "a") == Blocked(1)
     time.shift(1)
     assert throttling.attempt("account", "a") == Allowed()
 
@@ -101,7 +101,7 @@ def test_all_tokens_together_have_so_many_guesses_a_minute(
     for number in range(12):
         assert throttling.guard_token(f"10.0.{number}.1") == Allowed()
     time.shift(20)
-    assert throttling.attempt("tokens") == Refused(40)
+    assert throttling.attempt("tokens") == Blocked(40)
     time.shift(40)
     assert throttling.attempt("tokens") == Allowed()
     time.shift(timedelta(hours=-1))
@@ -115,7 +115,7 @@ def test_p6_a_spent_minute_does_not_shut_out_who_guessed_nothing(
     for number in range(40):  # somebody's /48 has 65,536 networks of 64 bits
         last = throttling.guard_token(f"2001:db8:1:{number:x}::1")
 
-    assert isinstance(last, Refused)
+    assert isinstance(last, Blocked)
     assert throttling.guard_token("2001:db8:2::1") == Allowed()
     assert throttling.guard_token("198.51.100.7") == Allowed()
 
@@ -129,7 +129,7 @@ def test_p6_a_network_is_judged_as_often_as_its_own_budget_allows(
     outcomes = [throttling.guard_token(f"2001:db8:1:{number:x}::1") for number in range(60)]
 
     assert outcomes.count(Allowed()) == 20
-    assert outcomes[-1] == Refused(2)
+    assert outcomes[-1] == Blocked(2)
 
 
 def test_one_address_has_100_free_and_waits_a_minute_at_most(
@@ -140,7 +140,7 @@ def test_one_address_has_100_free_and_waits_a_minute_at_most(
     waits = []
     for _ in range(7):
         outcome = throttling.guard_token(HERE)
-        assert isinstance(outcome, Refused)
+        assert isinstance(outcome, Blocked)
         waits.append(outcome.retry_after)
         time.shift(outcome.retry_after)
         throttling.guard_token(HERE)
@@ -158,7 +158,7 @@ def test_an_address_gets_back_only_the_attempt_that_was_right(
         assert throttling.guard_sign_in("claire", claire.id, HERE, False) == Allowed()
         throttling.forgive_sign_in("claire", claire.id, HERE, False)
     assert throttling.guard_sign_in("last", None, HERE, False) == Allowed()
-    assert throttling.guard_sign_in("more", None, HERE, False) == Refused(2)
+    assert throttling.guard_sign_in("more", None, HERE, False) == Blocked(2)
 
 
 def test_a_right_token_is_given_back(app: Flask, time: time_machine.Traveller) -> None:
@@ -172,7 +172,7 @@ def test_a_right_token_is_given_back(app: Flask, time: time_machine.Traveller) -
 def test_mail_requests_are_limited_by_address(app: Flask, time: time_machine.Traveller) -> None:
     for _ in range(20):
         assert throttling.guard_mail_request(HERE) == Allowed()
-    assert isinstance(throttling.guard_mail_request(HERE), Refused)
+    assert isinstance(throttling.guard_mail_request(HERE), Blocked)
     assert throttling.guard_mail_request(THERE) == Allowed()
 
 
@@ -182,7 +182,7 @@ def test_known_and_unknown_names_are_refused_alike(
     claire = factories.account("claire")
     for account_id, typed in ((claire.id, "claire"), (None, "nobody")):
         outcomes = [throttling.guard_sign_in(typed, account_id, HERE, False) for _ in range(7)]
-        assert outcomes == [Allowed()] * 5 + [Refused(2)] * 2
+        assert outcomes == [Allowed()] * 5 + [Blocked(2)] * 2
 
 
 def test_the_spelling_of_a_name_opens_no_second_budget(
@@ -190,7 +190,7 @@ def test_the_spelling_of_a_name_opens_no_second_budget(
 ) -> None:
     for typed in ("nobody", "NOBODY", " nobody ", "Ｎobody", "nobodY"):
         assert throttling.guard_sign_in(typed, None, HERE, False) == Allowed()
-    assert throttling.guard_sign_in("nObody", None, THERE, False) == Refused(2)
+    assert throttling.guard_sign_in("nObody", None, THERE, False) == Blocked(2)
     assert throttling.guard_sign_in("\0" * 5000, None, HERE, False) == Allowed()
 
 
@@ -201,7 +201,7 @@ def test_a_second_identifier_of_one_account_is_refused_without_a_sign(
     for _ in range(5):
         throttling.guard_sign_in("claire", claire.id, HERE, False)
     by_mail = throttling.guard_sign_in("claire@example.org", claire.id, HERE, False)
-    assert by_mail == Refused(2, hidden=True)
+    assert by_mail == Blocked(2, hidden=True)
 
 
 def test_asking_for_an_unknown_name_takes_the_same_statements(app: Flask) -> None:
@@ -253,7 +253,7 @@ def test_a_counter_forgiven_at_this_moment_asks_for_a_second(
 
     event.listen(Engine, "before_cursor_execute", forgive)
     try:
-        assert throttling.attempt("account", "a") == Refused(1)
+        assert throttling.attempt("account", "a") == Blocked(1)
     finally:
         event.remove(Engine, "before_cursor_execute", forgive)
     assert throttling.attempt("account", "a") == Allowed()

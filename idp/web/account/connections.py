@@ -10,6 +10,7 @@ from flask_babel import gettext as _
 
 from idp import clock
 from idp.credentials import passwords, throttling
+from idp.errors import Conflict
 from idp.federation import links
 from idp.federation.identity import ProviderTrouble
 from idp.federation.models import FederatedLink
@@ -75,7 +76,7 @@ def unlink(signed_in: SignedIn) -> ResponseReturnValue:
         raise PageError("not_found", 404)
     try:
         removed = federation.unlink(signed_in.account.id, link_id)
-    except federation.LastWayIn:
+    except Conflict:
         flash(
             _("This is your only way to sign in. Set a password first, then unlink it."),
             "problem",

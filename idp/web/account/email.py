@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp.credentials import email_changes
+from idp.errors import Throttled
 from idp.lifecycle import email_change, way_back
 from idp.people.models import EMAIL_LENGTH
 from idp.people.names import as_meant
@@ -62,15 +63,16 @@ def end_way_back(signed_in: SignedIn) -> ResponseReturnValue:
 
 def _ask(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
     wanted = as_meant(form["new_email"])
-    outcome = email_change.ask(signed_in.account, wanted, signed_in.session.id)
+    try:
+        outcome = email_change.ask(signed_in.account, wanted, signed_in.session.id)
+    except Throttled as throttled:
+        return too_many(form, throttled.retry_after, lambda: _page(signed_in, form))
     match outcome:
         case email_change.Asked():
             flash(_("We have sent a mail to the new address. Open the link in it to confirm."))
             return redirect(url_for("account.email"), 303)
         case email_change.SessionGone():
             return redirect(url_for("account.home"), 303)
-        case email_change.Throttled(retry_after):
-            return too_many(form, retry_after, lambda: _page(signed_in, form))
         case email_change.Disputed(until):
             form.problem(
                 "new_email",

@@ -9,12 +9,12 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from idp.credentials import throttling
+from idp.errors import Throttled
 from idp.lifecycle import email_change
 from idp.lifecycle.email_change import Gone, Open
 from idp.web import branding, browser
 from idp.web.account import mailed_links
 from idp.web.account.blueprint import blueprint, dress
-from idp.web.errors import PageError
 from idp.web.interaction import own_interaction
 
 
@@ -84,8 +84,8 @@ def _guarded(purpose: str, secret: str) -> Open | Gone:
     """Decide, on the budget of one-time tokens (security rule E7)."""
     address = browser.client_address()
     guard = throttling.guard_token(address)
-    if isinstance(guard, throttling.Refused):
-        raise PageError("throttled", 429, retry_after=guard.retry_after)
+    if isinstance(guard, throttling.Blocked):
+        raise Throttled(guard.retry_after)
     decide = email_change.confirm if purpose == "confirm" else email_change.undo
     outcome = decide(secret)
     if isinstance(outcome, Open):

@@ -8,6 +8,7 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from idp.errors import Throttled
 from idp.lifecycle import factor_undo, passwords
 from idp.lifecycle.factor_undo import Gone
 from idp.web import browser
@@ -43,7 +44,7 @@ def undo_factor(interaction_id: str) -> ResponseReturnValue:
     except passwords.WrongPassword:
         form.problem("current_password", _("This is not your current password."))
         return _page(secret, interaction_id, form)
-    except passwords.Throttled as throttled:
+    except Throttled as throttled:
         return too_many(form, throttled.retry_after, lambda: _page(secret, interaction_id, form))
     if isinstance(outcome, Gone):
         return _gone()

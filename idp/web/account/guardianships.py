@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp.credentials import throttling
+from idp.errors import Throttled
 from idp.lifecycle import link_requests
 from idp.lifecycle.link_requests import Open
 from idp.sessions.service import SignedIn
@@ -46,8 +47,8 @@ def guardianship(interaction_id: str) -> ResponseReturnValue:
 def _answered(interaction_id: str, secret: str) -> ResponseReturnValue:
     """Note one answer; what else the mail is about comes next."""
     guard = throttling.guard_token(browser.client_address())
-    if isinstance(guard, throttling.Refused):
-        raise PageError("throttled", 429, retry_after=guard.retry_after)
+    if isinstance(guard, throttling.Blocked):
+        raise Throttled(guard.retry_after)
     yes = request.form.get("answer") == "yes"
     found = link_requests.answer_with(secret, request.form.get("request", ""), yes=yes)
     if not isinstance(found, Open):

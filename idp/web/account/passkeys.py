@@ -6,11 +6,13 @@ from typing import Final
 from flask import flash, redirect, render_template, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext
 from werkzeug import Response
 
 from idp import clock
 from idp.credentials import passkeys as stored
 from idp.credentials.factor_models import PASSKEY_NAME_LENGTH
+from idp.errors import Conflict
 from idp.lifecycle import factor_changes
 from idp.sessions.service import SignedIn
 from idp.web import browser, passkeys
@@ -20,6 +22,14 @@ from idp.web.errors import PageError
 from idp.web.forms import Form, only
 
 _NOT_NOW: Final = "no_passkey_offer"
+_KEPT: Final = {
+    "last_way_in": lazy_gettext(
+        "This is the only way to sign in to your account. Choose a password first, then"
+        " remove the passkey."
+    ),
+    "last_factor": lazy_gettext("Your role needs a second step. Set up another one first."),
+}
+"""Why a passkey can't be removed."""
 
 
 @blueprint.get("/account/passkeys", endpoint="passkeys")
@@ -48,12 +58,12 @@ def add_passkey(signed_in: SignedIn) -> ResponseReturnValue:
             browser=browser.browser_id(),
             epoch=signed_in.account.credentials_epoch,
         )
-    except stored.TooMany:
+    except Conflict:
         form.notice = _(
             "You have reached the limit of passkeys. Remove one that you no longer use."
         )
         return _page(signed_in, form)
-    except (stored.Refused, factor_changes.NotYours):
+    except (stored.NotProved, factor_changes.NotYours):
         form.notice = _("The passkey could not be added. Please try again.")
         return _page(signed_in, form)
     flash(_("Your passkey is added. You can sign in with it from now on."))
@@ -90,14 +100,8 @@ def remove_passkey(signed_in: SignedIn) -> ResponseReturnValue:
         factor_changes.remove_passkey(
             signed_in.account.id, _id(form), keep_session=signed_in.session.id
         )
-    except factor_changes.LastWayIn:
-        form.notice = _(
-            "This is the only way to sign in to your account. Choose a password first, then"
-            " remove the passkey."
-        )
-        return _page(signed_in, form)
-    except factor_changes.LastFactor:
-        form.notice = _("Your role needs a second step. Set up another one first.")
+    except Conflict as refused:
+        form.notice = str(_KEPT[refused.code])
         return _page(signed_in, form)
     except factor_changes.NotYours:
         pass

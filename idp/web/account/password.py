@@ -7,6 +7,7 @@ from flask_babel import gettext as _
 from idp import settings
 from idp.credentials import passwords as credentials
 from idp.credentials.passwords import WeakPassword
+from idp.errors import Throttled
 from idp.lifecycle import passwords
 from idp.sessions.service import SignedIn
 from idp.web import browser
@@ -53,7 +54,7 @@ def _change(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
         form.problem("current_password", _("This is not your current password."))
     except WeakPassword as weak:
         form.problem("new_password", weakness(weak))
-    except passwords.Throttled as throttled:
+    except Throttled as throttled:
         return too_many(form, throttled.retry_after, lambda: _page(signed_in, form))
     if form.problems:
         return _page(signed_in, form)

@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp.credentials import passwords as stored_passwords
+from idp.errors import Throttled
 from idp.federation.identity import ProviderTrouble
 from idp.lifecycle import passwords, second_factor
 from idp.lifecycle.sign_in import Proof, ProofGone
@@ -85,7 +86,7 @@ def _prove(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
     except passwords.WrongPassword:
         form.problem("current_password", _("This is not your current password."))
         return _show(signed_in, form, form["next"])
-    except passwords.Throttled as throttled:
+    except Throttled as throttled:
         return too_many(form, throttled.retry_after, lambda: _show(signed_in, form, form["next"]))
     return _confirmed(signed_in, proof, form)
 
@@ -117,7 +118,7 @@ def confirm_code(signed_in: SignedIn) -> ResponseReturnValue:
     except second_factor.WrongCode:
         form.problem("code", wrong_code())
         return _show(signed_in, form, form["next"])
-    except second_factor.Throttled as throttled:
+    except Throttled as throttled:
         return too_many(form, throttled.retry_after, lambda: _show(signed_in, form, form["next"]))
     return _confirmed(signed_in, proof, form)
 

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from idp.credentials import factors, totp
 from idp.desk import reset_requests
+from idp.errors import Conflict
 from idp.lifecycle import factor_changes
 from idp.lifecycle.second_factor import WrongCode
 from idp.sessions.service import SignedIn
@@ -66,7 +67,7 @@ def two_factor_off(signed_in: SignedIn) -> ResponseReturnValue:
     """Switch it off; a second click finds it off, and says the same."""
     try:
         factor_changes.switch_off(signed_in.account.id)
-    except factor_changes.LastFactor:
+    except Conflict:
         form = only([])
         form.notice = _("Your role needs a second step. Set up another one first.")
         return _page(signed_in, form)

@@ -5,11 +5,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp.clients.metadata import ID_TOKEN_ALGORITHMS
-from idp.clients.registration import Outdated
 from idp.desk import applications
 from idp.desk.applications import Application
 from idp.desk.staff import Right, Staff
-from idp.errors import Invalid
+from idp.errors import Conflict, Invalid
 from idp.people import schools
 from idp.web.admin import client_form, client_words
 from idp.web.admin.blueprint import blueprint, staff_only
@@ -48,7 +47,7 @@ def _register(staff: Staff) -> ResponseReturnValue:
     except Invalid as problem:
         form.refuse(problem)
         return _page(form), form.status
-    except Outdated:
+    except Conflict:
         flash(
             _("This application was registered already. Its secret was shown then."),
             "problem",
@@ -75,7 +74,7 @@ def _change(staff: Staff, application: Application) -> ResponseReturnValue:
     except Invalid as problem:
         form.refuse(problem)
         return _page(form, application), form.status
-    except Outdated:
+    except Conflict:
         form.values["version"] = str(applications.get(staff, client_id).client.version)
         form.notice = _(
             "Somebody else changed this application meanwhile, so nothing was saved. Below is what"

@@ -12,11 +12,10 @@ from flask_babel import gettext as _
 from idp.clients import recipes as of_clients
 from idp.clients.metadata import has_made_up_email
 from idp.clients.recipes import Recipe
-from idp.clients.registration import Outdated
 from idp.desk import application_addresses, application_use, applications
 from idp.desk.applications import Application
 from idp.desk.staff import Right, Staff
-from idp.errors import Invalid
+from idp.errors import Conflict, Invalid
 from idp.oidc import consent, discovery, refusals
 from idp.web import permissions
 from idp.web.admin import client_words
@@ -82,7 +81,7 @@ def _rotate(staff: Staff, client_id: str, form: Form) -> ResponseReturnValue:
     version = int(form["version"]) if re.fullmatch(r"[0-9]{1,9}", form["version"]) else -1
     try:
         made = applications.rotate_secret(staff, client_id, overlap=overlap, version=version)
-    except Outdated:
+    except Conflict:
         flash(_("Nothing was done: the application was changed in the meantime."), "problem")
         return _to(client_id)
     except Invalid:

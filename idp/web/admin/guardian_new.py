@@ -12,7 +12,7 @@ from idp.people.models import Account, Child
 from idp.web.admin import people_words
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.people_pages import back, of_people, page
-from idp.web.admin.people_words import refusal
+from idp.web.admin.refusals import refusal
 from idp.web.forms import Form, only
 
 _FIELDS = ("given_name", "family_name", "email", "locale", "relationship", "invite")

@@ -13,15 +13,16 @@ from flask_babel import gettext as _
 
 from idp import settings
 from idp.desk import imports as desk
-from idp.desk.imports import Import, NoRoom, NotNow, TooMany, WrongFile
+from idp.desk.imports import Import
 from idp.desk.staff import Right, Staff
-from idp.errors import Invalid, NotFound
-from idp.roster import spool
-from idp.roster.records import Hostile
+from idp.errors import Conflict, Invalid, NotFound
+from idp.roster import refusals, spool
+from idp.roster.records import Hostile, Unusable
 from idp.web.admin import import_words
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.import_listed import list_of
 from idp.web.admin.parameters import known_id, page_number
+from idp.web.admin.refusals import conflict
 from idp.web.bodies import accepts_uploads
 from idp.web.errors import PageError
 from idp.web.forms import Form
@@ -74,7 +75,7 @@ def import_upload(staff: Staff) -> ResponseReturnValue:
             delta=form["delta"] == "yes",
             link_same_people=form["same"] == "yes",
         )
-    except (NotFound, WrongFile, TooMany, NoRoom, Hostile) as error:
+    except (NotFound, Conflict, Unusable) as error:
         return _not_taken(staff, form, chosen, error)
     return redirect(url_for("admin.import_show", run_id=run_id), 303)
 
@@ -85,18 +86,14 @@ def _not_taken(
     match error:
         case NotFound():
             form.problem("school", _("Choose the school that the file is for."))
-        case WrongFile():
-            form.problem("file", _no_file(error))
-        case TooMany():
-            form.notice = _("Some of your files wait already. Please finish those imports first.")
         case Hostile():
             form.problem("file", _("The file is too large: at most 50 MB."))
-        case NoRoom():
-            form.notice = _(
-                "There is no room for files at the moment. Please tell the platform; nothing of"
-                " yours is lost."
-            )
-            return _chooser(staff, form, chosen, 507)  # RFC 4918 §11.5
+        case Unusable():
+            form.problem("file", refusals.sentence(refusals.of_file(error)))
+        case Conflict():
+            form.notice = conflict(error)
+            if error.code == "no_room":
+                return _chooser(staff, form, chosen, 507)  # RFC 4918 §11.5
     return _chooser(staff, form, chosen)
 
 
@@ -107,8 +104,8 @@ def answering(act: Act) -> Act:
     def answered(staff: Staff, run_id: str) -> ResponseReturnValue:
         try:
             return act(staff, known_id(run_id))
-        except NotNow:
-            flash(_("Something has changed meanwhile. Please look at the import again."), "problem")
+        except Conflict as refused:
+            flash(conflict(refused), "problem")
             return redirect(url_for("admin.import_show", run_id=run_id), 303)
 
     return answered
@@ -202,12 +199,6 @@ def _chooser(
         suffixes=",".join(spool.SUFFIXES),
     )
     return page, status or form.status
-
-
-def _no_file(wrong: WrongFile) -> str:
-    if wrong.code == "empty":
-        return str(_("The file is empty."))
-    return str(_("This is neither a OneRoster zip nor a list as CSV or XLSX."))
 
 
 def _rate(form: Form) -> int | None:

@@ -12,8 +12,7 @@ from flask_babel import lazy_gettext as _
 
 from idp.desk.trail import Entry
 from idp.web.admin.import_words import COUNTS, UNDOING
-from idp.web.admin.people_words import KNOWN_VALUES
-from idp.web.admin.role_words import ROLES
+from idp.web.admin.people_words import KNOWN_VALUES, ROLES
 from idp.web.i18n import NAMES
 
 WORDS: Final[dict[str, LazyString]] = {

@@ -14,10 +14,11 @@ from flask_babel import gettext as _
 
 from idp.desk import letter_lists, letters
 from idp.desk.staff import Right, Staff
-from idp.errors import NotFound
+from idp.errors import Conflict, NotFound
 from idp.people.models import Account, School
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.parameters import is_id
+from idp.web.admin.refusals import conflict
 from idp.web.errors import PageError
 from idp.web.forms import Form
 
@@ -72,10 +73,8 @@ def print_class_letters(staff: Staff, school_id: str) -> ResponseReturnValue:
             again=bool(form["again"]),
             seen=_seen(form),
         )
-    except letters.NobodyLeft:
-        form.notice = _("Nobody is left to print for. Look at what you chose below.")
-    except letters.PrintedMeanwhile:
-        form.notice = _printed_meanwhile()
+    except Conflict as refused:
+        form.notice = conflict(refused)
     else:
         return _file(printout, _("Letters"), form["class"] or _("Without a class"))
     return _class_page(school, form["class"], form)
@@ -98,10 +97,10 @@ def print_letter(staff: Staff, account_id: str) -> ResponseReturnValue:
         printout = letters.print_letter(
             staff, account_id, school_id=person.school.id, seen=_seen(form)
         )
-    except letters.NotInvited:
-        return _person_page(person, form)
-    except letters.PrintedMeanwhile:
-        form.notice = _printed_meanwhile()
+    except Conflict as refused:
+        if refused.code == "not_invited":
+            return _person_page(person, form)
+        form.notice = conflict(refused)
         return _person_page(_person(staff, account_id), form)
     return _file(printout, _("Letter"), person.account.full_name)
 
@@ -138,16 +137,6 @@ def _seen(form: Form) -> int:
     if not _NUMBER.fullmatch(form["seen"]):
         raise PageError("bad_request")
     return int(form["seen"])
-
-
-def _printed_meanwhile() -> str:
-    return str(
-        _(
-            "Nothing was printed now: the letters were printed after this page was shown, by you or"
-            " by somebody else. If you have that file, use it. Printing again makes the letters in"
-            " it worthless."
-        )
-    )
 
 
 def _class_page(school: School, class_name: str, form: Form) -> ResponseReturnValue:

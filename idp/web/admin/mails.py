@@ -6,10 +6,11 @@ from flask_babel import gettext as _
 
 from idp.desk import mails as desk
 from idp.desk.staff import Right, Staff
-from idp.errors import Invalid, NotFound
+from idp.errors import Conflict, Invalid, NotFound
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.mail_words import FATES, fate, kind_label
 from idp.web.admin.parameters import is_id
+from idp.web.admin.refusals import conflict
 from idp.web.errors import PageError
 
 
@@ -46,8 +47,8 @@ def send_again(staff: Staff, outbox_id: str) -> ResponseReturnValue:
         raise NotFound("mail", outbox_id)
     try:
         desk.send_again(staff, outbox_id)
-    except desk.Waiting:
-        flash(_("An invitation to this parent waits already."))
+    except Conflict as refused:
+        flash(conflict(refused))
     except Invalid:
         flash(_("This parent has signed in by now, or has no address any more."), "problem")
     else:

@@ -8,11 +8,10 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from idp.desk.people import OperatorOnly
 from idp.desk.staff import Staff
-from idp.errors import Invalid
+from idp.errors import Conflict, Invalid
 from idp.people.models import Account
-from idp.web.admin import people_words, standing_words
+from idp.web.admin import people_words, refusals, standing_words
 from idp.web.admin.parameters import is_id
 from idp.web.errors import PageError
 
@@ -32,10 +31,10 @@ def of_people(view: View[P]) -> View[P]:
             raise PageError("not_found", 404)
         try:
             return view(staff, *args, **ids)
-        except OperatorOnly:
-            sentence = _("Only whoever runs the platform can change this account.")
+        except Conflict as refused:
+            sentence = refusals.conflict(refused)
         except Invalid as refused:
-            sentence = people_words.refusal(refused)
+            sentence = refusals.refusal(refused)
         return back(sentence, problem=True, **{name: str(each) for name, each in ids.items()})
 
     return careful

@@ -7,8 +7,13 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from idp.desk.guardianships import Linked
-from idp.errors import Invalid
-from idp.web.address_words import NO_ADDRESS, NO_NAME
+
+ROLES: Final = {
+    "helper": _("Helper"),
+    "manager": _("Manager"),
+    "operator": _("Operator"),
+}
+"""A helper looks up and sends tokens; a manager runs a school's desk; an operator all of it."""
 
 RELATIONSHIPS: Final = {
     "parent": _("Parent"),
@@ -151,37 +156,4 @@ KNOWN_VALUES: Final[dict[str, Mapping[Any, Any]]] = {
     "reason": ALL_REASONS,
     "ended": ALL_REASONS,
     "outcome": {"done": _("done"), "declined": _("declined")},
-}
-
-
-def refusal(refused: Invalid) -> str:
-    """Why something could not be done, for whoever asked."""
-    words = BY_CODE.get((refused.field, refused.code)) or _FIELDS.get(refused.field)
-    return str(words or _("This can't be done as it was typed. Check it, then try again."))
-
-
-BY_CODE: Final = {
-    ("email", "letter_instead"): _(
-        "There is no e-mail address to send a token to. Add one first, or print a letter."
-    ),
-    ("given_name", "no_name"): NO_NAME,
-    ("account", "same"): _("These are one and the same account. Choose another one."),
-    ("username", "taken"): _("Somebody else has this user name. Choose another one."),
-    ("username", "nobodys_here"): _("Nobody with this user name is known at your school."),
-    ("username", "already_guardian"): _("This person is a guardian of the pupil already."),
-    ("child", "has_left"): _("This pupil has left the school."),
-    ("sourced_id", "another_childs"): _("Another pupil of the school has this number."),
-}
-_FIELDS: Final = {
-    "email": NO_ADDRESS,
-    "account": _("This account is disabled."),
-    "username": _("A user name has 3 to 64 letters or digits, no spaces and no @."),
-    "given_name": _("Type the first name, with letters only."),
-    "family_name": _("Type the family name, with letters only."),
-    "class_name": _("Type the class as it is called at school: at most 40 characters."),
-    "relationship": _("Choose what the person is to the pupil."),
-    "reason": _("Choose a reason."),
-    "text": _("Write at most 200 characters."),
-    "locale": _("Choose a language."),
-    "sourced_id": _("Type the number as it is in the school's list."),
 }

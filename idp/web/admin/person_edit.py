@@ -16,7 +16,7 @@ from idp.web.admin import people_words
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.parameters import is_id
 from idp.web.admin.people_pages import back, of_people, page, warn_of_sharing
-from idp.web.admin.people_words import refusal
+from idp.web.admin.refusals import refusal
 from idp.web.errors import PageError
 from idp.web.forms import Form, only
 

@@ -5,10 +5,11 @@ from typing import Final
 from flask import Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext
 
 from idp.desk import schools as desk
 from idp.desk.staff import Right, Staff
-from idp.errors import Invalid
+from idp.errors import Conflict, Invalid
 from idp.lifecycle import specimens
 from idp.people import schools as kept
 from idp.people.models import TEXT_KINDS, TEXT_LENGTH, School
@@ -16,7 +17,7 @@ from idp.people.school_texts import MOST_LINES, Words, clean_words
 from idp.web import i18n
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.mail_words import fate_of
-from idp.web.admin.school_words import LETTERS, OTHERWISE
+from idp.web.admin.refusals import OTHERWISE, conflict
 from idp.web.admin.schools import attempt, find, version_of
 from idp.web.errors import PageError
 from idp.web.forms import Form
@@ -28,6 +29,13 @@ PREVIEW_POLICY: Final = (
 """Mail has its styles inline, which our pages forbid. This document has nothing else: no script,
 no picture but the logo within it, no form, and an origin of its own, so that it could reach
 nothing if it had."""
+
+LETTERS: Final = {
+    "invitation": lazy_gettext("Invitation to the first sign-in"),
+    "fresh_token": lazy_gettext("A new connection token"),
+    "password_reset": lazy_gettext("To choose a new password"),
+}
+"""The letters that take a school's own words."""
 
 
 @blueprint.get("/schools/<school_id>/mails")
@@ -86,8 +94,8 @@ def send_test(staff: Staff, school_id: str, kind: str, locale: str) -> ResponseR
     address = url_for("admin.school_text", school_id=found.id, kind=kind, locale=locale)
     try:
         desk.send_specimen(staff, found.id, kind, locale)
-    except specimens.TooMany:
-        flash(_("You had enough tests sent for now. Wait an hour, then try again."), "problem")
+    except Conflict as refused:
+        flash(conflict(refused), "problem")
     except Invalid:
         flash(
             _("Your own account has no e-mail address, so there is nowhere to send it."), "problem"

@@ -12,16 +12,16 @@ from flask_babel import gettext as _
 
 from idp.desk import schools as desk
 from idp.desk.staff import Right, Staff
-from idp.errors import Invalid, NotFound
+from idp.errors import Conflict, Invalid, NotFound
 from idp.federation import providers
 from idp.people import contrast
 from idp.people import schools as kept
 from idp.people.models import EMAIL_LENGTH, NAME_LENGTH, School
 from idp.settings import LOCALES
 from idp.web import branding, i18n
+from idp.web.admin import refusals
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.parameters import is_id
-from idp.web.admin.school_words import BAD_LOGOS, OTHERWISE, REFUSALS
 from idp.web.errors import PageError
 from idp.web.forms import Form
 from idp.web.signin import provider_offers
@@ -85,7 +85,7 @@ def change_identity(staff: Staff, school_id: str) -> ResponseReturnValue:
     check(form, "name")
     colour = _colour(form, found)
     if not re.fullmatch(r"#[0-9a-f]{6}", colour):
-        form.problem("colour", str(REFUSALS["colour"]))
+        form.problem("colour", str(refusals.NO_COLOUR))
     if form["act"] == "try" and not form.problems:
         return show(found, identity=form, tried=colour)
     return _keep(staff, found, form, {"name": form["name"], "colour": colour}, "identity")
@@ -152,12 +152,9 @@ def attempt(form: Form, act: Any) -> Any:
     try:
         return act()
     except Invalid as refused:
-        form.problem(refused.field, _sentence(refused))
-    except desk.ChangedMeanwhile:
-        form.notice = _(
-            "Somebody else changed this while you had it open. What you typed is below:"
-            " compare it with what is stored now, then save again."
-        )
+        form.problem(refused.field, refusals.of_school(refused))
+    except Conflict as refused:
+        form.notice = refusals.conflict(refused)
     return None
 
 
@@ -212,11 +209,6 @@ def _colour(form: Form, found: School) -> str:
         typed = f"#{digits if len(digits) == 6 else ''.join(2 * each for each in digits)}"
     picked = form["picked"].lower()
     return picked if typed == found.colour and picked else typed
-
-
-def _sentence(refused: Invalid) -> str:
-    words = BAD_LOGOS.get(refused.code) if refused.field == "logo" else None
-    return str(words or REFUSALS.get(refused.field, OTHERWISE))
 
 
 def _form_of(found: School, names: Mapping[str, str]) -> Form:

@@ -6,14 +6,15 @@ from flask_babel import gettext as _
 
 from idp.desk import factor_resets
 from idp.desk import roles as desk
-from idp.desk.roles import Holder, LastOperator, NotYours, Yourself
+from idp.desk.roles import Holder
 from idp.desk.staff import Right, Staff
-from idp.errors import Invalid, NotFound
+from idp.errors import Conflict, Invalid, NotFound
 from idp.people.names import visible
 from idp.web.address_words import NO_NAME
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.parameters import known_id, page_number
-from idp.web.admin.role_words import ROLES, refusal
+from idp.web.admin.people_words import ROLES
+from idp.web.admin.refusals import NOBODY, conflict, of_role
 from idp.web.forms import Form, only
 
 GIVE = ("who", "role", "school", "print")
@@ -55,8 +56,8 @@ def role_give(staff: Staff) -> ResponseReturnValue:
         return _new(staff, form, only(HIRE))
     try:
         given = desk.give(staff, form["who"], role, school_id, may_print=may_print)
-    except (NotFound, NotYours, Yourself, Invalid) as error:
-        form.problem(*refusal(error))
+    except (NotFound, Conflict, Invalid) as error:
+        _refuse(form, error)
         return _new(staff, form, only(HIRE))
     flash(_("The role is given.") if given else _("They have this role already."))
     return redirect(url_for("admin.roles"), 303)
@@ -87,8 +88,8 @@ def role_hire(staff: Staff) -> ResponseReturnValue:
             school_id=school_id,
             may_print=may_print,
         )
-    except (NotFound, NotYours, Invalid) as error:
-        form.problem(*refusal(error))
+    except (NotFound, Conflict, Invalid) as error:
+        _refuse(form, error)
         return _new(staff, only(GIVE), form)
     flash(
         _(
@@ -116,8 +117,8 @@ def role_take(staff: Staff, role_id: str) -> ResponseReturnValue:
         desk.take(staff, holder.role.id)
     except NotFound:
         pass  # somebody else was faster: it is taken
-    except (NotYours, Yourself, LastOperator) as error:
-        return _one(_found(staff, role_id), Form(notice=refusal(error)[1]))
+    except Conflict as error:
+        return _one(_found(staff, role_id), Form(notice=conflict(error)))
     flash(_("The role is taken away, and its sessions are ended."))
     return redirect(url_for("admin.roles"), 303)
 
@@ -130,9 +131,21 @@ def role_print(staff: Staff, role_id: str) -> ResponseReturnValue:
     allowed = Form.read("allowed")["allowed"] == "yes"
     try:
         desk.let_print(staff, holder.role.id, allowed=allowed)
-    except (NotYours, Yourself) as error:
-        return _one(holder, Form(notice=refusal(error)[1]))
+    except Conflict as error:
+        return _one(holder, Form(notice=conflict(error)))
     return redirect(url_for("admin.role", role_id=holder.role.id), 303)
+
+
+def _refuse(form: Form, error: NotFound | Conflict | Invalid) -> None:
+    match error:
+        case NotFound():
+            form.problem("who", str(NOBODY))
+        case Conflict():
+            form.problem("who" if error.code == "yourself" else "role", conflict(error))
+        case Invalid(field="email" | "given_name" | "family_name" as field):
+            form.problem(field, of_role(error))
+        case Invalid():
+            form.problem("role", of_role(error))
 
 
 def _found(staff: Staff, role_id: str) -> Holder:

@@ -41,7 +41,7 @@ NO_CHILD: Final = "The guardian has no child at this school"
 def deny(waiting: Interaction, why: str = CANCELLED) -> Response:
     """« Annuler », « Retour »: the application is told ``access_denied`` and why, once."""
     asked = AuthorizationRequest.from_json(waiting.request)
-    if interactions.is_carried(waiting) and isinstance(allowance(), throttling.Refused):
+    if interactions.is_carried(waiting) and isinstance(allowance(), throttling.Blocked):
         pass  # not noted, so that a stranger's clicks fill no table; « cancel » always works
     elif not interactions.complete(waiting):
         return redirect(f"/interaction/{waiting.id}", 303)

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from idp.credentials import passkeys as stored
 from idp.credentials import totp
+from idp.errors import Conflict
 from idp.lifecycle import factor_changes, second_factor
 from idp.sessions.models import Interaction
 from idp.web import browser, passkeys
@@ -97,7 +98,7 @@ def enrol_passkey(interaction_id: str) -> ResponseReturnValue:
             browser=browser.browser_id(),
             epoch=asked.first.epoch,
         )
-    except (stored.Refused, stored.TooMany, factor_changes.NotYours):
+    except (stored.NotProved, Conflict, factor_changes.NotYours):
         form = only([])
         form.notice = _("The passkey could not be added. Please try again.")
         return show(interaction, form)

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp.credentials import throttling
+from idp.errors import Throttled
 from idp.lifecycle import passwords, second_factor
 from idp.sessions.models import Interaction
 from idp.web import browser
@@ -62,7 +63,7 @@ def _sign_in(interaction: Interaction) -> ResponseReturnValue:
             address=browser.client_address(),
             device_secret=browser.device_secret(),
         )
-    except passwords.Throttled as throttled:
+    except Throttled as throttled:
         return too_many(form, throttled.retry_after, lambda: show(interaction, form))
     except passwords.WrongPassword:
         wrong = _("The user name or the password is wrong. Check both and try again.")
@@ -93,7 +94,7 @@ def passkey(interaction_id: str) -> ResponseReturnValue:
     answer = Form.read("credential")["credential"]
     address = browser.client_address()
     guard = throttling.guard_passkey(address)
-    if isinstance(guard, throttling.Refused):
+    if isinstance(guard, throttling.Blocked):
         form = only(["username"])
         return too_many(form, guard.retry_after, lambda: show(interaction, form))
     try:

@@ -15,6 +15,7 @@ from idp.audit import events
 from idp.clients import registration
 from idp.credentials import factors
 from idp.credentials.factors import Factors
+from idp.errors import Throttled
 from idp.lifecycle import second_factor as service
 from idp.lifecycle.sign_in import Proof, ProofGone
 from idp.oidc import authorization
@@ -176,7 +177,7 @@ def _judge(interaction: Interaction, asked: Asked, form: Form) -> ResponseReturn
         proof = service.prove_code(
             asked.account, asked.first, form["code"], device_secret=browser.device_secret()
         )
-    except service.Throttled as throttled:
+    except Throttled as throttled:
         return too_many(form, throttled.retry_after, lambda: show(interaction, form))
     except service.WrongCode:
         form.problem("code", wrong_code())

@@ -55,7 +55,7 @@ def renew_token(interaction_id: str) -> ResponseReturnValue:
     if clear is None:
         return to_step(interaction, "token")
     guard = throttling.guard_token(browser.client_address())
-    if isinstance(guard, throttling.Refused):
+    if isinstance(guard, throttling.Blocked):
         form = Form({"token": clear})
         return too_many(form, guard.retry_after, lambda: show(interaction, form))
     match one_time_tokens.find(clear):
@@ -113,7 +113,7 @@ def _prove(interaction: Interaction) -> ResponseReturnValue:
     if form.problems:
         return show(interaction, form)
     guard = throttling.guard_token(browser.client_address())
-    if isinstance(guard, throttling.Refused):
+    if isinstance(guard, throttling.Blocked):
         return too_many(form, guard.retry_after, lambda: show(interaction, form))
     match one_time_tokens.find(form["token"]):
         case one_time_tokens.Live(found, _):
