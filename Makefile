@@ -66,7 +66,7 @@ CATALOGUES := idp/translations
 translations: $(VENV)/.with-test ## Take new sentences into the catalogues and compile them
 	@mkdir -p build
 	$(BIN)/pybabel -q extract --mapping-file=$(CATALOGUES)/babel.cfg --add-location=file \
-	  --omit-header --width=100 --output-file=build/messages.pot .
+	  --keywords=lazy_gettext --omit-header --width=100 --output-file=build/messages.pot .
 	for language in fr nl de; do \
 	  $(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date \
 	    --width=100 --input-file=build/messages.pot --locale=$$language \

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from babel.messages.catalog import Catalog, Message
-from babel.messages.extract import extract_from_dir
+from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.mofile import read_mo
 from babel.messages.plurals import get_plural
@@ -72,7 +72,9 @@ def places() -> dict[Key, set[str]]:
     with (CATALOGUES / "babel.cfg").open() as configuration:
         methods, options = parse_mapping_cfg(configuration)
     found: dict[Key, set[str]] = {}
-    for file, _line, sentence, _comments, context in extract_from_dir(ROOT, methods, options):
+    keywords = {**DEFAULT_KEYWORDS, "lazy_gettext": None}  # as `make translations` has it
+    sentences = extract_from_dir(ROOT, methods, options, keywords)
+    for file, _line, sentence, _comments, context in sentences:
         found.setdefault((context, sentence), set()).add(file)
     return found
 
