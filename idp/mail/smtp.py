@@ -160,11 +160,11 @@ class _Connection(flask_mail.Connection):
     """Flask-Mail's connection has neither timeout nor verified TLS (rule R10)."""
 
     def configure_host(self) -> smtplib.SMTP | smtplib.SMTP_SSL:
-        context = ssl.create_default_context()
-        host = self._connected(context)
+        host = self._connected()
         try:
             if self.mail.use_tls:
-                host.starttls(context=context)  # raises where the server offers none
+                # raises where the server offers none
+                host.starttls(context=ssl.create_default_context())
             if self.mail.username and self.mail.password:
                 host.login(self.mail.username, self.mail.password)
         except BaseException:
@@ -172,10 +172,11 @@ class _Connection(flask_mail.Connection):
             raise
         return host
 
-    def _connected(self, context: ssl.SSLContext) -> smtplib.SMTP | smtplib.SMTP_SSL:
+    def _connected(self) -> smtplib.SMTP | smtplib.SMTP_SSL:
         # smtplib would ask the DNS for our own name, at every connection
         name = _our_host()
         if self.mail.use_ssl:
+            context = ssl.create_default_context()
             return smtplib.SMTP_SSL(
                 self.mail.server, self.mail.port, name, timeout=TIMEOUT, context=context
             )
