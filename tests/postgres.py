@@ -1,8 +1,9 @@
 """A throw-away PostgreSQL cluster, made for one run and removed after it.
 
-The server runs under a keeper: a small process of this file that waits at a pipe. The
-pipe closes when whoever started it ends, killed or not; then the keeper stops the server
-and removes its folder. PostgreSQL refuses to run as root: then it is user ``postgres``.
+All of it is a keeper's: a small process of this file that makes a folder, starts the server
+in it, says where, and waits at a pipe. The pipe closes when whoever started it ends, killed or
+not; a signal ends it as well. Then the keeper stops the server and removes the folder, however
+far it had come. PostgreSQL refuses to run as root: then it is user ``postgres``.
 """
 
 import os
@@ -18,8 +19,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from time import monotonic, sleep
 
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 STARTS = 5
 START_SECONDS = 30
 STOP_SECONDS = 20
@@ -50,22 +54,58 @@ def temporary_cluster(*, fsync: bool = False, connections: int = 200) -> Iterato
     ``fsync``: whether commits reach the disk, as they do in production (for measurements).
     Raises ``Unavailable`` with the reason where PostgreSQL is missing or won't start.
     """
-    programs = _programs()
-    user = _server_user()
-    folder = Path(tempfile.mkdtemp(prefix="idp-postgres-"))
-    password = secrets.token_urlsafe(16)
+    with stoppable_cluster(fsync=fsync, connections=connections) as cluster:
+        yield cluster.address
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A server that can be stopped and started again at its address."""
+
+    address: str
+    _keeper: subprocess.Popen[str]
+
+    def stop(self) -> None:
+        """As an operator does; returns when it has ended."""
+        self._ask("stop")
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        self._ask("start")
+
+    def _ask(self, what: str) -> None:
+        assert self._keeper.stdin is not None
+        assert self._keeper.stdout is not None
+        self._keeper.stdin.write(f"{what}\n")
+        self._keeper.stdin.flush()
+        assert self._keeper.stdout.readline() == f"{what}\n"
+
+
+@contextmanager
+def stoppable_cluster(*, fsync: bool = False, connections: int = 200) -> Iterator[Cluster]:
+    """The same for tests of outages."""
+    keeper = subprocess.Popen(
+        [sys.executable, __file__, str(int(fsync)), str(connections)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**_environment(), "TMPDIR": tempfile.gettempdir()},
+        text=True,
+        start_new_session=True,  # a Ctrl-C is for pytest; the keeper sees its pipe close
+    )
+    assert keeper.stdin is not None
+    assert keeper.stdout is not None
     try:
-        _own(folder, user)
-        _initialise(programs, folder, user, password)
-        keeper, port = _start(programs, folder, user, fsync=fsync, connections=connections)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    try:
-        yield f"postgresql://postgres:{password}@127.0.0.1:{port}"
+        says = keeper.stdout.readline().strip()
+        if not says.startswith("postgresql://"):
+            raise Unavailable(says or "its keeper ended")
+        yield Cluster(says, keeper)
     finally:
-        _stop(keeper)
-        shutil.rmtree(folder, ignore_errors=True)
+        keeper.stdin.close()
+        keeper.stdout.close()
+        try:
+            keeper.wait(STOP_SECONDS + 5)
+        except subprocess.TimeoutExpired:
+            keeper.kill()
 
 
 def create_database(base: str, name: str) -> str:
@@ -112,7 +152,9 @@ def _own(folder: Path, user: _User) -> None:
         os.chown(folder, user.uid, user.gid)
 
 
-def _initialise(programs: Path, folder: Path, user: _User, password: str) -> None:
+def _initialise(
+    programs: Path, folder: Path, user: _User, password: str, authentication: str
+) -> None:
     password_file = folder / "password"
     password_file.write_text(password)
     _own(password_file, user)
@@ -122,7 +164,7 @@ def _initialise(programs: Path, folder: Path, user: _User, password: str) -> Non
         f"--pgdata={folder / 'data'}",
         "--username=postgres",
         f"--pwfile={password_file}",
-        "--auth=scram-sha-256",
+        f"--auth={authentication}",
         "--encoding=UTF8",
         "--locale=C.UTF-8",
         "--no-sync",
@@ -150,43 +192,6 @@ def _environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
-def _start(
-    programs: Path, folder: Path, user: _User, *, fsync: bool, connections: int
-) -> tuple[subprocess.Popen[bytes], int]:
-    """Try ports until the server has one to itself: between our look and its, it may go."""
-    for _ in range(STARTS):
-        port = _free_port()
-        keeper = _start_keeper(programs, folder, user, port, fsync, connections)
-        if _answers(keeper, folder, port):
-            return keeper, port
-        _stop(keeper)
-    log = (folder / "log").read_text(errors="replace").strip().splitlines()
-    raise Unavailable(f"PostgreSQL did not start: {log[-1] if log else 'it says nothing'}")
-
-
-def _start_keeper(
-    programs: Path, folder: Path, user: _User, port: int, fsync: bool, connections: int
-) -> subprocess.Popen[bytes]:
-    settings = [
-        "listen_addresses=127.0.0.1",
-        "unix_socket_directories=",
-        f"port={port}",
-        f"max_connections={connections}",
-        "timezone=UTC",
-        *(() if fsync else UNDURABLE),
-    ]
-    server = [str(programs / "postgres"), "-D", str(folder / "data")]
-    for setting in settings:
-        server += ["-c", setting]
-    return subprocess.Popen(
-        [sys.executable, __file__, str(folder), str(user.uid or ""), str(user.gid or ""), *server],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        env=_environment(),
-        start_new_session=True,  # a Ctrl-C is for pytest; the keeper sees its pipe close
-    )
-
-
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -194,54 +199,118 @@ def _free_port() -> int:
     return port
 
 
-def _answers(keeper: subprocess.Popen[bytes], folder: Path, port: int) -> bool:
-    """Whether *our* server is ready: its own status file says so, not just an open port."""
-    status = folder / "data" / "postmaster.pid"
-    end = monotonic() + START_SECONDS
-    while monotonic() < end and keeper.poll() is None:
-        lines = status.read_text().splitlines() if status.exists() else []
-        if len(lines) >= 8 and lines[3].strip() == str(port) and lines[7].strip() == "ready":
-            return True
-        sleep(0.02)
-    return False
+@dataclass
+class _Server:
+    """One server in a folder: its programs, its user, its settings; its port once it has one."""
+
+    programs: Path
+    folder: Path
+    user: _User
+    fsync: bool
+    connections: int
+    port: int = 0
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Try ports until it has one to itself: between our look and its, it may go."""
+        for _ in range(STARTS):
+            self.port = self.port or _free_port()
+            self._run()
+            if self._answers():
+                return
+            self.stop()
+            self.port = 0
+        log = (self.folder / "log").read_text(errors="replace").strip().splitlines()
+        raise Unavailable(f"PostgreSQL did not start: {log[-1] if log else 'it says nothing'}")
+
+    def stop(self) -> None:
+        """ "Fast": it ends connections and writes a checkpoint."""
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGQUIT)
+            self.process.wait()
+
+    def _run(self) -> None:
+        settings = [
+            "listen_addresses=127.0.0.1",
+            "unix_socket_directories=",
+            f"port={self.port}",
+            f"max_connections={self.connections}",
+            "timezone=UTC",
+            *(() if self.fsync else UNDURABLE),
+        ]
+        command = [str(self.programs / "postgres"), "-D", str(self.folder / "data")]
+        for setting in settings:
+            command += ["-c", setting]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                **self.user.subprocess_arguments(),  # type: ignore[call-overload]
+            )
+
+    def _answers(self) -> bool:
+        """Whether *our* server is ready: its own status file says so, not just an open port."""
+        assert self.process is not None
+        status = self.folder / "data" / "postmaster.pid"
+        end = monotonic() + START_SECONDS
+        while monotonic() < end and self.process.poll() is None:
+            lines = status.read_text().splitlines() if status.exists() else []
+            ready = len(lines) >= 8 and lines[7].strip() == "ready"
+            if ready and lines[3].strip() == str(self.port):
+                return True
+            sleep(0.02)
+        return False
 
 
-def _stop(keeper: subprocess.Popen[bytes]) -> None:
-    if keeper.stdin:
-        keeper.stdin.close()
+def _keep(*, fsync: bool, connections: int) -> None:
+    """The keeper: run a server until the pipe at standard input closes, or a signal comes."""
+    for number in ENDING:
+        signal.signal(number, lambda *_: sys.exit())
+    asked: SimpleQueue[str] = SimpleQueue()
+    Thread(target=_listen, args=(asked,), daemon=True).start()
+    folder = Path(tempfile.mkdtemp(prefix="idp-postgres-"))
     try:
-        keeper.wait(STOP_SECONDS + 5)
-    except subprocess.TimeoutExpired:
-        keeper.kill()
-
-
-def _keep(folder: Path, user: _User, command: list[str]) -> None:
-    """The keeper: run the server until the pipe at standard input closes."""
-    starter = os.getppid()
-    with (folder / "log").open("ab") as log:
-        server = subprocess.Popen(
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            **user.subprocess_arguments(),  # type: ignore[call-overload]
-        )
-    signal.signal(signal.SIGCHLD, lambda *_: sys.exit(1))  # the server gave up by itself
-    if server.poll() is not None:
-        sys.exit(1)
-    sys.stdin.buffer.read()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    server.send_signal(signal.SIGINT)  # "fast": ends connections, writes a checkpoint
-    try:
-        server.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        server.send_signal(signal.SIGQUIT)
-        server.wait()
-    if os.getppid() != starter:  # nobody is left to remove it
+        with _served(folder, fsync=fsync, connections=connections) as server:
+            while True:
+                what = asked.get()
+                {"stop": server.stop, "start": server.start}[what]()
+                print(what, flush=True)
+    except Unavailable as reason:
+        print(reason, flush=True)
+    finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _listen(asked: "SimpleQueue[str]") -> None:
+    for line in sys.stdin:
+        asked.put(line.strip())
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@contextmanager
+def _served(folder: Path, *, fsync: bool, connections: int) -> Iterator[_Server]:
+    programs, user, password = _programs(), _server_user(), secrets.token_urlsafe(16)
+    _own(folder, user)
+    # Measurements hash as production does; tests connect thousands of times
+    _initialise(programs, folder, user, password, "scram-sha-256" if fsync else "md5")
+    server = _Server(programs, folder, user, fsync, connections)
+    try:
+        server.start()
+        print(f"postgresql://postgres:{password}@127.0.0.1:{server.port}", flush=True)
+        yield server
+    finally:
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)  # it ends already
+        server.stop()
+
+
 if __name__ == "__main__":
-    uid, gid = (int(text) if text else None for text in sys.argv[2:4])
-    _keep(Path(sys.argv[1]), _User(uid, gid), sys.argv[4:])
+    _keep(fsync=sys.argv[1] == "1", connections=int(sys.argv[2]))

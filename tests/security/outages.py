@@ -2,12 +2,10 @@
 
 import http.client
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -134,42 +132,14 @@ def while_away(site: World, csrf_token: str) -> None:
     assert http.get("/oauth2/jwks").status_code == 200
 
 
-class Cluster:
-    """A PostgreSQL server that stops and starts at one and the same port."""
-
-    def __init__(self, folder: Path) -> None:
-        self._programs, self._user = postgres._programs(), postgres._server_user()
-        self._folder, self._port = folder, smtp.free_port()
-        postgres._own(folder, self._user)
-        postgres._initialise(self._programs, folder, self._user, "pw")
-        self.start()
-        base = f"postgresql://postgres:pw@127.0.0.1:{self._port}"
-        self.url = postgres.create_database(base, "idp")
-
-    def start(self) -> None:
-        self._keeper = postgres._start_keeper(
-            self._programs, self._folder, self._user, self._port, fsync=False, connections=50
-        )
-        assert postgres._answers(self._keeper, self._folder, self._port)
-
-    def stop(self) -> None:
-        postgres._stop(self._keeper)
-
-
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    folder = Path(tempfile.mkdtemp(prefix="idp-outage-"))
+def cluster() -> Iterator[tuple[postgres.Cluster, str]]:
+    """A PostgreSQL server that stops and starts at one and the same port, and a database of it."""
     try:
-        try:
-            server = Cluster(folder)
-        except postgres.Unavailable as reason:
-            pytest.skip(f"PostgreSQL is not available: {reason}")
-        try:
-            yield server
-        finally:
-            server.stop()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with postgres.stoppable_cluster(connections=50) as server:
+            yield server, postgres.create_database(server.address, "idp")
+    except postgres.Unavailable as reason:
+        pytest.skip(f"PostgreSQL is not available: {reason}")
 
 
 @contextmanager

@@ -241,8 +241,11 @@ class TestDatabaseAway:
     """R2: 503 with ``Retry-After`` while it is away, and back by itself."""
 
     def test_r2_postgresql_stopped_and_started_again(self, keys_folder: Path) -> None:
-        with cluster() as server, databases_app(server.url, keys_folder, migrated=False) as app:
-            databases.migrate(server.url)
+        with (
+            cluster() as (server, url),
+            databases_app(url, keys_folder, migrated=False) as app,
+        ):
+            databases.migrate(url)
             site = world(app.test_client(), "Lina")
             tokens = site.redeem()
             token = csrf_of(site.browser)
