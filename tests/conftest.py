@@ -15,6 +15,7 @@ from idp import create_app
 from idp.settings import Settings
 from tests import compiled_once, databases, scheduling
 from tests.apart import ApartClient
+from tests.examples.running import Demo, running_demo
 
 SECRETS = {
     name: sha256(f"a test's {name}".encode()).hexdigest().encode()
@@ -102,6 +103,13 @@ def keys_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("keys")
     keys.Keyring(folder).ensure()
     return folder
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """One demo for all tests that only look at it or change what is theirs: twelve processes."""
+    with running_demo(tmp_path_factory.mktemp("demo")) as running:
+        yield running
 
 
 @pytest.fixture(params=databases.KINDS)

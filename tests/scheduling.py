@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-SHARING_A_DEMO = ("tests/browser/", "tests/examples/")
-"""Folders, each with one demo: six processes that take a while until they answer."""
+SHARING_A_DEMO = ("tests/examples/", "tests/browser/")
+"""Folders with one demo for both: twelve processes that take a while until they answer.
+
+First who only looks at it, then who works with it.
+"""
 
 
 def put_long_ones_first(items: list[pytest.Item]) -> None:
@@ -21,8 +24,9 @@ def put_long_ones_first(items: list[pytest.Item]) -> None:
 
     def rank(item: pytest.Item) -> tuple[bool, bool, int, str]:
         shares = item.nodeid.startswith(SHARING_A_DEMO)
-        size = 0 if shares else sizes[item.path]  # what shares a demo keeps its order
-        return not shares, item.path not in slow, -size, str(item.path)
+        if shares:  # what looks before what works, and each in the order of its files
+            return False, not item.nodeid.startswith(SHARING_A_DEMO[0]), 0, str(item.path)
+        return True, item.path not in slow, -sizes[item.path], str(item.path)
 
     items.sort(key=rank)
 
@@ -35,5 +39,5 @@ class LongestFirst(LoadFileScheduling):
         config.option.loadscopereorder = False
 
     def _split_scope(self, nodeid: str) -> str:
-        shared = (folder for folder in SHARING_A_DEMO if nodeid.startswith(folder))
-        return next(shared, None) or super()._split_scope(nodeid)
+        shares = nodeid.startswith(SHARING_A_DEMO)
+        return "the demo" if shares else str(super()._split_scope(nodeid))

@@ -46,7 +46,7 @@ class Part:
         places.LOGS.mkdir(parents=True, exist_ok=True)
         with open(self.log, "ab", opener=_private) as log:
             self.process = subprocess.Popen(
-                [*_dying_with_us(), *self.command],
+                [*dying_with_us(), *self.command],
                 cwd=places.ROOT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -120,7 +120,7 @@ class Parts:
         self.running.clear()
 
 
-def _dying_with_us() -> list[str]:
-    # Linux: the kernel ends the parts should the demo be killed and get no say
+def dying_with_us() -> list[str]:
+    """What a command starts with so that the kernel ends it should we be killed (Linux)."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []

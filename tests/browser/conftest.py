@@ -12,7 +12,14 @@ import pytest
 import requests
 from axe_playwright_python.base import AxeResults
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    ViewportSize,
+    sync_playwright,
+)
 
 from tests import databases, postgres
 from tests.cli.conftest import told
@@ -93,10 +100,9 @@ class World:
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Four processes on SQLite."""
-    with running_demo(tmp_path_factory.mktemp("demo")) as demo:
-        yield World(demo)
+def world(demo: Demo) -> World:
+    """The demo, on SQLite."""
+    return World(demo)
 
 
 @pytest.fixture
@@ -117,14 +123,19 @@ def chromium_path() -> str:
     return path
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Chromium, for one file: Playwright's event loop must not outlive it."""
-    path = chromium_path()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
+@pytest.fixture(scope="package")
+def playwright() -> Iterator[Playwright]:
+    """Its event loop must not outlive this folder: other tests have loops of their own."""
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    """Chromium, for all files of this folder: each test has contexts of its own."""
+    browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
+    yield browser
+    browser.close()
 
 
 NewPage = Callable[..., Page]

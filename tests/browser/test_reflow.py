@@ -8,7 +8,7 @@ from typing import Any
 
 import pyotp
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright
 
 from idp import clock
 from tests.browser.conftest import ARGUMENTS, NewPage, World, chromium_path, press, sign_in
@@ -29,16 +29,15 @@ BEHIND = (
 
 
 @pytest.fixture(scope="module", params=["text of 200 %", "320 px"])
-def chromium(request: pytest.FixtureRequest) -> Iterator[Browser]:
+def chromium(playwright: Playwright, request: pytest.FixtureRequest) -> Iterator[Browser]:
     """Chromium, as a reader with weak eyes has set it; or as it comes."""
     path = chromium_path()
     large = request.param == "text of 200 %"
     size = ["--blink-settings=defaultFontSize=32"] if large else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, *size])
-        browser.reader_width = 360 if large else 320  # type: ignore[attr-defined]
-        yield browser
-        browser.close()
+    browser = playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, *size])
+    browser.reader_width = 360 if large else 320  # type: ignore[attr-defined]
+    yield browser
+    browser.close()
 
 
 Look = Callable[..., None]

@@ -10,8 +10,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import randrange
 from time import monotonic, sleep
 from typing import Any
+
+from examples.demo.processes import dying_with_us
 
 ROOT = Path(__file__).resolve().parents[2]
 PORTS = (
@@ -19,6 +22,8 @@ PORTS = (
     *("GOOGLE_PORT", "FACEBOOK_PORT", "CABANGA_PORT"),
 )
 START_SECONDS = 90
+SERVED = (10_000, 32_000)
+"""Below those that Linux chooses from for whoever connects to somewhere, or asks for any."""
 
 
 @dataclass
@@ -65,7 +70,7 @@ def start(folder: Path, ports: Mapping[str, int]) -> subprocess.Popen[str]:
     # Its servers run the code that other tests measure; tracing them would double their time
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}
     return subprocess.Popen(
-        [sys.executable, "-m", "examples.demo"],
+        [*dying_with_us(), sys.executable, "-m", "examples.demo"],
         cwd=ROOT,
         env={**inherited, **variables, "DEMO_FOLDER": str(folder)},
         stdin=subprocess.DEVNULL,
@@ -76,10 +81,16 @@ def start(folder: Path, ports: Mapping[str, int]) -> subprocess.Popen[str]:
 
 
 def free_ports() -> dict[str, int]:
-    """Ports that nobody uses now."""
-    probes = [socket.socket() for _ in PORTS]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
+    """Ports that nobody uses now, and that the system gives to nobody until the demo has them."""
+    probes: list[socket.socket] = []
+    while len(probes) < len(PORTS):
+        probe = socket.socket()
+        try:
+            probe.bind(("127.0.0.1", randrange(*SERVED)))
+        except OSError:
+            probe.close()
+        else:
+            probes.append(probe)
     numbers = [probe.getsockname()[1] for probe in probes]
     for probe in probes:
         probe.close()

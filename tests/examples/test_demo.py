@@ -5,6 +5,8 @@ import re
 import signal
 import smtplib
 import socket
+import subprocess
+import sys
 from html import unescape
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 import requests
 
 from examples.demo.ports import ANYWHERE, DEFAULTS, PortTrouble, choose
-from tests.examples.running import PORTS, Demo, free_ports, running_demo, start, wait_until
+from tests.examples.running import PORTS, ROOT, Demo, free_ports, running_demo, start, wait_until
 
 
 def sign_in(demo: Demo, case: str, portal: str) -> requests.Response:
@@ -179,6 +181,20 @@ def test_a_demo_that_is_killed_leaves_nothing_behind(tmp_path: Path) -> None:
     with running_demo(tmp_path) as demo:
         demo.end(signal.SIGKILL)
         assert wait_until(lambda: not processes_of(tmp_path), 40), processes_of(tmp_path)
+
+
+def test_a_run_of_tests_that_is_killed_leaves_no_demo_behind(tmp_path: Path) -> None:
+    run = f"""
+from pathlib import Path
+from time import sleep
+from tests.examples.running import free_ports, start
+start(Path({str(tmp_path)!r}), free_ports())
+sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", run], cwd=ROOT) as runner:
+        assert wait_until(lambda: any("examples.demo" in each for each in processes_of(tmp_path)))
+        runner.kill()
+    assert wait_until(lambda: not processes_of(tmp_path)), processes_of(tmp_path)
 
 
 def process_of_mailbox(folder: Path) -> int:
