@@ -8,11 +8,12 @@ the sentences are ours.
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from threading import Lock
 from time import monotonic
 from typing import Final
 
-from flask import Response, g
+from flask import Response, after_this_request
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
@@ -45,7 +46,7 @@ class Refusal:
 
 
 def note(endpoint: str, error: str, reason: str | None, client_id: str | None) -> None:
-    """Log a refusal, and keep it once the answer stands (``keep``)."""
+    """Log a refusal, and keep it once the answer stands, if it is time."""
     if error in _EXPECTED:
         return
     words = "".join(c if c.isascii() and c.isprintable() else "?" for c in reason or error)
@@ -61,19 +62,7 @@ def note(endpoint: str, error: str, reason: str | None, client_id: str | None) -
         },
     )
     if known is not None:
-        g.setdefault("refusals", []).append(refusal)
-
-
-def keep(response: Response) -> Response:
-    """After the answer is made: write down what was refused meanwhile, if it is time."""
-    due = [each for each in g.pop("refusals", ()) if _written.is_due(each)]
-    try:
-        for each in due:
-            _keep(each)
-    except DBAPIError as failed:  # the answer is what matters
-        log.error("a refusal was not kept: %s", type(failed.orig).__name__)
-        db.session.rollback()
-    return response
+        after_this_request(partial(_keep_after, refusal))
 
 
 def of(client_id: str, most: int = 10) -> list[ClientRefusal]:
@@ -86,6 +75,16 @@ def of(client_id: str, most: int = 10) -> list[ClientRefusal]:
             .limit(most)
         )
     )
+
+
+def _keep_after(refusal: Refusal, response: Response) -> Response:
+    try:
+        if _written.is_due(refusal):
+            _keep(refusal)
+    except DBAPIError as failed:  # the answer is what matters
+        log.error("a refusal was not kept: %s", type(failed.orig).__name__)
+        db.session.rollback()
+    return response
 
 
 def _keep(refusal: Refusal) -> None:

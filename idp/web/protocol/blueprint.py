@@ -2,11 +2,7 @@
 
 from flask import Blueprint
 
-from idp.oidc import refusals
-
 endpoints = Blueprint("oauth2", __name__)
 """What applications call. Exempt from form tokens: each has a protection of its own."""
 blueprint = Blueprint("protocol", __name__)
 """Pages that a guardian answers."""
-
-endpoints.after_request(refusals.keep)
