@@ -50,6 +50,8 @@ class Round:
     reached: bool = False
     """Whether the mail server was reached."""
     trouble: str | None = None
+    away: bool = False
+    """Whether the trouble is the mail server's."""
 
 
 def init_app(app: Flask) -> None:
@@ -72,16 +74,17 @@ def work(stop: Event, pause: float = 1.0) -> None:
     on by itself. Needs an application context.
     """
     trouble: str | None = None
+    away = False
     tries = 0
     while not stop.is_set():
         done = _safe_round()
         if done.trouble is not None:
             if done.trouble != trouble:
                 log.error("mail waits: %s", done.trouble)
-            trouble, tries = done.trouble, tries + 1
+            trouble, away, tries = done.trouble, done.away, tries + 1
             stop.wait(min(pause * 2 ** min(tries, 16), LONGEST_WAIT))
             continue
-        if trouble is not None and (done.reached or not trouble.startswith("mail server")):
+        if trouble is not None and (done.reached or not away):
             log.warning("mail flows again")
             trouble, tries = None, 0
         stop.wait(0 if done.handled else pause)
@@ -114,7 +117,7 @@ def _round(limit: int) -> Round:
             except ServerAway as away:
                 _withdraw(message, started)
                 outbox.put_back(message, away.answer, longest_pause=AWAY_PAUSE)
-                return Round(handled, post.was_opened, f"mail server: {away.answer}")
+                return Round(handled, post.was_opened, f"mail server: {away.answer}", away=True)
             handled += 1
         return Round(handled, post.was_opened)
 

@@ -7,7 +7,7 @@ and as the view ``live_guardianships`` for all else, the SQL of ``roster`` too.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Column, ColumnElement, MetaData, String, Table, and_, func, select
 from sqlalchemy.orm import Mapped
@@ -15,6 +15,9 @@ from sqlalchemy.orm import Mapped
 from idp.database import Model, OpaqueId, UtcDateTime, db
 from idp.people.models import Child, Guardianship, School
 from idp.people.names import sort_key
+
+BY_ROSTER: Final = "not in the school's roster any more"
+"""What is stored as the reason of a guardianship that an import ended."""
 
 
 class LiveGuardianship(Model):

@@ -12,7 +12,7 @@ from idp.audit import events
 from idp.database import UtcDateTime, db
 from idp.lifecycle import households
 from idp.mail import spread
-from idp.people.guardianships import sql_not_ended
+from idp.people.guardianships import BY_ROSTER, sql_not_ended
 from idp.people.models import Account, Child
 from idp.roster import bulk, findable, former
 from idp.roster.claims import unclaimed
@@ -20,8 +20,6 @@ from idp.roster.models import RosterChange
 from idp.roster.planned_links import SEPARATED
 from idp.roster.planning import Plan
 from idp.roster.scope import Scope
-
-REASON: Final = "not in the school's roster any more"
 
 _THIS: Final = "x.run_id = :run AND x.school_id = :school AND x.kind = :kind"
 
@@ -197,7 +195,7 @@ def carry_out(scope: Scope, plan: Plan, now: datetime) -> None:
     for statement in (_IS_THE_ROSTERS, *_IDENTITIES):
         bulk.execute(statement, **ids)
     if plan.counts.get("guardianship_ended"):
-        households.end_guardianships(changed(scope, "guardianship_ended"), REASON, **detail)
+        households.end_guardianships(changed(scope, "guardianship_ended"), BY_ROSTER, **detail)
     former.ask(asked, now)
     findable.refresh(scope)
 

@@ -12,10 +12,10 @@ from sqlalchemy import Select, select, text
 
 from idp.audit import events
 from idp.lifecycle import file_requests, households
-from idp.people.guardianships import sql_not_ended
+from idp.people.guardianships import BY_ROSTER, sql_not_ended
 from idp.people.models import Account, StaffRole
 from idp.roster import bulk, findable
-from idp.roster.applying import REASON, changed, readdressed
+from idp.roster.applying import changed, readdressed
 from idp.roster.claims import unclaimed
 from idp.roster.models import RosterChange, RosterRunSchool
 from idp.roster.scope import Scope
@@ -176,7 +176,7 @@ def undo(scope: Scope, applied_at: datetime, now: datetime) -> Undone:
     bulk.execute(_NUMBERS_GIVEN_BACK, **scope.ids())
     left, changed_, made = (bulk.execute(each, **scope.ids(), **times) for each in _CHILDREN)
     done |= {"child_left": left, "child_made": made, "child_changed": changed_}
-    done["guardianship_ended"] = bulk.execute(_RESTORED, **scope.ids(), reason=REASON)
+    done["guardianship_ended"] = bulk.execute(_RESTORED, **scope.ids(), reason=BY_ROSTER)
     bulk.execute(_LIVE_AGAIN, **scope.ids())
     restored = select(RosterChange.account_id, RosterChange.child_id).where(
         RosterChange.run_id == scope.run_id,

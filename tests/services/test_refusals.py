@@ -9,15 +9,29 @@ import pytest
 
 from idp.cli import refusals
 from idp.clients import uris
+from idp.people.guardianships import BY_ROSTER
 from idp.roster import refusals as roster_refusals
-from idp.roster.records import Hostile, Unusable
+from idp.roster.records import OF_OTHER_SCHOOLS, Hostile, Unusable
 from idp.web.admin import client_words
 from idp.web.admin import refusals as desk
 
 SOURCE = Path(__file__).parents[2] / "idp"
 
+WORDS = 3
+"""A text of so many words is a sentence."""
+OF_OTHERS = {
+    "no such table",
+    "no such column",
+    "Python threads, which seems quite high",
+    "503 Service Unavailable",
+}
+"""What other programs say, which have no code for it."""
+STORED = {"given up after", BY_ROSTER, OF_OTHER_SCHOOLS}
+"""What stands so in the database or in reports for programs, and is read back."""
+DATA = {"openid email profile", "SimpleQueue[None] | None"}
 
-def trees() -> Iterator[tuple[Path, ast.AST]]:
+
+def trees() -> Iterator[tuple[Path, ast.Module]]:
     for path in sorted(SOURCE.rglob("*.py")):
         yield path, ast.parse(path.read_text("utf-8"))
 
@@ -94,3 +108,74 @@ def conflicts(tree: ast.AST) -> Iterator[ast.Constant]:
 def test_the_desk_has_sentences_for_what_is_refused_alone() -> None:
     known = {tuple(texts) for texts, _values in raised("Invalid")}
     assert set(desk.BY_CODE) <= known
+
+
+def test_no_english_sentence_chooses_anything() -> None:
+    modules = {dotted(path): dict(sentences_with_names(tree)) for path, tree in trees()}
+    chosen = []
+    for path, tree in trees():
+        named = modules[dotted(path)] | imported(tree, modules)
+        for each in (one for node in ast.walk(tree) for one in choosing(node)):
+            text = each.value if isinstance(each, ast.Constant) else named.get(each.id)
+            if is_sentence(text) and text not in OF_OTHERS | STORED | DATA:
+                chosen.append(f"{path.relative_to(SOURCE)}:{each.lineno}: {text!r}")
+    assert chosen == []
+
+
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts)
+
+
+def imported(tree: ast.Module, modules: dict[str, dict[str, str]]) -> dict[str, str]:
+    """The sentences with names that come from other modules."""
+    return {
+        alias.name: modules[node.module][alias.name]
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module in modules
+        for alias in node.names
+        if alias.name in modules[node.module]
+    }
+
+
+def is_sentence(text: object) -> bool:
+    return isinstance(text, str) and len(text.split()) >= WORDS
+
+
+def sentences_with_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """The sentences that a module gives a name."""
+    for node in tree.body:
+        if isinstance(node, ast.AnnAssign | ast.Assign) and isinstance(node.value, ast.Constant):
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            if is_sentence(node.value.value):
+                yield ast.unparse(target), node.value.value
+
+
+def choosing(node: ast.AST) -> Iterator[ast.Constant | ast.Name]:
+    """By what something is looked up, compared or matched here."""
+    match node:
+        case ast.Dict(keys=keys):
+            found = [each for each in keys if each is not None]
+        case ast.Compare(left=left, comparators=others):
+            found = [left, *others]
+        case ast.MatchValue(value=key) | ast.Subscript(slice=key):
+            found = [key]
+        case ast.Call(func=ast.Attribute(attr="startswith" | "endswith" | "get"), args=args):
+            found = args[:1]
+        case _:
+            found = []
+    inner = (one for each in found for one in ast.walk(each))
+    yield from (one for one in inner if isinstance(one, ast.Constant | ast.Name))
+
+
+def test_no_page_shows_the_text_of_an_exception() -> None:
+    shown = [
+        f"{path.relative_to(SOURCE)}:{node.lineno}"
+        for path, tree in trees()
+        if path.is_relative_to(SOURCE / "web")
+        for handler in ast.walk(tree)
+        if isinstance(handler, ast.ExceptHandler) and handler.name
+        for node in ast.walk(handler)
+        if isinstance(node, ast.Call | ast.FormattedValue)
+        and ast.unparse(node) in {f"str({handler.name})", f"f'{{{handler.name}}}'"}
+    ]
+    assert shown == []

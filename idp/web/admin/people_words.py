@@ -7,6 +7,7 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from idp.desk.guardianships import Linked
+from idp.people.guardianships import BY_ROSTER
 
 ROLES: Final = {
     "helper": _("Helper"),
@@ -39,7 +40,6 @@ ALL_REASONS: Final = {
     "left": _("The pupil has left the school"),
     "merged": _("Two accounts became one"),
 }
-_BY_IMPORT: Final = "not in the school's roster any more"
 
 MAILS: Final = {
     "invitation": _("Invitation with a token"),
@@ -107,7 +107,7 @@ OTHER_ACT: Final = _("The account was changed")
 
 def reason(code: str | None, text: str | None) -> list[str]:
     """Why a guardianship ended: the reason, and what somebody wrote about it."""
-    if text == _BY_IMPORT:
+    if text == BY_ROSTER:
         return [gettext("No longer in the school's list")]
     told = [str(ALL_REASONS[code])] if code in ALL_REASONS else []
     return [*told, *([text] if text else [])]
