@@ -21,7 +21,11 @@ KINDS = ("sqlite", "postgresql")
 _MEMORY = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None
 _numbers = count(1)
 _emptied: list[str] = []
-"""PostgreSQL databases that nobody uses any more."""
+"""PostgreSQL databases that nobody uses any more, the longest unused first."""
+RESTING = 3
+"""So many that the next one's last connection has ended: to rename it would wait for that, and
+the server looks again after a tenth of a second.
+"""
 
 
 @contextlib.contextmanager
@@ -79,8 +83,8 @@ def _fresh_postgresql() -> Iterator[str]:
     """
     base, template = postgresql_cluster(), _postgresql_template()
     name = f"test_{next(_numbers)}"
-    if _emptied:
-        _administer(f"ALTER DATABASE {_emptied.pop()} RENAME TO {name}")
+    if len(_emptied) >= RESTING:
+        _administer(f"ALTER DATABASE {_emptied.pop(0)} RENAME TO {name}")
     else:
         _administer(f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
