@@ -34,7 +34,7 @@ def sign_in(interaction_id: str) -> ResponseReturnValue:
     if is_past_login(interaction):
         return resume(interaction)
     key = _offered_key()
-    spend_allowance()  # on the state; on the walk, if it has no row yet, as well
+    spend_allowance()  # on the state; on the interaction, if it has no row yet, as well
     interactions.keep(interaction)
     try:
         return go(key, "sign_in", interaction_id=interaction.id, max_age=_max_age(interaction))
