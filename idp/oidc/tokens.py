@@ -61,9 +61,6 @@ class FoundToken:
     def check_client(self, client: Any) -> bool:
         return bool(self.grant.client_id == client.get_client_id())
 
-    def get_scope(self) -> str:
-        return self.token.scope
-
     def is_expired(self) -> bool:
         return self.token.expires_at <= clock.now()
 
