@@ -14,7 +14,7 @@ from idp.database import db, transaction
 from idp.federation import links
 from idp.federation.identity import ForeignIdentity
 from idp.federation.models import FederatedLink
-from idp.lifecycle.families import end_guardianship
+from idp.lifecycle.endings import end_guardianship
 from idp.people import accounts, linking
 from idp.people.children import create_child
 from idp.people.models import Account, Child, School

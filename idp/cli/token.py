@@ -13,7 +13,7 @@ from idp.cli.users import named
 from idp.desk import letters
 from idp.desk.staff import AT_TERMINAL
 from idp.errors import Conflict, NotFound
-from idp.lifecycle import families
+from idp.lifecycle import requests
 from idp.mail.messages import welcome_link
 
 command = Noun("token", help="One-time connection tokens for letters.")
@@ -32,7 +32,7 @@ def token_issue(username: str, as_json: bool) -> None:
     """
     account = named(username)
     expires_at = clock.now() + settings.current().first_sign_in_lifetime
-    token = families.issue_letter_token(account.id)
+    token = requests.issue_letter_token(account.id)
     row = {
         "username": account.username,
         "token": token,

@@ -16,7 +16,7 @@ from idp.desk import acts, erasures, search
 from idp.desk.listed import GUARDIAN, PUPIL, Person
 from idp.desk.staff import AT_TERMINAL
 from idp.federation import links
-from idp.lifecycle import erasure, families, passwords
+from idp.lifecycle import erasure, passwords, requests
 from idp.people import accounts, guardianships
 from idp.people.models import ACCOUNT_STATUSES, Account
 from idp.sessions import service as sessions
@@ -74,7 +74,7 @@ def user_create(
         if password is not None:
             passwords.set_first_password(account.id, password)
         if invite:
-            families.invite(account.id)
+            requests.invite(account.id)
     output.one(_row(account), as_json)
 
 
@@ -91,7 +91,7 @@ def user_invite(username: str, client_id: str | None, as_json: bool) -> None:
     if client_id is not None:
         registration.get(client_id)
     account = named(username)
-    message = families.invite(account.id, client_id)
+    message = requests.invite(account.id, client_id)
     output.one(
         {"account_id": account.id, "message_id": message.id, "status": message.status}, as_json
     )

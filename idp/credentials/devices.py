@@ -2,13 +2,12 @@
 
 import secrets
 from datetime import timedelta
-from typing import Any
 
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import ColumnElement, select, update
 
 from idp import clock
 from idp.credentials.models import KnownDevice
-from idp.database import db, keep_newest, keyed_hash, transaction
+from idp.database import db, delete_all, keep_newest, keyed_hash, transaction
 
 REMEMBERED = timedelta(days=365)
 MOST_DEVICES = 20
@@ -19,7 +18,7 @@ def is_known_device(account_id: str | None, device_secret: str | None) -> bool:
     """Whether this account signed in in the browser that holds ``device_secret``."""
     found = db.session.scalars(
         select(KnownDevice.account_id).where(
-            KnownDevice.device_hash == _device_hash(device_secret),
+            KnownDevice.device_hash == device_hash(device_secret),
             KnownDevice.account_id == (account_id or ""),
             KnownDevice.last_seen_at > clock.now() - REMEMBERED,
         )
@@ -34,12 +33,12 @@ def remember_device(account_id: str, device_secret: str | None) -> str:
     cookie that somebody planted or copied is worth nothing afterwards.
     """
     new = secrets.token_urlsafe(32)
-    new_hash = _device_hash(new)
+    new_hash = device_hash(new)
     with transaction() as writes:
         if device_secret:
             writes.execute(
                 update(KnownDevice)
-                .where(KnownDevice.device_hash == _device_hash(device_secret))
+                .where(KnownDevice.device_hash == device_hash(device_secret))
                 .values(device_hash=new_hash)
                 .execution_options(synchronize_session=False)
             )
@@ -61,28 +60,11 @@ def remember_device(account_id: str, device_secret: str | None) -> str:
     return new
 
 
-def forget_devices(account_id: str, *, keep: str | None = None) -> None:
-    """Forget the account's devices, except the one with the secret ``keep``."""
-    with transaction() as writes:
-        writes.execute(
-            delete(KnownDevice)
-            .where(
-                KnownDevice.account_id == account_id,
-                KnownDevice.device_hash != _device_hash(keep),
-            )
-            .execution_options(synchronize_session=False)
-        )
+def forget(*which: ColumnElement[bool]) -> int:
+    """Forget these devices, in the caller's transaction; returns how many."""
+    return delete_all(KnownDevice, *which)
 
 
-def forget_for_accounts(owners: Select[Any]) -> None:
-    """``forget_devices`` for many: ``owners`` yields ids of accounts."""
-    with transaction() as writes:
-        writes.execute(
-            delete(KnownDevice)
-            .where(KnownDevice.account_id.in_(owners))
-            .execution_options(synchronize_session=False)
-        )
-
-
-def _device_hash(device_secret: str | None) -> str:
+def device_hash(device_secret: str | None) -> str:
+    """By what a device is found, whose secret this is."""
     return keyed_hash("known_device", device_secret or "")

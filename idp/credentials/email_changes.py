@@ -7,13 +7,13 @@ types them. What a change does to the account is ``idp.lifecycle.email_change``'
 
 import secrets
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 
 from idp import clock
 from idp.credentials.email_models import EmailChange, EmailChangeLink
-from idp.database import db, keyed_hash, transaction
+from idp.database import db, keyed_hash, transaction, update_all
 
 CONFIRMED_WITHIN: Final = timedelta(hours=24)
 """How long the link to the new address works."""
@@ -46,7 +46,7 @@ def ask(account_id: str, old_email: str | None, new_email: str, *, proved: bool)
         expires_at=now + CONFIRMED_WITHIN,
     )
     with transaction() as writes:
-        end_waiting(account_id)
+        end_waiting(EmailChange.account_id == account_id)
         writes.add(change)
         writes.flush()
     return change
@@ -55,8 +55,8 @@ def ask(account_id: str, old_email: str | None, new_email: str, *, proved: bool)
 def settled(account_id: str, old_email: str | None, new_email: str, *, proved: bool) -> EmailChange:
     """A change that the school made, in the caller's transaction: nobody confirms it.
 
-    It ends what waits for a confirmation, and no way back: a second correction must not use up
-    the right that the first one left to an address (security rule N1). As long as corrections
+    It ends no way back: a second correction must not use up the right that the first one left to
+    an address (security rule N1). As long as corrections
     follow each other, the oldest proved address of them has that right, and gets the account
     back; ``proved``: else the old address, if the holder had proved it. The row is kept as long
     as the mails about it may need its addresses.
@@ -76,7 +76,6 @@ def settled(account_id: str, old_email: str | None, new_email: str, *, proved: b
         expires_at=now + UNDONE_WITHIN,
     )
     with transaction() as writes:
-        end_waiting(account_id)
         writes.add(change)
         writes.flush()
     return change
@@ -128,15 +127,10 @@ def dispute(change: EmailChange) -> None:
     change.disputed_until = clock.now() + UNDONE_WITHIN
 
 
-def settle(account_id: str) -> None:
-    """End a dispute in the caller's transaction: the school has decided."""
-    with transaction() as writes:
-        writes.execute(
-            update(EmailChange)
-            .where(EmailChange.account_id == account_id, EmailChange.disputed_until.is_not(None))
-            .values(disputed_until=None)
-            .execution_options(synchronize_session=False)
-        )
+def settle(*which: ColumnElement[bool]) -> int:
+    """End the disputes about these changes, in the caller's transaction; returns how many."""
+    disputed = EmailChange.disputed_until.is_not(None)
+    return update_all(EmailChange, *which, disputed, disputed_until=None)
 
 
 def end_right(change: EmailChange) -> bool:
@@ -177,24 +171,14 @@ def undo(change: EmailChange) -> bool:
     return _leave(change, *_UNDOABLE, undone_at=clock.now())
 
 
-def end_waiting(account_id: str) -> int:
-    """End what waits for its confirmation; what was confirmed may still be undone."""
-    return _end(EmailChange.account_id == account_id, *_CONFIRMABLE)
+def end_waiting(*which: ColumnElement[bool]) -> int:
+    """End those of these that wait for their confirmation; what was confirmed may be undone."""
+    return update_all(EmailChange, *which, *_CONFIRMABLE, ended_at=clock.now())
 
 
-def end_later(change: EmailChange) -> int:
-    """End what came after this change, with the ways back that it left: its maker was another."""
-    return _end(
-        EmailChange.account_id == change.account_id,
-        EmailChange.id != change.id,
-        EmailChange.asked_at >= change.asked_at,
-        *_OPEN,
-    )
-
-
-def end_waiting_for_accounts(owners: Select[Any]) -> int:
-    """``end_waiting`` for many: ``owners`` yields ids of accounts."""
-    return _end(EmailChange.account_id.in_(owners), *_CONFIRMABLE)
+def end_open(*which: ColumnElement[bool]) -> int:
+    """End those of these that are not over, with the ways back that they left."""
+    return update_all(EmailChange, *which, *_OPEN, ended_at=clock.now())
 
 
 def mint_link(change: EmailChange, purpose: str, outbox_id: str) -> str:
@@ -270,17 +254,6 @@ def _leave(change: EmailChange, *state: object, **values: datetime) -> bool:
         ).rowcount
         writes.refresh(change)
     return bool(left)
-
-
-def _end(*which: object) -> int:
-    with transaction() as writes:
-        ended: int = writes.execute(
-            update(EmailChange)
-            .where(*which)  # type: ignore[arg-type]
-            .values(ended_at=clock.now())
-            .execution_options(synchronize_session=False)
-        ).rowcount
-    return ended
 
 
 def _secret_hash(purpose: str, secret: str) -> str:

@@ -7,17 +7,16 @@ keyed hash is enough at rest, and the look-up by hash is the comparison (securit
 import re
 import secrets
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
-from sqlalchemy import Select, insert, or_, select, update
+from sqlalchemy import ColumnElement, insert, or_, select, true, update
 
 from idp import clock, settings
 from idp.audit import events
 from idp.credentials.models import OneTimeToken
-from idp.database import db, keyed_hash, opaque_id, transaction
+from idp.database import db, keyed_hash, opaque_id, transaction, update_all
 from idp.people.models import Account
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -102,7 +101,8 @@ def mint(
     )
     with transaction() as writes:
         _hold_owner(account_id)
-        end_all(account_id, except_outbox_id=outbox_id)
+        other = OneTimeToken.outbox_id.is_distinct_from(outbox_id)
+        end(OneTimeToken.account_id == account_id, other if outbox_id else true())
         writes.add(token)
         writes.flush()
         events.record("token_issued", account_id=account_id, purpose=purpose, token_id=token.id)
@@ -134,7 +134,7 @@ def keep_each(drawn: Mapping[str, str], purpose: str) -> None:
         for account_id, token in drawn.items()
     ]
     with transaction() as writes:
-        end_for_accounts(list(drawn))
+        end(OneTimeToken.account_id.in_(drawn))
         writes.execute(insert(OneTimeToken), rows)
         events.record_rows(
             events.row("token_issued", account_id=owner, purpose=purpose, token_id=token_id)
@@ -242,40 +242,10 @@ def spend(token_id: str) -> bool:
     return bool(spent)
 
 
-def end_all(account_id: str, *, except_outbox_id: str | None = None) -> int:
-    """End the owner's unspent tokens, expired ones too; returns how many."""
-    ending = (
-        update(OneTimeToken)
-        .where(
-            OneTimeToken.account_id == account_id,
-            OneTimeToken.spent_at.is_(None),
-            OneTimeToken.ended_at.is_(None),
-        )
-        .values(ended_at=clock.now())
-        .execution_options(synchronize_session=False)
-    )
-    if except_outbox_id is not None:
-        other = OneTimeToken.outbox_id != except_outbox_id
-        ending = ending.where(or_(OneTimeToken.outbox_id.is_(None), other))
-    with transaction() as writes:
-        ended: int = writes.execute(ending).rowcount
-    return ended
-
-
-def end_for_accounts(owners: Select[Any] | Sequence[str]) -> int:
-    """``end_all`` for many: ``owners`` yields ids of accounts."""
-    with transaction() as writes:
-        ended: int = writes.execute(
-            update(OneTimeToken)
-            .where(
-                OneTimeToken.account_id.in_(owners),
-                OneTimeToken.spent_at.is_(None),
-                OneTimeToken.ended_at.is_(None),
-            )
-            .values(ended_at=clock.now())
-            .execution_options(synchronize_session=False)
-        ).rowcount
-    return ended
+def end(*which: ColumnElement[bool]) -> int:
+    """End those of these tokens that are unspent, expired ones too; returns how many."""
+    alive = (OneTimeToken.spent_at.is_(None), OneTimeToken.ended_at.is_(None))
+    return update_all(OneTimeToken, *which, *alive, ended_at=clock.now())
 
 
 def _find(which: object) -> Found:

@@ -4,10 +4,9 @@ The decision whether an account may sign in with one is ``idp.lifecycle.passkeys
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from idp import clock
@@ -21,7 +20,7 @@ from idp.credentials.webauthn_ceremonies import (
     Unproved,
     relying_party,
 )
-from idp.database import db, transaction
+from idp.database import db, delete_all, transaction
 from idp.errors import Conflict
 from idp.people.models import Account, AccountRow
 
@@ -182,19 +181,9 @@ def rename(account_id: str, passkey_id: str, name: str) -> bool:
     return bool(renamed)
 
 
-def remove(account_id: str, passkey_id: str) -> bool:
-    """Remove one of the account's passkeys; false where it is not theirs or gone already."""
-    return bool(_delete(Passkey.id == passkey_id, Passkey.account_id == account_id))
-
-
-def remove_all(account_id: str) -> int:
-    """Remove every passkey of the account; returns how many."""
-    return _delete(Passkey.account_id == account_id)
-
-
-def remove_since(account_id: str, since: datetime) -> int:
-    """Remove the account's passkeys that were added since then; returns how many."""
-    return _delete(Passkey.account_id == account_id, Passkey.created_at >= since)
+def remove(*which: ColumnElement[bool]) -> int:
+    """Remove these passkeys, in the caller's transaction; returns how many."""
+    return delete_all(Passkey, *which)
 
 
 def _check_holder(
@@ -235,11 +224,3 @@ def _count_use(passkey: Passkey, seen: ceremonies.Assertion) -> bool:
             .execution_options(synchronize_session=False)
         ).rowcount
     return bool(moved)
-
-
-def _delete(*which: Any) -> int:
-    with transaction() as writes:
-        removed: int = writes.execute(
-            delete(Passkey).where(*which).execution_options(synchronize_session=False)
-        ).rowcount
-    return removed

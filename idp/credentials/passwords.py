@@ -15,13 +15,13 @@ from datetime import datetime
 from typing import Any, cast
 
 import bcrypt
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 
 from idp import clock, settings
 from idp.credentials import bcrypt_gate
 from idp.credentials.models import Password
 from idp.credentials.strength import WeakPassword, check_new
-from idp.database import db, transaction
+from idp.database import db, delete_all, transaction
 
 __all__ = [
     "Hashed",
@@ -90,10 +90,9 @@ def rooted_at(account_id: str) -> datetime | None:
     return db.session.scalar(select(root).where(Password.account_id == account_id))
 
 
-def withdraw(account_id: str) -> None:
-    """Let the account have no password, in the caller's transaction: somebody else may know it."""
-    with transaction() as writes:
-        writes.execute(delete(Password).where(Password.account_id == account_id))
+def withdraw(*which: ColumnElement[bool]) -> int:
+    """Let accounts have no password, in the caller's transaction; returns how many."""
+    return delete_all(Password, *which)
 
 
 def verify(account_id: str | None, password: str) -> bool:

@@ -7,12 +7,12 @@ enough at rest (NIST SP 800-63B-4 §3.1.2.2), and nobody guesses one.
 import secrets
 from typing import Final
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 
 from idp import clock
 from idp.credentials.factor_models import RecoveryCode
 from idp.credentials.one_time_tokens import ALPHABET, characters
-from idp.database import db, keyed_hash, transaction
+from idp.database import db, delete_all, keyed_hash, transaction
 
 HOW_MANY: Final = 10
 LENGTH: Final = 24
@@ -23,7 +23,7 @@ def replace(account_id: str) -> list[str]:
     """Make new codes in place of all older ones, in the caller's transaction; in clear, once."""
     clear = ["".join(secrets.choice(ALPHABET) for _ in range(LENGTH)) for _ in range(HOW_MANY)]
     with transaction() as writes:
-        forget(account_id)
+        forget(RecoveryCode.account_id == account_id)
         writes.add_all(
             RecoveryCode(account_id=account_id, code_hash=_code_hash(account_id, code))
             for code in clear
@@ -63,15 +63,9 @@ def left(account_id: str) -> int:
     )
 
 
-def forget(account_id: str) -> int:
-    """Remove all codes of the account; returns how many."""
-    with transaction() as writes:
-        removed: int = writes.execute(
-            delete(RecoveryCode)
-            .where(RecoveryCode.account_id == account_id)
-            .execution_options(synchronize_session=False)
-        ).rowcount
-    return removed
+def forget(*which: ColumnElement[bool]) -> int:
+    """Remove these codes, in the caller's transaction; returns how many."""
+    return delete_all(RecoveryCode, *which)
 
 
 def _code_hash(account_id: str, code: str) -> str:

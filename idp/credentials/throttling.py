@@ -14,6 +14,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from sqlalchemy import delete
 
+from idp.audit import events
 from idp.credentials import counters
 from idp.credentials.counters import Growing, Window
 from idp.credentials.models import ThrottleCounter
@@ -274,3 +275,12 @@ def _own_transaction() -> Iterator[None]:
         raise RuntimeError("attempts are counted before a transaction, not inside it")
     with transaction():
         yield
+
+
+def note(event: str, refused: Blocked, account_id: str | None) -> None:
+    """Tell the audit trail of a guess that was not judged, and of how many there were so far.
+
+    Of each counter the 1st, 10th, 100th, …: the counter itself counts the rest (rule N6).
+    """
+    if refused.is_told:
+        events.record(event, result="throttled", account_id=account_id, times=refused.times)

@@ -16,11 +16,11 @@ import segno
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 
 from idp import clock, settings
 from idp.credentials.factor_models import TotpEnrolment, TotpSecret
-from idp.database import db, keyed_hash, transaction
+from idp.database import db, delete_all, keyed_hash, transaction
 from idp.people.models import AccountRow
 
 PERIOD: Final = 30
@@ -120,14 +120,14 @@ def spend(account_id: str, code: str) -> bool:
     return bool(spent)
 
 
-def switch_off(account_id: str) -> bool:
-    """Forget the account's secret, and any that waits; false where it was off."""
-    with transaction() as writes:
-        writes.execute(delete(TotpEnrolment).where(TotpEnrolment.account_id == account_id))
-        removed = writes.execute(
-            delete(TotpSecret).where(TotpSecret.account_id == account_id)
-        ).rowcount
-    return bool(removed)
+def switch_off(*which: ColumnElement[bool]) -> int:
+    """Forget these ``TotpSecret``s, in the caller's transaction; returns how many."""
+    return delete_all(TotpSecret, *which)
+
+
+def forget_enrolments(*which: ColumnElement[bool]) -> int:
+    """Forget these secrets that wait for their first code; returns how many."""
+    return delete_all(TotpEnrolment, *which)
 
 
 def in_groups(secret: str) -> str:

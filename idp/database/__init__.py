@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
@@ -19,7 +19,18 @@ from time import sleep
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeAlias, TypeVar
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, Engine, MetaData, String, Table, delete, event, select
+from sqlalchemy import (
+    DateTime,
+    Engine,
+    MetaData,
+    Select,
+    String,
+    Table,
+    delete,
+    event,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError
@@ -30,6 +41,9 @@ from idp import settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+Ids: TypeAlias = Select[Any] | Collection[str]
+"""A set of rows: their ids, in a list or as a query."""
 
 ID_LENGTH = 32
 HASH_LENGTH = 43
@@ -182,6 +196,27 @@ def retried(function: Callable[P, T]) -> Callable[P, T]:
         return function(*args, **kwargs)
 
     return attempt
+
+
+def update_all(table: type[Any], *which: Any, **values: Any) -> int:
+    """Set values of these rows, in the caller's transaction or its own; returns of how many.
+
+    Past the session: what it holds of these rows stays as it was read.
+    """
+    return _changed(update(table).where(*which).values(**values))
+
+
+def delete_all(table: type[Any], *which: Any) -> int:
+    """Delete these rows, in the caller's transaction or one of its own; returns how many."""
+    return _changed(delete(table).where(*which))
+
+
+def _changed(statement: Any) -> int:
+    with transaction() as writes:
+        changed: int = writes.execute(
+            statement.execution_options(synchronize_session=False)
+        ).rowcount
+    return changed
 
 
 def keep_newest(key: Any, whose: Any, *, by: Any, most: int) -> None:

@@ -23,7 +23,7 @@ from idp.desk.people import (
 )
 from idp.desk.staff import Right, Staff
 from idp.errors import Conflict, Invalid
-from idp.lifecycle import email_change, families, households, requests, way_back
+from idp.lifecycle import email_change, endings, requests, way_back
 from idp.people import accounts, guardianships, search_index
 from idp.people.models import END_REASONS, Child, Guardianship
 from idp.people.names import clean_text
@@ -145,10 +145,9 @@ def end_within(staff: Staff, account_id: str, why: Reason) -> None:
                 within.children(reach),
             )
         ).all()
-        ended = select(Guardianship.id).where(Guardianship.id.in_(ids))
-        households.end_guardianships(ended, why.text, why.code)
+        endings.end_guardianships(ids, why.text, why.code)
         search_index.refresh_accounts([account_id])
-        families.close_account(account_id)
+        endings.close_accounts([account_id])
         for school_id in schools:
             journal.record(
                 "access_closed",
@@ -161,13 +160,13 @@ def end_within(staff: Staff, account_id: str, why: Reason) -> None:
 def disable_account(staff: Staff, account_id: str) -> bool:
     """Disable an account as a whole, for every school; an operator's act. False where it was."""
     _operators(staff, account_id)
-    return families.disable_account(account_id)
+    return endings.disable_account(account_id)
 
 
 def enable_account(staff: Staff, account_id: str) -> bool:
     """Let a disabled account in again; an operator's act. False where it was not disabled."""
     _operators(staff, account_id)
-    return families.enable_account(account_id)
+    return endings.enable_account(account_id)
 
 
 def _operators(staff: Staff, account_id: str) -> None:

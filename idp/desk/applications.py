@@ -21,7 +21,8 @@ from idp.database import db, transaction
 from idp.desk import reach as reaches
 from idp.desk.staff import Reach, Right, Staff
 from idp.errors import NotFound
-from idp.oidc import grants_service
+from idp.lifecycle import endings
+from idp.lifecycle.endings import Cause, These
 from idp.people.models import School
 
 PAGE: Final = 50
@@ -138,7 +139,7 @@ def change(
         after = made.client.metadata_
         if has_made_up_email(before) and not has_made_up_email(after) and not after["first_party"]:
             # Nobody has allowed a third party their own address yet (security rule C5)
-            grants_service.end_all_for_client(client_id, "email shown")
+            endings.end(Cause.ADDRESSES_SHOWN, These(clients=[client_id]))
     return made
 
 
@@ -162,7 +163,7 @@ def disable(staff: Staff, client_id: str) -> bool:
     with transaction():
         disabled = registration.disable(client_id)
         if disabled:
-            grants_service.end_all_for_client(client_id, "client disabled")
+            endings.end(Cause.CLIENT_DISABLED, These(clients=[client_id]))
     return disabled
 
 
@@ -173,7 +174,7 @@ def enable(staff: Staff, client_id: str) -> bool:
         # Clients that were disabled before their grants ended with them have some left.
         enabled = registration.enable(client_id)
         if enabled:
-            grants_service.end_all_for_client(client_id, "client disabled")
+            endings.end(Cause.CLIENT_DISABLED, These(clients=[client_id]))
     return enabled
 
 

@@ -17,7 +17,7 @@ from idp.desk.acts import Reason
 from idp.desk.people import child_within, guardian
 from idp.desk.staff import Reach, Right, Staff
 from idp.errors import Invalid, NotFound
-from idp.lifecycle import families, link_requests
+from idp.lifecycle import endings, link_requests
 from idp.mail import outbox
 from idp.people import accounts, guardianships, linking
 from idp.people.models import Account, Child, Guardianship
@@ -55,7 +55,7 @@ def connect(reach: Reach, account_id: str, child: Child, relationship: str) -> L
         if _is_asked_first(reach, account_id):
             link_requests.ask(account_id, child, relationship)
             return Linked.ASKED
-        families.open_again(account_id)
+        endings.open_again(account_id)
         linking.link_guardian(account_id, child.id, relationship)
         link_requests.settle(account_id, child.id)
         if account is not None and account.status == "active":  # others get an invitation
@@ -89,7 +89,7 @@ def end(staff: Staff, account_id: str, child_id: str, reason: Reason) -> bool:
     reach = staff.reach(Right.CHANGE_PEOPLE)
     with transaction():
         _linked(reach, account_id, child_id)
-        return families.end_guardianship(account_id, child_id, why.text, why.code)
+        return endings.end_guardianship(account_id, child_id, why.text, why.code)
 
 
 @retried

@@ -19,7 +19,7 @@ from idp.desk import journal, letter_lists
 from idp.desk.letter_words import Letter, Words, words
 from idp.desk.staff import Right, Staff
 from idp.errors import Conflict, NotFound
-from idp.lifecycle import families
+from idp.lifecycle import requests
 from idp.mail.messages import clean
 from idp.people import accounts, guardianships
 from idp.people import staff as roles
@@ -181,7 +181,7 @@ def _issue(
         may = {each for each in held if each in live - out}
         drawn = {owner: token for owner, token in tokens.items() if token is not None}
         if drawn and len(may) == len(drawn):
-            families.issue_letter_tokens(drawn)
+            requests.issue_letter_tokens(drawn)
             journal.record_for_each("letter_printed", sorted(drawn), school_id=school_id)
     return may
 

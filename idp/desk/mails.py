@@ -12,7 +12,7 @@ from idp.desk import journal, reach
 from idp.desk.people import schools_concerned
 from idp.desk.staff import Reach, Right, Staff
 from idp.errors import Conflict, NotFound
-from idp.lifecycle import families
+from idp.lifecycle import requests
 from idp.mail import answers
 from idp.mail.models import STATUSES, OutboxMessage
 from idp.people import accounts
@@ -101,7 +101,7 @@ def send_again(staff: Staff, outbox_id: str) -> str:
         accounts.lock_account(message.account_id)  # two at once: the second finds the first one's
         if _waits(message.account_id):
             raise Conflict("invitation_waits")
-        made = families.invite(message.account_id, message.about.get("client_id"))
+        made = requests.invite(message.account_id, message.about.get("client_id"))
         for school_id in schools_concerned(here, message.account_id):
             journal.record(
                 "mail_asked_again",

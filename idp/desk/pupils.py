@@ -10,7 +10,7 @@ from idp.desk import search
 from idp.desk.listed import PUPIL
 from idp.desk.people import child_within, live_guardian
 from idp.desk.staff import Right, Staff
-from idp.lifecycle import households
+from idp.lifecycle import endings
 from idp.people import guardianships, search_index
 from idp.people.children import change_child, create_child, mark_left, mark_returned
 from idp.people.guardianships import LiveGuardianship
@@ -88,8 +88,7 @@ def _left(children: Sequence[Child]) -> int:
                 Guardianship.child_id.in_(gone), guardianships.not_ended()
             )
         ).all()
-        ended = select(Guardianship.id).where(Guardianship.id.in_(ids))
-        households.end_guardianships(ended, "", "left")
+        endings.end_guardianships(ids, "", "left")
         search_index.refresh_children(gone)
     return len(gone)
 

@@ -16,7 +16,7 @@ from idp.database import db, retried, transaction
 from idp.desk import reach as within
 from idp.desk.staff import Right, Staff
 from idp.errors import Conflict, Invalid, NotFound
-from idp.lifecycle import factor_changes, families
+from idp.lifecycle import factor_changes, requests
 from idp.mail import outbox
 from idp.people import accounts
 from idp.people import staff as roles
@@ -133,7 +133,7 @@ def hire(
         )
         # The invitation names the role: a second mail beside it would only puzzle them
         _given(staff, account, role, school_id, may_print=may_print, tell=False)
-        families.invite(account.id)
+        requests.invite(account.id)
     return account
 
 

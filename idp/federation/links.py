@@ -1,17 +1,18 @@
 """Links between foreign identities and accounts, and those that wait for their guardian.
 
-What ends with a link – sessions, grants, proofs in flight – is for ``lifecycle.federation``.
+What ends with a link stands in ``lifecycle.endings``.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, delete, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from idp import clock, settings
 from idp.audit import events
-from idp.database import db, transaction
+from idp.database import db, delete_all, transaction
 from idp.federation import walk
 from idp.federation.identity import ForeignIdentity
 from idp.federation.models import FederatedLink, FederationState, PendingLink
@@ -89,47 +90,31 @@ def make(account_id: str, identity: ForeignIdentity) -> bool:
     return True
 
 
-def remove(link_id: str, account_id: str) -> FederatedLink | None:
-    """Remove a link of this guardian in the caller's transaction; None where it is not theirs."""
-    link = db.session.scalars(
-        select(FederatedLink).where(
-            FederatedLink.id == link_id, FederatedLink.account_id == account_id
+def remove(*which: ColumnElement[bool], why: str | None = None) -> list[FederatedLink]:
+    """Remove these links in the caller's transaction, and what waits of their identities (rule F7).
+
+    ``why``: it is recorded, for this reason. Returns what was removed.
+    """
+    with transaction() as writes:
+        removed = list(
+            writes.scalars(
+                delete(FederatedLink)
+                .where(*which)
+                .returning(FederatedLink)
+                .execution_options(synchronize_session=False)
+            )
         )
-    ).one_or_none()
-    if link is None or not _delete(FederatedLink.id == link_id):
-        return None
-    forget_waiting(link.issuer, link.subject)
-    return link
+        if removed:
+            identities = [(each.issuer, each.subject) for each in removed]
+            forget_waiting(tuple_(PendingLink.issuer, PendingLink.subject).in_(identities))
+        if removed and why:
+            events.record_rows(_ended(each, why) for each in removed)
+    return removed
 
 
-def remove_all(account_id: str) -> list[str]:
-    """Remove every link of an account that is claimed anew (rule P14); their providers."""
-    found = of_account(account_id)
-    for link in found:
-        remove(link.id, account_id)
-        events.record(
-            "link_ended",
-            account_id=account_id,
-            provider=link.provider,
-            link=link.id,
-            reason="account claimed",
-        )
-    return [link.provider for link in found]
-
-
-def remove_since(account_id: str, since: datetime) -> None:
-    """Remove the links that were made since somebody else was in, in the caller's transaction."""
-    for link in of_account(account_id):
-        if link.linked_at < since:
-            continue
-        remove(link.id, account_id)
-        events.record(
-            "link_ended",
-            account_id=account_id,
-            provider=link.provider,
-            link=link.id,
-            reason="undone",
-        )
+def _ended(link: FederatedLink, why: str) -> dict[str, Any]:
+    about = {"provider": link.provider, "link": link.id, "reason": why}
+    return events.row("link_ended", account_id=link.account_id, **about)
 
 
 def used(link_id: str) -> None:
@@ -181,21 +166,6 @@ def waiting_in(browser: str) -> set[str]:
     )
 
 
-def forget_waiting_in(browser: str, *, keep: str) -> None:
-    """Forget what waits in this browser, except in the interaction ``keep``: somebody has signed
-    in, and may be another person than whoever left it there (security rule N4).
-    """
-    with transaction() as writes:
-        writes.execute(
-            delete(PendingLink)
-            .where(
-                PendingLink.browser_hash == walk.browser_hash(browser),
-                PendingLink.interaction_id != keep,
-            )
-            .execution_options(synchronize_session=False)
-        )
-
-
 def take(interaction_id: str, browser: str) -> ForeignIdentity | None:
     """Take the waiting identity in the caller's transaction: one caller gets it, ever."""
     found = waiting(interaction_id, browser)
@@ -211,36 +181,19 @@ def take(interaction_id: str, browser: str) -> ForeignIdentity | None:
     return ForeignIdentity(found.provider, found.issuer, found.subject, found.shown)
 
 
+def forget_waiting(*which: ColumnElement[bool]) -> int:
+    """Forget these identities that wait for their guardian."""
+    return delete_all(PendingLink, *which)
+
+
 def drop(interaction_id: str, browser: str) -> None:
     """Forget the waiting identity: the parent does not want to link it."""
-    with transaction() as writes:
-        writes.execute(
-            delete(PendingLink)
-            .where(*_is_waiting(interaction_id, browser))
-            .execution_options(synchronize_session=False)
-        )
+    forget_waiting(*_is_waiting(interaction_id, browser))
 
 
-def forget_browser(browser: str) -> None:
-    """Forget what somebody who signs out has left in this browser: identities, walks under way."""
-    here = walk.browser_hash(browser)
-    with transaction() as writes:
-        for table in (PendingLink, FederationState):
-            writes.execute(
-                delete(table)
-                .where(table.browser_hash == here)
-                .execution_options(synchronize_session=False)
-            )
-
-
-def forget_waiting(issuer: str, subject: str) -> None:
-    """Proofs of an identity die with its link (security rule F7)."""
-    with transaction() as writes:
-        writes.execute(
-            delete(PendingLink)
-            .where(PendingLink.issuer == issuer, PendingLink.subject == subject)
-            .execution_options(synchronize_session=False)
-        )
+def forget_requests(*which: ColumnElement[bool]) -> int:
+    """Forget these requests to providers, whose answer has not come."""
+    return delete_all(FederationState, *which)
 
 
 def _is_waiting(interaction_id: str, browser: str) -> tuple[ColumnElement[bool], ...]:
@@ -256,12 +209,3 @@ def _refuse(account_id: str, identity: ForeignIdentity) -> bool:
     if found is not None and found.account.id == account_id:
         return False
     raise LinkedElsewhere if found else OtherIdentity
-
-
-def _delete(which: object) -> bool:
-    deleted = db.session.execute(
-        delete(FederatedLink)
-        .where(which)  # type: ignore[arg-type]
-        .execution_options(synchronize_session=False)
-    ).rowcount  # type: ignore[attr-defined]
-    return bool(deleted)

@@ -73,7 +73,7 @@ def begin(browser: str, provider: str, purpose: str, *, locale: str, **about: An
     now = clock.now()
     walk = FederationState(
         state_hash=_state_hash(state),
-        browser_hash=_browser_hash(browser),
+        browser_hash=browser_hash(browser),
         provider=provider,
         purpose=purpose,
         created_at=now,
@@ -95,7 +95,7 @@ def come_back(state: str, browser: str, provider: str) -> Return:
     """Spend a ``state``: ``Back`` for exactly one caller, ever."""
     mine = (
         FederationState.state_hash == _state_hash(state),
-        FederationState.browser_hash == _browser_hash(browser),
+        FederationState.browser_hash == browser_hash(browser),
         FederationState.provider == provider,
     )
     now = clock.now()
@@ -142,11 +142,6 @@ def redirect_uri(provider: str) -> str:
     return f"{settings.current().issuer}/federation/{provider}/callback"
 
 
-def browser_hash(browser: str) -> str:
-    """What is stored of the browser that something belongs to."""
-    return _browser_hash(browser)
-
-
 def _asked(walk: FederationState, state: str, locale: str = "fr") -> Asked:
     return Asked(
         redirect_uri=redirect_uri(walk.provider),
@@ -163,5 +158,6 @@ def _state_hash(state: str) -> str:
     return keyed_hash("federation state", state[:200])
 
 
-def _browser_hash(browser: str) -> str:
+def browser_hash(browser: str) -> str:
+    """What is stored of the browser that something belongs to."""
     return keyed_hash("federation browser", browser)

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from idp.audit import events
-from idp.credentials import email_changes, one_time_tokens, throttling
+from idp.credentials import email_changes, one_time_tokens, passwords, throttling
 from idp.credentials.email_models import EmailChange
 from idp.database import retried, transaction
 from idp.errors import Invalid, Throttled
-from idp.lifecycle import passwords
+from idp.lifecycle import endings, factor_changes
+from idp.lifecycle.endings import Cause, These, Thing
+from idp.lifecycle.ways_in import ways_in
 from idp.mail import outbox
-from idp.oidc import grants_service
 from idp.people import accounts
 from idp.people.addresses import can_be_mailed
 from idp.people.models import Account, AccountRow
@@ -88,7 +89,7 @@ def cancel(account_id: str, session_id: str) -> bool:
     """Take back what still waits for its confirmation; false where nothing does."""
     with transaction():
         accounts.lock_account(account_id)
-        if not email_changes.end_waiting(account_id):
+        if not email_changes.end_waiting(EmailChange.account_id == account_id):
             return False
         events.record("email_change_cancelled", account_id=account_id, session_id=session_id)
     return True
@@ -110,7 +111,7 @@ def confirm(secret: str) -> Open | Gone:
         match _held("confirm", secret):
             case Open(change, account) if email_changes.confirm(change):
                 accounts.change_email(account, change.new_email, proved=True)
-                one_time_tokens.end_all(account.id)
+                endings.end(Cause.ADDRESS_CONFIRMED, These(accounts=[account.id]))
                 events.record("email_changed", account_id=account.id, change_id=change.id)
                 _tell("email_changed", change)
                 if change.old_email:
@@ -135,9 +136,7 @@ def undo(secret: str) -> Open | Gone:
             case Open(change, account) if email_changes.undo(change):
                 if change.confirmed_at is not None:
                     accounts.change_email(account, change.taken_back_by, proved=True)
-                email_changes.end_later(change)
-                kept = passwords.end_since(account, change.asked_at)
-                grants_service.withdraw_consents_since(account.id, change.asked_at)
+                kept = _end_since(account.id, change.asked_at)
                 if kept:
                     email_changes.dispute(change)
                 events.record(
@@ -172,13 +171,29 @@ def by_staff(account_id: str, email: str) -> bool:
             return False
         old_email, proved = account.email, _is_proved(account)
         accounts.change_email(account, email, proved=False)
+        accounts.move_epochs([account_id])
+        endings.end(Cause.ADDRESS_CORRECTED, These(accounts=[account_id]))
         change = email_changes.settled(account_id, old_email, email.strip(), proved=proved)
-        email_changes.settle(account_id)
-        one_time_tokens.end_all(account_id)
         events.record("email_changed", account_id=account_id, change_id=change.id, by="school")
         for kind in ("email_changed", "email_changed_old") if old_email else ("email_changed",):
             _tell(kind, change, by="school")
     return True
+
+
+def _end_since(account_id: str, since: datetime) -> bool:
+    """End every session, and each way in that somebody gained since then; whether one is left.
+
+    A password that was changed since with a proof of the one before it stays, as do passkeys and
+    links from before: whoever has them proves as much as whoever asks for the end (rule N1).
+    """
+    root = passwords.rooted_at(account_id)
+    rooted = root is not None and root <= since
+    cause = Cause.ADDRESS_TAKEN_BACK if rooted else Cause.ADDRESS_TAKEN_BACK_FROM_CLAIM
+    ended = endings.end(cause, These(accounts=[account_id], since=since))
+    factor_changes.tell_of_wiped(account_id, ended, "undone")
+    if withdrawn := ended.counts[Thing.CONSENTS]:
+        events.record("consent_withdrawn", account_id=account_id, count=withdrawn)
+    return bool(ways_in(account_id).count)
 
 
 @retried

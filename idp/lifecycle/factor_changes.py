@@ -5,20 +5,22 @@ something can't be used any more – moves the epoch, so that proofs in flight d
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+
+from sqlalchemy import select
 
 from idp.audit import events
 from idp.credentials import factors, passkeys, recovery_codes, totp
-from idp.credentials.factor_models import Passkey
+from idp.credentials.factor_models import Passkey, RecoveryCode, TotpSecret
 from idp.database import retried, transaction
 from idp.errors import Conflict, Invalid
+from idp.lifecycle import endings
+from idp.lifecycle.endings import Cause, Ended, These, Thing
 from idp.lifecycle.second_factor import WrongCode
 from idp.lifecycle.ways_in import ways_in
 from idp.mail import outbox
-from idp.oidc import grants_service
 from idp.people import accounts, staff
 from idp.people.models import Account, StaffRole
-from idp.sessions import service as sessions
+from idp.sessions.models import BrowserSession
 
 
 class NotYours(Exception):
@@ -52,16 +54,20 @@ def remove_passkey(account_id: str, passkey_id: str, *, keep_session: str) -> No
     Raises ``NotYours``, ``Conflict``; then nothing has changed.
     """
     with transaction():
-        account = _hold(account_id)
-        if not passkeys.remove(account_id, passkey_id):
+        _hold(account_id)
+        if not passkeys.remove(Passkey.id == passkey_id, Passkey.account_id == account_id):
             raise NotYours
         if not ways_in(account_id).count:
             raise Conflict("last_way_in")
         _refuse_the_last(account_id)
-        accounts.move_epoch(account)
-        ended = sessions.end_of_passkey(account_id, passkey_id, keep=keep_session)
-        # A lost or stolen key may have given an application access that outlives its session
-        grants_service.end_for_sessions(ended, "passkey removed", offline_too=True)
+        # Those that were over before too: a lost or stolen key may have given an application
+        # access that outlives its session
+        by_it = select(BrowserSession.id).where(
+            BrowserSession.account_id == account_id,
+            BrowserSession.passkey_id == passkey_id,
+            BrowserSession.id != keep_session,
+        )
+        endings.end(Cause.PASSKEY_REMOVED, These(accounts=[account_id], sessions=by_it))
         events.record("passkey_removed", account_id=account_id, passkey=passkey_id)
         tell(account_id, "passkey_removed")
 
@@ -89,12 +95,11 @@ def switch_on(account_id: str, code: str, *, browser: str, epoch: int) -> list[s
 def switch_off(account_id: str) -> None:
     """Switch two-step sign-in off. Raises ``NotYours`` where it is off, or ``Conflict``."""
     with transaction():
-        account = _hold(account_id)
-        if not totp.switch_off(account_id):
+        _hold(account_id)
+        if not totp.switch_off(TotpSecret.account_id == account_id):
             raise NotYours
         _refuse_the_last(account_id)
-        recovery_codes.forget(account_id)
-        accounts.move_epoch(account)
+        endings.end(Cause.APP_REMOVED, These(accounts=[account_id]))
         events.record("two_step_off", account_id=account_id)
         tell(account_id, "two_step_off")
 
@@ -125,9 +130,14 @@ def reset(
         account = accounts.lock_account(account_id)
         if account is None:
             raise NotYours
-        if not _wipe(account_id):
+        had = (
+            passkeys.remove(Passkey.account_id == account_id),
+            totp.switch_off(TotpSecret.account_id == account_id),
+            recovery_codes.forget(RecoveryCode.account_id == account_id),
+        )
+        if not any(had):
             return False
-        end_sessions(account, "factors reset")
+        endings.end(Cause.FACTORS_RESET, These(accounts=[account_id]))
         detail = {"asked_by": asked_by} if asked_by else {}
         for school_id in school_ids:
             events.record("factors_reset", account_id=account_id, school_id=school_id, **detail)
@@ -135,40 +145,16 @@ def reset(
     return True
 
 
-def wipe_at_claim(account_id: str, *, first: bool) -> None:
-    """When a mailed token sets the password; in that transaction, on the held account (P14).
+def tell_of_wiped(account_id: str, ended: Ended, why: str) -> None:
+    """Record which factors went with something else, and tell the owner by mail.
 
-    At a *first* sign-in, all from before goes. Later, passkeys go, since each is a way in of
-    its own; an app stays and is asked, and so does the passkey that is the only second factor
-    of an account that needs one: a mailbox alone must not get past it (ASVS 5.0, 6.4.3).
+    ``why``: ``claimed`` (anew) or ``undone``.
     """
-    if first:
-        _wipe(account_id)
-        return
-    having = factors.of(account_id)
-    if having.required and not having.totp:
-        return
-    removed = passkeys.remove_all(account_id)
-    if removed:
-        events.record("passkey_removed", account_id=account_id, count=removed, why="claimed")
-        tell(account_id, "passkeys_removed_at_claim")
-
-
-def wipe_since(account_id: str, since: datetime, *, app_too: bool) -> None:
-    """Remove the passkeys added since somebody else was in; in the transaction of an undoing.
-
-    Each is a whole way in (security rule P14). ``app_too``: also an app switched on since, where
-    whoever did it may have come in by the address that is taken back.
-    """
-    app = totp.since(account_id)
-    if app_too and app is not None and app.created_at >= since:
-        totp.switch_off(account_id)
-        recovery_codes.forget(account_id)
-        events.record("two_step_off", account_id=account_id, why="undone")
-    removed = passkeys.remove_since(account_id, since)
-    if removed:
-        events.record("passkey_removed", account_id=account_id, count=removed, why="undone")
-        tell(account_id, "passkey_removed")
+    if ended.counts.get(Thing.APP):
+        events.record("two_step_off", account_id=account_id, why=why)
+    if removed := ended.counts.get(Thing.PASSKEYS):
+        events.record("passkey_removed", account_id=account_id, count=removed, why=why)
+        tell(account_id, "passkey_removed" if why == "undone" else "passkeys_removed_at_claim")
 
 
 @retried
@@ -185,7 +171,7 @@ def grant_role(
             raise Invalid("account", "unknown")
         granted = staff.grant(account_id, role, school_id, may_print=may_print)
         if granted is not None:
-            end_sessions(account, "role granted")
+            endings.end(Cause.ROLE_GIVEN, These(accounts=[account_id]))
     return granted
 
 
@@ -196,22 +182,8 @@ def revoke_role(account_id: str, role: str, school_id: str | None) -> bool:
         account = accounts.lock_account(account_id)
         if account is None or not staff.revoke(account_id, role, school_id):
             return False
-        end_sessions(account, "role revoked")
+        endings.end(Cause.ROLE_TAKEN, These(accounts=[account_id]))
     return True
-
-
-def _wipe(account_id: str) -> bool:
-    removed = passkeys.remove_all(account_id)
-    was_on = totp.switch_off(account_id)
-    codes = recovery_codes.forget(account_id)
-    return bool(removed or was_on or codes)
-
-
-def end_sessions(account: Account, why: str) -> None:
-    """End the sessions of a held account, and what applications got."""
-    accounts.move_epoch(account)
-    sessions.end_all(account.id)
-    grants_service.end_for_account(account.id, why)
 
 
 def _refuse_the_last(account_id: str) -> None:

@@ -13,11 +13,14 @@ from typing import Final
 
 from idp import clock
 from idp.audit import events
-from idp.credentials import passkeys, recovery_codes, totp
+from idp.credentials import passkeys, totp
 from idp.credentials import passwords as stored
+from idp.credentials.factor_models import Passkey, TotpSecret
 from idp.database import keyed_hash, retried, transaction
 from idp.federation import links
-from idp.lifecycle import factor_changes, passwords
+from idp.federation.models import FederatedLink
+from idp.lifecycle import endings, factor_changes, passwords
+from idp.lifecycle.endings import Cause, These
 from idp.people import accounts
 from idp.people.models import Account
 
@@ -96,18 +99,23 @@ def _undo(secret: str) -> Added | Gone:
         found = look(secret)
         if account is None or isinstance(found, Gone) or not is_provable(found):
             return Gone()
-        match found.kind:
-            case "app":
-                totp.switch_off(account.id)
-                recovery_codes.forget(account.id)
-            case "passkey":
-                passkeys.remove(account.id, found.id)
-            case "link":
-                links.remove(found.id, account.id)
-        factor_changes.end_sessions(account, "undone")
+        endings.end(_take(found), These(accounts=[account.id]))
         events.record("factor_undone", account_id=account.id, kind=found.kind)
         factor_changes.tell(account.id, f"{found.kind}_undone")
     return found
+
+
+def _take(added: Added) -> Cause:
+    """Remove what was added, in the caller's transaction; why what hangs on it ends."""
+    match added.kind:
+        case "app":
+            totp.switch_off(TotpSecret.account_id == added.id)
+            return Cause.APP_UNDONE
+        case "passkey":
+            passkeys.remove(Passkey.id == added.id)
+            return Cause.PASSKEY_UNDONE
+    links.remove(FederatedLink.id == added.id)
+    return Cause.LINK_UNDONE
 
 
 def _row(kind: str, thing_id: str) -> tuple[str, datetime] | None:

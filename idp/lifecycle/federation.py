@@ -8,23 +8,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select
 
-from idp import clock
 from idp.audit import events
-from idp.credentials import email_changes, one_time_tokens, passwords
+from idp.credentials import one_time_tokens, passwords
 from idp.database import db, retried, transaction
 from idp.errors import Conflict, Invalid
 from idp.federation import links
 from idp.federation.identity import ForeignIdentity
 from idp.federation.links import LinkedElsewhere, OtherIdentity
-from idp.federation.models import FederatedLink
-from idp.lifecycle import factor_changes
-from idp.lifecycle.passwords import TokenGone, end_everything, forgive
+from idp.federation.models import FederatedLink, PendingLink
+from idp.lifecycle import endings
+from idp.lifecycle.endings import Cause, These
+from idp.lifecycle.passwords import TokenGone, end_before_claim
 from idp.lifecycle.sign_in import Proof, ProofGone
 from idp.lifecycle.ways_in import ways_in
 from idp.mail import outbox
-from idp.oidc import grants_service
 from idp.people import accounts
 from idp.people.models import Account
 from idp.sessions.models import BrowserSession
@@ -106,15 +105,12 @@ def claim_with_token(token_id: str, identity: ForeignIdentity) -> Proof:
             raise TokenGone
         if not one_time_tokens.spend(token_id):
             raise TokenGone
-        factor_changes.wipe_at_claim(account.id, first=account.status == "invited")
+        was_invited = account.status == "invited"
         accounts.activate(account)
         # Whoever holds it reads the mail of the address that it went to, if it is still theirs
         if one_time_tokens.was_sent_to(found.token, account.email_key):
             accounts.prove_email(account)
-        end_everything(account)
-        email_changes.settle(account.id)
-        forgive(account)
-        links.remove_all(account.id)
+        end_before_claim(account, first=was_invited)
         links.make(account.id, identity)
         outbox.enqueue("link_made", account_id=account.id, about={"provider": identity.provider})
         link = links.find(identity)
@@ -166,10 +162,10 @@ def unlink(account_id: str, link_id: str) -> str | None:
             return None
         if not ways_in(account_id, without_link=link_id).count:
             raise Conflict("last_way_in")
-        removed = links.remove(link_id, account_id)
+        removed = _remove(FederatedLink.id == link_id, FederatedLink.account_id == account_id)
         if removed is None:
             return None
-        _end(account, removed, "unlinked")
+        _end(removed, "unlinked")
         about = {"provider": removed.provider}
         outbox.enqueue("link_removed", account_id=account_id, about=about)
     return removed.provider
@@ -189,14 +185,14 @@ def end_by_provider(issuer: str, subject: str, signed_at: datetime) -> bool:
                 FederatedLink.issuer == issuer, FederatedLink.subject == subject
             )
         ).one_or_none()
-        links.forget_waiting(issuer, subject)
+        links.forget_waiting(PendingLink.issuer == issuer, PendingLink.subject == subject)
         if found is None or found.linked_at > signed_at + CLOCKS_DIFFER:
             return False
         account = accounts.lock_account(found.account_id)
-        removed = links.remove(found.id, found.account_id)
+        removed = _remove(FederatedLink.id == found.id)
         if account is None or removed is None:
             return False
-        _end(account, removed, "provider asked")
+        _end(removed, "provider asked")
         if account.status == "active":
             _tell_of_end(account, removed.provider)
     return True
@@ -207,11 +203,11 @@ def end_by_operator(account_id: str, provider: str) -> bool:
     """Remove a guardian's link for them, as a provider's wish would; whether there was one."""
     with transaction():
         account = accounts.lock_account(account_id)
-        found = [each for each in links.of_account(account_id) if each.provider == provider]
-        removed = links.remove(found[0].id, account_id) if found else None
+        theirs = (FederatedLink.account_id == account_id, FederatedLink.provider == provider)
+        removed = _remove(*theirs)
         if account is None or removed is None:
             return False
-        _end(account, removed, "operator")
+        _end(removed, "operator")
         outbox.enqueue("link_removed", account_id=account_id, about={"provider": provider})
     return True
 
@@ -252,22 +248,17 @@ def _record_refusal(account_id: str, identity: ForeignIdentity, refused: Excepti
     )
 
 
-def _end(account: Account, removed: FederatedLink, reason: str) -> None:
+def _remove(*which: ColumnElement[bool]) -> FederatedLink | None:
+    return next(iter(links.remove(*which)), None)
+
+
+def _end(removed: FederatedLink, reason: str) -> None:
     """End what came from a link: sessions, their grants, proofs that are being judged."""
-    accounts.move_epoch(account)
-    came_from_it = db.session.scalars(
-        select(BrowserSession.id).where(BrowserSession.link_id == removed.id)
-    ).all()
-    db.session.execute(
-        update(BrowserSession)
-        .where(BrowserSession.link_id == removed.id, BrowserSession.ended_at.is_(None))
-        .values(ended_at=clock.now())
-        .execution_options(synchronize_session=False)
-    )
-    grants_service.end_for_sessions(came_from_it, "link ended", offline_too=True)
+    from_it = select(BrowserSession.id).where(BrowserSession.link_id == removed.id)
+    endings.end(Cause.LINK_ENDED, These(accounts=[removed.account_id], sessions=from_it))
     events.record(
         "link_ended",
-        account_id=account.id,
+        account_id=removed.account_id,
         provider=removed.provider,
         link=removed.id,
         reason=reason,

@@ -10,13 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from babel.lists import format_list
-from sqlalchemy import update
 
-from idp import clock, settings
+from idp import settings
 from idp.clients import registration
 from idp.credentials import email_changes, one_time_tokens, passkeys
 from idp.credentials.models import OneTimeToken
-from idp.database import transaction
 from idp.lifecycle import factor_undo, readers
 from idp.lifecycle.readers import Reader
 from idp.mail import delivery, messages
@@ -250,17 +248,7 @@ def register() -> None:
 
 def withdraw_tokens(outbox_id: str, since: datetime) -> None:
     """End the tokens minted since then for a mail that is known not to have left."""
-    with transaction() as session:
-        session.execute(
-            update(OneTimeToken)
-            .where(
-                OneTimeToken.outbox_id == outbox_id,
-                OneTimeToken.created_at >= since,
-                OneTimeToken.spent_at.is_(None),
-                OneTimeToken.ended_at.is_(None),
-            )
-            .values(ended_at=clock.now())
-        )
+    one_time_tokens.end(OneTimeToken.outbox_id == outbox_id, OneTimeToken.created_at >= since)
 
 
 def _holder(message: OutboxMessage) -> list[Account]:

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, and_, select, update
 from idp import clock
 from idp.audit import events
 from idp.database import db, keyed_hash, retried, transaction
-from idp.lifecycle import families
+from idp.lifecycle import endings
 from idp.mail import outbox
 from idp.people import accounts, linking
 from idp.people.link_models import LinkRequest
@@ -165,7 +165,7 @@ def _decide(found: Open, *, yes: bool) -> Open | Gone:
         answer=told,
     )
     if yes:
-        families.open_again(found.account.id)
+        endings.open_again(found.account.id)
         linking.link_guardian(found.account.id, child.id, request.relationship)
     return found
 

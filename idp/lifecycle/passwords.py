@@ -1,24 +1,20 @@
 """Proving, claiming and changing a password, with all that ends when it changes."""
 
-from datetime import datetime
 from typing import Final
 
 from idp import correlation, settings
 from idp.audit import events
-from idp.credentials import devices, email_changes, one_time_tokens, passwords, strength, throttling
+from idp.credentials import devices, factors, one_time_tokens, passwords, strength, throttling
 from idp.credentials.models import OneTimeToken
 from idp.credentials.strength import WeakPassword
 from idp.database import release_connection, retried, transaction
 from idp.errors import Invalid, Throttled
-from idp.federation import links
-from idp.lifecycle import factor_changes, throttled
+from idp.lifecycle import endings, factor_changes
+from idp.lifecycle.endings import Cause, Ended, These
 from idp.lifecycle.sign_in import Proof
-from idp.lifecycle.ways_in import ways_in
 from idp.mail import outbox
-from idp.oidc import grants_service
 from idp.people import accounts, guardianships
 from idp.people.models import Account, AccountRow
-from idp.sessions import service as sessions
 
 __all__ = [
     "Throttled",
@@ -27,9 +23,7 @@ __all__ = [
     "WrongPassword",
     "change_password",
     "claim_with_token",
-    "end_everything",
-    "end_since",
-    "forgive",
+    "end_before_claim",
     "prove_again",
     "prove_password",
     "set_first_password",
@@ -62,7 +56,7 @@ def prove_password(
     known = devices.is_known_device(account_id, device_secret)
     outcome = throttling.guard_sign_in(identifier, account_id, address, known, device_secret)
     if isinstance(outcome, throttling.Blocked) and not outcome.hidden:
-        throttled.note("sign_in_refused", outcome, account_id)
+        throttling.note("sign_in_refused", outcome, account_id)
         raise Throttled(outcome.retry_after)
     judged = account if account and account.status == "active" else None
     if isinstance(outcome, throttling.Blocked):
@@ -70,7 +64,7 @@ def prove_password(
     proved = passwords.verify(judged.id if judged else None, password)
     if judged is None or not proved:
         if isinstance(outcome, throttling.Blocked):
-            throttled.note("sign_in_refused", outcome, account_id)
+            throttling.note("sign_in_refused", outcome, account_id)
         else:
             events.record("sign_in_refused", result="wrong", account_id=account_id)
         raise WrongPassword
@@ -140,23 +134,6 @@ def set_first_password(account_id: str, password: str) -> Account:
     return _set(account_id, passwords.hashed(password))
 
 
-def end_since(account: Account, since: datetime) -> bool:
-    """End every session, and each way in that somebody gained since then; whether one is left.
-
-    In the transaction of a caller who holds the account. A password that was changed since with a
-    proof of the one before it stays, as do passkeys and links from before: whoever has them proves
-    as much as whoever asks for the end (security rule N1).
-    """
-    root = passwords.rooted_at(account.id)
-    intact = root is not None and root <= since
-    if not intact:
-        passwords.withdraw(account.id)
-    factor_changes.wipe_since(account.id, since, app_too=not intact)
-    links.remove_since(account.id, since)
-    end_everything(account)
-    return bool(ways_in(account.id).count)
-
-
 @retried
 def _claim(token: OneTimeToken, account_id: str, new: passwords.Hashed) -> Account:
     token_id = token.id
@@ -169,15 +146,12 @@ def _claim(token: OneTimeToken, account_id: str, new: passwords.Hashed) -> Accou
             raise TokenGone
         passwords.store(account_id, new)
         accounts.activate(account)
-        factor_changes.wipe_at_claim(account_id, first=was_invited)
         # Whoever holds it reads the mail of the address that it went to, if it is still theirs
         if one_time_tokens.was_sent_to(token, account.email_key):
             accounts.prove_email(account)
-        end_everything(account)
-        email_changes.settle(account_id)
-        forgive(account)
-        unlinked = links.remove_all(account_id)
+        ended = end_before_claim(account, first=was_invited)
         events.record("password_set", account_id=account_id, token_id=token_id)
+        unlinked = [each.provider for each in ended.links]
         outbox.enqueue("password_changed", account_id=account_id, about={"unlinked": unlinked})
     return account
 
@@ -197,7 +171,10 @@ def _change(
         # A reset may have come between: then the old password proves nothing any more
         if not passwords.replace(account_id, proved, new):
             return False
-        end_everything(account, keep_session_id, device_secret)
+        these = These(
+            accounts=[account_id], keep_session=keep_session_id, keep_device=device_secret
+        )
+        endings.end(Cause.PASSWORD_CHANGED, these)
         events.record("password_changed", account_id=account_id, session_id=keep_session_id)
         outbox.enqueue("password_changed", account_id=account_id)
     return True
@@ -209,29 +186,31 @@ def _set(account_id: str, new: passwords.Hashed) -> Account:
         account = accounts.lock_account(account_id)
         if account is None or account.status == "disabled":
             raise Invalid("account", "disabled")
+        was_invited = account.status == "invited"
         passwords.store(account_id, new)
-        factor_changes.wipe_at_claim(account_id, first=account.status == "invited")
         accounts.activate(account)
-        end_everything(account)
-        email_changes.settle(account_id)
-        links.remove_all(account_id)
+        end_before_claim(account, first=was_invited)
         events.record("password_set", account_id=account_id)
     return account
 
 
-def end_everything(
-    account: Account, keep_session: str | None = None, keep_device: str | None = None
-) -> None:
-    """End what was before a claim or a change; the caller holds the account."""
-    account_id = account.id
-    accounts.move_epoch(account)
-    sessions.end_all(account_id, keep=keep_session)
-    grants_service.end_for_account(account_id, "password changed", keep_session=keep_session)
-    one_time_tokens.end_all(account_id)
-    # Whoever asked for another address may be who must be kept out (rule P14). What was
-    # confirmed may still be undone: else a thief would set a password to be safe from that
-    email_changes.end_waiting(account_id)
-    devices.forget_devices(account_id, keep=keep_device)
+def end_before_claim(account: Account, *, first: bool) -> Ended:
+    """End what was before somebody claimed an account that the caller holds (security rule P14).
+
+    ``first``: nobody had claimed it before. The owner is let in at once, however often strangers
+    guessed.
+    """
+    cause = Cause.CLAIMED
+    if not first:
+        having = factors.of(account.id)
+        only = having.required and not having.totp
+        cause = Cause.RESET_BY_PASSKEY_ONLY if only else Cause.RESET
+    ended = endings.end(cause, These(accounts=[account.id]))
+    if not first:
+        factor_changes.tell_of_wiped(account.id, ended, "claimed")
+    throttling.forgive_token(correlation.current().address)
+    throttling.forgive_account(account.id, account.username, account.email or "")
+    return ended
 
 
 def _prove_current(
@@ -243,7 +222,7 @@ def _prove_current(
     guarded = (account.username, account.id, address, known, device_secret)
     outcome = throttling.guard_sign_in(*guarded)
     if isinstance(outcome, throttling.Blocked):
-        throttled.note("password_refused", outcome, account.id)
+        throttling.note("password_refused", outcome, account.id)
         raise Throttled(outcome.retry_after)
     proved = passwords.proved_hash(account.id, current)
     if proved is None:
@@ -251,12 +230,6 @@ def _prove_current(
         raise WrongPassword
     throttling.forgive_sign_in(*guarded)
     return proved
-
-
-def forgive(account: Account) -> None:
-    """Let the owner in at once, however often strangers guessed."""
-    throttling.forgive_token(correlation.current().address)
-    throttling.forgive_account(account.id, account.username, account.email or "")
 
 
 def _check_new(account: AccountRow, password: str) -> None:

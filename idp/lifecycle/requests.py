@@ -1,18 +1,21 @@
-"""A mail with a new token, for somebody who is not signed in: asked for by themselves, or on the
-phone at the school.
+"""A new token for somebody who is not signed in: mailed, because they or the school asked for it,
+or printed.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import or_, select, update
 
 from idp import clock
+from idp.credentials import one_time_tokens
 from idp.database import db, transaction
 from idp.errors import Invalid
 from idp.mail import outbox
 from idp.mail.models import OutboxMessage
 from idp.people import accounts
+from idp.people.models import Account
 from idp.people.names import as_meant, email_key
 from idp.settings import LOCALES
 
@@ -74,3 +77,47 @@ def request_reset(email_text: str, *, client_id: str | None, locale: str) -> Non
     }
     with transaction():
         outbox.enqueue("password_reset", about=about)
+
+
+def invite(account_id: str, client_id: str | None = None) -> OutboxMessage:
+    """Queue an invitation; ``client_id``: the application whose start page it leads to.
+
+    Its token is minted when it is sent. Raises ``Invalid`` unless the account is
+    invited and has an address.
+    """
+    with transaction():
+        account = _invited(account_id)
+        if not account.email:
+            raise Invalid("email", "letter_instead")
+        return outbox.enqueue("invitation", account_id=account_id, about={"client_id": client_id})
+
+
+def issue_letter_token(account_id: str) -> str:
+    """A token in clear, to be printed in a letter; ends older ones.
+
+    Refused once the account is active (security rule A5): raises ``Invalid``.
+    """
+    with transaction():
+        _invited(account_id)
+        return one_time_tokens.mint(account_id, "first_sign_in")
+
+
+def issue_letter_tokens(drawn: Mapping[str, str]) -> None:
+    """``issue_letter_token`` for many, in the caller's transaction: accounts with the tokens of
+    their letters, which are set by now (``one_time_tokens.draw``).
+
+    Refused once an account is active (security rule A5): raises ``Invalid`` for all.
+    """
+    with transaction():
+        if len(accounts.lock_invited(list(drawn))) != len(drawn):
+            raise Invalid("account", "no_longer_invited")
+        one_time_tokens.keep_each(drawn, "first_sign_in")
+
+
+def _invited(account_id: str) -> Account:
+    account = accounts.lock_account(account_id)
+    if account is None:
+        raise Invalid("account", "unknown")
+    if account.status != "invited":
+        raise Invalid("account", "not_invited", status=account.status)
+    return account

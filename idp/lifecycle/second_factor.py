@@ -12,7 +12,6 @@ from idp.credentials.factor_models import Passkey
 from idp.credentials.passkeys import Purpose
 from idp.database import transaction
 from idp.errors import Throttled
-from idp.lifecycle import throttled
 from idp.lifecycle.sign_in import Proof
 from idp.mail import outbox
 from idp.people import accounts, staff
@@ -87,7 +86,7 @@ def prove_code(account: AccountRow, first: Proof, code: str, *, device_secret: s
     guarded = (account.username, account.id, correlation.current().address, known, device_secret)
     outcome = throttling.guard_factor(*guarded)
     if isinstance(outcome, throttling.Blocked):
-        throttled.note("factor_refused", outcome, account.id)
+        throttling.note("factor_refused", outcome, account.id)
         raise Throttled(outcome.retry_after)
     if not (totp.spend(account.id, code) or _recover(account.id, code)):
         events.record("factor_refused", result="wrong", account_id=account.id)

@@ -7,11 +7,11 @@ that no backup of this table opens an account (security rule P6).
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 
 from idp import clock, settings
 from idp.audit import events
-from idp.database import db, keyed_hash, release_connection, transaction
+from idp.database import db, keyed_hash, release_connection, transaction, update_all
 from idp.mail import answers
 from idp.mail.messages import clean
 from idp.mail.models import OutboxMessage
@@ -106,6 +106,12 @@ def dropped(message: OutboxMessage, reason: str) -> None:
     """Note that there is nothing to send, and why."""
     with transaction():
         _finish(message, "dropped", reason)
+
+
+def drop(reason: str, *which: ColumnElement[bool]) -> int:
+    """Drop those of these messages that wait, in the caller's transaction; returns how many."""
+    values = {"status": "dropped", "finished_at": clock.now(), "answer": reason}
+    return update_all(OutboxMessage, *which, OutboxMessage.status == "queued", **values)
 
 
 def put_back(

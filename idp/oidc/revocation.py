@@ -11,7 +11,7 @@ from idp.audit import events
 from idp.database import db
 from idp.oidc import grants_service, tokens
 from idp.oidc.client_authentication import METHODS
-from idp.oidc.models import AccessToken
+from idp.oidc.models import AccessToken, Grant
 from idp.oidc.tokens import FoundToken
 
 
@@ -30,7 +30,7 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]
     def revoke_token(self, token: FoundToken, request: Any) -> None:
         if token.kind == "refresh_token":
             # RFC 7009 §2.1: and the access tokens of the same grant.
-            grants_service.end(token.grant.id, "revoked by the application")
+            grants_service.end("revoked by the application", Grant.id == token.grant.id)
         else:
             db.session.execute(
                 update(AccessToken)

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Select, String, case, cast, func, null, select, update
 from sqlalchemy.exc import IntegrityError
 
 from idp import clock
 from idp.audit import events
-from idp.database import db, transaction
+from idp.database import Ids, db, transaction, update_all
 from idp.errors import Invalid
 from idp.people import search_index
 from idp.people.addresses import clean_email
@@ -168,36 +168,64 @@ def activate(account: Account) -> None:
     events.record("account_activated", account_id=account.id)
 
 
-def move_epoch(account: Account) -> None:
-    """Make proofs that are being judged worth nothing; the caller holds the account."""
-    account.credentials_epoch += 1
+def move_epochs(these: Ids) -> None:
+    """Make proofs that are being judged worth nothing, of accounts that the caller holds.
 
-
-def mark_disabled(account_id: str, *, closed: bool = False) -> bool:
-    """Disable an account; false if there is none or it was disabled before.
-
-    ``closed``: because its last guardianship has ended, so that the next one opens it again.
-    Callers use ``lifecycle.families``, which ends what hangs on it.
+    Of accounts in a list it is written with whatever else changes about each.
     """
-    with transaction():
-        account = lock_account(account_id)
-        if account is None or (account.status == "disabled" and (closed or not account.closed_at)):
-            return False
-        if account.status == "active":
-            # A worker of the release before has not noted it when the account was claimed
-            account.claimed_at = account.claimed_at or clock.now()
-        account.status = "disabled"
-        account.closed_at = clock.now() if closed else None
-        move_epoch(account)
-        account.updated_at = clock.now()
-        events.record("account_disabled", account_id=account_id)
-    return True
+    if isinstance(these, Select):
+        epoch = Account.credentials_epoch + 1
+        update_all(Account, Account.id.in_(these), credentials_epoch=epoch)
+        return
+    for account_id in these:
+        get_account(account_id).credentials_epoch += 1
+
+
+def mark_unproved(these: Ids) -> None:
+    """Note that nobody has proved these accounts' addresses; proofs being judged are worthless."""
+    epoch = Account.credentials_epoch + 1
+    update_all(Account, Account.id.in_(these), email_verified_at=None, credentials_epoch=epoch)
+
+
+def mark_disabled(these: Select[Any], *, closed: bool, **detail: Any) -> int:
+    """Disable accounts that the caller holds; proofs that are being judged are worth nothing.
+
+    ``these`` may yield their ids only as long as nothing has changed. ``closed``: because the last
+    guardianship has ended, so that the next one opens them again. Returns how many.
+    """
+    now = clock.now()
+    # A worker of the release before has not noted it when the account was claimed
+    claimed_at = case(
+        (Account.status == "active", func.coalesce(Account.claimed_at, now)),
+        else_=Account.claimed_at,
+    )
+    with transaction() as writes:
+        events.record_each("account_disabled", each(these), **detail)
+        disabled = writes.scalars(
+            update(Account)
+            .where(Account.id.in_(these))
+            .values(
+                status="disabled",
+                closed_at=now if closed else None,
+                claimed_at=claimed_at,
+                credentials_epoch=Account.credentials_epoch + 1,
+                updated_at=now,
+            )
+            .returning(Account.id)
+            .execution_options(synchronize_session="fetch")
+        ).all()
+    return len(disabled)
+
+
+def each(these: Ids) -> Select[*tuple[Any, ...]]:
+    """Rows for ``events.record_each``: these accounts, and no child."""
+    return select(Account.id, cast(null(), String)).where(Account.id.in_(these))
 
 
 def mark_enabled(account: Account) -> None:
     """Make a disabled account what it was: active where its holder had claimed it, else invited.
 
-    The caller holds it and uses ``lifecycle.families``.
+    The caller holds it.
     """
     account.status = "active" if account.claimed_at else "invited"
     account.closed_at = None

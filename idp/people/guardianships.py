@@ -61,6 +61,11 @@ def not_ended() -> ColumnElement[bool]:
     return Guardianship.ended_at.is_(None)
 
 
+def ended_at(moment: datetime) -> ColumnElement[bool]:
+    """Ended by the act of this moment; a condition on ``Guardianship``."""
+    return Guardianship.ended_at == moment
+
+
 def over_since() -> ColumnElement[Any]:
     """When it stopped being live; null while it is. Reads ``Guardianship`` and its ``Child``."""
     return func.coalesce(Guardianship.ended_at, Child.left_at)

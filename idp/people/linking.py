@@ -5,11 +5,11 @@ What hangs on a guardianship ends with it in ``idp.lifecycle``.
 
 from typing import Any
 
-from sqlalchemy import Select, and_, select, update
+from sqlalchemy import Select, select
 
 from idp import clock
 from idp.audit import events
-from idp.database import db, retried, transaction
+from idp.database import Ids, db, retried, transaction, update_all
 from idp.errors import Invalid
 from idp.people import guardianships, search_index
 from idp.people.accounts import lock_account
@@ -75,57 +75,21 @@ def change_relationship(account_id: str, child: Child, relationship: str) -> boo
     return True
 
 
-def mark_guardianship_ended(
-    account_id: str, child_id: str, reason: str, code: str | None = None
-) -> bool:
-    """End a guardianship; false where none is left to end. ``code``: one of ``END_REASONS``.
+def mark_ended(ended: Ids, reason: str, code: str | None = None, **detail: Any) -> int:
+    """End those of these guardianships that have not ended; returns how many.
 
-    Callers use ``lifecycle.families.end_guardianship``, which ends what hangs on it.
+    ``code``: one of ``END_REASONS``, where somebody at a school says so, who reads it in the
+    journal.
     """
-    with transaction() as writes:
-        ended = writes.execute(
-            update(Guardianship)
-            .where(
-                Guardianship.account_id == account_id,
-                Guardianship.child_id == child_id,
-                guardianships.not_ended(),
-            )
-            .values(ended_at=clock.now(), ended_reason=reason[:REASON_LENGTH], ended_code=code)
-        ).rowcount
-        if ended:
-            child = find_child(child_id)
-            events.record(
-                "guardianship_ended",
-                account_id=account_id,
-                child_id=child_id,
-                school_id=child.school_id if child else None,
-                changes={"ended": [None, code or "other"]},
-            )
-            search_index.refresh_accounts([account_id])
-    return bool(ended)
-
-
-def mark_guardianships_ended(
-    ended: Select[Any], reason: str, code: str | None = None, **detail: Any
-) -> int:
-    """``mark_guardianship_ended`` for many: ``ended`` yields ids; returns how many had not ended.
-
-    Callers use ``lifecycle.households.end_guardianships``, which ends what hangs on them, and
-    then refresh the search index.
-    """
-    which = and_(Guardianship.id.in_(ended), guardianships.not_ended())
-    whom: Select[*tuple[Any, ...]] = select(Guardianship.account_id, Guardianship.child_id).where(
-        which
-    )
-    if code is not None:  # somebody at a school says so: it reads it in its journal
+    these, now = Guardianship.id.in_(ended), clock.now()
+    values = {"ended_at": now, "ended_reason": reason[:REASON_LENGTH], "ended_code": code}
+    whom: Select[*tuple[Any, ...]] = select(Guardianship.account_id, Guardianship.child_id)
+    if code is not None:
         whom = whom.add_columns(Child.school_id).join(Child, Child.id == Guardianship.child_id)
         detail["changes"] = {"ended": [None, code]}
-    with transaction() as writes:
-        events.record_each("guardianship_ended", whom, **detail)
-        count: int = writes.execute(
-            update(Guardianship)
-            .where(which)
-            .values(ended_at=clock.now(), ended_reason=reason[:REASON_LENGTH], ended_code=code)
-            .execution_options(synchronize_session=False)
-        ).rowcount
+    with transaction():
+        count = update_all(Guardianship, these, guardianships.not_ended(), **values)
+        if count:
+            just_ended = whom.where(these, guardianships.ended_at(now))
+            events.record_each("guardianship_ended", just_ended, **detail)
     return count

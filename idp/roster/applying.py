@@ -10,7 +10,7 @@ from sqlalchemy import Insert, Select, String, insert, literal, select, tuple_
 
 from idp.audit import events
 from idp.database import UtcDateTime, db
-from idp.lifecycle import households
+from idp.lifecycle import endings
 from idp.mail import spread
 from idp.people.guardianships import BY_ROSTER, sql_not_ended
 from idp.people.models import Account, Child
@@ -71,7 +71,7 @@ FROM roster_changes x WHERE {_THIS} AND guardianships.id = x.guardianship_id
 """,
 }
 """Kind of change → how it is done; accounts and children are made by ``_made``, and ends are
-``lifecycle.households``'s to do."""
+``lifecycle.endings``'s to do."""
 
 _ENABLED_AGAIN: Final = f"""
 UPDATE roster_identities SET undone_at = NULL
@@ -182,7 +182,7 @@ def carry_out(scope: Scope, plan: Plan, now: datetime) -> None:
     made = {"account_made": _accounts(scope, now), "child_made": _children(scope, now)}
     if plan.counts.get("account_changed"):
         bulk.execute(_NEW_ADDRESSES, **ids, kind="account_changed", now=now)
-        households.end_former_addresses(readdressed(scope, now), **detail)
+        endings.end_former_addresses(readdressed(scope, now), **detail)
     for kind, event in _EVENTS.items():
         if plan.counts.get(kind):
             if kind in made:
@@ -195,7 +195,7 @@ def carry_out(scope: Scope, plan: Plan, now: datetime) -> None:
     for statement in (_IS_THE_ROSTERS, *_IDENTITIES):
         bulk.execute(statement, **ids)
     if plan.counts.get("guardianship_ended"):
-        households.end_guardianships(changed(scope, "guardianship_ended"), BY_ROSTER, **detail)
+        endings.end_guardianships(changed(scope, "guardianship_ended"), BY_ROSTER, **detail)
     former.ask(asked, now)
     findable.refresh(scope)
 

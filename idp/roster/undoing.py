@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Select, select, text
 
 from idp.audit import events
-from idp.lifecycle import file_requests, households
+from idp.lifecycle import endings, file_requests
 from idp.people.guardianships import BY_ROSTER, sql_not_ended
 from idp.people.models import Account, StaffRole
 from idp.roster import bulk, findable
@@ -168,7 +168,7 @@ def undo(scope: Scope, applied_at: datetime, now: datetime) -> Undone:
     planned = _planned(scope)
     times = {"applied": applied_at, "now": now}
     done = {
-        "guardianship_made": households.end_guardianships(
+        "guardianship_made": endings.end_guardianships(
             _unchanged(scope), "the import was undone", run=scope.run_id
         ),
         "guardianship_changed": bulk.execute(_RELATIONSHIPS, **scope.ids()),
@@ -185,8 +185,8 @@ def undo(scope: Scope, applied_at: datetime, now: datetime) -> Undone:
     )
     events.record_each("guardianship_restored", restored, run=scope.run_id)
     done["account_changed"] = bulk.execute(_ACCOUNTS_AS_BEFORE, **scope.ids(), **times)
-    households.end_former_addresses(readdressed(scope, now), run=scope.run_id)
-    done["account_made"] = households.disable_invited(_nobodys(scope), run=scope.run_id)
+    endings.end_former_addresses(readdressed(scope, now), run=scope.run_id)
+    done["account_made"] = endings.close_accounts(_nobodys(scope), run=scope.run_id)
     bulk.execute(_REMEMBER_UNDONE, **scope.ids())
     bulk.execute(_NUMBERS_AS_BEFORE, **scope.ids())
     done["identity_moved"] = bulk.execute(_IDENTITIES_AS_BEFORE, **scope.ids())
@@ -234,6 +234,7 @@ def _nobodys(scope: Scope) -> Select[Any]:
     stamps = select(RosterRunSchool.applied_at).where(RosterRunSchool.run_id == scope.run_id)
     return select(Account.id).where(
         Account.id.in_(made),
+        Account.status == "invited",
         Account.updated_at.in_(stamps),
         Account.id.not_in(select(StaffRole.account_id)),
         text(f"NOT {_LIVE.format('w.account_id = accounts.id')}"),

@@ -19,6 +19,7 @@ from idp.database import (
     keyed_hash,
     opaque_id,
     transaction,
+    update_all,
     upserting,
 )
 from idp.sessions import carried, sealing
@@ -46,7 +47,7 @@ def begin(
 
     Nothing is stored. One that is ``too_long`` for an address has to be kept at once.
     """
-    begun = carried.fresh(_new_id(), _browser_hash(browser), client_id, request or {})
+    begun = carried.fresh(_new_id(), browser_hash(browser), client_id, request or {})
     carried.renew(begun)
     return begun
 
@@ -71,14 +72,14 @@ def find(interaction_id: str, browser: str) -> Interaction | None:
     """The interaction, finished or not, if it is this browser's and has not expired."""
     mine, row_id = None, interaction_id
     if len(interaction_id) > ID_LENGTH:
-        mine = carried.opened(interaction_id, _browser_hash(browser))
+        mine = carried.opened(interaction_id, browser_hash(browser))
         if mine is None:
             return None
         row_id = mine.carried
     row = db.session.scalars(
         select(Interaction).where(
             Interaction.id == row_id,
-            Interaction.browser_hash == _browser_hash(browser),
+            Interaction.browser_hash == browser_hash(browser),
             Interaction.expires_at > clock.now(),
         )
     ).one_or_none()
@@ -108,7 +109,7 @@ def newest_waiting(browser: str, seen_last: str = "") -> Interaction | None:
     return db.session.scalars(
         select(Interaction)
         .where(
-            Interaction.browser_hash == _browser_hash(browser),
+            Interaction.browser_hash == browser_hash(browser),
             Interaction.client_id.is_not(None),
             Interaction.completed_at.is_(None),
             Interaction.expires_at > clock.now(),
@@ -228,29 +229,21 @@ def consented(interaction: Interaction) -> None:
     _change(interaction, consented=True)
 
 
-def forget_person(browser: str) -> None:
-    """Forget what somebody who signs out has left in this browser's walks: opened and proved
-    tokens, answers to our questions. The requests go on waiting for whoever comes next.
+def forget_person(*which: ColumnElement[bool]) -> int:
+    """Forget what somebody has left in these interactions: opened and proved tokens, answers to
+    our questions. The requests go on waiting for whoever comes next.
     """
-    with transaction() as writes:
-        writes.execute(
-            update(Interaction)
-            .where(
-                Interaction.browser_hash == _browser_hash(browser),
-                Interaction.completed_at.is_(None),
-            )
-            .values(
-                sealed_token=None,
-                verified_token_id=None,
-                pending_proof=None,
-                pending_at=None,
-                goes_without=False,
-                signed_in_session_id=None,
-                child_id=None,
-                consented=False,
-            )
-            .execution_options(synchronize_session=False)
-        )
+    left = {
+        "sealed_token": None,
+        "verified_token_id": None,
+        "pending_proof": None,
+        "pending_at": None,
+        "goes_without": False,
+        "signed_in_session_id": None,
+        "child_id": None,
+        "consented": False,
+    }
+    return update_all(Interaction, *which, Interaction.completed_at.is_(None), **left)
 
 
 def complete(interaction: Interaction) -> bool:
@@ -306,7 +299,8 @@ def _seal(interaction: Interaction, sealed: bytes) -> None:
         _change(interaction, sealed_token=sealed.decode())
 
 
-def _browser_hash(browser: str) -> str:
+def browser_hash(browser: str) -> str:
+    """What is stored of the browser that something belongs to."""
     return keyed_hash("browser", browser)
 
 

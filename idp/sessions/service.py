@@ -1,17 +1,19 @@
 """Browser sessions and the choice of the child: begun, found, ended on the server."""
 
 import secrets
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from sqlalchemy import Select, and_, bindparam, delete, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, bindparam, delete, select, tuple_, update
 
 from idp import clock, settings
 from idp.audit import events
-from idp.database import db, keyed_hash, transaction
+from idp.database import db, delete_all, keyed_hash, transaction
 from idp.database.prepared import Prepared, columns
-from idp.people.models import Account, AccountRow, ChildRow, Guardianship
+from idp.people.models import Account, AccountRow, ChildRow
 from idp.sessions.models import BrowserSession, ChildChoice, SessionRow
 
 TOUCH_EVERY = timedelta(minutes=5)
@@ -129,71 +131,38 @@ def live(account_id: str) -> list[BrowserSession]:
     )
 
 
-def end(session_id: str, *, account_id: str) -> bool:
-    """End one session of this guardian; false where it is not theirs or has ended."""
+Told = Literal["each", "count", "none"]
+
+
+def end(*which: ColumnElement[bool], tell: Told = "count") -> int:
+    """End those of these sessions that go on, in the caller's transaction; returns how many.
+
+    ``tell``: whether the trail names each of them, or their number for each account.
+    """
     with transaction() as writes:
         ended = writes.execute(
             update(BrowserSession)
-            .where(
-                BrowserSession.id == session_id,
-                BrowserSession.account_id == account_id,
-                BrowserSession.ended_at.is_(None),
-            )
+            .where(*which, BrowserSession.ended_at.is_(None))
             .values(ended_at=clock.now())
-        ).rowcount
-        if ended:
-            events.record("session_ended", account_id=account_id, session_id=session_id)
-    return bool(ended)
-
-
-def end_all(account_id: str, *, keep: str | None = None) -> int:
-    """End the guardian's sessions, except ``keep``; returns how many ended."""
-    with transaction() as writes:
-        ended: int = writes.execute(
-            update(BrowserSession)
-            .where(
-                BrowserSession.account_id == account_id,
-                BrowserSession.id != (keep or ""),
-                BrowserSession.ended_at.is_(None),
-            )
-            .values(ended_at=clock.now())
-        ).rowcount
-        if ended:
-            events.record("session_ended", account_id=account_id, count=ended)
-    return ended
-
-
-def end_for_accounts(owners: Select[Any]) -> int:
-    """``end_all`` for many: ``owners`` yields ids of accounts."""
-    with transaction() as writes:
-        ended: int = writes.execute(
-            update(BrowserSession)
-            .where(BrowserSession.account_id.in_(owners), BrowserSession.ended_at.is_(None))
-            .values(ended_at=clock.now())
+            .returning(BrowserSession.account_id, BrowserSession.id)
             .execution_options(synchronize_session=False)
-        ).rowcount
-        if ended:
-            events.record("session_ended", count=ended)
-    return ended
+        ).all()
+        if ended and tell != "none":
+            events.record_rows(_ended(ended, each=tell == "each"))
+    return len(ended)
 
 
-def end_of_passkey(account_id: str, passkey_id: str, *, keep: str) -> list[str]:
-    """End the sessions that a passkey began or raised, except ``keep``; returns the ids of all
-    that it ever did, those that were over before too.
-    """
-    with transaction() as writes:
-        found = list(
-            writes.scalars(
-                select(BrowserSession.id).where(
-                    BrowserSession.account_id == account_id,
-                    BrowserSession.passkey_id == passkey_id,
-                    BrowserSession.id != keep,
-                )
-            )
-        )
-        for session_id in found:
-            end(session_id, account_id=account_id)
-    return found
+def _ended(rows: Sequence[Row[str, str]], *, each: bool) -> list[dict[str, Any]]:
+    if each:
+        return [
+            events.row("session_ended", account_id=owner, session_id=session_id)
+            for owner, session_id in rows
+        ]
+    counts = Counter(owner for owner, _id in rows)
+    return [
+        events.row("session_ended", account_id=owner, count=count)
+        for owner, count in counts.items()
+    ]
 
 
 def renew(session_id: str, *, account_id: str, **changes: Any) -> str | None:
@@ -242,35 +211,15 @@ def forget_choices(session_id: str) -> None:
         writes.execute(delete(ChildChoice).where(ChildChoice.session_id == session_id))
 
 
-def forget_child(account_id: str, child_id: str) -> None:
-    """Remove a child from every choice of this guardian (the guardianship has ended)."""
-    sessions = select(BrowserSession.id).where(BrowserSession.account_id == account_id)
-    with transaction() as writes:
-        writes.execute(
-            delete(ChildChoice).where(
-                ChildChoice.child_id == child_id, ChildChoice.session_id.in_(sessions)
-            )
-        )
-
-
-def forget_children(ended: Select[Any]) -> None:
-    """``forget_child`` for many: ``ended`` yields ids of guardianships."""
-    mine = and_(
-        Guardianship.child_id == ChildChoice.child_id,
-        Guardianship.account_id == BrowserSession.account_id,
-    )
+def forget_children(*which: ColumnElement[bool]) -> int:
+    """Forget choices, found by ``ChildChoice`` and their session; returns how many."""
     chosen = (
         select(ChildChoice.session_id, ChildChoice.school_id)
         .join(BrowserSession, BrowserSession.id == ChildChoice.session_id)
-        .join(Guardianship, mine)
-        .where(Guardianship.id.in_(ended))
+        .where(*which)
     )
-    with transaction() as writes:
-        writes.execute(
-            delete(ChildChoice)
-            .where(tuple_(ChildChoice.session_id, ChildChoice.school_id).in_(chosen))
-            .execution_options(synchronize_session=False)
-        )
+    keys = tuple_(ChildChoice.session_id, ChildChoice.school_id)
+    return delete_all(ChildChoice, keys.in_(chosen))
 
 
 def _touch(session: SessionRow) -> None:

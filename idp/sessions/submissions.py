@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from idp import clock
-from idp.database import db, keyed_hash, opaque_id, transaction
+from idp.database import db, delete_all, keyed_hash, opaque_id, transaction
 from idp.sessions import sealing
 from idp.sessions.models import FormSubmission
 
@@ -53,7 +53,7 @@ def claim(key: str, browser: str) -> str | None:
     row = {
         "id": made,
         "key_hash": _key_hash(key),
-        "browser_hash": _browser_hash(browser),
+        "browser_hash": browser_hash(browser),
         "created_at": now,
         "expires_at": now + KEPT,
     }
@@ -128,7 +128,7 @@ def kept(submission_id: str, browser: str) -> Kept | None:
     row = db.session.execute(
         select(FormSubmission.answer, FormSubmission.typed).where(
             FormSubmission.id == submission_id,
-            FormSubmission.browser_hash == _browser_hash(browser),
+            FormSubmission.browser_hash == browser_hash(browser),
             FormSubmission.expires_at > clock.now(),
         )
     ).one_or_none()
@@ -140,17 +140,9 @@ def kept(submission_id: str, browser: str) -> Kept | None:
     )
 
 
-def forget_browser(browser: str) -> None:
-    """Forget what is kept for whoever signs out of this browser."""
-    with transaction() as writes:
-        writes.execute(
-            delete(FormSubmission)
-            .where(
-                FormSubmission.browser_hash == _browser_hash(browser),
-                FormSubmission.answer.is_not(None),
-            )
-            .execution_options(synchronize_session=False)
-        )
+def forget(*which: ColumnElement[bool]) -> int:
+    """Forget these answers, which are kept for whoever has sent their forms."""
+    return delete_all(FormSubmission, *which, FormSubmission.answer.is_not(None))
 
 
 def _make_room(now: datetime) -> None:
@@ -173,5 +165,6 @@ def _key_hash(key: str) -> str:
     return keyed_hash("form", key)
 
 
-def _browser_hash(browser: str) -> str:
+def browser_hash(browser: str) -> str:
+    """What is stored of the browser that something belongs to."""
     return keyed_hash("browser", browser)

@@ -8,11 +8,11 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 from idp import correlation, settings
 from idp.credentials import devices
-from idp.federation import links
+from idp.lifecycle import endings
 from idp.lifecycle import sign_in as entering
-from idp.lifecycle import sign_out as leaving
+from idp.lifecycle.endings import Cause, These
 from idp.lifecycle.sign_in import Proof
-from idp.sessions import interactions, submissions
+from idp.sessions import interactions
 from idp.sessions import service as sessions
 from idp.sessions.models import BrowserSession, Interaction, SessionRow
 from idp.sessions.service import SignedIn
@@ -107,7 +107,7 @@ def sign_in(proof: Proof) -> BrowserSession:
     device, known_by = device_name(), device_secret()
     begun, secret = entering.begin(proof, device=device, device_secret=known_by)
     if before is not None:
-        leaving.end_session(before.account.id, before.session.id)
+        endings.end_session(before.account.id, before.session.id)
         if before.account.id != proof.account_id:
             _forget_person()
     cookies = cookies_to_set()
@@ -132,7 +132,7 @@ def sign_out() -> None:
     The browser keeps its id, so that waiting requests go on; what the person left goes.
     """
     if (found := signed_in()) is not None:
-        leaving.end_session(found.account.id, found.session.id)
+        endings.end_session(found.account.id, found.session.id)
     _forget_person()
     cookies_to_set()["session"] = None
     g.signed_in = None
@@ -140,9 +140,7 @@ def sign_out() -> None:
 
 def _forget_person() -> None:
     if "b" in session:
-        interactions.forget_person(browser_id())
-        links.forget_browser(browser_id())
-        submissions.forget_browser(browser_id())
+        endings.end(Cause.BROWSER_LEFT, These(browser=browser_id()))
     for left in PERSONAL:
         session.pop(left, None)
 

@@ -9,13 +9,13 @@ from sqlalchemy import select, update
 
 from idp import clock
 from idp.credentials import totp
-from idp.credentials.factor_models import FactorReset, Passkey
+from idp.credentials.factor_models import FactorReset, Passkey, TotpSecret
 from idp.database import db, transaction
 from idp.desk import factor_resets
 from idp.desk import staff as desk_staff
 from idp.desk.staff import Staff
 from idp.errors import Conflict, NotFound
-from idp.lifecycle import families
+from idp.lifecycle import endings
 from idp.people import guardianships, staff
 from idp.people.models import Account, StaffRole
 from idp.sessions import service as sessions
@@ -243,10 +243,10 @@ def test_a3_a_request_dies_with_the_account_of_who_asked(desk: Desk) -> None:
     claire, first = person(desk, "parent", "claire"), person(desk, "manager", "first")
     second = at_desk(person(desk, "operator", "second"))
     assert factor_resets.ask(at_desk(first), claire.id)
-    families.disable_account(first.id)
+    endings.disable_account(first.id)
     assert factor_resets.waiting(second) == []
     assert not factor_resets.confirm(second, claire.id)
-    families.enable_account(first.id)
+    endings.enable_account(first.id)
     assert not factor_resets.confirm(second, claire.id), "dead for good"
     assert totp.is_on(claire.id)
     assert outcomes() == ["void"]
@@ -269,7 +269,7 @@ def test_a3_a_request_dies_when_its_holder_leaves_the_school_of_who_asked(desk: 
     lina = next(
         child for child, _ in guardianships.live_children(claire.id) if child.given_name == "Lina"
     )
-    families.end_guardianship(claire.id, lina.id, "court")
+    endings.end_guardianship(claire.id, lina.id, "court")
     assert not factor_resets.confirm(at_desk(person(desk, "operator", "second")), claire.id)
     assert totp.is_on(claire.id)
 
@@ -359,7 +359,7 @@ def _uses_passkey(_desk: Desk, account: Account, _secret: str, _codes: list[str]
 
 def _sets_up(_desk: Desk, account: Account, _secret: str, _codes: list[str]) -> None:
     with transaction():
-        totp.switch_off(account.id)
+        totp.switch_off(TotpSecret.account_id == account.id)
     switch_on(account.id)
 
 

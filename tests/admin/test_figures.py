@@ -16,7 +16,7 @@ from idp.desk import figures, figures_expiring, figures_traffic, letters
 from idp.desk import staff as desk_staff
 from idp.desk.staff import AT_TERMINAL, Staff
 from idp.errors import NotFound
-from idp.lifecycle import families
+from idp.lifecycle import endings, requests
 from idp.mail import outbox
 from idp.people.models import Account
 from idp.web.admin import charts
@@ -53,11 +53,11 @@ class TestFunnel:
         portal = factories.client_app(desk.here).client
         invited(desk)
         queued = invited(desk, email="a@example.org")
-        families.invite(queued.id)
+        requests.invite(queued.id)
         mailed = invited(desk, email="b@example.org")
-        outbox.sent(families.invite(mailed.id))
+        outbox.sent(requests.invite(mailed.id))
         letters.print_letter(AT_TERMINAL, invited(desk).id)
-        opened = one_time_tokens.find(families.issue_letter_token(invited(desk).id))
+        opened = one_time_tokens.find(requests.issue_letter_token(invited(desk).id))
         assert isinstance(opened, one_time_tokens.Live)
         one_time_tokens.note_opened(opened.token.id)
         factories.family(desk.here, "Lina")
@@ -75,7 +75,7 @@ class TestFunnel:
 
     def test_only_guardians_live_at_the_school_count(self, desk: Desk) -> None:
         parent, (child,) = factories.family(desk.here, "Lina")
-        families.end_guardianship(parent.id, child.id, "court")
+        endings.end_guardianship(parent.id, child.id, "court")
         _, (left,) = factories.family(desk.here, "Noé")
         factories.family(desk.here, "Mia", status="disabled")
         factories.family(desk.elsewhere, "Tom")

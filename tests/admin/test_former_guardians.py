@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from idp import clock
 from idp.database import db, transaction
-from idp.lifecycle import desk_letters, families, file_requests, link_requests
+from idp.lifecycle import desk_letters, endings, file_requests, link_requests
 from idp.mail.models import OutboxMessage
 from idp.people import linking
 from idp.people.models import Account, Child, Guardianship
@@ -25,9 +25,9 @@ YES, NO = "guardianship-yes", "guardianship-no"
 def former(desk: Desk, *, days: int = 100, code: str = "moved") -> tuple[Account, Child]:
     """Claire, who was Lina's guardian until so many days ago; and Tom, whom she never had."""
     claire, lina = claire_of(desk)
-    families.end_guardianship(claire.id, lina.id, "", code)
+    endings.end_guardianship(claire.id, lina.id, "", code)
     with transaction() as writes:
-        families.close_account(claire.id)
+        endings.close_accounts([claire.id])
         ended = clock.now() - timedelta(days=days)
         writes.execute(update(Guardianship).values(ended_at=ended))
     return claire, factories.child(desk.here, "Tom")
@@ -198,7 +198,7 @@ def test_n4_it_is_answered_on_the_own_page(desk: Desk) -> None:
     claire, tom = former(desk)
     other = factories.child(desk.elsewhere, "Noé")
     with transaction():
-        families.open_again(claire.id)
+        endings.open_again(claire.id)
         linking.link_guardian(claire.id, other.id, "parent")
     post(
         desk.browser("manager"),

@@ -19,7 +19,7 @@ from idp.desk import letter_lists, letter_words, letters
 from idp.desk import staff as desk_staff
 from idp.desk.staff import AT_TERMINAL
 from idp.errors import Conflict
-from idp.lifecycle import families, passwords
+from idp.lifecycle import endings, passwords, requests
 from idp.mail.models import OutboxMessage
 from idp.people import guardianships, staff
 from idp.people.models import Account
@@ -229,7 +229,7 @@ class TestWho:
     def test_a2_an_ended_guardianship_or_a_pupil_who_left_has_no_letter(self, desk: Desk) -> None:
         parent = invited(desk)
         child = guardianships.live_children(parent.id)[0][0]
-        families.end_guardianship(parent.id, child.id, "court")
+        endings.end_guardianship(parent.id, child.id, "court")
 
         assert printing(desk).open(f"/admin/people/{parent.id}/letter").status_code == 404
         with pytest.raises(Conflict, match="nobody_left"):
@@ -392,7 +392,7 @@ class TestClass:
         early, late = invited(desk), invited(desk)
         browser = printing(desk)
         open_class(browser, desk)
-        found = one_time_tokens.find(families.issue_letter_token(early.id))
+        found = one_time_tokens.find(requests.issue_letter_token(early.id))
         assert isinstance(found, one_time_tokens.Live)
         passwords.claim_with_token(found.token.id, PASSWORD)
 

@@ -14,7 +14,7 @@ from idp.database import db, transaction
 from idp.desk import letter_paper, letters
 from idp.desk.letter_words import Letter
 from idp.desk.staff import AT_TERMINAL
-from idp.lifecycle import families, passwords
+from idp.lifecycle import passwords, requests
 from idp.people import accounts
 from tests import factories
 from tests.admin.places import Desk
@@ -49,7 +49,7 @@ def test_two_who_print_a_class_at_once_print_it_once(desk: Desk) -> None:
 def test_a5_no_account_is_claimed_and_printed_for_at_once(desk: Desk) -> None:
     for _ in range(4):
         parent = factories.family(desk.here, "Lina", status="invited")[0]
-        found = one_time_tokens.find(families.issue_letter_token(parent.id))
+        found = one_time_tokens.find(requests.issue_letter_token(parent.id))
         assert isinstance(found, one_time_tokens.Live)
         token_id, account_id = found.token.id, parent.id
         acts = [
@@ -68,7 +68,7 @@ def test_letters_that_cannot_be_set_end_no_earlier_ones(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parent = factories.family(desk.here, "Lina", status="invited")[0]
-    in_hand = families.issue_letter_token(parent.id)
+    in_hand = requests.issue_letter_token(parent.id)
 
     def out_of_memory(*_: Any, **__: Any) -> bytes:
         raise MemoryError

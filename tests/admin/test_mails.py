@@ -10,7 +10,7 @@ from idp.desk import mails, staff
 from idp.desk.mails import FOR_SCHOOLS
 from idp.desk.staff import AT_TERMINAL
 from idp.errors import Conflict, NotFound
-from idp.lifecycle import families, letters
+from idp.lifecycle import endings, letters
 from idp.mail import answers, outbox
 from idp.people.models import Account
 from idp.web.admin.mail_words import REASONS
@@ -90,7 +90,7 @@ class TestReach:
         mail(parent, fate="sent", answer=None)
         assert len(seen(desk, "manager")) == 1
 
-        families.end_guardianship(parent.id, child.id, "moved")
+        endings.end_guardianship(parent.id, child.id, "moved")
 
         assert seen(desk, "manager") == []
 

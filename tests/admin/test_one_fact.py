@@ -12,7 +12,7 @@ from idp.database import db
 from idp.desk import acts, guardianships
 from idp.desk.acts import Reason
 from idp.desk.staff import AT_TERMINAL
-from idp.lifecycle import families, sign_in
+from idp.lifecycle import requests, sign_in
 from idp.lifecycle.sign_in import Proof
 from idp.mail import answers, outbox
 from idp.people import staff as roles
@@ -76,7 +76,7 @@ class TestAMailServersAnswer:
         claire, _ = factories.family(
             desk.here, "Lina", status="invited", email="claire@dubois.example"
         )
-        outbox.refused(families.invite(claire.id), answer)
+        outbox.refused(requests.invite(claire.id), answer)
         browser = desk.browser("manager")
 
         with desk.app.test_request_context(headers={"Accept-Language": "fr"}):

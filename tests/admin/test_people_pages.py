@@ -10,8 +10,9 @@ from idp.audit.models import AuditEvent
 from idp.database import db, transaction
 from idp.desk import classes
 from idp.desk.staff import AT_TERMINAL
+from idp.lifecycle import endings
 from idp.mail.models import OutboxMessage
-from idp.people import children, guardianships, linking
+from idp.people import children, guardianships
 from idp.people.models import Account
 from idp.web.admin.parameters import class_address, key_of, name_of
 from tests import factories
@@ -141,9 +142,7 @@ def test_a_token_goes_to_whoever_of_the_class_is_invited_and_once(desk: Desk, wh
     factories.guardianship(claire, factories.child(desk.here, "Noah"))  # two pupils, one mail
     factories.family(desk.here, "Adam", username="active", email="a@families.example")
     ended = invited(desk, "ended", "Mia")
-    linking.mark_guardianship_ended(
-        ended.id, guardianships.live_children(ended.id)[0][0].id, "moved"
-    )
+    endings.end_guardianship(ended.id, guardianships.live_children(ended.id)[0][0].id, "moved")
     browser = desk.browser(who)
 
     for _ in range(2):

@@ -6,7 +6,7 @@ import pytest
 
 from idp import clock
 from idp.database import transaction
-from idp.lifecycle import erasure, families
+from idp.lifecycle import endings, erasure, requests
 from idp.mail import outbox
 from idp.oidc.models import Grant
 from idp.people.models import Account, Child
@@ -143,7 +143,7 @@ def test_c3_what_was_before_the_first_pupil_here_is_not_told(desk: Desk) -> None
 def test_c3_after_the_end_a_page_has_the_name_and_the_end_and_nothing_more(desk: Desk) -> None:
     claire, lina, _noe = both(desk)
     sessions.begin(claire.id, amr=("pwd",), acr="1", device="Firefox, Mac")
-    families.end_guardianship(claire.id, lina.id, "lettre du 3 mars", "court")
+    endings.end_guardianship(claire.id, lina.id, "lettre du 3 mars", "court")
     browser = desk.browser("manager")
 
     page = text(browser, f"/admin/people/{claire.id}")
@@ -158,7 +158,7 @@ def test_the_state_is_told_in_whole_sentences(desk: Desk) -> None:
     claire, _ = factories.family(
         desk.here, "Lina", username="claire", status="invited", email="claire@x.example"
     )
-    outbox.refused(families.invite(claire.id), "550 5.1.1 no such user")
+    outbox.refused(requests.invite(claire.id), "550 5.1.1 no such user")
     page = text(desk.browser("manager"), f"/admin/people/{claire.id}")
     assert "Invité le" in page
     assert "Personne n&#39;a cette adresse." in page

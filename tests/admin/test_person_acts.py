@@ -11,7 +11,7 @@ from idp.audit.models import AuditEvent
 from idp.credentials import email_changes, one_time_tokens, passwords
 from idp.credentials.email_models import EmailChange
 from idp.database import db, transaction
-from idp.lifecycle import account_letters, email_change, families, letters
+from idp.lifecycle import account_letters, email_change, endings, letters
 from idp.mail import outbox
 from idp.mail.models import OutboxMessage
 from idp.people import accounts, guardianships, staff
@@ -189,7 +189,7 @@ def test_a_relationship_is_named_otherwise_and_an_ended_one_made_again(desk: Des
     browser = desk.browser("manager")
     browser.open(f"/admin/pupils/{lina.id}/guardians/{claire.id}")
     browser.submit("relationship-form", relationship="aunt")
-    families.end_guardianship(claire.id, lina.id, "", "mistake")
+    endings.end_guardianship(claire.id, lina.id, "", "mistake")
     browser.open(f"/admin/pupils/{lina.id}/guardians/{claire.id}")
     browser.submit("again-form", relationship="mother")
     assert live(claire) == {"Lina"}

@@ -9,7 +9,7 @@ from sqlalchemy import event
 from idp.database import db
 from idp.desk import search
 from idp.desk.staff import AT_TERMINAL, Reach, Right, Staff
-from idp.lifecycle import families
+from idp.lifecycle import endings
 from idp.people import children
 from idp.people.models import Account, School
 from idp.people.normalise import sound, words
@@ -100,7 +100,7 @@ def test_either_script_finds_the_other(app: Flask, school: School) -> None:
     for typed, exact, other in (("youssef", latin, arabic), ("يوسف", arabic, latin)):
         assert names(typed)[0] == exact.full_name
         assert sound(words(typed)[0]) == sound(words(other.given_name)[0])
-    families.disable_account(latin.id)  # still found: a parent of whom we know
+    endings.disable_account(latin.id)  # still found: a parent of whom we know
     assert "Youssef Benali" in names("youssef")
 
 
@@ -156,7 +156,7 @@ def test_c3_who_was_guardian_is_found_by_name_but_not_by_what_is_new(
 
     claire: Account = crowd["claire"]
     for child in (crowd["lina"], crowd["noah"]):
-        families.end_guardianship(claire.id, child.id, "moved")
+        endings.end_guardianship(claire.id, child.id, "moved")
     factories.guardianship(claire, factories.child(factories.school("Athénée"), "Ophélie"))
     email_change.by_staff(claire.id, "nouvelle@adresse.example")
 

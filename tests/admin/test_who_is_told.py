@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from idp.credentials import email_changes
 from idp.database import db, transaction
-from idp.lifecycle import email_change, erasure, families
+from idp.lifecycle import email_change, endings, erasure, requests
 from idp.mail import delivery
 from idp.mail.models import OutboxMessage
 from idp.people import accounts, staff
@@ -62,7 +62,7 @@ def _linked(path: str, **fields: str) -> Act:
         claire, lina = claire_of(desk)
         tom = factories.child(desk.here, "Tom")
         if "{lina}" in path:
-            families.end_guardianship(claire.id, lina.id, "", "correction")
+            endings.end_guardianship(claire.id, lina.id, "", "correction")
             factories.guardianship(claire, factories.child(desk.here, "Noé"))
         ids = {"claire": claire.id, "lina": lina.id, "tom": tom.id}
         sent = {name: value.format(**ids) for name, value in fields.items()}
@@ -103,7 +103,7 @@ def _way_back_ended(desk: Desk) -> Account:
 
 def _sent_again(desk: Desk) -> Account:
     claire = invited_of(desk)
-    failed = families.invite(claire.id)
+    failed = requests.invite(claire.id)
     with transaction():
         failed.status = "refused"
     with later(hours=2):
@@ -121,7 +121,7 @@ def _answered(desk: Desk) -> Account:
 
 def _enabled(desk: Desk) -> Account:
     claire, _lina = claire_of(desk)
-    families.disable_account(claire.id)
+    endings.disable_account(claire.id)
     assert post(desk.browser("operator"), f"/admin/people/{claire.id}/enable") == 303
     return claire
 

@@ -17,7 +17,7 @@ from idp.database import db, transaction
 from idp.federation import links
 from idp.federation.identity import ForeignIdentity
 from idp.federation.models import PendingLink
-from idp.lifecycle import factor_changes, families, federation, restored
+from idp.lifecycle import endings, factor_changes, federation, restored
 from idp.lifecycle import passwords as lifecycle
 from idp.lifecycle.ways_in import LastWayIn, ways_in
 from idp.people.models import Account
@@ -446,7 +446,7 @@ def test_r9_after_a_restore_no_identity_waits_and_no_walk_goes_on(here: Walker) 
 
 def test_f8_a_disabled_guardian_stays_out_between_the_two_factors(here: Walker) -> None:
     secret = at_code(here)
-    families.disable_account(here.parent.id)
+    endings.disable_account(here.parent.id)
     here.browser.submit("second-factor-form", code=code_now(secret))
     assert here.browser.shows("login-form")
     here.at_sign_in()

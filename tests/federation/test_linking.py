@@ -9,12 +9,12 @@ from sqlalchemy import delete
 from idp.credentials import one_time_tokens, passwords
 from idp.database import db, transaction
 from idp.federation.models import PendingLink
-from idp.lifecycle import families
+from idp.lifecycle import endings
 from idp.lifecycle import passwords as lifecycle
 from idp.people import accounts
 from idp.people.models import Account
 from idp.sessions import service as sessions
-from idp.sessions.models import Interaction
+from idp.sessions.models import BrowserSession, Interaction
 from tests import factories
 from tests.factories import PASSWORD
 from tests.federation.rogue import Rogue
@@ -358,7 +358,7 @@ class TestDisabled:
 
     def test_f8_with_a_link(self, here: Walker) -> None:
         here.linked()
-        families.disable_account(here.parent.id)
+        endings.disable_account(here.parent.id)
         here.at_sign_in()
 
         page = here.walk()
@@ -376,7 +376,7 @@ class TestDisabled:
 
         def slow(identity: object) -> object:
             found = prove(identity)  # type: ignore[arg-type]
-            families.disable_account(here.parent.id)
+            endings.disable_account(here.parent.id)
             return found
 
         here.linked()
@@ -456,7 +456,7 @@ class TestAccountPage:
         here.browser.sign_in_at_home("claire")
         here.browser.open("/account/connections")
         address = address_of(here.browser.press("link-google"))
-        sessions.end_all(here.parent.id)
+        sessions.end(BrowserSession.account_id == here.parent.id)
         here.browser.sign_in_at_home("second")
 
         assert here.come_back(address).status_code == 400

@@ -27,7 +27,7 @@ from idp.errors import Invalid
 from idp.federation import links
 from idp.federation.identity import ForeignIdentity
 from idp.federation.models import FederatedLink
-from idp.lifecycle import families, federation, sign_in
+from idp.lifecycle import endings, federation, sign_in
 from idp.lifecycle import passwords as lifecycle
 from idp.people import accounts
 from idp.sessions import service as sessions
@@ -194,7 +194,7 @@ class Guardian(RuleBasedStateMachine):
 
     @rule()
     def the_school_disables(self) -> None:
-        families.disable_account(self.account)
+        endings.disable_account(self.account)
         self.status = "disabled"
         self.from_link, self.by_password = set(), set()
 

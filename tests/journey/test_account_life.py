@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from idp.lifecycle import erasure, families
+from idp.lifecycle import endings, erasure
 from idp.people.models import Account
 from tests import factories
 from tests.factories import PASSWORD
@@ -102,7 +102,7 @@ class TestApplications:
         browser.open(parents.portal.authorize_path(scope="openid child"))
         browser.press("child-submit-2")
         assert "Noah" in browser.open("/account/applications").text
-        families.end_guardianship(guardian.id, noah.id, "court")
+        endings.end_guardianship(guardian.id, noah.id, "court")
         assert "Noah" not in browser.open("/account/applications").text
 
     def test_another_parents_applications_are_not_among_them(
@@ -182,7 +182,7 @@ class TestHistory:
 
     def test_it_is_mine_alone(self, parents: Journey, claire: tuple) -> None:
         _, paul = claire[1], factories.account("paul", status="invited")
-        families.disable_account(paul.id)
+        endings.disable_account(paul.id)
         parents.browser().open("/")
         before = claire[0].open("/account/history").text.count('class="row"')
         stranger = parents.browser()

@@ -3,7 +3,7 @@
 import pytest
 from werkzeug.test import TestResponse
 
-from idp.lifecycle import families
+from idp.lifecycle import endings
 from idp.people.models import Account, Child
 from tests import factories
 from tests.factories import PASSWORD
@@ -36,7 +36,7 @@ def test_it_says_who_i_am_and_names_my_children_and_nobody_elses(parents: Journe
 
 def test_an_ended_guardianship_is_gone_at_the_next_look(parents: Journey) -> None:
     browser, guardian, (lina, _noe) = at_home(parents, "Lina", "Noé")
-    families.end_guardianship(guardian.id, lina.id, "moved")
+    endings.end_guardianship(guardian.id, lina.id, "moved")
     page = browser.open("/").text
     assert "Noé" in page
     assert "Lina" not in page
@@ -44,7 +44,7 @@ def test_an_ended_guardianship_is_gone_at_the_next_look(parents: Journey) -> Non
 
 def test_a_disabled_parent_is_out_at_the_next_click(parents: Journey) -> None:
     browser, guardian, _ = at_home(parents, "Lina")
-    families.disable_account(guardian.id)
+    endings.disable_account(guardian.id)
     browser.open("/")
     assert browser.shows("login-form")
     assert browser.sign_in("claire").status_code == 400

@@ -2,7 +2,7 @@
 
 import pytest
 
-from idp.lifecycle import families
+from idp.lifecycle import endings
 from tests import factories
 from tests.factories import PASSWORD
 from tests.journey.walk import (
@@ -83,7 +83,7 @@ def test_a_shared_address_gets_one_mail_with_each_user_name_and_its_own_token(
 @pytest.mark.parametrize("address", ["nobody@dubois.example", "gone@dubois.example", "a@b"])
 def test_nobody_is_written_to_and_the_page_is_the_same(parents: Journey, address: str) -> None:
     gone = factories.account("gone", email="gone@dubois.example")
-    families.disable_account(gone.id)
+    endings.disable_account(gone.id)
     forget(parents.at_portal(), address)
     assert parents.post() == []
 

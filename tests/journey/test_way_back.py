@@ -13,7 +13,7 @@ from idp.cli import cli
 from idp.credentials import one_time_tokens, passwords
 from idp.credentials.models import OneTimeToken
 from idp.database import transaction
-from idp.lifecycle import email_change, families
+from idp.lifecycle import email_change, endings
 from idp.people import accounts, linking
 from idp.people.models import Account, Child
 from tests import factories
@@ -155,7 +155,7 @@ def test_n1_closing_and_linking_again_leaves_the_way_back(
     if while_closed:
         undo(parents, letter)
     with transaction():
-        families.open_again(claire.id)
+        endings.open_again(claire.id)
         linking.link_guardian(claire.id, lina.id, "parent")
     if not while_closed:
         undo(parents, letter)
@@ -167,8 +167,8 @@ def test_n1_what_a_file_disables_keeps_the_way_back(parents: Journey) -> None:
     claire, _lina = claire_of(parents)
     email_change.by_staff(claire.id, EVIL)
     letter = by_recipient(parents.post())[OLD]
-    families.disable_account(claire.id)
-    families.enable_account(claire.id)
+    endings.disable_account(claire.id)
+    endings.enable_account(claire.id)
     undo(parents, letter)
     assert address_of(claire) == OLD
 

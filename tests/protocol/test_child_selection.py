@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from idp.lifecycle import families
+from idp.lifecycle import endings
 from tests import factories
 from tests.relying_party import Browser, World, answer, claims_of, world
 
@@ -159,7 +159,7 @@ def test_ended_guardianships_and_children_who_left_are_not_offered(client: Flask
     from idp.database import transaction
 
     there = world(client, "Lina", "Noé", "Zoé")
-    families.end_guardianship(there.guardian.id, there.children[1].id, "moved")
+    endings.end_guardianship(there.guardian.id, there.children[1].id, "moved")
     with transaction():
         there.children[2].left_at = clock.now()
 

@@ -8,8 +8,9 @@ from flask.testing import FlaskClient
 
 from idp.clients import registration
 from idp.clients.metadata import CHILD_FIELDS
-from idp.lifecycle import families
+from idp.lifecycle import endings
 from idp.oidc import grants_service
+from idp.oidc.models import Grant
 from tests import factories
 from tests.relying_party import Browser, World, answer, error_of, form_of, world
 
@@ -168,7 +169,7 @@ def test_a_yes_about_a_child_whose_link_ended_is_no_yes_about_a_sibling(
     there.ask(scope="openid child")
     there.browser.press("child-submit-1")
     assert "Lina" in consent_card(there)
-    families.end_guardianship(there.guardian.id, there.children[0].id, "moved")
+    endings.end_guardianship(there.guardian.id, there.children[0].id, "moved")
 
     there.browser.press("consent-allow")
     assert "Noé" in consent_card(there)
@@ -176,7 +177,7 @@ def test_a_yes_about_a_child_whose_link_ended_is_no_yes_about_a_sibling(
 
     tokens = there.tokens_of(fields)
     assert "Lina" not in there.portal.userinfo(client, tokens["access_token"]).text
-    assert grants_service.end_for_account(there.guardian.id, "over") == 1
+    assert grants_service.end("over", Grant.account_id == there.guardian.id) == 1
 
 
 NAMES_ONLY = ["sub", "given_name"]
@@ -308,7 +309,7 @@ def test_consent_withdrawn_and_given_anew_covers_only_the_new(client: FlaskClien
     there = world(client, "Lina", first_party=False, child_fields=NAMES_ONLY)
     there.ask(scope="openid child email")
     there.browser.press("consent-allow")
-    grants_service.withdraw_consent(there.guardian.id, there.portal.client_id)
+    endings.withdraw_consent(there.guardian.id, there.portal.client_id)
     there.ask(scope="openid")
     there.browser.press("consent-allow")
 

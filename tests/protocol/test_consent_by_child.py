@@ -8,8 +8,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import delete, select
 
 from idp.database import db, transaction
-from idp.lifecycle import export, families, households
-from idp.oidc import consent, grants_service
+from idp.lifecycle import endings, export
+from idp.oidc import consent
 from idp.oidc.models import ChildConsent
 from idp.people.models import Account, Guardianship
 from tests import factories
@@ -104,7 +104,7 @@ def test_n3_an_only_child_who_takes_a_siblings_place_is_asked_about(client: Flas
     there.ask(scope=SCOPE)
     there.browser.press("consent-allow")
     factories.guardianship(there.guardian, factories.child(there.school, "Noé"))
-    families.end_guardianship(there.guardian.id, there.children[0].id, "moved")
+    endings.end_guardianship(there.guardian.id, there.children[0].id, "moved")
 
     assert there.answer(scope=SCOPE, prompt="none")["error"] == "consent_required"
 
@@ -142,12 +142,12 @@ def test_n3_the_end_of_a_guardianship_ends_its_consent(client: FlaskClient) -> N
     for number in (1, 2):
         allow(there, number)
     lina, noe = there.children
-    families.end_guardianship(there.guardian.id, lina.id, "moved")
+    endings.end_guardianship(there.guardian.id, lina.id, "moved")
     assert set(consents(there)) == {noe.id}
 
     with transaction():
         ended = select(Guardianship.id).where(Guardianship.child_id == noe.id)
-        households.end_guardianships(ended, "left the roster")
+        endings.end_guardianships(ended, "left the roster")
     assert consents(there) == {}
 
     factories.guardianship(there.guardian, lina)
@@ -158,7 +158,7 @@ def test_n3_what_is_withdrawn_is_withdrawn_for_each_child(client: FlaskClient) -
     there, _portal = third_party(client)
     tokens = [allow(there, number) for number in (1, 2)]
 
-    grants_service.withdraw_consent(there.guardian.id, there.portal.client_id)
+    endings.withdraw_consent(there.guardian.id, there.portal.client_id)
 
     assert consents(there) == {}
     for each in tokens:

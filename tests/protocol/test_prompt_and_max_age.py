@@ -5,7 +5,7 @@ import time
 import pytest
 from flask.testing import FlaskClient
 
-from idp.lifecycle import families
+from idp.lifecycle import endings
 from tests import factories
 from tests.relying_party import RelyingParty, answer, claims_of, world
 from tests.times import later
@@ -52,7 +52,7 @@ def test_prompt_none_without_any_child_is_interaction_required(client: FlaskClie
 
 def test_prompt_none_after_the_account_was_disabled_is_login_required(client: FlaskClient) -> None:
     there = world(client)
-    families.disable_account(there.guardian.id)
+    endings.disable_account(there.guardian.id)
 
     assert there.answer(prompt="none")["error"] == "login_required"
 

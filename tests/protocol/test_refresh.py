@@ -5,8 +5,7 @@ from datetime import timedelta
 import pytest
 from flask.testing import FlaskClient
 
-from idp.lifecycle import families
-from idp.oidc import grants_service
+from idp.lifecycle import endings
 from tests.relying_party import World, answer, claims_of, error_of, world
 from tests.times import later
 
@@ -146,7 +145,7 @@ def test_a_refresh_fails_rather_than_switch_the_child(client: FlaskClient) -> No
     there = world(client, "Lina", "Noé")
     there.ask(scope="openid child offline_access")
     tokens = there.tokens_of(answer(there.browser.press("child-submit-1")))
-    families.end_guardianship(there.guardian.id, there.children[0].id, "moved")
+    endings.end_guardianship(there.guardian.id, there.children[0].id, "moved")
 
     assert error_of(there.portal.refresh(client, tokens["refresh_token"])) == REFUSED
 
@@ -167,7 +166,7 @@ def test_a_disabled_account_refreshes_nothing(client: FlaskClient) -> None:
     there = world(client)
     token = offline(there)
 
-    families.disable_account(there.guardian.id)
+    endings.disable_account(there.guardian.id)
 
     assert error_of(there.portal.refresh(client, token)) == REFUSED
 
@@ -176,7 +175,7 @@ def test_withdrawn_consent_ends_the_family(client: FlaskClient) -> None:
     there = world(client)
     token = offline(there)
 
-    grants_service.withdraw_consent(there.guardian.id, there.portal.client_id)
+    endings.withdraw_consent(there.guardian.id, there.portal.client_id)
 
     assert error_of(there.portal.refresh(client, token)) == REFUSED
 

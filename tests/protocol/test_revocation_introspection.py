@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from idp.lifecycle import families
+from idp.lifecycle import endings
 from tests.relying_party import World, claims_of, error_of, world
 from tests.times import later
 
@@ -114,10 +114,10 @@ def test_introspection_notices_the_end_of_a_guardianship_and_of_an_account(
     with_child = there.redeem(scope="openid child")["access_token"]
     without = there.redeem()["access_token"]
 
-    families.end_guardianship(there.guardian.id, there.children[0].id, "moved")
+    endings.end_guardianship(there.guardian.id, there.children[0].id, "moved")
     assert there.portal.introspect(client, with_child) == INACTIVE
     assert there.portal.introspect(client, without)["active"] is True
-    families.disable_account(there.guardian.id)
+    endings.disable_account(there.guardian.id)
 
     assert there.portal.introspect(client, without) == INACTIVE
 

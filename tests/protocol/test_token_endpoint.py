@@ -7,7 +7,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from idp.clients import registration
-from idp.lifecycle import families
+from idp.lifecycle import endings
 from tests import factories
 from tests.relying_party import CALLBACK, RelyingParty, error_of, world
 from tests.times import later
@@ -177,7 +177,7 @@ def test_a_code_dies_with_the_session_that_it_was_made_in(client: FlaskClient) -
 def test_a_code_dies_with_the_account(client: FlaskClient) -> None:
     there = world(client)
     code = there.answer()["code"]
-    families.disable_account(there.guardian.id)
+    endings.disable_account(there.guardian.id)
 
     assert error_of(there.portal.redeem(client, code)) == (400, "invalid_grant")
 
@@ -185,7 +185,7 @@ def test_a_code_dies_with_the_account(client: FlaskClient) -> None:
 def test_a_code_dies_with_the_guardianship_of_its_child(client: FlaskClient) -> None:
     there = world(client, "Lina")
     code = there.answer(scope="openid child")["code"]
-    families.end_guardianship(there.guardian.id, there.children[0].id, "moved")
+    endings.end_guardianship(there.guardian.id, there.children[0].id, "moved")
 
     assert error_of(there.portal.redeem(client, code)) == (400, "invalid_grant")
 

@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from idp.clients import registration
 from idp.database import transaction
-from idp.lifecycle import families
+from idp.lifecycle import endings
 from idp.people.models import Account, Child
 from tests.relying_party import answer, claims_of, world
 from tests.times import later
@@ -147,7 +147,7 @@ def test_the_child_is_told_only_while_the_guardianship_lives(client: FlaskClient
     token = there.tokens_of(answer(there.browser.press("child-submit-1")))["access_token"]
     assert there.portal.userinfo(client, token).json["child"]["given_name"] == "Lina"  # type: ignore[index]
 
-    families.end_guardianship(there.guardian.id, there.children[0].id, "moved")
+    endings.end_guardianship(there.guardian.id, there.children[0].id, "moved")
 
     assert "Lina" not in there.portal.userinfo(client, token).text
 

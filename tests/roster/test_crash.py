@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from idp.audit.models import AuditEvent
 from idp.credentials import one_time_tokens, passwords
 from idp.database import db, transaction
-from idp.lifecycle import families
+from idp.lifecycle import endings
 from idp.people import accounts, guardianships
 from idp.people.models import Account, Child, Guardianship, School
 from idp.roster import service
@@ -271,4 +271,4 @@ def test_c2_the_end_by_a_file_ends_choices_grants_and_tokens_at_once(
     tom = next(child.id for child in children if child.given_name == "Tom")
     assert ended == {tom}
     assert db.session.scalars(select(ChildChoice.child_id)).all() == []
-    assert not families.end_guardianship(account.id, tom, "again")  # it has ended already
+    assert not endings.end_guardianship(account.id, tom, "again")  # it has ended already

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from idp.database import db, transaction
 from idp.desk import search
 from idp.desk.staff import AT_TERMINAL
-from idp.lifecycle import email_change, families
+from idp.lifecycle import email_change, endings
 from idp.people import accounts as guardians
 from idp.people import children, guardianships, linking, search_index
 from idp.people.models import Account, Child, School
@@ -69,7 +69,7 @@ class Walk:
     def end(self) -> None:
         account = self.any_account()
         for child, _ in guardianships.live_children(account.id)[:1]:
-            families.end_guardianship(account.id, child.id, "moved")
+            endings.end_guardianship(account.id, child.id, "moved")
 
     def readdress(self) -> None:
         email = f"{self.chance.randrange(10**6)}@new.example"

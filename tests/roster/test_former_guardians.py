@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 
 from idp import clock
 from idp.database import db, transaction
-from idp.lifecycle import desk_letters, families, file_requests, link_requests
+from idp.lifecycle import desk_letters, endings, file_requests, link_requests
 from idp.mail.models import OutboxMessage
 from idp.people import accounts
 from idp.people.models import Account, Child, Guardianship, School
@@ -102,7 +102,7 @@ def test_n4_who_was_separated_is_asked_about_another_pupil_however_lately(
 ) -> None:
     imported(a_file().zip(tmp_path / "1.zip"))
     lina = db.session.scalars(select(Child).where(Child.given_name == "Lina")).one()
-    families.end_guardianship(claire().id, lina.id, "", code)
+    endings.end_guardianship(claire().id, lina.id, "", code)
     second = a_file()
     second.pupil("p3", "Zoé", "Dubois", "g1")
 

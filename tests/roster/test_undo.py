@@ -15,7 +15,7 @@ from idp.database import db, transaction
 from idp.desk import acts, guardianships
 from idp.desk.acts import Reason
 from idp.desk.staff import AT_TERMINAL
-from idp.lifecycle import families, passwords
+from idp.lifecycle import endings, passwords
 from idp.people.accounts import find_by_username
 from idp.people.guardianships import live_children, lock_guardianship
 from idp.people.linking import link_guardian
@@ -200,7 +200,7 @@ def test_what_the_desk_changed_since_is_left_and_told(
         pupil("p1").class_name = "6A"
     claire = find_by_username("claire.dubois")
     assert claire is not None
-    families.end_guardianship(claire.id, pupil("p1").id, "court order")
+    endings.end_guardianship(claire.id, pupil("p1").id, "court order")
     rita = factories.account(given_name="Rita", family_name="Maes")
     link_guardian(rita.id, pupil("p2").id)
 
@@ -240,7 +240,7 @@ def test_an_undo_never_revives_what_a_court_has_ended(
     imported(whole().zip(tmp_path / "1.zip"))
     claire = find_by_username("claire.dubois")
     assert claire is not None
-    families.end_guardianship(claire.id, pupil("p1").id, "court order")
+    endings.end_guardianship(claire.id, pupil("p1").id, "court order")
     second = whole()
     second.users = [row for row in second.users if row["sourcedId"] != "p2"]
     second.users[0]["agentSourcedIds"] = "g2"

@@ -12,13 +12,14 @@ from sqlalchemy import func, select
 from idp.audit.models import AuditEvent
 from idp.credentials import email_changes, one_time_tokens, passwords
 from idp.database import db
-from idp.lifecycle import email_change, families
+from idp.lifecycle import email_change, endings
 from idp.lifecycle import passwords as lifecycle
 from idp.mail.models import OutboxMessage
 from idp.oidc import consent
 from idp.people import accounts
 from idp.people.models import Account
 from idp.sessions import service as sessions
+from idp.sessions.models import BrowserSession
 from tests import factories
 from tests.parallel import at_once
 from tests.relying_party import Browser, form_of, world
@@ -177,14 +178,14 @@ class TestWhatEnds:
 
     def test_a_session_that_has_ended_asks_for_nothing(self, claire: Account) -> None:
         session, _ = sessions.begin(claire.id, amr=("pwd",), acr="1")
-        sessions.end_all(claire.id)
+        sessions.end(BrowserSession.account_id == claire.id)
         outcome = email_change.ask(claire, OTHER, session.id)
         assert isinstance(outcome, email_change.SessionGone)
         assert email_changes.waiting(claire.id) is None
 
     def test_f8_a_disabled_account_confirms_nothing(self, claire: Account) -> None:
         confirm, undo = asked(claire)
-        families.disable_account(claire.id)
+        endings.disable_account(claire.id)
         for outcome in (email_change.confirm(confirm), email_change.undo(undo)):
             assert isinstance(outcome, email_change.Gone)
         assert as_it_is(claire).email == OLD

@@ -12,7 +12,7 @@ from idp import clock
 from idp.audit.models import AuditEvent
 from idp.clients import registration
 from idp.database import db, transaction
-from idp.lifecycle import families
+from idp.lifecycle import endings
 from idp.oidc import subjects
 from idp.people.models import Child
 from idp.sessions.models import ChildChoice
@@ -60,7 +60,7 @@ def test_c1_a_child_that_is_not_the_guardians_own_is_refused_and_changes_nothing
     elsewhere = factories.child(factories.school("École du Moulin"), "Mia")
     factories.guardianship(there.guardian, elsewhere)
     there.ask(scope="openid child")
-    families.end_guardianship(there.guardian.id, there.children[2].id, "moved")
+    endings.end_guardianship(there.guardian.id, there.children[2].id, "moved")
     wrong = [key_of(child, there.portal) for child in (others[0], elsewhere, there.children[2])]
     wrong += [there.children[0].id, there.children[0].subject_id, "", "c_", "é", "1", "0"]
 
@@ -101,7 +101,7 @@ def test_c2_the_end_of_a_guardianship_takes_effect_everywhere_at_once(client: Fl
     there, tokens = walked_to_a_choice(client)
     code = there.answer(scope="openid child")["code"]
 
-    families.end_guardianship(there.guardian.id, there.children[0].id, "moved")
+    endings.end_guardianship(there.guardian.id, there.children[0].id, "moved")
 
     assert error_of(there.portal.redeem(client, code)) == (400, "invalid_grant")
     refreshed = there.portal.refresh(client, tokens["refresh_token"])
@@ -125,7 +125,7 @@ def test_c2_the_end_for_one_guardian_leaves_the_other_untouched(
     browser = Browser(app.test_client())
     tokens = there.portal.tokens(browser, "paul", scope="openid child")
 
-    families.end_guardianship(there.guardian.id, there.children[0].id, "moved")
+    endings.end_guardianship(there.guardian.id, there.children[0].id, "moved")
 
     told = there.portal.userinfo(client, tokens["access_token"]).json or {}
     assert told["child"]["given_name"] == "Lina"
@@ -134,7 +134,7 @@ def test_c2_the_end_for_one_guardian_leaves_the_other_untouched(
 def test_c2_a_page_that_was_open_is_judged_by_what_holds_now(client: FlaskClient) -> None:
     there = world(client, "Lina", "Noé")
     there.ask(scope="openid child")
-    families.end_guardianship(there.guardian.id, there.children[0].id, "moved")
+    endings.end_guardianship(there.guardian.id, there.children[0].id, "moved")
 
     response = there.browser.press("child-submit-1")
 
@@ -146,7 +146,7 @@ def test_c2_a_pending_consent_does_not_keep_a_child(client: FlaskClient) -> None
     there = world(client, "Lina", first_party=False)
     there.ask(scope="openid child")
     assert there.browser.shows("consent-form")
-    families.end_guardianship(there.guardian.id, there.children[0].id, "moved")
+    endings.end_guardianship(there.guardian.id, there.children[0].id, "moved")
 
     response = there.browser.press("consent-allow")
 

@@ -25,7 +25,7 @@ from idp import clock, create_app
 from idp.credentials import bcrypt_gate, one_time_tokens, throttling
 from idp.credentials.models import ThrottleCounter
 from idp.database import db, transaction
-from idp.lifecycle import families
+from idp.lifecycle import endings
 from idp.lifecycle import passwords as lifecycle
 from idp.mail.models import OutboxMessage
 from idp.people.models import Account
@@ -473,7 +473,7 @@ def accounts_of_every_kind() -> list[str]:
     for name, status in (("active1", "active"), ("invited", "invited"), ("disabld", "active")):
         account = factories.account(name, status=status, email=f"{name}@x.example")
         if name == "disabld":
-            families.disable_account(account.id)
+            endings.disable_account(account.id)
     return ["active1", "invited", "disabld", "nobody1"]
 
 

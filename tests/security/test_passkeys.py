@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from idp.credentials import passkey_challenges
-from idp.lifecycle import families
+from idp.lifecycle import endings
 from idp.settings import Settings
 from tests import factories
 from tests.authenticator import UP, UV, Authenticator, Key, b64, make, options_of, use
@@ -262,7 +262,7 @@ def test_an_authenticator_that_does_not_count_is_fine(here: Place) -> None:
 
 
 def test_f8_a_disabled_account_stays_out(here: Place, device: Authenticator) -> None:
-    families.disable_account(here.parent.id)
+    endings.disable_account(here.parent.id)
     here.at_sign_in()
     use(here.browser, SIGN_IN, device)
     refused(here, "disabled")

@@ -10,8 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from idp.database import db
-from idp.lifecycle import families
-from idp.oidc import grants_service
+from idp.lifecycle import endings
 from idp.oidc.models import AccessToken, Grant, RefreshToken
 from idp.sessions.models import ChildChoice
 from tests.parallel import at_once
@@ -159,7 +158,7 @@ def test_c6_a_choice_raced_with_the_end_of_its_guardianship_names_no_child(
     there.ask(scope="openid child")
     send = form_sender(there, "child-form", child=card_value(there, "child-submit-1"))
     steps: list[Callable[[], Any]] = [send] * 4
-    steps.insert(1, lambda: families.end_guardianship(guardian, lina, "moved"))
+    steps.insert(1, lambda: endings.end_guardianship(guardian, lina, "moved"))
 
     raced(app, 5, in_turn(steps))
 
@@ -175,7 +174,7 @@ def test_c6_codes_raced_with_the_end_of_a_guardianship_name_no_child_after_it(
     guardian, lina = there.guardian.id, there.children[0].id
     codes = [there.answer(scope="openid child offline_access")["code"] for _ in range(9)]
     steps: list[Callable[[], Any]] = [partial(there.portal.redeem, client, code) for code in codes]
-    steps.insert(4, lambda: families.end_guardianship(guardian, lina, "moved"))
+    steps.insert(4, lambda: endings.end_guardianship(guardian, lina, "moved"))
 
     responses = [r for r in raced(app, 10, in_turn(steps)) if r is not True]
 
@@ -195,7 +194,7 @@ def test_c6_refreshes_raced_with_the_end_of_a_guardianship(app: Flask, client: F
     steps: list[Callable[[], Any]] = [
         partial(there.portal.refresh, client, token) for token in refresh_tokens
     ]
-    steps.insert(4, lambda: families.end_guardianship(guardian, lina, "moved"))
+    steps.insert(4, lambda: endings.end_guardianship(guardian, lina, "moved"))
 
     responses = [r for r in raced(app, 10, in_turn(steps)) if r is not True]
 
@@ -212,7 +211,7 @@ def test_a_withdrawn_consent_raced_with_a_redemption_leaves_no_live_token(
     guardian, portal = there.guardian.id, there.portal.client_id
     codes = [there.answer()["code"] for _ in range(5)]
     steps: list[Callable[[], Any]] = [partial(there.portal.redeem, client, code) for code in codes]
-    steps.insert(2, lambda: grants_service.withdraw_consent(guardian, portal))
+    steps.insert(2, lambda: endings.withdraw_consent(guardian, portal))
 
     results = raced(app, 6, in_turn(steps))
 

@@ -21,7 +21,7 @@ from idp.audit.models import AuditEvent, DatabaseIdentity
 from idp.credentials import one_time_tokens
 from idp.database import db, transaction
 from idp.doctor import installation, running
-from idp.lifecycle import families, requests, restored, sign_out
+from idp.lifecycle import endings, requests, restored
 from idp.mail import delivery, outbox
 from idp.settings import Settings
 from tests import databases, factories
@@ -127,7 +127,7 @@ def test_a_new_database_beside_old_keys_is_not_a_restored_one(app: Flask) -> Non
 def test_r9_no_mail_of_the_past_is_sent_again(app: Flask) -> None:
     an_older_database()
     guardian = factories.account("nadia", status="invited", email="nadia@example.org")
-    families.invite(guardian.id)
+    requests.invite(guardian.id)
 
     done = delivery._safe_round()
 
@@ -298,7 +298,7 @@ def a_revoked_session_comes_back_and_is_noticed(
         thief.sign_in_at_home("claire")
         db.session.remove()
         back_up()
-        sign_out.end_other_sessions(guardian.id, keep="none")
+        endings.end_other_sessions(guardian.id, keep="none")
         assert browser.get("/").status_code == 303, "the session has ended"
         db.session.remove()
         db.engine.dispose()

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from idp.credentials import one_time_tokens, totp
 from idp.credentials.factor_models import Passkey, RecoveryCode, TotpSecret
 from idp.database import db, transaction
-from idp.lifecycle import factor_changes, families, restored
+from idp.lifecycle import endings, factor_changes, restored
 from idp.people import accounts, staff
 from idp.sessions import service as sessions
 from idp.settings import Settings
@@ -339,7 +339,7 @@ def test_p15_a_password_set_in_the_meantime_ends_the_first_factor(here: Place, s
     with transaction():
         account = accounts.lock_account(here.parent.id)
         assert account is not None
-        accounts.move_epoch(account)
+        accounts.move_epochs([account.id])
     here.browser.submit("second-factor-form", code=code_now(secret))
     assert here.browser.shows("login-form")
     assert not is_signed_in(here)
@@ -348,7 +348,7 @@ def test_p15_a_password_set_in_the_meantime_ends_the_first_factor(here: Place, s
 def test_f8_an_account_disabled_in_the_meantime_stays_out(here: Place, secret: str) -> None:
     here.at_sign_in()
     here.browser.sign_in("claire")
-    families.disable_account(here.parent.id)
+    endings.disable_account(here.parent.id)
     here.browser.submit("second-factor-form", code=code_now(secret))
     assert here.browser.shows("login-form")
     assert not is_signed_in(here)

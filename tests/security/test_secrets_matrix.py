@@ -17,7 +17,7 @@ from idp.audit.models import AuditEvent
 from idp.credentials import email_changes, one_time_tokens, passwords
 from idp.credentials.models import OneTimeToken
 from idp.database import db
-from idp.lifecycle import email_change, families
+from idp.lifecycle import email_change, endings, requests
 from idp.mail.models import OutboxMessage
 from idp.people.models import Account
 from tests import factories
@@ -140,7 +140,7 @@ class TestNewPassword:
     def test_p11_a_token_that_died_after_it_was_proved_opens_nothing(
         self, client: FlaskClient, still: time_machine.Traveller
     ) -> None:
-        for die in (replace_token, families.disable_account, lambda _id: still.shift(15 * 86400)):
+        for die in (replace_token, endings.disable_account, lambda _id: still.shift(15 * 86400)):
             account, token = invited()
             browser = at_sign_in(client)
             prove(browser, token)
@@ -272,7 +272,7 @@ class TestMailsLink:
             "replaced": lambda: one_time_tokens.mint(account.id, "password_reset"),
             "changed": lambda: change_password(client),
             "moved": lambda: email_change.by_staff(account.id, "claire@y.example"),
-            "disabled": lambda: families.disable_account(account.id),
+            "disabled": lambda: endings.disable_account(account.id),
         }[end]()
         assert not reaches_password(app, token)
 
@@ -284,7 +284,7 @@ class TestWhoIsSignedIn:
         self, client: FlaskClient
     ) -> None:
         site = waiting_world(client)
-        token = families.issue_letter_token(site.guardian.id)
+        token = requests.issue_letter_token(site.guardian.id)
         site.ask(state="of-this-browser", nonce="n-1")
         site.browser.open(f"/welcome?token={token}")
         fields = answer(finish(site.browser))
@@ -295,7 +295,7 @@ class TestWhoIsSignedIn:
         self, app: Flask, client: FlaskClient
     ) -> None:
         site = waiting_world(client)
-        token = families.issue_letter_token(site.guardian.id)
+        token = requests.issue_letter_token(site.guardian.id)
         began = site.ask(state="of-the-other-browser").request.path
         phone = Browser(app.test_client())
         phone.open(f"/welcome?token={token}")
@@ -312,7 +312,7 @@ class TestWhoIsSignedIn:
     ) -> None:
         site = waiting_world(client)
         site.ask()
-        claim(app.test_client(), families.issue_letter_token(site.guardian.id))
+        claim(app.test_client(), requests.issue_letter_token(site.guardian.id))
         site.browser.open("/")
         assert not site.browser.shows("sign-out")
 
@@ -471,7 +471,7 @@ def with_cookie(site: World, name: str, secret: str, path: str) -> Any:
 
 def invited() -> tuple[Account, str]:
     account = factories.account(status="invited")
-    return account, families.issue_letter_token(account.id)
+    return account, requests.issue_letter_token(account.id)
 
 
 def waiting_world(client: FlaskClient) -> World:
@@ -544,7 +544,7 @@ def change_password(client: FlaskClient) -> None:
 
 
 def replace_token(account_id: str) -> None:
-    families.issue_letter_token(account_id)
+    requests.issue_letter_token(account_id)
 
 
 def reaches_password(app: Flask, token: str) -> bool:

@@ -10,7 +10,7 @@ from idp.credentials import devices, email_changes
 from idp.database import db, transaction
 from idp.federation import links
 from idp.federation.identity import ForeignIdentity
-from idp.lifecycle import email_change, erasure, export, families, history
+from idp.lifecycle import email_change, endings, erasure, export, history
 from idp.mail import outbox
 from idp.people import guardianships
 from idp.people.models import Account, School
@@ -95,7 +95,7 @@ def test_c3_it_says_nothing_of_another_guardian(claire: Account) -> None:
 def test_c2_it_says_nothing_of_a_child_after_the_end(claire: Account) -> None:
     document = export.document(claire)
     child_id = document["children"][0]["id"]
-    families.end_guardianship(claire.id, child_id, "court")
+    endings.end_guardianship(claire.id, child_id, "court")
     text = text_of(claire)
     assert "Lina" not in text
     assert child_id not in text

@@ -18,7 +18,7 @@ from idp.credentials import factors, one_time_tokens, passkeys, totp
 from idp.credentials.factor_models import Passkey
 from idp.database import db, transaction
 from idp.errors import Conflict
-from idp.lifecycle import factor_changes, families, passwords, second_factor, sign_in
+from idp.lifecycle import endings, factor_changes, passwords, second_factor, sign_in
 from idp.lifecycle.sign_in import Proof, ProofGone
 from idp.lifecycle.ways_in import ways_in
 from idp.people import accounts
@@ -132,7 +132,7 @@ class Doors(RuleBasedStateMachine):
     def is_disabled(self, late: bool) -> None:
         if not late:  # seldom, or every walk would end early
             return
-        families.disable_account(self.account.id)
+        endings.disable_account(self.account.id)
         self.status = "disabled"
 
     @rule(how=st.sampled_from([PASSWORD, TOKEN, CODE, KEY]))

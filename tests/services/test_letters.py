@@ -13,9 +13,9 @@ from sqlalchemy import select
 from idp.credentials import one_time_tokens
 from idp.credentials.models import OneTimeToken
 from idp.database import transaction
+from idp.lifecycle import endings
 from idp.mail import delivery, outbox
 from idp.mail.models import OutboxMessage
-from idp.people import accounts, linking
 from idp.people.models import School
 from idp.settings import Settings
 from tests import factories, smtp
@@ -198,7 +198,7 @@ def test_children_at_two_schools_bring_both_contacts(school: School, post: Any) 
     other = factories.school("École du Parc", contact_name="M. Janssens", contact_email="")
     parent, _ = factories.family(school, "Lina", email="claire@example.org", locale="en")
     factories.guardianship(parent, factories.child(other, "Noé"))
-    linking.mark_guardianship_ended(parent.id, factories.child(other, "Zoé").id, "never was")
+    endings.end_guardianship(parent.id, factories.child(other, "Zoé").id, "never was")
     (letter,) = post("password_changed", account_id=parent.id)
     assert letter.subject == "Your password for iT.SCHOOL was changed"
     assert "Mme Peeters" in letter.text
@@ -235,7 +235,7 @@ def test_an_account_disabled_meanwhile_gets_nothing(
 ) -> None:
     parent = factories.account(email="claire@example.org")
     message = outbox.enqueue("fresh_token", account_id=parent.id)
-    accounts.mark_disabled(parent.id)
+    endings.disable_account(parent.id)
     delivery.deliver_due()
     assert mail_server.letters == []
     with transaction() as session:

@@ -16,7 +16,7 @@ from idp.credentials.one_time_tokens import Live, Unknown
 from idp.credentials.throttling import Allowed
 from idp.database import db, transaction
 from idp.errors import Invalid, Throttled
-from idp.lifecycle import families, requests
+from idp.lifecycle import endings, requests
 from idp.lifecycle import passwords as lifecycle
 from idp.lifecycle.passwords import TokenGone, WeakPassword, WrongPassword
 from idp.mail.models import OutboxMessage
@@ -121,7 +121,7 @@ class TestClaiming:
     def test_a_token_that_is_gone_changes_nothing(self, app: Flask) -> None:
         account = factories.account()
         token = _token(account)
-        one_time_tokens.end_all(account.id)
+        one_time_tokens.end(OneTimeToken.account_id == account.id)
         with pytest.raises(TokenGone):
             lifecycle.claim_with_token(token, NEW)
         with pytest.raises(TokenGone):
@@ -134,7 +134,7 @@ class TestClaiming:
     ) -> None:
         account = factories.account()
         token = _token(account)
-        _meanwhile(monkeypatch, lambda: families.disable_account(account.id))
+        _meanwhile(monkeypatch, lambda: endings.disable_account(account.id))
         with pytest.raises(TokenGone):
             lifecycle.claim_with_token(token, NEW)
         assert accounts.find_account(account.id).status == "disabled"  # type: ignore[union-attr]
@@ -206,7 +206,7 @@ class TestChanging:
         self, app: Flask, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         account = factories.account()
-        _meanwhile(monkeypatch, lambda: families.disable_account(account.id))
+        _meanwhile(monkeypatch, lambda: endings.disable_account(account.id))
         with pytest.raises(WrongPassword):
             lifecycle.change_password(account, PASSWORD, NEW, None)
 
@@ -242,8 +242,8 @@ class TestFamilies:
         whose = ((parent, mine, lina), (parent, mine, tom), (other, others, lina))
         grants = [_grant(*each) for each in whose]
 
-        assert families.end_guardianship(parent.id, lina.id, "judgment") is True
-        assert families.end_guardianship(parent.id, lina.id, "judgment") is False
+        assert endings.end_guardianship(parent.id, lina.id, "judgment") is True
+        assert endings.end_guardianship(parent.id, lina.id, "judgment") is False
 
         assert [_ended(grant) for grant in grants] == [True, False, False]
         assert list(db.session.scalars(select(ChildChoice.session_id))) == [others.id]
@@ -255,9 +255,9 @@ class TestFamilies:
         grant, token = _grant(account, session), _token(account)
         device = devices.remember_device(account.id, None)
 
-        assert families.disable_account(account.id) is True
-        assert families.disable_account(account.id) is False
-        assert families.disable_account("a_none") is False
+        assert endings.disable_account(account.id) is True
+        assert endings.disable_account(account.id) is False
+        assert endings.disable_account("a_none") is False
 
         assert sessions.live(account.id) == []
         assert _ended(grant)
@@ -267,7 +267,7 @@ class TestFamilies:
 
     def test_an_invitation_waits_in_the_outbox_without_a_token(self, app: Flask) -> None:
         account = factories.account(status="invited", email="claire@example.org")
-        message = families.invite(account.id, "app_portal")
+        message = requests.invite(account.id, "app_portal")
         assert (message.kind, message.account_id) == ("invitation", account.id)
         assert message.about == {"client_id": "app_portal"}
         assert db.session.scalars(select(OneTimeToken)).all() == []
@@ -277,12 +277,12 @@ class TestFamilies:
         addressless = factories.account(status="invited")
         for account_id in (active.id, addressless.id, "a_none"):
             with pytest.raises(Invalid):
-                families.invite(account_id)
+                requests.invite(account_id)
         assert _mails() == []
 
     def test_a_letters_token_works_and_ends_older_ones(self, app: Flask) -> None:
         account = factories.account(status="invited")
-        first, second = (families.issue_letter_token(account.id) for _ in range(2))
+        first, second = (requests.issue_letter_token(account.id) for _ in range(2))
         assert one_time_tokens.find(first) == Unknown()
         assert isinstance(one_time_tokens.find(second), Live)
 
@@ -290,7 +290,7 @@ class TestFamilies:
     def test_no_letter_once_the_account_is_claimed(self, app: Flask, status: str) -> None:
         account = factories.account(status=status)
         with pytest.raises(Invalid) as refused:
-            families.issue_letter_token(account.id)
+            requests.issue_letter_token(account.id)
         assert (refused.value.code, refused.value.values) == ("not_invited", {"status": status})
 
 

@@ -10,9 +10,9 @@ from idp import readiness
 from idp.audit import events
 from idp.audit.models import AuditEvent
 from idp.database import db, migrations, transaction
+from idp.lifecycle import endings
 from idp.mail import outbox
 from idp.mail.models import OutboxMessage
-from idp.people import accounts
 from idp.people.models import Account
 from tests import databases, factories
 
@@ -71,7 +71,7 @@ def test_what_is_known_of_accounts_and_mails_fills_the_columns_for_it(app: Flask
         factories.account(name, status=status)
         for name, status in (("claire", "active"), ("paul", "active"), ("anne", "invited"))
     )
-    accounts.mark_disabled(closed.id, closed=True)
+    endings.close_accounts([closed.id])
     events.record("sign_in", account_id=with_password.id)
     events.record("sign_in", account_id=with_password.id)
     outbox.refused(outbox.enqueue("invitation", account_id=invited.id), "552 5.2.2 over quota")

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from idp.audit.models import AuditEvent
 from idp.database import db, transaction
 from idp.errors import Invalid
+from idp.lifecycle import endings
 from idp.people import accounts, children, guardianships, linking, schools
 from idp.people.names import email_key, username_key
 from tests import factories
@@ -191,8 +192,8 @@ def test_a_child_that_left_or_whose_guardianship_ended_is_not_seen(app: Flask) -
 
     with transaction():
         leaves.left_at = clock.now()
-    assert linking.mark_guardianship_ended(parent.id, ended.id, "judgment") is True
-    assert linking.mark_guardianship_ended(parent.id, ended.id, "again") is False
+    assert endings.end_guardianship(parent.id, ended.id, "judgment") is True
+    assert endings.end_guardianship(parent.id, ended.id, "again") is False
 
     assert [child for child, _ in guardianships.live_children(parent.id)] == [stays]
     assert guardianships.lock_guardianship(parent.id, stays.id) is True
@@ -204,7 +205,7 @@ def test_a_guardianship_is_made_once_and_again_after_its_end(app: Flask) -> None
     first = linking.link_guardian(parent.id, child.id)
     assert linking.link_guardian(parent.id, child.id, "mother").id == first.id
 
-    linking.mark_guardianship_ended(parent.id, child.id, "r" * 500)
+    endings.end_guardianship(parent.id, child.id, "r" * 500)
 
     assert linking.link_guardian(parent.id, child.id, "mother").id != first.id
 
@@ -270,7 +271,7 @@ def test_a_school_is_kept_with_its_logo(app: Flask) -> None:
 
 def test_what_is_made_is_in_the_audit_trail_without_names(app: Flask) -> None:
     parent, (child,) = factories.family(factories.school(), "Lina", email="claire@example.org")
-    linking.mark_guardianship_ended(parent.id, child.id, "judgment about Lina")
+    endings.end_guardianship(parent.id, child.id, "judgment about Lina")
 
     trail = db.session.scalars(select(AuditEvent)).all()
 

@@ -8,12 +8,13 @@ from flask import Flask
 
 from idp.credentials import one_time_tokens
 from idp.credentials.one_time_tokens import Live
-from idp.lifecycle import families, passwords, sign_in
+from idp.lifecycle import endings, passwords, sign_in
 from idp.lifecycle.sign_in import Proof, ProofGone
 from idp.people import guardianships
 from idp.people.models import Account
 from idp.sessions import assurance
 from idp.sessions import service as sessions
+from idp.sessions.models import BrowserSession
 from tests import factories
 from tests.factories import PASSWORD
 
@@ -46,7 +47,7 @@ def test_f8_an_account_disabled_between_proof_and_session_stays_out(app: Flask) 
     account = factories.account("claire")
     proof = proof_of(account)
 
-    families.disable_account(account.id)
+    endings.disable_account(account.id)
 
     with pytest.raises(ProofGone):
         sign_in.begin(proof)
@@ -115,7 +116,7 @@ def test_f9_a_stronger_proof_is_told_with_its_own_time(app: Flask) -> None:
 def test_an_ended_session_is_not_stepped_up(app: Flask) -> None:
     account = factories.account("claire")
     session, _ = sign_in.begin(proof_of(account))
-    sessions.end(session.id, account_id=account.id)
+    sessions.end(BrowserSession.id == session.id)
 
     with pytest.raises(ProofGone):
         sign_in.step_up(session, proof_of(account))
@@ -150,5 +151,5 @@ def test_the_schools_of_a_guardian_are_those_of_living_guardianships(app: Flask)
     factories.guardianship(parent, factories.child(there, "Ada"))
     assert [school.name for school in guardianships.schools_of(parent.id)] == ["Ici", "Là-bas"]
 
-    families.end_guardianship(parent.id, lina.id, "moved")
+    endings.end_guardianship(parent.id, lina.id, "moved")
     assert [school.name for school in guardianships.schools_of(parent.id)] == ["Ici", "Là-bas"]

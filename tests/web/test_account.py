@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 
-from idp.lifecycle import families
+from idp.lifecycle import endings
 from idp.people import guardianships
 from tests import factories
 from tests.factories import PASSWORD
@@ -64,7 +64,7 @@ def test_the_page_ends_other_sessions_too(home: Place) -> None:
 
 def test_an_ended_guardianship_is_gone_at_once(home: Place) -> None:
     child = guardianships.live_children(home.parent.id)[0][0]
-    families.end_guardianship(home.parent.id, child.id, "court")
+    endings.end_guardianship(home.parent.id, child.id, "court")
 
     assert child.given_name not in home.browser.open("/").text
 

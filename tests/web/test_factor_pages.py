@@ -9,7 +9,7 @@ from sqlalchemy import delete
 from idp.credentials.factor_models import TotpSecret
 from idp.credentials.models import Password
 from idp.database import db, transaction
-from idp.lifecycle import factor_changes, families, second_factor
+from idp.lifecycle import endings, factor_changes, second_factor
 from idp.lifecycle.ways_in import ways_in
 from idp.people import accounts
 from idp.sessions import service as sessions
@@ -167,7 +167,7 @@ def test_a3_staffs_last_second_factor_is_not_removed(here: Place, phone: Authent
 def test_f8_an_account_disabled_in_the_meantime_adds_no_passkey(here: Place) -> None:
     here.browser.open("/account/passkeys")
     options, _form = options_of(here.browser, "passkey-add-form")
-    families.disable_account(here.parent.id)
+    endings.disable_account(here.parent.id)
     here.browser.submit("passkey-add-form", credential=Authenticator().create(options))
     assert here.browser.shows("login-form")
     assert not ways_in(here.parent.id).passkeys

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from idp.credentials import one_time_tokens
 from idp.credentials.models import OneTimeToken
 from idp.database import db
-from idp.lifecycle import families
+from idp.lifecycle import endings
 from idp.mail.models import OutboxMessage
 from idp.people.models import Account
 from tests import factories
@@ -234,7 +234,7 @@ def test_a_fresh_token_is_mailed_only_for_an_expired_one(here: Place, invited: A
 def test_unknown_dead_and_malformed_tokens_get_one_answer(here: Place, invited: Account) -> None:
     used, other = token_of(invited), factories.account("weg", status="invited")
     of_disabled = token_of(other)
-    families.disable_account(other.id)
+    endings.disable_account(other.id)
     here.browser.open(f"/welcome?token={used}")
     here.browser.submit("token-form", token=used)
     here.browser.submit("password-form", new_password=NEW, repeat_password=NEW)
@@ -247,7 +247,7 @@ def test_unknown_dead_and_malformed_tokens_get_one_answer(here: Place, invited: 
         return page.status_code, "Ce jeton ne fonctionne pas" in page.text
 
     assert answer_to(used) == (200, False), "its holder is told that it has done its work"
-    families.disable_account(invited.id)
+    endings.disable_account(invited.id)
     answers = set()
     for token in (used, of_disabled, "0123-4567-89AB-CDEF-GHJK-MNPQ-RSTV", "oups", "\0", "x" * 300):
         answers.add(answer_to(token))

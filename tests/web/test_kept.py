@@ -7,6 +7,7 @@ from werkzeug.test import TestResponse
 
 from idp.lifecycle import factor_changes
 from idp.sessions import service as sessions
+from idp.sessions.models import BrowserSession
 from tests import factories
 from tests.factories import PASSWORD
 from tests.relying_party import Browser, leads_to
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.quick_on("sqlite")
 def end_sessions(here: Place) -> None:
     """The person's sessions end on the server, as after a day; the browser keeps its cookies."""
     for session in sessions.live(here.parent.id):
-        sessions.end(session.id, account_id=here.parent.id)
+        sessions.end(BrowserSession.id == session.id)
 
 
 def answer_to(browser: Browser, form_id: str, **fields: str) -> TestResponse:

@@ -145,7 +145,7 @@ def _refuse_late(found: FoundCode) -> NoReturn:
 def _refuse_reuse(found: FoundCode) -> NoReturn:
     # RFC 6749 §4.1.2, RFC 9700 §4.5: a second use revokes what the first one gave.
     with transaction():
-        grants_service.end(found.grant.id, "code reused")
+        grants_service.end("code reused", Grant.id == found.grant.id)
         events.record(
             "code_reused",
             result="refused",

@@ -12,7 +12,7 @@ from idp.database.prepared import AtomicInsert
 from idp.oidc import grants_service, id_token, tokens
 from idp.oidc.grants import Exchange, GrantType
 from idp.oidc.grants.authorization_code import ENDED, token_answer
-from idp.oidc.models import RefreshToken
+from idp.oidc.models import Grant, RefreshToken
 from idp.oidc.tokens import FoundToken, LiveGrant
 
 _ROTATE: Final = (
@@ -124,7 +124,7 @@ def _add(live: LiveGrant, access_token: str) -> bool:
 @retried
 def _refuse_reuse(found: FoundToken) -> NoReturn:
     with transaction():
-        grants_service.end(found.grant.id, "refresh token reused")
+        grants_service.end("refresh token reused", Grant.id == found.grant.id)
         events.record(
             "refresh_reused",
             result="refused",

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp import clock
-from idp.oidc import grants_service
+from idp.lifecycle import endings
 from idp.oidc import known_applications as knowing
 from idp.people import guardianships
 from idp.sessions.service import SignedIn
@@ -53,7 +53,7 @@ def withdraw(signed_in: SignedIn, client_id: str) -> ResponseReturnValue:
     """Take back what was allowed; what the application got by it ends at once."""
     if not re.fullmatch(r"[\w.~-]{1,64}", client_id, re.ASCII):
         raise PageError("not_found", 404)
-    grants_service.withdraw_consent(_id(signed_in), client_id)
+    endings.withdraw_consent(_id(signed_in), client_id)
     flash(_("The application can no longer see anything about you."))
     return redirect(url_for("account.known_applications"), 303)
 

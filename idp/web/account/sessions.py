@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from werkzeug import Response
 
 from idp import clock
-from idp.lifecycle import sign_out as ending
+from idp.lifecycle import endings
 from idp.sessions import service as sessions
 from idp.sessions.models import BrowserSession
 from idp.sessions.service import SignedIn
@@ -49,7 +49,7 @@ def end_session(signed_in: SignedIn, session_id: str) -> ResponseReturnValue:
         raise PageError("not_found", 404)
     if session_id == signed_in.session.id:
         return _signed_out()
-    ending.end_session(signed_in.account.id, session_id)
+    endings.end_session(signed_in.account.id, session_id)
     flash(_("That session has ended."))
     return redirect(url_for("account.session_list"), 303)
 
@@ -59,7 +59,7 @@ def end_session(signed_in: SignedIn, session_id: str) -> ResponseReturnValue:
 @proved_recently
 def end_others(signed_in: SignedIn) -> ResponseReturnValue:
     """End every session but this one."""
-    ending.end_other_sessions(signed_in.account.id, keep=signed_in.session.id)
+    endings.end_other_sessions(signed_in.account.id, keep=signed_in.session.id)
     flash(_("All your other sessions have ended."))
     return redirect(url_for("account.session_list"), 303)
 

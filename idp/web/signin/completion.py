@@ -6,7 +6,8 @@ from werkzeug import Response
 
 from idp import settings
 from idp.federation import links
-from idp.lifecycle import second_factor
+from idp.lifecycle import endings, second_factor
+from idp.lifecycle.endings import Cause, These
 from idp.lifecycle.sign_in import Proof, ProofGone
 from idp.sessions.models import Interaction, SessionRow
 from idp.web import browser, i18n
@@ -55,7 +56,8 @@ def _about_waiting(interaction: Interaction, proof: Proof) -> Response | None:
     waiting = links.waiting_in(this_browser)
     asked = interaction.id in waiting and not proof.mailed
     if waiting - {interaction.id} or (waiting and not asked):
-        links.forget_waiting_in(this_browser, keep=interaction.id if asked else "")
+        keep = interaction.id if asked else ""
+        endings.end(Cause.BROWSER_ENTERED, These(browser=this_browser, keep_interaction=keep))
     if not asked:
         return None
     return redirect(url_for("federation.join", interaction_id=interaction.id), 303)

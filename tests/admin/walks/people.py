@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from werkzeug.test import TestResponse
 
-from idp.people import accounts, children, linking
+from idp.lifecycle import endings
+from idp.people import accounts, children
 from idp.web.admin.parameters import key_of
 from tests import factories
 from tests.admin.places import Desk
@@ -39,7 +40,7 @@ def _fill(desk: Desk) -> None:
         child = children.create_child(desk.here.id, name, "Peeters", class_name)
         factories.guardianship(anne, child)
     gone = children.create_child(desk.here.id, "Gone", "Peeters", "5C")
-    linking.mark_guardianship_ended(anne.id, gone.id, "moved")
+    endings.end_guardianship(anne.id, gone.id, "moved")
     for number in range(30):
         children.create_child(desk.here.id, "Kid", f"Claes{number}", "1A")
     for number in range(3):

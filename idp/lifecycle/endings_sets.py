@@ -1,0 +1,128 @@
+"""The sets that a cause is about, and the conditions by which each thing of theirs is found."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, select, true, tuple_
+
+from idp.credentials import devices
+from idp.credentials.email_models import EmailChange
+from idp.credentials.factor_models import (
+    Passkey,
+    PasskeyChallenge,
+    RecoveryCode,
+    TotpEnrolment,
+    TotpSecret,
+)
+from idp.credentials.models import KnownDevice, OneTimeToken, Password
+from idp.database import Ids
+from idp.federation import walk
+from idp.federation.models import FederatedLink, FederationState, PendingLink
+from idp.lifecycle.endings_table import By, Thing
+from idp.mail.models import OutboxMessage
+from idp.oidc.models import ChildConsent, Consent, Grant
+from idp.people.models import Guardianship
+from idp.sessions import interactions, submissions
+from idp.sessions.models import BrowserSession, ChildChoice, FormSubmission, Interaction
+
+
+@dataclass(frozen=True, kw_only=True)
+class These:
+    """What a cause is about: ids, in a list or as a ``Select`` that yields the same each time."""
+
+    accounts: Ids = ()
+    guardianships: Ids = ()
+    sessions: Ids = ()
+    clients: Ids = ()
+    browser: str = ""
+    keep_session: str | None = None
+    keep_device: str | None = None
+    """The secret of a known device."""
+    keep_interaction: str = ""
+    since: datetime | None = None
+
+
+_TABLES: Final[dict[Thing, Any]] = {
+    Thing.PASSWORD: Password,
+    Thing.PASSKEYS: Passkey,
+    Thing.RECOVERY_CODES: RecoveryCode,
+    Thing.APP: TotpSecret,
+    Thing.ENROLMENTS: TotpEnrolment,
+    Thing.LINKS: FederatedLink,
+    Thing.SESSIONS: BrowserSession,
+    Thing.CHOICES: ChildChoice,
+    Thing.CONSENTS: Consent,
+    Thing.CHILD_CONSENTS: ChildConsent,
+    Thing.GRANTS: Grant,
+    Thing.TOKENS: OneTimeToken,
+    Thing.ADDRESS_CHANGES: EmailChange,
+    Thing.WAYS_BACK: EmailChange,
+    Thing.DISPUTES: EmailChange,
+    Thing.DEVICES: KnownDevice,
+    Thing.STEPS: Interaction,
+    Thing.WAITING_IDENTITIES: PendingLink,
+    Thing.PROVIDER_REQUESTS: FederationState,
+    Thing.FORMS: FormSubmission,
+    Thing.CHALLENGES: PasskeyChallenge,
+    Thing.INTERACTIONS: Interaction,
+    Thing.MAILS: OutboxMessage,
+}
+_SINCE: Final[dict[Thing, Any]] = {
+    Thing.PASSKEYS: Passkey.created_at,
+    Thing.RECOVERY_CODES: select(TotpSecret.created_at)
+    .where(TotpSecret.account_id == RecoveryCode.account_id)
+    .scalar_subquery(),
+    Thing.APP: TotpSecret.created_at,
+    Thing.LINKS: FederatedLink.linked_at,
+    Thing.CONSENTS: Consent.granted_at,
+    Thing.CHILD_CONSENTS: ChildConsent.granted_at,
+    Thing.WAYS_BACK: EmailChange.asked_at,
+}
+_BROWSER_HASH: Final[dict[Thing, Callable[[str], str]]] = {
+    Thing.STEPS: interactions.browser_hash,
+    Thing.WAITING_IDENTITIES: walk.browser_hash,
+    Thing.PROVIDER_REQUESTS: walk.browser_hash,
+    Thing.FORMS: submissions.browser_hash,
+}
+_IS_ONLINE: Final = (" " + Grant.scope + " ").not_like("% offline_access %")
+"""``offline_access`` is the wish to outlive the session (OpenID Connect Core §11)."""
+
+
+def which(thing: Thing, by: By, these: These) -> tuple[ColumnElement[bool], ...]:
+    """The conditions by which a thing's function finds those that end."""
+    table = _TABLES[thing]
+    match by:
+        case By.PAIR:
+            pairs = select(Guardianship.account_id, Guardianship.child_id)
+            owner = BrowserSession if thing is Thing.CHOICES else table
+            live = pairs.where(Guardianship.id.in_(these.guardianships))
+            return (tuple_(owner.account_id, table.child_id).in_(live),)
+        case By.SESSION | By.ONLINE:
+            column = table.id if thing is Thing.SESSIONS else table.session_id
+            online = () if by is By.SESSION else (_IS_ONLINE,)
+            return column.in_(these.sessions), *online
+        case By.CLIENT | By.PERMISSION:
+            whose = () if by is By.CLIENT else (table.account_id.in_(these.accounts),)
+            return table.client_id.in_(these.clients), *whose
+        case By.BROWSER | By.ELSEWHERE:
+            here = table.browser_hash == _BROWSER_HASH[thing](these.browser)
+            but = () if by is By.BROWSER else (table.interaction_id != these.keep_interaction,)
+            return here, *but
+        case By.EVERYBODY:
+            return (true(),)
+    return table.account_id.in_(these.accounts), *_of_account(thing, by, these)
+
+
+def _of_account(thing: Thing, by: By, these: These) -> tuple[ColumnElement[bool], ...]:
+    if by is By.SINCE:
+        return (_SINCE[thing] >= these.since,)
+    if by is By.ACCOUNT:
+        return ()
+    goes_on = {
+        Thing.SESSIONS: BrowserSession.id != (these.keep_session or ""),
+        Thing.GRANTS: Grant.session_id != (these.keep_session or ""),
+        Thing.DEVICES: KnownDevice.device_hash != devices.device_hash(these.keep_device),
+    }
+    return (goes_on[thing],)
