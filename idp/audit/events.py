@@ -1,4 +1,4 @@
-"""The audit trail's vocabulary, and what records: one event, or one for each of many."""
+"""What records events of the vocabulary: one, or one for each of many."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -7,6 +7,7 @@ from sqlalchemy import JSON, Select, String, insert, literal, null, select
 
 from idp import clock, correlation
 from idp.audit.models import AuditEvent
+from idp.audit.vocabulary import VOCABULARY
 from idp.database import UtcDateTime, transaction
 from idp.database.prepared import AtomicInsert
 
@@ -16,111 +17,6 @@ ROWS: Final = (
      "school_id", "address", "correlation_id", "detail"),
 )  # fmt: skip
 _INSERT: Final = AtomicInsert(ROWS)
-
-EVENTS: Final = frozenset(
-    {
-        "sign_in",
-        "sign_in_refused",
-        "session_ended",
-        "session_renewed",
-        "passkey_added",
-        "passkey_removed",
-        "two_step_on",
-        "two_step_off",
-        "recovery_codes_replaced",
-        "recovery_code_used",
-        "factor_refused",
-        "factors_reset",
-        "factors_reset_asked",
-        "factors_reset_declined",
-        "factor_undone",
-        "step_up_declined",
-        "role_granted",
-        "role_revoked",
-        "role_changed",
-        "token_issued",
-        "token_refused",
-        "password_set",
-        "password_changed",
-        "password_refused",
-        "child_chosen",
-        "child_refused",
-        "consent_given",
-        "consent_withdrawn",
-        "grant_made",
-        "grant_ended",
-        "code_reused",
-        "refresh_reused",
-        "token_revoked",
-        "account_created",
-        "account_activated",
-        "account_disabled",
-        "account_changed",
-        "username_changed",
-        "account_enabled",
-        "child_created",
-        "child_changed",
-        "child_left",
-        "child_returned",
-        "guardianship_made",
-        "guardianship_asked",
-        "guardianship_answered",
-        "guardianship_changed",
-        "guardianship_ended",
-        "guardianship_restored",
-        "roster_begun",
-        "roster_answered",
-        "roster_applied",
-        "roster_held_back",
-        "roster_undone",
-        "client_created",
-        "client_secret_rotated",
-        "client_disabled",
-        "client_refused",
-        "key_made",
-        "key_rotated",
-        "key_retired",
-        "school_created",
-        "mail_sent",
-        "mail_refused",
-        "profile_changed",
-        "email_proved",
-        "email_change_asked",
-        "email_change_cancelled",
-        "email_changed",
-        "email_change_undone",
-        "email_way_back_ended",
-        "email_change_refused",
-        "new_device",
-        "data_downloaded",
-        "erasure_asked",
-        "erasure_closed",
-        "database_restored",
-        "settings_agreed",
-        "link_made",
-        "link_refused",
-        "link_ended",
-        "left_to_school",
-        "provider_refused",
-        "deletion_requested",
-        "token_sent",
-        "school_invited",
-        "person_email_corrected",
-        "person_language_set",
-        "access_closed",
-        "accounts_merged",
-        "erasure_answered",
-        "school_changed",
-        "school_text_changed",
-        "specimen_asked",
-        "mail_asked_again",
-        "client_changed",
-        "client_enabled",
-        "client_secret_ended",
-        "letter_printed",
-        "class_tokens_sent",
-    }
-)
 
 
 def record(
@@ -169,7 +65,7 @@ def row(
     ``{field: [before, after]}``, a person's address shortened (``idp.desk.journal``). Where
     from and by whom come from the request's correlation.
     """
-    if event not in EVENTS:
+    if event not in VOCABULARY:
         raise ValueError(f"unknown audit event {event}")
     where = correlation.current()
     return {
@@ -201,7 +97,7 @@ def record_each(event: str, people: Select[*tuple[Any, ...]], **detail: Any) -> 
 
     ``detail`` is the same for all, and holds what ``record`` lets it hold.
     """
-    if event not in EVENTS:
+    if event not in VOCABULARY:
         raise ValueError(f"unknown audit event {event}")
     where = correlation.current()
     rows = people.subquery()

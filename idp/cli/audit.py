@@ -7,8 +7,8 @@ from typing import Any
 import click
 from sqlalchemy import select
 
-from idp.audit.events import EVENTS
 from idp.audit.models import AuditEvent
+from idp.audit.vocabulary import VOCABULARY
 from idp.cli import inputs, output
 from idp.cli.group import Noun
 from idp.database import db
@@ -23,7 +23,7 @@ command = Noun("audit", help="The audit trail.")
 
 @command.command("list")
 @click.option(
-    "--event", "events", multiple=True, type=click.Choice(sorted(EVENTS)), metavar="EVENT"
+    "--event", "events", multiple=True, type=click.Choice(sorted(VOCABULARY)), metavar="EVENT"
 )
 @click.option("--result", help="Such as ok or refused.")
 @click.option("--account", "account_id", help="On which account.")

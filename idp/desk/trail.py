@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select
 
 from idp import settings
 from idp.audit.models import AuditEvent
+from idp.audit.vocabulary import VOCABULARY
 from idp.clients.models import Client
 from idp.database import db
 from idp.desk import reach as within
@@ -23,40 +24,7 @@ from idp.people.models import Account, Child, School, StaffRole
 PAGE: Final = 50
 MOST_EXPORTED: Final = 10_000
 
-PLATFORM: Final = frozenset(
-    {
-        "access_closed",
-        "account_changed",
-        "account_disabled",
-        "account_enabled",
-        "accounts_merged",
-        "client_changed",
-        "client_created",
-        "client_disabled",
-        "client_enabled",
-        "client_secret_ended",
-        "client_secret_rotated",
-        "database_restored",
-        "email_way_back_ended",
-        "settings_agreed",
-        "erasure_closed",
-        "factors_reset",
-        "factors_reset_asked",
-        "factors_reset_declined",
-        "key_made",
-        "key_retired",
-        "key_rotated",
-        "mail_asked_again",
-        "person_email_corrected",
-        "person_language_set",
-        "role_changed",
-        "role_granted",
-        "role_revoked",
-        "roster_begun",
-        "token_sent",
-        "username_changed",
-    }
-)
+PLATFORM: Final = frozenset(name for name, event in VOCABULARY.items() if event.is_platforms)
 """What operators read of the platform itself, where it is no school's."""
 
 

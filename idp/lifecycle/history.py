@@ -11,62 +11,14 @@ from typing import Final
 from sqlalchemy import select
 
 from idp.audit.models import AuditEvent
+from idp.audit.vocabulary import VOCABULARY
 from idp.database import db
 
 PAGE: Final = 25
 """Events on one page."""
 
-KINDS: Final = {
-    "sign_in",
-    "sign_in_refused",
-    "session_ended",
-    "new_device",
-    "token_issued",
-    "token_refused",
-    "password_set",
-    "password_changed",
-    "password_refused",
-    "link_made",
-    "link_ended",
-    "passkey_added",
-    "passkey_removed",
-    "two_step_on",
-    "two_step_off",
-    "recovery_codes_replaced",
-    "recovery_code_used",
-    "factor_refused",
-    "factors_reset",
-    "factors_reset_asked",
-    "factors_reset_declined",
-    "factor_undone",
-    "role_granted",
-    "role_revoked",
-    "email_proved",
-    "email_change_asked",
-    "email_change_cancelled",
-    "email_changed",
-    "email_change_undone",
-    "email_way_back_ended",
-    "profile_changed",
-    "consent_given",
-    "consent_withdrawn",
-    "account_created",
-    "account_activated",
-    "account_changed",
-    "username_changed",
-    "account_enabled",
-    "guardianship_made",
-    "guardianship_asked",
-    "guardianship_answered",
-    "guardianship_changed",
-    "guardianship_ended",
-    "guardianship_restored",
-    "data_downloaded",
-    "erasure_asked",
-    "erasure_closed",
-}
-"""Events that the history shows. Whoever adds a way in adds its events here, and their words
-in ``idp.web.account.happenings``."""
+KINDS: Final = frozenset(name for name, event in VOCABULARY.items() if event.own)
+"""Events that the history shows: those with words for the account's owner."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from idp.audit import events
+from idp.audit.vocabulary import VOCABULARY
 from idp.desk import journal, trail
 from idp.desk import staff as desk_staff
 from idp.desk.staff import Staff
@@ -42,14 +42,14 @@ def recorded_for_schools(*also: str) -> set[str]:
                 named.add("account_id")
             if {"school_id", *also} <= named and isinstance(first, ast.Constant):
                 found.add(first.value)
-    return found & events.EVENTS
+    return found & VOCABULARY.keys()
 
 
 def test_each_event_that_is_recorded_for_a_school_has_words() -> None:
     known = recorded_for_schools()
 
     assert {"role_granted", "roster_applied", "school_created"} <= known
-    assert known - WORDS.keys() == set(), "add them to idp/web/admin/journal_words.py"
+    assert known - WORDS.keys() == set(), "add them to idp/audit/vocabulary.py"
     assert trail.PLATFORM - WORDS.keys() == set()
 
 
@@ -58,7 +58,7 @@ def test_each_act_of_a_desk_on_an_account_has_words_of_its_own_on_its_page() -> 
     acts = recorded_for_schools("account_id")
 
     assert {"letter_printed", "token_sent", "access_closed"} <= acts
-    assert acts - people_words.ACTS.keys() == set(), "add them to idp/web/admin/people_words.py"
+    assert acts - people_words.ACTS.keys() == set(), "add them to idp/audit/vocabulary.py"
 
 
 @on_sqlite

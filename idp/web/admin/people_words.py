@@ -6,6 +6,7 @@ from typing import Any, Final
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
+from idp.audit.vocabulary import VOCABULARY
 from idp.desk.guardianships import Linked
 from idp.people.guardianships import BY_ROSTER
 
@@ -69,39 +70,7 @@ MAILS: Final = {
 }
 FACTOR_MAIL: Final = _("Passkeys or second step changed")
 
-ACTS: Final = {
-    "token_sent": _("A token was sent"),
-    "person_email_corrected": _("The e-mail address was corrected"),
-    "person_language_set": _("The language was changed"),
-    "email_way_back_ended": _("A change of address can no longer be undone"),
-    "access_closed": _("Access was closed"),
-    "accounts_merged": _("Another account was merged into this one"),
-    "erasure_answered": _("The request to be erased was answered"),
-    "guardianship_made": _("A pupil was linked"),
-    "guardianship_asked": _("A former guardian was asked about a pupil"),
-    "guardianship_answered": _("A former guardian answered about a pupil"),
-    "guardianship_changed": _("The relationship was changed"),
-    "guardianship_ended": _("A guardianship was ended"),
-    "account_changed": _("The name was corrected"),
-    "username_changed": _("The user name was corrected"),
-    "account_created": _("The account was made"),
-    "account_disabled": _("The account was disabled"),
-    "factors_reset": _("The second step was reset"),
-    "factors_reset_asked": _("Somebody asked to have the second step reset"),
-    "factors_reset_declined": _("The second step was not reset"),
-    "account_enabled": _("The account was enabled"),
-    "email_changed": _("The e-mail address was changed"),
-    "token_issued": _("A token was made"),
-    "letter_printed": _("A letter with a token was printed"),
-    "mail_asked_again": _("A mail was sent once more"),
-    "specimen_asked": _("A mail was sent as a trial"),
-    "session_ended": _("A session was ended"),
-    "link_ended": _("Link to another provider ended"),
-    "erasure_closed": _("A request to be erased was closed"),
-    "role_granted": _("A role at the desk was given"),
-    "role_revoked": _("A role at the desk was taken away"),
-    "role_changed": _("A role was changed"),
-}
+ACTS: Final = {name: event.person for name, event in VOCABULARY.items() if event.person}
 OTHER_ACT: Final = _("The account was changed")
 
 
@@ -135,7 +104,7 @@ def mail(kind: str) -> str:
 
 def act(event: str) -> str:
     """What somebody at the desk did."""
-    return str(ACTS.get(event, OTHER_ACT))
+    return str(gettext(ACTS[event]) if event in ACTS else OTHER_ACT)
 
 
 def changes(changed: Mapping[str, Any]) -> list[tuple[str, str]]:
