@@ -8,6 +8,7 @@ from sqlalchemy import delete
 
 from idp.credentials import one_time_tokens, passwords
 from idp.database import db, transaction
+from idp.errors import Conflict
 from idp.federation.models import PendingLink
 from idp.lifecycle import endings
 from idp.lifecycle import passwords as lifecycle
@@ -496,7 +497,7 @@ class TestAccountPage:
         assert "seul moyen" in page.text
         assert not here.browser.shows("unlink-1")
         (link,) = links.of_account(invited.id)
-        with pytest.raises(federation.LastWayIn):
+        with pytest.raises(Conflict, match="last_way_in"):
             federation.unlink(invited.id, link.id)
         assert links_of(invited) == [("google", "1001")]
 

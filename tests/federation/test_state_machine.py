@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 from idp import create_app
 from idp.credentials import one_time_tokens, passwords, throttling
 from idp.database import db, transaction
-from idp.errors import Invalid
+from idp.errors import Conflict, Invalid
 from idp.federation import links
 from idp.federation.identity import ForeignIdentity
 from idp.federation.models import FederatedLink
@@ -177,7 +177,7 @@ class Guardian(RuleBasedStateMachine):
         (link,) = links.of_account(self.account)
         try:
             federation.unlink(self.account, link.id)
-        except federation.LastWayIn:
+        except Conflict:
             assert self.ways_in == 1
         else:
             assert self.ways_in == 2
