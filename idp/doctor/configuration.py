@@ -4,7 +4,6 @@ Each check is a small function that yields findings. Those that ask the database
 are in ``idp.doctor.configuration.installation``.
 """
 
-import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
-from idp.doctor import Finding, Findings
+from idp.doctor import Finding, Findings, private_file
 from idp.resources import folder
 from idp.settings import (
     LOCALES,
@@ -28,9 +27,7 @@ from idp.settings import (
 from idp.settings.secrets import DatabaseUrl
 
 RECOMMENDED_BCRYPT_COST: Final = 12
-MOST_CLOCK_SKEW: Final = timedelta(seconds=5)
 LONGEST_SESSION: Final = timedelta(days=1)
-OLDEST_KEY: Final = timedelta(days=365)
 SHORTEST_CLIENT_SECRET: Final = 16
 GRAPH_ENDS: Final = {
     "v21.0": "2027-01-21",
@@ -60,7 +57,7 @@ def of_environment(environment: dict[str, str]) -> list[Finding]:
     found = []
     for name, value in environment.items():
         if is_secret(name.removesuffix("_FILE")) and name.endswith("_FILE"):
-            found += list(_private_file(Path(value), name))
+            found += list(private_file(Path(value), name))
     return [*found, *_settings_file(environment), *_unread_variables(environment)]
 
 
@@ -77,7 +74,7 @@ def _settings_file(environment: dict[str, str]) -> Findings:
     with suppress(OSError, ValueError):
         given = variables.parse_file(Path(file).read_text(encoding="utf-8-sig"))
         if any(is_secret(name) and _holds_secret(name, text) for name, text in given.items()):
-            yield from _private_file(Path(file), "settings file")
+            yield from private_file(Path(file), "settings file")
 
 
 def _holds_secret(name: str, text: str) -> bool:
@@ -200,7 +197,7 @@ def _database_address(settings: Settings) -> Findings:
             "The database is SQLite: right for one machine, not for several.",
             "With several machines, set DATABASE_URL to a PostgreSQL database.",
         )
-        yield from _private_file(
+        yield from private_file(
             Path(settings.database_url.removeprefix("sqlite:///")), "DATABASE_URL"
         )
         return
@@ -248,7 +245,7 @@ def _key_folder(settings: Settings) -> Findings:
             f"chmod 700 {path}",
         )
     for file in sorted(path.glob("*.pem")):
-        yield from _private_file(file, "signing key")
+        yield from private_file(file, "signing key")
 
 
 def _providers(settings: Settings) -> Findings:
@@ -297,25 +294,3 @@ SETTINGS_CHECKS: Final[tuple[Callable[[Settings], Findings], ...]] = (
     _providers,
     _translations,
 )
-
-
-def _private_file(path: Path, name: str) -> Findings:
-    try:
-        status = path.stat()
-    except OSError:
-        return
-    mode = stat.S_IMODE(status.st_mode)
-    if mode & 0o077:
-        yield Finding(
-            "danger",
-            name,
-            f"{path} may be read by other users of this machine (mode {mode:04o}).",
-            f"chmod 600 {path}",
-        )
-    if status.st_uid != os.geteuid():
-        yield Finding(
-            "notice",
-            name,
-            f"{path} belongs to user {status.st_uid}, not to the user who runs this.",
-            "Let the provider's own user own it.",
-        )
