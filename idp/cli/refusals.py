@@ -146,10 +146,12 @@ CONFLICTS: Final = {
     "last_factor": "staff need a second step: set up another one first",
     "last_operator": "this is the last operator: name another one first",
     "last_way_in": "this is the only way to sign in to the account",
+    "later_import": "a later import changed this school: undo {later} first",
     "no_room": "there is no room for files",
     "nobody_left": "nobody waits for a letter",
     "not_invited": "the account is {status}, not invited",
     "not_now": "something has changed meanwhile: look at the import again",
+    "nothing_stands": "nothing of it stands",
     "nothing_to_reset": "no second step is set up",
     "operator_only": "only an operator can change this account",
     "outdated": "{client} was changed by somebody else meanwhile: look at it, then try again",
@@ -161,6 +163,7 @@ CONFLICTS: Final = {
     "too_many_passkeys": "the account has as many passkeys as it may",
     "too_many_resets": "too many were asked for today",
     "too_many_tests": "too many tests were sent in the last hour",
+    "undo_too_late": "more than {days} days have passed",
     "yourself": "nobody changes the own roles",
 }
 """Each code of ``Conflict``; most of them only pages can meet."""

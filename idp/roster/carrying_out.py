@@ -191,8 +191,8 @@ def undo_school(run_id: str, school_id: str) -> UndoReport:
     with transaction():
         row = runs.hold(run_id, school_id)
         name = reports.school_name(school_id)
-        if reason := runs.why_not_undone(row):
-            return UndoReport(school_id, name, None, reason)
+        if obstacle := runs.obstacle(row):
+            return UndoReport(school_id, name, None, obstacle)
         assert row.applied_at is not None
         now = clock.now()
         undone = undoing.undo(

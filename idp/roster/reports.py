@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from idp.errors import Conflict
 from idp.people import schools
 from idp.roster import findings, planning
 from idp.roster.findings import Finding
@@ -42,12 +43,12 @@ class SchoolReport:
 
 @dataclass(frozen=True)
 class UndoReport:
-    """What an undo did at one school; ``reason``: why it did nothing."""
+    """What an undo did at one school; ``obstacle``: why it did nothing."""
 
     school_id: str
     school: str
     undone: Undone | None
-    reason: str = ""
+    obstacle: Conflict | None = None
 
 
 def planned(row: RosterRunSchool, plan: Plan, found: list[Finding]) -> SchoolReport:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import aliased
 
 from idp import clock
 from idp.database import db, transaction
-from idp.errors import Invalid
+from idp.errors import Conflict, Invalid
 from idp.people.models import School
 from idp.roster import bulk, concerned, reading, staging
 from idp.roster.models import RosterJob, RosterRun, RosterRunSchool, RosterSource
@@ -137,26 +137,14 @@ def must_be_newest(run: RosterRun, school_id: str) -> None:
         raise Invalid("run", "older", school=school.name, newer=newer)
 
 
-def why_not_undone(row: RosterRunSchool) -> str:
-    """Why a school's import can't be taken back; empty: it can."""
-    match obstacle(row):
-        case "none_stands":
-            return "nothing of it stands"
-        case "too_late":
-            return f"more than {UNDO_WITHIN.days} days have passed"
-        case "later", later:
-            return f"a later import changed this school: undo {later} first"
-    return ""
-
-
-def obstacle(row: RosterRunSchool) -> str | tuple[str, str] | None:
-    """What stands against taking a school's import back: too late, or which later import."""
+def obstacle(row: RosterRunSchool) -> Conflict | None:
+    """What stands against taking a school's import back."""
     if row.state != "applied":
-        return "none_stands"
+        return Conflict("nothing_stands")
     if not is_undoable(row):
-        return "too_late"
+        return Conflict("undo_too_late", days=UNDO_WITHIN.days)
     later = later_imports(row.run_id).get(row.school_id)
-    return ("later", later) if later else None
+    return Conflict("later_import", later=later) if later else None
 
 
 def names_people(run: RosterRun, row: RosterRunSchool) -> bool:

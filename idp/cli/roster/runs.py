@@ -26,7 +26,7 @@ def roster_undo(run_id: str, school_ids: tuple[str, ...], as_json: bool) -> None
             "school_id": each.school_id,
             "undone": each.undone.counts if each.undone else {},
             "left": each.undone.left if each.undone else {},
-            "reason": each.reason,
+            "reason": told.why_not(each),
         }
         for each in reports
     ]
@@ -36,7 +36,7 @@ def roster_undo(run_id: str, school_ids: tuple[str, ...], as_json: bool) -> None
         for each in reports:
             told.undone(each)
     if all(each.undone is None for each in reports):
-        raise BadInput(f"nothing was undone: {reports[0].reason}")
+        raise BadInput(f"nothing was undone: {told.why_not(reports[0])}")
 
 
 @command.command("list")

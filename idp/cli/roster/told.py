@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from idp.cli import output
+from idp.cli import output, refusals
 from idp.cli.output import counted
 from idp.roster import service
 from idp.roster.accounting import PASSED, UNREAD
@@ -161,9 +161,14 @@ def _print_school(report: SchoolReport) -> None:
     _print_people(report.people)
 
 
+def why_not(report: UndoReport) -> str:
+    """Why nothing was undone; empty: it was."""
+    return refusals.sentence(report.obstacle) if report.obstacle else ""
+
+
 def undone(report: UndoReport) -> None:
     """Print what an undo did at a school, in the words of the table of an import."""
-    click.echo(f"\n{output.shown(report.school)} – {report.reason or 'undone'}")
+    click.echo(f"\n{output.shown(report.school)} – {why_not(report) or 'undone'}")
     if report.undone is None:
         return
     lines = [
