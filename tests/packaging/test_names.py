@@ -1,4 +1,4 @@
-"""What stands beside the provider, and is in no check of types, uses names that it has."""
+"""What no check of types looks at names only what the provider has."""
 
 import ast
 import importlib
@@ -8,16 +8,6 @@ from types import ModuleType
 
 import pytest
 
-BESIDE = [file for name in ("examples", "bench") for file in sorted(Path(name).rglob("*.py"))]
-
-
-def of_the_provider(tree: ast.Module) -> Iterator[tuple[str, str, str]]:
-    """For each name that is imported from it: the module, the name, what it is called here."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "idp":
-            for each in node.names:
-                yield str(node.module), each.name, each.asname or each.name
-
 
 def named(module: str, name: str) -> object:
     """What that is; an error where it is not."""
@@ -25,13 +15,34 @@ def named(module: str, name: str) -> object:
     return getattr(parent, name, None) or importlib.import_module(f"{module}.{name}")
 
 
-@pytest.mark.parametrize("file", BESIDE, ids=str)
-def test_a_program_beside_the_provider_names_what_is_there(file: Path) -> None:
-    tree = ast.parse(file.read_text())
-    modules = {here: named(module, name) for module, name, here in of_the_provider(tree)}
+def modules_of(tree: ast.Module) -> dict[str, ModuleType]:
+    """The provider's modules by what they are called here, unless something else is, too."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "idp":
+            for each in node.names:
+                found[each.asname or each.name] = named(str(node.module), each.name)
+    names = (node for node in ast.walk(tree) if isinstance(node, ast.Name))
+    bound = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    arguments = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    return {
+        name: module
+        for name, module in found.items()
+        if isinstance(module, ModuleType) and name not in bound | arguments
+    }
 
+
+def gone(file: Path) -> Iterator[str]:
+    """Each name in this file that a module of the provider has not."""
+    tree = ast.parse(file.read_text())
+    modules = modules_of(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            used = modules.get(node.value.id)
-            gone = isinstance(used, ModuleType) and not hasattr(used, node.attr)
-            assert not gone, f"line {node.lineno}: {node.value.id}.{node.attr}"
+            module = modules.get(node.value.id)
+            if module is not None and not hasattr(module, node.attr):
+                yield f"{file}:{node.lineno}: {node.value.id}.{node.attr}"
+
+
+@pytest.mark.parametrize("folder", ["bench", "examples", "tests"])
+def test_a_program_beside_the_provider_names_what_is_there(folder: str) -> None:
+    assert [each for file in Path(folder).rglob("*.py") for each in gone(file)] == []
