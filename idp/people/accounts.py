@@ -236,8 +236,8 @@ def mark_enabled(account: Account) -> None:
 def change_email(account: Account, email: str | None, *, proved: bool) -> None:
     """Give an account another address, or none; the caller holds it (``lock_account``).
 
-    ``proved``: whether its holder showed that mail to this very address reaches them. Callers
-    use ``lifecycle.email_change``, which ends what hangs on the address. Raises ``Invalid``.
+    ``proved``: whether its holder showed that mail to this very address reaches them. Raises
+    ``Invalid``.
     """
     email = None if email is None else clean_email("email", email)
     key = None if email is None else email_key(email)

@@ -80,10 +80,7 @@ def change_child(child: Child, given_name: str, family_name: str, class_name: st
 
 
 def mark_left(child: Child) -> bool:
-    """Note that a pupil has left; false where that was known.
-
-    Callers use ``desk.pupils``, which ends the guardianships.
-    """
+    """Note that a pupil has left; false where that was known. Its guardianships end beside it."""
     return _set_left(child, clock.now())
 
 
