@@ -52,7 +52,8 @@ class Event:
 
 
 VOCABULARY: Final[Mapping[str, Event]] = {
-    "sign_in": Event(fields="amr device", own=N_("Signed in")),
+    # How is told by the methods, as the page of sessions tells it
+    "sign_in": Event(fields="amr device", own=Depending("amr", {}, "")),
     "sign_in_refused": Event(
         fields="provider times",
         own=Depending(

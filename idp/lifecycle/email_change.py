@@ -170,8 +170,8 @@ def by_staff(account_id: str, email: str) -> bool:
         if email_key(email) == account.email_key:
             return False
         old_email, proved = account.email, _is_proved(account)
-        accounts.change_email(account, email, proved=False)
         accounts.move_epochs([account_id])
+        accounts.change_email(account, email, proved=False)
         endings.end(Cause.ADDRESS_CORRECTED, These(accounts=[account_id]))
         change = email_changes.settled(account_id, old_email, email.strip(), proved=proved)
         events.record("email_changed", account_id=account_id, change_id=change.id, by="school")

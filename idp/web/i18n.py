@@ -2,6 +2,7 @@
 
 from urllib.parse import urlsplit
 
+import flask_babel
 from flask import Blueprint, Flask, current_app, g, redirect, request, session
 from flask_babel import Babel, get_locale, refresh
 from werkzeug import Response
@@ -120,3 +121,8 @@ def _answers_get(path: str) -> bool:
     except (HTTPException, RequestRedirect):
         return False
     return True
+
+
+def translated(msgid: str, **names: str) -> str:
+    """A sentence that was marked for the catalogues where it stands (``audit.vocabulary``)."""
+    return str(flask_babel.gettext(msgid, **names))

@@ -10,6 +10,7 @@ from idp.audit.models import AuditEvent
 from idp.audit.vocabulary import VOCABULARY, Depending
 from idp.clients import registration
 from idp.web.account.sessions import signed_in_how
+from idp.web.i18n import translated
 from idp.web.signin.provider_offers import label_of
 
 
@@ -41,7 +42,7 @@ def _words(event: AuditEvent) -> str:
         words = words.of(held.get(words.field))
     if not words:
         return str(_("Your account was changed"))
-    return str(_(words, **_names(event, words)))
+    return translated(words, **_names(event, words))
 
 
 def _names(event: AuditEvent, words: str) -> dict[str, str]:

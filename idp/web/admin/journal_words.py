@@ -13,7 +13,7 @@ from idp.audit.vocabulary import VOCABULARY
 from idp.desk.trail import Entry
 from idp.web.admin.import_words import COUNTS, UNDOING
 from idp.web.admin.people_words import KNOWN_VALUES, ROLES
-from idp.web.i18n import NAMES
+from idp.web.i18n import NAMES, translated
 
 WORDS: Final = {name: event.school for name, event in VOCABULARY.items() if event.school}
 
@@ -60,12 +60,12 @@ class Change:
 
 def what(event: str) -> str:
     """What happened; an event that has no words of its own is told as a change."""
-    return str(gettext(WORDS[event]) if event in WORDS else _OTHER)
+    return str(translated(WORDS[event]) if event in WORDS else _OTHER)
 
 
 def kinds() -> list[tuple[str, str]]:
     """Every kind with its words, in the order of the words, for a choice."""
-    told = ((kind, str(gettext(words))) for kind, words in WORDS.items())
+    told = ((kind, translated(words)) for kind, words in WORDS.items())
     return sorted(told, key=lambda each: each[1])
 
 

@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as _
 from idp.audit.vocabulary import VOCABULARY
 from idp.desk.guardianships import Linked
 from idp.people.guardianships import BY_ROSTER
+from idp.web.i18n import translated
 
 ROLES: Final = {
     "helper": _("Helper"),
@@ -104,7 +105,7 @@ def mail(kind: str) -> str:
 
 def act(event: str) -> str:
     """What somebody at the desk did."""
-    return str(gettext(ACTS[event]) if event in ACTS else OTHER_ACT)
+    return str(translated(ACTS[event]) if event in ACTS else OTHER_ACT)
 
 
 def changes(changed: Mapping[str, Any]) -> list[tuple[str, str]]:
