@@ -8,7 +8,6 @@ of a line here: ``pgettext("of an application", "Name")``.
 
 ONE_MEANING = {
     "CONTINUE",
-    "Access was closed",
     "Add a passkey",
     "Add a pupil",
     "Answer",
