@@ -8,7 +8,14 @@ from sqlalchemy import JSON, Select, String, insert, literal, null, select
 from idp import clock, correlation
 from idp.audit.models import AuditEvent
 from idp.audit.vocabulary import VOCABULARY
-from idp.database import UtcDateTime, transaction
+from idp.database import (
+    UtcDateTime,
+    at_once,
+    before_commit,
+    in_transaction,
+    remembered,
+    transaction,
+)
 from idp.database.prepared import AtomicInsert
 
 ROWS: Final = (
@@ -17,6 +24,7 @@ ROWS: Final = (
      "school_id", "address", "correlation_id", "detail"),
 )  # fmt: skip
 _INSERT: Final = AtomicInsert(ROWS)
+_RECORDED: Final = "audit.recorded"
 
 
 def record(
@@ -43,7 +51,10 @@ def record(
         school_id=school_id,
         **detail,
     )
-    _INSERT.execute(audit_events=made)
+    if in_transaction():
+        record_rows([made])
+    else:
+        _INSERT.execute(audit_events=made)
 
 
 def row(
@@ -85,9 +96,15 @@ def row(
 
 
 def record_rows(rows: Iterable[dict[str, Any]]) -> None:
-    """Add many events, each made by ``row``, by one statement in the current transaction."""
-    with transaction() as session:
-        session.execute(insert(AuditEvent), list(rows))
+    """Add many events, each made by ``row``: those of one transaction by one statement."""
+    with transaction():
+        remembered()[_RECORDED] = True
+        before_commit(_INSERT.add_each, *rows)
+
+
+def is_recorded() -> bool:
+    """Whether the present transaction has recorded anything."""
+    return _RECORDED in remembered()
 
 
 def record_each(event: str, people: Select[*tuple[Any, ...]], **detail: Any) -> int:
@@ -118,5 +135,8 @@ def record_each(event: str, people: Select[*tuple[Any, ...]], **detail: Any) -> 
         list(values), select(*values.values()), include_defaults=False
     )
     with transaction() as session:
+        at_once(_INSERT.add_each)  # what came first stands first
         added: int = session.execute(statement).rowcount
+        if added:
+            remembered()[_RECORDED] = True
     return added

@@ -163,18 +163,53 @@ def transaction() -> Iterator[Any]:
     if session.in_transaction():
         session.commit()  # ends the read transaction; loaded objects stay loaded
     session.info["in_transaction"] = True
+    session.info |= {"last_steps": {}, "remembered": {}}
     try:
         session.info["connection"] = session.connection(
             execution_options=WRITES[db.engine.dialect.name]
         )
         yield session
+        _take_last_steps(session.info["last_steps"])
         session.commit()
     except BaseException:
         session.rollback()
         raise
     finally:
         session.info["in_transaction"] = False
-        session.info.pop("connection", None)
+        for name in ("connection", "last_steps", "remembered"):
+            session.info.pop(name, None)
+
+
+def in_transaction() -> bool:
+    """Whether a ``transaction()`` is open."""
+    return bool(db.session.info.get("in_transaction"))
+
+
+def remembered() -> dict[str, Any]:
+    """What the present ``transaction()`` keeps in mind until it ends; nothing outside."""
+    found: dict[str, Any] = db.session.info.get("remembered", {})
+    return found
+
+
+def before_commit(step: Callable[[list[Any]], None], *given: Any) -> None:
+    """Have ``step`` taken once, right before the present ``transaction()`` commits, with all that
+    was given for it: what its parts write of one kind goes in by one statement.
+    """
+    db.session.info["last_steps"].setdefault(step, []).extend(given)
+
+
+def at_once(step: Callable[[list[Any]], None]) -> None:
+    """Take a step of ``before_commit`` now, if there is anything for it: something has to come
+    after it.
+    """
+    if given := db.session.info["last_steps"].pop(step, None):
+        step(given)
+
+
+def _take_last_steps(steps: dict[Callable[[list[Any]], None], list[Any]]) -> None:
+    while steps:  # a step may give something to another one
+        step = next(iter(steps))
+        step(steps.pop(step))
 
 
 def retried(function: Callable[P, T]) -> Callable[P, T]:
@@ -190,7 +225,7 @@ def retried(function: Callable[P, T]) -> Callable[P, T]:
             try:
                 return function(*args, **kwargs)
             except DBAPIError as error:
-                if db.session.info.get("in_transaction") or not _lost_race(error):
+                if in_transaction() or not _lost_race(error):
                     raise
                 sleep(pause)
         return function(*args, **kwargs)
@@ -242,7 +277,7 @@ def upserting(model: type[Any]) -> Any:
 
 def release_connection() -> None:
     """Give the connection back to the pool before slow work (bcrypt) that needs none."""
-    if not db.session.info.get("in_transaction"):
+    if not in_transaction():
         db.session.commit()
 
 

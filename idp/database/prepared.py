@@ -87,21 +87,35 @@ class Prepared(Generic[Result]):
         with _Connected() as connection:
             return int(self._sent(connection, values)[1].rowcount)
 
+    def execute_each(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Change something for each of these rows, in the present ``transaction()``, together."""
+        with _Connected() as connection:
+            compiled = self._compiled_for(connection.dialect)
+            parameters = [compiled.parameters(each) for each in rows]
+            self._send(connection, compiled, parameters, many=True)
+
     def _sent(self, connection: Connection, values: dict[str, Any]) -> "tuple[_Compiled, Any]":
-        dialect = connection.dialect
+        compiled = self._compiled_for(connection.dialect)
+        return compiled, self._send(connection, compiled, compiled.parameters(values))
+
+    def _compiled_for(self, dialect: Dialect) -> "_Compiled":
         compiled = self._compiled.get(dialect.name)
         if compiled is None:
             compiled = _Compiled(self._statement, self._parts, dialect)
             self._compiled[dialect.name] = compiled
-        parameters = compiled.parameters(values)
+        return compiled
+
+    def _send(
+        self, connection: Connection, compiled: "_Compiled", parameters: Any, *, many: bool = False
+    ) -> Any:
         cursor = _cursor(connection)
         for heard in connection.dispatch.before_cursor_execute:
-            heard(connection, cursor, compiled.text, parameters, None, False)
+            heard(connection, cursor, compiled.text, parameters, None, many)
         try:
-            cursor.execute(compiled.text, parameters)
-        except dialect.loaded_dbapi.Error as error:
+            (cursor.executemany if many else cursor.execute)(compiled.text, parameters)
+        except connection.dialect.loaded_dbapi.Error as error:
             raise _translated(connection, compiled.text, error) from error
-        return compiled, cursor
+        return cursor
 
 
 class AtomicInsert:
@@ -118,6 +132,7 @@ class AtomicInsert:
         self._inserts: list[Prepared[Any]] = [
             Prepared(_insert(table, names, None)) for table, names in tables
         ]
+        self._name = tables[0][0].name
 
     def execute(self, gate: Mapping[str, Any] | None = None, **rows: Mapping[str, Any]) -> bool:
         """Insert the rows: ``gate`` has the UPDATE's parameters, ``rows`` each table's values.
@@ -135,6 +150,11 @@ class AtomicInsert:
             for each in self._inserts:
                 each.execute(**values)
         return True
+
+    def add_each(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add many rows of the first table, in the present ``transaction()``."""
+        named = [{f"{self._name}_{name}": each[name] for name in each} for each in rows]
+        self._inserts[0].execute_each(named)
 
 
 class _Compiled:

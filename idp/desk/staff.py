@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from idp.people import staff
-from idp.people.models import StaffRole
+from idp.people.models import School, StaffRole
 
 
 class Right(StrEnum):
@@ -84,6 +84,8 @@ class Staff:
 
     account_id: str
     reaches: Mapping[Right, Reach] = field(default_factory=dict)
+    school: School | None = field(default=None, compare=False)
+    """Where this person works, if that is one school."""
 
     def reach(self, right: Right) -> Reach:
         """Where this person has the right."""
@@ -112,10 +114,14 @@ def of(account_id: str, *, since: datetime | None = None) -> Staff | None:
 
     ``since``: by the roles alone that were given by then.
     """
-    roles = staff.roles_of(account_id)
+    work = staff.work_of(account_id)
     if since is not None:
-        roles = [role for role in roles if role.granted_at <= since]
-    return Staff(account_id, _reaches(roles)) if roles else None
+        work = [(role, school) for role, school in work if role.granted_at <= since]
+    if not work:
+        return None
+    schools = {role.school_id: school for role, school in work}
+    only = work[0][1] if len(schools) == 1 else None
+    return Staff(account_id, _reaches(role for role, _school in work), only)
 
 
 def _reaches(roles: Iterable[StaffRole]) -> dict[Right, Reach]:

@@ -11,10 +11,11 @@ from sqlalchemy import ColumnElement, func, or_, select, update
 
 from idp import clock, settings
 from idp.audit import events
-from idp.database import db, keyed_hash, release_connection, transaction, update_all
+from idp.database import db, keyed_hash, opaque_id, release_connection, transaction, update_all
 from idp.mail import answers
 from idp.mail.messages import clean
 from idp.mail.models import OutboxMessage
+from idp.people import accounts
 from idp.people.models import Account
 
 LIMITED = ("password_reset", "fresh_token", "email_confirm")
@@ -41,13 +42,13 @@ def enqueue(
     about = dict(about or {})
     with transaction() as session:
         message = OutboxMessage(
+            id=opaque_id("m")(),
             kind=kind,
             account_id=account_id,
             about=about,
             recipient_hash=_recipient_hash(account_id, about),
         )
-        session.add(message)
-        session.flush()
+        session.add(message)  # several go in together
     return message
 
 
@@ -153,7 +154,9 @@ def _any_due() -> bool:
 def _recipient_hash(account_id: str | None, about: dict[str, Any]) -> str | None:
     key = about.get("email")
     if key is None and account_id is not None:
-        key = db.session.scalar(select(Account.email_key).where(Account.id == account_id))
+        account = accounts.locked(account_id)
+        query = select(Account.email_key).where(Account.id == account_id)
+        key = db.session.scalar(query) if account is None else account.email_key
     return None if key is None else keyed_hash("mail recipient", key)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from idp import clock
 from idp.audit import events
-from idp.database import Ids, db, transaction, update_all
+from idp.database import Ids, db, remembered, transaction, update_all
 from idp.errors import Invalid
 from idp.people import search_index
 from idp.people.addresses import clean_email
@@ -27,6 +27,7 @@ LISTED: Final = (
     *("created_at", "updated_at"),
 )
 PIECE: Final = 1000
+_LOCKED: Final = "account locked"
 
 
 def create_account(
@@ -131,15 +132,27 @@ def list_accounts(*, status: str | None = None, email: str | None = None) -> Ite
 def lock_account(account_id: str) -> Account | None:
     """The account as it is now, which nobody else changes before this transaction ends.
 
-    Whatever sets, disables or claims an account takes this first: one order of locks.
+    Whatever sets, disables or claims an account takes this first: one order of locks. Asked for
+    again in the same transaction, it is the same.
     """
-    return db.session.scalars(
+    if (known := locked(account_id)) is not None:
+        return known
+    account: Account | None = db.session.scalars(
         select(Account)
         .where(Account.id == account_id)
         # FOR NO KEY UPDATE: rows that refer to the account may still be added meanwhile
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     ).one_or_none()
+    if account is not None:
+        remembered()[f"{_LOCKED} {account_id}"] = account
+    return account
+
+
+def locked(account_id: str) -> Account | None:
+    """The account, where the present transaction has locked it."""
+    found: Account | None = remembered().get(f"{_LOCKED} {account_id}")
+    return found
 
 
 def lock_invited(account_ids: Sequence[str]) -> list[Account]:

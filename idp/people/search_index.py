@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    Select,
     String,
     Text,
     bindparam,
@@ -27,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import Model, db, in_parts, retried, transaction
+from idp.database import Model, before_commit, db, in_parts, retried, transaction
 from idp.people import guardianships
 from idp.people.models import Account, Child, Guardianship, one_of
 from idp.people.normalise import name_words, sound, words
@@ -41,6 +42,7 @@ BEHIND: Final = "|"
 
 _PRIVATE_USE: Final = 0xE000
 Key = tuple[str, str | None]
+Known = tuple[int, str]
 
 
 class DirectoryEntry(Model):
@@ -80,31 +82,33 @@ class Rebuilt:
     mended: int
 
 
-def refresh_accounts(account_ids: Iterable[str]) -> int:
-    """Bring the entries of these guardians up to date; returns how many were not.
+def refresh_accounts(account_ids: Iterable[str]) -> None:
+    """Bring the entries of these guardians up to date, before the present transaction commits.
 
-    Joins the caller's transaction, like all that follow. Holds the accounts, and their children
-    as they are: of two changes of one guardian at once, the second sees the first.
+    Holds the accounts, and their children as they are: of two changes of one guardian at once,
+    the second sees the first.
     """
-    with transaction() as writes:
-        return sum(_guardians(writes, some) for some in in_parts(account_ids, CHUNK))
+    _later("guardian", account_ids)
 
 
-def refresh_children(child_ids: Iterable[str]) -> int:
-    """Bring the entries of these pupils, and of their guardians, up to date."""
-    with transaction() as writes:
-        changed = 0
-        for some in in_parts(child_ids, CHUNK):
-            changed += _pupils(writes, some)
-            whose = select(Guardianship.account_id).where(Guardianship.child_id.in_(some))
-            changed += refresh_accounts(writes.scalars(whose.distinct()).all())
-        return changed
+def refresh_children(child_ids: Iterable[str]) -> None:
+    """Bring the entries of these pupils, and of their guardians, up to date; as above."""
+    _later("family", child_ids)
 
 
-def refresh_pupils(child_ids: Iterable[str]) -> int:
+def refresh_pupils(child_ids: Iterable[str]) -> None:
     """Bring the entries of these pupils up to date; their guardians are refreshed elsewhere."""
-    with transaction() as writes:
-        return sum(_pupils(writes, some) for some in in_parts(child_ids, CHUNK))
+    _later("pupil", child_ids)
+
+
+def refresh_many(child_ids: Iterable[str], account_ids: Iterable[str]) -> None:
+    """Bring the entries of so many pupils and guardians up to date now, some at a time, in the
+    present transaction.
+    """
+    writes = db.session()
+    for refresh, ids in ((_pupils, child_ids), (_guardians, account_ids)):
+        for some in in_parts(ids, CHUNK):
+            refresh(writes, some)
 
 
 def rebuild() -> Rebuilt:
@@ -175,16 +179,41 @@ def _after(key: Any, last: str) -> Any:
     return select(key).where(key > last).order_by(key).limit(CHUNK)
 
 
-def _guardians(writes: Any, ids: list[str]) -> int:
+def _later(what: str, ids: Iterable[str]) -> None:
+    with transaction():
+        before_commit(_refresh, *((what, each) for each in ids))
+
+
+def _refresh(given: list[tuple[str, str]]) -> None:
+    """Whatever a transaction did to somebody, their entries are made once, when all is done."""
+    ids: dict[str, dict[str, None]] = {"guardian": {}, "family": {}, "pupil": {}}
+    for what, each in given:
+        ids[what][each] = None
+    writes = db.session()
+    for some in in_parts(ids["family"] | ids["pupil"], CHUNK):
+        _pupils(writes, some)
+    for some in in_parts(ids["family"], CHUNK):
+        theirs = select(Guardianship.account_id).where(Guardianship.child_id.in_(some))
+        _guardians(writes, theirs)
+    for some in in_parts(ids["guardian"], CHUNK):
+        _guardians(writes, some)
+
+
+def _guardians(writes: Any, ids: list[str] | Select[str]) -> int:
     accounts = writes.execute(
         select(Account.id, Account.given_name, Account.family_name, Account.username, Account.email)
         .where(Account.id.in_(ids))
         .order_by(Account.id)
         .with_for_update(key_share=True)
     ).all()
-    at: dict[str, dict[str, list[Any]]] = {}
-    for row in writes.execute(_children_of(ids)):
-        at.setdefault(row.account_id, {}).setdefault(row.school_id, []).append(row)
+    at: dict[str, dict[str, dict[str, Any]]] = {}
+    known: dict[Key, Known] = {}
+    for row in writes.execute(_children_of([each.id for each in accounts])):
+        at.setdefault(row.account_id, {}).setdefault(row.school_id, {})[row.guardianship_id] = row
+        if row.entry_id is not None:
+            known[row.account_id, row.entry_school_id] = row.entry_id, row.text
+    if childless := [each.id for each in accounts if each.id not in at]:
+        known |= _known(writes, DirectoryEntry.account_id, childless)
     wanted: dict[Key, str] = {}
     for account in accounts:
         schools = at.get(account.id)
@@ -192,14 +221,18 @@ def _guardians(writes: Any, ids: list[str]) -> int:
             wanted[account.id, None] = _guardian_text(account, (), reachable=True)
             continue
         for school_id, rows in schools.items():
-            live = [row for row in rows if row.live]
+            live = [row for row in rows.values() if row.live]
             wanted[account.id, school_id] = _guardian_text(account, live, reachable=bool(live))
-    return _keep(writes, "guardian", DirectoryEntry.account_id, ids, wanted)
+    return _keep(writes, "guardian", DirectoryEntry.account_id, known, wanted)
 
 
 def _children_of(ids: list[str]) -> Any:
+    """The guardians' children, beside each of their own entries: whoever holds an account may
+    read these along with what it waits for, since nobody else writes them.
+    """
     return (
         select(
+            Guardianship.id.label("guardianship_id"),
             Guardianship.account_id,
             guardianships.live().label("live"),
             Child.school_id,
@@ -207,8 +240,12 @@ def _children_of(ids: list[str]) -> Any:
             Child.family_name,
             Child.class_name,
             Child.left_at,
+            DirectoryEntry.id.label("entry_id"),
+            DirectoryEntry.school_id.label("entry_school_id"),
+            DirectoryEntry.text,
         )
         .join(Child, Child.id == Guardianship.child_id)
+        .outerjoin(DirectoryEntry, DirectoryEntry.account_id == Guardianship.account_id)
         .where(Guardianship.account_id.in_(ids))
         .order_by(Guardianship.account_id, Child.id, Guardianship.id)
         # A class or name that is being changed: wait for it
@@ -235,7 +272,8 @@ def _pupils(writes: Any, ids: list[str]) -> int:
         (row.id, row.school_id): _line([*_of_child(row), *words(row.sourced_id or "")], _heard(row))
         for row in rows
     }
-    return _keep(writes, "pupil", DirectoryEntry.child_id, ids, wanted)
+    known = _known(writes, DirectoryEntry.child_id, ids)
+    return _keep(writes, "pupil", DirectoryEntry.child_id, known, wanted)
 
 
 def _guardian_text(account: Any, children: Iterable[Any], *, reachable: bool) -> str:
@@ -263,16 +301,16 @@ def _line(own: list[str], heard: list[str]) -> str:
     return f" {' '.join(dict.fromkeys([*own, *heard]))} "
 
 
-def _keep(writes: Any, kind: str, owner: Any, ids: list[str], wanted: dict[Key, str]) -> int:
+def _known(writes: Any, owner: Any, ids: list[str]) -> dict[Key, Known]:
+    columns = (DirectoryEntry.id, owner, DirectoryEntry.school_id, DirectoryEntry.text)
+    rows = writes.execute(select(*columns).where(owner.in_(ids)))
+    return {(row[1], row[2]): (row[0], row[3]) for row in rows}
+
+
+def _keep(
+    writes: Any, kind: str, owner: Any, known: dict[Key, Known], wanted: dict[Key, str]
+) -> int:
     """Make the entries of these people the wanted ones; returns how many differed."""
-    known = {
-        (row[1], row[2]): (row[0], row[3])
-        for row in writes.execute(
-            select(DirectoryEntry.id, owner, DirectoryEntry.school_id, DirectoryEntry.text).where(
-                owner.in_(ids)
-            )
-        )
-    }
     gone = [known[key][0] for key in known.keys() - wanted.keys()]
     differ = [
         {"entry": known[key][0], "line": line}

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from idp.audit import events
 from idp.database import db, transaction
 from idp.errors import Invalid
-from idp.people.models import STAFF_ROLES, Account, StaffRole
+from idp.people.models import STAFF_ROLES, Account, School, StaffRole
 from idp.people.schools import find_school
 
 
@@ -25,6 +25,14 @@ def roles_of(account_id: str) -> list[StaffRole]:
     """The account's roles, the oldest first."""
     query = select(StaffRole).where(StaffRole.account_id == account_id)
     return list(db.session.scalars(query.order_by(StaffRole.granted_at, StaffRole.id)))
+
+
+def work_of(account_id: str) -> list[tuple[StaffRole, School | None]]:
+    """The account's roles, the oldest first, each with its school; one query."""
+    query = select(StaffRole, School).outerjoin(School, School.id == StaffRole.school_id)
+    query = query.where(StaffRole.account_id == account_id)
+    rows = db.session.execute(query.order_by(StaffRole.granted_at, StaffRole.id))
+    return [(role, school) for role, school in rows]
 
 
 def any_of(account_ids: Sequence[str]) -> set[str]:

@@ -15,11 +15,11 @@ _STREAMED = {"yield_per": search_index.CHUNK}
 
 def refresh(scope: Scope) -> None:
     """Bring the directory up to date, in the transaction that changed the people."""
-    for refreshed, ids in (
-        (search_index.refresh_pupils, _children(scope)),
-        (search_index.refresh_accounts, _accounts(scope)),
-    ):
-        refreshed(db.session.execute(ids, execution_options=_STREAMED).scalars())
+    children, accounts = (
+        db.session.execute(ids, execution_options=_STREAMED).scalars()
+        for ids in (_children(scope), _accounts(scope))
+    )
+    search_index.refresh_many(children, accounts)
 
 
 def _children(scope: Scope) -> Select[Any]:

@@ -14,7 +14,6 @@ from flask.typing import ResponseReturnValue
 from idp.desk import staff as desk
 from idp.desk.staff import Right, Staff
 from idp.lifecycle.step_up import is_recent
-from idp.people import schools
 from idp.sessions.assurance import TWO_FACTOR, acr_of, meets
 from idp.sessions.service import SignedIn
 from idp.web import branding, browser, i18n, once
@@ -99,8 +98,5 @@ def _dress(signed_in: SignedIn, staff: Staff) -> None:
     """The person's language, and the face of their school where it is one."""
     g.staff = staff
     i18n.wish(signed_in.account.locale)
-    reach = staff.reach(Right.LOOK_UP)
-    if not reach.everywhere and len(reach.school_ids) == 1:
-        school = schools.find_school(*reach.school_ids)
-        if school is not None:
-            branding.use_school(school)
+    if staff.school is not None:
+        branding.use_school(staff.school)
