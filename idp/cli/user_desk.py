@@ -5,7 +5,7 @@ import click
 from idp.cli import output
 from idp.cli.errors import BadInput
 from idp.cli.users import named
-from idp.desk import acts, corrections, merging
+from idp.desk import acts, merging
 from idp.desk.staff import AT_TERMINAL
 
 
@@ -43,14 +43,14 @@ def edit(
     account = named(username)
     changed = False
     if given_name is not None or family_name is not None:
-        changed = corrections.correct_name(
+        changed = acts.correct_name(
             AT_TERMINAL,
             account.id,
             account.given_name if given_name is None else given_name,
             account.family_name if family_name is None else family_name,
         ).changed
     if wanted is not None:
-        changed |= corrections.correct_username(AT_TERMINAL, account.id, wanted).changed
+        changed |= acts.correct_username(AT_TERMINAL, account.id, wanted).changed
     click.echo("It is corrected." if changed else "Nothing was different.")
 
 

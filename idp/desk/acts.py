@@ -1,8 +1,7 @@
-"""What staff do about a guardian's account: a token, an address, a language, access closed.
+"""What staff do about a guardian's account: a token, a correction, a language, access closed.
 
-Each finds its account within the reach of its own right, in the transaction that acts: only
-those who are guardian there *now*, so that no answer depends on what is elsewhere (security
-rules A2 and C3). Raises ``NotFound``, ``Conflict``, ``Invalid``.
+Whom a correction concerns is told by mail, for what a school corrects is theirs at every other
+school too. Each raises ``NotFound``, ``Conflict`` and ``Invalid``.
 """
 
 from dataclasses import dataclass
@@ -12,18 +11,14 @@ from sqlalchemy import select
 
 from idp.credentials import email_changes
 from idp.credentials.email_models import EmailChange
-from idp.database import retried, transaction
-from idp.desk import journal
+from idp.database import db, retried
 from idp.desk import reach as within
-from idp.desk.people import (
-    guardian,
-    live_guardian,
-    refuse_wider_roles,
-    schools_concerned,
-)
+from idp.desk.access.acts import OnAccount, act
+from idp.desk.people import live_guardian
 from idp.desk.staff import Right, Staff
-from idp.errors import Conflict, Invalid
+from idp.errors import Invalid
 from idp.lifecycle import email_change, endings, requests, way_back
+from idp.mail import outbox
 from idp.people import accounts, guardianships, search_index
 from idp.people.models import END_REASONS, Child, Guardianship
 from idp.people.names import clean_text
@@ -45,6 +40,14 @@ class Reason:
         return Reason(self.code, clean_text("text", self.text, longest=REASON_LENGTH))
 
 
+@dataclass(frozen=True)
+class Corrected:
+    """Whether anything was different, and whether the holder has an address and so is told."""
+
+    changed: bool
+    told: bool = False
+
+
 @retried
 def send_token(staff: Staff, account_id: str) -> bool:
     """Have a token mailed: an invitation, or one for a new password where there is one already.
@@ -52,37 +55,55 @@ def send_token(staff: Staff, account_id: str) -> bool:
     False where one is on its way, so that a double click sends one mail. Nobody at the desk sees
     the token (security rule A5).
     """
-    reach = staff.reach(Right.SEND_TOKENS)
-    with transaction():
-        account = live_guardian(reach, account_id, hold=True)
+    with act(staff, Right.SEND_TOKENS, account_id, wider_roles=True) as on:
         message = requests.send_token(account_id)
         if message is None:
+            on.keep()  # a mail that an import had put off leaves now
             return False
-        for school_id in schools_concerned(reach, account_id):
-            journal.record(
-                "token_sent", school_id=school_id, account_id=account.id, kind=message.kind
-            )
+        on.record("token_sent", kind=message.kind)
     return True
+
+
+@retried
+def correct_name(staff: Staff, account_id: str, given_name: str, family_name: str) -> Corrected:
+    """Another name on the school's word.
+
+    Of names the journal tells only that they changed (security rule L1).
+    """
+    with act(staff, Right.CHANGE_PEOPLE, account_id) as on:
+        if not accounts.change_name(on.account, given_name, family_name):
+            return Corrected(changed=False)
+        on.record("account_changed")
+        outbox.enqueue("account_corrected", account_id=account_id)
+    return Corrected(changed=True, told=bool(on.account.email))
+
+
+@retried
+def correct_username(staff: Staff, account_id: str, username: str) -> Corrected:
+    """Another user name on the school's word.
+
+    Password, passkeys, links and sessions stay: they belong to the account, not to its name.
+    """
+    with act(staff, Right.CHANGE_PEOPLE, account_id) as on:
+        before = on.account.username
+        if not accounts.change_username(on.account, username):
+            return Corrected(changed=False)
+        after = on.account.username
+        on.record("username_changed", before={"user_name": before}, after={"user_name": after})
+        outbox.enqueue("account_corrected", account_id=account_id)
+    return Corrected(changed=True, told=bool(on.account.email))
 
 
 @retried
 def correct_email(staff: Staff, account_id: str, email: str) -> bool:
     """Another address on the school's word; false where it is the same."""
-    reach = staff.reach(Right.CHANGE_PEOPLE)
-    with transaction():
-        account = live_guardian(reach, account_id, hold=True)
-        refuse_wider_roles(staff, account_id)
-        before = account.email
+    with act(staff, Right.CHANGE_PEOPLE, account_id) as on:
+        before = on.account.email
         if not email_change.by_staff(account_id, email):
             return False
-        for school_id in schools_concerned(reach, account_id):
-            journal.record(
-                "person_email_corrected",
-                school_id=school_id,
-                account_id=account_id,
-                before={"email": before},
-                after={"email": email.strip()},
-            )
+        on.record(
+            "person_email_corrected", before={"email": before}, after={"email": email.strip()}
+        )
     return True
 
 
@@ -92,30 +113,25 @@ def ways_back(staff: Staff, account_id: str) -> list[EmailChange]:
     return email_changes.open_rights(account_id)
 
 
+@retried
 def end_way_back(staff: Staff, account_id: str, change_id: str) -> bool:
     """End a way back; an operator's act, as a manager may have made the change. False where
     there is none.
     """
-    _operators(staff, account_id)
-    return way_back.end_for(account_id, change_id)
+    with act(staff, Right.DISABLE_ACCOUNTS, account_id):
+        return way_back.end_for(account_id, change_id)
 
 
+@retried
 def set_language(staff: Staff, account_id: str, locale: str) -> None:
     """The language of a guardian's pages and mails."""
-    reach = staff.reach(Right.CHANGE_PEOPLE)
-    with transaction():
-        account = live_guardian(reach, account_id, hold=True)
-        before = account.locale
+    with act(staff, Right.CHANGE_PEOPLE, account_id, wider_roles=True) as on:
+        before = on.account.locale
         accounts.set_locale(account_id, locale)
         if before != locale:
-            for school_id in schools_concerned(reach, account_id):
-                journal.record(
-                    "person_language_set",
-                    school_id=school_id,
-                    account_id=account_id,
-                    before={"language": before},
-                    after={"language": locale},
-                )
+            on.record(
+                "person_language_set", before={"language": before}, after={"language": locale}
+            )
 
 
 @retried
@@ -125,52 +141,37 @@ def close_access(staff: Staff, account_id: str, reason: Reason) -> None:
     Whether one is left is told to nobody: neither the answer nor the school's journal differs.
     """
     why = reason.checked()
-    with transaction():
-        live_guardian(staff.reach(Right.CHANGE_PEOPLE), account_id, hold=True)
-        refuse_wider_roles(staff, account_id)
-        end_within(staff, account_id, why)
+    with act(staff, Right.CHANGE_PEOPLE, account_id) as on:
+        end_within(on, why)
 
 
-def end_within(staff: Staff, account_id: str, why: Reason) -> None:
-    """The ends of ``close_access``, in the caller's transaction, which holds the account."""
-    reach = staff.reach(Right.CHANGE_PEOPLE)
-    schools = schools_concerned(reach, account_id)
-    with transaction() as writes:
-        ids = writes.scalars(
-            select(Guardianship.id)
-            .join(Child, Child.id == Guardianship.child_id)
-            .where(
-                Guardianship.account_id == account_id,
-                guardianships.not_ended(),
-                within.children(reach),
-            )
-        ).all()
-        endings.end_guardianships(ids, why.text, why.code)
-        search_index.refresh_accounts([account_id])
-        endings.close_accounts([account_id])
-        for school_id in schools:
-            journal.record(
-                "access_closed",
-                school_id=school_id,
-                account_id=account_id,
-                after={"reason": why.code},
-            )
+def end_within(on: OnAccount, why: Reason) -> None:
+    """The ends of ``close_access``."""
+    account_id = on.account.id
+    ids = db.session.scalars(
+        select(Guardianship.id)
+        .join(Child, Child.id == Guardianship.child_id)
+        .where(
+            Guardianship.account_id == account_id,
+            guardianships.not_ended(),
+            within.children(on.scope),
+        )
+    ).all()
+    endings.end_guardianships(ids, why.text, why.code)
+    search_index.refresh_accounts([account_id])
+    endings.close_accounts([account_id])
+    on.record("access_closed", after={"reason": why.code})
 
 
+@retried
 def disable_account(staff: Staff, account_id: str) -> bool:
     """Disable an account as a whole, for every school; an operator's act. False where it was."""
-    _operators(staff, account_id)
-    return endings.disable_account(account_id)
+    with act(staff, Right.DISABLE_ACCOUNTS, account_id):
+        return endings.disable_account(account_id)
 
 
+@retried
 def enable_account(staff: Staff, account_id: str) -> bool:
     """Let a disabled account in again; an operator's act. False where it was not disabled."""
-    _operators(staff, account_id)
-    return endings.enable_account(account_id)
-
-
-def _operators(staff: Staff, account_id: str) -> None:
-    reach = staff.reach(Right.DISABLE_ACCOUNTS)
-    guardian(reach, account_id)
-    if not reach.everywhere:
-        raise Conflict("operator_only")
+    with act(staff, Right.DISABLE_ACCOUNTS, account_id):
+        return endings.enable_account(account_id)

@@ -6,6 +6,7 @@ other schools (security rules A2 and C3).
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -17,8 +18,9 @@ from idp.clients import registration
 from idp.clients.metadata import has_made_up_email
 from idp.clients.models import Client, ClientSchool
 from idp.clients.registration import Registered
-from idp.database import db, transaction
+from idp.database import db, retried
 from idp.desk import reach as reaches
+from idp.desk.access.acts import On, act_for_platform, act_on
 from idp.desk.staff import Reach, Right, Staff
 from idp.errors import NotFound
 from idp.lifecycle import endings
@@ -102,6 +104,7 @@ def editable(staff: Staff, client_id: str) -> Application:
     return get(staff, client_id, Right.EDIT_CLIENTS)
 
 
+@retried
 def register(
     staff: Staff,
     metadata: Mapping[str, Any],
@@ -115,11 +118,11 @@ def register(
     Raises ``Invalid``, ``Conflict`` where this id is registered already, and
     ``NotFound`` for who may not.
     """
-    if not staff.reach(Right.EDIT_CLIENTS).everywhere:
-        raise NotFound("client")
-    return registration.register(metadata, school_ids=school_ids, client_id=client_id)
+    with act_for_platform(staff, Right.EDIT_CLIENTS):
+        return registration.register(metadata, school_ids=school_ids, client_id=client_id)
 
 
+@retried
 def change(
     staff: Staff,
     client_id: str,
@@ -133,8 +136,8 @@ def change(
     Where a third party gets real addresses from now on, what it was given ends: guardians are
     asked anew.
     """
-    before = editable(staff, client_id).client.metadata_
-    with transaction():
+    with _act(staff, client_id) as on:
+        before = on.it.metadata_
         made = registration.change(client_id, metadata, school_ids=school_ids, version=version)
         after = made.client.metadata_
         if has_made_up_email(before) and not has_made_up_email(after) and not after["first_party"]:
@@ -143,39 +146,55 @@ def change(
     return made
 
 
+@retried
 def rotate_secret(
     staff: Staff, client_id: str, *, overlap: timedelta, version: int | None = None
 ) -> Registered:
     """Give it a new secret; see ``registration.rotate_secret``."""
-    editable(staff, client_id)
-    return registration.rotate_secret(client_id, overlap=overlap, version=version)
+    with _act(staff, client_id):
+        return registration.rotate_secret(client_id, overlap=overlap, version=version)
 
 
+@retried
 def end_former_secret(staff: Staff, client_id: str) -> bool:
     """End the overlap of its secrets now; False where there was none."""
-    editable(staff, client_id)
-    return registration.end_former_secret(client_id)
+    with _act(staff, client_id):
+        return registration.end_former_secret(client_id)
 
 
+@retried
 def disable(staff: Staff, client_id: str) -> bool:
     """Take it out of use; what it was given ends. False where it was disabled before."""
-    editable(staff, client_id)
-    with transaction():
+    with _act(staff, client_id):
         disabled = registration.disable(client_id)
         if disabled:
             endings.end(Cause.CLIENT_DISABLED, These(clients=[client_id]))
     return disabled
 
 
+@retried
 def enable(staff: Staff, client_id: str) -> bool:
     """Let it work again; nothing that it was given before comes back (security rule R13)."""
-    editable(staff, client_id)
-    with transaction():
+    with _act(staff, client_id):
         # Clients that were disabled before their grants ended with them have some left.
         enabled = registration.enable(client_id)
         if enabled:
             endings.end(Cause.CLIENT_DISABLED, These(clients=[client_id]))
     return enabled
+
+
+def _act(staff: Staff, client_id: str) -> AbstractContextManager[On[Client]]:
+    """An act on a client, which is locked: whatever is done to it is done to all its schools."""
+
+    def find(scope: Reach) -> Client:
+        query = select(Client).where(Client.id == client_id).with_for_update(key_share=True)
+        query = query.execution_options(populate_existing=True)
+        client = db.session.scalars(query).one_or_none() if scope.everywhere else None
+        if client is None:
+            raise NotFound("client", client_id)
+        return client
+
+    return act_on(staff, Right.EDIT_CLIENTS, find)
 
 
 def serves(reach: Reach) -> ColumnElement[bool]:

@@ -13,9 +13,9 @@ from typing import Any, Final
 from sqlalchemy import Select, and_, case, distinct, func, select
 
 from idp import clock
-from idp.database import db, retried, transaction
-from idp.desk import journal
+from idp.database import db, retried
 from idp.desk import reach as within
+from idp.desk.access.acts import act_at_school
 from idp.desk.staff import Reach, Right, Staff
 from idp.desk.standing import TOKEN_MAILS, Standing, standings
 from idp.errors import NotFound
@@ -150,10 +150,10 @@ def send_tokens(staff: Staff, school_id: str, name: str) -> int:
     Those who were sent one within the hour are counted, and sent no other: a second click
     answers as the first. Raises ``NotFound``.
     """
-    reach = staff.reach(Right.SEND_TOKENS)
     here = _pupils_of(school_id, name)
-    with transaction() as writes:
-        within.school(reach, school_id, lock=True)  # two clicks at once: the second waits
+    # Of two clicks at once the second waits
+    with act_at_school(staff, Right.SEND_TOKENS, school_id) as on:
+        writes = db.session()
         if not writes.scalar(select(func.count()).select_from(Child).where(*here)):
             raise NotFound("class", name)
         everybody = _waiting(here)
@@ -173,7 +173,7 @@ def send_tokens(staff: Staff, school_id: str, name: str) -> int:
             after_others=False,
         )
         # Without their number: it would tell whom somebody else has just sent one (rule C3)
-        journal.record("class_tokens_sent", school_id=school_id, after={"class": name})
+        on.record("class_tokens_sent", after={"class": name})
     return int(count)
 
 

@@ -11,10 +11,9 @@ from typing import Any, Final
 
 from sqlalchemy import Select, func, select
 
-from idp.database import db, retried, transaction
-from idp.desk import journal
+from idp.database import db, retried
 from idp.desk import reach as within
-from idp.desk.people import guardian
+from idp.desk.access.acts import act
 from idp.desk.staff import Reach, Right, Staff
 from idp.errors import Invalid
 from idp.lifecycle import erasure
@@ -85,21 +84,13 @@ def answer(staff: Staff, account_id: str, outcome: str) -> bool:
 
     Deletes nothing: a person decides what the law lets go.
     """
-    reach = staff.reach(Right.CHANGE_PEOPLE)
-    with transaction():
-        guardian(reach, account_id)
+    with act(staff, Right.CHANGE_PEOPLE, account_id, wider_roles=True, former=True) as on:
         if outcome not in OUTCOMES:
             raise Invalid("outcome", "none_of", allowed=OUTCOMES)
-        if reach.everywhere:
+        if on.scope.everywhere:
             return erasure.close(account_id, outcome)
-        schools = erasure.answer(account_id, reach.school_ids, outcome)
-        for school_id in sorted(schools):
-            journal.record(
-                "erasure_answered",
-                school_id=school_id,
-                account_id=account_id,
-                after={"outcome": outcome},
-            )
+        schools = erasure.answer(account_id, on.scope.school_ids, outcome)
+        on.record("erasure_answered", at=schools, after={"outcome": outcome})
     return bool(schools)
 
 

@@ -7,6 +7,7 @@ and ends with the asker's role or account, and when its holder proves that nothi
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -16,12 +17,13 @@ from sqlalchemy import select
 from idp import clock
 from idp.credentials import factors, passkeys, totp
 from idp.credentials.factor_models import FactorReset
-from idp.database import db, retried, transaction
+from idp.database import db, retried
 from idp.desk import reach as within
 from idp.desk import reset_requests as requests
 from idp.desk import staff as desk
+from idp.desk.access.acts import On, act_on
 from idp.desk.reset_requests import Waiting
-from idp.desk.staff import Right, Staff
+from idp.desk.staff import Reach, Right, Staff
 from idp.errors import Conflict, NotFound
 from idp.lifecycle import factor_changes
 from idp.people import staff as roles
@@ -98,10 +100,8 @@ def ask(staff: Staff, account_id: str) -> bool:
 
     Raises ``NotFound`` and ``Conflict``: not theirs, too new, nothing there, or too many.
     """
-    with transaction():
-        # All, in one order: who asks twice at once is counted once after the other
-        requests.hold(account_id, staff)
-        _within_reach(staff, account_id)
+    # Who asks twice at once is counted once after the other
+    with _act(staff, account_id) as on:
         held = roles.roles_of(account_id)
         _must(lambda who: _may_ask(who, account_id, held), staff)
         if not _is_set_up(account_id):
@@ -111,6 +111,7 @@ def ask(staff: Staff, account_id: str) -> bool:
         alive, dead = _sorted_out(staff, account_id, held)
         _void(dead)
         if alive:
+            on.keep()
             return False
         if requests.asked_today(staff) >= EACH_DAY:
             raise Conflict("too_many_resets")
@@ -119,7 +120,7 @@ def ask(staff: Staff, account_id: str) -> bool:
             FactorReset.asked_by == staff.account_id,
             outcome="void",
         )
-        requests.add(staff, account_id)
+        requests.add(on, account_id)
     return True
 
 
@@ -129,15 +130,14 @@ def confirm(staff: Staff, account_id: str) -> bool:
 
     Raises ``NotFound`` and ``Conflict``: not theirs, too new, nothing there, or too many.
     """
-    with transaction():
-        there = requests.hold(account_id, staff)
-        _within_reach(staff, account_id)
+    with _act(staff, account_id) as on:
         held = roles.roles_of(account_id)
         alive, dead = _sorted_out(staff, account_id, held)
         _void(dead)
         # Who asked just now is not held: theirs is for the next time
-        waits = _first(staff, [each for each in alive if each.reset.asked_by in there], held)
+        waits = _first(staff, [each for each in alive if each.reset.asked_by in on.it], held)
         if waits is None:
+            on.keep()
             return False
         _must(lambda who: _may_confirm(who, waits, held), staff)
         asked_by = waits.reset.asked_by
@@ -151,20 +151,32 @@ def confirm(staff: Staff, account_id: str) -> bool:
 @retried
 def decline(staff: Staff, account_id: str) -> bool:
     """End a request, one's own too; false where nothing waits. As ``confirm``."""
-    with transaction():
-        requests.hold(account_id, staff)
-        _within_reach(staff, account_id)
+    with _act(staff, account_id) as on:
         held = roles.roles_of(account_id)
         alive, dead = _sorted_out(staff, account_id, held)
         _void(dead)
         waits = _first(staff, alive, held)
         if waits is None:
+            on.keep()
             return False
         own = waits.reset.asked_by == staff.account_id
         if not own and not _may_confirm(staff, waits, held):
             raise Conflict("reset_not_theirs")
         requests.decline([waits.reset], closed_by=staff.account_id)
     return True
+
+
+def _act(staff: Staff, account_id: str) -> AbstractContextManager[On[set[str]]]:
+    """An act on an account within the reach: it, the acting person and whoever has asked are
+    locked, in one order. Requests that are over are closed, whatever comes of the act.
+    """
+
+    def find(_scope: Reach) -> set[str]:
+        there = requests.hold(account_id, staff)
+        _within_reach(staff, account_id)
+        return there
+
+    return act_on(staff, Right.RESET_FACTORS, find)
 
 
 def rank_of(held: Sequence[StaffRole]) -> str:

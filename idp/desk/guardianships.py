@@ -11,16 +11,16 @@ from enum import StrEnum
 from sqlalchemy import select
 
 from idp import clock
-from idp.database import db, retried, transaction
+from idp.database import db, retried
 from idp.desk import reach as within
+from idp.desk.access.acts import OnPupil, act_on_guardianship, act_on_pupil
 from idp.desk.acts import Reason
-from idp.desk.people import child_within, guardian
 from idp.desk.staff import Reach, Right, Staff
-from idp.errors import Invalid, NotFound
+from idp.errors import Invalid
 from idp.lifecycle import endings, link_requests
 from idp.mail import outbox
-from idp.people import accounts, guardianships, linking
-from idp.people.models import Account, Child, Guardianship
+from idp.people import guardianships, linking
+from idp.people.models import Child, Guardianship
 
 
 class Linked(StrEnum):
@@ -39,28 +39,24 @@ def link(staff: Staff, account_id: str, child_id: str, relationship: str) -> Lin
 
     An account that was closed with its last guardianship opens again.
     """
-    reach = staff.reach(Right.CHANGE_PEOPLE)
-    with transaction():
-        child = child_at_school(reach, child_id)
-        guardian(reach, account_id)
-        return connect(reach, account_id, child, relationship)
+    with act_on_pupil(staff, Right.CHANGE_PEOPLE, child_id, guardian_id=account_id) as on:
+        return connect(on, account_id, relationship)
 
 
-def connect(reach: Reach, account_id: str, child: Child, relationship: str) -> Linked:
-    """Link an account within the reach and a pupil, or ask first; in the caller's transaction."""
-    with transaction():
-        account = accounts.lock_account(account_id)
-        if guardianships.lock_guardianship(account_id, child.id):
-            return Linked.BEFORE
-        if _is_asked_first(reach, account_id):
-            link_requests.ask(account_id, child, relationship)
-            return Linked.ASKED
-        endings.open_again(account_id)
-        linking.link_guardian(account_id, child.id, relationship)
-        link_requests.settle(account_id, child.id)
-        if account is not None and account.status == "active":  # others get an invitation
-            about = {"school_id": child.school_id}
-            outbox.enqueue("guardianship_made", account_id=account_id, about=about)
+def connect(on: OnPupil, account_id: str, relationship: str) -> Linked:
+    """Link the account of an act and its pupil, or ask first."""
+    refuse_gone(on.child)
+    if guardianships.lock_guardianship(account_id, on.child.id):
+        return Linked.BEFORE
+    if _is_asked_first(on.scope, account_id):
+        link_requests.ask(account_id, on.child, relationship)
+        return Linked.ASKED
+    endings.open_again(account_id)
+    linking.link_guardian(account_id, on.child.id, relationship)
+    link_requests.settle(account_id, on.child.id)
+    if on.account is not None and on.account.status == "active":  # others get an invitation
+        about = {"school_id": on.child.school_id}
+        outbox.enqueue("guardianship_made", account_id=account_id, about=about)
     return Linked.NOW
 
 
@@ -86,34 +82,18 @@ def _is_asked_first(reach: Reach, account_id: str) -> bool:
 def end(staff: Staff, account_id: str, child_id: str, reason: Reason) -> bool:
     """End a guardianship, with all that hangs on it; false where it had ended."""
     why = reason.checked()
-    reach = staff.reach(Right.CHANGE_PEOPLE)
-    with transaction():
-        _linked(reach, account_id, child_id)
+    with act_on_guardianship(staff, Right.CHANGE_PEOPLE, account_id, child_id):
         return endings.end_guardianship(account_id, child_id, why.text, why.code)
 
 
 @retried
 def rename(staff: Staff, account_id: str, child_id: str, relationship: str) -> bool:
     """Say otherwise what somebody is to a pupil; false where it stays."""
-    reach = staff.reach(Right.CHANGE_PEOPLE)
-    with transaction():
-        child = _linked(reach, account_id, child_id)
-        return linking.change_relationship(account_id, child, relationship)
+    with act_on_guardianship(staff, Right.CHANGE_PEOPLE, account_id, child_id) as on:
+        return linking.change_relationship(account_id, on.child, relationship)
 
 
-def child_at_school(reach: Reach, child_id: str) -> Child:
-    """A pupil that has not left; raises ``NotFound``, ``Invalid``."""
-    child = child_within(reach, child_id)
+def refuse_gone(child: Child) -> None:
+    """Raise ``Invalid`` for a pupil that has left."""
     if child.left_at is not None:
         raise Invalid("child", "has_left")
-    return child
-
-
-def _linked(reach: Reach, account_id: str, child_id: str) -> Child:
-    """The pupil, if this account is or was its guardian."""
-    child = child_within(reach, child_id)
-    known = select(Account.id).join(Guardianship, Guardianship.account_id == Account.id)
-    known = known.where(Account.id == account_id, Guardianship.child_id == child_id)
-    if db.session.scalar(known.limit(1)) is None:
-        raise NotFound("account", account_id)
-    return child

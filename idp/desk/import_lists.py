@@ -18,12 +18,13 @@ def lay_out(staff: Staff, run_id: str, wanted: Layout) -> None:
 
     Raises ``NotFound`` and ``Conflict``.
     """
-    job = imports.of_theirs(staff, run_id).job
-    if job is None or job.state != "mapping":
-        raise Conflict("not_now")
-    how = {**job.how, "layout": wanted.as_json()}
-    if not jobs.ask(run_id, "open", how, staff.account_id, after=("mapping",)):
-        raise Conflict("not_now")
+    with imports.act_on_import(staff, run_id) as on:
+        job = on.it.job
+        if job is None or job.state != "mapping":
+            raise Conflict("not_now")
+        how = {**job.how, "layout": wanted.as_json()}
+        if not jobs.ask(run_id, "open", how, staff.account_id, after=("mapping",)):
+            raise Conflict("not_now")
 
 
 def name_columns(
@@ -59,12 +60,13 @@ def name_columns(
     named = mapping.changed(base, chosen, header)
     if problems := named.problems():
         return problems
-    if keep:
-        reading.save_mapping(part.row.school_id, named)
     laid = replace(
         layout.from_json(job.how.get("layout")), single_names=single_names, own_numbers=own_numbers
     )
     how = {**job.how, "mapping": chosen, "layout": laid.as_json()}
-    if not jobs.mapped(run_id, how, staff.account_id):
-        raise Conflict("not_now")
+    with imports.act_on_import(staff, run_id):
+        if keep:
+            reading.save_mapping(part.row.school_id, named)
+        if not jobs.mapped(run_id, how, staff.account_id):
+            raise Conflict("not_now")
     return []

@@ -5,7 +5,8 @@ out are asked of a worker (``idp.roster.work``).
 """
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from errno import EDQUOT, ENOSPC
 from pathlib import PurePath
 from typing import IO, Any, Final
@@ -13,8 +14,9 @@ from typing import IO, Any, Final
 from sqlalchemy import func, select
 
 from idp import clock, settings
-from idp.database import db, transaction
+from idp.database import db, retried, transaction
 from idp.desk import reach as within
+from idp.desk.access.acts import On, act_on
 from idp.desk.import_runs import Import, Part, get, history
 from idp.desk.staff import Right, Staff
 from idp.errors import Conflict, NotFound
@@ -98,13 +100,12 @@ def _begun(
 ) -> str:
     kept = ""
     try:
-        with transaction() as writes:
-            run = reading.begin_upload(wish, staff.account_id)
+        with act_on(staff, Right.IMPORT_ROSTER, lambda _scope: wish) as on:
+            run = reading.begin_upload(on.it, staff.account_id)
             kept = run.id
             job = RosterJob(run_id=run.id, task="open", how=how, asked_by=staff.account_id)
             job.upload = spool.plain_name(name)
-            writes.add(job)
-            writes.flush()
+            db.session.add(job)
         spool.put(kept, name, stream)
     except BaseException as error:
         if kept:
@@ -125,39 +126,43 @@ def _give_up(run_id: str) -> None:
             job.state, job.trouble = "failed", {"code": "too_much"}
 
 
+@retried
 def check_again(staff: Staff, run_id: str) -> None:
     """Have the dry run made anew. Raises ``NotFound`` and ``Conflict``."""
-    found = of_theirs(staff, run_id)
-    if not found.is_open or not jobs.ask(run_id, "look", {}, staff.account_id):
-        raise Conflict("not_now")
+    with act_on_import(staff, run_id) as on:
+        if not on.it.is_open or not jobs.ask(run_id, "look", {}, staff.account_id):
+            raise Conflict("not_now")
 
 
+@retried
 def answer(staff: Staff, run_id: str, answers: Mapping[str, Mapping[str, str]]) -> None:
     """Say who people of the file are, and have it compared anew.
 
     ``answers``: school → question → ``same``, ``another`` or ``""`` for not decided. Raises
     ``NotFound``, ``Conflict`` and ``Invalid``.
     """
-    found = of_theirs(staff, run_id)
-    if not found.is_open or found.is_busy:
-        raise Conflict("not_now")
-    for part in found.parts:
-        asked = {each["key"]: each["answer"] or "" for each in _questions(part)}
-        said = {
-            key: words
-            for key, words in answers.get(part.row.school_id, {}).items()
-            if key in asked and words != asked[key]
-        }
-        if said:
-            service.answer(run_id, said, part.row.school_id)
-    if not jobs.ask(run_id, "look", {}, staff.account_id):
-        raise Conflict("not_now")
+    with act_on_import(staff, run_id) as on:
+        found = on.it
+        if not found.is_open or found.is_busy:
+            raise Conflict("not_now")
+        for part in found.parts:
+            if said := _said(part, answers.get(part.row.school_id, {})):
+                service.answer(run_id, said, part.row.school_id)
+        if not jobs.ask(run_id, "look", {}, staff.account_id):
+            raise Conflict("not_now")
+
+
+def _said(part: Part, answers: Mapping[str, str]) -> dict[str, str]:
+    """Those of the answers that are new, to what is asked."""
+    asked = {each["key"]: each["answer"] or "" for each in _questions(part)}
+    return {key: words for key, words in answers.items() if key in asked and words != asked[key]}
 
 
 def _questions(part: Part) -> list[dict[str, Any]]:
     return part.report.questions if part.report else []
 
 
+@retried
 def carry_out(
     staff: Staff, run_id: str, *, confirmed: Collection[str] = (), per_hour: int | None = None
 ) -> None:
@@ -166,37 +171,53 @@ def carry_out(
     ``confirmed``: schools where so much may end as the dry run said. ``per_hour``: invitations,
     within the operator's bound; None: none. Raises ``NotFound`` and ``Conflict``.
     """
-    found = of_theirs(staff, run_id)
-    if not found.is_open or not all(part.report for part in found.parts):
-        raise Conflict("not_now")
-    most = settings.current().invitations_per_hour
-    how = {
-        "confirmed": {
-            part.row.school_id: part.report.share_ending
-            for part in found.parts
-            if part.report and part.row.school_id in confirmed
-        },
-        "per_hour": None if per_hour is None else max(1, min(per_hour, most)),
-    }
-    if not jobs.ask(run_id, "apply", how, staff.account_id):
-        raise Conflict("not_now")
+    with act_on_import(staff, run_id) as on:
+        found = on.it
+        if not found.is_open or not all(part.report for part in found.parts):
+            raise Conflict("not_now")
+        most = settings.current().invitations_per_hour
+        how = {
+            "confirmed": {
+                part.row.school_id: part.report.share_ending
+                for part in found.parts
+                if part.report and part.row.school_id in confirmed
+            },
+            "per_hour": None if per_hour is None else max(1, min(per_hour, most)),
+        }
+        if not jobs.ask(run_id, "apply", how, staff.account_id):
+            raise Conflict("not_now")
 
 
+@retried
 def take_back(staff: Staff, run_id: str) -> None:
     """Have an import undone, at the schools of the reach. Raises ``NotFound`` and ``Conflict``."""
-    found = get(staff, run_id)
-    theirs = [part.row.school_id for part in found.parts if part.can_undo]
-    if not theirs or not jobs.ask(run_id, "undo", {"schools": theirs}, staff.account_id):
-        raise Conflict("not_now")
+    with act_on_import(staff, run_id, whole=False) as on:
+        theirs = [part.row.school_id for part in on.it.parts if part.can_undo]
+        if not theirs or not jobs.ask(run_id, "undo", {"schools": theirs}, staff.account_id):
+            raise Conflict("not_now")
 
 
+@retried
 def discard(staff: Staff, run_id: str) -> None:
     """Have forgotten what was read and never carried out. Raises ``NotFound`` and ``Conflict``."""
-    found = of_theirs(staff, run_id)
-    if found.run.status not in {"reading", "checked"}:
-        raise Conflict("not_now")
-    if not jobs.ask(run_id, "drop", {}, staff.account_id, after=(*jobs.OVER, "mapping")):
-        raise Conflict("not_now")
+    with act_on_import(staff, run_id) as on:
+        if on.it.run.status not in {"reading", "checked"}:
+            raise Conflict("not_now")
+        if not jobs.ask(run_id, "drop", {}, staff.account_id, after=(*jobs.OVER, "mapping")):
+            raise Conflict("not_now")
+
+
+@contextmanager
+def act_on_import(staff: Staff, run_id: str, *, whole: bool = True) -> Iterator[On[Import]]:
+    """An act on an import within the scope; ``whole``: on one all of whose schools are.
+
+    It asks a worker, of whom one is asked at a time: an UPDATE decides. The worker records what
+    it has done.
+    """
+    find = of_theirs if whole else get
+    with act_on(staff, Right.IMPORT_ROSTER, lambda _scope: find(staff, run_id)) as on:
+        on.keep()
+        yield on
 
 
 def of_theirs(staff: Staff, run_id: str) -> Import:

@@ -7,9 +7,8 @@ from sqlalchemy import Select, distinct, exists, func, select
 
 from idp import clock
 from idp.credentials.models import OneTimeToken
-from idp.database import db, retried, transaction
-from idp.desk import journal
-from idp.desk import reach as within
+from idp.database import db, retried
+from idp.desk.access.acts import act_at_school
 from idp.desk.staff import Right, Staff
 from idp.desk.standing import TOKEN_MAILS
 from idp.mail import spread
@@ -28,16 +27,14 @@ def invite_school(staff: Staff, school_id: str) -> int:
 
     They leave at the rate of an import's invitations. Raises ``NotFound``.
     """
-    reach = staff.reach(Right.SEND_TOKENS)
-    with transaction() as writes:
-        # Of two clicks at once the second waits, and finds the mails of the first
-        within.school(reach, school_id, lock=True)
+    # Of two clicks at once the second waits, and finds the mails of the first
+    with act_at_school(staff, Right.SEND_TOKENS, school_id) as on:
         whom = _uninvited([school_id]).with_only_columns(Account.id, Account.email_key).distinct()
-        recipients = [(row.id, row.email_key) for row in writes.execute(whom)]
+        recipients = [(row.id, row.email_key) for row in db.session.execute(whom)]
         spread.enqueue_spread("invitation", recipients, per_hour=settings().invitations_per_hour)
         if recipients:
             # Without their number, which would tell of what others sent (security rule C3)
-            journal.record("school_invited", school_id=school_id)
+            on.record("school_invited")
     return len(recipients)
 
 

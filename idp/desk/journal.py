@@ -1,6 +1,6 @@
 """What an act of staff changed, as its school may read it: before and after."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from idp.audit import events
@@ -28,14 +28,6 @@ def record(
     if changes:
         about["changes"] = changes
     events.record(event, school_id=school_id, **about)
-
-
-def record_for_each(event: str, account_ids: Sequence[str], *, school_id: str) -> None:
-    """Record one act on many accounts, an event for each, in the caller's transaction."""
-    if account_ids:
-        events.record_rows(
-            events.row(event, school_id=school_id, account_id=each) for each in account_ids
-        )
 
 
 def _kept(name: str, value: Any) -> Any:

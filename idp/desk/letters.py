@@ -14,8 +14,9 @@ from sqlalchemy import ColumnElement, select
 
 from idp import clock
 from idp.credentials import one_time_tokens
-from idp.database import db, retried, transaction
-from idp.desk import journal, letter_lists
+from idp.database import db, retried
+from idp.desk import letter_lists
+from idp.desk.access.acts import act_at_school
 from idp.desk.letter_words import Letter, Words, words
 from idp.desk.staff import Right, Staff
 from idp.errors import Conflict, NotFound
@@ -171,18 +172,20 @@ def _issue(
     """Keep these tokens, if every one of their owners may have a letter still, all or none;
     returns who may.
     """
-    with transaction():
+    with act_at_school(staff, Right.PRINT_LETTERS, school_id) as on:
         # Held first: of two who print at once, the second sees what the first has printed
         held = [account.id for account in accounts.lock_invited(sorted(tokens))]
         printed = letter_lists.printed_since(school_id, held, known)
         # A letter opens an account before its holder has a second factor: none for staff (A3)
         out = printed | roles.any_of(held)
-        live = letter_lists.still_live(staff.reach(Right.PRINT_LETTERS), school_id, held)
+        live = letter_lists.still_live(on.scope, school_id, held)
         may = {each for each in held if each in live - out}
         drawn = {owner: token for owner, token in tokens.items() if token is not None}
         if drawn and len(may) == len(drawn):
             requests.issue_letter_tokens(drawn)
-            journal.record_for_each("letter_printed", sorted(drawn), school_id=school_id)
+            on.record_for_each("letter_printed", sorted(drawn))
+        elif not drawn:
+            on.keep()  # a look: nothing was written, and nothing has to be read again
     return may
 
 

@@ -7,15 +7,14 @@ from typing import Final
 from sqlalchemy import ColumnElement, and_, exists, false, or_, select, tuple_
 
 from idp.clients.models import ClientSchool
-from idp.database import db, transaction
-from idp.desk import journal, reach
-from idp.desk.people import schools_concerned
+from idp.database import db, retried
+from idp.desk import reach
+from idp.desk.access.acts import act
 from idp.desk.staff import Reach, Right, Staff
 from idp.errors import Conflict, NotFound
 from idp.lifecycle import requests
 from idp.mail import answers
 from idp.mail.models import STATUSES, OutboxMessage
-from idp.people import accounts
 from idp.people.guardianships import LiveGuardianship
 from idp.people.models import Account
 
@@ -80,36 +79,27 @@ def page(staff: Staff, *, fate: str | None = None, before: str | None = None) ->
     return Page(shown, shown[-1].id if len(rows) > AT_ONCE else None)
 
 
+@retried
 def send_again(staff: Staff, outbox_id: str) -> str:
     """Queue a refused invitation once more; returns the new mail's id.
 
     Raises ``NotFound``; ``Conflict`` where one waits already; ``Invalid`` where the
     guardian has signed in by now, or has no address.
     """
-    here = staff.reach(Right.SEND_TOKENS)
-    with transaction() as writes:
-        message = writes.scalar(
-            select(OutboxMessage).where(
-                OutboxMessage.id == outbox_id,
-                OutboxMessage.kind == "invitation",
-                OutboxMessage.status == "refused",
-                told_to(here),
-            )
-        )
-        if message is None or message.account_id is None:
-            raise NotFound("mail", outbox_id)
-        accounts.lock_account(message.account_id)  # two at once: the second finds the first one's
-        if _waits(message.account_id):
+    query = select(OutboxMessage).where(
+        OutboxMessage.id == outbox_id,
+        OutboxMessage.kind == "invitation",
+        OutboxMessage.status == "refused",
+        told_to(staff.reach(Right.SEND_TOKENS)),
+    )
+    message = db.session.scalar(query)
+    if message is None or message.account_id is None:
+        raise NotFound("mail", outbox_id)
+    with act(staff, Right.SEND_TOKENS, message.account_id, wider_roles=True) as on:
+        if _waits(message.account_id):  # two at once: the second finds the first one's
             raise Conflict("invitation_waits")
         made = requests.invite(message.account_id, message.about.get("client_id"))
-        for school_id in schools_concerned(here, message.account_id):
-            journal.record(
-                "mail_asked_again",
-                school_id=school_id,
-                account_id=message.account_id,
-                kind=made.kind,
-                outbox_id=made.id,
-            )
+        on.record("mail_asked_again", kind=made.kind, outbox_id=made.id)
     return made.id
 
 

@@ -10,17 +10,17 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from idp.database import db, retried, transaction
-from idp.desk import journal
+from idp.database import db, retried
 from idp.desk import reach as within
+from idp.desk.access.acts import OnTwo, act_on_two
 from idp.desk.acts import Reason, end_within
-from idp.desk.people import live_guardian, refuse_wider_roles, schools_concerned
+from idp.desk.people import live_guardian, refuse_wider_roles
 from idp.desk.sharing import sharing
 from idp.desk.staff import Reach, Right, Staff
 from idp.desk.standing import Standing, standings
 from idp.errors import Invalid
 from idp.mail import outbox
-from idp.people import accounts, guardianships, linking
+from idp.people import guardianships, linking
 from idp.people.models import Account, Child, Guardianship
 from idp.roster.models import RosterIdentity
 
@@ -40,8 +40,9 @@ class Side:
 def preview(staff: Staff, first_id: str, second_id: str) -> tuple[Side, Side]:
     """Both accounts, side by side; raises ``NotFound``, ``Conflict``, ``Invalid``."""
     reach = staff.reach(Right.CHANGE_PEOPLE)
-    first, second = (_mergeable(reach, each) for each in (first_id, second_id))
-    _refuse_odd_pairs(staff, first, second)
+    first, second = (live_guardian(reach, each) for each in (first_id, second_id))
+    _refuse_odd_pairs(first, second)
+    refuse_wider_roles(staff, first_id, second_id)
     told = standings([first_id, second_id], reach)
     links = _live_links(reach, first_id, second_id)
     sides = [
@@ -49,7 +50,7 @@ def preview(staff: Staff, first_id: str, second_id: str) -> tuple[Side, Side]:
             account,
             told[account.id],
             [(child, link.relationship) for link, child in links if link.account_id == account.id],
-            [each for each in sharing(staff, account) if each.id not in {first_id, second_id}],
+            [each for each in sharing(staff, account.id) if each.id not in {first_id, second_id}],
         )
         for account in (first, second)
     ]
@@ -64,24 +65,13 @@ def merge(staff: Staff, keep_id: str, close_id: str) -> int:
     it may be two people's. Raises ``NotFound`` (also to whoever comes second), ``Conflict``,
     ``Invalid``.
     """
-    reach = staff.reach(Right.CHANGE_PEOPLE)
-    with transaction():
-        keep, close = (_mergeable(reach, each) for each in (keep_id, close_id))
-        _refuse_odd_pairs(staff, keep, close)
-        for account_id in sorted((keep_id, close_id)):  # one order: two merges wait, none dies
-            accounts.lock_account(account_id)
-        keep, close = (_mergeable(reach, each) for each in (keep_id, close_id))
-        gained = _move(reach, keep_id, close_id)
-        _move_identities(reach, keep_id, close_id)
-        schools = schools_concerned(reach, close_id)
-        end_within(staff, close_id, Reason("merged"))
-        for school_id in schools:
-            journal.record(
-                "accounts_merged",
-                school_id=school_id,
-                account_id=keep_id,
-                closed=close_id,
-            )
+    with act_on_two(staff, Right.CHANGE_PEOPLE, keep_id, close_id) as on:
+        _refuse_odd_pairs(on.account, on.other.account)
+        keep, close, schools = on.account, on.other.account, on.other.schools
+        gained = _move(on, close_id)
+        _move_identities(on, close_id)
+        end_within(on.other, Reason("merged"))
+        on.record("accounts_merged", at=schools, closed=close_id)
         if close.email:
             about: dict[str, Any] = {
                 "kept_id": keep_id,
@@ -90,28 +80,23 @@ def merge(staff: Staff, keep_id: str, close_id: str) -> int:
             outbox.enqueue("account_merged_away", account_id=close_id, about=about)
         if keep.email:
             about = {"closed_id": close_id}
-            if not reach.everywhere:
+            if not on.scope.everywhere:
                 about["schools"] = schools  # another school does not learn of it (rule C3)
             outbox.enqueue("accounts_merged", account_id=keep_id, about=about)
     return gained
 
 
-def _mergeable(reach: Reach, account_id: str) -> Account:
-    found = live_guardian(reach, account_id)
-    if found.status == "disabled":
+def _refuse_odd_pairs(first: Account, second: Account) -> None:
+    if "disabled" in {first.status, second.status}:
         raise Invalid("account", "disabled")
-    return found
-
-
-def _refuse_odd_pairs(staff: Staff, first: Account, second: Account) -> None:
     if first.id == second.id:
         raise Invalid("account", "same")
-    refuse_wider_roles(staff, first.id, second.id)
 
 
-def _move(reach: Reach, keep_id: str, close_id: str) -> int:
+def _move(on: OnTwo, close_id: str) -> int:
     """Give the kept account the guardianships that only the other has."""
-    links = _live_links(reach, keep_id, close_id)
+    keep_id = on.account.id
+    links = _live_links(on.scope, keep_id, close_id)
     has = {child.id for link, child in links if link.account_id == keep_id}
     moving = [
         (child, link.relationship)
@@ -123,13 +108,13 @@ def _move(reach: Reach, keep_id: str, close_id: str) -> int:
     return len(moving)
 
 
-def _move_identities(reach: Reach, keep_id: str, close_id: str) -> None:
+def _move_identities(on: OnTwo, close_id: str) -> None:
     """The next import of these schools means the kept account by the same number."""
     theirs = update(RosterIdentity).where(
-        RosterIdentity.account_id == close_id, within.at(reach, RosterIdentity.school_id)
+        RosterIdentity.account_id == close_id, within.at(on.scope, RosterIdentity.school_id)
     )
     db.session.execute(
-        theirs.values(account_id=keep_id).execution_options(synchronize_session=False)
+        theirs.values(account_id=on.account.id).execution_options(synchronize_session=False)
     )
 
 

@@ -10,9 +10,10 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
-from idp.database import db, retried, transaction
+from idp.database import db, retried
 from idp.desk import reach as within
-from idp.desk.guardianships import Linked, child_at_school, connect
+from idp.desk.access.acts import act_on_pupil
+from idp.desk.guardianships import Linked, connect, refuse_gone
 from idp.desk.staff import Right, Staff
 from idp.errors import Invalid
 from idp.lifecycle import requests
@@ -65,7 +66,10 @@ def named_like(account: Account) -> Newcomer:
 
 def known(staff: Staff, username: str) -> Account:
     """Whoever of this user name is guardian within the reach now; raises ``Invalid``."""
-    return _by_username(username, within.live_guardians(staff.reach(Right.CHANGE_PEOPLE)))
+    found = _by_username(username, within.live_guardians(staff.reach(Right.CHANGE_PEOPLE)))
+    if found is None:
+        raise Invalid("username", "nobodys_here")
+    return found
 
 
 @retried
@@ -75,11 +79,14 @@ def add_known(staff: Staff, child_id: str, username: str, relationship: str) -> 
 
     ``Invalid("username", …)``: nobody of this name is or was guardian within the reach.
     """
-    reach = staff.reach(Right.CHANGE_PEOPLE)
-    with transaction():
-        child = child_at_school(reach, child_id)
-        account = _by_username(username, within.guardians(reach))
-        linked = connect(reach, account.id, child, relationship)
+    right = Right.CHANGE_PEOPLE
+    account = _by_username(username, within.guardians(staff.reach(right)))
+    known = account.id if account is not None else None
+    with act_on_pupil(staff, right, child_id, guardian_id=known) as on:
+        if known is None:
+            refuse_gone(on.child)
+            raise Invalid("username", "nobodys_here")
+        linked = connect(on, known, relationship)
         if linked is Linked.BEFORE:
             raise Invalid("username", "already_guardian")
     return linked
@@ -102,17 +109,17 @@ def add_new(staff: Staff, child_id: str, newcomer: Newcomer) -> Account:
 
 @retried
 def _add_new(staff: Staff, child_id: str, newcomer: Newcomer) -> Account:
-    with transaction():
-        child = child_at_school(staff.reach(Right.CHANGE_PEOPLE), child_id)
+    with act_on_pupil(staff, Right.CHANGE_PEOPLE, child_id) as on:
+        refuse_gone(on.child)
         account = accounts.create_account(
-            username=_username(child, newcomer),
+            username=_username(on.child, newcomer),
             given_name=newcomer.given_name,
             family_name=newcomer.family_name,
             email=newcomer.email or None,
             locale=newcomer.locale or None,
-            school_id=child.school_id,
+            school_id=on.child.school_id,
         )
-        linking.link_guardian(account.id, child.id, newcomer.relationship)
+        linking.link_guardian(account.id, child_id, newcomer.relationship)
         if newcomer.invite and account.email:
             requests.send_token(account.id)
     return account
@@ -125,9 +132,6 @@ def _username(child: Child, newcomer: Newcomer) -> str:
     return usernames.free(wanted)[0]
 
 
-def _by_username(username: str, condition: ColumnElement[bool]) -> Account:
+def _by_username(username: str, condition: ColumnElement[bool]) -> Account | None:
     query = select(Account).where(Account.username_key == username_key(username), condition)
-    found = db.session.scalars(query).one_or_none()
-    if found is None:
-        raise Invalid("username", "nobodys_here")
-    return found
+    return db.session.scalars(query).one_or_none()

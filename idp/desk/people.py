@@ -16,7 +16,7 @@ from idp.desk import staff as desk
 from idp.desk.staff import Reach, Right, Staff
 from idp.desk.standing import Standing, Window, standings, windows_of
 from idp.errors import Conflict, NotFound
-from idp.people import accounts, guardianships
+from idp.people import guardianships
 from idp.people.guardianships import LiveGuardianship
 from idp.people.models import Account, Child, Guardianship
 
@@ -88,13 +88,11 @@ def guardian(reach: Reach, account_id: str) -> Account:
     return _account(account_id, within.guardians(reach))
 
 
-def live_guardian(reach: Reach, account_id: str, *, hold: bool = False) -> Account:
+def live_guardian(reach: Reach, account_id: str) -> Account:
     """Whoever is guardian within the reach now: the only ones that are acted on.
 
-    ``hold``: nobody else changes the account before the transaction ends. Raises ``NotFound``.
+    Raises ``NotFound``.
     """
-    if hold:  # held, then looked at: whoever held it before may have ended the guardianship
-        accounts.lock_account(account_id)
     return _account(account_id, within.live_guardians(reach))
 
 

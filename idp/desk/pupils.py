@@ -4,14 +4,15 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import select
 
-from idp.database import db, retried, transaction
+from idp.database import db, retried
 from idp.desk import reach as within
 from idp.desk import search
+from idp.desk.access.acts import Act, act, act_at_school, act_on_pupil
 from idp.desk.listed import PUPIL
-from idp.desk.people import child_within, live_guardian
-from idp.desk.staff import Right, Staff
+from idp.desk.people import live_guardian
+from idp.desk.staff import Reach, Right, Staff
 from idp.lifecycle import endings
-from idp.people import guardianships, search_index
+from idp.people import guardianships
 from idp.people.children import change_child, create_child, mark_left, mark_returned
 from idp.people.guardianships import LiveGuardianship
 from idp.people.models import Child, Guardianship, School
@@ -30,21 +31,20 @@ def find(staff: Staff, text: str) -> list[Child]:
     return sorted(db.session.scalars(query), key=lambda child: ids.index(child.id))
 
 
+@retried
 def add(
     staff: Staff, school_id: str, given_name: str, family_name: str, class_name: str, number: str
 ) -> Child:
     """Enrol a pupil; ``number``: the school's own for it, or nothing."""
-    with transaction():
-        found = school(staff, school_id)
-        return create_child(found.id, given_name, family_name, class_name, number or None)
+    with act_at_school(staff, Right.CHANGE_PEOPLE, school_id):
+        return create_child(school_id, given_name, family_name, class_name, number or None)
 
 
 @retried
 def change(staff: Staff, child_id: str, given_name: str, family_name: str, class_name: str) -> bool:
     """Correct a pupil's name or class; false where nothing differs."""
-    with transaction():
-        child = child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
-        return change_child(child, given_name, family_name, class_name)
+    with act_on_pupil(staff, Right.CHANGE_PEOPLE, child_id) as on:
+        return change_child(on.child, given_name, family_name, class_name)
 
 
 @retried
@@ -52,9 +52,8 @@ def leave(staff: Staff, child_id: str) -> bool:
     """Note that a pupil has left: its guardianships end, as an import ends them. False where
     that was known.
     """
-    with transaction():
-        child = child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
-        return bool(_left([child]))
+    with act_on_pupil(staff, Right.CHANGE_PEOPLE, child_id) as on:
+        return bool(_left(on, [on.child]))
 
 
 def of_family(staff: Staff, account_id: str) -> list[Child]:
@@ -64,6 +63,10 @@ def of_family(staff: Staff, account_id: str) -> list[Child]:
     """
     reach = staff.reach(Right.CHANGE_PEOPLE)
     live_guardian(reach, account_id)
+    return _children_of(reach, account_id)
+
+
+def _children_of(reach: Reach, account_id: str) -> list[Child]:
     theirs = select(LiveGuardianship.child_id).where(LiveGuardianship.account_id == account_id)
     query = select(Child).where(within.children(reach))
     return list(db.session.scalars(query.where(Child.id.in_(theirs)).order_by(Child.given_name)))
@@ -75,12 +78,13 @@ def family_leaves(staff: Staff, account_id: str, child_ids: Collection[str]) -> 
 
     Whoever is not the guardian's pupil within the reach is passed over. Raises ``NotFound``.
     """
-    with transaction():
-        return _left([each for each in of_family(staff, account_id) if each.id in child_ids])
+    with act(staff, Right.CHANGE_PEOPLE, account_id, wider_roles=True) as on:
+        theirs = _children_of(on.scope, account_id)
+        return _left(on, [each for each in theirs if each.id in child_ids])
 
 
-def _left(children: Sequence[Child]) -> int:
-    """Pupils go, and every guardianship of theirs ends; in the caller's transaction."""
+def _left(_on: Act, children: Sequence[Child]) -> int:
+    """Pupils go, and every guardianship of theirs ends."""
     gone = [child.id for child in children if mark_left(child)]
     if gone:
         ids = db.session.scalars(
@@ -89,13 +93,11 @@ def _left(children: Sequence[Child]) -> int:
             )
         ).all()
         endings.end_guardianships(ids, "", "left")
-        search_index.refresh_children(gone)
     return len(gone)
 
 
 @retried
 def come_back(staff: Staff, child_id: str) -> bool:
     """Note that a pupil is back; whoever was its guardian is linked again by hand."""
-    with transaction():
-        child = child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
-        return mark_returned(child)
+    with act_on_pupil(staff, Right.CHANGE_PEOPLE, child_id) as on:
+        return mark_returned(on.child)

@@ -18,6 +18,7 @@ from idp.database import db, retried, transaction
 from idp.desk import people as finding
 from idp.desk import reach as within
 from idp.desk import staff as desk
+from idp.desk.access.acts import Act
 from idp.desk.staff import RIGHTS, Reach, Right, Staff
 from idp.lifecycle import factor_changes
 from idp.people import accounts
@@ -60,22 +61,16 @@ def hold(account_id: str, staff: Staff) -> set[str]:
     return all_of_them
 
 
-def add(staff: Staff, account_id: str) -> None:
-    """Keep a request of now, and tell the holder; in the caller's transaction."""
-    now = clock.now()
-    with transaction() as writes:
-        writes.add(
-            FactorReset(
-                account_id=account_id,
-                asked_by=staff.account_id,
-                asked_at=now,
-                expires_at=now + LASTS,
-            )
-        )
-        writes.flush()
-        for school_id in schools_of(staff.account_id, account_id):
-            events.record("factors_reset_asked", school_id=school_id, account_id=account_id)
-        factor_changes.tell(account_id, "factors_reset_asked")
+def add(on: Act, account_id: str) -> None:
+    """Keep a request of now, and tell the holder."""
+    now, asked_by = clock.now(), on.staff.account_id
+    request = FactorReset(
+        account_id=account_id, asked_by=asked_by, asked_at=now, expires_at=now + LASTS
+    )
+    db.session.add(request)
+    schools = schools_of(asked_by, account_id)
+    on.record("factors_reset_asked", at=schools, account_id=account_id)
+    factor_changes.tell(account_id, "factors_reset_asked")
 
 
 def close(*which: ColumnElement[bool], outcome: str, closed_by: str | None = None) -> None:

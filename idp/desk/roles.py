@@ -12,9 +12,10 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, case, exists, or_, select
 
 from idp.credentials.factor_models import Passkey, TotpSecret
-from idp.database import db, retried, transaction
+from idp.database import db, retried
 from idp.desk import reach as within
-from idp.desk.staff import Right, Staff
+from idp.desk.access.acts import Act, act_on
+from idp.desk.staff import Reach, Right, Staff
 from idp.errors import Conflict, Invalid, NotFound
 from idp.lifecycle import factor_changes, requests
 from idp.mail import outbox
@@ -91,6 +92,7 @@ def may_let_print(staff: Staff, school_id: str | None) -> bool:
     return staff.is_operator or (school_id is not None and prints.covers(school_id))
 
 
+@retried
 def give(
     staff: Staff, who: str, role: str, school_id: str | None, *, may_print: bool = False
 ) -> StaffRole | None:
@@ -99,8 +101,8 @@ def give(
     Raises ``NotFound``, ``Conflict`` and ``Invalid``.
     """
     _must_be_theirs(staff, role, school_id, may_print=may_print)
-    account = _named(staff, who)
-    return _given(staff, account, role, school_id, may_print=may_print)
+    with act_on(staff, Right.GIVE_ROLES, lambda scope: _named(scope, who)) as on:
+        return _given(on, on.it, role, school_id, may_print=may_print)
 
 
 @retried
@@ -122,17 +124,16 @@ def hire(
     if not email.strip():
         raise Invalid("email", "missing")
     wanted = usernames.base(usernames.PATTERN, given_name, family_name)
-    with transaction():
-        (username,) = usernames.free([wanted])
+    with act_on(staff, Right.GIVE_ROLES, lambda _scope: usernames.free([wanted])[0]) as on:
         account = accounts.create_account(
-            username=username,
+            username=on.it,
             given_name=given_name,
             family_name=family_name,
             email=email,
             locale=_language_of(school_id),
         )
         # The invitation names the role: a second mail beside it would only puzzle them
-        _given(staff, account, role, school_id, may_print=may_print, tell=False)
+        _given(on, account, role, school_id, may_print=may_print, tell=False)
         requests.invite(account.id)
     return account
 
@@ -143,9 +144,8 @@ def take(staff: Staff, role_id: str) -> Holder:
 
     Raises ``NotFound``, ``Conflict``.
     """
-    with transaction():
-        holder = _changeable(staff, role_id)
-        role = holder.role
+    with act_on(staff, Right.GIVE_ROLES, lambda _scope: _changeable(staff, role_id)) as on:
+        role = on.it.role
         # First the account, as everywhere; then the operators' rows, so that of two who take
         # the last two roles away one is refused
         if not factor_changes.revoke_role(role.account_id, role.role, role.school_id):
@@ -153,19 +153,18 @@ def take(staff: Staff, role_id: str) -> Holder:
         if role.role == "operator" and staff.account_id and not _operators_left():
             raise Conflict("last_operator")
         _tell("role_taken", role)
-    return holder
+    return on.it
 
 
 @retried
 def let_print(staff: Staff, role_id: str, *, allowed: bool) -> Holder:
     """Allow or forbid the letters. Raises ``NotFound``, ``Conflict``."""
-    with transaction():
-        holder = _changeable(staff, role_id)
-        role = holder.role
+    with act_on(staff, Right.GIVE_ROLES, lambda _scope: _changeable(staff, role_id)) as on:
+        role = on.it.role
         if not may_let_print(staff, role.school_id):
             raise Conflict("role_not_theirs")
         roles.let_print(role.account_id, role.role, role.school_id, allowed=allowed)
-    return holder
+    return on.it
 
 
 def _language_of(school_id: str | None) -> str | None:
@@ -175,7 +174,7 @@ def _language_of(school_id: str | None) -> str | None:
 
 
 def _given(
-    staff: Staff,
+    on: Act,
     account: Account,
     role: str,
     school_id: str | None,
@@ -183,12 +182,11 @@ def _given(
     may_print: bool,
     tell: bool = True,
 ) -> StaffRole | None:
-    if account.id == staff.account_id:
+    if account.id == on.staff.account_id:
         raise Conflict("yourself")
-    with transaction():
-        given = factor_changes.grant_role(account.id, role, school_id, may_print=may_print)
-        if given is not None and tell:
-            _tell("role_given", given)
+    given = factor_changes.grant_role(account.id, role, school_id, may_print=may_print)
+    if given is not None and tell:
+        _tell("role_given", given)
     return given
 
 
@@ -215,14 +213,12 @@ def _changeable(staff: Staff, role_id: str) -> Holder:
     return holder
 
 
-def _named(staff: Staff, who: str) -> Account:
+def _named(reach: Reach, who: str) -> Account:
     """Whom the words mean: a user name, or an address that one account alone has, in reach."""
     who = who.strip()
     address = email_key(who) if "@" in who else ""
     same = Account.email_key == address if address else _user_name(who)
-    query = select(Account).where(
-        same, Account.status != "disabled", within.people(staff.reach(Right.GIVE_ROLES))
-    )
+    query = select(Account).where(same, Account.status != "disabled", within.people(reach))
     found = list(db.session.scalars(query.limit(2)))
     if len(found) != 1:
         raise NotFound("account")

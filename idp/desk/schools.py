@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from idp.database import transaction
+from idp.database import retried
 from idp.desk import journal, reach
+from idp.desk.access.acts import AtSchool, act_at_school, act_for_platform
 from idp.desk.staff import Right, Staff
 from idp.errors import NotFound
 from idp.lifecycle import specimens
@@ -33,20 +34,19 @@ def find(staff: Staff, school_id: str) -> School:
 
 def make(staff: Staff, name: str, **values: Any) -> School:
     """Make a school. Raises ``Invalid``, and ``NotFound`` where this is not theirs to do."""
-    if not staff.reach(Right.MAKE_SCHOOL).everywhere:
-        raise NotFound("school")
-    return schools.create_school(name, **values)
+    with act_for_platform(staff, Right.MAKE_SCHOOL):
+        return schools.create_school(name, **values)
 
 
+@retried
 def change(
     staff: Staff, school_id: str, changes: Mapping[str, Any], *, version: int | None = None
 ) -> Change:
     """Change some fields; see ``idp.people.schools.change_school`` for what is raised."""
-    with transaction():
-        find(staff, school_id)
+    with act_at_school(staff, Right.EDIT_SCHOOL, school_id) as on:
         done = schools.change_school(school_id, version, changes)
         if done.after:
-            _note(school_id, done)
+            _note(on, done)
     return done
 
 
@@ -71,11 +71,11 @@ def words(staff: Staff, school_id: str) -> dict[tuple[str, str], Words]:
 def letter(staff: Staff, school_id: str, kind: str, locale: str) -> tuple[School, Words]:
     """The school, and its words in one letter. Raises ``NotFound``, for no such letter too."""
     school = find(staff, school_id)
-    if kind not in TEXT_KINDS or locale not in LOCALES:
-        raise NotFound("letter", kind)
+    _must_be_letter(kind, locale)
     return school, school_texts.words_of(school_id, kind, locale)
 
 
+@retried
 def set_words(
     staff: Staff,
     school_id: str,
@@ -87,14 +87,13 @@ def set_words(
     version: int | None = None,
 ) -> None:
     """Keep the school's words. Raises ``Invalid``, ``Conflict``, ``NotFound``."""
-    with transaction():
-        letter(staff, school_id, kind, locale)
+    with act_at_school(staff, Right.EDIT_SCHOOL, school_id) as on:
+        _must_be_letter(kind, locale)
         before, after = school_texts.set_words(
             school_id, kind, locale, opening=opening, closing=closing, version=version
         )
-        journal.record(
+        on.record(
             "school_text_changed",
-            school_id=school_id,
             kind=kind,
             locale=locale,
             before={"opening": before.opening, "closing": before.closing},
@@ -102,25 +101,25 @@ def set_words(
         )
 
 
+@retried
 def send_specimen(staff: Staff, school_id: str, kind: str, locale: str) -> OutboxMessage:
     """Queue the letter to the stored address of whoever asks.
 
     Raises ``Conflict``, ``Invalid`` where they have no address, ``NotFound``.
     """
-    with transaction():
-        letter(staff, school_id, kind, locale)
+    with act_at_school(staff, Right.EDIT_SCHOOL, school_id) as on:
+        _must_be_letter(kind, locale)
         message = specimens.enqueue(staff.account_id, school_id, kind, locale)
-        journal.record(
-            "specimen_asked",
-            school_id=school_id,
-            account_id=staff.account_id,
-            kind=kind,
-            locale=locale,
-        )
+        on.record("specimen_asked", account_id=staff.account_id, kind=kind, locale=locale)
     return message
 
 
-def _note(school_id: str, done: Change) -> None:
+def _must_be_letter(kind: str, locale: str) -> None:
+    if kind not in TEXT_KINDS or locale not in LOCALES:
+        raise NotFound("letter", kind)
+
+
+def _note(on: AtSchool, done: Change) -> None:
     before, after = dict(done.before), dict(done.after)
     hidden = [name for name in PERSONAL if name in after]
     for values in (before, after):
@@ -131,4 +130,4 @@ def _note(school_id: str, done: Change) -> None:
         if values.get("logo_digest"):
             values["logo_digest"] = values["logo_digest"][:12]
     about = {"personal": hidden} if hidden else {}
-    journal.record("school_changed", school_id=school_id, before=before, after=after, **about)
+    on.record("school_changed", before=before, after=after, **about)

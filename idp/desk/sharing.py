@@ -4,6 +4,7 @@ Only of guardians within the reach: that an address is used elsewhere is told by
 """
 
 from sqlalchemy import select
+from sqlalchemy.orm import aliased
 
 from idp.database import db
 from idp.desk import reach as within
@@ -14,14 +15,13 @@ from idp.people.names import email_key
 MOST = 5
 
 
-def sharing(staff: Staff, account: Account, email: str | None = None) -> list[Account]:
+def sharing(staff: Staff, account_id: str, email: str | None = None) -> list[Account]:
     """Other guardians within the reach whose address is the account's, or ``email``."""
-    key = email_key(email) if email is not None else account.email_key
-    if not key:
-        return []
+    theirs = aliased(Account)
+    stored = select(theirs.email_key).where(theirs.id == account_id).scalar_subquery()
     query = select(Account).where(
-        Account.email_key == key,
-        Account.id != account.id,
+        Account.email_key == (stored if email is None else email_key(email)),
+        Account.id != account_id,
         Account.status != "disabled",
         within.live_guardians(staff.reach(Right.LOOK_UP)),
     )

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from idp.people import staff
-from idp.people.models import School, StaffRole
+from idp.people.models import School
 
 
 class Right(StrEnum):
@@ -124,7 +124,12 @@ def of(account_id: str, *, since: datetime | None = None) -> Staff | None:
     return Staff(account_id, _reaches(role for role, _school in work), only)
 
 
-def _reaches(roles: Iterable[StaffRole]) -> dict[Right, Reach]:
+def with_roles(account_id: str, roles: Iterable[Any]) -> Staff:
+    """The account with these roles: rows that have ``role``, ``school_id`` and ``may_print``."""
+    return Staff(account_id, _reaches(roles))
+
+
+def _reaches(roles: Iterable[Any]) -> dict[Right, Reach]:
     found: dict[Right, Reach] = {}
     for role in roles:
         rights = RIGHTS[role.role] | ({Right.PRINT_LETTERS} if role.may_print else set())

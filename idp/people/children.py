@@ -4,6 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm.attributes import set_committed_value
 
 from idp import clock
 from idp.audit import events
@@ -102,6 +103,6 @@ def _set_left(child: Child, left_at: datetime | None) -> bool:
         if changed:
             event = "child_left" if left_at else "child_returned"
             events.record(event, child_id=child.id, school_id=child.school_id)
-            writes.refresh(child)
+            set_committed_value(child, "left_at", left_at)
             search_index.refresh_children([child.id])
     return bool(changed)

@@ -33,16 +33,32 @@ def recorded_for_schools(*also: str) -> set[str]:
     """
     found = set()
     for path in sorted((Path(ROOT) / "idp").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        tree = ast.parse(path.read_text("utf-8"))
+        given = {
+            id(call): given_by_the_act(function)
+            for function in ast.walk(tree)
+            if isinstance(function, ast.FunctionDef)
+            for call in ast.walk(function)
+        }
+        for node in ast.walk(tree):
             if not isinstance(node, ast.Call) or not node.args:
                 continue
             named = {each.arg for each in node.keywords}
             first = node.args[0]
+            if re.fullmatch(r"on(\.\w+)?\.record(_for_each)?", ast.unparse(node.func)):
+                named |= given[id(node)]
             if ast.unparse(node.func).endswith("record_for_each"):
                 named.add("account_id")
             if {"school_id", *also} <= named and isinstance(first, ast.Constant):
                 found.add(first.value)
     return found & VOCABULARY.keys()
+
+
+def given_by_the_act(function: ast.FunctionDef) -> set[str]:
+    """What an act of staff adds to what is recorded in it: the school, and whom it is on."""
+    signature = ast.unparse(function.args)
+    on_account = "OnAccount" in signature or re.search(r"\bact(_on_two)?\(", ast.unparse(function))
+    return {"school_id", "account_id"} if on_account else {"school_id"}
 
 
 def test_each_event_that_is_recorded_for_a_school_has_words() -> None:

@@ -8,7 +8,7 @@ from idp.desk import newcomers, people
 from idp.desk.newcomers import Newcomer
 from idp.desk.staff import Right, Staff
 from idp.errors import Invalid
-from idp.people.models import Account, Child
+from idp.people.models import Account
 from idp.web.admin import people_words
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.people_pages import back, of_people, page
@@ -24,8 +24,7 @@ _KNOWN = ("username", "relationship")
 @of_people
 def new_guardian(staff: Staff, child_id: str) -> ResponseReturnValue:
     """Both forms."""
-    child = people.child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
-    return _page(child, only((*_FIELDS, "username")))
+    return _page(staff, child_id, only((*_FIELDS, "username")))
 
 
 @blueprint.post("/pupils/<child_id>/known-guardian")
@@ -33,13 +32,12 @@ def new_guardian(staff: Staff, child_id: str) -> ResponseReturnValue:
 @of_people
 def add_known_guardian(staff: Staff, child_id: str) -> ResponseReturnValue:
     """Link somebody by user name."""
-    child = people.child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
     form = Form.read(*_KNOWN)
     try:
         linked = newcomers.add_known(staff, child_id, form["username"], form["relationship"])
     except Invalid as refused:
         form.problem(refused.field, refusal(refused))
-        return _page(child, form)
+        return _page(staff, child_id, form)
     return back(people_words.linked(linked), child_id=child_id)
 
 
@@ -48,7 +46,6 @@ def add_known_guardian(staff: Staff, child_id: str) -> ResponseReturnValue:
 @of_people
 def add_new_guardian(staff: Staff, child_id: str) -> ResponseReturnValue:
     """Make an account; ask first where somebody here may be the same person."""
-    child = people.child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
     form = Form.read(*_FIELDS, "sure")
     newcomer = Newcomer(
         given_name=form["given_name"],
@@ -60,17 +57,20 @@ def add_new_guardian(staff: Staff, child_id: str) -> ResponseReturnValue:
     )
     form.ask_about_slip("email")
     if form.problems:
-        return _page(child, form)
+        return _page(staff, child_id, form)
     if not form["sure"] and (alike := newcomers.suggestions(staff, newcomer)):
-        return _page(child, form, alike)
+        return _page(staff, child_id, form, alike)
     try:
         made = newcomers.add_new(staff, child_id, newcomer)
     except Invalid as refused:
         form.problem(refused.field, refusal(refused))
-        return _page(child, form)
+        return _page(staff, child_id, form)
     flash(_("The account is made. Its user name: %(username)s", username=made.username))
     return redirect(url_for("admin.person", account_id=made.id), 303)
 
 
-def _page(child: Child, form: Form, alike: list[Account] | None = None) -> ResponseReturnValue:
+def _page(
+    staff: Staff, child_id: str, form: Form, alike: list[Account] | None = None
+) -> ResponseReturnValue:
+    child = people.child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
     return page("guardian_new", child=child, form=form, alike=alike or []), form.status

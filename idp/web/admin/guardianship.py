@@ -31,7 +31,7 @@ def guardianship(staff: Staff, child_id: str, account_id: str) -> ResponseReturn
 def end_guardianship(staff: Staff, child_id: str, account_id: str) -> ResponseReturnValue:
     """End it, with a reason."""
     form = Form.read("reason", "text")
-    shares = sharing(staff, _link(staff, child_id, account_id).account)
+    shares = sharing(staff, account_id)
     try:
         ended = guardianships.end(staff, account_id, child_id, Reason(form["reason"], form["text"]))
     except Invalid as refused:
@@ -71,6 +71,6 @@ def _link(staff: Staff, child_id: str, account_id: str) -> people.Link:
 
 
 def _page(staff: Staff, link: people.Link, form: Form) -> ResponseReturnValue:
-    shares = sharing(staff, link.account) if link.live else []
+    shares = sharing(staff, link.account.id) if link.live else []
     shown = page("guardianship", link=link, form=form, reasons=people_words.REASONS, shares=shares)
     return shown, form.status

@@ -28,7 +28,7 @@ def person(staff: Staff, account_id: str) -> ResponseReturnValue:
         mails=traces.mails(found, reach),
         sign_ins=traces.sign_ins(found, reach),
         acts=traces.acts(found, reach),
-        shares=sharing(staff, found.account) if found.known else [],
+        shares=sharing(staff, account_id) if found.known else [],
         ways_back=acts.ways_back(staff, account_id) if found.known else [],
         signed_in_how=signed_in_how,
         may_change=found.is_within(staff.reach(Right.CHANGE_PEOPLE)),

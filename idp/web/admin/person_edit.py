@@ -6,7 +6,7 @@ from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from idp.desk import acts, corrections, guardianships, people, pupils
+from idp.desk import acts, guardianships, people, pupils
 from idp.desk.acts import Reason
 from idp.desk.sharing import sharing
 from idp.desk.staff import Right, Staff
@@ -38,7 +38,7 @@ def correct_name(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Another name; its holder is told."""
     form = Form.read("given_name", "family_name")
     try:
-        done = corrections.correct_name(staff, account_id, form["given_name"], form["family_name"])
+        done = acts.correct_name(staff, account_id, form["given_name"], form["family_name"])
     except Invalid as refused:
         form.problem(refused.field, refusal(refused))
         return _edit_page(_acted_on(staff, account_id), form)
@@ -52,7 +52,7 @@ def correct_username(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Another user name; its holder is told."""
     form = Form.read("username")
     try:
-        done = corrections.correct_username(staff, account_id, form["username"])
+        done = acts.correct_username(staff, account_id, form["username"])
     except Invalid as refused:
         form.problem("username", refusal(refused))
         return _edit_page(_acted_on(staff, account_id), form)
@@ -70,8 +70,7 @@ def correct_email(staff: Staff, account_id: str) -> ResponseReturnValue:
     form.ask_about_slip("email")
     shares: list[Account] = []
     if not form.problems and not form["sure"]:
-        account = people.live_guardian(staff.reach(Right.CHANGE_PEOPLE), account_id)
-        shares = sharing(staff, account, form["email"])
+        shares = sharing(staff, account_id, form["email"])
     if not form.problems and not shares:
         try:
             changed = acts.correct_email(staff, account_id, form["email"])
@@ -117,9 +116,8 @@ def closing(staff: Staff, account_id: str) -> ResponseReturnValue:
 @of_people
 def close_access(staff: Staff, account_id: str) -> ResponseReturnValue:
     """End what the person is at the schools of the reach; the answer is always the same."""
-    account = people.live_guardian(staff.reach(Right.CHANGE_PEOPLE), account_id)
     form = Form.read("reason", "text")
-    shares = sharing(staff, account)
+    shares = sharing(staff, account_id)
     try:
         acts.close_access(staff, account_id, Reason(form["reason"], form["text"]))
     except Invalid as refused:
@@ -190,14 +188,14 @@ def _edit_page(
 
 
 def _close_page(staff: Staff, found: people.Person, form: Form) -> ResponseReturnValue:
-    shares = sharing(staff, found.account)
+    shares = sharing(staff, found.account.id)
     shown = page(
         "person_close", person=found, form=form, reasons=people_words.REASONS, shares=shares
     )
     return shown, form.status
 
 
-def _corrected(done: corrections.Corrected) -> str:
+def _corrected(done: acts.Corrected) -> str:
     if not done.changed:
         return str(_("What you typed was there already: nothing has changed."))
     if not done.told:

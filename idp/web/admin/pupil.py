@@ -125,12 +125,11 @@ def new_pupil(staff: Staff, school_id: str) -> ResponseReturnValue:
 @of_people
 def add_pupil(staff: Staff, school_id: str) -> ResponseReturnValue:
     """Enrol a pupil; their guardians come next."""
-    school = pupils.school(staff, school_id)
     form = Form.read(*_FIELDS, "sourced_id")
     try:
         made = pupils.add(staff, school_id, *form.values.values())
     except Invalid as refused:
         form.problem(refused.field, refusal(refused))
-        return page("pupil_new", school=school, form=form), form.status
+        return page("pupil_new", school=pupils.school(staff, school_id), form=form), form.status
     flash(_("The pupil is added. Now add a guardian."))
     return redirect(url_for("admin.pupil", child_id=made.id), 303)

@@ -1,0 +1,1 @@
+"""Who may do what at the desk, at which schools, and what an act of theirs is."""
