@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, select, update
 
 from idp import clock
 from idp.credentials.models import KnownDevice
-from idp.database import db, delete_all, keep_newest, keyed_hash, transaction
+from idp.database import db, delete_all, keep_newest, keyed_hash, transaction, upserting
 
 REMEMBERED = timedelta(days=365)
 MOST_DEVICES = 20
@@ -42,15 +42,12 @@ def remember_device(account_id: str, device_secret: str | None) -> str:
                 .values(device_hash=new_hash)
                 .execution_options(synchronize_session=False)
             )
-        moved = writes.execute(
-            update(KnownDevice)
-            .where(KnownDevice.device_hash == new_hash, KnownDevice.account_id == account_id)
-            .values(last_seen_at=clock.now())
-            .execution_options(synchronize_session=False)
-        ).rowcount
-        if not moved:
-            writes.add(KnownDevice(device_hash=new_hash, account_id=account_id))
-            writes.flush()
+        now = clock.now()
+        seen = upserting(KnownDevice).values(
+            device_hash=new_hash, account_id=account_id, last_seen_at=now
+        )
+        whose = ["device_hash", "account_id"]
+        writes.execute(seen.on_conflict_do_update(index_elements=whose, set_={"last_seen_at": now}))
         keep_newest(
             KnownDevice.device_hash,
             KnownDevice.account_id == account_id,

@@ -9,7 +9,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
 
 from idp import clock
 from idp.credentials.email_models import EmailChange, EmailChangeLink
@@ -125,6 +125,14 @@ def disputed_until(account_id: str) -> datetime | None:
 def dispute(change: EmailChange) -> None:
     """Begin a dispute in the caller's transaction; as long as an undoing is possible."""
     change.disputed_until = clock.now() + UNDONE_WITHIN
+
+
+def end_waiting_and_settle(*which: ColumnElement[bool]) -> int:
+    """``end_waiting`` and ``settle`` by one statement; returns how many it changed."""
+    waits, disputed = and_(*_CONFIRMABLE), EmailChange.disputed_until.is_not(None)
+    ended_at = case((waits, clock.now()), else_=EmailChange.ended_at)
+    concerned = or_(waits, disputed)
+    return update_all(EmailChange, *which, concerned, ended_at=ended_at, disputed_until=None)
 
 
 def settle(*which: ColumnElement[bool]) -> int:

@@ -6,9 +6,9 @@ from datetime import datetime
 from sqlalchemy import exists, or_, select
 
 from idp.credentials import passkeys, recovery_codes, totp
-from idp.credentials.factor_models import Passkey, RecoveryCode, TotpSecret
+from idp.credentials.factor_models import Passkey, RecoveryCode, TotpEnrolment, TotpSecret
 from idp.database import db
-from idp.people import staff
+from idp.people.models import StaffRole
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,23 @@ class Factors:
 
 def of(account_id: str) -> Factors:
     """The account's factors now."""
-    on = totp.is_on(account_id)
+    app = exists().where(TotpSecret.account_id == account_id)
+    work = exists().where(StaffRole.account_id == account_id)
+    on, is_staff = db.session.execute(select(app, work)).one()
     return Factors(
         passkeys=passkeys.count(account_id) if passkeys.relying_party() else 0,
-        totp=on,
+        totp=bool(on),
         codes_left=recovery_codes.left(account_id) if on else 0,
-        staff=staff.is_staff(account_id),
+        staff=bool(is_staff),
     )
+
+
+def has_any(account_id: str) -> bool:
+    """Whether anything is kept of second factors, in use or not."""
+    kept = (Passkey, TotpSecret, TotpEnrolment, RecoveryCode)
+    there = or_(*(exists().where(each.account_id == account_id) for each in kept))
+    with db.session.no_autoflush:  # what is being changed about the account is none of these
+        return bool(db.session.scalar(select(there)))
 
 
 def used_since(account_id: str, moment: datetime) -> bool:

@@ -21,7 +21,7 @@ from idp import clock, settings
 from idp.credentials import bcrypt_gate
 from idp.credentials.models import Password
 from idp.credentials.strength import WeakPassword, check_new
-from idp.database import db, delete_all, transaction
+from idp.database import db, delete_all, transaction, upserting
 
 __all__ = [
     "Hashed",
@@ -60,10 +60,11 @@ def hashed(password: str) -> Hashed:
 
 def store(account_id: str, new: Hashed) -> None:
     """Save a password in the caller's transaction, whatever the account had before."""
+    now = clock.now()
+    values = {"hash": new.text, "set_at": now, "rooted_at": now}
     with transaction() as writes:
-        now = clock.now()
-        writes.merge(Password(account_id=account_id, hash=new.text, set_at=now, rooted_at=now))
-        writes.flush()
+        put_in = upserting(Password).values(account_id=account_id, **values)
+        writes.execute(put_in.on_conflict_do_update(index_elements=["account_id"], set_=values))
 
 
 def replace(account_id: str, old: Hashed, new: Hashed) -> bool:

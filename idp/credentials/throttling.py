@@ -80,10 +80,14 @@ def attempt(kind: str, *parts: str) -> Allowed | Blocked:
 
 def forgive(kind: str, *parts: str) -> None:
     """Forget the attempts on this thing: its owner has proved themselves."""
+    _forget(_key(kind, *parts))
+
+
+def _forget(*keys: str) -> None:
     with transaction() as writes:
         writes.execute(
             delete(ThrottleCounter)
-            .where(ThrottleCounter.key == _key(kind, *parts))
+            .where(ThrottleCounter.key.in_(keys))
             .execution_options(synchronize_session=False)
         )
 
@@ -171,10 +175,8 @@ def forgive_factor(
 
 def forgive_account(account_id: str, *identifiers: str) -> None:
     """After a one-time token: let the owner in, however often strangers guessed before."""
-    with transaction():
-        for identifier in identifiers:
-            forgive("identifier", _identifier_key(identifier))
-        forgive("account", account_id)
+    named = (_key("identifier", _identifier_key(each)) for each in identifiers)
+    _forget(*named, _key("account", account_id))
 
 
 @retried

@@ -54,13 +54,22 @@ def end(cause: Cause, these: These) -> Ended:
     with transaction():
         for thing in Thing:
             by = ENDINGS[cause].get(thing, By.ITSELF)
-            if by is By.ITSELF:
+            # Waiting changes of an address, and disputes about it, lie in one table
+            both = (
+                by
+                is ENDINGS[cause].get(Thing.ADDRESS_CHANGES)
+                is ENDINGS[cause].get(Thing.DISPUTES)
+            )
+            if by is By.ITSELF or (both and thing is Thing.DISPUTES):
                 continue
             if thing is Thing.PROOFS:
                 accounts.move_epochs(these.accounts)
             elif thing is Thing.LINKS:
                 why = "undone" if by is By.SINCE else "account claimed"
                 ended.links = links.remove(*which(thing, by, these), why=why)
+            elif both and thing is Thing.ADDRESS_CHANGES:
+                changed = email_changes.end_waiting_and_settle(*which(thing, by, these))
+                ended.counts[thing] = changed
             else:
                 ended.counts[thing] = _ender(thing, cause, by)(*which(thing, by, these))
     return ended

@@ -6,6 +6,7 @@ from idp import correlation, settings
 from idp.audit import events
 from idp.credentials import devices, factors, one_time_tokens, passwords, strength, throttling
 from idp.credentials.models import OneTimeToken
+from idp.credentials.one_time_tokens import Live
 from idp.credentials.strength import WeakPassword
 from idp.database import release_connection, retried, transaction
 from idp.errors import Invalid, Throttled
@@ -82,17 +83,20 @@ def prove_again(account: AccountRow, current: str, *, device_secret: str | None 
     return Proof(account.id, epoch, PASSWORD)
 
 
-def claim_with_token(token_id: str, password: str) -> Proof:
+def claim_with_token(token: str | Live, password: str) -> Proof:
     """Spend a verified token for a new password: the account is its holder's from now on.
+
+    ``token``: its id, or what was just found by it.
 
     One transaction spends the token, saves the password, makes the account active and ends
     what was before – sessions, grants, tokens, known devices (security rules P6, P14, P15).
     Raises ``TokenGone``, ``WeakPassword`` or ``bcrypt_gate.Busy``; then nothing has changed.
     """
-    found = one_time_tokens.find_by_id(token_id)
-    if not isinstance(found, one_time_tokens.Live):
-        events.record("token_refused", token_id=token_id)
+    found = one_time_tokens.find_by_id(token) if isinstance(token, str) else token
+    if not isinstance(found, Live):
+        events.record("token_refused", token_id=token)
         raise TokenGone
+    token_id = found.token.id
     _check_new(found.account, password)
     new = passwords.hashed(password)
     try:
@@ -201,7 +205,9 @@ def end_before_claim(account: Account, *, first: bool) -> Ended:
     guessed.
     """
     cause = Cause.CLAIMED
-    if not first:
+    if not factors.has_any(account.id):
+        cause = Cause.RESET_BY_PASSKEY_ONLY  # no factor is there to end
+    elif not first:
         having = factors.of(account.id)
         only = having.required and not having.totp
         cause = Cause.RESET_BY_PASSKEY_ONLY if only else Cause.RESET

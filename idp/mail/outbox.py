@@ -15,8 +15,7 @@ from idp.database import db, keyed_hash, opaque_id, release_connection, transact
 from idp.mail import answers
 from idp.mail.messages import clean
 from idp.mail.models import OutboxMessage
-from idp.people import accounts
-from idp.people.models import Account
+from idp.people.models import Account, locked
 
 LIMITED = ("password_reset", "fresh_token", "email_confirm")
 """The kinds that anybody can ask for: limited for each address (security rule E3)."""
@@ -154,7 +153,7 @@ def _any_due() -> bool:
 def _recipient_hash(account_id: str | None, about: dict[str, Any]) -> str | None:
     key = about.get("email")
     if key is None and account_id is not None:
-        account = accounts.locked(account_id)
+        account = locked(account_id)
         query = select(Account.email_key).where(Account.id == account_id)
         key = db.session.scalar(query) if account is None else account.email_key
     return None if key is None else keyed_hash("mail recipient", key)

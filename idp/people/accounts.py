@@ -12,7 +12,7 @@ from idp.database import Ids, db, remembered, transaction, update_all
 from idp.errors import Invalid
 from idp.people import search_index
 from idp.people.addresses import clean_email
-from idp.people.models import ACCOUNT_STATUSES, Account
+from idp.people.models import ACCOUNT_STATUSES, Account, locked
 from idp.people.names import (
     as_meant,
     checked_username,
@@ -27,7 +27,6 @@ LISTED: Final = (
     *("created_at", "updated_at"),
 )
 PIECE: Final = 1000
-_LOCKED: Final = "account locked"
 
 
 def create_account(
@@ -145,14 +144,8 @@ def lock_account(account_id: str) -> Account | None:
         .execution_options(populate_existing=True)
     ).one_or_none()
     if account is not None:
-        remembered()[f"{_LOCKED} {account_id}"] = account
+        remembered()[f"account locked {account_id}"] = account
     return account
-
-
-def locked(account_id: str) -> Account | None:
-    """The account, where the present transaction has locked it."""
-    found: Account | None = remembered().get(f"{_LOCKED} {account_id}")
-    return found
 
 
 def lock_invited(account_ids: Sequence[str]) -> list[Account]:

@@ -15,7 +15,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp import clock
-from idp.database import Model, OpaqueId, UtcDateTime, opaque_id
+from idp.database import Model, OpaqueId, UtcDateTime, opaque_id, remembered
 
 NAME_LENGTH = 120
 EMAIL_LENGTH = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
@@ -271,3 +271,9 @@ class ErasureAnswer(Model):
     school_id: Mapped[str] = mapped_column(ForeignKey("schools.id"), primary_key=True, index=True)
     outcome: Mapped[str | None] = mapped_column(String(10))
     answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+def locked(account_id: str) -> Account | None:
+    """The account, where the present transaction has locked it (``accounts.lock_account``)."""
+    found: Account | None = remembered().get(f"account locked {account_id}")
+    return found

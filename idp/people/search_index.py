@@ -5,7 +5,7 @@ transaction. Entries are made from what stands in the tables, never from what th
 it changed, so that they equal what ``rebuild`` would make.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
@@ -30,7 +30,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.database import Model, before_commit, db, in_parts, retried, transaction
 from idp.people import guardianships
-from idp.people.models import Account, Child, Guardianship, one_of
+from idp.people.models import Account, Child, Guardianship, locked, one_of
 from idp.people.normalise import name_words, sound, words
 
 CHUNK: Final = 1_000
@@ -196,16 +196,21 @@ def _refresh(given: list[tuple[str, str]]) -> None:
         theirs = select(Guardianship.account_id).where(Guardianship.child_id.in_(some))
         _guardians(writes, theirs)
     for some in in_parts(ids["guardian"], CHUNK):
-        _guardians(writes, some)
+        _guardians(writes, some, [locked(each) for each in some])
 
 
-def _guardians(writes: Any, ids: list[str] | Select[str]) -> int:
-    accounts = writes.execute(
+def _locked_now(writes: Any, ids: list[str] | Select[str]) -> Sequence[Any]:
+    found: Sequence[Any] = writes.execute(
         select(Account.id, Account.given_name, Account.family_name, Account.username, Account.email)
         .where(Account.id.in_(ids))
         .order_by(Account.id)
         .with_for_update(key_share=True)
     ).all()
+    return found
+
+
+def _guardians(writes: Any, ids: list[str] | Select[str], held: Sequence[Any] = (None,)) -> int:
+    accounts = held if all(held) else _locked_now(writes, ids)
     at: dict[str, dict[str, dict[str, Any]]] = {}
     known: dict[Key, Known] = {}
     for row in writes.execute(_children_of([each.id for each in accounts])):

@@ -5,12 +5,16 @@ Colours reach the page as custom properties of a stylesheet of the school's own
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from hashlib import sha256
 
 from flask import Blueprint, Flask, Response, g, url_for
 from flask_babel import refresh
 from markupsafe import Markup
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.local import LocalProxy
 
 from idp import settings
 from idp.clients.models import ClientRow
@@ -75,7 +79,10 @@ def breakable(address: str) -> Markup:
 
 def current() -> Branding:
     """The branding of this request: the waiting application's, or the platform's own."""
-    return g.get("branding") or Branding(settings.current().platform_name)
+    found = g.get("branding")
+    if type(found) is LocalProxy:
+        found = found._get_current_object()
+    return found or Branding(settings.current().platform_name)
 
 
 def use(branding: Branding) -> Branding:
@@ -83,6 +90,22 @@ def use(branding: Branding) -> Branding:
     g.branding = branding
     refresh()  # its languages count in what the page speaks
     return branding
+
+
+def use_when_asked(make: Callable[[], Branding]) -> None:
+    """``use`` what ``make`` returns, once something is shown or said: who only goes on asks for
+    nothing. An error page without a database has the platform's face.
+    """
+
+    @cache
+    def made() -> Branding:
+        try:
+            return make()
+        except SQLAlchemyError:
+            return Branding(settings.current().platform_name)
+
+    g.branding = LocalProxy(made)
+    refresh()
 
 
 def use_school(school: School) -> Branding:

@@ -43,10 +43,14 @@ def own_interaction(interaction_id: str) -> Interaction:
 def apply_branding(interaction: Interaction) -> None:
     """Give this request's pages what the waiting application brings to them."""
     g.interaction = interaction
-    client = registration.find(interaction.client_id) if interaction.client_id else None
-    schools = registration.schools_of(client.id) if client else []
-    branding.use(branding.branding_for(client, schools))
+    branding.use_when_asked(lambda: _branding(interaction.client_id))
     i18n.wish(interaction.request.get("ui_locales"))
+
+
+def _branding(client_id: str | None) -> branding.Branding:
+    client = registration.find(client_id) if client_id else None
+    schools = registration.schools_of(client.id) if client else []
+    return branding.branding_for(client, schools)
 
 
 def begin_interaction(

@@ -47,7 +47,7 @@ def test_nobody_at_the_desk_writes_outside_an_act_but_these() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        "families.disable_account(account_id)",
+        "endings.disable_account(account_id)",
         "with transaction():\n        pass",
         "_help(account_id)",
         "db.session.execute(update(Account).values(locale='de'))",
@@ -61,7 +61,7 @@ def test_whoever_forgets_the_act_is_found(body: str) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        "families.is_there(account_id)",
+        "endings.is_there(account_id)",
         "with act(staff, Right.CHANGE_PEOPLE, account_id):\n        _help(account_id)",
         "acts.disable_account(staff, account_id)",
     ],
@@ -76,10 +76,10 @@ def forgetful(body: str) -> dict[str, str]:
         from idp.database import db, transaction
         from idp.desk import acts
         from idp.desk.access.acts import act
-        from idp.lifecycle import families
+        from idp.lifecycle import endings
 
         def _help(account_id):
-            families.enable_account(account_id)
+            endings.enable_account(account_id)
     """
     text = f"{dedent(head)}\ndef careless(staff, account_id):\n    {body}\n"
     return {"idp.desk.forgetful": text}

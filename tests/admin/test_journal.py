@@ -34,19 +34,12 @@ def recorded_for_schools(*also: str) -> set[str]:
     found = set()
     for path in sorted((Path(ROOT) / "idp").rglob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
-        given = {
-            id(call): given_by_the_act(function)
-            for function in ast.walk(tree)
-            if isinstance(function, ast.FunctionDef)
-            for call in ast.walk(function)
-        }
+        in_acts = calls_in_acts(tree)
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call) or not node.args:
                 continue
-            named = {each.arg for each in node.keywords}
+            named = {each.arg for each in node.keywords} | in_acts.get(node, set())
             first = node.args[0]
-            if re.fullmatch(r"on(\.\w+)?\.record(_for_each)?", ast.unparse(node.func)):
-                named |= given[id(node)]
             if ast.unparse(node.func).endswith("record_for_each"):
                 named.add("account_id")
             if {"school_id", *also} <= named and isinstance(first, ast.Constant):
@@ -54,11 +47,21 @@ def recorded_for_schools(*also: str) -> set[str]:
     return found & VOCABULARY.keys()
 
 
-def given_by_the_act(function: ast.FunctionDef) -> set[str]:
-    """What an act of staff adds to what is recorded in it: the school, and whom it is on."""
-    signature = ast.unparse(function.args)
-    on_account = "OnAccount" in signature or re.search(r"\bact(_on_two)?\(", ast.unparse(function))
-    return {"school_id", "account_id"} if on_account else {"school_id"}
+def calls_in_acts(tree: ast.Module) -> dict[ast.Call, set[str]]:
+    """What acts of staff add to what is recorded in them: the school, and whom they are on."""
+    found = {}
+    for function in tree.body:
+        text = ast.unparse(function) if isinstance(function, ast.FunctionDef) else ""
+        if not re.search(r"\bon(\.\w+)?\.record", text):
+            continue
+        on_account = re.search(r": OnAccount|\bact(_on_two)?\(", text)
+        given = {"school_id", "account_id"} if on_account else {"school_id"}
+        for node in ast.walk(function):
+            if isinstance(node, ast.Call):
+                name = ast.unparse(node.func)
+                if re.fullmatch(r"on(\.\w+)?\.record(_for_each)?", name):
+                    found[node] = given
+    return found
 
 
 def test_each_event_that_is_recorded_for_a_school_has_words() -> None:

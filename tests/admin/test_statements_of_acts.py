@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 import pytest
-from idp.web.admin.class_addresses import key_of
 
 from idp.lifecycle import erasure
 from idp.mail import outbox
 from idp.people import staff as roles
 from idp.people.models import Account, Child
+from idp.web.admin.parameters import key_of
 from tests import factories
 from tests.admin.places import Desk
 from tests.parallel import Queries
@@ -26,7 +26,7 @@ MOST: Final = {
     "set the language": 9,
     "send a token": 11,
     "close access": 25,
-    "disable": 14,
+    "disable": 15,
     "enable": 10,
     "link": 17,
     "name otherwise what they are": 10,
@@ -42,7 +42,7 @@ MOST: Final = {
     "add a new guardian": 20,
     "answer an erasure": 14,
     "tokens for a class": 12,
-    "invite a school": 8,
+    "invite a school": 10,
     "send a mail again": 11,
     "print a letter": 25,
     "change a school": 11,

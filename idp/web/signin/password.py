@@ -59,7 +59,7 @@ def _save(interaction: Interaction, form: Form) -> ResponseReturnValue:
     if proved is None:
         return _not_here(interaction)
     try:
-        proof = passwords.claim_with_token(proved.token.id, form["new_password"])
+        proof = passwords.claim_with_token(proved, form["new_password"])
     except passwords.TokenGone:
         return _not_here(interaction)
     except WeakPassword as weak:

@@ -1,0 +1,76 @@
+"""The five walks ask the database for what they need: a table of how often, at most."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from idp.credentials import one_time_tokens
+from tests import factories
+from tests.federation.worlds import Walker
+from tests.journey.walk import NEW
+from tests.parallel import Queries
+from tests.relying_party import answer, form_of
+
+MOST: Final = {
+    "authorize": 6,
+    "token": 3,
+    "callback of another provider": 14,
+    "claim: a first password": 30,
+    "claim: a forgotten password": 30,
+    "claim: on to the application": 10,
+}
+"""The password that claims an account signs its holder in with the same answer: what comes after
+it goes on to the application.
+"""
+
+Taken = Iterator[tuple[str, list[str]]]
+
+
+def test_the_walks_take_few_statements(here: Walker) -> None:
+    walks = (*_claim(here, "invited"), *_claim(here, "active"), *_callback(here), *_flow(here))
+    too_many = {
+        walk: [each[:120].replace("\n", " ") for each in asked]
+        for walk, asked in walks
+        if len(asked) > MOST[walk]
+    }
+    assert not too_many, {walk: len(asked) for walk, asked in too_many.items()}
+    assert {walk for walk, _asked in walks} == MOST.keys()
+
+
+def _claim(here: Walker, status: str) -> Taken:
+    purpose = "first_sign_in" if status == "invited" else "password_reset"
+    parent, _children = factories.family(here.school, "Lina", username=status, status=status)
+    token, browser = one_time_tokens.mint(parent.id, purpose), here.another_browser()
+    at = browser.open(here.portal.authorize_path(scope="openid child")).request.path
+    browser.open(at.replace("/login", "/token"))
+    page = browser.submit("token-form", token=token)
+    _action, hidden = form_of(page.text, "password-form")
+    fields = {**hidden, "new_password": NEW, "repeat_password": NEW}
+    with Queries() as asked:
+        on = browser.client.post(page.request.path, data=fields)
+    word = "first" if status == "invited" else "forgotten"
+    yield f"claim: a {word} password", asked
+    with Queries() as asked:
+        there = browser.client.get(on.location)
+    yield "claim: on to the application", asked
+    assert "code" in answer(there)
+
+
+def _callback(here: Walker) -> Taken:
+    here.linked()
+    here.at_sign_in(scope="openid child")
+    address = here.provider.answer(here.leave())
+    with Queries() as asked:
+        on = here.browser.client.get(address)
+    yield "callback of another provider", asked
+    assert "code" in answer(here.browser.open(on.location))
+
+
+def _flow(here: Walker) -> Taken:
+    path = here.portal.authorize_path(scope="openid child")
+    with Queries() as asked:
+        there = here.browser.client.get(path)
+    yield "authorize", asked
+    with Queries() as asked:
+        redeemed = here.portal.redeem(here.browser.client, answer(there)["code"])
+    yield "token", asked
+    assert redeemed.status_code == 200
