@@ -25,8 +25,8 @@ from bench.measure import percentile
 from bench.provider import environment
 from idp import Settings, create_app
 from idp.database import db
-from idp.desk import search
-from idp.desk.staff import AT_TERMINAL, Reach, Right, Staff
+from idp.desk.access.rights import AT_TERMINAL, Reach, Right, Staff
+from idp.desk.search import search
 from idp.oidc.keys import Keyring
 from idp.people.models import Account, Child, School
 from idp.people.search_index import DirectoryEntry

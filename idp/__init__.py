@@ -101,12 +101,15 @@ def _import_models() -> None:
 
 def _wire(app: Flask) -> None:
     """Join the faces and the services."""
-    import idp.lifecycle.export_sections
+    import idp.privacy.export_sections
     import idp.roster.export_section  # noqa: F401
     from idp import concurrency_limit, logs, web
     from idp.audit import continuity
     from idp.federation import providers
-    from idp.lifecycle import account_letters, desk_letters, letters, specimens
+    from idp.lifecycle.mails import account as account_mails
+    from idp.lifecycle.mails import desk as desk_mails
+    from idp.lifecycle.mails import previews
+    from idp.lifecycle.mails import tokens as token_mails
     from idp.mail import delivery
     from idp.oidc import keyring, server
     from idp.readiness import write_probe
@@ -125,8 +128,8 @@ def _wire(app: Flask) -> None:
     server.init_app(app)
     providers.init_app(app, settings)
     delivery.init_app(app)
-    letters.register()
-    account_letters.register()
-    desk_letters.register()
-    specimens.register()
+    token_mails.register()
+    account_mails.register()
+    desk_mails.register()
+    previews.register()
     web.init_app(app)

@@ -11,7 +11,7 @@ from examples.demo.foreign_people import PROVIDERS, ForeignProvider
 from examples.demo.ports import HOST, Ports
 from examples.demo.school_year import SCHOOLS, families
 from idp.credentials import one_time_tokens
-from idp.lifecycle.requests import issue_letter_token
+from idp.lifecycle.mails.requests import issue_letter_token
 from idp.people import guardianships
 from idp.people.accounts import find_by_username
 from idp.people.models import Account

@@ -73,7 +73,7 @@ def row(
 
     ``detail`` holds ids, counts and codes; never a secret, a name or an address of a person
     (security rules L1 and L3). ``detail["changes"]`` says what an act of staff changed, as
-    ``{field: [before, after]}``, a person's address shortened (``idp.desk.journal``). Where
+    ``{field: [before, after]}``, a person's address shortened (``idp.audit.changes``). Where
     from and by whom come from the request's correlation.
     """
     if event not in VOCABULARY:

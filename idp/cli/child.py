@@ -10,10 +10,10 @@ from idp.cli.errors import BadInput
 from idp.cli.group import Noun
 from idp.cli.users import named
 from idp.database import db
-from idp.desk import guardianships, pupils
-from idp.desk import people as desk_people
-from idp.desk.acts import Reason
-from idp.desk.staff import AT_TERMINAL
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.people import guardianships, pupils
+from idp.desk.people import page as desk_people
+from idp.desk.people.account_actions import Reason
 from idp.errors import NotFound
 from idp.people import children
 from idp.people.guardianships import LiveGuardianship

@@ -11,8 +11,8 @@ from idp.cli.group import Noun
 from idp.clients import metadata as rules
 from idp.clients import registration
 from idp.clients.models import Client
-from idp.desk import applications
-from idp.desk.staff import AT_TERMINAL
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.applications import service as applications
 
 command = Noun("client", help="Applications that parents sign in to.")
 

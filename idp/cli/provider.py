@@ -9,7 +9,7 @@ from idp.cli.errors import BadInput
 from idp.cli.group import Noun
 from idp.cli.users import named
 from idp.database import db
-from idp.federation import walk
+from idp.federation import authorization_request
 from idp.federation.models import FederatedLink
 from idp.lifecycle import federation
 from idp.settings import current
@@ -64,6 +64,6 @@ def _row(provider: ProviderSettings, locale: str, links: int) -> dict[str, objec
         "enabled": provider.enabled,
         "issuer": provider.issuer,
         "client_id": provider.client_id,
-        "redirect_uri": walk.redirect_uri(provider.key),
+        "redirect_uri": authorization_request.redirect_uri(provider.key),
         "links": links,
     }

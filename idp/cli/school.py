@@ -9,9 +9,10 @@ import click
 from idp.cli import output
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
-from idp.desk import figures, figures_expiring, figures_traffic
-from idp.desk import schools as desk
-from idp.desk.staff import AT_TERMINAL
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.overview import expiring, traffic
+from idp.desk.overview import onboarding as overview
+from idp.desk.schools import service as desk
 from idp.people import logos, schools
 from idp.people import schools as kept
 from idp.people.models import TEXT_KINDS, TEXT_LENGTH, School
@@ -180,26 +181,26 @@ def school_figures(school_id: str, as_json: bool) -> None:
     Example:
       idp school figures s_4vXb… --json
     """
-    funnel = figures.by_class(AT_TERMINAL, school_id)
+    funnel = overview.by_class(AT_TERMINAL, school_id)
     classes = [_steps(row) for row in funnel.rows]
     total = _steps(funnel.total)
     if not as_json:
-        output.rows([*classes, {**total, "name": "all together"}], ("name", *figures.STEPS), False)
+        output.rows([*classes, {**total, "name": "all together"}], ("name", *overview.STEPS), False)
         return
-    hours = figures_traffic.sign_ins(AT_TERMINAL, school_id)
+    hours = traffic.sign_ins(AT_TERMINAL, school_id)
     row = {
         "school_id": school_id,
         "steps": total,
         "classes": classes,
         "sign_ins_by_hour": {"last_7_days": hours.week, "last_24_hours": hours.day},
-        "mail_trouble": figures_traffic.mail_trouble(AT_TERMINAL, school_id),
-        "tokens_expiring": figures_expiring.tokens_expiring(AT_TERMINAL, school_id),
+        "mail_trouble": traffic.mail_trouble(AT_TERMINAL, school_id),
+        "tokens_expiring": expiring.tokens_expiring(AT_TERMINAL, school_id),
     }
     output.one(row, as_json)
 
 
-def _steps(row: figures.Row) -> output.Row:
-    return {"name": row.name, **dict(zip(figures.STEPS, row.counts, strict=True))}
+def _steps(row: overview.Row) -> output.Row:
+    return {"name": row.name, **dict(zip(overview.STEPS, row.counts, strict=True))}
 
 
 def _row(school: School) -> output.Row:

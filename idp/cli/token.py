@@ -10,10 +10,10 @@ from idp.cli import output
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
 from idp.cli.users import named
-from idp.desk import letters
-from idp.desk.staff import AT_TERMINAL
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.printed_letters import service as printed_letters
 from idp.errors import Conflict, NotFound
-from idp.lifecycle import requests
+from idp.lifecycle.mails import requests as mail_requests
 from idp.mail.messages import welcome_link
 
 command = Noun("token", help="One-time connection tokens for letters.")
@@ -32,7 +32,7 @@ def token_issue(username: str, as_json: bool) -> None:
     """
     account = named(username)
     expires_at = clock.now() + settings.current().first_sign_in_lifetime
-    token = requests.issue_letter_token(account.id)
+    token = mail_requests.issue_letter_token(account.id)
     row = {
         "username": account.username,
         "token": token,
@@ -61,7 +61,7 @@ def token_letter(username: str, path: Path, school_id: str | None, as_json: bool
     account = named(username)
     _check_place(path)
     try:
-        printout = letters.print_letter(AT_TERMINAL, account.id, school_id=school_id)
+        printout = printed_letters.print_letter(AT_TERMINAL, account.id, school_id=school_id)
     except NotFound:
         raise BadInput(f"{account.username} is guardian of nobody at a school") from None
     except Conflict as refused:
@@ -96,7 +96,7 @@ def token_letters(
     """
     _check_place(path)
     try:
-        printout = letters.print_class(
+        printout = printed_letters.print_class(
             AT_TERMINAL, school_id, class_name, with_email=with_email, again=again
         )
     except Conflict:
@@ -110,7 +110,7 @@ def _check_place(path: Path) -> None:
         raise BadInput(f"{path} can't be written")
 
 
-def _write(path: Path, printout: letters.Printout, as_json: bool) -> None:
+def _write(path: Path, printout: printed_letters.Printout, as_json: bool) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
     with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
         # Tokens in clear: for the user who ran the command alone, also where a file was there

@@ -12,13 +12,16 @@ from idp.clients import registration
 from idp.credentials import email_changes
 from idp.credentials import passwords as kept
 from idp.database import transaction
-from idp.desk import acts, erasures, search
-from idp.desk.listed import GUARDIAN, PUPIL, Person
-from idp.desk.staff import AT_TERMINAL
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.people import account_actions, erasures
+from idp.desk.people.person_rows import GUARDIAN, PUPIL, Person
+from idp.desk.search import search
 from idp.federation import links
-from idp.lifecycle import erasure, passwords, requests
+from idp.lifecycle import passwords
+from idp.lifecycle.mails import requests as mail_requests
 from idp.people import accounts, guardianships
 from idp.people.models import ACCOUNT_STATUSES, Account
+from idp.privacy import erasure
 from idp.sessions import service as sessions
 from idp.settings import LOCALES
 
@@ -74,7 +77,7 @@ def user_create(
         if password is not None:
             passwords.set_first_password(account.id, password)
         if invite:
-            requests.invite(account.id)
+            mail_requests.invite(account.id)
     output.one(_row(account), as_json)
 
 
@@ -91,7 +94,7 @@ def user_invite(username: str, client_id: str | None, as_json: bool) -> None:
     if client_id is not None:
         registration.get(client_id)
     account = named(username)
-    message = requests.invite(account.id, client_id)
+    message = mail_requests.invite(account.id, client_id)
     output.one(
         {"account_id": account.id, "message_id": message.id, "status": message.status}, as_json
     )
@@ -106,7 +109,7 @@ def user_disable(username: str) -> None:
       idp user disable claire.dubois
     """
     account = named(username)
-    done = acts.disable_account(AT_TERMINAL, account.id)
+    done = account_actions.disable_account(AT_TERMINAL, account.id)
     click.echo(f"{account.username} is disabled." if done else "It was disabled before.")
 
 
@@ -192,9 +195,9 @@ def user_email(username: str, address: str, final: bool, as_json: bool) -> None:
       idp user email claire.dubois claire@dubois.example
     """
     account = named(username)
-    changed = acts.correct_email(AT_TERMINAL, account.id, address)
-    for change in acts.ways_back(AT_TERMINAL, account.id) if final else ():
-        acts.end_way_back(AT_TERMINAL, account.id, change.id)
+    changed = account_actions.correct_email(AT_TERMINAL, account.id, address)
+    for change in account_actions.ways_back(AT_TERMINAL, account.id) if final else ():
+        account_actions.end_way_back(AT_TERMINAL, account.id, change.id)
     output.one({**_row(account), "changed": changed}, as_json)
 
 

@@ -5,8 +5,8 @@ import click
 from idp.cli import output
 from idp.cli.errors import BadInput
 from idp.cli.users import named
-from idp.desk import acts, merging
-from idp.desk.staff import AT_TERMINAL
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.people import account_actions, merging
 
 
 @click.argument("keep")
@@ -43,14 +43,14 @@ def edit(
     account = named(username)
     changed = False
     if given_name is not None or family_name is not None:
-        changed = acts.correct_name(
+        changed = account_actions.correct_name(
             AT_TERMINAL,
             account.id,
             account.given_name if given_name is None else given_name,
             account.family_name if family_name is None else family_name,
         ).changed
     if wanted is not None:
-        changed |= acts.correct_username(AT_TERMINAL, account.id, wanted).changed
+        changed |= account_actions.correct_username(AT_TERMINAL, account.id, wanted).changed
     click.echo("It is corrected." if changed else "Nothing was different.")
 
 
@@ -62,6 +62,6 @@ def enable(username: str) -> None:
       idp user enable claire.dubois
     """
     account = named(username)
-    if not acts.enable_account(AT_TERMINAL, account.id):
+    if not account_actions.enable_account(AT_TERMINAL, account.id):
         raise BadInput(f"{account.username} is not disabled")
     click.echo(f"{account.username} is enabled.")

@@ -1,4 +1,4 @@
-"""``idp user role``: who is staff; the rules are ``idp.desk.roles``'s."""
+"""``idp user role``: who is staff; the rules are ``idp.desk.staff.roles``'s."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from idp.cli import output
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
 from idp.cli.users import named
-from idp.desk import roles
-from idp.desk.staff import AT_TERMINAL
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.staff import roles
 from idp.errors import NotFound
 from idp.people import staff
 from idp.people.models import STAFF_ROLES, Account, StaffRole

@@ -15,11 +15,11 @@ from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.flask_client import FlaskOAuth2App
 
 from idp import clock
+from idp.federation.authorization_request import Asked
 from idp.federation.documents import json_object
 from idp.federation.identity import ForeignIdentity, ProviderAway, WrongAnswer
 from idp.federation.models import SHOWN_LENGTH, SUBJECT_LENGTH
 from idp.federation.outgoing import BoundedSession, Places
-from idp.federation.walk import Asked
 from idp.settings.providers import ProviderSettings
 
 LONGEST_REQUEST: Final = 8192

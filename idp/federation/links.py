@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from idp import clock, settings
 from idp.audit import events
 from idp.database import db, delete_all, transaction
-from idp.federation import walk
+from idp.federation import authorization_request
 from idp.federation.identity import ForeignIdentity
 from idp.federation.models import FederatedLink, FederationState, PendingLink
 from idp.people.models import Account
@@ -134,7 +134,7 @@ def wait(identity: ForeignIdentity, *, interaction_id: str, browser: str, until:
         writes.merge(
             PendingLink(
                 interaction_id=interaction_id,
-                browser_hash=walk.browser_hash(browser),
+                browser_hash=authorization_request.browser_hash(browser),
                 provider=identity.provider,
                 issuer=identity.issuer,
                 subject=identity.subject,
@@ -159,7 +159,7 @@ def waiting_in(browser: str) -> set[str]:
     return set(
         db.session.scalars(
             select(PendingLink.interaction_id).where(
-                PendingLink.browser_hash == walk.browser_hash(browser),
+                PendingLink.browser_hash == authorization_request.browser_hash(browser),
                 PendingLink.expires_at > clock.now(),
             )
         )
@@ -199,7 +199,7 @@ def forget_requests(*which: ColumnElement[bool]) -> int:
 def _is_waiting(interaction_id: str, browser: str) -> tuple[ColumnElement[bool], ...]:
     return (
         PendingLink.interaction_id == interaction_id,
-        PendingLink.browser_hash == walk.browser_hash(browser),
+        PendingLink.browser_hash == authorization_request.browser_hash(browser),
         PendingLink.expires_at > clock.now(),
     )
 

@@ -13,11 +13,11 @@ from authlib.integrations.flask_client import FlaskOAuth2App
 from joserfc.errors import JoseError
 
 from idp import clock
+from idp.federation.authorization_request import Asked
 from idp.federation.documents import Cached
 from idp.federation.identity import ForeignIdentity, WrongAnswer
 from idp.federation.models import SHOWN_LENGTH, SUBJECT_LENGTH
 from idp.federation.outgoing import BoundedSession, Places
-from idp.federation.walk import Asked
 from idp.settings.providers import ProviderSettings
 
 ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA", "RS384", "RS512", "ES384", "PS384")

@@ -5,10 +5,10 @@ from typing import Protocol, cast
 from authlib.integrations.flask_client import OAuth
 from flask import Flask, current_app
 
+from idp.federation.authorization_request import Asked
 from idp.federation.facebook import FacebookApp, FacebookProvider
 from idp.federation.identity import ForeignIdentity
 from idp.federation.openid import OpenIDApp, OpenIDProvider
-from idp.federation.walk import Asked
 from idp.settings import Settings
 from idp.settings.providers import ProviderSettings
 

@@ -18,7 +18,7 @@ from idp.credentials.factor_models import (
 )
 from idp.credentials.models import KnownDevice, OneTimeToken, Password
 from idp.database import Ids
-from idp.federation import walk
+from idp.federation import authorization_request
 from idp.federation.models import FederatedLink, FederationState, PendingLink
 from idp.lifecycle.endings_table import By, Thing
 from idp.mail.models import OutboxMessage
@@ -82,8 +82,8 @@ _SINCE: Final[dict[Thing, Any]] = {
 }
 _BROWSER_HASH: Final[dict[Thing, Callable[[str], str]]] = {
     Thing.STEPS: interactions.browser_hash,
-    Thing.WAITING_IDENTITIES: walk.browser_hash,
-    Thing.PROVIDER_REQUESTS: walk.browser_hash,
+    Thing.WAITING_IDENTITIES: authorization_request.browser_hash,
+    Thing.PROVIDER_REQUESTS: authorization_request.browser_hash,
     Thing.FORMS: submissions.browser_hash,
 }
 _IS_ONLINE: Final = (" " + Grant.scope + " ").not_like("% offline_access %")

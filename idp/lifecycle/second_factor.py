@@ -3,7 +3,6 @@
 import json
 from dataclasses import asdict, replace
 from datetime import datetime
-from typing import Any
 
 from idp import correlation
 from idp.audit import events
@@ -14,7 +13,7 @@ from idp.database import transaction
 from idp.errors import Throttled
 from idp.lifecycle.sign_in import Proof
 from idp.mail import outbox
-from idp.people import accounts, staff
+from idp.people import accounts
 from idp.people.models import Account, AccountRow
 from idp.sessions import assurance, interactions
 from idp.sessions.models import Interaction
@@ -135,30 +134,6 @@ def with_new_passkey(first: Proof, added: Passkey) -> Proof:
     """
     kind, _user_verified = passkeys.amr_of(added)
     return replace(first, amr=_joined(first, kind), passkey_id=added.id)
-
-
-def export(account_id: str) -> dict[str, Any]:
-    """What we keep about the account's factors, for its owner's download (GDPR Art. 15)."""
-    row = totp.since(account_id)
-    return {
-        "passkeys": [
-            {
-                "name": each.name,
-                "added_at": each.created_at.isoformat(),
-                "last_used_at": each.last_used_at.isoformat() if each.last_used_at else None,
-                "synchronised": each.backed_up,
-                "authenticator_model": each.aaguid,
-                "uses_counted": each.sign_count,
-            }
-            for each in passkeys.of(account_id)
-        ],
-        "authenticator_app_since": row.created_at.isoformat() if row else None,
-        "recovery_codes_left": recovery_codes.left(account_id),
-        "staff_roles": [
-            {"role": each.role, "school": each.school_id, "since": each.granted_at.isoformat()}
-            for each in staff.roles_of(account_id)
-        ],
-    }
 
 
 def _recover(account_id: str, code: str) -> bool:

@@ -28,7 +28,7 @@ Composer = Callable[[OutboxMessage], list[Message]]
 Withdrawal = Callable[[str, datetime], None]
 
 composers: dict[str, Composer] = {}
-"""Who writes each kind of message: ``lifecycle.letters.register`` fills it.
+"""Who writes each kind of message: ``lifecycle.mails.tokens.register`` fills it.
 A composer runs inside a transaction; an empty list means that there is nobody to write to."""
 
 withdrawals: list[Withdrawal] = []

@@ -14,7 +14,7 @@ from idp.lifecycle import endings
 from idp.mail import spread
 from idp.people.guardianships import BY_ROSTER, sql_not_ended
 from idp.people.models import Account, Child
-from idp.roster import bulk, findable, former
+from idp.roster import bulk, former, reindex
 from idp.roster.claims import unclaimed
 from idp.roster.models import RosterChange
 from idp.roster.planned_links import SEPARATED
@@ -197,7 +197,7 @@ def carry_out(scope: Scope, plan: Plan, now: datetime) -> None:
     if plan.counts.get("guardianship_ended"):
         endings.end_guardianships(changed(scope, "guardianship_ended"), BY_ROSTER, **detail)
     former.ask(asked, now)
-    findable.refresh(scope)
+    reindex.refresh(scope)
 
 
 def invite(scope: Scope, per_hour: int) -> int:

@@ -3,8 +3,8 @@
 from sqlalchemy import select
 
 from idp.database import db
-from idp.lifecycle.export import Content, section
 from idp.people.models import Account, School
+from idp.privacy.export import Content, section
 from idp.roster.models import RosterIdentity
 
 

@@ -14,7 +14,7 @@ from idp.audit import events
 from idp.lifecycle import endings, file_requests
 from idp.people.guardianships import BY_ROSTER, sql_not_ended
 from idp.people.models import Account, StaffRole
-from idp.roster import bulk, findable
+from idp.roster import bulk, reindex
 from idp.roster.applying import changed, readdressed
 from idp.roster.claims import unclaimed
 from idp.roster.models import RosterChange, RosterRunSchool
@@ -193,7 +193,7 @@ def undo(scope: Scope, applied_at: datetime, now: datetime) -> Undone:
     for statement in _FORGET:
         bulk.execute(statement, **scope.ids())
     file_requests.withdraw(scope.school_id, applied_at)
-    findable.refresh(scope)
+    reindex.refresh(scope)
     left_alone = {kind: planned.get(kind, 0) - count for kind, count in done.items()}
     left_alone["account_made"] = bulk.count(_ACCOUNTS_LEFT, **scope.ids())
     return Undone(

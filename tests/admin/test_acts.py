@@ -9,8 +9,7 @@ from sqlalchemy import func, select
 
 from idp.audit.models import AuditEvent
 from idp.database import db, transaction
-from idp.desk import acts as account_actions
-from idp.desk import staff as desk_staff
+from idp.desk.access import rights as desk_staff
 from idp.desk.access.acts import (
     Act,
     act,
@@ -20,7 +19,8 @@ from idp.desk.access.acts import (
     act_on_pupil,
     act_on_two,
 )
-from idp.desk.staff import AT_TERMINAL, Right, Staff
+from idp.desk.access.rights import AT_TERMINAL, Right, Staff
+from idp.desk.people import account_actions
 from idp.errors import Conflict, NotFound
 from idp.people import staff as roles
 from idp.people.accounts import find_account
@@ -30,12 +30,11 @@ from tests.admin.places import Desk
 from tests.admin.writers import outside_acts, sources
 
 NAMED = {
-    "idp.desk.imports.begin": "a file that can't be kept: what the act began ends as refused",
-    "idp.desk.journal.record": "by it an act writes itself down",
-    "idp.desk.reset_requests.close": "inside acts, and for the holder's own answer",
-    "idp.desk.reset_requests.decline": "inside acts, and for the holder's own answer",
-    "idp.desk.reset_requests.not_me": "the holder's own answer, on the page of their account",
-    "idp.web.admin.imports.import_upload": "see idp.desk.imports.begin",
+    "idp.desk.imports.service.begin": "a file that can't be kept: what it began ends as refused",
+    "idp.desk.people.reset_requests.close": "inside acts, and for the holder's own answer",
+    "idp.desk.people.reset_requests.decline": "inside acts, and for the holder's own answer",
+    "idp.desk.people.reset_requests.not_me": "the holder's own answer, on their account's page",
+    "idp.web.admin.imports.import_upload": "see idp.desk.imports.service.begin",
 }
 """Who writes outside an act, and why."""
 

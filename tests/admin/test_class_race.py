@@ -5,8 +5,8 @@ import threading
 from sqlalchemy import func, select
 
 from idp.database import db
-from idp.desk import classes
-from idp.desk.staff import AT_TERMINAL
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.people import classes
 from idp.mail.models import OutboxMessage
 from tests.admin.places import Desk
 from tests.admin.test_people_pages import invited

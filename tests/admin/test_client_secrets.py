@@ -11,8 +11,8 @@ from flask import Flask
 from idp.clients import registration
 from idp.clients.models import Client
 from idp.database import db
-from idp.desk import applications
-from idp.desk.staff import AT_TERMINAL, Staff
+from idp.desk.access.rights import AT_TERMINAL, Staff
+from idp.desk.applications import service as applications
 from idp.errors import Conflict, NotFound
 from tests import factories
 from tests.admin.client_forms import LIST
@@ -139,7 +139,7 @@ class TestOutOfUse:
 
 @on_sqlite
 def test_a_service_that_is_asked_by_the_wrong_person_finds_nothing(desk: Desk) -> None:
-    from idp.desk import staff
+    from idp.desk.access import rights as staff
 
     portal = RelyingParty.of(desk.here)
     manager = staff.of(desk.staff("manager").id)

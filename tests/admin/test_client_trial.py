@@ -11,9 +11,9 @@ from sqlalchemy import func, select
 
 from idp.audit.models import AuditEvent
 from idp.database import db
-from idp.desk import application_trial
-from idp.desk.application_trial import Trial
-from idp.desk.staff import AT_TERMINAL, of
+from idp.desk.access.rights import AT_TERMINAL, of
+from idp.desk.applications import trial as application_trial
+from idp.desk.applications.trial import Trial
 from idp.oidc import diagnosis
 from idp.oidc.models import Consent, Grant
 from tests import factories

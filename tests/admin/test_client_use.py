@@ -8,8 +8,8 @@ from flask import Flask
 
 from idp import clock
 from idp.database import transaction
-from idp.desk import application_use
-from idp.desk.staff import AT_TERMINAL, of
+from idp.desk.access.rights import AT_TERMINAL, of
+from idp.desk.applications import use as application_use
 from idp.oidc.models import Grant
 from idp.people import staff
 from idp.sessions.models import BrowserSession

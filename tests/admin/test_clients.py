@@ -90,7 +90,7 @@ class TestWhoSeesWhich:
         assert desk.browser("helper").open(LIST).status_code == 403
 
     def test_a_long_list_comes_in_pages(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("idp.desk.applications.PAGE", 2)
+        monkeypatch.setattr("idp.desk.applications.service.PAGE", 2)
         for name in ("Anna", "bella", "Carla"):
             RelyingParty.of(desk.here, client_name=name)
         operator = desk.browser("operator")

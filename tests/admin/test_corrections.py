@@ -7,8 +7,8 @@ from sqlalchemy import select
 
 from idp.audit.models import AuditEvent
 from idp.database import db
-from idp.desk import acts, invitations
-from idp.desk.staff import AT_TERMINAL
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.people import account_actions, invitations
 from idp.errors import Conflict, Invalid
 from idp.mail.models import OutboxMessage
 from idp.people import accounts, guardianships
@@ -59,8 +59,8 @@ class TestNames:
     def test_what_is_no_name_is_refused(self, desk: Desk) -> None:
         claire, _ = factories.family(desk.here, "Lina")
         with pytest.raises(Invalid):
-            acts.correct_name(AT_TERMINAL, claire.id, "Kla\nra", "Dubois")
-        again = acts.correct_name(AT_TERMINAL, claire.id, "Claire", "Dubois")
+            account_actions.correct_name(AT_TERMINAL, claire.id, "Kla\nra", "Dubois")
+        again = account_actions.correct_name(AT_TERMINAL, claire.id, "Claire", "Dubois")
         assert not again.changed
         assert mails("account_corrected") == []
 
@@ -68,8 +68,8 @@ class TestNames:
         claire, _ = factories.family(desk.here, "Lina")
         roles.grant(claire.id, "operator")
         for correct in (
-            lambda: acts.correct_name(member(desk, "manager"), claire.id, "A", "B"),
-            lambda: acts.correct_username(member(desk, "manager"), claire.id, "abc"),
+            lambda: account_actions.correct_name(member(desk, "manager"), claire.id, "A", "B"),
+            lambda: account_actions.correct_username(member(desk, "manager"), claire.id, "abc"),
         ):
             with pytest.raises(Conflict, match="operator_only"):
                 correct()
@@ -107,7 +107,7 @@ class TestUserNames:
         def wish(account_id: str) -> None:
             with desk.app.app_context():
                 try:
-                    acts.correct_username(AT_TERMINAL, account_id, "wanted")
+                    account_actions.correct_username(AT_TERMINAL, account_id, "wanted")
                     outcomes.append("has it")
                 except Invalid:
                     outcomes.append("refused")

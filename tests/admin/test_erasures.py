@@ -3,8 +3,8 @@
 import pytest
 
 from idp.database import db
-from idp.lifecycle import erasure
 from idp.people.models import Account, ErasureRequest
+from idp.privacy import erasure
 from tests import factories
 from tests.admin.places import Desk
 from tests.relying_party import forms_of

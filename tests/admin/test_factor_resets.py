@@ -11,9 +11,9 @@ from idp import clock
 from idp.credentials import totp
 from idp.credentials.factor_models import FactorReset, Passkey, TotpSecret
 from idp.database import db, transaction
-from idp.desk import factor_resets
-from idp.desk import staff as desk_staff
-from idp.desk.staff import Staff
+from idp.desk.access import rights as desk_staff
+from idp.desk.access.rights import Staff
+from idp.desk.people import factor_resets
 from idp.errors import Conflict, NotFound
 from idp.lifecycle import endings
 from idp.people import guardianships, staff

@@ -12,11 +12,14 @@ from idp.audit import events
 from idp.clients import registration
 from idp.credentials import one_time_tokens
 from idp.database import transaction
-from idp.desk import figures, figures_expiring, figures_traffic, letters
-from idp.desk import staff as desk_staff
-from idp.desk.staff import AT_TERMINAL, Staff
+from idp.desk.access import rights as desk_staff
+from idp.desk.access.rights import AT_TERMINAL, Staff
+from idp.desk.overview import expiring, traffic
+from idp.desk.overview import onboarding as overview
+from idp.desk.printed_letters import service as printed_letters
 from idp.errors import NotFound
-from idp.lifecycle import endings, requests
+from idp.lifecycle import endings
+from idp.lifecycle.mails import requests as mail_requests
 from idp.mail import outbox
 from idp.people.models import Account
 from idp.web.admin import charts
@@ -36,8 +39,8 @@ def of(desk: Desk, who: str) -> Staff:
 
 
 def steps(desk: Desk) -> dict[str, int]:
-    total = figures.by_class(AT_TERMINAL, desk.here.id).total
-    return dict(zip(figures.STEPS, total.counts, strict=True))
+    total = overview.by_class(AT_TERMINAL, desk.here.id).total
+    return dict(zip(overview.STEPS, total.counts, strict=True))
 
 
 def invited(desk: Desk, **account: str) -> Account:
@@ -53,11 +56,11 @@ class TestFunnel:
         portal = factories.client_app(desk.here).client
         invited(desk)
         queued = invited(desk, email="a@example.org")
-        requests.invite(queued.id)
+        mail_requests.invite(queued.id)
         mailed = invited(desk, email="b@example.org")
-        outbox.sent(requests.invite(mailed.id))
-        letters.print_letter(AT_TERMINAL, invited(desk).id)
-        opened = one_time_tokens.find(requests.issue_letter_token(invited(desk).id))
+        outbox.sent(mail_requests.invite(mailed.id))
+        printed_letters.print_letter(AT_TERMINAL, invited(desk).id)
+        opened = one_time_tokens.find(mail_requests.issue_letter_token(invited(desk).id))
         assert isinstance(opened, one_time_tokens.Live)
         one_time_tokens.note_opened(opened.token.id)
         factories.family(desk.here, "Lina")
@@ -88,7 +91,7 @@ class TestFunnel:
         parent, _ = factories.family(desk.here, "Lina", "Mia")
         factories.guardianship(parent, factories.child(desk.here, "Noé", class_name="5A"))
 
-        found = figures.by_class(AT_TERMINAL, desk.here.id)
+        found = overview.by_class(AT_TERMINAL, desk.here.id)
 
         assert [(row.name, row.counts[0]) for row in found.rows] == [("3B", 1), ("5A", 1)]
         assert found.total.counts[0] == 1
@@ -101,7 +104,7 @@ class TestFunnel:
         shared = factories.client_app(desk.here, desk.elsewhere).client.id
         visit(parent, shared, tom.id)
         assert steps(desk)["visited"] == 0
-        visited = {row.id: row.counts[-1] for row in figures.by_school(AT_TERMINAL).rows}
+        visited = {row.id: row.counts[-1] for row in overview.by_school(AT_TERMINAL).rows}
         assert visited == {desk.here.id: 0, desk.elsewhere.id: 1}
 
         visit(parent, shared)
@@ -110,15 +113,15 @@ class TestFunnel:
     def test_c3_a_letter_of_another_school_was_not_sent_here(self, desk: Desk) -> None:
         parent = invited(desk)
         factories.guardianship(parent, factories.child(desk.elsewhere, "Tom"))
-        letters.print_class(AT_TERMINAL, desk.elsewhere.id, None)
+        printed_letters.print_class(AT_TERMINAL, desk.elsewhere.id, None)
         assert (steps(desk)["invited"], steps(desk)["sent"]) == (0, 0)
-        sent = {row.id: row.counts[2] for row in figures.by_school(AT_TERMINAL).rows}
+        sent = {row.id: row.counts[2] for row in overview.by_school(AT_TERMINAL).rows}
         assert sent == {desk.here.id: 0, desk.elsewhere.id: 1}
 
     def test_a2_a_school_outside_the_reach_is_not_found(self, desk: Desk) -> None:
         with pytest.raises(NotFound):
-            figures.by_class(of(desk, "stranger"), desk.here.id)
-        assert [row.id for row in figures.by_school(of(desk, "stranger")).rows] == [
+            overview.by_class(of(desk, "stranger"), desk.here.id)
+        assert [row.id for row in overview.by_school(of(desk, "stranger")).rows] == [
             desk.elsewhere.id
         ]
 
@@ -126,7 +129,7 @@ class TestFunnel:
         factories.family(desk.here, "Lina", "Mia")
         factories.family(desk.elsewhere, "Tom", status="invited")
         with Queries() as sent:
-            found = figures.by_school(AT_TERMINAL)
+            found = overview.by_school(AT_TERMINAL)
         counts = {row.name: row.counts for row in found.rows}
         assert counts == {
             "Athénée du Parc": (1, 0, 0, 0, 0, 0),
@@ -151,8 +154,8 @@ class TestTraffic:
                 events.record("sign_in", account_id=account.id)
 
         with time_machine.travel(now, tick=False):
-            here = figures_traffic.sign_ins(AT_TERMINAL, desk.here.id)
-            everywhere = figures_traffic.sign_ins(AT_TERMINAL)
+            here = traffic.sign_ins(AT_TERMINAL, desk.here.id)
+            everywhere = traffic.sign_ins(AT_TERMINAL)
 
         assert (here.week[12], here.week[11], sum(here.week)) == (1, 1, 2)
         assert (here.day[12], sum(here.day)) == (1, 1)
@@ -174,7 +177,7 @@ class TestTraffic:
         elsewhere, _ = factories.family(desk.elsewhere, "Tom")
         outbox.refused(outbox.enqueue("invitation", account_id=elsewhere.id), "550 5.1.1")
 
-        found = figures_traffic.mail_trouble(of(desk, "manager"), desk.here.id)
+        found = traffic.mail_trouble(of(desk, "manager"), desk.here.id)
 
         assert found == {
             "unknown_address": 2,
@@ -184,39 +187,39 @@ class TestTraffic:
             "retried": 1,
         }
         with time_machine.travel(clock.now() + timedelta(minutes=30)):
-            assert figures_traffic.mail_trouble(AT_TERMINAL)["stuck"] == 1
+            assert traffic.mail_trouble(AT_TERMINAL)["stuck"] == 1
 
 
 class TestExpiring:
     def test_tokens_of_the_schools_guardians_that_expire_in_three_days(self, desk: Desk) -> None:
         mailed = invited(desk)
         one_time_tokens.mint(mailed.id, "first_sign_in", outbox_id="m_1")
-        letters.print_letter(AT_TERMINAL, invited(desk).id)
+        printed_letters.print_letter(AT_TERMINAL, invited(desk).id)
         factories.guardianship(mailed, factories.child(desk.elsewhere, "Tom"))
         stranger, manager = of(desk, "stranger"), of(desk, "manager")
         with time_machine.travel(clock.now() + timedelta(days=12)):
-            assert figures_expiring.tokens_expiring(manager, desk.here.id) == 2
-            assert figures_expiring.tokens_expiring(stranger, desk.elsewhere.id) == 1
-            assert figures_expiring.tokens_expiring(stranger, desk.here.id) == 0
-        assert figures_expiring.tokens_expiring(AT_TERMINAL) == 0
+            assert expiring.tokens_expiring(manager, desk.here.id) == 2
+            assert expiring.tokens_expiring(stranger, desk.elsewhere.id) == 1
+            assert expiring.tokens_expiring(stranger, desk.here.id) == 0
+        assert expiring.tokens_expiring(AT_TERMINAL) == 0
 
     def test_former_secrets_are_those_of_the_schools_applications(self, desk: Desk) -> None:
         ours, theirs = factories.client_app(desk.here), factories.client_app(desk.elsewhere)
         for each in (ours, theirs):
             registration.rotate_secret(each.client.id, overlap=timedelta(days=2))
 
-        found = figures_expiring.former_secrets(of(desk, "manager"))
+        found = expiring.former_secrets(of(desk, "manager"))
 
         assert [each.client_id for each in found] == [ours.client.id]
-        assert not figures_expiring.former_secrets(of(desk, "manager"), desk.elsewhere.id)
-        assert len(figures_expiring.former_secrets(AT_TERMINAL)) == 2
+        assert not expiring.former_secrets(of(desk, "manager"), desk.elsewhere.id)
+        assert len(expiring.former_secrets(AT_TERMINAL)) == 2
 
     def test_signing_keys_are_for_operators_and_grow_old(self, desk: Desk) -> None:
-        assert not figures_expiring.signing_keys(of(desk, "manager"))
+        assert not expiring.signing_keys(of(desk, "manager"))
         operator = of(desk, "operator")
-        assert not any(key.due for key in figures_expiring.signing_keys(operator))
+        assert not any(key.due for key in expiring.signing_keys(operator))
         with time_machine.travel(clock.now() + timedelta(days=366)):
-            due = {key.state for key in figures_expiring.signing_keys(operator) if key.due}
+            due = {key.state for key in expiring.signing_keys(operator) if key.due}
         assert due == {"current"}
 
 
@@ -271,8 +274,8 @@ class TestPage:
             assert f'id="{table}"' in page
 
     def test_the_pieces_of_a_bar_fill_it(self, desk: Desk) -> None:
-        (line,) = charts.lines([figures.Row("3B", "3B", (7, 6, 5, 3, 2, 1))])
+        (line,) = charts.lines([overview.Row("3B", "3B", (7, 6, 5, 3, 2, 1))])
         assert [bar.value for bar in line.bars] == [1, 1, 1, 2, 1, 1]
         assert round(sum(bar.width for bar in line.bars)) == charts.WIDTH
-        (none,) = charts.lines([figures.Row("3B", "3B", (0, 0, 0, 0, 0, 0))])
+        (none,) = charts.lines([overview.Row("3B", "3B", (0, 0, 0, 0, 0, 0))])
         assert none.bars == ()

@@ -7,7 +7,8 @@ from sqlalchemy import select, update
 
 from idp import clock
 from idp.database import db, transaction
-from idp.lifecycle import desk_letters, endings, file_requests, link_requests
+from idp.lifecycle import endings, file_requests, link_requests
+from idp.lifecycle.mails import desk as desk_mails
 from idp.mail.models import OutboxMessage
 from idp.people import linking
 from idp.people.models import Account, Child, Guardianship
@@ -49,7 +50,7 @@ def letter_of(kind: str) -> str:
     with transaction():
         query = select(OutboxMessage).where(OutboxMessage.kind == kind)
         message = db.session.scalars(query).one()
-        (letter,) = desk_letters.COMPOSERS[kind](message)
+        (letter,) = desk_mails.COMPOSERS[kind](message)
     return letter.text
 
 

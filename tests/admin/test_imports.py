@@ -11,8 +11,8 @@ from sqlalchemy import func, select
 from idp import correlation
 from idp.audit.models import AuditEvent
 from idp.database import db, transaction
-from idp.desk import imports as desk_imports
-from idp.desk import staff as desk_staff
+from idp.desk.access import rights as desk_staff
+from idp.desk.imports import service as desk_imports
 from idp.errors import Conflict
 from idp.mail.models import OutboxMessage
 from idp.people import accounts, guardianships

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from idp.audit import changes
 from idp.audit.vocabulary import VOCABULARY
-from idp.desk import journal, trail
-from idp.desk import staff as desk_staff
-from idp.desk.staff import Staff
+from idp.desk.access import rights as desk_staff
+from idp.desk.access.rights import Staff
+from idp.desk.audit_log import read as audit_log
 from idp.web.admin import people_words
-from idp.web.admin.journal_words import WORDS
+from idp.web.admin.audit_log_words import WORDS
 from tests import factories
 from tests.admin.places import Desk
 from tests.web.test_translations import ROOT
@@ -69,7 +70,7 @@ def test_each_event_that_is_recorded_for_a_school_has_words() -> None:
 
     assert {"role_granted", "roster_applied", "school_created"} <= known
     assert known - WORDS.keys() == set(), "add them to idp/audit/vocabulary.py"
-    assert trail.PLATFORM - WORDS.keys() == set()
+    assert audit_log.PLATFORM - WORDS.keys() == set()
 
 
 def test_each_act_of_a_desk_on_an_account_has_words_of_its_own_on_its_page() -> None:
@@ -83,7 +84,7 @@ def test_each_act_of_a_desk_on_an_account_has_words_of_its_own_on_its_page() -> 
 @on_sqlite
 def test_an_act_is_told_with_who_on_whom_before_and_after(desk: Desk) -> None:
     claire, (lina,) = factories.family(desk.here, "Lina", username="claire")
-    journal.record(
+    changes.record(
         "child_changed",
         school_id=desk.here.id,
         actor=desk.staff("helper").id,
@@ -102,12 +103,12 @@ def test_an_act_is_told_with_who_on_whom_before_and_after(desk: Desk) -> None:
 
 @on_sqlite
 def test_a2_a_school_reads_its_own_journal_alone(desk: Desk) -> None:
-    journal.record("child_left", school_id=desk.here.id)
-    journal.record("client_created", school_id=None)
+    changes.record("child_left", school_id=desk.here.id)
+    changes.record("client_created", school_id=None)
 
-    of_manager = trail.page(member(desk, "manager"), kinds=["child_left", "client_created"])
-    of_stranger = trail.page(member(desk, "stranger"), kinds=["child_left", "client_created"])
-    of_operator = trail.page(member(desk, "operator"), kinds=["child_left", "client_created"])
+    of_manager = audit_log.page(member(desk, "manager"), kinds=["child_left", "client_created"])
+    of_stranger = audit_log.page(member(desk, "stranger"), kinds=["child_left", "client_created"])
+    of_operator = audit_log.page(member(desk, "operator"), kinds=["child_left", "client_created"])
 
     assert [each.event.event for each in of_manager.entries] == ["child_left"]
     assert of_stranger.entries == []
@@ -117,14 +118,14 @@ def test_a2_a_school_reads_its_own_journal_alone(desk: Desk) -> None:
 @on_sqlite
 def test_c3_an_operator_is_the_platform_and_people_of_elsewhere_have_no_name(desk: Desk) -> None:
     zoe, _ = factories.family(desk.elsewhere, "Zoé", username="zoe", given_name="Zénobie")
-    journal.record(
+    changes.record(
         "guardianship_ended",
         school_id=desk.here.id,
         actor=desk.staff("operator").id,
         account_id=zoe.id,
     )
 
-    (entry,) = trail.page(
+    (entry,) = audit_log.page(
         member(desk, "manager"), kinds=["guardianship_ended", "access_closed"]
     ).entries
 
@@ -136,10 +137,10 @@ def test_somebody_who_was_staff_keeps_the_name(desk: Desk) -> None:
     from idp.people import staff
 
     helper = desk.staff("helper")
-    journal.record("child_left", school_id=desk.here.id, actor=helper.id)
+    changes.record("child_left", school_id=desk.here.id, actor=helper.id)
     staff.revoke(helper.id, "helper", desk.here.id)
 
-    (entry,) = trail.page(member(desk, "manager"), kinds=["child_left"]).entries
+    (entry,) = audit_log.page(member(desk, "manager"), kinds=["child_left"]).entries
 
     assert entry.who is not None
     assert entry.who.name == "Helper Bureau"
@@ -147,7 +148,7 @@ def test_somebody_who_was_staff_keeps_the_name(desk: Desk) -> None:
 
 @on_sqlite
 def test_what_an_undo_took_back_is_not_told_as_made(desk: Desk) -> None:
-    journal.record("roster_undone", school_id=desk.here.id, run="j_1", counts={"child_made": 3})
+    changes.record("roster_undone", school_id=desk.here.id, run="j_1", counts={"child_made": 3})
 
     page = unescape(desk.browser("manager").open("/admin/journal").text)
 
@@ -159,7 +160,7 @@ def test_what_an_undo_took_back_is_not_told_as_made(desk: Desk) -> None:
 def test_an_event_without_words_is_told_all_the_same(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journal.record("child_left", school_id=desk.here.id)
+    changes.record("child_left", school_id=desk.here.id)
     monkeypatch.delitem(WORDS, "child_left")
 
     assert "Quelque chose a été modifié" in desk.browser("manager").open("/admin/journal").text
@@ -167,15 +168,15 @@ def test_an_event_without_words_is_told_all_the_same(
 
 @on_sqlite
 def test_pages_go_back_in_time_and_days_are_the_schools(desk: Desk) -> None:
-    for _ in range(trail.PAGE + 5):
-        journal.record("child_left", school_id=desk.here.id)
+    for _ in range(audit_log.PAGE + 5):
+        changes.record("child_left", school_id=desk.here.id)
     manager = desk.browser("manager")
 
     first = manager.open("/admin/journal?kind=child_left")
     older = re.findall(r'id="journal-older"[^>]*href="([^"]+)"', first.text)[0]
     second = manager.open(older.replace("&amp;", "&"))
 
-    assert first.text.count("<time") == trail.PAGE
+    assert first.text.count("<time") == audit_log.PAGE
     assert second.text.count("<time") == 5
     assert manager.open("/admin/journal?day=2020-01-01").text.count("<time") == 0
 
@@ -193,8 +194,8 @@ def test_a7_parameters_that_mean_nothing_ask_for_the_newest(desk: Desk, query: s
 @on_sqlite
 def test_a6_the_list_for_a_spreadsheet_holds_no_formula(desk: Desk) -> None:
     claire, _ = factories.family(desk.here, "Lina", username="claire", family_name="=cmd|1")
-    journal.record("guardianship_made", school_id=desk.here.id, account_id=claire.id)
-    journal.record(
+    changes.record("guardianship_made", school_id=desk.here.id, account_id=claire.id)
+    changes.record(
         "school_created", school_id=desk.here.id, before={"name": ""}, after={"name": "=1+1"}
     )
 

@@ -15,11 +15,14 @@ from werkzeug.test import TestResponse
 from idp.audit.models import AuditEvent
 from idp.credentials import one_time_tokens
 from idp.database import db, transaction
-from idp.desk import letter_lists, letter_words, letters
-from idp.desk import staff as desk_staff
-from idp.desk.staff import AT_TERMINAL
+from idp.desk.access import rights as desk_staff
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.printed_letters import recipients
+from idp.desk.printed_letters import service as printed_letters
+from idp.desk.printed_letters import words as letter_words
 from idp.errors import Conflict
-from idp.lifecycle import endings, passwords, requests
+from idp.lifecycle import endings, passwords
+from idp.lifecycle.mails import requests as mail_requests
 from idp.mail.models import OutboxMessage
 from idp.people import guardianships, staff
 from idp.people.models import Account
@@ -107,7 +110,7 @@ class TestPaper:
         kept = db.session.execute(select(AuditEvent.detail)).all()
         assert not any(token in str(row) for row in kept)
         assert token not in repr(letter_words.Letter("", "", (), token, None, None))  # type: ignore[arg-type]
-        assert token not in repr(letters.Printout(token.encode(), 1))
+        assert token not in repr(printed_letters.Printout(token.encode(), 1))
 
     def test_the_file_says_what_it_is_and_is_kept_by_nobody(self, desk: Desk) -> None:
         answer = print_one(printing(desk), invited(desk, username="claire"))
@@ -136,12 +139,12 @@ class TestPaper:
         self, desk: Desk, given: str, family: str, shown: str
     ) -> None:
         parent = invited(desk, given_name=given, family_name=family)
-        printout = letters.print_letter(AT_TERMINAL, parent.id)
+        printout = printed_letters.print_letter(AT_TERMINAL, parent.id)
         assert shown in papers.text(printout.pdf)
 
     def test_arabic_letters_are_joined_and_run_from_the_right(self, desk: Desk) -> None:
         parent = invited(desk, given_name="محمد", family_name="الأمين")
-        printout = letters.print_letter(AT_TERMINAL, parent.id)
+        printout = printed_letters.print_letter(AT_TERMINAL, parent.id)
         assert TOKEN.search(papers.text(printout.pdf))
         assert "محمد" in papers.text(printout.pdf)
 
@@ -149,7 +152,7 @@ class TestPaper:
     def test_a_logo_that_cannot_be_read_is_left_out(self, desk: Desk, logo: bytes) -> None:
         with transaction():
             desk.here.logo_png = logo
-        printout = letters.print_letter(AT_TERMINAL, invited(desk).id)
+        printout = printed_letters.print_letter(AT_TERMINAL, invited(desk).id)
         assert "Collège des Tilleuls" in papers.text(printout.pdf)
 
     def test_the_logo_stands_on_the_letter(self, desk: Desk) -> None:
@@ -157,7 +160,7 @@ class TestPaper:
         Image.new("RGBA", (80, 40), (20, 90, 60, 128)).save(picture, "PNG")
         with transaction():
             desk.here.logo_png = picture.getvalue()
-        printout = letters.print_letter(AT_TERMINAL, invited(desk).id)
+        printout = printed_letters.print_letter(AT_TERMINAL, invited(desk).id)
         sizes = {each.image.size for each in papers.reader(printout.pdf).pages[0].images}
         assert (80, 40) in sizes
 
@@ -218,10 +221,10 @@ class TestWho:
     def test_c3_a_letter_of_another_school_is_not_told(self, desk: Desk) -> None:
         parent = invited(desk, "Lina")
         factories.guardianship(parent, factories.child(desk.elsewhere, "Tom", class_name="9Z"))
-        letters.print_class(AT_TERMINAL, desk.elsewhere.id, "9Z")
+        printed_letters.print_class(AT_TERMINAL, desk.elsewhere.id, "9Z")
 
         page = open_class(printing(desk), desk)
-        (here,) = letter_lists.classes(desk.here)
+        (here,) = recipients.classes(desk.here)
 
         assert "Jamais" in page.text
         assert (here.with_letter, here.printed_at, here.seen) == (0, None, 0)
@@ -233,7 +236,7 @@ class TestWho:
 
         assert printing(desk).open(f"/admin/people/{parent.id}/letter").status_code == 404
         with pytest.raises(Conflict, match="nobody_left"):
-            letters.print_class(AT_TERMINAL, desk.here.id, "3B")
+            printed_letters.print_class(AT_TERMINAL, desk.here.id, "3B")
 
     def test_a3_without_a_fresh_proof_nothing_is_printed(self, desk: Desk) -> None:
         parent = invited(desk)
@@ -279,7 +282,7 @@ class TestWhen:
         assert browser.shows("letter-refused")
         assert not printed_for(parent)
         with pytest.raises(Conflict, match="not_invited"):
-            letters.print_letter(AT_TERMINAL, parent.id)
+            printed_letters.print_letter(AT_TERMINAL, parent.id)
 
     def test_a3_no_letter_is_printed_for_staff(self, desk: Desk) -> None:
         parent = invited(desk)
@@ -376,23 +379,23 @@ class TestClass:
     def test_the_parent_of_two_classes_does_not_lose_the_first_letter(self, desk: Desk) -> None:
         parent = invited(desk)
         factories.guardianship(parent, factories.child(desk.here, "Noé", class_name="5A"))
-        first = letters.print_class(AT_TERMINAL, desk.here.id, "3B")
+        first = printed_letters.print_class(AT_TERMINAL, desk.here.id, "3B")
 
         with pytest.raises(Conflict, match="nobody_left"):
-            letters.print_class(AT_TERMINAL, desk.here.id, "5A")
+            printed_letters.print_class(AT_TERMINAL, desk.here.id, "5A")
         assert fate(TOKEN.findall(papers.text(first.pdf))[0]) == "Live"
 
     def test_a_letter_that_has_expired_counts_no_more(self, desk: Desk) -> None:
         invited(desk)
-        letters.print_class(AT_TERMINAL, desk.here.id, "3B")
+        printed_letters.print_class(AT_TERMINAL, desk.here.id, "3B")
         with later(days=15):
-            assert letters.print_class(AT_TERMINAL, desk.here.id, "3B").letters == 1
+            assert printed_letters.print_class(AT_TERMINAL, desk.here.id, "3B").letters == 1
 
     def test_who_has_signed_in_meanwhile_is_left_out(self, desk: Desk) -> None:
         early, late = invited(desk), invited(desk)
         browser = printing(desk)
         open_class(browser, desk)
-        found = one_time_tokens.find(requests.issue_letter_token(early.id))
+        found = one_time_tokens.find(mail_requests.issue_letter_token(early.id))
         assert isinstance(found, one_time_tokens.Live)
         passwords.claim_with_token(found.token.id, PASSWORD)
 
@@ -405,9 +408,9 @@ class TestClass:
         invited(desk)
         invited(desk, email="tom@example.org")
         factories.family(desk.here, "Ida")
-        letters.print_class(AT_TERMINAL, desk.here.id, "3B")
+        printed_letters.print_class(AT_TERMINAL, desk.here.id, "3B")
 
-        (found,) = letter_lists.classes(desk.here)
+        (found,) = recipients.classes(desk.here)
 
         counts = (found.invited, found.without_email, found.with_letter, found.to_print)
         assert counts == (2, 1, 1, 0)
@@ -418,7 +421,7 @@ class TestClass:
 
     def test_no_mail_is_queued_by_printing(self, desk: Desk) -> None:
         invited(desk)
-        letters.print_class(AT_TERMINAL, desk.here.id, "3B")
+        printed_letters.print_class(AT_TERMINAL, desk.here.id, "3B")
         assert db.session.scalar(select(func.count()).select_from(OutboxMessage)) == 0
 
 

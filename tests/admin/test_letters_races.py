@@ -11,10 +11,12 @@ from idp.audit.models import AuditEvent
 from idp.credentials import one_time_tokens
 from idp.credentials.models import OneTimeToken
 from idp.database import db, transaction
-from idp.desk import letter_paper, letters
-from idp.desk.letter_words import Letter
-from idp.desk.staff import AT_TERMINAL
-from idp.lifecycle import passwords, requests
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.printed_letters import paper as letter_paper
+from idp.desk.printed_letters import service as printed_letters
+from idp.desk.printed_letters.words import Letter
+from idp.lifecycle import passwords
+from idp.lifecycle.mails import requests as mail_requests
 from idp.people import accounts
 from tests import factories
 from tests.admin.places import Desk
@@ -37,7 +39,9 @@ def test_two_who_print_a_class_at_once_print_it_once(desk: Desk) -> None:
     here = desk.here.id
 
     results, errors = at_once(
-        desk.app, 3, lambda: letters.print_class(AT_TERMINAL, here, "3B", again=True, seen=0)
+        desk.app,
+        3,
+        lambda: printed_letters.print_class(AT_TERMINAL, here, "3B", again=True, seen=0),
     )
 
     assert [each.letters for each in results] == [4]
@@ -49,12 +53,12 @@ def test_two_who_print_a_class_at_once_print_it_once(desk: Desk) -> None:
 def test_a5_no_account_is_claimed_and_printed_for_at_once(desk: Desk) -> None:
     for _ in range(4):
         parent = factories.family(desk.here, "Lina", status="invited")[0]
-        found = one_time_tokens.find(requests.issue_letter_token(parent.id))
+        found = one_time_tokens.find(mail_requests.issue_letter_token(parent.id))
         assert isinstance(found, one_time_tokens.Live)
         token_id, account_id = found.token.id, parent.id
         acts = [
             lambda token_id=token_id: passwords.claim_with_token(token_id, PASSWORD),
-            lambda account_id=account_id: letters.print_letter(AT_TERMINAL, account_id),
+            lambda account_id=account_id: printed_letters.print_letter(AT_TERMINAL, account_id),
         ]
 
         at_once(desk.app, 2, lambda acts=acts: acts.pop()())
@@ -68,16 +72,16 @@ def test_letters_that_cannot_be_set_end_no_earlier_ones(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parent = factories.family(desk.here, "Lina", status="invited")[0]
-    in_hand = requests.issue_letter_token(parent.id)
+    in_hand = mail_requests.issue_letter_token(parent.id)
 
     def out_of_memory(*_: Any, **__: Any) -> bytes:
         raise MemoryError
 
     monkeypatch.setattr(typst, "compile", out_of_memory)
     with pytest.raises(MemoryError):
-        letters.print_class(AT_TERMINAL, desk.here.id, None, again=True, seen=0)
+        printed_letters.print_class(AT_TERMINAL, desk.here.id, None, again=True, seen=0)
     with pytest.raises(MemoryError):
-        letters.print_letter(AT_TERMINAL, parent.id)
+        printed_letters.print_letter(AT_TERMINAL, parent.id)
     db.session.rollback()
 
     assert isinstance(one_time_tokens.find(in_hand), one_time_tokens.Live)
@@ -105,7 +109,7 @@ def test_who_signs_in_while_the_letters_are_set_is_not_among_them(
 
     monkeypatch.setattr(letter_paper, "printed", slowly)
 
-    assert letters.print_class(AT_TERMINAL, desk.here.id, None).letters == 2
+    assert printed_letters.print_class(AT_TERMINAL, desk.here.id, None).letters == 2
 
     assert [len(each) for each in told] == [3, 2]
     kept = [

@@ -6,11 +6,13 @@ import pytest
 from flask import Flask
 
 from idp.database import db, transaction
-from idp.desk import mails, staff
-from idp.desk.mails import FOR_SCHOOLS
-from idp.desk.staff import AT_TERMINAL
+from idp.desk.access import rights as staff
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.mail import service as mails
+from idp.desk.mail.service import FOR_SCHOOLS
 from idp.errors import Conflict, NotFound
-from idp.lifecycle import endings, letters
+from idp.lifecycle import endings
+from idp.lifecycle.mails import tokens as token_mails
 from idp.mail import answers, outbox
 from idp.people.models import Account
 from idp.web.admin.mail_words import REASONS
@@ -78,7 +80,7 @@ class TestReach:
     def test_c3_devices_and_links_are_the_parents_own(self, app: Flask) -> None:
         desk = desk_of(app)
         parent = invited(desk)
-        for kind in letters.COMPOSERS.keys() - set(FOR_SCHOOLS) | {"new_device"}:
+        for kind in token_mails.COMPOSERS.keys() - set(FOR_SCHOOLS) | {"new_device"}:
             mail(parent, kind, fate="sent", answer=None)
 
         assert seen(desk, "manager") == []
@@ -151,7 +153,7 @@ class TestOnThePage:
         parent, _ = factories.family(desk.here, "Lina", email="c@x.example")
         with transaction():
             message = outbox.enqueue("password_reset", about={"email": "c@x.example"})
-            letters.password_reset(message)
+            token_mails.password_reset(message)
 
         assert seen(desk, "manager") == [message.id]
         assert message.account_id == parent.id

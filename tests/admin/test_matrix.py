@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from idp.audit.models import AuditEvent
 from idp.database import db
-from idp.desk.staff import RIGHTS
+from idp.desk.access.rights import RIGHTS
 from idp.web.admin.blueprint import RIGHT
 from tests import factories
 from tests.admin.places import Desk

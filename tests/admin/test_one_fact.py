@@ -9,10 +9,11 @@ import time_machine
 
 from idp import clock, purge
 from idp.database import db
-from idp.desk import acts, guardianships
-from idp.desk.acts import Reason
-from idp.desk.staff import AT_TERMINAL
-from idp.lifecycle import requests, sign_in
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.people import account_actions, guardianships
+from idp.desk.people.account_actions import Reason
+from idp.lifecycle import sign_in
+from idp.lifecycle.mails import requests as mail_requests
 from idp.lifecycle.sign_in import Proof
 from idp.mail import answers, outbox
 from idp.people import staff as roles
@@ -76,7 +77,7 @@ class TestAMailServersAnswer:
         claire, _ = factories.family(
             desk.here, "Lina", status="invited", email="claire@dubois.example"
         )
-        outbox.refused(requests.invite(claire.id), answer)
+        outbox.refused(mail_requests.invite(claire.id), answer)
         browser = desk.browser("manager")
 
         with desk.app.test_request_context(headers={"Accept-Language": "fr"}):
@@ -95,7 +96,7 @@ class TestAnAccountThatWasClaimed:
 
     def test_is_its_holders_again(self, desk: Desk) -> None:
         claire, (lina,) = factories.family(desk.here, "Lina")
-        acts.close_access(AT_TERMINAL, claire.id, Reason("moved"))
+        account_actions.close_access(AT_TERMINAL, claire.id, Reason("moved"))
         db.session.expire_all()
         assert claire.status == "disabled"
 

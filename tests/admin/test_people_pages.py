@@ -8,8 +8,8 @@ from sqlalchemy import event, select
 
 from idp.audit.models import AuditEvent
 from idp.database import db, transaction
-from idp.desk import classes
-from idp.desk.staff import AT_TERMINAL
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.people import classes
 from idp.lifecycle import endings
 from idp.mail.models import OutboxMessage
 from idp.people import children, guardianships

@@ -6,10 +6,12 @@ import pytest
 
 from idp import clock
 from idp.database import transaction
-from idp.lifecycle import endings, erasure, requests
+from idp.lifecycle import endings
+from idp.lifecycle.mails import requests as mail_requests
 from idp.mail import outbox
 from idp.oidc.models import Grant
 from idp.people.models import Account, Child
+from idp.privacy import erasure
 from idp.sessions import service as sessions
 from tests import factories
 from tests.admin.places import Desk
@@ -158,7 +160,7 @@ def test_the_state_is_told_in_whole_sentences(desk: Desk) -> None:
     claire, _ = factories.family(
         desk.here, "Lina", username="claire", status="invited", email="claire@x.example"
     )
-    outbox.refused(requests.invite(claire.id), "550 5.1.1 no such user")
+    outbox.refused(mail_requests.invite(claire.id), "550 5.1.1 no such user")
     page = text(desk.browser("manager"), f"/admin/people/{claire.id}")
     assert "Invité le" in page
     assert "Personne n&#39;a cette adresse." in page

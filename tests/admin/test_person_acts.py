@@ -11,7 +11,9 @@ from idp.audit.models import AuditEvent
 from idp.credentials import email_changes, one_time_tokens, passwords
 from idp.credentials.email_models import EmailChange
 from idp.database import db, transaction
-from idp.lifecycle import account_letters, email_change, endings, letters
+from idp.lifecycle import email_change, endings
+from idp.lifecycle.mails import account as account_mails
+from idp.lifecycle.mails import tokens as token_mails
 from idp.mail import outbox
 from idp.mail.models import OutboxMessage
 from idp.people import accounts, guardianships, staff
@@ -89,7 +91,7 @@ def test_a5_no_page_of_the_desk_shows_a_mailed_token(desk: Desk) -> None:
     page = browser.press("send-token").text
     with transaction():
         message = db.session.scalars(select(OutboxMessage)).one()
-        (letter,) = letters.COMPOSERS["invitation"](message)
+        (letter,) = token_mails.COMPOSERS["invitation"](message)
     outbox.sent(message)
     page += browser.open(f"/admin/people/{claire.id}").text
     secret = {word for word in letter.text.split() if one_time_tokens.normalise(word)}
@@ -291,7 +293,7 @@ def test_a2_the_old_address_takes_a_staff_correction_of_a_claimed_account_back(
     change = db.session.scalars(
         select(EmailChange).where(EmailChange.account_id == claire.id)
     ).one()
-    letter = account_letters.email_changed_old(
+    letter = account_mails.email_changed_old(
         db.session.scalars(
             select(OutboxMessage).where(OutboxMessage.kind == "email_changed_old")
         ).one()

@@ -6,10 +6,10 @@ from sqlalchemy import func, select
 
 from idp.audit.models import AuditEvent
 from idp.database import db
-from idp.desk import acts, guardianships, merging, newcomers
-from idp.desk.acts import Reason
-from idp.desk.newcomers import Newcomer
-from idp.desk.staff import AT_TERMINAL, Staff, of
+from idp.desk.access.rights import AT_TERMINAL, Staff, of
+from idp.desk.people import account_actions, guardianships, merging, new_guardian
+from idp.desk.people.account_actions import Reason
+from idp.desk.people.new_guardian import Newcomer
 from idp.errors import NotFound
 from idp.lifecycle import sign_in
 from idp.lifecycle.sign_in import Proof, ProofGone
@@ -51,7 +51,7 @@ def live(account: Account) -> int:
 def test_twenty_clicks_send_one_mail(app: Flask, desk: Desk) -> None:
     claire, _lina = claire_of(desk)
     staff = manager(desk)
-    results, errors = at_once(app, 20, lambda: acts.send_token(staff, claire.id))
+    results, errors = at_once(app, 20, lambda: account_actions.send_token(staff, claire.id))
     assert (errors, results.count(True)) == ([], 1)
     assert count(OutboxMessage, OutboxMessage.kind == "school_token") == 1
 
@@ -72,7 +72,9 @@ def test_two_schools_close_at_once_and_the_last_disables(app: Flask, desk: Desk)
     stranger = of(desk.staff("stranger").id)
     both = [manager(desk), stranger]
 
-    _results, errors = at_once(app, 2, lambda: acts.close_access(both.pop(), claire.id, OTHER))
+    _results, errors = at_once(
+        app, 2, lambda: account_actions.close_access(both.pop(), claire.id, OTHER)
+    )
 
     assert errors == []
     assert live(claire) == 0
@@ -119,6 +121,6 @@ def test_namesakes_added_at_once_get_names_of_their_own(app: Flask, desk: Desk) 
     _claire, lina = claire_of(desk)
     staff = manager(desk)
     newcomer = Newcomer("Marie", "Maes")
-    made, errors = at_once(app, 4, lambda: newcomers.add_new(staff, lina.id, newcomer).username)
+    made, errors = at_once(app, 4, lambda: new_guardian.add_new(staff, lina.id, newcomer).username)
     assert errors == []
     assert len(set(made)) == 4

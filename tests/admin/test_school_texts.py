@@ -6,9 +6,10 @@ import pytest
 
 from idp.credentials import one_time_tokens
 from idp.database import db, transaction
-from idp.desk import schools
-from idp.desk.staff import AT_TERMINAL
-from idp.lifecycle import letters, specimens
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.schools import service as schools
+from idp.lifecycle.mails import previews
+from idp.lifecycle.mails import tokens as token_mails
 from idp.mail import delivery, outbox
 from idp.mail.messages import Message
 from idp.people import school_texts
@@ -53,7 +54,7 @@ def letter_to(parent: Account, kind: str = "invitation") -> Message:
     db.session.rollback()
     with transaction():
         message = outbox.enqueue(kind, account_id=parent.id)
-        (letter,) = letters.COMPOSERS[kind](message)
+        (letter,) = token_mails.COMPOSERS[kind](message)
     return letter
 
 
@@ -188,10 +189,10 @@ class TestSpecimens:
         assert 'class="tag tag-good"' in page.text
 
     def test_its_token_opens_nothing(self, desk: Desk) -> None:
-        letter = specimens.show(desk.here, "invitation", "fr")
+        letter = previews.show(desk.here, "invitation", "fr")
 
-        assert specimens.TOKEN in letter.text
-        assert isinstance(one_time_tokens.find(specimens.TOKEN), one_time_tokens.Unknown)
+        assert previews.TOKEN in letter.text
+        assert isinstance(one_time_tokens.find(previews.TOKEN), one_time_tokens.Unknown)
 
     def test_whoever_has_no_address_is_told(self, desk: Desk) -> None:
         page = text_page(desk).submit("test")
@@ -202,13 +203,13 @@ class TestSpecimens:
     def test_e3_only_so_many_go_out_in_an_hour(self, desk: Desk) -> None:
         give_address(desk)
         manager = text_page(desk)
-        for _ in range(specimens.EACH_HOUR + 2):
+        for _ in range(previews.EACH_HOUR + 2):
             manager.submit("test")
         db.session.rollback()
-        assert len(outbox.list_messages()) == specimens.EACH_HOUR
+        assert len(outbox.list_messages()) == previews.EACH_HOUR
 
         with later(minutes=61):
-            specimens.enqueue(desk.staff("manager").id, desk.here.id, "invitation", "fr")
+            previews.enqueue(desk.staff("manager").id, desk.here.id, "invitation", "fr")
 
         db.session.rollback()
-        assert len(outbox.list_messages()) == specimens.EACH_HOUR + 1
+        assert len(outbox.list_messages()) == previews.EACH_HOUR + 1

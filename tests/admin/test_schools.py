@@ -11,10 +11,10 @@ from sqlalchemy import select
 
 from idp.audit.models import AuditEvent
 from idp.database import db
-from idp.desk import schools
-from idp.desk.staff import AT_TERMINAL
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.schools import service as schools
 from idp.errors import Conflict, NotFound
-from idp.lifecycle import letters
+from idp.lifecycle.mails import tokens as token_mails
 from idp.mail import outbox
 from idp.people import schools as kept
 from idp.people.models import School
@@ -112,7 +112,7 @@ class TestReach:
         assert now(desk.here).version == before
 
     def test_a2_the_service_finds_nothing_for_them_either(self, desk: Desk) -> None:
-        from idp.desk import staff
+        from idp.desk.access import rights as staff
 
         stranger = staff.of(desk.staff("stranger").id)
         assert stranger is not None
@@ -304,7 +304,7 @@ class TestLanguages:
         )
 
         now(desk.here)
-        (letter,) = letters.invitation(outbox.enqueue("invitation", account_id=parent.id))
+        (letter,) = token_mails.invitation(outbox.enqueue("invitation", account_id=parent.id))
 
         assert letter.locale == "de"
 

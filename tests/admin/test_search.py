@@ -7,8 +7,8 @@ from flask import Flask
 from sqlalchemy import event
 
 from idp.database import db
-from idp.desk import search
-from idp.desk.staff import AT_TERMINAL, Reach, Right, Staff
+from idp.desk.access.rights import AT_TERMINAL, Reach, Right, Staff
+from idp.desk.search import search
 from idp.lifecycle import endings
 from idp.people import children
 from idp.people.models import Account, School

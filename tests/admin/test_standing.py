@@ -10,9 +10,10 @@ from idp.audit import events
 from idp.credentials import one_time_tokens
 from idp.credentials.models import OneTimeToken
 from idp.database import db, transaction
-from idp.desk.staff import Reach
-from idp.desk.standing import Stage, Standing, standings
-from idp.lifecycle import endings, requests
+from idp.desk.access.rights import Reach
+from idp.desk.people.onboarding import Stage, Standing, standings
+from idp.lifecycle import endings
+from idp.lifecycle.mails import requests as mail_requests
 from idp.mail import outbox
 from idp.people import accounts
 from idp.people.models import Child, Guardianship
@@ -46,7 +47,7 @@ def test_a_mail_is_told_from_the_queue_to_its_refusal(desk: Desk) -> None:
     parent = invited(desk)
     assert standing_of(parent, at(desk)).stage is Stage.NOT_INVITED
 
-    message = requests.invite(parent)
+    message = mail_requests.invite(parent)
     assert standing_of(parent, at(desk)).stage is Stage.QUEUED
 
     outbox.refused(message, "550 5.1.1 no such user")
@@ -56,7 +57,7 @@ def test_a_mail_is_told_from_the_queue_to_its_refusal(desk: Desk) -> None:
 
 def test_a_token_is_told_from_its_mail_to_its_end(desk: Desk) -> None:
     parent = invited(desk)
-    message = requests.invite(parent)
+    message = mail_requests.invite(parent)
     with transaction():
         one_time_tokens.mint(parent, "first_sign_in", outbox_id=message.id)
     outbox.sent(message)
@@ -75,14 +76,14 @@ def test_a_token_is_told_from_its_mail_to_its_end(desk: Desk) -> None:
 
 def test_a_printed_letter_is_told(desk: Desk) -> None:
     parent = invited(desk)
-    requests.issue_letter_token(parent)
+    mail_requests.issue_letter_token(parent)
     events.record("letter_printed", account_id=parent, school_id=desk.here.id)
     assert standing_of(parent, at(desk)).stage is Stage.PRINTED
 
 
 def test_c3_a_letter_of_another_school_is_not_told(desk: Desk) -> None:
     parent = invited(desk)
-    requests.issue_letter_token(parent)
+    mail_requests.issue_letter_token(parent)
     events.record("letter_printed", account_id=parent, school_id=desk.elsewhere.id)
     told = standing_of(parent, at(desk))
     assert (told.stage, told.printed_at, told.expires_at) == (Stage.NOT_INVITED, None, None)
@@ -106,7 +107,7 @@ def test_c3_whose_access_ended_looks_the_same_alive_elsewhere_or_not(desk: Desk)
 
 def test_c3_what_was_before_the_first_pupil_here_has_no_date(desk: Desk) -> None:
     parent = factories.account(status="invited", email="claire@dubois.example")
-    message = requests.invite(parent.id)
+    message = mail_requests.invite(parent.id)
     outbox.sent(message)
     with transaction():
         message.created_at = clock.now() - timedelta(days=300)

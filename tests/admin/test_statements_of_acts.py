@@ -6,10 +6,10 @@ from typing import Final
 
 import pytest
 
-from idp.lifecycle import erasure
 from idp.mail import outbox
 from idp.people import staff as roles
 from idp.people.models import Account, Child
+from idp.privacy import erasure
 from idp.web.admin.parameters import key_of
 from tests import factories
 from tests.admin.places import Desk

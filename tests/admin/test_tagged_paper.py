@@ -9,9 +9,11 @@ from PIL import Image
 
 from idp import clock
 from idp.database import transaction
-from idp.desk import guide_paper, letter_paper, letters
-from idp.desk.letter_words import Letter, words
-from idp.desk.staff import AT_TERMINAL
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.printed_letters import guide
+from idp.desk.printed_letters import paper as letter_paper
+from idp.desk.printed_letters import service as printed_letters
+from idp.desk.printed_letters.words import Letter, words
 from idp.settings import LOCALES
 from tests import factories
 from tests.admin import papers
@@ -22,7 +24,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 def letter(desk: Desk, **account: str) -> bytes:
     parent, _children = factories.family(desk.here, "Lina", status="invited", **account)
-    return letters.print_letter(AT_TERMINAL, parent.id).pdf
+    return printed_letters.print_letter(AT_TERMINAL, parent.id).pdf
 
 
 def test_a_letter_is_tagged_and_says_so(desk: Desk) -> None:
@@ -73,7 +75,7 @@ def test_a_logo_has_words(desk: Desk) -> None:
 
 
 def test_each_language_of_the_guide_is_read_as_itself(desk: Desk) -> None:
-    tags = papers.tags(guide_paper.of_school(desk.here))
+    tags = papers.tags(guide.of_school(desk.here))
 
     heads = [tag.lang for tag in tags if tag.role == "H1"]
     assert heads == [desk.here.locale, *(each for each in LOCALES if each != desk.here.locale)]

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask, request
 from flask.testing import FlaskClient
 
-from idp.desk.staff import Right, Staff
+from idp.desk.access.rights import Right, Staff
 from idp.web import bodies
 from idp.web.admin.blueprint import staff_only
 from idp.web.bodies import accepts_uploads

@@ -11,11 +11,13 @@ from sqlalchemy import select
 
 from idp.credentials import email_changes
 from idp.database import db, transaction
-from idp.lifecycle import email_change, endings, erasure, requests
+from idp.lifecycle import email_change, endings
+from idp.lifecycle.mails import requests as mail_requests
 from idp.mail import delivery
 from idp.mail.models import OutboxMessage
 from idp.people import accounts, staff
 from idp.people.models import Account, Child
+from idp.privacy import erasure
 from tests import factories
 from tests.admin.places import Desk
 from tests.admin.test_factor_resets import person
@@ -103,7 +105,7 @@ def _way_back_ended(desk: Desk) -> Account:
 
 def _sent_again(desk: Desk) -> Account:
     claire = invited_of(desk)
-    failed = requests.invite(claire.id)
+    failed = mail_requests.invite(claire.id)
     with transaction():
         failed.status = "refused"
     with later(hours=2):

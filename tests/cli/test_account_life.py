@@ -7,8 +7,8 @@ import pytest
 from click.testing import Result
 
 from idp.credentials import email_changes, one_time_tokens
-from idp.lifecycle import erasure
 from idp.mail import outbox
+from idp.privacy import erasure
 from tests import factories
 
 pytestmark = pytest.mark.quick_on("postgresql")

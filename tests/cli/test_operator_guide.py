@@ -12,8 +12,8 @@ import pytest
 from idp import create_app
 from idp.database import db, transaction
 from idp.federation.models import FederatedLink
-from idp.lifecycle import erasure
 from idp.people import accounts
+from idp.privacy import erasure
 from idp.settings import Settings, variables
 from tests import databases
 from tests.cli.guide import Block, Machine, blocks

@@ -5,16 +5,10 @@ from flask.testing import FlaskClient
 from idp import clock
 from idp.clients import registration
 from idp.credentials import one_time_tokens
-from idp.desk import applications
-from idp.lifecycle import (
-    endings,
-    factor_changes,
-    factor_undo,
-    federation,
-    letters,
-    restored,
-)
+from idp.desk.applications import service as applications
+from idp.lifecycle import endings, factor_changes, factor_undo, federation, restored
 from idp.lifecycle.endings import Cause, These, Thing
+from idp.lifecycle.mails import tokens as token_mails
 from idp.people import staff
 from tests.endings.acts_on_accounts import ACTS, About, act, operator, the
 from tests.endings.everything import Everything
@@ -201,7 +195,7 @@ def _newer(there: Everything, _http: FlaskClient) -> About:
 
 @act(Cause.MAIL_LOST)
 def _lost(there: Everything, _http: FlaskClient) -> About:
-    letters.withdraw_tokens(f"m_{there.claire.account.username}", there.since)
+    token_mails.withdraw_tokens(f"m_{there.claire.account.username}", there.since)
     return About(the(Thing.TOKENS, "mailed"))
 
 

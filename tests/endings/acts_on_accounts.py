@@ -10,11 +10,11 @@ from idp import clock
 from idp.credentials import email_changes
 from idp.credentials.models import Password
 from idp.database import transaction
-from idp.desk import guardianships as desk_guardianships
-from idp.desk import pupils
-from idp.desk import staff as desk_staff
-from idp.desk.acts import Reason
-from idp.desk.staff import Staff
+from idp.desk.access import rights as desk_staff
+from idp.desk.access.rights import Staff
+from idp.desk.people import guardianships as desk_guardianships
+from idp.desk.people import pupils
+from idp.desk.people.account_actions import Reason
 from idp.federation.identity import ForeignIdentity
 from idp.lifecycle import (
     email_change,

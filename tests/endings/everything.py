@@ -20,7 +20,7 @@ from idp.credentials.factor_models import (
 )
 from idp.credentials.models import KnownDevice, OneTimeToken, Password
 from idp.database import db, keyed_hash, transaction
-from idp.federation import walk
+from idp.federation import authorization_request
 from idp.federation.models import FederatedLink, FederationState, PendingLink
 from idp.lifecycle.endings import Thing
 from idp.mail.models import OutboxMessage
@@ -286,7 +286,8 @@ class _Maker:
             self._keep_as(Thing.STEPS, name, row, lambda found: bool(found.pending_proof), **here)
             ids[f"{name} interaction"] = row.id
             waiting = PendingLink(
-                interaction_id=row.id, browser_hash=walk.browser_hash(self.browser),
+                interaction_id=row.id,
+                browser_hash=authorization_request.browser_hash(self.browser),
                 provider="third", issuer="https://third.example", subject=row.id,
                 expires_at=_later(),
             )  # fmt: skip
@@ -294,7 +295,7 @@ class _Maker:
         here = {"browser": self.browser}
         request = FederationState(
             state_hash=keyed_hash("f", self.browser), provider="third", purpose="sign_in",
-            browser_hash=walk.browser_hash(self.browser), expires_at=_later(),
+            browser_hash=authorization_request.browser_hash(self.browser), expires_at=_later(),
         )  # fmt: skip
         self._keep(Thing.PROVIDER_REQUESTS, "a request", request, **here)
         form = FormSubmission(

@@ -122,7 +122,7 @@ ITSELF = {
     },
     "lifecycle/factor_undo.py": {"passkeys.remove", "totp.switch_off", "links.remove"},
     "lifecycle/federation.py": {"links.remove", "links.forget_waiting"},
-    "lifecycle/letters.py": {"one_time_tokens.end"},
+    "lifecycle/mails/tokens.py": {"one_time_tokens.end"},
     "oidc/grants/authorization_code.py": {"grants_service.end"},
     "oidc/grants/refresh_token.py": {"grants_service.end"},
     "oidc/revocation.py": {"grants_service.end"},

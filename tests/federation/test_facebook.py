@@ -14,7 +14,7 @@ from idp.credentials import one_time_tokens
 from idp.credentials.models import OneTimeToken, Password
 from idp.database import db, transaction
 from idp.federation.models import FederatedLink
-from idp.lifecycle.letters import link_ended
+from idp.lifecycle.mails.tokens import link_ended
 from idp.mail.models import OutboxMessage
 from idp.people import accounts
 from idp.sessions import service as sessions

@@ -164,7 +164,7 @@ class TestPreHijacking:
         assert links_of(account) == [("google", "1001")]
 
     def test_the_mail_about_the_password_names_the_links_that_are_gone(self, here: Walker) -> None:
-        from idp.lifecycle.letters import password_changed
+        from idp.lifecycle.mails.tokens import password_changed
         from idp.mail.models import OutboxMessage
 
         here.linked()

@@ -14,7 +14,7 @@ from idp.credentials import one_time_tokens
 from idp.credentials.models import Password
 from idp.database import db, transaction
 from idp.errors import Conflict
-from idp.federation import links, walk
+from idp.federation import authorization_request, links
 from idp.federation.identity import ForeignIdentity
 from idp.lifecycle import federation
 from tests import factories
@@ -48,8 +48,8 @@ def at_once(app: Flask, works: list[Callable[[], Any]]) -> list[str]:
 
 @both
 def test_f1_a_state_is_spent_by_one_of_many(app: Flask) -> None:
-    asked = walk.begin("browser", "google", "sign_in", locale="fr")
-    works = [lambda: walk.come_back(asked.state, "browser", "google")] * 8
+    asked = authorization_request.begin("browser", "google", "sign_in", locale="fr")
+    works = [lambda: authorization_request.come_back(asked.state, "browser", "google")] * 8
     assert Counter(at_once(app, works)) == {"Back": 1, "Again": 7}
 
 

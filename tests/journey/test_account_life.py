@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from idp.lifecycle import endings, erasure
+from idp.lifecycle import endings
 from idp.people.models import Account
+from idp.privacy import erasure
 from tests import factories
 from tests.factories import PASSWORD
 from tests.journey.walk import NEW, Journey, page_of, signed_in_as

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from idp.database import db
-from idp.lifecycle import email_change, requests
+from idp.lifecycle import email_change
+from idp.lifecycle.mails import requests as mail_requests
 from idp.people import accounts
 from idp.people.models import Account
 from tests import factories
@@ -344,7 +345,7 @@ def test_an_address_is_proved_by_a_confirmation_and_not_by_the_school(parents: J
 
 def test_an_address_is_proved_by_a_token_that_was_mailed_to_it(parents: Journey) -> None:
     guardian = factories.account("claire", email=OLD, status="invited")
-    requests.invite(guardian.id)
+    mail_requests.invite(guardian.id)
     browser = parents.browser()
     follow_the_letter(browser, parents.letter())
     assert claims(parents, browser)["email_verified"] is True
@@ -352,7 +353,7 @@ def test_an_address_is_proved_by_a_token_that_was_mailed_to_it(parents: Journey)
 
 def test_an_address_is_not_proved_by_a_printed_token(parents: Journey) -> None:
     guardian = factories.account("claire", email=OLD, status="invited")
-    token = requests.issue_letter_token(guardian.id)
+    token = mail_requests.issue_letter_token(guardian.id)
     browser = parents.browser()
     browser.open(f"/welcome?token={token}")
     browser.submit("token-form", token=token)

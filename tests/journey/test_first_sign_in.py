@@ -6,7 +6,7 @@ import pytest
 import time_machine
 
 from idp import clock
-from idp.lifecycle import requests
+from idp.lifecycle.mails import requests as mail_requests
 from idp.people.models import Account
 from tests import factories
 from tests.factories import PASSWORD
@@ -36,7 +36,7 @@ def invited(parents: Journey, *children: str, **changes: str) -> Account:
     guardian, _ = factories.family(
         parents.school, *(children or ("Lina",)), **{**values, **changes}
     )
-    requests.invite(guardian.id, parents.portal.client_id)
+    mail_requests.invite(guardian.id, parents.portal.client_id)
     return guardian
 
 
@@ -254,7 +254,7 @@ def test_a_request_that_waited_too_long_says_so(parents: Journey) -> None:
 
 def test_a_printed_letters_token_signs_in_too(parents: Journey) -> None:
     guardian, _ = factories.family(parents.school, "Lina", username="paul", status="invited")
-    token = requests.issue_letter_token(guardian.id)
+    token = mail_requests.issue_letter_token(guardian.id)
     browser = parents.browser()
     browser.open("/")
     browser.open(path_of(browser).replace("/login", "/token"))

@@ -8,10 +8,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import delete, select
 
 from idp.database import db, transaction
-from idp.lifecycle import endings, export
+from idp.lifecycle import endings
 from idp.oidc import consent
 from idp.oidc.models import ChildConsent
 from idp.people.models import Account, Guardianship
+from idp.privacy import export
 from tests import factories
 from tests.relying_party import RelyingParty, World, answer, claims_of, world
 

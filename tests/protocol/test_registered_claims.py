@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 from idp import settings
 from idp.clients import registration
 from idp.clients.metadata import checked
-from idp.desk import applications
-from idp.desk.staff import AT_TERMINAL
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.applications import service as applications
 from idp.errors import Invalid
 from tests import factories
 from tests.relying_party import Browser, World, claims_of, error_of, world

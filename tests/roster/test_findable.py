@@ -10,8 +10,8 @@ from flask import Flask
 from sqlalchemy import select
 
 from idp.database import db, transaction
-from idp.desk import search
-from idp.desk.staff import AT_TERMINAL
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.search import search
 from idp.lifecycle import email_change, endings
 from idp.people import accounts as guardians
 from idp.people import children, guardianships, linking, search_index

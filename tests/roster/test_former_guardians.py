@@ -8,7 +8,8 @@ from sqlalchemy import select, update
 
 from idp import clock
 from idp.database import db, transaction
-from idp.lifecycle import desk_letters, endings, file_requests, link_requests
+from idp.lifecycle import endings, file_requests, link_requests
+from idp.lifecycle.mails import desk as desk_mails
 from idp.mail.models import OutboxMessage
 from idp.people import accounts
 from idp.people.models import Account, Child, Guardianship, School
@@ -176,7 +177,7 @@ def test_a_question_taken_back_before_its_mail_left_is_mailed_when_it_is_asked_a
     (message,) = db.session.scalars(
         select(OutboxMessage).where(OutboxMessage.kind == "guardianship_asked")
     )
-    assert desk_letters.guardianship_asked(message) == []
+    assert desk_mails.guardianship_asked(message) == []
     with transaction():
         message.status = "dropped"
 
@@ -198,7 +199,7 @@ def test_e3_a_file_with_many_pupils_is_one_mail_that_leads_to_all(
     (message,) = db.session.scalars(
         select(OutboxMessage).where(OutboxMessage.kind == "guardianship_asked")
     )
-    (letter,) = desk_letters.guardianship_asked(message)
+    (letter,) = desk_mails.guardianship_asked(message)
     secret = letter.text.partition("/account/guardianship#")[2].split()[0]
     listed = link_requests.asked_with(secret)
     assert len(listed) == 31

@@ -12,9 +12,9 @@ from sqlalchemy import select
 from idp import clock, purge
 from idp.credentials import one_time_tokens
 from idp.database import db, transaction
-from idp.desk import acts, guardianships
-from idp.desk.acts import Reason
-from idp.desk.staff import AT_TERMINAL
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.people import account_actions, guardianships
+from idp.desk.people.account_actions import Reason
 from idp.lifecycle import endings, passwords
 from idp.people.accounts import find_by_username
 from idp.people.guardianships import live_children, lock_guardianship
@@ -119,7 +119,7 @@ def test_an_account_that_the_school_closed_opens_again_when_its_list_has_it(
     assert claire is not None
     with transaction():
         claire.claimed_at = clock.now()  # with a password, and no session yet
-    acts.close_access(AT_TERMINAL, claire.id, Reason("moved"))
+    account_actions.close_access(AT_TERMINAL, claire.id, Reason("moved"))
     assert claire.status == "disabled"
 
     imported(path)

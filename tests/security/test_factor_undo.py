@@ -8,7 +8,8 @@ from sqlalchemy import select
 
 from idp.credentials import passwords, totp
 from idp.database import db, transaction
-from idp.lifecycle import factor_changes, letters
+from idp.lifecycle import factor_changes
+from idp.lifecycle.mails import tokens as token_mails
 from idp.mail.models import OutboxMessage
 from idp.sessions import service as sessions
 from idp.settings import Settings
@@ -53,7 +54,7 @@ def _browser_id(here: Place) -> str:
 def link_in(kind: str) -> str:
     with transaction():
         query = select(OutboxMessage).where(OutboxMessage.kind == kind)
-        (letter,) = letters.COMPOSERS[kind](db.session.scalars(query).one())
+        (letter,) = token_mails.COMPOSERS[kind](db.session.scalars(query).one())
     _, found, rest = letter.text.partition("/account/factor/undo#")
     return found + rest.split()[0] if found else ""
 

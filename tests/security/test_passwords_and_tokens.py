@@ -33,8 +33,9 @@ from idp.credentials.one_time_tokens import Live, Unknown
 from idp.credentials.throttling import Allowed
 from idp.database import db, keyed_hash
 from idp.errors import Invalid
-from idp.lifecycle import endings, requests
+from idp.lifecycle import endings
 from idp.lifecycle import passwords as lifecycle
+from idp.lifecycle.mails import requests as mail_requests
 from idp.lifecycle.passwords import TokenGone
 from idp.mail.models import OutboxMessage
 from idp.people import accounts
@@ -187,7 +188,7 @@ def test_p6_a_token_is_28_characters_of_crockfords_alphabet_from_secrets(app: Fl
 
 def test_p6_the_clear_token_is_in_no_column_of_the_database(app: Flask) -> None:
     account = factories.account(status="invited", email="claire@example.org")
-    requests.invite(account.id)
+    mail_requests.invite(account.id)
     clear = one_time_tokens.mint(account.id, "first_sign_in")
     lifecycle.claim_with_token(_id_of(clear), NEW)
 
@@ -402,9 +403,9 @@ def test_e6_200_guesses_at_once_are_judged_at_most_as_often_as_the_budget_allows
 
 def test_a5_a_printed_token_is_refused_once_the_account_is_active(app: Flask) -> None:
     account = factories.account(status="invited")
-    lifecycle.claim_with_token(_id_of(requests.issue_letter_token(account.id)), NEW)
+    lifecycle.claim_with_token(_id_of(mail_requests.issue_letter_token(account.id)), NEW)
     with pytest.raises(Invalid):
-        requests.issue_letter_token(account.id)
+        mail_requests.issue_letter_token(account.id)
 
 
 def test_k3_the_lists_of_words_are_shipped() -> None:

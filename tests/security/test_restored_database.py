@@ -21,7 +21,8 @@ from idp.audit.models import AuditEvent, DatabaseIdentity
 from idp.credentials import one_time_tokens
 from idp.database import db, transaction
 from idp.doctor import installation, running
-from idp.lifecycle import endings, requests, restored
+from idp.lifecycle import endings, restored
+from idp.lifecycle.mails import requests as mail_requests
 from idp.mail import delivery, outbox
 from idp.settings import Settings
 from tests import databases, factories
@@ -127,7 +128,7 @@ def test_a_new_database_beside_old_keys_is_not_a_restored_one(app: Flask) -> Non
 def test_r9_no_mail_of_the_past_is_sent_again(app: Flask) -> None:
     an_older_database()
     guardian = factories.account("nadia", status="invited", email="nadia@example.org")
-    requests.invite(guardian.id)
+    mail_requests.invite(guardian.id)
 
     done = delivery._safe_round()
 
@@ -142,7 +143,7 @@ def test_r9_the_command_ends_all_that_came_back(app: Flask, client: FlaskClient)
     device = client.get_cookie("idp_device")
     nadia = factories.account("nadia", status="invited", email="nadia@example.org")
     mailed = one_time_tokens.mint(nadia.id, "first_sign_in")
-    requests.request_reset("claire@dubois.example", client_id=None, locale="fr")
+    mail_requests.request_reset("claire@dubois.example", client_id=None, locale="fr")
     an_older_database()
 
     ended = restored.end_what_came_back()

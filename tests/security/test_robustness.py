@@ -25,7 +25,7 @@ from idp.audit.models import AuditEvent
 from idp.credentials import one_time_tokens, passwords, throttling
 from idp.credentials.models import OneTimeToken
 from idp.lifecycle import passwords as lifecycle
-from idp.lifecycle import requests
+from idp.lifecycle.mails import requests as mail_requests
 from idp.mail import delivery
 from idp.mail.models import OutboxMessage
 from idp.oidc.models import AccessToken, AuthorizationCode, Grant
@@ -78,7 +78,7 @@ class TestKilled:
     def test_r1_no_password_without_a_spent_token(self, app: Flask) -> None:
         def prepare() -> tuple[Account, str]:
             account = factories.account(status="invited")
-            clear = requests.issue_letter_token(account.id)
+            clear = mail_requests.issue_letter_token(account.id)
             return account, one_time_tokens.find(clear).token.id  # type: ignore[union-attr]
 
         crashes = 0

@@ -17,7 +17,8 @@ from idp.audit.models import AuditEvent
 from idp.credentials import email_changes, one_time_tokens, passwords
 from idp.credentials.models import OneTimeToken
 from idp.database import db
-from idp.lifecycle import email_change, endings, requests
+from idp.lifecycle import email_change, endings
+from idp.lifecycle.mails import requests as mail_requests
 from idp.mail.models import OutboxMessage
 from idp.people.models import Account
 from tests import factories
@@ -284,7 +285,7 @@ class TestWhoIsSignedIn:
         self, client: FlaskClient
     ) -> None:
         site = waiting_world(client)
-        token = requests.issue_letter_token(site.guardian.id)
+        token = mail_requests.issue_letter_token(site.guardian.id)
         site.ask(state="of-this-browser", nonce="n-1")
         site.browser.open(f"/welcome?token={token}")
         fields = answer(finish(site.browser))
@@ -295,7 +296,7 @@ class TestWhoIsSignedIn:
         self, app: Flask, client: FlaskClient
     ) -> None:
         site = waiting_world(client)
-        token = requests.issue_letter_token(site.guardian.id)
+        token = mail_requests.issue_letter_token(site.guardian.id)
         began = site.ask(state="of-the-other-browser").request.path
         phone = Browser(app.test_client())
         phone.open(f"/welcome?token={token}")
@@ -312,7 +313,7 @@ class TestWhoIsSignedIn:
     ) -> None:
         site = waiting_world(client)
         site.ask()
-        claim(app.test_client(), requests.issue_letter_token(site.guardian.id))
+        claim(app.test_client(), mail_requests.issue_letter_token(site.guardian.id))
         site.browser.open("/")
         assert not site.browser.shows("sign-out")
 
@@ -471,7 +472,7 @@ def with_cookie(site: World, name: str, secret: str, path: str) -> Any:
 
 def invited() -> tuple[Account, str]:
     account = factories.account(status="invited")
-    return account, requests.issue_letter_token(account.id)
+    return account, mail_requests.issue_letter_token(account.id)
 
 
 def waiting_world(client: FlaskClient) -> World:
@@ -544,7 +545,7 @@ def change_password(client: FlaskClient) -> None:
 
 
 def replace_token(account_id: str) -> None:
-    requests.issue_letter_token(account_id)
+    mail_requests.issue_letter_token(account_id)
 
 
 def reaches_password(app: Flask, token: str) -> bool:

@@ -11,10 +11,11 @@ from idp.credentials import devices, email_changes
 from idp.database import db, transaction
 from idp.federation import links
 from idp.federation.identity import ForeignIdentity
-from idp.lifecycle import email_change, endings, erasure, export, history
+from idp.lifecycle import email_change, endings
 from idp.mail import outbox
 from idp.people import guardianships
 from idp.people.models import Account, School
+from idp.privacy import erasure, export, history
 from idp.roster.models import RosterIdentity
 from idp.sessions import service as sessions
 from tests import factories

@@ -16,8 +16,9 @@ from idp.credentials.one_time_tokens import Live, Unknown
 from idp.credentials.throttling import Allowed
 from idp.database import db, transaction
 from idp.errors import Invalid, Throttled
-from idp.lifecycle import endings, requests
+from idp.lifecycle import endings
 from idp.lifecycle import passwords as lifecycle
+from idp.lifecycle.mails import requests as mail_requests
 from idp.lifecycle.passwords import TokenGone, WeakPassword, WrongPassword
 from idp.mail.models import OutboxMessage
 from idp.oidc.models import Grant
@@ -267,7 +268,7 @@ class TestFamilies:
 
     def test_an_invitation_waits_in_the_outbox_without_a_token(self, app: Flask) -> None:
         account = factories.account(status="invited", email="claire@example.org")
-        message = requests.invite(account.id, "app_portal")
+        message = mail_requests.invite(account.id, "app_portal")
         assert (message.kind, message.account_id) == ("invitation", account.id)
         assert message.about == {"client_id": "app_portal"}
         assert db.session.scalars(select(OneTimeToken)).all() == []
@@ -277,12 +278,12 @@ class TestFamilies:
         addressless = factories.account(status="invited")
         for account_id in (active.id, addressless.id, "a_none"):
             with pytest.raises(Invalid):
-                requests.invite(account_id)
+                mail_requests.invite(account_id)
         assert _mails() == []
 
     def test_a_letters_token_works_and_ends_older_ones(self, app: Flask) -> None:
         account = factories.account(status="invited")
-        first, second = (requests.issue_letter_token(account.id) for _ in range(2))
+        first, second = (mail_requests.issue_letter_token(account.id) for _ in range(2))
         assert one_time_tokens.find(first) == Unknown()
         assert isinstance(one_time_tokens.find(second), Live)
 
@@ -290,7 +291,7 @@ class TestFamilies:
     def test_no_letter_once_the_account_is_claimed(self, app: Flask, status: str) -> None:
         account = factories.account(status=status)
         with pytest.raises(Invalid) as refused:
-            requests.issue_letter_token(account.id)
+            mail_requests.issue_letter_token(account.id)
         assert (refused.value.code, refused.value.values) == ("not_invited", {"status": status})
 
 
@@ -302,7 +303,7 @@ class TestRequests:
         typed = ("claire@example.org", "paul@example.org", "nobody@example.org", "\0", "x" * 9000)
         for text in typed:
             with Queries() as queries:
-                requests.request_reset(text, client_id=None, locale="nl")
+                mail_requests.request_reset(text, client_id=None, locale="nl")
             asked.append(queries)
 
         assert all(queries == asked[0] for queries in asked)
@@ -314,7 +315,7 @@ class TestRequests:
         }  # fmt: skip
 
     def test_a_language_that_we_do_not_speak_is_dropped(self, app: Flask) -> None:
-        requests.request_reset("claire@example.org", client_id=None, locale="x" * 5000)
+        mail_requests.request_reset("claire@example.org", client_id=None, locale="x" * 5000)
         assert db.session.scalars(select(OutboxMessage)).one().about["locale"] is None
 
 

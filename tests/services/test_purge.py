@@ -18,10 +18,10 @@ from idp.credentials import devices, email_changes, one_time_tokens
 from idp.credentials.email_models import EmailChangeLink
 from idp.credentials.models import KnownDevice, OneTimeToken, ThrottleCounter
 from idp.database import db, keyed_hash, transaction
-from idp.lifecycle import erasure
 from idp.mail.models import OutboxMessage
 from idp.oidc.models import AccessToken, AuthorizationCode, Grant, RefreshToken
 from idp.people.models import Account
+from idp.privacy import erasure
 from idp.sessions import interactions
 from idp.sessions import service as sessions
 from idp.sessions.models import BrowserSession, ChildChoice, Interaction

@@ -6,8 +6,8 @@ from sqlalchemy import select
 
 from idp.credentials.factor_models import FactorReset
 from idp.database import db, migrations
-from idp.desk import reset_requests
-from idp.desk.staff import Staff
+from idp.desk.access.rights import Staff
+from idp.desk.people import reset_requests
 from tests import factories
 
 

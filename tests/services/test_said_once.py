@@ -14,8 +14,8 @@ from sqlalchemy import Select, select, text
 import idp
 from idp import clock
 from idp.database import db, migrations, transaction
-from idp.desk import people
-from idp.desk.staff import AT_TERMINAL
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.people import page as people
 from idp.oidc import child_selection
 from idp.people import guardianships, search_index
 from idp.people.guardianships import LiveGuardianship, live, not_ended, over_since
@@ -147,7 +147,7 @@ class TestNoOtherPlace:
             for path in CODE.rglob("*.py")
             if written.search(path.read_text())
         ]
-        assert found == ["desk/reach.py"]
+        assert found == ["desk/access/scope.py"]
 
     def test_other_ends_may_be_asked_for(self) -> None:
         written = inspect.getsource(child_selection) + "\nquery.where(Grant.ended_at.is_(None))"

@@ -10,8 +10,8 @@ from idp import clock
 from idp.audit import events
 from idp.audit.models import AuditEvent
 from idp.audit.vocabulary import VOCABULARY, Depending
-from idp.lifecycle import history
-from idp.web.account.happenings import told
+from idp.privacy import history
+from idp.web.account.activity import told
 from tests.web.test_translations import ROOT
 
 RECORDERS = {"record", "row", "record_each", "record_for_each", "note"}
@@ -19,7 +19,7 @@ COLUMNS = {
     "result", "actor", "account_id", "child_id", "client_id", "session_id", "school_id",
 }  # fmt: skip
 TO_CHANGES = {"before", "after"}
-"""What ``desk.journal`` takes and keeps as ``changes``."""
+"""What ``audit.changes`` takes and keeps as ``changes``."""
 
 ELSEWHERE = {
     # By the functions that record for many, with the detail that their callers give them

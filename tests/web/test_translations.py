@@ -19,7 +19,9 @@ from jinja2 import Template, nodes
 
 from idp.credentials import email_changes
 from idp.database import transaction
-from idp.lifecycle import account_letters, letters, specimens
+from idp.lifecycle.mails import account as account_mails
+from idp.lifecycle.mails import previews
+from idp.lifecycle.mails import tokens as token_mails
 from idp.mail import outbox
 from idp.mail.messages import Message as MailMessage
 from idp.settings import LOCALES
@@ -31,7 +33,7 @@ from tests.web.walks import WALKS, Walk
 ROOT = Path(__file__).parents[2]
 CATALOGUES = ROOT / "idp" / "translations"
 TRANSLATED = [locale for locale in LOCALES if locale != "en"]
-COMPOSERS = {**letters.COMPOSERS, **account_letters.COMPOSERS, **specimens.COMPOSERS}
+COMPOSERS = {**token_mails.COMPOSERS, **account_mails.COMPOSERS, **previews.COMPOSERS}
 TRANSLATING = {"_", "gettext", "ngettext", "pgettext", "npgettext", "lazy_gettext", "lazy_pgettext"}
 
 SAME_IN_ENGLISH = {

@@ -7,7 +7,8 @@ from werkzeug.test import TestResponse
 from idp import clock
 from idp.credentials import email_changes, one_time_tokens
 from idp.database import transaction
-from idp.lifecycle import erasure, factor_changes, factor_undo, link_requests
+from idp.lifecycle import factor_changes, factor_undo, link_requests
+from idp.privacy import erasure
 from tests import factories
 from tests.factories import PASSWORD
 from tests.relying_party import RelyingParty

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from idp.cli import output
-from idp.cli.roster import options, told
+from idp.cli.roster import options, reporting
 from idp.cli.roster.noun import command
 from idp.roster import mapping, reading
 
@@ -57,6 +57,6 @@ def roster_map(
         output.one({**facts, **shown.look.facts(), "problems": problems, "saved": save}, as_json)
         return
     output.rows(rows, ("column", "target", "new"), as_json)
-    told.how_read(shown.look.facts(), shown.names)
+    reporting.how_read(shown.look.facts(), shown.names)
     for problem in problems:
         click.echo(f"! {problem}")

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from idp.cli.errors import BadInput
-from idp.cli.roster import options, told
+from idp.cli.roster import options, reporting
 from idp.cli.roster.noun import command
 from idp.roster import rejected_files, service
 from idp.roster.archives import opened
@@ -39,7 +39,7 @@ def roster_check(
     run = _stage(file, options.wish(**wish), as_json)
     reports = service.look(run.id, operator=True, everybody=people)
     written = _write_rejected(run.id, rejected, language)
-    told.show(run, reports, written, as_json)
+    reporting.show(run, reports, written, as_json)
     if not as_json:
         click.echo(f"\nNothing has changed. To do it: idp roster import --run {run.id}")
 
@@ -104,7 +104,7 @@ def roster_import(
         reports = service.with_people(reports, run.id)
     written = _write_rejected(run.id, rejected, language)
     service.forget_rejections(run.id)
-    told.show(run, reports, written, as_json)
+    reporting.show(run, reports, written, as_json)
     held = [each for each in reports if each.state == "held_back"]
     if held:
         raise BadInput(_held_back(run, held))

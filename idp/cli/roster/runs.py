@@ -4,7 +4,7 @@ import click
 
 from idp.cli import output
 from idp.cli.errors import BadInput
-from idp.cli.roster import options, told
+from idp.cli.roster import options, reporting
 from idp.cli.roster.noun import command
 from idp.roster import service
 
@@ -26,7 +26,7 @@ def roster_undo(run_id: str, school_ids: tuple[str, ...], as_json: bool) -> None
             "school_id": each.school_id,
             "undone": each.undone.counts if each.undone else {},
             "left": each.undone.left if each.undone else {},
-            "reason": told.why_not(each),
+            "reason": reporting.why_not(each),
         }
         for each in reports
     ]
@@ -34,9 +34,9 @@ def roster_undo(run_id: str, school_ids: tuple[str, ...], as_json: bool) -> None
         output.rows(rows, (), as_json)
     else:
         for each in reports:
-            told.undone(each)
+            reporting.undone(each)
     if all(each.undone is None for each in reports):
-        raise BadInput(f"nothing was undone: {told.why_not(reports[0])}")
+        raise BadInput(f"nothing was undone: {reporting.why_not(reports[0])}")
 
 
 @command.command("list")
@@ -49,7 +49,7 @@ def roster_list(school_id: str | None, limit: int, as_json: bool) -> None:
     Example:
       idp roster list --school s_4vXb…
     """
-    rows = [told.facts(each) for each in service.list_runs(school_id=school_id, limit=limit)]
+    rows = [reporting.facts(each) for each in service.list_runs(school_id=school_id, limit=limit)]
     output.rows(rows, ("id", "status", "format", "delta", "created_at", "finished_at"), as_json)
 
 
@@ -65,7 +65,7 @@ def roster_show(run_id: str, people: bool, as_json: bool) -> None:
       idp roster show j_9fQk… --people --json
     """
     run, reports = service.get(run_id), service.kept(run_id)
-    told.show(run, service.with_people(reports, run_id) if people else reports, None, as_json)
+    reporting.show(run, service.with_people(reports, run_id) if people else reports, None, as_json)
 
 
 @command.command("discard")

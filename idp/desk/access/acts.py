@@ -28,12 +28,11 @@ from sqlalchemy import (
     union_all,
 )
 
-from idp.audit import events
+from idp.audit import changes, events
 from idp.database import db, in_transaction, transaction
-from idp.desk import journal
-from idp.desk import reach as within
-from idp.desk import staff as desk
-from idp.desk.staff import Reach, Right, Staff
+from idp.desk.access import rights as desk
+from idp.desk.access import scope as within
+from idp.desk.access.rights import Reach, Right, Staff
 from idp.errors import Conflict, NotFound
 from idp.people import accounts, guardianships
 from idp.people.models import Account, Child, Guardianship, School, StaffRole
@@ -59,10 +58,10 @@ class Act:
 
     def record(self, event: str, *, at: Iterable[str | None] | None = None, **detail: Any) -> None:
         """Write the act down for every school concerned, or for those ``at`` which alone it
-        was; see ``journal.record``.
+        was; see ``changes.record``.
         """
         for school_id in self.schools if at is None else sorted(at, key=str):
-            journal.record(event, school_id=school_id, **{**self.about, **detail})
+            changes.record(event, school_id=school_id, **{**self.about, **detail})
 
     def keep(self) -> None:
         """Keep what was written although nothing is recorded; the caller says why."""

@@ -8,8 +8,8 @@ from flask_babel import gettext as _
 
 from idp import clock
 from idp.audit import events
-from idp.lifecycle import erasure, export
 from idp.people import accounts, guardianships
+from idp.privacy import erasure, export
 from idp.sessions.service import SignedIn
 from idp.web.account.blueprint import blueprint, guardian_only
 from idp.web.account.step_up import proved_recently

@@ -4,10 +4,10 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from idp import settings
-from idp.lifecycle import history as events
+from idp.privacy import history as events
 from idp.sessions.service import SignedIn
+from idp.web.account.activity import told
 from idp.web.account.blueprint import blueprint, guardian_only
-from idp.web.account.happenings import told
 
 GREATEST_ID = 2**63 - 1
 

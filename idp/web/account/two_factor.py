@@ -6,7 +6,7 @@ from flask_babel import gettext as _
 from markupsafe import Markup
 
 from idp.credentials import factors, totp
-from idp.desk import reset_requests
+from idp.desk.people import reset_requests
 from idp.errors import Conflict
 from idp.lifecycle import factor_changes
 from idp.lifecycle.second_factor import WrongCode

@@ -1,6 +1,7 @@
 """The school's desk on the web (``/admin``): for staff, each within their schools."""
 
 from idp.web.admin import (
+    audit_log,
     classes,
     client_edit,
     client_trial,
@@ -13,7 +14,6 @@ from idp.web.admin import (
     import_columns,
     import_results,
     imports,
-    journal,
     letters,
     mails,
     merging,
@@ -30,6 +30,7 @@ from idp.web.admin import (
 from idp.web.admin.blueprint import blueprint
 
 __all__ = [
+    "audit_log",
     "blueprint",
     "classes",
     "client_edit",
@@ -43,7 +44,6 @@ __all__ = [
     "import_columns",
     "import_results",
     "imports",
-    "journal",
     "letters",
     "mails",
     "merging",

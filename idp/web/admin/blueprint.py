@@ -11,8 +11,8 @@ from typing import Any, Concatenate, ParamSpec
 from flask import Blueprint, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from idp.desk import staff as desk
-from idp.desk.staff import Right, Staff
+from idp.desk.access import rights as desk
+from idp.desk.access.rights import Right, Staff
 from idp.lifecycle.step_up import is_recent
 from idp.sessions.assurance import TWO_FACTOR, acr_of, meets
 from idp.sessions.service import SignedIn

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from idp.desk.figures import Row
+from idp.desk.overview.onboarding import Row
 
 WIDTH: Final = 320
 STEP_HEIGHT: Final = 42

@@ -5,9 +5,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from idp.desk import classes, invitations
-from idp.desk.staff import Right, Staff
-from idp.web.admin import standing_words
+from idp.desk.access.rights import Right, Staff
+from idp.desk.people import classes, invitations
+from idp.web.admin import onboarding_words
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.parameters import class_address, is_id, name_of
 from idp.web.admin.people import address_of, page_number
@@ -29,7 +29,7 @@ def school_class(staff: Staff, school_id: str, class_key: str) -> ResponseReturn
         may_change=staff.reach(Right.CHANGE_PEOPLE).covers(school_id),
         may_send=staff.reach(Right.SEND_TOKENS).covers(school_id),
         send=url_for("admin.send_class_tokens", school_id=school_id, class_key=class_key),
-        standing_words=standing_words,
+        standing_words=onboarding_words,
         address_of=address_of,
         to_page=lambda page: f"{here}?page={page}",
     )

@@ -5,9 +5,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp.clients.metadata import ID_TOKEN_ALGORITHMS
-from idp.desk import applications
-from idp.desk.applications import Application
-from idp.desk.staff import Right, Staff
+from idp.desk.access.rights import Right, Staff
+from idp.desk.applications import service as applications
+from idp.desk.applications.service import Application
 from idp.errors import Conflict, Invalid
 from idp.people import schools
 from idp.web.admin import client_form, client_words

@@ -11,7 +11,7 @@ from flask import request
 from idp.clients import keys, registration, uris
 from idp.clients.metadata import DEFAULT_CHILD_FIELDS, checked
 from idp.database import opaque_id
-from idp.desk.applications import Application
+from idp.desk.applications.service import Application
 from idp.errors import Invalid
 from idp.web.admin import client_words
 from idp.web.forms import Form

@@ -6,8 +6,9 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from idp.desk import application_trial, applications
-from idp.desk.staff import Right, Staff
+from idp.desk.access.rights import Right, Staff
+from idp.desk.applications import service as applications
+from idp.desk.applications import trial as application_trial
 from idp.oidc import diagnosis
 from idp.web.admin import client_words
 from idp.web.admin.blueprint import blueprint, staff_only

@@ -12,9 +12,11 @@ from flask_babel import gettext as _
 from idp.clients import recipes as of_clients
 from idp.clients.metadata import has_made_up_email
 from idp.clients.recipes import Recipe
-from idp.desk import application_addresses, application_use, applications
-from idp.desk.applications import Application
-from idp.desk.staff import Right, Staff
+from idp.desk.access.rights import Right, Staff
+from idp.desk.applications import addresses as application_addresses
+from idp.desk.applications import service as applications
+from idp.desk.applications import use as application_use
+from idp.desk.applications.service import Application
 from idp.errors import Conflict, Invalid
 from idp.oidc import consent, discovery, refusals
 from idp.web import permissions

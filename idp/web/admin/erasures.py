@@ -5,8 +5,8 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp import clock
-from idp.desk import erasures as answering
-from idp.desk.staff import Right, Staff
+from idp.desk.access.rights import Right, Staff
+from idp.desk.people import erasures as answering
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.people_pages import of_people, page
 from idp.web.forms import Form

@@ -4,8 +4,8 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from idp.desk import factor_resets as desk
-from idp.desk.staff import Right, Staff
+from idp.desk.access.rights import Right, Staff
+from idp.desk.people import factor_resets as desk
 from idp.errors import Conflict
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.people_pages import of_people

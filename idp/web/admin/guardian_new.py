@@ -4,9 +4,10 @@ from flask import flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from idp.desk import newcomers, people
-from idp.desk.newcomers import Newcomer
-from idp.desk.staff import Right, Staff
+from idp.desk.access.rights import Right, Staff
+from idp.desk.people import new_guardian as newcomers
+from idp.desk.people import page as people
+from idp.desk.people.new_guardian import Newcomer
 from idp.errors import Invalid
 from idp.people.models import Account
 from idp.web.admin import people_words

@@ -5,10 +5,11 @@ made again.
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from idp.desk import guardianships, people
-from idp.desk.acts import Reason
-from idp.desk.sharing import sharing
-from idp.desk.staff import Right, Staff
+from idp.desk.access.rights import Right, Staff
+from idp.desk.people import guardianships
+from idp.desk.people import page as people
+from idp.desk.people.account_actions import Reason
+from idp.desk.people.shared_mailbox import sharing
 from idp.errors import Invalid, NotFound
 from idp.web.admin import people_words
 from idp.web.admin.blueprint import blueprint, staff_only

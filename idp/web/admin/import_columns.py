@@ -4,8 +4,9 @@ from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from idp.desk import import_lists, imports
-from idp.desk.staff import Right, Staff
+from idp.desk.access.rights import Right, Staff
+from idp.desk.imports import lists
+from idp.desk.imports import service as imports
 from idp.errors import Invalid
 from idp.roster import layout
 from idp.web.admin import import_listed
@@ -26,7 +27,7 @@ def import_columns(staff: Staff, run_id: str) -> ResponseReturnValue:
     form = Form.read("keep", "single", "own_numbers", *names)
     columns = {name: form[f"column-{place}"] or "-" for place, name in enumerate(header)}
     try:
-        problems = import_lists.name_columns(
+        problems = lists.name_columns(
             *(staff, run_id, columns),
             keep=form["keep"] == "yes",
             single_names=form["single"] == "yes",
@@ -54,5 +55,5 @@ def import_layout(staff: Staff, run_id: str) -> ResponseReturnValue:
             raise PageError("bad_request") from None
         form.problem("header", _("Type the number of a line, such as 4, or 3-4 for two lines."))
         return shown(found, form)
-    import_lists.lay_out(staff, run_id, import_listed.beyond(found, wanted))
+    lists.lay_out(staff, run_id, import_listed.beyond(found, wanted))
     return redirect(url_for("admin.import_show", run_id=run_id), 303)

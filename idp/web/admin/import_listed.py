@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from idp.desk.imports import Import
+from idp.desk.imports.service import Import
 from idp.roster import guessing, layout, mapping, refusals
 from idp.roster.encodings import CHOICES
 from idp.web.admin import import_words

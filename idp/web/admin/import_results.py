@@ -9,9 +9,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import get_locale
 from flask_babel import gettext as _
 
-from idp.desk import import_results
-from idp.desk.import_runs import Import
-from idp.desk.staff import Right, Staff
+from idp.desk.access.rights import Right, Staff
+from idp.desk.imports import results
+from idp.desk.imports.runs import Import
 from idp.roster import concerned, reasons
 from idp.web.admin import import_words
 from idp.web.admin.blueprint import blueprint, staff_only
@@ -36,7 +36,7 @@ def import_people(staff: Staff, run_id: str) -> ResponseReturnValue:
     if school_id and not is_id(school_id):
         raise PageError("not_found", 404)
     page = page_number()
-    told = import_results.people(staff, run_id, school_id, request.args.get("kind", ""), page)
+    told = results.people(staff, run_id, school_id, request.args.get("kind", ""), page)
     in_words = RELATIONSHIPS if told.kind in concerned.SAID_IN_WORDS else {}
     return render_template(
         "admin/imports/people.html",
@@ -58,7 +58,7 @@ def import_rejections(staff: Staff, run_id: str) -> ResponseReturnValue:
     page = page_number()
     return render_template(
         "admin/imports/rejected.html",
-        told=import_results.rejections(staff, run_id, code, page),
+        told=results.rejections(staff, run_id, code, page),
         words=reasons,
         run_id=run_id,
         reason=code,
@@ -83,7 +83,7 @@ def import_rejected_book(staff: Staff, run_id: str) -> ResponseReturnValue:
 
 
 def _file(staff: Staff, run_id: str, kind: str) -> ResponseReturnValue:
-    found, content = import_results.rejected_file(staff, run_id, kind, str(get_locale()))
+    found, content = results.rejected_file(staff, run_id, kind, str(get_locale()))
     return send_file(
         BytesIO(content),
         mimetype=_TYPES[kind],
@@ -94,7 +94,7 @@ def _file(staff: Staff, run_id: str, kind: str) -> ResponseReturnValue:
 
 def _name(found: Import) -> str:
     """By the school and the day: a folder of downloads holds many."""
-    day = import_results.day(found)
+    day = results.day(found)
     if len(found.parts) == 1:
         school = found.parts[0].school.name
         name = _("%(school)s %(day)s - rows to correct", school=school, day=day)

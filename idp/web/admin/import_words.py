@@ -7,7 +7,7 @@ from typing import Any, Final
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
-from idp.desk.import_runs import Import, Part
+from idp.desk.imports.runs import Import, Part
 from idp.roster import differing, refusals, runs
 from idp.roster.accounting import PASSED, UNREAD
 from idp.roster.findings import SENTENCES, Finding

@@ -12,9 +12,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp import settings
-from idp.desk import imports as desk
-from idp.desk.imports import Import
-from idp.desk.staff import Right, Staff
+from idp.desk.access.rights import Right, Staff
+from idp.desk.imports import service as desk
+from idp.desk.imports.service import Import
 from idp.errors import Conflict, Invalid, NotFound
 from idp.roster import refusals, spool
 from idp.roster.records import Hostile, Unusable

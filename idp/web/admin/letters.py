@@ -12,8 +12,9 @@ from flask import make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from idp.desk import letter_lists, letters
-from idp.desk.staff import Right, Staff
+from idp.desk.access.rights import Right, Staff
+from idp.desk.printed_letters import recipients
+from idp.desk.printed_letters import service as printed_letters
 from idp.errors import Conflict, NotFound
 from idp.people.models import Account, School
 from idp.web.admin.blueprint import blueprint, staff_only
@@ -32,7 +33,7 @@ _NO_NAME: Final = re.compile(r'[\\/:*?"<>|\x00-\x1f]+')
 @staff_only(Right.PRINT_LETTERS)
 def classes(staff: Staff) -> ResponseReturnValue:
     """Where somebody waits for a first sign-in: schools, or the classes of one."""
-    found = letter_lists.schools(staff)
+    found = recipients.schools(staff)
     chosen = request.args.get("school")
     school = next((each for each in found if each.id == chosen), None)
     if chosen is not None and school is None:
@@ -43,7 +44,7 @@ def classes(staff: Staff) -> ResponseReturnValue:
         "admin/letters/index.html",
         schools=found,
         school=school,
-        classes=letter_lists.classes(school) if school else [],
+        classes=recipients.classes(school) if school else [],
     )
 
 
@@ -65,7 +66,7 @@ def print_class_letters(staff: Staff, school_id: str) -> ResponseReturnValue:
     school = _school(staff, school_id)
     form = Form.read("class", "seen", "with_email", "again")
     try:
-        printout = letters.print_class(
+        printout = printed_letters.print_class(
             staff,
             school.id,
             _class(form["class"]),
@@ -94,7 +95,7 @@ def print_letter(staff: Staff, account_id: str) -> ResponseReturnValue:
     person = _person(staff, account_id)
     form = Form.read("seen")
     try:
-        printout = letters.print_letter(
+        printout = printed_letters.print_letter(
             staff, account_id, school_id=person.school.id, seen=_seen(form)
         )
     except Conflict as refused:
@@ -110,17 +111,17 @@ def _printable_by(account: Account, staff: Staff) -> bool:
     """Whether this person may print a letter for the account now; for the person's page."""
     if account.status != "invited" or not staff.may(Right.PRINT_LETTERS):
         return False
-    return letter_lists.person(staff, account.id) is not None
+    return recipients.person(staff, account.id) is not None
 
 
 def _school(staff: Staff, school_id: str) -> School:
     if not is_id(school_id):
         raise NotFound("school", school_id)
-    return letter_lists.school(staff, school_id)
+    return recipients.school(staff, school_id)
 
 
-def _person(staff: Staff, account_id: str) -> letter_lists.Person:
-    person = letter_lists.person(staff, account_id) if is_id(account_id) else None
+def _person(staff: Staff, account_id: str) -> recipients.Person:
+    person = recipients.person(staff, account_id) if is_id(account_id) else None
     if person is None:
         raise PageError("not_found", 404)
     return person
@@ -140,19 +141,19 @@ def _seen(form: Form) -> int:
 
 
 def _class_page(school: School, class_name: str, form: Form) -> ResponseReturnValue:
-    found = letter_lists.one_class(school, _class(class_name))
+    found = recipients.one_class(school, _class(class_name))
     page = render_template(
         "admin/letters/class.html", school=school, class_name=class_name, found=found, form=form
     )
     return page, 409 if form.notice else 200
 
 
-def _person_page(person: letter_lists.Person, form: Form) -> ResponseReturnValue:
+def _person_page(person: recipients.Person, form: Form) -> ResponseReturnValue:
     page = render_template("admin/letters/person.html", person=person, form=form)
     return page, 409 if form.notice or person.account.status != "invited" else 200
 
 
-def _file(printout: letters.Printout, kind: str, whose: str) -> ResponseReturnValue:
+def _file(printout: printed_letters.Printout, kind: str, whose: str) -> ResponseReturnValue:
     """The file, named by the class or the guardian: a folder of downloads holds many."""
     response = make_response(printout.pdf)
     response.mimetype = "application/pdf"

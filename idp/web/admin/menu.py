@@ -6,7 +6,7 @@ from typing import Final
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
-from idp.desk.staff import Right, Staff
+from idp.desk.access.rights import Right, Staff
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from flask import request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from idp.desk import merging, newcomers, people
-from idp.desk.staff import Right, Staff
+from idp.desk.access.rights import Right, Staff
+from idp.desk.people import merging, new_guardian
+from idp.desk.people import page as people
 from idp.errors import Invalid
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.parameters import is_id
@@ -26,14 +27,14 @@ def choose_merge(staff: Staff, account_id: str) -> ResponseReturnValue:
     form = Form({"username": username}) if username else only(["username"])
     if username:
         try:
-            other = newcomers.known(staff, username)
+            other = new_guardian.known(staff, username)
             first, second = merging.preview(staff, account_id, other.id)
             return page("merge_preview", person=person, sides=(first, second))
         except Invalid as refused:
             form.problem("username", refusal(refused))
     alike = [
         each
-        for each in newcomers.suggestions(staff, newcomers.named_like(person.account))
+        for each in new_guardian.suggestions(staff, new_guardian.named_like(person.account))
         if each.id != account_id
     ]
     return page("merge", person=person, form=form, alike=alike), form.status

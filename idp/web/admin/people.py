@@ -5,10 +5,11 @@ import re
 from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from idp.desk import classes, invitations, search
-from idp.desk.staff import Right, Staff
+from idp.desk.access.rights import Right, Staff
+from idp.desk.people import classes, invitations
+from idp.desk.search import search
 from idp.people.models import School
-from idp.web.admin import standing_words
+from idp.web.admin import onboarding_words
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.parameters import class_address, is_id
 from idp.web.errors import PageError
@@ -28,7 +29,7 @@ def people(staff: Staff) -> ResponseReturnValue:
         found=found,
         most=search.MOST,
         several_schools=_several_schools(staff),
-        standing_words=standing_words,
+        standing_words=onboarding_words,
         address_of=address_of,
         class_address=class_address,
         to_page=lambda page: url_for("admin.people", q=query, page=page),

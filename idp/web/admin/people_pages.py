@@ -8,10 +8,10 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from idp.desk.staff import Staff
+from idp.desk.access.rights import Staff
 from idp.errors import Conflict, Invalid
 from idp.people.models import Account
-from idp.web.admin import people_words, refusals, standing_words
+from idp.web.admin import onboarding_words, people_words, refusals
 from idp.web.admin.parameters import is_id
 from idp.web.errors import PageError
 
@@ -66,5 +66,8 @@ def warn_of_sharing(shares: Iterable[Account]) -> None:
 def page(template: str, **context: Any) -> str:
     """A page about people, with the words that they share."""
     return render_template(
-        f"admin/people/{template}.html", words=people_words, standings_in=standing_words, **context
+        f"admin/people/{template}.html",
+        words=people_words,
+        standings_in=onboarding_words,
+        **context,
     )

@@ -7,7 +7,7 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from idp.audit.vocabulary import VOCABULARY
-from idp.desk.guardianships import Linked
+from idp.desk.people.guardianships import Linked
 from idp.people.guardianships import BY_ROSTER
 from idp.web.i18n import translated
 

@@ -3,9 +3,10 @@
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from idp.desk import acts, people, traces
-from idp.desk.sharing import sharing
-from idp.desk.staff import Right, Staff
+from idp.desk.access.rights import Right, Staff
+from idp.desk.people import account_actions, activity
+from idp.desk.people import page as people
+from idp.desk.people.shared_mailbox import sharing
 from idp.web.account.sessions import signed_in_how
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.people_pages import back, of_people, page
@@ -17,7 +18,7 @@ from idp.web.admin.people_pages import back, of_people, page
 def person(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Name, state, pupils at the schools of the reach, mails, sign-ins, acts of staff.
 
-    Which mails and sign-ins are told, and why: ``idp.desk.traces``.
+    Which mails and sign-ins are told, and why: ``idp.desk.people.activity``.
     """
     found = people.person(staff, account_id)
     reach = staff.reach(Right.LOOK_UP)
@@ -25,11 +26,11 @@ def person(staff: Staff, account_id: str) -> ResponseReturnValue:
         "person",
         person=found,
         standing=found.standing,
-        mails=traces.mails(found, reach),
-        sign_ins=traces.sign_ins(found, reach),
-        acts=traces.acts(found, reach),
+        mails=activity.mails(found, reach),
+        sign_ins=activity.sign_ins(found, reach),
+        acts=activity.acts(found, reach),
         shares=sharing(staff, account_id) if found.known else [],
-        ways_back=acts.ways_back(staff, account_id) if found.known else [],
+        ways_back=account_actions.ways_back(staff, account_id) if found.known else [],
         signed_in_how=signed_in_how,
         may_change=found.is_within(staff.reach(Right.CHANGE_PEOPLE)),
         may_send=found.is_within(staff.reach(Right.SEND_TOKENS)),
@@ -42,7 +43,7 @@ def person(staff: Staff, account_id: str) -> ResponseReturnValue:
 @of_people
 def send_token(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Have a token mailed. Nobody here sees it (security rule A5)."""
-    if acts.send_token(staff, account_id):
+    if account_actions.send_token(staff, account_id):
         return back(
             _("A mail with a token leaves within a minute. Earlier tokens then no longer work."),
             account_id=account_id,

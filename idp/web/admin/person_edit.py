@@ -6,10 +6,12 @@ from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from idp.desk import acts, guardianships, people, pupils
-from idp.desk.acts import Reason
-from idp.desk.sharing import sharing
-from idp.desk.staff import Right, Staff
+from idp.desk.access.rights import Right, Staff
+from idp.desk.people import account_actions, guardianships
+from idp.desk.people import page as people
+from idp.desk.people.account_actions import Reason
+from idp.desk.people.shared_mailbox import sharing
+from idp.desk.search import search
 from idp.errors import Invalid
 from idp.people.models import EMAIL_LENGTH, Account
 from idp.web.admin import people_words
@@ -38,7 +40,9 @@ def correct_name(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Another name; its holder is told."""
     form = Form.read("given_name", "family_name")
     try:
-        done = acts.correct_name(staff, account_id, form["given_name"], form["family_name"])
+        done = account_actions.correct_name(
+            staff, account_id, form["given_name"], form["family_name"]
+        )
     except Invalid as refused:
         form.problem(refused.field, refusal(refused))
         return _edit_page(_acted_on(staff, account_id), form)
@@ -52,7 +56,7 @@ def correct_username(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Another user name; its holder is told."""
     form = Form.read("username")
     try:
-        done = acts.correct_username(staff, account_id, form["username"])
+        done = account_actions.correct_username(staff, account_id, form["username"])
     except Invalid as refused:
         form.problem("username", refusal(refused))
         return _edit_page(_acted_on(staff, account_id), form)
@@ -73,7 +77,7 @@ def correct_email(staff: Staff, account_id: str) -> ResponseReturnValue:
         shares = sharing(staff, account_id, form["email"])
     if not form.problems and not shares:
         try:
-            changed = acts.correct_email(staff, account_id, form["email"])
+            changed = account_actions.correct_email(staff, account_id, form["email"])
         except Invalid as refused:
             form.problem("email", refusal(refused))
         else:
@@ -89,7 +93,7 @@ def end_way_back(staff: Staff, account_id: str) -> ResponseReturnValue:
     change_id = Form.read("change")["change"]
     if not is_id(change_id):
         raise PageError("not_found", 404)
-    if acts.end_way_back(staff, account_id, change_id):
+    if account_actions.end_way_back(staff, account_id, change_id):
         return back(_("The change can no longer be undone."), account_id=account_id)
     return back(_("There is nothing to end any more."), account_id=account_id)
 
@@ -99,7 +103,7 @@ def end_way_back(staff: Staff, account_id: str) -> ResponseReturnValue:
 @of_people
 def set_language(staff: Staff, account_id: str) -> ResponseReturnValue:
     """The language of mails and pages."""
-    acts.set_language(staff, account_id, Form.read("locale")["locale"])
+    account_actions.set_language(staff, account_id, Form.read("locale")["locale"])
     return back(_("Mails and letters will be in this language."), account_id=account_id)
 
 
@@ -119,7 +123,7 @@ def close_access(staff: Staff, account_id: str) -> ResponseReturnValue:
     form = Form.read("reason", "text")
     shares = sharing(staff, account_id)
     try:
-        acts.close_access(staff, account_id, Reason(form["reason"], form["text"]))
+        account_actions.close_access(staff, account_id, Reason(form["reason"], form["text"]))
     except Invalid as refused:
         if refused.field not in {"reason", "text"}:
             raise
@@ -134,7 +138,7 @@ def close_access(staff: Staff, account_id: str) -> ResponseReturnValue:
 @of_people
 def disable_account(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Disable an account for every school."""
-    acts.disable_account(staff, account_id)
+    account_actions.disable_account(staff, account_id)
     return back(_("The account is disabled. Nobody can sign in with it."), account_id=account_id)
 
 
@@ -143,7 +147,7 @@ def disable_account(staff: Staff, account_id: str) -> ResponseReturnValue:
 @of_people
 def enable_account(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Let a disabled account in again."""
-    acts.enable_account(staff, account_id)
+    account_actions.enable_account(staff, account_id)
     return back(_("The account is enabled."), account_id=account_id)
 
 
@@ -154,7 +158,7 @@ def choose_pupil(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Look for the pupil to link."""
     query = request.args.get("pupil", "")[:100]
     found = people.person(staff, account_id)
-    return page("person_link", person=found, pupil_query=query, pupils=pupils.find(staff, query))
+    return page("person_link", person=found, pupil_query=query, pupils=search.pupils(staff, query))
 
 
 @blueprint.post("/people/<account_id>/link")
@@ -195,7 +199,7 @@ def _close_page(staff: Staff, found: people.Person, form: Form) -> ResponseRetur
     return shown, form.status
 
 
-def _corrected(done: acts.Corrected) -> str:
+def _corrected(done: account_actions.Corrected) -> str:
     if not done.changed:
         return str(_("What you typed was there already: nothing has changed."))
     if not done.told:

@@ -5,8 +5,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from idp.desk import people, pupils
-from idp.desk.staff import Right, Staff
+from idp.desk.access.rights import Right, Staff
+from idp.desk.people import page as people
+from idp.desk.people import pupils
 from idp.errors import Invalid
 from idp.lifecycle import link_requests
 from idp.web.admin.blueprint import blueprint, staff_only

@@ -6,8 +6,8 @@ from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from idp.desk import schools as desk
-from idp.desk.staff import Right, Staff
+from idp.desk.access.rights import Right, Staff
+from idp.desk.schools import service as desk
 from idp.people.logos import UPLOAD_BYTES
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.schools import attempt, find, show, version_of

@@ -7,10 +7,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext
 
-from idp.desk import schools as desk
-from idp.desk.staff import Right, Staff
+from idp.desk.access.rights import Right, Staff
+from idp.desk.schools import service as desk
 from idp.errors import Conflict, Invalid
-from idp.lifecycle import specimens
+from idp.lifecycle.mails import previews
 from idp.people import schools as kept
 from idp.people.models import TEXT_KINDS, TEXT_LENGTH, School
 from idp.people.school_texts import MOST_LINES, Words, clean_words
@@ -80,7 +80,7 @@ def preview_school_text(
 ) -> ResponseReturnValue:
     """The letter as a mail program shows it: a document of its own, with a policy of its own."""
     found, words = _letter(staff, school_id, kind, locale)
-    letter = specimens.show(found, kind, locale, words)
+    letter = previews.show(found, kind, locale, words)
     response = Response(letter.in_a_browser, mimetype="text/html")
     response.headers["Content-Security-Policy"] = PREVIEW_POLICY
     return response
@@ -153,7 +153,7 @@ def _show(
         raise PageError("not_found", 404)
     _school, stored = desk.letter(staff, found.id, kind, locale)
     typed = form or Form({"opening": words.opening, "closing": words.closing})
-    last = specimens.last_of(staff.account_id, found.id)
+    last = previews.last_of(staff.account_id, found.id)
     page = render_template(
         "admin/schools/text.html",
         school=found,
@@ -165,7 +165,7 @@ def _show(
         stored=stored,
         longest=TEXT_LENGTH,
         unsaved=form is not None,
-        letter=specimens.show(found, kind, locale, words),
+        letter=previews.show(found, kind, locale, words),
         last=fate_of(last) if last is not None else None,
         **({"form": form} if form is not None else {}),
     )

@@ -7,8 +7,9 @@ from flask import current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from idp.desk import figures, figures_expiring, figures_traffic
-from idp.desk.staff import Right, Staff
+from idp.desk.access.rights import Right, Staff
+from idp.desk.overview import expiring, traffic
+from idp.desk.overview import onboarding as overview
 from idp.web.admin import charts, mail_words
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.parameters import is_id
@@ -25,9 +26,9 @@ def start(staff: Staff) -> ResponseReturnValue:
     """The figures; for who may not see them the search, which a desk is asked first."""
     if not staff.may(Right.SEE_FIGURES):
         return redirect(url_for("admin.people"), 303)
-    schools = figures.schools(staff)
+    schools = overview.schools(staff)
     chosen = _chosen(staff, [each.id for each in schools])
-    funnel = figures.by_class(staff, chosen) if chosen else figures.by_school(staff)
+    funnel = overview.by_class(staff, chosen) if chosen else overview.by_school(staff)
     page = _page(len(funnel.rows))
     rows = funnel.rows[(page - 1) * ROWS : page * ROWS]
     return render_template(
@@ -65,19 +66,19 @@ def _page(count: int) -> int:
 
 
 def _traffic(staff: Staff, school_id: str | None) -> dict[str, Any]:
-    hours = figures_traffic.sign_ins(staff, school_id)
+    hours = traffic.sign_ins(staff, school_id)
     return {
         "hours": hours,
         "day_bars": charts.hours(hours.day),
         "week_bars": charts.hours(hours.week),
-        "trouble": figures_traffic.mail_trouble(staff, school_id),
+        "trouble": traffic.mail_trouble(staff, school_id),
         "reasons": _reasons(),
         "mails_url": url_for("admin.mails")
         if "admin.mails" in current_app.view_functions
         else None,
-        "tokens": figures_expiring.tokens_expiring(staff, school_id),
-        "secrets": figures_expiring.former_secrets(staff, school_id),
-        "keys": figures_expiring.signing_keys(staff),
+        "tokens": expiring.tokens_expiring(staff, school_id),
+        "secrets": expiring.former_secrets(staff, school_id),
+        "keys": expiring.signing_keys(staff),
         "states": {"next": _("Signs next"), "current": _("Signs now"), "retired": _("Retired")},
     }
 

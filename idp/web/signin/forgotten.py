@@ -6,7 +6,7 @@ from flask_babel import get_locale
 from flask_babel import gettext as _
 
 from idp.credentials import throttling
-from idp.lifecycle import requests
+from idp.lifecycle.mails import requests as mail_requests
 from idp.sessions.models import Interaction
 from idp.web import browser
 from idp.web.forms import Form, only
@@ -47,7 +47,7 @@ def _submit(interaction: Interaction) -> ResponseReturnValue:
     # Rule E3: a limit that is reached looks the same from outside.
     guard = throttling.guard_mail_request(browser.client_address())
     if isinstance(guard, throttling.Allowed):
-        requests.request_reset(
+        mail_requests.request_reset(
             form["email"], client_id=interaction.client_id, locale=str(get_locale())
         )
     return to_step(interaction, "forgotten_done")

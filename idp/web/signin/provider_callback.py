@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
 from idp.errors import Invalid
-from idp.federation import links, providers, walk
+from idp.federation import authorization_request, links, providers
 from idp.federation.identity import ForeignIdentity, ProviderAway, ProviderTrouble, WrongAnswer
 from idp.federation.models import FederationState
 from idp.federation.providers import Provider
@@ -74,12 +74,12 @@ def callback(key: str) -> ResponseReturnValue:
     answer = Answer.read(request.args)
     if "b" not in session:
         raise PageError("foreign_sign_in")
-    match walk.come_back(answer.state, browser.browser_id(), key):
-        case walk.Back(found, asked):
+    match authorization_request.come_back(answer.state, browser.browser_id(), key):
+        case authorization_request.Back(found, asked):
             return _judge(provider, found, asked, answer)
-        case walk.Again(found):
+        case authorization_request.Again(found):
             return _go_on(found)
-        case walk.TooLate(found):
+        case authorization_request.TooLate(found):
             flash(_("That took longer than ten minutes. Please begin again."), "problem")
             return _to_start(found)
     log.info("unknown state at the callback of %s", key)
@@ -87,11 +87,11 @@ def callback(key: str) -> ResponseReturnValue:
 
 
 def _judge(
-    provider: Provider, found: FederationState, asked: walk.Asked, answer: Answer
+    provider: Provider, found: FederationState, asked: authorization_request.Asked, answer: Answer
 ) -> ResponseReturnValue:
     key = provider.settings.key
     try:
-        walk.check_issuer(
+        authorization_request.check_issuer(
             answer.issuer, provider.settings.accepted_issuers, required=provider.tells_issuer()
         )
         if answer.error in STOPPED:
@@ -104,7 +104,7 @@ def _judge(
     except ProviderTrouble as trouble:
         tell(key, trouble)
         return _to_start(found)
-    if not walk.is_fresh(identity, found):
+    if not authorization_request.is_fresh(identity, found):
         return _not_fresh(found)
     return _ENDS[found.purpose](found, identity)
 

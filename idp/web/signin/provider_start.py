@@ -14,7 +14,7 @@ from werkzeug import Response
 
 from idp.audit import events
 from idp.credentials import one_time_tokens, passwords
-from idp.federation import providers, walk
+from idp.federation import authorization_request, providers
 from idp.federation.identity import ProviderAway, ProviderTrouble
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.sessions import interactions
@@ -73,7 +73,9 @@ def go(key: str, purpose: str, **about: Any) -> Response:
     provider = providers.find(key)
     if provider is None:
         raise PageError("not_found", 404)
-    asked = walk.begin(browser.browser_id(), key, purpose, locale=str(get_locale()), **about)
+    asked = authorization_request.begin(
+        browser.browser_id(), key, purpose, locale=str(get_locale()), **about
+    )
     address = provider.address(asked)
     return make_response(
         render_template("federation/leaving.html", address=address, label=label_of(key))

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from werkzeug.test import TestResponse
 
 from idp.database import transaction
-from idp.desk import letters
-from idp.desk.staff import AT_TERMINAL
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.printed_letters import service as printed_letters
 from idp.people import guardianships
 from tests import factories
 from tests.admin.places import Desk
@@ -28,7 +28,7 @@ def walk(desk: Desk) -> Iterator[TestResponse]:
     for account in (invited, active, gone):
         yield clerk.open(f"/admin/people/{account.id}/letter")
     clerk.open(f"/admin/letters/{desk.here.id}?class=3B")
-    letters.print_class(AT_TERMINAL, desk.here.id, None)
+    printed_letters.print_class(AT_TERMINAL, desk.here.id, None)
     yield clerk.submit("letters-form", again="1")
     yield clerk.submit("letters-form")
     child = guardianships.live_children(invited.id)[0][0]

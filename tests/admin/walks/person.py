@@ -9,8 +9,9 @@ from idp import clock
 from idp.credentials import one_time_tokens
 from idp.credentials.models import OneTimeToken
 from idp.database import db, transaction
-from idp.lifecycle import erasure, requests
+from idp.lifecycle.mails import requests as mail_requests
 from idp.mail import answers, outbox
+from idp.privacy import erasure
 from tests import factories
 from tests.admin.places import Desk
 
@@ -96,7 +97,7 @@ def _mails(account_id: str) -> None:
         ("dropped", "too many for one address in an hour"),
         ("sent", None),
     ):
-        message = requests.invite(account_id)
+        message = mail_requests.invite(account_id)
         with transaction():
             message.status, message.answer = status, answer
             message.meaning = answers.meaning(answer) if answer else None

@@ -1,0 +1,1 @@
+"""The desk's « Applications »: registered clients, how they are used, whether they work."""

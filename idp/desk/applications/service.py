@@ -1,0 +1,222 @@
+"""The applications at the desk: who may see which, and what staff do to them.
+
+Managers see those that serve a school of theirs, and of such an application only their own
+schools and guardians; its addresses, keys and secrets are the platform's, since they may name
+other schools (security rules A2 and C3).
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, func, select, true
+
+from idp import clock
+from idp.clients import registration
+from idp.clients.metadata import has_made_up_email
+from idp.clients.models import Client, ClientSchool
+from idp.clients.registration import Registered
+from idp.database import db, retried
+from idp.desk.access import scope as reaches
+from idp.desk.access.acts import On, act_for_platform, act_on
+from idp.desk.access.rights import Reach, Right, Staff
+from idp.errors import NotFound
+from idp.lifecycle import endings
+from idp.lifecycle.endings import Cause, These
+from idp.people.models import School
+
+PAGE: Final = 50
+"""How many applications one page of the list holds."""
+
+
+@dataclass(frozen=True)
+class Application:
+    """An application as one member of staff may see it."""
+
+    client: Client
+    schools: Sequence[School]
+    """Those within the reach, by name."""
+
+    @property
+    def disabled(self) -> bool:
+        """Whether it was taken out of use."""
+        return self.client.disabled_at is not None
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether it proves itself by a secret."""
+        return self.client.secret_hash is not None
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether the secret from before still works."""
+        until = self.client.previous_secret_expires_at
+        return bool(self.client.previous_secret_hash and until and until > clock.now())
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One page of the list, and whether another one follows."""
+
+    applications: Sequence[Application]
+    more: bool
+
+
+def listed(staff: Staff, page: int = 1) -> Listed:
+    """The applications within the reach, by name; ``page`` counts from 1. Two queries."""
+    reach = staff.reach(Right.SEE_CLIENTS)
+    found = list(
+        db.session.scalars(
+            select(Client)
+            .where(_within(reach))
+            .order_by(func.lower(Client.name), Client.id)
+            .offset((page - 1) * PAGE)
+            .limit(PAGE + 1)
+        )
+    )
+    schools = _schools(reach, [client.id for client in found])
+    shown = [Application(client, schools.get(client.id, [])) for client in found]
+    return Listed(shown[:PAGE], len(shown) > PAGE)
+
+
+def get(staff: Staff, client_id: str, right: Right = Right.SEE_CLIENTS) -> Application:
+    """The application of this id. Raises ``NotFound`` where it is out of reach too."""
+    reach = staff.reach(right)
+    client = db.session.scalar(
+        select(Client)
+        .where(Client.id == client_id, _within(reach))
+        .execution_options(populate_existing=True)
+    )
+    if client is None:
+        raise NotFound("client", client_id)
+    return Application(client, _schools(reach, [client_id]).get(client_id, []))
+
+
+def editable(staff: Staff, client_id: str) -> Application:
+    """The application, for who may change it: whatever is done to it is done to all its schools.
+
+    Raises ``NotFound``.
+    """
+    if not staff.reach(Right.EDIT_CLIENTS).everywhere:
+        raise NotFound("client", client_id)
+    return get(staff, client_id, Right.EDIT_CLIENTS)
+
+
+@retried
+def register(
+    staff: Staff,
+    metadata: Mapping[str, Any],
+    *,
+    school_ids: Sequence[str],
+    client_id: str | None = None,
+) -> Registered:
+    """Register an application. ``client_id``: as the form was given it, so that a form which is
+    sent twice registers once.
+
+    Raises ``Invalid``, ``Conflict`` where this id is registered already, and
+    ``NotFound`` for who may not.
+    """
+    with act_for_platform(staff, Right.EDIT_CLIENTS):
+        return registration.register(metadata, school_ids=school_ids, client_id=client_id)
+
+
+@retried
+def change(
+    staff: Staff,
+    client_id: str,
+    metadata: Mapping[str, Any],
+    *,
+    school_ids: Sequence[str] | None = None,
+    version: int | None = None,
+) -> Registered:
+    """Replace its registration; see ``registration.change``.
+
+    Where a third party gets real addresses from now on, what it was given ends: guardians are
+    asked anew.
+    """
+    with _act(staff, client_id) as on:
+        before = on.it.metadata_
+        made = registration.change(client_id, metadata, school_ids=school_ids, version=version)
+        after = made.client.metadata_
+        if has_made_up_email(before) and not has_made_up_email(after) and not after["first_party"]:
+            # Nobody has allowed a third party their own address yet (security rule C5)
+            endings.end(Cause.ADDRESSES_SHOWN, These(clients=[client_id]))
+    return made
+
+
+@retried
+def rotate_secret(
+    staff: Staff, client_id: str, *, overlap: timedelta, version: int | None = None
+) -> Registered:
+    """Give it a new secret; see ``registration.rotate_secret``."""
+    with _act(staff, client_id):
+        return registration.rotate_secret(client_id, overlap=overlap, version=version)
+
+
+@retried
+def end_former_secret(staff: Staff, client_id: str) -> bool:
+    """End the overlap of its secrets now; False where there was none."""
+    with _act(staff, client_id):
+        return registration.end_former_secret(client_id)
+
+
+@retried
+def disable(staff: Staff, client_id: str) -> bool:
+    """Take it out of use; what it was given ends. False where it was disabled before."""
+    with _act(staff, client_id):
+        disabled = registration.disable(client_id)
+        if disabled:
+            endings.end(Cause.CLIENT_DISABLED, These(clients=[client_id]))
+    return disabled
+
+
+@retried
+def enable(staff: Staff, client_id: str) -> bool:
+    """Let it work again; nothing that it was given before comes back (security rule R13)."""
+    with _act(staff, client_id):
+        # Clients that were disabled before their grants ended with them have some left.
+        enabled = registration.enable(client_id)
+        if enabled:
+            endings.end(Cause.CLIENT_DISABLED, These(clients=[client_id]))
+    return enabled
+
+
+def _act(staff: Staff, client_id: str) -> AbstractContextManager[On[Client]]:
+    """An act on a client, which is locked: whatever is done to it is done to all its schools."""
+
+    def find(scope: Reach) -> Client:
+        query = select(Client).where(Client.id == client_id).with_for_update(key_share=True)
+        query = query.execution_options(populate_existing=True)
+        client = db.session.scalars(query).one_or_none() if scope.everywhere else None
+        if client is None:
+            raise NotFound("client", client_id)
+        return client
+
+    return act_on(staff, Right.EDIT_CLIENTS, find)
+
+
+def serves(reach: Reach) -> ColumnElement[bool]:
+    """What ties an application to a school of the reach; a condition on ``ClientSchool``."""
+    return reaches.at(reach, ClientSchool.school_id)
+
+
+def _within(reach: Reach) -> ColumnElement[bool]:
+    if reach.everywhere:
+        return true()
+    return Client.id.in_(select(ClientSchool.client_id).where(serves(reach)))
+
+
+def _schools(reach: Reach, client_ids: Sequence[str]) -> dict[str, list[School]]:
+    """The schools within the reach, by client, each by name; one query."""
+    rows = db.session.execute(
+        select(ClientSchool.client_id, School)
+        .join(School, School.id == ClientSchool.school_id)
+        .where(ClientSchool.client_id.in_(client_ids), reaches.schools(reach))
+        .order_by(School.name, School.id)
+    )
+    found: dict[str, list[School]] = {}
+    for client_id, school in rows:
+        found.setdefault(client_id, []).append(school)
+    return found

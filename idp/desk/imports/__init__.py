@@ -1,0 +1,1 @@
+"""The desk's « Imports »: a school's lists, uploaded, laid out, run and looked at."""

@@ -1,0 +1,165 @@
+"""What became of the mails to guardians, within the reach of whoever asks."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, and_, exists, false, or_, select, tuple_
+
+from idp.clients.models import ClientSchool
+from idp.database import db, retried
+from idp.desk.access import scope
+from idp.desk.access.acts import act
+from idp.desk.access.rights import Reach, Right, Staff
+from idp.errors import Conflict, NotFound
+from idp.lifecycle.mails import requests as mail_requests
+from idp.mail import answers
+from idp.mail.models import STATUSES, OutboxMessage
+from idp.people.guardianships import LiveGuardianship
+from idp.people.models import Account
+
+FATES: Final = STATUSES
+AT_ONCE: Final = 50
+"""Mails on a page."""
+
+FOR_SCHOOLS: Final = (
+    "invitation",
+    "fresh_token",
+    "password_reset",
+    "school_token",
+    "password_changed",
+    "email_confirm",
+    "email_changed",
+)
+"""The kinds that a school may see. Others tell of sign-ins, devices and linked accounts, which
+may belong to another school, and are the guardian's own business (security rule C3)."""
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One mail, as the desk sees it. ``meaning``: one of ``answers.MEANINGS``, or empty."""
+
+    id: str
+    kind: str
+    fate: str
+    asked_at: datetime
+    due_at: datetime
+    finished_at: datetime | None
+    meaning: str
+    code: str
+    account_id: str | None
+    name: str
+    can_go_again: bool
+
+
+@dataclass(frozen=True)
+class Page:
+    """Mails, the newest first; ``older`` is where the next page begins, if there is one."""
+
+    mails: list[Mail]
+    older: str | None
+
+
+def page(staff: Staff, *, fate: str | None = None, before: str | None = None) -> Page:
+    """A page of mails; ``fate``: only those, ``before``: only what is older than that mail."""
+    where = [told_to(staff.reach(Right.SEND_TOKENS))]
+    if fate is not None:
+        where.append(OutboxMessage.status == fate)
+    if before is not None:
+        where.append(_older_than(before, where[0]))
+    rows = db.session.execute(
+        select(OutboxMessage, Account)
+        .outerjoin(Account, Account.id == OutboxMessage.account_id)
+        .where(*where)
+        .order_by(OutboxMessage.created_at.desc(), OutboxMessage.id.desc())
+        .limit(AT_ONCE + 1)
+        .execution_options(populate_existing=True)
+    ).all()
+    shown = [_mail(message, account) for message, account in rows[:AT_ONCE]]
+    return Page(shown, shown[-1].id if len(rows) > AT_ONCE else None)
+
+
+@retried
+def send_again(staff: Staff, outbox_id: str) -> str:
+    """Queue a refused invitation once more; returns the new mail's id.
+
+    Raises ``NotFound``; ``Conflict`` where one waits already; ``Invalid`` where the
+    guardian has signed in by now, or has no address.
+    """
+    query = select(OutboxMessage).where(
+        OutboxMessage.id == outbox_id,
+        OutboxMessage.kind == "invitation",
+        OutboxMessage.status == "refused",
+        told_to(staff.reach(Right.SEND_TOKENS)),
+    )
+    message = db.session.scalar(query)
+    if message is None or message.account_id is None:
+        raise NotFound("mail", outbox_id)
+    with act(staff, Right.SEND_TOKENS, message.account_id, wider_roles=True) as on:
+        if _waits(message.account_id):  # two at once: the second finds the first one's
+            raise Conflict("invitation_waits")
+        made = mail_requests.invite(message.account_id, message.about.get("client_id"))
+        on.record("mail_asked_again", kind=made.kind, outbox_id=made.id)
+    return made.id
+
+
+def told_to(here: Reach) -> ColumnElement[bool]:
+    """Mails to guardians of these schools, from the time when they were, of kinds that a school
+    may see; asked for at no application of other schools alone (security rules A2 and C3).
+    """
+    if here.everywhere:
+        return OutboxMessage.id.is_not(None)
+    guardian_then = (
+        exists()
+        .where(
+            LiveGuardianship.account_id == OutboxMessage.account_id,
+            LiveGuardianship.created_at <= OutboxMessage.created_at,
+            scope.at(here, LiveGuardianship.school_id),
+        )
+        .correlate(OutboxMessage)
+    )
+    client_id = OutboxMessage.about["client_id"].as_string()
+    ours = select(ClientSchool.client_id).where(scope.at(here, ClientSchool.school_id))
+    return and_(
+        OutboxMessage.kind.in_(FOR_SCHOOLS),
+        guardian_then,
+        or_(client_id.is_(None), client_id.in_(ours)),
+    )
+
+
+def _older_than(outbox_id: str, within: ColumnElement[bool]) -> ColumnElement[bool]:
+    last = db.session.execute(
+        select(OutboxMessage.created_at, OutboxMessage.id).where(
+            OutboxMessage.id == outbox_id, within
+        )
+    ).first()
+    if last is None:
+        return false()
+    return tuple_(OutboxMessage.created_at, OutboxMessage.id) < tuple_(*last)
+
+
+def _waits(account_id: str) -> bool:
+    query = select(OutboxMessage.id).where(
+        OutboxMessage.account_id == account_id,
+        OutboxMessage.kind == "invitation",
+        OutboxMessage.status == "queued",
+    )
+    return db.session.scalar(query.limit(1)) is not None
+
+
+def _mail(message: OutboxMessage, account: Account | None) -> Mail:
+    invited = account is not None and account.status == "invited" and bool(account.email)
+    refused_invitation = message.kind == "invitation" and message.status == "refused"
+    return Mail(
+        id=message.id,
+        kind=message.kind,
+        fate=message.status,
+        asked_at=message.created_at,
+        due_at=message.due_at,
+        finished_at=message.finished_at,
+        meaning=message.meaning or "",
+        code=answers.code(message.answer or ""),
+        account_id=message.account_id,
+        name=account.full_name if account is not None else "",
+        can_go_again=refused_invitation and invited,
+    )

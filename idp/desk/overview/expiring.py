@@ -1,0 +1,105 @@
+"""What expires soon: tokens of guardians, former secrets of applications, signing keys."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, func, or_, select, true
+
+from idp import clock
+from idp.clients.models import Client, ClientSchool
+from idp.credentials.models import OneTimeToken
+from idp.database import db
+from idp.desk.access import scope
+from idp.desk.access.rights import Right, Staff
+from idp.desk.overview.traffic import whose
+from idp.desk.printed_letters import recipients
+from idp.oidc.keyring import keyring
+from idp.oidc.keys import KeyTrouble
+from idp.people.models import Account
+
+SOON: Final = timedelta(days=3)
+KEYS_ROTATED: Final = timedelta(days=365)
+"""Signing keys are rotated once a year at least, as `idp check` says too."""
+MOST: Final = 50
+
+
+@dataclass(frozen=True)
+class FormerSecret:
+    """An application whose former secret works until then, beside its new one."""
+
+    client_id: str
+    name: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class KeyAge:
+    """A signing key, since when it is what it is, and whether it should be rotated."""
+
+    kid: str
+    alg: str
+    state: str
+    since: datetime
+    due: bool
+
+
+def tokens_expiring(staff: Staff, school_id: str | None = None) -> int:
+    """How many invited guardians hold a token that expires within three days; one query."""
+    now = clock.now()
+    # That another school printed a letter is not told here (security rule C3)
+    mailed: ColumnElement[bool] = OneTimeToken.outbox_id.is_not(None)
+    if school_id is not None:
+        mailed = or_(mailed, OneTimeToken.account_id.in_(recipients.have_a_letter(school_id)))
+    elif staff.reach(Right.SEE_FIGURES).everywhere:
+        mailed = true()
+    query = (
+        select(func.count(OneTimeToken.account_id.distinct()))
+        .join(Account, Account.id == OneTimeToken.account_id)
+        .where(
+            OneTimeToken.spent_at.is_(None),
+            OneTimeToken.ended_at.is_(None),
+            OneTimeToken.expires_at.between(now, now + SOON),
+            Account.status == "invited",
+            mailed,
+            whose(staff, school_id, OneTimeToken.account_id),
+        )
+    )
+    return db.session.scalar(query) or 0
+
+
+def former_secrets(staff: Staff, school_id: str | None = None) -> Sequence[FormerSecret]:
+    """Applications of the school, or of the reach, with two secrets; those that end first."""
+    here = staff.reach(Right.SEE_FIGURES)
+    serves = select(ClientSchool.client_id).where(scope.at(here, ClientSchool.school_id))
+    if school_id is not None:
+        serves = serves.where(ClientSchool.school_id == school_id)
+    query = (
+        select(Client.id, Client.name, Client.previous_secret_expires_at)
+        .where(
+            Client.disabled_at.is_(None),
+            Client.previous_secret_expires_at > clock.now(),
+            Client.id.in_(serves),
+        )
+        .order_by(Client.previous_secret_expires_at)
+        .limit(MOST)
+    )
+    return [FormerSecret(*row) for row in db.session.execute(query)]  # type: ignore[arg-type]
+
+
+def signing_keys(staff: Staff) -> list[KeyAge]:
+    """The platform's signing keys, for operators; none for a school's staff."""
+    if not staff.is_operator:
+        return []
+    try:
+        entries = keyring().entries()
+    except KeyTrouble:
+        return []  # `idp check` and the log say so
+    now = clock.now()
+    found = []
+    for entry in entries:
+        since = datetime.fromisoformat(entry.retired_at or entry.signs_since or entry.created_at)
+        due = entry.state == "current" and now - since > KEYS_ROTATED
+        found.append(KeyAge(entry.kid, entry.alg, entry.state, since, due))
+    return found

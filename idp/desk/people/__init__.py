@@ -1,0 +1,1 @@
+"""The desk's « People »: guardians and pupils, and every act about one of them."""

@@ -1,0 +1,99 @@
+"""Who may see which pupil: links made, named otherwise, and ended with a reason.
+
+The pupil decides: it lies within the reach or is not found. Whoever is guardian within the reach
+now is linked at once, and told by mail. A former guardian's account is another reach's, or
+nobody's: where the last guardianship ended long ago, or a court or the guardian ended it, they are
+asked (security rule N4). An operator links anybody. Raises ``NotFound`` and ``Invalid``.
+"""
+
+from enum import StrEnum
+
+from sqlalchemy import select
+
+from idp import clock
+from idp.database import db, retried
+from idp.desk.access import scope
+from idp.desk.access.acts import OnPupil, act_on_guardianship, act_on_pupil
+from idp.desk.access.rights import Reach, Right, Staff
+from idp.desk.people.account_actions import Reason
+from idp.errors import Invalid
+from idp.lifecycle import endings, link_requests
+from idp.mail import outbox
+from idp.people import guardianships, linking
+from idp.people.models import Child, Guardianship
+
+
+class Linked(StrEnum):
+    """What a wish to link came to."""
+
+    NOW = "now"
+    BEFORE = "before"
+    """They were guardian of this pupil already."""
+    ASKED = "asked"
+    """The guardian is asked by mail, and linked with their yes."""
+
+
+@retried
+def link(staff: Staff, account_id: str, child_id: str, relationship: str) -> Linked:
+    """Let somebody who is or was guardian within the reach see a pupil; again, where it ended.
+
+    An account that was closed with its last guardianship opens again.
+    """
+    with act_on_pupil(staff, Right.CHANGE_PEOPLE, child_id, guardian_id=account_id) as on:
+        return connect(on, account_id, relationship)
+
+
+def connect(on: OnPupil, account_id: str, relationship: str) -> Linked:
+    """Link the account of an act and its pupil, or ask first."""
+    refuse_gone(on.child)
+    if guardianships.lock_guardianship(account_id, on.child.id):
+        return Linked.BEFORE
+    if _is_asked_first(on.scope, account_id):
+        link_requests.ask(account_id, on.child, relationship)
+        return Linked.ASKED
+    endings.open_again(account_id)
+    linking.link_guardian(account_id, on.child.id, relationship)
+    link_requests.settle(account_id, on.child.id)
+    if on.account is not None and on.account.status == "active":  # others get an invitation
+        about = {"school_id": on.child.school_id}
+        outbox.enqueue("guardianship_made", account_id=account_id, about=about)
+    return Linked.NOW
+
+
+def _is_asked_first(reach: Reach, account_id: str) -> bool:
+    """Whether the link would bring somebody back into the reach who has been out of it."""
+    if reach.everywhere:
+        return False
+    ended_at = guardianships.over_since()
+    rows = db.session.execute(
+        select(ended_at, Guardianship.ended_code)
+        .join(Child, Child.id == Guardianship.child_id)
+        .where(Guardianship.account_id == account_id, scope.children(reach))
+        .order_by(ended_at.is_not(None), ended_at.desc())
+        .limit(1)
+    ).all()
+    if not rows or rows[0][0] is None:
+        return not rows
+    last, code = rows[0]
+    return code in link_requests.FOR_GOOD or clock.now() - last > link_requests.LONG_AGO
+
+
+@retried
+def end(staff: Staff, account_id: str, child_id: str, reason: Reason) -> bool:
+    """End a guardianship, with all that hangs on it; false where it had ended."""
+    why = reason.checked()
+    with act_on_guardianship(staff, Right.CHANGE_PEOPLE, account_id, child_id):
+        return endings.end_guardianship(account_id, child_id, why.text, why.code)
+
+
+@retried
+def rename(staff: Staff, account_id: str, child_id: str, relationship: str) -> bool:
+    """Say otherwise what somebody is to a pupil; false where it stays."""
+    with act_on_guardianship(staff, Right.CHANGE_PEOPLE, account_id, child_id) as on:
+        return linking.change_relationship(account_id, on.child, relationship)
+
+
+def refuse_gone(child: Child) -> None:
+    """Raise ``Invalid`` for a pupil that has left."""
+    if child.left_at is not None:
+        raise Invalid("child", "has_left")

@@ -1,0 +1,256 @@
+"""How far guardians have come, as their school may know it: from no address to the last sign-in.
+
+Of somebody without a live guardianship within the reach no more is told than when that ended:
+an account that lives on at another school looks like one that does not. Moments from before
+the first guardianship within the reach are known without their date, for the same reason: an
+account that was there earlier was another school's (security rule C3).
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, case, func, select
+
+from idp import clock
+from idp.audit.models import AuditEvent
+from idp.credentials.models import OneTimeToken, Password
+from idp.database import db
+from idp.desk.access import scope
+from idp.desk.access.rights import Reach
+from idp.mail.models import OutboxMessage
+from idp.people import guardianships
+from idp.people.models import Account, Child, Guardianship
+
+TOKEN_MAILS: Final = ("invitation", "fresh_token", "password_reset", "school_token")
+"""The kinds of mail that carry a token."""
+
+SLACK: Final = timedelta(days=1)
+"""An account may be made, and invited, somewhat before it is linked to its first pupil."""
+
+
+class Stage(StrEnum):
+    """Where somebody stands: the one thing that a list tells."""
+
+    ENDED = "ended"
+    """No live guardianship within the reach."""
+    DISABLED = "disabled"
+    SIGNED_IN = "signed_in"
+    PASSWORD_SET = "password_set"  # noqa: S105 – a state, no secret
+    OPENED = "opened"
+    EXPIRED = "expired"
+    REFUSED = "refused"
+    DROPPED = "dropped"
+    SENT = "sent"
+    QUEUED = "queued"
+    PRINTED = "printed"
+    NOT_INVITED = "not_invited"
+    NO_ADDRESS = "no_address"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far somebody has come. A moment is None where there is none, or none to be told."""
+
+    stage: Stage
+    has_address: bool = False
+    active: bool = False
+    """Whether the account has been claimed: a token then gives a new password."""
+    mail: str = ""
+    """The fate of the newest mail with a token: ``queued``, ``sent``, ``refused``, ``dropped``;
+    empty where there was none."""
+    mailed_at: datetime | None = None
+    meaning: str = ""
+    """Of the mail server's answer, or why there was no mail: one of ``mail.answers.MEANINGS``."""
+    printed_at: datetime | None = None
+    opened_at: datetime | None = None
+    expires_at: datetime | None = None
+    """Of the newest token, as long as it would work if it were in time."""
+    expired: bool = False
+    password_set_at: datetime | None = None
+    last_sign_in_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a reach has of somebody: since when, and whether still."""
+
+    since: datetime | None
+    """None for an operator: since ever."""
+    live: bool
+    ended_at: datetime | None
+
+    def seen(self, moment: datetime | None) -> datetime | None:
+        """The moment, unless it lies before this window."""
+        if moment is None or (self.since is not None and moment < self.since):
+            return None
+        return moment
+
+
+def standings(account_ids: Collection[str], reach: Reach) -> dict[str, Standing]:
+    """How far each of these accounts has come; five queries, whatever their number.
+
+    For a page, a class or a school's list; the ids come from a query within the reach. Whoever
+    is no guardian within it is not in the answer, except for an operator's.
+    """
+    ids = sorted(set(account_ids))
+    if not ids:
+        return {}
+    windows = windows_of(ids, reach)
+    mails, tokens = _mails(ids), _tokens(ids, reach)
+    return {
+        row.id: _standing(row, windows[row.id], mails, tokens)
+        for row in _accounts(ids)
+        if row.id in windows
+    }
+
+
+def windows_of(account_ids: Collection[str], reach: Reach) -> dict[str, Window]:
+    """What the reach has of each account; whoever was never guardian within it is left out.
+
+    An operator looks without a window: everything counts, and who has no pupil is live too.
+    """
+    live = guardianships.live()
+    rows = db.session.execute(
+        select(
+            Guardianship.account_id,
+            func.min(case((live, Guardianship.created_at))),
+            func.max(case((live, 1), else_=0)),
+            func.max(guardianships.over_since()),
+        )
+        .join(Child, Child.id == Guardianship.child_id)
+        .where(Guardianship.account_id.in_(account_ids), scope.children(reach))
+        .group_by(Guardianship.account_id)
+    )
+    found = {
+        account_id: Window(_since(reach, since, ended_at), bool(is_live), ended_at)
+        for account_id, since, is_live, ended_at in rows
+    }
+    if reach.everywhere:
+        anybody = Window(None, live=True, ended_at=None)
+        return {account_id: found.get(account_id, anybody) for account_id in account_ids}
+    return found
+
+
+def _since(reach: Reach, since: datetime | None, ended_at: datetime | None) -> datetime | None:
+    """From when on an account's moments are this reach's to know: not from before, and not from
+    a gap between two guardianships.
+    """
+    if reach.everywhere:
+        return None
+    if since is None:
+        return datetime.max.replace(tzinfo=UTC)  # nothing is live, so that nothing is told
+    return since if ended_at is not None else since - SLACK
+
+
+def _standing(
+    account: Any,
+    window: Window,
+    mails: Mapping[str, Any],
+    tokens: Mapping[str, Any],
+) -> Standing:
+    if account.status == "disabled" and (window.live or window.since is None):
+        return Standing(Stage.DISABLED)
+    if not window.live:
+        return Standing(Stage.ENDED, ended_at=window.ended_at)
+    mail, token = mails.get(account.id), tokens.get(account.id)
+    now = clock.now()
+    told = Standing(
+        Stage.NOT_INVITED,
+        has_address=bool(account.email),
+        active=account.status == "active",
+        mail=mail.status if mail else "",
+        mailed_at=window.seen(mail.created_at) if mail else None,
+        meaning=(mail.meaning or "") if mail and mail.status != "sent" else "",
+        printed_at=window.seen(token.created_at) if token and not token.outbox_id else None,
+        opened_at=window.seen(token.opened_at) if token else None,
+        expires_at=token.expires_at if token else None,
+        expired=bool(token and token.expires_at <= now),
+        password_set_at=window.seen(account.set_at),
+        last_sign_in_at=window.seen(account.last_sign_in_at),
+    )
+    signed_in = account.last_sign_in_at is not None
+    return replace(told, stage=_stage(told, token, signed_in=signed_in))
+
+
+def _stage(told: Standing, token: Any, *, signed_in: bool) -> Stage:
+    """The one thing to tell: how far they came, or what is in the way."""
+    if told.active:
+        return Stage.SIGNED_IN if signed_in else Stage.PASSWORD_SET
+    if told.mail == "queued":
+        return Stage.QUEUED
+    # A refused mail ends the token that it carried; whatever token is left came by another way
+    if token is not None:
+        if told.expired:
+            return Stage.REFUSED if told.mail == "refused" else Stage.EXPIRED
+        if token.opened_at:
+            return Stage.OPENED
+        if not token.outbox_id:
+            return Stage.PRINTED
+    if told.mail:
+        return Stage(told.mail)
+    return Stage.NOT_INVITED if told.has_address else Stage.NO_ADDRESS
+
+
+def _accounts(ids: list[str]) -> Any:
+    return db.session.execute(
+        select(Account.id, Account.email, Account.status, Account.last_sign_in_at, Password.set_at)
+        .outerjoin(Password, Password.account_id == Account.id)
+        .where(Account.id.in_(ids))
+    )
+
+
+def _mails(ids: list[str]) -> dict[str, Any]:
+    """The newest mail with a token for each account."""
+    return _newest(
+        OutboxMessage,
+        OutboxMessage.account_id.in_(ids) & OutboxMessage.kind.in_(TOKEN_MAILS),
+        ("status", "meaning", "created_at"),
+    )
+
+
+def _tokens(ids: list[str], reach: Reach) -> dict[str, Any]:
+    """The newest token that each account could use, were it in time.
+
+    A letter that another school printed is not this reach's to know (security rule C3).
+    """
+    tokens = _newest(
+        OneTimeToken,
+        OneTimeToken.account_id.in_(ids)
+        & OneTimeToken.spent_at.is_(None)
+        & OneTimeToken.ended_at.is_(None),
+        ("outbox_id", "created_at", "opened_at", "expires_at"),
+    )
+    if reach.everywhere:
+        return tokens
+    printed = set(
+        db.session.scalars(
+            select(AuditEvent.account_id).where(
+                AuditEvent.account_id.in_(
+                    [account_id for account_id, token in tokens.items() if not token.outbox_id]
+                ),
+                AuditEvent.event == "letter_printed",
+                scope.at(reach, AuditEvent.school_id),
+            )
+        )
+    )
+    return {
+        account_id: token
+        for account_id, token in tokens.items()
+        if token.outbox_id or account_id in printed
+    }
+
+
+def _newest(model: Any, which: ColumnElement[bool], columns: tuple[str, ...]) -> dict[str, Any]:
+    place = func.row_number().over(
+        partition_by=model.account_id, order_by=(model.created_at.desc(), model.id)
+    )
+    ranked = select(
+        model.account_id, *(getattr(model, name) for name in columns), place.label("place")
+    ).where(which)
+    rows = ranked.subquery()
+    found = db.session.execute(select(rows).where(rows.columns.place == 1))
+    return {row.account_id: row for row in found}

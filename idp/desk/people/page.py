@@ -1,0 +1,160 @@
+"""Finding a guardian or a pupil within the reach, with what their page shows.
+
+What lies outside the reach is not found, as what does not exist (security rules A2 and C3). Of
+a guardian whose last guardianship within the reach has ended, a page has the name and the end:
+whatever else the account shows may be another school's.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import ColumnElement, select
+
+from idp.database import db
+from idp.desk.access import rights as desk
+from idp.desk.access import scope
+from idp.desk.access.rights import Reach, Right, Staff
+from idp.desk.people.onboarding import Standing, Window, standings, windows_of
+from idp.errors import Conflict, NotFound
+from idp.people import guardianships
+from idp.people.guardianships import LiveGuardianship
+from idp.people.models import Account, Child, Guardianship
+
+MOST_GUARDIANS: Final = 50
+"""Of one pupil; of one guardian's pupils as many are shown."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A guardianship, with its pupil and its guardian."""
+
+    guardianship: Guardianship
+    child: Child
+    account: Account
+    live: bool
+
+
+@dataclass(frozen=True)
+class Person:
+    """A guardian as staff may see them."""
+
+    account: Account
+    standing: Standing
+    window: Window
+    links: list[Link]
+
+    def is_within(self, reach: Reach) -> bool:
+        """Whether any of their pupils is, now or before, at a school of this reach."""
+        return reach.everywhere or any(reach.covers(each.child.school_id) for each in self.links)
+
+    @property
+    def known(self) -> bool:
+        """Whether more is to be told than the name and when access ended."""
+        return self.window.live
+
+
+@dataclass(frozen=True)
+class Pupil:
+    """A pupil with its guardians, and how far each has come. Of siblings nothing."""
+
+    child: Child
+    links: list[Link]
+    standings: dict[str, Standing]
+
+
+def person(staff: Staff, account_id: str) -> Person:
+    """The guardian of this id; raises ``NotFound``."""
+    reach = staff.reach(Right.LOOK_UP)
+    account = guardian(reach, account_id)
+    window = windows_of([account_id], reach)[account_id]
+    return Person(
+        account=account,
+        standing=standings([account_id], reach)[account_id],
+        window=window,
+        links=_links(Guardianship.account_id == account_id, reach),
+    )
+
+
+def pupil(staff: Staff, child_id: str) -> Pupil:
+    """The pupil of this id; raises ``NotFound``."""
+    reach = staff.reach(Right.LOOK_UP)
+    child = child_within(reach, child_id)
+    links = _links(Guardianship.child_id == child_id, reach)
+    return Pupil(child, links, standings([link.account.id for link in links], reach))
+
+
+def guardian(reach: Reach, account_id: str) -> Account:
+    """Whoever is or was guardian within the reach; raises ``NotFound``."""
+    return _account(account_id, scope.guardians(reach))
+
+
+def live_guardian(reach: Reach, account_id: str) -> Account:
+    """Whoever is guardian within the reach now: the only ones that are acted on.
+
+    Raises ``NotFound``.
+    """
+    return _account(account_id, scope.live_guardians(reach))
+
+
+def child_within(reach: Reach, child_id: str) -> Child:
+    """The pupil, whether at school or gone; raises ``NotFound``."""
+    query = select(Child).where(Child.id == child_id, scope.children(reach))
+    found = db.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+    if found is None:
+        raise NotFound("child", child_id)
+    return found
+
+
+def refuse_wider_roles(staff: Staff, *account_ids: str) -> None:
+    """Refuse (``operator_only``) where one of these accounts has a right that this person lacks.
+
+    Who may correct an address may have a token mailed to it: a manager would become operator.
+    """
+    if staff.is_operator:
+        return
+    for account_id in account_ids:  # one, or the two of a merge
+        holder = desk.of(account_id)
+        if holder is not None and not staff.includes(holder):
+            raise Conflict("operator_only")
+
+
+def schools_concerned(reach: Reach, account_id: str) -> list[str | None]:
+    """For which schools an act on an account is written down: those of the reach where they are
+    guardian now, or the platform where there is none. One query.
+    """
+    found = db.session.scalars(
+        select(LiveGuardianship.school_id)
+        .where(
+            LiveGuardianship.account_id == account_id, scope.at(reach, LiveGuardianship.school_id)
+        )
+        .distinct()
+        .order_by(LiveGuardianship.school_id)
+    ).all()
+    return list(found) or [None]
+
+
+def _account(account_id: str, condition: ColumnElement[bool]) -> Account:
+    query = select(Account).where(Account.id == account_id, condition)
+    found = db.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+    if found is None:
+        raise NotFound("account", account_id)
+    return found
+
+
+def _links(which: ColumnElement[bool], reach: Reach) -> list[Link]:
+    """Live ones first, then by when they ended; bounded."""
+    rows = db.session.execute(
+        select(Guardianship, Child, Account, guardianships.live())
+        .join(Child, Child.id == Guardianship.child_id)
+        .join(Account, Account.id == Guardianship.account_id)
+        .where(which, scope.children(reach))
+        .order_by(
+            guardianships.live().desc(),
+            guardianships.over_since().desc(),
+            Child.given_name,
+            Account.family_name,
+            Guardianship.id,
+        )
+        .limit(MOST_GUARDIANS)
+    )
+    return [Link(*row) for row in rows]

@@ -1,0 +1,1 @@
+"""The desk's « Letters »: paper with first tokens, and the guide for parents."""

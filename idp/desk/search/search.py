@@ -1,0 +1,105 @@
+"""The one search box: guardians and pupils by whatever is typed, within the reach of who types.
+
+Words are looked up as they are typed; where nobody has them, as part of other words; where still
+nobody has them, as they may be meant. Every word must be there.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import select
+
+from idp.database import db
+from idp.desk.access import scope
+from idp.desk.access.rights import Reach, Right, Staff
+from idp.desk.people.person_rows import PUPIL, Person, listed
+from idp.desk.search import candidates as directory
+from idp.desk.search.candidates import Entry
+from idp.desk.search.fuzzy import nearest
+from idp.people.models import Child
+from idp.people.normalise import words
+from idp.people.search_index import BEHIND
+
+MOST: Final = 1_000
+"""So many people are looked at; who has more before them types another word."""
+CANDIDATES: Final = 2_000
+"""So many lines are compared letter by letter with what was typed."""
+NEAREST: Final = 100
+"""So many who come near are shown: whoever comes next is not meant."""
+PER_PAGE: Final = 25
+LONGEST: Final = 100
+_MOST_WORDS: Final = 8
+_LONGEST_WORD: Final = 32
+
+
+@dataclass(frozen=True)
+class Found:
+    """A page of whom somebody may have meant, the likeliest first."""
+
+    people: list[Person]
+    total: int
+    """How many were found; at most ``MOST``."""
+    cut: bool
+    """Whether there are more than that."""
+    near: bool
+    """Nobody has the words as they were typed: these come near."""
+    page: int
+    pages: int
+
+
+def find(staff: Staff, text: str, *, page: int = 1, kind: str | None = None) -> Found:
+    """The people that ``text`` may mean: names, e-mail, user name, class, pupil's number.
+
+    Any text will do; of a long one the beginning counts. ``page`` counts from 1; one that is
+    not there is the last. ``kind``: ``person_rows.PUPIL`` or ``GUARDIAN``, of these only.
+    """
+    reach = staff.reach(Right.LOOK_UP)
+    wanted = _words(text)
+    if not wanted or not reach.any:
+        return Found([], 0, cut=False, near=False, page=1, pages=1)
+    entries, cut, near = _entries(wanted, reach, kind)
+    found = _one_for_each_person(entries)
+    pages = max(1, -(-len(found) // PER_PAGE))
+    page = min(max(page, 1), pages)
+    shown = found[(page - 1) * PER_PAGE : page * PER_PAGE]
+    return Found(listed(shown, reach), len(found), cut, near, page, pages)
+
+
+def pupils(staff: Staff, text: str) -> list[Child]:
+    """Pupils at school, where this person changes people, whom ``text`` may mean, the likeliest
+    first.
+    """
+    ids = [each.id for each in find(staff, text, kind=PUPIL).people]
+    here = scope.children(staff.reach(Right.CHANGE_PEOPLE))
+    query = select(Child).where(here, Child.left_at.is_(None), Child.id.in_(ids))
+    return sorted(db.session.scalars(query), key=lambda child: ids.index(child.id))
+
+
+def _words(text: str) -> list[str]:
+    """What is looked up: the words as the directory has them."""
+    found = dict.fromkeys(word[:_LONGEST_WORD] for word in words(text[:LONGEST]))
+    return list(found)[:_MOST_WORDS]
+
+
+def _entries(wanted: list[str], reach: Reach, kind: str | None) -> tuple[list[Entry], bool, bool]:
+    for reading in (directory.as_typed, directory.anywhere):
+        found = directory.find(wanted, reading, reach, most=MOST + 1, kind=kind)
+        if found:
+            found.sort(key=lambda entry: (_rank(entry, wanted), entry.text, entry.person_id))
+            return found[:MOST], len(found) > MOST, False
+    candidates = directory.find(wanted, directory.as_meant, reach, most=CANDIDATES, kind=kind)
+    return nearest(candidates, wanted)[:NEAREST], False, True
+
+
+def _rank(entry: Entry, wanted: Iterable[str]) -> int:
+    """0: these are the person's own words; 1: they begin so; 2: they are their children's."""
+    own = entry.text.partition(BEHIND)[0]
+    if all(f" {word} " in own for word in wanted):
+        return 0
+    return 1 if all(f" {word}" in own for word in wanted) else 2
+
+
+def _one_for_each_person(entries: Iterable[Entry]) -> list[tuple[str, str]]:
+    """Kind and id: an operator finds somebody of two schools once."""
+    return list(dict.fromkeys((entry.kind, entry.person_id) for entry in entries))

@@ -1,0 +1,1 @@
+"""The mails about an account: what each says, to whom, and its token."""

@@ -1,0 +1,270 @@
+"""The letters about an account's life: another address, a new device, a wish to be erased.
+
+Each says what happened, when, and how to undo it (security rule M2). None tells one address
+about the other: the old one may be shared with somebody from whom the new one is kept (C3).
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from idp import clock
+from idp.credentials import email_changes
+from idp.credentials.email_models import EmailChange
+from idp.lifecycle.mails import readers
+from idp.lifecycle.mails import tokens as token_mails
+from idp.mail import delivery, messages
+from idp.mail.messages import Message, clean
+from idp.mail.models import OutboxMessage
+from idp.people import accounts, schools
+from idp.people.models import Account
+from idp.people.names import email_key
+
+CONFIRM_PATH = "/account/email/confirm"
+UNDO_PATH = "/account/email/undo"
+
+
+def email_confirm(message: OutboxMessage) -> list[Message]:
+    """To the new address: the link that makes it the account's."""
+    match _change_and_account(message):
+        case change, account if email_changes.is_waiting(change):
+            secret = email_changes.mint_link(change, "confirm", message.id)
+            link = messages.own_link(CONFIRM_PATH, secret)
+            return [
+                token_mails.letter_about(
+                    "email_confirm", message, account, recipient=change.new_email, link=link
+                )
+            ]
+    return []
+
+
+def email_change_asked(message: OutboxMessage) -> list[Message]:
+    """To the old address: somebody asked for another, and how to stop it."""
+    return _to_old_address("email_change_asked", message)
+
+
+def email_changed_old(message: OutboxMessage) -> list[Message]:
+    """To the old address: mail goes elsewhere now, and for how long that can be undone."""
+    return _to_old_address("email_changed_old", message)
+
+
+def email_changed(message: OutboxMessage) -> list[Message]:
+    """To the new address: mail comes here from now on."""
+    match _change_and_account(message):
+        case change, account if email_key(change.new_email) == account.email_key:
+            by_school = message.about.get("by") == "school"
+            return [
+                token_mails.letter_about("email_changed", message, account, by_school=by_school)
+            ]
+    return []
+
+
+def email_undone(message: OutboxMessage) -> list[Message]:
+    """To the address that the account has again; with a token where nothing else lets them in."""
+    holders = token_mails.holders(message)
+    if holders and message.about.get("token", True):
+        return token_mails.tokens_for("email_undone", message, holders)
+    match _change_and_account(message, closed_too=True):
+        case change, account:
+            recipient = change.taken_back_by
+            return [
+                token_mails.letter_about(
+                    "email_undone", message, account, recipient=recipient, accesses=[]
+                )
+            ]
+    return []
+
+
+def email_undone_new(message: OutboxMessage) -> list[Message]:
+    """To the address that the account has no longer, or never had."""
+    match _change_and_account(message, closed_too=True):
+        case change, account:
+            recipient = change.new_email
+            return [
+                token_mails.letter_about("email_undone_new", message, account, recipient=recipient)
+            ]
+    return []
+
+
+def email_way_back_ended(message: OutboxMessage) -> list[Message]:
+    """To the address that could take a change back: it can no longer, and who ended that."""
+    match _change_and_account(message, closed_too=True):
+        case change, account if change.taken_back_by:
+            by_holder = message.about.get("by") == "holder"
+            return [
+                token_mails.letter_about(
+                    "email_way_back_ended",
+                    message,
+                    account,
+                    recipient=change.taken_back_by,
+                    by_holder=by_holder,
+                )
+            ]
+    return []
+
+
+def new_device(message: OutboxMessage) -> list[Message]:
+    """A sign-in from a browser that the account does not know."""
+    device = clean(str(message.about.get("device") or ""))
+    return [
+        token_mails.letter_about(
+            "new_device", message, account, device=device, link=messages.sign_in_link()
+        )
+        for account in token_mails.holders(message)
+    ]
+
+
+def accounts_merged(message: OutboxMessage) -> list[Message]:
+    """To the holder of the account that is kept: another one of theirs is used no longer."""
+    closed = accounts.find_account(str(message.about.get("closed_id") or ""))
+    if closed is None:
+        return []
+    return [
+        token_mails.letter_about(
+            "accounts_merged",
+            message,
+            account,
+            closed=clean(closed.username),
+            link=messages.sign_in_link(),
+        )
+        for account in token_mails.holders(message)
+    ]
+
+
+def account_corrected(message: OutboxMessage) -> list[Message]:
+    """To a guardian whose name or user name the school wrote otherwise."""
+    return [
+        token_mails.letter_about(
+            "account_corrected",
+            message,
+            account,
+            full_name=clean(account.full_name),
+            link=messages.sign_in_link(),
+        )
+        for account in token_mails.holders(message)
+    ]
+
+
+def role_given(message: OutboxMessage) -> list[Message]:
+    """To somebody who works at a school's desk from now on."""
+    return _about_role("role_given", message)
+
+
+def role_taken(message: OutboxMessage) -> list[Message]:
+    """To somebody who has one role less."""
+    return _about_role("role_taken", message)
+
+
+def _about_role(template: str, message: OutboxMessage) -> list[Message]:
+    school = schools.find_school(str(message.about.get("school_id") or ""))
+    return [
+        token_mails.letter_about(
+            template,
+            message,
+            account,
+            role=message.about.get("role", ""),
+            school=clean(school.name) if school else "",
+            link=messages.sign_in_link(),
+        )
+        for account in token_mails.holders(message)
+    ]
+
+
+def erasure_asked(message: OutboxMessage) -> list[Message]:
+    """To one school's contact, in the school's language: a guardian asks to be erased."""
+    school = schools.find_school(str(message.about.get("school_id") or ""))
+    account = accounts.find_account(message.account_id or "")
+    if school is None or account is None or not school.contact_email:
+        return []
+    return [
+        messages.render(
+            "erasure_asked",
+            school.locale,
+            school.contact_email,
+            face=replace(readers.face_of([school]), reply_to=""),
+            reader=None,
+            name=clean(school.contact_name or school.name),
+            guardian=clean(account.full_name),
+            username=clean(account.username),
+            when=message.created_at,
+            place=clean(school.name),
+            contacts=[],
+        )
+    ]
+
+
+COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
+    "email_confirm": email_confirm,
+    "email_change_asked": email_change_asked,
+    "email_changed": email_changed,
+    "email_changed_old": email_changed_old,
+    "email_undone": email_undone,
+    "email_undone_new": email_undone_new,
+    "email_way_back_ended": email_way_back_ended,
+    "new_device": new_device,
+    "erasure_asked": erasure_asked,
+    "accounts_merged": accounts_merged,
+    "account_corrected": account_corrected,
+    "role_given": role_given,
+    "role_taken": role_taken,
+}
+
+
+def register() -> None:
+    """Tell the mail worker who writes what; part of ``create_app``."""
+    delivery.composers.update(COMPOSERS)
+    if email_changes.withdraw_links not in delivery.withdrawals:
+        delivery.withdrawals.append(email_changes.withdraw_links)
+
+
+def _to_old_address(template: str, message: OutboxMessage) -> list[Message]:
+    """To the address before, and to the one that may take the change back, where that is another:
+    it had the account before a run of corrections.
+
+    Also of an account that was closed meanwhile: else a correction and a closing together would
+    leave nobody told.
+    """
+    match _change_and_account(message, closed_too=True):
+        case change, account if change.old_email:
+            by_school = message.about.get("by") == "school"
+            if not by_school and not email_changes.is_open(change):
+                return []  # taken back or undone meanwhile: another letter says so
+            back_to = change.taken_back_by if email_changes.is_undoable(change) else None
+            recipients = dict.fromkeys([change.old_email, *([back_to] if back_to else [])])
+            return [
+                token_mails.letter_about(
+                    template,
+                    message,
+                    account,
+                    recipient=each,
+                    by_school=by_school,
+                    link=_undo_link(change, message.id) if each == back_to else "",
+                    days=_days_left(change),
+                )
+                for each in recipients
+            ]
+    return []
+
+
+def _undo_link(change: EmailChange, outbox_id: str) -> str:
+    return messages.own_link(UNDO_PATH, email_changes.mint_link(change, "undo", outbox_id))
+
+
+def _days_left(change: EmailChange) -> int:
+    """Whole days that the undoing still works, rounded up."""
+    return max(1, -(-(change.expires_at - clock.now()) // timedelta(days=1)))
+
+
+def _change_and_account(
+    message: OutboxMessage, *, closed_too: bool = False
+) -> tuple[EmailChange, Account] | None:
+    """What a message is about; nothing where the account may not sign in any more, unless
+    ``closed_too``.
+    """
+    account = accounts.lock_account(message.account_id or "")
+    change = email_changes.get(str(message.about.get("change_id") or ""))
+    if change is None or account is None:
+        return None
+    if account.status not in {"invited", "active"} and not closed_too:
+        return None
+    return change, account

@@ -1,0 +1,350 @@
+"""The letters that guardians get: who is written to, about what, with which token.
+
+Tokens are minted here, when the mail is sent, inside the transaction that the worker opens;
+the words are in ``templates/mail``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from babel.lists import format_list
+
+from idp import settings
+from idp.clients import registration
+from idp.credentials import email_changes, one_time_tokens, passkeys
+from idp.credentials.models import OneTimeToken
+from idp.lifecycle import factor_undo
+from idp.lifecycle.mails import readers
+from idp.lifecycle.mails.readers import Reader
+from idp.mail import delivery, messages
+from idp.mail.messages import Message, clean
+from idp.mail.models import OutboxMessage
+from idp.people.accounts import accounts_with_email, lock_account
+from idp.people.models import TEXT_KINDS, Account, School
+from idp.people.school_texts import words_of
+from idp.settings.providers import ProviderSettings
+
+
+@dataclass(frozen=True)
+class Access:
+    """One account of the reader's, with its own token."""
+
+    username: str
+    token: str
+    link: str
+    lifetime: timedelta
+    holder: str = ""
+    """Whose account it is, where the mailbox is shared."""
+
+    @property
+    def days(self) -> int:
+        """Whole days that the token works; 0 where hours say it better."""
+        return self.lifetime.days if self.lifetime >= timedelta(days=2) else 0
+
+    @property
+    def hours(self) -> int:
+        return int(self.lifetime / timedelta(hours=1))
+
+    @property
+    def minutes(self) -> int:
+        return int(self.lifetime / timedelta(minutes=1))
+
+
+def invitation(message: OutboxMessage) -> list[Message]:
+    """The first letter to a guardian, with the token of the first sign-in."""
+    accounts = [each for each in _holder(message) if each.status == "invited"]
+    return _with_tokens("invitation", message, accounts)
+
+
+def fresh_token(message: OutboxMessage) -> list[Message]:
+    """A new token for the holder of one that had expired."""
+    return _with_tokens("fresh_token", message, _holder(message))
+
+
+def school_token(message: OutboxMessage) -> list[Message]:
+    """A new token that somebody at the school asked for, with the guardian on the phone."""
+    return _with_tokens("school_token", message, _holder(message))
+
+
+def password_reset(message: OutboxMessage) -> list[Message]:
+    """New tokens for every account of the address that somebody typed.
+
+    Goes to the address as it is stored (security rule P16); a shared one gets one mail.
+    """
+    found = accounts_with_email(message.about["email"])
+    tried = (_held(account.id) for account in sorted(found, key=lambda account: account.id))
+    held = [account for account in tried if account is not None]
+    if len(held) == 1:
+        message.account_id = held[0].id  # whose mail it is, for « did it leave? »
+    by_mailbox: dict[str, list[Account]] = {}
+    for account in sorted(held, key=lambda account: account.username_key):
+        by_mailbox.setdefault(messages.mailbox(account.email or ""), []).append(account)
+    return [
+        letter
+        for holders in by_mailbox.values()
+        for letter in _with_tokens("password_reset", message, holders)
+    ]
+
+
+def password_changed(message: OutboxMessage) -> list[Message]:
+    """Tells a guardian that the password was changed, in case it was somebody else."""
+    return [
+        _letter(
+            "password_changed",
+            message,
+            [account],
+            {
+                "username": clean(account.username),
+                "when": message.created_at,
+                "link": messages.sign_in_link(),
+                "unlinked": [_provider(key) for key in message.about.get("unlinked", ())],
+            },
+        )
+        for account in _holder(message)
+    ]
+
+
+def link_made(message: OutboxMessage) -> list[Message]:
+    """Tells a guardian that a foreign identity now opens their account."""
+    return _about_link("link_made", message)
+
+
+def link_removed(message: OutboxMessage) -> list[Message]:
+    """Tells a guardian that a link was removed on their page."""
+    return _about_link("link_removed", message)
+
+
+def link_ended(message: OutboxMessage) -> list[Message]:
+    """Tells a guardian that a provider ended a link; with a token where it was the last way in."""
+    return _about_link("link_ended", message, with_token=bool(message.about.get("token")))
+
+
+def _about_link(
+    template: str, message: OutboxMessage, *, with_token: bool = False
+) -> list[Message]:
+    return [
+        _letter(
+            template,
+            message,
+            [account],
+            {
+                "username": clean(account.username),
+                "when": message.created_at,
+                "provider": _provider(message.about.get("provider", "")),
+                "link": messages.account_link(),
+                "undo": _undo_link(
+                    factor_undo.link_of(account.id, message.about.get("provider", ""))
+                    if template == "link_made"
+                    else None
+                ),
+                "accesses": [_access(account, message.id, None, first=True)] if with_token else [],
+            },
+        )
+        for account in _holder(message)
+    ]
+
+
+def factor_changed(message: OutboxMessage) -> list[Message]:
+    """Tells a guardian what became of their passkeys, app or recovery codes, and how to undo it."""
+    passkey = passkeys.find(message.about.get("passkey", ""))
+    added = None
+    if message.kind == "passkey_added" and passkey:
+        added = factor_undo.find("passkey", passkey.id)
+    elif message.kind == "two_step_on" and message.account_id:
+        added = factor_undo.find("app", message.account_id)
+    return [
+        _letter(
+            "factor_changed",
+            message,
+            [account],
+            {
+                "what": message.kind,
+                "passkey": clean(passkey.name) if passkey else "",
+                "left": message.about.get("left", 0),
+                "undo": _undo_link(added),
+                "when": message.created_at,
+                "username": clean(account.username),
+                "link": messages.sign_in_link(),
+            },
+        )
+        for account in _holder(message)
+    ]
+
+
+def _undo_link(added: factor_undo.Added | None) -> str:
+    if added is None or not factor_undo.is_provable(added):
+        return ""
+    return messages.own_link("/account/factor/undo", added.secret)
+
+
+def _provider(key: str) -> ProviderSettings:
+    """Knows its name in every language, also when it is not configured any more."""
+    configured = {each.key: each for each in settings.current().providers}
+    return configured.get(key) or ProviderSettings(key=clean(key))
+
+
+ANYBODY_ASKS = frozenset({"password_reset", "fresh_token"})
+"""Letters with a token that whoever knows an address, or holds an old token, may ask for."""
+
+FACTOR_LETTERS = (
+    "passkey_added",
+    "passkey_removed",
+    "passkeys_removed_at_claim",
+    "two_step_on",
+    "two_step_off",
+    "recovery_codes_replaced",
+    "recovery_code_used",
+    "factors_reset",
+    "factors_reset_asked",
+    "factors_reset_declined",
+    "app_undone",
+    "passkey_undone",
+    "link_undone",
+)
+
+COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
+    "invitation": invitation,
+    "fresh_token": fresh_token,
+    "password_reset": password_reset,
+    "school_token": school_token,
+    "password_changed": password_changed,
+    "link_made": link_made,
+    "link_removed": link_removed,
+    "link_ended": link_ended,
+    **dict.fromkeys(FACTOR_LETTERS, factor_changed),
+}
+
+
+def holders(message: OutboxMessage) -> list[Account]:
+    """The account that a message is about, if it may sign in and has an address; held."""
+    return _holder(message)
+
+
+def tokens_for(template: str, message: OutboxMessage, accounts: list[Account]) -> list[Message]:
+    """One letter to one mailbox, with a token for each of its accounts."""
+    return _with_tokens(template, message, accounts)
+
+
+def letter_about(
+    template: str,
+    message: OutboxMessage,
+    account: Account,
+    *,
+    recipient: str | None = None,
+    **context: Any,
+) -> Message:
+    """One letter about an account: to its own address, or to ``recipient``, a stored one."""
+    context = {"username": clean(account.username), "when": message.created_at, **context}
+    return _letter(template, message, [account], context, recipient)
+
+
+def register() -> None:
+    """Tell the mail worker who writes what; part of ``create_app``."""
+    delivery.composers.update(COMPOSERS)
+    if withdraw_tokens not in delivery.withdrawals:
+        delivery.withdrawals.append(withdraw_tokens)
+
+
+def withdraw_tokens(outbox_id: str, since: datetime) -> None:
+    """End the tokens minted since then for a mail that is known not to have left."""
+    one_time_tokens.end(OneTimeToken.outbox_id == outbox_id, OneTimeToken.created_at >= since)
+
+
+def _holder(message: OutboxMessage) -> list[Account]:
+    account = _held(message.account_id) if message.account_id else None
+    return [account] if account else []
+
+
+def _held(account_id: str) -> Account | None:
+    """The account, if it may sign in and has an address; as it is until the tokens are made."""
+    account = lock_account(account_id)
+    if account is None or not account.email or account.status not in {"invited", "active"}:
+        return None
+    return account
+
+
+def _with_tokens(template: str, message: OutboxMessage, accounts: list[Account]) -> list[Message]:
+    """One mail to one mailbox, with a token for each of its accounts.
+
+    Where a change of address was undone against somebody's proof, a mailbox alone gains no
+    account: whoever asks on a page is told so, and the school decides (security rule N1).
+    """
+    asked_by_anybody = template in ANYBODY_ASKS
+    disputed = [
+        each for each in accounts if asked_by_anybody and email_changes.disputed_until(each.id)
+    ]
+    withheld = [letter_about("token_withheld", message, each) for each in disputed]
+    others = [each for each in accounts if each not in disputed]
+    return [*withheld, *_one_with_tokens(template, message, others)]
+
+
+def _one_with_tokens(
+    template: str, message: OutboxMessage, accounts: list[Account]
+) -> list[Message]:
+    if not accounts:
+        return []
+    client_id = message.about.get("client_id")
+    client = registration.find(client_id) if client_id else None
+    accesses = [_access(account, message.id, client.id if client else None) for account in accounts]
+    return [_letter(template, message, accounts, {"accesses": accesses})]
+
+
+def _access(
+    account: Account, outbox_id: str, client_id: str | None, *, first: bool = False
+) -> Access:
+    """A token of its own; ``first``: with an invitation's term, as nobody asked for the mail."""
+    # Whoever never signed in keeps the longer term, also when a stranger asked for the mail.
+    values = settings.current()
+    purpose, lifetime = "password_reset", values.password_reset_lifetime
+    if first or account.status == "invited":
+        purpose, lifetime = "first_sign_in", values.first_sign_in_lifetime
+    token = one_time_tokens.mint(
+        account.id, purpose, outbox_id=outbox_id, client_id=client_id, sent_to=account.email_key
+    )
+    link, holder = messages.welcome_link(token), clean(account.full_name)
+    return Access(clean(account.username), token, link, lifetime, holder)
+
+
+def _letter(
+    template: str,
+    message: OutboxMessage,
+    accounts: Sequence[Account],
+    context: dict[str, Any],
+    recipient: str | None = None,
+) -> Message:
+    reader = readers.of(accounts, message.about.get("client_id"))
+    locale = locale_of(accounts, message.about.get("locale"), reader.schools)
+    email = recipient or accounts[0].email or ""
+    return messages.render(
+        template,
+        locale,
+        email,
+        face=reader.face,
+        name=format_list([clean(account.full_name) for account in accounts], locale=locale),
+        place=reader.face.name,
+        reader=reader,
+        contacts=reader.contacts,
+        **({"when": message.created_at} | _own_words(template, locale, reader) | context),
+    )
+
+
+def _own_words(template: str, locale: str, reader: Reader) -> dict[str, Any]:
+    """What the school says to parents in this letter: nothing to a colleague, and nothing where
+    the reader has children at several, since one school does not speak for another (rule C3).
+    """
+    if len(reader.schools) != 1 or reader.colleague or template not in TEXT_KINDS:
+        return {}
+    return {"words": words_of(reader.schools[0].id, template, locale)}
+
+
+def locale_of(accounts: Sequence[Account], asked_in: str | None, schools: Sequence[School]) -> str:
+    """The reader's own language, else that of the page, else the school's, else ours."""
+    wishes = [
+        *(account.locale for account in accounts),
+        asked_in,
+        *(school.locale for school in schools),
+    ]
+    known = (wish for wish in wishes if wish in settings.LOCALES)
+    return next(known, None) or settings.current().default_locale

@@ -1,0 +1,219 @@
+"""What the parts that every installation has keep about a guardian: sections of the export."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from idp.audit.models import AuditEvent
+from idp.credentials import passkeys, passwords, recovery_codes, totp
+from idp.credentials.email_models import EmailChange
+from idp.credentials.factor_models import FactorReset
+from idp.credentials.models import KnownDevice, OneTimeToken
+from idp.database import db
+from idp.federation import links
+from idp.mail.models import OutboxMessage
+from idp.oidc import known_applications
+from idp.oidc.models import ChildConsent, Consent, Grant
+from idp.people import guardianships, staff
+from idp.people.link_models import LinkRequest
+from idp.people.models import Account, ErasureRequest
+from idp.privacy import history
+from idp.privacy.export import Content, section
+from idp.sessions.models import BrowserSession
+
+MOST_EVENTS: Final = 10_000
+"""An account that somebody attacks has many; a page must still answer."""
+
+_OF_ACCOUNT: Final = (
+    *("id", "username", "given_name", "family_name", "email", "email_verified_at"),
+    *("locale", "status", "claimed_at", "first_sign_in_at", "last_sign_in_at"),
+    *("created_at", "updated_at"),
+)
+_INSIDE: Final = frozenset({"sign_in", "new_device"})
+"""Events whose network address is that of whoever used the account."""
+
+
+@section("account", tables=("accounts",))
+def account(account: Account) -> Content:
+    """Who I am here."""
+    return {**_fields(account, _OF_ACCOUNT), "password_set_at": passwords.set_at(account.id)}
+
+
+@section("children", tables=("guardianships",))
+def children(account: Account) -> Content:
+    """The children that I may see now, and what I am to them; of ended ones nothing (C2)."""
+    return [
+        {
+            **_fields(child, ("id", "given_name", "family_name", "class_name", "sourced_id")),
+            "school": child.school.name,
+            "relationship": link.relationship,
+            "since": link.created_at,
+        }
+        for child, link in guardianships.live_children(account.id)
+    ]
+
+
+@section("linked_accounts", tables=("federated_links",))
+def linked_accounts(account: Account) -> Content:
+    """With which other providers I may sign in."""
+    fields = ("provider", "issuer", "subject", "linked_at", "last_used_at")
+    return [_fields(link, fields) for link in links.of_account(account.id)]
+
+
+@section(
+    "second_factors",
+    tables=("passkeys", "totp_secrets", "totp_enrolments", "recovery_codes", "staff_roles"),
+)
+def second_factors(account: Account) -> Content:
+    """By what I prove myself besides the password, and what I am at a school."""
+    row = totp.since(account.id)
+    return {
+        "passkeys": [
+            {
+                "name": each.name,
+                "added_at": each.created_at.isoformat(),
+                "last_used_at": each.last_used_at.isoformat() if each.last_used_at else None,
+                "synchronised": each.backed_up,
+                "authenticator_model": each.aaguid,
+                "uses_counted": each.sign_count,
+            }
+            for each in passkeys.of(account.id)
+        ],
+        "authenticator_app_since": row.created_at.isoformat() if row else None,
+        "recovery_codes_left": recovery_codes.left(account.id),
+        "staff_roles": [
+            {"role": each.role, "school": each.school_id, "since": each.granted_at.isoformat()}
+            for each in staff.roles_of(account.id)
+        ],
+    }
+
+
+@section("sessions", tables=("browser_sessions",))
+def sessions(account: Account) -> Content:
+    """Where I am or was signed in, as long as it is kept."""
+    fields = ("id", "device", "amr", "acr", "auth_time", "proved_at", "created_at")
+    rest = ("last_seen_at", "expires_at", "ended_at")
+    return [_fields(row, fields + rest) for row in _mine(BrowserSession, account)]
+
+
+@section("known_devices", tables=("known_devices",))
+def known_devices(account: Account) -> Content:
+    """Browsers that my account knows; all that is kept is when each was last used."""
+    return [{"last_seen_at": device.last_seen_at} for device in _mine(KnownDevice, account)]
+
+
+@section("applications", tables=("grants", "consents", "child_consents"))
+def applications(account: Account) -> Content:
+    """The applications that know me, and what they may see."""
+    return [
+        {
+            "application": knowing.client.name,
+            "client_id": knowing.client.id,
+            "scopes": knowing.scopes,
+            "child_fields": knowing.child_fields,
+            "children": knowing.children,
+            "since": knowing.since,
+            "allowed_at": knowing.allowed_at,
+            "last_used_at": knowing.last_used_at,
+        }
+        for knowing in known_applications.of_account(account.id)
+    ]
+
+
+@section("permissions", tables=("consents",))
+def permissions(account: Account) -> Content:
+    """What I allowed third parties, withdrawn or not."""
+    fields = ("client_id", "scope", "granted_at", "withdrawn_at")
+    return [_fields(row, fields) for row in _mine(Consent, account)]
+
+
+@section("child_permissions", tables=("child_consents",))
+def child_permissions(account: Account) -> Content:
+    """What I allowed third parties to see of each child, withdrawn or not."""
+    fields = ("client_id", "fields", "granted_at", "withdrawn_at")
+    mine = {child.id for child, _link in guardianships.live_children(account.id)}
+    return [
+        {**_fields(row, fields), "child_id": row.child_id if row.child_id in mine else None}
+        for row in _mine(ChildConsent, account)
+    ]
+
+
+@section("access", tables=("grants",))
+def access(account: Account) -> Content:
+    """Each access that applications were given, as long as it is kept."""
+    fields = ("id", "client_id", "session_id", "scope", "auth_time", "created_at", "ended_at")
+    mine = {child.id for child, _link in guardianships.live_children(account.id)}
+    return [
+        {**_fields(grant, fields), "child_id": grant.child_id if grant.child_id in mine else None}
+        for grant in _mine(Grant, account)
+    ]
+
+
+@section("mails", tables=("outbox",))
+def mails(account: Account) -> Content:
+    """The mails about my account, and what became of each."""
+    fields = ("id", "kind", "status", "attempts", "created_at", "finished_at")
+    return [_fields(row, fields) for row in _mine(OutboxMessage, account)]
+
+
+@section("connection_tokens", tables=("one_time_tokens",))
+def connection_tokens(account: Account) -> Content:
+    """When tokens were made for me and used; the tokens themselves are kept nowhere."""
+    fields = ("purpose", "created_at", "expires_at", "opened_at", "spent_at", "ended_at")
+    return [_fields(row, fields) for row in _mine(OneTimeToken, account)]
+
+
+@section("email_changes", tables=("email_changes",))
+def email_changes(account: Account) -> Content:
+    """Changes of my address, as long as they are kept."""
+    fields = ("old_email", "asked_at", "confirmed_at", "undone_at", "ended_at")
+    return [
+        # An address that I said is not mine may be another guardian's (security rule C3)
+        {**_fields(row, fields), "new_email": None if row.undone_at else row.new_email}
+        for row in _mine(EmailChange, account)
+    ]
+
+
+@section("link_requests", tables=("link_requests",))
+def asked_about_pupils(account: Account) -> Content:
+    """Schools' questions whether a pupil is mine, and what I answered."""
+    fields = ("relationship", "asked_at", "answered_at", "answer")
+    return [_fields(row, fields) for row in _mine(LinkRequest, account)]
+
+
+@section("factor_resets", tables=("factor_resets",))
+def factor_resets(account: Account) -> Content:
+    """Requests of the school to have my second step reset, and what became of them."""
+    fields = ("asked_at", "closed_at", "outcome")
+    return [_fields(row, fields) for row in _mine(FactorReset, account)]
+
+
+@section("erasure_requests", tables=("erasure_requests",))
+def erasure_requests(account: Account) -> Content:
+    """My requests to be erased, and what became of them."""
+    fields = ("asked_at", "closed_at", "outcome")
+    return [_fields(row, fields) for row in _mine(ErasureRequest, account)]
+
+
+@section("history", tables=("audit_events",))
+def happenings(account: Account) -> Content:
+    """What happened to my account. Details may name others' ids and stay out."""
+    found = history.everything(account.id, MOST_EVENTS)
+    return [_happening(account, event) for event in found]
+
+
+def _happening(account: Account, event: AuditEvent) -> dict[str, Any]:
+    # The address of a refused attempt may be another person's (security rule C3)
+    mine = event.actor == account.id or (event.event in _INSIDE and event.result == "ok")
+    address = {"network_address": event.address} if mine and event.address else {}
+    return {**_fields(event, ("at", "event", "result", "client_id", "session_id")), **address}
+
+
+def _mine(model: Any, account: Account) -> Iterable[Any]:
+    key = model.__table__.primary_key.columns.values()
+    return db.session.scalars(select(model).where(model.account_id == account.id).order_by(*key))
+
+
+def _fields(row: Any, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}
