@@ -11,7 +11,7 @@ from idp.people import accounts, staff
 from idp.people.models import Child, Guardianship
 from idp.sessions import service as sessions
 from idp.sessions.assurance import TWO_FACTOR
-from idp.web.admin.parameters import key_of
+from idp.web.admin.blueprint import key_of
 
 Visit = Callable[[], None]
 

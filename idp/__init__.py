@@ -87,15 +87,13 @@ def _absolute_sqlite(url: str) -> str:
 def _import_models() -> None:
     import idp.audit.models
     import idp.clients.models
-    import idp.credentials.email_models
-    import idp.credentials.factor_models
     import idp.credentials.models
     import idp.federation.models
     import idp.mail.models
     import idp.oidc.models
     import idp.people.models
     import idp.roster.models
-    import idp.roster.remark_models
+    import idp.roster.question_models
     import idp.sessions.models  # noqa: F401
 
 

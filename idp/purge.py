@@ -20,9 +20,15 @@ from idp.audit import removal
 from idp.audit.models import AuditEvent
 from idp.clients.models import UsedAssertion
 from idp.credentials import devices, throttling
-from idp.credentials.email_models import EmailChange
-from idp.credentials.factor_models import FactorReset, PasskeyChallenge, TotpEnrolment
-from idp.credentials.models import KnownDevice, OneTimeToken, ThrottleCounter
+from idp.credentials.models import (
+    EmailChange,
+    FactorReset,
+    KnownDevice,
+    OneTimeToken,
+    PasskeyChallenge,
+    ThrottleCounter,
+    TotpEnrolment,
+)
 from idp.database import db, retried, transaction
 from idp.federation.models import DeletionRequest, FederationState, PendingLink
 from idp.lifecycle import link_requests
@@ -32,8 +38,8 @@ from idp.people.link_models import LinkRequest
 from idp.people.models import ErasureRequest
 from idp.roster import staging
 from idp.roster.models import RosterChange, RosterRejection, RosterRun, RosterRunSchool
+from idp.roster.question_models import RosterRemark
 from idp.roster.reading import RESUME_WITHIN
-from idp.roster.remark_models import RosterRemark
 from idp.roster.runs import UNDO_WITHIN
 from idp.sessions.models import BrowserSession, FormSubmission, Interaction
 

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 from idp import clock
 from idp.audit.models import AuditEvent
 from idp.credentials import recovery_codes, totp
-from idp.credentials.factor_models import Passkey, TotpSecret
+from idp.credentials.models import Passkey, TotpSecret
 from idp.database import db, transaction
 from idp.mail.models import OutboxMessage
 from tests.authenticator import Authenticator, make

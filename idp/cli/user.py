@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from idp.cli import inputs, output, user_desk, user_factors, user_role
+from idp.cli import inputs, output, user_desk, user_role
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
 from idp.cli.users import named
@@ -30,7 +30,7 @@ FOUND_COLUMNS = ("kind", "id", "name", "username", "class", "pupils", "schools",
 
 command = Noun("user", help="Guardians' accounts.")
 command.add_command(user_role.command)
-command.add_command(user_factors.command)
+command.add_command(user_desk.command)
 command.command("merge")(user_desk.merge)
 command.command("edit")(user_desk.edit)
 command.command("enable")(user_desk.enable)

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
 
 from idp import clock
-from idp.credentials.email_models import EmailChange, EmailChangeLink
+from idp.credentials.models import EmailChange, EmailChangeLink
 from idp.database import db, keyed_hash, transaction, update_all
 
 CONFIRMED_WITHIN: Final = timedelta(hours=24)

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import exists, or_, select
 
 from idp.credentials import passkeys, recovery_codes, totp
-from idp.credentials.factor_models import Passkey, RecoveryCode, TotpEnrolment, TotpSecret
+from idp.credentials.models import Passkey, RecoveryCode, TotpEnrolment, TotpSecret
 from idp.database import db
 from idp.people.models import StaffRole
 

@@ -1,28 +1,86 @@
-"""Passkeys: kept, found by their credential id, used, removed.
+"""Passkeys: asked for by a challenge, kept, found by their credential id, used, removed.
 
 The decision whether an account may sign in with one is ``idp.lifecycle.passkeys``'.
 """
 
+import secrets
 from dataclasses import dataclass
-from typing import Any, Final
+from datetime import timedelta
+from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from idp import clock
-from idp.credentials import passkey_challenges as challenges
 from idp.credentials import webauthn_ceremonies as ceremonies
-from idp.credentials.factor_models import PASSKEY_NAME_LENGTH, Passkey
-from idp.credentials.passkey_challenges import Purpose
+from idp.credentials.models import PASSKEY_NAME_LENGTH, Passkey, PasskeyChallenge
 from idp.credentials.webauthn_ceremonies import (
     NewCredential,
     RelyingParty,
     Unproved,
     relying_party,
 )
-from idp.database import db, delete_all, transaction
+from idp.database import db, delete_all, keep_newest, keyed_hash, transaction
 from idp.errors import Conflict
 from idp.people.models import Account, AccountRow
+
+LIFETIME: Final = timedelta(minutes=5)
+MOST_PENDING: Final = 20
+"""Challenges that one browser may have at once; an older one makes room."""
+
+Purpose = Literal["sign_in", "second_factor", "confirm", "add"]
+
+
+def begin(browser: str, purpose: Purpose, account_id: str = "") -> bytes:
+    """A new challenge of 256 random bits for this browser (WebAuthn Level 3 §13.4.3)."""
+    challenge = secrets.token_bytes(32)
+    browser_hash = _browser_hash(browser)
+    with transaction() as writes:
+        keep_newest(
+            PasskeyChallenge.challenge_hash,
+            PasskeyChallenge.browser_hash == browser_hash,
+            by=PasskeyChallenge.expires_at,
+            most=MOST_PENDING - 1,
+        )
+        writes.add(
+            PasskeyChallenge(
+                challenge_hash=_challenge_hash(challenge),
+                browser_hash=browser_hash,
+                purpose=purpose,
+                account_id=account_id,
+                expires_at=clock.now() + LIFETIME,
+            )
+        )
+    return challenge
+
+
+def spend(challenge: bytes, browser: str, purpose: Purpose, account_id: str = "") -> bool:
+    """Spend a challenge before its answer is judged: true for exactly one caller, ever."""
+    now = clock.now()
+    with transaction() as writes:
+        spent = writes.execute(
+            update(PasskeyChallenge)
+            .where(
+                PasskeyChallenge.challenge_hash == _challenge_hash(challenge),
+                PasskeyChallenge.browser_hash == _browser_hash(browser),
+                PasskeyChallenge.purpose == purpose,
+                PasskeyChallenge.account_id == account_id,
+                PasskeyChallenge.expires_at > now,
+                PasskeyChallenge.spent_at.is_(None),
+            )
+            .values(spent_at=now)
+            .execution_options(synchronize_session=False)
+        ).rowcount
+    return bool(spent)
+
+
+def _browser_hash(browser: str) -> str:
+    return keyed_hash("passkey browser", browser)
+
+
+def _challenge_hash(challenge: bytes) -> str:
+    return keyed_hash("passkey challenge", challenge.hex())
+
 
 __all__ = ["MOST_PASSKEYS", "NotProved", "Proved", "Purpose", "relying_party"]
 
@@ -59,7 +117,7 @@ def options_to_add(party: RelyingParty, browser: str, account: AccountRow) -> di
     """What the browser is asked in order to make a passkey for this account."""
     return ceremonies.creation_options(
         party,
-        challenges.begin(browser, "add", account.id),
+        begin(browser, "add", account.id),
         user_handle=account.id.encode(),
         user_name=account.username,
         display_name=account.full_name,
@@ -75,7 +133,7 @@ def options_to_use(
     Nobody is named at sign-in: whether an account has passkeys stays unknown (rule E1).
     """
     known = [(each.credential_id, each.transports) for each in of(account_id)] if account_id else []
-    challenge = challenges.begin(browser, purpose, account_id)
+    challenge = begin(browser, purpose, account_id)
     return ceremonies.request_options(party, challenge, known)
 
 
@@ -85,7 +143,7 @@ def read_new(party: RelyingParty, browser: str, account_id: str, answer_text: st
         answer = ceremonies.read_registration(answer_text)
     except Unproved as error:
         raise NotProved("malformed") from error
-    if not challenges.spend(answer.challenge, browser, "add", account_id):
+    if not spend(answer.challenge, browser, "add", account_id):
         raise NotProved("challenge")
     try:
         return ceremonies.verify_registration(party, answer)
@@ -129,7 +187,7 @@ def prove(
         answer = ceremonies.read_authentication(answer_text)
     except Unproved as error:
         raise NotProved("malformed") from error
-    if not challenges.spend(answer.challenge, browser, purpose, account_id):
+    if not spend(answer.challenge, browser, purpose, account_id):
         raise NotProved("challenge")
     found = _by_credential(answer.credential_id)
     if found is None:

@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, func, select, update
 
 from idp import clock
-from idp.credentials.factor_models import RecoveryCode
+from idp.credentials.models import RecoveryCode
 from idp.credentials.one_time_tokens import ALPHABET, characters
 from idp.database import db, delete_all, keyed_hash, transaction
 

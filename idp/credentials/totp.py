@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import ColumnElement, delete, select, update
 
 from idp import clock, settings
-from idp.credentials.factor_models import TotpEnrolment, TotpSecret
+from idp.credentials.models import TotpEnrolment, TotpSecret
 from idp.database import db, delete_all, keyed_hash, transaction
 from idp.people.models import AccountRow
 

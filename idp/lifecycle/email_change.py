@@ -11,12 +11,12 @@ from datetime import datetime
 
 from idp.audit import events
 from idp.credentials import email_changes, one_time_tokens, passwords, throttling
-from idp.credentials.email_models import EmailChange
+from idp.credentials.models import EmailChange
 from idp.database import retried, transaction
 from idp.errors import Invalid, Throttled
 from idp.lifecycle import endings, factor_changes
 from idp.lifecycle.endings import Cause, These, Thing
-from idp.lifecycle.ways_in import ways_in
+from idp.lifecycle.step_up import ways_in
 from idp.mail import outbox
 from idp.people import accounts
 from idp.people.addresses import can_be_mailed

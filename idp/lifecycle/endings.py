@@ -22,7 +22,7 @@ from idp.credentials import (
     recovery_codes,
     totp,
 )
-from idp.credentials.factor_models import PasskeyChallenge
+from idp.credentials.models import PasskeyChallenge
 from idp.database import Ids, delete_all, retried, transaction
 from idp.federation import links
 from idp.federation.models import FederatedLink

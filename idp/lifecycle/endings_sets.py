@@ -8,15 +8,17 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, select, true, tuple_
 
 from idp.credentials import devices
-from idp.credentials.email_models import EmailChange
-from idp.credentials.factor_models import (
+from idp.credentials.models import (
+    EmailChange,
+    KnownDevice,
+    OneTimeToken,
     Passkey,
     PasskeyChallenge,
+    Password,
     RecoveryCode,
     TotpEnrolment,
     TotpSecret,
 )
-from idp.credentials.models import KnownDevice, OneTimeToken, Password
 from idp.database import Ids
 from idp.federation import authorization_request
 from idp.federation.models import FederatedLink, FederationState, PendingLink

@@ -10,13 +10,13 @@ from sqlalchemy import select
 
 from idp.audit import events
 from idp.credentials import factors, passkeys, recovery_codes, totp
-from idp.credentials.factor_models import Passkey, RecoveryCode, TotpSecret
+from idp.credentials.models import Passkey, RecoveryCode, TotpSecret
 from idp.database import retried, transaction
 from idp.errors import Conflict, Invalid
 from idp.lifecycle import endings
 from idp.lifecycle.endings import Cause, Ended, These, Thing
 from idp.lifecycle.second_factor import WrongCode
-from idp.lifecycle.ways_in import ways_in
+from idp.lifecycle.step_up import ways_in
 from idp.mail import outbox
 from idp.people import accounts, staff
 from idp.people.models import Account, StaffRole

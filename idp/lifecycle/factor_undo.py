@@ -15,7 +15,7 @@ from idp import clock
 from idp.audit import events
 from idp.credentials import passkeys, totp
 from idp.credentials import passwords as stored
-from idp.credentials.factor_models import Passkey, TotpSecret
+from idp.credentials.models import Passkey, TotpSecret
 from idp.database import keyed_hash, retried, transaction
 from idp.federation import links
 from idp.federation.models import FederatedLink

@@ -22,7 +22,7 @@ from idp.lifecycle import endings
 from idp.lifecycle.endings import Cause, These
 from idp.lifecycle.passwords import TokenGone, end_before_claim
 from idp.lifecycle.sign_in import Proof, ProofGone
-from idp.lifecycle.ways_in import ways_in
+from idp.lifecycle.step_up import ways_in
 from idp.mail import outbox
 from idp.people import accounts
 from idp.people.models import Account

@@ -7,7 +7,7 @@ from datetime import datetime
 from idp import correlation
 from idp.audit import events
 from idp.credentials import devices, factors, passkeys, recovery_codes, throttling, totp
-from idp.credentials.factor_models import Passkey
+from idp.credentials.models import Passkey
 from idp.credentials.passkeys import Purpose
 from idp.database import transaction
 from idp.errors import Throttled

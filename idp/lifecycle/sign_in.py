@@ -1,5 +1,7 @@
 """From a proof of who somebody is to a session, in one transaction.
 
+The account's owner hears of a new device.
+
 A proof takes a moment to judge. Whatever changes meanwhile how the account may be entered –
 a password reset in another browser, the account's end – moves the account's epoch, and a
 proof of an earlier epoch opens nothing any more (security rules P15 and S1).
@@ -10,8 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from idp import clock
+from idp.audit import events
+from idp.credentials import devices
 from idp.database import retried, transaction
-from idp.lifecycle import new_device
+from idp.mail import outbox
 from idp.people import accounts
 from idp.people.models import Account
 from idp.sessions import assurance
@@ -69,7 +73,7 @@ def begin(
             link_id=proof.link_id,
             passkey_id=proof.passkey_id,
         )
-        new_device.notice(account, begun[0], device_secret)
+        notice(account, begun[0], device_secret)
     return begun
 
 
@@ -106,3 +110,19 @@ def _hold(proof: Proof) -> Account:
     if account is None or account.status != "active" or account.credentials_epoch != proof.epoch:
         raise ProofGone
     return account
+
+
+def notice(account: Account, session: BrowserSession, device_secret: str | None) -> None:
+    """Tell the owner of a sign-in from an unknown browser, in the transaction that begins it.
+
+    Not for the very first sign-in, and not where a mailed token was what let them in: that
+    browser's owner reads this mailbox, and the mail about the new password says it all.
+    """
+    first = accounts.note_sign_in(account)
+    if first or not account.email or session.amr == "otp":
+        return
+    if devices.is_known_device(account.id, device_secret):
+        return
+    events.record("new_device", account_id=account.id, session_id=session.id)
+    about = {"session_id": session.id, "device": session.device}
+    outbox.enqueue("new_device", account_id=account.id, about=about)

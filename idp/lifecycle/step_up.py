@@ -1,11 +1,14 @@
-"""By what an account's owner may prove themselves once more, and for how long that counts."""
+"""By what an account may be entered, and its owner may prove themselves once more, and for how long
+that counts.
+"""
 
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from idp import clock, settings
-from idp.credentials import factors, passwords
+from idp.credentials import factors, passkeys, passwords
+from idp.federation import links
 from idp.people.models import AccountRow
 from idp.sessions.models import SessionRow
 
@@ -43,4 +46,30 @@ def ways_of(account: AccountRow) -> Ways:
         code=having.totp,
         passkey=bool(having.passkeys),
         provider=not strict,
+    )
+
+
+@dataclass(frozen=True)
+class WaysIn:
+    """How many of each kind an account has. A code of an app is no way in by itself."""
+
+    password: bool
+    passkeys: int
+    links: int
+
+    @property
+    def count(self) -> int:
+        return int(self.password) + self.passkeys + self.links
+
+
+def ways_in(account_id: str, *, without_link: str | None = None) -> WaysIn:
+    """The account's ways in, one link left out; exact while the caller holds the account.
+
+    A passkey counts only where passkeys can be used at all, a link only while its provider is
+    switched on.
+    """
+    return WaysIn(
+        password=passwords.has_password(account_id),
+        passkeys=passkeys.count(account_id) if passkeys.relying_party() else 0,
+        links=len(links.usable(account_id, without=without_link)),
     )

@@ -13,7 +13,7 @@ from typing import Final
 from idp import clock
 from idp.audit import events
 from idp.credentials import email_changes, passkeys, passwords
-from idp.credentials.email_models import EmailChange
+from idp.credentials.models import EmailChange
 from idp.database import retried, transaction
 from idp.federation import links
 from idp.mail import outbox

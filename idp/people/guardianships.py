@@ -117,12 +117,6 @@ def live_children(
     return sorted(found, key=lambda pair: _by_name(pair[0]))
 
 
-def has_live_children(account_id: str) -> bool:
-    """Whether the account is guardian of a pupil anywhere now."""
-    theirs = select(LiveGuardianship.id).where(LiveGuardianship.account_id == account_id)
-    return db.session.scalar(theirs.limit(1)) is not None
-
-
 def schools_of(account_id: str) -> list[School]:
     """The schools of the guardian's live children, by name; one query."""
     theirs = select(LiveGuardianship.school_id).where(LiveGuardianship.account_id == account_id)

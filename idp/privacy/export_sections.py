@@ -7,9 +7,7 @@ from sqlalchemy import select
 
 from idp.audit.models import AuditEvent
 from idp.credentials import passkeys, passwords, recovery_codes, totp
-from idp.credentials.email_models import EmailChange
-from idp.credentials.factor_models import FactorReset
-from idp.credentials.models import KnownDevice, OneTimeToken
+from idp.credentials.models import EmailChange, FactorReset, KnownDevice, OneTimeToken
 from idp.database import db
 from idp.federation import links
 from idp.mail.models import OutboxMessage

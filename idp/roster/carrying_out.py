@@ -12,7 +12,6 @@ from idp.database import retried, transaction
 from idp.people.models import Account, Child, Guardianship
 from idp.roster import (
     applying,
-    breakdown,
     bulk,
     concerned,
     differing,
@@ -21,7 +20,6 @@ from idp.roster import (
     questions,
     reports,
     runs,
-    samples,
     undoing,
 )
 from idp.roster.concerned import Person
@@ -101,10 +99,10 @@ def _planned(
     report = reports.planned(row, plan, reports.visible(found, operator=operator) + of_file)
     return replace(
         report,
-        samples=samples.of(scope, plan),
+        samples=planning.of(scope, plan),
         questions=questions.of(scope),
-        fields=breakdown.fields(scope),
-        moves=breakdown.moves(scope),
+        fields=concerned.fields(scope),
+        moves=concerned.moves(scope),
     )
 
 
@@ -160,7 +158,7 @@ def _carried_out(
 ) -> SchoolReport:
     now = clock.now()
     found = findings.find(scope, plan)
-    asked, fields, moves = questions.of(scope), breakdown.fields(scope), breakdown.moves(scope)
+    asked, fields, moves = questions.of(scope), concerned.fields(scope), concerned.moves(scope)
     _remember(scope, found)
     applying.carry_out(scope, plan, now)
     invited = applying.invite(scope, how.per_hour) if how.per_hour else 0

@@ -1,4 +1,5 @@
-"""Whom an import is about, one by one: who changes and how, and who stands behind a finding.
+"""Whom an import is about, one by one: who changes and how, what differs about them, and who stands
+behind a finding.
 
 Changes are read from the plan, which is the journal afterwards; findings and questions from
 ``roster_remarks``. Both are there from the check until the import can't be undone any more.
@@ -8,9 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from idp.roster import breakdown, bulk
-from idp.roster.breakdown import DIFFERS
-from idp.roster.remark_models import RosterRemark
+from idp.roster import bulk
+from idp.roster.question_models import RosterRemark
+from idp.roster.scope import Scope
 
 _COLUMNS: Final = ("run_id", "school_id", "kind", "number", "who", "old", "new", "lines")
 _NEW_NAME: Final = "x.given_name || ' ' || x.family_name"
@@ -119,7 +120,7 @@ def forget(run_id: str, school_id: str | None = None, kind: str | None = None) -
 def kinds(run_id: str, school_id: str) -> dict[str, int]:
     """What there is to be listed: kind of change, with its field, or of remark → how many."""
     ids = {"run": run_id, "school": school_id}
-    found = breakdown.counted(run_id, school_id)
+    found = counted(run_id, school_id)
     ordered = {kind: found[kind] for kind in _SELECTS if kind in found}
     return ordered | {row[0]: row[1] for row in bulk.found(_REMARKED, **ids)}
 
@@ -154,3 +155,56 @@ def _changes(kind: str, field: str) -> str:
         f"SELECT {who}, {old}, {new} FROM roster_changes x {joined}"
         f" WHERE x.run_id = :run AND x.school_id = :school AND x.kind = :kind{only} ORDER BY x.id"
     )
+
+
+DIFFERS: Final = {
+    "class": "coalesce(x.class_name, '') <> coalesce(x.old_class_name, '')",
+    "name": "(x.given_name <> x.old_given_name OR x.family_name <> x.old_family_name)",
+    "number": "coalesce(x.pupil_number, '') <> coalesce(x.old_pupil_number, '')",
+    "email": "coalesce(x.email_key, '') <> coalesce(x.old_email_key, '')",
+}
+"""Field → whether a row of ``roster_changes`` changes it."""
+FIELDS: Final = {
+    "child_changed": ("class", "name", "number"),
+    "account_changed": ("name", "email"),
+}
+"""Kind of change → what it may be about; one person may stand under several."""
+MOST_MOVES: Final = 500
+
+_COUNTED: Final = f"""
+SELECT x.kind, count(*),
+       {", ".join(f"sum(CASE WHEN {each} THEN 1 ELSE 0 END)" for each in DIFFERS.values())}
+FROM roster_changes x WHERE x.run_id = :run AND x.school_id = :school GROUP BY x.kind
+"""
+_MOVES: Final = f"""
+SELECT coalesce(x.old_class_name, ''), coalesce(x.class_name, ''), count(*)
+FROM roster_changes x
+WHERE x.run_id = :run AND x.school_id = :school AND x.kind = 'child_changed'
+  AND {DIFFERS["class"]}
+GROUP BY coalesce(x.old_class_name, ''), coalesce(x.class_name, '')
+ORDER BY count(*) DESC, 1, 2 LIMIT {MOST_MOVES}
+"""
+
+
+def counted(run_id: str, school_id: str) -> dict[str, int]:
+    """Kind of change → how many people; of those in ``FIELDS``, « kind.field »."""
+    found: dict[str, int] = {}
+    for kind, count, *numbers in bulk.found(_COUNTED, run=run_id, school=school_id):
+        if kind not in FIELDS:
+            found[kind] = count
+            continue
+        by_field = dict(zip(DIFFERS, map(int, numbers), strict=True))
+        found |= {f"{kind}.{name}": by_field[name] for name in FIELDS[kind] if by_field[name]}
+    return found
+
+
+def fields(scope: Scope) -> dict[str, int]:
+    """« kind.field » → how many people it changes for."""
+    return {
+        kind: count for kind, count in counted(scope.run_id, scope.school_id).items() if "." in kind
+    }
+
+
+def moves(scope: Scope) -> list[list[Any]]:
+    """Former class, new class, how many pupils: the most first."""
+    return [list(row) for row in bulk.found(_MOVES, **scope.ids())]

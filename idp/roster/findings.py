@@ -11,7 +11,7 @@ from typing import Any, Final
 from flask_babel import lazy_gettext as _
 
 from idp.people.addresses import meant
-from idp.roster import bulk, class_names, finding_groups, former
+from idp.roster import bulk, finding_groups, former, namesakes
 from idp.roster.concerned import Person
 from idp.roster.models import RosterRun
 from idp.roster.planned_links import SEPARATED
@@ -239,7 +239,7 @@ WHERE c.school_id = :school AND c.left_at IS NULL AND c.class_name <> ''
 
 def _classes(scope: Scope) -> Finding:
     """Classes, of the file or known already, that differ in spaces, case or « ème » alone."""
-    groups = class_names.alike(row[0] for row in bulk.found(_CLASSES, **scope.ids()))
+    groups = namesakes.alike(row[0] for row in bulk.found(_CLASSES, **scope.ids()))
     return _made("class_variants", [Person(" = ".join(group)) for group in groups])
 
 

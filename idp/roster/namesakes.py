@@ -1,15 +1,18 @@
-"""Rows of one name in a list without numbers: one pupil with several rows, or several pupils.
+"""Rows of one name in a list without numbers: one pupil with several rows, or several pupils;
+and names of classes that seem one.
 
 In a list with a row for each pupil, a second row of one name and class with other guardians is
 another pupil, for certain. In a list with a row for each guardian it is mostly the same pupil.
 Where neither is certain, somebody is asked (security rule N2).
 """
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from idp.people.names import sort_key
 from idp.roster.records import Row
 
 Key = tuple[str, str]
@@ -92,3 +95,20 @@ def _verdict(guardians: list[tuple[Key, ...]], reads: Reads, pairs: bool) -> str
     words = [word for each in guardians for _, word in each if word]
     fits = len(guardians) <= _MOST_PARENTS and len(set(words)) == len(words)
     return "joined" if pairs and fits else "asked"
+
+
+_ORDINAL = re.compile(r"(?<=\d)\s?(ieme|eme|ere|er|e|de|ste|th|st|nd|rd|\.)(?=\s+[a-z0-9])")
+
+
+def key(name: str) -> str:
+    """What two spellings of one class share."""
+    return re.sub(r"[^a-z0-9]+", "", _ORDINAL.sub("", " ".join(sort_key(name).split())))
+
+
+def alike(names: Iterable[str]) -> list[list[str]]:
+    """Groups of names that seem to be one class."""
+    groups: dict[str, list[str]] = {}
+    for name in sorted(set(names)):
+        if found := key(name):
+            groups.setdefault(found, []).append(name)
+    return [group for group in groups.values() if len(group) > 1]

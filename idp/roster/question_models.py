@@ -1,12 +1,12 @@
-"""Staging: what a person is asked about a run, and what they answered."""
+"""Staging: what a person is asked about a run, what they answered, and whom remarks are about."""
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Integer, String
+from sqlalchemy import CheckConstraint, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
-from idp.database import Model, OpaqueId, UtcDateTime
+from idp.database import Model, OpaqueId, UtcDateTime, db
 from idp.people.models import one_of
 
 QUESTION_KINDS = ("pupil", "guardian", "renumbered", "twin", "disabled")
@@ -51,3 +51,23 @@ class RosterAnswer(Model):
     answer: Mapped[str] = mapped_column(String(8))
     answered_by: Mapped[str] = mapped_column(String(40), default="")
     answered_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+
+
+class RosterRemark(db.Model):  # type: ignore[name-defined,misc]
+    """One case of a finding or a question, as it was planned last.
+
+    The school "" stands for the file as a whole. Names people, as ``roster_changes`` does, and
+    is kept no longer.
+    """
+
+    __tablename__ = "roster_remarks"
+
+    run_id: Mapped[str] = mapped_column(OpaqueId, primary_key=True)
+    school_id: Mapped[str] = mapped_column(OpaqueId, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(30), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    who: Mapped[str] = mapped_column(Text)
+    old: Mapped[str] = mapped_column(Text, default="")
+    new: Mapped[str] = mapped_column(Text, default="")
+    lines: Mapped[str] = mapped_column(String(80), default="")
+    """Of the file, where the case is about rows of it: « 3, 8 »."""

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from idp.errors import Conflict
 from idp.people import schools
-from idp.roster import findings, planning
+from idp.roster import findings
 from idp.roster.findings import Finding
 from idp.roster.models import RosterRun, RosterRunSchool
 from idp.roster.planning import Plan
@@ -30,15 +30,11 @@ class SchoolReport:
     asked: int = 0
     """How many of them wait for an answer."""
     fields: dict[str, int] = field(default_factory=dict)
-    """« kind.field » → how many people it changes for; see ``breakdown``."""
+    """« kind.field » → how many people it changes for; see ``concerned``."""
     moves: list[list[Any]] = field(default_factory=list)
     """Former class, new class, how many pupils."""
     people: list[dict[str, Any]] = field(default_factory=list)
     """Everybody, where that was asked for; see ``concerned``."""
-
-    @property
-    def needs_confirmation(self) -> bool:
-        return self.share_ending > planning.LARGE
 
 
 @dataclass(frozen=True)

@@ -15,16 +15,7 @@ from idp import correlation
 from idp.audit import events
 from idp.database import db, transaction
 from idp.errors import Invalid
-from idp.roster import (
-    bulk,
-    carrying_out,
-    concerned,
-    findings,
-    reading,
-    reports,
-    runs,
-    samples,
-)
+from idp.roster import bulk, carrying_out, concerned, findings, planning, reading, reports, runs
 from idp.roster.models import (
     RosterPreview,
     RosterRun,
@@ -95,7 +86,7 @@ def whole(run: RosterRun) -> list[findings.Finding]:
 
 def accented(run_id: str) -> list[str]:
     """A few names with letters beyond ASCII, as they were read; none once the run is over."""
-    return samples.accented(run_id)
+    return planning.accented(run_id)
 
 
 def apply(

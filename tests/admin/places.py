@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from flask import Flask
 from sqlalchemy import update
 
-from idp.credentials.factor_models import TotpSecret
+from idp.credentials.models import TotpSecret
 from idp.database import transaction
 from idp.people import accounts, staff
 from idp.people.models import Account, School

@@ -12,8 +12,8 @@ from sqlalchemy import func, select
 from idp.audit.models import AuditEvent
 from idp.database import db
 from idp.desk.access.rights import AT_TERMINAL, of
-from idp.desk.applications import trial as application_trial
-from idp.desk.applications.trial import Trial
+from idp.desk.applications import service
+from idp.desk.applications.service import Trial
 from idp.oidc import diagnosis
 from idp.oidc.models import Consent, Grant
 from tests import factories
@@ -29,7 +29,7 @@ MADE_ANEW = {"iat", "exp", "auth_time", "nonce", "at_hash", "sid", "aud", "amr",
 def run(desk: Desk, portal: RelyingParty) -> Trial:
     staff = of(desk.staff("operator").id)
     assert staff is not None
-    return application_trial.run(staff, portal.client_id)
+    return service.run(staff, portal.client_id)
 
 
 def rows() -> list[int | None]:
@@ -173,7 +173,7 @@ def test_a_redirect_uri_that_failed_is_compared_letter_by_letter(desk: Desk) -> 
     portal = RelyingParty.of(desk.here)
 
     for address, kind, at in DIFFERENT:
-        found = application_trial.diagnose(AT_TERMINAL, portal.client_id, address)
+        found = service.diagnose(AT_TERMINAL, portal.client_id, address)
 
         assert found.difference, address
         assert (found.difference.kind, found.difference.at) == (kind, at), address
@@ -182,7 +182,7 @@ def test_a_redirect_uri_that_failed_is_compared_letter_by_letter(desk: Desk) -> 
 
 def diagnosed(portal: RelyingParty, **parameters: str | None) -> diagnosis.Diagnosis:
     address = f"https://id.example{portal.authorize_path(**parameters)}"
-    return application_trial.diagnose(AT_TERMINAL, portal.client_id, address)
+    return service.diagnose(AT_TERMINAL, portal.client_id, address)
 
 
 class TestARequestThatFailed:
@@ -200,7 +200,7 @@ class TestARequestThatFailed:
         portal = RelyingParty.of(desk.here)
         address = f"{CALLBACK}?code=abc&state=x&iss=https%3A%2F%2Fid.example"
 
-        assert application_trial.diagnose(AT_TERMINAL, portal.client_id, address).fine
+        assert service.diagnose(AT_TERMINAL, portal.client_id, address).fine
 
     def test_what_was_pasted_is_shown_as_text(self, desk: Desk) -> None:
         portal = RelyingParty.of(desk.here)

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from idp import clock
 from idp.credentials import totp
-from idp.credentials.factor_models import FactorReset, Passkey, TotpSecret
+from idp.credentials.models import FactorReset, Passkey, TotpSecret
 from idp.database import db, transaction
 from idp.desk.access import rights as desk_staff
 from idp.desk.access.rights import Staff

@@ -14,7 +14,7 @@ from idp.database import db
 from idp.people.models import Child
 from idp.roster import service
 from idp.roster.models import RosterChange
-from idp.roster.remark_models import RosterRemark
+from idp.roster.question_models import RosterRemark
 from tests.admin.places import Desk
 from tests.admin.rosters import applied, begun, chosen, upload, whole, work_off, zipped
 from tests.admin.test_imports import of_district

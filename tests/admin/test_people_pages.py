@@ -14,7 +14,7 @@ from idp.lifecycle import endings
 from idp.mail.models import OutboxMessage
 from idp.people import children, guardianships
 from idp.people.models import Account
-from idp.web.admin.parameters import class_address, key_of, name_of
+from idp.web.admin.blueprint import class_address, key_of, name_of
 from tests import factories
 from tests.admin.places import Desk
 from tests.relying_party import Browser

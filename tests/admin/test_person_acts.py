@@ -9,7 +9,7 @@ from sqlalchemy import select
 from idp import clock
 from idp.audit.models import AuditEvent
 from idp.credentials import email_changes, one_time_tokens, passwords
-from idp.credentials.email_models import EmailChange
+from idp.credentials.models import EmailChange
 from idp.database import db, transaction
 from idp.lifecycle import email_change, endings
 from idp.lifecycle.mails import account as account_mails

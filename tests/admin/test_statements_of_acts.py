@@ -10,7 +10,7 @@ from idp.mail import outbox
 from idp.people import staff as roles
 from idp.people.models import Account, Child
 from idp.privacy import erasure
-from idp.web.admin.parameters import key_of
+from idp.web.admin.blueprint import key_of
 from tests import factories
 from tests.admin.places import Desk
 from tests.parallel import Queries

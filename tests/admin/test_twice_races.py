@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from idp.credentials.factor_models import TotpSecret
+from idp.credentials.models import TotpSecret
 from idp.database import db, transaction
 from idp.mail.models import OutboxMessage
 from idp.people.models import Account, Child

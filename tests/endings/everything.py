@@ -10,15 +10,17 @@ from sqlalchemy import update
 
 from idp import clock
 from idp.credentials import devices, email_changes, one_time_tokens
-from idp.credentials.email_models import EmailChange
-from idp.credentials.factor_models import (
+from idp.credentials.models import (
+    EmailChange,
+    KnownDevice,
+    OneTimeToken,
     Passkey,
     PasskeyChallenge,
+    Password,
     RecoveryCode,
     TotpEnrolment,
     TotpSecret,
 )
-from idp.credentials.models import KnownDevice, OneTimeToken, Password
 from idp.database import db, keyed_hash, transaction
 from idp.federation import authorization_request
 from idp.federation.models import FederatedLink, FederationState, PendingLink

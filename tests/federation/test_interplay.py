@@ -11,8 +11,7 @@ from werkzeug.test import TestResponse
 
 from idp import clock
 from idp.credentials import one_time_tokens, totp
-from idp.credentials.factor_models import Passkey
-from idp.credentials.models import Password
+from idp.credentials.models import Passkey, Password
 from idp.database import db, transaction
 from idp.errors import Conflict
 from idp.federation import links
@@ -20,7 +19,7 @@ from idp.federation.identity import ForeignIdentity
 from idp.federation.models import PendingLink
 from idp.lifecycle import endings, factor_changes, federation, restored
 from idp.lifecycle import passwords as lifecycle
-from idp.lifecycle.ways_in import ways_in
+from idp.lifecycle.step_up import ways_in
 from idp.people.models import Account
 from idp.sessions import service as sessions
 from idp.sessions.models import BrowserSession

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from idp import clock
 from idp.audit.models import AuditEvent
 from idp.credentials import email_changes, one_time_tokens
-from idp.credentials.factor_models import Passkey
+from idp.credentials.models import Passkey
 from idp.database import db, transaction
 from idp.federation import links
 from idp.federation.identity import ForeignIdentity

@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from idp.credentials import passkeys, recovery_codes, totp
-from idp.credentials.factor_models import Passkey
+from idp.credentials.models import Passkey
 from idp.database import db
 from idp.errors import Conflict
 from idp.lifecycle import factor_changes

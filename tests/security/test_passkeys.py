@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from idp.credentials import passkey_challenges
+from idp.credentials import passkeys
 from idp.lifecycle import endings
 from idp.settings import Settings
 from tests import factories
@@ -337,15 +337,15 @@ def test_ten_passkeys_and_no_more(here: Place) -> None:
 def test_a_browser_has_a_bounded_number_of_challenges(here: Place) -> None:
     from sqlalchemy import func, select
 
-    from idp.credentials.factor_models import PasskeyChallenge
+    from idp.credentials.models import PasskeyChallenge
     from idp.database import db
 
     here.at_sign_in()
-    for _ in range(passkey_challenges.MOST_PENDING + 5):
+    for _ in range(passkeys.MOST_PENDING + 5):
         options_of(here.browser, SIGN_IN)
     db.session.rollback()
     count = db.session.scalar(select(func.count()).select_from(PasskeyChallenge))
-    assert count == passkey_challenges.MOST_PENDING
+    assert count == passkeys.MOST_PENDING
 
 
 def test_e6_answers_are_counted_by_address(here: Place, device: Authenticator) -> None:

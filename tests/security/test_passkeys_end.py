@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from idp import clock
 from idp.credentials import email_changes, passwords
-from idp.credentials.factor_models import Passkey
+from idp.credentials.models import Passkey
 from idp.database import db, transaction
 from idp.lifecycle import email_change, factor_changes
 from idp.oidc.models import Grant

@@ -7,7 +7,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from idp.credentials import one_time_tokens, totp
-from idp.credentials.factor_models import Passkey, RecoveryCode, TotpSecret
+from idp.credentials.models import Passkey, RecoveryCode, TotpSecret
 from idp.database import db, transaction
 from idp.lifecycle import endings, factor_changes, restored
 from idp.people import accounts, staff

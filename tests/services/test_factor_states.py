@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from idp.credentials import factors, one_time_tokens, passkeys, totp
-from idp.credentials.factor_models import Passkey
+from idp.credentials.models import Passkey
 from idp.database import db, transaction
 from idp.errors import Conflict
 from idp.lifecycle import endings, factor_changes, passwords, second_factor, sign_in
 from idp.lifecycle.sign_in import Proof, ProofGone
-from idp.lifecycle.ways_in import ways_in
+from idp.lifecycle.step_up import ways_in
 from idp.people import accounts
 from idp.sessions import service as sessions
 from idp.sessions.assurance import TWO_FACTOR, meets

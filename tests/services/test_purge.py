@@ -15,8 +15,7 @@ from idp.audit import events
 from idp.audit.models import AuditEvent
 from idp.clients.models import UsedAssertion
 from idp.credentials import devices, email_changes, one_time_tokens
-from idp.credentials.email_models import EmailChangeLink
-from idp.credentials.models import KnownDevice, OneTimeToken, ThrottleCounter
+from idp.credentials.models import EmailChangeLink, KnownDevice, OneTimeToken, ThrottleCounter
 from idp.database import db, keyed_hash, transaction
 from idp.mail.models import OutboxMessage
 from idp.oidc.models import AccessToken, AuthorizationCode, Grant, RefreshToken

@@ -4,7 +4,7 @@ from alembic import command
 from flask import Flask
 from sqlalchemy import select
 
-from idp.credentials.factor_models import FactorReset
+from idp.credentials.models import FactorReset
 from idp.database import db, migrations
 from idp.desk.access.rights import Staff
 from idp.desk.people import reset_requests

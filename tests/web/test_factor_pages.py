@@ -6,12 +6,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete
 
-from idp.credentials.factor_models import TotpSecret
-from idp.credentials.models import Password
+from idp.credentials.models import Password, TotpSecret
 from idp.database import db, transaction
-from idp.lifecycle import endings, factor_changes, second_factor
-from idp.lifecycle.ways_in import ways_in
+from idp.lifecycle import endings, factor_changes
+from idp.lifecycle.step_up import ways_in
 from idp.people import accounts
+from idp.privacy import export_sections
 from idp.sessions import service as sessions
 from idp.settings import Settings
 from tests import factories
@@ -368,7 +368,7 @@ def test_the_passkey_of_another_confirms_nothing(here: Place, phone: Authenticat
 
 def test_an_owner_can_read_what_we_keep(here: Place, phone: Authenticator) -> None:
     switch_on(here.parent.id)
-    kept = second_factor.export(here.parent.id)
+    kept = export_sections.second_factors(here.parent)
     assert [each["name"] for each in kept["passkeys"]]
     assert kept["authenticator_app_since"]
     assert kept["recovery_codes_left"] == 10

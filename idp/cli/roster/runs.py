@@ -1,12 +1,22 @@
-"""``idp roster undo``, ``list``, ``show`` and ``discard``: imports that were made."""
+"""``idp roster undo``, ``list``, ``show``, ``discard``, ``map`` and ``work``: imports that were
+made, how their lists are read, and who carries them out.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
 
 import click
 
-from idp.cli import output
+from idp import settings
+from idp.audit import continuity
+from idp.cli import application, output
 from idp.cli.errors import BadInput
+from idp.cli.output import counted
 from idp.cli.roster import options, reporting
 from idp.cli.roster.noun import command
-from idp.roster import service
+from idp.readiness import agreement
+from idp.roster import mapping, reading, service, work
 
 
 @command.command("undo")
@@ -78,3 +88,89 @@ def roster_discard(run_id: str) -> None:
     """
     service.discard(run_id)
     click.echo(f"{run_id} is forgotten.")
+
+
+log = logging.getLogger(__name__)
+
+
+@command.command("work")
+@click.option("--once", is_flag=True, help="Do what waits and stop.")
+@click.option(
+    "--pause",
+    type=click.FloatRange(0.1, 3600),
+    default=1.0,
+    show_default=True,
+    help="Seconds between two looks when nothing waits.",
+)
+def roster_work(once: bool, pause: float) -> None:
+    """Read, check, carry out and undo what the desk asks for, until stopped (Ctrl-C or SIGTERM).
+
+    Several may run; each machine that serves the desk needs one, beside its spool folder.
+
+    Examples:
+      idp roster work
+      idp roster work --once
+    """
+    application.speak(settings.current().log_level)
+    agreement.join()
+    if once:
+        continuity.refuse_other_history()
+        count = 0
+        while work.work_once():
+            count += 1
+        click.echo(f"{counted(count, 'task', 'tasks')} done.")
+        return
+    stop = application.stopped_by_signals()
+    log.info("the import worker is at work")
+    work.work(stop, pause)
+
+
+@command.command("map")
+@click.argument("file", type=options.FILE)
+@click.option("--school", "school_id", required=True, help="The school's name or id.")
+@click.option("--column", "columns", multiple=True, help='"Header=target"; "Header=-": not read.')
+@click.option("--save", is_flag=True, help="Keep it for this school's next files.")
+@output.json_option
+@options.layout_options
+def roster_map(
+    file: Path, school_id: str, columns: tuple[str, ...], save: bool, as_json: bool, **layout: Any
+) -> None:
+    r"""Show which column of a list is read as what; correct it, and keep it.
+
+    Targets: pupil.given, pupil.prefix (« van den »), pupil.family, pupil.name (both in one cell),
+    pupil.class, pupil.number, pupil.left_on; guardian.1.given, .prefix, .family, .name, .email,
+    .relationship, .number; guardian.2 …
+
+    Examples:
+      idp roster map pupils.xlsx --school s_4vXb…
+      idp roster map pupils.xlsx --school s_4vXb… --column "Courriel=guardian.1.email" --save
+    """
+    shown = reading.show(file, school_id, options.layout(**layout))
+    header, chosen = shown.look.header, shown.guess.mapping
+    if columns:
+        chosen = mapping.changed(chosen, options.columns_of(columns), header)
+    new = set(shown.guess.new)
+    rows = [
+        {
+            "column": name,
+            "target": chosen.columns.get(name, ""),
+            "new": "new" if name in new else "",
+        }
+        for name in header
+        if name
+    ]
+    rows += [
+        {"column": f"(always {word})", "target": target, "new": ""}
+        for target, word in chosen.constants.items()
+    ]
+    problems = chosen.problems()
+    if save:
+        reading.save_mapping(school_id, chosen)
+    if as_json:
+        facts = {**chosen.as_json(), "new": sorted(new), "names": shown.names}
+        output.one({**facts, **shown.look.facts(), "problems": problems, "saved": save}, as_json)
+        return
+    output.rows(rows, ("column", "target", "new"), as_json)
+    reporting.how_read(shown.look.facts(), shown.names)
+    for problem in problems:
+        click.echo(f"! {problem}")

@@ -1,4 +1,5 @@
-"""The applications at the desk: who may see which, and what staff do to them.
+"""The applications at the desk: who may see which, what staff do to them, and whether they
+work: what one would be told, and why a request of it fails.
 
 Managers see those that serve a school of theirs, and of such an application only their own
 schools and guardians; its addresses, keys and secrets are the platform's, since they may name
@@ -10,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from sqlalchemy import ColumnElement, func, select, true
 
@@ -25,7 +27,12 @@ from idp.desk.access.rights import Reach, Right, Staff
 from idp.errors import NotFound
 from idp.lifecycle import endings
 from idp.lifecycle.endings import Cause, These
-from idp.people.models import School
+from idp.oidc import child_selection, diagnosis, discovery
+from idp.oidc import sample_token as specimen
+from idp.oidc.diagnosis import Diagnosis
+from idp.oidc.sample_token import Specimen
+from idp.people import accounts
+from idp.people.models import AccountRow, ChildRow, School
 
 PAGE: Final = 50
 """How many applications one page of the list holds."""
@@ -220,3 +227,60 @@ def _schools(reach: Reach, client_ids: Sequence[str]) -> dict[str, list[School]]
     for client_id, school in rows:
         found.setdefault(client_id, []).append(school)
     return found
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run. ``own``: it speaks of who asked and their child, else of people made up."""
+
+    endpoint: str
+    parameters: dict[str, str]
+    specimen: Specimen
+    own: bool
+
+    @property
+    def address(self) -> str:
+        """The whole authorization request, as a browser would open it."""
+        return f"{self.endpoint}?{urlencode(self.parameters)}"
+
+
+def run(staff: Staff, client_id: str) -> Trial:
+    """The request that the application would send, checked as a real one, and its answer.
+
+    Raises ``NotFound``.
+    """
+    application = editable(staff, client_id)
+    client = application.client
+    parameters = specimen.request_of(client)
+    asked = specimen.asked(client, parameters)
+    own = _own(staff, application)
+    account, child, relationship = own or _made_up(application)
+    named = child if asked.asks_child else None
+    live = specimen.grant(client, asked.scope, account, named, relationship)
+    endpoint = discovery.metadata()["authorization_endpoint"]
+    return Trial(endpoint, parameters, specimen.made(live, asked.nonce), own is not None)
+
+
+def diagnose(staff: Staff, client_id: str, address: str) -> Diagnosis:
+    """What is wrong with an address that failed. Raises ``NotFound``."""
+    return diagnosis.of(editable(staff, client_id).client, address[: diagnosis.LONGEST].strip())
+
+
+_Family = tuple[AccountRow, ChildRow, str]
+
+
+def _own(staff: Staff, application: Application) -> _Family | None:
+    """Who asks, where they are themselves guardian of a pupil whom the application may see."""
+    if not staff.account_id:
+        return None
+    served = {school.id for school in application.schools}
+    found = child_selection.candidates(staff.account_id, application.client.id, specimen.NOBODY)
+    mine = [each for each in found if each.child.school_id in served]
+    if not mine:
+        return None
+    account = accounts.get_account(staff.account_id)
+    return account, mine[0].child, mine[0].relationship
+
+
+def _made_up(application: Application) -> _Family:
+    return specimen.guardian(), specimen.pupil(application.schools[0]), "parent"

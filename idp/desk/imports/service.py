@@ -1,16 +1,20 @@
-"""What the desk may do with an import: choose a file, map it, carry it out, take it back.
+"""What the desk may do with an import: choose a file, say how it lies and which
+column is what, carry it out, take it back.
 
 How a file is read and carried out is ``idp.roster``'s; here stands who may. Reading and carrying
 out are asked of a worker (``idp.roster.work``).
 """
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from errno import EDQUOT, ENOSPC
 from pathlib import PurePath
 from typing import IO, Any, Final
 
+from flask_babel import gettext as _
 from sqlalchemy import func, select
 
 from idp import clock, settings
@@ -21,7 +25,8 @@ from idp.desk.access.rights import Right, Staff
 from idp.desk.imports.runs import Import, Part, get, history
 from idp.errors import Conflict, NotFound
 from idp.people.models import School
-from idp.roster import jobs, reading, runs, service, spool
+from idp.roster import jobs, layout, mapping, reading, runs, service, spool
+from idp.roster.layout import Layout
 from idp.roster.models import RosterJob
 from idp.roster.records import Unusable
 
@@ -226,3 +231,62 @@ def of_theirs(staff: Staff, run_id: str) -> Import:
     if not found.whole:
         raise NotFound("import", run_id)
     return found
+
+
+def lay_out(staff: Staff, run_id: str, wanted: Layout) -> None:
+    """Have a list opened anew: in this encoding, with this header, of these sheets.
+
+    Raises ``NotFound`` and ``Conflict``.
+    """
+    with act_on_import(staff, run_id) as on:
+        job = on.it.job
+        if job is None or job.state != "mapping":
+            raise Conflict("not_now")
+        how = {**job.how, "layout": wanted.as_json()}
+        if not jobs.ask(run_id, "open", how, staff.account_id, after=("mapping",)):
+            raise Conflict("not_now")
+
+
+def name_columns(
+    staff: Staff,
+    run_id: str,
+    columns: Mapping[str, str],
+    *,
+    keep: bool,
+    single_names: bool = False,
+    own_numbers: bool = False,
+) -> list[str]:
+    """Say which column of a list is what, and have it read; returns what is wrong with it.
+
+    ``columns``: header → target, or ``-``. ``keep``: for the school's next lists.
+    ``single_names``: people with one name only are no typing error. ``own_numbers``: numbers that
+    count rows are the school's own all the same.
+    Raises ``NotFound``, ``Conflict`` and ``Invalid``.
+    """
+    found = of_theirs(staff, run_id)
+    job = found.job
+    if job is None or job.state != "mapping":
+        raise Conflict("not_now")
+    header: list[str] = job.result["header"]
+    chosen = {name: columns.get(name, "-") for name in header}
+    (part,) = found.parts
+    base = mapping.Mapping(job.result["columns"], job.result.get("constants", {}))
+    targets = Counter(target for target in chosen.values() if target != "-")
+    if twice := [name for name, target in chosen.items() if targets[target] > 1]:
+        named_twice = ", ".join(twice)[:200]
+        return [
+            str(_("These columns are read as the same thing: %(columns)s.", columns=named_twice))
+        ]
+    named = mapping.changed(base, chosen, header)
+    if problems := named.problems():
+        return problems
+    laid = replace(
+        layout.from_json(job.how.get("layout")), single_names=single_names, own_numbers=own_numbers
+    )
+    how = {**job.how, "mapping": chosen, "layout": laid.as_json()}
+    with act_on_import(staff, run_id):
+        if keep:
+            reading.save_mapping(part.row.school_id, named)
+        if not jobs.mapped(run_id, how, staff.account_id):
+            raise Conflict("not_now")
+    return []

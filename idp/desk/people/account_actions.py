@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import select
 
 from idp.credentials import email_changes
-from idp.credentials.email_models import EmailChange
+from idp.credentials.models import EmailChange
 from idp.database import db, retried
 from idp.desk.access import scope
 from idp.desk.access.acts import OnAccount, act

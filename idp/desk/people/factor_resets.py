@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from idp import clock
 from idp.credentials import factors, passkeys, totp
-from idp.credentials.factor_models import FactorReset
+from idp.credentials.models import FactorReset
 from idp.database import db, retried
 from idp.desk.access import rights as desk
 from idp.desk.access import scope

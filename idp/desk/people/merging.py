@@ -16,8 +16,7 @@ from idp.desk.access.acts import OnTwo, act_on_two
 from idp.desk.access.rights import Reach, Right, Staff
 from idp.desk.people.account_actions import Reason, end_within
 from idp.desk.people.onboarding import Standing, standings
-from idp.desk.people.page import live_guardian, refuse_wider_roles
-from idp.desk.people.shared_mailbox import sharing
+from idp.desk.people.page import live_guardian, refuse_wider_roles, sharing
 from idp.errors import Invalid
 from idp.mail import outbox
 from idp.people import guardianships, linking

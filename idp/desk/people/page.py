@@ -1,5 +1,7 @@
 """Finding a guardian or a pupil within the reach, with what their page shows.
 
+Also whose mail goes to the same mailbox.
+
 What lies outside the reach is not found, as what does not exist (security rules A2 and C3). Of
 a guardian whose last guardianship within the reach has ended, a page has the name and the end:
 whatever else the account shows may be another school's.
@@ -9,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import aliased
 
 from idp.database import db
 from idp.desk.access import rights as desk
@@ -19,6 +22,7 @@ from idp.errors import Conflict, NotFound
 from idp.people import guardianships
 from idp.people.guardianships import LiveGuardianship
 from idp.people.models import Account, Child, Guardianship
+from idp.people.names import email_key
 
 MOST_GUARDIANS: Final = 50
 """Of one pupil; of one guardian's pupils as many are shown."""
@@ -158,3 +162,19 @@ def _links(which: ColumnElement[bool], reach: Reach) -> list[Link]:
         .limit(MOST_GUARDIANS)
     )
     return [Link(*row) for row in rows]
+
+
+MOST = 5
+
+
+def sharing(staff: Staff, account_id: str, email: str | None = None) -> list[Account]:
+    """Other guardians within the reach whose address is the account's, or ``email``."""
+    theirs = aliased(Account)
+    stored = select(theirs.email_key).where(theirs.id == account_id).scalar_subquery()
+    query = select(Account).where(
+        Account.email_key == (stored if email is None else email_key(email)),
+        Account.id != account_id,
+        Account.status != "disabled",
+        scope.live_guardians(staff.reach(Right.LOOK_UP)),
+    )
+    return list(db.session.scalars(query.order_by(Account.username_key).limit(MOST)))

@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 
 from idp import clock
 from idp.audit import events
-from idp.credentials.factor_models import FactorReset
+from idp.credentials.models import FactorReset
 from idp.database import db, retried, transaction
 from idp.desk.access import rights as desk
 from idp.desk.access import scope

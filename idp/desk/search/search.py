@@ -15,8 +15,7 @@ from idp.desk.access import scope
 from idp.desk.access.rights import Reach, Right, Staff
 from idp.desk.people.person_rows import PUPIL, Person, listed
 from idp.desk.search import candidates as directory
-from idp.desk.search.candidates import Entry
-from idp.desk.search.fuzzy import nearest
+from idp.desk.search.candidates import Entry, nearest
 from idp.people.models import Child
 from idp.people.normalise import words
 from idp.people.search_index import BEHIND

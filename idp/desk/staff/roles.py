@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, case, exists, or_, select
 
-from idp.credentials.factor_models import Passkey, TotpSecret
+from idp.credentials.models import Passkey, TotpSecret
 from idp.database import db, retried
 from idp.desk.access import scope as within
 from idp.desk.access.acts import Act, act_on

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from idp import clock
 from idp.credentials import email_changes
-from idp.credentials.email_models import EmailChange
+from idp.credentials.models import EmailChange
 from idp.lifecycle.mails import readers
 from idp.lifecycle.mails import tokens as token_mails
 from idp.mail import delivery, messages

@@ -15,7 +15,7 @@ from idp.federation import links
 from idp.federation.identity import ProviderTrouble
 from idp.federation.models import FederatedLink
 from idp.lifecycle import federation
-from idp.lifecycle.ways_in import ways_in
+from idp.lifecycle.step_up import ways_in
 from idp.mail import outbox
 from idp.sessions.service import SignedIn
 from idp.web import browser

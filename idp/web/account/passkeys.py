@@ -11,7 +11,7 @@ from werkzeug import Response
 
 from idp import clock
 from idp.credentials import passkeys as stored
-from idp.credentials.factor_models import PASSKEY_NAME_LENGTH
+from idp.credentials.models import PASSKEY_NAME_LENGTH
 from idp.errors import Conflict
 from idp.lifecycle import factor_changes
 from idp.sessions.service import SignedIn

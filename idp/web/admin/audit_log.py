@@ -13,8 +13,7 @@ from idp.desk.audit_log import read as audit_log
 from idp.desk.audit_log.read import Entry, Person
 from idp.roster.spreadsheet_cells import quoted
 from idp.web.admin import audit_log_words
-from idp.web.admin.blueprint import blueprint, staff_only
-from idp.web.admin.parameters import before, day
+from idp.web.admin.blueprint import before, blueprint, day, staff_only
 from idp.web.dates import moment
 
 PERSON_PAGE = "admin.person"

@@ -8,8 +8,7 @@ from flask_babel import ngettext
 from idp.desk.access.rights import Right, Staff
 from idp.desk.people import classes, invitations
 from idp.web.admin import onboarding_words
-from idp.web.admin.blueprint import blueprint, staff_only
-from idp.web.admin.parameters import class_address, is_id, name_of
+from idp.web.admin.blueprint import blueprint, class_address, is_id, name_of, staff_only
 from idp.web.admin.people import address_of, page_number
 from idp.web.errors import PageError
 

@@ -8,12 +8,10 @@ from flask_babel import gettext as _
 
 from idp.desk.access.rights import Right, Staff
 from idp.desk.applications import service as applications
-from idp.desk.applications import trial as application_trial
 from idp.oidc import diagnosis
 from idp.web.admin import client_words
-from idp.web.admin.blueprint import blueprint, staff_only
+from idp.web.admin.blueprint import blueprint, known_id, staff_only
 from idp.web.admin.clients import recipes
-from idp.web.admin.parameters import known_id
 from idp.web.forms import Form, only
 
 
@@ -44,7 +42,7 @@ def try_client(staff: Staff, client_id: str) -> ResponseReturnValue:
     form.limit("address", diagnosis.LONGEST)
     found = None
     if not form.problems:
-        found = application_trial.diagnose(staff, known_id(client_id), form["address"])
+        found = applications.diagnose(staff, known_id(client_id), form["address"])
     return _page(staff, known_id(client_id), form, found)
 
 
@@ -54,7 +52,7 @@ def _page(
     page = render_template(
         "admin/clients/test.html",
         application=applications.editable(staff, client_id),
-        trial=application_trial.run(staff, client_id),
+        trial=applications.run(staff, client_id),
         form=form,
         found=found,
         words=client_words,

@@ -10,7 +10,7 @@ from flask_babel import get_timezone
 from flask_babel import gettext as _
 
 from idp.clients import recipes as of_clients
-from idp.clients.metadata import has_made_up_email
+from idp.clients.metadata import ID_TOKEN_ALGORITHMS, has_made_up_email
 from idp.clients.recipes import Recipe
 from idp.desk.access.rights import Right, Staff
 from idp.desk.applications import addresses as application_addresses
@@ -19,10 +19,11 @@ from idp.desk.applications import use as application_use
 from idp.desk.applications.service import Application
 from idp.errors import Conflict, Invalid
 from idp.oidc import consent, discovery, refusals
+from idp.people import schools
 from idp.web import permissions
-from idp.web.admin import client_words
-from idp.web.admin.blueprint import blueprint, staff_only
-from idp.web.admin.parameters import known_id
+from idp.web.admin import client_form, client_words
+from idp.web.admin.blueprint import blueprint, known_id, staff_only
+from idp.web.admin.client_form import ClientForm
 from idp.web.forms import Form
 
 OVERLAPS: Final = (0, 1, 7, 30)
@@ -139,3 +140,87 @@ def recipes(application: Application, secret: str | None = None) -> list[Recipe]
     """The settings to paste for each kind of software, with ``secret`` if it was just made."""
     client = application.client
     return of_clients.of(client.id, client.metadata_, discovery.metadata(), secret)
+
+
+@blueprint.route("/applications/new", methods=["GET", "POST"])
+@staff_only(Right.EDIT_CLIENTS, proved=True)
+def new_client(staff: Staff) -> ResponseReturnValue:
+    """A form with what most applications need; once it is sent, the secret, this once."""
+    return _page(client_form.new()) if request.method == "GET" else _register(staff)
+
+
+@blueprint.route("/applications/<client_id>/edit", methods=["GET", "POST"])
+@staff_only(Right.EDIT_CLIENTS, proved=True)
+def edit_client(staff: Staff, client_id: str) -> ResponseReturnValue:
+    """The form as it is registered, or as it was sent."""
+    application = applications.editable(staff, known_id(client_id))
+    if request.method == "GET":
+        return _page(client_form.of(application), application)
+    return _change(staff, application)
+
+
+def _register(staff: Staff) -> ResponseReturnValue:
+    form = client_form.read(None)
+    client_id = form.client_id
+    form.examine()
+    if form.problems:
+        return _page(form), form.status
+    try:
+        made = applications.register(
+            staff, form.document(), school_ids=form.chosen["schools"], client_id=client_id
+        )
+    except Invalid as problem:
+        form.refuse(problem)
+        return _page(form), form.status
+    except Conflict:
+        flash(
+            _("This application was registered already. Its secret was shown then."),
+            "problem",
+        )
+        return redirect(url_for("admin.client", client_id=client_id), 303)
+    return shown_once(staff, client_id, made.secret)
+
+
+def _change(staff: Staff, application: Application) -> ResponseReturnValue:
+    """Keep what was typed, unless somebody else changed the application meanwhile."""
+    client_id = application.client.id
+    form = client_form.read(application)
+    form.examine()
+    if form.problems:
+        return _page(form, application), form.status
+    try:
+        made = applications.change(
+            staff,
+            client_id,
+            form.document(),
+            school_ids=form.chosen["schools"],
+            version=form.version,
+        )
+    except Invalid as problem:
+        form.refuse(problem)
+        return _page(form, application), form.status
+    except Conflict:
+        form.values["version"] = str(applications.get(staff, client_id).client.version)
+        form.notice = _(
+            "Somebody else changed this application meanwhile, so nothing was saved. Below is what"
+            " you typed. Compare it with the application's page; saving again puts yours in place."
+        )
+        return _page(form, application), form.status
+    if made.secret is not None:
+        return shown_once(staff, client_id, made.secret)
+    flash(_("Saved."))
+    return redirect(url_for("admin.client", client_id=client_id), 303)
+
+
+def _page(form: ClientForm, application: Application | None = None) -> str:
+    return render_template(
+        "admin/clients/form.html",
+        form=form,
+        application=application,
+        words=client_words,
+        choices={
+            "schools": [(school.id, school.name, "") for school in schools.list_schools()],
+            "algorithms": [(each, each, "") for each in ID_TOKEN_ALGORITHMS],
+            "factors": client_words.factors(form["acr"]),
+        },
+    )

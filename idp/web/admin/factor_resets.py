@@ -8,7 +8,7 @@ from idp.desk.access.rights import Right, Staff
 from idp.desk.people import factor_resets as desk
 from idp.errors import Conflict
 from idp.web.admin.blueprint import blueprint, staff_only
-from idp.web.admin.people_pages import of_people
+from idp.web.admin.people import of_people
 from idp.web.admin.refusals import conflict
 
 

@@ -12,7 +12,7 @@ from idp.errors import Invalid
 from idp.people.models import Account
 from idp.web.admin import people_words
 from idp.web.admin.blueprint import blueprint, staff_only
-from idp.web.admin.people_pages import back, of_people, page
+from idp.web.admin.people import back, of_people, page
 from idp.web.admin.refusals import refusal
 from idp.web.forms import Form, only
 

@@ -9,11 +9,11 @@ from idp.desk.access.rights import Right, Staff
 from idp.desk.people import guardianships
 from idp.desk.people import page as people
 from idp.desk.people.account_actions import Reason
-from idp.desk.people.shared_mailbox import sharing
+from idp.desk.people.page import sharing
 from idp.errors import Invalid, NotFound
 from idp.web.admin import people_words
 from idp.web.admin.blueprint import blueprint, staff_only
-from idp.web.admin.people_pages import back, of_people, page, warn_of_sharing
+from idp.web.admin.people import back, of_people, page, warn_of_sharing
 from idp.web.admin.refusals import refusal
 from idp.web.forms import Form, only
 

@@ -5,7 +5,6 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp.desk.access.rights import Right, Staff
-from idp.desk.imports import lists
 from idp.desk.imports import service as imports
 from idp.errors import Invalid
 from idp.roster import layout
@@ -27,7 +26,7 @@ def import_columns(staff: Staff, run_id: str) -> ResponseReturnValue:
     form = Form.read("keep", "single", "own_numbers", *names)
     columns = {name: form[f"column-{place}"] or "-" for place, name in enumerate(header)}
     try:
-        problems = lists.name_columns(
+        problems = imports.name_columns(
             *(staff, run_id, columns),
             keep=form["keep"] == "yes",
             single_names=form["single"] == "yes",
@@ -55,5 +54,5 @@ def import_layout(staff: Staff, run_id: str) -> ResponseReturnValue:
             raise PageError("bad_request") from None
         form.problem("header", _("Type the number of a line, such as 4, or 3-4 for two lines."))
         return shown(found, form)
-    lists.lay_out(staff, run_id, import_listed.beyond(found, wanted))
+    imports.lay_out(staff, run_id, import_listed.beyond(found, wanted))
     return redirect(url_for("admin.import_show", run_id=run_id), 303)

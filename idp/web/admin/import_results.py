@@ -14,9 +14,8 @@ from idp.desk.imports import results
 from idp.desk.imports.runs import Import
 from idp.roster import concerned, reasons
 from idp.web.admin import import_words
-from idp.web.admin.blueprint import blueprint, staff_only
+from idp.web.admin.blueprint import blueprint, is_id, page_number, staff_only
 from idp.web.admin.imports import answering
-from idp.web.admin.parameters import is_id, page_number
 from idp.web.admin.people_words import RELATIONSHIPS
 from idp.web.errors import PageError
 

@@ -1,4 +1,4 @@
-"""``/admin/letters``: letters for a first sign-in, a class at a time or one.
+"""``/admin/letters``: letters for a first sign-in, a class at a time or one; the guide for parents.
 
 The file goes out as the answer to the form (security rule A5): no page, address, file name or
 log ever holds a token. Pages and forms alike need a fresh proof (rule A3), so that the proof is
@@ -16,9 +16,9 @@ from idp.desk.access.rights import Right, Staff
 from idp.desk.printed_letters import recipients
 from idp.desk.printed_letters import service as printed_letters
 from idp.errors import Conflict, NotFound
+from idp.people import schools
 from idp.people.models import Account, School
-from idp.web.admin.blueprint import blueprint, staff_only
-from idp.web.admin.parameters import is_id
+from idp.web.admin.blueprint import blueprint, is_id, staff_only
 from idp.web.admin.refusals import conflict
 from idp.web.errors import PageError
 from idp.web.forms import Form
@@ -159,5 +159,24 @@ def _file(printout: printed_letters.Printout, kind: str, whose: str) -> Response
     response.mimetype = "application/pdf"
     name = _NO_NAME.sub(" ", f"{kind} - {whose}").strip()
     response.headers.set("Content-Disposition", "attachment", filename=f"{name}.pdf")
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@blueprint.get("/schools/<school_id>/guide.pdf")
+@staff_only(Right.LOOK_UP)
+def parents_guide(staff: Staff, school_id: str) -> ResponseReturnValue:
+    """A page for each language of the school, with its face and whom parents may ask."""
+    within = is_id(school_id) and staff.reach(Right.LOOK_UP).covers(school_id)
+    school = schools.find_school(school_id) if within else None
+    if school is None:
+        raise PageError("not_found", 404)
+    from idp.desk.printed_letters import guide
+
+    response = make_response(guide.of_school(school))
+    response.mimetype = "application/pdf"
+    kind = _("Guide for parents")
+    name = f"{kind} - {school.name}.pdf"
+    response.headers.set("Content-Disposition", "inline", filename=name)
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -7,9 +7,8 @@ from flask_babel import gettext as _
 from idp.desk.access.rights import Right, Staff
 from idp.desk.mail import service as desk
 from idp.errors import Conflict, Invalid, NotFound
-from idp.web.admin.blueprint import blueprint, staff_only
+from idp.web.admin.blueprint import blueprint, is_id, staff_only
 from idp.web.admin.mail_words import FATES, fate, kind_label
-from idp.web.admin.parameters import is_id
 from idp.web.admin.refusals import conflict
 from idp.web.errors import PageError
 

@@ -6,10 +6,10 @@ from flask_babel import gettext as _
 from idp.desk.access.rights import Right, Staff
 from idp.desk.people import account_actions, activity
 from idp.desk.people import page as people
-from idp.desk.people.shared_mailbox import sharing
+from idp.desk.people.page import sharing
 from idp.web.account.sessions import signed_in_how
 from idp.web.admin.blueprint import blueprint, staff_only
-from idp.web.admin.people_pages import back, of_people, page
+from idp.web.admin.people import back, of_people, page
 
 
 @blueprint.get("/people/<account_id>")

@@ -11,7 +11,7 @@ from idp.desk.people import pupils
 from idp.errors import Invalid
 from idp.lifecycle import link_requests
 from idp.web.admin.blueprint import blueprint, staff_only
-from idp.web.admin.people_pages import back, of_people, page
+from idp.web.admin.people import back, of_people, page
 from idp.web.admin.refusals import refusal
 from idp.web.forms import Form, only
 

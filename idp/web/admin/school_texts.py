@@ -1,4 +1,6 @@
-"""A school's own words in the letters to parents: typed, seen as a parent does, sent as a test."""
+"""A school's own words in the mails to parents: typed, seen as a parent does, sent as a test; and
+its logo.
+"""
 
 from typing import Final
 
@@ -12,13 +14,15 @@ from idp.desk.schools import service as desk
 from idp.errors import Conflict, Invalid
 from idp.lifecycle.mails import previews
 from idp.people import schools as kept
+from idp.people.logos import UPLOAD_BYTES
 from idp.people.models import TEXT_KINDS, TEXT_LENGTH, School
 from idp.people.school_texts import MOST_LINES, Words, clean_words
 from idp.web import i18n
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.mail_words import fate_of
 from idp.web.admin.refusals import OTHERWISE, conflict
-from idp.web.admin.schools import attempt, find, version_of
+from idp.web.admin.schools import attempt, find, show, version_of
+from idp.web.bodies import accepts_uploads
 from idp.web.errors import PageError
 from idp.web.forms import Form
 
@@ -170,3 +174,35 @@ def _show(
         **({"form": form} if form is not None else {}),
     )
     return page, typed.status
+
+
+ROOM_FOR_THE_FORM: Final = 64 * 1024
+
+
+@blueprint.post("/schools/<school_id>/logo")
+@staff_only(Right.EDIT_SCHOOL)
+@accepts_uploads(UPLOAD_BYTES + ROOM_FOR_THE_FORM)
+def set_logo(staff: Staff, school_id: str) -> ResponseReturnValue:
+    """Make the logo of the file that was sent."""
+    found, form = find(staff, school_id), Form.read("version")
+    version = version_of(form)
+    sent = request.files.get("logo")
+    file = sent.read(UPLOAD_BYTES + 1) if sent is not None and sent.filename else b""
+    done = attempt(form, lambda: desk.set_logo(staff, found.id, file, version=version))
+    if done is None:
+        return show(desk.find(staff, found.id), form=form)
+    flash(_("The logo is saved."))
+    return redirect(url_for("admin.school", school_id=found.id, _anchor="logo"), 303)
+
+
+@blueprint.post("/schools/<school_id>/logo/remove")
+@staff_only(Right.EDIT_SCHOOL)
+def remove_logo(staff: Staff, school_id: str) -> ResponseReturnValue:
+    """Take the logo away; the first letters of the name stand in its place."""
+    found, form = find(staff, school_id), Form.read("version")
+    version = version_of(form)
+    done = attempt(form, lambda: desk.set_logo(staff, found.id, None, version=version))
+    if done is None:
+        return show(desk.find(staff, found.id), form=form)
+    flash(_("The logo is removed."))
+    return redirect(url_for("admin.school", school_id=found.id, _anchor="logo"), 303)

@@ -20,8 +20,7 @@ from idp.people.models import EMAIL_LENGTH, NAME_LENGTH, School
 from idp.settings import LOCALES
 from idp.web import branding, i18n
 from idp.web.admin import refusals
-from idp.web.admin.blueprint import blueprint, staff_only
-from idp.web.admin.parameters import is_id
+from idp.web.admin.blueprint import blueprint, is_id, staff_only
 from idp.web.errors import PageError
 from idp.web.forms import Form
 from idp.web.signin import provider_offers

@@ -11,8 +11,7 @@ from idp.desk.staff.roles import Holder
 from idp.errors import Conflict, Invalid, NotFound
 from idp.people.names import visible
 from idp.web.address_words import NO_NAME
-from idp.web.admin.blueprint import blueprint, staff_only
-from idp.web.admin.parameters import known_id, page_number
+from idp.web.admin.blueprint import blueprint, known_id, page_number, staff_only
 from idp.web.admin.people_words import ROLES
 from idp.web.admin.refusals import NOBODY, conflict, of_role
 from idp.web.forms import Form, only

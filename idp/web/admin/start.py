@@ -11,8 +11,7 @@ from idp.desk.access.rights import Right, Staff
 from idp.desk.overview import expiring, traffic
 from idp.desk.overview import onboarding as overview
 from idp.web.admin import charts, mail_words
-from idp.web.admin.blueprint import blueprint, staff_only
-from idp.web.admin.parameters import is_id
+from idp.web.admin.blueprint import blueprint, is_id, staff_only
 from idp.web.errors import PageError
 
 ROWS: Final = 25

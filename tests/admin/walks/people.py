@@ -6,7 +6,7 @@ from werkzeug.test import TestResponse
 
 from idp.lifecycle import endings
 from idp.people import accounts, children
-from idp.web.admin.parameters import key_of
+from idp.web.admin.blueprint import key_of
 from tests import factories
 from tests.admin.places import Desk
 
