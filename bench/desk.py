@@ -25,7 +25,7 @@ from bench.measure import percentile
 from bench.provider import environment
 from idp import Settings, create_app
 from idp.database import db
-from idp.desk.access.rights import AT_TERMINAL, Reach, Right, Staff
+from idp.desk.access.rights import AT_TERMINAL, Right, SchoolScope, Staff
 from idp.desk.search import search
 from idp.oidc.keys import Keyring
 from idp.people.models import Account, Child, School
@@ -99,8 +99,11 @@ def _row(label: str, times: list[Taken], found: int | None) -> bool:
 
 def _rows(app: Flask, rounds: int) -> Iterator[tuple[str, list[Taken], int | None]]:
     school = db.session.scalars(select(School.id).order_by(School.name).limit(1)).one()
-    reach = Reach(school_ids=frozenset({school}))
-    for who, staff in (("manager", Staff("", {Right.LOOK_UP: reach})), ("operator", AT_TERMINAL)):
+    school_scope = SchoolScope(school_ids=frozenset({school}))
+    for who, staff in (
+        ("manager", Staff("", {Right.LOOK_UP: school_scope})),
+        ("operator", AT_TERMINAL),
+    ):
         for label, query in _queries().items():
             times, found = _asked(staff, query, rounds)
             yield f"search, {who}: {label}", times, found

@@ -25,7 +25,7 @@ class Invalid(ValueError):
 
 
 class NotFound(LookupError):
-    """There is nothing of this id, or nothing within reach: nobody learns which (rule C3).
+    """There is nothing of this id, or nothing within the scope: nobody learns which (rule C3).
 
     ``kind``: of what, such as ``school``; ``key``: the id that was asked for.
     """

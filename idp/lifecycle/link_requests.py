@@ -2,7 +2,7 @@
 
 The school asks, the person says yes: by the link of a mail, since their account may be closed, or
 on their own page. A school's people could otherwise bring any former guardian's address, sign-ins
-and account back into their reach by a click (security rule N4).
+and account back into their scope by a click (security rule N4).
 """
 
 import hmac
@@ -24,7 +24,7 @@ from idp.sessions import service as sessions
 
 ANSWERED_WITHIN: Final = timedelta(days=14)
 LONG_AGO: Final = timedelta(days=90)
-"""Whose last guardianship within a reach ended before that is asked before they are linked."""
+"""Whose last guardianship within a scope ended before that is asked before they are linked."""
 FOR_GOOD: Final = ("court", "request")
 """Ended by somebody else than the school's office alone: the guardian is asked, however lately."""
 KEPT: Final = timedelta(days=365)

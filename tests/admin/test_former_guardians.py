@@ -1,4 +1,4 @@
-"""A former guardian comes back into a school's reach by their own yes (security rule N4)."""
+"""A former guardian comes back into a school's scope by their own yes (security rule N4)."""
 
 from datetime import timedelta
 

@@ -41,7 +41,7 @@ def seen(desk: Desk, who: str, **how: str) -> list[str]:
     return [each.id for each in mails.page(found, **how).mails]
 
 
-class TestReach:
+class TestScope:
     """Both databases: the conditions reach into JSON."""
 
     def test_a2_a_school_sees_the_mails_to_its_own_parents(self, app: Flask) -> None:

@@ -1,4 +1,4 @@
-"""A person's page and a pupil's: found within the reach, silent about everything else."""
+"""A person's page and a pupil's: found within the scope, silent about everything else."""
 
 from datetime import timedelta
 

@@ -66,7 +66,7 @@ def changes_of(school: School, event: str = "school_changed") -> list[dict[str, 
 
 
 @on_sqlite
-class TestReach:
+class TestScope:
     def test_a_manager_of_one_school_is_led_straight_to_it(self, desk: Desk) -> None:
         page = desk.browser("manager").open("/admin/schools")
 

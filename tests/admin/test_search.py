@@ -7,7 +7,7 @@ from flask import Flask
 from sqlalchemy import event
 
 from idp.database import db
-from idp.desk.access.rights import AT_TERMINAL, Reach, Right, Staff
+from idp.desk.access.rights import AT_TERMINAL, Right, SchoolScope, Staff
 from idp.desk.search import search
 from idp.lifecycle import endings
 from idp.people import children
@@ -45,7 +45,7 @@ def crowd(school: School) -> dict[str, Any]:
 
 
 def at(school: School) -> Staff:
-    return Staff("", {Right.LOOK_UP: Reach(school_ids=frozenset({school.id}))})
+    return Staff("", {Right.LOOK_UP: SchoolScope(school_ids=frozenset({school.id}))})
 
 
 def names(text: str, staff: Staff = AT_TERMINAL) -> list[str]:

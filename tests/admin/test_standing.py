@@ -10,7 +10,7 @@ from idp.audit import events
 from idp.credentials import one_time_tokens
 from idp.credentials.models import OneTimeToken
 from idp.database import db, transaction
-from idp.desk.access.rights import Reach
+from idp.desk.access.rights import SchoolScope
 from idp.desk.people.onboarding import Stage, Standing, standings
 from idp.lifecycle import endings
 from idp.lifecycle.mails import requests as mail_requests
@@ -22,15 +22,15 @@ from tests.admin.places import Desk
 
 pytestmark = pytest.mark.quick_on("sqlite")
 
-EVERYWHERE = Reach(everywhere=True)
+EVERYWHERE = SchoolScope(everywhere=True)
 
 
-def at(desk: Desk) -> Reach:
-    return Reach(school_ids=frozenset({desk.here.id}))
+def at(desk: Desk) -> SchoolScope:
+    return SchoolScope(school_ids=frozenset({desk.here.id}))
 
 
-def standing_of(account_id: str, reach: Reach) -> Standing:
-    return standings([account_id], reach)[account_id]
+def standing_of(account_id: str, school_scope: SchoolScope) -> Standing:
+    return standings([account_id], school_scope)[account_id]
 
 
 def invited(desk: Desk, **changes: object) -> str:

@@ -141,7 +141,7 @@ class TestNoOtherPlace:
 
     def test_the_schools_of_staff_are_a_condition_in_one_place(self) -> None:
         written = re.compile(r"in_\((sorted\()?\w+\.school_ids")
-        assert written.search("query.where(Child.school_id.in_(sorted(reach.school_ids)))")
+        assert written.search("query.where(Child.school_id.in_(sorted(school_scope.school_ids)))")
         found = [
             str(path.relative_to(CODE))
             for path in CODE.rglob("*.py")

@@ -31,8 +31,8 @@ from sqlalchemy import (
 from idp.audit import changes, events
 from idp.database import db, in_transaction, transaction
 from idp.desk.access import rights as desk
-from idp.desk.access import scope as within
-from idp.desk.access.rights import Reach, Right, Staff
+from idp.desk.access import scope
+from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.errors import Conflict, NotFound
 from idp.people import accounts, guardianships
 from idp.people.models import Account, Child, Guardianship, School, StaffRole
@@ -49,7 +49,7 @@ class Act:
     """What an act is given: who acts, where, and whose audit log it stands in."""
 
     staff: Staff
-    scope: Reach
+    school_scope: SchoolScope
     schools: Sequence[str | None] = ()
     """The schools concerned; None stands for the platform."""
     about: Mapping[str, str] = field(default_factory=dict)
@@ -155,11 +155,11 @@ def act_on_pupil(
     """
 
     def load() -> OnPupil:
-        scope = _scope(staff, right)
+        school_scope = _school_scope(staff, right)
         if guardian_id is None:
-            return _on_pupil(staff, scope, child_id)
-        known = exists().where(Account.id == guardian_id, within.guardians(scope))
-        return _on_pupil(staff, scope, child_id, guardian_id, known)
+            return _on_pupil(staff, school_scope, child_id)
+        known = exists().where(Account.id == guardian_id, scope.guardians(school_scope))
+        return _on_pupil(staff, school_scope, child_id, guardian_id, known)
 
     return _acting(load)
 
@@ -174,26 +174,30 @@ def act_on_guardianship(
     linked = exists().where(
         Guardianship.account_id == account_id, Guardianship.child_id == child_id
     )
-    return _acting(lambda: _on_pupil(staff, _scope(staff, right), child_id, account_id, linked))
+    return _acting(
+        lambda: _on_pupil(staff, _school_scope(staff, right), child_id, account_id, linked)
+    )
 
 
 def act_at_school(staff: Staff, right: Right, school_id: str) -> AbstractContextManager[AtSchool]:
     """Act at a school of the scope, which is locked. Raises ``NotFound``."""
 
     def load() -> AtSchool:
-        scope = _scope(staff, right)
-        school = within.school(scope, school_id, lock=True)
-        return AtSchool(staff=staff, scope=scope, schools=[school_id], school=school)
+        school_scope = _school_scope(staff, right)
+        school = scope.school(school_scope, school_id, lock=True)
+        return AtSchool(staff=staff, school_scope=school_scope, schools=[school_id], school=school)
 
     return _acting(load)
 
 
-def act_on(staff: Staff, right: Right, find: Callable[[Reach], T]) -> AbstractContextManager[On[T]]:
+def act_on(
+    staff: Staff, right: Right, find: Callable[[SchoolScope], T]
+) -> AbstractContextManager[On[T]]:
     """Act on what ``find`` finds within the scope, and locks where an UPDATE does not decide."""
 
     def load() -> On[T]:
-        scope = _scope(staff, right)
-        return On(staff=staff, scope=scope, it=find(scope))
+        school_scope = _school_scope(staff, right)
+        return On(staff=staff, school_scope=school_scope, it=find(school_scope))
 
     return _acting(load)
 
@@ -202,10 +206,10 @@ def act_for_platform(staff: Staff, right: Right) -> AbstractContextManager[Act]:
     """An act on no school in particular: of whoever has the right everywhere, else ``NotFound``."""
 
     def load() -> Act:
-        scope = staff.reach(right)
-        if not scope.everywhere:
+        school_scope = staff.school_scope(right)
+        if not school_scope.everywhere:
             raise NotFound("platform")
-        return Act(staff=staff, scope=scope, schools=[None])
+        return Act(staff=staff, school_scope=school_scope, schools=[None])
 
     return _acting(load)
 
@@ -224,30 +228,36 @@ def _acting(load: Callable[[], A]) -> Iterator[A]:
         pass
 
 
-def _scope(staff: Staff, right: Right) -> Reach:
-    scope = staff.reach(right)
-    if not scope.any:
+def _school_scope(staff: Staff, right: Right) -> SchoolScope:
+    school_scope = staff.school_scope(right)
+    if not school_scope.any:
         raise NotFound("right", right)
-    return scope
+    return school_scope
 
 
 def _on_account(
     staff: Staff, right: Right, account_id: str, *, wider_roles: bool = False, former: bool = False
 ) -> OnAccount:
-    scope = _scope(staff, right)
+    school_scope = _school_scope(staff, right)
     account = accounts.lock_account(account_id)
-    schools, holder = _pupils_and_work(scope, account_id, former=former)
-    if account is None or not (schools or scope.everywhere):
+    schools, holder = _pupils_and_work(school_scope, account_id, former=former)
+    if account is None or not (schools or school_scope.everywhere):
         raise NotFound("account", account_id)
     if not (wider_roles or staff.is_operator or staff.includes(holder)):
         raise Conflict("operator_only")
     about = {"account_id": account_id}
     return OnAccount(
-        staff=staff, scope=scope, schools=schools or [None], about=about, account=account
+        staff=staff,
+        school_scope=school_scope,
+        schools=schools or [None],
+        about=about,
+        account=account,
     )
 
 
-def _pupils_and_work(scope: Reach, account_id: str, *, former: bool) -> tuple[list[str], Staff]:
+def _pupils_and_work(
+    school_scope: SchoolScope, account_id: str, *, former: bool
+) -> tuple[list[str], Staff]:
     """At which schools of the scope somebody is guardian, and what they are at the desk."""
     pupils = (
         select(Child.school_id, cast(null(), String).label("role"), cast(null(), Boolean))
@@ -255,7 +265,7 @@ def _pupils_and_work(scope: Reach, account_id: str, *, former: bool) -> tuple[li
         .where(
             Guardianship.account_id == account_id,
             true() if former else guardianships.live(),
-            within.children(scope),
+            scope.children(school_scope),
         )
         .distinct()
     )
@@ -269,7 +279,7 @@ def _pupils_and_work(scope: Reach, account_id: str, *, former: bool) -> tuple[li
 
 def _on_pupil(
     staff: Staff,
-    scope: Reach,
+    school_scope: SchoolScope,
     child_id: str,
     account_id: str | None = None,
     is_theirs: ColumnElement[bool] | None = None,
@@ -278,7 +288,7 @@ def _on_pupil(
     account = accounts.lock_account(account_id) if account_id is not None else None
     found = db.session.execute(
         select(Child, true() if is_theirs is None else is_theirs)
-        .where(Child.id == child_id, within.children(scope))
+        .where(Child.id == child_id, scope.children(school_scope))
         .with_for_update(key_share=True, of=Child)
         .execution_options(populate_existing=True)
     ).one_or_none()
@@ -289,7 +299,7 @@ def _on_pupil(
         raise NotFound("account", account_id)
     return OnPupil(
         staff=staff,
-        scope=scope,
+        school_scope=school_scope,
         schools=[child.school_id],
         about={"child_id": child_id} | ({"account_id": account_id} if account_id else {}),
         child=child,

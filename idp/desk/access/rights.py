@@ -1,6 +1,6 @@
 """Who is at the desk, with which rights, at which schools: decided here and nowhere else.
 
-A face asks for a right and gets a *reach*: the schools at which this person has it. The reach
+A face asks for a right and gets a *scope*: the schools at which this person has it. The scope
 goes into the queries (``idp.desk.access.scope``), so that what lies outside is not refused but
 absent (security rules A1 and A2).
 """
@@ -58,7 +58,7 @@ RIGHTS: Final[Mapping[str, frozenset[Right]]] = {
 
 
 @dataclass(frozen=True)
-class Reach:
+class SchoolScope:
     """At which schools somebody has a right: everywhere, or at these."""
 
     everywhere: bool = False
@@ -68,7 +68,7 @@ class Reach:
         """Whether the right is had at this school."""
         return self.everywhere or school_id in self.school_ids
 
-    def includes(self, other: "Reach") -> bool:
+    def includes(self, other: "SchoolScope") -> bool:
         """Whether the right is had wherever ``other`` has it."""
         return self.everywhere or (not other.everywhere and other.school_ids <= self.school_ids)
 
@@ -83,29 +83,32 @@ class Staff:
     """Somebody at the desk. ``account_id`` is empty at a terminal, whose user has the server."""
 
     account_id: str
-    reaches: Mapping[Right, Reach] = field(default_factory=dict)
+    school_scopes: Mapping[Right, SchoolScope] = field(default_factory=dict)
     school: School | None = field(default=None, compare=False)
     """Where this person works, if that is one school."""
 
-    def reach(self, right: Right) -> Reach:
+    def school_scope(self, right: Right) -> SchoolScope:
         """Where this person has the right."""
-        return self.reaches.get(right, Reach())
+        return self.school_scopes.get(right, SchoolScope())
 
     def may(self, right: Right) -> bool:
         """Whether this person has the right anywhere."""
-        return self.reach(right).any
+        return self.school_scope(right).any
 
     def includes(self, other: "Staff") -> bool:
         """Whether this person has every right that the other has, wherever they have it."""
-        return all(self.reach(right).includes(reach) for right, reach in other.reaches.items())
+        return all(
+            self.school_scope(right).includes(school_scope)
+            for right, school_scope in other.school_scopes.items()
+        )
 
     @property
     def is_operator(self) -> bool:
         """Whether this person works for the platform, not for some of its schools."""
-        return self.reach(Right.MAKE_SCHOOL).everywhere
+        return self.school_scope(Right.MAKE_SCHOOL).everywhere
 
 
-AT_TERMINAL: Final = Staff("", {right: Reach(everywhere=True) for right in Right})
+AT_TERMINAL: Final = Staff("", {right: SchoolScope(everywhere=True) for right in Right})
 """Whoever runs ``idp`` has the database and the keys: nothing is kept from them."""
 
 
@@ -121,22 +124,22 @@ def of(account_id: str, *, since: datetime | None = None) -> Staff | None:
         return None
     schools = {role.school_id: school for role, school in work}
     only = work[0][1] if len(schools) == 1 else None
-    return Staff(account_id, _reaches(role for role, _school in work), only)
+    return Staff(account_id, _school_scopes(role for role, _school in work), only)
 
 
 def with_roles(account_id: str, roles: Iterable[Any]) -> Staff:
     """The account with these roles: rows that have ``role``, ``school_id`` and ``may_print``."""
-    return Staff(account_id, _reaches(roles))
+    return Staff(account_id, _school_scopes(roles))
 
 
-def _reaches(roles: Iterable[Any]) -> dict[Right, Reach]:
-    found: dict[Right, Reach] = {}
+def _school_scopes(roles: Iterable[Any]) -> dict[Right, SchoolScope]:
+    found: dict[Right, SchoolScope] = {}
     for role in roles:
         rights = RIGHTS[role.role] | ({Right.PRINT_LETTERS} if role.may_print else set())
         for right in rights:
-            before = found.get(right, Reach())
+            before = found.get(right, SchoolScope())
             here = frozenset({role.school_id} if role.school_id else ())
-            found[right] = Reach(
+            found[right] = SchoolScope(
                 before.everywhere or role.school_id is None, before.school_ids | here
             )
     return found

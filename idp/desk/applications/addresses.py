@@ -16,7 +16,7 @@ from idp.people.models import Account
 
 @dataclass(frozen=True)
 class Addresses:
-    """Guardians of an application's schools, those within the reach."""
+    """Guardians of an application's schools, those within the scope."""
 
     shared: int
     """How many have the same address as another one of them."""
@@ -34,7 +34,7 @@ def of(staff: Staff, application: Application) -> Addresses | None:
     served = select(ClientSchool.school_id).where(ClientSchool.client_id == client.id)
     guardians = select(LiveGuardianship.account_id).where(
         LiveGuardianship.school_id.in_(served),
-        scope.at(staff.reach(Right.SEE_CLIENTS), LiveGuardianship.school_id),
+        scope.at(staff.school_scope(Right.SEE_CLIENTS), LiveGuardianship.school_id),
     )
     by_key = (
         select(Account.email_key, func.count().label("people"))

@@ -21,9 +21,9 @@ from idp.clients.metadata import has_made_up_email
 from idp.clients.models import Client, ClientSchool
 from idp.clients.registration import Registered
 from idp.database import db, retried
-from idp.desk.access import scope as reaches
+from idp.desk.access import scope
 from idp.desk.access.acts import On, act_for_platform, act_on
-from idp.desk.access.rights import Reach, Right, Staff
+from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.errors import NotFound
 from idp.lifecycle import endings
 from idp.lifecycle.endings import Cause, These
@@ -44,7 +44,7 @@ class Application:
 
     client: Client
     schools: Sequence[School]
-    """Those within the reach, by name."""
+    """Those within the scope, by name."""
 
     @property
     def disabled(self) -> bool:
@@ -72,33 +72,33 @@ class Listed:
 
 
 def listed(staff: Staff, page: int = 1) -> Listed:
-    """The applications within the reach, by name; ``page`` counts from 1. Two queries."""
-    reach = staff.reach(Right.SEE_CLIENTS)
+    """The applications within the scope, by name; ``page`` counts from 1. Two queries."""
+    school_scope = staff.school_scope(Right.SEE_CLIENTS)
     found = list(
         db.session.scalars(
             select(Client)
-            .where(_within(reach))
+            .where(_within(school_scope))
             .order_by(func.lower(Client.name), Client.id)
             .offset((page - 1) * PAGE)
             .limit(PAGE + 1)
         )
     )
-    schools = _schools(reach, [client.id for client in found])
+    schools = _schools(school_scope, [client.id for client in found])
     shown = [Application(client, schools.get(client.id, [])) for client in found]
     return Listed(shown[:PAGE], len(shown) > PAGE)
 
 
 def get(staff: Staff, client_id: str, right: Right = Right.SEE_CLIENTS) -> Application:
-    """The application of this id. Raises ``NotFound`` where it is out of reach too."""
-    reach = staff.reach(right)
+    """The application of this id. Raises ``NotFound`` where it is outside the scope too."""
+    school_scope = staff.school_scope(right)
     client = db.session.scalar(
         select(Client)
-        .where(Client.id == client_id, _within(reach))
+        .where(Client.id == client_id, _within(school_scope))
         .execution_options(populate_existing=True)
     )
     if client is None:
         raise NotFound("client", client_id)
-    return Application(client, _schools(reach, [client_id]).get(client_id, []))
+    return Application(client, _schools(school_scope, [client_id]).get(client_id, []))
 
 
 def editable(staff: Staff, client_id: str) -> Application:
@@ -106,7 +106,7 @@ def editable(staff: Staff, client_id: str) -> Application:
 
     Raises ``NotFound``.
     """
-    if not staff.reach(Right.EDIT_CLIENTS).everywhere:
+    if not staff.school_scope(Right.EDIT_CLIENTS).everywhere:
         raise NotFound("client", client_id)
     return get(staff, client_id, Right.EDIT_CLIENTS)
 
@@ -193,7 +193,7 @@ def enable(staff: Staff, client_id: str) -> bool:
 def _act(staff: Staff, client_id: str) -> AbstractContextManager[On[Client]]:
     """An act on a client, which is locked: whatever is done to it is done to all its schools."""
 
-    def find(scope: Reach) -> Client:
+    def find(scope: SchoolScope) -> Client:
         query = select(Client).where(Client.id == client_id).with_for_update(key_share=True)
         query = query.execution_options(populate_existing=True)
         client = db.session.scalars(query).one_or_none() if scope.everywhere else None
@@ -204,23 +204,23 @@ def _act(staff: Staff, client_id: str) -> AbstractContextManager[On[Client]]:
     return act_on(staff, Right.EDIT_CLIENTS, find)
 
 
-def serves(reach: Reach) -> ColumnElement[bool]:
-    """What ties an application to a school of the reach; a condition on ``ClientSchool``."""
-    return reaches.at(reach, ClientSchool.school_id)
+def serves(school_scope: SchoolScope) -> ColumnElement[bool]:
+    """What ties an application to a school of the scope; a condition on ``ClientSchool``."""
+    return scope.at(school_scope, ClientSchool.school_id)
 
 
-def _within(reach: Reach) -> ColumnElement[bool]:
-    if reach.everywhere:
+def _within(school_scope: SchoolScope) -> ColumnElement[bool]:
+    if school_scope.everywhere:
         return true()
-    return Client.id.in_(select(ClientSchool.client_id).where(serves(reach)))
+    return Client.id.in_(select(ClientSchool.client_id).where(serves(school_scope)))
 
 
-def _schools(reach: Reach, client_ids: Sequence[str]) -> dict[str, list[School]]:
-    """The schools within the reach, by client, each by name; one query."""
+def _schools(school_scope: SchoolScope, client_ids: Sequence[str]) -> dict[str, list[School]]:
+    """The schools within the scope, by client, each by name; one query."""
     rows = db.session.execute(
         select(ClientSchool.client_id, School)
         .join(School, School.id == ClientSchool.school_id)
-        .where(ClientSchool.client_id.in_(client_ids), reaches.schools(reach))
+        .where(ClientSchool.client_id.in_(client_ids), scope.schools(school_scope))
         .order_by(School.name, School.id)
     )
     found: dict[str, list[School]] = {}

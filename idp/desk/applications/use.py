@@ -10,7 +10,7 @@ from sqlalchemy import Integer, Select, cast, extract, func, select
 from idp import clock
 from idp.database import db
 from idp.desk.access import scope
-from idp.desk.access.rights import Reach, Right, Staff
+from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.desk.applications.service import get
 from idp.oidc.models import Grant
 from idp.people.models import Child
@@ -47,11 +47,13 @@ def of(staff: Staff, client_id: str, zone: tzinfo) -> Use:
     where a day begins. Raises ``NotFound``.
     """
     get(staff, client_id)
-    reach = staff.reach(Right.SEE_CLIENTS)
+    school_scope = staff.school_scope(Right.SEE_CLIENTS)
     today = clock.now().astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     since = today - timedelta(days=DAYS - 1)
-    total, sign_ins, last_at = db.session.execute(_in(reach, client_id, since)).one()
-    by_day = _in(reach, client_id, since).add_columns(_number_of_day(since)).group_by("passed")
+    total, sign_ins, last_at = db.session.execute(_in(school_scope, client_id, since)).one()
+    by_day = (
+        _in(school_scope, client_id, since).add_columns(_number_of_day(since)).group_by("passed")
+    )
     days = [
         Day(since + timedelta(days=int(passed)), guardians, count)
         for guardians, count, _last, passed in db.session.execute(by_day)
@@ -60,12 +62,14 @@ def of(staff: Staff, client_id: str, zone: tzinfo) -> Use:
     return Use(total, sign_ins, days, last_at)
 
 
-def _in(reach: Reach, client_id: str, since: datetime) -> Select[*tuple[Any, ...]]:
+def _in(school_scope: SchoolScope, client_id: str, since: datetime) -> Select[*tuple[Any, ...]]:
     statement: Select[*tuple[Any, ...]] = select(
         func.count(Grant.account_id.distinct()), func.count(), func.max(Grant.created_at)
     ).where(Grant.client_id == client_id, Grant.created_at >= since)
-    if not reach.everywhere:
-        statement = statement.join(Child, Child.id == Grant.child_id).where(scope.children(reach))
+    if not school_scope.everywhere:
+        statement = statement.join(Child, Child.id == Grant.child_id).where(
+            scope.children(school_scope)
+        )
     return statement
 
 

@@ -18,7 +18,7 @@ from idp.audit.vocabulary import VOCABULARY
 from idp.clients.models import Client
 from idp.database import db
 from idp.desk.access import scope
-from idp.desk.access.rights import Reach, Right, Staff
+from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.people.models import Account, Child, School, StaffRole
 
 PAGE: Final = 50
@@ -66,9 +66,9 @@ def page(
     day: date | None = None,
     size: int = PAGE,
 ) -> Page:
-    """The reach's events before the one numbered ``before``, of these kinds, of that day."""
-    reach = staff.reach(Right.READ_JOURNAL)
-    query = select(AuditEvent).where(_readable(reach)).order_by(AuditEvent.id.desc())
+    """The scope's events before the one numbered ``before``, of these kinds, of that day."""
+    school_scope = staff.school_scope(Right.READ_JOURNAL)
+    query = select(AuditEvent).where(_readable(school_scope)).order_by(AuditEvent.id.desc())
     if before is not None:
         query = query.where(AuditEvent.id < before)
     if kinds:
@@ -78,12 +78,12 @@ def page(
         query = query.where(AuditEvent.at >= begin, AuditEvent.at < end)
     found = list(db.session.scalars(query.limit(size + 1)))
     shown = found[:size]
-    return Page(_named(shown, reach), shown[-1].id if len(found) > size else None)
+    return Page(_named(shown, school_scope), shown[-1].id if len(found) > size else None)
 
 
-def _readable(reach: Reach) -> ColumnElement[bool]:
-    if not reach.everywhere:
-        return scope.at(reach, AuditEvent.school_id)
+def _readable(school_scope: SchoolScope) -> ColumnElement[bool]:
+    if not school_scope.everywhere:
+        return scope.at(school_scope, AuditEvent.school_id)
     of_platform = and_(AuditEvent.school_id.is_(None), AuditEvent.event.in_(sorted(PLATFORM)))
     return or_(AuditEvent.school_id.is_not(None), of_platform)
 
@@ -95,16 +95,20 @@ def _bounds(day: date) -> tuple[datetime, datetime]:
     return begin, datetime.combine(day + timedelta(days=1), time(), zone)
 
 
-def _named(events: list[AuditEvent], reach: Reach) -> list[Entry]:
+def _named(events: list[AuditEvent], school_scope: SchoolScope) -> list[Entry]:
     """The events with names, by one query for each kind of name."""
-    actors = colleagues({each.actor for each in events if each.actor.startswith("a_")}, reach)
+    actors = colleagues(
+        {each.actor for each in events if each.actor.startswith("a_")}, school_scope
+    )
     accounts = {each.account_id for each in events if each.account_id}
-    guardians = _people(select(Account).where(Account.id.in_(accounts), scope.guardians(reach)))
-    staff = colleagues(accounts, reach)
+    guardians = _people(
+        select(Account).where(Account.id.in_(accounts), scope.guardians(school_scope))
+    )
+    staff = colleagues(accounts, school_scope)
     children = _people(
         select(Child).where(
             Child.id.in_({each.child_id for each in events if each.child_id}),
-            scope.children(reach),
+            scope.children(school_scope),
         )
     )
     clients = _names(Client, {each.client_id for each in events if each.client_id})
@@ -136,17 +140,17 @@ def _person(
     return staff.get(account_id or "")
 
 
-def colleagues(account_ids: Collection[str], reach: Reach) -> dict[str, Person]:
-    """Those of the accounts that are or were staff at the schools of the reach."""
+def colleagues(account_ids: Collection[str], school_scope: SchoolScope) -> dict[str, Person]:
+    """Those of the accounts that are or were staff at the schools of the scope."""
     if not account_ids:
         return {}
     now = select(StaffRole.account_id).where(
-        StaffRole.account_id.in_(account_ids), scope.at(reach, StaffRole.school_id)
+        StaffRole.account_id.in_(account_ids), scope.at(school_scope, StaffRole.school_id)
     )
     once = select(AuditEvent.account_id).where(
         AuditEvent.account_id.in_(account_ids),
         AuditEvent.event.in_(("role_granted", "role_revoked")),
-        _readable(reach),
+        _readable(school_scope),
     )
     return _people(select(Account).where(or_(Account.id.in_(now), Account.id.in_(once))))
 

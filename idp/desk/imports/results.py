@@ -66,7 +66,7 @@ def people(staff: Staff, run_id: str, school_id: str | None, kind: str, page: in
     """People of one kind, the first where it is none; raises ``NotFound``.
 
     ``school_id``: None for where there is somebody of this kind: in the file, or at the first
-    school within the reach. What a school may not learn is not among them (security rule C3).
+    school within the scope. What a school may not learn is not among them (security rule C3).
     """
     found = imports.get(staff, run_id)
     of_file = _kinds(staff, found, None) if found.whole else {}

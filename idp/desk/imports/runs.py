@@ -1,6 +1,6 @@
 """Imports as the desk sees them: whose, how far, what was found.
 
-Each query has the reach in it, and of a run for several schools a manager sees the part of
+Each query has the scope in it, and of a run for several schools a manager sees the part of
 their own (rule A2). What may be done with an import stands in ``idp.desk.imports.service``.
 """
 
@@ -11,7 +11,7 @@ from sqlalchemy import Select, func, select
 
 from idp.database import db
 from idp.desk.access import scope
-from idp.desk.access.rights import Reach, Right, Staff
+from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.errors import NotFound
 from idp.people.models import School
 from idp.roster import reports, runs, service
@@ -54,7 +54,7 @@ class Import:
     job: RosterJob | None
     parts: list[Part]
     whole: bool
-    """Whether all its schools are within the reach: only then is the file theirs to see."""
+    """Whether all its schools are within the scope: only then is the file theirs to see."""
     of_file: list[Finding] = field(default_factory=list)
     rejected: int = 0
 
@@ -102,19 +102,19 @@ class Listed:
     job: RosterJob | None
     schools: list[str]
     whole: bool
-    """Whether all its schools are within the reach: else the file's name is not theirs to see."""
+    """Whether all its schools are within the scope: else the file's name is not theirs to see."""
 
 
 def history(staff: Staff, page: int = 1) -> tuple[list[Listed], bool]:
-    """A page of the reach's imports, the newest first, and whether there are older ones."""
-    reach = staff.reach(Right.IMPORT_ROSTER)
+    """A page of the scope's imports, the newest first, and whether there are older ones."""
+    school_scope = staff.school_scope(Right.IMPORT_ROSTER)
     query = select(RosterRun, RosterJob).outerjoin(RosterJob, RosterJob.run_id == RosterRun.id)
-    query = query.where(RosterRun.id.in_(_runs_of(reach))).order_by(
+    query = query.where(RosterRun.id.in_(_runs_of(school_scope))).order_by(
         RosterRun.created_at.desc(), RosterRun.id
     )
     rows = list(db.session.execute(query.limit(PAGE + 1).offset((page - 1) * PAGE)))
     shown = rows[:PAGE]
-    names = _names([run.id for run, _ in shown], reach)
+    names = _names([run.id for run, _ in shown], school_scope)
     sizes = _sizes([run.id for run, _ in shown])
     listed = [
         Listed(run, job, names.get(run.id, []), len(names.get(run.id, [])) == sizes[run.id])
@@ -124,18 +124,18 @@ def history(staff: Staff, page: int = 1) -> tuple[list[Listed], bool]:
 
 
 def get(staff: Staff, run_id: str) -> Import:
-    """One import, as far as it is within the reach; raises ``NotFound``."""
-    reach = staff.reach(Right.IMPORT_ROSTER)
+    """One import, as far as it is within the scope; raises ``NotFound``."""
+    school_scope = staff.school_scope(Right.IMPORT_ROSTER)
     row = db.session.execute(
         select(RosterRun, RosterJob)
         .outerjoin(RosterJob, RosterJob.run_id == RosterRun.id)
-        .where(RosterRun.id == run_id, RosterRun.id.in_(_runs_of(reach)))
+        .where(RosterRun.id == run_id, RosterRun.id.in_(_runs_of(school_scope)))
         .execution_options(populate_existing=True)
     ).one_or_none()
     if row is None:
         raise NotFound("import", run_id)
     run, job = row
-    rows = _rows(run_id, reach)
+    rows = _rows(run_id, school_scope)
     whole = len(rows) == _sizes([run_id])[run_id]
     # What was read and waits no longer holds names: gone, whether or not a purge came by (P10)
     previews = (
@@ -162,19 +162,19 @@ def get(staff: Staff, run_id: str) -> Import:
     )
 
 
-def _runs_of(reach: Reach) -> Select[Any]:
+def _runs_of(school_scope: SchoolScope) -> Select[Any]:
     return (
         select(RosterRunSchool.run_id)
         .join(School, School.id == RosterRunSchool.school_id)
-        .where(scope.schools(reach))
+        .where(scope.schools(school_scope))
     )
 
 
-def _rows(run_id: str, reach: Reach) -> list[tuple[RosterRunSchool, School]]:
+def _rows(run_id: str, school_scope: SchoolScope) -> list[tuple[RosterRunSchool, School]]:
     query = (
         select(RosterRunSchool, School)
         .join(School, School.id == RosterRunSchool.school_id)
-        .where(RosterRunSchool.run_id == run_id, scope.schools(reach))
+        .where(RosterRunSchool.run_id == run_id, scope.schools(school_scope))
         .order_by(School.name, School.id)
         .execution_options(populate_existing=True)
     )
@@ -191,11 +191,11 @@ def _sizes(run_ids: list[str]) -> dict[str, int]:
     return {each[0]: each[1] for each in db.session.execute(query)}
 
 
-def _names(run_ids: list[str], reach: Reach) -> dict[str, list[str]]:
+def _names(run_ids: list[str], school_scope: SchoolScope) -> dict[str, list[str]]:
     rows = db.session.execute(
         select(RosterRunSchool.run_id, School.name)
         .join(School, School.id == RosterRunSchool.school_id)
-        .where(RosterRunSchool.run_id.in_(run_ids), scope.schools(reach))
+        .where(RosterRunSchool.run_id.in_(run_ids), scope.schools(school_scope))
         .order_by(School.name)
     )
     found: dict[str, list[str]] = {}

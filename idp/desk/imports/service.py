@@ -42,7 +42,7 @@ __all__ = ["Import", "get", "history"]
 
 def schools(staff: Staff) -> list[School]:
     """For which schools this person may import."""
-    return scope.schools_by_name(staff.reach(Right.IMPORT_ROSTER), MOST_SCHOOLS)
+    return scope.schools_by_name(staff.school_scope(Right.IMPORT_ROSTER), MOST_SCHOOLS)
 
 
 def begin(
@@ -57,7 +57,7 @@ def begin(
     """Keep an uploaded file for the worker; returns the import's id.
 
     Several schools at once, and people who are known elsewhere, are the operator's alone.
-    Raises ``NotFound`` for a school out of reach, ``Conflict``, and ``Unusable``:
+    Raises ``NotFound`` for a school outside the scope, ``Conflict``, and ``Unusable``:
     ``Hostile`` where the file is larger than ``spool.LARGEST``.
     """
     wanted = sorted(set(school_ids))
@@ -105,7 +105,7 @@ def _begun(
 ) -> str:
     kept = ""
     try:
-        with act_on(staff, Right.IMPORT_ROSTER, lambda _scope: wish) as on:
+        with act_on(staff, Right.IMPORT_ROSTER, lambda _school_scope: wish) as on:
             run = reading.begin_upload(on.it, staff.account_id)
             kept = run.id
             job = RosterJob(run_id=run.id, task="open", how=how, asked_by=staff.account_id)
@@ -195,7 +195,7 @@ def carry_out(
 
 @retried
 def take_back(staff: Staff, run_id: str) -> None:
-    """Have an import undone, at the schools of the reach. Raises ``NotFound`` and ``Conflict``."""
+    """Have an import undone, at the schools of the scope. Raises ``NotFound`` and ``Conflict``."""
     with act_on_import(staff, run_id, whole=False) as on:
         theirs = [part.row.school_id for part in on.it.parts if part.can_undo]
         if not theirs or not jobs.ask(run_id, "undo", {"schools": theirs}, staff.account_id):
@@ -220,13 +220,13 @@ def act_on_import(staff: Staff, run_id: str, *, whole: bool = True) -> Iterator[
     it has done.
     """
     find = of_theirs if whole else get
-    with act_on(staff, Right.IMPORT_ROSTER, lambda _scope: find(staff, run_id)) as on:
+    with act_on(staff, Right.IMPORT_ROSTER, lambda _school_scope: find(staff, run_id)) as on:
         on.keep()
         yield on
 
 
 def of_theirs(staff: Staff, run_id: str) -> Import:
-    """An import all of whose schools are within the reach: what is done, is done to all."""
+    """An import all of whose schools are within the scope: what is done, is done to all."""
     found = get(staff, run_id)
     if not found.whole:
         raise NotFound("import", run_id)

@@ -1,4 +1,4 @@
-"""What became of the mails to guardians, within the reach of whoever asks."""
+"""What became of the mails to guardians, within the scope of whoever asks."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from idp.clients.models import ClientSchool
 from idp.database import db, retried
 from idp.desk.access import scope
 from idp.desk.access.acts import act
-from idp.desk.access.rights import Reach, Right, Staff
+from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.errors import Conflict, NotFound
 from idp.lifecycle.mails import requests as mail_requests
 from idp.mail import answers
@@ -62,7 +62,7 @@ class Page:
 
 def page(staff: Staff, *, fate: str | None = None, before: str | None = None) -> Page:
     """A page of mails; ``fate``: only those, ``before``: only what is older than that mail."""
-    where = [told_to(staff.reach(Right.SEND_TOKENS))]
+    where = [told_to(staff.school_scope(Right.SEND_TOKENS))]
     if fate is not None:
         where.append(OutboxMessage.status == fate)
     if before is not None:
@@ -90,7 +90,7 @@ def send_again(staff: Staff, outbox_id: str) -> str:
         OutboxMessage.id == outbox_id,
         OutboxMessage.kind == "invitation",
         OutboxMessage.status == "refused",
-        told_to(staff.reach(Right.SEND_TOKENS)),
+        told_to(staff.school_scope(Right.SEND_TOKENS)),
     )
     message = db.session.scalar(query)
     if message is None or message.account_id is None:
@@ -103,23 +103,23 @@ def send_again(staff: Staff, outbox_id: str) -> str:
     return made.id
 
 
-def told_to(here: Reach) -> ColumnElement[bool]:
+def told_to(school_scope: SchoolScope) -> ColumnElement[bool]:
     """Mails to guardians of these schools, from the time when they were, of kinds that a school
     may see; asked for at no application of other schools alone (security rules A2 and C3).
     """
-    if here.everywhere:
+    if school_scope.everywhere:
         return OutboxMessage.id.is_not(None)
     guardian_then = (
         exists()
         .where(
             LiveGuardianship.account_id == OutboxMessage.account_id,
             LiveGuardianship.created_at <= OutboxMessage.created_at,
-            scope.at(here, LiveGuardianship.school_id),
+            scope.at(school_scope, LiveGuardianship.school_id),
         )
         .correlate(OutboxMessage)
     )
     client_id = OutboxMessage.about["client_id"].as_string()
-    ours = select(ClientSchool.client_id).where(scope.at(here, ClientSchool.school_id))
+    ours = select(ClientSchool.client_id).where(scope.at(school_scope, ClientSchool.school_id))
     return and_(
         OutboxMessage.kind.in_(FOR_SCHOOLS),
         guardian_then,

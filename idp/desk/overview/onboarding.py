@@ -18,7 +18,7 @@ from idp.clients.models import ClientSchool
 from idp.credentials.models import OneTimeToken
 from idp.database import db
 from idp.desk.access import scope
-from idp.desk.access.rights import Reach, Right, Staff
+from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.mail.models import OutboxMessage
 from idp.people.guardianships import LiveGuardianship
 from idp.people.models import Account, Child, School
@@ -52,12 +52,12 @@ class Funnel:
 
 def schools(staff: Staff) -> list[School]:
     """The schools whose figures this person sees, by name."""
-    return scope.schools_by_name(staff.reach(Right.SEE_FIGURES))
+    return scope.schools_by_name(staff.school_scope(Right.SEE_FIGURES))
 
 
 def school(staff: Staff, school_id: str) -> School:
     """The school, if this person sees its figures. Raises ``NotFound``."""
-    return scope.school(staff.reach(Right.SEE_FIGURES), school_id)
+    return scope.school(staff.school_scope(Right.SEE_FIGURES), school_id)
 
 
 def by_class(staff: Staff, school_id: str) -> Funnel:
@@ -66,7 +66,7 @@ def by_class(staff: Staff, school_id: str) -> Funnel:
     One query. Raises ``NotFound``.
     """
     name = school(staff, school_id).name
-    guardians = live_guardianships(staff.reach(Right.SEE_FIGURES), school_id)
+    guardians = live_guardianships(staff.school_scope(Right.SEE_FIGURES), school_id)
     query = _with_level(guardians, guardians.c.class_name)
     classes: dict[str, list[int]] = {}
     everybody: dict[str, int] = {}
@@ -80,9 +80,9 @@ def by_class(staff: Staff, school_id: str) -> Funnel:
 
 
 def by_school(staff: Staff) -> Funnel:
-    """The schools of the reach; a guardian of two schools counts at both. Two queries."""
-    here = staff.reach(Right.SEE_FIGURES)
-    guardians = live_guardianships(here, None)
+    """The schools of the scope; a guardian of two schools counts at both. Two queries."""
+    school_scope = staff.school_scope(Right.SEE_FIGURES)
+    guardians = live_guardianships(school_scope, None)
     levels = _with_level(guardians, guardians.c.school_id)
     # Grouped by the step itself: SQLite works a column of a subquery out at each use
     of_school, _account_id, level = levels.selected_columns
@@ -97,11 +97,11 @@ def by_school(staff: Staff) -> Funnel:
     return Funnel(Row("", "", sums), rows)
 
 
-def live_guardianships(here: Reach, school_id: str | None) -> Any:
-    """School, class and guardian of each live guardianship of the reach, each once."""
+def live_guardianships(school_scope: SchoolScope, school_id: str | None) -> Any:
+    """School, class and guardian of each live guardianship of the scope, each once."""
     of_school = LiveGuardianship.school_id
     columns = (of_school, LiveGuardianship.class_name) if school_id else (of_school,)
-    query = select(*columns, LiveGuardianship.account_id).where(scope.at(here, of_school))
+    query = select(*columns, LiveGuardianship.account_id).where(scope.at(school_scope, of_school))
     if school_id:
         query = query.where(of_school == school_id)
     return query.distinct().subquery()

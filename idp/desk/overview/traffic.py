@@ -49,7 +49,7 @@ class Hours:
 
 
 def sign_ins(staff: Staff, school_id: str | None = None) -> Hours:
-    """Sign-ins of guardians live at the school, or of everybody within the reach; one query."""
+    """Sign-ins of guardians live at the school, or of everybody within the scope; one query."""
     now = clock.now()
     # Whole hours of UTC: what began before stays out
     begin = (now - WEEK).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
@@ -94,11 +94,11 @@ def mail_trouble(staff: Staff, school_id: str | None = None) -> dict[str, int]:
 
 
 def whose(staff: Staff, school_id: str | None, account_id: Any) -> ColumnElement[bool]:
-    """Of guardians live at the school or in the reach; of everybody for a whole platform."""
-    here = staff.reach(Right.SEE_FIGURES)
-    if school_id is None and here.everywhere:
+    """Of guardians live at the school or in the scope; of everybody for a whole platform."""
+    school_scope = staff.school_scope(Right.SEE_FIGURES)
+    if school_id is None and school_scope.everywhere:
         return true()
-    guardians = live_guardianships(here, school_id)
+    guardians = live_guardianships(school_scope, school_id)
     found: ColumnElement[bool] = account_id.in_(select(guardians.c.account_id))
     return found
 

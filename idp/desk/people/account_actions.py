@@ -110,7 +110,7 @@ def correct_email(staff: Staff, account_id: str, email: str) -> bool:
 
 def ways_back(staff: Staff, account_id: str) -> list[EmailChange]:
     """The changes of address that an address before may still take back."""
-    live_guardian(staff.reach(Right.LOOK_UP), account_id)
+    live_guardian(staff.school_scope(Right.LOOK_UP), account_id)
     return email_changes.open_rights(account_id)
 
 
@@ -137,7 +137,7 @@ def set_language(staff: Staff, account_id: str, locale: str) -> None:
 
 @retried
 def close_access(staff: Staff, account_id: str, reason: Reason) -> None:
-    """End every guardianship within the reach, and the account where none is left anywhere.
+    """End every guardianship within the scope, and the account where none is left anywhere.
 
     Whether one is left is told to nobody: neither the answer nor the school's journal differs.
     """
@@ -155,7 +155,7 @@ def end_within(on: OnAccount, why: Reason) -> None:
         .where(
             Guardianship.account_id == account_id,
             guardianships.not_ended(),
-            scope.children(on.scope),
+            scope.children(on.school_scope),
         )
     ).all()
     endings.end_guardianships(ids, why.text, why.code)

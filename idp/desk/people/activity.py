@@ -1,13 +1,13 @@
-"""What happened to a guardian's account, as far as it is this reach's business.
+"""What happened to a guardian's account, as far as it is this scope's business.
 
 Decided for rule C3, for everybody but an operator:
 
 - nothing where access has ended, and nothing from before the first guardianship within the
-  reach: then the account was another school's, or nobody's;
+  scope: then the account was another school's, or nobody's;
 - a sign-in is the person's, to the platform, whatever for: its time, device and method are
-  told. Which applications it opened is told only of those that serve a school of the reach,
+  told. Which applications it opened is told only of those that serve a school of the scope,
   and not where the application was given another school's pupil;
-- the mails that the page about mails tells this reach (``mails.told_to``).
+- the mails that the page about mails tells this scope (``mails.told_to``).
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from idp.audit.models import AuditEvent
 from idp.clients.models import Client, ClientSchool
 from idp.database import db
 from idp.desk.access import scope
-from idp.desk.access.rights import Reach
+from idp.desk.access.rights import SchoolScope
 from idp.desk.audit_log.read import colleagues
 from idp.desk.mail.service import told_to
 from idp.desk.people.page import Person
@@ -35,7 +35,7 @@ MOST: Final = 20
 
 @dataclass(frozen=True)
 class SignIn:
-    """A sign-in, and the applications of this reach that were opened with it."""
+    """A sign-in, and the applications of this scope that were opened with it."""
 
     at: datetime
     device: str
@@ -45,7 +45,7 @@ class SignIn:
 
 @dataclass(frozen=True)
 class Act:
-    """What somebody at the desk did, by an event that this reach may read."""
+    """What somebody at the desk did, by an event that this scope may read."""
 
     at: datetime
     event: str
@@ -53,19 +53,19 @@ class Act:
     changes: dict[str, list[Any]]
 
 
-def mails(person: Person, reach: Reach) -> list[OutboxMessage]:
+def mails(person: Person, school_scope: SchoolScope) -> list[OutboxMessage]:
     """The newest mails about the account; the words in them are kept nowhere."""
     if not person.known:
         return []
     query = select(OutboxMessage).where(
-        OutboxMessage.account_id == person.account.id, told_to(reach)
+        OutboxMessage.account_id == person.account.id, told_to(school_scope)
     )
     query = _since(query, OutboxMessage.created_at, person)
     newest = query.order_by(OutboxMessage.created_at.desc(), OutboxMessage.id)
     return list(db.session.scalars(newest.limit(MOST)))
 
 
-def sign_ins(person: Person, reach: Reach) -> list[SignIn]:
+def sign_ins(person: Person, school_scope: SchoolScope) -> list[SignIn]:
     """The newest sign-ins; two queries."""
     if not person.known:
         return []
@@ -73,7 +73,7 @@ def sign_ins(person: Person, reach: Reach) -> list[SignIn]:
     query = _since(query, BrowserSession.auth_time, person)
     newest = query.order_by(BrowserSession.auth_time.desc(), BrowserSession.id)
     found = list(db.session.scalars(newest.limit(MOST)))
-    opened = _applications([session.id for session in found], reach)
+    opened = _applications([session.id for session in found], school_scope)
     return [
         SignIn(
             session.auth_time,
@@ -85,17 +85,17 @@ def sign_ins(person: Person, reach: Reach) -> list[SignIn]:
     ]
 
 
-def acts(person: Person, reach: Reach) -> list[Act]:
-    """What staff of this reach did to the account, the newest first."""
+def acts(person: Person, school_scope: SchoolScope) -> list[Act]:
+    """What staff of this scope did to the account, the newest first."""
     query = select(AuditEvent).where(
         AuditEvent.account_id == person.account.id, AuditEvent.actor != person.account.id
     )
-    if reach.everywhere:
+    if school_scope.everywhere:
         query = query.where(AuditEvent.actor.not_in(("", "worker")))
     else:
-        query = query.where(scope.at(reach, AuditEvent.school_id))
+        query = query.where(scope.at(school_scope, AuditEvent.school_id))
     found = list(db.session.scalars(query.order_by(AuditEvent.id.desc()).limit(MOST)))
-    known = colleagues({event.actor for event in found}, reach)
+    known = colleagues({event.actor for event in found}, school_scope)
     names = {account_id: each.name for account_id, each in known.items()}
     return [
         Act(event.at, event.event, names.get(event.actor, ""), event.detail.get("changes") or {})
@@ -108,16 +108,16 @@ def _since(query: Any, column: Any, person: Person) -> Any:
     return query if since is None else query.where(column >= since)
 
 
-def _applications(session_ids: list[str], reach: Reach) -> dict[str, set[str]]:
-    """The names of this reach's applications, by session."""
+def _applications(session_ids: list[str], school_scope: SchoolScope) -> dict[str, set[str]]:
+    """The names of this scope's applications, by session."""
     query = (
         select(Grant.session_id, Client.name)
         .join(Client, Client.id == Grant.client_id)
         .where(Grant.session_id.in_(session_ids))
     )
-    if not reach.everywhere:
-        ours = select(ClientSchool.client_id).where(scope.at(reach, ClientSchool.school_id))
-        pupils = select(Child.id).where(scope.children(reach))
+    if not school_scope.everywhere:
+        ours = select(ClientSchool.client_id).where(scope.at(school_scope, ClientSchool.school_id))
+        pupils = select(Child.id).where(scope.children(school_scope))
         query = query.where(
             Grant.client_id.in_(ours), or_(Grant.child_id.is_(None), Grant.child_id.in_(pupils))
         )

@@ -1,6 +1,6 @@
 """The classes of a school: how far each has come, who is in one, and a token for all who wait.
 
-What lies outside the reach is not found (security rule A2). Of a guardian counts alone what they
+What lies outside the scope is not found (security rule A2). Of a guardian counts alone what they
 are at this school.
 """
 
@@ -16,7 +16,7 @@ from idp import clock
 from idp.database import db, retried
 from idp.desk.access import scope
 from idp.desk.access.acts import act_at_school
-from idp.desk.access.rights import Reach, Right, Staff
+from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.desk.people.onboarding import TOKEN_MAILS, Standing, standings
 from idp.errors import NotFound
 from idp.mail import spread
@@ -88,12 +88,12 @@ class ClassList:
 
 def school(staff: Staff, school_id: str) -> School:
     """The school; raises ``NotFound``."""
-    return scope.school(staff.reach(Right.LOOK_UP), school_id)
+    return scope.school(staff.school_scope(Right.LOOK_UP), school_id)
 
 
 def schools(staff: Staff, *, page: int = 1) -> tuple[list[School], int, int]:
-    """Some schools of the reach by name, which page that is, and of how many."""
-    mine = scope.schools(staff.reach(Right.LOOK_UP))
+    """Some schools of the scope by name, which page that is, and of how many."""
+    mine = scope.schools(staff.school_scope(Right.LOOK_UP))
     count = db.session.scalar(select(func.count()).select_from(School).where(mine)) or 0
     page, pages = _page(page, count, SCHOOLS_PER_PAGE)
     found = db.session.scalars(
@@ -119,8 +119,8 @@ def classes_of(found: Sequence[School]) -> list[SchoolClasses]:
 
 def school_class(staff: Staff, school_id: str, name: str, *, page: int = 1) -> ClassList:
     """The pupils of a class with their guardians; raises ``NotFound``."""
-    reach = staff.reach(Right.LOOK_UP)
-    found = scope.school(reach, school_id)
+    school_scope = staff.school_scope(Right.LOOK_UP)
+    found = scope.school(school_scope, school_id)
     here = _pupils_of(school_id, name)
     count = db.session.scalar(select(func.count()).select_from(Child).where(*here)) or 0
     if not count:
@@ -134,7 +134,7 @@ def school_class(staff: Staff, school_id: str, name: str, *, page: int = 1) -> C
         .limit(PUPILS_PER_PAGE)
         .offset((page - 1) * PUPILS_PER_PAGE)
     ).all()
-    theirs = _guardians_of([row.id for row in pupils], reach)
+    theirs = _guardians_of([row.id for row in pupils], school_scope)
     waiting = db.session.scalar(select(func.count()).select_from(_waiting(here).subquery())) or 0
     rows = [
         Row(row.id, full_name(row.given_name, row.family_name), theirs.get(row.id, []))
@@ -202,7 +202,7 @@ def _counting(school_ids: list[str]) -> Select[Any]:
     )
 
 
-def _guardians_of(child_ids: list[str], reach: Reach) -> dict[str, list[Guardian]]:
+def _guardians_of(child_ids: list[str], school_scope: SchoolScope) -> dict[str, list[Guardian]]:
     rows = db.session.execute(
         select(
             LiveGuardianship.child_id,
@@ -214,7 +214,7 @@ def _guardians_of(child_ids: list[str], reach: Reach) -> dict[str, list[Guardian
         .where(LiveGuardianship.child_id.in_(child_ids))
         .order_by(LiveGuardianship.created_at, LiveGuardianship.id)
     ).all()
-    told = standings([row.id for row in rows], reach)
+    told = standings([row.id for row in rows], school_scope)
     found: dict[str, list[Guardian]] = {}
     for row in rows:
         name = full_name(row.given_name, row.family_name)

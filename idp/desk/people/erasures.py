@@ -14,7 +14,7 @@ from sqlalchemy import Select, func, select
 from idp.database import db, retried
 from idp.desk.access import scope
 from idp.desk.access.acts import act
-from idp.desk.access.rights import Reach, Right, Staff
+from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.errors import Invalid
 from idp.people.models import Account, ErasureAnswer, ErasureRequest
 from idp.privacy import erasure
@@ -28,7 +28,7 @@ OUTCOMES: Final = ("done", "declined")
 
 @dataclass(frozen=True)
 class Asked:
-    """A request that waits for an answer of this reach, or has it."""
+    """A request that waits for an answer of this scope, or has it."""
 
     account: Account
     asked_at: datetime
@@ -41,22 +41,22 @@ class Asked:
 
 
 def waiting(staff: Staff) -> list[Asked]:
-    """The requests that this reach has yet to answer, the oldest first."""
-    reach = staff.reach(Right.CHANGE_PEOPLE)
+    """The requests that this scope has yet to answer, the oldest first."""
+    school_scope = staff.school_scope(Right.CHANGE_PEOPLE)
     query = select(Account, ErasureRequest.asked_at).join(
         ErasureRequest, ErasureRequest.account_id == Account.id
     )
     query = query.where(ErasureRequest.closed_at.is_(None))
-    if not reach.everywhere:
-        query = query.where(ErasureRequest.id.in_(_unanswered(reach)))
+    if not school_scope.everywhere:
+        query = query.where(ErasureRequest.id.in_(_unanswered(school_scope)))
     query = query.order_by(ErasureRequest.asked_at, ErasureRequest.id).limit(MOST)
     return [Asked(account, asked_at) for account, asked_at in db.session.execute(query)]
 
 
 def answered(staff: Staff, *, most: int = 20) -> list[Asked]:
-    """What this reach answered last."""
-    reach = staff.reach(Right.CHANGE_PEOPLE)
-    if reach.everywhere:
+    """What this scope answered last."""
+    school_scope = staff.school_scope(Right.CHANGE_PEOPLE)
+    if school_scope.everywhere:
         query = select(
             Account, ErasureRequest.asked_at, ErasureRequest.outcome, ErasureRequest.closed_at
         ).join(ErasureRequest, ErasureRequest.account_id == Account.id)
@@ -69,7 +69,7 @@ def answered(staff: Staff, *, most: int = 20) -> list[Asked]:
             .join(ErasureRequest, ErasureRequest.account_id == Account.id)
             .join(ErasureAnswer, ErasureAnswer.request_id == ErasureRequest.id)
             .where(
-                scope.at(reach, ErasureAnswer.school_id),
+                scope.at(school_scope, ErasureAnswer.school_id),
                 ErasureAnswer.outcome.in_(OUTCOMES),
             )
             .group_by(Account.id, ErasureRequest.id)
@@ -80,21 +80,21 @@ def answered(staff: Staff, *, most: int = 20) -> list[Asked]:
 
 @retried
 def answer(staff: Staff, account_id: str, outcome: str) -> bool:
-    """Note this reach's answer; false where none was waited for. Raises ``NotFound``.
+    """Note this scope's answer; false where none was waited for. Raises ``NotFound``.
 
     Deletes nothing: a person decides what the law lets go.
     """
     with act(staff, Right.CHANGE_PEOPLE, account_id, wider_roles=True, former=True) as on:
         if outcome not in OUTCOMES:
             raise Invalid("outcome", "none_of", allowed=OUTCOMES)
-        if on.scope.everywhere:
+        if on.school_scope.everywhere:
             return erasure.close(account_id, outcome)
-        schools = erasure.answer(account_id, on.scope.school_ids, outcome)
+        schools = erasure.answer(account_id, on.school_scope.school_ids, outcome)
         on.record("erasure_answered", at=schools, after={"outcome": outcome})
     return bool(schools)
 
 
-def _unanswered(reach: Reach) -> Select[Any]:
+def _unanswered(school_scope: SchoolScope) -> Select[Any]:
     return select(ErasureAnswer.request_id).where(
-        scope.at(reach, ErasureAnswer.school_id), ErasureAnswer.outcome.is_(None)
+        scope.at(school_scope, ErasureAnswer.school_id), ErasureAnswer.outcome.is_(None)
     )

@@ -21,7 +21,7 @@ from idp.database import db, retried
 from idp.desk.access import rights as desk
 from idp.desk.access import scope
 from idp.desk.access.acts import On, act_on
-from idp.desk.access.rights import Reach, Right, Staff
+from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.desk.people import reset_requests as requests
 from idp.desk.people.reset_requests import Waiting
 from idp.errors import Conflict, NotFound
@@ -67,7 +67,7 @@ class State:
 
 
 def state(staff: Staff, account_id: str) -> State:
-    """What the page of an account within the reach shows; raises ``NotFound``."""
+    """What the page of an account within the scope shows; raises ``NotFound``."""
     account = _within_reach(staff, account_id)
     held = roles.roles_of(account_id)
     alive, _dead = _sorted_out(staff, account_id, held)
@@ -90,8 +90,8 @@ def state(staff: Staff, account_id: str) -> State:
 
 
 def waiting(staff: Staff) -> list[Waiting]:
-    """The requests within the reach, the oldest first."""
-    return requests.seen_by(staff, scope.people(staff.reach(Right.RESET_FACTORS)))
+    """The requests within the scope, the oldest first."""
+    return requests.seen_by(staff, scope.people(staff.school_scope(Right.RESET_FACTORS)))
 
 
 @retried
@@ -167,11 +167,11 @@ def decline(staff: Staff, account_id: str) -> bool:
 
 
 def _act(staff: Staff, account_id: str) -> AbstractContextManager[On[set[str]]]:
-    """An act on an account within the reach: it, the acting person and whoever has asked are
+    """An act on an account within the scope: it, the acting person and whoever has asked are
     locked, in one order. Requests that are over are closed, whatever comes of the act.
     """
 
-    def find(_scope: Reach) -> set[str]:
+    def find(_school_scope: SchoolScope) -> set[str]:
         there = requests.hold(account_id, staff)
         _within_reach(staff, account_id)
         return there
@@ -190,10 +190,10 @@ def _may(
     rank = _rank(staff)
     if account_id == staff.account_id or rank not in table[rank_of(held)]:
         return False
-    reach = staff.reach(Right.RESET_FACTORS)
+    school_scope = staff.school_scope(Right.RESET_FACTORS)
     return _reached(staff, account_id) is not None and (
-        reach.everywhere
-        or all(role.school_id is not None and reach.covers(role.school_id) for role in held)
+        school_scope.everywhere
+        or all(role.school_id is not None and school_scope.covers(role.school_id) for role in held)
     )
 
 
@@ -237,7 +237,7 @@ def _within_reach(staff: Staff, account_id: str) -> Account:
 
 
 def _reached(staff: Staff, account_id: str) -> Account | None:
-    condition = scope.people(staff.reach(Right.RESET_FACTORS))
+    condition = scope.people(staff.school_scope(Right.RESET_FACTORS))
     query = select(Account).where(Account.id == account_id, condition)
     return db.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
 

@@ -1,7 +1,7 @@
 """Who may see which pupil: links made, named otherwise, and ended with a reason.
 
-The pupil decides: it lies within the reach or is not found. Whoever is guardian within the reach
-now is linked at once, and told by mail. A former guardian's account is another reach's, or
+The pupil decides: it lies within the scope or is not found. Whoever is guardian within the scope
+now is linked at once, and told by mail. A former guardian's account is another scope's, or
 nobody's: where the last guardianship ended long ago, or a court or the guardian ended it, they are
 asked (security rule N4). An operator links anybody. Raises ``NotFound`` and ``Invalid``.
 """
@@ -14,7 +14,7 @@ from idp import clock
 from idp.database import db, retried
 from idp.desk.access import scope
 from idp.desk.access.acts import OnPupil, act_on_guardianship, act_on_pupil
-from idp.desk.access.rights import Reach, Right, Staff
+from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.desk.people.account_actions import Reason
 from idp.errors import Invalid
 from idp.lifecycle import endings, link_requests
@@ -35,7 +35,7 @@ class Linked(StrEnum):
 
 @retried
 def link(staff: Staff, account_id: str, child_id: str, relationship: str) -> Linked:
-    """Let somebody who is or was guardian within the reach see a pupil; again, where it ended.
+    """Let somebody who is or was guardian within the scope see a pupil; again, where it ended.
 
     An account that was closed with its last guardianship opens again.
     """
@@ -48,7 +48,7 @@ def connect(on: OnPupil, account_id: str, relationship: str) -> Linked:
     refuse_gone(on.child)
     if guardianships.lock_guardianship(account_id, on.child.id):
         return Linked.BEFORE
-    if _is_asked_first(on.scope, account_id):
+    if _is_asked_first(on.school_scope, account_id):
         link_requests.ask(account_id, on.child, relationship)
         return Linked.ASKED
     endings.open_again(account_id)
@@ -60,15 +60,15 @@ def connect(on: OnPupil, account_id: str, relationship: str) -> Linked:
     return Linked.NOW
 
 
-def _is_asked_first(reach: Reach, account_id: str) -> bool:
-    """Whether the link would bring somebody back into the reach who has been out of it."""
-    if reach.everywhere:
+def _is_asked_first(school_scope: SchoolScope, account_id: str) -> bool:
+    """Whether the link would bring somebody back into the scope who has been out of it."""
+    if school_scope.everywhere:
         return False
     ended_at = guardianships.over_since()
     rows = db.session.execute(
         select(ended_at, Guardianship.ended_code)
         .join(Child, Child.id == Guardianship.child_id)
-        .where(Guardianship.account_id == account_id, scope.children(reach))
+        .where(Guardianship.account_id == account_id, scope.children(school_scope))
         .order_by(ended_at.is_not(None), ended_at.desc())
         .limit(1)
     ).all()

@@ -39,9 +39,9 @@ def invite_school(staff: Staff, school_id: str) -> int:
 
 
 def not_invited(staff: Staff, school_ids: Collection[str]) -> dict[str, int]:
-    """How many ``invite_school`` would write to at each school of the reach; one query."""
-    reach = staff.reach(Right.SEND_TOKENS)
-    ids = [each for each in school_ids if reach.covers(each)]
+    """How many ``invite_school`` would write to at each school of the scope; one query."""
+    school_scope = staff.school_scope(Right.SEND_TOKENS)
+    ids = [each for each in school_ids if school_scope.covers(each)]
     counted = _uninvited(ids).group_by(LiveGuardianship.school_id)
     return dict(db.session.execute(counted).all())
 

@@ -2,7 +2,7 @@
 
 Somebody who signs in with either did so by proof; a password, a passkey or a link that moved
 would open one account with what was proved for another. So only guardianships move. Within a
-reach this looks the same whether or not the closed account lives on elsewhere (rule C3).
+scope this looks the same whether or not the closed account lives on elsewhere (rule C3).
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 from idp.database import db, retried
 from idp.desk.access import scope
 from idp.desk.access.acts import OnTwo, act_on_two
-from idp.desk.access.rights import Reach, Right, Staff
+from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.desk.people.account_actions import Reason, end_within
 from idp.desk.people.onboarding import Standing, standings
 from idp.desk.people.page import live_guardian, refuse_wider_roles, sharing
@@ -31,19 +31,19 @@ class Side:
     account: Account
     standing: Standing
     children: list[tuple[Child, str]]
-    """Each pupil within the reach, and what they are to it."""
+    """Each pupil within the scope, and what they are to it."""
     shares: list[Account]
     """Other guardians, not of the two, whose mail goes to the same mailbox."""
 
 
 def preview(staff: Staff, first_id: str, second_id: str) -> tuple[Side, Side]:
     """Both accounts, side by side; raises ``NotFound``, ``Conflict``, ``Invalid``."""
-    reach = staff.reach(Right.CHANGE_PEOPLE)
-    first, second = (live_guardian(reach, each) for each in (first_id, second_id))
+    school_scope = staff.school_scope(Right.CHANGE_PEOPLE)
+    first, second = (live_guardian(school_scope, each) for each in (first_id, second_id))
     _refuse_odd_pairs(first, second)
     refuse_wider_roles(staff, first_id, second_id)
-    told = standings([first_id, second_id], reach)
-    links = _live_links(reach, first_id, second_id)
+    told = standings([first_id, second_id], school_scope)
+    links = _live_links(school_scope, first_id, second_id)
     sides = [
         Side(
             account,
@@ -58,7 +58,7 @@ def preview(staff: Staff, first_id: str, second_id: str) -> tuple[Side, Side]:
 
 @retried
 def merge(staff: Staff, keep_id: str, close_id: str) -> int:
-    """Move the pupils of the one to the other, and close it within the reach.
+    """Move the pupils of the one to the other, and close it within the scope.
 
     Returns how many guardianships the kept account gained. The holders of both are told by mail:
     it may be two people's. Raises ``NotFound`` (also to whoever comes second), ``Conflict``,
@@ -79,7 +79,7 @@ def merge(staff: Staff, keep_id: str, close_id: str) -> int:
             outbox.enqueue("account_merged_away", account_id=close_id, about=about)
         if keep.email:
             about = {"closed_id": close_id}
-            if not on.scope.everywhere:
+            if not on.school_scope.everywhere:
                 about["schools"] = schools  # another school does not learn of it (rule C3)
             outbox.enqueue("accounts_merged", account_id=keep_id, about=about)
     return gained
@@ -95,7 +95,7 @@ def _refuse_odd_pairs(first: Account, second: Account) -> None:
 def _move(on: OnTwo, close_id: str) -> int:
     """Give the kept account the guardianships that only the other has."""
     keep_id = on.account.id
-    links = _live_links(on.scope, keep_id, close_id)
+    links = _live_links(on.school_scope, keep_id, close_id)
     has = {child.id for link, child in links if link.account_id == keep_id}
     moving = [
         (child, link.relationship)
@@ -110,21 +110,21 @@ def _move(on: OnTwo, close_id: str) -> int:
 def _move_identities(on: OnTwo, close_id: str) -> None:
     """The next import of these schools means the kept account by the same number."""
     theirs = update(RosterIdentity).where(
-        RosterIdentity.account_id == close_id, scope.at(on.scope, RosterIdentity.school_id)
+        RosterIdentity.account_id == close_id, scope.at(on.school_scope, RosterIdentity.school_id)
     )
     db.session.execute(
         theirs.values(account_id=on.account.id).execution_options(synchronize_session=False)
     )
 
 
-def _live_links(reach: Reach, *account_ids: str) -> list[tuple[Guardianship, Child]]:
+def _live_links(school_scope: SchoolScope, *account_ids: str) -> list[tuple[Guardianship, Child]]:
     rows = db.session.execute(
         select(Guardianship, Child)
         .join(Child, Child.id == Guardianship.child_id)
         .where(
             Guardianship.account_id.in_(account_ids),
             guardianships.live(),
-            scope.children(reach),
+            scope.children(school_scope),
         )
         .order_by(Child.given_name, Child.id)
         .execution_options(populate_existing=True)

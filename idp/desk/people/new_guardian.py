@@ -1,6 +1,6 @@
 """A guardian for a pupil, by hand: somebody whom the school knows, or a new account.
 
-Whom the school knows is decided within the reach: that a person with this address exists
+Whom the school knows is decided within the scope: that a person with this address exists
 elsewhere is told by nothing here, neither by a suggestion nor by a refusal (security rule C3).
 """
 
@@ -40,7 +40,7 @@ class Newcomer:
 
 
 def suggestions(staff: Staff, newcomer: Newcomer) -> list[Account]:
-    """Guardians within the reach who may be the same person: same address, or same name."""
+    """Guardians within the scope who may be the same person: same address, or same name."""
     key = email_key(newcomer.email) if newcomer.email else ""
     given, family = newcomer.given_name.strip(), newcomer.family_name.strip()
     if not given:  # whoever has one name only has it as the given name
@@ -51,7 +51,7 @@ def suggestions(staff: Staff, newcomer: Newcomer) -> list[Account]:
     )
     found = select(Account).where(
         or_(same_name, Account.email_key == key) if key else same_name,
-        scope.live_guardians(staff.reach(Right.CHANGE_PEOPLE)),
+        scope.live_guardians(staff.school_scope(Right.CHANGE_PEOPLE)),
         Account.status != "disabled",
     )
     return list(
@@ -65,8 +65,8 @@ def named_like(account: Account) -> Newcomer:
 
 
 def known(staff: Staff, username: str) -> Account:
-    """Whoever of this user name is guardian within the reach now; raises ``Invalid``."""
-    found = _by_username(username, scope.live_guardians(staff.reach(Right.CHANGE_PEOPLE)))
+    """Whoever of this user name is guardian within the scope now; raises ``Invalid``."""
+    found = _by_username(username, scope.live_guardians(staff.school_scope(Right.CHANGE_PEOPLE)))
     if found is None:
         raise Invalid("username", "nobodys_here")
     return found
@@ -77,10 +77,10 @@ def add_known(staff: Staff, child_id: str, username: str, relationship: str) -> 
     """Link a guardian whom the school knows, by user name, or ask them first where they were one
     long ago; raises ``NotFound``, ``Invalid``.
 
-    ``Invalid("username", …)``: nobody of this name is or was guardian within the reach.
+    ``Invalid("username", …)``: nobody of this name is or was guardian within the scope.
     """
     right = Right.CHANGE_PEOPLE
-    account = _by_username(username, scope.guardians(staff.reach(right)))
+    account = _by_username(username, scope.guardians(staff.school_scope(right)))
     known = account.id if account is not None else None
     with act_on_pupil(staff, right, child_id, guardian_id=known) as on:
         if known is None:

@@ -1,8 +1,8 @@
 """How far guardians have come, as their school may know it: from no address to the last sign-in.
 
-Of somebody without a live guardianship within the reach no more is told than when that ended:
+Of somebody without a live guardianship within the scope no more is told than when that ended:
 an account that lives on at another school looks like one that does not. Moments from before
-the first guardianship within the reach are known without their date, for the same reason: an
+the first guardianship within the scope are known without their date, for the same reason: an
 account that was there earlier was another school's (security rule C3).
 """
 
@@ -19,7 +19,7 @@ from idp.audit.models import AuditEvent
 from idp.credentials.models import OneTimeToken, Password
 from idp.database import db
 from idp.desk.access import scope
-from idp.desk.access.rights import Reach
+from idp.desk.access.rights import SchoolScope
 from idp.mail.models import OutboxMessage
 from idp.people import guardianships
 from idp.people.models import Account, Child, Guardianship
@@ -35,7 +35,7 @@ class Stage(StrEnum):
     """Where somebody stands: the one thing that a list tells."""
 
     ENDED = "ended"
-    """No live guardianship within the reach."""
+    """No live guardianship within the scope."""
     DISABLED = "disabled"
     SIGNED_IN = "signed_in"
     PASSWORD_SET = "password_set"  # noqa: S105 – a state, no secret
@@ -76,7 +76,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Window:
-    """What a reach has of somebody: since when, and whether still."""
+    """What a scope has of somebody: since when, and whether still."""
 
     since: datetime | None
     """None for an operator: since ever."""
@@ -90,17 +90,17 @@ class Window:
         return moment
 
 
-def standings(account_ids: Collection[str], reach: Reach) -> dict[str, Standing]:
+def standings(account_ids: Collection[str], school_scope: SchoolScope) -> dict[str, Standing]:
     """How far each of these accounts has come; five queries, whatever their number.
 
-    For a page, a class or a school's list; the ids come from a query within the reach. Whoever
+    For a page, a class or a school's list; the ids come from a query within the scope. Whoever
     is no guardian within it is not in the answer, except for an operator's.
     """
     ids = sorted(set(account_ids))
     if not ids:
         return {}
-    windows = windows_of(ids, reach)
-    mails, tokens = _mails(ids), _tokens(ids, reach)
+    windows = windows_of(ids, school_scope)
+    mails, tokens = _mails(ids), _tokens(ids, school_scope)
     return {
         row.id: _standing(row, windows[row.id], mails, tokens)
         for row in _accounts(ids)
@@ -108,8 +108,8 @@ def standings(account_ids: Collection[str], reach: Reach) -> dict[str, Standing]
     }
 
 
-def windows_of(account_ids: Collection[str], reach: Reach) -> dict[str, Window]:
-    """What the reach has of each account; whoever was never guardian within it is left out.
+def windows_of(account_ids: Collection[str], school_scope: SchoolScope) -> dict[str, Window]:
+    """What the scope has of each account; whoever was never guardian within it is left out.
 
     An operator looks without a window: everything counts, and who has no pupil is live too.
     """
@@ -122,24 +122,26 @@ def windows_of(account_ids: Collection[str], reach: Reach) -> dict[str, Window]:
             func.max(guardianships.over_since()),
         )
         .join(Child, Child.id == Guardianship.child_id)
-        .where(Guardianship.account_id.in_(account_ids), scope.children(reach))
+        .where(Guardianship.account_id.in_(account_ids), scope.children(school_scope))
         .group_by(Guardianship.account_id)
     )
     found = {
-        account_id: Window(_since(reach, since, ended_at), bool(is_live), ended_at)
+        account_id: Window(_since(school_scope, since, ended_at), bool(is_live), ended_at)
         for account_id, since, is_live, ended_at in rows
     }
-    if reach.everywhere:
+    if school_scope.everywhere:
         anybody = Window(None, live=True, ended_at=None)
         return {account_id: found.get(account_id, anybody) for account_id in account_ids}
     return found
 
 
-def _since(reach: Reach, since: datetime | None, ended_at: datetime | None) -> datetime | None:
-    """From when on an account's moments are this reach's to know: not from before, and not from
+def _since(
+    school_scope: SchoolScope, since: datetime | None, ended_at: datetime | None
+) -> datetime | None:
+    """From when on an account's moments are this scope's to know: not from before, and not from
     a gap between two guardianships.
     """
-    if reach.everywhere:
+    if school_scope.everywhere:
         return None
     if since is None:
         return datetime.max.replace(tzinfo=UTC)  # nothing is live, so that nothing is told
@@ -212,10 +214,10 @@ def _mails(ids: list[str]) -> dict[str, Any]:
     )
 
 
-def _tokens(ids: list[str], reach: Reach) -> dict[str, Any]:
+def _tokens(ids: list[str], school_scope: SchoolScope) -> dict[str, Any]:
     """The newest token that each account could use, were it in time.
 
-    A letter that another school printed is not this reach's to know (security rule C3).
+    A letter that another school printed is not this scope's to know (security rule C3).
     """
     tokens = _newest(
         OneTimeToken,
@@ -224,7 +226,7 @@ def _tokens(ids: list[str], reach: Reach) -> dict[str, Any]:
         & OneTimeToken.ended_at.is_(None),
         ("outbox_id", "created_at", "opened_at", "expires_at"),
     )
-    if reach.everywhere:
+    if school_scope.everywhere:
         return tokens
     printed = set(
         db.session.scalars(
@@ -233,7 +235,7 @@ def _tokens(ids: list[str], reach: Reach) -> dict[str, Any]:
                     [account_id for account_id, token in tokens.items() if not token.outbox_id]
                 ),
                 AuditEvent.event == "letter_printed",
-                scope.at(reach, AuditEvent.school_id),
+                scope.at(school_scope, AuditEvent.school_id),
             )
         )
     )

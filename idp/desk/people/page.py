@@ -1,9 +1,9 @@
-"""Finding a guardian or a pupil within the reach, with what their page shows.
+"""Finding a guardian or a pupil within the scope, with what their page shows.
 
 Also whose mail goes to the same mailbox.
 
-What lies outside the reach is not found, as what does not exist (security rules A2 and C3). Of
-a guardian whose last guardianship within the reach has ended, a page has the name and the end:
+What lies outside the scope is not found, as what does not exist (security rules A2 and C3). Of
+a guardian whose last guardianship within the scope has ended, a page has the name and the end:
 whatever else the account shows may be another school's.
 """
 
@@ -16,7 +16,7 @@ from sqlalchemy.orm import aliased
 from idp.database import db
 from idp.desk.access import rights as desk
 from idp.desk.access import scope
-from idp.desk.access.rights import Reach, Right, Staff
+from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.desk.people.onboarding import Standing, Window, standings, windows_of
 from idp.errors import Conflict, NotFound
 from idp.people import guardianships
@@ -47,9 +47,11 @@ class Person:
     window: Window
     links: list[Link]
 
-    def is_within(self, reach: Reach) -> bool:
-        """Whether any of their pupils is, now or before, at a school of this reach."""
-        return reach.everywhere or any(reach.covers(each.child.school_id) for each in self.links)
+    def is_within(self, school_scope: SchoolScope) -> bool:
+        """Whether any of their pupils is, now or before, at a school of this scope."""
+        return school_scope.everywhere or any(
+            school_scope.covers(each.child.school_id) for each in self.links
+        )
 
     @property
     def known(self) -> bool:
@@ -68,41 +70,41 @@ class Pupil:
 
 def person(staff: Staff, account_id: str) -> Person:
     """The guardian of this id; raises ``NotFound``."""
-    reach = staff.reach(Right.LOOK_UP)
-    account = guardian(reach, account_id)
-    window = windows_of([account_id], reach)[account_id]
+    school_scope = staff.school_scope(Right.LOOK_UP)
+    account = guardian(school_scope, account_id)
+    window = windows_of([account_id], school_scope)[account_id]
     return Person(
         account=account,
-        standing=standings([account_id], reach)[account_id],
+        standing=standings([account_id], school_scope)[account_id],
         window=window,
-        links=_links(Guardianship.account_id == account_id, reach),
+        links=_links(Guardianship.account_id == account_id, school_scope),
     )
 
 
 def pupil(staff: Staff, child_id: str) -> Pupil:
     """The pupil of this id; raises ``NotFound``."""
-    reach = staff.reach(Right.LOOK_UP)
-    child = child_within(reach, child_id)
-    links = _links(Guardianship.child_id == child_id, reach)
-    return Pupil(child, links, standings([link.account.id for link in links], reach))
+    school_scope = staff.school_scope(Right.LOOK_UP)
+    child = child_within(school_scope, child_id)
+    links = _links(Guardianship.child_id == child_id, school_scope)
+    return Pupil(child, links, standings([link.account.id for link in links], school_scope))
 
 
-def guardian(reach: Reach, account_id: str) -> Account:
-    """Whoever is or was guardian within the reach; raises ``NotFound``."""
-    return _account(account_id, scope.guardians(reach))
+def guardian(school_scope: SchoolScope, account_id: str) -> Account:
+    """Whoever is or was guardian within the scope; raises ``NotFound``."""
+    return _account(account_id, scope.guardians(school_scope))
 
 
-def live_guardian(reach: Reach, account_id: str) -> Account:
-    """Whoever is guardian within the reach now: the only ones that are acted on.
+def live_guardian(school_scope: SchoolScope, account_id: str) -> Account:
+    """Whoever is guardian within the scope now: the only ones that are acted on.
 
     Raises ``NotFound``.
     """
-    return _account(account_id, scope.live_guardians(reach))
+    return _account(account_id, scope.live_guardians(school_scope))
 
 
-def child_within(reach: Reach, child_id: str) -> Child:
+def child_within(school_scope: SchoolScope, child_id: str) -> Child:
     """The pupil, whether at school or gone; raises ``NotFound``."""
-    query = select(Child).where(Child.id == child_id, scope.children(reach))
+    query = select(Child).where(Child.id == child_id, scope.children(school_scope))
     found = db.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
     if found is None:
         raise NotFound("child", child_id)
@@ -122,14 +124,15 @@ def refuse_wider_roles(staff: Staff, *account_ids: str) -> None:
             raise Conflict("operator_only")
 
 
-def schools_concerned(reach: Reach, account_id: str) -> list[str | None]:
-    """For which schools an act on an account is written down: those of the reach where they are
+def schools_concerned(school_scope: SchoolScope, account_id: str) -> list[str | None]:
+    """For which schools an act on an account is written down: those of the scope where they are
     guardian now, or the platform where there is none. One query.
     """
     found = db.session.scalars(
         select(LiveGuardianship.school_id)
         .where(
-            LiveGuardianship.account_id == account_id, scope.at(reach, LiveGuardianship.school_id)
+            LiveGuardianship.account_id == account_id,
+            scope.at(school_scope, LiveGuardianship.school_id),
         )
         .distinct()
         .order_by(LiveGuardianship.school_id)
@@ -145,13 +148,13 @@ def _account(account_id: str, condition: ColumnElement[bool]) -> Account:
     return found
 
 
-def _links(which: ColumnElement[bool], reach: Reach) -> list[Link]:
+def _links(which: ColumnElement[bool], school_scope: SchoolScope) -> list[Link]:
     """Live ones first, then by when they ended; bounded."""
     rows = db.session.execute(
         select(Guardianship, Child, Account, guardianships.live())
         .join(Child, Child.id == Guardianship.child_id)
         .join(Account, Account.id == Guardianship.account_id)
-        .where(which, scope.children(reach))
+        .where(which, scope.children(school_scope))
         .order_by(
             guardianships.live().desc(),
             guardianships.over_since().desc(),
@@ -168,13 +171,13 @@ MOST = 5
 
 
 def sharing(staff: Staff, account_id: str, email: str | None = None) -> list[Account]:
-    """Other guardians within the reach whose address is the account's, or ``email``."""
+    """Other guardians within the scope whose address is the account's, or ``email``."""
     theirs = aliased(Account)
     stored = select(theirs.email_key).where(theirs.id == account_id).scalar_subquery()
     query = select(Account).where(
         Account.email_key == (stored if email is None else email_key(email)),
         Account.id != account_id,
         Account.status != "disabled",
-        scope.live_guardians(staff.reach(Right.LOOK_UP)),
+        scope.live_guardians(staff.school_scope(Right.LOOK_UP)),
     )
     return list(db.session.scalars(query.order_by(Account.username_key).limit(MOST)))

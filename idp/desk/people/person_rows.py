@@ -1,6 +1,6 @@
 """People as a list shows them, read in a few queries, whatever their number.
 
-Of a guardian no more is read than what they have within the reach (security rule C3).
+Of a guardian no more is read than what they have within the scope (security rule C3).
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from idp.database import db
 from idp.desk.access import scope
-from idp.desk.access.rights import Reach
+from idp.desk.access.rights import SchoolScope
 from idp.desk.people.onboarding import Stage, Standing, standings
 from idp.people import guardianships
 from idp.people.models import Account, Child, Guardianship, School, full_name
@@ -34,7 +34,7 @@ class Pupil:
 
 @dataclass(frozen=True)
 class Person:
-    """A guardian, with their pupils within the reach; or a pupil, who is the only one of these."""
+    """A guardian, with their pupils within the scope; or a pupil, who is the only one of these."""
 
     kind: str
     id: str
@@ -45,20 +45,20 @@ class Person:
 
     @property
     def schools(self) -> list[str]:
-        """The names of the schools within the reach, each once."""
+        """The names of the schools within the scope, each once."""
         return list(dict.fromkeys(each.school for each in self.pupils))
 
 
-def listed(people: Sequence[tuple[str, str]], reach: Reach) -> list[Person]:
-    """The people of these kinds and ids in this order; who is not within the reach is left out."""
+def listed(people: Sequence[tuple[str, str]], school_scope: SchoolScope) -> list[Person]:
+    """The people of these kinds and ids in this order; who is not within the scope is left out."""
     ids: dict[str, list[str]] = {GUARDIAN: [], PUPIL: []}
     for kind, person_id in people:
         ids[kind].append(person_id)
-    found = {**_guardians(ids[GUARDIAN], reach), **_pupils(ids[PUPIL], reach)}
+    found = {**_guardians(ids[GUARDIAN], school_scope), **_pupils(ids[PUPIL], school_scope)}
     return [found[each] for each in people if each in found]
 
 
-def _guardians(ids: list[str], reach: Reach) -> dict[tuple[str, str], Person]:
+def _guardians(ids: list[str], school_scope: SchoolScope) -> dict[tuple[str, str], Person]:
     if not ids:
         return {}
     accounts = db.session.execute(
@@ -67,9 +67,11 @@ def _guardians(ids: list[str], reach: Reach) -> dict[tuple[str, str], Person]:
         )
     ).all()
     pupils: dict[str, list[Pupil]] = {}
-    for account_id, pupil in _pupils_of(ids, reach):
+    for account_id, pupil in _pupils_of(ids, school_scope):
         pupils.setdefault(account_id, []).append(pupil)
-    told = standings(ids, reach)  # knows whoever is or was guardian within the reach, nobody else
+    told = standings(
+        ids, school_scope
+    )  # knows whoever is or was guardian within the scope, nobody else
     return {
         (GUARDIAN, row.id): Person(
             GUARDIAN,
@@ -84,7 +86,7 @@ def _guardians(ids: list[str], reach: Reach) -> dict[tuple[str, str], Person]:
     }
 
 
-def _pupils_of(account_ids: list[str], reach: Reach) -> list[tuple[str, Pupil]]:
+def _pupils_of(account_ids: list[str], school_scope: SchoolScope) -> list[tuple[str, Pupil]]:
     """The pupils whose guardians these are now, by given name."""
     rows = db.session.execute(
         select(Guardianship.account_id, *_COLUMNS)
@@ -93,20 +95,20 @@ def _pupils_of(account_ids: list[str], reach: Reach) -> list[tuple[str, Pupil]]:
         .where(
             Guardianship.account_id.in_(account_ids),
             guardianships.live(),
-            scope.children(reach),
+            scope.children(school_scope),
         )
         .order_by(Child.given_name, Child.id)
     )
     return [(row.account_id, _pupil(row)) for row in rows]
 
 
-def _pupils(ids: list[str], reach: Reach) -> dict[tuple[str, str], Person]:
+def _pupils(ids: list[str], school_scope: SchoolScope) -> dict[tuple[str, str], Person]:
     if not ids:
         return {}
     rows = db.session.execute(
         select(*_COLUMNS)
         .join(School, School.id == Child.school_id)
-        .where(Child.id.in_(ids), scope.children(reach))
+        .where(Child.id.in_(ids), scope.children(school_scope))
     )
     pupils = [_pupil(row) for row in rows]
     return {(PUPIL, each.id): Person(PUPIL, each.id, each.name, pupils=(each,)) for each in pupils}

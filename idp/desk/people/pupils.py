@@ -7,7 +7,7 @@ from sqlalchemy import select
 from idp.database import db, retried
 from idp.desk.access import scope
 from idp.desk.access.acts import Act, act, act_at_school, act_on_pupil
-from idp.desk.access.rights import Reach, Right, Staff
+from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.desk.people.page import live_guardian
 from idp.lifecycle import endings
 from idp.people import guardianships
@@ -18,7 +18,7 @@ from idp.people.models import Child, Guardianship, School
 
 def school(staff: Staff, school_id: str) -> School:
     """A school at which this person changes people; raises ``NotFound``."""
-    return scope.school(staff.reach(Right.CHANGE_PEOPLE), school_id)
+    return scope.school(staff.school_scope(Right.CHANGE_PEOPLE), school_id)
 
 
 @retried
@@ -47,18 +47,18 @@ def leave(staff: Staff, child_id: str) -> bool:
 
 
 def of_family(staff: Staff, account_id: str) -> list[Child]:
-    """The pupils at school of a guardian, within the reach: who leaves where the family does.
+    """The pupils at school of a guardian, within the scope: who leaves where the family does.
 
     Raises ``NotFound``.
     """
-    reach = staff.reach(Right.CHANGE_PEOPLE)
-    live_guardian(reach, account_id)
-    return _children_of(reach, account_id)
+    school_scope = staff.school_scope(Right.CHANGE_PEOPLE)
+    live_guardian(school_scope, account_id)
+    return _children_of(school_scope, account_id)
 
 
-def _children_of(reach: Reach, account_id: str) -> list[Child]:
+def _children_of(school_scope: SchoolScope, account_id: str) -> list[Child]:
     theirs = select(LiveGuardianship.child_id).where(LiveGuardianship.account_id == account_id)
-    query = select(Child).where(scope.children(reach))
+    query = select(Child).where(scope.children(school_scope))
     return list(db.session.scalars(query.where(Child.id.in_(theirs)).order_by(Child.given_name)))
 
 
@@ -66,10 +66,10 @@ def _children_of(reach: Reach, account_id: str) -> list[Child]:
 def family_leaves(staff: Staff, account_id: str, child_ids: Collection[str]) -> int:
     """Note that these pupils of a guardian have left together; returns how many did.
 
-    Whoever is not the guardian's pupil within the reach is passed over. Raises ``NotFound``.
+    Whoever is not the guardian's pupil within the scope is passed over. Raises ``NotFound``.
     """
     with act(staff, Right.CHANGE_PEOPLE, account_id, wider_roles=True) as on:
-        theirs = _children_of(on.scope, account_id)
+        theirs = _children_of(on.school_scope, account_id)
         return _left(on, [each for each in theirs if each.id in child_ids])
 
 

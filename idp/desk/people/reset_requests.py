@@ -18,7 +18,7 @@ from idp.database import db, retried, transaction
 from idp.desk.access import rights as desk
 from idp.desk.access import scope
 from idp.desk.access.acts import Act
-from idp.desk.access.rights import RIGHTS, Reach, Right, Staff
+from idp.desk.access.rights import RIGHTS, Right, SchoolScope, Staff
 from idp.desk.people import page as finding
 from idp.lifecycle import factor_changes
 from idp.people import accounts
@@ -44,7 +44,7 @@ def seen_by(staff: Staff, *which: ColumnElement[bool]) -> list[Waiting]:
 
     Its asker is there still, and works where the reader does: at a school of the holder.
     """
-    return _waiting(_asked_where(staff.reach(Right.RESET_FACTORS)), *which)
+    return _waiting(_asked_where(staff.school_scope(Right.RESET_FACTORS)), *which)
 
 
 def about(account_id: str) -> list[Waiting]:
@@ -123,10 +123,10 @@ def schools_of(asked_by: str, account_id: str) -> list[str | None]:
     or is a guardian, as far as its asker reaches; or the platform's.
     """
     asker = desk.of(asked_by) or Staff(asked_by)
-    reach = asker.reach(Right.RESET_FACTORS)
+    school_scope = asker.school_scope(Right.RESET_FACTORS)
     found = {role.school_id for role in roles.roles_of(account_id)}
-    found.update(finding.schools_concerned(reach, account_id))
-    return [*sorted(each for each in found if each and reach.covers(each))] or [None]
+    found.update(finding.schools_concerned(school_scope, account_id))
+    return [*sorted(each for each in found if each and school_scope.covers(each))] or [None]
 
 
 def _waiting(*which: ColumnElement[bool]) -> list[Waiting]:
@@ -147,8 +147,8 @@ def _open() -> tuple[ColumnElement[bool], ...]:
     return FactorReset.closed_at.is_(None), FactorReset.expires_at > clock.now()
 
 
-def _asked_where(reach: Reach) -> ColumnElement[bool]:
-    """Whether the asker works for the platform, or at a school of the holder in this reach."""
+def _asked_where(school_scope: SchoolScope) -> ColumnElement[bool]:
+    """Whether the asker works for the platform, or at a school of the holder in this scope."""
     role, work = aliased(StaffRole), aliased(StaffRole)
     works_there = exists().where(
         work.account_id == FactorReset.account_id, work.school_id == role.school_id
@@ -157,7 +157,7 @@ def _asked_where(reach: Reach) -> ColumnElement[bool]:
         LiveGuardianship.account_id == FactorReset.account_id,
         LiveGuardianship.school_id == role.school_id,
     )
-    here = and_(scope.at(reach, role.school_id), or_(works_there, pupils))
+    here = and_(scope.at(school_scope, role.school_id), or_(works_there, pupils))
     there_still = select(Account.id).where(Account.status == "active")
     return exists().where(
         FactorReset.asked_by.in_(there_still),

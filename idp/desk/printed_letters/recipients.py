@@ -15,7 +15,7 @@ from idp import clock
 from idp.audit.models import AuditEvent
 from idp.database import db
 from idp.desk.access import scope
-from idp.desk.access.rights import Reach, Right, Staff
+from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.people import guardianships
 from idp.people.guardianships import LiveGuardianship
 from idp.people.models import Account, Child, Guardianship, School
@@ -53,23 +53,23 @@ class Person:
 
 def schools(staff: Staff) -> list[School]:
     """The schools where this person prints, by name."""
-    return scope.schools_by_name(staff.reach(Right.PRINT_LETTERS))
+    return scope.schools_by_name(staff.school_scope(Right.PRINT_LETTERS))
 
 
 def school(staff: Staff, school_id: str) -> School:
     """The school, if this person prints there. Raises ``NotFound``."""
-    return scope.school(staff.reach(Right.PRINT_LETTERS), school_id)
+    return scope.school(staff.school_scope(Right.PRINT_LETTERS), school_id)
 
 
 def person(staff: Staff, account_id: str, *, school_id: str | None = None) -> Person | None:
     """The guardian, at the first school by name where this person prints; two queries."""
-    here = staff.reach(Right.PRINT_LETTERS)
+    school_scope = staff.school_scope(Right.PRINT_LETTERS)
     query = (
         select(Account, School)
         .join(Guardianship, Guardianship.account_id == Account.id)
         .join(Child, Child.id == Guardianship.child_id)
         .join(School, School.id == Child.school_id)
-        .where(Account.id == account_id, guardianships.live(), scope.children(here))
+        .where(Account.id == account_id, guardianships.live(), scope.children(school_scope))
         .order_by(School.name, School.id)
         .limit(1)
         .execution_options(populate_existing=True)
@@ -103,13 +103,13 @@ def live_in(school_id: str, class_name: str | None) -> ColumnElement[bool]:
     return Account.id.in_(query)
 
 
-def still_live(here: Reach, school_id: str, account_ids: Collection[str]) -> set[str]:
-    """Those of these accounts who are guardians at the school, if it is within the reach."""
+def still_live(school_scope: SchoolScope, school_id: str, account_ids: Collection[str]) -> set[str]:
+    """Those of these accounts who are guardians at the school, if it is within the scope."""
     return set(
         db.session.scalars(
             select(LiveGuardianship.account_id).where(
                 LiveGuardianship.school_id == school_id,
-                scope.at(here, LiveGuardianship.school_id),
+                scope.at(school_scope, LiveGuardianship.school_id),
                 LiveGuardianship.account_id.in_(account_ids),
             )
         )

@@ -1,6 +1,6 @@
 """Letters for a first sign-in, with tokens in clear: who may print them, for whom, and when.
 
-A right of its own, at the schools of its reach; only for guardians of these schools' pupils who
+A right of its own, at the schools of its scope; only for guardians of these schools' pupils who
 are invited at the moment when the token is made; each letter in the audit trail (security rule
 A5; docs/decisions/printed-letters.md). The file is what a function returns: no token is kept.
 """
@@ -57,7 +57,7 @@ def print_letter(
     """One guardian's letter; the tokens of earlier letters and mails end.
 
     ``school_id``: whose letter it is where the guardian has pupils at several schools of the
-    reach; the first by name else. ``seen``: the newest printing that staff knew of
+    scope; the first by name else. ``seen``: the newest printing that staff knew of
     (``recipients.Person.seen``); None at a terminal. Raises ``NotFound``, and ``Conflict``:
     ``not_invited`` (rule A5) or ``printed_meanwhile``, by somebody else or with a sign-in.
     """
@@ -178,7 +178,7 @@ def _issue(
         printed = recipients.printed_since(school_id, held, known)
         # A letter opens an account before its holder has a second factor: none for staff (A3)
         out = printed | roles.any_of(held)
-        live = recipients.still_live(on.scope, school_id, held)
+        live = recipients.still_live(on.school_scope, school_id, held)
         may = {each for each in held if each in live - out}
         drawn = {owner: token for owner, token in tokens.items() if token is not None}
         if drawn and len(may) == len(drawn):

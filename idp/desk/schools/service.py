@@ -25,12 +25,12 @@ PERSONAL: Final = ("contact_name", "contact_phone")
 
 def mine(staff: Staff) -> list[School]:
     """The schools that this person may change, by name."""
-    return scope.schools_by_name(staff.reach(Right.EDIT_SCHOOL))
+    return scope.schools_by_name(staff.school_scope(Right.EDIT_SCHOOL))
 
 
 def find(staff: Staff, school_id: str) -> School:
     """The school as it is now. Raises ``NotFound``."""
-    return scope.school(staff.reach(Right.EDIT_SCHOOL), school_id)
+    return scope.school(staff.school_scope(Right.EDIT_SCHOOL), school_id)
 
 
 def make(staff: Staff, name: str, **values: Any) -> School:

@@ -1,4 +1,4 @@
-"""Looks words up in the directory, within a reach: as they are typed, and as they may be meant,
+"""Looks words up in the directory, within a scope: as they are typed, and as they may be meant,
 with how near each comes to what was typed.
 
 SQLite narrows down by its index of three letters each (``directory_index``), PostgreSQL by the
@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Select, column, func, or_, select, table, 
 
 from idp.database import db
 from idp.desk.access import scope
-from idp.desk.access.rights import Reach
+from idp.desk.access.rights import SchoolScope
 from idp.people.normalise import SOUND, sound
 from idp.people.search_index import BEHIND, DirectoryEntry, place_of
 
@@ -42,7 +42,7 @@ class Entry:
 def find(
     words: Sequence[str],
     reading: Reading,
-    reach: Reach,
+    school_scope: SchoolScope,
     *,
     most: int,
     kind: str | None = None,
@@ -64,9 +64,9 @@ def find(
     if db.engine.dialect.name == "sqlite":
         # Not by the index of schools: SQLite would ask the other one for each line of the school
         here = func.coalesce(DirectoryEntry.school_id, "")
-        query = _narrowed(query.where(scope.at(reach, here)), wanted, reach)
+        query = _narrowed(query.where(scope.at(school_scope, here)), wanted, school_scope)
     else:
-        query = query.where(scope.at(reach, DirectoryEntry.school_id))
+        query = query.where(scope.at(school_scope, DirectoryEntry.school_id))
     rows = db.session.execute(query.limit(most))
     return [
         Entry(row.kind, row.account_id or row.child_id, row.school_id, row.text) for row in rows
@@ -104,10 +104,10 @@ def _has(pieces: Pieces) -> ColumnElement[bool]:
     return or_(*(DirectoryEntry.text.like(f"%{piece}%") for piece in pieces))
 
 
-def _narrowed(query: Select[Any], wanted: list[Pieces], reach: Reach) -> Select[Any]:
+def _narrowed(query: Select[Any], wanted: list[Pieces], school_scope: SchoolScope) -> Select[Any]:
     every = [_any(pieces) for pieces in wanted]
-    if not reach.everywhere:
-        every.append(_any([place_of(school_id) for school_id in sorted(reach.school_ids)]))
+    if not school_scope.everywhere:
+        every.append(_any([place_of(school_id) for school_id in sorted(school_scope.school_ids)]))
     return query.join(_INDEX, _INDEX.c.rowid == DirectoryEntry.id).where(
         text("directory_index MATCH :match").bindparams(match=" AND ".join(every))
     )

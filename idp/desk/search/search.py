@@ -1,4 +1,4 @@
-"""The one search box: guardians and pupils by whatever is typed, within the reach of who types.
+"""The one search box: guardians and pupils by whatever is typed, within the scope of who types.
 
 Words are looked up as they are typed; where nobody has them, as part of other words; where still
 nobody has them, as they may be meant. Every word must be there.
@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from idp.database import db
 from idp.desk.access import scope
-from idp.desk.access.rights import Reach, Right, Staff
+from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.desk.people.person_rows import PUPIL, Person, listed
 from idp.desk.search import candidates as directory
 from idp.desk.search.candidates import Entry, nearest
@@ -53,16 +53,16 @@ def find(staff: Staff, text: str, *, page: int = 1, kind: str | None = None) -> 
     Any text will do; of a long one the beginning counts. ``page`` counts from 1; one that is
     not there is the last. ``kind``: ``person_rows.PUPIL`` or ``GUARDIAN``, of these only.
     """
-    reach = staff.reach(Right.LOOK_UP)
+    school_scope = staff.school_scope(Right.LOOK_UP)
     wanted = _words(text)
-    if not wanted or not reach.any:
+    if not wanted or not school_scope.any:
         return Found([], 0, cut=False, near=False, page=1, pages=1)
-    entries, cut, near = _entries(wanted, reach, kind)
+    entries, cut, near = _entries(wanted, school_scope, kind)
     found = _one_for_each_person(entries)
     pages = max(1, -(-len(found) // PER_PAGE))
     page = min(max(page, 1), pages)
     shown = found[(page - 1) * PER_PAGE : page * PER_PAGE]
-    return Found(listed(shown, reach), len(found), cut, near, page, pages)
+    return Found(listed(shown, school_scope), len(found), cut, near, page, pages)
 
 
 def pupils(staff: Staff, text: str) -> list[Child]:
@@ -70,7 +70,7 @@ def pupils(staff: Staff, text: str) -> list[Child]:
     first.
     """
     ids = [each.id for each in find(staff, text, kind=PUPIL).people]
-    here = scope.children(staff.reach(Right.CHANGE_PEOPLE))
+    here = scope.children(staff.school_scope(Right.CHANGE_PEOPLE))
     query = select(Child).where(here, Child.left_at.is_(None), Child.id.in_(ids))
     return sorted(db.session.scalars(query), key=lambda child: ids.index(child.id))
 
@@ -81,13 +81,17 @@ def _words(text: str) -> list[str]:
     return list(found)[:_MOST_WORDS]
 
 
-def _entries(wanted: list[str], reach: Reach, kind: str | None) -> tuple[list[Entry], bool, bool]:
+def _entries(
+    wanted: list[str], school_scope: SchoolScope, kind: str | None
+) -> tuple[list[Entry], bool, bool]:
     for reading in (directory.as_typed, directory.anywhere):
-        found = directory.find(wanted, reading, reach, most=MOST + 1, kind=kind)
+        found = directory.find(wanted, reading, school_scope, most=MOST + 1, kind=kind)
         if found:
             found.sort(key=lambda entry: (_rank(entry, wanted), entry.text, entry.person_id))
             return found[:MOST], len(found) > MOST, False
-    candidates = directory.find(wanted, directory.as_meant, reach, most=CANDIDATES, kind=kind)
+    candidates = directory.find(
+        wanted, directory.as_meant, school_scope, most=CANDIDATES, kind=kind
+    )
     return nearest(candidates, wanted)[:NEAREST], False, True
 
 

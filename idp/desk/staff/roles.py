@@ -1,7 +1,7 @@
 """Who is staff, as the desk gives and takes it: nobody raises themselves, nor gives what they
 don't have (security rule A3).
 
-An operator gives any role; a manager names helpers of the own schools. Whoever is out of reach
+An operator gives any role; a manager names helpers of the own schools. Whoever is outside the scope
 is not found, so that no answer tells who has an account elsewhere: for somebody new there is
 ``hire``, which makes an account of its own.
 """
@@ -13,9 +13,9 @@ from sqlalchemy import ColumnElement, Select, case, exists, or_, select
 
 from idp.credentials.models import Passkey, TotpSecret
 from idp.database import db, retried
-from idp.desk.access import scope as within
+from idp.desk.access import scope
 from idp.desk.access.acts import Act, act_on
-from idp.desk.access.rights import Reach, Right, Staff
+from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.errors import Conflict, Invalid, NotFound
 from idp.lifecycle import factor_changes
 from idp.lifecycle.mails import requests as mail_requests
@@ -47,7 +47,7 @@ _BY_NAME = case((Account.family_name == "", Account.given_name), else_=Account.f
 
 
 def listed(staff: Staff, page: int = 1) -> tuple[list[Holder], bool]:
-    """Who has which role at the schools of the reach, by name; and whether there are more."""
+    """Who has which role at the schools of the scope, by name; and whether there are more."""
     query = _holders(staff).order_by(
         School.name.is_not(None), School.name, _BY_NAME, Account.given_name, StaffRole.id
     )
@@ -68,7 +68,7 @@ def listed(staff: Staff, page: int = 1) -> tuple[list[Holder], bool]:
 
 
 def get(staff: Staff, role_id: str) -> Holder:
-    """One role within the reach; raises ``NotFound``."""
+    """One role within the scope; raises ``NotFound``."""
     row = db.session.execute(_holders(staff).where(StaffRole.id == role_id)).one_or_none()
     if row is None:
         raise NotFound("role", role_id)
@@ -79,7 +79,7 @@ def get(staff: Staff, role_id: str) -> Holder:
 
 def schools(staff: Staff) -> list[School]:
     """The schools for which this person may give roles."""
-    return within.schools_by_name(staff.reach(Right.GIVE_ROLES), 500)
+    return scope.schools_by_name(staff.school_scope(Right.GIVE_ROLES), 500)
 
 
 def may_give(staff: Staff) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ def may_give(staff: Staff) -> tuple[str, ...]:
 
 def may_let_print(staff: Staff, school_id: str | None) -> bool:
     """Whether this person may let others print letters there: operators, and who may print."""
-    prints = staff.reach(Right.PRINT_LETTERS)
+    prints = staff.school_scope(Right.PRINT_LETTERS)
     return staff.is_operator or (school_id is not None and prints.covers(school_id))
 
 
@@ -125,7 +125,7 @@ def hire(
     if not email.strip():
         raise Invalid("email", "missing")
     wanted = usernames.base(usernames.PATTERN, given_name, family_name)
-    with act_on(staff, Right.GIVE_ROLES, lambda _scope: usernames.free([wanted])[0]) as on:
+    with act_on(staff, Right.GIVE_ROLES, lambda _school_scope: usernames.free([wanted])[0]) as on:
         account = accounts.create_account(
             username=on.it,
             given_name=given_name,
@@ -145,7 +145,7 @@ def take(staff: Staff, role_id: str) -> Holder:
 
     Raises ``NotFound``, ``Conflict``.
     """
-    with act_on(staff, Right.GIVE_ROLES, lambda _scope: _changeable(staff, role_id)) as on:
+    with act_on(staff, Right.GIVE_ROLES, lambda _school_scope: _changeable(staff, role_id)) as on:
         role = on.it.role
         # First the account, as everywhere; then the operators' rows, so that of two who take
         # the last two roles away one is refused
@@ -160,7 +160,7 @@ def take(staff: Staff, role_id: str) -> Holder:
 @retried
 def let_print(staff: Staff, role_id: str, *, allowed: bool) -> Holder:
     """Allow or forbid the letters. Raises ``NotFound``, ``Conflict``."""
-    with act_on(staff, Right.GIVE_ROLES, lambda _scope: _changeable(staff, role_id)) as on:
+    with act_on(staff, Right.GIVE_ROLES, lambda _school_scope: _changeable(staff, role_id)) as on:
         role = on.it.role
         if not may_let_print(staff, role.school_id):
             raise Conflict("role_not_theirs")
@@ -192,10 +192,10 @@ def _given(
 
 
 def _must_be_theirs(staff: Staff, role: str, school_id: str | None, *, may_print: bool) -> None:
-    reach = staff.reach(Right.GIVE_ROLES)
-    if school_id is not None and not reach.covers(school_id):
+    school_scope = staff.school_scope(Right.GIVE_ROLES)
+    if school_id is not None and not school_scope.covers(school_id):
         raise NotFound("school", school_id)
-    if role not in may_give(staff) or (school_id is None and not reach.everywhere):
+    if role not in may_give(staff) or (school_id is None and not school_scope.everywhere):
         raise Conflict("role_not_theirs")
     if may_print and not may_let_print(staff, school_id):
         raise Conflict("role_not_theirs")
@@ -214,12 +214,12 @@ def _changeable(staff: Staff, role_id: str) -> Holder:
     return holder
 
 
-def _named(reach: Reach, who: str) -> Account:
-    """Whom the words mean: a user name, or an address that one account alone has, in reach."""
+def _named(school_scope: SchoolScope, who: str) -> Account:
+    """Whom the words mean: a user name, or an address that one account alone has, in the scope."""
     who = who.strip()
     address = email_key(who) if "@" in who else ""
     same = Account.email_key == address if address else _user_name(who)
-    query = select(Account).where(same, Account.status != "disabled", within.people(reach))
+    query = select(Account).where(same, Account.status != "disabled", scope.people(school_scope))
     found = list(db.session.scalars(query.limit(2)))
     if len(found) != 1:
         raise NotFound("account")
@@ -240,7 +240,7 @@ def _holders(staff: Staff) -> Select[*tuple[Any, ...]]:
         select(StaffRole, Account, School, secured)
         .join(Account, Account.id == StaffRole.account_id)
         .outerjoin(School, School.id == StaffRole.school_id)
-        .where(within.at(staff.reach(Right.GIVE_ROLES), StaffRole.school_id))
+        .where(scope.at(staff.school_scope(Right.GIVE_ROLES), StaffRole.school_id))
         .execution_options(populate_existing=True)
     )
 

@@ -35,7 +35,7 @@ def journal(staff: Staff) -> ResponseReturnValue:
         day=day(),
         words=audit_log_words,
         page_of=_page_of,
-        several=staff.is_operator or len(staff.reach(Right.READ_JOURNAL).school_ids) > 1,
+        several=staff.is_operator or len(staff.school_scope(Right.READ_JOURNAL).school_ids) > 1,
     )
 
 

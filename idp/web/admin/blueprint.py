@@ -1,7 +1,7 @@
 """The desk's blueprint, and its rule: each view names the right that it needs.
 
 A view that names none is refused to everybody (security rule A1). A view gets its ``Staff`` and
-asks it for the reach of its queries; it has no rules of its own.
+asks it for the scope of its queries; it has no rules of its own.
 Parameters of addresses are read here, too.
 """
 

@@ -33,7 +33,7 @@ OVERLAPS: Final = (0, 1, 7, 30)
 @blueprint.get("/applications")
 @staff_only(Right.SEE_CLIENTS)
 def clients(staff: Staff) -> ResponseReturnValue:
-    """The applications within the reach."""
+    """The applications within the scope."""
     typed = request.args.get("page", "1")
     page = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 5 else 1
     found = applications.listed(staff, max(page, 1))

@@ -73,5 +73,5 @@ def add_new_guardian(staff: Staff, child_id: str) -> ResponseReturnValue:
 def _page(
     staff: Staff, child_id: str, form: Form, alike: list[Account] | None = None
 ) -> ResponseReturnValue:
-    child = people.child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
+    child = people.child_within(staff.school_scope(Right.CHANGE_PEOPLE), child_id)
     return page("guardian_new", child=child, form=form, alike=alike or []), form.status

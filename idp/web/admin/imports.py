@@ -36,7 +36,7 @@ Act = Callable[[Staff, str], ResponseReturnValue]
 @blueprint.get("/imports")
 @staff_only(Right.IMPORT_ROSTER)
 def imports(staff: Staff) -> ResponseReturnValue:
-    """The imports of the reach, the newest first."""
+    """The imports of the scope, the newest first."""
     page = page_number()
     listed, more = desk.history(staff, page)
     return render_template(
@@ -97,7 +97,7 @@ def _not_taken(
 
 
 def answering(act: Act) -> Act:
-    """An act on one import: nothing beyond the reach, and back to its page afterwards."""
+    """An act on one import: nothing beyond the scope, and back to its page afterwards."""
 
     @wraps(act)
     def answered(staff: Staff, run_id: str) -> ResponseReturnValue:
@@ -169,7 +169,7 @@ def import_apply(staff: Staff, run_id: str) -> ResponseReturnValue:
 @staff_only(Right.IMPORT_ROSTER, proved=True)
 @answering
 def import_undo(staff: Staff, run_id: str) -> ResponseReturnValue:
-    """Have it taken back at the schools of the reach."""
+    """Have it taken back at the schools of the scope."""
     form = Form.read("confirmed")
     if form["confirmed"] != "yes":
         form.problem("undo", _("Please confirm that the import is to be undone."))

@@ -167,7 +167,7 @@ def _file(printout: printed_letters.Printout, kind: str, whose: str) -> Response
 @staff_only(Right.LOOK_UP)
 def parents_guide(staff: Staff, school_id: str) -> ResponseReturnValue:
     """A page for each language of the school, with its face and whom parents may ask."""
-    within = is_id(school_id) and staff.reach(Right.LOOK_UP).covers(school_id)
+    within = is_id(school_id) and staff.school_scope(Right.LOOK_UP).covers(school_id)
     school = schools.find_school(school_id) if within else None
     if school is None:
         raise PageError("not_found", 404)

@@ -20,7 +20,7 @@ from idp.web.forms import Form, only
 @of_people
 def choose_merge(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Ask for the other account, or show both; nothing has happened yet."""
-    people.live_guardian(staff.reach(Right.CHANGE_PEOPLE), account_id)
+    people.live_guardian(staff.school_scope(Right.CHANGE_PEOPLE), account_id)
     person = people.person(staff, account_id)
     username = request.args.get("username", "")[:64]
     form = Form({"username": username}) if username else only(["username"])
@@ -46,7 +46,7 @@ def merge(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Keep one of the two that were shown, close the other."""
     form = Form.read("other_id", "keep_id")
     if not is_id(form["other_id"]) or form["keep_id"] not in {account_id, form["other_id"]}:
-        people.live_guardian(staff.reach(Right.CHANGE_PEOPLE), account_id)
+        people.live_guardian(staff.school_scope(Right.CHANGE_PEOPLE), account_id)
         raise PageError("bad_request")
     keep = form["keep_id"]
     close = form["other_id"] if keep == account_id else account_id

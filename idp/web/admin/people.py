@@ -89,8 +89,8 @@ def _query() -> str:
 
 
 def _several_schools(staff: Staff) -> bool:
-    reach = staff.reach(Right.LOOK_UP)
-    return reach.everywhere or len(reach.school_ids) > 1
+    school_scope = staff.school_scope(Right.LOOK_UP)
+    return school_scope.everywhere or len(school_scope.school_ids) > 1
 
 
 P = ParamSpec("P")
@@ -98,7 +98,7 @@ View = Callable[Concatenate[Staff, P], ResponseReturnValue]
 
 
 def of_people(view: View[P]) -> View[P]:
-    """A view whose path names people: 404 for whoever is not within the reach (rule A2).
+    """A view whose path names people: 404 for whoever is not within the scope (rule A2).
 
     What is refused otherwise is said on the page of the first of them.
     """

@@ -16,24 +16,24 @@ from idp.web.admin.people import back, of_people, page
 @staff_only(Right.LOOK_UP)
 @of_people
 def person(staff: Staff, account_id: str) -> ResponseReturnValue:
-    """Name, state, pupils at the schools of the reach, mails, sign-ins, acts of staff.
+    """Name, state, pupils at the schools of the scope, mails, sign-ins, acts of staff.
 
     Which mails and sign-ins are told, and why: ``idp.desk.people.activity``.
     """
     found = people.person(staff, account_id)
-    reach = staff.reach(Right.LOOK_UP)
+    school_scope = staff.school_scope(Right.LOOK_UP)
     return page(
         "person",
         person=found,
         standing=found.standing,
-        mails=activity.mails(found, reach),
-        sign_ins=activity.sign_ins(found, reach),
-        acts=activity.acts(found, reach),
+        mails=activity.mails(found, school_scope),
+        sign_ins=activity.sign_ins(found, school_scope),
+        acts=activity.acts(found, school_scope),
         shares=sharing(staff, account_id) if found.known else [],
         ways_back=account_actions.ways_back(staff, account_id) if found.known else [],
         signed_in_how=signed_in_how,
-        may_change=found.is_within(staff.reach(Right.CHANGE_PEOPLE)),
-        may_send=found.is_within(staff.reach(Right.SEND_TOKENS)),
+        may_change=found.is_within(staff.school_scope(Right.CHANGE_PEOPLE)),
+        may_send=found.is_within(staff.school_scope(Right.SEND_TOKENS)),
         may_disable=staff.may(Right.DISABLE_ACCOUNTS),
     )
 

@@ -118,7 +118,7 @@ def closing(staff: Staff, account_id: str) -> ResponseReturnValue:
 @staff_only(Right.CHANGE_PEOPLE, proved=True)
 @of_people
 def close_access(staff: Staff, account_id: str) -> ResponseReturnValue:
-    """End what the person is at the schools of the reach; the answer is always the same."""
+    """End what the person is at the schools of the scope; the answer is always the same."""
     form = Form.read("reason", "text")
     shares = sharing(staff, account_id)
     try:
@@ -176,7 +176,7 @@ def link_pupil(staff: Staff, account_id: str) -> ResponseReturnValue:
 
 def _acted_on(staff: Staff, account_id: str) -> people.Person:
     """The person, if anything may be changed about them here."""
-    people.live_guardian(staff.reach(Right.CHANGE_PEOPLE), account_id)
+    people.live_guardian(staff.school_scope(Right.CHANGE_PEOPLE), account_id)
     people.refuse_wider_roles(staff, account_id)
     return people.person(staff, account_id)
 

@@ -24,7 +24,7 @@ _FIELDS = ("given_name", "family_name", "class_name")
 def pupil(staff: Staff, child_id: str) -> ResponseReturnValue:
     """Name, class, school, guardians. Siblings are nobody's business here."""
     found = people.pupil(staff, child_id)
-    may_change = staff.reach(Right.CHANGE_PEOPLE).covers(found.child.school_id)
+    may_change = staff.school_scope(Right.CHANGE_PEOPLE).covers(found.child.school_id)
     asked = link_requests.waiting_for(child_id)
     return page("pupil", pupil=found, may_change=may_change, asked=asked)
 
@@ -34,7 +34,7 @@ def pupil(staff: Staff, child_id: str) -> ResponseReturnValue:
 @of_people
 def edit_pupil(staff: Staff, child_id: str) -> ResponseReturnValue:
     """The form for name and class."""
-    found = people.child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
+    found = people.child_within(staff.school_scope(Right.CHANGE_PEOPLE), child_id)
     return page(
         "pupil_edit", child=found, form=Form({name: getattr(found, name) for name in _FIELDS})
     )
@@ -50,7 +50,7 @@ def change_pupil(staff: Staff, child_id: str) -> ResponseReturnValue:
         pupils.change(staff, child_id, *(form[name] for name in _FIELDS))
     except Invalid as refused:
         form.problem(refused.field, refusal(refused))
-        found = people.child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
+        found = people.child_within(staff.school_scope(Right.CHANGE_PEOPLE), child_id)
         return page("pupil_edit", child=found, form=form), form.status
     return back(_("It is saved."), child_id=child_id)
 
@@ -60,7 +60,7 @@ def change_pupil(staff: Staff, child_id: str) -> ResponseReturnValue:
 @of_people
 def leaving(staff: Staff, child_id: str) -> ResponseReturnValue:
     """Asks before a pupil goes: who no longer sees anything of them."""
-    people.child_within(staff.reach(Right.CHANGE_PEOPLE), child_id)
+    people.child_within(staff.school_scope(Right.CHANGE_PEOPLE), child_id)
     return page("pupil_leave", pupil=people.pupil(staff, child_id))
 
 

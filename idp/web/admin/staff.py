@@ -23,7 +23,7 @@ HIRE = ("given_name", "family_name", "email", "role", "school", "print")
 @blueprint.get("/staff")
 @staff_only(Right.GIVE_ROLES)
 def roles(staff: Staff) -> ResponseReturnValue:
-    """Who has which role at the schools of the reach."""
+    """Who has which role at the schools of the scope."""
     page = page_number()
     holders, more = desk.listed(staff, page)
     return render_template(

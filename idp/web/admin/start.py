@@ -47,10 +47,10 @@ def start(staff: Staff) -> ResponseReturnValue:
 
 
 def _chosen(staff: Staff, ids: list[str]) -> str | None:
-    """The school that the address names, or the only one; None: all of the reach."""
+    """The school that the address names, or the only one; None: all of the scope."""
     wanted = request.args.get("school")
     if not wanted:
-        everywhere = staff.reach(Right.SEE_FIGURES).everywhere
+        everywhere = staff.school_scope(Right.SEE_FIGURES).everywhere
         return ids[0] if len(ids) == 1 and not everywhere else None
     if not is_id(wanted) or wanted not in ids:
         raise PageError("not_found", 404)
