@@ -5,8 +5,9 @@ from flask import Flask
 from sqlalchemy import select
 
 from idp.credentials.models import FactorReset
-from idp.database import db, migrations
-from idp.desk.access.rights import Staff
+from idp.database import db, migrations, transaction
+from idp.desk.access.acts import Act
+from idp.desk.access.rights import Reach, Staff
 from idp.desk.people import reset_requests
 from tests import factories
 
@@ -14,9 +15,10 @@ from tests import factories
 def test_of_several_requests_the_release_before_has_the_oldest(app: Flask) -> None:
     claire, other = factories.account("claire"), factories.account("other")
     askers = [factories.account(name) for name in ("first", "second")]
-    for asker in askers:
-        reset_requests.add(Staff(asker.id), claire.id)
-    reset_requests.add(Staff(askers[1].id), other.id)
+    for asker, whose in zip((*askers, askers[1]), (claire, claire, other), strict=True):
+        with transaction():
+            act = Act(staff=Staff(asker.id), scope=Reach())
+            reset_requests.add(act, whose.id)
     oldest, only = askers[0].id, other.id
     db.session.remove()
 

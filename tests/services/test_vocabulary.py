@@ -17,6 +17,7 @@ from tests.web.test_translations import ROOT
 RECORDERS = {"record", "row", "record_each", "record_for_each", "note"}
 COLUMNS = {
     "result", "actor", "account_id", "child_id", "client_id", "session_id", "school_id",
+    "at",  # for which schools an act of staff is recorded
 }  # fmt: skip
 TO_CHANGES = {"before", "after"}
 """What ``audit.changes`` takes and keeps as ``changes``."""
