@@ -38,7 +38,7 @@ def enqueue(
     ``kind`` names its composer; ``about`` holds ids and codes. ``about["email"]``, the key of
     an address that somebody typed, is the one exception: it is removed once resolved.
     """
-    about = dict(about or {})
+    about, now = dict(about or {}), clock.now()
     with transaction() as session:
         message = OutboxMessage(
             id=opaque_id("m")(),
@@ -46,8 +46,12 @@ def enqueue(
             account_id=account_id,
             about=about,
             recipient_hash=_recipient_hash(account_id, about),
+            status="queued",
+            attempts=0,
+            created_at=now,
+            due_at=now,
         )
-        session.add(message)  # several go in together
+        session.add(message)  # several go in together, so that nothing is left to defaults
     return message
 
 
