@@ -261,7 +261,7 @@ def _found(person: Person) -> dict[str, Any]:
         ],
         "class": person.pupils[0].class_name if person.kind == PUPIL else None,
         "schools": person.schools,
-        "state": person.standing.stage.value if person.standing else None,
+        "state": person.onboarding.step.value if person.onboarding else None,
     }
 
 

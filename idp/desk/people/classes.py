@@ -17,7 +17,7 @@ from idp.database import db, retried
 from idp.desk.access import scope
 from idp.desk.access.acts import act_at_school
 from idp.desk.access.rights import Right, SchoolScope, Staff
-from idp.desk.people.onboarding import TOKEN_MAILS, Standing, standings
+from idp.desk.people.onboarding import TOKEN_MAILS, Onboarding, onboarding_of
 from idp.errors import NotFound
 from idp.mail import spread
 from idp.mail.models import OutboxMessage
@@ -61,7 +61,7 @@ class Guardian:
 
     id: str
     name: str
-    standing: Standing | None
+    onboarding: Onboarding | None
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ def _guardians_of(child_ids: list[str], school_scope: SchoolScope) -> dict[str, 
         .where(LiveGuardianship.child_id.in_(child_ids))
         .order_by(LiveGuardianship.created_at, LiveGuardianship.id)
     ).all()
-    told = standings([row.id for row in rows], school_scope)
+    told = onboarding_of([row.id for row in rows], school_scope)
     found: dict[str, list[Guardian]] = {}
     for row in rows:
         name = full_name(row.given_name, row.family_name)

@@ -15,7 +15,7 @@ from idp.desk.access import scope
 from idp.desk.access.acts import OnTwo, act_on_two
 from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.desk.people.account_actions import Reason, end_within
-from idp.desk.people.onboarding import Standing, standings
+from idp.desk.people.onboarding import Onboarding, onboarding_of
 from idp.desk.people.page import live_guardian, refuse_wider_roles, sharing
 from idp.errors import Invalid
 from idp.mail import outbox
@@ -29,7 +29,7 @@ class Side:
     """One of the two: who it is, how far they came, whose guardian they are here."""
 
     account: Account
-    standing: Standing
+    onboarding: Onboarding
     children: list[tuple[Child, str]]
     """Each pupil within the scope, and what they are to it."""
     shares: list[Account]
@@ -42,7 +42,7 @@ def preview(staff: Staff, first_id: str, second_id: str) -> tuple[Side, Side]:
     first, second = (live_guardian(school_scope, each) for each in (first_id, second_id))
     _refuse_odd_pairs(first, second)
     refuse_wider_roles(staff, first_id, second_id)
-    told = standings([first_id, second_id], school_scope)
+    told = onboarding_of([first_id, second_id], school_scope)
     links = _live_links(school_scope, first_id, second_id)
     sides = [
         Side(

@@ -31,7 +31,7 @@ SLACK: Final = timedelta(days=1)
 """An account may be made, and invited, somewhat before it is linked to its first pupil."""
 
 
-class Stage(StrEnum):
+class OnboardingStep(StrEnum):
     """Where somebody stands: the one thing that a list tells."""
 
     ENDED = "ended"
@@ -51,10 +51,10 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True)
-class Standing:
+class Onboarding:
     """How far somebody has come. A moment is None where there is none, or none to be told."""
 
-    stage: Stage
+    step: OnboardingStep
     has_address: bool = False
     active: bool = False
     """Whether the account has been claimed: a token then gives a new password."""
@@ -75,7 +75,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Window:
+class VisibilityWindow:
     """What a scope has of somebody: since when, and whether still."""
 
     since: datetime | None
@@ -90,7 +90,7 @@ class Window:
         return moment
 
 
-def standings(account_ids: Collection[str], school_scope: SchoolScope) -> dict[str, Standing]:
+def onboarding_of(account_ids: Collection[str], school_scope: SchoolScope) -> dict[str, Onboarding]:
     """How far each of these accounts has come; five queries, whatever their number.
 
     For a page, a class or a school's list; the ids come from a query within the scope. Whoever
@@ -102,13 +102,15 @@ def standings(account_ids: Collection[str], school_scope: SchoolScope) -> dict[s
     windows = windows_of(ids, school_scope)
     mails, tokens = _mails(ids), _tokens(ids, school_scope)
     return {
-        row.id: _standing(row, windows[row.id], mails, tokens)
+        row.id: _onboarding(row, windows[row.id], mails, tokens)
         for row in _accounts(ids)
         if row.id in windows
     }
 
 
-def windows_of(account_ids: Collection[str], school_scope: SchoolScope) -> dict[str, Window]:
+def windows_of(
+    account_ids: Collection[str], school_scope: SchoolScope
+) -> dict[str, VisibilityWindow]:
     """What the scope has of each account; whoever was never guardian within it is left out.
 
     An operator looks without a window: everything counts, and who has no pupil is live too.
@@ -126,11 +128,11 @@ def windows_of(account_ids: Collection[str], school_scope: SchoolScope) -> dict[
         .group_by(Guardianship.account_id)
     )
     found = {
-        account_id: Window(_since(school_scope, since, ended_at), bool(is_live), ended_at)
+        account_id: VisibilityWindow(_since(school_scope, since, ended_at), bool(is_live), ended_at)
         for account_id, since, is_live, ended_at in rows
     }
     if school_scope.everywhere:
-        anybody = Window(None, live=True, ended_at=None)
+        anybody = VisibilityWindow(None, live=True, ended_at=None)
         return {account_id: found.get(account_id, anybody) for account_id in account_ids}
     return found
 
@@ -148,20 +150,20 @@ def _since(
     return since if ended_at is not None else since - SLACK
 
 
-def _standing(
+def _onboarding(
     account: Any,
-    window: Window,
+    window: VisibilityWindow,
     mails: Mapping[str, Any],
     tokens: Mapping[str, Any],
-) -> Standing:
+) -> Onboarding:
     if account.status == "disabled" and (window.live or window.since is None):
-        return Standing(Stage.DISABLED)
+        return Onboarding(OnboardingStep.DISABLED)
     if not window.live:
-        return Standing(Stage.ENDED, ended_at=window.ended_at)
+        return Onboarding(OnboardingStep.ENDED, ended_at=window.ended_at)
     mail, token = mails.get(account.id), tokens.get(account.id)
     now = clock.now()
-    told = Standing(
-        Stage.NOT_INVITED,
+    told = Onboarding(
+        OnboardingStep.NOT_INVITED,
         has_address=bool(account.email),
         active=account.status == "active",
         mail=mail.status if mail else "",
@@ -175,26 +177,26 @@ def _standing(
         last_sign_in_at=window.seen(account.last_sign_in_at),
     )
     signed_in = account.last_sign_in_at is not None
-    return replace(told, stage=_stage(told, token, signed_in=signed_in))
+    return replace(told, step=_step(told, token, signed_in=signed_in))
 
 
-def _stage(told: Standing, token: Any, *, signed_in: bool) -> Stage:
+def _step(told: Onboarding, token: Any, *, signed_in: bool) -> OnboardingStep:
     """The one thing to tell: how far they came, or what is in the way."""
     if told.active:
-        return Stage.SIGNED_IN if signed_in else Stage.PASSWORD_SET
+        return OnboardingStep.SIGNED_IN if signed_in else OnboardingStep.PASSWORD_SET
     if told.mail == "queued":
-        return Stage.QUEUED
+        return OnboardingStep.QUEUED
     # A refused mail ends the token that it carried; whatever token is left came by another way
     if token is not None:
         if told.expired:
-            return Stage.REFUSED if told.mail == "refused" else Stage.EXPIRED
+            return OnboardingStep.REFUSED if told.mail == "refused" else OnboardingStep.EXPIRED
         if token.opened_at:
-            return Stage.OPENED
+            return OnboardingStep.OPENED
         if not token.outbox_id:
-            return Stage.PRINTED
+            return OnboardingStep.PRINTED
     if told.mail:
-        return Stage(told.mail)
-    return Stage.NOT_INVITED if told.has_address else Stage.NO_ADDRESS
+        return OnboardingStep(told.mail)
+    return OnboardingStep.NOT_INVITED if told.has_address else OnboardingStep.NO_ADDRESS
 
 
 def _accounts(ids: list[str]) -> Any:

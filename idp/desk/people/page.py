@@ -17,7 +17,7 @@ from idp.database import db
 from idp.desk.access import rights as desk
 from idp.desk.access import scope
 from idp.desk.access.rights import Right, SchoolScope, Staff
-from idp.desk.people.onboarding import Standing, Window, standings, windows_of
+from idp.desk.people.onboarding import Onboarding, VisibilityWindow, onboarding_of, windows_of
 from idp.errors import Conflict, NotFound
 from idp.people import guardianships
 from idp.people.guardianships import LiveGuardianship
@@ -43,8 +43,8 @@ class Person:
     """A guardian as staff may see them."""
 
     account: Account
-    standing: Standing
-    window: Window
+    onboarding: Onboarding
+    window: VisibilityWindow
     links: list[Link]
 
     def is_within(self, school_scope: SchoolScope) -> bool:
@@ -65,7 +65,7 @@ class Pupil:
 
     child: Child
     links: list[Link]
-    standings: dict[str, Standing]
+    onboarding_of: dict[str, Onboarding]
 
 
 def person(staff: Staff, account_id: str) -> Person:
@@ -75,7 +75,7 @@ def person(staff: Staff, account_id: str) -> Person:
     window = windows_of([account_id], school_scope)[account_id]
     return Person(
         account=account,
-        standing=standings([account_id], school_scope)[account_id],
+        onboarding=onboarding_of([account_id], school_scope)[account_id],
         window=window,
         links=_links(Guardianship.account_id == account_id, school_scope),
     )
@@ -86,7 +86,7 @@ def pupil(staff: Staff, child_id: str) -> Pupil:
     school_scope = staff.school_scope(Right.LOOK_UP)
     child = child_within(school_scope, child_id)
     links = _links(Guardianship.child_id == child_id, school_scope)
-    return Pupil(child, links, standings([link.account.id for link in links], school_scope))
+    return Pupil(child, links, onboarding_of([link.account.id for link in links], school_scope))
 
 
 def guardian(school_scope: SchoolScope, account_id: str) -> Account:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from idp.database import db
 from idp.desk.access import scope
 from idp.desk.access.rights import SchoolScope
-from idp.desk.people.onboarding import Stage, Standing, standings
+from idp.desk.people.onboarding import Onboarding, OnboardingStep, onboarding_of
 from idp.people import guardianships
 from idp.people.models import Account, Child, Guardianship, School, full_name
 
@@ -41,7 +41,7 @@ class Person:
     name: str
     username: str = ""
     pupils: tuple[Pupil, ...] = ()
-    standing: Standing | None = None
+    onboarding: Onboarding | None = None
 
     @property
     def schools(self) -> list[str]:
@@ -69,7 +69,7 @@ def _guardians(ids: list[str], school_scope: SchoolScope) -> dict[tuple[str, str
     pupils: dict[str, list[Pupil]] = {}
     for account_id, pupil in _pupils_of(ids, school_scope):
         pupils.setdefault(account_id, []).append(pupil)
-    told = standings(
+    told = onboarding_of(
         ids, school_scope
     )  # knows whoever is or was guardian within the scope, nobody else
     return {
@@ -77,7 +77,7 @@ def _guardians(ids: list[str], school_scope: SchoolScope) -> dict[tuple[str, str
             GUARDIAN,
             row.id,
             full_name(row.given_name, row.family_name),
-            row.username if told[row.id].stage is not Stage.ENDED else "",
+            row.username if told[row.id].step is not OnboardingStep.ENDED else "",
             tuple(pupils.get(row.id, ())),
             told[row.id],
         )

@@ -28,7 +28,7 @@ def school_class(staff: Staff, school_id: str, class_key: str) -> ResponseReturn
         may_change=staff.school_scope(Right.CHANGE_PEOPLE).covers(school_id),
         may_send=staff.school_scope(Right.SEND_TOKENS).covers(school_id),
         send=url_for("admin.send_class_tokens", school_id=school_id, class_key=class_key),
-        standing_words=onboarding_words,
+        onboarding_words=onboarding_words,
         address_of=address_of,
         to_page=lambda page: f"{here}?page={page}",
     )

@@ -39,7 +39,7 @@ def people(staff: Staff) -> ResponseReturnValue:
         found=found,
         most=search.MOST,
         several_schools=_several_schools(staff),
-        standing_words=onboarding_words,
+        onboarding_words=onboarding_words,
         address_of=address_of,
         class_address=class_address,
         to_page=lambda page: url_for("admin.people", q=query, page=page),
@@ -146,7 +146,7 @@ def page(template: str, **context: Any) -> str:
     return render_template(
         f"admin/people/{template}.html",
         words=people_words,
-        standings_in=onboarding_words,
+        onboarding_words=onboarding_words,
         **context,
     )
 

@@ -25,7 +25,7 @@ def person(staff: Staff, account_id: str) -> ResponseReturnValue:
     return page(
         "person",
         person=found,
-        standing=found.standing,
+        onboarding=found.onboarding,
         mails=activity.mails(found, school_scope),
         sign_ins=activity.sign_ins(found, school_scope),
         acts=activity.acts(found, school_scope),

@@ -11,7 +11,7 @@ from idp.credentials import one_time_tokens
 from idp.credentials.models import OneTimeToken
 from idp.database import db, transaction
 from idp.desk.access.rights import SchoolScope
-from idp.desk.people.onboarding import Stage, Standing, standings
+from idp.desk.people.onboarding import Onboarding, OnboardingStep, onboarding_of
 from idp.lifecycle import endings
 from idp.lifecycle.mails import requests as mail_requests
 from idp.mail import outbox
@@ -29,8 +29,8 @@ def at(desk: Desk) -> SchoolScope:
     return SchoolScope(school_ids=frozenset({desk.here.id}))
 
 
-def standing_of(account_id: str, school_scope: SchoolScope) -> Standing:
-    return standings([account_id], school_scope)[account_id]
+def onboarding_at(account_id: str, school_scope: SchoolScope) -> Onboarding:
+    return onboarding_of([account_id], school_scope)[account_id]
 
 
 def invited(desk: Desk, **changes: object) -> str:
@@ -40,19 +40,19 @@ def invited(desk: Desk, **changes: object) -> str:
 
 
 def test_without_an_address_nothing_can_be_sent(desk: Desk) -> None:
-    assert standing_of(invited(desk, email=None), at(desk)).stage is Stage.NO_ADDRESS
+    assert onboarding_at(invited(desk, email=None), at(desk)).step is OnboardingStep.NO_ADDRESS
 
 
 def test_a_mail_is_told_from_the_queue_to_its_refusal(desk: Desk) -> None:
     parent = invited(desk)
-    assert standing_of(parent, at(desk)).stage is Stage.NOT_INVITED
+    assert onboarding_at(parent, at(desk)).step is OnboardingStep.NOT_INVITED
 
     message = mail_requests.invite(parent)
-    assert standing_of(parent, at(desk)).stage is Stage.QUEUED
+    assert onboarding_at(parent, at(desk)).step is OnboardingStep.QUEUED
 
     outbox.refused(message, "550 5.1.1 no such user")
-    found = standing_of(parent, at(desk))
-    assert (found.stage, found.meaning) == (Stage.REFUSED, "unknown_address")
+    found = onboarding_at(parent, at(desk))
+    assert (found.step, found.meaning) == (OnboardingStep.REFUSED, "unknown_address")
 
 
 def test_a_token_is_told_from_its_mail_to_its_end(desk: Desk) -> None:
@@ -61,16 +61,16 @@ def test_a_token_is_told_from_its_mail_to_its_end(desk: Desk) -> None:
     with transaction():
         one_time_tokens.mint(parent, "first_sign_in", outbox_id=message.id)
     outbox.sent(message)
-    assert standing_of(parent, at(desk)).stage is Stage.SENT
+    assert onboarding_at(parent, at(desk)).step is OnboardingStep.SENT
 
     token = db.session.query(OneTimeToken).one()
     one_time_tokens.note_opened(token.id)
-    assert standing_of(parent, at(desk)).stage is Stage.OPENED
+    assert onboarding_at(parent, at(desk)).step is OnboardingStep.OPENED
 
     with transaction():
         token.expires_at = clock.now() - timedelta(days=1)
-    found = standing_of(parent, at(desk))
-    assert found.stage is Stage.EXPIRED
+    found = onboarding_at(parent, at(desk))
+    assert found.step is OnboardingStep.EXPIRED
     assert found.mailed_at is not None
 
 
@@ -78,15 +78,15 @@ def test_a_printed_letter_is_told(desk: Desk) -> None:
     parent = invited(desk)
     mail_requests.issue_letter_token(parent)
     events.record("letter_printed", account_id=parent, school_id=desk.here.id)
-    assert standing_of(parent, at(desk)).stage is Stage.PRINTED
+    assert onboarding_at(parent, at(desk)).step is OnboardingStep.PRINTED
 
 
 def test_c3_a_letter_of_another_school_is_not_told(desk: Desk) -> None:
     parent = invited(desk)
     mail_requests.issue_letter_token(parent)
     events.record("letter_printed", account_id=parent, school_id=desk.elsewhere.id)
-    told = standing_of(parent, at(desk))
-    assert (told.stage, told.printed_at, told.expires_at) == (Stage.NOT_INVITED, None, None)
+    told = onboarding_at(parent, at(desk))
+    assert (told.step, told.printed_at, told.expires_at) == (OnboardingStep.NOT_INVITED, None, None)
 
 
 def test_c3_whose_access_ended_looks_the_same_alive_elsewhere_or_not(desk: Desk) -> None:
@@ -100,9 +100,9 @@ def test_c3_whose_access_ended_looks_the_same_alive_elsewhere_or_not(desk: Desk)
             mine.ended_at = when
     endings.disable_account(gone)
 
-    assert standing_of(alive, at(desk)) == standing_of(gone, at(desk))
-    assert standing_of(gone, at(desk)).stage is Stage.ENDED
-    assert standing_of(gone, EVERYWHERE).stage is Stage.DISABLED
+    assert onboarding_at(alive, at(desk)) == onboarding_at(gone, at(desk))
+    assert onboarding_at(gone, at(desk)).step is OnboardingStep.ENDED
+    assert onboarding_at(gone, EVERYWHERE).step is OnboardingStep.DISABLED
 
 
 def test_c3_what_was_before_the_first_pupil_here_has_no_date(desk: Desk) -> None:
@@ -113,13 +113,13 @@ def test_c3_what_was_before_the_first_pupil_here_has_no_date(desk: Desk) -> None
         message.created_at = clock.now() - timedelta(days=300)
     factories.guardianship(parent, factories.child(desk.here))
 
-    assert standing_of(parent.id, at(desk)).mailed_at is None
-    assert standing_of(parent.id, EVERYWHERE).mailed_at is not None
+    assert onboarding_at(parent.id, at(desk)).mailed_at is None
+    assert onboarding_at(parent.id, EVERYWHERE).mailed_at is not None
 
 
 def test_who_is_no_guardian_here_is_not_in_the_answer(desk: Desk) -> None:
     parent, _ = factories.family(desk.elsewhere, "Noé")
-    assert standings([parent.id, "a_nobody"], at(desk)) == {}
+    assert onboarding_of([parent.id, "a_nobody"], at(desk)) == {}
 
 
 def test_the_queries_are_as_few_for_many_as_for_one(desk: Desk) -> None:
@@ -132,7 +132,7 @@ def test_the_queries_are_as_few_for_many_as_for_one(desk: Desk) -> None:
 
     event.listen(db.engine, "before_cursor_execute", note)
     try:
-        found = standings(parents, at(desk))
+        found = onboarding_of(parents, at(desk))
     finally:
         event.remove(db.engine, "before_cursor_execute", note)
     assert len(found) == 20
