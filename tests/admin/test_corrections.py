@@ -30,7 +30,7 @@ def mails(kind: str) -> list[str | None]:
     return sorted(db.session.scalars(query), key=str)
 
 
-def trail(event: str) -> list[AuditEvent]:
+def audit_log(event: str) -> list[AuditEvent]:
     return list(db.session.scalars(select(AuditEvent).where(AuditEvent.event == event)))
 
 
@@ -53,7 +53,7 @@ class TestNames:
         assert now(claire).full_name == "Klara Dubois-Maes"
         assert "Klara Dubois-Maes" in browser.open("/admin/people?q=klara+maes").text
         assert mails("account_corrected") == [claire.id]
-        (event,) = trail("account_changed")
+        (event,) = audit_log("account_changed")
         assert (event.school_id, "Klara" in str(event.detail)) == (desk.here.id, False)
 
     def test_what_is_no_name_is_refused(self, desk: Desk) -> None:
@@ -86,7 +86,7 @@ class TestUserNames:
         hers = Browser(desk.app.test_client())
         hers.sign_in_at_home("claire.dubois")
         assert mails("account_corrected") == [claire.id]
-        (event,) = trail("username_changed")
+        (event,) = audit_log("username_changed")
         assert event.detail["changes"] == {"user_name": ["clare", "claire.dubois"]}
 
     def test_one_that_somebody_has_is_refused_and_nothing_changes(self, desk: Desk) -> None:
@@ -185,4 +185,4 @@ class TestForgottenInvitations:
         assert mails("invitation") == sorted(each.id for each in (*forgotten, invited))
         assert not browser.shows("invite-school-1")
         assert invitations.invite_school(AT_TERMINAL, desk.here.id) == 0
-        assert len(trail("school_invited")) == 1
+        assert len(audit_log("school_invited")) == 1

@@ -62,7 +62,7 @@ def test_a1_what_a_role_may_not_is_refused_on_every_route_by_every_method(
 ) -> None:
     browser = browser_of(desk, role)
     token = form_token(browser)
-    trail = db.session.scalar(select(func.count()).select_from(AuditEvent))
+    events = db.session.scalar(select(func.count()).select_from(AuditEvent))
     wrong = []
     for address, endpoints in routes(desk.app):
         for method in METHODS:
@@ -74,7 +74,7 @@ def test_a1_what_a_role_may_not_is_refused_on_every_route_by_every_method(
     assert not wrong
     db.session.rollback()
     if role in {"nobody", "parent"}:
-        assert db.session.scalar(select(func.count()).select_from(AuditEvent)) == trail
+        assert db.session.scalar(select(func.count()).select_from(AuditEvent)) == events
 
 
 def expected_status(role: str, right: str | None) -> int:

@@ -151,10 +151,10 @@ def test_a_token_goes_to_whoever_of_the_class_is_invited_and_once(desk: Desk, wh
         assert "1 " in page
 
     assert queued() == [claire.id]
-    trail = db.session.scalars(
+    events = db.session.scalars(
         select(AuditEvent).where(AuditEvent.event == "class_tokens_sent")
     ).all()
-    assert [(each.school_id, each.detail["changes"]) for each in trail] == [
+    assert [(each.school_id, each.detail["changes"]) for each in events] == [
         (desk.here.id, {"class": [None, "3B"]}),
         (desk.here.id, {"class": [None, "3B"]}),
     ]  # both clicks, and not to how many: c3

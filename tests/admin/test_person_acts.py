@@ -52,7 +52,7 @@ def fresh(account: Account) -> Account:
     return accounts.get_account(account.id)
 
 
-def journal(event: str) -> list[AuditEvent]:
+def audit_log(event: str) -> list[AuditEvent]:
     db.session.rollback()
     return list(db.session.scalars(select(AuditEvent).where(AuditEvent.event == event)))
 
@@ -72,7 +72,7 @@ def test_a_token_is_sent_once_and_the_school_may_read_it(desk: Desk, who: str) -
     browser.press("send-token")
 
     assert mails(claire) == ["invitation"]
-    (event,) = journal("token_sent")
+    (event,) = audit_log("token_sent")
     assert (event.school_id, event.account_id) == (desk.here.id, claire.id)
 
 
@@ -114,7 +114,7 @@ def test_an_address_is_corrected_with_before_and_after(desk: Desk) -> None:
     browser.open(f"/admin/people/{claire.id}/edit")
     browser.submit("email-form", email="new@x.example")
     assert fresh(claire).email == "new@x.example"
-    (event,) = journal("person_email_corrected")
+    (event,) = audit_log("person_email_corrected")
     assert event.detail["changes"] == {"email": ["c…e@x.example", "n…w@x.example"]}
     assert mails(claire) == ["email_changed", "email_changed_old"]
 
@@ -182,7 +182,7 @@ def test_a_guardianship_ends_with_a_reason(desk: Desk) -> None:
     assert live(claire) == set()
     row = db.session.scalars(select(Guardianship)).one()
     assert (row.ended_code, row.ended_reason) == ("court", "décision du 3 mars")
-    (event,) = journal("guardianship_ended")
+    (event,) = audit_log("guardianship_ended")
     assert (event.school_id, event.detail["changes"]) == (desk.here.id, {"ended": [None, "court"]})
 
 
@@ -195,7 +195,7 @@ def test_a_relationship_is_named_otherwise_and_an_ended_one_made_again(desk: Des
     browser.open(f"/admin/pupils/{lina.id}/guardians/{claire.id}")
     browser.submit("again-form", relationship="mother")
     assert live(claire) == {"Lina"}
-    (event,) = journal("guardianship_changed")
+    (event,) = audit_log("guardianship_changed")
     assert event.detail["changes"] == {"relationship": ["parent", "aunt"]}
 
 
@@ -393,7 +393,7 @@ def test_a_pupil_is_added_corrected_leaves_and_comes_back(desk: Desk) -> None:
 
     browser.open(f"/admin/pupils/{zoe.id}/edit")
     browser.submit("pupil-form", given_name="Zoé", family_name="Maes", class_name="1B")
-    (event,) = journal("child_changed")
+    (event,) = audit_log("child_changed")
     assert event.detail["changes"] == {"class": ["1A", "1B"]}
 
     assert browser.open(f"/admin/pupils/{zoe.id}/leave").text.count("Claire Dubois") == 1
@@ -402,7 +402,7 @@ def test_a_pupil_is_added_corrected_leaves_and_comes_back(desk: Desk) -> None:
     assert browser.shows("pupil-left")
     browser.press("return-submit")
     assert not browser.shows("pupil-left")
-    assert [each.school_id for each in journal("child_left")] == [desk.here.id]
+    assert [each.school_id for each in audit_log("child_left")] == [desk.here.id]
 
 
 def test_a2_no_pupil_is_added_to_another_school(desk: Desk) -> None:

@@ -31,8 +31,8 @@ class Right(StrEnum):
     MAKE_SCHOOL = "make_school"
     SEE_CLIENTS = "see_clients"
     EDIT_CLIENTS = "edit_clients"
-    SEE_FIGURES = "see_figures"
-    READ_JOURNAL = "read_journal"
+    SEE_OVERVIEW = "see_figures"
+    READ_AUDIT_LOG = "read_journal"
     GIVE_ROLES = "give_roles"
     RESET_FACTORS = "reset_factors"
     """Ask for the reset of a lost second step, or confirm it: ``idp.desk.people.factor_resets``."""
@@ -44,8 +44,8 @@ _MANAGER: Final = _HELPER | {
     Right.IMPORT_ROSTER,
     Right.EDIT_SCHOOL,
     Right.SEE_CLIENTS,
-    Right.SEE_FIGURES,
-    Right.READ_JOURNAL,
+    Right.SEE_OVERVIEW,
+    Right.READ_AUDIT_LOG,
     Right.GIVE_ROLES,
     Right.RESET_FACTORS,
 }

@@ -1,6 +1,6 @@
-"""The journal that a school reads: what was done for it, by whom, on whom, before and after.
+"""The audit log as a school reads it: what was done for it, by whom, on whom, before and after.
 
-Everything comes from events that carry the school's id (``journal.record``); an operator also
+Everything comes from events that carry the school's id (``changes.record``); an operator also
 reads acts of the platform, such as another operator named.
 """
 
@@ -67,7 +67,7 @@ def page(
     size: int = PAGE,
 ) -> Page:
     """The scope's events before the one numbered ``before``, of these kinds, of that day."""
-    school_scope = staff.school_scope(Right.READ_JOURNAL)
+    school_scope = staff.school_scope(Right.READ_AUDIT_LOG)
     query = select(AuditEvent).where(_readable(school_scope)).order_by(AuditEvent.id.desc())
     if before is not None:
         query = query.where(AuditEvent.id < before)

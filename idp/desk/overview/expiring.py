@@ -52,7 +52,7 @@ def tokens_expiring(staff: Staff, school_id: str | None = None) -> int:
     mailed: ColumnElement[bool] = OneTimeToken.outbox_id.is_not(None)
     if school_id is not None:
         mailed = or_(mailed, OneTimeToken.account_id.in_(recipients.have_a_letter(school_id)))
-    elif staff.school_scope(Right.SEE_FIGURES).everywhere:
+    elif staff.school_scope(Right.SEE_OVERVIEW).everywhere:
         mailed = true()
     query = (
         select(func.count(OneTimeToken.account_id.distinct()))
@@ -71,7 +71,7 @@ def tokens_expiring(staff: Staff, school_id: str | None = None) -> int:
 
 def former_secrets(staff: Staff, school_id: str | None = None) -> Sequence[FormerSecret]:
     """Applications of the school, or of the scope, with two secrets; those that end first."""
-    school_scope = staff.school_scope(Right.SEE_FIGURES)
+    school_scope = staff.school_scope(Right.SEE_OVERVIEW)
     serves = select(ClientSchool.client_id).where(scope.at(school_scope, ClientSchool.school_id))
     if school_id is not None:
         serves = serves.where(ClientSchool.school_id == school_id)

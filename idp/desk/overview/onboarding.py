@@ -51,13 +51,13 @@ class Funnel:
 
 
 def schools(staff: Staff) -> list[School]:
-    """The schools whose figures this person sees, by name."""
-    return scope.schools_by_name(staff.school_scope(Right.SEE_FIGURES))
+    """The schools whose overview this person sees, by name."""
+    return scope.schools_by_name(staff.school_scope(Right.SEE_OVERVIEW))
 
 
 def school(staff: Staff, school_id: str) -> School:
-    """The school, if this person sees its figures. Raises ``NotFound``."""
-    return scope.school(staff.school_scope(Right.SEE_FIGURES), school_id)
+    """The school, if this person sees its overview. Raises ``NotFound``."""
+    return scope.school(staff.school_scope(Right.SEE_OVERVIEW), school_id)
 
 
 def by_class(staff: Staff, school_id: str) -> Funnel:
@@ -66,7 +66,7 @@ def by_class(staff: Staff, school_id: str) -> Funnel:
     One query. Raises ``NotFound``.
     """
     name = school(staff, school_id).name
-    guardians = live_guardianships(staff.school_scope(Right.SEE_FIGURES), school_id)
+    guardians = live_guardianships(staff.school_scope(Right.SEE_OVERVIEW), school_id)
     query = _with_level(guardians, guardians.c.class_name)
     classes: dict[str, list[int]] = {}
     everybody: dict[str, int] = {}
@@ -81,7 +81,7 @@ def by_class(staff: Staff, school_id: str) -> Funnel:
 
 def by_school(staff: Staff) -> Funnel:
     """The schools of the scope; a guardian of two schools counts at both. Two queries."""
-    school_scope = staff.school_scope(Right.SEE_FIGURES)
+    school_scope = staff.school_scope(Right.SEE_OVERVIEW)
     guardians = live_guardianships(school_scope, None)
     levels = _with_level(guardians, guardians.c.school_id)
     # Grouped by the step itself: SQLite works a column of a subquery out at each use
@@ -130,7 +130,7 @@ _OPENED: Final = and_(OneTimeToken.account_id == Account.id, OneTimeToken.opened
 
 def _visited(guardians: Any) -> ColumnElement[bool]:
     """Whether an application of the school was given a grant, without a child or with one of
-    this school. From the audit trail: grants themselves are purged soon after their tokens.
+    this school. From the audit log: grants themselves are purged soon after their tokens.
     """
     school_id = guardians.c.school_id
     # Correlated by name: SQLAlchemy by itself looks one level up, and would take any school

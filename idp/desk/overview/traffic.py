@@ -95,7 +95,7 @@ def mail_trouble(staff: Staff, school_id: str | None = None) -> dict[str, int]:
 
 def whose(staff: Staff, school_id: str | None, account_id: Any) -> ColumnElement[bool]:
     """Of guardians live at the school or in the scope; of everybody for a whole platform."""
-    school_scope = staff.school_scope(Right.SEE_FIGURES)
+    school_scope = staff.school_scope(Right.SEE_OVERVIEW)
     if school_id is None and school_scope.everywhere:
         return true()
     guardians = live_guardianships(school_scope, school_id)

@@ -69,7 +69,7 @@ def send_token(staff: Staff, account_id: str) -> bool:
 def correct_name(staff: Staff, account_id: str, given_name: str, family_name: str) -> Corrected:
     """Another name on the school's word.
 
-    Of names the journal tells only that they changed (security rule L1).
+    Of names the audit log tells only that they changed (security rule L1).
     """
     with act(staff, Right.CHANGE_PEOPLE, account_id) as on:
         if not accounts.change_name(on.account, given_name, family_name):
@@ -139,7 +139,7 @@ def set_language(staff: Staff, account_id: str, locale: str) -> None:
 def close_access(staff: Staff, account_id: str, reason: Reason) -> None:
     """End every guardianship within the scope, and the account where none is left anywhere.
 
-    Whether one is left is told to nobody: neither the answer nor the school's journal differs.
+    Whether one is left is told to nobody: neither the answer nor the school's audit log differs.
     """
     why = reason.checked()
     with act(staff, Right.CHANGE_PEOPLE, account_id) as on:

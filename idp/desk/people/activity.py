@@ -30,7 +30,7 @@ from idp.people.models import Child
 from idp.sessions.models import BrowserSession
 
 MOST: Final = 20
-"""Of each: for older ones there is the journal."""
+"""Of each: for older ones there is the audit log."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Letters for a first sign-in, with tokens in clear: who may print them, for whom, and when.
 
 A right of its own, at the schools of its scope; only for guardians of these schools' pupils who
-are invited at the moment when the token is made; each letter in the audit trail (security rule
+are invited at the moment when the token is made; each letter in the audit log (security rule
 A5; docs/decisions/printed-letters.md). The file is what a function returns: no token is kept.
 """
 

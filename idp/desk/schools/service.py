@@ -1,9 +1,9 @@
-"""Schools at the desk: which somebody may change, and each change in the journal."""
+"""Schools at the desk: which somebody may change, and each change in the audit log."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from idp.audit import changes as journal
+from idp.audit import changes
 from idp.database import retried
 from idp.desk.access import scope
 from idp.desk.access.acts import AtSchool, act_at_school, act_for_platform
@@ -20,7 +20,7 @@ from idp.settings import LOCALES
 __all__ = ["change", "find", "make", "mine", "set_logo"]
 
 PERSONAL: Final = ("contact_name", "contact_phone")
-"""Of these the journal says that they changed, not from what to what: they are a person's."""
+"""Of these the audit log says that they changed, not from what to what: they are a person's."""
 
 
 def mine(staff: Staff) -> list[School]:
@@ -127,7 +127,7 @@ def _note(on: AtSchool, done: Change) -> None:
         for name in hidden:
             del values[name]
         if "contact_email" in values:
-            values["contact_email"] = journal.shortened(values["contact_email"] or "")
+            values["contact_email"] = changes.shortened(values["contact_email"] or "")
         if values.get("logo_digest"):
             values["logo_digest"] = values["logo_digest"][:12]
     about = {"personal": hidden} if hidden else {}

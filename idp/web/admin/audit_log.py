@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp.desk.access.rights import Right, Staff
-from idp.desk.audit_log import read as audit_log
+from idp.desk.audit_log import read
 from idp.desk.audit_log.read import Entry, Person
 from idp.roster.spreadsheet_cells import quoted
 from idp.web.admin import audit_log_words
@@ -20,13 +20,13 @@ PERSON_PAGE = "admin.person"
 
 
 @blueprint.get("/journal")
-@staff_only(Right.READ_JOURNAL)
-def journal(staff: Staff) -> ResponseReturnValue:
+@staff_only(Right.READ_AUDIT_LOG)
+def audit_log(staff: Staff) -> ResponseReturnValue:
     """A page of events, the newest first."""
-    found = audit_log.page(staff, before=before(), kinds=_kinds(), day=day())
+    found = read.page(staff, before=before(), kinds=_kinds(), day=day())
     filters = {name: request.args[name] for name in ("kind", "day") if request.args.get(name)}
     return render_template(
-        "admin/journal.html",
+        "admin/audit_log.html",
         entries=found.entries,
         older=found.older,
         first=before() is None,
@@ -35,15 +35,15 @@ def journal(staff: Staff) -> ResponseReturnValue:
         day=day(),
         words=audit_log_words,
         page_of=_page_of,
-        several=staff.is_operator or len(staff.school_scope(Right.READ_JOURNAL).school_ids) > 1,
+        several=staff.is_operator or len(staff.school_scope(Right.READ_AUDIT_LOG).school_ids) > 1,
     )
 
 
 @blueprint.get("/journal.csv")
-@staff_only(Right.READ_JOURNAL)
-def journal_export(staff: Staff) -> ResponseReturnValue:
+@staff_only(Right.READ_AUDIT_LOG)
+def audit_log_export(staff: Staff) -> ResponseReturnValue:
     """The same as a file for a spreadsheet, the newest ten thousand."""
-    found = audit_log.page(staff, kinds=_kinds(), day=day(), size=audit_log.MOST_EXPORTED)
+    found = read.page(staff, kinds=_kinds(), day=day(), size=read.MOST_EXPORTED)
     out = StringIO(newline="")
     rows = csv.writer(out, delimiter=";", quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     rows.writerow(

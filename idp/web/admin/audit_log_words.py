@@ -1,4 +1,4 @@
-"""The journal's events in words, with what they changed.
+"""The audit log's events in words, with what they changed.
 
 The events' own words stand in ``idp.audit.vocabulary``, the fields that ``changes`` name here.
 """

@@ -25,7 +25,7 @@ class Entry:
 
 
 ENTRIES: Final = (
-    Entry("admin.start", _("Overview"), Right.SEE_FIGURES, "chart"),
+    Entry("admin.start", _("Overview"), Right.SEE_OVERVIEW, "chart"),
     Entry("admin.people", _("People"), Right.LOOK_UP, "people"),
     Entry("admin.letters", _("Letters"), Right.PRINT_LETTERS, "printer"),
     Entry("admin.mails", _("Mail"), Right.SEND_TOKENS, "mail"),
@@ -34,7 +34,7 @@ ENTRIES: Final = (
     Entry("admin.clients", _("Applications"), Right.SEE_CLIENTS, "apps"),
     Entry("admin.schools", _("Schools"), Right.EDIT_SCHOOL, "school"),
     Entry("admin.roles", _("Staff"), Right.GIVE_ROLES, "badge"),
-    Entry("admin.journal", _("Logbook"), Right.READ_JOURNAL, "clock"),
+    Entry("admin.audit_log", _("Logbook"), Right.READ_AUDIT_LOG, "clock"),
 )
 """In the order in which they are needed, from each day's to the rarest."""
 

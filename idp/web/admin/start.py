@@ -1,4 +1,4 @@
-"""``/admin``: where somebody of the desk begins: the figures of their schools, or the search."""
+"""``/admin``: where somebody of the desk begins: the overview of their schools, or the search."""
 
 import re
 from typing import Any, Final
@@ -22,8 +22,8 @@ _PAGE: Final = re.compile(r"[1-9][0-9]{0,3}")
 @blueprint.get("/")
 @staff_only(Right.LOOK_UP)
 def start(staff: Staff) -> ResponseReturnValue:
-    """The figures; for who may not see them the search, which a desk is asked first."""
-    if not staff.may(Right.SEE_FIGURES):
+    """The overview; for who may not see it the search, which a desk is asked first."""
+    if not staff.may(Right.SEE_OVERVIEW):
         return redirect(url_for("admin.people"), 303)
     schools = overview.schools(staff)
     chosen = _chosen(staff, [each.id for each in schools])
@@ -31,7 +31,7 @@ def start(staff: Staff) -> ResponseReturnValue:
     page = _page(len(funnel.rows))
     rows = funnel.rows[(page - 1) * ROWS : page * ROWS]
     return render_template(
-        "admin/figures/index.html",
+        "admin/overview/index.html",
         schools=schools,
         chosen=chosen,
         funnel=funnel,
@@ -50,7 +50,7 @@ def _chosen(staff: Staff, ids: list[str]) -> str | None:
     """The school that the address names, or the only one; None: all of the scope."""
     wanted = request.args.get("school")
     if not wanted:
-        everywhere = staff.school_scope(Right.SEE_FIGURES).everywhere
+        everywhere = staff.school_scope(Right.SEE_OVERVIEW).everywhere
         return ids[0] if len(ids) == 1 and not everywhere else None
     if not is_id(wanted) or wanted not in ids:
         raise PageError("not_found", 404)

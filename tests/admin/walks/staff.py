@@ -1,4 +1,4 @@
-"""Staff: listed, given and taken roles, with what can go wrong; and the journal of it."""
+"""Staff: listed, given and taken roles, with what can go wrong; and the audit log of it."""
 
 from collections.abc import Iterator
 

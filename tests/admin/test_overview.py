@@ -1,4 +1,4 @@
-"""The figures of the desk: whom they count, whom they show, and how they are drawn."""
+"""The overview of the desk: whom they count, whom they show, and how they are drawn."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -225,7 +225,7 @@ class TestExpiring:
 
 @on_sqlite
 class TestPage:
-    def test_a_helper_begins_at_the_search_and_a_manager_at_the_figures(self, desk: Desk) -> None:
+    def test_a_helper_begins_at_the_search_and_a_manager_at_the_overview(self, desk: Desk) -> None:
         helper = desk.browser("helper")
         assert helper.open("/admin/").request.path == "/admin/people"
         assert not helper.shows("desk-start")
@@ -235,7 +235,7 @@ class TestPage:
         assert not manager.shows("keys-table")
         assert not manager.shows("figures-school")
 
-    def test_a2_another_schools_figures_are_not_found(self, desk: Desk) -> None:
+    def test_a2_another_schools_overview_is_not_found(self, desk: Desk) -> None:
         stranger = desk.browser("stranger")
         other = stranger.open(f"/admin/?school={desk.here.id}")
         assert other.status_code == stranger.open("/admin/?school=s_x").status_code == 404

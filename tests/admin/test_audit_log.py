@@ -1,4 +1,4 @@
-"""The journal: every act, by whom, before and after; each school its own."""
+"""The audit log: every act, by whom, before and after; each school its own."""
 
 import ast
 import re
