@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, insert, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from idp import clock
-from idp.clients import trail, uris
+from idp.clients import audit_log, uris
 from idp.clients.metadata import checked
 from idp.clients.models import Client, ClientRow, ClientSchool
 from idp.database import db, keyed_hash, transaction
@@ -66,8 +66,8 @@ def register(
             raise Conflict("outdated", client=client.id) from None
         client.sector = _sector(client, school_ids)
         _serve(client.id, school_ids)
-        told = trail.told(document, school_ids)
-        trail.record("client_created", client.id, school_ids, after=told)
+        audited = audit_log.audited_metadata(document, school_ids)
+        audit_log.record("client_created", client.id, school_ids, after=audited)
     return Registered(client, secret)
 
 
@@ -88,7 +88,7 @@ def change(
     served = _served(client_id)
     wanted = served if school_ids is None else school_ids
     document = examined(metadata, wanted)
-    told = trail.told(before.metadata_, served)
+    audited_before = audit_log.audited_metadata(before.metadata_, served)
     secret = _new_secret(document) if before.secret_hash is None else None
     values: dict[str, Any] = {"metadata_": document, "name": document["client_name"]}
     if secret is not None:
@@ -102,7 +102,13 @@ def change(
             session.execute(delete(ClientSchool).where(ClientSchool.client_id == client_id))
             _serve(client_id, wanted)
         about = [*served, *wanted]
-        trail.record("client_changed", client_id, about, told, trail.told(document, wanted))
+        audit_log.record(
+            "client_changed",
+            client_id,
+            about,
+            audited_before,
+            audit_log.audited_metadata(document, wanted),
+        )
     return Registered(get(client_id), secret)
 
 
@@ -180,7 +186,7 @@ def rotate_secret(
         values = {"secret_hash": _secret_hash(secret)}
         _move(client_id, version, values | (former if overlap else _NO_FORMER_SECRET))
         seconds = overlap.total_seconds()
-        trail.record("client_secret_rotated", client_id, _served(client_id), overlap=seconds)
+        audit_log.record("client_secret_rotated", client_id, _served(client_id), overlap=seconds)
     return Registered(get(client_id), secret)
 
 
@@ -194,7 +200,7 @@ def end_former_secret(client_id: str) -> bool:
             .values(**_NO_FORMER_SECRET)
         ).rowcount
         if ended:
-            trail.record("client_secret_ended", client_id, _served(client_id))
+            audit_log.record("client_secret_ended", client_id, _served(client_id))
     return bool(ended)
 
 
@@ -208,7 +214,7 @@ def disable(client_id: str) -> bool:
             .values(disabled_at=clock.now())
         ).rowcount
         if disabled:
-            trail.record("client_disabled", client_id, _served(client_id))
+            audit_log.record("client_disabled", client_id, _served(client_id))
     return bool(disabled)
 
 
@@ -222,7 +228,7 @@ def enable(client_id: str) -> bool:
             .values(disabled_at=None)
         ).rowcount
         if enabled:
-            trail.record("client_enabled", client_id, _served(client_id))
+            audit_log.record("client_enabled", client_id, _served(client_id))
     return bool(enabled)
 
 

@@ -1,4 +1,4 @@
-"""A walk to a provider and back: begun in one browser, for one purpose, come back from once.
+"""Authorization requests to providers: each of one browser, for one purpose, answered once.
 
 Security rule F1: the ``state`` belongs to the browser that began, works once and for ten
 minutes. ``nonce`` and PKCE's verifier follow from it under our key, so that neither the
@@ -19,12 +19,12 @@ from idp.federation.models import FederationState
 
 LIFETIME: Final = timedelta(minutes=10)
 MOST_PENDING: Final = 20
-"""Walks that one browser may have under way at once; an older one makes room."""
+"""Requests that one browser may have under way at once; an older one makes room."""
 CLOCKS_DIFFER: Final = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
-class Asked:
+class ProviderRequest:
     """What a provider is asked, and by which its answer is judged."""
 
     redirect_uri: str
@@ -41,22 +41,22 @@ class Asked:
 class Back:
     """The browser that began came back in time, for the first time."""
 
-    walk: FederationState
-    asked: Asked
+    pending: FederationState
+    request: ProviderRequest
 
 
 @dataclass(frozen=True)
 class Again:
     """It is this browser's, but was used before: a reload, a double click, « back »."""
 
-    walk: FederationState
+    pending: FederationState
 
 
 @dataclass(frozen=True)
 class TooLate:
     """It is this browser's, but older than ten minutes."""
 
-    walk: FederationState
+    pending: FederationState
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,13 @@ class Unknown:
 Return = Back | Again | TooLate | Unknown
 
 
-def begin(browser: str, provider: str, purpose: str, *, locale: str, **about: Any) -> Asked:
-    """Note a walk to ``provider``; ``about`` are columns of ``FederationState``."""
+def begin(
+    browser: str, provider: str, purpose: str, *, locale: str, **about: Any
+) -> ProviderRequest:
+    """Note a request to ``provider``; ``about`` are columns of ``FederationState``."""
     state = secrets.token_urlsafe(32)
     now = clock.now()
-    walk = FederationState(
+    row = FederationState(
         state_hash=_state_hash(state),
         browser_hash=browser_hash(browser),
         provider=provider,
@@ -83,12 +85,12 @@ def begin(browser: str, provider: str, purpose: str, *, locale: str, **about: An
     with transaction() as writes:
         keep_newest(
             FederationState.state_hash,
-            FederationState.browser_hash == walk.browser_hash,
+            FederationState.browser_hash == row.browser_hash,
             by=FederationState.created_at,
             most=MOST_PENDING - 1,
         )
-        writes.add(walk)
-    return _asked(walk, state, locale)
+        writes.add(row)
+    return _provider_request(row, state, locale)
 
 
 def come_back(state: str, browser: str, provider: str) -> Return:
@@ -106,34 +108,34 @@ def come_back(state: str, browser: str, provider: str) -> Return:
             .values(spent_at=now)
             .execution_options(synchronize_session=False)
         ).rowcount
-    walk = db.session.scalars(
+    row = db.session.scalars(
         select(FederationState).where(*mine).execution_options(populate_existing=True)
     ).one_or_none()
-    if walk is None:
+    if row is None:
         return Unknown()
     if spent:
-        return Back(walk, _asked(walk, state))
-    return Again(walk) if walk.spent_at else TooLate(walk)
+        return Back(row, _provider_request(row, state))
+    return Again(row) if row.spent_at else TooLate(row)
 
 
-def is_fresh(identity: ForeignIdentity, walk: FederationState) -> bool:
+def is_fresh(identity: ForeignIdentity, pending: FederationState) -> bool:
     """Whether the provider proved the sign-in that it was asked for (rules F9 and O17).
 
     Asked for none, any will do. Asked for ``max_age=0``, it must have come after the question.
     """
-    if walk.max_age is None:
+    if pending.max_age is None:
         return True
     if identity.auth_time is None:
         return False
-    oldest = walk.created_at - timedelta(seconds=walk.max_age) - CLOCKS_DIFFER
+    oldest = pending.created_at - timedelta(seconds=pending.max_age) - CLOCKS_DIFFER
     return identity.auth_time >= oldest
 
 
-def check_issuer(told: str | None, accepted: tuple[str, ...], *, required: bool) -> None:
+def check_issuer(issuer: str | None, accepted: tuple[str, ...], *, required: bool) -> None:
     """The ``iss`` of the answer is this provider's; raises ``WrongAnswer`` (RFC 9207 §2.4)."""
-    if told is None and not required:
+    if issuer is None and not required:
         return
-    if told not in accepted:
+    if issuer not in accepted:
         raise WrongAnswer("iss of another provider")
 
 
@@ -142,14 +144,14 @@ def redirect_uri(provider: str) -> str:
     return f"{settings.current().issuer}/federation/{provider}/callback"
 
 
-def _asked(walk: FederationState, state: str, locale: str = "fr") -> Asked:
-    return Asked(
-        redirect_uri=redirect_uri(walk.provider),
+def _provider_request(pending: FederationState, state: str, locale: str = "fr") -> ProviderRequest:
+    return ProviderRequest(
+        redirect_uri=redirect_uri(pending.provider),
         state=state,
         nonce=keyed_hash("federation nonce", state),
         verifier=keyed_hash("federation verifier", state),  # 43 characters (RFC 7636 §4.1)
-        max_age=walk.max_age,
-        links=walk.purpose in {"claim", "link"},
+        max_age=pending.max_age,
+        links=pending.purpose in {"claim", "link"},
         locale=locale,
     )
 

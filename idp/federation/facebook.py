@@ -15,7 +15,7 @@ from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.flask_client import FlaskOAuth2App
 
 from idp import clock
-from idp.federation.authorization_request import Asked
+from idp.federation.authorization_request import ProviderRequest
 from idp.federation.documents import json_object
 from idp.federation.identity import ForeignIdentity, ProviderAway, WrongAnswer
 from idp.federation.models import SHOWN_LENGTH, SUBJECT_LENGTH
@@ -40,11 +40,11 @@ class FacebookProvider:
         self._app = app
         self._places = Places()
 
-    def address(self, asked: Asked) -> str:
+    def address(self, request: ProviderRequest) -> str:
         """Where the browser goes."""
-        wishes = {"auth_type": "reauthenticate"} if asked.max_age is not None else {}
+        parameters = {"auth_type": "reauthenticate"} if request.max_age is not None else {}
         made = self._app.create_authorization_url(
-            asked.redirect_uri, state=asked.state, code_verifier=asked.verifier, **wishes
+            request.redirect_uri, state=request.state, code_verifier=request.verifier, **parameters
         )
         return str(made["url"])
 
@@ -52,12 +52,12 @@ class FacebookProvider:
         """Facebook sends no ``iss``; that its callback is its own keeps it apart."""
         return False
 
-    def identity(self, code: str, asked: Asked) -> ForeignIdentity:
+    def identity(self, code: str, request: ProviderRequest) -> ForeignIdentity:
         """Whose identity the code proves. Raises ``ProviderTrouble``."""
         with self._places.apart():
             try:
                 token = self._app.fetch_access_token(
-                    redirect_uri=asked.redirect_uri, code=code, code_verifier=asked.verifier
+                    redirect_uri=request.redirect_uri, code=code, code_verifier=request.verifier
                 )
             except AuthlibBaseError as error:
                 raise WrongAnswer(type(error).__name__) from None

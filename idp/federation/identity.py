@@ -21,7 +21,7 @@ class ForeignIdentity:
 
 
 class ProviderTrouble(Exception):
-    """A provider could not be used. ``reason`` is a word for logs and the audit trail."""
+    """A provider could not be used. ``reason`` is a word for logs and the audit log."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -1,4 +1,4 @@
-"""Foreign identities: which are linked to whom, and which walk to a provider is under way."""
+"""Foreign identities: which are linked to whom, and which requests to providers are under way."""
 
 from datetime import datetime
 
@@ -39,10 +39,10 @@ class FederatedLink(Model):
 
 
 class FederationState(Model):
-    """A walk to a provider: whose browser went, for what, and until when it may come back.
+    """A request to a provider: whose browser went, for what, and until when it may come back.
 
     The ``state`` itself is in the browser only; ``nonce`` and PKCE's verifier are derived from
-    it under our key, so that this table holds nothing that completes a walk.
+    it under our key, so that this table holds nothing that completes a request.
     """
 
     __tablename__ = "federation_states"

@@ -13,7 +13,7 @@ from authlib.integrations.flask_client import FlaskOAuth2App
 from joserfc.errors import JoseError
 
 from idp import clock
-from idp.federation.authorization_request import Asked
+from idp.federation.authorization_request import ProviderRequest
 from idp.federation.documents import Cached
 from idp.federation.identity import ForeignIdentity, WrongAnswer
 from idp.federation.models import SHOWN_LENGTH, SUBJECT_LENGTH
@@ -97,26 +97,26 @@ class OpenIDProvider:
         self._app = app
         self._places = Places()
 
-    def address(self, asked: Asked) -> str:
+    def address(self, request: ProviderRequest) -> str:
         """Where the browser goes (Core §3.1.2.1). Raises ``ProviderTrouble``."""
-        wishes: dict[str, Any] = {
+        parameters: dict[str, Any] = {
             # Core §5.5.1.1; Google tells auth_time only to those who ask so.
             "claims": json.dumps({"id_token": {"auth_time": {"essential": True}}}),
-            "ui_locales": asked.locale,
+            "ui_locales": request.locale,
         }
-        if asked.max_age is not None:
-            wishes |= {"max_age": asked.max_age, "prompt": "login"}
-        elif asked.links:
-            wishes["prompt"] = "select_account"
+        if request.max_age is not None:
+            parameters |= {"max_age": request.max_age, "prompt": "login"}
+        elif request.links:
+            parameters["prompt"] = "select_account"
         if self.settings.hosted_domain:
-            wishes["hd"] = self.settings.hosted_domain  # a hint; the claim decides
+            parameters["hd"] = self.settings.hosted_domain  # a hint; the claim decides
         with self._places.apart():
             made = self._app.create_authorization_url(
-                asked.redirect_uri,
-                state=asked.state,
-                nonce=asked.nonce,
-                code_verifier=asked.verifier,
-                **wishes,
+                request.redirect_uri,
+                state=request.state,
+                nonce=request.nonce,
+                code_verifier=request.verifier,
+                **parameters,
             )
         return str(made["url"])
 
@@ -126,14 +126,14 @@ class OpenIDProvider:
             metadata = self._app.load_server_metadata()
         return bool(metadata.get("authorization_response_iss_parameter_supported"))
 
-    def identity(self, code: str, asked: Asked) -> ForeignIdentity:
+    def identity(self, code: str, request: ProviderRequest) -> ForeignIdentity:
         """Whose identity the code proves. Raises ``ProviderTrouble``."""
         with self._places.apart():
             try:
                 token = self._app.fetch_access_token(
-                    redirect_uri=asked.redirect_uri, code=code, code_verifier=asked.verifier
+                    redirect_uri=request.redirect_uri, code=code, code_verifier=request.verifier
                 )
-                claims = self._verified(token, asked)
+                claims = self._verified(token, request)
             except AuthlibBaseError as error:
                 raise WrongAnswer(_short(error.error)) from None
             except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
@@ -141,7 +141,7 @@ class OpenIDProvider:
                 raise WrongAnswer(type(error).__name__) from None
         return self._read(claims)
 
-    def _verified(self, token: dict[str, Any], asked: Asked) -> dict[str, Any]:
+    def _verified(self, token: dict[str, Any], request: ProviderRequest) -> dict[str, Any]:
         """The claims of the ID token, verified in full (Core §3.1.3.7, security rule F2)."""
         if not isinstance(token.get("id_token"), str):
             raise WrongAnswer("no ID token")
@@ -150,7 +150,7 @@ class OpenIDProvider:
             "aud": {"essential": True, "value": self.settings.client_id},
         }
         claims = self._app.parse_id_token(
-            token, nonce=asked.nonce, claims_options=options, leeway=LEEWAY
+            token, nonce=request.nonce, claims_options=options, leeway=LEEWAY
         )
         issued = datetime.fromtimestamp(claims["iat"], UTC)
         if clock.now() - issued > OLDEST_TOKEN:
@@ -218,11 +218,11 @@ def _auth_time(value: object) -> datetime | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        told = datetime.fromtimestamp(value, UTC)
+        auth_time = datetime.fromtimestamp(value, UTC)
     except (ValueError, OverflowError, OSError):
         return None
     # A time to come would make a session young for as long.
-    return min(told, clock.now())
+    return min(auth_time, clock.now())
 
 
 def _short(text: object) -> str:

@@ -5,7 +5,7 @@ from typing import Protocol, cast
 from authlib.integrations.flask_client import OAuth
 from flask import Flask, current_app
 
-from idp.federation.authorization_request import Asked
+from idp.federation.authorization_request import ProviderRequest
 from idp.federation.facebook import FacebookApp, FacebookProvider
 from idp.federation.identity import ForeignIdentity
 from idp.federation.openid import OpenIDApp, OpenIDProvider
@@ -18,13 +18,13 @@ class Provider(Protocol):
 
     settings: ProviderSettings
 
-    def address(self, asked: Asked) -> str:
+    def address(self, request: ProviderRequest) -> str:
         """Where the browser goes."""
 
     def tells_issuer(self) -> bool:
         """Whether its answers must hold ``iss``."""
 
-    def identity(self, code: str, asked: Asked) -> ForeignIdentity:
+    def identity(self, code: str, request: ProviderRequest) -> ForeignIdentity:
         """Whose identity the code proves, verified in full."""
 
 
@@ -49,8 +49,8 @@ def offered() -> list[ProviderSettings]:
 
 def facebook() -> FacebookProvider | None:
     """Facebook, on or off: its callbacks are obeyed either way."""
-    found = _all().get("facebook")
-    return found if isinstance(found, FacebookProvider) else None
+    provider = _all().get("facebook")
+    return provider if isinstance(provider, FacebookProvider) else None
 
 
 def _all() -> dict[str, Provider]:

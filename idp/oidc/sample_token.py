@@ -1,6 +1,6 @@
 """What an application would be told, made by the code that tells it, and of no use to anybody.
 
-A specimen's claims are the real ones. Its token is not: its audience is nobody, it expired
+The claims of a sample are the real ones. Its token is not: its audience is nobody, it expired
 when it was made, and its key is in no key set and dies with the process.
 """
 
@@ -35,7 +35,7 @@ _VERIFIER: Final = b"specimen-verifier-specimen-verifier-specimen-verifier"
 
 
 @dataclass(frozen=True)
-class Specimen:
+class SampleToken:
     """The two answers that an application reads, and the token as it would come."""
 
     header: dict[str, Any]
@@ -44,7 +44,7 @@ class Specimen:
     userinfo: dict[str, Any]
 
 
-def request_of(client: Client) -> dict[str, str]:
+def sample_parameters(client: Client) -> dict[str, str]:
     """The parameters of this application's request for all that it may ask for."""
     return {
         "response_type": "code",
@@ -58,7 +58,7 @@ def request_of(client: Client) -> dict[str, str]:
     }
 
 
-def asked(client: Client, parameters: dict[str, str]) -> AuthorizationRequest:
+def parse_sample(client: Client, parameters: dict[str, str]) -> AuthorizationRequest:
     """The request as the authorization endpoint reads it, after its own checks."""
     values = MultiDict(parameters)
     known = OAuthClient(client)
@@ -66,16 +66,16 @@ def asked(client: Client, parameters: dict[str, str]) -> AuthorizationRequest:
     return authorization_request.parse(values, known, hinted_subject=None)
 
 
-def made(live: LiveGrant, nonce: str | None) -> Specimen:
+def make_sample(live: LiveGrant, nonce: str | None) -> SampleToken:
     """The answers for a grant that was never given."""
     alg: str = live.client.metadata_["id_token_signed_response_alg"]
     claims = id_token.claims(live, access_token=NOBODY, nonce=nonce)
     claims |= {"aud": f"{NOBODY}:{live.client.id}", "exp": claims["iat"] - 1}
     token = id_token.signed(claims, alg, _key(alg))
-    return Specimen({"alg": alg, "kid": _KID}, claims, token, userinfo.answer(live))
+    return SampleToken({"alg": alg, "kid": _KID}, claims, token, userinfo.answer(live))
 
 
-def grant(
+def sample_grant(
     client: Client, scope: str, account: AccountRow, child: ChildRow | None, relationship: str
 ) -> LiveGrant:
     """A grant as the guardian would give it by allowing all that is registered."""
@@ -102,7 +102,7 @@ def grant(
     return LiveGrant(row, account, client, scope, child, relationship, allowed)
 
 
-def guardian() -> AccountRow:
+def sample_guardian() -> AccountRow:
     """A guardian whom nobody can take for one."""
     return made_row(
         AccountRow,
@@ -120,7 +120,7 @@ def guardian() -> AccountRow:
     )
 
 
-def pupil(school: School) -> ChildRow:
+def sample_pupil(school: School) -> ChildRow:
     """Their child, at a real school."""
     return made_row(
         ChildRow,

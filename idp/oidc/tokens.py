@@ -36,7 +36,7 @@ class LiveGrant:
     child: ChildRow | None = None
     relationship: str = ""
     allowed: frozenset[str] | None = None
-    """The fields of the ``child`` claim, where nobody was asked for consent: in a specimen."""
+    """The fields of the ``child`` claim, where nobody was asked for consent: in a sample token."""
 
     @property
     def scopes(self) -> list[str]:

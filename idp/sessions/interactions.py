@@ -1,4 +1,4 @@
-"""Interactions: a walk through our pages in one browser, and the request that waits at its end.
+"""Interactions: one browser's way through our pages, and the request that waits at its end.
 
 An interaction belongs to the cookie that began it (security rule S10): without that cookie
 its address is worth nothing. It begins without a row: the browser carries it in the address of
@@ -43,7 +43,7 @@ _CARRIED = (
 def begin(
     browser: str, client_id: str | None = None, request: dict[str, Any] | None = None
 ) -> Interaction:
-    """Begin a walk in this browser; ``request`` is a validated authorization request.
+    """Begin an interaction in this browser; ``request`` is a validated authorization request.
 
     Nothing is stored. One that is ``too_long`` for an address has to be kept at once.
     """

@@ -62,7 +62,7 @@ class ChildChoice(Model):
 
 
 class Interaction(Model):
-    """A walk through our pages, in one browser, perhaps with an application that waits at its end.
+    """The way through our pages in one browser, perhaps to an application that waits at its end.
 
     ``request`` holds the validated authorization request (``{}`` where no application waits).
     As long as nobody has done anything in it, its browser carries it (``carried``): then ``id``

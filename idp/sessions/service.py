@@ -137,7 +137,7 @@ Told = Literal["each", "count", "none"]
 def end(*which: ColumnElement[bool], tell: Told = "count") -> int:
     """End those of these sessions that go on, in the caller's transaction; returns how many.
 
-    ``tell``: whether the trail names each of them, or their number for each account.
+    ``tell``: whether the audit log names each of them, or their number for each account.
     """
     with transaction() as writes:
         ended = writes.execute(

@@ -1,7 +1,7 @@
 """Error answers: a page that a parent can read, or JSON where a program asked.
 
 Every answer carries the request's correlation id, which stands in the log and the audit
-trail too, and says what to do next.
+log too, and says what to do next.
 """
 
 import logging
@@ -26,7 +26,7 @@ from idp.credentials.bcrypt_gate import Busy
 from idp.database import db, refuses_writes
 from idp.errors import NotFound, Throttled
 from idp.web.explanations import OAUTH_CODES, explanation
-from idp.web.i18n import here
+from idp.web.i18n import current_page
 from idp.web.start_pages import start_of
 
 log = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ def _try_cookies(error: PageError) -> Response | None:
         error.code = "cookies_blocked"
         return None
     session[TRIED] = True
-    path, _query, query = here().partition("?")
+    path, _query, query = current_page().partition("?")
     again = f"{path}?{query}&{TRIED}=1" if query else f"{path}?{TRIED}=1"
     return redirect(again, 303)  # type: ignore[return-value]
 

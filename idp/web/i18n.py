@@ -30,20 +30,20 @@ def init_app(app: Flask) -> None:
         return {
             "locale": locale,
             "languages": offered(locale),
-            "language_next": here(),
-            "this_page": here(),
+            "language_next": current_page(),
+            "this_page": current_page(),
         }
 
 
 def select() -> str:
-    """The visitor's choice, then the application's and the account's wish, then the browser's.
+    """The visitor's choice, then what application and account prefer, then what the browser does.
 
-    Whoever wished nothing that the school's pages offer gets the school's own language.
+    Whoever prefers nothing that the school's pages offer gets the school's own language.
     """
-    wishes = [session.get("locale"), *g.get("ui_locales", [])]
-    for wish in wishes:
-        if found := supported(wish):
-            return found
+    preferences = [session.get("locale"), *g.get("ui_locales", [])]
+    for set_preferred_locale in preferences:
+        if locale := supported(set_preferred_locale):
+            return locale
     languages = _of_school() or LOCALES
     own = _of_school()[:1] or (current().default_locale,)
     return request.accept_languages.best_match(languages) or own[0]
@@ -52,7 +52,7 @@ def select() -> str:
 def offered(locale: str) -> dict[str, str]:
     """The languages to choose from, by their own names: those of the school whose page it is.
 
-    The page's present language is among them, whoever wished it.
+    The page's present language is among them, whoever prefers it.
     """
     languages = _of_school() or LOCALES
     return {code: name for code, name in NAMES.items() if code in {*languages, locale}}
@@ -64,11 +64,11 @@ def _of_school() -> tuple[str, ...]:
     return branding.languages if branding is not None and branding.school else ()
 
 
-def wish(tags: str | None) -> None:
+def set_preferred_locale(tags: str | None) -> None:
     """Note the languages that somebody asks for this request's pages, as BCP 47 tags.
 
     ``tags``: separated by spaces, the dearest first (OpenID Connect Core §3.1.2.1,
-    ``ui_locales``). Earlier wishes of the request go first.
+    ``ui_locales``). Earlier preferences of the request go first.
     """
     g.ui_locales = [*g.get("ui_locales", []), *(tags or "").split()]
     refresh()
@@ -89,7 +89,7 @@ def choose() -> Response:
     return redirect(own_path(request.form.get("next")), 303)
 
 
-def here() -> str:
+def current_page() -> str:
     """The path that shows the present page again by GET, without a secret in it."""
     if request.endpoint in MAILED_LINKS:
         return "/"

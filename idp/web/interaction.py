@@ -44,7 +44,7 @@ def apply_branding(interaction: Interaction) -> None:
     """Give this request's pages what the waiting application brings to them."""
     g.interaction = interaction
     branding.use_when_asked(lambda: _branding(interaction.client_id))
-    i18n.wish(interaction.request.get("ui_locales"))
+    i18n.set_preferred_locale(interaction.request.get("ui_locales"))
 
 
 def _branding(client_id: str | None) -> branding.Branding:

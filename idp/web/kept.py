@@ -43,7 +43,7 @@ def address(submission_id: str) -> str:
 
 def page_of_form(submission_id: str) -> str:
     """The page on which the present form stands, with what was typed."""
-    return f"{i18n.here()}?{PARAMETER}={submission_id}"
+    return f"{i18n.current_page()}?{PARAMETER}={submission_id}"
 
 
 def lifetime(response: Response) -> timedelta:
@@ -61,7 +61,7 @@ def page(response: Response, submission_id: str) -> dict[str, Any]:
             html = html.replace(fresh, left_out)
     signed_in = browser.signed_in()
     return {
-        "paths": [request.path, i18n.here()],
+        "paths": [request.path, i18n.current_page()],
         "html": html,
         "status": response.status_code,
         "retry_after": response.headers.get("Retry-After"),

@@ -89,7 +89,7 @@ def page_again() -> str:
     """
     claimed = g.get("submission")
     if claimed is None or (sent := form_key.sent()) is None:
-        return i18n.here()
+        return i18n.current_page()
     g.typed_to_keep = kept.typed_now(sent)
     return kept.page_of_form(claimed)
 

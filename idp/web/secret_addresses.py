@@ -1,8 +1,8 @@
 """Which of our addresses hold in their query what only their reader may know (security rule P8).
 
-Pages don't repeat them (``i18n.here``), and nothing before us may write them down: nginx writes a
-whole request into its error log when we don't answer, so the operator's guide has a place of its
-own for each of these.
+Pages don't repeat them (``i18n.current_page``), and nothing before us may write them down: nginx
+writes a whole request into its error log when we don't answer, so the operator's guide has a place
+of its own for each of these.
 """
 
 from typing import Final

@@ -1,7 +1,7 @@
 """Which proxies before us are believed, and which are not, though they speak for others.
 
 Behind one that ``IDP_TRUSTED_PROXIES`` does not name every visitor has the proxy's address, in the
-throttle and in the audit trail, and nothing else shows that: it is noted for ``idp check``.
+throttle and in the audit log, and nothing else shows that: it is noted for ``idp check``.
 One row a machine, once an hour: what strangers send costs no more.
 """
 

@@ -55,9 +55,9 @@ class TestTheRun:
         assert trial.own
         assert real["child_given_name"] == "Lina"
         same = {k: v for k, v in real.items() if k not in MADE_ANEW and "selected" not in k}
-        assert same.items() <= trial.specimen.claims.items()
-        assert told.keys() == trial.specimen.userinfo.keys()
-        assert told["sub"] == trial.specimen.userinfo["sub"]
+        assert same.items() <= trial.sample_token.claims.items()
+        assert told.keys() == trial.sample_token.userinfo.keys()
+        assert told["sub"] == trial.sample_token.userinfo["sub"]
 
     def test_without_a_child_it_speaks_of_people_who_do_not_exist(self, desk: Desk) -> None:
         portal = RelyingParty.of(
@@ -71,8 +71,8 @@ class TestTheRun:
 
         assert not trial.own
         assert "n'existent pas" in unescape(page.text)
-        assert trial.specimen.claims["child"].keys() == {"sub", "given_name"}
-        assert trial.specimen.userinfo["child"]["sourced_id"] == "SPECIMEN-1"
+        assert trial.sample_token.claims["child"].keys() == {"sub", "given_name"}
+        assert trial.sample_token.userinfo["child"]["sourced_id"] == "SPECIMEN-1"
         assert rows() == before
 
     def test_c3_a_child_at_a_school_that_the_application_does_not_serve_is_not_named(
@@ -112,7 +112,7 @@ class TestTheSpecimenIsWorthNothing:
     @pytest.mark.filterwarnings("ignore:EdDSA is deprecated via RFC 9864")
     def test_its_key_is_not_ours_and_it_has_expired_for_nobody(self, desk: Desk, alg: str) -> None:
         portal = RelyingParty.of(desk.here, id_token_signed_response_alg=alg)
-        made = run(desk, portal).specimen
+        made = run(desk, portal).sample_token
         ours = KeySet.import_key_set(desk.app.test_client().get("/oauth2/jwks").json)  # type: ignore[arg-type]
 
         with pytest.raises((JoseError, ValueError)):
@@ -123,7 +123,7 @@ class TestTheSpecimenIsWorthNothing:
 
     def test_nothing_accepts_it(self, desk: Desk) -> None:
         portal = RelyingParty.of(desk.here, post_logout_redirect_uris=["https://portal.example/"])
-        token = run(desk, portal).specimen.token
+        token = run(desk, portal).sample_token.token
         http = desk.app.test_client()
 
         bearer = portal.userinfo(http, token).status_code

@@ -11,7 +11,7 @@ from idp.audit import events
 from idp.audit.models import AuditEvent
 from idp.audit.vocabulary import VOCABULARY, Depending
 from idp.privacy import history
-from idp.web.account.activity import told
+from idp.web.account.activity import describe
 from tests.web.test_translations import ROOT
 
 RECORDERS = {"record", "row", "record_each", "record_for_each", "note"}
@@ -111,7 +111,7 @@ def test_whoever_is_told_by_name_is_told_in_words_of_their_own(app: Flask) -> No
                 detail = {own.field: str(value)} if isinstance(own, Depending) and value else {}
                 result = detail.pop("result", "ok")
                 event = AuditEvent(at=clock.now(), event=name, result=result, detail=detail)
-                words = told(event).words
+                words = describe(event).words
                 assert words, name
                 assert words != changed, name
                 assert "%(" not in words, name

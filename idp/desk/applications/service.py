@@ -27,10 +27,9 @@ from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.errors import NotFound
 from idp.lifecycle import endings
 from idp.lifecycle.endings import Cause, These
-from idp.oidc import child_selection, diagnosis, discovery
-from idp.oidc import sample_token as specimen
+from idp.oidc import child_selection, diagnosis, discovery, sample_token
 from idp.oidc.diagnosis import Diagnosis
-from idp.oidc.sample_token import Specimen
+from idp.oidc.sample_token import SampleToken
 from idp.people import accounts
 from idp.people.models import AccountRow, ChildRow, School
 
@@ -235,7 +234,7 @@ class Trial:
 
     endpoint: str
     parameters: dict[str, str]
-    specimen: Specimen
+    sample_token: SampleToken
     own: bool
 
     @property
@@ -251,14 +250,16 @@ def run(staff: Staff, client_id: str) -> Trial:
     """
     application = editable(staff, client_id)
     client = application.client
-    parameters = specimen.request_of(client)
-    asked = specimen.asked(client, parameters)
+    parameters = sample_token.sample_parameters(client)
+    request = sample_token.parse_sample(client, parameters)
     own = _own(staff, application)
     account, child, relationship = own or _made_up(application)
-    named = child if asked.asks_child else None
-    live = specimen.grant(client, asked.scope, account, named, relationship)
+    named = child if request.asks_child else None
+    live = sample_token.sample_grant(client, request.scope, account, named, relationship)
     endpoint = discovery.metadata()["authorization_endpoint"]
-    return Trial(endpoint, parameters, specimen.made(live, asked.nonce), own is not None)
+    return Trial(
+        endpoint, parameters, sample_token.make_sample(live, request.nonce), own is not None
+    )
 
 
 def diagnose(staff: Staff, client_id: str, address: str) -> Diagnosis:
@@ -274,7 +275,7 @@ def _own(staff: Staff, application: Application) -> _Family | None:
     if not staff.account_id:
         return None
     served = {school.id for school in application.schools}
-    found = child_selection.candidates(staff.account_id, application.client.id, specimen.NOBODY)
+    found = child_selection.candidates(staff.account_id, application.client.id, sample_token.NOBODY)
     mine = [each for each in found if each.child.school_id in served]
     if not mine:
         return None
@@ -283,4 +284,8 @@ def _own(staff: Staff, application: Application) -> _Family | None:
 
 
 def _made_up(application: Application) -> _Family:
-    return specimen.guardian(), specimen.pupil(application.schools[0]), "parent"
+    return (
+        sample_token.sample_guardian(),
+        sample_token.sample_pupil(application.schools[0]),
+        "parent",
+    )

@@ -23,7 +23,7 @@ from idp.people.school_texts import Words, words_of
 
 KIND: Final = "specimen"
 EACH_HOUR: Final = 10
-"""Specimens that one member of staff may have sent in an hour."""
+"""Previews that one member of staff may have sent in an hour."""
 PARENT: Final = "Claire Dubois"
 USERNAME: Final = "claire.dubois"
 MAILBOX: Final = "claire.dubois@family.example"
@@ -37,7 +37,7 @@ def show(school: School, kind: str, locale: str, words: Words | None = None) -> 
 
 
 def enqueue(account_id: str, school_id: str, kind: str, locale: str) -> OutboxMessage:
-    """Queue a specimen to the stored address of this account. Raises ``Conflict``.
+    """Queue a preview to the stored address of this account. Raises ``Conflict``.
 
     Raises ``Invalid`` where the account has no address.
     """
@@ -53,7 +53,7 @@ def enqueue(account_id: str, school_id: str, kind: str, locale: str) -> OutboxMe
 
 
 def last_of(account_id: str, school_id: str) -> OutboxMessage | None:
-    """The newest specimen that this account asked for at this school, with its fate."""
+    """The newest preview that this account asked for at this school, with its fate."""
     query = (
         select(OutboxMessage)
         .where(OutboxMessage.account_id == account_id, OutboxMessage.kind == KIND)
@@ -64,7 +64,7 @@ def last_of(account_id: str, school_id: str) -> OutboxMessage | None:
     return next((row for row in rows if row.about.get("school_id") == school_id), None)
 
 
-def specimen(message: OutboxMessage) -> list[Message]:
+def compose_preview(message: OutboxMessage) -> list[Message]:
     """The composer: to the address of whoever asked, as it is stored when it is sent (P16)."""
     school = schools.find_school(message.about.get("school_id", ""))
     kind = message.about.get("kind", TEXT_KINDS[0])
@@ -76,18 +76,18 @@ def specimen(message: OutboxMessage) -> list[Message]:
     ]
 
 
-COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {KIND: specimen}
+COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {KIND: compose_preview}
 
 
 def register() -> None:
-    """Tell the mail worker who writes specimens; part of ``create_app``."""
+    """Tell the mail worker who writes previews; part of ``create_app``."""
     delivery.composers.update(COMPOSERS)
 
 
 def _for_staff(school: School, kind: str, locale: str | None, email: str | None) -> Message:
     spoken = locale if locale in settings.LOCALES else school.locale
     words = words_of(school.id, kind, spoken)
-    return _written(school, kind, spoken, words, email or "", specimen=True)
+    return _written(school, kind, spoken, words, email or "", is_preview=True)
 
 
 def _written(

@@ -1,4 +1,4 @@
-"""The events of an account's history in words that its owner understands."""
+"""The activity of an account, its events in words that its owner understands."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,8 +15,8 @@ from idp.web.signin.provider_offers import label_of
 
 
 @dataclass(frozen=True)
-class Happening:
-    """One line of the history; ``warning``: its owner should have a look."""
+class Activity:
+    """One line of the page of activity; ``warning``: its owner should have a look."""
 
     at: datetime
     words: str
@@ -24,12 +24,12 @@ class Happening:
     warning: bool = False
 
 
-def told(event: AuditEvent) -> Happening:
+def describe(event: AuditEvent) -> Activity:
     """The event in words; one that has none of its own is told as a change."""
     kind = VOCABULARY.get(event.event)
     surprising = kind is not None and kind.is_surprising
     warning = event.result != "ok" or surprising
-    return Happening(event.at, _words(event), str(_detail(event).get("device") or ""), warning)
+    return Activity(event.at, _words(event), str(_detail(event).get("device") or ""), warning)
 
 
 def _words(event: AuditEvent) -> str:

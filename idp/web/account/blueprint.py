@@ -27,13 +27,13 @@ def guardian_only(
         signed_in = browser.signed_in()
         if signed_in is None:
             return to_sign_in()
-        dress(signed_in.account)
+        apply_branding(signed_in.account)
         return view(signed_in, *args, **kwargs)
 
     return guarded
 
 
-def dress(account: AccountRow) -> None:
+def apply_branding(account: AccountRow) -> None:
     """Give this request's pages the guardian's language, and the face of their only school."""
-    i18n.wish(account.locale)
+    i18n.set_preferred_locale(account.locale)
     branding.use_school_of(account.id)

@@ -58,11 +58,11 @@ def link(signed_in: SignedIn) -> ResponseReturnValue:
     """To the provider, to prove which identity is to be linked (security rule F4)."""
     key = request.form.get("provider", "")
     try:
-        return provider_start.go(
+        return provider_start.leave_for_provider(
             key, "link", account_id=signed_in.account.id, session_id=signed_in.session.id
         )
     except ProviderTrouble as trouble:
-        provider_start.tell(key, trouble)
+        provider_start.report_trouble(key, trouble)
         return redirect(url_for("account.connections"), 303)
 
 

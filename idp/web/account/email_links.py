@@ -14,7 +14,7 @@ from idp.lifecycle import email_change
 from idp.lifecycle.email_change import Gone, Open
 from idp.web import branding, browser
 from idp.web.account import mailed_links
-from idp.web.account.blueprint import blueprint, dress
+from idp.web.account.blueprint import apply_branding, blueprint
 from idp.web.interaction import own_interaction
 
 
@@ -35,7 +35,7 @@ def confirm_email(interaction_id: str) -> ResponseReturnValue:
     """Whose mail will come to this address; the button makes it so."""
     secret = _opened(interaction_id, "confirm")
     if request.method == "POST":
-        return _answered(_guarded("confirm", secret), "account.email_confirmed")
+        return _answered(_decide("confirm", secret), "account.email_confirmed")
     return _page("confirm", secret, interaction_id)
 
 
@@ -44,7 +44,7 @@ def undo_email(interaction_id: str) -> ResponseReturnValue:
     """What undoing the change means; the button does it."""
     secret = _opened(interaction_id, "undo")
     if request.method == "POST":
-        return _answered(_guarded("undo", secret), "account.email_undone")
+        return _answered(_decide("undo", secret), "account.email_undone")
     return _page("undo", secret, interaction_id)
 
 
@@ -70,7 +70,7 @@ def _opened(interaction_id: str, purpose: str) -> str:
 def _page(purpose: str, secret: str, interaction_id: str) -> ResponseReturnValue:
     match email_change.look(purpose, secret):
         case Open(change, account):
-            dress(account)
+            apply_branding(account)
             return render_template(
                 f"account/email_{purpose}.html",
                 account=account,
@@ -80,7 +80,7 @@ def _page(purpose: str, secret: str, interaction_id: str) -> ResponseReturnValue
     return _gone()
 
 
-def _guarded(purpose: str, secret: str) -> Open | Gone:
+def _decide(purpose: str, secret: str) -> Open | Gone:
     """Decide, on the budget of one-time tokens (security rule E7)."""
     address = browser.client_address()
     guard = throttling.guard_token(address)
@@ -96,7 +96,7 @@ def _guarded(purpose: str, secret: str) -> Open | Gone:
 def _answered(outcome: Open | Gone, page: str) -> ResponseReturnValue:
     if not isinstance(outcome, Open):
         return _gone()
-    dress(outcome.account)
+    apply_branding(outcome.account)
     return redirect(url_for(page, school=branding.current().school), 303)
 
 

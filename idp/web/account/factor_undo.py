@@ -13,7 +13,7 @@ from idp.lifecycle import factor_undo, passwords
 from idp.lifecycle.factor_undo import Gone
 from idp.web import browser
 from idp.web.account import mailed_links
-from idp.web.account.blueprint import blueprint, dress
+from idp.web.account.blueprint import apply_branding, blueprint
 from idp.web.forms import Form, only, too_many
 from idp.web.interaction import own_interaction
 
@@ -61,7 +61,7 @@ def _page(secret: str, interaction_id: str, form: Form) -> ResponseReturnValue:
     found = factor_undo.look(secret)
     if isinstance(found, Gone):
         return _gone()
-    dress(found.account)
+    apply_branding(found.account)
     page = render_template(
         "account/factor_undo.html",
         added=found,

@@ -17,7 +17,7 @@ from idp.lifecycle.link_requests import Open
 from idp.sessions.service import SignedIn
 from idp.web import browser
 from idp.web.account import mailed_links
-from idp.web.account.blueprint import blueprint, dress, guardian_only
+from idp.web.account.blueprint import apply_branding, blueprint, guardian_only
 from idp.web.errors import PageError
 from idp.web.interaction import own_interaction
 
@@ -40,7 +40,7 @@ def guardianship(interaction_id: str) -> ResponseReturnValue:
     asked = link_requests.asked_with(secret)
     if not asked:
         return render_template("account/guardianship_gone.html"), 404
-    dress(asked[0].account)
+    apply_branding(asked[0].account)
     return render_template("account/guardianship.html", asked=asked, interaction_id=interaction_id)
 
 

@@ -4,9 +4,9 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from idp import settings
-from idp.privacy import history as events
+from idp.privacy import history as activity
 from idp.sessions.service import SignedIn
-from idp.web.account.activity import told
+from idp.web.account.activity import describe
 from idp.web.account.blueprint import blueprint, guardian_only
 
 GREATEST_ID = 2**63 - 1
@@ -16,11 +16,11 @@ GREATEST_ID = 2**63 - 1
 @guardian_only
 def history(signed_in: SignedIn) -> ResponseReturnValue:
     """One page; ``before`` is the number of the event that the page before ended with."""
-    found = events.page(signed_in.account.id, _before())
+    page = activity.page(signed_in.account.id, _before())
     return render_template(
         "account/history.html",
-        happenings=[told(event) for event in found.events],
-        older=found.older,
+        activities=[describe(event) for event in page.events],
+        older=page.older,
         first=request.args.get("before") is None,
         days=settings.current().audit_retention.days,
     )

@@ -11,7 +11,7 @@ from idp.people.models import School
 from idp.sessions import service as sessions
 from idp.sessions.service import SignedIn
 from idp.web import browser
-from idp.web.account.blueprint import blueprint, dress, guardian_only
+from idp.web.account.blueprint import apply_branding, blueprint, guardian_only
 from idp.web.account.menu import PAGES
 from idp.web.account.passkeys import is_offer_welcome
 from idp.web.account.sessions import shown as shown_sessions
@@ -26,7 +26,7 @@ def home() -> ResponseReturnValue:
     if signed_in is None:
         interaction = begin_interaction()
         return to_step(interaction, "login")
-    dress(signed_in.account)
+    apply_branding(signed_in.account)
     return _page(signed_in)
 
 

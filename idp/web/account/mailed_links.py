@@ -34,7 +34,7 @@ def take_over(purpose: str, page: str) -> ResponseReturnValue:
     if request.method == "POST":
         return _pasted(purpose, page)
     if "token" in request.args:
-        return _go_on(purpose, page, request.args["token"])
+        return _open_page(purpose, page, request.args["token"])
     return _ask(only(["link"]))
 
 
@@ -63,14 +63,14 @@ def _pasted(purpose: str, page: str) -> ResponseReturnValue:
         )
     if form.problems or secret is None:
         return _ask(form)
-    return _go_on(purpose, page, secret)
+    return _open_page(purpose, page, secret)
 
 
 def _ask(form: Form) -> ResponseReturnValue:
     return render_template("account/mailed_link.html", form=form), form.status
 
 
-def _go_on(purpose: str, page: str, secret: str) -> ResponseReturnValue:
+def _open_page(purpose: str, page: str, secret: str) -> ResponseReturnValue:
     interaction = begin_interaction()
     if 0 < len(secret) <= LONGEST_SECRET:
         interactions.seal_link(interaction, browser.person_id(), purpose, secret)

@@ -38,7 +38,7 @@ def proved_since_sign_in(
     @wraps(view)
     def guarded(signed_in: SignedIn, /, *args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
         if signed_in.session.proved_at is None or not is_recent(signed_in.session):
-            return redirect(url_for("account.confirm", next=i18n.here()), 303)
+            return redirect(url_for("account.confirm", next=i18n.current_page()), 303)
         return view(signed_in, *args, **kwargs)
 
     return guarded
@@ -156,7 +156,7 @@ def confirm_with(signed_in: SignedIn) -> ResponseReturnValue:
     if not ways_of(signed_in.account).provider:
         return redirect(url_for("account.confirm", next=next_page), 303)
     try:
-        return provider_start.go(
+        return provider_start.leave_for_provider(
             key,
             "step_up",
             account_id=signed_in.account.id,
@@ -165,7 +165,7 @@ def confirm_with(signed_in: SignedIn) -> ResponseReturnValue:
             next_path=next_page,
         )
     except ProviderTrouble as trouble:
-        provider_start.tell(key, trouble)
+        provider_start.report_trouble(key, trouble)
         return redirect(url_for("account.confirm", next=next_page), 303)
 
 

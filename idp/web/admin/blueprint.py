@@ -102,7 +102,7 @@ def _staff(signed_in: SignedIn) -> Staff:
 def _dress(signed_in: SignedIn, staff: Staff) -> None:
     """The person's language, and the face of their school where it is one."""
     g.staff = staff
-    i18n.wish(signed_in.account.locale)
+    i18n.set_preferred_locale(signed_in.account.locale)
     if staff.school is not None:
         branding.use_school(staff.school)
 

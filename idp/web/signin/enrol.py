@@ -15,18 +15,22 @@ from idp.web.errors import PageError
 from idp.web.forms import Form, only
 from idp.web.interaction import load_interaction, to_step
 from idp.web.signin.blueprint import blueprint, shows_again
-from idp.web.signin.second_factor import Asked, asked_in, go_on_with
+from idp.web.signin.second_factor import (
+    SecondFactorChallenge,
+    complete_second_factor,
+    second_factor_challenge,
+)
 
 
 @blueprint.route("/interaction/<interaction_id>/enrol", methods=["GET", "POST"])
 def enrol(interaction_id: str) -> ResponseReturnValue:
     """The choice between an app and a passkey; « POST » makes the app's secret."""
     interaction = load_interaction(interaction_id)
-    asked = _enrolling(interaction)
-    if asked is None:
+    challenge = _enrolling(interaction)
+    if challenge is None:
         return to_step(interaction, "second_factor")
     if request.method == "POST":
-        totp.begin(asked.account.id, browser.browser_id())
+        totp.begin(challenge.account.id, browser.browser_id())
         return to_step(interaction, "enrol_app")
     return show(interaction, only([]))
 
@@ -44,8 +48,8 @@ def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
 def enrol_app(interaction_id: str) -> ResponseReturnValue:
     """The secret as a QR code and as text, and the app's first code."""
     interaction = load_interaction(interaction_id)
-    asked = _enrolling(interaction)
-    if asked is None:
+    challenge = _enrolling(interaction)
+    if challenge is None:
         return to_step(interaction, "second_factor")
     if request.method == "GET":
         return show_app(interaction, only(["code"]))
@@ -53,23 +57,23 @@ def enrol_app(interaction_id: str) -> ResponseReturnValue:
     form.require("code", _("Type the code that your app shows."))
     if form.problems:
         return show_app(interaction, form)
-    return _switch_on(interaction, asked, form)
+    return _switch_on(interaction, challenge, form)
 
 
 @shows_again("enrol_app")
 def show_app(interaction: Interaction, form: Form) -> ResponseReturnValue:
     """The page with the secret, for the browser that asked for it."""
-    asked = _enrolling(interaction)
-    secret = totp.pending_secret(asked.account.id, browser.browser_id()) if asked else None
-    if asked is None or secret is None:
-        return to_step(interaction, "enrol" if asked else "second_factor")
+    challenge = _enrolling(interaction)
+    secret = totp.pending_secret(challenge.account.id, browser.browser_id()) if challenge else None
+    if challenge is None or secret is None:
+        return to_step(interaction, "enrol" if challenge else "second_factor")
     page = render_template(
         "signin/enrol_app.html",
         interaction=interaction,
         form=form,
-        qr_code=Markup(totp.qr_code(asked.account, secret)),  # noqa: S704 – made by us
+        qr_code=Markup(totp.qr_code(challenge.account, secret)),  # noqa: S704 – made by us
         secret=totp.in_groups(secret),
-        app_link=totp.app_link(asked.account, secret),
+        app_link=totp.app_link(challenge.account, secret),
     )
     return page, form.status
 
@@ -77,46 +81,50 @@ def show_app(interaction: Interaction, form: Form) -> ResponseReturnValue:
 @blueprint.post("/interaction/<interaction_id>/enrol/passkey/options")
 def enrol_passkey_options(interaction_id: str) -> ResponseReturnValue:
     """A challenge for a new passkey."""
-    asked = _enrolling(load_interaction(interaction_id))
-    if asked is None:
+    challenge = _enrolling(load_interaction(interaction_id))
+    if challenge is None:
         raise PageError("not_found", 404)
-    return passkeys.add_options(asked.account)
+    return passkeys.add_options(challenge.account)
 
 
 @blueprint.post("/interaction/<interaction_id>/enrol/passkey")
 def enrol_passkey(interaction_id: str) -> ResponseReturnValue:
     """The new passkey, which counts as the second factor of this sign-in."""
     interaction = load_interaction(interaction_id)
-    asked = _enrolling(interaction)
-    if asked is None:
+    challenge = _enrolling(interaction)
+    if challenge is None:
         return to_step(interaction, "second_factor")
     try:
         added = factor_changes.add_passkey(
-            asked.account.id,
+            challenge.account.id,
             Form.read("credential")["credential"],
             browser.device_name() or _("My passkey"),
             browser=browser.browser_id(),
-            epoch=asked.first.epoch,
+            epoch=challenge.first.epoch,
         )
     except (stored.NotProved, Conflict, factor_changes.NotYours):
         form = only([])
         form.notice = _("The passkey could not be added. Please try again.")
         return show(interaction, form)
-    return go_on_with(interaction, asked, second_factor.with_new_passkey(asked.first, added))
+    return complete_second_factor(
+        interaction, challenge, second_factor.with_new_passkey(challenge.first, added)
+    )
 
 
-def _switch_on(interaction: Interaction, asked: Asked, form: Form) -> ResponseReturnValue:
+def _switch_on(
+    interaction: Interaction, challenge: SecondFactorChallenge, form: Form
+) -> ResponseReturnValue:
     try:
         codes = factor_changes.switch_on(
-            asked.account.id,
+            challenge.account.id,
             form["code"],
             browser=browser.browser_id(),
-            epoch=asked.first.epoch,
+            epoch=challenge.first.epoch,
         )
     except (second_factor.WrongCode, factor_changes.NotYours):
         form.problem("code", _("This is not the code that your app shows now. Please try again."))
         return show_app(interaction, form)
-    on = go_on_with(interaction, asked, second_factor.with_code(asked.first))
+    on = complete_second_factor(interaction, challenge, second_factor.with_code(challenge.first))
     return render_template(
         "signin/recovery_codes.html",
         interaction=interaction,
@@ -125,9 +133,9 @@ def _switch_on(interaction: Interaction, asked: Asked, form: Form) -> ResponseRe
     )
 
 
-def _enrolling(interaction: Interaction) -> Asked | None:
+def _enrolling(interaction: Interaction) -> SecondFactorChallenge | None:
     """Who must set up a second factor here: nobody who has one, nobody who is signed in."""
-    asked = asked_in(interaction)
-    if asked is None or asked.session is not None or asked.having.any:
+    challenge = second_factor_challenge(interaction)
+    if challenge is None or challenge.session is not None or challenge.having.any:
         return None
-    return asked
+    return challenge

@@ -1,4 +1,4 @@
-"""Back from a provider: whose walk is this, what was proved, and where does it go on?"""
+"""Back from a provider: whose request is this, what was proved, and where does it go on?"""
 
 import logging
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from idp.web.signin import provider_offers
 from idp.web.signin.blueprint import provider_pages
 from idp.web.signin.completion import complete, confirmed
 from idp.web.signin.provider_offers import label_of
-from idp.web.signin.provider_start import claimable, tell
+from idp.web.signin.provider_start import claimable, report_trouble
 from idp.web.start_pages import offer
 
 log = logging.getLogger(__name__)
@@ -53,8 +53,8 @@ class Answer:
         """A parameter that comes twice, or is endless, counts as absent."""
 
         def one(name: str) -> str | None:
-            found = parameters.getlist(name)
-            return found[0] if len(found) == 1 and len(found[0]) <= LONGEST else None
+            values = parameters.getlist(name)
+            return values[0] if len(values) == 1 and len(values[0]) <= LONGEST else None
 
         several = len(parameters.getlist("iss")) > 1
         return cls(
@@ -75,19 +75,22 @@ def callback(key: str) -> ResponseReturnValue:
     if "b" not in session:
         raise PageError("foreign_sign_in")
     match authorization_request.come_back(answer.state, browser.browser_id(), key):
-        case authorization_request.Back(found, asked):
-            return _judge(provider, found, asked, answer)
-        case authorization_request.Again(found):
-            return _go_on(found)
-        case authorization_request.TooLate(found):
+        case authorization_request.Back(pending, provider_request):
+            return _judge(provider, pending, provider_request, answer)
+        case authorization_request.Again(pending):
+            return _resume(pending)
+        case authorization_request.TooLate(pending):
             flash(_("That took longer than ten minutes. Please begin again."), "problem")
-            return _to_start(found)
+            return _to_start(pending)
     log.info("unknown state at the callback of %s", key)
     raise PageError("foreign_sign_in")
 
 
 def _judge(
-    provider: Provider, found: FederationState, asked: authorization_request.Asked, answer: Answer
+    provider: Provider,
+    pending: FederationState,
+    provider_request: authorization_request.ProviderRequest,
+    answer: Answer,
 ) -> ResponseReturnValue:
     key = provider.settings.key
     try:
@@ -95,47 +98,47 @@ def _judge(
             answer.issuer, provider.settings.accepted_issuers, required=provider.tells_issuer()
         )
         if answer.error in STOPPED:
-            return _stopped(found)
+            return _stopped(pending)
         if answer.error:
             raise ProviderAway("error of its own")
         if not answer.code:
             raise WrongAnswer("no code")
-        identity = provider.identity(answer.code, asked)
+        identity = provider.identity(answer.code, provider_request)
     except ProviderTrouble as trouble:
-        tell(key, trouble)
-        return _to_start(found)
-    if not authorization_request.is_fresh(identity, found):
-        return _not_fresh(found)
-    return _ENDS[found.purpose](found, identity)
+        report_trouble(key, trouble)
+        return _to_start(pending)
+    if not authorization_request.is_fresh(identity, pending):
+        return _not_fresh(pending)
+    return _ENDS[pending.purpose](pending, identity)
 
 
-def _stopped(found: FederationState) -> ResponseReturnValue:
+def _stopped(pending: FederationState) -> ResponseReturnValue:
     flash(
         _(
             "You did not go on at %(provider)s. Nothing has changed: try again,"
             " or choose another way.",
-            provider=label_of(found.provider),
+            provider=label_of(pending.provider),
         ),
         "problem",
     )
-    return _to_start(found)
+    return _to_start(pending)
 
 
-def _not_fresh(found: FederationState) -> ResponseReturnValue:
+def _not_fresh(pending: FederationState) -> ResponseReturnValue:
     # Rule F9: what the provider did not prove, we don't claim.
     flash(
         _(
             "%(provider)s did not confirm that you have just proved who you are, and that is"
             " needed here. Please use your password.",
-            provider=label_of(found.provider),
+            provider=label_of(pending.provider),
         ),
         "problem",
     )
-    return _to_start(found)
+    return _to_start(pending)
 
 
-def _sign_in(found: FederationState, identity: ForeignIdentity) -> ResponseReturnValue:
-    interaction = _interaction(found)
+def _sign_in(pending: FederationState, identity: ForeignIdentity) -> ResponseReturnValue:
+    interaction = _interaction(pending)
     if interaction.completed_at is not None:
         return resume(interaction)
     match federation.prove(identity):
@@ -152,58 +155,58 @@ def _sign_in(found: FederationState, identity: ForeignIdentity) -> ResponseRetur
     return redirect(url_for("federation.connect", interaction_id=interaction.id), 303)
 
 
-def _claim(found: FederationState, identity: ForeignIdentity) -> ResponseReturnValue:
-    interaction = _interaction(found)
+def _claim(pending: FederationState, identity: ForeignIdentity) -> ResponseReturnValue:
+    interaction = _interaction(pending)
     proved = claimable(interaction)
-    if proved is None or proved.token.id != found.token_id:
+    if proved is None or proved.token.id != pending.token_id:
         return to_step(interaction, "password")
     try:
         proof = federation.claim_with_token(proved.token.id, identity)
     except federation.TokenGone:
         return to_step(interaction, "password")
     except federation.LinkedElsewhere:
-        flash(provider_offers.linked_elsewhere(label_of(found.provider)), "problem")
+        flash(provider_offers.linked_elsewhere(label_of(pending.provider)), "problem")
         return to_step(interaction, "password")
     if interaction.client_id is None:
         # Rule P13: no stored request moves into another browser; its start page is offered.
         offer(proved.token.client_id)
-        flash(provider_offers.linked_now(label_of(found.provider)))
+        flash(provider_offers.linked_now(label_of(pending.provider)))
     return complete(interaction, proof)
 
 
-def _link(found: FederationState, identity: ForeignIdentity) -> ResponseReturnValue:
-    here = _still_signed_in(found)
+def _link(pending: FederationState, identity: ForeignIdentity) -> ResponseReturnValue:
+    signed_in = _still_signed_in(pending)
     try:
-        federation.link(here.account.id, identity, epoch=here.account.credentials_epoch)
+        federation.link(signed_in.account.id, identity, epoch=signed_in.account.credentials_epoch)
     except ProofGone:
         raise PageError("foreign_sign_in") from None
     except federation.LinkedElsewhere:
-        flash(provider_offers.linked_elsewhere(label_of(found.provider)), "problem")
+        flash(provider_offers.linked_elsewhere(label_of(pending.provider)), "problem")
     except (federation.OtherIdentity, Invalid):
-        flash(provider_offers.other_identity(label_of(found.provider)), "problem")
+        flash(provider_offers.other_identity(label_of(pending.provider)), "problem")
     else:
-        flash(provider_offers.linked_now(label_of(found.provider)))
-    return _to_start(found)
+        flash(provider_offers.linked_now(label_of(pending.provider)))
+    return _to_start(pending)
 
 
-def _step_up(found: FederationState, identity: ForeignIdentity) -> ResponseReturnValue:
-    here = _still_signed_in(found)
-    if not ways_of(here.account).provider:
-        return _to_start(found)  # two-step sign-in was switched on meanwhile: this is too little
+def _step_up(pending: FederationState, identity: ForeignIdentity) -> ResponseReturnValue:
+    signed_in = _still_signed_in(pending)
+    if not ways_of(signed_in.account).provider:
+        return _to_start(pending)  # two-step sign-in was switched on meanwhile: this is too little
     match federation.prove(identity):
-        case federation.Known(proof, account) if account.id == here.account.id:
+        case federation.Known(proof, account) if account.id == signed_in.account.id:
             try:
-                return confirmed(here.session, proof, found.next_path)
+                return confirmed(signed_in.session, proof, pending.next_path)
             except ProofGone:
                 raise PageError("foreign_sign_in") from None
     flash(
         _(
             "That is not the %(provider)s account that is linked to yours.",
-            provider=label_of(found.provider),
+            provider=label_of(pending.provider),
         ),
         "problem",
     )
-    return _to_start(found)
+    return _to_start(pending)
 
 
 _ENDS: Final[dict[str, Callable[[FederationState, ForeignIdentity], ResponseReturnValue]]] = {
@@ -214,32 +217,35 @@ _ENDS: Final[dict[str, Callable[[FederationState, ForeignIdentity], ResponseRetu
 }
 
 
-def _still_signed_in(found: FederationState) -> SignedIn:
+def _still_signed_in(pending: FederationState) -> SignedIn:
     """Who began is still signed in, in the same session (security rule F4)."""
-    here = browser.signed_in()
-    if here is None or (here.account.id, here.session.id) != (found.account_id, found.session_id):
+    signed_in = browser.signed_in()
+    if signed_in is None or (signed_in.account.id, signed_in.session.id) != (
+        pending.account_id,
+        pending.session_id,
+    ):
         raise PageError("foreign_sign_in")
-    return here
+    return signed_in
 
 
-def _interaction(found: FederationState) -> Interaction:
-    return load_interaction(found.interaction_id or "")
+def _interaction(pending: FederationState) -> Interaction:
+    return load_interaction(pending.interaction_id or "")
 
 
-def _go_on(found: FederationState) -> ResponseReturnValue:
-    """A walk that is over: to where it led."""
-    if found.interaction_id is not None:
-        return resume(_interaction(found))
-    return _to_start(found)
+def _resume(pending: FederationState) -> ResponseReturnValue:
+    """A request that was answered: to where it led."""
+    if pending.interaction_id is not None:
+        return resume(_interaction(pending))
+    return _to_start(pending)
 
 
-def _to_start(found: FederationState) -> ResponseReturnValue:
-    """Back to the page on which the walk began."""
-    match found.purpose:
+def _to_start(pending: FederationState) -> ResponseReturnValue:
+    """Back to the page on which the request began."""
+    match pending.purpose:
         case "sign_in":
-            return to_step(_interaction(found), "login")
+            return to_step(_interaction(pending), "login")
         case "claim":
-            return to_step(_interaction(found), "password")
+            return to_step(_interaction(pending), "password")
         case "step_up":
-            return redirect(url_for("account.confirm", next=i18n.own_path(found.next_path)), 303)
+            return redirect(url_for("account.confirm", next=i18n.own_path(pending.next_path)), 303)
     return redirect(url_for("account.connections"), 303)

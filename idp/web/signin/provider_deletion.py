@@ -73,7 +73,7 @@ def _end_link() -> bool:
             raise WrongAnswer("no signed_request")
         subject, signed_at = provider.signed_subject(posted[0])
     except WrongAnswer as wrong:
-        # Anybody can send this: a line in the log, not a row for ever in the audit trail.
+        # Anybody can send this: a line in the log, not a row for ever in the audit log.
         log.warning("a callback of facebook is refused: %s", wrong.reason)
         raise PageError("bad_request", 400) from None
     return federation.end_by_provider(provider.settings.issuer, subject, signed_at)

@@ -1,6 +1,6 @@
 """Sending a browser to a provider.
 
-A form of ours begins the walk, and a page of ours ends the form: browsers check every redirect
+A form of ours begins the request, and a page of ours ends the form: browsers check every redirect
 after a form against ``form-action`` (CSP Level 3 §6.4.2), and nobody knows a provider's.
 """
 
@@ -37,9 +37,11 @@ def sign_in(interaction_id: str) -> ResponseReturnValue:
     spend_allowance()  # on the state; on the interaction, if it has no row yet, as well
     interactions.keep(interaction)
     try:
-        return go(key, "sign_in", interaction_id=interaction.id, max_age=_max_age(interaction))
+        return leave_for_provider(
+            key, "sign_in", interaction_id=interaction.id, max_age=_max_age(interaction)
+        )
     except ProviderTrouble as trouble:
-        tell(key, trouble)
+        report_trouble(key, trouble)
         return to_step(interaction, "login")
 
 
@@ -52,9 +54,11 @@ def claim(interaction_id: str) -> ResponseReturnValue:
         return to_step(interaction, "password")
     key = _offered_key()
     try:
-        return go(key, "claim", interaction_id=interaction.id, token_id=proved.token.id)
+        return leave_for_provider(
+            key, "claim", interaction_id=interaction.id, token_id=proved.token.id
+        )
     except ProviderTrouble as trouble:
-        tell(key, trouble)
+        report_trouble(key, trouble)
         return to_step(interaction, "password")
 
 
@@ -62,27 +66,27 @@ def claimable(interaction: Interaction) -> one_time_tokens.Live | None:
     """The token proved in this interaction, if its account has no password to replace."""
     if interaction.verified_token_id is None or interaction.completed_at is not None:
         return None
-    found = one_time_tokens.find_by_id(interaction.verified_token_id)
-    if not isinstance(found, one_time_tokens.Live) or passwords.has_password(found.account.id):
+    proved = one_time_tokens.find_by_id(interaction.verified_token_id)
+    if not isinstance(proved, one_time_tokens.Live) or passwords.has_password(proved.account.id):
         return None
-    return found
+    return proved
 
 
-def go(key: str, purpose: str, **about: Any) -> Response:
+def leave_for_provider(key: str, purpose: str, **about: Any) -> Response:
     """The page that sends the browser to the provider ``key``. Raises ``ProviderTrouble``."""
     provider = providers.find(key)
     if provider is None:
         raise PageError("not_found", 404)
-    asked = authorization_request.begin(
+    provider_request = authorization_request.begin(
         browser.browser_id(), key, purpose, locale=str(get_locale()), **about
     )
-    address = provider.address(asked)
+    address = provider.address(provider_request)
     return make_response(
         render_template("federation/leaving.html", address=address, label=label_of(key))
     )
 
 
-def tell(key: str, trouble: ProviderTrouble) -> None:
+def report_trouble(key: str, trouble: ProviderTrouble) -> None:
     """Tell the parent, in a sentence on the next page, that a provider can't be used now."""
     events.record("provider_refused", result="refused", provider=key, reason=trouble.reason)
     if isinstance(trouble, ProviderAway):
@@ -100,7 +104,7 @@ def tell(key: str, trouble: ProviderTrouble) -> None:
 
 
 def _offered_key() -> str:
-    """The provider that was pressed; one that this school's pages do not show begins no walk."""
+    """The provider that was pressed; one that this school's pages do not show begins none."""
     key = request.form.get("provider", "")
     if not provider_offers.is_offered(key):
         raise PageError("not_found", 404)
@@ -111,5 +115,5 @@ def _max_age(interaction: Interaction) -> int | None:
     """How fresh the sign-in must be that the waiting application asks for (rule O17)."""
     if interaction.client_id is None:
         return None
-    asked = AuthorizationRequest.from_json(interaction.request)
-    return 0 if "login" in asked.prompt else asked.max_age
+    authorization = AuthorizationRequest.from_json(interaction.request)
+    return 0 if "login" in authorization.prompt else authorization.max_age

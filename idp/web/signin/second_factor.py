@@ -35,7 +35,7 @@ from idp.web.signin.completion import complete
 
 
 @dataclass(frozen=True)
-class Asked:
+class SecondFactorChallenge:
     """Who is asked for a second factor, what came first, and what would do."""
 
     account: AccountRow
@@ -61,55 +61,55 @@ def second_factor(interaction_id: str) -> ResponseReturnValue:
     interaction = load_interaction(interaction_id)
     if request.method == "GET":
         return show(interaction, only(["code"]))
-    asked = asked_in(interaction)
-    if asked is None:
-        return _not_here(interaction)
+    challenge = second_factor_challenge(interaction)
+    if challenge is None:
+        return _nobody_waits(interaction)
     form = Form.read("code")
     form.require("code", _("Type the code."))
-    if form.problems or not asked.by_code:
+    if form.problems or not challenge.by_code:
         return show(interaction, form)
-    return _judge(interaction, asked, form)
+    return _judge(interaction, challenge, form)
 
 
 @blueprint.post("/interaction/<interaction_id>/second-factor/passkey/options")
 def second_factor_passkey_options(interaction_id: str) -> ResponseReturnValue:
     """A challenge for a passkey of this account."""
-    asked = asked_in(load_interaction(interaction_id))
-    if asked is None or not asked.by_passkey:
+    challenge = second_factor_challenge(load_interaction(interaction_id))
+    if challenge is None or not challenge.by_passkey:
         raise PageError("not_found", 404)
-    return passkeys.use_options("second_factor", asked.account)
+    return passkeys.use_options("second_factor", challenge.account)
 
 
 @blueprint.post("/interaction/<interaction_id>/second-factor/passkey")
 def second_factor_passkey(interaction_id: str) -> ResponseReturnValue:
     """The browser's answer, sent by the page's script."""
     interaction = load_interaction(interaction_id)
-    asked = asked_in(interaction)
-    if asked is None:
-        return _not_here(interaction)
+    challenge = second_factor_challenge(interaction)
+    if challenge is None:
+        return _nobody_waits(interaction)
     try:
         proof = service.prove_passkey(
             Form.read("credential")["credential"],
             browser=browser.browser_id(),
             purpose="second_factor",
-            account=asked.account,
+            account=challenge.account,
         )
     except service.WrongPasskey:
         form = only(["code"])
         form.notice = _("This passkey does not work here. Please try again.")
         return show(interaction, form)
-    return go_on_with(interaction, asked, service.join(asked.first, proof))
+    return complete_second_factor(interaction, challenge, service.join(challenge.first, proof))
 
 
 @blueprint.post("/interaction/<interaction_id>/second-factor/without")
 def second_factor_without(interaction_id: str) -> ResponseReturnValue:
     """« Continue without »: the application wished for more and does not insist."""
     interaction = load_interaction(interaction_id)
-    asked = asked_in(interaction)
-    if asked is not None and asked.optional:
+    challenge = second_factor_challenge(interaction)
+    if challenge is not None and challenge.optional:
         interactions.go_without(interaction)
         events.record(
-            "step_up_declined", account_id=asked.account.id, client_id=interaction.client_id
+            "step_up_declined", account_id=challenge.account.id, client_id=interaction.client_id
         )
     return resume(interaction)
 
@@ -117,27 +117,27 @@ def second_factor_without(interaction_id: str) -> ResponseReturnValue:
 @shows_again("second_factor")
 def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
     """The page, for whoever is really asked for a second factor here."""
-    asked = asked_in(interaction)
-    if asked is None:
-        return _not_here(interaction)
-    if asked.session is None and not asked.having.any:
+    challenge = second_factor_challenge(interaction)
+    if challenge is None:
+        return _nobody_waits(interaction)
+    if challenge.session is None and not challenge.having.any:
         return to_step(interaction, "enrol")
     page = render_template(
         "signin/second_factor.html",
         interaction=interaction,
         form=form,
-        asked=asked,
-        passkeys=asked.by_passkey and passkeys.offered(),
+        challenge=challenge,
+        passkeys=challenge.by_passkey and passkeys.offered(),
     )
     return page, form.status
 
 
-def asked_in(interaction: Interaction) -> Asked | None:
+def second_factor_challenge(interaction: Interaction) -> SecondFactorChallenge | None:
     """Who is asked in this interaction, and for what; None where nobody is."""
     waiting = service.waiting(interaction)
     if waiting is not None:
         first, account = waiting
-        return Asked(account, first, factors.of(account.id))
+        return SecondFactorChallenge(account, first, factors.of(account.id))
     signed_in = browser.signed_in()
     client = registration.find(interaction.client_id) if interaction.client_id else None
     if signed_in is None or client is None or interaction.completed_at is not None:
@@ -146,7 +146,7 @@ def asked_in(interaction: Interaction) -> Asked | None:
     facts = authorization.facts_for(asking, client, signed_in, interaction)
     match authorization.next_step(asking, facts):
         case StepUp(wanted, essential):
-            return Asked(
+            return SecondFactorChallenge(
                 signed_in.account,
                 service.of_session(signed_in),
                 factors.of(signed_in.account.id),
@@ -157,35 +157,39 @@ def asked_in(interaction: Interaction) -> Asked | None:
     return None
 
 
-def go_on_with(interaction: Interaction, asked: Asked, proof: Proof) -> Response:
+def complete_second_factor(
+    interaction: Interaction, challenge: SecondFactorChallenge, proof: Proof
+) -> Response:
     """Both factors are proved: the session begins, or the one that goes on is raised."""
-    if asked.session is None:
+    if challenge.session is None:
         # One first factor opens one session, however many second ones arrive (rule P11)
         if not interactions.take_pending(interaction):
             return resume(interaction)
         return complete(interaction, proof)
     try:
-        browser.step_up(asked.session.session, proof)
+        browser.step_up(challenge.session.session, proof)
     except ProofGone:
         flash(_("Your account was changed a moment ago. Please sign in again."), "problem")
         return to_step(interaction, "login")
     return resume(interaction)
 
 
-def _judge(interaction: Interaction, asked: Asked, form: Form) -> ResponseReturnValue:
+def _judge(
+    interaction: Interaction, challenge: SecondFactorChallenge, form: Form
+) -> ResponseReturnValue:
     try:
         proof = service.prove_code(
-            asked.account, asked.first, form["code"], device_secret=browser.device_secret()
+            challenge.account, challenge.first, form["code"], device_secret=browser.device_secret()
         )
     except Throttled as throttled:
         return too_many(form, throttled.retry_after, lambda: show(interaction, form))
     except service.WrongCode:
         form.problem("code", wrong_code())
         return show(interaction, form)
-    return go_on_with(interaction, asked, proof)
+    return complete_second_factor(interaction, challenge, proof)
 
 
-def _not_here(interaction: Interaction) -> ResponseReturnValue:
+def _nobody_waits(interaction: Interaction) -> ResponseReturnValue:
     """Nobody is asked here: on, where the sign-in is done; else to its beginning."""
     if is_past_login(interaction):
         return resume(interaction)

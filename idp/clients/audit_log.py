@@ -1,4 +1,4 @@
-"""What the audit trail says of acts on applications."""
+"""What the audit log says of acts on applications."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from idp.audit import events
 
 
-def told(document: Mapping[str, Any], school_ids: Sequence[str]) -> dict[str, Any]:
-    """A registration as the trail keeps it: of keys no more than their names."""
+def audited_metadata(document: Mapping[str, Any], school_ids: Sequence[str]) -> dict[str, Any]:
+    """A registration as the audit log keeps it: of keys no more than their names."""
     keys = [key.get("kid", "?") for key in document.get("jwks", {}).get("keys", ())]
     return {**document, "schools": sorted(set(school_ids)), "jwks": keys}
 
