@@ -7,7 +7,7 @@ from sqlalchemy import select
 from idp.credentials.models import FactorReset
 from idp.database import db, migrations, transaction
 from idp.desk.access.acts import Act
-from idp.desk.access.rights import Reach, Staff
+from idp.desk.access.rights import SchoolScope, Staff
 from idp.desk.people import reset_requests
 from tests import factories
 
@@ -17,7 +17,7 @@ def test_of_several_requests_the_release_before_has_the_oldest(app: Flask) -> No
     askers = [factories.account(name) for name in ("first", "second")]
     for asker, whose in zip((*askers, askers[1]), (claire, claire, other), strict=True):
         with transaction():
-            act = Act(staff=Staff(asker.id), scope=Reach())
+            act = Act(staff=Staff(asker.id), school_scope=SchoolScope())
             reset_requests.add(act, whose.id)
     oldest, only = askers[0].id, other.id
     db.session.remove()
