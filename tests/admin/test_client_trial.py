@@ -107,7 +107,7 @@ class TestTheRun:
         assert db.session.scalar(count) == before
 
 
-class TestTheSpecimenIsWorthNothing:
+class TestTheSampleTokenIsWorthNothing:
     @pytest.mark.parametrize("alg", ["RS256", "ES256", "EdDSA"])
     @pytest.mark.filterwarnings("ignore:EdDSA is deprecated via RFC 9864")
     def test_its_key_is_not_ours_and_it_has_expired_for_nobody(self, desk: Desk, alg: str) -> None:

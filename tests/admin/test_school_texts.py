@@ -168,7 +168,7 @@ class TestOnThePage:
         assert "<script" not in page.text
 
 
-class TestSpecimens:
+class TestPreviews:
     def test_one_goes_to_whoever_asks_and_to_nobody_else(
         self, desk: Desk, mail_server: MailServer
     ) -> None:

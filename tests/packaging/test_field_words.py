@@ -79,7 +79,6 @@ UNFINISHED = {
     "idp/desk/overview",
     "idp/desk/people",
     "idp/desk/printed_letters",
-    "idp/desk/schools",
     "idp/desk/search",
     "idp/desk/staff",
     "idp/doctor",

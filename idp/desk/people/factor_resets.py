@@ -172,7 +172,7 @@ def _act(staff: Staff, account_id: str) -> AbstractContextManager[On[set[str]]]:
     """
 
     def find(_school_scope: SchoolScope) -> set[str]:
-        there = requests.hold(account_id, staff)
+        there = requests.lock_request(account_id, staff)
         _within_reach(staff, account_id)
         return there
 

@@ -52,8 +52,8 @@ def about(account_id: str) -> list[Waiting]:
     return _waiting(FactorReset.account_id == account_id)
 
 
-def hold(account_id: str, staff: Staff) -> set[str]:
-    """Hold the account, the acting person and whoever has asked, in one order; their ids."""
+def lock_request(account_id: str, staff: Staff) -> set[str]:
+    """Lock the account, the acting person and whoever has asked, in one order; their ids."""
     asking = select(FactorReset.asked_by).where(FactorReset.account_id == account_id, *_open())
     all_of_them = {account_id, staff.account_id, *db.session.scalars(asking)}
     for each in sorted(all_of_them):

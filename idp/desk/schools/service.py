@@ -103,7 +103,7 @@ def set_words(
 
 
 @retried
-def send_specimen(staff: Staff, school_id: str, kind: str, locale: str) -> OutboxMessage:
+def send_preview(staff: Staff, school_id: str, kind: str, locale: str) -> OutboxMessage:
     """Queue the letter to the stored address of whoever asks.
 
     Raises ``Conflict``, ``Invalid`` where they have no address, ``NotFound``.

@@ -66,7 +66,7 @@ def _admit(right: Right, *, proved: bool) -> ResponseReturnValue | None:
     staff = _staff(signed_in)
     if not staff.may(right):
         raise PageError("forbidden", 403)
-    _dress(signed_in, staff)
+    _apply_branding(signed_in, staff)
     if proved and not is_recent(signed_in.session):
         return redirect(url_for("account.confirm", next=once.page_again()), 303)
     return None
@@ -99,7 +99,7 @@ def _staff(signed_in: SignedIn) -> Staff:
     return staff
 
 
-def _dress(signed_in: SignedIn, staff: Staff) -> None:
+def _apply_branding(signed_in: SignedIn, staff: Staff) -> None:
     """The person's language, and the face of their school where it is one."""
     g.staff = staff
     i18n.set_preferred_locale(signed_in.account.locale)

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp.desk.access.rights import Right, Staff
-from idp.desk.people import new_guardian as newcomers
+from idp.desk.people import new_guardian as service
 from idp.desk.people import page as people
 from idp.desk.people.new_guardian import Newcomer
 from idp.errors import Invalid
@@ -35,7 +35,7 @@ def add_known_guardian(staff: Staff, child_id: str) -> ResponseReturnValue:
     """Link somebody by user name."""
     form = Form.read(*_KNOWN)
     try:
-        linked = newcomers.add_known(staff, child_id, form["username"], form["relationship"])
+        linked = service.add_known(staff, child_id, form["username"], form["relationship"])
     except Invalid as refused:
         form.problem(refused.field, refusal(refused))
         return _page(staff, child_id, form)
@@ -59,10 +59,10 @@ def add_new_guardian(staff: Staff, child_id: str) -> ResponseReturnValue:
     form.ask_about_slip("email")
     if form.problems:
         return _page(staff, child_id, form)
-    if not form["sure"] and (alike := newcomers.suggestions(staff, newcomer)):
+    if not form["sure"] and (alike := service.suggestions(staff, newcomer)):
         return _page(staff, child_id, form, alike)
     try:
-        made = newcomers.add_new(staff, child_id, newcomer)
+        made = service.add_new(staff, child_id, newcomer)
     except Invalid as refused:
         form.problem(refused.field, refusal(refused))
         return _page(staff, child_id, form)

@@ -97,7 +97,7 @@ def send_test(staff: Staff, school_id: str, kind: str, locale: str) -> ResponseR
     found, _words = _letter(staff, school_id, kind, locale)
     address = url_for("admin.school_text", school_id=found.id, kind=kind, locale=locale)
     try:
-        desk.send_specimen(staff, found.id, kind, locale)
+        desk.send_preview(staff, found.id, kind, locale)
     except Conflict as refused:
         flash(conflict(refused), "problem")
     except Invalid:
