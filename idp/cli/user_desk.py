@@ -85,10 +85,10 @@ def factors_list(username: str, as_json: bool) -> None:
       idp user factors list claire.dubois
     """
     account = named(username)
-    having, row = factors.of(account.id), totp.since(account.id)
+    having, row = factors.load(account.id), totp.since(account.id)
     mine = [
         {"id": each.id, "name": each.name, "added": each.created_at, "used": each.last_used_at}
-        for each in passkeys.of(account.id)
+        for each in passkeys.passkeys_of(account.id)
     ]
     facts: dict[str, Any] = {
         "username": account.username,

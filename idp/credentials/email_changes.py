@@ -30,7 +30,9 @@ _OPEN: Final = (EmailChange.undone_at.is_(None), EmailChange.ended_at.is_(None))
 _UNDOABLE: Final = (*_OPEN, EmailChange.undoable.is_not(False))
 
 
-def ask(account_id: str, old_email: str | None, new_email: str, *, proved: bool) -> EmailChange:
+def begin_change(
+    account_id: str, old_email: str | None, new_email: str, *, proved: bool
+) -> EmailChange:
     """Begin a change in the caller's transaction; one that waited for its confirmation ends.
 
     ``proved``: whether the holder has proved the old address, which may then stop or undo it.
@@ -147,7 +149,7 @@ def end_right(change: EmailChange) -> bool:
     return _leave(change, *_UNDOABLE, confirmed, ended_at=clock.now())
 
 
-def get(change_id: str) -> EmailChange | None:
+def get_change(change_id: str) -> EmailChange | None:
     """A change as it is now, whatever has become of it."""
     return db.session.get(EmailChange, change_id, populate_existing=True)
 

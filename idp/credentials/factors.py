@@ -30,7 +30,7 @@ class Factors:
         return self.staff or self.totp
 
 
-def of(account_id: str) -> Factors:
+def load(account_id: str) -> Factors:
     """The account's factors now."""
     app = exists().where(TotpSecret.account_id == account_id)
     work = exists().where(StaffRole.account_id == account_id)

@@ -121,7 +121,7 @@ def options_to_add(party: RelyingParty, browser: str, account: AccountRow) -> di
         user_handle=account.id.encode(),
         user_name=account.username,
         display_name=account.full_name,
-        known=[(each.credential_id, each.transports) for each in of(account.id)],
+        known=[(each.credential_id, each.transports) for each in passkeys_of(account.id)],
     )
 
 
@@ -132,7 +132,11 @@ def options_to_use(
 
     Nobody is named at sign-in: whether an account has passkeys stays unknown (rule E1).
     """
-    known = [(each.credential_id, each.transports) for each in of(account_id)] if account_id else []
+    known = (
+        [(each.credential_id, each.transports) for each in passkeys_of(account_id)]
+        if account_id
+        else []
+    )
     challenge = begin(browser, purpose, account_id)
     return ceremonies.request_options(party, challenge, known)
 
@@ -206,7 +210,7 @@ def prove(
     return Proved(passkey, account, epoch)
 
 
-def of(account_id: str) -> list[Passkey]:
+def passkeys_of(account_id: str) -> list[Passkey]:
     """The account's passkeys, the newest first."""
     return list(
         db.session.scalars(

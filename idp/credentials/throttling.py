@@ -78,7 +78,7 @@ def attempt(kind: str, *parts: str) -> Allowed | Blocked:
         return _move(kind, *parts)
 
 
-def forgive(kind: str, *parts: str) -> None:
+def reset(kind: str, *parts: str) -> None:
     """Forget the attempts on this thing: its owner has proved themselves."""
     _forget(_key(kind, *parts))
 
@@ -93,7 +93,7 @@ def _forget(*keys: str) -> None:
 
 
 @retried
-def guard_sign_in(
+def check_sign_in(
     identifier: str,
     account_id: str | None,
     address: str | None,
@@ -123,28 +123,28 @@ def guard_sign_in(
 
 
 @retried
-def forgive_sign_in(
+def reset_sign_in(
     identifier: str,
     account_id: str,
     address: str | None,
     device_known: bool,
     device_secret: str | None = None,
 ) -> None:
-    """After the right password: forget what ``guard_sign_in`` counted.
+    """After the right password: forget what ``check_sign_in`` counted.
 
     From a known device, strangers' guesses stay counted. The address gets back this one
     attempt only, or anybody's own account would buy endless guesses at others'.
     """
     with transaction():
         if device_known:
-            forgive("device", account_id, device_secret or "")
+            reset("device", account_id, device_secret or "")
             return
         _give_back("address", address_prefix(address))
-        forgive("identifier", _identifier_key(identifier))
-        forgive("account", account_id)
+        reset("identifier", _identifier_key(identifier))
+        reset("account", account_id)
 
 
-def guard_factor(
+def check_factor(
     identifier: str,
     account_id: str,
     address: str | None,
@@ -154,33 +154,33 @@ def guard_factor(
     """Whether a code of an app or a recovery code may be judged: on the account's one budget,
     and on one of its own, which a right password does not give back (security rule E7).
     """
-    outcome = guard_sign_in(identifier, account_id, address, device_known, device_secret)
+    outcome = check_sign_in(identifier, account_id, address, device_known, device_secret)
     if isinstance(outcome, Blocked):
         return replace(outcome, hidden=False)
     return attempt("factor", account_id, _device(device_known, device_secret))
 
 
-def forgive_factor(
+def reset_factor(
     identifier: str,
     account_id: str,
     address: str | None,
     device_known: bool,
     device_secret: str | None = None,
 ) -> None:
-    """After the right code: forget what ``guard_factor`` counted."""
+    """After the right code: forget what ``check_factor`` counted."""
     with transaction():
-        forgive_sign_in(identifier, account_id, address, device_known, device_secret)
-        forgive("factor", account_id, _device(device_known, device_secret))
+        reset_sign_in(identifier, account_id, address, device_known, device_secret)
+        reset("factor", account_id, _device(device_known, device_secret))
 
 
-def forgive_account(account_id: str, *identifiers: str) -> None:
+def reset_account(account_id: str, *identifiers: str) -> None:
     """After a one-time token: let the owner in, however often strangers guessed before."""
     named = (_key("identifier", _identifier_key(each)) for each in identifiers)
     _forget(*named, _key("account", account_id))
 
 
 @retried
-def guard_token(address: str | None) -> Allowed | Blocked:
+def check_token(address: str | None) -> Allowed | Blocked:
     """Whether a one-time token may be judged: by address, and by all tokens together.
 
     Whoever has many addresses can spend everybody's minute. Then each wider network goes on
@@ -194,24 +194,24 @@ def guard_token(address: str | None) -> Allowed | Blocked:
         return outcome
 
 
-def forgive_token(address: str | None) -> None:
+def reset_token(address: str | None) -> None:
     """After a token that was somebody's: the address gets this attempt back."""
     with transaction():
         _give_back("address", address_prefix(address))
 
 
-def guard_passkey(address: str | None) -> Allowed | Blocked:
-    """Whether a passkey's answer may be judged; ``forgive_token`` gives a good one back."""
+def check_passkey(address: str | None) -> Allowed | Blocked:
+    """Whether a passkey's answer may be judged; ``reset_token`` gives a good one back."""
     return attempt("address", address_prefix(address))
 
 
-def guard_mail_request(address: str | None) -> Allowed | Blocked:
+def check_mail_request(address: str | None) -> Allowed | Blocked:
     """Whether this address may have a mail sent; a refusal must look like none (rule E3)."""
     return attempt("mail_address", address_prefix(address))
 
 
 @retried
-def guard_stranger(address: str | None, kind: str) -> Allowed | Blocked:
+def check_stranger(address: str | None, kind: str) -> Allowed | Blocked:
     """Whether something may be stored for whoever has proved nothing: by address, and by all.
 
     ``kind``: ``button`` or ``long_request``. Once all together have spent its hour, each wider

@@ -146,7 +146,7 @@ def _staff_have_a_second_factor() -> Findings:
     if not schema().up_to_date:
         return
     for role, account in staff.everybody():
-        if account.status == "disabled" or factors.of(account.id).any:
+        if account.status == "disabled" or factors.load(account.id).any:
             continue
         yield Finding(
             "notice",

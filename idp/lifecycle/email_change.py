@@ -39,7 +39,7 @@ class Gone:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Requested:
     """The mails are on their way; nothing has changed yet."""
 
 
@@ -65,10 +65,10 @@ class Disputed:
     until: datetime
 
 
-Asking = Asked | SameAddress | NotAnAddress | SessionGone | Disputed
+Outcome = Requested | SameAddress | NotAnAddress | SessionGone | Disputed
 
 
-def ask(account: AccountRow, new_email: str, session_id: str) -> Asking:
+def request_change(account: AccountRow, new_email: str, session_id: str) -> Outcome:
     """Ask for another address: one mail to the new one, one to the old one. Raises
     ``Throttled``.
     """
@@ -82,7 +82,7 @@ def ask(account: AccountRow, new_email: str, session_id: str) -> Asking:
     guard = throttling.attempt("email_change", account.id)
     if isinstance(guard, throttling.Blocked):
         raise Throttled(guard.retry_after)
-    return _ask(account.id, new_email.strip(), key, session_id)
+    return _request_change(account.id, new_email.strip(), key, session_id)
 
 
 def cancel(account_id: str, session_id: str) -> bool:
@@ -95,7 +95,7 @@ def cancel(account_id: str, session_id: str) -> bool:
     return True
 
 
-def look(purpose: str, secret: str) -> Open | Gone:
+def find_open(purpose: str, secret: str) -> Open | Gone:
     """What a link is about; changes nothing, however often it is opened (security rule P7)."""
     change = email_changes.find_by_secret(purpose, secret)
     account = accounts.find_account(change.account_id) if change else None
@@ -113,9 +113,9 @@ def confirm(secret: str) -> Open | Gone:
                 accounts.change_email(account, change.new_email, proved=True)
                 endings.end(Cause.ADDRESS_CONFIRMED, These(accounts=[account.id]))
                 events.record("email_changed", account_id=account.id, change_id=change.id)
-                _tell("email_changed", change)
+                _notify("email_changed", change)
                 if change.old_email:
-                    _tell("email_changed_old", change)
+                    _notify("email_changed_old", change)
                 return Open(change, account)
     events.record("email_change_refused", result="refused", reason="confirm")
     return Gone()
@@ -147,7 +147,7 @@ def undo(secret: str) -> Open | Gone:
                     account_id=account.id,
                     about={"change_id": change.id, "token": not kept},
                 )
-                _tell("email_undone_new", change)
+                _notify("email_undone_new", change)
                 return Open(change, account)
     events.record("email_change_refused", result="refused", reason="undo")
     return Gone()
@@ -176,7 +176,7 @@ def by_staff(account_id: str, email: str) -> bool:
         change = email_changes.settled(account_id, old_email, email.strip(), proved=proved)
         events.record("email_changed", account_id=account_id, change_id=change.id, by="school")
         for kind in ("email_changed", "email_changed_old") if old_email else ("email_changed",):
-            _tell(kind, change, by="school")
+            _notify(kind, change, by="school")
     return True
 
 
@@ -197,7 +197,7 @@ def _end_since(account_id: str, since: datetime) -> bool:
 
 
 @retried
-def _ask(account_id: str, new_email: str, key: str, session_id: str) -> Asking:
+def _request_change(account_id: str, new_email: str, key: str, session_id: str) -> Outcome:
     with transaction():
         account = accounts.lock_account(account_id)
         # A reset or a sign-out may have come between; then whoever asks is out (rule P14)
@@ -206,7 +206,7 @@ def _ask(account_id: str, new_email: str, key: str, session_id: str) -> Asking:
         if key == account.email_key:
             return SameAddress()
         proved = _is_proved(account)
-        change = email_changes.ask(account_id, account.email, new_email, proved=proved)
+        change = email_changes.begin_change(account_id, account.email, new_email, proved=proved)
         events.record(
             "email_change_asked",
             account_id=account_id,
@@ -217,13 +217,13 @@ def _ask(account_id: str, new_email: str, key: str, session_id: str) -> Asking:
             "email_confirm", account_id=account_id, about={"change_id": change.id, "email": key}
         )
         if account.email:
-            _tell("email_change_asked", change)
-    return Asked()
+            _notify("email_change_asked", change)
+    return Requested()
 
 
 def _held(purpose: str, secret: str) -> Open | Gone:
-    """``look``, with the account held: whoever sets its password or address waits or has gone."""
-    found = look(purpose, secret)
+    """``find_open``, the account locked: whoever sets its password or address waits or has gone."""
+    found = find_open(purpose, secret)
     if isinstance(found, Gone):
         return found
     account = accounts.lock_account(found.account.id)
@@ -248,5 +248,5 @@ def _is_proved(account: Account) -> bool:
     return one_time_tokens.proved_address(account.id, account.email_key)
 
 
-def _tell(kind: str, change: EmailChange, **more: str) -> None:
+def _notify(kind: str, change: EmailChange, **more: str) -> None:
     outbox.enqueue(kind, account_id=change.account_id, about={"change_id": change.id, **more})

@@ -39,10 +39,10 @@ def add_passkey(account_id: str, answer: str, name: str, *, browser: str, epoch:
         raise passkeys.NotProved("not offered")
     new = passkeys.read_new(party, browser, account_id, answer)
     with transaction():
-        _hold(account_id, epoch)
+        _lock_account(account_id, epoch)
         passkey = passkeys.add(account_id, new, name)
         events.record("passkey_added", account_id=account_id, passkey=passkey.id)
-        tell(account_id, "passkey_added", passkey=passkey.id)
+        notify_owner(account_id, "passkey_added", passkey=passkey.id)
     return passkey
 
 
@@ -54,7 +54,7 @@ def remove_passkey(account_id: str, passkey_id: str, *, keep_session: str) -> No
     Raises ``NotYours``, ``Conflict``; then nothing has changed.
     """
     with transaction():
-        _hold(account_id)
+        _lock_account(account_id)
         if not passkeys.remove(Passkey.id == passkey_id, Passkey.account_id == account_id):
             raise NotYours
         if not ways_in(account_id).count:
@@ -69,7 +69,7 @@ def remove_passkey(account_id: str, passkey_id: str, *, keep_session: str) -> No
         )
         endings.end(Cause.PASSKEY_REMOVED, These(accounts=[account_id], sessions=by_it))
         events.record("passkey_removed", account_id=account_id, passkey=passkey_id)
-        tell(account_id, "passkey_removed")
+        notify_owner(account_id, "passkey_removed")
 
 
 @retried
@@ -80,14 +80,14 @@ def switch_on(account_id: str, code: str, *, browser: str, epoch: int) -> list[s
     another unseen. Its secret stands on the page, so that there is nothing to guess.
     """
     with transaction():
-        _hold(account_id, epoch)
+        _lock_account(account_id, epoch)
         if totp.is_on(account_id):
             raise NotYours
         if not totp.confirm(account_id, browser, code):
             raise WrongCode
         codes = recovery_codes.replace(account_id)
         events.record("two_step_on", account_id=account_id)
-        tell(account_id, "two_step_on")
+        notify_owner(account_id, "two_step_on")
     return codes
 
 
@@ -95,25 +95,25 @@ def switch_on(account_id: str, code: str, *, browser: str, epoch: int) -> list[s
 def switch_off(account_id: str) -> None:
     """Switch two-step sign-in off. Raises ``NotYours`` where it is off, or ``Conflict``."""
     with transaction():
-        _hold(account_id)
+        _lock_account(account_id)
         if not totp.switch_off(TotpSecret.account_id == account_id):
             raise NotYours
         _refuse_the_last(account_id)
         endings.end(Cause.APP_REMOVED, These(accounts=[account_id]))
         events.record("two_step_off", account_id=account_id)
-        tell(account_id, "two_step_off")
+        notify_owner(account_id, "two_step_off")
 
 
 @retried
 def replace_recovery_codes(account_id: str, *, epoch: int) -> list[str]:
     """New recovery codes; the older ones end. Raises ``NotYours`` without an app."""
     with transaction():
-        _hold(account_id, epoch)
+        _lock_account(account_id, epoch)
         if not totp.is_on(account_id):
             raise NotYours
         codes = recovery_codes.replace(account_id)
         events.record("recovery_codes_replaced", account_id=account_id)
-        tell(account_id, "recovery_codes_replaced")
+        notify_owner(account_id, "recovery_codes_replaced")
     return codes
 
 
@@ -141,7 +141,7 @@ def reset(
         detail = {"asked_by": asked_by} if asked_by else {}
         for school_id in school_ids:
             events.record("factors_reset", account_id=account_id, school_id=school_id, **detail)
-        tell(account_id, "factors_reset")
+        notify_owner(account_id, "factors_reset")
     return True
 
 
@@ -154,7 +154,9 @@ def tell_of_wiped(account_id: str, ended: Ended, why: str) -> None:
         events.record("two_step_off", account_id=account_id, why=why)
     if removed := ended.counts.get(Thing.PASSKEYS):
         events.record("passkey_removed", account_id=account_id, count=removed, why=why)
-        tell(account_id, "passkey_removed" if why == "undone" else "passkeys_removed_at_claim")
+        notify_owner(
+            account_id, "passkey_removed" if why == "undone" else "passkeys_removed_at_claim"
+        )
 
 
 @retried
@@ -187,12 +189,12 @@ def revoke_role(account_id: str, role: str, school_id: str | None) -> bool:
 
 
 def _refuse_the_last(account_id: str) -> None:
-    having = factors.of(account_id)
+    having = factors.load(account_id)
     if having.staff and not having.any:
         raise Conflict("last_factor")
 
 
-def _hold(account_id: str, epoch: int | None = None) -> Account:
+def _lock_account(account_id: str, epoch: int | None = None) -> Account:
     """The account, held. ``epoch``: what it was when whoever adds something was last known to
     be there. A claim that came since has put them out: nothing of theirs is added after it
     (security rule P14).
@@ -205,6 +207,6 @@ def _hold(account_id: str, epoch: int | None = None) -> Account:
     return account
 
 
-def tell(account_id: str, what: str, **detail: str) -> None:
+def notify_owner(account_id: str, what: str, **detail: str) -> None:
     """Tell the owner by mail, in the caller's transaction."""
     outbox.enqueue(what, account_id=account_id, about=detail)

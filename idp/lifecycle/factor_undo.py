@@ -62,7 +62,7 @@ def link_of(account_id: str, provider: str) -> Added | None:
     return find("link", link.id) if link else None
 
 
-def look(secret: str) -> Added | Gone:
+def find_open(secret: str) -> Added | Gone:
     """What a mail's link is about; changes nothing, however often it is opened (rule P7)."""
     kind, _, rest = secret.partition(".")
     thing_id, _, _mac = rest.partition(".")
@@ -82,7 +82,7 @@ def is_provable(added: Added) -> bool:
 
 def undo(secret: str, password: str, *, device_secret: str | None = None) -> Added | Gone:
     """Take it back, and end every session. Raises ``passwords.WrongPassword``, ``Throttled``."""
-    found = look(secret)
+    found = find_open(secret)
     if isinstance(found, Gone) or not is_provable(found):
         return Gone()
     passwords.prove_again(found.account, password, device_secret=device_secret)
@@ -92,20 +92,20 @@ def undo(secret: str, password: str, *, device_secret: str | None = None) -> Add
 @retried
 def _undo(secret: str) -> Added | Gone:
     with transaction():
-        found = look(secret)
+        found = find_open(secret)
         if isinstance(found, Gone):
             return found
         account = accounts.lock_account(found.account.id)
-        found = look(secret)
+        found = find_open(secret)
         if account is None or isinstance(found, Gone) or not is_provable(found):
             return Gone()
-        endings.end(_take(found), These(accounts=[account.id]))
+        endings.end(_remove(found), These(accounts=[account.id]))
         events.record("factor_undone", account_id=account.id, kind=found.kind)
-        factor_changes.tell(account.id, f"{found.kind}_undone")
+        factor_changes.notify_owner(account.id, f"{found.kind}_undone")
     return found
 
 
-def _take(added: Added) -> Cause:
+def _remove(added: Added) -> Cause:
     """Remove what was added, in the caller's transaction; why what hangs on it ends."""
     match added.kind:
         case "app":

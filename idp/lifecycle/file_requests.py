@@ -58,7 +58,7 @@ def ask_once(pairs: Sequence[Pair], now: datetime, *, per_hour: int) -> int:
             whom = select(LinkRequest.account_id, LinkRequest.child_id, Child.school_id)
             whom = whom.join(Child, Child.id == LinkRequest.child_id)
             events.record_each("guardianship_asked", whom.where(LinkRequest.id.in_(part)))
-        _tell(ids, {each["id"] for each in new}, per_hour=per_hour)
+        _mail_accounts(ids, {each["id"] for each in new}, per_hour=per_hour)
     return len(ids)
 
 
@@ -86,7 +86,7 @@ def _was_withdrawn(row: Any) -> bool:
     return row.answered_at is None and row.expires_at < row.asked_at + ANSWERED_WITHIN
 
 
-def _tell(ids: Sequence[str], new: set[str], *, per_hour: int) -> None:
+def _mail_accounts(ids: Sequence[str], new: set[str], *, per_hour: int) -> None:
     """A mail to each account that was asked; none where the mail about a question that was taken
     back is there or on its way.
     """
@@ -101,7 +101,7 @@ def _tell(ids: Sequence[str], new: set[str], *, per_hour: int) -> None:
             if key and (account_id not in accounts or request_id in new):
                 accounts[account_id] = (key, request_id)
     old = [account for account, (_key, request_id) in accounts.items() if request_id not in new]
-    told = spread.told(KIND, old)
+    told = spread.accounts_mailed(KIND, old)
     lately = spread.lately(KIND, {key for key, _ in accounts.values()}, timedelta(days=1))
     mails = []
     for account_id, (key, request_id) in accounts.items():

@@ -45,7 +45,7 @@ class Gone:
     """Answered, expired or never made."""
 
 
-def ask(account_id: str, child: Child, relationship: str) -> bool:
+def request_link(account_id: str, child: Child, relationship: str) -> bool:
     """Ask in the caller's transaction, which holds the account; false where it was asked."""
     linking.check_relationship(relationship)
     now = clock.now()
@@ -89,9 +89,9 @@ def secret_of(request: LinkRequest) -> str:
     return f"{request.id}.{keyed_hash('link request', request.id)}"
 
 
-def look(secret: str) -> Open | Gone:
+def find_open(secret: str) -> Open | Gone:
     """What a mail's link is about; changes nothing."""
-    asked = _asked(secret)
+    asked = _request_with(secret)
     found = _open(LinkRequest.id == asked.id) if asked else []
     return found[0] if found else Gone()
 
@@ -100,7 +100,7 @@ def asked_with(secret: str) -> list[Open]:
     """What waits for an answer of all that was asked together with what the mail's link is about:
     one mail tells of all that one file asks of an account.
     """
-    asked = _asked(secret)
+    asked = _request_with(secret)
     if asked is None:
         return []
     return _open(
@@ -111,7 +111,7 @@ def asked_with(secret: str) -> list[Open]:
     )
 
 
-def _asked(secret: str) -> LinkRequest | None:
+def _request_with(secret: str) -> LinkRequest | None:
     asked = db.session.get(LinkRequest, secret.partition(".")[0][:32], populate_existing=True)
     if asked is None or not hmac.compare_digest(secret_of(asked).encode(), secret.encode()):
         return None
@@ -130,7 +130,7 @@ def answer_with(secret: str, request_id: str, *, yes: bool) -> Open | Gone:
 def answer(secret: str, *, yes: bool) -> Open | Gone:
     """Answer on the word of whoever reads the mail."""
     with transaction():
-        found = look(secret)
+        found = find_open(secret)
         return _decide(found, yes=yes) if isinstance(found, Open) else found
 
 

@@ -55,7 +55,7 @@ def prove_password(
     account = accounts.find_by_identifier(identifier)
     account_id, epoch = (account.id, account.credentials_epoch) if account else (None, 0)
     known = devices.is_known_device(account_id, device_secret)
-    outcome = throttling.guard_sign_in(identifier, account_id, address, known, device_secret)
+    outcome = throttling.check_sign_in(identifier, account_id, address, known, device_secret)
     if isinstance(outcome, throttling.Blocked) and not outcome.hidden:
         throttling.note("sign_in_refused", outcome, account_id)
         raise Throttled(outcome.retry_after)
@@ -69,7 +69,7 @@ def prove_password(
         else:
             events.record("sign_in_refused", result="wrong", account_id=account_id)
         raise WrongPassword
-    throttling.forgive_sign_in(identifier, judged.id, address, known, device_secret)
+    throttling.reset_sign_in(identifier, judged.id, address, known, device_secret)
     return Proof(judged.id, epoch, PASSWORD)
 
 
@@ -208,14 +208,14 @@ def end_before_claim(account: Account, *, first: bool) -> Ended:
     if not factors.has_any(account.id):
         cause = Cause.RESET_BY_PASSKEY_ONLY  # no factor is there to end
     elif not first:
-        having = factors.of(account.id)
+        having = factors.load(account.id)
         only = having.required and not having.totp
         cause = Cause.RESET_BY_PASSKEY_ONLY if only else Cause.RESET
     ended = endings.end(cause, These(accounts=[account.id]))
     if not first:
         factor_changes.tell_of_wiped(account.id, ended, "claimed")
-    throttling.forgive_token(correlation.current().address)
-    throttling.forgive_account(account.id, account.username, account.email or "")
+    throttling.reset_token(correlation.current().address)
+    throttling.reset_account(account.id, account.username, account.email or "")
     return ended
 
 
@@ -226,7 +226,7 @@ def _prove_current(
     address = correlation.current().address
     known = devices.is_known_device(account.id, device_secret)
     guarded = (account.username, account.id, address, known, device_secret)
-    outcome = throttling.guard_sign_in(*guarded)
+    outcome = throttling.check_sign_in(*guarded)
     if isinstance(outcome, throttling.Blocked):
         throttling.note("password_refused", outcome, account.id)
         raise Throttled(outcome.retry_after)
@@ -234,7 +234,7 @@ def _prove_current(
     if proved is None:
         events.record("password_refused", result="wrong", account_id=account.id)
         raise WrongPassword
-    throttling.forgive_sign_in(*guarded)
+    throttling.reset_sign_in(*guarded)
     return proved
 
 

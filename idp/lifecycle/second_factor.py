@@ -37,7 +37,7 @@ def is_missing(proof: Proof) -> bool:
     """
     if assurance.meets(proof.acr, assurance.TWO_FACTOR):
         return False
-    return factors.of(proof.account_id).required
+    return factors.load(proof.account_id).required
 
 
 def keep_first(interaction: Interaction, proof: Proof) -> None:
@@ -83,14 +83,14 @@ def prove_code(account: AccountRow, first: Proof, code: str, *, device_secret: s
     """
     known = devices.is_known_device(account.id, device_secret)
     guarded = (account.username, account.id, correlation.current().address, known, device_secret)
-    outcome = throttling.guard_factor(*guarded)
+    outcome = throttling.check_factor(*guarded)
     if isinstance(outcome, throttling.Blocked):
         throttling.note("factor_refused", outcome, account.id)
         raise Throttled(outcome.retry_after)
     if not (totp.spend(account.id, code) or _recover(account.id, code)):
         events.record("factor_refused", result="wrong", account_id=account.id)
         raise WrongCode
-    throttling.forgive_factor(*guarded)
+    throttling.reset_factor(*guarded)
     # auth_time stays that of the first factor: nothing more was proved anew (rule F9)
     return with_code(first)
 

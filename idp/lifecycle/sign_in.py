@@ -62,7 +62,7 @@ def begin(
     ``device_secret``: by which the account may know the browser. Raises ``ProofGone``.
     """
     with transaction():
-        account = _hold(proof)
+        account = _lock_proved(proof)
         begun = sessions.begin(
             proof.account_id,
             amr=proof.amr,
@@ -73,7 +73,7 @@ def begin(
             link_id=proof.link_id,
             passkey_id=proof.passkey_id,
         )
-        notice(account, begun[0], device_secret)
+        notify_new_device(account, begun[0], device_secret)
     return begun
 
 
@@ -98,21 +98,21 @@ def step_up(session: SessionRow, proof: Proof) -> str:
         if proof.auth_time_proved:
             changes |= {"auth_time": proof.auth_time or now, "auth_time_proved": True}
     with transaction():
-        _hold(proof)
+        _lock_proved(proof)
         secret = sessions.renew(session.id, account_id=proof.account_id, **changes)
     if secret is None:
         raise ProofGone
     return secret
 
 
-def _hold(proof: Proof) -> Account:
+def _lock_proved(proof: Proof) -> Account:
     account = accounts.lock_account(proof.account_id)
     if account is None or account.status != "active" or account.credentials_epoch != proof.epoch:
         raise ProofGone
     return account
 
 
-def notice(account: Account, session: BrowserSession, device_secret: str | None) -> None:
+def notify_new_device(account: Account, session: BrowserSession, device_secret: str | None) -> None:
     """Tell the owner of a sign-in from an unknown browser, in the transaction that begins it.
 
     Not for the very first sign-in, and not where a mailed token was what let them in: that

@@ -39,7 +39,7 @@ def ways_of(account: AccountRow) -> Ways:
     """The account's ways. Where a second factor is needed to sign in, a password or another
     provider's word alone is less than what the session began with, and proves nothing here.
     """
-    having = factors.of(account.id)
+    having = factors.load(account.id)
     strict = having.required and having.any
     return Ways(
         password=passwords.has_password(account.id) and not strict,

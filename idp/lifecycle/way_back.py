@@ -95,4 +95,4 @@ def _is_rooted(account_id: str, since: datetime) -> bool:
     if root is not None:
         return root <= since
     older_link = any(each.linked_at <= since for each in links.of_account(account_id))
-    return older_link or any(each.created_at <= since for each in passkeys.of(account_id))
+    return older_link or any(each.created_at <= since for each in passkeys.passkeys_of(account_id))

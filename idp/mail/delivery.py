@@ -108,7 +108,7 @@ def _round(limit: int) -> Round:
     handled = 0
     with Post() as post:
         # One at a time: a message waits for no other, so its lease can't run out in a batch.
-        while handled < limit and (taken := outbox.take(1)):
+        while handled < limit and (taken := outbox.claim_due(1)):
             message = taken[0]
             correlation.begin(actor="worker")
             started = clock.now()

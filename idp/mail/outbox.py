@@ -55,7 +55,7 @@ def enqueue(
     return message
 
 
-def take(limit: int = 1) -> list[OutboxMessage]:
+def claim_due(limit: int = 1) -> list[OutboxMessage]:
     """Claim messages that are due, oldest first: no other worker gets them for ``LEASE``."""
     if not _any_due():
         return []

@@ -62,7 +62,7 @@ def lately(kind: str, email_keys: Collection[str], within: timedelta) -> Counter
     return found
 
 
-def told(kind: str, account_ids: Collection[str]) -> set[str]:
+def accounts_mailed(kind: str, account_ids: Collection[str]) -> set[str]:
     """Those of these accounts that got a mail of a kind, as far back as is known, or will get."""
     found: set[str] = set()
     for chunk in in_parts(account_ids, _CHUNK):

@@ -168,7 +168,7 @@ def facts_for(
         now=now,
         signed_in=signed_in,
         subject=subjects.of_guardian(account, client),
-        reachable_acrs=acr.reachable(factors.of(account.id)) if acr.asked(request)[0] else (),
+        reachable_acrs=acr.reachable(factors.load(account.id)) if acr.asked(request)[0] else (),
         goes_without=interaction is not None and interaction.goes_without,
         signed_in_here=interaction is not None and interaction.signed_in_session_id == session.id,
         children=child_selection.candidates(account.id, client.id, session.id)

@@ -42,7 +42,7 @@ def latest(account_id: str) -> ErasureRequest | None:
 
 
 @retried
-def ask(account_id: str) -> bool:
+def request_erasure(account_id: str) -> bool:
     """Send a request to the guardian's schools; false where one is open already."""
     with transaction() as writes:
         if accounts.lock_account(account_id) is None:

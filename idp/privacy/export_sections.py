@@ -76,7 +76,7 @@ def second_factors(account: Account) -> Content:
                 "authenticator_model": each.aaguid,
                 "uses_counted": each.sign_count,
             }
-            for each in passkeys.of(account.id)
+            for each in passkeys.passkeys_of(account.id)
         ],
         "authenticator_app_since": row.created_at.isoformat() if row else None,
         "recovery_codes_left": recovery_codes.left(account.id),

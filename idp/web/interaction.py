@@ -86,7 +86,7 @@ def allowance(kind: str = "button") -> throttling.Allowed | throttling.Blocked:
     """Whether something may be stored for whoever is here: a guardian has no budget to keep to."""
     if browser.signed_in() is not None:
         return throttling.Allowed()
-    return throttling.guard_stranger(browser.client_address(), kind)
+    return throttling.check_stranger(browser.client_address(), kind)
 
 
 def to_sign_in() -> Response:

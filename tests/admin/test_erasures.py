@@ -16,7 +16,7 @@ def asked(desk: Desk, *, elsewhere: bool) -> Account:
     claire, _ = factories.family(desk.here, "Lina", username="claire")
     if elsewhere:
         factories.guardianship(claire, factories.child(desk.elsewhere, "Noé"))
-    erasure.ask(claire.id)
+    erasure.request_erasure(claire.id)
     return claire
 
 

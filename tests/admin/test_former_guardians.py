@@ -141,7 +141,7 @@ def test_n4_a_mail_about_several_pupils_takes_an_answer_for_each(desk: Desk) -> 
     letter = letter_of("guardianship_asked")
     assert not any(each.given_name in letter for each in pupils)  # a mailbox may be shared
     with transaction():
-        link_requests.ask(claire.id, other, "parent")  # with a mail of its own
+        link_requests.request_link(claire.id, other, "parent")  # with a mail of its own
     reader = Browser(desk.app.test_client())
     page = reader.follow(link_of(letter))
     assert all(each.given_name in page.text for each in pupils)
@@ -167,11 +167,11 @@ def test_n4_a_mail_about_several_pupils_takes_an_answer_for_each(desk: Desk) -> 
 def test_n4_a_mails_link_answers_no_other_question(desk: Desk) -> None:
     claire, tom = former(desk)
     with transaction():
-        link_requests.ask(claire.id, tom, "parent")
+        link_requests.request_link(claire.id, tom, "parent")
     reader = Browser(desk.app.test_client())
     reader.follow(link_of(letter_of("guardianship_asked")))
     with transaction():
-        link_requests.ask(claire.id, factories.child(desk.here, "Noé"), "parent")
+        link_requests.request_link(claire.id, factories.child(desk.here, "Noé"), "parent")
     other = next(each for each in link_requests.waiting(claire.id) if each.child.id != tom.id)
 
     reader.press(YES, request=other.request.id)

@@ -84,7 +84,7 @@ def test_a2_ids_that_are_none_are_not_found(desk: Desk) -> None:
 
 def test_c3_a_manager_sees_nothing_of_a_child_elsewhere(desk: Desk) -> None:
     claire, lina, noe = both(desk)
-    erasure.ask(claire.id)
+    erasure.request_erasure(claire.id)
     secret = factories.client_app(desk.elsewhere, client_name="Portail du Parc")
     shared = factories.client_app(desk.here, desk.elsewhere, client_name="Cantine")
     ours = factories.client_app(desk.here, client_name="Bulletins")

@@ -307,7 +307,7 @@ def test_a2_the_old_address_takes_a_staff_correction_of_a_claimed_account_back(
     db.session.expire_all()
     assert fresh(claire).email == "claire@x.example"
     assert not passwords.has_password(claire.id)
-    assert email_changes.get(change.id).undone_at is not None  # type: ignore[union-attr]
+    assert email_changes.get_change(change.id).undone_at is not None  # type: ignore[union-attr]
 
 
 def test_a3_addresses_merges_and_closings_want_a_fresh_proof(

@@ -189,7 +189,7 @@ class TestPreviews:
         assert 'class="tag tag-good"' in page.text
 
     def test_its_token_opens_nothing(self, desk: Desk) -> None:
-        letter = previews.show(desk.here, "invitation", "fr")
+        letter = previews.render_preview(desk.here, "invitation", "fr")
 
         assert previews.TOKEN in letter.text
         assert isinstance(one_time_tokens.find(previews.TOKEN), one_time_tokens.Unknown)

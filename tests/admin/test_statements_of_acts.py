@@ -106,7 +106,7 @@ def on_an_account(desk: Desk, manager: Acting, operator: Acting) -> Done:
     yield "enable", operator(f"{claire}/enable")
     yield "close access", manager(f"{claire}/close", reason="court")
     kept, other = family(desk, "Dan")[0], family(desk, "Eve")[0]
-    erasure.ask(kept.id)
+    erasure.request_erasure(kept.id)
     yield "answer an erasure", manager(f"/people/{kept.id}/erasure", outcome="declined")
     both = {"keep_id": kept.id, "other_id": other.id}
     yield "merge", manager(f"/people/{kept.id}/merge", **both)
@@ -140,7 +140,7 @@ def on_mails_and_letters(desk: Desk, manager: Acting, _operator: Acting) -> Done
     invited = family(desk, status="invited")[0].id
     yield "invite a school", manager(f"{school}/invitations")
     yield "tokens for a class", manager(f"{school}/classes/{key_of('3B')}/tokens")
-    for message in outbox.take(10):
+    for message in outbox.claim_due(10):
         outbox.refused(message, "550 5.1.1 unknown")
         yield "send a mail again", manager(f"/mails/{message.id}/again")
     yield "print a letter", manager(f"/people/{invited}/letter/print", seen="0")

@@ -115,7 +115,7 @@ def _sent_again(desk: Desk) -> Account:
 
 def _answered(desk: Desk) -> Account:
     claire, _lina = claire_of(desk)
-    erasure.ask(claire.id)
+    erasure.request_erasure(claire.id)
     path = f"/admin/people/{claire.id}/erasure"
     assert post(desk.browser("manager"), path, outcome="declined") == 303
     return claire

@@ -25,7 +25,7 @@ def refused(result: Result) -> str:
 def test_an_address_is_changed_and_both_are_told(json_of: JsonOf) -> None:
     claire = factories.account("claire", email="old@x.example")
     token = one_time_tokens.mint(claire.id, "password_reset")
-    waiting = email_changes.ask(claire.id, claire.email, "wish@x.example", proved=True)
+    waiting = email_changes.begin_change(claire.id, claire.email, "wish@x.example", proved=True)
     confirm = email_changes.mint_link(waiting, "confirm", "m_1")
 
     changed = json_of("user", "email", "claire", "new@x.example")
@@ -58,7 +58,7 @@ def test_a_disabled_account_keeps_its_address(run: Run) -> None:
 def test_requests_are_listed_and_answered(run: Run, json_of: JsonOf) -> None:
     claire, paul = factories.account("claire"), factories.account("paul")
     for each in (claire, paul):
-        erasure.ask(each.id)
+        erasure.request_erasure(each.id)
     assert [row["username"] for row in json_of("user", "erasure", "list")] == ["claire", "paul"]
 
     json_of("user", "erasure", "done", "claire")
@@ -72,8 +72,8 @@ def test_requests_are_listed_and_answered(run: Run, json_of: JsonOf) -> None:
 
 def test_show_tells_a_help_desk_what_it_asks(json_of: JsonOf) -> None:
     claire = factories.account("claire", email="old@x.example")
-    email_changes.ask(claire.id, claire.email, "wish@x.example", proved=True)
-    erasure.ask(claire.id)
+    email_changes.begin_change(claire.id, claire.email, "wish@x.example", proved=True)
+    erasure.request_erasure(claire.id)
     shown = json_of("user", "show", "claire")
     for field in ("email_change_waits_since", "password_set_at", "erasure_asked_at"):
         assert shown[field]

@@ -69,7 +69,7 @@ def link_claire() -> None:
 def claire_asks() -> None:
     account = accounts.find_by_username("claire.dubois")
     assert account is not None
-    erasure.ask(account.id)
+    erasure.request_erasure(account.id)
 
 
 def test_n10_every_command_of_the_guide_runs(machine: Machine) -> None:

@@ -98,7 +98,7 @@ def test_factors_are_listed_and_reset(run: Run, json_of: JsonOf, claire: Account
 
     assert run("user", "factors", "reset", "claire").exit_code == 0
 
-    assert not factors.of(claire.id).any
+    assert not factors.load(claire.id).any
     assert sessions.live(claire.id) == []
     assert len(told("factors_reset")) == 1
     assert audited("factors_reset")[0].actor == "cli"

@@ -180,8 +180,8 @@ def _on_the_account_page(there: Everything, _http: FlaskClient) -> About:
 def _asked(there: Everything, _http: FlaskClient) -> About:
     everything.without(there, Thing.DISPUTES)
     here = there.claire.sessions["here"]
-    asked = email_change.ask(there.claire.account, "other@x.example", here)  # type: ignore[arg-type]
-    assert isinstance(asked, email_change.Asked)
+    asked = email_change.request_change(there.claire.account, "other@x.example", here)  # type: ignore[arg-type]
+    assert isinstance(asked, email_change.Requested)
     return About(the(Thing.ADDRESS_CHANGES, "one that waits"))
 
 
@@ -192,7 +192,7 @@ def _cancelled(there: Everything, _http: FlaskClient) -> About:
 
 
 def _link_to(change_id: str, purpose: str) -> str:
-    change = email_changes.get(change_id)
+    change = email_changes.get_change(change_id)
     assert change is not None
     return email_changes.mint_link(change, purpose, "m_x")
 

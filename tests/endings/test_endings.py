@@ -206,7 +206,7 @@ def test_a_password_by_command_lets_its_owner_in_however_often_strangers_guessed
     """As one by a mail does (security rule E2)."""
     claire = factories.account("claire", email="claire@example.org")
     for typed in ("claire", "claire@example.org") * 6:
-        throttling.guard_sign_in(typed, claire.id, "198.51.100.1", device_known=False)
+        throttling.check_sign_in(typed, claire.id, "198.51.100.1", device_known=False)
 
     passwords.set_first_password(claire.id, NEW)
 

@@ -115,9 +115,9 @@ class Guardian(RuleBasedStateMachine):
         good = self.status == "active" and self.password == PASSWORDS[number]
         try:
             # What throttling does to guesses is told elsewhere.
-            throttling.forgive_account(account.id, account.username, "")
+            throttling.reset_account(account.id, account.username, "")
             with transaction():
-                throttling.forgive("address", throttling.address_prefix(None))
+                throttling.reset("address", throttling.address_prefix(None))
             proof = lifecycle.prove_password(account.username, PASSWORDS[number], address=None)
         except lifecycle.WrongPassword:
             assert not good

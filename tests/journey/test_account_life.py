@@ -252,7 +252,7 @@ class TestData:
         assert letter.recipients == ["bureau@tilleuls.example"]
         assert "Claire Dubois" in letter.text
         assert "claire@dubois.example" not in letter.text
-        assert not erasure.ask(guardian.id)
+        assert not erasure.request_erasure(guardian.id)
         assert parents.post() == []
         assert signed_in_as(browser, "claire")
 

@@ -159,7 +159,7 @@ def test_e3_import_and_undo_over_and_over_mail_once(
         links.add(link_requests.secret_of(waiting.request))
         json_of("roster", "undo", run)
         assert link_requests.waiting(claire().id) == []
-        assert isinstance(link_requests.look(links.copy().pop()), link_requests.Gone)
+        assert isinstance(link_requests.find_open(links.copy().pop()), link_requests.Gone)
 
     former(path)
 

@@ -86,7 +86,7 @@ def test_p15_with_the_address_ends_what_hung_on_the_former_one(
     claire: Account, imported: Import, tmp_path: Path
 ) -> None:
     epoch = claire.credentials_epoch
-    change = email_changes.ask(claire.id, OLD, "else@dubois.example", proved=True)
+    change = email_changes.begin_change(claire.id, OLD, "else@dubois.example", proved=True)
 
     report = imported(one_family("right@dubois.example").zip(tmp_path / "2.zip"))
 
@@ -160,7 +160,7 @@ def test_r13_what_an_undo_ended_lives_no_more_when_the_file_is_imported_again(
     run_id = imported(path)["run"]
     account = the_account()
     token = one_time_tokens.mint(account.id, "first_sign_in")
-    change = email_changes.ask(account.id, OLD, "else@dubois.example", proved=True)
+    change = email_changes.begin_change(account.id, OLD, "else@dubois.example", proved=True)
     epoch = account.credentials_epoch
     json_of("roster", "undo", run_id)
     assert [each.account_id for each in trail("account_disabled")] == [account.id]

@@ -39,7 +39,9 @@ def claire(app: Flask) -> Account:
 def asked(account: Account, address: str = OTHER) -> tuple[str, str]:
     """The secrets of a change that waits: to confirm, and to undo."""
     session, _secret = sessions.begin(account.id, amr=("pwd",), acr="1")
-    assert isinstance(email_change.ask(account, address, session.id), email_change.Asked)
+    assert isinstance(
+        email_change.request_change(account, address, session.id), email_change.Requested
+    )
     change = email_changes.waiting(account.id)
     assert change is not None
     confirm, undo = (email_changes.mint_link(change, each, "m") for each in ("confirm", "undo"))
@@ -98,7 +100,7 @@ class TestRaces:
         raced(app, lambda: email_change.confirm(confirm), lambda: email_change.undo(undo))
         found = as_it_is(claire)
         assert (found.email, found.email_key) == (OLD, OLD)
-        assert isinstance(email_change.look("confirm", confirm), email_change.Gone)
+        assert isinstance(email_change.find_open("confirm", confirm), email_change.Gone)
 
     @pytest.mark.parametrize("_again", range(5))
     def test_p14_asking_against_a_reset_leaves_nothing_that_waits(
@@ -111,7 +113,7 @@ class TestRaces:
         def ask() -> Any:
             thief = accounts.find_account(claire.id)
             assert thief is not None
-            return email_change.ask(thief, OTHER, session.id)
+            return email_change.request_change(thief, OTHER, session.id)
 
         raced(app, ask, lambda: lifecycle.claim_with_token(token_id, NEW))
         db.session.rollback()
@@ -179,7 +181,7 @@ class TestWhatEnds:
     def test_a_session_that_has_ended_asks_for_nothing(self, claire: Account) -> None:
         session, _ = sessions.begin(claire.id, amr=("pwd",), acr="1")
         sessions.end(BrowserSession.account_id == claire.id)
-        outcome = email_change.ask(claire, OTHER, session.id)
+        outcome = email_change.request_change(claire, OTHER, session.id)
         assert isinstance(outcome, email_change.SessionGone)
         assert email_changes.waiting(claire.id) is None
 

@@ -179,7 +179,7 @@ def test_m3_a_worker_that_died_before_its_commit_loses_nothing(
 ) -> None:
     with time_machine.travel(START, tick=False) as now:
         outbox.enqueue("password_changed", account_id=parent().id)
-        outbox.take()  # and the worker dies
+        outbox.claim_due()  # and the worker dies
         now.shift(outbox.LEASE + timedelta(seconds=1))
         assert delivery.deliver_due() == 1
     assert len(mail_server.letters) == 1
@@ -451,7 +451,7 @@ def test_e3_requests_that_piled_up_in_an_outage_bring_one_mail(
         for _ in range(5):
             now.shift(timedelta(minutes=30))
             request_reset()
-            while outbox.take():  # every waiting message has had its attempt
+            while outbox.claim_due():  # every waiting message has had its attempt
                 pass
         now.shift(timedelta(minutes=30))
         mail_server.start()

@@ -80,7 +80,7 @@ def test_p14_undoing_a_change_of_address_takes_the_thiefs_passkey_from_staff(her
     factor_changes.grant_role(account_id, "manager", here.school.id)
     added(account_id, "owner's", timedelta(days=30))
     with transaction():
-        change = email_changes.ask(
+        change = email_changes.begin_change(
             account_id, "claire@example.org", "thief@evil.example", proved=True
         )
         secret = email_changes.mint_link(change, "undo", "m_1")
@@ -93,7 +93,7 @@ def test_p14_undoing_a_change_of_address_takes_the_thiefs_passkey_from_staff(her
 
 def test_a_password_that_is_withdrawn_opens_nothing(here: Place) -> None:
     with transaction():
-        change = email_changes.ask(
+        change = email_changes.begin_change(
             here.parent.id, "claire@example.org", "thief@evil.example", proved=True
         )
         secret = email_changes.mint_link(change, "undo", "m_1")

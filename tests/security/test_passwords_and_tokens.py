@@ -394,7 +394,7 @@ def test_e6_200_guesses_at_once_are_judged_at_most_as_often_as_the_budget_allows
         outcomes, errors = at_once(
             app,
             200,
-            lambda: throttling.guard_sign_in("claire", account.id, "192.0.2.1", False),
+            lambda: throttling.check_sign_in("claire", account.id, "192.0.2.1", False),
         )
     assert errors == []
     assert len(outcomes) == 200

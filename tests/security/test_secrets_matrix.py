@@ -441,7 +441,7 @@ def every_secret(site: World) -> dict[str, str]:
     tokens = site.redeem(scope="openid offline_access")
     code = site.answer()["code"]
     mailed = one_time_tokens.mint(site.guardian.id, "password_reset")
-    change = email_changes.ask(
+    change = email_changes.begin_change(
         site.guardian.id, "claire@dubois.example", "claire@new.example", proved=True
     )
     waiting = site.ask(prompt="login").request.path.split("/")[2]

@@ -285,7 +285,7 @@ def test_n6_all_strangers_together_have_a_budget_and_each_network_a_rest(
     monkeypatch.setitem(throttling.POLICIES, "stored_network", Window(2, hour.length))
 
     def allowed(network: int) -> int:
-        outcomes = [throttling.guard_stranger(f"10.0.{network}.{host}", kind) for host in range(6)]
+        outcomes = [throttling.check_stranger(f"10.0.{network}.{host}", kind) for host in range(6)]
         return len([each for each in outcomes if isinstance(each, throttling.Allowed)])
 
     assert [allowed(network) for network in (1, 2, 3)] == [5, 2, 2]

@@ -32,9 +32,9 @@ def claire(app: Flask) -> Account:
     browser.sign_in("claire")
     browser.press("consent-allow")
     devices.remember_device(account.id, None)
-    email_changes.ask(account.id, account.email, "claire@new.example", proved=True)
+    email_changes.begin_change(account.id, account.email, "claire@new.example", proved=True)
     outbox.enqueue("password_changed", account_id=account.id)
-    erasure.ask(account.id)
+    erasure.request_erasure(account.id)
     with transaction() as writes:
         links.make(account.id, ForeignIdentity("google", "https://google.example", "1"))
         for number in ("g-17", "~a hash"):

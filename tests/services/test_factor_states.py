@@ -155,7 +155,7 @@ class Doors(RuleBasedStateMachine):
     @invariant()
     def the_model_is_right(self) -> None:
         db.session.commit()
-        having = factors.of(self.account.id)
+        having = factors.load(self.account.id)
         assert (having.totp, having.passkeys, having.staff) == (
             self.app,
             len(self.keys),

@@ -55,7 +55,7 @@ class TestProving:
     def test_an_outsider_sees_no_account_in_a_refusal(self, app: Flask) -> None:
         claire = factories.account("claire", email="claire@example.org")
         for _ in range(5):
-            throttling.guard_sign_in("claire", claire.id, "198.51.100.1", device_known=False)
+            throttling.check_sign_in("claire", claire.id, "198.51.100.1", device_known=False)
         with pytest.raises(WrongPassword):
             lifecycle.prove_password("claire@example.org", PASSWORD, address=HERE)
         with pytest.raises(Throttled) as throttled:
@@ -67,7 +67,7 @@ class TestProving:
         claire = factories.account("claire")
         device = devices.remember_device(claire.id, None)
         for number in range(30):
-            throttling.guard_sign_in("claire", claire.id, f"198.51.100.{number}", False)
+            throttling.check_sign_in("claire", claire.id, f"198.51.100.{number}", False)
         proved = lifecycle.prove_password("claire", PASSWORD, address=HERE, device_secret=device)
         assert proved.account_id == claire.id
         with pytest.raises(Throttled):
@@ -143,7 +143,7 @@ class TestClaiming:
     def test_it_opens_the_door_that_strangers_guesses_held_shut(self, app: Flask) -> None:
         account = factories.account("claire", email="claire@example.org")
         for typed in ("claire", "claire@example.org") * 6:
-            throttling.guard_sign_in(typed, account.id, "198.51.100.1", device_known=False)
+            throttling.check_sign_in(typed, account.id, "198.51.100.1", device_known=False)
 
         lifecycle.claim_with_token(_token(account), NEW)
 
@@ -322,7 +322,7 @@ class TestRequests:
 def test_a_known_device_changes_its_password_while_strangers_guess(app: Flask) -> None:
     account = factories.account("claire")
     device = devices.remember_device(account.id, None)
-    while throttling.guard_sign_in("claire", account.id, "198.51.100.1", False) == Allowed():
+    while throttling.check_sign_in("claire", account.id, "198.51.100.1", False) == Allowed():
         pass
     lifecycle.change_password(account, PASSWORD, NEW, None, device_secret=device)
     assert passwords.verify(account.id, NEW)

@@ -113,19 +113,19 @@ def test_a_message_is_delivered_once_and_its_fate_is_known(
 def test_a_taken_message_is_nobody_elses_until_its_lease_is_over(app: Flask, parent: Any) -> None:
     with time_machine.travel(START, tick=False) as now:
         message = outbox.enqueue("invitation", account_id=parent.id)
-        assert [taken.id for taken in outbox.take(5)] == [message.id]
-        assert outbox.take(5) == []
+        assert [taken.id for taken in outbox.claim_due(5)] == [message.id]
+        assert outbox.claim_due(5) == []
         now.shift(outbox.LEASE + timedelta(seconds=1))
-        assert [taken.id for taken in outbox.take(5)] == [message.id]
+        assert [taken.id for taken in outbox.claim_due(5)] == [message.id]
 
 
 def test_whoever_lost_the_lease_does_not_overwrite_the_outcome(app: Flask, parent: Any) -> None:
     with time_machine.travel(START, tick=False) as now:
         message = outbox.enqueue("invitation", account_id=parent.id)
-        (late,) = outbox.take()
+        (late,) = outbox.claim_due()
         db.session.expunge(late)
         now.shift(outbox.LEASE + timedelta(seconds=1))
-        (second,) = outbox.take()
+        (second,) = outbox.claim_due()
         outbox.refused(late, "550 too late")
         assert row(message).status == "queued"
         outbox.sent(second)

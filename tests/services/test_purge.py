@@ -341,7 +341,9 @@ def test_a_change_of_address_leaves_with_its_links_when_nobody_can_undo_it(
     parent: Account,
 ) -> None:
     with transaction():
-        waiting = email_changes.ask(parent.id, "old@x.example", "new@x.example", proved=True)
+        waiting = email_changes.begin_change(
+            parent.id, "old@x.example", "new@x.example", proved=True
+        )
         email_changes.mint_link(waiting, "confirm", "m_1")
     assert "email_changes" not in purged_after(DAY)
     assert purged_after(2 * DAY + HOUR)["email_changes"] == 1
@@ -350,7 +352,9 @@ def test_a_change_of_address_leaves_with_its_links_when_nobody_can_undo_it(
 
 def test_a_confirmed_change_stays_while_it_can_be_undone(parent: Account) -> None:
     with transaction():
-        change = email_changes.ask(parent.id, "old@x.example", "new@x.example", proved=True)
+        change = email_changes.begin_change(
+            parent.id, "old@x.example", "new@x.example", proved=True
+        )
         email_changes.confirm(change)
     assert "email_changes" not in purged_after(7 * DAY)
     assert purged_after(8 * DAY + HOUR)["email_changes"] == 1
@@ -360,7 +364,7 @@ def test_an_answered_request_to_be_erased_stays_as_long_as_the_audit_trail(
     parent: Account,
 ) -> None:
     retention = settings.current().audit_retention
-    erasure.ask(parent.id)
+    erasure.request_erasure(parent.id)
     assert "erasure_requests" not in purged_after(2 * retention)
     erasure.close(parent.id, "done")
     assert "erasure_requests" not in purged_after(retention - HOUR)

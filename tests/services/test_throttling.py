@@ -73,7 +73,7 @@ def test_counters_of_different_things_and_kinds_are_apart(app: Flask) -> None:
 
 def test_forgiving_begins_anew(app: Flask) -> None:
     _use_up("account", "a")
-    throttling.forgive("account", "a")
+    throttling.reset("account", "a")
     assert throttling.attempt("account", "a") == Allowed()
 
 
@@ -99,7 +99,7 @@ def test_all_tokens_together_have_so_many_guesses_a_minute(
     assert throttling.POLICIES["tokens"] == Window(600, timedelta(minutes=1))
     monkeypatch.setitem(throttling.POLICIES, "tokens", Window(12, timedelta(minutes=1)))
     for number in range(12):
-        assert throttling.guard_token(f"10.0.{number}.1") == Allowed()
+        assert throttling.check_token(f"10.0.{number}.1") == Allowed()
     time.shift(20)
     assert throttling.attempt("tokens") == Blocked(40)
     time.shift(40)
@@ -113,20 +113,20 @@ def test_p6_a_spent_minute_does_not_shut_out_who_guessed_nothing(
 ) -> None:
     monkeypatch.setitem(throttling.POLICIES, "tokens", Window(12, timedelta(minutes=1)))
     for number in range(40):  # somebody's /48 has 65,536 networks of 64 bits
-        last = throttling.guard_token(f"2001:db8:1:{number:x}::1")
+        last = throttling.check_token(f"2001:db8:1:{number:x}::1")
 
     assert isinstance(last, Blocked)
-    assert throttling.guard_token("2001:db8:2::1") == Allowed()
-    assert throttling.guard_token("198.51.100.7") == Allowed()
+    assert throttling.check_token("2001:db8:2::1") == Allowed()
+    assert throttling.check_token("198.51.100.7") == Allowed()
 
 
 def test_p6_a_network_is_judged_as_often_as_its_own_budget_allows(
     app: Flask, time: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(throttling.POLICIES, "tokens", Window(1, timedelta(days=1)))
-    throttling.guard_token(THERE)
+    throttling.check_token(THERE)
 
-    outcomes = [throttling.guard_token(f"2001:db8:1:{number:x}::1") for number in range(60)]
+    outcomes = [throttling.check_token(f"2001:db8:1:{number:x}::1") for number in range(60)]
 
     assert outcomes.count(Allowed()) == 20
     assert outcomes[-1] == Blocked(2)
@@ -136,16 +136,16 @@ def test_one_address_has_100_free_and_waits_a_minute_at_most(
     app: Flask, time: time_machine.Traveller
 ) -> None:
     for _ in range(100):
-        assert throttling.guard_token(HERE) == Allowed()
+        assert throttling.check_token(HERE) == Allowed()
     waits = []
     for _ in range(7):
-        outcome = throttling.guard_token(HERE)
+        outcome = throttling.check_token(HERE)
         assert isinstance(outcome, Blocked)
         waits.append(outcome.retry_after)
         time.shift(outcome.retry_after)
-        throttling.guard_token(HERE)
+        throttling.check_token(HERE)
     assert waits == [2, 4, 8, 16, 32, 60, 60]
-    assert throttling.guard_token(THERE) == Allowed()
+    assert throttling.check_token(THERE) == Allowed()
 
 
 def test_an_address_gets_back_only_the_attempt_that_was_right(
@@ -153,27 +153,27 @@ def test_an_address_gets_back_only_the_attempt_that_was_right(
 ) -> None:
     claire = factories.account("claire")
     for number in range(99):
-        throttling.guard_sign_in(f"guess{number}", None, HERE, device_known=False)
+        throttling.check_sign_in(f"guess{number}", None, HERE, device_known=False)
     for _ in range(3):
-        assert throttling.guard_sign_in("claire", claire.id, HERE, False) == Allowed()
-        throttling.forgive_sign_in("claire", claire.id, HERE, False)
-    assert throttling.guard_sign_in("last", None, HERE, False) == Allowed()
-    assert throttling.guard_sign_in("more", None, HERE, False) == Blocked(2)
+        assert throttling.check_sign_in("claire", claire.id, HERE, False) == Allowed()
+        throttling.reset_sign_in("claire", claire.id, HERE, False)
+    assert throttling.check_sign_in("last", None, HERE, False) == Allowed()
+    assert throttling.check_sign_in("more", None, HERE, False) == Blocked(2)
 
 
 def test_a_right_token_is_given_back(app: Flask, time: time_machine.Traveller) -> None:
     for _ in range(99):
-        throttling.guard_token(HERE)
+        throttling.check_token(HERE)
     for _ in range(5):
-        assert throttling.guard_token(HERE) == Allowed()
-        throttling.forgive_token(HERE)
+        assert throttling.check_token(HERE) == Allowed()
+        throttling.reset_token(HERE)
 
 
 def test_mail_requests_are_limited_by_address(app: Flask, time: time_machine.Traveller) -> None:
     for _ in range(20):
-        assert throttling.guard_mail_request(HERE) == Allowed()
-    assert isinstance(throttling.guard_mail_request(HERE), Blocked)
-    assert throttling.guard_mail_request(THERE) == Allowed()
+        assert throttling.check_mail_request(HERE) == Allowed()
+    assert isinstance(throttling.check_mail_request(HERE), Blocked)
+    assert throttling.check_mail_request(THERE) == Allowed()
 
 
 def test_known_and_unknown_names_are_refused_alike(
@@ -181,7 +181,7 @@ def test_known_and_unknown_names_are_refused_alike(
 ) -> None:
     claire = factories.account("claire")
     for account_id, typed in ((claire.id, "claire"), (None, "nobody")):
-        outcomes = [throttling.guard_sign_in(typed, account_id, HERE, False) for _ in range(7)]
+        outcomes = [throttling.check_sign_in(typed, account_id, HERE, False) for _ in range(7)]
         assert outcomes == [Allowed()] * 5 + [Blocked(2)] * 2
 
 
@@ -189,9 +189,9 @@ def test_the_spelling_of_a_name_opens_no_second_budget(
     app: Flask, time: time_machine.Traveller
 ) -> None:
     for typed in ("nobody", "NOBODY", " nobody ", "Ｎobody", "nobodY"):
-        assert throttling.guard_sign_in(typed, None, HERE, False) == Allowed()
-    assert throttling.guard_sign_in("nObody", None, THERE, False) == Blocked(2)
-    assert throttling.guard_sign_in("\0" * 5000, None, HERE, False) == Allowed()
+        assert throttling.check_sign_in(typed, None, HERE, False) == Allowed()
+    assert throttling.check_sign_in("nObody", None, THERE, False) == Blocked(2)
+    assert throttling.check_sign_in("\0" * 5000, None, HERE, False) == Allowed()
 
 
 def test_a_second_identifier_of_one_account_is_refused_without_a_sign(
@@ -199,8 +199,8 @@ def test_a_second_identifier_of_one_account_is_refused_without_a_sign(
 ) -> None:
     claire = factories.account("claire", email="claire@example.org")
     for _ in range(5):
-        throttling.guard_sign_in("claire", claire.id, HERE, False)
-    by_mail = throttling.guard_sign_in("claire@example.org", claire.id, HERE, False)
+        throttling.check_sign_in("claire", claire.id, HERE, False)
+    by_mail = throttling.check_sign_in("claire@example.org", claire.id, HERE, False)
     assert by_mail == Blocked(2, hidden=True)
 
 
@@ -209,7 +209,7 @@ def test_asking_for_an_unknown_name_takes_the_same_statements(app: Flask) -> Non
     asked = []
     for account_id, typed in ((claire.id, "claire"), (None, "nobody")):
         with Queries() as queries:
-            throttling.guard_sign_in(typed, account_id, HERE, False)
+            throttling.check_sign_in(typed, account_id, HERE, False)
         asked.append(queries)
     assert asked[0] == asked[1]
 
@@ -236,7 +236,7 @@ def test_an_address_stands_for_what_one_visitor_holds(address: str | None, prefi
 
 
 def test_counters_name_nobody(app: Flask) -> None:
-    throttling.guard_sign_in("claire.dubois", None, HERE, False)
+    throttling.check_sign_in("claire.dubois", None, HERE, False)
     keys = db.session.scalars(select(ThrottleCounter.key)).all()
     assert len(keys) == 3
     assert not any("claire" in key or HERE in key for key in keys)
@@ -264,10 +264,10 @@ def test_claims_and_sign_ins_at_once_wait_in_no_circle(app: Flask) -> None:
 
     def guess_and_forgive() -> None:
         for _ in range(10):
-            throttling.guard_sign_in("claire@example.org", account.id, HERE, False)
+            throttling.check_sign_in("claire@example.org", account.id, HERE, False)
             with transaction():
-                throttling.forgive_token(HERE)
-                throttling.forgive_account(account.id, "claire", "claire@example.org")
+                throttling.reset_token(HERE)
+                throttling.reset_account(account.id, "claire", "claire@example.org")
 
     done, errors = at_once(app, 6, guess_and_forgive)
     assert (len(done), errors) == (6, [])

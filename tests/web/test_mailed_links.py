@@ -66,7 +66,7 @@ def test_nothing_else_is_a_secret(pasted: str) -> None:
 
 def _asked(here: Place) -> dict[str, str]:
     with transaction():
-        change = email_changes.ask(
+        change = email_changes.begin_change(
             here.parent.id, "claire@example.org", "new@example.org", proved=True
         )
         return {each: email_changes.mint_link(change, each, "m") for each in ("confirm", "undo")}
@@ -152,11 +152,11 @@ def letters_of(here: Place, kind: str) -> str:
     switch_on(reader.id)
     with transaction():
         if kind != "invitation":
-            link_requests.ask(reader.id, child, "parent")
+            link_requests.request_link(reader.id, child, "parent")
         else:
             factories.guardianship(reader, child)
         asked = link_requests.waiting_for(child.id)
-        change = email_changes.ask(reader.id, reader.email, "new@example.org", proved=True)
+        change = email_changes.begin_change(reader.id, reader.email, "new@example.org", proved=True)
         if kind == "email_changed_old":
             email_changes.confirm(change)
         about = {

@@ -377,7 +377,7 @@ def letter_of(here: Place, kind: str, locale: str, **names: str) -> MailMessage:
     with transaction():
         here.school.name = names.get("school", here.school.name)
         here.parent.locale = here.school.locale = locale
-        change = email_changes.ask(
+        change = email_changes.begin_change(
             reader.id, "before@example.org", "claire@example.org", proved=True
         )
         about = {

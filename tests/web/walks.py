@@ -116,7 +116,7 @@ def _links_of_mails(here: Place) -> Iterator[TestResponse]:
     yield browser.press("erasure-take-back")
     yield browser.press("erasure-ask")
     for outcome in ("declined", "done"):
-        erasure.ask(here.parent.id)
+        erasure.request_erasure(here.parent.id)
         erasure.close(here.parent.id, outcome)
         yield browser.open("/account/data")
     yield browser.open("/account/applications")
@@ -170,7 +170,7 @@ def walk_by_links_of_mails(here: Place) -> Iterator[TestResponse]:
     guardian = factories.account("retour", email="retour@example.org", locale=here.parent.locale)
     child = factories.child(here.school, "Tom")
     with transaction():
-        link_requests.ask(guardian.id, child, "parent")
+        link_requests.request_link(guardian.id, child, "parent")
     (asked,) = link_requests.waiting(guardian.id)
     yield here.browser.open("/account/guardianship")
     yield here.browser.submit("mailed-link-form", link="")

@@ -49,7 +49,7 @@ def connect(on: OnPupil, account_id: str, relationship: str) -> Linked:
     if guardianships.lock_guardianship(account_id, on.child.id):
         return Linked.BEFORE
     if _is_asked_first(on.school_scope, account_id):
-        link_requests.ask(account_id, on.child, relationship)
+        link_requests.request_link(account_id, on.child, relationship)
         return Linked.ASKED
     endings.open_again(account_id)
     linking.link_guardian(account_id, on.child.id, relationship)

@@ -70,7 +70,7 @@ def add(on: Act, account_id: str) -> None:
     db.session.add(request)
     schools = schools_of(asked_by, account_id)
     on.record("factors_reset_asked", at=schools, account_id=account_id)
-    factor_changes.tell(account_id, "factors_reset_asked")
+    factor_changes.notify_owner(account_id, "factors_reset_asked")
 
 
 def close(*which: ColumnElement[bool], outcome: str, closed_by: str | None = None) -> None:
@@ -97,7 +97,7 @@ def decline(resets: list[FactorReset], *, closed_by: str) -> None:
                 account_id=account_id,
                 asked_by=each.asked_by,
             )
-    factor_changes.tell(account_id, "factors_reset_declined")
+    factor_changes.notify_owner(account_id, "factors_reset_declined")
 
 
 @retried

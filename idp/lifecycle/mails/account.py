@@ -262,7 +262,7 @@ def _change_and_account(
     ``closed_too``.
     """
     account = accounts.lock_account(message.account_id or "")
-    change = email_changes.get(str(message.about.get("change_id") or ""))
+    change = email_changes.get_change(str(message.about.get("change_id") or ""))
     if change is None or account is None:
         return None
     if account.status not in {"invited", "active"} and not closed_too:

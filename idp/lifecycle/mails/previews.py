@@ -31,7 +31,7 @@ TOKEN: Final = "-".join(["TEST" * (GROUP // 4)] * (LENGTH // GROUP))
 """In the form of a token, for the page to look right; nothing like it was ever stored."""
 
 
-def show(school: School, kind: str, locale: str, words: Words | None = None) -> Message:
+def render_preview(school: School, kind: str, locale: str, words: Words | None = None) -> Message:
     """The letter of this kind to the fictional parent; ``words``: in place of the stored ones."""
     return _written(school, kind, locale, words or words_of(school.id, kind, locale), MAILBOX)
 

@@ -59,7 +59,7 @@ class Reader:
         return [contact(school) for school in self.schools]
 
 
-def of(accounts: Sequence[Account], client_id: str | None) -> Reader:
+def reader_of(accounts: Sequence[Account], client_id: str | None) -> Reader:
     """The reader of a letter to these accounts of one mailbox; ``client_id``: from where."""
     schools: dict[str, School] = {}
     for account in accounts:

@@ -314,7 +314,7 @@ def _letter(
     context: dict[str, Any],
     recipient: str | None = None,
 ) -> Message:
-    reader = readers.of(accounts, message.about.get("client_id"))
+    reader = readers.reader_of(accounts, message.about.get("client_id"))
     locale = locale_of(accounts, message.about.get("locale"), reader.schools)
     email = recipient or accounts[0].email or ""
     return messages.render(

@@ -96,7 +96,7 @@ def mail_password_token(signed_in: SignedIn) -> ResponseReturnValue:
         return redirect(url_for("account.password"), 303)
     if not account.email:
         return redirect(url_for("account.connections"), 303)  # the school gives a token
-    guard = throttling.guard_mail_request(browser.client_address())
+    guard = throttling.check_mail_request(browser.client_address())
     if isinstance(guard, throttling.Allowed):
         outbox.enqueue("fresh_token", account_id=account.id)
     flash(_("An e-mail with a connection token is on its way: with it you choose a password."))

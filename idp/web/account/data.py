@@ -49,7 +49,7 @@ def download_data(signed_in: SignedIn) -> ResponseReturnValue:
 @proved_recently
 def ask_erasure(signed_in: SignedIn) -> ResponseReturnValue:
     """Send the request to the school; deletes nothing."""
-    if erasure.ask(signed_in.account.id):
+    if erasure.request_erasure(signed_in.account.id):
         flash(_("Your request is on its way to the school."))
     return redirect(url_for("account.data"), 303)
 

@@ -64,11 +64,11 @@ def end_way_back(signed_in: SignedIn) -> ResponseReturnValue:
 def _ask(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
     wanted = as_meant(form["new_email"])
     try:
-        outcome = email_change.ask(signed_in.account, wanted, signed_in.session.id)
+        outcome = email_change.request_change(signed_in.account, wanted, signed_in.session.id)
     except Throttled as throttled:
         return too_many(form, throttled.retry_after, lambda: _page(signed_in, form))
     match outcome:
-        case email_change.Asked():
+        case email_change.Requested():
             flash(_("We have sent a mail to the new address. Open the link in it to confirm."))
             return redirect(url_for("account.email"), 303)
         case email_change.SessionGone():

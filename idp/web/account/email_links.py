@@ -68,7 +68,7 @@ def _opened(interaction_id: str, purpose: str) -> str:
 
 
 def _page(purpose: str, secret: str, interaction_id: str) -> ResponseReturnValue:
-    match email_change.look(purpose, secret):
+    match email_change.find_open(purpose, secret):
         case Open(change, account):
             apply_branding(account)
             return render_template(
@@ -83,13 +83,13 @@ def _page(purpose: str, secret: str, interaction_id: str) -> ResponseReturnValue
 def _decide(purpose: str, secret: str) -> Open | Gone:
     """Decide, on the budget of one-time tokens (security rule E7)."""
     address = browser.client_address()
-    guard = throttling.guard_token(address)
+    guard = throttling.check_token(address)
     if isinstance(guard, throttling.Blocked):
         raise Throttled(guard.retry_after)
     decide = email_change.confirm if purpose == "confirm" else email_change.undo
     outcome = decide(secret)
     if isinstance(outcome, Open):
-        throttling.forgive_token(address)
+        throttling.reset_token(address)
     return outcome
 
 

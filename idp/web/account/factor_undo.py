@@ -58,7 +58,7 @@ def factor_undone() -> ResponseReturnValue:
 
 
 def _page(secret: str, interaction_id: str, form: Form) -> ResponseReturnValue:
-    found = factor_undo.look(secret)
+    found = factor_undo.find_open(secret)
     if isinstance(found, Gone):
         return _gone()
     apply_branding(found.account)

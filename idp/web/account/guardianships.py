@@ -46,7 +46,7 @@ def guardianship(interaction_id: str) -> ResponseReturnValue:
 
 def _answered(interaction_id: str, secret: str) -> ResponseReturnValue:
     """Note one answer; what else the mail is about comes next."""
-    guard = throttling.guard_token(browser.client_address())
+    guard = throttling.check_token(browser.client_address())
     if isinstance(guard, throttling.Blocked):
         raise Throttled(guard.retry_after)
     yes = request.form.get("answer") == "yes"

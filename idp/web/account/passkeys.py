@@ -129,7 +129,7 @@ def _page(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
         "account/passkeys.html",
         form=form,
         passkeys=passkeys.offered(),
-        mine=stored.of(signed_in.account.id),
+        mine=stored.passkeys_of(signed_in.account.id),
         most=stored.MOST_PASSKEYS,
         name_length=PASSKEY_NAME_LENGTH,
         device=browser.device_name(),

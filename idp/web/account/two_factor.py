@@ -103,7 +103,7 @@ def _page(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
     page = render_template(
         "account/two_factor.html",
         form=form,
-        having=factors.of(signed_in.account.id),
+        having=factors.load(signed_in.account.id),
         since=totp.since(signed_in.account.id),
         resets=reset_requests.about(signed_in.account.id),
     )

@@ -84,7 +84,7 @@ def preview_school_text(
 ) -> ResponseReturnValue:
     """The letter as a mail program shows it: a document of its own, with a policy of its own."""
     found, words = _letter(staff, school_id, kind, locale)
-    letter = previews.show(found, kind, locale, words)
+    letter = previews.render_preview(found, kind, locale, words)
     response = Response(letter.in_a_browser, mimetype="text/html")
     response.headers["Content-Security-Policy"] = PREVIEW_POLICY
     return response
@@ -169,7 +169,7 @@ def _show(
         stored=stored,
         longest=TEXT_LENGTH,
         unsaved=form is not None,
-        letter=previews.show(found, kind, locale, words),
+        letter=previews.render_preview(found, kind, locale, words),
         last=fate_of(last) if last is not None else None,
         **({"form": form} if form is not None else {}),
     )

@@ -45,7 +45,7 @@ def _submit(interaction: Interaction) -> ResponseReturnValue:
     if form.problems:
         return show(interaction, form)
     # Rule E3: a limit that is reached looks the same from outside.
-    guard = throttling.guard_mail_request(browser.client_address())
+    guard = throttling.check_mail_request(browser.client_address())
     if isinstance(guard, throttling.Allowed):
         mail_requests.request_reset(
             form["email"], client_id=interaction.client_id, locale=str(get_locale())

@@ -93,7 +93,7 @@ def passkey(interaction_id: str) -> ResponseReturnValue:
         return resume(interaction)
     answer = Form.read("credential")["credential"]
     address = browser.client_address()
-    guard = throttling.guard_passkey(address)
+    guard = throttling.check_passkey(address)
     if isinstance(guard, throttling.Blocked):
         form = only(["username"])
         return too_many(form, guard.retry_after, lambda: show(interaction, form))
@@ -101,7 +101,7 @@ def passkey(interaction_id: str) -> ResponseReturnValue:
         proof = second_factor.prove_passkey(answer, browser=browser.browser_id(), purpose="sign_in")
     except second_factor.WrongPasskey:
         return _passkey_refused(interaction)
-    throttling.forgive_token(address)
+    throttling.reset_token(address)
     return complete(interaction, proof)
 
 

@@ -137,7 +137,7 @@ def second_factor_challenge(interaction: Interaction) -> SecondFactorChallenge |
     waiting = service.waiting(interaction)
     if waiting is not None:
         first, account = waiting
-        return SecondFactorChallenge(account, first, factors.of(account.id))
+        return SecondFactorChallenge(account, first, factors.load(account.id))
     signed_in = browser.signed_in()
     client = registration.find(interaction.client_id) if interaction.client_id else None
     if signed_in is None or client is None or interaction.completed_at is not None:
@@ -149,7 +149,7 @@ def second_factor_challenge(interaction: Interaction) -> SecondFactorChallenge |
             return SecondFactorChallenge(
                 signed_in.account,
                 service.of_session(signed_in),
-                factors.of(signed_in.account.id),
+                factors.load(signed_in.account.id),
                 wanted=wanted,
                 session=signed_in,
                 optional=not essential,

@@ -54,7 +54,7 @@ def renew_token(interaction_id: str) -> ResponseReturnValue:
     clear = interactions.opened_token(interaction, browser.person_id())
     if clear is None:
         return to_step(interaction, "token")
-    guard = throttling.guard_token(browser.client_address())
+    guard = throttling.check_token(browser.client_address())
     if isinstance(guard, throttling.Blocked):
         form = Form({"token": clear})
         return too_many(form, guard.retry_after, lambda: show(interaction, form))
@@ -112,7 +112,7 @@ def _prove(interaction: Interaction) -> ResponseReturnValue:
     form.require("token", _("Type the token from the e-mail, or copy it from there."))
     if form.problems:
         return show(interaction, form)
-    guard = throttling.guard_token(browser.client_address())
+    guard = throttling.check_token(browser.client_address())
     if isinstance(guard, throttling.Blocked):
         return too_many(form, guard.retry_after, lambda: show(interaction, form))
     match one_time_tokens.find(form["token"]):
@@ -132,7 +132,7 @@ def _prove(interaction: Interaction) -> ResponseReturnValue:
 
 def _mail_fresh_token(interaction: Interaction, account_id: str) -> None:
     # Rule E3: a limit that is reached looks the same from outside.
-    guard = throttling.guard_mail_request(browser.client_address())
+    guard = throttling.check_mail_request(browser.client_address())
     if isinstance(guard, throttling.Allowed):
         about = {"client_id": interaction.client_id, "locale": str(get_locale())}
         outbox.enqueue("fresh_token", account_id=account_id, about=about)

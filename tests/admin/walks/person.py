@@ -48,7 +48,7 @@ def walk(desk: Desk) -> Iterator[TestResponse]:
     yield browser.open(f"{person}/merge?username=claire2")
     yield from _pupils(desk, lina.id, noe.id, claire.id)
     yield browser.open(f"{person}/leave")
-    erasure.ask(claire.id)
+    erasure.request_erasure(claire.id)
     yield browser.open("/admin/erasures")
     yield browser.press("erasure-declined-1")
     yield browser.open(f"{person}/close")
