@@ -93,7 +93,7 @@ def _register(
     client_id: str, metadata: dict[str, Any], school_ids: list[str], secret: str | None
 ) -> Application:
     try:
-        client = registration.get(client_id)
+        client = registration.get_client(client_id)
     except NotFound:
         new = registration.register(metadata, school_ids=school_ids, client_id=client_id)
         return Application(client_id, new.secret or "")

@@ -106,7 +106,7 @@ def client_show(client_id: str, as_json: bool) -> None:
     Example:
       idp client show app_4vXb… --json
     """
-    output.one(_whole(registration.get(client_id)), as_json)
+    output.one(_whole(registration.get_client(client_id)), as_json)
 
 
 @command.command("rotate-secret")
@@ -161,7 +161,7 @@ def client_edit(
     Example:
       idp client edit app_4vXb… --metadata changes.json
     """
-    client = registration.get(client_id)
+    client = registration.get_client(client_id)
     document = {**client.metadata_, **inputs.document(metadata_file)}
     made = applications.change(
         AT_TERMINAL,

@@ -92,7 +92,7 @@ def user_invite(username: str, client_id: str | None, as_json: bool) -> None:
       idp user invite claire.dubois
     """
     if client_id is not None:
-        registration.get(client_id)
+        registration.get_client(client_id)
     account = named(username)
     message = mail_requests.invite(account.id, client_id)
     output.one(

@@ -11,10 +11,10 @@ from idp.clients.metadata import has_made_up_email
 from idp.clients.recipe_kinds import KINDS
 from idp.clients.recipe_parts import PLACEHOLDER, Block, Kind, Note, Recipe, Values, site_of
 
-__all__ = ["PLACEHOLDER", "Block", "Note", "Recipe", "of"]
+__all__ = ["PLACEHOLDER", "Block", "Note", "Recipe", "recipes_of"]
 
 
-def of(
+def recipes_of(
     client_id: str,
     metadata: Mapping[str, Any],
     provider: Mapping[str, Any],

@@ -84,7 +84,7 @@ def change(
     more, its secrets end. ``version``: the one that the change was made from. Raises
     ``Invalid``, ``NotFound``, and ``Conflict`` where the version has moved on.
     """
-    before = db.session.get_one(Client, get(client_id).id, populate_existing=True)
+    before = db.session.get_one(Client, get_client(client_id).id, populate_existing=True)
     served = _served(client_id)
     wanted = served if school_ids is None else school_ids
     document = examined(metadata, wanted)
@@ -109,7 +109,7 @@ def change(
             audited_before,
             audit_log.audited_metadata(document, wanted),
         )
-    return Registered(get(client_id), secret)
+    return Registered(get_client(client_id), secret)
 
 
 def find(client_id: str) -> ClientRow | None:
@@ -119,7 +119,7 @@ def find(client_id: str) -> ClientRow | None:
     return _LIVE_CLIENT.one_or_none(client_id=client_id)
 
 
-def get(client_id: str) -> Client:
+def get_client(client_id: str) -> Client:
     """The client of this id, disabled or not. Raises ``NotFound``."""
     client = db.session.get(Client, client_id)
     if client is None:
@@ -175,7 +175,7 @@ def rotate_secret(
     ``version``: the one that was looked at; a form that is sent twice rotates once. Raises
     ``Conflict``, ``NotFound``, and ``Invalid`` for a client without a secret.
     """
-    secret = _new_secret(get(client_id).metadata_)
+    secret = _new_secret(get_client(client_id).metadata_)
     if secret is None:
         raise Invalid("token_endpoint_auth_method", "no_secret")
     former = {
@@ -187,12 +187,12 @@ def rotate_secret(
         _move(client_id, version, values | (former if overlap else _NO_FORMER_SECRET))
         seconds = overlap.total_seconds()
         audit_log.record("client_secret_rotated", client_id, _served(client_id), overlap=seconds)
-    return Registered(get(client_id), secret)
+    return Registered(get_client(client_id), secret)
 
 
 def end_former_secret(client_id: str) -> bool:
     """Let the former secret work no longer, although its overlap is not over."""
-    get(client_id)
+    get_client(client_id)
     with transaction() as session:
         ended = session.execute(
             update(Client)
@@ -206,7 +206,7 @@ def end_former_secret(client_id: str) -> bool:
 
 def disable(client_id: str) -> bool:
     """Disable a client: its codes and tokens stop working with the next request."""
-    get(client_id)
+    get_client(client_id)
     with transaction() as session:
         disabled = session.execute(
             update(Client)
@@ -220,7 +220,7 @@ def disable(client_id: str) -> bool:
 
 def enable(client_id: str) -> bool:
     """Let a disabled client work again."""
-    get(client_id)
+    get_client(client_id)
     with transaction() as session:
         enabled = session.execute(
             update(Client)
@@ -312,4 +312,4 @@ def _move(client_id: str, version: int | None, values: dict[str, Any]) -> None:
         ).rowcount
         if not moved:
             raise Conflict("outdated", client=client_id)
-        session.expire(get(client_id))
+        session.expire(get_client(client_id))

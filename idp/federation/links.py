@@ -35,7 +35,7 @@ class Linked:
     account: Account
 
 
-def find(identity: ForeignIdentity) -> Linked | None:
+def find_linked(identity: ForeignIdentity) -> Linked | None:
     """Whose account this identity opens: by issuer and subject, never by an address (rule F3)."""
     row = db.session.execute(
         select(FederatedLink, Account)
@@ -46,7 +46,7 @@ def find(identity: ForeignIdentity) -> Linked | None:
     return Linked(*row) if row else None
 
 
-def get(link_id: str) -> FederatedLink | None:
+def get_link(link_id: str) -> FederatedLink | None:
     """The link of this id."""
     return db.session.get(FederatedLink, link_id, populate_existing=True)
 
@@ -166,7 +166,7 @@ def waiting_in(browser: str) -> set[str]:
     )
 
 
-def take(interaction_id: str, browser: str) -> ForeignIdentity | None:
+def take_waiting(interaction_id: str, browser: str) -> ForeignIdentity | None:
     """Take the waiting identity in the caller's transaction: one caller gets it, ever."""
     found = waiting(interaction_id, browser)
     if found is None:
@@ -205,7 +205,7 @@ def _is_waiting(interaction_id: str, browser: str) -> tuple[ColumnElement[bool],
 
 
 def _refuse(account_id: str, identity: ForeignIdentity) -> bool:
-    found = find(identity)
+    found = find_linked(identity)
     if found is not None and found.account.id == account_id:
         return False
     raise LinkedElsewhere if found else OtherIdentity

@@ -127,6 +127,6 @@ def _row(kind: str, thing_id: str) -> tuple[str, datetime] | None:
             passkey = passkeys.find(thing_id)
             return (passkey.account_id, passkey.created_at) if passkey else None
         case "link":
-            link = links.get(thing_id)
+            link = links.get_link(thing_id)
             return (link.account_id, link.linked_at) if link else None
     return None

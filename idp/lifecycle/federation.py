@@ -72,7 +72,7 @@ def prove(identity: ForeignIdentity) -> Known | Closed | NotLinked:
 
     Link and epoch are read at once: an unlinking that comes after makes the proof worth nothing.
     """
-    found = links.find(identity)
+    found = links.find_linked(identity)
     if found is None:
         return NotLinked()
     account = found.account
@@ -113,7 +113,7 @@ def claim_with_token(token_id: str, identity: ForeignIdentity) -> Proof:
         end_before_claim(account, first=was_invited)
         links.make(account.id, identity)
         outbox.enqueue("link_made", account_id=account.id, about={"provider": identity.provider})
-        link = links.find(identity)
+        link = links.find_linked(identity)
     return replace(_proof(account, identity, link.link.id if link else None), mailed=True)
 
 
@@ -143,7 +143,7 @@ def link_waiting(interaction_id: str, browser: str, *, account_id: str, epoch: i
     the waiting identity is used up.
     """
     with transaction():
-        identity = links.take(interaction_id, browser)
+        identity = links.take_waiting(interaction_id, browser)
     if identity is None:
         return None
     link(account_id, identity, epoch=epoch)

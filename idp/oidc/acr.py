@@ -40,20 +40,20 @@ def reachable(having: Factors) -> tuple[str, ...]:
     return tuple(each for each in ACRS if meets(best, each))
 
 
-def asked(request: AuthorizationRequest) -> tuple[list[str], bool]:
+def requested_classes(request: AuthorizationRequest) -> tuple[list[str], bool]:
     """The classes that would do, the dearest first, and whether one of them must be met."""
     essential = claims_parameter.required_values(request.claims, "acr", essential=True)
     if essential is not None:
         return essential, True
-    wished = claims_parameter.required_values(request.claims, "acr", essential=False)
-    return wished or (request.acr_values or "").split(), False
+    preferred = claims_parameter.required_values(request.claims, "acr", essential=False)
+    return preferred or (request.acr_values or "").split(), False
 
 
 def decide(
     request: AuthorizationRequest, have: str, reachable: Collection[str], *, goes_without: bool
 ) -> Met | Missing | Unmet:
     """Whether ``have`` will do; ``reachable``: what this guardian's factors can reach."""
-    wanted, essential = asked(request)
+    wanted, essential = requested_classes(request)
     if essential and any(meets(have, each) for each in wanted):
         return Met()
     for each in wanted:
@@ -64,10 +64,10 @@ def decide(
     return Unmet() if essential else Met()
 
 
-def told(request: AuthorizationRequest, have: str) -> str:
+def answered_class(request: AuthorizationRequest, have: str) -> str:
     """The ``acr`` of the ID token: the dearest class asked for that was met, else what was done.
 
     Core §5.5.1.1: a demand is answered by one of its own values; never by more than was done.
     """
-    wanted, _essential = asked(request)
+    wanted, _essential = requested_classes(request)
     return next((each for each in wanted if meets(have, each)), have)

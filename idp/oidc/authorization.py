@@ -46,7 +46,7 @@ class Facts:
     chosen_child_id: str | None = None
     remembered_by: str | None = None
     """The application on whose page a remembered choice must have been made; None: any."""
-    consented: consent.Given | None = None
+    consented: consent.Allowed | None = None
     """What the guardian allows; read only where the request asks for it."""
     child_fields: frozenset[str] = frozenset()
     """The fields that the client is registered for now."""
@@ -163,12 +163,14 @@ def facts_for(
         return Facts(now=now, first_party=first_party)
     account, session = signed_in.account, signed_in.session
     asks_consent = not first_party or "consent" in request.prompt
-    given = consent.given(account.id, client.id) if asks_consent else None
+    allowed = consent.allowed_now(account.id, client.id) if asks_consent else None
     return Facts(
         now=now,
         signed_in=signed_in,
         subject=subjects.of_guardian(account, client),
-        reachable_acrs=acr.reachable(factors.load(account.id)) if acr.asked(request)[0] else (),
+        reachable_acrs=acr.reachable(factors.load(account.id))
+        if acr.requested_classes(request)[0]
+        else (),
         goes_without=interaction is not None and interaction.goes_without,
         signed_in_here=interaction is not None and interaction.signed_in_session_id == session.id,
         children=child_selection.candidates(account.id, client.id, session.id)
@@ -176,13 +178,13 @@ def facts_for(
         else (),
         chosen_child_id=interaction.child_id if interaction else None,
         remembered_by=None if first_party else client.id,
-        consented=given,
+        consented=allowed,
         child_fields=frozenset(client.metadata_["child_fields"]),
         # By this guardian, not by who was signed in before in this browser (rule O16).
         consented_here=interaction is not None
         and interaction.consented
-        and given is not None
-        and given.granted_at >= interaction.created_at,
+        and allowed is not None
+        and allowed.granted_at >= interaction.created_at,
         first_party=first_party,
         made_up_email=has_made_up_email(client.metadata_),
     )
@@ -263,12 +265,12 @@ def _needs_consent(
     """Whether something is asked that is not allowed yet, about exactly this child (rule N3)."""
     if not _asks_consent(request, facts):
         return False
-    given = facts.consented
-    asked = consent.about(request.permissions, made_up_email=facts.made_up_email)
-    if given is None or not given.scopes.issuperset(asked):
+    allowed = facts.consented
+    scopes = consent.about(request.permissions, made_up_email=facts.made_up_email)
+    if allowed is None or not allowed.scopes.issuperset(scopes):
         return True
     if selection is not None:
-        fields = given.children.get(selection.child.id)
+        fields = allowed.children.get(selection.child.id)
         if fields is None or not facts.child_fields <= fields:
             return True
     return "consent" in request.prompt and not facts.consented_here

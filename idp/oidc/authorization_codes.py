@@ -93,6 +93,6 @@ def _new_grant(
         "auth_time": session.auth_time,
         "auth_time_proved": session.auth_time_proved,
         "amr": session.amr,
-        "acr": acr.told(request, session.acr),
+        "acr": acr.answered_class(request, session.acr),
         "created_at": now,
     }

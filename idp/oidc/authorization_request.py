@@ -53,14 +53,14 @@ class AuthorizationRequest:
         by_name = {
             claims_parameter.SCOPE_OF_CLAIM.get(name)
             for place in ("id_token", "userinfo")
-            for name in claims_parameter.asked(self.claims, place)
+            for name in claims_parameter.requested_claims(self.claims, place)
         }
         return [scope for scope in SCOPES if scope in self.scopes or scope in by_name]
 
     @property
     def asks_child(self) -> bool:
         return "child" in self.scopes or any(
-            "child" in claims_parameter.asked(self.claims, place)
+            "child" in claims_parameter.requested_claims(self.claims, place)
             for place in ("id_token", "userinfo")
         )
 
@@ -138,8 +138,8 @@ def parse(
 def _acr_values(parameters: MultiDict[str, str], client: OAuthClient) -> str | None:
     """What is asked, else the registration's ``default_acr_values`` (Registration 1.0 §2)."""
     default = client.client_metadata.get("default_acr_values", [])
-    given = parameters.get("acr_values") or " ".join(default)
-    return " ".join(given.split()[:MOST_ACR_VALUES])[:LONGEST_ACR_VALUES] or None
+    values = parameters.get("acr_values") or " ".join(default)
+    return " ".join(values.split()[:MOST_ACR_VALUES])[:LONGEST_ACR_VALUES] or None
 
 
 def _check_lengths(parameters: MultiDict[str, str]) -> None:

@@ -99,7 +99,7 @@ def candidates(account_id: str, client_id: str, session_id: str) -> list[Candida
 
 
 def decide(
-    found: Sequence[Candidate],
+    candidates: Sequence[Candidate],
     *,
     chosen_id: str | None,
     ask_again: bool,
@@ -112,15 +112,17 @@ def decide(
     a choice made on this application's own page counts. What was chosen for the school's portal
     is no choice for a third party (security rule N3).
     """
-    several = len(found) > 1
+    several = len(candidates) > 1
     if chosen_id is not None:
-        for each in found:
+        for each in candidates:
             if each.child.id == chosen_id:
                 return Selection(each.child, "user", clock.now(), several)
     if not several:
-        return Selection(found[0].child, "only", clock.now(), switchable=False)
+        return Selection(candidates[0].child, "only", clock.now(), switchable=False)
     remembered = [
-        each for each in found if each.chosen_at is not None and made_for in {None, each.chosen_for}
+        each
+        for each in candidates
+        if each.chosen_at is not None and made_for in {None, each.chosen_for}
     ]
     if ask_again or not remembered:
         return None
@@ -128,10 +130,10 @@ def decide(
     return Selection(latest.child, "remembered", latest.chosen_at or clock.now(), switchable=True)
 
 
-def hinted(found: Sequence[Candidate], hint: str | None, client: ClientRow) -> ChildRow | None:
+def hinted(candidates: Sequence[Candidate], hint: str | None, client: ClientRow) -> ChildRow | None:
     """The child that ``child_hint`` names, if it is one of them; a foreign hint is as absent."""
     match = None
-    for each in found:
+    for each in candidates:
         if hmac.compare_digest(
             subjects.of_child(each.child, client).encode(), (hint or "").encode()
         ):
@@ -145,5 +147,5 @@ def hold_link(account_id: str, child_id: str, client_id: str) -> bool:
     False once the guardianship has ended, the child has left, or the client serves the school
     no more.
     """
-    found = _HELD_LINK.one_or_none(account_id=account_id, child_id=child_id, client_id=client_id)
-    return found is not None
+    row = _HELD_LINK.one_or_none(account_id=account_id, child_id=child_id, client_id=client_id)
+    return row is not None

@@ -43,17 +43,17 @@ def parse(text: str | None, registered_scopes: list[str]) -> dict[str, dict[str,
     return {place: claims for place, claims in kept.items() if claims} or None
 
 
-def asked(claims: dict[str, Any] | None, place: str) -> dict[str, Any]:
+def requested_claims(claims: dict[str, Any] | None, place: str) -> dict[str, Any]:
     """The claims asked for in ``id_token`` or ``userinfo``."""
-    found: dict[str, Any] = (claims or {}).get(place, {})
-    return found
+    requested: dict[str, Any] = (claims or {}).get(place, {})
+    return requested
 
 
 def required_values(
     claims: dict[str, Any] | None, name: str, *, essential: bool
 ) -> list[str] | None:
     """The values that the ID token's claim must have, or None where any will do."""
-    request = asked(claims, "id_token").get(name)
+    request = requested_claims(claims, "id_token").get(name)
     if not isinstance(request, dict) or (essential and request.get("essential") is not True):
         return None
     values: list[str] | None = request.get("values")
@@ -62,13 +62,13 @@ def required_values(
 
 def _supported(claims: dict[str, Any], registered_scopes: list[str]) -> dict[str, Any]:
     return {
-        name: _wish(request)
+        name: _supported_request(request)
         for name, request in claims.items()
         if name in _ALWAYS or SCOPE_OF_CLAIM.get(name) in registered_scopes
     }
 
 
-def _wish(request: Any) -> dict[str, Any] | None:
+def _supported_request(request: Any) -> dict[str, Any] | None:
     """What of one claim's request we act on. Nothing else is kept: deep or odd JSON would
     come up again where it is stored.
     """

@@ -22,7 +22,7 @@ class _OneChild(NamedTuple):
     fields: str
 
 
-_GIVEN: Final = Prepared(
+_ALLOWED: Final = Prepared(
     select(Consent.scope, Consent.granted_at, ChildConsent.child_id, ChildConsent.fields)
     .outerjoin(
         ChildConsent,
@@ -42,7 +42,7 @@ _GIVEN: Final = Prepared(
 
 
 @dataclass(frozen=True)
-class Given:
+class Allowed:
     """What a guardian allows one application at present."""
 
     scopes: frozenset[str]
@@ -51,13 +51,13 @@ class Given:
     """By the id of a child: the fields of the ``child`` claim."""
 
 
-def given(account_id: str, client_id: str) -> Given | None:
+def allowed_now(account_id: str, client_id: str) -> Allowed | None:
     """What the guardian allows this application at present; None if nothing. One query."""
-    rows = _GIVEN.all(account_id=account_id, client_id=client_id)
+    rows = _ALLOWED.all(account_id=account_id, client_id=client_id)
     if not rows:
         return None
     children = {each.child_id: frozenset(each.fields.split()) for each in rows if each.child_id}
-    return Given(frozenset(rows[0].scope.split()), rows[0].granted_at, children)
+    return Allowed(frozenset(rows[0].scope.split()), rows[0].granted_at, children)
 
 
 def about(scopes: Collection[str], *, made_up_email: bool) -> list[str]:
@@ -79,7 +79,7 @@ def child_fields(
     registered = frozenset(metadata["child_fields"])
     if metadata["first_party"]:
         return registered
-    allowed = given(account_id, client_id)
+    allowed = allowed_now(account_id, client_id)
     return registered & (allowed.children.get(child_id, frozenset()) if allowed else frozenset())
 
 

@@ -68,40 +68,42 @@ class Diagnosis:
         return not (self.difference or self.other_client or self.error or self.left_out)
 
 
-def of(client: Client, address: str) -> Diagnosis:
+def diagnose(client: Client, address: str) -> Diagnosis:
     """What is wrong with an authorization request, or with a redirect URI by itself."""
-    given = MultiDict(parse_qsl(_split(address).query, keep_blank_values=True))
+    parameters = MultiDict(parse_qsl(_split(address).query, keep_blank_values=True))
     known = OAuthClient(client)
-    if "redirect_uri" not in given:
+    if "redirect_uri" not in parameters:
         uri = _without_answer(address)
         return Diagnosis(uri, _difference(known, uri))
-    other = given.get("client_id", "")
-    scopes = given.get("scope", "").split()
+    other = parameters.get("client_id", "")
+    scopes = parameters.get("scope", "").split()
     registered = client.metadata_["scope"].split()
     return Diagnosis(
-        given["redirect_uri"],
-        _difference(known, given["redirect_uri"]),
+        parameters["redirect_uri"],
+        _difference(known, parameters["redirect_uri"]),
         other_client=other if other != client.id else "",
-        error=_error(given, known),
+        error=_error(parameters, known),
         left_out=tuple(each for each in scopes if each not in registered),
     )
 
 
-def _error(given: MultiDict[str, str], client: OAuthClient) -> str:
-    if given.get("response_type") != "code":
+def _error(parameters: MultiDict[str, str], client: OAuthClient) -> str:
+    if parameters.get("response_type") != "code":
         return "unsupported_response_type"
     try:
-        authorization_request.check(given, client)
+        authorization_request.check(parameters, client)
     except OAuth2Error as error:
         return f"{error.error}: {error.description}" if error.description else str(error.error)
     return ""
 
 
-def _difference(client: OAuthClient, asked: str) -> Difference | None:
-    if client.check_redirect_uri(asked):
+def _difference(client: OAuthClient, requested: str) -> Difference | None:
+    if client.check_redirect_uri(requested):
         return None
-    nearest = max(client.client_metadata["redirect_uris"], key=lambda each: _likeness(each, asked))
-    return Difference(nearest, asked, _kind(_split(nearest), _split(asked)))
+    nearest = max(
+        client.client_metadata["redirect_uris"], key=lambda each: _likeness(each, requested)
+    )
+    return Difference(nearest, requested, _kind(_split(nearest), _split(requested)))
 
 
 def _likeness(left: str, right: str) -> int:

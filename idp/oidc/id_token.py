@@ -30,13 +30,13 @@ def signed(claims: dict[str, Any], alg: str, key: SigningKey) -> str:
 
 def claims(live: LiveGrant, *, access_token: str, nonce: str | None) -> dict[str, Any]:
     """What the ID token of a live grant says."""
-    said = _claims(live)
-    said["at_hash"] = _half_hash(
+    claims = _claims(live)
+    claims["at_hash"] = _half_hash(
         access_token, live.client.metadata_["id_token_signed_response_alg"]
     )
     if nonce is not None:
-        said["nonce"] = nonce
-    return said
+        claims["nonce"] = nonce
+    return claims
 
 
 def _claims(live: LiveGrant) -> dict[str, Any]:
@@ -57,9 +57,9 @@ def _claims(live: LiveGrant) -> dict[str, Any]:
         claims["auth_time"] = int(grant.auth_time.timestamp())
     # Core §5.4: with a code, profile and e-mail claims are UserInfo's, unless the request asks
     # for them by name or the registration says that the software looks nowhere else.
-    asked = claims_parameter.asked(grant.claims, "id_token")
-    claims.update(guardian_claims(live, {*asked, *registered_for_id_token(live)}))
-    if "child" in live.scopes or "child" in asked:
+    requested = claims_parameter.requested_claims(grant.claims, "id_token")
+    claims.update(guardian_claims(live, {*requested, *registered_for_id_token(live)}))
+    if "child" in live.scopes or "child" in requested:
         claims.update(child_claims(live, userinfo=False))
     return claims
 

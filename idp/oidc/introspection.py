@@ -18,10 +18,10 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
 
     def authenticate_token(self, request: Any, client: Any) -> FoundToken | None:
         check_token_parameter(request)
-        found = own_token(request, client)
-        if found is None or found.live_grant() is None:
+        token = own_token(request, client)
+        if token is None or token.live_grant() is None:
             return None
-        return found
+        return token
 
     def introspect_token(self, token: FoundToken) -> dict[str, Any]:
         client = token.client

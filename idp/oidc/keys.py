@@ -147,20 +147,20 @@ class Keyring:
         """
         now = clock.now()
         with self._changing() as entries:
-            found = next((entry for entry in entries if entry.kid == kid), None)
-            if found is None:
+            retired = next((entry for entry in entries if entry.kid == kid), None)
+            if retired is None:
                 raise KeyTrouble(f"there is no key {kid}")
-            entries.remove(found)
-            if found.state == "current":
+            entries.remove(retired)
+            if retired.state == "current":
                 entries[:] = [
                     replace(e, state="current", signs_since=now.isoformat())
-                    if e.alg == found.alg and e.state == "next"
+                    if e.alg == retired.alg and e.state == "next"
                     else e
                     for e in entries
                 ]
-            if found.state != "retired":
-                entries.append(self._make(found.alg, "next"))
-        return found
+            if retired.state != "retired":
+                entries.append(self._make(retired.alg, "next"))
+        return retired
 
     # The files
 

@@ -58,28 +58,30 @@ class Knowing:
 
 def of_account(account_id: str) -> list[Knowing]:
     """Every application that knows this guardian, by name; five queries, however many there are."""
-    found: dict[str, Knowing] = {}
+    by_client: dict[str, Knowing] = {}
     mine = {child.id for child, _link in guardianships.live_children(account_id)}
     for grant, client in _grants(account_id):
-        knowing = found.setdefault(client.id, Knowing(client, since=grant.created_at))
+        knowing = by_client.setdefault(client.id, Knowing(client, since=grant.created_at))
         knowing.since = min(knowing.since, grant.created_at)
         knowing.scopes |= set(grant.scope.split())
         knowing.children |= {grant.child_id or ""} & mine
-    for given, client in _consents(account_id):
-        knowing = found.setdefault(client.id, Knowing(client, since=given.granted_at))
-        knowing.since = min(knowing.since, given.granted_at)
-        knowing.scopes |= set(given.scope.split())
-        knowing.allowed_at = given.granted_at
-    for allowed in _child_consents(account_id):
-        if allowed.client_id in found and allowed.child_id in mine:
-            found[allowed.client_id].allowed_fields[allowed.child_id] = set(allowed.fields.split())
-    for knowing in found.values():
+    for allowed, client in _consents(account_id):
+        knowing = by_client.setdefault(client.id, Knowing(client, since=allowed.granted_at))
+        knowing.since = min(knowing.since, allowed.granted_at)
+        knowing.scopes |= set(allowed.scope.split())
+        knowing.allowed_at = allowed.granted_at
+    for child_consent in _child_consents(account_id):
+        if child_consent.client_id in by_client and child_consent.child_id in mine:
+            by_client[child_consent.client_id].allowed_fields[child_consent.child_id] = set(
+                child_consent.fields.split()
+            )
+    for knowing in by_client.values():
         if not knowing.ours:
             knowing.children = set(knowing.allowed_fields)
     for client_id, used_at in _last_uses(account_id):
-        if client_id in found:
-            found[client_id].last_used_at = used_at
-    return sorted(found.values(), key=lambda each: (sort_key(each.client.name), each.client.id))
+        if client_id in by_client:
+            by_client[client_id].last_used_at = used_at
+    return sorted(by_client.values(), key=lambda each: (sort_key(each.client.name), each.client.id))
 
 
 def _grants(account_id: str) -> Iterable[Any]:

@@ -65,7 +65,7 @@ def note(endpoint: str, error: str, reason: str | None, client_id: str | None) -
         after_this_request(partial(_keep_after, refusal))
 
 
-def of(client_id: str, most: int = 10) -> list[ClientRefusal]:
+def newest_refusals(client_id: str, most: int = 10) -> list[ClientRefusal]:
     """The last refusals of an application, the newest first."""
     return list(
         db.session.scalars(

@@ -45,7 +45,7 @@ class ProtocolRequest(FlaskOAuth2Request):  # type: ignore[misc]
         self.uri = request.path
         self.headers = request.headers
         self.content_type = request.mimetype
-        self._form, self._args = given(request.form), given(request.args)
+        self._form, self._args = with_values(request.form), with_values(request.args)
         self.payload = Payload(self._form if request.method == "POST" else self._args)
         self.client: Any = None
         self.auth_method: str | None = None
@@ -62,7 +62,7 @@ class ProtocolRequest(FlaskOAuth2Request):  # type: ignore[misc]
         return self._args
 
 
-def given(parameters: MultiDict[str, str]) -> MultiDict[str, str]:
+def with_values(parameters: MultiDict[str, str]) -> MultiDict[str, str]:
     """The parameters that have a value: one without counts as omitted (RFC 6749 §3.1, §3.2)."""
     return MultiDict((name, value) for name, value in parameters.items(multi=True) if value)
 

@@ -58,7 +58,7 @@ def own_token(request: Any, client: Any) -> FoundToken | None:
     if request.form.get("token_type_hint") == "refresh_token":
         searches.reverse()
     for search in searches:
-        found = search(text)
-        if found is not None:
-            return found if found.check_client(client) else None
+        token = search(text)
+        if token is not None:
+            return token if token.check_client(client) else None
     return None

@@ -31,14 +31,14 @@ def answer(request: ProtocolRequest) -> dict[str, Any]:
     text = request.form.get(grant_type.parameter)
     # Found together with its client, in one look-up for both. Nothing comes of it before the
     # client has proved itself, and is that very client.
-    found = grant_type.find(text) if text else None
-    client = authenticate(request, METHODS, read=found.client if found else None)
+    presented = grant_type.find(text) if text else None
+    client = authenticate(request, METHODS, read=presented.client if presented else None)
     _check_registered(client, grant_type)
     if not text:
         raise InvalidRequestError(f"Missing '{grant_type.parameter}' in request.")
-    if found is None or found.client.id != client.get_client_id():
+    if presented is None or presented.client.id != client.get_client_id():
         raise InvalidGrantError(grant_type.unknown)
-    exchange = Exchange(request.form, client, found)
+    exchange = Exchange(request.form, client, presented)
     for check in grant_type.checks:
         check(exchange)
     return grant_type.redeem(exchange)

@@ -43,20 +43,20 @@ def userinfo(access_token: str) -> dict[str, Any]:
 
 def answer(live: LiveGrant) -> dict[str, Any]:
     """What a live grant is told of its guardian and child."""
-    asked = claims_parameter.asked(live.grant.claims, "userinfo")
-    names = set(asked).union(*(CLAIMS_OF_SCOPE.get(scope, ()) for scope in live.scopes))
-    said = {"sub": subjects.of_guardian(live.account, live.client)}
-    said.update(guardian_claims(live, names))
-    if "child" in live.scopes or "child" in asked:
-        said.update(child_claims(live, userinfo=True))
-    return said
+    requested = claims_parameter.requested_claims(live.grant.claims, "userinfo")
+    names = set(requested).union(*(CLAIMS_OF_SCOPE.get(scope, ()) for scope in live.scopes))
+    claims = {"sub": subjects.of_guardian(live.account, live.client)}
+    claims.update(guardian_claims(live, names))
+    if "child" in live.scopes or "child" in requested:
+        claims.update(child_claims(live, userinfo=True))
+    return claims
 
 
 def _live(access_token: str) -> LiveGrant:
-    found = tokens.find_access(access_token)
-    if found is None or found.is_expired() or found.is_revoked():
+    token = tokens.find_access(access_token)
+    if token is None or token.is_expired() or token.is_revoked():
         raise InvalidTokenError
-    live = found.live_grant()
+    live = token.live_grant()
     if live is None:
         raise InvalidTokenError
     return live

@@ -28,7 +28,7 @@ HOSTILE = "https://portal.example/it's/$HOME/%24(id)"
 
 def recipes_of(portal: RelyingParty, secret: str | None = None) -> dict[str, Recipe]:
     client = portal.registered.client
-    made = recipes.of(client.id, client.metadata_, discovery.metadata(), secret)
+    made = recipes.recipes_of(client.id, client.metadata_, discovery.metadata(), secret)
     return {each.key: each for each in made}
 
 

@@ -28,7 +28,7 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def fresh(client_id: str) -> Client:
     db.session.rollback()
     db.session.expire_all()
-    return registration.get(client_id)
+    return registration.get_client(client_id)
 
 
 def works(desk: Desk, portal: RelyingParty, secret: str) -> bool:

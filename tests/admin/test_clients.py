@@ -39,7 +39,7 @@ def secret_on(page: TestResponse) -> str | None:
 def fresh(client_id: str) -> Client:
     db.session.rollback()
     db.session.expire_all()
-    return registration.get(client_id)
+    return registration.get_client(client_id)
 
 
 class TestWhoSeesWhich:

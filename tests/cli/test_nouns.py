@@ -113,7 +113,7 @@ def test_a_client_is_registered_and_its_secret_works(json_of: JsonOf, school_id:
         *("--child-profile", "flat", "--start-uri", "https://portal.example/start"),
         *("--website", "https://portal.example/", "--origin", "https://portal.example"),
     )
-    client = registration.get(made["client_id"])
+    client = registration.get_client(made["client_id"])
     assert registration.secret_matches(client, made.pop("client_secret"))
     assert made == json_of("client", "show", made["client_id"])
     assert made["schools"] == [school_id]
@@ -255,13 +255,13 @@ def test_an_unknown_school_is_named(run: Run, app: Flask) -> None:
 def test_a_rotated_secret_leaves_the_old_one_for_a_while(json_of: JsonOf, client_id: str) -> None:
     first = json_of("client", "rotate-secret", client_id)["client_secret"]
     second = json_of("client", "rotate-secret", client_id, "--overlap", "2h")["client_secret"]
-    client = registration.get(client_id)
+    client = registration.get_client(client_id)
     assert registration.secret_matches(client, first)
     assert registration.secret_matches(client, second)
 
     json_of("client", "rotate-secret", client_id, "--overlap", "0")
 
-    assert not registration.secret_matches(registration.get(client_id), second)
+    assert not registration.secret_matches(registration.get_client(client_id), second)
 
 
 @pytest.mark.parametrize("overlap", ["soon", "5", "-1h", "99999999d"])

@@ -51,7 +51,9 @@ class Application:
             **self.registered,
         )
         self.client, self.secret = made.client, made.secret
-        found = recipes.of(self.client.id, self.client.metadata_, discovery.metadata(), self.secret)
+        found = recipes.recipes_of(
+            self.client.id, self.client.metadata_, discovery.metadata(), self.secret
+        )
         self.recipe: Recipe = next(each for each in found if each.key == self.key)
         assert self.recipe.notes == (), "the registration is not what the recipe wants"
         self.discovered = requests.get(
@@ -424,7 +426,7 @@ def test_moodle_asks_for_a_confirmation_of_real_addresses(issuer: str) -> None:
     with pytest.raises(AssertionError, match="not what the recipe wants"):
         Real(issuer)
     client = factories.client_app(factories.school(), redirect_uris=[Moodle.callback]).client
-    made = recipes.of(client.id, client.metadata_, discovery.metadata())
+    made = recipes.recipes_of(client.id, client.metadata_, discovery.metadata())
     rows = [block.rows for each in made if each.key == "moodle" for block in each.blocks]
     assert ("Require email verification", "Yes") in [row for block in rows for row in block]
 

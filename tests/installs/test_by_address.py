@@ -65,7 +65,7 @@ def recipe_for(key: str, port: int, callback: str, method: str) -> tuple[Recipe,
         token_endpoint_auth_method=method,
     )
     client = registered.client
-    made = recipes.of(client.id, client.metadata_, discovery.metadata(), registered.secret)
+    made = recipes.recipes_of(client.id, client.metadata_, discovery.metadata(), registered.secret)
     recipe = next(each for each in made if each.key == key)
     assert recipe.notes == ()
     return recipe, registered.secret

@@ -54,7 +54,7 @@ def test_the_desks_recipe_for_express(issuer: str, folder: Path, method: str) ->
         token_endpoint_auth_method=method,
     )
     client = registered.client
-    made = recipes.of(client.id, client.metadata_, discovery.metadata(), registered.secret)
+    made = recipes.recipes_of(client.id, client.metadata_, discovery.metadata(), registered.secret)
     express = next(each for each in made if each.key == "express")
     program = next(block.text for block in express.blocks if block.where == "app.mjs")
     (folder / "recipe.mjs").write_text(program)

@@ -333,7 +333,7 @@ def grow(there: World, fields: list[str]) -> None:
 
 def change(there: World, **metadata: object) -> None:
     """Register the application otherwise."""
-    client = registration.get(there.portal.client_id)
+    client = registration.get_client(there.portal.client_id)
     registration.change(client.id, {**client.metadata_, **metadata})
 
 

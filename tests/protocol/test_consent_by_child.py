@@ -203,5 +203,5 @@ def test_n3_the_guardian_sees_which_children_each_application_knows(client: Flas
 def consents(there: World) -> dict[str, frozenset[str]]:
     """What the guardian allows the third party, by child."""
     db.session.commit()  # look afresh
-    given = consent.given(there.guardian.id, there.portal.client_id)
+    given = consent.allowed_now(there.guardian.id, there.portal.client_id)
     return dict(given.children) if given else {}

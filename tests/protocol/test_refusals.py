@@ -21,7 +21,7 @@ SECRET = "a-wrong-secret-of-nobody"
 
 def kept(there: World) -> set[tuple[str, str, str]]:
     db.session.commit()  # look afresh
-    found = refusals.of(there.portal.client_id, most=100)
+    found = refusals.newest_refusals(there.portal.client_id, most=100)
     return {(each.endpoint, each.error, each.reason) for each in found}
 
 

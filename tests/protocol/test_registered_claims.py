@@ -142,7 +142,7 @@ def test_c5_a_made_up_address_needs_no_consent_and_gives_none(client: FlaskClien
     tokens = there.redeem(scope="openid email")
     assert told(there, tokens)["email"].startswith(told(there, tokens)["sub"])
 
-    document = registration.get(there.portal.client_id).metadata_
+    document = registration.get_client(there.portal.client_id).metadata_
     applications.change(AT_TERMINAL, there.portal.client_id, {**document, "email_claim": "real"})
 
     late = there.portal.userinfo(client, tokens["access_token"])

@@ -169,8 +169,8 @@ class TestWhatEnds:
         email_change.confirm(confirm)
         email_change.undo(undo)
         db.session.expire_all()
-        assert consent.given(claire.id, before) is not None
-        assert consent.given(claire.id, since) is None
+        assert consent.allowed_now(claire.id, before) is not None
+        assert consent.allowed_now(claire.id, since) is None
 
     def test_p14_undoing_proves_the_old_address(self, claire: Account) -> None:
         confirm, undo = asked(claire)

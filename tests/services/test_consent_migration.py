@@ -30,11 +30,11 @@ def test_consents_from_before_cover_what_their_page_named(app: Flask) -> None:
     command.downgrade(migrations.configuration(), "0003")
     command.upgrade(migrations.configuration(), "head")
 
-    kept = consent.given(with_child.id, client.id)
+    kept = consent.allowed_now(with_child.id, client.id)
     assert kept is not None
     assert "class" in kept.children[lina.id]
     assert not {"relationship", "sourced_id"} & kept.children[lina.id]
-    assert consent.given(without.id, client.id).children == {}  # type: ignore[union-attr]
+    assert consent.allowed_now(without.id, client.id).children == {}  # type: ignore[union-attr]
 
 
 def test_n3_consents_from_before_go_to_the_child_that_they_were_given_for(app: Flask) -> None:
@@ -57,9 +57,9 @@ def test_n3_consents_from_before_go_to_the_child_that_they_were_given_for(app: F
     command.upgrade(migrations.configuration(), "head")
 
     fields = frozenset({"given_name", "sub"})
-    assert consent.given(several.id, client.id).children == {lina.id: fields}  # type: ignore[union-attr]
-    assert consent.given(untold.id, client.id).children == {}  # type: ignore[union-attr]
-    assert consent.given(one.id, client.id).children == {zoe.id: fields}  # type: ignore[union-attr]
+    assert consent.allowed_now(several.id, client.id).children == {lina.id: fields}  # type: ignore[union-attr]
+    assert consent.allowed_now(untold.id, client.id).children == {}  # type: ignore[union-attr]
+    assert consent.allowed_now(one.id, client.id).children == {zoe.id: fields}  # type: ignore[union-attr]
     ended = set(db.session.scalars(select(Grant.id).where(Grant.ended_at.is_not(None))))
     assert ended == {leaked, unknown}
     assert {kept, ours}.isdisjoint(ended)

@@ -42,7 +42,7 @@ ELSEWHERE = {
     "link_ended": {"link", "provider", "reason"},
     "mail_refused": {"attempts", "kind", "outbox_id"},
     "mail_sent": {"attempts", "kind", "outbox_id"},
-    # By ``throttling.note`` and ``clients.trail``
+    # By ``throttling.note`` and ``clients.audit_log``
     "client_changed": {"changes"},
     "client_created": {"changes"},
     "password_refused": {"times"},

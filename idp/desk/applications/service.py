@@ -264,7 +264,9 @@ def run(staff: Staff, client_id: str) -> Trial:
 
 def diagnose(staff: Staff, client_id: str, address: str) -> Diagnosis:
     """What is wrong with an address that failed. Raises ``NotFound``."""
-    return diagnosis.of(editable(staff, client_id).client, address[: diagnosis.LONGEST].strip())
+    return diagnosis.diagnose(
+        editable(staff, client_id).client, address[: diagnosis.LONGEST].strip()
+    )
 
 
 _Family = tuple[AccountRow, ChildRow, str]

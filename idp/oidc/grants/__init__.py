@@ -8,20 +8,20 @@ from werkzeug.datastructures import MultiDict
 
 from idp.oidc.oauth_client import OAuthClient
 
-Found = TypeVar("Found")
+Presented = TypeVar("Presented")
 
 
 @dataclass(frozen=True)
-class Exchange(Generic[Found]):
+class Exchange(Generic[Presented]):
     """What a client that proved itself presents at the token endpoint, and what it stands for."""
 
     form: MultiDict[str, str]
     client: OAuthClient
-    found: Found
+    presented: Presented
 
 
 @dataclass(frozen=True, kw_only=True)
-class GrantType(Generic[Found]):
+class GrantType(Generic[Presented]):
     """One ``grant_type`` (RFC 6749 §4). Its checks run in this order, and raise ``OAuth2Error``."""
 
     name: str
@@ -29,6 +29,6 @@ class GrantType(Generic[Found]):
     """The parameter that holds the code or token."""
     unknown: str | None
     """How the error describes what is not found, or is another client's."""
-    find: Callable[[str], Found | None]
-    checks: tuple[Callable[[Exchange[Found]], None], ...]
-    redeem: Callable[[Exchange[Found]], dict[str, Any]]
+    find: Callable[[str], Presented | None]
+    checks: tuple[Callable[[Exchange[Presented]], None], ...]
+    redeem: Callable[[Exchange[Presented]], dict[str, Any]]

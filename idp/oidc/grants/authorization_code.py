@@ -83,24 +83,24 @@ def _by_hash(code_hash: str) -> FoundCode | None:
 
 
 def _check_unused(exchange: Exchange[FoundCode]) -> None:
-    if exchange.found.code.redeemed_at is not None:
-        _refuse_reuse(exchange.found)
+    if exchange.presented.code.redeemed_at is not None:
+        _refuse_reuse(exchange.presented)
 
 
 def _check_unexpired(exchange: Exchange[FoundCode]) -> None:
-    found = exchange.found
-    if found.code.expires_at <= clock.now() or found.session_ended_at is not None:
+    presented = exchange.presented
+    if presented.code.expires_at <= clock.now() or presented.session_ended_at is not None:
         raise InvalidGrantError(UNKNOWN)
 
 
 def _check_redirect_uri(exchange: Exchange[FoundCode]) -> None:
     # RFC 6749 §4.1.3: identical to the one of the authorization request
-    if exchange.form.get("redirect_uri") != exchange.found.code.redirect_uri:
+    if exchange.form.get("redirect_uri") != exchange.presented.code.redirect_uri:
         raise InvalidGrantError("Invalid 'redirect_uri' in request.")
 
 
 def _check_verifier(exchange: Exchange[FoundCode]) -> None:
-    challenge, verifier = exchange.found.code.code_challenge, exchange.form.get("code_verifier")
+    challenge, verifier = exchange.presented.code.code_challenge, exchange.form.get("code_verifier")
     if challenge is None:
         # RFC 9700 §2.1.1: a verifier without a challenge is a downgrade, and is refused.
         if verifier is not None:
@@ -119,51 +119,51 @@ def _redeem(exchange: Exchange[FoundCode]) -> dict[str, Any]:
     """Sign, then redeem: no lock is held meanwhile. What was signed leaves us only if the
     redemption happens, which holds the guardianship (security rule C6).
     """
-    found = exchange.found
-    live = found.live_grant()
+    presented = exchange.presented
+    live = presented.live_grant()
     if live is None:
         raise InvalidGrantError(ENDED)
     access_token = tokens.new_text()
     answer = token_answer(access_token, live.scope)
     if "offline_access" in live.scopes and exchange.client.check_grant_type("refresh_token"):
         answer["refresh_token"] = tokens.new_text()
-    answer["id_token"] = id_token.issue(live, access_token=access_token, nonce=found.code.nonce)
-    if not _give(found, live.scope, access_token, answer.get("refresh_token")):
-        _refuse_late(found)
+    answer["id_token"] = id_token.issue(live, access_token=access_token, nonce=presented.code.nonce)
+    if not _give(presented, live.scope, access_token, answer.get("refresh_token")):
+        _refuse_late(presented)
     return answer
 
 
-def _refuse_late(found: FoundCode) -> NoReturn:
+def _refuse_late(presented: FoundCode) -> NoReturn:
     """Another request was first, or what the code stands for ended a moment ago."""
-    now = _by_hash(found.code.code_hash)
+    now = _by_hash(presented.code.code_hash)
     if now is not None and now.code.redeemed_at is not None:
-        _refuse_reuse(found)
+        _refuse_reuse(presented)
     raise InvalidGrantError(ENDED)
 
 
 @retried
-def _refuse_reuse(found: FoundCode) -> NoReturn:
+def _refuse_reuse(presented: FoundCode) -> NoReturn:
     # RFC 6749 §4.1.2, RFC 9700 §4.5: a second use revokes what the first one gave.
     with transaction():
-        grants_service.end("code reused", Grant.id == found.grant.id)
+        grants_service.end("code reused", Grant.id == presented.grant.id)
         events.record(
             "code_reused",
             result="refused",
-            account_id=found.account.id,
-            client_id=found.grant.client_id,
-            grant=found.grant.id,
+            account_id=presented.account.id,
+            client_id=presented.grant.client_id,
+            grant=presented.grant.id,
         )
     raise InvalidGrantError("The code was used before")
 
 
 @retried
-def _give(found: FoundCode, scope: str, access_token: str, refresh_token: str | None) -> bool:
+def _give(presented: FoundCode, scope: str, access_token: str, refresh_token: str | None) -> bool:
     """Redeem the code and keep what it gives; false where it can't be redeemed (any more)."""
-    gate = {"hash": found.code.code_hash, "now": clock.now()}
-    access = tokens.access_row(access_token, found.grant, scope)
+    gate = {"hash": presented.code.code_hash, "now": clock.now()}
+    access = tokens.access_row(access_token, presented.grant, scope)
     if refresh_token is None:
         return _GIVE.execute(gate, access_tokens=access)
-    refresh = tokens.refresh_row(refresh_token, found.grant, scope)
+    refresh = tokens.refresh_row(refresh_token, presented.grant, scope)
     return _GIVE_WITH_REFRESH.execute(gate, access_tokens=access, refresh_tokens=refresh)
 
 

@@ -30,14 +30,14 @@ _ADD_ACCESS: Final = AtomicInsert(tokens.ACCESS_TOKENS)
 
 
 def _check_usable(exchange: Exchange[FoundToken]) -> None:
-    if not _is_usable(exchange.found):
+    if not _is_usable(exchange.presented):
         raise InvalidGrantError
 
 
 def _check_scope(exchange: Exchange[FoundToken]) -> None:
     # RFC 6749 §6: no scope that was not granted at first
-    asked = exchange.form.get("scope", "").split()
-    if not set(exchange.found.token.scope.split()).issuperset(asked):
+    scopes = exchange.form.get("scope", "").split()
+    if not set(exchange.presented.token.scope.split()).issuperset(scopes):
         raise InvalidScopeError
 
 
@@ -45,9 +45,9 @@ def _redeem(exchange: Exchange[FoundToken]) -> dict[str, Any]:
     """Sign, then rotate: no lock is held meanwhile. What was signed leaves us only if the
     rotation or repetition happens, which holds the guardianship (security rule C6).
     """
-    found, presented = exchange.found, exchange.form["refresh_token"]
-    repeats = _repeats(found, presented)
-    live = found.live_grant(_narrowed(found.token.scope, exchange.form.get("scope")))
+    token, presented = exchange.presented, exchange.form["refresh_token"]
+    repeats = _repeats(token, presented)
+    live = token.live_grant(_narrowed(token.token.scope, exchange.form.get("scope")))
     if live is None:
         raise InvalidGrantError(ENDED)
     access_token = tokens.new_text()
@@ -56,35 +56,35 @@ def _redeem(exchange: Exchange[FoundToken]) -> dict[str, Any]:
     if "openid" in live.scopes:
         # Core §12.2: same iss, sub, aud and auth_time as at first; no nonce.
         answer["id_token"] = id_token.issue(live, access_token=access_token, nonce=None)
-    if repeats or not _rotate(found, live, access_token, answer["refresh_token"]):
+    if repeats or not _rotate(token, live, access_token, answer["refresh_token"]):
         _repeat(live, presented, access_token)
     return answer
 
 
-def _is_usable(found: FoundToken) -> bool:
+def _is_usable(token: FoundToken) -> bool:
     """Whether token and grant go on. A token that was used before is judged later."""
-    ended = found.token.revoked_at is not None or found.grant.ended_at is not None
-    return not ended and not found.is_expired()
+    ended = token.token.revoked_at is not None or token.grant.ended_at is not None
+    return not ended and not token.is_expired()
 
 
-def _narrowed(scope: str, asked: str | None) -> str:
-    if not asked:
+def _narrowed(scope: str, requested: str | None) -> str:
+    if not requested:
         return scope
-    return " ".join(each for each in scope.split() if each in asked.split())
+    return " ".join(each for each in scope.split() if each in requested.split())
 
 
-def _repeats(found: FoundToken, presented: str) -> bool:
+def _repeats(token: FoundToken, presented: str) -> bool:
     """Whether the token was used before, and is answered once more for a lost answer.
 
     Raises ``InvalidGrantError`` for any other second use, which ends the grant.
     """
-    rotated_at = getattr(found.token, "rotated_at", None)
+    rotated_at = getattr(token.token, "rotated_at", None)
     if rotated_at is None:
         return False
     successor = tokens.find_refresh(tokens.successor_of(presented))
     unused = successor is not None and getattr(successor.token, "rotated_at", None) is None
     if not unused or not tokens.is_in_grace(rotated_at):
-        _refuse_reuse(found)
+        _refuse_reuse(token)
     return True
 
 
@@ -92,22 +92,22 @@ def _repeat(live: LiveGrant, presented: str, access_token: str) -> None:
     """Answer once more. Where another request was first a moment ago, look again; what
     ended meanwhile is refused.
     """
-    found = tokens.find_refresh(presented)
-    usable = found is not None and _is_usable(found) and _repeats(found, presented)
+    token = tokens.find_refresh(presented)
+    usable = token is not None and _is_usable(token) and _repeats(token, presented)
     if not usable or not _add(live, access_token):
         raise InvalidGrantError(ENDED)
 
 
 @retried
-def _rotate(found: FoundToken, live: LiveGrant, access_token: str, successor: str) -> bool:
+def _rotate(token: FoundToken, live: LiveGrant, access_token: str, successor: str) -> bool:
     """End the presented token and keep its successor; false where it was used before, or
     where its grant has ended.
     """
     return _SUCCEED.execute(
-        {"hash": found.token.token_hash, "now": clock.now()},
-        access_tokens=tokens.access_row(access_token, found.grant, live.scope),
+        {"hash": token.token.token_hash, "now": clock.now()},
+        access_tokens=tokens.access_row(access_token, token.grant, live.scope),
         # RFC 6749 §6: the new refresh token keeps the whole scope of the old one.
-        refresh_tokens=tokens.refresh_row(successor, found.grant, found.token.scope),
+        refresh_tokens=tokens.refresh_row(successor, token.grant, token.token.scope),
     )
 
 
@@ -122,15 +122,15 @@ def _add(live: LiveGrant, access_token: str) -> bool:
 
 
 @retried
-def _refuse_reuse(found: FoundToken) -> NoReturn:
+def _refuse_reuse(token: FoundToken) -> NoReturn:
     with transaction():
-        grants_service.end("refresh token reused", Grant.id == found.grant.id)
+        grants_service.end("refresh token reused", Grant.id == token.grant.id)
         events.record(
             "refresh_reused",
             result="refused",
-            account_id=found.account.id,
-            client_id=found.grant.client_id,
-            grant=found.grant.id,
+            account_id=token.account.id,
+            client_id=token.grant.client_id,
+            grant=token.grant.id,
         )
     raise InvalidGrantError("The refresh token was used before")
 

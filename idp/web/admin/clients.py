@@ -57,7 +57,7 @@ def client(staff: Staff, client_id: str) -> ResponseReturnValue:
         made_up_email=made_up and "email" in scopes,
         addresses=application_addresses.of(staff, application),
         use=application_use.of(staff, client_id, get_timezone()),
-        refused=refusals.of(client_id) if staff.may(Right.EDIT_CLIENTS) else [],
+        refused=refusals.newest_refusals(client_id) if staff.may(Right.EDIT_CLIENTS) else [],
         words=client_words,
     )
 
@@ -139,7 +139,7 @@ def _to(client_id: str) -> ResponseReturnValue:
 def recipes(application: Application, secret: str | None = None) -> list[Recipe]:
     """The settings to paste for each kind of software, with ``secret`` if it was just made."""
     client = application.client
-    return of_clients.of(client.id, client.metadata_, discovery.metadata(), secret)
+    return of_clients.recipes_of(client.id, client.metadata_, discovery.metadata(), secret)
 
 
 @blueprint.route("/applications/new", methods=["GET", "POST"])

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from idp.oidc import authorization_request, logout, refusals
 from idp.oidc.errors import OAuth2Error
 from idp.oidc.oauth_client import OAuthClient, query_client
-from idp.oidc.requests import FORM, ProtocolRequest, check_parameters, given
+from idp.oidc.requests import FORM, ProtocolRequest, check_parameters, with_values
 from idp.oidc.server import server
 from idp.web import browser
 from idp.web.errors import PageError
@@ -23,7 +23,7 @@ def authorize() -> Response:
     """Validate, then show what is missing or answer the application at once."""
     if request.method == "POST" and request.mimetype != FORM:
         raise PageError("unsupported_media_type", 415)  # OpenID Connect Core §3.1.2.1
-    parameters = given(request.form if request.method == "POST" else request.args)
+    parameters = with_values(request.form if request.method == "POST" else request.args)
     if request.method == "POST" and not browser.has_cookies():
         crosses = [(name, _crossing(name, each)) for name, each in parameters.items(multi=True)]
         return redirect(f"/oauth2/authorize?{urlencode(crosses)}", 303)

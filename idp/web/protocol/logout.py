@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from idp.clients import registration
 from idp.oidc import logout as rules
 from idp.oidc import refusals
-from idp.oidc.requests import FORM, given
+from idp.oidc.requests import FORM, with_values
 from idp.web import branding, browser
 from idp.web.errors import PageError
 from idp.web.protocol import answers, crossing
@@ -27,7 +27,7 @@ def logout() -> Response:
     """Sign out at once where the hint proves who asks; otherwise ask the guardian."""
     if request.method == "POST" and request.mimetype != FORM:
         raise PageError("unsupported_media_type", 415)  # RP-Initiated Logout §2
-    parameters = given(request.form if request.method == "POST" else request.args)
+    parameters = with_values(request.form if request.method == "POST" else request.args)
     asked = _crossed(parameters) or _read(parameters)
     if request.method == "POST" and not browser.has_cookies():
         return redirect(f"/oauth2/logout?{urlencode({_CROSSING: _sealed(asked)})}", 303)
