@@ -23,15 +23,15 @@ QUIET = 0.2
 
 def main() -> int:
     """Run what was asked; 0, or 1 where a mark was missed and ``--strict`` was given."""
-    asked = _arguments()
+    arguments = _arguments()
     # so that a stop from outside unwinds like Ctrl-C: servers end, folders go
     signal.signal(signal.SIGTERM, _stop)
-    wish = _wish(asked)
+    wish = _wish(arguments)
     try:
         machine = _machine(wish)
         trials = [
-            trial.run(kind, wish, replace(machine, commits={}), _say)
-            for kind in (databases.KINDS if asked.database == "both" else (asked.database,))
+            trial.run(kind, wish, replace(machine, commits={}), _report_step)
+            for kind in (databases.KINDS if arguments.database == "both" else (arguments.database,))
         ]
     except Failed as error:
         print(f"bench: {error}", file=sys.stderr)
@@ -41,9 +41,11 @@ def main() -> int:
         return 130
     made = report.marks(trials)
     _print(machine, trials, made)
-    if asked.json:
-        asked.json.write_text(json.dumps(report.as_json(trials, machine, made), indent=1) + "\n")
-    return int(asked.strict and not all(mark.met for mark in made))
+    if arguments.json:
+        arguments.json.write_text(
+            json.dumps(report.as_json(trials, machine, made), indent=1) + "\n"
+        )
+    return int(arguments.strict and not all(mark.met for mark in made))
 
 
 def _arguments() -> argparse.Namespace:
@@ -71,24 +73,26 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(min(max(int(part), 1), 200) for part in text.split(","))
 
 
-def _wish(asked: argparse.Namespace) -> Wish:
-    seconds = 1.0 if asked.quick else float(os.environ.get("BENCH_SECONDS", "5"))
+def _wish(arguments: argparse.Namespace) -> Wish:
+    seconds = 1.0 if arguments.quick else float(os.environ.get("BENCH_SECONDS", "5"))
     return Wish(
         seconds=min(max(seconds, 0.5), 60.0),
-        kinds=asked.only,
-        at_once=asked.at_once,
-        server_threads=asked.server_threads,
-        guardians=max(asked.guardians, 2 * max(*asked.at_once, trial.STORM) + 16),
-        profile=asked.profile,
+        kinds=arguments.only,
+        at_once=arguments.at_once,
+        server_threads=arguments.server_threads,
+        guardians=max(arguments.guardians, 2 * max(*arguments.at_once, trial.STORM) + 16),
+        profile=arguments.profile,
     )
 
 
 def _machine(wish: Wish) -> Limits:
     if (others := processes.busy()) > QUIET:
-        _say(f"WARNING: others use {others:.1f} cores of this machine: the figures mean little")
-    _say("the machine: signatures and bcrypt checks a second")
+        _report_step(
+            f"WARNING: others use {others:.1f} cores of this machine: the figures mean little"
+        )
+    _report_step("the machine: signatures and bcrypt checks a second")
     machine = limits.processor(min(wish.seconds, 3.0), WORKERS)
-    _say("the machine: empty pages a second")
+    _report_step("the machine: empty pages a second")
     machine.pages = limits.pages(wish.at_once, min(wish.seconds, 2.0))
     return machine
 
@@ -106,7 +110,7 @@ def _print(machine: Limits, trials: list[trial.Trial], made: list[report.Mark]) 
         print("\nThe marks:\n" + report.of_marks(made))
 
 
-def _say(text: str) -> None:
+def _report_step(text: str) -> None:
     print(f"  … {text}", file=sys.stderr, flush=True)
 
 

@@ -30,11 +30,11 @@ def described(url: str) -> str:
     if url.startswith("sqlite"):
         return f"SQLite {sqlite3.sqlite_version}, WAL, synchronous=FULL"
     with psycopg.connect(url) as connection:
-        told = [
+        rows = [
             connection.execute(f"SHOW {name}").fetchone()
             for name in ("server_version", "fsync", "synchronous_commit", "full_page_writes")
         ]
-    version, fsync, commit, pages = (row[0] if row else "?" for row in told)
+    version, fsync, commit, pages = (row[0] if row else "?" for row in rows)
     return (
         f"PostgreSQL {version.split()[0]}, fsync {fsync}, synchronous_commit {commit}, "
         f"full_page_writes {pages}"

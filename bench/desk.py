@@ -20,7 +20,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from bench import databases, desk_pages, processes
-from bench.district import FAMILY, GIVEN, PORT, Size, imported
+from bench.district import FAMILY, GIVEN_NAMES, PORT, Size, imported
 from bench.measure import percentile
 from bench.provider import environment
 from idp import Settings, create_app
@@ -53,10 +53,10 @@ def main() -> int:
     parser.add_argument("--pupils", type=int, default=Size.pupils)
     parser.add_argument("--guardians", type=int, default=Size.guardians)
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="queries of each kind")
-    asked = parser.parse_args()
-    size = Size(asked.schools, asked.pupils, asked.guardians)
-    kinds = databases.KINDS if asked.database == "both" else (asked.database,)
-    met = [_measured(kind, size, asked.rounds) for kind in kinds]
+    arguments = parser.parse_args()
+    size = Size(arguments.schools, arguments.pupils, arguments.guardians)
+    kinds = databases.KINDS if arguments.database == "both" else (arguments.database,)
+    met = [_measured(kind, size, arguments.rounds) for kind in kinds]
     return int(not all(met))
 
 
@@ -88,12 +88,12 @@ def _heading(described: str) -> None:
     print(f"  {'':<40} {'p50':>7} {'p95':>7} {'p99':>7} {'CPU p99':>9}   found", flush=True)
 
 
-def _row(label: str, times: list[Taken], found: int | None) -> bool:
+def _row(label: str, times: list[Taken], count: int | None) -> bool:
     passed = [each.passed for each in times]
     shares = [1_000 * percentile(passed, share) for share in (0.5, 0.95, 0.99)]
-    told = " ".join(f"{share:7.1f}" for share in shares)
+    columns = " ".join(f"{share:7.1f}" for share in shares)
     busy = 1_000 * percentile([each.busy for each in times], 0.99)
-    print(f"  {label:<40} {told} {busy:9.1f}   {'' if found is None else found}", flush=True)
+    print(f"  {label:<40} {columns} {busy:9.1f}   {'' if count is None else count}", flush=True)
     return shares[-1] < GOAL
 
 
@@ -105,24 +105,24 @@ def _rows(app: Flask, rounds: int) -> Iterator[tuple[str, list[Taken], int | Non
         ("operator", AT_TERMINAL),
     ):
         for label, query in _queries().items():
-            times, found = _asked(staff, query, rounds)
-            yield f"search, {who}: {label}", times, found
+            times, count = _searched(staff, query, rounds)
+            yield f"search, {who}: {label}", times, count
     for label, visit in desk_pages.visits(app, school).items():
         yield label, [_timed(visit) for _ in range(rounds)], None
 
 
-def _asked(staff: Staff, query: Query, rounds: int) -> tuple[list[Taken], int]:
+def _searched(staff: Staff, query: Query, rounds: int) -> tuple[list[Taken], int]:
     chance = random.Random(7)
     totals: list[int] = []
     times: list[Taken] = []
     for _ in range(rounds):
         text = query(chance)
         db.session.rollback()
-        times.append(_timed(partial(_find, staff, text, totals)))
+        times.append(_timed(partial(_search, staff, text, totals)))
     return times, sorted(totals)[len(totals) // 2]
 
 
-def _find(staff: Staff, text: str, totals: list[int]) -> None:
+def _search(staff: Staff, text: str, totals: list[int]) -> None:
     totals.append(search.find(staff, text).total)
 
 
@@ -133,8 +133,8 @@ def _timed(visit: Callable[[], None]) -> Taken:
 
 
 def _queries() -> dict[str, Query]:
-    def given(chance: random.Random) -> str:
-        return chance.choice(GIVEN)
+    def given_name(chance: random.Random) -> str:
+        return chance.choice(GIVEN_NAMES)
 
     def family(chance: random.Random) -> str:
         return chance.choice(FAMILY)
@@ -145,17 +145,19 @@ def _queries() -> dict[str, Query]:
         return word[:place] + word[place + 1] + word[place] + word[place + 2 :]
 
     return {
-        "full name": lambda chance: f"{given(chance)} {family(chance)}",
+        "full name": lambda chance: f"{given_name(chance)} {family(chance)}",
         "common name": family,
         "two letters": lambda chance: family(chance)[:2],
         "typo": mistyped,
-        "first name and typo": lambda chance: f"{given(chance)} {mistyped(chance)}",
+        "first name and typo": lambda chance: f"{given_name(chance)} {mistyped(chance)}",
         "class": lambda chance: f"{chance.randrange(1, 7)}{chance.choice('ABCDEFGH')}",
         "class and name": lambda chance: f"{chance.randrange(1, 7)}B {family(chance)}",
         "e-mail": lambda chance: f"g{chance.randrange(1, 4_000)}@families.example",
         "part of an e-mail": lambda chance: f"{chance.randrange(1_000, 4_000)}@famil",
         "nothing found": lambda chance: f"Xyzzy{chance.randrange(1_000)} Plugh",
-        "a misspelling of nobody": lambda chance: f"{chance.choice(GIVEN)}qx {family(chance)}zzk",
+        "a misspelling of nobody": lambda chance: (
+            f"{chance.choice(GIVEN_NAMES)}qx {family(chance)}zzk"
+        ),
     }
 
 

@@ -36,7 +36,7 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-GIVEN = _words(
+GIVEN_NAMES = _words(
     "Lina Emma Louise Olivia Mila Juliette Alice Camille Elena Nora Noah Arthur Liam Louis Adam"
     " Lucas Jules Victor Gabriel Mohamed Yanis Inès Zoé Chloé Anaïs Fien Lars Wout Lotte Jonas"
     " Софія Олена Mehmet Ayşe Giulia Matteo Szymon Zofia Amina Youssef"
@@ -95,14 +95,14 @@ def main() -> int:
     parser.add_argument("--pupils", type=int, default=Size.pupils)
     parser.add_argument("--guardians", type=int, default=Size.guardians)
     parser.add_argument("--keep", type=Path, help="write the files here and import nothing")
-    asked = parser.parse_args()
-    size = Size(asked.schools, asked.pupils, asked.guardians)
-    if asked.keep:
-        asked.keep.mkdir(parents=True, exist_ok=True)
-        write(asked.keep / "district.zip", size)
-        write(asked.keep / "delta.zip", size, moved=True)
+    arguments = parser.parse_args()
+    size = Size(arguments.schools, arguments.pupils, arguments.guardians)
+    if arguments.keep:
+        arguments.keep.mkdir(parents=True, exist_ok=True)
+        write(arguments.keep / "district.zip", size)
+        write(arguments.keep / "delta.zip", size, moved=True)
         return 0
-    kinds = databases.KINDS if asked.database == "both" else (asked.database,)
+    kinds = databases.KINDS if arguments.database == "both" else (arguments.database,)
     with tempfile.TemporaryDirectory(prefix="idp-district-") as name:
         folder = Path(name)
         whole = write(folder / "district.zip", size)
@@ -197,14 +197,24 @@ def _people(size: Size, chance: random.Random) -> Iterator[list[str]]:
         first = 2 * pupil % size.guardians
         agents = f"g{first},g{(first + 1) % size.guardians}" if pupil % 10 else f"g{first}"
         org = f"org{pupil % size.schools}"
-        yield [f"p{pupil}", "", "true", org, "student", chance.choice(GIVEN), family, "", agents]
+        yield [
+            f"p{pupil}",
+            "",
+            "true",
+            org,
+            "student",
+            chance.choice(GIVEN_NAMES),
+            family,
+            "",
+            agents,
+        ]
     for guardian in range(size.guardians):
-        given, family = chance.choice(GIVEN), _family(chance)
+        given_name, family = chance.choice(GIVEN_NAMES), _family(chance)
         # One in fifty has no address, one in forty shares the other parent's
         address = (
             "" if guardian % 50 == 0 else f"g{guardian - (guardian % 40 == 1)}@families.example"
         )
-        yield [f"g{guardian}", "", "true", "district", "parent", given, family, address, ""]
+        yield [f"g{guardian}", "", "true", "district", "parent", given_name, family, address, ""]
 
 
 def _family(chance: random.Random) -> str:

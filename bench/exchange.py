@@ -54,14 +54,14 @@ class Unexpected(Exception):
     """The provider answered something else than the plan needs."""
 
 
-def get(path: str, host: str, headers: str = "", cookies: Cookies | None = None) -> bytes:
+def get_request(path: str, host: str, headers: str = "", cookies: Cookies | None = None) -> bytes:
     """A GET request. ``headers``: complete lines, each with its line end."""
     return (f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{headers}{cookie_line(cookies)}\r\n").encode(
         "latin-1"
     )
 
 
-def post(
+def post_request(
     path: str,
     host: str,
     form: dict[str, str],
@@ -100,5 +100,5 @@ def keep_cookies(answer: Answer, cookies: Cookies) -> None:
 def expect(answer: Answer, status: int, step: str) -> None:
     """Raise ``Unexpected`` unless the answer has this status."""
     if answer.status != status:
-        said = answer.body[:160].decode("utf-8", "replace").replace("\n", " ")
-        raise Unexpected(f"{step}: {answer.status} instead of {status}: {said}")
+        body = answer.body[:160].decode("utf-8", "replace").replace("\n", " ")
+        raise Unexpected(f"{step}: {answer.status} instead of {status}: {body}")

@@ -74,12 +74,12 @@ def counted(engine: Engine) -> Iterator[Spent]:
 
 def _answer(app: Flask, request: bytes) -> Answer:
     environ = _environ(request)
-    said: list[str] = []
+    written: list[str] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> Callable[..., Any]:
         lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers)]
-        said.append("\r\n".join(lines) + "\r\n")
-        return said.append  # the old way to write, which nobody uses
+        written.append("\r\n".join(lines) + "\r\n")
+        return written.append  # the old way to write, which nobody uses
 
     body = app.wsgi_app(environ, start_response)
     try:
@@ -87,7 +87,7 @@ def _answer(app: Flask, request: bytes) -> Answer:
     finally:
         if hasattr(body, "close"):
             body.close()
-    head = said[0].encode("latin-1")
+    head = written[0].encode("latin-1")
     return Answer(int(head[9:12]), head, content, 0.0)
 
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from sqlalchemy import Engine, text
 
 from bench import measure, processes
-from bench.exchange import Call, Plan, expect, get
+from bench.exchange import Call, Plan, expect, get_request
 
 BCRYPT_COST = 12
 
@@ -85,7 +85,7 @@ def pages(at_once: tuple[int, ...], seconds: float) -> dict[int, float]:
 
 
 def _empty_page(port: int) -> Plan:
-    answer = yield Call("page", get("/", f"127.0.0.1:{port}"))
+    answer = yield Call("page", get_request("/", f"127.0.0.1:{port}"))
     expect(answer, 200, "page")
 
 

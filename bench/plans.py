@@ -21,9 +21,9 @@ from bench.exchange import (
     Reconnect,
     Unexpected,
     expect,
-    get,
+    get_request,
     keep_cookies,
-    post,
+    post_request,
 )
 
 REDIRECT_URI = "http://127.0.0.1:9/callback"
@@ -80,14 +80,16 @@ class Chain:
 
 def discovery(target: Target, step: str = "discovery") -> Plan:
     """Read the provider's metadata."""
-    answer = yield Call(step, get("/.well-known/openid-configuration", target.host))
+    answer = yield Call(step, get_request("/.well-known/openid-configuration", target.host))
     expect(answer, 200, step)
 
 
 def refresh(target: Target, chain: Chain) -> Plan:
     """Use a refresh token and keep its successor."""
     form = {"grant_type": "refresh_token", "refresh_token": chain.refresh_token}
-    answer = yield Call("refresh", post("/oauth2/token", target.host, form, target.authorization))
+    answer = yield Call(
+        "refresh", post_request("/oauth2/token", target.host, form, target.authorization)
+    )
     tokens = _tokens(answer, "refresh")
     if tokens["refresh_token"] == chain.refresh_token:
         raise Unexpected("refresh: the refresh token was not rotated")
@@ -97,20 +99,22 @@ def refresh(target: Target, chain: Chain) -> Plan:
 def code_flow(target: Target, visitor: Visitor) -> Plan:
     """Authorization with a living session, the code's exchange, UserInfo."""
     proof = Proof(CODE_SCOPE)
-    answer = yield Call("authorize", get(proof.path(target), target.host, cookies=visitor.cookies))
+    answer = yield Call(
+        "authorize", get_request(proof.path(target), target.host, cookies=visitor.cookies)
+    )
     keep_cookies(answer, visitor.cookies)
     for _ in range(MOST_HOPS):
         location = _location(answer, "authorize")
         if location.startswith(REDIRECT_URI):
             break
         answer = yield Call(
-            "resume", get(_path(location, target), target.host, cookies=visitor.cookies)
+            "resume", get_request(_path(location, target), target.host, cookies=visitor.cookies)
         )
         keep_cookies(answer, visitor.cookies)
     answer = yield Call("token", proof.exchange(target, location))
     access_token = _tokens(answer, "token")["access_token"]
     bearer = f"Authorization: Bearer {access_token}\r\n"
-    answer = yield Call("userinfo", get("/oauth2/userinfo", target.host, bearer))
+    answer = yield Call("userinfo", get_request("/oauth2/userinfo", target.host, bearer))
     expect(answer, 200, "userinfo")
     if b'"child"' not in answer.body:
         raise Unexpected("userinfo: names no child")
@@ -119,7 +123,9 @@ def code_flow(target: Target, visitor: Visitor) -> Plan:
 def new_chain(target: Target, visitor: Visitor, chain: Chain) -> Plan:
     """Fill ``chain`` with a first refresh token, by a code flow."""
     proof = Proof(REFRESH_SCOPE)
-    answer = yield Call("authorize", get(proof.path(target), target.host, cookies=visitor.cookies))
+    answer = yield Call(
+        "authorize", get_request(proof.path(target), target.host, cookies=visitor.cookies)
+    )
     location = _location(answer, "authorize")
     answer = yield Call("token", proof.exchange(target, location))
     chain.refresh_token = _tokens(answer, "token")["refresh_token"]
@@ -131,7 +137,7 @@ def sign_in(target: Target, visitor: Visitor) -> Plan:
     cookies: Cookies = {}
     language = "Accept-Language: fr-BE,fr;q=0.9\r\n"
     path = Proof(CODE_SCOPE).path(target)
-    answer = yield Call("authorize", get(path, target.host, language, cookies))
+    answer = yield Call("authorize", get_request(path, target.host, language, cookies))
     for _ in range(MOST_HOPS):
         keep_cookies(answer, cookies)
         if answer.status == 200 and (onward := _REFRESH.search(answer.body)):
@@ -142,7 +148,7 @@ def sign_in(target: Target, visitor: Visitor) -> Plan:
         else:
             path = _path(_location(answer, "sign-in"), target)
             step = "login page" if path.endswith("/login") else "resume"
-            request = get(path, target.host, language, cookies)
+            request = get_request(path, target.host, language, cookies)
         answer = yield Call(step, request)
     raise Unexpected("sign-in: goes round in circles")
 
@@ -179,7 +185,7 @@ class Proof:
             "redirect_uri": REDIRECT_URI,
             "code_verifier": self._verifier,
         }
-        return post("/oauth2/token", target.host, form, target.authorization)
+        return post_request("/oauth2/token", target.host, form, target.authorization)
 
 
 def _filled_in(
@@ -200,7 +206,7 @@ def _filled_in(
     }
     to = unescape(action[1].decode()) if action and action[1] else path
     origin = f"Origin: {target.issuer}\r\nReferer: {target.issuer}{path}\r\n"
-    return post(_path(to, target), target.host, fields, origin, cookies)
+    return post_request(_path(to, target), target.host, fields, origin, cookies)
 
 
 def _location(answer: Answer, step: str) -> str:
@@ -219,10 +225,10 @@ def _path(location: str, target: Target) -> str:
 
 
 def _code(location: str) -> str:
-    found = _CODE.search(location)
-    if not found:
+    match = _CODE.search(location)
+    if not match:
         raise Unexpected(f"authorize: no code in {location[:200]}")
-    return unquote(found[1])
+    return unquote(match[1])
 
 
 def _tokens(answer: Answer, step: str) -> dict[str, str]:

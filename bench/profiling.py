@@ -28,9 +28,9 @@ Table = dict[
 ]
 
 
-def of(app: Flask, visits: dict[str, Visits]) -> str:
+def profile_visits(app: Flask, visits: dict[str, Visits]) -> str:
     """Processor time of a visit without the profiler, shares by package, top functions."""
-    told = []
+    paragraphs = []
     for kind in ("refresh", "code"):
         began = process_time()
         for _ in range(ROUNDS):
@@ -41,9 +41,9 @@ def of(app: Flask, visits: dict[str, Visits]) -> str:
         for _ in range(ROUNDS):
             inside.walk(app, visits[kind](0))
         profile.disable()
-        told.append(f"== {kind}: {each * 1000:.2f} ms of processor each, no network ==")
-        told.append(_report(profile, each))
-    return "\n".join(told)
+        paragraphs.append(f"== {kind}: {each * 1000:.2f} ms of processor each, no network ==")
+        paragraphs.append(_report(profile, each))
+    return "\n".join(paragraphs)
 
 
 def _report(profile: cProfile.Profile, each: float) -> str:

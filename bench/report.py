@@ -66,14 +66,14 @@ def of_trial(trial: Trial) -> str:
 
 def limiting(trial: Trial, kind: str, at_once: int) -> tuple[str, float] | None:
     """The machine's limit that binds first for a kind of visit: its name, visits a second."""
-    found = [
+    rates = [
         (trial.limits.rate(what, at_once) / count, what)
         for what, count in _needs(trial, kind).items()
         if count and trial.limits.rate(what, at_once)
     ]
-    if not found:
+    if not rates:
         return None
-    rate, what = min(found)
+    rate, what = min(rates)
     return NAMES[what], rate
 
 
@@ -137,13 +137,13 @@ _HEAD = (
 
 def _row(trial: Trial, kind: str, cell: Cell, name: str = "") -> str:
     limit = limiting(trial, kind, cell.at_once)
-    told = f"{limit[0]} {limit[1]:,.1f}" if limit else "-"
+    limited_by = f"{limit[0]} {limit[1]:,.1f}" if limit else "-"
     ratio = f"{cell.rate / limit[1]:.0%}" if limit else "-"
     cores = f"{cell.load_cores:.2f}  {cell.provider_cores:.2f}  {cell.other_cores:.2f}"
     return (
         f"{name or kind:<17}{cell.at_once:>8}{cell.rate:>10,.1f}"
         f"{cell.percentile(0.5) * 1000:>11,.1f}{cell.percentile(0.99) * 1000:>9,.1f}"
-        f"{cell.failed:>8}{told:>22}{ratio:>8}"
+        f"{cell.failed:>8}{limited_by:>22}{ratio:>8}"
         + (f"{cell.provider_time * 1000:>8,.1f}   {cores}" if cell.provider_cores else "")
     )
 
@@ -179,10 +179,10 @@ def _steps(trial: Trial) -> list[str]:
 
 def _errors(trial: Trial) -> list[str]:
     cells = [cell for cells in trial.cells.values() for cell in cells.values()]
-    found = [
+    errors = [
         error for cell in (*cells, *(trial.storm or ())) for error in cell.errors.most_common(3)
     ]
-    return [f"  error, {count} times: {text[:300]}" for text, count in found]
+    return [f"  error, {count} times: {text[:300]}" for text, count in errors]
 
 
 def _at_least(promise: str, wanted: float, cell: Cell) -> Mark:

@@ -83,16 +83,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000, help="accounts and children, each")
     parser.add_argument("--bound", type=float, default=5.0, help="longest wait, in seconds")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
         databases.fresh("postgresql", Path(folder)) as url,
     ):
         settings = provider.environment(Path(folder), url, 1)
         _upgrade(settings, FROM)
-        for words in _filled(url, asked.rows):
+        for words in _filled(url, arguments.rows):
             print(words, flush=True)
-        traffic = Traffic(url, asked.rows)
+        traffic = Traffic(url, arguments.rows)
         traffic.start()
         began = monotonic()
         _upgrade(settings, "head")
@@ -101,7 +101,7 @@ def main() -> int:
     print(f"`idp db upgrade` from {FROM} took {took:.0f} s beside {traffic.done} acts.")
     for name, seconds in traffic.longest.items():
         print(f"  {name}: at most {seconds:.2f} s")
-    return 1 if max(traffic.longest.values()) > asked.bound else 0
+    return 1 if max(traffic.longest.values()) > arguments.bound else 0
 
 
 def _upgrade(settings: dict[str, str], revision: str) -> None:

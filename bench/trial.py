@@ -77,7 +77,7 @@ def _on(
         trial.spent = dict(_spent(app, visits, wish.kinds, spent))
     if wish.profile:
         say(f"{kind}: profile")
-        trial.profile = profiling.of(app, visits)
+        trial.profile = profiling.profile_visits(app, visits)
     say(f"{kind}: commits a second")
     for at_once in wish.at_once:
         trial.limits.commits[at_once] = limits.commits(engine, at_once, min(wish.seconds, 2.0))

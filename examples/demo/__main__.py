@@ -126,8 +126,8 @@ def _stop_asked() -> Event:
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, subprocess.CalledProcessError):
-        said = (error.stderr or error.stdout or b"").decode(errors="replace").strip()
-        return f"{' '.join(error.cmd)} failed:\n{said}"
+        output = (error.stderr or error.stdout or b"").decode(errors="replace").strip()
+        return f"{' '.join(error.cmd)} failed:\n{output}"
     return str(error)
 
 

@@ -44,10 +44,10 @@ SIXTY = "Van Denbroucke-de Montmorency-Laval d'Oultremont-Schaerbeeck"
 
 
 def _guardian(
-    case: str, given: str, family: str, relationship: str, username: str, **more: object
+    case: str, given_name: str, family_name: str, relationship: str, username: str, **more: object
 ) -> Guardian:
     email = str(more.pop("email", f"{username}@familles.example"))
-    return Guardian(given, family, relationship, username, email, case=case, **more)  # type: ignore[arg-type]
+    return Guardian(given_name, family_name, relationship, username, email, case=case, **more)  # type: ignore[arg-type]
 
 
 CASES = (

@@ -15,11 +15,11 @@ class ForeignPerson:
     email: str | None
     opens: str | None = None
 
-    def as_told(self) -> dict[str, Any]:
+    def as_document(self) -> dict[str, Any]:
         """As the stand-in reads it."""
         note = f"relié au compte {self.opens}" if self.opens else "relié à aucun compte"
-        told = {name: text for name, text in asdict(self).items() if name != "opens"}
-        return {**told, "note": note}
+        columns = {name: text for name, text in asdict(self).items() if name != "opens"}
+        return {**columns, "note": note}
 
 
 @dataclass(frozen=True)

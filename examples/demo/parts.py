@@ -43,8 +43,8 @@ def _mailbox(port: int) -> list[str]:
 def _foreign(provider: ForeignProvider, ports: Ports, secrets: Mapping[str, str]) -> Part:
     """Another provider knows ours by a client id, a secret and a redirect URI."""
     people = places.PEOPLE / f"{provider.key}.json"
-    told = [person.as_told() for person in provider.people]
-    places.write_private(people, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+    documents = [person.as_document() for person in provider.people]
+    places.write_private(people, json.dumps(documents, indent=2, ensure_ascii=False) + "\n")
     options = {
         "--kind": provider.kind,
         "--name": provider.label,

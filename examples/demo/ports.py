@@ -51,12 +51,12 @@ def choose(environment: Mapping[str, str]) -> Ports:
         raise PortTrouble(f"IDP_NAME is {name[:40]!r}, neither {' nor '.join(NAMES)}")
     chosen: dict[int, str] = {}
     for variable, default in DEFAULTS.items():
-        asked = environment.get(variable)
-        if not asked and variable in ANYWHERE:
+        wanted = environment.get(variable)
+        if not wanted and variable in ANYWHERE:
             others = {*DEFAULTS.values()} - {default}
             chosen[_usual_or_free(default, {*chosen, *others})] = variable
             continue
-        port = _number(variable, asked or str(default))
+        port = _number(variable, wanted or str(default))
         if port in chosen:
             raise PortTrouble(f"{chosen[port]} and {variable} are both {port}: choose another")
         _check_free(variable, port)

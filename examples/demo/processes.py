@@ -64,8 +64,8 @@ class Part:
 
     def _last_words(self) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        said = lines[-1] if lines else "it said nothing"
-        return f"{said} ({places.shown(self.log)})"
+        last = lines[-1] if lines else "it said nothing"
+        return f"{last} ({places.shown(self.log)})"
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process and its own children."""

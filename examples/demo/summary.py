@@ -121,13 +121,13 @@ def _linked(username: str) -> dict[str, str]:
 
 def _accounts(tokens: Mapping[str, str]) -> list[dict[str, Any]]:
     guardians = [guardian for family in families() for guardian in family.guardians]
-    found = []
+    rows = []
     for guardian in guardians:
         account = find_by_username(guardian.username) if guardian.case else None
         if account is None:
             continue
         proof = _proof(account, guardian.status, tokens.get(guardian.username, ""))
-        found.append(
+        rows.append(
             {
                 "case": guardian.case,
                 "username": account.username,
@@ -137,7 +137,7 @@ def _accounts(tokens: Mapping[str, str]) -> list[dict[str, Any]]:
                 "children": _children(account),
             }
         )
-    return found
+    return rows
 
 
 def _proof(account: Account, at_first: str, token: str) -> dict[str, str | None]:

@@ -12,7 +12,7 @@ blueprint = Blueprint("authenticator", __name__)
 
 
 @blueprint.get("/authenticator")
-def show() -> Response:
+def show_codes() -> Response:
     """Who has an app, and its code; the page comes again when the codes change."""
     left = 30 - int(datetime.now(UTC).timestamp()) % 30
     response = Response(render_template("authenticator.html", codes=_codes(), left=left))

@@ -25,7 +25,7 @@ def home() -> Response | str:
 
 def _dashboard(visit: Visit) -> str:
     child = visit.child
-    life = school_life.of(child, current().theme) if child else None
+    life = school_life.week_of(child, current().theme) if child else None
     return render_template(
         "dashboard.html",
         visit=visit,

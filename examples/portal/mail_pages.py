@@ -35,9 +35,9 @@ def as_json() -> Response:
 
 
 @blueprint.get("/mailbox/<int(max=999999999):mail_id>")
-def show(mail_id: int) -> str:
+def show_mail(mail_id: int) -> str:
     """One mail, its HTML in a sandbox."""
-    mail = _find(mail_id)
+    mail = _mail_of(mail_id)
     return render_template("mail.html", mail=mail, links=dict.fromkeys(LINK.findall(mail.text)))
 
 
@@ -45,12 +45,12 @@ def show(mail_id: int) -> str:
 def show_html(mail_id: int) -> Response:
     """The HTML part alone; its links leave the frame."""
     # An HTML parser moves a base element that stands before everything into the head.
-    response = Response(f'<!DOCTYPE html><base target="_top">{_find(mail_id).html}')
+    response = Response(f'<!DOCTYPE html><base target="_top">{_mail_of(mail_id).html}')
     response.headers["Content-Security-Policy"] = MAIL_POLICY
     return response
 
 
-def _find(mail_id: int) -> Mail:
+def _mail_of(mail_id: int) -> Mail:
     return _mailbox().find(mail_id) or abort(404)
 
 

@@ -33,7 +33,7 @@ class Mark:
     about: str
     reached: str
     share: int
-    given: str
+    given_on: str
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ MENU = (
 )
 
 
-def of(child: dict[str, Any], theme: str) -> SchoolLife:
+def week_of(child: dict[str, Any], theme: str) -> SchoolLife:
     """The week of ``child``, as the ID token names it."""
     programme = PRIMARY if theme == "primary" else COLLEGE
     seed = f"{full_name(child)}/{child.get('class', '')}"
@@ -216,8 +216,8 @@ def _marks(programme: _Programme, chance: Random, day: date) -> list[Mark]:
         half_points = chance.randint(programme.scale, 2 * programme.scale)
         points = f"{half_points / 2:g}".replace(".", ",")
         share = 50 * half_points // programme.scale
-        given = _spoken(_school_day_before(day, 1 + 4 * age))
-        marks.append(Mark(subject, about, f"{points}/{programme.scale}", share, given))
+        given_on = _spoken(_school_day_before(day, 1 + 4 * age))
+        marks.append(Mark(subject, about, f"{points}/{programme.scale}", share, given_on))
     return marks
 
 

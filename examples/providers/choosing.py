@@ -15,10 +15,10 @@ def authorize(config: ProviderConfig, store: Store, *, issuer: str | None) -> Re
 
     ``issuer`` is told in the answer where the provider speaks RFC 9207.
     """
-    asked = request.args
-    if asked.get("client_id") != config.client_id:
+    params = request.args
+    if params.get("client_id") != config.client_id:
         abort(400, "Unknown client_id")
-    if asked.get("redirect_uri") != config.redirect_uri:
+    if params.get("redirect_uri") != config.redirect_uri:
         abort(400, "This redirect_uri is not registered")
     if request.method == "GET":
         return make_response(
@@ -26,27 +26,27 @@ def authorize(config: ProviderConfig, store: Store, *, issuer: str | None) -> Re
                 "choose.html",
                 name=config.name,
                 people=store.people,
-                again="login" in asked.get("prompt", "") or "auth_type" in asked,
+                again="login" in params.get("prompt", "") or "auth_type" in params,
             )
         )
     person = store.find(request.form.get("person", ""))
-    if asked.get("response_type") != "code":
+    if params.get("response_type") != "code":
         answer = {"error": "unsupported_response_type"}
     elif person is None:
         answer = {"error": "access_denied", "error_description": "The person did not agree"}
-    elif asked.get("code_challenge_method", "S256") != "S256":
+    elif params.get("code_challenge_method", "S256") != "S256":
         answer = {"error": "invalid_request", "error_description": "Only S256"}
     else:
         agreed = Agreed(
             person,
             config.redirect_uri,
-            asked.get("scope", ""),
-            asked.get("nonce"),
-            asked.get("code_challenge"),
+            params.get("scope", ""),
+            params.get("nonce"),
+            params.get("code_challenge"),
             int(time()),
         )
         answer = {"code": store.agree(agreed)}
-    answer["state"] = asked.get("state", "")
+    answer["state"] = params.get("state", "")
     if issuer is not None:
         answer["iss"] = issuer
     return redirect(f"{config.redirect_uri}?{urlencode(answer)}", 303)  # type: ignore[return-value]

@@ -61,15 +61,15 @@ def create_app(config: ProviderConfig, store: Store) -> Flask:
 
 
 def _token(config: ProviderConfig, store: Store) -> Response | Refusal:
-    given = request.values
-    secret = given.get("client_secret", "")
+    params = request.values
+    secret = params.get("client_secret", "")
     same = hmac.compare_digest(secret.encode(), config.client_secret.encode())
-    if given.get("client_id") != config.client_id or not same:
+    if params.get("client_id") != config.client_id or not same:
         return _error("Error validating client secret.", 400)
-    agreed = store.redeem(given.get("code", ""))
-    if agreed is None or given.get("redirect_uri") != agreed.redirect_uri:
+    agreed = store.redeem(params.get("code", ""))
+    if agreed is None or params.get("redirect_uri") != agreed.redirect_uri:
         return _error("This authorization code has been used.", 400)
-    if agreed.challenge and not is_verifier(agreed.challenge, given.get("code_verifier", "")):
+    if agreed.challenge and not is_verifier(agreed.challenge, params.get("code_verifier", "")):
         return _error("Invalid code verifier.", 400)
     return jsonify(
         access_token=store.give_token(agreed),
@@ -81,20 +81,20 @@ def _token(config: ProviderConfig, store: Store) -> Response | Refusal:
 def _debug_token(config: ProviderConfig, store: Store) -> Response | Refusal:
     if request.args.get("access_token") != f"{config.client_id}|{config.client_secret}":
         return _error("You must provide an app access token", 400)
-    found = store.tokens.get(request.args.get("input_token", ""))
-    if found is None:
+    agreed = store.tokens.get(request.args.get("input_token", ""))
+    if agreed is None:
         return jsonify(data={"is_valid": False, "error": {"code": 190}})
-    return jsonify(data=_debug(config, found))
+    return jsonify(data=_debug(config, agreed))
 
 
 def _me(config: ProviderConfig, store: Store) -> Response | Refusal:
     token = request.args.get("access_token", "")
-    found = store.tokens.get(token)
-    if found is None:
+    agreed = store.tokens.get(token)
+    if agreed is None:
         return _error("Invalid OAuth access token.", 400)
     if request.args.get("appsecret_proof") != _proof(config, token):
         return _error("API calls from the server require an appsecret_proof argument", 400)
-    return jsonify(_profile(found, request.args.get("fields", "id,name")))
+    return jsonify(_profile(agreed, request.args.get("fields", "id,name")))
 
 
 def _debug(config: ProviderConfig, agreed: Agreed) -> dict[str, Any]:
@@ -132,9 +132,9 @@ def _remove(config: ProviderConfig, form: Any) -> str:
     signature = hmac.new(config.client_secret.encode(), payload, hashlib.sha256).digest()
     signed = f"{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}.{payload.decode()}"
     address = config.redirect_uri.replace("/callback", "/deletion")
-    asked = Request(address, urlencode({"signed_request": signed}).encode())  # noqa: S310
+    deletion = Request(address, urlencode({"signed_request": signed}).encode())  # noqa: S310
     try:
-        with urlopen(asked, timeout=10) as answer:  # noqa: S310 - our own address
+        with urlopen(deletion, timeout=10) as answer:  # noqa: S310 - our own address
             return str(json.loads(answer.read())["url"])
     except (URLError, ValueError, KeyError) as error:
         return f"? {error}"

@@ -72,11 +72,11 @@ def _token(config: ProviderConfig, store: Store, key: RSAKey) -> Response | Refu
 
 
 def _userinfo(store: Store) -> Response | Refusal:
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    found = store.tokens.get(given) if scheme == "Bearer" else None
-    if found is None:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    agreed = store.tokens.get(token) if scheme == "Bearer" else None
+    if agreed is None:
         return jsonify(error="invalid_token"), 401
-    return jsonify(_about(found))
+    return jsonify(_about(agreed))
 
 
 def _metadata(config: ProviderConfig) -> dict[str, Any]:

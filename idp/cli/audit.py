@@ -62,13 +62,13 @@ def audit_list(
     for name, value in equal.items():
         if value is not None:
             query = query.where(getattr(AuditEvent, name) == value)
-    found = output.limited(_in_pieces(query), None if everything else limit, "--limit, or --all")
-    output.stream(found, COLUMNS, as_json)
+    rows = output.limited(_in_pieces(query), None if everything else limit, "--limit, or --all")
+    output.stream(rows, COLUMNS, as_json)
 
 
 def _in_pieces(query: Any) -> Iterator[dict[str, Any]]:
     """A thousand at a time: of a year there are millions."""
     before = query
-    while found := db.session.execute(before.limit(PIECE)).all():
-        yield from (dict(row._mapping) for row in found)
-        before = query.where(AuditEvent.id < found[-1].id)
+    while piece := db.session.execute(before.limit(PIECE)).all():
+        yield from (dict(row._mapping) for row in piece)
+        before = query.where(AuditEvent.id < piece[-1].id)

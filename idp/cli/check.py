@@ -33,12 +33,12 @@ def command(ctx: click.Context, table: bool, as_json: bool) -> None:
     if table:
         click.echo(_table_of_settings())
         return
-    found = sorted(_findings(ctx), key=lambda finding: LEVELS.index(finding.level))
+    findings = sorted(_findings(ctx), key=lambda finding: LEVELS.index(finding.level))
     if as_json:
-        output.rows([asdict(finding) for finding in found], (), as_json=True)
+        output.rows([asdict(finding) for finding in findings], (), as_json=True)
     else:
-        _print(found)
-    ctx.exit(1 if any(finding.level != "notice" for finding in found) else 0)
+        _print(findings)
+    ctx.exit(1 if any(finding.level != "notice" for finding in findings) else 0)
 
 
 def _findings(ctx: click.Context) -> list[Finding]:
@@ -49,25 +49,27 @@ def _findings(ctx: click.Context) -> list[Finding]:
             Finding("danger", "settings", f"{problem}.", "Correct it; nothing else was looked at.")
             for problem in error.problems
         ]
-    found = [*configuration.of_settings(settings), *configuration.of_environment(dict(os.environ))]
+    findings = list(configuration.of_settings(settings))
+    findings += configuration.of_environment(dict(os.environ))
     if safety.problems(settings):
         words = "Database, keys and clients were not looked at: the settings refuse to start."
-        return [*found, Finding("notice", "installation", words, "Correct them, then ask again.")]
+        remedy = "Correct them, then ask again."
+        return [*findings, Finding("notice", "installation", words, remedy)]
     with ctx.ensure_object(ScriptInfo).load_app().app_context():
-        found += installation.of_installation()
-        if not any(each.subject == "database" and each.level == "danger" for each in found):
-            found += running.of_running()
-        return found
+        findings += installation.of_installation()
+        if not any(each.subject == "database" and each.level == "danger" for each in findings):
+            findings += running.of_running()
+        return findings
 
 
-def _print(found: list[Finding]) -> None:
-    for finding in found:
+def _print(findings: list[Finding]) -> None:
+    for finding in findings:
         click.echo(f"{finding.level.upper():<7} {finding.subject}: {finding.sentence}")
         click.echo(f"        {finding.remedy}")
-    counted = Counter(finding.level for finding in found)
+    counted = Counter(finding.level for finding in findings)
     words = {"danger": "unsafe", "trouble": "not working", "notice": "to look at"}
     sums = [f"{counted[level]} {words[level]}" for level in LEVELS]
-    click.echo(f"{', '.join(sums)}." if found else "Nothing unsafe was found.")
+    click.echo(f"{', '.join(sums)}." if findings else "Nothing unsafe was found.")
 
 
 def _table_of_settings() -> str:

@@ -107,10 +107,10 @@ def child_show(child_id: str, as_json: bool) -> None:
     Example:
       idp child show p_4vXb…
     """
-    found = desk_people.pupil(AT_TERMINAL, child_id)
-    guardians = [link.account.username for link in found.links if link.live]
+    pupil = desk_people.pupil(AT_TERMINAL, child_id)
+    guardians = [link.account.username for link in pupil.links if link.live]
     output.one(
-        {**_row(found.child), "left_at": found.child.left_at, "guardians": guardians}, as_json
+        {**_row(pupil.child), "left_at": pupil.child.left_at, "guardians": guardians}, as_json
     )
 
 

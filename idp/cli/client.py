@@ -92,9 +92,9 @@ def client_list(as_json: bool) -> None:
     Example:
       idp client list
     """
-    found = [_row(client) for client in registration.list_clients()]
+    rows = [_row(client) for client in registration.list_clients()]
     columns = ("client_id", "client_name", "auth_method", "first_party", "scope", "disabled_at")
-    output.rows(found, columns, as_json)
+    output.rows(rows, columns, as_json)
 
 
 @command.command("show")
@@ -199,7 +199,7 @@ def client_enable(client_id: str) -> None:
 
 def _metadata(options: dict[str, Any]) -> dict[str, Any]:
     """The options as RFC 7591 metadata; what was not said is left to the registration."""
-    said: dict[str, Any] = {
+    metadata: dict[str, Any] = {
         "client_name": options["name"],
         "redirect_uris": list(options["redirect_uri"]),
         "post_logout_redirect_uris": list(options["post_logout_uri"]),
@@ -217,14 +217,14 @@ def _metadata(options: dict[str, Any]) -> dict[str, Any]:
         "client_uri": options["website"],
     }
     if options["jwks_file"]:
-        said["jwks"] = inputs.document(options["jwks_file"])
+        metadata["jwks"] = inputs.document(options["jwks_file"])
     if options["public"] or options["native"]:
-        said["token_endpoint_auth_method"] = options["auth_method"] or "none"
+        metadata["token_endpoint_auth_method"] = options["auth_method"] or "none"
     if options["native"]:
-        said["application_type"] = "native"
+        metadata["application_type"] = "native"
     if options["no_pkce"]:
-        said["require_pkce"] = False
-    return {name: value for name, value in said.items() if value not in (None, [])}
+        metadata["require_pkce"] = False
+    return {name: value for name, value in metadata.items() if value not in (None, [])}
 
 
 def _row(client: Client) -> dict[str, Any]:

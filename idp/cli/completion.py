@@ -20,8 +20,8 @@ def command(context: click.Context, shell: str) -> None:
       idp completion zsh > ~/.zfunc/_idp
       idp completion fish > ~/.config/fish/completions/idp.fish
     """
-    found = get_completion_class(shell)
-    if found is None:
+    completion_class = get_completion_class(shell)
+    if completion_class is None:
         raise BadInput(f"there is no completion for {shell}")
-    script = found(context.find_root().command, {}, "idp", "_IDP_COMPLETE")
+    script = completion_class(context.find_root().command, {}, "idp", "_IDP_COMPLETE")
     click.echo(script.source())

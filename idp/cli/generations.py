@@ -86,7 +86,7 @@ class _Keeper:
         self._serving = 0
         self._coming = 0
         self._leaving: set[int] = set()
-        self._said: set[bytes] = set()  # by the workers of the one that comes, each for itself
+        self._ready: set[bytes] = set()  # by the workers of the one that comes, each for itself
         self._reads = -1
         self._until = 0.0
         self._again = False
@@ -127,7 +127,7 @@ class _Keeper:
             os.kill(pid, number)
 
     def _renew(self) -> None:
-        self._again, self._said = False, set()
+        self._again, self._ready = False, set()
         self._until = monotonic() + STARTS_WITHIN
         _log.info("Another generation begins")
         pid, self._reads = _forked()
@@ -140,9 +140,9 @@ class _Keeper:
         if self._ending or not self._serving:
             return  # it was told to leave, as all are
         with suppress(BlockingIOError):
-            told = os.read(self._reads, 128 * _PID)
-            self._said.update(told[at : at + _PID] for at in range(0, len(told), _PID))
-        if len(self._said) >= self._workers:
+            pids = os.read(self._reads, 128 * _PID)
+            self._ready.update(pids[at : at + _PID] for at in range(0, len(pids), _PID))
+        if len(self._ready) >= self._workers:
             sleep(SETTLES)
             _log.info("Another generation serves; the one before leaves")
             os.kill(self._serving, REPLACED)

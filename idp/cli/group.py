@@ -67,19 +67,19 @@ class RootGroup(AppGroup):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Run, and exit: 0 done, 1 found wanting, 2 bad input or state, 130 interrupted."""
-        given = list(sys.argv[1:] if args is None else args)
+        arguments = list(sys.argv[1:] if args is None else args)
         extra["standalone_mode"] = False
         try:
-            _check_arguments(given)
-            outcome = super().main(given, *rest, **extra)
+            _check_arguments(arguments)
+            outcome = super().main(arguments, *rest, **extra)
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.format_message(), err=True)
             sys.exit(2)
         except (click.Abort, KeyboardInterrupt):
-            _say("stopped")
+            _print_error("stopped")
             sys.exit(130)
         except Exception as error:  # noqa: BLE001 – nobody at a terminal wants a traceback
-            _say(errors.sentence(error))
+            _print_error(errors.sentence(error))
             sys.exit(2)
         sys.exit(outcome if isinstance(outcome, int) else 0)
 
@@ -118,12 +118,12 @@ def _schools_by_name(function: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
-def _say(sentence: str) -> None:
+def _print_error(sentence: str) -> None:
     click.echo(f"idp: {sentence}", err=True)
 
 
-def _check_arguments(given: Sequence[str]) -> None:
-    for position, argument in enumerate(given, 1):
+def _check_arguments(arguments: Sequence[str]) -> None:
+    for position, argument in enumerate(arguments, 1):
         if len(argument) > LONGEST_ARGUMENT:
             raise errors.BadInput(
                 f"argument {position} is longer than {LONGEST_ARGUMENT} characters"

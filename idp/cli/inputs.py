@@ -57,10 +57,10 @@ def document(path: Path) -> dict[str, Any]:
 
 def duration(text: str) -> timedelta:
     """A number with a unit: ``90s``, ``15m``, ``24h``, ``7d``; ``0`` needs none."""
-    found = re.fullmatch(r"([0-9]{1,9})([smhd]?)", text)
-    if found is None or (not found[2] and int(found[1])):
+    match = re.fullmatch(r"([0-9]{1,9})([smhd]?)", text)
+    if match is None or (not match[2] and int(match[1])):
         raise click.BadParameter(f"{text!r} is not a duration such as 90s, 15m, 24h or 7d")
-    length = timedelta(**{_UNITS.get(found[2], "seconds"): int(found[1])})
+    length = timedelta(**{_UNITS.get(match[2], "seconds"): int(match[1])})
     if length > LONGEST_DURATION:
         raise click.BadParameter(f"{text!r} is longer than ten years")
     return length
@@ -69,8 +69,8 @@ def duration(text: str) -> timedelta:
 def moment(text: str) -> datetime:
     """A day or an instant in ISO 8601; UTC where it names no zone."""
     try:
-        found = datetime.fromisoformat(text)
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        instant = datetime.fromisoformat(text)
+        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
     except (ValueError, OverflowError) as error:
         words = f"{text!r} is not a time such as 2026-11-23 or 2026-11-23T08:30"
         raise click.BadParameter(words) from error

@@ -35,18 +35,20 @@ def _page(root: click.Command, context: click.Context) -> Iterator[str]:
 def _commands(group: click.Command, context: click.Context, path: str) -> Iterator[str]:
     assert isinstance(group, click.Group)
     for name in group.list_commands(context):
-        found = group.get_command(context, name)
-        if found is None:
+        command = group.get_command(context, name)
+        if command is None:
             continue
-        if isinstance(found, click.Group):
-            yield from _commands(found, context, f"{path} {name}")
+        if isinstance(command, click.Group):
+            yield from _commands(command, context, f"{path} {name}")
             continue
         arguments = " ".join(
-            each.make_metavar(context) for each in found.params if isinstance(each, click.Argument)
+            each.make_metavar(context)
+            for each in command.params
+            if isinstance(each, click.Argument)
         )
         yield f".SS {_escaped(f'{path} {name} {arguments}'.rstrip())}"
-        yield from _paragraphs(found.help or "")
-        yield from _options(found, context)
+        yield from _paragraphs(command.help or "")
+        yield from _options(command, context)
 
 
 def _options(command: click.Command, context: click.Context) -> Iterator[str]:

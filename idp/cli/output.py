@@ -29,20 +29,20 @@ def json_option(function: Function) -> Function:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
 
 
-def rows(found: Sequence[Row], columns: Sequence[str], as_json: bool) -> None:
+def rows(members: Sequence[Row], columns: Sequence[str], as_json: bool) -> None:
     """Print a list: every member as JSON, or the named columns as a table."""
     if as_json:
-        _print_json(list(found))
-    elif not found:
+        _print_json(list(members))
+    elif not members:
         click.echo("(none)")
     else:
-        lines = [[row.get(column) for column in columns] for row in found]
+        lines = [[row.get(column) for column in columns] for row in members]
         click.echo(fitting(columns, lines, _width_of_terminal()))
 
 
-def stream(found: Iterable[Row], columns: Sequence[str], as_json: bool) -> None:
+def stream(members: Iterable[Row], columns: Sequence[str], as_json: bool) -> None:
     """Print a list of any length as ``rows`` does, a piece at a time: memory stays bounded."""
-    source = iter(found)
+    source = iter(members)
     pieces = iter(lambda: list(islice(source, PIECE)), [])
     if as_json:
         separator = "["
@@ -63,11 +63,11 @@ def stream(found: Iterable[Row], columns: Sequence[str], as_json: bool) -> None:
         click.echo("(none)")
 
 
-def limited(found: Iterable[Row], limit: int | None, how: str) -> Iterator[Row]:
+def limited(members: Iterable[Row], limit: int | None, how: str) -> Iterator[Row]:
     """The first rows; where there are more, a line on standard error says so, and ``how`` to get
     them.
     """
-    for number, row in enumerate(found):
+    for number, row in enumerate(members):
         if number == limit:
             click.echo(f"idp: cut after {limit}; there are more: {how}", err=True)
             return
@@ -90,9 +90,9 @@ def wide_option(function: Function) -> Function:
     def keep(context: click.Context, _option: click.Parameter, wide: bool) -> None:
         context.find_root().meta[_WIDE] = wide
 
-    told = "Tables as wide as they are, also on a terminal."
+    help_text = "Tables as wide as they are, also on a terminal."
     return click.option(
-        "--wide", is_flag=True, expose_value=False, is_eager=True, callback=keep, help=told
+        "--wide", is_flag=True, expose_value=False, is_eager=True, callback=keep, help=help_text
     )(function)
 
 

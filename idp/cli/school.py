@@ -166,8 +166,8 @@ def school_list(as_json: bool) -> None:
     Example:
       idp school list --json
     """
-    found = [_row(school) for school in schools.list_schools()]
-    output.rows(found, ("id", "name", "locale", "contact_name", "contact_email"), as_json)
+    rows = [_row(school) for school in schools.list_schools()]
+    output.rows(rows, ("id", "name", "locale", "contact_name", "contact_email"), as_json)
 
 
 @command.command("figures")
@@ -224,5 +224,5 @@ def _file(path: Path) -> bytes:
         return file.read(logos.UPLOAD_BYTES + 1)
 
 
-def _text(given: str) -> str:
-    return sys.stdin.read(4 * TEXT_LENGTH + 1) if given == "-" else given
+def _text(argument: str) -> str:
+    return sys.stdin.read(4 * TEXT_LENGTH + 1) if argument == "-" else argument

@@ -10,10 +10,10 @@ def named(text: str) -> str:
     if schools.find_school(text) is not None:
         return text
     wanted = sort_key(text)
-    found = [each for each in schools.list_schools() if sort_key(each.name) == wanted]
-    if not found:
+    matches = [each for each in schools.list_schools() if sort_key(each.name) == wanted]
+    if not matches:
         raise BadInput(f"there is no school {text} (`idp school list` lists them)")
-    if len(found) > 1:
-        ids = ", ".join(each.id for each in found)
+    if len(matches) > 1:
+        ids = ", ".join(each.id for each in matches)
         raise BadInput(f"several schools are called {text}: say which, by its id: {ids}")
-    return str(found[0].id)
+    return str(matches[0].id)

@@ -125,8 +125,8 @@ def user_list(status: str | None, email: str | None, limit: int | None, as_json:
       idp user list --status invited
       idp user list --email famille@dubois.example
     """
-    found = (_row(account) for account in accounts.list_accounts(status=status, email=email))
-    output.stream(output.limited(found, limit, "--limit"), COLUMNS, as_json)
+    rows = (_row(account) for account in accounts.list_accounts(status=status, email=email))
+    output.stream(output.limited(rows, limit, "--limit"), COLUMNS, as_json)
 
 
 @command.command("search")
@@ -141,11 +141,11 @@ def user_search(text: str, page: int, as_json: bool) -> None:
     Example:
       idp user search "dubios 3b"
     """
-    found = search.find(AT_TERMINAL, text, page=page)
-    output.rows([_found(person) for person in found.people], FOUND_COLUMNS, as_json)
-    if not as_json and found.pages > 1:
-        more = "more than " if found.cut else ""
-        click.echo(f"Page {found.page} of {found.pages}, {more}{found.total} people.")
+    results = search.find(AT_TERMINAL, text, page=page)
+    output.rows([_search_row(person) for person in results.people], FOUND_COLUMNS, as_json)
+    if not as_json and results.pages > 1:
+        more = "more than " if results.cut else ""
+        click.echo(f"Page {results.page} of {results.pages}, {more}{results.total} people.")
 
 
 @command.command("show")
@@ -217,14 +217,14 @@ def erasure_list(every: bool, as_json: bool) -> None:
     """
     rows = [
         {
-            "username": found.account.username,
-            "account_id": found.account.id,
-            "asked_at": found.request.asked_at,
-            "answer_by": found.request.asked_at + erasure.ANSWER_WITHIN,
-            "outcome": found.request.outcome,
-            "closed_at": found.request.closed_at,
+            "username": erasure_request.account.username,
+            "account_id": erasure_request.account.id,
+            "asked_at": erasure_request.request.asked_at,
+            "answer_by": erasure_request.request.asked_at + erasure.ANSWER_WITHIN,
+            "outcome": erasure_request.request.outcome,
+            "closed_at": erasure_request.request.closed_at,
         }
-        for found in erasure.list_requests(every=every)
+        for erasure_request in erasure.list_requests(every=every)
     ]
     columns = ("username", "asked_at", "answer_by", "outcome", "closed_at")
     output.rows(rows, columns, as_json)
@@ -248,7 +248,7 @@ def erasure_done(username: str, declined: bool, as_json: bool) -> None:
     output.one({"username": account.username, "outcome": outcome}, as_json)
 
 
-def _found(person: Person) -> dict[str, Any]:
+def _search_row(person: Person) -> dict[str, Any]:
     return {
         "kind": person.kind,
         "id": person.id,

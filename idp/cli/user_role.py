@@ -49,8 +49,8 @@ def role_grant(
         had = _had(account, role, school_id)
         changed = had.may_print != may_print
         roles.let_print(AT_TERMINAL, had.id, allowed=may_print)
-        told = "may print letters now" if may_print else "may print no letters any more"
-        words = told if changed else "had that role before"
+        sentence = "may print letters now" if may_print else "may print no letters any more"
+        words = sentence if changed else "had that role before"
         click.echo(f"{account.username} {words}.", err=as_json)
     for each in [granted] if granted else []:
         output.one(_row(each, account), as_json)
@@ -83,8 +83,8 @@ def role_list(as_json: bool) -> None:
     Example:
       idp user role list
     """
-    found = [_row(role, account) for role, account in staff.everybody()]
-    output.rows(found, COLUMNS, as_json)
+    rows = [_row(role, account) for role, account in staff.everybody()]
+    output.rows(rows, COLUMNS, as_json)
 
 
 def _had(account: Account, role: str, school_id: str | None) -> StaffRole:

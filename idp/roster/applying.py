@@ -21,20 +21,20 @@ from idp.roster.planned_links import SEPARATED
 from idp.roster.planning import Plan
 from idp.roster.scope import Scope
 
-_THIS: Final = "x.run_id = :run AND x.school_id = :school AND x.kind = :kind"
+_OF_KIND: Final = "x.run_id = :run AND x.school_id = :school AND x.kind = :kind"
 
 _CHILD_CHANGED: Final = f"""
 UPDATE children SET given_name = x.given_name, family_name = x.family_name,
        class_name = x.class_name, sourced_id = x.pupil_number, left_at = NULL
 FROM roster_changes x
-WHERE {_THIS} AND children.id = x.child_id AND children.school_id = :school
+WHERE {_OF_KIND} AND children.id = x.child_id AND children.school_id = :school
 """
 
 # Whoever claimed the account since the plan was made owns its address
 _NEW_ADDRESSES: Final = f"""
 UPDATE accounts SET email = x.email, email_key = x.email_key, updated_at = :now
 FROM roster_changes x
-WHERE {_THIS} AND accounts.id = x.account_id
+WHERE {_OF_KIND} AND accounts.id = x.account_id
   AND coalesce(x.email_key, '') <> coalesce(x.old_email_key, '')
   AND coalesce(accounts.email_key, '') = coalesce(x.old_email_key, '')
   AND {unclaimed("accounts")}
@@ -43,31 +43,31 @@ WHERE {_THIS} AND accounts.id = x.account_id
 _DEEDS: Final = {
     "account_changed": f"""
 UPDATE accounts SET given_name = x.given_name, family_name = x.family_name, updated_at = :now
-FROM roster_changes x WHERE {_THIS} AND accounts.id = x.account_id
+FROM roster_changes x WHERE {_OF_KIND} AND accounts.id = x.account_id
 """,
     "account_revived": f"""
 UPDATE accounts SET updated_at = :now, closed_at = NULL,
        status = CASE WHEN accounts.claimed_at IS NULL THEN 'invited' ELSE 'active' END
 FROM roster_changes x
-WHERE {_THIS} AND accounts.id = x.account_id AND accounts.status = 'disabled'
+WHERE {_OF_KIND} AND accounts.id = x.account_id AND accounts.status = 'disabled'
 """,
     "child_changed": _CHILD_CHANGED,
     "child_returned": _CHILD_CHANGED,
     "child_left": f"""
 UPDATE children SET left_at = :now
 FROM roster_changes x
-WHERE {_THIS} AND children.id = x.child_id AND children.school_id = :school
+WHERE {_OF_KIND} AND children.id = x.child_id AND children.school_id = :school
 """,
     # Somebody at the desk may have linked the same two meanwhile
     "guardianship_made": f"""
 INSERT INTO guardianships (id, account_id, child_id, relationship, created_at)
 SELECT x.guardianship_id, x.account_id, x.child_id, x.relationship, :now
-FROM roster_changes x WHERE {_THIS}
+FROM roster_changes x WHERE {_OF_KIND}
 ON CONFLICT DO NOTHING
 """,
     "guardianship_changed": f"""
 UPDATE guardianships SET relationship = x.relationship
-FROM roster_changes x WHERE {_THIS} AND guardianships.id = x.guardianship_id
+FROM roster_changes x WHERE {_OF_KIND} AND guardianships.id = x.guardianship_id
 """,
 }
 """Kind of change → how it is done; accounts and children are made by ``_made``, and ends are
@@ -75,7 +75,7 @@ FROM roster_changes x WHERE {_THIS} AND guardianships.id = x.guardianship_id
 
 _ENABLED_AGAIN: Final = f"""
 UPDATE roster_identities SET undone_at = NULL
-FROM roster_changes x WHERE {_THIS} AND roster_identities.account_id = x.account_id
+FROM roster_changes x WHERE {_OF_KIND} AND roster_identities.account_id = x.account_id
 """
 
 _IS_THE_ROSTERS: Final = f"""
@@ -176,7 +176,7 @@ ORDER BY a.username_key
 def carry_out(scope: Scope, plan: Plan, now: datetime) -> None:
     """Do what the plan says, in the caller's transaction; ``now`` stamps every row."""
     ids, detail = scope.ids(), {"run": scope.run_id}
-    asked = former.pairs(scope, SEPARATED)
+    to_ask = former.pairs(scope, SEPARATED)
     for statement in _NUMBERS_GIVEN_BACK:
         bulk.execute(statement, **ids)
     made = {"account_made": _accounts(scope, now), "child_made": _children(scope, now)}
@@ -196,19 +196,19 @@ def carry_out(scope: Scope, plan: Plan, now: datetime) -> None:
         bulk.execute(statement, **ids)
     if plan.counts.get("guardianship_ended"):
         endings.end_guardianships(changed(scope, "guardianship_ended"), BY_ROSTER, **detail)
-    former.ask(asked, now)
+    former.request_links(to_ask, now)
     reindex.refresh(scope)
 
 
 def invite(scope: Scope, per_hour: int) -> int:
     """Queue invitations for the accounts that this import made; returns how many."""
-    recipients = [(row[0], row[1]) for row in bulk.found(_TO_INVITE, **scope.ids())]
+    recipients = [(row[0], row[1]) for row in bulk.fetch(_TO_INVITE, **scope.ids())]
     return spread.enqueue_spread("invitation", recipients, per_hour=per_hour)
 
 
 def changed(scope: Scope, kind: str) -> Select[Any]:
     """The guardianships of one kind of change."""
-    return select(RosterChange.guardianship_id).where(*_of(scope, kind))
+    return select(RosterChange.guardianship_id).where(*_conditions(scope, kind))
 
 
 def readdressed(scope: Scope, now: datetime) -> Select[Any]:
@@ -217,7 +217,7 @@ def readdressed(scope: Scope, now: datetime) -> Select[Any]:
         select(RosterChange.account_id)
         .join(Account, Account.id == RosterChange.account_id)
         .where(
-            *_of(scope, "account_changed"),
+            *_conditions(scope, "account_changed"),
             RosterChange.email_key.is_distinct_from(RosterChange.old_email_key),
             Account.updated_at == now,
         )
@@ -226,15 +226,15 @@ def readdressed(scope: Scope, now: datetime) -> Select[Any]:
 
 def people(scope: Scope, kind: str) -> Select[*tuple[Any, ...]]:
     """Whom one kind of change is about: account and child."""
-    found = select(RosterChange.account_id, RosterChange.child_id).where(*_of(scope, kind))
+    query = select(RosterChange.account_id, RosterChange.child_id).where(*_conditions(scope, kind))
     if kind != "account_changed":
-        return found
+        return query
     # Of an address the trail tells by itself
     names = tuple_(RosterChange.given_name, RosterChange.family_name)
-    return found.where(names != tuple_(RosterChange.old_given_name, RosterChange.old_family_name))
+    return query.where(names != tuple_(RosterChange.old_given_name, RosterChange.old_family_name))
 
 
-def _of(scope: Scope, kind: str) -> tuple[Any, ...]:
+def _conditions(scope: Scope, kind: str) -> tuple[Any, ...]:
     return (
         RosterChange.run_id == scope.run_id,
         RosterChange.school_id == scope.school_id,
@@ -275,5 +275,5 @@ def _children(scope: Scope, now: datetime) -> Insert:
 
 def _made(model: Any, values: dict[str, Any], scope: Scope, kind: str) -> Insert:
     """Rows from changes of one kind; columns that are not named get the model's defaults."""
-    rows = select(*values.values()).where(*_of(scope, kind))
+    rows = select(*values.values()).where(*_conditions(scope, kind))
     return insert(model.__table__).from_select(list(values), rows)

@@ -191,7 +191,7 @@ def _archive(file: Workbook, name: str) -> Iterator[zipfile.ZipFile]:
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     entries = [each for each in archive.infolist() if not each.is_dir()]
     _check_sizes(entries, LARGEST_WHOLE)
-    found: dict[str, zipfile.ZipInfo] = {}
+    members: dict[str, zipfile.ZipInfo] = {}
     for entry in entries:
         parts = entry.filename.replace("\\", "/").split("/")
         if ".." in parts or entry.filename.startswith("/") or ":" in parts[0]:
@@ -201,10 +201,10 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
         name = parts[-1].lower()
         if name.startswith(".") or parts[0] == "__MACOSX":
             continue
-        if name in found:
+        if name in members:
             raise Unusable("twice", name=name[:80])
-        found[name] = entry
-    return found
+        members[name] = entry
+    return members
 
 
 def _check_sizes(entries: list[zipfile.ZipInfo], largest: int) -> None:

@@ -46,7 +46,7 @@ def execute_many(statement: str, rows: Iterable[dict[str, Any]]) -> None:
         db.session.execute(text(statement), list(chunk))
 
 
-def found(statement: str, **values: Any) -> Iterator[Any]:
+def fetch(statement: str, **values: Any) -> Iterator[Any]:
     """The rows of a query."""
     yield from db.session.execute(_typed(statement, values), values)
 

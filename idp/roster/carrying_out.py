@@ -80,7 +80,7 @@ def kept_plan(run_id: str, school_id: str) -> SchoolReport:
     """A dry run of which the plan stays, for pages to list whom it is about."""
     with transaction():
         # Not beside an import: what that did is its journal, and no plan
-        row, run = runs.hold_part(run_id, school_id), runs.get(run_id)
+        row, run = runs.hold_part(run_id, school_id), runs.get_run(run_id)
         if row.state in {"applied", "undone"}:
             return reports.kept(row)
         runs.must_be_staged(run)
@@ -94,23 +94,25 @@ def _planned(
     same = run.options.get("link_same_people", False)
     scope = runs.scope(run, row, link_same_people=same)
     plan = planning.plan(scope)
-    found = findings.find(scope, plan)
-    _remember(scope, found)
-    report = reports.planned(row, plan, reports.visible(found, operator=operator) + of_file)
+    problems = findings.find_problems(scope, plan)
+    _remember(scope, problems)
+    report = reports.planned(
+        row, plan, reports.visible_findings(problems, operator=operator) + of_file
+    )
     return replace(
         report,
-        samples=planning.of(scope, plan),
-        questions=questions.of(scope),
+        samples=planning.sample_names(scope, plan),
+        questions=questions.list_questions(scope),
         fields=concerned.fields(scope),
         moves=concerned.moves(scope),
     )
 
 
-def _remember(scope: Scope, found: list[findings.Finding]) -> None:
+def _remember(scope: Scope, problems: list[findings.Finding]) -> None:
     remarks: dict[str, Iterable[Person]] = {
         **questions.held_back(scope),
-        differing.KIND: differing.of(scope),
-        **{each.code: each.people for each in found},
+        differing.KIND: differing.list_people(scope),
+        **{each.code: each.people for each in problems},
     }
     concerned.remember(scope.run_id, scope.school_id, remarks)
 
@@ -135,7 +137,7 @@ def apply_school(run_id: str, school_id: str, how: How) -> SchoolReport:
 def _apply_once(run_id: str, school_id: str, how: How) -> SchoolReport:
     with transaction():
         row = runs.hold(run_id, school_id)
-        run = runs.get(run_id)
+        run = runs.get_run(run_id)
         if row.state in {"applied", "undone"}:  # by another process, meanwhile
             return reports.kept(row)
         runs.must_be_newest(run, school_id)
@@ -145,11 +147,11 @@ def _apply_once(run_id: str, school_id: str, how: How) -> SchoolReport:
         if how.analyse:
             bulk.analyse(RosterMatch, RosterPair, RosterChange)
         if plan.is_large and not how.confirms(school_id, plan.share_ending):
-            found = findings.find(scope, plan)
-            _remember(scope, found)  # and the plan stays, to be looked at
+            problems = findings.find_problems(scope, plan)
+            _remember(scope, problems)  # and the plan stays, to be looked at
             row.state = "held_back"
             events.record("roster_held_back", school_id=school_id, run=run_id)
-            return reports.planned(row, plan, reports.visible(found, operator=False))
+            return reports.planned(row, plan, reports.visible_findings(problems, operator=False))
         return _carried_out(run, row, scope, plan, how)
 
 
@@ -157,27 +159,28 @@ def _carried_out(
     run: RosterRun, row: RosterRunSchool, scope: Scope, plan: planning.Plan, how: How
 ) -> SchoolReport:
     now = clock.now()
-    found = findings.find(scope, plan)
-    asked, fields, moves = questions.of(scope), concerned.fields(scope), concerned.moves(scope)
-    _remember(scope, found)
+    problems = findings.find_problems(scope, plan)
+    all_questions = questions.list_questions(scope)
+    fields, moves = concerned.fields(scope), concerned.moves(scope)
+    _remember(scope, problems)
     applying.carry_out(scope, plan, now)
     invited = applying.invite(scope, how.per_hour) if how.per_hour else 0
     runs.remember_source(run, row, scope)
     row.state, row.applied_at, row.changes = "applied", now, plan.changes
     row.report = {
         "counts": plan.counts,
-        "findings": {each.code: each.count for each in found},
+        "findings": {each.code: each.count for each in problems},
         "invited": invited,
-        "asked": plan.asked,
+        "asked": plan.open_questions,
         "fields": fields,
         "moves": moves,
     }
-    counts = reports.told(plan.counts, operator=False)  # its school reads it
+    counts = reports.visible_counts(plan.counts, operator=False)  # its school reads it
     events.record("roster_applied", school_id=row.school_id, run=run.id, counts=counts)
     return replace(
-        reports.planned(row, plan, reports.visible(found, operator=False)),
+        reports.planned(row, plan, reports.visible_findings(problems, operator=False)),
         invited=invited,
-        questions=asked,
+        questions=all_questions,
         fields=fields,
         moves=moves,
     )
@@ -194,10 +197,10 @@ def undo_school(run_id: str, school_id: str) -> UndoReport:
         assert row.applied_at is not None
         now = clock.now()
         undone = undoing.undo(
-            runs.scope(runs.get(run_id), row, link_same_people=False), row.applied_at, now
+            runs.scope(runs.get_run(run_id), row, link_same_people=False), row.applied_at, now
         )
         row.state, row.undone_at = "undone", now
-        counts = reports.told(undone.counts, operator=False)
+        counts = reports.visible_counts(undone.counts, operator=False)
         events.record("roster_undone", school_id=school_id, run=run_id, counts=counts)
     return UndoReport(school_id, name, undone)
 

@@ -54,8 +54,8 @@ def day(text: str) -> date | None:
     """A day as ``dd/mm/yyyy`` or ISO 8601; None where it is neither."""
     text = text.strip()
     try:
-        if found := _DAY_FIRST.fullmatch(text):
-            return date(int(found[3]), int(found[2]), int(found[1]))
+        if match := _DAY_FIRST.fullmatch(text):
+            return date(int(match[3]), int(match[2]), int(match[1]))
         return datetime.fromisoformat(text).date()
     except ValueError:
         return None
@@ -67,19 +67,19 @@ def split_name(text: str) -> tuple[str, str] | None:
     Anything else would be a guess about which word is the family's.
     """
     if text.count(",") == 1:
-        family, given = (part.strip() for part in text.split(","))
-        return (given, family) if given and family else None
+        family, given_name = (part.strip() for part in text.split(","))
+        return (given_name, family) if given_name and family else None
     words = text.split()
     upper = [word for word in words if word.isupper() and len(word) > 1]
     if not upper or len(upper) == len(words):
         return None
-    given = " ".join(word for word in words if word not in upper)
-    return given, " ".join(_in_title(word) for word in upper)
+    given_name = " ".join(word for word in words if word not in upper)
+    return given_name, " ".join(_in_title(word) for word in upper)
 
 
-def name_key(given: str, family: str) -> str:
+def name_key(given_name: str, family_name: str) -> str:
     """What two spellings of one full name share; see ``folding.comparable``."""
-    return f"{comparable(given)[:NAME_LENGTH]}|{comparable(family)[:NAME_LENGTH]}"
+    return f"{comparable(given_name)[:NAME_LENGTH]}|{comparable(family_name)[:NAME_LENGTH]}"
 
 
 def cleaned(field: str, text: str, longest: int) -> str:

@@ -54,29 +54,31 @@ WHERE m.run_id = :run AND m.school_id = :school AND m.how = 'suspect'
 
 def guardians_in_file(scope: Scope) -> Keys:
     """Pupil's row → names and addresses of the guardians that the file gives the suspects."""
-    found: Keys = {}
-    for number, name, email in bulk.found(_GUARDIANS_IN_FILE, **scope.ids()):
-        _add(found, number, name, email)
+    keys: Keys = {}
+    for number, name, email in bulk.fetch(_GUARDIANS_IN_FILE, **scope.ids()):
+        _add(keys, number, name, email)
     if scope.delta:
-        for number, given, family, email in bulk.found(_GUARDIANS_IN_DELTA, **scope.ids()):
-            _add(found, number, name_key(given, family), email)
-    return found
+        for number, given_name, family_name, email in bulk.fetch(
+            _GUARDIANS_IN_DELTA, **scope.ids()
+        ):
+            _add(keys, number, name_key(given_name, family_name), email)
+    return keys
 
 
 def children_in_file(scope: Scope) -> Keys:
     """Guardian's id → names of the children that the file gives the suspects."""
-    found: Keys = {}
-    for sourced_id, name in bulk.found(_CHILDREN_IN_FILE, **scope.ids()):
-        _add(found, sourced_id, name)
+    keys: Keys = {}
+    for sourced_id, name in bulk.fetch(_CHILDREN_IN_FILE, **scope.ids()):
+        _add(keys, sourced_id, name)
     if scope.delta:
-        for sourced_id, given, family in bulk.found(_CHILDREN_IN_DELTA, **scope.ids()):
-            _add(found, sourced_id, name_key(given, family))
-    return found
+        for sourced_id, given_name, family_name in bulk.fetch(_CHILDREN_IN_DELTA, **scope.ids()):
+            _add(keys, sourced_id, name_key(given_name, family_name))
+    return keys
 
 
 def guardians_of(child_ids: Iterable[str]) -> Keys:
     """Child → names and addresses of all who are or were its guardians."""
-    found: Keys = {}
+    keys: Keys = {}
     for chunk in in_parts(sorted(set(child_ids)), 500):
         query = (
             select(
@@ -85,24 +87,24 @@ def guardians_of(child_ids: Iterable[str]) -> Keys:
             .join(Account, Account.id == Guardianship.account_id)
             .where(Guardianship.child_id.in_(chunk))
         )
-        for child_id, given, family, email in db.session.execute(query):
-            _add(found, child_id, name_key(given, family), email)
-    return found
+        for child_id, given_name, family_name, email in db.session.execute(query):
+            _add(keys, child_id, name_key(given_name, family_name), email)
+    return keys
 
 
 def children_of(account_ids: Iterable[str]) -> Keys:
     """Account → names of all children that are or were with it, at whichever school."""
-    found: Keys = {}
+    keys: Keys = {}
     for chunk in in_parts(sorted(set(account_ids)), 500):
         query = (
             select(Guardianship.account_id, Child.given_name, Child.family_name)
             .join(Child, Child.id == Guardianship.child_id)
             .where(Guardianship.account_id.in_(chunk))
         )
-        for account_id, given, family in db.session.execute(query):
-            _add(found, account_id, name_key(given, family))
-    return found
+        for account_id, given_name, family_name in db.session.execute(query):
+            _add(keys, account_id, name_key(given_name, family_name))
+    return keys
 
 
-def _add(found: Keys, who: Any, *keys: str | None) -> None:
-    found.setdefault(who, set()).update(key for key in keys if key)
+def _add(known: Keys, who: Any, *keys: str | None) -> None:
+    known.setdefault(who, set()).update(key for key in keys if key)

@@ -108,38 +108,38 @@ def add(run_id: str, school_id: str, remarks: Mapping[str, Iterable[Person]]) ->
 
 def forget(run_id: str, school_id: str | None = None, kind: str | None = None) -> None:
     """Delete them: of the run, of one school, of one kind there."""
-    given = {"run": run_id}
+    values = {"run": run_id}
     where = "run_id = :run"
     for column, name, value in (("school_id", "school", school_id), ("kind", "kind", kind)):
         if value is not None:
-            given[name] = value
+            values[name] = value
             where += f" AND {column} = :{name}"
-    bulk.execute(f"DELETE FROM roster_remarks WHERE {where}", **given)
+    bulk.execute(f"DELETE FROM roster_remarks WHERE {where}", **values)
 
 
 def kinds(run_id: str, school_id: str) -> dict[str, int]:
     """What there is to be listed: kind of change, with its field, or of remark → how many."""
     ids = {"run": run_id, "school": school_id}
-    found = counted(run_id, school_id)
-    ordered = {kind: found[kind] for kind in _SELECTS if kind in found}
-    return ordered | {row[0]: row[1] for row in bulk.found(_REMARKED, **ids)}
+    counts = counted(run_id, school_id)
+    ordered = {kind: counts[kind] for kind in _SELECTS if kind in counts}
+    return ordered | {row[0]: row[1] for row in bulk.fetch(_REMARKED, **ids)}
 
 
-def of(run_id: str, school_id: str, kind: str, most: int, begin: int = 0) -> list[Person]:
+def list_people(run_id: str, school_id: str, kind: str, most: int, begin: int = 0) -> list[Person]:
     """The people of one kind, ``most`` of them from the ``begin``th on, in the file's order."""
     ids = {"run": run_id, "school": school_id}
     page = f" LIMIT {int(most)} OFFSET {int(begin)}"
     if kind not in _SELECTS:
-        return [Person(*row) for row in bulk.found(_REMARKS + page, **ids, kind=kind)]
+        return [Person(*row) for row in bulk.fetch(_REMARKS + page, **ids, kind=kind)]
     plain, _, field = kind.partition(".")
-    found = bulk.found(_changes(kind, field) + page, **ids, kind=plain)
-    return [Person(*(each or "" for each in row)) for row in found]
+    rows = bulk.fetch(_changes(kind, field) + page, **ids, kind=plain)
+    return [Person(*(each or "" for each in row)) for row in rows]
 
 
 def everybody(run_id: str, school_id: str) -> Iterator[tuple[str, Person]]:
     """Everybody of a school's part of a run, kind by kind."""
     for kind, count in kinds(run_id, school_id).items():
-        for each in of(run_id, school_id, kind, count):
+        for each in list_people(run_id, school_id, kind, count):
             yield kind, each
 
 
@@ -188,14 +188,14 @@ ORDER BY count(*) DESC, 1, 2 LIMIT {MOST_MOVES}
 
 def counted(run_id: str, school_id: str) -> dict[str, int]:
     """Kind of change → how many people; of those in ``FIELDS``, « kind.field »."""
-    found: dict[str, int] = {}
-    for kind, count, *numbers in bulk.found(_COUNTED, run=run_id, school=school_id):
+    counts: dict[str, int] = {}
+    for kind, count, *numbers in bulk.fetch(_COUNTED, run=run_id, school=school_id):
         if kind not in FIELDS:
-            found[kind] = count
+            counts[kind] = count
             continue
         by_field = dict(zip(DIFFERS, map(int, numbers), strict=True))
-        found |= {f"{kind}.{name}": by_field[name] for name in FIELDS[kind] if by_field[name]}
-    return found
+        counts |= {f"{kind}.{name}": by_field[name] for name in FIELDS[kind] if by_field[name]}
+    return counts
 
 
 def fields(scope: Scope) -> dict[str, int]:
@@ -207,4 +207,4 @@ def fields(scope: Scope) -> dict[str, int]:
 
 def moves(scope: Scope) -> list[list[Any]]:
     """Former class, new class, how many pupils: the most first."""
-    return [list(row) for row in bulk.found(_MOVES, **scope.ids())]
+    return [list(row) for row in bulk.fetch(_MOVES, **scope.ids())]

@@ -28,11 +28,11 @@ ORDER BY g.number
 """
 
 
-def of(scope: Scope) -> list[Person]:
+def list_people(scope: Scope) -> list[Person]:
     """Them, before anything is carried out; in the transaction that planned it."""
     return [
         Person(name, _both(old_name, old, new), _both(name, new, old), str(line))
-        for name, old_name, old, new, line in bulk.found(_DIFFERING, **scope.ids())
+        for name, old_name, old, new, line in bulk.fetch(_DIFFERING, **scope.ids())
     ]
 
 

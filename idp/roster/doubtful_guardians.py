@@ -40,7 +40,7 @@ ORDER BY g.number
 """
 _BELIEVED: Final = f"UPDATE roster_matches SET how = :how WHERE {_OF_RUN} AND how = 'suspect'"
 
-_HERE: Final = """
+_CANDIDATES: Final = """
 SELECT DISTINCT a.id, a.given_name, a.family_name, a.email_key,
        CASE WHEN EXISTS (SELECT 1 FROM roster_matches m WHERE m.run_id = :run
                            AND m.school_id = :school AND m.account_id = a.id
@@ -59,7 +59,7 @@ ORDER BY g.number
 
 
 @dataclass(frozen=True)
-class _Here:
+class _Candidate:
     """An account of this school that may be meant."""
 
     id: str
@@ -71,12 +71,12 @@ def of_known(scope: Scope, how: str = "known") -> list[Doubt]:
     """Judge every guardian whom an id knows, and in whom something has changed."""
     if not bulk.execute(_SUSPECT, **scope.ids(), how=how):
         return []
-    rows = list(bulk.found(_SUSPECTS, **scope.ids()))
+    rows = list(bulk.fetch(_SUSPECTS, **scope.ids()))
     theirs = company.children_in_file(scope)
     ours = company.children_of(row[6] for row in rows)
     names = {row[0]: compare_names(row[7], row[8], row[2], row[3]) for row in rows}
     renamed = any(name is not Name.SAME for name in names.values())
-    here = _by_name(bulk.found(_HERE, **scope.ids())) if renamed else {}
+    candidates = _by_name(bulk.fetch(_CANDIDATES, **scope.ids())) if renamed else {}
     bulk.execute(_BELIEVED, **scope.ids(), how=how)
     doubted = [
         row
@@ -86,7 +86,7 @@ def of_known(scope: Scope, how: str = "known") -> list[Doubt]:
                 name=names[row[0]],
                 place=_address_says(row[5], row[9]),
                 company=compare(theirs.get(row[1], set()), ours.get(row[6], set())),
-                is_anothers=any(each.id != row[6] for each in here.get(row[4], ())),
+                is_anothers=any(each.id != row[6] for each in candidates.get(row[4], ())),
                 claimed=bool(row[10]),
             )
         )
@@ -95,7 +95,7 @@ def of_known(scope: Scope, how: str = "known") -> list[Doubt]:
     others = {
         row[0]: [
             each
-            for each in here.get(row[4], ())
+            for each in candidates.get(row[4], ())
             if each.id != row[6] and not each.taken and each.id not in believed
         ]
         for row in doubted
@@ -110,7 +110,7 @@ def of_disabled(scope: Scope) -> list[Doubt]:
     """Who is switched off in the school's software: neither made nor ended without a word."""
     return [
         Doubt("disabled", number, account_id, key=DISABLED, of_guardian=True)
-        for number, account_id, _ in bulk.found(_DISABLED, **scope.ids())
+        for number, account_id, _ in bulk.fetch(_DISABLED, **scope.ids())
     ]
 
 
@@ -156,19 +156,21 @@ def _set(scope: Scope, changed: list[tuple[int, str | None, str]]) -> None:
     )
 
 
-def _by_name(rows: Iterable[Any]) -> dict[str, list[_Here]]:
-    found: dict[str, list[_Here]] = {}
-    for account_id, given, family, email, taken in rows:
-        found.setdefault(name_key(given, family), []).append(_Here(account_id, email, bool(taken)))
-    return found
+def _by_name(rows: Iterable[Any]) -> dict[str, list[_Candidate]]:
+    by_name: dict[str, list[_Candidate]] = {}
+    for account_id, given_name, family_name, email, taken in rows:
+        by_name.setdefault(name_key(given_name, family_name), []).append(
+            _Candidate(account_id, email, bool(taken))
+        )
+    return by_name
 
 
 def _likeliest(
-    doubted: list[Any], others: dict[int, list[_Here]], theirs: company.Keys
+    doubted: list[Any], others: dict[int, list[_Candidate]], theirs: company.Keys
 ) -> dict[int, str]:
     """Row → whom of the others it is about, where that is one and something else agrees."""
-    ours = company.children_of(each.id for here in others.values() for each in here)
-    found = {}
+    ours = company.children_of(each.id for candidates in others.values() for each in candidates)
+    likeliest = {}
     for row in doubted:
         agreeing = [
             each.id
@@ -177,8 +179,8 @@ def _likeliest(
             or compare(theirs.get(row[1], set()), ours.get(each.id, set())) is Says.SAME
         ]
         if len(agreeing) == 1:
-            found[row[0]] = agreeing[0]
-    return found
+            likeliest[row[0]] = agreeing[0]
+    return likeliest
 
 
 def _address_says(theirs: str | None, ours: str | None) -> Says:

@@ -41,7 +41,7 @@ WHERE {_OF_RUN} AND how = 'suspect'
 """
 _UNSUSPECTED: Final = f"UPDATE roster_pupils SET how = NULL WHERE {_OF_RUN} AND how = 'suspect'"
 
-_HERE: Final = """
+_CANDIDATES: Final = """
 SELECT c.id, c.given_name, c.family_name, c.class_name,
        CASE WHEN EXISTS (SELECT 1 FROM roster_pupils p WHERE p.run_id = :run
                            AND p.school_id = :school AND p.child_id = c.id
@@ -77,7 +77,7 @@ _Row = tuple[int, str | None, str | None]
 
 
 @dataclass(frozen=True)
-class _Here:
+class _Candidate:
     """Somebody of ours who may be meant; ``marked``: by a row that is believed, or by a number."""
 
     id: str
@@ -89,12 +89,12 @@ def of_known(scope: Scope) -> list[Doubt]:
     """Judge every pupil whom an id or a number knows, and in whom something has changed."""
     if not bulk.execute(_SUSPECT, **scope.ids()):
         return []
-    rows = list(bulk.found(_SUSPECTS, **scope.ids()))
+    rows = list(bulk.fetch(_SUSPECTS, **scope.ids()))
     theirs = company.guardians_in_file(scope)
     ours = company.guardians_of(row[5] for row in rows)
     names = {row[0]: compare_names(row[6], row[7], row[1], row[2]) for row in rows}
     renamed = any(name is not Name.SAME for name in names.values())
-    here = _by_name(bulk.found(_HERE, **scope.ids())) if renamed else {}
+    candidates = _by_name(bulk.fetch(_CANDIDATES, **scope.ids())) if renamed else {}
     bulk.execute(_BELIEVED, **scope.ids())
     doubted = [
         row
@@ -104,7 +104,7 @@ def of_known(scope: Scope) -> list[Doubt]:
                 name=names[row[0]],
                 place=_class_says(row[4], row[8]),
                 company=compare(theirs.get(row[0], set()), ours.get(row[5], set())),
-                is_anothers=any(each.id != row[5] for each in here.get(row[3], ())),
+                is_anothers=any(each.id != row[5] for each in candidates.get(row[3], ())),
             )
         )
     ]
@@ -112,7 +112,7 @@ def of_known(scope: Scope) -> list[Doubt]:
     others = {
         row[0]: [
             each
-            for each in here.get(row[3], ())
+            for each in candidates.get(row[3], ())
             if each.id != row[5] and not each.marked and each.id not in believed
         ]
         for row in doubted
@@ -127,31 +127,31 @@ def of_names(scope: Scope) -> list[Doubt]:
     """Know people by name, class and guardians; returns who comes with another number, and whose
     name fits several rows.
     """
-    unknown = list(bulk.found(_UNKNOWN, **scope.ids()))
+    unknown = list(bulk.fetch(_UNKNOWN, **scope.ids()))
     if not unknown:
         return []
     rows: dict[str, list[_Row]] = {}
     for number, key, class_name, group in unknown:
         rows.setdefault(key, []).append((number, class_name, group))
     free = _by_name(
-        row for row in bulk.found(_UNMATCHED, **scope.ids()) if name_key(row[1], row[2]) in rows
+        row for row in bulk.fetch(_UNMATCHED, **scope.ids()) if name_key(row[1], row[2]) in rows
     )
     if not free:
         return []
     theirs = _guardians_of_rows(scope, [row[0] for key in free for row in rows[key]])
-    ours = company.guardians_of(each.id for here in free.values() for each in here)
+    ours = company.guardians_of(each.id for candidates in free.values() for each in candidates)
     doubts: list[Doubt] = []
-    found: list[tuple[int, str, str]] = []
-    for key, here in free.items():
-        pairs, unsure = _paired(rows[key], here, theirs, ours)
-        numbered = {each.id for each in here if each.marked}
+    known: list[tuple[int, str, str]] = []
+    for key, candidates in free.items():
+        pairs, unsure = _paired(rows[key], candidates, theirs, ours)
+        numbered = {each.id for each in candidates if each.marked}
         for number, child_id in pairs:
             if child_id in numbered:
                 doubts.append(Doubt("renumbered", number, child_id, key=RENUMBERED))
             else:
-                found.append((number, child_id, "name"))
+                known.append((number, child_id, "name"))
         doubts += [Doubt("pupil", number, child_id) for number, child_id in unsure]
-    _set(scope, found)
+    _set(scope, known)
     _settle(scope, doubts, how="renumber")
     return doubts
 
@@ -160,7 +160,7 @@ def of_twins(scope: Scope) -> list[Doubt]:
     """Rows of one name and class that may be one pupil: the first is, the others are asked."""
     first: dict[str, str] = {}
     made, doubts = [], []
-    for number, group, child_id, new_child_id in bulk.found(_TWINS, **scope.ids()):
+    for number, group, child_id, new_child_id in bulk.fetch(_TWINS, **scope.ids()):
         if group in first:
             if child_id is None:
                 doubts.append(Doubt("twin", number, first[group]))
@@ -174,7 +174,7 @@ def of_twins(scope: Scope) -> list[Doubt]:
 
 
 def _paired(
-    rows: list[_Row], here: list[_Here], theirs: company.Keys, ours: company.Keys
+    rows: list[_Row], candidates: list[_Candidate], theirs: company.Keys, ours: company.Keys
 ) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
     """Rows and children of one name: who is whom, and who may be."""
     groups: dict[str, int] = {}
@@ -184,7 +184,7 @@ def _paired(
     alone = {number for number, _, group in rows if group is None or groups[group] == number}
     certain, likely = [], []
     for number, class_name, _ in rows:
-        for each in here:
+        for each in candidates:
             if compare(theirs.get(number, set()), ours.get(each.id, set())) is Says.SAME:
                 certain.append((number, each.id))
             elif _class_says(class_name, each.class_name) is Says.SAME:
@@ -234,26 +234,26 @@ def _set(scope: Scope, rows: Iterable[tuple[int, str | None, str | None]]) -> No
 
 def _guardians_of_rows(scope: Scope, numbers: list[int]) -> company.Keys:
     _set(scope, ((number, None, "suspect") for number in numbers))
-    found = company.guardians_in_file(scope)
+    guardians = company.guardians_in_file(scope)
     bulk.execute(_UNSUSPECTED, **scope.ids())
-    return found
+    return guardians
 
 
-def _by_name(rows: Iterable[Any]) -> dict[str, list[_Here]]:
-    found: dict[str, list[_Here]] = {}
-    for child_id, given, family, class_name, taken in rows:
-        found.setdefault(name_key(given, family), []).append(
-            _Here(child_id, class_name, bool(taken))
+def _by_name(rows: Iterable[Any]) -> dict[str, list[_Candidate]]:
+    by_name: dict[str, list[_Candidate]] = {}
+    for child_id, given_name, family_name, class_name, taken in rows:
+        by_name.setdefault(name_key(given_name, family_name), []).append(
+            _Candidate(child_id, class_name, bool(taken))
         )
-    return found
+    return by_name
 
 
 def _likeliest(
-    doubted: list[Any], others: dict[int, list[_Here]], theirs: company.Keys
+    doubted: list[Any], others: dict[int, list[_Candidate]], theirs: company.Keys
 ) -> dict[int, str]:
     """Row → whom of the others it is about, where that is one and something else agrees."""
-    ours = company.guardians_of(each.id for here in others.values() for each in here)
-    found = {}
+    ours = company.guardians_of(each.id for candidates in others.values() for each in candidates)
+    likeliest = {}
     for row in doubted:
         agreeing = [
             each.id
@@ -262,8 +262,8 @@ def _likeliest(
             or _class_says(row[4], each.class_name) is Says.SAME
         ]
         if len(agreeing) == 1:
-            found[row[0]] = agreeing[0]
-    return found
+            likeliest[row[0]] = agreeing[0]
+    return likeliest
 
 
 def _class_says(theirs: str | None, ours: str) -> Says:

@@ -36,7 +36,7 @@ _MISPLACED: Final = -8.0
 _NO_LETTER: Final = -10.0
 
 
-def of(opened: Callable[[], IO[bytes]], chosen: str | None = None) -> str:
+def detect_encoding(opened: Callable[[], IO[bytes]], chosen: str | None = None) -> str:
     """The encoding by Python's name; ``chosen``: what somebody says it is."""
     with opened() as stream:
         first = stream.read(_LOOKED_AT)
@@ -75,10 +75,10 @@ def _is_utf_8(first: bytes, rest: IO[bytes]) -> bool:
 
 def _words(stream: IO[bytes]) -> Counter[bytes]:
     """Words with letters beyond ASCII; the first thousands say enough."""
-    found: Counter[bytes] = Counter()
-    while len(found) < _MOST_WORDS and (chunk := stream.read(_PIECE)):
-        found.update(_WORD.findall(chunk))
-    return found
+    words: Counter[bytes] = Counter()
+    while len(words) < _MOST_WORDS and (chunk := stream.read(_PIECE)):
+        words.update(_WORD.findall(chunk))
+    return words
 
 
 def _best(words: Counter[bytes]) -> str:

@@ -30,7 +30,7 @@ _TWICE: Final = _IN_GROUPS.format(
 )
 
 
-def of(scope: Scope) -> dict[str, list[Person]]:
+def people_by_finding(scope: Scope) -> dict[str, list[Person]]:
     """Finding → the groups, each as one case with all its lines."""
     return {
         "shared_address": _cases(_SHARED_ADDRESS, scope, lambda row: row[4]),
@@ -38,12 +38,12 @@ def of(scope: Scope) -> dict[str, list[Person]]:
     }
 
 
-def _cases(query: str, scope: Scope, told: Callable[[Any], str]) -> list[Person]:
-    rows = bulk.found(query, **scope.ids())
-    return [_case(list(group), told) for _, group in groupby(rows, key=lambda row: row[0])]
+def _cases(query: str, scope: Scope, shared: Callable[[Any], str]) -> list[Person]:
+    rows = bulk.fetch(query, **scope.ids())
+    return [_case(list(group), shared) for _, group in groupby(rows, key=lambda row: row[0])]
 
 
-def _case(rows: list[Any], told: Callable[[Any], str]) -> Person:
+def _case(rows: list[Any], shared: Callable[[Any], str]) -> Person:
     names = dict.fromkeys(f"{row[2]} {row[3]}" for row in rows)
     lines = ", ".join(str(row[5]) for row in rows)
-    return Person(", ".join(names), new=told(rows[0]), lines=lines)
+    return Person(", ".join(names), new=shared(rows[0]), lines=lines)

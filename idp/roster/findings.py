@@ -20,7 +20,7 @@ from idp.roster.records import OF_OTHER_SCHOOLS
 from idp.roster.scope import Scope
 from idp.roster.staging import SAMPLES
 
-_HERE: Final = """
+_GUARDIANS: Final = """
 FROM roster_matches m CROSS JOIN roster_guardians g
 """
 _OF: Final = """
@@ -30,12 +30,12 @@ AND g.present AND g.given_name <> ''
 
 _ALWAYS: Final = {
     "guardians_without_address": f"""
-SELECT g.given_name || ' ' || g.family_name, g.line {_HERE}
+SELECT g.given_name || ' ' || g.family_name, g.line {_GUARDIANS}
 LEFT JOIN accounts a ON a.id = m.account_id
 WHERE {_OF} AND g.email_key IS NULL AND a.email_key IS NULL
 """,
     "address_kept": f"""
-SELECT g.given_name || ' ' || g.family_name, g.line, a.email, g.email {_HERE}
+SELECT g.given_name || ' ' || g.family_name, g.line, a.email, g.email {_GUARDIANS}
 JOIN accounts a ON a.id = m.account_id
 WHERE {_OF} AND m.how NOT IN ('new', 'held', 'ended') AND g.email_key IS NOT NULL
   AND g.email_key <> coalesce(a.email_key, '')
@@ -160,19 +160,21 @@ class Finding:
         return str(SENTENCES[self.code])
 
 
-def find(scope: Scope, plan: Plan) -> list[Finding]:
+def find_problems(scope: Scope, plan: Plan) -> list[Finding]:
     """What looks wrong at this school, in the caller's transaction, after ``planning.plan``."""
     queries = _ALWAYS if scope.delta else {**_ALWAYS, **_IN_WHOLE_FILES}
-    found = [_made(code, people) for code, people in finding_groups.of(scope).items()]
-    found += [_asked(code, query, scope.ids()) for code, query in queries.items()]
-    found += [_slips(scope), _classes(scope)]
-    found.append(_made(former.KIND, former.of(scope, SEPARATED)))
+    problems = [
+        _made(code, people) for code, people in finding_groups.people_by_finding(scope).items()
+    ]
+    problems += [_queried(code, query, scope.ids()) for code, query in queries.items()]
+    problems += [_slips(scope), _classes(scope)]
+    problems.append(_made(former.KIND, former.list_people(scope, SEPARATED)))
     if plan.is_large:
         share = f"{plan.share_ending:.0%}"
-        found.append(Finding("large_change", 1, (share,)))
+        problems.append(Finding("large_change", 1, (share,)))
     if plan.same_people:
-        found.append(_same_people(scope, plan))
-    return [each for each in found if each.count]
+        problems.append(_same_people(scope, plan))
+    return [each for each in problems if each.count]
 
 
 def of_file(run: RosterRun) -> list[Finding]:
@@ -182,13 +184,13 @@ def of_file(run: RosterRun) -> list[Finding]:
     """
     if run.delta or OF_OTHER_SCHOOLS in run.reading.get("ignored", {}):
         return []
-    found = _asked("guardians_without_pupil", _WITHOUT_PUPIL, {"run": run.id})
-    return [found] if found.count else []
+    finding = _queried("guardians_without_pupil", _WITHOUT_PUPIL, {"run": run.id})
+    return [finding] if finding.count else []
 
 
-def _asked(code: str, query: str, ids: dict[str, Any]) -> Finding:
+def _queried(code: str, query: str, ids: dict[str, Any]) -> Finding:
     """A query's rows: who, and where known the line, what stood and what the file has."""
-    rows = sorted(bulk.found(query, **ids), key=lambda row: row[1] if len(row) > 1 else 0)
+    rows = sorted(bulk.fetch(query, **ids), key=lambda row: row[1] if len(row) > 1 else 0)
     return _made(code, [_person(*row) for row in rows])
 
 
@@ -210,7 +212,7 @@ _NUMBERS: Final = frozenset({"no_classes"})
 """Findings that are about nobody in particular."""
 
 _ADDRESSES: Final = f"""
-SELECT g.given_name || ' ' || g.family_name, g.email, min(g.line) {_HERE}
+SELECT g.given_name || ' ' || g.family_name, g.email, min(g.line) {_GUARDIANS}
 WHERE {_OF} AND g.email_key IS NOT NULL
 GROUP BY g.given_name, g.family_name, g.email
 """
@@ -220,7 +222,7 @@ def _slips(scope: Scope) -> Finding:
     """Addresses that look mistyped, and what was meant."""
     people = [
         Person(name.strip(), email, suggested, str(line))
-        for name, email, line in bulk.found(_ADDRESSES, **scope.ids())
+        for name, email, line in bulk.fetch(_ADDRESSES, **scope.ids())
         if (suggested := meant(email))
     ]
     return _made("email_slip", people, lambda each: f"{each.who}, {each.old} → {each.new}")
@@ -239,14 +241,14 @@ WHERE c.school_id = :school AND c.left_at IS NULL AND c.class_name <> ''
 
 def _classes(scope: Scope) -> Finding:
     """Classes, of the file or known already, that differ in spaces, case or « ème » alone."""
-    groups = namesakes.alike(row[0] for row in bulk.found(_CLASSES, **scope.ids()))
+    groups = namesakes.alike(row[0] for row in bulk.fetch(_CLASSES, **scope.ids()))
     return _made("class_variants", [Person(" = ".join(group)) for group in groups])
 
 
 def _same_people(scope: Scope, plan: Plan) -> Finding:
     who = {each.sourced_id for each in plan.same_people}
-    rows = bulk.found(
-        f"SELECT g.sourced_id, g.given_name, g.family_name, g.line {_HERE} WHERE {_OF}"
+    rows = bulk.fetch(
+        f"SELECT g.sourced_id, g.given_name, g.family_name, g.line {_GUARDIANS} WHERE {_OF}"
         " ORDER BY g.number",
         **scope.ids(),
     )

@@ -18,13 +18,13 @@ from idp.roster.scope import Scope
 KIND: Final = "former_guardians"
 
 _ENDED: Final = sql_over_since("w", "c")
-_HERE: Final = """
+_AT_SCHOOL: Final = """
 FROM guardianships w JOIN children c ON c.id = w.child_id
 WHERE w.account_id = {0} AND c.school_id = :school
 """
 IS_FORMER: Final = f"""
-(NOT EXISTS (SELECT 1 {_HERE} AND {_ENDED} IS NULL)
- AND EXISTS (SELECT 1 {_HERE}
+(NOT EXISTS (SELECT 1 {_AT_SCHOOL} AND {_ENDED} IS NULL)
+ AND EXISTS (SELECT 1 {_AT_SCHOOL}
              AND (w.ended_code IN ({", ".join(f"'{each}'" for each in link_requests.FOR_GOOD)})
                   OR {_ENDED} < :long_ago)
              AND {_ENDED} = (SELECT max({sql_over_since("v", "d")})
@@ -56,21 +56,21 @@ def values() -> dict[str, datetime]:
     return {"long_ago": clock.now() - link_requests.LONG_AGO}
 
 
-def of(scope: Scope, separated: str) -> list[Person]:
+def list_people(scope: Scope, separated: str) -> list[Person]:
     """Whom the file names and who will be asked, and about which pupil, before it is done.
 
     ``separated``: the pairs of which the file is never believed.
     """
-    rows = bulk.found(_PEOPLE.format(separated), **scope.ids(), **values())
+    rows = bulk.fetch(_PEOPLE.format(separated), **scope.ids(), **values())
     return [Person(f"{guardian}, {pupil}") for guardian, pupil in rows]
 
 
 def pairs(scope: Scope, separated: str) -> list[Any]:
     """Account, child, relationship of each; to be read before anything is carried out."""
-    found = bulk.found(f"{_PAIRS} AND NOT {separated}", **scope.ids(), **values())
-    return [tuple(row) for row in found]
+    rows = bulk.fetch(f"{_PAIRS} AND NOT {separated}", **scope.ids(), **values())
+    return [tuple(row) for row in rows]
 
 
-def ask(found: list[Any], now: datetime) -> int:
+def request_links(pairs: list[Any], now: datetime) -> int:
     """Ask them in the caller's transaction, in which the pupils are made by now."""
-    return file_requests.ask_once(found, now, per_hour=settings.current().invitations_per_hour)
+    return file_requests.ask_once(pairs, now, per_hour=settings.current().invitations_per_hour)

@@ -47,9 +47,9 @@ def says_something(name: str) -> bool:
 def is_person(name: str) -> bool:
     """Whether a header says whom the columns below it are about: « Élève », « Responsable 1 »."""
     words = w.plain(name)
-    found = (w.PUPIL, w.GUARDIAN, w.MOTHER, w.FATHER)
+    patterns = (w.PUPIL, w.GUARDIAN, w.MOTHER, w.FATHER)
     rest = words
-    for pattern in found:
+    for pattern in patterns:
         rest = pattern.sub(" ", rest)
     return rest != words and not w.FILLING.sub(" ", rest).split()
 
@@ -57,28 +57,28 @@ def is_person(name: str) -> bool:
 def guess(header: list[str], rows: Cells = ()) -> Mapping:
     """What the header's words say; ``rows``: the first ones, which tell row numbers from others."""
     people = _Guardians()
-    found = {name: _target(w.plain(name), people) for name in filter(None, header)}
+    targets = {name: _target(w.plain(name), people) for name in filter(None, header)}
     columns: dict[str, str] = {}
     for certain in (True, False):
-        for name, target in found.items():
+        for name, target in targets.items():
             if target is None or target.certain is not certain or target.to in columns.values():
                 continue
             if target.to.endswith(".number") and counts_rows(name, rows):
                 continue
             columns[name] = target.to
-    ordered = {name: columns[name] for name in found if name in columns}
-    unused = tuple(name for name in found if name not in columns)
+    ordered = {name: columns[name] for name in targets if name in columns}
+    unused = tuple(name for name in targets if name not in columns)
     return Mapping(_whole_names(ordered), people.constants(set(ordered.values())), unused)
 
 
 def completed(kept: Mapping, header: list[str], rows: Cells = ()) -> Completed:
     """The kept mapping as far as it fits, and guesses for columns that it does not know."""
-    here = {name: at for name, at in kept.columns.items() if name in header}
+    known_columns = {name: at for name, at in kept.columns.items() if name in header}
     guessed = guess(header, rows)
-    if not here:
+    if not known_columns:
         return Completed(guessed)
-    as_kept = _renumbered(guessed, here)
-    columns = dict(here)
+    as_kept = _renumbered(guessed, known_columns)
+    columns = dict(known_columns)
     known = {*kept.columns, *kept.unused}
     new = tuple(name for name in header if name and name not in known)
     for name in new:
@@ -88,7 +88,7 @@ def completed(kept: Mapping, header: list[str], rows: Cells = ()) -> Completed:
     targets = set(columns.values())
     constants = {
         target: word
-        for target, word in {**_constants_as_kept(guessed, here), **kept.constants}.items()
+        for target, word in {**_constants_as_kept(guessed, known_columns), **kept.constants}.items()
         if target not in targets and any(at.startswith(_whose(target)) for at in targets)
     }
     unused = tuple(name for name in header if name and name not in columns)
@@ -189,10 +189,10 @@ def _of_guardian(words: str, number: int) -> _Target | None:
     return _Target(f"guardian.{number}.{what}", certain)
 
 
-def _of_pupil(words: str, said: bool) -> _Target | None:
+def _of_pupil(words: str, named: bool) -> _Target | None:
     words = w.PUPIL.sub(" ", words) if not w.NUMBER.search(words) else words
     what, certain = _field(words)
-    if what is None and said and not w.FILLING.sub(" ", words).split():
+    if what is None and named and not w.FILLING.sub(" ", words).split():
         what = "name"
     return _Target(f"pupil.{what}", certain) if what in PUPIL_FIELDS else None
 
@@ -240,12 +240,12 @@ def _whose(target: str) -> str:
 def _renumbered(guessed: Mapping, kept: dict[str, str]) -> dict[str, str]:
     """The guess, with the guardians' numbers of the kept mapping."""
     numbers = _numbers(guessed, kept)
-    found = {}
+    columns = {}
     for name, target in guessed.columns.items():
         whose = _whose(target)
         if whose == "pupil." or whose in numbers:
-            found[name] = numbers.get(whose, whose) + target.rpartition(".")[2]
-    return found
+            columns[name] = numbers.get(whose, whose) + target.rpartition(".")[2]
+    return columns
 
 
 def _numbers(guessed: Mapping, kept: dict[str, str]) -> dict[str, str]:

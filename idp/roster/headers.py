@@ -46,7 +46,7 @@ def _trimmed(cells: list[str]) -> list[str]:
     return row
 
 
-def find(name: str, lines: list[Line], wanted: tuple[int, int] | None = None) -> Header:
+def find_header(name: str, lines: list[Line], wanted: tuple[int, int] | None = None) -> Header:
     """The header among the first lines; raises ``Unusable`` where there is none."""
     filled = [(number, cells) for number, cells in lines if any(cells)]
     if not filled:

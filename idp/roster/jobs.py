@@ -24,7 +24,7 @@ OVER: Final = ("done", "failed")
 
 
 @dataclass(frozen=True)
-class Taken:
+class ClaimedJob:
     """A job that a worker has for itself."""
 
     run_id: str
@@ -35,7 +35,7 @@ class Taken:
     attempts: int
 
 
-def ask(
+def request_task(
     run_id: str,
     task: str,
     how: dict[str, Any],
@@ -70,7 +70,7 @@ def mapped(run_id: str, how: dict[str, Any], asked_by: str) -> bool:
     return heard == 1
 
 
-def take(files_of: Collection[str]) -> Taken | None:
+def claim_job(files_of: Collection[str]) -> ClaimedJob | None:
     """The oldest job that waits, or whose worker is gone; none other gets it meanwhile.
 
     ``files_of``: runs whose files lie on this machine; no other run's file can be read here.
@@ -95,12 +95,12 @@ def take(files_of: Collection[str]) -> Taken | None:
             .execution_options(synchronize_session=False)
         ).rowcount
     if not got:
-        return take(files_of)
+        return claim_job(files_of)
     job = db.session.get_one(RosterJob, run_id, populate_existing=True)
-    return Taken(run_id, job.task, dict(job.how), job.asked_by, holder, job.attempts)
+    return ClaimedJob(run_id, job.task, dict(job.how), job.asked_by, holder, job.attempts)
 
 
-def hold(taken: Taken, done: int, total: int) -> bool:
+def hold(taken: ClaimedJob, done: int, total: int) -> bool:
     """Say that the worker is still there, and how far; false where another has the job."""
     return _change(taken, done=done, total=total, lease_until=clock.now() + LEASE)
 
@@ -111,12 +111,12 @@ def result_of(run_id: str) -> dict[str, Any]:
     return db.session.scalar(kept) or {}
 
 
-def finish(taken: Taken, state: str = "done", **values: Any) -> bool:
+def finish(taken: ClaimedJob, state: str = "done", **values: Any) -> bool:
     """End the job, unless another worker has it; ``values``: its trouble or result."""
     return _change(taken, state=state, holder=None, lease_until=None, **values)
 
 
-def _change(taken: Taken, **values: Any) -> bool:
+def _change(taken: ClaimedJob, **values: Any) -> bool:
     with transaction() as writes:
         changed: int = writes.execute(
             update(RosterJob)
@@ -129,8 +129,8 @@ def _change(taken: Taken, **values: Any) -> bool:
 
 def _free(files_of: Collection[str]) -> ColumnElement[bool]:
     gone = and_(RosterJob.state == "working", RosterJob.lease_until < clock.now())
-    here = or_(RosterJob.task.not_in(("open", "read")), RosterJob.run_id.in_(sorted(files_of)))
-    return and_(or_(RosterJob.state == "waiting", gone), here)
+    readable = or_(RosterJob.task.not_in(("open", "read")), RosterJob.run_id.in_(sorted(files_of)))
+    return and_(or_(RosterJob.state == "waiting", gone), readable)
 
 
 def _fresh() -> dict[str, Any]:

@@ -47,7 +47,7 @@ def from_json(document: Mapping[str, Any] | None) -> Layout:
     )
 
 
-def told(
+def layout_from_input(
     encoding: str = "", header: str = "", sheets: tuple[str, ...] = (), *, single: bool = False
 ) -> Layout:
     """A layout from what somebody typed or chose; raises ``Invalid``."""

@@ -53,23 +53,23 @@ class Reader:
         """Tells that a guardian has another address than in the rows before."""
         key = email_key(email) if email else None
         if key and self.addresses.setdefault(guardian, key) != key:
-            yield Noticed("two_addresses", f"{named.given} {named.family}: {email}")
+            yield Noticed("two_addresses", f"{named.given_name} {named.family_name}: {email}")
 
 
 @dataclass(frozen=True)
 class Named:
     """Somebody's names as they are stored."""
 
-    given: str
-    family: str
+    given_name: str
+    family_name: str
 
     @property
     def key(self) -> str:
         """What two spellings of it share."""
-        return cells.name_key(self.given, self.family)
+        return cells.name_key(self.given_name, self.family_name)
 
 
-def get(reader: Reader, row: Row, target: str) -> str:
+def get_cell(reader: Reader, row: Row, target: str) -> str:
     """The cell of what is meant by this target, or the mapping's constant."""
     for column, at in reader.mapping.columns.items():
         if at == target:
@@ -81,28 +81,30 @@ def get(reader: Reader, row: Row, target: str) -> str:
 
 def name_of(reader: Reader, row: Row, whose: str) -> Named | Rejected | None:
     """The name as people's own rules store it; None where the cells say that there is nobody."""
-    given, prefix, family, whole = (
-        get(reader, row, f"{whose}.{what}") for what in ("given", "prefix", "family", "name")
+    given_name, prefix, family_name, whole = (
+        get_cell(reader, row, f"{whose}.{what}") for what in ("given", "prefix", "family", "name")
     )
-    said = [each for each in (given, family, whole) if each]
+    names = [each for each in (given_name, family_name, whole) if each]
     if whose != "pupil":
-        said = [each for each in said if not odd_names.says_none(each)]
-    if not said:
+        names = [each for each in names if not odd_names.says_none(each)]
+    if not names:
         return None
-    if why := odd_names.why_nobody(given or whole, family):
+    if why := odd_names.why_nobody(given_name or whole, family_name):
         return Rejected(row, why, whose)
-    if whole and not (given and family):
+    if whole and not (given_name and family_name):
         parts = cells.split_name(whole) or _single(reader, whole)
         if parts is None:
             return Rejected(row, "name_in_one", whose)
-        given, family = parts
-    elif not given or not family or odd_names.says_none(given) or odd_names.says_none(family):
+        given_name, family_name = parts
+    elif any(not each or odd_names.says_none(each) for each in (given_name, family_name)):
         if not reader.single_names:
             return Rejected(row, "name_missing", whose)
         # One name is kept as the given name: no claim says that it is a family's
-        given, family = (given if given and not odd_names.says_none(given) else family), ""
-    family = f"{prefix} {family}" if prefix and family else family
-    return _cleaned(row, whose, given, family)
+        if not given_name or odd_names.says_none(given_name):
+            given_name = family_name
+        family_name = ""
+    family_name = f"{prefix} {family_name}" if prefix and family_name else family_name
+    return _cleaned(row, whose, given_name, family_name)
 
 
 def _single(reader: Reader, whole: str) -> tuple[str, str] | None:
@@ -110,13 +112,13 @@ def _single(reader: Reader, whole: str) -> tuple[str, str] | None:
     return (whole, "") if reader.single_names and one_word else None
 
 
-def _cleaned(row: Row, whose: str, given: str, family: str) -> Named | Rejected:
-    if "\ufffd" in given + family or odd_names.is_broken(f"{given} {family}"):
+def _cleaned(row: Row, whose: str, given_name: str, family_name: str) -> Named | Rejected:
+    if "\ufffd" in given_name + family_name or odd_names.is_broken(f"{given_name} {family_name}"):
         return Rejected(row, "letters_wrong", whose)
     try:
         return Named(
-            cells.cleaned(whose, given, NAME_LENGTH),
-            cells.cleaned(whose, family, NAME_LENGTH) if family else "",
+            cells.cleaned(whose, given_name, NAME_LENGTH),
+            cells.cleaned(whose, family_name, NAME_LENGTH) if family_name else "",
         )
     except Invalid:
         return Rejected(row, "name_wrong", whose)

@@ -25,7 +25,7 @@ _MOST_NAMES: Final = 6
 
 
 @dataclass(frozen=True)
-class Look:
+class ListHeader:
     """What a list looks like before anybody says what its columns are."""
 
     header: list[str]
@@ -53,10 +53,10 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ListPreview:
     """What somebody who names the columns is shown."""
 
-    look: Look
+    list_header: ListHeader
     guess: Completed
     rows: list[dict[str, str]]
     names: list[str]
@@ -77,24 +77,24 @@ def file_of(source: Source) -> str:
     """The one file of a source that is a list; raises ``Unusable``."""
     names = [name for name in source.names if name.endswith(_SUFFIXES)]
     if len(names) > 1:
-        found = ", ".join(sorted(names))
-        raise Unusable("several_lists", found=found[:200])
+        listed = ", ".join(sorted(names))
+        raise Unusable("several_lists", found=listed[:200])
     if not names:
         raise Unusable("no_roster")
     return names[0]
 
 
-def look(source: Source, layout: Layout) -> Look:
+def read_header(source: Source, layout: Layout) -> ListHeader:
     """The list's header and how it is found; raises ``Unusable``, ``Hostile``."""
     name = file_of(source)
     if not name.endswith(WORKBOOKS):
         header = tables.header_of(source, name, layout)
         encoding = tables.encoding_of(source, name, layout)
-        return Look(header.words, (header.first, header.last), encoding)
+        return ListHeader(header.words, (header.first, header.last), encoding)
     sheets = workbooks.sheets_of(source.seekable(name), name, layout)
     read = [each.header for each in sheets if each.read and each.header]
     words = dict.fromkeys(word for header in read for word in header.words)
-    return Look(list(words), (read[0].first, read[0].last), sheets=sheets)
+    return ListHeader(list(words), (read[0].first, read[0].last), sheets=sheets)
 
 
 def rows_of(
@@ -110,15 +110,15 @@ def rows_of(
     return tables.rows(source, name, progress, layout=layout, again=again)
 
 
-def show(path: Path, kept: dict[str, Any] | None, layout: Layout, most: int) -> Shown:
+def preview(path: Path, kept: dict[str, Any] | None, layout: Layout, most: int) -> ListPreview:
     """A list's columns and what they are, by what is kept for the school and by their words.
 
     ``most``: so many rows, without what is none of ours (rule C5).
     """
     with archives.opened(path) as source:
-        found = look(source, layout)
+        header = read_header(source, layout)
         first = [row.cells for row in islice(rows_of(source, layout), _SEARCHED)]
-    guess = guess_of(found, kept, first)
+    guess = guess_of(header, kept, first)
     rows = [
         {name: cell[:80] for name, cell in row.items() if not guessing.is_private(name)}
         for row in first[:most]
@@ -126,10 +126,10 @@ def show(path: Path, kept: dict[str, Any] | None, layout: Layout, most: int) -> 
     columns = guess.mapping.columns
     counted = [
         name
-        for name in filter(None, found.header)
+        for name in filter(None, header.header)
         if name not in columns and guessing.is_counter(name, first[:_GUESSED_BY])
     ]
-    return Shown(found, guess, rows, accented(first, guess.mapping), counted)
+    return ListPreview(header, guess, rows, accented(first, guess.mapping), counted)
 
 
 def bare(path: Path, layout: Layout) -> dict[str, Any]:
@@ -138,17 +138,21 @@ def bare(path: Path, layout: Layout) -> dict[str, Any]:
         name = file_of(source)
         if name.endswith(WORKBOOKS):
             sheets = workbooks.names_of(source.seekable(name), name)
-            found = [{"name": each, "read": each in layout.sheets, "why": ""} for each in sheets]
-            return {"encoding": "", "header": None, "sheets": found}
+            described = [
+                {"name": each, "read": each in layout.sheets, "why": ""} for each in sheets
+            ]
+            return {"encoding": "", "header": None, "sheets": described}
         encoding = tables.encoding_of(source, name, layout)
     return {"encoding": encoding, "header": None, "sheets": []}
 
 
-def guess_of(found: Look, kept: dict[str, Any] | None, rows: list[dict[str, str]]) -> Completed:
+def guess_of(
+    list_header: ListHeader, kept: dict[str, Any] | None, rows: list[dict[str, str]]
+) -> Completed:
     """What the columns are: as kept, as far as that fits, and guessed beyond it."""
     if kept is None:
-        return Completed(guessing.guess(found.header, rows[:_GUESSED_BY]))
-    return guessing.completed(from_json(kept), found.header, rows[:_GUESSED_BY])
+        return Completed(guessing.guess(list_header.header, rows[:_GUESSED_BY]))
+    return guessing.completed(from_json(kept), list_header.header, rows[:_GUESSED_BY])
 
 
 def first_rows(source: Source, layout: Layout) -> list[dict[str, str]]:
@@ -163,12 +167,12 @@ def accented(rows: Iterable[dict[str, str]], mapping: Mapping) -> list[str]:
         for name, target in mapping.columns.items()
         if target.rpartition(".")[2] in {"given", "family", "name"}
     ]
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for row in rows:
         for name in columns:
             cell = " ".join(row.get(name, "").split())
             if not cell.isascii():
-                found[cell[:60]] = None
-        if len(found) >= _MOST_NAMES:
+                names[cell[:60]] = None
+        if len(names) >= _MOST_NAMES:
             break
-    return list(found)[:_MOST_NAMES]
+    return list(names)[:_MOST_NAMES]

@@ -29,10 +29,10 @@ class Mapping:
     @property
     def guardians(self) -> list[int]:
         """The numbers of the guardians that have columns."""
-        found = {
+        numbers = {
             int(target.split(".")[1]) for target in self.columns.values() if "guardian" in target
         }
-        return sorted(found)
+        return sorted(numbers)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -47,17 +47,17 @@ class Mapping:
         In the language of the page, or of ``force_locale``.
         """
         targets = set(self.columns.values())
-        found = []
+        sentences = []
         if not _has_name(targets, "pupil"):
-            found.append(_("No column holds the pupil's given name and family name."))
+            sentences.append(_("No column holds the pupil's given name and family name."))
         if not self.guardians:
-            found.append(_("No column is about a guardian."))
-        found += [
+            sentences.append(_("No column is about a guardian."))
+        sentences += [
             _("Guardian %(number)d has no name.", number=number)
             for number in self.guardians
             if not _has_name(targets, f"guardian.{number}")
         ]
-        return [str(each) for each in found]
+        return [str(each) for each in sentences]
 
 
 def from_json(document: dict[str, Any]) -> Mapping:

@@ -184,8 +184,8 @@ def _guardians_by_id(scope: Scope) -> list[Doubt]:
     disabled = doubtful_guardians.of_disabled(scope)
     doubtful_guardians.settle(scope, disabled)
     if scope.district:
-        found = bulk.found(_BY_DISTRICT, **scope.ids(), district=scope.district)
-        _add(scope, [(row[0], row[1]) for row in found], "district")
+        rows = bulk.fetch(_BY_DISTRICT, **scope.ids(), district=scope.district)
+        _add(scope, [(row[0], row[1]) for row in rows], "district")
         # Somebody of another school is nobody to ask this one about (rule C3)
         doubtful_guardians.strangers(scope, doubtful_guardians.of_known(scope, "district"))
     kept = {each.subject: each for each in doubts}
@@ -197,9 +197,9 @@ def _guardians_by_name(scope: Scope) -> list[Doubt]:
     for query in (_SAME_ADDRESS_HERE, _SAME_CHILD):
         same, renumbered = _same_names(scope, query)
         _add(scope, same, "name")
-        found = doubtful_guardians.renumbered(_numbers(scope, renumbered), renumbered)
-        doubtful_guardians.settle(scope, found)
-        doubts += found
+        doubtful = doubtful_guardians.renumbered(_numbers(scope, renumbered), renumbered)
+        doubtful_guardians.settle(scope, doubtful)
+        doubts += doubtful
     return list({each.subject: each for each in doubts}.values())
 
 
@@ -209,14 +209,14 @@ def _same_names(scope: Scope, query: str) -> tuple[list[tuple[str, str]], list[t
     """
     candidates = [
         (sourced_id, account_id)
-        for sourced_id, key, account_id, given, family in bulk.found(query, **scope.ids())
-        if name_key(given, family) == key
+        for sourced_id, key, account_id, given_name, family_name in bulk.fetch(query, **scope.ids())
+        if name_key(given_name, family_name) == key
     ]
     if not candidates:
         return [], []
-    taken = {row[0] for row in bulk.found(_TAKEN_HERE, **scope.ids())}
+    taken = {row[0] for row in bulk.fetch(_TAKEN_HERE, **scope.ids())}
     # Two people of one name in one family: another id of the school's says that it is another
-    other = {row[0] for row in bulk.found(_HAVE_OTHER_IDS, school=scope.school_id)}
+    other = {row[0] for row in bulk.fetch(_HAVE_OTHER_IDS, school=scope.school_id)}
     free = [pair for pair in candidates if pair[1] not in taken]
     return (
         asking.one_to_one(pair for pair in free if pair[1] not in other),
@@ -227,32 +227,35 @@ def _same_names(scope: Scope, query: str) -> tuple[list[tuple[str, str]], list[t
 def _numbers(scope: Scope, pairs: list[tuple[str, str]]) -> dict[str, int]:
     if not pairs:
         return {}
-    return {row[0]: row[1] for row in bulk.found(_NUMBERS, **scope.ids())}
+    return {row[0]: row[1] for row in bulk.fetch(_NUMBERS, **scope.ids())}
 
 
 def _elsewhere(scope: Scope) -> list[SamePerson]:
-    rows = bulk.found(_SAME_PERSON_ELSEWHERE, **scope.ids())
+    rows = bulk.fetch(_SAME_PERSON_ELSEWHERE, **scope.ids())
     candidates = [
         (sourced_id, account_id)
-        for sourced_id, key, account_id, given, family in rows
-        if name_key(given, family) == key
+        for sourced_id, key, account_id, given_name, family_name in rows
+        if name_key(given_name, family_name) == key
     ]
     if not candidates:
         return []
-    taken = {row[0] for row in bulk.found(_TAKEN_HERE, **scope.ids())}
+    taken = {row[0] for row in bulk.fetch(_TAKEN_HERE, **scope.ids())}
     pairs = asking.one_to_one(pair for pair in candidates if pair[1] not in taken)
     return [SamePerson(*pair) for pair in pairs]
 
 
 def _new(scope: Scope) -> None:
     """Ids and user names for whoever is not known."""
-    rows = list(bulk.found(_NEW, **scope.ids()))
+    rows = list(bulk.fetch(_NEW, **scope.ids()))
     bulk.execute(
         "DELETE FROM roster_matches WHERE run_id = :run AND school_id = :school AND how = 'wanted'",
         **scope.ids(),
     )
-    wanted = [usernames.base(scope.pattern, given, family) for _, given, family in rows]
-    given = usernames.free(wanted)
+    wanted = [
+        usernames.base(scope.pattern, given_name, family_name)
+        for _, given_name, family_name in rows
+    ]
+    free = usernames.free(wanted)
     bulk.insert_rows(
         RosterMatch,
         (
@@ -261,7 +264,7 @@ def _new(scope: Scope) -> None:
         ),
         (
             (scope.run_id, scope.school_id, row[0], _id("a"), "new", _id("g"), username)
-            for row, username in zip(rows, given, strict=True)
+            for row, username in zip(rows, free, strict=True)
         ),
     )
 

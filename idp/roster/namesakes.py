@@ -47,7 +47,7 @@ class Namesakes:
     """Names that stand in several classes: there the class is part of who it is."""
     apart: frozenset[Key] = frozenset()
     """Rows of these are pupils of their own, known by their guardians."""
-    asked: frozenset[Key] = frozenset()
+    doubtful: frozenset[Key] = frozenset()
     """Rows of these too, unless somebody says that they are one pupil."""
     joined: frozenset[Key] = frozenset()
     """Rows of these are one pupil's."""
@@ -58,7 +58,7 @@ class _Rows:
     guardians: list[tuple[Key, ...]] = field(default_factory=list)
 
 
-def find(rows: Callable[[], Iterator[Row]], reads: Reads) -> Namesakes:
+def find_namesakes(rows: Callable[[], Iterator[Row]], reads: Reads) -> Namesakes:
     """Look through a list for names that stand in it more than once; again only if there are."""
     classes: dict[str, str] = {}
     several: set[str] = set()
@@ -72,17 +72,17 @@ def find(rows: Callable[[], Iterator[Row]], reads: Reads) -> Namesakes:
     twice = {key for key, count in counted.items() if count > 1}
     if not twice:
         return Namesakes(frozenset(several))
-    found: dict[Key, _Rows] = {key: _Rows() for key in twice}
+    repeated: dict[Key, _Rows] = {key: _Rows() for key in twice}
     for row in rows():
         key = (reads.pupil(row) or "", reads.class_name(row))
-        if key in found:
-            found[key].guardians.append(reads.guardians(row))
-    differing = {key: each for key, each in found.items() if len(set(each.guardians)) > 1}
+        if key in repeated:
+            repeated[key].guardians.append(reads.guardians(row))
+    differing = {key: each for key, each in repeated.items() if len(set(each.guardians)) > 1}
     pairs = not reads.per_pupil and len(differing) >= max(_FEW, _SHARE * len(counted))
     verdicts = {key: _verdict(each.guardians, reads, pairs) for key, each in differing.items()}
 
     def judged(verdict: str) -> frozenset[Key]:
-        return frozenset(key for key, found in verdicts.items() if found == verdict)
+        return frozenset(key for key, each in verdicts.items() if each == verdict)
 
     return Namesakes(frozenset(several), judged("apart"), judged("asked"), judged("joined"))
 
@@ -109,6 +109,6 @@ def alike(names: Iterable[str]) -> list[list[str]]:
     """Groups of names that seem to be one class."""
     groups: dict[str, list[str]] = {}
     for name in sorted(set(names)):
-        if found := key(name):
-            groups.setdefault(found, []).append(name)
+        if name_key := key(name):
+            groups.setdefault(name_key, []).append(name)
     return [group for group in groups.values() if len(group) > 1]

@@ -112,19 +112,19 @@ def says_none(text: str) -> bool:
     return key in _NONE or (bare != key and (bare in _NONE or bare in _BLANK))
 
 
-def is_nobody(given: str, family: str) -> bool:
+def is_nobody(given_name: str, family_name: str) -> bool:
     """Whether two cells of a name are no person's: « #N/A », « 0 », « NULL », « Total », « ? »."""
-    return bool(why_nobody(given, family))
+    return bool(why_nobody(given_name, family_name))
 
 
-def why_nobody(given: str, family: str) -> str:
+def why_nobody(given_name: str, family_name: str) -> str:
     """The reason why two cells of a name are no person's; empty: they may be somebody's."""
-    keys = [sort_key(each.strip()) for each in (given, family) if each.strip()]
+    keys = [sort_key(each.strip()) for each in (given_name, family_name) if each.strip()]
     nothing = [key for key in keys if _is_nothing_of_a_name(key)]
     if not nothing:
         return ""
     certain = any(key not in _SURNAMES and key not in _NONE and not _may_be(key) for key in nothing)
-    if len(nothing) == len(keys) or certain or sort_key(given.strip()) in _ONLY_AS_FAMILY:
+    if len(nothing) == len(keys) or certain or sort_key(given_name.strip()) in _ONLY_AS_FAMILY:
         return _kind(nothing)
     return ""
 

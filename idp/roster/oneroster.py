@@ -115,12 +115,12 @@ def _known_classes(reader: Reader) -> dict[str, tuple[str, str]]:
 def _manifest(source: Source) -> dict[str, str]:
     if "manifest.csv" not in source.names:
         return {}
-    found = {}
+    properties = {}
     for row in tables.rows(source, "manifest.csv", lower=True):
-        found[row.cells.get("propertyname", "").strip().lower()] = (
+        properties[row.cells.get("propertyname", "").strip().lower()] = (
             row.cells.get("value", "").strip().lower()
         )
-    return found
+    return properties
 
 
 def _users(reader: Reader) -> Iterator[Record]:

@@ -95,14 +95,14 @@ def _why_not(reader: Reader, row: Row) -> str:
 
 def lapsed_role(reader: Reader, sourced_id: str, role: str, orgs: tuple[str, ...]) -> Lapsed | None:
     """The role that is over or not yet, where none of today's counts at these schools."""
-    found = reader.lapsed.get(sourced_id)
-    if found is None or found.role not in GUARDIAN_ROLES | {"student"}:
+    lapsed = reader.lapsed.get(sourced_id)
+    if lapsed is None or lapsed.role not in GUARDIAN_ROLES | {"student"}:
         return None
     if sourced_id not in reader.roles:
-        return found
-    ended_here = bool(found.orgs & set(reader.schools)) and found.role in GUARDIAN_ROLES
+        return lapsed
+    ended_here = bool(lapsed.orgs & set(reader.schools)) and lapsed.role in GUARDIAN_ROLES
     # A guardian of another school alone is none here; one of the district is
-    return found if ended_here and role in GUARDIAN_ROLES and set(orgs) <= reader.others else None
+    return lapsed if ended_here and role in GUARDIAN_ROLES and set(orgs) <= reader.others else None
 
 
 def role_of(reader: Reader, row: Row, sourced_id: str) -> Roles:

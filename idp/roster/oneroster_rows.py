@@ -97,17 +97,17 @@ def fits(sourced_id: str) -> bool:
 def names_of(row: Row, single: bool = False) -> tuple[str, str] | Rejected:
     """Somebody's names as they are stored; ``single``: one is enough."""
     # 1.2 lets people choose the name that they go by
-    given = cell(row, "preferredgivenname") or cell(row, "givenname")
-    family = cell(row, "preferredfamilyname") or cell(row, "familyname")
-    for name, text in (("givenName", given), ("familyName", family)):
-        if not text and not (single and given + family):
+    given_name = cell(row, "preferredgivenname") or cell(row, "givenname")
+    family_name = cell(row, "preferredfamilyname") or cell(row, "familyname")
+    for name, text in (("givenName", given_name), ("familyName", family_name)):
+        if not text and not (single and given_name + family_name):
             return Rejected(row, "name_missing", name)
-    if not given:  # whoever has one name only has it as the given name
-        given, family = family, ""
+    if not given_name:  # whoever has one name only has it as the given name
+        given_name, family_name = family_name, ""
     try:
         names = (
-            cells.cleaned("givenName", given, NAME_LENGTH),
-            cells.cleaned("familyName", family, NAME_LENGTH) if family else "",
+            cells.cleaned("givenName", given_name, NAME_LENGTH),
+            cells.cleaned("familyName", family_name, NAME_LENGTH) if family_name else "",
         )
     except Invalid as refused:
         return Rejected(row, "name_wrong", refused.field)

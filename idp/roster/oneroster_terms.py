@@ -71,15 +71,15 @@ def read(
 
 
 def _terms(files: Files) -> dict[str, When]:
-    found = {}
+    terms = {}
     for row in files.rows("academicsessions.csv"):
         when = files.when(row, "startdate", "enddate")
-        found[cell(row, "sourcedid")] = when
+        terms[cell(row, "sourcedid")] = when
         if is_deleted(row):
             files.passes(row, "deleted")
         elif when is not When.NOW:
             files.passes(row, when.value)
-    return found
+    return terms
 
 
 def _of_terms(terms: list[When]) -> When:
@@ -92,9 +92,9 @@ def _of_terms(terms: list[When]) -> When:
 def _enrolments(files: Files, named: dict[str, _Named]) -> None:
     now, later = Classes(files.class_of), Classes()
     for row in files.rows("enrollments.csv"):
-        found = named.get(cell(row, "classsourcedid"))
+        named_class = named.get(cell(row, "classsourcedid"))
         when = files.when(row, "begindate", "enddate")
-        if found is None:
+        if named_class is None:
             files.passes(row, "no_class")
         elif cell(row, "role").lower() not in {"student", ""}:
             files.passes(row, "no_role")
@@ -103,9 +103,14 @@ def _enrolments(files: Files, named: dict[str, _Named]) -> None:
         elif when is When.OVER:
             files.passes(row, "over")
         else:
-            org = intern(cell(row, "schoolsourcedid")) or found.org
-            begun = when is When.NOW and found.when is When.NOW
+            org = intern(cell(row, "schoolsourcedid")) or named_class.org
+            begun = when is When.NOW and named_class.when is When.NOW
             into = now if begun else later
-            into.note(intern(cell(row, "usersourcedid")), intern(found.title), org, found.homeroom)
-    for user, found_later in later.of.items():
-        files.class_of.setdefault(user, found_later)
+            into.note(
+                intern(cell(row, "usersourcedid")),
+                intern(named_class.title),
+                org,
+                named_class.homeroom,
+            )
+    for user, later_class in later.of.items():
+        files.class_of.setdefault(user, later_class)

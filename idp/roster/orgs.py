@@ -32,7 +32,7 @@ def read_orgs(source: Source) -> dict[str, Org]:
     """The file's organisations by their ids."""
     if "orgs.csv" not in source.names:
         return {}
-    found = {}
+    orgs = {}
     for row in tables.rows(source, "orgs.csv", lower=True):
         org = Org(
             row.cells.get("sourcedid", "").strip(),
@@ -41,8 +41,8 @@ def read_orgs(source: Source) -> dict[str, Org]:
             row.cells.get("parentsourcedid", "").strip(),
         )
         if org.sourced_id:
-            found[org.sourced_id] = org
-    return found
+            orgs[org.sourced_id] = org
+    return orgs
 
 
 def choose(orgs: Mapping[str, Org], wanted: list[Wanted]) -> dict[str, str]:
@@ -56,8 +56,8 @@ def choose(orgs: Mapping[str, Org], wanted: list[Wanted]) -> dict[str, str]:
 
 def district_of(orgs: Mapping[str, Org], chosen: list[str]) -> str | None:
     """The district that the file puts all these schools into, if it is one and the same."""
-    found = {_district(orgs, sourced_id) for sourced_id in chosen}
-    return found.pop() if len(found) == 1 else None
+    districts = {_district(orgs, sourced_id) for sourced_id in chosen}
+    return districts.pop() if len(districts) == 1 else None
 
 
 def _one(wanted: Wanted, schools: Mapping[str, Org], count: int, orgs: Mapping[str, Org]) -> str:

@@ -27,7 +27,7 @@ class Plan:
     guardianships: int
     """Live ones before the import: what the shares are shares of."""
     same_people: list[SamePerson]
-    asked: int = 0
+    open_questions: int = 0
     """Questions that wait for an answer: whom they are about stays as they are."""
 
     @property
@@ -83,12 +83,12 @@ def plan(scope: Scope) -> Plan:
     bulk.execute(ended, **ids)
     bulk.execute(planned_links.GUARDIANSHIPS_MADE, **ids, **asked_first)
     bulk.execute(planned_links.GUARDIANSHIPS_CHANGED, **ids)
-    asked = questions.open_ones(scope)
-    return Plan(_counts(ids), *_live(scope.school_id), same_people, asked)
+    open_questions = questions.open_ones(scope)
+    return Plan(_counts(ids), *_live(scope.school_id), same_people, open_questions)
 
 
 def _counts(ids: dict[str, Any]) -> dict[str, int]:
-    rows = bulk.found(
+    rows = bulk.fetch(
         "SELECT kind, count(*) FROM roster_changes"
         " WHERE run_id = :run AND school_id = :school GROUP BY kind",
         **ids,
@@ -135,7 +135,7 @@ JOIN guardianships w ON w.id = x.guardianship_id
 JOIN accounts a ON a.id = w.account_id
 JOIN children c ON c.id = w.child_id WHERE {}
 """
-_THIS: Final = "x.run_id = :run AND x.school_id = :school AND x.kind = :kind"
+_OF_KIND: Final = "x.run_id = :run AND x.school_id = :school AND x.kind = :kind"
 
 _QUERIES: Final = {
     "child_made": _NEW,
@@ -158,22 +158,22 @@ ORDER BY number LIMIT {}
 
 def accented(run_id: str) -> list[str]:
     """Names with letters beyond ASCII: whether they are read rightly, a person sees."""
-    found: dict[str, None] = {}
+    names_seen: dict[str, None] = {}
     for table in ("pupils", "guardians"):
-        names = bulk.found(_NAMES.format(table, _LOOKED_AT), run=run_id)
-        found.update({row[0].strip(): None for row in names if not row[0].isascii()})
-    return list(found)[:SAMPLES]
+        names = bulk.fetch(_NAMES.format(table, _LOOKED_AT), run=run_id)
+        names_seen.update({row[0].strip(): None for row in names if not row[0].isascii()})
+    return list(names_seen)[:SAMPLES]
 
 
-def of(scope: Scope, plan: Plan) -> dict[str, list[str]]:
+def sample_names(scope: Scope, plan: Plan) -> dict[str, list[str]]:
     """Kind of change → a few names, of what changes as it is and as it would be; new
     guardianships have none, their people are named.
     """
     return {
         kind: [
             _shown(*row)
-            for row in bulk.found(
-                f"{query.format(_THIS)} ORDER BY x.id LIMIT {SAMPLES}", **scope.ids(), kind=kind
+            for row in bulk.fetch(
+                f"{query.format(_OF_KIND)} ORDER BY x.id LIMIT {SAMPLES}", **scope.ids(), kind=kind
             )
         ]
         for kind, query in _QUERIES.items()

@@ -85,46 +85,48 @@ def open_ones(scope: Scope) -> int:
     return bulk.count(OPEN, **scope.ids())
 
 
-def of(scope: Scope) -> list[dict[str, Any]]:
+def list_questions(scope: Scope) -> list[dict[str, Any]]:
     """The questions as a page and ``--json`` show them, the answered ones too."""
-    counted = {row[0]: row for row in bulk.found(_COUNTED, **scope.ids())}
+    counted = {row[0]: row for row in bulk.fetch(_COUNTED, **scope.ids())}
     if not counted:
         return []
     rows: dict[str, list[dict[str, Any]]] = {}
     for each in (*_pupils(scope), *_guardians(scope)):
         rows.setdefault(each["key"], []).append(each)
-    found = []
+    questions = []
     for key, kind, answer, count in counted.values():
-        told = {"key": key, "kind": kind, "answer": answer, "count": count}
+        question = {"key": key, "kind": kind, "answer": answer, "count": count}
         if kind in GROUPS:
-            found.append({**told, "people": rows.get(key, [])[:SAMPLES]})
-        elif key in rows and len(found) < MOST_SHOWN:
-            found.append({**rows[key][0], **told})
-    return found
+            questions.append({**question, "people": rows.get(key, [])[:SAMPLES]})
+        elif key in rows and len(questions) < MOST_SHOWN:
+            questions.append({**rows[key][0], **question})
+    return questions
 
 
 def held_back(scope: Scope) -> dict[str, list[Person]]:
     """Kind of question, behind ``asked_`` → everybody who waits for an answer."""
-    found: dict[str, list[Person]] = {}
+    people: dict[str, list[Person]] = {}
     for each in (*_pupils(scope, _EVERYBODY), *_guardians(scope, _EVERYBODY)):
         if each["answer"] is None:
             old, new = each["old"] or each["other"], each["new"]
-            found.setdefault(f"asked_{each['kind']}", []).append(
-                Person(new["name"], _told(old) if old else "", _told(new), str(each["line"]))
+            people.setdefault(f"asked_{each['kind']}", []).append(
+                Person(
+                    new["name"], _described(old) if old else "", _described(new), str(each["line"])
+                )
             )
-    return found
+    return people
 
 
-def _told(person: dict[str, Any]) -> str:
+def _described(person: dict[str, Any]) -> str:
     return ", ".join(filter(None, (person["name"], person["place"], person["number"])))
 
 
 def _pupils(scope: Scope, most: int = MOST_SHOWN) -> Iterable[dict[str, Any]]:
-    rows = list(bulk.found(_PUPILS.format(most), **scope.ids()))
+    rows = list(bulk.fetch(_PUPILS.format(most), **scope.ids()))
     if not rows:
         return
     theirs, ours = _named(_GUARDIANS_IN_FILE, scope), _named(_OUR_GUARDIANS, scope)
-    for key, kind, answer, line, given, family, *rest in rows:
+    for key, kind, answer, line, given_name, family_name, *rest in rows:
         class_name, number, sourced_id, child_id = rest[:4]
         old, other = rest[4:8], rest[8:]
         yield {
@@ -133,19 +135,20 @@ def _pupils(scope: Scope, most: int = MOST_SHOWN) -> Iterable[dict[str, Any]]:
             "answer": answer,
             "of": "pupil",
             "line": line,
-            "new": _one((given, family, class_name, number), theirs.get(sourced_id)),
+            "new": _one((given_name, family_name, class_name, number), theirs.get(sourced_id)),
             "old": _one(old, ours.get(child_id)) if child_id else None,
             "other": _one(other) if other[0] else None,
         }
 
 
 def _guardians(scope: Scope, most: int = MOST_SHOWN) -> Iterable[dict[str, Any]]:
-    rows = list(bulk.found(_GUARDIANS.format(most), **scope.ids()))
+    rows = list(bulk.fetch(_GUARDIANS.format(most), **scope.ids()))
     if not rows:
         return
     theirs, ours = _named(_CHILDREN_IN_FILE, scope), _named(_OUR_CHILDREN, scope)
-    for key, kind, answer, line, given, family, email, sourced_id, account_id, *rest in rows:
-        (old_given, old_family, old_email, claimed), other = rest[:4], rest[4:]
+    for key, kind, answer, line, given_name, family_name, email, *ids in rows:
+        sourced_id, account_id, *rest = ids
+        (old_given_name, old_family_name, old_email, claimed), other = rest[:4], rest[4:]
         number = None if sourced_id.startswith("~") else sourced_id
         yield {
             "key": key,
@@ -153,10 +156,12 @@ def _guardians(scope: Scope, most: int = MOST_SHOWN) -> Iterable[dict[str, Any]]
             "answer": answer,
             "of": "guardian",
             "line": line,
-            "new": _one((given, family, email, number), theirs.get(sourced_id)),
+            "new": _one((given_name, family_name, email, number), theirs.get(sourced_id)),
             "old": (
                 {
-                    **_one((old_given, old_family, old_email, None), ours.get(account_id)),
+                    **_one(
+                        (old_given_name, old_family_name, old_email, None), ours.get(account_id)
+                    ),
                     "claimed": bool(claimed),
                 }
                 if account_id
@@ -167,9 +172,9 @@ def _guardians(scope: Scope, most: int = MOST_SHOWN) -> Iterable[dict[str, Any]]
 
 
 def _one(person: Sequence[str | None], company: list[str] | None = None) -> dict[str, Any]:
-    given, family, place, number = person
+    given_name, family_name, place, number = person
     return {
-        "name": f"{given} {family}",
+        "name": f"{given_name} {family_name}",
         "place": place or "",
         "number": number or "",
         "with": sorted(company or [])[:6],
@@ -177,9 +182,9 @@ def _one(person: Sequence[str | None], company: list[str] | None = None) -> dict
 
 
 def _named(query: str, scope: Scope) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for who, given, family in bulk.found(query, **scope.ids()):
-        names = found.setdefault(who, [])
-        if f"{given} {family}" not in names:
-            names.append(f"{given} {family}")
-    return found
+    names_of: dict[str, list[str]] = {}
+    for who, given_name, family_name in bulk.fetch(query, **scope.ids()):
+        names = names_of.setdefault(who, [])
+        if f"{given_name} {family_name}" not in names:
+            names.append(f"{given_name} {family_name}")
+    return names_of

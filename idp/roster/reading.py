@@ -80,14 +80,14 @@ def stage(path: Path, wish: Wish, progress: Progress) -> RosterRun:
         usernames.check_pattern(wish.username_pattern)
     with archives.opened(path) as source:
         saved = [source_of(each.school_id, make=False).mapping for each in wish.schools]
-        told = f"{wish.as_text()}{json.dumps(saved, sort_keys=True)}"
-        fingerprint = hashlib.sha256(f"{source.digest()}{told}".encode()).hexdigest()
+        choices = f"{wish.as_text()}{json.dumps(saved, sort_keys=True)}"
+        fingerprint = hashlib.sha256(f"{source.digest()}{choices}".encode()).hexdigest()
         if waiting := _waiting(fingerprint):
             return waiting
-        found = _open(source, wish, wanted, progress)
-        run = _begin(wish, found, fingerprint)
+        contents = _open(source, wish, wanted, progress)
+        run = _begin(wish, contents, fingerprint)
         try:
-            _fill(run, found, wanted)
+            _fill(run, contents, wanted)
         except BaseException:
             _refuse(run)
             raise
@@ -108,7 +108,7 @@ def begin_upload(wish: Wish, actor: str) -> RosterRun:
     db.session.flush()
     schools = [each.school_id for each in wish.schools]
     db.session.add_all(RosterRunSchool(run_id=run.id, school_id=each) for each in schools)
-    _tell(run, schools)
+    _record_begun(run, schools)
     return run
 
 
@@ -120,16 +120,16 @@ def read_upload(run_id: str, path: Path, wish: Wish, progress: Progress) -> None
     wanted = _wanted(wish)
     with archives.opened(path) as source:
         fingerprint = hashlib.sha256(f"{source.digest()}{wish.as_text()}".encode()).hexdigest()
-        found = _open(source, wish, wanted, progress)
+        contents = _open(source, wish, wanted, progress)
         with transaction() as writes:
             run = writes.get(RosterRun, run_id, populate_existing=True)
-            run.format, run.delta, run.district = found.format, found.delta, found.district
+            run.format, run.delta, run.district = contents.format, contents.delta, contents.district
             run.fingerprint = fingerprint
             for row in writes.scalars(
                 select(RosterRunSchool).where(RosterRunSchool.run_id == run_id)
             ):
-                row.org_sourced_id = found.orgs.get(row.school_id)
-        _fill(run, found, wanted)
+                row.org_sourced_id = contents.orgs.get(row.school_id)
+        _fill(run, contents, wanted)
 
 
 def is_list(path: Path) -> bool:
@@ -144,9 +144,9 @@ def size_of(path: Path) -> int:
         return source.size
 
 
-def show(path: Path, school_id: str, layout: Layout, most: int = 0) -> lists.Shown:
+def preview_list(path: Path, school_id: str, layout: Layout, most: int = 0) -> lists.ListPreview:
     """A list's columns and what they are for the school, with its first rows."""
-    return lists.show(path, source_of(school_id, make=False).mapping, layout, most)
+    return lists.preview(path, source_of(school_id, make=False).mapping, layout, most)
 
 
 def save_mapping(school_id: str, chosen: Mapping) -> None:
@@ -195,7 +195,7 @@ def _open(source: Source, wish: Wish, wanted: list[orgs.Wanted], progress: Progr
     if oneroster.is_oneroster(source):
         ids = [each.school_id for each in wanted]
         known = oneroster_roles.Known(staging.known_people(ids), staging.known_classes(ids))
-        found = oneroster.read(
+        contents = oneroster.read(
             source,
             wanted,
             known,
@@ -203,38 +203,40 @@ def _open(source: Source, wish: Wish, wanted: list[orgs.Wanted], progress: Progr
             single_names=wish.layout.single_names,
             progress=progress,
         )
-        found.district = _district(found, wanted) if wish.by_operator else None
-        return found
+        contents.district = _district(contents, wanted) if wish.by_operator else None
+        return contents
     if len(wanted) != 1:
         raise Unusable("one_school")
     school_id = wanted[0].school_id
-    found_list = lists.look(source, wish.layout)
-    header, saved = found_list.header, source_of(school_id, make=False).mapping
+    list_header = lists.read_header(source, wish.layout)
+    header, saved = list_header.header, source_of(school_id, make=False).mapping
     first = lists.first_rows(source, wish.layout)
-    guess = lists.guess_of(found_list, saved, first)
+    guess = lists.guess_of(list_header, saved, first)
     chosen = guess.mapping
     if saved and not wish.mapping:
         spreadsheets.must_have(set(saved["columns"]), header)
     if wish.mapping:
         if set(wish.mapping) >= set(filter(None, header)):  # all of it was chosen for this file
-            here = {name: at for name, at in chosen.columns.items() if name in header}
-            chosen = replace(chosen, columns=here)
+            columns = {name: at for name, at in chosen.columns.items() if name in header}
+            chosen = replace(chosen, columns=columns)
         chosen = mapping.changed(chosen, wish.mapping, header)
-    found = spreadsheets.read(*(source, school_id, chosen, wish.layout, progress), delta=wish.delta)
-    found.delta = wish.delta
-    found.facts["new"] = [name for name in guess.new if name not in wish.mapping]
-    return found
+    contents = spreadsheets.read(
+        *(source, school_id, chosen, wish.layout, progress), delta=wish.delta
+    )
+    contents.delta = wish.delta
+    contents.facts["new"] = [name for name in guess.new if name not in wish.mapping]
+    return contents
 
 
-def _district(found: Reading, wanted: list[orgs.Wanted]) -> str | None:
+def _district(contents: Reading, wanted: list[orgs.Wanted]) -> str | None:
     """The district as the operator vouches for it: by importing several schools at once.
 
     A file of one school that names a district counts only if that was so before (rule A2).
     """
     if len(wanted) > 1:
-        return found.district
+        return contents.district
     saved = source_of(wanted[0].school_id, make=False).district
-    return saved if saved and saved == found.district else None
+    return saved if saved and saved == contents.district else None
 
 
 def newer_import(run: RosterRun, school_id: str | None = None) -> str | None:
@@ -245,7 +247,7 @@ def newer_import(run: RosterRun, school_id: str | None = None) -> str | None:
     mine = select(RosterRunSchool.school_id).where(RosterRunSchool.run_id == run.id)
     if school_id is not None:
         mine = mine.where(RosterRunSchool.school_id == school_id)
-    found: str | None = db.session.scalar(
+    newer: str | None = db.session.scalar(
         select(RosterRun.id)
         .join(RosterRunSchool, RosterRunSchool.run_id == RosterRun.id)
         .where(
@@ -257,7 +259,7 @@ def newer_import(run: RosterRun, school_id: str | None = None) -> str | None:
         .order_by(RosterRun.created_at.desc())
         .limit(1)
     )
-    return found
+    return newer
 
 
 def _waiting(fingerprint: str) -> RosterRun | None:
@@ -274,13 +276,13 @@ def _waiting(fingerprint: str) -> RosterRun | None:
     return None if run is None or newer_import(run) else run
 
 
-def _begin(wish: Wish, found: Reading, fingerprint: str) -> RosterRun:
+def _begin(wish: Wish, contents: Reading, fingerprint: str) -> RosterRun:
     with transaction() as writes:
         run = RosterRun(
-            format=found.format,
-            delta=found.delta,
+            format=contents.format,
+            delta=contents.delta,
             fingerprint=fingerprint,
-            district=found.district,
+            district=contents.district,
             options={
                 "link_same_people": wish.link_same_people,
                 "username_pattern": wish.username_pattern,
@@ -293,15 +295,15 @@ def _begin(wish: Wish, found: Reading, fingerprint: str) -> RosterRun:
             RosterRunSchool(
                 run_id=run.id,
                 school_id=each.school_id,
-                org_sourced_id=found.orgs.get(each.school_id),
+                org_sourced_id=contents.orgs.get(each.school_id),
             )
             for each in wish.schools
         )
-        _tell(run, [each.school_id for each in wish.schools])
+        _record_begun(run, [each.school_id for each in wish.schools])
     return run
 
 
-def _tell(run: RosterRun, schools: list[str]) -> None:
+def _record_begun(run: RosterRun, schools: list[str]) -> None:
     """That a file is read: to its school, and of several at once to the platform."""
     school_id = schools[0] if len(schools) == 1 else None
     events.record(
@@ -309,25 +311,25 @@ def _tell(run: RosterRun, schools: list[str]) -> None:
     )
 
 
-def _fill(run: RosterRun, found: Reading, wanted: list[orgs.Wanted]) -> None:
+def _fill(run: RosterRun, contents: Reading, wanted: list[orgs.Wanted]) -> None:
     stage_ = staging.Stage(run.id)
     for each in wanted:
-        called = found.names.get(each.school_id)
+        called = contents.names.get(each.school_id)
         if called and comparable(called) != comparable(each.name):
             stage_.notice("school_name", called[:60])
-    stage_.fill(found)
+    stage_.fill(contents)
     noticed = {
         code: {"count": count, "samples": stage_.noticed[code]}
         for code, count in stage_.notices.items()
     }
     result = {
-        "rows": found.rows,
-        "ignored": found.ignored,
+        "rows": contents.rows,
+        "ignored": contents.ignored,
         "rejected": dict(stage_.rejected),
         "noticed": noticed,
-        "mapping": found.mapping,
-        "accounting": found.accounting.as_json(),
-        **found.facts,
+        "mapping": contents.mapping,
+        "accounting": contents.accounting.as_json(),
+        **contents.facts,
     }
     with transaction() as writes:
         writes.execute(

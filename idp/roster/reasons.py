@@ -53,6 +53,6 @@ def sentence(code: str) -> str:
 
 def about(text: str) -> str:
     """What a reason is about, in words: « guardian.1 » is the first guardian."""
-    if found := re.fullmatch(r"guardian\.(\d)", text):
-        return str(gettext("Guardian %(number)d", number=int(found[1])))
+    if match := re.fullmatch(r"guardian\.(\d)", text):
+        return str(gettext("Guardian %(number)d", number=int(match[1])))
     return str(_ABOUT.get(text.lower(), text))

@@ -76,11 +76,11 @@ def _rows(run_id: str, locale: str) -> Iterator[tuple[int, list[str]]]:
     run = db.session.get(RosterRun, run_id)
     header = list(run.reading.get("shown", ())) if run else []
     with force_locale(locale):
-        told = [gettext("Line"), gettext("Reason"), gettext("About")]
+        columns = [gettext("Line"), gettext("Reason"), gettext("About")]
         file, row = gettext("File"), gettext("Row")
-        found = [(0, [*header, *told, file] if header else [file, *told, row])]
-        found += [(len(rows), _as_cells(rows, len(header))) for rows in _by_line(run_id)]
-    yield from found
+        lines = [(0, [*header, *columns, file] if header else [file, *columns, row])]
+        lines += [(len(rows), _as_cells(rows, len(header))) for rows in _by_line(run_id)]
+    yield from lines
 
 
 def _by_line(run_id: str) -> Iterator[list[RosterRejection]]:
@@ -98,6 +98,6 @@ def _as_cells(rows: list[RosterRejection], width: int) -> list[str]:
     first = rows[0]
     why = " ".join(dict.fromkeys(sentence(each.code) for each in rows[:_MOST_REASONS]))
     whom = ", ".join(dict.fromkeys(about(each.about) for each in rows if each.about))
-    told = [str(first.line), why, whom]
+    explained = [str(first.line), why, whom]
     cells = [*first.cells, *[""] * (width - len(first.cells))]
-    return [*cells[:width], *told, first.file] if width else [first.file, *told, *cells]
+    return [*cells[:width], *explained, first.file] if width else [first.file, *explained, *cells]

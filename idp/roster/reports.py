@@ -26,8 +26,8 @@ class SchoolReport:
     samples: dict[str, list[str]] = field(default_factory=dict)
     """Kind of change → the names of a few."""
     questions: list[dict[str, Any]] = field(default_factory=list)
-    """About whom the file alone is not believed; see ``questions.of``."""
-    asked: int = 0
+    """About whom the file alone is not believed; see ``questions.list_questions``."""
+    open_questions: int = 0
     """How many of them wait for an answer."""
     fields: dict[str, int] = field(default_factory=dict)
     """« kind.field » → how many people it changes for; see ``concerned``."""
@@ -47,12 +47,12 @@ class UndoReport:
     obstacle: Conflict | None = None
 
 
-def planned(row: RosterRunSchool, plan: Plan, found: list[Finding]) -> SchoolReport:
+def planned(row: RosterRunSchool, plan: Plan, problems: list[Finding]) -> SchoolReport:
     """What the plan does, and what looks wrong, with samples."""
     return SchoolReport(
-        *(row.school_id, school_name(row.school_id), row.state, plan.counts, found),
+        *(row.school_id, school_name(row.school_id), row.state, plan.counts, problems),
         plan.share_ending,
-        asked=plan.asked,
+        open_questions=plan.open_questions,
     )
 
 
@@ -64,7 +64,7 @@ def as_json(report: SchoolReport) -> dict[str, Any]:
         "share_ending": report.share_ending,
         "samples": report.samples,
         "questions": report.questions,
-        "asked": report.asked,
+        "asked": report.open_questions,
         "fields": report.fields,
         "moves": report.moves,
     }
@@ -81,7 +81,7 @@ def from_json(row: RosterRunSchool, document: dict[str, Any], school: str) -> Sc
         document["share_ending"],
         samples=document["samples"],
         questions=document.get("questions", []),
-        asked=document.get("asked", 0),
+        open_questions=document.get("asked", 0),
         fields=document.get("fields", {}),
         moves=document.get("moves", []),
     )
@@ -89,7 +89,7 @@ def from_json(row: RosterRunSchool, document: dict[str, Any], school: str) -> Sc
 
 def kept(row: RosterRunSchool) -> SchoolReport:
     """What is kept of it: numbers."""
-    found = row.report.get("findings", {})
+    counts_of_findings = row.report.get("findings", {})
     return SchoolReport(
         row.school_id,
         school_name(row.school_id),
@@ -97,11 +97,11 @@ def kept(row: RosterRunSchool) -> SchoolReport:
         row.report.get("counts", {}),
         [
             Finding(code, count, ())
-            for code, count in found.items()
+            for code, count in counts_of_findings.items()
             if code not in findings.OPERATORS_ONLY
         ],
         invited=row.report.get("invited", 0),
-        asked=row.report.get("asked", 0),
+        open_questions=row.report.get("asked", 0),
         fields=row.report.get("fields", {}),
         moves=row.report.get("moves", []),
     )
@@ -110,12 +110,12 @@ def kept(row: RosterRunSchool) -> SchoolReport:
 OPERATORS_COUNTS: Final = frozenset({"account_changed", "account_revived"})
 
 
-def visible(found: list[Finding], *, operator: bool) -> list[Finding]:
+def visible_findings(problems: list[Finding], *, operator: bool) -> list[Finding]:
     """What a school, or the operator, may know of what was found (security rule C3)."""
-    return [each for each in found if operator or each.code not in findings.OPERATORS_ONLY]
+    return [each for each in problems if operator or each.code not in findings.OPERATORS_ONLY]
 
 
-def told(counts: dict[str, int], *, operator: bool) -> dict[str, int]:
+def visible_counts(counts: dict[str, int], *, operator: bool) -> dict[str, int]:
     """The counts that a school may know: not of accounts that change or open again, which they
     do only where no other school has them (security rule C3).
     """

@@ -49,10 +49,10 @@ def without(mapping: Mapping, rows: Iterator[Row]) -> tuple[Mapping, list[str]]:
             break
         for name in going:
             counts[name].take(row.cells.get(name, ""))
-    found = [
+    counters = [
         name
         for name, each in counts.items()
         if each.counts and each.seen >= _LEAST and each.missing <= _GAPS * each.seen
     ]
-    columns = {name: to for name, to in mapping.columns.items() if name not in found}
-    return replace(mapping, columns=columns, unused=(*mapping.unused, *found)), found
+    columns = {name: to for name, to in mapping.columns.items() if name not in counters}
+    return replace(mapping, columns=columns, unused=(*mapping.unused, *counters)), counters

@@ -20,7 +20,7 @@ from idp.roster.usernames import PATTERN
 UNDO_WITHIN: Final = timedelta(days=7)
 
 
-def get(run_id: str) -> RosterRun:
+def get_run(run_id: str) -> RosterRun:
     """The run of this id; raises ``Invalid``."""
     run = db.session.get(RosterRun, run_id, populate_existing=True)
     if run is None:

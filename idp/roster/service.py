@@ -41,13 +41,13 @@ def stage(path: Path, wish: Wish, progress: Progress = lambda _: None) -> Roster
     return reading.stage(path, wish, progress)
 
 
-def look(run_id: str, *, operator: bool = False, everybody: bool = False) -> list[SchoolReport]:
+def dry_run(run_id: str, *, operator: bool = False, everybody: bool = False) -> list[SchoolReport]:
     """What the run would do at each school: planned like an import, and rolled back.
 
     ``operator``: may learn that somebody is known at another school (security rule C3).
     ``everybody``: whom it is about, one by one.
     """
-    run = get(run_id)
+    run = get_run(run_id)
     runs.must_be_staged(run)
     bulk.prepare()
     of_file = whole(run)
@@ -59,19 +59,21 @@ def look(run_id: str, *, operator: bool = False, everybody: bool = False) -> lis
 
 def preview(run_id: str, progress: Progress = lambda _: None) -> None:
     """Keep what the run would do at each school, for pages, until the run is over."""
-    run = get(run_id)
+    run = get_run(run_id)
     runs.must_be_staged(run)
     bulk.prepare()
     of_file = whole(run)
-    found = {"": {"findings": [[each.code, each.count, list(each.samples)] for each in of_file]}}
+    documents = {
+        "": {"findings": [[each.code, each.count, list(each.samples)] for each in of_file]}
+    }
     for each in runs.schools(run_id):
-        found[each.school_id] = reports.as_json(carrying_out.kept_plan(run_id, each.school_id))
+        documents[each.school_id] = reports.as_json(carrying_out.kept_plan(run_id, each.school_id))
         progress(1)
     with transaction() as writes:
         bulk.execute("DELETE FROM roster_previews WHERE run_id = :run", run=run_id)
         writes.add_all(
             RosterPreview(run_id=run_id, school_id=school_id, report=report)
-            for school_id, report in found.items()
+            for school_id, report in documents.items()
         )
         for finding in of_file:
             if finding.people:  # the others stand there since the file was read
@@ -105,7 +107,7 @@ def apply(
     Called again after a crash, it goes on where it was. Raises ``Invalid`` where a file that was
     read later has been imported.
     """
-    run = get(run_id)
+    run = get_run(run_id)
     if run.status == "applied":
         return [reports.kept(each) for each in runs.schools(run_id)]
     runs.must_be_staged(run)
@@ -138,10 +140,10 @@ def answer(run_id: str, answers: Mapping[str, str], school_id: str | None = None
     ``answers``: question → ``same`` or ``another``, or ``""`` to ask it again. They count from
     the next time on that the run is looked at or applied. Raises ``Invalid``.
     """
-    run = get(run_id)
+    run = get_run(run_id)
     runs.must_be_staged(run)
-    for said in answers.values():
-        if said not in {"", *ANSWERS}:
+    for decision in answers.values():
+        if decision not in {"", *ANSWERS}:
             raise Invalid("answer", "no_answer")
     schools = [each.school_id for each in runs.schools(run_id)]
     with transaction() as writes:
@@ -155,18 +157,18 @@ def answer(run_id: str, answers: Mapping[str, str], school_id: str | None = None
                     run_id=run_id,
                     school_id=each,
                     key=key[:KEY_LENGTH],
-                    answer=said,
+                    answer=decision,
                     answered_by=correlation.current().actor,
                 )
-                for key, said in answers.items()
-                if said
+                for key, decision in answers.items()
+                if decision
             )
             events.record("roster_answered", school_id=each, run=run_id, answers=dict(answers))
 
 
 def undo(run_id: str, school_ids: list[str] | None = None) -> list[UndoReport]:
     """Take a run back at its schools, or at these; within seven days. Raises ``Invalid``."""
-    run = get(run_id)
+    run = get_run(run_id)
     bulk.prepare()
     chosen = [
         each
@@ -181,9 +183,9 @@ def undo(run_id: str, school_ids: list[str] | None = None) -> list[UndoReport]:
     return done_reports
 
 
-def get(run_id: str) -> RosterRun:
+def get_run(run_id: str) -> RosterRun:
     """The run of this id; raises ``Invalid``."""
-    return runs.get(run_id)
+    return runs.get_run(run_id)
 
 
 def list_runs(*, school_id: str | None = None, limit: int = 50) -> list[RosterRun]:
@@ -202,7 +204,7 @@ def kept(run_id: str) -> list[SchoolReport]:
 
 def with_people(of: list[SchoolReport], run_id: str) -> list[SchoolReport]:
     """The same reports with whom they are about, one by one, while that is known."""
-    run = get(run_id)
+    run = get_run(run_id)
     named = {each.school_id for each in runs.schools(run_id) if runs.names_people(run, each)}
     return [
         replace(each, people=carrying_out.people_of(run_id, each.school_id))
@@ -214,7 +216,7 @@ def with_people(of: list[SchoolReport], run_id: str) -> list[SchoolReport]:
 
 def rejections(run_id: str) -> int:
     """How many rejected rows wait to be written out; none of a run that waits no longer."""
-    if runs.is_too_late(get(run_id)):
+    if runs.is_too_late(get_run(run_id)):
         return 0
     return bulk.count("SELECT count(*) FROM roster_rejections WHERE run_id = :run", run=run_id)
 
@@ -227,7 +229,7 @@ def forget_rejections(run_id: str) -> None:
 
 def discard(run_id: str) -> None:
     """Forget what was read and never applied."""
-    run = get(run_id)
+    run = get_run(run_id)
     if run.status in {"reading", "checked"}:
         runs.finish(run, "refused")
     forget_rejections(run_id)

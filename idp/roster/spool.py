@@ -29,7 +29,7 @@ def plain_name(name: str) -> str:
     return flat[-80:]
 
 
-def put(run_id: str, name: str, stream: IO[bytes]) -> Path:
+def store_file(run_id: str, name: str, stream: IO[bytes]) -> Path:
     """Keep a file for the worker; raises ``Hostile`` where it is too large, and keeps nothing."""
     # Under another name until it is whole: a worker takes what it sees
     folder = _unfinished(run_id)
@@ -59,8 +59,8 @@ def runs() -> list[str]:
 
 def path_of(run_id: str) -> Path | None:
     """The run's file, if it lies here."""
-    found = sorted((_folder() / run_id).glob("*"))
-    return found[0] if len(found) == 1 else None
+    paths = sorted((_folder() / run_id).glob("*"))
+    return paths[0] if len(paths) == 1 else None
 
 
 def remove(run_id: str) -> None:

@@ -15,7 +15,7 @@ from idp.people.names import email_key
 from idp.roster import cells, lists, namesakes, odd_names, row_numbers, validity
 from idp.roster.archives import Progress, Source
 from idp.roster.layout import Layout
-from idp.roster.list_rows import Named, Reader, get, name_of
+from idp.roster.list_rows import Named, Reader, get_cell, name_of
 from idp.roster.mapping import Mapping
 from idp.roster.models import SOURCED_ID_LENGTH
 from idp.roster.namesakes import Namesakes, Reads
@@ -55,7 +55,7 @@ def read(
 
     ``delta``: the list holds some pupils; a row of it ends nothing, for it may be one of several.
     """
-    look = lists.look(source, layout)
+    look = lists.read_header(source, layout)
     must_have(set(mapping.columns), look.header)
     if problems := mapping.problems():
         raise Unusable("incomplete", problems="; ".join(problems))
@@ -147,22 +147,22 @@ def _namesakes(reader: Reader, rows: Callable[..., Iterator[Row]]) -> Namesakes:
         lambda row: _guardians_of(reader, row),
         per_pupil=len(reader.mapping.guardians) > 1,
     )
-    return namesakes.find(rows, reads)
+    return namesakes.find_namesakes(rows, reads)
 
 
 def _guardians_of(reader: Reader, row: Row) -> tuple[tuple[str, str], ...]:
     """Names of the row's guardians, and whether each is the mother or the father."""
-    found = []
+    guardians = []
     for which in reader.mapping.guardians:
         named = name_of(reader, row, f"guardian.{which}")
         if isinstance(named, Named):
-            word = cells.relationship(get(reader, row, f"guardian.{which}.relationship")) or ""
-            found.append((named.key, word if word in {"mother", "father"} else ""))
-    return tuple(sorted(found))
+            word = cells.relationship(get_cell(reader, row, f"guardian.{which}.relationship")) or ""
+            guardians.append((named.key, word if word in {"mother", "father"} else ""))
+    return tuple(sorted(guardians))
 
 
 def _row(reader: Reader, row: Row) -> Iterator[Record | Left]:
-    left = get(reader, row, "pupil.left_on")
+    left = get_cell(reader, row, "pupil.left_on")
     day = validity.day(left) if left else None
     if left and day is None:
         yield Rejected(row, "date_wrong", left[:40])  # the pupil is taken over all the same
@@ -170,7 +170,7 @@ def _row(reader: Reader, row: Row) -> Iterator[Record | Left]:
         reader.reading.ignore("of pupils who have left")
         yield Left()
         return
-    number = cells.number(get(reader, row, "pupil.number"))
+    number = cells.number(get_cell(reader, row, "pupil.number"))
     if problem := _number_problem(reader, row, number):
         yield problem
         return
@@ -189,20 +189,20 @@ def _pupil(reader: Reader, row: Row, number: str, named: Named) -> Iterator[Reco
         class_name = None  # the list does not say: known pupils keep theirs
     key = (named.key, class_name or "")
     pupil = number or _derived(reader, "pupil", *_who(reader, row, key))
-    group = _derived(reader, "pupil", *key) if key in reader.namesakes.asked else None
+    group = _derived(reader, "pupil", *key) if key in reader.namesakes.doubtful else None
     if key in reader.namesakes.joined and pupil in reader.pupils:
-        yield Noticed("rows_joined", f"{named.given} {named.family}")
-    if named.given and reader.pupils.setdefault(pupil, named.key) != named.key:
+        yield Noticed("rows_joined", f"{named.given_name} {named.family_name}")
+    if named.given_name and reader.pupils.setdefault(pupil, named.key) != named.key:
         yield Rejected(row, "number_of_two_pupils", number[:80])
         return
     if problem := _class_problem(row, class_name or ""):
         yield problem
         class_name = None
     if others := reader.other_classes(pupil, class_name or ""):
-        who = f"{named.given} {named.family}".strip() or number
+        who = f"{named.given_name} {named.family_name}".strip() or number
         yield Noticed("two_classes", f"{who}: {others}")
     yield Pupil(
-        *(reader.school_id, pupil, row.line, named.given, named.family),
+        *(reader.school_id, pupil, row.line, named.given_name, named.family_name),
         class_name=class_name,
         pupil_number=number or None,
         lists_agents=reader.lists_agents,
@@ -215,7 +215,7 @@ def _pupil(reader: Reader, row: Row, number: str, named: Named) -> Iterator[Reco
 
 
 def _class(reader: Reader, row: Row) -> str:
-    class_name = get(reader, row, "pupil.class")
+    class_name = get_cell(reader, row, "pupil.class")
     return "" if odd_names.says_none(class_name) else class_name
 
 
@@ -241,7 +241,7 @@ def _number_problem(reader: Reader, row: Row, number: str) -> Rejected | None:
 
 def _guardian(reader: Reader, row: Row, pupil: str, which: int) -> Iterator[Record]:
     prefix = f"guardian.{which}"
-    email = get(reader, row, f"{prefix}.email")
+    email = get_cell(reader, row, f"{prefix}.email")
     email = "" if odd_names.is_nothing(email) else email
     named = name_of(reader, row, prefix)
     if named is None and email:
@@ -253,7 +253,7 @@ def _guardian(reader: Reader, row: Row, pupil: str, which: int) -> Iterator[Reco
     if email and not can_be_mailed(email):
         yield Rejected(row, "email_wrong", prefix)
         email = ""  # the person is taken over, the address is not
-    number = cells.number(get(reader, row, f"{prefix}.number"))
+    number = cells.number(get_cell(reader, row, f"{prefix}.number"))
     number = "" if odd_names.is_nothing(number) else number
     if number.startswith("~") or len(number) > SOURCED_ID_LENGTH or not number.isprintable():
         yield Rejected(row, "number_wrong", number[:40])
@@ -263,13 +263,18 @@ def _guardian(reader: Reader, row: Row, pupil: str, which: int) -> Iterator[Reco
     if reader.guardians.setdefault(sourced_id, named.key) != named.key:
         yield Rejected(row, "number_of_two_guardians", number[:80])
         return
-    word = get(reader, row, f"{prefix}.relationship")
+    word = get_cell(reader, row, f"{prefix}.relationship")
     relationship = cells.relationship(word) if word else None
     if word and relationship is None:
         yield Noticed("unknown_relationship", word[:40])
     yield from reader.other_address(sourced_id, email, named)
     yield Guardian(
-        sourced_id, row.line, named.given, named.family, email or None, relationship or None
+        sourced_id,
+        row.line,
+        named.given_name,
+        named.family_name,
+        email or None,
+        relationship or None,
     )
     if (pupil, sourced_id) not in reader.links:
         reader.links.add((pupil, sourced_id))
@@ -280,7 +285,7 @@ def _who(reader: Reader, row: Row, key: tuple[str, str]) -> tuple[str, ...]:
     """What stands for a pupil without a number: whatever the order of the rows, the same."""
     name, class_name = key
     who = (name, class_name if name in reader.namesakes.in_classes else "")
-    if key in reader.namesakes.apart | reader.namesakes.asked:
+    if key in reader.namesakes.apart | reader.namesakes.doubtful:
         return (*who, *(each for each, _ in _guardians_of(reader, row)))
     return who
 

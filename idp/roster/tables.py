@@ -67,7 +67,7 @@ def header_of(source: Source, name: str, layout: Layout) -> Header:
 
 def encoding_of(source: Source, name: str, layout: Layout | None = None) -> str:
     """The file's encoding by Python's name."""
-    return encodings.of(lambda: source.open(name), layout.encoding if layout else None)
+    return encodings.detect_encoding(lambda: source.open(name), layout.encoding if layout else None)
 
 
 def delimiter_of(lines: list[str]) -> str:
@@ -108,7 +108,7 @@ def _begun(source: Source, name: str, progress: Progress, layout: Layout | None)
         words = [cell.strip().lstrip("\ufeff") for cell in next(iter(reader))]
         header = headers.checked(name, reader.line_num, words)
     else:
-        header = headers.find(name, _numbered(first, delimiter, skipped), layout.header)
+        header = headers.find_header(name, _numbered(first, delimiter, skipped), layout.header)
         reader = _Counted(csv.reader(whole, delimiter=delimiter), skipped)
     if len(header.words) > MOST_COLUMNS:
         raise Hostile("too_many_columns", file=name, most=MOST_COLUMNS)
@@ -127,10 +127,10 @@ def _numbered(lines: list[str], delimiter: str, skipped: int) -> list[headers.Li
 def _best_of(lines: list[str], delimiter: str) -> int:
     """How many known words the best line has, cut at this."""
     try:
-        found = [headers.known(cells) for cells in csv.reader(lines, delimiter=delimiter)]
+        counts = [headers.known(cells) for cells in csv.reader(lines, delimiter=delimiter)]
     except csv.Error:
         return 0
-    most = max(found, default=0)
+    most = max(counts, default=0)
     return most if most > 1 else 0
 
 

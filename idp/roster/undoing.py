@@ -20,21 +20,21 @@ from idp.roster.claims import unclaimed
 from idp.roster.models import RosterChange, RosterRunSchool
 from idp.roster.scope import Scope
 
-_THIS: Final = "x.run_id = :run AND x.school_id = :school"
+_OF_SCHOOL: Final = "x.run_id = :run AND x.school_id = :school"
 _LIVE: Final = "EXISTS (SELECT 1 FROM live_guardianships w WHERE {})"
 
 _CHILDREN: Final = (
     f"""
 UPDATE children SET left_at = NULL
 FROM roster_changes x
-WHERE {_THIS} AND x.kind = 'child_left' AND children.id = x.child_id
+WHERE {_OF_SCHOOL} AND x.kind = 'child_left' AND children.id = x.child_id
   AND children.left_at = :applied
 """,
     f"""
 UPDATE children SET given_name = x.old_given_name, family_name = x.old_family_name,
        class_name = x.old_class_name, sourced_id = x.old_pupil_number, left_at = x.old_left_at
 FROM roster_changes x
-WHERE {_THIS} AND x.kind IN ('child_changed', 'child_returned') AND children.id = x.child_id
+WHERE {_OF_SCHOOL} AND x.kind IN ('child_changed', 'child_returned') AND children.id = x.child_id
   AND children.given_name = x.given_name AND children.family_name = x.family_name
   AND children.class_name = x.class_name AND children.left_at IS NULL
   AND (x.kind = 'child_changed' OR NOT {_LIVE.format("w.child_id = x.child_id")})
@@ -42,7 +42,7 @@ WHERE {_THIS} AND x.kind IN ('child_changed', 'child_returned') AND children.id 
     f"""
 UPDATE children SET left_at = :now
 FROM roster_changes x
-WHERE {_THIS} AND x.kind = 'child_made' AND children.id = x.child_id
+WHERE {_OF_SCHOOL} AND x.kind = 'child_made' AND children.id = x.child_id
   AND children.given_name = x.given_name AND children.family_name = x.family_name
   AND children.class_name = x.class_name AND children.left_at IS NULL
   AND NOT {_LIVE.format("w.child_id = x.child_id")}
@@ -52,7 +52,7 @@ WHERE {_THIS} AND x.kind = 'child_made' AND children.id = x.child_id
 _RELATIONSHIPS: Final = f"""
 UPDATE guardianships SET relationship = x.old_relationship
 FROM roster_changes x
-WHERE {_THIS} AND x.kind = 'guardianship_changed' AND guardianships.id = x.guardianship_id
+WHERE {_OF_SCHOOL} AND x.kind = 'guardianship_changed' AND guardianships.id = x.guardianship_id
   AND guardianships.relationship = x.relationship AND {sql_not_ended("guardianships")}
 """
 
@@ -61,7 +61,7 @@ SELECT x.id FROM roster_changes x
 JOIN guardianships w ON w.id = x.guardianship_id AND NOT {sql_not_ended("w")}
                     AND w.ended_reason = :reason
 JOIN children c ON c.id = w.child_id AND c.left_at IS NULL
-WHERE {_THIS} AND x.kind = 'guardianship_ended'
+WHERE {_OF_SCHOOL} AND x.kind = 'guardianship_ended'
   AND NOT EXISTS (SELECT 1 FROM guardianships o WHERE o.account_id = w.account_id
                   AND o.child_id = w.child_id AND {sql_not_ended("o")})
 """
@@ -72,7 +72,7 @@ UPDATE roster_changes SET kind = 'guardianship_restored' WHERE id IN ({_CAN_LIVE
 _LIVE_AGAIN: Final = f"""
 UPDATE guardianships SET ended_at = NULL, ended_reason = NULL
 FROM roster_changes x
-WHERE {_THIS} AND x.kind = 'guardianship_restored' AND guardianships.id = x.guardianship_id
+WHERE {_OF_SCHOOL} AND x.kind = 'guardianship_restored' AND guardianships.id = x.guardianship_id
 """
 
 _SAME_ADDRESS: Final = "coalesce(x.email_key, '') = coalesce(x.old_email_key, '')"
@@ -82,7 +82,7 @@ UPDATE accounts SET given_name = x.old_given_name, family_name = x.old_family_na
        email_key = CASE WHEN {_SAME_ADDRESS} THEN accounts.email_key ELSE x.old_email_key END,
        updated_at = :now
 FROM roster_changes x
-WHERE {_THIS} AND x.kind = 'account_changed' AND accounts.id = x.account_id
+WHERE {_OF_SCHOOL} AND x.kind = 'account_changed' AND accounts.id = x.account_id
   AND accounts.updated_at = :applied
   AND ({_SAME_ADDRESS}
        OR ({unclaimed("accounts")} AND coalesce(accounts.email_key, '') = x.email_key))
@@ -104,7 +104,7 @@ DELETE FROM roster_identities
 WHERE school_id = :school AND run_id = :run AND kind <> 'class'
   AND NOT EXISTS (SELECT 1 FROM roster_changes x WHERE x.run_id = :run
                   AND x.kind = 'account_made' AND x.account_id = roster_identities.account_id)
-  AND NOT EXISTS (SELECT 1 FROM roster_changes x WHERE {_THIS}
+  AND NOT EXISTS (SELECT 1 FROM roster_changes x WHERE {_OF_SCHOOL}
                   AND x.kind = 'child_made' AND x.child_id = roster_identities.child_id)
 """,
     """
@@ -118,7 +118,7 @@ DELETE FROM roster_guardianships WHERE run_id = :run
 _NUMBERS_GIVEN_BACK: Final = f"""
 UPDATE children SET sourced_id = NULL
 FROM roster_changes x
-WHERE {_THIS} AND children.id = x.child_id AND children.school_id = :school
+WHERE {_OF_SCHOOL} AND children.id = x.child_id AND children.school_id = :school
   AND children.sourced_id = x.pupil_number
   AND (x.kind = 'child_made' OR (x.kind IN ('child_changed', 'child_returned')
                                  AND x.pupil_number <> x.old_pupil_number))
@@ -129,7 +129,7 @@ WHERE {_THIS} AND children.id = x.child_id AND children.school_id = :school
 _NUMBERS_AS_BEFORE: Final = f"""
 UPDATE children SET sourced_id = x.pupil_number
 FROM roster_changes x
-WHERE {_THIS} AND x.kind = 'identity_moved' AND x.pupil_number IS NOT NULL
+WHERE {_OF_SCHOOL} AND x.kind = 'identity_moved' AND x.pupil_number IS NOT NULL
   AND children.id = x.child_id AND children.sourced_id IS NULL
   AND NOT EXISTS (SELECT 1 FROM children o WHERE o.school_id = :school
                   AND o.sourced_id = x.pupil_number)
@@ -138,7 +138,7 @@ _IDENTITIES_AS_BEFORE: Final = f"""
 UPDATE roster_identities SET account_id = x.account_id, child_id = x.child_id,
                              run_id = x.subject_id
 FROM roster_changes x
-WHERE {_THIS} AND x.kind = 'identity_moved'
+WHERE {_OF_SCHOOL} AND x.kind = 'identity_moved'
   AND roster_identities.school_id = :school AND roster_identities.sourced_id = x.sourced_id
   AND roster_identities.kind = CASE WHEN x.child_id IS NULL THEN 'guardian' ELSE 'pupil' END
   AND roster_identities.run_id = :run
@@ -146,7 +146,7 @@ WHERE {_THIS} AND x.kind = 'identity_moved'
 
 _ACCOUNTS_LEFT: Final = f"""
 SELECT count(*) FROM roster_changes x JOIN accounts a ON a.id = x.account_id
-WHERE {_THIS} AND x.kind IN ('account_made', 'account_revived') AND a.status <> 'disabled'
+WHERE {_OF_SCHOOL} AND x.kind IN ('account_made', 'account_revived') AND a.status <> 'disabled'
   AND NOT EXISTS (SELECT 1 FROM roster_changes o
                   JOIN live_guardianships w ON w.id = o.guardianship_id
                   WHERE o.run_id = :run AND o.school_id <> :school
@@ -205,7 +205,7 @@ def undo(scope: Scope, applied_at: datetime, now: datetime) -> Undone:
 def _planned(scope: Scope) -> dict[str, int]:
     merged = {"child_returned": "child_changed", "account_revived": "account_made"}
     counts: dict[str, int] = {}
-    rows = bulk.found(
+    rows = bulk.fetch(
         "SELECT kind, count(*) FROM roster_changes"
         " WHERE run_id = :run AND school_id = :school GROUP BY kind",
         **scope.ids(),

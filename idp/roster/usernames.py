@@ -31,10 +31,10 @@ def check_pattern(pattern: str) -> str:
     return pattern
 
 
-def base(pattern: str, given: str, family: str) -> str:
+def base(pattern: str, given_name: str, family_name: str) -> str:
     """The user name that somebody of this name gets if nobody has it."""
-    given, family = ascii_word(given), ascii_word(family)
-    words = {"given": given, "family": family, "g": given[:1], "f": family[:1]}
+    given_name, family_name = ascii_word(given_name), ascii_word(family_name)
+    words = {"given": given_name, "family": family_name, "g": given_name[:1], "f": family_name[:1]}
     made = _PLACES.sub(lambda place: words[place[1]], pattern)
     made = re.sub(r"[._-]{2,}", lambda run: run[0][0], made)[:LONGEST_BASE].strip("._-")
     return made if len(made) >= SHORTEST else f"parent{'.' if made else ''}{made}"
@@ -56,26 +56,26 @@ def free(wanted: Sequence[str]) -> list[str]:
     hundred, a thousand numbers of those that are taken.
     """
     needed = Counter(wanted)
-    found: dict[str, list[str]] = {name: [] for name in needed}
+    usernames: dict[str, list[str]] = {name: [] for name in needed}
     tried = dict.fromkeys(needed, 0)
     promised: set[str] = set()
     for step in (1, 10, 100, 1_000, 10_000):
-        short = [name for name, count in needed.items() if len(found[name]) < count]
+        short = [name for name, count in needed.items() if len(usernames[name]) < count]
         if not short:
             break
-        asked = {
+        candidates = {
             name: [_numbered(name, number) for number in range(tried[name], tried[name] + step_of)]
             for name in short
-            if (step_of := step + needed[name] - len(found[name]))
+            if (step_of := step + needed[name] - len(usernames[name]))
         }
-        taken = _taken(each for names in asked.values() for each in names)
-        for name, names in asked.items():
+        taken = _taken(each for names in candidates.values() for each in names)
+        for name, names in candidates.items():
             free_ones = [each for each in names if each not in taken and each not in promised]
             promised.update(free_ones)
-            found[name] += free_ones
+            usernames[name] += free_ones
             tried[name] += len(names)
-    given = {name: iter(each) for name, each in found.items()}
-    return [next(given[name]) for name in wanted]
+    in_order = {name: iter(each) for name, each in usernames.items()}
+    return [next(in_order[name]) for name in wanted]
 
 
 def _numbered(name: str, number: int) -> str:

@@ -25,9 +25,9 @@ class Name(Enum):
     SAME = "same"
     ALIKE = "alike"
     """A slip, a part more or less, or the two names exchanged."""
-    GIVEN = "given"
+    SAME_GIVEN = "given"
     """Another family name, as after a marriage."""
-    FAMILY = "family"
+    SAME_FAMILY = "family"
     """Another given name: a brother, a wife."""
     OTHER = "other"
 
@@ -68,7 +68,7 @@ def is_guardian(seen: Witnesses) -> bool:
             return False
         case Name.ALIKE:
             return not against
-        case Name.GIVEN:  # an address *and* children, or one of them and nothing against it
+        case Name.SAME_GIVEN:  # an address *and* children, or one of them and nothing against it
             if Says.OTHER in (place, company):
                 return Says.SAME in (place, company)
             return True
@@ -87,26 +87,26 @@ def is_pupil(seen: Witnesses) -> bool:
             return False
         case Name.ALIKE:
             return company is not Says.OTHER
-        case Name.GIVEN:
+        case Name.SAME_GIVEN:
             return company is Says.SAME or (company is Says.NOTHING and place is not Says.OTHER)
     # Brothers and sisters share their guardians, and not their class
     return company is Says.SAME and place is not Says.OTHER
 
 
-def compare_names(given: str, family: str, other_given: str, other_family: str) -> Name:
+def compare_names(given_name: str, family_name: str, other_given: str, other_family: str) -> Name:
     """How two full names go together, whatever their script."""
-    ours, theirs = (given, family), (other_given, other_family)
+    ours, theirs = (given_name, family_name), (other_given, other_family)
     if [comparable(each) for each in ours] == [comparable(each) for each in theirs]:
         return Name.SAME
-    one, other = _words(f"{given} {family}", f"{other_given} {other_family}")
+    one, other = _words(f"{given_name} {family_name}", f"{other_given} {other_family}")
     if sorted(one) == sorted(other):
         return Name.ALIKE
-    given_alike, family_alike = _alike(given, other_given), _alike(family, other_family)
+    given_alike, family_alike = _alike(given_name, other_given), _alike(family_name, other_family)
     if given_alike and family_alike:
         return Name.ALIKE
     if given_alike:
-        return Name.GIVEN
-    return Name.FAMILY if family_alike else Name.OTHER
+        return Name.SAME_GIVEN
+    return Name.SAME_FAMILY if family_alike else Name.OTHER
 
 
 def compare(ours: set[str], theirs: set[str]) -> Says:

@@ -41,8 +41,8 @@ _GLUED: Final = re.compile(
 """Two words of a header that are written as one; never words of people's names."""
 
 
-def _apart(found: re.Match[str]) -> str:
-    return " ".join(filter(None, found.groups()))
+def _apart(match: re.Match[str]) -> str:
+    return " ".join(filter(None, match.groups()))
 
 
 def _any(*alternatives: str) -> re.Pattern[str]:

@@ -21,7 +21,7 @@ from idp.audit import continuity
 from idp.database import db
 from idp.errors import Invalid
 from idp.roster import jobs, layout, lists, reading, runs, service, spool
-from idp.roster.jobs import Taken
+from idp.roster.jobs import ClaimedJob
 from idp.roster.records import Unusable
 from idp.roster.refusals import of_file
 
@@ -82,7 +82,7 @@ def work_once() -> bool:
     """Do one job; false where none waits."""
     waiting = spool.runs()
     spool.sweep(runs.being_read(waiting) if waiting else set())
-    taken = jobs.take(waiting)
+    taken = jobs.claim_job(waiting)
     if taken is None:
         return False
     # What is done here is done by whoever asked for it
@@ -97,7 +97,7 @@ def work_once() -> bool:
     return True
 
 
-def _do(taken: Taken, counted: Counted) -> None:
+def _do(taken: ClaimedJob, counted: Counted) -> None:
     log.info("import %s: %s", taken.run_id, taken.task)
     try:
         if taken.attempts > jobs.MOST_ATTEMPTS:
@@ -117,19 +117,19 @@ def _do(taken: Taken, counted: Counted) -> None:
 
 
 def _of_run(run_id: str, _error: Invalid) -> dict[str, Any]:
-    run = runs.get(run_id)
+    run = runs.get_run(run_id)
     if any(reading.newer_import(run, each.school_id) for each in runs.schools(run_id)):
         return {"code": "older"}
     return {"code": "too_late" if runs.is_too_late(run) else "changed"}
 
 
-def _fail(taken: Taken, trouble: dict[str, Any]) -> None:
+def _fail(taken: ClaimedJob, trouble: dict[str, Any]) -> None:
     if jobs.finish(taken, "failed", trouble=trouble) and taken.task in {"open", "read"}:
         spool.remove(taken.run_id)
-        runs.finish(runs.get(taken.run_id), "refused")
+        runs.finish(runs.get_run(taken.run_id), "refused")
 
 
-def _open(taken: Taken, counted: Counted) -> None:
+def _open(taken: ClaimedJob, counted: Counted) -> None:
     """Say what columns a list has; a OneRoster file is read at once."""
     path = spool.path_of(taken.run_id)
     if path is None:
@@ -147,43 +147,43 @@ def _open(taken: Taken, counted: Counted) -> None:
 def _list_of(path: Path, wish: service.Wish) -> dict[str, Any]:
     """What the page that names the columns shows."""
     try:
-        shown = reading.show(path, wish.schools[0].school_id, wish.layout, SAMPLE_ROWS)
+        shown = reading.preview_list(path, wish.schools[0].school_id, wish.layout, SAMPLE_ROWS)
     except Unusable as error:
         if error.code not in _LAID_OUT_ANEW:
             raise
         facts = lists.bare(path, wish.layout)
         return {"header": [], "columns": {}, "rows": [], "facts": facts, "trouble": of_file(error)}
     return {
-        "header": [name for name in shown.look.header if name],
+        "header": [name for name in shown.list_header.header if name],
         "columns": shown.guess.mapping.columns,
         "constants": shown.guess.mapping.constants,
         "new": list(shown.guess.new),
         "counted": shown.counted,
         "rows": shown.rows,
         "names": shown.names,
-        "facts": shown.look.facts(),
+        "facts": shown.list_header.facts(),
     }
 
 
-def _read(taken: Taken, counted: Counted) -> None:
+def _read(taken: ClaimedJob, counted: Counted) -> None:
     path = spool.path_of(taken.run_id)
     if path is None:
         _fail(taken, {"code": "gone"})
         return
-    if runs.get(taken.run_id).status == "reading":
+    if runs.get_run(taken.run_id).status == "reading":
         counted.begin(reading.size_of(path))
         reading.read_upload(taken.run_id, path, wish_of(taken.how), counted.step)
-    _look(taken, counted)
+    _preview(taken, counted)
     spool.remove(taken.run_id)
 
 
-def _look(taken: Taken, counted: Counted) -> None:
+def _preview(taken: ClaimedJob, counted: Counted) -> None:
     counted.begin(len(runs.schools(taken.run_id)))
     service.preview(taken.run_id, counted.step)
     jobs.finish(taken)
 
 
-def _apply(taken: Taken, counted: Counted) -> None:
+def _apply(taken: ClaimedJob, counted: Counted) -> None:
     counted.begin(len(runs.schools(taken.run_id)))
     reports = service.apply(
         taken.run_id,
@@ -196,7 +196,7 @@ def _apply(taken: Taken, counted: Counted) -> None:
     jobs.finish(taken)
 
 
-def _undo(taken: Taken, counted: Counted) -> None:
+def _undo(taken: ClaimedJob, counted: Counted) -> None:
     school_ids = list(taken.how.get("schools", ()))
     if not any(each.state == "applied" for each in runs.schools(taken.run_id)):
         jobs.finish(taken)  # another worker did it, and died before it said so
@@ -214,16 +214,16 @@ def _undo(taken: Taken, counted: Counted) -> None:
     jobs.finish(taken, result={**jobs.result_of(taken.run_id), **result})
 
 
-def _drop(taken: Taken, _counted: Counted) -> None:
+def _drop(taken: ClaimedJob, _counted: Counted) -> None:
     spool.remove(taken.run_id)
     service.discard(taken.run_id)
     jobs.finish(taken, result={})
 
 
-TASKS: Final[dict[str, Callable[[Taken, Counted], None]]] = {
+TASKS: Final[dict[str, Callable[[ClaimedJob, Counted], None]]] = {
     "open": _open,
     "read": _read,
-    "look": _look,
+    "look": _preview,
     "apply": _apply,
     "undo": _undo,
     "drop": _drop,
@@ -243,7 +243,7 @@ def wish_of(how: dict[str, Any]) -> service.Wish:
 
 
 @contextmanager
-def _heart(taken: Taken, counted: Counted) -> Iterator[None]:
+def _heart(taken: ClaimedJob, counted: Counted) -> Iterator[None]:
     """Beats in a thread of its own, as long as the job is worked on."""
     stop = Event()
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
@@ -256,7 +256,7 @@ def _heart(taken: Taken, counted: Counted) -> Iterator[None]:
         thread.join()
 
 
-def _beat(app: Flask, taken: Taken, counted: Counted, stop: Event) -> None:
+def _beat(app: Flask, taken: ClaimedJob, counted: Counted, stop: Event) -> None:
     with app.app_context():
         while not stop.wait(BEAT):
             try:

@@ -121,7 +121,7 @@ def _sheet(name: str, tab: Any, layout: Layout) -> Sheet:
     lines = list(islice(_of_sheet(name, tab), headers.LOOKED_AT))
     wanted = layout.header if not layout.sheets or tab.title in layout.sheets else None
     try:
-        return Sheet(tab.title, hidden, headers.find(name, lines, wanted))
+        return Sheet(tab.title, hidden, headers.find_header(name, lines, wanted))
     except Unusable as error:
         if tab.title in layout.sheets:
             raise
@@ -181,9 +181,9 @@ def _texts(sheet: Any) -> Iterator[list[str]]:
 def _as_shown(value: Any, number_format: str | None) -> str:
     """7 that is shown as 00007 is 00007: that is what the school reads, and prints."""
     text = _text(value)
-    found = _PADDED.fullmatch(number_format or "")
+    padding = _PADDED.fullmatch(number_format or "")
     is_number = isinstance(value, int | float) and text.isdigit()
-    return text.zfill(len(found[1])) if found and is_number else text
+    return text.zfill(len(padding[1])) if padding and is_number else text
 
 
 def _text(value: Any) -> str:

@@ -379,12 +379,12 @@ def test_r4_a_job_is_one_workers_until_its_lease_is_over(
     upload(desk.browser("manager"), desk.here, zipped(whole(), tmp_path), "roster.zip")
     files = spool.runs()
 
-    taken, errors = parallel.at_once(app, 4, lambda: jobs.take(files))
+    taken, errors = parallel.at_once(app, 4, lambda: jobs.claim_job(files))
 
     assert errors == []
     (first,) = [each for each in taken if each is not None]
     with later(minutes=3):
-        second = jobs.take(files)
+        second = jobs.claim_job(files)
     assert second is not None
     assert not jobs.hold(first, 1, 2)  # it was silent for too long
     assert jobs.finish(second)
@@ -432,13 +432,13 @@ def test_a_file_is_read_where_it_lies(desk: Desk, tmp_path: Path) -> None:
     upload(desk.browser("manager"), desk.here, zipped(whole(), tmp_path), "roster.zip")
     db.session.rollback()
 
-    assert jobs.take([]) is None  # a worker of another machine
+    assert jobs.claim_job([]) is None  # a worker of another machine
 
 
 def test_a_page_shows_how_far_the_worker_is_and_renews_itself(desk: Desk, tmp_path: Path) -> None:
     manager = desk.browser("manager")
     answer = upload(manager, desk.here, zipped(whole(), tmp_path), "roster.zip")
-    taken = jobs.take(spool.runs())
+    taken = jobs.claim_job(spool.runs())
     assert taken is not None
     jobs.hold(taken, 30, 60)
 

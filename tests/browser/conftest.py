@@ -22,7 +22,7 @@ from playwright.sync_api import (
 )
 
 from tests import databases, postgres
-from tests.cli.conftest import told
+from tests.cli.conftest import output_of
 from tests.examples.running import Demo, running_demo, wait_until
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -68,7 +68,7 @@ class World:
     def run(self, *arguments: str, stdin: str | None = None) -> str:
         """Run the provider's command line on the demo's data; what it prints."""
         settings = str(self.demo.folder / "demo.env")
-        return told({}, "--env-file", settings, *arguments, stdin=stdin)
+        return output_of({}, "--env-file", settings, *arguments, stdin=stdin)
 
     def mails_to(self, address: str) -> list[dict[str, Any]]:
         mails = requests.get(f"{self.portal}/mailbox.json", timeout=10).json()
@@ -193,8 +193,8 @@ def check_accessibility(page: Page, where: str) -> None:
         for scheme in ("dark", "light"):
             page.emulate_media(color_scheme=scheme)
             found = AxeResults(page.evaluate("axe.run({resultTypes: ['violations']})"))
-            told = f"{where}, {viewport['width']} px, {scheme}: {found.generate_report()}"
-            assert found.violations_count == 0, told
+            output_of = f"{where}, {viewport['width']} px, {scheme}: {found.generate_report()}"
+            assert found.violations_count == 0, output_of
     assert before is not None
     page.set_viewport_size(before)
 

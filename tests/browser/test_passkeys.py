@@ -19,7 +19,7 @@ from playwright.sync_api import CDPSession, Page
 
 from tests import databases
 from tests.browser.conftest import NewPage, check_accessibility, check_width, press
-from tests.cli.conftest import start, told
+from tests.cli.conftest import output_of, start
 from tests.conftest import SECRETS, history_file
 from tests.examples.running import wait_until
 from tests.factories import PASSWORD
@@ -35,7 +35,7 @@ class Provider:
     environment: dict[str, str]
 
     def run(self, *arguments: str, stdin: str | None = None) -> str:
-        return told(self.environment, *arguments, stdin=stdin)
+        return output_of(self.environment, *arguments, stdin=stdin)
 
     def account(self, username: str, given_name: str = "Claire") -> str:
         """A parent with a password; returns the user name."""

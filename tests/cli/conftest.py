@@ -80,7 +80,7 @@ def invoked(environment: dict[str, str], *arguments: str, stdin: str | None = No
         _close(info)
 
 
-def told(environment: dict[str, str], *arguments: str, stdin: str | None = None) -> str:
+def output_of(environment: dict[str, str], *arguments: str, stdin: str | None = None) -> str:
     """What a command prints that must succeed, run in this process: a second for each it saves."""
     result = invoked(environment, *arguments, stdin=stdin)
     assert result.exit_code == 0, result.output
@@ -89,8 +89,8 @@ def told(environment: dict[str, str], *arguments: str, stdin: str | None = None)
 
 def of_installation() -> list[Finding]:
     """What the installation tells, but that the tests' role owns the database."""
-    found = installation.of_installation()
-    return [each for each in found if each.subject != "audit trail"]
+    findings = installation.of_installation()
+    return [each for each in findings if each.subject != "audit trail"]
 
 
 def _close(info: ScriptInfo) -> None:

@@ -40,11 +40,11 @@ class Block:
 
 def blocks() -> Iterator[Block]:
     guide = GUIDE.read_text(encoding="utf-8")
-    for found in _BLOCK.finditer(guide):
-        before = guide[: found.start()]
+    for match in _BLOCK.finditer(guide):
+        before = guide[: match.start()]
         heading = re.findall(r"^#{2,3} (.+)$", before, re.MULTILINE)[-1]
         file = _FILE.search(before.rstrip().split("\n\n")[-1])
-        yield Block(heading, found[2], textwrap.dedent(found[3]), file and file[1])
+        yield Block(heading, match[2], textwrap.dedent(match[3]), file and file[1])
 
 
 @dataclass
@@ -138,7 +138,7 @@ class Machine:
         return text.replace("idp@id2.example:", "")
 
     def _filled(self, text: str) -> str:
-        return re.sub(r"\b(s|app|a|p)_…", lambda found: self.newest[found[1]], text)
+        return re.sub(r"\b(s|app|a|p)_…", lambda match: self.newest[match[1]], text)
 
     def _shell(self, lines: list[str]) -> None:
         if lines:

@@ -16,7 +16,7 @@ from idp.database import db
 from idp.oidc.keys import Keyring
 from idp.readiness import agreement, marks
 from idp.settings import Settings
-from tests.cli.conftest import invoked, refused, told
+from tests.cli.conftest import invoked, output_of, refused
 from tests.conftest import SECRETS
 
 OTHER = "wGk3vTq8ZrNs5bYh1xLd7cPf0mJa9eUo2iKy4tRn6QpB"
@@ -27,7 +27,7 @@ def first(environment: dict[str, str], tmp_path: Path) -> dict[str, str]:
     """The first machine: it has a folder of keys of its own, and has served."""
     machine = {**environment, "IDP_KEYS_FOLDER": str(tmp_path / "first")}
     shutil.copytree(environment["IDP_KEYS_FOLDER"], machine["IDP_KEYS_FOLDER"])
-    told(machine, "mail", "work", "--once")
+    output_of(machine, "mail", "work", "--once")
     return machine
 
 
@@ -73,7 +73,7 @@ def assert_refused(machine: dict[str, str], words: str) -> None:
 def test_machines_that_are_alike_agree(second: dict[str, str]) -> None:
     assert ready(second) == "ok"
     assert "machines:" not in invoked(second, "check").stdout
-    told(second, "mail", "work", "--once")
+    output_of(second, "mail", "work", "--once")
 
 
 def test_keys_of_its_own_are_refused(second: dict[str, str]) -> None:
@@ -87,11 +87,11 @@ def test_another_secret_or_issuer_is_refused(second: dict[str, str], name: str) 
     variable = f"IDP_{name.upper()}"
     second[variable] = "http://localhost:8000" if name == "issuer" else OTHER
     with serving(second):
-        found = agreement.differences()
+        differences = agreement.differences()
         with pytest.raises(agreement.Disagreement, match=variable):
             agreement.join()
-    assert f"{variable} is not the one of the other machines" in found
-    assert OTHER not in str(found)
+    assert f"{variable} is not the one of the other machines" in differences
+    assert OTHER not in str(differences)
 
 
 def test_an_empty_folder_is_no_beginning_where_others_have_keys(second: dict[str, str]) -> None:
@@ -102,7 +102,7 @@ def test_an_empty_folder_is_no_beginning_where_others_have_keys(second: dict[str
 
 def test_lost_keys_are_made_anew_on_purpose(first: dict[str, str], second: dict[str, str]) -> None:
     shutil.rmtree(second["IDP_KEYS_FOLDER"])
-    told(second, "keys", "ensure", "--anew")
+    output_of(second, "keys", "ensure", "--anew")
     assert ready(second) == "ok"
     assert ready(first) == "failed"
     copy_keys(second, first)
@@ -113,7 +113,7 @@ def test_a_rotation_goes_from_machine_to_machine(
     first: dict[str, str], second: dict[str, str]
 ) -> None:
     with time_machine.travel(clock.now() + timedelta(hours=2), tick=False) as now:
-        told(first, "keys", "rotate")
+        output_of(first, "keys", "rotate")
         assert (ready(first), ready(second)) == ("ok", "ok"), "until the copy nothing breaks"
         now.shift(timedelta(hours=2))
         assert ready(second) == "failed", "nobody publishes its key any more"
@@ -126,7 +126,7 @@ def test_a_key_that_leaked_signs_nowhere(first: dict[str, str], second: dict[str
         from idp.oidc.keyring import keyring
 
         kid = next(e.kid for e in keyring().entries() if e.state == "current")
-    told(first, "keys", "retire", kid)
+    output_of(first, "keys", "retire", kid)
     assert ready(second) == "failed"
     copy_keys(first, second)
     assert ready(second) == "ok"
@@ -134,20 +134,20 @@ def test_a_key_that_leaked_signs_nowhere(first: dict[str, str], second: dict[str
 
 def test_a_secret_is_changed_on_purpose(first: dict[str, str], second: dict[str, str]) -> None:
     first["IDP_SESSION_SECRET"] = OTHER
-    assert "IDP_SESSION_SECRET" in told(first, "db", "agree", "--yes")
+    assert "IDP_SESSION_SECRET" in output_of(first, "db", "agree", "--yes")
     assert (ready(first), ready(second)) == ("ok", "failed")
     second["IDP_SESSION_SECRET"] = OTHER
     assert ready(second) == "ok"
-    assert "settings_agreed" in told(first, "audit", "list")
+    assert "settings_agreed" in output_of(first, "audit", "list")
 
 
 def test_nothing_of_a_secret_is_told_and_no_two_installations_compare(
     second: dict[str, str],
 ) -> None:
     with serving(second):
-        said = {name: mark.value for name, mark in marks.read().items()}
-        assert {"session_secret", "issuer"} < set(said)
-        assert not [secret for secret in SECRETS.values() if secret.decode() in str(said)]
+        values = {name: mark.value for name, mark in marks.read().items()}
+        assert {"session_secret", "issuer"} < set(values)
+        assert not [secret for secret in SECRETS.values() if secret.decode() in str(values)]
         db.session.query(DatabaseIdentity).update({"id": "another"})
         db.session.commit()
         assert len(agreement.differences()) == len(agreement.SHARED)

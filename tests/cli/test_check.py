@@ -42,7 +42,7 @@ def safe(tmp_path: Path) -> Settings:
     return dataclasses.replace(safe, **random)  # type: ignore[arg-type]
 
 
-def found(settings: Settings, level: str | None = None) -> dict[str, str]:
+def found_by_doctor(settings: Settings, level: str | None = None) -> dict[str, str]:
     """Subject → sentence of what the doctor finds, translations aside."""
     return {
         finding.subject: finding.sentence
@@ -52,7 +52,7 @@ def found(settings: Settings, level: str | None = None) -> dict[str, str]:
 
 
 def test_safe_settings_are_left_in_peace(safe: Settings) -> None:
-    assert found(safe) == {}
+    assert found_by_doctor(safe) == {}
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_safe_settings_are_left_in_peace(safe: Settings) -> None:
 def test_k3_dangers_are_found(
     safe: Settings, changes: dict[str, Any], subject: str, words: str
 ) -> None:
-    assert words in found(dataclasses.replace(safe, **changes), "danger")[subject]
+    assert words in found_by_doctor(dataclasses.replace(safe, **changes), "danger")[subject]
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,8 @@ def test_k3_dangers_are_found(
 )
 def test_notices_are_given(safe: Settings, changes: dict[str, Any], subject: str) -> None:
     changed = dataclasses.replace(safe, **changes)
-    assert subject in found(changed, "notice")
-    assert found(changed, "danger") == {}
+    assert subject in found_by_doctor(changed, "notice")
+    assert found_by_doctor(changed, "danger") == {}
 
 
 def test_a4_a_secret_that_is_also_a_password_is_found(safe: Settings) -> None:
@@ -102,9 +102,9 @@ def test_a4_a_secret_that_is_also_a_password_is_found(safe: Settings) -> None:
     by_mail = dataclasses.replace(safe, mail_password=pepper)
     url = f"postgresql://idp:{pepper}@localhost/idp"
 
-    assert "IDP_PASSWORD_PEPPER" in found(by_mail, "danger")["secrets"]
-    assert "DATABASE_URL" in found(dataclasses.replace(safe, database_url=url))["secrets"]
-    assert pepper not in str(found(by_mail))
+    assert "IDP_PASSWORD_PEPPER" in found_by_doctor(by_mail, "danger")["secrets"]
+    assert "DATABASE_URL" in found_by_doctor(dataclasses.replace(safe, database_url=url))["secrets"]
+    assert pepper not in str(found_by_doctor(by_mail))
 
 
 def test_k1_files_that_others_may_read_are_found(safe: Settings, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_k1_files_that_others_may_read_are_found(safe: Settings, tmp_path: Path)
     safe.keys_folder.chmod(0o777)
     settings = dataclasses.replace(safe, database_url=f"sqlite:///{database}")
 
-    dangers = found(settings, "danger")
+    dangers = found_by_doctor(settings, "danger")
     files = configuration.of_environment({"IDP_PASSWORD_PEPPER_FILE": str(secret), "HOME": "/"})
 
     assert str(key) in dangers["signing key"]
@@ -139,8 +139,8 @@ def test_k1_a_settings_file_that_holds_a_secret_and_that_others_may_read_is_foun
         file.write_text(written)
         file.chmod(mode)
         checked = invoked(environment, "--env-file", str(file), "check", "--json").stdout
-        found = [each["sentence"] for each in json.loads(checked)]
-        assert any(str(file) in each for each in found) == unsafe
+        sentences = [each["sentence"] for each in json.loads(checked)]
+        assert any(str(file) in each for each in sentences) == unsafe
         assert "hush-hush" not in checked
 
 
@@ -149,12 +149,12 @@ def test_files_of_another_user_are_a_notice(
 ) -> None:
     (safe.keys_folder / "k.pem").touch(mode=0o600)
     monkeypatch.setattr("os.geteuid", lambda: 4242)
-    assert "belongs to user" in found(safe, "notice")["signing key"]
+    assert "belongs to user" in found_by_doctor(safe, "notice")["signing key"]
 
 
 def test_a_folder_of_keys_that_is_not_there_is_no_finding_of_its_own(safe: Settings) -> None:
     safe.keys_folder.rmdir()
-    assert found(safe) == {}
+    assert found_by_doctor(safe) == {}
 
 
 def test_translations_that_are_not_compiled_are_found(

@@ -49,7 +49,7 @@ def settings(
     )
 
 
-def found() -> dict[str, Finding]:
+def found_by_doctor() -> dict[str, Finding]:
     return {finding.subject: finding for finding in of_running()}
 
 
@@ -60,13 +60,13 @@ def change(app: Flask, **changes: Any) -> None:
 
 
 def test_what_works_is_left_in_peace(app: Flask) -> None:
-    assert found() == {}
+    assert found_by_doctor() == {}
 
 
 def test_r3_a_mail_server_that_is_away_is_told(app: Flask) -> None:
     app.extensions["mail"].port = free_port()
     change(app, mail_port=app.extensions["mail"].port)
-    away = found()["mail server"]
+    away = found_by_doctor()["mail server"]
     assert away.level == "trouble"
     assert str(app.extensions["mail"].port) in away.sentence
     assert "IDP_MAIL_SERVER" in away.remedy
@@ -76,11 +76,11 @@ def test_mails_that_nobody_sends_are_counted(app: Flask) -> None:
     with transaction() as writes:
         for due in (clock.now() - HOUR, clock.now() + HOUR):
             writes.add(OutboxMessage(kind="invitation", due_at=due))
-    assert "1 mail is due, the first" in found()["mail worker"].sentence
+    assert "1 mail is due, the first" in found_by_doctor()["mail worker"].sentence
     with transaction() as writes:
         writes.add(OutboxMessage(kind="invitation", due_at=clock.now() - HOUR))
-    assert "2 mails are due, the first" in found()["mail worker"].sentence
-    assert "idp mail work" in found()["mail worker"].remedy
+    assert "2 mails are due, the first" in found_by_doctor()["mail worker"].sentence
+    assert "idp mail work" in found_by_doctor()["mail worker"].remedy
 
 
 def test_imports_that_nobody_works_on_are_counted(app: Flask) -> None:
@@ -89,12 +89,12 @@ def test_imports_that_nobody_works_on_are_counted(app: Flask) -> None:
             run = RosterRun(format="table", fingerprint=state)
             writes.add(run)
             writes.flush()
-            asked = clock.now() - 2 * HOUR
-            job = RosterJob(run_id=run.id, task="read", state=state, asked_at=asked)
+            asked_at = clock.now() - 2 * HOUR
+            job = RosterJob(run_id=run.id, task="read", state=state, asked_at=asked_at)
             job.lease_until = lease
             writes.add(job)
-    assert "2 imports wait" in found()["import worker"].sentence
-    assert "idp roster work" in found()["import worker"].remedy
+    assert "2 imports wait" in found_by_doctor()["import worker"].sentence
+    assert "idp roster work" in found_by_doctor()["import worker"].remedy
 
 
 def test_r8_a_purge_that_never_ran_is_told(app: Flask) -> None:
@@ -102,34 +102,34 @@ def test_r8_a_purge_that_never_ran_is_told(app: Flask) -> None:
     with transaction():
         left = db.session.query(Interaction).one()
         left.expires_at = clock.now() - timedelta(days=2)
-    assert "purge" not in found(), "it runs once a day"
+    assert "purge" not in found_by_doctor(), "it runs once a day"
     with transaction():
         left.expires_at = clock.now() - timedelta(days=9)
-    assert "idp purge" in found()["purge"].remedy
+    assert "idp purge" in found_by_doctor()["purge"].remedy
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_more_connections_than_postgresql_allows_are_told(app: Flask) -> None:
     change(app, database_connections=900)
-    told = found()["connections"]
-    assert "PostgreSQL allows" in told.sentence
-    assert "max_connections" in told.remedy
+    finding = found_by_doctor()["connections"]
+    assert "PostgreSQL allows" in finding.sentence
+    assert "max_connections" in finding.remedy
 
 
 @pytest.mark.parametrize("folder", ["keys_folder", "spool_folder"])
 def test_r6_a_folder_that_takes_no_file_is_told(app: Flask, folder: str) -> None:
     # /proc refuses even root
     change(app, **{folder: Path("/proc/self")})
-    told = found()[folder.removesuffix("_folder")]
-    assert "/proc/self" in told.sentence
-    assert told.level == "trouble"
+    finding = found_by_doctor()[folder.removesuffix("_folder")]
+    assert "/proc/self" in finding.sentence
+    assert finding.level == "trouble"
 
 
 def test_r6_a_database_that_takes_no_writes_is_told(app: Flask) -> None:
     with db.engine.begin() as connection:
         connection.execute(text("ALTER TABLE installation_marks RENAME TO gone"))
-    told = " ".join(finding.sentence for finding in of_running())
-    assert "takes no writes" in told
+    sentences = " ".join(finding.sentence for finding in of_running())
+    assert "takes no writes" in sentences
 
 
 @pytest.fixture
@@ -143,9 +143,9 @@ def test_e8_a_proxy_that_nobody_believes_is_told(app: Flask, unseen: None) -> No
     change(app, trusted_proxies=(ip_network("10.0.0.0/8"),))
     browser = app.test_client()
     browser.get("/", headers={"X-Forwarded-For": "203.0.113.9"})
-    told = found()["trusted proxies"]
-    assert "127.0.0.1" in told.sentence
-    assert "IDP_TRUSTED_PROXIES" in told.remedy
+    finding = found_by_doctor()["trusted proxies"]
+    assert "127.0.0.1" in finding.sentence
+    assert "IDP_TRUSTED_PROXIES" in finding.remedy
 
 
 def test_e8_a_proxy_that_is_named_and_a_visitor_without_one_are_not(
@@ -156,7 +156,7 @@ def test_e8_a_proxy_that_is_named_and_a_visitor_without_one_are_not(
     app.test_client().get("/")
     change(app, trusted_proxies=(ip_network("127.0.0.0/8"),))
     app.test_client().get("/", headers={"X-Forwarded-For": "203.0.113.9"})
-    assert found() == {}
+    assert found_by_doctor() == {}
 
 
 def test_n6_a_stranger_who_sends_the_header_costs_one_row(app: Flask, unseen: None) -> None:

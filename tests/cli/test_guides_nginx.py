@@ -109,12 +109,12 @@ def paths(app: Flask, endpoint: str) -> list[str]:
 def test_n8_no_log_has_the_query_of_a_secret_address_while_we_are_down(
     app: Flask, proxy: Proxy
 ) -> None:
-    asked = [path for endpoint in SECRET_ADDRESSES for path in paths(app, endpoint)]
-    for path in [*asked, "/admin/people"]:
+    addresses = [path for endpoint in SECRET_ADDRESSES for path in paths(app, endpoint)]
+    for path in [*addresses, "/admin/people"]:
         assert proxy.get(f"{path}?code={SECRET}")[0] == 502, path
 
     assert SECRET not in proxy.written()
-    for path in asked:  # what the operator needs to see of it
+    for path in addresses:  # what the operator needs to see of it
         assert re.search(rf" GET {re.escape(path)} 502 ", proxy.written()), path
 
     proxy.get(f"/account/history?before={SECRET}")

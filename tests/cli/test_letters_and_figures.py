@@ -57,9 +57,9 @@ def test_what_cannot_be_printed_is_one_line(run: Run, tmp_path: Path) -> None:
 def test_figures_of_a_school(run: Run) -> None:
     school = family()
 
-    found = json.loads(run("school", "figures", school, "--json").stdout)
+    figures = json.loads(run("school", "figures", school, "--json").stdout)
 
-    assert found["steps"]["guardians"] == 1
-    assert [row["name"] for row in found["classes"]] == ["3B"]
+    assert figures["steps"]["guardians"] == 1
+    assert [row["name"] for row in figures["classes"]] == ["3B"]
     assert "all together" in run("school", "figures", school).stdout
     assert "no school" in refused(run("school", "figures", "s_x"))

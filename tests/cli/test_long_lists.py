@@ -62,8 +62,8 @@ def test_memory_does_not_grow_with_the_list(as_json: bool, monkeypatch: pytest.M
     def peak(rows: int) -> int:
         tracemalloc.start()
         try:
-            found = ({"id": "x" * 500, "n": number} for number in range(rows))
-            output.stream(found, ("id", "n"), as_json)
+            lazy_rows = ({"id": "x" * 500, "n": number} for number in range(rows))
+            output.stream(lazy_rows, ("id", "n"), as_json)
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

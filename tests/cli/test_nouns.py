@@ -158,9 +158,9 @@ def test_a_wrong_change_of_a_client_is_refused_and_changes_nothing(
     before = json_of("client", "show", client_id)
 
     wrong = '{"redirect_uris": ["ftp://x"]}'
-    said = refused(run("client", "edit", client_id, "--metadata", "-", stdin=wrong))
+    error = refused(run("client", "edit", client_id, "--metadata", "-", stdin=wrong))
 
-    assert "redirect_uris" in said
+    assert "redirect_uris" in error
     assert json_of("client", "show", client_id) == before
 
 
@@ -240,9 +240,9 @@ def test_a_bad_registration_is_one_line(
 ) -> None:
     path = tmp_path / "FILE"
     path.write_bytes(content or b"")
-    given = [str(path) if each == "FILE" else each for each in arguments]
+    filled_in = [str(path) if each == "FILE" else each for each in arguments]
 
-    refused(run("client", "create", "--school", school_id, *given))
+    refused(run("client", "create", "--school", school_id, *filled_in))
 
     assert registration.list_clients() == []
 

@@ -51,8 +51,8 @@ def install(machine: Machine) -> None:
 
 
 def in_application(machine: Machine, act: Callable[[], object]) -> None:
-    given = variables.parse_file((machine.folder / "etc/idp/idp.env").read_text())
-    app = create_app(Settings.from_environment(given | machine.settings))
+    environment = variables.parse_file((machine.folder / "etc/idp/idp.env").read_text())
+    app = create_app(Settings.from_environment(environment | machine.settings))
     with app.app_context():
         act()
         db.session.remove()
@@ -80,11 +80,11 @@ def test_n10_every_command_of_the_guide_runs(machine: Machine) -> None:
             block = Block(block.heading, block.kind, checked, None)  # noqa: PLW2901
         machine.run(block)
     school = machine.newest["s"]
-    for name, given, family in (
+    for name, given_name, family_name in (
         ("pierre.moreau", "Pierre", "Moreau"),
         ("marc.janssens", "Marc", "Janssens"),
     ):
-        machine.idp(f"idp user create {name} --given-name {given} --family-name {family}")
+        machine.idp(f"idp user create {name} --given-name {given_name} --family-name {family_name}")
     machine.idp(f"idp child create --school {school} --given-name Zoé --family-name Moreau"
                 " --class 3B --guardian pierre.moreau")  # fmt: skip
 
@@ -138,13 +138,13 @@ def test_n10_the_units_are_sound_and_hardened(machine: Machine) -> None:
 
 
 def test_n10_the_settings_of_the_guide_exist() -> None:
-    given: dict[str, str] = {}
+    environment: dict[str, str] = {}
     for block in blocks():
         if block.kind == "ini" and block.heading in {"Settings and secrets", "Other providers"}:
-            given |= variables.parse_file(block.text)
-    names = {name.removesuffix("_FILE"): "1" for name in given if name != "IDP_ENV_FILE"}
-    names = {name: given.get(name, "x") for name in names}
-    names["IDP_PROVIDERS"] = given["IDP_PROVIDERS"]
+            environment |= variables.parse_file(block.text)
+    names = {name.removesuffix("_FILE"): "1" for name in environment if name != "IDP_ENV_FILE"}
+    names = {name: environment.get(name, "x") for name in names}
+    names["IDP_PROVIDERS"] = environment["IDP_PROVIDERS"]
     assert Settings.from_environment(names).providers
 
 
@@ -192,6 +192,6 @@ def test_n10_r9_a_backup_is_restored_onto_a_database_that_was_upgraded_since(
 
     assert "yes" in machine.idp("idp db current")
     assert "lost.since" not in machine.idp("idp user list")
-    told = machine.idp("idp audit list")
-    assert "before" in told
-    assert "database_restored" in told
+    listed = machine.idp("idp audit list")
+    assert "before" in listed
+    assert "database_restored" in listed

@@ -31,18 +31,18 @@ def test_a_table_fits_the_terminal_and_cuts_no_id() -> None:
     identifier = "a_" + "x" * 22
     lines = [[identifier, "claire.dubois", "a long text " * 20]]
 
-    told = output.fitting(["id", "username", "detail"], lines, 80)
+    table = output.fitting(["id", "username", "detail"], lines, 80)
 
-    assert max(map(len, told.splitlines())) <= 80
-    assert identifier in told
-    assert told.rstrip().endswith("…")
+    assert max(map(len, table.splitlines())) <= 80
+    assert identifier in table
+    assert table.rstrip().endswith("…")
 
 
 def test_where_even_ids_are_too_wide_each_row_is_told_line_by_line() -> None:
     identifier = "a_" + "x" * 22
-    told = output.fitting(["id", "account", "child"], [[identifier] * 3] * 2, 60)
-    assert told.splitlines()[0] == f"id       {identifier}"
-    assert len(told.split("\n\n")) == 2
+    table = output.fitting(["id", "account", "child"], [[identifier] * 3] * 2, 60)
+    assert table.splitlines()[0] == f"id       {identifier}"
+    assert len(table.split("\n\n")) == 2
 
 
 def test_without_a_bound_nothing_is_cut() -> None:

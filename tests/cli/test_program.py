@@ -228,15 +228,15 @@ def test_the_document_tells_every_command_and_each_of_its_options(command: tuple
 
 def test_a_list_of_commands_cuts_no_sentence() -> None:
     for noun in [*NOUNS, "user role", "user factors"]:
-        told = CliRunner().invoke(cli, [*noun.split(), "--help"]).stdout
-        assert "..." not in told.partition("Commands:")[2], noun
+        help_text = CliRunner().invoke(cli, [*noun.split(), "--help"]).stdout
+        assert "..." not in help_text.partition("Commands:")[2], noun
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_printed_for(shell: str) -> None:
-    told = CliRunner().invoke(cli, ["completion", shell])
-    assert told.exit_code == 0
-    assert "_IDP_COMPLETE" in told.stdout
+    result = CliRunner().invoke(cli, ["completion", shell])
+    assert result.exit_code == 0
+    assert "_IDP_COMPLETE" in result.stdout
 
 
 def test_the_manual_page_tells_every_command() -> None:
@@ -248,9 +248,11 @@ def test_the_manual_page_tells_every_command() -> None:
 def test_what_draws_letters_is_loaded_by_who_prints() -> None:
     """A third of the time that every command takes to start, and 25 MB of each worker."""
     look = "import sys, idp.web, idp.lifecycle.mails.previews; print(*sys.modules)"
-    found = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", look], capture_output=True, text=True, check=True
+    )
 
-    loaded = {name.partition(".")[0] for name in found.stdout.split()}
+    loaded = {name.partition(".")[0] for name in result.stdout.split()}
     assert "flask" in loaded
     assert loaded & {"typst", "fontTools", "PIL"} == set()
 

@@ -72,9 +72,9 @@ def test_k3_what_check_calls_unsafe_is_not_served(
         settings.write_text("IDP_MAIL_PASSWORD=hush-hush\n")
         settings.chmod(0o600)
         path.chmod(unsafe)
-        told = invoked(environment, "--env-file", str(settings), "check").stdout
+        checked = invoked(environment, "--env-file", str(settings), "check").stdout
         line = refused(invoked(environment, "--env-file", str(settings), "serve", "--port", "1"))
-        assert f"{path} may be read by other users" in told
+        assert f"{path} may be read by other users" in checked
         assert f"{path} may be read by other users" in line
         path.chmod(safe)
     environment["IDP_CODE_LIFETIME"] = "3600"
@@ -177,13 +177,13 @@ def test_r12_before_it_stops_it_is_not_ready_and_serves(
     kept = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         assert answer(f"http://127.0.0.1:{port}/health/ready") == 200
-        assert asked(kept, "/health/ready") == (200, None, "ok")
+        assert health(kept, "/health/ready") == (200, None, "ok")
     finally:
         server.send_signal(signal.SIGTERM)
-    while (said := asked(kept, "/health/ready"))[0] == 200:  # on its way
+    while (ready := health(kept, "/health/ready"))[0] == 200:  # on its way
         assert server.poll() is None
-    assert said == (503, "close", "leaving")
-    assert asked(kept, "/health/live") == (200, "close", "ok")
+    assert ready == (503, "close", "leaving")
+    assert health(kept, "/health/live") == (200, "close", "ok")
     server.communicate(timeout=40)
     assert server.returncode == 0
 
@@ -202,12 +202,12 @@ def test_r12_a_second_signal_stops_it_at_once(environment: dict[str, str], port:
     assert server.returncode == 0
 
 
-def asked(kept: http.client.HTTPConnection, path: str) -> tuple[int, str | None, str]:
+def health(kept: http.client.HTTPConnection, path: str) -> tuple[int, str | None, str]:
     """Status, « Connection » and what it says, on one connection as long as it is kept."""
     kept.request("GET", path)
     with kept.getresponse() as response:
-        said = json.load(response)["status"]
-        return response.status, response.headers["Connection"], said
+        status = json.load(response)["status"]
+        return response.status, response.headers["Connection"], status
 
 
 def urlopened(url: str) -> int:

@@ -48,7 +48,7 @@ def test_every_setting_may_stand_in_a_file(setting: Any, tmp_path: Path) -> None
     text = SAMPLES.get(setting.name, "7" if number else "/somewhere")
     (tmp_path / "file").write_text(f"{text}\n")
     name = variable(setting.name)
-    others = {each: said for each, said in BASE.items() if each != name}
+    others = {each: value for each, value in BASE.items() if each != name}
     read = Settings.from_environment({**others, f"{name}_FILE": str(tmp_path / "file")})
     assert getattr(read, setting.name) == setting.metadata["parse"](text)
     assert getattr(read, setting.name) != setting.default
@@ -110,9 +110,9 @@ def test_a_database_in_a_file_is_the_one_that_is_used(
 def test_n7_a_setting_that_does_not_exist_is_refused_with_the_right_name(
     mistyped: str, meant: str
 ) -> None:
-    said = problems(**{mistyped: "60"})
-    assert mistyped in said
-    assert meant in said
+    errors = problems(**{mistyped: "60"})
+    assert mistyped in errors
+    assert meant in errors
 
 
 @pytest.mark.parametrize(
@@ -142,8 +142,8 @@ def test_n7_what_means_nothing_is_refused_with_what_is_allowed(
 
 
 def test_each_mistake_is_named_at_once() -> None:
-    said = problems(IDP_DEMO="ture", IDP_SESION_IDLE="60", IDP_MAIL_PORT="x")
-    assert all(each in said for each in ("IDP_DEMO", "IDP_SESION_IDLE", "IDP_MAIL_PORT"))
+    errors = problems(IDP_DEMO="ture", IDP_SESION_IDLE="60", IDP_MAIL_PORT="x")
+    assert all(each in errors for each in ("IDP_DEMO", "IDP_SESION_IDLE", "IDP_MAIL_PORT"))
 
 
 def test_what_kubernetes_sets_beside_a_service_called_idp_is_nobodys_setting() -> None:

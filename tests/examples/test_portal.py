@@ -83,5 +83,7 @@ def test_there_is_no_mailbox_and_no_helper_where_none_is_configured(portal: Flas
 
 def test_a_child_has_the_same_week_whoever_looks() -> None:
     child = {"given_name": "Lina", "family_name": "Dubois", "class": "3B"}
-    assert school_life.of(child, "college") == school_life.of(dict(child), "college")
-    assert school_life.of(child, "college") != school_life.of({**child, "class": "4B"}, "college")
+    assert school_life.week_of(child, "college") == school_life.week_of(dict(child), "college")
+    assert school_life.week_of(child, "college") != school_life.week_of(
+        {**child, "class": "4B"}, "college"
+    )

@@ -26,12 +26,12 @@ def imported(json_of: JsonOf, school: School, tmp_path: Any) -> Import:
     """Import a file for the school, and return what the command says of that school."""
 
     def act(path: Any, *options: str) -> dict[str, Any]:
-        told = json_of(
+        answer = json_of(
             *("roster", "import", str(path), "--school", school.id, *options),
             *("--rejected", str(tmp_path / "rejected.csv")),
         )
-        (report,) = told["schools"]
-        return {**report, "run": told["id"], "read": told["read"], "status": told["status"]}
+        (report,) = answer["schools"]
+        return {**report, "run": answer["id"], "read": answer["read"], "status": answer["status"]}
 
     return act
 
@@ -41,13 +41,13 @@ def checked(json_of: JsonOf, school: School, tmp_path: Any) -> Import:
     """Check a file for the school, and return what the command says of that school."""
 
     def act(path: Any, *options: str) -> dict[str, Any]:
-        told = json_of(
+        answer = json_of(
             *("roster", "check", str(path), "--school", school.id, *options),
             *("--rejected", str(tmp_path / "rejected.csv")),
         )
-        (report,) = told["schools"]
+        (report,) = answer["schools"]
         findings = {each["code"]: each for each in report["findings"]}
-        return {**report, "run": told["id"], "read": told["read"], "findings": findings}
+        return {**report, "run": answer["id"], "read": answer["read"], "findings": findings}
 
     return act
 

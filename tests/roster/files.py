@@ -48,14 +48,14 @@ class OneRoster:
     def pupil(
         self,
         number: str,
-        given: str = "Lina",
-        family: str = "Dubois",
+        given_name: str = "Lina",
+        family_name: str = "Dubois",
         *agents: str,
         class_name: str | None = "3B",
         org: str = ORG,
         **more: str,
     ) -> None:
-        self._user(number, "student", given, family, agents, org, more)
+        self._user(number, "student", given_name, family_name, agents, org, more)
         if class_name is not None:
             self.enrol(number, class_name, org)
 
@@ -81,8 +81,8 @@ class OneRoster:
     def guardian(
         self,
         number: str,
-        given: str = "Claire",
-        family: str = "Dubois",
+        given_name: str = "Claire",
+        family_name: str = "Dubois",
         email: str = "",
         *,
         role: str = "parent",
@@ -90,7 +90,7 @@ class OneRoster:
         org: str = ORG,
         **more: str,
     ) -> None:
-        self._user(number, role, given, family, agents, org, {"email": email, **more})
+        self._user(number, role, given_name, family_name, agents, org, {"email": email, **more})
 
     def gone(self, number: str, role: str = "") -> None:
         """A row of a delta: deleted."""
@@ -101,8 +101,8 @@ class OneRoster:
         self,
         number: str,
         role: str,
-        given: str,
-        family: str,
+        given_name: str,
+        family_name: str,
         agents: Sequence[str],
         org: str,
         more: dict[str, str],
@@ -110,8 +110,8 @@ class OneRoster:
         row = {
             "sourcedId": number,
             "enabledUser": "true",
-            "givenName": given,
-            "familyName": family,
+            "givenName": given_name,
+            "familyName": family_name,
             "agentSourcedIds": ",".join(agents),
             **more,
         }

@@ -182,9 +182,9 @@ def test_n2_one_number_with_two_classes_is_told(
     path = tmp_path / "pupils.csv"
     path.write_text(table([header, *rows]))
 
-    found = checked(path)["findings"]["two_classes"]
+    finding = checked(path)["findings"]["two_classes"]
 
-    assert (found["count"], found["samples"]) == (1, ["Lina Dubois: 3A, 3B"])
+    assert (finding["count"], finding["samples"]) == (1, ["Lina Dubois: 3A, 3B"])
     imported(path)
     classes = db.session.scalars(select(Child.class_name).where(Child.given_name == "Lina")).all()
     assert classes == ["3A"]
@@ -204,10 +204,10 @@ def test_n2_one_guardians_number_with_two_addresses_is_told(
     path = tmp_path / "pupils.csv"
     path.write_text(table([header, *rows]))
 
-    found = checked(path)["findings"]["two_addresses"]
+    finding = checked(path)["findings"]["two_addresses"]
 
-    assert found["count"] == 1
-    assert found["samples"] == ["Claire Dubois: c.dubois@work.example"]
+    assert finding["count"] == 1
+    assert finding["samples"] == ["Claire Dubois: c.dubois@work.example"]
 
 
 def test_n2_sheets_are_accounted_for(checked: Import, tmp_path: Path) -> None:
@@ -266,17 +266,17 @@ def test_one_row_and_one_question_are_told_as_one(run: Run, school: School, tmp_
     made.guardian("g1", "Marc", "Dubois", enabledUser="0")
     made.guardian("g2", "Claire", "Dubois")
 
-    def told(name: str) -> str:
+    def output_of(name: str) -> str:
         path = made.zip(tmp_path / name)
         return run("roster", "check", str(path), "--school", school.id).output
 
-    one = told("1.zip")
+    one = output_of("1.zip")
     assert "? 1 question is open: whom it is about stays as they are. Answer" in one
     assert "classes.csv: 1 row, 1 taken" in one
     assert "users.csv: 3 rows, 2 taken; 1 × guardians switched off" in one
     made.pupil("p2", "Tom", "Dubois", "g2")
     made.enrol("p2", "1A")
-    assert "classes.csv: 2 rows, 2 taken" in told("2.zip")
+    assert "classes.csv: 2 rows, 2 taken" in output_of("2.zip")
 
 
 def test_n2_a_new_guardian_who_is_switched_off_is_made_when_somebody_says_so(

@@ -37,8 +37,8 @@ def test_a_check_changes_nothing_and_says_what_an_import_would(
 
     assert report["counts"] == {"account_made": 3, "child_made": 3, "guardianship_made": 5}
     assert (count(Account), count(RosterChange)) == (0, 0)
-    told = json_of("roster", "import", "--run", report["run"])
-    assert told["schools"][0]["counts"] == report["counts"]
+    answer = json_of("roster", "import", "--run", report["run"])
+    assert answer["schools"][0]["counts"] == report["counts"]
     assert count(Account) == 3
 
 
@@ -81,8 +81,8 @@ def test_a_large_change_wants_a_second_confirmation(
     assert "--confirm-large-change" in sentence
     assert db.session.scalar(select(func.count()).where(AuditEvent.event == "child_left")) == 0
     run_id = sentence.split("--run ")[1].split()[0]
-    told = json_of("roster", "import", "--run", run_id, "--confirm-large-change")
-    assert told["schools"][0]["counts"] == {"child_left": 2, "guardianship_ended": 3}
+    answer = json_of("roster", "import", "--run", run_id, "--confirm-large-change")
+    assert answer["schools"][0]["counts"] == {"child_left": 2, "guardianship_ended": 3}
 
 
 def test_invitations_leave_one_after_the_other(

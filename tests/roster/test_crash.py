@@ -65,14 +65,14 @@ def assert_whole_schools() -> None:
     """Each school is applied whole or not at all, whatever stands in its state."""
     db.session.rollback()
     for row in db.session.scalars(select(RosterRunSchool)):
-        here = select(func.count()).select_from(Child).where(Child.school_id == row.school_id)
+        children = select(func.count()).select_from(Child).where(Child.school_id == row.school_id)
         links = (
             select(func.count())
             .select_from(Guardianship)
             .join(Child, Child.id == Guardianship.child_id)
             .where(Child.school_id == row.school_id)
         )
-        counts = (db.session.scalar(here), db.session.scalar(links))
+        counts = (db.session.scalar(children), db.session.scalar(links))
         assert counts in {(0, 0), (PUPILS, 2 * PUPILS)}
         if row.state == "applied":
             assert counts[0] == PUPILS
@@ -207,13 +207,13 @@ def test_a_sign_in_that_happens_meanwhile_is_not_undone_by_the_file(
         if first:
             service.apply(run.id)
             return "applied"
-        found = one_time_tokens.find(token)
-        if not isinstance(found, one_time_tokens.Live):
+        token_row = one_time_tokens.find(token)
+        if not isinstance(token_row, one_time_tokens.Live):
             return "too late"
         with transaction():
             held = accounts.lock_account(account.id)
             assert held is not None
-            if not one_time_tokens.spend(found.token.id):
+            if not one_time_tokens.spend(token_row.token.id):
                 return "too late"
             passwords.store(held.id, hashed)
             accounts.activate(held)

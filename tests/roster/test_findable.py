@@ -22,7 +22,7 @@ from tests.cli.conftest import Run
 from tests.roster.conftest import Import, JsonOf
 from tests.roster.files import OneRoster
 
-GIVEN = ("Lina", "Élodie", "Noah", "Зоя", "يوسف", "Jean-Luc")
+GIVEN_NAMES = ("Lina", "Élodie", "Noah", "Зоя", "يوسف", "Jean-Luc")
 FAMILY = ("Dubois", "D'Hondt", "Van den Berg", "Peeters", "Öztürk")
 CLASSES = ("1A", "3B", "6 Latin")
 
@@ -32,7 +32,7 @@ class Walk:
     """People who come, change and go, by hand and by imports, at two schools."""
 
     chance: random.Random
-    here: School
+    school: School
     elsewhere: School
     imported: Import
     json_of: JsonOf
@@ -41,7 +41,7 @@ class Walk:
     files: int = 0
 
     def name(self) -> tuple[str, str]:
-        return self.chance.choice(GIVEN), self.chance.choice(FAMILY)
+        return self.chance.choice(GIVEN_NAMES), self.chance.choice(FAMILY)
 
     def any_account(self) -> Account:
         return self.chance.choice(list(db.session.scalars(select(Account))))
@@ -50,17 +50,17 @@ class Walk:
         return self.chance.choice(list(db.session.scalars(select(Child))))
 
     def create_account(self) -> None:
-        given, family = self.name()
+        given_name, family_name = self.name()
         number = self.chance.randrange(10**9)
         guardians.create_account(
             username=f"by.hand{number}",
-            given_name=given,
-            family_name=family,
+            given_name=given_name,
+            family_name=family_name,
             email=f"{number}@families.example",
         )
 
     def create_child(self) -> None:
-        school = self.chance.choice((self.here, self.elsewhere))
+        school = self.chance.choice((self.school, self.elsewhere))
         children.create_child(school.id, *self.name(), self.chance.choice(CLASSES))
 
     def link(self) -> None:
@@ -122,8 +122,8 @@ def assert_each_is_found() -> None:
     db.session.rollback()
     accounts = {each.id: each for each in db.session.scalars(select(Account))}
     for account in accounts.values():
-        found = search.find(AT_TERMINAL, f"{account.full_name} {account.username}")
-        assert account.id in [person.id for person in found.people], account.full_name
+        results = search.find(AT_TERMINAL, f"{account.full_name} {account.username}")
+        assert account.id in [person.id for person in results.people], account.full_name
 
 
 def test_a_rebuild_mends_what_is_wrong_missing_or_too_much(app: Flask, run: Run) -> None:

@@ -34,9 +34,9 @@ def a_file(
 
 def claire() -> Account:
     db.session.rollback()
-    found = accounts.find_by_username("claire.dubois")
-    assert found is not None
-    return found
+    account = accounts.find_by_username("claire.dubois")
+    assert account is not None
+    return account
 
 
 def live() -> set[str]:
@@ -46,7 +46,7 @@ def live() -> set[str]:
     return set(db.session.scalars(query))
 
 
-def asked() -> list[str]:
+def accounts_asked() -> list[str]:
     db.session.rollback()
     kind = OutboxMessage.kind == "guardianship_asked"
     return [m.account_id or "" for m in db.session.scalars(select(OutboxMessage).where(kind))]
@@ -75,12 +75,12 @@ def test_n4_a_file_asks_a_former_guardian_and_their_yes_links_them(
     report = checked(path)
     assert report["findings"]["former_guardians"]["samples"] == ["Claire Dubois, Lina Dubois"]
     assert "guardianship_made" not in report["counts"]
-    assert asked() == []
+    assert accounts_asked() == []
 
     former(path)
 
     assert live() == set()
-    assert asked() == [claire().id]
+    assert accounts_asked() == [claire().id]
     assert claire().email == "claire@x.example"  # the question goes where they were known
     (waiting,) = link_requests.waiting(claire().id)
     link_requests.answer(link_requests.secret_of(waiting.request), yes=True)
@@ -119,7 +119,7 @@ def test_who_left_lately_is_linked_at_once(imported: Import, tmp_path: Path) -> 
     with later(days=80):
         imported(a_file().zip(tmp_path / "3.zip"))
         assert live() == {"Lina"}
-        assert asked() == []
+        assert accounts_asked() == []
 
 
 def test_who_said_no_or_nothing_is_not_asked_by_every_file(former: Import, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_who_said_no_or_nothing_is_not_asked_by_every_file(former: Import, tmp_p
     former(again.zip(tmp_path / "4.zip"))
 
     assert live() == set()
-    assert len(asked()) == 1
+    assert len(accounts_asked()) == 1
 
 
 def test_an_undo_takes_the_question_back(
@@ -163,7 +163,7 @@ def test_e3_import_and_undo_over_and_over_mail_once(
 
     former(path)
 
-    assert asked() == [claire().id]
+    assert accounts_asked() == [claire().id]
     (link,) = links  # the one mail that was sent leads to the question that is open again
     link_requests.answer(link, yes=True)
     assert live() == ({"Rose"} if newcomer else {"Lina"})
@@ -183,7 +183,7 @@ def test_a_question_taken_back_before_its_mail_left_is_mailed_when_it_is_asked_a
 
     former(path)
 
-    assert len(asked()) == 2
+    assert len(accounts_asked()) == 2
 
 
 def test_e3_a_file_with_many_pupils_is_one_mail_that_leads_to_all(
@@ -195,7 +195,7 @@ def test_e3_a_file_with_many_pupils_is_one_mail_that_leads_to_all(
 
     former(many.zip(tmp_path / "3.zip"))
 
-    assert asked() == [claire().id]
+    assert accounts_asked() == [claire().id]
     (message,) = db.session.scalars(
         select(OutboxMessage).where(OutboxMessage.kind == "guardianship_asked")
     )
@@ -217,9 +217,9 @@ def test_e3_a_mailbox_gets_a_few_of_these_mails_a_day(former: Import, tmp_path: 
         growing.pupil(f"n{number}", f"Ada{number}", "Dubois", "g1")
         former(growing.zip(tmp_path / f"{number}.zip"))
 
-    assert len(asked()) == file_requests.MAILS_A_DAY
+    assert len(accounts_asked()) == file_requests.MAILS_A_DAY
     assert len(link_requests.waiting(claire().id)) == file_requests.MAILS_A_DAY + 2
     growing.pupil("later", "Zoé", "Dubois", "g1")
     with later(days=1, minutes=5):
         former(growing.zip(tmp_path / "later.zip"))
-    assert len(asked()) == file_requests.MAILS_A_DAY + 1
+    assert len(accounts_asked()) == file_requests.MAILS_A_DAY + 1

@@ -208,8 +208,8 @@ PRODUCTS: dict[str, dict[str, str]] = {
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_a_products_columns_are_known_by_their_words(product: str) -> None:
     expected = PRODUCTS[product]
-    found = guessing.guess(list(expected)).columns
-    assert {name: found.get(name, "-") for name in expected} == expected
+    columns = guessing.guess(list(expected)).columns
+    assert {name: columns.get(name, "-") for name in expected} == expected
 
 
 @pytest.mark.parametrize("cell", ["3A", "1N", "McÉvoy", "Vandenvader", "Mailman", "Kindermans"])
@@ -247,18 +247,18 @@ def test_a_kept_mapping_is_completed_and_its_new_columns_are_told() -> None:
     )
     header = [*kept.columns, "Prénom mère", "Classe", "Nom père", "Prénom père", "Matricule"]
 
-    found = guessing.completed(kept, header)
+    completed = guessing.completed(kept, header)
 
-    assert found.new == ("Prénom mère", "Nom père", "Prénom père", "Matricule")
-    assert found.mapping.columns == {
+    assert completed.new == ("Prénom mère", "Nom père", "Prénom père", "Matricule")
+    assert completed.mapping.columns == {
         **kept.columns,
         "Prénom mère": "guardian.2.given",
         "Nom père": "guardian.1.family",
         "Prénom père": "guardian.1.given",
         "Matricule": "pupil.number",
     }
-    assert found.mapping.constants == {
+    assert completed.mapping.constants == {
         "guardian.1.relationship": "father",
         "guardian.2.relationship": "mother",
     }
-    assert found.mapping.unused == ("Classe",)  # was told to be left alone
+    assert completed.mapping.unused == ("Classe",)  # was told to be left alone

@@ -54,8 +54,8 @@ def test_names_prove_their_encoding(encoding: str, names: str) -> None:
             continue  # has it, at a place that no detector tells from « ¶ »
         text = f"Naam;{names.replace(' ', chr(10))};"
         content = text.encode(each)
-        found = encodings.of(lambda content=content: BytesIO(content))  # type: ignore[misc]
-        assert content.decode(found).lstrip("\ufeff") == text
+        detected = encodings.detect_encoding(lambda content=content: BytesIO(content))  # type: ignore[misc]
+        assert content.decode(detected).lstrip("\ufeff") == text
 
 
 def test_the_encoding_can_be_chosen_and_names_are_shown(
@@ -146,8 +146,8 @@ def test_sheets_of_one_header_are_one_list_and_others_are_told(
     report = imported(path)
 
     assert pupils() == {("Zoé", "Léger", "P1"), ("Léa", "Çelik", "P2")}
-    told = {each["name"]: (each["read"], each["why"]) for each in report["read"]["sheets"]}
-    assert told == {
+    sheets = {each["name"]: (each["read"], each["why"]) for each in report["read"]["sheets"]}
+    assert sheets == {
         "Sheet": (False, "empty"),
         "P1": (True, ""),
         "P2": (True, ""),

@@ -17,11 +17,11 @@ from tests.roster.conftest import Import, JsonOf
 from tests.roster.files import OneRoster
 
 
-def one_family(email: str = "claire@dubois.example", given: str = "Claire") -> OneRoster:
+def one_family(email: str = "claire@dubois.example", given_name: str = "Claire") -> OneRoster:
     made = OneRoster()
     made.school()
     made.pupil("p1", "Lina", "Dubois", "g1")
-    made.guardian("g1", given, "Dubois", email)
+    made.guardian("g1", given_name, "Dubois", email)
     return made
 
 
@@ -119,7 +119,7 @@ def test_c3_a_school_does_not_learn_of_children_elsewhere(
 
     path = one_family().zip(tmp_path / "roster.zip")
     run = service.stage(path, service.Wish((service.Choice(school.id),)))
-    (report,) = service.look(run.id)
+    (report,) = service.dry_run(run.id)
     (applied,) = service.apply(run.id)
     (kept,) = service.kept(run.id)
     for each in (report, applied, kept):
@@ -141,7 +141,7 @@ def test_a2_a_school_cannot_change_the_address_of_somebody_whom_another_school_t
 ) -> None:
     imported(one_family().zip(tmp_path / "1.zip"), "--link-same-people")
     path = one_family("attacker@evil.example").zip(tmp_path / "2.zip")
-    renamed = one_family("attacker@evil.example", given="Mallory").zip(tmp_path / "3.zip")
+    renamed = one_family("attacker@evil.example", given_name="Mallory").zip(tmp_path / "3.zip")
 
     findings = checked(path)["findings"]
 

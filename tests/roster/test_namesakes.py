@@ -21,8 +21,8 @@ TWO = [
 
 def row(pupil: str, *guardians: str, word: str = "") -> list[str]:
     """« Lucas Peeters 3A » and « Anne Peeters »; an address by the guardian's name."""
-    given, family, class_name = pupil.split()
-    cells = [family, given, class_name]
+    given_name, family_name, class_name = pupil.split()
+    cells = [family_name, given_name, class_name]
     for each in guardians:
         name, surname = each.split()
         cells += [surname, name, f"{name}.{surname}@x.example".lower()]
@@ -128,9 +128,9 @@ NAMES = ("Adam", "Baert", "Claes", "Dufour", "Evrard", "Fontaine")
 
 def pairs(word: Callable[[int], str]) -> list[list[str]]:
     return [
-        row(f"Kid {name} 3A", f"{given} {name}", word=word(place))
+        row(f"Kid {name} 3A", f"{given_name} {name}", word=word(place))
         for name in NAMES
-        for place, given in enumerate(("Anna", "Bart"))
+        for place, given_name in enumerate(("Anna", "Bart"))
     ]
 
 

@@ -81,11 +81,11 @@ def test_answers_of_oneroster_become_no_people(imported: Import, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("given", "family"),
+    ("given_name", "family_name"),
     [("Peeters", "overleden"), ("Claire", "idem"), ("Marc", "Peeters (overleden)"), ("NC", "Maes")],
 )
-def test_one_cell_that_is_an_answer_is_enough(given: str, family: str) -> None:
-    assert is_nobody(given, family)
+def test_one_cell_that_is_an_answer_is_enough(given_name: str, family_name: str) -> None:
+    assert is_nobody(given_name, family_name)
 
 
 def test_lines_of_totals_and_classes_become_no_pupils(imported: Import, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_lines_of_totals_and_classes_become_no_pupils(imported: Import, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("given", "family"),
+    ("given_name", "family_name"),
     [
         *[("Jennifer", "Null"), ("Malcolm", "X"), ("Nil", "Yıldız"), ("Na", "Li"), ("O", "Nguyen")],
         *[
@@ -118,8 +118,8 @@ def test_lines_of_totals_and_classes_become_no_pupils(imported: Import, tmp_path
         ],
     ],
 )
-def test_people_who_are_called_so_are_people(given: str, family: str) -> None:
-    assert not is_nobody(given, family)
+def test_people_who_are_called_so_are_people(given_name: str, family_name: str) -> None:
+    assert not is_nobody(given_name, family_name)
 
 
 @pytest.mark.parametrize(
@@ -164,9 +164,9 @@ def test_classes_that_seem_one_are_asked_about(checked: Import, tmp_path: Path) 
     classes = ["3B", "3 B", "3b", "3ème B", "3C", "3e", "1A"]
     rows = [["Maes", f"Tom{place}", name, "", "", ""] for place, name in enumerate(classes)]
     path.write_text(table([HEADER, *rows], ";"))
-    found = checked(path)["findings"]["class_variants"]
-    assert found["count"] == 1
-    assert found["samples"] == ["3 B = 3B = 3b = 3ème B"]
+    finding = checked(path)["findings"]["class_variants"]
+    assert finding["count"] == 1
+    assert finding["samples"] == ["3 B = 3B = 3b = 3ème B"]
 
 
 def test_a_list_without_classes_says_so_and_empties_none(

@@ -56,7 +56,7 @@ def claim(username: str) -> Account:
     return account
 
 
-def asked(report: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+def questions_of(report: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     return [
         (
             each["kind"],
@@ -105,8 +105,8 @@ def test_n2_exchanged_ids_of_guardians_change_nothing_and_are_asked(
     moved = [place for place, number in enumerate(numbers) if place != number]
     assert report["asked"] == len(moved) == len(report["questions"])
     old = {f"Par{FAMILIES[numbers[place]]}": f"Par{FAMILIES[place]}" for place in moved}
-    assert {one.split()[0]: new.split()[0] for _, one, new, _ in asked(report)} == old
-    assert all(new == other for _, _, new, other in asked(report))  # who it more likely is
+    assert {one.split()[0]: new.split()[0] for _, one, new, _ in questions_of(report)} == old
+    assert all(new == other for _, _, new, other in questions_of(report))  # who it more likely is
 
 
 @pytest.mark.parametrize("numbers", [SWAPPED, ROTATED])
@@ -198,7 +198,7 @@ def test_n2_exchanged_numbers_of_pupils_move_no_key(
 
     report = checked(path)
 
-    assert asked(report) == [
+    assert questions_of(report) == [
         ("pupil", "KidEvrard Evrard", "KidDufour Dufour", "KidDufour Dufour"),
         ("pupil", "KidDufour Dufour", "KidEvrard Evrard", "KidEvrard Evrard"),
     ]
@@ -434,13 +434,13 @@ def test_n2_row_numbers_are_nobodys_whoever_maps_them(
     before = families()
     inserted = counted(tmp_path / "2.csv", ("Aaron", *FAMILIES))
 
-    told = checked(inserted, *mapped)
+    before_import = checked(inserted, *mapped)
     report = imported(inserted, *mapped)
 
     assert report["asked"] == 0
     assert report["counts"] == {"account_made": 1, "child_made": 1, "guardianship_made": 1}
     assert before.items() <= families().items()
-    assert ("row_numbers" in told["findings"]) is bool(mapped)
+    assert ("row_numbers" in before_import["findings"]) is bool(mapped)
 
 
 def test_n2_row_numbers_that_are_said_to_be_the_schools_move_no_key(
@@ -462,8 +462,8 @@ def test_n2_row_numbers_that_are_said_to_be_the_schools_move_no_key(
     assert imported(path, *own)["counts"] == {}
     assert families() == before
     keys = [each["key"] for each in checked(path, *own)["questions"]]
-    said = {key: "same" if key == "renumbered" else "another" for key in keys}
-    answers = [word for key, each in said.items() for word in ("--decide", f"{key}={each}")]
+    decisions = {key: "same" if key == "renumbered" else "another" for key in keys}
+    answers = [word for key, each in decisions.items() for word in ("--decide", f"{key}={each}")]
     done = imported(path, *own, *answers)
     assert done["counts"]["child_made"] == 1
     assert before.items() <= families().items()

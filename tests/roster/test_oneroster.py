@@ -324,11 +324,11 @@ def test_a_small_district_of_the_bench_is_imported_whole(
     schools = [factories.school(f"School {number}").id for number in range(3)]
     options = [word for each in schools for word in ("--school", each)]
 
-    told = json_of("roster", "import", str(path), *options)
+    answer = json_of("roster", "import", str(path), *options)
 
-    assert [each["counts"]["child_made"] for each in told["schools"]] == [20, 20, 20]
+    assert [each["counts"]["child_made"] for each in answer["schools"]] == [20, 20, 20]
     # three guardians of the file are nobody's
     assert db.session.scalar(select(func.count()).select_from(Account)) == 87
     moved = district.write(tmp_path / "delta.zip", size, moved=True)
-    told = json_of("roster", "import", str(moved), *options)
-    assert sum(each["counts"].get("child_changed", 0) for each in told["schools"]) == 1
+    answer = json_of("roster", "import", str(moved), *options)
+    assert sum(each["counts"].get("child_changed", 0) for each in answer["schools"]) == 1

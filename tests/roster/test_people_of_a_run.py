@@ -22,8 +22,8 @@ def a_file(class_name: str, count: int = 7) -> OneRoster:
     return made
 
 
-def named(told: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    return [each for each in told["people"] if each["kind"] == kind]
+def named(report: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    return [each for each in report["people"] if each["kind"] == kind]
 
 
 def test_everybody_is_named_before_the_import_and_afterwards(
@@ -36,13 +36,13 @@ def test_everybody_is_named_before_the_import_and_afterwards(
     after = imported(path, "--people")
     shown = json_of("roster", "show", after["run"], "--people")["schools"][0]
 
-    for told in (before, after, shown):
-        assert told["fields"] == {"child_changed.class": 7}
-        assert told["classes"] == [{"old": "3A", "new": "4A", "count": 7}]
-        moved = named(told, "child_changed.class")
+    for report in (before, after, shown):
+        assert report["fields"] == {"child_changed.class": 7}
+        assert report["classes"] == [{"old": "3A", "new": "4A", "count": 7}]
+        moved = named(report, "child_changed.class")
         assert {(each["old"], each["new"]) for each in moved} == {("3A", "4A")}
         assert len(moved) == 7
-        (shared,) = named(told, "shared_address")
+        (shared,) = named(report, "shared_address")
         assert len(shared["lines"].split(", ")) == 7
     assert "people" not in checked(path)
 
@@ -66,12 +66,12 @@ def test_a6_rejected_rows_are_a_workbook_for_the_user_alone(
     path, out = tmp_path / "list.csv", tmp_path / "rows.xlsx"
     path.write_text("Nom;Prénom;Classe;Responsable\nMaes;0;=1+1;CLAES Els\n", encoding="utf-8")
 
-    told = json_of(
+    answer = json_of(
         *("roster", "check", str(path), "--school", school.id, "--language", "fr"),
         *("--rejected", str(out)),
     )
 
-    assert told["rejected_file"] == str(out)
+    assert answer["rejected_file"] == str(out)
     assert out.stat().st_mode & 0o777 == 0o600
     sheet = load_workbook(out).active
     assert sheet is not None
@@ -91,7 +91,7 @@ def test_what_was_noticed_while_reading_is_listed_whole_and_not_kept_with_the_nu
 
     run = json_of("roster", "import", str(path), "--school", school.id, *columns)["id"]
 
-    listed = concerned.of(run, "", "unknown_relationship", 100)
+    listed = concerned.list_people(run, "", "unknown_relationship", 100)
     assert [each.who for each in listed] == words
     db.session.rollback()
-    assert "noticed" not in service.get(run).reading
+    assert "noticed" not in service.get_run(run).reading

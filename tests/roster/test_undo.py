@@ -49,11 +49,11 @@ def test_a_terminal_is_told_what_an_undo_did_in_a_table(
 ) -> None:
     run_id = imported(whole().zip(tmp_path / "1.zip"))["run"]
 
-    told = run("roster", "undo", run_id).output
+    outcome = run("roster", "undo", run_id).output
 
-    assert "{" not in told
-    assert re.search(r"new pupils who leave again +3 +0", told)
-    assert re.search(r"new guardianships ended +5 +0", told)
+    assert "{" not in outcome
+    assert re.search(r"new pupils who leave again +3 +0", outcome)
+    assert re.search(r"new guardianships ended +5 +0", outcome)
 
 
 def undo(json_of: JsonOf, run_id: str) -> dict[str, dict[str, int]]:
@@ -143,8 +143,8 @@ def test_c2_a_link_that_somebody_ended_stays_ended_whatever_the_file_says(
 
     assert set(guardians_of("p1")) == {"marc.dubois"}
     assert set(guardians_of("p2")) == {"claire.dubois", "marc.dubois"}
-    (told,) = [each for each in report["findings"] if each["code"] == "separated"]
-    assert (told["count"], told["samples"]) == (1, ["Claire Dubois, Lina Dubois"])
+    (outcome,) = [each for each in report["findings"] if each["code"] == "separated"]
+    assert (outcome["count"], outcome["samples"]) == (1, ["Claire Dubois, Lina Dubois"])
     guardianships.link(AT_TERMINAL, claire.id, pupil("p1").id, "mother")
     imported(path)
     assert set(guardians_of("p1")) == {"claire.dubois", "marc.dubois"}
@@ -162,10 +162,10 @@ def test_a_districts_import_is_undone_at_every_school_and_can_be_made_again(
     made.guardian("g1", "Claire", "Dubois", "claire@dubois.example")
     path = str(made.zip(tmp_path / "district.zip"))
     options = [word for each in schools for word in ("--school", each.id)]
-    told = json_of("roster", "import", path, *options)
+    outcome = json_of("roster", "import", path, *options)
     account = db.session.scalars(select(Account)).one()
 
-    reports = json_of("roster", "undo", told["id"])
+    reports = json_of("roster", "undo", outcome["id"])
 
     assert [each["left"] for each in reports] == [{}, {}]
     assert state() == set()

@@ -95,8 +95,8 @@ def test_p15_with_the_address_ends_what_hung_on_the_former_one(
     assert account.credentials_epoch == epoch + 1
     assert email_changes.waiting(account.id) is None
     assert not email_changes.is_undoable(change)
-    (told,) = trail("email_changed")
-    assert (told.account_id, told.detail) == (account.id, {"by": "school", "run": report["run"]})
+    (event,) = trail("email_changed")
+    assert (event.account_id, event.detail) == (account.id, {"by": "school", "run": report["run"]})
     assert trail("account_changed") == []  # the name is as it was
 
 

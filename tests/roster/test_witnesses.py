@@ -24,16 +24,16 @@ YES, NO, NOTHING = Says.SAME, Says.OTHER, Says.NOTHING
         ("Fatima-Zahra Alaoui", "Fatima Alaoui", Name.ALIKE),
         ("Claire Dubois", "Dubois Claire", Name.ALIKE),
         ("Софія Шевченко", "Sofiya Shevchenko", Name.ALIKE),
-        ("Claire Dubois", "Claire Maes", Name.GIVEN),
-        ("Claire Dubois", "Marc Dubois", Name.FAMILY),
-        ("Lina Dubois", "Lena Dubois", Name.FAMILY),  # they may be sisters
+        ("Claire Dubois", "Claire Maes", Name.SAME_GIVEN),
+        ("Claire Dubois", "Marc Dubois", Name.SAME_FAMILY),
+        ("Lina Dubois", "Lena Dubois", Name.SAME_FAMILY),  # they may be sisters
         ("Guy Zola", "Neu Zobel", Name.OTHER),
-        ("李 伟", "黎 伟", Name.FAMILY),
+        ("李 伟", "黎 伟", Name.SAME_FAMILY),
     ],
 )
 def test_names_go_together(before: str, after: str, name: Name) -> None:
-    given, family = before.split(" ", 1)
-    assert compare_names(given, family, *after.split(" ", 1)) is name
+    given_name, family_name = before.split(" ", 1)
+    assert compare_names(given_name, family_name, *after.split(" ", 1)) is name
 
 
 GUARDIANS = [
@@ -45,18 +45,18 @@ GUARDIANS = [
     (Name.ALIKE, NO, YES, False, True, True),  # a slip put right
     (Name.ALIKE, NO, NO, False, False, False),
     (Name.ALIKE, YES, YES, True, False, False),  # the neighbour in the list
-    (Name.GIVEN, YES, YES, False, True, True),  # a marriage
-    (Name.GIVEN, NO, YES, False, True, True),
-    (Name.GIVEN, YES, NOTHING, False, True, True),
-    (Name.GIVEN, NOTHING, NOTHING, False, True, True),
-    (Name.GIVEN, NO, NOTHING, False, True, False),
-    (Name.GIVEN, NO, NO, False, False, False),
-    (Name.GIVEN, YES, YES, True, False, False),
-    (Name.FAMILY, YES, YES, False, False, True),  # nobody's account yet, the same mailbox
-    (Name.FAMILY, YES, YES, False, True, False),  # the husband gets no account of the wife
-    (Name.FAMILY, NO, YES, False, False, False),
-    (Name.FAMILY, NOTHING, YES, False, False, False),
-    (Name.FAMILY, YES, YES, True, False, False),
+    (Name.SAME_GIVEN, YES, YES, False, True, True),  # a marriage
+    (Name.SAME_GIVEN, NO, YES, False, True, True),
+    (Name.SAME_GIVEN, YES, NOTHING, False, True, True),
+    (Name.SAME_GIVEN, NOTHING, NOTHING, False, True, True),
+    (Name.SAME_GIVEN, NO, NOTHING, False, True, False),
+    (Name.SAME_GIVEN, NO, NO, False, False, False),
+    (Name.SAME_GIVEN, YES, YES, True, False, False),
+    (Name.SAME_FAMILY, YES, YES, False, False, True),  # nobody's account yet, the same mailbox
+    (Name.SAME_FAMILY, YES, YES, False, True, False),  # the husband gets no account of the wife
+    (Name.SAME_FAMILY, NO, YES, False, False, False),
+    (Name.SAME_FAMILY, NOTHING, YES, False, False, False),
+    (Name.SAME_FAMILY, YES, YES, True, False, False),
     (Name.OTHER, NO, NO, False, True, False),
     (Name.OTHER, NO, YES, False, False, False),
     (Name.OTHER, YES, NO, False, False, False),
@@ -84,14 +84,14 @@ PUPILS = [
     (Name.ALIKE, NO, NOTHING, False, True),
     (Name.ALIKE, YES, NO, False, False),
     (Name.ALIKE, YES, YES, True, False),
-    (Name.GIVEN, NO, YES, False, True),
-    (Name.GIVEN, YES, NOTHING, False, True),
-    (Name.GIVEN, NO, NOTHING, False, False),
-    (Name.GIVEN, YES, NO, False, False),
-    (Name.FAMILY, YES, YES, False, True),
-    (Name.FAMILY, NO, YES, False, False),  # the sister
-    (Name.FAMILY, YES, YES, True, False),  # the twin, who is here
-    (Name.FAMILY, YES, NOTHING, False, False),
+    (Name.SAME_GIVEN, NO, YES, False, True),
+    (Name.SAME_GIVEN, YES, NOTHING, False, True),
+    (Name.SAME_GIVEN, NO, NOTHING, False, False),
+    (Name.SAME_GIVEN, YES, NO, False, False),
+    (Name.SAME_FAMILY, YES, YES, False, True),
+    (Name.SAME_FAMILY, NO, YES, False, False),  # the sister
+    (Name.SAME_FAMILY, YES, YES, True, False),  # the twin, who is here
+    (Name.SAME_FAMILY, YES, NOTHING, False, False),
     (Name.OTHER, YES, YES, False, True),
     (Name.OTHER, YES, NO, False, False),
     (Name.OTHER, NO, YES, False, False),

@@ -37,9 +37,9 @@ def roster_check(
     """
     as_json = wish.pop("as_json")
     run = _stage(file, options.wish(**wish), as_json)
-    reports = service.look(run.id, operator=True, everybody=people)
+    reports = service.dry_run(run.id, operator=True, everybody=people)
     written = _write_rejected(run.id, rejected, language)
-    reporting.show(run, reports, written, as_json)
+    reporting.print_run(run, reports, written, as_json)
     if not as_json:
         click.echo(f"\nNothing has changed. To do it: idp roster import --run {run.id}")
 
@@ -89,7 +89,11 @@ def roster_import(
     as_json, people = wish.pop("as_json"), wish.pop("people")
     if (file is None) == (run_id is None):
         raise BadInput("name either a file or --run")
-    run = service.get(run_id) if run_id else _stage(_given(file), options.wish(**wish), as_json)
+    run = (
+        service.get_run(run_id)
+        if run_id
+        else _stage(_required(file), options.wish(**wish), as_json)
+    )
     if decisions:
         service.answer(run.id, _decided(decisions))
     with _bar(len(service.kept(run.id)), "schools", as_json) as progress:
@@ -104,23 +108,23 @@ def roster_import(
         reports = service.with_people(reports, run.id)
     written = _write_rejected(run.id, rejected, language)
     service.forget_rejections(run.id)
-    reporting.show(run, reports, written, as_json)
+    reporting.print_run(run, reports, written, as_json)
     held = [each for each in reports if each.state == "held_back"]
     if held:
         raise BadInput(_held_back(run, held))
 
 
 def _decided(texts: Sequence[str]) -> dict[str, str]:
-    found = {}
+    answers = {}
     for text in texts:
-        key, _, said = text.partition("=")
-        if not key or said not in ANSWERS:
+        key, _, answer = text.partition("=")
+        if not key or answer not in ANSWERS:
             raise BadInput(f"{text[:40]!r} is not written as KEY=same or KEY=another")
-        found[key] = said
-    return found
+        answers[key] = answer
+    return answers
 
 
-def _given(file: Path | None) -> Path:
+def _required(file: Path | None) -> Path:
     assert file is not None
     return file
 

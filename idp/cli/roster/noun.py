@@ -18,9 +18,9 @@ class _InEnglish(Noun):
     ) -> Callable[[Callable[..., Any]], click.Command]:
         def decorate(function: Callable[..., Any]) -> click.Command:
             @wraps(function)
-            def in_english(*given: Any, **options: Any) -> Any:
+            def in_english(*arguments: Any, **options: Any) -> Any:
                 with force_locale("en"):
-                    return function(*given, **options)
+                    return function(*arguments, **options)
 
             return Noun.command(self, *args, **kwargs)(in_english)
 

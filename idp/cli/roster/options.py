@@ -114,8 +114,8 @@ def layout(
     own_numbers: bool,
 ) -> Layout:
     """How somebody says that the list lies in its file."""
-    told = layouts.told(encoding or "", header_row, sheets, single=single_names)
-    return replace(told, own_numbers=own_numbers)
+    chosen = layouts.layout_from_input(encoding or "", header_row, sheets, single=single_names)
+    return replace(chosen, own_numbers=own_numbers)
 
 
 def _choice(text: str) -> service.Choice:
@@ -125,10 +125,10 @@ def _choice(text: str) -> service.Choice:
 
 def columns_of(texts: Sequence[str]) -> dict[str, str]:
     """Header → target; raises ``BadInput``."""
-    found = {}
+    targets = {}
     for text in texts:
         name, sign, target = text.rpartition("=")
         if not sign:
             raise BadInput(f"{text[:60]!r} is not written as Header=target")
-        found[name] = target
-    return found
+        targets[name] = target
+    return targets

@@ -71,18 +71,25 @@ def facts(run: RosterRun) -> dict[str, Any]:
     }
 
 
-def show(run: RosterRun, reports: list[SchoolReport], rejected: Path | None, as_json: bool) -> None:
+def print_run(
+    run: RosterRun, reports: list[SchoolReport], rejected: Path | None, as_json: bool
+) -> None:
     """Print a run, school by school; ``rejected``: where rejected rows were written."""
     read = {name: value for name, value in run.reading.items() if name != "noticed"}
     if as_json:
         schools = [_school(each) for each in reports]
         file = str(rejected) if rejected else None
         output.one(
-            {**facts(service.get(run.id)), "read": read, "rejected_file": file, "schools": schools},
+            {
+                **facts(service.get_run(run.id)),
+                "read": read,
+                "rejected_file": file,
+                "schools": schools,
+            },
             as_json,
         )
         return
-    output.one({**facts(service.get(run.id)), "rows": read.get("rows", 0)}, as_json)
+    output.one({**facts(service.get_run(run.id)), "rows": read.get("rows", 0)}, as_json)
     how_read(read, service.accented(run.id))
     _print_account(read.get("accounting", {}))
     if read.get("rejected"):
@@ -96,9 +103,9 @@ def _print_account(account: dict[str, Any]) -> None:
     for each in account.get("files", ()):
         rows = counted(each["rows"], "row", "rows")
         passed = [f"{count} × {PASSED[why]}" for why, count in each["passed"].items()]
-        told = "".join(f"; {reason}" for reason in passed)
+        reasons = "".join(f"; {reason}" for reason in passed)
         click.echo(
-            output.shown(f"read          {each['name']}: {rows}, {each['taken']} taken") + told
+            output.shown(f"read          {each['name']}: {rows}, {each['taken']} taken") + reasons
         )
     for each in account.get("unread", ()):
         click.echo(output.shown(f"not read      {each['name']}: ") + str(UNREAD[each["why"]]))
@@ -113,11 +120,11 @@ def how_read(facts: dict[str, Any], names: list[str]) -> None:
         first, last = facts["header"]
         click.echo(f"header        line {first if first == last else f'{first}-{last}'}")
     for sheet in facts.get("sheets", ()):
-        told = "read" if sheet["read"] else f"not read, {_WHY_NO_SHEET[sheet['why']]}"
-        click.echo(f"sheet         {output.shown(sheet['name'])}: {told}")
-    for key, told in (("new", "new columns"), ("unread", "not read")):
+        label = "read" if sheet["read"] else f"not read, {_WHY_NO_SHEET[sheet['why']]}"
+        click.echo(f"sheet         {output.shown(sheet['name'])}: {label}")
+    for key, label in (("new", "new columns"), ("unread", "not read")):
         if facts.get(key):
-            click.echo(f"{told:<13} {output.shown(', '.join(facts[key]))}")
+            click.echo(f"{label:<13} {output.shown(', '.join(facts[key]))}")
 
 
 _WHY_NO_SHEET = {
@@ -129,19 +136,19 @@ _WHY_NO_SHEET = {
 
 def _print_school(report: SchoolReport) -> None:
     click.echo(f"\n{output.shown(report.school)} – {report.state.replace('_', ' ')}")
-    told = []
+    changes = []
     for kind, words in COUNTS.items():
         if report.counts.get(kind):
-            told.append({"what": words, "how many": report.counts[kind]})
-            told += [
+            changes.append({"what": words, "how many": report.counts[kind]})
+            changes += [
                 {"what": f"  {words}", "how many": report.fields[field]}
                 for field, words in FIELDS.items()
                 if field.startswith(f"{kind}.") and report.fields.get(field)
             ]
     if report.invited:
-        told.append({"what": "invitations queued", "how many": report.invited})
-    if told:
-        click.echo(output.table(("what", "how many"), [list(row.values()) for row in told]))
+        changes.append({"what": "invitations queued", "how many": report.invited})
+    if changes:
+        click.echo(output.table(("what", "how many"), [list(row.values()) for row in changes]))
     else:
         click.echo("nothing to change")
     if report.moves:
@@ -153,9 +160,9 @@ def _print_school(report: SchoolReport) -> None:
         click.echo(f"! {finding.count} × {finding.sentence.rstrip('.')}{hint}{samples}")
     for question in report.questions:
         _print_question(question)
-    if report.asked:
+    if report.open_questions:
         click.echo(
-            f"? {counted(report.asked, _OPEN, _SEVERAL_OPEN)}"
+            f"? {counted(report.open_questions, _OPEN, _SEVERAL_OPEN)}"
             " Answer with --decide KEY=same or KEY=another."
         )
     _print_people(report.people)
@@ -198,8 +205,8 @@ def _print_people(people: list[dict[str, Any]]) -> None:
 
 
 def _print_question(question: dict[str, Any]) -> None:
-    said = question["answer"] or "open"
-    click.echo(f"? {question['key']} [{said}] {QUESTIONS[question['kind']]}")
+    answer = question["answer"] or "open"
+    click.echo(f"? {question['key']} [{answer}] {QUESTIONS[question['kind']]}")
     people = question.get("people", [question])
     for each in people:
         who = [_person(each[side]) for side in ("old", "new") if each[side]]
@@ -210,10 +217,10 @@ def _print_question(question: dict[str, Any]) -> None:
         click.echo(f"    and {question['count'] - len(people)} more")
 
 
-def _person(told: dict[str, Any]) -> str:
-    detail = [told["place"], told["number"], *told["with"]]
-    claimed = " – has made the account theirs" if told.get("claimed") else ""
-    return f"{told['name']} ({', '.join(filter(None, detail)) or '–'}{claimed})"
+def _person(person: dict[str, Any]) -> str:
+    detail = [person["place"], person["number"], *person["with"]]
+    claimed = " – has made the account theirs" if person.get("claimed") else ""
+    return f"{person['name']} ({', '.join(filter(None, detail)) or '–'}{claimed})"
 
 
 def _school(report: SchoolReport) -> dict[str, Any]:
@@ -227,7 +234,7 @@ def _school(report: SchoolReport) -> dict[str, Any]:
         "fields": report.fields,
         "classes": [{"old": old, "new": new, "count": count} for old, new, count in report.moves],
         **({"people": report.people} if report.people else {}),
-        "asked": report.asked,
+        "asked": report.open_questions,
         "questions": report.questions,
         "findings": [
             {

@@ -74,8 +74,10 @@ def roster_show(run_id: str, people: bool, as_json: bool) -> None:
       idp roster show j_9fQk…
       idp roster show j_9fQk… --people --json
     """
-    run, reports = service.get(run_id), service.kept(run_id)
-    reporting.show(run, service.with_people(reports, run_id) if people else reports, None, as_json)
+    run, reports = service.get_run(run_id), service.kept(run_id)
+    reporting.print_run(
+        run, service.with_people(reports, run_id) if people else reports, None, as_json
+    )
 
 
 @command.command("discard")
@@ -145,8 +147,8 @@ def roster_map(
       idp roster map pupils.xlsx --school s_4vXb…
       idp roster map pupils.xlsx --school s_4vXb… --column "Courriel=guardian.1.email" --save
     """
-    shown = reading.show(file, school_id, options.layout(**layout))
-    header, chosen = shown.look.header, shown.guess.mapping
+    shown = reading.preview_list(file, school_id, options.layout(**layout))
+    header, chosen = shown.list_header.header, shown.guess.mapping
     if columns:
         chosen = mapping.changed(chosen, options.columns_of(columns), header)
     new = set(shown.guess.new)
@@ -168,9 +170,11 @@ def roster_map(
         reading.save_mapping(school_id, chosen)
     if as_json:
         facts = {**chosen.as_json(), "new": sorted(new), "names": shown.names}
-        output.one({**facts, **shown.look.facts(), "problems": problems, "saved": save}, as_json)
+        output.one(
+            {**facts, **shown.list_header.facts(), "problems": problems, "saved": save}, as_json
+        )
         return
     output.rows(rows, ("column", "target", "new"), as_json)
-    reporting.how_read(shown.look.facts(), shown.names)
+    reporting.how_read(shown.list_header.facts(), shown.names)
     for problem in problems:
         click.echo(f"! {problem}")

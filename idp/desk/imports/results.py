@@ -78,7 +78,11 @@ def people(staff: Staff, run_id: str, school_id: str | None, kind: str, page: in
         raise NotFound("import", run_id)
     kinds = _kinds(staff, found, part) if part else of_file
     kind = kind if kind in kinds else next(iter(kinds), "")
-    rows = concerned.of(run_id, school_id, kind, PEOPLE + 1, (page - 1) * PEOPLE) if kind else []
+    rows = (
+        concerned.list_people(run_id, school_id, kind, PEOPLE + 1, (page - 1) * PEOPLE)
+        if kind
+        else []
+    )
     return People(found, part, bool(of_file), kinds, kind, rows[:PEOPLE], len(rows) > PEOPLE)
 
 

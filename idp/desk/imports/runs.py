@@ -87,7 +87,7 @@ class Import:
     @property
     def asked(self) -> int:
         """How many questions wait for an answer."""
-        return sum(part.report.asked for part in self.parts if part.report)
+        return sum(part.report.open_questions for part in self.parts if part.report)
 
     @property
     def can_undo(self) -> bool:
@@ -226,10 +226,10 @@ def _part(
         report = reports.kept(row)
     elif document is not None:
         known = reports.from_json(row, document, school.name)
-        seen = reports.visible(known.findings, operator=staff.is_operator)
+        seen = reports.visible_findings(known.findings, operator=staff.is_operator)
         report = SchoolReport(**{**vars(known), "findings": seen})
     if report is not None:
-        counts = reports.told(report.counts, operator=staff.is_operator)
+        counts = reports.visible_counts(report.counts, operator=staff.is_operator)
         report = SchoolReport(**{**vars(report), "counts": counts})
     undone = job.result.get(row.school_id) if job and row.state == "undone" else None
     return Part(row, school, report, undone)

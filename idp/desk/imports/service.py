@@ -111,11 +111,11 @@ def _begun(
             job = RosterJob(run_id=run.id, task="open", how=how, asked_by=staff.account_id)
             job.upload = spool.plain_name(name)
             db.session.add(job)
-        spool.put(kept, name, stream)
+        spool.store_file(kept, name, stream)
     except BaseException as error:
         if kept:
             spool.remove(kept)
-            runs.finish(runs.get(kept), "refused")
+            runs.finish(runs.get_run(kept), "refused")
             _give_up(kept)
         if isinstance(error, OSError) and error.errno in {ENOSPC, EDQUOT}:
             log.error("the disk of the spool folder is full: uploads are refused")
@@ -135,7 +135,7 @@ def _give_up(run_id: str) -> None:
 def check_again(staff: Staff, run_id: str) -> None:
     """Have the dry run made anew. Raises ``NotFound`` and ``Conflict``."""
     with act_on_import(staff, run_id) as on:
-        if not on.it.is_open or not jobs.ask(run_id, "look", {}, staff.account_id):
+        if not on.it.is_open or not jobs.request_task(run_id, "look", {}, staff.account_id):
             raise Conflict("not_now")
 
 
@@ -153,7 +153,7 @@ def answer(staff: Staff, run_id: str, answers: Mapping[str, Mapping[str, str]]) 
         for part in found.parts:
             if said := _said(part, answers.get(part.row.school_id, {})):
                 service.answer(run_id, said, part.row.school_id)
-        if not jobs.ask(run_id, "look", {}, staff.account_id):
+        if not jobs.request_task(run_id, "look", {}, staff.account_id):
             raise Conflict("not_now")
 
 
@@ -189,7 +189,7 @@ def carry_out(
             },
             "per_hour": None if per_hour is None else max(1, min(per_hour, most)),
         }
-        if not jobs.ask(run_id, "apply", how, staff.account_id):
+        if not jobs.request_task(run_id, "apply", how, staff.account_id):
             raise Conflict("not_now")
 
 
@@ -198,7 +198,9 @@ def take_back(staff: Staff, run_id: str) -> None:
     """Have an import undone, at the schools of the scope. Raises ``NotFound`` and ``Conflict``."""
     with act_on_import(staff, run_id, whole=False) as on:
         theirs = [part.row.school_id for part in on.it.parts if part.can_undo]
-        if not theirs or not jobs.ask(run_id, "undo", {"schools": theirs}, staff.account_id):
+        if not theirs or not jobs.request_task(
+            run_id, "undo", {"schools": theirs}, staff.account_id
+        ):
             raise Conflict("not_now")
 
 
@@ -208,7 +210,9 @@ def discard(staff: Staff, run_id: str) -> None:
     with act_on_import(staff, run_id) as on:
         if on.it.run.status not in {"reading", "checked"}:
             raise Conflict("not_now")
-        if not jobs.ask(run_id, "drop", {}, staff.account_id, after=(*jobs.OVER, "mapping")):
+        if not jobs.request_task(
+            run_id, "drop", {}, staff.account_id, after=(*jobs.OVER, "mapping")
+        ):
             raise Conflict("not_now")
 
 
@@ -243,7 +247,7 @@ def lay_out(staff: Staff, run_id: str, wanted: Layout) -> None:
         if job is None or job.state != "mapping":
             raise Conflict("not_now")
         how = {**job.how, "layout": wanted.as_json()}
-        if not jobs.ask(run_id, "open", how, staff.account_id, after=("mapping",)):
+        if not jobs.request_task(run_id, "open", how, staff.account_id, after=("mapping",)):
             raise Conflict("not_now")
 
 

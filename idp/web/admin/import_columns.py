@@ -48,7 +48,9 @@ def import_layout(staff: Staff, run_id: str) -> ResponseReturnValue:
     found = imports.get(staff, run_id)
     form = Form.read("encoding", "header")
     try:
-        wanted = layout.told(form["encoding"], form["header"], tuple(request.form.getlist("sheet")))
+        wanted = layout.layout_from_input(
+            form["encoding"], form["header"], tuple(request.form.getlist("sheet"))
+        )
     except Invalid as refused:
         if refused.field != "header_row":
             raise PageError("bad_request") from None
