@@ -173,7 +173,7 @@ def school_list(as_json: bool) -> None:
 @command.command("figures")
 @click.argument("school_id", metavar="SCHOOL")
 @output.json_option
-def school_figures(school_id: str, as_json: bool) -> None:
+def school_overview(school_id: str, as_json: bool) -> None:
     """How far a school's guardians came, by class; with --json sign-ins and mails, too.
 
     Each step holds whoever came as far as that or farther.

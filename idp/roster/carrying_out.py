@@ -80,7 +80,7 @@ def kept_plan(run_id: str, school_id: str) -> SchoolReport:
     """A dry run of which the plan stays, for pages to list whom it is about."""
     with transaction():
         # Not beside an import: what that did is its journal, and no plan
-        row, run = runs.hold_part(run_id, school_id), runs.get_run(run_id)
+        row, run = runs.lock_part(run_id, school_id), runs.get_run(run_id)
         if row.state in {"applied", "undone"}:
             return reports.kept(row)
         runs.must_be_staged(run)
@@ -136,7 +136,7 @@ def apply_school(run_id: str, school_id: str, how: How) -> SchoolReport:
 @retried
 def _apply_once(run_id: str, school_id: str, how: How) -> SchoolReport:
     with transaction():
-        row = runs.hold(run_id, school_id)
+        row = runs.lock_school(run_id, school_id)
         run = runs.get_run(run_id)
         if row.state in {"applied", "undone"}:  # by another process, meanwhile
             return reports.kept(row)
@@ -190,7 +190,7 @@ def _carried_out(
 def undo_school(run_id: str, school_id: str) -> UndoReport:
     """Take one school back."""
     with transaction():
-        row = runs.hold(run_id, school_id)
+        row = runs.lock_school(run_id, school_id)
         name = reports.school_name(school_id)
         if obstacle := runs.obstacle(row):
             return UndoReport(school_id, name, None, obstacle)

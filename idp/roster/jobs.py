@@ -100,7 +100,7 @@ def claim_job(files_of: Collection[str]) -> ClaimedJob | None:
     return ClaimedJob(run_id, job.task, dict(job.how), job.asked_by, holder, job.attempts)
 
 
-def hold(taken: ClaimedJob, done: int, total: int) -> bool:
+def renew_lease(taken: ClaimedJob, done: int, total: int) -> bool:
     """Say that the worker is still there, and how far; false where another has the job."""
     return _change(taken, done=done, total=total, lease_until=clock.now() + LEASE)
 

@@ -312,20 +312,20 @@ def _record_begun(run: RosterRun, schools: list[str]) -> None:
 
 
 def _fill(run: RosterRun, contents: Reading, wanted: list[orgs.Wanted]) -> None:
-    stage_ = staging.Stage(run.id)
+    writer = staging.StagingWriter(run.id)
     for each in wanted:
         called = contents.names.get(each.school_id)
         if called and comparable(called) != comparable(each.name):
-            stage_.notice("school_name", called[:60])
-    stage_.fill(contents)
+            writer.notice("school_name", called[:60])
+    writer.fill(contents)
     noticed = {
-        code: {"count": count, "samples": stage_.noticed[code]}
-        for code, count in stage_.notices.items()
+        code: {"count": count, "samples": writer.noticed[code]}
+        for code, count in writer.notices.items()
     }
     result = {
         "rows": contents.rows,
         "ignored": contents.ignored,
-        "rejected": dict(stage_.rejected),
+        "rejected": dict(writer.rejected),
         "noticed": noticed,
         "mapping": contents.mapping,
         "accounting": contents.accounting.as_json(),

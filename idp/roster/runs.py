@@ -49,12 +49,12 @@ def being_read(run_ids: list[str]) -> set[str]:
     return {*db.session.scalars(query), *db.session.scalars(looked_at)}
 
 
-def hold(run_id: str, school_id: str) -> RosterRunSchool:
+def lock_school(run_id: str, school_id: str) -> RosterRunSchool:
     """The school's row of the run; other imports of the school, or its district, wait."""
     db.session.execute(
         select(School.id).where(School.id == school_id).with_for_update(key_share=True)
     )
-    row = hold_part(run_id, school_id)
+    row = lock_part(run_id, school_id)
     district = db.session.scalar(select(RosterRun.district).where(RosterRun.id == run_id))
     if district:
         db.session.execute(
@@ -66,7 +66,7 @@ def hold(run_id: str, school_id: str) -> RosterRunSchool:
     return row
 
 
-def hold_part(run_id: str, school_id: str) -> RosterRunSchool:
+def lock_part(run_id: str, school_id: str) -> RosterRunSchool:
     """The school's row of the run alone."""
     row: RosterRunSchool = db.session.scalars(
         select(RosterRunSchool)

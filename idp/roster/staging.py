@@ -57,7 +57,7 @@ _LINK: Final = (
 )
 
 
-class Stage:
+class StagingWriter:
     """Takes records of one run and writes them, a transaction for every few thousand.
 
     Short transactions: on SQLite, parents who sign in meanwhile want to write too.

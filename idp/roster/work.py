@@ -260,7 +260,7 @@ def _beat(app: Flask, taken: ClaimedJob, counted: Counted, stop: Event) -> None:
     with app.app_context():
         while not stop.wait(BEAT):
             try:
-                if not jobs.hold(taken, counted.done, counted.total):
+                if not jobs.renew_lease(taken, counted.done, counted.total):
                     counted.lost.set()
                     return
             except SQLAlchemyError:

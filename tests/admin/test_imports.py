@@ -386,7 +386,7 @@ def test_r4_a_job_is_one_workers_until_its_lease_is_over(
     with later(minutes=3):
         second = jobs.claim_job(files)
     assert second is not None
-    assert not jobs.hold(first, 1, 2)  # it was silent for too long
+    assert not jobs.renew_lease(first, 1, 2)  # it was silent for too long
     assert jobs.finish(second)
 
 
@@ -440,7 +440,7 @@ def test_a_page_shows_how_far_the_worker_is_and_renews_itself(desk: Desk, tmp_pa
     answer = upload(manager, desk.here, zipped(whole(), tmp_path), "roster.zip")
     taken = jobs.claim_job(spool.runs())
     assert taken is not None
-    jobs.hold(taken, 30, 60)
+    jobs.renew_lease(taken, 30, 60)
 
     page = manager.open(answer.headers["Location"])
 

@@ -66,8 +66,6 @@ MODULES = {
 UNFINISHED = {
     "idp",
     "idp/audit",
-    "idp/cli",
-    "idp/cli/roster",
     "idp/clients",
     "idp/credentials",
     "idp/database",
@@ -91,7 +89,6 @@ UNFINISHED = {
     "idp/people",
     "idp/privacy",
     "idp/readiness",
-    "idp/roster",
     "idp/sessions",
     "idp/settings",
     "idp/web",

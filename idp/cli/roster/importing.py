@@ -36,7 +36,7 @@ def roster_check(
       idp roster check pupils.xlsx --school s_4vXb… --people --rejected to-correct.xlsx
     """
     as_json = wish.pop("as_json")
-    run = _stage(file, options.wish(**wish), as_json)
+    run = _stage(file, options.wish_from_options(**wish), as_json)
     reports = service.dry_run(run.id, operator=True, everybody=people)
     written = _write_rejected(run.id, rejected, language)
     reporting.print_run(run, reports, written, as_json)
@@ -92,7 +92,7 @@ def roster_import(
     run = (
         service.get_run(run_id)
         if run_id
-        else _stage(_required(file), options.wish(**wish), as_json)
+        else _stage(_required(file), options.wish_from_options(**wish), as_json)
     )
     if decisions:
         service.answer(run.id, _decided(decisions))

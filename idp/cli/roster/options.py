@@ -84,7 +84,7 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return layout_options(function)
 
 
-def wish(
+def wish_from_options(
     schools: tuple[str, ...],
     delta: bool,
     columns: tuple[str, ...],
