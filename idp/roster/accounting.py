@@ -1,6 +1,7 @@
-"""What became of every row, sheet and file: nothing is left out in silence (security rule N2).
+"""Counts what the import did with every row, sheet and file: nothing is left out in silence
+(security rule N2).
 
-Of each file, its rows are those that were taken over and those that were passed over, by reason.
+The rows of a file are those that were taken over and those that were passed over, by reason.
 """
 
 from collections import Counter

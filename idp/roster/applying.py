@@ -1,6 +1,6 @@
-"""Carries a plan out: every statement is driven by the rows of ``roster_changes``.
+"""Carries out a plan: each statement reads its rows from ``roster_changes``.
 
-In the transaction that made the plan, so that nothing else is carried out than what it says.
+It runs in the transaction that made the plan, so that it does exactly what the plan says.
 """
 
 from datetime import datetime

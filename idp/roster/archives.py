@@ -1,6 +1,6 @@
-"""A zip, a folder or a single file, opened as data: bounded, and never unpacked (rule A6).
+"""Opens a zip, a folder or a single file as data: bounded, and never unpacked (rule A6).
 
-Names inside a zip are compared with the few that we know and never become paths on our disk.
+Names inside a zip are compared with the few that we know; they never become paths on our disk.
 """
 
 import hashlib

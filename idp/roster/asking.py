@@ -1,6 +1,7 @@
-"""What becomes of a doubt: kept as a question until somebody has answered it.
+"""Keeps a doubt as a question until somebody has answered it.
 
-Answers are ``same`` (the id still means whom it meant) and ``another``; see ``question_models``.
+The answer is ``same`` (the id still means the person whom it meant) or ``another``; see
+``question_models``.
 """
 
 from collections import Counter

@@ -1,7 +1,8 @@
-"""Many rows in few statements: COPY on PostgreSQL, ``executemany`` on SQLite; and plain SQL.
+"""Reads and writes many rows in few statements: COPY on PostgreSQL, ``executemany`` on SQLite; and
+plain SQL.
 
-The SQL of this package is written for both databases. What is decided for thousands of people
-is decided by one statement, never by a query in a loop.
+The SQL of this package runs on both databases. One statement decides for thousands of people; there
+is never a query in a loop.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""One school of a run: looked at, carried out, taken back, each in a transaction of its own."""
+"""Plans, applies or undoes one school of a run, each in a transaction of its own."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What stands in single cells: dates, numbers, words for who somebody is to a child."""
+"""Reads single cells: dates, numbers, names, and words for the relationship to a child."""
 
 import re
 from datetime import date, datetime

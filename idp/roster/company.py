@@ -1,6 +1,7 @@
-"""Who is with whom, in the file and with us, by names and addresses: never by the file's ids.
+"""Finds who belongs to whom, in the file and in our tables, by names and addresses: never by the
+file's ids.
 
-Whoever is looked at is marked ``suspect`` in the staging tables for that time.
+Meanwhile the rows in question are marked ``suspect`` in the staging tables.
 """
 
 from collections.abc import Iterable

@@ -1,8 +1,8 @@
-"""Whom an import is about, one by one: who changes and how, what differs about them, and who stands
-behind a finding.
+"""Lists the people whom an import concerns: who changes and how, what differs about them, and who
+stands behind a finding.
 
-Changes are read from the plan, which is the journal afterwards; findings and questions from
-``roster_remarks``. Both are there from the check until the import can't be undone any more.
+Changes are read from the plan, which becomes the journal; findings and questions are read from
+``roster_remarks``. Both are kept from the check until the import can no longer be undone.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,7 +1,8 @@
-"""Guardians whose name or address in the file is another than ours, whatever becomes of it.
+"""Lists guardians whose name or address in the file differs from ours, whether or not the import
+takes it over.
 
-What of it is taken over depends on who else trusts the account: that is nothing for a school to
-learn (security rule C3). That the file differs from what its own desk shows is.
+What it takes over depends on which other schools trust the account: a school must not learn that
+(security rule C3). It may learn that the file differs from what its own desk shows.
 """
 
 from typing import Final

@@ -1,7 +1,7 @@
-"""Guardians of the file whose id alone does not say who they are.
+"""Finds guardians of the file whose id alone does not say who they are.
 
-An id that comes with somebody else's name, address or children; somebody known who comes with
-another id; and who is switched off in the school's own software.
+Three kinds: an id that comes with another person's name, address or children; a known person who
+comes with another id; a person who is switched off in the school's own software.
 """
 
 from collections.abc import Iterable

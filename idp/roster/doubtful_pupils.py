@@ -1,7 +1,7 @@
-"""Pupils of the file whose id, or name, alone does not say who they are.
+"""Finds pupils of the file whose id, or name, alone does not say who they are.
 
-Three kinds: an id that comes with somebody else's name and company; somebody known who comes with
-another number; a second row of one name and class.
+Three kinds: an id that comes with another person's name and guardians; a known person who comes
+with another number; a second row of one name and class.
 """
 
 from collections.abc import Iterable

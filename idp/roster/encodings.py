@@ -1,9 +1,9 @@
-"""Which encoding a CSV file is in: by its content, since no CSV says it.
+"""Detects the encoding of a CSV file from its content, because no CSV file names it.
 
-UTF-8 and UTF-16 prove themselves. Among the one-byte encodings that spreadsheets write –
-« CSV », « CSV (MS-DOS) », « CSV (Macintosh) » – the one counts whose letters names hold, at the
-places where names hold them: « Léger », not « L‚ger » or « LŽger ». Detectors that know the
-statistics of whole texts see too few letters in a list of names.
+UTF-8 and UTF-16 are recognised for certain. Spreadsheets also write one-byte encodings: « CSV »,
+« CSV (MS-DOS) », « CSV (Macintosh) ». Of these we choose the one in which the file's letters are
+letters of names, at places where names have them: « Léger », not « L‚ger » or « LŽger ». Libraries
+that use the statistics of whole texts see too few letters in a list of names.
 """
 
 import codecs

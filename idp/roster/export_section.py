@@ -1,4 +1,4 @@
-"""What imports keep about a guardian: a section of the export."""
+"""The section of an account's export that holds what imports keep about a guardian."""
 
 from sqlalchemy import select
 

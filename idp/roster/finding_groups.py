@@ -1,6 +1,6 @@
-"""Guardians of a file who share something: an address, or a name.
+"""Finds guardians of a file who share an address or a name.
 
-Asked in the transaction that planned the import.
+The queries run in the transaction that planned the import.
 """
 
 from collections.abc import Callable

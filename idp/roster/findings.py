@@ -1,7 +1,8 @@
-"""What looks wrong in a file, for one school: counted, with a few samples.
+"""Finds what looks wrong in a file, for one school: counts, with a few samples.
 
-Asked in the transaction that planned the import. Whom a finding is about is shown to who chose
-the file, never logged, and kept (``concerned``) until the import can't be undone any more.
+The queries run in the transaction that planned the import. The person who chose the file sees whom
+a finding is about. That is never logged, and it is kept (``concerned``) until the import can no
+longer be undone.
 """
 
 from collections.abc import Callable, Iterable

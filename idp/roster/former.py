@@ -1,8 +1,8 @@
-"""Guardians whom a file would bring back to a school that they had left (security rule N4).
+"""Finds guardians whom a file would bring back to a school that they had left (security rule N4).
 
-A file is one witness: where somebody's last guardianship at the school ended long ago, or a court
-or they themselves ended it, it links them again no more than the desk does. They are asked, once
-in a year, however often the file names them.
+A file is one witness. Where the last guardianship at the school ended long ago, or was ended by a
+court or by the guardian, neither the file nor the desk makes a new one. The guardian is asked
+instead, once in a year, however often the file names them.
 """
 
 from datetime import datetime

@@ -1,7 +1,8 @@
-"""What each column of a list is, by its header's words, and by its first cells where words waver.
+"""Guesses what each column of a list holds: from the words of its header, and from its first cells
+where the words are not clear.
 
-A column that says nothing certain is not read. What is about a column that we must not store –
-national numbers, birth dates, addresses – is recognised so that it is left alone (rule C5).
+A column without a certain meaning is not read. Columns that we must not store – national numbers,
+birth dates, addresses – are recognised so that they are left alone (rule C5).
 """
 
 import re

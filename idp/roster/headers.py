@@ -1,7 +1,7 @@
-"""Where the header of a list stands: found by its words, whatever stands above it.
+"""Finds the header of a list by its words, whatever stands above it.
 
 School software writes titles, dates and empty lines above the table, and headers of two lines
-(« Élève » over « Nom », « Prénom »). Or somebody says which line it is.
+(« Élève » over « Nom », « Prénom »). A person may also say which line it is.
 """
 
 from dataclasses import dataclass, replace

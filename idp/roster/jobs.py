@@ -1,7 +1,7 @@
-"""What a worker is to do with a run: asked for by somebody, done by one worker at a time.
+"""The jobs of a run: a person asks for one, and one worker at a time does it.
 
-A worker takes a job for ``LEASE`` and says again and again that it is still there. One that was
-killed says nothing: then another takes the job, and goes on where it was (security rule R1).
+A worker claims a job for ``LEASE`` and renews the claim while it works. A worker that was killed
+does not renew it: then another one claims the job, and continues where it was (security rule R1).
 """
 
 import secrets

@@ -1,4 +1,4 @@
-"""How a list lies in its file where that is not for us to guess: said by somebody, or found."""
+"""How a list lies in its file: encoding, header, sheets. A person says it, or it is detected."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
-"""What a row of a list says, by the list's mapping: cells, and the names of people.
+"""Reads a row of a list by the list's mapping: its cells, and the names of people.
 
-Whoever has one name only is taken for a typing error unless somebody says that there are such.
+A person with one name only is taken for a typing error, unless somebody says that the list has such
+people.
 """
 
 from collections.abc import Iterator

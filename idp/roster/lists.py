@@ -1,4 +1,4 @@
-"""A list as a file has it, CSV or XLSX: which file, which sheets, its header, its rows."""
+"""Reads a list from a CSV or XLSX file: which file, which sheets, its header, its rows."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Which column of a spreadsheet is what: guessed from its header (``guessing``), or told.
+"""Says what each column of a spreadsheet holds: guessed from its header (``guessing``), or chosen.
 
 A target is ``pupil.<field>`` or ``guardian.<n>.<field>``.
 """

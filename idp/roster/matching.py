@@ -1,9 +1,10 @@
-"""Who of the file is who of ours, for one school, in the caller's transaction.
+"""Matches the people of the file with ours, for one school, in the caller's transaction.
 
-In this order: the school's own id, where what else the file says agrees (``witnesses``); the same
-id in the operator's district; at this school, the same name with the same address or the same
-child. Never an address alone: two parents may share one. Somebody known only elsewhere is linked
-where the operator says so (``link_same_people``); a school is not told (security rule C3).
+It tries in this order: the school's own id, where other facts of the file agree (``witnesses``);
+the same id in the operator's district; at this school, the same name with the same address or the
+same child. An address alone is never enough: two parents may share one. A person who is known only
+at another school is linked where the operator says so (``link_same_people``); the school does not
+learn it (security rule C3).
 
 CROSS JOIN tells SQLite in which order to look; PostgreSQL chooses for itself.
 """

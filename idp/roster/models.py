@@ -1,4 +1,6 @@
-"""What an import keeps: for good, until it can be undone no more, or until it has run."""
+"""Tables of the import: some rows are kept for good, some until the import can no longer be undone,
+some until it has run.
+"""
 
 from datetime import datetime
 from typing import Any

@@ -1,5 +1,5 @@
-"""Rows of one name in a list without numbers: one pupil with several rows, or several pupils;
-and names of classes that seem one.
+"""Decides whether rows of one name, in a list without numbers, are one pupil or several; and finds
+names of classes that seem one.
 
 In a list with a row for each pupil, a second row of one name and class with other guardians is
 another pupil, for certain. In a list with a row for each guardian it is mostly the same pupil.

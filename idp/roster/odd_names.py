@@ -1,4 +1,4 @@
-"""What stands in a list where a name should: signs of a wrong encoding, and words for nobody.
+"""Recognises cells that hold no name: signs of a wrong encoding, and words for nobody.
 
 A list that was saved in another encoding than it is read in has « L‚a » and « LŽger »; one whose
 look-ups failed has « #N/A », one made from a pivot table « (vide) », one that people filled in

@@ -1,4 +1,4 @@
-"""OneRoster: who is what at which school, today."""
+"""OneRoster: who has which role at which school today."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""OneRoster's files row by row, with an account of each, and what all of them say alike."""
+"""Reads OneRoster's files row by row and counts every row; holds what all these files share."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

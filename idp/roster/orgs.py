@@ -1,4 +1,4 @@
-"""Which of a file's schools are the named ones: nothing else in the file counts (rule A2)."""
+"""Finds which of a file's schools are the named ones: nothing else in the file counts (rule A2)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Guardianships that an import makes, changes or ends: the pairs of the file, held against ours."""
+"""Plans the guardianships that an import makes, changes or ends, from the file's pairs and ours."""
 
 from typing import Final
 

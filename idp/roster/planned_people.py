@@ -1,4 +1,4 @@
-"""Accounts and pupils that an import makes, changes or lets go: a statement a kind."""
+"""Plans the accounts and pupils that an import makes, changes or lets go: one statement a kind."""
 
 from typing import Final
 

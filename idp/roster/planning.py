@@ -1,8 +1,8 @@
-"""What an import would do at one school: rows of ``roster_changes``, by one statement a kind;
-and a few names of each kind for its dry run.
+"""Plans what an import would do at one school: rows of ``roster_changes``, by one statement for
+each kind; and a few names of each kind for its dry run.
 
-The same statements plan a dry run (rolled back) and an import (carried out in the transaction
-that planned it), so that the two can't differ.
+The same statements plan a dry run (rolled back) and an import (carried out in the transaction that
+planned it), so that the two can't differ.
 """
 
 from dataclasses import dataclass

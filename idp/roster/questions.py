@@ -1,6 +1,7 @@
-"""The questions of a run in words and numbers: whom the id meant, and who stands in the file.
+"""Describes the questions of a run: the person whom the id meant, and the person in the file.
 
-Asked in the transaction that planned it. Only people of this school are named (rule C3).
+The queries run in the transaction that planned the run. They name people of this school only (rule
+C3).
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""From a path to a staged run: which format, whose schools, by which columns."""
+"""Reads a file into a staged run: finds its format, its schools and its columns."""
 
 import hashlib
 import json

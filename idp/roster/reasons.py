@@ -1,4 +1,4 @@
-"""Why rows were not taken over: whole sentences in the reader's language."""
+"""Says why rows were not taken over: whole sentences in the reader's language."""
 
 import re
 from typing import Final

@@ -1,4 +1,4 @@
-"""Why a file, or a run, can't be gone on with: whole sentences in the languages of schools."""
+"""Says why a file, or a run, is refused: whole sentences in the languages of schools."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""Whom an import touched at a school, or an undo: they are found as they are now."""
+"""Refreshes the search index for the people whom an import, or an undo, changed at a school."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a run says of each school: with samples while it is planned, in numbers afterwards."""
+"""Reports what a run does at each school: samples while it is planned, numbers afterwards."""
 
 from dataclasses import dataclass, field
 from typing import Any, Final

@@ -1,6 +1,6 @@
-"""Columns that count rows: 1, 2, 3… is the number of nobody (security rule N2).
+"""Finds columns that count rows: 1, 2, 3… is the number of nobody (security rule N2).
 
-One pupil inserted, and every number below means another child. Such a column is not believed as
+When one pupil is inserted, every number below means another child. So such a column is not read as
 the school's own numbers, whoever named it so, unless somebody says that they are.
 """
 

@@ -1,7 +1,8 @@
-"""The import as its faces see it: read a file, look at what it would do, do it, take it back.
+"""The import as the command line and the desk call it: read a file, show what it would do, apply
+it, undo it.
 
-The command line and the desk call these and have no rules of their own. Nothing here asks who
-may: a face passes only the schools that its person may import (security rule A2).
+The callers have no rules of their own. Nothing here checks who may: a caller passes only the
+schools that its person may import (security rule A2).
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,8 @@
-"""Uploaded files on their way to the staging tables: nobody else's to read, and never for long.
+"""Keeps uploaded files until they are in the staging tables: nobody else may read them, and never
+for long.
 
-A file lies in a folder named by its run, on the machine that received it. It is removed as soon
-as it has been read, or can't be.
+A file lies in a folder that is named by its run, on the machine that received it. It is removed as
+soon as it has been read, or can't be.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""From a file's records to rows of the staging tables, streaming, some thousands at a time."""
+"""Writes a file's records to the staging tables: streaming, some thousands at a time."""
 
 import secrets
 from collections import Counter

@@ -1,4 +1,4 @@
-"""CSV as it comes from Excel and from school software: encodings, separators, bounds."""
+"""Reads CSV as Excel and school software write it: encodings, separators, bounds."""
 
 import csv
 import io

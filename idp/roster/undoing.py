@@ -1,7 +1,7 @@
-"""Takes an import back at one school, from its journal, in the caller's transaction.
+"""Undoes an import at one school, from its journal, in the caller's transaction.
 
-What was made ends, what was changed is as it was, what was ended is live again – unless somebody
-changed it since: then it is left, and counted. Ended grants and tokens stay ended (rule R13).
+What the import made ends, what it changed is as it was, what it ended is live again. Where somebody
+has changed it since, it is left and counted. Ended grants and tokens stay ended (rule R13).
 """
 
 from dataclasses import dataclass

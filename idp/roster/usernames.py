@@ -1,7 +1,7 @@
-"""User names by a school's pattern: ASCII, typable, and never somebody else's.
+"""Makes user names by a school's pattern: ASCII, easy to type, and never another person's.
 
-A name that is taken gets a number. Whether it is taken is asked for many names at once
-(``free``), and the unique index has the last word.
+A name that is taken gets a number. One query checks many names (``free``), and the unique index has
+the last word.
 """
 
 import re

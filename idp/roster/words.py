@@ -1,4 +1,4 @@
-"""Words that headers of school software use, in four languages, as ``plain`` makes them."""
+"""The words that headers of school software use, in four languages, in the form of ``plain``."""
 
 import re
 from typing import Final

@@ -1,7 +1,7 @@
-"""The import's worker: takes what was asked for on a page, and does it.
+"""The import's worker: does the jobs that somebody asked for on a page.
 
-Killed at any moment it leaves nothing half done: reading begins anew, applying and undoing go
-on with the next school, each of which is one transaction (security rule R1).
+When it is killed, nothing is left half done: it reads the file anew, and it applies or undoes the
+schools that are left, each of which is one transaction (security rule R1).
 """
 
 import logging
