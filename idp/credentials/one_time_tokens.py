@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, insert, or_, select, true, update
 
 from idp import clock, settings
 from idp.audit import events
@@ -232,8 +232,7 @@ def spend(token_id: str) -> bool:
             update(OneTimeToken)
             .where(
                 OneTimeToken.id == token_id,
-                OneTimeToken.spent_at.is_(None),
-                OneTimeToken.ended_at.is_(None),
+                unspent(),
                 OneTimeToken.expires_at > now,
             )
             .values(spent_at=now)
@@ -242,10 +241,14 @@ def spend(token_id: str) -> bool:
     return bool(spent)
 
 
+def unspent() -> ColumnElement[bool]:
+    """Neither spent nor ended, expired ones too; a condition on ``OneTimeToken``."""
+    return and_(OneTimeToken.spent_at.is_(None), OneTimeToken.ended_at.is_(None))
+
+
 def end(*which: ColumnElement[bool]) -> int:
     """End those of these tokens that are unspent, expired ones too; returns how many."""
-    alive = (OneTimeToken.spent_at.is_(None), OneTimeToken.ended_at.is_(None))
-    return update_all(OneTimeToken, *which, *alive, ended_at=clock.now())
+    return update_all(OneTimeToken, *which, unspent(), ended_at=clock.now())
 
 
 def _find(which: object) -> Found:

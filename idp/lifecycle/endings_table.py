@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
+from idp.mail import answers
+
 
 class Thing(StrEnum):
     """What may end, in the order in which it does."""
@@ -268,7 +270,7 @@ REASONS: Final[Mapping[Cause, str]] = {
     Cause.CONSENT_WITHDRAWN: "consent withdrawn",
     Cause.CLIENT_DISABLED: "client disabled",
     Cause.ADDRESSES_SHOWN: "email shown",
-    Cause.DATABASE_RESTORED: "restored from a backup",
+    Cause.DATABASE_RESTORED: answers.RESTORED,
 }
 """What ended grants say of it; the others end because whoever enters proves something new."""
 

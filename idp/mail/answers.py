@@ -25,6 +25,7 @@ MEANINGS: Final = (
     "limited",
     "nobody",
     "ours",
+    "restored",
 )
 """Every answer has one of these meanings."""
 
@@ -62,12 +63,14 @@ _BY_CODE: Final = {
     "450": "later",
     "451": "later",
 }
+RESTORED: Final = "restored from a backup"
 _OURS: Final = (
     ("not an address", "no_address"),
     ("too many for one address", "limited"),
     ("a later one waits", "limited"),
     ("nobody to write to", "nobody"),
     ("can't be written", "ours"),
+    (RESTORED, "restored"),
     ("the connection broke", "server_away"),
     ("sender refused", "server_away"),
     ("SMTP", "server_away"),

@@ -114,7 +114,7 @@ def dropped(message: OutboxMessage, reason: str) -> None:
 
 def drop(reason: str, *which: ColumnElement[bool]) -> int:
     """Drop those of these messages that wait, in the caller's transaction; returns how many."""
-    values = {"status": "dropped", "finished_at": clock.now(), "answer": reason}
+    values = {"status": "dropped", "finished_at": clock.now(), **_answered(reason)}
     return update_all(OutboxMessage, *which, OutboxMessage.status == "queued", **values)
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import CheckConstraint, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
-from idp.database import Model, OpaqueId, UtcDateTime, db
+from idp.database import Model, OpaqueId, UtcDateTime
 from idp.people.models import one_of
 
 QUESTION_KINDS = ("pupil", "guardian", "renumbered", "twin", "disabled")
@@ -53,7 +53,7 @@ class RosterAnswer(Model):
     answered_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
 
 
-class RosterRemark(db.Model):  # type: ignore[name-defined,misc]
+class RosterRemark(Model):
     """One case of a finding or a question, as it was planned last.
 
     The school "" stands for the file as a whole. Names people, as ``roster_changes`` does, and

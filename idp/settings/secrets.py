@@ -12,7 +12,7 @@ HIDDEN: Final = "[hidden]"
 LEAST_BYTES: Final = 32
 EXAMPLES: Final = ("secret", "changeme", "change-me", "password", "development")
 
-_PASSWORD_IN_URL = re.compile(r"(://[^/@\s]*?:)[^/@\s]*(?=@)|([?&]password=)[^&\s]*")
+_PASSWORD_IN_URL = re.compile(r"(://[^/@\s]*?:)[^/@\s]*(?=@)|([?&](?:ssl)?password=)[^&\s]*")
 
 
 class _Unprinted:

@@ -137,7 +137,10 @@ def duration(text: str) -> timedelta:
         raise ValueError(
             f"{_shown(text)} is no whole number of seconds, nor one with a unit: 90s, 20m, 8h, 14d"
         )
-    return timedelta(seconds=int(found[1]) * UNITS[found[2]])
+    try:
+        return timedelta(seconds=int(found[1]) * UNITS[found[2]])
+    except OverflowError as error:
+        raise ValueError(f"{_shown(text)} is longer than time goes") from error
 
 
 def words(text: str) -> str:

@@ -246,6 +246,17 @@ class TestAnswers:
     def test_every_meaning_has_words(self, app: Flask) -> None:
         assert set(answers.MEANINGS) == REASONS.keys()
 
+    @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+    def test_a_mail_that_is_dropped_for_a_restored_database_says_so(self, app: Flask) -> None:
+        with transaction():
+            fresh, tried = (outbox.enqueue("password_reset") for _ in range(2))
+        outbox.put_back(tried, "450 4.2.0 grey-listed")
+        with transaction():
+            assert outbox.drop(answers.RESTORED) == 2
+        db.session.expire_all()
+        assert {fresh.meaning, tried.meaning} == {"restored"}
+        assert {fresh.answer, tried.answer} == {answers.RESTORED}
+
     @pytest.mark.parametrize(
         ("answer", "meaning", "code"),
         [

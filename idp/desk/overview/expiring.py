@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, func, or_, select, true
 
 from idp import clock
 from idp.clients.models import Client, ClientSchool
+from idp.credentials import one_time_tokens
 from idp.credentials.models import OneTimeToken
 from idp.database import db
 from idp.desk.access import scope
@@ -58,8 +59,7 @@ def tokens_expiring(staff: Staff, school_id: str | None = None) -> int:
         select(func.count(OneTimeToken.account_id.distinct()))
         .join(Account, Account.id == OneTimeToken.account_id)
         .where(
-            OneTimeToken.spent_at.is_(None),
-            OneTimeToken.ended_at.is_(None),
+            one_time_tokens.unspent(),
             OneTimeToken.expires_at.between(now, now + SOON),
             Account.status == "invited",
             mailed,

@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import Select, distinct, exists, func, select
 
 from idp import clock
+from idp.credentials import one_time_tokens
 from idp.credentials.models import OneTimeToken
 from idp.database import db, retried
 from idp.desk.access.acts import act_at_school
@@ -55,8 +56,7 @@ def _uninvited(school_ids: Collection[str]) -> Select[str, int]:
     )
     holds = exists().where(
         OneTimeToken.account_id == Account.id,
-        OneTimeToken.spent_at.is_(None),
-        OneTimeToken.ended_at.is_(None),
+        one_time_tokens.unspent(),
         OneTimeToken.expires_at > clock.now(),
     )
     return (

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, case, func, select
 
 from idp import clock
 from idp.audit.models import AuditEvent
+from idp.credentials import one_time_tokens
 from idp.credentials.models import OneTimeToken, Password
 from idp.database import db
 from idp.desk.access import scope
@@ -223,9 +224,7 @@ def _tokens(ids: list[str], school_scope: SchoolScope) -> dict[str, Any]:
     """
     tokens = _newest(
         OneTimeToken,
-        OneTimeToken.account_id.in_(ids)
-        & OneTimeToken.spent_at.is_(None)
-        & OneTimeToken.ended_at.is_(None),
+        OneTimeToken.account_id.in_(ids) & one_time_tokens.unspent(),
         ("outbox_id", "created_at", "opened_at", "expires_at"),
     )
     if school_scope.everywhere:

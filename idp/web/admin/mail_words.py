@@ -72,6 +72,10 @@ REASONS: Final = {
         _("Look at the parent's page: perhaps they have signed in since, or need an address."),
     ),
     "ours": Reason(_("We could not write this mail."), _TELL_PLATFORM),
+    "restored": Reason(
+        _("It waited when our database was restored from a backup, and may have been sent before."),
+        _("Send it again, if it did not arrive."),
+    ),
 }
 
 
