@@ -43,14 +43,14 @@ def check_public(document: Any) -> None:
     Raises ``Invalid``.
     """
     try:
-        found = KeySet.import_key_set(document).keys
+        keys = KeySet.import_key_set(document).keys
     except _UNREADABLE:
         raise Invalid("jwks", "no_keys") from None
-    if any(key.key_type == "oct" or key.is_private for key in found):
+    if any(key.key_type == "oct" or key.is_private for key in keys):
         raise Invalid("jwks", "private_key")
-    if not found:
+    if not keys:
         raise Invalid("jwks", "no_keys")
-    for key in found:
+    for key in keys:
         if isinstance(key, RSAKey) and key.raw_value.key_size < SMALLEST_RSA:
             raise Invalid("jwks", "weak_key", least=SMALLEST_RSA)
 

@@ -234,11 +234,11 @@ def enable(client_id: str) -> bool:
 
 def secret_matches(client: ClientRow, secret: str) -> bool:
     """Whether this is the client's secret, or its former one still in overlap; constant time."""
-    given = _secret_hash(secret)
-    matches = hmac.compare_digest(client.secret_hash or "", given)
+    hashed = _secret_hash(secret)
+    matches = hmac.compare_digest(client.secret_hash or "", hashed)
     former = client.previous_secret_hash
     if former and (client.previous_secret_expires_at or clock.now()) > clock.now():
-        matches |= hmac.compare_digest(former, given)
+        matches |= hmac.compare_digest(former, hashed)
     return matches
 
 

@@ -57,17 +57,17 @@ def is_reachable_beside(uri: str, redirect_uris: Iterable[str]) -> bool:
     return near is None or near in {_private_host(each) for each in redirect_uris}
 
 
-def matches(registered: str, asked: str, *, native: bool) -> bool:
-    """Whether ``asked`` is the registered redirect URI, to the letter (RFC 9700 §2.1).
+def matches(registered: str, requested: str, *, native: bool) -> bool:
+    """Whether ``requested`` is the registered redirect URI, to the letter (RFC 9700 §2.1).
 
     The one exception: a native application's loopback address may come with any port
     (RFC 8252 §7.3).
     """
-    if registered == asked:
+    if registered == requested:
         return True
-    if not native or _problem_of_form(asked) is not None:
+    if not native or _problem_of_form(requested) is not None:
         return False
-    left, right = urlsplit(registered), urlsplit(asked)
+    left, right = urlsplit(registered), urlsplit(requested)
     return (
         left.scheme == right.scheme == "http"
         and _is_loopback_address(left)

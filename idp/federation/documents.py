@@ -101,7 +101,7 @@ def _lifetime(response: Response) -> timedelta:
     control = response.headers.get("Cache-Control", "").lower()
     if "no-store" in control or "no-cache" in control:
         return SHORTEST
-    found = _MAX_AGE.search(control)
-    if not found:
+    match = _MAX_AGE.search(control)
+    if not match:
         return DEFAULT
-    return min(max(timedelta(seconds=int(found[1])), SHORTEST), LONGEST)
+    return min(max(timedelta(seconds=int(match[1])), SHORTEST), LONGEST)

@@ -65,8 +65,8 @@ def of_account(account_id: str) -> list[FederatedLink]:
 def usable(account_id: str, *, without: str | None = None) -> list[FederatedLink]:
     """The links by which the guardian can sign in now; ``without``: leaving one link out."""
     issuers = {each.issuer for each in settings.current().providers if each.enabled}
-    found = of_account(account_id)
-    return [link for link in found if link.issuer in issuers and link.id != without]
+    links = of_account(account_id)
+    return [link for link in links if link.issuer in issuers and link.id != without]
 
 
 def make(account_id: str, identity: ForeignIdentity) -> bool:
@@ -168,17 +168,17 @@ def waiting_in(browser: str) -> set[str]:
 
 def take_waiting(interaction_id: str, browser: str) -> ForeignIdentity | None:
     """Take the waiting identity in the caller's transaction: one caller gets it, ever."""
-    found = waiting(interaction_id, browser)
-    if found is None:
+    pending = waiting(interaction_id, browser)
+    if pending is None:
         return None
     taken = db.session.execute(
         delete(PendingLink)
-        .where(*_is_waiting(interaction_id, browser), PendingLink.subject == found.subject)
+        .where(*_is_waiting(interaction_id, browser), PendingLink.subject == pending.subject)
         .execution_options(synchronize_session=False)
     ).rowcount  # type: ignore[attr-defined]
     if not taken:
         return None
-    return ForeignIdentity(found.provider, found.issuer, found.subject, found.shown)
+    return ForeignIdentity(pending.provider, pending.issuer, pending.subject, pending.shown)
 
 
 def forget_waiting(*which: ColumnElement[bool]) -> int:
@@ -205,7 +205,7 @@ def _is_waiting(interaction_id: str, browser: str) -> tuple[ColumnElement[bool],
 
 
 def _refuse(account_id: str, identity: ForeignIdentity) -> bool:
-    found = find_linked(identity)
-    if found is not None and found.account.id == account_id:
+    linked = find_linked(identity)
+    if linked is not None and linked.account.id == account_id:
         return False
-    raise LinkedElsewhere if found else OtherIdentity
+    raise LinkedElsewhere if linked else OtherIdentity

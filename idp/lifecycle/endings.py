@@ -204,7 +204,7 @@ def withdraw_consent(account_id: str, client_id: str) -> bool:
     return bool(withdrawn)
 
 
-_TOLD: Final[dict[By, sessions.Told]] = {By.SESSION: "each", By.EVERYBODY: "none"}
+_TOLD: Final[dict[By, sessions.AuditDetail]] = {By.SESSION: "each", By.EVERYBODY: "none"}
 
 
 def _ender(thing: Thing, cause: Cause, by: By) -> Callable[..., int]:

@@ -105,7 +105,7 @@ def decide(
     ask_again: bool,
     made_for: str | None = None,
 ) -> Selection | None:
-    """The child to name, or None where the guardian has to choose. ``found`` is not empty.
+    """The child to name, or None where the guardian has to choose. ``candidates`` is not empty.
 
     ``chosen_id``: the child chosen on this very request's page. ``ask_again``: the request
     says ``prompt=select_account``, so a remembered choice does not count. ``made_for``: only

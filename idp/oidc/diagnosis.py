@@ -20,10 +20,10 @@ _OF_ANSWER: Final = frozenset(
 
 @dataclass(frozen=True)
 class Difference:
-    """Where the redirect URI that was asked and the nearest registered one part."""
+    """Where the requested redirect URI and the nearest registered one part."""
 
     registered: str
-    asked: str
+    requested: str
     kind: str
     """``scheme``, ``host``, ``port``, ``slash``, ``case``, ``encoding``, ``path``, ``query``,
     ``fragment`` or ``other``."""
@@ -35,18 +35,18 @@ class Difference:
 
     @property
     def parts(self) -> tuple[tuple[str, str, str], tuple[str, str, str]]:
-        """What is the same before, what differs, what is the same after: registered, asked."""
+        """What is the same before, what differs, what is the same after: registered, requested."""
         start, end = self._start, self._end
-        return _around(self.registered, start, end), _around(self.asked, start, end)
+        return _around(self.registered, start, end), _around(self.requested, start, end)
 
     @property
     def _start(self) -> str:
-        return _common(self.registered, self.asked)
+        return _common(self.registered, self.requested)
 
     @property
     def _end(self) -> str:
         skip = len(self._start)
-        return _common(self.registered[skip:][::-1], self.asked[skip:][::-1])[::-1]
+        return _common(self.registered[skip:][::-1], self.requested[skip:][::-1])[::-1]
 
 
 @dataclass(frozen=True)

@@ -57,10 +57,12 @@ def opened(address: str, browser_hash: str) -> Interaction | None:
     if document is None or document["b"] != browser_hash[:_SHORT_HASH]:
         return None
     begun = datetime.fromtimestamp(document["t"] / 1000, tz=clock.now().tzinfo)
-    found = _made(document["i"], browser_hash, document.get("c"), document.get("r") or {}, begun)
-    found.sealed_token = document.get("s")
-    found.id = address
-    return found if found.expires_at > clock.now() else None
+    interaction = _made(
+        document["i"], browser_hash, document.get("c"), document.get("r") or {}, begun
+    )
+    interaction.sealed_token = document.get("s")
+    interaction.id = address
+    return interaction if interaction.expires_at > clock.now() else None
 
 
 def client_of(address: str) -> str | None:

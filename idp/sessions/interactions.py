@@ -103,9 +103,13 @@ def newest_waiting(browser: str, seen_last: str = "") -> Interaction | None:
 
     ``seen_last``: the id of the one that the browser itself remembers.
     """
-    found = find(seen_last, browser) if seen_last else None
-    if found is not None and found.client_id is not None and found.completed_at is None:
-        return found
+    interaction = find(seen_last, browser) if seen_last else None
+    if (
+        interaction is not None
+        and interaction.client_id is not None
+        and interaction.completed_at is None
+    ):
+        return interaction
     return db.session.scalars(
         select(Interaction)
         .where(

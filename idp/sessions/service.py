@@ -91,19 +91,19 @@ def begin(
 def find(secret: str) -> SignedIn | None:
     """The live session of this secret, with its active guardian; one query."""
     now = clock.now()
-    found = _LIVE_SESSION.one_or_none(
+    signed_in = _LIVE_SESSION.one_or_none(
         secret_hash=keyed_hash("session", secret),
         now=now,
         idle_since=now - settings.current().session_idle,
     )
-    if found is not None and found.session.last_seen_at < now - TOUCH_EVERY:
-        _touch(found.session)
-    return found
+    if signed_in is not None and signed_in.session.last_seen_at < now - TOUCH_EVERY:
+        _touch(signed_in.session)
+    return signed_in
 
 
 def is_live(session_id: str, account_id: str) -> bool:
     """Whether this is a session of the guardian's that has not ended, asked in a transaction."""
-    found = db.session.scalar(
+    row_id = db.session.scalar(
         select(BrowserSession.id).where(
             BrowserSession.id == session_id,
             BrowserSession.account_id == account_id,
@@ -111,7 +111,7 @@ def is_live(session_id: str, account_id: str) -> bool:
             BrowserSession.expires_at > clock.now(),
         )
     )
-    return found is not None
+    return row_id is not None
 
 
 def live(account_id: str) -> list[BrowserSession]:
@@ -131,10 +131,10 @@ def live(account_id: str) -> list[BrowserSession]:
     )
 
 
-Told = Literal["each", "count", "none"]
+AuditDetail = Literal["each", "count", "none"]
 
 
-def end(*which: ColumnElement[bool], tell: Told = "count") -> int:
+def end(*which: ColumnElement[bool], tell: AuditDetail = "count") -> int:
     """End those of these sessions that go on, in the caller's transaction; returns how many.
 
     ``tell``: whether the audit log names each of them, or their number for each account.

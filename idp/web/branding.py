@@ -79,10 +79,10 @@ def breakable(address: str) -> Markup:
 
 def current() -> Branding:
     """The branding of this request: the waiting application's, or the platform's own."""
-    found = g.get("branding")
-    if type(found) is LocalProxy:
-        found = found._get_current_object()
-    return found or Branding(settings.current().platform_name)
+    branding = g.get("branding")
+    if type(branding) is LocalProxy:
+        branding = branding._get_current_object()
+    return branding or Branding(settings.current().platform_name)
 
 
 def use(branding: Branding) -> Branding:

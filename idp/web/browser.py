@@ -86,16 +86,16 @@ def signed_in() -> SignedIn | None:
         begun_now = cookies_to_set().get("session")
         secret = begun_now or request.cookies.get(_name("session"), "")
         g.signed_in = sessions.find(secret) if 20 <= len(secret) <= 100 else None
-    found = cast(SignedIn | None, g.signed_in)
-    if found is not None:
-        correlation.current().actor = found.account.id
-    return found
+    signed_in_now = cast(SignedIn | None, g.signed_in)
+    if signed_in_now is not None:
+        correlation.current().actor = signed_in_now.account.id
+    return signed_in_now
 
 
 def known_signed_in() -> SignedIn | None:
     """Who is signed in, where this request has looked; asks no database, for error pages too."""
-    found = g.get("signed_in", _UNKNOWN)
-    return None if found is _UNKNOWN else cast(SignedIn | None, found)
+    signed_in_now = g.get("signed_in", _UNKNOWN)
+    return None if signed_in_now is _UNKNOWN else cast(SignedIn | None, signed_in_now)
 
 
 def sign_in(proof: Proof) -> BrowserSession:
@@ -131,8 +131,8 @@ def sign_out() -> None:
 
     The browser keeps its id, so that waiting requests go on; what the person left goes.
     """
-    if (found := signed_in()) is not None:
-        endings.end_session(found.account.id, found.session.id)
+    if (signed_in_now := signed_in()) is not None:
+        endings.end_session(signed_in_now.account.id, signed_in_now.session.id)
     _forget_person()
     cookies_to_set()["session"] = None
     g.signed_in = None

@@ -30,6 +30,6 @@ def moment(when: datetime) -> str:
 
 
 def _language() -> Locale:
-    found = get_locale() or BRITISH
+    locale = get_locale() or BRITISH
     # Our English readers live in Europe: the day goes before the month, and 17:05 is no 5 PM.
-    return BRITISH if found.language == "en" else found
+    return BRITISH if locale.language == "en" else locale

@@ -62,17 +62,17 @@ class _Reader(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
+        attributes = dict(attrs)
         if tag == "form":
-            posts = (given.get("method") or "").lower() == "post"
-            self._open = _Form(given.get("action") or "") if posts else None
+            posts = (attributes.get("method") or "").lower() == "post"
+            self._open = _Form(attributes.get("action") or "") if posts else None
             self.forms += [self._open] if self._open else []
         elif self._open is not None and tag in {"input", "select", "option", "textarea"}:
-            name = self._select if tag == "option" else given.get("name") or ""
+            name = self._select if tag == "option" else attributes.get("name") or ""
             self._select = name if tag in {"select", "option"} else ""
-            start = self._here()
+            start = self._position()
             end = start + len(self.get_starttag_text() or "")
-            control = _Control(tag, given, start, end, name)
+            control = _Control(tag, attributes, start, end, name)
             self._open.controls.append(control)
             self._textarea = control if tag == "textarea" else None
 
@@ -82,45 +82,47 @@ class _Reader(HTMLParser):
         elif tag == "select":
             self._select = ""
         elif tag == "textarea" and self._textarea is not None:
-            self._textarea.text_end = self._here()
+            self._textarea.text_end = self._position()
 
-    def _here(self) -> int:
+    def _position(self) -> int:
         line, column = self.getpos()
         return self._lines[line - 1] + column
 
 
-def filled(page: str, path: str, typed: list[tuple[str, str]], *, here: str = "") -> str:
+def filled(page: str, path: str, typed: list[tuple[str, str]], *, page_path: str = "") -> str:
     """The page, its form that is sent to ``path`` filled in with these names and values.
 
-    ``here``: the path of the page, to which a form goes that names none.
+    ``page_path``: the path of the page, to which a form goes that names none.
     """
     values: dict[str, list[str]] = {}
     for name, value in typed:
         values.setdefault(name, []).append(value)
-    found = [each for each in _Reader(page).forms if (urlsplit(each.action).path or here) == path]
-    if len(found) > 1:
-        found = [each for each in found if each.is_about_the_same(values)]
-    edits = [edit for form in found for edit in _edits(form, values)]
+    forms = [
+        each for each in _Reader(page).forms if (urlsplit(each.action).path or page_path) == path
+    ]
+    if len(forms) > 1:
+        forms = [each for each in forms if each.is_about_the_same(values)]
+    edits = [edit for form in forms for edit in _edits(form, values)]
     for start, end, text in sorted(edits, reverse=True):
         page = page[:start] + text + page[end:]
     return page
 
 
 def _edits(form: _Form, values: dict[str, list[str]]) -> Iterator[Edit]:
-    left = {name: list(given) for name, given in values.items()}
+    left = {name: list(texts) for name, texts in values.items()}
     for control in form.controls:
-        given = left.get(control.name, [])
+        texts = left.get(control.name, [])
         if control.kind in CHOSEN:
             value = control.attributes.get("value") or "on"
             yield _marked(control, "checked", value in values.get(control.name, []))
         elif control.tag == "option" and control.name in values:
             value = control.attributes.get("value") or ""
             yield _marked(control, "selected", value in values[control.name])
-        elif control.tag == "textarea" and given:
+        elif control.tag == "textarea" and texts:
             # A line feed that begins the text would be dropped (HTML §13.1.2.5)
-            yield control.end, control.text_end, "\n" + escape(given.pop(0))
-        elif control.tag == "input" and control.kind not in NEVER and given:
-            yield _written(control, {**control.attributes, "value": given.pop(0)})
+            yield control.end, control.text_end, "\n" + escape(texts.pop(0))
+        elif control.tag == "input" and control.kind not in NEVER and texts:
+            yield _written(control, {**control.attributes, "value": texts.pop(0)})
 
 
 def _marked(control: _Control, mark: str, wanted: bool) -> Edit:

@@ -46,8 +46,8 @@ def sent() -> FormKey | None:
     """The key that came with the present request's form."""
     if request.method != "POST":
         return None
-    found = _KEY.fullmatch(request.form.get(FIELD, ""))
-    return FormKey(found[1], found[2]) if found else None
+    match = _KEY.fullmatch(request.form.get(FIELD, ""))
+    return FormKey(match[1], match[2]) if match else None
 
 
 def _owner(random: str, account_id: str) -> str:

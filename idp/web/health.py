@@ -35,8 +35,8 @@ def ready() -> tuple[Response, int]:
     return _answer("ok", answers, 200) if good else _answer("failed", answers, 503)
 
 
-def _answer(said: str, parts: dict[str, str], status: int) -> tuple[Response, int]:
-    response = jsonify(status=said, **parts)
+def _answer(status_word: str, parts: dict[str, str], status: int) -> tuple[Response, int]:
+    response = jsonify(status=status_word, **parts)
     if status != 200:
         response.headers["Retry-After"] = "5"
     return response, status

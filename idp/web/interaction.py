@@ -32,12 +32,14 @@ def own_interaction(interaction_id: str) -> Interaction:
     """This browser's interaction of that id, finished or not; otherwise a page that explains."""
     if not re.fullmatch(r"[\w-]+", interaction_id, re.ASCII):
         raise PageError("expired_interaction", 404)  # a NUL, for one, is nothing to ask about
-    found = interactions.find(interaction_id, browser.browser_id()) if browser.has_id() else None
-    if found is None:
+    interaction = (
+        interactions.find(interaction_id, browser.browser_id()) if browser.has_id() else None
+    )
+    if interaction is None:
         raise PageError(
             "expired_interaction", 404, client_id=interactions.client_of(interaction_id)
         )
-    return found
+    return interaction
 
 
 def apply_branding(interaction: Interaction) -> None:

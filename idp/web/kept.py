@@ -29,7 +29,7 @@ _ID_LENGTH: Final = 24
 
 def init_app(app: Flask) -> None:
     """Answer for kept pages before their views do, and write what was typed into forms."""
-    app.before_request(_show)
+    app.before_request(_kept_page)
     app.context_processor(_context)
     app.after_request(_fill)
 
@@ -113,20 +113,20 @@ def field(name: str) -> str | None:
     return next((value for each, value in fields if each == name), None)
 
 
-def _show() -> Response | None:
+def _kept_page() -> Response | None:
     wanted = request.args.get(PARAMETER, "")
     if request.method not in {"GET", "HEAD"} or len(wanted) != _ID_LENGTH or not browser.has_id():
         return None
-    found = submissions.kept(wanted, browser.browser_id())
-    if found is None:
+    submission = submissions.kept(wanted, browser.browser_id())
+    if submission is None:
         return _instead(wanted)
     signed_in = browser.signed_in()
-    made = (found.answer or {}).get("page")
+    made = (submission.answer or {}).get("page")
     if made and _may_be_shown(made, signed_in.session.id if signed_in else None):
         return _made_fresh(made, wanted)
     account_id = signed_in.account.id if signed_in else None
-    if found.typed and FormKey(*found.typed["key"]).is_of(account_id):
-        g.typed = found.typed
+    if submission.typed and FormKey(*submission.typed["key"]).is_of(account_id):
+        g.typed = submission.typed
     return _instead(wanted)
 
 
@@ -170,7 +170,7 @@ def _fill(response: Response) -> Response:
     if typed is None or response.mimetype != "text/html" or response.status_code != 200:
         return response
     html = response.get_data(as_text=True)
-    here = urlsplit(typed["path"]).path
+    form_path = urlsplit(typed["path"]).path
     fields = [(name, value) for name, value in typed["fields"]]
-    response.set_data(filling.filled(html, here, fields, here=request.path))
+    response.set_data(filling.filled(html, form_path, fields, page_path=request.path))
     return response

@@ -84,10 +84,10 @@ class BoundedBodies:
         return None if is_within(address, self._proxies) else address_prefix(address)
 
     def _read(self, stream: Any, length: int | None, sender: str | None) -> bytes:
-        asked = LONGEST + 1 if length is None else length
+        size = LONGEST + 1 if length is None else length
         try:
             place = self._places.take(sender, PATIENCE)
-            body: bytes | None = in_time(lambda: stream.read(asked), self._seconds, place)
+            body: bytes | None = in_time(lambda: stream.read(size), self._seconds, place)
         except TooMany:
             words = "Too many requests are being read. Try again in a moment."
             raise Refusal(BUSY, words) from None

@@ -49,8 +49,8 @@ def test_what_the_form_was_about_comes_back_too() -> None:
 def test_a_form_without_an_address_goes_to_its_own_page() -> None:
     page = '<form method="post"><input name="name" value=""></form>'
 
-    assert 'value="typed"' in filled(page, "/here", [("name", "typed")], here="/here")
-    assert filled(page, "/here", [("name", "typed")], here="/there") == page
+    assert 'value="typed"' in filled(page, "/here", [("name", "typed")], page_path="/here")
+    assert filled(page, "/here", [("name", "typed")], page_path="/there") == page
 
 
 def test_passwords_and_other_forms_stay() -> None:

@@ -58,14 +58,14 @@ def factor_undone() -> ResponseReturnValue:
 
 
 def _page(secret: str, interaction_id: str, form: Form) -> ResponseReturnValue:
-    found = factor_undo.find_open(secret)
-    if isinstance(found, Gone):
+    added = factor_undo.find_open(secret)
+    if isinstance(added, Gone):
         return _gone()
-    apply_branding(found.account)
+    apply_branding(added.account)
     page = render_template(
         "account/factor_undo.html",
-        added=found,
-        provable=factor_undo.is_provable(found),
+        added=added,
+        provable=factor_undo.is_provable(added),
         form=form,
         interaction_id=interaction_id,
     )

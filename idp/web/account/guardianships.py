@@ -37,11 +37,13 @@ def guardianship(interaction_id: str) -> ResponseReturnValue:
     secret = mailed_links.opened(interaction, PURPOSE)
     if request.method == "POST":
         return _answered(interaction_id, secret)
-    asked = link_requests.asked_with(secret)
-    if not asked:
+    requests = link_requests.asked_with(secret)
+    if not requests:
         return render_template("account/guardianship_gone.html"), 404
-    apply_branding(asked[0].account)
-    return render_template("account/guardianship.html", asked=asked, interaction_id=interaction_id)
+    apply_branding(requests[0].account)
+    return render_template(
+        "account/guardianship.html", requests=requests, interaction_id=interaction_id
+    )
 
 
 def _answered(interaction_id: str, secret: str) -> ResponseReturnValue:
@@ -50,8 +52,8 @@ def _answered(interaction_id: str, secret: str) -> ResponseReturnValue:
     if isinstance(guard, throttling.Blocked):
         raise Throttled(guard.retry_after)
     yes = request.form.get("answer") == "yes"
-    found = link_requests.answer_with(secret, request.form.get("request", ""), yes=yes)
-    if not isinstance(found, Open):
+    outcome = link_requests.answer_with(secret, request.form.get("request", ""), yes=yes)
+    if not isinstance(outcome, Open):
         return render_template("account/guardianship_gone.html"), 404
     if link_requests.asked_with(secret):
         flash(_("Thank you. Your answer is noted."))
@@ -69,11 +71,11 @@ def guardianship_answered() -> ResponseReturnValue:
 @guardian_only
 def answer_guardianship(signed_in: SignedIn) -> ResponseReturnValue:
     """The answer of somebody who is signed in."""
-    asked = request.form.get("request", "")
-    if not re.fullmatch(r"[\w-]{1,32}", asked, re.ASCII):
+    request_id = request.form.get("request", "")
+    if not re.fullmatch(r"[\w-]{1,32}", request_id, re.ASCII):
         raise PageError("not_found", 404)
     yes = request.form.get("answer") == "yes"
     account = signed_in.account
-    if link_requests.answer_for(account.id, asked, signed_in.session.id, yes=yes):
+    if link_requests.answer_for(account.id, request_id, signed_in.session.id, yes=yes):
         flash(_("Thank you. Your answer is noted."))
     return redirect(url_for("account.home"), 303)

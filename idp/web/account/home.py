@@ -41,7 +41,7 @@ def _page(signed_in: SignedIn) -> str:
         schools=list(schools.values()),
         applications=start_pages(list(schools)),
         at_desk=staff.is_staff(account.id),
-        asked=link_requests.waiting(account.id),
+        requests=link_requests.waiting(account.id),
         pages=[page for page in PAGES if page.shown()],
         offer_passkey=is_offer_welcome(account.id),
         sessions=shown_sessions(signed_in),

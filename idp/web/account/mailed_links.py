@@ -49,8 +49,8 @@ def secret_in(pasted: str) -> str | None:
         return None
     shown = "".join(each for each in pasted if unicodedata.category(each) != "Cf")
     whole = "".join(each for each in shown if unicodedata.category(each)[0] not in "CZ")
-    found = _IN_LINK.search(shown) or _IN_LINK.search(whole) or _ALONE.fullmatch(whole)
-    return found[1] if found else None
+    match = _IN_LINK.search(shown) or _IN_LINK.search(whole) or _ALONE.fullmatch(whole)
+    return match[1] if match else None
 
 
 def _pasted(purpose: str, page: str) -> ResponseReturnValue:

@@ -78,8 +78,8 @@ def signed_out() -> ResponseReturnValue:
 
 
 def _signed_out() -> Response:
-    if (found := browser.signed_in()) is not None:
-        branding.use_school_of(found.account.id)
+    if (signed_in_now := browser.signed_in()) is not None:
+        branding.use_school_of(signed_in_now.account.id)
     browser.sign_out()
     page = url_for("account.signed_out", school=branding.current().school)
     response = make_response(redirect(page, 303))
@@ -90,8 +90,8 @@ def _signed_out() -> Response:
 
 def shown(signed_in: SignedIn) -> list[Shown]:
     """The guardian's live sessions as they are shown, this one first."""
-    found = (_shown(each, signed_in.session.id) for each in sessions.live(signed_in.account.id))
-    return sorted(found, key=lambda each: not each.is_this)
+    rows = (_shown(each, signed_in.session.id) for each in sessions.live(signed_in.account.id))
+    return sorted(rows, key=lambda each: not each.is_this)
 
 
 def _shown(session: BrowserSession, this_session: str) -> Shown:

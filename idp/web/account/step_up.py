@@ -68,13 +68,13 @@ def confirm(signed_in: SignedIn) -> ResponseReturnValue:
     """The password once more, then on to the page that asked for it."""
     if request.method == "GET":
         next_page = request.args.get("next") or kept.field("next")
-        return _show(signed_in, only(["current_password"]), next_page)
+        return _render_confirm(signed_in, only(["current_password"]), next_page)
     form = Form.read("current_password", "next")
     if not ways_of(signed_in.account).password:
-        return _show(signed_in, form, form["next"])
+        return _render_confirm(signed_in, form, form["next"])
     form.require("current_password", _("Type your current password."))
     if form.problems:
-        return _show(signed_in, form, form["next"])
+        return _render_confirm(signed_in, form, form["next"])
     return _prove(signed_in, form)
 
 
@@ -85,9 +85,11 @@ def _prove(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
         )
     except passwords.WrongPassword:
         form.problem("current_password", _("This is not your current password."))
-        return _show(signed_in, form, form["next"])
+        return _render_confirm(signed_in, form, form["next"])
     except Throttled as throttled:
-        return too_many(form, throttled.retry_after, lambda: _show(signed_in, form, form["next"]))
+        return too_many(
+            form, throttled.retry_after, lambda: _render_confirm(signed_in, form, form["next"])
+        )
     return _confirmed(signed_in, proof, form)
 
 
@@ -107,7 +109,7 @@ def confirm_code(signed_in: SignedIn) -> ResponseReturnValue:
     form = Form.read("code", "next")
     form.require("code", _("Type the code."))
     if form.problems:
-        return _show(signed_in, form, form["next"])
+        return _render_confirm(signed_in, form, form["next"])
     try:
         proof = second_factor.prove_code(
             signed_in.account,
@@ -117,9 +119,11 @@ def confirm_code(signed_in: SignedIn) -> ResponseReturnValue:
         )
     except second_factor.WrongCode:
         form.problem("code", wrong_code())
-        return _show(signed_in, form, form["next"])
+        return _render_confirm(signed_in, form, form["next"])
     except Throttled as throttled:
-        return too_many(form, throttled.retry_after, lambda: _show(signed_in, form, form["next"]))
+        return too_many(
+            form, throttled.retry_after, lambda: _render_confirm(signed_in, form, form["next"])
+        )
     return _confirmed(signed_in, proof, form)
 
 
@@ -144,7 +148,7 @@ def confirm_passkey(signed_in: SignedIn) -> ResponseReturnValue:
         )
     except second_factor.WrongPasskey:
         form.notice = _("This passkey does not work here. Please try again.")
-        return _show(signed_in, form, form["next"])
+        return _render_confirm(signed_in, form, form["next"])
     return _confirmed(signed_in, proof, form)
 
 
@@ -169,7 +173,7 @@ def confirm_with(signed_in: SignedIn) -> ResponseReturnValue:
         return redirect(url_for("account.confirm", next=next_page), 303)
 
 
-def _show(signed_in: SignedIn, form: Form, next_page: str | None) -> ResponseReturnValue:
+def _render_confirm(signed_in: SignedIn, form: Form, next_page: str | None) -> ResponseReturnValue:
     """The page, with what this account has to prove itself by."""
     ways = ways_of(signed_in.account)
     page = render_template(

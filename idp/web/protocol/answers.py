@@ -23,14 +23,16 @@ from idp.web.interaction import allowance
 Fields = list[tuple[str, str]]
 
 
-def code_answer(asked: AuthorizationRequest, code: str, *, by_page: bool) -> Response:
+def code_answer(auth_request: AuthorizationRequest, code: str, *, by_page: bool) -> Response:
     """The successful authorization response (RFC 6749 §4.1.2)."""
-    return _answer(asked, [("code", code)], by_page)
+    return _answer(auth_request, [("code", code)], by_page)
 
 
-def error_answer(asked: AuthorizationRequest, error: OAuth2Error, *, by_page: bool) -> Response:
+def error_answer(
+    auth_request: AuthorizationRequest, error: OAuth2Error, *, by_page: bool
+) -> Response:
     """The error response of a request that is otherwise sound."""
-    return _answer(asked, error_fields(error), by_page)
+    return _answer(auth_request, error_fields(error), by_page)
 
 
 CANCELLED: Final = "The guardian cancelled"
@@ -40,12 +42,12 @@ NO_CHILD: Final = "The guardian has no child at this school"
 
 def deny(waiting: Interaction, why: str = CANCELLED) -> Response:
     """« Annuler », « Retour »: the application is told ``access_denied`` and why, once."""
-    asked = AuthorizationRequest.from_json(waiting.request)
+    auth_request = AuthorizationRequest.from_json(waiting.request)
     if interactions.is_carried(waiting) and isinstance(allowance(), throttling.Blocked):
         pass  # not noted, so that a stranger's clicks fill no table; « cancel » always works
     elif not interactions.complete(waiting):
         return redirect(f"/interaction/{waiting.id}", 303)
-    return error_answer(asked, AccessDeniedError(why), by_page=True)
+    return error_answer(auth_request, AccessDeniedError(why), by_page=True)
 
 
 def error_fields(error: OAuth2Error) -> Fields:
@@ -84,8 +86,14 @@ def leave_for(address: str) -> Response:
     return make_response(render_template("protocol/leaving.html", address=address))
 
 
-def _answer(asked: AuthorizationRequest, fields: Fields, by_page: bool) -> Response:
-    return send(asked.redirect_uri, asked.response_mode, fields, asked.state, by_page=by_page)
+def _answer(auth_request: AuthorizationRequest, fields: Fields, by_page: bool) -> Response:
+    return send(
+        auth_request.redirect_uri,
+        auth_request.response_mode,
+        fields,
+        auth_request.state,
+        by_page=by_page,
+    )
 
 
 def _with(uri: str, fields: Fields) -> str:

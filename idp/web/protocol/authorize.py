@@ -33,11 +33,11 @@ def authorize() -> Response:
         return _refuse(parameters, error)
     try:
         hint = _hinted_subject(parameters.get("id_token_hint"), client)
-        asked = authorization_request.parse(parameters, client, hinted_subject=hint)
+        auth_request = authorization_request.parse(parameters, client, hinted_subject=hint)
     except OAuth2Error as error:
         error.redirect_uri = parameters["redirect_uri"]
         return _refuse(parameters, error)
-    return proceed(asked, client, interaction=None)
+    return proceed(auth_request, client, interaction=None)
 
 
 def _crossing(name: str, value: str) -> str:
@@ -63,8 +63,8 @@ def _validated(parameters: MultiDict[str, str]) -> OAuthClient:
     except OAuth2Error as error:
         error.redirect_uri = _trusted_redirect_uri(parameters)
         raise
-    asked = ProtocolRequest(request._get_current_object())  # type: ignore[attr-defined]
-    grant = server().get_consent_grant(asked)
+    protocol_request = ProtocolRequest(request._get_current_object())  # type: ignore[attr-defined]
+    grant = server().get_consent_grant(protocol_request)
     client: OAuthClient = grant.request.client
     return client
 

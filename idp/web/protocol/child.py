@@ -31,23 +31,23 @@ def child(interaction_id: str) -> Response | tuple[str, int] | str:
     read = facts_of(waiting)
     if read is None:
         return resumed(waiting)
-    asked, client, facts, signed_in = read
-    if not authorization.may_choose(asked, facts):
+    auth_request, client, facts, signed_in = read
+    if not authorization.may_choose(auth_request, facts):
         return resumed(waiting)
     if request.method == "GET":
-        return _page(waiting, asked, client, facts)
+        return _page(waiting, auth_request, client, facts)
     chosen = posted_child(facts.children, client)
     if chosen is None or not _choose(waiting, signed_in, chosen):
         note_refused(client, signed_in)
-        return _page(waiting, asked, client, facts, refused=True), 403
+        return _page(waiting, auth_request, client, facts, refused=True), 403
     return resumed(waiting)
 
 
-def posted_child(found: Sequence[Candidate], client: OAuthClient) -> ChildRow | None:
+def posted_child(candidates: Sequence[Candidate], client: OAuthClient) -> ChildRow | None:
     """The child that the form names, if it is one of these."""
     posted = request.form.get("child", "").encode()
     match = None
-    for each in found:
+    for each in candidates:
         if hmac.compare_digest(subjects.of_child(each.child, client.record).encode(), posted):
             match = each.child
     return match
@@ -77,13 +77,13 @@ def _choose(waiting: Interaction, signed_in: SignedIn, chosen: ChildRow) -> bool
 
 def _page(
     waiting: Interaction,
-    asked: AuthorizationRequest,
+    auth_request: AuthorizationRequest,
     client: OAuthClient,
     facts: Facts,
     *,
     refused: bool = False,
 ) -> str:
-    hinted = child_selection.hinted(facts.children, asked.child_hint, client.record)
+    hinted = child_selection.hinted(facts.children, auth_request.child_hint, client.record)
     return render_template(
         "protocol/child.html",
         interaction=waiting,

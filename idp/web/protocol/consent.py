@@ -29,11 +29,11 @@ def ask_consent(interaction_id: str) -> Response | str:
     read = facts_of(waiting)
     if read is None:
         return resumed(waiting)
-    asked, client, facts, _signed_in = read
-    step = authorization.next_step(asked, facts)
+    auth_request, client, facts, _signed_in = read
+    step = authorization.next_step(auth_request, facts)
     if not isinstance(step, AskConsent):
         return resumed(waiting)
-    return _page(waiting, asked, client, step.selection)
+    return _page(waiting, auth_request, client, step.selection)
 
 
 @blueprint.post("/interaction/<interaction_id>/consent")
@@ -50,19 +50,19 @@ def answer_consent(interaction_id: str) -> Response | str:
     read = facts_of(waiting)
     if read is None:
         return resumed(waiting)
-    asked, client, facts, signed_in = read
-    child = posted_child(facts.children, client) if asked.asks_child else None
-    if asked.asks_child and child is None:
+    auth_request, client, facts, signed_in = read
+    child = posted_child(facts.children, client) if auth_request.asks_child else None
+    if auth_request.asks_child and child is None:
         note_refused(client, signed_in)
         return resumed(waiting)
-    if authorization.may_consent(asked, facts, child.id if child else None):
-        _allow(waiting, asked, client, facts, signed_in, child)
+    if authorization.may_consent(auth_request, facts, child.id if child else None):
+        _allow(waiting, auth_request, client, facts, signed_in, child)
     return resumed(waiting)
 
 
 def _allow(
     waiting: Interaction,
-    asked: AuthorizationRequest,
+    auth_request: AuthorizationRequest,
     client: OAuthClient,
     facts: Facts,
     signed_in: SignedIn,
@@ -74,8 +74,11 @@ def _allow(
     the guardian read (rules C5, N3). Nothing, where the guardianship ended a moment ago (rule C6).
     """
     account_id, client_id = signed_in.account.id, client.record.id
-    wanted, fields = set(_asked_of_guardian(asked, client)), _registered_fields(client, child)
-    allowed, told = wanted & _named("permissions"), fields & _named("child_fields")
+    wanted, fields = (
+        set(_asked_of_guardian(auth_request, client)),
+        _registered_fields(client, child),
+    )
+    allowed, shown = wanted & _named("permissions"), fields & _named("child_fields")
     if not allowed:
         return
     with transaction():
@@ -89,27 +92,27 @@ def _allow(
             client_id,
             " ".join(sorted(allowed)),
             child.id if child else None,
-            told,
+            shown,
         )
-        if allowed == wanted and told == fields:  # else the page comes again, and names the rest
+        if allowed == wanted and shown == fields:  # else the page comes again, and names the rest
             interactions.consented(waiting)
 
 
 def _page(
     waiting: Interaction,
-    asked: AuthorizationRequest,
+    auth_request: AuthorizationRequest,
     client: OAuthClient,
     selection: Selection | None,
 ) -> str:
     fields = client.client_metadata["child_fields"]
-    named = _asked_of_guardian(asked, client)
+    named = _asked_of_guardian(auth_request, client)
     return render_template(
         "protocol/consent.html",
         interaction=waiting,
         client_name=client.record.name,
         client_uri=client.client_metadata.get("client_uri"),
         first_party=client.client_metadata["first_party"],
-        permissions=permissions.sentences(named, fields, child=asked.asks_child),
+        permissions=permissions.sentences(named, fields, child=auth_request.asks_child),
         named=" ".join(named),
         child_fields=" ".join(fields),
         child=selection.child if selection else None,
@@ -118,9 +121,9 @@ def _page(
     )
 
 
-def _asked_of_guardian(asked: AuthorizationRequest, client: OAuthClient) -> list[str]:
+def _asked_of_guardian(auth_request: AuthorizationRequest, client: OAuthClient) -> list[str]:
     made_up = has_made_up_email(client.client_metadata)
-    return consent.about(asked.permissions, made_up_email=made_up)
+    return consent.about(auth_request.permissions, made_up_email=made_up)
 
 
 def _registered_fields(client: OAuthClient, child: ChildRow | None) -> set[str]:

@@ -59,5 +59,5 @@ def _registered_origins() -> frozenset[str]:
         origins = {o for c in clients if c.disabled_at is None for o in c.metadata_["origins"]}
         kept = (monotonic() + _KEPT, frozenset(origins))
         current_app.extensions["idp.origins"] = kept
-    found: frozenset[str] = kept[1]
-    return found
+    registered: frozenset[str] = kept[1]
+    return registered

@@ -84,9 +84,9 @@ def facts_of(
     signed_in = browser.signed_in()
     if waiting.client_id is None or waiting.completed_at is not None or signed_in is None:
         return None
-    asked, client = _waiting_request(waiting)
-    facts = authorization.facts_for(asked, client.record, signed_in, waiting)
-    return asked, client, facts, signed_in
+    auth_request, client = _waiting_request(waiting)
+    facts = authorization.facts_for(auth_request, client.record, signed_in, waiting)
+    return auth_request, client, facts, signed_in
 
 
 def resumed(waiting: Interaction) -> Response:
@@ -112,22 +112,26 @@ def _done(waiting: Interaction) -> str:
 
 
 def proceed(
-    asked: AuthorizationRequest, client: OAuthClient, interaction: Interaction | None
+    auth_request: AuthorizationRequest, client: OAuthClient, interaction: Interaction | None
 ) -> Response:
     """Take the next step: a page of ours, or the answer to the application."""
-    facts = authorization.facts_for(asked, client.record, browser.signed_in(), interaction)
-    step = authorization.next_step(asked, facts)
+    facts = authorization.facts_for(auth_request, client.record, browser.signed_in(), interaction)
+    step = authorization.next_step(auth_request, facts)
     match step:
         case Proceed():
-            code = authorization_codes.issue(asked, client.record, step, interaction)
+            code = authorization_codes.issue(auth_request, client.record, step, interaction)
             if code is None and interaction is not None:
                 return redirect(f"/interaction/{interaction.id}", 303)
-            return answers.code_answer(asked, code or "", by_page=interaction is not None)
+            return answers.code_answer(auth_request, code or "", by_page=interaction is not None)
         case Refuse(error):
-            refusals.note("authorize", error.error, error.get_error_description(), asked.client_id)
+            refusals.note(
+                "authorize", error.error, error.get_error_description(), auth_request.client_id
+            )
             if interaction is not None:
                 interactions.complete(interaction)
-            return answers.error_answer(asked, error, by_page=interaction is not None)
+            return answers.error_answer(auth_request, error, by_page=interaction is not None)
         case _:
-            waiting = interaction or begin_interaction(asked.client_id, asked.as_json())
+            waiting = interaction or begin_interaction(
+                auth_request.client_id, auth_request.as_json()
+            )
             return redirect(f"/interaction/{waiting.id}/{_PAGES[type(step)]}", 303)

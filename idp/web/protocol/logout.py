@@ -28,19 +28,21 @@ def logout() -> Response:
     if request.method == "POST" and request.mimetype != FORM:
         raise PageError("unsupported_media_type", 415)  # RP-Initiated Logout §2
     parameters = with_values(request.form if request.method == "POST" else request.args)
-    asked = _crossed(parameters) or _read(parameters)
+    wanted = _crossed(parameters) or _read(parameters)
     if request.method == "POST" and not browser.has_cookies():
-        return redirect(f"/oauth2/logout?{urlencode({_CROSSING: _sealed(asked)})}", 303)
+        return redirect(f"/oauth2/logout?{urlencode({_CROSSING: _sealed(wanted)})}", 303)
     signed_in = browser.signed_in()
-    if asked.needs_no_question(signed_in):
-        return _sign_out(asked.return_uri, by_page=False)
+    if wanted.needs_no_question(signed_in):
+        return _sign_out(wanted.return_uri, by_page=False)
     if signed_in is None:  # nothing to ask about, and no reason to keep anybody here
-        return _go(asked.return_uri, by_page=False)
-    if asked.client is not None:
-        branding.use(branding.branding_for(asked.client, registration.schools_of(asked.client.id)))
+        return _leave(wanted.return_uri, by_page=False)
+    if wanted.client is not None:
+        branding.use(
+            branding.branding_for(wanted.client, registration.schools_of(wanted.client.id))
+        )
     else:
         _use_school_of_guardian()
-    signed = _serializer().dumps(asked.return_uri) if asked.return_uri else ""
+    signed = _serializer().dumps(wanted.return_uri) if wanted.return_uri else ""
     return make_response(render_template("protocol/logout.html", request_value=signed))
 
 
@@ -62,14 +64,14 @@ def _read(parameters: MultiDict[str, str]) -> rules.LogoutRequest:
         # Which of two is meant is anybody's guess (RFC 6749 §3.1, rules O2 and N7)
         refusals.note("logout", "invalid_request", "A parameter is repeated", None)
         raise PageError("bad_request")
-    asked = rules.read(parameters)
-    if parameters.get("post_logout_redirect_uri") and asked.return_uri is None:
-        refusals.note("logout", "invalid_request", _why_not_back(asked), _client_of(asked))
-    return asked
+    wanted = rules.read(parameters)
+    if parameters.get("post_logout_redirect_uri") and wanted.return_uri is None:
+        refusals.note("logout", "invalid_request", _why_not_back(wanted), _client_of(wanted))
+    return wanted
 
 
-def _sealed(asked: rules.LogoutRequest) -> str:
-    return crossing.seal("logout", _client_of(asked), asked.subject, asked.return_uri)
+def _sealed(wanted: rules.LogoutRequest) -> str:
+    return crossing.seal("logout", _client_of(wanted), wanted.subject, wanted.return_uri)
 
 
 def _crossed(parameters: MultiDict[str, str]) -> rules.LogoutRequest | None:
@@ -86,35 +88,35 @@ def _crossed(parameters: MultiDict[str, str]) -> rules.LogoutRequest | None:
 def _sign_out(return_uri: str | None, *, by_page: bool) -> Response:
     _use_school_of_guardian()
     browser.sign_out()
-    response = _go(return_uri, by_page=by_page)
+    response = _leave(return_uri, by_page=by_page)
     # Rule S6: what the back button would show is gone from the browser's cache.
     response.headers["Clear-Site-Data"] = '"cache"'
     return response
 
 
-def _go(return_uri: str | None, *, by_page: bool) -> Response:
+def _leave(return_uri: str | None, *, by_page: bool) -> Response:
     """Back to the application, or to a page that says that nobody is signed in."""
     if return_uri is None:
         return make_response(render_template("protocol/logged_out.html"))
     return answers.leave_for(return_uri) if by_page else redirect(return_uri, 303)
 
 
-def _why_not_back(asked: rules.LogoutRequest) -> str:
+def _why_not_back(wanted: rules.LogoutRequest) -> str:
     """Why the sign-out does not lead back to the application (RP-Initiated Logout §3)."""
-    if asked.contradicts:
+    if wanted.contradicts:
         return "The id_token_hint is another application's than the client_id"
-    if asked.client is None:
+    if wanted.client is None:
         return "Neither an id_token_hint of ours nor a known client_id says which application asks"
     return "The post_logout_redirect_uri is not registered"
 
 
-def _client_of(asked: rules.LogoutRequest) -> str | None:
-    return asked.client.id if asked.client else None
+def _client_of(wanted: rules.LogoutRequest) -> str | None:
+    return wanted.client.id if wanted.client else None
 
 
 def _use_school_of_guardian() -> None:
-    if (found := browser.signed_in()) is not None:
-        branding.use_school_of(found.account.id)
+    if (signed_in := browser.signed_in()) is not None:
+        branding.use_school_of(signed_in.account.id)
 
 
 def _serializer() -> URLSafeTimedSerializer:

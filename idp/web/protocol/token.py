@@ -12,23 +12,23 @@ from idp.web.protocol.blueprint import endpoints
 @cors.for_registered_origins
 def token() -> Response:
     """RFC 6749 §3.2."""
-    return _uncached(server.token_response(_asked()))
+    return _uncached(server.token_response(_protocol_request()))
 
 
 @endpoints.route("/oauth2/revoke", methods=["POST", "OPTIONS"])
 @cors.for_registered_origins
 def revoke() -> Response:
     """RFC 7009."""
-    return _uncached(server.endpoint_response("revocation", _asked()))
+    return _uncached(server.endpoint_response("revocation", _protocol_request()))
 
 
 @endpoints.post("/oauth2/introspect")
 def introspect() -> Response:
     """RFC 7662."""
-    return _uncached(server.endpoint_response("introspection", _asked()))
+    return _uncached(server.endpoint_response("introspection", _protocol_request()))
 
 
-def _asked() -> ProtocolRequest:
+def _protocol_request() -> ProtocolRequest:
     return ProtocolRequest(request._get_current_object())  # type: ignore[attr-defined]
 
 

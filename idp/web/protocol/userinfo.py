@@ -40,8 +40,8 @@ def _client_id() -> str | None:
     """The application whose token came in whichever way, so that its developer learns why not."""
     header = request.headers.get("Authorization", "").partition(" ")[2].strip()
     for text in (header, *request.values.getlist("access_token")):
-        if text and (found := tokens.find_access(text)) is not None:
-            return found.client.id
+        if text and (token := tokens.find_access(text)) is not None:
+            return token.client.id
     return None
 
 

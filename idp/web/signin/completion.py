@@ -54,10 +54,10 @@ def _about_waiting(interaction: Interaction, proof: Proof) -> Response | None:
         return None
     this_browser = browser.browser_id()
     waiting = links.waiting_in(this_browser)
-    asked = interaction.id in waiting and not proof.mailed
-    if waiting - {interaction.id} or (waiting and not asked):
-        keep = interaction.id if asked else ""
+    may_link = interaction.id in waiting and not proof.mailed
+    if waiting - {interaction.id} or (waiting and not may_link):
+        keep = interaction.id if may_link else ""
         endings.end(Cause.BROWSER_ENTERED, These(browser=this_browser, keep_interaction=keep))
-    if not asked:
+    if not may_link:
         return None
     return redirect(url_for("federation.join", interaction_id=interaction.id), 303)

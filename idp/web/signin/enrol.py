@@ -32,11 +32,11 @@ def enrol(interaction_id: str) -> ResponseReturnValue:
     if request.method == "POST":
         totp.begin(challenge.account.id, browser.browser_id())
         return to_step(interaction, "enrol_app")
-    return show(interaction, only([]))
+    return render_enrol(interaction, only([]))
 
 
 @shows_again("enrol")
-def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
+def render_enrol(interaction: Interaction, form: Form) -> ResponseReturnValue:
     """The choice."""
     page = render_template(
         "signin/enrol.html", interaction=interaction, form=form, passkeys=passkeys.offered()
@@ -52,16 +52,16 @@ def enrol_app(interaction_id: str) -> ResponseReturnValue:
     if challenge is None:
         return to_step(interaction, "second_factor")
     if request.method == "GET":
-        return show_app(interaction, only(["code"]))
+        return render_app(interaction, only(["code"]))
     form = Form.read("code")
     form.require("code", _("Type the code that your app shows."))
     if form.problems:
-        return show_app(interaction, form)
+        return render_app(interaction, form)
     return _switch_on(interaction, challenge, form)
 
 
 @shows_again("enrol_app")
-def show_app(interaction: Interaction, form: Form) -> ResponseReturnValue:
+def render_app(interaction: Interaction, form: Form) -> ResponseReturnValue:
     """The page with the secret, for the browser that asked for it."""
     challenge = _enrolling(interaction)
     secret = totp.pending_secret(challenge.account.id, browser.browser_id()) if challenge else None
@@ -105,7 +105,7 @@ def enrol_passkey(interaction_id: str) -> ResponseReturnValue:
     except (stored.NotProved, Conflict, factor_changes.NotYours):
         form = only([])
         form.notice = _("The passkey could not be added. Please try again.")
-        return show(interaction, form)
+        return render_enrol(interaction, form)
     return complete_second_factor(
         interaction, challenge, second_factor.with_new_passkey(challenge.first, added)
     )
@@ -123,7 +123,7 @@ def _switch_on(
         )
     except (second_factor.WrongCode, factor_changes.NotYours):
         form.problem("code", _("This is not the code that your app shows now. Please try again."))
-        return show_app(interaction, form)
+        return render_app(interaction, form)
     on = complete_second_factor(interaction, challenge, second_factor.with_code(challenge.first))
     return render_template(
         "signin/recovery_codes.html",

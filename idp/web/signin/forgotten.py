@@ -20,7 +20,7 @@ def forgotten(interaction_id: str) -> ResponseReturnValue:
     interaction = load_interaction(interaction_id)
     if request.method == "POST":
         return _submit(interaction)
-    return show(interaction, only(["email"]))
+    return render_forgotten(interaction, only(["email"]))
 
 
 @blueprint.get("/interaction/<interaction_id>/forgotten/sent")
@@ -31,7 +31,7 @@ def forgotten_done(interaction_id: str) -> ResponseReturnValue:
 
 
 @shows_again("forgotten", "email")
-def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
+def render_forgotten(interaction: Interaction, form: Form) -> ResponseReturnValue:
     """The page of figure 5."""
     return render_template("signin/forgotten.html", interaction=interaction, form=form), form.status
 
@@ -43,7 +43,7 @@ def _submit(interaction: Interaction) -> ResponseReturnValue:
     if "@" not in form["email"]:
         form.problem("email", _("An e-mail address looks like this: name@example.org"))
     if form.problems:
-        return show(interaction, form)
+        return render_forgotten(interaction, form)
     # Rule E3: a limit that is reached looks the same from outside.
     guard = throttling.check_mail_request(browser.client_address())
     if isinstance(guard, throttling.Allowed):

@@ -32,11 +32,11 @@ def login(interaction_id: str) -> ResponseReturnValue:
         return resume(interaction)
     form = only(["username"])
     form.values["username"] = interaction.request.get("login_hint") or ""
-    return show(interaction, form)
+    return render_login(interaction, form)
 
 
 @shows_again("login", "username")
-def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
+def render_login(interaction: Interaction, form: Form) -> ResponseReturnValue:
     """The page of figures 1 and 4; the same for everybody, with or without passkeys (E1)."""
     page = render_template(
         "signin/login.html",
@@ -55,7 +55,7 @@ def _sign_in(interaction: Interaction) -> ResponseReturnValue:
     form.limit("username")
     form.require("password", _("Type your password."))
     if form.problems:
-        return show(interaction, form)
+        return render_login(interaction, form)
     try:
         proof = passwords.prove_password(
             form["username"],
@@ -64,7 +64,7 @@ def _sign_in(interaction: Interaction) -> ResponseReturnValue:
             device_secret=browser.device_secret(),
         )
     except Throttled as throttled:
-        return too_many(form, throttled.retry_after, lambda: show(interaction, form))
+        return too_many(form, throttled.retry_after, lambda: render_login(interaction, form))
     except passwords.WrongPassword:
         wrong = _("The user name or the password is wrong. Check both and try again.")
         if is_token(form["password"]):
@@ -73,7 +73,7 @@ def _sign_in(interaction: Interaction) -> ResponseReturnValue:
                 " page and type it there."
             )
         form.problem("password", wrong)
-        return show(interaction, form)
+        return render_login(interaction, form)
     return complete(interaction, proof)
 
 
@@ -96,7 +96,7 @@ def passkey(interaction_id: str) -> ResponseReturnValue:
     guard = throttling.check_passkey(address)
     if isinstance(guard, throttling.Blocked):
         form = only(["username"])
-        return too_many(form, guard.retry_after, lambda: show(interaction, form))
+        return too_many(form, guard.retry_after, lambda: render_login(interaction, form))
     try:
         proof = second_factor.prove_passkey(answer, browser=browser.browser_id(), purpose="sign_in")
     except second_factor.WrongPasskey:
@@ -108,7 +108,7 @@ def passkey(interaction_id: str) -> ResponseReturnValue:
 def _passkey_refused(interaction: Interaction) -> ResponseReturnValue:
     form = only(["username"])
     form.notice = _("This passkey does not work here. Sign in with your user name and password.")
-    return show(interaction, form)
+    return render_login(interaction, form)
 
 
 @blueprint.post("/interaction/<interaction_id>/cancel")

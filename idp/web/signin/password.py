@@ -31,15 +31,15 @@ def password(interaction_id: str) -> ResponseReturnValue:
         check_new_password(form, *FIELDS)
         if not form.problems:
             return _save(interaction, form)
-    return show(interaction, form)
+    return render_password(interaction, form)
 
 
 @shows_again("password")
-def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
+def render_password(interaction: Interaction, form: Form) -> ResponseReturnValue:
     """The page, for the holder of the proved token only (security rule P11)."""
     proved = _proved(interaction)
     if proved is None:
-        return _not_here(interaction)
+        return _without_token(interaction)
     if interaction.client_id is None and proved.token.client_id is not None:
         _brand(proved.token.client_id)
     page = render_template(
@@ -57,14 +57,14 @@ def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
 def _save(interaction: Interaction, form: Form) -> ResponseReturnValue:
     proved = _proved(interaction)
     if proved is None:
-        return _not_here(interaction)
+        return _without_token(interaction)
     try:
         proof = passwords.claim_with_token(proved, form["new_password"])
     except passwords.TokenGone:
-        return _not_here(interaction)
+        return _without_token(interaction)
     except WeakPassword as weak:
         form.problem("new_password", weakness(weak))
-        return show(interaction, form)
+        return render_password(interaction, form)
     response = complete(interaction, proof)
     if interaction.client_id is None:
         # Rule P13: no stored request moves into another browser; its start page is offered.
@@ -79,11 +79,11 @@ def _save(interaction: Interaction, form: Form) -> ResponseReturnValue:
 def _proved(interaction: Interaction) -> Live | None:
     if interaction.verified_token_id is None or interaction.completed_at is not None:
         return None
-    found = one_time_tokens.find_by_id(interaction.verified_token_id)
-    return found if isinstance(found, Live) else None
+    token = one_time_tokens.find_by_id(interaction.verified_token_id)
+    return token if isinstance(token, Live) else None
 
 
-def _not_here(interaction: Interaction) -> ResponseReturnValue:
+def _without_token(interaction: Interaction) -> ResponseReturnValue:
     """Without a proved token: on, where this browser has just signed in; else to the token."""
     if is_past_login(interaction):
         return resume(interaction)

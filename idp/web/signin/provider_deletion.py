@@ -49,16 +49,16 @@ def deauthorize() -> ResponseReturnValue:
 @provider_pages.get("/federation/deletion/<code>")
 def deletion_status(code: str) -> ResponseReturnValue:
     """What became of a request, for whoever holds its code."""
-    found = None
+    deletion = None
     if re.fullmatch(r"[\w-]{20,30}", code, re.ASCII):
-        found = db.session.get(DeletionRequest, _code_hash(code))
-    if found is None:
+        deletion = db.session.get(DeletionRequest, _code_hash(code))
+    if deletion is None:
         raise PageError("not_found", 404)
     return render_template(
         "federation/deletion.html",
-        label=label_of(found.provider),
-        when=found.created_at,
-        ended=found.link_ended,
+        label=label_of(deletion.provider),
+        when=deletion.created_at,
+        ended=deletion.link_ended,
         code=code,
     )
 

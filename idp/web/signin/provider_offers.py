@@ -84,11 +84,11 @@ def waiting(interaction: Interaction) -> Waiting | None:
     """What waits for a guardian in this interaction."""
     if not settings().providers:
         return None
-    found = links.waiting(interaction.id, browser.browser_id())
-    if found is None:
+    identity = links.waiting(interaction.id, browser.browser_id())
+    if identity is None:
         return None
     forget = url_for("federation.forget", interaction_id=interaction.id)
-    return Waiting(found.provider, label_of(found.provider), found.shown, forget)
+    return Waiting(identity.provider, label_of(identity.provider), identity.shown, forget)
 
 
 def label_of(key: str) -> str:
@@ -144,11 +144,11 @@ def _logo_address(provider: ProviderSettings) -> str:
 @provider_pages.get("/providers/<key>/logo")
 def logo(key: str) -> Response:
     """The configured file."""
-    found = next((each for each in providers.offered() if each.key == key and each.logo), None)
-    if found is None:
+    provider = next((each for each in providers.offered() if each.key == key and each.logo), None)
+    if provider is None:
         raise PageError("not_found", 404)
-    content = _content(found.logo)
-    response = Response(content, mimetype=LOGO_TYPES[Path(found.logo).suffix.lower()])
+    content = _content(provider.logo)
+    response = Response(content, mimetype=LOGO_TYPES[Path(provider.logo).suffix.lower()])
     response.cache_control.public = True
     response.cache_control.max_age = A_DAY
     # An SVG is a document: opened by itself it must be a picture and nothing more.

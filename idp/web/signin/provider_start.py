@@ -115,5 +115,5 @@ def _max_age(interaction: Interaction) -> int | None:
     """How fresh the sign-in must be that the waiting application asks for (rule O17)."""
     if interaction.client_id is None:
         return None
-    authorization = AuthorizationRequest.from_json(interaction.request)
-    return 0 if "login" in authorization.prompt else authorization.max_age
+    auth_request = AuthorizationRequest.from_json(interaction.request)
+    return 0 if "login" in auth_request.prompt else auth_request.max_age

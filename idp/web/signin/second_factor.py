@@ -60,14 +60,14 @@ def second_factor(interaction_id: str) -> ResponseReturnValue:
     """A code of the app, a recovery code, or a passkey."""
     interaction = load_interaction(interaction_id)
     if request.method == "GET":
-        return show(interaction, only(["code"]))
+        return render_second_factor(interaction, only(["code"]))
     challenge = second_factor_challenge(interaction)
     if challenge is None:
         return _nobody_waits(interaction)
     form = Form.read("code")
     form.require("code", _("Type the code."))
     if form.problems or not challenge.by_code:
-        return show(interaction, form)
+        return render_second_factor(interaction, form)
     return _judge(interaction, challenge, form)
 
 
@@ -97,7 +97,7 @@ def second_factor_passkey(interaction_id: str) -> ResponseReturnValue:
     except service.WrongPasskey:
         form = only(["code"])
         form.notice = _("This passkey does not work here. Please try again.")
-        return show(interaction, form)
+        return render_second_factor(interaction, form)
     return complete_second_factor(interaction, challenge, service.join(challenge.first, proof))
 
 
@@ -115,7 +115,7 @@ def second_factor_without(interaction_id: str) -> ResponseReturnValue:
 
 
 @shows_again("second_factor")
-def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
+def render_second_factor(interaction: Interaction, form: Form) -> ResponseReturnValue:
     """The page, for whoever is really asked for a second factor here."""
     challenge = second_factor_challenge(interaction)
     if challenge is None:
@@ -182,10 +182,12 @@ def _judge(
             challenge.account, challenge.first, form["code"], device_secret=browser.device_secret()
         )
     except Throttled as throttled:
-        return too_many(form, throttled.retry_after, lambda: show(interaction, form))
+        return too_many(
+            form, throttled.retry_after, lambda: render_second_factor(interaction, form)
+        )
     except service.WrongCode:
         form.problem("code", wrong_code())
-        return show(interaction, form)
+        return render_second_factor(interaction, form)
     return complete_second_factor(interaction, challenge, proof)
 
 

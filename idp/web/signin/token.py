@@ -44,7 +44,7 @@ def token(interaction_id: str) -> ResponseReturnValue:
         return _prove(interaction)
     form = only(["token"])
     form.values["token"] = interactions.opened_token(interaction, browser.person_id()) or ""
-    return show(interaction, form)
+    return render_token(interaction, form)
 
 
 @blueprint.post("/interaction/<interaction_id>/token/renew")
@@ -57,7 +57,7 @@ def renew_token(interaction_id: str) -> ResponseReturnValue:
     guard = throttling.check_token(browser.client_address())
     if isinstance(guard, throttling.Blocked):
         form = Form({"token": clear})
-        return too_many(form, guard.retry_after, lambda: show(interaction, form))
+        return too_many(form, guard.retry_after, lambda: render_token(interaction, form))
     match one_time_tokens.find(clear):
         case one_time_tokens.Expired(_, account):
             _mail_fresh_token(interaction, account.id)
@@ -73,7 +73,7 @@ def token_renewed(interaction_id: str) -> ResponseReturnValue:
 
 
 @shows_again("token", "token")
-def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
+def render_token(interaction: Interaction, form: Form) -> ResponseReturnValue:
     """The page of figure 2."""
     page = render_template(
         "signin/token.html",
@@ -84,11 +84,11 @@ def show(interaction: Interaction, form: Form) -> ResponseReturnValue:
     return page, form.status
 
 
-def show_unknown(interaction: Interaction, typed: str) -> ResponseReturnValue:
+def render_unknown(interaction: Interaction, typed: str) -> ResponseReturnValue:
     """One and the same answer to unknown and replaced tokens; what can't be one is told why."""
     form = Form({"token": typed})
     form.problem("token", token_words.reason(typed))
-    return show(interaction, form)
+    return render_token(interaction, form)
 
 
 def _lead_on(interaction: Interaction, account: Account) -> ResponseReturnValue:
@@ -111,23 +111,23 @@ def _prove(interaction: Interaction) -> ResponseReturnValue:
     form = Form.read("token")
     form.require("token", _("Type the token from the e-mail, or copy it from there."))
     if form.problems:
-        return show(interaction, form)
+        return render_token(interaction, form)
     guard = throttling.check_token(browser.client_address())
     if isinstance(guard, throttling.Blocked):
-        return too_many(form, guard.retry_after, lambda: show(interaction, form))
+        return too_many(form, guard.retry_after, lambda: render_token(interaction, form))
     match one_time_tokens.find(form["token"]):
-        case one_time_tokens.Live(found, _):
-            one_time_tokens.note_opened(found.id)
-            interactions.verify_token(interaction, found.id)
+        case one_time_tokens.Live(live, _):
+            one_time_tokens.note_opened(live.id)
+            interactions.verify_token(interaction, live.id)
             return to_step(interaction, "password")
-        case one_time_tokens.Expired(found, account):
+        case one_time_tokens.Expired(live, account):
             events.record("token_refused", result="expired", account_id=account.id)
             interactions.seal_token(interaction, browser.person_id(), form["token"])
             return render_template("signin/token_expired.html", interaction=interaction), 400
         case one_time_tokens.Spent(account):
             return _lead_on(interaction, account)
     events.record("token_refused", result="unknown")
-    return show_unknown(interaction, form["token"])
+    return render_unknown(interaction, form["token"])
 
 
 def _mail_fresh_token(interaction: Interaction, account_id: str) -> None:
