@@ -68,7 +68,7 @@ def role_revoke(username: str, role: str, school_id: str | None) -> None:
     """
     account = named(username)
     try:
-        roles.take(AT_TERMINAL, _had(account, role, school_id).id)
+        roles.take_role(AT_TERMINAL, _had(account, role, school_id).id)
     except NotFound:
         click.echo("They had no such role.")
         return

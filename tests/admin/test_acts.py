@@ -90,7 +90,7 @@ def claire(desk: Desk) -> Account:
 
 
 def member(desk: Desk, who: str) -> Staff:
-    found = desk_staff.of(desk.staff(who).id)
+    found = desk_staff.staff_of(desk.staff(who).id)
     assert found is not None
     return found
 

@@ -22,7 +22,7 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def member(desk: Desk, who: str) -> Staff:
-    found = desk_staff.of(desk.staff(who).id)
+    found = desk_staff.staff_of(desk.staff(who).id)
     assert found is not None
     return found
 

@@ -142,7 +142,7 @@ def test_a_service_that_is_asked_by_the_wrong_person_finds_nothing(desk: Desk) -
     from idp.desk.access import rights as staff
 
     portal = RelyingParty.of(desk.here)
-    manager = staff.of(desk.staff("manager").id)
+    manager = staff.staff_of(desk.staff("manager").id)
     assert manager is not None
 
     for act in (applications.end_former_secret, applications.disable, applications.enable):
@@ -151,7 +151,7 @@ def test_a_service_that_is_asked_by_the_wrong_person_finds_nothing(desk: Desk) -
     with pytest.raises(NotFound):
         applications.register(manager, {}, school_ids=[desk.here.id])
     with pytest.raises(NotFound):
-        applications.get(Staff(""), portal.client_id)
+        applications.get_application(Staff(""), portal.client_id)
 
 
 def at_once(app: Flask, act: Callable[[], object]) -> list[str]:

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from idp.audit.models import AuditEvent
 from idp.database import db
-from idp.desk.access.rights import AT_TERMINAL, of
+from idp.desk.access.rights import AT_TERMINAL, staff_of
 from idp.desk.applications import service
 from idp.desk.applications.service import Trial
 from idp.oidc import diagnosis
@@ -27,7 +27,7 @@ MADE_ANEW = {"iat", "exp", "auth_time", "nonce", "at_hash", "sid", "aud", "amr",
 
 
 def run(desk: Desk, portal: RelyingParty) -> Trial:
-    staff = of(desk.staff("operator").id)
+    staff = staff_of(desk.staff("operator").id)
     assert staff is not None
     return service.run(staff, portal.client_id)
 

@@ -8,7 +8,7 @@ from flask import Flask
 
 from idp import clock
 from idp.database import transaction
-from idp.desk.access.rights import AT_TERMINAL, of
+from idp.desk.access.rights import AT_TERMINAL, staff_of
 from idp.desk.applications import use as application_use
 from idp.oidc.models import Grant
 from idp.people import staff
@@ -48,11 +48,11 @@ def test_sign_ins_are_counted_by_the_platforms_days(app: Flask) -> None:
         )  # fmt: skip
     helper = factories.account("bureau")
     staff.grant(helper.id, "manager", school.id)
-    manager = of(helper.id)
+    manager = staff_of(helper.id)
     assert manager is not None
 
     for who in (AT_TERMINAL, manager):
-        use = application_use.of(who, portal.client_id, ZONE)
+        use = application_use.use_of(who, portal.client_id, ZONE)
 
         assert (use.guardians, use.sign_ins) == (1, 3)
         assert [day.sign_ins for day in use.days] == [1, 2]

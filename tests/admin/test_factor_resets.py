@@ -61,7 +61,7 @@ def person(desk: Desk, kind: str, name: str) -> Account:
 
 
 def at_desk(account: Account) -> Staff:
-    found = desk_staff.of(account.id)
+    found = desk_staff.staff_of(account.id)
     assert found is not None
     return found
 
@@ -89,7 +89,7 @@ def test_a3_who_may_ask_is_one_table(desk: Desk, asker: str) -> None:
     for number, holder in enumerate(HOLDERS):
         lost = person(desk, holder, f"lost{number}")
         may = holder in ASKS.get(asker, set())
-        found = outcome(factor_resets.ask, who, lost)
+        found = outcome(factor_resets.request_reset, who, lost)
         assert (found == "done") == may, f"{asker} about {holder}: {found}"
         assert totp.is_on(lost.id)
 
@@ -101,7 +101,7 @@ def test_a3_who_may_confirm_is_one_table(desk: Desk, asker: str, confirmer: str)
         lost = person(desk, holder, f"lost{number}")
         if holder not in ASKS.get(asker, set()):
             continue
-        assert factor_resets.ask(at_desk(first), lost.id)
+        assert factor_resets.request_reset(at_desk(first), lost.id)
         may = holder in CONFIRMS.get((asker, confirmer), set())
         found = outcome(factor_resets.confirm, at_desk(second), lost)
         assert (found == "done") == may, f"{confirmer} for {asker} about {holder}: {found}"
@@ -111,8 +111,8 @@ def test_a3_who_may_confirm_is_one_table(desk: Desk, asker: str, confirmer: str)
 def test_a3_nobody_asks_for_themselves_nor_confirms_for_themselves_or_alone(desk: Desk) -> None:
     operator, other = person(desk, "operator", "first"), person(desk, "operator", "second")
     with pytest.raises(Conflict, match="reset_not_theirs"):
-        factor_resets.ask(at_desk(operator), operator.id)
-    factor_resets.ask(at_desk(other), operator.id)
+        factor_resets.request_reset(at_desk(operator), operator.id)
+    factor_resets.request_reset(at_desk(other), operator.id)
     for alone in (operator, other):
         with pytest.raises(Conflict, match="reset_not_theirs"):
             factor_resets.confirm(at_desk(alone), operator.id)
@@ -165,18 +165,18 @@ def test_a_parents_second_step_is_reset_too(desk: Desk) -> None:
 def test_a_request_lasts_a_day_and_can_be_made_again(desk: Desk) -> None:
     claire = person(desk, "parent", "claire")
     first, second = person(desk, "manager", "first"), person(desk, "manager", "second")
-    assert factor_resets.ask(at_desk(first), claire.id)
-    assert not factor_resets.ask(at_desk(second), claire.id), "one at a time"
+    assert factor_resets.request_reset(at_desk(first), claire.id)
+    assert not factor_resets.request_reset(at_desk(second), claire.id), "one at a time"
     with later(hours=24, minutes=1):
         assert not factor_resets.confirm(at_desk(second), claire.id)
         assert totp.is_on(claire.id)
-        assert factor_resets.ask(at_desk(second), claire.id)
+        assert factor_resets.request_reset(at_desk(second), claire.id)
     assert outcomes() == ["void", None]
 
 
 def test_a3_a_request_dies_with_the_role_of_who_asked(desk: Desk) -> None:
     claire, first = person(desk, "parent", "claire"), person(desk, "manager", "first")
-    factor_resets.ask(at_desk(first), claire.id)
+    factor_resets.request_reset(at_desk(first), claire.id)
     staff.revoke(first.id, "manager", desk.here.id)
     assert not factor_resets.confirm(at_desk(person(desk, "operator", "second")), claire.id)
     assert totp.is_on(claire.id)
@@ -184,7 +184,7 @@ def test_a3_a_request_dies_with_the_role_of_who_asked(desk: Desk) -> None:
 
 def test_a3_a_request_dies_with_a_role_that_its_holder_gets(desk: Desk) -> None:
     claire, first = person(desk, "parent", "claire"), person(desk, "manager", "first")
-    factor_resets.ask(at_desk(first), claire.id)
+    factor_resets.request_reset(at_desk(first), claire.id)
     staff.grant(claire.id, "operator", None)
     assert not factor_resets.confirm(at_desk(person(desk, "operator", "second")), claire.id)
     assert totp.is_on(claire.id)
@@ -194,7 +194,7 @@ def test_who_asked_and_who_may_confirm_may_decline(desk: Desk) -> None:
     claire = person(desk, "parent", "claire")
     first, second = person(desk, "manager", "first"), person(desk, "manager", "second")
     for decliner in (first, second):
-        factor_resets.ask(at_desk(first), claire.id)
+        factor_resets.request_reset(at_desk(first), claire.id)
         assert factor_resets.decline(at_desk(decliner), claire.id)
     assert totp.is_on(claire.id)
     assert len(told("factors_reset_declined")) == 2
@@ -203,18 +203,18 @@ def test_who_asked_and_who_may_confirm_may_decline(desk: Desk) -> None:
 def test_e3_one_member_of_staff_asks_for_ten_a_day(desk: Desk) -> None:
     first = person(desk, "operator", "first")
     for number in range(10):
-        factor_resets.ask(at_desk(first), person(desk, "parent", f"parent{number}").id)
+        factor_resets.request_reset(at_desk(first), person(desk, "parent", f"parent{number}").id)
     last = person(desk, "parent", "last")
     with pytest.raises(Conflict, match="too_many_resets"):
-        factor_resets.ask(at_desk(first), last.id)
+        factor_resets.request_reset(at_desk(first), last.id)
     with later(days=1, minutes=1):
-        assert factor_resets.ask(at_desk(first), last.id)
+        assert factor_resets.request_reset(at_desk(first), last.id)
 
 
 def test_nothing_is_asked_for_where_nothing_is_set_up(desk: Desk) -> None:
     claire, _ = factories.family(desk.here, "Lina", username="claire")
     with pytest.raises(Conflict, match="nothing_to_reset"):
-        factor_resets.ask(at_desk(person(desk, "manager", "first")), claire.id)
+        factor_resets.request_reset(at_desk(person(desk, "manager", "first")), claire.id)
 
 
 def test_a3_asking_and_confirming_want_a_fresh_proof(
@@ -242,7 +242,7 @@ def test_a2_elsewhere_is_as_if_nobody_were_there(desk: Desk) -> None:
 def test_a3_a_request_dies_with_the_account_of_who_asked(desk: Desk) -> None:
     claire, first = person(desk, "parent", "claire"), person(desk, "manager", "first")
     second = at_desk(person(desk, "operator", "second"))
-    assert factor_resets.ask(at_desk(first), claire.id)
+    assert factor_resets.request_reset(at_desk(first), claire.id)
     endings.disable_account(first.id)
     assert factor_resets.waiting(second) == []
     assert not factor_resets.confirm(second, claire.id)
@@ -254,7 +254,7 @@ def test_a3_a_request_dies_with_the_account_of_who_asked(desk: Desk) -> None:
 
 def test_a3_a_request_dies_when_who_asked_works_at_another_school(desk: Desk) -> None:
     claire, first = person(desk, "parent", "claire"), person(desk, "manager", "first")
-    assert factor_resets.ask(at_desk(first), claire.id)
+    assert factor_resets.request_reset(at_desk(first), claire.id)
     staff.revoke(first.id, "manager", desk.here.id)
     staff.grant(first.id, "manager", desk.elsewhere.id)
     factories.long_in_office()
@@ -265,7 +265,7 @@ def test_a3_a_request_dies_when_who_asked_works_at_another_school(desk: Desk) ->
 def test_a3_a_request_dies_when_its_holder_leaves_the_school_of_who_asked(desk: Desk) -> None:
     claire, first = person(desk, "parent", "claire"), person(desk, "manager", "first")
     factories.guardianship(claire, factories.child(desk.elsewhere, "Noé"))
-    assert factor_resets.ask(at_desk(first), claire.id)
+    assert factor_resets.request_reset(at_desk(first), claire.id)
     lina = next(
         child for child, _ in guardianships.live_children(claire.id) if child.given_name == "Lina"
     )
@@ -282,7 +282,7 @@ def of_two_schools(desk: Desk) -> Account:
 
 def test_c3_another_school_learns_nothing_of_a_request_and_makes_its_own(desk: Desk) -> None:
     claire, manager = of_two_schools(desk), desk.staff("manager")
-    assert factor_resets.ask(at_desk(manager), claire.id)
+    assert factor_resets.request_reset(at_desk(manager), claire.id)
     there = at_desk(desk.staff("stranger"))
     assert factor_resets.waiting(there) == []
     assert not factor_resets.confirm(there, claire.id)
@@ -308,7 +308,7 @@ def test_c3_a_request_ends_in_the_logbooks_that_it_began_in(
     desk: Desk, role: str, end: str
 ) -> None:
     claire, first = of_two_schools(desk), person(desk, "manager", "first")
-    assert factor_resets.ask(at_desk(first), claire.id)
+    assert factor_resets.request_reset(at_desk(first), claire.id)
     act = {"confirm": factor_resets.confirm, "decline": factor_resets.decline}[end]
 
     assert act(at_desk(person(desk, role, "second")), claire.id)
@@ -322,7 +322,7 @@ def test_c3_a_request_ends_in_the_logbooks_that_it_began_in(
 def test_c3_of_two_schools_requests_one_is_done_and_the_other_has_nothing_left(desk: Desk) -> None:
     claire = of_two_schools(desk)
     for name, kind in (("first", "manager"), ("stranger1", "stranger")):
-        assert factor_resets.ask(at_desk(person(desk, kind, name)), claire.id)
+        assert factor_resets.request_reset(at_desk(person(desk, kind, name)), claire.id)
     assert factor_resets.confirm(at_desk(person(desk, "manager", "second")), claire.id)
     assert not factor_resets.confirm(at_desk(person(desk, "stranger", "stranger2")), claire.id)
     assert sorted(outcomes()) == ["done", "void"]
@@ -371,14 +371,14 @@ def test_a3_a_request_dies_when_its_holder_shows_that_nothing_is_lost(
     with later(hours=-1):
         secret, codes = switch_on(claire.id)
     first, second = person(desk, "manager", "first"), person(desk, "manager", "second")
-    assert factor_resets.ask(at_desk(first), claire.id)
+    assert factor_resets.request_reset(at_desk(first), claire.id)
     proves(desk, claire, secret, codes)
     db.session.rollback()
     assert not factor_resets.state(at_desk(second), claire.id).waiting
     assert not factor_resets.confirm(at_desk(second), claire.id)
     assert totp.is_on(claire.id)
     with later(hours=1):
-        assert factor_resets.ask(at_desk(first), claire.id), "lost since, after all"
+        assert factor_resets.request_reset(at_desk(first), claire.id), "lost since, after all"
         assert factor_resets.confirm(at_desk(second), claire.id)
 
 
@@ -393,7 +393,7 @@ def test_a3_its_holder_says_this_was_not_me(desk: Desk) -> None:
     assert not browser.shows("reset-not-me")
     with later(minutes=5):
         first, second = person(desk, "manager", "first"), person(desk, "manager", "second")
-        assert factor_resets.ask(at_desk(first), claire.id)
+        assert factor_resets.request_reset(at_desk(first), claire.id)
         browser.open("/account/two-factor")
 
         browser.press("reset-not-me")
@@ -414,24 +414,24 @@ def test_a3_one_operator_who_hires_another_is_not_two_people(desk: Desk) -> None
     staff.grant(puppet.id, "helper", desk.here.id)
     factories.long_in_office()
     staff.grant(puppet.id, "operator")
-    for act in (factor_resets.ask, factor_resets.confirm):
+    for act in (factor_resets.request_reset, factor_resets.confirm):
         with pytest.raises(Conflict, match="role_too_new"):
             act(at_desk(puppet), claire.id)
-        if act is factor_resets.ask:
-            assert factor_resets.ask(at_desk(operator), claire.id)
+        if act is factor_resets.request_reset:
+            assert factor_resets.request_reset(at_desk(operator), claire.id)
     assert totp.is_on(claire.id)
     with later(hours=72, minutes=1):
-        assert factor_resets.ask(at_desk(puppet), claire.id)
+        assert factor_resets.request_reset(at_desk(puppet), claire.id)
         assert factor_resets.confirm(at_desk(operator), claire.id)
 
 
 def test_a3_a_role_of_long_at_another_school_makes_a_new_one_no_older(desk: Desk) -> None:
     lina_only, both = person(desk, "parent", "paul"), of_two_schools(desk)
     first, mover = person(desk, "manager", "first"), person(desk, "stranger", "mover")
-    assert factor_resets.ask(at_desk(first), both.id)
+    assert factor_resets.request_reset(at_desk(first), both.id)
     staff.grant(mover.id, "manager", desk.here.id)
     with pytest.raises(Conflict, match="role_too_new"):
-        factor_resets.ask(at_desk(mover), lina_only.id)
+        factor_resets.request_reset(at_desk(mover), lina_only.id)
     with pytest.raises(Conflict, match="role_too_new"):
         factor_resets.confirm(at_desk(mover), both.id)
     assert totp.is_on(both.id)

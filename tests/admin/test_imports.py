@@ -357,7 +357,7 @@ def test_r4_two_people_carry_out_one_import_once(app: Flask, desk: Desk, tmp_pat
     account = desk.staff("manager").id
 
     def act() -> bool:
-        staff = desk_staff.of(account)
+        staff = desk_staff.staff_of(account)
         assert staff is not None
         try:
             desk_imports.carry_out(staff, run_id)

@@ -435,9 +435,9 @@ class TestWayFromOtherPages:
     def test_the_persons_page_offers_a_letter_to_who_may_print_it(self, desk: Desk) -> None:
         parent = invited(desk)
         template = "admin/people/letter_act.html"
-        may = desk_staff.of(desk.staff("manager", may_print=True).id)
-        may_elsewhere = desk_staff.of(desk.staff("stranger", may_print=True).id)
-        may_not = desk_staff.of(desk.staff("helper").id)
+        may = desk_staff.staff_of(desk.staff("manager", may_print=True).id)
+        may_elsewhere = desk_staff.staff_of(desk.staff("stranger", may_print=True).id)
+        may_not = desk_staff.staff_of(desk.staff("helper").id)
 
         shown = [
             "letter-open" in self.act(desk.app, template, account=parent, staff=each)
@@ -450,7 +450,7 @@ class TestWayFromOtherPages:
 
     def test_the_classes_page_offers_letters_where_they_may_be_printed(self, desk: Desk) -> None:
         template = "admin/classes/letter_act.html"
-        may = desk_staff.of(desk.staff("manager", may_print=True).id)
+        may = desk_staff.staff_of(desk.staff("manager", may_print=True).id)
         for school, shown in ((desk.here, True), (desk.elsewhere, False)):
             act = self.act(desk.app, template, school=school, class_name="3 B", staff=may)
             assert ("letters-open" in act) == shown

@@ -36,7 +36,7 @@ def invited(desk: Desk, username: str = "claire") -> Account:
 
 def seen(desk: Desk, who: str, **how: str) -> list[str]:
     db.session.rollback()
-    found = staff.of(desk.staff(who).id)
+    found = staff.staff_of(desk.staff(who).id)
     assert found is not None
     return [each.id for each in mails.page(found, **how).mails]
 

@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 
 from idp.audit.models import AuditEvent
 from idp.database import db
-from idp.desk.access.rights import AT_TERMINAL, Staff, of
+from idp.desk.access.rights import AT_TERMINAL, Staff, staff_of
 from idp.desk.people import account_actions, guardianships, merging, new_guardian
 from idp.desk.people.account_actions import Reason
 from idp.desk.people.new_guardian import Newcomer
@@ -26,7 +26,7 @@ OTHER = Reason("other")
 
 
 def manager(desk: Desk) -> Staff:
-    found = of(desk.staff("manager").id)
+    found = staff_of(desk.staff("manager").id)
     assert found is not None
     return found
 
@@ -69,7 +69,7 @@ def test_two_managers_end_and_link_once(app: Flask, desk: Desk) -> None:
 def test_two_schools_close_at_once_and_the_last_disables(app: Flask, desk: Desk) -> None:
     claire, _lina = claire_of(desk)
     factories.guardianship(claire, factories.child(desk.elsewhere, "Noé"))
-    stranger = of(desk.staff("stranger").id)
+    stranger = staff_of(desk.staff("stranger").id)
     both = [manager(desk), stranger]
 
     _results, errors = at_once(

@@ -114,7 +114,7 @@ class TestScope:
     def test_a2_the_service_finds_nothing_for_them_either(self, desk: Desk) -> None:
         from idp.desk.access import rights as staff
 
-        stranger = staff.of(desk.staff("stranger").id)
+        stranger = staff.staff_of(desk.staff("stranger").id)
         assert stranger is not None
         with pytest.raises(NotFound):
             schools.change(stranger, desk.here.id, {"name": "Volé"})

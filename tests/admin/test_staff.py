@@ -22,7 +22,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 def member(desk: Desk, who: str, *, may_print: bool = False) -> Staff:
     """Somebody of the staff, without a browser."""
-    found = desk_staff.of(desk.staff(who, may_print=may_print).id)
+    found = desk_staff.staff_of(desk.staff(who, may_print=may_print).id)
     assert found is not None
     return found
 
@@ -126,7 +126,7 @@ def test_nobody_changes_the_own_roles(desk: Desk) -> None:
     with pytest.raises(Conflict, match="yourself"):
         roles.let_print(operator, own.id, allowed=True)
     with pytest.raises(Conflict, match="yourself"):
-        roles.take(operator, own.id)
+        roles.take_role(operator, own.id)
 
 
 def test_a5_only_who_prints_lets_others_print_and_operators(desk: Desk) -> None:
@@ -169,7 +169,7 @@ def test_a2_roles_of_other_schools_and_of_the_platform_are_not_found(desk: Desk)
     for role in (stranger, operator):
         assert manager.client.get(f"/admin/staff/{role.id}").status_code == 404
     with pytest.raises(NotFound):
-        roles.take(member(desk, "manager"), stranger.id)
+        roles.take_role(member(desk, "manager"), stranger.id)
 
 
 def test_a_manager_takes_no_role_but_a_helpers(desk: Desk) -> None:
@@ -177,7 +177,7 @@ def test_a_manager_takes_no_role_but_a_helpers(desk: Desk) -> None:
     staff.grant(other.id, "manager", desk.here.id)
 
     with pytest.raises(Conflict, match="role_not_theirs"):
-        roles.take(member(desk, "manager"), role_of(other).id)
+        roles.take_role(member(desk, "manager"), role_of(other).id)
 
 
 def test_a3_roles_are_given_after_a_fresh_proof(desk: Desk) -> None:
@@ -193,6 +193,6 @@ def test_a3_roles_are_given_after_a_fresh_proof(desk: Desk) -> None:
 def test_whoever_has_the_server_may_take_the_last_operator_away(desk: Desk) -> None:
     operator = desk.staff("operator")
 
-    roles.take(AT_TERMINAL, role_of(operator).id)
+    roles.take_role(AT_TERMINAL, role_of(operator).id)
 
     assert staff.roles_of(operator.id) == []

@@ -22,9 +22,9 @@ def test_r4_of_two_operators_who_remove_each_other_one_stays(app: Flask, desk: D
 
     def act() -> None:
         actor, role_id = turns.pop()
-        who = desk_staff.of(actor)
+        who = desk_staff.staff_of(actor)
         if who is not None:  # else the other one was faster
-            roles.take(who, role_id)
+            roles.take_role(who, role_id)
 
     _, errors = parallel.at_once(app, 2, act)
 
@@ -42,9 +42,9 @@ def test_r4_of_two_who_confirm_or_decline_a_reset_at_once_one_decides(
         account = factories.account(name)
         staff.grant(account.id, "manager", desk.here.id)
         factories.long_in_office()
-        who[name] = desk_staff.of(account.id)
+        who[name] = desk_staff.staff_of(account.id)
     assert who["asker"] is not None
-    factor_resets.ask(who["asker"], claire.id)
+    factor_resets.request_reset(who["asker"], claire.id)
     acts = [(factor_resets.confirm, "second"), (factor_resets.confirm, "third")]
     acts += [(factor_resets.decline, "second"), (factor_resets.decline, "asker")]
 
@@ -72,12 +72,12 @@ def test_r4_of_two_who_ask_for_a_reset_at_once_one_has_asked(app: Flask, desk: D
         account = factories.account(name)
         staff.grant(account.id, "manager", desk.here.id)
         factories.long_in_office()
-        askers.append(desk_staff.of(account.id))
+        askers.append(desk_staff.staff_of(account.id))
 
     def act() -> bool:
         asker = askers.pop()
         assert asker is not None
-        return factor_resets.ask(asker, claire.id)
+        return factor_resets.request_reset(asker, claire.id)
 
     answers, errors = parallel.at_once(app, 2, act)
 

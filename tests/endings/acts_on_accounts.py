@@ -64,7 +64,7 @@ def the(thing: Thing, *names: str) -> set[tuple[Thing, str]]:
 def operator(there: Everything) -> Staff:
     account = factories.account()
     staff.grant(account.id, "operator", None)
-    found = desk_staff.of(account.id)
+    found = desk_staff.staff_of(account.id)
     assert found is not None
     return found
 

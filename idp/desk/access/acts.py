@@ -286,15 +286,15 @@ def _on_pupil(
 ) -> OnPupil:
     # First the account, as everywhere
     account = accounts.lock_account(account_id) if account_id is not None else None
-    found = db.session.execute(
+    row = db.session.execute(
         select(Child, true() if is_theirs is None else is_theirs)
         .where(Child.id == child_id, scope.children(school_scope))
         .with_for_update(key_share=True, of=Child)
         .execution_options(populate_existing=True)
     ).one_or_none()
-    if found is None:
+    if row is None:
         raise NotFound("child", child_id)
-    child, theirs = found
+    child, theirs = row
     if account_id is not None and (account is None or not theirs):
         raise NotFound("account", account_id)
     return OnPupil(

@@ -112,7 +112,7 @@ AT_TERMINAL: Final = Staff("", {right: SchoolScope(everywhere=True) for right in
 """Whoever runs ``idp`` has the database and the keys: nothing is kept from them."""
 
 
-def of(account_id: str, *, since: datetime | None = None) -> Staff | None:
+def staff_of(account_id: str, *, since: datetime | None = None) -> Staff | None:
     """The account as staff; None for everybody else. One query.
 
     ``since``: by the roles alone that were given by then.
@@ -133,13 +133,13 @@ def with_roles(account_id: str, roles: Iterable[Any]) -> Staff:
 
 
 def _school_scopes(roles: Iterable[Any]) -> dict[Right, SchoolScope]:
-    found: dict[Right, SchoolScope] = {}
+    school_scopes: dict[Right, SchoolScope] = {}
     for role in roles:
         rights = RIGHTS[role.role] | ({Right.PRINT_LETTERS} if role.may_print else set())
         for right in rights:
-            before = found.get(right, SchoolScope())
-            here = frozenset({role.school_id} if role.school_id else ())
-            found[right] = SchoolScope(
-                before.everywhere or role.school_id is None, before.school_ids | here
+            before = school_scopes.get(right, SchoolScope())
+            school_ids = frozenset({role.school_id} if role.school_id else ())
+            school_scopes[right] = SchoolScope(
+                before.everywhere or role.school_id is None, before.school_ids | school_ids
             )
-    return found
+    return school_scopes

@@ -69,7 +69,7 @@ def school(school_scope: SchoolScope, school_id: str, *, lock: bool = False) -> 
     query = select(School).where(School.id == school_id, schools(school_scope))
     if lock:
         query = query.with_for_update(key_share=True)
-    found = db.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
-    if found is None:
+    school_row = db.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+    if school_row is None:
         raise NotFound("school", school_id)
-    return found
+    return school_row

@@ -24,7 +24,7 @@ class Addresses:
     """How many have none."""
 
 
-def of(staff: Staff, application: Application) -> Addresses | None:
+def addresses_of(staff: Staff, application: Application) -> Addresses | None:
     """Who would share an account or be refused by software that goes by addresses. One query;
     None where all is well, or the application gets no address of theirs.
     """

@@ -73,26 +73,26 @@ class Listed:
 def listed(staff: Staff, page: int = 1) -> Listed:
     """The applications within the scope, by name; ``page`` counts from 1. Two queries."""
     school_scope = staff.school_scope(Right.SEE_CLIENTS)
-    found = list(
+    clients = list(
         db.session.scalars(
             select(Client)
-            .where(_within(school_scope))
+            .where(_in_scope(school_scope))
             .order_by(func.lower(Client.name), Client.id)
             .offset((page - 1) * PAGE)
             .limit(PAGE + 1)
         )
     )
-    schools = _schools(school_scope, [client.id for client in found])
-    shown = [Application(client, schools.get(client.id, [])) for client in found]
+    schools = _schools(school_scope, [client.id for client in clients])
+    shown = [Application(client, schools.get(client.id, [])) for client in clients]
     return Listed(shown[:PAGE], len(shown) > PAGE)
 
 
-def get(staff: Staff, client_id: str, right: Right = Right.SEE_CLIENTS) -> Application:
+def get_application(staff: Staff, client_id: str, right: Right = Right.SEE_CLIENTS) -> Application:
     """The application of this id. Raises ``NotFound`` where it is outside the scope too."""
     school_scope = staff.school_scope(right)
     client = db.session.scalar(
         select(Client)
-        .where(Client.id == client_id, _within(school_scope))
+        .where(Client.id == client_id, _in_scope(school_scope))
         .execution_options(populate_existing=True)
     )
     if client is None:
@@ -107,7 +107,7 @@ def editable(staff: Staff, client_id: str) -> Application:
     """
     if not staff.school_scope(Right.EDIT_CLIENTS).everywhere:
         raise NotFound("client", client_id)
-    return get(staff, client_id, Right.EDIT_CLIENTS)
+    return get_application(staff, client_id, Right.EDIT_CLIENTS)
 
 
 @retried
@@ -208,7 +208,7 @@ def serves(school_scope: SchoolScope) -> ColumnElement[bool]:
     return scope.at(school_scope, ClientSchool.school_id)
 
 
-def _within(school_scope: SchoolScope) -> ColumnElement[bool]:
+def _in_scope(school_scope: SchoolScope) -> ColumnElement[bool]:
     if school_scope.everywhere:
         return true()
     return Client.id.in_(select(ClientSchool.client_id).where(serves(school_scope)))
@@ -222,10 +222,10 @@ def _schools(school_scope: SchoolScope, client_ids: Sequence[str]) -> dict[str, 
         .where(ClientSchool.client_id.in_(client_ids), scope.schools(school_scope))
         .order_by(School.name, School.id)
     )
-    found: dict[str, list[School]] = {}
+    schools_by_client: dict[str, list[School]] = {}
     for client_id, school in rows:
-        found.setdefault(client_id, []).append(school)
-    return found
+        schools_by_client.setdefault(client_id, []).append(school)
+    return schools_by_client
 
 
 @dataclass(frozen=True)
@@ -277,8 +277,10 @@ def _own(staff: Staff, application: Application) -> _Family | None:
     if not staff.account_id:
         return None
     served = {school.id for school in application.schools}
-    found = child_selection.candidates(staff.account_id, application.client.id, sample_token.NOBODY)
-    mine = [each for each in found if each.child.school_id in served]
+    candidates = child_selection.candidates(
+        staff.account_id, application.client.id, sample_token.NOBODY
+    )
+    mine = [each for each in candidates if each.child.school_id in served]
     if not mine:
         return None
     account = accounts.get_account(staff.account_id)

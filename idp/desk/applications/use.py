@@ -11,7 +11,7 @@ from idp import clock
 from idp.database import db
 from idp.desk.access import scope
 from idp.desk.access.rights import Right, SchoolScope, Staff
-from idp.desk.applications.service import get
+from idp.desk.applications.service import get_application
 from idp.oidc.models import Grant
 from idp.people.models import Child
 
@@ -39,14 +39,14 @@ class Use:
     last_at: datetime | None
 
 
-def of(staff: Staff, client_id: str, zone: tzinfo) -> Use:
+def use_of(staff: Staff, client_id: str, zone: tzinfo) -> Use:
     """How much it was used, as far as this member of staff may know. Two queries, by index.
 
     At a school counts a sign-in for one of its own pupils and no other: not one without a
     pupil either, which may be for a brother at another school (security rule C3). ``zone``:
     where a day begins. Raises ``NotFound``.
     """
-    get(staff, client_id)
+    get_application(staff, client_id)
     school_scope = staff.school_scope(Right.SEE_CLIENTS)
     today = clock.now().astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     since = today - timedelta(days=DAYS - 1)

@@ -76,9 +76,9 @@ def page(
     if day is not None:
         begin, end = _bounds(day)
         query = query.where(AuditEvent.at >= begin, AuditEvent.at < end)
-    found = list(db.session.scalars(query.limit(size + 1)))
-    shown = found[:size]
-    return Page(_named(shown, school_scope), shown[-1].id if len(found) > size else None)
+    events = list(db.session.scalars(query.limit(size + 1)))
+    shown = events[:size]
+    return Page(_named(shown, school_scope), shown[-1].id if len(events) > size else None)
 
 
 def _readable(school_scope: SchoolScope) -> ColumnElement[bool]:
@@ -134,9 +134,9 @@ def _oneself(event: AuditEvent, guardians: dict[str, Person]) -> Person | None:
 def _person(
     guardians: dict[str, Person], staff: dict[str, Person], account_id: str | None
 ) -> Person | None:
-    found = guardians.get(account_id or "")
-    if found is not None:
-        return Person(found.id, found.name, is_guardian=True)
+    guardian = guardians.get(account_id or "")
+    if guardian is not None:
+        return Person(guardian.id, guardian.name, is_guardian=True)
     return staff.get(account_id or "")
 
 

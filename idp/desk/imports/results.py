@@ -29,7 +29,7 @@ WHOLE_FILE: Final = ""
 class Rejections:
     """A page of the rows that were not taken over, under the list's own header."""
 
-    found: Import
+    roster_import: Import
     header: list[str]
     rows: list[RosterRejection]
     reasons: dict[str, int]
@@ -47,7 +47,7 @@ class Rejections:
 class People:
     """A page of the people whom an import is about."""
 
-    found: Import
+    roster_import: Import
     part: Part | None
     """None: the file as a whole."""
     in_file: bool
@@ -68,32 +68,34 @@ def people(staff: Staff, run_id: str, school_id: str | None, kind: str, page: in
     ``school_id``: None for where there is somebody of this kind: in the file, or at the first
     school within the scope. What a school may not learn is not among them (security rule C3).
     """
-    found = imports.get(staff, run_id)
-    of_file = _kinds(staff, found, None) if found.whole else {}
+    roster_import = imports.get_import(staff, run_id)
+    of_file = _kinds(staff, roster_import, None) if roster_import.whole else {}
     if school_id is None:
-        first = next((each.row.school_id for each in found.parts), WHOLE_FILE)
+        first = next((each.row.school_id for each in roster_import.parts), WHOLE_FILE)
         school_id = WHOLE_FILE if kind in of_file else first
-    part = next((each for each in found.parts if each.row.school_id == school_id), None)
-    if part is None and not (school_id == WHOLE_FILE and found.whole):
+    part = next((each for each in roster_import.parts if each.row.school_id == school_id), None)
+    if part is None and not (school_id == WHOLE_FILE and roster_import.whole):
         raise NotFound("import", run_id)
-    kinds = _kinds(staff, found, part) if part else of_file
+    kinds = _kinds(staff, roster_import, part) if part else of_file
     kind = kind if kind in kinds else next(iter(kinds), "")
     rows = (
         concerned.list_people(run_id, school_id, kind, PEOPLE + 1, (page - 1) * PEOPLE)
         if kind
         else []
     )
-    return People(found, part, bool(of_file), kinds, kind, rows[:PEOPLE], len(rows) > PEOPLE)
+    return People(
+        roster_import, part, bool(of_file), kinds, kind, rows[:PEOPLE], len(rows) > PEOPLE
+    )
 
 
-def _kinds(staff: Staff, found: Import, part: Part | None) -> dict[str, int]:
+def _kinds(staff: Staff, roster_import: Import, part: Part | None) -> dict[str, int]:
     """What is told of a school, or (None) of the file; nothing once nobody is named any more."""
-    if not (part.names_people if part else found.names_people):
+    if not (part.names_people if part else roster_import.names_people):
         return {}
     school_id = part.row.school_id if part else WHOLE_FILE
     return {
         each: count
-        for each, count in concerned.kinds(found.run.id, school_id).items()
+        for each, count in concerned.kinds(roster_import.run.id, school_id).items()
         if _may_see(each, operator=staff.is_operator)
     }
 
@@ -107,8 +109,8 @@ def _may_see(kind: str, *, operator: bool) -> bool:
 
 def rejections(staff: Staff, run_id: str, code: str, page: int) -> Rejections:
     """Rows that were not taken over, for one reason or all; raises ``NotFound``."""
-    found = imports.of_theirs(staff, run_id)
-    if not found.rejected:
+    roster_import = imports.of_theirs(staff, run_id)
+    if not roster_import.rejected:
         raise NotFound("import", run_id)
     counted = db.session.execute(
         select(RosterRejection.code, func.count())
@@ -122,25 +124,25 @@ def rejections(staff: Staff, run_id: str, code: str, page: int) -> Rejections:
         query = query.where(RosterRejection.code == code)
     query = query.order_by(RosterRejection.number).limit(PAGE + 1).offset((page - 1) * PAGE)
     rows = list(db.session.scalars(query))
-    header = list(found.run.reading.get("shown", ()))
-    return Rejections(found, header, rows[:PAGE], reasons, len(rows) > PAGE)
+    header = list(roster_import.run.reading.get("shown", ()))
+    return Rejections(roster_import, header, rows[:PAGE], reasons, len(rows) > PAGE)
 
 
 def rejected_file(staff: Staff, run_id: str, kind: str, locale: str) -> tuple[Import, bytes]:
     """The rows that were not taken over, as ``csv`` or ``xlsx``; raises ``NotFound``."""
-    found = imports.of_theirs(staff, run_id)
-    if not found.rejected:
+    roster_import = imports.of_theirs(staff, run_id)
+    if not roster_import.rejected:
         raise NotFound("import", run_id)
     if kind == "xlsx":
         book = BytesIO()
         rejected_files.write_xlsx(run_id, book, locale)
-        return found, book.getvalue()
+        return roster_import, book.getvalue()
     out = StringIO(newline="")
     rejected_files.write_csv(run_id, out, locale)
-    return found, out.getvalue().encode("utf-8-sig")
+    return roster_import, out.getvalue().encode("utf-8-sig")
 
 
-def day(found: Import) -> str:
+def day(roster_import: Import) -> str:
     """The day of an import, in the schools' time zone, as names of files have it."""
     zone = ZoneInfo(settings.current().timezone)
-    return found.run.created_at.astimezone(zone).date().isoformat()
+    return roster_import.run.created_at.astimezone(zone).date().isoformat()

@@ -85,7 +85,7 @@ class Import:
         return any(part.report.questions for part in self.parts if part.report)
 
     @property
-    def asked(self) -> int:
+    def open_questions(self) -> int:
         """How many questions wait for an answer."""
         return sum(part.report.open_questions for part in self.parts if part.report)
 
@@ -123,7 +123,7 @@ def history(staff: Staff, page: int = 1) -> tuple[list[Listed], bool]:
     return listed, len(rows) > PAGE
 
 
-def get(staff: Staff, run_id: str) -> Import:
+def get_import(staff: Staff, run_id: str) -> Import:
     """One import, as far as it is within the scope; raises ``NotFound``."""
     school_scope = staff.school_scope(Right.IMPORT_ROSTER)
     row = db.session.execute(
@@ -151,13 +151,13 @@ def get(staff: Staff, run_id: str) -> Import:
         )
         for each, school in rows
     ]
-    found = previews.get("", {}).get("findings", []) if whole else []
+    findings = previews.get("", {}).get("findings", []) if whole else []
     return Import(
         run,
         job,
         parts,
         whole,
-        of_file=[Finding(code, count, tuple(names)) for code, count, names in found],
+        of_file=[Finding(code, count, tuple(names)) for code, count, names in findings],
         rejected=service.rejections(run_id) if whole else 0,
     )
 
@@ -198,10 +198,10 @@ def _names(run_ids: list[str], school_scope: SchoolScope) -> dict[str, list[str]
         .where(RosterRunSchool.run_id.in_(run_ids), scope.schools(school_scope))
         .order_by(School.name)
     )
-    found: dict[str, list[str]] = {}
+    names_by_run: dict[str, list[str]] = {}
     for run_id, name in rows:
-        found.setdefault(run_id, []).append(name)
-    return found
+        names_by_run.setdefault(run_id, []).append(name)
+    return names_by_run
 
 
 def _previews(run_id: str, school_ids: list[str]) -> dict[str, dict[str, Any]]:

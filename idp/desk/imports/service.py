@@ -22,7 +22,7 @@ from idp.database import db, retried, transaction
 from idp.desk.access import scope
 from idp.desk.access.acts import On, act_on
 from idp.desk.access.rights import Right, Staff
-from idp.desk.imports.runs import Import, Part, get, history
+from idp.desk.imports.runs import Import, Part, get_import, history
 from idp.errors import Conflict, NotFound
 from idp.people.models import School
 from idp.roster import jobs, layout, mapping, reading, runs, service, spool
@@ -37,7 +37,7 @@ MOST_WAITING: Final = 5
 """Files of one person that may wait at once: each may be 50 MB."""
 
 
-__all__ = ["Import", "get", "history"]
+__all__ = ["Import", "get_import", "history"]
 
 
 def schools(staff: Staff) -> list[School]:
@@ -147,20 +147,24 @@ def answer(staff: Staff, run_id: str, answers: Mapping[str, Mapping[str, str]]) 
     ``NotFound``, ``Conflict`` and ``Invalid``.
     """
     with act_on_import(staff, run_id) as on:
-        found = on.it
-        if not found.is_open or found.is_busy:
+        roster_import = on.it
+        if not roster_import.is_open or roster_import.is_busy:
             raise Conflict("not_now")
-        for part in found.parts:
-            if said := _said(part, answers.get(part.row.school_id, {})):
-                service.answer(run_id, said, part.row.school_id)
+        for part in roster_import.parts:
+            if new_answers := _new_answers(part, answers.get(part.row.school_id, {})):
+                service.answer(run_id, new_answers, part.row.school_id)
         if not jobs.request_task(run_id, "look", {}, staff.account_id):
             raise Conflict("not_now")
 
 
-def _said(part: Part, answers: Mapping[str, str]) -> dict[str, str]:
+def _new_answers(part: Part, answers: Mapping[str, str]) -> dict[str, str]:
     """Those of the answers that are new, to what is asked."""
-    asked = {each["key"]: each["answer"] or "" for each in _questions(part)}
-    return {key: words for key, words in answers.items() if key in asked and words != asked[key]}
+    known_answers = {each["key"]: each["answer"] or "" for each in _questions(part)}
+    return {
+        key: answer
+        for key, answer in answers.items()
+        if key in known_answers and answer != known_answers[key]
+    }
 
 
 def _questions(part: Part) -> list[dict[str, Any]]:
@@ -177,14 +181,14 @@ def carry_out(
     within the operator's bound; None: none. Raises ``NotFound`` and ``Conflict``.
     """
     with act_on_import(staff, run_id) as on:
-        found = on.it
-        if not found.is_open or not all(part.report for part in found.parts):
+        roster_import = on.it
+        if not roster_import.is_open or not all(part.report for part in roster_import.parts):
             raise Conflict("not_now")
         most = settings.current().invitations_per_hour
         how = {
             "confirmed": {
                 part.row.school_id: part.report.share_ending
-                for part in found.parts
+                for part in roster_import.parts
                 if part.report and part.row.school_id in confirmed
             },
             "per_hour": None if per_hour is None else max(1, min(per_hour, most)),
@@ -223,7 +227,7 @@ def act_on_import(staff: Staff, run_id: str, *, whole: bool = True) -> Iterator[
     It asks a worker, of whom one is asked at a time: an UPDATE decides. The worker records what
     it has done.
     """
-    find = of_theirs if whole else get
+    find = of_theirs if whole else get_import
     with act_on(staff, Right.IMPORT_ROSTER, lambda _school_scope: find(staff, run_id)) as on:
         on.keep()
         yield on
@@ -231,10 +235,10 @@ def act_on_import(staff: Staff, run_id: str, *, whole: bool = True) -> Iterator[
 
 def of_theirs(staff: Staff, run_id: str) -> Import:
     """An import all of whose schools are within the scope: what is done, is done to all."""
-    found = get(staff, run_id)
-    if not found.whole:
+    roster_import = get_import(staff, run_id)
+    if not roster_import.whole:
         raise NotFound("import", run_id)
-    return found
+    return roster_import
 
 
 def lay_out(staff: Staff, run_id: str, wanted: Layout) -> None:
@@ -267,13 +271,13 @@ def name_columns(
     count rows are the school's own all the same.
     Raises ``NotFound``, ``Conflict`` and ``Invalid``.
     """
-    found = of_theirs(staff, run_id)
-    job = found.job
+    roster_import = of_theirs(staff, run_id)
+    job = roster_import.job
     if job is None or job.state != "mapping":
         raise Conflict("not_now")
     header: list[str] = job.result["header"]
     chosen = {name: columns.get(name, "-") for name in header}
-    (part,) = found.parts
+    (part,) = roster_import.parts
     base = mapping.Mapping(job.result["columns"], job.result.get("constants", {}))
     targets = Counter(target for target in chosen.values() if target != "-")
     if twice := [name for name, target in chosen.items() if targets[target] > 1]:
@@ -285,7 +289,9 @@ def name_columns(
     if problems := named.problems():
         return problems
     laid = replace(
-        layout.from_json(job.how.get("layout")), single_names=single_names, own_numbers=own_numbers
+        layout.from_json(job.how.get("layout")),
+        single_names=single_names,
+        own_numbers=own_numbers,
     )
     how = {**job.how, "mapping": chosen, "layout": laid.as_json()}
     with act_on_import(staff, run_id):

@@ -127,10 +127,10 @@ def told_to(school_scope: SchoolScope) -> ColumnElement[bool]:
     )
 
 
-def _older_than(outbox_id: str, within: ColumnElement[bool]) -> ColumnElement[bool]:
+def _older_than(outbox_id: str, may_see: ColumnElement[bool]) -> ColumnElement[bool]:
     last = db.session.execute(
         select(OutboxMessage.created_at, OutboxMessage.id).where(
-            OutboxMessage.id == outbox_id, within
+            OutboxMessage.id == outbox_id, may_see
         )
     ).first()
     if last is None:

@@ -97,9 +97,9 @@ def signing_keys(staff: Staff) -> list[KeyAge]:
     except KeyTrouble:
         return []  # `idp check` and the log say so
     now = clock.now()
-    found = []
+    ages = []
     for entry in entries:
         since = datetime.fromisoformat(entry.retired_at or entry.signs_since or entry.created_at)
         due = entry.state == "current" and now - since > KEYS_ROTATED
-        found.append(KeyAge(entry.kid, entry.alg, entry.state, since, due))
-    return found
+        ages.append(KeyAge(entry.kid, entry.alg, entry.state, since, due))
+    return ages

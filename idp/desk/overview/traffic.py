@@ -83,14 +83,14 @@ def mail_trouble(staff: Staff, school_id: str | None = None) -> dict[str, int]:
         or_(message.answer.is_not(None), message.due_at < now - STUCK_AFTER),
     )
     reason = _reason()
-    found = dict(
+    counts = dict(
         db.session.execute(
             select(reason, func.count())
             .where(or_(refused, waiting), whose(staff, school_id, message.account_id))
             .group_by(reason)
         ).all()
     )
-    return {each: found[each] for each in REASONS if each in found}
+    return {each: counts[each] for each in REASONS if each in counts}
 
 
 def whose(staff: Staff, school_id: str | None, account_id: Any) -> ColumnElement[bool]:
@@ -99,8 +99,8 @@ def whose(staff: Staff, school_id: str | None, account_id: Any) -> ColumnElement
     if school_id is None and school_scope.everywhere:
         return true()
     guardians = live_guardianships(school_scope, school_id)
-    found: ColumnElement[bool] = account_id.in_(select(guardians.c.account_id))
-    return found
+    is_theirs: ColumnElement[bool] = account_id.in_(select(guardians.c.account_id))
+    return is_theirs
 
 
 def _hour_of(at: Any) -> ColumnElement[str]:

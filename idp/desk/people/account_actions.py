@@ -46,7 +46,7 @@ class Corrected:
     """Whether anything was different, and whether the holder has an address and so is told."""
 
     changed: bool
-    told: bool = False
+    notified: bool = False
 
 
 @retried
@@ -76,7 +76,7 @@ def correct_name(staff: Staff, account_id: str, given_name: str, family_name: st
             return Corrected(changed=False)
         on.record("account_changed")
         outbox.enqueue("account_corrected", account_id=account_id)
-    return Corrected(changed=True, told=bool(on.account.email))
+    return Corrected(changed=True, notified=bool(on.account.email))
 
 
 @retried
@@ -92,7 +92,7 @@ def correct_username(staff: Staff, account_id: str, username: str) -> Corrected:
         after = on.account.username
         on.record("username_changed", before={"user_name": before}, after={"user_name": after})
         outbox.enqueue("account_corrected", account_id=account_id)
-    return Corrected(changed=True, told=bool(on.account.email))
+    return Corrected(changed=True, notified=bool(on.account.email))
 
 
 @retried

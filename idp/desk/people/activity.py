@@ -72,8 +72,8 @@ def sign_ins(person: Person, school_scope: SchoolScope) -> list[SignIn]:
     query = select(BrowserSession).where(BrowserSession.account_id == person.account.id)
     query = _since(query, BrowserSession.auth_time, person)
     newest = query.order_by(BrowserSession.auth_time.desc(), BrowserSession.id)
-    found = list(db.session.scalars(newest.limit(MOST)))
-    opened = _applications([session.id for session in found], school_scope)
+    sessions = list(db.session.scalars(newest.limit(MOST)))
+    opened = _applications([session.id for session in sessions], school_scope)
     return [
         SignIn(
             session.auth_time,
@@ -81,7 +81,7 @@ def sign_ins(person: Person, school_scope: SchoolScope) -> list[SignIn]:
             tuple(session.amr.split()),
             tuple(sorted(opened.get(session.id, ()))),
         )
-        for session in found
+        for session in sessions
     ]
 
 
@@ -94,12 +94,12 @@ def acts(person: Person, school_scope: SchoolScope) -> list[Act]:
         query = query.where(AuditEvent.actor.not_in(("", "worker")))
     else:
         query = query.where(scope.at(school_scope, AuditEvent.school_id))
-    found = list(db.session.scalars(query.order_by(AuditEvent.id.desc()).limit(MOST)))
-    known = colleagues({event.actor for event in found}, school_scope)
+    events = list(db.session.scalars(query.order_by(AuditEvent.id.desc()).limit(MOST)))
+    known = colleagues({event.actor for event in events}, school_scope)
     names = {account_id: each.name for account_id, each in known.items()}
     return [
         Act(event.at, event.event, names.get(event.actor, ""), event.detail.get("changes") or {})
-        for event in found
+        for event in events
     ]
 
 

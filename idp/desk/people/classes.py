@@ -96,51 +96,53 @@ def schools(staff: Staff, *, page: int = 1) -> tuple[list[School], int, int]:
     mine = scope.schools(staff.school_scope(Right.LOOK_UP))
     count = db.session.scalar(select(func.count()).select_from(School).where(mine)) or 0
     page, pages = _page(page, count, SCHOOLS_PER_PAGE)
-    found = db.session.scalars(
+    rows = db.session.scalars(
         select(School)
         .where(mine)
         .order_by(School.name, School.id)
         .limit(SCHOOLS_PER_PAGE)
         .offset((page - 1) * SCHOOLS_PER_PAGE)
     )
-    return list(found), page, pages
+    return list(rows), page, pages
 
 
-def classes_of(found: Sequence[School]) -> list[SchoolClasses]:
+def classes_of(schools_shown: Sequence[School]) -> list[SchoolClasses]:
     """The classes of schools that ``school`` or ``schools`` returned; one query."""
     counts: dict[str, list[ClassCount]] = {}
-    for row in db.session.execute(_counting([each.id for each in found])):
+    for row in db.session.execute(_counting([each.id for each in schools_shown])):
         counts.setdefault(row[0], []).append(ClassCount(*row[1:]))
     return [
         SchoolClasses(each, sorted(counts.get(each.id, ()), key=lambda one: _counted(one.name)))
-        for each in found
+        for each in schools_shown
     ]
 
 
 def school_class(staff: Staff, school_id: str, name: str, *, page: int = 1) -> ClassList:
     """The pupils of a class with their guardians; raises ``NotFound``."""
     school_scope = staff.school_scope(Right.LOOK_UP)
-    found = scope.school(school_scope, school_id)
-    here = _pupils_of(school_id, name)
-    count = db.session.scalar(select(func.count()).select_from(Child).where(*here)) or 0
+    school_row = scope.school(school_scope, school_id)
+    in_class = _pupils_of(school_id, name)
+    count = db.session.scalar(select(func.count()).select_from(Child).where(*in_class)) or 0
     if not count:
         raise NotFound("class", name)
     page, pages = _page(page, count, PUPILS_PER_PAGE)
     pupils = db.session.execute(
         select(Child.id, Child.given_name, Child.family_name)
         .join(DirectoryEntry, DirectoryEntry.child_id == Child.id)
-        .where(*here)
+        .where(*in_class)
         .order_by(DirectoryEntry.text, Child.id)  # by name, accents don't count
         .limit(PUPILS_PER_PAGE)
         .offset((page - 1) * PUPILS_PER_PAGE)
     ).all()
     theirs = _guardians_of([row.id for row in pupils], school_scope)
-    waiting = db.session.scalar(select(func.count()).select_from(_waiting(here).subquery())) or 0
+    waiting = (
+        db.session.scalar(select(func.count()).select_from(_waiting(in_class).subquery())) or 0
+    )
     rows = [
         Row(row.id, full_name(row.given_name, row.family_name), theirs.get(row.id, []))
         for row in pupils
     ]
-    return ClassList(found, name, count, rows, waiting, page, pages)
+    return ClassList(school_row, name, count, rows, waiting, page, pages)
 
 
 @retried
@@ -150,13 +152,13 @@ def send_tokens(staff: Staff, school_id: str, name: str) -> int:
     Those who were sent one within the hour are counted, and sent no other: a second click
     answers as the first. Raises ``NotFound``.
     """
-    here = _pupils_of(school_id, name)
+    in_class = _pupils_of(school_id, name)
     # Of two clicks at once the second waits
     with act_at_school(staff, Right.SEND_TOKENS, school_id) as on:
         writes = db.session()
-        if not writes.scalar(select(func.count()).select_from(Child).where(*here)):
+        if not writes.scalar(select(func.count()).select_from(Child).where(*in_class)):
             raise NotFound("class", name)
-        everybody = _waiting(here)
+        everybody = _waiting(in_class)
         count = writes.scalar(select(func.count()).select_from(everybody.subquery())) or 0
         just_now = select(OutboxMessage.account_id).where(
             OutboxMessage.account_id.in_(select(everybody.subquery().c.id)),
@@ -214,21 +216,21 @@ def _guardians_of(child_ids: list[str], school_scope: SchoolScope) -> dict[str, 
         .where(LiveGuardianship.child_id.in_(child_ids))
         .order_by(LiveGuardianship.created_at, LiveGuardianship.id)
     ).all()
-    told = onboarding_of([row.id for row in rows], school_scope)
-    found: dict[str, list[Guardian]] = {}
+    onboarding = onboarding_of([row.id for row in rows], school_scope)
+    guardians: dict[str, list[Guardian]] = {}
     for row in rows:
         name = full_name(row.given_name, row.family_name)
-        each = Guardian(row.id, name, told.get(row.id))
-        found.setdefault(row.child_id, []).append(each)
-    return found
+        each = Guardian(row.id, name, onboarding.get(row.id))
+        guardians.setdefault(row.child_id, []).append(each)
+    return guardians
 
 
-def _waiting(here: tuple[Any, ...]) -> Any:
+def _waiting(in_class: tuple[Any, ...]) -> Any:
     """The guardians of these pupils who are invited and can be written to, each once."""
     whose = (
         select(Guardianship.account_id)
         .join(Child, Child.id == Guardianship.child_id)
-        .where(*here, guardianships.live())
+        .where(*in_class, guardianships.live())
     )
     return (
         select(Account.id, Account.email_key)

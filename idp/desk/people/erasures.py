@@ -27,7 +27,7 @@ OUTCOMES: Final = ("done", "declined")
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestRow:
     """A request that waits for an answer of this scope, or has it."""
 
     account: Account
@@ -40,7 +40,7 @@ class Asked:
         return self.asked_at + ANSWER_WITHIN
 
 
-def waiting(staff: Staff) -> list[Asked]:
+def waiting(staff: Staff) -> list[RequestRow]:
     """The requests that this scope has yet to answer, the oldest first."""
     school_scope = staff.school_scope(Right.CHANGE_PEOPLE)
     query = select(Account, ErasureRequest.asked_at).join(
@@ -50,10 +50,10 @@ def waiting(staff: Staff) -> list[Asked]:
     if not school_scope.everywhere:
         query = query.where(ErasureRequest.id.in_(_unanswered(school_scope)))
     query = query.order_by(ErasureRequest.asked_at, ErasureRequest.id).limit(MOST)
-    return [Asked(account, asked_at) for account, asked_at in db.session.execute(query)]
+    return [RequestRow(account, asked_at) for account, asked_at in db.session.execute(query)]
 
 
-def answered(staff: Staff, *, most: int = 20) -> list[Asked]:
+def answered(staff: Staff, *, most: int = 20) -> list[RequestRow]:
     """What this scope answered last."""
     school_scope = staff.school_scope(Right.CHANGE_PEOPLE)
     if school_scope.everywhere:
@@ -75,7 +75,7 @@ def answered(staff: Staff, *, most: int = 20) -> list[Asked]:
             .group_by(Account.id, ErasureRequest.id)
             .order_by(at.desc())
         )
-    return [Asked(*row) for row in db.session.execute(query.limit(most))]
+    return [RequestRow(*row) for row in db.session.execute(query.limit(most))]
 
 
 @retried

@@ -68,7 +68,7 @@ class State:
 
 def state(staff: Staff, account_id: str) -> State:
     """What the page of an account within the scope shows; raises ``NotFound``."""
-    account = _within_reach(staff, account_id)
+    account = _account_in_scope(staff, account_id)
     held = roles.roles_of(account_id)
     alive, _dead = _sorted_out(staff, account_id, held)
     waits = _first(staff, alive, held)
@@ -95,7 +95,7 @@ def waiting(staff: Staff) -> list[Waiting]:
 
 
 @retried
-def ask(staff: Staff, account_id: str) -> bool:
+def request_reset(staff: Staff, account_id: str) -> bool:
     """Ask, and tell the holder; false where somebody has asked already.
 
     Raises ``NotFound`` and ``Conflict``: not theirs, too new, nothing there, or too many.
@@ -173,7 +173,7 @@ def _act(staff: Staff, account_id: str) -> AbstractContextManager[On[set[str]]]:
 
     def find(_school_scope: SchoolScope) -> set[str]:
         there = requests.lock_request(account_id, staff)
-        _within_reach(staff, account_id)
+        _account_in_scope(staff, account_id)
         return there
 
     return act_on(staff, Right.RESET_FACTORS, find)
@@ -191,7 +191,7 @@ def _may(
     if account_id == staff.account_id or rank not in table[rank_of(held)]:
         return False
     school_scope = staff.school_scope(Right.RESET_FACTORS)
-    return _reached(staff, account_id) is not None and (
+    return _find_in_scope(staff, account_id) is not None and (
         school_scope.everywhere
         or all(role.school_id is not None and school_scope.covers(role.school_id) for role in held)
     )
@@ -213,14 +213,14 @@ def _may_confirm(staff: Staff, waits: Waiting, held: Sequence[StaffRole]) -> boo
 
 def _must(may: Callable[[Staff], bool], staff: Staff) -> None:
     """The roles as they are under the locks, and those that are old enough."""
-    if not may(desk.of(staff.account_id) or Staff(staff.account_id)):
+    if not may(desk.staff_of(staff.account_id) or Staff(staff.account_id)):
         raise Conflict("reset_not_theirs")
     if not may(_seasoned(staff.account_id)):
         raise Conflict("role_too_new")
 
 
 def _seasoned(account_id: str) -> Staff:
-    return desk.of(account_id, since=clock.now() - SEASONED) or Staff(account_id)
+    return desk.staff_of(account_id, since=clock.now() - SEASONED) or Staff(account_id)
 
 
 def _rank(staff: Staff) -> str:
@@ -229,14 +229,14 @@ def _rank(staff: Staff) -> str:
     return "manager" if staff.may(Right.RESET_FACTORS) else "helper"
 
 
-def _within_reach(staff: Staff, account_id: str) -> Account:
-    found = _reached(staff, account_id)
-    if found is None:
+def _account_in_scope(staff: Staff, account_id: str) -> Account:
+    account = _find_in_scope(staff, account_id)
+    if account is None:
         raise NotFound("account", account_id)
-    return found
+    return account
 
 
-def _reached(staff: Staff, account_id: str) -> Account | None:
+def _find_in_scope(staff: Staff, account_id: str) -> Account | None:
     condition = scope.people(staff.school_scope(Right.RESET_FACTORS))
     query = select(Account).where(Account.id == account_id, condition)
     return db.session.scalars(query.execution_options(populate_existing=True)).one_or_none()

@@ -29,7 +29,7 @@ class Linked(StrEnum):
     NOW = "now"
     BEFORE = "before"
     """They were guardian of this pupil already."""
-    ASKED = "asked"
+    WAITS_FOR_YES = "asked"
     """The guardian is asked by mail, and linked with their yes."""
 
 
@@ -50,7 +50,7 @@ def connect(on: OnPupil, account_id: str, relationship: str) -> Linked:
         return Linked.BEFORE
     if _is_asked_first(on.school_scope, account_id):
         link_requests.request_link(account_id, on.child, relationship)
-        return Linked.ASKED
+        return Linked.WAITS_FOR_YES
     endings.open_again(account_id)
     linking.link_guardian(account_id, on.child.id, relationship)
     link_requests.settle(account_id, on.child.id)

@@ -42,12 +42,12 @@ def preview(staff: Staff, first_id: str, second_id: str) -> tuple[Side, Side]:
     first, second = (live_guardian(school_scope, each) for each in (first_id, second_id))
     _refuse_odd_pairs(first, second)
     refuse_wider_roles(staff, first_id, second_id)
-    told = onboarding_of([first_id, second_id], school_scope)
+    onboarding = onboarding_of([first_id, second_id], school_scope)
     links = _live_links(school_scope, first_id, second_id)
     sides = [
         Side(
             account,
-            told[account.id],
+            onboarding[account.id],
             [(child, link.relationship) for link, child in links if link.account_id == account.id],
             [each for each in sharing(staff, account.id) if each.id not in {first_id, second_id}],
         )

@@ -42,20 +42,20 @@ class Newcomer:
 def suggestions(staff: Staff, newcomer: Newcomer) -> list[Account]:
     """Guardians within the scope who may be the same person: same address, or same name."""
     key = email_key(newcomer.email) if newcomer.email else ""
-    given, family = newcomer.given_name.strip(), newcomer.family_name.strip()
-    if not given:  # whoever has one name only has it as the given name
-        given, family = family, ""
+    given_name, family_name = newcomer.given_name.strip(), newcomer.family_name.strip()
+    if not given_name:  # whoever has one name only has it as the given name
+        given_name, family_name = family_name, ""
     same_name = and_(
-        func.lower(Account.given_name) == given.lower(),
-        func.lower(Account.family_name) == family.lower(),
+        func.lower(Account.given_name) == given_name.lower(),
+        func.lower(Account.family_name) == family_name.lower(),
     )
-    found = select(Account).where(
+    query = select(Account).where(
         or_(same_name, Account.email_key == key) if key else same_name,
         scope.live_guardians(staff.school_scope(Right.CHANGE_PEOPLE)),
         Account.status != "disabled",
     )
     return list(
-        db.session.scalars(found.order_by(Account.username_key, Account.id).limit(MOST_SUGGESTED))
+        db.session.scalars(query.order_by(Account.username_key, Account.id).limit(MOST_SUGGESTED))
     )
 
 
@@ -66,10 +66,10 @@ def named_like(account: Account) -> Newcomer:
 
 def known(staff: Staff, username: str) -> Account:
     """Whoever of this user name is guardian within the scope now; raises ``Invalid``."""
-    found = _by_username(username, scope.live_guardians(staff.school_scope(Right.CHANGE_PEOPLE)))
-    if found is None:
+    account = _by_username(username, scope.live_guardians(staff.school_scope(Right.CHANGE_PEOPLE)))
+    if account is None:
         raise Invalid("username", "nobodys_here")
-    return found
+    return account
 
 
 @retried

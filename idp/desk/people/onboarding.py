@@ -128,14 +128,14 @@ def windows_of(
         .where(Guardianship.account_id.in_(account_ids), scope.children(school_scope))
         .group_by(Guardianship.account_id)
     )
-    found = {
+    windows = {
         account_id: VisibilityWindow(_since(school_scope, since, ended_at), bool(is_live), ended_at)
         for account_id, since, is_live, ended_at in rows
     }
     if school_scope.everywhere:
         anybody = VisibilityWindow(None, live=True, ended_at=None)
-        return {account_id: found.get(account_id, anybody) for account_id in account_ids}
-    return found
+        return {account_id: windows.get(account_id, anybody) for account_id in account_ids}
+    return windows
 
 
 def _since(
@@ -163,7 +163,7 @@ def _onboarding(
         return Onboarding(OnboardingStep.ENDED, ended_at=window.ended_at)
     mail, token = mails.get(account.id), tokens.get(account.id)
     now = clock.now()
-    told = Onboarding(
+    onboarding = Onboarding(
         OnboardingStep.NOT_INVITED,
         has_address=bool(account.email),
         active=account.status == "active",
@@ -178,26 +178,28 @@ def _onboarding(
         last_sign_in_at=window.seen(account.last_sign_in_at),
     )
     signed_in = account.last_sign_in_at is not None
-    return replace(told, step=_step(told, token, signed_in=signed_in))
+    return replace(onboarding, step=_step(onboarding, token, signed_in=signed_in))
 
 
-def _step(told: Onboarding, token: Any, *, signed_in: bool) -> OnboardingStep:
+def _step(onboarding: Onboarding, token: Any, *, signed_in: bool) -> OnboardingStep:
     """The one thing to tell: how far they came, or what is in the way."""
-    if told.active:
+    if onboarding.active:
         return OnboardingStep.SIGNED_IN if signed_in else OnboardingStep.PASSWORD_SET
-    if told.mail == "queued":
+    if onboarding.mail == "queued":
         return OnboardingStep.QUEUED
     # A refused mail ends the token that it carried; whatever token is left came by another way
     if token is not None:
-        if told.expired:
-            return OnboardingStep.REFUSED if told.mail == "refused" else OnboardingStep.EXPIRED
+        if onboarding.expired:
+            return (
+                OnboardingStep.REFUSED if onboarding.mail == "refused" else OnboardingStep.EXPIRED
+            )
         if token.opened_at:
             return OnboardingStep.OPENED
         if not token.outbox_id:
             return OnboardingStep.PRINTED
-    if told.mail:
-        return OnboardingStep(told.mail)
-    return OnboardingStep.NOT_INVITED if told.has_address else OnboardingStep.NO_ADDRESS
+    if onboarding.mail:
+        return OnboardingStep(onboarding.mail)
+    return OnboardingStep.NOT_INVITED if onboarding.has_address else OnboardingStep.NO_ADDRESS
 
 
 def _accounts(ids: list[str]) -> Any:
@@ -255,5 +257,5 @@ def _newest(model: Any, which: ColumnElement[bool], columns: tuple[str, ...]) ->
         model.account_id, *(getattr(model, name) for name in columns), place.label("place")
     ).where(which)
     rows = ranked.subquery()
-    found = db.session.execute(select(rows).where(rows.columns.place == 1))
-    return {row.account_id: row for row in found}
+    newest = db.session.execute(select(rows).where(rows.columns.place == 1))
+    return {row.account_id: row for row in newest}

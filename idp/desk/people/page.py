@@ -105,10 +105,10 @@ def live_guardian(school_scope: SchoolScope, account_id: str) -> Account:
 def child_within(school_scope: SchoolScope, child_id: str) -> Child:
     """The pupil, whether at school or gone; raises ``NotFound``."""
     query = select(Child).where(Child.id == child_id, scope.children(school_scope))
-    found = db.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
-    if found is None:
+    child = db.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+    if child is None:
         raise NotFound("child", child_id)
-    return found
+    return child
 
 
 def refuse_wider_roles(staff: Staff, *account_ids: str) -> None:
@@ -119,7 +119,7 @@ def refuse_wider_roles(staff: Staff, *account_ids: str) -> None:
     if staff.is_operator:
         return
     for account_id in account_ids:  # one, or the two of a merge
-        holder = desk.of(account_id)
+        holder = desk.staff_of(account_id)
         if holder is not None and not staff.includes(holder):
             raise Conflict("operator_only")
 
@@ -128,7 +128,7 @@ def schools_concerned(school_scope: SchoolScope, account_id: str) -> list[str | 
     """For which schools an act on an account is written down: those of the scope where they are
     guardian now, or the platform where there is none. One query.
     """
-    found = db.session.scalars(
+    school_ids = db.session.scalars(
         select(LiveGuardianship.school_id)
         .where(
             LiveGuardianship.account_id == account_id,
@@ -137,15 +137,15 @@ def schools_concerned(school_scope: SchoolScope, account_id: str) -> list[str | 
         .distinct()
         .order_by(LiveGuardianship.school_id)
     ).all()
-    return list(found) or [None]
+    return list(school_ids) or [None]
 
 
 def _account(account_id: str, condition: ColumnElement[bool]) -> Account:
     query = select(Account).where(Account.id == account_id, condition)
-    found = db.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
-    if found is None:
+    account = db.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+    if account is None:
         raise NotFound("account", account_id)
-    return found
+    return account
 
 
 def _links(which: ColumnElement[bool], school_scope: SchoolScope) -> list[Link]:

@@ -54,8 +54,8 @@ def listed(people: Sequence[tuple[str, str]], school_scope: SchoolScope) -> list
     ids: dict[str, list[str]] = {GUARDIAN: [], PUPIL: []}
     for kind, person_id in people:
         ids[kind].append(person_id)
-    found = {**_guardians(ids[GUARDIAN], school_scope), **_pupils(ids[PUPIL], school_scope)}
-    return [found[each] for each in people if each in found]
+    rows = {**_guardians(ids[GUARDIAN], school_scope), **_pupils(ids[PUPIL], school_scope)}
+    return [rows[each] for each in people if each in rows]
 
 
 def _guardians(ids: list[str], school_scope: SchoolScope) -> dict[tuple[str, str], Person]:
@@ -69,7 +69,7 @@ def _guardians(ids: list[str], school_scope: SchoolScope) -> dict[tuple[str, str
     pupils: dict[str, list[Pupil]] = {}
     for account_id, pupil in _pupils_of(ids, school_scope):
         pupils.setdefault(account_id, []).append(pupil)
-    told = onboarding_of(
+    onboarding = onboarding_of(
         ids, school_scope
     )  # knows whoever is or was guardian within the scope, nobody else
     return {
@@ -77,12 +77,12 @@ def _guardians(ids: list[str], school_scope: SchoolScope) -> dict[tuple[str, str
             GUARDIAN,
             row.id,
             full_name(row.given_name, row.family_name),
-            row.username if told[row.id].step is not OnboardingStep.ENDED else "",
+            row.username if onboarding[row.id].step is not OnboardingStep.ENDED else "",
             tuple(pupils.get(row.id, ())),
-            told[row.id],
+            onboarding[row.id],
         )
         for row in accounts
-        if row.id in told
+        if row.id in onboarding
     }
 
 

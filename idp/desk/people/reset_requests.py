@@ -105,10 +105,10 @@ def not_me(account_id: str) -> bool:
     """Its holder says that nothing is lost: all of it ends. False where nothing waits."""
     with transaction():
         accounts.lock_account(account_id)
-        found = about(account_id)
-        if found:
-            decline([each.reset for each in found], closed_by=account_id)
-    return bool(found)
+        waiting = about(account_id)
+        if waiting:
+            decline([each.reset for each in waiting], closed_by=account_id)
+    return bool(waiting)
 
 
 def asked_today(staff: Staff) -> int:
@@ -122,11 +122,11 @@ def schools_of(asked_by: str, account_id: str) -> list[str | None]:
     """In whose logbooks a request stands, from its beginning to its end: where the holder works
     or is a guardian, as far as its asker reaches; or the platform's.
     """
-    asker = desk.of(asked_by) or Staff(asked_by)
+    asker = desk.staff_of(asked_by) or Staff(asked_by)
     school_scope = asker.school_scope(Right.RESET_FACTORS)
-    found = {role.school_id for role in roles.roles_of(account_id)}
-    found.update(finding.schools_concerned(school_scope, account_id))
-    return [*sorted(each for each in found if each and school_scope.covers(each))] or [None]
+    school_ids = {role.school_id for role in roles.roles_of(account_id)}
+    school_ids.update(finding.schools_concerned(school_scope, account_id))
+    return [*sorted(each for each in school_ids if each and school_scope.covers(each))] or [None]
 
 
 def _waiting(*which: ColumnElement[bool]) -> list[Waiting]:
@@ -157,11 +157,11 @@ def _asked_where(school_scope: SchoolScope) -> ColumnElement[bool]:
         LiveGuardianship.account_id == FactorReset.account_id,
         LiveGuardianship.school_id == role.school_id,
     )
-    here = and_(scope.at(school_scope, role.school_id), or_(works_there, pupils))
+    in_scope = and_(scope.at(school_scope, role.school_id), or_(works_there, pupils))
     there_still = select(Account.id).where(Account.status == "active")
     return exists().where(
         FactorReset.asked_by.in_(there_still),
         role.account_id == FactorReset.asked_by,
         role.role.in_(_ASKING),
-        or_(role.school_id.is_(None), here),
+        or_(role.school_id.is_(None), in_scope),
     )

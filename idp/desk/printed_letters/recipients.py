@@ -76,10 +76,10 @@ def person(staff: Staff, account_id: str, *, school_id: str | None = None) -> Pe
     )
     if school_id is not None:
         query = query.where(School.id == school_id)
-    found = db.session.execute(query).one_or_none()
-    if found is None:
+    row = db.session.execute(query).one_or_none()
+    if row is None:
         return None
-    account, of_school = found
+    account, of_school = row
     printed_at, seen = _last(of_school.id, AuditEvent.account_id == account_id)
     return Person(account, of_school, printed_at, seen)
 

@@ -66,7 +66,7 @@ def print_letter(
         raise NotFound("account", account_id)
     if person.account.status != "invited":
         raise Conflict("not_invited", status=person.account.status)
-    waiting = _families(person.school, Account.id == account_id)
+    waiting = _recipients_of(person.school, Account.id == account_id)
     return _printed(staff, person.school, waiting, seen)
 
 
@@ -92,7 +92,7 @@ def print_class(
         chosen.append(Account.email.is_(None))
     if not again:
         chosen.append(Account.id.not_in(recipients.have_a_letter(school.id)))
-    waiting = _families(school, *chosen, class_name=class_name)
+    waiting = _recipients_of(school, *chosen, class_name=class_name)
     if not waiting:
         newest = recipients.newest(school.id, class_name)
         none_left = seen is None or newest <= seen
@@ -100,7 +100,7 @@ def print_class(
     return _printed(staff, school, waiting, seen)
 
 
-def _families(
+def _recipients_of(
     school: School, *whom: ColumnElement[bool], class_name: str | None = None
 ) -> list[_Family]:
     """Invited guardians of the school's pupils, in the order of the pupils' names."""
@@ -114,11 +114,19 @@ def _families(
     )
     if class_name is not None:
         query = query.where(Child.class_name == class_name)
-    found: dict[str, tuple[Account, list[tuple[str, str, str]]]] = {}
-    for account, given, family, of_class in db.session.execute(query):
-        pupils = found.setdefault(account.id, (account, []))[1]
-        pupils.append((of_class, sort_key(f"{family} {given}".strip()), full_name(given, family)))
-    inorder = sorted(found.values(), key=lambda each: (min(each[1]), each[0].username_key))
+    pupils_by_account: dict[str, tuple[Account, list[tuple[str, str, str]]]] = {}
+    for account, given_name, family_name, of_class in db.session.execute(query):
+        pupils = pupils_by_account.setdefault(account.id, (account, []))[1]
+        pupils.append(
+            (
+                of_class,
+                sort_key(f"{family_name} {given_name}".strip()),
+                full_name(given_name, family_name),
+            )
+        )
+    inorder = sorted(
+        pupils_by_account.values(), key=lambda each: (min(each[1]), each[0].username_key)
+    )
     return [_family(account, sorted(pupils)) for account, pupils in inorder]
 
 

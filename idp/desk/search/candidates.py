@@ -63,8 +63,8 @@ def find(
         query = query.where(DirectoryEntry.kind == kind)
     if db.engine.dialect.name == "sqlite":
         # Not by the index of schools: SQLite would ask the other one for each line of the school
-        here = func.coalesce(DirectoryEntry.school_id, "")
-        query = _narrowed(query.where(scope.at(school_scope, here)), wanted, school_scope)
+        school_id = func.coalesce(DirectoryEntry.school_id, "")
+        query = _narrowed(query.where(scope.at(school_scope, school_id)), wanted, school_scope)
     else:
         query = query.where(scope.at(school_scope, DirectoryEntry.school_id))
     rows = db.session.execute(query.limit(most))
@@ -155,13 +155,13 @@ def _cost(costs: list[dict[str, int]], words: list[str]) -> int:
 def _costs(typed: str, known: list[str]) -> dict[str, int]:
     """How far each of the known words is from the typed one; those that are near alone."""
     slips, heard = _slips(typed), sound(typed)
-    found = {}
+    costs = {}
     if slips:
         near = process.extract(typed, known, scorer=OSA.distance, score_cutoff=slips, limit=None)
-        found = {word: int(distance) for word, distance, _ in near if word[:1] != SOUND}
+        costs = {word: int(distance) for word, distance, _ in near if word[:1] != SOUND}
     if len(heard) >= _TELLING:
-        found[heard] = slips + 1  # the lines hold the sounds of their names
-    return found | {word: 0 for word in known if word.startswith(typed)}
+        costs[heard] = slips + 1  # the lines hold the sounds of their names
+    return costs | {word: 0 for word in known if word.startswith(typed)}
 
 
 def _slips(word: str) -> int:

@@ -33,7 +33,7 @@ _LONGEST_WORD: Final = 32
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """A page of whom somebody may have meant, the likeliest first."""
 
     people: list[Person]
@@ -47,7 +47,7 @@ class Found:
     pages: int
 
 
-def find(staff: Staff, text: str, *, page: int = 1, kind: str | None = None) -> Found:
+def find(staff: Staff, text: str, *, page: int = 1, kind: str | None = None) -> SearchResult:
     """The people that ``text`` may mean: names, e-mail, user name, class, pupil's number.
 
     Any text will do; of a long one the beginning counts. ``page`` counts from 1; one that is
@@ -56,13 +56,13 @@ def find(staff: Staff, text: str, *, page: int = 1, kind: str | None = None) -> 
     school_scope = staff.school_scope(Right.LOOK_UP)
     wanted = _words(text)
     if not wanted or not school_scope.any:
-        return Found([], 0, cut=False, near=False, page=1, pages=1)
+        return SearchResult([], 0, cut=False, near=False, page=1, pages=1)
     entries, cut, near = _entries(wanted, school_scope, kind)
-    found = _one_for_each_person(entries)
-    pages = max(1, -(-len(found) // PER_PAGE))
+    likeliest = _one_for_each_person(entries)
+    pages = max(1, -(-len(likeliest) // PER_PAGE))
     page = min(max(page, 1), pages)
-    shown = found[(page - 1) * PER_PAGE : page * PER_PAGE]
-    return Found(listed(shown, school_scope), len(found), cut, near, page, pages)
+    shown = likeliest[(page - 1) * PER_PAGE : page * PER_PAGE]
+    return SearchResult(listed(shown, school_scope), len(likeliest), cut, near, page, pages)
 
 
 def pupils(staff: Staff, text: str) -> list[Child]:
@@ -70,25 +70,25 @@ def pupils(staff: Staff, text: str) -> list[Child]:
     first.
     """
     ids = [each.id for each in find(staff, text, kind=PUPIL).people]
-    here = scope.children(staff.school_scope(Right.CHANGE_PEOPLE))
-    query = select(Child).where(here, Child.left_at.is_(None), Child.id.in_(ids))
+    in_scope = scope.children(staff.school_scope(Right.CHANGE_PEOPLE))
+    query = select(Child).where(in_scope, Child.left_at.is_(None), Child.id.in_(ids))
     return sorted(db.session.scalars(query), key=lambda child: ids.index(child.id))
 
 
 def _words(text: str) -> list[str]:
     """What is looked up: the words as the directory has them."""
-    found = dict.fromkeys(word[:_LONGEST_WORD] for word in words(text[:LONGEST]))
-    return list(found)[:_MOST_WORDS]
+    looked_up = dict.fromkeys(word[:_LONGEST_WORD] for word in words(text[:LONGEST]))
+    return list(looked_up)[:_MOST_WORDS]
 
 
 def _entries(
     wanted: list[str], school_scope: SchoolScope, kind: str | None
 ) -> tuple[list[Entry], bool, bool]:
     for reading in (directory.as_typed, directory.anywhere):
-        found = directory.find(wanted, reading, school_scope, most=MOST + 1, kind=kind)
-        if found:
-            found.sort(key=lambda entry: (_rank(entry, wanted), entry.text, entry.person_id))
-            return found[:MOST], len(found) > MOST, False
+        matches = directory.find(wanted, reading, school_scope, most=MOST + 1, kind=kind)
+        if matches:
+            matches.sort(key=lambda entry: (_rank(entry, wanted), entry.text, entry.person_id))
+            return matches[:MOST], len(matches) > MOST, False
     candidates = directory.find(
         wanted, directory.as_meant, school_scope, most=CANDIDATES, kind=kind
     )

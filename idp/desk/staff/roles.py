@@ -53,7 +53,7 @@ def listed(staff: Staff, page: int = 1) -> tuple[list[Holder], bool]:
     )
     rows = list(db.session.execute(query.limit(PAGE + 1).offset((page - 1) * PAGE)))
     shown = rows[:PAGE]
-    found = [
+    holders = [
         Holder(
             role,
             account,
@@ -64,10 +64,10 @@ def listed(staff: Staff, page: int = 1) -> tuple[list[Holder], bool]:
         )
         for role, account, school, secured in shown
     ]
-    return found, len(rows) > PAGE
+    return holders, len(rows) > PAGE
 
 
-def get(staff: Staff, role_id: str) -> Holder:
+def get_role(staff: Staff, role_id: str) -> Holder:
     """One role within the scope; raises ``NotFound``."""
     row = db.session.execute(_holders(staff).where(StaffRole.id == role_id)).one_or_none()
     if row is None:
@@ -103,7 +103,7 @@ def give(
     """
     _must_be_theirs(staff, role, school_id, may_print=may_print)
     with act_on(staff, Right.GIVE_ROLES, lambda scope: _named(scope, who)) as on:
-        return _given(on, on.it, role, school_id, may_print=may_print)
+        return _grant(on, on.it, role, school_id, may_print=may_print)
 
 
 @retried
@@ -134,13 +134,13 @@ def hire(
             locale=_language_of(school_id),
         )
         # The invitation names the role: a second mail beside it would only puzzle them
-        _given(on, account, role, school_id, may_print=may_print, tell=False)
+        _grant(on, account, role, school_id, may_print=may_print, tell=False)
         mail_requests.invite(account.id)
     return account
 
 
 @retried
-def take(staff: Staff, role_id: str) -> Holder:
+def take_role(staff: Staff, role_id: str) -> Holder:
     """Take a role away; its holder's sessions end, and a mail says so.
 
     Raises ``NotFound``, ``Conflict``.
@@ -153,7 +153,7 @@ def take(staff: Staff, role_id: str) -> Holder:
             raise NotFound("role", role_id)  # somebody else was faster
         if role.role == "operator" and staff.account_id and not _operators_left():
             raise Conflict("last_operator")
-        _tell("role_taken", role)
+        _notify_holder("role_taken", role)
     return on.it
 
 
@@ -174,7 +174,7 @@ def _language_of(school_id: str | None) -> str | None:
     return school.locale if school else None
 
 
-def _given(
+def _grant(
     on: Act,
     account: Account,
     role: str,
@@ -185,10 +185,10 @@ def _given(
 ) -> StaffRole | None:
     if account.id == on.staff.account_id:
         raise Conflict("yourself")
-    given = factor_changes.grant_role(account.id, role, school_id, may_print=may_print)
-    if given is not None and tell:
-        _tell("role_given", given)
-    return given
+    granted = factor_changes.grant_role(account.id, role, school_id, may_print=may_print)
+    if granted is not None and tell:
+        _notify_holder("role_given", granted)
+    return granted
 
 
 def _must_be_theirs(staff: Staff, role: str, school_id: str | None, *, may_print: bool) -> None:
@@ -206,7 +206,7 @@ def _may_change(staff: Staff, role: StaffRole) -> bool:
 
 
 def _changeable(staff: Staff, role_id: str) -> Holder:
-    holder = get(staff, role_id)
+    holder = get_role(staff, role_id)
     if holder.account.id == staff.account_id:
         raise Conflict("yourself")
     if not holder.may_change:
@@ -220,10 +220,10 @@ def _named(school_scope: SchoolScope, who: str) -> Account:
     address = email_key(who) if "@" in who else ""
     same = Account.email_key == address if address else _user_name(who)
     query = select(Account).where(same, Account.status != "disabled", scope.people(school_scope))
-    found = list(db.session.scalars(query.limit(2)))
-    if len(found) != 1:
+    accounts_named = list(db.session.scalars(query.limit(2)))
+    if len(accounts_named) != 1:
         raise NotFound("account")
-    return found[0]
+    return accounts_named[0]
 
 
 def _user_name(who: str) -> ColumnElement[bool]:
@@ -253,6 +253,6 @@ def _operators_left() -> bool:
     return db.session.scalar(alive) is not None
 
 
-def _tell(what: str, role: StaffRole) -> None:
+def _notify_holder(what: str, role: StaffRole) -> None:
     about = {"role": role.role, "school_id": role.school_id}
     outbox.enqueue(what, account_id=role.account_id, about=about)

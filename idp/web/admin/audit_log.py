@@ -23,12 +23,12 @@ PERSON_PAGE = "admin.person"
 @staff_only(Right.READ_AUDIT_LOG)
 def audit_log(staff: Staff) -> ResponseReturnValue:
     """A page of events, the newest first."""
-    found = read.page(staff, before=before(), kinds=_kinds(), day=day())
+    events = read.page(staff, before=before(), kinds=_kinds(), day=day())
     filters = {name: request.args[name] for name in ("kind", "day") if request.args.get(name)}
     return render_template(
         "admin/audit_log.html",
-        entries=found.entries,
-        older=found.older,
+        entries=events.entries,
+        older=events.older,
         first=before() is None,
         filters=filters,
         kind="".join(_kinds()),
@@ -43,13 +43,13 @@ def audit_log(staff: Staff) -> ResponseReturnValue:
 @staff_only(Right.READ_AUDIT_LOG)
 def audit_log_export(staff: Staff) -> ResponseReturnValue:
     """The same as a file for a spreadsheet, the newest ten thousand."""
-    found = read.page(staff, kinds=_kinds(), day=day(), size=read.MOST_EXPORTED)
+    events = read.page(staff, kinds=_kinds(), day=day(), size=read.MOST_EXPORTED)
     out = StringIO(newline="")
     rows = csv.writer(out, delimiter=";", quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     rows.writerow(
         [_("When"), _("Who"), _("What"), _("On whom"), _("Pupil"), _("School"), _("Details")]
     )
-    rows.writerows([quoted(cell) for cell in _row(entry)] for entry in found.entries)
+    rows.writerows([quoted(cell) for cell in _row(entry)] for entry in events.entries)
     response = make_response(out.getvalue().encode("utf-8-sig"))
     response.mimetype = "text/csv"  # the charset is added once, by Werkzeug
     response.headers["Content-Disposition"] = 'attachment; filename="journal.csv"'

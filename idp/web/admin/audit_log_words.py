@@ -65,16 +65,16 @@ def what(event: str) -> str:
 
 def kinds() -> list[tuple[str, str]]:
     """Every kind with its words, in the order of the words, for a choice."""
-    told = ((kind, translated(words)) for kind, words in WORDS.items())
-    return sorted(told, key=lambda each: each[1])
+    labels = ((kind, translated(words)) for kind, words in WORDS.items())
+    return sorted(labels, key=lambda each: each[1])
 
 
 def changes(entry: Entry) -> list[Change]:
     """What the event changed, field by field."""
-    found = (entry.event.detail or {}).get("changes") or {}
+    changed = (entry.event.detail or {}).get("changes") or {}
     return [
         Change(str(FIELDS.get(name, name)), _shown(name, pair[0]), _shown(name, pair[1]))
-        for name, pair in found.items()
+        for name, pair in changed.items()
         if isinstance(pair, list) and len(pair) == 2
     ]
 
@@ -82,19 +82,19 @@ def changes(entry: Entry) -> list[Change]:
 def facts(entry: Entry) -> list[str]:
     """What else the event says: which role, how many pupils."""
     detail = entry.event.detail or {}
-    told = []
+    sentences = []
     if detail.get("role") in ROLES:
-        told.append(str(ROLES[detail["role"]]))
+        sentences.append(str(ROLES[detail["role"]]))
     if detail.get("may_print"):
-        told.append(gettext("with the right to print letters"))
+        sentences.append(gettext("with the right to print letters"))
     counts = detail.get("counts") or {}
     words = UNDOING if entry.event.event == "roster_undone" else COUNTS
-    told += [
+    sentences += [
         f"{words[kind]}: {count}"
         for kind, count in counts.items()
         if kind in words and isinstance(count, int)
     ]
-    return told
+    return sentences
 
 
 def run_of(entry: Entry) -> str:

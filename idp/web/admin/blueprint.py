@@ -90,7 +90,7 @@ def _context() -> dict[str, Any]:
 
 
 def _staff(signed_in: SignedIn) -> Staff:
-    staff = desk.of(signed_in.account.id)
+    staff = desk.staff_of(signed_in.account.id)
     if staff is None:
         raise PageError("not_found", 404)  # there is no desk for parents
     # Sign-in asks staff for a second factor (rule A3); a session from before does not count

@@ -18,19 +18,19 @@ from idp.web.errors import PageError
 def school_class(staff: Staff, school_id: str, class_key: str) -> ResponseReturnValue:
     """The pupils of a class, with their guardians and how far these have come."""
     name = _checked(school_id, class_key)
-    found = classes.school_class(staff, school_id, name, page=page_number())
-    here = class_address(school_id, name)
+    class_list = classes.school_class(staff, school_id, name, page=page_number())
+    address = class_address(school_id, name)
     return render_template(
         "admin/classes/class.html",
-        found=found,
-        school=found.school,
+        found=class_list,
+        school=class_list.school,
         class_name=name,
         may_change=staff.school_scope(Right.CHANGE_PEOPLE).covers(school_id),
         may_send=staff.school_scope(Right.SEND_TOKENS).covers(school_id),
         send=url_for("admin.send_class_tokens", school_id=school_id, class_key=class_key),
         onboarding_words=onboarding_words,
         address_of=address_of,
-        to_page=lambda page: f"{here}?page={page}",
+        to_page=lambda page: f"{address}?page={page}",
     )
 
 

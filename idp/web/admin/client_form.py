@@ -145,7 +145,7 @@ def new() -> ClientForm:
     return _filled({**complete, **_NEW})
 
 
-def of(application: Application) -> ClientForm:
+def form_of(application: Application) -> ClientForm:
     """The form of a registered application."""
     client = application.client
     form = _filled(client.metadata_)

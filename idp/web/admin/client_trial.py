@@ -40,21 +40,21 @@ def try_client(staff: Staff, client_id: str) -> ResponseReturnValue:
     form = Form.read("address")
     form.require("address", _("Paste the address that failed."))
     form.limit("address", diagnosis.LONGEST)
-    found = None
+    diagnosed = None
     if not form.problems:
-        found = applications.diagnose(staff, known_id(client_id), form["address"])
-    return _page(staff, known_id(client_id), form, found)
+        diagnosed = applications.diagnose(staff, known_id(client_id), form["address"])
+    return _page(staff, known_id(client_id), form, diagnosed)
 
 
 def _page(
-    staff: Staff, client_id: str, form: Form, found: diagnosis.Diagnosis | None
+    staff: Staff, client_id: str, form: Form, diagnosed: diagnosis.Diagnosis | None
 ) -> ResponseReturnValue:
     page = render_template(
         "admin/clients/test.html",
         application=applications.editable(staff, client_id),
         trial=applications.run(staff, client_id),
         form=form,
-        found=found,
+        found=diagnosed,
         words=client_words,
         as_text=_as_text,
     )

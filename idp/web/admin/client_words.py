@@ -107,10 +107,10 @@ def factors(registered: str) -> list[Choice]:
     return known
 
 
-def problem(found: Invalid, typed: str) -> str:
+def problem(refused: Invalid, typed: str) -> str:
     """What is wrong with a field, in the reader's language. ``typed``: what stands in it."""
-    address = (found.values.get("address") or typed)[:200]
-    words = PROBLEMS.get(found.code)
+    address = (refused.values.get("address") or typed)[:200]
+    words = PROBLEMS.get(refused.code)
     return str(words) % {"address": address} if words else str(OTHER_PROBLEM)
 
 
@@ -154,15 +154,15 @@ OTHER_PROBLEM: Final = lazy_gettext("This can't be used here. Choose or type som
 """Of codes that a form can't lead to: whoever made it up has changed the page."""
 
 
-def note(found: Note) -> str:
+def note(remark: Note) -> str:
     """What has to change in the registration for this software."""
-    named = found.value.split()
+    named = remark.value.split()
     called = ", ".join(name for key, name, _hint in methods() if key in named)
     claims_called = ", ".join(name for key, name, _hint in id_token_claims() if key in named)
     words: dict[str, str] = {
         "callback": _(
             "Register its redirect URI: the address of your site, followed by %(end)s.",
-            end=found.value,
+            end=remark.value,
         ),
         "method": _(
             "This software proves itself in another way. Change it to: %(method)s.", method=called
@@ -170,7 +170,7 @@ def note(found: Note) -> str:
         "key": _("This application signs with a key; these settings are for a secret."),
         "pkce": _("This software may know no PKCE. If sign-ins fail, take the demand away."),
         "flat": _("Choose “Flat texts” as the form of the child's details."),
-        "scopes": _("This software also needs: %(scopes)s.", scopes=found.value),
+        "scopes": _("This software also needs: %(scopes)s.", scopes=remark.value),
         "claims": _(
             "This software reads the ID token only. Tick there: %(claims)s.", claims=claims_called
         ),
@@ -183,15 +183,15 @@ def note(found: Note) -> str:
             "This software refuses guardians without an e-mail address. Let it get an address made"
             " up for it if there are any."
         ),
-        "logout": _("Register as address after signing out: %(address)s", address=found.value),
+        "logout": _("Register as address after signing out: %(address)s", address=remark.value),
     }
-    return words[found.code]
+    return words[remark.code]
 
 
 def remarks(recipe: Recipe) -> list[str]:
     """What whoever pastes the settings should know: how far they were tried, and what stays."""
     software = recipe.run or recipe.read
-    said = {
+    sentences = {
         "run": _(
             "Our tests run these settings with the software itself: %(software)s.",
             software=software,
@@ -216,10 +216,10 @@ def remarks(recipe: Recipe) -> list[str]:
         "ours": recipe.keyed == "ours",
         "stays": recipe.stays_signed_in,
     }
-    return [said[code] for code, holds in there.items() if holds]
+    return [sentences[code] for code, holds in there.items() if holds]
 
 
-def difference(found: Difference) -> str:
+def difference(differs: Difference) -> str:
     """In what the address that failed differs from the registered one."""
     words: dict[str, str] = {
         "scheme": _("One begins with http://, the other with https://."),
@@ -233,7 +233,7 @@ def difference(found: Difference) -> str:
         "fragment": _("A part behind “#” was added; it is never sent."),
         "other": _("They are spelt differently."),
     }
-    return words[found.kind]
+    return words[differs.kind]
 
 
 def parameters() -> dict[str, str]:

@@ -36,15 +36,15 @@ def clients(staff: Staff) -> ResponseReturnValue:
     """The applications within the scope."""
     typed = request.args.get("page", "1")
     page = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 5 else 1
-    found = applications.listed(staff, max(page, 1))
-    return render_template("admin/clients/list.html", found=found, page=max(page, 1))
+    shown = applications.listed(staff, max(page, 1))
+    return render_template("admin/clients/list.html", found=shown, page=max(page, 1))
 
 
 @blueprint.get("/applications/<client_id>")
 @staff_only(Right.SEE_CLIENTS)
 def client(staff: Staff, client_id: str) -> ResponseReturnValue:
     """One application: its state, what it may see, and how much it was used."""
-    application = applications.get(staff, known_id(client_id))
+    application = applications.get_application(staff, known_id(client_id))
     document = application.client.metadata_
     scopes = document["scope"].split()
     made_up = has_made_up_email(document)
@@ -55,8 +55,8 @@ def client(staff: Staff, client_id: str) -> ResponseReturnValue:
         document=document,
         sees=permissions.sentences(learns, document["child_fields"], child="child" in scopes),
         made_up_email=made_up and "email" in scopes,
-        addresses=application_addresses.of(staff, application),
-        use=application_use.of(staff, client_id, get_timezone()),
+        addresses=application_addresses.addresses_of(staff, application),
+        use=application_use.use_of(staff, client_id, get_timezone()),
         refused=refusals.newest_refusals(client_id) if staff.may(Right.EDIT_CLIENTS) else [],
         words=client_words,
     )
@@ -155,7 +155,7 @@ def edit_client(staff: Staff, client_id: str) -> ResponseReturnValue:
     """The form as it is registered, or as it was sent."""
     application = applications.editable(staff, known_id(client_id))
     if request.method == "GET":
-        return _page(client_form.of(application), application)
+        return _page(client_form.form_of(application), application)
     return _change(staff, application)
 
 
@@ -200,7 +200,7 @@ def _change(staff: Staff, application: Application) -> ResponseReturnValue:
         form.refuse(problem)
         return _page(form, application), form.status
     except Conflict:
-        form.values["version"] = str(applications.get(staff, client_id).client.version)
+        form.values["version"] = str(applications.get_application(staff, client_id).client.version)
         form.notice = _(
             "Somebody else changed this application meanwhile, so nothing was saved. Below is what"
             " you typed. Compare it with the application's page; saving again puts yours in place."

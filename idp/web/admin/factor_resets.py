@@ -26,10 +26,10 @@ def factor_reset(staff: Staff, account_id: str) -> ResponseReturnValue:
 def ask_factor_reset(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Ask for it; a second person confirms."""
     try:
-        asked = desk.ask(staff, account_id)
+        is_new = desk.request_reset(staff, account_id)
     except Conflict as refused:
         return _back(account_id, conflict(refused), "problem")
-    if not asked:
+    if not is_new:
         return _back(account_id, _("Somebody has requested this already."))
     return _back(account_id, _("The reset is requested. Now tell the second person."))
 

@@ -20,8 +20,8 @@ from idp.web.forms import Form
 @answering
 def import_columns(staff: Staff, run_id: str) -> ResponseReturnValue:
     """Say which column is what, and have the list read."""
-    found = imports.get(staff, run_id)
-    header = found.job.result.get("header", []) if found.job else []
+    roster_import = imports.get_import(staff, run_id)
+    header = roster_import.job.result.get("header", []) if roster_import.job else []
     names = [f"column-{number}" for number in range(len(header))]
     form = Form.read("keep", "single", "own_numbers", *names)
     columns = {name: form[f"column-{place}"] or "-" for place, name in enumerate(header)}
@@ -36,7 +36,7 @@ def import_columns(staff: Staff, run_id: str) -> ResponseReturnValue:
         raise PageError("bad_request") from None  # no target that the page offers
     if problems:
         form.notice = " ".join(problems)
-        return shown(found, form)
+        return shown(roster_import, form)
     return redirect(url_for("admin.import_show", run_id=run_id), 303)
 
 
@@ -45,7 +45,7 @@ def import_columns(staff: Staff, run_id: str) -> ResponseReturnValue:
 @answering
 def import_layout(staff: Staff, run_id: str) -> ResponseReturnValue:
     """Have the list opened anew, as somebody says that it lies in its file."""
-    found = imports.get(staff, run_id)
+    roster_import = imports.get_import(staff, run_id)
     form = Form.read("encoding", "header")
     try:
         wanted = layout.layout_from_input(
@@ -55,6 +55,6 @@ def import_layout(staff: Staff, run_id: str) -> ResponseReturnValue:
         if refused.field != "header_row":
             raise PageError("bad_request") from None
         form.problem("header", _("Type the number of a line, such as 4, or 3-4 for two lines."))
-        return shown(found, form)
-    imports.lay_out(staff, run_id, import_listed.beyond(found, wanted))
+        return shown(roster_import, form)
+    imports.lay_out(staff, run_id, import_listed.beyond(roster_import, wanted))
     return redirect(url_for("admin.import_show", run_id=run_id), 303)

@@ -52,10 +52,10 @@ class Listed:
         ]
 
 
-def list_of(found: Import, form: Form) -> Listed | None:
+def list_of(roster_import: Import, form: Form) -> Listed | None:
     """The list of an import that waits for its columns; None where none does."""
-    job = found.job
-    if job is None or job.state != "mapping" or not found.whole:
+    job = roster_import.job
+    if job is None or job.state != "mapping" or not roster_import.whole:
         return None
     sheet, facts = job.result, job.result.get("facts", {})
     wanted = layout.from_json(job.how.get("layout"))
@@ -73,9 +73,9 @@ def list_of(found: Import, form: Form) -> Listed | None:
     )
 
 
-def beyond(found: Import, wanted: layout.Layout) -> layout.Layout:
+def beyond(roster_import: Import, wanted: layout.Layout) -> layout.Layout:
     """What somebody says of a list beyond what was found: the rest is found again."""
-    facts = found.job.result.get("facts", {}) if found.job else {}
+    facts = roster_import.job.result.get("facts", {}) if roster_import.job else {}
     same_lines = list(wanted.header or ()) == facts.get("header")
     same_encoding = wanted.encoding == _named(facts.get("encoding", ""))
     return replace(

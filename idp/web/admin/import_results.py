@@ -35,11 +35,11 @@ def import_people(staff: Staff, run_id: str) -> ResponseReturnValue:
     if school_id and not is_id(school_id):
         raise PageError("not_found", 404)
     page = page_number()
-    told = results.people(staff, run_id, school_id, request.args.get("kind", ""), page)
-    in_words = RELATIONSHIPS if told.kind in concerned.SAID_IN_WORDS else {}
+    concerned_people = results.people(staff, run_id, school_id, request.args.get("kind", ""), page)
+    in_words = RELATIONSHIPS if concerned_people.kind in concerned.SAID_IN_WORDS else {}
     return render_template(
         "admin/imports/people.html",
-        told=told,
+        told=concerned_people,
         words=import_words,
         in_words=in_words,
         run_id=run_id,
@@ -82,20 +82,20 @@ def import_rejected_book(staff: Staff, run_id: str) -> ResponseReturnValue:
 
 
 def _file(staff: Staff, run_id: str, kind: str) -> ResponseReturnValue:
-    found, content = results.rejected_file(staff, run_id, kind, str(get_locale()))
+    roster_import, content = results.rejected_file(staff, run_id, kind, str(get_locale()))
     return send_file(
         BytesIO(content),
         mimetype=_TYPES[kind],
         as_attachment=True,
-        download_name=f"{_name(found)}.{kind}",
+        download_name=f"{_name(roster_import)}.{kind}",
     )
 
 
-def _name(found: Import) -> str:
+def _name(roster_import: Import) -> str:
     """By the school and the day: a folder of downloads holds many."""
-    day = results.day(found)
-    if len(found.parts) == 1:
-        school = found.parts[0].school.name
+    day = results.day(roster_import)
+    if len(roster_import.parts) == 1:
+        school = roster_import.parts[0].school.name
         name = _("%(school)s %(day)s - rows to correct", school=school, day=day)
     else:
         name = _("%(day)s - rows to correct", day=day)

@@ -41,7 +41,7 @@ DIFFERING: Final = _(
     "Guardians of whom the file has another name or address; whoever has made the account theirs"
     " keeps it."
 )
-ASKED: Final = "asked_"
+QUESTION_PREFIX: Final = "asked_"
 
 SECTIONS: Final = (
     ("made", _("New"), ("child_made", "account_made", "guardianship_made")),
@@ -191,8 +191,10 @@ def kind_of_people(kind: str) -> str:
     """What people are listed under, in words."""
     if kind == differing.KIND:
         return str(DIFFERING)
-    if kind.startswith(ASKED):
-        return str(_("Held back: %(question)s", question=QUESTIONS[kind.removeprefix(ASKED)]))
+    if kind.startswith(QUESTION_PREFIX):
+        return str(
+            _("Held back: %(question)s", question=QUESTIONS[kind.removeprefix(QUESTION_PREFIX)])
+        )
     return str(COUNTS.get(kind) or FIELDS.get(kind) or SENTENCES[kind])
 
 
@@ -206,10 +208,10 @@ def unread(why: str) -> LazyString:
     return UNREAD[why]
 
 
-def undoing(found: Import) -> list[Line]:
+def undoing(roster_import: Import) -> list[Line]:
     """What an undo would do at the schools that it is for, in numbers."""
     total: Counter[str] = Counter()
-    for part in found.parts:
+    for part in roster_import.parts:
         if part.can_undo and part.report:
             total.update(part.report.counts)
     return [Line(kind, UNDOING[kind], total[kind], []) for kind in UNDOING if total[kind]]
@@ -244,10 +246,10 @@ def tone(run: RosterRun, job: RosterJob | None) -> str:
     return "tag-bad" if bad else ""
 
 
-def trouble(found: Import) -> str:
+def trouble(roster_import: Import) -> str:
     """Why the last thing that was asked for did not work; empty: it did."""
-    job = found.job
-    if job is None or job.state != "failed" or not found.whole or job.trouble is None:
+    job = roster_import.job
+    if job is None or job.state != "failed" or not roster_import.whole or job.trouble is None:
         return ""
     return refusals.sentence(job.trouble)
 
@@ -267,13 +269,13 @@ def kind_of_file(run: RosterRun) -> str:
 
 def targets(most: int) -> list[tuple[str, str]]:
     """What a column can be, with as many guardians."""
-    found = [(value, str(label)) for value, label in TARGETS]
+    choices = [(value, str(label)) for value, label in TARGETS]
     for number in range(1, most + 1):
-        found += [
+        choices += [
             (f"guardian.{number}.{what}", str(label) % {"number": number})
             for what, label in OF_GUARDIAN.items()
         ]
-    return found
+    return choices
 
 
 def strange(findings: list[Finding]) -> list[Finding]:

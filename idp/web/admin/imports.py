@@ -115,7 +115,7 @@ def answering(act: Act) -> Act:
 @answering
 def import_show(staff: Staff, run_id: str) -> ResponseReturnValue:
     """An import as it stands: being read, to be decided, done."""
-    return shown(desk.get(staff, run_id), Form())
+    return shown(desk.get_import(staff, run_id), Form())
 
 
 @blueprint.post("/imports/<run_id>/check")
@@ -133,11 +133,11 @@ def import_check(staff: Staff, run_id: str) -> ResponseReturnValue:
 def import_answers(staff: Staff, run_id: str) -> ResponseReturnValue:
     """Say who people of the file are, where the file alone does not."""
     answers: dict[str, dict[str, str]] = {}
-    for part in desk.get(staff, run_id).parts:
+    for part in desk.get_import(staff, run_id).parts:
         prefix = f"answer-{part.row.school_id}-"
         answers[part.row.school_id] = {
-            name.removeprefix(prefix): said
-            for name, said in request.form.items()
+            name.removeprefix(prefix): answer
+            for name, answer in request.form.items()
             if name.startswith(prefix)
         }
     try:
@@ -152,15 +152,15 @@ def import_answers(staff: Staff, run_id: str) -> ResponseReturnValue:
 @answering
 def import_apply(staff: Staff, run_id: str) -> ResponseReturnValue:
     """Have it carried out, with invitations or without."""
-    found = desk.get(staff, run_id)
+    roster_import = desk.get_import(staff, run_id)
     form = Form.read("invite", "per_hour")
     confirmed = {known_id(each) for each in request.form.getlist("confirmed")}
     per_hour = _rate(form) if form["invite"] == "yes" else None
-    large = {part.row.school_id for part in found.parts if part.is_large}
-    if large and not large & confirmed and all(part.is_large for part in found.parts):
+    large = {part.row.school_id for part in roster_import.parts if part.is_large}
+    if large and not large & confirmed and all(part.is_large for part in roster_import.parts):
         form.problem("confirmed", _("Please confirm that all of this really ends."))
     if form.problems:
-        return shown(found, form)
+        return shown(roster_import, form)
     desk.carry_out(staff, run_id, confirmed=confirmed & large, per_hour=per_hour)
     return redirect(url_for("admin.import_show", run_id=run_id), 303)
 
@@ -173,7 +173,7 @@ def import_undo(staff: Staff, run_id: str) -> ResponseReturnValue:
     form = Form.read("confirmed")
     if form["confirmed"] != "yes":
         form.problem("undo", _("Please confirm that the import is to be undone."))
-        return shown(desk.get(staff, run_id), form)
+        return shown(desk.get_import(staff, run_id), form)
     desk.take_back(staff, run_id)
     return redirect(url_for("admin.import_show", run_id=run_id), 303)
 
@@ -208,20 +208,20 @@ def _rate(form: Form) -> int | None:
     return None
 
 
-def shown(found: Import, form: Form) -> ResponseReturnValue:
+def shown(roster_import: Import, form: Form) -> ResponseReturnValue:
     """The page of an import."""
-    job = found.job
+    job = roster_import.job
     page = render_template(
         "admin/imports/show.html",
-        found=found,
-        run=found.run,
+        found=roster_import,
+        run=roster_import.run,
         job=job,
         form=form,
         words=import_words,
-        listed=list_of(found, form),
+        listed=list_of(roster_import, form),
         most_per_hour=settings.current().invitations_per_hour,
     )
     response = make_response(page, form.status)
-    if found.is_busy:
+    if roster_import.is_busy:
         response.headers["Refresh"] = str(AGAIN_IN)
     return response

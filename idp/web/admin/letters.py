@@ -33,16 +33,16 @@ _NO_NAME: Final = re.compile(r'[\\/:*?"<>|\x00-\x1f]+')
 @staff_only(Right.PRINT_LETTERS)
 def classes(staff: Staff) -> ResponseReturnValue:
     """Where somebody waits for a first sign-in: schools, or the classes of one."""
-    found = recipients.schools(staff)
+    schools_shown = recipients.schools(staff)
     chosen = request.args.get("school")
-    school = next((each for each in found if each.id == chosen), None)
+    school = next((each for each in schools_shown if each.id == chosen), None)
     if chosen is not None and school is None:
         raise PageError("not_found", 404)
-    if school is None and len(found) == 1:
-        school = found[0]
+    if school is None and len(schools_shown) == 1:
+        school = schools_shown[0]
     return render_template(
         "admin/letters/index.html",
-        schools=found,
+        schools=schools_shown,
         school=school,
         classes=recipients.classes(school) if school else [],
     )
@@ -141,9 +141,13 @@ def _seen(form: Form) -> int:
 
 
 def _class_page(school: School, class_name: str, form: Form) -> ResponseReturnValue:
-    found = recipients.one_class(school, _class(class_name))
+    class_letters = recipients.one_class(school, _class(class_name))
     page = render_template(
-        "admin/letters/class.html", school=school, class_name=class_name, found=found, form=form
+        "admin/letters/class.html",
+        school=school,
+        class_name=class_name,
+        found=class_letters,
+        form=form,
     )
     return page, 409 if form.notice else 200
 
@@ -167,8 +171,8 @@ def _file(printout: printed_letters.Printout, kind: str, whose: str) -> Response
 @staff_only(Right.LOOK_UP)
 def parents_guide(staff: Staff, school_id: str) -> ResponseReturnValue:
     """A page for each language of the school, with its face and whom parents may ask."""
-    within = is_id(school_id) and staff.school_scope(Right.LOOK_UP).covers(school_id)
-    school = schools.find_school(school_id) if within else None
+    may_see = is_id(school_id) and staff.school_scope(Right.LOOK_UP).covers(school_id)
+    school = schools.find_school(school_id) if may_see else None
     if school is None:
         raise PageError("not_found", 404)
     from idp.desk.printed_letters import guide

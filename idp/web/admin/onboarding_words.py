@@ -101,15 +101,17 @@ def _undated(step: OnboardingStep) -> str:
 def _mail(onboarding: Onboarding) -> list[str]:
     if not onboarding.mail:
         return []
-    told = []
+    sentences = []
     if onboarding.mailed_at is None:
-        told.append(_("A mail with a token was asked for"))
+        sentences.append(_("A mail with a token was asked for"))
     elif onboarding.active:
-        told.append(_("New token asked for on %(moment)s", moment=moment(onboarding.mailed_at)))
+        sentences.append(
+            _("New token asked for on %(moment)s", moment=moment(onboarding.mailed_at))
+        )
     else:
-        told.append(_("Invited on %(moment)s", moment=moment(onboarding.mailed_at)))
-    told += mail_fate(onboarding.mail, onboarding.meaning)
-    return [str(each) for each in told]
+        sentences.append(_("Invited on %(moment)s", moment=moment(onboarding.mailed_at)))
+    sentences += mail_fate(onboarding.mail, onboarding.meaning)
+    return [str(each) for each in sentences]
 
 
 def mail_fate(status: str, meaning: str) -> list[str]:
@@ -127,24 +129,32 @@ def mail_fate(status: str, meaning: str) -> list[str]:
 
 
 def _token(onboarding: Onboarding) -> list[str]:
-    told = []
+    sentences = []
     if onboarding.printed_at:
-        told.append(_("A letter was printed on %(moment)s", moment=moment(onboarding.printed_at)))
+        sentences.append(
+            _("A letter was printed on %(moment)s", moment=moment(onboarding.printed_at))
+        )
     if onboarding.opened_at:
-        told.append(_("The token was opened on %(moment)s", moment=moment(onboarding.opened_at)))
+        sentences.append(
+            _("The token was opened on %(moment)s", moment=moment(onboarding.opened_at))
+        )
     if onboarding.expires_at and onboarding.expired:
-        told.append(_("The token expired on %(day)s", day=day(onboarding.expires_at)))
+        sentences.append(_("The token expired on %(day)s", day=day(onboarding.expires_at)))
     elif onboarding.expires_at:
-        told.append(_("The token works until %(moment)s", moment=moment(onboarding.expires_at)))
-    return [str(each) for each in told]
+        sentences.append(
+            _("The token works until %(moment)s", moment=moment(onboarding.expires_at))
+        )
+    return [str(each) for each in sentences]
 
 
 def _use(onboarding: Onboarding) -> list[str]:
-    told = []
+    sentences = []
     if not onboarding.has_address:
-        told.append(_("No e-mail address is known"))
+        sentences.append(_("No e-mail address is known"))
     if onboarding.password_set_at:
-        told.append(_("Password chosen on %(day)s", day=day(onboarding.password_set_at)))
+        sentences.append(_("Password chosen on %(day)s", day=day(onboarding.password_set_at)))
     if onboarding.last_sign_in_at:
-        told.append(_("Last signed in on %(moment)s", moment=moment(onboarding.last_sign_in_at)))
-    return [str(each) for each in told] or [_undated(onboarding.step)]
+        sentences.append(
+            _("Last signed in on %(moment)s", moment=moment(onboarding.last_sign_in_at))
+        )
+    return [str(each) for each in sentences] or [_undated(onboarding.step)]

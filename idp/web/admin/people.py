@@ -32,11 +32,11 @@ def people(staff: Staff) -> ResponseReturnValue:
     query = _query()
     if not query:
         return _way_in(staff)
-    found = search.find(staff, query, page=page_number())
+    results = search.find(staff, query, page=page_number())
     return render_template(
         "admin/people.html",
         query=query,
-        found=found,
+        found=results,
         most=search.MOST,
         several_schools=_several_schools(staff),
         onboarding_words=onboarding_words,
@@ -48,8 +48,8 @@ def people(staff: Staff) -> ResponseReturnValue:
 
 def page_number() -> int:
     """The page that is asked for; the first where that is no number."""
-    asked = request.args.get("page", "")
-    return int(asked) if re.fullmatch(r"[0-9]{1,6}", asked) else 1
+    number = request.args.get("page", "")
+    return int(number) if re.fullmatch(r"[0-9]{1,6}", number) else 1
 
 
 def address_of(kind: str, person_id: str) -> str:
@@ -84,8 +84,8 @@ def _schools(staff: Staff, chosen: str) -> tuple[list[School], int, int]:
 
 def _query() -> str:
     """What was typed, without what can't be shown."""
-    asked = request.args.get("q", "")[: search.LONGEST]
-    return "".join(character for character in asked if character.isprintable()).strip()
+    typed = request.args.get("q", "")[: search.LONGEST]
+    return "".join(character for character in typed if character.isprintable()).strip()
 
 
 def _several_schools(staff: Staff) -> bool:

@@ -79,8 +79,8 @@ def reason(code: str | None, text: str | None) -> list[str]:
     """Why a guardianship ended: the reason, and what somebody wrote about it."""
     if text == BY_ROSTER:
         return [gettext("No longer in the school's list")]
-    told = [str(ALL_REASONS[code])] if code in ALL_REASONS else []
-    return [*told, *([text] if text else [])]
+    sentences = [str(ALL_REASONS[code])] if code in ALL_REASONS else []
+    return [*sentences, *([text] if text else [])]
 
 
 def linked(outcome: Linked) -> str:
@@ -91,7 +91,7 @@ def linked(outcome: Linked) -> str:
 _LINKED: Final = {
     Linked.NOW: _("They are linked, and told by mail."),
     Linked.BEFORE: _("They were linked already."),
-    Linked.ASKED: _(
+    Linked.WAITS_FOR_YES: _(
         "They have not been a guardian here for a long time, or ended it themselves, or a court"
         " did. They are asked by mail, and linked once they say yes."
     ),

@@ -20,20 +20,20 @@ def person(staff: Staff, account_id: str) -> ResponseReturnValue:
 
     Which mails and sign-ins are told, and why: ``idp.desk.people.activity``.
     """
-    found = people.person(staff, account_id)
+    guardian = people.person(staff, account_id)
     school_scope = staff.school_scope(Right.LOOK_UP)
     return page(
         "person",
-        person=found,
-        onboarding=found.onboarding,
-        mails=activity.mails(found, school_scope),
-        sign_ins=activity.sign_ins(found, school_scope),
-        acts=activity.acts(found, school_scope),
-        shares=sharing(staff, account_id) if found.known else [],
-        ways_back=account_actions.ways_back(staff, account_id) if found.known else [],
+        person=guardian,
+        onboarding=guardian.onboarding,
+        mails=activity.mails(guardian, school_scope),
+        sign_ins=activity.sign_ins(guardian, school_scope),
+        acts=activity.acts(guardian, school_scope),
+        shares=sharing(staff, account_id) if guardian.known else [],
+        ways_back=account_actions.ways_back(staff, account_id) if guardian.known else [],
         signed_in_how=signed_in_how,
-        may_change=found.is_within(staff.school_scope(Right.CHANGE_PEOPLE)),
-        may_send=found.is_within(staff.school_scope(Right.SEND_TOKENS)),
+        may_change=guardian.is_within(staff.school_scope(Right.CHANGE_PEOPLE)),
+        may_send=guardian.is_within(staff.school_scope(Right.SEND_TOKENS)),
         may_disable=staff.may(Right.DISABLE_ACCOUNTS),
     )
 

@@ -156,8 +156,10 @@ def enable_account(staff: Staff, account_id: str) -> ResponseReturnValue:
 def choose_pupil(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Look for the pupil to link."""
     query = request.args.get("pupil", "")[:100]
-    found = people.person(staff, account_id)
-    return page("person_link", person=found, pupil_query=query, pupils=search.pupils(staff, query))
+    guardian = people.person(staff, account_id)
+    return page(
+        "person_link", person=guardian, pupil_query=query, pupils=search.pupils(staff, query)
+    )
 
 
 @blueprint.post("/people/<account_id>/link")
@@ -182,18 +184,18 @@ def _acted_on(staff: Staff, account_id: str) -> people.Person:
 
 
 def _edit_page(
-    found: people.Person, form: Form, shares: list[Account] | None = None
+    guardian: people.Person, form: Form, shares: list[Account] | None = None
 ) -> ResponseReturnValue:
-    account = found.account
+    account = guardian.account
     stored = {name: getattr(account, name) or "" for name in _FIELDS}
     form.values = stored | form.values  # the other forms of the page show what is stored
-    return page("person_edit", person=found, form=form, shares=shares or []), form.status
+    return page("person_edit", person=guardian, form=form, shares=shares or []), form.status
 
 
-def _close_page(staff: Staff, found: people.Person, form: Form) -> ResponseReturnValue:
-    shares = sharing(staff, found.account.id)
+def _close_page(staff: Staff, guardian: people.Person, form: Form) -> ResponseReturnValue:
+    shares = sharing(staff, guardian.account.id)
     shown = page(
-        "person_close", person=found, form=form, reasons=people_words.REASONS, shares=shares
+        "person_close", person=guardian, form=form, reasons=people_words.REASONS, shares=shares
     )
     return shown, form.status
 
@@ -201,7 +203,7 @@ def _close_page(staff: Staff, found: people.Person, form: Form) -> ResponseRetur
 def _corrected(done: account_actions.Corrected) -> str:
     if not done.changed:
         return str(_("What you typed was there already: nothing has changed."))
-    if not done.told:
+    if not done.notified:
         return str(_("It is corrected. There is no e-mail address: tell the guardian yourself."))
     return str(_("It is corrected, and the guardian is told by e-mail."))
 

@@ -23,10 +23,10 @@ _FIELDS = ("given_name", "family_name", "class_name")
 @of_people
 def pupil(staff: Staff, child_id: str) -> ResponseReturnValue:
     """Name, class, school, guardians. Siblings are nobody's business here."""
-    found = people.pupil(staff, child_id)
-    may_change = staff.school_scope(Right.CHANGE_PEOPLE).covers(found.child.school_id)
-    asked = link_requests.waiting_for(child_id)
-    return page("pupil", pupil=found, may_change=may_change, asked=asked)
+    shown = people.pupil(staff, child_id)
+    may_change = staff.school_scope(Right.CHANGE_PEOPLE).covers(shown.child.school_id)
+    waiting = link_requests.waiting_for(child_id)
+    return page("pupil", pupil=shown, may_change=may_change, asked=waiting)
 
 
 @blueprint.get("/pupils/<child_id>/edit")
@@ -34,9 +34,9 @@ def pupil(staff: Staff, child_id: str) -> ResponseReturnValue:
 @of_people
 def edit_pupil(staff: Staff, child_id: str) -> ResponseReturnValue:
     """The form for name and class."""
-    found = people.child_within(staff.school_scope(Right.CHANGE_PEOPLE), child_id)
+    child = people.child_within(staff.school_scope(Right.CHANGE_PEOPLE), child_id)
     return page(
-        "pupil_edit", child=found, form=Form({name: getattr(found, name) for name in _FIELDS})
+        "pupil_edit", child=child, form=Form({name: getattr(child, name) for name in _FIELDS})
     )
 
 
@@ -50,8 +50,8 @@ def change_pupil(staff: Staff, child_id: str) -> ResponseReturnValue:
         pupils.change(staff, child_id, *(form[name] for name in _FIELDS))
     except Invalid as refused:
         form.problem(refused.field, refusal(refused))
-        found = people.child_within(staff.school_scope(Right.CHANGE_PEOPLE), child_id)
-        return page("pupil_edit", child=found, form=form), form.status
+        child = people.child_within(staff.school_scope(Right.CHANGE_PEOPLE), child_id)
+        return page("pupil_edit", child=child, form=form), form.status
     return back(_("It is saved."), child_id=child_id)
 
 

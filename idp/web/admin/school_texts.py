@@ -21,7 +21,7 @@ from idp.web import i18n
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.mail_words import fate_of
 from idp.web.admin.refusals import OTHERWISE, conflict
-from idp.web.admin.schools import attempt, find, show, version_of
+from idp.web.admin.schools import attempt, find, school_page, version_of
 from idp.web.bodies import accepts_uploads
 from idp.web.errors import PageError
 from idp.web.forms import Form
@@ -46,13 +46,13 @@ LETTERS: Final = {
 @staff_only(Right.EDIT_SCHOOL)
 def school_texts(staff: Staff, school_id: str) -> ResponseReturnValue:
     """Which letters have words of the school, in which languages."""
-    found = find(staff, school_id)
+    school = find(staff, school_id)
     return render_template(
         "admin/schools/texts.html",
-        school=found,
+        school=school,
         letters=LETTERS,
-        words=desk.words(staff, found.id),
-        offered=kept.offered_languages(found),
+        words=desk.words(staff, school.id),
+        offered=kept.offered_languages(school),
         names=i18n.NAMES,
     )
 
@@ -61,19 +61,19 @@ def school_texts(staff: Staff, school_id: str) -> ResponseReturnValue:
 @staff_only(Right.EDIT_SCHOOL)
 def school_text(staff: Staff, school_id: str, kind: str, locale: str) -> ResponseReturnValue:
     """The school's words in one letter, in one language: shown in it, kept or only tried."""
-    found, stored = _letter(staff, school_id, kind, locale)
+    school, stored = _letter(staff, school_id, kind, locale)
     if request.method == "GET":
-        return _show(staff, found, kind, locale, stored)
+        return _text_page(staff, school, kind, locale, stored)
     form = Form.read("opening", "closing", "version", "act")
     version = version_of(form)
     words = _typed(form)
     if words is None or form["act"] == "try":
-        return _show(staff, found, kind, locale, words or stored, form)
-    done = attempt(form, lambda: _keep(staff, found.id, kind, locale, words, version))
+        return _text_page(staff, school, kind, locale, words or stored, form)
+    done = attempt(form, lambda: _keep(staff, school.id, kind, locale, words, version))
     if done is None:
-        return _show(staff, found, kind, locale, words, form)
+        return _text_page(staff, school, kind, locale, words, form)
     flash(_("Saved. The next mails hold these words."))
-    address = url_for("admin.school_text", school_id=found.id, kind=kind, locale=locale)
+    address = url_for("admin.school_text", school_id=school.id, kind=kind, locale=locale)
     return redirect(address, 303)
 
 
@@ -83,8 +83,8 @@ def preview_school_text(
     staff: Staff, school_id: str, kind: str, locale: str
 ) -> ResponseReturnValue:
     """The letter as a mail program shows it: a document of its own, with a policy of its own."""
-    found, words = _letter(staff, school_id, kind, locale)
-    letter = previews.render_preview(found, kind, locale, words)
+    school, words = _letter(staff, school_id, kind, locale)
+    letter = previews.render_preview(school, kind, locale, words)
     response = Response(letter.in_a_browser, mimetype="text/html")
     response.headers["Content-Security-Policy"] = PREVIEW_POLICY
     return response
@@ -94,10 +94,10 @@ def preview_school_text(
 @staff_only(Right.EDIT_SCHOOL)
 def send_test(staff: Staff, school_id: str, kind: str, locale: str) -> ResponseReturnValue:
     """Send the letter to whoever asks, and to nobody else."""
-    found, _words = _letter(staff, school_id, kind, locale)
-    address = url_for("admin.school_text", school_id=found.id, kind=kind, locale=locale)
+    school, _words = _letter(staff, school_id, kind, locale)
+    address = url_for("admin.school_text", school_id=school.id, kind=kind, locale=locale)
     try:
-        desk.send_preview(staff, found.id, kind, locale)
+        desk.send_preview(staff, school.id, kind, locale)
     except Conflict as refused:
         flash(conflict(refused), "problem")
     except Invalid:
@@ -120,10 +120,10 @@ def _letter(staff: Staff, school_id: str, kind: str, locale: str) -> tuple[Schoo
 
 def _typed(form: Form) -> Words | None:
     """The words as they would be kept; None where they can't be, which the form then tells."""
-    found = []
+    texts = []
     for name in ("opening", "closing"):
         try:
-            found.append(clean_words(name, form[name]))
+            texts.append(clean_words(name, form[name]))
         except Invalid:
             if len(form[name]) > TEXT_LENGTH or form[name].count("\n") >= MOST_LINES:
                 words = _(
@@ -134,7 +134,7 @@ def _typed(form: Form) -> Words | None:
             else:
                 words = str(OTHERWISE)
             form.problem(name, words)
-    return None if form.problems else Words(opening=found[0], closing=found[1])
+    return None if form.problems else Words(opening=texts[0], closing=texts[1])
 
 
 def _keep(staff: Staff, school_id: str, kind: str, locale: str, words: Words, version: int) -> bool:
@@ -150,17 +150,17 @@ def _keep(staff: Staff, school_id: str, kind: str, locale: str, words: Words, ve
     return True
 
 
-def _show(
-    staff: Staff, found: School, kind: str, locale: str, words: Words, form: Form | None = None
+def _text_page(
+    staff: Staff, school: School, kind: str, locale: str, words: Words, form: Form | None = None
 ) -> ResponseReturnValue:
     if kind not in TEXT_KINDS:
         raise PageError("not_found", 404)
-    _school, stored = desk.letter(staff, found.id, kind, locale)
+    _school, stored = desk.letter(staff, school.id, kind, locale)
     typed = form or Form({"opening": words.opening, "closing": words.closing})
-    last = previews.last_of(staff.account_id, found.id)
+    last = previews.last_of(staff.account_id, school.id)
     page = render_template(
         "admin/schools/text.html",
-        school=found,
+        school=school,
         kind=kind,
         letter_name=LETTERS[kind],
         spoken=locale,
@@ -169,7 +169,7 @@ def _show(
         stored=stored,
         longest=TEXT_LENGTH,
         unsaved=form is not None,
-        letter=previews.render_preview(found, kind, locale, words),
+        letter=previews.render_preview(school, kind, locale, words),
         last=fate_of(last) if last is not None else None,
         **({"form": form} if form is not None else {}),
     )
@@ -184,25 +184,25 @@ ROOM_FOR_THE_FORM: Final = 64 * 1024
 @accepts_uploads(UPLOAD_BYTES + ROOM_FOR_THE_FORM)
 def set_logo(staff: Staff, school_id: str) -> ResponseReturnValue:
     """Make the logo of the file that was sent."""
-    found, form = find(staff, school_id), Form.read("version")
+    school, form = find(staff, school_id), Form.read("version")
     version = version_of(form)
     sent = request.files.get("logo")
     file = sent.read(UPLOAD_BYTES + 1) if sent is not None and sent.filename else b""
-    done = attempt(form, lambda: desk.set_logo(staff, found.id, file, version=version))
+    done = attempt(form, lambda: desk.set_logo(staff, school.id, file, version=version))
     if done is None:
-        return show(desk.find(staff, found.id), form=form)
+        return school_page(desk.find(staff, school.id), form=form)
     flash(_("The logo is saved."))
-    return redirect(url_for("admin.school", school_id=found.id, _anchor="logo"), 303)
+    return redirect(url_for("admin.school", school_id=school.id, _anchor="logo"), 303)
 
 
 @blueprint.post("/schools/<school_id>/logo/remove")
 @staff_only(Right.EDIT_SCHOOL)
 def remove_logo(staff: Staff, school_id: str) -> ResponseReturnValue:
     """Take the logo away; the first letters of the name stand in its place."""
-    found, form = find(staff, school_id), Form.read("version")
+    school, form = find(staff, school_id), Form.read("version")
     version = version_of(form)
-    done = attempt(form, lambda: desk.set_logo(staff, found.id, None, version=version))
+    done = attempt(form, lambda: desk.set_logo(staff, school.id, None, version=version))
     if done is None:
-        return show(desk.find(staff, found.id), form=form)
+        return school_page(desk.find(staff, school.id), form=form)
     flash(_("The logo is removed."))
-    return redirect(url_for("admin.school", school_id=found.id, _anchor="logo"), 303)
+    return redirect(url_for("admin.school", school_id=school.id, _anchor="logo"), 303)

@@ -45,10 +45,10 @@ def _ratio(contrast_ratio: float) -> str:
 @staff_only(Right.EDIT_SCHOOL)
 def schools(staff: Staff) -> ResponseReturnValue:
     """The schools of this person; for a manager of one, that one."""
-    found = desk.mine(staff)
-    if len(found) == 1 and not staff.may(Right.MAKE_SCHOOL):
-        return redirect(url_for("admin.school", school_id=found[0].id), 303)
-    faces = [(school, branding.branding_for(None, [school])) for school in found]
+    mine = desk.mine(staff)
+    if len(mine) == 1 and not staff.may(Right.MAKE_SCHOOL):
+        return redirect(url_for("admin.school", school_id=mine[0].id), 303)
+    faces = [(school, branding.branding_for(None, [school])) for school in mine]
     return render_template("admin/schools/list.html", faces=faces, names=i18n.NAMES)
 
 
@@ -73,57 +73,57 @@ def new_school(staff: Staff) -> ResponseReturnValue:
 @staff_only(Right.EDIT_SCHOOL)
 def school(staff: Staff, school_id: str) -> ResponseReturnValue:
     """What this school shows of itself, part by part."""
-    return show(find(staff, school_id))
+    return school_page(find(staff, school_id))
 
 
 @blueprint.post("/schools/<school_id>/identity")
 @staff_only(Right.EDIT_SCHOOL)
 def change_identity(staff: Staff, school_id: str) -> ResponseReturnValue:
     """Name and colour; « try » shows what the pages make of a colour and keeps nothing."""
-    found, form = find(staff, school_id), Form.read(*IDENTITY, "version", "act")
+    school, form = find(staff, school_id), Form.read(*IDENTITY, "version", "act")
     check(form, "name")
-    colour = _colour(form, found)
+    colour = _colour(form, school)
     if not re.fullmatch(r"#[0-9a-f]{6}", colour):
         form.problem("colour", str(refusals.NO_COLOUR))
     if form["act"] == "try" and not form.problems:
-        return show(found, identity=form, tried=colour)
-    return _keep(staff, found, form, {"name": form["name"], "colour": colour}, "identity")
+        return school_page(school, identity=form, tried=colour)
+    return _keep(staff, school, form, {"name": form["name"], "colour": colour}, "identity")
 
 
 @blueprint.post("/schools/<school_id>/contact")
 @staff_only(Right.EDIT_SCHOOL)
 def change_contact(staff: Staff, school_id: str) -> ResponseReturnValue:
     """Whom parents may ask."""
-    found, form = find(staff, school_id), Form.read(*CONTACT, "version")
+    school, form = find(staff, school_id), Form.read(*CONTACT, "version")
     for name in CONTACT:
         form.limit(name, LENGTHS[name])
-    return _keep(staff, found, form, {name: form[name].strip() for name in CONTACT}, "contact")
+    return _keep(staff, school, form, {name: form[name].strip() for name in CONTACT}, "contact")
 
 
 @blueprint.post("/schools/<school_id>/languages")
 @staff_only(Right.EDIT_SCHOOL)
 def change_languages(staff: Staff, school_id: str) -> ResponseReturnValue:
     """Which languages its pages offer, and which one comes first."""
-    found, form = find(staff, school_id), Form.read("locale", "version")
+    school, form = find(staff, school_id), Form.read("locale", "version")
     wanted = request.form.getlist("languages")
     if form["locale"] not in LOCALES or not set(wanted) <= set(LOCALES):
         raise PageError("bad_request")
     changes = {"locale": form["locale"], "languages": [form["locale"], *wanted]}
-    return _keep(staff, found, form, changes, "languages")
+    return _keep(staff, school, form, changes, "languages")
 
 
 @blueprint.post("/schools/<school_id>/providers")
 @staff_only(Right.EDIT_SCHOOL)
 def change_providers(staff: Staff, school_id: str) -> ResponseReturnValue:
     """Which other accounts its sign-in pages offer."""
-    found, form = find(staff, school_id), Form.read("version")
+    school, form = find(staff, school_id), Form.read("version")
     configured = {each.key for each in providers.offered()}
     shown = set(request.form.getlist("shown"))
     if not shown <= configured:
         raise PageError("bad_request")
     # What is hidden but not configured just now stays hidden
-    hidden = (kept.hidden_providers(found) - configured) | (configured - shown)
-    return _keep(staff, found, form, {"hidden_providers": sorted(hidden)}, "providers")
+    hidden = (kept.hidden_providers(school) - configured) | (configured - shown)
+    return _keep(staff, school, form, {"hidden_providers": sorted(hidden)}, "providers")
 
 
 def find(staff: Staff, school_id: str) -> School:
@@ -157,8 +157,8 @@ def attempt(form: Form, act: Any) -> Any:
     return None
 
 
-def show(
-    found: School,
+def school_page(
+    school: School,
     *,
     identity: Form | None = None,
     contact: Form | None = None,
@@ -166,52 +166,52 @@ def show(
     tried: str | None = None,
 ) -> ResponseReturnValue:
     """The school's page. ``form``: the one that was refused; ``tried``: a colour to judge."""
-    shown = contrast.to_hex(contrast.parse(tried or found.colour))
+    shown = contrast.to_hex(contrast.parse(tried or school.colour))
     page = render_template(
         "admin/schools/school.html",
-        school=found,
-        face=branding.branding_for(None, [found]),
-        identity=identity or _form_of(found, {"name": "name", "colour": "colour"}),
-        contact=contact or _form_of(found, {name: name for name in CONTACT}),
+        school=school,
+        face=branding.branding_for(None, [school]),
+        identity=identity or _form_of(school, {"name": "name", "colour": "colour"}),
+        contact=contact or _form_of(school, {name: name for name in CONTACT}),
         colour=shown,
         tried=tried,
         proofs=contrast.proofs(shown),
         names=i18n.NAMES,
-        offered=kept.offered_languages(found),
+        offered=kept.offered_languages(school),
         providers=provider_offers.offers_of(providers.offered()),
-        hidden=kept.hidden_providers(found),
+        hidden=kept.hidden_providers(school),
         **({"form": form} if form is not None else {}),
     )
     return page, form.status if form is not None else 200
 
 
 def _keep(
-    staff: Staff, found: School, form: Form, changes: Mapping[str, Any], part: str
+    staff: Staff, school: School, form: Form, changes: Mapping[str, Any], part: str
 ) -> ResponseReturnValue:
     version = version_of(form)
     done = None
     if not form.problems:
-        done = attempt(form, lambda: desk.change(staff, found.id, changes, version=version))
+        done = attempt(form, lambda: desk.change(staff, school.id, changes, version=version))
     if done is None:
-        now = desk.find(staff, found.id)
+        now = desk.find(staff, school.id)
         identity, contact = (form if part == each else None for each in ("identity", "contact"))
-        return show(now, form=form, identity=identity, contact=contact)
+        return school_page(now, form=form, identity=identity, contact=contact)
     flash(_("Saved.") if done.after else _("Nothing has changed."))
-    return redirect(url_for("admin.school", school_id=found.id, _anchor=part), 303)
+    return redirect(url_for("admin.school", school_id=school.id, _anchor=part), 303)
 
 
-def _colour(form: Form, found: School) -> str:
+def _colour(form: Form, school: School) -> str:
     """The colour that was typed, or picked: whichever is not what was stored before."""
     typed = form["colour"].strip().lower()
     if re.fullmatch(r"#?[0-9a-f]{3}|#?[0-9a-f]{6}", typed):
         digits = typed.removeprefix("#")
         typed = f"#{digits if len(digits) == 6 else ''.join(2 * each for each in digits)}"
     picked = form["picked"].lower()
-    return picked if typed == found.colour and picked else typed
+    return picked if typed == school.colour and picked else typed
 
 
-def _form_of(found: School, names: Mapping[str, str]) -> Form:
-    return Form({field: str(getattr(found, name)) for field, name in names.items()})
+def _form_of(school: School, names: Mapping[str, str]) -> Form:
+    return Form({field: str(getattr(school, name)) for field, name in names.items()})
 
 
 def _show_new(form: Form) -> ResponseReturnValue:

@@ -54,11 +54,11 @@ def role_give(staff: Staff) -> ResponseReturnValue:
     if form.problems:
         return _new(staff, form, only(HIRE))
     try:
-        given = desk.give(staff, form["who"], role, school_id, may_print=may_print)
+        granted = desk.give(staff, form["who"], role, school_id, may_print=may_print)
     except (NotFound, Conflict, Invalid) as error:
         _refuse(form, error)
         return _new(staff, form, only(HIRE))
-    flash(_("The role is given.") if given else _("They have this role already."))
+    flash(_("The role is given.") if granted else _("They have this role already."))
     return redirect(url_for("admin.roles"), 303)
 
 
@@ -104,20 +104,20 @@ def role_hire(staff: Staff) -> ResponseReturnValue:
 @staff_only(Right.GIVE_ROLES)
 def role(staff: Staff, role_id: str) -> ResponseReturnValue:
     """One role, and what may be done with it."""
-    return _one(_found(staff, role_id), Form())
+    return _one(_holder(staff, role_id), Form())
 
 
 @blueprint.post("/staff/<role_id>/take")
 @staff_only(Right.GIVE_ROLES, proved=True)
 def role_take(staff: Staff, role_id: str) -> ResponseReturnValue:
     """Take the role away."""
-    holder = _found(staff, role_id)
+    holder = _holder(staff, role_id)
     try:
-        desk.take(staff, holder.role.id)
+        desk.take_role(staff, holder.role.id)
     except NotFound:
         pass  # somebody else was faster: it is taken
     except Conflict as error:
-        return _one(_found(staff, role_id), Form(notice=conflict(error)))
+        return _one(_holder(staff, role_id), Form(notice=conflict(error)))
     flash(_("The role is taken away, and its sessions are ended."))
     return redirect(url_for("admin.roles"), 303)
 
@@ -126,7 +126,7 @@ def role_take(staff: Staff, role_id: str) -> ResponseReturnValue:
 @staff_only(Right.GIVE_ROLES, proved=True)
 def role_print(staff: Staff, role_id: str) -> ResponseReturnValue:
     """Allow or forbid the letters."""
-    holder = _found(staff, role_id)
+    holder = _holder(staff, role_id)
     allowed = Form.read("allowed")["allowed"] == "yes"
     try:
         desk.let_print(staff, holder.role.id, allowed=allowed)
@@ -147,8 +147,8 @@ def _refuse(form: Form, error: NotFound | Conflict | Invalid) -> None:
             form.problem("role", of_role(error))
 
 
-def _found(staff: Staff, role_id: str) -> Holder:
-    return desk.get(staff, known_id(role_id))
+def _holder(staff: Staff, role_id: str) -> Holder:
+    return desk.get_role(staff, known_id(role_id))
 
 
 def _one(holder: Holder, form: Form) -> ResponseReturnValue:
