@@ -66,7 +66,7 @@ def _searched(text: str) -> str:
 def one_line(text: str) -> str:
     """The text with line ends as spaces and other control characters escaped."""
     flat = " ".join(text.split())
-    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", flat)
+    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", flat)
 
 
 class JsonFormatter(logging.Formatter):
@@ -193,9 +193,9 @@ def _exception(error: BaseException) -> dict[str, Any]:
     }
 
 
-def _hide_random(found: re.Match[str]) -> str:
+def _hide_random(match: re.Match[str]) -> str:
     """Hide a long run of letters and digits, but leave names such as those of functions."""
-    text = found[0]
+    text = match[0]
     kinds = (str.isdigit, str.isupper, str.islower)
     random = all(any(kind(character) for character in text) for kind in kinds)
     return HIDDEN if random or re.fullmatch(r"[0-9a-f]{40,}", text) else text

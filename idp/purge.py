@@ -134,16 +134,16 @@ def _typed(columns: list[Any], values: Key) -> list[Any]:
 def _remove(table: Growing, keys: list[Key]) -> int:
     with transaction() as session:
         # Found first, then deleted by key: whoever holds a row keeps it until the next purge.
-        found: Sequence[Any] = session.execute(
+        rows: Sequence[Any] = session.execute(
             select(*table.key)
             .where(tuple_(*table.key).in_(keys), table.useless(clock.now()))
             .with_for_update(skip_locked=True, of=table.model)
         ).all()
-        if found:
-            gone = delete(table.model).where(tuple_(*table.key).in_([tuple(row) for row in found]))
+        if rows:
+            gone = delete(table.model).where(tuple_(*table.key).in_([tuple(row) for row in rows]))
             with table.leave(session):
                 session.execute(gone.execution_options(synchronize_session=False))
-    return len(found)
+    return len(rows)
 
 
 def _interactions(now: datetime) -> ColumnElement[bool]:

@@ -84,10 +84,10 @@ def history() -> GoesOn | Broken:
 
 def remember() -> GoesOn | Broken:
     """Compare, and remember the newest event where the history goes on."""
-    found = history()
-    if isinstance(found, GoesOn) and found.newest is not None:
-        _write(_file(settings()), found.newest)
-    return found
+    outcome = history()
+    if isinstance(outcome, GoesOn) and outcome.newest is not None:
+        _write(_file(settings()), outcome.newest)
+    return outcome
 
 
 def begin_anew() -> None:

@@ -49,7 +49,7 @@ class Growing:
 
 
 @dataclass(frozen=True)
-class Window:
+class RateLimit:
     """``limit`` attempts in a stretch of ``length`` that begins with the first."""
 
     limit: int
@@ -64,7 +64,7 @@ class Blocked:
     times: int
 
 
-def move(key: str, policy: Growing | Window) -> Blocked | None:
+def move(key: str, policy: Growing | RateLimit) -> Blocked | None:
     """Count an attempt: ``None`` where it is allowed."""
     now = clock.now()
     if isinstance(policy, Growing):
@@ -82,7 +82,7 @@ def move(key: str, policy: Growing | Window) -> Blocked | None:
     if row is None:
         return Blocked(1, 1)  # forgiven in the meantime
     end: datetime = row.blocked_until
-    if isinstance(policy, Window):
+    if isinstance(policy, RateLimit):
         end = row.updated_at + policy.length
     return Blocked(max(1, ceil((end - now).total_seconds())), row.refused)
 
@@ -123,7 +123,7 @@ def _growing(key: str, policy: Growing, now: datetime) -> Any:
     return _upsert(key, first, now, new, unblocked)
 
 
-def _window(key: str, policy: Window, now: datetime) -> Any:
+def _window(key: str, policy: RateLimit, now: datetime) -> Any:
     over = or_(
         _columns.updated_at <= now - policy.length,
         _columns.updated_at > now + policy.length,  # the clock was set back

@@ -16,14 +16,14 @@ MOST_DEVICES = 20
 
 def is_known_device(account_id: str | None, device_secret: str | None) -> bool:
     """Whether this account signed in in the browser that holds ``device_secret``."""
-    found = db.session.scalars(
+    known = db.session.scalars(
         select(KnownDevice.account_id).where(
             KnownDevice.device_hash == device_hash(device_secret),
             KnownDevice.account_id == (account_id or ""),
             KnownDevice.last_seen_at > clock.now() - REMEMBERED,
         )
     ).one_or_none()
-    return found is not None
+    return known is not None
 
 
 def remember_device(account_id: str, device_secret: str | None) -> str:

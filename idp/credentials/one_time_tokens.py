@@ -30,7 +30,7 @@ _IGNORED = {"Pd", "Zs", "Zl", "Zp", "Cc", "Cf"}
 _MINUS = "\u2212"
 
 _DASHES = r"[-\u00ad\u2010-\u2015\u2212\ufe58\ufe63\uff0d]"
-_WITHIN = (
+_PATTERNS = (
     rf"(?<![0-9A-Z])[0-9A-Z]{{{GROUP}}}(?:\s*{_DASHES}\s*[0-9A-Z]{{{GROUP}}}){{6}}(?![0-9A-Z])",
     rf"(?<![0-9A-Z])(?:3D)?([0-9A-Z]{{{LENGTH}}})(?![0-9A-Z])",
     rf"(?<![0-9A-Z])([0-9A-Z]{{{GROUP}}}(?:\s+[0-9A-Z]{{{GROUP}}}){{6}})\W*$",
@@ -70,7 +70,7 @@ class Unknown:
     """Never was, was replaced, or its owner is disabled: one and the same answer."""
 
 
-Found = Live | Expired | Spent | Unknown
+Lookup = Live | Expired | Spent | Unknown
 
 
 def mint(
@@ -100,7 +100,7 @@ def mint(
         expires_at=now + _lifetime(purpose),
     )
     with transaction() as writes:
-        _hold_owner(account_id)
+        _lock_owner(account_id)
         other = OneTimeToken.outbox_id.is_distinct_from(outbox_id)
         end(OneTimeToken.account_id == account_id, other if outbox_id else true())
         writes.add(token)
@@ -149,7 +149,7 @@ def normalise(text: str) -> str | None:
     out are read as the digits that they look like. What was pasted along is passed over: a full
     stop, quotes, « Jeton : », the whole link.
     """
-    return characters(text, LENGTH) or _within(text)
+    return characters(text, LENGTH) or _token_in(text)
 
 
 def count_typed(text: str) -> int:
@@ -158,14 +158,14 @@ def count_typed(text: str) -> int:
     return len(kept) if set(kept) <= set(ALPHABET) else 0
 
 
-def _within(text: str) -> str | None:
+def _token_in(text: str) -> str | None:
     wide = unicodedata.normalize("NFKC", text[: LONGEST_TYPED + 1]).upper()
     if len(text) > LONGEST_TYPED:
         return None
     visible = "".join(c for c in wide if unicodedata.category(c) != "Cf" or c == "\u00ad")
-    for pattern in _WITHIN:
-        for found in re.finditer(pattern, visible):
-            if token := characters(found[found.lastindex or 0], LENGTH):
+    for pattern in _PATTERNS:
+        for match in re.finditer(pattern, visible):
+            if token := characters(match[match.lastindex or 0], LENGTH):
                 return token
     return None
 
@@ -186,12 +186,12 @@ def _kept(text: str) -> str:
     return kept.upper().translate(_LOOK_ALIKES)
 
 
-def find(text: str) -> Found:
+def find(text: str) -> Lookup:
     """What a typed token is; spends nothing. A malformed one costs what an unknown one does."""
     return _find(OneTimeToken.token_hash == _token_hash(normalise(text) or ""))
 
 
-def find_by_id(token_id: str) -> Found:
+def find_by_id(token_id: str) -> Lookup:
     """What a token is now that was found before, in an earlier step."""
     return _find(OneTimeToken.id == token_id)
 
@@ -251,7 +251,7 @@ def end(*which: ColumnElement[bool]) -> int:
     return update_all(OneTimeToken, *which, unspent(), ended_at=clock.now())
 
 
-def _find(which: object) -> Found:
+def _find(which: object) -> Lookup:
     row = db.session.execute(
         select(OneTimeToken, Account)
         .join(Account, Account.id == OneTimeToken.account_id)
@@ -273,7 +273,7 @@ def _find(which: object) -> Found:
     return Live(token, account) if token.expires_at > clock.now() else Expired(token, account)
 
 
-def _hold_owner(account_id: str) -> None:
+def _lock_owner(account_id: str) -> None:
     # Two mails at once for one owner take turns, so that the later ends the earlier's token
     db.session.execute(
         select(Account.id).where(Account.id == account_id).with_for_update(key_share=True)

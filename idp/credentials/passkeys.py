@@ -193,10 +193,10 @@ def prove(
         raise NotProved("malformed") from error
     if not spend(answer.challenge, browser, purpose, account_id):
         raise NotProved("challenge")
-    found = _by_credential(answer.credential_id)
-    if found is None:
+    row = _by_credential(answer.credential_id)
+    if row is None:
         raise NotProved("unknown credential")
-    passkey, account = found
+    passkey, account = row
     epoch = account.credentials_epoch
     _check_holder(answer, passkey, account, account_id)
     try:

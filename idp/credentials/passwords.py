@@ -125,11 +125,11 @@ def has_password(account_id: str) -> bool:
 
 
 def _stored(account_id: str | None) -> str:
-    found = db.session.scalars(
+    hashed_password = db.session.scalars(
         select(Password.hash).where(Password.account_id == (account_id or ""))
     ).one_or_none()
     # A form of a later version, in a rolling downgrade, proves nothing here
-    return found if found and found.startswith(_PREFIX) else ""
+    return hashed_password if hashed_password and hashed_password.startswith(_PREFIX) else ""
 
 
 def _prehash(password: str, pepper: bytes) -> bytes:

@@ -99,12 +99,12 @@ def _in_disguise(word: str) -> str:
 
 def _words(context: Iterable[str]) -> list[str]:
     """The words in ``context``, whole and in parts, without accents, longest first."""
-    found = set()
+    words = set()
     for text in context:
         folded = sort_key(text)
-        found.add(_squeezed(folded))
-        found.update(re.split(r"[\W_]+", folded))
-    return sorted((w for w in found if len(w) >= SHORTEST_NAME), key=lambda w: (-len(w), w))
+        words.add(_squeezed(folded))
+        words.update(re.split(r"[\W_]+", folded))
+    return sorted((w for w in words if len(w) >= SHORTEST_NAME), key=lambda w: (-len(w), w))
 
 
 def _hard_to_guess(password: str, own_words: Ranks, fewest: int = FEWEST_GUESSES) -> bool:
@@ -119,13 +119,13 @@ def _guesses(piece: str, own_words: Ranks) -> float:
     # zxcvbn() itself keeps the user's words in a global: another thread would see them
     ranked = {**matching.RANKED_DICTIONARIES, "ours": _our_words(), "user_inputs": own_words}
     checks = _CHECKS if _takes_ages(piece) else _CHECKS + _COSTLY_CHECKS
-    found: list[dict[str, Any]] = []
+    matches: list[dict[str, Any]] = []
     for text in {piece, unaccented(piece)}:
         if len(text) == len(piece):  # otherwise positions would differ
             for check in checks:
-                found.extend(check(text, _ranked_dictionaries=ranked))
-    found.sort(key=lambda match: (match["i"], match["j"]))
-    return cast(float, scoring.most_guessable_match_sequence(piece, found)["guesses"])
+                matches.extend(check(text, _ranked_dictionaries=ranked))
+    matches.sort(key=lambda match: (match["i"], match["j"]))
+    return cast(float, scoring.most_guessable_match_sequence(piece, matches)["guesses"])
 
 
 def _takes_ages(piece: str) -> bool:

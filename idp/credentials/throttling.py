@@ -16,13 +16,13 @@ from sqlalchemy import delete
 
 from idp.audit import events
 from idp.credentials import counters
-from idp.credentials.counters import Growing, Window
+from idp.credentials.counters import Growing, RateLimit
 from idp.credentials.models import ThrottleCounter
 from idp.database import db, keyed_hash, retried, transaction
 from idp.people.names import as_meant, email_key, username_key
 
 ONE_PERSON = Growing(free=5, longest=900, fade=timedelta(hours=24))
-POLICIES: dict[str, Growing | Window] = {
+POLICIES: dict[str, Growing | RateLimit] = {
     "identifier": ONE_PERSON,
     "account": ONE_PERSON,
     "device": ONE_PERSON,
@@ -30,17 +30,17 @@ POLICIES: dict[str, Growing | Window] = {
     "address": Growing(free=100, longest=60, fade=timedelta(hours=1)),
     "mail_address": Growing(free=20, longest=60, fade=timedelta(hours=1)),
     # Letters to an address that somebody typed: nobody changes theirs five times a day (rule E3)
-    "email_change": Window(limit=5, length=timedelta(hours=24)),
+    "email_change": RateLimit(limit=5, length=timedelta(hours=24)),
     # Nothing but the right code makes it smaller: whoever knows the password stays slow
     "factor": Growing(free=5, longest=3600, fade=timedelta(hours=24)),
-    "tokens": Window(limit=600, length=timedelta(minutes=1)),
+    "tokens": RateLimit(limit=600, length=timedelta(minutes=1)),
     "network": Growing(free=20, longest=60, fade=timedelta(hours=1)),
     # What strangers may have stored who pressed a button and proved nothing (rule N6): of an
     # address, of all, and of a network once all have had their share
-    "stored": Window(limit=600, length=timedelta(hours=1)),
-    "button": Window(limit=100_000, length=timedelta(hours=1)),
-    "long_request": Window(limit=10_000, length=timedelta(hours=1)),
-    "stored_network": Window(limit=60, length=timedelta(hours=1)),
+    "stored": RateLimit(limit=600, length=timedelta(hours=1)),
+    "button": RateLimit(limit=100_000, length=timedelta(hours=1)),
+    "long_request": RateLimit(limit=10_000, length=timedelta(hours=1)),
+    "stored_network": RateLimit(limit=60, length=timedelta(hours=1)),
 }
 LONGEST_IDENTIFIER = 256
 KEPT = timedelta(days=2)

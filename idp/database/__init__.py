@@ -187,23 +187,23 @@ def in_transaction() -> bool:
 
 def remembered() -> dict[str, Any]:
     """What the present ``transaction()`` keeps in mind until it ends; nothing outside."""
-    found: dict[str, Any] = db.session.info.get("remembered", {})
-    return found
+    values: dict[str, Any] = db.session.info.get("remembered", {})
+    return values
 
 
-def before_commit(step: Callable[[list[Any]], None], *given: Any) -> None:
+def before_commit(step: Callable[[list[Any]], None], *items: Any) -> None:
     """Have ``step`` taken once, right before the present ``transaction()`` commits, with all that
     was given for it: what its parts write of one kind goes in by one statement.
     """
-    db.session.info["last_steps"].setdefault(step, []).extend(given)
+    db.session.info["last_steps"].setdefault(step, []).extend(items)
 
 
 def at_once(step: Callable[[list[Any]], None]) -> None:
     """Take a step of ``before_commit`` now, if there is anything for it: something has to come
     after it.
     """
-    if given := db.session.info["last_steps"].pop(step, None):
-        step(given)
+    if items := db.session.info["last_steps"].pop(step, None):
+        step(items)
 
 
 def _take_last_steps(steps: dict[Callable[[list[Any]], None], list[Any]]) -> None:

@@ -174,10 +174,10 @@ class _Compiled:
             for name, bind in compiled.binds.items()
             if (writer := bind.type.dialect_impl(dialect).bind_processor(dialect))
         ]
-        found = statement.selected_columns if isinstance(statement, Select) else ()
+        columns = statement.selected_columns if isinstance(statement, Select) else ()
         self._readers = [
             (place, reader)
-            for place, column in enumerate(found)
+            for place, column in enumerate(columns)
             if (reader := column.type.dialect_impl(dialect).result_processor(dialect, None))
         ]
         ends = [0]
@@ -269,7 +269,7 @@ def _translated(connection: Connection, text: str, error: Any) -> BaseException:
     if lost:
         connection.invalidate(error)
         connection.engine.dispose(close=False)
-    told: BaseException = DBAPIError.instance(
+    translated: BaseException = DBAPIError.instance(
         text,
         None,
         error,
@@ -278,4 +278,4 @@ def _translated(connection: Connection, text: str, error: Any) -> BaseException:
         connection_invalidated=lost,
         dialect=dialect,
     )
-    return told
+    return translated

@@ -41,8 +41,8 @@ GRAPH_ENDS: Final = {
 
 def refuse_unsafe(settings: Settings, environment: dict[str, str]) -> None:
     """Raise ``UnsafeSettings`` with whatever ``idp check`` calls unsafe; the demo may be so."""
-    found = [*of_settings(settings), *of_environment(environment)]
-    dangers = [each.sentence.rstrip(".") for each in found if each.level == "danger"]
+    findings = [*of_settings(settings), *of_environment(environment)]
+    dangers = [each.sentence.rstrip(".") for each in findings if each.level == "danger"]
     if dangers and not settings.demo:
         raise UnsafeSettings(dangers)
 
@@ -54,11 +54,11 @@ def of_settings(settings: Settings) -> list[Finding]:
 
 def of_environment(environment: dict[str, str]) -> list[Finding]:
     """Secrets in files that others may read, and variables that count for nothing."""
-    found = []
+    findings = []
     for name, value in environment.items():
         if is_secret(name.removesuffix("_FILE")) and name.endswith("_FILE"):
-            found += list(private_file(Path(value), name))
-    return [*found, *_settings_file(environment), *_unread_variables(environment)]
+            findings += list(private_file(Path(value), name))
+    return [*findings, *_settings_file(environment), *_unread_variables(environment)]
 
 
 def is_secret(name: str) -> bool:
@@ -72,8 +72,8 @@ def _settings_file(environment: dict[str, str]) -> Findings:
     if file is None:
         return
     with suppress(OSError, ValueError):
-        given = variables.parse_file(Path(file).read_text(encoding="utf-8-sig"))
-        if any(is_secret(name) and _holds_secret(name, text) for name, text in given.items()):
+        values = variables.parse_file(Path(file).read_text(encoding="utf-8-sig"))
+        if any(is_secret(name) and _holds_secret(name, text) for name, text in values.items()):
             yield from private_file(Path(file), "settings file")
 
 

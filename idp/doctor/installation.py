@@ -25,14 +25,14 @@ OLDEST_KEY: Final = timedelta(days=365)
 
 def of_installation() -> list[Finding]:
     """What database, keys and clients tell; a database that is away is one finding."""
-    found = []
+    findings = []
     for check in INSTALLATION_CHECKS:
         try:
-            found += list(check())
+            findings += list(check())
         except SQLAlchemyError as error:
-            found.append(_database_away(error))
+            findings.append(_database_away(error))
             break
-    return found
+    return findings
 
 
 def _schema_is_newest() -> Findings:
@@ -108,7 +108,7 @@ def _keys_sign() -> Findings:
             )
 
 
-def _the_trail_is_kept() -> Findings:
+def _the_audit_log_is_kept() -> Findings:
     if schema().serves and removal.may_delete(db.session):
         yield Finding(
             "notice",
@@ -165,7 +165,7 @@ INSTALLATION_CHECKS: Final[tuple[Callable[[], Findings], ...]] = (
     _clocks_agree,
     _clients,
     _staff_have_a_second_factor,
-    _the_trail_is_kept,
+    _the_audit_log_is_kept,
 )
 
 

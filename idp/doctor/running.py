@@ -36,15 +36,17 @@ SPARE_CONNECTIONS: Final = 5
 
 def of_running() -> list[Finding]:
     """What does not work at present."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for check in CHECKS if schema().serves else CHECKS[:2]:
         try:
-            found += list(check())
+            findings += list(check())
         except SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
-            found.append(trouble("database", f"It can't be asked: {reason}.", "See its own log."))
+            findings.append(
+                trouble("database", f"It can't be asked: {reason}.", "See its own log.")
+            )
             break
-    return found
+    return findings
 
 
 def _folders_take_files() -> Findings:
@@ -115,7 +117,7 @@ def _mails_leave() -> Findings:
         )
 
 
-def _imports_go_on() -> Findings:
+def _imports_are_worked_on() -> Findings:
     before = clock.now() - WAITS_TOO_LONG
     late = or_(
         and_(RosterJob.state == "waiting", RosterJob.asked_at < before),
@@ -198,7 +200,7 @@ CHECKS: Final[tuple[Callable[[], Findings], ...]] = (
     _mail_server_answers,
     _database_takes_writes,
     _mails_leave,
-    _imports_go_on,
+    _imports_are_worked_on,
     _purge_runs,
     _connections_suffice,
     _proxy_is_believed,

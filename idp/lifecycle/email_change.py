@@ -223,13 +223,13 @@ def _request_change(account_id: str, new_email: str, key: str, session_id: str) 
 
 def _held(purpose: str, secret: str) -> Open | Gone:
     """``find_open``, the account locked: whoever sets its password or address waits or has gone."""
-    found = find_open(purpose, secret)
-    if isinstance(found, Gone):
-        return found
-    account = accounts.lock_account(found.account.id)
+    link = find_open(purpose, secret)
+    if isinstance(link, Gone):
+        return link
+    account = accounts.lock_account(link.account.id)
     if account is None or not _answers(purpose, account):
         return Gone()
-    return Open(found.change, account)
+    return Open(link.change, account)
 
 
 def _answers(purpose: str, account: Account) -> bool:

@@ -109,8 +109,8 @@ def end_guardianships(ended: Ids, reason: str, code: str | None = None, **detail
 def disable_account(account_id: str) -> bool:
     """Disable an account, open or closed; false if there is none or it was disabled before."""
     open_or_closed = or_(Account.status != "disabled", Account.closed_at.is_not(None))
-    this = select(Account.id).where(Account.id == account_id, open_or_closed)
-    return bool(_disable(Cause.ACCOUNT_DISABLED, this))
+    account_ids = select(Account.id).where(Account.id == account_id, open_or_closed)
+    return bool(_disable(Cause.ACCOUNT_DISABLED, account_ids))
 
 
 def close_accounts(these: Ids, **detail: Any) -> int:
@@ -178,9 +178,9 @@ def end_former_addresses(these: Ids, **detail: Any) -> None:
 
 def end_session(account_id: str, session_id: str) -> bool:
     """End one of the guardian's sessions; false where it is not theirs or has ended."""
-    this = (BrowserSession.id == session_id, BrowserSession.account_id == account_id)
+    conditions = (BrowserSession.id == session_id, BrowserSession.account_id == account_id)
     with transaction():
-        ended = end(Cause.SIGNED_OUT, These(sessions=select(BrowserSession.id).where(*this)))
+        ended = end(Cause.SIGNED_OUT, These(sessions=select(BrowserSession.id).where(*conditions)))
     return bool(ended.counts[Thing.SESSIONS])
 
 
@@ -204,12 +204,12 @@ def withdraw_consent(account_id: str, client_id: str) -> bool:
     return bool(withdrawn)
 
 
-_TOLD: Final[dict[By, sessions.AuditDetail]] = {By.SESSION: "each", By.EVERYBODY: "none"}
+_AUDIT_DETAIL: Final[dict[By, sessions.AuditDetail]] = {By.SESSION: "each", By.EVERYBODY: "none"}
 
 
 def _ender(thing: Thing, cause: Cause, by: By) -> Callable[..., int]:
     """The one function that ends things of this kind; it takes conditions on their table."""
-    tell = _TOLD.get(by, "count")
+    tell = _AUDIT_DETAIL.get(by, "count")
     reason = REASONS.get(cause, OTHER_REASON)
     functions: dict[Thing, Callable[..., int]] = {
         Thing.PASSWORD: passwords.withdraw,

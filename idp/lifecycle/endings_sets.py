@@ -109,9 +109,9 @@ def which(thing: Thing, by: By, these: These) -> tuple[ColumnElement[bool], ...]
             whose = () if by is By.CLIENT else (table.account_id.in_(these.accounts),)
             return table.client_id.in_(these.clients), *whose
         case By.BROWSER | By.ELSEWHERE:
-            here = table.browser_hash == _BROWSER_HASH[thing](these.browser)
+            in_browser = table.browser_hash == _BROWSER_HASH[thing](these.browser)
             but = () if by is By.BROWSER else (table.interaction_id != these.keep_interaction,)
-            return here, *but
+            return in_browser, *but
         case By.EVERYBODY:
             return (true(),)
     return table.account_id.in_(these.accounts), *_of_account(thing, by, these)

@@ -39,8 +39,8 @@ class Added:
     @property
     def secret(self) -> str:
         """What the mail's link carries."""
-        told = f"{self.kind}.{self.id}.{self.at.isoformat()}"
-        return f"{self.kind}.{self.id}.{keyed_hash('factor undo', told)}"
+        message = f"{self.kind}.{self.id}.{self.at.isoformat()}"
+        return f"{self.kind}.{self.id}.{keyed_hash('factor undo', message)}"
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ def find_open(secret: str) -> Added | Gone:
     """What a mail's link is about; changes nothing, however often it is opened (rule P7)."""
     kind, _, rest = secret.partition(".")
     thing_id, _, _mac = rest.partition(".")
-    found = find(kind, thing_id)
-    if found is None or not hmac.compare_digest(found.secret.encode(), secret.encode()):
+    added = find(kind, thing_id)
+    if added is None or not hmac.compare_digest(added.secret.encode(), secret.encode()):
         return Gone()
-    if found.account.status != "active" or clock.now() - found.at > UNDONE_WITHIN:
+    if added.account.status != "active" or clock.now() - added.at > UNDONE_WITHIN:
         return Gone()
-    return found
+    return added
 
 
 def is_provable(added: Added) -> bool:
@@ -82,27 +82,27 @@ def is_provable(added: Added) -> bool:
 
 def undo(secret: str, password: str, *, device_secret: str | None = None) -> Added | Gone:
     """Take it back, and end every session. Raises ``passwords.WrongPassword``, ``Throttled``."""
-    found = find_open(secret)
-    if isinstance(found, Gone) or not is_provable(found):
+    added = find_open(secret)
+    if isinstance(added, Gone) or not is_provable(added):
         return Gone()
-    passwords.prove_again(found.account, password, device_secret=device_secret)
+    passwords.prove_again(added.account, password, device_secret=device_secret)
     return _undo(secret)
 
 
 @retried
 def _undo(secret: str) -> Added | Gone:
     with transaction():
-        found = find_open(secret)
-        if isinstance(found, Gone):
-            return found
-        account = accounts.lock_account(found.account.id)
-        found = find_open(secret)
-        if account is None or isinstance(found, Gone) or not is_provable(found):
+        added = find_open(secret)
+        if isinstance(added, Gone):
+            return added
+        account = accounts.lock_account(added.account.id)
+        added = find_open(secret)
+        if account is None or isinstance(added, Gone) or not is_provable(added):
             return Gone()
-        endings.end(_remove(found), These(accounts=[account.id]))
-        events.record("factor_undone", account_id=account.id, kind=found.kind)
-        factor_changes.notify_owner(account.id, f"{found.kind}_undone")
-    return found
+        endings.end(_remove(added), These(accounts=[account.id]))
+        events.record("factor_undone", account_id=account.id, kind=added.kind)
+        factor_changes.notify_owner(account.id, f"{added.kind}_undone")
+    return added
 
 
 def _remove(added: Added) -> Cause:

@@ -72,10 +72,10 @@ def prove(identity: ForeignIdentity) -> Known | Closed | NotLinked:
 
     Link and epoch are read at once: an unlinking that comes after makes the proof worth nothing.
     """
-    found = links.find_linked(identity)
-    if found is None:
+    linked = links.find_linked(identity)
+    if linked is None:
         return NotLinked()
-    account = found.account
+    account = linked.account
     if account.status != "active":
         events.record(
             "sign_in_refused",
@@ -84,8 +84,8 @@ def prove(identity: ForeignIdentity) -> Known | Closed | NotLinked:
             provider=identity.provider,
         )
         return Closed()
-    links.used(found.link.id)
-    return Known(_proof(account, identity, found.link.id), account)
+    links.used(linked.link.id)
+    return Known(_proof(account, identity, linked.link.id), account)
 
 
 @retried
@@ -96,11 +96,11 @@ def claim_with_token(token_id: str, identity: ForeignIdentity) -> Proof:
     (security rules P6, P14, P15). Raises ``TokenGone`` or ``LinkedElsewhere``; then nothing
     has changed, and the token still works.
     """
-    found = one_time_tokens.find_by_id(token_id)
-    if not isinstance(found, one_time_tokens.Live):
+    token = one_time_tokens.find_by_id(token_id)
+    if not isinstance(token, one_time_tokens.Live):
         raise TokenGone
     with transaction():
-        account = accounts.lock_account(found.account.id)
+        account = accounts.lock_account(token.account.id)
         if account is None or account.status == "disabled" or passwords.has_password(account.id):
             raise TokenGone
         if not one_time_tokens.spend(token_id):
@@ -108,7 +108,7 @@ def claim_with_token(token_id: str, identity: ForeignIdentity) -> Proof:
         was_invited = account.status == "invited"
         accounts.activate(account)
         # Whoever holds it reads the mail of the address that it went to, if it is still theirs
-        if one_time_tokens.was_sent_to(found.token, account.email_key):
+        if one_time_tokens.was_sent_to(token.token, account.email_key):
             accounts.prove_email(account)
         end_before_claim(account, first=was_invited)
         links.make(account.id, identity)
@@ -180,16 +180,16 @@ def end_by_provider(issuer: str, subject: str, signed_at: datetime) -> bool:
     there was a link.
     """
     with transaction():
-        found = db.session.scalars(
+        link = db.session.scalars(
             select(FederatedLink).where(
                 FederatedLink.issuer == issuer, FederatedLink.subject == subject
             )
         ).one_or_none()
         links.forget_waiting(PendingLink.issuer == issuer, PendingLink.subject == subject)
-        if found is None or found.linked_at > signed_at + CLOCKS_DIFFER:
+        if link is None or link.linked_at > signed_at + CLOCKS_DIFFER:
             return False
-        account = accounts.lock_account(found.account_id)
-        removed = _remove(FederatedLink.id == found.id)
+        account = accounts.lock_account(link.account_id)
+        removed = _remove(FederatedLink.id == link.id)
         if account is None or removed is None:
             return False
         _end(removed, "provider asked")

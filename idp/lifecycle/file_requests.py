@@ -101,11 +101,11 @@ def _mail_accounts(ids: Sequence[str], new: set[str], *, per_hour: int) -> None:
             if key and (account_id not in accounts or request_id in new):
                 accounts[account_id] = (key, request_id)
     old = [account for account, (_key, request_id) in accounts.items() if request_id not in new]
-    told = spread.accounts_mailed(KIND, old)
+    mailed = spread.accounts_mailed(KIND, old)
     lately = spread.lately(KIND, {key for key, _ in accounts.values()}, timedelta(days=1))
     mails = []
     for account_id, (key, request_id) in accounts.items():
-        if account_id not in told and lately[key] < MAILS_A_DAY:
+        if account_id not in mailed and lately[key] < MAILS_A_DAY:
             lately[key] += 1
             mails.append((account_id, key, {"request_id": request_id}))
     spread.enqueue_spread(KIND, mails, per_hour=per_hour)

@@ -91,47 +91,49 @@ def secret_of(request: LinkRequest) -> str:
 
 def find_open(secret: str) -> Open | Gone:
     """What a mail's link is about; changes nothing."""
-    asked = _request_with(secret)
-    found = _open(LinkRequest.id == asked.id) if asked else []
-    return found[0] if found else Gone()
+    request = _request_with(secret)
+    waiting_requests = _open(LinkRequest.id == request.id) if request else []
+    return waiting_requests[0] if waiting_requests else Gone()
 
 
 def asked_with(secret: str) -> list[Open]:
     """What waits for an answer of all that was asked together with what the mail's link is about:
     one mail tells of all that one file asks of an account.
     """
-    asked = _request_with(secret)
-    if asked is None:
+    request = _request_with(secret)
+    if request is None:
         return []
     return _open(
         and_(
-            LinkRequest.account_id == asked.account_id,
-            LinkRequest.asked_at == asked.asked_at,
+            LinkRequest.account_id == request.account_id,
+            LinkRequest.asked_at == request.asked_at,
         )
     )
 
 
 def _request_with(secret: str) -> LinkRequest | None:
-    asked = db.session.get(LinkRequest, secret.partition(".")[0][:32], populate_existing=True)
-    if asked is None or not hmac.compare_digest(secret_of(asked).encode(), secret.encode()):
+    request = db.session.get(LinkRequest, secret.partition(".")[0][:32], populate_existing=True)
+    if request is None or not hmac.compare_digest(secret_of(request).encode(), secret.encode()):
         return None
-    return asked
+    return request
 
 
 @retried
 def answer_with(secret: str, request_id: str, *, yes: bool) -> Open | Gone:
     """Answer one of ``asked_with`` on the word of whoever reads the mail."""
     with transaction():
-        found = next((each for each in asked_with(secret) if each.request.id == request_id), None)
-        return Gone() if found is None else _decide(found, yes=yes)
+        open_request = next(
+            (each for each in asked_with(secret) if each.request.id == request_id), None
+        )
+        return Gone() if open_request is None else _decide(open_request, yes=yes)
 
 
 @retried
 def answer(secret: str, *, yes: bool) -> Open | Gone:
     """Answer on the word of whoever reads the mail."""
     with transaction():
-        found = find_open(secret)
-        return _decide(found, yes=yes) if isinstance(found, Open) else found
+        open_request = find_open(secret)
+        return _decide(open_request, yes=yes) if isinstance(open_request, Open) else open_request
 
 
 @retried
@@ -142,8 +144,8 @@ def answer_for(account_id: str, request_id: str, session_id: str, *, yes: bool) 
         if not sessions.is_live(session_id, account_id):
             return False
         mine = (each for each in waiting(account_id) if each.request.id == request_id)
-        found = next(mine, None)
-        return found is not None and isinstance(_decide(found, yes=yes), Open)
+        open_request = next(mine, None)
+        return open_request is not None and isinstance(_decide(open_request, yes=yes), Open)
 
 
 def settle(account_id: str, child_id: str) -> None:
@@ -151,23 +153,23 @@ def settle(account_id: str, child_id: str) -> None:
     _answer(_of_pair(account_id, child_id), answer="linked")
 
 
-def _decide(found: Open, *, yes: bool) -> Open | Gone:
-    request, child = found.request, found.child
-    accounts.lock_account(found.account.id)
-    told = "yes" if yes else "no"
-    if not _answer((LinkRequest.id == request.id,), answer=told):
+def _decide(open_request: Open, *, yes: bool) -> Open | Gone:
+    request, child = open_request.request, open_request.child
+    accounts.lock_account(open_request.account.id)
+    outcome = "yes" if yes else "no"
+    if not _answer((LinkRequest.id == request.id,), answer=outcome):
         return Gone()
     events.record(
         "guardianship_answered",
-        account_id=found.account.id,
+        account_id=open_request.account.id,
         child_id=child.id,
         school_id=child.school_id,
-        answer=told,
+        answer=outcome,
     )
     if yes:
-        endings.open_again(found.account.id)
-        linking.link_guardian(found.account.id, child.id, request.relationship)
-    return found
+        endings.open_again(open_request.account.id)
+        linking.link_guardian(open_request.account.id, child.id, request.relationship)
+    return open_request
 
 
 def _open(which: ColumnElement[bool]) -> list[Open]:

@@ -92,17 +92,17 @@ def claim_with_token(token: str | Live, password: str) -> Proof:
     what was before – sessions, grants, tokens, known devices (security rules P6, P14, P15).
     Raises ``TokenGone``, ``WeakPassword`` or ``bcrypt_gate.Busy``; then nothing has changed.
     """
-    found = one_time_tokens.find_by_id(token) if isinstance(token, str) else token
-    if not isinstance(found, Live):
+    live = one_time_tokens.find_by_id(token) if isinstance(token, str) else token
+    if not isinstance(live, Live):
         events.record("token_refused", token_id=token)
         raise TokenGone
-    token_id = found.token.id
-    _check_new(found.account, password)
+    token_id = live.token.id
+    _check_new(live.account, password)
     new = passwords.hashed(password)
     try:
-        account = _claim(found.token, found.account.id, new)
+        account = _claim(live.token, live.account.id, new)
     except TokenGone:
-        events.record("token_refused", token_id=token_id, account_id=found.account.id)
+        events.record("token_refused", token_id=token_id, account_id=live.account.id)
         raise
     return Proof(account.id, account.credentials_epoch, MAILED_TOKEN, mailed=True)
 

@@ -11,7 +11,7 @@ from idp.database import retried, transaction
 from idp.lifecycle import endings
 from idp.lifecycle.endings import Cause, These, Thing
 
-TOLD: Final = (
+RECORDED: Final = (
     Thing.INTERACTIONS,
     Thing.SESSIONS,
     Thing.GRANTS,
@@ -38,7 +38,7 @@ def end_what_came_back() -> dict[str, int]:
     with transaction():
         counts = endings.end(Cause.DATABASE_RESTORED, These()).counts
         counts[Thing.ADDRESS_CHANGES] += counts[Thing.WAYS_BACK]
-        ended: dict[str, Any] = {thing.value: counts[thing] for thing in TOLD}
+        ended: dict[str, Any] = {thing.value: counts[thing] for thing in RECORDED}
         events.record(continuity.ACKNOWLEDGED, **ended)
     continuity.begin_anew()
     return ended

@@ -54,8 +54,8 @@ def end(account_id: str, change_id: str, session_id: str) -> bool:
         accounts.lock_account(account_id)
         if not sessions.is_live(session_id, account_id):
             return False
-        found = (each for each in rights(account_id) if each.change.id == change_id)
-        right = next(found, None)
+        matching = (each for each in rights(account_id) if each.change.id == change_id)
+        right = next(matching, None)
         return right is not None and right.endable and _end(right.change, "holder")
 
 
@@ -64,8 +64,8 @@ def end_for(account_id: str, change_id: str) -> bool:
     """End a way back on an operator's word; false where there is none."""
     with transaction():
         accounts.lock_account(account_id)
-        found = (each for each in email_changes.open_rights(account_id) if each.id == change_id)
-        change = next(found, None)
+        matching = (each for each in email_changes.open_rights(account_id) if each.id == change_id)
+        change = next(matching, None)
         return change is not None and _end(change, "operator")
 
 

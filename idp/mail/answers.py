@@ -83,18 +83,22 @@ def meaning(answer: str) -> str:
     text = answer
     if text.startswith("given up after"):
         text = text.partition(": ")[2]
-        return "given_up" if _of(text) in {"later", "server_away", "refused"} else _of(text)
-    return _of(text)
+        return (
+            "given_up"
+            if _reason_of(text) in {"later", "server_away", "refused"}
+            else _reason_of(text)
+        )
+    return _reason_of(text)
 
 
 def code(answer: str) -> str:
     """The codes in an answer, for whoever asks the mail's provider: ``550 5.1.1``."""
-    found = [match[1] for match in [_BASIC.search(answer)] if match]
-    found += [match[0] for match in [_ENHANCED.search(answer)] if match]
-    return " ".join(found)
+    codes = [match[1] for match in [_BASIC.search(answer)] if match]
+    codes += [match[0] for match in [_ENHANCED.search(answer)] if match]
+    return " ".join(codes)
 
 
-def _of(text: str) -> str:
+def _reason_of(text: str) -> str:
     for beginning, ours in _OURS:
         if text.startswith(beginning):
             return ours

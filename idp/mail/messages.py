@@ -39,8 +39,8 @@ class Message:
         """The HTML with its logo within it, as no mail program, but every browser, shows it."""
         if not self.logo:
             return self.html
-        within = f"data:image/png;base64,{b64encode(self.logo).decode()}"
-        return self.html.replace(f"cid:{logo_id(self.logo)}", within)
+        address = f"data:image/png;base64,{b64encode(self.logo).decode()}"
+        return self.html.replace(f"cid:{logo_id(self.logo)}", address)
 
 
 @dataclass(frozen=True)

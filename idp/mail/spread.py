@@ -43,10 +43,10 @@ def enqueue_spread(
     return queued
 
 
-def lately(kind: str, email_keys: Collection[str], within: timedelta) -> Counter[str]:
+def lately(kind: str, email_keys: Collection[str], period: timedelta) -> Counter[str]:
     """How many mails of a kind each of these addresses got within this time, or will get."""
     keys = {keyed_hash("mail recipient", key): key for key in email_keys}
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for chunk in in_parts(keys, _CHUNK):
         query = (
             select(OutboxMessage.recipient_hash, func.count())
@@ -54,25 +54,25 @@ def lately(kind: str, email_keys: Collection[str], within: timedelta) -> Counter
                 OutboxMessage.kind == kind,
                 OutboxMessage.recipient_hash.in_(chunk),
                 OutboxMessage.status.in_(("queued", "sent")),
-                OutboxMessage.created_at > clock.now() - within,
+                OutboxMessage.created_at > clock.now() - period,
             )
             .group_by(OutboxMessage.recipient_hash)
         )
-        found.update({keys[key]: count for key, count in db.session.execute(query) if key})
-    return found
+        counts.update({keys[key]: count for key, count in db.session.execute(query) if key})
+    return counts
 
 
 def accounts_mailed(kind: str, account_ids: Collection[str]) -> set[str]:
     """Those of these accounts that got a mail of a kind, as far back as is known, or will get."""
-    found: set[str] = set()
+    mailed: set[str] = set()
     for chunk in in_parts(account_ids, _CHUNK):
         query = select(OutboxMessage.account_id).where(
             OutboxMessage.kind == kind,
             OutboxMessage.account_id.in_(chunk),
             OutboxMessage.status.in_(("queued", "sent")),
         )
-        found.update(each for each in db.session.scalars(query) if each)
-    return found
+        mailed.update(each for each in db.session.scalars(query) if each)
+    return mailed
 
 
 def bring_forward(kind: str, account_ids: Collection[str]) -> int:

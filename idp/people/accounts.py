@@ -43,7 +43,7 @@ def create_account(
     ``school_id``: the school that makes it, and may read so in its journal.
     """
     username, key = checked_username(username)
-    given, family = stored_names(given_name, family_name)
+    given_name, family_name = stored_names(given_name, family_name)
     if email:
         email = clean_email("email", email)
     if locale is not None and locale not in LOCALES:
@@ -51,8 +51,8 @@ def create_account(
     account = Account(
         username=username,
         username_key=key,
-        given_name=given,
-        family_name=family,
+        given_name=given_name,
+        family_name=family_name,
         email=email or None,
         email_key=email_key(email) if email else None,
         locale=locale,
@@ -104,8 +104,8 @@ def find_by_identifier(text: str) -> Account | None:
     """Whom a person at the sign-in page means: by e-mail where only one account has it."""
     meant = as_meant(text)
     if "@" in meant:
-        found = accounts_with_email(meant)
-        return found[0] if len(found) == 1 else None
+        holders = accounts_with_email(meant)
+        return holders[0] if len(holders) == 1 else None
     exact = username_key(text)
     named = db.session.scalars(
         select(Account).where(Account.username_key.in_({exact, username_key(meant)}))
@@ -267,10 +267,10 @@ def change_name(account: Account, given_name: str, family_name: str) -> bool:
 
     Raises ``Invalid``.
     """
-    given, family = stored_names(given_name, family_name)
-    if (given, family) == (account.given_name, account.family_name):
+    given_name, family_name = stored_names(given_name, family_name)
+    if (given_name, family_name) == (account.given_name, account.family_name):
         return False
-    account.given_name, account.family_name = given, family
+    account.given_name, account.family_name = given_name, family_name
     account.updated_at = clock.now()
     search_index.refresh_accounts([account.id])
     return True
@@ -319,6 +319,6 @@ def note_sign_in(account: Account) -> bool:
 
 def _in_pieces(query: Any) -> Iterator[Row[Any]]:
     after = ""
-    while found := db.session.execute(query.where(Account.username_key > after).limit(PIECE)).all():
-        yield from found
-        after = found[-1].username_key
+    while rows := db.session.execute(query.where(Account.username_key > after).limit(PIECE)).all():
+        yield from rows
+        after = rows[-1].username_key

@@ -72,8 +72,8 @@ def clean_email(field: str, text: str) -> str:
 def meant(text: str) -> str | None:
     """The address that was meant, where the domain looks like a slip: « gmial.com »."""
     local, _, domain = text.strip().rpartition("@")
-    found = _meant_domain(domain.lower()) if local else None
-    return f"{local}@{found}" if found else None
+    corrected = _meant_domain(domain.lower()) if local else None
+    return f"{local}@{corrected}" if corrected else None
 
 
 @lru_cache(maxsize=4096)

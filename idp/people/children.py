@@ -31,13 +31,13 @@ def create_child(
     school = find_school(school_id)
     if school is None:
         raise Invalid("school", "unknown")
-    given, family = stored_names(given_name, family_name)
+    given_name, family_name = stored_names(given_name, family_name)
     number = clean_text("sourced_id", sourced_id or "", longest=SOURCED_ID_LENGTH)
     child = Child(
         school_id=school_id,
         school=school,
-        given_name=given,
-        family_name=family,
+        given_name=given_name,
+        family_name=family_name,
         class_name=clean_text("class_name", class_name, longest=CLASS_LENGTH),
         sourced_id=number or None,
     )
@@ -62,17 +62,21 @@ def change_child(child: Child, given_name: str, family_name: str, class_name: st
 
     Raises ``Invalid``. Of names the trail tells only that they changed (security rule L1).
     """
-    given, family = stored_names(given_name, family_name)
+    given_name, family_name = stored_names(given_name, family_name)
     in_class = clean_text("class_name", class_name, longest=CLASS_LENGTH)
-    if (given, family, in_class) == (child.given_name, child.family_name, child.class_name):
+    if (given_name, family_name, in_class) == (
+        child.given_name,
+        child.family_name,
+        child.class_name,
+    ):
         return False
     changes: dict[str, list[str]] = {}
-    if (given, family) != (child.given_name, child.family_name):
+    if (given_name, family_name) != (child.given_name, child.family_name):
         changes["name"] = ["", ""]
     if in_class != child.class_name:
         changes["class"] = [child.class_name, in_class]
     with transaction():
-        child.given_name, child.family_name, child.class_name = given, family, in_class
+        child.given_name, child.family_name, child.class_name = given_name, family_name, in_class
         events.record(
             "child_changed", child_id=child.id, school_id=child.school_id, changes=changes
         )

@@ -113,8 +113,8 @@ def live_children(
     )
     if school_ids is not None:
         query = query.where(Child.school_id.in_(school_ids))
-    found = [(child, guardianship) for child, guardianship in db.session.execute(query)]
-    return sorted(found, key=lambda pair: _by_name(pair[0]))
+    pairs = [(child, guardianship) for child, guardianship in db.session.execute(query)]
+    return sorted(pairs, key=lambda pair: _by_name(pair[0]))
 
 
 def schools_of(account_id: str) -> list[School]:

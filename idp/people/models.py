@@ -275,5 +275,5 @@ class ErasureAnswer(Model):
 
 def locked(account_id: str) -> Account | None:
     """The account, where the present transaction has locked it (``accounts.lock_account``)."""
-    found: Account | None = remembered().get(f"account locked {account_id}")
-    return found
+    account: Account | None = remembered().get(f"account locked {account_id}")
+    return account

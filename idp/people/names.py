@@ -62,11 +62,11 @@ def stored_names(given_name: str, family_name: str) -> tuple[str, str]:
     Whoever has one name only has it as the given name, whichever field it was typed into: no
     claim says then that it is a family's (OpenID Connect Core §5.1).
     """
-    given = clean_text("given_name", given_name)
-    family = clean_text("family_name", family_name)
-    if not given and not family:
+    given_name = clean_text("given_name", given_name)
+    family_name = clean_text("family_name", family_name)
+    if not given_name and not family_name:
         raise Invalid("given_name", "no_name")
-    return (given, family) if given else (family, "")
+    return (given_name, family_name) if given_name else (family_name, "")
 
 
 def visible(text: str) -> str:
@@ -77,7 +77,7 @@ def visible(text: str) -> str:
     if text.isascii():
         return text
     text = text.translate(_INVISIBLE)
-    return _JOINERS.sub(lambda found: found[0] if _shapes(text, found.start()) else "", text)
+    return _JOINERS.sub(lambda match: match[0] if _shapes(text, match.start()) else "", text)
 
 
 def username_key(text: str) -> str:

@@ -66,8 +66,8 @@ def words(text: str) -> list[str]:
 
 def name_words(name: str) -> list[str]:
     """The words of a name, and all in one: « D'Hondt » is typed « dhondt », too."""
-    found = words(name)
-    return [*found, "".join(found)] if len(found) > 1 else found
+    parts = words(name)
+    return [*parts, "".join(parts)] if len(parts) > 1 else parts
 
 
 def sound(word: str) -> str:

@@ -46,7 +46,7 @@ def create_school(
 
     Raises ``Invalid``.
     """
-    given = {
+    values = {
         "name": name,
         "colour": colour,
         "contact_name": contact_name,
@@ -55,7 +55,7 @@ def create_school(
         "locale": locale,
         "logo_png": logo_png,
     }
-    school = School(**_checked(given), languages="", hidden_providers="")
+    school = School(**_checked(values), languages="", hidden_providers="")
     with transaction() as writes:
         writes.add(school)
         writes.flush()
@@ -124,10 +124,10 @@ def _shown(name: str) -> str:
     return "logo_digest" if name == "logo_png" else name
 
 
-def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
+def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields as they are stored. Raises ``Invalid`` at the first that can't be."""
     values: dict[str, Any] = {}
-    for name, value in given.items():
+    for name, value in fields.items():
         values |= _logo(value) if name == "logo_png" else _field(name, value)
     return values
 
@@ -160,8 +160,8 @@ def _colour(text: str) -> str:
     return text.lower()
 
 
-def _known_languages(given: Iterable[str]) -> str:
-    wanted = set(given)
+def _known_languages(languages: Iterable[str]) -> str:
+    wanted = set(languages)
     if not wanted or not wanted <= set(LOCALES):
         raise Invalid("languages", "no_languages", allowed=LOCALES)
     return " ".join(each for each in LOCALES if each in wanted)

@@ -184,10 +184,10 @@ def _later(what: str, ids: Iterable[str]) -> None:
         before_commit(_refresh, *((what, each) for each in ids))
 
 
-def _refresh(given: list[tuple[str, str]]) -> None:
+def _refresh(entries: list[tuple[str, str]]) -> None:
     """Whatever a transaction did to somebody, their entries are made once, when all is done."""
     ids: dict[str, dict[str, None]] = {"guardian": {}, "family": {}, "pupil": {}}
-    for what, each in given:
+    for what, each in entries:
         ids[what][each] = None
     writes = db.session()
     for some in in_parts(ids["family"] | ids["pupil"], CHUNK):
@@ -200,13 +200,13 @@ def _refresh(given: list[tuple[str, str]]) -> None:
 
 
 def _locked_now(writes: Any, ids: list[str] | Select[str]) -> Sequence[Any]:
-    found: Sequence[Any] = writes.execute(
+    rows: Sequence[Any] = writes.execute(
         select(Account.id, Account.given_name, Account.family_name, Account.username, Account.email)
         .where(Account.id.in_(ids))
         .order_by(Account.id)
         .with_for_update(key_share=True)
     ).all()
-    return found
+    return rows
 
 
 def _guardians(writes: Any, ids: list[str] | Select[str], held: Sequence[Any] = (None,)) -> int:
@@ -292,8 +292,8 @@ def _guardian_text(account: Any, children: Iterable[Any], *, reachable: bool) ->
 
 
 def _of_child(child: Any) -> list[str]:
-    here = words(child.class_name) if child.left_at is None else []
-    return [*name_words(child.family_name), *name_words(child.given_name), *here]
+    class_words = words(child.class_name) if child.left_at is None else []
+    return [*name_words(child.family_name), *name_words(child.given_name), *class_words]
 
 
 def _heard(person: Any) -> list[str]:

@@ -131,8 +131,8 @@ def _unanswered(request: ErasureRequest) -> Update:
 def _close(request: ErasureRequest, outcome: str) -> None:
     request.closed_at, request.outcome = clock.now(), outcome
     if outcome != "taken_back":
-        asked = select(ErasureAnswer.school_id).where(ErasureAnswer.request_id == request.id)
-        schools = db.session.scalars(asked.limit(2)).all()
+        answers = select(ErasureAnswer.school_id).where(ErasureAnswer.request_id == request.id)
+        schools = db.session.scalars(answers.limit(2)).all()
         about = {"outcome": outcome, "school_id": schools[0] if len(schools) == 1 else None}
         outbox.enqueue("erasure_closed", account_id=request.account_id, about=about)
     events.record(

@@ -16,7 +16,7 @@ from idp.oidc.models import ChildConsent, Consent, Grant
 from idp.people import guardianships, staff
 from idp.people.link_models import LinkRequest
 from idp.people.models import Account, ErasureRequest
-from idp.privacy import history
+from idp.privacy import activity
 from idp.privacy.export import Content, section
 from idp.sessions.models import BrowserSession
 
@@ -195,10 +195,10 @@ def erasure_requests(account: Account) -> Content:
 
 
 @section("history", tables=("audit_events",))
-def happenings(account: Account) -> Content:
+def activity_section(account: Account) -> Content:
     """What happened to my account. Details may name others' ids and stay out."""
-    found = history.everything(account.id, MOST_EVENTS)
-    return [_happening(account, event) for event in found]
+    rows = activity.everything(account.id, MOST_EVENTS)
+    return [_happening(account, event) for event in rows]
 
 
 def _happening(account: Account, event: AuditEvent) -> dict[str, Any]:

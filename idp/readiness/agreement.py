@@ -41,12 +41,12 @@ class Disagreement(Exception):
 def differences() -> list[str]:
     """In what this machine differs from those before it, as sentences; changes nothing."""
     known = marks.read()
-    found = [
+    sentences = [
         f"{variable(name)} is not the one of the other machines"
         for name, ours in _fingerprints(settings.current()).items()
         if name in known and not hmac.compare_digest(known[name].value, ours)
     ]
-    return found + _key_differences({n: m.value for n, m in known.items() if n.startswith(KEY)})
+    return sentences + _key_differences({n: m.value for n, m in known.items() if n.startswith(KEY)})
 
 
 def join() -> None:
@@ -69,8 +69,8 @@ def join() -> None:
 
 def refuse_disagreement() -> None:
     """Raise ``Disagreement`` where this machine must not work beside the others."""
-    if found := differences():
-        raise Disagreement(f"{'; '.join(found)}: {NEXT_STEP}")
+    if sentences := differences():
+        raise Disagreement(f"{'; '.join(sentences)}: {NEXT_STEP}")
 
 
 def settle() -> None:
@@ -116,27 +116,27 @@ def _key_differences(known: dict[str, str]) -> list[str]:
         return []
     entries = keyring().entries()
     signing = [entry.kid for entry in entries if entry.state == "current"]
-    found = [
+    sentences = [
         f"the key {kid} signs here, and the other machines don't publish it"
         for kid in signing
         if not _is_published(known.get(KEY + kid))
     ]
-    here = {entry.kid for entry in entries}
+    published = {entry.kid for entry in entries}
     missing = sorted(
         name.removeprefix(KEY) for name, is_now in known.items() if is_now == "current"
     )
-    found += [
+    sentences += [
         f"the key {kid} signs on other machines, and is not published here"
         for kid in missing
-        if kid not in here
+        if kid not in published
     ]
-    return found
+    return sentences
 
 
-def _is_published(said: str | None) -> bool:
-    if said is None:
+def _is_published(state: str | None) -> bool:
+    if state is None:
         return False
-    return said in {"next", "current"} or clock.now() < datetime.fromisoformat(said)
+    return state in {"next", "current"} or clock.now() < datetime.fromisoformat(state)
 
 
 def _fingerprints(ours: Settings) -> dict[str, str]:
@@ -145,6 +145,6 @@ def _fingerprints(ours: Settings) -> dict[str, str]:
     for name in SHARED:
         value = getattr(ours, name)
         key, text = (value, b"") if isinstance(value, bytes) else (ours.subject_key, value.encode())
-        said = f"agreement\0{name}\0{identity}\0".encode() + text
-        made[name] = base64url(hmac.digest(key, said, hashlib.sha256))
+        message = f"agreement\0{name}\0{identity}\0".encode() + text
+        made[name] = base64url(hmac.digest(key, message, hashlib.sha256))
     return made

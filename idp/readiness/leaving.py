@@ -12,7 +12,7 @@ from typing import Any, Final
 
 Application = Callable[..., Iterable[bytes]]
 
-_told: Final = mmap(-1, 1)
+_state: Final = mmap(-1, 1)
 """One byte that a process shares with all that it forks."""
 
 
@@ -26,17 +26,17 @@ def begin(*, replaced: bool = False) -> None:
     Who was told to stop stays told, whoever comes after.
     """
     if not leaves_nobody():
-        _told[0] = _IS_REPLACED if replaced else _STOPS
+        _state[0] = _IS_REPLACED if replaced else _STOPS
 
 
 def begun() -> bool:
     """Whether this server is about to stop."""
-    return bool(_told[0])
+    return bool(_state[0])
 
 
 def leaves_nobody() -> bool:
     """Whether requests should not come here any more."""
-    return _told[0] == _STOPS
+    return _state[0] == _STOPS
 
 
 class LastAnswers:

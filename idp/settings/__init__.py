@@ -192,12 +192,12 @@ class Settings:
 
         Raises ``UnsafeSettings`` naming every variable that can't be read or does not exist.
         """
-        given = Variables(environment)
-        others = providers.read_providers(given)
-        values = given.values(cls, variable)
-        given.refuse_unknown()
-        if given.problems:
-            raise UnsafeSettings(given.problems)
+        variables = Variables(environment)
+        others = providers.read_providers(variables)
+        values = variables.values(cls, variable)
+        variables.refuse_unknown()
+        if variables.problems:
+            raise UnsafeSettings(variables.problems)
         return cls(providers=others, **values)
 
     @property

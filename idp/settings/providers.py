@@ -110,14 +110,14 @@ class ProviderSettings:
     def problems(self, *, demo: bool) -> list[str]:
         """Every reason why this provider must not be offered, as sentences."""
         prefix = f"IDP_PROVIDER_{self.key.upper()}_"
-        found = [f"{prefix}{name} is missing" for name in self._missing()]
-        found += [f"{prefix}{problem}" for problem in self._refused()]
+        reasons = [f"{prefix}{name} is missing" for name in self._missing()]
+        reasons += [f"{prefix}{problem}" for problem in self._refused()]
         for name, address in self._addresses().items():
             if address and (problem := _address_problem(address, demo=demo)):
-                found.append(f"{prefix}{name} {problem}")
+                reasons.append(f"{prefix}{name} {problem}")
         if self.logo and (problem := _logo_problem(Path(self.logo))):
-            found.append(f"{prefix}LOGO {problem}")
-        return found
+            reasons.append(f"{prefix}LOGO {problem}")
+        return reasons
 
     def _missing(self) -> list[str]:
         names = ["client_id", "client_secret", "issuer"]
@@ -126,16 +126,16 @@ class ProviderSettings:
         return [name.upper() for name in names if not getattr(self, name)]
 
     def _refused(self) -> list[str]:
-        found = []
+        reasons = []
         if self.auth_method not in AUTH_METHODS:
-            found.append(f"AUTH_METHOD is none of {', '.join(AUTH_METHODS)}")
+            reasons.append(f"AUTH_METHOD is none of {', '.join(AUTH_METHODS)}")
         if not self.is_facebook and "openid" not in self.scopes.split():
-            found.append("SCOPES does not hold openid")
+            reasons.append("SCOPES does not hold openid")
         if not _GRAPH_VERSION.fullmatch(self.graph_version):
-            found.append("GRAPH_VERSION does not look like v26.0")
+            reasons.append("GRAPH_VERSION does not look like v26.0")
         if self.has_endpoints and self.discovery_url:
-            found.append("DISCOVERY_URL and explicit endpoints exclude one another")
-        return found
+            reasons.append("DISCOVERY_URL and explicit endpoints exclude one another")
+        return reasons
 
     def _addresses(self) -> dict[str, str]:
         names = ("discovery_url", "authorization_endpoint", "token_endpoint", "jwks_uri")
@@ -146,38 +146,38 @@ class ProviderSettings:
 Problems = list[str]
 
 
-def read_providers(given: Variables) -> tuple[ProviderSettings, ...]:
+def read_providers(variables: Variables) -> tuple[ProviderSettings, ...]:
     """The configured providers in the order of their buttons."""
-    named = given.read("IDP_PROVIDERS", lambda text: text.replace(",", " ").split())
+    named = variables.read("IDP_PROVIDERS", lambda text: text.replace(",", " ").split())
     keys: list[str] = list(KNOWN) if named is UNSAID else named
-    given.problems += _key_problems(keys)
+    variables.problems += _key_problems(keys)
     # What is said of Google is right, also while IDP_PROVIDERS leaves Google out.
-    given.know(variable(key, each.name) for key in KNOWN for each in FIELDS)
-    found = []
+    variables.know(variable(key, each.name) for key in KNOWN for each in FIELDS)
+    configured = []
     for key in dict.fromkeys(key for key in keys if _KEY.fullmatch(key)):
-        before = len(given.problems)
-        values = given.values(ProviderSettings, partial(variable, key))
-        if values or (key not in KNOWN and len(given.problems) == before):
-            found.append(_with_known(ProviderSettings(key=key, **values)))
-    return tuple(found)
+        before = len(variables.problems)
+        values = variables.values(ProviderSettings, partial(variable, key))
+        if values or (key not in KNOWN and len(variables.problems) == before):
+            configured.append(_with_known(ProviderSettings(key=key, **values)))
+    return tuple(configured)
 
 
 def problems_of(providers: tuple[ProviderSettings, ...], *, demo: bool) -> Problems:
     """Every reason why these providers must not be offered together."""
-    found = [problem for each in providers for problem in each.problems(demo=demo)]
+    reasons = [problem for each in providers for problem in each.problems(demo=demo)]
     issuers = [each.issuer for each in providers if each.issuer]
     if len(set(issuers)) < len(issuers):
         # RFC 9207 §2.4 and our links tell providers apart by their issuer alone.
-        found.append("IDP_PROVIDERS names two providers of the same issuer")
-    return found
+        reasons.append("IDP_PROVIDERS names two providers of the same issuer")
+    return reasons
 
 
-def unread_variables(given: dict[str, str]) -> list[str]:
+def unread_variables(environment: dict[str, str]) -> list[str]:
     """What is said of Google, Facebook or Cabanga while IDP_PROVIDERS leaves it out."""
-    named = given.get("IDP_PROVIDERS")
+    named = environment.get("IDP_PROVIDERS")
     keys = KNOWN if named is None else named.replace(",", " ").split()
     unread = {variable(key, each.name) for key in KNOWN if key not in keys for each in FIELDS}
-    return sorted(name for name in given if name.removesuffix("_FILE") in unread)
+    return sorted(name for name in environment if name.removesuffix("_FILE") in unread)
 
 
 FIELDS: Final = tuple(each for each in fields(ProviderSettings) if each.name != "key")
@@ -191,10 +191,10 @@ def variable(key: str, name: str) -> str:
 
 def _key_problems(keys: list[str]) -> Problems:
     wrong = [key for key in keys if not _KEY.fullmatch(key)]
-    found = [f"IDP_PROVIDERS: {key[:40]!r} is not a short lower-case name" for key in wrong]
+    reasons = [f"IDP_PROVIDERS: {key[:40]!r} is not a short lower-case name" for key in wrong]
     if len(set(keys)) < len(keys):
-        found.append("IDP_PROVIDERS names a provider twice")
-    return found
+        reasons.append("IDP_PROVIDERS names a provider twice")
+    return reasons
 
 
 def _with_known(provider: ProviderSettings) -> ProviderSettings:

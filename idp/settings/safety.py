@@ -17,44 +17,48 @@ MAY_BE_NOTHING: Final = frozenset({"refresh_grace", "key_cache", "drain"})
 
 def problems(settings: Settings) -> list[str]:
     """Every reason why these settings must not serve, as sentences; none: safe."""
-    found = [*_address_problems(settings), *_secret_problems(settings), *_bound_problems(settings)]
-    found += problems_of(settings.providers, demo=settings.demo)
+    reasons = [
+        *_address_problems(settings),
+        *_secret_problems(settings),
+        *_bound_problems(settings),
+    ]
+    reasons += problems_of(settings.providers, demo=settings.demo)
     for name, allowed in (("default_locale", LOCALES), ("log_level", LOG_LEVELS)):
         if getattr(settings, name) not in allowed:
-            found.append(f"IDP_{name.upper()} is none of {', '.join(allowed)}")
-    return found
+            reasons.append(f"IDP_{name.upper()} is none of {', '.join(allowed)}")
+    return reasons
 
 
 def _address_problems(settings: Settings) -> list[str]:
-    found = []
+    reasons = []
     parts = urlsplit(settings.issuer)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        found.append("IDP_ISSUER is not an http(s) address")
+        reasons.append("IDP_ISSUER is not an http(s) address")
     elif parts.query or parts.fragment or settings.issuer.endswith("/"):
-        found.append("IDP_ISSUER has a query, a fragment or a slash at its end")
+        reasons.append("IDP_ISSUER has a query, a fragment or a slash at its end")
     elif parts.scheme == "http" and not (settings.demo and is_loopback(parts.hostname)):
-        found.append("IDP_ISSUER is plain HTTP, which only the demo may use, on loopback")
+        reasons.append("IDP_ISSUER is plain HTTP, which only the demo may use, on loopback")
     if "@" not in parseaddr(settings.mail_from)[1]:
-        found.append("IDP_MAIL_FROM holds no e-mail address")
+        reasons.append("IDP_MAIL_FROM holds no e-mail address")
     if settings.mail_tls not in MAIL_TLS:
-        found.append(f"IDP_MAIL_TLS is none of {', '.join(MAIL_TLS)}")
+        reasons.append(f"IDP_MAIL_TLS is none of {', '.join(MAIL_TLS)}")
     elif settings.mail_tls == "none" and not is_loopback(settings.mail_server):
-        found.append("IDP_MAIL_TLS is none, but the mail server is not on loopback")
-    return found
+        reasons.append("IDP_MAIL_TLS is none, but the mail server is not on loopback")
+    return reasons
 
 
 def _secret_problems(settings: Settings) -> list[str]:
     names = ("session_secret", "password_pepper", "token_hash_key", "subject_key")
     secrets = {name: cast(Secret, getattr(settings, name)) for name in names}
-    found = []
+    reasons = []
     for name, secret in secrets.items():
         if not secret:
-            found.append(f"IDP_{name.upper()} is missing")
+            reasons.append(f"IDP_{name.upper()} is missing")
         elif problem := secret.weakness():
-            found.append(f"IDP_{name.upper()} {problem}")
+            reasons.append(f"IDP_{name.upper()} {problem}")
     if len({s for s in secrets.values() if s}) < len([s for s in secrets.values() if s]):
-        found.append("two secrets are the same: each needs its own")
-    return found
+        reasons.append("two secrets are the same: each needs its own")
+    return reasons
 
 
 def _bound_problems(settings: Settings) -> list[str]:
@@ -69,30 +73,30 @@ def _bound_problems(settings: Settings) -> list[str]:
         ("password_minimum", 8, 64),
         ("password_maximum", 64, 1024),
     )
-    found = [
+    reasons = [
         f"IDP_{name.upper()} is not between {low} and {high}"
         for name, low, high in bounds
         if not low <= getattr(settings, name) <= high
     ]
     if not _is_time_zone(settings.timezone):
-        found.append("IDP_TIMEZONE is no time zone, such as Europe/Brussels")
-    return [*found, *_duration_problems(settings)]
+        reasons.append("IDP_TIMEZONE is no time zone, such as Europe/Brussels")
+    return [*reasons, *_duration_problems(settings)]
 
 
 def _duration_problems(settings: Settings) -> list[str]:
     """A lifetime of nothing locks everybody out; one of centuries is a slip of the hand."""
-    found = []
+    reasons = []
     for each in fields(settings):
         value = getattr(settings, each.name)
         if not isinstance(value, timedelta):
             continue
         least = timedelta(0) if each.name in MAY_BE_NOTHING else timedelta(seconds=1)
         if not least <= value <= LONGEST_DURATION:
-            found.append(
+            reasons.append(
                 f"IDP_{each.name.upper()} is not between {int(least.total_seconds())} and "
                 f"{int(LONGEST_DURATION.total_seconds())} seconds"
             )
-    return found
+    return reasons
 
 
 def _is_time_zone(name: str) -> bool:

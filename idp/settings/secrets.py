@@ -69,7 +69,7 @@ class DatabaseUrl(str):
         return repr(self.__str__())
 
     def __str__(self) -> str:
-        return _PASSWORD_IN_URL.sub(lambda found: f"{found[1] or found[2]}{HIDDEN}", self.reveal())
+        return _PASSWORD_IN_URL.sub(lambda match: f"{match[1] or match[2]}{HIDDEN}", self.reveal())
 
     def __format__(self, form: str) -> str:
         return format(str(self), form)

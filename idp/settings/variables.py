@@ -132,13 +132,13 @@ def whole(text: str) -> int:
 
 def duration(text: str) -> timedelta:
     """A duration: whole seconds, or a number with its unit: ``90``, ``20m``, ``8h``, ``14d``."""
-    found = re.fullmatch(r"(-?[0-9]{1,18})([smhd]?)", text.strip())
-    if found is None:
+    match = re.fullmatch(r"(-?[0-9]{1,18})([smhd]?)", text.strip())
+    if match is None:
         raise ValueError(
             f"{_shown(text)} is no whole number of seconds, nor one with a unit: 90s, 20m, 8h, 14d"
         )
     try:
-        return timedelta(seconds=int(found[1]) * UNITS[found[2]])
+        return timedelta(seconds=int(match[1]) * UNITS[match[2]])
     except OverflowError as error:
         raise ValueError(f"{_shown(text)} is longer than time goes") from error
 
@@ -160,10 +160,10 @@ def one_of(*allowed: str) -> Callable[[str], str]:
     spelled = {word.lower(): word for word in allowed}
 
     def parse(text: str) -> str:
-        found = spelled.get(text.strip().lower())
-        if found is None:
+        known = spelled.get(text.strip().lower())
+        if known is None:
             raise ValueError(f"{_shown(text)} is none of {', '.join(allowed)}")
-        return found
+        return known
 
     return parse
 
@@ -192,16 +192,16 @@ def parse_file(text: str) -> dict[str, str]:
     """The variables of a file of ``KEY=VALUE`` lines, as systemd's EnvironmentFile and Docker read
     them; blank lines and lines that begin with ``#`` don't count.
     """
-    given = {}
+    values = {}
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip()
         if not line or line.startswith("#"):
             continue
-        found = _LINE.fullmatch(line)
-        if found is None or "\0" in line:
+        match = _LINE.fullmatch(line)
+        if match is None or "\0" in line:
             raise ValueError(f"line {number} is not KEY=VALUE")
-        given[found[1]] = _unquoted(found[2].strip())
-    return given
+        values[match[1]] = _unquoted(match[2].strip())
+    return values
 
 
 def _unquoted(value: str) -> str:

@@ -64,27 +64,8 @@ MODULES = {
 }
 
 UNFINISHED = {
-    "idp",
-    "idp/audit",
-    "idp/clients",
-    "idp/credentials",
-    "idp/database",
-    "idp/doctor",
-    "idp/federation",
-    "idp/lifecycle",
-    "idp/lifecycle/mails",
-    "idp/mail",
     "idp/oidc",
-    "idp/oidc/grants",
-    "idp/people",
-    "idp/privacy",
-    "idp/readiness",
-    "idp/sessions",
-    "idp/settings",
-    "idp/web",
     "idp/web/account",
-    "idp/web/protocol",
-    "idp/web/signin",
 }
 
 

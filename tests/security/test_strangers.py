@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from idp import clock
 from idp.audit.models import AuditEvent
 from idp.credentials import throttling
-from idp.credentials.counters import Window
+from idp.credentials.counters import RateLimit
 from idp.database import db
 from idp.sessions import carried
 from idp.sessions.models import FormSubmission
@@ -264,9 +264,9 @@ def test_n6_what_a_stranger_may_have_stored_has_a_budget(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     hour = throttling.POLICIES["stored"]
-    assert isinstance(hour, Window)
+    assert isinstance(hour, RateLimit)
     assert hour.limit <= 1000
-    monkeypatch.setitem(throttling.POLICIES, "stored", Window(5, hour.length))
+    monkeypatch.setitem(throttling.POLICIES, "stored", RateLimit(5, hour.length))
     there = world(client, "Lina", signed_in=False)
     for _ in range(12):
         client.delete_cookie("idp_browser")
@@ -280,9 +280,9 @@ def test_n6_all_strangers_together_have_a_budget_and_each_network_a_rest(
     app: Flask, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     hour = throttling.POLICIES[kind]
-    assert isinstance(hour, Window)
-    monkeypatch.setitem(throttling.POLICIES, kind, Window(3, hour.length))
-    monkeypatch.setitem(throttling.POLICIES, "stored_network", Window(2, hour.length))
+    assert isinstance(hour, RateLimit)
+    monkeypatch.setitem(throttling.POLICIES, kind, RateLimit(3, hour.length))
+    monkeypatch.setitem(throttling.POLICIES, "stored_network", RateLimit(2, hour.length))
 
     def allowed(network: int) -> int:
         outcomes = [throttling.check_stranger(f"10.0.{network}.{host}", kind) for host in range(6)]
@@ -296,8 +296,8 @@ def test_n6_over_the_budget_cancel_still_answers_the_application(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hour = throttling.POLICIES["stored"]
-    assert isinstance(hour, Window)
-    monkeypatch.setitem(throttling.POLICIES, "stored", Window(0, hour.length))
+    assert isinstance(hour, RateLimit)
+    monkeypatch.setitem(throttling.POLICIES, "stored", RateLimit(0, hour.length))
     there = world(client, "Lina", signed_in=False)
     _cancel(there)
     _cancel(there)

@@ -15,7 +15,7 @@ from idp.lifecycle import email_change, endings
 from idp.mail import outbox
 from idp.people import guardianships
 from idp.people.models import Account, School
-from idp.privacy import erasure, export, history
+from idp.privacy import activity, erasure, export
 from idp.roster.models import RosterIdentity
 from idp.sessions import service as sessions
 from tests import factories
@@ -143,4 +143,4 @@ def test_a_section_is_added_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_kind_of_the_history_has_words() -> None:
-    assert {name for name, event in VOCABULARY.items() if event.own} == history.KINDS
+    assert {name for name, event in VOCABULARY.items() if event.own} == activity.KINDS

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, event, select
 
 from idp import clock
 from idp.credentials import throttling
-from idp.credentials.counters import Window
+from idp.credentials.counters import RateLimit
 from idp.credentials.models import ThrottleCounter
 from idp.credentials.throttling import Allowed, Blocked
 from idp.database import db, transaction
@@ -96,8 +96,8 @@ def test_many_guesses_at_once_are_judged_as_often_as_the_budget_allows(app: Flas
 def test_all_tokens_together_have_so_many_guesses_a_minute(
     app: Flask, time: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert throttling.POLICIES["tokens"] == Window(600, timedelta(minutes=1))
-    monkeypatch.setitem(throttling.POLICIES, "tokens", Window(12, timedelta(minutes=1)))
+    assert throttling.POLICIES["tokens"] == RateLimit(600, timedelta(minutes=1))
+    monkeypatch.setitem(throttling.POLICIES, "tokens", RateLimit(12, timedelta(minutes=1)))
     for number in range(12):
         assert throttling.check_token(f"10.0.{number}.1") == Allowed()
     time.shift(20)
@@ -111,7 +111,7 @@ def test_all_tokens_together_have_so_many_guesses_a_minute(
 def test_p6_a_spent_minute_does_not_shut_out_who_guessed_nothing(
     app: Flask, time: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(throttling.POLICIES, "tokens", Window(12, timedelta(minutes=1)))
+    monkeypatch.setitem(throttling.POLICIES, "tokens", RateLimit(12, timedelta(minutes=1)))
     for number in range(40):  # somebody's /48 has 65,536 networks of 64 bits
         last = throttling.check_token(f"2001:db8:1:{number:x}::1")
 
@@ -123,7 +123,7 @@ def test_p6_a_spent_minute_does_not_shut_out_who_guessed_nothing(
 def test_p6_a_network_is_judged_as_often_as_its_own_budget_allows(
     app: Flask, time: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(throttling.POLICIES, "tokens", Window(1, timedelta(days=1)))
+    monkeypatch.setitem(throttling.POLICIES, "tokens", RateLimit(1, timedelta(days=1)))
     throttling.check_token(THERE)
 
     outcomes = [throttling.check_token(f"2001:db8:1:{number:x}::1") for number in range(60)]

@@ -10,7 +10,7 @@ from idp import clock
 from idp.audit import events
 from idp.audit.models import AuditEvent
 from idp.audit.vocabulary import VOCABULARY, Depending
-from idp.privacy import history
+from idp.privacy import activity
 from idp.web.account.activity import describe
 from tests.web.test_translations import ROOT
 
@@ -104,7 +104,7 @@ def test_event_names_stand_in_no_other_table() -> None:
 def test_whoever_is_told_by_name_is_told_in_words_of_their_own(app: Flask) -> None:
     changed = "Your account was changed"
     with app.test_request_context():
-        for name in history.KINDS:
+        for name in activity.KINDS:
             own = VOCABULARY[name].own
             values = [None, *own.words] if isinstance(own, Depending) else [None]
             for value in values:

@@ -29,16 +29,16 @@ def guardianship_made(message: OutboxMessage) -> list[Message]:
 def guardianship_asked(message: OutboxMessage) -> list[Message]:
     """A school asks a former guardian whether pupils are to be linked; with the link to answer."""
     request = db.session.get(LinkRequest, str(message.about.get("request_id") or ""))
-    asked = link_requests.asked_with(link_requests.secret_of(request)) if request else []
-    if not request or not asked:
+    requests = link_requests.asked_with(link_requests.secret_of(request)) if request else []
+    if not request or not requests:
         return []
     return _from_school(
         "guardianship_asked",
         message,
-        {**message.about, "school_id": asked[0].child.school_id},
+        {**message.about, "school_id": requests[0].child.school_id},
         link=messages.own_link(LINK_PATH, link_requests.secret_of(request)),
         days=link_requests.ANSWERED_WITHIN.days,
-        several=len(asked) > 1,
+        several=len(requests) > 1,
     )
 
 

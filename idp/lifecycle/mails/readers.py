@@ -72,10 +72,10 @@ def reader_of(accounts: Sequence[Account], client_id: str | None) -> Reader:
         work.append(Work(role.role, clean(school.name) if school else ""))
         if school is not None and not parent:
             schools.setdefault(school.id, school)
-    found = sorted(schools.values(), key=lambda school: school.name)
-    if not found and client_id:
-        found = registration.schools_of(client_id)
-    return Reader(tuple(found), tuple(work), parent)
+    by_name = sorted(schools.values(), key=lambda school: school.name)
+    if not by_name and client_id:
+        by_name = registration.schools_of(client_id)
+    return Reader(tuple(by_name), tuple(work), parent)
 
 
 def contact(school: School) -> Contact:

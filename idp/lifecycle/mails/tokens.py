@@ -73,8 +73,8 @@ def password_reset(message: OutboxMessage) -> list[Message]:
 
     Goes to the address as it is stored (security rule P16); a shared one gets one mail.
     """
-    found = accounts_with_email(message.about["email"])
-    tried = (_held(account.id) for account in sorted(found, key=lambda account: account.id))
+    theirs = accounts_with_email(message.about["email"])
+    tried = (_held(account.id) for account in sorted(theirs, key=lambda account: account.id))
     held = [account for account in tried if account is not None]
     if len(held) == 1:
         message.account_id = held[0].id  # whose mail it is, for « did it leave? »

@@ -4,7 +4,7 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from idp import settings
-from idp.privacy import history as activity
+from idp.privacy import activity
 from idp.sessions.service import SignedIn
 from idp.web.account.activity import describe
 from idp.web.account.blueprint import blueprint, guardian_only

@@ -31,9 +31,9 @@ class Page:
 
 def page(account_id: str, before: int | None = None, *, size: int = PAGE) -> Page:
     """The account's events before the one numbered ``before``; one query, by its index."""
-    found = _newest(account_id, KINDS, before, size + 1)
-    more = len(found) > size
-    return Page(found[:size], found[size - 1].id if more else None)
+    rows = _newest(account_id, KINDS, before, size + 1)
+    more = len(rows) > size
+    return Page(rows[:size], rows[size - 1].id if more else None)
 
 
 def everything(account_id: str, most: int) -> list[AuditEvent]:
