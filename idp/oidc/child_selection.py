@@ -39,7 +39,7 @@ def link(account_id: Any, child_id: Any, client_id: Any) -> Select[Any]:
     )
 
 
-_HELD_LINK: Final[Prepared[Any]] = Prepared(
+_LOCKED_LINK: Final[Prepared[Any]] = Prepared(
     link(bindparam("account_id"), bindparam("child_id"), bindparam("client_id")), ChildRow
 )
 
@@ -141,11 +141,11 @@ def hinted(candidates: Sequence[Candidate], hint: str | None, client: ClientRow)
     return match
 
 
-def hold_link(account_id: str, child_id: str, client_id: str) -> bool:
+def lock_link(account_id: str, child_id: str, client_id: str) -> bool:
     """Whether the link is live, and kept as ``link`` says until the transaction ends.
 
     False once the guardianship has ended, the child has left, or the client serves the school
     no more.
     """
-    row = _HELD_LINK.one_or_none(account_id=account_id, child_id=child_id, client_id=client_id)
+    row = _LOCKED_LINK.one_or_none(account_id=account_id, child_id=child_id, client_id=client_id)
     return row is not None

@@ -17,7 +17,7 @@ from idp.people.names import sort_key
 
 
 @dataclass
-class Knowing:
+class KnownApplication:
     """An application, what it may see of a guardian, since when, and when it last asked.
 
     ``children``: the ids of the children of whom it is told, of those whom the guardian may
@@ -56,28 +56,28 @@ class Knowing:
         return {name for child in self.children for name in self.allowed_fields.get(child, ())}
 
 
-def of_account(account_id: str) -> list[Knowing]:
+def of_account(account_id: str) -> list[KnownApplication]:
     """Every application that knows this guardian, by name; five queries, however many there are."""
-    by_client: dict[str, Knowing] = {}
+    by_client: dict[str, KnownApplication] = {}
     mine = {child.id for child, _link in guardianships.live_children(account_id)}
     for grant, client in _grants(account_id):
-        knowing = by_client.setdefault(client.id, Knowing(client, since=grant.created_at))
-        knowing.since = min(knowing.since, grant.created_at)
-        knowing.scopes |= set(grant.scope.split())
-        knowing.children |= {grant.child_id or ""} & mine
+        known = by_client.setdefault(client.id, KnownApplication(client, since=grant.created_at))
+        known.since = min(known.since, grant.created_at)
+        known.scopes |= set(grant.scope.split())
+        known.children |= {grant.child_id or ""} & mine
     for allowed, client in _consents(account_id):
-        knowing = by_client.setdefault(client.id, Knowing(client, since=allowed.granted_at))
-        knowing.since = min(knowing.since, allowed.granted_at)
-        knowing.scopes |= set(allowed.scope.split())
-        knowing.allowed_at = allowed.granted_at
+        known = by_client.setdefault(client.id, KnownApplication(client, since=allowed.granted_at))
+        known.since = min(known.since, allowed.granted_at)
+        known.scopes |= set(allowed.scope.split())
+        known.allowed_at = allowed.granted_at
     for child_consent in _child_consents(account_id):
         if child_consent.client_id in by_client and child_consent.child_id in mine:
             by_client[child_consent.client_id].allowed_fields[child_consent.child_id] = set(
                 child_consent.fields.split()
             )
-    for knowing in by_client.values():
-        if not knowing.ours:
-            knowing.children = set(knowing.allowed_fields)
+    for known in by_client.values():
+        if not known.ours:
+            known.children = set(known.allowed_fields)
     for client_id, used_at in _last_uses(account_id):
         if client_id in by_client:
             by_client[client_id].last_used_at = used_at

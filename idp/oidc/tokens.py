@@ -110,12 +110,12 @@ def live_grant(
     return LiveGrant(grant, account, client, scope, child=child, relationship=relationship)
 
 
-def hold(live: LiveGrant) -> bool:
+def lock_grant(live: LiveGrant) -> bool:
     """Whether its guardianship is still live, and stays so until the transaction ends."""
     grant = live.grant
     if grant.child_id is None:
         return True
-    return child_selection.hold_link(grant.account_id, grant.child_id, grant.client_id)
+    return child_selection.lock_link(grant.account_id, grant.child_id, grant.client_id)
 
 
 def holds(grant_id: Any) -> ColumnElement[bool]:

@@ -9,7 +9,7 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from idp import correlation, settings
 from idp.credentials import devices
 from idp.lifecycle import endings
-from idp.lifecycle import sign_in as entering
+from idp.lifecycle import sign_in as sign_ins
 from idp.lifecycle.endings import Cause, These
 from idp.lifecycle.sign_in import Proof
 from idp.sessions import interactions
@@ -105,7 +105,7 @@ def sign_in(proof: Proof) -> BrowserSession:
     """
     before = signed_in()
     device, known_by = device_name(), device_secret()
-    begun, secret = entering.begin(proof, device=device, device_secret=known_by)
+    begun, secret = sign_ins.begin(proof, device=device, device_secret=known_by)
     if before is not None:
         endings.end_session(before.account.id, before.session.id)
         if before.account.id != proof.account_id:
@@ -122,7 +122,7 @@ def step_up(session: SessionRow, proof: Proof) -> None:
 
     Raises ``lifecycle.sign_in.ProofGone``.
     """
-    cookies_to_set()["session"] = entering.step_up(session, proof)
+    cookies_to_set()["session"] = sign_ins.step_up(session, proof)
     g.pop("signed_in", None)
 
 

@@ -115,7 +115,7 @@ def _rotate(token: FoundToken, live: LiveGrant, access_token: str, successor: st
 def _add(live: LiveGrant, access_token: str) -> bool:
     """Keep one more access token, if the grant's guardianship still lives."""
     with transaction():
-        if not tokens.hold(live):
+        if not tokens.lock_grant(live):
             return False
         row = tokens.access_row(access_token, live.grant, live.scope)
         return _ADD_ACCESS.execute(access_tokens=row)

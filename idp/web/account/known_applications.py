@@ -62,7 +62,7 @@ def _id(signed_in: SignedIn) -> str:
     return signed_in.account.id
 
 
-def _shown(each: knowing.Knowing, names: dict[str, str]) -> Shown:
+def _shown(each: knowing.KnownApplication, names: dict[str, str]) -> Shown:
     return Shown(
         client_id=each.client.id,
         name=each.client.name,

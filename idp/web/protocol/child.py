@@ -68,7 +68,7 @@ def _choose(waiting: Interaction, signed_in: SignedIn, chosen: ChildRow) -> bool
     """Keep the choice, unless the guardianship ended a moment ago (rule C6)."""
     account_id, client_id = signed_in.account.id, waiting.client_id or ""
     with transaction():
-        if not child_selection.hold_link(account_id, chosen.id, client_id):
+        if not child_selection.lock_link(account_id, chosen.id, client_id):
             return False
         interactions.chose(waiting, chosen.id)
         sessions.choose_child(signed_in.session.id, chosen, client_id)

@@ -83,7 +83,7 @@ def _allow(
         return
     with transaction():
         if child is not None:
-            if not child_selection.hold_link(account_id, child.id, client_id):
+            if not child_selection.lock_link(account_id, child.id, client_id):
                 return
             if len(facts.children) > 1:
                 interactions.chose(waiting, child.id)
