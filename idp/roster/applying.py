@@ -235,11 +235,7 @@ def people(scope: Scope, kind: str) -> Select[*tuple[Any, ...]]:
 
 
 def _conditions(scope: Scope, kind: str) -> tuple[Any, ...]:
-    return (
-        RosterChange.run_id == scope.run_id,
-        RosterChange.school_id == scope.school_id,
-        RosterChange.kind == kind,
-    )
+    return *reindex.changes_of(scope), RosterChange.kind == kind
 
 
 def _accounts(scope: Scope, now: datetime) -> Insert:

@@ -5,13 +5,16 @@ The answer is ``same`` (the id still means the person whom it meant) or ``anothe
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from idp.roster import bulk
+from idp.roster.cells import name_key
+from idp.roster.company import Keys
 from idp.roster.question_models import RosterQuestion
 from idp.roster.scope import Scope
+from idp.roster.witnesses import Says, compare, compare_places
 
 SAME: Final = "same"
 ANOTHER: Final = "another"
@@ -44,6 +47,52 @@ class Doubt:
     def answer(self, scope: Scope) -> str | None:
         """What somebody has said about it."""
         return scope.answers.get(self.key or self.subject)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An account or a child of this school that a row may be about.
+
+    ``place``: the account's e-mail key, or the child's class. ``taken``: another row that is
+    believed, or for a child its number, is about it already.
+    """
+
+    id: str
+    place: str | None
+    taken: bool
+
+
+def candidates_by_name(rows: Iterable[Any]) -> dict[str, list[Candidate]]:
+    """Key of the name → the candidates, from rows of id, both names, place, and whether taken."""
+    by_name: dict[str, list[Candidate]] = {}
+    for candidate_id, given_name, family_name, place, taken in rows:
+        by_name.setdefault(name_key(given_name, family_name), []).append(
+            Candidate(candidate_id, place, bool(taken))
+        )
+    return by_name
+
+
+def likeliest(
+    doubted: Iterable[tuple[int, str | None, set[str]]],
+    others: Mapping[int, list[Candidate]],
+    company_of: Callable[[Iterable[str]], Keys],
+) -> dict[int, str]:
+    """Row → the one of its other candidates with whom its place or its company agrees.
+
+    ``doubted``: a row's number, its place, and its company in the file.
+    """
+    ours = company_of(each.id for candidates in others.values() for each in candidates)
+    likely = {}
+    for number, place, company in doubted:
+        agreeing = [
+            each.id
+            for each in others[number]
+            if compare_places(place, each.place) is Says.SAME
+            or compare(company, ours.get(each.id, set())) is Says.SAME
+        ]
+        if len(agreeing) == 1:
+            likely[number] = agreeing[0]
+    return likely
 
 
 def keep(scope: Scope, doubts: Iterable[Doubt]) -> None:

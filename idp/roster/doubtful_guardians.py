@@ -5,16 +5,21 @@ comes with another id; a person who is switched off in the school's own software
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from idp.roster import asking, bulk, company
-from idp.roster.asking import Doubt
-from idp.roster.cells import name_key
+from idp.roster.asking import Doubt, candidates_by_name, likeliest
 from idp.roster.claims import unclaimed
 from idp.roster.doubtful_pupils import RENUMBERED
 from idp.roster.scope import Scope
-from idp.roster.witnesses import Name, Says, Witnesses, compare, compare_names, is_guardian
+from idp.roster.witnesses import (
+    Name,
+    Witnesses,
+    compare,
+    compare_names,
+    compare_places,
+    is_guardian,
+)
 
 DISABLED: Final = "disabled"
 
@@ -58,15 +63,6 @@ ORDER BY g.number
 """
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    """An account of this school that may be meant."""
-
-    id: str
-    email_key: str | None
-    taken: bool
-
-
 def of_known(scope: Scope, how: str = "known") -> list[Doubt]:
     """Judge every guardian whom an id knows, and in whom something has changed."""
     if not bulk.execute(_SUSPECT, **scope.ids(), how=how):
@@ -76,7 +72,7 @@ def of_known(scope: Scope, how: str = "known") -> list[Doubt]:
     ours = company.children_of(row[6] for row in rows)
     names = {row[0]: compare_names(row[7], row[8], row[2], row[3]) for row in rows}
     renamed = any(name is not Name.SAME for name in names.values())
-    candidates = _by_name(bulk.fetch(_CANDIDATES, **scope.ids())) if renamed else {}
+    candidates = candidates_by_name(bulk.fetch(_CANDIDATES, **scope.ids())) if renamed else {}
     bulk.execute(_BELIEVED, **scope.ids(), how=how)
     doubted = [
         row
@@ -84,7 +80,7 @@ def of_known(scope: Scope, how: str = "known") -> list[Doubt]:
         if not is_guardian(
             Witnesses(
                 name=names[row[0]],
-                place=_address_says(row[5], row[9]),
+                place=compare_places(row[5], row[9]),
                 company=compare(theirs.get(row[1], set()), ours.get(row[6], set())),
                 is_anothers=any(each.id != row[6] for each in candidates.get(row[4], ())),
                 claimed=bool(row[10]),
@@ -100,7 +96,8 @@ def of_known(scope: Scope, how: str = "known") -> list[Doubt]:
         ]
         for row in doubted
     }
-    likely = _likeliest(doubted, others, theirs)
+    witnesses = [(row[0], row[5], theirs.get(row[1], set())) for row in doubted]
+    likely = likeliest(witnesses, others, company.children_of)
     return [
         Doubt("guardian", row[0], row[6], likely.get(row[0]), of_guardian=True) for row in doubted
     ]
@@ -154,36 +151,3 @@ def _set(scope: Scope, changed: list[tuple[int, str | None, str]]) -> None:
             for number, account_id, how in changed
         ),
     )
-
-
-def _by_name(rows: Iterable[Any]) -> dict[str, list[_Candidate]]:
-    by_name: dict[str, list[_Candidate]] = {}
-    for account_id, given_name, family_name, email, taken in rows:
-        by_name.setdefault(name_key(given_name, family_name), []).append(
-            _Candidate(account_id, email, bool(taken))
-        )
-    return by_name
-
-
-def _likeliest(
-    doubted: list[Any], others: dict[int, list[_Candidate]], theirs: company.Keys
-) -> dict[int, str]:
-    """Row → whom of the others it is about, where that is one and something else agrees."""
-    ours = company.children_of(each.id for candidates in others.values() for each in candidates)
-    likeliest = {}
-    for row in doubted:
-        agreeing = [
-            each.id
-            for each in others[row[0]]
-            if _address_says(row[5], each.email_key) is Says.SAME
-            or compare(theirs.get(row[1], set()), ours.get(each.id, set())) is Says.SAME
-        ]
-        if len(agreeing) == 1:
-            likeliest[row[0]] = agreeing[0]
-    return likeliest
-
-
-def _address_says(theirs: str | None, ours: str | None) -> Says:
-    if not theirs or not ours:
-        return Says.NOTHING
-    return Says.SAME if theirs == ours else Says.OTHER

@@ -5,14 +5,21 @@ with another number; a second row of one name and class.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from idp.roster import asking, bulk, company
-from idp.roster.asking import Doubt
+from idp.roster.asking import Candidate, Doubt, candidates_by_name, likeliest
 from idp.roster.cells import name_key
 from idp.roster.scope import Scope
-from idp.roster.witnesses import Name, Says, Witnesses, compare, compare_names, is_pupil
+from idp.roster.witnesses import (
+    Name,
+    Says,
+    Witnesses,
+    compare,
+    compare_names,
+    compare_places,
+    is_pupil,
+)
 
 RENUMBERED: Final = "renumbered"
 
@@ -76,15 +83,6 @@ _Row = tuple[int, str | None, str | None]
 """A row's number, class, and group of rows that may be one pupil."""
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    """Somebody of ours who may be meant; ``marked``: by a row that is believed, or by a number."""
-
-    id: str
-    class_name: str
-    marked: bool
-
-
 def of_known(scope: Scope) -> list[Doubt]:
     """Judge every pupil whom an id or a number knows, and in whom something has changed."""
     if not bulk.execute(_SUSPECT, **scope.ids()):
@@ -94,7 +92,7 @@ def of_known(scope: Scope) -> list[Doubt]:
     ours = company.guardians_of(row[5] for row in rows)
     names = {row[0]: compare_names(row[6], row[7], row[1], row[2]) for row in rows}
     renamed = any(name is not Name.SAME for name in names.values())
-    candidates = _by_name(bulk.fetch(_CANDIDATES, **scope.ids())) if renamed else {}
+    candidates = candidates_by_name(bulk.fetch(_CANDIDATES, **scope.ids())) if renamed else {}
     bulk.execute(_BELIEVED, **scope.ids())
     doubted = [
         row
@@ -102,7 +100,7 @@ def of_known(scope: Scope) -> list[Doubt]:
         if not is_pupil(
             Witnesses(
                 name=names[row[0]],
-                place=_class_says(row[4], row[8]),
+                place=compare_places(row[4], row[8]),
                 company=compare(theirs.get(row[0], set()), ours.get(row[5], set())),
                 is_anothers=any(each.id != row[5] for each in candidates.get(row[3], ())),
             )
@@ -113,11 +111,12 @@ def of_known(scope: Scope) -> list[Doubt]:
         row[0]: [
             each
             for each in candidates.get(row[3], ())
-            if each.id != row[5] and not each.marked and each.id not in believed
+            if each.id != row[5] and not each.taken and each.id not in believed
         ]
         for row in doubted
     }
-    likely = _likeliest(doubted, others, theirs)
+    witnesses = [(row[0], row[4], theirs.get(row[0], set())) for row in doubted]
+    likely = likeliest(witnesses, others, company.guardians_of)
     doubts = [Doubt("pupil", row[0], row[5], likely.get(row[0])) for row in doubted]
     _settle(scope, doubts)
     return doubts
@@ -133,7 +132,7 @@ def of_names(scope: Scope) -> list[Doubt]:
     rows: dict[str, list[_Row]] = {}
     for number, key, class_name, group in unknown:
         rows.setdefault(key, []).append((number, class_name, group))
-    free = _by_name(
+    free = candidates_by_name(
         row for row in bulk.fetch(_UNMATCHED, **scope.ids()) if name_key(row[1], row[2]) in rows
     )
     if not free:
@@ -144,7 +143,7 @@ def of_names(scope: Scope) -> list[Doubt]:
     known: list[tuple[int, str, str]] = []
     for key, candidates in free.items():
         pairs, unsure = _paired(rows[key], candidates, theirs, ours)
-        numbered = {each.id for each in candidates if each.marked}
+        numbered = {each.id for each in candidates if each.taken}
         for number, child_id in pairs:
             if child_id in numbered:
                 doubts.append(Doubt("renumbered", number, child_id, key=RENUMBERED))
@@ -174,7 +173,7 @@ def of_twins(scope: Scope) -> list[Doubt]:
 
 
 def _paired(
-    rows: list[_Row], candidates: list[_Candidate], theirs: company.Keys, ours: company.Keys
+    rows: list[_Row], candidates: list[Candidate], theirs: company.Keys, ours: company.Keys
 ) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
     """Rows and children of one name: who is whom, and who may be."""
     groups: dict[str, int] = {}
@@ -187,7 +186,7 @@ def _paired(
         for each in candidates:
             if compare(theirs.get(number, set()), ours.get(each.id, set())) is Says.SAME:
                 certain.append((number, each.id))
-            elif _class_says(class_name, each.class_name) is Says.SAME:
+            elif compare_places(class_name, each.place) is Says.SAME:
                 likely.append((number, each.id))
     pairs = asking.one_to_one(certain)
     left = _left(certain + likely, pairs, alone)
@@ -237,36 +236,3 @@ def _guardians_of_rows(scope: Scope, numbers: list[int]) -> company.Keys:
     guardians = company.guardians_in_file(scope)
     bulk.execute(_UNSUSPECTED, **scope.ids())
     return guardians
-
-
-def _by_name(rows: Iterable[Any]) -> dict[str, list[_Candidate]]:
-    by_name: dict[str, list[_Candidate]] = {}
-    for child_id, given_name, family_name, class_name, taken in rows:
-        by_name.setdefault(name_key(given_name, family_name), []).append(
-            _Candidate(child_id, class_name, bool(taken))
-        )
-    return by_name
-
-
-def _likeliest(
-    doubted: list[Any], others: dict[int, list[_Candidate]], theirs: company.Keys
-) -> dict[int, str]:
-    """Row → whom of the others it is about, where that is one and something else agrees."""
-    ours = company.guardians_of(each.id for candidates in others.values() for each in candidates)
-    likeliest = {}
-    for row in doubted:
-        agreeing = [
-            each.id
-            for each in others[row[0]]
-            if compare(theirs.get(row[0], set()), ours.get(each.id, set())) is Says.SAME
-            or _class_says(row[4], each.class_name) is Says.SAME
-        ]
-        if len(agreeing) == 1:
-            likeliest[row[0]] = agreeing[0]
-    return likeliest
-
-
-def _class_says(theirs: str | None, ours: str) -> Says:
-    if theirs is None or not theirs or not ours:
-        return Says.NOTHING
-    return Says.SAME if theirs == ours else Says.OTHER

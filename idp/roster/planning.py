@@ -6,7 +6,7 @@ planned it), so that the two can't differ.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from idp.roster import bulk, former, planned_links, planned_people, questions
 from idp.roster.matching import SamePerson, match
@@ -84,14 +84,15 @@ def plan(scope: Scope) -> Plan:
     bulk.execute(planned_links.GUARDIANSHIPS_MADE, **ids, **asked_first)
     bulk.execute(planned_links.GUARDIANSHIPS_CHANGED, **ids)
     open_questions = questions.open_ones(scope)
-    return Plan(_counts(ids), *_live(scope.school_id), same_people, open_questions)
+    return Plan(count_changes(scope), *_live(scope.school_id), same_people, open_questions)
 
 
-def _counts(ids: dict[str, Any]) -> dict[str, int]:
+def count_changes(scope: Scope) -> dict[str, int]:
+    """Kind of change → how many the plan, or the journal that it becomes, has at this school."""
     rows = bulk.fetch(
         "SELECT kind, count(*) FROM roster_changes"
         " WHERE run_id = :run AND school_id = :school GROUP BY kind",
-        **ids,
+        **scope.ids(),
     )
     return {row[0]: row[1] for row in rows}
 

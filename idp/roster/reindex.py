@@ -25,7 +25,7 @@ def refresh(scope: Scope) -> None:
 def _children(scope: Scope) -> Select[Any]:
     return (
         select(RosterChange.child_id)
-        .where(*_conditions(scope), RosterChange.kind.startswith("child_"))
+        .where(*changes_of(scope), RosterChange.kind.startswith("child_"))
         .order_by(RosterChange.child_id)
     )
 
@@ -33,12 +33,12 @@ def _children(scope: Scope) -> Select[Any]:
 def _accounts(scope: Scope) -> Select[Any]:
     """Whom a change names, and the guardians of the pupils that changed."""
     changed = select(RosterChange.child_id).where(
-        *_conditions(scope),
+        *changes_of(scope),
         RosterChange.kind.in_(("child_changed", "child_returned", "child_left")),
     )
     both = union(
         select(RosterChange.account_id).where(
-            *_conditions(scope), RosterChange.account_id.is_not(None)
+            *changes_of(scope), RosterChange.account_id.is_not(None)
         ),
         select(Guardianship.account_id).where(Guardianship.child_id.in_(changed)),
     ).subquery()
@@ -46,5 +46,6 @@ def _accounts(scope: Scope) -> Select[Any]:
     return select(both.c.account_id).order_by(both.c.account_id)
 
 
-def _conditions(scope: Scope) -> tuple[Any, ...]:
+def changes_of(scope: Scope) -> tuple[Any, ...]:
+    """The conditions for the changes of this run at this school."""
     return RosterChange.run_id == scope.run_id, RosterChange.school_id == scope.school_id

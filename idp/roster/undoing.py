@@ -18,6 +18,7 @@ from idp.roster import bulk, reindex
 from idp.roster.applying import changed, readdressed
 from idp.roster.claims import unclaimed
 from idp.roster.models import RosterChange, RosterRunSchool
+from idp.roster.planning import count_changes
 from idp.roster.scope import Scope
 
 _OF_SCHOOL: Final = "x.run_id = :run AND x.school_id = :school"
@@ -205,12 +206,7 @@ def undo(scope: Scope, applied_at: datetime, now: datetime) -> Undone:
 def _planned(scope: Scope) -> dict[str, int]:
     merged = {"child_returned": "child_changed", "account_revived": "account_made"}
     counts: dict[str, int] = {}
-    rows = bulk.fetch(
-        "SELECT kind, count(*) FROM roster_changes"
-        " WHERE run_id = :run AND school_id = :school GROUP BY kind",
-        **scope.ids(),
-    )
-    for planned, count in rows:
+    for planned, count in count_changes(scope).items():
         kind = merged.get(planned, planned)
         counts[kind] = counts.get(kind, 0) + count
     return counts

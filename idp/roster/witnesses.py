@@ -93,6 +93,13 @@ def is_pupil(seen: Witnesses) -> bool:
     return company is Says.SAME and place is not Says.OTHER
 
 
+def compare_places(theirs: str | None, ours: str | None) -> Says:
+    """How the file's address, or class, and ours go together."""
+    if not theirs or not ours:
+        return Says.NOTHING
+    return Says.SAME if theirs == ours else Says.OTHER
+
+
 def compare_names(given_name: str, family_name: str, other_given: str, other_family: str) -> Name:
     """How two full names go together, whatever their script."""
     ours, theirs = (given_name, family_name), (other_given, other_family)
