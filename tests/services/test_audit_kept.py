@@ -94,9 +94,9 @@ class TestRoles:
                     removal.allowed(session),
                 ):
                     session.execute(text(words))
-            assert list(installation._the_trail_is_kept()) == []
+            assert list(installation._the_audit_log_is_kept()) == []
         with databases_app(owner, keys_folder):
-            (told,) = installation._the_trail_is_kept()
+            (told,) = installation._the_audit_log_is_kept()
             assert (told.level, told.subject) == ("notice", "audit trail")
             with transaction() as session, removal.allowed(session):
                 session.execute(delete(AuditEvent))
