@@ -64,7 +64,6 @@ MODULES = {
 }
 
 UNFINISHED = {
-    "idp/oidc",
     "idp/web/account",
 }
 
