@@ -116,7 +116,7 @@ def test_a_full_disk_is_said_in_a_sentence(desk: Desk, monkeypatch: pytest.Monke
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(spool, "put", full)
+    monkeypatch.setattr(spool, "store_file", full)
 
     answer = upload(desk.browser("manager"), desk.here, LIST.encode(), "liste.csv")
 
