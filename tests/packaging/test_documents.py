@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 DOCUMENTS = [Path("README.md"), *sorted(Path("docs").rglob("*.md")), Path("bench/README.md")]
+FOLDERS = "idp", "tests", "bench", "examples", "migrations", "templates", "docs", ".ci"
 _FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 
 
@@ -44,3 +45,12 @@ def test_every_target_that_a_document_names_is_makes() -> None:
     }
     assert named - targets == set()
     assert {"demo", "test"} <= named | targets
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_every_module_that_a_document_names_is_there(document: Path) -> None:
+    """However much of its path is told; ``app.py`` is an application's own."""
+    named = set(re.findall(r"`((?:[\w.-]+/)*\w+\.(?:py|js|css|typ))`", document.read_text()))
+    there = [str(path) for folder in FOLDERS for path in Path(folder).rglob("*.*")]
+    gone = {each for each in named if not any(f"/{path}".endswith(f"/{each}") for path in there)}
+    assert gone <= {"app.py"}

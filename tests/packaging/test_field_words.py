@@ -3,16 +3,10 @@
 ``WORDS`` and the lists below it hold, in this one place, each word that is no name in ``idp/``
 and what to say instead. Names are those of variables, arguments, functions, classes, modules and
 of what an import is called; words in sentences, stored values, addresses and keys are none.
-
-``UNFINISHED`` lists the folders (without those below them) whose names still need that work. It
-can only shrink: a folder that is not on it fails with each such name and its line, and a folder
-on it that has none left fails, too, until its line is deleted. To see what is left in a folder,
-delete its line and run this file.
 """
 
 import ast
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,10 +57,6 @@ MODULES = {
     "turns": "concurrency_limit",
 }
 
-UNFINISHED = {
-    "idp/web/account",
-}
-
 
 def names_of(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
     """Each name that this module gives, and where."""
@@ -115,12 +105,8 @@ def refused_in(path: Path, source: str) -> Iterator[str]:
 
 
 def test_each_name_is_one_of_the_fields_words() -> None:
-    refused: dict[str, list[str]] = defaultdict(list)
-    for file in sorted(Path("idp").rglob("*.py")):
-        refused[str(file.parent)] += refused_in(file, file.read_text())
-    assert [each for folder in refused.keys() - UNFINISHED for each in refused[folder]] == []
-    done = {folder for folder in UNFINISHED if not refused[folder]}
-    assert done == set(), "these folders are done: delete their lines from UNFINISHED"
+    files = sorted(Path("idp").rglob("*.py"))
+    assert [each for file in files for each in refused_in(file, file.read_text())] == []
 
 
 def test_what_is_refused_and_what_is_not() -> None:

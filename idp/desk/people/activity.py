@@ -7,7 +7,7 @@ Decided for rule C3, for everybody but an operator:
 - a sign-in is the person's, to the platform, whatever for: its time, device and method are
   told. Which applications it opened is told only of those that serve a school of the scope,
   and not where the application was given another school's pupil;
-- the mails that the page about mails tells this scope (``mails.told_to``).
+- the mails that the page about mails tells this scope (``desk.mail.service.told_to``).
 """
 
 from dataclasses import dataclass

@@ -1,13 +1,13 @@
 """The pages of a signed-in parent: my children, and all that is about my own account."""
 
 from idp.web.account import (
+    activity,
     connections,
     data,
     email,
     email_links,
     factor_undo,
     guardianships,
-    history,
     home,
     known_applications,
     passkeys,
@@ -20,6 +20,7 @@ from idp.web.account import (
 from idp.web.account.blueprint import blueprint
 
 __all__ = [
+    "activity",
     "blueprint",
     "connections",
     "data",
@@ -27,7 +28,6 @@ __all__ = [
     "email_links",
     "factor_undo",
     "guardianships",
-    "history",
     "home",
     "known_applications",
     "passkeys",

@@ -4,14 +4,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from idp import settings
 from idp.audit.models import AuditEvent
 from idp.audit.vocabulary import VOCABULARY, Depending
 from idp.clients import registration
+from idp.privacy import activity as kept
+from idp.sessions.service import SignedIn
+from idp.web.account.blueprint import blueprint, guardian_only
 from idp.web.account.sessions import signed_in_how
 from idp.web.i18n import translated
 from idp.web.signin.provider_offers import label_of
+
+GREATEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -22,6 +30,27 @@ class Activity:
     words: str
     device: str = ""
     warning: bool = False
+
+
+@blueprint.get("/account/history", endpoint="history")
+@guardian_only
+def activity_page(signed_in: SignedIn) -> ResponseReturnValue:
+    """One page; ``before`` is the number of the event that the page before ended with."""
+    page = kept.page(signed_in.account.id, _before())
+    return render_template(
+        "account/history.html",
+        activities=[describe(event) for event in page.events],
+        older=page.older,
+        first=request.args.get("before") is None,
+        days=settings.current().audit_retention.days,
+    )
+
+
+def _before() -> int | None:
+    """The page asked for; whatever is no number of an event asks for the first (rule A7)."""
+    text = request.args.get("before", "")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+    return number if number is not None and number <= GREATEST_ID else None
 
 
 def describe(event: AuditEvent) -> Activity:

@@ -33,7 +33,7 @@ def email(signed_in: SignedIn) -> ResponseReturnValue:
     form.ask_about_slip("new_email")
     if form.problems:
         return _page(signed_in, form)
-    return _ask(signed_in, form)
+    return _request_change(signed_in, form)
 
 
 @blueprint.post("/account/email/cancel")
@@ -61,7 +61,7 @@ def end_way_back(signed_in: SignedIn) -> ResponseReturnValue:
     return redirect(url_for("account.email"), 303)
 
 
-def _ask(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
+def _request_change(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
     wanted = as_meant(form["new_email"])
     try:
         outcome = email_change.request_change(signed_in.account, wanted, signed_in.session.id)

@@ -35,7 +35,7 @@ def take_over(purpose: str, page: str) -> ResponseReturnValue:
         return _pasted(purpose, page)
     if "token" in request.args:
         return _open_page(purpose, page, request.args["token"])
-    return _ask(only(["link"]))
+    return _render_link_form(only(["link"]))
 
 
 def opened(interaction: Interaction, purpose: str) -> str:
@@ -62,11 +62,11 @@ def _pasted(purpose: str, page: str) -> ResponseReturnValue:
             "link", _("This is not the whole link. Copy it from the e-mail once more, to its end.")
         )
     if form.problems or secret is None:
-        return _ask(form)
+        return _render_link_form(form)
     return _open_page(purpose, page, secret)
 
 
-def _ask(form: Form) -> ResponseReturnValue:
+def _render_link_form(form: Form) -> ResponseReturnValue:
     return render_template("account/mailed_link.html", form=form), form.status
 
 
