@@ -14,7 +14,7 @@ from idp import clock
 from idp.clients import audit_log, uris
 from idp.clients.metadata import checked
 from idp.clients.models import Client, ClientRow, ClientSchool
-from idp.database import db, keyed_hash, transaction
+from idp.database import db, keyed_hash, transaction, update_all
 from idp.database.prepared import Prepared, columns, only
 from idp.errors import Conflict, Invalid, NotFound
 from idp.people.models import School
@@ -304,12 +304,9 @@ def _move(client_id: str, version: int | None, values: dict[str, Any]) -> None:
     """Change the row, unless it moved on since ``version``."""
     seen = Client.version == version if version is not None else true()
     with transaction() as session:
-        moved = session.execute(
-            update(Client)
-            .where(Client.id == client_id, seen)
-            .values(**values, version=Client.version + 1)
-            .execution_options(synchronize_session=False)
-        ).rowcount
+        moved = update_all(
+            Client, Client.id == client_id, seen, **values, version=Client.version + 1
+        )
         if not moved:
             raise Conflict("outdated", client=client_id)
         session.expire(get_client(client_id))

@@ -3,11 +3,11 @@
 import secrets
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, select
 
 from idp import clock
 from idp.credentials.models import KnownDevice
-from idp.database import db, delete_all, keep_newest, keyed_hash, transaction, upserting
+from idp.database import db, delete_all, keep_newest, keyed_hash, transaction, update_all, upserting
 
 REMEMBERED = timedelta(days=365)
 MOST_DEVICES = 20
@@ -36,11 +36,10 @@ def remember_device(account_id: str, device_secret: str | None) -> str:
     new_hash = device_hash(new)
     with transaction() as writes:
         if device_secret:
-            writes.execute(
-                update(KnownDevice)
-                .where(KnownDevice.device_hash == device_hash(device_secret))
-                .values(device_hash=new_hash)
-                .execution_options(synchronize_session=False)
+            update_all(
+                KnownDevice,
+                KnownDevice.device_hash == device_hash(device_secret),
+                device_hash=new_hash,
             )
         now = clock.now()
         seen = upserting(KnownDevice).values(

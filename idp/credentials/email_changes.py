@@ -9,7 +9,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select
 
 from idp import clock
 from idp.credentials.models import EmailChange, EmailChangeLink
@@ -252,16 +252,13 @@ def _root_of_corrections(account_id: str) -> str | None:
 
 def _leave(change: EmailChange, *state: object, **values: datetime) -> bool:
     with transaction() as writes:
-        left = writes.execute(
-            update(EmailChange)
-            .where(
-                EmailChange.id == change.id,
-                *state,  # type: ignore[arg-type]
-                EmailChange.expires_at > clock.now(),
-            )
-            .values(**values)
-            .execution_options(synchronize_session=False)
-        ).rowcount
+        left = update_all(
+            EmailChange,
+            EmailChange.id == change.id,
+            *state,
+            EmailChange.expires_at > clock.now(),
+            **values,
+        )
         writes.refresh(change)
     return bool(left)
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, and_, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, insert, or_, select, true
 
 from idp import clock, settings
 from idp.audit import events
@@ -215,30 +215,26 @@ def was_sent_to(token: OneTimeToken, address_key: str | None) -> bool:
 
 def note_opened(token_id: str) -> None:
     """Note that its holder has sent it, the first time; the school sees how far they came."""
-    with transaction() as writes:
-        writes.execute(
-            update(OneTimeToken)
-            .where(OneTimeToken.id == token_id, OneTimeToken.opened_at.is_(None))
-            .values(opened_at=clock.now())
-            .execution_options(synchronize_session=False)
-        )
+    update_all(
+        OneTimeToken,
+        OneTimeToken.id == token_id,
+        OneTimeToken.opened_at.is_(None),
+        opened_at=clock.now(),
+    )
 
 
 def spend(token_id: str) -> bool:
     """Spend a token in the caller's transaction: true for exactly one caller, ever."""
     now = clock.now()
-    with transaction() as writes:
-        spent = writes.execute(
-            update(OneTimeToken)
-            .where(
-                OneTimeToken.id == token_id,
-                unspent(),
-                OneTimeToken.expires_at > now,
-            )
-            .values(spent_at=now)
-            .execution_options(synchronize_session=False)
-        ).rowcount
-    return bool(spent)
+    return bool(
+        update_all(
+            OneTimeToken,
+            OneTimeToken.id == token_id,
+            unspent(),
+            OneTimeToken.expires_at > now,
+            spent_at=now,
+        )
+    )
 
 
 def unspent() -> ColumnElement[bool]:

@@ -20,7 +20,7 @@ from idp.credentials.webauthn_ceremonies import (
     Unproved,
     relying_party,
 )
-from idp.database import db, delete_all, keep_newest, keyed_hash, transaction
+from idp.database import db, delete_all, keep_newest, keyed_hash, transaction, update_all
 from idp.errors import Conflict
 from idp.people.models import Account, AccountRow
 
@@ -57,21 +57,18 @@ def begin(browser: str, purpose: Purpose, account_id: str = "") -> bytes:
 def spend(challenge: bytes, browser: str, purpose: Purpose, account_id: str = "") -> bool:
     """Spend a challenge before its answer is judged: true for exactly one caller, ever."""
     now = clock.now()
-    with transaction() as writes:
-        spent = writes.execute(
-            update(PasskeyChallenge)
-            .where(
-                PasskeyChallenge.challenge_hash == _challenge_hash(challenge),
-                PasskeyChallenge.browser_hash == _browser_hash(browser),
-                PasskeyChallenge.purpose == purpose,
-                PasskeyChallenge.account_id == account_id,
-                PasskeyChallenge.expires_at > now,
-                PasskeyChallenge.spent_at.is_(None),
-            )
-            .values(spent_at=now)
-            .execution_options(synchronize_session=False)
-        ).rowcount
-    return bool(spent)
+    return bool(
+        update_all(
+            PasskeyChallenge,
+            PasskeyChallenge.challenge_hash == _challenge_hash(challenge),
+            PasskeyChallenge.browser_hash == _browser_hash(browser),
+            PasskeyChallenge.purpose == purpose,
+            PasskeyChallenge.account_id == account_id,
+            PasskeyChallenge.expires_at > now,
+            PasskeyChallenge.spent_at.is_(None),
+            spent_at=now,
+        )
+    )
 
 
 def _browser_hash(browser: str) -> str:
@@ -278,11 +275,13 @@ def _count_use(passkey: Passkey, seen: ceremonies.Assertion) -> bool:
     """
     counts = seen.sign_count > 0
     forward = Passkey.sign_count < seen.sign_count if counts else Passkey.sign_count == 0
-    with transaction() as writes:
-        moved = writes.execute(
-            update(Passkey)
-            .where(Passkey.id == passkey.id, forward)
-            .values(sign_count=seen.sign_count, backed_up=seen.backed_up, last_used_at=clock.now())
-            .execution_options(synchronize_session=False)
-        ).rowcount
-    return bool(moved)
+    return bool(
+        update_all(
+            Passkey,
+            Passkey.id == passkey.id,
+            forward,
+            sign_count=seen.sign_count,
+            backed_up=seen.backed_up,
+            last_used_at=clock.now(),
+        )
+    )

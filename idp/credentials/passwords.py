@@ -12,16 +12,16 @@ import hmac
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 import bcrypt
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, select
 
 from idp import clock, settings
 from idp.credentials import bcrypt_gate
 from idp.credentials.models import Password
 from idp.credentials.strength import WeakPassword, check_new
-from idp.database import db, delete_all, transaction, upserting
+from idp.database import db, delete_all, transaction, update_all, upserting
 
 __all__ = [
     "Hashed",
@@ -173,11 +173,7 @@ def _upgraded(account_id: str, stored: str, prehash: bytes) -> str:
 
 
 def _swap(account_id: str, old: str, **values: Any) -> bool:
-    with transaction() as writes:
-        changed = writes.execute(
-            update(Password)
-            .where(Password.account_id == account_id, Password.hash == old)
-            .values(**values)
-            .execution_options(synchronize_session=False)
-        ).rowcount
-    return bool(cast(int, changed))
+    changed = update_all(
+        Password, Password.account_id == account_id, Password.hash == old, **values
+    )
+    return bool(changed)

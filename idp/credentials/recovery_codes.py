@@ -7,12 +7,12 @@ enough at rest (NIST SP 800-63B-4 §3.1.2.2), and nobody guesses one.
 import secrets
 from typing import Final
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, select
 
 from idp import clock
 from idp.credentials.models import RecoveryCode
 from idp.credentials.one_time_tokens import ALPHABET, characters
-from idp.database import db, delete_all, keyed_hash, transaction
+from idp.database import db, delete_all, keyed_hash, transaction, update_all
 
 HOW_MANY: Final = 10
 LENGTH: Final = 24
@@ -37,18 +37,15 @@ def spend(account_id: str, text: str) -> bool:
     code = characters(text, LENGTH)
     if code is None:
         return False
-    with transaction() as writes:
-        spent = writes.execute(
-            update(RecoveryCode)
-            .where(
-                RecoveryCode.code_hash == _code_hash(account_id, code),
-                RecoveryCode.account_id == account_id,
-                RecoveryCode.used_at.is_(None),
-            )
-            .values(used_at=clock.now())
-            .execution_options(synchronize_session=False)
-        ).rowcount
-    return bool(spent)
+    return bool(
+        update_all(
+            RecoveryCode,
+            RecoveryCode.code_hash == _code_hash(account_id, code),
+            RecoveryCode.account_id == account_id,
+            RecoveryCode.used_at.is_(None),
+            used_at=clock.now(),
+        )
+    )
 
 
 def left(account_id: str) -> int:

@@ -12,13 +12,11 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from sqlalchemy import delete
-
 from idp.audit import events
 from idp.credentials import counters
 from idp.credentials.counters import Growing, RateLimit
 from idp.credentials.models import ThrottleCounter
-from idp.database import db, keyed_hash, retried, transaction
+from idp.database import db, delete_all, keyed_hash, retried, transaction
 from idp.people.names import as_meant, email_key, username_key
 
 ONE_PERSON = Growing(free=5, longest=900, fade=timedelta(hours=24))
@@ -84,12 +82,7 @@ def reset(kind: str, *parts: str) -> None:
 
 
 def _forget(*keys: str) -> None:
-    with transaction() as writes:
-        writes.execute(
-            delete(ThrottleCounter)
-            .where(ThrottleCounter.key.in_(keys))
-            .execution_options(synchronize_session=False)
-        )
+    delete_all(ThrottleCounter, ThrottleCounter.key.in_(keys))
 
 
 @retried

@@ -16,11 +16,11 @@ import segno
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, delete, select
 
 from idp import clock, settings
 from idp.credentials.models import TotpEnrolment, TotpSecret
-from idp.database import db, delete_all, keyed_hash, transaction
+from idp.database import db, delete_all, keyed_hash, transaction, update_all
 from idp.people.models import AccountRow
 
 PERIOD: Final = 30
@@ -105,18 +105,14 @@ def spend(account_id: str, code: str) -> bool:
     step = _step_of(secret, code) if secret else None
     if row is None or step is None:
         return False
-    with transaction() as writes:
-        # RFC 6238 §5.2: the verifier MUST NOT accept the second attempt of the OTP
-        spent = writes.execute(
-            update(TotpSecret)
-            .where(
-                TotpSecret.account_id == account_id,
-                TotpSecret.sealed_secret == row.sealed_secret,
-                TotpSecret.last_step < step,
-            )
-            .values(last_step=step)
-            .execution_options(synchronize_session=False)
-        ).rowcount
+    # RFC 6238 §5.2: the verifier MUST NOT accept the second attempt of the OTP
+    spent = update_all(
+        TotpSecret,
+        TotpSecret.account_id == account_id,
+        TotpSecret.sealed_secret == row.sealed_secret,
+        TotpSecret.last_step < step,
+        last_step=step,
+    )
     return bool(spent)
 
 

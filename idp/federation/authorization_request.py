@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from idp import clock, settings
-from idp.database import db, keep_newest, keyed_hash, transaction
+from idp.database import db, keep_newest, keyed_hash, transaction, update_all
 from idp.federation.identity import ForeignIdentity, WrongAnswer
 from idp.federation.models import FederationState
 
@@ -101,13 +101,13 @@ def come_back(state: str, browser: str, provider: str) -> Return:
         FederationState.provider == provider,
     )
     now = clock.now()
-    with transaction() as writes:
-        spent = writes.execute(
-            update(FederationState)
-            .where(*mine, FederationState.spent_at.is_(None), FederationState.expires_at > now)
-            .values(spent_at=now)
-            .execution_options(synchronize_session=False)
-        ).rowcount
+    spent = update_all(
+        FederationState,
+        *mine,
+        FederationState.spent_at.is_(None),
+        FederationState.expires_at > now,
+        spent_at=now,
+    )
     row = db.session.scalars(
         select(FederationState).where(*mine).execution_options(populate_existing=True)
     ).one_or_none()

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select, tuple_, update
+from sqlalchemy import ColumnElement, delete, select, tuple_
 from sqlalchemy.exc import IntegrityError
 
 from idp import clock, settings
 from idp.audit import events
-from idp.database import db, delete_all, transaction
+from idp.database import db, delete_all, transaction, update_all
 from idp.federation import authorization_request
 from idp.federation.identity import ForeignIdentity
 from idp.federation.models import FederatedLink, FederationState, PendingLink
@@ -119,13 +119,7 @@ def _ended(link: FederatedLink, why: str) -> dict[str, Any]:
 
 def used(link_id: str) -> None:
     """Note that somebody signed in by a link."""
-    with transaction() as writes:
-        writes.execute(
-            update(FederatedLink)
-            .where(FederatedLink.id == link_id)
-            .values(last_used_at=clock.now())
-            .execution_options(synchronize_session=False)
-        )
+    update_all(FederatedLink, FederatedLink.id == link_id, last_used_at=clock.now())
 
 
 def wait(identity: ForeignIdentity, *, interaction_id: str, browser: str, until: datetime) -> None:
@@ -171,11 +165,9 @@ def take_waiting(interaction_id: str, browser: str) -> ForeignIdentity | None:
     pending = waiting(interaction_id, browser)
     if pending is None:
         return None
-    taken = db.session.execute(
-        delete(PendingLink)
-        .where(*_is_waiting(interaction_id, browser), PendingLink.subject == pending.subject)
-        .execution_options(synchronize_session=False)
-    ).rowcount  # type: ignore[attr-defined]
+    taken = delete_all(
+        PendingLink, *_is_waiting(interaction_id, browser), PendingLink.subject == pending.subject
+    )
     if not taken:
         return None
     return ForeignIdentity(pending.provider, pending.issuer, pending.subject, pending.shown)

@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, update
 
 from idp import clock
 from idp.audit import events
-from idp.database import db, in_parts, opaque_id, transaction
+from idp.database import db, in_parts, opaque_id, transaction, update_all
 from idp.lifecycle.link_requests import ANSWERED_WITHIN
 from idp.mail import spread
 from idp.people.link_models import LinkRequest
@@ -119,15 +119,11 @@ def withdraw(school_id: str, asked_at: datetime) -> None:
     """
     pupils = select(Child.id).where(Child.school_id == school_id)
     now = clock.now()
-    with transaction() as writes:
-        writes.execute(
-            update(LinkRequest)
-            .where(
-                LinkRequest.asked_at == asked_at,
-                LinkRequest.answered_at.is_(None),
-                LinkRequest.expires_at > now,
-                LinkRequest.child_id.in_(pupils),
-            )
-            .values(expires_at=now)
-            .execution_options(synchronize_session=False)
-        )
+    update_all(
+        LinkRequest,
+        LinkRequest.asked_at == asked_at,
+        LinkRequest.answered_at.is_(None),
+        LinkRequest.expires_at > now,
+        LinkRequest.child_id.in_(pupils),
+        expires_at=now,
+    )

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import ColumnElement, and_, select
 
 from idp import clock
 from idp.audit import events
-from idp.database import db, keyed_hash, retried, transaction
+from idp.database import db, keyed_hash, retried, transaction, update_all
 from idp.lifecycle import endings
 from idp.mail import outbox
 from idp.people import accounts, linking
@@ -200,11 +200,13 @@ def _of_pair(account_id: str, child_id: str) -> tuple[ColumnElement[bool], ...]:
 def _answer(
     which: tuple[ColumnElement[bool], ...], *more: ColumnElement[bool], answer: str
 ) -> bool:
-    with transaction() as writes:
-        answered: int = writes.execute(
-            update(LinkRequest)
-            .where(*which, *more, LinkRequest.answered_at.is_(None))
-            .values(answered_at=clock.now(), answer=answer)
-            .execution_options(synchronize_session=False)
-        ).rowcount
-    return bool(answered)
+    return bool(
+        update_all(
+            LinkRequest,
+            *which,
+            *more,
+            LinkRequest.answered_at.is_(None),
+            answered_at=clock.now(),
+            answer=answer,
+        )
+    )

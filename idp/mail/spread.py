@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select
 
 from idp import clock
-from idp.database import db, in_parts, keyed_hash, opaque_id, transaction
+from idp.database import db, in_parts, keyed_hash, opaque_id, transaction, update_all
 from idp.mail.models import OutboxMessage
 
 _CHUNK = 1_000
@@ -78,20 +78,16 @@ def accounts_mailed(kind: str, account_ids: Collection[str]) -> set[str]:
 def bring_forward(kind: str, account_ids: Collection[str]) -> int:
     """Let what an import put off for these accounts leave now; returns how many messages."""
     now = clock.now()
-    with transaction() as session:
-        moved: int = session.execute(
-            update(OutboxMessage)
-            .where(
-                OutboxMessage.kind == kind,
-                OutboxMessage.account_id.in_(account_ids),
-                OutboxMessage.status == "queued",
-                OutboxMessage.attempts == 0,
-                OutboxMessage.due_at > now,
-            )
-            .values(due_at=now, created_at=now)
-            .execution_options(synchronize_session=False)
-        ).rowcount
-    return moved
+    return update_all(
+        OutboxMessage,
+        OutboxMessage.kind == kind,
+        OutboxMessage.account_id.in_(account_ids),
+        OutboxMessage.status == "queued",
+        OutboxMessage.attempts == 0,
+        OutboxMessage.due_at > now,
+        due_at=now,
+        created_at=now,
+    )
 
 
 def _first_due(kind: str, gap: timedelta) -> datetime:

@@ -2,13 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.attributes import set_committed_value
 
 from idp import clock
 from idp.audit import events
-from idp.database import db, transaction
+from idp.database import db, transaction, update_all
 from idp.errors import Invalid
 from idp.people import search_index
 from idp.people.models import Child
@@ -97,13 +96,8 @@ def mark_returned(child: Child) -> bool:
 def _set_left(child: Child, left_at: datetime | None) -> bool:
     """The UPDATE decides, so that two clicks note it once."""
     was = Child.left_at.is_(None) if left_at else Child.left_at.is_not(None)
-    with transaction() as writes:
-        changed = writes.execute(
-            update(Child)
-            .where(Child.id == child.id, was)
-            .values(left_at=left_at)
-            .execution_options(synchronize_session=False)
-        ).rowcount
+    with transaction():
+        changed = update_all(Child, Child.id == child.id, was, left_at=left_at)
         if changed:
             event = "child_left" if left_at else "child_returned"
             events.record(event, child_id=child.id, school_id=child.school_id)

@@ -5,11 +5,11 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from idp import clock
-from idp.database import db, transaction
+from idp.database import db, transaction, update_all
 from idp.errors import Conflict, Invalid
 from idp.people.models import TEXT_KINDS, TEXT_LENGTH, SchoolText
 from idp.people.names import clean_text
@@ -54,23 +54,23 @@ def set_words(
     if kind not in TEXT_KINDS or locale not in LOCALES:
         raise Invalid("kind", "no_letter")
     opening, closing = clean_words("opening", opening), clean_words("closing", closing)
-    with transaction() as writes:
+    with transaction():
         before = words_of(school_id, kind, locale)
         seen = before.version if version is None else version
         if seen == 0:
             _add(school_id, kind, locale, opening, closing)
         else:
-            changed = writes.execute(
-                update(SchoolText)
-                .where(
-                    SchoolText.school_id == school_id,
-                    SchoolText.kind == kind,
-                    SchoolText.locale == locale,
-                    SchoolText.version == seen,
-                )
-                .values(opening=opening, closing=closing, version=seen + 1, updated_at=clock.now())
-                .execution_options(synchronize_session=False)
-            ).rowcount
+            changed = update_all(
+                SchoolText,
+                SchoolText.school_id == school_id,
+                SchoolText.kind == kind,
+                SchoolText.locale == locale,
+                SchoolText.version == seen,
+                opening=opening,
+                closing=closing,
+                version=seen + 1,
+                updated_at=clock.now(),
+            )
             if changed != 1:
                 raise Conflict("changed_meanwhile")
         return before, words_of(school_id, kind, locale)

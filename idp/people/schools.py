@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from idp.audit import events
-from idp.database import db, transaction
+from idp.database import db, transaction, update_all
 from idp.errors import Conflict, Invalid
 from idp.people.addresses import clean_email
 from idp.people.logos import LOGO_BYTES
@@ -79,12 +79,13 @@ def change_school(school_id: str, version: int | None, changes: Mapping[str, Any
             values |= _languages(school, changes)
         shown = {_shown(name) for name in values}
         before = {name: getattr(school, name) for name in shown}
-        changed = writes.execute(
-            update(School)
-            .where(School.id == school_id, _is_version(version))
-            .values(**values, version=School.version + 1)
-            .execution_options(synchronize_session=False)
-        ).rowcount
+        changed = update_all(
+            School,
+            School.id == school_id,
+            _is_version(version),
+            **values,
+            version=School.version + 1,
+        )
         if changed != 1:
             raise Conflict("changed_meanwhile")
         writes.refresh(school)

@@ -5,11 +5,11 @@ What hangs on a role – sessions without a second factor end – is joined in `
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import IntegrityError
 
 from idp.audit import events
-from idp.database import db, transaction
+from idp.database import db, delete_all, transaction, update_all
 from idp.errors import Invalid
 from idp.people.models import STAFF_ROLES, Account, School, StaffRole
 from idp.people.schools import find_school
@@ -76,13 +76,13 @@ def grant(
 
 def let_print(account_id: str, role: str, school_id: str | None, *, allowed: bool) -> bool:
     """Allow or forbid the letters to whoever has this role; false where nothing changes."""
-    with transaction() as writes:
-        changed = writes.execute(
-            update(StaffRole)
-            .where(*_this_role(account_id, role, school_id), StaffRole.may_print != allowed)
-            .values(may_print=allowed)
-            .execution_options(synchronize_session=False)
-        ).rowcount
+    with transaction():
+        changed = update_all(
+            StaffRole,
+            *_this_role(account_id, role, school_id),
+            StaffRole.may_print != allowed,
+            may_print=allowed,
+        )
         if changed:
             events.record(
                 "role_changed",
@@ -96,12 +96,8 @@ def let_print(account_id: str, role: str, school_id: str | None, *, allowed: boo
 
 def revoke(account_id: str, role: str, school_id: str | None = None) -> bool:
     """Take a role away; false where the account does not have it."""
-    with transaction() as writes:
-        removed = writes.execute(
-            delete(StaffRole)
-            .where(*_this_role(account_id, role, school_id))
-            .execution_options(synchronize_session=False)
-        ).rowcount
+    with transaction():
+        removed = delete_all(StaffRole, *_this_role(account_id, role, school_id))
         if removed:
             events.record("role_revoked", account_id=account_id, role=role, school_id=school_id)
     return bool(removed)

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from idp import clock
-from idp.database import db, release_connection, transaction
+from idp.database import db, release_connection, transaction, update_all
 from idp.roster.models import RosterJob
 
 LEASE: Final = timedelta(minutes=2)
@@ -82,18 +82,15 @@ def claim_job(files_of: Collection[str]) -> ClaimedJob | None:
     if run_id is None:
         return None
     holder = secrets.token_urlsafe(16)
-    with transaction() as writes:
-        got = writes.execute(
-            update(RosterJob)
-            .where(RosterJob.run_id == run_id, _free(files_of))
-            .values(
-                state="working",
-                holder=holder,
-                lease_until=clock.now() + LEASE,
-                attempts=RosterJob.attempts + 1,
-            )
-            .execution_options(synchronize_session=False)
-        ).rowcount
+    got = update_all(
+        RosterJob,
+        RosterJob.run_id == run_id,
+        _free(files_of),
+        state="working",
+        holder=holder,
+        lease_until=clock.now() + LEASE,
+        attempts=RosterJob.attempts + 1,
+    )
     if not got:
         return claim_job(files_of)
     job = db.session.get_one(RosterJob, run_id, populate_existing=True)
@@ -117,13 +114,9 @@ def finish(taken: ClaimedJob, state: str = "done", **values: Any) -> bool:
 
 
 def _change(taken: ClaimedJob, **values: Any) -> bool:
-    with transaction() as writes:
-        changed: int = writes.execute(
-            update(RosterJob)
-            .where(RosterJob.run_id == taken.run_id, RosterJob.holder == taken.holder)
-            .values(**values)
-            .execution_options(synchronize_session=False)
-        ).rowcount
+    changed: int = update_all(
+        RosterJob, RosterJob.run_id == taken.run_id, RosterJob.holder == taken.holder, **values
+    )
     return changed == 1
 
 

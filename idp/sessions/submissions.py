@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from idp import clock
-from idp.database import db, delete_all, keyed_hash, opaque_id, transaction
+from idp.database import db, delete_all, keyed_hash, opaque_id, transaction, update_all
 from idp.sessions import sealing
 from idp.sessions.models import FormSubmission
 
@@ -81,14 +81,17 @@ def find(key: str, browser: str) -> Seen | None:
 def claim_again(seen: Seen) -> bool:
     """Claim a form whose answer no longer counts: true for exactly one caller."""
     now = clock.now()
-    with transaction() as writes:
-        taken = writes.execute(
-            update(FormSubmission)
-            .where(FormSubmission.id == seen.id, FormSubmission.created_at == seen.created_at)
-            .values(answer=None, typed=None, created_at=now, expires_at=now + KEPT)
-            .execution_options(synchronize_session=False)
-        ).rowcount
-    return bool(taken)
+    return bool(
+        update_all(
+            FormSubmission,
+            FormSubmission.id == seen.id,
+            FormSubmission.created_at == seen.created_at,
+            answer=None,
+            typed=None,
+            created_at=now,
+            expires_at=now + KEPT,
+        )
+    )
 
 
 def answered(
@@ -100,27 +103,18 @@ def answered(
     kept: timedelta = KEPT,
 ) -> None:
     """Keep the answer, and what was typed, for ``kept``."""
-    with transaction() as writes:
-        writes.execute(
-            update(FormSubmission)
-            .where(FormSubmission.id == claimed)
-            .values(
-                answer=sealing.seal("form answer", claimed, browser, answer),
-                typed=typed and sealing.seal("typed", claimed, browser, typed),
-                expires_at=clock.now() + kept,
-            )
-            .execution_options(synchronize_session=False)
-        )
+    update_all(
+        FormSubmission,
+        FormSubmission.id == claimed,
+        answer=sealing.seal("form answer", claimed, browser, answer),
+        typed=typed and sealing.seal("typed", claimed, browser, typed),
+        expires_at=clock.now() + kept,
+    )
 
 
 def give_back(claimed: str) -> None:
     """Nothing was done, or nothing that an equal form should get too: the next one is judged."""
-    with transaction() as writes:
-        writes.execute(
-            delete(FormSubmission)
-            .where(FormSubmission.id == claimed)
-            .execution_options(synchronize_session=False)
-        )
+    delete_all(FormSubmission, FormSubmission.id == claimed)
 
 
 def kept(submission_id: str, browser: str) -> Kept | None:
@@ -154,11 +148,7 @@ def _make_room(now: datetime) -> None:
         .with_for_update(skip_locked=True)
     )
     if ids := db.session.scalars(over).all():
-        db.session.execute(
-            delete(FormSubmission)
-            .where(FormSubmission.id.in_(ids))
-            .execution_options(synchronize_session=False)
-        )
+        delete_all(FormSubmission, FormSubmission.id.in_(ids))
 
 
 def _key_hash(key: str) -> str:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
 from idp import clock
 from idp.audit import events
 from idp.credentials.models import FactorReset
-from idp.database import db, retried, transaction
+from idp.database import db, retried, transaction, update_all
 from idp.desk.access import rights as desk
 from idp.desk.access import scope
 from idp.desk.access.acts import Act
@@ -75,13 +75,14 @@ def add(on: Act, account_id: str) -> None:
 
 def close(*which: ColumnElement[bool], outcome: str, closed_by: str | None = None) -> None:
     """End those of these requests that are open."""
-    with transaction() as writes:
-        writes.execute(
-            update(FactorReset)
-            .where(FactorReset.closed_at.is_(None), *which)
-            .values(closed_at=clock.now(), closed_by=closed_by, outcome=outcome)
-            .execution_options(synchronize_session=False)
-        )
+    update_all(
+        FactorReset,
+        FactorReset.closed_at.is_(None),
+        *which,
+        closed_at=clock.now(),
+        closed_by=closed_by,
+        outcome=outcome,
+    )
 
 
 def decline(resets: list[FactorReset], *, closed_by: str) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import or_, select
 
 from idp import clock
 from idp.credentials import one_time_tokens
-from idp.database import db, transaction
+from idp.database import db, transaction, update_all
 from idp.errors import Invalid
 from idp.mail import outbox
 from idp.mail.models import OutboxMessage
@@ -53,11 +53,13 @@ def _on_its_way(account_id: str) -> bool:
     )
     waits = OutboxMessage.status == "queued"
     just_left = (OutboxMessage.status == "sent") & (OutboxMessage.created_at > now - AGAIN_AFTER)
-    db.session.execute(
-        update(OutboxMessage)
-        .where(*theirs, waits, OutboxMessage.attempts == 0, OutboxMessage.due_at > now)
-        .values(due_at=now)
-        .execution_options(synchronize_session=False)
+    update_all(
+        OutboxMessage,
+        *theirs,
+        waits,
+        OutboxMessage.attempts == 0,
+        OutboxMessage.due_at > now,
+        due_at=now,
     )
     query = select(OutboxMessage.id).where(*theirs, or_(waits, just_left))
     return db.session.scalar(query.limit(1)) is not None
