@@ -1,6 +1,6 @@
 """Passkeys: asked for by a challenge, kept, found by their credential id, used, removed.
 
-The decision whether an account may sign in with one is ``idp.lifecycle.passkeys``'.
+The decision whether an account may sign in with one is ``idp.lifecycle.second_factor``'s.
 """
 
 import secrets
@@ -24,7 +24,11 @@ from idp.database import db, delete_all, keep_newest, keyed_hash, transaction, u
 from idp.errors import Conflict
 from idp.people.models import Account, AccountRow
 
+__all__ = ["MOST_PASSKEYS", "NotProved", "Proved", "Purpose", "relying_party"]
+
+MOST_PASSKEYS: Final = 10
 LIFETIME: Final = timedelta(minutes=5)
+"""Of a challenge."""
 MOST_PENDING: Final = 20
 """Challenges that one browser may have at once; an older one makes room."""
 
@@ -77,11 +81,6 @@ def _browser_hash(browser: str) -> str:
 
 def _challenge_hash(challenge: bytes) -> str:
     return keyed_hash("passkey challenge", challenge.hex())
-
-
-__all__ = ["MOST_PASSKEYS", "NotProved", "Proved", "Purpose", "relying_party"]
-
-MOST_PASSKEYS: Final = 10
 
 
 class NotProved(Exception):

@@ -18,6 +18,8 @@ from idp.cli.roster.noun import command
 from idp.readiness import agreement
 from idp.roster import mapping, reading, service, work
 
+log = logging.getLogger(__name__)
+
 
 @command.command("undo")
 @click.argument("run_id")
@@ -90,9 +92,6 @@ def roster_discard(run_id: str) -> None:
     """
     service.discard(run_id)
     click.echo(f"{run_id} is forgotten.")
-
-
-log = logging.getLogger(__name__)
 
 
 @command.command("work")

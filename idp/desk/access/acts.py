@@ -33,7 +33,7 @@ from idp.database import db, in_transaction, transaction
 from idp.desk.access import rights as desk
 from idp.desk.access import scope
 from idp.desk.access.rights import Right, SchoolScope, Staff
-from idp.errors import Conflict, NotFound
+from idp.errors import NotFound
 from idp.people import accounts, guardianships
 from idp.people.models import Account, Child, Guardianship, School, StaffRole
 
@@ -123,9 +123,8 @@ def act(
     """Act on the account of whoever is guardian within the scope *now*, or (``former``) was; it is
     locked.
 
-    Who may correct an address may have a token mailed to it: a manager would become operator.
-    So an account with a right that this person lacks is refused, unless ``wider_roles``. Raises
-    ``NotFound`` and ``Conflict``.
+    An account with a right that this person lacks is refused (``Staff.refuse_wider``), unless
+    ``wider_roles``. Raises ``NotFound`` and ``Conflict``.
     """
     how = {"wider_roles": wider_roles, "former": former}
     return _acting(lambda: _on_account(staff, right, account_id, **how))
@@ -243,8 +242,8 @@ def _on_account(
     schools, holder = _pupils_and_work(school_scope, account_id, former=former)
     if account is None or not (schools or school_scope.everywhere):
         raise NotFound("account", account_id)
-    if not (wider_roles or staff.is_operator or staff.includes(holder)):
-        raise Conflict("operator_only")
+    if not wider_roles:
+        staff.refuse_wider(holder)
     about = {"account_id": account_id}
     return OnAccount(
         staff=staff,

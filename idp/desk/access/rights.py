@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from idp.errors import Conflict
 from idp.people import staff
 from idp.people.models import School
 
@@ -101,6 +102,14 @@ class Staff:
             self.school_scope(right).includes(school_scope)
             for right, school_scope in other.school_scopes.items()
         )
+
+    def refuse_wider(self, holder: "Staff") -> None:
+        """Refuse (``operator_only``) where somebody acted on has a right that this person lacks.
+
+        Who may correct an address may have a token mailed to it: a manager would become operator.
+        """
+        if not (self.is_operator or self.includes(holder)):
+            raise Conflict("operator_only")
 
     @property
     def is_operator(self) -> bool:

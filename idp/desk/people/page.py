@@ -18,7 +18,7 @@ from idp.desk.access import rights as desk
 from idp.desk.access import scope
 from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.desk.people.onboarding import Onboarding, VisibilityWindow, onboarding_of, windows_of
-from idp.errors import Conflict, NotFound
+from idp.errors import NotFound
 from idp.people import guardianships
 from idp.people.guardianships import LiveGuardianship
 from idp.people.models import Account, Child, Guardianship
@@ -26,6 +26,8 @@ from idp.people.names import email_key
 
 MOST_GUARDIANS: Final = 50
 """Of one pupil; of one guardian's pupils as many are shown."""
+MOST_SHARING: Final = 5
+"""Guardians named who share a mailbox."""
 
 
 @dataclass(frozen=True)
@@ -112,16 +114,12 @@ def child_within(school_scope: SchoolScope, child_id: str) -> Child:
 
 
 def refuse_wider_roles(staff: Staff, *account_ids: str) -> None:
-    """Refuse (``operator_only``) where one of these accounts has a right that this person lacks.
-
-    Who may correct an address may have a token mailed to it: a manager would become operator.
-    """
+    """``Staff.refuse_wider`` for these accounts, as an act on them will; raises ``Conflict``."""
     if staff.is_operator:
         return
     for account_id in account_ids:  # one, or the two of a merge
-        holder = desk.staff_of(account_id)
-        if holder is not None and not staff.includes(holder):
-            raise Conflict("operator_only")
+        if holder := desk.staff_of(account_id):
+            staff.refuse_wider(holder)
 
 
 def schools_concerned(school_scope: SchoolScope, account_id: str) -> list[str | None]:
@@ -167,9 +165,6 @@ def _links(which: ColumnElement[bool], school_scope: SchoolScope) -> list[Link]:
     return [Link(*row) for row in rows]
 
 
-MOST = 5
-
-
 def sharing(staff: Staff, account_id: str, email: str | None = None) -> list[Account]:
     """Other guardians within the scope whose address is the account's, or ``email``."""
     theirs = aliased(Account)
@@ -180,4 +175,4 @@ def sharing(staff: Staff, account_id: str, email: str | None = None) -> list[Acc
         Account.status != "disabled",
         scope.live_guardians(staff.school_scope(Right.LOOK_UP)),
     )
-    return list(db.session.scalars(query.order_by(Account.username_key).limit(MOST)))
+    return list(db.session.scalars(query.order_by(Account.username_key).limit(MOST_SHARING)))
