@@ -6,11 +6,15 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from flask import Flask
+
+from idp.database import db
 
 DOCUMENT = Path("docs/architecture.md").read_text()
 SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 CODE = re.compile(r"`([^`]+)`")
 CHANGES = 10
+one_kind = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def section(title: str) -> str:
@@ -93,3 +97,24 @@ def test_every_module_that_the_page_names_is_there() -> None:
 def test_a_page_that_names_what_is_not_there_is_seen() -> None:
     assert "live" in defined(Path("idp/people/guardianships.py"))
     assert "no_such_thing" not in defined(Path("idp/people"))
+
+
+@one_kind
+def test_every_table_is_told_and_every_told_table_is_there(app: Flask) -> None:
+    told = {name for row in rows("State") for name in CODE.findall(row[0])}
+    assert told - {"live_guardianships"} == set(db.metadata.tables)
+
+
+@one_kind
+def test_every_address_is_told(app: Flask) -> None:
+    told = {name for row in rows("Addresses") for name in CODE.findall(row[0])}
+    places = {_first_words(path) for path in told if path.startswith("/")}
+    served = {_first_words(rule.rule) for rule in app.url_map.iter_rules()}
+    assert served - places == {("static",)}
+
+
+def _first_words(path: str) -> tuple[str, ...]:
+    """The part of an address before what changes: all that two addresses of a kind share."""
+    words = re.split("[#?]", path)[0].strip("/").split("/")
+    two = {"oauth2", ".well-known", "health"}  # folders of unlike things
+    return tuple(words[:2] if words[0] in two else words[:1])
