@@ -6,7 +6,7 @@ from authlib.oidc.discovery import OpenIDProviderMetadata
 
 from idp import settings
 from idp.clients.metadata import ASSERTION_ALGORITHMS, CHILD_FIELDS, ID_TOKEN_ALGORITHMS, SCOPES
-from idp.oidc import child_claim
+from idp.oidc import child_claim, protected_resource
 from idp.oidc.authorization_request import RESPONSE_MODES
 from idp.oidc.claims import SUPPORTED
 from idp.oidc.client_authentication import METHODS
@@ -46,6 +46,7 @@ def metadata() -> dict[str, Any]:
         "request_uri_parameter_supported": False,
         "require_request_uri_registration": False,
         "authorization_response_iss_parameter_supported": True,
+        "protected_resources": [protected_resource.userinfo()],  # RFC 9728 §4
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "acr_values_supported": list(ACRS),
         "display_values_supported": ["page", "touch"],

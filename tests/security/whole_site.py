@@ -61,6 +61,8 @@ def busy_world(app: Flask, client: FlaskClient) -> BusyWorld:
         "kind": "invitation",
         "locale": "fr",
         "filename": "idp.css",
+        "issuer_path": "no-path-of-the-issuer",
+        "resource_path": "oauth2/userinfo",
         "key": "google",
         "code": "of-no-deletion-request",
     }

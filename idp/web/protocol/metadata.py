@@ -1,11 +1,12 @@
-"""Discovery and key set: public, cacheable, the same for everybody."""
+"""Discovery, key set and metadata: public, cacheable, the same for everybody."""
 
 import json
+from urllib.parse import urlsplit
 
-from flask import Response, current_app
+from flask import Response, abort, current_app
 
 from idp import settings
-from idp.oidc import discovery
+from idp.oidc import discovery, protected_resource
 from idp.oidc.keyring import keyring
 from idp.web.protocol import cors
 from idp.web.protocol.blueprint import endpoints
@@ -20,6 +21,29 @@ def configuration() -> Response:
     if _DISCOVERY not in current_app.extensions:
         current_app.extensions[_DISCOVERY] = json.dumps(discovery.metadata())
     return _public(current_app.extensions[_DISCOVERY], "application/json")
+
+
+@endpoints.get("/.well-known/openid-configuration/<path:issuer_path>")
+@endpoints.get("/.well-known/oauth-authorization-server/<path:issuer_path>")
+@endpoints.get("/<path:issuer_path>/.well-known/openid-configuration")
+@endpoints.get("/<path:issuer_path>/.well-known/oauth-authorization-server")
+def configuration_beside_path(issuer_path: str) -> Response:
+    """The same for an issuer with a path: RFC 8414 §3.1 puts the well-known path before it,
+    OpenID Connect Discovery §4 behind it, and some software (RFC 8414 §5) either anywhere.
+    """
+    if f"/{issuer_path}" != urlsplit(settings.current().issuer).path:
+        abort(404)
+    return configuration()
+
+
+@endpoints.get(protected_resource.WELL_KNOWN)
+@endpoints.get(f"{protected_resource.WELL_KNOWN}/<path:resource_path>")
+def protected_resource_metadata(resource_path: str = "") -> Response:
+    """RFC 9728 §3."""
+    document = protected_resource.metadata(f"/{resource_path}")
+    if document is None:
+        abort(404)
+    return _public(json.dumps(document), "application/json")
 
 
 @endpoints.get("/oauth2/jwks")

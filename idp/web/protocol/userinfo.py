@@ -4,7 +4,7 @@ import json
 
 from flask import Response, request
 
-from idp.oidc import refusals, tokens
+from idp.oidc import protected_resource, refusals, tokens
 from idp.oidc import userinfo as claims
 from idp.oidc.errors import OAuth2Error
 from idp.oidc.requests import check_content_type
@@ -47,15 +47,15 @@ def _client_id() -> str | None:
 
 def _refusal(error: OAuth2Error) -> Response:
     refusals.note("userinfo", error.error, _reason(error), _client_id())
-    if isinstance(error, claims.NoToken):
-        challenge, body = "Bearer", {}
-    else:
+    body: dict[str, str | None] = {}
+    if not isinstance(error, claims.NoToken):
         body = {"error": error.error, "error_description": error.get_error_description()}
-        challenge = (
-            f'Bearer error="{body["error"]}", error_description="{body["error_description"]}"'
-        )
-        if error.error == "insufficient_scope":
-            challenge += ', scope="openid"'
+    fields = dict(body)
+    if error.error == "insufficient_scope":
+        fields["scope"] = "openid"
+    fields["resource_metadata"] = protected_resource.address_of_metadata()  # RFC 9728 §5.1
     response = Response(json.dumps(body), status=error.status_code)
-    response.headers["WWW-Authenticate"] = challenge
+    response.headers["WWW-Authenticate"] = "Bearer " + ", ".join(
+        f'{name}="{value}"' for name, value in fields.items()
+    )
     return response
