@@ -46,8 +46,10 @@ def released() -> Iterator[None]:
     if limit is None:
         yield
         return
+    token = _held.set(None)  # inside it is released already
     limit.put(None)
     try:
         yield
     finally:
         limit.get()
+        _held.reset(token)

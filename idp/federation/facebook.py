@@ -16,10 +16,11 @@ from authlib.integrations.flask_client import FlaskOAuth2App
 
 from idp import clock
 from idp.federation.authorization_request import ProviderRequest
-from idp.federation.documents import json_object
 from idp.federation.identity import ForeignIdentity, ProviderAway, WrongAnswer
 from idp.federation.models import SHOWN_LENGTH, SUBJECT_LENGTH
-from idp.federation.outgoing import BoundedSession, Places
+from idp.federation.outgoing import BoundedSession
+from idp.outgoing.guarded import Answer
+from idp.outgoing.places import Places
 from idp.settings.providers import ProviderSettings
 
 LONGEST_REQUEST: Final = 8192
@@ -111,7 +112,7 @@ class FacebookProvider:
             )
         if response.status_code != 200:
             raise ProviderAway(f"Graph answers {response.status_code}")
-        return json_object(response)
+        return Answer.of(response).json_object()
 
     def _proof(self, access_token: str) -> str:
         secret = self.settings.client_secret.encode()

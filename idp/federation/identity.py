@@ -3,6 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from idp.outgoing.trouble import Away as ProviderAway
+from idp.outgoing.trouble import Trouble as ProviderTrouble
+from idp.outgoing.trouble import WrongAnswer
+
+__all__ = ["ForeignIdentity", "ProviderAway", "ProviderTrouble", "WrongAnswer"]
+
 
 @dataclass(frozen=True)
 class ForeignIdentity:
@@ -18,19 +24,3 @@ class ForeignIdentity:
     subject: str
     shown: str = ""
     auth_time: datetime | None = None
-
-
-class ProviderTrouble(Exception):
-    """A provider could not be used. ``reason`` is a word for logs and the audit log."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class ProviderAway(ProviderTrouble):
-    """It does not answer, answers too slowly, or has its own trouble."""
-
-
-class WrongAnswer(ProviderTrouble):
-    """It answered something that proves nothing: malformed, forged, for somebody else."""

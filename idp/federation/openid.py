@@ -14,10 +14,12 @@ from joserfc.errors import JoseError
 
 from idp import clock
 from idp.federation.authorization_request import ProviderRequest
-from idp.federation.documents import Cached
 from idp.federation.identity import ForeignIdentity, WrongAnswer
 from idp.federation.models import SHOWN_LENGTH, SUBJECT_LENGTH
-from idp.federation.outgoing import BoundedSession, Places
+from idp.federation.outgoing import BoundedSession
+from idp.outgoing.documents import Cached
+from idp.outgoing.guarded import Answer
+from idp.outgoing.places import Places
 from idp.settings.providers import ProviderSettings
 
 ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA", "RS384", "RS512", "ES384", "PS384")
@@ -50,16 +52,18 @@ class OpenIDApp(FlaskOAuth2App):  # type: ignore[misc]
         """The provider's keys; ``force``, for an unknown ``kid``, is heard once a minute."""
         return self._keys.again() if force else self._keys.get()
 
-    def _fetch_metadata(self) -> Any:
-        with self._get_session() as session:
-            return session.request("GET", self.provider.discovery_address, withhold_token=True)
+    def _fetch_metadata(self) -> Answer:
+        return self._fetch(self.provider.discovery_address)
 
-    def _fetch_keys(self) -> Any:
-        address = self.load_server_metadata()["jwks_uri"]
-        with self._get_session() as session:
-            return session.request("GET", address, withhold_token=True)
+    def _fetch_keys(self) -> Answer:
+        return self._fetch(self.load_server_metadata()["jwks_uri"])
 
-    def _check_metadata(self, document: dict[str, Any]) -> dict[str, Any]:
+    def _fetch(self, address: str) -> Answer:
+        with self._get_session() as session:
+            return Answer.of(session.request("GET", address, withhold_token=True))
+
+    def _check_metadata(self, answer: Answer) -> dict[str, Any]:
+        document = answer.json_object()
         # Discovery §4.3: the issuer is ours to the letter, or the document is somebody else's.
         if document.get("issuer") != self.provider.issuer:
             raise WrongAnswer("metadata: other issuer")
@@ -184,8 +188,8 @@ def _of_settings(provider: ProviderSettings) -> dict[str, Any]:
     }
 
 
-def _check_keys(document: dict[str, Any]) -> dict[str, Any]:
-    keys = document.get("keys")
+def _check_keys(answer: Answer) -> dict[str, Any]:
+    keys = answer.json_object().get("keys")
     if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
         raise WrongAnswer("no key set")
     # Keys of kinds that we don't use must not make the set unreadable (RFC 7517 §5).

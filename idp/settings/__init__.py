@@ -21,6 +21,7 @@ from idp.settings.variables import (
     Variables,
     boolean,
     duration,
+    hosts,
     networks,
     one_of,
     path,
@@ -158,6 +159,12 @@ class Settings:
 
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = setting(
         (), "Networks whose X-Forwarded-For counts, separated by commas", networks
+    )
+    outgoing_private_hosts: tuple[str, ...] = setting(
+        (),
+        "Hosts, .domains and networks that are not public, and whose addresses applications may"
+        " register all the same for us to call (keys, logout), separated by commas",
+        hosts,
     )
     default_locale: str = setting(
         "fr", "Language where nothing else tells: fr, nl, de or en", one_of(*LOCALES)

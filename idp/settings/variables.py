@@ -173,6 +173,20 @@ def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
+def hosts(text: str) -> tuple[str, ...]:
+    """Hosts, domains that begin with a dot, and networks, separated by commas."""
+    return tuple(_host(part.strip().lower()) for part in text.split(",") if part.strip())
+
+
+def _host(text: str) -> str:
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        if not re.fullmatch(r"\.?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?", text) or "/" in text:
+            raise ValueError(f"{_shown(text)} is no host, domain or network") from None
+        return text
+
+
 def load_file(path: Path) -> None:
     """Set every variable of the file that the environment does not set yet.
 

@@ -9,7 +9,9 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
-from idp.federation import outgoing
+from idp.outgoing import session
+from idp.outgoing.places import Places
+from idp.outgoing.trouble import Busy
 from tests.federation.rogue import CLIENT_ID, OTHER_KEY, SECRET, Asked, Reply, Rogue
 from tests.federation.worlds import Walker, events_named, links_of
 from tests.relying_party import answer
@@ -126,7 +128,7 @@ GARBAGE: dict[str, Callable[[Rogue], None]] = {
     "invalid_grant": with_reply(TOKEN, Reply.json({"error": "invalid_grant"}, status=400)),
     "a script as error": with_reply(TOKEN, Reply.json({"error": "<script>x</script>"}, status=400)),
     "a redirect": with_reply(TOKEN, Reply(b"", 302, {"Location": "http://127.0.0.1:9/"})),
-    "too much": with_reply(TOKEN, Reply(b" " * (outgoing.LARGEST + 1))),
+    "too much": with_reply(TOKEN, Reply(b" " * (session.BoundedSession.largest + 1))),
     "compressed": with_reply(TOKEN, Reply(b"x", 200, {"Content-Encoding": "gzip"})),
     "keys are no set": with_reply("/keys", Reply.json({"keys": "none"})),
     "keys not there": with_reply("/keys", Reply(b"", 404)),
@@ -160,8 +162,8 @@ def test_a_provider_in_trouble_is_away(here: Walker, path: str, status: int) -> 
 def test_f6_a_slow_provider_is_waited_for_five_seconds_and_no_more(
     here: Walker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert outgoing.SECONDS == 5
-    monkeypatch.setattr(outgoing, "SECONDS", 0.5)
+    assert session.SECONDS == 5
+    monkeypatch.setattr(session, "SECONDS", 0.5)
     here.linked()
     here.at_sign_in()
     here.provider.replies[TOKEN] = Reply(wait=30)
@@ -175,7 +177,7 @@ def test_f6_a_slow_provider_is_waited_for_five_seconds_and_no_more(
 
 
 def test_f6_an_answer_that_drips_is_cut(here: Walker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outgoing, "SECONDS", 0.6)
+    monkeypatch.setattr(session, "SECONDS", 0.6)
     here.linked()
     here.at_sign_in()
     here.provider.replies[TOKEN] = Reply(b" " * 1000, drip=0.2)
@@ -308,8 +310,8 @@ def test_googles_second_spelling_is_accepted_and_is_the_same_link() -> None:
 
 
 def test_too_many_at_once_are_told_at_once(here: Walker) -> None:
-    places = outgoing.Places(1)
-    with places.apart(), pytest.raises(outgoing.ProviderAway, match="busy"), places.apart():
+    places = Places(1)
+    with places.apart(), pytest.raises(Busy, match="busy"), places.apart():
         pass
 
 
