@@ -63,7 +63,7 @@ INVALID: Final = {
 
 REGISTRATIONS: Final = {
     "control": "holds a control character",
-    "keys_needed": "is needed for private_key_jwt",
+    "keys_needed": "is needed for private_key_jwt and for signed request objects",
     "must_be_one_of": "must be one of {allowed}",
     "must_be_some_of": "must be a list of {allowed}",
     "no_boolean": "must be true or false",

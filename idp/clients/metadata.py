@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from idp import settings
 from idp.clients import keys, uris
 from idp.errors import Invalid
 from idp.people.models import NAME_LENGTH
@@ -11,6 +12,7 @@ SCOPES: Final = ("openid", "profile", "email", "child", "offline_access")
 AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
 ID_TOKEN_ALGORITHMS: Final = ("RS256", "ES256", "EdDSA")
 ASSERTION_ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
+REQUEST_OBJECT_ALGORITHMS: Final = (*ASSERTION_ALGORITHMS, "none")
 CHILD_FIELDS: Final = (
     "sub",
     "given_name",
@@ -194,6 +196,9 @@ _CHECKS: Final[dict[str, Check]] = {
     "token_endpoint_auth_method": _one_of(*AUTH_METHODS),
     "token_endpoint_auth_signing_alg": _one_of(*ASSERTION_ALGORITHMS),
     "jwks": _jwks,
+    "request_object_signing_alg": _one_of(*REQUEST_OBJECT_ALGORITHMS),
+    "require_signed_request_object": _boolean,
+    "parameters_beside_request_object": _boolean,
     "subject_type": _one_of("pairwise", "public"),
     "id_token_signed_response_alg": _one_of(*ID_TOKEN_ALGORITHMS),
     "default_max_age": _positive,
@@ -228,8 +233,19 @@ def _near_the_application(name: str, document: dict[str, Any]) -> None:
 
 def _has_keys(name: str, document: dict[str, Any]) -> None:
     method = document["token_endpoint_auth_method"]
-    if method == "private_key_jwt" and name not in document:
+    signs = document.get("request_object_signing_alg", "none") != "none"
+    signs = signs or document.get("require_signed_request_object", False)
+    if (method == "private_key_jwt" or signs) and name not in document:
         raise Invalid(name, "keys_needed")
+
+
+def _signs_what_it_must(name: str, document: dict[str, Any]) -> None:
+    if document.get(name) != "none":
+        return
+    # RFC 9101 §10.5: none is no signature
+    signs = document.get("require_signed_request_object")
+    if signs or not settings.current().unsigned_request_objects:
+        raise Invalid(name, "must_be_one_of", allowed=ASSERTION_ALGORITHMS)
 
 
 def _public_clients_use_pkce(name: str, document: dict[str, Any]) -> None:
@@ -256,6 +272,7 @@ _TOGETHER: Final[tuple[tuple[str, Check], ...]] = (
     ("redirect_uris", _has_an_address),
     *((name, _near_the_application) for name in _LED_TO),
     ("jwks", _has_keys),
+    ("request_object_signing_alg", _signs_what_it_must),
     ("require_pkce", _public_clients_use_pkce),
     ("child_fields", _names_the_child),
 )

@@ -10,7 +10,6 @@ from werkzeug.datastructures import MultiDict
 
 from idp.clients.metadata import SCOPES
 from idp.oidc import claims_parameter
-from idp.oidc.errors import RequestNotSupported, RequestUriNotSupported
 from idp.oidc.oauth_client import OAuthClient
 
 PROMPTS: Final = frozenset({"none", "login", "consent", "select_account"})
@@ -95,10 +94,6 @@ def check(parameters: MultiDict[str, str], client: OAuthClient) -> None:
 
     Raises the ``OAuth2Error`` that goes back to the client.
     """
-    if "request" in parameters:
-        raise RequestNotSupported
-    if "request_uri" in parameters:
-        raise RequestUriNotSupported
     if parameters.get("response_mode", "query") not in RESPONSE_MODES:
         raise InvalidRequestError("The response_mode is not supported")
     if "openid" not in client.get_allowed_scope(parameters.get("scope")).split():

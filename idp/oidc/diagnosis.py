@@ -8,8 +8,10 @@ from authlib.oauth2 import OAuth2Error
 from werkzeug.datastructures import MultiDict
 
 from idp.clients.models import Client
-from idp.oidc import authorization_request
+from idp.oidc import authorization_parameters, authorization_request
+from idp.oidc.authorization_parameters import Read, Refused
 from idp.oidc.oauth_client import OAuthClient
+from idp.oidc.requests import with_values
 
 LONGEST: Final = 8_000  # characters of the address
 _OF_ANSWER: Final = frozenset(
@@ -72,6 +74,8 @@ def diagnose(client: Client, address: str) -> Diagnosis:
     """What is wrong with an authorization request, or with a redirect URI by itself."""
     parameters = MultiDict(parse_qsl(_split(address).query, keep_blank_values=True))
     known = OAuthClient(client)
+    read = authorization_parameters.read(with_values(parameters))
+    parameters = read.parameters
     if "redirect_uri" not in parameters:
         uri = _without_answer(address)
         return Diagnosis(uri, _difference(known, uri))
@@ -82,19 +86,26 @@ def diagnose(client: Client, address: str) -> Diagnosis:
         parameters["redirect_uri"],
         _difference(known, parameters["redirect_uri"]),
         other_client=other if other != client.id else "",
-        error=_error(parameters, known),
+        error=_error(read, known),
         left_out=tuple(each for each in scopes if each not in registered),
     )
 
 
-def _error(parameters: MultiDict[str, str], client: OAuthClient) -> str:
-    if parameters.get("response_type") != "code":
+def _error(read: Read | Refused, client: OAuthClient) -> str:
+    if isinstance(read, Refused):
+        return _told(read.error)
+    if read.parameters.get("response_type") != "code":
         return "unsupported_response_type"
     try:
-        authorization_request.check(parameters, client)
+        authorization_parameters.check_way(read, client)
+        authorization_request.check(read.parameters, client)
     except OAuth2Error as error:
-        return f"{error.error}: {error.description}" if error.description else str(error.error)
+        return _told(error)
     return ""
+
+
+def _told(error: OAuth2Error) -> str:
+    return f"{error.error}: {error.description}" if error.description else str(error.error)
 
 
 def _difference(client: OAuthClient, requested: str) -> Difference | None:

@@ -5,7 +5,13 @@ from typing import Any
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
 from idp import settings
-from idp.clients.metadata import ASSERTION_ALGORITHMS, CHILD_FIELDS, ID_TOKEN_ALGORITHMS, SCOPES
+from idp.clients.metadata import (
+    ASSERTION_ALGORITHMS,
+    CHILD_FIELDS,
+    ID_TOKEN_ALGORITHMS,
+    REQUEST_OBJECT_ALGORITHMS,
+    SCOPES,
+)
 from idp.oidc import child_claim, protected_resource
 from idp.oidc.authorization_request import RESPONSE_MODES
 from idp.oidc.claims import SUPPORTED
@@ -42,7 +48,8 @@ def metadata() -> dict[str, Any]:
         "claims_supported": list(SUPPORTED),
         "claim_types_supported": ["normal"],
         "claims_parameter_supported": True,
-        "request_parameter_supported": False,
+        "request_parameter_supported": True,
+        "request_object_signing_alg_values_supported": _request_object_algorithms(),
         "request_uri_parameter_supported": False,
         "require_request_uri_registration": False,
         "authorization_response_iss_parameter_supported": True,
@@ -57,6 +64,11 @@ def metadata() -> dict[str, Any]:
     }
     _validate(document)
     return document
+
+
+def _request_object_algorithms() -> list[str]:
+    unsigned = settings.current().unsigned_request_objects
+    return [each for each in REQUEST_OBJECT_ALGORITHMS if unsigned or each != "none"]
 
 
 def _validate(document: dict[str, Any]) -> None:

@@ -139,6 +139,11 @@ class Settings:
         duration,
         "s",
     )
+    unsigned_request_objects: bool = setting(
+        False,
+        "Applications may be registered for request objects that nobody has signed (alg none)",
+        boolean,
+    )
     key_cache: timedelta = setting(
         timedelta(hours=1), "Applications may cache the key set for this long", duration, "s"
     )

@@ -33,6 +33,7 @@ def problems(**variables: str) -> str:
 
 SAMPLES = {
     "demo": "on",
+    "unsigned_request_objects": "yes",
     "mail_tls": "none",
     "default_locale": "de",
     "log_level": "ERROR",

@@ -1,0 +1,1 @@
+"""Requirements of the specifications, one test each, over HTTP."""

@@ -61,7 +61,7 @@ def test_the_document_says_what_we_do(client: FlaskClient) -> None:
     assert set(told["response_modes_supported"]) == {"query", "form_post"}
     assert set(told["grant_types_supported"]) == {"authorization_code", "refresh_token"}
     assert told["code_challenge_methods_supported"] == ["S256"]
-    assert told["request_parameter_supported"] is False
+    assert told["request_parameter_supported"] is True
     assert told["request_uri_parameter_supported"] is False  # its default would be true
     assert told["claims_parameter_supported"] is True
     assert told["authorization_response_iss_parameter_supported"] is True

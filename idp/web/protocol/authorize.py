@@ -1,15 +1,18 @@
 """The authorization endpoint (RFC 6749 §3.1, OpenID Connect Core §3.1.2)."""
 
+import json
+from typing import Final
 from urllib.parse import urlencode
 
 from flask import redirect, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from idp.oidc import authorization_request, logout, refusals
+from idp.oidc import authorization_parameters, authorization_request, logout, refusals
+from idp.oidc.authorization_parameters import Read, Refused
 from idp.oidc.errors import OAuth2Error
 from idp.oidc.oauth_client import OAuthClient, query_client
-from idp.oidc.requests import FORM, ProtocolRequest, check_parameters, with_values
+from idp.oidc.requests import FORM, Payload, ProtocolRequest, with_values
 from idp.oidc.server import server
 from idp.web import browser
 from idp.web.errors import PageError
@@ -17,27 +20,65 @@ from idp.web.protocol import answers, crossing
 from idp.web.protocol.blueprint import endpoints
 from idp.web.protocol.interaction import proceed
 
+_UNDERSTOOD: Final = "understood"
+"""The parameters of a request object that crossed sites, on their way to ourselves."""
+
 
 @endpoints.route("/oauth2/authorize", methods=["GET", "POST"])
 def authorize() -> Response:
     """Validate, then show what is missing or answer the application at once."""
     if request.method == "POST" and request.mimetype != FORM:
         raise PageError("unsupported_media_type", 415)  # OpenID Connect Core §3.1.2.1
-    parameters = with_values(request.form if request.method == "POST" else request.args)
+    sent = with_values(request.form if request.method == "POST" else request.args)
     if request.method == "POST" and not browser.has_cookies():
-        crosses = [(name, _crossing(name, each)) for name, each in parameters.items(multi=True)]
-        return redirect(f"/oauth2/authorize?{urlencode(crosses)}", 303)
+        return _to_ourselves(sent)
+    match _crossed(sent) or authorization_parameters.read(sent):
+        case Refused(parameters, error):
+            error.redirect_uri = _trusted_redirect_uri(parameters)
+            return _refuse(parameters, error)
+        case read:
+            return _answered(read)
+
+
+def _answered(read: Read) -> Response:
+    parameters = read.parameters
     try:
         client = _validated(parameters)
     except OAuth2Error as error:
         return _refuse(parameters, error)
     try:
+        authorization_parameters.check_way(read, client)
         hint = _hinted_subject(parameters.get("id_token_hint"), client)
         auth_request = authorization_request.parse(parameters, client, hinted_subject=hint)
     except OAuth2Error as error:
         error.redirect_uri = parameters["redirect_uri"]
         return _refuse(parameters, error)
     return proceed(auth_request, client, interaction=None)
+
+
+def _to_ourselves(sent: MultiDict[str, str]) -> Response:
+    """The same request at our own address, to which the browser brings its cookies. Of a request
+    object its parameters go along, sealed: it may hold a hint.
+    """
+    read = authorization_parameters.read(sent) if "request" in sent else None
+    if isinstance(read, Refused):
+        read.error.redirect_uri = _trusted_redirect_uri(read.parameters)
+        return _refuse(read.parameters, read.error)
+    parameters = sent if read is None else read.parameters
+    crosses = [(name, _crossing(name, each)) for name, each in parameters.items(multi=True)]
+    if read is not None:
+        crosses = [(_UNDERSTOOD, crossing.seal("request", json.dumps(dict(crosses))))]
+    return redirect(f"/oauth2/authorize?{urlencode(crosses)}", 303)
+
+
+def _crossed(sent: MultiDict[str, str]) -> Read | None:
+    """What ``_to_ourselves`` understood of a request object a moment ago."""
+    if request.method == "POST" or list(sent) != [_UNDERSTOOD]:
+        return None
+    match crossing.unseal(sent[_UNDERSTOOD]):
+        case ["request", str(parameters)]:
+            return Read(MultiDict(json.loads(parameters)), signed=True)
+    return None
 
 
 def _crossing(name: str, value: str) -> str:
@@ -58,12 +99,12 @@ def _hinted_subject(hint: str | None, client: OAuthClient) -> str | None:
 def _validated(parameters: MultiDict[str, str]) -> OAuthClient:
     """The client of a sound request. Raises ``OAuth2Error``, its ``redirect_uri`` if trusted."""
     try:
-        check_parameters(parameters)
         authorization_request.check_response_type(parameters)
     except OAuth2Error as error:
         error.redirect_uri = _trusted_redirect_uri(parameters)
         raise
     protocol_request = ProtocolRequest(request._get_current_object())  # type: ignore[attr-defined]
+    protocol_request.payload = Payload(parameters)
     grant = server().get_consent_grant(protocol_request)
     client: OAuthClient = grant.request.client
     return client

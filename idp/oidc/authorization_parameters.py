@@ -1,0 +1,103 @@
+"""Where the parameters of an authorization request stand: in the address or form, or in a request
+object (RFC 9101, OpenID Connect Core §6).
+"""
+
+from dataclasses import dataclass
+
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749 import InvalidRequestError
+from werkzeug.datastructures import MultiDict
+
+from idp.oidc import request_objects
+from idp.oidc.errors import RequestNotSupported, RequestUriNotSupported
+from idp.oidc.oauth_client import OAuthClient, query_client
+from idp.oidc.requests import check_parameters
+
+Parameters = MultiDict[str, str]
+
+
+@dataclass(frozen=True)
+class Read:
+    """The parameters that count."""
+
+    parameters: Parameters
+    signed: bool = False
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An error. ``parameters``: all that the client said about how it wants its answer, inside of
+    an object too. They are nobody's word: a ``redirect_uri`` counts if it is registered.
+    """
+
+    parameters: Parameters
+    error: OAuth2Error
+
+
+def read(outside: Parameters) -> Read | Refused:
+    """What an authorization request asks for, wherever it stands."""
+    try:
+        check_parameters(outside)
+        if "request" not in outside and "request_uri" not in outside:
+            return Read(outside)
+        client = query_client(outside.get("client_id", ""))
+        if client is None:
+            return Read(outside)  # refused by whoever reads on: there is nobody to answer
+        return _read_object(outside, client)
+    except OAuth2Error as error:
+        return Refused(_shown(outside), error)
+
+
+def check_way(read: Read, client: OAuthClient) -> None:
+    """Refuse parameters that came in another way than the registration says."""
+    if client.client_metadata.get("require_signed_request_object") and not read.signed:
+        # RFC 9101 §10.5
+        raise InvalidRequestError("The application is registered for signed request objects alone")
+
+
+def _read_object(outside: Parameters, client: OAuthClient) -> Read:
+    if "request" in outside and "request_uri" in outside:
+        raise InvalidRequestError("Either request or request_uri, not both")  # RFC 9101 §5
+    if "request_uri" in outside:
+        raise RequestUriNotSupported
+    if not request_objects.is_registered(client):
+        raise RequestNotSupported
+    inside = request_objects.verified(outside["request"], client)
+    _check_agreement(outside, inside)
+    parameters = _joined(outside, inside, client)
+    check_parameters(parameters)
+    return Read(parameters, signed=True)
+
+
+def _check_agreement(outside: Parameters, inside: dict[str, str]) -> None:
+    # Core §6.1: « the values for these parameters MUST match those in the Request Object »
+    for name in ("client_id", "response_type"):
+        if outside.get(name) and inside.get(name) not in {None, outside[name]}:
+            raise InvalidRequestError(f"The {name} differs within and without the request object")
+
+
+def _joined(outside: Parameters, inside: dict[str, str], client: OAuthClient) -> Parameters:
+    """RFC 9101 §6.3: the object's parameters alone. Core §6.1, by registration: those outside
+    count where the object has none.
+    """
+    if client.client_metadata.get("parameters_beside_request_object"):
+        inside = {**_plain(outside), **inside}
+    return MultiDict({**inside, "client_id": client.get_client_id()})
+
+
+def _shown(outside: Parameters) -> Parameters:
+    """All that was said, the object's word before the other: for the shape of an error."""
+    text = outside.get("request", "")
+    if not text or len(outside.getlist("request")) > 1:
+        return outside
+    merged = outside.copy()
+    for name, value in request_objects.shown(text).items():
+        if name != "client_id":
+            merged.setlist(name, [value])
+    return merged
+
+
+def _plain(outside: Parameters) -> dict[str, str]:
+    return {
+        name: value for name, value in outside.items() if name not in {"request", "request_uri"}
+    }
