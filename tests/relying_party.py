@@ -277,7 +277,7 @@ def error_of(response: TestResponse) -> tuple[int, str]:
 def claims_of(http: FlaskClient, id_token: str) -> dict[str, Any]:
     """The claims of an ID token whose signature was checked against the published key set."""
     keys = KeySet.import_key_set(http.get("/oauth2/jwks").json)  # type: ignore[arg-type]
-    return dict(jwt.decode(id_token, keys, algorithms=["RS256", "ES256", "EdDSA"]).claims)
+    return dict(jwt.decode(id_token, keys, algorithms=["RS256", "PS256", "ES256", "EdDSA"]).claims)
 
 
 @dataclass

@@ -30,6 +30,11 @@ command = Noun("client", help="Applications that parents sign in to.")
 @click.option("--post-logout-uri", multiple=True, help="Where a sign-out may lead; repeatable.")
 @click.option("--scope", help='Scopes, in quotes: "openid profile child".')
 @click.option("--auth-method", type=click.Choice(rules.AUTH_METHODS), help="How it proves itself.")
+@click.option(
+    "--auth-audience",
+    type=click.Choice(rules.ASSERTION_AUDIENCES),
+    help="What the assertions of private_key_jwt may name.",
+)
 @click.option("--jwks-file", type=click.Path(path_type=Path), help="Its public keys (JSON).")
 @click.option(
     "--first-party", is_flag=True, default=None, help="The schools' own: no consent page."
@@ -205,6 +210,7 @@ def _metadata(options: dict[str, Any]) -> dict[str, Any]:
         "post_logout_redirect_uris": list(options["post_logout_uri"]),
         "scope": options["scope"],
         "token_endpoint_auth_method": options["auth_method"],
+        "token_endpoint_auth_audience": options["auth_audience"],
         "first_party": options["first_party"],
         "id_token_signed_response_alg": options["id_token_alg"],
         "subject_type": options["subject_type"],

@@ -10,9 +10,12 @@ from idp.people.models import NAME_LENGTH
 
 SCOPES: Final = ("openid", "profile", "email", "child", "offline_access")
 AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
-ID_TOKEN_ALGORITHMS: Final = ("RS256", "ES256", "EdDSA")
+ID_TOKEN_ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
 ASSERTION_ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
 REQUEST_OBJECT_ALGORITHMS: Final = (*ASSERTION_ALGORITHMS, "none")
+ASSERTION_AUDIENCES: Final = ("issuer", "issuer_or_endpoint")
+"""Which ``aud`` a client assertion may have: our issuer alone (RFC 7523bis), or the address of the
+endpoint too, which OpenID Connect Core §9 recommended and older software sends."""
 CHILD_FIELDS: Final = (
     "sub",
     "given_name",
@@ -81,6 +84,7 @@ def _defaults() -> dict[str, Any]:
         "grant_types": ["authorization_code", "refresh_token"],
         "scope": "openid",
         "token_endpoint_auth_method": "client_secret_basic",
+        "token_endpoint_auth_audience": "issuer",
         "application_type": "web",
         "subject_type": "pairwise",
         "id_token_signed_response_alg": "RS256",
@@ -195,6 +199,7 @@ _CHECKS: Final[dict[str, Check]] = {
     "scope": _scope,
     "token_endpoint_auth_method": _one_of(*AUTH_METHODS),
     "token_endpoint_auth_signing_alg": _one_of(*ASSERTION_ALGORITHMS),
+    "token_endpoint_auth_audience": _one_of(*ASSERTION_AUDIENCES),
     "jwks": _jwks,
     "request_object_signing_alg": _one_of(*REQUEST_OBJECT_ALGORITHMS),
     "require_signed_request_object": _boolean,
@@ -259,6 +264,13 @@ def has_made_up_email(document: Mapping[str, Any]) -> bool:
     field get the real ones.
     """
     return document.get("email_claim") == "unique"
+
+
+def accepts_endpoint_as_audience(document: Mapping[str, Any]) -> bool:
+    """Whether its assertions may name an endpoint of ours; in registrations from before this
+    field they may not.
+    """
+    return document.get("token_endpoint_auth_audience") == "issuer_or_endpoint"
 
 
 def _names_the_child(name: str, document: dict[str, Any]) -> None:

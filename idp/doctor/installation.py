@@ -15,7 +15,7 @@ from idp.credentials import factors
 from idp.database import db
 from idp.doctor import Finding, Findings, trouble
 from idp.oidc.keyring import keyring
-from idp.oidc.keys import ALGORITHMS, KeyTrouble
+from idp.oidc.keys import ALGORITHMS, NEEDED, KeyTrouble
 from idp.people import staff
 from idp.readiness import agreement, schema
 
@@ -88,7 +88,7 @@ def _clocks_agree() -> Findings:
 
 def _keys_sign() -> Findings:
     try:
-        for alg in ALGORITHMS:
+        for alg in NEEDED:
             keyring().signing_key(alg)
         entries = keyring().entries()
     except KeyTrouble as trouble:
@@ -96,6 +96,13 @@ def _keys_sign() -> Findings:
             "danger", "keys", f"{trouble}.", "`idp serve` refuses to start until it is so."
         )
         return
+    if missing := [alg for alg in ALGORITHMS if not keyring().signs(alg)]:
+        yield Finding(
+            "notice",
+            "keys",
+            f"There is no key for {', '.join(missing)}, which no application can ask for.",
+            "Run `idp keys ensure`, on one machine where several share the keys.",
+        )
     for entry in entries:
         since = entry.signs_since or entry.created_at
         age = clock.now() - datetime.fromisoformat(since)

@@ -3,8 +3,7 @@
 import json
 from base64 import b64decode
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, cast
+from typing import Final, cast
 from urllib.parse import unquote
 
 from authlib.oauth2.rfc6749 import (
@@ -12,24 +11,15 @@ from authlib.oauth2.rfc6749 import (
     InvalidClientError,
     InvalidRequestError,
 )
-from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
-from joserfc import jws, jwt
+from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import Key, KeySet
-from sqlalchemy.dialects import postgresql, sqlite
 
-from idp import clock, settings
-from idp.clients.metadata import ASSERTION_ALGORITHMS
-from idp.clients.models import ClientRow, UsedAssertion
-from idp.database import db, keyed_hash, transaction
+from idp.clients.models import ClientRow
+from idp.oidc.client_assertion import PrivateKeyJwt
 from idp.oidc.oauth_client import OAuthClient, query_client
 from idp.oidc.requests import ProtocolRequest
 
 METHODS: Final = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
-LONGEST_ASSERTION_LIFE: Final = timedelta(minutes=5)
-LEEWAY: Final = 60  # seconds of clock difference
-_ASSERTION_TYPES: Final = ("JWT", "client-authentication+jwt")
-_KEY_TYPES: Final = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC", "EdDSA": "OKP"}
 
 
 def authenticate(
@@ -51,7 +41,7 @@ def authenticate(
         return query_client(client_id)
 
     authentication = ClientAuthentication(find)
-    authentication.register(PrivateKeyJwt.CLIENT_AUTH_METHOD, PrivateKeyJwt())
+    authentication.register(PrivateKeyJwt.CLIENT_AUTH_METHOD, PrivateKeyJwt(request))
     try:
         return cast(OAuthClient, authentication(request, methods, endpoint))
     except InvalidClientError as error:
@@ -113,95 +103,6 @@ def _explained(
     else:
         return error
     return InvalidClientError(reason, status_code=error.status_code)
-
-
-class PrivateKeyJwt(JWTBearerClientAssertion):  # type: ignore[misc]
-    """``private_key_jwt`` with every rule of security rule O11."""
-
-    CLIENT_AUTH_METHOD = "private_key_jwt"
-
-    def __init__(self) -> None:
-        super().__init__(validate_jti=True, leeway=LEEWAY)
-
-    def get_audiences(self) -> list[str]:
-        # The issuer alone: an assertion for another server's token endpoint, or one that a
-        # malicious server asked for, is worth nothing here (RFC 7523bis).
-        return [settings.current().issuer]
-
-    def resolve_client_public_key(self, client: OAuthClient) -> KeySet:
-        if client.client_metadata["token_endpoint_auth_method"] != self.CLIENT_AUTH_METHOD:
-            raise InvalidClientError("The client is not registered for private_key_jwt")
-        keys = client.client_metadata["jwks"]["keys"]
-        if alg := client.client_metadata.get("token_endpoint_auth_signing_alg"):
-            keys = [{**key, "alg": alg} for key in keys]
-        return KeySet.import_key_set({"keys": keys})
-
-    def process_assertion_claims(self, assertion: str, resolve_key: KeySet) -> dict[str, Any]:
-        header = _header_of(assertion)
-        registered = _algorithm_of(header)
-        for key in _candidates(resolve_key, header, registered):
-            try:
-                token = jwt.decode(assertion, key, algorithms=[registered])
-            except (JoseError, ValueError):
-                continue
-            self.verify_claims(token.claims)
-            return dict(token.claims)
-        raise InvalidClientError("The client assertion is not valid")
-
-    def verify_claims(self, claims: dict[str, Any]) -> None:
-        if not isinstance(claims.get("aud"), str):
-            raise InvalidClientError("The issuer must be the only audience")
-        expires = claims.get("exp")
-        latest = clock.now() + LONGEST_ASSERTION_LIFE + timedelta(seconds=LEEWAY)
-        # « not … <= » because NaN, which Python's JSON reads, is never greater
-        if not isinstance(expires, int | float) or not expires <= latest.timestamp():
-            raise InvalidClientError("The assertion lives longer than 5 minutes")
-        super().verify_claims(claims)
-
-    def validate_jti(self, claims: dict[str, Any], jti: Any) -> bool:
-        """True for the first use; two workers at once are told apart by the primary key."""
-        if not isinstance(jti, str) or not 1 <= len(jti) <= 256:
-            raise InvalidClientError("The jti is malformed")
-        values = {
-            "jti_hash": keyed_hash("jti", f"{claims['sub']}\0{jti}"),
-            "client_id": str(claims["sub"])[:32],
-            "expires_at": datetime.fromtimestamp(claims["exp"] + 2 * LEEWAY, UTC),
-        }
-        dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(UsedAssertion).values(values).on_conflict_do_nothing()
-        # Not rowcount: for an INSERT it is -1 on PostgreSQL, whether a row came in or not.
-        with transaction() as writes:
-            kept = writes.execute(statement.returning(UsedAssertion.jti_hash))
-            return kept.first() is not None
-
-
-def _algorithm_of(header: dict[str, Any]) -> str:
-    """The algorithm to check with: one of our list, and the key's type must fit (RFC 8725 §3.1)."""
-    alg = header.get("alg")
-    if alg not in ASSERTION_ALGORITHMS or header.get("typ", "JWT") not in _ASSERTION_TYPES:
-        raise InvalidClientError("The assertion's algorithm or type is not accepted")
-    return str(alg)
-
-
-def _header_of(assertion: str) -> dict[str, Any]:
-    try:
-        return dict(jws.extract_compact(assertion.encode()).headers())
-    except (JoseError, ValueError) as error:
-        raise InvalidClientError("The client assertion is malformed") from error
-
-
-def _candidates(keys: KeySet, header: dict[str, Any], alg: str) -> list[Key]:
-    """The registered keys that fit: by ``kid`` where one is named, by type and the algorithm
-    that the registration pins always (security rules O11, O12).
-    """
-    kid = header.get("kid")
-    return [
-        key
-        for key in keys.keys
-        if key.key_type == _KEY_TYPES[alg]
-        and key.alg in (None, alg)
-        and (kid is None or key.kid == kid)
-    ]
 
 
 def _is_readable_basic(header: str) -> bool:

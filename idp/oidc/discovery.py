@@ -16,6 +16,8 @@ from idp.oidc import child_claim, protected_resource
 from idp.oidc.authorization_request import RESPONSE_MODES
 from idp.oidc.claims import SUPPORTED
 from idp.oidc.client_authentication import METHODS
+from idp.oidc.keyring import keyring
+from idp.oidc.keys import NEEDED
 from idp.sessions.assurance import ACRS
 from idp.settings import LOCALES
 
@@ -37,7 +39,7 @@ def metadata() -> dict[str, Any]:
         "response_modes_supported": list(RESPONSE_MODES),
         "grant_types_supported": ["authorization_code", "refresh_token"],
         "subject_types_supported": ["pairwise", "public"],
-        "id_token_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
+        "id_token_signing_alg_values_supported": signing_algorithms(),
         "token_endpoint_auth_methods_supported": METHODS,
         "token_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
         "revocation_endpoint_auth_methods_supported": METHODS,
@@ -69,6 +71,11 @@ def metadata() -> dict[str, Any]:
 def _request_object_algorithms() -> list[str]:
     unsigned = settings.current().unsigned_request_objects
     return [each for each in REQUEST_OBJECT_ALGORITHMS if unsigned or each != "none"]
+
+
+def signing_algorithms() -> list[str]:
+    """What we can sign with: an application may be registered for each."""
+    return [alg for alg in ID_TOKEN_ALGORITHMS if alg in NEEDED or keyring().signs(alg)]
 
 
 def _validate(document: dict[str, Any]) -> None:

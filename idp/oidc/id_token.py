@@ -13,7 +13,10 @@ from idp.oidc.keyring import keyring
 from idp.oidc.keys import SigningKey
 from idp.oidc.tokens import LiveGrant
 
-_HALF_HASH: Final = {"RS256": hashlib.sha256, "ES256": hashlib.sha256, "EdDSA": hashlib.sha512}
+_HALF_HASH: Final = {
+    **dict.fromkeys(("RS256", "PS256", "ES256"), hashlib.sha256),
+    "EdDSA": hashlib.sha512,
+}
 
 
 def issue(live: LiveGrant, *, access_token: str, nonce: str | None) -> str:

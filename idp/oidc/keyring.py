@@ -1,13 +1,20 @@
-"""The running application's keyring: one object a process, made from the settings."""
+"""The running application's keyring: one object a process, made from the settings; and which of
+its keys are published.
+"""
 
-from typing import cast
+from typing import Any, Final, cast
 
 from flask import Flask, current_app
+from sqlalchemy.exc import SQLAlchemyError
 
-from idp.oidc.keys import Keyring
+from idp.clients import algorithms
+from idp.oidc.keys import ALGORITHMS, Keyring
 from idp.settings import Settings
 
 _NAME = "idp.keyring"
+_LAST_USED = "idp.keyring.used"
+ALWAYS: Final = frozenset({"RS256"})
+"""What every provider offers (OpenID Connect Core §15.1)."""
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -22,3 +29,18 @@ def init_app(app: Flask, settings: Settings) -> None:
 def keyring() -> Keyring:
     """The running application's keyring."""
     return cast(Keyring, current_app.extensions[_NAME])
+
+
+def published_keys() -> dict[str, Any]:
+    """The key set of the algorithms that some application in use is registered for: a client
+    that knows no Ed25519 may refuse a set that holds such a key (RFC 7517 §5 lets it skip it).
+
+    A registration shows its kind of key at once, to all machines; its first token comes later.
+    While the database is away, it is the set that was shown last.
+    """
+    known = current_app.extensions
+    try:
+        known[_LAST_USED] = algorithms.in_use() | ALWAYS
+    except SQLAlchemyError:
+        known.setdefault(_LAST_USED, frozenset(ALGORITHMS))
+    return keyring().key_set(known[_LAST_USED])

@@ -9,7 +9,7 @@ import fcntl
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
@@ -22,16 +22,25 @@ from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey, import_key
 
 from idp import clock
 
-ALGORITHMS: Final = ("RS256", "ES256", "EdDSA")
+ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
+NEEDED: Final = ("RS256", "ES256", "EdDSA")
+"""Without a key for each of these nobody is served; PS256 came later, and is there once
+``idp keys ensure`` or a rotation has made it."""
 KEPT_FOR_HINTS: Final = timedelta(days=30)
 """How long the public half of a retired key still verifies an ``id_token_hint``."""
 
 SigningKey = RSAKey | ECKey | OKPKey
 _KINDS: Final[dict[str, type[RSAKey] | type[ECKey] | type[OKPKey]]] = {
     "RS256": RSAKey,
+    "PS256": RSAKey,
     "ES256": ECKey,
     "EdDSA": OKPKey,
 }
+
+
+_LATER: Final = "later_keys"
+"""A list that earlier releases don't read: their workers, which serve beside ours during an
+upgrade, would stumble over an algorithm that they don't know (security rule R12)."""
 
 
 class KeyTrouble(Exception):
@@ -91,12 +100,23 @@ class Keyring:
                 f"no {alg} signing key in {self._folder}: run idp keys ensure"
             ) from None
 
-    def key_set(self) -> dict[str, Any]:
-        """The JSON Web Key Set: current keys, those to come, and those just retired."""
+    def signs(self, alg: str) -> bool:
+        """Whether there is a key that signs ``alg``."""
+        self._refresh()
+        return alg in self._signing
+
+    def key_set(self, algorithms: Collection[str] = ALGORITHMS) -> dict[str, Any]:
+        """The JSON Web Key Set: current keys, those to come, and those just retired, of these
+        algorithms.
+        """
         self._refresh()
         now = clock.now()
-        shown = [entry for entry in self._entries if entry.published(now, self._token_lifetime)]
-        return {"keys": [entry.public for entry in shown]}
+        shown = [
+            entry.public
+            for entry in self._entries
+            if entry.alg in algorithms and entry.published(now, self._token_lifetime)
+        ]
+        return {"keys": shown}
 
     def verification_keys(self) -> KeySet:
         """Every public key that may have signed a token of ours, for ``id_token_hint``."""
@@ -112,13 +132,9 @@ class Keyring:
 
     def ensure(self) -> list[KeyEntry]:
         """Make what is missing: for each algorithm a current key and a next one."""
-        made: list[KeyEntry] = []
         with self._changing() as entries:
-            for alg in ALGORITHMS:
-                for state in ("current", "next"):
-                    if not any(e.alg == alg and e.state == state for e in entries):
-                        made.append(self._make(alg, state))
-                        entries.append(made[-1])
+            made = self._missing(entries)
+            entries.extend(made)
         return made
 
     def rotate(self, *, force: bool = False) -> list[KeyEntry]:
@@ -138,7 +154,7 @@ class Keyring:
                         f" {int(self._cache_time.total_seconds())} s"
                     )
             entries[:] = [self._moved_on(entry, now) for entry in entries]
-            entries += [self._make(alg, "next") for alg in ALGORITHMS]
+            entries.extend(self._missing(entries))
         return self.entries()
 
     def retire(self, kid: str) -> KeyEntry:
@@ -206,7 +222,8 @@ class Keyring:
 
     def _read_index(self) -> list[KeyEntry]:
         try:
-            return [KeyEntry(**entry) for entry in json.loads(self._index.read_bytes())["keys"]]
+            index = json.loads(self._index.read_bytes())
+            return [KeyEntry(**entry) for entry in [*index["keys"], *index.get(_LATER, [])]]
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -244,9 +261,16 @@ class Keyring:
             raise KeyTrouble(f"{self._folder} can't be written: {error.strerror}") from error
 
     def _write_index(self, entries: list[KeyEntry]) -> None:
-        _write_private(
-            self._index, json.dumps({"keys": [asdict(e) for e in entries]}, indent=1).encode()
-        )
+        lists: dict[str, list[dict[str, Any]]] = {"keys": [], _LATER: []}
+        for entry in entries:
+            lists["keys" if entry.alg in NEEDED else _LATER].append(asdict(entry))
+        _write_private(self._index, json.dumps(lists, indent=1).encode())
+
+    def _missing(self, entries: list[KeyEntry]) -> list[KeyEntry]:
+        """New keys: for each algorithm a current and a next one, where there is none."""
+        there = {(entry.alg, entry.state) for entry in entries}
+        wanted = [(alg, state) for alg in ALGORITHMS for state in ("current", "next")]
+        return [self._make(*each) for each in wanted if each not in there]
 
     def _make(self, alg: str, state: str) -> KeyEntry:
         key = _generate(alg)
@@ -271,7 +295,7 @@ class Keyring:
 def _generate(alg: str) -> SigningKey:
     # RSA 2048: OpenID Connect requires RS256 of us; ES256 is what we recommend
     # (docs/decisions/signing-keys.md).
-    if alg == "RS256":
+    if alg in {"RS256", "PS256"}:
         return RSAKey.generate_key(2048)
     if alg == "ES256":
         return ECKey.generate_key("P-256")

@@ -138,7 +138,7 @@ def sample_pupil(school: School) -> ChildRow:
 @cache
 def _key(alg: str) -> SigningKey:
     parameters: KeyParameters = {"kid": _KID}
-    if alg == "RS256":
+    if alg in {"RS256", "PS256"}:
         return RSAKey.generate_key(2048, parameters)
     if alg == "ES256":
         return ECKey.generate_key("P-256", parameters)

@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from idp.audit import continuity
 from idp.database import db
 from idp.oidc.keyring import keyring
-from idp.oidc.keys import ALGORITHMS
+from idp.oidc.keys import NEEDED
 from idp.readiness import agreement
 from idp.resources import folder
 
@@ -52,7 +52,7 @@ def refuse_unready() -> None:
     """Raise ``NotReady``, ``KeyTrouble``, ``HistoryTrouble`` or ``Disagreement`` where nobody may
     be answered. The first machine to come here says what all must have alike.
     """
-    for alg in ALGORITHMS:
+    for alg in NEEDED:
         keyring().signing_key(alg)
     refuse_other_schema()
     continuity.refuse_other_history()

@@ -22,11 +22,14 @@ from idp.audit import events
 from idp.audit.models import DatabaseIdentity
 from idp.database import base64url, db
 from idp.oidc.keyring import keyring
-from idp.oidc.keys import KeyEntry
+from idp.oidc.keys import NEEDED, KeyEntry
 from idp.readiness import marks
 from idp.settings import Settings, variable
 
 KEY: Final = "key "
+LATER_KEY: Final = "later key "
+"""Of algorithms that not every machine has yet: the former release does not read these marks, and a
+machine without such a key is no worse than before."""
 SHARED: Final = ("session_secret", "password_pepper", "token_hash_key", "subject_key", "issuer")
 NEXT_STEP: Final = (
     "copy what differs from a machine that serves, or run `idp db agree` where it was changed on "
@@ -46,7 +49,8 @@ def differences() -> list[str]:
         for name, ours in _fingerprints(settings.current()).items()
         if name in known and not hmac.compare_digest(known[name].value, ours)
     ]
-    return sentences + _key_differences({n: m.value for n, m in known.items() if n.startswith(KEY)})
+    marked = {n: m.value for n, m in known.items() if n.startswith((KEY, LATER_KEY))}
+    return sentences + _key_differences(marked)
 
 
 def join() -> None:
@@ -62,7 +66,7 @@ def join() -> None:
             for name, fingerprint in ours.items():
                 marks.write(now, name, fingerprint, over=False)
             for entry in () if has_keys else keyring().entries():
-                marks.write(now, KEY + entry.kid, _until(entry), over=False)
+                marks.write(now, _mark_of(entry), _until(entry), over=False)
         db.session.expire_all()
     refuse_disagreement()
 
@@ -94,10 +98,14 @@ def knows_keys() -> bool:
 
 
 def _write_keys(now: Connection) -> None:
-    entries = {KEY + entry.kid: _until(entry) for entry in keyring().entries()}
-    marks.forget(now, set(marks.read(KEY)) - set(entries))
+    entries = {_mark_of(entry): _until(entry) for entry in keyring().entries()}
+    marks.forget(now, {*marks.read(KEY), *marks.read(LATER_KEY)} - set(entries))
     for name, until in entries.items():
         marks.write(now, name, until)
+
+
+def _mark_of(entry: KeyEntry) -> str:
+    return (KEY if entry.alg in NEEDED else LATER_KEY) + entry.kid
 
 
 def _until(entry: KeyEntry) -> str:
@@ -115,15 +123,16 @@ def _key_differences(known: dict[str, str]) -> list[str]:
     if not known:
         return []
     entries = keyring().entries()
-    signing = [entry.kid for entry in entries if entry.state == "current"]
     sentences = [
-        f"the key {kid} signs here, and the other machines don't publish it"
-        for kid in signing
-        if not _is_published(known.get(KEY + kid))
+        f"the key {entry.kid} signs here, and the other machines don't publish it"
+        for entry in entries
+        if entry.state == "current" and not _is_published(known.get(_mark_of(entry)))
     ]
     published = {entry.kid for entry in entries}
     missing = sorted(
-        name.removeprefix(KEY) for name, is_now in known.items() if is_now == "current"
+        name.removeprefix(KEY)
+        for name, is_now in known.items()
+        if is_now == "current" and name.startswith(KEY)
     )
     sentences += [
         f"the key {kid} signs on other machines, and is not published here"

@@ -60,7 +60,7 @@ def test_private_keys_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
         os.umask(before)
 
     files = [path for path in (tmp_path / "new").iterdir() if path.suffix in {".pem", ".json"}]
-    assert len(files) == 7
+    assert len(files) == 9
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 

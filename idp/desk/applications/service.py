@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from sqlalchemy import ColumnElement, func, select, true
 
 from idp import clock
-from idp.clients import registration
+from idp.clients import algorithms, registration
 from idp.clients.metadata import has_made_up_email
 from idp.clients.models import Client, ClientSchool
 from idp.clients.registration import Registered
@@ -24,11 +24,13 @@ from idp.database import db, retried
 from idp.desk.access import scope
 from idp.desk.access.acts import On, act_for_platform, act_on
 from idp.desk.access.rights import Right, SchoolScope, Staff
-from idp.errors import NotFound
+from idp.errors import Invalid, NotFound
 from idp.lifecycle import endings
 from idp.lifecycle.endings import Cause, These
 from idp.oidc import child_selection, diagnosis, discovery, sample_token
 from idp.oidc.diagnosis import Diagnosis
+from idp.oidc.keyring import keyring
+from idp.oidc.keys import ALGORITHMS, NEEDED
 from idp.oidc.sample_token import SampleToken
 from idp.people import accounts
 from idp.people.models import AccountRow, ChildRow, School
@@ -124,6 +126,7 @@ def register(
     Raises ``Invalid``, ``Conflict`` where this id is registered already, and
     ``NotFound`` for who may not.
     """
+    _refuse_unsigned(metadata)
     with act_for_platform(staff, Right.EDIT_CLIENTS):
         return registration.register(metadata, school_ids=school_ids, client_id=client_id)
 
@@ -142,6 +145,7 @@ def change(
     Where a third party gets real addresses from now on, what it was given ends: guardians are
     asked anew.
     """
+    _refuse_unsigned(metadata)
     with _act(staff, client_id) as on:
         before = on.it.metadata_
         made = registration.change(client_id, metadata, school_ids=school_ids, version=version)
@@ -187,6 +191,14 @@ def enable(staff: Staff, client_id: str) -> bool:
         if enabled:
             endings.end(Cause.CLIENT_DISABLED, These(clients=[client_id]))
     return enabled
+
+
+def _refuse_unsigned(metadata: Mapping[str, Any]) -> None:
+    """Raise ``Invalid`` for an algorithm for which this installation has no key (yet)."""
+    for field in algorithms.FIELDS:
+        alg = metadata.get(field)
+        if alg in ALGORITHMS and alg not in NEEDED and not keyring().signs(alg):
+            raise Invalid(field, "no_signing_key", algorithm=alg)
 
 
 def _act(staff: Staff, client_id: str) -> AbstractContextManager[On[Client]]:

@@ -18,7 +18,10 @@ from idp.web.forms import Form
 
 LINES: Final = ("redirect_uris", "post_logout_redirect_uris", "origins")
 PAGES: Final = ("initiate_login_uri", "client_uri")
-PICKED: Final = ("child_claim_profile", "id_token_signed_response_alg", "email_claim")
+PICKED: Final = (
+    *("child_claim_profile", "id_token_signed_response_alg", "email_claim"),
+    "token_endpoint_auth_audience",
+)
 CHOICES: Final = ("kind", "method", "acr", *PICKED)
 SWITCHES: Final = ("first_party", "require_pkce")
 MANY: Final = ("schools", "scope", "child_fields", "id_token_claims")
@@ -180,6 +183,7 @@ def _filled(document: Mapping[str, Any]) -> ClientForm:
         **{name: document.get(name) or "" for name in PAGES},
         **{name: "on" if document[name] else "" for name in SWITCHES},
         "email_claim": "real",  # in registrations from before this field
+        "token_endpoint_auth_audience": "issuer",  # likewise
         **{name: document[name] for name in PICKED if name in document},
     }
     chosen = {

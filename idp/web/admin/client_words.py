@@ -32,6 +32,18 @@ def methods() -> list[Choice]:
     ]
 
 
+def audiences() -> list[Choice]:
+    """To whom an application with a key of its own may address what it signs."""
+    return [
+        ("issuer", _("Our issuer address only"), _("The usual case, and the safest.")),
+        (
+            "issuer_or_endpoint",
+            _("The token endpoint, too"),
+            _("For Authlib, Spring and other software that names it."),
+        ),
+    ]
+
+
 def scopes() -> list[Choice]:
     """What may be asked for, beside knowing the guardian again."""
     return [
@@ -126,6 +138,9 @@ PROBLEMS: Final = {
         " because this one has travelled, and send us only its public half."
     ),
     "weak_key": lazy_gettext("This RSA key is too short. Use at least 2048 bits."),
+    "no_signing_key": lazy_gettext(
+        "This installation has no key for it yet. An operator makes it: idp keys ensure."
+    ),
     "no_keys": lazy_gettext("This is neither a JWK Set nor a public key in PEM."),
     "uri_not_https": lazy_gettext(
         "%(address)s must begin with https://. Plain http:// is for one's own computer"

@@ -7,7 +7,7 @@ from flask import Response, abort, current_app
 
 from idp import settings
 from idp.oidc import discovery, protected_resource
-from idp.oidc.keyring import keyring
+from idp.oidc.keyring import published_keys
 from idp.web.protocol import cors
 from idp.web.protocol.blueprint import endpoints
 
@@ -17,10 +17,14 @@ _DISCOVERY = "idp.discovery"
 @endpoints.get("/.well-known/openid-configuration")
 @endpoints.get("/.well-known/oauth-authorization-server")
 def configuration() -> Response:
-    """OpenID Connect Discovery 1.0 §4, RFC 8414 §3; made once a process."""
-    if _DISCOVERY not in current_app.extensions:
-        current_app.extensions[_DISCOVERY] = json.dumps(discovery.metadata())
-    return _public(current_app.extensions[_DISCOVERY], "application/json")
+    """OpenID Connect Discovery 1.0 §4, RFC 8414 §3; made once a process, and anew where there are
+    keys for other algorithms.
+    """
+    made_for, document = current_app.extensions.get(_DISCOVERY, (None, ""))
+    if made_for != (algorithms := discovery.signing_algorithms()):
+        document = json.dumps(discovery.metadata())
+        current_app.extensions[_DISCOVERY] = (algorithms, document)
+    return _public(document, "application/json")
 
 
 @endpoints.get("/.well-known/openid-configuration/<path:issuer_path>")
@@ -49,7 +53,7 @@ def protected_resource_metadata(resource_path: str = "") -> Response:
 @endpoints.get("/oauth2/jwks")
 def jwks() -> Response:
     """The key set (RFC 7517 §5)."""
-    return _public(json.dumps(keyring().key_set()), "application/jwk-set+json")
+    return _public(json.dumps(published_keys()), "application/jwk-set+json")
 
 
 def _public(body: str, content_type: str) -> Response:

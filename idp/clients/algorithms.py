@@ -1,0 +1,23 @@
+"""With which algorithms our answers to the applications in use are signed."""
+
+from typing import Final
+
+from sqlalchemy import select
+
+from idp.clients.models import Client
+from idp.database import db
+
+FIELDS: Final = (
+    "id_token_signed_response_alg",
+    "userinfo_signed_response_alg",
+    "introspection_signed_response_alg",
+    "authorization_signed_response_alg",
+)
+"""The metadata that name one (OpenID Connect Registration §2, RFC 9701 §6, JARM §3)."""
+
+
+def in_use() -> frozenset[str]:
+    """The algorithms that an enabled application is registered for; one query."""
+    named = (Client.metadata_[field].as_string() for field in FIELDS)
+    rows = db.session.execute(select(*named).where(Client.disabled_at.is_(None)).distinct())
+    return frozenset(alg for row in rows for alg in row if alg)

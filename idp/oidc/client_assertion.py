@@ -1,0 +1,133 @@
+"""``private_key_jwt`` (RFC 7523, OpenID Connect Core §9): the assertion and its rules (O11)."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+from authlib.oauth2.rfc6749 import InvalidClientError
+from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import Key, KeySet
+
+from idp import clock, settings
+from idp.clients import used
+from idp.clients.metadata import ASSERTION_ALGORITHMS, accepts_endpoint_as_audience
+from idp.oidc.oauth_client import OAuthClient
+from idp.oidc.requests import ProtocolRequest
+
+LONGEST_LIFE: Final = timedelta(minutes=5)
+LONGEST_LENIENT_LIFE: Final = timedelta(hours=1)
+"""What Authlib's own client sends; others send a minute."""
+LEEWAY: Final = 60  # seconds of clock difference
+_TYPES: Final = ("JWT", "client-authentication+jwt")
+_KEY_TYPES: Final = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC", "EdDSA": "OKP"}
+
+
+class PrivateKeyJwt(JWTBearerClientAssertion):  # type: ignore[misc]
+    """``private_key_jwt`` at the endpoint that a request came to."""
+
+    CLIENT_AUTH_METHOD = "private_key_jwt"
+
+    def __init__(self, request: ProtocolRequest) -> None:
+        super().__init__(validate_jti=True, leeway=LEEWAY)
+        self._request = request
+
+    def get_audiences(self) -> list[str]:
+        """The issuer; where the registration is lenient, our token endpoint and the one that the
+        assertion came to, too (OpenID Connect Core §9, RFC 9126 §2).
+
+        An assertion for another server, or one that a malicious server asked for, is worth
+        nothing here, so that nothing else may be named beside them (RFC 7523bis §4).
+        """
+        issuer = settings.current().issuer
+        if not self._lenient:
+            return [issuer]
+        return [issuer, f"{issuer}/oauth2/token", f"{issuer}{self._request.uri}"]
+
+    @property
+    def _lenient(self) -> bool:
+        return accepts_endpoint_as_audience(self._request.client.client_metadata)
+
+    def resolve_client_public_key(self, client: OAuthClient) -> KeySet:
+        if client.client_metadata["token_endpoint_auth_method"] != self.CLIENT_AUTH_METHOD:
+            raise InvalidClientError("The client is not registered for private_key_jwt")
+        keys = client.client_metadata["jwks"]["keys"]
+        if alg := client.client_metadata.get("token_endpoint_auth_signing_alg"):
+            keys = [{**key, "alg": alg} for key in keys]
+        return KeySet.import_key_set({"keys": keys})
+
+    def process_assertion_claims(self, assertion: str, resolve_key: KeySet) -> dict[str, Any]:
+        header = _header_of(assertion)
+        registered = _algorithm_of(header)
+        for key in _candidates(resolve_key, header, registered):
+            try:
+                token = jwt.decode(assertion, key, algorithms=[registered])
+            except (JoseError, ValueError):
+                continue
+            self.verify_claims(token.claims)
+            return dict(token.claims)
+        raise InvalidClientError("The client assertion is not valid")
+
+    def verify_claims(self, claims: dict[str, Any]) -> None:
+        """Each claim of an assertion whose signature is good: the error says which is wrong."""
+        self._check_audience(claims.get("aud"))
+        life = LONGEST_LENIENT_LIFE if self._lenient else LONGEST_LIFE
+        expires = claims.get("exp")
+        latest = clock.now() + life + timedelta(seconds=LEEWAY)
+        # « not … <= » because NaN, which Python's JSON reads, is never greater
+        if not isinstance(expires, int | float) or not expires <= latest.timestamp():
+            minutes = int(life.total_seconds() // 60)
+            raise InvalidClientError(
+                f"Invalid claim: 'exp' must be a time at most {minutes} minutes ahead"
+            )
+        try:
+            super().verify_claims(claims)
+        except InvalidClientError as error:
+            claim = getattr(error.__cause__, "claim", None)
+            if claim is None or f"'{claim}'" in error.description:
+                raise
+            raise InvalidClientError(f"{error.description} ('{claim}')") from error
+
+    def validate_jti(self, claims: dict[str, Any], jti: Any) -> bool:
+        """Whether it is the first use; kept for as long as the assertion would be accepted."""
+        if not isinstance(jti, str) or not 1 <= len(jti) <= 256:
+            raise InvalidClientError("Invalid claim: 'jti' must be a text of 1 to 256 characters")
+        until = claims["exp"] + 2 * LEEWAY
+        return used.first_use("jti", claims["sub"], jti, claims["sub"], until)
+
+    def _check_audience(self, audience: Any) -> None:
+        accepted = self.get_audiences()
+        named = [audience] if isinstance(audience, str) else audience
+        if not isinstance(named, list) or not named or not all(n in accepted for n in named):
+            raise InvalidClientError(
+                f"Invalid claim: 'aud' must be {' or '.join(dict.fromkeys(accepted))}, and no other"
+            )
+
+
+def _algorithm_of(header: dict[str, Any]) -> str:
+    """The algorithm to check with: one of our list, and the key's type must fit (RFC 8725 §3.1)."""
+    alg = header.get("alg")
+    if alg not in ASSERTION_ALGORITHMS or header.get("typ", "JWT") not in _TYPES:
+        raise InvalidClientError("The assertion's algorithm or type is not accepted")
+    return str(alg)
+
+
+def _header_of(assertion: str) -> dict[str, Any]:
+    try:
+        return dict(jws.extract_compact(assertion.encode()).headers())
+    except (JoseError, ValueError) as error:
+        raise InvalidClientError("The client assertion is malformed") from error
+
+
+def _candidates(keys: KeySet, header: dict[str, Any], alg: str) -> list[Key]:
+    """The registered keys that fit: by ``kid`` where one is named, by type and the algorithm
+    that the registration pins always (security rules O11, O12).
+    """
+    kid = header.get("kid")
+    return [
+        key
+        for key in keys.keys
+        if key.key_type == _KEY_TYPES[alg]
+        and key.alg in (None, alg)
+        and (kid is None or key.kid == kid)
+    ]
