@@ -20,6 +20,7 @@ from idp.oidc.oauth_client import OAuthClient, query_client
 from idp.oidc.requests import ProtocolRequest
 
 METHODS: Final = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
+UNPROVED: Final = "The client did not authenticate itself"
 
 
 def authenticate(
@@ -82,27 +83,44 @@ def presented_client(request: ProtocolRequest) -> tuple[str | None, str]:
     return form.get("client_id"), method
 
 
+class NotAuthenticated(InvalidClientError):  # type: ignore[misc]
+    """A client that did not prove itself.
+
+    ``reason`` is for the log and the desk. Who asks is told no more than that, unless the proof
+    itself was right: how a client is registered is nobody else's business.
+    """
+
+    def __init__(self, reason: str, *, proved: bool, status_code: int) -> None:
+        super().__init__(reason if proved else UNPROVED, status_code=status_code)
+        self.reason = reason
+
+
 def _explained(
     request: ProtocolRequest,
     error: InvalidClientError,
     find: Callable[[str], OAuthClient | None],
 ) -> InvalidClientError:
-    """The same refusal with its reason: the request is the developer's own, and a registration's
-    method is no secret. Whether a secret is nearly right, nobody learns.
-    """
+    """The same refusal with its reason. Whether a secret is nearly right, nobody learns."""
     named, used = presented_client(request)
-    client = find(named) if named else None
     if named is None:
-        reason = "The request names no client"
-    elif client is None:
+        return InvalidClientError("The request names no client", status_code=error.status_code)
+    client, proved = find(named), False
+    if client is None:
         reason = "No application in use has this client_id"
     elif (registered := client.client_metadata["token_endpoint_auth_method"]) != used:
         reason = f"The application is registered for {registered}, and the request used {used}"
+        secret = _presented_secret(request)
+        proved = secret is not None and client.check_client_secret(secret)
     elif used.startswith("client_secret"):
         reason = "The client secret is wrong"
     else:
         return error
-    return InvalidClientError(reason, status_code=error.status_code)
+    return NotAuthenticated(reason, proved=proved, status_code=error.status_code)
+
+
+def _presented_secret(request: ProtocolRequest) -> str | None:
+    _name, secret = _basic_credentials(request.headers.get("Authorization", ""))
+    return secret or request.form.get("client_secret")
 
 
 def _is_readable_basic(header: str) -> bool:
@@ -111,14 +129,19 @@ def _is_readable_basic(header: str) -> bool:
 
 def _id_in_basic(header: str) -> str | None:
     """The client that a Basic header names; None where it can't be read."""
+    return _basic_credentials(header)[0]
+
+
+def _basic_credentials(header: str) -> tuple[str | None, str | None]:
+    """Client id and secret of a Basic header (RFC 6749 §2.3.1); None where it can't be read."""
     scheme, _, value = header.partition(" ")
     if scheme.lower() != "basic":
-        return None
+        return None, None
     try:
-        name, colon, _password = b64decode(value, validate=True).decode("utf-8").partition(":")
+        name, colon, secret = b64decode(value, validate=True).decode("utf-8").partition(":")
     except ValueError:
-        return None
-    return unquote(name) if colon else None
+        return None, None
+    return (unquote(name), unquote(secret)) if colon else (None, None)
 
 
 def _id_in_assertion(assertion: str | None) -> str | None:

@@ -72,9 +72,9 @@ class Diagnosis:
 
 def diagnose(client: Client, address: str) -> Diagnosis:
     """What is wrong with an authorization request, or with a redirect URI by itself."""
-    parameters = MultiDict(parse_qsl(_split(address).query, keep_blank_values=True))
     known = OAuthClient(client)
-    read = authorization_parameters.read(with_values(parameters))
+    said = with_values(MultiDict(parse_qsl(_split(address).query)))
+    read = authorization_parameters.read(said)
     parameters = read.parameters
     if "redirect_uri" not in parameters:
         uri = _without_answer(address)
@@ -94,11 +94,11 @@ def diagnose(client: Client, address: str) -> Diagnosis:
 def _error(read: Read | Refused, client: OAuthClient) -> str:
     if isinstance(read, Refused):
         return _told(read.error)
-    if read.parameters.get("response_type") != "code":
-        return "unsupported_response_type"
     try:
+        authorization_request.check_response_type(read.parameters)
         authorization_parameters.check_way(read, client)
         authorization_request.check(read.parameters, client)
+        authorization_request.parse(read.parameters, client, hinted_subject=None)
     except OAuth2Error as error:
         return _told(error)
     return ""

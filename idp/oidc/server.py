@@ -37,7 +37,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         refusals.note(
             request.uri.rpartition("/")[2],
             error.error,
-            error.get_error_description(),
+            getattr(error, "reason", None) or error.get_error_description(),
             presented_client(request)[0],
         )
         response: Response = super().handle_error_response(request, error)

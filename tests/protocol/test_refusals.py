@@ -31,23 +31,53 @@ def token(there: World, **how: Any) -> dict[str, Any]:
     return dict(server.post("/oauth2/token", data=data, **how).json or {})
 
 
-def test_a_wrong_secret_and_a_wrong_method_are_told_apart(client: FlaskClient) -> None:
+WRONG_SECRET = "The client secret is wrong"
+WRONG_METHOD = (
+    "The application is registered for client_secret_basic, and the request used client_secret_post"
+)
+UNPROVED = "The client did not authenticate itself"
+
+
+def test_a_wrong_secret_a_wrong_method_and_nobody_are_answered_alike_and_logged_apart(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
     there = world(client)
     own = there.portal.client_id
+    caplog.set_level(logging.WARNING, logger="idp.oidc.refusals")
 
     wrong_secret = token(there, auth=(own, SECRET))
     wrong_method = token(there, data={"client_id": own, "client_secret": SECRET})
+    public = token(there, data={"client_id": own})
     nobody = token(there, auth=("app_nobody", SECRET))
 
-    assert wrong_secret["error_description"] == "The client secret is wrong"
-    assert wrong_method["error_description"] == (
-        "The application is registered for client_secret_basic,"
-        " and the request used client_secret_post"
-    )
-    assert nobody["error_description"] == "No application in use has this client_id"
-    assert {each["error"] for each in (wrong_secret, wrong_method, nobody)} == {"invalid_client"}
-    reasons = {reason for _endpoint, _error, reason in kept(there)}
-    assert reasons == {wrong_secret["error_description"], wrong_method["error_description"]}
+    told = {"error": "invalid_client", "error_description": UNPROVED}
+    assert [wrong_secret, wrong_method, public, nobody] == [told] * 4
+    logged = [vars(record)["reason"] for record in caplog.records]
+    as_public = WRONG_METHOD.replace("client_secret_post", "none")
+    unknown = "No application in use has this client_id"
+    assert logged == [WRONG_SECRET, WRONG_METHOD, as_public, unknown]
+    kept_reasons = {reason for _endpoint, _error, reason in kept(there)}
+    assert kept_reasons == {WRONG_SECRET, WRONG_METHOD, as_public}
+
+
+@pytest.mark.parametrize("registered", ["client_secret_basic", "client_secret_post"])
+@pytest.mark.parametrize("endpoint", ["token", "revoke", "introspect"])
+def test_who_knows_the_secret_is_told_which_method_is_registered(
+    client: FlaskClient, endpoint: str, registered: str
+) -> None:
+    there = world(client, token_endpoint_auth_method=registered)
+    own, secret = there.portal.client_id, there.portal.registered.secret
+    server = there.http.application.test_client(use_cookies=False)
+    what = {"grant_type": "refresh_token", "refresh_token": "x", "token": "x"}
+
+    if registered == "client_secret_basic":
+        form = {**what, "client_id": own, "client_secret": secret}
+        told = server.post(f"/oauth2/{endpoint}", data=form).json or {}
+    else:
+        told = server.post(f"/oauth2/{endpoint}", data=what, auth=(own, secret)).json or {}
+
+    assert told["error"] == "invalid_client"
+    assert f"registered for {registered}" in told["error_description"]
 
 
 @on_sqlite
