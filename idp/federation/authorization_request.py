@@ -32,8 +32,9 @@ class ProviderRequest:
     nonce: str
     verifier: str
     max_age: int | None = None
-    links: bool = False
-    """It is about linking: the person should see which of their identities it is."""
+    chooses: bool = False
+    """The person should see which of their identities it is: it is about linking, or about
+    somebody else than who is signed in here."""
     locale: str = "fr"
 
 
@@ -151,7 +152,7 @@ def _provider_request(pending: FederationState, state: str, locale: str = "fr") 
         nonce=keyed_hash("federation nonce", state),
         verifier=keyed_hash("federation verifier", state),  # 43 characters (RFC 7636 §4.1)
         max_age=pending.max_age,
-        links=pending.purpose in {"claim", "link"},
+        chooses=pending.purpose in {"claim", "link"},
         locale=locale,
     )
 

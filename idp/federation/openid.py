@@ -110,7 +110,7 @@ class OpenIDProvider:
         }
         if request.max_age is not None:
             parameters |= {"max_age": request.max_age, "prompt": "login"}
-        elif request.links:
+        elif request.chooses:
             parameters["prompt"] = "select_account"
         if self.settings.hosted_domain:
             parameters["hd"] = self.settings.hosted_domain  # a hint; the claim decides

@@ -24,6 +24,7 @@ from idp.oidc.errors import (
     LoginRequired,
     UnmetAuthenticationRequirements,
 )
+from idp.sessions import interactions
 from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
 
@@ -38,6 +39,8 @@ class Facts:
     """The ``sub`` of the signed-in guardian for this client."""
     signed_in_here: bool = False
     """The guardian signed in for this very request."""
+    awaits_another: bool = False
+    """Whoever is signed in said that somebody else goes on with this very request."""
     reachable_acrs: Sequence[str] = ()
     """What the guardian's factors could reach; read only where a request asks for a class."""
     goes_without: bool = False
@@ -75,6 +78,11 @@ class ChooseChild:
 
 
 @dataclass(frozen=True)
+class ChooseAccount:
+    """The application asks who it is (``prompt=select_account``), and about no child."""
+
+
+@dataclass(frozen=True)
 class NoChild:
     """The guardian has no child at the client's schools: a page that says so."""
 
@@ -102,7 +110,7 @@ class Proceed:
     selection: Selection | None
 
 
-Step = Login | StepUp | ChooseChild | NoChild | AskConsent | Refuse | Proceed
+Step = Login | StepUp | ChooseChild | ChooseAccount | NoChild | AskConsent | Refuse | Proceed
 
 
 def next_step(request: AuthorizationRequest, facts: Facts) -> Step:
@@ -113,7 +121,7 @@ def next_step(request: AuthorizationRequest, facts: Facts) -> Step:
     match step:
         case Login() | StepUp():
             return Refuse(LoginRequired())
-        case ChooseChild():
+        case ChooseChild() | ChooseAccount():
             return Refuse(AccountSelectionRequired())
         case AskConsent():
             return Refuse(ConsentRequired())
@@ -133,6 +141,12 @@ def may_choose(request: AuthorizationRequest, facts: Facts) -> bool:
     return (
         request.asks_child and bool(facts.children) and _missing_of_guardian(request, facts) is None
     )
+
+
+def may_be_another(request: AuthorizationRequest) -> bool:
+    """Whether somebody else may sign in for this request: not where it says who has to."""
+    wanted = claims_parameter.required_values(request.claims, "sub", essential=False)
+    return request.hinted_subject is None and wanted is None
 
 
 def may_consent(request: AuthorizationRequest, facts: Facts, child_id: str | None) -> bool:
@@ -173,6 +187,7 @@ def facts_for(
         else (),
         goes_without=interaction is not None and interaction.goes_without,
         signed_in_here=interaction is not None and interaction.signed_in_session_id == session.id,
+        awaits_another=interaction is not None and interactions.awaits_another(interaction),
         children=child_selection.candidates(account.id, client.id, session.id)
         if request.asks_child
         else (),
@@ -194,6 +209,9 @@ def _missing(request: AuthorizationRequest, facts: Facts) -> Step:
     step = _missing_of_guardian(request, facts)
     if step is not None or facts.signed_in is None:
         return step or Login()
+    # Core §3.1.2.1, select_account: who has just signed in here has said who it is
+    selects = "select_account" in request.prompt
+    asks_who = selects and not facts.signed_in_here
     selection = None
     if request.asks_child:
         if not facts.children:
@@ -201,11 +219,14 @@ def _missing(request: AuthorizationRequest, facts: Facts) -> Step:
         selection = child_selection.decide(
             facts.children,
             chosen_id=facts.chosen_child_id,
-            ask_again="select_account" in request.prompt,
+            ask_again=selects,
+            ask_of_one=asks_who,
             made_for=facts.remembered_by,
         )
         if selection is None:
             return ChooseChild()
+    elif asks_who:
+        return ChooseAccount()
     if _needs_consent(request, facts, selection):
         return AskConsent(selection)
     return Proceed(facts.signed_in, selection)
@@ -232,7 +253,7 @@ def _without(request: AuthorizationRequest, facts: Facts) -> bool:
 
 
 def _must_sign_in_again(request: AuthorizationRequest, facts: Facts) -> bool:
-    if facts.signed_in is None:
+    if facts.signed_in is None or facts.awaits_another:
         return True
     if facts.signed_in_here:
         return False

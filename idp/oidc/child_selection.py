@@ -103,22 +103,24 @@ def decide(
     *,
     chosen_id: str | None,
     ask_again: bool,
+    ask_of_one: bool = False,
     made_for: str | None = None,
 ) -> Selection | None:
     """The child to name, or None where the guardian has to choose. ``candidates`` is not empty.
 
     ``chosen_id``: the child chosen on this very request's page. ``ask_again``: the request
-    says ``prompt=select_account``, so a remembered choice does not count. ``made_for``: only
+    says ``prompt=select_account``, so a remembered choice does not count. ``ask_of_one``: even
+    an only child is shown, beside the way to sign in as somebody else. ``made_for``: only
     a choice made on this application's own page counts. What was chosen for the school's portal
     is no choice for a third party (security rule N3).
     """
-    several = len(candidates) > 1
-    if chosen_id is not None:
-        for each in candidates:
-            if each.child.id == chosen_id:
-                return Selection(each.child, "user", clock.now(), several)
-    if not several:
+    chosen = next((each.child for each in candidates if each.child.id == chosen_id), None)
+    if len(candidates) == 1:
+        if ask_of_one and chosen is None:
+            return None
         return Selection(candidates[0].child, "only", clock.now(), switchable=False)
+    if chosen is not None:
+        return Selection(chosen, "user", clock.now(), switchable=True)
     remembered = [
         each
         for each in candidates

@@ -2,6 +2,8 @@
 those of Authlib's that pages answer (``idp.web`` does not know Authlib).
 """
 
+from enum import StrEnum
+
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import AccessDeniedError
 
@@ -9,6 +11,7 @@ __all__ = [
     "AccessDeniedError",
     "AccountSelectionRequired",
     "ConsentRequired",
+    "Denial",
     "InteractionRequired",
     "LoginRequired",
     "OAuth2Error",
@@ -17,6 +20,14 @@ __all__ = [
     "UnmetAuthenticationRequirements",
     "UntrustedRedirect",
 ]
+
+
+class Denial(StrEnum):
+    """Why ``access_denied``: a promise to applications (docs/integrate.md)."""
+
+    CANCELLED = "The guardian cancelled"
+    NO_CONSENT = "The guardian did not consent"
+    NO_CHILD = "The guardian has no child at this school"
 
 
 class LoginRequired(OAuth2Error):  # type: ignore[misc]

@@ -17,6 +17,9 @@ from idp.oidc.keys import ALGORITHMS
 from idp.sessions.service import SignedIn
 
 LONGEST_HINT: Final = 8000
+CONTRADICTION: Final = "The id_token_hint is another application's than the client_id"
+NOBODY: Final = "Neither an id_token_hint of ours nor a known client_id says which application asks"
+UNREGISTERED: Final = "The post_logout_redirect_uri is not registered"
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,16 @@ class LogoutRequest:
     return_uri: str | None = None
     """Registered to the letter by the application that the hint or else ``client_id`` names, with
     ``state``."""
-    contradicts: bool = False
-    """The hint is another application's than ``client_id`` says: it leads nowhere."""
+    problem: str = ""
+    """Why it does not lead back as it asks to, for the application's developer."""
 
     def needs_no_question(self, signed_in: SignedIn | None) -> bool:
-        """Whether the hint proves that the session's own application asks (rule O20)."""
-        if self.subject is None or self.client is None:
+        """Whether the hint proves that the session's own application asks (rule O20).
+
+        Not where it asks to be led where it may not: who would be stranded on a page of ours is
+        asked first (§4: what fails to validate is not acted on).
+        """
+        if self.subject is None or self.client is None or self.problem:
             return False
         if signed_in is None:
             return True
@@ -47,13 +54,13 @@ def read(parameters: Mapping[str, str]) -> LogoutRequest:
     client_id = parameters.get("client_id") or ""
     if claims is not None and client_id and client_id != claims["aud"]:
         # §2: both must name the same application
-        return LogoutRequest(registration.find(client_id), contradicts=True)
+        return LogoutRequest(registration.find(client_id), problem=CONTRADICTION)
     client = registration.find(claims["aud"] if claims else client_id)
+    asks_back = bool(parameters.get("post_logout_redirect_uri"))
     if client is None:
-        return LogoutRequest()
-    return LogoutRequest(
-        client, str(claims["sub"]) if claims else None, _return_uri(client, parameters)
-    )
+        return LogoutRequest(problem=NOBODY if asks_back else "")
+    subject, back = str(claims["sub"]) if claims else None, _return_uri(client, parameters)
+    return LogoutRequest(client, subject, back, UNREGISTERED if asks_back and not back else "")
 
 
 def _return_uri(client: ClientRow, parameters: Mapping[str, str]) -> str | None:

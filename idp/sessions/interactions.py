@@ -32,6 +32,8 @@ CLOCKS_DIFFER = timedelta(minutes=1)
 MOST_PENDING = 20
 """Waiting requests of one browser that are stored at once; an older one makes room."""
 
+_ANOTHER = "another"
+"""In place of a session's id: whoever is signed in is not the one who goes on here."""
 _new_id = opaque_id("i")
 _ALWAYS = true()
 _CARRIED = (
@@ -221,6 +223,38 @@ def signed_in(interaction: Interaction, session_id: str) -> None:
         pending_proof=None,
         pending_at=None,
     )
+
+
+def ask_for_another(interaction: Interaction) -> None:
+    """Note that somebody else than who is signed in goes on with this request: what was answered
+    in it counts no more. Nobody's session ends before that somebody has signed in.
+    """
+    _change(
+        interaction,
+        signed_in_session_id=_ANOTHER,
+        child_id=None,
+        consented=False,
+        goes_without=False,
+        pending_proof=None,
+        pending_at=None,
+    )
+
+
+def keep_the_same(interaction: Interaction) -> None:
+    """Note that it is whoever is signed in after all."""
+    _change(
+        interaction, if_=Interaction.signed_in_session_id == _ANOTHER, signed_in_session_id=None
+    )
+
+
+def awaits_another(interaction: Interaction) -> bool:
+    """Whether somebody else than who is signed in has to sign in for this request."""
+    return interaction.signed_in_session_id == _ANOTHER
+
+
+def change_request(interaction: Interaction, request: dict[str, Any]) -> None:
+    """Note what of the request is answered."""
+    _change(interaction, request=request)
 
 
 def chose(interaction: Interaction, child_id: str) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.local import LocalProxy
 
 from idp import settings
+from idp.clients import registration
 from idp.clients.models import ClientRow
 from idp.people import contrast, guardianships, staff
 from idp.people import schools as kept
@@ -140,6 +141,11 @@ def branding_for(client: ClientRow | None, schools: list[School]) -> Branding:
     if len(schools) == 1:
         return _of_school(schools[0])
     return Branding(client.name if client else settings.current().platform_name)
+
+
+def of_application(client: ClientRow | None) -> Branding:
+    """The face of the schools that an application serves."""
+    return branding_for(client, registration.schools_of(client.id) if client else [])
 
 
 def _of_school(school: School) -> Branding:

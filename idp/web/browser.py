@@ -139,6 +139,8 @@ def sign_out() -> None:
 
 
 def _forget_person() -> None:
+    """Leave nothing of the person to whoever comes next (security rule S6)."""
+    g.person_left = True
     if "b" in session:
         endings.end(Cause.BROWSER_LEFT, These(browser=browser_id()))
     for left in PERSONAL:
@@ -199,6 +201,8 @@ def _remember_waiting() -> None:
 def _set_cookies(response: Response) -> Response:
     secure = settings.current().secure
     _remember_waiting()
+    if g.get("person_left") and "Clear-Site-Data" not in response.headers:
+        response.headers["Clear-Site-Data"] = '"cache"'  # what « back » would show is gone
     lives: dict[str, int] = {
         "device": int(devices.REMEMBERED.total_seconds()),
         "waiting": int(settings.current().interaction_lifetime.total_seconds()),

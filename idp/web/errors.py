@@ -5,6 +5,8 @@ log too, and says what to do next.
 """
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from flask import (
     Flask,
@@ -63,12 +65,25 @@ CODES = {
 """Our code for a bare HTTP status; any other 4xx is a bad request, any other 5xx our fault."""
 
 
+@dataclass(frozen=True)
+class WayBack:
+    """A button that takes an error back to the application, for who wants to press it."""
+
+    application: str
+    place: str
+    """The host that it leads to, or the scheme of an app's own address."""
+    address: str
+    fields: Sequence[tuple[str, str]] = ()
+    """What goes there by a form; empty where the address says it all."""
+
+
 class PageError(Exception):
     """Something that ends the way through our pages.
 
     ``code``: one of ``idp.web.explanations``, or an OAuth error code, which is shown
     untranslated. ``retry_after``: seconds. ``client_id``: the application whose start page is the
-    way on.
+    way on. ``reason``: a sentence of ours for the application's developer, in English as in the
+    log. ``way_back``: to the application, if its address is registered.
     """
 
     def __init__(
@@ -78,12 +93,16 @@ class PageError(Exception):
         *,
         retry_after: int | None = None,
         client_id: str | None = None,
+        reason: str | None = None,
+        way_back: WayBack | None = None,
     ) -> None:
         super().__init__(code)
         self.code = code
         self.status = status
         self.retry_after = retry_after
         self.client_id = client_id
+        self.reason = reason
+        self.way_back = way_back
 
 
 def init_app(app: Flask) -> None:
@@ -140,6 +159,8 @@ def _page(error: PageError) -> Response:
             explanation=explanation(error.code),
             correlation_id=correlation.current().id,
             start=start_of(error.client_id) if error.client_id else None,
+            reason=error.reason,
+            way_back=error.way_back,
         )
     )
 

@@ -50,9 +50,7 @@ def apply_branding(interaction: Interaction) -> None:
 
 
 def _branding(client_id: str | None) -> branding.Branding:
-    client = registration.find(client_id) if client_id else None
-    schools = registration.schools_of(client.id) if client else []
-    return branding.branding_for(client, schools)
+    return branding.of_application(registration.find(client_id) if client_id else None)
 
 
 def begin_interaction(

@@ -1,12 +1,15 @@
 """The authorization endpoint (RFC 6749 §3.1, §4.1; OpenID Connect Core §3.1.2; RFC 9207)."""
 
+import re
 import string
+from pathlib import Path
 from urllib.parse import unquote, urlencode, urlsplit
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from idp.oidc.errors import Denial
 from tests import factories
 from tests.relying_party import CALLBACK, Browser, RelyingParty, answer, claims_of, leads_to, world
 from tests.times import later
@@ -278,6 +281,26 @@ def test_cancelling_the_sign_in_gives_access_denied(client: FlaskClient) -> None
     assert fields["error_description"] == "The guardian cancelled"
     assert fields["state"] == "s"
     assert fields["iss"] == "http://127.0.0.1:8000"
+
+
+def test_the_guide_lists_every_reason_of_access_denied(client: FlaskClient) -> None:
+    guide = Path("docs/integrate.md").read_text()
+    listed = re.findall(
+        r"^\| `access_denied`, with `error_description` « (.+?) » \|", guide, re.MULTILINE
+    )
+    assert sorted(listed) == sorted(each.value for each in Denial)
+
+    there = world(client, first_party=False)
+    there.ask()
+    refused = answer(there.browser.press("consent-cancel"))
+    there.ask(scope="openid child")
+    childless = answer(there.browser.press("no-child-back"))
+    there.ask(prompt="login")
+    cancelled = answer(there.browser.press("login-cancel"))
+
+    told = [each["error_description"] for each in (cancelled, refused, childless)]
+    assert told == [Denial.CANCELLED, Denial.NO_CONSENT, Denial.NO_CHILD]
+    assert {each["error"] for each in (cancelled, refused, childless)} == {"access_denied"}
 
 
 def test_cancelling_twice_answers_once(client: FlaskClient) -> None:

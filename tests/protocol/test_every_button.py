@@ -25,6 +25,7 @@ NAMES = ("Lina", "Noé")
 SCOPE = "openid child"
 OF_THE_WALK = re.compile(
     r"child-submit-\d|child-cancel|consent-\w[\w-]*|login-submit|login-cancel|no-child-back"
+    r"|another-person|same-person"
 )
 PROMPTS = (None, "none", "select_account", "consent", "login")
 
@@ -100,8 +101,10 @@ class Walks:
             assert step in {"consent", "application"}
             if step == "application":
                 assert self._child() == chosen
+        elif button == "another-person":
+            assert step == "login"
         else:
-            assert button == "login-submit"
+            assert button in {"login-submit", "same-person"}
 
     def _child(self) -> str:
         """The child that the application is told of."""

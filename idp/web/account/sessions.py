@@ -74,7 +74,7 @@ def sign_out() -> ResponseReturnValue:
 def signed_out() -> ResponseReturnValue:
     """What stands in the window after signing out, with the face of the page before."""
     branding.use_school_named(request.args.get("school", ""))
-    return render_template("protocol/logged_out.html", client_name=None)
+    return render_template("protocol/logged_out.html", problem="")
 
 
 def _signed_out() -> Response:

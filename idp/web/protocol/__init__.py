@@ -1,6 +1,7 @@
 """The protocol's endpoints and the pages on the way of an authorization request."""
 
 from idp.web.protocol import (
+    account,
     authorize,
     child,
     consent,
@@ -13,6 +14,7 @@ from idp.web.protocol import (
 from idp.web.protocol.blueprint import blueprint, endpoints
 
 __all__ = [
+    "account",
     "authorize",
     "blueprint",
     "child",

@@ -5,8 +5,7 @@ every redirect that follows a form against ``form-action``, and where an applica
 sends the browser is its own affair (docs/decisions/leaving-by-a-page.md).
 """
 
-from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from flask import make_response, redirect, render_template, request
 from werkzeug.wrappers import Response
@@ -14,10 +13,12 @@ from werkzeug.wrappers import Response
 from idp import settings
 from idp.credentials import throttling
 from idp.oidc.authorization_request import AuthorizationRequest
-from idp.oidc.errors import AccessDeniedError, OAuth2Error
+from idp.oidc.errors import AccessDeniedError, Denial, OAuth2Error
+from idp.oidc.oauth_client import OAuthClient
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
 from idp.web import headers
+from idp.web.errors import WayBack
 from idp.web.interaction import allowance
 
 Fields = list[tuple[str, str]]
@@ -35,19 +36,14 @@ def error_answer(
     return _answer(auth_request, error_fields(error), by_page)
 
 
-CANCELLED: Final = "The guardian cancelled"
-NO_CHILD: Final = "The guardian has no child at this school"
-"""Why ``access_denied``: a promise to applications (docs/integrate.md)."""
-
-
-def deny(waiting: Interaction, why: str = CANCELLED) -> Response:
+def deny(waiting: Interaction, why: Denial = Denial.CANCELLED) -> Response:
     """« Annuler », « Retour »: the application is told ``access_denied`` and why, once."""
     auth_request = AuthorizationRequest.from_json(waiting.request)
     if interactions.is_carried(waiting) and isinstance(allowance(), throttling.Blocked):
         pass  # not noted, so that a stranger's clicks fill no table; « cancel » always works
     elif not interactions.complete(waiting):
         return redirect(f"/interaction/{waiting.id}", 303)
-    return error_answer(auth_request, AccessDeniedError(why), by_page=True)
+    return error_answer(auth_request, AccessDeniedError(why.value), by_page=True)
 
 
 def error_fields(error: OAuth2Error) -> Fields:
@@ -70,15 +66,25 @@ def send(
 
     ``by_page``: a form of ours may have led here.
     """
-    if state is not None:
-        fields = [*fields, ("state", state)]
-    fields = [*fields, ("iss", settings.current().issuer)]  # RFC 9207
+    fields = _whole(fields, state)
     if response_mode == "form_post":
         return _form_post(redirect_uri, fields)
     if by_page:
         return leave_for(_with(redirect_uri, fields))
     # 303 after a POST: the browser must not repeat a form to the application (rule S7)
     return redirect(_with(redirect_uri, fields), 303 if request.method == "POST" else 302)
+
+
+def way_back(
+    client: OAuthClient, redirect_uri: str, response_mode: str, fields: Fields, state: str | None
+) -> WayBack:
+    """What ``send`` would send, as a button that a person presses or not."""
+    parts, fields = urlsplit(redirect_uri), _whole(fields, state)
+    place = parts.netloc or f"{parts.scheme}:"
+    if response_mode == "form_post":
+        headers.let_form_leave()
+        return WayBack(client.record.name, place, redirect_uri, fields)
+    return WayBack(client.record.name, place, _with(redirect_uri, fields))
 
 
 def leave_for(address: str) -> Response:
@@ -94,6 +100,13 @@ def _answer(auth_request: AuthorizationRequest, fields: Fields, by_page: bool) -
         auth_request.state,
         by_page=by_page,
     )
+
+
+def _whole(fields: Fields, state: str | None) -> Fields:
+    """The fields of an answer with what stands in every one."""
+    if state is not None:
+        fields = [*fields, ("state", state)]
+    return [*fields, ("iss", settings.current().issuer)]  # RFC 9207
 
 
 def _with(uri: str, fields: Fields) -> str:

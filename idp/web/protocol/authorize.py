@@ -14,7 +14,7 @@ from idp.oidc.errors import OAuth2Error
 from idp.oidc.oauth_client import OAuthClient, query_client
 from idp.oidc.requests import FORM, Payload, ProtocolRequest, with_values
 from idp.oidc.server import server
-from idp.web import browser
+from idp.web import branding, browser
 from idp.web.errors import PageError
 from idp.web.protocol import answers, crossing
 from idp.web.protocol.blueprint import endpoints
@@ -119,38 +119,46 @@ def _trusted_redirect_uri(parameters: MultiDict[str, str]) -> str | None:
 
 
 def _refuse(parameters: MultiDict[str, str], error: OAuth2Error) -> Response:
-    """An error goes back only to a verified address, and not past a signed-out visitor's eyes
-    to a third party (security rules O1 and O21, RFC 9700 §4.11.2).
+    """An error goes back only to a verified address, and to a third party's only past the eyes
+    of who is signed in or presses a button (security rules O1 and O21, RFC 9700 §4.11.2).
     """
-    _note(parameters, error)
-    if not error.redirect_uri:
-        raise PageError(_page_of(parameters, error))
-    client = query_client(parameters["client_id"])
+    reason = _reason(error)
+    _note(parameters, error, error.get_error_description() or reason)
+    client = query_client(parameters.get("client_id", ""))
+    if not error.redirect_uri or client is None:
+        raise PageError(_page_of(error, client), reason=reason)
+    how = (error.redirect_uri, authorization_request.response_mode_of(parameters))
+    what = (answers.error_fields(error), _state(parameters))
     silent = parameters.get("prompt") == "none"
-    trusted = client is not None and client.client_metadata["first_party"]
-    if not trusted and not silent and browser.signed_in() is None:
-        raise PageError(str(error.error))
+    if not client.client_metadata["first_party"] and not silent and browser.signed_in() is None:
+        branding.use(branding.of_application(client.record))
+        way_back = answers.way_back(client, *how, *what)
+        raise PageError(str(error.error), reason=reason, way_back=way_back)
+    return answers.send(*how, *what)
+
+
+def _state(parameters: MultiDict[str, str]) -> str | None:
+    """The state, where there is exactly one that we would have kept."""
     state = parameters.getlist("state")
-    return answers.send(
-        error.redirect_uri,
-        authorization_request.response_mode_of(parameters),
-        answers.error_fields(error),
-        state[0]
-        if len(state) == 1 and len(state[0]) <= authorization_request.LONGEST_STATE
-        else None,
-    )
+    fine = len(state) == 1 and len(state[0]) <= authorization_request.LONGEST_STATE
+    return state[0] if fine else None
 
 
-def _note(parameters: MultiDict[str, str], error: OAuth2Error) -> None:
+def _reason(error: OAuth2Error) -> str:
+    """A sentence of ours about what is wrong; nothing of the request stands in it."""
+    if not error.redirect_uri and error.error == "invalid_request" and not error.description:
+        return "The redirect_uri is missing or not registered"
+    if error.error == "unsupported_response_type":
+        return "The response_type is not supported"
+    return str(error.description or "")
+
+
+def _note(parameters: MultiDict[str, str], error: OAuth2Error, reason: str) -> None:
     ids = parameters.getlist("client_id")
-    reason = error.get_error_description()
-    if not error.redirect_uri and error.error == "invalid_request" and not reason:
-        reason = "The redirect_uri is missing or not registered"
     refusals.note("authorize", str(error.error), reason, ids[0] if len(ids) == 1 else None)
 
 
-def _page_of(parameters: MultiDict[str, str], error: OAuth2Error) -> str:
-    if error.error in {"invalid_client", "unauthorized_client"}:
+def _page_of(error: OAuth2Error, client: OAuthClient | None) -> str:
+    if client is None or error.error in {"invalid_client", "unauthorized_client"}:
         return "unknown_client"
-    client_id = parameters.get("client_id", "")
-    return "invalid_redirect_uri" if query_client(client_id) is not None else "unknown_client"
+    return "invalid_redirect_uri"

@@ -37,7 +37,8 @@ def child(interaction_id: str) -> Response | tuple[str, int] | str:
     if request.method == "GET":
         return _page(waiting, auth_request, client, facts)
     chosen = posted_child(facts.children, client)
-    if chosen is None or not _choose(waiting, signed_in, chosen):
+    several = len(facts.children) > 1
+    if chosen is None or not _choose(waiting, signed_in, chosen, remember=several):
         note_refused(client, signed_in)
         return _page(waiting, auth_request, client, facts, refused=True), 403
     return resumed(waiting)
@@ -64,14 +65,18 @@ def note_refused(client: OAuthClient, signed_in: SignedIn) -> None:
     )
 
 
-def _choose(waiting: Interaction, signed_in: SignedIn, chosen: ChildRow) -> bool:
-    """Keep the choice, unless the guardianship ended a moment ago (rule C6)."""
+def _choose(waiting: Interaction, signed_in: SignedIn, chosen: ChildRow, *, remember: bool) -> bool:
+    """Keep the choice, unless the guardianship ended a moment ago (rule C6).
+
+    ``remember``: an only child is no choice, once there is a second one (rule C10).
+    """
     account_id, client_id = signed_in.account.id, waiting.client_id or ""
     with transaction():
         if not child_selection.lock_link(account_id, chosen.id, client_id):
             return False
         interactions.chose(waiting, chosen.id)
-        sessions.choose_child(signed_in.session.id, chosen, client_id)
+        if remember:
+            sessions.choose_child(signed_in.session.id, chosen, client_id)
     return True
 
 
@@ -89,6 +94,9 @@ def _page(
         interaction=waiting,
         children=[_card(each.child, client, hinted) for each in facts.children],
         refused=refused,
+        signed_in_as=facts.signed_in.account.full_name
+        if facts.signed_in and authorization.may_be_another(auth_request)
+        else None,
     )
 
 

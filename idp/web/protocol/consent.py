@@ -9,6 +9,7 @@ from idp.oidc import authorization, child_selection, consent, subjects
 from idp.oidc.authorization import AskConsent, Facts
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.child_selection import Selection
+from idp.oidc.errors import Denial
 from idp.oidc.oauth_client import OAuthClient
 from idp.people.models import ChildRow
 from idp.sessions import interactions
@@ -46,7 +47,7 @@ def answer_consent(interaction_id: str) -> Response | str:
     if decision == "other-child":
         return redirect(f"/interaction/{waiting.id}/child", 303)
     if decision != "allow":
-        return answers.deny(waiting)
+        return answers.deny(waiting, Denial.NO_CONSENT)
     read = facts_of(waiting)
     if read is None:
         return resumed(waiting)

@@ -10,6 +10,7 @@ from idp.clients import registration
 from idp.oidc import authorization, authorization_codes, refusals
 from idp.oidc.authorization import (
     AskConsent,
+    ChooseAccount,
     ChooseChild,
     Facts,
     Login,
@@ -19,6 +20,7 @@ from idp.oidc.authorization import (
     StepUp,
 )
 from idp.oidc.authorization_request import AuthorizationRequest
+from idp.oidc.errors import Denial
 from idp.oidc.oauth_client import OAuthClient
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
@@ -34,6 +36,7 @@ _PAGES: dict[type, str] = {
     Login: "login",
     StepUp: "second-factor",
     ChooseChild: "child",
+    ChooseAccount: "account",
     NoChild: "no-child",
     AskConsent: "consent",
 }
@@ -52,25 +55,27 @@ def resume(interaction_id: str) -> Response | str:
 
 @blueprint.get("/interaction/<interaction_id>/no-child")
 def no_child(interaction_id: str) -> Response | str:
-    """The guardian has no child at this school: says so, with whom to ask."""
+    """The guardian has no child at this school: with whom to ask, and who else may sign in."""
     waiting = load_interaction(interaction_id)
-    if not _lacks_child(waiting):
+    read = facts_of(waiting)
+    if read is None or not isinstance(authorization.next_step(read[0], read[2]), NoChild):
         return resumed(waiting)
-    return render_template("protocol/no_child.html", interaction=waiting)
+    may_be_another = authorization.may_be_another(read[0])
+    return render_template(
+        "protocol/no_child.html",
+        interaction=waiting,
+        signed_in_as=read[3].account.full_name if may_be_another else None,
+    )
 
 
 @blueprint.post("/interaction/<interaction_id>/no-child")
 def leave_without_child(interaction_id: str) -> Response:
     """« Retour » of that page: ``access_denied`` with the reason, for nobody chose to stop."""
     waiting = load_interaction(interaction_id)
-    if not _lacks_child(waiting):
-        return resumed(waiting)
-    return answers.deny(waiting, answers.NO_CHILD)
-
-
-def _lacks_child(waiting: Interaction) -> bool:
     read = facts_of(waiting)
-    return read is not None and isinstance(authorization.next_step(read[0], read[2]), NoChild)
+    if read is None or not isinstance(authorization.next_step(read[0], read[2]), NoChild):
+        return resumed(waiting)
+    return answers.deny(waiting, Denial.NO_CHILD)
 
 
 def facts_of(

@@ -35,15 +35,15 @@ def logout() -> Response:
     if wanted.needs_no_question(signed_in):
         return _sign_out(wanted.return_uri, by_page=False)
     if signed_in is None:  # nothing to ask about, and no reason to keep anybody here
-        return _leave(wanted.return_uri, by_page=False)
+        return _leave(wanted.return_uri, by_page=False, problem=wanted.problem)
     if wanted.client is not None:
-        branding.use(
-            branding.branding_for(wanted.client, registration.schools_of(wanted.client.id))
-        )
+        branding.use(branding.of_application(wanted.client))
     else:
         _use_school_of_guardian()
     signed = _serializer().dumps(wanted.return_uri) if wanted.return_uri else ""
-    return make_response(render_template("protocol/logout.html", request_value=signed))
+    return make_response(
+        render_template("protocol/logout.html", request_value=signed, problem=wanted.problem)
+    )
 
 
 @blueprint.post("/logout/confirm")
@@ -65,13 +65,14 @@ def _read(parameters: MultiDict[str, str]) -> rules.LogoutRequest:
         refusals.note("logout", "invalid_request", "A parameter is repeated", None)
         raise PageError("bad_request")
     wanted = rules.read(parameters)
-    if parameters.get("post_logout_redirect_uri") and wanted.return_uri is None:
-        refusals.note("logout", "invalid_request", _why_not_back(wanted), _client_of(wanted))
+    if wanted.problem:
+        refusals.note("logout", "invalid_request", wanted.problem, _client_of(wanted))
     return wanted
 
 
 def _sealed(wanted: rules.LogoutRequest) -> str:
-    return crossing.seal("logout", _client_of(wanted), wanted.subject, wanted.return_uri)
+    known = (_client_of(wanted), wanted.subject, wanted.return_uri, wanted.problem)
+    return crossing.seal("logout", *known)
 
 
 def _crossed(parameters: MultiDict[str, str]) -> rules.LogoutRequest | None:
@@ -79,9 +80,9 @@ def _crossed(parameters: MultiDict[str, str]) -> rules.LogoutRequest | None:
     if request.method == "POST" or list(parameters.keys()) != [_CROSSING]:
         return None
     match crossing.unseal(parameters[_CROSSING]):
-        case ["logout", str(client_id), subject, return_uri]:
+        case ["logout", str(client_id), subject, return_uri, str(problem)]:
             client = registration.find(client_id)
-            return rules.LogoutRequest(client, subject, return_uri) if client else None
+            return rules.LogoutRequest(client, subject, return_uri, problem) if client else None
     return None
 
 
@@ -94,20 +95,11 @@ def _sign_out(return_uri: str | None, *, by_page: bool) -> Response:
     return response
 
 
-def _leave(return_uri: str | None, *, by_page: bool) -> Response:
+def _leave(return_uri: str | None, *, by_page: bool, problem: str = "") -> Response:
     """Back to the application, or to a page that says that nobody is signed in."""
     if return_uri is None:
-        return make_response(render_template("protocol/logged_out.html"))
+        return make_response(render_template("protocol/logged_out.html", problem=problem))
     return answers.leave_for(return_uri) if by_page else redirect(return_uri, 303)
-
-
-def _why_not_back(wanted: rules.LogoutRequest) -> str:
-    """Why the sign-out does not lead back to the application (RP-Initiated Logout §3)."""
-    if wanted.contradicts:
-        return "The id_token_hint is another application's than the client_id"
-    if wanted.client is None:
-        return "Neither an id_token_hint of ours nor a known client_id says which application asks"
-    return "The post_logout_redirect_uri is not registered"
 
 
 def _client_of(wanted: rules.LogoutRequest) -> str | None:

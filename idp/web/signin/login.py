@@ -10,6 +10,7 @@ from flask_babel import gettext as _
 from idp.credentials import throttling
 from idp.errors import Throttled
 from idp.lifecycle import passwords, second_factor
+from idp.sessions import interactions
 from idp.sessions.models import Interaction
 from idp.web import browser
 from idp.web.forms import Form, only, too_many
@@ -31,7 +32,8 @@ def login(interaction_id: str) -> ResponseReturnValue:
     if is_past_login(interaction):
         return resume(interaction)
     form = only(["username"])
-    form.values["username"] = interaction.request.get("login_hint") or ""
+    hint = "" if interactions.awaits_another(interaction) else interaction.request.get("login_hint")
+    form.values["username"] = hint or ""
     return render_login(interaction, form)
 
 
@@ -44,9 +46,16 @@ def render_login(interaction: Interaction, form: Form) -> ResponseReturnValue:
         form=form,
         passkeys=offered(),
         returning=browser.device_secret() is not None,
+        signed_in_as=_signed_in_as(interaction),
         **provider_offers.context(interaction),
     )
     return page, form.status
+
+
+def _signed_in_as(interaction: Interaction) -> str | None:
+    """Who is signed in, where somebody else has said to be another person."""
+    signed_in = browser.signed_in() if interactions.awaits_another(interaction) else None
+    return signed_in.account.full_name if signed_in else None
 
 
 def _sign_in(interaction: Interaction) -> ResponseReturnValue:

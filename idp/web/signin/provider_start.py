@@ -4,6 +4,7 @@ A form of ours begins the request, and a page of ours ends the form: browsers ch
 after a form against ``form-action`` (CSP Level 3 §6.4.2), and nobody knows a provider's.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from flask import flash, make_response, render_template, request
@@ -38,7 +39,10 @@ def sign_in(interaction_id: str) -> ResponseReturnValue:
     interactions.keep(interaction)
     try:
         return leave_for_provider(
-            key, "sign_in", interaction_id=interaction.id, max_age=_max_age(interaction)
+            *(key, "sign_in"),
+            chooses=interactions.awaits_another(interaction),
+            interaction_id=interaction.id,
+            max_age=_max_age(interaction),
         )
     except ProviderTrouble as trouble:
         report_trouble(key, trouble)
@@ -72,15 +76,19 @@ def claimable(interaction: Interaction) -> one_time_tokens.Live | None:
     return proved
 
 
-def leave_for_provider(key: str, purpose: str, **about: Any) -> Response:
-    """The page that sends the browser to the provider ``key``. Raises ``ProviderTrouble``."""
+def leave_for_provider(key: str, purpose: str, *, chooses: bool = False, **about: Any) -> Response:
+    """The page that sends the browser to the provider ``key``. Raises ``ProviderTrouble``.
+
+    ``chooses``: which of their identities it is, the person should say there.
+    """
     provider = providers.find(key)
     if provider is None:
         raise PageError("not_found", 404)
     provider_request = authorization_request.begin(
         browser.browser_id(), key, purpose, locale=str(get_locale()), **about
     )
-    address = provider.address(provider_request)
+    chosen = replace(provider_request, chooses=True) if chooses else provider_request
+    address = provider.address(chosen)
     return make_response(
         render_template("federation/leaving.html", address=address, label=label_of(key))
     )
