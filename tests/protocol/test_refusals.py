@@ -16,6 +16,7 @@ from tests.relying_party import World, world
 pytestmark = pytest.mark.quick_on("sqlite")
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+REFUSALS = "idp.oidc.refusals"
 SECRET = "a-wrong-secret-of-nobody"
 
 
@@ -43,7 +44,7 @@ def test_a_wrong_secret_a_wrong_method_and_nobody_are_answered_alike_and_logged_
 ) -> None:
     there = world(client)
     own = there.portal.client_id
-    caplog.set_level(logging.WARNING, logger="idp.oidc.refusals")
+    caplog.set_level(logging.WARNING, logger=REFUSALS)
 
     wrong_secret = token(there, auth=(own, SECRET))
     wrong_method = token(there, data={"client_id": own, "client_secret": SECRET})
@@ -52,7 +53,7 @@ def test_a_wrong_secret_a_wrong_method_and_nobody_are_answered_alike_and_logged_
 
     told = {"error": "invalid_client", "error_description": UNPROVED}
     assert [wrong_secret, wrong_method, public, nobody] == [told] * 4
-    logged = [vars(record)["reason"] for record in caplog.records]
+    logged = [vars(each)["reason"] for each in caplog.records if each.name == REFUSALS]
     as_public = WRONG_METHOD.replace("client_secret_post", "none")
     unknown = "No application in use has this client_id"
     assert logged == [WRONG_SECRET, WRONG_METHOD, as_public, unknown]
@@ -85,7 +86,7 @@ def test_each_endpoint_says_why_in_the_log_and_at_the_desk(
     client: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     there = world(client, first_party=False, require_pkce=True)
-    caplog.set_level(logging.WARNING, logger="idp.oidc.refusals")
+    caplog.set_level(logging.WARNING, logger=REFUSALS)
     there.browser.sign_out()
 
     page = there.ask()  # a third party without PKCE: a signed-out parent is told no more
@@ -120,7 +121,7 @@ def test_each_endpoint_says_why_in_the_log_and_at_the_desk(
     }
     reasons = {reason for _endpoint, _error, reason in kept(there)}
     assert "A code_challenge is required (PKCE, S256)" in reasons
-    logged = [vars(record) for record in caplog.records if record.name == "idp.oidc.refusals"]
+    logged = [vars(record) for record in caplog.records if record.name == REFUSALS]
     assert {each["endpoint"] for each in logged} == {
         "authorize", "token", "revoke", "introspect", "logout", "userinfo"
     }  # fmt: skip
