@@ -36,6 +36,7 @@ command = Noun("client", help="Applications that parents sign in to.")
     help="What the assertions of private_key_jwt may name.",
 )
 @click.option("--jwks-file", type=click.Path(path_type=Path), help="Its public keys (JSON).")
+@click.option("--jwks-uri", help="Where we read its public keys, in place of a file.")
 @click.option(
     "--first-party", is_flag=True, default=None, help="The schools' own: no consent page."
 )
@@ -221,6 +222,7 @@ def _metadata(options: dict[str, Any]) -> dict[str, Any]:
         "origins": list(options["origin"]),
         "initiate_login_uri": options["start_uri"],
         "client_uri": options["website"],
+        "jwks_uri": options["jwks_uri"],
     }
     if options["jwks_file"]:
         metadata["jwks"] = inputs.document(options["jwks_file"])

@@ -64,6 +64,7 @@ INVALID: Final = {
 REGISTRATIONS: Final = {
     "control": "holds a control character",
     "keys_needed": "is needed for private_key_jwt and for signed request objects",
+    "keys_twice": "can't stand beside jwks: register the keys or their address",
     "must_be_one_of": "must be one of {allowed}",
     "must_be_some_of": "must be a list of {allowed}",
     "no_boolean": "must be true or false",
@@ -83,6 +84,9 @@ REGISTRATIONS: Final = {
     "uri_character": "holds a character that an address must not hold",
     "uri_fragment": "must not have a fragment",
     "uri_length": "must have 1 to {most} characters",
+    "uri_not_called": (
+        "is on this computer or in a private network: IDP_OUTGOING_PRIVATE_HOSTS may allow it"
+    ),
     "uri_not_https": "must be https, or http on loopback",
     "uri_not_public": "is on this computer or in a private network, where no redirect URI is",
     "uri_relative": "must be absolute",

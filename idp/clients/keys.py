@@ -15,10 +15,11 @@ SMALLEST_RSA: Final = 2048  # bits (NIST SP 800-131A)
 _PEM: Final = re.compile(
     r"-----BEGIN PUBLIC KEY-----[A-Za-z0-9+/=\s]+-----END PUBLIC KEY-----", re.ASCII
 )
-_UNREADABLE: Final = (
+UNREADABLE: Final = (
     *(JoseError, UnsupportedAlgorithm),
     *(ValueError, TypeError, KeyError, AttributeError),
 )
+"""What libraries raise at keys that they can't read."""
 _KINDS: Final[tuple[type[RSAKey] | type[ECKey] | type[OKPKey], ...]] = (RSAKey, ECKey, OKPKey)
 
 
@@ -44,7 +45,7 @@ def check_public(document: Any) -> None:
     """
     try:
         keys = KeySet.import_key_set(document).keys
-    except _UNREADABLE:
+    except UNREADABLE:
         raise Invalid("jwks", "no_keys") from None
     if any(key.key_type == "oct" or key.is_private for key in keys):
         raise Invalid("jwks", "private_key")
@@ -74,7 +75,7 @@ def _key_of(block: str) -> Key:
     for kind in _KINDS:
         try:
             return kind.import_key(block)
-        except _UNREADABLE:
+        except UNREADABLE:
             continue
     raise Invalid("jwks", "no_keys")
 

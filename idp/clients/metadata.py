@@ -6,6 +6,8 @@ from typing import Any, Final
 from idp import settings
 from idp.clients import keys, uris
 from idp.errors import Invalid
+from idp.outgoing import guarded
+from idp.outgoing.trouble import NotAllowed
 from idp.people.models import NAME_LENGTH
 
 SCOPES: Final = ("openid", "profile", "email", "child", "offline_access")
@@ -168,6 +170,15 @@ def _origins(name: str, document: dict[str, Any]) -> None:
             raise Invalid(name, "no_origin", address=value)
 
 
+def _called_by_us(name: str, document: dict[str, Any]) -> None:
+    """An address that we ask ourselves (security rule R14)."""
+    _page(name, document)
+    try:
+        guarded.check_address(document[name])
+    except NotAllowed:
+        raise _of_address(name, uris.Problem.NOT_CALLED, document[name]) from None
+
+
 def _jwks(name: str, document: dict[str, Any]) -> None:
     keys.check_public(document[name])
 
@@ -204,6 +215,7 @@ _CHECKS: Final[dict[str, Check]] = {
     "request_object_signing_alg": _one_of(*REQUEST_OBJECT_ALGORITHMS),
     "require_signed_request_object": _boolean,
     "parameters_beside_request_object": _boolean,
+    "jwks_uri": _called_by_us,
     "subject_type": _one_of("pairwise", "public"),
     "id_token_signed_response_alg": _one_of(*ID_TOKEN_ALGORITHMS),
     "default_max_age": _positive,
@@ -240,7 +252,7 @@ def _has_keys(name: str, document: dict[str, Any]) -> None:
     method = document["token_endpoint_auth_method"]
     signs = document.get("request_object_signing_alg", "none") != "none"
     signs = signs or document.get("require_signed_request_object", False)
-    if (method == "private_key_jwt" or signs) and name not in document:
+    if (method == "private_key_jwt" or signs) and not {name, "jwks_uri"} & document.keys():
         raise Invalid(name, "keys_needed")
 
 
@@ -251,6 +263,11 @@ def _signs_what_it_must(name: str, document: dict[str, Any]) -> None:
     signs = document.get("require_signed_request_object")
     if signs or not settings.current().unsigned_request_objects:
         raise Invalid(name, "must_be_one_of", allowed=ASSERTION_ALGORITHMS)
+
+
+def _keys_in_one_place(name: str, document: dict[str, Any]) -> None:
+    if name in document and "jwks" in document:
+        raise Invalid(name, "keys_twice")  # RFC 7591 §2
 
 
 def _public_clients_use_pkce(name: str, document: dict[str, Any]) -> None:
@@ -285,6 +302,7 @@ _TOGETHER: Final[tuple[tuple[str, Check], ...]] = (
     *((name, _near_the_application) for name in _LED_TO),
     ("jwks", _has_keys),
     ("request_object_signing_alg", _signs_what_it_must),
+    ("jwks_uri", _keys_in_one_place),
     ("require_pkce", _public_clients_use_pkce),
     ("child_fields", _names_the_child),
 )

@@ -24,6 +24,7 @@ class Problem(StrEnum):
     NO_HOST = "uri_without_host"
     NOT_HTTPS = "uri_not_https"
     NOT_PUBLIC = "uri_not_public"
+    NOT_CALLED = "uri_not_called"
 
 
 def problem_of_redirect_uri(uri: str, *, native: bool) -> Problem | None:

@@ -10,17 +10,17 @@ from joserfc.errors import JoseError
 from joserfc.jwk import Key, KeySet
 
 from idp import clock, settings
-from idp.clients import used
+from idp.clients import key_sets, used
 from idp.clients.metadata import ASSERTION_ALGORITHMS, accepts_endpoint_as_audience
 from idp.oidc.oauth_client import OAuthClient
 from idp.oidc.requests import ProtocolRequest
+from idp.outgoing.trouble import Trouble
 
 LONGEST_LIFE: Final = timedelta(minutes=5)
 LONGEST_LENIENT_LIFE: Final = timedelta(hours=1)
 """What Authlib's own client sends; others send a minute."""
 LEEWAY: Final = 60  # seconds of clock difference
 _TYPES: Final = ("JWT", "client-authentication+jwt")
-_KEY_TYPES: Final = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC", "EdDSA": "OKP"}
 
 
 class PrivateKeyJwt(JWTBearerClientAssertion):  # type: ignore[misc]
@@ -51,21 +51,22 @@ class PrivateKeyJwt(JWTBearerClientAssertion):  # type: ignore[misc]
     def resolve_client_public_key(self, client: OAuthClient) -> KeySet:
         if client.client_metadata["token_endpoint_auth_method"] != self.CLIENT_AUTH_METHOD:
             raise InvalidClientError("The client is not registered for private_key_jwt")
-        keys = client.client_metadata["jwks"]["keys"]
-        if alg := client.client_metadata.get("token_endpoint_auth_signing_alg"):
-            keys = [{**key, "alg": alg} for key in keys]
-        return KeySet.import_key_set({"keys": keys})
+        return KeySet([])  # below: one after the other, until one fits
 
     def process_assertion_claims(self, assertion: str, resolve_key: KeySet) -> dict[str, Any]:
-        header = _header_of(assertion)
-        registered = _algorithm_of(header)
-        for key in _candidates(resolve_key, header, registered):
-            try:
-                token = jwt.decode(assertion, key, algorithms=[registered])
-            except (JoseError, ValueError):
-                continue
-            self.verify_claims(token.claims)
-            return dict(token.claims)
+        header = header_of(assertion)
+        alg = _algorithm_of(header)
+        client = self._request.client.record
+        pinned = client.metadata_.get("token_endpoint_auth_signing_alg")
+        try:
+            for key in key_sets.verifying(client, alg, header.get("kid"), pinned=pinned):
+                claims = _signed_claims(assertion, key, alg)
+                if claims is not None:
+                    self.verify_claims(claims)
+                    return claims
+        except Trouble as trouble:
+            reason = f"The keys at the jwks_uri can't be read: {trouble.reason}"
+            raise InvalidClientError(reason) from None
         raise InvalidClientError("The client assertion is not valid")
 
     def verify_claims(self, claims: dict[str, Any]) -> None:
@@ -112,22 +113,17 @@ def _algorithm_of(header: dict[str, Any]) -> str:
     return str(alg)
 
 
-def _header_of(assertion: str) -> dict[str, Any]:
+def header_of(assertion: str) -> dict[str, Any]:
+    """What an assertion says of itself, not verified yet. Raises ``InvalidClientError``."""
     try:
         return dict(jws.extract_compact(assertion.encode()).headers())
     except (JoseError, ValueError) as error:
         raise InvalidClientError("The client assertion is malformed") from error
 
 
-def _candidates(keys: KeySet, header: dict[str, Any], alg: str) -> list[Key]:
-    """The registered keys that fit: by ``kid`` where one is named, by type and the algorithm
-    that the registration pins always (security rules O11, O12).
-    """
-    kid = header.get("kid")
-    return [
-        key
-        for key in keys.keys
-        if key.key_type == _KEY_TYPES[alg]
-        and key.alg in (None, alg)
-        and (kid is None or key.kid == kid)
-    ]
+def _signed_claims(assertion: str, key: Key, alg: str) -> dict[str, Any] | None:
+    """What stands in it, if this key has signed it."""
+    try:
+        return dict(jwt.decode(assertion, key, algorithms=[alg]).claims)
+    except (JoseError, ValueError):
+        return None

@@ -3,6 +3,7 @@
 import json
 from base64 import b64decode
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final, cast
 from urllib.parse import unquote
 
@@ -14,10 +15,12 @@ from authlib.oauth2.rfc6749 import (
 from joserfc import jws
 from joserfc.errors import JoseError
 
+from idp.clients import key_sets
 from idp.clients.models import ClientRow
-from idp.oidc.client_assertion import PrivateKeyJwt
+from idp.oidc.client_assertion import PrivateKeyJwt, header_of
 from idp.oidc.oauth_client import OAuthClient, query_client
 from idp.oidc.requests import ProtocolRequest
+from idp.outgoing.trouble import Trouble
 
 METHODS: Final = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
 UNPROVED: Final = "The client did not authenticate itself"
@@ -70,6 +73,19 @@ def check_one_client(request: ProtocolRequest) -> None:
                 "The client_id is not the client that authenticates itself",
                 status_code=401 if header else 400,
             )
+
+
+def read_keys(request: ProtocolRequest) -> None:
+    """Have the keys ready with which this request proves itself, before a transaction is open:
+    nobody's server is asked within one. What is wrong is told when it proves itself.
+    """
+    assertion = request.form.get("client_assertion")
+    client = query_client(_id_in_assertion(assertion) or "")
+    if assertion is None or client is None or "jwks_uri" not in client.client_metadata:
+        return
+    with suppress(InvalidClientError, Trouble):
+        header = header_of(assertion)
+        next(key_sets.verifying(client.record, str(header.get("alg")), header.get("kid")), None)
 
 
 def presented_client(request: ProtocolRequest) -> tuple[str | None, str]:

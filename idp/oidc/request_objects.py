@@ -13,8 +13,10 @@ from joserfc.errors import JoseError
 from joserfc.jwk import Key
 
 from idp import clock, settings
-from idp.oidc import client_keys
+from idp.clients import key_sets
+from idp.clients.metadata import ASSERTION_ALGORITHMS
 from idp.oidc.oauth_client import OAuthClient
+from idp.outgoing.trouble import Trouble
 
 LEEWAY: Final = 60  # seconds of clock difference
 _TYPES: Final = ("jwt", "oauth-authz-req+jwt")
@@ -28,7 +30,7 @@ def is_registered(client: OAuthClient) -> bool:
     with, or by the name of an algorithm.
     """
     named = client.client_metadata.get("request_object_signing_alg")
-    return named is not None or client_keys.has_keys(client.record)
+    return named is not None or key_sets.has_keys(client.record)
 
 
 def shown(text: str) -> dict[str, str]:
@@ -62,9 +64,13 @@ def _payload(text: str, client: OAuthClient) -> bytes:
         if text.rpartition(".")[2]:
             raise InvalidRequestObjectError("An unsigned request object has no signature")
         return token.payload
-    for key in client_keys.verifying(client.record, alg, header.get("kid")):
-        if _is_signed_by(text, key, alg):
-            return token.payload
+    try:
+        for key in key_sets.verifying(client.record, alg, header.get("kid")):
+            if _is_signed_by(text, key, alg):
+                return token.payload
+    except Trouble as trouble:
+        reason = f"The keys at the jwks_uri can't be read: {trouble.reason}"
+        raise InvalidRequestObjectError(reason) from None
     raise InvalidRequestObjectError("No registered key has signed the request object")
 
 
@@ -88,7 +94,7 @@ def _algorithm(header: dict[str, Any], client: OAuthClient) -> str:
     must_sign = metadata.get("require_signed_request_object", False)
     unsigned = alg == "none" and settings.current().unsigned_request_objects and not must_sign
     fits = alg == registered if registered else alg != "none"
-    if not fits or (alg not in client_keys.ALGORITHMS and not unsigned):
+    if not fits or (alg not in ASSERTION_ALGORITHMS and not unsigned):
         raise InvalidRequestObjectError("The alg is not one that the application is registered for")
     return str(alg)
 

@@ -12,7 +12,12 @@ from flask import request as current_request
 
 from idp.database import retried, transaction
 from idp.oidc import authorization_request, refusals, token_endpoint
-from idp.oidc.client_authentication import authenticate, check_one_client, presented_client
+from idp.oidc.client_authentication import (
+    authenticate,
+    check_one_client,
+    presented_client,
+    read_keys,
+)
 from idp.oidc.errors import UntrustedRedirect
 from idp.oidc.introspection import Introspection
 from idp.oidc.oauth_client import OAuthClient, query_client
@@ -94,9 +99,14 @@ def token_response(request: ProtocolRequest) -> Response:
         return server().handle_error_response(request, error)
 
 
-@retried
 def endpoint_response(name: str, request: ProtocolRequest) -> Response:
-    """Answer the revocation or introspection endpoint, in one transaction."""
+    """Answer the revocation or introspection endpoint."""
+    read_keys(request)
+    return _in_one_transaction(name, request)
+
+
+@retried
+def _in_one_transaction(name: str, request: ProtocolRequest) -> Response:
     with transaction():
         try:
             check_request(request)

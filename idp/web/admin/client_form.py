@@ -17,7 +17,7 @@ from idp.web.admin import client_words
 from idp.web.forms import Form
 
 LINES: Final = ("redirect_uris", "post_logout_redirect_uris", "origins")
-PAGES: Final = ("initiate_login_uri", "client_uri")
+PAGES: Final = ("initiate_login_uri", "client_uri", "jwks_uri")
 PICKED: Final = (
     *("child_claim_profile", "id_token_signed_response_alg", "email_claim"),
     "token_endpoint_auth_audience",
@@ -90,7 +90,7 @@ class ClientForm(Form):
             **{name: self[name] or self.registered.get(name) for name in PICKED},
             "default_max_age": _seconds(self["default_max_age"]),
             "default_acr_values": self["acr"].split() or None,
-            "jwks": self.jwks or self.registered.get("jwks"),
+            "jwks": self.jwks or (None if self["jwks_uri"] else self.registered.get("jwks")),
         }
 
     def read_keys(self) -> None:

@@ -133,6 +133,7 @@ PROBLEMS: Final = {
     "without_school": lazy_gettext("Choose at least one school."),
     "no_seconds": lazy_gettext("Type a whole number of seconds, or nothing."),
     "keys_needed": lazy_gettext("Paste the public key, or choose its file."),
+    "keys_twice": lazy_gettext("Register the keys or their address, not both."),
     "private_key": lazy_gettext(
         "This is a private or a shared key. It was not stored. Make a new pair of keys,"
         " because this one has travelled, and send us only its public half."
@@ -152,6 +153,10 @@ PROBLEMS: Final = {
     "uri_not_public": lazy_gettext(
         "%(address)s is on one's own computer or in a private network, where no redirect URI"
         " of this application is. Parents could not open it."
+    ),
+    "uri_not_called": lazy_gettext(
+        "%(address)s is on one's own computer or in a private network, so we don't call it. An"
+        " operator can allow it."
     ),
     "uri_without_host": lazy_gettext("%(address)s names no host."),
     "uri_character": lazy_gettext(
