@@ -33,7 +33,7 @@ from idp.database import db, retried, transaction
 from idp.federation.models import DeletionRequest, FederationState, PendingLink
 from idp.lifecycle import link_requests
 from idp.mail.models import OutboxMessage
-from idp.oidc.models import AccessToken, AuthorizationCode, Grant, RefreshToken
+from idp.oidc.models import AccessToken, AuthorizationCode, Grant, PushedRequest, RefreshToken
 from idp.people.link_models import LinkRequest
 from idp.people.models import ErasureRequest
 from idp.roster import staging
@@ -246,6 +246,10 @@ def _used_assertions(now: datetime) -> ColumnElement[bool]:
     return UsedAssertion.expires_at < now - MARGIN
 
 
+def _pushed_requests(now: datetime) -> ColumnElement[bool]:
+    return PushedRequest.expires_at < now - MARGIN
+
+
 def _outbox(now: datetime) -> ColumnElement[bool]:
     return and_(OutboxMessage.status != "queued", OutboxMessage.created_at < now - MAIL_KEPT)
 
@@ -327,6 +331,7 @@ GROWING: Final = (
     _expiring(PasskeyChallenge, _passkey_challenges),
     _expiring(TotpEnrolment, _totp_enrolments),
     _expiring(UsedAssertion, _used_assertions),
+    _expiring(PushedRequest, _pushed_requests),
     Growing(OutboxMessage, _outbox, (OutboxMessage.created_at, lambda: MAIL_KEPT)),
     *(Growing(model, _staged(model)) for model in staging.STAGED),
     *(Growing(model, _planned_or_undoable(model)) for model in (RosterChange, RosterRemark)),

@@ -38,6 +38,7 @@ POLICIES: dict[str, Growing | RateLimit] = {
     "stored": RateLimit(limit=600, length=timedelta(hours=1)),
     "button": RateLimit(limit=100_000, length=timedelta(hours=1)),
     "long_request": RateLimit(limit=10_000, length=timedelta(hours=1)),
+    "pushed_request": RateLimit(limit=20_000, length=timedelta(hours=1)),
     "stored_network": RateLimit(limit=60, length=timedelta(hours=1)),
 }
 LONGEST_IDENTIFIER = 256
@@ -207,8 +208,8 @@ def check_mail_request(address: str | None) -> Allowed | Blocked:
 def check_stranger(address: str | None, kind: str) -> Allowed | Blocked:
     """Whether something may be stored for whoever has proved nothing: by address, and by all.
 
-    ``kind``: ``button`` or ``long_request``. Once all together have spent its hour, each wider
-    network goes on with a small budget of its own.
+    ``kind``: ``button``, ``long_request`` or ``pushed_request``. Once all together have spent its
+    hour, each wider network goes on with a small budget of its own.
     """
     with _own_transaction():
         outcome = _move("stored", address_prefix(address))

@@ -9,14 +9,14 @@ from idp.audit import events
 from idp.clients.models import ClientRow
 from idp.database import keyed_hash, opaque_id, transaction
 from idp.database.prepared import AtomicInsert
-from idp.oidc import acr
+from idp.oidc import acr, pushed_requests
 from idp.oidc.authorization import Proceed
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.models import AuthorizationCode, Grant
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
 
-_GIVE: Final = AtomicInsert(
+_ROWS: Final = (
     (
         Grant.__table__,
         ("id", "account_id", "client_id", "session_id", "child_id", "child_selection",
@@ -29,6 +29,8 @@ _GIVE: Final = AtomicInsert(
     ),
     events.ROWS,
 )  # fmt: skip
+_GIVE: Final = AtomicInsert(*_ROWS)
+_GIVE_PUSHED: Final = AtomicInsert(*_ROWS, gate=pushed_requests.USE)
 
 
 def issue(
@@ -39,7 +41,8 @@ def issue(
 ) -> str | None:
     """Make the grant and its code in one transaction; returns the code in clear.
 
-    None where the interaction was answered already (a double click, another tab).
+    None where the interaction, or what was pushed, was answered already (a double click, another
+    tab).
     """
     account, session = proceed.signed_in.account, proceed.signed_in.session
     code = secrets.token_urlsafe(32)
@@ -65,13 +68,16 @@ def issue(
         ),
     }
     if interaction is None:
-        _GIVE.execute(**rows)
-        return code
+        return code if _give(request, rows) else None
     with transaction():
-        if not interactions.complete(interaction):
-            return None
-        _GIVE.execute(**rows)
-    return code
+        given = interactions.complete(interaction) and _give(request, rows)
+    return code if given else None
+
+
+def _give(request: AuthorizationRequest, rows: dict[str, Any]) -> bool:
+    if request.pushed is None:
+        return _GIVE.execute(**rows)
+    return _GIVE_PUSHED.execute(pushed_requests.using(request), **rows)
 
 
 def _new_grant(

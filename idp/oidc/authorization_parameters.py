@@ -1,14 +1,17 @@
-"""Where the parameters of an authorization request stand: in the address or form, or in a request
-object (RFC 9101, OpenID Connect Core §6).
+"""Where the parameters of an authorization request stand: in the address or form, in a request
+object (RFC 9101, OpenID Connect Core §6), or with us, where they were pushed (RFC 9126).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError
+from authlib.oauth2.rfc9101.errors import InvalidRequestUriError
 from werkzeug.datastructures import MultiDict
 
-from idp.oidc import request_objects
+from idp import clock, settings
+from idp.oidc import pushed_requests, request_objects
+from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.errors import RequestNotSupported, RequestUriNotSupported
 from idp.oidc.oauth_client import OAuthClient, query_client
 from idp.oidc.requests import check_parameters
@@ -25,6 +28,16 @@ class Read:
 
 
 @dataclass(frozen=True)
+class Pushed:
+    """A request that its application has pushed: it was checked then."""
+
+    request: AuthorizationRequest
+    client: OAuthClient
+    is_open: bool
+    """False once it was answered or has expired: it may lead its own browser on, and no more."""
+
+
+@dataclass(frozen=True)
 class Refused:
     """An error. ``parameters``: all that the client said about how it wants its answer, inside of
     an object too. They are nobody's word: a ``redirect_uri`` counts if it is registered.
@@ -34,7 +47,7 @@ class Refused:
     error: OAuth2Error
 
 
-def read(outside: Parameters) -> Read | Refused:
+def read(outside: Parameters) -> Read | Pushed | Refused:
     """What an authorization request asks for, wherever it stands."""
     try:
         check_parameters(outside)
@@ -43,21 +56,57 @@ def read(outside: Parameters) -> Read | Refused:
         client = query_client(outside.get("client_id", ""))
         if client is None:
             return Read(outside)  # refused by whoever reads on: there is nobody to answer
+        if outside.get("request_uri", "").startswith(pushed_requests.PREFIX):
+            return _read_pushed(outside, client)
         return _read_object(outside, client)
     except OAuth2Error as error:
         return Refused(_shown(outside), error)
 
 
-def check_way(read: Read, client: OAuthClient) -> None:
-    """Refuse parameters that came in another way than the registration says."""
+def registered_redirect_uri(parameters: Parameters) -> str | None:
+    """Where an error may be sent, if these parameters name one client and an address of its own."""
+    ids, places = parameters.getlist("client_id"), parameters.getlist("redirect_uri")
+    if len(ids) != 1 or len(places) != 1:
+        return None
+    client = query_client(ids[0])
+    return places[0] if client and client.check_redirect_uri(places[0]) else None
+
+
+def check_way(read: Read, client: OAuthClient, *, pushed: bool = False) -> None:
+    """Refuse parameters that came in another way than the registration or the operator says."""
+    if not pushed and must_push(client):
+        raise InvalidRequestError("The request has to be pushed first (RFC 9126)")
     if client.client_metadata.get("require_signed_request_object") and not read.signed:
         # RFC 9101 §10.5
         raise InvalidRequestError("The application is registered for signed request objects alone")
 
 
-def _read_object(outside: Parameters, client: OAuthClient) -> Read:
+def must_push(client: OAuthClient) -> bool:
+    """Whether this client's requests have to be pushed (RFC 9126 §4, §6)."""
+    everybody = settings.current().require_pushed_authorization_requests
+    return everybody or bool(
+        client.client_metadata.get("require_pushed_authorization_requests", False)
+    )
+
+
+def _read_pushed(outside: Parameters, client: OAuthClient) -> Pushed:
+    _check_one_way(outside)
+    row = pushed_requests.find(outside["request_uri"], client.get_client_id())
+    if row is None:
+        raise InvalidRequestUriError("The request_uri is unknown, or another application's")
+    request = replace(AuthorizationRequest.from_json(row.request), pushed=row.uri_hash)
+    if not client.check_redirect_uri(request.redirect_uri):  # any more
+        raise InvalidRequestUriError("The redirect_uri is not registered")
+    return Pushed(request, client, pushed_requests.is_open(row, clock.now()))
+
+
+def _check_one_way(outside: Parameters) -> None:
     if "request" in outside and "request_uri" in outside:
         raise InvalidRequestError("Either request or request_uri, not both")  # RFC 9101 §5
+
+
+def _read_object(outside: Parameters, client: OAuthClient) -> Read:
+    _check_one_way(outside)
     if "request_uri" in outside:
         raise RequestUriNotSupported
     if not request_objects.is_registered(client):

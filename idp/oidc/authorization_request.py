@@ -41,6 +41,8 @@ class AuthorizationRequest:
     ui_locales: str | None = None
     hinted_subject: str | None = None
     """The ``sub`` of a valid ``id_token_hint``; empty for a hint that is not ours."""
+    pushed: str | None = None
+    """The key of the row, where it was pushed (RFC 9126): it is answered once."""
 
     @property
     def scopes(self) -> list[str]:
@@ -66,6 +68,18 @@ class AuthorizationRequest:
     def as_json(self) -> dict[str, Any]:
         """The form in which an interaction keeps it."""
         return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def answering(self) -> dict[str, str]:
+        """The parameters that say how the application wants its answer."""
+        prompt = "none" if "none" in self.prompt else ""
+        named = {
+            "client_id": self.client_id,
+            "redirect_uri": self.redirect_uri,
+            "response_mode": self.response_mode,
+            "state": self.state,
+            "prompt": prompt,
+        }
+        return {name: value for name, value in named.items() if value}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:

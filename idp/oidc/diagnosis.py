@@ -9,7 +9,8 @@ from werkzeug.datastructures import MultiDict
 
 from idp.clients.models import Client
 from idp.oidc import authorization_parameters, authorization_request
-from idp.oidc.authorization_parameters import Read, Refused
+from idp.oidc.authorization_parameters import Pushed, Read, Refused
+from idp.oidc.errors import InvalidRequestUri
 from idp.oidc.oauth_client import OAuthClient
 from idp.oidc.requests import with_values
 
@@ -75,6 +76,10 @@ def diagnose(client: Client, address: str) -> Diagnosis:
     known = OAuthClient(client)
     said = with_values(MultiDict(parse_qsl(_split(address).query)))
     read = authorization_parameters.read(said)
+    if isinstance(read, Pushed):
+        return Diagnosis(
+            read.request.redirect_uri, error="" if read.is_open else _told(InvalidRequestUri())
+        )
     parameters = read.parameters
     if "redirect_uri" not in parameters:
         uri = _without_answer(address)

@@ -13,6 +13,7 @@ __all__ = [
     "ConsentRequired",
     "Denial",
     "InteractionRequired",
+    "InvalidRequestUri",
     "LoginRequired",
     "OAuth2Error",
     "RequestNotSupported",
@@ -70,6 +71,13 @@ class RequestUriNotSupported(OAuth2Error):  # type: ignore[misc]
 
     error = "request_uri_not_supported"
     description = "The request_uri parameter is not supported"
+
+
+class InvalidRequestUri(OAuth2Error):  # type: ignore[misc]
+    """RFC 9126 §4: the name of a pushed request that was answered or has expired."""
+
+    error = "invalid_request_uri"
+    description = "The request_uri was used before, or has expired"
 
 
 class UnmetAuthenticationRequirements(OAuth2Error):  # type: ignore[misc]

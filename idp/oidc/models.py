@@ -145,3 +145,23 @@ class ChildConsent(Model):
     """The fields of the ``child`` claim that the page named, separated by spaces."""
     granted_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class PushedRequestRow:
+    """What is read of a pushed request whose name is brought."""
+
+    __slots__ = ()
+
+    uri_hash: Mapped[str] = mapped_column(KeyedHash, primary_key=True)
+    client_id: Mapped[str] = mapped_column(String(64))
+    request: Mapped[dict[str, Any]] = mapped_column(JSON)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class PushedRequest(PushedRequestRow, Model):
+    """A validated authorization request that its application has pushed (RFC 9126), by the hash of
+    its name. Kept after use, so that the same browser finds the way on.
+    """
+
+    __tablename__ = "pushed_requests"

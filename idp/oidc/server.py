@@ -9,9 +9,11 @@ from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
 from flask import Flask, Response, current_app
 from flask import request as current_request
+from werkzeug.datastructures import MultiDict
 
 from idp.database import retried, transaction
 from idp.oidc import authorization_request, refusals, token_endpoint
+from idp.oidc.authorization_parameters import registered_redirect_uri
 from idp.oidc.client_authentication import (
     authenticate,
     check_one_client,
@@ -21,7 +23,7 @@ from idp.oidc.client_authentication import (
 from idp.oidc.errors import UntrustedRedirect
 from idp.oidc.introspection import Introspection
 from idp.oidc.oauth_client import OAuthClient, query_client
-from idp.oidc.requests import ProtocolRequest, check_request
+from idp.oidc.requests import Payload, ProtocolRequest, check_request
 from idp.oidc.revocation import Revocation
 
 _NAME = "idp.authorization_server"
@@ -89,6 +91,21 @@ def init_app(app: Flask) -> None:
 def server() -> Server:
     """The running application's authorization server."""
     return cast(Server, current_app.extensions[_NAME])
+
+
+def validated(parameters: MultiDict[str, str]) -> OAuthClient:
+    """The client of an authorization request whose parameters have been read.
+
+    Raises ``OAuth2Error``, its ``redirect_uri`` if that is trusted.
+    """
+    try:
+        authorization_request.check_response_type(parameters)
+    except OAuth2Error as error:
+        error.redirect_uri = registered_redirect_uri(parameters)
+        raise
+    request = ProtocolRequest(current_request._get_current_object())  # type: ignore[attr-defined]
+    request.payload = Payload(parameters)
+    return cast(OAuthClient, server().get_consent_grant(request).request.client)
 
 
 def token_response(request: ProtocolRequest) -> Response:

@@ -43,15 +43,24 @@ _CARRIED = (
 
 
 def begin(
-    browser: str, client_id: str | None = None, request: dict[str, Any] | None = None
+    browser: str,
+    client_id: str | None = None,
+    request: dict[str, Any] | None = None,
+    row_id: str | None = None,
 ) -> Interaction:
     """Begin an interaction in this browser; ``request`` is a validated authorization request.
 
-    Nothing is stored. One that is ``too_long`` for an address has to be kept at once.
+    Nothing is stored. One that is ``too_long`` for an address has to be kept at once. ``row_id``:
+    one of ``id_for``, so that what is begun twice is one.
     """
-    begun = carried.fresh(_new_id(), browser_hash(browser), client_id, request or {})
+    begun = carried.fresh(row_id or _new_id(), browser_hash(browser), client_id, request or {})
     carried.renew(begun)
     return begun
+
+
+def id_for(browser: str, request: str) -> str:
+    """The id of this browser's one way through a request that has a name of its own."""
+    return f"i_{keyed_hash('interaction of a request', f'{browser}.{request}')[:22]}"
 
 
 def too_long(interaction: Interaction) -> bool:

@@ -139,6 +139,15 @@ class Settings:
         duration,
         "s",
     )
+    pushed_request_lifetime: timedelta = setting(
+        timedelta(seconds=90),
+        "A pushed request (RFC 9126) waits for its browser this long",
+        duration,
+        "s",
+    )
+    require_pushed_authorization_requests: bool = setting(
+        False, "Every application has to push its requests (RFC 9126)", boolean
+    )
     unsigned_request_objects: bool = setting(
         False,
         "Applications may be registered for request objects that nobody has signed (alg none)",

@@ -41,6 +41,7 @@ TRIED = "cookies"
 
 MACHINE_PATHS = (
     "/oauth2/token",
+    "/oauth2/par",
     "/oauth2/userinfo",
     "/oauth2/revoke",
     "/oauth2/introspect",

@@ -60,10 +60,23 @@ def begin_interaction(
 
     Raises ``Throttled`` where strangers of this address have had too much stored.
     """
-    begun = interactions.begin(browser.browser_id(), client_id, request)
+    pushed = (request or {}).get("pushed")
+    row_id = interactions.id_for(browser.browser_id(), pushed) if pushed else None
+    begun = interactions.begin(browser.browser_id(), client_id, request, row_id)
     if interactions.too_long(begun):
         keep_interaction(begun, "long_request")
     return begun
+
+
+def pushed_before(request: AuthorizationRequest) -> Interaction | None:
+    """This browser's way through a request that was pushed, if it has come here with it before."""
+    if not browser.has_id() or request.pushed is None:
+        return None
+    row_id = interactions.id_for(browser.browser_id(), request.pushed)
+    waiting = interactions.find(row_id, browser.browser_id()) or browser.newest_waiting()
+    if waiting is None or row_id not in {waiting.id, waiting.carried}:
+        return None
+    return waiting
 
 
 def keep_interaction(interaction: Interaction, kind: str = "button") -> None:

@@ -33,6 +33,8 @@ def problems(**variables: str) -> str:
 
 SAMPLES = {
     "demo": "on",
+    "outgoing_private_hosts": "portal.intern.example",
+    "require_pushed_authorization_requests": "yes",
     "unsigned_request_objects": "yes",
     "mail_tls": "none",
     "default_locale": "de",

@@ -169,7 +169,7 @@ def test_acr_values_are_answered_with_what_was_really_done(client: FlaskClient) 
         ({"max_age": "٣"}, "invalid_request"),
         ({"request": "eyJhbGciOiJub25lIn0.e30."}, "request_not_supported"),
         ({"request_uri": "https://portal.example/r"}, "request_uri_not_supported"),
-        ({"request_uri": "urn:ietf:params:oauth:request_uri:x"}, "request_uri_not_supported"),
+        ({"request_uri": "urn:ietf:params:oauth:request_uri:x"}, "invalid_request_uri"),
         ({"claims": "{"}, "invalid_request"),
         ({"nonce": "n\0"}, "invalid_request"),
         ({"login_hint": "x" * 9000}, "invalid_request"),

@@ -8,6 +8,7 @@ from idp.web.protocol import (
     interaction,
     logout,
     metadata,
+    par,
     token,
     userinfo,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "interaction",
     "logout",
     "metadata",
+    "par",
     "token",
     "userinfo",
 ]

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 
 from idp import settings
 from idp.credentials import throttling
+from idp.oidc import pushed_requests
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.errors import AccessDeniedError, Denial, OAuth2Error
 from idp.oidc.oauth_client import OAuthClient
@@ -42,6 +43,8 @@ def deny(waiting: Interaction, why: Denial = Denial.CANCELLED) -> Response:
     if interactions.is_carried(waiting) and isinstance(allowance(), throttling.Blocked):
         pass  # not noted, so that a stranger's clicks fill no table; « cancel » always works
     elif not interactions.complete(waiting):
+        return redirect(f"/interaction/{waiting.id}", 303)
+    if not pushed_requests.use(auth_request):  # another browser was first
         return redirect(f"/interaction/{waiting.id}", 303)
     return error_answer(auth_request, AccessDeniedError(why.value), by_page=True)
 

@@ -8,14 +8,14 @@ from flask import redirect, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from idp.oidc import authorization_parameters, authorization_request, logout, refusals
-from idp.oidc.authorization_parameters import Read, Refused
-from idp.oidc.errors import OAuth2Error
+from idp.oidc import authorization_parameters, authorization_request, logout, refusals, server
+from idp.oidc.authorization_parameters import Pushed, Read, Refused, registered_redirect_uri
+from idp.oidc.errors import InvalidRequestUri, OAuth2Error
 from idp.oidc.oauth_client import OAuthClient, query_client
-from idp.oidc.requests import FORM, Payload, ProtocolRequest, with_values
-from idp.oidc.server import server
+from idp.oidc.requests import FORM, with_values
 from idp.web import branding, browser
 from idp.web.errors import PageError
+from idp.web.interaction import pushed_before
 from idp.web.protocol import answers, crossing
 from idp.web.protocol.blueprint import endpoints
 from idp.web.protocol.interaction import proceed
@@ -34,8 +34,10 @@ def authorize() -> Response:
         return _to_ourselves(sent)
     match _crossed(sent) or authorization_parameters.read(sent):
         case Refused(parameters, error):
-            error.redirect_uri = _trusted_redirect_uri(parameters)
+            error.redirect_uri = registered_redirect_uri(parameters)
             return _refuse(parameters, error)
+        case Pushed() as pushed:
+            return _answered_pushed(pushed)
         case read:
             return _answered(read)
 
@@ -43,7 +45,7 @@ def authorize() -> Response:
 def _answered(read: Read) -> Response:
     parameters = read.parameters
     try:
-        client = _validated(parameters)
+        client = server.validated(parameters)
     except OAuth2Error as error:
         return _refuse(parameters, error)
     try:
@@ -56,17 +58,28 @@ def _answered(read: Read) -> Response:
     return proceed(auth_request, client, interaction=None)
 
 
+def _answered_pushed(pushed: Pushed) -> Response:
+    """Go on with a request that was pushed; once it is closed, only where its browser is in it."""
+    if pushed.is_open:
+        return proceed(pushed.request, pushed.client, interaction=None)
+    if (waiting := pushed_before(pushed.request)) is not None:
+        return redirect(f"/interaction/{waiting.id}", 303)
+    error = InvalidRequestUri()
+    error.redirect_uri = pushed.request.redirect_uri
+    return _refuse(MultiDict(pushed.request.answering()), error)
+
+
 def _to_ourselves(sent: MultiDict[str, str]) -> Response:
     """The same request at our own address, to which the browser brings its cookies. Of a request
     object its parameters go along, sealed: it may hold a hint.
     """
     read = authorization_parameters.read(sent) if "request" in sent else None
     if isinstance(read, Refused):
-        read.error.redirect_uri = _trusted_redirect_uri(read.parameters)
+        read.error.redirect_uri = registered_redirect_uri(read.parameters)
         return _refuse(read.parameters, read.error)
-    parameters = sent if read is None else read.parameters
+    parameters = read.parameters if isinstance(read, Read) else sent
     crosses = [(name, _crossing(name, each)) for name, each in parameters.items(multi=True)]
-    if read is not None:
+    if isinstance(read, Read):
         crosses = [(_UNDERSTOOD, crossing.seal("request", json.dumps(dict(crosses))))]
     return redirect(f"/oauth2/authorize?{urlencode(crosses)}", 303)
 
@@ -94,28 +107,6 @@ def _hinted_subject(hint: str | None, client: OAuthClient) -> str | None:
         case ["hint", client.record.id, str(subject)]:
             return subject
     return logout.hinted_subject(hint, client.record)
-
-
-def _validated(parameters: MultiDict[str, str]) -> OAuthClient:
-    """The client of a sound request. Raises ``OAuth2Error``, its ``redirect_uri`` if trusted."""
-    try:
-        authorization_request.check_response_type(parameters)
-    except OAuth2Error as error:
-        error.redirect_uri = _trusted_redirect_uri(parameters)
-        raise
-    protocol_request = ProtocolRequest(request._get_current_object())  # type: ignore[attr-defined]
-    protocol_request.payload = Payload(parameters)
-    grant = server().get_consent_grant(protocol_request)
-    client: OAuthClient = grant.request.client
-    return client
-
-
-def _trusted_redirect_uri(parameters: MultiDict[str, str]) -> str | None:
-    ids, places = parameters.getlist("client_id"), parameters.getlist("redirect_uri")
-    if len(ids) != 1 or len(places) != 1:
-        return None
-    client = query_client(ids[0])
-    return places[0] if client and client.check_redirect_uri(places[0]) else None
 
 
 def _refuse(parameters: MultiDict[str, str], error: OAuth2Error) -> Response:

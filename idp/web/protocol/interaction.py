@@ -7,7 +7,7 @@ from flask import redirect, render_template
 from werkzeug.wrappers import Response
 
 from idp.clients import registration
-from idp.oidc import authorization, authorization_codes, refusals
+from idp.oidc import authorization, authorization_codes, pushed_requests, refusals
 from idp.oidc.authorization import (
     AskConsent,
     ChooseAccount,
@@ -20,7 +20,7 @@ from idp.oidc.authorization import (
     StepUp,
 )
 from idp.oidc.authorization_request import AuthorizationRequest
-from idp.oidc.errors import Denial
+from idp.oidc.errors import Denial, InvalidRequestUri
 from idp.oidc.oauth_client import OAuthClient
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
@@ -125,15 +125,18 @@ def proceed(
     match step:
         case Proceed():
             code = authorization_codes.issue(auth_request, client.record, step, interaction)
-            if code is None and interaction is not None:
+            if code is not None:
+                return answers.code_answer(auth_request, code, by_page=interaction is not None)
+            if interaction is not None:
                 return redirect(f"/interaction/{interaction.id}", 303)
-            return answers.code_answer(auth_request, code or "", by_page=interaction is not None)
+            return answers.error_answer(auth_request, InvalidRequestUri(), by_page=False)
         case Refuse(error):
             refusals.note(
                 "authorize", error.error, error.get_error_description(), auth_request.client_id
             )
             if interaction is not None:
                 interactions.complete(interaction)
+            pushed_requests.use(auth_request)
             return answers.error_answer(auth_request, error, by_page=interaction is not None)
         case _:
             waiting = interaction or begin_interaction(
