@@ -66,7 +66,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = {item for item in items if databases.may_leave_out(item)}
         config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
+    _leave_for_another_run(config, items)
     scheduling.put_long_ones_first(items)
+
+
+def _leave_for_another_run(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes long and rarely breaks runs with ``LONG=1`` (``make test-long``), and alone then.
+
+    A file, class or test that somebody names runs whatever it takes.
+    """
+    wanted = os.environ.get("LONG")
+    if not wanted and config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return
+    other = [item for item in items if bool(item.get_closest_marker("long")) != bool(wanted)]
+    config.hook.pytest_deselected(items=other)
+    items[:] = [item for item in items if bool(item.get_closest_marker("long")) == bool(wanted)]
 
 
 def pytest_configure() -> None:

@@ -118,6 +118,7 @@ def test_the_name_stands_where_the_envelopes_window_is(desk: Desk) -> None:
     assert 45 <= 297 - y * point <= 90
 
 
+@pytest.mark.long
 def test_six_hundred_letters_take_seconds(desk: Desk) -> None:
     spoken = words(desk.here, "fr", clock.now())
     all_of_them = [

@@ -19,6 +19,8 @@ from idp.settings import Settings
 from tests.cli.conftest import invoked, output_of, refused
 from tests.conftest import SECRETS
 
+pytestmark = pytest.mark.long
+
 OTHER = "wGk3vTq8ZrNs5bYh1xLd7cPf0mJa9eUo2iKy4tRn6QpB"
 
 

@@ -22,7 +22,7 @@ from idp.web import trusted_proxies
 from tests.conftest import settings_for_tests
 from tests.smtp import MailServer, free_port, running
 
-pytestmark = pytest.mark.quick_on("postgresql")
+pytestmark = [pytest.mark.quick_on("postgresql"), pytest.mark.long]
 
 HOUR = timedelta(hours=1)
 

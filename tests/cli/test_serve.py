@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli.conftest import finished, invoked, refused, start
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ compared with the table – in both directions, for one and for many.
 
 import re
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -70,6 +71,7 @@ def outcome(cause: Cause, how: Act, client: FlaskClient, number: int) -> tuple[O
     return {_named(each, there) for each in ended}, {_named(each, there) for each in expected}
 
 
+@pytest.mark.quick_on("sqlite")
 def test_each_cause_ends_what_the_table_says_and_nothing_else(
     app: Flask, client: FlaskClient
 ) -> None:
@@ -186,6 +188,7 @@ def test_the_security_page_shows_the_table() -> None:
     assert table in page, f"put this in its section « What ends with what »:\n{table}"
 
 
+@pytest.mark.quick_on("postgresql")
 def test_whoever_ends_one_guardianship_at_once_ends_it_once(app: Flask) -> None:
     factories.family(factories.school(), "Lina")
     ids = [each.id for each in db.session.scalars(select(Guardianship))]

@@ -155,6 +155,7 @@ def test_two_parts_at_one_port_are_refused(tmp_path: Path) -> None:
     assert (process.returncode, output.count("\n")) == (2, 1)
 
 
+@pytest.mark.long
 def test_a_second_start_keeps_the_data_and_follows_the_ports(tmp_path: Path) -> None:
     with running_demo(tmp_path) as first:
         assert first.end(signal.SIGINT) == 0
@@ -168,6 +169,7 @@ def test_a_second_start_keeps_the_data_and_follows_the_ports(tmp_path: Path) -> 
     assert wait_until(lambda: not processes_of(tmp_path)), processes_of(tmp_path)
 
 
+@pytest.mark.long
 def test_a_part_that_dies_ends_the_demo(tmp_path: Path) -> None:
     with running_demo(tmp_path) as demo:
         os.kill(process_of_mailbox(tmp_path), signal.SIGKILL)
@@ -177,12 +179,14 @@ def test_a_part_that_dies_ends_the_demo(tmp_path: Path) -> None:
     assert wait_until(lambda: not processes_of(tmp_path)), processes_of(tmp_path)
 
 
+@pytest.mark.long
 def test_a_demo_that_is_killed_leaves_nothing_behind(tmp_path: Path) -> None:
     with running_demo(tmp_path) as demo:
         demo.end(signal.SIGKILL)
         assert wait_until(lambda: not processes_of(tmp_path), 40), processes_of(tmp_path)
 
 
+@pytest.mark.long
 def test_a_run_of_tests_that_is_killed_leaves_no_demo_behind(tmp_path: Path) -> None:
     run = f"""
 from pathlib import Path

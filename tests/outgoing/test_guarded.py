@@ -275,6 +275,7 @@ def test_of_an_answer_to_a_post_little_is_read(app: Flask, no_proxy: None, serve
         guarded.post(server.address(), b"", "text/plain")
 
 
+@pytest.mark.quick_on("postgresql")
 def test_nothing_is_asked_while_a_transaction_is_open(
     app: Flask, no_proxy: None, server: Server
 ) -> None:

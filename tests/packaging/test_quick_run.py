@@ -60,6 +60,46 @@ def test_a_long_run_has_every_test_on_each_kind(folder: Path) -> None:
         assert sorted(each) == sorted(databases.KINDS * len(NAMES))
 
 
+def test_what_takes_long_runs_by_itself_and_where_it_is_named(folder: Path) -> None:
+    long = "import pytest\npytestmark = pytest.mark.long\n"
+    (folder / "test_crash.py").write_text(long + TESTS)
+
+    assert set(collected(folder, LONG="1")) == {"test_crash"}
+    assert set(collected(folder)) > {"test_crash"}
+
+
+def test_what_takes_long_is_in_the_second_run_and_in_no_first_one() -> None:
+    first, second = every_test(), every_test(LONG="1")
+
+    assert len(first) > 1000
+    assert len(second) > 50
+    assert not first & second
+
+
+def every_test(**environment: str) -> set[str]:
+    """The tests of a run that names none, as ``make test`` is."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {line for line in done.stdout.splitlines() if "::" in line}
+
+
+def test_the_whole_check_runs_every_target_that_tests() -> None:
+    targets = re.findall(r"^(test[a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    steps = re.findall(
+        r"^step \w+ \w+ make (test[a-z-]*)", (ROOT / ".ci/run").read_text(), re.MULTILINE
+    )
+
+    assert {"test", "test-long", "test-installs", "test-faults"} <= set(targets)
+    assert set(steps) == set(targets) - {"test-each"}  # the same tests twice
+
+
 def test_each_folder_whose_modules_say_a_kind_has_both() -> None:
     says = r'(quick_on\(|parametrize\("database_url", \[)"(\w+)"'
     found: dict[str, set[tuple[str, str]]] = {}

@@ -79,7 +79,7 @@ def assert_whole_schools() -> None:
     db.session.rollback()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_r1_killed_at_random_moments_and_run_again_it_is_whole(
     app: Flask, environment: dict[str, str], tmp_path: Path

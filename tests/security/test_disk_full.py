@@ -21,6 +21,8 @@ from idp.sessions.models import BrowserSession
 from tests import factories
 from tests.relying_party import Browser, answer, error_of, world
 
+pytestmark = pytest.mark.long
+
 NEW = "Brouette-Citadelle-Orage-9"
 Full = Callable[[], contextlib.AbstractContextManager[None]]
 

@@ -72,6 +72,7 @@ NEW = "Brouette-Citadelle-Orage-9"
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
+@pytest.mark.long
 class TestKilled:
     """R1: kill -9 before any statement or commit leaves no half state."""
 
@@ -134,6 +135,7 @@ class TestKilled:
         assert ended
 
 
+@pytest.mark.long
 class TestServer:
     """R1 and R7 against ``idp serve`` itself, over real connections."""
 
@@ -435,6 +437,7 @@ FILES = {"/account/data/download": (200,)}
 """Forms without a field, whose answer is a file rather than a page."""
 
 
+@pytest.mark.long
 class TestGarbage:
     """R7 and issue 2, section 9: a clear page with a 4xx status, nothing half written."""
 

@@ -21,6 +21,7 @@ def test_the_models_and_the_migrations_do_not_differ(app: Flask) -> None:
     command.check(migrations.configuration())  # raises where autogenerate finds something
 
 
+@pytest.mark.long
 def test_every_migration_can_be_taken_back_and_made_again(app: Flask, database_url: str) -> None:
     command.downgrade(migrations.configuration(), "base")
     db.session.remove()
@@ -31,6 +32,7 @@ def test_every_migration_can_be_taken_back_and_made_again(app: Flask, database_u
     assert "accounts" in inspect(db.engine).get_table_names()
 
 
+@pytest.mark.long
 def test_each_migration_goes_one_step_down_and_up(app: Flask) -> None:
     command.downgrade(migrations.configuration(), "-1")
     command.upgrade(migrations.configuration(), "head")

@@ -22,6 +22,7 @@ from idp.people.search_index import DirectoryEntry
 from tests import factories
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.slow,
     pytest.mark.parametrize("database_url", ["postgresql"], indirect=True),
 ]
