@@ -28,6 +28,7 @@ NOUNS = {
     "mail": "The outbox and the worker that empties it.",
     "purge": "Delete what has expired.",
     "audit": "The audit trail.",
+    "certify": "Try an application with a test school, and name its mistakes.",
     "check": "Say what would be unsafe in production, and why.",
     "completion": "Print what lets a shell complete the commands.",
     "man": "Print the manual page.",

@@ -36,6 +36,7 @@ VERBS = {
     "audit": ("list",),
     "serve": (),
     "purge": (),
+    "certify": (),
     "check": (),
     "completion": (),
     "man": (),

@@ -42,6 +42,11 @@ def a_module(name: str) -> Break:
 BREAKS = {
     "Faces call services": [imports("idp.people.children", "idp.web.errors")],
     "The services know": [imports("idp.people.children", "idp.cli.group")],
+    "What answers wrongly": [
+        imports("idp.web.protocol.token", "idp.certify.wrong_answers"),
+        imports("idp.cli.serve", "idp.certify.provider"),
+        imports("idp", "idp.certify.forged"),
+    ],
     "The web in one order": [
         imports("idp.web.errors", "idp.web.account.home"),
         imports("idp.web.protocol.interaction", "idp.web.signin.completion"),

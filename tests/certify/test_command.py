@@ -1,0 +1,125 @@
+"""``idp certify`` at a terminal, and what docs/certify.md and docs/integrate.md say of it."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from idp.certify.families import FAMILIES, SIXTY
+from idp.desk.applications.certification import CHECKS
+from tests.clients.documented import free_port, printed
+from tests.packaging.test_documents import headings
+
+BIN = Path(sys.executable).parent
+GUIDE = Path("docs/certify.md").read_text()
+COMMAND = next(
+    line for line in GUIDE.splitlines() if line.startswith("idp certify") and "flask" in line
+)
+
+
+def certify(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """The command in a folder, with nothing of ours in its environment."""
+    environment = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(folder), **more}
+    return subprocess.run(
+        [str(BIN / "idp"), "certify", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=170,
+    )
+
+
+def test_the_guides_command_passes_the_guides_program(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(printed("app.py"))
+    command = COMMAND.removeprefix("idp certify ").replace("3000", str(free_port())).split()
+
+    done = certify(tmp_path, command[0], "--port", str(free_port()), "--json", *command[1:])
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    assert report["certified"]
+    assert {each["verdict"] for each in report["results"]} == {"passed"}
+
+
+def test_a_mistake_is_told_with_the_line_that_helps(tmp_path: Path) -> None:
+    home = f"http://127.0.0.1:{free_port()}/"
+    program = [sys.executable, "-m", "examples.faulty_applications"]
+
+    done = certify(
+        tmp_path,
+        *(home, "--port", str(free_port()), "--only", "state", "--", *program),
+        FAULT="state",
+        PYTHONPATH=str(Path.cwd()),
+    )
+
+    assert done.returncode == 1, done.stdout + done.stderr
+    state = next(check for check in CHECKS if check.code == "state")
+    assert f"FAILED: {state.title} (state)" in done.stdout
+    assert "although state was another" in done.stdout
+    assert state.place in done.stdout
+    assert state.line in done.stdout
+    assert "1 passed, 1 failed, 0 could not be told." in done.stdout
+
+
+def test_where_nothing_answers_it_says_what_to_set_up(tmp_path: Path) -> None:
+    home = f"http://127.0.0.1:{free_port()}/"
+    port = free_port()
+
+    done = certify(tmp_path, home, "--port", str(port), "--wait", "0")
+
+    assert done.returncode == 2
+    assert f"ISSUER=http://127.0.0.1:{port}" in done.stdout
+    assert "CLIENT_ID=" in done.stdout
+    assert "CLIENT_SECRET=" in done.stdout
+    assert done.stderr == f"idp: nothing answers at {home}\n"
+
+
+@pytest.mark.parametrize("address", ["nonsense", "http://shop.example/", "https://a.example/?x=1"])
+def test_what_is_no_address_of_an_application_is_refused(tmp_path: Path, address: str) -> None:
+    done = certify(tmp_path, address)
+    assert done.returncode == 2
+    assert "is no address of an application" in done.stderr
+
+
+def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = certify(tmp_path, "http://127.0.0.1:9/", "--port", str(port))
+    assert done.returncode == 2
+    assert done.stderr == f"idp: port {port} is taken by another program (--port)\n"
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.code)
+def test_the_line_that_helps_stands_where_the_report_says(check: object) -> None:
+    place, _, anchor = check.place.partition("#")  # type: ignore[attr-defined]
+    document = Path(place)
+    section = _section(document.read_text(), anchor)
+    assert anchor in headings(document)
+    assert check.line in section  # type: ignore[attr-defined]
+    assert f"| `{check.code}` | {check.title} |" in GUIDE  # type: ignore[attr-defined]
+
+
+def test_the_guide_lists_every_family_and_all_are_awkward_in_a_way_of_their_own() -> None:
+    for family in FAMILIES:
+        assert f"| `{family.case}` | {family.about} |" in GUIDE
+    assert len(SIXTY) == 60
+    assert len({family.case for family in FAMILIES}) == len(FAMILIES) >= 12
+
+
+def _section(text: str, anchor: str) -> str:
+    """What stands under a heading, on one line; down to the next heading of its level or above."""
+    parts = re.split(r"^(#+) (.*)$", text, flags=re.MULTILINE)
+    for level, title, body in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
+        plain = re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+        if plain == anchor and level:
+            return " ".join(body.split())
+    return ""

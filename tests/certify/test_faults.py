@@ -1,0 +1,79 @@
+"""Each mistake of examples/faulty_applications is found, and no other; without one, none is."""
+
+import os
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from examples.faulty_applications import FAULTS, Settings, create_app
+from idp.certify.provider import CLIENT_ID, CLIENT_SECRET, TestProvider
+from idp.desk.applications.certification import CHECKS, FAILED, PASSED
+from tests.certify.conftest import Tried
+
+Serve = Callable[[Callable[[str], Flask]], str]
+NAMED = (
+    *("email_key", "state", "nonce", "issuer", "audience", "switch", "ended", "rotation"),
+    *("child_key", "child_again", "child", "second_tab"),
+)
+"""What has to be named at the least."""
+TAKEN_FOR = {
+    "issuer": ("audience",),
+    "audience": ("issuer",),
+    "state": ("nonce", "second_tab"),
+    "nonce": ("state",),
+    "signature": ("rotation",),
+    "rotation": ("signature",),
+    "switch": ("child_again",),
+    "child_again": ("switch", "four_children"),
+    "child_key": ("email_key",),
+    "email_key": ("child_key", "userinfo"),
+    "second_tab": ("state",),
+    "sign_out": ("ended",),
+    "cancelled": ("no_child", "refused_consent"),
+}
+"""The checks that lie near enough to be confused; a long run makes all of them."""
+FOLLOWS = {
+    "signature": ["signature", "rotation"],
+    "cancelled": ["no_child", "refused_consent", "cancelled"],
+}
+"""Where one mistake is seen by several checks, as it should be."""
+
+
+def faulty(test_provider: TestProvider, fault: str) -> Callable[[str], Flask]:
+    return lambda home: create_app(
+        Settings(
+            issuer=test_provider.issuer,
+            client_id=CLIENT_ID,
+            client_secret=CLIENT_SECRET,
+            app_url=home.rstrip("/"),
+            app_secret="of-the-application",
+            fault=fault,
+        )
+    )
+
+
+def test_without_a_mistake_everything_is_passed(
+    test_provider: TestProvider, tried: Tried, serve: Serve
+) -> None:
+    report = tried(serve(faulty(test_provider, "")))
+
+    assert [each for each in report.results if each.verdict != PASSED] == []
+    assert [each.code for each in report.results] == [check.code for check in CHECKS]
+    assert report.certified
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_mistake_is_named_and_no_other(
+    fault: str, test_provider: TestProvider, tried: Tried, serve: Serve
+) -> None:
+    only = () if os.environ.get("EACH_DATABASE") else (fault, *TAKEN_FOR.get(fault, ()))
+
+    report = tried(serve(faulty(test_provider, fault)), *only)
+
+    assert [each.code for each in report.of(FAILED)] == FOLLOWS.get(fault, [fault]), report.results
+    assert not report.clean
+
+
+def test_every_mistake_that_has_to_be_named_is_planted() -> None:
+    assert set(NAMED) <= set(FAULTS) <= {check.code for check in CHECKS}
