@@ -38,6 +38,9 @@ command = Noun("client", help="Applications that parents sign in to.")
 @click.option("--jwks-file", type=click.Path(path_type=Path), help="Its public keys (JSON).")
 @click.option("--jwks-uri", help="Where we read its public keys, in place of a file.")
 @click.option(
+    "--dpop", is_flag=True, default=None, help="Its access tokens are always bound to a key (DPoP)."
+)
+@click.option(
     "--first-party", is_flag=True, default=None, help="The schools' own: no consent page."
 )
 @click.option("--no-pkce", is_flag=True, help="Its library can't do PKCE: don't require it.")
@@ -212,6 +215,7 @@ def _metadata(options: dict[str, Any]) -> dict[str, Any]:
         "scope": options["scope"],
         "token_endpoint_auth_method": options["auth_method"],
         "token_endpoint_auth_audience": options["auth_audience"],
+        "dpop_bound_access_tokens": options["dpop"],
         "first_party": options["first_party"],
         "id_token_signed_response_alg": options["id_token_alg"],
         "subject_type": options["subject_type"],

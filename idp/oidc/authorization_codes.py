@@ -25,7 +25,8 @@ _ROWS: Final = (
     ),
     (
         AuthorizationCode.__table__,
-        ("code_hash", "grant_id", "redirect_uri", "nonce", "code_challenge", "expires_at"),
+        ("code_hash", "grant_id", "redirect_uri", "nonce", "code_challenge", "expires_at",
+         "dpop_jkt"),
     ),
     events.ROWS,
 )  # fmt: skip
@@ -57,6 +58,7 @@ def issue(
             "nonce": request.nonce,
             "code_challenge": request.code_challenge,
             "expires_at": now + settings.current().code_lifetime,
+            "dpop_jkt": request.dpop_jkt,
         },
         "audit_events": events.row(
             "grant_made",

@@ -9,7 +9,7 @@ from authlib.oauth2.rfc6749.errors import UnsupportedResponseTypeError
 from werkzeug.datastructures import MultiDict
 
 from idp.clients.metadata import SCOPES
-from idp.oidc import claims_parameter
+from idp.oidc import claims_parameter, dpop
 from idp.oidc.oauth_client import OAuthClient
 
 PROMPTS: Final = frozenset({"none", "login", "consent", "select_account"})
@@ -39,6 +39,8 @@ class AuthorizationRequest:
     login_hint: str | None = None
     child_hint: str | None = None
     ui_locales: str | None = None
+    dpop_jkt: str | None = None
+    """The thumbprint of the key whose proof redeems the code (RFC 9449 §10)."""
     hinted_subject: str | None = None
     """The ``sub`` of a valid ``id_token_hint``; empty for a hint that is not ours."""
     pushed: str | None = None
@@ -116,6 +118,8 @@ def check(parameters: MultiDict[str, str], client: OAuthClient) -> None:
     _check_prompt(parameters.get("prompt"))
     _check_max_age(parameters.get("max_age"))
     _check_pkce(parameters, client)
+    if (thumbprint := parameters.get("dpop_jkt")) and not dpop.is_thumbprint(thumbprint):
+        raise InvalidRequestError("The dpop_jkt is no thumbprint of a key")
 
 
 def parse(
@@ -135,6 +139,7 @@ def parse(
         prompt=tuple(word for word in parameters.get("prompt", "").split() if word in PROMPTS),
         max_age=int(max_age) if max_age else default_max_age,
         code_challenge=parameters.get("code_challenge") or None,
+        dpop_jkt=parameters.get("dpop_jkt") or None,
         claims=claims_parameter.parse(parameters.get("claims"), registered),
         acr_values=_acr_values(parameters, client),
         login_hint=(parameters.get("login_hint") or "")[:254] or None,

@@ -12,7 +12,7 @@ from idp.clients.metadata import (
     REQUEST_OBJECT_ALGORITHMS,
     SCOPES,
 )
-from idp.oidc import child_claim, protected_resource
+from idp.oidc import child_claim, dpop, protected_resource
 from idp.oidc.authorization_request import RESPONSE_MODES
 from idp.oidc.claims import SUPPORTED
 from idp.oidc.client_authentication import METHODS
@@ -51,6 +51,7 @@ def metadata() -> dict[str, Any]:
         "introspection_endpoint_auth_methods_supported": [m for m in METHODS if m != "none"],
         "introspection_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
         "code_challenge_methods_supported": ["S256"],
+        "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
         "claims_supported": list(SUPPORTED),
         "claim_types_supported": ["normal"],
         "claims_parameter_supported": True,

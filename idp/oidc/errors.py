@@ -6,13 +6,16 @@ from enum import StrEnum
 
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import AccessDeniedError
+from authlib.oauth2.rfc6750 import InvalidTokenError
 
 __all__ = [
     "AccessDeniedError",
     "AccountSelectionRequired",
     "ConsentRequired",
     "Denial",
+    "DpopTokenMisused",
     "InteractionRequired",
+    "InvalidDpopProof",
     "InvalidRequestUri",
     "LoginRequired",
     "OAuth2Error",
@@ -20,6 +23,7 @@ __all__ = [
     "RequestUriNotSupported",
     "UnmetAuthenticationRequirements",
     "UntrustedRedirect",
+    "UseDpopNonce",
 ]
 
 
@@ -92,3 +96,25 @@ class UntrustedRedirect(OAuth2Error):  # type: ignore[misc]
 
     ``error`` is invalid_client or invalid_request (RFC 6749 §4.1.2.1).
     """
+
+
+class InvalidDpopProof(OAuth2Error):  # type: ignore[misc]
+    """RFC 9449 §5 and §7.1: 400 at the token endpoint, 401 where a token is used."""
+
+    error = "invalid_dpop_proof"
+    description = "The DPoP proof is not valid"
+
+
+class UseDpopNonce(OAuth2Error):  # type: ignore[misc]
+    """RFC 9449 §8, §9: the proof must hold the nonce that comes with the answer."""
+
+    error = "use_dpop_nonce"
+    description = "The DPoP proof must hold the nonce that comes with this answer"
+
+
+class DpopTokenMisused(InvalidTokenError):  # type: ignore[misc]
+    """RFC 9449 §7: a token that came by another scheme, or with another key, than its own."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__()
+        self.description = description

@@ -5,7 +5,7 @@ from typing import Any, Final
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 
 from idp import settings
-from idp.oidc import subjects
+from idp.oidc import sender, subjects
 from idp.oidc.revocation import check_token_parameter, own_token
 from idp.oidc.tokens import FoundToken
 
@@ -30,7 +30,10 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
             "active": True,
             "scope": token.token.scope,
             "client_id": client.id,
-            "token_type": "Bearer" if token.kind == "access_token" else token.kind,
+            "token_type": token.kind
+            if token.kind == "refresh_token"
+            else sender.token_type(token.token.confirmation),
+            **sender.cnf(token.token.confirmation),
             "sub": subjects.of_guardian(token.account, client),
             "sid": subjects.of_session(token.grant.session_id, client),
             "iss": settings.current().issuer,

@@ -61,6 +61,8 @@ class CodeRow:
     code_challenge: Mapped[str | None] = mapped_column(String(128))
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     redeemed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    dpop_jkt: Mapped[str | None] = mapped_column(String(43))
+    """The key whose proof redeems it (RFC 9449 §10)."""
 
 
 class AuthorizationCode(CodeRow, Model):
@@ -81,6 +83,8 @@ class AccessTokenRow:
     issued_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    confirmation: Mapped[str | None] = mapped_column(String(64))
+    """The key that it is bound to (``idp.oidc.sender``)."""
 
 
 class AccessToken(AccessTokenRow, Model):
@@ -102,6 +106,8 @@ class RefreshTokenRow:
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     rotated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    confirmation: Mapped[str | None] = mapped_column(String(64))
+    """As an access token's; only a public client's is bound itself."""
 
 
 class RefreshToken(RefreshTokenRow, Model):

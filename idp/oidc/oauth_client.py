@@ -25,6 +25,11 @@ class OAuthClient(ClientMixin):  # type: ignore[misc]
     def native(self) -> bool:
         return bool(self.client_metadata["application_type"] == "native")
 
+    @property
+    def public(self) -> bool:
+        """Whether it proves itself by nothing (RFC 6749 §2.1)."""
+        return self.check_endpoint_auth_method("none", "token")
+
     def get_client_id(self) -> str:
         return self.record.id
 

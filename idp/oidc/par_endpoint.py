@@ -1,12 +1,13 @@
 """The pushed authorization request endpoint (RFC 9126 §2): authenticate, read, check."""
 
+from dataclasses import replace
 from typing import Final
 
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from werkzeug.datastructures import MultiDict
 
-from idp.oidc import authorization_parameters, authorization_request, logout, server
+from idp.oidc import authorization_parameters, authorization_request, logout, sender, server
 from idp.oidc.authorization_parameters import Refused
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.client_authentication import METHODS, authenticate, check_one_client
@@ -22,7 +23,8 @@ def pushed(request: ProtocolRequest) -> tuple[OAuthClient, AuthorizationRequest]
     check_one_client(request)
     client = authenticate(request, METHODS, "par")
     try:
-        return client, _read(_parameters(request, client), client)
+        read = _read(_parameters(request, client), client)
+        return client, _bound(request, client, read)
     except OAuth2Error as error:
         error.redirect_uri = None  # RFC 9126 §2.3: the answer is JSON, whoever could be sent on
         raise
@@ -34,6 +36,14 @@ def _parameters(request: ProtocolRequest, client: OAuthClient) -> MultiDict[str,
         raise InvalidRequestError("A pushed request has no request_uri")
     kept = {name: value for name, value in request.form.items() if name not in _OF_AUTHENTICATION}
     return MultiDict({**kept, "client_id": client.get_client_id()})
+
+
+def _bound(
+    request: ProtocolRequest, client: OAuthClient, read: AuthorizationRequest
+) -> AuthorizationRequest:
+    """RFC 9449 §10.1: a DPoP proof that comes with the push names the key of the code."""
+    jkt = sender.proved_with_push(request, client, read.dpop_jkt)
+    return replace(read, dpop_jkt=jkt)
 
 
 def _read(parameters: MultiDict[str, str], client: OAuthClient) -> AuthorizationRequest:

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from idp import settings
 from idp.clients.metadata import SCOPES
+from idp.oidc import dpop
 
 WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
 _NO_CLAIMS: Final = frozenset({"offline_access"})
@@ -47,4 +48,5 @@ def _document(resource: str) -> dict[str, Any]:
         "scopes_supported": [scope for scope in SCOPES if scope not in _NO_CLAIMS],
         # A token in the query is refused (RFC 9700 §4.3.2)
         "bearer_methods_supported": ["header", "body"],
+        "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
     }

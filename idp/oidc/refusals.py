@@ -30,9 +30,12 @@ EVERY: Final = timedelta(seconds=10)
 MOST_REMEMBERED: Final = 2_000
 _LONGEST: Final = 200
 _EXPECTED: Final = frozenset(
-    {"login_required", "consent_required", "account_selection_required", "interaction_required"}
+    {
+        *("login_required", "consent_required", "account_selection_required"),
+        *("interaction_required", "use_dpop_nonce"),
+    }
 )
-"""What ``prompt=none`` is there to find out: an answer, not a refusal."""
+"""What ``prompt=none`` and a first DPoP proof are there to find out: an answer, not a refusal."""
 
 
 @dataclass(frozen=True)

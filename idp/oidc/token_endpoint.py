@@ -9,6 +9,7 @@ from authlib.oauth2.rfc6749 import (
     UnsupportedGrantTypeError,
 )
 
+from idp.oidc import sender
 from idp.oidc.client_authentication import METHODS, authenticate, check_one_client
 from idp.oidc.grants import Exchange, GrantType, authorization_code, refresh_token
 from idp.oidc.oauth_client import OAuthClient
@@ -38,7 +39,8 @@ def answer(request: ProtocolRequest) -> dict[str, Any]:
         raise InvalidRequestError(f"Missing '{grant_type.parameter}' in request.")
     if presented is None or presented.client.id != client.get_client_id():
         raise InvalidGrantError(grant_type.unknown)
-    exchange = Exchange(request.form, client, presented)
+    proved = sender.proved_at_token_endpoint(request, client)
+    exchange = Exchange(request.form, client, presented, proved)
     for check in grant_type.checks:
         check(exchange)
     return grant_type.redeem(exchange)

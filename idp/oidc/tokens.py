@@ -131,16 +131,20 @@ def holds(grant_id: Any) -> ColumnElement[bool]:
     )
 
 
-def access_row(text: str, grant: GrantRow, scope: str) -> dict[str, Any]:
-    """The row of a new access token."""
+def access_row(
+    text: str, grant: GrantRow, scope: str, confirmation: str | None = None
+) -> dict[str, Any]:
+    """The row of a new access token. ``confirmation``: the key that it is bound to."""
     lifetime = settings.current().access_token_lifetime
-    return _row(keyed_hash("access token", text), grant, scope, lifetime)
+    return _row(keyed_hash("access token", text), grant, scope, lifetime, confirmation)
 
 
-def refresh_row(text: str, grant: GrantRow, scope: str) -> dict[str, Any]:
-    """The row of a new refresh token."""
+def refresh_row(
+    text: str, grant: GrantRow, scope: str, confirmation: str | None = None
+) -> dict[str, Any]:
+    """The row of a new refresh token. ``confirmation``: the key that it is bound to."""
     lifetime = settings.current().refresh_token_lifetime
-    return _row(keyed_hash("refresh token", text), grant, scope, lifetime)
+    return _row(keyed_hash("refresh token", text), grant, scope, lifetime, confirmation)
 
 
 def new_text() -> str:
@@ -189,7 +193,9 @@ def with_grant(statement: Select[Any]) -> Select[Any]:
     )
 
 
-def _row(token_hash: str, grant: GrantRow, scope: str, lifetime: timedelta) -> dict[str, Any]:
+def _row(
+    token_hash: str, grant: GrantRow, scope: str, lifetime: timedelta, confirmation: str | None
+) -> dict[str, Any]:
     now = clock.now()
     return {
         "token_hash": token_hash,
@@ -197,6 +203,7 @@ def _row(token_hash: str, grant: GrantRow, scope: str, lifetime: timedelta) -> d
         "scope": scope,
         "issued_at": now,
         "expires_at": now + lifetime,
+        "confirmation": confirmation,
     }
 
 
@@ -223,6 +230,9 @@ _OF_GRANT: Final = (
 )
 _ACCESS: Final = _by_hash("access_token", AccessToken, AccessTokenRow)
 _REFRESH: Final = _by_hash("refresh_token", RefreshToken, RefreshTokenRow)
-TOKEN_COLUMNS: Final = ("token_hash", "grant_id", "scope", "issued_at", "expires_at")
+TOKEN_COLUMNS: Final = (
+    *("token_hash", "grant_id", "scope", "issued_at", "expires_at"),
+    "confirmation",
+)
 ACCESS_TOKENS: Final = (AccessToken.__table__, TOKEN_COLUMNS)
 REFRESH_TOKENS: Final = (RefreshToken.__table__, TOKEN_COLUMNS)

@@ -157,6 +157,12 @@ class Settings:
         timedelta(hours=1), "Applications may cache the key set for this long", duration, "s"
     )
 
+    dpop_nonce: bool = setting(
+        False,
+        "Every DPoP proof must hold a nonce of ours, so that none can be made in advance",
+        boolean,
+    )
+
     mail_server: str = setting("127.0.0.1", "SMTP server")
     mail_port: int = setting(25, "SMTP port", whole)
     mail_username: str = setting("", "SMTP user name")

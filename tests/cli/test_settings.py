@@ -47,8 +47,9 @@ SAMPLES = {
     "setting", [each for each in dataclasses.fields(Settings) if each.metadata["parse"]]
 )
 def test_every_setting_may_stand_in_a_file(setting: Any, tmp_path: Path) -> None:
-    number = isinstance(setting.default, (int, timedelta)) and setting.name != "demo"
-    text = SAMPLES.get(setting.name, "7" if number else "/somewhere")
+    number = isinstance(setting.default, (int, timedelta))
+    usual = "1" if setting.default is False else "7" if number else "/somewhere"
+    text = SAMPLES.get(setting.name, usual)
     (tmp_path / "file").write_text(f"{text}\n")
     name = variable(setting.name)
     others = {each: value for each, value in BASE.items() if each != name}

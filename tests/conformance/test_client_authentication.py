@@ -13,7 +13,7 @@ from tests.relying_party import CALLBACK, World, error_of, world
 from tests.times import later
 
 pytestmark = [
-    pytest.mark.quick_on("sqlite"),
+    pytest.mark.quick_on("postgresql"),
     pytest.mark.filterwarnings("ignore:EdDSA is deprecated via RFC 9864"),
 ]
 TOKEN = f"{ISSUER}/oauth2/token"

@@ -15,6 +15,7 @@ from idp.oidc.models import AccessToken, Grant, RefreshToken
 from idp.sessions.models import ChildChoice
 from tests.parallel import at_once
 from tests.protocol.assertions import Assertion, jwks, key_for
+from tests.protocol.proofs import Prover
 from tests.relying_party import Browser, World, answer, claims_of, form_of, leads_to, world
 
 pytestmark = pytest.mark.slow
@@ -101,6 +102,17 @@ def test_o11_an_assertion_raced_is_accepted_once(app: Flask, client: FlaskClient
 
     assert Counter(r.status_code == 200 for r in responses) == {True: 1, False: 9}
     assert {r.status_code for r in responses} <= {200, 400, 401}
+
+
+def test_o28_a_proof_raced_is_accepted_once(app: Flask, client: FlaskClient) -> None:
+    there, key = world(client), Prover()
+    proof, codes = key.proof(), [there.answer()["code"] for _ in range(10)]
+    turns = iter(codes)
+
+    responses = raced(app, 10, lambda: key.redeem(there.portal, client, next(turns), proof))
+
+    seen = Counter((r.status_code, (r.json or {}).get("error")) for r in responses)
+    assert seen == {(200, None): 1, (400, "invalid_dpop_proof"): 9}
 
 
 def test_r4_a_double_click_on_the_child_gives_one_grant(app: Flask, client: FlaskClient) -> None:

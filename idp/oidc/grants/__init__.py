@@ -18,6 +18,8 @@ class Exchange(Generic[Presented]):
     form: MultiDict[str, str]
     client: OAuthClient
     presented: Presented
+    confirmation: str | None = None
+    """The key that the client proved with this request, to which its tokens are bound."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from idp.audit import events
 from idp.clients.models import ClientRow
 from idp.database import base64url, keyed_hash, retried, transaction
 from idp.database.prepared import AtomicInsert, Prepared, columns
-from idp.oidc import grants_service, id_token, tokens
+from idp.oidc import grants_service, id_token, sender, tokens
 from idp.oidc.grants import Exchange, GrantType
 from idp.oidc.models import AuthorizationCode, CodeRow, Grant, GrantRow
 from idp.oidc.tokens import LiveGrant
@@ -115,6 +115,13 @@ def _check_verifier(exchange: Exchange[FoundCode]) -> None:
         raise InvalidGrantError("The code_verifier does not match")
 
 
+def _check_key(exchange: Exchange[FoundCode]) -> None:
+    # RFC 9449 §10: the key that the authorization request named, and no other
+    bound = exchange.presented.code.dpop_jkt
+    if bound is not None and not sender.is_same(sender.by_key(bound), exchange.confirmation):
+        raise InvalidGrantError("The DPoP proof's key is not the one of the request's dpop_jkt")
+
+
 def _redeem(exchange: Exchange[FoundCode]) -> dict[str, Any]:
     """Sign, then redeem: no lock is held meanwhile. What was signed leaves us only if the
     redemption happens, which holds the guardianship (security rule C6).
@@ -124,11 +131,11 @@ def _redeem(exchange: Exchange[FoundCode]) -> dict[str, Any]:
     if live is None:
         raise InvalidGrantError(ENDED)
     access_token = tokens.new_text()
-    answer = token_answer(access_token, live.scope)
+    answer = token_answer(access_token, live.scope, exchange.confirmation)
     if "offline_access" in live.scopes and exchange.client.check_grant_type("refresh_token"):
         answer["refresh_token"] = tokens.new_text()
     answer["id_token"] = id_token.issue(live, access_token=access_token, nonce=presented.code.nonce)
-    if not _give(presented, live.scope, access_token, answer.get("refresh_token")):
+    if not _give(exchange, live.scope, access_token, answer.get("refresh_token")):
         _refuse_late(presented)
     return answer
 
@@ -157,22 +164,26 @@ def _refuse_reuse(presented: FoundCode) -> NoReturn:
 
 
 @retried
-def _give(presented: FoundCode, scope: str, access_token: str, refresh_token: str | None) -> bool:
+def _give(
+    exchange: Exchange[FoundCode], scope: str, access_token: str, refresh_token: str | None
+) -> bool:
     """Redeem the code and keep what it gives; false where it can't be redeemed (any more)."""
+    presented, confirmation = exchange.presented, exchange.confirmation
     gate = {"hash": presented.code.code_hash, "now": clock.now()}
-    access = tokens.access_row(access_token, presented.grant, scope)
+    access = tokens.access_row(access_token, presented.grant, scope, confirmation)
     if refresh_token is None:
         return _GIVE.execute(gate, access_tokens=access)
-    refresh = tokens.refresh_row(refresh_token, presented.grant, scope)
+    kept = sender.of_refresh_token(exchange.client, confirmation)
+    refresh = tokens.refresh_row(refresh_token, presented.grant, scope, kept)
     return _GIVE_WITH_REFRESH.execute(gate, access_tokens=access, refresh_tokens=refresh)
 
 
-def token_answer(access_token: str, scope: str) -> dict[str, Any]:
+def token_answer(access_token: str, scope: str, confirmation: str | None = None) -> dict[str, Any]:
     """The successful answer of RFC 6749 §5.1."""
     lifetime = int(settings.current().access_token_lifetime.total_seconds())
     return {
         "access_token": access_token,
-        "token_type": "Bearer",
+        "token_type": sender.token_type(confirmation),
         "expires_in": lifetime,
         "scope": scope,
     }
@@ -183,6 +194,6 @@ GRANT_TYPE: Final = GrantType(
     parameter="code",
     unknown=UNKNOWN,
     find=find,
-    checks=(_check_unused, _check_unexpired, _check_redirect_uri, _check_verifier),
+    checks=(_check_unused, _check_unexpired, _check_redirect_uri, _check_verifier, _check_key),
     redeem=_redeem,
 )

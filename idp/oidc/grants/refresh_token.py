@@ -9,7 +9,7 @@ from idp import clock
 from idp.audit import events
 from idp.database import retried, transaction
 from idp.database.prepared import AtomicInsert
-from idp.oidc import grants_service, id_token, tokens
+from idp.oidc import grants_service, id_token, sender, tokens
 from idp.oidc.grants import Exchange, GrantType
 from idp.oidc.grants.authorization_code import ENDED, token_answer
 from idp.oidc.models import Grant, RefreshToken
@@ -41,6 +41,13 @@ def _check_scope(exchange: Exchange[FoundToken]) -> None:
         raise InvalidScopeError
 
 
+def _check_key(exchange: Exchange[FoundToken]) -> None:
+    # RFC 9449 §5, RFC 8705 §4: of a public client, the key that it had at first
+    bound = exchange.presented.token.confirmation
+    if bound is not None and not sender.is_same(bound, exchange.confirmation):
+        raise InvalidGrantError("The refresh token is bound to a key that was not proved")
+
+
 def _redeem(exchange: Exchange[FoundToken]) -> dict[str, Any]:
     """Sign, then rotate: no lock is held meanwhile. What was signed leaves us only if the
     rotation or repetition happens, which holds the guardianship (security rule C6).
@@ -51,13 +58,14 @@ def _redeem(exchange: Exchange[FoundToken]) -> dict[str, Any]:
     if live is None:
         raise InvalidGrantError(ENDED)
     access_token = tokens.new_text()
-    answer = token_answer(access_token, live.scope)
+    answer = token_answer(access_token, live.scope, exchange.confirmation)
     answer["refresh_token"] = tokens.successor_of(presented)
     if "openid" in live.scopes:
         # Core §12.2: same iss, sub, aud and auth_time as at first; no nonce.
         answer["id_token"] = id_token.issue(live, access_token=access_token, nonce=None)
-    if repeats or not _rotate(token, live, access_token, answer["refresh_token"]):
-        _repeat(live, presented, access_token)
+    access = tokens.access_row(access_token, token.grant, live.scope, exchange.confirmation)
+    if repeats or not _rotate(token, access, answer["refresh_token"]):
+        _repeat(live, presented, access)
     return answer
 
 
@@ -88,37 +96,38 @@ def _repeats(token: FoundToken, presented: str) -> bool:
     return True
 
 
-def _repeat(live: LiveGrant, presented: str, access_token: str) -> None:
+def _repeat(live: LiveGrant, presented: str, access: dict[str, Any]) -> None:
     """Answer once more. Where another request was first a moment ago, look again; what
     ended meanwhile is refused.
     """
     token = tokens.find_refresh(presented)
     usable = token is not None and _is_usable(token) and _repeats(token, presented)
-    if not usable or not _add(live, access_token):
+    if not usable or not _add(live, access):
         raise InvalidGrantError(ENDED)
 
 
 @retried
-def _rotate(token: FoundToken, live: LiveGrant, access_token: str, successor: str) -> bool:
+def _rotate(token: FoundToken, access: dict[str, Any], successor: str) -> bool:
     """End the presented token and keep its successor; false where it was used before, or
     where its grant has ended.
     """
     return _SUCCEED.execute(
         {"hash": token.token.token_hash, "now": clock.now()},
-        access_tokens=tokens.access_row(access_token, token.grant, live.scope),
+        access_tokens=access,
         # RFC 6749 §6: the new refresh token keeps the whole scope of the old one.
-        refresh_tokens=tokens.refresh_row(successor, token.grant, token.token.scope),
+        refresh_tokens=tokens.refresh_row(
+            successor, token.grant, token.token.scope, token.token.confirmation
+        ),
     )
 
 
 @retried
-def _add(live: LiveGrant, access_token: str) -> bool:
+def _add(live: LiveGrant, access: dict[str, Any]) -> bool:
     """Keep one more access token, if the grant's guardianship still lives."""
     with transaction():
         if not tokens.lock_grant(live):
             return False
-        row = tokens.access_row(access_token, live.grant, live.scope)
-        return _ADD_ACCESS.execute(access_tokens=row)
+        return _ADD_ACCESS.execute(access_tokens=access)
 
 
 @retried
@@ -140,6 +149,6 @@ GRANT_TYPE: Final = GrantType(
     parameter="refresh_token",
     unknown=None,
     find=tokens.find_refresh,
-    checks=(_check_usable, _check_scope),
+    checks=(_check_usable, _check_scope, _check_key),
     redeem=_redeem,
 )

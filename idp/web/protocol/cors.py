@@ -7,6 +7,7 @@ from time import monotonic
 from flask import Response, current_app, request
 
 from idp.clients import registration
+from idp.oidc import dpop
 from idp.web.headers import vary
 
 View = Callable[[], Response]
@@ -36,6 +37,8 @@ def uncached(response: Response) -> Response:
     """An answer in JSON that nobody keeps (RFC 6749 §5.1)."""
     response.headers["Cache-Control"] = "no-store"
     response.content_type = "application/json"
+    if "DPoP" in request.headers:
+        response.headers["DPoP-Nonce"] = dpop.nonce()  # RFC 9449 §8.2: of each answer
     return response
 
 
@@ -44,10 +47,10 @@ def _readable(response: Response, preflight: bool) -> Response:
     vary(response, "Origin")
     if origin and origin in _registered_origins():
         response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = "WWW-Authenticate"
+        response.headers["Access-Control-Expose-Headers"] = "WWW-Authenticate, DPoP-Nonce"
         if preflight:
             response.headers["Access-Control-Allow-Methods"] = "GET, POST"
-            response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+            response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, DPoP"
             response.headers["Access-Control-Max-Age"] = "600"
     return response
 

@@ -4,10 +4,10 @@ import json
 
 from flask import Response, request
 
-from idp.oidc import protected_resource, refusals, tokens
+from idp.oidc import dpop, protected_resource, refusals, tokens
 from idp.oidc import userinfo as claims
-from idp.oidc.errors import OAuth2Error
-from idp.oidc.requests import check_content_type
+from idp.oidc.errors import DpopTokenMisused, InvalidDpopProof, OAuth2Error, UseDpopNonce
+from idp.oidc.requests import ProtocolRequest, check_content_type
 from idp.web.protocol import cors
 from idp.web.protocol.blueprint import endpoints
 
@@ -17,12 +17,17 @@ from idp.web.protocol.blueprint import endpoints
 def userinfo() -> Response:
     """GET, POST with the header, or POST with the token in the body."""
     try:
-        return cors.uncached(Response(json.dumps(claims.userinfo(_presented_token()))))
+        answer = claims.userinfo(_protocol_request(), _presented_token())
+        return cors.uncached(Response(json.dumps(answer)))
     except OAuth2Error as error:
         return cors.uncached(_refusal(error))
 
 
-def _presented_token() -> str:
+def _protocol_request() -> ProtocolRequest:
+    return ProtocolRequest(request._get_current_object())  # type: ignore[attr-defined]
+
+
+def _presented_token() -> claims.PresentedToken:
     body = request.form.getlist("access_token") if request.method == "POST" else []
     if body:
         check_content_type(request.mimetype)  # RFC 6750 §2.2
@@ -54,8 +59,22 @@ def _refusal(error: OAuth2Error) -> Response:
     if error.error == "insufficient_scope":
         fields["scope"] = "openid"
     fields["resource_metadata"] = protected_resource.address_of_metadata()  # RFC 9728 §5.1
-    response = Response(json.dumps(body), status=error.status_code)
-    response.headers["WWW-Authenticate"] = "Bearer " + ", ".join(
-        f'{name}="{value}"' for name, value in fields.items()
-    )
+    about_proof = isinstance(error, InvalidDpopProof | UseDpopNonce)
+    response = Response(json.dumps(body), status=401 if about_proof else error.status_code)
+    for scheme in _challenged(error):
+        of_scheme = {**fields, "algs": " ".join(dpop.ALGORITHMS)} if scheme == "DPoP" else fields
+        words = ", ".join(f'{name}="{value}"' for name, value in of_scheme.items())
+        response.headers.add("WWW-Authenticate", f"{scheme} {words}")
     return response
+
+
+def _challenged(error: OAuth2Error) -> tuple[str, ...]:
+    """The schemes that an error is told by: DPoP where a token came, or should have come, by it
+    (RFC 9449 §7.1), and both where none came (§7.2).
+    """
+    if isinstance(error, claims.NoToken):
+        return "Bearer", "DPoP"
+    scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
+    if scheme == "dpop" or isinstance(error, InvalidDpopProof | UseDpopNonce | DpopTokenMisused):
+        return ("DPoP",)
+    return ("Bearer",)

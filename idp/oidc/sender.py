@@ -1,0 +1,101 @@
+"""Sender-constrained tokens: the key that a token is bound to, and who may use it.
+
+A *confirmation* is how a token keeps it (RFC 7800): ``jkt:`` and the thumbprint of a DPoP key
+(RFC 9449 §6), or ``x5t#S256:`` and that of a client certificate (RFC 8705 §3).
+"""
+
+import hmac
+from typing import Any, Final
+
+from idp.oidc import dpop
+from idp.oidc.errors import DpopTokenMisused, InvalidDpopProof
+from idp.oidc.oauth_client import OAuthClient
+from idp.oidc.requests import ProtocolRequest
+
+_JKT: Final = "jkt:"
+
+
+def by_key(jkt: str) -> str:
+    """The confirmation of a DPoP key."""
+    return _JKT + jkt
+
+
+def is_dpop(confirmation: str | None) -> bool:
+    """Whether a token is bound to a DPoP key."""
+    return confirmation is not None and confirmation.startswith(_JKT)
+
+
+def token_type(confirmation: str | None) -> str:
+    """The ``token_type`` of an access token (RFC 9449 §5; a certificate changes nothing)."""
+    return "DPoP" if is_dpop(confirmation) else "Bearer"
+
+
+def cnf(confirmation: str | None) -> dict[str, Any]:
+    """The ``cnf`` member of what is told about a token (RFC 9449 §6.2, RFC 8705 §3.2)."""
+    if confirmation is None:
+        return {}
+    kind, _, thumbprint = confirmation.partition(":")
+    return {"cnf": {kind: thumbprint}}
+
+
+def proved_at_token_endpoint(request: ProtocolRequest, client: OAuthClient) -> str | None:
+    """To what the tokens of this request are bound: to the key of its proof.
+
+    Asked once the client has proved itself. Raises ``InvalidDpopProof`` or ``UseDpopNonce``.
+    """
+    proof = dpop.proof_of(request)
+    if proof is None:
+        if client.client_metadata.get("dpop_bound_access_tokens"):
+            raise InvalidDpopProof("This client's requests need a DPoP proof")  # RFC 9449 §5.2
+        return None
+    proof.spend(client.get_client_id())
+    return by_key(proof.jkt)
+
+
+def proved_with_push(
+    request: ProtocolRequest, client: OAuthClient, named: str | None
+) -> str | None:
+    """The ``dpop_jkt`` of a pushed request: what it names, or the key of its proof, which must
+    be the same (RFC 9449 §10.1). Raises ``InvalidDpopProof`` or ``UseDpopNonce``.
+    """
+    proof = dpop.proof_of(request)
+    if proof is None:
+        return named
+    if named not in (None, proof.jkt):
+        raise InvalidDpopProof("The DPoP proof's key is not the one of dpop_jkt")
+    proof.spend(client.get_client_id())
+    return proof.jkt
+
+
+def of_refresh_token(client: OAuthClient, confirmation: str | None) -> str | None:
+    """To what its refresh tokens are bound: those of a public client to its key; others hang on
+    the client's own authentication (RFC 9449 §5, RFC 8705 §4).
+    """
+    return confirmation if client.public else None
+
+
+def is_same(bound: str, proved: str | None) -> bool:
+    """Whether what was proved is what a token is bound to."""
+    return hmac.compare_digest(bound, proved or "")
+
+
+def check_use(
+    request: ProtocolRequest, scheme: str, access_token: str, bound: str | None, client_id: str
+) -> None:
+    """Refuse an access token whose user does not prove its key, or that comes by another scheme
+    than its own (RFC 9449 §7).
+
+    Raises ``DpopTokenMisused``, ``InvalidDpopProof`` or ``UseDpopNonce``.
+    """
+    if not is_dpop(bound):
+        if scheme == "dpop":
+            raise DpopTokenMisused("The access token is not bound to a key")
+        return
+    if scheme != "dpop":
+        raise DpopTokenMisused("The access token is bound to a key: use the DPoP scheme")
+    proof = dpop.proof_of(request, access_token)
+    if proof is None:
+        raise InvalidDpopProof("The DPoP proof is missing")
+    if not is_same(bound or "", by_key(proof.jkt)):
+        raise DpopTokenMisused("The access token is bound to another key")
+    proof.spend(client_id)
