@@ -66,6 +66,8 @@ command = Noun("client", help="Applications that parents sign in to.")
     type=click.Choice(rules.EMAIL_CLAIMS),
     help="unique: an address made up for it, which nobody reads.",
 )
+@click.option("--popups", is_flag=True, help="It opens sign-in in a window of its own.")
+@click.option("--omit-iss", is_flag=True, help="Its software stumbles over iss in an answer.")
 @click.option("--origin", multiple=True, help="Origin of a browser application (CORS).")
 @click.option("--start-uri", help="Where a parent starts it.")
 @click.option("--website", help="Its home page.")
@@ -234,6 +236,10 @@ def _metadata(options: dict[str, Any]) -> dict[str, Any]:
         metadata["token_endpoint_auth_method"] = options["auth_method"] or "none"
     if options["native"]:
         metadata["application_type"] = "native"
+    if options["popups"]:
+        metadata["allow_popups"] = True
+    if options["omit_iss"]:
+        metadata["omit_iss"] = True
     if options["no_pkce"]:
         metadata["require_pkce"] = False
     return {name: value for name, value in metadata.items() if value not in (None, [])}

@@ -98,6 +98,8 @@ def _defaults() -> dict[str, Any]:
         "id_token_claims": [],
         "email_claim": "real",
         "origins": [],
+        "allow_popups": False,
+        "omit_iss": False,
     }
 
 
@@ -229,6 +231,8 @@ _CHECKS: Final[dict[str, Check]] = {
     "child_claim_profile": _one_of(*CHILD_PROFILES),
     "id_token_claims": _some_of(*ID_TOKEN_CLAIMS, least=0),
     "email_claim": _one_of(*EMAIL_CLAIMS),
+    "allow_popups": _boolean,
+    "omit_iss": _boolean,
     "origins": _origins,
 }
 

@@ -1,7 +1,7 @@
 """An authorization request (OpenID Connect Core §3.1.2.1), read, checked, and kept as JSON."""
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Self
 
 from authlib.oauth2.rfc6749 import InvalidRequestError, InvalidScopeError
@@ -45,6 +45,10 @@ class AuthorizationRequest:
     """The ``sub`` of a valid ``id_token_hint``; empty for a hint that is not ours."""
     pushed: str | None = None
     """The key of the row, where it was pushed (RFC 9126): it is answered once."""
+    popup: bool | None = None
+    """The application may open us in a window of its own (``allow_popups``)."""
+    omit_iss: bool | None = None
+    """Its software takes ``iss`` in an answer for something else (``omit_iss``)."""
 
     @property
     def scopes(self) -> list[str]:
@@ -86,7 +90,9 @@ class AuthorizationRequest:
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
         """The inverse of ``as_json``."""
-        return cls(**{**document, "prompt": tuple(document.get("prompt", ()))})
+        known = {each.name for each in fields(cls)}  # a newer worker may have added some
+        kept = {name: value for name, value in document.items() if name in known}
+        return cls(**{**kept, "prompt": tuple(document.get("prompt", ()))})
 
 
 def response_mode_of(parameters: MultiDict[str, str]) -> str:
@@ -146,6 +152,8 @@ def parse(
         child_hint=(parameters.get("child_hint") or "")[:64] or None,
         ui_locales=(parameters.get("ui_locales") or "")[:100] or None,
         hinted_subject=hinted_subject,
+        popup=client.client_metadata.get("allow_popups") or None,
+        omit_iss=client.client_metadata.get("omit_iss") or None,
     )
 
 

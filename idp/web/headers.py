@@ -42,6 +42,9 @@ UNUSED_FEATURES = (
 )
 
 
+WALK: Final = ("/interaction/", "/oauth2/", "/federation/", "/language")
+"""Where an authorization request passes on its way through our pages."""
+
 SAME_EVERYWHERE: Final = (
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
@@ -86,6 +89,11 @@ def allow_passkeys() -> None:
     g.passkeys = True
 
 
+def keep_opener() -> None:
+    """Let the window that opened this page keep its hold of it (docs/decisions/popups.md)."""
+    g.keeps_opener = True
+
+
 def set_headers(response: Response) -> Response:
     """Add what is missing; an endpoint that has set a header itself keeps it."""
     headers = response.headers
@@ -96,6 +104,9 @@ def set_headers(response: Response) -> Response:
     if g.get("passkeys"):
         headers.add("Permissions-Policy", _PASSKEY_PERMISSIONS)
         present.add("permissions-policy")
+    if g.get("keeps_opener") or _shows_nothing(response):
+        headers.add("Cross-Origin-Opener-Policy", "unsafe-none")
+        present.add("cross-origin-opener-policy")
     for name, value in SAME_EVERYWHERE:
         if name.lower() not in present:
             headers.add(name, value)
@@ -106,6 +117,14 @@ def set_headers(response: Response) -> Response:
         headers.add("Strict-Transport-Security", f"max-age={A_YEAR}")
     _set_caching(response)
     return response
+
+
+def _shows_nothing(response: Response) -> bool:
+    """Whether this only goes on within a walk: browsers apply the policy of each redirect, too
+    (HTML Standard, "cross-origin opener policies"), and the page at its end has one of its own.
+    """
+    within = response.status_code in {302, 303} and request.path.startswith(WALK)
+    return within and response.headers.get("Location", "").startswith("/interaction/")
 
 
 def content_security_policy() -> str:

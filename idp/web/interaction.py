@@ -14,7 +14,7 @@ from idp.oidc import authorization
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
-from idp.web import branding, browser, i18n, once
+from idp.web import branding, browser, headers, i18n, once
 from idp.web.errors import PageError
 
 
@@ -45,6 +45,8 @@ def own_interaction(interaction_id: str) -> Interaction:
 def apply_branding(interaction: Interaction) -> None:
     """Give this request's pages what the waiting application brings to them."""
     g.interaction = interaction
+    if interaction.request.get("popup"):
+        headers.keep_opener()
     branding.use_when_asked(lambda: _branding(interaction.client_id))
     i18n.set_preferred_locale(interaction.request.get("ui_locales"))
 

@@ -67,8 +67,9 @@ def page(response: Response, submission_id: str) -> dict[str, Any]:
         "retry_after": response.headers.get("Retry-After"),
         "locale": session.get("locale"),
         "session": signed_in.session.id if signed_in else None,
-        "form_action": g.get("form_action", []),
+        "form_leaves": bool(g.get("form_leaves")),
         "passkeys": bool(g.get("passkeys")),
+        "opener": bool(g.get("keeps_opener")),
     }
 
 
@@ -151,7 +152,10 @@ def _made_fresh(made: dict[str, Any], submission_id: str) -> Response:
     html = html.replace(once_key[1], form_key.of_page()).replace(csrf_token[1], generate_csrf())
     if made["passkeys"]:
         headers.allow_passkeys()
-    g.form_action = made["form_action"]
+    if made.get("opener"):
+        headers.keep_opener()
+    if made.get("form_leaves"):
+        headers.let_form_leave()
     response = Response(html, made["status"], mimetype="text/html")
     if made["retry_after"]:
         response.headers["Retry-After"] = made["retry_after"]

@@ -115,7 +115,7 @@ def test_the_developer_reads_which_rule_failed_and_the_page_stays_calm(
 
     folded = re.search(r'<details id="for-developers".*?</details>', page.text, re.DOTALL)
     assert folded
-    assert f"</code>: {reason}" in unescape(folded[0])
+    assert f": {reason}</code>" in unescape(folded[0])
     assert "open" not in folded[0].partition(">")[0]
     assert reason not in unescape(page.text.replace(folded[0], "").replace(button(page), ""))
 

@@ -132,7 +132,9 @@ class Walks:
     def _known(self) -> set[str]:
         assert self.browser.page is not None
         ids = re.findall(r'<button[^>]*\sid="([\w-]+)"', self.browser.page.text)
-        return {each for each in ids if OF_THE_WALK.fullmatch(each)}
+        found = {each for each in ids if OF_THE_WALK.fullmatch(each)}
+        # What another tab answers leads who comes back to another page
+        return found if self.meanwhile is nothing else found - {"another-person"}
 
     def _forget(self) -> None:
         with transaction() as session:

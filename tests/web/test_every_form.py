@@ -10,6 +10,7 @@ TEMPLATES = Path(ROOT) / "templates"
 OTHERS = {
     "layout.html": "the language is a cookie of the browser: chosen twice is chosen",
     "protocol/form_post.html": "goes to the application, not to us",
+    "errors/way_back.html": "goes to the application, not to us",
 }
 
 

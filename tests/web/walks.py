@@ -53,6 +53,8 @@ def walk_to_an_application(here: Place) -> Iterator[TestResponse]:
     at = here.interaction()
     yield here.browser.press("child-submit-1")
     yield here.browser.open(f"{at}/login")
+    yield here.browser.open(here.portal.authorize_path(prompt="select_account"))
+    yield here.browser.press("another-person")
     fields = ["sub", "given_name", "family_name", "class", "school.id"]
     foreign = RelyingParty.of(here.school, first_party=False, child_fields=fields)
     scope = "openid profile email child offline_access"
@@ -133,6 +135,8 @@ def walk_into_errors(here: Place) -> Iterator[TestResponse]:
     yield browser.open("/nowhere")
     yield browser.open("/oauth2/authorize?client_id=unknown")
     yield browser.open(here.portal.authorize_path(redirect_uri="https://elsewhere.example/"))
+    foreign = RelyingParty.of(here.school, first_party=False)
+    yield browser.open(foreign.authorize_path(max_age="x"))
     yield browser.open("/interaction/i_none/login")
     yield browser.client.post(f"{here.interaction()}/login", data={"username": "x"})
     yield browser.client.post("/account/sign-out")

@@ -23,7 +23,7 @@ PICKED: Final = (
     "token_endpoint_auth_audience",
 )
 CHOICES: Final = ("kind", "method", "acr", *PICKED)
-SWITCHES: Final = ("first_party", "require_pkce")
+SWITCHES: Final = ("first_party", "require_pkce", "allow_popups", "omit_iss")
 MANY: Final = ("schools", "scope", "child_fields", "id_token_claims")
 TEXTS: Final = (
     *("client_name", "default_max_age", "jwks", "client_id", "version"),
@@ -181,7 +181,7 @@ def _filled(document: Mapping[str, Any]) -> ClientForm:
         "version": "0",
         **{name: "\n".join(document[name]) for name in LINES},
         **{name: document.get(name) or "" for name in PAGES},
-        **{name: "on" if document[name] else "" for name in SWITCHES},
+        **{name: "on" if document.get(name) else "" for name in SWITCHES},
         "email_claim": "real",  # in registrations from before this field
         "token_endpoint_auth_audience": "issuer",  # likewise
         **{name: document[name] for name in PICKED if name in document},

@@ -63,13 +63,14 @@ def send(
     fields: Fields,
     state: str | None,
     *,
+    iss: bool = True,
     by_page: bool = False,
 ) -> Response:
     """Send fields to a redirect URI that has been verified.
 
-    ``by_page``: a form of ours may have led here.
+    ``iss``: whether the answer names us (RFC 9207). ``by_page``: a form of ours may have led here.
     """
-    fields = _whole(fields, state)
+    fields = _whole(fields, state, iss=iss)
     if response_mode == "form_post":
         return _form_post(redirect_uri, fields)
     if by_page:
@@ -82,7 +83,8 @@ def way_back(
     client: OAuthClient, redirect_uri: str, response_mode: str, fields: Fields, state: str | None
 ) -> WayBack:
     """What ``send`` would send, as a button that a person presses or not."""
-    parts, fields = urlsplit(redirect_uri), _whole(fields, state)
+    iss = names_issuer(client)
+    parts, fields = urlsplit(redirect_uri), _whole(fields, state, iss=iss)
     place = parts.netloc or f"{parts.scheme}:"
     if response_mode == "form_post":
         headers.let_form_leave()
@@ -101,15 +103,21 @@ def _answer(auth_request: AuthorizationRequest, fields: Fields, by_page: bool) -
         auth_request.response_mode,
         fields,
         auth_request.state,
+        iss=not auth_request.omit_iss,
         by_page=by_page,
     )
 
 
-def _whole(fields: Fields, state: str | None) -> Fields:
+def names_issuer(client: OAuthClient) -> bool:
+    """Whether the answers to this application name us: unless its software stumbles over it."""
+    return not client.client_metadata.get("omit_iss")
+
+
+def _whole(fields: Fields, state: str | None, *, iss: bool) -> Fields:
     """The fields of an answer with what stands in every one."""
     if state is not None:
         fields = [*fields, ("state", state)]
-    return [*fields, ("iss", settings.current().issuer)]  # RFC 9207
+    return [*fields, ("iss", settings.current().issuer)] if iss else fields
 
 
 def _with(uri: str, fields: Fields) -> str:

@@ -13,7 +13,7 @@ from idp.oidc.authorization_parameters import Pushed, Read, Refused, registered_
 from idp.oidc.errors import InvalidRequestUri, OAuth2Error
 from idp.oidc.oauth_client import OAuthClient, query_client
 from idp.oidc.requests import FORM, with_values
-from idp.web import branding, browser
+from idp.web import branding, browser, headers
 from idp.web.errors import PageError
 from idp.web.interaction import pushed_before
 from idp.web.protocol import answers, crossing
@@ -55,11 +55,13 @@ def _answered(read: Read) -> Response:
     except OAuth2Error as error:
         error.redirect_uri = parameters["redirect_uri"]
         return _refuse(parameters, error)
+    _let_popup(client)
     return proceed(auth_request, client, interaction=None)
 
 
 def _answered_pushed(pushed: Pushed) -> Response:
     """Go on with a request that was pushed; once it is closed, only where its browser is in it."""
+    _let_popup(pushed.client)
     if pushed.is_open:
         return proceed(pushed.request, pushed.client, interaction=None)
     if (waiting := pushed_before(pushed.request)) is not None:
@@ -67,6 +69,11 @@ def _answered_pushed(pushed: Pushed) -> Response:
     error = InvalidRequestUri()
     error.redirect_uri = pushed.request.redirect_uri
     return _refuse(MultiDict(pushed.request.answering()), error)
+
+
+def _let_popup(client: OAuthClient) -> None:
+    if client.client_metadata.get("allow_popups"):
+        headers.keep_opener()
 
 
 def _to_ourselves(sent: MultiDict[str, str]) -> Response:
@@ -118,6 +125,7 @@ def _refuse(parameters: MultiDict[str, str], error: OAuth2Error) -> Response:
     client = query_client(parameters.get("client_id", ""))
     if not error.redirect_uri or client is None:
         raise PageError(_page_of(error, client), reason=reason)
+    _let_popup(client)
     how = (error.redirect_uri, authorization_request.response_mode_of(parameters))
     what = (answers.error_fields(error), _state(parameters))
     silent = parameters.get("prompt") == "none"
@@ -125,7 +133,7 @@ def _refuse(parameters: MultiDict[str, str], error: OAuth2Error) -> Response:
         branding.use(branding.of_application(client.record))
         way_back = answers.way_back(client, *how, *what)
         raise PageError(str(error.error), reason=reason, way_back=way_back)
-    return answers.send(*how, *what)
+    return answers.send(*how, *what, iss=answers.names_issuer(client))
 
 
 def _state(parameters: MultiDict[str, str]) -> str | None:

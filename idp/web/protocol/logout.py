@@ -12,7 +12,7 @@ from idp.clients import registration
 from idp.oidc import logout as rules
 from idp.oidc import refusals
 from idp.oidc.requests import FORM, with_values
-from idp.web import branding, browser
+from idp.web import branding, browser, headers
 from idp.web.errors import PageError
 from idp.web.protocol import answers, crossing
 from idp.web.protocol.blueprint import blueprint, endpoints
@@ -31,6 +31,8 @@ def logout() -> Response:
     wanted = _crossed(parameters) or _read(parameters)
     if request.method == "POST" and not browser.has_cookies():
         return redirect(f"/oauth2/logout?{urlencode({_CROSSING: _sealed(wanted)})}", 303)
+    if wanted.client is not None and wanted.client.metadata_.get("allow_popups"):
+        headers.keep_opener()
     signed_in = browser.signed_in()
     if wanted.needs_no_question(signed_in):
         return _sign_out(wanted.return_uri, by_page=False)
