@@ -242,6 +242,16 @@ VOCABULARY: Final[Mapping[str, Event]] = {
     "client_created": Event(
         fields="changes", school=N_("An application was registered"), is_platforms=True
     ),
+    "registration_token_made": Event(
+        fields="token",
+        school=N_("A token was made by which applications register themselves"),
+        is_platforms=True,
+    ),
+    "registration_token_ended": Event(
+        fields="token",
+        school=N_("A token was ended by which applications register themselves"),
+        is_platforms=True,
+    ),
     "client_secret_rotated": Event(
         fields="overlap", school=N_("An application got a new secret"), is_platforms=True
     ),

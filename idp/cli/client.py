@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from idp.cli import inputs, output
+from idp.cli import client_registration, inputs, output
 from idp.cli.group import Noun
 from idp.clients import metadata as rules
 from idp.clients import registration
@@ -15,6 +15,7 @@ from idp.desk.access.rights import AT_TERMINAL
 from idp.desk.applications import service as applications
 
 command = Noun("client", help="Applications that parents sign in to.")
+command.add_command(client_registration.command)
 
 
 @command.command("create")

@@ -221,6 +221,7 @@ _CHECKS: Final[dict[str, Check]] = {
     "parameters_beside_request_object": _boolean,
     "jwks_uri": _called_by_us,
     "require_pushed_authorization_requests": _boolean,
+    "sector_identifier_uri": _called_by_us,
     "subject_type": _one_of("pairwise", "public"),
     "id_token_signed_response_alg": _one_of(*ID_TOKEN_ALGORITHMS),
     "default_max_age": _positive,

@@ -36,6 +36,10 @@ class Client(ClientRow, Model):
     version: Mapped[int] = mapped_column(default=0, server_default="0")
     """Moves with each change of registration or secret: a change that was begun before
     another one does not overwrite it."""
+    registered_by: Mapped[str | None] = mapped_column(OpaqueId)
+    """Of a client that registered itself: the id of the token it came with, or ``open``."""
+    registration_token_hash: Mapped[str | None] = mapped_column(KeyedHash)
+    """Of the registration access token with which it manages itself (RFC 7592)."""
 
 
 class ClientSchool(Model):
@@ -45,6 +49,23 @@ class ClientSchool(Model):
 
     client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"), primary_key=True)
     school_id: Mapped[str] = mapped_column(ForeignKey("schools.id"), primary_key=True, index=True)
+
+
+class RegistrationToken(Model):
+    """An initial access token (RFC 7591 §3), by its hash; kept, for it bounds what came by it."""
+
+    __tablename__ = "registration_tokens"
+
+    id: Mapped[str] = mapped_column(OpaqueId, primary_key=True, default=opaque_id("n"))
+    token_hash: Mapped[str] = mapped_column(KeyedHash, unique=True)
+    label: Mapped[str] = mapped_column(String(NAME_LENGTH))
+    schools: Mapped[list[str]] = mapped_column(JSON)
+    scope: Mapped[str] = mapped_column(String(200))
+    pkce_optional: Mapped[bool]
+    uses_left: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class UsedAssertion(Model):

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, insert, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from idp import clock
-from idp.clients import audit_log, uris
+from idp.clients import audit_log, sectors
 from idp.clients.metadata import checked
 from idp.clients.models import Client, ClientRow, ClientSchool
 from idp.database import db, keyed_hash, transaction, update_all
@@ -48,6 +48,7 @@ def register(
     Raises ``Invalid`` naming the field.
     """
     document = examined(metadata, school_ids)
+    sectors.check(document)
     secret = _new_secret(document)
     client = Client(
         name=document["client_name"],
@@ -64,7 +65,7 @@ def register(
             session.flush()
         except IntegrityError:  # the same form, sent twice: its id is registered already
             raise Conflict("outdated", client=client.id) from None
-        client.sector = _sector(client, school_ids)
+        client.sector = sectors.sector(document, client.id, school_ids)
         _serve(client.id, school_ids)
         audited = audit_log.audited_metadata(document, school_ids)
         audit_log.record("client_created", client.id, school_ids, after=audited)
@@ -88,6 +89,7 @@ def change(
     served = _served(client_id)
     wanted = served if school_ids is None else school_ids
     document = examined(metadata, wanted)
+    sectors.check(document, before.metadata_)
     audited_before = audit_log.audited_metadata(before.metadata_, served)
     secret = _new_secret(document) if before.secret_hash is None else None
     values: dict[str, Any] = {"metadata_": document, "name": document["client_name"]}
@@ -255,18 +257,6 @@ def _new_secret(document: Mapping[str, Any]) -> str | None:
 
 def _secret_hash(secret: str) -> str:
     return keyed_hash("client secret", secret)
-
-
-def _sector(client: Client, school_ids: Sequence[str]) -> str:
-    """Who sees the same subjects: the applications of one school, or those of one host.
-
-    OpenID Connect Core §8.1 leaves the sector to the provider where clients share one; a
-    school's own portals share their school (docs/decisions/pairwise-sectors.md).
-    """
-    if client.metadata_["first_party"] and len(set(school_ids)) == 1:
-        return f"school:{school_ids[0]}"
-    hosts = {uris.origin(uri) for uri in client.metadata_["redirect_uris"]}
-    return f"origin:{hosts.pop()}"[:200] if len(hosts) == 1 else f"client:{client.id}"
 
 
 def examined(metadata: Mapping[str, Any], school_ids: Sequence[str]) -> dict[str, Any]:

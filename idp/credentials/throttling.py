@@ -39,6 +39,9 @@ POLICIES: dict[str, Growing | RateLimit] = {
     "button": RateLimit(limit=100_000, length=timedelta(hours=1)),
     "long_request": RateLimit(limit=10_000, length=timedelta(hours=1)),
     "pushed_request": RateLimit(limit=20_000, length=timedelta(hours=1)),
+    # Applications that register themselves without a token, where the operator lets them
+    "registration": RateLimit(limit=10, length=timedelta(hours=1)),
+    "registrations": RateLimit(limit=100, length=timedelta(hours=1)),
     "stored_network": RateLimit(limit=60, length=timedelta(hours=1)),
 }
 LONGEST_IDENTIFIER = 256

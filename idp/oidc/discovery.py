@@ -69,6 +69,8 @@ def metadata() -> dict[str, Any]:
         "child_fields_supported": list(CHILD_FIELDS),
         "child_hint_parameter_supported": True,
     }
+    if settings.current().dynamic_registration != "off":
+        document["registration_endpoint"] = f"{issuer}/oauth2/register"
     _validate(document)
     return document
 

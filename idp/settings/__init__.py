@@ -22,6 +22,7 @@ from idp.settings.variables import (
     boolean,
     duration,
     hosts,
+    listed,
     networks,
     one_of,
     path,
@@ -31,6 +32,7 @@ from idp.settings.variables import (
 
 LOCALES: Final = ("fr", "nl", "de", "en")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+DYNAMIC_REGISTRATION: Final = ("off", "token", "open")
 MAIL_TLS: Final = ("starttls", "implicit", "none")
 
 
@@ -175,6 +177,17 @@ class Settings:
 
     invitations_per_hour: int = setting(
         200, "Most invitations that the desk sends in an hour (commands have --per-hour)", whole
+    )
+
+    dynamic_registration: str = setting(
+        "off",
+        "Applications register themselves (RFC 7591): off, with a token of ours, or open to all",
+        one_of(*DYNAMIC_REGISTRATION),
+    )
+    dynamic_registration_schools: tuple[str, ...] = setting(
+        (),
+        "With open registration: ids of the schools that such applications serve, by commas",
+        listed,
     )
 
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = setting(

@@ -23,6 +23,8 @@ def problems(settings: Settings) -> list[str]:
         *_bound_problems(settings),
     ]
     reasons += problems_of(settings.providers, demo=settings.demo)
+    if settings.dynamic_registration == "open" and not settings.dynamic_registration_schools:
+        reasons.append("IDP_DYNAMIC_REGISTRATION is open, but _SCHOOLS names none")
     for name, allowed in (("default_locale", LOCALES), ("log_level", LOG_LEVELS)):
         if getattr(settings, name) not in allowed:
             reasons.append(f"IDP_{name.upper()} is none of {', '.join(allowed)}")

@@ -173,6 +173,11 @@ def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """Words, separated by commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def hosts(text: str) -> tuple[str, ...]:
     """Hosts, domains that begin with a dot, and networks, separated by commas."""
     return tuple(_host(part.strip().lower()) for part in text.split(",") if part.strip())

@@ -16,21 +16,18 @@ from urllib.parse import urlencode
 from sqlalchemy import ColumnElement, func, select, true
 
 from idp import clock
-from idp.clients import algorithms, registration
-from idp.clients.metadata import has_made_up_email
+from idp.clients import registration, sectors
 from idp.clients.models import Client, ClientSchool
 from idp.clients.registration import Registered
 from idp.database import db, retried
 from idp.desk.access import scope
 from idp.desk.access.acts import On, act_for_platform, act_on
 from idp.desk.access.rights import Right, SchoolScope, Staff
-from idp.errors import Invalid, NotFound
-from idp.lifecycle import endings
+from idp.errors import NotFound
+from idp.lifecycle import clients, endings
 from idp.lifecycle.endings import Cause, These
 from idp.oidc import child_selection, diagnosis, discovery, sample_token
 from idp.oidc.diagnosis import Diagnosis
-from idp.oidc.keyring import keyring
-from idp.oidc.keys import ALGORITHMS, NEEDED
 from idp.oidc.sample_token import SampleToken
 from idp.people import accounts
 from idp.people.models import AccountRow, ChildRow, School
@@ -126,7 +123,7 @@ def register(
     Raises ``Invalid``, ``Conflict`` where this id is registered already, and
     ``NotFound`` for who may not.
     """
-    _refuse_unsigned(metadata)
+    _check_ahead(staff, metadata, school_ids)
     with act_for_platform(staff, Right.EDIT_CLIENTS):
         return registration.register(metadata, school_ids=school_ids, client_id=client_id)
 
@@ -140,20 +137,11 @@ def change(
     school_ids: Sequence[str] | None = None,
     version: int | None = None,
 ) -> Registered:
-    """Replace its registration; see ``registration.change``.
-
-    Where a third party gets real addresses from now on, what it was given ends: guardians are
-    asked anew.
-    """
-    _refuse_unsigned(metadata)
-    with _act(staff, client_id) as on:
-        before = on.it.metadata_
-        made = registration.change(client_id, metadata, school_ids=school_ids, version=version)
-        after = made.client.metadata_
-        if has_made_up_email(before) and not has_made_up_email(after) and not after["first_party"]:
-            # Nobody has allowed a third party their own address yet (security rule C5)
-            endings.end(Cause.ADDRESSES_SHOWN, These(clients=[client_id]))
-    return made
+    """Replace its registration; see ``lifecycle.clients.change``."""
+    before = registration.get_client(client_id).metadata_
+    _check_ahead(staff, metadata, school_ids or ["as before"], before)
+    with _act(staff, client_id):
+        return clients.change(client_id, metadata, school_ids=school_ids, version=version)
 
 
 @retried
@@ -176,10 +164,7 @@ def end_former_secret(staff: Staff, client_id: str) -> bool:
 def disable(staff: Staff, client_id: str) -> bool:
     """Take it out of use; what it was given ends. False where it was disabled before."""
     with _act(staff, client_id):
-        disabled = registration.disable(client_id)
-        if disabled:
-            endings.end(Cause.CLIENT_DISABLED, These(clients=[client_id]))
-    return disabled
+        return clients.disable(client_id)
 
 
 @retried
@@ -193,12 +178,16 @@ def enable(staff: Staff, client_id: str) -> bool:
     return enabled
 
 
-def _refuse_unsigned(metadata: Mapping[str, Any]) -> None:
-    """Raise ``Invalid`` for an algorithm for which this installation has no key (yet)."""
-    for field in algorithms.FIELDS:
-        alg = metadata.get(field)
-        if alg in ALGORITHMS and alg not in NEEDED and not keyring().signs(alg):
-            raise Invalid(field, "no_signing_key", algorithm=alg)
+def _check_ahead(
+    staff: Staff,
+    metadata: Mapping[str, Any],
+    school_ids: Sequence[str],
+    before: Mapping[str, Any] | None = None,
+) -> None:
+    """What is checked beside an act: other servers are not asked within one."""
+    if staff.school_scope(Right.EDIT_CLIENTS).everywhere:
+        clients.check_keys(metadata)
+        sectors.check(registration.examined(metadata, school_ids), before)
 
 
 def _act(staff: Staff, client_id: str) -> AbstractContextManager[On[Client]]:

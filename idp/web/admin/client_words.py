@@ -158,6 +158,13 @@ PROBLEMS: Final = {
         "%(address)s is on one's own computer or in a private network, so we don't call it. An"
         " operator can allow it."
     ),
+    "uri_unreadable": lazy_gettext(
+        "%(address)s could not be read just now, or is not what it has to be."
+    ),
+    "sector_without": lazy_gettext("The list at this address lacks the redirect URI %(address)s."),
+    "sector_stays": lazy_gettext(
+        "This can't change any more: guardians and children would get other numbers."
+    ),
     "uri_without_host": lazy_gettext("%(address)s names no host."),
     "uri_character": lazy_gettext(
         "%(address)s holds a space, an asterisk, an accent or another character that an"

@@ -9,6 +9,7 @@ from idp.web.protocol import (
     logout,
     metadata,
     par,
+    registration,
     token,
     userinfo,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "logout",
     "metadata",
     "par",
+    "registration",
     "token",
     "userinfo",
 ]

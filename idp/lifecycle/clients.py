@@ -1,0 +1,53 @@
+"""Changing and ending applications, with what ends with it: at the desk, and by themselves."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from idp.clients import algorithms, registration
+from idp.clients.metadata import has_made_up_email
+from idp.clients.registration import Registered
+from idp.errors import Invalid
+from idp.lifecycle import endings
+from idp.lifecycle.endings import Cause, These
+from idp.oidc.keyring import keyring
+from idp.oidc.keys import ALGORITHMS, NEEDED
+
+
+def change(
+    client_id: str,
+    metadata: Mapping[str, Any],
+    *,
+    school_ids: Sequence[str] | None = None,
+    version: int | None = None,
+) -> Registered:
+    """Replace a registration, in the caller's transaction; see ``registration.change``.
+
+    Where a third party gets real addresses from now on, what it was given ends: guardians are
+    asked anew.
+    """
+    before = dict(registration.get_client(client_id).metadata_)
+    made = registration.change(client_id, metadata, school_ids=school_ids, version=version)
+    after = made.client.metadata_
+    if has_made_up_email(before) and not has_made_up_email(after) and not after["first_party"]:
+        # Nobody has allowed a third party their own address yet (security rule C5)
+        endings.end(Cause.ADDRESSES_SHOWN, These(clients=[client_id]))
+    return made
+
+
+def disable(client_id: str) -> bool:
+    """Take an application out of use, in the caller's transaction; what it was given ends.
+
+    False where it was disabled before.
+    """
+    disabled = registration.disable(client_id)
+    if disabled:
+        endings.end(Cause.CLIENT_DISABLED, These(clients=[client_id]))
+    return disabled
+
+
+def check_keys(metadata: Mapping[str, Any]) -> None:
+    """Raise ``Invalid`` for an algorithm for which this installation has no key (yet)."""
+    for field in algorithms.FIELDS:
+        alg = metadata.get(field)
+        if alg in ALGORITHMS and alg not in NEEDED and not keyring().signs(alg):
+            raise Invalid(field, "no_signing_key", algorithm=alg)
