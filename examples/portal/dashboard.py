@@ -17,7 +17,7 @@ def home() -> Response | str:
     """The child's dashboard, or the welcome page of whoever is not signed in."""
     if "state" in request.args:  # back from the provider's sign-out: a clean address
         return redirect("/?signed-out" if sign_in.signed_out_by_provider() else "/")
-    visit = sign_in.visit()
+    visit = sign_in.live_visit()
     if visit is None:
         return render_template("welcome.html", signed_out="signed-out" in request.args)
     return _dashboard(visit)

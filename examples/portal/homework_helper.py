@@ -25,7 +25,7 @@ def only_where_registered() -> None:
 @blueprint.get("")
 def home() -> str:
     """What the application offers, and to whom."""
-    visit = sign_in.visits().find(session.get("helper_visit"))
+    visit = sign_in.live_visit("helper", "helper_visit")
     name = school_life.full_name(visit.child) if visit and visit.child else ""
     return render_template("helper.html", visit=visit, child_name=name)
 

@@ -4,6 +4,7 @@ Authlib makes and checks ``state``, ``nonce`` and the PKCE verifier, and verifie
 token against the provider's keys.
 """
 
+from time import time
 from typing import Any, cast
 
 import requests
@@ -19,6 +20,8 @@ from examples.portal.visits import Visit, Visits
 blueprint = Blueprint("sign_in", __name__)
 
 Page = Response | tuple[str, int]
+ASK_AGAIN = 10
+"""Seconds for which a page may be shown without asking whether the guardianship still holds."""
 PENDING_SIGN_INS = 3
 """Begun and never finished: more would make the cookie too large for the browser."""
 
@@ -135,6 +138,29 @@ def visit() -> Visit | None:
     return visits().find(session.get("visit"))
 
 
+def live_visit(name: str = "school", key: str = "visit") -> Visit | None:
+    """The visit under this key of the cookie, once more asked about if that was a while ago.
+
+    A school may end a guardianship at any time; an access token that is over ends a visit, too,
+    and a click on « sign in » begins the next one.
+    """
+    found = visits().find(session.get(key))
+    asked = f"{key}_asked_at"
+    if found is None or not found.access_token or time() - session.get(asked, 0) < ASK_AGAIN:
+        return found
+    try:
+        token = {"access_token": found.access_token, "token_type": "Bearer"}
+        endpoint = client(name).load_server_metadata()["userinfo_endpoint"]
+        answer = client(name).get(endpoint, token=token)
+    except requests.RequestException:
+        return found  # the provider is away: the next page asks again
+    if answer.status_code == 401:
+        visits().end(session.pop(key))
+        return None
+    session[asked] = time()
+    return found
+
+
 def visits() -> Visits:
     """The store of visits of the running portal."""
     return cast(Visits, current_app.extensions["portal.visits"])
@@ -145,7 +171,7 @@ def _visit(provider: FlaskOAuth2App, token: dict[str, Any]) -> Visit:
     userinfo = dict(provider.userinfo(token=token))
     if userinfo.get("sub") != claims["sub"]:  # Core §5.3.2: else it is somebody else's
         raise ValueError("UserInfo is about somebody else")
-    return Visit(id_token=token["id_token"], claims=claims, userinfo=userinfo)
+    return Visit(token["id_token"], claims, userinfo, token["access_token"])
 
 
 def _forget_old_sign_ins(name: str) -> None:

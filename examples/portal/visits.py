@@ -25,6 +25,7 @@ class Visit:
     claims: dict[str, Any]
     """The claims of the ID token, verified."""
     userinfo: dict[str, Any] = field(default_factory=dict)
+    access_token: str = ""
 
     @property
     def child(self) -> dict[str, Any] | None:
@@ -59,7 +60,7 @@ class Visits:
     def begin(self, visit: Visit) -> str:
         """Keep a visit and return its id; forget those that have ended."""
         visit_id = secrets.token_urlsafe(32)
-        content = json.dumps([visit.id_token, visit.claims, visit.userinfo])
+        content = json.dumps([visit.id_token, visit.claims, visit.userinfo, visit.access_token])
         with self._open() as connection:
             connection.execute("DELETE FROM visits WHERE ends_at < ?", (int(time()),))
             connection.execute(

@@ -1,10 +1,11 @@
 """A parent's browser with scripts: Chromium, by Playwright, where both are installed."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
-from playwright.sync_api import Error, sync_playwright
+from playwright.sync_api import BrowserType, Error, sync_playwright
 
 from idp.certify.pages import Form, Page
 from idp.certify.robot import Unreachable
@@ -21,13 +22,24 @@ def browsers() -> Iterator[Callable[[], "ChromiumBrowser"]]:
     """What opens a new browser, as if on another computer each time."""
     try:
         with sync_playwright() as playwright:
-            chromium = playwright.chromium.launch()
+            chromium = _launched(playwright.chromium)
             try:
                 yield lambda: ChromiumBrowser(chromium.new_context(locale="fr"))
             finally:
                 chromium.close()
     except Error as error:
         raise Unreachable(f"Chromium: {error.message.splitlines()[0]}") from error
+
+
+def _launched(kind: BrowserType) -> Any:
+    """Playwright's own Chromium, or else the system's."""
+    try:
+        return kind.launch()
+    except Error:
+        found = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+        if found is None:
+            raise
+        return kind.launch(executable_path=found)
 
 
 class ChromiumBrowser:

@@ -42,23 +42,23 @@ class Registration:
         """Register for these schools; in the caller's application context."""
         schools = list(school_ids)
         guesses = {
+            "origins": [uris.origin(self.home)],
             "redirect_uris": [urljoin(self.home, "callback")],
             "post_logout_redirect_uris": [self.home, self.home.rstrip("/")],
         }
         self.metadata = {**DEFAULTS, **guesses, **self.given}
         if registration.find(self.client_id) is None:
             registration.register(self.metadata, school_ids=schools, client_id=self.client_id)
-            self.give_secret()
         else:
             registration.change(self.client_id, self.metadata, school_ids=schools)
+        self._give_secret()
 
     def change(self, **metadata: Any) -> None:
         """Register otherwise."""
         self.metadata |= metadata
         with self.app.app_context():
             registration.change(self.client_id, self.metadata)
-            if "token_endpoint_auth_method" in metadata:
-                self.give_secret()
+            self._give_secret()
             db.session.remove()
 
     def learn(self, endpoint: str, request: Request) -> None:
@@ -71,6 +71,11 @@ class Registration:
             known = self.metadata.get("token_endpoint_auth_method", "client_secret_basic")
             if method != known and "token_endpoint_auth_method" not in self.given:
                 self.change(token_endpoint_auth_method=method)
+
+    def _give_secret(self) -> None:
+        method = self.metadata.get("token_endpoint_auth_method", "client_secret_basic")
+        if method.startswith("client_secret_"):
+            self.give_secret()
 
     def _add(self, name: str, address: str | None) -> None:
         """An address of the application's own, which may be registered."""
@@ -86,4 +91,8 @@ def _method(request: Request) -> str | None:
     """How a request to the token endpoint proves itself, of what is learnt."""
     if request.headers.get("Authorization", "").lower().startswith("basic "):
         return "client_secret_basic"
-    return "client_secret_post" if request.form.get("client_secret") else None
+    if request.form.get("client_secret"):
+        return "client_secret_post"
+    # RFC 6749 §3.2.1: an application that keeps no secret names itself
+    public = request.form.get("client_id") and not request.form.get("client_assertion")
+    return "none" if public else None
