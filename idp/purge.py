@@ -146,26 +146,6 @@ def _remove(table: Growing, keys: list[Key]) -> int:
     return len(rows)
 
 
-def _interactions(now: datetime) -> ColumnElement[bool]:
-    return Interaction.expires_at < now - MARGIN
-
-
-def _form_submissions(now: datetime) -> ColumnElement[bool]:
-    return FormSubmission.expires_at < now - MARGIN
-
-
-def _federation_states(now: datetime) -> ColumnElement[bool]:
-    return FederationState.expires_at < now - MARGIN
-
-
-def _pending_links(now: datetime) -> ColumnElement[bool]:
-    return PendingLink.expires_at < now - MARGIN
-
-
-def _deletion_requests(now: datetime) -> ColumnElement[bool]:
-    return DeletionRequest.created_at < now - DELETIONS_KEPT
-
-
 def _one_time_tokens(now: datetime) -> ColumnElement[bool]:
     in_use = exists().where(Interaction.verified_token_id == OneTimeToken.id)
     done_with = or_(OneTimeToken.spent_at.is_not(None), OneTimeToken.ended_at.is_not(None))
@@ -176,36 +156,9 @@ def _one_time_tokens(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def _link_requests(now: datetime) -> ColumnElement[bool]:
-    """Answered or not: a school's files ask nobody anew within that time."""
-    return LinkRequest.expires_at < now - link_requests.KEPT
-
-
-def _factor_resets(now: datetime) -> ColumnElement[bool]:
-    return FactorReset.expires_at < now - MARGIN
-
-
-def _email_changes(now: datetime) -> ColumnElement[bool]:
-    """Changes that nobody can confirm or undo any more; their links go with them."""
-    return EmailChange.expires_at < now - MARGIN
-
-
 def _erasure_requests(now: datetime) -> ColumnElement[bool]:
     """Answered ones: that a request was met must stay answerable as long as the audit trail."""
     return ErasureRequest.closed_at < now - settings.current().audit_retention
-
-
-def _authorization_codes(now: datetime) -> ColumnElement[bool]:
-    return AuthorizationCode.expires_at < now - MARGIN
-
-
-def _access_tokens(now: datetime) -> ColumnElement[bool]:
-    return AccessToken.expires_at < now - MARGIN
-
-
-def _refresh_tokens(now: datetime) -> ColumnElement[bool]:
-    # Rotated ones too stay until they expire: their reuse must be recognised (rule O6).
-    return RefreshToken.expires_at < now - MARGIN
 
 
 def _grants(now: datetime) -> ColumnElement[bool]:
@@ -230,50 +183,24 @@ def _throttle_counters(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def _known_devices(now: datetime) -> ColumnElement[bool]:
-    return KnownDevice.last_seen_at < now - devices.REMEMBERED - MARGIN
-
-
-def _passkey_challenges(now: datetime) -> ColumnElement[bool]:
-    return PasskeyChallenge.expires_at < now - MARGIN
-
-
-def _totp_enrolments(now: datetime) -> ColumnElement[bool]:
-    return TotpEnrolment.expires_at < now - MARGIN
-
-
-def _used_assertions(now: datetime) -> ColumnElement[bool]:
-    return UsedAssertion.expires_at < now - MARGIN
-
-
-def _pushed_requests(now: datetime) -> ColumnElement[bool]:
-    return PushedRequest.expires_at < now - MARGIN
-
-
 def _outbox(now: datetime) -> ColumnElement[bool]:
     return and_(OutboxMessage.status != "queued", OutboxMessage.created_at < now - MAIL_KEPT)
 
 
+def _recent_run(model: Any, now: datetime, *which: ColumnElement[bool]) -> ColumnElement[bool]:
+    since = now - RESUME_WITHIN - MARGIN
+    return exists().where(RosterRun.id == model.run_id, RosterRun.created_at > since, *which)
+
+
 def _waiting_run(model: Any, now: datetime) -> ColumnElement[bool]:
-    return exists().where(
-        RosterRun.id == model.run_id,
-        RosterRun.status.in_(("reading", "checked", "applying")),
-        RosterRun.created_at > now - RESUME_WITHIN - MARGIN,
-    )
+    return _recent_run(model, now, RosterRun.status.in_(("reading", "checked", "applying")))
 
 
 def _staged(model: Any) -> Rule:
     """What was read from a file and waits to be applied no longer."""
-
-    def rule(now: datetime) -> ColumnElement[bool]:
-        waits = _waiting_run(model, now)
-        # Rejected rows of a run that is over are there to be written out
-        recent = exists().where(
-            RosterRun.id == model.run_id, RosterRun.created_at > now - RESUME_WITHIN - MARGIN
-        )
-        return ~(recent if model is RosterRejection else waits)
-
-    return rule
+    # Rejected rows of a run that is over are there to be written out
+    keeps = _recent_run if model is RosterRejection else _waiting_run
+    return lambda now: ~keeps(model, now)
 
 
 def _planned_or_undoable(model: Any) -> Rule:
@@ -291,51 +218,47 @@ def _planned_or_undoable(model: Any) -> Rule:
     return rule
 
 
-def _roster_runs(now: datetime) -> ColumnElement[bool]:
-    return RosterRun.created_at < now - RUNS_KEPT
-
-
 def _audit_events(now: datetime) -> ColumnElement[bool]:
     # The newest stays, however old: the history must be seen to go on (idp.audit.continuity).
     newest = select(func.max(AuditEvent.id)).scalar_subquery()
     return and_(AuditEvent.at < now - settings.current().audit_retention, AuditEvent.id < newest)
 
 
-def _margin() -> timedelta:
-    return MARGIN
-
-
-def _expiring(model: Any, useless: Rule) -> Growing:
-    return Growing(model, useless, (model.expires_at, _margin))
+def _kept(column: Any, kept: timedelta = MARGIN, useless: Rule | None = None) -> Growing:
+    """A table whose rows stay for so long after this time, or longer where ``useless`` says so."""
+    rule = useless or (lambda now: column < now - kept)
+    return Growing(column.class_, rule, (column, lambda: kept))
 
 
 GROWING: Final = (
     # In this order: what refers to a row goes before the row.
-    _expiring(FederationState, _federation_states),
-    _expiring(PendingLink, _pending_links),
-    Growing(DeletionRequest, _deletion_requests, (DeletionRequest.created_at, _margin)),
-    _expiring(Interaction, _interactions),
-    _expiring(FormSubmission, _form_submissions),
-    _expiring(OneTimeToken, _one_time_tokens),
-    _expiring(EmailChange, _email_changes),
-    Growing(LinkRequest, _link_requests, (LinkRequest.expires_at, lambda: link_requests.KEPT)),
-    _expiring(FactorReset, _factor_resets),
+    _kept(FederationState.expires_at),
+    _kept(PendingLink.expires_at),
+    _kept(DeletionRequest.created_at, DELETIONS_KEPT),
+    _kept(Interaction.expires_at),
+    _kept(FormSubmission.expires_at),
+    _kept(OneTimeToken.expires_at, useless=_one_time_tokens),
+    _kept(EmailChange.expires_at),  # nobody can confirm or undo it any more; its links go with it
+    # Answered or not: a school's files ask nobody anew within that time
+    _kept(LinkRequest.expires_at, link_requests.KEPT),
+    _kept(FactorReset.expires_at),
     Growing(ErasureRequest, _erasure_requests),
-    _expiring(AuthorizationCode, _authorization_codes),
-    _expiring(AccessToken, _access_tokens),
-    _expiring(RefreshToken, _refresh_tokens),
-    Growing(Grant, _grants, (Grant.created_at, _margin)),
-    _expiring(BrowserSession, _browser_sessions),
-    Growing(ThrottleCounter, _throttle_counters, (ThrottleCounter.updated_at, _margin)),
-    Growing(KnownDevice, _known_devices, (KnownDevice.last_seen_at, lambda: devices.REMEMBERED)),
-    _expiring(PasskeyChallenge, _passkey_challenges),
-    _expiring(TotpEnrolment, _totp_enrolments),
-    _expiring(UsedAssertion, _used_assertions),
-    _expiring(PushedRequest, _pushed_requests),
-    Growing(OutboxMessage, _outbox, (OutboxMessage.created_at, lambda: MAIL_KEPT)),
+    _kept(AuthorizationCode.expires_at),
+    _kept(AccessToken.expires_at),
+    # Rotated ones too stay until they expire: their reuse must be recognised (rule O6)
+    _kept(RefreshToken.expires_at),
+    _kept(Grant.created_at, useless=_grants),
+    _kept(BrowserSession.expires_at, useless=_browser_sessions),
+    _kept(ThrottleCounter.updated_at, throttling.KEPT + MARGIN, _throttle_counters),
+    _kept(KnownDevice.last_seen_at, devices.REMEMBERED + MARGIN),
+    _kept(PasskeyChallenge.expires_at),
+    _kept(TotpEnrolment.expires_at),
+    _kept(UsedAssertion.expires_at),
+    _kept(PushedRequest.expires_at),
+    _kept(OutboxMessage.created_at, MAIL_KEPT, _outbox),
     *(Growing(model, _staged(model)) for model in staging.STAGED),
     *(Growing(model, _planned_or_undoable(model)) for model in (RosterChange, RosterRemark)),
-    Growing(RosterRun, _roster_runs, (RosterRun.created_at, lambda: RUNS_KEPT)),
+    _kept(RosterRun.created_at, RUNS_KEPT),
     Growing(
         AuditEvent,
         _audit_events,
