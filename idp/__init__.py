@@ -104,10 +104,7 @@ def _wire(app: Flask) -> None:
     from idp import concurrency_limit, logs, web
     from idp.audit import continuity
     from idp.federation import providers
-    from idp.lifecycle.mails import account as account_mails
-    from idp.lifecycle.mails import desk as desk_mails
-    from idp.lifecycle.mails import previews
-    from idp.lifecycle.mails import tokens as token_mails
+    from idp.lifecycle import mails
     from idp.mail import delivery
     from idp.oidc import keyring, server
     from idp.readiness import write_probe
@@ -126,8 +123,5 @@ def _wire(app: Flask) -> None:
     server.init_app(app)
     providers.init_app(app, settings)
     delivery.init_app(app)
-    token_mails.register()
-    account_mails.register()
-    desk_mails.register()
-    previews.register()
+    mails.register()
     web.init_app(app)

@@ -27,30 +27,9 @@ _INSERT: Final = AtomicInsert(ROWS)
 _RECORDED: Final = "audit.recorded"
 
 
-def record(
-    event: str,
-    *,
-    result: str = "ok",
-    actor: str | None = None,
-    account_id: str | None = None,
-    child_id: str | None = None,
-    client_id: str | None = None,
-    session_id: str | None = None,
-    school_id: str | None = None,
-    **detail: Any,
-) -> None:
-    """Add an event in the current transaction, or in one of its own; see ``row``."""
-    made = row(
-        event,
-        result=result,
-        actor=actor,
-        account_id=account_id,
-        child_id=child_id,
-        client_id=client_id,
-        session_id=session_id,
-        school_id=school_id,
-        **detail,
-    )
+def record(event: str, **about: Any) -> None:
+    """Add an event in the current transaction, or in one of its own; ``about``: see ``row``."""
+    made = row(event, **about)
     if in_transaction():
         record_rows([made])
     else:

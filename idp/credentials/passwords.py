@@ -20,23 +20,10 @@ from sqlalchemy import ColumnElement, func, select
 from idp import clock, settings
 from idp.credentials import bcrypt_gate
 from idp.credentials.models import Password
-from idp.credentials.strength import WeakPassword, check_new
+from idp.credentials.strength import WeakPassword
 from idp.database import db, delete_all, transaction, update_all, upserting
 
-__all__ = [
-    "Hashed",
-    "WeakPassword",
-    "check_new",
-    "hashed",
-    "proved_hash",
-    "replace",
-    "rooted_at",
-    "set_at",
-    "set_password",
-    "store",
-    "verify",
-    "withdraw",
-]
+__all__ = ["WeakPassword"]
 
 _PREFIX = "v1$"
 

@@ -28,21 +28,7 @@ from idp.people import accounts
 from idp.people.models import Account
 from idp.sessions.models import BrowserSession
 
-__all__ = [
-    "Closed",
-    "Known",
-    "LinkedElsewhere",
-    "NotLinked",
-    "OtherIdentity",
-    "TokenGone",
-    "claim_with_token",
-    "end_by_operator",
-    "end_by_provider",
-    "link",
-    "link_waiting",
-    "prove",
-    "unlink",
-]
+__all__ = ["LinkedElsewhere", "OtherIdentity", "TokenGone"]
 
 FEDERATED: Final = ("fed",)
 """Another provider's word, whatever it says of its own methods (security rule F9)."""

@@ -17,18 +17,7 @@ from idp.mail import outbox
 from idp.people import accounts, guardianships
 from idp.people.models import Account, AccountRow
 
-__all__ = [
-    "Throttled",
-    "TokenGone",
-    "WeakPassword",
-    "WrongPassword",
-    "change_password",
-    "claim_with_token",
-    "end_before_claim",
-    "prove_again",
-    "prove_password",
-    "set_first_password",
-]
+__all__ = ["Throttled", "WeakPassword"]
 
 
 class TokenGone(Exception):

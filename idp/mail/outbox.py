@@ -13,12 +13,10 @@ from idp import clock, settings
 from idp.audit import events
 from idp.database import db, keyed_hash, opaque_id, release_connection, transaction, update_all
 from idp.mail import answers
+from idp.mail.kinds import ANYBODY_ASKS
 from idp.mail.messages import clean
 from idp.mail.models import OutboxMessage
 from idp.people.models import Account, locked
-
-LIMITED = ("password_reset", "fresh_token", "email_confirm")
-"""The kinds that anybody can ask for: limited for each address (security rule E3)."""
 
 LEASE = timedelta(minutes=5)
 """How long a worker has a message for itself: longer than any SMTP dialogue with our timeouts.
@@ -79,7 +77,7 @@ def claim_due(limit: int = 1) -> list[OutboxMessage]:
 
 def reason_to_drop(message: OutboxMessage) -> str | None:
     """Why a message that anybody could ask for is not sent, or None if it is to be sent."""
-    if message.kind not in LIMITED or message.recipient_hash is None:
+    if message.kind not in ANYBODY_ASKS or message.recipient_hash is None:
         return None
     if _earlier_in_the_hour(message) >= settings.current().mail_per_address:
         return "too many for one address in an hour"
@@ -177,7 +175,7 @@ def _earlier_in_the_hour(message: OutboxMessage) -> int:
         .select_from(OutboxMessage)
         .where(
             OutboxMessage.recipient_hash == message.recipient_hash,
-            OutboxMessage.kind.in_(LIMITED),
+            OutboxMessage.kind.in_(ANYBODY_ASKS),
             OutboxMessage.status != "dropped",
             OutboxMessage.created_at > message.created_at - timedelta(hours=1),
             before,

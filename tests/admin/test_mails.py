@@ -1,5 +1,6 @@
 """What became of mails: who sees which, in which words, and who may send one again."""
 
+import re
 from threading import Barrier, Thread
 
 import pytest
@@ -9,11 +10,11 @@ from idp.database import db, transaction
 from idp.desk.access import rights as staff
 from idp.desk.access.rights import AT_TERMINAL
 from idp.desk.mail import service as mails
-from idp.desk.mail.service import FOR_SCHOOLS
 from idp.errors import Conflict, NotFound
 from idp.lifecycle import endings
 from idp.lifecycle.mails import tokens as token_mails
-from idp.mail import answers, outbox
+from idp.mail import answers, delivery, outbox
+from idp.mail.kinds import FOR_SCHOOLS, KINDS
 from idp.people.models import Account
 from idp.web.admin.mail_words import REASONS
 from tests import factories
@@ -32,6 +33,10 @@ def invited(desk: Desk, username: str = "claire") -> Account:
         desk.here, "Lina", username=username, status="invited", email=f"{username}@x.example"
     )
     return parent
+
+
+def table_of(page: str, name: str) -> str:
+    return page.partition(f'id="{name}"')[2].partition("</table>")[0]
 
 
 def seen(desk: Desk, who: str, **how: str) -> list[str]:
@@ -85,6 +90,28 @@ class TestScope:
 
         assert seen(desk, "manager") == []
         assert len(seen(desk, "operator")) > 5
+
+    @on_sqlite
+    def test_every_kind_has_words_of_its_own_on_the_persons_page(self, desk: Desk) -> None:
+        parent = invited(desk)
+        assert delivery.composers.keys() == KINDS.keys()
+        browser, words = desk.browser("operator"), dict[str, set[str]]()
+        for kind in KINDS:
+            made = mail(parent, kind, fate="sent", answer=None)
+            page = browser.open(f"/admin/people/{parent.id}").text
+            (row,) = re.findall(r'<th scope="row">([^<]+)</th>', table_of(page, "person-mails"))
+            words.setdefault(row, set()).add(kind)
+            with transaction() as writes:
+                writes.delete(made)
+
+        assert "Notice about the account" not in words
+        assert [kinds for kinds in words.values() if len(kinds) > 1] == [
+            {"account_merged_away", "accounts_merged"},
+            {"passkey_removed", "passkeys_removed_at_claim"},
+            {"app_undone", "passkey_undone", "link_undone"},
+        ]
+        assert {"role_given"} in words.values()
+        assert {"specimen"} in words.values()
 
     @on_sqlite
     def test_whoever_left_is_seen_no_more(self, desk: Desk) -> None:

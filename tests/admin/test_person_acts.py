@@ -12,8 +12,7 @@ from idp.credentials import email_changes, one_time_tokens, passwords
 from idp.credentials.models import EmailChange
 from idp.database import db, transaction
 from idp.lifecycle import email_change, endings
-from idp.lifecycle.mails import account as account_mails
-from idp.lifecycle.mails import tokens as token_mails
+from idp.lifecycle.mails import COMPOSERS
 from idp.mail import outbox
 from idp.mail.models import OutboxMessage
 from idp.people import accounts, guardianships, staff
@@ -91,7 +90,7 @@ def test_a5_no_page_of_the_desk_shows_a_mailed_token(desk: Desk) -> None:
     page = browser.press("send-token").text
     with transaction():
         message = db.session.scalars(select(OutboxMessage)).one()
-        (letter,) = token_mails.COMPOSERS["invitation"](message)
+        (letter,) = COMPOSERS["invitation"](message)
     outbox.sent(message)
     page += browser.open(f"/admin/people/{claire.id}").text
     secret = {word for word in letter.text.split() if one_time_tokens.normalise(word)}
@@ -293,7 +292,7 @@ def test_a2_the_old_address_takes_a_staff_correction_of_a_claimed_account_back(
     change = db.session.scalars(
         select(EmailChange).where(EmailChange.account_id == claire.id)
     ).one()
-    letter = account_mails.email_changed_old(
+    letter = COMPOSERS["email_changed_old"](
         db.session.scalars(
             select(OutboxMessage).where(OutboxMessage.kind == "email_changed_old")
         ).one()

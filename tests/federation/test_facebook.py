@@ -14,7 +14,7 @@ from idp.credentials import one_time_tokens
 from idp.credentials.models import OneTimeToken, Password
 from idp.database import db, transaction
 from idp.federation.models import FederatedLink
-from idp.lifecycle.mails.tokens import link_ended
+from idp.lifecycle.mails.tokens import about_link
 from idp.mail.models import OutboxMessage
 from idp.people import accounts
 from idp.sessions import service as sessions
@@ -216,7 +216,7 @@ class TestCallbacks:
         db.session.rollback()
         message = db.session.query(OutboxMessage).filter_by(kind="link_ended").one()
         with transaction():
-            (letter,) = link_ended(message)
+            (letter,) = about_link(message)
         token = db.session.query(OneTimeToken).filter_by(account_id=here.parent.id).one()
         assert token.purpose == "first_sign_in"
         assert "/welcome#" in letter.text
@@ -231,7 +231,7 @@ class TestCallbacks:
         db.session.rollback()
         message = db.session.query(OutboxMessage).filter_by(kind="link_ended").one()
         with transaction():
-            (letter,) = link_ended(message)
+            (letter,) = about_link(message)
         assert "/welcome" not in letter.text
         assert db.session.query(OneTimeToken).count() == 0
 

@@ -1,6 +1,7 @@
 """docs/architecture.md says where things are: each place that it names is there, none left out."""
 
 import ast
+import importlib
 import re
 import tomllib
 from pathlib import Path
@@ -50,6 +51,15 @@ def test_every_folder_has_its_line_and_every_line_its_folder() -> None:
         if folder.is_dir() and (folder / "__init__.py").exists()
     }
     assert told == there
+
+
+def test_what_a_module_gives_to_others_is_there() -> None:
+    for file in sorted(Path("idp").rglob("*.py")):
+        if "\n__all__" in file.read_text():
+            name = ".".join(file.with_suffix("").parts).removesuffix(".__init__")
+            module = importlib.import_module(name)
+            missing = [each for each in module.__all__ if not hasattr(module, each)]
+            assert not missing, name
 
 
 def test_the_layers_are_those_that_lint_checks() -> None:

@@ -10,10 +10,7 @@ from sqlalchemy import text
 from idp.credentials import email_changes
 from idp.database import db, transaction
 from idp.lifecycle import link_requests
-from idp.lifecycle.mails import account as account_mails
-from idp.lifecycle.mails import desk as desk_mails
-from idp.lifecycle.mails import previews
-from idp.lifecycle.mails import tokens as token_mails
+from idp.lifecycle.mails import COMPOSERS
 from idp.mail import delivery, outbox
 from idp.people.models import Account
 from idp.web.account.mailed_links import secret_in
@@ -134,12 +131,6 @@ HAVE_A_SECRET = {
     "two_step_on": "/account/factor/undo#",
     "guardianship_asked": "/account/guardianship#",
     **dict.fromkeys(("invitation", "fresh_token", "school_token", "specimen"), "/welcome#"),
-}
-COMPOSERS = {
-    **token_mails.COMPOSERS,
-    **account_mails.COMPOSERS,
-    **desk_mails.COMPOSERS,
-    **previews.COMPOSERS,
 }
 _OURS = re.compile(r"http://127\.0\.0\.1:8000([^\s\"<>]*)")
 

@@ -19,9 +19,8 @@ from jinja2 import Template, nodes
 
 from idp.credentials import email_changes
 from idp.database import transaction
-from idp.lifecycle.mails import account as account_mails
-from idp.lifecycle.mails import previews
-from idp.lifecycle.mails import tokens as token_mails
+from idp.lifecycle import link_requests
+from idp.lifecycle.mails import COMPOSERS
 from idp.mail import outbox
 from idp.mail.messages import Message as MailMessage
 from idp.settings import LOCALES
@@ -33,7 +32,6 @@ from tests.web.walks import WALKS, Walk
 ROOT = Path(__file__).parents[2]
 CATALOGUES = ROOT / "idp" / "translations"
 TRANSLATED = [locale for locale in LOCALES if locale != "en"]
-COMPOSERS = {**token_mails.COMPOSERS, **account_mails.COMPOSERS, **previews.COMPOSERS}
 TRANSLATING = {"_", "gettext", "ngettext", "pgettext", "npgettext", "lazy_gettext", "lazy_pgettext"}
 
 SAME_IN_ENGLISH = {
@@ -380,11 +378,15 @@ def letter_of(here: Place, kind: str, locale: str, **names: str) -> MailMessage:
         change = email_changes.begin_change(
             reader.id, "before@example.org", "claire@example.org", proved=True
         )
+        link_requests.request_link(reader.id, factories.child(here.school, "Mia"), "parent")
         about = {
             "email": "claire@example.org",
             "change_id": change.id,
+            "request_id": link_requests.waiting(reader.id)[0].request.id,
             "school_id": here.school.id,
             "closed_id": here.parent.id,
+            "kept_id": here.parent.id,
+            "outcome": "done",
             "device": "Firefox, Android",
         }
         message = outbox.enqueue(kind, account_id=reader.id, about=about)

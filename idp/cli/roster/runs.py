@@ -2,23 +2,17 @@
 made, how their lists are read, and who carries them out.
 """
 
-import logging
 from pathlib import Path
 from typing import Any
 
 import click
 
-from idp import settings
-from idp.audit import continuity
-from idp.cli import application, output
+from idp.cli import output, workers
 from idp.cli.errors import BadInput
 from idp.cli.output import counted
 from idp.cli.roster import options, reporting
 from idp.cli.roster.noun import command
-from idp.readiness import agreement
 from idp.roster import mapping, reading, service, work
-
-log = logging.getLogger(__name__)
 
 
 @command.command("undo")
@@ -95,14 +89,7 @@ def roster_discard(run_id: str) -> None:
 
 
 @command.command("work")
-@click.option("--once", is_flag=True, help="Do what waits and stop.")
-@click.option(
-    "--pause",
-    type=click.FloatRange(0.1, 3600),
-    default=1.0,
-    show_default=True,
-    help="Seconds between two looks when nothing waits.",
-)
+@workers.options("Do what waits and stop.", "Seconds between two looks when nothing waits.")
 def roster_work(once: bool, pause: float) -> None:
     """Read, check, carry out and undo what the desk asks for, until stopped (Ctrl-C or SIGTERM).
 
@@ -112,18 +99,9 @@ def roster_work(once: bool, pause: float) -> None:
       idp roster work
       idp roster work --once
     """
-    application.speak(settings.current().log_level)
-    agreement.join()
+    done = workers.run("import", work.work_once, work.work, None if once else pause)
     if once:
-        continuity.refuse_other_history()
-        count = 0
-        while work.work_once():
-            count += 1
-        click.echo(f"{counted(count, 'task', 'tasks')} done.")
-        return
-    stop = application.stopped_by_signals()
-    log.info("the import worker is at work")
-    work.work(stop, pause)
+        click.echo(f"{counted(done, 'task', 'tasks')} done.")
 
 
 @command.command("map")

@@ -14,6 +14,7 @@ from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.errors import Conflict, NotFound
 from idp.lifecycle.mails import requests as mail_requests
 from idp.mail import answers
+from idp.mail.kinds import FOR_SCHOOLS
 from idp.mail.models import STATUSES, OutboxMessage
 from idp.people.guardianships import LiveGuardianship
 from idp.people.models import Account
@@ -21,18 +22,6 @@ from idp.people.models import Account
 FATES: Final = STATUSES
 AT_ONCE: Final = 50
 """Mails on a page."""
-
-FOR_SCHOOLS: Final = (
-    "invitation",
-    "fresh_token",
-    "password_reset",
-    "school_token",
-    "password_changed",
-    "email_confirm",
-    "email_changed",
-)
-"""The kinds that a school may see. Others tell of sign-ins, devices and linked accounts, which
-may belong to another school, and are the guardian's own business (security rule C3)."""
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ from idp.database import db, retried
 from idp.desk.access import scope
 from idp.desk.access.acts import act_at_school
 from idp.desk.access.rights import Right, SchoolScope, Staff
-from idp.desk.people.onboarding import TOKEN_MAILS, Onboarding, onboarding_of
+from idp.desk.people.onboarding import Onboarding, onboarding_of
 from idp.errors import NotFound
 from idp.mail import spread
+from idp.mail.kinds import WITH_TOKEN
 from idp.mail.models import OutboxMessage
 from idp.people import guardianships
 from idp.people.guardianships import LiveGuardianship
@@ -162,7 +163,7 @@ def send_tokens(staff: Staff, school_id: str, name: str) -> int:
         count = writes.scalar(select(func.count()).select_from(everybody.subquery())) or 0
         just_now = select(OutboxMessage.account_id).where(
             OutboxMessage.account_id.in_(select(everybody.subquery().c.id)),
-            OutboxMessage.kind.in_(TOKEN_MAILS),
+            OutboxMessage.kind.in_(WITH_TOKEN),
             OutboxMessage.status.in_(("queued", "sent")),
             OutboxMessage.created_at > clock.now() - SENT_JUST_NOW,
         )

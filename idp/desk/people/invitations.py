@@ -11,8 +11,8 @@ from idp.credentials.models import OneTimeToken
 from idp.database import db, retried
 from idp.desk.access.acts import act_at_school
 from idp.desk.access.rights import Right, Staff
-from idp.desk.people.onboarding import TOKEN_MAILS
 from idp.mail import spread
+from idp.mail.kinds import WITH_TOKEN
 from idp.mail.models import OutboxMessage
 from idp.people.guardianships import LiveGuardianship
 from idp.people.models import Account
@@ -51,7 +51,7 @@ def _uninvited(school_ids: Collection[str]) -> Select[str, int]:
     """School, and its guardians who can be written to and neither hold a token nor wait for one."""
     mailed = exists().where(
         OutboxMessage.account_id == Account.id,
-        OutboxMessage.kind.in_(TOKEN_MAILS),
+        OutboxMessage.kind.in_(WITH_TOKEN),
         OutboxMessage.status.in_(MAY_ARRIVE),
     )
     holds = exists().where(

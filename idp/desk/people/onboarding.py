@@ -21,12 +21,10 @@ from idp.credentials.models import OneTimeToken, Password
 from idp.database import db
 from idp.desk.access import scope
 from idp.desk.access.rights import SchoolScope
+from idp.mail.kinds import WITH_TOKEN
 from idp.mail.models import OutboxMessage
 from idp.people import guardianships
 from idp.people.models import Account, Child, Guardianship
-
-TOKEN_MAILS: Final = ("invitation", "fresh_token", "password_reset", "school_token")
-"""The kinds of mail that carry a token."""
 
 SLACK: Final = timedelta(days=1)
 """An account may be made, and invited, somewhat before it is linked to its first pupil."""
@@ -214,7 +212,7 @@ def _mails(ids: list[str]) -> dict[str, Any]:
     """The newest mail with a token for each account."""
     return _newest(
         OutboxMessage,
-        OutboxMessage.account_id.in_(ids) & OutboxMessage.kind.in_(TOKEN_MAILS),
+        OutboxMessage.account_id.in_(ids) & OutboxMessage.kind.in_(WITH_TOKEN),
         ("status", "meaning", "created_at"),
     )
 

@@ -17,8 +17,6 @@ from idp.people.school_texts import Words
 from idp.people.schools import Change
 from idp.settings import LOCALES
 
-__all__ = ["change", "find", "make", "mine", "set_logo"]
-
 PERSONAL: Final = ("contact_name", "contact_phone")
 """Of these the audit log says that they changed, not from what to what: they are a person's."""
 

@@ -1,10 +1,9 @@
-"""The letters about an account's life: another address, a new device, a wish to be erased.
+"""The mails about an account's life: another address, a new device, a wish to be erased.
 
 Each says what happened, when, and how to undo it (security rule M2). None tells one address
 about the other: the old one may be shared with somebody from whom the new one is kept (C3).
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,8 +11,9 @@ from idp import clock
 from idp.credentials import email_changes
 from idp.credentials.models import EmailChange
 from idp.lifecycle.mails import readers
-from idp.lifecycle.mails import tokens as token_mails
-from idp.mail import delivery, messages
+from idp.lifecycle.mails.tokens import about_account, holders, to_holder, tokens_for
+from idp.mail import messages
+from idp.mail.delivery import Composer
 from idp.mail.messages import Message, clean
 from idp.mail.models import OutboxMessage
 from idp.people import accounts, schools
@@ -30,22 +30,36 @@ def email_confirm(message: OutboxMessage) -> list[Message]:
         case change, account if email_changes.is_waiting(change):
             secret = email_changes.mint_link(change, "confirm", message.id)
             link = messages.own_link(CONFIRM_PATH, secret)
-            return [
-                token_mails.letter_about(
-                    "email_confirm", message, account, recipient=change.new_email, link=link
-                )
-            ]
+            return [about_account(message, account, recipient=change.new_email, link=link)]
     return []
 
 
-def email_change_asked(message: OutboxMessage) -> list[Message]:
-    """To the old address: somebody asked for another, and how to stop it."""
-    return _to_old_address("email_change_asked", message)
+def to_old_address(message: OutboxMessage) -> list[Message]:
+    """Somebody asked for another address, or mail goes elsewhere now; and how to stop or undo it.
 
-
-def email_changed_old(message: OutboxMessage) -> list[Message]:
-    """To the old address: mail goes elsewhere now, and for how long that can be undone."""
-    return _to_old_address("email_changed_old", message)
+    To the address before, and to the one that may take the change back, where that is another:
+    it had the account before a run of corrections. Also of an account that was closed meanwhile:
+    else a correction and a closing together would leave nobody told.
+    """
+    match _change_and_account(message, closed_too=True):
+        case change, account if change.old_email:
+            by_school = message.about.get("by") == "school"
+            if not by_school and not email_changes.is_open(change):
+                return []  # taken back or undone meanwhile: another mail says so
+            back_to = change.taken_back_by if email_changes.is_undoable(change) else None
+            recipients = dict.fromkeys([change.old_email, *([back_to] if back_to else [])])
+            return [
+                about_account(
+                    message,
+                    account,
+                    recipient=each,
+                    by_school=by_school,
+                    link=_undo_link(change, message.id) if each == back_to else "",
+                    days=_days_left(change),
+                )
+                for each in recipients
+            ]
+    return []
 
 
 def email_changed(message: OutboxMessage) -> list[Message]:
@@ -53,25 +67,19 @@ def email_changed(message: OutboxMessage) -> list[Message]:
     match _change_and_account(message):
         case change, account if email_key(change.new_email) == account.email_key:
             by_school = message.about.get("by") == "school"
-            return [
-                token_mails.letter_about("email_changed", message, account, by_school=by_school)
-            ]
+            return [about_account(message, account, by_school=by_school)]
     return []
 
 
 def email_undone(message: OutboxMessage) -> list[Message]:
     """To the address that the account has again; with a token where nothing else lets them in."""
-    holders = token_mails.holders(message)
-    if holders and message.about.get("token", True):
-        return token_mails.tokens_for("email_undone", message, holders)
+    theirs = holders(message)
+    if theirs and message.about.get("token", True):
+        return tokens_for(message, theirs)
     match _change_and_account(message, closed_too=True):
         case change, account:
             recipient = change.taken_back_by
-            return [
-                token_mails.letter_about(
-                    "email_undone", message, account, recipient=recipient, accesses=[]
-                )
-            ]
+            return [about_account(message, account, recipient=recipient, accesses=[])]
     return []
 
 
@@ -79,10 +87,7 @@ def email_undone_new(message: OutboxMessage) -> list[Message]:
     """To the address that the account has no longer, or never had."""
     match _change_and_account(message, closed_too=True):
         case change, account:
-            recipient = change.new_email
-            return [
-                token_mails.letter_about("email_undone_new", message, account, recipient=recipient)
-            ]
+            return [about_account(message, account, recipient=change.new_email)]
     return []
 
 
@@ -91,27 +96,15 @@ def email_way_back_ended(message: OutboxMessage) -> list[Message]:
     match _change_and_account(message, closed_too=True):
         case change, account if change.taken_back_by:
             by_holder = message.about.get("by") == "holder"
-            return [
-                token_mails.letter_about(
-                    "email_way_back_ended",
-                    message,
-                    account,
-                    recipient=change.taken_back_by,
-                    by_holder=by_holder,
-                )
-            ]
+            recipient = change.taken_back_by
+            return [about_account(message, account, recipient=recipient, by_holder=by_holder)]
     return []
 
 
 def new_device(message: OutboxMessage) -> list[Message]:
     """A sign-in from a browser that the account does not know."""
     device = clean(str(message.about.get("device") or ""))
-    return [
-        token_mails.letter_about(
-            "new_device", message, account, device=device, link=messages.sign_in_link()
-        )
-        for account in token_mails.holders(message)
-    ]
+    return to_holder(message, device=device, link=messages.sign_in_link())
 
 
 def accounts_merged(message: OutboxMessage) -> list[Message]:
@@ -119,55 +112,27 @@ def accounts_merged(message: OutboxMessage) -> list[Message]:
     closed = accounts.find_account(str(message.about.get("closed_id") or ""))
     if closed is None:
         return []
-    return [
-        token_mails.letter_about(
-            "accounts_merged",
-            message,
-            account,
-            closed=clean(closed.username),
-            link=messages.sign_in_link(),
-        )
-        for account in token_mails.holders(message)
-    ]
+    return to_holder(message, closed=clean(closed.username), link=messages.sign_in_link())
 
 
 def account_corrected(message: OutboxMessage) -> list[Message]:
     """To a guardian whose name or user name the school wrote otherwise."""
+    link = messages.sign_in_link()
     return [
-        token_mails.letter_about(
-            "account_corrected",
-            message,
-            account,
-            full_name=clean(account.full_name),
-            link=messages.sign_in_link(),
-        )
-        for account in token_mails.holders(message)
+        about_account(message, account, full_name=clean(account.full_name), link=link)
+        for account in holders(message)
     ]
 
 
-def role_given(message: OutboxMessage) -> list[Message]:
-    """To somebody who works at a school's desk from now on."""
-    return _about_role("role_given", message)
-
-
-def role_taken(message: OutboxMessage) -> list[Message]:
-    """To somebody who has one role less."""
-    return _about_role("role_taken", message)
-
-
-def _about_role(template: str, message: OutboxMessage) -> list[Message]:
+def about_role(message: OutboxMessage) -> list[Message]:
+    """To somebody who works at a school's desk from now on, or has one role less."""
     school = schools.find_school(str(message.about.get("school_id") or ""))
-    return [
-        token_mails.letter_about(
-            template,
-            message,
-            account,
-            role=message.about.get("role", ""),
-            school=clean(school.name) if school else "",
-            link=messages.sign_in_link(),
-        )
-        for account in token_mails.holders(message)
-    ]
+    return to_holder(
+        message,
+        role=message.about.get("role", ""),
+        school=clean(school.name) if school else "",
+        link=messages.sign_in_link(),
+    )
 
 
 def erasure_asked(message: OutboxMessage) -> list[Message]:
@@ -193,11 +158,10 @@ def erasure_asked(message: OutboxMessage) -> list[Message]:
     ]
 
 
-COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
+COMPOSERS: dict[str, Composer] = {
     "email_confirm": email_confirm,
-    "email_change_asked": email_change_asked,
+    **dict.fromkeys(("email_change_asked", "email_changed_old"), to_old_address),
     "email_changed": email_changed,
-    "email_changed_old": email_changed_old,
     "email_undone": email_undone,
     "email_undone_new": email_undone_new,
     "email_way_back_ended": email_way_back_ended,
@@ -205,45 +169,8 @@ COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
     "erasure_asked": erasure_asked,
     "accounts_merged": accounts_merged,
     "account_corrected": account_corrected,
-    "role_given": role_given,
-    "role_taken": role_taken,
+    **dict.fromkeys(("role_given", "role_taken"), about_role),
 }
-
-
-def register() -> None:
-    """Tell the mail worker who writes what; part of ``create_app``."""
-    delivery.composers.update(COMPOSERS)
-    if email_changes.withdraw_links not in delivery.withdrawals:
-        delivery.withdrawals.append(email_changes.withdraw_links)
-
-
-def _to_old_address(template: str, message: OutboxMessage) -> list[Message]:
-    """To the address before, and to the one that may take the change back, where that is another:
-    it had the account before a run of corrections.
-
-    Also of an account that was closed meanwhile: else a correction and a closing together would
-    leave nobody told.
-    """
-    match _change_and_account(message, closed_too=True):
-        case change, account if change.old_email:
-            by_school = message.about.get("by") == "school"
-            if not by_school and not email_changes.is_open(change):
-                return []  # taken back or undone meanwhile: another letter says so
-            back_to = change.taken_back_by if email_changes.is_undoable(change) else None
-            recipients = dict.fromkeys([change.old_email, *([back_to] if back_to else [])])
-            return [
-                token_mails.letter_about(
-                    template,
-                    message,
-                    account,
-                    recipient=each,
-                    by_school=by_school,
-                    link=_undo_link(change, message.id) if each == back_to else "",
-                    days=_days_left(change),
-                )
-                for each in recipients
-            ]
-    return []
 
 
 def _undo_link(change: EmailChange, outbox_id: str) -> str:

@@ -1,9 +1,8 @@
-"""The letters about what a school's desk did, to whom it concerns, also of a closed account.
+"""The mails about what a school's desk did, to whom it concerns, also of a closed account.
 
 In the name of the school that acted. They tell no pupil's name: a mailbox may be shared.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from idp import settings
@@ -11,7 +10,8 @@ from idp.database import db
 from idp.lifecycle import link_requests
 from idp.lifecycle.mails import readers
 from idp.lifecycle.mails import tokens as token_mails
-from idp.mail import delivery, messages
+from idp.mail import messages
+from idp.mail.delivery import Composer
 from idp.mail.messages import Message, clean
 from idp.mail.models import OutboxMessage
 from idp.people import accounts
@@ -23,7 +23,7 @@ LINK_PATH = "/account/guardianship"
 
 def guardianship_made(message: OutboxMessage) -> list[Message]:
     """A pupil was linked to the reader's account."""
-    return _from_school("guardianship_made", message, link=messages.sign_in_link())
+    return _from_school(message, link=messages.sign_in_link())
 
 
 def guardianship_asked(message: OutboxMessage) -> list[Message]:
@@ -33,9 +33,8 @@ def guardianship_asked(message: OutboxMessage) -> list[Message]:
     if not request or not requests:
         return []
     return _from_school(
-        "guardianship_asked",
         message,
-        {**message.about, "school_id": requests[0].child.school_id},
+        requests[0].child.school_id,
         link=messages.own_link(LINK_PATH, link_requests.secret_of(request)),
         days=link_requests.ANSWERED_WITHIN.days,
         several=len(requests) > 1,
@@ -45,15 +44,12 @@ def guardianship_asked(message: OutboxMessage) -> list[Message]:
 def account_merged_away(message: OutboxMessage) -> list[Message]:
     """To the holder of the account that a merge closed: which one stays, if it was theirs."""
     kept = accounts.find_account(str(message.about.get("kept_id") or ""))
-    return _from_school("account_merged_away", message, kept=clean(kept.username) if kept else "")
+    return _from_school(message, kept=clean(kept.username) if kept else "")
 
 
 def account_enabled(message: OutboxMessage) -> list[Message]:
     """An account that was closed may be used again."""
-    return [
-        token_mails.letter_about("account_enabled", message, account, link=messages.sign_in_link())
-        for account in token_mails.holders(message)
-    ]
+    return token_mails.to_holder(message, link=messages.sign_in_link())
 
 
 def erasure_closed(message: OutboxMessage) -> list[Message]:
@@ -61,20 +57,20 @@ def erasure_closed(message: OutboxMessage) -> list[Message]:
 
     In the school's name where it was the only one; none of several is named (security rule C3).
     """
-    return _from_school("erasure_closed", message, outcome=message.about.get("outcome", ""))
+    return _from_school(message, outcome=message.about.get("outcome", ""))
 
 
 def _from_school(
-    template: str, message: OutboxMessage, about: dict[str, Any] | None = None, **context: Any
+    message: OutboxMessage, school_id: str | None = None, **context: Any
 ) -> list[Message]:
     account = accounts.lock_account(message.account_id or "")
     if account is None or not account.email:
         return []
-    school = find_school(str((about or message.about).get("school_id") or ""))
+    school = find_school(school_id or str(message.about.get("school_id") or ""))
     schools = [school] if school else []
     return [
         messages.render(
-            template,
+            message.kind,
             token_mails.locale_of([account], None, schools),
             account.email,
             face=readers.face_of(schools),
@@ -89,15 +85,10 @@ def _from_school(
     ]
 
 
-COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
+COMPOSERS: dict[str, Composer] = {
     "guardianship_made": guardianship_made,
     "guardianship_asked": guardianship_asked,
     "account_merged_away": account_merged_away,
     "account_enabled": account_enabled,
     "erasure_closed": erasure_closed,
 }
-
-
-def register() -> None:
-    """Tell the mail worker who writes what; part of ``create_app``."""
-    delivery.composers.update(COMPOSERS)

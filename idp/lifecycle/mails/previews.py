@@ -1,6 +1,5 @@
-"""Letters as a parent would get them, shown or sent to staff: nobody's name, a token of nobody."""
+"""Mails as a parent would get them, shown or sent to staff: nobody's name, a token of nobody."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -14,7 +13,8 @@ from idp.lifecycle.mails import readers
 from idp.lifecycle.mails import tokens as token_mails
 from idp.lifecycle.mails.readers import Reader
 from idp.lifecycle.mails.tokens import Access
-from idp.mail import delivery, messages, outbox
+from idp.mail import messages, outbox
+from idp.mail.delivery import Composer
 from idp.mail.messages import Message, clean
 from idp.mail.models import OutboxMessage
 from idp.people import accounts, schools
@@ -32,7 +32,7 @@ TOKEN: Final = "-".join(["TEST" * (GROUP // 4)] * (LENGTH // GROUP))
 
 
 def render_preview(school: School, kind: str, locale: str, words: Words | None = None) -> Message:
-    """The letter of this kind to the fictional parent; ``words``: in place of the stored ones."""
+    """The mail of this kind to the fictional parent; ``words``: in place of the stored ones."""
     return _written(school, kind, locale, words or words_of(school.id, kind, locale), MAILBOX)
 
 
@@ -76,12 +76,7 @@ def compose_preview(message: OutboxMessage) -> list[Message]:
     ]
 
 
-COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {KIND: compose_preview}
-
-
-def register() -> None:
-    """Tell the mail worker who writes previews; part of ``create_app``."""
-    delivery.composers.update(COMPOSERS)
+COMPOSERS: dict[str, Composer] = {KIND: compose_preview}
 
 
 def _for_staff(school: School, kind: str, locale: str | None, email: str | None) -> Message:

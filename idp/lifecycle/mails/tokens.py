@@ -1,10 +1,10 @@
-"""The letters that guardians get: who is written to, about what, with which token.
+"""The mails that guardians get: who is written to, about what, with which token.
 
 Tokens are minted here, when the mail is sent, inside the transaction that the worker opens;
 the words are in ``templates/mail``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,9 @@ from idp.credentials.models import OneTimeToken
 from idp.lifecycle import factor_undo
 from idp.lifecycle.mails import readers
 from idp.lifecycle.mails.readers import Reader
-from idp.mail import delivery, messages
+from idp.mail import messages
+from idp.mail.delivery import Composer
+from idp.mail.kinds import KINDS
 from idp.mail.messages import Message, clean
 from idp.mail.models import OutboxMessage
 from idp.people.accounts import accounts_with_email, lock_account
@@ -53,19 +55,15 @@ class Access:
 
 
 def invitation(message: OutboxMessage) -> list[Message]:
-    """The first letter to a guardian, with the token of the first sign-in."""
-    accounts = [each for each in _holder(message) if each.status == "invited"]
-    return _with_tokens("invitation", message, accounts)
+    """The first mail to a guardian, with the token of the first sign-in."""
+    return tokens_for(message, [each for each in holders(message) if each.status == "invited"])
 
 
-def fresh_token(message: OutboxMessage) -> list[Message]:
-    """A new token for the holder of one that had expired."""
-    return _with_tokens("fresh_token", message, _holder(message))
-
-
-def school_token(message: OutboxMessage) -> list[Message]:
-    """A new token that somebody at the school asked for, with the guardian on the phone."""
-    return _with_tokens("school_token", message, _holder(message))
+def new_token(message: OutboxMessage) -> list[Message]:
+    """For the holder of one that had expired, or for a guardian who is on the phone with the
+    school.
+    """
+    return tokens_for(message, holders(message))
 
 
 def password_reset(message: OutboxMessage) -> list[Message]:
@@ -81,68 +79,33 @@ def password_reset(message: OutboxMessage) -> list[Message]:
     by_mailbox: dict[str, list[Account]] = {}
     for account in sorted(held, key=lambda account: account.username_key):
         by_mailbox.setdefault(messages.mailbox(account.email or ""), []).append(account)
-    return [
-        letter
-        for holders in by_mailbox.values()
-        for letter in _with_tokens("password_reset", message, holders)
-    ]
+    return [mail for theirs in by_mailbox.values() for mail in tokens_for(message, theirs)]
 
 
 def password_changed(message: OutboxMessage) -> list[Message]:
     """Tells a guardian that the password was changed, in case it was somebody else."""
+    unlinked = [_provider(key) for key in message.about.get("unlinked", ())]
+    return to_holder(message, link=messages.sign_in_link(), unlinked=unlinked)
+
+
+def about_link(message: OutboxMessage) -> list[Message]:
+    """Tells a guardian that a foreign identity opens their account from now on, or no longer.
+
+    With a token where a provider ended the link, and it was the last way in.
+    """
+    key, with_token = message.about.get("provider", ""), bool(message.about.get("token"))
     return [
-        _letter(
-            "password_changed",
+        about_account(
             message,
-            [account],
-            {
-                "username": clean(account.username),
-                "when": message.created_at,
-                "link": messages.sign_in_link(),
-                "unlinked": [_provider(key) for key in message.about.get("unlinked", ())],
-            },
+            account,
+            provider=_provider(key),
+            link=messages.account_link(),
+            undo=_undo_link(
+                factor_undo.link_of(account.id, key) if message.kind == "link_made" else None
+            ),
+            accesses=[_access(account, message.id, None, first=True)] if with_token else [],
         )
-        for account in _holder(message)
-    ]
-
-
-def link_made(message: OutboxMessage) -> list[Message]:
-    """Tells a guardian that a foreign identity now opens their account."""
-    return _about_link("link_made", message)
-
-
-def link_removed(message: OutboxMessage) -> list[Message]:
-    """Tells a guardian that a link was removed on their page."""
-    return _about_link("link_removed", message)
-
-
-def link_ended(message: OutboxMessage) -> list[Message]:
-    """Tells a guardian that a provider ended a link; with a token where it was the last way in."""
-    return _about_link("link_ended", message, with_token=bool(message.about.get("token")))
-
-
-def _about_link(
-    template: str, message: OutboxMessage, *, with_token: bool = False
-) -> list[Message]:
-    return [
-        _letter(
-            template,
-            message,
-            [account],
-            {
-                "username": clean(account.username),
-                "when": message.created_at,
-                "provider": _provider(message.about.get("provider", "")),
-                "link": messages.account_link(),
-                "undo": _undo_link(
-                    factor_undo.link_of(account.id, message.about.get("provider", ""))
-                    if template == "link_made"
-                    else None
-                ),
-                "accesses": [_access(account, message.id, None, first=True)] if with_token else [],
-            },
-        )
-        for account in _holder(message)
+        for account in holders(message)
     ]
 
 
@@ -154,23 +117,15 @@ def factor_changed(message: OutboxMessage) -> list[Message]:
         added = factor_undo.find("passkey", passkey.id)
     elif message.kind == "two_step_on" and message.account_id:
         added = factor_undo.find("app", message.account_id)
-    return [
-        _letter(
-            "factor_changed",
-            message,
-            [account],
-            {
-                "what": message.kind,
-                "passkey": clean(passkey.name) if passkey else "",
-                "left": message.about.get("left", 0),
-                "undo": _undo_link(added),
-                "when": message.created_at,
-                "username": clean(account.username),
-                "link": messages.sign_in_link(),
-            },
-        )
-        for account in _holder(message)
-    ]
+    return to_holder(
+        message,
+        template="factor_changed",
+        what=message.kind,
+        passkey=clean(passkey.name) if passkey else "",
+        left=message.about.get("left", 0),
+        undo=_undo_link(added),
+        link=messages.sign_in_link(),
+    )
 
 
 def _undo_link(added: factor_undo.Added | None) -> str:
@@ -185,66 +140,46 @@ def _provider(key: str) -> ProviderSettings:
     return configured.get(key) or ProviderSettings(key=clean(key))
 
 
-ANYBODY_ASKS = frozenset({"password_reset", "fresh_token"})
-"""Letters with a token that whoever knows an address, or holds an old token, may ask for."""
-
-FACTOR_LETTERS = (
-    "passkey_added",
-    "passkey_removed",
-    "passkeys_removed_at_claim",
-    "two_step_on",
-    "two_step_off",
-    "recovery_codes_replaced",
-    "recovery_code_used",
-    "factors_reset",
-    "factors_reset_asked",
-    "factors_reset_declined",
-    "app_undone",
-    "passkey_undone",
-    "link_undone",
-)
-
-COMPOSERS: dict[str, Callable[[OutboxMessage], list[Message]]] = {
+COMPOSERS: dict[str, Composer] = {
     "invitation": invitation,
-    "fresh_token": fresh_token,
     "password_reset": password_reset,
-    "school_token": school_token,
     "password_changed": password_changed,
-    "link_made": link_made,
-    "link_removed": link_removed,
-    "link_ended": link_ended,
-    **dict.fromkeys(FACTOR_LETTERS, factor_changed),
+    **dict.fromkeys(("fresh_token", "school_token"), new_token),
+    **dict.fromkeys(("link_made", "link_removed", "link_ended"), about_link),
+    **dict.fromkeys(
+        (
+            *("passkey_added", "passkey_removed", "passkeys_removed_at_claim", "passkey_undone"),
+            *("two_step_on", "two_step_off", "app_undone", "link_undone"),
+            *("recovery_codes_replaced", "recovery_code_used"),
+            *("factors_reset", "factors_reset_asked", "factors_reset_declined"),
+        ),
+        factor_changed,
+    ),
 }
 
 
-def holders(message: OutboxMessage) -> list[Account]:
-    """The account that a message is about, if it may sign in and has an address; held."""
-    return _holder(message)
+def to_holder(message: OutboxMessage, *, template: str = "", **context: Any) -> list[Message]:
+    """One mail about an account to its holder, if they may sign in and have an address."""
+    return [
+        about_account(message, account, template=template, **context)
+        for account in holders(message)
+    ]
 
 
-def tokens_for(template: str, message: OutboxMessage, accounts: list[Account]) -> list[Message]:
-    """One letter to one mailbox, with a token for each of its accounts."""
-    return _with_tokens(template, message, accounts)
-
-
-def letter_about(
-    template: str,
+def about_account(
     message: OutboxMessage,
     account: Account,
     *,
+    template: str = "",
     recipient: str | None = None,
     **context: Any,
 ) -> Message:
-    """One letter about an account: to its own address, or to ``recipient``, a stored one."""
-    context = {"username": clean(account.username), "when": message.created_at, **context}
-    return _letter(template, message, [account], context, recipient)
+    """One mail about an account: to its own address, or to ``recipient``, a stored one.
 
-
-def register() -> None:
-    """Tell the mail worker who writes what; part of ``create_app``."""
-    delivery.composers.update(COMPOSERS)
-    if withdraw_tokens not in delivery.withdrawals:
-        delivery.withdrawals.append(withdraw_tokens)
+    ``template``: where it is not called as the kind of mail is.
+    """
+    context = {"username": clean(account.username), **context}
+    return _written(message, [account], context, template, recipient)
 
 
 def withdraw_tokens(outbox_id: str, since: datetime) -> None:
@@ -252,7 +187,8 @@ def withdraw_tokens(outbox_id: str, since: datetime) -> None:
     one_time_tokens.end(OneTimeToken.outbox_id == outbox_id, OneTimeToken.created_at >= since)
 
 
-def _holder(message: OutboxMessage) -> list[Account]:
+def holders(message: OutboxMessage) -> list[Account]:
+    """The account that a message is about, if it may sign in and has an address; held."""
     account = _held(message.account_id) if message.account_id else None
     return [account] if account else []
 
@@ -265,30 +201,26 @@ def _held(account_id: str) -> Account | None:
     return account
 
 
-def _with_tokens(template: str, message: OutboxMessage, accounts: list[Account]) -> list[Message]:
+def tokens_for(message: OutboxMessage, accounts: list[Account]) -> list[Message]:
     """One mail to one mailbox, with a token for each of its accounts.
 
     Where a change of address was undone against somebody's proof, a mailbox alone gains no
     account: whoever asks on a page is told so, and the school decides (security rule N1).
     """
-    asked_by_anybody = template in ANYBODY_ASKS
     disputed = [
-        each for each in accounts if asked_by_anybody and email_changes.disputed_until(each.id)
+        each
+        for each in accounts
+        if KINDS[message.kind].anybody_asks and email_changes.disputed_until(each.id)
     ]
-    withheld = [letter_about("token_withheld", message, each) for each in disputed]
+    mails = [about_account(message, each, template="token_withheld") for each in disputed]
     others = [each for each in accounts if each not in disputed]
-    return [*withheld, *_one_with_tokens(template, message, others)]
-
-
-def _one_with_tokens(
-    template: str, message: OutboxMessage, accounts: list[Account]
-) -> list[Message]:
-    if not accounts:
-        return []
-    client_id = message.about.get("client_id")
-    client = registration.find(client_id) if client_id else None
-    accesses = [_access(account, message.id, client.id if client else None) for account in accounts]
-    return [_letter(template, message, accounts, {"accesses": accesses})]
+    if others:
+        client_id = message.about.get("client_id")
+        client = registration.find(client_id) if client_id else None
+        lead_to = client.id if client else None
+        accesses = [_access(account, message.id, lead_to) for account in others]
+        mails.append(_written(message, others, {"accesses": accesses}))
+    return mails
 
 
 def _access(
@@ -307,13 +239,14 @@ def _access(
     return Access(clean(account.username), token, link, lifetime, holder)
 
 
-def _letter(
-    template: str,
+def _written(
     message: OutboxMessage,
     accounts: Sequence[Account],
     context: dict[str, Any],
+    template: str = "",
     recipient: str | None = None,
 ) -> Message:
+    template = template or message.kind
     reader = readers.reader_of(accounts, message.about.get("client_id"))
     locale = locale_of(accounts, message.about.get("locale"), reader.schools)
     email = recipient or accounts[0].email or ""
@@ -331,7 +264,7 @@ def _letter(
 
 
 def _own_words(template: str, locale: str, reader: Reader) -> dict[str, Any]:
-    """What the school says to parents in this letter: nothing to a colleague, and nothing where
+    """What the school says to parents in this mail: nothing to a colleague, and nothing where
     the reader has children at several, since one school does not speak for another (rule C3).
     """
     if len(reader.schools) != 1 or reader.colleague or template not in TEXT_KINDS:

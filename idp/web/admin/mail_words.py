@@ -7,19 +7,9 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
 from idp.mail import answers
+from idp.mail.kinds import KINDS, Kind
 from idp.mail.models import OutboxMessage
-
-KINDS: Final = {
-    "invitation": _("An invitation"),
-    "fresh_token": _("A new connection token"),
-    "password_reset": _("To choose a new password"),
-    "school_token": _("New token, sent by the school"),
-    "password_changed": _("Notice: password changed"),
-    "email_confirm": _("To confirm a new address"),
-    "email_changed": _("Notice: address changed"),
-    "specimen": _("Test of a school's words"),
-}
-OTHER_KIND: Final = _("Notice about the account")
+from idp.web.i18n import translated
 
 FATES: Final = {
     "queued": _("Waiting"),
@@ -89,9 +79,9 @@ class Fate:
     code: str
 
 
-def kind_label(kind: str) -> LazyString:
+def kind_label(kind: str) -> str:
     """What the mail was."""
-    return KINDS.get(kind, OTHER_KIND)
+    return translated(KINDS[kind].listed if kind in KINDS else Kind.listed)
 
 
 def fate(status: str, meaning: str, code: str) -> Fate:

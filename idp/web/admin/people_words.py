@@ -8,6 +8,7 @@ from flask_babel import lazy_gettext as _
 
 from idp.audit.vocabulary import VOCABULARY
 from idp.desk.people.guardianships import Linked
+from idp.mail.kinds import KINDS, Kind
 from idp.people.guardianships import BY_ROSTER
 from idp.web.i18n import translated
 
@@ -43,34 +44,6 @@ ALL_REASONS: Final = {
     "merged": _("Two accounts became one"),
 }
 
-MAILS: Final = {
-    "invitation": _("Invitation with a token"),
-    "fresh_token": _("New token, asked for by the guardian"),
-    "school_token": _("New token, sent by the school"),
-    "password_reset": _("New password"),
-    "password_changed": _("The password was changed"),
-    "email_confirm": _("Confirm the new e-mail address"),
-    "email_change_asked": _("Another e-mail address was asked for"),
-    "email_changed": _("The e-mail address was changed"),
-    "email_changed_old": _("The e-mail address was changed, to the old one"),
-    "email_undone": _("The old e-mail address is back"),
-    "email_undone_new": _("The old e-mail address is back, to the other one"),
-    "email_way_back_ended": _("A change of address can no longer be undone"),
-    "new_device": _("Sign-in from a new device"),
-    "accounts_merged": _("Two accounts became one"),
-    "account_corrected": _("The school corrected the name or the user name"),
-    "account_merged_away": _("Two accounts became one"),
-    "account_enabled": _("The account was enabled"),
-    "erasure_closed": _("Answer to the request to be erased"),
-    "guardianship_made": _("A pupil was linked"),
-    "guardianship_asked": _("Question whether a pupil is to be linked"),
-    "link_made": _("Linked to another provider"),
-    "link_removed": _("Link to another provider removed"),
-    "link_ended": _("Link to another provider ended"),
-    "erasure_asked": _("Request to be erased, to the school"),
-}
-FACTOR_MAIL: Final = _("Passkeys or second step changed")
-
 ACTS: Final = {name: event.person for name, event in VOCABULARY.items() if event.person}
 OTHER_ACT: Final = _("The account was changed")
 
@@ -100,7 +73,7 @@ _LINKED: Final = {
 
 def mail(kind: str) -> str:
     """What a mail was about."""
-    return str(MAILS.get(kind, FACTOR_MAIL))
+    return translated(KINDS[kind].person if kind in KINDS else Kind.listed)
 
 
 def act(event: str) -> str:

@@ -1,6 +1,6 @@
 """Signing in: figures 1 to 5 of the parents' tutorial, one file for each page; other providers."""
 
-from idp.web.signin import (
+from idp.web.signin import (  # noqa: F401 - each adds its pages
     enrol,
     forgotten,
     login,
@@ -15,19 +15,4 @@ from idp.web.signin import (
 )
 from idp.web.signin.blueprint import blueprint, provider_callbacks, provider_pages
 
-__all__ = [
-    "blueprint",
-    "enrol",
-    "forgotten",
-    "login",
-    "password",
-    "provider_callback",
-    "provider_callbacks",
-    "provider_connect",
-    "provider_deletion",
-    "provider_offers",
-    "provider_pages",
-    "provider_start",
-    "second_factor",
-    "token",
-]
+__all__ = ["blueprint", "provider_callbacks", "provider_pages"]
