@@ -32,6 +32,23 @@ _INSIDE: Final = frozenset({"sign_in", "new_device"})
 """Events whose network address is that of whoever used the account."""
 
 
+def _mine(model: Any, account: Account) -> Iterable[Any]:
+    key = model.__table__.primary_key.columns.values()
+    return db.session.scalars(select(model).where(model.account_id == account.id).order_by(*key))
+
+
+def _fields(row: Any, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}
+
+
+def _rows(name: str, model: Any, *fields: str) -> None:
+    """A section of what a table holds about the account: these fields of each row."""
+
+    @section(name, tables=(model.__tablename__,))
+    def rows(account: Account) -> Content:
+        return [_fields(row, fields) for row in _mine(model, account)]
+
+
 @section("account", tables=("accounts",))
 def account(account: Account) -> Content:
     """Who I am here."""
@@ -87,18 +104,13 @@ def second_factors(account: Account) -> Content:
     }
 
 
-@section("sessions", tables=("browser_sessions",))
-def sessions(account: Account) -> Content:
-    """Where I am or was signed in, as long as it is kept."""
-    fields = ("id", "device", "amr", "acr", "auth_time", "proved_at", "created_at")
-    rest = ("last_seen_at", "expires_at", "ended_at")
-    return [_fields(row, fields + rest) for row in _mine(BrowserSession, account)]
-
-
-@section("known_devices", tables=("known_devices",))
-def known_devices(account: Account) -> Content:
-    """Browsers that my account knows; all that is kept is when each was last used."""
-    return [{"last_seen_at": device.last_seen_at} for device in _mine(KnownDevice, account)]
+# Where I am or was signed in, as long as it is kept
+_rows(
+    *("sessions", BrowserSession, "id", "device", "amr", "acr", "auth_time", "proved_at"),
+    *("created_at", "last_seen_at", "expires_at", "ended_at"),
+)
+# Browsers that my account knows; all that is kept is when each was last used
+_rows("known_devices", KnownDevice, "last_seen_at")
 
 
 @section("applications", tables=("grants", "consents", "child_consents"))
@@ -119,11 +131,8 @@ def applications(account: Account) -> Content:
     ]
 
 
-@section("permissions", tables=("consents",))
-def permissions(account: Account) -> Content:
-    """What I allowed third parties, withdrawn or not."""
-    fields = ("client_id", "scope", "granted_at", "withdrawn_at")
-    return [_fields(row, fields) for row in _mine(Consent, account)]
+# What I allowed third parties, withdrawn or not
+_rows("permissions", Consent, "client_id", "scope", "granted_at", "withdrawn_at")
 
 
 @section("child_permissions", tables=("child_consents",))
@@ -148,18 +157,13 @@ def access(account: Account) -> Content:
     ]
 
 
-@section("mails", tables=("outbox",))
-def mails(account: Account) -> Content:
-    """The mails about my account, and what became of each."""
-    fields = ("id", "kind", "status", "attempts", "created_at", "finished_at")
-    return [_fields(row, fields) for row in _mine(OutboxMessage, account)]
-
-
-@section("connection_tokens", tables=("one_time_tokens",))
-def connection_tokens(account: Account) -> Content:
-    """When tokens were made for me and used; the tokens themselves are kept nowhere."""
-    fields = ("purpose", "created_at", "expires_at", "opened_at", "spent_at", "ended_at")
-    return [_fields(row, fields) for row in _mine(OneTimeToken, account)]
+# The mails about my account, and what became of each
+_rows("mails", OutboxMessage, "id", "kind", "status", "attempts", "created_at", "finished_at")
+# When tokens were made for me and used; the tokens themselves are kept nowhere
+_rows(
+    *("connection_tokens", OneTimeToken, "purpose", "created_at", "expires_at", "opened_at"),
+    *("spent_at", "ended_at"),
+)
 
 
 @section("email_changes", tables=("email_changes",))
@@ -173,25 +177,11 @@ def email_changes(account: Account) -> Content:
     ]
 
 
-@section("link_requests", tables=("link_requests",))
-def asked_about_pupils(account: Account) -> Content:
-    """Schools' questions whether a pupil is mine, and what I answered."""
-    fields = ("relationship", "asked_at", "answered_at", "answer")
-    return [_fields(row, fields) for row in _mine(LinkRequest, account)]
-
-
-@section("factor_resets", tables=("factor_resets",))
-def factor_resets(account: Account) -> Content:
-    """Requests of the school to have my second step reset, and what became of them."""
-    fields = ("asked_at", "closed_at", "outcome")
-    return [_fields(row, fields) for row in _mine(FactorReset, account)]
-
-
-@section("erasure_requests", tables=("erasure_requests",))
-def erasure_requests(account: Account) -> Content:
-    """My requests to be erased, and what became of them."""
-    fields = ("asked_at", "closed_at", "outcome")
-    return [_fields(row, fields) for row in _mine(ErasureRequest, account)]
+# Schools' questions whether a pupil is mine, and what I answered
+_rows("link_requests", LinkRequest, "relationship", "asked_at", "answered_at", "answer")
+# Requests of the school to have my second step reset, and mine to be erased; what became of them
+_rows("factor_resets", FactorReset, "asked_at", "closed_at", "outcome")
+_rows("erasure_requests", ErasureRequest, "asked_at", "closed_at", "outcome")
 
 
 @section("history", tables=("audit_events",))
@@ -206,12 +196,3 @@ def _happening(account: Account, event: AuditEvent) -> dict[str, Any]:
     mine = event.actor == account.id or (event.event in _INSIDE and event.result == "ok")
     address = {"network_address": event.address} if mine and event.address else {}
     return {**_fields(event, ("at", "event", "result", "client_id", "session_id")), **address}
-
-
-def _mine(model: Any, account: Account) -> Iterable[Any]:
-    key = model.__table__.primary_key.columns.values()
-    return db.session.scalars(select(model).where(model.account_id == account.id).order_by(*key))
-
-
-def _fields(row: Any, names: Iterable[str]) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in names}
