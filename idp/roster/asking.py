@@ -14,7 +14,14 @@ from idp.roster.cells import name_key
 from idp.roster.company import Keys
 from idp.roster.question_models import RosterQuestion
 from idp.roster.scope import Scope
-from idp.roster.witnesses import Says, compare, compare_places
+from idp.roster.witnesses import (
+    Name,
+    Says,
+    Witnesses,
+    compare,
+    compare_names,
+    compare_places,
+)
 
 SAME: Final = "same"
 ANOTHER: Final = "another"
@@ -72,27 +79,79 @@ def candidates_by_name(rows: Iterable[Any]) -> dict[str, list[Candidate]]:
     return by_name
 
 
-def likeliest(
-    doubted: Iterable[tuple[int, str | None, set[str]]],
-    others: Mapping[int, list[Candidate]],
-    company_of: Callable[[Iterable[str]], Keys],
-) -> dict[int, str]:
-    """Row → the one of its other candidates with whom its place or its company agrees.
+@dataclass(frozen=True)
+class Suspect:
+    """A row whose id is known, and in whom something has changed.
 
-    ``doubted``: a row's number, its place, and its company in the file.
+    ``who``: by which its company in the file is found. ``key``: of its name. ``place``: its
+    address or class. ``ours``, ``our_place``: whom the id means.
     """
-    ours = company_of(each.id for candidates in others.values() for each in candidates)
-    likely = {}
-    for number, place, company in doubted:
-        agreeing = [
-            each.id
-            for each in others[number]
-            if compare_places(place, each.place) is Says.SAME
-            or compare(company, ours.get(each.id, set())) is Says.SAME
+
+    name: Name
+    number: int
+    who: Any
+    key: str
+    place: str | None
+    ours: str
+    our_place: str | None
+    claimed: bool
+
+
+def suspects(rows: Iterable[Any]) -> list[Suspect]:
+    """From rows of all but the name, and then the row's two names, and ours."""
+    return [Suspect(compare_names(*row[-2:], *row[-4:-2]), *row[:-4]) for row in rows]
+
+
+def doubted(
+    rows: list[Suspect],
+    theirs: Keys,
+    company_of: Callable[[Iterable[str]], Keys],
+    candidates: Mapping[str, list[Candidate]],
+    is_theirs: Callable[[Witnesses], bool],
+) -> list[tuple[Suspect, str | None]]:
+    """Those of the rows whose ids the witnesses speak against, each with whom it is likely about.
+
+    ``theirs``: the rows' company in the file.
+    """
+    ours = company_of(each.ours for each in rows)
+    doubtful = [
+        each
+        for each in rows
+        if not is_theirs(
+            Witnesses(
+                name=each.name,
+                place=compare_places(each.place, each.our_place),
+                company=compare(theirs.get(each.who, set()), ours.get(each.ours, set())),
+                is_anothers=any(one.id != each.ours for one in candidates.get(each.key, ())),
+                claimed=each.claimed,
+            )
+        )
+    ]
+    believed = {each.ours for each in rows} - {each.ours for each in doubtful}
+    others = [
+        [
+            one
+            for one in candidates.get(each.key, ())
+            if one.id not in {each.ours, *believed} and not one.taken
         ]
-        if len(agreeing) == 1:
-            likely[number] = agreeing[0]
-    return likely
+        for each in doubtful
+    ]
+    known = company_of(one.id for those in others for one in those)
+    return [
+        (each, _likely(each, theirs, those, known))
+        for each, those in zip(doubtful, others, strict=True)
+    ]
+
+
+def _likely(row: Suspect, theirs: Keys, others: list[Candidate], ours: Keys) -> str | None:
+    """The one of its other candidates with whom its place or its company agrees."""
+    agreeing = [
+        each.id
+        for each in others
+        if compare_places(row.place, each.place) is Says.SAME
+        or compare(theirs.get(row.who, set()), ours.get(each.id, set())) is Says.SAME
+    ]
+    return agreeing[0] if len(agreeing) == 1 else None
 
 
 def keep(scope: Scope, doubts: Iterable[Doubt]) -> None:

@@ -94,27 +94,31 @@ def _planned(
     same = run.options.get("link_same_people", False)
     scope = runs.scope(run, row, link_same_people=same)
     plan = planning.plan(scope)
+    problems = _found(scope, plan)
+    told = reports.visible_findings(problems, operator=operator) + of_file
+    report = replace(reports.planned(row, plan, told), **_told(scope))
+    return replace(report, samples=planning.sample_names(scope, plan))
+
+
+def _told(scope: Scope) -> dict[str, Any]:
+    """What a report tells of a plan, read before anything is carried out."""
+    return {
+        "questions": questions.list_questions(scope),
+        "fields": concerned.fields(scope),
+        "moves": concerned.moves(scope),
+    }
+
+
+def _found(scope: Scope, plan: planning.Plan) -> list[findings.Finding]:
+    """What looks wrong; who stands behind it is remembered."""
     problems = findings.find_problems(scope, plan)
-    _remember(scope, problems)
-    report = reports.planned(
-        row, plan, reports.visible_findings(problems, operator=operator) + of_file
-    )
-    return replace(
-        report,
-        samples=planning.sample_names(scope, plan),
-        questions=questions.list_questions(scope),
-        fields=concerned.fields(scope),
-        moves=concerned.moves(scope),
-    )
-
-
-def _remember(scope: Scope, problems: list[findings.Finding]) -> None:
     remarks: dict[str, Iterable[Person]] = {
         **questions.held_back(scope),
         differing.KIND: differing.list_people(scope),
         **{each.code: each.people for each in problems},
     }
     concerned.remember(scope.run_id, scope.school_id, remarks)
+    return problems
 
 
 def people_of(run_id: str, school_id: str) -> list[dict[str, Any]]:
@@ -147,8 +151,7 @@ def _apply_once(run_id: str, school_id: str, how: How) -> SchoolReport:
         if how.analyse:
             bulk.analyse(RosterMatch, RosterPair, RosterChange)
         if plan.is_large and not how.confirms(school_id, plan.share_ending):
-            problems = findings.find_problems(scope, plan)
-            _remember(scope, problems)  # and the plan stays, to be looked at
+            problems = _found(scope, plan)  # and the plan stays, to be looked at
             row.state = "held_back"
             events.record("roster_held_back", school_id=school_id, run=run_id)
             return reports.planned(row, plan, reports.visible_findings(problems, operator=False))
@@ -159,10 +162,7 @@ def _carried_out(
     run: RosterRun, row: RosterRunSchool, scope: Scope, plan: planning.Plan, how: How
 ) -> SchoolReport:
     now = clock.now()
-    problems = findings.find_problems(scope, plan)
-    all_questions = questions.list_questions(scope)
-    fields, moves = concerned.fields(scope), concerned.moves(scope)
-    _remember(scope, problems)
+    problems, told = _found(scope, plan), _told(scope)
     applying.carry_out(scope, plan, now)
     invited = applying.invite(scope, how.per_hour) if how.per_hour else 0
     runs.remember_source(run, row, scope)
@@ -172,17 +172,15 @@ def _carried_out(
         "findings": {each.code: each.count for each in problems},
         "invited": invited,
         "asked": plan.open_questions,
-        "fields": fields,
-        "moves": moves,
+        "fields": told["fields"],
+        "moves": told["moves"],
     }
     counts = reports.visible_counts(plan.counts, operator=False)  # its school reads it
     events.record("roster_applied", school_id=row.school_id, run=run.id, counts=counts)
     return replace(
         reports.planned(row, plan, reports.visible_findings(problems, operator=False)),
         invited=invited,
-        questions=all_questions,
-        fields=fields,
-        moves=moves,
+        **told,
     )
 
 

@@ -8,18 +8,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from idp.roster import asking, bulk, company
-from idp.roster.asking import Doubt, candidates_by_name, likeliest
+from idp.roster.asking import Doubt, candidates_by_name
 from idp.roster.claims import unclaimed
 from idp.roster.doubtful_pupils import RENUMBERED
 from idp.roster.scope import Scope
-from idp.roster.witnesses import (
-    Name,
-    Witnesses,
-    compare,
-    compare_names,
-    compare_places,
-    is_guardian,
-)
+from idp.roster.witnesses import Name, is_guardian
 
 DISABLED: Final = "disabled"
 
@@ -35,9 +28,9 @@ WHERE {_OF_RUN} AND roster_matches.how = :how
        OR g.email_key <> a.email_key)
 """
 _SUSPECTS: Final = f"""
-SELECT g.number, g.sourced_id, g.given_name, g.family_name, g.name_key, g.email_key,
-       a.id, a.given_name, a.family_name, a.email_key,
-       CASE WHEN {unclaimed("a")} THEN 0 ELSE 1 END
+SELECT g.number, g.sourced_id, g.name_key, g.email_key, a.id, a.email_key,
+       CASE WHEN {unclaimed("a")} THEN 0 ELSE 1 END,
+       g.given_name, g.family_name, a.given_name, a.family_name
 FROM roster_matches m CROSS JOIN roster_guardians g CROSS JOIN accounts a
 WHERE m.run_id = :run AND m.school_id = :school AND m.how = 'suspect'
   AND g.run_id = :run AND g.sourced_id = m.sourced_id AND a.id = m.account_id
@@ -67,39 +60,16 @@ def of_known(scope: Scope, how: str = "known") -> list[Doubt]:
     """Judge every guardian whom an id knows, and in whom something has changed."""
     if not bulk.execute(_SUSPECT, **scope.ids(), how=how):
         return []
-    rows = list(bulk.fetch(_SUSPECTS, **scope.ids()))
+    rows = asking.suspects(bulk.fetch(_SUSPECTS, **scope.ids()))
     theirs = company.children_in_file(scope)
-    ours = company.children_of(row[6] for row in rows)
-    names = {row[0]: compare_names(row[7], row[8], row[2], row[3]) for row in rows}
-    renamed = any(name is not Name.SAME for name in names.values())
+    renamed = any(each.name is not Name.SAME for each in rows)
     candidates = candidates_by_name(bulk.fetch(_CANDIDATES, **scope.ids())) if renamed else {}
     bulk.execute(_BELIEVED, **scope.ids(), how=how)
-    doubted = [
-        row
-        for row in rows
-        if not is_guardian(
-            Witnesses(
-                name=names[row[0]],
-                place=compare_places(row[5], row[9]),
-                company=compare(theirs.get(row[1], set()), ours.get(row[6], set())),
-                is_anothers=any(each.id != row[6] for each in candidates.get(row[4], ())),
-                claimed=bool(row[10]),
-            )
-        )
-    ]
-    believed = {row[6] for row in rows} - {row[6] for row in doubted}
-    others = {
-        row[0]: [
-            each
-            for each in candidates.get(row[4], ())
-            if each.id != row[6] and not each.taken and each.id not in believed
-        ]
-        for row in doubted
-    }
-    witnesses = [(row[0], row[5], theirs.get(row[1], set())) for row in doubted]
-    likely = likeliest(witnesses, others, company.children_of)
     return [
-        Doubt("guardian", row[0], row[6], likely.get(row[0]), of_guardian=True) for row in doubted
+        Doubt("guardian", each.number, each.ours, likely, of_guardian=True)
+        for each, likely in asking.doubted(
+            rows, theirs, company.children_of, candidates, is_guardian
+        )
     ]
 
 

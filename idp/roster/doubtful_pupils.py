@@ -8,18 +8,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from idp.roster import asking, bulk, company
-from idp.roster.asking import Candidate, Doubt, candidates_by_name, likeliest
+from idp.roster.asking import Candidate, Doubt, candidates_by_name
 from idp.roster.cells import name_key
 from idp.roster.scope import Scope
-from idp.roster.witnesses import (
-    Name,
-    Says,
-    Witnesses,
-    compare,
-    compare_names,
-    compare_places,
-    is_pupil,
-)
+from idp.roster.witnesses import Name, Says, compare, compare_places, is_pupil
 
 RENUMBERED: Final = "renumbered"
 
@@ -34,8 +26,8 @@ WHERE {_OF_RUN} AND roster_pupils.how IN ('known', 'number') AND c.id = roster_p
        OR coalesce(roster_pupils.class_name, c.class_name) <> c.class_name)
 """
 _SUSPECTS: Final = """
-SELECT p.number, p.given_name, p.family_name, p.name_key, p.class_name,
-       c.id, c.given_name, c.family_name, c.class_name
+SELECT p.number, p.number, p.name_key, p.class_name, c.id, c.class_name, 0,
+       p.given_name, p.family_name, c.given_name, c.family_name
 FROM roster_pupils p CROSS JOIN children c
 WHERE p.run_id = :run AND p.school_id = :school AND p.how = 'suspect' AND c.id = p.child_id
 ORDER BY p.number
@@ -87,37 +79,15 @@ def of_known(scope: Scope) -> list[Doubt]:
     """Judge every pupil whom an id or a number knows, and in whom something has changed."""
     if not bulk.execute(_SUSPECT, **scope.ids()):
         return []
-    rows = list(bulk.fetch(_SUSPECTS, **scope.ids()))
+    rows = asking.suspects(bulk.fetch(_SUSPECTS, **scope.ids()))
     theirs = company.guardians_in_file(scope)
-    ours = company.guardians_of(row[5] for row in rows)
-    names = {row[0]: compare_names(row[6], row[7], row[1], row[2]) for row in rows}
-    renamed = any(name is not Name.SAME for name in names.values())
+    renamed = any(each.name is not Name.SAME for each in rows)
     candidates = candidates_by_name(bulk.fetch(_CANDIDATES, **scope.ids())) if renamed else {}
     bulk.execute(_BELIEVED, **scope.ids())
-    doubted = [
-        row
-        for row in rows
-        if not is_pupil(
-            Witnesses(
-                name=names[row[0]],
-                place=compare_places(row[4], row[8]),
-                company=compare(theirs.get(row[0], set()), ours.get(row[5], set())),
-                is_anothers=any(each.id != row[5] for each in candidates.get(row[3], ())),
-            )
-        )
+    doubts = [
+        Doubt("pupil", each.number, each.ours, likely)
+        for each, likely in asking.doubted(rows, theirs, company.guardians_of, candidates, is_pupil)
     ]
-    believed = {row[5] for row in rows} - {row[5] for row in doubted}
-    others = {
-        row[0]: [
-            each
-            for each in candidates.get(row[3], ())
-            if each.id != row[5] and not each.taken and each.id not in believed
-        ]
-        for row in doubted
-    }
-    witnesses = [(row[0], row[4], theirs.get(row[0], set())) for row in doubted]
-    likely = likeliest(witnesses, others, company.guardians_of)
-    doubts = [Doubt("pupil", row[0], row[5], likely.get(row[0])) for row in doubted]
     _settle(scope, doubts)
     return doubts
 

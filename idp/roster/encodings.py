@@ -14,7 +14,6 @@ from collections.abc import Callable
 from typing import IO, Final
 
 UTF_8: Final = "utf-8-sig"
-UTF_16: Final = ("utf-16", "utf-16-le", "utf-16-be")
 OF_ONE_BYTE: Final = ("cp1252", "cp850", "mac_roman")
 CHOICES: Final = ("utf-8", "utf-16", *OF_ONE_BYTE)
 """What a person may choose."""

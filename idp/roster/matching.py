@@ -9,16 +9,18 @@ learn it (security rule C3).
 CROSS JOIN tells SQLite in which order to look; PostgreSQL chooses for itself.
 """
 
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from idp.database import opaque_id
 from idp.roster import asking, bulk, doubtful_guardians, doubtful_pupils, usernames
 from idp.roster.asking import Doubt
 from idp.roster.cells import name_key
 from idp.roster.models import RosterMatch
 from idp.roster.scope import Scope
+
+_account_id, _subject_id = opaque_id("a"), opaque_id("g")
 
 _FORGET: Final = (
     "DELETE FROM roster_matches WHERE run_id = :run AND school_id = :school",
@@ -208,21 +210,28 @@ def _same_names(scope: Scope, query: str) -> tuple[list[tuple[str, str]], list[t
     """Guardians whose one candidate at this school has their very name, and no other claim; and
     those whose candidate has another id of the school's, which the file does not have.
     """
+    free = _free(scope, query)
+    if not free:
+        return [], []
+    # Two people of one name in one family: another id of the school's says that it is another
+    other = {row[0] for row in bulk.fetch(_HAVE_OTHER_IDS, school=scope.school_id)}
+    return (
+        asking.one_to_one(pair for pair in free if pair[1] not in other),
+        asking.one_to_one(pair for pair in free if pair[1] in other),
+    )
+
+
+def _free(scope: Scope, query: str) -> list[tuple[str, str]]:
+    """Guardians and candidates of their very name whom no other row is about."""
     candidates = [
         (sourced_id, account_id)
         for sourced_id, key, account_id, given_name, family_name in bulk.fetch(query, **scope.ids())
         if name_key(given_name, family_name) == key
     ]
     if not candidates:
-        return [], []
+        return []
     taken = {row[0] for row in bulk.fetch(_TAKEN_HERE, **scope.ids())}
-    # Two people of one name in one family: another id of the school's says that it is another
-    other = {row[0] for row in bulk.fetch(_HAVE_OTHER_IDS, school=scope.school_id)}
-    free = [pair for pair in candidates if pair[1] not in taken]
-    return (
-        asking.one_to_one(pair for pair in free if pair[1] not in other),
-        asking.one_to_one(pair for pair in free if pair[1] in other),
-    )
+    return [pair for pair in candidates if pair[1] not in taken]
 
 
 def _numbers(scope: Scope, pairs: list[tuple[str, str]]) -> dict[str, int]:
@@ -232,16 +241,7 @@ def _numbers(scope: Scope, pairs: list[tuple[str, str]]) -> dict[str, int]:
 
 
 def _elsewhere(scope: Scope) -> list[SamePerson]:
-    rows = bulk.fetch(_SAME_PERSON_ELSEWHERE, **scope.ids())
-    candidates = [
-        (sourced_id, account_id)
-        for sourced_id, key, account_id, given_name, family_name in rows
-        if name_key(given_name, family_name) == key
-    ]
-    if not candidates:
-        return []
-    taken = {row[0] for row in bulk.fetch(_TAKEN_HERE, **scope.ids())}
-    pairs = asking.one_to_one(pair for pair in candidates if pair[1] not in taken)
+    pairs = asking.one_to_one(_free(scope, _SAME_PERSON_ELSEWHERE))
     return [SamePerson(*pair) for pair in pairs]
 
 
@@ -259,12 +259,9 @@ def _new(scope: Scope) -> None:
     free = usernames.free(wanted)
     bulk.insert_rows(
         RosterMatch,
+        ("run_id", "school_id", "sourced_id", "account_id", "how", "subject_id", "username"),
         (
-            *("run_id", "school_id", "sourced_id", "account_id", "how", "subject_id"),
-            "username",
-        ),
-        (
-            (scope.run_id, scope.school_id, row[0], _id("a"), "new", _id("g"), username)
+            (scope.run_id, scope.school_id, row[0], _account_id(), "new", _subject_id(), username)
             for row, username in zip(rows, free, strict=True)
         ),
     )
@@ -279,7 +276,3 @@ def _add(scope: Scope, pairs: Iterable[tuple[str, str]], how: str) -> None:
             for sourced_id, account_id in pairs
         ],
     )
-
-
-def _id(prefix: str) -> str:
-    return f"{prefix}_{secrets.token_urlsafe(16)}"

@@ -112,13 +112,10 @@ def says_none(text: str) -> bool:
     return key in _NONE or (bare != key and (bare in _NONE or bare in _BLANK))
 
 
-def is_nobody(given_name: str, family_name: str) -> bool:
-    """Whether two cells of a name are no person's: « #N/A », « 0 », « NULL », « Total », « ? »."""
-    return bool(why_nobody(given_name, family_name))
-
-
 def why_nobody(given_name: str, family_name: str) -> str:
-    """The reason why two cells of a name are no person's; empty: they may be somebody's."""
+    """The reason why two cells of a name are no person's, such as « #N/A », « 0 » or « Total »;
+    empty: they may be somebody's.
+    """
     keys = [sort_key(each.strip()) for each in (given_name, family_name) if each.strip()]
     nothing = [key for key in keys if _is_nothing_of_a_name(key)]
     if not nothing:

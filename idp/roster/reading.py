@@ -8,11 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from idp import clock, correlation
 from idp.audit import events
-from idp.database import db, transaction
+from idp.database import db, transaction, update_all
 from idp.errors import Invalid
 from idp.people.normalise import comparable
 from idp.people.schools import find_school
@@ -85,7 +85,7 @@ def stage(path: Path, wish: Wish, progress: Progress) -> RosterRun:
         if waiting := _waiting(fingerprint):
             return waiting
         contents = _open(source, wish, wanted, progress)
-        run = _begin(wish, contents, fingerprint)
+        run = _begin(wish, contents, fingerprint, correlation.current().actor)
         try:
             _fill(run, contents, wanted)
         except BaseException:
@@ -97,19 +97,7 @@ def stage(path: Path, wish: Wish, progress: Progress) -> RosterRun:
 def begin_upload(wish: Wish, actor: str) -> RosterRun:
     """A run whose file a worker will read; in the caller's transaction. Raises ``Invalid``."""
     _wanted(wish)
-    run = RosterRun(
-        format="",
-        delta=wish.delta,
-        fingerprint="",
-        options={"link_same_people": wish.link_same_people, "username_pattern": None},
-        actor=actor,
-    )
-    db.session.add(run)
-    db.session.flush()
-    schools = [each.school_id for each in wish.schools]
-    db.session.add_all(RosterRunSchool(run_id=run.id, school_id=each) for each in schools)
-    _record_begun(run, schools)
-    return run
+    return _begin(wish, Reading("", iter(()), delta=wish.delta), "", actor)
 
 
 def read_upload(run_id: str, path: Path, wish: Wish, progress: Progress) -> None:
@@ -276,7 +264,8 @@ def _waiting(fingerprint: str) -> RosterRun | None:
     return None if run is None or newer_import(run) else run
 
 
-def _begin(wish: Wish, contents: Reading, fingerprint: str) -> RosterRun:
+def _begin(wish: Wish, contents: Reading, fingerprint: str, actor: str) -> RosterRun:
+    schools = [each.school_id for each in wish.schools]
     with transaction() as writes:
         run = RosterRun(
             format=contents.format,
@@ -287,28 +276,20 @@ def _begin(wish: Wish, contents: Reading, fingerprint: str) -> RosterRun:
                 "link_same_people": wish.link_same_people,
                 "username_pattern": wish.username_pattern,
             },
-            actor=correlation.current().actor,
+            actor=actor,
         )
         writes.add(run)
         writes.flush()
         writes.add_all(
-            RosterRunSchool(
-                run_id=run.id,
-                school_id=each.school_id,
-                org_sourced_id=contents.orgs.get(each.school_id),
-            )
-            for each in wish.schools
+            RosterRunSchool(run_id=run.id, school_id=each, org_sourced_id=contents.orgs.get(each))
+            for each in schools
         )
-        _record_begun(run, [each.school_id for each in wish.schools])
+        # To its school, and of several at once to the platform
+        school_id = schools[0] if len(schools) == 1 else None
+        events.record(
+            "roster_begun", school_id=school_id, run=run.id, format=run.format, schools=schools
+        )
     return run
-
-
-def _record_begun(run: RosterRun, schools: list[str]) -> None:
-    """That a file is read: to its school, and of several at once to the platform."""
-    school_id = schools[0] if len(schools) == 1 else None
-    events.record(
-        "roster_begun", school_id=school_id, run=run.id, format=run.format, schools=schools
-    )
 
 
 def _fill(run: RosterRun, contents: Reading, wanted: list[orgs.Wanted]) -> None:
@@ -331,18 +312,10 @@ def _fill(run: RosterRun, contents: Reading, wanted: list[orgs.Wanted]) -> None:
         "accounting": contents.accounting.as_json(),
         **contents.facts,
     }
-    with transaction() as writes:
-        writes.execute(
-            update(RosterRun).where(RosterRun.id == run.id).values(status="checked", reading=result)
-        )
+    update_all(RosterRun, RosterRun.id == run.id, status="checked", reading=result)
     db.session.refresh(run)
 
 
 def _refuse(run: RosterRun) -> None:
     staging.clear(run.id)
-    with transaction() as writes:
-        writes.execute(
-            update(RosterRun)
-            .where(RosterRun.id == run.id)
-            .values(status="refused", finished_at=clock.now())
-        )
+    update_all(RosterRun, RosterRun.id == run.id, status="refused", finished_at=clock.now())

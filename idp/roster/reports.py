@@ -72,38 +72,32 @@ def as_json(report: SchoolReport) -> dict[str, Any]:
 
 def from_json(row: RosterRunSchool, document: dict[str, Any], school: str) -> SchoolReport:
     """The report that ``as_json`` kept."""
-    return SchoolReport(
-        row.school_id,
-        school,
-        row.state,
-        document["counts"],
-        [Finding(code, count, tuple(samples)) for code, count, samples in document["findings"]],
-        document["share_ending"],
-        samples=document["samples"],
-        questions=document.get("questions", []),
-        open_questions=document.get("asked", 0),
-        fields=document.get("fields", {}),
-        moves=document.get("moves", []),
-    )
+    found = [Finding(code, count, tuple(samples)) for code, count, samples in document["findings"]]
+    return _read(row, document, school, found)
 
 
 def kept(row: RosterRunSchool) -> SchoolReport:
     """What is kept of it: numbers."""
-    counts_of_findings = row.report.get("findings", {})
+    found = [
+        Finding(code, count, ())
+        for code, count in row.report.get("findings", {}).items()
+        if code not in findings.OPERATORS_ONLY
+    ]
+    return _read(row, row.report, school_name(row.school_id), found)
+
+
+def _read(
+    row: RosterRunSchool, document: dict[str, Any], school: str, found: list[Finding]
+) -> SchoolReport:
     return SchoolReport(
-        row.school_id,
-        school_name(row.school_id),
-        row.state,
-        row.report.get("counts", {}),
-        [
-            Finding(code, count, ())
-            for code, count in counts_of_findings.items()
-            if code not in findings.OPERATORS_ONLY
-        ],
-        invited=row.report.get("invited", 0),
-        open_questions=row.report.get("asked", 0),
-        fields=row.report.get("fields", {}),
-        moves=row.report.get("moves", []),
+        *(row.school_id, school, row.state, document.get("counts", {}), found),
+        document.get("share_ending", 0.0),
+        invited=document.get("invited", 0),
+        samples=document.get("samples", {}),
+        questions=document.get("questions", []),
+        open_questions=document.get("asked", 0),
+        fields=document.get("fields", {}),
+        moves=document.get("moves", []),
     )
 
 

@@ -1,13 +1,13 @@
 """The rows of runs: found, held against others, brought from one state to the next."""
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
 
 from idp import clock
-from idp.database import db, transaction
+from idp.database import db, transaction, update_all
 from idp.errors import Conflict, Invalid
 from idp.people.models import School
 from idp.roster import bulk, concerned, reading, staging
@@ -183,12 +183,8 @@ def later_imports(run_id: str) -> dict[str, str]:
 
 def set_status(run: RosterRun, status: str) -> None:
     """Bring a run that waits to another status."""
-    with transaction():
-        db.session.execute(
-            update(RosterRun)
-            .where(RosterRun.id == run.id, RosterRun.status.in_(("checked", "applying")))
-            .values(status=status)
-        )
+    waits = RosterRun.status.in_(("checked", "applying"))
+    update_all(RosterRun, RosterRun.id == run.id, waits, status=status)
 
 
 def finish(run: RosterRun, status: str) -> None:
@@ -198,14 +194,7 @@ def finish(run: RosterRun, status: str) -> None:
         with transaction():
             bulk.execute("DELETE FROM roster_changes WHERE run_id = :run", run=run.id)
             concerned.forget(run.id)
-    with transaction():
-        db.session.execute(
-            update(RosterRun)
-            .where(RosterRun.id == run.id)
-            .values(status=status, finished_at=clock.now(), reading=_numbers(run))
-        )
-
-
-def _numbers(run: RosterRun) -> dict[str, Any]:
-    """What is kept of the reading: no names of people."""
-    return {name: value for name, value in run.reading.items() if name != "noticed"}
+    # What is kept of the reading: no names of people
+    numbers = {name: value for name, value in run.reading.items() if name != "noticed"}
+    done = {"status": status, "finished_at": clock.now(), "reading": numbers}
+    update_all(RosterRun, RosterRun.id == run.id, **done)

@@ -16,7 +16,7 @@ from idp import correlation
 from idp.audit import events
 from idp.database import db, transaction
 from idp.errors import Invalid
-from idp.roster import bulk, carrying_out, concerned, findings, planning, reading, reports, runs
+from idp.roster import bulk, carrying_out, concerned, findings, reading, reports, runs
 from idp.roster.models import (
     RosterPreview,
     RosterRun,
@@ -31,6 +31,7 @@ _COUNT_AGAIN: Final = 10
 Progress = Callable[[int], None]
 Wish = reading.Wish
 Choice = reading.Choice
+get_run = runs.get_run
 
 
 def stage(path: Path, wish: Wish, progress: Progress = lambda _: None) -> RosterRun:
@@ -85,11 +86,6 @@ def preview(run_id: str, progress: Progress = lambda _: None) -> None:
 def whole(run: RosterRun) -> list[findings.Finding]:
     """What looks wrong in the file as a whole, whatever the school."""
     return [*reports.of_file(run), *findings.of_file(run)]
-
-
-def accented(run_id: str) -> list[str]:
-    """A few names with letters beyond ASCII, as they were read; none once the run is over."""
-    return planning.accented(run_id)
 
 
 def apply(
@@ -182,11 +178,6 @@ def undo(run_id: str, school_ids: list[str] | None = None) -> list[UndoReport]:
     if all(each.state != "applied" for each in runs.schools(run_id)):
         runs.finish(run, "undone")
     return done_reports
-
-
-def get_run(run_id: str) -> RosterRun:
-    """The run of this id; raises ``Invalid``."""
-    return runs.get_run(run_id)
 
 
 def list_runs(*, school_id: str | None = None, limit: int = 50) -> list[RosterRun]:

@@ -1,13 +1,12 @@
 """Writes a file's records to the staging tables: streaming, some thousands at a time."""
 
-import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from sqlalchemy import select
 
-from idp.database import db, transaction
+from idp.database import db, opaque_id, transaction
 from idp.people.names import email_key
 from idp.roster import bulk, cells, concerned
 from idp.roster.concerned import Person
@@ -41,6 +40,7 @@ STAGED: Final = (
 MOST_REJECTIONS: Final = 10_000
 """Rejected rows that are kept to be shown; the rest is counted."""
 SAMPLES: Final = 5
+_pupil_id, _subject_id, _link_id = opaque_id("p"), opaque_id("k"), opaque_id("w")
 
 _PUPIL: Final = (
     *("run_id", "number", "school_id", "sourced_id", "line", "given_name", "family_name"),
@@ -109,7 +109,7 @@ class StagingWriter:
             case Guardian():
                 self._guardian(record)
             case Link():
-                row = (record.pupil, record.guardian, record.relationship, _id("w"))
+                row = (record.pupil, record.guardian, record.relationship, _link_id())
                 self._rows["l"].append((self.run_id, self._number("l"), *row))
             case SchoolClass():
                 self._classes[record.school_id, record.sourced_id] = record.title
@@ -139,7 +139,7 @@ class StagingWriter:
                 *(pupil.given_name, pupil.family_name),
                 cells.name_key(pupil.given_name, pupil.family_name),
                 *(pupil.class_name, pupil.pupil_number, pupil.present, pupil.lists_agents),
-                *(False, pupil.twin_of, _id("p"), _id("k")),
+                *(False, pupil.twin_of, _pupil_id(), _subject_id()),
             )
         )
 
@@ -244,7 +244,3 @@ def _identities(school_ids: list[str], kinds: tuple[str, ...]) -> Iterator[Any]:
         RosterIdentity.label,
     ).where(RosterIdentity.school_id.in_(school_ids), RosterIdentity.kind.in_(kinds))
     yield from db.session.execute(query, execution_options={"yield_per": bulk.CHUNK})
-
-
-def _id(prefix: str) -> str:
-    return f"{prefix}_{secrets.token_urlsafe(16)}"

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from idp.database import db
 from idp.people.models import Account, Child
-from idp.roster.odd_names import is_broken, is_nobody
+from idp.roster.odd_names import is_broken, why_nobody
 from tests.roster.conftest import Import
 from tests.roster.files import OneRoster, table
 
@@ -85,7 +85,7 @@ def test_answers_of_oneroster_become_no_people(imported: Import, tmp_path: Path)
     [("Peeters", "overleden"), ("Claire", "idem"), ("Marc", "Peeters (overleden)"), ("NC", "Maes")],
 )
 def test_one_cell_that_is_an_answer_is_enough(given_name: str, family_name: str) -> None:
-    assert is_nobody(given_name, family_name)
+    assert why_nobody(given_name, family_name)
 
 
 def test_lines_of_totals_and_classes_become_no_pupils(imported: Import, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_lines_of_totals_and_classes_become_no_pupils(imported: Import, tmp_path
     ],
 )
 def test_people_who_are_called_so_are_people(given_name: str, family_name: str) -> None:
-    assert not is_nobody(given_name, family_name)
+    assert not why_nobody(given_name, family_name)
 
 
 @pytest.mark.parametrize(

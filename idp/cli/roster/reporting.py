@@ -9,7 +9,7 @@ import click
 
 from idp.cli import output, refusals
 from idp.cli.output import counted
-from idp.roster import service
+from idp.roster import planning, service
 from idp.roster.accounting import PASSED, UNREAD
 from idp.roster.models import RosterRun
 from idp.roster.reports import SchoolReport, UndoReport
@@ -90,7 +90,7 @@ def print_run(
         )
         return
     output.one({**facts(service.get_run(run.id)), "rows": read.get("rows", 0)}, as_json)
-    how_read(read, service.accented(run.id))
+    how_read(read, planning.accented(run.id))
     _print_account(read.get("accounting", {}))
     if read.get("rejected"):
         listed = ", ".join(f"{count} {code}" for code, count in read["rejected"].items())
