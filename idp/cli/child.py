@@ -5,10 +5,9 @@ from typing import Any
 import click
 from sqlalchemy import case, select
 
-from idp.cli import output
+from idp.cli import named, output
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
-from idp.cli.users import named
 from idp.database import db
 from idp.desk.access.rights import AT_TERMINAL
 from idp.desk.people import guardianships, pupils
@@ -47,7 +46,7 @@ def child_create(
       idp child create --school s_4vXb… --given-name Lina --family-name Dubois \
         --class 3B --guardian claire.dubois
     """
-    accounts = [named(username) for username in guardians]
+    accounts = [named.account(username) for username in guardians]
     child = children.create_child(school_id, given_name, family_name, class_name, number)
     for account in accounts:
         guardianships.link(AT_TERMINAL, account.id, child.id, "parent")
@@ -67,14 +66,9 @@ def child_link(child_id: str, username: str, relationship: str, as_json: bool) -
     Example:
       idp child link p_4vXb… marc --relationship father
     """
-    account = named(username)
+    account = named.account(username)
     made = _linked(account.id, child_id, relationship)
-    row = {
-        "child_id": made.child_id,
-        "account_id": made.account_id,
-        "relationship": made.relationship,
-        "created_at": made.created_at,
-    }
+    row = output.fields(made, "child_id", "account_id", "relationship", "created_at")
     output.one(row, as_json)
 
 
@@ -88,7 +82,7 @@ def child_unlink(child_id: str, username: str, reason: str) -> None:
     Example:
       idp child unlink p_4vXb… marc --reason "court order of 3 March"
     """
-    account = named(username)
+    account = named.account(username)
     try:
         ended = guardianships.end(AT_TERMINAL, account.id, child_id, Reason("other", reason))
     except NotFound:
@@ -176,7 +170,7 @@ def child_list(school_id: str | None, username: str | None, as_json: bool) -> No
         query = query.where(Child.school_id == school_id)
     if username is not None:
         linked = select(LiveGuardianship.child_id).where(
-            LiveGuardianship.account_id == named(username).id
+            LiveGuardianship.account_id == named.account(username).id
         )
         query = query.where(Child.id.in_(linked))
     output.rows([_row(child) for child in db.session.scalars(query)], COLUMNS, as_json)

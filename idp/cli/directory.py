@@ -23,6 +23,6 @@ def directory_rebuild(as_json: bool) -> None:
     """
     done = search_index.rebuild()
     if as_json:
-        output.one({"entries": done.entries, "mended": done.mended}, as_json)
+        output.one(vars(done), as_json)
         return
     click.echo(f"{counted(done.entries, 'line', 'lines')}; mended: {done.mended}.")

@@ -107,12 +107,12 @@ def _schools_by_name(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def called(*args: Any, **kwargs: Any) -> Any:
-        from idp.cli import schools
+        from idp.cli import named
 
         if kwargs.get("school_id"):
-            kwargs["school_id"] = schools.named(kwargs["school_id"])
+            kwargs["school_id"] = named.school(kwargs["school_id"])
         if kwargs.get("school_ids"):
-            kwargs["school_ids"] = tuple(schools.named(each) for each in kwargs["school_ids"])
+            kwargs["school_ids"] = tuple(named.school(each) for each in kwargs["school_ids"])
         return function(*args, **kwargs)
 
     return called

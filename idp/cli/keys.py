@@ -108,4 +108,4 @@ def _row(entry: KeyEntry) -> dict[str, Any]:
         for name in ("created_at", "signs_since", "retired_at")
         for text in [getattr(entry, name)]
     }
-    return {"kid": entry.kid, "alg": entry.alg, "state": entry.state, **moments}
+    return {**output.fields(entry, "kid", "alg", "state"), **moments}

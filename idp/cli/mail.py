@@ -43,7 +43,5 @@ def mail_list(status: str | None, account_id: str | None, limit: int, as_json: b
       idp mail list --status refused --json
     """
     messages = outbox.list_messages(status=status, account_id=account_id, limit=limit + 1)
-    rows = [
-        {name: getattr(message, name) for name in (*COLUMNS, "finished_at")} for message in messages
-    ]
+    rows = [output.fields(message, *COLUMNS, "finished_at") for message in messages]
     output.rows(list(output.limited(rows, limit, "--limit")), COLUMNS, as_json)

@@ -1,15 +1,18 @@
 """What commands print: aligned tables for people, JSON for programs."""
 
 import json
+import os
 import re
 import shutil
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
+from pathlib import Path
 from textwrap import indent
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import click
 
@@ -199,6 +202,20 @@ def _cell(value: Any) -> str:
         case dict():
             return json.dumps(value, default=_plain)
     return shown(str(value))
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[BinaryIO]:
+    """A file that only the user who ran the command may read, also where one was there."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+        os.fchmod(file.fileno(), 0o600)
+        yield file
+
+
+def fields(thing: Any, *names: str) -> dict[str, Any]:
+    """These of its attributes, to be printed."""
+    return {name: getattr(thing, name) for name in names}
 
 
 def shown(text: str) -> str:

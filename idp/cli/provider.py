@@ -4,10 +4,9 @@ import click
 from flask import current_app
 from sqlalchemy import func, select
 
-from idp.cli import output
+from idp.cli import named, output
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
-from idp.cli.users import named
 from idp.database import db
 from idp.federation import authorization_request
 from idp.federation.models import FederatedLink
@@ -51,7 +50,7 @@ def unlink(username: str, key: str) -> None:
     Example:
       idp provider unlink claire.dubois google
     """
-    account = named(username)
+    account = named.account(username)
     if not federation.end_by_operator(account.id, key):
         raise BadInput(f"{account.username} is not linked to {key}")
     click.echo(f"{account.username} is no longer linked to {key}.")
@@ -61,9 +60,7 @@ def _row(provider: ProviderSettings, locale: str, links: int) -> dict[str, objec
     return {
         "key": provider.key,
         "label": provider.label(locale),
-        "enabled": provider.enabled,
-        "issuer": provider.issuer,
-        "client_id": provider.client_id,
+        **output.fields(provider, "enabled", "issuer", "client_id"),
         "redirect_uri": authorization_request.redirect_uri(provider.key),
         "links": links,
     }

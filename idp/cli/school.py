@@ -14,7 +14,6 @@ from idp.desk.overview import expiring, traffic
 from idp.desk.overview import onboarding as overview
 from idp.desk.schools import service as desk
 from idp.people import logos, schools
-from idp.people import schools as kept
 from idp.people.models import TEXT_KINDS, TEXT_LENGTH, School
 from idp.settings import LOCALES
 
@@ -204,16 +203,11 @@ def _steps(row: overview.Row) -> output.Row:
 
 
 def _row(school: School) -> output.Row:
+    contact = ("contact_name", "contact_email", "contact_phone")
     return {
-        "id": school.id,
-        "name": school.name,
-        "colour": school.colour,
-        "locale": school.locale,
-        "languages": " ".join(kept.offered_languages(school)),
-        "hidden_providers": school.hidden_providers,
-        "contact_name": school.contact_name,
-        "contact_email": school.contact_email,
-        "contact_phone": school.contact_phone,
+        **output.fields(school, "id", "name", "colour", "locale"),
+        "languages": " ".join(schools.offered_languages(school)),
+        **output.fields(school, "hidden_providers", *contact),
         "logo": school.logo_digest is not None,
         "created_at": school.created_at,
     }

@@ -6,10 +6,9 @@ from pathlib import Path
 import click
 
 from idp import clock, settings
-from idp.cli import output
+from idp.cli import named, output
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
-from idp.cli.users import named
 from idp.desk.access.rights import AT_TERMINAL
 from idp.desk.printed_letters import service as printed_letters
 from idp.errors import Conflict, NotFound
@@ -30,7 +29,7 @@ def token_issue(username: str, as_json: bool) -> None:
     Example:
       idp token issue claire.dubois
     """
-    account = named(username)
+    account = named.account(username)
     expires_at = clock.now() + settings.current().first_sign_in_lifetime
     token = mail_requests.issue_letter_token(account.id)
     row = {
@@ -58,7 +57,7 @@ def token_letter(username: str, path: Path, school_id: str | None, as_json: bool
     Example:
       idp token letter claire.dubois -o claire.pdf
     """
-    account = named(username)
+    account = named.account(username)
     _check_place(path)
     try:
         printout = printed_letters.print_letter(AT_TERMINAL, account.id, school_id=school_id)
@@ -111,9 +110,6 @@ def _check_place(path: Path) -> None:
 
 
 def _write(path: Path, printout: printed_letters.Printout, as_json: bool) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
-        # Tokens in clear: for the user who ran the command alone, also where a file was there
-        os.fchmod(file.fileno(), 0o600)
+    with output.private_file(path) as file:  # tokens in clear
         file.write(printout.pdf)
     output.one({"file": str(path), "letters": printout.letters}, as_json)

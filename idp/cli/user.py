@@ -4,10 +4,9 @@ from typing import Any
 
 import click
 
-from idp.cli import inputs, output, user_desk, user_role
+from idp.cli import inputs, named, output, user_desk, user_role
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
-from idp.cli.users import named
 from idp.clients import registration
 from idp.credentials import email_changes
 from idp.credentials import passwords as kept
@@ -93,7 +92,7 @@ def user_invite(username: str, client_id: str | None, as_json: bool) -> None:
     """
     if client_id is not None:
         registration.get_client(client_id)
-    account = named(username)
+    account = named.account(username)
     message = mail_requests.invite(account.id, client_id)
     output.one(
         {"account_id": account.id, "message_id": message.id, "status": message.status}, as_json
@@ -108,7 +107,7 @@ def user_disable(username: str) -> None:
     Example:
       idp user disable claire.dubois
     """
-    account = named(username)
+    account = named.account(username)
     done = account_actions.disable_account(AT_TERMINAL, account.id)
     click.echo(f"{account.username} is disabled." if done else "It was disabled before.")
 
@@ -157,7 +156,7 @@ def user_show(username: str, as_json: bool) -> None:
     Example:
       idp user show claire.dubois
     """
-    account = named(username)
+    account = named.account(username)
     children = [
         {
             "id": child.id,
@@ -194,7 +193,7 @@ def user_email(username: str, address: str, final: bool, as_json: bool) -> None:
     Example:
       idp user email claire.dubois claire@dubois.example
     """
-    account = named(username)
+    account = named.account(username)
     changed = account_actions.correct_email(AT_TERMINAL, account.id, address)
     for change in account_actions.ways_back(AT_TERMINAL, account.id) if final else ():
         account_actions.end_way_back(AT_TERMINAL, account.id, change.id)
@@ -241,7 +240,7 @@ def erasure_done(username: str, declined: bool, as_json: bool) -> None:
       idp user erasure done claire.dubois
       idp user erasure done claire.dubois --declined
     """
-    account = named(username)
+    account = named.account(username)
     outcome = "declined" if declined else "done"
     if not erasures.answer(AT_TERMINAL, account.id, outcome):
         raise BadInput(f"{account.username} has no request that waits for an answer")
@@ -266,7 +265,7 @@ def _search_row(person: Person) -> dict[str, Any]:
 
 
 def _row(account: Any) -> dict[str, Any]:
-    return {name: getattr(account, name) for name in (*COLUMNS, "created_at", "updated_at")}
+    return output.fields(account, *COLUMNS, "created_at", "updated_at")
 
 
 def _state(account: Account) -> dict[str, Any]:

@@ -4,10 +4,9 @@ from typing import Any
 
 import click
 
-from idp.cli import output
+from idp.cli import named, output
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
-from idp.cli.users import named
 from idp.credentials import factors, passkeys, totp
 from idp.desk.access.rights import AT_TERMINAL
 from idp.desk.people import account_actions, merging
@@ -27,7 +26,7 @@ def merge(keep: str, close: str, as_json: bool) -> None:
     Example:
       idp user merge claire.dubois claire.dubois2 --yes
     """
-    kept, closed = named(keep), named(close)
+    kept, closed = named.account(keep), named.account(close)
     gained = merging.merge(AT_TERMINAL, kept.id, closed.id)
     output.one({"kept": kept.username, "closed": closed.username, "children": gained}, as_json)
 
@@ -45,7 +44,7 @@ def edit(
       idp user edit claire.dubois --family-name Dubois-Maes
       idp user edit clare.dubois --username claire.dubois
     """
-    account = named(username)
+    account = named.account(username)
     changed = False
     if given_name is not None or family_name is not None:
         changed = account_actions.correct_name(
@@ -66,7 +65,7 @@ def enable(username: str) -> None:
     Example:
       idp user enable claire.dubois
     """
-    account = named(username)
+    account = named.account(username)
     if not account_actions.enable_account(AT_TERMINAL, account.id):
         raise BadInput(f"{account.username} is not disabled")
     click.echo(f"{account.username} is enabled.")
@@ -84,7 +83,7 @@ def factors_list(username: str, as_json: bool) -> None:
     Example:
       idp user factors list claire.dubois
     """
-    account = named(username)
+    account = named.account(username)
     having, row = factors.load(account.id), totp.since(account.id)
     mine = [
         {"id": each.id, "name": each.name, "added": each.created_at, "used": each.last_used_at}
@@ -114,7 +113,7 @@ def factors_reset(username: str) -> None:
     Example:
       idp user factors reset claire.dubois
     """
-    account = named(username)
+    account = named.account(username)
     done = factor_changes.reset(account.id)
     click.echo(
         f"The second factors of {account.username} are removed." if done else "There were none."

@@ -4,10 +4,9 @@ from typing import Any
 
 import click
 
-from idp.cli import output
+from idp.cli import named, output
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
-from idp.cli.users import named
 from idp.desk.access.rights import AT_TERMINAL
 from idp.desk.staff import roles
 from idp.errors import NotFound
@@ -41,7 +40,7 @@ def role_grant(
       idp user role grant marc.janssens operator
       idp user role grant claire.dubois manager --school s_12 --may-print
     """
-    account = named(username)
+    account = named.account(username)
     if account.status == "disabled":
         raise BadInput(f"{account.username} is disabled")
     granted = roles.give(AT_TERMINAL, account.username, role, school_id, may_print=may_print)
@@ -66,7 +65,7 @@ def role_revoke(username: str, role: str, school_id: str | None) -> None:
     Example:
       idp user role revoke claire.dubois manager --school s_12
     """
-    account = named(username)
+    account = named.account(username)
     try:
         roles.take_role(AT_TERMINAL, _had(account, role, school_id).id)
     except NotFound:
@@ -97,9 +96,5 @@ def _had(account: Account, role: str, school_id: str | None) -> StaffRole:
 def _row(role: StaffRole, account: Account) -> dict[str, Any]:
     return {
         "username": account.username,
-        "role": role.role,
-        "school_id": role.school_id,
-        "may_print": role.may_print,
-        "granted_at": role.granted_at,
-        "account_id": account.id,
+        **output.fields(role, "role", "school_id", "may_print", "granted_at", "account_id"),
     }

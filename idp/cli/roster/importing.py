@@ -1,6 +1,5 @@
 """``idp roster check`` and ``import``: what a file would do, and doing it."""
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import Any
 
 import click
 
+from idp.cli import output
 from idp.cli.errors import BadInput
 from idp.cli.roster import options, reporting
 from idp.cli.roster.noun import command
@@ -150,10 +150,7 @@ def _write_rejected(run_id: str, path: Path | None, language: str) -> Path | Non
     if not service.rejections(run_id):
         return None
     path = path or Path(f"rejected-{run_id}.csv")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-    with os.fdopen(os.open(path, flags, 0o600), "wb") as stream:
-        # Names of families: for the user who ran the command alone, also where a file was there
-        os.fchmod(stream.fileno(), 0o600)
+    with output.private_file(path) as stream:  # names of families
         if path.suffix.lower() == ".xlsx":
             rejected_files.write_xlsx(run_id, stream, language)
         else:

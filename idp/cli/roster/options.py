@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from idp.cli import output, schools
+from idp.cli import named, output
 from idp.cli.errors import BadInput
 from idp.roster import layout as layouts
 from idp.roster import service
@@ -120,7 +120,7 @@ def layout(
 
 def _choice(text: str) -> service.Choice:
     school, _, org = text.partition("=")
-    return service.Choice(schools.named(school), org or None)
+    return service.Choice(named.school(school), org or None)
 
 
 def columns_of(texts: Sequence[str]) -> dict[str, str]:

@@ -60,15 +60,8 @@ QUESTIONS = {
 
 def facts(run: RosterRun) -> dict[str, Any]:
     """What is told of a run itself."""
-    return {
-        "id": run.id,
-        "status": run.status,
-        "format": run.format,
-        "delta": run.delta,
-        "actor": run.actor,
-        "created_at": run.created_at,
-        "finished_at": run.finished_at,
-    }
+    names = ("id", "status", "format", "delta", "actor", "created_at", "finished_at")
+    return output.fields(run, *names)
 
 
 def print_run(
@@ -77,17 +70,12 @@ def print_run(
     """Print a run, school by school; ``rejected``: where rejected rows were written."""
     read = {name: value for name, value in run.reading.items() if name != "noticed"}
     if as_json:
-        schools = [_school(each) for each in reports]
-        file = str(rejected) if rejected else None
-        output.one(
-            {
-                **facts(service.get_run(run.id)),
-                "read": read,
-                "rejected_file": file,
-                "schools": schools,
-            },
-            as_json,
-        )
+        told = {
+            "read": read,
+            "rejected_file": str(rejected) if rejected else None,
+            "schools": [_school(each) for each in reports],
+        }
+        output.one({**facts(service.get_run(run.id)), **told}, as_json)
         return
     output.one({**facts(service.get_run(run.id)), "rows": read.get("rows", 0)}, as_json)
     how_read(read, planning.accented(run.id))
@@ -237,12 +225,6 @@ def _school(report: SchoolReport) -> dict[str, Any]:
         "asked": report.open_questions,
         "questions": report.questions,
         "findings": [
-            {
-                "code": each.code,
-                "count": each.count,
-                "sentence": each.sentence,
-                "samples": list(each.samples),
-            }
-            for each in report.findings
+            output.fields(each, "code", "count", "sentence", "samples") for each in report.findings
         ],
     }

@@ -1,11 +1,20 @@
-"""The school that a command is about: by its id, or by its name as people know it."""
+"""The account and the school that a command is about, by what people call them."""
 
 from idp.cli.errors import BadInput
-from idp.people import schools
+from idp.people import accounts, schools
+from idp.people.models import Account
 from idp.people.names import sort_key
 
 
-def named(text: str) -> str:
+def account(username: str) -> Account:
+    """The account of this user name or id. Raises ``BadInput``."""
+    found = accounts.find_by_username(username) or accounts.find_account(username)
+    if found is None:
+        raise BadInput(f"there is no user {username}")
+    return found
+
+
+def school(text: str) -> str:
     """The id of a school, by it or by its name without accents and case. Raises ``BadInput``."""
     if schools.find_school(text) is not None:
         return text
