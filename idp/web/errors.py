@@ -5,8 +5,10 @@ log too, and says what to do next.
 """
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from flask import (
     Flask,
@@ -210,3 +212,18 @@ def _http_error(error: HTTPException) -> Response:
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return response
+
+
+_ID: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
+
+
+def is_id(text: str) -> bool:
+    """Whether this could be an id of ours."""
+    return _ID.fullmatch(text) is not None
+
+
+def known_id(text: str) -> str:
+    """An id as we make them; anything else is not found."""
+    if not is_id(text):
+        raise PageError("not_found", 404)
+    return text

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import urlsplit
 
 from flask import Flask, flash, make_response, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from flask_babel import ngettext
+from flask_babel import lazy_gettext, ngettext
 from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError
 
@@ -24,6 +25,11 @@ PROTOCOL_PREFIX = "/oauth2/"
 """Applications post here from their own origins; the protocol has its own proofs."""
 
 LONGEST_TEXT = 254
+NO_ADDRESS: Final = lazy_gettext(
+    "This is not an e-mail address that mail can reach. Check how it is written, without accents"
+    " before the @."
+)
+NO_NAME: Final = lazy_gettext("Type a name: the first name, the family name, or both.")
 
 
 def init_app(app: Flask) -> None:

@@ -43,7 +43,7 @@ def seen(desk: Desk, who: str, **how: str) -> list[str]:
     db.session.rollback()
     found = staff.staff_of(desk.staff(who).id)
     assert found is not None
-    return [each.id for each in mails.page(found, **how).mails]
+    return [each.message.id for each in mails.page(found, **how).mails]
 
 
 class TestScope:
@@ -138,7 +138,7 @@ class TestScope:
         first = mails.page(AT_TERMINAL)
         second = mails.page(AT_TERMINAL, before=first.older)
 
-        got = [each.id for each in (*first.mails, *second.mails)]
+        got = [each.message.id for each in (*first.mails, *second.mails)]
         assert got == sorted((each.id for each in made), reverse=True)
         assert second.older is None
 

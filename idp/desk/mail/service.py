@@ -1,7 +1,6 @@
 """What became of the mails to guardians, within the scope of whoever asks."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from sqlalchemy import ColumnElement, and_, exists, false, or_, select, tuple_
@@ -13,7 +12,6 @@ from idp.desk.access.acts import act
 from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.errors import Conflict, NotFound
 from idp.lifecycle.mails import requests as mail_requests
-from idp.mail import answers
 from idp.mail.kinds import FOR_SCHOOLS
 from idp.mail.models import STATUSES, OutboxMessage
 from idp.people.guardianships import LiveGuardianship
@@ -26,19 +24,17 @@ AT_ONCE: Final = 50
 
 @dataclass(frozen=True)
 class Mail:
-    """One mail, as the desk sees it. ``meaning``: one of ``answers.MEANINGS``, or empty."""
+    """One mail, and whose account it is about."""
 
-    id: str
-    kind: str
-    fate: str
-    asked_at: datetime
-    due_at: datetime
-    finished_at: datetime | None
-    meaning: str
-    code: str
-    account_id: str | None
-    name: str
-    can_go_again: bool
+    message: OutboxMessage
+    account: Account | None
+
+    @property
+    def can_go_again(self) -> bool:
+        """Whether it is a refused invitation, whose reader is still invited and has an address."""
+        invited = self.account is not None and self.account.status == "invited"
+        refused = self.message.kind == "invitation" and self.message.status == "refused"
+        return refused and invited and bool(self.account and self.account.email)
 
 
 @dataclass(frozen=True)
@@ -64,8 +60,8 @@ def page(staff: Staff, *, fate: str | None = None, before: str | None = None) ->
         .limit(AT_ONCE + 1)
         .execution_options(populate_existing=True)
     ).all()
-    shown = [_mail(message, account) for message, account in rows[:AT_ONCE]]
-    return Page(shown, shown[-1].id if len(rows) > AT_ONCE else None)
+    shown = [Mail(*row) for row in rows[:AT_ONCE]]
+    return Page(shown, shown[-1].message.id if len(rows) > AT_ONCE else None)
 
 
 @retried
@@ -134,21 +130,3 @@ def _waits(account_id: str) -> bool:
         OutboxMessage.status == "queued",
     )
     return db.session.scalar(query.limit(1)) is not None
-
-
-def _mail(message: OutboxMessage, account: Account | None) -> Mail:
-    invited = account is not None and account.status == "invited" and bool(account.email)
-    refused_invitation = message.kind == "invitation" and message.status == "refused"
-    return Mail(
-        id=message.id,
-        kind=message.kind,
-        fate=message.status,
-        asked_at=message.created_at,
-        due_at=message.due_at,
-        finished_at=message.finished_at,
-        meaning=message.meaning or "",
-        code=answers.code(message.answer or ""),
-        account_id=message.account_id,
-        name=account.full_name if account is not None else "",
-        can_go_again=refused_invitation and invited,
-    )

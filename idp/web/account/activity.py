@@ -36,7 +36,7 @@ class Activity:
 @guardian_only
 def activity_page(signed_in: SignedIn) -> ResponseReturnValue:
     """One page; ``before`` is the number of the event that the page before ended with."""
-    page = kept.page(signed_in.account.id, _before())
+    page = kept.page(signed_in.account.id, before())
     return render_template(
         "account/history.html",
         activities=[describe(event) for event in page.events],
@@ -46,8 +46,8 @@ def activity_page(signed_in: SignedIn) -> ResponseReturnValue:
     )
 
 
-def _before() -> int | None:
-    """The page asked for; whatever is no number of an event asks for the first (rule A7)."""
+def before() -> int | None:
+    """``?before=``: whatever is no number of an event asks for the newest (rule A7)."""
     text = request.args.get("before", "")
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
     return number if number is not None and number <= GREATEST_ID else None

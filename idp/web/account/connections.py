@@ -1,6 +1,5 @@
 """The other providers that a parent's account is linked to: link, unlink."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,7 +20,7 @@ from idp.sessions.service import SignedIn
 from idp.web import browser
 from idp.web.account.blueprint import blueprint, guardian_only
 from idp.web.account.step_up import proved_recently
-from idp.web.errors import PageError
+from idp.web.errors import known_id
 from idp.web.signin import provider_start
 from idp.web.signin.provider_offers import Offer, all_offers, label_of
 
@@ -71,9 +70,7 @@ def link(signed_in: SignedIn) -> ResponseReturnValue:
 @proved_recently
 def unlink(signed_in: SignedIn) -> ResponseReturnValue:
     """Remove a link, unless nothing else lets the parent in."""
-    link_id = request.form.get("link", "")
-    if not re.fullmatch(r"[\w-]{1,32}", link_id, re.ASCII):
-        raise PageError("not_found", 404)
+    link_id = known_id(request.form.get("link", ""))
     try:
         removed = federation.unlink(signed_in.account.id, link_id)
     except Conflict:

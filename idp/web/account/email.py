@@ -1,7 +1,5 @@
 """The e-mail address: where mail goes now, and asking that it go elsewhere."""
 
-import re
-
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -14,10 +12,9 @@ from idp.people.names import as_meant
 from idp.sessions.service import SignedIn
 from idp.web.account.blueprint import blueprint, guardian_only
 from idp.web.account.step_up import proved_recently
-from idp.web.address_words import NO_ADDRESS
 from idp.web.dates import moment
-from idp.web.errors import PageError
-from idp.web.forms import Form, only, too_many
+from idp.web.errors import known_id
+from idp.web.forms import NO_ADDRESS, Form, only, too_many
 
 
 @blueprint.route("/account/email", methods=["GET", "POST"])
@@ -51,9 +48,7 @@ def cancel_email(signed_in: SignedIn) -> ResponseReturnValue:
 @proved_recently
 def end_way_back(signed_in: SignedIn) -> ResponseReturnValue:
     """The change stays: the address before it may not take it back any more."""
-    change_id = request.form.get("change", "")
-    if not re.fullmatch(r"[\w-]{1,32}", change_id, re.ASCII):
-        raise PageError("not_found", 404)
+    change_id = known_id(request.form.get("change", ""))
     if way_back.end(signed_in.account.id, change_id, signed_in.session.id):
         flash(_("The change of your e-mail address can no longer be undone."))
     else:
@@ -85,10 +80,7 @@ def _request_change(signed_in: SignedIn, form: Form) -> ResponseReturnValue:
         case email_change.SameAddress():
             form.problem("new_email", _("This is your e-mail address already."))
         case email_change.NotAnAddress():
-            form.problem(
-                "new_email",
-                str(NO_ADDRESS),
-            )
+            form.problem("new_email", str(NO_ADDRESS))
     return _page(signed_in, form)
 
 

@@ -15,7 +15,6 @@ from idp.lifecycle.email_change import Gone, Open
 from idp.web import branding, browser
 from idp.web.account import mailed_links
 from idp.web.account.blueprint import apply_branding, blueprint
-from idp.web.interaction import own_interaction
 
 
 @blueprint.route("/account/email/confirm", methods=["GET", "POST"])
@@ -33,7 +32,7 @@ def open_undo_link() -> ResponseReturnValue:
 @blueprint.route("/account/email/confirm/<interaction_id>", methods=["GET", "POST"])
 def confirm_email(interaction_id: str) -> ResponseReturnValue:
     """Whose mail will come to this address; the button makes it so."""
-    secret = _opened(interaction_id, "confirm")
+    secret = mailed_links.opened(interaction_id, "confirm")
     if request.method == "POST":
         return _answered(_decide("confirm", secret), "account.email_confirmed")
     return _page("confirm", secret, interaction_id)
@@ -42,7 +41,7 @@ def confirm_email(interaction_id: str) -> ResponseReturnValue:
 @blueprint.route("/account/email/undo/<interaction_id>", methods=["GET", "POST"])
 def undo_email(interaction_id: str) -> ResponseReturnValue:
     """What undoing the change means; the button does it."""
-    secret = _opened(interaction_id, "undo")
+    secret = mailed_links.opened(interaction_id, "undo")
     if request.method == "POST":
         return _answered(_decide("undo", secret), "account.email_undone")
     return _page("undo", secret, interaction_id)
@@ -60,11 +59,6 @@ def email_undone() -> ResponseReturnValue:
     """The old address is back; reloading the page does nothing."""
     branding.use_school_named(request.args.get("school", ""))
     return render_template("account/email_undone.html")
-
-
-def _opened(interaction_id: str, purpose: str) -> str:
-    interaction = own_interaction(interaction_id)
-    return mailed_links.opened(interaction, purpose)
 
 
 def _page(purpose: str, secret: str, interaction_id: str) -> ResponseReturnValue:

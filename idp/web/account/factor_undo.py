@@ -15,7 +15,6 @@ from idp.web import browser
 from idp.web.account import mailed_links
 from idp.web.account.blueprint import apply_branding, blueprint
 from idp.web.forms import Form, only, too_many
-from idp.web.interaction import own_interaction
 
 PURPOSE = "factor"
 
@@ -29,8 +28,7 @@ def open_factor_link() -> ResponseReturnValue:
 @blueprint.route("/account/factor/undo/<interaction_id>", methods=["GET", "POST"])
 def undo_factor(interaction_id: str) -> ResponseReturnValue:
     """What was added, when, and a field for the password."""
-    interaction = own_interaction(interaction_id)
-    secret = mailed_links.opened(interaction, PURPOSE)
+    secret = mailed_links.opened(interaction_id, PURPOSE)
     if request.method == "GET":
         return _page(secret, interaction_id, only(["current_password"]))
     form = Form.read("current_password")

@@ -4,8 +4,6 @@ The link needs no session, since the account may be closed. Opening it changes n
 How its secret gets here: ``mailed_links``.
 """
 
-import re
-
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -18,8 +16,7 @@ from idp.sessions.service import SignedIn
 from idp.web import browser
 from idp.web.account import mailed_links
 from idp.web.account.blueprint import apply_branding, blueprint, guardian_only
-from idp.web.errors import PageError
-from idp.web.interaction import own_interaction
+from idp.web.errors import known_id
 
 PURPOSE = "guardianship"
 
@@ -33,8 +30,7 @@ def open_guardianship_link() -> ResponseReturnValue:
 @blueprint.route("/account/guardianship/<interaction_id>", methods=["GET", "POST"])
 def guardianship(interaction_id: str) -> ResponseReturnValue:
     """Who asks, about whom; two buttons, and nothing happens before one is pressed."""
-    interaction = own_interaction(interaction_id)
-    secret = mailed_links.opened(interaction, PURPOSE)
+    secret = mailed_links.opened(interaction_id, PURPOSE)
     if request.method == "POST":
         return _answered(interaction_id, secret)
     requests = link_requests.asked_with(secret)
@@ -71,9 +67,7 @@ def guardianship_answered() -> ResponseReturnValue:
 @guardian_only
 def answer_guardianship(signed_in: SignedIn) -> ResponseReturnValue:
     """The answer of somebody who is signed in."""
-    request_id = request.form.get("request", "")
-    if not re.fullmatch(r"[\w-]{1,32}", request_id, re.ASCII):
-        raise PageError("not_found", 404)
+    request_id = known_id(request.form.get("request", ""))
     yes = request.form.get("answer") == "yes"
     account = signed_in.account
     if link_requests.answer_for(account.id, request_id, signed_in.session.id, yes=yes):

@@ -16,10 +16,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp.sessions import interactions
-from idp.sessions.models import Interaction
 from idp.web import browser
 from idp.web.forms import Form, only
-from idp.web.interaction import begin_interaction
+from idp.web.interaction import begin_interaction, own_interaction
 
 LONGEST_SECRET: Final = 120
 _LONGEST_PASTED: Final = 600
@@ -38,8 +37,9 @@ def take_over(purpose: str, page: str) -> ResponseReturnValue:
     return _render_link_form(only(["link"]))
 
 
-def opened(interaction: Interaction, purpose: str) -> str:
+def opened(interaction_id: str, purpose: str) -> str:
     """The secret that came to this page; empty where none did."""
+    interaction = own_interaction(interaction_id)
     return interactions.opened_link(interaction, browser.person_id(), purpose) or ""
 
 

@@ -1,6 +1,5 @@
 """The parent's sessions: end one, end all others, sign out."""
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +17,7 @@ from idp.sessions.service import SignedIn
 from idp.web import branding, browser
 from idp.web.account.blueprint import blueprint, guardian_only
 from idp.web.account.step_up import proved_recently
-from idp.web.errors import PageError
+from idp.web.errors import known_id
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,7 @@ def session_list(signed_in: SignedIn) -> ResponseReturnValue:
 @proved_recently
 def end_session(signed_in: SignedIn, session_id: str) -> ResponseReturnValue:
     """End one session: a lost phone, a computer at the library."""
-    if not re.fullmatch(r"[\w-]{1,32}", session_id, re.ASCII):
-        raise PageError("not_found", 404)
+    known_id(session_id)
     if session_id == signed_in.session.id:
         return _signed_out()
     endings.end_session(signed_in.account.id, session_id)

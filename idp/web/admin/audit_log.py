@@ -12,8 +12,9 @@ from idp.desk.access.rights import Right, Staff
 from idp.desk.audit_log import read
 from idp.desk.audit_log.read import Entry, Person
 from idp.roster.spreadsheet_cells import quoted
+from idp.web.account.activity import before
 from idp.web.admin import audit_log_words
-from idp.web.admin.blueprint import before, blueprint, day, staff_only
+from idp.web.admin.blueprint import blueprint, day, staff_only
 from idp.web.dates import moment
 
 PERSON_PAGE = "admin.person"

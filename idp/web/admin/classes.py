@@ -8,9 +8,9 @@ from flask_babel import ngettext
 from idp.desk.access.rights import Right, Staff
 from idp.desk.people import classes, invitations
 from idp.web.admin import onboarding_words
-from idp.web.admin.blueprint import blueprint, class_address, is_id, name_of, staff_only
-from idp.web.admin.people import address_of, page_number
-from idp.web.errors import PageError
+from idp.web.admin.blueprint import blueprint, class_address, name_of, page_number, staff_only
+from idp.web.admin.people import address_of
+from idp.web.errors import PageError, is_id, known_id
 
 
 @blueprint.get("/schools/<school_id>/classes/<class_key>")
@@ -56,9 +56,7 @@ def send_class_tokens(staff: Staff, school_id: str, class_key: str) -> ResponseR
 @staff_only(Right.SEND_TOKENS, proved=True)
 def invite_school(staff: Staff, school_id: str) -> ResponseReturnValue:
     """An invitation for everybody at a school who was never sent one; mass mail, too."""
-    if not is_id(school_id):
-        raise PageError("not_found", 404)
-    count = invitations.invite_school(staff, school_id)
+    count = invitations.invite_school(staff, known_id(school_id))
     flash(
         ngettext(
             "An invitation is on its way to %(num)d guardian.",

@@ -10,8 +10,9 @@ from idp.desk.access.rights import Right, Staff
 from idp.desk.applications import service as applications
 from idp.oidc import diagnosis
 from idp.web.admin import client_words
-from idp.web.admin.blueprint import blueprint, known_id, staff_only
+from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.clients import recipes
+from idp.web.errors import known_id
 from idp.web.forms import Form, only
 
 

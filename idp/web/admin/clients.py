@@ -22,8 +22,9 @@ from idp.oidc import consent, discovery, refusals
 from idp.people import schools
 from idp.web import permissions
 from idp.web.admin import client_form, client_words
-from idp.web.admin.blueprint import blueprint, known_id, staff_only
+from idp.web.admin.blueprint import blueprint, page_number, staff_only
 from idp.web.admin.client_form import ClientForm
+from idp.web.errors import known_id
 from idp.web.forms import Form
 
 OVERLAPS: Final = (0, 1, 7, 30)
@@ -34,10 +35,9 @@ OVERLAPS: Final = (0, 1, 7, 30)
 @staff_only(Right.SEE_CLIENTS)
 def clients(staff: Staff) -> ResponseReturnValue:
     """The applications within the scope."""
-    typed = request.args.get("page", "1")
-    page = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 5 else 1
-    shown = applications.listed(staff, max(page, 1))
-    return render_template("admin/clients/list.html", found=shown, page=max(page, 1))
+    page = page_number()
+    shown = applications.listed(staff, page)
+    return render_template("admin/clients/list.html", found=shown, page=page)
 
 
 @blueprint.get("/applications/<client_id>")

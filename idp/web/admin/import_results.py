@@ -14,10 +14,10 @@ from idp.desk.imports import results
 from idp.desk.imports.runs import Import
 from idp.roster import concerned, reasons
 from idp.web.admin import import_words
-from idp.web.admin.blueprint import blueprint, is_id, page_number, staff_only
+from idp.web.admin.blueprint import blueprint, page_number, staff_only
 from idp.web.admin.imports import answering
 from idp.web.admin.people_words import RELATIONSHIPS
-from idp.web.errors import PageError
+from idp.web.errors import PageError, is_id
 
 _NO_NAME: Final = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
 _TYPES: Final = {

@@ -19,11 +19,11 @@ from idp.errors import Conflict, Invalid, NotFound
 from idp.roster import refusals, spool
 from idp.roster.records import Hostile, Unusable
 from idp.web.admin import import_words
-from idp.web.admin.blueprint import blueprint, known_id, page_number, staff_only
+from idp.web.admin.blueprint import blueprint, page_number, staff_only
 from idp.web.admin.import_listed import list_of
 from idp.web.admin.refusals import conflict
 from idp.web.bodies import accepts_uploads
-from idp.web.errors import PageError
+from idp.web.errors import PageError, known_id
 from idp.web.forms import Form
 
 AGAIN_IN: Final = 2

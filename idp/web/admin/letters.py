@@ -15,12 +15,12 @@ from flask_babel import gettext as _
 from idp.desk.access.rights import Right, Staff
 from idp.desk.printed_letters import recipients
 from idp.desk.printed_letters import service as printed_letters
-from idp.errors import Conflict, NotFound
+from idp.errors import Conflict
 from idp.people import schools
 from idp.people.models import Account, School
-from idp.web.admin.blueprint import blueprint, is_id, staff_only
+from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.refusals import conflict
-from idp.web.errors import PageError
+from idp.web.errors import PageError, is_id, known_id
 from idp.web.forms import Form
 
 LONGEST_CLASS: Final = 40
@@ -115,9 +115,7 @@ def _printable_by(account: Account, staff: Staff) -> bool:
 
 
 def _school(staff: Staff, school_id: str) -> School:
-    if not is_id(school_id):
-        raise NotFound("school", school_id)
-    return recipients.school(staff, school_id)
+    return recipients.school(staff, known_id(school_id))
 
 
 def _person(staff: Staff, account_id: str) -> recipients.Person:
@@ -159,10 +157,14 @@ def _person_page(person: recipients.Person, form: Form) -> ResponseReturnValue:
 
 def _file(printout: printed_letters.Printout, kind: str, whose: str) -> ResponseReturnValue:
     """The file, named by the class or the guardian: a folder of downloads holds many."""
-    response = make_response(printout.pdf)
-    response.mimetype = "application/pdf"
     name = _NO_NAME.sub(" ", f"{kind} - {whose}").strip()
-    response.headers.set("Content-Disposition", "attachment", filename=f"{name}.pdf")
+    return _pdf(printout.pdf, "attachment", name)
+
+
+def _pdf(content: bytes, how: str, name: str) -> ResponseReturnValue:
+    response = make_response(content)
+    response.mimetype = "application/pdf"
+    response.headers.set("Content-Disposition", how, filename=f"{name}.pdf")
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -177,10 +179,4 @@ def parents_guide(staff: Staff, school_id: str) -> ResponseReturnValue:
         raise PageError("not_found", 404)
     from idp.desk.printed_letters import guide
 
-    response = make_response(guide.of_school(school))
-    response.mimetype = "application/pdf"
-    kind = _("Guide for parents")
-    name = f"{kind} - {school.name}.pdf"
-    response.headers.set("Content-Disposition", "inline", filename=name)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return _pdf(guide.of_school(school), "inline", f"{_('Guide for parents')} - {school.name}")

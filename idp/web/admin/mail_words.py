@@ -84,17 +84,13 @@ def kind_label(kind: str) -> str:
     return translated(KINDS[kind].listed if kind in KINDS else Kind.listed)
 
 
-def fate(status: str, meaning: str, code: str) -> Fate:
-    """The words for what the outbox keeps of a mail."""
-    waits_after_trouble = status == "queued" and bool(meaning)
-    return Fate(
-        TRYING_AGAIN if waits_after_trouble else FATES[status],
-        TONES.get(status, ""),
-        REASONS[meaning] if meaning and status != "sent" else None,
-        code if status != "sent" else "",
-    )
-
-
 def fate_of(message: OutboxMessage) -> Fate:
-    """The words for a message itself."""
-    return fate(message.status, message.meaning or "", answers.code(message.answer or ""))
+    """The words for what the outbox keeps of a mail."""
+    meaning, sent = message.meaning, message.status == "sent"
+    waits_after_trouble = message.status == "queued" and bool(meaning)
+    return Fate(
+        TRYING_AGAIN if waits_after_trouble else FATES[message.status],
+        TONES.get(message.status, ""),
+        REASONS[meaning] if meaning and not sent else None,
+        "" if sent else answers.code(message.answer or ""),
+    )

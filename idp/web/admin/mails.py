@@ -6,11 +6,11 @@ from flask_babel import gettext as _
 
 from idp.desk.access.rights import Right, Staff
 from idp.desk.mail import service as desk
-from idp.errors import Conflict, Invalid, NotFound
-from idp.web.admin.blueprint import blueprint, is_id, staff_only
-from idp.web.admin.mail_words import FATES, fate, kind_label
+from idp.errors import Conflict, Invalid
+from idp.web.admin.blueprint import blueprint, staff_only
+from idp.web.admin.mail_words import FATES, fate_of, kind_label
 from idp.web.admin.refusals import conflict
-from idp.web.errors import PageError
+from idp.web.errors import PageError, is_id, known_id
 
 
 @blueprint.get("/mails")
@@ -24,10 +24,7 @@ def mails(staff: Staff) -> ResponseReturnValue:
     if before is not None and not is_id(before):
         raise PageError("bad_request")
     page = desk.page(staff, fate=wanted or None, before=before)
-    shown = [
-        (mail, kind_label(mail.kind), fate(mail.fate, mail.meaning, mail.code))
-        for mail in page.mails
-    ]
+    shown = [(each, kind_label(each.message.kind), fate_of(each.message)) for each in page.mails]
     return render_template(
         "admin/mails/list.html",
         mails=shown,
@@ -42,10 +39,8 @@ def mails(staff: Staff) -> ResponseReturnValue:
 @staff_only(Right.SEND_TOKENS)
 def send_again(staff: Staff, outbox_id: str) -> ResponseReturnValue:
     """Queue a refused invitation once more, to the address as it is stored now."""
-    if not is_id(outbox_id):
-        raise NotFound("mail", outbox_id)
     try:
-        desk.send_again(staff, outbox_id)
+        desk.send_again(staff, known_id(outbox_id))
     except Conflict as refused:
         flash(conflict(refused))
     except Invalid:

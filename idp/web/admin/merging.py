@@ -8,10 +8,10 @@ from idp.desk.access.rights import Right, Staff
 from idp.desk.people import merging, new_guardian
 from idp.desk.people import page as people
 from idp.errors import Invalid
-from idp.web.admin.blueprint import blueprint, is_id, staff_only
+from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.people import back, of_people, page
 from idp.web.admin.refusals import refusal
-from idp.web.errors import PageError
+from idp.web.errors import PageError, is_id
 from idp.web.forms import Form, only
 
 

@@ -3,7 +3,6 @@
 Also what all pages about people share, and the list of who asked to be erased.
 """
 
-import re
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
@@ -20,8 +19,8 @@ from idp.desk.search import search
 from idp.errors import Conflict, Invalid
 from idp.people.models import Account, School
 from idp.web.admin import onboarding_words, people_words, refusals
-from idp.web.admin.blueprint import blueprint, class_address, is_id, staff_only
-from idp.web.errors import PageError
+from idp.web.admin.blueprint import blueprint, class_address, page_number, staff_only
+from idp.web.errors import PageError, is_id
 from idp.web.forms import Form
 
 
@@ -44,12 +43,6 @@ def people(staff: Staff) -> ResponseReturnValue:
         class_address=class_address,
         to_page=lambda page: url_for("admin.people", q=query, page=page),
     )
-
-
-def page_number() -> int:
-    """The page that is asked for; the first where that is no number."""
-    number = request.args.get("page", "")
-    return int(number) if re.fullmatch(r"[0-9]{1,6}", number) else 1
 
 
 def address_of(kind: str, person_id: str) -> str:

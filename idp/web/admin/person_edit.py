@@ -15,10 +15,10 @@ from idp.desk.search import search
 from idp.errors import Invalid
 from idp.people.models import EMAIL_LENGTH, Account
 from idp.web.admin import people_words
-from idp.web.admin.blueprint import blueprint, is_id, staff_only
+from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.people import back, of_people, page, warn_of_sharing
 from idp.web.admin.refusals import refusal
-from idp.web.errors import PageError
+from idp.web.errors import known_id
 from idp.web.forms import Form, only
 
 _FIELDS: Final = ("given_name", "family_name", "username", "email")
@@ -89,9 +89,7 @@ def correct_email(staff: Staff, account_id: str) -> ResponseReturnValue:
 @of_people
 def end_way_back(staff: Staff, account_id: str) -> ResponseReturnValue:
     """The address before may not take a change back any more."""
-    change_id = Form.read("change")["change"]
-    if not is_id(change_id):
-        raise PageError("not_found", 404)
+    change_id = known_id(Form.read("change")["change"])
     if account_actions.end_way_back(staff, account_id, change_id):
         return back(_("The change can no longer be undone."), account_id=account_id)
     return back(_("There is nothing to end any more."), account_id=account_id)
@@ -170,9 +168,8 @@ def link_pupil(staff: Staff, account_id: str) -> ResponseReturnValue:
     form = Form.read("child_id", "relationship")
     if not form["child_id"]:
         return redirect(url_for("admin.choose_pupil", account_id=account_id), 303)
-    if not is_id(form["child_id"]):
-        raise PageError("not_found", 404)
-    linked = guardianships.link(staff, account_id, form["child_id"], form["relationship"])
+    child_id = known_id(form["child_id"])
+    linked = guardianships.link(staff, account_id, child_id, form["relationship"])
     return back(people_words.linked(linked), account_id=account_id)
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from flask_babel import lazy_gettext as _
 
 from idp.errors import Conflict, Invalid
-from idp.web.address_words import NO_ADDRESS, NO_NAME
+from idp.web.forms import NO_ADDRESS, NO_NAME
 
 
 def refusal(refused: Invalid) -> str:

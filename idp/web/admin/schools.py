@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 
 from idp.desk.access.rights import Right, Staff
 from idp.desk.schools import service as desk
-from idp.errors import Conflict, Invalid, NotFound
+from idp.errors import Conflict, Invalid
 from idp.federation import providers
 from idp.people import contrast
 from idp.people import schools as kept
@@ -20,8 +20,8 @@ from idp.people.models import EMAIL_LENGTH, NAME_LENGTH, School
 from idp.settings import LOCALES
 from idp.web import branding, i18n
 from idp.web.admin import refusals
-from idp.web.admin.blueprint import blueprint, is_id, staff_only
-from idp.web.errors import PageError
+from idp.web.admin.blueprint import blueprint, staff_only
+from idp.web.errors import PageError, known_id
 from idp.web.forms import Form
 from idp.web.signin import provider_offers
 
@@ -128,9 +128,7 @@ def change_providers(staff: Staff, school_id: str) -> ResponseReturnValue:
 
 def find(staff: Staff, school_id: str) -> School:
     """The school of an address. Raises ``NotFound``, for what is no id too."""
-    if not is_id(school_id):
-        raise NotFound("school", school_id)
-    return desk.find(staff, school_id)
+    return desk.find(staff, known_id(school_id))
 
 
 def version_of(form: Form) -> int:

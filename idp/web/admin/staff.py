@@ -10,11 +10,11 @@ from idp.desk.staff import roles as desk
 from idp.desk.staff.roles import Holder
 from idp.errors import Conflict, Invalid, NotFound
 from idp.people.names import visible
-from idp.web.address_words import NO_NAME
-from idp.web.admin.blueprint import blueprint, known_id, page_number, staff_only
+from idp.web.admin.blueprint import blueprint, page_number, staff_only
 from idp.web.admin.people_words import ROLES
 from idp.web.admin.refusals import NOBODY, conflict, of_role
-from idp.web.forms import Form, only
+from idp.web.errors import known_id
+from idp.web.forms import NO_NAME, Form, only
 
 GIVE = ("who", "role", "school", "print")
 HIRE = ("given_name", "family_name", "email", "role", "school", "print")

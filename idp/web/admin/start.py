@@ -11,8 +11,8 @@ from idp.desk.access.rights import Right, Staff
 from idp.desk.overview import expiring, traffic
 from idp.desk.overview import onboarding as overview
 from idp.web.admin import charts, mail_words
-from idp.web.admin.blueprint import blueprint, is_id, staff_only
-from idp.web.errors import PageError
+from idp.web.admin.blueprint import blueprint, staff_only
+from idp.web.errors import PageError, is_id
 
 ROWS: Final = 25
 """Classes or schools on a page."""
