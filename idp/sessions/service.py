@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Row, bindparam, delete, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, bindparam, select, tuple_, update
 
 from idp import clock, settings
 from idp.audit import events
-from idp.database import db, delete_all, keyed_hash, transaction
+from idp.database import db, delete_all, keyed_hash, transaction, update_all
 from idp.database.prepared import Prepared, columns
 from idp.people.models import Account, AccountRow, ChildRow
 from idp.sessions.models import BrowserSession, ChildChoice, SessionRow
@@ -104,12 +104,7 @@ def find(secret: str) -> SignedIn | None:
 def is_live(session_id: str, account_id: str) -> bool:
     """Whether this is a session of the guardian's that has not ended, asked in a transaction."""
     row_id = db.session.scalar(
-        select(BrowserSession.id).where(
-            BrowserSession.id == session_id,
-            BrowserSession.account_id == account_id,
-            BrowserSession.ended_at.is_(None),
-            BrowserSession.expires_at > clock.now(),
-        )
+        select(BrowserSession.id).where(BrowserSession.id == session_id, *_lasts(account_id))
     )
     return row_id is not None
 
@@ -121,9 +116,7 @@ def live(account_id: str) -> list[BrowserSession]:
         db.session.scalars(
             select(BrowserSession)
             .where(
-                BrowserSession.account_id == account_id,
-                BrowserSession.ended_at.is_(None),
-                BrowserSession.expires_at > now,
+                *_lasts(account_id),
                 BrowserSession.last_seen_at > now - settings.current().session_idle,
             )
             .order_by(BrowserSession.last_seen_at.desc())
@@ -171,12 +164,7 @@ def renew(session_id: str, *, account_id: str, **changes: Any) -> str | None:
     with transaction() as writes:
         renewed = writes.execute(
             update(BrowserSession)
-            .where(
-                BrowserSession.id == session_id,
-                BrowserSession.account_id == account_id,
-                BrowserSession.ended_at.is_(None),
-                BrowserSession.expires_at > clock.now(),
-            )
+            .where(BrowserSession.id == session_id, *_lasts(account_id))
             .values(secret_hash=keyed_hash("session", secret), **changes)
         ).rowcount
         if renewed:
@@ -207,8 +195,7 @@ def choose_child(session_id: str, child: ChildRow, client_id: str) -> None:
 
 def forget_choices(session_id: str) -> None:
     """Ask again for the child at the next application (« changer d'enfant »)."""
-    with transaction() as writes:
-        writes.execute(delete(ChildChoice).where(ChildChoice.session_id == session_id))
+    delete_all(ChildChoice, ChildChoice.session_id == session_id)
 
 
 def forget_children(*which: ColumnElement[bool]) -> int:
@@ -223,8 +210,13 @@ def forget_children(*which: ColumnElement[bool]) -> int:
 
 
 def _touch(session: SessionRow) -> None:
-    now = clock.now()
-    with transaction() as writes:
-        writes.execute(
-            update(BrowserSession).where(BrowserSession.id == session.id).values(last_seen_at=now)
-        )
+    update_all(BrowserSession, BrowserSession.id == session.id, last_seen_at=clock.now())
+
+
+def _lasts(account_id: str) -> tuple[ColumnElement[bool], ...]:
+    """The guardian's sessions that have neither ended nor reached their end."""
+    return (
+        BrowserSession.account_id == account_id,
+        BrowserSession.ended_at.is_(None),
+        BrowserSession.expires_at > clock.now(),
+    )

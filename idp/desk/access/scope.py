@@ -5,15 +5,17 @@ pupils. What they have at other schools is not looked at: no condition here, and
 a page of the desk shows, depends on it (security rule C3).
 """
 
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, or_, select, true
+from sqlalchemy import ColumnElement, Select, or_, select, true
 
 from idp.database import db
 from idp.desk.access.rights import SchoolScope
 from idp.errors import NotFound
 from idp.people.guardianships import LiveGuardianship
 from idp.people.models import Account, Child, Guardianship, School, StaffRole
+
+T = TypeVar("T")
 
 
 def at(school_scope: SchoolScope, school_id: Any) -> ColumnElement[bool]:
@@ -67,9 +69,12 @@ def school(school_scope: SchoolScope, school_id: str, *, lock: bool = False) -> 
     ``lock``: of two who act on it at once, the second waits.
     """
     query = select(School).where(School.id == school_id, schools(school_scope))
-    if lock:
-        query = query.with_for_update(key_share=True)
-    school_row = db.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
-    if school_row is None:
-        raise NotFound("school", school_id)
-    return school_row
+    return one(query.with_for_update(key_share=True) if lock else query, "school", school_id)
+
+
+def one(query: Select[T], what: str, row_id: str) -> T:
+    """The one row of a query, as it is now; raises ``NotFound`` where there is none."""
+    row = db.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+    if row is None:
+        raise NotFound(what, row_id)
+    return row

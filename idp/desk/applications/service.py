@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy import ColumnElement, false, func, select, true
 
 from idp import clock
 from idp.clients import registration, sectors
@@ -89,13 +89,8 @@ def listed(staff: Staff, page: int = 1) -> Listed:
 def get_application(staff: Staff, client_id: str, right: Right = Right.SEE_CLIENTS) -> Application:
     """The application of this id. Raises ``NotFound`` where it is outside the scope too."""
     school_scope = staff.school_scope(right)
-    client = db.session.scalar(
-        select(Client)
-        .where(Client.id == client_id, _in_scope(school_scope))
-        .execution_options(populate_existing=True)
-    )
-    if client is None:
-        raise NotFound("client", client_id)
+    query = select(Client).where(Client.id == client_id, _in_scope(school_scope))
+    client = scope.one(query, "client", client_id)
     return Application(client, _schools(school_scope, [client_id]).get(client_id, []))
 
 
@@ -193,13 +188,10 @@ def _check_ahead(
 def _act(staff: Staff, client_id: str) -> AbstractContextManager[On[Client]]:
     """An act on a client, which is locked: whatever is done to it is done to all its schools."""
 
-    def find(scope: SchoolScope) -> Client:
-        query = select(Client).where(Client.id == client_id).with_for_update(key_share=True)
-        query = query.execution_options(populate_existing=True)
-        client = db.session.scalars(query).one_or_none() if scope.everywhere else None
-        if client is None:
-            raise NotFound("client", client_id)
-        return client
+    def find(school_scope: SchoolScope) -> Client:
+        everywhere = true() if school_scope.everywhere else false()
+        query = select(Client).where(Client.id == client_id, everywhere)
+        return scope.one(query.with_for_update(key_share=True), "client", client_id)
 
     return act_on(staff, Right.EDIT_CLIENTS, find)
 

@@ -25,7 +25,7 @@ from idp.desk.access.rights import Right, Staff
 from idp.desk.imports.runs import Import, Part, get_import, history
 from idp.errors import Conflict, NotFound
 from idp.people.models import School
-from idp.roster import jobs, layout, mapping, reading, runs, service, spool
+from idp.roster import jobs, layout, mapping, reading, runs, service, spool, work
 from idp.roster.layout import Layout
 from idp.roster.models import RosterJob
 from idp.roster.records import Unusable
@@ -80,13 +80,7 @@ def begin(
         "link_same_people": link_same_people,
         "by_operator": staff.is_operator,
     }
-    wish = service.Wish(
-        tuple(service.Choice(each) for each in wanted),
-        delta=delta,
-        link_same_people=link_same_people,
-        by_operator=staff.is_operator,
-    )
-    return _begun(staff, wish, how, name, stream)
+    return _begun(staff, how, name, stream)
 
 
 def _waiting(staff: Staff) -> int:
@@ -100,12 +94,10 @@ def _waiting(staff: Staff) -> int:
     return db.session.scalar(query) or 0
 
 
-def _begun(
-    staff: Staff, wish: service.Wish, how: dict[str, Any], name: str, stream: IO[bytes]
-) -> str:
+def _begun(staff: Staff, how: dict[str, Any], name: str, stream: IO[bytes]) -> str:
     kept = ""
     try:
-        with act_on(staff, Right.IMPORT_ROSTER, lambda _school_scope: wish) as on:
+        with act_on(staff, Right.IMPORT_ROSTER, lambda _school_scope: work.wish_of(how)) as on:
             run = reading.begin_upload(on.it, staff.account_id)
             kept = run.id
             job = RosterJob(run_id=run.id, task="open", how=how, asked_by=staff.account_id)

@@ -8,9 +8,9 @@ scope this looks the same whether or not the closed account lives on elsewhere (
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
-from idp.database import db, retried
+from idp.database import db, retried, update_all
 from idp.desk.access import scope
 from idp.desk.access.acts import OnTwo, act_on_two
 from idp.desk.access.rights import Right, SchoolScope, Staff
@@ -109,12 +109,9 @@ def _move(on: OnTwo, close_id: str) -> int:
 
 def _move_identities(on: OnTwo, close_id: str) -> None:
     """The next import of these schools means the kept account by the same number."""
-    theirs = update(RosterIdentity).where(
-        RosterIdentity.account_id == close_id, scope.at(on.school_scope, RosterIdentity.school_id)
-    )
-    db.session.execute(
-        theirs.values(account_id=on.account.id).execution_options(synchronize_session=False)
-    )
+    here = scope.at(on.school_scope, RosterIdentity.school_id)
+    theirs = RosterIdentity.account_id == close_id
+    update_all(RosterIdentity, theirs, here, account_id=on.account.id)
 
 
 def _live_links(school_scope: SchoolScope, *account_ids: str) -> list[tuple[Guardianship, Child]]:

@@ -18,7 +18,6 @@ from idp.desk.access import rights as desk
 from idp.desk.access import scope
 from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.desk.people.onboarding import Onboarding, VisibilityWindow, onboarding_of, windows_of
-from idp.errors import NotFound
 from idp.people import guardianships
 from idp.people.guardianships import LiveGuardianship
 from idp.people.models import Account, Child, Guardianship
@@ -107,10 +106,7 @@ def live_guardian(school_scope: SchoolScope, account_id: str) -> Account:
 def child_within(school_scope: SchoolScope, child_id: str) -> Child:
     """The pupil, whether at school or gone; raises ``NotFound``."""
     query = select(Child).where(Child.id == child_id, scope.children(school_scope))
-    child = db.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
-    if child is None:
-        raise NotFound("child", child_id)
-    return child
+    return scope.one(query, "child", child_id)
 
 
 def refuse_wider_roles(staff: Staff, *account_ids: str) -> None:
@@ -140,10 +136,7 @@ def schools_concerned(school_scope: SchoolScope, account_id: str) -> list[str | 
 
 def _account(account_id: str, condition: ColumnElement[bool]) -> Account:
     query = select(Account).where(Account.id == account_id, condition)
-    account = db.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
-    if account is None:
-        raise NotFound("account", account_id)
-    return account
+    return scope.one(query, "account", account_id)
 
 
 def _links(which: ColumnElement[bool], school_scope: SchoolScope) -> list[Link]:

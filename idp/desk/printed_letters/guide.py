@@ -3,7 +3,7 @@ school's face.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from flask_babel import force_locale
@@ -13,6 +13,7 @@ from sqlalchemy import select
 from idp.database import db
 from idp.desk.printed_letters import sheets
 from idp.desk.printed_letters.sheets import drawable
+from idp.desk.printed_letters.words import whom_to_ask
 from idp.mail.messages import clean, sign_in_link
 from idp.people import schools as kept
 from idp.people.models import School
@@ -46,8 +47,8 @@ class Guide:
 
 def guide(school: School, locale: str) -> Guide:
     """The guide of this school in the language ``locale``."""
-    contact = (school.contact_name, school.contact_email, school.contact_phone)
     with force_locale(locale):
+        contact, question = whom_to_ask(school)
         return Guide(
             locale=locale,
             place=clean(school.name),
@@ -59,12 +60,8 @@ def guide(school: School, locale: str) -> Guide:
             parts=(_first_time(), _next_times(), _forgotten(), _children(), _care()),
             address=sign_in_link(),
             picture=_("Opens the sign-in page"),
-            question=(
-                _("A question? Your contact at school:")
-                if any(contact)
-                else _("A question? Ask your child's school.")
-            ),
-            contact=tuple(clean(line) for line in contact if line),
+            question=question,
+            contact=contact,
         )
 
 
@@ -167,14 +164,8 @@ def drawn(pages: Sequence[Guide], *, colour: str, logo: bytes | None) -> bytes:
 
 
 def _page(page: Guide) -> dict[str, Any]:
-    return {
-        "locale": page.locale,
+    return asdict(page) | {
         "place": drawable(page.place),
-        "title": page.title,
-        "opening": page.opening,
-        "address": page.address,
-        "picture": page.picture,
-        "question": page.question,
         "contact": [drawable(line) for line in page.contact],
         "parts": [_part(part) for part in page.parts],
         "qr": sheets.picture_of(page.address),
@@ -182,8 +173,5 @@ def _page(page: Guide) -> dict[str, Any]:
 
 
 def _part(part: Part) -> dict[str, Any]:
-    return {
-        "title": drawable(part.title),
-        "steps": [drawable(step) for step in part.steps],
-        "numbered": part.numbered,
-    }
+    steps = [drawable(step) for step in part.steps]
+    return asdict(part) | {"title": drawable(part.title), "steps": steps}

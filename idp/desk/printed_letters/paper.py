@@ -4,6 +4,7 @@ The file holds tokens in clear: it goes to whoever prints, and nowhere else.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from idp.desk.printed_letters import sheets
@@ -45,17 +46,10 @@ def _letter(letter: Letter) -> dict[str, Any]:
 
 
 def _words(words: Words) -> dict[str, Any]:
-    return {
-        "locale": words.locale,
+    return asdict(words) | {
         "place": drawable(words.place),
         "contact": [drawable(line) for line in words.contact],
-        "today": words.today,
         "subject": drawable(words.subject),
         "opening": drawable(words.opening),
         "steps": [drawable(step) for step in words.steps],
-        "username": words.username,
-        "token": words.token,
-        "picture": words.picture,
-        "secret": words.secret,
-        "question": words.question,
     }

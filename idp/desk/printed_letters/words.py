@@ -48,8 +48,8 @@ class Letter:
 def words(school: School, locale: str, today: datetime) -> Words:
     """The sentences of this school's letters in the language ``locale``."""
     place = clean(school.name)
-    contact = (school.contact_name, school.contact_email, school.contact_phone)
     with force_locale(locale):
+        contact, question = whom_to_ask(school)
         opening = (
             _(
                 "An account at %(place)s has been opened for you,"
@@ -62,7 +62,7 @@ def words(school: School, locale: str, today: datetime) -> Words:
             locale=locale,
             title=_("Your first sign-in at %(place)s", place=place),
             place=place,
-            contact=tuple(clean(line) for line in contact if line),
+            contact=contact,
             today=_day(today, locale),
             subject=_("Your first sign-in at %(place)s", place=place),
             opening=" ".join(opening),
@@ -88,12 +88,17 @@ def words(school: School, locale: str, today: datetime) -> Words:
             secret=_(
                 "Keep this letter to yourself until then: whoever holds it can open the account."
             ),
-            question=(
-                _("A question? Your contact at school:")
-                if any(contact)
-                else _("A question? Ask your child's school.")
-            ),
+            question=question,
         )
+
+
+def whom_to_ask(school: School) -> tuple[tuple[str, ...], str]:
+    """The lines of the school's contact, and what stands above them, or in their place."""
+    lines = (school.contact_name, school.contact_email, school.contact_phone)
+    contact = tuple(clean(line) for line in lines if line)
+    if contact:
+        return contact, _("A question? Your contact at school:")
+    return contact, _("A question? Ask your child's school.")
 
 
 def greeting(name: str, locale: str) -> str:

@@ -9,7 +9,7 @@ is not found, so that no answer tells who has an account elsewhere: for somebody
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, case, exists, or_, select
+from sqlalchemy import Select, case, exists, or_, select
 
 from idp.credentials.models import Passkey, TotpSecret
 from idp.database import db, retried
@@ -53,18 +53,7 @@ def listed(staff: Staff, page: int = 1) -> tuple[list[Holder], bool]:
     )
     rows = list(db.session.execute(query.limit(PAGE + 1).offset((page - 1) * PAGE)))
     shown = rows[:PAGE]
-    holders = [
-        Holder(
-            role,
-            account,
-            school,
-            secured,
-            _may_change(staff, role),
-            may_let_print(staff, role.school_id),
-        )
-        for role, account, school, secured in shown
-    ]
-    return holders, len(rows) > PAGE
+    return [_holder(staff, row) for row in shown], len(rows) > PAGE
 
 
 def get_role(staff: Staff, role_id: str) -> Holder:
@@ -72,9 +61,7 @@ def get_role(staff: Staff, role_id: str) -> Holder:
     row = db.session.execute(_holders(staff).where(StaffRole.id == role_id)).one_or_none()
     if row is None:
         raise NotFound("role", role_id)
-    role, account, school, secured = row
-    print_too = may_let_print(staff, role.school_id)
-    return Holder(role, account, school, secured, _may_change(staff, role), print_too)
+    return _holder(staff, row)
 
 
 def schools(staff: Staff) -> list[School]:
@@ -201,8 +188,10 @@ def _must_be_theirs(staff: Staff, role: str, school_id: str | None, *, may_print
         raise Conflict("role_not_theirs")
 
 
-def _may_change(staff: Staff, role: StaffRole) -> bool:
-    return role.role in may_give(staff) and role.account_id != staff.account_id
+def _holder(staff: Staff, row: Any) -> Holder:
+    role, account, school, secured = row
+    may_change = role.role in may_give(staff) and role.account_id != staff.account_id
+    return Holder(role, account, school, secured, may_change, may_let_print(staff, role.school_id))
 
 
 def _changeable(staff: Staff, role_id: str) -> Holder:
@@ -218,17 +207,12 @@ def _named(school_scope: SchoolScope, who: str) -> Account:
     """Whom the words mean: a user name, or an address that one account alone has, in the scope."""
     who = who.strip()
     address = email_key(who) if "@" in who else ""
-    same = Account.email_key == address if address else _user_name(who)
+    same = Account.email_key == address if address else Account.username_key == username_key(who)
     query = select(Account).where(same, Account.status != "disabled", scope.people(school_scope))
     accounts_named = list(db.session.scalars(query.limit(2)))
     if len(accounts_named) != 1:
         raise NotFound("account")
     return accounts_named[0]
-
-
-def _user_name(who: str) -> ColumnElement[bool]:
-    same: ColumnElement[bool] = Account.username_key == username_key(who)
-    return same
 
 
 def _holders(staff: Staff) -> Select[*tuple[Any, ...]]:
