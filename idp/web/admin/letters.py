@@ -179,4 +179,5 @@ def parents_guide(staff: Staff, school_id: str) -> ResponseReturnValue:
         raise PageError("not_found", 404)
     from idp.desk.printed_letters import guide
 
-    return _pdf(guide.of_school(school), "inline", f"{_('Guide for parents')} - {school.name}")
+    kind = _("Guide for parents")
+    return _pdf(guide.of_school(school), "inline", f"{kind} - {school.name}")
