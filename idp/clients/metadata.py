@@ -18,6 +18,8 @@ REQUEST_OBJECT_ALGORITHMS: Final = (*ASSERTION_ALGORITHMS, "none")
 ASSERTION_AUDIENCES: Final = ("issuer", "issuer_or_endpoint")
 """Which ``aud`` a client assertion may have: our issuer alone (RFC 7523bis), or the address of the
 endpoint too, which OpenID Connect Core §9 recommended and older software sends."""
+FRONT_CHANNEL_RESPONSE_TYPES: Final = ("code id_token", "id_token")
+"""Those whose answer holds an ID token on the browser's way; never an access token."""
 CHILD_FIELDS: Final = (
     "sub",
     "given_name",
@@ -103,6 +105,11 @@ def _defaults() -> dict[str, Any]:
     }
 
 
+def normal_response_type(text: str | None) -> str:
+    """The words of a response type in one order: theirs says nothing (RFC 6749 §3.1.1)."""
+    return " ".join(sorted((text or "").split()))
+
+
 Check = Callable[[str, dict[str, Any]], None]
 
 
@@ -186,6 +193,16 @@ def _jwks(name: str, document: dict[str, Any]) -> None:
     keys.check_public(document[name])
 
 
+def _response_types(name: str, document: dict[str, Any]) -> None:
+    allowed: tuple[str, ...] = ("code", *FRONT_CHANNEL_RESPONSE_TYPES)
+    value = document[name]
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        document[name] = value = list(dict.fromkeys(map(normal_response_type, value)))
+    if value != ["code"] and not settings.current().front_channel_id_tokens:
+        allowed = ("code",)
+    _some_of(*allowed)(name, document)
+
+
 def _list_of_text(name: str, document: dict[str, Any]) -> list[str]:
     value = document[name]
     if not isinstance(value, list) or len(value) > MOST_ADDRESSES:
@@ -208,8 +225,8 @@ _CHECKS: Final[dict[str, Check]] = {
     "post_logout_redirect_uris": _redirects,
     "client_uri": _page,
     "initiate_login_uri": _page,
-    "response_types": _some_of("code"),
-    "grant_types": _some_of("authorization_code", "refresh_token"),
+    "response_types": _response_types,
+    "grant_types": _some_of("authorization_code", "implicit", "refresh_token"),
     "scope": _scope,
     "token_endpoint_auth_method": _one_of(*AUTH_METHODS),
     "token_endpoint_auth_signing_alg": _one_of(*ASSERTION_ALGORITHMS),
@@ -219,6 +236,7 @@ _CHECKS: Final[dict[str, Check]] = {
     "request_object_signing_alg": _one_of(*REQUEST_OBJECT_ALGORITHMS),
     "require_signed_request_object": _boolean,
     "parameters_beside_request_object": _boolean,
+    "authorization_signed_response_alg": _one_of(*ID_TOKEN_ALGORITHMS),
     "jwks_uri": _called_by_us,
     "require_pushed_authorization_requests": _boolean,
     "sector_identifier_uri": _called_by_us,
@@ -298,6 +316,16 @@ def accepts_endpoint_as_audience(document: Mapping[str, Any]) -> bool:
     return document.get("token_endpoint_auth_audience") == "issuer_or_endpoint"
 
 
+def _agree_with_response_types(name: str, document: dict[str, Any]) -> None:
+    """RFC 7591 §2.1: ID tokens on the browser's way are the grant type implicit, and a code that is
+    never given is redeemed by nobody.
+    """
+    types = {word for each in document["response_types"] for word in each.split()}
+    left_out = {"implicit"} | (set() if "code" in types else {"authorization_code"})
+    kept = [each for each in document[name] if each not in left_out]
+    document[name] = [*kept, "implicit"] if "id_token" in types else kept
+
+
 def _names_the_child(name: str, document: dict[str, Any]) -> None:
     if "sub" not in document[name]:
         document[name] = ["sub", *document[name]]
@@ -308,6 +336,7 @@ _TOGETHER: Final[tuple[tuple[str, Check], ...]] = (
     ("client_name", _has_a_name),
     ("redirect_uris", _has_an_address),
     *((name, _near_the_application) for name in _LED_TO),
+    ("grant_types", _agree_with_response_types),
     ("jwks", _has_keys),
     ("request_object_signing_alg", _signs_what_it_must),
     ("jwks_uri", _keys_in_one_place),

@@ -1,6 +1,7 @@
-"""The answer of the authorization endpoint: a grant and its code, once nothing is missing."""
+"""The answer of the authorization endpoint: a grant, and its code, once nothing is missing."""
 
 import secrets
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -8,30 +9,35 @@ from idp import clock, settings
 from idp.audit import events
 from idp.clients.models import ClientRow
 from idp.database import keyed_hash, opaque_id, transaction
-from idp.database.prepared import AtomicInsert
-from idp.oidc import acr, pushed_requests
+from idp.database.prepared import AtomicInsert, made_row, row_type
+from idp.oidc import acr, child_selection, id_token, pushed_requests
 from idp.oidc.authorization import Proceed
 from idp.oidc.authorization_request import AuthorizationRequest
-from idp.oidc.models import AuthorizationCode, Grant
+from idp.oidc.models import AuthorizationCode, Grant, GrantRow
+from idp.oidc.tokens import LiveGrant
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
 
-_ROWS: Final = (
-    (
-        Grant.__table__,
-        ("id", "account_id", "client_id", "session_id", "child_id", "child_selection",
-         "child_selected_at", "child_switchable", "scope", "claims", "auth_time",
-         "auth_time_proved", "amr", "acr", "created_at"),
-    ),
-    (
-        AuthorizationCode.__table__,
-        ("code_hash", "grant_id", "redirect_uri", "nonce", "code_challenge", "expires_at",
-         "dpop_jkt"),
-    ),
-    events.ROWS,
+_GRANT: Final = (
+    Grant.__table__,
+    ("id", "account_id", "client_id", "session_id", "child_id", "child_selection",
+     "child_selected_at", "child_switchable", "scope", "claims", "auth_time",
+     "auth_time_proved", "amr", "acr", "created_at"),
 )  # fmt: skip
-_GIVE: Final = AtomicInsert(*_ROWS)
-_GIVE_PUSHED: Final = AtomicInsert(*_ROWS, gate=pushed_requests.USE)
+_CODE: Final = (
+    AuthorizationCode.__table__,
+    ("code_hash", "grant_id", "redirect_uri", "nonce", "code_challenge", "expires_at",
+     "dpop_jkt"),
+)  # fmt: skip
+_GIVE: Final = {
+    # By whether there is a code, and whether the request was pushed
+    (True, False): AtomicInsert(_GRANT, _CODE, events.ROWS),
+    (True, True): AtomicInsert(_GRANT, _CODE, events.ROWS, gate=pushed_requests.USE),
+    (False, False): AtomicInsert(_GRANT, events.ROWS),
+    (False, True): AtomicInsert(_GRANT, events.ROWS, gate=pushed_requests.USE),
+}
+
+Fields = list[tuple[str, str]]
 
 
 def issue(
@@ -39,19 +45,47 @@ def issue(
     client: ClientRow,
     proceed: Proceed,
     interaction: Interaction | None,
-) -> str | None:
-    """Make the grant and its code in one transaction; returns the code in clear.
+) -> Fields | None:
+    """Make the grant, and its code in clear or an ID token or both, in one transaction.
 
     None where the interaction, or what was pushed, was answered already (a double click, another
-    tab).
+    tab), or the guardianship ended a moment ago.
     """
-    account, session = proceed.signed_in.account, proceed.signed_in.session
     code = secrets.token_urlsafe(32)
     now = clock.now()
     grant = _new_grant(request, client, proceed, now)
+    rows = _rows(request, grant, code, now)
+    if interaction is None and not request.gives_id_token:
+        return [("code", code)] if _give(request, rows) else None
+    fields = [("code", code)] if request.gives_code else []
+    with transaction():
+        if request.gives_id_token:
+            live = _live(grant, proceed, client)
+            if live is None:
+                return None
+            token = id_token.on_the_way(live, request, code=code if fields else None)
+            fields.append(("id_token", token))
+        waits = interaction is None or interactions.complete(interaction)
+        given = waits and _give(request, rows)
+    return fields if given else None
+
+
+def _rows(
+    request: AuthorizationRequest, grant: dict[str, Any], code: str, now: datetime
+) -> dict[str, Any]:
     rows = {
         "grants": grant,
-        "authorization_codes": {
+        "audit_events": events.row(
+            "grant_made",
+            account_id=grant["account_id"],
+            child_id=grant["child_id"],
+            client_id=grant["client_id"],
+            session_id=grant["session_id"],
+            grant=grant["id"],
+        ),
+    }
+    if request.gives_code:
+        rows["authorization_codes"] = {
             "code_hash": keyed_hash("code", code),
             "grant_id": grant["id"],
             "redirect_uri": request.redirect_uri,
@@ -59,27 +93,23 @@ def issue(
             "code_challenge": request.code_challenge,
             "expires_at": now + settings.current().code_lifetime,
             "dpop_jkt": request.dpop_jkt,
-        },
-        "audit_events": events.row(
-            "grant_made",
-            account_id=account.id,
-            child_id=grant["child_id"],
-            client_id=client.id,
-            session_id=session.id,
-            grant=grant["id"],
-        ),
-    }
-    if interaction is None:
-        return code if _give(request, rows) else None
-    with transaction():
-        given = interactions.complete(interaction) and _give(request, rows)
-    return code if given else None
+        }
+    return rows
 
 
 def _give(request: AuthorizationRequest, rows: dict[str, Any]) -> bool:
-    if request.pushed is None:
-        return _GIVE.execute(**rows)
-    return _GIVE_PUSHED.execute(pushed_requests.using(request), **rows)
+    give = _GIVE[request.gives_code, request.pushed is not None]
+    return give.execute(pushed_requests.using(request) if request.pushed else None, **rows)
+
+
+def _live(grant: dict[str, Any], proceed: Proceed, client: ClientRow) -> LiveGrant | None:
+    """The grant as an ID token tells it, its guardianship held until the end (security rule C6)."""
+    row = made_row(GrantRow, **{name: grant.get(name) for name in row_type(GrantRow)._fields})
+    live = LiveGrant(row, proceed.signed_in.account, client, row.scope)
+    if row.child_id is None:
+        return live
+    link = child_selection.locked_link(row.account_id, row.child_id, row.client_id)
+    return replace(live, child=link[0], relationship=link[1]) if link else None
 
 
 def _new_grant(

@@ -8,12 +8,11 @@ from authlib.oauth2.rfc6749 import InvalidRequestError, InvalidScopeError
 from authlib.oauth2.rfc6749.errors import UnsupportedResponseTypeError
 from werkzeug.datastructures import MultiDict
 
-from idp.clients.metadata import SCOPES
-from idp.oidc import claims_parameter, dpop
+from idp.clients.metadata import SCOPES, normal_response_type
+from idp.oidc import claims_parameter, dpop, response_types
 from idp.oidc.oauth_client import OAuthClient
 
 PROMPTS: Final = frozenset({"none", "login", "consent", "select_account"})
-RESPONSE_MODES: Final = ("query", "form_post")
 LONGEST_STATE: Final = 4000
 LONGEST_NONCE: Final = 1000
 MOST_ACR_VALUES: Final = 10
@@ -28,6 +27,7 @@ class AuthorizationRequest:
     client_id: str
     redirect_uri: str
     scope: str
+    response_type: str = "code"
     response_mode: str = "query"
     state: str | None = None
     nonce: str | None = None
@@ -65,6 +65,15 @@ class AuthorizationRequest:
         return [scope for scope in SCOPES if scope in self.scopes or scope in by_name]
 
     @property
+    def gives_code(self) -> bool:
+        return "code" in self.response_type.split()
+
+    @property
+    def gives_id_token(self) -> bool:
+        """Whether the answer itself holds an ID token, on the browser's way."""
+        return "id_token" in self.response_type.split()
+
+    @property
     def asks_child(self) -> bool:
         return "child" in self.scopes or any(
             "child" in claims_parameter.requested_claims(self.claims, place)
@@ -81,6 +90,7 @@ class AuthorizationRequest:
         named = {
             "client_id": self.client_id,
             "redirect_uri": self.redirect_uri,
+            "response_type": self.response_type,
             "response_mode": self.response_mode,
             "state": self.state,
             "prompt": prompt,
@@ -95,19 +105,13 @@ class AuthorizationRequest:
         return cls(**{**kept, "prompt": tuple(document.get("prompt", ()))})
 
 
-def response_mode_of(parameters: MultiDict[str, str]) -> str:
-    """How to answer, even where the rest of the request is wrong."""
-    mode = parameters.get("response_mode")
-    return mode if mode in RESPONSE_MODES else "query"
-
-
 def check_response_type(parameters: MultiDict[str, str]) -> None:
-    """Refuse all but the code flow: asked before Authlib asks, whose own error fails on
-    characters outside of ASCII.
+    """Refuse what no application can be registered for: asked before Authlib asks, whose own error
+    fails on characters outside of ASCII.
     """
     if not parameters.get("response_type"):
         raise InvalidRequestError("The response_type is missing")
-    if parameters["response_type"] != "code":
+    if normal_response_type(parameters["response_type"]) not in response_types.supported():
         raise UnsupportedResponseTypeError(parameters["response_type"])
 
 
@@ -116,14 +120,16 @@ def check(parameters: MultiDict[str, str], client: OAuthClient) -> None:
 
     Raises the ``OAuth2Error`` that goes back to the client.
     """
-    if parameters.get("response_mode", "query") not in RESPONSE_MODES:
-        raise InvalidRequestError("The response_mode is not supported")
+    response_types.check_mode(parameters)
     if "openid" not in client.get_allowed_scope(parameters.get("scope")).split():
         raise InvalidScopeError("The scope must hold openid")
     _check_lengths(parameters)
     _check_prompt(parameters.get("prompt"))
     _check_max_age(parameters.get("max_age"))
-    _check_pkce(parameters, client)
+    if "id_token" in response_types.type_of(parameters) and not parameters.get("nonce"):
+        raise InvalidRequestError("The nonce is missing")  # Core §3.2.2.1, §3.3.2.11
+    if response_types.type_of(parameters) != "id_token":
+        _check_pkce(parameters, client)
     if (thumbprint := parameters.get("dpop_jkt")) and not dpop.is_thumbprint(thumbprint):
         raise InvalidRequestError("The dpop_jkt is no thumbprint of a key")
 
@@ -139,7 +145,8 @@ def parse(
         client_id=client.get_client_id(),
         redirect_uri=parameters["redirect_uri"],
         scope=client.get_allowed_scope(parameters.get("scope")),
-        response_mode=response_mode_of(parameters),
+        response_type=response_types.type_of(parameters),
+        response_mode=response_types.mode_of(parameters),
         state=parameters.get("state") or None,
         nonce=parameters.get("nonce") or None,
         prompt=tuple(word for word in parameters.get("prompt", "").split() if word in PROMPTS),

@@ -149,5 +149,12 @@ def lock_link(account_id: str, child_id: str, client_id: str) -> bool:
     False once the guardianship has ended, the child has left, or the client serves the school
     no more.
     """
-    row = _LOCKED_LINK.one_or_none(account_id=account_id, child_id=child_id, client_id=client_id)
-    return row is not None
+    return locked_link(account_id, child_id, client_id) is not None
+
+
+def locked_link(account_id: str, child_id: str, client_id: str) -> tuple[ChildRow, str] | None:
+    """The child and the relationship, kept as ``lock_link`` says."""
+    row: tuple[ChildRow, str] | None = _LOCKED_LINK.one_or_none(
+        account_id=account_id, child_id=child_id, client_id=client_id
+    )
+    return row

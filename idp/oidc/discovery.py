@@ -12,8 +12,7 @@ from idp.clients.metadata import (
     REQUEST_OBJECT_ALGORITHMS,
     SCOPES,
 )
-from idp.oidc import child_claim, dpop, protected_resource
-from idp.oidc.authorization_request import RESPONSE_MODES
+from idp.oidc import child_claim, dpop, protected_resource, response_types
 from idp.oidc.claims import SUPPORTED
 from idp.oidc.client_authentication import METHODS
 from idp.oidc.keyring import keyring
@@ -39,9 +38,10 @@ def metadata() -> dict[str, Any]:
             settings.current().require_pushed_authorization_requests
         ),
         "scopes_supported": list(SCOPES),
-        "response_types_supported": ["code"],
-        "response_modes_supported": list(RESPONSE_MODES),
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "response_types_supported": list(response_types.supported()),
+        "response_modes_supported": list(response_types.modes()),
+        "authorization_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
+        "grant_types_supported": _grant_types(),
         "subject_types_supported": ["pairwise", "public"],
         "id_token_signing_alg_values_supported": signing_algorithms(),
         "token_endpoint_auth_methods_supported": METHODS,
@@ -73,6 +73,11 @@ def metadata() -> dict[str, Any]:
         document["registration_endpoint"] = f"{issuer}/oauth2/register"
     _validate(document)
     return document
+
+
+def _grant_types() -> list[str]:
+    implicit = ["implicit"] if settings.current().front_channel_id_tokens else []
+    return ["authorization_code", *implicit, "refresh_token"]
 
 
 def _request_object_algorithms() -> list[str]:

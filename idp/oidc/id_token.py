@@ -8,7 +8,13 @@ from joserfc import jwt
 from idp import clock, settings
 from idp.database import base64url
 from idp.oidc import claims_parameter, subjects
-from idp.oidc.claims import child_claims, guardian_claims, registered_for_id_token
+from idp.oidc.authorization_request import AuthorizationRequest
+from idp.oidc.claims import (
+    CLAIMS_OF_SCOPE,
+    child_claims,
+    guardian_claims,
+    registered_for_id_token,
+)
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import SigningKey
 from idp.oidc.tokens import LiveGrant
@@ -24,6 +30,22 @@ def issue(live: LiveGrant, *, access_token: str, nonce: str | None) -> str:
     alg: str = live.client.metadata_["id_token_signed_response_alg"]
     key = keyring().signing_key(alg)
     return signed(claims(live, access_token=access_token, nonce=nonce), alg, key)
+
+
+def on_the_way(live: LiveGrant, request: AuthorizationRequest, *, code: str | None) -> str:
+    """A signed ID token that the browser itself carries to the application, beside a code or alone
+    (Core §3.2.2.10, §3.3.2.11). Without a code it holds what the scopes say (§5.4).
+    """
+    alg: str = live.client.metadata_["id_token_signed_response_alg"]
+    claims = {**_claims(live), "nonce": request.nonce}
+    if code is None:
+        names = set().union(*(CLAIMS_OF_SCOPE.get(scope, ()) for scope in live.scopes))
+        claims |= guardian_claims(live, names)
+    else:
+        claims["c_hash"] = _half_hash(code, alg)
+    if request.state is not None:
+        claims["s_hash"] = _half_hash(request.state, alg)
+    return signed(claims, alg, keyring().signing_key(alg))
 
 
 def signed(claims: dict[str, Any], alg: str, key: SigningKey) -> str:
@@ -69,5 +91,5 @@ def _claims(live: LiveGrant) -> dict[str, Any]:
 
 def _half_hash(value: str, alg: str) -> str:
     """The left half of the hash (Core §3.1.3.6; for Ed25519 its own SHA-512)."""
-    digest = _HALF_HASH[alg](value.encode("ascii")).digest()
+    digest = _HALF_HASH[alg](value.encode()).digest()
     return base64url(digest[: len(digest) // 2])

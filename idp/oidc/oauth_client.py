@@ -5,6 +5,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import ClientMixin
 
 from idp.clients import registration, uris
+from idp.clients.metadata import normal_response_type
 from idp.clients.models import ClientRow
 
 
@@ -57,7 +58,7 @@ class OAuthClient(ClientMixin):  # type: ignore[misc]
         return bool(self.client_metadata["token_endpoint_auth_method"] == method)
 
     def check_response_type(self, response_type: str) -> bool:
-        return response_type in self.client_metadata["response_types"]
+        return normal_response_type(response_type) in self.client_metadata["response_types"]
 
     def check_grant_type(self, grant_type: str) -> bool:
         return grant_type in self.client_metadata["grant_types"]

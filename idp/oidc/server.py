@@ -11,8 +11,9 @@ from flask import Flask, Response, current_app
 from flask import request as current_request
 from werkzeug.datastructures import MultiDict
 
+from idp.clients.metadata import normal_response_type
 from idp.database import retried, transaction
-from idp.oidc import authorization_request, refusals, token_endpoint
+from idp.oidc import authorization_request, refusals, response_types, token_endpoint
 from idp.oidc.authorization_parameters import registered_redirect_uri
 from idp.oidc.client_authentication import (
     authenticate,
@@ -63,8 +64,14 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         return _with_realm(Response(body, status=status, headers=headers))
 
 
-class CodeRequest(AuthorizationCodeGrant):  # type: ignore[misc]
-    """The authorization endpoint's half of the code grant (RFC 6749 §4.1.1)."""
+class AuthorizationRequestGrant(AuthorizationCodeGrant):  # type: ignore[misc]
+    """The authorization endpoint's half of the code grant (RFC 6749 §4.1.1), and of the flows that
+    give an ID token at once.
+    """
+
+    @classmethod
+    def check_authorization_endpoint(cls, request: Any) -> bool:
+        return normal_response_type(request.payload.response_type) in response_types.supported()
 
     @staticmethod
     def validate_authorization_redirect_uri(request: Any, client: Any) -> str:
@@ -82,7 +89,7 @@ def init_app(app: Flask) -> None:
     """Make the application's authorization server."""
     server = Server()
     server.init_app(app)
-    server.register_grant(CodeRequest)
+    server.register_grant(AuthorizationRequestGrant)
     server.register_endpoint(Revocation)
     server.register_endpoint(Introspection)
     app.extensions[_NAME] = server

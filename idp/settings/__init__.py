@@ -150,6 +150,11 @@ class Settings:
     require_pushed_authorization_requests: bool = setting(
         False, "Every application has to push its requests (RFC 9126)", boolean
     )
+    front_channel_id_tokens: bool = setting(
+        False,
+        "Applications may be registered for the response types id_token and code id_token",
+        boolean,
+    )
     unsigned_request_objects: bool = setting(
         False,
         "Applications may be registered for request objects that nobody has signed (alg none)",

@@ -35,6 +35,7 @@ SAMPLES = {
     "demo": "on",
     "outgoing_private_hosts": "portal.intern.example",
     "require_pushed_authorization_requests": "yes",
+    "front_channel_id_tokens": "yes",
     "unsigned_request_objects": "yes",
     "mail_tls": "none",
     "default_locale": "de",

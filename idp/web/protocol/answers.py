@@ -11,30 +11,39 @@ from flask import make_response, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from idp import settings
+from idp.clients import registration
 from idp.credentials import throttling
-from idp.oidc import pushed_requests
+from idp.oidc import pushed_requests, signed_answers
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.errors import AccessDeniedError, Denial, OAuth2Error
 from idp.oidc.oauth_client import OAuthClient
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
 from idp.web import headers
-from idp.web.errors import WayBack
+from idp.web.errors import PageError, WayBack
 from idp.web.interaction import allowance
 
 Fields = list[tuple[str, str]]
 
 
-def code_answer(auth_request: AuthorizationRequest, code: str, *, by_page: bool) -> Response:
-    """The successful authorization response (RFC 6749 §4.1.2)."""
-    return _answer(auth_request, [("code", code)], by_page)
+def answer(auth_request: AuthorizationRequest, fields: Fields, *, by_page: bool) -> Response:
+    """The authorization response (RFC 6749 §4.1.2; Core §3.2.2.5, §3.3.2.5)."""
+    return send(
+        auth_request.client_id,
+        auth_request.redirect_uri,
+        auth_request.response_mode,
+        fields,
+        auth_request.state,
+        iss=not auth_request.omit_iss,
+        by_page=by_page,
+    )
 
 
 def error_answer(
     auth_request: AuthorizationRequest, error: OAuth2Error, *, by_page: bool
 ) -> Response:
     """The error response of a request that is otherwise sound."""
-    return _answer(auth_request, error_fields(error), by_page)
+    return answer(auth_request, error_fields(error), by_page=by_page)
 
 
 def deny(waiting: Interaction, why: Denial = Denial.CANCELLED) -> Response:
@@ -58,6 +67,7 @@ def error_fields(error: OAuth2Error) -> Fields:
 
 
 def send(
+    client_id: str,
     redirect_uri: str,
     response_mode: str,
     fields: Fields,
@@ -70,13 +80,14 @@ def send(
 
     ``iss``: whether the answer names us (RFC 9207). ``by_page``: a form of ours may have led here.
     """
-    fields = _whole(fields, state, iss=iss)
-    if response_mode == "form_post":
+    way, fields = _whole(client_id, response_mode, fields, state, iss=iss)
+    if way == "form_post":
         return _form_post(redirect_uri, fields)
+    address = _with(redirect_uri, fields, fragment=way == "fragment")
     if by_page:
-        return leave_for(_with(redirect_uri, fields))
+        return leave_for(address)
     # 303 after a POST: the browser must not repeat a form to the application (rule S7)
-    return redirect(_with(redirect_uri, fields), 303 if request.method == "POST" else 302)
+    return redirect(address, 303 if request.method == "POST" else 302)
 
 
 def way_back(
@@ -84,12 +95,14 @@ def way_back(
 ) -> WayBack:
     """What ``send`` would send, as a button that a person presses or not."""
     iss = names_issuer(client)
-    parts, fields = urlsplit(redirect_uri), _whole(fields, state, iss=iss)
+    way, fields = _whole(client.record.id, response_mode, fields, state, iss=iss)
+    parts = urlsplit(redirect_uri)
     place = parts.netloc or f"{parts.scheme}:"
-    if response_mode == "form_post":
+    if way == "form_post":
         headers.let_form_leave()
         return WayBack(client.record.name, place, redirect_uri, fields)
-    return WayBack(client.record.name, place, _with(redirect_uri, fields))
+    address = _with(redirect_uri, fields, fragment=way == "fragment")
+    return WayBack(client.record.name, place, address)
 
 
 def leave_for(address: str) -> Response:
@@ -97,31 +110,32 @@ def leave_for(address: str) -> Response:
     return make_response(render_template("protocol/leaving.html", address=address))
 
 
-def _answer(auth_request: AuthorizationRequest, fields: Fields, by_page: bool) -> Response:
-    return send(
-        auth_request.redirect_uri,
-        auth_request.response_mode,
-        fields,
-        auth_request.state,
-        iss=not auth_request.omit_iss,
-        by_page=by_page,
-    )
-
-
 def names_issuer(client: OAuthClient) -> bool:
     """Whether the answers to this application name us: unless its software stumbles over it."""
     return not client.client_metadata.get("omit_iss")
 
 
-def _whole(fields: Fields, state: str | None, *, iss: bool) -> Fields:
-    """The fields of an answer with what stands in every one."""
+def _whole(
+    client_id: str, response_mode: str, fields: Fields, state: str | None, *, iss: bool
+) -> tuple[str, Fields]:
+    """The way that an answer goes, and its fields with what stands in every one."""
     if state is not None:
         fields = [*fields, ("state", state)]
-    return [*fields, ("iss", settings.current().issuer)] if iss else fields
+    way, _, signed = response_mode.partition(".")
+    if iss or signed:  # RFC 9207; JARM §2.1
+        fields = [*fields, ("iss", settings.current().issuer)]
+    if signed:
+        client = registration.find(client_id)
+        if client is None:  # disabled a moment ago
+            raise PageError("unknown_client")
+        fields = [("response", signed_answers.signed(client, fields))]
+    return way, fields
 
 
-def _with(uri: str, fields: Fields) -> str:
+def _with(uri: str, fields: Fields, *, fragment: bool) -> str:
     """The URI with fields added; a registered query stays to the letter (RFC 6749 §3.1.2)."""
+    if fragment:
+        return f"{uri}#{urlencode(fields)}"
     joint = "" if uri.endswith(("?", "&")) else "&" if "?" in uri else "?"
     return f"{uri}{joint}{urlencode(fields)}"
 

@@ -8,7 +8,14 @@ from flask import redirect, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from idp.oidc import authorization_parameters, authorization_request, logout, refusals, server
+from idp.oidc import (
+    authorization_parameters,
+    authorization_request,
+    logout,
+    refusals,
+    response_types,
+    server,
+)
 from idp.oidc.authorization_parameters import Pushed, Read, Refused, registered_redirect_uri
 from idp.oidc.errors import InvalidRequestUri, OAuth2Error
 from idp.oidc.oauth_client import OAuthClient, query_client
@@ -126,14 +133,15 @@ def _refuse(parameters: MultiDict[str, str], error: OAuth2Error) -> Response:
     if not error.redirect_uri or client is None:
         raise PageError(_page_of(error, client), reason=reason)
     _let_popup(client)
-    how = (error.redirect_uri, authorization_request.response_mode_of(parameters))
+    how = (error.redirect_uri, response_types.mode_of(parameters))
     what = (answers.error_fields(error), _state(parameters))
     silent = parameters.get("prompt") == "none"
     if not client.client_metadata["first_party"] and not silent and browser.signed_in() is None:
         branding.use(branding.of_application(client.record))
         way_back = answers.way_back(client, *how, *what)
         raise PageError(str(error.error), reason=reason, way_back=way_back)
-    return answers.send(*how, *what, iss=answers.names_issuer(client))
+    iss = answers.names_issuer(client)
+    return answers.send(client.get_client_id(), *how, *what, iss=iss)
 
 
 def _state(parameters: MultiDict[str, str]) -> str | None:

@@ -124,11 +124,13 @@ def proceed(
     step = authorization.next_step(auth_request, facts)
     match step:
         case Proceed():
-            code = authorization_codes.issue(auth_request, client.record, step, interaction)
-            if code is not None:
-                return answers.code_answer(auth_request, code, by_page=interaction is not None)
+            fields = authorization_codes.issue(auth_request, client.record, step, interaction)
+            if fields is not None:
+                return answers.answer(auth_request, fields, by_page=interaction is not None)
             if interaction is not None:
                 return redirect(f"/interaction/{interaction.id}", 303)
+            if auth_request.pushed is None:  # the guardianship ended a moment ago
+                return proceed(auth_request, client, None)
             return answers.error_answer(auth_request, InvalidRequestUri(), by_page=False)
         case Refuse(error):
             refusals.note(
