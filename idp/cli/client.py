@@ -72,6 +72,9 @@ command.add_command(client_registration.command)
 @click.option("--origin", multiple=True, help="Origin of a browser application (CORS).")
 @click.option("--start-uri", help="Where a parent starts it.")
 @click.option("--website", help="Its home page.")
+@click.option("--logo-uri", help="A picture of at most 64 KiB, which we fetch and show.")
+@click.option("--policy-uri", help="Its privacy policy.")
+@click.option("--tos-uri", help="Its terms of use.")
 @click.option(
     "--metadata",
     "metadata_file",
@@ -229,7 +232,7 @@ def _metadata(options: dict[str, Any]) -> dict[str, Any]:
         "origins": list(options["origin"]),
         "initiate_login_uri": options["start_uri"],
         "client_uri": options["website"],
-        "jwks_uri": options["jwks_uri"],
+        **{name: options[name] for name in ("jwks_uri", "logo_uri", "policy_uri", "tos_uri")},
     }
     if options["jwks_file"]:
         metadata["jwks"] = inputs.document(options["jwks_file"])

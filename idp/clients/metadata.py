@@ -227,6 +227,9 @@ _CHECKS: Final[dict[str, Check]] = {
     "initiate_login_uri": _page,
     "response_types": _response_types,
     "grant_types": _some_of("authorization_code", "implicit", "refresh_token"),
+    "logo_uri": _called_by_us,
+    "policy_uri": _page,
+    "tos_uri": _page,
     "scope": _scope,
     "token_endpoint_auth_method": _one_of(*AUTH_METHODS),
     "token_endpoint_auth_signing_alg": _one_of(*ASSERTION_ALGORITHMS),
@@ -331,7 +334,10 @@ def _names_the_child(name: str, document: dict[str, Any]) -> None:
         document[name] = ["sub", *document[name]]
 
 
-_LED_TO: Final = ("post_logout_redirect_uris", "client_uri", "initiate_login_uri", "origins")
+_LED_TO: Final = (
+    *("post_logout_redirect_uris", "client_uri", "initiate_login_uri", "origins"),
+    *("policy_uri", "tos_uri"),
+)
 _TOGETHER: Final[tuple[tuple[str, Check], ...]] = (
     ("client_name", _has_a_name),
     ("redirect_uris", _has_an_address),

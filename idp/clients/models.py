@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
@@ -49,6 +49,18 @@ class ClientSchool(Model):
 
     client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"), primary_key=True)
     school_id: Mapped[str] = mapped_column(ForeignKey("schools.id"), primary_key=True, index=True)
+
+
+class ClientLogo(Model):
+    """The logo of an application, as the small PNG that pages show (``idp.clients.logos``)."""
+
+    __tablename__ = "client_logos"
+
+    client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"), primary_key=True)
+    address: Mapped[str] = mapped_column(String(2000))
+    """The ``logo_uri`` from which it was fetched."""
+    png: Mapped[bytes] = mapped_column(LargeBinary)
+    digest: Mapped[str] = mapped_column(String(64))
 
 
 class RegistrationToken(Model):

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, insert, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from idp import clock
-from idp.clients import audit_log, sectors
+from idp.clients import audit_log, logos, sectors
 from idp.clients.metadata import checked
 from idp.clients.models import Client, ClientRow, ClientSchool
 from idp.database import db, keyed_hash, transaction, update_all
@@ -49,6 +49,7 @@ def register(
     """
     document = examined(metadata, school_ids)
     sectors.check(document)
+    logo = logos.read(document)
     secret = _new_secret(document)
     client = Client(
         name=document["client_name"],
@@ -67,6 +68,7 @@ def register(
             raise Conflict("outdated", client=client.id) from None
         client.sector = sectors.sector(document, client.id, school_ids)
         _serve(client.id, school_ids)
+        logos.keep(client.id, document, logo)
         audited = audit_log.audited_metadata(document, school_ids)
         audit_log.record("client_created", client.id, school_ids, after=audited)
     return Registered(client, secret)
@@ -90,6 +92,7 @@ def change(
     wanted = served if school_ids is None else school_ids
     document = examined(metadata, wanted)
     sectors.check(document, before.metadata_)
+    logo = logos.read(document)
     audited_before = audit_log.audited_metadata(before.metadata_, served)
     secret = _new_secret(document) if before.secret_hash is None else None
     values: dict[str, Any] = {"metadata_": document, "name": document["client_name"]}
@@ -100,6 +103,7 @@ def change(
     with transaction() as session:
         _check_schools(wanted)
         _move(client_id, before.version if version is None else version, values)
+        logos.keep(client_id, document, logo)
         if set(wanted) != set(served):
             session.execute(delete(ClientSchool).where(ClientSchool.client_id == client_id))
             _serve(client_id, wanted)
@@ -112,6 +116,20 @@ def change(
             audit_log.audited_metadata(document, wanted),
         )
     return Registered(get_client(client_id), secret)
+
+
+def check_elsewhere(
+    metadata: Mapping[str, Any],
+    school_ids: Sequence[str],
+    before: Mapping[str, Any] | None = None,
+) -> None:
+    """Ask the servers that a registration names, before the transaction that stores it.
+
+    ``before``: the present registration. Raises ``Invalid``.
+    """
+    document = examined(metadata, school_ids)
+    sectors.check(document, before)
+    logos.read(document)
 
 
 def find(client_id: str) -> ClientRow | None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from idp import correlation, settings
-from idp.clients import registration, registration_tokens, sectors
+from idp.clients import registration, registration_tokens
 from idp.clients.metadata import SCOPES
 from idp.clients.models import Client, RegistrationToken
 from idp.clients.registration import Registered
@@ -63,7 +63,7 @@ def register(metadata: Mapping[str, Any], text: str | None, address: str | None)
     document = _bounded(metadata, bounds)
     clients.check_keys(document)
     # Other servers are asked before the transaction
-    sectors.check(registration.examined(document, bounds.school_ids))
+    registration.check_elsewhere(document, bounds.school_ids)
     return _register(document, bounds)
 
 
@@ -110,7 +110,7 @@ def replace(client_id: str, text: str, metadata: Mapping[str, Any]) -> SelfRegis
     _check_repeated(metadata, client)
     document = _bounded(metadata, _bounds_of(client))
     clients.check_keys(document)
-    sectors.check(registration.examined(document, ["its own"]), before)
+    registration.check_elsewhere(document, ["its own"], before)
     return _replace(client_id, text, document, version)
 
 

@@ -130,10 +130,18 @@ class Cached(Generic[T]):
 class Documents(Generic[T]):
     """Documents that clients name, by their address: the newest ``most`` that were used."""
 
-    def __init__(self, name: str, check: Callable[[Answer], T], *, most: int = MOST) -> None:
+    def __init__(
+        self,
+        name: str,
+        check: Callable[[Answer], T],
+        *,
+        most: int = MOST,
+        accept: str = "application/json",
+    ) -> None:
         self._name = name
         self._check = check
         self._most = most
+        self._accept = accept
         self._by_address: OrderedDict[str, Cached[T]] = OrderedDict()
         self._lock = Lock()
 
@@ -144,7 +152,7 @@ class Documents(Generic[T]):
             if cached is None:
                 cached = self._by_address[address] = Cached(
                     self._name,
-                    lambda: guarded.fetch(address),
+                    lambda: guarded.fetch(address, accept=self._accept),
                     self._check,
                     after_failure=AFTER_FAILURE,
                 )

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.local import LocalProxy
 
 from idp import settings
-from idp.clients import registration
+from idp.clients import logos, registration
 from idp.clients.models import ClientRow
 from idp.people import contrast, guardianships, staff
 from idp.people import schools as kept
@@ -180,6 +180,24 @@ def logo(school_id: str) -> Response:
     if not school.logo_png:
         raise PageError("not_found", 404)
     return _cached(Response(school.logo_png, mimetype="image/png"), school.logo_digest or "")
+
+
+@blueprint.get("/application/<client_id>/logo.png")
+def application_logo(client_id: str) -> Response:
+    """An application's logo, from our own storage (security rule O19)."""
+    stored = logos.find_logo(client_id) if re.fullmatch(r"[\w-]{1,64}", client_id) else None
+    if stored is None:
+        raise PageError("not_found", 404)
+    return _cached(Response(stored.png, mimetype="image/png"), stored.digest)
+
+
+def logo_url_of(client: ClientRow) -> str | None:
+    """Where pages find this application's logo; None where it has none."""
+    if "logo_uri" not in client.metadata_:
+        return None
+    digest = logos.digest_of(client.id)
+    where = "branding.application_logo"
+    return digest and url_for(where, client_id=client.id, v=digest[:12])
 
 
 def _school_or_404(school_id: str) -> School:

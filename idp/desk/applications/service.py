@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from sqlalchemy import ColumnElement, false, func, select, true
 
 from idp import clock
-from idp.clients import registration, sectors
+from idp.clients import registration
 from idp.clients.models import Client, ClientSchool
 from idp.clients.registration import Registered
 from idp.database import db, retried
@@ -182,7 +182,7 @@ def _check_ahead(
     """What is checked beside an act: other servers are not asked within one."""
     if staff.school_scope(Right.EDIT_CLIENTS).everywhere:
         clients.check_keys(metadata)
-        sectors.check(registration.examined(metadata, school_ids), before)
+        registration.check_elsewhere(metadata, school_ids, before)
 
 
 def _act(staff: Staff, client_id: str) -> AbstractContextManager[On[Client]]:

@@ -17,7 +17,10 @@ from idp.web.admin import client_words
 from idp.web.forms import Form
 
 LINES: Final = ("redirect_uris", "post_logout_redirect_uris", "origins")
-PAGES: Final = ("initiate_login_uri", "client_uri", "jwks_uri", "sector_identifier_uri")
+PAGES: Final = (
+    *("initiate_login_uri", "client_uri", "logo_uri", "policy_uri", "tos_uri"),
+    *("jwks_uri", "sector_identifier_uri"),
+)
 PICKED: Final = (
     *("child_claim_profile", "id_token_signed_response_alg", "email_claim"),
     "token_endpoint_auth_audience",

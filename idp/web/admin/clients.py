@@ -20,7 +20,7 @@ from idp.desk.applications.service import Application
 from idp.errors import Conflict, Invalid
 from idp.oidc import consent, discovery, refusals
 from idp.people import schools
-from idp.web import permissions
+from idp.web import branding, permissions
 from idp.web.admin import client_form, client_words
 from idp.web.admin.blueprint import blueprint, page_number, staff_only
 from idp.web.admin.client_form import ClientForm
@@ -59,6 +59,7 @@ def client(staff: Staff, client_id: str) -> ResponseReturnValue:
         use=application_use.use_of(staff, client_id, get_timezone()),
         refused=refusals.newest_refusals(client_id) if staff.may(Right.EDIT_CLIENTS) else [],
         words=client_words,
+        logo_url=branding.logo_url_of(application.client),
     )
 
 

@@ -15,7 +15,7 @@ from idp.people.models import ChildRow
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
-from idp.web import permissions
+from idp.web import branding, permissions
 from idp.web.interaction import load_interaction
 from idp.web.protocol import answers
 from idp.web.protocol.blueprint import blueprint
@@ -112,6 +112,9 @@ def _page(
         interaction=waiting,
         client_name=client.record.name,
         client_uri=client.client_metadata.get("client_uri"),
+        policy_uri=client.client_metadata.get("policy_uri"),
+        tos_uri=client.client_metadata.get("tos_uri"),
+        logo_url=branding.logo_url_of(client.record),
         first_party=client.client_metadata["first_party"],
         permissions=permissions.sentences(named, fields, child=auth_request.asks_child),
         named=" ".join(named),
