@@ -189,6 +189,12 @@ def _called_by_us(name: str, document: dict[str, Any]) -> None:
         raise _of_address(name, uris.Problem.NOT_CALLED, document[name]) from None
 
 
+def _request_uris(name: str, document: dict[str, Any]) -> None:
+    """Addresses of request objects; a fragment is the hash of what stands there (Core §6.2)."""
+    for uri in _list_of_text(name, document):
+        _called_by_us(name, {name: uri.partition("#")[0]})
+
+
 def _jwks(name: str, document: dict[str, Any]) -> None:
     keys.check_public(document[name])
 
@@ -239,6 +245,7 @@ _CHECKS: Final[dict[str, Check]] = {
     "request_object_signing_alg": _one_of(*REQUEST_OBJECT_ALGORITHMS),
     "require_signed_request_object": _boolean,
     "parameters_beside_request_object": _boolean,
+    "request_uris": _request_uris,
     "authorization_signed_response_alg": _one_of(*ID_TOKEN_ALGORITHMS),
     "jwks_uri": _called_by_us,
     "require_pushed_authorization_requests": _boolean,

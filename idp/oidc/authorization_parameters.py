@@ -10,7 +10,7 @@ from authlib.oauth2.rfc9101.errors import InvalidRequestUriError
 from werkzeug.datastructures import MultiDict
 
 from idp import clock, settings
-from idp.oidc import pushed_requests, request_objects
+from idp.oidc import pushed_requests, request_objects, request_uris
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.errors import RequestNotSupported, RequestUriNotSupported
 from idp.oidc.oauth_client import OAuthClient, query_client
@@ -47,8 +47,12 @@ class Refused:
     error: OAuth2Error
 
 
-def read(outside: Parameters) -> Read | Pushed | Refused:
-    """What an authorization request asks for, wherever it stands."""
+def read(outside: Parameters, *, fetches: bool = True) -> Read | Pushed | Refused:
+    """What an authorization request asks for, wherever it stands.
+
+    ``fetches``: an object by reference is asked for.
+    """
+    text = outside.get("request", "")
     try:
         check_parameters(outside)
         if "request" not in outside and "request_uri" not in outside:
@@ -58,9 +62,12 @@ def read(outside: Parameters) -> Read | Pushed | Refused:
             return Read(outside)  # refused by whoever reads on: there is nobody to answer
         if outside.get("request_uri", "").startswith(pushed_requests.PREFIX):
             return _read_pushed(outside, client)
-        return _read_object(outside, client)
+        _check_one_way(outside)
+        if "request_uri" in outside:
+            text = _by_reference(outside["request_uri"], client, fetches=fetches)
+        return _read_object(outside, text, client)
     except OAuth2Error as error:
-        return Refused(_shown(outside), error)
+        return Refused(_shown(outside, text), error)
 
 
 def registered_redirect_uri(parameters: Parameters) -> str | None:
@@ -105,13 +112,18 @@ def _check_one_way(outside: Parameters) -> None:
         raise InvalidRequestError("Either request or request_uri, not both")  # RFC 9101 §5
 
 
-def _read_object(outside: Parameters, client: OAuthClient) -> Read:
-    _check_one_way(outside)
-    if "request_uri" in outside:
+def _by_reference(uri: str, client: OAuthClient, *, fetches: bool) -> str:
+    if not request_uris.are_registered(client):
         raise RequestUriNotSupported
+    if not fetches:
+        raise InvalidRequestUriError("What stands at the request_uri is not looked at here")
+    return request_uris.read(uri, client)
+
+
+def _read_object(outside: Parameters, text: str, client: OAuthClient) -> Read:
     if not request_objects.is_registered(client):
         raise RequestNotSupported
-    inside = request_objects.verified(outside["request"], client)
+    inside = request_objects.verified(text, client)
     _check_agreement(outside, inside)
     parameters = _joined(outside, inside, client)
     check_parameters(parameters)
@@ -134,10 +146,9 @@ def _joined(outside: Parameters, inside: dict[str, str], client: OAuthClient) ->
     return MultiDict({**inside, "client_id": client.get_client_id()})
 
 
-def _shown(outside: Parameters) -> Parameters:
+def _shown(outside: Parameters, text: str) -> Parameters:
     """All that was said, the object's word before the other: for the shape of an error."""
-    text = outside.get("request", "")
-    if not text or len(outside.getlist("request")) > 1:
+    if not text:
         return outside
     merged = outside.copy()
     for name, value in request_objects.shown(text).items():

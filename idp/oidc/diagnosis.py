@@ -75,7 +75,7 @@ def diagnose(client: Client, address: str) -> Diagnosis:
     """What is wrong with an authorization request, or with a redirect URI by itself."""
     known = OAuthClient(client)
     said = with_values(MultiDict(parse_qsl(_split(address).query)))
-    read = authorization_parameters.read(said)
+    read = authorization_parameters.read(said, fetches=False)
     if isinstance(read, Pushed):
         return Diagnosis(
             read.request.redirect_uri, error="" if read.is_open else _told(InvalidRequestUri())

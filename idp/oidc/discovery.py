@@ -57,8 +57,8 @@ def metadata() -> dict[str, Any]:
         "claims_parameter_supported": True,
         "request_parameter_supported": True,
         "request_object_signing_alg_values_supported": _request_object_algorithms(),
-        "request_uri_parameter_supported": False,
-        "require_request_uri_registration": False,
+        "request_uri_parameter_supported": True,
+        "require_request_uri_registration": True,
         "authorization_response_iss_parameter_supported": True,
         "protected_resources": [protected_resource.userinfo()],  # RFC 9728 §4
         "prompt_values_supported": ["none", "login", "consent", "select_account"],

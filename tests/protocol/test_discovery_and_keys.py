@@ -63,7 +63,8 @@ def test_the_document_says_what_we_do(client: FlaskClient) -> None:
     assert set(told["grant_types_supported"]) == {"authorization_code", "refresh_token"}
     assert told["code_challenge_methods_supported"] == ["S256"]
     assert told["request_parameter_supported"] is True
-    assert told["request_uri_parameter_supported"] is False  # its default would be true
+    assert told["request_uri_parameter_supported"] is True
+    assert told["require_request_uri_registration"] is True
     assert told["claims_parameter_supported"] is True
     assert told["authorization_response_iss_parameter_supported"] is True
     assert "child" in told["scopes_supported"]
