@@ -88,6 +88,7 @@ def _import_models() -> None:
     import idp.audit.models
     import idp.clients.models
     import idp.credentials.models
+    import idp.deliveries.models
     import idp.federation.models
     import idp.mail.models
     import idp.oidc.models

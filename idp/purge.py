@@ -30,6 +30,8 @@ from idp.credentials.models import (
     TotpEnrolment,
 )
 from idp.database import db, retried, transaction
+from idp.deliveries import hearing
+from idp.deliveries.models import EventDelivery
 from idp.federation.models import DeletionRequest, FederationState, PendingLink
 from idp.lifecycle import link_requests
 from idp.mail.models import OutboxMessage
@@ -52,6 +54,10 @@ EXPIRED_TOKENS_KEPT: Final = timedelta(days=90)
 """For so long the holder of an expired token is told so, and offered a new one."""
 MAIL_KEPT: Final = timedelta(days=30)
 """For « did my invitation leave? »"""
+DELIVERIES_KEPT: Final = timedelta(days=30)
+"""For « was the application told? »"""
+KNOWN_LATELY: Final = timedelta(days=30)
+"""For so long after a sign-in an application that registered for it is told of what ends."""
 RUNS_KEPT: Final = timedelta(days=90)
 """For « what did that import change? », in numbers."""
 DELETIONS_KEPT: Final = timedelta(days=180)
@@ -167,7 +173,14 @@ def _grants(now: datetime) -> ColumnElement[bool]:
         exists().where(model.grant_id == Grant.id)
         for model in (AuthorizationCode, AccessToken, RefreshToken)
     )
-    return and_(Grant.created_at < now - MARGIN, *(~each for each in hanging))
+    # Who is told of what ends is told of those whom it knew lately, however short its tokens lived
+    heard = and_(hearing.grant_is_heard(), Grant.created_at > now - KNOWN_LATELY)
+    return and_(Grant.created_at < now - MARGIN, *(~each for each in hanging), ~heard)
+
+
+def _event_deliveries(now: datetime) -> ColumnElement[bool]:
+    done = EventDelivery.status != "waiting"
+    return and_(done, EventDelivery.created_at < now - DELIVERIES_KEPT)
 
 
 def _browser_sessions(now: datetime) -> ColumnElement[bool]:
@@ -256,6 +269,7 @@ GROWING: Final = (
     _kept(UsedAssertion.expires_at),
     _kept(PushedRequest.expires_at),
     _kept(OutboxMessage.created_at, MAIL_KEPT, _outbox),
+    _kept(EventDelivery.created_at, DELIVERIES_KEPT, _event_deliveries),
     *(Growing(model, _staged(model)) for model in staging.STAGED),
     *(Growing(model, _planned_or_undoable(model)) for model in (RosterChange, RosterRemark)),
     _kept(RosterRun.created_at, RUNS_KEPT),

@@ -257,6 +257,14 @@ VOCABULARY: Final[Mapping[str, Event]] = {
     ),
     "client_disabled": Event(school=N_("An application was disabled"), is_platforms=True),
     "client_refused": Event(),
+    "application_told": Event(
+        fields="attempts delivery of",
+        school=N_("An application was told that a guardianship has ended"),
+    ),
+    "application_not_told": Event(
+        fields="attempts delivery of",
+        school=N_("An application could not be told that a guardianship has ended"),
+    ),
     "key_made": Event(fields="alg kid", school=N_("A signing key was made"), is_platforms=True),
     "key_rotated": Event(
         fields="forced", school=N_("The signing key was changed"), is_platforms=True

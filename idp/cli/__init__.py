@@ -26,6 +26,7 @@ NOUNS = {
     "keys": "Signing keys.",
     "provider": "Other providers that parents may sign in with.",
     "mail": "The outbox and the worker that empties it.",
+    "notify": "What applications are told of, and the worker that tells them.",
     "purge": "Delete what has expired.",
     "audit": "The audit trail.",
     "certify": "Try an application with a test school, and name its mistakes.",

@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
-from idp.cli import client_registration, inputs, output
+from idp.cli import client_registration, inputs, notify, output
 from idp.cli.group import Noun
 from idp.clients import metadata as rules
 from idp.clients import registration
 from idp.clients.models import Client
+from idp.deliveries import listing
 from idp.desk.access.rights import AT_TERMINAL
 from idp.desk.applications import service as applications
 
@@ -70,6 +71,15 @@ command.add_command(client_registration.command)
 @click.option("--popups", is_flag=True, help="It opens sign-in in a window of its own.")
 @click.option("--omit-iss", is_flag=True, help="Its software stumbles over iss in an answer.")
 @click.option("--origin", multiple=True, help="Origin of a browser application (CORS).")
+@click.option("--back-channel-logout-uri", help="Where we tell it that a session has ended.")
+@click.option("--front-channel-logout-uri", help="What the browser loads when a parent signs out.")
+@click.option("--security-events-uri", help="Where we tell it that a guardianship has ended.")
+@click.option(
+    "--security-event",
+    multiple=True,
+    type=click.Choice(rules.SECURITY_EVENTS),
+    help="Of what else it is told there; repeatable.",
+)
 @click.option("--start-uri", help="Where a parent starts it.")
 @click.option("--website", help="Its home page.")
 @click.option("--logo-uri", help="A picture of at most 64 KiB, which we fetch and show.")
@@ -122,6 +132,22 @@ def client_show(client_id: str, as_json: bool) -> None:
       idp client show app_4vXb… --json
     """
     output.one(_whole(registration.get_client(client_id)), as_json)
+
+
+@command.command("deliveries")
+@click.argument("client_id")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@output.json_option
+def client_deliveries(client_id: str, limit: int, as_json: bool) -> None:
+    """List what an application was told of, the newest first: told when, or why not yet.
+
+    Example:
+      idp client deliveries app_4vXb…
+    """
+    shown = listing.of_client(registration.get_client(client_id).id, limit + 1)
+    rows = [notify.row_of(each.row) for each in shown]
+    columns = tuple(name for name in notify.COLUMNS if name != "client_id")
+    output.rows(list(output.limited(rows, limit, "--limit")), columns, as_json)
 
 
 @command.command("rotate-secret")
@@ -233,6 +259,10 @@ def _metadata(options: dict[str, Any]) -> dict[str, Any]:
         "initiate_login_uri": options["start_uri"],
         "client_uri": options["website"],
         **{name: options[name] for name in ("jwks_uri", "logo_uri", "policy_uri", "tos_uri")},
+        "backchannel_logout_uri": options["back_channel_logout_uri"],
+        "frontchannel_logout_uri": options["front_channel_logout_uri"],
+        "security_events_uri": options["security_events_uri"],
+        "security_events": list(options["security_event"]),
     }
     if options["jwks_file"]:
         metadata["jwks"] = inputs.document(options["jwks_file"])

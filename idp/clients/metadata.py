@@ -51,6 +51,13 @@ ID_TOKEN_CLAIMS: Final = (
 """What of the guardian may stand in ID tokens for software that does not ask UserInfo."""
 EMAIL_CLAIMS: Final = ("real", "unique")
 """The guardian's address, or one made up for this application that nobody else has."""
+GUARDIANSHIP_ENDED: Final = "urn:school-idp:event:guardianship-ended"
+CONSENT_WITHDRAWN: Final = "urn:school-idp:event:consent-withdrawn"
+SESSION_REVOKED: Final = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
+ACCOUNT_DISABLED: Final = "https://schemas.openid.net/secevent/risc/event-type/account-disabled"
+SECURITY_EVENTS: Final = (GUARDIANSHIP_ENDED, CONSENT_WITHDRAWN, SESSION_REVOKED, ACCOUNT_DISABLED)
+"""Security events (RFC 8417) that may be pushed to an application: CAEP and RISC where they have a
+word for it, else our own."""
 DEFAULT_CHILD_FIELDS: Final = ("sub", "given_name", "school.id")
 CHILD_PROFILES: Final = ("object", "uri", "flat")
 MOST_ADDRESSES: Final = 50
@@ -263,6 +270,12 @@ _CHECKS: Final[dict[str, Check]] = {
     "allow_popups": _boolean,
     "omit_iss": _boolean,
     "origins": _origins,
+    "backchannel_logout_uri": _page,
+    "backchannel_logout_session_required": _boolean,
+    "frontchannel_logout_uri": _page,
+    "frontchannel_logout_session_required": _boolean,
+    "security_events_uri": _page,
+    "security_events": _some_of(*SECURITY_EVENTS),
 }
 
 
@@ -341,15 +354,34 @@ def _names_the_child(name: str, document: dict[str, Any]) -> None:
         document[name] = ["sub", *document[name]]
 
 
+def _beside_a_redirect_uri(name: str, document: dict[str, Any]) -> None:
+    """Front-Channel Logout 1.0 §2: scheme, host and port are those of a redirect URI."""
+    if name in document and uris.origin(document[name]) not in {
+        uris.origin(uri) for uri in document["redirect_uris"]
+    }:
+        raise Invalid(name, "uri_of_another_origin", address=document[name])
+
+
+def _has_events(name: str, document: dict[str, Any]) -> None:
+    """Where an application says nothing else, it hears of guardianships that end."""
+    if "security_events_uri" in document:
+        document.setdefault(name, [GUARDIANSHIP_ENDED])
+    else:
+        document.pop(name, None)
+
+
 _LED_TO: Final = (
     *("post_logout_redirect_uris", "client_uri", "initiate_login_uri", "origins"),
     *("policy_uri", "tos_uri"),
 )
+_ASKED_BY_US: Final = ("backchannel_logout_uri", "security_events_uri")
 _TOGETHER: Final[tuple[tuple[str, Check], ...]] = (
     ("client_name", _has_a_name),
     ("redirect_uris", _has_an_address),
-    *((name, _near_the_application) for name in _LED_TO),
+    *((name, _near_the_application) for name in (*_LED_TO, *_ASKED_BY_US)),
     ("grant_types", _agree_with_response_types),
+    ("frontchannel_logout_uri", _beside_a_redirect_uri),
+    ("security_events", _has_events),
     ("jwks", _has_keys),
     ("request_object_signing_alg", _signs_what_it_must),
     ("jwks_uri", _keys_in_one_place),

@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeAlias, TypeVar
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
+    ColumnElement,
     DateTime,
     Engine,
+    Exists,
     MetaData,
     Select,
     String,
@@ -34,6 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
@@ -241,6 +244,18 @@ def update_all(table: type[Any], *which: Any, **values: Any) -> int:
     return _changed(update(table).where(*which).values(**values))
 
 
+def update_asking(
+    table: type[Any], *which: Any, ask: ColumnElement[bool], **values: Any
+) -> tuple[int, bool]:
+    """``update_all``, and whether ``ask`` holds for any of the rows: a question for which there is
+    no other statement.
+    """
+    changing = update(table).where(*which).values(**values).returning(ask)
+    with transaction() as writes:
+        rows = writes.scalars(changing.execution_options(synchronize_session=False)).all()
+    return len(rows), any(rows)
+
+
 def delete_all(table: type[Any], *which: Any) -> int:
     """Delete these rows, in the caller's transaction or one of its own; returns how many."""
     return _changed(delete(table).where(*which))
@@ -310,6 +325,14 @@ def _begin(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         writes = connection.get_execution_options().get("writes")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@compiles(Exists, "sqlite")
+def _qualified(element: Exists, compiler: Any, **how: Any) -> str:
+    """RETURNING names columns without their tables on SQLite; in a query inside it each has one."""
+    how.pop("include_table", None)
+    text: str = compiler.visit_unary(element, **how)
+    return text
 
 
 def in_parts(rows: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from idp import clock, settings
 from idp.audit import continuity
 from idp.database import db
+from idp.deliveries import listing
 from idp.doctor import Finding, Findings, trouble
 from idp.mail import smtp
 from idp.mail.models import OutboxMessage
@@ -27,6 +28,7 @@ from idp.roster.models import RosterJob
 from idp.sessions.models import Interaction
 
 WAITS_TOO_LONG: Final = timedelta(minutes=5)
+TOLD_TOO_LATE: Final = timedelta(minutes=1)
 PURGE_OVERDUE: Final = timedelta(days=3)
 """A daily purge leaves rows for a day after their end (rule R5), and may fail once."""
 PROXY_SEEN_WITHIN: Final = timedelta(days=7)
@@ -117,6 +119,27 @@ def _mails_leave() -> Findings:
         )
 
 
+def _applications_are_told() -> Findings:
+    count, oldest = listing.overdue(clock.now() - TOLD_TOO_LATE)
+    if count:
+        yield trouble(
+            "notify worker",
+            f"Applications are to be told of {count} {'end' if count == 1 else 'ends'}, since "
+            f"{oldest:%Y-%m-%d %H:%M}Z, and nobody tells them: pages stay open there.",
+            "Start `idp notify work`; its log tells what holds it up.",
+        )
+    for client_id, name, number, since, answer in listing.waiting_long(
+        clock.now() - WAITS_TOO_LONG
+    ):
+        yield trouble(
+            "applications",
+            f"{name} ({client_id}) could not be told of {number} "
+            f"{'end' if number == 1 else 'ends'}, since {since:%Y-%m-%d %H:%M}Z: "
+            f"{answer or 'not tried yet'}.",
+            f"`idp client deliveries {client_id}` lists them; ask whoever runs it.",
+        )
+
+
 def _imports_are_worked_on() -> Findings:
     before = clock.now() - WAITS_TOO_LONG
     late = or_(
@@ -200,6 +223,7 @@ CHECKS: Final[tuple[Callable[[], Findings], ...]] = (
     _mail_server_answers,
     _database_takes_writes,
     _mails_leave,
+    _applications_are_told,
     _imports_are_worked_on,
     _purge_runs,
     _connections_suffice,

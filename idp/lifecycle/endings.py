@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
 
+from idp import clock
 from idp.audit import events
 from idp.credentials import (
     devices,
@@ -24,6 +25,7 @@ from idp.credentials import (
 )
 from idp.credentials.models import PasskeyChallenge
 from idp.database import Ids, delete_all, retried, transaction
+from idp.deliveries import front_channel, hearing, noting
 from idp.federation import links
 from idp.federation.models import FederatedLink
 from idp.lifecycle.endings_sets import These, which
@@ -46,6 +48,8 @@ class Ended:
 
     counts: dict[Thing, int] = field(default_factory=dict)
     links: list[FederatedLink] = field(default_factory=list)
+    heard: bool = False
+    """Whether an application is told of a session that ended."""
 
 
 def end(cause: Cause, these: These) -> Ended:
@@ -67,6 +71,8 @@ def end(cause: Cause, these: These) -> Ended:
             elif thing is Thing.LINKS:
                 why = "undone" if by is By.SINCE else "account claimed"
                 ended.links = links.remove(*which(thing, by, these), why=why)
+            elif thing is Thing.SESSIONS:
+                _end_sessions(ended, by, these)
             elif both and thing is Thing.ADDRESS_CHANGES:
                 changed = email_changes.end_waiting_and_settle(*which(thing, by, these))
                 ended.counts[thing] = changed
@@ -98,11 +104,14 @@ def end_guardianships(ended: Ids, reason: str, code: str | None = None, **detail
     ``reason``: free text; ``code``: one of ``people.models.END_REASONS``, where somebody at a
     school says so. The search index is the caller's to refresh.
     """
+    at, heard = clock.now(), hearing.guardianship_is_heard()
     with transaction():
-        count = linking.mark_ended(ended, reason, code, **detail)
-        if count:
+        marked = linking.mark_ended(ended, reason, code, at=at, heard=heard, **detail)
+        if marked.count:
             end(Cause.GUARDIANSHIP_ENDED, These(guardianships=ended))
-    return count
+        if marked.heard:
+            noting.guardianships_ended(at, ended)
+    return marked.count
 
 
 @retried
@@ -129,9 +138,12 @@ def _disable(cause: Cause, these: Select[Any], **detail: Any) -> int:
     with transaction() as writes:
         # Held first: whoever claims one at this moment waits, or was first and is passed over
         lock = these.order_by(Account.id).with_for_update(key_share=True, of=Account)
-        if not writes.execute(lock).all():
+        held = writes.execute(lock.add_columns(hearing.account_is_heard())).all()
+        if not held:
             return 0
         end(cause, These(accounts=these))
+        if any(heard for *_id, heard in held):
+            noting.accounts_disabled(clock.now(), these)
         return accounts.mark_disabled(these, closed=cause is Cause.ACCOUNT_CLOSED, **detail)
 
 
@@ -178,10 +190,27 @@ def end_former_addresses(these: Ids, **detail: Any) -> None:
 
 def end_session(account_id: str, session_id: str) -> bool:
     """End one of the guardian's sessions; false where it is not theirs or has ended."""
+    return bool(_end_session(account_id, session_id).counts[Thing.SESSIONS])
+
+
+def replace_session(account_id: str, session_id: str) -> None:
+    """End a session that another one of the same guardian in the same browser replaces."""
+    _end_session(account_id, session_id, replaced=True)
+
+
+def sign_out(account_id: str, session_id: str) -> list[str]:
+    """End the session of the browser at the other end; returns the addresses that it is to load
+    then (Front-Channel Logout 1.0).
+    """
+    ended = _end_session(account_id, session_id)
+    return front_channel.addresses_of(session_id) if ended.heard else []
+
+
+def _end_session(account_id: str, session_id: str, *, replaced: bool = False) -> Ended:
     conditions = (BrowserSession.id == session_id, BrowserSession.account_id == account_id)
+    these = select(BrowserSession.id).where(*conditions)
     with transaction():
-        ended = end(Cause.SIGNED_OUT, These(sessions=select(BrowserSession.id).where(*conditions)))
-    return bool(ended.counts[Thing.SESSIONS])
+        return end(Cause.SIGNED_OUT, These(sessions=these, replaced=replaced))
 
 
 def end_other_sessions(account_id: str, keep: str) -> int:
@@ -207,21 +236,38 @@ def withdraw_consent(account_id: str, client_id: str) -> bool:
 _AUDIT_DETAIL: Final[dict[By, sessions.AuditDetail]] = {By.SESSION: "each", By.EVERYBODY: "none"}
 
 
+def _end_sessions(ended: Ended, by: By, these: These) -> None:
+    at, ones = clock.now(), which(Thing.SESSIONS, by, these)
+    tell = _AUDIT_DETAIL.get(by, "count")
+    done = sessions.end(*ones, at=at, heard=hearing.session_is_heard(), tell=tell)
+    ended.counts[Thing.SESSIONS], ended.heard = done.count, done.heard
+    if done.heard:
+        noting.sessions_ended(at, *ones, replaced=these.replaced)
+
+
+def _end_permission(reason: str, *ones: ColumnElement[bool]) -> int:
+    """The grants of a consent that is withdrawn."""
+    at = clock.now()
+    count, heard = grants_service.end_heard(reason, *ones, at=at, heard=hearing.grant_is_heard())
+    if heard:
+        noting.permission_withdrawn(at, *ones)
+    return count
+
+
 def _ender(thing: Thing, cause: Cause, by: By) -> Callable[..., int]:
     """The one function that ends things of this kind; it takes conditions on their table."""
-    tell = _AUDIT_DETAIL.get(by, "count")
     reason = REASONS.get(cause, OTHER_REASON)
+    end_grants = _end_permission if by is By.PERMISSION else grants_service.end
     functions: dict[Thing, Callable[..., int]] = {
         Thing.PASSWORD: passwords.withdraw,
         Thing.PASSKEYS: passkeys.remove,
         Thing.RECOVERY_CODES: recovery_codes.forget,
         Thing.APP: totp.switch_off,
         Thing.ENROLMENTS: totp.forget_enrolments,
-        Thing.SESSIONS: partial(sessions.end, tell=tell),
         Thing.CHOICES: sessions.forget_children,
         Thing.CONSENTS: grants_service.withdraw_consents,
         Thing.CHILD_CONSENTS: grants_service.withdraw_child_consents,
-        Thing.GRANTS: partial(grants_service.end, reason),
+        Thing.GRANTS: partial(end_grants, reason),
         Thing.TOKENS: one_time_tokens.end,
         Thing.ADDRESS_CHANGES: email_changes.end_waiting,
         Thing.WAYS_BACK: email_changes.end_open,

@@ -43,6 +43,8 @@ class These:
     keep_device: str | None = None
     """The secret of a known device."""
     keep_interaction: str = ""
+    replaced: bool = False
+    """The sessions: by another one of the same guardian in the same browser."""
     since: datetime | None = None
 
 

@@ -6,21 +6,20 @@ sends one more mail. That does no harm: the tokens of one outbox row all work un
 
 import logging
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from threading import Event
 
 from flask import Flask
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
-from idp import clock, correlation
-from idp.audit import continuity
-from idp.database import db, retried, transaction
+from idp import clock, correlation, workers
+from idp.database import retried, transaction
 from idp.mail import outbox, smtp
 from idp.mail.messages import Message
 from idp.mail.models import OutboxMessage
 from idp.mail.smtp import Deferred, Lost, Outcome, Post, Refused, Sent, ServerAway
+from idp.workers import Round
 
 log = logging.getLogger(__name__)
 
@@ -37,21 +36,6 @@ was minted for it since then is in nobody's hands and ends."""
 
 AWAY_PAUSE = timedelta(minutes=1)
 """The longest pause of a message that waits only for the mail server to come back."""
-
-LONGEST_WAIT = 30.0
-"""Seconds between two looks of a worker that is in trouble."""
-
-
-@dataclass(frozen=True)
-class Round:
-    """What one look into the outbox came to."""
-
-    handled: int = 0
-    reached: bool = False
-    """Whether the mail server was reached."""
-    trouble: str | None = None
-    away: bool = False
-    """Whether the trouble is the mail server's."""
 
 
 def init_app(app: Flask) -> None:
@@ -73,35 +57,7 @@ def work(stop: Event, pause: float = 1.0) -> None:
     Outlives the database and the mail server: says so once, waits longer each time, and goes
     on by itself. Needs an application context.
     """
-    trouble: str | None = None
-    away = False
-    tries = 0
-    while not stop.is_set():
-        done = _safe_round()
-        if done.trouble is not None:
-            if done.trouble != trouble:
-                log.error("mail waits: %s", done.trouble)
-            trouble, away, tries = done.trouble, done.away, tries + 1
-            stop.wait(min(pause * 2 ** min(tries, 16), LONGEST_WAIT))
-            continue
-        if trouble is not None and (done.reached or not away):
-            log.warning("mail flows again")
-            trouble, tries = None, 0
-        stop.wait(0 if done.handled else pause)
-
-
-def _safe_round(limit: int = 20) -> Round:
-    try:
-        if not continuity.goes_on():
-            return Round(trouble="database: restored from a backup")
-        return _round(limit)
-    except SQLAlchemyError as error:
-        return Round(trouble=f"database: {type(error).__name__}")
-    except Exception as error:  # noqa: BLE001 – a worker that dies delivers nothing at all
-        return Round(trouble=f"unexpected: {type(error).__name__}")
-    finally:
-        with suppress(SQLAlchemyError):
-            db.session.remove()
+    workers.work(stop, pause, partial(_round, 20), what="mail", log=log)
 
 
 def _round(limit: int) -> Round:

@@ -17,6 +17,7 @@ from idp.mail.kinds import ANYBODY_ASKS
 from idp.mail.messages import clean
 from idp.mail.models import OutboxMessage
 from idp.people.models import Account, locked
+from idp.workers import growing_pause
 
 LEASE = timedelta(minutes=5)
 """How long a worker has a message for itself: longer than any SMTP dialogue with our timeouts.
@@ -124,7 +125,7 @@ def put_back(
     if now - message.created_at > GIVE_UP_AFTER:
         refused(message, f"given up after {message.attempts} attempts: {answer}")
         return
-    pause = min(FIRST_PAUSE * 2 ** min(message.attempts - 1, 16), longest_pause)
+    pause = growing_pause(FIRST_PAUSE, message.attempts, longest_pause)
     with transaction():
         _change(message, fenced=True, due_at=now + pause, **_answered(answer))
 

@@ -11,6 +11,7 @@ from idp.clients.metadata import (
     ID_TOKEN_ALGORITHMS,
     REQUEST_OBJECT_ALGORITHMS,
     SCOPES,
+    SECURITY_EVENTS,
 )
 from idp.oidc import child_claim, dpop, protected_resource, response_types
 from idp.oidc.claims import SUPPORTED
@@ -37,6 +38,10 @@ def metadata() -> dict[str, Any]:
         "require_pushed_authorization_requests": (
             settings.current().require_pushed_authorization_requests
         ),
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
+        "frontchannel_logout_supported": True,
+        "frontchannel_logout_session_supported": True,
         "scopes_supported": list(SCOPES),
         "response_types_supported": list(response_types.supported()),
         "response_modes_supported": list(response_types.modes()),
@@ -68,6 +73,7 @@ def metadata() -> dict[str, Any]:
         "child_claim_version": child_claim.VERSION,
         "child_fields_supported": list(CHILD_FIELDS),
         "child_hint_parameter_supported": True,
+        "security_events_supported": list(SECURITY_EVENTS),
     }
     if settings.current().dynamic_registration != "off":
         document["registration_endpoint"] = f"{issuer}/oauth2/register"

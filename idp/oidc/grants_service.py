@@ -4,11 +4,13 @@ Codes, access tokens and refresh tokens all ask their grant at use, so that one 
 is enough. Which ones end with what stands in ``lifecycle.endings``.
 """
 
+from datetime import datetime
+
 from sqlalchemy import ColumnElement
 
 from idp import clock
 from idp.audit import events
-from idp.database import transaction, update_all
+from idp.database import transaction, update_all, update_asking
 from idp.oidc.models import ChildConsent, Consent, Grant
 
 
@@ -20,6 +22,20 @@ def end(reason: str, *which: ColumnElement[bool]) -> int:
         if ended:
             events.record("grant_ended", reason=reason, count=ended)
     return ended
+
+
+def end_heard(
+    reason: str, *which: ColumnElement[bool], at: datetime, heard: ColumnElement[bool]
+) -> tuple[int, bool]:
+    """``end``, and whether others are to be told of any of them."""
+    values = {"ended_at": at, "ended_reason": reason}
+    with transaction():
+        ended, is_heard = update_asking(
+            Grant, *which, Grant.ended_at.is_(None), ask=heard, **values
+        )
+        if ended:
+            events.record("grant_ended", reason=reason, count=ended)
+    return ended, is_heard
 
 
 def withdraw_consents(*which: ColumnElement[bool]) -> int:

@@ -35,6 +35,7 @@ REGISTRATIONS: Final = {
         "is on this computer or in a private network: IDP_OUTGOING_PRIVATE_HOSTS may allow it"
     ),
     "uri_not_https": "must be https, or http on loopback",
+    "uri_of_another_origin": "is not at the scheme, host and port of a redirect URI",
     "uri_not_public": "is on this computer or in a private network, where no redirect URI is",
     "uri_unreadable": "can't be read: {reason}",
     "uri_relative": "must be absolute",

@@ -6,7 +6,7 @@ import hmac
 from idp import settings
 from idp.clients.models import ClientRow
 from idp.database import base64url
-from idp.people.models import AccountRow, ChildRow
+from idp.people.models import AccountRow, ChildColumns
 
 
 def of_guardian(account: AccountRow, client: ClientRow) -> str:
@@ -14,7 +14,7 @@ def of_guardian(account: AccountRow, client: ClientRow) -> str:
     return _subject(account.subject_id, client)
 
 
-def of_child(child: ChildRow, client: ClientRow) -> str:
+def of_child(child: ChildColumns, client: ClientRow) -> str:
     """The child's ``child.sub`` for this client, such as ``c_7Qm2…``; stable, unguessable."""
     return "c_" + _subject(child.subject_id, client)
 

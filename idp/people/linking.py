@@ -3,13 +3,14 @@
 What hangs on a guardianship ends with it in ``idp.lifecycle``.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
 
-from idp import clock
 from idp.audit import events
-from idp.database import Ids, db, retried, transaction, update_all
+from idp.database import Ids, db, retried, transaction, update_asking
 from idp.errors import Invalid
 from idp.people import guardianships, search_index
 from idp.people.accounts import lock_account
@@ -75,21 +76,38 @@ def change_relationship(account_id: str, child: Child, relationship: str) -> boo
     return True
 
 
-def mark_ended(ended: Ids, reason: str, code: str | None = None, **detail: Any) -> int:
-    """End those of these guardianships that have not ended; returns how many.
+@dataclass(frozen=True)
+class Ended:
+    """How many guardianships ended, and whether that is to be told of any."""
+
+    count: int
+    heard: bool
+
+
+def mark_ended(
+    ended: Ids,
+    reason: str,
+    code: str | None = None,
+    *,
+    at: datetime,
+    heard: ColumnElement[bool],
+    **detail: Any,
+) -> Ended:
+    """End those of these guardianships that have not ended.
 
     ``code``: one of ``END_REASONS``, where somebody at a school says so, who reads it in the
-    journal.
+    journal. ``heard``: whether others are to be told of one.
     """
-    these, now = Guardianship.id.in_(ended), clock.now()
-    values = {"ended_at": now, "ended_reason": reason[:REASON_LENGTH], "ended_code": code}
+    these = Guardianship.id.in_(ended)
+    values = {"ended_at": at, "ended_reason": reason[:REASON_LENGTH], "ended_code": code}
     whom: Select[*tuple[Any, ...]] = select(Guardianship.account_id, Guardianship.child_id)
     if code is not None:
         whom = whom.add_columns(Child.school_id).join(Child, Child.id == Guardianship.child_id)
         detail["changes"] = {"ended": [None, code]}
     with transaction():
-        count = update_all(Guardianship, these, guardianships.not_ended(), **values)
-        if count:
-            just_ended = whom.where(these, guardianships.ended_at(now))
+        changed = update_asking(Guardianship, these, guardianships.not_ended(), ask=heard, **values)
+        marked = Ended(*changed)
+        if marked.count:
+            just_ended = whom.where(these, guardianships.ended_at(at))
             events.record_each("guardianship_ended", just_ended, **detail)
-    return count
+    return marked

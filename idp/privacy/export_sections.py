@@ -9,6 +9,7 @@ from idp.audit.models import AuditEvent
 from idp.credentials import passkeys, passwords, recovery_codes, totp
 from idp.credentials.models import EmailChange, FactorReset, KnownDevice, OneTimeToken
 from idp.database import db
+from idp.deliveries.models import EventDelivery
 from idp.federation import links
 from idp.mail.models import OutboxMessage
 from idp.oidc import known_applications
@@ -157,6 +158,11 @@ def access(account: Account) -> Content:
     ]
 
 
+# What applications were told had ended, as long as it is kept; of no child (C2)
+_rows(
+    *("told_applications", EventDelivery, "client_id", "event", "session_id", "status"),
+    *("created_at", "finished_at"),
+)
 # The mails about my account, and what became of each
 _rows("mails", OutboxMessage, "id", "kind", "status", "attempts", "created_at", "finished_at")
 # When tokens were made for me and used; the tokens themselves are kept nowhere

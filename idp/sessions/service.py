@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Row, bindparam, select, tuple_, update
+from sqlalchemy import ColumnElement, bindparam, select, tuple_, update
 
 from idp import clock, settings
 from idp.audit import events
@@ -127,25 +127,37 @@ def live(account_id: str) -> list[BrowserSession]:
 AuditDetail = Literal["each", "count", "none"]
 
 
-def end(*which: ColumnElement[bool], tell: AuditDetail = "count") -> int:
-    """End those of these sessions that go on, in the caller's transaction; returns how many.
+@dataclass(frozen=True)
+class Ended:
+    """How many sessions ended, and whether that is to be told of any."""
 
-    ``tell``: whether the audit log names each of them, or their number for each account.
+    count: int
+    heard: bool
+
+
+def end(
+    *which: ColumnElement[bool], at: datetime, heard: ColumnElement[bool], tell: AuditDetail
+) -> Ended:
+    """End those of these sessions that go on, in the caller's transaction.
+
+    ``heard``: whether others are to be told of one; ``tell``: whether the audit log names each
+    of them, or their number for each account.
     """
     with transaction() as writes:
-        ended = writes.execute(
+        rows = writes.execute(
             update(BrowserSession)
             .where(*which, BrowserSession.ended_at.is_(None))
-            .values(ended_at=clock.now())
-            .returning(BrowserSession.account_id, BrowserSession.id)
+            .values(ended_at=at)
+            .returning(BrowserSession.account_id, BrowserSession.id, heard)
             .execution_options(synchronize_session=False)
         ).all()
+        ended = [(account_id, session_id) for account_id, session_id, _heard in rows]
         if ended and tell != "none":
             events.record_rows(_ended(ended, each=tell == "each"))
-    return len(ended)
+    return Ended(len(rows), any(row[2] for row in rows))
 
 
-def _ended(rows: Sequence[Row[str, str]], *, each: bool) -> list[dict[str, Any]]:
+def _ended(rows: Sequence[tuple[str, str]], *, each: bool) -> list[dict[str, Any]]:
     if each:
         return [
             events.row("session_ended", account_id=owner, session_id=session_id)

@@ -107,8 +107,10 @@ def sign_in(proof: Proof) -> BrowserSession:
     device, known_by = device_name(), device_secret()
     begun, secret = sign_ins.begin(proof, device=device, device_secret=known_by)
     if before is not None:
-        endings.end_session(before.account.id, before.session.id)
-        if before.account.id != proof.account_id:
+        if before.account.id == proof.account_id:
+            endings.replace_session(before.account.id, before.session.id)
+        else:
+            endings.end_session(before.account.id, before.session.id)
             _forget_person()
     cookies = cookies_to_set()
     cookies["session"] = secret
@@ -126,16 +128,19 @@ def step_up(session: SessionRow, proof: Proof) -> None:
     g.pop("signed_in", None)
 
 
-def sign_out() -> None:
-    """End this browser's session on the server, and take its cookie away.
+def sign_out() -> list[str]:
+    """End this browser's session on the server, and take its cookie away; returns the addresses
+    of applications that the browser is to load then.
 
     The browser keeps its id, so that waiting requests go on; what the person left goes.
     """
+    told: list[str] = []
     if (signed_in_now := signed_in()) is not None:
-        endings.end_session(signed_in_now.account.id, signed_in_now.session.id)
+        told = endings.sign_out(signed_in_now.account.id, signed_in_now.session.id)
     _forget_person()
     cookies_to_set()["session"] = None
     g.signed_in = None
+    return told
 
 
 def _forget_person() -> None:

@@ -1,11 +1,13 @@
 """What every response says to the browser (security rules S4, S8 and S9)."""
 
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from flask import Flask, Response, g, request, url_for
 
+from idp.clients.uris import origin
 from idp.correlation import current as correlation
 from idp.settings import current as settings
 
@@ -94,6 +96,11 @@ def keep_opener() -> None:
     g.keeps_opener = True
 
 
+def let_frames_load(addresses: Iterable[str]) -> None:
+    """Let this page hold pages of these origins, and of no other (Front-Channel Logout 1.0)."""
+    g.frame_sources = " ".join(sorted({origin(address) for address in addresses}))
+
+
 def set_headers(response: Response) -> Response:
     """Add what is missing; an endpoint that has set a header itself keeps it."""
     headers = response.headers
@@ -129,6 +136,8 @@ def _shows_nothing(response: Response) -> bool:
 
 def content_security_policy() -> str:
     """The policy of this page."""
+    if sources := g.get("frame_sources"):
+        return _written({**POLICY, "frame-src": sources})
     if g.get("form_leaves"):
         return _LEAVING_POLICY
     return _PASSKEY_POLICY if g.get("passkeys") else _POLICY

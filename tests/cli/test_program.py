@@ -20,7 +20,7 @@ VERBS = {
     "school": ("create", "edit", "logo", "text", "show", "list", "figures"),
     "client": (
         *("create", "list", "show", "edit", "rotate-secret", "end-old-secret"),
-        *("disable", "enable"),
+        *("disable", "enable", "deliveries"),
     ),
     "user": (
         *("create", "invite", "disable", "enable", "edit", "merge", "email", "list", "search"),
@@ -33,6 +33,7 @@ VERBS = {
     "token": ("issue", "letter", "letters"),
     "keys": ("list", "ensure", "rotate", "retire"),
     "mail": ("work", "list"),
+    "notify": ("work", "list"),
     "audit": ("list",),
     "serve": (),
     "purge": (),

@@ -100,7 +100,7 @@ def test_each_cause_is_done_here_and_each_thing_is_somebodys(app: Flask) -> None
 
 ENDERS = {
     "sessions": ("end", "forget_children"),
-    "grants_service": ("end", "withdraw_consents", "withdraw_child_consents"),
+    "grants_service": ("end", "end_heard", "withdraw_consents", "withdraw_child_consents"),
     "one_time_tokens": ("end",),
     "email_changes": ("end_waiting", "end_open", "settle"),
     "devices": ("forget",),
@@ -149,7 +149,7 @@ LASTING = {
     "school_texts", "staff_roles", "directory_entries", "audit_events", "database_identity",
     "installation_marks", "throttle_counters", "factor_resets", "erasure_requests",
     "erasure_answers", "link_requests", "client_refusals", "used_assertions", "pushed_requests",
-    "deletion_requests",
+    "deletion_requests", "event_deliveries",
 }  # fmt: skip
 """Tables of people, schools and applications, of what happened, and of questions: nobody enters by
 them, and an application reads nothing by them."""

@@ -72,7 +72,7 @@ def test_every_table_about_accounts_has_a_section_or_a_reason(app: Flask) -> Non
 def test_it_holds_what_there_is(claire: Account) -> None:
     document = export.document(claire)
     empty = [name for name, content in document.items() if not content]
-    assert empty == ["connection_tokens", "link_requests", "factor_resets"]
+    assert empty == ["told_applications", "connection_tokens", "link_requests", "factor_resets"]
     assert document["applications"][0]["application"] == "Cantine"
     assert document["email_changes"][0]["new_email"] == "claire@new.example"
     assert document["linked_accounts"][0]["provider"] == "google"

@@ -36,6 +36,9 @@ ELSEWHERE = {
     "guardianship_changed": {"run"},
     "guardianship_ended": {"changes", "run"},
     "guardianship_made": {"run"},
+    # Of a delivery, whatever it is about
+    "application_told": {"attempts", "delivery", "of"},
+    "application_not_told": {"attempts", "delivery", "of"},
     # Built before: what the mail was, what a refused passkey was, whose wish a reset was
     "factor_refused": {"passkey", "times"},
     "factors_reset": {"asked_by"},

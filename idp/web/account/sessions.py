@@ -18,6 +18,7 @@ from idp.web import branding, browser
 from idp.web.account.blueprint import blueprint, guardian_only
 from idp.web.account.step_up import proved_recently
 from idp.web.errors import known_id
+from idp.web.protocol import crossing, logout
 
 
 @dataclass(frozen=True)
@@ -72,14 +73,18 @@ def sign_out() -> ResponseReturnValue:
 def signed_out() -> ResponseReturnValue:
     """What stands in the window after signing out, with the face of the page before."""
     branding.use_school_named(request.args.get("school", ""))
+    match crossing.unseal(request.args.get("told", "")):
+        case ["frames", *frames]:
+            return logout.signed_out([str(each) for each in frames])
     return render_template("protocol/logged_out.html", problem="")
 
 
 def _signed_out() -> Response:
     if (signed_in_now := browser.signed_in()) is not None:
         branding.use_school_of(signed_in_now.account.id)
-    browser.sign_out()
-    page = url_for("account.signed_out", school=branding.current().school)
+    frames = browser.sign_out()
+    told = crossing.seal("frames", *frames) if frames else None
+    page = url_for("account.signed_out", school=branding.current().school, told=told)
     response = make_response(redirect(page, 303))
     # Rule S6: « back » shows nothing. Cookies stay: the language, the known device.
     response.headers["Clear-Site-Data"] = '"cache", "storage"'

@@ -165,6 +165,10 @@ PROBLEMS: Final = {
     "sector_stays": lazy_gettext(
         "This can't change any more: guardians and children would get other numbers."
     ),
+    "uri_of_another_origin": lazy_gettext(
+        "%(address)s is not where a redirect URI of this application is: scheme, host and port have"
+        " to be the same."
+    ),
     "uri_without_host": lazy_gettext("%(address)s names no host."),
     "uri_character": lazy_gettext(
         "%(address)s holds a space, an asterisk, an accent or another character that an"

@@ -90,11 +90,22 @@ def _crossed(parameters: MultiDict[str, str]) -> rules.LogoutRequest | None:
 
 def _sign_out(return_uri: str | None, *, by_page: bool) -> Response:
     _use_school_of_guardian()
-    browser.sign_out()
-    response = _leave(return_uri, by_page=by_page)
+    frames = browser.sign_out()
+    response = signed_out(frames, return_uri) if frames else _leave(return_uri, by_page=by_page)
     # Rule S6: what the back button would show is gone from the browser's cache.
     response.headers["Clear-Site-Data"] = '"cache"'
     return response
+
+
+def signed_out(frames: list[str], return_uri: str | None = None) -> Response:
+    """The page that says so and loads what applications want to be told by (Front-Channel Logout
+    1.0 §3); it goes on once they are there, or after three seconds.
+    """
+    headers.let_frames_load(frames)
+    page = render_template(
+        "protocol/logged_out.html", frames=frames, address=return_uri, problem=""
+    )
+    return make_response(page)
 
 
 def _leave(return_uri: str | None, *, by_page: bool, problem: str = "") -> Response:

@@ -1,0 +1,90 @@
+"""``idp notify``: what applications are told of, and the worker that tells them."""
+
+import logging
+from threading import Event
+
+import click
+
+from idp import settings
+from idp.audit import continuity
+from idp.cli import application, output
+from idp.cli.group import Noun
+from idp.cli.output import counted
+from idp.deliveries import listing, worker
+from idp.deliveries.models import STATUSES, EventDelivery
+from idp.readiness import agreement
+
+log = logging.getLogger(__name__)
+
+COLUMNS = (
+    "id",
+    "client_id",
+    "event",
+    "account_id",
+    "status",
+    "attempts",
+    "created_at",
+    "finished_at",
+    "answer",
+)
+
+command = Noun("notify", help="What applications are told of, and the worker that tells them.")
+
+
+@command.command("work")
+@click.option("--once", is_flag=True, help="Tell what is due and stop.")
+@click.option(
+    "--pause",
+    type=click.FloatRange(0.1, 3600),
+    default=1.0,
+    show_default=True,
+    help="Seconds between two looks where nothing is due.",
+)
+def notify_work(once: bool, pause: float) -> None:
+    """Tell applications what has ended, until stopped (Ctrl-C or SIGTERM). Several may run.
+
+    Examples:
+      idp notify work
+      idp notify work --once
+    """
+    application.speak(settings.current().log_level)
+    agreement.join()  # it signs what applications have to believe
+    if once:
+        continuity.refuse_other_history()  # what it would tell may have come back with a backup
+        done = worker.deliver_due()
+        click.echo(counted(done, "delivery found its fate.", "deliveries found their fate."))
+        return
+    stop: Event = application.stopped_by_signals()
+    log.info("the worker that tells applications is at work")
+    worker.work(stop, pause)
+
+
+@command.command("list")
+@click.option("--status", type=click.Choice(STATUSES))
+@click.option("--client", "client_id", help="An application's id.")
+@click.option("--account", "account_id", help="An account's id.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@output.json_option
+def notify_list(
+    status: str | None, client_id: str | None, account_id: str | None, limit: int, as_json: bool
+) -> None:
+    """List what applications were told, the newest first: when, after how many tries, or why not.
+
+    Examples:
+      idp notify list
+      idp notify list --status waiting --json
+    """
+    wanted = {
+        EventDelivery.status: status,
+        EventDelivery.client_id: client_id,
+        EventDelivery.account_id: account_id,
+    }
+    which = [column == value for column, value in wanted.items() if value is not None]
+    shown = listing.newest(*which, limit=limit + 1)
+    rows = [row_of(each.row) for each in shown]
+    output.rows(list(output.limited(rows, limit, "--limit")), COLUMNS, as_json)
+
+
+def row_of(row: EventDelivery) -> dict[str, object]:
+    """A delivery as the terminal shows it."""
+    return {name: getattr(row, name) for name in (*COLUMNS, "session_id", "child_id", "due_at")}

@@ -1,0 +1,66 @@
+"""What became of deliveries, for the desk and the terminal: newest first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select
+
+from idp.clients.models import Client
+from idp.database import db
+from idp.deliveries.models import EventDelivery
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A delivery, and what its application is called."""
+
+    row: EventDelivery
+    application: str
+
+
+def newest(*which: ColumnElement[bool], limit: int = 20) -> list[Shown]:
+    """Those that meet these conditions on ``EventDelivery``; one query."""
+    rows = db.session.execute(
+        select(EventDelivery, Client.name)
+        .join(Client, Client.id == EventDelivery.client_id)
+        .where(*which)
+        .order_by(EventDelivery.id.desc())
+        .limit(limit)
+        .execution_options(populate_existing=True)
+    )
+    return [Shown(row, name) for row, name in rows]
+
+
+def of_client(client_id: str, limit: int = 20) -> list[Shown]:
+    """What one application was told."""
+    return newest(EventDelivery.client_id == client_id, limit=limit)
+
+
+def overdue(before: datetime) -> tuple[int, datetime | None]:
+    """How many are due since before this moment, and since when the first of them."""
+    late = (EventDelivery.status == "waiting", EventDelivery.due_at < before)
+    count, oldest = db.session.execute(
+        select(func.count(), func.min(EventDelivery.due_at)).where(*late)
+    ).one()
+    return count, oldest
+
+
+def waiting_long(before: datetime) -> Sequence[Any]:
+    """Applications that were not told of what happened before this moment: id, name, of how many,
+    and what came last.
+    """
+    return db.session.execute(
+        select(
+            Client.id,
+            Client.name,
+            func.count(EventDelivery.id),
+            func.min(EventDelivery.created_at),
+            func.max(EventDelivery.answer),
+        )
+        .join(Client, Client.id == EventDelivery.client_id)
+        .where(EventDelivery.status == "waiting", EventDelivery.created_at < before)
+        .group_by(Client.id, Client.name)
+        .order_by(Client.name)
+    ).all()

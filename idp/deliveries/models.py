@@ -1,0 +1,64 @@
+"""The deliveries: who is to be told of what; never the words, never a token."""
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp import clock
+from idp.database import Model, OpaqueId, UtcDateTime
+from idp.people.models import one_of
+
+EVENTS: Final = (
+    "logout",
+    "session-replaced",
+    "session-revoked",
+    "guardianship-ended",
+    "consent-withdrawn",
+    "account-disabled",
+)
+"""The first two are logout tokens (OpenID Connect Back-Channel Logout 1.0), the others security
+events (RFC 8417)."""
+STATUSES: Final = ("waiting", "told", "refused", "given_up", "dropped")
+
+
+class EventDelivery(Model):
+    """Something that one application is to be told, or was.
+
+    ``refused``: it answered that it can't use it. ``given_up``: it was away for a day.
+    ``dropped``: it is not registered for it any more.
+    """
+
+    __tablename__ = "event_deliveries"
+    __table_args__ = (
+        CheckConstraint(one_of("status", STATUSES), name="status"),
+        CheckConstraint(one_of("event", EVENTS), name="event"),
+        Index(
+            "ix_event_deliveries_due",
+            "due_at",
+            sqlite_where=text("status = 'waiting'"),
+            postgresql_where=text("status = 'waiting'"),
+        ),
+        Index("ix_event_deliveries_client_id_id", "client_id", "id"),
+        Index("ix_event_deliveries_account_id_id", "account_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"))
+    event: Mapped[str] = mapped_column(String(20))
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
+    session_id: Mapped[str | None] = mapped_column(OpaqueId)
+    """The session that ended: of those that are purged, too."""
+    child_id: Mapped[str | None] = mapped_column(ForeignKey("children.id"), index=True)
+    status: Mapped[str] = mapped_column(String(8), default="waiting")
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now, index=True)
+    """When it happened."""
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    """When to try (again). A worker that takes a row moves it on by the time it may need."""
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    answer: Mapped[str | None] = mapped_column(String(200))
+    """The application's last answer, or why there was none."""

@@ -1,0 +1,74 @@
+"""What worker processes share: they look for work, outlive trouble, and say once what it is."""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Event
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from idp.audit import continuity
+from idp.database import db
+
+LONGEST_WAIT = 30.0
+"""Seconds between two looks of a worker that is in trouble."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one look for work came to."""
+
+    handled: int = 0
+    reached: bool = False
+    """Whether the server that it depends on was reached."""
+    trouble: str | None = None
+    away: bool = False
+    """Whether the trouble is that server's."""
+
+
+def work(
+    stop: Event, pause: float, look: Callable[[], Round], *, what: str, log: logging.Logger
+) -> None:
+    """Look for work until ``stop`` is set, every ``pause`` seconds where there is none.
+
+    Outlives the database and whatever else: says so once, waits longer each time, and goes on by
+    itself. ``what``: what waits meanwhile. Needs an application context.
+    """
+    trouble: str | None = None
+    away = False
+    tries = 0
+    while not stop.is_set():
+        done = safely(look)
+        if done.trouble is not None:
+            if done.trouble != trouble:
+                log.error("%s waits: %s", what, done.trouble)
+            trouble, away, tries = done.trouble, done.away, tries + 1
+            stop.wait(min(pause * 2 ** min(tries, 16), LONGEST_WAIT))
+            continue
+        if trouble is not None and (done.reached or not away):
+            log.warning("%s flows again", what)
+            trouble, tries = None, 0
+        stop.wait(0 if done.handled else pause)
+
+
+def growing_pause(first: timedelta, attempts: int, longest: timedelta) -> timedelta:
+    """How long to wait after so many attempts: twice as long after each."""
+    doubled: timedelta = first * 2 ** min(attempts - 1, 16)
+    return min(doubled, longest)
+
+
+def safely(look: Callable[[], Round]) -> Round:
+    """One look, whatever happens in it."""
+    try:
+        if not continuity.goes_on():
+            return Round(trouble="database: restored from a backup")
+        return look()
+    except SQLAlchemyError as error:
+        return Round(trouble=f"database: {type(error).__name__}")
+    except Exception as error:  # noqa: BLE001 – a worker that dies does nothing at all
+        return Round(trouble=f"unexpected: {type(error).__name__}")
+    finally:
+        with suppress(SQLAlchemyError):
+            db.session.remove()
