@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from idp import settings
-from idp.clients import keys, uris
+from idp.clients import encrypted_answers, keys, uris
 from idp.errors import Invalid
 from idp.outgoing import guarded
 from idp.outgoing.trouble import NotAllowed
@@ -259,6 +259,8 @@ _CHECKS: Final[dict[str, Check]] = {
     "sector_identifier_uri": _called_by_us,
     "subject_type": _one_of("pairwise", "public"),
     "id_token_signed_response_alg": _one_of(*ID_TOKEN_ALGORITHMS),
+    "userinfo_signed_response_alg": _one_of(*ID_TOKEN_ALGORITHMS),
+    **{name: _one_of(*allowed) for name, allowed in encrypted_answers.FIELDS},
     "default_max_age": _positive,
     "default_acr_values": _some_of(*ACR_VALUES),
     "first_party": _boolean,
@@ -385,6 +387,10 @@ _TOGETHER: Final[tuple[tuple[str, Check], ...]] = (
     ("jwks", _has_keys),
     ("request_object_signing_alg", _signs_what_it_must),
     ("jwks_uri", _keys_in_one_place),
+    *(
+        (f"{answer}_encrypted_response_alg", encrypted_answers.check)
+        for answer in encrypted_answers.ANSWERS
+    ),
     ("require_pkce", _public_clients_use_pkce),
     ("child_fields", _names_the_child),
 )

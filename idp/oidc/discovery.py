@@ -5,6 +5,7 @@ from typing import Any
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
 from idp import settings
+from idp.clients import encrypted_answers
 from idp.clients.metadata import (
     ASSERTION_ALGORITHMS,
     CHILD_FIELDS,
@@ -49,6 +50,15 @@ def metadata() -> dict[str, Any]:
         "grant_types_supported": _grant_types(),
         "subject_types_supported": ["pairwise", "public"],
         "id_token_signing_alg_values_supported": signing_algorithms(),
+        "userinfo_signing_alg_values_supported": signing_algorithms(),
+        **{
+            f"{answer}_encryption_{part}_values_supported": list(allowed)
+            for answer in encrypted_answers.ANSWERS
+            for part, allowed in (
+                ("alg", encrypted_answers.KEY_ALGORITHMS),
+                ("enc", encrypted_answers.CONTENT_ALGORITHMS),
+            )
+        },
         "token_endpoint_auth_methods_supported": METHODS,
         "token_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
         "revocation_endpoint_auth_methods_supported": METHODS,

@@ -7,7 +7,7 @@ from joserfc import jwt
 
 from idp import clock, settings
 from idp.database import base64url
-from idp.oidc import claims_parameter, subjects
+from idp.oidc import claims_parameter, encryption, subjects
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.claims import (
     CLAIMS_OF_SCOPE,
@@ -26,10 +26,10 @@ _HALF_HASH: Final = {
 
 
 def issue(live: LiveGrant, *, access_token: str, nonce: str | None) -> str:
-    """A signed ID token for a live grant. ``nonce`` is returned to the letter."""
-    alg: str = live.client.metadata_["id_token_signed_response_alg"]
-    key = keyring().signing_key(alg)
-    return signed(claims(live, access_token=access_token, nonce=nonce), alg, key)
+    """An ID token for a live grant, signed and perhaps encrypted. ``nonce`` is returned to the
+    letter.
+    """
+    return _for_client(live, claims(live, access_token=access_token, nonce=nonce))
 
 
 def on_the_way(live: LiveGrant, request: AuthorizationRequest, *, code: str | None) -> str:
@@ -45,7 +45,13 @@ def on_the_way(live: LiveGrant, request: AuthorizationRequest, *, code: str | No
         claims["c_hash"] = _half_hash(code, alg)
     if request.state is not None:
         claims["s_hash"] = _half_hash(request.state, alg)
-    return signed(claims, alg, keyring().signing_key(alg))
+    return _for_client(live, claims)
+
+
+def _for_client(live: LiveGrant, claims: dict[str, Any]) -> str:
+    alg: str = live.client.metadata_["id_token_signed_response_alg"]
+    token = signed(claims, alg, keyring().signing_key(alg))
+    return encryption.for_client("id_token", token, live.client, nested=True)
 
 
 def signed(claims: dict[str, Any], alg: str, key: SigningKey) -> str:

@@ -6,12 +6,15 @@ from typing import Any, Final
 from idp.errors import Invalid
 
 REGISTRATIONS: Final = {
+    "alg_needed": "is needed beside its enc",
     "control": "holds a control character",
+    "keys_by_value": "with an ID token from the authorization endpoint needs jwks, not jwks_uri",
     "keys_needed": "is needed for private_key_jwt and for signed request objects",
     "keys_twice": "can't stand beside jwks: register the keys or their address",
     "must_be_one_of": "must be one of {allowed}",
     "must_be_some_of": "must be a list of {allowed}",
     "no_boolean": "must be true or false",
+    "no_encryption_key": "needs a key of the application to encrypt for",
     "no_keys": "is not a JSON Web Key Set",
     "no_origin": "is not an https origin",
     "no_scope": "must hold openid and may hold {allowed}",

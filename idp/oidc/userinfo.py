@@ -1,13 +1,17 @@
 """UserInfo (OpenID Connect Core §5.3): what the access token's scopes allow, now."""
 
+import json
 from dataclasses import dataclass
 from typing import Any, Final
 
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from authlib.oauth2.rfc6750 import InsufficientScopeError, InvalidTokenError
+from joserfc import jws
 
-from idp.oidc import claims_parameter, sender, subjects, tokens
+from idp import settings
+from idp.oidc import claims_parameter, encryption, sender, subjects, tokens
 from idp.oidc.claims import CLAIMS_OF_SCOPE, child_claims, guardian_claims
+from idp.oidc.keyring import keyring
 from idp.oidc.requests import ProtocolRequest
 from idp.oidc.tokens import LiveGrant
 
@@ -44,8 +48,9 @@ def one_token(authorization: str, body: list[str], *, in_query: bool) -> Present
     return presented[0]
 
 
-def userinfo(request: ProtocolRequest, presented: PresentedToken) -> dict[str, Any]:
-    """The claims for this token; the child only while the guardianship lives.
+def userinfo(request: ProtocolRequest, presented: PresentedToken) -> tuple[str, str]:
+    """The claims for this token, as its client wants them, and their content type; the child only
+    while the guardianship lives.
 
     Raises Authlib's ``InvalidTokenError`` (401) or ``InsufficientScopeError`` (403), and what
     ``sender.check_use`` raises.
@@ -53,7 +58,26 @@ def userinfo(request: ProtocolRequest, presented: PresentedToken) -> dict[str, A
     live = _live(request, presented)
     if "openid" not in live.scopes:
         raise InsufficientScopeError
-    return answer(live)
+    return _for_client(live, answer(live))
+
+
+def _for_client(live: LiveGrant, claims: dict[str, Any]) -> tuple[str, str]:
+    """JSON, or a JWT that is signed, encrypted, or both (Core §5.3.2)."""
+    metadata = live.client.metadata_
+    alg = metadata.get("userinfo_signed_response_alg")
+    encrypted = metadata.get("userinfo_encrypted_response_alg") is not None
+    if alg is None and not encrypted:
+        return json.dumps(claims), "application/json"
+    text = json.dumps(claims)
+    if alg is not None:
+        key = keyring().signing_key(alg)
+        about = {**claims, "iss": settings.current().issuer, "aud": live.client.id}
+        # Without a typ: such a JWT is no ID token, and no hint of one (security rule O15)
+        text = jws.serialize_compact(
+            {"alg": alg, "kid": key.kid}, json.dumps(about), key, algorithms=[alg]
+        )
+    answered = encryption.for_client("userinfo", text, live.client, nested=alg is not None)
+    return answered, "application/jwt"
 
 
 def answer(live: LiveGrant) -> dict[str, Any]:

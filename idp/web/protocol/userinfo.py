@@ -17,8 +17,10 @@ from idp.web.protocol.blueprint import endpoints
 def userinfo() -> Response:
     """GET, POST with the header, or POST with the token in the body."""
     try:
-        answer = claims.userinfo(_protocol_request(), _presented_token())
-        return cors.uncached(Response(json.dumps(answer)))
+        answer, content_type = claims.userinfo(_protocol_request(), _presented_token())
+        response = cors.uncached(Response(answer))
+        response.content_type = content_type
+        return response
     except OAuth2Error as error:
         return cors.uncached(_refusal(error))
 
