@@ -15,7 +15,7 @@ from idp.database import db
 from idp.oidc.models import PushedRequest
 from tests import factories
 from tests.conftest import settings_for_tests
-from tests.parallel import at_once
+from tests.parallel import Queries, at_once
 from tests.protocol.assertions import TYPE, Assertion, jwks, key_for
 from tests.relying_party import (
     CALLBACK,
@@ -189,6 +189,23 @@ class TestThePushEndpoint:
         assert secret not in str(row.request)
         assert uri.removeprefix(PREFIX) not in (row.uri_hash, str(row.request))
 
+    def test_a_push_costs_one_insert_and_its_answer_none_of_its_own(
+        self, client: FlaskClient
+    ) -> None:
+        """RFC 9126 §2: what a push costs the database."""
+        there = world(client)
+        there.answer()
+        with Queries() as plain:
+            there.answer()
+
+        with Queries() as push_:
+            uri = pushed(there)
+        with Queries() as answer_:
+            assert "code" in answer(ask(there, uri))
+
+        assert [each.split()[0] for each in push_ if not each.startswith("SELECT")] == ["INSERT"]
+        assert len(answer_) <= len(plain) + 1, answer_
+
     def test_an_unknown_flood_of_a_public_client_is_told_to_wait(self, client: FlaskClient) -> None:
         """RFC 9126 §2.3: 429 where a client sends too many."""
         from idp.credentials import throttling
@@ -269,6 +286,7 @@ class TestTheAuthorizationRequest:
         page = there.browser.open(f"/oauth2/authorize?{urlencode(named)}")
 
         assert page.status_code == 400
+        assert "invalid_request_uri" in page.text
         assert not leads_to(page)
         assert "code" in answer(ask(there, uri)), "and is still whole"
 

@@ -131,7 +131,9 @@ def _refuse(parameters: MultiDict[str, str], error: OAuth2Error) -> Response:
     _note(parameters, error, error.get_error_description() or reason)
     client = query_client(parameters.get("client_id", ""))
     if not error.redirect_uri or client is None:
-        raise PageError(_page_of(error, client), reason=reason)
+        code = _page_of(error, client)
+        start = client if code == "invalid_request_uri" else None  # where a parent begins anew
+        raise PageError(code, reason=reason, client_id=start and start.get_client_id())
     _let_popup(client)
     how = (error.redirect_uri, response_types.mode_of(parameters))
     what = (answers.error_fields(error), _state(parameters))
@@ -168,4 +170,4 @@ def _note(parameters: MultiDict[str, str], error: OAuth2Error, reason: str) -> N
 def _page_of(error: OAuth2Error, client: OAuthClient | None) -> str:
     if client is None or error.error in {"invalid_client", "unauthorized_client"}:
         return "unknown_client"
-    return "invalid_redirect_uri"
+    return "invalid_redirect_uri" if error.error != "invalid_request_uri" else error.error
