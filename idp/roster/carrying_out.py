@@ -14,7 +14,6 @@ from idp.roster import (
     applying,
     bulk,
     concerned,
-    differing,
     findings,
     planning,
     questions,
@@ -114,7 +113,7 @@ def _found(scope: Scope, plan: planning.Plan) -> list[findings.Finding]:
     problems = findings.find_problems(scope, plan)
     remarks: dict[str, Iterable[Person]] = {
         **questions.held_back(scope),
-        differing.KIND: differing.list_people(scope),
+        concerned.GUARDIAN_DIFFERS: concerned.differing(scope),
         **{each.code: each.people for each in problems},
     }
     concerned.remember(scope.run_id, scope.school_id, remarks)

@@ -4,10 +4,10 @@ file's ids.
 Meanwhile the rows in question are marked ``suspect`` in the staging tables.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from idp.database import db, in_parts
 from idp.people.models import Account, Child, Guardianship
@@ -55,57 +55,46 @@ WHERE m.run_id = :run AND m.school_id = :school AND m.how = 'suspect'
 
 def guardians_in_file(scope: Scope) -> Keys:
     """Pupil's row → names and addresses of the guardians that the file gives the suspects."""
-    keys: Keys = {}
-    for number, name, email in bulk.fetch(_GUARDIANS_IN_FILE, **scope.ids()):
-        _add(keys, number, name, email)
-    if scope.delta:
-        for number, given_name, family_name, email in bulk.fetch(
-            _GUARDIANS_IN_DELTA, **scope.ids()
-        ):
-            _add(keys, number, name_key(given_name, family_name), email)
-    return keys
+    return _in_file(scope, _GUARDIANS_IN_FILE, _GUARDIANS_IN_DELTA)
 
 
 def children_in_file(scope: Scope) -> Keys:
     """Guardian's id → names of the children that the file gives the suspects."""
-    keys: Keys = {}
-    for sourced_id, name in bulk.fetch(_CHILDREN_IN_FILE, **scope.ids()):
-        _add(keys, sourced_id, name)
-    if scope.delta:
-        for sourced_id, given_name, family_name in bulk.fetch(_CHILDREN_IN_DELTA, **scope.ids()):
-            _add(keys, sourced_id, name_key(given_name, family_name))
-    return keys
+    return _in_file(scope, _CHILDREN_IN_FILE, _CHILDREN_IN_DELTA)
+
+
+def _in_file(scope: Scope, whole: str, delta: str) -> Keys:
+    keys = _gathered({}, bulk.fetch(whole, **scope.ids()))
+    return _gathered(keys, _keyed(bulk.fetch(delta, **scope.ids()))) if scope.delta else keys
 
 
 def guardians_of(child_ids: Iterable[str]) -> Keys:
     """Child → names and addresses of all who are or were its guardians."""
-    keys: Keys = {}
-    for chunk in in_parts(sorted(set(child_ids)), 500):
-        query = (
-            select(
-                Guardianship.child_id, Account.given_name, Account.family_name, Account.email_key
-            )
-            .join(Account, Account.id == Guardianship.account_id)
-            .where(Guardianship.child_id.in_(chunk))
-        )
-        for child_id, given_name, family_name, email in db.session.execute(query):
-            _add(keys, child_id, name_key(given_name, family_name), email)
-    return keys
+    whom = select(Guardianship.child_id, Account.given_name, Account.family_name, Account.email_key)
+    whom = whom.join(Account, Account.id == Guardianship.account_id)
+    return _ours(whom, Guardianship.child_id, child_ids)
 
 
 def children_of(account_ids: Iterable[str]) -> Keys:
     """Account → names of all children that are or were with it, at whichever school."""
+    whom = select(Guardianship.account_id, Child.given_name, Child.family_name)
+    whom = whom.join(Child, Child.id == Guardianship.child_id)
+    return _ours(whom, Guardianship.account_id, account_ids)
+
+
+def _ours(whom: Select[*tuple[Any, ...]], owner: Any, ids: Iterable[str]) -> Keys:
     keys: Keys = {}
-    for chunk in in_parts(sorted(set(account_ids)), 500):
-        query = (
-            select(Guardianship.account_id, Child.given_name, Child.family_name)
-            .join(Child, Child.id == Guardianship.child_id)
-            .where(Guardianship.account_id.in_(chunk))
-        )
-        for account_id, given_name, family_name in db.session.execute(query):
-            _add(keys, account_id, name_key(given_name, family_name))
+    for chunk in in_parts(sorted(set(ids)), 500):
+        _gathered(keys, _keyed(db.session.execute(whom.where(owner.in_(chunk)))))
     return keys
 
 
-def _add(known: Keys, who: Any, *keys: str | None) -> None:
-    known.setdefault(who, set()).update(key for key in keys if key)
+def _keyed(rows: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
+    for who, given_name, family_name, *rest in rows:
+        yield who, name_key(given_name, family_name), *rest
+
+
+def _gathered(keys: Keys, rows: Iterable[Any]) -> Keys:
+    for who, *more in rows:
+        keys.setdefault(who, set()).update(key for key in more if key)
+    return keys

@@ -7,12 +7,13 @@ longer be undone.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Final
 
 from flask_babel import lazy_gettext as _
 
 from idp.people.addresses import meant
-from idp.roster import bulk, finding_groups, former, namesakes
+from idp.roster import bulk, former, namesakes
 from idp.roster.concerned import Person
 from idp.roster.models import RosterRun
 from idp.roster.planned_links import SEPARATED
@@ -165,7 +166,8 @@ def find_problems(scope: Scope, plan: Plan) -> list[Finding]:
     """What looks wrong at this school, in the caller's transaction, after ``planning.plan``."""
     queries = _ALWAYS if scope.delta else {**_ALWAYS, **_IN_WHOLE_FILES}
     problems = [
-        _made(code, people) for code, people in finding_groups.people_by_finding(scope).items()
+        _made("shared_address", _cases(_SHARED_ADDRESS, scope, lambda row: row[4])),
+        _made("duplicate_guardians", _cases(_TWICE, scope, lambda _: "")),
     ]
     problems += [_queried(code, query, scope.ids()) for code, query in queries.items()]
     problems += [_slips(scope), _classes(scope)]
@@ -255,3 +257,33 @@ def _same_people(scope: Scope, plan: Plan) -> Finding:
     )
     people = [Person(f"{row[1]} {row[2]}", lines=str(row[3])) for row in rows if row[0] in who]
     return _made("same_person", people)
+
+
+# The groups alone are brought here: a district has hundreds of thousands of guardians
+_IN_GROUPS: Final = """
+SELECT g.{0}, g.name_key, g.given_name, g.family_name, g.email, g.line
+FROM roster_matches m CROSS JOIN roster_guardians g
+WHERE m.run_id = :run AND m.school_id = :school AND g.run_id = :run
+  AND g.sourced_id = m.sourced_id AND g.present AND g.given_name <> '' AND g.{0} IN (
+    SELECT k.{0} FROM roster_matches n CROSS JOIN roster_guardians k
+    WHERE n.run_id = :run AND n.school_id = :school AND k.run_id = :run
+      AND k.sourced_id = n.sourced_id AND k.present AND k.given_name <> ''
+      AND k.{0} IS NOT NULL
+    GROUP BY k.{0} HAVING {1})
+ORDER BY g.{0}, g.number
+"""
+_SHARED_ADDRESS: Final = _IN_GROUPS.format("email_key", "count(DISTINCT k.name_key) > 1")
+_TWICE: Final = _IN_GROUPS.format(
+    "name_key", "count(*) > 1 AND count(DISTINCT k.email_key) < count(*)"
+)
+
+
+def _cases(query: str, scope: Scope, shared: Callable[[Any], str]) -> list[Person]:
+    rows = bulk.fetch(query, **scope.ids())
+    return [_case(list(group), shared) for _, group in groupby(rows, key=lambda row: row[0])]
+
+
+def _case(rows: list[Any], shared: Callable[[Any], str]) -> Person:
+    names = dict.fromkeys(f"{row[2]} {row[3]}" for row in rows)
+    lines = ", ".join(str(row[5]) for row in rows)
+    return Person(", ".join(names), new=shared(rows[0]), lines=lines)

@@ -13,7 +13,7 @@ from idp.desk.access.rights import Staff
 from idp.desk.imports import service as imports
 from idp.desk.imports.runs import Import, Part
 from idp.errors import NotFound
-from idp.roster import concerned, differing, rejected_files
+from idp.roster import concerned, rejected_files
 from idp.roster.concerned import Person
 from idp.roster.findings import OPERATORS_ONLY
 from idp.roster.models import RosterRejection
@@ -103,7 +103,7 @@ def _kinds(staff: Staff, roster_import: Import, part: Part | None) -> dict[str, 
 def _may_see(kind: str, *, operator: bool) -> bool:
     plain = kind.partition(".")[0]
     if operator:
-        return plain != differing.KIND  # in parts: what changes, and what keeps its own
+        return plain != concerned.GUARDIAN_DIFFERS  # in parts: what changes, and what keeps its own
     return plain not in OPERATORS_ONLY | OPERATORS_COUNTS
 
 

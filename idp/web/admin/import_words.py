@@ -8,7 +8,7 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
 from idp.desk.imports.runs import Import, Part
-from idp.roster import differing, refusals, runs
+from idp.roster import concerned, refusals, runs
 from idp.roster.accounting import PASSED, UNREAD
 from idp.roster.findings import SENTENCES, Finding
 from idp.roster.models import RosterJob, RosterRun
@@ -189,7 +189,7 @@ def _by_field(part: Part, kind: str) -> tuple[Line, ...]:
 
 def kind_of_people(kind: str) -> str:
     """What people are listed under, in words."""
-    if kind == differing.KIND:
+    if kind == concerned.GUARDIAN_DIFFERS:
         return str(DIFFERING)
     if kind.startswith(QUESTION_PREFIX):
         return str(
