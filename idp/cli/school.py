@@ -9,10 +9,10 @@ import click
 from idp.cli import output
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
+from idp.desk import schools as desk
 from idp.desk.access.rights import AT_TERMINAL
 from idp.desk.overview import expiring, traffic
 from idp.desk.overview import onboarding as overview
-from idp.desk.schools import service as desk
 from idp.people import logos, schools
 from idp.people.models import TEXT_KINDS, TEXT_LENGTH, School
 from idp.settings import LOCALES

@@ -1,4 +1,4 @@
-"""``idp user role``: who is staff; the rules are ``idp.desk.staff.roles``'s."""
+"""``idp user role``: who is staff; the rules are ``idp.desk.staff``'s."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ import click
 from idp.cli import named, output
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
+from idp.desk import staff as roles
 from idp.desk.access.rights import AT_TERMINAL
-from idp.desk.staff import roles
 from idp.errors import NotFound
 from idp.people import staff
 from idp.people.models import STAFF_ROLES, Account, StaffRole

@@ -9,9 +9,9 @@ import pytest
 
 from idp.audit import changes
 from idp.audit.vocabulary import VOCABULARY
+from idp.desk import audit_log
 from idp.desk.access import rights as desk_staff
 from idp.desk.access.rights import Staff
-from idp.desk.audit_log import read as audit_log
 from idp.web.admin import people_words
 from idp.web.admin.audit_log_words import WORDS
 from tests import factories

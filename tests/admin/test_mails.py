@@ -7,9 +7,9 @@ import pytest
 from flask import Flask
 
 from idp.database import db, transaction
+from idp.desk import mail as mails
 from idp.desk.access import rights as staff
 from idp.desk.access.rights import AT_TERMINAL
-from idp.desk.mail import service as mails
 from idp.errors import Conflict, NotFound
 from idp.lifecycle import endings
 from idp.lifecycle.mails import tokens as token_mails

@@ -5,8 +5,8 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
+from idp.desk import schools
 from idp.desk.access.rights import AT_TERMINAL
-from idp.desk.schools import service as schools
 from idp.errors import Invalid
 from idp.people import logos
 from idp.people.logos import cleaned

@@ -6,8 +6,8 @@ import pytest
 
 from idp.credentials import one_time_tokens
 from idp.database import db, transaction
+from idp.desk import schools
 from idp.desk.access.rights import AT_TERMINAL
-from idp.desk.schools import service as schools
 from idp.lifecycle.mails import previews
 from idp.lifecycle.mails import tokens as token_mails
 from idp.mail import delivery, outbox

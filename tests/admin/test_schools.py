@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from idp.audit.models import AuditEvent
 from idp.database import db
+from idp.desk import schools
 from idp.desk.access.rights import AT_TERMINAL
-from idp.desk.schools import service as schools
 from idp.errors import Conflict, NotFound
 from idp.lifecycle.mails import tokens as token_mails
 from idp.mail import outbox

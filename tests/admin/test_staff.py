@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import select
 
 from idp.database import db
+from idp.desk import staff as roles
 from idp.desk.access import rights as desk_staff
 from idp.desk.access.rights import AT_TERMINAL, Staff
-from idp.desk.staff import roles
 from idp.errors import Conflict, Invalid, NotFound
 from idp.mail.models import OutboxMessage
 from idp.people import accounts, staff

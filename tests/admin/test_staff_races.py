@@ -3,9 +3,9 @@
 from flask import Flask
 
 from idp.credentials import totp
+from idp.desk import staff as roles
 from idp.desk.access import rights as desk_staff
 from idp.desk.people import factor_resets
-from idp.desk.staff import roles
 from idp.errors import Conflict, NotFound
 from idp.people import staff
 from tests import factories, parallel

@@ -7,7 +7,7 @@ Decided for rule C3, for everybody but an operator:
 - a sign-in is the person's, to the platform, whatever for: its time, device and method are
   told. Which applications it opened is told only of those that serve a school of the scope,
   and not where the application was given another school's pupil;
-- the mails that the page about mails tells this scope (``desk.mail.service.told_to``).
+- the mails that the page about mails tells this scope (``desk.mail.told_to``).
 """
 
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ from idp.clients.models import Client, ClientSchool
 from idp.database import db
 from idp.desk.access import scope
 from idp.desk.access.rights import SchoolScope
-from idp.desk.audit_log.read import colleagues
-from idp.desk.mail.service import told_to
+from idp.desk.audit_log import colleagues
+from idp.desk.mail import told_to
 from idp.desk.people.page import Person
 from idp.mail.models import OutboxMessage
 from idp.oidc.models import Grant

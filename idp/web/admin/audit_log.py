@@ -8,9 +8,9 @@ from flask import current_app, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from idp.desk import audit_log as desk
 from idp.desk.access.rights import Right, Staff
-from idp.desk.audit_log import read
-from idp.desk.audit_log.read import Entry, Person
+from idp.desk.audit_log import Entry, Person
 from idp.roster.spreadsheet_cells import quoted
 from idp.web.account.activity import before
 from idp.web.admin import audit_log_words
@@ -24,7 +24,7 @@ PERSON_PAGE = "admin.person"
 @staff_only(Right.READ_AUDIT_LOG)
 def audit_log(staff: Staff) -> ResponseReturnValue:
     """A page of events, the newest first."""
-    events = read.page(staff, before=before(), kinds=_kinds(), day=day())
+    events = desk.page(staff, before=before(), kinds=_kinds(), day=day())
     filters = {name: request.args[name] for name in ("kind", "day") if request.args.get(name)}
     return render_template(
         "admin/audit_log.html",
@@ -44,7 +44,7 @@ def audit_log(staff: Staff) -> ResponseReturnValue:
 @staff_only(Right.READ_AUDIT_LOG)
 def audit_log_export(staff: Staff) -> ResponseReturnValue:
     """The same as a file for a spreadsheet, the newest ten thousand."""
-    events = read.page(staff, kinds=_kinds(), day=day(), size=read.MOST_EXPORTED)
+    events = desk.page(staff, kinds=_kinds(), day=day(), size=desk.MOST_EXPORTED)
     out = StringIO(newline="")
     rows = csv.writer(out, delimiter=";", quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     rows.writerow(

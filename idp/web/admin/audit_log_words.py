@@ -10,7 +10,7 @@ from flask_babel import LazyString, gettext
 from flask_babel import lazy_gettext as _
 
 from idp.audit.vocabulary import VOCABULARY
-from idp.desk.audit_log.read import Entry
+from idp.desk.audit_log import Entry
 from idp.web.admin.import_words import COUNTS, UNDOING
 from idp.web.admin.people_words import KNOWN_VALUES, ROLES
 from idp.web.i18n import NAMES, translated

@@ -4,8 +4,8 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from idp.desk import mail as desk
 from idp.desk.access.rights import Right, Staff
-from idp.desk.mail import service as desk
 from idp.errors import Conflict, Invalid
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.mail_words import FATES, fate_of, kind_label

@@ -9,8 +9,8 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext
 
+from idp.desk import schools as desk
 from idp.desk.access.rights import Right, Staff
-from idp.desk.schools import service as desk
 from idp.errors import Conflict, Invalid
 from idp.lifecycle.mails import previews
 from idp.people import schools as kept

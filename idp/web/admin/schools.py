@@ -10,8 +10,8 @@ from flask.typing import ResponseReturnValue
 from flask_babel import format_decimal
 from flask_babel import gettext as _
 
+from idp.desk import schools as desk
 from idp.desk.access.rights import Right, Staff
-from idp.desk.schools import service as desk
 from idp.errors import Conflict, Invalid
 from idp.federation import providers
 from idp.people import contrast

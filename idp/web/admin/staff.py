@@ -4,10 +4,10 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from idp.desk import staff as desk
 from idp.desk.access.rights import Right, Staff
 from idp.desk.people import factor_resets
-from idp.desk.staff import roles as desk
-from idp.desk.staff.roles import Holder
+from idp.desk.staff import Holder
 from idp.errors import Conflict, Invalid, NotFound
 from idp.people.names import visible
 from idp.web.admin.blueprint import blueprint, page_number, staff_only

@@ -5,8 +5,8 @@ from io import BytesIO
 
 from werkzeug.test import TestResponse
 
+from idp.desk import schools
 from idp.desk.access.rights import AT_TERMINAL
-from idp.desk.schools import service as schools
 from tests.admin.pictures import bomb
 from tests.admin.places import Desk
 from tests.relying_party import Browser, forms_of

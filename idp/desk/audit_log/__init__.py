@@ -1,1 +1,0 @@
-"""The desk's « Logbook »: what was done, written in the act and read by its school."""

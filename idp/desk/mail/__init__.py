@@ -1,1 +1,0 @@
-"""The desk's « Mail »: what was sent to guardians, and what became of it."""
