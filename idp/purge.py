@@ -35,7 +35,14 @@ from idp.deliveries.models import EventDelivery
 from idp.federation.models import DeletionRequest, FederationState, PendingLink
 from idp.lifecycle import link_requests
 from idp.mail.models import OutboxMessage
-from idp.oidc.models import AccessToken, AuthorizationCode, Grant, PushedRequest, RefreshToken
+from idp.oidc.models import (
+    AccessToken,
+    AuthorizationCode,
+    DeviceCode,
+    Grant,
+    PushedRequest,
+    RefreshToken,
+)
 from idp.people.link_models import LinkRequest
 from idp.people.models import ErasureRequest
 from idp.roster import staging
@@ -171,7 +178,7 @@ def _grants(now: datetime) -> ColumnElement[bool]:
     """Grants on which nothing hangs any more."""
     hanging = (
         exists().where(model.grant_id == Grant.id)
-        for model in (AuthorizationCode, AccessToken, RefreshToken)
+        for model in (AuthorizationCode, DeviceCode, AccessToken, RefreshToken)
     )
     # Who is told of what ends is told of those whom it knew lately, however short its tokens lived
     heard = and_(hearing.grant_is_heard(), Grant.created_at > now - KNOWN_LATELY)
@@ -257,6 +264,7 @@ GROWING: Final = (
     _kept(FactorReset.expires_at),
     Growing(ErasureRequest, _erasure_requests),
     _kept(AuthorizationCode.expires_at),
+    _kept(DeviceCode.expires_at),
     _kept(AccessToken.expires_at),
     # Rotated ones too stay until they expire: their reuse must be recognised (rule O6)
     _kept(RefreshToken.expires_at),

@@ -80,6 +80,17 @@ command.add_command(client_registration.command)
     type=click.Choice(rules.SECURITY_EVENTS),
     help="Of what else it is told there; repeatable.",
 )
+@click.option(
+    "--resource",
+    multiple=True,
+    help="A resource server that it may ask for signed access tokens for; repeatable.",
+)
+@click.option("--device", is_flag=True, help="It runs on screens without a keyboard (RFC 8628).")
+@click.option(
+    "--token-exchange",
+    is_flag=True,
+    help="It may exchange its tokens for narrower ones (RFC 8693).",
+)
 @click.option("--start-uri", help="Where a parent starts it.")
 @click.option("--website", help="Its home page.")
 @click.option("--logo-uri", help="A picture of at most 64 KiB, which we fetch and show.")
@@ -256,6 +267,8 @@ def _metadata(options: dict[str, Any]) -> dict[str, Any]:
         "id_token_claims": list(options["id_token_claim"]),
         "email_claim": options["email_claim"],
         "origins": list(options["origin"]),
+        "resources": list(options["resource"]),
+        "grant_types": _grant_types(options),
         "initiate_login_uri": options["start_uri"],
         "client_uri": options["website"],
         **{name: options[name] for name in ("jwks_uri", "logo_uri", "policy_uri", "tos_uri")},
@@ -277,6 +290,17 @@ def _metadata(options: dict[str, Any]) -> dict[str, Any]:
     if options["no_pkce"]:
         metadata["require_pkce"] = False
     return {name: value for name, value in metadata.items() if value not in (None, [])}
+
+
+def _grant_types(options: dict[str, Any]) -> list[str]:
+    """Nothing, which leaves the usual ones, unless one more is wanted."""
+    more = [rules.DEVICE_CODE] * options["device"]
+    more += [rules.TOKEN_EXCHANGE] * options["token_exchange"]
+    if not more:
+        return []
+    is_screen = options["device"] and not options["redirect_uri"]
+    usual = ["refresh_token"] if is_screen else ["authorization_code", "refresh_token"]
+    return [*usual, *more]
 
 
 def _row(client: Client) -> dict[str, Any]:

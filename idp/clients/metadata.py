@@ -12,6 +12,12 @@ from idp.people.models import NAME_LENGTH
 
 SCOPES: Final = ("openid", "profile", "email", "child", "offline_access")
 AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
+DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
+TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name
+GRANT_TYPES: Final = (
+    *("authorization_code", "implicit", "refresh_token"),
+    *(DEVICE_CODE, TOKEN_EXCHANGE),
+)
 ID_TOKEN_ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
 ASSERTION_ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
 REQUEST_OBJECT_ALGORITHMS: Final = (*ASSERTION_ALGORITHMS, "none")
@@ -61,6 +67,8 @@ word for it, else our own."""
 DEFAULT_CHILD_FIELDS: Final = ("sub", "given_name", "school.id")
 CHILD_PROFILES: Final = ("object", "uri", "flat")
 MOST_ADDRESSES: Final = 50
+MOST_RESOURCES: Final = 10
+LONGEST_RESOURCE: Final = 500
 
 
 def checked(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,6 +117,7 @@ def _defaults() -> dict[str, Any]:
         "origins": [],
         "allow_popups": False,
         "omit_iss": False,
+        "resources": [],
     }
 
 
@@ -202,6 +211,18 @@ def _request_uris(name: str, document: dict[str, Any]) -> None:
         _called_by_us(name, {name: uri.partition("#")[0]})
 
 
+def _resources(name: str, document: dict[str, Any]) -> None:
+    """RFC 8707 §2: each is an absolute URI without a fragment."""
+    values = _list_of_text(name, document)
+    if len(values) > MOST_RESOURCES:
+        raise Invalid(name, "too_many_resources", most=MOST_RESOURCES)
+    for value in values:
+        if problem := uris.problem_of_resource(value):
+            raise _of_address(name, problem, value)
+        if len(value) > LONGEST_RESOURCE:
+            raise Invalid(name, "uri_length", most=LONGEST_RESOURCE)
+
+
 def _jwks(name: str, document: dict[str, Any]) -> None:
     keys.check_public(document[name])
 
@@ -239,7 +260,7 @@ _CHECKS: Final[dict[str, Check]] = {
     "client_uri": _page,
     "initiate_login_uri": _page,
     "response_types": _response_types,
-    "grant_types": _some_of("authorization_code", "implicit", "refresh_token"),
+    "grant_types": _some_of(*GRANT_TYPES),
     "logo_uri": _called_by_us,
     "policy_uri": _page,
     "tos_uri": _page,
@@ -278,6 +299,7 @@ _CHECKS: Final[dict[str, Check]] = {
     "frontchannel_logout_session_required": _boolean,
     "security_events_uri": _page,
     "security_events": _some_of(*SECURITY_EVENTS),
+    "resources": _resources,
 }
 
 
@@ -287,7 +309,8 @@ def _has_a_name(name: str, document: dict[str, Any]) -> None:
 
 
 def _has_an_address(name: str, document: dict[str, Any]) -> None:
-    if not document[name]:
+    # RFC 8628: who is answered by polling has none
+    if not document[name] and {"authorization_code", "implicit"} & set(document["grant_types"]):
         raise Invalid(name, "without_address")
 
 
@@ -325,6 +348,13 @@ def _public_clients_use_pkce(name: str, document: dict[str, Any]) -> None:
     method = document["token_endpoint_auth_method"]
     if method == "none":
         document[name] = True  # RFC 9700 §2.1.1: public clients MUST use PKCE
+
+
+def _exchanging_clients_prove_themselves(name: str, document: dict[str, Any]) -> None:
+    """RFC 8693 §2.1: without that, whoever finds a token gets more of them."""
+    method = document["token_endpoint_auth_method"]
+    if method == "none" and TOKEN_EXCHANGE in document[name]:
+        raise Invalid(name, "public_exchange")
 
 
 def has_made_up_email(document: Mapping[str, Any]) -> bool:
@@ -382,6 +412,7 @@ _TOGETHER: Final[tuple[tuple[str, Check], ...]] = (
     ("redirect_uris", _has_an_address),
     *((name, _near_the_application) for name in (*_LED_TO, *_ASKED_BY_US)),
     ("grant_types", _agree_with_response_types),
+    ("grant_types", _exchanging_clients_prove_themselves),
     ("frontchannel_logout_uri", _beside_a_redirect_uri),
     ("security_events", _has_events),
     ("jwks", _has_keys),

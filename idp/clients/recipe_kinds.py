@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from idp.clients import recipe_programs as programs
 from idp.clients import recipe_settings as settings
-from idp.clients.metadata import has_made_up_email
+from idp.clients.metadata import DEVICE_CODE, has_made_up_email
 from idp.clients.recipe_parts import ALL, Block, Kind, Values, dotenv, php
 
 _POST: Final = frozenset({"client_secret_post"})
@@ -26,8 +26,9 @@ _ENDPOINTS: Final = (
 
 
 def _plain(values: Values) -> tuple[Block, ...]:
-    provider = values.provider
+    provider, grants = values.provider, values.metadata["grant_types"]
     secret = () if values.method in {"none", "private_key_jwt"} else (values.secret,)
+    devices = ["device_authorization_endpoint"] if DEVICE_CODE in grants else []
     rows = [
         ("issuer", provider["issuer"]),
         ("discovery", f"{provider['issuer']}/.well-known/openid-configuration"),
@@ -37,6 +38,7 @@ def _plain(values: Values) -> tuple[Block, ...]:
         *(("redirect_uri", each) for each in values.metadata["redirect_uris"]),
         ("token_endpoint_auth_method", values.method),
         *((name, provider[name]) for name in _ENDPOINTS),
+        *((name, provider[name]) for name in devices),
     ]
     return (Block("", rows=tuple(rows)),)
 

@@ -34,6 +34,8 @@ def recipes_of(
             stays_signed_in=kind.stays_signed_in,
         )
         for kind in KINDS
+        # A screen without a browser has no redirect URI, which all the others need
+        if metadata["redirect_uris"] or kind is KINDS[0]
     ]
 
 

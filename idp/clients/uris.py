@@ -48,6 +48,13 @@ def problem_of_page(uri: str) -> Problem | None:
     return problem_of_redirect_uri(uri, native=False)
 
 
+def problem_of_resource(uri: str) -> Problem | None:
+    """Why this name of a resource server is refused (RFC 8707 §2); None where it is fine."""
+    if (problem := _problem_of_form(uri)) is not None:
+        return problem
+    return None if uri.startswith("urn:") else problem_of_page(uri)
+
+
 def is_reachable_beside(uri: str, redirect_uris: Iterable[str]) -> bool:
     """Whether this address is public, or as near as an application whose codes go there.
 

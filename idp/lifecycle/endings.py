@@ -31,7 +31,7 @@ from idp.federation.models import FederatedLink
 from idp.lifecycle.endings_sets import These, which
 from idp.lifecycle.endings_table import ENDINGS, OTHER_REASON, REASONS, By, Cause, Thing
 from idp.mail import outbox
-from idp.oidc import grants_service
+from idp.oidc import device_codes, grants_service
 from idp.people import accounts, linking, search_index
 from idp.people.guardianships import LiveGuardianship
 from idp.people.models import Account, Guardianship
@@ -268,6 +268,7 @@ def _ender(thing: Thing, cause: Cause, by: By) -> Callable[..., int]:
         Thing.CONSENTS: grants_service.withdraw_consents,
         Thing.CHILD_CONSENTS: grants_service.withdraw_child_consents,
         Thing.GRANTS: partial(end_grants, reason),
+        Thing.DEVICE_CODES: device_codes.end,
         Thing.TOKENS: one_time_tokens.end,
         Thing.ADDRESS_CHANGES: email_changes.end_waiting,
         Thing.WAYS_BACK: email_changes.end_open,

@@ -24,7 +24,7 @@ from idp.federation import authorization_request
 from idp.federation.models import FederatedLink, FederationState, PendingLink
 from idp.lifecycle.endings_table import By, Thing
 from idp.mail.models import OutboxMessage
-from idp.oidc.models import ChildConsent, Consent, Grant
+from idp.oidc.models import ChildConsent, Consent, DeviceCode, Grant
 from idp.people.models import Guardianship
 from idp.sessions import interactions, submissions
 from idp.sessions.models import BrowserSession, ChildChoice, FormSubmission, Interaction
@@ -60,6 +60,7 @@ _TABLES: Final[dict[Thing, Any]] = {
     Thing.CONSENTS: Consent,
     Thing.CHILD_CONSENTS: ChildConsent,
     Thing.GRANTS: Grant,
+    Thing.DEVICE_CODES: DeviceCode,
     Thing.TOKENS: OneTimeToken,
     Thing.ADDRESS_CHANGES: EmailChange,
     Thing.WAYS_BACK: EmailChange,

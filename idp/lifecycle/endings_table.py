@@ -27,6 +27,8 @@ class Thing(StrEnum):
     CONSENTS = "consents"
     CHILD_CONSENTS = "child_consents"
     GRANTS = "grants"
+    DEVICE_CODES = "device_codes"
+    """Those of screens that wait for an answer; an answered one hangs on its grant."""
     TOKENS = "one_time_tokens"
     ADDRESS_CHANGES = "email_changes"
     """Those that wait for their confirmation."""
@@ -223,7 +225,7 @@ ENDINGS: Final[Mapping[Cause, Row]] = {
         Thing.CHILD_CONSENTS: By.PERMISSION,
         Thing.GRANTS: By.PERMISSION,
     },
-    Cause.CLIENT_DISABLED: {Thing.GRANTS: By.CLIENT},
+    Cause.CLIENT_DISABLED: {Thing.GRANTS: By.CLIENT, Thing.DEVICE_CODES: By.CLIENT},
     Cause.ADDRESSES_SHOWN: {Thing.GRANTS: By.CLIENT},
     Cause.CODE_REUSED: {Thing.GRANTS: By.ITSELF},
     Cause.REFRESH_REUSED: {Thing.GRANTS: By.ITSELF},
@@ -238,6 +240,7 @@ ENDINGS: Final[Mapping[Cause, Row]] = {
             Thing.CONSENTS,
             Thing.CHILD_CONSENTS,
             Thing.GRANTS,
+            Thing.DEVICE_CODES,
             Thing.TOKENS,
             Thing.ADDRESS_CHANGES,
             Thing.WAYS_BACK,

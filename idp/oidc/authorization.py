@@ -60,6 +60,11 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class ConfirmDevice:
+    """The guardian has to say that the code is the one on the screen before them."""
+
+
+@dataclass(frozen=True)
 class Login:
     """The guardian has to sign in (again)."""
 
@@ -110,7 +115,17 @@ class Proceed:
     selection: Selection | None
 
 
-Step = Login | StepUp | ChooseChild | ChooseAccount | NoChild | AskConsent | Refuse | Proceed
+Step = (
+    ConfirmDevice
+    | Login
+    | StepUp
+    | ChooseChild
+    | ChooseAccount
+    | NoChild
+    | AskConsent
+    | Refuse
+    | Proceed
+)
 
 
 def next_step(request: AuthorizationRequest, facts: Facts) -> Step:
@@ -234,6 +249,8 @@ def _missing(request: AuthorizationRequest, facts: Facts) -> Step:
 
 def _missing_of_guardian(request: AuthorizationRequest, facts: Facts) -> Step | None:
     """What is missing of who signs in, and how; None if nothing."""
+    if request.user_code is not None:
+        return ConfirmDevice()  # first of all, so that nobody signs in for a stranger's screen
     if facts.signed_in is None or _must_sign_in_again(request, facts):
         return Login()
     if not _subject_is_right(request, facts):

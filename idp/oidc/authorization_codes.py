@@ -18,11 +18,11 @@ from idp.oidc.tokens import LiveGrant
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
 
-_GRANT: Final = (
+GRANTS: Final = (
     Grant.__table__,
     ("id", "account_id", "client_id", "session_id", "child_id", "child_selection",
      "child_selected_at", "child_switchable", "scope", "claims", "auth_time",
-     "auth_time_proved", "amr", "acr", "created_at"),
+     "auth_time_proved", "amr", "acr", "resource", "created_at"),
 )  # fmt: skip
 _CODE: Final = (
     AuthorizationCode.__table__,
@@ -31,10 +31,10 @@ _CODE: Final = (
 )  # fmt: skip
 _GIVE: Final = {
     # By whether there is a code, and whether the request was pushed
-    (True, False): AtomicInsert(_GRANT, _CODE, events.ROWS),
-    (True, True): AtomicInsert(_GRANT, _CODE, events.ROWS, gate=pushed_requests.USE),
-    (False, False): AtomicInsert(_GRANT, events.ROWS),
-    (False, True): AtomicInsert(_GRANT, events.ROWS, gate=pushed_requests.USE),
+    (True, False): AtomicInsert(GRANTS, _CODE, events.ROWS),
+    (True, True): AtomicInsert(GRANTS, _CODE, events.ROWS, gate=pushed_requests.USE),
+    (False, False): AtomicInsert(GRANTS, events.ROWS),
+    (False, True): AtomicInsert(GRANTS, events.ROWS, gate=pushed_requests.USE),
 }
 
 Fields = list[tuple[str, str]]
@@ -53,7 +53,7 @@ def issue(
     """
     code = secrets.token_urlsafe(32)
     now = clock.now()
-    grant = _new_grant(request, client, proceed, now)
+    grant = new_grant(request, client, proceed, now)
     rows = _rows(request, grant, code, now)
     if interaction is None and not request.gives_id_token:
         return [("code", code)] if _give(request, rows) else None
@@ -75,14 +75,7 @@ def _rows(
 ) -> dict[str, Any]:
     rows = {
         "grants": grant,
-        "audit_events": events.row(
-            "grant_made",
-            account_id=grant["account_id"],
-            child_id=grant["child_id"],
-            client_id=grant["client_id"],
-            session_id=grant["session_id"],
-            grant=grant["id"],
-        ),
+        "audit_events": audit_row(grant),
     }
     if request.gives_code:
         rows["authorization_codes"] = {
@@ -112,7 +105,7 @@ def _live(grant: dict[str, Any], proceed: Proceed, client: ClientRow) -> LiveGra
     return replace(live, child=link[0], relationship=link[1]) if link else None
 
 
-def _new_grant(
+def new_grant(
     request: AuthorizationRequest, client: ClientRow, proceed: Proceed, now: datetime
 ) -> dict[str, Any]:
     """The row of a new grant, by its columns (``idp.oidc.models.Grant``)."""
@@ -132,5 +125,18 @@ def _new_grant(
         "auth_time_proved": session.auth_time_proved,
         "amr": session.amr,
         "acr": acr.answered_class(request, session.acr),
+        "resource": request.resource,
         "created_at": now,
     }
+
+
+def audit_row(grant: dict[str, Any]) -> dict[str, Any]:
+    """The row that tells the audit trail of a new grant."""
+    return events.row(
+        "grant_made",
+        account_id=grant["account_id"],
+        child_id=grant["child_id"],
+        client_id=grant["client_id"],
+        session_id=grant["session_id"],
+        grant=grant["id"],
+    )

@@ -9,7 +9,7 @@ from authlib.oauth2.rfc6749.errors import UnsupportedResponseTypeError
 from werkzeug.datastructures import MultiDict
 
 from idp.clients.metadata import SCOPES, normal_response_type
-from idp.oidc import claims_parameter, dpop, response_types
+from idp.oidc import claims_parameter, dpop, resources, response_types
 from idp.oidc.oauth_client import OAuthClient
 
 PROMPTS: Final = frozenset({"none", "login", "consent", "select_account"})
@@ -41,6 +41,12 @@ class AuthorizationRequest:
     ui_locales: str | None = None
     dpop_jkt: str | None = None
     """The thumbprint of the key whose proof redeems the code (RFC 9449 §10)."""
+    resource: str | None = None
+    """The resource servers that the tokens may be for, separated by spaces."""
+    device: str | None = None
+    """The device code that is answered in place of a redirect URI (``device_codes``)."""
+    user_code: str | None = None
+    """What the guardian typed, as long as they have not confirmed that it is about their screen."""
     hinted_subject: str | None = None
     """The ``sub`` of a valid ``id_token_hint``; empty for a hint that is not ours."""
     pushed: str | None = None
@@ -121,17 +127,23 @@ def check(parameters: MultiDict[str, str], client: OAuthClient) -> None:
     Raises the ``OAuth2Error`` that goes back to the client.
     """
     response_types.check_mode(parameters)
-    if "openid" not in client.get_allowed_scope(parameters.get("scope")).split():
-        raise InvalidScopeError("The scope must hold openid")
-    _check_lengths(parameters)
-    _check_prompt(parameters.get("prompt"))
-    _check_max_age(parameters.get("max_age"))
+    check_asked(parameters, client)
     if "id_token" in response_types.type_of(parameters) and not parameters.get("nonce"):
         raise InvalidRequestError("The nonce is missing")  # Core §3.2.2.1, §3.3.2.11
     if response_types.type_of(parameters) != "id_token":
         _check_pkce(parameters, client)
     if (thumbprint := parameters.get("dpop_jkt")) and not dpop.is_thumbprint(thumbprint):
         raise InvalidRequestError("The dpop_jkt is no thumbprint of a key")
+
+
+def check_asked(parameters: MultiDict[str, str], client: OAuthClient) -> None:
+    """The rules of what is asked for, whichever way the answer goes."""
+    if "openid" not in client.get_allowed_scope(parameters.get("scope")).split():
+        raise InvalidScopeError("The scope must hold openid")
+    _check_lengths(parameters)
+    _check_prompt(parameters.get("prompt"))
+    _check_max_age(parameters.get("max_age"))
+    resources.of_request(parameters, client)
 
 
 def parse(
@@ -143,7 +155,7 @@ def parse(
     max_age = parameters.get("max_age")
     return AuthorizationRequest(
         client_id=client.get_client_id(),
-        redirect_uri=parameters["redirect_uri"],
+        redirect_uri=parameters.get("redirect_uri", ""),
         scope=client.get_allowed_scope(parameters.get("scope")),
         response_type=response_types.type_of(parameters),
         response_mode=response_types.mode_of(parameters),
@@ -158,6 +170,7 @@ def parse(
         login_hint=(parameters.get("login_hint") or "")[:254] or None,
         child_hint=(parameters.get("child_hint") or "")[:64] or None,
         ui_locales=(parameters.get("ui_locales") or "")[:100] or None,
+        resource=resources.of_request(parameters, client),
         hinted_subject=hinted_subject,
         popup=client.client_metadata.get("allow_popups") or None,
         omit_iss=client.client_metadata.get("omit_iss") or None,

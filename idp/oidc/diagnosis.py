@@ -117,7 +117,9 @@ def _difference(client: OAuthClient, requested: str) -> Difference | None:
     if client.check_redirect_uri(requested):
         return None
     nearest = max(
-        client.client_metadata["redirect_uris"], key=lambda each: _likeness(each, requested)
+        client.client_metadata["redirect_uris"],
+        key=lambda each: _likeness(each, requested),
+        default="",
     )
     return Difference(nearest, requested, _kind(_split(nearest), _split(requested)))
 

@@ -9,6 +9,7 @@ from idp.clients import encrypted_answers
 from idp.clients.metadata import (
     ASSERTION_ALGORITHMS,
     CHILD_FIELDS,
+    GRANT_TYPES,
     ID_TOKEN_ALGORITHMS,
     REQUEST_OBJECT_ALGORITHMS,
     SCOPES,
@@ -34,6 +35,7 @@ def metadata() -> dict[str, Any]:
         "jwks_uri": f"{issuer}/oauth2/jwks",
         "revocation_endpoint": f"{issuer}/oauth2/revoke",
         "introspection_endpoint": f"{issuer}/oauth2/introspect",
+        "device_authorization_endpoint": f"{issuer}/oauth2/device_authorization",
         "end_session_endpoint": f"{issuer}/oauth2/logout",
         "pushed_authorization_request_endpoint": f"{issuer}/oauth2/par",
         "require_pushed_authorization_requests": (
@@ -92,8 +94,8 @@ def metadata() -> dict[str, Any]:
 
 
 def _grant_types() -> list[str]:
-    implicit = ["implicit"] if settings.current().front_channel_id_tokens else []
-    return ["authorization_code", *implicit, "refresh_token"]
+    implicit = settings.current().front_channel_id_tokens
+    return [each for each in GRANT_TYPES if implicit or each != "implicit"]
 
 
 def _request_object_algorithms() -> list[str]:

@@ -17,10 +17,12 @@ __all__ = [
     "InteractionRequired",
     "InvalidDpopProof",
     "InvalidRequestUri",
+    "InvalidTarget",
     "LoginRequired",
     "OAuth2Error",
     "RequestNotSupported",
     "RequestUriNotSupported",
+    "TemporarilyUnavailable",
     "UnmetAuthenticationRequirements",
     "UntrustedRedirect",
     "UseDpopNonce",
@@ -63,6 +65,13 @@ class InteractionRequired(OAuth2Error):  # type: ignore[misc]
     description = "The guardian has to read a page"
 
 
+class InvalidTarget(OAuth2Error):  # type: ignore[misc]
+    """RFC 8707 §2."""
+
+    error = "invalid_target"
+    description = "The resource is not one that the application may ask for"
+
+
 class RequestNotSupported(OAuth2Error):  # type: ignore[misc]
     """OpenID Connect Core §3.1.2.6."""
 
@@ -82,6 +91,14 @@ class InvalidRequestUri(OAuth2Error):  # type: ignore[misc]
 
     error = "invalid_request_uri"
     description = "The request_uri was used before, or has expired"
+
+
+class TemporarilyUnavailable(OAuth2Error):  # type: ignore[misc]
+    """RFC 6749 §4.1.2.1: the same request may succeed a moment later."""
+
+    error = "temporarily_unavailable"
+    description = "Ask again"
+    status_code = 503
 
 
 class UnmetAuthenticationRequirements(OAuth2Error):  # type: ignore[misc]

@@ -54,9 +54,10 @@ def _for_client(live: LiveGrant, claims: dict[str, Any]) -> str:
     return encryption.for_client("id_token", token, live.client, nested=True)
 
 
-def signed(claims: dict[str, Any], alg: str, key: SigningKey) -> str:
-    """The claims as a token that ``key`` has signed."""
-    return jwt.encode({"alg": alg, "kid": key.kid}, claims, key, algorithms=[alg])
+def signed(claims: dict[str, Any], alg: str, key: SigningKey, *, typ: str = "JWT") -> str:
+    """The claims as a token that ``key`` has signed. ``typ``: what it is (RFC 8725 §3.11)."""
+    header = {"typ": typ, "alg": alg, "kid": key.kid}
+    return jwt.encode(header, claims, key, algorithms=[alg])
 
 
 def claims(live: LiveGrant, *, access_token: str, nonce: str | None) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
             "sub": subjects.of_guardian(token.account, client),
             "sid": subjects.of_session(token.grant.session_id, client),
             "iss": settings.current().issuer,
-            "aud": client.id,
+            "aud": token.resource or client.id,
             "iat": int(issued_at.timestamp()),
             "exp": int(token.token.expires_at.timestamp()),
         }

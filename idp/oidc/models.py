@@ -6,10 +6,11 @@ Everything given to an application hangs on one ``Grant``, so that ending it end
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, true
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
+from idp.clients.metadata import LONGEST_RESOURCE
 from idp.database import KeyedHash, Model, OpaqueId, UtcDateTime, opaque_id
 
 
@@ -32,6 +33,8 @@ class GrantRow:
     auth_time: Mapped[datetime] = mapped_column(UtcDateTime)
     auth_time_proved: Mapped[bool] = mapped_column(default=True, server_default=true())
     """As the session's: an unproved time is told to nobody."""
+    resource: Mapped[str | None] = mapped_column(Text)
+    """The resource servers that the request named (RFC 8707), separated by spaces."""
     amr: Mapped[str] = mapped_column(String(100))
     acr: Mapped[str] = mapped_column(String(100))
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -73,6 +76,38 @@ class AuthorizationCode(CodeRow, Model):
     grant_id: Mapped[str] = mapped_column(ForeignKey("grants.id", ondelete="CASCADE"), index=True)
 
 
+class DeviceCodeRow:
+    """What is read of a device code (RFC 8628) that is polled, or answered."""
+
+    __slots__ = ()
+
+    id: Mapped[str] = mapped_column(OpaqueId, primary_key=True, default=opaque_id("d"))
+    device_hash: Mapped[str] = mapped_column(KeyedHash, unique=True)
+    request: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """As an interaction keeps it: scope, nonce, resource and all."""
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    poll_interval: Mapped[int]
+    """Seconds between two questions; it grows with each that comes too early."""
+    grant_id: Mapped[str | None] = mapped_column(
+        ForeignKey("grants.id", ondelete="CASCADE"), index=True
+    )
+    """What a guardian gave, on which it hangs from then on."""
+    denied_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    denied_because: Mapped[str | None] = mapped_column(String(200))
+    redeemed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class DeviceCode(DeviceCodeRow, Model):
+    """A screen that asks for somebody's answer on another device, by the hashes of both codes."""
+
+    __tablename__ = "device_codes"
+
+    user_hash: Mapped[str] = mapped_column(KeyedHash, unique=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    next_poll_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+
+
 class AccessTokenRow:
     """What is read of an access token that is presented."""
 
@@ -85,10 +120,12 @@ class AccessTokenRow:
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     confirmation: Mapped[str | None] = mapped_column(String(64))
     """The key that it is bound to (``idp.oidc.sender``)."""
+    resource: Mapped[str | None] = mapped_column(String(LONGEST_RESOURCE))
+    """The resource server that it is for (RFC 9068); None: ourselves."""
 
 
 class AccessToken(AccessTokenRow, Model):
-    """An opaque access token, by its hash."""
+    """An access token, opaque or signed, by its hash."""
 
     __tablename__ = "access_tokens"
 

@@ -12,6 +12,8 @@ from werkzeug.datastructures import MultiDict
 
 FORM = "application/x-www-form-urlencoded"
 LONGEST_VALUE = 8000
+REPEATABLE = "resource"  # RFC 8707 §2
+MOST_REPEATED = 20
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -88,9 +90,9 @@ def check_parameters(parameters: MultiDict[str, str]) -> None:
     RFC 6749 §3.1 and §3.2: parameters MUST NOT be included more than once.
     """
     for name, values in parameters.lists():
-        if len(values) > 1:
+        if len(values) > 1 and name != REPEATABLE:
             raise InvalidRequestError("A parameter is repeated")
-        if _CONTROL.search(name) or _CONTROL.search(values[0]):
+        if any(_CONTROL.search(each) for each in (name, *values)):
             raise InvalidRequestError("A parameter holds a control character")
-        if len(values[0]) > LONGEST_VALUE:
+        if max(map(len, values)) > LONGEST_VALUE or len(values) > MOST_REPEATED:
             raise InvalidRequestError("A parameter is too long")

@@ -46,6 +46,9 @@ class SampleToken:
 
 def sample_parameters(client: Client) -> dict[str, str]:
     """The parameters of this application's request for all that it may ask for."""
+    if "authorization_code" not in client.metadata_["grant_types"]:
+        # RFC 8628 §3.1: what a screen sends
+        return {"client_id": client.id, "scope": client.metadata_["scope"]}
     return {
         "response_type": "code",
         "client_id": client.id,
@@ -62,7 +65,10 @@ def parse_sample(client: Client, parameters: dict[str, str]) -> AuthorizationReq
     """The request as the authorization endpoint reads it, after its own checks."""
     values = MultiDict(parameters)
     known = OAuthClient(client)
-    authorization_request.check(values, known)
+    if "redirect_uri" in parameters:
+        authorization_request.check(values, known)
+    else:
+        authorization_request.check_asked(values, known)
     return authorization_request.parse(values, known, hinted_subject=None)
 
 
@@ -96,6 +102,7 @@ def sample_grant(
         auth_time_proved=True,
         amr="pwd",
         acr=SINGLE_FACTOR,
+        resource=None,
         ended_at=None,
     )
     allowed = frozenset(client.metadata_["child_fields"])

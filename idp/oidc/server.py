@@ -21,6 +21,7 @@ from idp.oidc.client_authentication import (
     presented_client,
     read_keys,
 )
+from idp.oidc.device_authorization import DeviceAuthorization
 from idp.oidc.errors import UntrustedRedirect
 from idp.oidc.introspection import Introspection
 from idp.oidc.oauth_client import OAuthClient, query_client
@@ -92,6 +93,7 @@ def init_app(app: Flask) -> None:
     server.register_grant(AuthorizationRequestGrant)
     server.register_endpoint(Revocation)
     server.register_endpoint(Introspection)
+    server.register_endpoint(DeviceAuthorization)
     app.extensions[_NAME] = server
 
 
@@ -124,7 +126,7 @@ def token_response(request: ProtocolRequest) -> Response:
 
 
 def endpoint_response(name: str, request: ProtocolRequest) -> Response:
-    """Answer the revocation or introspection endpoint."""
+    """Answer the revocation, introspection or device authorization endpoint."""
     read_keys(request)
     return _in_one_transaction(name, request)
 

@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 from authlib.oauth2.rfc6749 import (
-    InvalidGrantError,
     InvalidRequestError,
     UnauthorizedClientError,
     UnsupportedGrantTypeError,
@@ -11,12 +10,20 @@ from authlib.oauth2.rfc6749 import (
 
 from idp.oidc import sender
 from idp.oidc.client_authentication import METHODS, authenticate, check_one_client
-from idp.oidc.grants import Exchange, GrantType, authorization_code, refresh_token
+from idp.oidc.grants import (
+    Exchange,
+    GrantType,
+    authorization_code,
+    device_code,
+    refresh_token,
+    token_exchange,
+)
 from idp.oidc.oauth_client import OAuthClient
 from idp.oidc.requests import ProtocolRequest, check_request
 
 GRANT_TYPES: Final[dict[str, GrantType[Any]]] = {
-    each.name: each for each in (authorization_code.GRANT_TYPE, refresh_token.GRANT_TYPE)
+    each.GRANT_TYPE.name: each.GRANT_TYPE
+    for each in (authorization_code, refresh_token, device_code, token_exchange)
 }
 
 
@@ -38,7 +45,7 @@ def answer(request: ProtocolRequest) -> dict[str, Any]:
     if not text:
         raise InvalidRequestError(f"Missing '{grant_type.parameter}' in request.")
     if presented is None or presented.client.id != client.get_client_id():
-        raise InvalidGrantError(grant_type.unknown)
+        raise grant_type.refusal(grant_type.unknown)
     proved = sender.proved_at_token_endpoint(request, client)
     exchange = Exchange(request.form, client, presented, proved)
     for check in grant_type.checks:

@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select
 
 from idp import clock, settings
 from idp.clients.models import Client, ClientRow, ClientSchool
-from idp.database import keyed_hash
-from idp.database.prepared import Prepared, columns
+from idp.database import keyed_hash, retried, transaction
+from idp.database.prepared import AtomicInsert, Prepared, columns
 from idp.oidc import child_selection
 from idp.oidc.models import (
     AccessToken,
@@ -57,6 +57,11 @@ class FoundToken:
     """Its fields are None where the grant names no child."""
     relationship: str | None
     """None unless the guardianship is live at a school of the client (security rule C2)."""
+
+    @property
+    def resource(self) -> str | None:
+        """The resource server that an access token is for; None: ourselves."""
+        return self.token.resource if isinstance(self.token, AccessTokenRow) else None
 
     def check_client(self, client: Any) -> bool:
         return bool(self.grant.client_id == client.get_client_id())
@@ -118,6 +123,13 @@ def lock_grant(live: LiveGrant) -> bool:
     return child_selection.lock_link(grant.account_id, grant.child_id, grant.client_id)
 
 
+@retried
+def add_access(live: LiveGrant, row: dict[str, Any]) -> bool:
+    """Keep one more access token, if the grant's guardianship still lives."""
+    with transaction():
+        return lock_grant(live) and _ADD_ACCESS.execute(access_tokens=row)
+
+
 def holds(grant_id: Any) -> ColumnElement[bool]:
     """As the condition of an UPDATE: the grant is not ended, and its guardianship is live and
     stays so until the transaction ends (security rule C6).
@@ -132,11 +144,19 @@ def holds(grant_id: Any) -> ColumnElement[bool]:
 
 
 def access_row(
-    text: str, grant: GrantRow, scope: str, confirmation: str | None = None
+    text: str,
+    grant: GrantRow,
+    scope: str,
+    confirmation: str | None = None,
+    resource: str | None = None,
+    lifetime: timedelta | None = None,
 ) -> dict[str, Any]:
-    """The row of a new access token. ``confirmation``: the key that it is bound to."""
-    lifetime = settings.current().access_token_lifetime
-    return _row(keyed_hash("access token", text), grant, scope, lifetime, confirmation)
+    """The row of a new access token. ``confirmation``: the key that it is bound to;
+    ``resource``: the resource server that it is for.
+    """
+    lasts = settings.current().access_token_lifetime if lifetime is None else lifetime
+    row = _row(keyed_hash("access token", text), grant, scope, lasts, confirmation)
+    return {**row, "resource": resource}
 
 
 def refresh_row(
@@ -145,6 +165,13 @@ def refresh_row(
     """The row of a new refresh token. ``confirmation``: the key that it is bound to."""
     lifetime = settings.current().refresh_token_lifetime
     return _row(keyed_hash("refresh token", text), grant, scope, lifetime, confirmation)
+
+
+def narrowed(scope: str, requested: str | None) -> str:
+    """What of a scope was asked for; all of it where nothing was said (RFC 6749 §6)."""
+    if not requested:
+        return scope
+    return " ".join(each for each in scope.split() if each in requested.split())
 
 
 def new_text() -> str:
@@ -234,5 +261,6 @@ TOKEN_COLUMNS: Final = (
     *("token_hash", "grant_id", "scope", "issued_at", "expires_at"),
     "confirmation",
 )
-ACCESS_TOKENS: Final = (AccessToken.__table__, TOKEN_COLUMNS)
+ACCESS_TOKENS: Final = (AccessToken.__table__, (*TOKEN_COLUMNS, "resource"))
+_ADD_ACCESS: Final = AtomicInsert(ACCESS_TOKENS)
 REFRESH_TOKENS: Final = (RefreshToken.__table__, TOKEN_COLUMNS)

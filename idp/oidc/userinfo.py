@@ -95,6 +95,10 @@ def _live(request: ProtocolRequest, presented: PresentedToken) -> LiveGrant:
     token = tokens.find_access(presented.text)
     if token is None or token.is_expired() or token.is_revoked():
         raise InvalidTokenError
+    if token.resource is not None:
+        # RFC 9068 §4: whoever is not the audience refuses; what a resource server holds opens
+        # nothing here.
+        raise InvalidTokenError("The token is for another resource")
     live = token.live_grant()
     if live is None:
         raise InvalidTokenError

@@ -130,6 +130,9 @@ class Settings:
     )
 
     code_lifetime: timedelta = setting(timedelta(seconds=60), "Authorization code", duration, "s")
+    device_code_lifetime: timedelta = setting(
+        timedelta(minutes=15), "A code that a screen shows, to be typed elsewhere", duration, "s"
+    )
     access_token_lifetime: timedelta = setting(timedelta(hours=1), "Access token", duration, "s")
     id_token_lifetime: timedelta = setting(timedelta(hours=1), "ID token", duration, "s")
     refresh_token_lifetime: timedelta = setting(

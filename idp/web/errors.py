@@ -47,6 +47,7 @@ MACHINE_PATHS = (
     "/oauth2/userinfo",
     "/oauth2/revoke",
     "/oauth2/introspect",
+    "/oauth2/device_authorization",
     "/oauth2/jwks",
     "/.well-known/",
 )

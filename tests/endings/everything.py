@@ -26,7 +26,14 @@ from idp.federation import authorization_request
 from idp.federation.models import FederatedLink, FederationState, PendingLink
 from idp.lifecycle.endings import Thing
 from idp.mail.models import OutboxMessage
-from idp.oidc.models import AuthorizationCode, ChildConsent, Consent, Grant, RefreshToken
+from idp.oidc.models import (
+    AuthorizationCode,
+    ChildConsent,
+    Consent,
+    DeviceCode,
+    Grant,
+    RefreshToken,
+)
 from idp.people.models import Account, Child, School
 from idp.sessions import interactions, submissions
 from idp.sessions.models import BrowserSession, ChildChoice, FormSubmission, Interaction
@@ -123,6 +130,7 @@ class _Maker:
             self._factors(ids)
             self._links(ids)
             self._sessions(person)
+            self._screens()
             self._permissions()
             self._mailed(ids)
             self._addresses(ids)
@@ -225,6 +233,15 @@ class _Maker:
                 self._keep(Thing.GRANTS, name_, grant, "ended_at", **where)
                 ids[name_] = grant.id
                 db.session.add_all(_given(grant.id, self.account.username + name_))
+
+    def _screens(self) -> None:
+        for client in ("portal", "other"):
+            text = f"{self.account.username}'s screen for {client}"
+            waits = DeviceCode(
+                device_hash=keyed_hash("d", text), user_hash=keyed_hash("u", text),
+                client_id=self.clients[client], request={}, poll_interval=5, expires_at=_later(),
+            )  # fmt: skip
+            self._keep(Thing.DEVICE_CODES, client, waits, "denied_at", client=client)
 
     def _permissions(self) -> None:
         for client, at in (("portal", self.new), ("other", self.old)):

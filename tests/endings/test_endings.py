@@ -100,6 +100,7 @@ def test_each_cause_is_done_here_and_each_thing_is_somebodys(app: Flask) -> None
 
 ENDERS = {
     "sessions": ("end", "forget_children"),
+    "device_codes": ("end",),
     "grants_service": ("end", "end_heard", "withdraw_consents", "withdraw_child_consents"),
     "one_time_tokens": ("end",),
     "email_changes": ("end_waiting", "end_open", "settle"),

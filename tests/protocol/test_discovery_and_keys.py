@@ -60,7 +60,12 @@ def test_the_document_says_what_we_do(client: FlaskClient) -> None:
     assert told["response_types_supported"] == ["code"]
     plain = {each for each in told["response_modes_supported"] if "jwt" not in each}
     assert plain == {"query", "form_post"}
-    assert set(told["grant_types_supported"]) == {"authorization_code", "refresh_token"}
+    assert set(told["grant_types_supported"]) == {
+        "authorization_code",
+        "refresh_token",
+        "urn:ietf:params:oauth:grant-type:device_code",
+        "urn:ietf:params:oauth:grant-type:token-exchange",
+    }
     assert told["code_challenge_methods_supported"] == ["S256"]
     assert told["request_parameter_supported"] is True
     assert told["request_uri_parameter_supported"] is True

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from werkzeug.test import TestResponse
 
 from idp import clock
+from idp.clients.metadata import DEVICE_CODE
 from idp.credentials import email_changes, one_time_tokens
 from idp.database import transaction
 from idp.lifecycle import factor_changes, factor_undo, link_requests
@@ -193,7 +194,36 @@ def walk_by_links_of_mails(here: Place) -> Iterator[TestResponse]:
     yield here.browser.follow(undo)
 
 
+def walk_for_a_screen(here: Place) -> Iterator[TestResponse]:
+    """A screen without a keyboard: codes that are wrong, refused, too old, and right."""
+    grants = [DEVICE_CODE, "refresh_token"]
+    screen = RelyingParty.of(here.school, client_name="Borne", grant_types=grants)
+
+    def code() -> str:
+        data = {"scope": "openid child"}
+        answered = screen.post(here.browser.client, "/oauth2/device_authorization", data)
+        return str((answered.json or {})["user_code"])
+
+    yield here.browser.open("/device")
+    for typed in ("", "1234", "BBBB-BBBB"):
+        yield here.browser.submit("device-form", user_code=typed)
+    yield here.browser.open(f"/device?user_code={code()}")
+    yield here.browser.press("device-submit")
+    yield here.browser.press("device-refuse")
+    here.browser.open(f"/device?user_code={code()}")
+    here.browser.press("device-submit")
+    here.browser.press("device-continue")
+    here.browser.sign_in("claire")
+    yield here.browser.press("child-submit-1")
+    here.browser.open(f"/device?user_code={code()}")
+    here.browser.press("device-submit")
+    here.browser.press("device-continue")
+    with later(minutes=16):
+        yield here.browser.press("child-submit-1")
+
+
 WALKS = [
+    walk_for_a_screen,
     walk_by_links_of_mails,
     walk_of_a_first_sign_in,
     walk_to_an_application,

@@ -249,7 +249,10 @@ def run(staff: Staff, client_id: str) -> Trial:
     account, child, relationship = own or _made_up(application)
     named = child if request.asks_child else None
     live = sample_token.sample_grant(client, request.scope, account, named, relationship)
-    endpoint = discovery.metadata()["authorization_endpoint"]
+    name = "authorization_endpoint"
+    if "redirect_uri" not in parameters:
+        name = "device_authorization_endpoint"
+    endpoint = discovery.metadata()[name]
     return Trial(
         endpoint, parameters, sample_token.make_sample(live, request.nonce), own is not None
     )

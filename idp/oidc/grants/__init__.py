@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from authlib.oauth2.rfc6749 import InvalidGrantError
 from werkzeug.datastructures import MultiDict
 
+from idp.oidc.errors import OAuth2Error
 from idp.oidc.oauth_client import OAuthClient
 
 Presented = TypeVar("Presented")
@@ -31,6 +33,8 @@ class GrantType(Generic[Presented]):
     """The parameter that holds the code or token."""
     unknown: str | None
     """How the error describes what is not found, or is another client's."""
+    refusal: type[OAuth2Error] = InvalidGrantError
+    """The error for that."""
     find: Callable[[str], Presented | None]
     checks: tuple[Callable[[Exchange[Presented]], None], ...]
     redeem: Callable[[Exchange[Presented]], dict[str, Any]]

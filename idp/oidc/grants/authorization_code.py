@@ -15,7 +15,8 @@ from idp.audit import events
 from idp.clients.models import ClientRow
 from idp.database import base64url, keyed_hash, retried, transaction
 from idp.database.prepared import AtomicInsert, Prepared, columns
-from idp.oidc import grants_service, id_token, sender, tokens
+from idp.oidc import access_token as access_tokens
+from idp.oidc import grants_service, id_token, resources, sender, tokens
 from idp.oidc.grants import Exchange, GrantType
 from idp.oidc.models import AuthorizationCode, CodeRow, Grant, GrantRow
 from idp.oidc.tokens import LiveGrant
@@ -84,7 +85,7 @@ def _by_hash(code_hash: str) -> FoundCode | None:
 
 def _check_unused(exchange: Exchange[FoundCode]) -> None:
     if exchange.presented.code.redeemed_at is not None:
-        _refuse_reuse(exchange.presented)
+        refuse_reuse(exchange.presented.grant, exchange.presented.account)
 
 
 def _check_unexpired(exchange: Exchange[FoundCode]) -> None:
@@ -130,12 +131,16 @@ def _redeem(exchange: Exchange[FoundCode]) -> dict[str, Any]:
     live = presented.live_grant()
     if live is None:
         raise InvalidGrantError(ENDED)
-    access_token = tokens.new_text()
+    resource = resources.of_token(exchange.form, exchange.client, presented.grant.resource)
+    access_token = access_tokens.new(live, resource, exchange.confirmation)
     answer = token_answer(access_token, live.scope, exchange.confirmation)
     if "offline_access" in live.scopes and exchange.client.check_grant_type("refresh_token"):
         answer["refresh_token"] = tokens.new_text()
     answer["id_token"] = id_token.issue(live, access_token=access_token, nonce=presented.code.nonce)
-    if not _give(exchange, live.scope, access_token, answer.get("refresh_token")):
+    access = tokens.access_row(
+        access_token, presented.grant, live.scope, exchange.confirmation, resource
+    )
+    if not _give(exchange, access, answer.get("refresh_token")):
         _refuse_late(presented)
     return answer
 
@@ -144,37 +149,34 @@ def _refuse_late(presented: FoundCode) -> NoReturn:
     """Another request was first, or what the code stands for ended a moment ago."""
     now = _by_hash(presented.code.code_hash)
     if now is not None and now.code.redeemed_at is not None:
-        _refuse_reuse(presented)
+        refuse_reuse(presented.grant, presented.account)
     raise InvalidGrantError(ENDED)
 
 
 @retried
-def _refuse_reuse(presented: FoundCode) -> NoReturn:
-    # RFC 6749 §4.1.2, RFC 9700 §4.5: a second use revokes what the first one gave.
+def refuse_reuse(grant: GrantRow, account: AccountRow) -> NoReturn:
+    """End what a code gave: it came a second time (RFC 6749 §4.1.2, RFC 9700 §4.5)."""
     with transaction():
-        grants_service.end("code reused", Grant.id == presented.grant.id)
+        grants_service.end("code reused", Grant.id == grant.id)
         events.record(
             "code_reused",
             result="refused",
-            account_id=presented.account.id,
-            client_id=presented.grant.client_id,
-            grant=presented.grant.id,
+            account_id=account.id,
+            client_id=grant.client_id,
+            grant=grant.id,
         )
     raise InvalidGrantError("The code was used before")
 
 
 @retried
-def _give(
-    exchange: Exchange[FoundCode], scope: str, access_token: str, refresh_token: str | None
-) -> bool:
+def _give(exchange: Exchange[FoundCode], access: dict[str, Any], refresh_token: str | None) -> bool:
     """Redeem the code and keep what it gives; false where it can't be redeemed (any more)."""
     presented, confirmation = exchange.presented, exchange.confirmation
     gate = {"hash": presented.code.code_hash, "now": clock.now()}
-    access = tokens.access_row(access_token, presented.grant, scope, confirmation)
     if refresh_token is None:
         return _GIVE.execute(gate, access_tokens=access)
     kept = sender.of_refresh_token(exchange.client, confirmation)
-    refresh = tokens.refresh_row(refresh_token, presented.grant, scope, kept)
+    refresh = tokens.refresh_row(refresh_token, presented.grant, access["scope"], kept)
     return _GIVE_WITH_REFRESH.execute(gate, access_tokens=access, refresh_tokens=refresh)
 
 

@@ -9,7 +9,8 @@ from idp import clock
 from idp.audit import events
 from idp.database import retried, transaction
 from idp.database.prepared import AtomicInsert
-from idp.oidc import grants_service, id_token, sender, tokens
+from idp.oidc import access_token as access_tokens
+from idp.oidc import grants_service, id_token, resources, sender, tokens
 from idp.oidc.grants import Exchange, GrantType
 from idp.oidc.grants.authorization_code import ENDED, token_answer
 from idp.oidc.models import Grant, RefreshToken
@@ -26,7 +27,6 @@ _ROTATE: Final = (
     .values(rotated_at=bindparam("now"))
 )
 _SUCCEED: Final = AtomicInsert(tokens.ACCESS_TOKENS, tokens.REFRESH_TOKENS, gate=_ROTATE)
-_ADD_ACCESS: Final = AtomicInsert(tokens.ACCESS_TOKENS)
 
 
 def _check_usable(exchange: Exchange[FoundToken]) -> None:
@@ -54,16 +54,19 @@ def _redeem(exchange: Exchange[FoundToken]) -> dict[str, Any]:
     """
     token, presented = exchange.presented, exchange.form["refresh_token"]
     repeats = _repeats(token, presented)
-    live = token.live_grant(_narrowed(token.token.scope, exchange.form.get("scope")))
+    live = token.live_grant(tokens.narrowed(token.token.scope, exchange.form.get("scope")))
     if live is None:
         raise InvalidGrantError(ENDED)
-    access_token = tokens.new_text()
+    resource = resources.of_token(exchange.form, exchange.client, live.grant.resource)
+    access_token = access_tokens.new(live, resource, exchange.confirmation)
     answer = token_answer(access_token, live.scope, exchange.confirmation)
     answer["refresh_token"] = tokens.successor_of(presented)
     if "openid" in live.scopes:
         # Core §12.2: same iss, sub, aud and auth_time as at first; no nonce.
         answer["id_token"] = id_token.issue(live, access_token=access_token, nonce=None)
-    access = tokens.access_row(access_token, token.grant, live.scope, exchange.confirmation)
+    access = tokens.access_row(
+        access_token, token.grant, live.scope, exchange.confirmation, resource
+    )
     if repeats or not _rotate(token, access, answer["refresh_token"]):
         _repeat(live, presented, access)
     return answer
@@ -73,12 +76,6 @@ def _is_usable(token: FoundToken) -> bool:
     """Whether token and grant go on. A token that was used before is judged later."""
     ended = token.token.revoked_at is not None or token.grant.ended_at is not None
     return not ended and not token.is_expired()
-
-
-def _narrowed(scope: str, requested: str | None) -> str:
-    if not requested:
-        return scope
-    return " ".join(each for each in scope.split() if each in requested.split())
 
 
 def _repeats(token: FoundToken, presented: str) -> bool:
@@ -102,7 +99,7 @@ def _repeat(live: LiveGrant, presented: str, access: dict[str, Any]) -> None:
     """
     token = tokens.find_refresh(presented)
     usable = token is not None and _is_usable(token) and _repeats(token, presented)
-    if not usable or not _add(live, access):
+    if not usable or not tokens.add_access(live, access):
         raise InvalidGrantError(ENDED)
 
 
@@ -119,15 +116,6 @@ def _rotate(token: FoundToken, access: dict[str, Any], successor: str) -> bool:
             successor, token.grant, token.token.scope, token.token.confirmation
         ),
     )
-
-
-@retried
-def _add(live: LiveGrant, access: dict[str, Any]) -> bool:
-    """Keep one more access token, if the grant's guardianship still lives."""
-    with transaction():
-        if not tokens.lock_grant(live):
-            return False
-        return _ADD_ACCESS.execute(access_tokens=access)
 
 
 @retried

@@ -16,7 +16,7 @@ from idp.errors import Invalid
 from idp.web.admin import client_words
 from idp.web.forms import Form
 
-LINES: Final = ("redirect_uris", "post_logout_redirect_uris", "origins")
+LINES: Final = ("redirect_uris", "post_logout_redirect_uris", "origins", "resources")
 PAGES: Final = (
     *("initiate_login_uri", "client_uri", "logo_uri", "policy_uri", "tos_uri"),
     *("jwks_uri", "sector_identifier_uri"),
@@ -27,7 +27,7 @@ PICKED: Final = (
 )
 CHOICES: Final = ("kind", "method", "acr", *PICKED)
 SWITCHES: Final = ("first_party", "require_pkce", "allow_popups", "omit_iss")
-MANY: Final = ("schools", "scope", "child_fields", "id_token_claims")
+MANY: Final = ("schools", "scope", "child_fields", "id_token_claims", "grant_types")
 TEXTS: Final = (
     *("client_name", "default_max_age", "jwks", "client_id", "version"),
     *LINES,
@@ -35,6 +35,7 @@ TEXTS: Final = (
     *CHOICES,
     *SWITCHES,
 )
+USUAL_GRANTS: Final = ("authorization_code", "implicit", "refresh_token")
 MOST: Final = 2000  # schools of one application
 _CLIENT_ID: Final = re.compile(r"app_[A-Za-z0-9_-]{22}", re.ASCII)
 _FIELD_OF: Final = {
@@ -88,6 +89,7 @@ class ClientForm(Form):
             "token_endpoint_auth_method": self["method"] if self["kind"] == "web" else _PUBLIC,
             "scope": " ".join(["openid", *self.chosen["scope"]]),
             "child_fields": self._same_or("child_fields", ["sub", *self.chosen["child_fields"]]),
+            "grant_types": self._grant_types(lists["redirect_uris"]),
             "id_token_claims": self._same_or("id_token_claims", self.chosen["id_token_claims"]),
             # A form from before a field was there does not change what is registered
             **{name: self[name] or self.registered.get(name) for name in PICKED},
@@ -126,6 +128,17 @@ class ClientForm(Form):
         for each in (problem, *problem.others):
             name = _FIELD_OF.get(each.field, each.field)
             self.problem(name, client_words.problem(each, self.shown(name)))
+
+    def _grant_types(self, redirect_uris: list[str]) -> list[str]:
+        """What the boxes add to the usual ones; who has no redirect URI gets no codes by it."""
+        more = self.chosen["grant_types"]
+        before: list[str] = list(self.registered.get("grant_types", USUAL_GRANTS))
+        usual = [each for each in before if each in USUAL_GRANTS]
+        if redirect_uris or not more:
+            usual = list(dict.fromkeys(["authorization_code", *usual]))
+        else:
+            usual = [each for each in usual if each != "authorization_code"]
+        return self._same_or("grant_types", [*usual, *more])
 
     def _same_or(self, name: str, wanted: list[str]) -> list[str]:
         """The registered list where it holds the same: its order may mean something."""
@@ -182,7 +195,7 @@ def _filled(document: Mapping[str, Any]) -> ClientForm:
         "jwks": "",
         "client_id": "",
         "version": "0",
-        **{name: "\n".join(document[name]) for name in LINES},
+        **{name: "\n".join(document.get(name, [])) for name in LINES},
         **{name: document.get(name) or "" for name in PAGES},
         **{name: "on" if document.get(name) else "" for name in SWITCHES},
         "email_claim": "real",  # in registrations from before this field
@@ -194,6 +207,7 @@ def _filled(document: Mapping[str, Any]) -> ClientForm:
         "scope": document["scope"].split(),
         "child_fields": list(document["child_fields"]),
         "id_token_claims": list(document.get("id_token_claims", [])),
+        "grant_types": [each for each in document["grant_types"] if each not in USUAL_GRANTS],
     }
     return ClientForm(values, chosen=chosen)
 

@@ -6,6 +6,7 @@ from typing import Final
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext, pgettext
 
+from idp.clients.metadata import DEVICE_CODE, TOKEN_EXCHANGE
 from idp.clients.recipes import Note, Recipe
 from idp.errors import Invalid
 from idp.oidc.diagnosis import Difference
@@ -107,6 +108,22 @@ def id_token_claims() -> list[Choice]:
     ]
 
 
+def grant_types() -> list[Choice]:
+    """What an application may do beside the usual way."""
+    return [
+        (
+            DEVICE_CODE,
+            _("It runs on a screen without a keyboard"),
+            _("A kiosk or a tablet at school: it shows a code, which guardians type on a phone."),
+        ),
+        (
+            TOKEN_EXCHANGE,
+            _("It may exchange its tokens for narrower ones"),
+            _("For what it hands on to another server. It has to prove itself."),
+        ),
+    ]
+
+
 def factors(registered: str) -> list[Choice]:
     """How surely a guardian has to sign in; what is registered stays to be chosen."""
     known = [
@@ -178,6 +195,10 @@ PROBLEMS: Final = {
     "uri_length": lazy_gettext("This address is too long."),
     "no_uri": lazy_gettext("%(address)s is not an address."),
     "control": lazy_gettext("This holds characters that can't be typed. Please type it again."),
+    "public_exchange": lazy_gettext(
+        "Only an application that proves itself, on a web server, may exchange tokens."
+    ),
+    "too_many_resources": lazy_gettext("At most 10 resource servers, one on each line."),
     "too_many_uris": lazy_gettext("At most 50 addresses, one on each line."),
 }
 """By code, what is wrong with what somebody typed."""

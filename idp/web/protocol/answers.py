@@ -22,6 +22,7 @@ from idp.sessions.models import Interaction
 from idp.web import headers
 from idp.web.errors import PageError, WayBack
 from idp.web.interaction import allowance
+from idp.web.protocol import device_answers
 
 Fields = list[tuple[str, str]]
 
@@ -43,6 +44,8 @@ def error_answer(
     auth_request: AuthorizationRequest, error: OAuth2Error, *, by_page: bool
 ) -> Response:
     """The error response of a request that is otherwise sound."""
+    if auth_request.device is not None:
+        return device_answers.refuse(auth_request, error)
     return answer(auth_request, error_fields(error), by_page=by_page)
 
 

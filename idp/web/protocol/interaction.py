@@ -12,6 +12,7 @@ from idp.oidc.authorization import (
     AskConsent,
     ChooseAccount,
     ChooseChild,
+    ConfirmDevice,
     Facts,
     Login,
     NoChild,
@@ -28,11 +29,12 @@ from idp.sessions.service import SignedIn
 from idp.web import browser
 from idp.web.errors import PageError
 from idp.web.interaction import begin_interaction, load_interaction
-from idp.web.protocol import answers
+from idp.web.protocol import answers, device_answers
 from idp.web.protocol.blueprint import blueprint
 from idp.web.start_pages import start_page
 
 _PAGES: dict[type, str] = {
+    ConfirmDevice: "device",
     Login: "login",
     StepUp: "second-factor",
     ChooseChild: "child",
@@ -49,7 +51,8 @@ def resume(interaction_id: str) -> Response | str:
     if waiting.client_id is None:
         return redirect("/", 303)
     if waiting.completed_at is not None:
-        return _done(waiting)
+        is_screens = waiting.request.get("device") is not None
+        return device_answers.last_page(waiting.request) if is_screens else _done(waiting)
     return proceed(*_waiting_request(waiting), waiting)
 
 
@@ -123,6 +126,8 @@ def proceed(
     facts = authorization.facts_for(auth_request, client.record, browser.signed_in(), interaction)
     step = authorization.next_step(auth_request, facts)
     match step:
+        case Proceed() if interaction is not None and auth_request.device is not None:
+            return device_answers.allow(auth_request, client, step, interaction)
         case Proceed():
             fields = authorization_codes.issue(auth_request, client.record, step, interaction)
             if fields is not None:

@@ -28,6 +28,13 @@ def introspect() -> Response:
     return _uncached(server.endpoint_response("introspection", _protocol_request()))
 
 
+@endpoints.route("/oauth2/device_authorization", methods=["POST", "OPTIONS"])
+@cors.for_registered_origins
+def device_authorization() -> Response:
+    """RFC 8628 §3.1."""
+    return _uncached(server.endpoint_response("device_authorization", _protocol_request()))
+
+
 def _protocol_request() -> ProtocolRequest:
     return ProtocolRequest(request._get_current_object())  # type: ignore[attr-defined]
 
