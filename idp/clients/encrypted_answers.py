@@ -10,7 +10,7 @@ from idp.errors import Invalid
 
 KEY_ALGORITHMS: Final = ("RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A256KW")
 CONTENT_ALGORITHMS: Final = ("A128CBC-HS256", "A256GCM")
-ANSWERS: Final = ("id_token", "userinfo")
+ANSWERS: Final = ("id_token", "userinfo", "authorization")
 DEFAULT_CONTENT_ALGORITHM: Final = "A128CBC-HS256"
 """OpenID Connect Registration 1.0 §2."""
 FIELDS: Final = tuple(
@@ -46,8 +46,8 @@ def check(name: str, document: dict[str, Any]) -> None:
         _check_keys(name, alg, document["jwks"])
     elif "jwks_uri" not in document:
         raise Invalid(name, "no_encryption_key")
-    elif name.startswith("id_token") and _in_front(document):
-        # An authorization answer is made within a transaction, where nobody's server is asked
+    elif name.startswith("authorization") or (name.startswith("id_token") and _in_front(document)):
+        # Made within a transaction, or once its code is given: nobody's server is asked then
         raise Invalid(name, "keys_by_value")
 
 

@@ -8,7 +8,7 @@ from idp.errors import Invalid
 REGISTRATIONS: Final = {
     "alg_needed": "is needed beside its enc",
     "control": "holds a control character",
-    "keys_by_value": "with an ID token from the authorization endpoint needs jwks, not jwks_uri",
+    "keys_by_value": "of what the authorization endpoint answers needs jwks, not jwks_uri",
     "keys_needed": "is needed for private_key_jwt and for signed request objects",
     "keys_twice": "can't stand beside jwks: register the keys or their address",
     "must_be_one_of": "must be one of {allowed}",

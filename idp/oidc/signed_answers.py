@@ -7,6 +7,7 @@ from joserfc import jwt
 
 from idp import clock
 from idp.clients.models import ClientRow
+from idp.oidc import encryption
 from idp.oidc.keyring import keyring
 
 LIFETIME: Final = timedelta(minutes=5)
@@ -15,9 +16,12 @@ DEFAULT_ALGORITHM: Final = "RS256"  # JARM §3
 
 
 def signed(client: ClientRow, fields: list[tuple[str, str]]) -> str:
-    """The fields of an answer, ``iss`` among them, as a JWT for this client (JARM §2.1)."""
+    """The fields of an answer, ``iss`` among them, as a JWT for this client (JARM §2.1), encrypted
+    for it where its registration says so (§2.2).
+    """
     alg = client.metadata_.get("authorization_signed_response_alg", DEFAULT_ALGORITHM)
     key = keyring().signing_key(alg)
     ends = clock.timestamp() + int(LIFETIME.total_seconds())
     claims = {**dict(fields), "aud": client.id, "exp": ends}
-    return jwt.encode({"alg": alg, "kid": key.kid}, claims, key, algorithms=[alg])
+    token = jwt.encode({"alg": alg, "kid": key.kid}, claims, key, algorithms=[alg])
+    return encryption.for_client("authorization", token, client, nested=True)

@@ -5,13 +5,16 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
-from joserfc import jws, jwt
-from joserfc.jwk import KeySet
+from joserfc import jwe, jws, jwt
+from joserfc.jwk import ECKey, KeySet
 from werkzeug.test import TestResponse
 
 from idp.clients import registration
+from idp.clients.metadata import checked
+from idp.errors import Invalid
 from tests.conformance.test_par import ask as bring
 from tests.conformance.test_par import pushed
+from tests.protocol.assertions import jwks, key_for
 from tests.relying_party import CALLBACK, World, claims_of, form_of, leads_to, world
 from tests.request_objects import Signer, signing
 from tests.times import later
@@ -177,6 +180,37 @@ def test_an_expired_name_is_told_signed(client: FlaskClient) -> None:
         fields = fields_at(bring(there, uri))
 
     assert "response" in fields
+
+
+@pytest.mark.parametrize("enc", ["A128CBC-HS256", "A256GCM"])
+def test_an_answer_is_encrypted_where_it_is_registered(client: FlaskClient, enc: str) -> None:
+    """JARM §2.2: signed, then encrypted."""
+    key = ECKey.generate_key("P-256", {"kid": "e", "use": "enc"})
+    there = world(
+        client,
+        jwks=jwks(key),
+        authorization_encrypted_response_alg="ECDH-ES",
+        authorization_encrypted_response_enc=enc,
+    )
+
+    response = fields_at(there.ask(response_mode="jwt", state="s"))["response"]
+
+    inner = jwe.decrypt_compact(response, key, algorithms=["ECDH-ES", enc])
+    assert inner.protected["cty"] == "JWT"
+    claims = opened(there, {"response": (inner.plaintext or b"").decode()})
+    assert claims["state"] == "s"
+    assert there.tokens_of(claims)["id_token"]
+
+
+def test_encryption_needs_a_key_by_value(client: FlaskClient) -> None:
+    """JARM §3: the client's key has to be there when the answer is."""
+    document = {"client_name": "x", "redirect_uris": [CALLBACK]}
+    wanted = {"authorization_encrypted_response_alg": "ECDH-ES"}
+
+    for keys in ({}, {"jwks_uri": "https://portal.example/keys"}, {"jwks": jwks(key_for("EdDSA"))}):
+        with pytest.raises(Invalid) as refused:
+            checked({**document, **wanted, **keys})
+        assert refused.value.field == "authorization_encrypted_response_alg"
 
 
 def test_a_client_that_is_disabled_meanwhile_gets_nothing_signed(client: FlaskClient) -> None:
