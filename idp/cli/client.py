@@ -9,7 +9,7 @@ import click
 from idp.cli import client_registration, inputs, notify, output
 from idp.cli.group import Noun
 from idp.clients import metadata as rules
-from idp.clients import registration
+from idp.clients import profiles, registration
 from idp.clients.models import Client
 from idp.deliveries import listing
 from idp.desk.access.rights import AT_TERMINAL
@@ -27,6 +27,11 @@ command.add_command(client_registration.command)
     multiple=True,
     required=True,
     help="A school's name or id; repeatable.",
+)
+@click.option(
+    "--profile",
+    type=click.Choice(profiles.PROFILES),
+    help="fapi2: all of FAPI 2.0 on, everything weaker off.",
 )
 @click.option("--redirect-uri", multiple=True, help="Where codes are sent; repeatable.")
 @click.option("--post-logout-uri", multiple=True, help="Where a sign-out may lead; repeatable.")
@@ -253,6 +258,7 @@ def _metadata(options: dict[str, Any]) -> dict[str, Any]:
     """The options as RFC 7591 metadata; what was not said is left to the registration."""
     metadata: dict[str, Any] = {
         "client_name": options["name"],
+        "profile": options["profile"],
         "redirect_uris": list(options["redirect_uri"]),
         "post_logout_redirect_uris": list(options["post_logout_uri"]),
         "scope": options["scope"],

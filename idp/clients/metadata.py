@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from idp import settings
-from idp.clients import encrypted_answers, keys, uris
+from idp.clients import encrypted_answers, keys, profiles, uris
 from idp.errors import Invalid
 from idp.outgoing import guarded
 from idp.outgoing.trouble import NotAllowed
@@ -78,13 +78,15 @@ def checked(raw: Mapping[str, Any]) -> dict[str, Any]:
     """
     document = {
         **_defaults(),
+        **profiles.defaults_of(raw.get("profile")),
         **{k: v for k, v in raw.items() if k in _CHECKS and v is not None},
     }
+    profiles.switch_on(document)
     problems: dict[str, Invalid] = {}
     checks = [(name, check) for name, check in _CHECKS.items() if name in document]
     for name, check in [*checks, *_TOGETHER]:
         try:
-            if name not in problems:
+            if not {name, "profile"} & problems.keys():
                 check(name, document)
         except Invalid as problem:
             problems[name] = problem
@@ -97,6 +99,7 @@ def checked(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 def _defaults() -> dict[str, Any]:
     return {
+        "profile": "default",
         "redirect_uris": [],
         "post_logout_redirect_uris": [],
         "response_types": ["code"],
@@ -253,6 +256,7 @@ def _positive(name: str, document: dict[str, Any]) -> None:
 
 
 _CHECKS: Final[dict[str, Check]] = {
+    "profile": _one_of(*profiles.PROFILES),
     "client_name": _text(NAME_LENGTH),
     "application_type": _one_of("web", "native"),
     "redirect_uris": _redirects,
@@ -282,6 +286,7 @@ _CHECKS: Final[dict[str, Check]] = {
     "id_token_signed_response_alg": _one_of(*ID_TOKEN_ALGORITHMS),
     "userinfo_signed_response_alg": _one_of(*ID_TOKEN_ALGORITHMS),
     **{name: _one_of(*allowed) for name, allowed in encrypted_answers.FIELDS},
+    "introspection_signed_response_alg": _one_of(*ID_TOKEN_ALGORITHMS),
     "default_max_age": _positive,
     "default_acr_values": _some_of(*ACR_VALUES),
     "first_party": _boolean,
@@ -424,5 +429,6 @@ _TOGETHER: Final[tuple[tuple[str, Check], ...]] = (
     ),
     ("require_pkce", _public_clients_use_pkce),
     ("child_fields", _names_the_child),
+    *profiles.CHECKS,
 )
 """What depends on several fields; the name is that of the field that is wrong."""

@@ -2,11 +2,12 @@
 
 import secrets
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from idp import clock, settings
 from idp.audit import events
+from idp.clients import profiles
 from idp.clients.models import ClientRow
 from idp.database import keyed_hash, opaque_id, transaction
 from idp.database.prepared import AtomicInsert, made_row, row_type
@@ -18,6 +19,7 @@ from idp.oidc.tokens import LiveGrant
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
 
+MOST_OF_FAPI2: Final = timedelta(seconds=60)
 GRANTS: Final = (
     Grant.__table__,
     ("id", "account_id", "client_id", "session_id", "child_id", "child_selection",
@@ -54,7 +56,7 @@ def issue(
     code = secrets.token_urlsafe(32)
     now = clock.now()
     grant = new_grant(request, client, proceed, now)
-    rows = _rows(request, grant, code, now)
+    rows = _rows(request, grant, code, now + _lifetime(client))
     if interaction is None and not request.gives_id_token:
         return [("code", code)] if _give(request, rows) else None
     fields = [("code", code)] if request.gives_code else []
@@ -71,7 +73,7 @@ def issue(
 
 
 def _rows(
-    request: AuthorizationRequest, grant: dict[str, Any], code: str, now: datetime
+    request: AuthorizationRequest, grant: dict[str, Any], code: str, until: datetime
 ) -> dict[str, Any]:
     rows = {
         "grants": grant,
@@ -84,10 +86,16 @@ def _rows(
             "redirect_uri": request.redirect_uri,
             "nonce": request.nonce,
             "code_challenge": request.code_challenge,
-            "expires_at": now + settings.current().code_lifetime,
+            "expires_at": until,
             "dpop_jkt": request.dpop_jkt,
         }
     return rows
+
+
+def _lifetime(client: ClientRow) -> timedelta:
+    """How long a code works: by FAPI 2.0 §5.3.2.1 a minute at most."""
+    lifetime = settings.current().code_lifetime
+    return min(lifetime, MOST_OF_FAPI2) if profiles.is_fapi2(client.metadata_) else lifetime
 
 
 def _give(request: AuthorizationRequest, rows: dict[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import Key, KeySet
 
 from idp import clock, settings
-from idp.clients import key_sets, used
+from idp.clients import key_sets, profiles, used
 from idp.clients.metadata import ASSERTION_ALGORITHMS, accepts_endpoint_as_audience
 from idp.oidc.oauth_client import OAuthClient
 from idp.oidc.requests import ProtocolRequest
@@ -55,8 +55,8 @@ class PrivateKeyJwt(JWTBearerClientAssertion):  # type: ignore[misc]
 
     def process_assertion_claims(self, assertion: str, resolve_key: KeySet) -> dict[str, Any]:
         header = header_of(assertion)
-        alg = _algorithm_of(header)
         client = self._request.client.record
+        alg = _algorithm_of(header, client.metadata_)
         pinned = client.metadata_.get("token_endpoint_auth_signing_alg")
         try:
             for key in key_sets.verifying(client, alg, header.get("kid"), pinned=pinned):
@@ -99,16 +99,22 @@ class PrivateKeyJwt(JWTBearerClientAssertion):  # type: ignore[misc]
     def _check_audience(self, audience: Any) -> None:
         accepted = self.get_audiences()
         named = [audience] if isinstance(audience, str) else audience
+        if profiles.is_fapi2(self._request.client.client_metadata):
+            named = named if isinstance(audience, str) else []  # FAPI 2.0 §5.3.2.1: as a string
         if not isinstance(named, list) or not named or not all(n in accepted for n in named):
             raise InvalidClientError(
                 f"Invalid claim: 'aud' must be {' or '.join(dict.fromkeys(accepted))}, and no other"
             )
 
 
-def _algorithm_of(header: dict[str, Any]) -> str:
-    """The algorithm to check with: one of our list, and the key's type must fit (RFC 8725 §3.1)."""
+def _algorithm_of(header: dict[str, Any], document: dict[str, Any]) -> str:
+    """The algorithm to check with: one of our list, or of FAPI 2.0's, and the key's type must fit
+    (RFC 8725 §3.1).
+    """
     alg = header.get("alg")
-    if alg not in ASSERTION_ALGORITHMS or header.get("typ", "JWT") not in _TYPES:
+    strong = profiles.is_fapi2(document)
+    accepted = profiles.STRONG_ALGORITHMS if strong else ASSERTION_ALGORITHMS
+    if alg not in accepted or header.get("typ", "JWT") not in _TYPES:
         raise InvalidClientError("The assertion's algorithm or type is not accepted")
     return str(alg)
 

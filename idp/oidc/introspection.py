@@ -5,7 +5,7 @@ from typing import Any, Final
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 
 from idp import settings
-from idp.oidc import sender, subjects
+from idp.oidc import introspection_jwt, sender, subjects
 from idp.oidc.revocation import check_token_parameter, own_token
 from idp.oidc.tokens import FoundToken
 
@@ -15,6 +15,15 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
 
     # RFC 7662 §2.1: the caller must be authorised, so a public client is not enough.
     CLIENT_AUTH_METHODS: Final = ["client_secret_basic", "client_secret_post", "private_key_jwt"]
+
+    def create_endpoint_response(self, request: Any) -> tuple[int, Any, Any]:
+        """RFC 7662 §2.2; a JWT for who asks for one (RFC 9701 §5)."""
+        status, body, headers = super().create_endpoint_response(request)
+        if status == 200 and introspection_jwt.is_wanted(request.headers.get("Accept", "")):
+            client = request.client.record
+            body = introspection_jwt.signed(body, client.id, client.metadata_)
+            headers = [("Content-Type", introspection_jwt.MEDIA_TYPE)]
+        return status, body, headers
 
     def authenticate_token(self, request: Any, client: Any) -> FoundToken | None:
         check_token_parameter(request)

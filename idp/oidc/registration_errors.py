@@ -13,6 +13,8 @@ REGISTRATIONS: Final = {
     "keys_twice": "can't stand beside jwks: register the keys or their address",
     "must_be_one_of": "must be one of {allowed}",
     "must_be_some_of": "must be a list of {allowed}",
+    "no_signing_key": "has no key here yet: run idp keys ensure",
+    "profile_needs": "must be one of {allowed} under this profile",
     "no_boolean": "must be true or false",
     "no_encryption_key": "needs a key of the application to encrypt for",
     "no_keys": "is not a JSON Web Key Set",

@@ -1,12 +1,17 @@
-"""The refresh token grant (RFC 6749 §6): every use gives a new token and ends the old one."""
+"""The refresh token grant (RFC 6749 §6): every use gives a new token and ends the old one.
+
+Under the profile ``fapi2`` the token stays: it hangs on a key that its client proves at each use,
+so that a copy is worth nothing, and a lost answer can be asked again (FAPI 2.0 §5.3.2.1).
+"""
 
 from typing import Any, Final, NoReturn
 
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidScopeError
 from sqlalchemy import bindparam, update
 
-from idp import clock
+from idp import clock, settings
 from idp.audit import events
+from idp.clients import profiles
 from idp.database import retried, transaction
 from idp.database.prepared import AtomicInsert
 from idp.oidc import access_token as access_tokens
@@ -16,17 +21,16 @@ from idp.oidc.grants.authorization_code import ENDED, token_answer
 from idp.oidc.models import Grant, RefreshToken
 from idp.oidc.tokens import FoundToken, LiveGrant
 
-_ROTATE: Final = (
-    update(RefreshToken)
-    .where(
-        RefreshToken.token_hash == bindparam("hash"),
-        RefreshToken.rotated_at.is_(None),
-        RefreshToken.revoked_at.is_(None),
-        tokens.holds(RefreshToken.grant_id),
-    )
-    .values(rotated_at=bindparam("now"))
+_USABLE: Final = update(RefreshToken).where(
+    RefreshToken.token_hash == bindparam("hash"),
+    RefreshToken.rotated_at.is_(None),
+    RefreshToken.revoked_at.is_(None),
+    tokens.holds(RefreshToken.grant_id),
 )
+_ROTATE: Final = _USABLE.values(rotated_at=bindparam("now"))
 _SUCCEED: Final = AtomicInsert(tokens.ACCESS_TOKENS, tokens.REFRESH_TOKENS, gate=_ROTATE)
+_PROLONG: Final = _USABLE.values(expires_at=bindparam("until"))
+_USE_AGAIN: Final = AtomicInsert(tokens.ACCESS_TOKENS, gate=_PROLONG)
 
 
 def _check_usable(exchange: Exchange[FoundToken]) -> None:
@@ -60,14 +64,17 @@ def _redeem(exchange: Exchange[FoundToken]) -> dict[str, Any]:
     resource = resources.of_token(exchange.form, exchange.client, live.grant.resource)
     access_token = access_tokens.new(live, resource, exchange.confirmation)
     answer = token_answer(access_token, live.scope, exchange.confirmation)
-    answer["refresh_token"] = tokens.successor_of(presented)
+    stays = not repeats and profiles.is_fapi2(live.client.metadata_)
+    answer["refresh_token"] = presented if stays else tokens.successor_of(presented)
     if "openid" in live.scopes:
         # Core §12.2: same iss, sub, aud and auth_time as at first; no nonce.
         answer["id_token"] = id_token.issue(live, access_token=access_token, nonce=None)
     access = tokens.access_row(
         access_token, token.grant, live.scope, exchange.confirmation, resource
     )
-    if repeats or not _rotate(token, access, answer["refresh_token"]):
+    if stays:
+        _use_again(token, access)
+    elif repeats or not _rotate(token, access, answer["refresh_token"]):
         _repeat(live, presented, access)
     return answer
 
@@ -116,6 +123,16 @@ def _rotate(token: FoundToken, access: dict[str, Any], successor: str) -> bool:
             successor, token.grant, token.token.scope, token.token.confirmation
         ),
     )
+
+
+@retried
+def _use_again(token: FoundToken, access: dict[str, Any]) -> None:
+    """Keep one more access token, and the refresh token for as long again as at first."""
+    until = clock.now() + settings.current().refresh_token_lifetime
+    if not _USE_AGAIN.execute(
+        {"hash": token.token.token_hash, "until": until}, access_tokens=access
+    ):
+        raise InvalidGrantError(ENDED)
 
 
 @retried

@@ -23,7 +23,7 @@ PAGES: Final = (
 )
 PICKED: Final = (
     *("child_claim_profile", "id_token_signed_response_alg", "email_claim"),
-    "token_endpoint_auth_audience",
+    *("token_endpoint_auth_audience", "profile"),
 )
 CHOICES: Final = ("kind", "method", "acr", *PICKED)
 SWITCHES: Final = ("first_party", "require_pkce", "allow_popups", "omit_iss")
@@ -200,6 +200,7 @@ def _filled(document: Mapping[str, Any]) -> ClientForm:
         **{name: "on" if document.get(name) else "" for name in SWITCHES},
         "email_claim": "real",  # in registrations from before this field
         "token_endpoint_auth_audience": "issuer",  # likewise
+        "profile": "default",  # likewise
         **{name: document[name] for name in PICKED if name in document},
     }
     chosen = {

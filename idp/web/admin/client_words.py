@@ -33,6 +33,22 @@ def methods() -> list[Choice]:
     ]
 
 
+def client_profiles() -> list[Choice]:
+    """How strict the provider is with an application."""
+    return [
+        ("default", _("Usual"), _("What most libraries can do.")),
+        (
+            "fapi2",
+            _("FAPI 2.0, the strictest"),
+            _(
+                "It pushes its requests, signs with a key of its own, and proves one with each"
+                " token."
+            ),
+        ),
+        ("legacy", _("Older software"), _("Begins without PKCE. Nothing is refused for it.")),
+    ]
+
+
 def audiences() -> list[Choice]:
     """To whom an application with a key of its own may address what it signs."""
     return [
@@ -140,7 +156,9 @@ def problem(refused: Invalid, typed: str) -> str:
     """What is wrong with a field, in the reader's language. ``typed``: what stands in it."""
     address = (refused.values.get("address") or typed)[:200]
     words = PROBLEMS.get(refused.code)
-    return str(words) % {"address": address} if words else str(OTHER_PROBLEM)
+    allowed = ", ".join(map(str, refused.values.get("allowed", ())))
+    values = {"address": address, "allowed": allowed}
+    return str(words) % values if words else str(OTHER_PROBLEM)
 
 
 PROBLEMS: Final = {
@@ -156,6 +174,7 @@ PROBLEMS: Final = {
         " because this one has travelled, and send us only its public half."
     ),
     "weak_key": lazy_gettext("This RSA key is too short. Use at least 2048 bits."),
+    "profile_needs": lazy_gettext("The profile that was chosen needs one of these: %(allowed)s."),
     "no_signing_key": lazy_gettext(
         "This installation has no key for it yet. An operator makes it: idp keys ensure."
     ),

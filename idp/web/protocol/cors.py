@@ -33,10 +33,10 @@ def for_registered_origins(view: View) -> View:
     return answer
 
 
-def uncached(response: Response) -> Response:
-    """An answer in JSON that nobody keeps (RFC 6749 §5.1)."""
+def uncached(response: Response, content_type: str = "application/json") -> Response:
+    """An answer that nobody keeps, in JSON unless it says otherwise (RFC 6749 §5.1)."""
     response.headers["Cache-Control"] = "no-store"
-    response.content_type = "application/json"
+    response.content_type = content_type
     if "DPoP" in request.headers:
         response.headers["DPoP-Nonce"] = dpop.nonce()  # RFC 9449 §8.2: of each answer
     return response

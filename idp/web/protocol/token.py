@@ -2,7 +2,7 @@
 
 from flask import Response, request
 
-from idp.oidc import server
+from idp.oidc import introspection_jwt, server
 from idp.oidc.requests import ProtocolRequest
 from idp.web.protocol import cors
 from idp.web.protocol.blueprint import endpoints
@@ -24,8 +24,11 @@ def revoke() -> Response:
 
 @endpoints.post("/oauth2/introspect")
 def introspect() -> Response:
-    """RFC 7662."""
-    return _uncached(server.endpoint_response("introspection", _protocol_request()))
+    """RFC 7662, RFC 9701."""
+    response = server.endpoint_response("introspection", _protocol_request())
+    if response.mimetype == introspection_jwt.MEDIA_TYPE:
+        return _uncached(response, introspection_jwt.MEDIA_TYPE)
+    return _uncached(response)
 
 
 @endpoints.route("/oauth2/device_authorization", methods=["POST", "OPTIONS"])
@@ -39,6 +42,6 @@ def _protocol_request() -> ProtocolRequest:
     return ProtocolRequest(request._get_current_object())  # type: ignore[attr-defined]
 
 
-def _uncached(response: Response) -> Response:
+def _uncached(response: Response, content_type: str = "application/json") -> Response:
     response.headers["Pragma"] = "no-cache"  # RFC 6749 §5.1
-    return cors.uncached(response)
+    return cors.uncached(response, content_type)
