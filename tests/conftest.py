@@ -121,7 +121,7 @@ def keys_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """One demo for all tests that only look at it or change what is theirs: twelve processes."""
+    """One demo for all tests that only look at it or change what is theirs: thirteen processes."""
     with running_demo(tmp_path_factory.mktemp("demo")) as running:
         yield running
 

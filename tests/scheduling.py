@@ -11,7 +11,7 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 SHARING_A_DEMO = ("tests/examples/", "tests/browser/")
-"""Folders that share a demo: twelve processes that take a while until they answer.
+"""Folders that share a demo: thirteen processes that take a while until they answer.
 
 First who only looks at it, then who works with it.
 """

@@ -62,6 +62,15 @@ def _portal(school: School, url: str) -> dict[str, Any]:
         "grant_types": ["authorization_code"],
         "first_party": True,
         "child_fields": PORTAL_FIELDS,
+        **_told(url, "school"),
+    }
+
+
+def _told(url: str, name: str) -> dict[str, str]:
+    """Where it hears of sessions and guardianships that end (``examples/portal/notices.py``)."""
+    return {
+        "backchannel_logout_uri": f"{url}/logout-token/{name}",
+        "security_events_uri": f"{url}/security-events/{name}",
     }
 
 
@@ -73,6 +82,7 @@ def _helper(url: str) -> dict[str, Any]:
         "redirect_uris": [f"{url}/coup-de-pouce/callback"],
         "scope": "openid profile child",
         "grant_types": ["authorization_code"],
+        **_told(url, "helper"),
     }
 
 

@@ -29,6 +29,7 @@ def demo_parts(
         Part("provider", [idp, *serve], provider),
         Part("mail-worker", [idp, "mail", "work"], provider),
         Part("import-worker", [idp, "roster", "work"], provider),
+        Part("notify-worker", [idp, "notify", "work"], provider),
         *(_foreign(each, ports, secrets) for each in PROVIDERS),
         _portal("portal", "tilleuls", ports, applications, secrets, places.VISITS),
         _portal("portal2", "moulin", ports, applications, secrets, places.VISITS2),

@@ -11,12 +11,20 @@ from flask import Flask, Response, render_template
 from werkzeug.exceptions import HTTPException
 
 from examples.mailbox.store import Mailbox
-from examples.portal import authenticator, dashboard, homework_helper, mail_pages, sign_in
+from examples.portal import (
+    authenticator,
+    dashboard,
+    homework_helper,
+    mail_pages,
+    notices,
+    sign_in,
+)
 from examples.portal.config import PortalConfig, current
 from examples.portal.visits import Visits
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; frame-src 'self'; "
+    "script-src 'self'; connect-src 'self'; "
     "base-uri 'none'; frame-ancestors 'none'; form-action 'self' {issuer}"
 )
 
@@ -42,6 +50,7 @@ def create_app(config: PortalConfig) -> Flask:
     app.register_blueprint(mail_pages.blueprint)
     app.register_blueprint(authenticator.blueprint)
     app.register_blueprint(homework_helper.blueprint)
+    app.register_blueprint(notices.blueprint)
     app.context_processor(lambda: {"portal": config})
     app.register_error_handler(HTTPException, _error_page)
     app.after_request(_protect)

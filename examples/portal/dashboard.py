@@ -3,7 +3,6 @@
 import json
 
 from flask import Blueprint, redirect, render_template, request
-from werkzeug.wrappers import Response
 
 from examples.portal import school_life, sign_in
 from examples.portal.config import current
@@ -13,10 +12,12 @@ blueprint = Blueprint("dashboard", __name__)
 
 
 @blueprint.get("/")
-def home() -> Response | str:
+def home() -> sign_in.Page | str:
     """The child's dashboard, or the welcome page of whoever is not signed in."""
     if "state" in request.args:  # back from the provider's sign-out: a clean address
         return redirect("/?signed-out" if sign_in.signed_out_by_provider() else "/")
+    if closed := sign_in.closed_page():
+        return closed
     visit = sign_in.live_visit()
     if visit is None:
         return render_template("welcome.html", signed_out="signed-out" in request.args)

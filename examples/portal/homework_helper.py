@@ -23,8 +23,10 @@ def only_where_registered() -> None:
 
 
 @blueprint.get("")
-def home() -> str:
+def home() -> sign_in.Page | str:
     """What the application offers, and to whom."""
+    if closed := sign_in.closed_page("helper_visit", "helper.home"):
+        return closed
     visit = sign_in.live_visit("helper", "helper_visit")
     name = school_life.full_name(visit.child) if visit and visit.child else ""
     return render_template("helper.html", visit=visit, child_name=name)

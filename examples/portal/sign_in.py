@@ -161,6 +161,30 @@ def live_visit(name: str = "school", key: str = "visit") -> Visit | None:
     return found
 
 
+SEPARATED = (
+    "L'école a mis fin à votre lien avec cet enfant, et la page s'est fermée. Si c'est une erreur, "
+    "l'école seule peut le changer : écrivez-lui."
+)
+SIGNED_OUT = (
+    "Votre session a été fermée, et cette page avec elle. Vous pouvez vous reconnecter quand vous "
+    "voulez."
+)
+CLOSED = {
+    "guardianship": ("Vous n'avez plus accès à cette page", SEPARATED),
+    "session": ("Vous êtes déconnecté", SIGNED_OUT),
+}
+
+
+def closed_page(key: str = "visit", again: str = "dashboard.home") -> tuple[str, int] | None:
+    """What somebody sees whose page the provider had us close; None where it did not."""
+    why = visits().why_closed(session.get(key))
+    if why is None:
+        return None
+    session.pop(key, None)
+    title, text = CLOSED[why]
+    return render_template("message.html", title=title, text=text, home=url_for(again)), 200
+
+
 def visits() -> Visits:
     """The store of visits of the running portal."""
     return cast(Visits, current_app.extensions["portal.visits"])

@@ -6,7 +6,7 @@ The ID token is kept for the sign-out; with it a cookie would grow past what bro
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +56,9 @@ class Visits:
                 "CREATE TABLE IF NOT EXISTS visits"
                 " (id TEXT PRIMARY KEY, content TEXT NOT NULL, ends_at INTEGER NOT NULL)"
             )
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS closed (id TEXT PRIMARY KEY, why TEXT NOT NULL)"
+            )
 
     def begin(self, visit: Visit) -> str:
         """Keep a visit and return its id; forget those that have ended."""
@@ -81,6 +84,25 @@ class Visits:
         """Forget a visit."""
         with self._open() as connection:
             connection.execute("DELETE FROM visits WHERE id = ?", (visit_id or "",))
+
+    def close(self, why: str, concerned: Callable[[Visit], bool]) -> None:
+        """End the visits that are concerned; ``why_closed`` tells each of them why."""
+        with self._open() as connection:
+            rows = connection.execute("SELECT id, content FROM visits").fetchall()
+            for visit_id, content in rows:
+                if concerned(Visit(*json.loads(content))):
+                    connection.execute("DELETE FROM visits WHERE id = ?", (visit_id,))
+                    connection.execute(
+                        "INSERT OR REPLACE INTO closed VALUES (?, ?)", (visit_id, why)
+                    )
+
+    def why_closed(self, visit_id: str | None) -> str | None:
+        """Why this visit was ended by somebody else; None where it was not. Told once."""
+        with self._open() as connection:
+            row = connection.execute(
+                "DELETE FROM closed WHERE id = ? RETURNING why", (visit_id or "",)
+            ).fetchone()
+        return str(row[0]) if row else None
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -83,14 +83,14 @@ def claim(client_id: str, limit: int = BATCH) -> list[Claimed]:
     return [Claimed(row, client, account, child, lease) for row, client, account, child in rows]
 
 
-def told(these: Sequence[Claimed], answers: Sequence[str]) -> None:
-    """Note that the application has taken these over, with what it answered."""
-    if not these:
-        return
+def told(these: Sequence[Claimed], answer: str) -> None:
+    """Note that the application has taken these over, with what it answered to each."""
     with transaction():
-        ids = [each.row.id for each in these]
-        done = {"status": "told", "finished_at": clock.now(), "answer": answers[-1]}
-        waits = and_(EventDelivery.id.in_(ids), EventDelivery.status == "waiting")
+        waits = and_(
+            EventDelivery.id.in_([each.row.id for each in these]),
+            EventDelivery.status == "waiting",
+        )
+        done = {"status": "told", "finished_at": clock.now(), "answer": answer}
         # Whoever was told is told, whoever holds the row by now
         if update_all(EventDelivery, waits, **done, attempts=EventDelivery.attempts + 1):
             events.record_rows(_event("application_told", each) for each in these)

@@ -141,7 +141,7 @@ def _deliver(batch: list[Claimed], stop: Event) -> _Done:
     """Tell one application of several things, until it does not answer; gives the rest back."""
     correlation.begin(actor="worker")
     until = monotonic() + BATCH_SECONDS
-    taken: list[tuple[Claimed, str]] = []
+    taken: dict[str, list[Claimed]] = {}
     done, pause = _Done(len(batch)), A_MOMENT
     for number, one in enumerate(batch):
         fate = NotSent() if stop.is_set() or monotonic() > until else _sent(one)
@@ -149,7 +149,7 @@ def _deliver(batch: list[Claimed], stop: Event) -> _Done:
             done, pause = _Done(number), A_MOMENT
             break
         if isinstance(fate, Told):
-            taken.append((one, fate.answer))
+            taken.setdefault(fate.answer, []).append(one)
         else:
             _settle(one, fate)
         if isinstance(fate, Later) and fate.away:
@@ -182,7 +182,8 @@ def _settle(one: Claimed, fate: Fate) -> None:
     log.info("delivery %s (%s): %s", one.row.id, one.row.event, type(fate).__name__.lower())
 
 
-def _settle_told(taken: list[tuple[Claimed, str]]) -> None:
-    queue.told([one for one, _answer in taken], [answer for _one, answer in taken])
-    for one, answer in taken:
-        log.info("delivery %s (%s): told, %s", one.row.id, one.row.event, answer)
+def _settle_told(taken: dict[str, list[Claimed]]) -> None:
+    for answer, these in taken.items():
+        queue.told(these, answer)
+        for one in these:
+            log.info("delivery %s (%s): told, %s", one.row.id, one.row.event, answer)
