@@ -87,8 +87,13 @@ class AuthorizationRequest:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """The form in which an interaction keeps it."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        """The form in which an interaction keeps it: a plain request as the former release, whose
+        workers may serve beside ours, reads it.
+        """
+        kept = {name: value for name, value in asdict(self).items() if value is not None}
+        if self.response_type == "code":
+            kept.pop("response_type")
+        return kept
 
     def answering(self) -> dict[str, str]:
         """The parameters that say how the application wants its answer."""

@@ -3,8 +3,10 @@
 import pytest
 from flask.testing import FlaskClient
 
+from idp.database import db
+from idp.sessions.models import Interaction
 from tests import factories
-from tests.relying_party import Browser, RelyingParty, claims_of
+from tests.relying_party import Browser, RelyingParty, claims_of, world
 
 pytestmark = pytest.mark.quick_on("sqlite")
 
@@ -23,3 +25,22 @@ def test_a_guardian_with_one_child_signs_in_and_the_id_token_names_both(
     assert claims["nonce"] == "n-1"
     assert claims["child"]["given_name"] == "Lina"
     assert claims["sub"] != claims["child"]["sub"]
+
+
+def test_a_plain_request_that_waits_is_kept_as_the_former_release_reads_it(
+    client: FlaskClient,
+) -> None:
+    """Its workers may serve beside ours while we are brought up, and know no more than this."""
+    known = (
+        "client_id redirect_uri scope response_mode state nonce prompt max_age code_challenge"
+        " claims acr_values login_hint child_hint ui_locales hinted_subject"
+    )
+    there = world(client, signed_in=False)
+    there.ask(nonce="n", scope="openid child", **there.portal.pkce())
+    there.browser.submit("login-form", username="claire", password="wrong")
+    there.browser.press("login-cancel")
+
+    db.session.commit()
+    kept = db.session.query(Interaction).one().request
+    assert kept["nonce"] == "n"
+    assert set(kept) <= set(known.split())
