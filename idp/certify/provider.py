@@ -83,11 +83,12 @@ class TestProvider:
     @contextmanager
     def asking_for_consent(self) -> Iterator[None]:
         """The application is a third party's until the block ends."""
+        before = self.registration.metadata["first_party"]
         self.registration.change(first_party=False)
         try:
             yield
         finally:
-            self.registration.change(first_party=True)
+            self.registration.change(first_party=before)
 
     def last_refusal(self) -> str:
         """Why the application was refused last, in the provider's words; empty if it never was."""

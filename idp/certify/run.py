@@ -8,7 +8,6 @@ from idp.certify.checks import answers, people, visits
 from idp.certify.robot import Unreachable
 from idp.certify.trial import CouldNotBeTold, Failed, Trial
 from idp.desk.applications.certification import (
-    CHECKS,
     FAILED,
     LONGEST_SENTENCE,
     PASSED,
@@ -16,6 +15,7 @@ from idp.desk.applications.certification import (
     Report,
     Result,
 )
+from idp.desk.applications.certification_checks import CHECKS
 
 FUNCTIONS: Final[dict[str, Callable[[Trial], str]]] = {
     function.__name__: function

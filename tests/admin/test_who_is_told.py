@@ -255,6 +255,7 @@ SILENT: dict[str, str] = {
     "new_client": _CLIENT,
     "edit_client": _CLIENT,
     "try_client": "changes nothing",
+    "certify_client": "changes nothing",
     "client_secret": _CLIENT,
     "end_client_secret": _CLIENT,
     "disable_client": _CLIENT,

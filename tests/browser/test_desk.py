@@ -312,6 +312,7 @@ def every_page(world: World) -> list[str]:
         *("letters", f"letters/{school}", "mails", "imports", "imports/new", "erasures"),
         *("applications", "applications/new", f"applications/{client}"),
         *(f"applications/{client}/settings", f"applications/{client}/test"),
+        f"applications/{client}/certify",
         *("schools", "schools/new", f"schools/{school}", f"schools/{school}/mails"),
         *("staff", "staff/new", "journal"),
     ]

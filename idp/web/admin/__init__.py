@@ -3,6 +3,7 @@
 from idp.web.admin import (  # noqa: F401 - each adds its pages
     audit_log,
     classes,
+    client_certify,
     client_trial,
     clients,
     factor_resets,

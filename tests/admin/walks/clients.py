@@ -7,6 +7,7 @@ from werkzeug.test import TestResponse
 from tests import factories
 from tests.admin.client_forms import LIST, edit, register, send
 from tests.admin.places import Desk
+from tests.admin.test_client_certify import report
 from tests.relying_party import Browser, RelyingParty
 
 
@@ -33,6 +34,9 @@ def walk(desk: Desk) -> Iterator[TestResponse]:
     asked = portal.authorize_path(scope="openid x", client_id="other", redirect_uri="https://x/")
     yield operator.submit("client-diagnose-form", address=f"https://id.example{asked}")
     yield operator.submit("client-diagnose-form", address=portal.redirect_uri)
+    yield operator.open(f"{here}/certify")
+    yield operator.submit("client-certify-form", report="{}")
+    yield operator.submit("client-certify-form", report=report())
     operator.open(here)
     yield operator.press("client-disable")
     yield operator.press("client-enable")
