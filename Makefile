@@ -13,7 +13,7 @@ SOURCES := idp migrations tests bench examples
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test test-long test-each test-installs test-faults coverage lint format audit translations bench scale clean
+.PHONY: help demo demo-reset test test-long test-each test-installs test-faults fuzz coverage lint format audit translations bench scale clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' \
@@ -44,6 +44,9 @@ test-installs: $(VENV)/.with-test ## Other software that is installed first: nee
 test-faults: $(VENV)/.with-test ## Machines that restart behind a real nginx, under load: 3 minutes
 	@PYTHON=$(PYTHON) tests/provision.sh postgresql nginx
 	FAULTS=1 $(BIN)/pytest tests/faults
+
+fuzz: $(VENV)/.with-test ## Thousands of requests at every address that programs call (FUZZ=2000 each)
+	FUZZ=$(or $(FUZZ),2000) $(BIN)/pytest --timeout=7200 tests/conformance/test_openapi.py
 
 coverage: $(VENV)/.with-test ## All tests, with every line they miss as HTML under htmlcov/
 	$(BIN)/pytest $(PYTEST_ARGS) --cov=idp --cov-branch --cov-report=

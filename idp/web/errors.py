@@ -50,6 +50,7 @@ MACHINE_PATHS = (
     "/oauth2/device_authorization",
     "/oauth2/jwks",
     "/.well-known/",
+    "/openapi.json",
 )
 
 CODES = {

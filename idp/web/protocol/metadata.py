@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from flask import Response, abort, current_app
 
 from idp import settings
-from idp.oidc import discovery, protected_resource
+from idp.oidc import discovery, openapi, protected_resource
 from idp.oidc.keyring import published_keys
 from idp.web.protocol import cors
 from idp.web.protocol.blueprint import endpoints
@@ -48,6 +48,12 @@ def protected_resource_metadata(resource_path: str = "") -> Response:
     if document is None:
         abort(404)
     return _public(json.dumps(document), "application/json")
+
+
+@endpoints.get("/openapi.json")
+def description() -> Response:
+    """Every address that programs call (OpenAPI 3.1)."""
+    return _public(json.dumps(openapi.document()), "application/json")
 
 
 @endpoints.get("/oauth2/jwks")

@@ -1,0 +1,244 @@
+"""The life of what applications are given: whatever comes after what, by Hypothesis.
+
+A guardian of two children, one at each of two schools; an application of each school, and a screen.
+The model says what each code and token hangs on; nothing outlives that, no code works twice, and
+no child is told to the application of another school.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from idp import create_app
+from idp.database import db
+from idp.lifecycle import endings
+from idp.oidc.keyring import keyring
+from idp.oidc.keys import Keyring
+from tests import databases, factories
+from tests.apart import ApartClient
+from tests.conformance.test_device_grant import allow, asked, kiosk, poll
+from tests.conftest import settings_for_tests
+from tests.relying_party import Browser, RelyingParty, World, answer, claims_of
+
+pytestmark = pytest.mark.slow
+
+API = "https://api.example"
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+_numbers = count(1)
+
+
+@dataclass
+class Given:
+    """A grant as the model knows it."""
+
+    portal: RelyingParty
+    child: int
+    offline: bool
+    live: bool = True
+    code: str = ""
+    redeemed: bool = False
+    access: list[str] = field(default_factory=list)
+    refresh: str = ""
+    used: list[str] = field(default_factory=list)
+    revoked: set[str] = field(default_factory=set)
+
+
+class Life(RuleBasedStateMachine):
+    """Two applications and a screen at once."""
+
+    app: Flask
+
+    @initialize()
+    def begin(self) -> None:
+        self.schools = [factories.school(f"École {next(_numbers)}") for _ in range(2)]
+        self.name = f"claire{next(_numbers)}"
+        self.guardian = factories.account(self.name)
+        self.children = [factories.child(school, "Lina") for school in self.schools]
+        for child in self.children:
+            factories.guardianship(self.guardian, child)
+        grants = ["authorization_code", "refresh_token", EXCHANGE]
+        self.portals = [
+            RelyingParty.of(school, grant_types=grants, resources=[API]) for school in self.schools
+        ]
+        self.screens = [
+            kiosk(World(school, self.guardian, [], self.portals[0], Browser(self.http())))
+            for school in self.schools
+        ]
+        self.linked = [True, True]
+        self.given: list[Given] = []
+        self.browser = Browser(self.http())
+        self.browser.sign_in_at_home(self.name)
+
+    def http(self) -> Any:
+        return self.app.test_client()
+
+    @rule(number=st.integers(0, 1), offline=st.booleans(), signed=st.booleans())
+    def authorize(self, number: int, offline: bool, signed: bool) -> None:
+        portal = self.portals[number]
+        scope = "openid child offline_access" if offline else "openid child"
+        resource = API if signed else None
+        page = self.browser.open(portal.authorize_path(scope=scope, resource=resource))
+        if not self.linked[number]:
+            assert self.browser.shows("no-child-back")
+            return
+        self.given.append(Given(portal, number, offline, code=answer(page)["code"]))
+
+    @rule(number=st.integers(0, 1))
+    def answer_a_screen(self, number: int) -> None:
+        screen = self.screens[number]
+        codes = asked(screen, self.browser.client)
+        allow(self.browser, codes["user_code"])
+        assert self.browser.shows("device-allowed") is self.linked[number]
+        if not self.linked[number]:
+            assert poll(screen, self.http(), codes["device_code"]).status_code == 400
+            return
+        made = Given(screen, number, offline=False, code=codes["device_code"])
+        self.given.append(made)
+        self.keep(made, poll(screen, self.http(), made.code), works=True)
+        made.redeemed = True
+
+    @rule(data=st.data())
+    def redeem(self, data: st.DataObject) -> None:
+        each = self.one(data)
+        if each is None or each.portal in self.screens:
+            return
+        works = each.live and not each.redeemed
+        self.keep(each, each.portal.redeem(self.http(), each.code), works=works)
+        if each.redeemed:
+            each.live = False  # a code that comes twice ends what it gave
+        each.redeemed = True
+
+    @rule(data=st.data())
+    def poll_once_more(self, data: st.DataObject) -> None:
+        each = self.one(data)
+        if each is None or each.portal not in self.screens:
+            return
+        assert poll(each.portal, self.http(), each.code).status_code == 400
+        each.live = False
+
+    @rule(data=st.data())
+    def refresh(self, data: st.DataObject) -> None:
+        each = self.one(data)
+        if each is None or not each.refresh:
+            return
+        before = each.refresh
+        self.keep(each, each.portal.refresh(self.http(), before), works=each.live)
+        if each.live:
+            each.used.append(before)
+
+    @rule(data=st.data())
+    def reuse(self, data: st.DataObject) -> None:
+        each = self.one(data)
+        if each is None or len(each.used) < 2:
+            return
+        # Its successor was used: no lost answer
+        assert each.portal.refresh(self.http(), each.used[0]).status_code == 400
+        each.live = False
+
+    @rule(data=st.data())
+    def exchange(self, data: st.DataObject) -> None:
+        each = self.one(data)
+        if each is None or not each.access or each.portal in self.screens:
+            return
+        subject = each.access[0]
+        request = {
+            "grant_type": EXCHANGE,
+            "subject_token": subject,
+            "subject_token_type": ACCESS_TOKEN,
+            "resource": API,
+        }
+        works = each.live and subject not in each.revoked
+        response = each.portal.post(self.http(), "/oauth2/token", request)
+        self.keep(each, response, works=works)
+
+    @rule(data=st.data(), whole=st.booleans())
+    def revoke(self, data: st.DataObject, whole: bool) -> None:
+        each = self.one(data)
+        if each is None or not each.access:
+            return
+        token = each.refresh if whole and each.refresh else each.access[-1]
+        revoked = each.portal.post(self.http(), "/oauth2/revoke", {"token": token})
+        assert revoked.status_code == 200
+        if token == each.refresh:
+            each.live = False
+        else:
+            each.revoked.add(token)
+
+    @rule()
+    def sign_out(self) -> None:
+        self.browser.sign_out()
+        for each in self.given:
+            if not each.offline or not each.redeemed:
+                each.live = False
+        self.browser.sign_in_at_home(self.name)
+
+    @rule(number=st.integers(0, 1))
+    def end_a_guardianship(self, number: int) -> None:
+        ended = endings.end_guardianship(self.guardian.id, self.children[number].id, "moved")
+        assert ended is self.linked[number]
+        self.linked[number] = False
+        for each in self.given:
+            each.live = each.live and each.child != number
+
+    @rule()
+    def rotate_keys(self) -> None:
+        keyring().rotate(force=True)
+
+    @rule()
+    def nothing_outlives_what_it_hangs_on(self) -> None:
+        for each in self.given:
+            for token in each.access:
+                told = each.portal.introspect(self.browser.client, token)
+                assert told["active"] is (each.live and token not in each.revoked)
+            if each.access:
+                other = self.portals[1 - each.child]
+                assert other.introspect(self.browser.client, each.access[0]) == {"active": False}
+
+    def one(self, data: st.DataObject) -> Given | None:
+        return data.draw(st.sampled_from(self.given)) if self.given else None
+
+    def keep(self, each: Given, response: Any, *, works: bool) -> None:
+        assert response.status_code == (200 if works else 400), response.text
+        if not works:
+            return
+        told = response.json
+        each.access.append(told["access_token"])
+        each.refresh = told.get("refresh_token", each.refresh)
+        for name in ("id_token", "access_token"):
+            token = told.get(name, "")
+            if token.count(".") == 2:
+                child = claims_of(self.browser.client, token)["child"]
+                assert child["school"]["id"] == self.schools[each.child].id
+
+
+@pytest.fixture
+def provider(tmp_path: Path) -> Iterator[Flask]:
+    Keyring(tmp_path / "keys").ensure()
+    with databases.fresh("sqlite") as url:
+        app = create_app(settings_for_tests(url, tmp_path / "keys"))
+        app.test_client_class = ApartClient
+        with app.app_context():
+            yield app
+            db.session.remove()
+            db.engine.dispose()
+
+
+def test_whatever_comes_after_what(provider: Flask) -> None:
+    """RFC 9700 §4: no token outlives its grant, no code works twice, no child leaks."""
+    machine = type("ThisLife", (Life,), {"app": provider})
+    bounds = settings(
+        max_examples=12,
+        stateful_step_count=20,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(machine, settings=bounds)
