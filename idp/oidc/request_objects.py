@@ -13,12 +13,13 @@ from joserfc.errors import JoseError
 from joserfc.jwk import Key
 
 from idp import clock, settings
-from idp.clients import key_sets
+from idp.clients import key_sets, profiles
 from idp.clients.metadata import ASSERTION_ALGORITHMS
 from idp.oidc.oauth_client import OAuthClient
 from idp.outgoing.trouble import Trouble
 
 LEEWAY: Final = 60  # seconds of clock difference
+LONGEST: Final = 3600  # seconds that an object of FAPI 2.0 may be good for
 _TYPES: Final = ("jwt", "oauth-authz-req+jwt")
 _OF_THE_JWT: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti"})
 """What speaks of the object itself, and is no parameter (RFC 7519 §4.1)."""
@@ -51,6 +52,8 @@ def verified(text: str, client: OAuthClient) -> dict[str, str]:
     _check_client(claims, client)
     _check_audience(claims)
     _check_time(claims)
+    if profiles.is_fapi2(client.client_metadata):
+        _check_span(claims)
     if "request" in claims or "request_uri" in claims:
         raise InvalidRequestObjectError("A request object holds no other one")  # RFC 9101 §4
     return parameters
@@ -89,14 +92,20 @@ def _algorithm(header: dict[str, Any], client: OAuthClient) -> str:
     typ = str(header.get("typ", "JWT")).lower().removeprefix("application/")
     if typ not in _TYPES:  # RFC 8725 §3.11: made for something else
         raise InvalidRequestObjectError("The typ is not oauth-authz-req+jwt")
-    alg, metadata = header.get("alg"), client.client_metadata
-    registered = metadata.get("request_object_signing_alg")
-    must_sign = metadata.get("require_signed_request_object", False)
-    unsigned = alg == "none" and settings.current().unsigned_request_objects and not must_sign
+    alg = header.get("alg")
+    registered = client.client_metadata.get("request_object_signing_alg")
     fits = alg == registered if registered else alg != "none"
-    if not fits or (alg not in ASSERTION_ALGORITHMS and not unsigned):
+    if not fits or alg not in _accepted(client.client_metadata):
         raise InvalidRequestObjectError("The alg is not one that the application is registered for")
     return str(alg)
+
+
+def _accepted(metadata: dict[str, Any]) -> tuple[str, ...]:
+    if profiles.is_fapi2(metadata):
+        return profiles.STRONG_ALGORITHMS
+    must_sign = metadata.get("require_signed_request_object", False)
+    unsigned = settings.current().unsigned_request_objects and not must_sign
+    return (*ASSERTION_ALGORITHMS, "none") if unsigned else ASSERTION_ALGORITHMS
 
 
 def _check_client(claims: dict[str, Any], client: OAuthClient) -> None:
@@ -129,6 +138,14 @@ def _check_time(claims: dict[str, Any]) -> None:
         raise InvalidRequestObjectError("The request object has expired")
     if claims.get("nbf", now) > now + LEEWAY:
         raise InvalidRequestObjectError("The request object is not valid yet")
+
+
+def _check_span(claims: dict[str, Any]) -> None:
+    """FAPI 2.0 Message Signing §5.3.1: for us, and for an hour at most."""
+    if {"aud", "exp", "nbf"} - claims.keys():
+        raise InvalidRequestObjectError("The request object needs aud, exp and nbf")
+    if claims["nbf"] < clock.timestamp() - LONGEST or claims["exp"] > claims["nbf"] + LONGEST:
+        raise InvalidRequestObjectError("The request object is good for more than an hour")
 
 
 def _json_object(payload: bytes) -> dict[str, Any]:

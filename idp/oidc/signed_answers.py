@@ -1,11 +1,12 @@
 """Signed authorization answers (JARM: JWT Secured Authorization Response Mode)."""
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from joserfc import jwt
 
 from idp import clock
+from idp.clients import profiles
 from idp.clients.models import ClientRow
 from idp.oidc import encryption
 from idp.oidc.keyring import keyring
@@ -19,9 +20,17 @@ def signed(client: ClientRow, fields: list[tuple[str, str]]) -> str:
     """The fields of an answer, ``iss`` among them, as a JWT for this client (JARM §2.1), encrypted
     for it where its registration says so (§2.2).
     """
-    alg = client.metadata_.get("authorization_signed_response_alg", DEFAULT_ALGORITHM)
+    alg = _algorithm(client.metadata_)
     key = keyring().signing_key(alg)
     ends = clock.timestamp() + int(LIFETIME.total_seconds())
     claims = {**dict(fields), "aud": client.id, "exp": ends}
     token = jwt.encode({"alg": alg, "kid": key.kid}, claims, key, algorithms=[alg])
     return encryption.for_client("authorization", token, client, nested=True)
+
+
+def _algorithm(metadata: dict[str, Any]) -> str:
+    usual = DEFAULT_ALGORITHM
+    if profiles.is_fapi2(metadata):  # FAPI 2.0 §5.4.1: not RS256
+        usual = metadata["id_token_signed_response_alg"]
+    alg: str = metadata.get("authorization_signed_response_alg", usual)
+    return alg

@@ -14,7 +14,7 @@ from idp.clients.metadata import checked
 from idp.errors import Invalid
 from tests.conformance.test_par import ask as bring
 from tests.conformance.test_par import pushed
-from tests.protocol.assertions import jwks, key_for
+from tests.protocol.assertions import TYPE, Assertion, jwks, key_for
 from tests.relying_party import CALLBACK, World, claims_of, form_of, leads_to, world
 from tests.request_objects import Signer, signing
 from tests.times import later
@@ -105,6 +105,24 @@ def test_rs256_is_the_default(client: FlaskClient) -> None:
     fields = fields_at(there.ask(response_mode="jwt"))
 
     assert jws.extract_compact(fields["response"].encode()).headers()["alg"] == "RS256"
+
+
+def test_a_fapi_client_never_gets_rs256(client: FlaskClient) -> None:
+    """FAPI 2.0 Security Profile §5.4.1: PS256, ES256 or EdDSA, where nothing is registered too."""
+    key, metadata = signing(token_endpoint_auth_method="private_key_jwt", profile="fapi2")
+    there = world(client, **metadata)
+    assertion = Assertion(there.portal.client_id, key, "ES256").text()
+    server = client.application.test_client(use_cookies=False)
+    data = {"client_assertion_type": TYPE, "client_assertion": assertion, "response_mode": "jwt"}
+    told = server.post(
+        "/oauth2/par", data={**there.portal.request(), **there.portal.pkce(), **data}
+    )
+
+    fields = fields_at(bring(there, (told.json or {})["request_uri"]))
+
+    header = jws.extract_compact(fields["response"].encode()).headers()
+    assert header["alg"] == "ES256"
+    assert opened(there, fields)["code"]
 
 
 def test_errors_are_signed_too(client: FlaskClient) -> None:

@@ -12,11 +12,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from idp import create_app
+from idp.clients import registration
 from idp.clients.metadata import checked
 from idp.database import base64url
 from idp.errors import Invalid
 from tests.conftest import settings_for_tests
-from tests.protocol.assertions import Assertion, jwks, key_for
+from tests.protocol.assertions import TYPE, Assertion, jwks, key_for
 from tests.relying_party import CALLBACK, answer, form_of, leads_to, world
 from tests.request_objects import Signer, signing, unsigned
 
@@ -480,3 +481,58 @@ def test_a_posted_object_crosses_sites_without_its_hint(app: Flask, client: Flas
     assert not any(part in unquote(place) for part in [*hint.split("."), *text.split(".")])
     assert answer(client.get(place))["state"] == "inside"
     assert client.get(place + "x").status_code == 400
+
+
+class TestFapi2:
+    """FAPI 2.0 Message Signing: what a registration of the profile fapi2 may sign."""
+
+    def push(self, portal: Signer, text: str) -> tuple[int, str]:
+        """What becomes of this object, pushed by its application with private_key_jwt."""
+        there = portal.there
+        server = there.http.application.test_client(use_cookies=False)
+        assertion = Assertion(there.portal.client_id, portal.key, "ES256").text()
+        data = {"client_assertion_type": TYPE, "client_assertion": assertion, "request": text}
+        response = server.post("/oauth2/par", data=data)
+        return response.status_code, str((response.json or {}).get("error"))
+
+    def portal(self, client: FlaskClient, **more: Any) -> Signer:
+        key, metadata = signing(require_signed_request_object=True, **more)
+        method = {"token_endpoint_auth_method": "private_key_jwt"}
+        return Signer(world(client, profile="fapi2", **method, **metadata), key)
+
+    def test_an_object_for_us_and_an_hour_is_taken(self, client: FlaskClient) -> None:
+        """FAPI 2.0 Message Signing §5.3.1: aud, nbf and exp within an hour."""
+        portal = self.portal(client)
+
+        assert self.push(portal, portal.text(**portal.there.portal.pkce()))[0] == 201
+
+    @pytest.mark.parametrize("changes", [{"aud": None}, {"exp": None}, {"nbf": None}, {"nbf": 1}])
+    def test_anything_less_is_refused(
+        self, client: FlaskClient, changes: dict[str, int | None]
+    ) -> None:
+        """FAPI 2.0 Message Signing §5.3.1: exp no later than 60 minutes after nbf."""
+        portal = self.portal(client)
+        text = portal.text(**portal.there.portal.pkce(), **changes)
+
+        assert self.push(portal, text) == (400, "invalid_request_object")
+
+    def test_an_object_for_a_day_is_refused(self, client: FlaskClient) -> None:
+        """FAPI 2.0 Message Signing §5.3.1: a lifetime of no longer than 60 minutes."""
+        portal = self.portal(client)
+        claims = portal.claims()
+        text = portal.text(**portal.there.portal.pkce(), exp=claims["nbf"] + 86400)
+
+        assert self.push(portal, text) == (400, "invalid_request_object")
+
+    def test_rs256_and_none_are_refused(self, client: FlaskClient) -> None:
+        """FAPI 2.0 Security Profile §5.4.1: PS256, ES256 or EdDSA."""
+        old = key_for("RS256", "old")
+        portal = self.portal(client)
+        document = portal.there.portal.registered.client.metadata_
+        registration.change(
+            portal.there.portal.client_id, {**document, "jwks": jwks(portal.key, old)}
+        )
+        weak = Signer(portal.there, old, "RS256")
+
+        for text in (weak.text(), unsigned(portal.claims())):
+            assert self.push(portal, text) == (400, "invalid_request_object")
