@@ -1,4 +1,4 @@
-"""Who is asking, from where, under which correlation id: for logs and the audit trail."""
+"""Who is asking, from where, under which correlation id: for logs and the audit log."""
 
 import secrets
 from contextvars import ContextVar

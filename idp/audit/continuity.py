@@ -1,7 +1,7 @@
 """Does the database's history go on from where this machine last saw it (rules R9 and R13)?
 
 A backup that is put back has forgotten what was ended since: sessions, tokens, guardianships
-come back to life. The audit trail only grows. So a small file beside the signing keys keeps the
+come back to life. The audit log only grows. So a small file beside the signing keys keeps the
 newest event that this machine has seen, and a database without that event is an older one.
 
 Every database has an identity of its own from its first migration on, which a backup keeps: a
@@ -56,7 +56,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class GoesOn:
-    """All that was seen before is still there. ``newest``: None in an empty trail."""
+    """All that was seen before is still there. ``newest``: None in an empty audit log."""
 
     newest: Mark | None
 

@@ -1,4 +1,4 @@
-"""The audit trail: who did what, on whom, through which client, with what result."""
+"""The audit log: who did what, on whom, through which client, with what result."""
 
 from datetime import datetime
 from typing import Any

@@ -1,6 +1,6 @@
 """Age removes events, nothing else (security rule L3).
 
-The database refuses to delete from the audit trail (a trigger, migration 0034) but in a
+The database refuses to delete from the audit log (a trigger, migration 0034) but in a
 transaction that says that it purges. That stops slips and most injected statements, not somebody
 who may send any statement: on PostgreSQL the role that serves should not be one that may delete.
 """

@@ -1,4 +1,4 @@
-"""The audit trail's vocabulary: each event with its fields, its words, and who may read it.
+"""The audit log's vocabulary: each event with its fields, its words, and who may read it.
 
 An event that is not here can't be recorded. The words are msgids (English sentences), marked here
 for the catalogues and translated by the pages that show them.
@@ -44,11 +44,16 @@ class Event:
     person: str = ""
     """At the desk, on the page of the person whom the act was on."""
     school: str = ""
-    """In the journal of the school whose id it carries."""
+    """In the audit log of the school whose id it carries."""
     is_platforms: bool = False
     """Operators read it where it is no school's."""
     is_surprising: bool = False
     """The owner should have a look."""
+
+
+def _told_alike(words: str, **more: Any) -> Event:
+    """What a person's page and the school's audit log tell in the same words."""
+    return Event(person=words, school=words, **more)
 
 
 VOCABULARY: Final[Mapping[str, Event]] = {
@@ -79,11 +84,10 @@ VOCABULARY: Final[Mapping[str, Event]] = {
         fields="left", own=N_("A recovery code was used"), is_surprising=True
     ),
     "factor_refused": Event(fields="passkey times why", own=N_("A code or a passkey was refused")),
-    "factors_reset": Event(
+    "factors_reset": _told_alike(
+        N_("The second step was reset"),
         fields="asked_by",
         own=N_("The school reset your second step"),
-        person=N_("The second step was reset"),
-        school=N_("The second step was reset"),
         is_platforms=True,
         is_surprising=True,
     ),
@@ -117,21 +121,15 @@ VOCABULARY: Final[Mapping[str, Event]] = {
         school=N_("A role was taken away"),
         is_platforms=True,
     ),
-    "role_changed": Event(
-        fields="changes role",
-        person=N_("A role was changed"),
-        school=N_("A role was changed"),
-        is_platforms=True,
-    ),
-    "token_issued": Event(
+    "role_changed": _told_alike(N_("A role was changed"), fields="changes role", is_platforms=True),
+    "token_issued": _told_alike(
+        N_("A token was made"),
         fields="purpose token_id",
         own=Depending(
             "purpose",
             {"first_sign_in": N_("A token for the first sign-in was made")},
             N_("A token for a new password was mailed"),
         ),
-        person=N_("A token was made"),
-        school=N_("A token was made"),
     ),
     "token_refused": Event(fields="token_id times", own=N_("A token was refused")),
     "password_set": Event(fields="token_id", own=N_("A new password was chosen")),
@@ -199,17 +197,15 @@ VOCABULARY: Final[Mapping[str, Event]] = {
         person=N_("A pupil was linked"),
         school=N_("A guardian was linked to a pupil"),
     ),
-    "guardianship_asked": Event(
+    "guardianship_asked": _told_alike(
+        N_("A former guardian was asked about a pupil"),
         fields="changes",
         own=N_("A school asked to link a child to your account"),
-        person=N_("A former guardian was asked about a pupil"),
-        school=N_("A former guardian was asked about a pupil"),
     ),
-    "guardianship_answered": Event(
+    "guardianship_answered": _told_alike(
+        N_("A former guardian answered about a pupil"),
         fields="answer",
         own=N_("You answered a school's question"),
-        person=N_("A former guardian answered about a pupil"),
-        school=N_("A former guardian answered about a pupil"),
     ),
     "guardianship_changed": Event(
         fields="changes run",
@@ -293,11 +289,10 @@ VOCABULARY: Final[Mapping[str, Event]] = {
         own=N_("The change of e-mail address was undone"),
         is_surprising=True,
     ),
-    "email_way_back_ended": Event(
+    "email_way_back_ended": _told_alike(
+        N_("A change of address can no longer be undone"),
         fields="by change_id",
         own=N_("The change of e-mail address can no longer be undone"),
-        person=N_("A change of address can no longer be undone"),
-        school=N_("A change of address can no longer be undone"),
         is_platforms=True,
     ),
     "email_change_refused": Event(fields="reason"),
@@ -310,7 +305,8 @@ VOCABULARY: Final[Mapping[str, Event]] = {
         own=N_("You asked to be erased"),
         school=N_("A guardian asked to be erased"),
     ),
-    "erasure_closed": Event(
+    "erasure_closed": _told_alike(
+        N_("A request to be erased was closed"),
         fields="outcome request_id",
         own=Depending(
             "outcome",
@@ -320,8 +316,6 @@ VOCABULARY: Final[Mapping[str, Event]] = {
             },
             N_("The school has dealt with your request to be erased"),
         ),
-        person=N_("A request to be erased was closed"),
-        school=N_("A request to be erased was closed"),
         is_platforms=True,
     ),
     "database_restored": Event(
@@ -340,12 +334,7 @@ VOCABULARY: Final[Mapping[str, Event]] = {
     "left_to_school": Event(fields="provider"),
     "provider_refused": Event(fields="provider reason"),
     "deletion_requested": Event(fields="found provider"),
-    "token_sent": Event(
-        fields="kind",
-        person=N_("A token was sent"),
-        school=N_("A token was sent"),
-        is_platforms=True,
-    ),
+    "token_sent": _told_alike(N_("A token was sent"), fields="kind", is_platforms=True),
     "school_invited": Event(school=N_("Everybody at the school who waited was invited")),
     "person_email_corrected": Event(
         fields="changes",
@@ -359,12 +348,7 @@ VOCABULARY: Final[Mapping[str, Event]] = {
         school=N_("The language of a guardian was set"),
         is_platforms=True,
     ),
-    "access_closed": Event(
-        fields="changes",
-        person=N_("Access was closed"),
-        school=N_("Access was closed"),
-        is_platforms=True,
-    ),
+    "access_closed": _told_alike(N_("Access was closed"), fields="changes", is_platforms=True),
     "accounts_merged": Event(
         fields="closed",
         person=N_("Another account was merged into this one"),
@@ -380,16 +364,9 @@ VOCABULARY: Final[Mapping[str, Event]] = {
     "school_text_changed": Event(
         fields="changes kind locale", school=N_("The text of a mail was changed")
     ),
-    "specimen_asked": Event(
-        fields="kind locale",
-        person=N_("A mail was sent as a trial"),
-        school=N_("A mail was sent as a trial"),
-    ),
-    "mail_asked_again": Event(
-        fields="kind outbox_id",
-        person=N_("A mail was sent once more"),
-        school=N_("A mail was sent once more"),
-        is_platforms=True,
+    "specimen_asked": _told_alike(N_("A mail was sent as a trial"), fields="kind locale"),
+    "mail_asked_again": _told_alike(
+        N_("A mail was sent once more"), fields="kind outbox_id", is_platforms=True
     ),
     "client_changed": Event(
         fields="changes", school=N_("An application was changed"), is_platforms=True
@@ -398,9 +375,6 @@ VOCABULARY: Final[Mapping[str, Event]] = {
     "client_secret_ended": Event(
         school=N_("An application's older secret was ended"), is_platforms=True
     ),
-    "letter_printed": Event(
-        person=N_("A letter with a token was printed"),
-        school=N_("A letter with a token was printed"),
-    ),
+    "letter_printed": _told_alike(N_("A letter with a token was printed")),
     "class_tokens_sent": Event(fields="changes", school=N_("A class was sent its tokens")),
 }

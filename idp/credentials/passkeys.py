@@ -84,7 +84,7 @@ def _challenge_hash(challenge: bytes) -> str:
 
 
 class NotProved(Exception):
-    """The answer proves nothing. ``reason`` is for the audit trail, not for the visitor."""
+    """The answer proves nothing. ``reason`` is for the audit log, not for the visitor."""
 
     def __init__(self, reason: str, passkey: Passkey | None = None) -> None:
         super().__init__(reason)

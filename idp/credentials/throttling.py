@@ -277,7 +277,7 @@ def _own_transaction() -> Iterator[None]:
 
 
 def note(event: str, refused: Blocked, account_id: str | None) -> None:
-    """Tell the audit trail of a guess that was not judged, and of how many there were so far.
+    """Tell the audit log of a guess that was not judged, and of how many there were so far.
 
     Of each counter the 1st, 10th, 100th, …: the counter itself counts the rest (rule N6).
     """

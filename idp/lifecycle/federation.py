@@ -223,7 +223,7 @@ def _link(account_id: str, identity: ForeignIdentity, epoch: int) -> bool:
 
 
 def _record_refusal(account_id: str, identity: ForeignIdentity, refused: Exception) -> None:
-    # After the rollback: what was refused must stay in the trail.
+    # After the rollback: what was refused must stay in the audit log.
     reason = "linked elsewhere" if isinstance(refused, LinkedElsewhere) else "other identity"
     events.record(
         "link_refused",

@@ -27,7 +27,7 @@ class WrongCode(Exception):
 
 
 class WrongPasskey(Exception):
-    """The passkey proves nothing here; why stands in the audit trail."""
+    """The passkey proves nothing here; why stands in the audit log."""
 
 
 def is_missing(proof: Proof) -> bool:

@@ -40,7 +40,7 @@ def create_account(
 ) -> Account:
     """Make a guardian's account, invited and without a password; raises ``Invalid``.
 
-    ``school_id``: the school that makes it, and may read so in its journal.
+    ``school_id``: the school that makes it, and may read so in its audit log.
     """
     username, key = checked_username(username)
     given_name, family_name = stored_names(given_name, family_name)

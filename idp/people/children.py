@@ -59,7 +59,7 @@ def find_child(child_id: str) -> Child | None:
 def change_child(child: Child, given_name: str, family_name: str, class_name: str) -> bool:
     """Give a pupil other names or another class; false where nothing differs.
 
-    Raises ``Invalid``. Of names the trail tells only that they changed (security rule L1).
+    Raises ``Invalid``. Of names the audit log tells only that they changed (security rule L1).
     """
     given_name, family_name = stored_names(given_name, family_name)
     in_class = clean_text("class_name", class_name, longest=CLASS_LENGTH)

@@ -96,7 +96,7 @@ def mark_ended(
     """End those of these guardianships that have not ended.
 
     ``code``: one of ``END_REASONS``, where somebody at a school says so, who reads it in the
-    journal. ``heard``: whether others are to be told of one.
+    audit log. ``heard``: whether others are to be told of one.
     """
     these = Guardianship.id.in_(ended)
     values = {"ended_at": at, "ended_reason": reason[:REASON_LENGTH], "ended_code": code}

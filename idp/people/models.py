@@ -117,7 +117,7 @@ class Account(AccountRow, Model):
     first_sign_in_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """Later sign-ins from an unknown browser are told by mail; the first is nobody's surprise."""
     last_sign_in_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """Set with each session that begins; sessions are purged, and the trail is no place to ask."""
+    """Set with each session that begins; sessions are purged; the audit log is no place to ask."""
     claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When its holder first made it theirs, by a password or a link: once, and for good."""
     closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

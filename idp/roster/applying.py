@@ -134,21 +134,14 @@ ON CONFLICT (school_id, kind, sourced_id) DO UPDATE SET label = excluded.label
 )
 
 # A number is one child's: whoever gets another gives the own one back first
-_NUMBERS_GIVEN_BACK: Final = (
-    """
+_NUMBERS_GIVEN_BACK: Final = """
 UPDATE children SET sourced_id = NULL
 FROM roster_changes x
-WHERE x.run_id = :run AND x.school_id = :school AND x.kind = 'identity_moved'
-  AND x.pupil_number IS NOT NULL AND children.id = x.child_id AND children.school_id = :school
-""",
-    """
-UPDATE children SET sourced_id = NULL
-FROM roster_changes x
-WHERE x.run_id = :run AND x.school_id = :school AND x.kind IN ('child_changed', 'child_returned')
-  AND x.pupil_number <> x.old_pupil_number
+WHERE x.run_id = :run AND x.school_id = :school
   AND children.id = x.child_id AND children.school_id = :school
-""",
-)
+  AND (x.kind = 'identity_moved' AND x.pupil_number IS NOT NULL
+       OR x.kind IN ('child_changed', 'child_returned') AND x.pupil_number <> x.old_pupil_number)
+"""
 
 _EVENTS: Final = {
     "account_made": "account_created",
@@ -161,7 +154,7 @@ _EVENTS: Final = {
     "guardianship_made": "guardianship_made",
     "guardianship_changed": "guardianship_changed",
 }
-"""Kind of change → what the trail calls it, in the order in which they are done."""
+"""Kind of change → what the audit log calls it, in the order in which they are done."""
 
 _TO_INVITE: Final = """
 SELECT a.id, a.email_key FROM roster_changes x
@@ -177,8 +170,7 @@ def carry_out(scope: Scope, plan: Plan, now: datetime) -> None:
     """Do what the plan says, in the caller's transaction; ``now`` stamps every row."""
     ids, detail = scope.ids(), {"run": scope.run_id}
     to_ask = former.pairs(scope, SEPARATED)
-    for statement in _NUMBERS_GIVEN_BACK:
-        bulk.execute(statement, **ids)
+    bulk.execute(_NUMBERS_GIVEN_BACK, **ids)
     made = {"account_made": _accounts(scope, now), "child_made": _children(scope, now)}
     if plan.counts.get("account_changed"):
         bulk.execute(_NEW_ADDRESSES, **ids, kind="account_changed", now=now)
@@ -229,7 +221,7 @@ def people(scope: Scope, kind: str) -> Select[*tuple[Any, ...]]:
     query = select(RosterChange.account_id, RosterChange.child_id).where(*_conditions(scope, kind))
     if kind != "account_changed":
         return query
-    # Of an address the trail tells by itself
+    # Of an address the audit log tells by itself
     names = tuple_(RosterChange.given_name, RosterChange.family_name)
     return query.where(names != tuple_(RosterChange.old_given_name, RosterChange.old_family_name))
 
@@ -239,37 +231,30 @@ def _conditions(scope: Scope, kind: str) -> tuple[Any, ...]:
 
 
 def _accounts(scope: Scope, now: datetime) -> Insert:
-    values = {
+    same = "subject_id username email email_key given_name family_name"
+    others = {
         "id": RosterChange.account_id,
-        "subject_id": RosterChange.subject_id,
-        "username": RosterChange.username,
         "username_key": RosterChange.username,
-        "email": RosterChange.email,
-        "email_key": RosterChange.email_key,
-        "given_name": RosterChange.given_name,
-        "family_name": RosterChange.family_name,
         "status": literal("invited", String),
-        "created_at": literal(now, UtcDateTime),
         "updated_at": literal(now, UtcDateTime),
     }
-    return _made(Account, values, scope, "account_made")
+    return _made(Account, same, others, scope, now, "account_made")
 
 
 def _children(scope: Scope, now: datetime) -> Insert:
-    values = {
-        "id": RosterChange.child_id,
-        "school_id": RosterChange.school_id,
-        "subject_id": RosterChange.subject_id,
-        "given_name": RosterChange.given_name,
-        "family_name": RosterChange.family_name,
-        "class_name": RosterChange.class_name,
-        "sourced_id": RosterChange.pupil_number,
-        "created_at": literal(now, UtcDateTime),
-    }
-    return _made(Child, values, scope, "child_made")
+    same = "school_id subject_id given_name family_name class_name"
+    others = {"id": RosterChange.child_id, "sourced_id": RosterChange.pupil_number}
+    return _made(Child, same, others, scope, now, "child_made")
 
 
-def _made(model: Any, values: dict[str, Any], scope: Scope, kind: str) -> Insert:
-    """Rows from changes of one kind; columns that are not named get the model's defaults."""
+def _made(
+    model: Any, same: str, others: dict[str, Any], scope: Scope, now: datetime, kind: str
+) -> Insert:
+    """Rows from changes of one kind; columns that are not named get the model's defaults.
+
+    ``same``: the columns that changes call by the same names.
+    """
+    values = {name: getattr(RosterChange, name) for name in same.split()} | others
+    values["created_at"] = literal(now, UtcDateTime)
     rows = select(*values.values()).where(*_conditions(scope, kind))
     return insert(model.__table__).from_select(list(values), rows)
