@@ -8,7 +8,7 @@ source sends.
 import json
 import shlex
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from idp.clients import recipe_programs as programs
 from idp.clients import recipe_settings as settings
@@ -73,6 +73,14 @@ def _proxy(values: Values) -> tuple[Block, ...]:
         Block("oauth2-proxy.cfg", values.fill(settings.PROXY, json.dumps)),
         Block("sh", values.fill(settings.SHELL_PROXY, shlex.quote)),
         Block("", rows=(("sign out", f"/oauth2/sign_out?{urlencode({'rd': leave})}"),)),
+    )
+
+
+def _apache(values: Values) -> tuple[Block, ...]:
+    back = urlencode({"logout": values.home})
+    return (
+        Block("oidc.conf", values.fill(settings.APACHE, json.dumps)),
+        Block("", rows=(("sign out", f"{urlsplit(values.redirect_uri).path}?{back}"),)),
     )
 
 
@@ -159,6 +167,14 @@ KINDS: Final = (
         logout=True,
         run="oauth2-proxy 7.15",
         keyed="ours",
+    ),
+    Kind(
+        *("apache", "Apache (mod_auth_openidc)", _apache, ALL - {"none"}),
+        flat=True,
+        logout=True,
+        run="mod_auth_openidc 2.4.12",
+        keyed="ours",
+        omits_iss=True,
     ),
     Kind(
         *("laravel", "Laravel (Socialite)", _laravel, _POST),

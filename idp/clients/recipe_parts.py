@@ -24,8 +24,8 @@ class Note:
     """What has to change in the registration for this: a code, and the value that is meant."""
 
     code: str
-    """``callback``, ``method``, ``key``, ``pkce``, ``flat``, ``scopes``, ``claims``, ``keyed``,
-    ``needed`` or ``logout``."""
+    """``callback``, ``method``, ``key``, ``pkce``, ``iss``, ``flat``, ``scopes``, ``claims``,
+    ``keyed``, ``needed`` or ``logout``."""
     value: str = ""
 
 
@@ -68,6 +68,8 @@ class Kind:
     read: str = ""
     keyed: str = ""
     stays_signed_in: bool = False
+    omits_iss: bool = False
+    """Whether it stumbles over ``iss`` in an answer (RFC 9207)."""
 
 
 @dataclass(frozen=True)

@@ -129,3 +129,21 @@ export OAUTH2_PROXY_CLIENT_SECRET=§SECRET
 export OAUTH2_PROXY_COOKIE_SECRET="$(openssl rand -hex 16)"
 oauth2-proxy --config oauth2-proxy.cfg
 """
+
+APACHE: Final = """\
+OIDCProviderMetadataURL §DISCOVERY
+OIDCClientID §CLIENT_ID
+OIDCClientSecret §SECRET
+OIDCProviderTokenEndpointAuth §METHOD
+OIDCRedirectURI §REDIRECT_URI
+OIDCDefaultURL §HOME
+OIDCCryptoPassphrase "exec:/usr/bin/openssl rand -hex 32"
+OIDCScope §SCOPE
+OIDCPKCEMethod S256
+OIDCRemoteUserClaim sub
+OIDCCookieSameSite On
+<Location />
+    AuthType openid-connect
+    Require valid-user
+</Location>
+"""

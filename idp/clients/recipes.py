@@ -64,6 +64,8 @@ def _about_the_method(kind: Kind, metadata: Mapping[str, Any]) -> tuple[Note, ..
         notes.append(Note("method", " ".join(sorted(kind.methods - {"none"}))))
     if metadata["require_pkce"] and not kind.pkce:
         notes.append(Note("pkce"))
+    if kind.omits_iss and not metadata.get("omit_iss"):
+        notes.append(Note("iss"))
     return tuple(notes)
 
 

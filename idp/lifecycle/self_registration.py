@@ -23,7 +23,8 @@ from idp.lifecycle import clients
 
 OPEN: Final = "open"
 """By what a client was registered that came without a token."""
-_NOT_ITS_OWN: Final = frozenset({"first_party"})
+_NOT_ITS_OWN: Final = frozenset({"first_party", "allow_popups", "omit_iss"})
+"""What only an operator says: it takes a protection away."""
 _OF_THE_SERVER: Final = (
     "registration_access_token",
     "registration_client_uri",

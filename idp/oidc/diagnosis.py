@@ -74,11 +74,12 @@ class Diagnosis:
 def diagnose(client: Client, address: str) -> Diagnosis:
     """What is wrong with an authorization request, or with a redirect URI by itself."""
     known = OAuthClient(client)
-    said = with_values(MultiDict(parse_qsl(_split(address).query)))
-    read = authorization_parameters.read(said, fetches=False)
+    parameters = with_values(MultiDict(parse_qsl(_split(address).query)))
+    read = authorization_parameters.read(parameters, fetches=False)
     if isinstance(read, Pushed):
         return Diagnosis(
-            read.request.redirect_uri, error="" if read.is_open else _told(InvalidRequestUri())
+            read.request.redirect_uri,
+            error="" if read.is_open else _with_reason(InvalidRequestUri()),
         )
     parameters = read.parameters
     if "redirect_uri" not in parameters:
@@ -98,18 +99,18 @@ def diagnose(client: Client, address: str) -> Diagnosis:
 
 def _error(read: Read | Refused, client: OAuthClient) -> str:
     if isinstance(read, Refused):
-        return _told(read.error)
+        return _with_reason(read.error)
     try:
         authorization_request.check_response_type(read.parameters)
         authorization_parameters.check_way(read, client)
         authorization_request.check(read.parameters, client)
         authorization_request.parse(read.parameters, client, hinted_subject=None)
     except OAuth2Error as error:
-        return _told(error)
+        return _with_reason(error)
     return ""
 
 
-def _told(error: OAuth2Error) -> str:
+def _with_reason(error: OAuth2Error) -> str:
     return f"{error.error}: {error.description}" if error.description else str(error.error)
 
 

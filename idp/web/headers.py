@@ -44,7 +44,7 @@ UNUSED_FEATURES = (
 )
 
 
-WALK: Final = ("/interaction/", "/oauth2/", "/federation/", "/language")
+INTERACTION_PATHS: Final = ("/interaction/", "/oauth2/", "/federation/", "/language")
 """Where an authorization request passes on its way through our pages."""
 
 SAME_EVERYWHERE: Final = (
@@ -130,8 +130,9 @@ def _shows_nothing(response: Response) -> bool:
     """Whether this only goes on within a walk: browsers apply the policy of each redirect, too
     (HTML Standard, "cross-origin opener policies"), and the page at its end has one of its own.
     """
-    within = response.status_code in {302, 303} and request.path.startswith(WALK)
-    return within and response.headers.get("Location", "").startswith("/interaction/")
+    if response.status_code not in {302, 303} or not request.path.startswith(INTERACTION_PATHS):
+        return False
+    return response.headers.get("Location", "").startswith("/interaction/")
 
 
 def content_security_policy() -> str:

@@ -115,6 +115,7 @@ def test_the_settings_say_what_does_not_fit_the_registration(desk: Desk) -> None
     assert notes["plain"] == notes["flask"] == notes["express"] == []
     assert notes["django"] == ["callback", "scopes"]
     assert notes["oauth2-proxy"] == ["callback"]
+    assert notes["apache"] == ["iss", "flat"]
     assert notes["laravel"] == ["method", "scopes", "claims", "needed"]
     assert notes["moodle"] == ["callback", "pkce", "flat", "scopes", "keyed"]
     assert notes["nextcloud"] == ["callback", "method", "flat", "scopes"]

@@ -87,6 +87,9 @@ def test_what_registers_itself_is_a_third_party(client: FlaskClient, school: Sch
     """RFC 7591 §5: a server MAY refuse or replace what a client claims of itself."""
     made = register(client, token(school), {**LEAST, "first_party": True, "require_pkce": False})
     assert (made.json["first_party"], made.json["require_pkce"]) == (False, True)
+    weaker = {"allow_popups": True, "omit_iss": True}
+    made = register(client, token(school), {**LEAST, **weaker})
+    assert {name: made.json[name] for name in weaker} == dict.fromkeys(weaker, False)
 
 
 def test_the_scopes_stay_within_the_token(client: FlaskClient, school: School) -> None:

@@ -10,6 +10,8 @@ from urllib.parse import urlencode
 import pytest
 import requests
 
+from idp.clients import recipes, registration
+from idp.oidc import discovery
 from tests.clients.documented import Application, free_port, started
 from tests.clients.test_authlib_client import issuer
 from tests.installs.stacks import WHO, printed, registered, signs_in
@@ -38,8 +40,11 @@ NEEDED = ("mpm_event", "authn_core", "authz_core", "authz_user", "mime", "dir", 
 
 
 @contextmanager
-def apache(issuer: str, folder: Path, **metadata: object) -> Iterator[str]:
-    """An Apache whose only page says who it is and which child; yields its address."""
+def apache(issuer: str, folder: Path, desk: bool = False, **metadata: object) -> Iterator[str]:
+    """An Apache whose only page says who it is and which child; yields its address.
+
+    ``desk``: with the desk's settings, rather than those of the page.
+    """
     if not shutil.which(APACHE) or not Path(MODULES, "mod_auth_openidc.so").exists():
         pytest.skip("Apache with mod_auth_openidc is not installed")
     port = free_port()
@@ -47,10 +52,11 @@ def apache(issuer: str, folder: Path, **metadata: object) -> Iterator[str]:
     (folder / "pages" / "index.html").write_text(PAGE)
     modules = [f"LoadModule {each}_module {MODULES}/mod_{each}.so" for each in NEEDED]
     site = SITE.format(folder=folder, port=port, modules="\n".join(modules))
-    (folder / "httpd.conf").write_text(site + printed("mod_auth_openidc", "oidc.conf"))
-    (folder / "mime.types").write_text("text/html html\n")
     more = {"ISSUER": issuer, "APP_SECRET": "of-the-application"}
     more |= registered(port, "/oidc/back", child_claim_profile="flat", **metadata)
+    conf = of_the_desk(more) if desk else printed("mod_auth_openidc", "oidc.conf")
+    (folder / "httpd.conf").write_text(site + conf)
+    (folder / "mime.types").write_text("text/html html\n")
     serve = [
         APACHE,
         "-X",
@@ -61,6 +67,16 @@ def apache(issuer: str, folder: Path, **metadata: object) -> Iterator[str]:
     ]
     with started(serve, folder, port, more):
         yield f"http://127.0.0.1:{port}/"
+
+
+def of_the_desk(more: dict[str, str]) -> str:
+    client = registration.find(more["CLIENT_ID"])
+    assert client is not None
+    provider = discovery.metadata()
+    made = recipes.recipes_of(client.id, client.metadata_, provider, more["CLIENT_SECRET"])
+    recipe = next(each for each in made if each.key == "apache")
+    assert recipe.notes == ()
+    return next(block.text for block in recipe.blocks if block.where == "oidc.conf")
 
 
 def text(browser: Application) -> str:
@@ -88,6 +104,17 @@ def test_three_people_with_their_child_another_person_and_a_way_out(
 
     assert len({who for who, _child in people}) == 3
     assert {child for _who, child in people} == {"Lina"}
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+def test_the_desks_settings(issuer: str, tmp_path: Path, method: str) -> None:
+    manners = {"omit_iss": True, "token_endpoint_auth_method": method}
+    with apache(issuer, tmp_path, desk=True, **manners) as home:
+        browser = Application(home, requests.Session())
+        browser.open("/")
+        signs_in(browser, "claire")
+
+    assert text(browser).endswith("Lina")
 
 
 def test_cancelling_ends_on_a_page_that_says_so(issuer: str, tmp_path: Path) -> None:

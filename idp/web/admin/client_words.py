@@ -240,6 +240,7 @@ def note(remark: Note) -> str:
         ),
         "key": _("This application signs with a key; these settings are for a secret."),
         "pkce": _("This software may know no PKCE. If sign-ins fail, take the demand away."),
+        "iss": _("This software stumbles over “iss” in an answer. Tick that it is left out."),
         "flat": _("Choose “Flat texts” as the form of the child's details."),
         "scopes": _("This software also needs: %(scopes)s.", scopes=remark.value),
         "claims": _(
