@@ -24,7 +24,8 @@ def create_app(settings: Settings) -> Flask:
     """The application with its one mistake; with none where ``settings.fault`` is empty."""
     app = Flask(__name__)
     app.secret_key = settings.app_secret
-    Application(settings).join(app)
+    app.extensions["application"] = application = Application(settings)
+    application.join(app)
     return app
 
 

@@ -36,6 +36,8 @@ class Registration:
     give_secret: Callable[[], None]
     home: str = ""
     """The application's address."""
+    told_at: dict[str, str] = field(default_factory=dict)
+    """Where the application hears of what ends, by the name of the field."""
     metadata: dict[str, Any] = field(default_factory=dict)
 
     def begin(self, school_ids: Iterable[str]) -> None:
@@ -46,7 +48,7 @@ class Registration:
             "redirect_uris": [urljoin(self.home, "callback")],
             "post_logout_redirect_uris": [self.home, self.home.rstrip("/")],
         }
-        self.metadata = {**DEFAULTS, **guesses, **self.given}
+        self.metadata = {**DEFAULTS, **guesses, **self.told_at, **self.given}
         if registration.find(self.client_id) is None:
             registration.register(self.metadata, school_ids=schools, client_id=self.client_id)
         else:

@@ -28,6 +28,7 @@ from idp.certify.wrong_answers import WrongAnswers
 from idp.clients import registration
 from idp.clients.models import Client
 from idp.database import db, keyed_hash, migrations, transaction
+from idp.deliveries import worker
 from idp.lifecycle import endings
 from idp.oidc import keys, refusals
 from idp.settings import Settings
@@ -71,9 +72,10 @@ class TestProvider:
             return school
 
     def end_guardianship(self, parent: Person, child: Person) -> None:
-        """As a school ends it, at once."""
+        """As a school ends it, at once; an application that wants to hear of it does."""
         with self.app.app_context():
             endings.end_guardianship(parent.id, child.id, "the robot's decision")
+            worker.deliver_due()
             db.session.remove()
 
     def rotate_keys(self) -> None:
@@ -156,6 +158,7 @@ def _settings(folder: Path, issuer: str) -> Settings:
         spool_folder=folder / "spool",
         bcrypt_cost=4,
         mail_tls="none",
+        outgoing_private_hosts=("127.0.0.1", "localhost"),
         access_token_lifetime=ACCESS_TOKEN_LIFETIME,
         platform_name="idp certify",
         log_level="CRITICAL",

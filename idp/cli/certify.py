@@ -26,6 +26,11 @@ from idp.desk.applications.certification_checks import CHECKS
 
 _HEADING = {PASSED: "passed", FAILED: "FAILED", UNTOLD: "could not be told"}
 
+_TOLD_AT = (
+    ("backchannel_logout_uri", "back_channel_logout"),
+    ("security_events_uri", "security_events"),
+)
+
 
 @click.command("certify", cls=Command)
 @click.argument("address")
@@ -33,6 +38,8 @@ _HEADING = {PASSED: "passed", FAILED: "FAILED", UNTOLD: "could not be told"}
 @click.option("--login", default="login", show_default=True, help="Where a sign-in begins.")
 @click.option("--switch", default="switch", show_default=True, help="« Another child ».")
 @click.option("--logout", default="logout", show_default=True, help="Signs out.")
+@click.option("--back-channel-logout", help="Where it takes logout tokens.")
+@click.option("--security-events", help="Where it takes security events.")
 @click.option("--page", default="", help="A page that names the parent or the child.")
 @click.option(
     "--metadata",
@@ -126,6 +133,9 @@ def _tried(
 ) -> Report:
     """The report on the application, which is started or waited for."""
     running.registration.home = target.home
+    running.registration.told_at = {
+        field: target.at(options[option]) for field, option in _TOLD_AT if options[option]
+    }
     school = running.enrol()
     variables = application.environment(
         running.issuer, provider.CLIENT_ID, provider.CLIENT_SECRET, target.home

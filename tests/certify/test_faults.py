@@ -87,3 +87,26 @@ def test_a_mistake_is_named_and_no_other_by_all_checks(
 
 def test_every_mistake_that_has_to_be_named_is_planted() -> None:
     assert set(NAMED) <= set(FAULTS) <= {check.code for check in CHECKS}
+
+
+def test_who_is_told_of_the_end_need_not_ask(
+    test_provider: TestProvider, tried: Tried, serve: Serve
+) -> None:
+    def told(home: str) -> Flask:
+        app = faulty(test_provider, "ended")(home)
+        application = app.extensions["application"]
+
+        def hear() -> tuple[str, int]:
+            application.visits.clear()
+            return "", 202
+
+        app.post("/events")(hear)
+        test_provider.registration.told_at = {"security_events_uri": f"{home}events"}
+        return app
+
+    try:
+        report = tried(serve(told), "ended")
+    finally:
+        test_provider.registration.told_at = {}
+
+    assert [each.verdict for each in report.results] == [PASSED, PASSED], report.results
