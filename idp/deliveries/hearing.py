@@ -20,7 +20,8 @@ TYPES: Final = {
 }
 """The type of a security event, by what a row calls it."""
 FRONT_CHANNEL: Final = "frontchannel_logout_uri"
-_EACH: Final = ("backchannel_logout_uri", "security_events_uri", FRONT_CHANNEL)
+FIELDS: Final = ("backchannel_logout_uri", "security_events_uri", FRONT_CHANNEL)
+"""What an application registers by which it hears of anything."""
 
 
 def address(event: str, registered: Mapping[str, Any]) -> str | None:
@@ -47,7 +48,7 @@ def has(field: str) -> ColumnElement[bool]:
 
 def of_anything() -> ColumnElement[bool]:
     """The application is told, in one way or another, of what ends."""
-    return and_(or_(*map(has, _EACH)), Client.disabled_at.is_(None))
+    return and_(or_(*map(has, FIELDS)), Client.disabled_at.is_(None))
 
 
 def session_is_heard() -> ColumnElement[bool]:

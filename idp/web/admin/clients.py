@@ -12,6 +12,7 @@ from flask_babel import gettext as _
 from idp.clients import recipes as of_clients
 from idp.clients.metadata import ID_TOKEN_ALGORITHMS, has_made_up_email
 from idp.clients.recipes import Recipe
+from idp.deliveries import hearing, listing
 from idp.desk.access.rights import Right, Staff
 from idp.desk.applications import addresses as application_addresses
 from idp.desk.applications import service as applications
@@ -21,7 +22,7 @@ from idp.errors import Conflict, Invalid
 from idp.oidc import consent, discovery, refusals
 from idp.people import schools
 from idp.web import branding, permissions
-from idp.web.admin import client_form, client_words
+from idp.web.admin import client_form, client_words, told_words
 from idp.web.admin.blueprint import blueprint, page_number, staff_only
 from idp.web.admin.client_form import ClientForm
 from idp.web.errors import known_id
@@ -58,6 +59,9 @@ def client(staff: Staff, client_id: str) -> ResponseReturnValue:
         addresses=application_addresses.addresses_of(staff, application),
         use=application_use.use_of(staff, client_id, get_timezone()),
         refused=refusals.newest_refusals(client_id) if staff.may(Right.EDIT_CLIENTS) else [],
+        told=listing.of_client(client_id) if staff.may(Right.EDIT_CLIENTS) else [],
+        told_words=told_words,
+        hears=any(document.get(name) for name in hearing.FIELDS),
         words=client_words,
         logo_url=branding.logo_url_of(application.client),
     )

@@ -10,8 +10,9 @@ from idp.desk.people import guardianships
 from idp.desk.people import page as people
 from idp.desk.people.account_actions import Reason
 from idp.desk.people.page import sharing
+from idp.desk.people.told import told_of
 from idp.errors import Invalid, NotFound
-from idp.web.admin import people_words
+from idp.web.admin import people_words, told_words
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.people import back, of_people, page, warn_of_sharing
 from idp.web.admin.refusals import refusal
@@ -73,5 +74,14 @@ def _link(staff: Staff, child_id: str, account_id: str) -> people.Link:
 
 def _page(staff: Staff, link: people.Link, form: Form) -> ResponseReturnValue:
     shares = sharing(staff, link.account.id) if link.live else []
-    shown = page("guardianship", link=link, form=form, reasons=people_words.REASONS, shares=shares)
+    school_scope = staff.school_scope(Right.CHANGE_PEOPLE)
+    shown = page(
+        "guardianship",
+        link=link,
+        form=form,
+        reasons=people_words.REASONS,
+        shares=shares,
+        told=told_of(school_scope, link.account.id, link.child.id),
+        told_words=told_words,
+    )
     return shown, form.status

@@ -1,0 +1,66 @@
+"""What applications were told, as the desk shows it: to each school of its own."""
+
+from collections.abc import Iterator
+from html import unescape
+
+import pytest
+
+from idp.deliveries import worker
+from idp.lifecycle import endings
+from tests import factories, receiver
+from tests.admin.places import Desk
+from tests.receiver import Receiver
+from tests.relying_party import Browser, RelyingParty
+from tests.times import later
+
+pytestmark = pytest.mark.quick_on("sqlite")
+
+
+@pytest.fixture
+def there() -> Iterator[Receiver]:
+    with receiver.running() as listening:
+        yield listening
+
+
+def test_a_school_reads_whether_its_application_was_told(desk: Desk, there: Receiver) -> None:
+    parent, (lina,) = factories.family(desk.here, "Lina", username="claire")
+    portal = RelyingParty.of(desk.here, **there.registered(), client_name="Portail du Moulin")
+    portal.redirect_uri = f"{there.address}/callback"
+    home = Browser(desk.app.test_client())
+    home.open(portal.authorize_path(scope="openid child"))
+    home.sign_in("claire")
+    link = f"/admin/pupils/{lina.id}/guardians/{parent.id}"
+    manager, operator = desk.browser("manager"), desk.browser("operator")
+
+    endings.end_guardianship(parent.id, lina.id, "court", "court")
+    page = unescape(manager.open(link).text)
+    assert "Portail du Moulin" in page
+    assert "pas encore informée" in page
+    there.status = 503
+    worker.deliver_due()
+    assert "(essais\u00a0: 1)\u00a0; dernière réponse\u00a0: 503" in unescape(
+        manager.open(link).text
+    )
+    there.refuses(400, err="invalid_key")
+    endings.disable_account(parent.id)
+    with later(seconds=6):
+        worker.deliver_due()
+    page = unescape(operator.open(f"/admin/applications/{portal.client_id}").text)
+    assert "refusé par l’application\u00a0: 400 invalid_key" in page
+
+
+def test_another_school_reads_nothing_of_it(desk: Desk, there: Receiver) -> None:
+    parent, (lina,) = factories.family(desk.elsewhere, "Lina", username="claire")
+    tom = factories.child(desk.here, "Tom")
+    factories.guardianship(parent, tom)
+    portal = RelyingParty.of(desk.elsewhere, **there.registered(), client_name="Portail d'ailleurs")
+    portal.redirect_uri = f"{there.address}/callback"
+    home = Browser(desk.app.test_client())
+    home.open(portal.authorize_path(scope="openid child"))
+    home.sign_in("claire")
+    endings.end_guardianship(parent.id, lina.id, "court", "court")
+
+    page = unescape(desk.browser("manager").open(f"/admin/people/{parent.id}").text)
+
+    assert "Tom" in page
+    assert "Portail d'ailleurs" not in page
