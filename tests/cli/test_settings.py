@@ -33,6 +33,7 @@ def problems(**variables: str) -> str:
 
 SAMPLES = {
     "demo": "on",
+    "dynamic_registration": "token",
     "outgoing_private_hosts": "portal.intern.example",
     "require_pushed_authorization_requests": "yes",
     "front_channel_id_tokens": "yes",
