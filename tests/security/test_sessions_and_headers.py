@@ -40,8 +40,9 @@ pytestmark = pytest.mark.quick_on("sqlite")
 
 EVIL = "https://evil.example"
 PUBLIC = {"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"}
-PUBLIC |= {"/oauth2/jwks"}
+PUBLIC |= {"/oauth2/jwks", "/.well-known/oauth-protected-resource/oauth2/userinfo"}
 TOKEN_EXEMPT = {"authorize", "logout", "token", "revoke", "introspect", "userinfo"}
+TOKEN_EXEMPT |= {"par", "device_authorization", "register_client"}
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
