@@ -4,14 +4,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from idp import settings
-from idp.clients import encrypted_answers, keys, profiles, uris
+from idp.clients import certificate_names, encrypted_answers, keys, profiles, uris
 from idp.errors import Invalid
 from idp.outgoing import guarded
 from idp.outgoing.trouble import NotAllowed
 from idp.people.models import NAME_LENGTH
 
 SCOPES: Final = ("openid", "profile", "email", "child", "offline_access")
-AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
+AUTH_METHODS: Final = (
+    *("client_secret_basic", "client_secret_post", "private_key_jwt"),
+    *("tls_client_auth", "self_signed_tls_client_auth", "none"),
+)
 DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
 TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name
 GRANT_TYPES: Final = (
@@ -108,6 +111,7 @@ def _defaults() -> dict[str, Any]:
         "token_endpoint_auth_method": "client_secret_basic",
         "token_endpoint_auth_audience": "issuer",
         "dpop_bound_access_tokens": False,
+        "tls_client_certificate_bound_access_tokens": False,
         "application_type": "web",
         "subject_type": "pairwise",
         "id_token_signed_response_alg": "RS256",
@@ -273,6 +277,8 @@ _CHECKS: Final[dict[str, Check]] = {
     "token_endpoint_auth_signing_alg": _one_of(*ASSERTION_ALGORITHMS),
     "token_endpoint_auth_audience": _one_of(*ASSERTION_AUDIENCES),
     "dpop_bound_access_tokens": _boolean,
+    "tls_client_certificate_bound_access_tokens": _boolean,
+    **dict.fromkeys(certificate_names.FIELDS, certificate_names.check),
     "jwks": _jwks,
     "request_object_signing_alg": _one_of(*REQUEST_OBJECT_ALGORITHMS),
     "require_signed_request_object": _boolean,
@@ -331,7 +337,8 @@ def _has_keys(name: str, document: dict[str, Any]) -> None:
     method = document["token_endpoint_auth_method"]
     signs = document.get("request_object_signing_alg", "none") != "none"
     signs = signs or document.get("require_signed_request_object", False)
-    if (method == "private_key_jwt" or signs) and not {name, "jwks_uri"} & document.keys():
+    needs = method in {"private_key_jwt", "self_signed_tls_client_auth"} or signs
+    if needs and not {name, "jwks_uri"} & document.keys():
         raise Invalid(name, "keys_needed")
 
 
@@ -347,6 +354,11 @@ def _signs_what_it_must(name: str, document: dict[str, Any]) -> None:
 def _keys_in_one_place(name: str, document: dict[str, Any]) -> None:
     if name in document and "jwks" in document:
         raise Invalid(name, "keys_twice")  # RFC 7591 §2
+
+
+def _bound_once(name: str, document: dict[str, Any]) -> None:
+    if document[name] and document["dpop_bound_access_tokens"]:
+        raise Invalid(name, "bound_twice")  # a token has one cnf (RFC 7800)
 
 
 def _public_clients_use_pkce(name: str, document: dict[str, Any]) -> None:
@@ -428,6 +440,8 @@ _TOGETHER: Final[tuple[tuple[str, Check], ...]] = (
         for answer in encrypted_answers.ANSWERS
     ),
     ("require_pkce", _public_clients_use_pkce),
+    ("tls_client_certificate_bound_access_tokens", _bound_once),
+    ("token_endpoint_auth_method", certificate_names.check_one),
     ("child_fields", _names_the_child),
     *profiles.CHECKS,
 )

@@ -4,6 +4,7 @@ import json
 from base64 import b64decode
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Final, cast
 from urllib.parse import unquote
 
@@ -15,14 +16,21 @@ from authlib.oauth2.rfc6749 import (
 from joserfc import jws
 from joserfc.errors import JoseError
 
+from idp import settings
 from idp.clients import key_sets
+from idp.clients.metadata import AUTH_METHODS
 from idp.clients.models import ClientRow
+from idp.oidc import client_certificate
 from idp.oidc.client_assertion import PrivateKeyJwt, header_of
 from idp.oidc.oauth_client import OAuthClient, query_client
 from idp.oidc.requests import ProtocolRequest
 from idp.outgoing.trouble import Trouble
 
-METHODS: Final = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
+METHODS: Final = list(AUTH_METHODS)
+_BY_CERTIFICATE: Final = {
+    "tls_client_auth": client_certificate.is_of_authority,
+    "self_signed_tls_client_auth": client_certificate.is_registered,
+}
 UNPROVED: Final = "The client did not authenticate itself"
 
 
@@ -46,10 +54,29 @@ def authenticate(
 
     authentication = ClientAuthentication(find)
     authentication.register(PrivateKeyJwt.CLIENT_AUTH_METHOD, PrivateKeyJwt(request))
+    for method in _BY_CERTIFICATE:
+        authentication.register(method, partial(_of_certificate, method))
     try:
         return cast(OAuthClient, authentication(request, methods, endpoint))
     except InvalidClientError as error:
         raise _explained(request, error, find) from error
+
+
+def offered_methods() -> list[str]:
+    """The methods that can work here: by certificate only where a proxy tells certificates."""
+    by_certificate = bool(settings.current().client_certificate_header)
+    return [each for each in METHODS if by_certificate or each not in _BY_CERTIFICATE]
+
+
+def _of_certificate(
+    method: str, find: Callable[[str], OAuthClient | None], request: ProtocolRequest
+) -> OAuthClient | None:
+    """RFC 8705 §2: the client that ``client_id`` names, if the certificate is its own."""
+    named, certificate = request.form.get("client_id"), client_certificate.presented(request)
+    client = find(named) if named and certificate is not None else None
+    if client is None or certificate is None or not client.check_endpoint_auth_method(method, ""):
+        return None
+    return client if _BY_CERTIFICATE[method](certificate, client.record) else None
 
 
 def check_one_client(request: ProtocolRequest) -> None:
@@ -79,6 +106,10 @@ def read_keys(request: ProtocolRequest) -> None:
     """Have the keys ready with which this request proves itself, before a transaction is open:
     nobody's server is asked within one. What is wrong is told when it proves itself.
     """
+    if client_certificate.presented(request) is not None:
+        by_certificate = query_client(request.form.get("client_id", ""))
+        with suppress(Trouble):
+            _ = by_certificate and key_sets.client_keys(by_certificate.record)
     assertion = request.form.get("client_assertion")
     client = query_client(_id_in_assertion(assertion) or "")
     if assertion is None or client is None or "jwks_uri" not in client.client_metadata:

@@ -1,6 +1,6 @@
 """The provider's metadata (OpenID Connect Discovery 1.0 §3, RFC 8414)."""
 
-from typing import Any
+from typing import Any, Final
 
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
@@ -17,16 +17,26 @@ from idp.clients.metadata import (
 )
 from idp.oidc import child_claim, dpop, protected_resource, response_types
 from idp.oidc.claims import SUPPORTED
-from idp.oidc.client_authentication import METHODS
+from idp.oidc.client_authentication import offered_methods
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import NEEDED
 from idp.sessions.assurance import ACRS
 from idp.settings import LOCALES
 
+_CALLED_BY_SERVERS: Final = (
+    "token_endpoint",
+    "revocation_endpoint",
+    "introspection_endpoint",
+    "userinfo_endpoint",
+    "pushed_authorization_request_endpoint",
+    "device_authorization_endpoint",
+)
+
 
 def metadata() -> dict[str, Any]:
     """The discovery document. Every address starts with the configured issuer (rule O23)."""
     issuer = settings.current().issuer
+    methods = offered_methods()
     document = {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/oauth2/authorize",
@@ -61,11 +71,11 @@ def metadata() -> dict[str, Any]:
                 ("enc", encrypted_answers.CONTENT_ALGORITHMS),
             )
         },
-        "token_endpoint_auth_methods_supported": METHODS,
+        "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
-        "revocation_endpoint_auth_methods_supported": METHODS,
+        "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
-        "introspection_endpoint_auth_methods_supported": [m for m in METHODS if m != "none"],
+        "introspection_endpoint_auth_methods_supported": [m for m in methods if m != "none"],
         "introspection_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
         "introspection_signing_alg_values_supported": signing_algorithms(),
         "code_challenge_methods_supported": ["S256"],
@@ -90,6 +100,7 @@ def metadata() -> dict[str, Any]:
     }
     if settings.current().dynamic_registration != "off":
         document["registration_endpoint"] = f"{issuer}/oauth2/register"
+    document |= _of_mutual_tls(document)
     _validate(document)
     return document
 
@@ -97,6 +108,21 @@ def metadata() -> dict[str, Any]:
 def _grant_types() -> list[str]:
     implicit = settings.current().front_channel_id_tokens
     return [each for each in GRANT_TYPES if implicit or each != "implicit"]
+
+
+def _of_mutual_tls(document: dict[str, Any]) -> dict[str, Any]:
+    """RFC 8705 §3.3, §5: what can be bound to a certificate, and where the proxy asks for one."""
+    config = settings.current()
+    if not config.client_certificate_header:
+        return {}
+    told: dict[str, Any] = {"tls_client_certificate_bound_access_tokens": True}
+    if config.mtls_address:
+        told["mtls_endpoint_aliases"] = {
+            name: document[name].replace(config.issuer, config.mtls_address, 1)
+            for name in _CALLED_BY_SERVERS
+            if name in document
+        }
+    return told
 
 
 def _request_object_algorithms() -> list[str]:

@@ -18,6 +18,7 @@ __all__ = [
     "InvalidDpopProof",
     "InvalidRequestUri",
     "InvalidTarget",
+    "InvalidTokenError",
     "LoginRequired",
     "OAuth2Error",
     "RequestNotSupported",

@@ -6,6 +6,7 @@ from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 
 from idp import settings
 from idp.oidc import introspection_jwt, sender, subjects
+from idp.oidc.client_authentication import METHODS
 from idp.oidc.revocation import check_token_parameter, own_token
 from idp.oidc.tokens import FoundToken
 
@@ -14,7 +15,7 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
     """``active`` is false for whatever is unknown, foreign, expired, revoked or ended."""
 
     # RFC 7662 §2.1: the caller must be authorised, so a public client is not enough.
-    CLIENT_AUTH_METHODS: Final = ["client_secret_basic", "client_secret_post", "private_key_jwt"]
+    CLIENT_AUTH_METHODS: Final = [each for each in METHODS if each != "none"]
 
     def create_endpoint_response(self, request: Any) -> tuple[int, Any, Any]:
         """RFC 7662 §2.2; a JWT for who asks for one (RFC 9701 §5)."""

@@ -56,6 +56,11 @@ class ProtocolRequest(FlaskOAuth2Request):  # type: ignore[misc]
         self._scope: str | None = None
 
     @property
+    def sender_address(self) -> str:
+        """Whose connection it is: a proxy's, or the client's own."""
+        return self._request.remote_addr or ""
+
+    @property
     def form(self) -> MultiDict[str, str]:
         return self._form
 

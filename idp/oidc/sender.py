@@ -7,17 +7,25 @@ A *confirmation* is how a token keeps it (RFC 7800): ``jkt:`` and the thumbprint
 import hmac
 from typing import Any, Final
 
-from idp.oidc import dpop
-from idp.oidc.errors import DpopTokenMisused, InvalidDpopProof
+from authlib.oauth2.rfc6749 import InvalidRequestError
+
+from idp.oidc import client_certificate, dpop
+from idp.oidc.errors import DpopTokenMisused, InvalidDpopProof, InvalidTokenError
 from idp.oidc.oauth_client import OAuthClient
 from idp.oidc.requests import ProtocolRequest
 
 _JKT: Final = "jkt:"
+_X5T: Final = "x5t#S256:"
 
 
 def by_key(jkt: str) -> str:
     """The confirmation of a DPoP key."""
     return _JKT + jkt
+
+
+def by_certificate(thumbprint: str) -> str:
+    """The confirmation of a client certificate."""
+    return _X5T + thumbprint
 
 
 def is_dpop(confirmation: str | None) -> bool:
@@ -39,15 +47,16 @@ def cnf(confirmation: str | None) -> dict[str, Any]:
 
 
 def proved_at_token_endpoint(request: ProtocolRequest, client: OAuthClient) -> str | None:
-    """To what the tokens of this request are bound: to the key of its proof.
+    """To what the tokens of this request are bound: to the key of its proof, or its certificate.
 
-    Asked once the client has proved itself. Raises ``InvalidDpopProof`` or ``UseDpopNonce``.
+    Asked once the client has proved itself. Raises ``InvalidDpopProof``, ``UseDpopNonce``, or
+    ``InvalidRequestError`` where the registration asks for a certificate.
     """
     proof = dpop.proof_of(request)
     if proof is None:
         if client.client_metadata.get("dpop_bound_access_tokens"):
             raise InvalidDpopProof("This client's requests need a DPoP proof")  # RFC 9449 §5.2
-        return None
+        return _certificate_of(request, client)
     proof.spend(client.get_client_id())
     return by_key(proof.jkt)
 
@@ -65,6 +74,16 @@ def proved_with_push(
         raise InvalidDpopProof("The DPoP proof's key is not the one of dpop_jkt")
     proof.spend(client.get_client_id())
     return proof.jkt
+
+
+def _certificate_of(request: ProtocolRequest, client: OAuthClient) -> str | None:
+    """RFC 8705 §3: the certificate of the connection, where the registration says so."""
+    if not client.client_metadata.get("tls_client_certificate_bound_access_tokens"):
+        return None
+    certificate = client_certificate.presented(request)
+    if certificate is None:
+        raise InvalidRequestError("This client's requests need a client certificate")
+    return by_certificate(certificate.thumbprint)
 
 
 def of_refresh_token(client: OAuthClient, confirmation: str | None) -> str | None:
@@ -90,6 +109,8 @@ def check_use(
     if not is_dpop(bound):
         if scheme == "dpop":
             raise DpopTokenMisused("The access token is not bound to a key")
+        if bound is not None:
+            _check_certificate(request, bound)
         return
     if scheme != "dpop":
         raise DpopTokenMisused("The access token is bound to a key: use the DPoP scheme")
@@ -99,3 +120,11 @@ def check_use(
     if not is_same(bound or "", by_key(proof.jkt)):
         raise DpopTokenMisused("The access token is bound to another key")
     proof.spend(client_id)
+
+
+def _check_certificate(request: ProtocolRequest, bound: str) -> None:
+    # RFC 8705 §3: the certificate of this connection, or invalid_token
+    certificate = client_certificate.presented(request)
+    proved = by_certificate(certificate.thumbprint) if certificate else None
+    if not is_same(bound, proved):
+        raise InvalidTokenError("The access token is bound to another client certificate")

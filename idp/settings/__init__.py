@@ -201,6 +201,17 @@ class Settings:
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = setting(
         (), "Networks whose X-Forwarded-For counts, separated by commas", networks
     )
+    client_certificate_header: str = setting(
+        "",
+        "Header in which trusted proxies tell the client's certificate: as nginx escapes it, or as"
+        " RFC 9440 says; empty: no mutual TLS",
+    )
+    client_certificate_authorities: Path | None = setting(
+        None, "The authorities (PEM) whose certificates tls_client_auth accepts", path
+    )
+    mtls_address: str = setting(
+        "", "The address under which the proxy asks for client certificates, if it is another one"
+    )
     outgoing_private_hosts: tuple[str, ...] = setting(
         (),
         "Hosts, .domains and networks that are not public, and whose addresses applications may"

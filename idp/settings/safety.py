@@ -40,12 +40,28 @@ def _address_problems(settings: Settings) -> list[str]:
         reasons.append("IDP_ISSUER has a query, a fragment or a slash at its end")
     elif parts.scheme == "http" and not (settings.demo and is_loopback(parts.hostname)):
         reasons.append("IDP_ISSUER is plain HTTP, which only the demo may use, on loopback")
+    reasons += _mutual_tls_problems(settings)
     if "@" not in parseaddr(settings.mail_from)[1]:
         reasons.append("IDP_MAIL_FROM holds no e-mail address")
     if settings.mail_tls not in MAIL_TLS:
         reasons.append(f"IDP_MAIL_TLS is none of {', '.join(MAIL_TLS)}")
     elif settings.mail_tls == "none" and not is_loopback(settings.mail_server):
         reasons.append("IDP_MAIL_TLS is none, but the mail server is not on loopback")
+    return reasons
+
+
+def _mutual_tls_problems(settings: Settings) -> list[str]:
+    reasons = []
+    if settings.client_certificate_header and not settings.trusted_proxies:
+        reasons.append(
+            "IDP_CLIENT_CERTIFICATE_HEADER is believed from IDP_TRUSTED_PROXIES only, and none is"
+            " named"
+        )
+    parts = urlsplit(settings.mtls_address)
+    if settings.mtls_address and (parts.scheme != "https" or not parts.hostname or parts.query):
+        reasons.append("IDP_MTLS_ADDRESS is no https address")
+    if settings.mtls_address and not settings.client_certificate_header:
+        reasons.append("IDP_MTLS_ADDRESS needs IDP_CLIENT_CERTIFICATE_HEADER")
     return reasons
 
 

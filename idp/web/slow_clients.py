@@ -13,8 +13,8 @@ from itertools import chain
 from typing import Any, Final
 
 from idp.credentials.throttling import address_prefix
+from idp.settings.networks import is_within
 from idp.web.readers import Places, TooMany, TooSlow, in_time
-from idp.web.trusted_proxies import is_within
 
 READERS: Final = 40
 """Bodies that a worker waits for at once; ``idp serve`` has more threads than that."""

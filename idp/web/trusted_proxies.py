@@ -16,6 +16,7 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp.readiness import marks
+from idp.settings.networks import is_within
 
 log = logging.getLogger(__name__)
 
@@ -23,14 +24,6 @@ EVERY: Final = 3600.0  # seconds between two notes of a process
 
 _turn = Lock()
 _next = [0.0]
-
-
-def is_within(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
-    """Whether ``address`` lies in one of these; false for what is no address."""
-    try:
-        return any(ip_address(address) in network for network in networks)
-    except ValueError:
-        return False
 
 
 def nearest(address: str, forwarded: str, trusted: Sequence[IPv4Network | IPv6Network]) -> str:

@@ -30,6 +30,16 @@ def methods() -> list[Choice]:
         ("client_secret_basic", _("Secret in a header"), _("The usual case. Moodle can, too.")),
         ("client_secret_post", _("Secret in the form"), _("Nextcloud, WordPress and Laravel.")),
         ("private_key_jwt", _("A key of its own"), _("It signs, and no secret travels.")),
+        (
+            "self_signed_tls_client_auth",
+            _("A certificate of its own"),
+            _("Mutual TLS: paste the key with its certificate (x5c) below."),
+        ),
+        (
+            "tls_client_auth",
+            _("A certificate of an authority"),
+            _("Mutual TLS: its name is registered by command."),
+        ),
     ]
 
 
@@ -174,6 +184,11 @@ PROBLEMS: Final = {
         " because this one has travelled, and send us only its public half."
     ),
     "weak_key": lazy_gettext("This RSA key is too short. Use at least 2048 bits."),
+    "one_certificate_name": lazy_gettext(
+        "A certificate of an authority is known by exactly one name, which is registered by"
+        " command: idp client edit."
+    ),
+    "bound_twice": lazy_gettext("A token is bound to one key: by DPoP or by a certificate."),
     "profile_needs": lazy_gettext("The profile that was chosen needs one of these: %(allowed)s."),
     "no_signing_key": lazy_gettext(
         "This installation has no key for it yet. An operator makes it: idp keys ensure."
