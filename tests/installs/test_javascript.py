@@ -1,5 +1,6 @@
 """The guide's and the desk's JavaScript programs with their packages, run as printed."""
 
+import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -11,7 +12,16 @@ import requests
 from idp.clients import recipes
 from idp.oidc import discovery
 from tests import factories
-from tests.clients.documented import CHECKS, GUIDE, Application, free_port, running, started
+from tests.certify.test_command import certify
+from tests.clients.documented import (
+    CHECKS,
+    GUIDE,
+    Application,
+    free_port,
+    printed,
+    running,
+    started,
+)
 from tests.clients.test_authlib_client import issuer
 
 __all__ = ["issuer"]
@@ -39,6 +49,16 @@ def application(issuer: str, folder: Path) -> Iterator[Application]:
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_the_guides_program(application: Application, check: Callable[[Application], None]) -> None:
     check(application)
+
+
+def test_the_guides_program_is_certified(folder: Path, database_url: str) -> None:
+    (folder / "app.mjs").write_text(printed("app.mjs"))
+    home, port = f"http://127.0.0.1:{free_port()}/", str(free_port())
+
+    done = certify(folder, home, "--port", port, "--json", "--", "node", "app.mjs")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["certified"]
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
