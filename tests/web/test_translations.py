@@ -38,6 +38,7 @@ SAME_IN_ENGLISH = {
     *(("fr", "Code"), ("fr", "Parent"), ("fr", "Application"), ("fr", "Applications")),
     *(("fr", "%(num)d minute"), ("fr", "%(num)d minutes")),
     *(("nl", "School"), ("nl", "Endpoint"), ("de", "Name")),
+    *(("fr", "Logo"), ("nl", "Logo"), ("de", "Logo")),
 }
 ENGLISH = re.compile(
     r"\b(the|your|you|and|with|this|that|not|for|from|sign|please)\b", re.IGNORECASE
