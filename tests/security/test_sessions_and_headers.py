@@ -40,7 +40,8 @@ pytestmark = pytest.mark.quick_on("sqlite")
 
 EVIL = "https://evil.example"
 PUBLIC = {"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"}
-PUBLIC |= {"/oauth2/jwks", "/.well-known/oauth-protected-resource/oauth2/userinfo"}
+PUBLIC |= {"/.well-known/oauth-protected-resource", "/oauth2/jwks", "/openapi.json"}
+PUBLIC |= {"/.well-known/oauth-protected-resource/oauth2/userinfo"}
 TOKEN_EXEMPT = {"authorize", "logout", "token", "revoke", "introspect", "userinfo"}
 TOKEN_EXEMPT |= {"par", "device_authorization", "register_client"}
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
