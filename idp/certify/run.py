@@ -7,7 +7,7 @@ from idp import clock
 from idp.certify.checks import answers, people, visits
 from idp.certify.robot import Unreachable
 from idp.certify.trial import CouldNotBeTold, Failed, Trial
-from idp.desk.applications.certification import (
+from idp.clients.certification import (
     FAILED,
     LONGEST_SENTENCE,
     PASSED,
@@ -15,7 +15,7 @@ from idp.desk.applications.certification import (
     Report,
     Result,
 )
-from idp.desk.applications.certification_checks import CHECKS
+from idp.clients.certification_checks import CHECKS
 
 FUNCTIONS: Final[dict[str, Callable[[Trial], str]]] = {
     function.__name__: function

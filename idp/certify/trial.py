@@ -14,7 +14,7 @@ from idp.certify.provider import TestProvider
 from idp.certify.robot import Browser, Unreachable
 from idp.certify.visitor import Target, Visitor
 from idp.certify.wrong_answers import Wrong
-from idp.desk.applications.certification import PASSED
+from idp.clients.certification import PASSED
 
 ERROR: Final = 500
 REFUSED: Final = 400

@@ -19,10 +19,10 @@ from idp.cli import inputs, output
 from idp.cli.application import stopped_by_signals
 from idp.cli.errors import BadInput
 from idp.cli.group import Command
+from idp.clients import certification
+from idp.clients.certification import FAILED, PASSED, UNTOLD, Report, Result
+from idp.clients.certification_checks import CHECKS
 from idp.clients.uris import problem_of_page
-from idp.desk.applications import certification
-from idp.desk.applications.certification import FAILED, PASSED, UNTOLD, Report, Result
-from idp.desk.applications.certification_checks import CHECKS
 
 _HEADING = {PASSED: "passed", FAILED: "FAILED", UNTOLD: "could not be told"}
 

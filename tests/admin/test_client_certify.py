@@ -7,9 +7,9 @@ import pytest
 from flask import Flask
 from flask_babel import force_locale
 
-from idp.desk.applications import certification
-from idp.desk.applications.certification import FAILED, PASSED, UNTOLD, Report, Result
-from idp.desk.applications.certification_checks import CHECKS
+from idp.clients import certification
+from idp.clients.certification import FAILED, PASSED, UNTOLD, Report, Result
+from idp.clients.certification_checks import CHECKS
 from idp.web.admin import certify_words
 from tests.admin.client_forms import LIST
 from tests.admin.places import Desk

@@ -13,7 +13,7 @@ from idp.certify.provider import TestProvider
 from idp.certify.robot import HttpBrowser
 from idp.certify.trial import Trial
 from idp.certify.visitor import Target
-from idp.desk.applications.certification import Report
+from idp.clients.certification import Report
 
 PATIENCE = 3
 

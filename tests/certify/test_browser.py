@@ -10,7 +10,7 @@ from idp.certify.provider import CLIENT_ID, TestProvider
 from idp.certify.robot import Browser
 from idp.certify.trial import Trial
 from idp.certify.visitor import Target
-from idp.desk.applications.certification import FAILED, PASSED
+from idp.clients.certification import FAILED, PASSED
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 

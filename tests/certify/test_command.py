@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from idp.certify.families import FAMILIES, SIXTY
-from idp.desk.applications.certification_checks import CHECKS
+from idp.clients.certification_checks import CHECKS
 from tests.clients.documented import free_port, printed
 from tests.packaging.test_documents import headings
 

@@ -7,8 +7,8 @@ from flask import Flask
 
 from examples.faulty_applications import FAULTS, Settings, create_app
 from idp.certify.provider import CLIENT_ID, CLIENT_SECRET, TestProvider
-from idp.desk.applications.certification import FAILED, PASSED
-from idp.desk.applications.certification_checks import CHECKS
+from idp.clients.certification import FAILED, PASSED
+from idp.clients.certification_checks import CHECKS
 from tests.certify.conftest import Tried
 
 Serve = Callable[[Callable[[str], Flask]], str]

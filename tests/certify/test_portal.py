@@ -9,7 +9,7 @@ from flask import Flask
 from examples.portal import create_app
 from examples.portal.config import PortalConfig
 from idp.certify.provider import CLIENT_ID, CLIENT_SECRET, TestProvider
-from idp.desk.applications.certification import PASSED
+from idp.clients.certification import PASSED
 from tests.certify.conftest import Tried
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from flask_babel import gettext as _
 from flask_babel import pgettext
 
-from idp.desk.applications.certification import FAILED, PASSED, UNTOLD, Report, Result
+from idp.clients.certification import FAILED, PASSED, UNTOLD, Report, Result
 
 
 @dataclass(frozen=True)

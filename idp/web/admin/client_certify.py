@@ -4,10 +4,10 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from idp.clients import certification
+from idp.clients.certification import Report
 from idp.desk.access.rights import Right, Staff
-from idp.desk.applications import certification
 from idp.desk.applications import service as applications
-from idp.desk.applications.certification import Report
 from idp.errors import Invalid
 from idp.web.admin import certify_words
 from idp.web.admin.blueprint import blueprint, staff_only

@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from idp.clients import uris
-from idp.desk.applications.certification_checks import CHECKS, Check
+from idp.clients.certification_checks import CHECKS, Check
 from idp.errors import Invalid
 
 PASSED: Final = "passed"
