@@ -88,6 +88,7 @@ def test_whoever_is_asked_first_sees_it_as_well(here: World) -> None:
     page = here.browser.submit("logout-confirm", decision="sign-out")
     assert frames(page)
     assert HOME in page.text
+    assert "frame-src https://portal.example" in page.headers["Content-Security-Policy"]
 
 
 def test_the_button_of_our_own_pages_loads_it_too(here: World) -> None:

@@ -74,8 +74,8 @@ def signed_out() -> ResponseReturnValue:
     """What stands in the window after signing out, with the face of the page before."""
     branding.use_school_named(request.args.get("school", ""))
     match crossing.unseal(request.args.get("told", "")):
-        case ["frames", *frames]:
-            return logout.signed_out([str(each) for each in frames])
+        case ["frames", back, *frames]:
+            return logout.signed_out([str(each) for each in frames], back)
     return render_template("protocol/logged_out.html", problem="")
 
 
@@ -83,7 +83,7 @@ def _signed_out() -> Response:
     if (signed_in_now := browser.signed_in()) is not None:
         branding.use_school_of(signed_in_now.account.id)
     frames = browser.sign_out()
-    told = crossing.seal("frames", *frames) if frames else None
+    told = crossing.seal("frames", None, *frames) if frames else None
     page = url_for("account.signed_out", school=branding.current().school, told=told)
     response = make_response(redirect(page, 303))
     # Rule S6: « back » shows nothing. Cookies stay: the language, the known device.

@@ -3,7 +3,7 @@
 from typing import Final
 from urllib.parse import urlencode
 
-from flask import current_app, make_response, redirect, render_template, request
+from flask import current_app, make_response, redirect, render_template, request, url_for
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
@@ -91,7 +91,13 @@ def _crossed(parameters: MultiDict[str, str]) -> rules.LogoutRequest | None:
 def _sign_out(return_uri: str | None, *, by_page: bool) -> Response:
     _use_school_of_guardian()
     frames = browser.sign_out()
-    response = signed_out(frames, return_uri) if frames else _leave(return_uri, by_page=by_page)
+    response = _leave(return_uri, by_page=by_page)
+    if frames and by_page:  # a page that answers a form is kept without its policy (rule N5)
+        told = crossing.seal("frames", return_uri, *frames)
+        school = branding.current().school
+        response = redirect(url_for("account.signed_out", school=school, told=told), 303)
+    elif frames:
+        response = signed_out(frames, return_uri)
     # Rule S6: what the back button would show is gone from the browser's cache.
     response.headers["Clear-Site-Data"] = '"cache"'
     return response
