@@ -35,12 +35,12 @@ def started(command: Sequence[str], variables: dict[str, str], home: str) -> Ite
     if not command:
         yield
         return
-    given = {**os.environ, "APP_SECRET": token_hex(32), **variables}
+    environment = {**os.environ, "APP_SECRET": token_hex(32), **variables}
     if port := urlsplit(home).port:
-        given["PORT"] = str(port)
+        environment["PORT"] = str(port)
     try:
         process = subprocess.Popen(  # noqa: S603 – what the developer typed
-            command, env=given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
     except OSError as error:
         raise Unreachable(f"{command[0]} can't be started: {error.strerror}") from error

@@ -36,10 +36,10 @@ def _launched(kind: BrowserType) -> Any:
     try:
         return kind.launch()
     except Error:
-        found = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-        if found is None:
+        executable = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+        if executable is None:
             raise
-        return kind.launch(executable_path=found)
+        return kind.launch(executable_path=executable)
 
 
 class ChromiumBrowser:

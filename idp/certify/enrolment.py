@@ -5,8 +5,8 @@ import unicodedata
 from collections.abc import Callable
 from typing import Final, cast
 
-from idp.certify.families import (
-    FAMILIES,
+from idp.certify.school import (
+    CASES,
     FIRST_SCHOOL,
     SECOND_SCHOOL,
     Family,
@@ -45,7 +45,7 @@ def enrol() -> tuple[list[str], Callable[[ClientRow], TestSchool]]:
             create_school(name, contact_email="secretariat@ecole-essai.example", locale="fr").id
             for name in (FIRST_SCHOOL, SECOND_SCHOOL)
         ]
-        rows = [_enrolled(family, schools, tag, hashed) for family in FAMILIES]
+        rows = [_enrolled(family, schools, tag, hashed) for family in CASES]
     return schools, lambda client: _known_to(client, rows)
 
 

@@ -28,10 +28,10 @@ DEFAULTS: Final[dict[str, Any]] = {
 
 @dataclass
 class Registration:
-    """The one application of the test provider. ``given``: metadata that is not to be learnt."""
+    """The one application of the test provider. ``registered``: metadata that stays as it is."""
 
     app: Flask
-    given: dict[str, Any]
+    registered: dict[str, Any]
     client_id: str
     give_secret: Callable[[], None]
     home: str = ""
@@ -48,7 +48,7 @@ class Registration:
             "redirect_uris": [urljoin(self.home, "callback")],
             "post_logout_redirect_uris": [self.home, self.home.rstrip("/")],
         }
-        self.metadata = {**DEFAULTS, **guesses, **self.told_at, **self.given}
+        self.metadata = {**DEFAULTS, **guesses, **self.told_at, **self.registered}
         if registration.find(self.client_id) is None:
             registration.register(self.metadata, school_ids=schools, client_id=self.client_id)
         else:
@@ -71,7 +71,7 @@ class Registration:
             self._add("post_logout_redirect_uris", request.values.get("post_logout_redirect_uri"))
         elif endpoint == "token" and (method := _method(request)):
             known = self.metadata.get("token_endpoint_auth_method", "client_secret_basic")
-            if method != known and "token_endpoint_auth_method" not in self.given:
+            if method != known and "token_endpoint_auth_method" not in self.registered:
                 self.change(token_endpoint_auth_method=method)
 
     def _give_secret(self) -> None:
@@ -82,7 +82,7 @@ class Registration:
     def _add(self, name: str, address: str | None) -> None:
         """An address of the application's own, which may be registered."""
         known = self.metadata.get(name, [])
-        if not address or address in known or name in self.given:
+        if not address or address in known or name in self.registered:
             return
         own = uris.origin(address) == uris.origin(self.home)
         if own and uris.problem_of_redirect_uri(address, native=False) is None:

@@ -60,8 +60,8 @@ class Page:
 
     def link_of(self, element_id: str) -> str | None:
         """Where the link of this id leads."""
-        found = self._read.links_by_id.get(element_id)
-        return found and urljoin(self.address, found)
+        href = self._read.links_by_id.get(element_id)
+        return href and urljoin(self.address, href)
 
     def form_of_button(self, button_id: str) -> tuple[Form, str, str] | None:
         """The form of a button, with the button's name and value."""
@@ -105,22 +105,22 @@ class _Reader(HTMLParser):
         self._id = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
+        attributes = {name: value or "" for name, value in attrs}
         self._open.append(tag)
-        self._id = given.get("id", "")
+        self._id = attributes.get("id", "")
         if self._id:
             self.ids.setdefault(self._id, "")
-        if tag == "a" and "href" in given:
-            self.links.append(given["href"])
-            self.links_by_id[self._id] = given["href"]
-        elif tag == "meta" and given.get("http-equiv", "").lower() == "refresh":
-            self.refresh = _address_of(given.get("content", ""))
+        if tag == "a" and "href" in attributes:
+            self.links.append(attributes["href"])
+            self.links_by_id[self._id] = attributes["href"]
+        elif tag == "meta" and attributes.get("http-equiv", "").lower() == "refresh":
+            self.refresh = _address_of(attributes.get("content", ""))
         elif tag == "form":
-            method = given.get("method", "get").lower()
-            self.forms.append(Form(self._id, given.get("action", ""), method))
+            method = attributes.get("method", "get").lower()
+            self.forms.append(Form(self._id, attributes.get("action", ""), method))
             self._in_form = True
         elif self._in_form:
-            self._field(tag, given)
+            self._field(tag, attributes)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
@@ -140,14 +140,22 @@ class _Reader(HTMLParser):
             if self._id and not self.ids[self._id]:
                 self.ids[self._id] = data
 
-    def _field(self, tag: str, given: dict[str, str]) -> None:
-        form, name, kind = self.forms[-1], given.get("name", ""), given.get("type", "").lower()
-        value = given.get("value", "")
+    def _field(self, tag: str, attributes: dict[str, str]) -> None:
+        form, name, kind = (
+            self.forms[-1],
+            attributes.get("name", ""),
+            attributes.get("type", "").lower(),
+        )
+        value = attributes.get("value", "")
         if tag == "button" or (tag == "input" and kind in {"submit", "image"}):
             form.buttons.append((self._id, name, value))
         elif name and tag == "textarea":
             form.fields[name] = value
-        elif name and tag == "input" and (kind not in {"checkbox", "radio"} or "checked" in given):
+        elif (
+            name
+            and tag == "input"
+            and (kind not in {"checkbox", "radio"} or "checked" in attributes)
+        ):
             form.fields[name] = value
             if kind != "hidden":
                 self.text.append(value)

@@ -22,8 +22,8 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from idp import create_app
 from idp.certify import enrolment
-from idp.certify.families import Person, TestSchool
 from idp.certify.learning import Registration
+from idp.certify.school import Person, TestSchool
 from idp.certify.wrong_answers import WrongAnswers
 from idp.clients import registration
 from idp.clients.models import Client
@@ -95,8 +95,8 @@ class TestProvider:
     def last_refusal(self) -> str:
         """Why the application was refused last, in the provider's words; empty if it never was."""
         with self.app.app_context():
-            found = refusals.newest_refusals(CLIENT_ID, 1)
-            words = [f"{each.endpoint}: {each.error}, {each.reason}" for each in found]
+            newest = refusals.newest_refusals(CLIENT_ID, 1)
+            words = [f"{each.endpoint}: {each.error}, {each.reason}" for each in newest]
             db.session.remove()
         return "".join(words)
 

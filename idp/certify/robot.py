@@ -53,10 +53,10 @@ class HttpBrowser:
         return self._go("GET", address)
 
     def press(self, button_id: str, **fields: str) -> Page:
-        found = self.page.form_of_button(button_id)
-        if found is None:
+        match = self.page.form_of_button(button_id)
+        if match is None:
             raise Unreachable(f"no button {button_id} at {self.page.address}")
-        form, name, value = found
+        form, name, value = match
         return self._send(form, {**({name: value} if name else {}), **fields})
 
     def send(self, form: Form) -> Page:

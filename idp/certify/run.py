@@ -74,11 +74,11 @@ def report(
     each: Callable[[Result], None] = lambda _result: None,
 ) -> Report:
     """All results; ``each`` is told as they come."""
-    found = []
+    seen = []
     for result in results(trial, only):
         each(result)
-        found.append(result)
-    return Report(trial.target.home, clock.now().isoformat(timespec="seconds"), found)
+        seen.append(result)
+    return Report(trial.target.home, clock.now().isoformat(timespec="seconds"), seen)
 
 
 def _with_needs(only: Collection[str]) -> set[str]:

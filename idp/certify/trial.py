@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-from idp.certify.families import Household, Named, Person, TestSchool
 from idp.certify.forged import Forger
 from idp.certify.provider import TestProvider
 from idp.certify.robot import Browser, Unreachable
+from idp.certify.school import Household, Named, Person, TestSchool
 from idp.certify.visitor import Target, Visitor
 from idp.certify.wrong_answers import Wrong
 from idp.clients.certification import PASSED
@@ -61,11 +61,11 @@ class Trial:
         if child and not self.shows_child:
             raise CouldNotBeTold("No page shows the child's name; --page names one that does.")
 
-    def asked(self) -> dict[str, str]:
+    def authorization_request(self) -> dict[str, str]:
         """The newest authorization request of the application."""
-        if not self.provider.answers.asked:
+        if not self.provider.answers.requests:
             raise CouldNotBeTold("The application sent nobody to the provider.")
-        return self.provider.answers.asked[-1]
+        return self.provider.answers.requests[-1]
 
     def fails_unless_shown(self, visitor: Visitor, home: Household) -> Named:
         """Whoever signed in is the one that the page names; it may name more."""

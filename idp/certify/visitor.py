@@ -6,9 +6,9 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 from idp.certify import enrolment
-from idp.certify.families import Named, Person, TestSchool
 from idp.certify.pages import Page
 from idp.certify.robot import Browser, Unreachable
+from idp.certify.school import Named, Person, TestSchool
 
 MOST_PAGES: Final = 12
 """At most so many pages of the provider lie on one way."""
@@ -66,14 +66,14 @@ class Visitor:
     def sign_in(self, parent: Person, child: Person | None = None, *, consent: bool = True) -> Page:
         """From the application's « sign in » back to its page."""
         self.begin()
-        return self.go_on(parent, child, consent=consent)
+        return self.resume(parent, child, consent=consent)
 
     def switch(self, parent: Person, child: Person) -> Page:
         """From the application's « another child » back to its page."""
         self._leave(self.target.switch)
-        return self.go_on(parent, child)
+        return self.resume(parent, child)
 
-    def go_on(self, parent: Person, child: Person | None, *, consent: bool = True) -> Page:
+    def resume(self, parent: Person, child: Person | None, *, consent: bool = True) -> Page:
         """Answer the provider's pages until it lets go."""
         for _ in range(MOST_PAGES):
             if not self.with_us:

@@ -48,7 +48,7 @@ class WrongAnswers:
     application: Callable[..., Iterable[bytes]]
     keyring: Keyring
     learn: Callable[[str, Request], None]
-    asked: list[Fields] = field(default_factory=list)
+    requests: list[Fields] = field(default_factory=list)
     """The parameters of each authorization request, the newest last."""
     answered: list[str] = field(default_factory=list)
     """Where browsers were sent to the application, the newest last."""
@@ -70,7 +70,7 @@ class WrongAnswers:
         if path.startswith("/oauth2/") and environ.get("REQUEST_METHOD") in {"GET", "POST"}:
             request = _readable(environ)
             if path == "/oauth2/authorize":
-                self.asked.append(dict(request.values.items()))
+                self.requests.append(dict(request.values.items()))
             self.learn(path.removeprefix("/oauth2/"), request)
             environ["wsgi.input"].seek(0)
         chunks, status, headers = run_wsgi_app(self.application, environ, buffered=True)
@@ -124,8 +124,8 @@ class WrongAnswers:
         return changed
 
     def _form(self, page: str, action: str) -> str:
-        given = {name: unescape(value) for name, value in _HIDDEN.findall(page)}
-        fields = self._fields(given)
+        hidden = {name: unescape(value) for name, value in _HIDDEN.findall(page)}
+        fields = self._fields(hidden)
         self._note(f"{action}?{urlencode(fields)}")
         kept = _HIDDEN.sub("", page)
         inputs = "".join(

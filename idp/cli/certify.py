@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import click
 
 from idp.certify import application, enrolment, provider, run
-from idp.certify.families import TestSchool
 from idp.certify.robot import Browser, HttpBrowser, Unreachable
+from idp.certify.school import TestSchool
 from idp.certify.trial import Trial
 from idp.certify.visitor import Target
 from idp.cli import inputs, output
@@ -196,10 +196,10 @@ def _introduction(variables: dict[str, str], target: Target, program: tuple[str,
 
 def _say(say: Callable[[str], None], result: Result) -> None:
     if result.seen != run.NOBODY_IN:
-        say(_told(result))
+        say(_sentence(result))
 
 
-def _told(result: Result) -> str:
+def _sentence(result: Result) -> str:
     check = result.check
     lines = [f"{_HEADING[result.verdict]}: {check.title} ({check.code})"]
     if result.verdict != PASSED:
@@ -212,8 +212,8 @@ def _told(result: Result) -> str:
 
 def _print_sum(report: Report) -> None:
     counts = {verdict: len(report.of(verdict)) for verdict in (PASSED, FAILED, UNTOLD)}
-    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    click.echo(f"\n{told}.")
+    summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    click.echo(f"\n{summary}.")
     if any(each.seen == run.NOBODY_IN for each in report.results):
         click.echo("The rest stands on the first: nobody was seen signed in.")
 
@@ -221,7 +221,7 @@ def _print_sum(report: Report) -> None:
 def _stay(school: TestSchool, say: Callable[[str], None]) -> None:
     """Until Ctrl-C, for whoever wants to see for themselves."""
     say(f"\nThe test school stays. The password of everybody: {enrolment.PASSWORD}")
-    for home in school.households.values():
+    for home in school.homes_by_case.values():
         for parent in home.parents:
             known = f"token {parent.token}" if parent.token else parent.username
             say(f"  {known}  {home.about}")

@@ -8,10 +8,10 @@ from idp.people.names import sort_key
 
 def account(username: str) -> Account:
     """The account of this user name or id. Raises ``BadInput``."""
-    found = accounts.find_by_username(username) or accounts.find_account(username)
-    if found is None:
+    account = accounts.find_by_username(username) or accounts.find_account(username)
+    if account is None:
         raise BadInput(f"there is no user {username}")
-    return found
+    return account
 
 
 def school(text: str) -> str:

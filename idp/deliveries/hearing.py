@@ -76,5 +76,5 @@ def grant_is_heard() -> ColumnElement[bool]:
 
 
 def _heard(who: ColumnElement[bool], whose: ColumnElement[bool], table: Any) -> ColumnElement[bool]:
-    given = select(Grant.id).join(Client, Client.id == Grant.client_id).where(whose, who)
-    return given.correlate(table).exists()
+    grants = select(Grant.id).join(Client, Client.id == Grant.client_id).where(whose, who)
+    return grants.correlate(table).exists()

@@ -41,14 +41,14 @@ def next_client(busy: Collection[str] = ()) -> str | None:
     """The application that waits longest, but for these. Without a lock: an idle worker must not
     take SQLite's only write lock each second.
     """
-    found: str | None = db.session.scalar(
+    due: str | None = db.session.scalar(
         select(EventDelivery.client_id)
         .where(*_due(clock.now()), EventDelivery.client_id.not_in(busy))
         .order_by(EventDelivery.due_at, EventDelivery.id)
         .limit(1)
     )
     release_connection()
-    return found
+    return due
 
 
 def claim(client_id: str, limit: int = BATCH) -> list[Claimed]:
@@ -83,7 +83,7 @@ def claim(client_id: str, limit: int = BATCH) -> list[Claimed]:
     return [Claimed(row, client, account, child, lease) for row, client, account, child in rows]
 
 
-def told(these: Sequence[Claimed], answer: str) -> None:
+def mark_delivered(these: Sequence[Claimed], answer: str) -> None:
     """Note that the application has taken these over, with what it answered to each."""
     with transaction():
         waits = and_(

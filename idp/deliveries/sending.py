@@ -18,7 +18,7 @@ _OVERLOADED: Final = (429, 502, 503, 504)
 
 
 @dataclass(frozen=True)
-class Told:
+class Delivered:
     """It has taken it over."""
 
     answer: str
@@ -49,7 +49,7 @@ class Unregistered:
     """It does not want to hear of this any more."""
 
 
-Fate = Told | Refused | Later | NotSent | Unregistered
+Fate = Delivered | Refused | Later | NotSent | Unregistered
 
 
 def send(one: Claimed) -> Fate:
@@ -77,25 +77,25 @@ def _post(address: str, one: Claimed) -> Answer:
 
 def _meaning(answer: Answer) -> Fate:
     if answer.status in _TAKEN:
-        return Told(str(answer.status))
+        return Delivered(str(answer.status))
     error = _error(answer)
-    told = f"{answer.status} {error}".strip()
+    reason = f"{answer.status} {error}".strip()
     if answer.status == 400 and error:
-        return Refused(told)
-    return Later(told, away=answer.status in _OVERLOADED)
+        return Refused(reason)
+    return Later(reason, away=answer.status in _OVERLOADED)
 
 
 def _error(answer: Answer) -> str:
     """What it says is wrong: ``error`` (Back-Channel Logout 1.0 §2.8), ``err`` (RFC 8935 §2.3)."""
     try:
-        said: Any = json.loads(answer.body)
+        document: Any = json.loads(answer.body)
     except (ValueError, RecursionError):
         return ""
-    if not isinstance(said, dict):
+    if not isinstance(document, dict):
         return ""
     words = (
-        said.get("error") or said.get("err"),
-        said.get("error_description"),
-        said.get("description"),
+        document.get("error") or document.get("err"),
+        document.get("error_description"),
+        document.get("description"),
     )
     return clean(": ".join(each for each in words if isinstance(each, str) and each))

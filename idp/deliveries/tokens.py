@@ -57,7 +57,7 @@ def security_event(
         "jti": _identifier(row),
         "toe": int(row.created_at.timestamp()),
         "sub_id": _subject(row, client, guardian),
-        "events": {TYPES[row.event]: _told(row, client, child)},
+        "events": {TYPES[row.event]: _event_claims(row, client, child)},
     }
     return _signed(claims, "secevent+jwt", client)
 
@@ -75,7 +75,7 @@ def _subject(row: EventDelivery, client: Client, guardian: dict[str, str]) -> di
     return {"format": "complex", "user": guardian, "session": session}
 
 
-def _told(row: EventDelivery, client: Client, child: ChildColumns | None) -> dict[str, Any]:
+def _event_claims(row: EventDelivery, client: Client, child: ChildColumns | None) -> dict[str, Any]:
     if child is not None:
         return {"child": {"sub": subjects.of_child(child, client)}}
     if row.event == "session-revoked":

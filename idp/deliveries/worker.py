@@ -18,7 +18,7 @@ from flask import Flask, current_app
 from idp import correlation, workers
 from idp.deliveries import queue, sending
 from idp.deliveries.queue import BATCH, FIRST_PAUSE, Claimed
-from idp.deliveries.sending import Fate, Later, NotSent, Refused, Told, Unregistered
+from idp.deliveries.sending import Delivered, Fate, Later, NotSent, Refused, Unregistered
 from idp.workers import Round
 
 log = logging.getLogger(__name__)
@@ -148,7 +148,7 @@ def _deliver(batch: list[Claimed], stop: Event) -> _Done:
         if isinstance(fate, NotSent):
             done, pause = _Done(number), A_MOMENT
             break
-        if isinstance(fate, Told):
+        if isinstance(fate, Delivered):
             taken.setdefault(fate.answer, []).append(one)
         else:
             _settle(one, fate)
@@ -184,6 +184,6 @@ def _settle(one: Claimed, fate: Fate) -> None:
 
 def _settle_told(taken: dict[str, list[Claimed]]) -> None:
     for answer, these in taken.items():
-        queue.told(these, answer)
+        queue.mark_delivered(these, answer)
         for one in these:
             log.info("delivery %s (%s): told, %s", one.row.id, one.row.event, answer)

@@ -68,8 +68,8 @@ def issue(
             token = id_token.on_the_way(live, request, code=code if fields else None)
             fields.append(("id_token", token))
         waits = interaction is None or interactions.complete(interaction)
-        given = waits and _give(request, rows)
-    return fields if given else None
+        issued = waits and _give(request, rows)
+    return fields if issued else None
 
 
 def _rows(

@@ -90,13 +90,13 @@ def _read(text: str) -> ClientCertificate | None:
     """
     try:
         if text.startswith(":") and text.endswith(":"):
-            found = x509.load_der_x509_certificate(b64decode(text[1:-1], validate=True))
+            certificate = x509.load_der_x509_certificate(b64decode(text[1:-1], validate=True))
         else:
-            found = x509.load_pem_x509_certificate(unquote_to_bytes(text))
+            certificate = x509.load_pem_x509_certificate(unquote_to_bytes(text))
     except _UNREADABLE:
         return None
-    der = found.public_bytes(Encoding.DER)
-    return ClientCertificate(der, base64url(hashlib.sha256(der).digest()), found)
+    der = certificate.public_bytes(Encoding.DER)
+    return ClientCertificate(der, base64url(hashlib.sha256(der).digest()), certificate)
 
 
 @lru_cache(maxsize=2)

@@ -49,14 +49,14 @@ class DeviceAuthorization(DeviceAuthorizationEndpoint):  # type: ignore[misc]
 
     def _keep(self, request: Any, answer: dict[str, Any]) -> None:
         answer["expires_in"] = int(settings.current().device_code_lifetime.total_seconds())
-        asked = authorization_request.parse(request.form, request.client, hinted_subject=None)
+        pending = authorization_request.parse(request.form, request.client, hinted_subject=None)
         # A screen may be looked at by many, and has no way to another child or person: who is
         # signed in says that it is them, and which child this is about, whatever was chosen before
-        asked = replace(asked, prompt=(*asked.prompt, "select_account"))
+        pending = replace(pending, prompt=(*pending.prompt, "select_account"))
         for _ in range(_TRIES):
             code = device_codes.normalised(answer["user_code"])
             if code and device_codes.begin(
-                asked.client_id, asked.as_json(), answer["device_code"], code
+                pending.client_id, pending.as_json(), answer["device_code"], code
             ):
                 return
             taken = answer["user_code"]

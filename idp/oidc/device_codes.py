@@ -58,23 +58,23 @@ class FoundDevice:
         return State.OPEN if self.code.expires_at > clock.now() else State.OVER
 
 
-_FOUND: Final = select(*columns(DeviceCode, DeviceCodeRow), *columns(Client, ClientRow)).join(
+_DEVICES: Final = select(*columns(DeviceCode, DeviceCodeRow), *columns(Client, ClientRow)).join(
     Client, Client.id == DeviceCode.client_id
 )
 _BY_DEVICE: Final = Prepared(
-    _FOUND.where(DeviceCode.device_hash == bindparam("hash")),
+    _DEVICES.where(DeviceCode.device_hash == bindparam("hash")),
     DeviceCodeRow,
     ClientRow,
     into=FoundDevice,
 )
 _BY_USER: Final = Prepared(
-    _FOUND.where(DeviceCode.user_hash == bindparam("hash"), Client.disabled_at.is_(None)),
+    _DEVICES.where(DeviceCode.user_hash == bindparam("hash"), Client.disabled_at.is_(None)),
     DeviceCodeRow,
     ClientRow,
     into=FoundDevice,
 )
 _BY_ID: Final = Prepared(
-    _FOUND.where(DeviceCode.id == bindparam("id")), DeviceCodeRow, ClientRow, into=FoundDevice
+    _DEVICES.where(DeviceCode.id == bindparam("id")), DeviceCodeRow, ClientRow, into=FoundDevice
 )
 _GIVE: Final = AtomicInsert(authorization_codes.GRANTS, events.ROWS)
 
@@ -127,8 +127,8 @@ def find_by_device_code(text: str) -> FoundDevice | None:
 
 def find_open(user_code: str) -> FoundDevice | None:
     """The request that waits for this user code's answer. Guesses are counted before."""
-    found = _BY_USER.one_or_none(hash=_user_hash(user_code))
-    return found if found is not None and found.state is State.OPEN else None
+    device = _BY_USER.one_or_none(hash=_user_hash(user_code))
+    return device if device is not None and device.state is State.OPEN else None
 
 
 def find(code_id: str) -> FoundDevice | None:

@@ -115,14 +115,14 @@ def _of_mutual_tls(document: dict[str, Any]) -> dict[str, Any]:
     config = settings.current()
     if not config.client_certificate_header:
         return {}
-    told: dict[str, Any] = {"tls_client_certificate_bound_access_tokens": True}
+    more: dict[str, Any] = {"tls_client_certificate_bound_access_tokens": True}
     if config.mtls_address:
-        told["mtls_endpoint_aliases"] = {
+        more["mtls_endpoint_aliases"] = {
             name: document[name].replace(config.issuer, config.mtls_address, 1)
             for name in _CALLED_BY_SERVERS
             if name in document
         }
-    return told
+    return more
 
 
 def _request_object_algorithms() -> list[str]:

@@ -54,7 +54,7 @@ def document() -> dict[str, Any]:
 def _paths() -> dict[str, Any]:
     parameters = [each.parameter for each in token_endpoint.GRANT_TYPES.values()]
     tokens = (*_OF_TOKENS, *parameters, *_AUTHENTICATED)
-    told = ("token", "token_type_hint", *_AUTHENTICATED)
+    token_parameters = ("token", "token_type_hint", *_AUTHENTICATED)
     pages = {200: "text/html", 302: None, 303: None, 400: "text/html", 403: "text/html"}
     json = {200: _JSON, 400: _JSON, 401: _JSON}
     metadata = {200: _JSON, 404: None}
@@ -86,8 +86,8 @@ def _paths() -> dict[str, Any]:
         "/oauth2/device_authorization": {
             "post": _operation("ask from a screen", json, form=(*_ASKS, *_AUTHENTICATED))
         },
-        "/oauth2/revoke": {"post": _operation("revoke", json, form=told)},
-        "/oauth2/introspect": {"post": _operation("introspect", json, form=told)},
+        "/oauth2/revoke": {"post": _operation("revoke", json, form=token_parameters)},
+        "/oauth2/introspect": {"post": _operation("introspect", json, form=token_parameters)},
         "/oauth2/userinfo": {
             "get": _operation("claims", {**json, 403: _JSON}),
             "post": _operation("claims by a form", {**json, 403: _JSON}, form=("access_token",)),

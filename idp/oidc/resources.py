@@ -18,11 +18,14 @@ def of_request(parameters: MultiDict[str, str], client: OAuthClient) -> str | No
     """The resources of an authorization request, separated by spaces; None where it names none
     but ourselves. Raises ``InvalidTarget``.
     """
+    if not _registered(client):
+        # Unrecognised (RFC 6749 §3.1), as it was before an application could be registered for any
+        return None
     own = protected_resource.own_resources()
-    asked = [each for each in _named(parameters) if each not in own]
-    for each in asked:
+    requested = [each for each in _named(parameters) if each not in own]
+    for each in requested:
         _check_registered(each, client)
-    return " ".join(dict.fromkeys(asked)) or None
+    return " ".join(dict.fromkeys(requested)) or None
 
 
 def of_token(
@@ -32,10 +35,10 @@ def of_token(
 
     ``granted``: the resources of the authorization request, beyond which nothing goes (§2.2).
     """
-    asked = parameters.getlist(REPEATABLE)
-    if not asked and granted is None:
+    requested = parameters.getlist(REPEATABLE)
+    if granted is None and not (requested and _registered(client)):
         return None
-    names = asked or (granted or "").split()
+    names = requested or (granted or "").split()
     if len(names) > 1:
         # RFC 9068 §5: a token for two is worth as much as the weaker of them keeps it.
         raise InvalidTarget("An access token is for one resource: name it")
@@ -60,5 +63,10 @@ def _named(parameters: MultiDict[str, str]) -> list[str]:
 
 
 def _check_registered(name: str, client: OAuthClient) -> None:
-    if name not in client.client_metadata.get("resources", []):
+    if name not in _registered(client):
         raise InvalidTarget("The application is not registered for this resource")
+
+
+def _registered(client: OAuthClient) -> list[str]:
+    resources: list[str] = client.client_metadata.get("resources", [])
+    return resources

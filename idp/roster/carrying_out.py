@@ -93,13 +93,13 @@ def _planned(
     same = run.options.get("link_same_people", False)
     scope = runs.scope(run, row, link_same_people=same)
     plan = planning.plan(scope)
-    problems = _found(scope, plan)
-    told = reports.visible_findings(problems, operator=operator) + of_file
-    report = replace(reports.planned(row, plan, told), **_told(scope))
+    problems = _problems(scope, plan)
+    shown = reports.visible_findings(problems, operator=operator) + of_file
+    report = replace(reports.planned(row, plan, shown), **_facts_of_run(scope))
     return replace(report, samples=planning.sample_names(scope, plan))
 
 
-def _told(scope: Scope) -> dict[str, Any]:
+def _facts_of_run(scope: Scope) -> dict[str, Any]:
     """What a report tells of a plan, read before anything is carried out."""
     return {
         "questions": questions.list_questions(scope),
@@ -108,7 +108,7 @@ def _told(scope: Scope) -> dict[str, Any]:
     }
 
 
-def _found(scope: Scope, plan: planning.Plan) -> list[findings.Finding]:
+def _problems(scope: Scope, plan: planning.Plan) -> list[findings.Finding]:
     """What looks wrong; who stands behind it is remembered."""
     problems = findings.find_problems(scope, plan)
     remarks: dict[str, Iterable[Person]] = {
@@ -150,7 +150,7 @@ def _apply_once(run_id: str, school_id: str, how: How) -> SchoolReport:
         if how.analyse:
             bulk.analyse(RosterMatch, RosterPair, RosterChange)
         if plan.is_large and not how.confirms(school_id, plan.share_ending):
-            problems = _found(scope, plan)  # and the plan stays, to be looked at
+            problems = _problems(scope, plan)  # and the plan stays, to be looked at
             row.state = "held_back"
             events.record("roster_held_back", school_id=school_id, run=run_id)
             return reports.planned(row, plan, reports.visible_findings(problems, operator=False))
@@ -161,7 +161,7 @@ def _carried_out(
     run: RosterRun, row: RosterRunSchool, scope: Scope, plan: planning.Plan, how: How
 ) -> SchoolReport:
     now = clock.now()
-    problems, told = _found(scope, plan), _told(scope)
+    problems, shown = _problems(scope, plan), _facts_of_run(scope)
     applying.carry_out(scope, plan, now)
     invited = applying.invite(scope, how.per_hour) if how.per_hour else 0
     runs.remember_source(run, row, scope)
@@ -171,15 +171,15 @@ def _carried_out(
         "findings": {each.code: each.count for each in problems},
         "invited": invited,
         "asked": plan.open_questions,
-        "fields": told["fields"],
-        "moves": told["moves"],
+        "fields": shown["fields"],
+        "moves": shown["moves"],
     }
     counts = reports.visible_counts(plan.counts, operator=False)  # its school reads it
     events.record("roster_applied", school_id=row.school_id, run=run.id, counts=counts)
     return replace(
         reports.planned(row, plan, reports.visible_findings(problems, operator=False)),
         invited=invited,
-        **told,
+        **shown,
     )
 
 

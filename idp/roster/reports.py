@@ -72,25 +72,25 @@ def as_json(report: SchoolReport) -> dict[str, Any]:
 
 def from_json(row: RosterRunSchool, document: dict[str, Any], school: str) -> SchoolReport:
     """The report that ``as_json`` kept."""
-    found = [Finding(code, count, tuple(samples)) for code, count, samples in document["findings"]]
-    return _read(row, document, school, found)
+    listed = [Finding(code, count, tuple(samples)) for code, count, samples in document["findings"]]
+    return _read(row, document, school, listed)
 
 
 def kept(row: RosterRunSchool) -> SchoolReport:
     """What is kept of it: numbers."""
-    found = [
+    listed = [
         Finding(code, count, ())
         for code, count in row.report.get("findings", {}).items()
         if code not in findings.OPERATORS_ONLY
     ]
-    return _read(row, row.report, school_name(row.school_id), found)
+    return _read(row, row.report, school_name(row.school_id), listed)
 
 
 def _read(
-    row: RosterRunSchool, document: dict[str, Any], school: str, found: list[Finding]
+    row: RosterRunSchool, document: dict[str, Any], school: str, listed: list[Finding]
 ) -> SchoolReport:
     return SchoolReport(
-        *(row.school_id, school, row.state, document.get("counts", {}), found),
+        *(row.school_id, school, row.state, document.get("counts", {}), listed),
         document.get("share_ending", 0.0),
         invited=document.get("invited", 0),
         samples=document.get("samples", {}),

@@ -134,13 +134,13 @@ def sign_out() -> list[str]:
 
     The browser keeps its id, so that waiting requests go on; what the person left goes.
     """
-    told: list[str] = []
+    frames: list[str] = []
     if (signed_in_now := signed_in()) is not None:
-        told = endings.sign_out(signed_in_now.account.id, signed_in_now.session.id)
+        frames = endings.sign_out(signed_in_now.account.id, signed_in_now.session.id)
     _forget_person()
     cookies_to_set()["session"] = None
     g.signed_in = None
-    return told
+    return frames
 
 
 def _forget_person() -> None:

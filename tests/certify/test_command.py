@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from idp.certify.families import FAMILIES, SIXTY
+from idp.certify.school import CASES, SIXTY
 from idp.clients.certification_checks import CHECKS
 from tests.clients.documented import free_port, printed
 from tests.packaging.test_documents import headings
@@ -109,10 +109,10 @@ def test_the_line_that_helps_stands_where_the_report_says(check: object) -> None
 
 
 def test_the_guide_lists_every_family_and_all_are_awkward_in_a_way_of_their_own() -> None:
-    for family in FAMILIES:
+    for family in CASES:
         assert f"| `{family.case}` | {family.about} |" in GUIDE
     assert len(SIXTY) == 60
-    assert len({family.case for family in FAMILIES}) == len(FAMILIES) >= 12
+    assert len({family.case for family in CASES}) == len(CASES) >= 12
 
 
 def _section(text: str, anchor: str) -> str:

@@ -51,7 +51,7 @@ def names_of(operation: dict[str, Any]) -> tuple[list[str], list[str]]:
 
 
 def test_the_document_is_sound(client: FlaskClient) -> None:
-    """OpenAPI 3.1: the document is valid by a library of others."""
+    """OpenAPI 3.1 §4.8.1: the document is valid by a library of others."""
     validate(document(client))
 
 

@@ -150,7 +150,7 @@ LASTING = {
     "school_texts", "staff_roles", "directory_entries", "audit_events", "database_identity",
     "installation_marks", "throttle_counters", "factor_resets", "erasure_requests",
     "erasure_answers", "link_requests", "client_refusals", "used_assertions", "pushed_requests",
-    "deletion_requests", "event_deliveries",
+    "deletion_requests", "event_deliveries", "client_logos", "registration_tokens",
 }  # fmt: skip
 """Tables of people, schools and applications, of what happened, and of questions: nobody enters by
 them, and an application reads nothing by them."""

@@ -14,8 +14,9 @@ import pytest
 
 FLOORS = 11
 """Between the packages and modules directly in ``idp``."""
-FOLDERS = 13
-"""Between all folders: those of a package, such as the desk's, stand on floors of their own."""
+FOLDERS = 14
+"""Between all folders: those of a package, such as the desk's, stand on floors of their own. What
+applications are told stands between what ends and the protocol that signs it."""
 
 
 def top(module: str) -> str:

@@ -12,10 +12,10 @@ OTHER_CLIENT = "app_of-somebody-else"
 
 def pkce(trial: Trial) -> str:
     """RFC 7636, RFC 9700 §2.1.1."""
-    asked = trial.asked()
-    if not asked.get("code_challenge"):
+    parameters = trial.authorization_request()
+    if not parameters.get("code_challenge"):
         raise Failed("The authorization request holds no code_challenge.")
-    method = asked.get("code_challenge_method", "plain")
+    method = parameters.get("code_challenge_method", "plain")
     if method != "S256":
         raise Failed(f"The code_challenge_method is {method}.")
     return "code_challenge_method=S256."
@@ -23,7 +23,7 @@ def pkce(trial: Trial) -> str:
 
 def state(trial: Trial) -> str:
     """RFC 6749 §10.12: an answer that this browser did not ask for is nobody's."""
-    if not trial.asked().get("state"):
+    if not trial.authorization_request().get("state"):
         raise Failed("The authorization request holds no state.")
     trial.fails_if_in(
         Wrong(fields=_with(state="of-another-request")), "although state was another."
@@ -49,7 +49,7 @@ def _of_another_browser(trial: Trial) -> None:
 
 def nonce(trial: Trial) -> str:
     """OpenID Connect Core §3.1.3.7, number 11."""
-    if not trial.asked().get("nonce"):
+    if not trial.authorization_request().get("nonce"):
         raise Failed("The authorization request holds no nonce.")
     other = forged.with_claims(nonce="of-another-request")
     trial.fails_with_token(other, "although the ID token's nonce was another.")

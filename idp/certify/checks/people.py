@@ -1,6 +1,6 @@
 """Does the application know who is who? One family after the other signs in."""
 
-from idp.certify.families import Household, Person
+from idp.certify.school import Household, Person
 from idp.certify.trial import CouldNotBeTold, Failed, Trial, fails_where_it_broke, where
 from idp.certify.visitor import Visitor
 
@@ -34,7 +34,7 @@ def sign_in(trial: Trial) -> str:
 
 def child(trial: Trial) -> str:
     """A page that greets the parent and knows of no child has lost it."""
-    if "child" not in trial.asked().get("scope", "").split():
+    if "child" not in trial.authorization_request().get("scope", "").split():
         raise CouldNotBeTold("The application does not ask for the scope « child ».")
     home = trial.school["one_child"]
     if not trial.shows_child:
@@ -72,7 +72,7 @@ def switch(trial: Trial) -> str:
                 " is."
             )
         if not visitor.chose:
-            prompt = trial.asked().get("prompt") or "none at all"
+            prompt = trial.authorization_request().get("prompt") or "none at all"
             raise Failed(f"The provider asked for no child; the request's prompt was {prompt}.")
         _fails_unless_about(visitor, second, first)
     return f"{first.full_name} before, {second.full_name} after."

@@ -3,7 +3,7 @@
 from time import monotonic, sleep
 from typing import Final
 
-from idp.certify.families import Named, Person
+from idp.certify.school import Named, Person
 from idp.certify.trial import (
     REFUSED,
     CouldNotBeTold,
@@ -25,14 +25,14 @@ def second_tab(trial: Trial) -> str:
         first.begin()
         second = first.tab()
         second.begin()
-        first.go_on(home.parent, None)
+        first.resume(home.parent, None)
         if first.page.status >= REFUSED or not is_shown(first.look(), home.parent, home.children):
             raise Failed(
                 "A second tab had begun to sign in; the first one came back and was refused:"
                 f" {where(first)} answered {first.page.status}."
             )
         second.browser.open(second.page.address)
-        second.go_on(home.parent, None)
+        second.resume(home.parent, None)
         if second.page.status >= REFUSED:
             raise Failed(
                 "The first tab came back; the second one was refused:"

@@ -70,12 +70,12 @@ def print_run(
     """Print a run, school by school; ``rejected``: where rejected rows were written."""
     read = {name: value for name, value in run.reading.items() if name != "noticed"}
     if as_json:
-        told = {
+        summary = {
             "read": read,
             "rejected_file": str(rejected) if rejected else None,
             "schools": [_school(each) for each in reports],
         }
-        output.one({**facts(service.get_run(run.id)), **told}, as_json)
+        output.one({**facts(service.get_run(run.id)), **summary}, as_json)
         return
     output.one({**facts(service.get_run(run.id)), "rows": read.get("rows", 0)}, as_json)
     how_read(read, planning.accented(run.id))

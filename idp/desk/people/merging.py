@@ -109,9 +109,9 @@ def _move(on: OnTwo, close_id: str) -> int:
 
 def _move_identities(on: OnTwo, close_id: str) -> None:
     """The next import of these schools means the kept account by the same number."""
-    here = scope.at(on.school_scope, RosterIdentity.school_id)
+    at_these_schools = scope.at(on.school_scope, RosterIdentity.school_id)
     theirs = RosterIdentity.account_id == close_id
-    update_all(RosterIdentity, theirs, here, account_id=on.account.id)
+    update_all(RosterIdentity, theirs, at_these_schools, account_id=on.account.id)
 
 
 def _live_links(school_scope: SchoolScope, *account_ids: str) -> list[tuple[Guardianship, Child]]:

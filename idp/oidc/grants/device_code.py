@@ -73,8 +73,8 @@ def _check_answered(exchange: Exchange[FoundDevice]) -> None:
 def _redeem(exchange: Exchange[FoundDevice]) -> dict[str, Any]:
     """Sign, then redeem: as a code of a browser is (``authorization_code``)."""
     code = exchange.presented.code
-    found = _GRANT.one_or_none(grant_id=code.grant_id)
-    live = found[2] if found else None
+    row = _GRANT.one_or_none(grant_id=code.grant_id)
+    live = row[2] if row else None
     if live is None:
         raise InvalidGrantError(ENDED)
     resource = resources.of_token(exchange.form, exchange.client, live.grant.resource)
@@ -98,9 +98,9 @@ def _refuse_late(presented: FoundDevice) -> None:
 
 
 def _refuse_reuse(grant_id: str | None) -> None:
-    found = _GRANT.one_or_none(grant_id=grant_id)
-    if found is not None:
-        refuse_reuse(found[0], found[1])
+    row = _GRANT.one_or_none(grant_id=grant_id)
+    if row is not None:
+        refuse_reuse(row[0], row[1])
     raise InvalidGrantError(ENDED)
 
 

@@ -83,8 +83,8 @@ def _signed_out() -> Response:
     if (signed_in_now := browser.signed_in()) is not None:
         branding.use_school_of(signed_in_now.account.id)
     frames = browser.sign_out()
-    told = crossing.seal("frames", None, *frames) if frames else None
-    page = url_for("account.signed_out", school=branding.current().school, told=told)
+    sealed_frames = crossing.seal("frames", None, *frames) if frames else None
+    page = url_for("account.signed_out", school=branding.current().school, told=sealed_frames)
     response = make_response(redirect(page, 303))
     # Rule S6: « back » shows nothing. Cookies stay: the language, the known device.
     response.headers["Clear-Site-Data"] = '"cache", "storage"'

@@ -20,7 +20,7 @@ class Group:
 
 def groups() -> list[Group]:
     """Every check, in the order in which they are made."""
-    return [_answers(), _people(), _families(), _visits()]
+    return [_answers(), _people(), _cases(), _visits()]
 
 
 def titles() -> dict[str, str]:
@@ -77,7 +77,7 @@ def _people() -> Group:
     )
 
 
-def _families() -> Group:
+def _cases() -> Group:
     return Group(
         _("Families as they are"),
         _("Otherwise some parents never get in, and call the school."),

@@ -9,8 +9,8 @@ from idp.desk.access.rights import Right, Staff
 from idp.desk.people import guardianships
 from idp.desk.people import page as people
 from idp.desk.people.account_actions import Reason
+from idp.desk.people.notifications import notifications_of
 from idp.desk.people.page import sharing
-from idp.desk.people.told import told_of
 from idp.errors import Invalid, NotFound
 from idp.web.admin import people_words, told_words
 from idp.web.admin.blueprint import blueprint, staff_only
@@ -81,7 +81,7 @@ def _page(staff: Staff, link: people.Link, form: Form) -> ResponseReturnValue:
         form=form,
         reasons=people_words.REASONS,
         shares=shares,
-        told=told_of(school_scope, link.account.id, link.child.id),
+        told=notifications_of(school_scope, link.account.id, link.child.id),
         told_words=told_words,
     )
     return shown, form.status

@@ -6,8 +6,8 @@ from flask_babel import gettext as _
 from idp.desk.access.rights import Right, Staff
 from idp.desk.people import account_actions, activity
 from idp.desk.people import page as people
+from idp.desk.people.notifications import notifications_of
 from idp.desk.people.page import sharing
-from idp.desk.people.told import told_of
 from idp.web.account.sessions import signed_in_how
 from idp.web.admin import told_words
 from idp.web.admin.blueprint import blueprint, staff_only
@@ -33,7 +33,7 @@ def person(staff: Staff, account_id: str) -> ResponseReturnValue:
         acts=activity.acts(guardian, school_scope),
         shares=sharing(staff, account_id) if guardian.known else [],
         ways_back=account_actions.ways_back(staff, account_id) if guardian.known else [],
-        told=told_of(school_scope, account_id) if guardian.known else [],
+        told=notifications_of(school_scope, account_id) if guardian.known else [],
         told_words=told_words,
         signed_in_how=signed_in_how,
         may_change=guardian.is_within(staff.school_scope(Right.CHANGE_PEOPLE)),

@@ -51,16 +51,16 @@ def enter_code() -> ResponseReturnValue:
     guard = throttling.check_token(address)
     if isinstance(guard, throttling.Blocked):
         return too_many(form, guard.retry_after, lambda: _page(form))
-    found = device_codes.find_open(code)
-    if found is None:
+    device = device_codes.find_open(code)
+    if device is None:
         form.problem(
             "user_code",
             _("No screen waits with this code. Compare it, or have the screen show a new one."),
         )
         return _page(form)
     throttling.reset_token(address)
-    asked = {**found.code.request, "device": found.code.id, "user_code": code}
-    begun = begin_interaction(found.client.id, asked)
+    pending = {**device.code.request, "device": device.code.id, "user_code": code}
+    begun = begin_interaction(device.client.id, pending)
     return redirect(f"/interaction/{begun.id}/device", 303)
 
 
@@ -77,8 +77,8 @@ def confirm_device(interaction_id: str) -> ResponseReturnValue:
         return _question(waiting, code)
     if request.form.get("decision") != "continue":
         return answers.deny(waiting)
-    asked = replace(AuthorizationRequest.from_json(waiting.request), user_code=None)
-    begun = begin_interaction(asked.client_id, asked.as_json())
+    pending = replace(AuthorizationRequest.from_json(waiting.request), user_code=None)
+    begun = begin_interaction(pending.client_id, pending.as_json())
     return redirect(f"/interaction/{begun.id}", 303)
 
 

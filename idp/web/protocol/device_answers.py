@@ -35,8 +35,8 @@ def refuse(auth_request: AuthorizationRequest, error: OAuth2Error) -> Response:
 
 def state_of(request: dict[str, Any]) -> State:
     """What became of the screen that a request is about."""
-    found = device_codes.find(request["device"])
-    return found.state if found is not None else State.OVER
+    device = device_codes.find(request["device"])
+    return device.state if device is not None else State.OVER
 
 
 def last_page(request: dict[str, Any]) -> Response:

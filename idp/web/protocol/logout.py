@@ -93,9 +93,9 @@ def _sign_out(return_uri: str | None, *, by_page: bool) -> Response:
     frames = browser.sign_out()
     response = _leave(return_uri, by_page=by_page)
     if frames and by_page:  # a page that answers a form is kept without its policy (rule N5)
-        told = crossing.seal("frames", return_uri, *frames)
+        sealed_frames = crossing.seal("frames", return_uri, *frames)
         school = branding.current().school
-        response = redirect(url_for("account.signed_out", school=school, told=told), 303)
+        response = redirect(url_for("account.signed_out", school=school, told=sealed_frames), 303)
     elif frames:
         response = signed_out(frames, return_uri)
     # Rule S6: what the back button would show is gone from the browser's cache.

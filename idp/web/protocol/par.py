@@ -22,14 +22,14 @@ def par() -> Response:
     """A validated request in, its name out (RFC 9126 §2.2)."""
     pushed = ProtocolRequest(request._get_current_object())  # type: ignore[attr-defined]
     try:
-        client, asked = par_endpoint.pushed(pushed)
+        client, parameters = par_endpoint.pushed(pushed)
     except OAuth2Error as error:
         return cors.uncached(server().handle_error_response(pushed, error))
     if client.check_endpoint_auth_method("none", "par"):
         _spend_allowance()
     lifetime = settings.current().pushed_request_lifetime
     answer = {
-        "request_uri": pushed_requests.keep(asked),
+        "request_uri": pushed_requests.keep(parameters),
         "expires_in": int(lifetime.total_seconds()),
     }
     return cors.uncached(Response(json.dumps(answer), status=201))

@@ -47,7 +47,7 @@ class Family:
     pupils: tuple[Pupil, ...] = ()
 
 
-FAMILIES: Final = (
+CASES: Final = (
     Family(
         "one_child",
         "one child",
@@ -189,17 +189,17 @@ class TestSchool:
 
     __test__ = False  # a name that pytest would collect
 
-    households: dict[str, Household]
+    homes_by_case: dict[str, Household]
 
     def __getitem__(self, case: str) -> Household:
-        return self.households[case]
+        return self.homes_by_case[case]
 
     def named_in(self, text: str) -> "Named":
         """Who of the school stands in a text."""
-        homes = self.households.values()
+        homes = self.homes_by_case.values()
         return Named(
-            _standing(text, (each for home in homes for each in home.parents)),
-            _standing(text, (each for home in homes for each in home.children)),
+            _mentioned(text, (each for home in homes for each in home.parents)),
+            _mentioned(text, (each for home in homes for each in home.children)),
         )
 
 
@@ -220,5 +220,5 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFC", text).casefold()
 
 
-def _standing(text: str, people: Iterable[Person]) -> tuple[Person, ...]:
+def _mentioned(text: str, people: Iterable[Person]) -> tuple[Person, ...]:
     return tuple(each for each in people if each.stands_in(text))

@@ -13,7 +13,9 @@ from idp.desk.access.rights import SchoolScope
 from idp.people.models import Child
 
 
-def told_of(school_scope: SchoolScope, account_id: str, child_id: str | None = None) -> list[Shown]:
+def notifications_of(
+    school_scope: SchoolScope, account_id: str, child_id: str | None = None
+) -> list[Shown]:
     """The newest first; ``child_id``: only what is about this guardian and this child."""
     ours = select(ClientSchool.client_id).where(scope.at(school_scope, ClientSchool.school_id))
     which = [EventDelivery.account_id == account_id, EventDelivery.client_id.in_(ours)]
