@@ -304,6 +304,8 @@ KEPT: Final = {
     "staff_roles": "the operator's own",
     "clients": "the operator's own",
     "client_schools": "the operator's own",
+    "client_logos": "one for each application",
+    "registration_tokens": "the operator's own; they bound what was registered by them",
     "client_refusals": "at most 30 for each application",
     "consents": "one for each guardian and application",
     "child_consents": "one for each guardian, application and child",

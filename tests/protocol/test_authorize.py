@@ -125,7 +125,6 @@ def test_unknown_parameters_and_hints_are_never_an_error(client: FlaskClient) ->
         "id_token_hint": "not.a.token",
         "resource": "https://api.example/",
         "audience": "somebody",
-        "dpop_jkt": "x",
         "extra": "unknown",
     }
 
