@@ -11,6 +11,7 @@ ONE_MEANING = {
     "Add a passkey",
     "Add a pupil",
     "Answer",
+    "Application",
     "Applications",
     "Back",
     "CHANGE",
