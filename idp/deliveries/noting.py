@@ -58,11 +58,17 @@ def guardianships_ended(at: datetime, ended: Ids) -> int:
 
 
 def permission_withdrawn(at: datetime, *which: ColumnElement[bool]) -> int:
-    """What ended with these grants, which ended at this moment: sessions there, and a consent."""
+    """The sessions there, of these grants, which ended at this moment."""
     query = select(Grant.client_id).where(*which, Grant.ended_at == at)
-    with transaction():
-        logouts = _note(at, {"logout": query}, session=True)
-        return logouts + _note(at, {"consent-withdrawn": query})
+    return _note(at, {"logout": query}, session=True)
+
+
+def consent_withdrawn(at: datetime, account_id: str, client_id: str) -> int:
+    """A guardian's consent, to an application that ever got anything by it: what it was given may
+    have ended with a session long before, and what it copied is there still.
+    """
+    theirs = (Grant.account_id == account_id, Grant.client_id == client_id)
+    return _note(at, {"consent-withdrawn": select(Grant.client_id).where(*theirs)})
 
 
 def accounts_disabled(at: datetime, these: Ids) -> int:

@@ -15,6 +15,9 @@ from idp.outgoing.trouble import Busy, Trouble
 _TAKEN: Final = (200, 202, 204)
 """Back-Channel Logout 1.0 §2.8; RFC 8935 §2.2. Some frameworks answer 204 where nothing is said."""
 _OVERLOADED: Final = (429, 502, 503, 504)
+_OF_THE_TRY: Final = ("invalid_key", "authentication_failed", "access_denied")
+"""RFC 8935 §2.4: may be past with the next try, which is signed anew – a key set that was kept too
+long, an application that is being set up."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def _meaning(answer: Answer) -> Fate:
         return Delivered(str(answer.status))
     error = _error(answer)
     reason = f"{answer.status} {error}".strip()
-    if answer.status == 400 and error:
+    if answer.status == 400 and error and not error.startswith(_OF_THE_TRY):
         return Refused(reason)
     return Later(reason, away=answer.status in _OVERLOADED)
 

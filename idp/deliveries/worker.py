@@ -98,9 +98,8 @@ class Telling:
     def _run(self, client_id: str, batch: list[Claimed]) -> None:
         try:
             with self._app.app_context():
-                while batch and not self._stop.is_set():
-                    self._note(client_id, away=_deliver(batch, self._stop).away)
-                    batch = queue.claim(client_id) if len(batch) == BATCH else []
+                # One batch, then whoever waits longest: a backlog of one delays no other
+                self._note(client_id, away=_deliver(batch, self._stop).away)
         except Exception as error:  # noqa: BLE001 – what was claimed comes back after its lease
             log.error("an application could not be told: %s", type(error).__name__)
         finally:

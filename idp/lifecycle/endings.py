@@ -229,6 +229,7 @@ def withdraw_consent(account_id: str, client_id: str) -> bool:
         these = These(accounts=[account_id], clients=[client_id])
         withdrawn = end(Cause.CONSENT_WITHDRAWN, these).counts[Thing.CONSENTS]
         if withdrawn:
+            noting.consent_withdrawn(clock.now(), account_id, client_id)
             events.record("consent_withdrawn", account_id=account_id, client_id=client_id)
     return bool(withdrawn)
 

@@ -23,7 +23,7 @@ from idp.oidc.authorization import Proceed
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.models import DeviceCode, DeviceCodeRow
 from idp.sessions import interactions
-from idp.sessions.models import Interaction
+from idp.sessions.models import BrowserSession, Interaction
 
 POLL_INTERVAL: Final = 5
 """Seconds between two questions of a screen, and what each that comes too early adds (§3.5)."""
@@ -168,7 +168,14 @@ def allow(
         waits = writes.execute(
             select(DeviceCode.id).where(DeviceCode.id == request.device, *_open()).with_for_update()
         ).first()
-        if waits is None or not interactions.complete(interaction):
+        # A session that ends at this moment is waited for, or was first (security rule R1)
+        session_id = proceed.signed_in.session.id
+        lasts = select(BrowserSession.id).where(
+            BrowserSession.id == session_id, BrowserSession.ended_at.is_(None)
+        )
+        if waits is None or writes.execute(lasts.with_for_update(read=True)).first() is None:
+            return False
+        if not interactions.complete(interaction):
             return False
         _GIVE.execute(grants=grant, audit_events=authorization_codes.audit_row(grant))
         update_all(DeviceCode, DeviceCode.id == request.device, grant_id=grant["id"])

@@ -27,6 +27,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    # To the release before, a token that is bound to a key would be anybody's
+    for table, name, _length in COLUMNS:
+        op.execute(f"DELETE FROM {table} WHERE {name} IS NOT NULL")  # noqa: S608 – names above
     for table, name, _length in reversed(COLUMNS):
         with op.batch_alter_table(table) as change:
             change.drop_column(name)

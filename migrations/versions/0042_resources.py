@@ -24,5 +24,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     # A token for another resource would be one for UserInfo to the release before
     op.execute("DELETE FROM access_tokens WHERE resource IS NOT NULL")
+    op.execute(
+        "DELETE FROM refresh_tokens WHERE grant_id IN"
+        " (SELECT id FROM grants WHERE resource IS NOT NULL)"
+    )
     op.drop_column("access_tokens", "resource")
     op.drop_column("grants", "resource")

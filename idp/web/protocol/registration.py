@@ -15,6 +15,7 @@ from idp.lifecycle import self_registration
 from idp.lifecycle.self_registration import NotManaged, SelfRegistered
 from idp.oidc import refusals
 from idp.oidc.registration_errors import registration_sentence
+from idp.web import browser
 from idp.web.errors import PageError
 from idp.web.protocol import cors
 from idp.web.protocol.blueprint import endpoints
@@ -32,7 +33,7 @@ def register_client() -> Response:
     """RFC 7591 §3."""
     _check_on()
     try:
-        made = self_registration.register(_document(), _bearer(), request.remote_addr)
+        made = self_registration.register(_document(), _bearer(), browser.client_address())
     except (Invalid, NotFound, Throttled) as refused:
         return _refusal(refused)
     return _answer(_information(made), 201)
