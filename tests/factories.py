@@ -4,7 +4,7 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import ColumnElement, false, update
 
 from idp import clock
 from idp.credentials import passwords
@@ -13,6 +13,7 @@ from idp.people import accounts, linking
 from idp.people.children import create_child
 from idp.people.models import Account, Child, Guardianship, School, StaffRole
 from idp.people.schools import create_school
+from idp.sessions import service as sessions
 
 PASSWORD = "Lampe-Fougère-Tambour-7"
 _numbers = count(1)
@@ -93,3 +94,8 @@ def client_app(*schools: School, **metadata: Any) -> Any:
         **metadata,
     }
     return registration.register(values, school_ids=[each.id for each in schools])
+
+
+def end_sessions(*which: ColumnElement[bool]) -> None:
+    """End these sessions, and nothing that hangs on them."""
+    sessions.end(*which, at=clock.now(), heard=false(), tell="none")

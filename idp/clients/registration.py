@@ -40,9 +40,13 @@ class Registered:
 
 
 def register(
-    metadata: Mapping[str, Any], *, school_ids: Sequence[str], client_id: str | None = None
+    metadata: Mapping[str, Any],
+    *,
+    school_ids: Sequence[str],
+    client_id: str | None = None,
+    by_itself: bool = False,
 ) -> Registered:
-    """Register an application for one or several schools.
+    """Register an application for one or several schools; ``by_itself``: no operator looked at it.
 
     ``metadata``: RFC 7591 client metadata and our own members (docs/clients.md).
     Raises ``Invalid`` naming the field.
@@ -66,7 +70,7 @@ def register(
             session.flush()
         except IntegrityError:  # the same form, sent twice: its id is registered already
             raise Conflict("outdated", client=client.id) from None
-        client.sector = sectors.sector(document, client.id, school_ids)
+        client.sector = sectors.sector(document, client.id, school_ids, proved=not by_itself)
         _serve(client.id, school_ids)
         logos.keep(client.id, document, logo)
         audited = audit_log.audited_metadata(document, school_ids)
@@ -134,7 +138,7 @@ def check_elsewhere(
 
 def find(client_id: str) -> ClientRow | None:
     """The client of this id, unless it is disabled; one look-up by primary key."""
-    if not client_id or len(client_id) > 64 or "\0" in client_id:
+    if not client_id or len(client_id) > 64 or not client_id.isprintable():
         return None
     return _LIVE_CLIENT.one_or_none(client_id=client_id)
 

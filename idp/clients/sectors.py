@@ -13,16 +13,21 @@ from idp.outgoing.trouble import Trouble, WrongAnswer
 _FIELD: Final = "sector_identifier_uri"
 
 
-def sector(document: Mapping[str, Any], client_id: str, school_ids: Sequence[str]) -> str:
+def sector(
+    document: Mapping[str, Any], client_id: str, school_ids: Sequence[str], *, proved: bool
+) -> str:
     """The sector of a new client: what it names, its school's, its origin's, or its own.
 
     Core §8.1 leaves it to the provider where clients share one; a school's own portals share
-    their school (docs/decisions/pairwise-sectors.md).
+    their school (docs/decisions/pairwise-sectors.md). ``proved``: an operator has said whose the
+    addresses are; a stranger may name anybody's, and has a sector alone.
     """
     if named := document.get(_FIELD):
         return f"sector:{urlsplit(named).hostname}"[:200]
     if document["first_party"] and len(set(school_ids)) == 1:
         return f"school:{school_ids[0]}"
+    if not proved:
+        return f"client:{client_id}"
     hosts = {uris.origin(uri) for uri in document["redirect_uris"]}
     return f"origin:{hosts.pop()}"[:200] if len(hosts) == 1 else f"client:{client_id}"
 

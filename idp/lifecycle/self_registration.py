@@ -23,7 +23,7 @@ from idp.lifecycle import clients
 
 OPEN: Final = "open"
 """By what a client was registered that came without a token."""
-_NOT_ITS_OWN: Final = frozenset({"first_party", "allow_popups", "omit_iss"})
+_NOT_ITS_OWN: Final = frozenset({"first_party", "allow_popups", "omit_iss", "resources"})
 """What only an operator says: it takes a protection away."""
 _OF_THE_SERVER: Final = (
     "registration_access_token",
@@ -75,7 +75,7 @@ def _register(document: Mapping[str, Any], bounds: _Bounds) -> SelfRegistered:
         correlation.current().actor = bounds.registered_by
         if bounds.registered_by != OPEN and not registration_tokens.spend(bounds.registered_by):
             raise NotFound("registration token")
-        made = registration.register(document, school_ids=bounds.school_ids)
+        made = registration.register(document, school_ids=bounds.school_ids, by_itself=True)
         update_all(
             Client,
             Client.id == made.client.id,
@@ -110,6 +110,7 @@ def replace(client_id: str, text: str, metadata: Mapping[str, Any]) -> SelfRegis
     version, before = client.version, client.metadata_
     _check_repeated(metadata, client)
     document = _bounded(metadata, _bounds_of(client))
+    document |= {k: v for k, v in before.items() if k in _NOT_ITS_OWN}  # an operator's word
     clients.check_keys(document)
     registration.check_elsewhere(document, ["its own"], before)
     return _replace(client_id, text, document, version)

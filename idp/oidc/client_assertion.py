@@ -91,7 +91,7 @@ class PrivateKeyJwt(JWTBearerClientAssertion):  # type: ignore[misc]
 
     def validate_jti(self, claims: dict[str, Any], jti: Any) -> bool:
         """Whether it is the first use; kept for as long as the assertion would be accepted."""
-        if not isinstance(jti, str) or not 1 <= len(jti) <= 256:
+        if not isinstance(jti, str) or not 1 <= len(jti) <= 256 or not jti.isprintable():
             raise InvalidClientError("Invalid claim: 'jti' must be a text of 1 to 256 characters")
         until = claims["exp"] + 2 * LEEWAY
         return used.first_use("jti", claims["sub"], jti, claims["sub"], until)

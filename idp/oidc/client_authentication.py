@@ -197,7 +197,7 @@ def _id_in_assertion(assertion: str | None) -> str | None:
         return None
     try:
         claims = json.loads(jws.extract_compact(assertion.encode()).payload)
-    except (JoseError, ValueError):
+    except (JoseError, ValueError, RecursionError):
         return None
     subject = claims.get("sub") if isinstance(claims, dict) else None
-    return subject if isinstance(subject, str) else None
+    return subject if isinstance(subject, str) and subject.isascii() else None

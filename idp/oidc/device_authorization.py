@@ -9,6 +9,7 @@ from authlib.oauth2.rfc8628 import DeviceAuthorizationEndpoint
 from idp import settings
 from idp.clients.metadata import DEVICE_CODE
 from idp.oidc import authorization_request, device_codes
+from idp.oidc.authorization_parameters import must_push
 from idp.oidc.client_authentication import METHODS
 from idp.oidc.errors import TemporarilyUnavailable
 from idp.oidc.oauth_client import OAuthClient
@@ -28,6 +29,9 @@ class DeviceAuthorization(DeviceAuthorizationEndpoint):  # type: ignore[misc]
         client: OAuthClient = super().authenticate_client(request)
         if not client.check_grant_type(DEVICE_CODE):
             raise UnauthorizedClientError("The client is not registered for device codes")
+        if client.client_metadata.get("require_signed_request_object") or must_push(client):
+            # What is asked here is neither signed nor pushed
+            raise UnauthorizedClientError("The client is registered to sign or push its requests")
         authorization_request.check_asked(request.form, client)
         if "none" in request.form.get("prompt", "").split():
             raise InvalidRequestError("A screen can't ask for prompt=none")

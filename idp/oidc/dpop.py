@@ -78,7 +78,7 @@ def proof_of(request: ProtocolRequest, access_token: str | None = None) -> Proof
     if not _is_here(claims.get("htu"), request.uri):
         raise InvalidDpopProof("Invalid claim: 'htu' is not the address of the request")
     jti, issued_at = claims.get("jti"), claims.get("iat")
-    if not isinstance(jti, str) or not 1 <= len(jti) <= 256:
+    if not isinstance(jti, str) or not 1 <= len(jti) <= 256 or not jti.isprintable():
         raise InvalidDpopProof("Invalid claim: 'jti' must be a text of 1 to 256 characters")
     _check_nonce(claims.get("nonce"))
     now = clock.timestamp()
@@ -148,7 +148,9 @@ def _check_nonce(claim: Any) -> None:
         return
     window = clock.timestamp() // NONCE_WINDOW
     known = (_nonce_of(window), _nonce_of(window - 1))
-    if not isinstance(claim, str) or not any(_same(claim, each) for each in known):
+    if not isinstance(claim, str) or not claim.isascii():
+        raise UseDpopNonce
+    if not any(_same(claim, each) for each in known):
         raise UseDpopNonce
 
 

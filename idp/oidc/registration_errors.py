@@ -16,7 +16,7 @@ REGISTRATIONS: Final = {
     "bound_twice": "can't be true beside dpop_bound_access_tokens",
     "no_certificate_name": "is no name of a certificate",
     "one_certificate_name": "needs exactly one of the tls_client_auth_… fields",
-    "no_signing_key": "has no key here yet: run idp keys ensure",
+    "no_signing_key": "{algorithm} has no key here yet: run idp keys ensure",
     "profile_needs": "must be one of {allowed} under this profile",
     "no_boolean": "must be true or false",
     "no_encryption_key": "needs a key of the application to encrypt for",

@@ -23,6 +23,12 @@ PROTOCOL: Final = (
     "oauth2.token",  # likewise: a code, a secret
     "oauth2.revoke",
     "oauth2.introspect",
+    "oauth2.par",
+    "oauth2.device_authorization",
+    "oauth2.register_client",  # a registration's tokens, and secrets
+    "oauth2.read_client",
+    "oauth2.replace_client",
+    "oauth2.remove_client",
     "federation.callback",  # a code that nobody has spent when we did not answer
 )
 """Endpoints that applications and other providers send browsers and secrets to."""

@@ -436,7 +436,6 @@ def test_an_application_needs_the_grant_type(client: FlaskClient) -> None:
         ({"scope": ""}, "invalid_scope"),
         ({"prompt": "none"}, "invalid_request"),
         ({"max_age": "soon"}, "invalid_request"),
-        ({"resource": "https://other.example"}, "invalid_target"),
         ({"claims": "["}, "invalid_request"),
     ],
 )

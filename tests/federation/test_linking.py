@@ -457,7 +457,7 @@ class TestAccountPage:
         here.browser.sign_in_at_home("claire")
         here.browser.open("/account/connections")
         address = address_of(here.browser.press("link-google"))
-        sessions.end(BrowserSession.account_id == here.parent.id)
+        factories.end_sessions(BrowserSession.account_id == here.parent.id)
         here.browser.sign_in_at_home("second")
 
         assert here.come_back(address).status_code == 400

@@ -180,7 +180,7 @@ class TestWhatEnds:
 
     def test_a_session_that_has_ended_asks_for_nothing(self, claire: Account) -> None:
         session, _ = sessions.begin(claire.id, amr=("pwd",), acr="1")
-        sessions.end(BrowserSession.account_id == claire.id)
+        factories.end_sessions(BrowserSession.account_id == claire.id)
         outcome = email_change.request_change(claire, OTHER, session.id)
         assert isinstance(outcome, email_change.SessionGone)
         assert email_changes.waiting(claire.id) is None

@@ -161,7 +161,7 @@ def test_o22_only_code_and_no_password_grant(client: FlaskClient) -> None:
         {"grant_type": "password", "username": "claire", "password": factories.PASSWORD},
     )
     assert error_of(response) == (400, "unsupported_grant_type")
-    for grant in ("implicit", "password", "client_credentials"):
+    for grant in ("password", "client_credentials"):
         with pytest.raises(Invalid):
             checked({"client_name": "x", "redirect_uris": [CALLBACK], "grant_types": [grant]})
 

@@ -9,6 +9,7 @@ import pytest
 
 from idp.cli import refusals
 from idp.clients import uris
+from idp.clients.certification import FORMAT, UNTOLD
 from idp.people.guardianships import BY_ROSTER
 from idp.roster import refusals as roster_refusals
 from idp.roster.records import OF_OTHER_SCHOOLS, Hostile, Unusable
@@ -26,8 +27,16 @@ OF_OTHERS = {
     "503 Service Unavailable",
 }
 """What other programs say, which have no code for it."""
-STORED = {"given up after", BY_ROSTER, OF_OTHER_SCHOOLS}
+STORED = {"given up after", BY_ROSTER, OF_OTHER_SCHOOLS, FORMAT, UNTOLD}
 """What stands so in the database or in reports for programs, and is read back."""
+NO_FIELD = {
+    "alg_needed",
+    "keys_by_value",
+    "no_certificate_name",
+    "no_encryption_key",
+    "number_between",
+}
+"""What only metadata in a file, options or a registration by itself can get wrong."""
 DATA = {"openid email profile", "SimpleQueue[None] | None"}
 
 
@@ -74,6 +83,8 @@ def test_the_desk_has_sentences_for_what_a_form_of_an_application_can_meet() -> 
     assert set(client_words.PROBLEMS) <= known
     made_up = {"must_be_one_of", "must_be_some_of", "no_boolean", "no_scope", "no_text", "no_texts"}
     elsewhere = {"no_secret", "unknown_school"}
+    # Of fields that the form has not: the command line's, and those of applications themselves
+    elsewhere |= set(refusals.REGISTRATIONS) & NO_FIELD
     assert set(refusals.REGISTRATIONS) == {*client_words.PROBLEMS, *made_up, *elsewhere}
 
 
@@ -86,6 +97,7 @@ def test_a_job_keeps_a_code_that_has_a_sentence(kind: type[Unusable]) -> None:
 
 def test_each_conflict_has_a_sentence_at_the_desk_and_on_the_command_line() -> None:
     codes = {each.value for _path, tree in trees() for each in conflicts(tree)}
+    codes -= {"must_not_be_sent", "other_client_id", "other_client_secret"}  # of self-registration
     assert codes == set(refusals.CONFLICTS)
     of_guardians = {"last_factor", "last_way_in", "too_many_passkeys"}
     told_by_their_forms = {"outdated", "not_invited"}

@@ -164,6 +164,7 @@ IN_SQL = re.compile(r"ended_at\s+IS\b|coalesce\(\w+\.ended_at", re.IGNORECASE)
 
 
 OTHERS = {"BrowserSession", "EmailChange", "change", "Grant", "grant", "OneTimeToken"}
+OTHERS |= {"RegistrationToken", "token"}
 OTHERS |= {"onboarding", "window", "guardianships"}  # since when, for a page; the home's function
 """What else has an end; whatever is called otherwise may be a guardianship."""
 

@@ -116,7 +116,7 @@ def test_f9_a_stronger_proof_is_told_with_its_own_time(app: Flask) -> None:
 def test_an_ended_session_is_not_stepped_up(app: Flask) -> None:
     account = factories.account("claire")
     session, _ = sign_in.begin(proof_of(account))
-    sessions.end(BrowserSession.id == session.id)
+    factories.end_sessions(BrowserSession.id == session.id)
 
     with pytest.raises(ProofGone):
         sign_in.step_up(session, proof_of(account))

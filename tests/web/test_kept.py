@@ -21,7 +21,7 @@ pytestmark = pytest.mark.quick_on("sqlite")
 def end_sessions(here: Place) -> None:
     """The person's sessions end on the server, as after a day; the browser keeps its cookies."""
     for session in sessions.live(here.parent.id):
-        sessions.end(BrowserSession.id == session.id)
+        factories.end_sessions(BrowserSession.id == session.id)
 
 
 def answer_to(browser: Browser, form_id: str, **fields: str) -> TestResponse:
