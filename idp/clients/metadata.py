@@ -95,9 +95,11 @@ def checked(raw: Mapping[str, Any]) -> dict[str, Any]:
     problems = {k: Invalid(k, "control") for k in document if not _is_storable(document[k])}
     checks = [(name, check) for name, check in _CHECKS.items() if name in document]
     _run_checks(checks, document, problems)
-    if not _READ_TOGETHER & problems.keys():
-        profiles.switch_on(document)
-        _run_checks(_TOGETHER, document, problems)
+    for name in problems.keys() & _READ_TOGETHER:
+        if not _is_like(document[name], _defaults()[name]):
+            document[name] = _defaults()[name]  # so that the others' problems are told as well
+    profiles.switch_on(document)
+    _run_checks(_TOGETHER, document, problems)
     if problems:
         first, *others = problems.values()
         first.others = tuple(others)
@@ -115,6 +117,13 @@ def _run_checks(
                 check(name, document)
         except Invalid as problem:
             problems[name] = problem
+
+
+def _is_like(value: Any, default: Any) -> bool:
+    """Whether it is a text, or a list of texts, as what stands where nothing is said."""
+    if isinstance(default, list):
+        return isinstance(value, list) and all(isinstance(each, str) for each in value)
+    return isinstance(value, str)
 
 
 def _is_storable(value: Any) -> bool:

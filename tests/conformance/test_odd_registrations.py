@@ -30,6 +30,8 @@ pytestmark = pytest.mark.quick_on("postgresql")
         ("token_endpoint_auth_method", []),
         ("grant_types", 5),
         ("redirect_uris", 7),
+        ("redirect_uris", [5]),
+        ("profile", []),
     ],
 )
 def test_what_no_database_keeps_and_no_field_is_gets_its_name(
