@@ -154,13 +154,13 @@ CHECKS: Final = (
         "first_sign_in",
         "A parent who never signed in comes by a token of the school's letter",
         _ERRORS,
-        "the parent pressed « Annuler » or refused consent",
+        "the parent pressed « Annuler »",
     ),
     Check(
         "refused_consent",
         "A parent who refuses consent gets a page that says so",
         _ERRORS,
-        "the parent pressed « Annuler » or refused consent",
+        "the parent read what your application asks for",
     ),
     Check(
         "cancelled",
