@@ -22,7 +22,7 @@ def test_every_module_that_believes_for_some_seconds_is_held() -> None:
     }
     # Deadlines of what is waited for, not of something kept
     waiting = {"idp.cli.generations", "idp.deliveries.worker", "idp.outgoing.watch"}
-    waiting |= {each for each in asking if each.startswith("idp.certify.")}
+    waiting |= {"idp.certify.application", "idp.certify.checks.visits"}
     assert asking - waiting == {module.__name__ for module in still.WITH_AN_EXPIRY}
 
 

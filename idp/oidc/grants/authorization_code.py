@@ -10,14 +10,14 @@ from typing import Any, Final, NoReturn
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError
 from sqlalchemy import bindparam, select, update
 
-from idp import clock, settings
+from idp import clock
 from idp.audit import events
 from idp.clients.models import ClientRow
 from idp.database import base64url, keyed_hash, retried, transaction
-from idp.database.prepared import AtomicInsert, Prepared, columns
-from idp.oidc import access_token as access_tokens
-from idp.oidc import grants_service, id_token, resources, sender, tokens
+from idp.database.prepared import Prepared, columns
+from idp.oidc import grants_service, sender, tokens
 from idp.oidc.grants import Exchange, GrantType
+from idp.oidc.grants.first_tokens import FirstTokens
 from idp.oidc.models import AuthorizationCode, CodeRow, Grant, GrantRow
 from idp.oidc.tokens import LiveGrant
 from idp.people.models import AccountRow, ChildRow
@@ -28,7 +28,7 @@ ENDED: Final = "The grant has ended"
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # RFC 7636 §4.1
 
 
-_REDEEM: Final = (
+_FIRST_TOKENS: Final = FirstTokens(
     update(AuthorizationCode)
     .where(
         AuthorizationCode.code_hash == bindparam("hash"),
@@ -37,8 +37,6 @@ _REDEEM: Final = (
     )
     .values(redeemed_at=bindparam("now"))
 )
-_GIVE: Final = AtomicInsert(tokens.ACCESS_TOKENS, gate=_REDEEM)
-_GIVE_WITH_REFRESH: Final = AtomicInsert(tokens.ACCESS_TOKENS, tokens.REFRESH_TOKENS, gate=_REDEEM)
 
 
 @dataclass(frozen=True)
@@ -124,23 +122,13 @@ def _check_key(exchange: Exchange[FoundCode]) -> None:
 
 
 def _redeem(exchange: Exchange[FoundCode]) -> dict[str, Any]:
-    """Sign, then redeem: no lock is held meanwhile. What was signed leaves us only if the
-    redemption happens, which holds the guardianship (security rule C6).
-    """
     presented = exchange.presented
     live = presented.live_grant()
     if live is None:
         raise InvalidGrantError(ENDED)
-    resource = resources.of_token(exchange.form, exchange.client, presented.grant.resource)
-    access_token = access_tokens.new(live, resource, exchange.confirmation)
-    answer = token_answer(access_token, live.scope, exchange.confirmation)
-    if "offline_access" in live.scopes and exchange.client.check_grant_type("refresh_token"):
-        answer["refresh_token"] = tokens.new_text()
-    answer["id_token"] = id_token.issue(live, access_token=access_token, nonce=presented.code.nonce)
-    access = tokens.access_row(
-        access_token, presented.grant, live.scope, exchange.confirmation, resource
-    )
-    if not _give(exchange, access, answer.get("refresh_token")):
+    code = presented.code
+    answer = _FIRST_TOKENS.redeem(exchange, live, code.code_hash, code.nonce)
+    if answer is None:
         _refuse_late(presented)
     return answer
 
@@ -166,29 +154,6 @@ def refuse_reuse(grant: GrantRow, account: AccountRow) -> NoReturn:
             grant=grant.id,
         )
     raise InvalidGrantError("The code was used before")
-
-
-@retried
-def _give(exchange: Exchange[FoundCode], access: dict[str, Any], refresh_token: str | None) -> bool:
-    """Redeem the code and keep what it gives; false where it can't be redeemed (any more)."""
-    presented, confirmation = exchange.presented, exchange.confirmation
-    gate = {"hash": presented.code.code_hash, "now": clock.now()}
-    if refresh_token is None:
-        return _GIVE.execute(gate, access_tokens=access)
-    kept = sender.of_refresh_token(exchange.client, confirmation)
-    refresh = tokens.refresh_row(refresh_token, presented.grant, access["scope"], kept)
-    return _GIVE_WITH_REFRESH.execute(gate, access_tokens=access, refresh_tokens=refresh)
-
-
-def token_answer(access_token: str, scope: str, confirmation: str | None = None) -> dict[str, Any]:
-    """The successful answer of RFC 6749 §5.1."""
-    lifetime = int(settings.current().access_token_lifetime.total_seconds())
-    return {
-        "access_token": access_token,
-        "token_type": sender.token_type(confirmation),
-        "expires_in": lifetime,
-        "scope": scope,
-    }
 
 
 GRANT_TYPE: Final = GrantType(

@@ -1,6 +1,6 @@
 """The device code grant (RFC 8628 §3.4, §3.5): a screen polls until somebody has answered."""
 
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from authlib.oauth2.rfc6749 import AccessDeniedError, InvalidGrantError
 from authlib.oauth2.rfc8628 import AuthorizationPendingError, ExpiredTokenError, SlowDownError
@@ -8,18 +8,17 @@ from sqlalchemy import bindparam, select, update
 
 from idp import clock
 from idp.clients.metadata import DEVICE_CODE
-from idp.database import retried
-from idp.database.prepared import AtomicInsert, Prepared
-from idp.oidc import access_token as access_tokens
-from idp.oidc import device_codes, id_token, resources, sender, tokens
+from idp.database.prepared import Prepared
+from idp.oidc import device_codes, tokens
 from idp.oidc.device_codes import FoundDevice
 from idp.oidc.grants import Exchange, GrantType
-from idp.oidc.grants.authorization_code import ENDED, refuse_reuse, token_answer
+from idp.oidc.grants.authorization_code import ENDED, refuse_reuse
+from idp.oidc.grants.first_tokens import FirstTokens
 from idp.oidc.models import DeviceCode, Grant, GrantRow
 from idp.oidc.tokens import LiveGrant
 from idp.people.models import AccountRow, ChildRow
 
-_REDEEM: Final = (
+_FIRST_TOKENS: Final = FirstTokens(
     update(DeviceCode)
     .where(
         DeviceCode.device_hash == bindparam("hash"),
@@ -28,8 +27,6 @@ _REDEEM: Final = (
     )
     .values(redeemed_at=bindparam("now"))
 )
-_GIVE: Final = AtomicInsert(tokens.ACCESS_TOKENS, gate=_REDEEM)
-_GIVE_WITH_REFRESH: Final = AtomicInsert(tokens.ACCESS_TOKENS, tokens.REFRESH_TOKENS, gate=_REDEEM)
 
 
 def _as_found(
@@ -71,25 +68,19 @@ def _check_answered(exchange: Exchange[FoundDevice]) -> None:
 
 
 def _redeem(exchange: Exchange[FoundDevice]) -> dict[str, Any]:
-    """Sign, then redeem: as a code of a browser is (``authorization_code``)."""
     code = exchange.presented.code
     row = _GRANT.one_or_none(grant_id=code.grant_id)
     live = row[2] if row else None
     if live is None:
         raise InvalidGrantError(ENDED)
-    resource = resources.of_token(exchange.form, exchange.client, live.grant.resource)
-    text = access_tokens.new(live, resource, exchange.confirmation)
-    answer = token_answer(text, live.scope, exchange.confirmation)
-    if "offline_access" in live.scopes and exchange.client.check_grant_type("refresh_token"):
-        answer["refresh_token"] = tokens.new_text()
-    answer["id_token"] = id_token.issue(live, access_token=text, nonce=code.request.get("nonce"))
-    access = tokens.access_row(text, live.grant, live.scope, exchange.confirmation, resource)
-    if not _give(exchange, live, access, answer.get("refresh_token")):
+    nonce = code.request.get("nonce")
+    answer = _FIRST_TOKENS.redeem(exchange, live, code.device_hash, nonce)
+    if answer is None:
         _refuse_late(exchange.presented)
     return answer
 
 
-def _refuse_late(presented: FoundDevice) -> None:
+def _refuse_late(presented: FoundDevice) -> NoReturn:
     """Another request was first, or what the code stands for ended a moment ago."""
     now = device_codes.find(presented.code.id)
     if now is not None and now.code.redeemed_at is not None:
@@ -97,26 +88,11 @@ def _refuse_late(presented: FoundDevice) -> None:
     raise InvalidGrantError(ENDED)
 
 
-def _refuse_reuse(grant_id: str | None) -> None:
+def _refuse_reuse(grant_id: str | None) -> NoReturn:
     row = _GRANT.one_or_none(grant_id=grant_id)
     if row is not None:
         refuse_reuse(row[0], row[1])
     raise InvalidGrantError(ENDED)
-
-
-@retried
-def _give(
-    exchange: Exchange[FoundDevice],
-    live: LiveGrant,
-    access: dict[str, Any],
-    refresh_token: str | None,
-) -> bool:
-    gate = {"hash": exchange.presented.code.device_hash, "now": clock.now()}
-    if refresh_token is None:
-        return _GIVE.execute(gate, access_tokens=access)
-    kept = sender.of_refresh_token(exchange.client, exchange.confirmation)
-    refresh = tokens.refresh_row(refresh_token, live.grant, live.scope, kept)
-    return _GIVE_WITH_REFRESH.execute(gate, access_tokens=access, refresh_tokens=refresh)
 
 
 GRANT_TYPE: Final = GrantType(

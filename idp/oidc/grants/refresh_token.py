@@ -17,7 +17,8 @@ from idp.database.prepared import AtomicInsert
 from idp.oidc import access_token as access_tokens
 from idp.oidc import grants_service, id_token, resources, sender, tokens
 from idp.oidc.grants import Exchange, GrantType
-from idp.oidc.grants.authorization_code import ENDED, token_answer
+from idp.oidc.grants.authorization_code import ENDED
+from idp.oidc.grants.first_tokens import token_answer
 from idp.oidc.models import Grant, RefreshToken
 from idp.oidc.tokens import FoundToken, LiveGrant
 

@@ -15,7 +15,7 @@ from idp.oidc import access_token as access_tokens
 from idp.oidc import resources, sender, tokens
 from idp.oidc.errors import InvalidTarget
 from idp.oidc.grants import Exchange, GrantType
-from idp.oidc.grants.authorization_code import token_answer
+from idp.oidc.grants.first_tokens import token_answer
 from idp.oidc.tokens import FoundToken
 
 ACCESS_TOKEN_TYPE: Final = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name

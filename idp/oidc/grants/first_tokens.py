@@ -1,0 +1,72 @@
+"""The first tokens of a grant: what a browser's code and a screen's code are redeemed for."""
+
+from typing import Any
+
+from sqlalchemy import Update
+
+from idp import clock, settings
+from idp.database import retried
+from idp.database.prepared import AtomicInsert
+from idp.oidc import access_token as access_tokens
+from idp.oidc import id_token, resources, sender, tokens
+from idp.oidc.grants import Exchange
+from idp.oidc.tokens import LiveGrant
+
+
+class FirstTokens:
+    """Gives them in one statement, whose ``gate`` redeems the code with the hash ``:hash`` at the
+    time ``:now``, once.
+    """
+
+    def __init__(self, gate: Update) -> None:
+        self._give = AtomicInsert(tokens.ACCESS_TOKENS, gate=gate)
+        self._give_with_refresh = AtomicInsert(
+            tokens.ACCESS_TOKENS, tokens.REFRESH_TOKENS, gate=gate
+        )
+
+    def redeem(
+        self, exchange: Exchange[Any], live: LiveGrant, code_hash: str, nonce: str | None
+    ) -> dict[str, Any] | None:
+        """Sign, then redeem: no lock is held meanwhile. What was signed leaves us only if the
+        redemption happens, which holds the guardianship (security rule C6).
+
+        None where the code can't be redeemed (any more). Raises ``InvalidTarget``.
+        """
+        resource = resources.of_token(exchange.form, exchange.client, live.grant.resource)
+        access_token = access_tokens.new(live, resource, exchange.confirmation)
+        answer = token_answer(access_token, live.scope, exchange.confirmation)
+        if "offline_access" in live.scopes and exchange.client.check_grant_type("refresh_token"):
+            answer["refresh_token"] = tokens.new_text()
+        answer["id_token"] = id_token.issue(live, access_token=access_token, nonce=nonce)
+        access = tokens.access_row(
+            access_token, live.grant, live.scope, exchange.confirmation, resource
+        )
+        kept = self._keep(exchange, live, code_hash, access, answer.get("refresh_token"))
+        return answer if kept else None
+
+    @retried
+    def _keep(
+        self,
+        exchange: Exchange[Any],
+        live: LiveGrant,
+        code_hash: str,
+        access: dict[str, Any],
+        refresh_token: str | None,
+    ) -> bool:
+        gate = {"hash": code_hash, "now": clock.now()}
+        if refresh_token is None:
+            return self._give.execute(gate, access_tokens=access)
+        bound = sender.of_refresh_token(exchange.client, exchange.confirmation)
+        refresh = tokens.refresh_row(refresh_token, live.grant, live.scope, bound)
+        return self._give_with_refresh.execute(gate, access_tokens=access, refresh_tokens=refresh)
+
+
+def token_answer(access_token: str, scope: str, confirmation: str | None = None) -> dict[str, Any]:
+    """The successful answer of RFC 6749 §5.1."""
+    lifetime = int(settings.current().access_token_lifetime.total_seconds())
+    return {
+        "access_token": access_token,
+        "token_type": sender.token_type(confirmation),
+        "expires_in": lifetime,
+        "scope": scope,
+    }
