@@ -41,12 +41,12 @@ def test_a_school_reads_whether_its_application_was_told(desk: Desk, there: Rece
     assert "(essais\u00a0: 1)\u00a0; dernière réponse\u00a0: 503" in unescape(
         manager.open(link).text
     )
-    there.refuses(400, err="invalid_key")
+    there.refuses(400, err="invalid_audience")  # for good: RFC 8935 §2.4
     endings.disable_account(parent.id)
     with later(seconds=6):
         worker.deliver_due()
     page = unescape(operator.open(f"/admin/applications/{portal.client_id}").text)
-    assert "refusé par l’application\u00a0: 400 invalid_key" in page
+    assert "refusé par l’application\u00a0: 400 invalid_audience" in page
 
 
 def test_another_school_reads_nothing_of_it(desk: Desk, there: Receiver) -> None:

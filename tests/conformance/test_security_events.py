@@ -162,6 +162,19 @@ def test_400_with_err_is_final(here: World, there: Receiver) -> None:
     assert (row.status, row.answer) == ("refused", "400 invalid_audience: not us")
 
 
+@pytest.mark.parametrize("code", ["invalid_key", "authentication_failed", "access_denied"])
+def test_400_about_the_try_is_tried_again(here: World, there: Receiver, code: str) -> None:
+    """RFC 8935 §2.4: what is wrong with a key or with access may be right at the next try."""
+    there.refuses(400, err=code, description="not yet")
+    child_claim(here, 0)
+    end(here, 0)
+    worker.deliver_due()
+    there.refuses(202)
+    with later(seconds=6):
+        worker.deliver_due()
+    assert [(each.status, each.attempts) for each in rows()] == [("told", 2)]
+
+
 def test_a_second_try_is_the_same_event(here: World, there: Receiver) -> None:
     """RFC 8935 §2: what is transmitted again has the same jti, so that it counts once."""
     there.status = 503
