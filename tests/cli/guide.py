@@ -26,7 +26,7 @@ IDP = re.compile(r"(?:sudo -u idp )?idp (?:--env-file \S+ )?")
 _BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"^`(/etc/[\w./-]+)`.*:\s*$", re.DOTALL)
 _REDIRECT = re.compile(r" > (\S+)$")
-_ID = re.compile(r"\b((?:s|app|a|p|m)_[\w-]{20,})")
+_ID = re.compile(r"(?<![\w-])((?:s|app|a|p|m)_[\w-]{20,})")
 
 
 @dataclass(frozen=True)
