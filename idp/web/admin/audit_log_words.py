@@ -56,6 +56,8 @@ class Change:
     label: str
     before: str
     after: str
+    for_programs: bool
+    """Its values are names, addresses and ids that programs know."""
 
 
 def what(event: str) -> str:
@@ -73,7 +75,12 @@ def changes(entry: Entry) -> list[Change]:
     """What the event changed, field by field."""
     changed = (entry.event.detail or {}).get("changes") or {}
     return [
-        Change(str(FIELDS.get(name, name)), _shown(name, pair[0]), _shown(name, pair[1]))
+        Change(
+            str(FIELDS.get(name, name)),
+            _shown(name, pair[0]),
+            _shown(name, pair[1]),
+            for_programs=name not in FIELDS and name != "client_name",
+        )
         for name, pair in changed.items()
         if isinstance(pair, list) and len(pair) == 2
     ]
