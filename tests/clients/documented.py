@@ -112,25 +112,30 @@ def running(
 
 
 @contextmanager
-def started(command: list[str], folder: Path, port: int, more: dict[str, str]) -> Iterator[None]:
-    """A program that listens at ``port``, until the block ends; ``more``: of its environment."""
+def started(
+    command: list[str], folder: Path, port: int, more: dict[str, str], *, patience: float = 60
+) -> Iterator[None]:
+    """A program that listens at ``port``, until the block ends; ``more``: of its environment,
+    ``patience``: seconds until it answers.
+    """
     environment = {**os.environ, **more, "PORT": str(port)}
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
-            _wait_for(port)
+            _wait_for(port, process, patience)
             yield
         finally:
             process.terminate()
 
 
-def _wait_for(port: int) -> None:
-    end = monotonic() + 60
+def _wait_for(port: int, process: subprocess.Popen[bytes], patience: float) -> None:
+    end = monotonic() + patience
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
         except OSError:
+            assert process.poll() is None, f"the program ended with {process.returncode}"
             assert monotonic() < end, "the program does not answer"
             sleep(0.1)
         else:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
@@ -30,7 +31,14 @@ pytestmark = [
 @pytest.fixture
 def issuer(database_url: str, keys_folder: Any) -> Iterator[str]:
     """The provider at a real address; its application context is there for factories."""
-    server = _listening(database_url, keys_folder)
+    with listening(database_url, keys_folder) as address:
+        yield address
+
+
+@contextmanager
+def listening(database_url: str, keys_folder: Any, **changes: object) -> Iterator[str]:
+    """A provider at a real address with these settings changed, until the block ends."""
+    server = _server(database_url, keys_folder, **changes)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     with server.app.app_context():
@@ -44,14 +52,13 @@ def issuer(database_url: str, keys_folder: Any) -> Iterator[str]:
         db.engine.dispose()
 
 
-def _listening(database_url: str, keys_folder: Any) -> Any:
+def _server(database_url: str, keys_folder: Any, **changes: object) -> Any:
     """A server on a free port whose issuer is that very address."""
     probe = make_server("127.0.0.1", 0, Flask("probe"))
     port = probe.port
     probe.server_close()
-    app = create_app(
-        settings_for_tests(database_url, keys_folder, issuer=f"http://127.0.0.1:{port}")
-    )
+    issuer = f"http://127.0.0.1:{port}"
+    app = create_app(settings_for_tests(database_url, keys_folder, issuer=issuer, **changes))
     return make_server("127.0.0.1", port, app, threaded=True)
 
 

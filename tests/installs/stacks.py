@@ -1,10 +1,17 @@
 """The pages of docs/integrate/: what they print, and people who sign in where it runs."""
 
+import json
 import re
+import shlex
 import subprocess
 import venv
 from pathlib import Path
 
+from click.testing import CliRunner
+from flask import current_app
+from flask.cli import ScriptInfo
+
+from idp.cli import cli
 from tests import factories
 from tests.clients.documented import Application
 from tests.factories import PASSWORD
@@ -41,6 +48,13 @@ def python_with(folder: Path, page: str) -> str:
     return str(folder / "bin" / "python")
 
 
+def node_with(folder: Path, page: str) -> None:
+    """What the page's ``npm install`` installs, in this folder."""
+    # A registry is another's machine: one that answers late is asked again
+    words = [*command(page, "npm install"), "--fetch-retries=5"]
+    subprocess.run(words, cwd=folder, check=True, timeout=170)
+
+
 def registered(port: int, callback: str, **metadata: object) -> dict[str, str]:
     """A newly registered application at this port: its environment."""
     school = factories.school()
@@ -57,6 +71,24 @@ def registered(port: int, callback: str, **metadata: object) -> dict[str, str]:
         "CLIENT_SECRET": made.secret or "",
         "APP_URL": f"http://127.0.0.1:{port}",
     }
+
+
+def registered_as_printed(page: str, school_id: str, home: str) -> dict[str, str]:
+    """Run the page's ``idp client create`` for an application at this address (without a slash at
+    its end): its environment.
+    """
+    text = (PAGES / f"{page}.md").read_text()
+    found = re.search(r"^idp (client create (?:.*\\\n)*.*)$", text, re.MULTILINE)
+    assert found, "the page registers nothing"
+    line = found[1].replace("\\\n", " ").replace("https://app.example", home)
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    info = ScriptInfo(create_app=lambda: app, set_debug_flag=False)
+    words = [*shlex.split(line.replace("s_…", school_id)), "--json"]
+    done = CliRunner().invoke(cli, words, obj=info)
+    assert done.exit_code == 0, done.output
+    made = json.loads(done.stdout)
+    secret = made.get("client_secret") or ""
+    return {"CLIENT_ID": made["client_id"], "CLIENT_SECRET": secret, "APP_URL": home}
 
 
 def signs_in(browser: Application, username: str) -> str:

@@ -1,0 +1,144 @@
+"""Whole programs that docs/integrate/ prints: each shows the same page, so that all go one walk."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from idp.people.models import Account, Child
+from tests import factories
+from tests.clients.documented import Application, free_port, started
+from tests.clients.test_authlib_client import listening
+from tests.installs import walk as walks
+from tests.installs.stacks import printed, registered_as_printed
+
+NAMES = {"claire": "Claire", "paul": "Paul", "sans": "Sans"}
+MAILBOX = "famille@dubois.example"
+
+
+@pytest.fixture
+def issuer(database_url: str, keys_folder: Any) -> Iterator[str]:
+    """A provider whose access tokens live so briefly that each page renews them."""
+    brief = timedelta(seconds=45)
+    with listening(database_url, keys_folder, access_token_lifetime=brief) as address:
+        yield address
+
+
+@dataclass
+class Program:
+    """A printed program that runs, and the parents who come to it."""
+
+    home: str
+    issuer: str
+    client_id: str
+    families: dict[str, tuple[Account, list[Child]]]
+    login: str = "/login"
+    browsers: dict[str, Application] = field(default_factory=dict)
+
+    def page(self, username: str) -> str:
+        """What a parent's browser shows there."""
+        return self.browsers[username].open(self.home)
+
+    def is_in(self, username: str) -> bool:
+        return f"Hello {NAMES[username]} Dubois" in self.page(username)
+
+    def key(self, username: str) -> str:
+        """What this program keeps a parent by."""
+        page = self.page(username)
+        found = re.search(r"Your key here is <code>([^<]+)</code>", page)
+        assert found, page
+        return found[1]
+
+    def signs_in(self, username: str) -> None:
+        browser = Application(self.home, requests.Session())
+        self.browsers[username] = browser
+        browser.open(self.login)
+        for form in browser.forms():
+            if form.action.endswith("/signin/school"):  # a page of its own before ours
+                browser.send(form)
+        walks.signs_in(browser, username)
+
+    def signs_out(self, username: str) -> None:
+        """Press the program's own button, and the provider's where it asks."""
+        browser = self.browsers[username]
+        link = re.search(r'<a href="([^"]+)">Sign out', self.page(username))
+        if link:
+            browser.open(link[1])
+        ways = ("/logout", "/signout")
+        browser.send(next(each for each in browser.forms() if each.action.endswith(ways)))
+        if any(each.id == "logout-confirm" for each in browser.forms()):
+            walks.signs_out(browser)
+
+
+@contextmanager
+def running(
+    page: str, issuer: str, folder: Path, command: list[str], *files: str, login: str = "/login"
+) -> Iterator[Program]:
+    """The files that a page prints, started; ``PORT`` in the command stands for the port."""
+    port = free_port()
+    school = factories.school()
+    families = {
+        username: factories.family(
+            school,
+            "Lina",
+            username=username,
+            given_name=given_name,
+            email=None if username == "sans" else MAILBOX,
+        )
+        for username, given_name in NAMES.items()
+    }
+    more = registered_as_printed(page, school.id, f"http://127.0.0.1:{port}")
+    for name in files:
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(printed(page, name))
+    arguments = [each.replace("PORT", str(port)) for each in command]
+    secrets = {"ISSUER": issuer, "APP_SECRET": "of-the-application-and-long-enough"}
+    with started(arguments, folder, port, {**more, **secrets}):
+        home = f"http://127.0.0.1:{port}/"
+        yield Program(home, issuer, more["CLIENT_ID"], families, login)
+
+
+def goes_the_walk(name: str, program: Program) -> None:
+    """All that is said of this client in ``walks.CLIENTS``, with three parents."""
+    from idp.lifecycle import endings
+
+    with walks.walking(name) as walk:
+        for username in NAMES:
+            program.signs_in(username)
+            assert program.is_in(username), program.page(username)
+        assert len({program.key(each) for each in NAMES}) == 3, "two of one mailbox are two"
+        walk("sign-in")
+        walk("UserInfo")  # their names stand there alone
+        assert "this is about Lina" in program.page("claire")
+        walk("child")
+
+        if "refresh" in walk.client.steps:
+            before = walks.refreshed(program.client_id)
+            assert program.is_in("claire")
+            assert walks.refreshed(program.client_id) > before
+            walk("refresh")
+
+        guardian, children = program.families["sans"]
+        endings.end_guardianship(guardian.id, children[0].id, "court")
+        assert not program.is_in("sans")
+
+        if "back-channel logout" in walk.client.steps:
+            walks.signs_out_at_the_provider(program.browsers["claire"], program.issuer)
+            assert walks.told(program.client_id)[0] == ("logout", "told")
+            assert not program.is_in("claire")
+            assert program.is_in("paul"), "who did not sign out stays"
+            walk("back-channel logout")
+
+        program.signs_out("paul")
+        assert program.browsers["paul"].page is not None
+        assert program.browsers["paul"].page.url.split("?")[0] == program.home
+        assert not program.is_in("paul")
+        assert not walks.is_signed_in(program.browsers["paul"], program.issuer)
+        walk("logout")

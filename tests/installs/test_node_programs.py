@@ -1,0 +1,21 @@
+"""Programs for Node.js that docs/integrate/ prints whole, each on the whole walk."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.installs.program import goes_the_walk, issuer, running
+from tests.installs.stacks import node_with
+
+__all__ = ["issuer"]
+
+pytestmark = [
+    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
+    pytest.mark.timeout(600),  # a registry is another's machine
+]
+
+
+def test_express_and_openid_client(issuer: str, tmp_path: Path) -> None:
+    node_with(tmp_path, "openid-client")
+    with running("openid-client", issuer, tmp_path, ["node", "app.mjs"], "app.mjs") as program:
+        goes_the_walk("Express and openid-client 6", program)

@@ -1,0 +1,145 @@
+"""One walk for every client that runs in these tests, and which of its steps each one goes.
+
+``CLIENTS`` says it, and why where it cannot. A client's test goes the steps (``walking``) and fails
+where it goes fewer or others; docs/integrate/README.md prints the table
+(``python -m tests.installs.walk``).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from idp.database import db
+from idp.deliveries import listing, worker
+from idp.oidc.models import Grant, RefreshToken
+from tests import factories
+from tests.clients.documented import Application
+
+STEPS = ("sign-in", "child", "UserInfo", "refresh", "logout", "back-channel logout")
+PAGE = Path("docs/integrate/README.md")
+_TABLE = re.compile(r"(?<=<!-- walks -->\n).*?(?=\n<!-- end -->)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client that runs here. ``cannot``: the steps that it leaves out, and why."""
+
+    name: str
+    where: str
+    """Its page, as docs/integrate/README.md links to it."""
+    cannot: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> set[str]:
+        """What it goes."""
+        assert set(self.cannot) <= set(STEPS), self.name
+        return set(STEPS) - set(self.cannot)
+
+
+CLIENTS = {
+    each.name: each
+    for each in (
+        Client("Authlib (Flask)", "authlib.md"),
+        Client("Express and openid-client 6", "openid-client.md"),
+    )
+}
+
+
+@dataclass
+class Walk:
+    """A client's walk: call it with each step once that is shown."""
+
+    client: Client
+    gone: list[str] = field(default_factory=list)
+
+    def __call__(self, step: str) -> None:
+        assert step in self.client.steps, f"{self.client.name} says that it cannot: {step}"
+        self.gone.append(step)
+
+
+@contextmanager
+def walking(name: str) -> Iterator[Walk]:
+    """The walk of a client of ``CLIENTS``, which has to go all that is said of it there."""
+    walk = Walk(CLIENTS[name])
+    yield walk
+    assert set(walk.gone) == walk.client.steps, f"{name} left out: {walk.gone}"
+
+
+def signs_in(browser: Application, username: str) -> str:
+    """Fill in the provider's page, to which the application has sent the browser; allow what it
+    asks for.
+    """
+    page = _send(browser, "login-form", username=username, password=factories.PASSWORD)
+    if any(form.id == "consent-form" for form in browser.forms()):
+        page = _send(browser, "consent-form", decision="allow")
+    return page
+
+
+def signs_out(browser: Application) -> None:
+    """Press « sign out » on the provider's question."""
+    _send(browser, "logout-confirm", decision="sign-out")
+
+
+def signs_out_at_the_provider(browser: Application, issuer: str) -> None:
+    """Sign out on the guardian's own page: no application has a hand in it."""
+    browser.open(f"{issuer}/")
+    form = next(each for each in browser.forms() if "sign-out" in each.buttons)
+    name, value = form.buttons["sign-out"]
+    browser.send(form, **({name: value} if name else {}))
+
+
+def is_signed_in(browser: Application, issuer: str) -> bool:
+    """Whether the provider knows who this is; the browser is on its page then."""
+    browser.open(f"{issuer}/")
+    return not any(each.id == "login-form" for each in browser.forms())
+
+
+def told(client_id: str) -> list[tuple[str, str]]:
+    """Tell what is due; what this application was told since it was registered, the newest first,
+    and what became of it.
+    """
+    worker.deliver_due()
+    return [(each.row.event, each.row.status) for each in listing.of_client(client_id)]
+
+
+def refreshed(client_id: str) -> int:
+    """How often this application has renewed its tokens by a refresh token."""
+    db.session.rollback()
+    rotated = RefreshToken.rotated_at.is_not(None)
+    these = select(func.count()).select_from(RefreshToken).join(Grant)
+    return int(db.session.scalar(these.where(Grant.client_id == client_id, rotated)) or 0)
+
+
+def table() -> str:
+    """The part of docs/integrate/README.md that says who goes which steps."""
+    rows = [f"| client | {' | '.join(STEPS)} |", f"|---|{'---|' * len(STEPS)}"]
+    for client in CLIENTS.values():
+        cells = ("–" if step in client.cannot else "✓" for step in STEPS)
+        rows.append(f"| [{client.name}]({client.where}) | {' | '.join(cells)} |")
+    reasons = [
+        f"- **{client.name}**: no {step}, for {why}."
+        for client in CLIENTS.values()
+        for step, why in client.cannot.items()
+    ]
+    return "\n".join([*rows, *([""] if reasons else []), *reasons])
+
+
+def with_table(page: str) -> str:
+    """The page with the table as it should be."""
+    made, times = _TABLE.subn(lambda _: table(), page)
+    assert times == 1, "the page has no place for the table"
+    return made
+
+
+def _send(browser: Application, form_id: str, **fields: str) -> str:
+    form = next((each for each in browser.forms() if each.id == form_id), None)
+    assert form is not None, f"no {form_id}: {browser.page and browser.page.text[:2000]}"
+    return browser.send(form, **fields)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_table(PAGE.read_text()))
