@@ -38,8 +38,9 @@ test-each: $(VENV)/.with-test ## The same with every test on SQLite and on Postg
 	EACH_DATABASE=1 $(BIN)/pytest $(PYTEST_ARGS)
 	EACH_DATABASE=1 LONG=1 $(BIN)/pytest $(PYTEST_ARGS)
 
-test-installs: $(VENV)/.with-test ## Other software that is installed first: needs Node.js and its registry
-	INSTALLS=1 $(BIN)/pytest tests/installs
+test-installs: $(VENV)/.with-test $(VENV)/.with-installs ## Other software, fetched from its registry and built first
+	@PYTHON=$(PYTHON) tests/provision.sh nginx apache go rust
+	INSTALLS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest tests/installs
 
 test-faults: $(VENV)/.with-test ## Machines that restart behind a real nginx, under load: 3 minutes
 	@PYTHON=$(PYTHON) tests/provision.sh postgresql nginx

@@ -4,7 +4,8 @@
 # asks no password. Otherwise it says which they are and succeeds: the tests that need them are then
 # skipped with the reason. Nobody's machine is changed unasked.
 #
-# Usage: tests/provision.sh [venv] [browser] [postgresql] [nginx]      (nothing named: the last three)
+# Usage: tests/provision.sh [venv] [browser] [postgresql] [nginx] [apache] [go] [rust]
+# (nothing named: browser, postgresql and nginx)
 set -euo pipefail
 
 python=${PYTHON:-python3}
@@ -23,6 +24,27 @@ missing_browser() {
 missing_postgresql() { compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || echo "postgresql"; }
 
 missing_nginx() { command -v nginx /usr/sbin/nginx >/dev/null || echo "nginx"; }
+
+# The module brings Apache's program with it, and no Apache that is started.
+missing_apache() {
+    [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || echo "libapache2-mod-auth-openidc"
+}
+
+# Debian's own Go is too old for what is built; it fetches, verifies and keeps a newer one
+# (tests/installs/compilers.py).
+missing_go() { command -v go >/dev/null || echo "golang-go"; }
+
+# The compiler that Debian keeps new for browsers: its own `rustc` is of 2022.
+missing_rust() {
+    at_least 1.85 "$(version_of cargo)" && command -v cc >/dev/null || echo "rustc-web cargo-web gcc libc6-dev"
+}
+
+version_of() {
+    { "$1" --version 2>/dev/null || true; } | grep --only-matching --extended-regexp '[0-9]+(\.[0-9]+)+' \
+        | head --lines=1 || true
+}
+
+at_least() { printf '%s\n%s\n' "$1" "$2" | sort --version-sort --check=quiet; }
 
 may_install() {
     command -v apt-get >/dev/null || return 1
