@@ -27,6 +27,8 @@ class Cell:
     errors: Counter[str] = field(default_factory=Counter)
     load_cores: float = 0.0
     provider_cores: float = 0.0
+    database_cores: float = 0.0
+    """Where the database's server was named; else it is among the others."""
     other_cores: float = 0.0
 
     @property
@@ -42,6 +44,11 @@ class Cell:
     def provider_time(self) -> float:
         """Processor seconds of the provider for each visit; hardly depends on who else runs."""
         return self.provider_cores / self.rate if self.rate else 0.0
+
+    @property
+    def database_time(self) -> float:
+        """Processor seconds of the database's server for each visit."""
+        return self.database_cores / self.rate if self.rate else 0.0
 
     def percentile(self, share: float) -> float:
         """The time that this share of the visits stayed under; seconds."""
@@ -65,15 +72,18 @@ def percentile(times: list[float], share: float) -> float:
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else 0.0
 
 
-def cell(port: int, visits: Visits, at_once: int, seconds: float, group: int = 0) -> Cell:
+def cell(
+    port: int, visits: Visits, at_once: int, seconds: float, group: int = 0, database: int = 0
+) -> Cell:
     """Let ``at_once`` visitors come again and again for ``seconds``, after a short warm-up.
 
-    ``group``: the provider's process group, whose processor time is told as well.
+    ``group``: the provider's process group, whose processor time is told as well; ``database``:
+    the process whose children serve the database's connections.
     """
     result = Cell(at_once)
     window = _window(seconds)
     plans = [_visitor(visits, number, window, result) for number in range(at_once)]
-    _run(port, [*plans, _clock(window, result, group)], window, {"": result})
+    _run(port, [*plans, _clock(window, result, group, database)], window, {"": result})
     return result
 
 
@@ -147,18 +157,19 @@ def _note(result: Cell, window: Window, began: float) -> None:
     result.times.append(now - began)
 
 
-def _clock(window: Window, result: Cell, group: int) -> Plan:
+def _clock(window: Window, result: Cell, group: int, database: int = 0) -> Plan:
     """Read the processors' clocks when the window opens and when it closes."""
     yield Wait(window.opens)
-    before, began = _used(group), perf_counter()
+    before, began = _used(group, database), perf_counter()
     yield Wait(window.closes)
-    used = [after - earlier for after, earlier in zip(_used(group), before, strict=True)]
+    used = [after - earlier for after, earlier in zip(_used(group, database), before, strict=True)]
     result.seconds = perf_counter() - began
-    load, provider, machine = (each / result.seconds for each in used)
-    result.load_cores, result.provider_cores = load, provider
-    result.other_cores = max(machine - load - provider, 0.0)
+    load, provider, kept, machine = (each / result.seconds for each in used)
+    result.load_cores, result.provider_cores, result.database_cores = load, provider, kept
+    result.other_cores = max(machine - load - provider - kept, 0.0)
 
 
-def _used(group: int) -> tuple[float, float, float]:
+def _used(group: int, database: int) -> tuple[float, float, float, float]:
     provider = processes.processor_seconds(group) if group else 0.0
-    return process_time(), provider, processes.machine_seconds()
+    kept = processes.family_seconds(database) if database else 0.0
+    return process_time(), provider, kept, processes.machine_seconds()

@@ -44,16 +44,37 @@ def running(command: list[str], environment: dict[str, str], port: int) -> Itera
 
 def processor_seconds(group: int) -> float:
     """Processor time that the living processes of a group have used so far."""
+    ticks = sum(
+        int(each[11]) + int(each[12]) for each in _living().values() if int(each[2]) == group
+    )
+    return ticks / _TICKS
+
+
+def family_seconds(parent: int) -> float:
+    """The same of a process, its children, and those of them that have ended."""
     ticks = 0
+    for pid, fields in _living().items():
+        if pid == parent:
+            ticks += sum(map(int, fields[11:15]))
+        elif int(fields[1]) == parent:
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / _TICKS
+
+
+def parent_of(pid: int) -> int:
+    """The process that began this one."""
+    return int(_living()[pid][1])
+
+
+def _living() -> dict[int, list[str]]:
+    """What ``proc_pid_stat(5)`` tells of each process, from its state on."""
+    found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            try:
+            with suppress(OSError):  # it ended meanwhile
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue  # it ended meanwhile
-            if int(fields[2]) == group:
-                ticks += int(fields[11]) + int(fields[12])
-    return ticks / _TICKS
+                found[int(entry.name)] = fields
+    return found
 
 
 def machine_seconds() -> float:

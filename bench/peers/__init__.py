@@ -1,0 +1,1 @@
+"""Other providers beside ours: the same visits by the same load generator, in one run."""
