@@ -1,5 +1,6 @@
 """A parent's browser without scripts: cookies, redirects, forms, and pages that go on."""
 
+from collections.abc import Callable
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final, Protocol
 from urllib.parse import urljoin, urlsplit
@@ -39,6 +40,10 @@ class Browser(Protocol):
         """A tab that shares the cookies."""
         ...
 
+    def wait_until(self, met: Callable[[Page], bool]) -> Page:
+        """Give the page's scripts time until it is so; not for ever."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -65,6 +70,9 @@ class HttpBrowser:
 
     def another_tab(self) -> "HttpBrowser":
         return HttpBrowser(self._http)
+
+    def wait_until(self, met: Callable[[Page], bool]) -> Page:
+        return self.page  # without scripts nothing changes by itself
 
     def close(self) -> None:
         self._http.close()

@@ -210,6 +210,9 @@ class Named:
     parents: tuple[Person, ...] = ()
     children: tuple[Person, ...] = ()
 
+    def __bool__(self) -> bool:
+        return bool(self.parents or self.children)
+
     def __str__(self) -> str:
         names = ", ".join(each.full_name for each in (*self.parents, *self.children))
         return names or "nobody of the test school"

@@ -52,8 +52,7 @@ class Visitor:
     @property
     def with_us(self) -> bool:
         """Whether the provider's page is shown, not the application's."""
-        parts = urlsplit(self.issuer)
-        return self.page.origin == f"{parts.scheme}://{parts.netloc}"
+        return self._is_ours(self.page)
 
     def tab(self) -> "Visitor":
         """Another tab of the same browser."""
@@ -94,7 +93,7 @@ class Visitor:
             if address != self.page.address:
                 self._open(address)
             named = self._named()
-            if named.parents or named.children:
+            if named:
                 self.seen_at = self.page.address
                 return named
         return Named()
@@ -118,7 +117,8 @@ class Visitor:
 
     def _leave(self, path: str) -> Page:
         self.typed_password = self.chose = False
-        return self.browser.open(self.target.at(path))
+        self.browser.open(self.target.at(path))
+        return self.browser.wait_until(self._is_ours)
 
     def _open(self, path: str) -> None:
         self.browser.open(self.target.at(path))
@@ -129,8 +129,15 @@ class Visitor:
         # The callback's address is used up: whoever looks again looks at the start page
         return [self.page.address, self.target.home] if not self.with_us else [self.target.home]
 
+    def _is_ours(self, page: Page) -> bool:
+        parts = urlsplit(self.issuer)
+        return page.origin == f"{parts.scheme}://{parts.netloc}"
+
     def _named(self) -> Named:
-        return Named() if self.with_us else self.school.named_in(self.page.text)
+        return self._named_on(self.browser.wait_until(lambda page: bool(self._named_on(page))))
+
+    def _named_on(self, page: Page) -> Named:
+        return Named() if self._is_ours(page) else self.school.named_in(page.text)
 
     def _answer(
         self, parent: Person, child: Person | None, *, consent: bool
