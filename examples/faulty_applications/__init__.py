@@ -6,16 +6,18 @@ speaks the protocol by hand, since libraries don't make most of these mistakes. 
 
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, redirect, request, session
 from markupsafe import escape
 from werkzeug.wrappers import Response
 
+from examples.faulty_applications.notices import Notices
 from examples.faulty_applications.provider import Provider, Refused
-from examples.faulty_applications.settings import FAULTS, Settings
+from examples.faulty_applications.settings import FAULTS, Settings, check_of
 
-__all__ = ["FAULTS", "Settings", "create_app"]
+__all__ = ["FAULTS", "Settings", "check_of", "create_app"]
 
 Page = Response | str | tuple[str, int]
 
@@ -37,6 +39,7 @@ class Application:
         self.provider = Provider(settings)
         self.users: dict[str, dict[str, Any]] = {}
         self.visits: dict[str, dict[str, Any]] = {}
+        self.notices = Notices(self.provider, self.close)
 
     def join(self, app: Flask) -> None:
         """Give the application its addresses."""
@@ -45,6 +48,8 @@ class Application:
         app.get("/switch")(self.switch)
         app.get("/callback")(self.callback)
         app.post("/logout")(self.logout)
+        app.post("/logout-token")(self.notices.logout_token)
+        app.post("/security-events")(self.notices.security_event)
 
     def has(self, fault: str) -> bool:
         """Whether this is the mistake that it makes."""
@@ -71,8 +76,16 @@ class Application:
         over = visit["expires_at"] < time.time()
         if over or self.provider.userinfo(visit["access_token"]) is None:
             self.visits.pop(session.pop("visit"), None)
+            if self.has("sibling"):
+                self.close(lambda other: bool(other["sub"] == visit["sub"]))
             return False
         return True
+
+    def close(self, which: Callable[[dict[str, Any]], bool]) -> None:
+        """End the visits of which this is so."""
+        for name, visit in list(self.visits.items()):
+            if which(visit):
+                self.visits.pop(name, None)
 
     def login(self) -> Page:
         """To the provider."""
@@ -125,6 +138,8 @@ class Application:
         session["visit"] = secrets.token_urlsafe(16)
         self.visits[session["visit"]] = {
             "user": key,
+            "sub": claims["sub"],
+            "sid": claims["sid"],
             "child": child,
             "id_token": tokens["id_token"],
             "access_token": tokens["access_token"],

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import math
 import time
 from typing import Any
 from urllib.parse import urlencode
@@ -82,8 +83,26 @@ class Provider:
         answer = requests.get(self._metadata("userinfo_endpoint"), headers=headers, timeout=10)
         return answer.json() if answer.status_code == 200 else None
 
+    def notice(self, token: str, kind: str, event: str) -> dict[str, Any]:
+        """The claims of a ``logout`` token or of a security ``event`` of this type, for us."""
+        fault = self.settings.fault
+        if fault == {"logout": "logout_token", "event": "security_event"}[kind]:
+            return self._parts(token)[1]
+        claims = self._signed(token, "")
+        wrong = {
+            "issuer": claims.get("iss") != self.settings.issuer,
+            "audience": claims.get("aud") != self.settings.client_id,
+            "events": event not in claims.get("events", {}),
+            "expired": claims.get("exp", math.inf) < time.time(),
+        }
+        for name, is_wrong in wrong.items():
+            if is_wrong and fault != f"{kind}_{name}":
+                raise Refused(name)
+        return claims
+
     def _verified(self, token: str, nonce: str) -> dict[str, Any]:
-        claims, fault = self._signed(token), self.settings.fault
+        fault = self.settings.fault
+        claims = self._signed(token, fault)
         wrong = {
             "issuer": claims.get("iss") != self.settings.issuer,
             "audience": claims.get("aud") != self.settings.client_id,
@@ -95,19 +114,26 @@ class Provider:
                 raise Refused(name)
         return claims
 
-    def _signed(self, token: str) -> dict[str, Any]:
-        header, claims = (_decoded(part) for part in token.split(".")[:2])
-        if self.settings.fault == "signature":
+    def _signed(self, token: str, fault: str) -> dict[str, Any]:
+        header, claims = self._parts(token)
+        if fault == "signature":
             return claims
         keys = requests.get(self._metadata("jwks_uri"), timeout=10).json()
         known = {key["kid"] for key in keys["keys"]}
-        if self.settings.fault == "rotation" and header.get("kid") not in known | {None}:
+        if fault == "rotation" and header.get("kid") not in known | {None}:
             return claims
         try:
             verified = jwt.decode(token, KeySet.import_key_set(keys), algorithms=ALGORITHMS)
         except (JoseError, ValueError) as error:
             raise Refused("signature") from error
         return dict(verified.claims)
+
+    def _parts(self, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        try:
+            header, claims = (_decoded(part) for part in token.split(".")[:2])
+        except ValueError as error:
+            raise Refused("no token") from error
+        return header, claims
 
     def _metadata(self, name: str) -> str:
         if not self._discovered:

@@ -16,6 +16,17 @@ FAULTS: Final = {
     "userinfo": "believes UserInfo about somebody else",
     "switch": "ignores switching the child",
     "ended": "keeps the page after the end of a guardianship",
+    "sibling": "closes every page of a guardian who loses one child",
+    "sibling_parent": "closes a child's pages, whoever the guardian is",
+    "logout_token": "believes any logout token",
+    "logout_audience": "believes a logout token for another application",
+    "logout_nonce": "takes an ID token's nonce in a logout token",
+    "logout_events": "looks at no event in a logout token",
+    "logout_again": "believes a logout token a second time",
+    "security_event": "believes any security event",
+    "event_audience": "believes a security event for another application",
+    "event_events": "looks at no type of a security event",
+    "event_again": "believes a security event a second time",
     "child_key": "uses the child's sub as the user",
     "child_again": "keeps the child of the first sign-in for ever",
     "child": "drops child objects",
@@ -24,7 +35,13 @@ FAULTS: Final = {
     "sign_out": "signs out here alone",
     "cancelled": "breaks where the parent cancels",
 }
-"""Each mistake, under the name of the check that finds it."""
+"""Each mistake; most under the name of the check that finds it."""
+_CHECK_OF: Final = {"sibling": "sibling", "logout": "logout_token", "event": "security_event"}
+
+
+def check_of(fault: str) -> str:
+    """The check that finds a mistake."""
+    return _CHECK_OF.get(fault.partition("_")[0], fault)
 
 
 @dataclass(frozen=True, kw_only=True)

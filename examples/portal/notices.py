@@ -44,7 +44,7 @@ def logout_token(name: str) -> Response:
     def ended(visit: Visit) -> bool:
         return bool(visit.claims.get("sid") == sid if sid else visit.claims["sub"] == sub)
 
-    sign_in.visits().close("session", _of(name, ended))
+    sign_in.visits().close("session", claims["jti"], _of(name, ended))
     return Response(status=200, headers={"Cache-Control": "no-store"})
 
 
@@ -65,7 +65,7 @@ def security_events(name: str) -> Response:
         told_of = (visit.child or {}).get("sub")
         return bool(visit.claims["sub"] == guardian and told_of == child)
 
-    sign_in.visits().close("guardianship", _of(name, ended))
+    sign_in.visits().close("guardianship", claims["jti"], _of(name, ended))
     return Response(status=202)
 
 
@@ -88,6 +88,8 @@ def _verified(name: str, token: str, kind: str, event: str) -> dict[str, Any]:
     for_us = claims.get("iss") == current().issuer and claims.get("aud") == provider.client_id
     if found.header.get("typ") != kind or not (fresh and for_us):
         raise ValueError("another token")
+    if not isinstance(claims.get("jti"), str):
+        raise ValueError("a token without a name")
     if event not in claims.get("events", {}):
         raise ValueError("another event")
     return claims

@@ -15,6 +15,8 @@ from typing import Any
 
 LIFETIME = 8 * 3600
 """Seconds until a visit ends by itself."""
+REMEMBERED = 600
+"""Seconds that a notice is known again: longer than one is believed (``notices.OLDEST``)."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,9 @@ class Visits:
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS closed (id TEXT PRIMARY KEY, why TEXT NOT NULL)"
             )
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS told (jti TEXT PRIMARY KEY, at INTEGER NOT NULL)"
+            )
 
     def begin(self, visit: Visit) -> str:
         """Keep a visit and return its id; forget those that have ended."""
@@ -85,9 +90,19 @@ class Visits:
         with self._open() as connection:
             connection.execute("DELETE FROM visits WHERE id = ?", (visit_id or "",))
 
-    def close(self, why: str, concerned: Callable[[Visit], bool]) -> None:
-        """End the visits that are concerned; ``why_closed`` tells each of them why."""
+    def close(self, why: str, jti: str, concerned: Callable[[Visit], bool]) -> None:
+        """End the visits that are concerned; ``why_closed`` tells each of them why.
+
+        ``jti``: of the notice that says so. One that came before ends nothing: the parent may
+        have signed in anew since.
+        """
         with self._open() as connection:
+            connection.execute("DELETE FROM told WHERE at < ?", (int(time()) - REMEMBERED,))
+            first = connection.execute(
+                "INSERT OR IGNORE INTO told VALUES (?, ?)", (jti, int(time()))
+            ).rowcount
+            if not first:
+                return
             rows = connection.execute("SELECT id, content FROM visits").fetchall()
             for visit_id, content in rows:
                 if concerned(Visit(*json.loads(content))):

@@ -1,4 +1,4 @@
-"""ID tokens that no provider may issue, made of one that ours did. Only the robot asks for them."""
+"""Tokens that no provider may issue, made of one that ours did. Only the robot asks for them."""
 
 import base64
 import json
@@ -12,10 +12,12 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from idp.oidc.keys import Keyring, SigningKey
 
 Forger = Callable[[str, Keyring], str]
-"""Makes another ID token of one, with the keys of the test provider where it likes."""
+"""Makes another token of one – an ID token, a logout token, a security event – with the keys of the
+test provider where it likes."""
 
 HOUR: Final = 3600
 _TO_COME: Final = "not-of-the-key-set"
+_OTHER_EVENT: Final = "https://another-provider.example/something-else"
 
 
 def with_claims(**changes: Any) -> Forger:
@@ -28,6 +30,13 @@ def with_claims(**changes: Any) -> Forger:
         return _signed(header, left, keyring.signing_key(header["alg"]))
 
     return forge
+
+
+def of_another_event(token: str, keyring: Keyring) -> str:
+    """What a security event or a logout token says, as an event of another type."""
+    _header, claims = _parts(token)
+    (content,) = claims["events"].values()
+    return with_claims(events={_OTHER_EVENT: content})(token, keyring)
 
 
 def expired(token: str, keyring: Keyring) -> str:
@@ -51,13 +60,13 @@ def by_an_unknown_key(token: str, _keyring: Keyring) -> str:
 
 def by_nobody(token: str, _keyring: Keyring) -> str:
     """``alg: none`` (RFC 8725 §3.1): no signature at all."""
-    _header, claims = _parts(token)
-    return f"{_encoded({'alg': 'none'})}.{_encoded(claims)}."
+    header, claims = _parts(token)
+    unsigned = {name: value for name, value in header.items() if name != "kid"} | {"alg": "none"}
+    return f"{_encoded(unsigned)}.{_encoded(claims)}."
 
 
 def _signed(header: dict[str, Any], claims: dict[str, Any], key: SigningKey) -> str:
-    alg = header["alg"]
-    return jwt.encode({"alg": alg, "kid": header["kid"]}, claims, key, algorithms=[alg])
+    return jwt.encode(header, claims, key, algorithms=[header["alg"]])
 
 
 @cache

@@ -23,6 +23,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from idp import create_app
 from idp.certify import enrolment
 from idp.certify.learning import Registration
+from idp.certify.notices import Notices
 from idp.certify.school import Person, TestSchool
 from idp.certify.wrong_answers import WrongAnswers
 from idp.clients import registration
@@ -56,6 +57,7 @@ class TestProvider:
         self.app = app
         self.answers = answers
         self.registration = clients
+        self.notices = Notices(app, CLIENT_ID)
         self.issuer: str = app.extensions["idp.settings"].issuer
 
     def enrol(self) -> TestSchool:

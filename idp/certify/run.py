@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 from idp import clock
-from idp.certify.checks import answers, people, visits
+from idp.certify.checks import answers, notices, people, visits
 from idp.certify.robot import Unreachable
 from idp.certify.trial import CouldNotBeTold, Failed, Trial
 from idp.clients.certification import (
@@ -49,10 +49,17 @@ FUNCTIONS: Final[dict[str, Callable[[Trial], str]]] = {
         visits.second_tab,
         visits.sign_out,
         visits.ended,
+        visits.sibling,
+        notices.logout_token,
+        notices.security_event,
     )
 }
-NEEDS: Final = {"switch": "child_again", "four_children": "child_again"}
-"""Who keeps the first child for ever can't show another: that mistake is named once."""
+NEEDS: Final = {
+    **dict.fromkeys(("switch", "four_children"), ("child_again",)),
+    "sibling": ("child_again", "ended"),
+    "security_event": ("child_again", "ended", "sibling"),
+}
+"""Who keeps the first child for ever can't show another: each mistake is named once."""
 NOBODY_IN: Final = "Nobody was seen signed in."
 _ALONE: Final = frozenset({"sign_in", "pkce"})
 """What can be told where nobody gets in."""
@@ -82,15 +89,16 @@ def report(
 
 
 def _with_needs(only: Collection[str]) -> set[str]:
-    return {"sign_in", *only, *(NEEDS[code] for code in only if code in NEEDS)}
+    needed = {each for code in only for each in NEEDS.get(code, ())}
+    return {"sign_in", *only, *needed, *(each for code in needed for each in NEEDS.get(code, ()))}
 
 
 def _outcome(trial: Trial, code: str) -> tuple[str, str]:
     try:
         if code not in _ALONE and trial.verdicts.get("sign_in") != PASSED:
             raise CouldNotBeTold(NOBODY_IN)
-        if code in NEEDS:
-            trial.needs(passed=NEEDS[code])
+        for needed in NEEDS.get(code, ()):
+            trial.needs_no_mistake_in(needed)
         return PASSED, FUNCTIONS[code](trial)
     except Failed as failed:
         return FAILED, str(failed)

@@ -136,6 +136,15 @@ CASES: Final = (
         (Pupil("Ombeline", "Huysmans"),),
     ),
     Family(
+        "siblings",
+        "two parents of two children; one of them loses one of these",
+        (
+            Parent("Guenièvre", "Deuxpages", "guenievre"),
+            Parent("Lancelin", "Autrepage", "lancelin"),
+        ),
+        (Pupil("Aldegonde", "Moerkerke"), Pupil("Théodule", "Moerkerke")),
+    ),
+    Family(
         "ended",
         "loses the child while the page is open",
         (Parent("Fulbert", "Bientôtfini", "fulbert"),),

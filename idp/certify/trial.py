@@ -14,7 +14,7 @@ from idp.certify.robot import Browser, Unreachable
 from idp.certify.school import Household, Named, Person, TestSchool
 from idp.certify.visitor import Target, Visitor
 from idp.certify.wrong_answers import Wrong
-from idp.clients.certification import PASSED
+from idp.clients.certification import FAILED
 
 ERROR: Final = 500
 REFUSED: Final = 400
@@ -52,10 +52,13 @@ class Trial:
         finally:
             browser.close()
 
-    def needs(self, *, parent: bool = False, child: bool = False, passed: str = "") -> None:
+    def needs_no_mistake_in(self, code: str) -> None:
+        """Raise ``CouldNotBeTold`` where another check has named the mistake already."""
+        if self.verdicts.get(code) == FAILED:
+            raise CouldNotBeTold(f"It stands on « {code} », which failed: mend that first.")
+
+    def needs(self, *, parent: bool = False, child: bool = False) -> None:
         """Raise ``CouldNotBeTold`` where the application does not show what a check looks at."""
-        if passed and self.verdicts.get(passed) != PASSED:
-            raise CouldNotBeTold(f"It stands on « {passed} », which did not pass.")
         if parent and not self.shows_parent:
             raise CouldNotBeTold("No page shows the parent's name; --page names one that does.")
         if child and not self.shows_child:
@@ -98,6 +101,11 @@ def is_shown(named: Named, parent: Person, children: Sequence[Person]) -> bool:
     """Whether a page is this parent's: it names them, or a child of theirs, and no other parent."""
     others = [each for each in named.parents if each != parent]
     return not others and (parent in named.parents or bool(set(children) & set(named.children)))
+
+
+def is_open(trial: Trial, named: Named, parent: Person, child: Person) -> bool:
+    """Whether a page is about this child still; by the parent, where no page names a child."""
+    return child in named.children if trial.shows_child else parent in named.parents
 
 
 def fails_where_it_broke(visitor: Visitor) -> None:

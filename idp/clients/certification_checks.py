@@ -18,6 +18,7 @@ _BEFORE_LIVE: Final = "docs/integrate.md#before-you-go-live"
 _CHECKED: Final = "docs/integrate.md#what-to-check-in-an-id-token"
 _WHO: Final = "docs/integrate.md#3-who-the-parent-is-which-child-it-is"
 _SWITCH: Final = "docs/integrate.md#4-another-child-another-person"
+_NOTICES: Final = "docs/integrate.md#what-to-check-in-what-you-are-told"
 _ERRORS: Final = "docs/integrate.md#7-errors-that-you-may-get"
 
 CHECKS: Final = (
@@ -191,5 +192,23 @@ CHECKS: Final = (
         "The page closes after the end of the guardianship",
         "docs/integrate.md#6-when-the-guardianship-ends",
         "end your session for this",
+    ),
+    Check(
+        "sibling",
+        "A sibling's page stays, and the other parent's, when one guardianship ends",
+        _NOTICES,
+        "the sessions of this `sub` about this `child.sub`, and no others",
+    ),
+    Check(
+        "logout_token",
+        "A good logout token closes the page, a forged or repeated one does not",
+        _NOTICES,
+        "Whoever knows the address can send you something.",
+    ),
+    Check(
+        "security_event",
+        "A good security event closes the page, a forged or repeated one does not",
+        _NOTICES,
+        "Whoever knows the address can send you something.",
     ),
 )

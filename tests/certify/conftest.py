@@ -1,8 +1,9 @@
 """One test provider for the whole folder; each application gets a fresh test school."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from threading import Thread
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from flask import Flask
@@ -28,10 +29,22 @@ def test_provider() -> Iterator[TestProvider]:
 
 @pytest.fixture
 def tried(test_provider: TestProvider) -> Tried:
-    """Tries what answers at an address. ``changes``: of ``Target``."""
+    """Tries what answers at an address.
 
-    def tried(home: str, *only: str, patience: float = PATIENCE, **changes: str) -> Report:
+    ``told``: where it takes what it is told; ``changes``: of ``Target``.
+    """
+
+    def tried(
+        home: str,
+        *only: str,
+        patience: float = PATIENCE,
+        told: Mapping[str, str] | None = None,
+        **changes: str,
+    ) -> Report:
         test_provider.registration.home = home
+        test_provider.registration.told_at = {
+            field: urljoin(home, path) for field, path in (told or {}).items()
+        }
         school = test_provider.enrol()
         target = Target(home, **changes)
         return run.report(Trial(test_provider, school, target, HttpBrowser, patience), only)

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from examples.faulty_applications import FAULTS, Settings, create_app
+from examples.faulty_applications import FAULTS, Settings, check_of, create_app
 from idp.certify.provider import CLIENT_ID, CLIENT_SECRET, TestProvider
-from idp.clients.certification import FAILED, PASSED
+from idp.clients.certification import FAILED, PASSED, UNTOLD
 from idp.clients.certification_checks import CHECKS
 from tests.certify.conftest import Tried
 
@@ -15,6 +15,7 @@ Serve = Callable[[Callable[[str], Flask]], str]
 NAMED = (
     *("email_key", "state", "nonce", "issuer", "audience", "switch", "ended", "rotation"),
     *("child_key", "child_again", "child", "second_tab"),
+    *("sibling", "logout_token", "security_event"),
 )
 """What has to be named at the least."""
 TAKEN_FOR = {
@@ -31,6 +32,10 @@ TAKEN_FOR = {
     "second_tab": ("state",),
     "sign_out": ("ended",),
     "cancelled": ("no_child", "refused_consent"),
+    "sibling": ("security_event",),
+    "sibling_parent": ("security_event",),
+    "logout_token": ("security_event",),
+    "security_event": ("logout_token", "sibling"),
 }
 """The checks that lie near enough to be confused; a long run makes all of them."""
 FOLLOWS = {
@@ -38,6 +43,14 @@ FOLLOWS = {
     "cancelled": ["no_child", "refused_consent", "cancelled"],
 }
 """Where one mistake is seen by several checks, as it should be."""
+
+
+TOLD = {"backchannel_logout_uri": "logout-token", "security_events_uri": "security-events"}
+
+
+def found(fault: str) -> list[str]:
+    """The checks that fail."""
+    return FOLLOWS.get(fault, [check_of(fault)])
 
 
 def faulty(test_provider: TestProvider, fault: str) -> Callable[[str], Flask]:
@@ -56,7 +69,7 @@ def faulty(test_provider: TestProvider, fault: str) -> Callable[[str], Flask]:
 def test_without_a_mistake_everything_is_passed(
     test_provider: TestProvider, tried: Tried, serve: Serve
 ) -> None:
-    report = tried(serve(faulty(test_provider, "")))
+    report = tried(serve(faulty(test_provider, "")), told=TOLD)
 
     assert [each for each in report.results if each.verdict != PASSED] == []
     assert [each.code for each in report.results] == [check.code for check in CHECKS]
@@ -67,11 +80,11 @@ def test_without_a_mistake_everything_is_passed(
 def test_a_mistake_is_named_and_no_other(
     fault: str, test_provider: TestProvider, tried: Tried, serve: Serve
 ) -> None:
-    near = (fault, *TAKEN_FOR.get(fault, ()))
+    near = (check_of(fault), *TAKEN_FOR.get(fault, ()))
 
-    report = tried(serve(faulty(test_provider, fault)), *near)
+    report = tried(serve(faulty(test_provider, fault)), *near, told=TOLD)
 
-    assert [each.code for each in report.of(FAILED)] == FOLLOWS.get(fault, [fault]), report.results
+    assert [each.code for each in report.of(FAILED)] == found(fault), report.results
     assert not report.clean
 
 
@@ -80,13 +93,14 @@ def test_a_mistake_is_named_and_no_other(
 def test_a_mistake_is_named_and_no_other_by_all_checks(
     fault: str, test_provider: TestProvider, tried: Tried, serve: Serve
 ) -> None:
-    report = tried(serve(faulty(test_provider, fault)))
+    report = tried(serve(faulty(test_provider, fault)), told=TOLD)
 
-    assert [each.code for each in report.of(FAILED)] == FOLLOWS.get(fault, [fault]), report.results
+    assert [each.code for each in report.of(FAILED)] == found(fault), report.results
 
 
 def test_every_mistake_that_has_to_be_named_is_planted() -> None:
-    assert set(NAMED) <= set(FAULTS) <= {check.code for check in CHECKS}
+    assert set(NAMED) <= set(FAULTS)
+    assert set(map(check_of, FAULTS)) <= {check.code for check in CHECKS}
 
 
 def test_who_is_told_of_the_end_need_not_ask(
@@ -101,12 +115,32 @@ def test_who_is_told_of_the_end_need_not_ask(
             return "", 202
 
         app.post("/events")(hear)
-        test_provider.registration.told_at = {"security_events_uri": f"{home}events"}
         return app
 
-    try:
-        report = tried(serve(told), "ended")
-    finally:
-        test_provider.registration.told_at = {}
+    report = tried(serve(told), "ended", told={"security_events_uri": "events"})
 
     assert [each.verdict for each in report.results] == [PASSED, PASSED], report.results
+
+
+def test_who_is_told_nothing_need_not_check_what_it_is_told(
+    test_provider: TestProvider, tried: Tried, serve: Serve
+) -> None:
+    report = tried(serve(faulty(test_provider, "")), "logout_token", "security_event")
+
+    untold = {each.code: each.seen for each in report.of(UNTOLD)}
+    assert report.clean
+    assert "--back-channel-logout" in untold["logout_token"]
+    assert "--security-events" in untold["security_event"]
+
+
+@pytest.mark.parametrize("path", ["nowhere", "callback"])
+def test_an_address_that_takes_nothing_is_told(
+    path: str, test_provider: TestProvider, tried: Tried, serve: Serve
+) -> None:
+    told = {"backchannel_logout_uri": path, "security_events_uri": path}
+
+    report = tried(serve(faulty(test_provider, "")), "logout_token", "security_event", told=told)
+
+    seen = {each.code: each.seen for each in report.of(UNTOLD)}
+    assert {"logout_token", "security_event"} == set(seen)
+    assert all(f"/{path} answered 40" in each for each in seen.values())

@@ -3,16 +3,18 @@
 from time import monotonic, sleep
 from typing import Final
 
-from idp.certify.school import Named, Person
+from idp.certify.school import Person
 from idp.certify.trial import (
     REFUSED,
     CouldNotBeTold,
     Failed,
     Trial,
     fails_where_it_broke,
+    is_open,
     is_shown,
     where,
 )
+from idp.certify.visitor import Visitor
 
 PAUSE: Final = 0.25
 """Seconds between two looks at a page that should close."""
@@ -96,19 +98,53 @@ def ended(trial: Trial) -> str:
         visitor.sign_in(home.parent)
         trial.fails_unless_shown(visitor, home)
         trial.provider.end_guardianship(home.parent, child)
-        began = monotonic()
-        while _is_open(visitor.look_again(), child, home.parent, by_child=trial.shows_child):
-            fails_where_it_broke(visitor)
-            if monotonic() - began > trial.patience:
-                raise Failed(
-                    f"{trial.patience:g} seconds after the end of the guardianship"
-                    f" {where(visitor)} was still about {child.full_name}. If the application asks"
-                    " again later than that, --patience says when."
-                )
-            sleep(PAUSE)
+        seconds = _closes(trial, visitor, home.parent, child)
+    return f"The page closed within {seconds:.0f} seconds."
+
+
+def sibling(trial: Trial) -> str:
+    """Three pages are open; one of them closes."""
+    home = trial.school["siblings"]
+    (parent, other), (child, sibling) = home.parents, home.children
+    with trial.visitor() as closing, trial.visitor() as second, trial.visitor() as third:
+        stay = ((second, parent, sibling), (third, other, child))
+        for visitor, whose, about in ((closing, parent, child), *stay):
+            visitor.sign_in(whose, about)
+            _fails_unless_open(trial, visitor, whose, about, "signed in in a browser of their own")
+        if not is_open(trial, closing.look_again(), parent, child):
+            raise CouldNotBeTold(
+                f"{parent.full_name} signed in in a second browser, which ended the first visit."
+            )
+        trial.provider.end_guardianship(parent, child)
+        _closes(trial, closing, parent, child)
+        happened = f"{parent.full_name} may no longer see {child.full_name}: only that page closes"
+        for visitor, whose, about in stay:
+            _fails_unless_open(trial, visitor, whose, about, happened)
+    return "The sibling's page stayed, and so did the other parent's."
+
+
+def _closes(trial: Trial, visitor: Visitor, parent: Person, child: Person) -> float:
+    """The seconds until a page is not about this child any more."""
+    began = monotonic()
+    while is_open(trial, visitor.look_again(), parent, child):
         fails_where_it_broke(visitor)
-    return f"The page closed within {monotonic() - began:.0f} seconds."
+        if monotonic() - began > trial.patience:
+            raise Failed(
+                f"{trial.patience:g} seconds after the end of the guardianship {where(visitor)} was"
+                f" still about {child.full_name}. If the application asks again later than that,"
+                " --patience says when."
+            )
+        sleep(PAUSE)
+    fails_where_it_broke(visitor)
+    return monotonic() - began
 
 
-def _is_open(named: Named, child: Person, parent: Person, *, by_child: bool) -> bool:
-    return child in named.children if by_child else parent in named.parents
+def _fails_unless_open(
+    trial: Trial, visitor: Visitor, parent: Person, child: Person, happened: str
+) -> None:
+    named = visitor.look_again()
+    fails_where_it_broke(visitor)
+    if not is_open(trial, named, parent, child):
+        raise Failed(
+            f"{happened}. The page of {parent.full_name} about {child.full_name} names {named}."
+        )

@@ -109,5 +109,14 @@ def _visits() -> Group:
             "second_tab": _("Two tabs that sign in beside each other both arrive"),
             "sign_out": _("Signing out ends the session here and at the provider"),
             "ended": _("The page closes after the end of the guardianship"),
+            "sibling": _(
+                "A sibling's page stays, and the other parent's, when one guardianship ends"
+            ),
+            "logout_token": _(
+                "A good logout token closes the page, a forged or repeated one does not"
+            ),
+            "security_event": _(
+                "A good security event closes the page, a forged or repeated one does not"
+            ),
         },
     )
