@@ -45,6 +45,7 @@ CLIENTS = {
     for each in (
         Client("Authlib (Flask)", "authlib.md"),
         Client("Express and openid-client 6", "openid-client.md"),
+        Client("Go and go-oidc", "go.md"),
     )
 }
 
