@@ -9,9 +9,9 @@ from idp import clock, settings
 from idp.audit import events
 from idp.clients import profiles
 from idp.clients.models import ClientRow
-from idp.database import keyed_hash, opaque_id, transaction
+from idp.database import keyed_hash, opaque_id, retried, transaction
 from idp.database.prepared import AtomicInsert, made_row, row_type
-from idp.oidc import acr, child_selection, id_token, pushed_requests
+from idp.oidc import acr, child_selection, held, id_token, pushed_requests
 from idp.oidc.authorization import Proceed
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.models import AuthorizationCode, Grant, GrantRow
@@ -51,25 +51,41 @@ def issue(
     """Make the grant, and its code in clear or an ID token or both, in one transaction.
 
     None where the interaction, or what was pushed, was answered already (a double click, another
-    tab), or the guardianship ended a moment ago.
+    tab), or what the answer stands on ended a moment ago: session, consent, guardianship.
     """
     code = secrets.token_urlsafe(32)
     now = clock.now()
     grant = new_grant(request, client, proceed, now)
     rows = _rows(request, grant, code, now + _lifetime(client))
-    if interaction is None and not request.gives_id_token:
-        return [("code", code)] if _give(request, rows) else None
     fields = [("code", code)] if request.gives_code else []
+    if interaction is None and not request.gives_id_token and client.metadata_["first_party"]:
+        # What ends now is asked once more when the code is redeemed
+        return fields if _give(request, rows) else None
+    return fields if _answered(request, client, proceed, interaction, rows, fields) else None
+
+
+@retried
+def _answered(
+    request: AuthorizationRequest,
+    client: ClientRow,
+    proceed: Proceed,
+    interaction: Interaction | None,
+    rows: dict[str, Any],
+    fields: Fields,
+) -> bool:
+    """Keep the grant, and add the ID token to the fields, while all that they stand on holds."""
     with transaction():
         if request.gives_id_token:
-            live = _live(grant, proceed, client)
+            live = _live(rows["grants"], proceed, client)
             if live is None:
-                return None
-            token = id_token.on_the_way(live, request, code=code if fields else None)
-            fields.append(("id_token", token))
+                return False
+            code = dict(fields).get("code")
+            token = id_token.on_the_way(live, request, code=code)
+            fields[:] = [*(each for each in fields if each[0] == "code"), ("id_token", token)]
+        if not held.is_held(proceed.signed_in.session.id, client):
+            return False
         waits = interaction is None or interactions.complete(interaction)
-        issued = waits and _give(request, rows)
-    return fields if issued else None
+        return waits and _give(request, rows)
 
 
 def _rows(

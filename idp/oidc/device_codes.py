@@ -18,12 +18,12 @@ from idp.audit import events
 from idp.clients.models import Client, ClientRow
 from idp.database import keyed_hash, transaction, update_all, upserting
 from idp.database.prepared import AtomicInsert, Prepared, columns
-from idp.oidc import authorization_codes
+from idp.oidc import authorization_codes, held
 from idp.oidc.authorization import Proceed
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.models import DeviceCode, DeviceCodeRow
 from idp.sessions import interactions
-from idp.sessions.models import BrowserSession, Interaction
+from idp.sessions.models import Interaction
 
 POLL_INTERVAL: Final = 5
 """Seconds between two questions of a screen, and what each that comes too early adds (§3.5)."""
@@ -168,12 +168,7 @@ def allow(
         waits = writes.execute(
             select(DeviceCode.id).where(DeviceCode.id == request.device, *_open()).with_for_update()
         ).first()
-        # A session that ends at this moment is waited for, or was first (security rule R1)
-        session_id = proceed.signed_in.session.id
-        lasts = select(BrowserSession.id).where(
-            BrowserSession.id == session_id, BrowserSession.ended_at.is_(None)
-        )
-        if waits is None or writes.execute(lasts.with_for_update(read=True)).first() is None:
+        if waits is None or not held.is_held(proceed.signed_in.session.id, client):
             return False
         if not interactions.complete(interaction):
             return False

@@ -28,6 +28,13 @@ _FIND: Final[Prepared[PushedRequestRow]] = Prepared(
     PushedRequestRow,
     into=only,
 )
+_BY_HASH: Final[Prepared[PushedRequestRow]] = Prepared(
+    select(*columns(PushedRequest, PushedRequestRow)).where(
+        PushedRequest.uri_hash == bindparam("uri_hash")
+    ),
+    PushedRequestRow,
+    into=only,
+)
 USE: Final = (
     update(PushedRequest)
     .where(PushedRequest.uri_hash == bindparam("pushed"), PushedRequest.used_at.is_(None))
@@ -70,6 +77,12 @@ def using(request: AuthorizationRequest) -> dict[str, Any]:
 def use(request: AuthorizationRequest) -> bool:
     """Use up what was pushed, if it was: false where another answer was first."""
     return request.pushed is None or _used(request)
+
+
+def waits(request: AuthorizationRequest) -> bool:
+    """Whether what was pushed has had no answer yet."""
+    row = _BY_HASH.one_or_none(uri_hash=request.pushed)
+    return row is not None and row.used_at is None
 
 
 def _used(request: AuthorizationRequest) -> bool:

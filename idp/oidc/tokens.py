@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, false, or_, select
 
 from idp import clock, settings
 from idp.clients.models import Client, ClientRow, ClientSchool
@@ -23,6 +23,7 @@ from idp.oidc.models import (
 )
 from idp.people import guardianships
 from idp.people.models import Account, AccountRow, Child, ChildRow, Guardianship, School
+from idp.sessions.models import BrowserSession
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,20 @@ def holds(grant_id: Any) -> ColumnElement[bool]:
         .where(or_(Grant.child_id.is_(None), link.correlate(Grant).exists()))
         .exists()
     )
+
+
+def holds_with_session(grant_id: Any) -> ColumnElement[bool]:
+    """``holds``, and the session that the grant was made in goes on, too (security rules O5, R1).
+
+    The guardianship is asked first, as whoever ends both of them ends it first.
+    """
+    lasts = (
+        select(BrowserSession.id)
+        .join(Grant, Grant.session_id == BrowserSession.id)
+        .where(Grant.id == grant_id, BrowserSession.ended_at.is_(None))
+        .with_for_update(read=True, of=BrowserSession)
+    )
+    return case((holds(grant_id), lasts.exists()), else_=false())
 
 
 def access_row(

@@ -92,6 +92,11 @@ def signed_in() -> SignedIn | None:
     return signed_in_now
 
 
+def look_again() -> None:
+    """Forget who was signed in a moment ago: the session may have ended since."""
+    g.pop("signed_in", None)
+
+
 def known_signed_in() -> SignedIn | None:
     """Who is signed in, where this request has looked; asks no database, for error pages too."""
     signed_in_now = g.get("signed_in", _UNKNOWN)

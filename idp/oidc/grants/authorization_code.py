@@ -33,7 +33,7 @@ _FIRST_TOKENS: Final = FirstTokens(
     .where(
         AuthorizationCode.code_hash == bindparam("hash"),
         AuthorizationCode.redeemed_at.is_(None),
-        tokens.holds(AuthorizationCode.grant_id),
+        tokens.holds_with_session(AuthorizationCode.grant_id),
     )
     .values(redeemed_at=bindparam("now"))
 )

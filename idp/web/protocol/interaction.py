@@ -134,7 +134,9 @@ def proceed(
                 return answers.answer(auth_request, fields, by_page=interaction is not None)
             if interaction is not None:
                 return redirect(f"/interaction/{interaction.id}", 303)
-            if auth_request.pushed is None:  # the guardianship ended a moment ago
+            if auth_request.pushed is None or pushed_requests.waits(auth_request):
+                # What the answer stood on ended a moment ago: session, consent or guardianship
+                browser.look_again()
                 return proceed(auth_request, client, None)
             return answers.error_answer(auth_request, InvalidRequestUri(), by_page=False)
         case Refuse(error):
