@@ -39,6 +39,8 @@ POLICIES: dict[str, Growing | RateLimit] = {
     "button": RateLimit(limit=100_000, length=timedelta(hours=1)),
     "long_request": RateLimit(limit=10_000, length=timedelta(hours=1)),
     "pushed_request": RateLimit(limit=20_000, length=timedelta(hours=1)),
+    # Of each application that proves nothing: many screens, in many schools
+    "device_code": RateLimit(limit=5_000, length=timedelta(hours=1)),
     # Applications that register themselves without a token, where the operator lets them
     "registration": RateLimit(limit=10, length=timedelta(hours=1)),
     "registrations": RateLimit(limit=100, length=timedelta(hours=1)),
@@ -208,15 +210,16 @@ def check_mail_request(address: str | None) -> Allowed | Blocked:
 
 
 @retried
-def check_stranger(address: str | None, kind: str) -> Allowed | Blocked:
+def check_stranger(address: str | None, kind: str, *of: str) -> Allowed | Blocked:
     """Whether something may be stored for whoever has proved nothing: by address, and by all.
 
-    ``kind``: ``button``, ``long_request`` or ``pushed_request``. Once all together have spent its
-    hour, each wider network goes on with a small budget of its own.
+    ``kind``: ``button``, ``long_request``, ``pushed_request``, or ``device_code`` ``of`` a client.
+    Once all together have spent its hour, each wider network goes on with a small budget of its
+    own.
     """
     with _own_transaction():
         outcome = _move("stored", address_prefix(address))
-        if isinstance(outcome, Allowed) and isinstance(_move(kind), Blocked):
+        if isinstance(outcome, Allowed) and isinstance(_move(kind, *of), Blocked):
             return _move("stored_network", network(address))
         return outcome
 

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 import time_machine
@@ -12,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from idp import clock
 from idp.audit.models import AuditEvent
+from idp.clients.metadata import DEVICE_CODE
 from idp.credentials import throttling
 from idp.credentials.counters import RateLimit
 from idp.database import db
@@ -20,7 +22,7 @@ from idp.sessions.models import FormSubmission
 from idp.web import kept_for_strangers
 from tests import factories
 from tests.parallel import Queries, at_once
-from tests.relying_party import Browser, World, answer, forms_of, leads_to, world
+from tests.relying_party import Browser, RelyingParty, World, answer, forms_of, leads_to, world
 
 pytestmark = pytest.mark.quick_on("sqlite")
 
@@ -335,3 +337,34 @@ def test_n6_the_rows_that_are_left_are_of_people_who_did_something(client: Flask
     assert "interactions" not in rows()
     there.browser.sign_in("claire")
     assert rows()["interactions"] == 1
+
+
+@on_sqlite
+@pytest.mark.parametrize("of", ["address", "client"])
+def test_n6_a_screens_requests_have_a_budget_for_each_address_and_each_public_application(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, of: str
+) -> None:
+    there = world(client, signed_in=False)
+    kind = "stored" if of == "address" else "device_code"
+    monkeypatch.setitem(throttling.POLICIES, kind, RateLimit(3, timedelta(hours=1)))
+    monkeypatch.setitem(throttling.POLICIES, "stored_network", RateLimit(2, timedelta(hours=1)))
+    public, proved = (
+        there.other_portal(grant_types=[DEVICE_CODE], token_endpoint_auth_method=method)
+        for method in ("none", "client_secret_basic")
+    )
+    other = there.other_portal(grant_types=[DEVICE_CODE], token_endpoint_auth_method="none")
+
+    asked = [ask_from_screen(client, public) for _ in range(7)]
+
+    statuses = [each.status_code for each in asked]
+    assert statuses == [200] * (3 if of == "address" else 5) + [429] * (4 if of == "address" else 2)
+    refused = asked[-1]
+    assert refused.headers["Retry-After"].isdigit()
+    assert refused.headers["Cache-Control"] == "no-store"
+    assert (refused.json or {})["error"] == "temporarily_unavailable"
+    assert ask_from_screen(client, proved).status_code == 200
+    assert (ask_from_screen(client, other).status_code == 200) is (of == "client")
+
+
+def ask_from_screen(client: FlaskClient, portal: RelyingParty) -> TestResponse:
+    return portal.post(client, "/oauth2/device_authorization", {"scope": "openid"})

@@ -2,8 +2,13 @@
 
 from flask import Response, request
 
+from idp.credentials import throttling
+from idp.errors import Throttled
 from idp.oidc import introspection_jwt, server
+from idp.oidc.client_authentication import presented_client
+from idp.oidc.oauth_client import query_client
 from idp.oidc.requests import ProtocolRequest
+from idp.web import browser
 from idp.web.protocol import cors
 from idp.web.protocol.blueprint import endpoints
 
@@ -35,7 +40,22 @@ def introspect() -> Response:
 @cors.for_registered_origins
 def device_authorization() -> Response:
     """RFC 8628 §3.1."""
-    return _uncached(server.endpoint_response("device_authorization", _protocol_request()))
+    asked = _protocol_request()
+    _spend_allowance(asked)
+    return _uncached(server.endpoint_response("device_authorization", asked))
+
+
+def _spend_allowance(asked: ProtocolRequest) -> None:
+    """Whoever names a public client has proved nothing, and has something stored (rule N6). It is
+    counted before anything is judged, and outside of the endpoint's transaction.
+    """
+    client = query_client(presented_client(asked)[0] or "")
+    if client is None or not client.public:
+        return
+    address = browser.client_address()
+    outcome = throttling.check_stranger(address, "device_code", client.get_client_id())
+    if isinstance(outcome, throttling.Blocked):
+        raise Throttled(outcome.retry_after)
 
 
 def _protocol_request() -> ProtocolRequest:
