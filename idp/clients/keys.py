@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -54,6 +55,14 @@ def check_public(document: Any) -> None:
     for key in keys:
         if isinstance(key, RSAKey) and key.raw_value.key_size < SMALLEST_RSA:
             raise Invalid("jwks", "weak_key", least=SMALLEST_RSA)
+
+
+def may_sign(document: Mapping[str, Any]) -> bool:
+    """Whether a key of a set that was checked may sign: not if each is for encryption (RFC 7517
+    §4.2).
+    """
+    keys = KeySet.import_key_set(document).keys  # type: ignore[arg-type]
+    return any(key.get("use") in (None, "sig") for key in keys)
 
 
 def _from_json(text: str) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def checked(raw: Mapping[str, Any]) -> dict[str, Any]:
     Unknown fields are ignored (RFC 7591 §2). Raises ``Invalid``, with all that is wrong.
     """
     document = {
-        **_defaults(),
+        **defaults(),
         **profiles.defaults_of(raw.get("profile")),
         **{k: v for k, v in raw.items() if k in _CHECKS and v is not None},
     }
@@ -96,8 +96,8 @@ def checked(raw: Mapping[str, Any]) -> dict[str, Any]:
     checks = [(name, check) for name, check in _CHECKS.items() if name in document]
     _run_checks(checks, document, problems)
     for name in problems.keys() & _READ_TOGETHER:
-        if not _is_like(document[name], _defaults()[name]):
-            document[name] = _defaults()[name]  # so that the others' problems are told as well
+        if not _is_like(document[name], defaults()[name]):
+            document[name] = defaults()[name]  # so that the others' problems are told as well
     profiles.switch_on(document)
     _run_checks(_TOGETHER, document, problems)
     if problems:
@@ -138,7 +138,8 @@ def _is_storable(value: Any) -> bool:
     return "\\u0000" not in text
 
 
-def _defaults() -> dict[str, Any]:
+def defaults() -> dict[str, Any]:
+    """What stands where nothing is said."""
     return {
         "profile": "default",
         "redirect_uris": [],
@@ -276,7 +277,7 @@ def _response_types(name: str, document: dict[str, Any]) -> None:
         document[name] = value = list(dict.fromkeys(map(normal_response_type, value)))
     if value != ["code"] and not settings.current().front_channel_id_tokens:
         allowed = ("code",)
-    _some_of(*allowed)(name, document)
+    _some_of(*allowed, least=0)(name, document)
 
 
 def _list_of_text(name: str, document: dict[str, Any]) -> list[str]:
@@ -347,6 +348,8 @@ _CHECKS: Final[dict[str, Check]] = {
     "security_events": _some_of(*SECURITY_EVENTS),
     "resources": _resources,
 }
+FIELDS: Final = tuple(_CHECKS)
+"""Every field that may be registered."""
 
 
 def _has_a_name(name: str, document: dict[str, Any]) -> None:
@@ -372,9 +375,12 @@ def _has_keys(name: str, document: dict[str, Any]) -> None:
     method = document["token_endpoint_auth_method"]
     signs = document.get("request_object_signing_alg", "none") != "none"
     signs = signs or document.get("require_signed_request_object", False)
-    needs = method in {"private_key_jwt", "self_signed_tls_client_auth"} or signs
+    signs = signs or method == "private_key_jwt"
+    needs = method == "self_signed_tls_client_auth" or signs
     if needs and not {name, "jwks_uri"} & document.keys():
         raise Invalid(name, "keys_needed")
+    if signs and name in document and not keys.may_sign(document[name]):
+        raise Invalid(name, "keys_encrypt")
 
 
 def _signs_what_it_must(name: str, document: dict[str, Any]) -> None:
@@ -431,6 +437,16 @@ def _agree_with_response_types(name: str, document: dict[str, Any]) -> None:
     left_out = {"implicit"} | (set() if "code" in types else {"authorization_code"})
     kept = [each for each in document[name] if each not in left_out]
     document[name] = [*kept, "implicit"] if "id_token" in types else kept
+    if not document[name]:
+        raise Invalid(name, "must_be_some_of", allowed=GRANT_TYPES)
+
+
+def _agree_with_grant_types(name: str, document: dict[str, Any]) -> None:
+    """RFC 7591 §2.1: nobody is answered in a browser by a code that can't be redeemed."""
+    if "authorization_code" not in document["grant_types"]:
+        document[name] = [each for each in document[name] if "code" not in each.split()]
+    elif not document[name]:
+        raise Invalid(name, "must_be_some_of", allowed=("code", *FRONT_CHANNEL_RESPONSE_TYPES))
 
 
 def _names_the_child(name: str, document: dict[str, Any]) -> None:
@@ -463,6 +479,7 @@ _TOGETHER: Final[tuple[tuple[str, Check], ...]] = (
     ("client_name", _has_a_name),
     ("redirect_uris", _has_an_address),
     *((name, _near_the_application) for name in (*_LED_TO, *_ASKED_BY_US)),
+    ("response_types", _agree_with_grant_types),
     ("grant_types", _agree_with_response_types),
     ("grant_types", _exchanging_clients_prove_themselves),
     ("frontchannel_logout_uri", _beside_a_redirect_uri),

@@ -40,6 +40,8 @@ class Client(ClientRow, Model):
     """Of a client that registered itself: the id of the token it came with, or ``open``."""
     registration_token_hash: Mapped[str | None] = mapped_column(KeyedHash)
     """Of the registration access token with which it manages itself (RFC 7592)."""
+    settled: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """Of a client that registered itself: what an operator changed (``idp.clients.settled``)."""
 
 
 class ClientSchool(Model):

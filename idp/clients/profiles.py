@@ -43,7 +43,7 @@ DEMANDS: Final[dict[str, dict[str, tuple[Any, ...]]]] = {
         "token_endpoint_auth_method": STRONG_METHODS,  # §5.3.2.1
         "token_endpoint_auth_audience": ("issuer",),  # §5.3.2.1
         **dict.fromkeys(_SIGNATURES, STRONG_ALGORITHMS),  # §5.4.1
-        "response_types": (["code"],),  # §5.3.2.2
+        "response_types": (["code"], []),  # §5.3.2.2
         "omit_iss": (False,),  # §5.3.2.2
     },
 }

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, insert, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from idp import clock
-from idp.clients import audit_log, logos, sectors
+from idp.clients import audit_log, logos, sectors, settled
 from idp.clients.metadata import checked
 from idp.clients.models import Client, ClientRow, ClientSchool
 from idp.database import db, keyed_hash, transaction, update_all
@@ -84,8 +84,10 @@ def change(
     *,
     school_ids: Sequence[str] | None = None,
     version: int | None = None,
+    by_itself: bool = False,
 ) -> Registered:
-    """Replace the metadata (RFC 7592 §2.2). The sector stays: subjects never change.
+    """Replace the metadata (RFC 7592 §2.2). The sector stays: subjects never change. What an
+    operator changes is settled from then on; ``by_itself``: no operator does it.
 
     A secret comes with it where the client has none and now needs one; where it needs none any
     more, its secrets end. ``version``: the one that the change was made from. Raises
@@ -100,6 +102,8 @@ def change(
     audited_before = audit_log.audited_metadata(before.metadata_, served)
     secret = _new_secret(document) if before.secret_hash is None else None
     values: dict[str, Any] = {"metadata_": document, "name": document["client_name"]}
+    if before.registered_by is not None and not by_itself:
+        values["settled"] = settled.noted(before.settled, before.metadata_, document)
     if secret is not None:
         values["secret_hash"] = _secret_hash(secret)
     elif not _has_secret(document):

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, select
 from idp import clock
 from idp.audit import events
 from idp.clients.metadata import SCOPES
-from idp.clients.models import RegistrationToken
+from idp.clients.models import Client, RegistrationToken
 from idp.database import db, keyed_hash, transaction, update_all
 from idp.errors import Invalid, NotFound
 from idp.people.models import NAME_LENGTH, School
@@ -83,6 +83,21 @@ def end(token_id: str) -> bool:
         if ended:
             events.record("registration_token_ended", token=token_id)
     return bool(ended)
+
+
+def end_each(*which: ColumnElement[bool]) -> int:
+    """End these of those that go on, in the caller's transaction; returns how many."""
+    return update_all(
+        RegistrationToken, *which, RegistrationToken.ended_at.is_(None), ended_at=clock.now()
+    )
+
+
+def end_management(*which: ColumnElement[bool]) -> int:
+    """Let these applications manage their registration no more, in the caller's transaction;
+    returns how many did.
+    """
+    managing = Client.registration_token_hash.is_not(None)
+    return update_all(Client, *which, managing, registration_token_hash=None)
 
 
 def find_usable(text: str) -> RegistrationToken | None:

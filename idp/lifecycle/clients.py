@@ -19,6 +19,7 @@ def change(
     *,
     school_ids: Sequence[str] | None = None,
     version: int | None = None,
+    by_itself: bool = False,
 ) -> Registered:
     """Replace a registration, in the caller's transaction; see ``registration.change``.
 
@@ -26,7 +27,9 @@ def change(
     asked anew.
     """
     before = dict(registration.get_client(client_id).metadata_)
-    made = registration.change(client_id, metadata, school_ids=school_ids, version=version)
+    made = registration.change(
+        client_id, metadata, school_ids=school_ids, version=version, by_itself=by_itself
+    )
     after = made.client.metadata_
     if has_made_up_email(before) and not has_made_up_email(after) and not after["first_party"]:
         # Nobody has allowed a third party their own address yet (security rule C5)

@@ -58,7 +58,10 @@ class OAuthClient(ClientMixin):  # type: ignore[misc]
         return bool(self.client_metadata["token_endpoint_auth_method"] == method)
 
     def check_response_type(self, response_type: str) -> bool:
-        return normal_response_type(response_type) in self.client_metadata["response_types"]
+        wanted = normal_response_type(response_type)
+        # RFC 7591 §2.1; registrations from before may name a code that they don't redeem
+        redeems = "code" not in wanted.split() or self.check_grant_type("authorization_code")
+        return redeems and wanted in self.client_metadata["response_types"]
 
     def check_grant_type(self, grant_type: str) -> bool:
         return grant_type in self.client_metadata["grant_types"]

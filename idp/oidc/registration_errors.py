@@ -9,6 +9,7 @@ REGISTRATIONS: Final = {
     "alg_needed": "is needed beside its enc",
     "control": "holds a control character",
     "keys_by_value": "of what the authorization endpoint answers needs jwks, not jwks_uri",
+    "keys_encrypt": "holds no key that may sign: each says that it is for encryption (use: enc)",
     "keys_needed": "is needed for private_key_jwt and for signed request objects",
     "keys_twice": "can't stand beside jwks: register the keys or their address",
     "must_be_one_of": "must be one of {allowed}",

@@ -9,15 +9,20 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from idp.clients import registration, registration_tokens
+from idp.clients import registration, registration_tokens, settled
+from idp.clients.metadata import _CHECKS, DEVICE_CODE
 from idp.clients.models import Client
 from idp.database import db
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.applications import service as applications
 from tests import factories
 from tests.conformance.test_dynamic_registration import LEAST, PATH, register, token
 from tests.outgoing.conftest import change
 from tests.relying_party import error_of
 
 pytestmark = pytest.mark.quick_on("sqlite")
+SITE = "https://homework.example"
+TWO = "urn:school-idp:acr:two-factor"
 
 
 class Managed:
@@ -107,6 +112,81 @@ def test_a_replacement_stays_within_the_bounds(there: Managed) -> None:
     """RFC 7592 §2.2: the server may ignore or replace what it does not grant."""
     got = there.put(first_party=True, require_pkce=False, scope="openid email child").json
     assert (got["first_party"], got["require_pkce"], got["scope"]) == (False, True, "openid child")
+
+
+def narrowed(there: Managed, **changes: Any) -> dict[str, Any]:
+    """The registration once an operator has changed it; a field set to None is left out."""
+    client_id = there.made["client_id"]
+    document = {**registration.get_client(client_id).metadata_, **changes}
+    kept = {name: value for name, value in document.items() if value is not None}
+    return dict(applications.change(AT_TERMINAL, client_id, kept).client.metadata_)
+
+
+NARROWED: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
+    ({}, {"scope": "openid"}, {"scope": "openid profile child"}),
+    ({}, {"child_fields": ["sub"]}, {"child_fields": ["sub", "family_name", "class"]}),
+    (
+        {},
+        {"grant_types": ["authorization_code"]},
+        {"grant_types": ["authorization_code", DEVICE_CODE]},
+    ),
+    ({}, {"grant_types": ["authorization_code"]}, {}),
+    ({}, {"profile": "legacy", "require_pkce": True}, {"profile": "default"}),
+    ({}, {"subject_type": "pairwise", "email_claim": "unique"}, {"email_claim": "real"}),
+    ({"subject_type": "public"}, {"subject_type": "pairwise"}, {"subject_type": "public"}),
+    ({}, {"require_pushed_authorization_requests": True}, {}),
+    ({}, {"dpop_bound_access_tokens": True}, {"dpop_bound_access_tokens": False}),
+    ({}, {"token_endpoint_auth_method": "client_secret_post"}, {}),
+    ({}, {"default_acr_values": ["phr"]}, {"default_acr_values": ["phr", TWO]}),
+    ({}, {"default_acr_values": ["phr"]}, {}),
+    ({"id_token_claims": ["name"]}, {"id_token_claims": []}, {"id_token_claims": ["name"]}),
+    ({"policy_uri": f"{SITE}/p"}, {"policy_uri": None}, {"policy_uri": f"{SITE}/q"}),
+    ({"request_uris": [f"{SITE}/r"]}, {"request_uris": []}, {"request_uris": [f"{SITE}/r"]}),
+    ({}, {"client_name": "Devoirs (privé)"}, {"client_name": "École du Moulin"}),
+]
+
+
+@pytest.mark.parametrize(("first", "operators", "own"), NARROWED, ids=str)
+def test_what_an_operator_narrowed_stays_the_ceiling(
+    client: FlaskClient, first: dict[str, Any], operators: dict[str, Any], own: dict[str, Any]
+) -> None:
+    """RFC 7592 §2.2: the server may replace what the client asks for; nothing gets wider."""
+    there = Managed(client, **first)
+    said = narrowed(there, **operators)
+
+    response = there.put(**own)
+
+    assert response.status_code in {200, 400}, response.text
+    got = registration.get_client(there.made["client_id"]).metadata_
+    assert {name: got.get(name) for name in operators} == {
+        name: said.get(name) for name in operators
+    }
+
+
+def test_within_what_is_settled_a_client_may_want_less(there: Managed) -> None:
+    """RFC 7592 §2.2: a shorter list is the client's own affair, and so is what nobody settled."""
+    narrowed(there, redirect_uris=[*LEAST["redirect_uris"], f"{SITE}/two"], scope="openid child")
+
+    got = there.put(redirect_uris=[f"{SITE}/two"], scope="openid", client_name="Devoirs").json
+
+    assert (got["redirect_uris"], got["scope"]) == ([f"{SITE}/two"], "openid")
+    assert got["client_name"] == "Devoirs"
+
+
+def test_an_address_that_an_operator_did_not_leave_is_refused(there: Managed) -> None:
+    """RFC 7591 §3.2.2: invalid_redirect_uri, where nothing of what is asked may be registered."""
+    narrowed(there, redirect_uris=[f"{SITE}/two"])
+
+    assert error_of(there.put()) == (400, "invalid_redirect_uri")
+
+
+def test_every_field_can_be_settled() -> None:
+    """RFC 7592 §2.2: whatever field it is, an operator's word stands."""
+    for name in _CHECKS:
+        assert settled.kept_to({name: "theirs"}, {name: None}) == {}
+        assert settled.kept_to({}, {name: ["a"]}) == {name: ["a"]}
+        assert settled.kept_to({name: ["a", "b"]}, {name: ["a"]}) == {name: ["a"]}
+        assert settled.kept_to({name: True}, {name: False}) == {name: False}
 
 
 def test_what_can_not_be_registered_changes_nothing(there: Managed) -> None:

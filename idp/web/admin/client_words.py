@@ -178,6 +178,9 @@ PROBLEMS: Final = {
     "without_school": lazy_gettext("Choose at least one school."),
     "no_seconds": lazy_gettext("Type a whole number of seconds, or nothing."),
     "keys_needed": lazy_gettext("Paste the public key, or choose its file."),
+    "keys_encrypt": lazy_gettext(
+        "None of these keys may sign: each says that it is for encryption only (“use”: “enc”)."
+    ),
     "keys_twice": lazy_gettext("Register the keys or their address, not both."),
     "private_key": lazy_gettext(
         "This is a private or a shared key. It was not stored. Make a new pair of keys,"
