@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from sqlalchemy import select
+
 from idp import correlation, settings
-from idp.clients import registration, registration_tokens
+from idp.clients import registration, registration_tokens, settled
 from idp.clients.metadata import SCOPES
-from idp.clients.models import Client, RegistrationToken
+from idp.clients.models import Client, ClientRow, RegistrationToken
 from idp.clients.registration import Registered
 from idp.credentials import throttling
 from idp.database import db, keyed_hash, retried, transaction, update_all
@@ -100,6 +102,13 @@ def managed(client_id: str, text: str) -> Client:
     return client
 
 
+def is_strangers(client: ClientRow) -> bool:
+    """Whether nobody has vetted this application: it registered itself where everybody may."""
+    if client.metadata_["first_party"]:
+        return False
+    return db.session.scalar(select(Client.registered_by).where(Client.id == client.id)) == OPEN
+
+
 def replace(client_id: str, text: str, metadata: Mapping[str, Any]) -> SelfRegistered:
     """Replace the registration (RFC 7592 §2.2); its token is another one from now on.
 
@@ -111,6 +120,7 @@ def replace(client_id: str, text: str, metadata: Mapping[str, Any]) -> SelfRegis
     _check_repeated(metadata, client)
     document = _bounded(metadata, _bounds_of(client))
     document |= {k: v for k, v in before.items() if k in _NOT_ITS_OWN}  # an operator's word
+    document = settled.kept_to(document, client.settled)
     clients.check_keys(document)
     registration.check_elsewhere(document, ["its own"], before)
     return _replace(client_id, text, document, version)
@@ -125,7 +135,7 @@ def _replace(
         correlation.current().actor = client_id
         if not _exchange(client_id, text, _hash(token)):
             raise NotFound("client")
-        made: Registered = clients.change(client_id, document, version=version)
+        made: Registered = clients.change(client_id, document, version=version, by_itself=True)
     return SelfRegistered(made.client, token, made.secret)
 
 

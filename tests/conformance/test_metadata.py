@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from idp import create_app
 from idp.database import db
 from tests.conftest import settings_for_tests
+from tests.relying_party import world
 
 pytestmark = pytest.mark.quick_on("sqlite")
 
@@ -112,3 +113,12 @@ def test_the_endpoints_of_an_issuer_with_a_path_begin_with_it(below: FlaskClient
     addresses = [v for k, v in told.items() if k.endswith(("_endpoint", "_uri"))]
     assert addresses
     assert all(each.startswith(f"{BESIDE_A_PATH}/") for each in addresses)
+
+
+def test_no_session_management_is_promised(client: FlaskClient) -> None:
+    """OpenID Connect Session Management 1.0 §3.3: without it, discovery names no frame."""
+    there = world(client)
+    told = client.get("/.well-known/openid-configuration").json or {}
+
+    assert "check_session_iframe" not in told
+    assert "session_state" not in there.answer()

@@ -3,13 +3,25 @@
 import logging
 import re
 from html import unescape
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.relying_party import CALLBACK, World, form_of, leads_to, world
+from idp.clients import registration
+from idp.clients.models import Client
+from idp.database import transaction
+from tests.outgoing.conftest import change
+from tests.relying_party import (
+    CALLBACK,
+    RelyingParty,
+    World,
+    answer,
+    form_of,
+    leads_to,
+    world,
+)
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -163,3 +175,92 @@ def test_a_silent_request_goes_back_at_once(client: FlaskClient) -> None:
     there = signed_out(client)
 
     assert there.answer(prompt="none")["error"] == "invalid_request"
+
+
+SILENT = {"prompt": "none", "code_challenge_method": "S256", "code_challenge": "c" * 43}
+
+
+def strangers(there: World) -> RelyingParty:
+    """An application that came by itself, without a token."""
+    schools = (there.school.id,)
+    open_to_all = {"dynamic_registration": "open", "dynamic_registration_schools": schools}
+    change(there.http.application, **open_to_all)
+    left = f"{CALLBACK}/left"
+    document = {
+        "client_name": NAME, "redirect_uris": [CALLBACK], "post_logout_redirect_uris": [left],
+    }  # fmt: skip
+    http = there.http.application.test_client(use_cookies=False)
+    made = dict(http.post("/oauth2/register", json=document).json or {})
+    client = registration.get_client(made["client_id"])
+    return RelyingParty(registration.Registered(client, made["client_secret"]))
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+@pytest.mark.parametrize(
+    "wrong", [SILENT, {"prompt": "none"}, {}, {**SILENT, "response_mode": "fragment"}], ids=str
+)
+def test_what_strangers_registered_is_never_bounced_to(
+    client: FlaskClient, wrong: dict[str, str], signed_in: bool
+) -> None:
+    """RFC 9700 §4.11.2: redirect automatically only where the redirection URI is trusted."""
+    there = world(client, signed_in=signed_in)
+
+    page = there.browser.open(strangers(there).authorize_path(**wrong))
+
+    assert page.status_code == 400
+    assert not leads_to(page)
+    assert button(page).startswith(f"{CALLBACK}?error=")
+    assert NAME in words(page)
+
+
+def test_a_pushed_request_of_a_stranger_is_not_bounced_either(client: FlaskClient) -> None:
+    """RFC 9700 §4.11.2: whatever way the request came."""
+    there = world(client, signed_in=False)
+    portal = strangers(there)
+    pushed = portal.post(client, "/oauth2/par", portal.request(**SILENT)).json or {}
+    asked = urlencode({"client_id": portal.client_id, "request_uri": pushed["request_uri"]})
+
+    for error in ("login_required", "invalid_request_uri"):
+        page = there.browser.open(f"/oauth2/authorize?{asked}")
+        assert not leads_to(page)
+        assert f"?error={error}&" in button(page)
+
+
+def test_after_a_page_of_ours_a_stranger_is_answered(client: FlaskClient) -> None:
+    """RFC 9700 §4.11.2: who was asked has decided; and what they allowed goes on silently."""
+    there = world(client, signed_in=False)
+    portal = strangers(there)
+    asked = {**SILENT, "prompt": None}
+
+    there.browser.open(portal.authorize_path(**asked))
+    there.browser.sign_in("claire")
+    denied = answer(there.browser.press("consent-cancel"))
+    there.browser.open(portal.authorize_path(**asked))
+    allowed = answer(there.browser.press("consent-allow"))
+    silent = answer(there.browser.open(portal.authorize_path(**SILENT)))
+
+    assert denied["error"] == "access_denied"
+    assert "code" in allowed
+    assert "code" in silent
+
+
+def test_a_strangers_logout_leads_nowhere_without_a_session(client: FlaskClient) -> None:
+    """RFC 9700 §4.11.2: the logout endpoint is no redirector either."""
+    there = world(client, signed_in=False)
+    portal = strangers(there)
+    asked = {"client_id": portal.client_id, "post_logout_redirect_uri": f"{CALLBACK}/left"}
+
+    page = there.browser.open(f"/oauth2/logout?{urlencode(asked)}")
+
+    assert page.status_code == 200
+    assert not leads_to(page)
+
+
+def test_one_with_a_token_of_ours_is_answered_silently(client: FlaskClient) -> None:
+    """OpenID Connect Core §3.1.2.6: login_required goes to the redirect URI."""
+    there = world(client, signed_in=False)
+    portal = strangers(there)
+    with transaction() as writes:
+        writes.get_one(Client, portal.client_id).registered_by = "n_token"
+
+    assert answer(there.browser.open(portal.authorize_path(**SILENT)))["error"] == "login_required"

@@ -20,10 +20,10 @@ from idp.oidc.authorization_parameters import Pushed, Read, Refused, registered_
 from idp.oidc.errors import InvalidRequestUri, OAuth2Error
 from idp.oidc.oauth_client import OAuthClient, query_client
 from idp.oidc.requests import FORM, with_values
-from idp.web import branding, browser, headers
+from idp.web import browser, headers
 from idp.web.errors import PageError
 from idp.web.interaction import pushed_before
-from idp.web.protocol import answers, crossing
+from idp.web.protocol import crossing, error_answers
 from idp.web.protocol.blueprint import endpoints
 from idp.web.protocol.interaction import proceed
 
@@ -124,9 +124,7 @@ def _hinted_subject(hint: str | None, client: OAuthClient) -> str | None:
 
 
 def _refuse(parameters: MultiDict[str, str], error: OAuth2Error) -> Response:
-    """An error goes back only to a verified address, and to a third party's only past the eyes
-    of who is signed in or presses a button (security rules O1 and O21, RFC 9700 §4.11.2).
-    """
+    """An error goes back only to a verified address (security rules O1 and O21)."""
     reason = _reason(error)
     _note(parameters, error, error.get_error_description() or reason)
     client = query_client(parameters.get("client_id", ""))
@@ -135,15 +133,9 @@ def _refuse(parameters: MultiDict[str, str], error: OAuth2Error) -> Response:
         start = client if code == "invalid_request_uri" else None  # where a parent begins anew
         raise PageError(code, reason=reason, client_id=start and start.get_client_id())
     _let_popup(client)
-    how = (error.redirect_uri, response_types.mode_of(parameters))
-    what = (answers.error_fields(error), _state(parameters))
+    mode, state = response_types.mode_of(parameters), _state(parameters)
     silent = parameters.get("prompt") == "none"
-    if not client.client_metadata["first_party"] and not silent and browser.signed_in() is None:
-        branding.use(branding.of_application(client.record))
-        way_back = answers.way_back(client, *how, *what)
-        raise PageError(str(error.error), reason=reason, way_back=way_back)
-    iss = answers.names_issuer(client)
-    return answers.send(client.get_client_id(), *how, *what, iss=iss)
+    return error_answers.lead_back(client, error, mode, state, reason=reason, silent=silent)
 
 
 def _state(parameters: MultiDict[str, str]) -> str | None:

@@ -21,7 +21,7 @@ from idp.oidc.authorization import (
     StepUp,
 )
 from idp.oidc.authorization_request import AuthorizationRequest
-from idp.oidc.errors import Denial, InvalidRequestUri
+from idp.oidc.errors import Denial, InvalidRequestUri, OAuth2Error
 from idp.oidc.oauth_client import OAuthClient
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
@@ -29,7 +29,7 @@ from idp.sessions.service import SignedIn
 from idp.web import browser
 from idp.web.errors import PageError
 from idp.web.interaction import begin_interaction, load_interaction
-from idp.web.protocol import answers, device_answers
+from idp.web.protocol import answers, device_answers, error_answers
 from idp.web.protocol.blueprint import blueprint
 from idp.web.start_pages import start_page
 
@@ -109,6 +109,20 @@ def _waiting_request(waiting: Interaction) -> tuple[AuthorizationRequest, OAuthC
     return AuthorizationRequest.from_json(waiting.request), OAuthClient(client)
 
 
+def _told_without_a_page(
+    auth_request: AuthorizationRequest, client: OAuthClient, error: OAuth2Error
+) -> Response:
+    error.redirect_uri = auth_request.redirect_uri
+    return error_answers.lead_back(
+        client,
+        error,
+        auth_request.response_mode,
+        auth_request.state,
+        reason=error.get_error_description() or "",
+        silent="none" in auth_request.prompt,
+    )
+
+
 def _done(waiting: Interaction) -> str:
     client = registration.find(waiting.client_id or "")
     start = start_page(client) if client else None
@@ -138,7 +152,7 @@ def proceed(
                 # What the answer stood on ended a moment ago: session, consent or guardianship
                 browser.look_again()
                 return proceed(auth_request, client, None)
-            return answers.error_answer(auth_request, InvalidRequestUri(), by_page=False)
+            return _told_without_a_page(auth_request, client, InvalidRequestUri())
         case Refuse(error):
             refusals.note(
                 "authorize", error.error, error.get_error_description(), auth_request.client_id
@@ -146,7 +160,9 @@ def proceed(
             if interaction is not None:
                 interactions.complete(interaction)
             pushed_requests.use(auth_request)
-            return answers.error_answer(auth_request, error, by_page=interaction is not None)
+            if interaction is None:
+                return _told_without_a_page(auth_request, client, error)
+            return answers.error_answer(auth_request, error, by_page=True)
         case _:
             waiting = interaction or begin_interaction(
                 auth_request.client_id, auth_request.as_json()

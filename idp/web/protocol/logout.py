@@ -9,6 +9,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from idp.clients import registration
+from idp.lifecycle import self_registration
 from idp.oidc import logout as rules
 from idp.oidc import refusals
 from idp.oidc.requests import FORM, with_values
@@ -37,7 +38,8 @@ def logout() -> Response:
     if wanted.needs_no_question(signed_in):
         return _sign_out(wanted.return_uri, by_page=False)
     if signed_in is None:  # nothing to ask about, and no reason to keep anybody here
-        return _leave(wanted.return_uri, by_page=False, problem=wanted.problem)
+        way = None if _is_strangers(wanted) else wanted.return_uri
+        return _leave(way, by_page=False, problem=wanted.problem)
     if wanted.client is not None:
         branding.use(branding.of_application(wanted.client))
     else:
@@ -123,6 +125,13 @@ def _leave(return_uri: str | None, *, by_page: bool, problem: str = "") -> Respo
 
 def _client_of(wanted: rules.LogoutRequest) -> str | None:
     return wanted.client.id if wanted.client else None
+
+
+def _is_strangers(wanted: rules.LogoutRequest) -> bool:
+    """Whether nobody has vetted the address: a stranger's link must not bounce off us (RFC 9700
+    §4.11.2, docs/decisions/silent-errors.md).
+    """
+    return wanted.client is not None and self_registration.is_strangers(wanted.client)
 
 
 def _use_school_of_guardian() -> None:
