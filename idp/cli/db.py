@@ -59,7 +59,7 @@ def db_current(as_json: bool) -> None:
 )
 @output.json_option
 def db_restored(as_json: bool) -> None:
-    """After a restore from a backup: end every session, grant and one-time token.
+    """After a restore from a backup: end every session, grant and token.
 
     What was ended or revoked after the backup is alive again in it. The provider notices, and
     serves nobody until this was run. Read "Backup and restore" in docs/operator.md first.

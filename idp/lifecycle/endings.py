@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Select, or_, select
 
 from idp import clock
 from idp.audit import events
+from idp.clients import registration_tokens
 from idp.credentials import (
     devices,
     email_changes,
@@ -270,6 +271,8 @@ def _ender(thing: Thing, cause: Cause, by: By) -> Callable[..., int]:
         Thing.CHILD_CONSENTS: grants_service.withdraw_child_consents,
         Thing.GRANTS: partial(end_grants, reason),
         Thing.DEVICE_CODES: device_codes.end,
+        Thing.REGISTRATION_TOKENS: registration_tokens.end_each,
+        Thing.MANAGEMENT: registration_tokens.end_management,
         Thing.TOKENS: one_time_tokens.end,
         Thing.ADDRESS_CHANGES: email_changes.end_waiting,
         Thing.WAYS_BACK: email_changes.end_open,

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, select, true, tuple_
 
+from idp.clients.models import Client, RegistrationToken
 from idp.credentials import devices
 from idp.credentials.models import (
     EmailChange,
@@ -61,6 +62,8 @@ _TABLES: Final[dict[Thing, Any]] = {
     Thing.CHILD_CONSENTS: ChildConsent,
     Thing.GRANTS: Grant,
     Thing.DEVICE_CODES: DeviceCode,
+    Thing.REGISTRATION_TOKENS: RegistrationToken,
+    Thing.MANAGEMENT: Client,
     Thing.TOKENS: OneTimeToken,
     Thing.ADDRESS_CHANGES: EmailChange,
     Thing.WAYS_BACK: EmailChange,

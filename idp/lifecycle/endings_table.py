@@ -29,6 +29,10 @@ class Thing(StrEnum):
     GRANTS = "grants"
     DEVICE_CODES = "device_codes"
     """Those of screens that wait for an answer; an answered one hangs on its grant."""
+    REGISTRATION_TOKENS = "registration_tokens"
+    """By which applications register themselves."""
+    MANAGEMENT = "registration_access_tokens"
+    """With which applications manage their registration."""
     TOKENS = "one_time_tokens"
     ADDRESS_CHANGES = "email_changes"
     """Those that wait for their confirmation."""
@@ -241,6 +245,9 @@ ENDINGS: Final[Mapping[Cause, Row]] = {
             Thing.CHILD_CONSENTS,
             Thing.GRANTS,
             Thing.DEVICE_CODES,
+            # Those that were ended, spent or replaced since would work again
+            Thing.REGISTRATION_TOKENS,
+            Thing.MANAGEMENT,
             Thing.TOKENS,
             Thing.ADDRESS_CHANGES,
             Thing.WAYS_BACK,

@@ -15,6 +15,8 @@ RECORDED: Final = (
     Thing.INTERACTIONS,
     Thing.SESSIONS,
     Thing.GRANTS,
+    Thing.REGISTRATION_TOKENS,
+    Thing.MANAGEMENT,
     Thing.TOKENS,
     Thing.ADDRESS_CHANGES,
     Thing.RECOVERY_CODES,

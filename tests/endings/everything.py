@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import update
 
 from idp import clock
+from idp.clients.models import Client, RegistrationToken
 from idp.credentials import devices, email_changes, one_time_tokens
 from idp.credentials.models import (
     EmailChange,
@@ -131,6 +132,7 @@ class _Maker:
             self._links(ids)
             self._sessions(person)
             self._screens()
+            self._registrations()
             self._permissions()
             self._mailed(ids)
             self._addresses(ids)
@@ -242,6 +244,24 @@ class _Maker:
                 client_id=self.clients[client], request={}, poll_interval=5, expires_at=_later(),
             )  # fmt: skip
             self._keep(Thing.DEVICE_CODES, client, waits, "denied_at", client=client)
+
+    def _registrations(self) -> None:
+        name = self.account.username
+        initial = RegistrationToken(
+            token_hash=keyed_hash("n", name or ""), label="a developer", schools=[], scope="openid",
+            pkce_optional=False, uses_left=3, expires_at=_later(),
+        )  # fmt: skip
+        self._keep(Thing.REGISTRATION_TOKENS, "a token", initial, "ended_at")
+        itself = Client(
+            name="Devoirs", metadata_={}, sector="", registration_token_hash=keyed_hash("m", "x"),
+            disabled_at=clock.now(),
+        )  # fmt: skip
+        self._keep_as(
+            Thing.MANAGEMENT,
+            "an application's",
+            itself,
+            lambda found: found.registration_token_hash is not None,
+        )
 
     def _permissions(self) -> None:
         for client, at in (("portal", self.new), ("other", self.old)):

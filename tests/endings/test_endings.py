@@ -102,6 +102,7 @@ ENDERS = {
     "sessions": ("end", "forget_children"),
     "device_codes": ("end",),
     "grants_service": ("end", "end_heard", "withdraw_consents", "withdraw_child_consents"),
+    "registration_tokens": ("end_each", "end_management"),
     "one_time_tokens": ("end",),
     "email_changes": ("end_waiting", "end_open", "settle"),
     "devices": ("forget",),
