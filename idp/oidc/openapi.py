@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from idp import settings
+from idp.clients.metadata import FIELDS
 from idp.oidc import discovery, token_endpoint
 
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -100,7 +101,8 @@ def _of_registration() -> dict[str, Any]:
     if "registration_endpoint" not in discovery.metadata():
         return {}
     refused = {400: _JSON, 401: _JSON, 403: _JSON}
-    body = {"content": {_JSON: {"schema": {"type": "object"}}}}
+    schema = {"type": "object", "properties": {field: {} for field in FIELDS}}
+    body = {"content": {_JSON: {"schema": schema}}}
     name = {"name": "client_id", "in": "path", "required": True, "schema": {"type": "string"}}
     return {
         "/oauth2/register": {

@@ -48,6 +48,7 @@ MACHINE_PATHS = (
     "/oauth2/revoke",
     "/oauth2/introspect",
     "/oauth2/device_authorization",
+    "/oauth2/register",
     "/oauth2/jwks",
     "/.well-known/",
     "/openapi.json",

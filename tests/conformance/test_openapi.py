@@ -1,7 +1,9 @@
 """``/openapi.json``: sound, complete, and true when fuzzed."""
 
+import json
 import os
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import validate
 
-from tests.relying_party import World, world
+from idp.clients import registration_tokens
+from idp.clients.models import RegistrationToken
+from idp.database import update_all
+from tests.outgoing.conftest import change
+from tests.relying_party import CALLBACK, World, world
 
 pytestmark = pytest.mark.quick_on("sqlite")
 
@@ -28,6 +34,23 @@ WORDS = st.one_of(
     st.text("aAzZ0-_. ", min_size=40, max_size=60),
     st.just("x" * 9000),
 )
+
+
+JSON = "application/json"
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), WORDS),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(WORDS, inner, max_size=3)),
+    max_leaves=6,
+)
+"""Whatever JSON can say."""
+RIGHT = {"redirect_uris": [CALLBACK], "client_name": "Devoirs"}
+
+
+@pytest.fixture
+def opened(client: FlaskClient) -> World:
+    """A provider at which applications register themselves, by a token."""
+    change(client.application, dynamic_registration="token")
+    return world(client, "Lina")
 
 
 def document(client: FlaskClient) -> dict[str, Any]:
@@ -50,13 +73,18 @@ def names_of(operation: dict[str, Any]) -> tuple[list[str], list[str]]:
     return query, list(body.get("schema", {}).get("properties", {}))
 
 
-def test_the_document_is_sound(client: FlaskClient) -> None:
+def test_the_document_is_sound(client: FlaskClient, opened: World) -> None:
     """OpenAPI 3.1 §4.8.1: the document is valid by a library of others."""
     validate(document(client))
 
 
+def test_registration_is_told_where_it_is_on(client: FlaskClient) -> None:
+    """OpenAPI 3.1 §4.8.8: what the operator has off is not described."""
+    assert not [path for path, *_rest in operations(client) if "register" in path]
+
+
 def test_every_address_of_programs_is_told_and_every_told_one_is_there(
-    app: Flask, client: FlaskClient
+    app: Flask, client: FlaskClient, opened: World
 ) -> None:
     """OpenAPI 3.1 §4.8.8: the paths are those that the application has."""
     told = {(path, method.upper()) for path, method, _operation in operations(client)}
@@ -67,17 +95,76 @@ def test_every_address_of_programs_is_told_and_every_told_one_is_there(
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     elsewhere = {each for each in there if "{issuer_path}" in each[0] or "{resource" in each[0]}
-    registration = {each for each in there if each[0].startswith("/oauth2/register")}
     own = ("/.well-known/oauth-protected-resource/oauth2/userinfo", "GET")
 
-    assert there - elsewhere - registration == told - {own}
+    assert there - elsewhere == told - {own}
 
 
-def test_no_request_breaks_what_the_document_promises(client: FlaskClient) -> None:
+def test_no_request_breaks_what_the_document_promises(client: FlaskClient, opened: World) -> None:
     """OpenAPI 3.1 §4.8.16: whatever is sent, the status is one that is told, and never a 500."""
-    there = world(client, "Lina")
     for path, method, operation in operations(client):
-        _fuzz(there, path, method, operation)
+        if "/register" not in path:
+            _fuzz(opened, path, method, operation)
+
+
+def test_no_registration_breaks_what_the_document_promises(
+    client: FlaskClient, opened: World
+) -> None:
+    """RFC 7591 §3.2.2: whatever is registered, read, replaced or ended, the error says why."""
+    registered = [each for each in operations(client) if "/register" in each[0]]
+    assert [method for _path, method, _operation in registered] == ["post", "get", "put", "delete"]
+    fields = list(registered[0][2]["requestBody"]["content"][JSON]["schema"]["properties"])
+    assert len(fields) > 50
+    initial = registration_tokens.create(
+        "a test", school_ids=[opened.school.id], uses=1000, lifetime=timedelta(days=1),
+        scope="openid child",
+    ).text  # fmt: skip
+    update_all(RegistrationToken, uses_left=10**6)
+    http = client.application.test_client(use_cookies=False)
+    for path, method, operation in registered:
+        _fuzz_registration(http, initial, fields, path, method, operation)
+
+
+def _fuzz_registration(
+    http: FlaskClient,
+    initial: str,
+    fields: list[str],
+    path: str,
+    method: str,
+    operation: dict[str, Any],
+) -> None:
+    """Documents that are nearly right, and anything else; each of a client of its own, for what is
+    right changes or ends it.
+    """
+    documents = st.one_of(
+        VALUES,
+        st.dictionaries(st.sampled_from([*fields, "client_id", "é"]), VALUES, max_size=4),
+        st.builds(lambda name, value: {**RIGHT, name: value}, st.sampled_from(fields), VALUES),
+    )
+
+    @settings(max_examples=2 * MOST, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(body=documents, whose=st.sampled_from(["right", "wrong", "none"]), odd=st.booleans())
+    def check(body: Any, whose: str, odd: bool) -> None:
+        token, address = initial, path
+        if "{" in path:
+            made = http.post("/oauth2/register", json=RIGHT, headers=_bearer(initial)).json or {}
+            token = made["registration_access_token"]
+            address = path.format(client_id=made["client_id"] if whose != "none" else "app_\x00é")
+            if isinstance(body, dict):
+                body = {"client_id": made["client_id"], **body}
+        options: dict[str, Any] = {"data": json.dumps(body), "content_type": JSON}
+        if odd:
+            options = {"data": repr(body).encode("utf-8", "replace"), "content_type": JSON}
+        headers = {} if whose == "none" else _bearer(token if whose == "right" else "wrong")
+        response = http.open(address, method=method.upper(), headers=headers, **options)
+        assert str(response.status_code) in operation["responses"], (path, body, response.text)
+        assert response.status_code == 204 or response.is_json, response.text
+
+    check()
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
 
 
 def _fuzz(there: World, path: str, method: str, operation: dict[str, Any]) -> None:
