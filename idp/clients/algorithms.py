@@ -1,4 +1,6 @@
-"""With which algorithms our answers to the applications in use are signed."""
+"""With which algorithms our answers to the applications in use are signed, and by which they
+encrypt for us.
+"""
 
 from typing import Final
 
@@ -14,10 +16,18 @@ FIELDS: Final = (
     "authorization_signed_response_alg",
 )
 """The metadata that name one (OpenID Connect Registration §2, RFC 9701 §6, JARM §3)."""
+ENCRYPTION_FIELD: Final = "request_object_encryption_alg"
+"""The one by which an application encrypts for us."""
+_SAME_KEY: Final = {"ECDH-ES+A256KW": "ECDH-ES"}
+
+
+def key_for(alg: str) -> str:
+    """The algorithm by which the key of this one is known."""
+    return _SAME_KEY.get(alg, alg)
 
 
 def in_use() -> frozenset[str]:
     """The algorithms that an enabled application is registered for; one query."""
-    named = (Client.metadata_[field].as_string() for field in FIELDS)
+    named = (Client.metadata_[field].as_string() for field in (*FIELDS, ENCRYPTION_FIELD))
     rows = db.session.execute(select(*named).where(Client.disabled_at.is_(None)).distinct())
-    return frozenset(alg for row in rows for alg in row if alg)
+    return frozenset(key_for(alg) for row in rows for alg in row if alg)

@@ -51,6 +51,17 @@ def check(name: str, document: dict[str, Any]) -> None:
         raise Invalid(name, "keys_by_value")
 
 
+def check_requests(name: str, document: dict[str, Any]) -> None:
+    """What an application says of the request objects that it encrypts for us; ``enc`` is filled in
+    where it is left out. Raises ``Invalid``.
+    """
+    enc = f"{name.removesuffix('alg')}enc"
+    if name in document:
+        document.setdefault(enc, DEFAULT_CONTENT_ALGORITHM)
+    elif enc in document:
+        raise Invalid(name, "alg_needed")  # Registration 1.0 §2
+
+
 def _check_keys(name: str, alg: str, jwks: Mapping[str, Any]) -> None:
     try:
         keys = KeySet.import_key_set(jwks).keys  # type: ignore[arg-type]

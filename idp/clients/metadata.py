@@ -317,6 +317,8 @@ _CHECKS: Final[dict[str, Check]] = {
     **dict.fromkeys(certificate_names.FIELDS, certificate_names.check),
     "jwks": _jwks,
     "request_object_signing_alg": _one_of(*REQUEST_OBJECT_ALGORITHMS),
+    "request_object_encryption_alg": _one_of(*encrypted_answers.KEY_ALGORITHMS),
+    "request_object_encryption_enc": _one_of(*encrypted_answers.CONTENT_ALGORITHMS),
     "require_signed_request_object": _boolean,
     "parameters_beside_request_object": _boolean,
     "request_uris": _request_uris,
@@ -375,6 +377,7 @@ def _has_keys(name: str, document: dict[str, Any]) -> None:
     method = document["token_endpoint_auth_method"]
     signs = document.get("request_object_signing_alg", "none") != "none"
     signs = signs or document.get("require_signed_request_object", False)
+    signs = signs or "request_object_encryption_alg" in document  # what is encrypted was signed
     signs = signs or method == "private_key_jwt"
     needs = method == "self_signed_tls_client_auth" or signs
     if needs and not {name, "jwks_uri"} & document.keys():
@@ -388,6 +391,7 @@ def _signs_what_it_must(name: str, document: dict[str, Any]) -> None:
         return
     # RFC 9101 §10.5: none is no signature
     signs = document.get("require_signed_request_object")
+    signs = signs or "request_object_encryption_alg" in document
     if signs or not settings.current().unsigned_request_objects:
         raise Invalid(name, "must_be_one_of", allowed=ASSERTION_ALGORITHMS)
 
@@ -486,6 +490,7 @@ _TOGETHER: Final[tuple[tuple[str, Check], ...]] = (
     ("security_events", _has_events),
     ("jwks", _has_keys),
     ("request_object_signing_alg", _signs_what_it_must),
+    ("request_object_encryption_alg", encrypted_answers.check_requests),
     ("jwks_uri", _keys_in_one_place),
     *(
         (f"{answer}_encrypted_response_alg", encrypted_answers.check)

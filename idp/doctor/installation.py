@@ -15,7 +15,7 @@ from idp.credentials import factors
 from idp.database import db
 from idp.doctor import Finding, Findings, trouble
 from idp.oidc.keyring import keyring
-from idp.oidc.keys import ALGORITHMS, NEEDED, KeyTrouble
+from idp.oidc.keys import ALGORITHMS, ENCRYPTION, NEEDED, KeyTrouble
 from idp.people import staff
 from idp.readiness import agreement, schema
 
@@ -96,7 +96,8 @@ def _keys_sign() -> Findings:
             "danger", "keys", f"{trouble}.", "`idp serve` refuses to start until it is so."
         )
         return
-    if missing := [alg for alg in ALGORITHMS if not keyring().signs(alg)]:
+    present = {entry.alg for entry in entries if entry.state == "current"}
+    if missing := [alg for alg in (*ALGORITHMS, *ENCRYPTION) if alg not in present]:
         yield Finding(
             "notice",
             "keys",
@@ -106,7 +107,7 @@ def _keys_sign() -> Findings:
     for entry in entries:
         since = entry.signs_since or entry.created_at
         age = clock.now() - datetime.fromisoformat(since)
-        if entry.state == "current" and age > OLDEST_KEY:
+        if entry.state == "current" and not entry.encrypts and age > OLDEST_KEY:
             yield Finding(
                 "notice",
                 "keys",

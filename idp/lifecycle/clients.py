@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from idp.clients import algorithms, registration
+from idp.clients import algorithms, encrypted_answers, registration
 from idp.clients.metadata import has_made_up_email
 from idp.clients.registration import Registered
 from idp.errors import Invalid
@@ -54,3 +54,8 @@ def check_keys(metadata: Mapping[str, Any]) -> None:
         alg = metadata.get(field)
         if alg in ALGORITHMS and alg not in NEEDED and not keyring().signs(alg):
             raise Invalid(field, "no_signing_key", algorithm=alg)
+    alg = metadata.get(algorithms.ENCRYPTION_FIELD)
+    if alg in encrypted_answers.KEY_ALGORITHMS:
+        key = algorithms.key_for(str(alg))
+        if key not in keyring().encryption_algorithms():
+            raise Invalid(algorithms.ENCRYPTION_FIELD, "no_signing_key", algorithm=key)

@@ -10,7 +10,7 @@ from authlib.oauth2.rfc9101.errors import InvalidRequestUriError
 from werkzeug.datastructures import MultiDict
 
 from idp import clock, settings
-from idp.oidc import pushed_requests, request_objects, request_uris
+from idp.oidc import encrypted_requests, pushed_requests, request_objects, request_uris
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.errors import RequestNotSupported, RequestUriNotSupported
 from idp.oidc.oauth_client import OAuthClient, query_client
@@ -65,6 +65,8 @@ def read(outside: Parameters, *, fetches: bool = True) -> Read | Pushed | Refuse
         _check_one_way(outside)
         if "request_uri" in outside:
             text = _by_reference(outside["request_uri"], client, fetches=fetches)
+        if encrypted_requests.is_encrypted(text):
+            return _read_encrypted(outside, text, client)
         return _read_object(outside, text, client)
     except OAuth2Error as error:
         return Refused(_shown(outside, text), error)
@@ -128,6 +130,16 @@ def _read_object(outside: Parameters, text: str, client: OAuthClient) -> Read:
     parameters = _joined(outside, inside, client)
     check_parameters(parameters)
     return Read(parameters, signed=True)
+
+
+def _read_encrypted(outside: Parameters, text: str, client: OAuthClient) -> Read | Refused:
+    inner = encrypted_requests.opened(text, client)
+    try:
+        return _read_object(outside, inner, client)
+    except OAuth2Error as error:
+        # What another application encrypted for us shapes no answer to this one
+        own = inner if request_objects.is_signed(inner, client) else ""
+        return Refused(_shown(outside, own), error)
 
 
 def _check_agreement(outside: Parameters, inside: dict[str, str]) -> None:

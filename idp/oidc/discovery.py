@@ -5,7 +5,7 @@ from typing import Any, Final
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
 from idp import settings
-from idp.clients import encrypted_answers
+from idp.clients import algorithms, encrypted_answers
 from idp.clients.metadata import (
     ASSERTION_ALGORITHMS,
     CHILD_FIELDS,
@@ -98,6 +98,7 @@ def metadata() -> dict[str, Any]:
         "child_hint_parameter_supported": True,
         "security_events_supported": list(SECURITY_EVENTS),
     }
+    document |= _of_encrypted_requests()
     if settings.current().dynamic_registration != "off":
         document["registration_endpoint"] = f"{issuer}/oauth2/register"
     document |= _of_mutual_tls(document)
@@ -123,6 +124,20 @@ def _of_mutual_tls(document: dict[str, Any]) -> dict[str, Any]:
             if name in document
         }
     return more
+
+
+def _of_encrypted_requests() -> dict[str, Any]:
+    """With what an application may encrypt for us, where this installation has keys for it."""
+    keys = keyring().encryption_algorithms()
+    usable = [alg for alg in encrypted_answers.KEY_ALGORITHMS if algorithms.key_for(alg) in keys]
+    if not usable:
+        return {}
+    return {
+        "request_object_encryption_alg_values_supported": usable,
+        "request_object_encryption_enc_values_supported": list(
+            encrypted_answers.CONTENT_ALGORITHMS
+        ),
+    }
 
 
 def _request_object_algorithms() -> list[str]:

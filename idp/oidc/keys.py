@@ -1,69 +1,47 @@
-"""Signing keys: made, published before they sign, retired after their last token.
+"""Our keys: made, published before they sign, retired after their last token.
 
-The folder holds one private key a file (``<kid>.pem``, mode 0600) and ``keyring.json``, which
-tells each key's state and its public half. Every worker looks at the file's time stamp, so a
-rotation by the command line is noticed without a restart, and a key is parsed once.
+Every worker looks at the time stamp of ``keyring.json``, so a rotation by the command line is
+noticed without a restart, and a key is parsed once. Some sign; with the others applications encrypt
+for us, and those go the same way.
 """
 
 import fcntl
-import json
-import os
-import stat
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey, import_key
+from joserfc.jwk import KeySet, import_key
 
 from idp import clock
+from idp.oidc import key_files
+from idp.oidc.key_files import (
+    ALGORITHMS,
+    ENCRYPTION,
+    KEPT_FOR_HINTS,
+    NEEDED,
+    KeyEntry,
+    KeyTrouble,
+    OurKey,
+)
 
-ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
-NEEDED: Final = ("RS256", "ES256", "EdDSA")
-"""Without a key for each of these nobody is served; PS256 came later, and is there once
-``idp keys ensure`` or a rotation has made it."""
-KEPT_FOR_HINTS: Final = timedelta(days=30)
-"""How long the public half of a retired key still verifies an ``id_token_hint``."""
-
-SigningKey = RSAKey | ECKey | OKPKey
-_KINDS: Final[dict[str, type[RSAKey] | type[ECKey] | type[OKPKey]]] = {
-    "RS256": RSAKey,
-    "PS256": RSAKey,
-    "ES256": ECKey,
-    "EdDSA": OKPKey,
-}
-
-
-_LATER: Final = "later_keys"
-"""A list that earlier releases don't read: their workers, which serve beside ours during an
-upgrade, would stumble over an algorithm that they don't know (security rule R12)."""
-
-
-class KeyTrouble(Exception):
-    """A key can't be used; the text says which file and what to do."""
-
-
-@dataclass(frozen=True)
-class KeyEntry:
-    """One key: ``state`` is next, current or retired; times are ISO 8601 in UTC."""
-
-    kid: str
-    alg: str
-    state: str
-    created_at: str
-    public: dict[str, Any]
-    signs_since: str | None = None
-    retired_at: str | None = None
-
-    def published(self, now: datetime, token_lifetime: timedelta) -> bool:
-        """Whether the key set shows it: until its last token has expired."""
-        if self.retired_at is None:
-            return True
-        return now < datetime.fromisoformat(self.retired_at) + token_lifetime
+__all__ = [
+    "ALGORITHMS",
+    "ENCRYPTION",
+    "KEPT_FOR_HINTS",
+    "NEEDED",
+    "KeyEntry",
+    "KeyTrouble",
+    "Keyring",
+    "SigningKey",
+]
+SigningKey = OurKey
+_DECRYPTS_FOR: Final = timedelta(days=1)
+"""How long a retired key still opens what was encrypted with it: applications keep a key set for an
+hour (``IDP_KEY_CACHE``), and some for longer."""
 
 
 class Keyring:
@@ -83,6 +61,7 @@ class Keyring:
         self._stamp: tuple[int, int] | None = None
         self._entries: list[KeyEntry] = []
         self._signing: dict[str, SigningKey] = {}
+        self._decrypting: dict[str, OurKey] = {}
         self._verifying = KeySet([])
 
     # What the protocol asks
@@ -118,6 +97,18 @@ class Keyring:
         ]
         return {"keys": shown}
 
+    def decryption_keys(self, kid: object = None) -> list[OurKey]:
+        """The private keys for what was encrypted for us, or the one of this name."""
+        self._refresh()
+        if kid is not None:
+            return [key for name, key in self._decrypting.items() if name == kid]
+        return list(self._decrypting.values())
+
+    def encryption_algorithms(self) -> frozenset[str]:
+        """For which of ``ENCRYPTION`` there is a key."""
+        self._refresh()
+        return frozenset(e.alg for e in self._entries if e.encrypts and e.state == "current")
+
     def verification_keys(self) -> KeySet:
         """Every public key that may have signed a token of ours, for ``id_token_hint``."""
         self._refresh()
@@ -147,7 +138,8 @@ class Keyring:
         with self._changing() as entries:
             for entry in entries:
                 age = now - datetime.fromisoformat(entry.created_at)
-                if entry.state == "next" and age < self._cache_time and not force:
+                is_new = entry.state == "next" and not entry.encrypts and age < self._cache_time
+                if is_new and not force:
                     raise KeyTrouble(
                         f"key {entry.kid} was published {int(age.total_seconds())} s ago;"
                         " applications may not know it before"
@@ -175,17 +167,10 @@ class Keyring:
                     for e in entries
                 ]
             if retired.state != "retired":
-                entries.append(self._make(retired.alg, "next"))
+                entries.append(key_files.made(self._folder, retired.alg, "next"))
         return retired
 
     # The files
-
-    @property
-    def _index(self) -> Path:
-        return self._folder / "keyring.json"
-
-    def _private_path(self, kid: str) -> Path:
-        return self._folder / f"{kid}.pem"
 
     def _refresh(self) -> None:
         if self._stamp_now() == self._stamp:
@@ -205,43 +190,28 @@ class Keyring:
             self._stamp = stamp
 
     def _stamp_now(self) -> tuple[int, int]:
+        index = key_files.index_path(self._folder)
         try:
-            status = self._index.stat()
+            status = index.stat()
         except FileNotFoundError:
             raise KeyTrouble(f"no keys in {self._folder}: run idp keys ensure") from None
         except OSError as error:
-            raise KeyTrouble(f"{self._index} can't be read: {error.strerror}") from error
+            raise KeyTrouble(f"{index} can't be read: {error.strerror}") from error
         return status.st_mtime_ns, status.st_ino
 
     def _load(self) -> None:
-        entries = self._read_index()
-        signing = {e.alg: self._read_private(e) for e in entries if e.state == "current"}
+        entries = key_files.read_index(self._folder)
+        private = {
+            entry.kid: key_files.read_private(self._folder, entry)
+            for entry in entries
+            if entry.state == "current" or entry.encrypts
+        }
+        self._signing = {
+            e.alg: private[e.kid] for e in entries if e.state == "current" and not e.encrypts
+        }
+        self._decrypting = {e.kid: private[e.kid] for e in entries if e.encrypts}
+        self._verifying = KeySet([import_key(e.public) for e in entries if not e.encrypts])
         self._entries = entries
-        self._signing = signing
-        self._verifying = KeySet([import_key(entry.public) for entry in entries])
-
-    def _read_index(self) -> list[KeyEntry]:
-        try:
-            index = json.loads(self._index.read_bytes())
-            return [KeyEntry(**entry) for entry in [*index["keys"], *index.get(_LATER, [])]]
-        except FileNotFoundError:
-            return []
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise KeyTrouble(f"{self._index} can't be read: {error}") from error
-
-    def _read_private(self, entry: KeyEntry) -> SigningKey:
-        path = self._private_path(entry.kid)
-        try:
-            status = path.stat()
-            if stat.S_IMODE(status.st_mode) & 0o077:
-                raise KeyTrouble(f"{path} may be read by others: chmod 600 it")
-            if status.st_uid != os.geteuid():
-                raise KeyTrouble(f"{path} belongs to another user")
-            return _KINDS[entry.alg].import_key(path.read_bytes(), {"kid": entry.kid})
-        except OSError as error:
-            raise KeyTrouble(f"{path} can't be read: {error.strerror}") from error
-        except (JoseError, ValueError) as error:
-            raise KeyTrouble(f"{path} is not a private {entry.alg} key") from error
 
     @contextmanager
     def _changing(self) -> Iterator[list[KeyEntry]]:
@@ -250,35 +220,27 @@ class Keyring:
             self._folder.mkdir(parents=True, exist_ok=True)
             with (self._folder / ".lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                entries = self._read_index()
-                signed_before = {e.kid for e in entries if e.state != "retired"}
+                entries = key_files.read_index(self._folder)
+                private_before = self._with_private(entries)
                 yield entries
-                self._write_index([e for e in entries if self._still_of_use(e)])
+                kept = [e for e in entries if self._still_of_use(e)]
+                key_files.write_index(self._folder, kept)
                 # Only now: whoever reads the old list, or finds it after a crash, can sign.
-                for kid in signed_before - {e.kid for e in entries if e.state != "retired"}:
-                    self._private_path(kid).unlink(missing_ok=True)
+                for kid in private_before - self._with_private(kept):
+                    key_files.private_path(self._folder, kid).unlink(missing_ok=True)
         except OSError as error:
             raise KeyTrouble(f"{self._folder} can't be written: {error.strerror}") from error
 
-    def _write_index(self, entries: list[KeyEntry]) -> None:
-        lists: dict[str, list[dict[str, Any]]] = {"keys": [], _LATER: []}
-        for entry in entries:
-            lists["keys" if entry.alg in NEEDED else _LATER].append(asdict(entry))
-        _write_private(self._index, json.dumps(lists, indent=1).encode())
+    @staticmethod
+    def _with_private(entries: list[KeyEntry]) -> set[str]:
+        return {e.kid for e in entries if e.state != "retired" or e.encrypts}
 
     def _missing(self, entries: list[KeyEntry]) -> list[KeyEntry]:
         """New keys: for each algorithm a current and a next one, where there is none."""
         there = {(entry.alg, entry.state) for entry in entries}
-        wanted = [(alg, state) for alg in ALGORITHMS for state in ("current", "next")]
-        return [self._make(*each) for each in wanted if each not in there]
-
-    def _make(self, alg: str, state: str) -> KeyEntry:
-        key = _generate(alg)
-        now = clock.now().isoformat()
-        kid = f"{alg.lower()}-{key.thumbprint()[:16]}"  # RFC 7638, shortened to be typed
-        _write_private(self._private_path(kid), key.as_pem(private=True))
-        public = {**key.as_dict(private=False), "kid": kid, "use": "sig", "alg": alg}
-        return KeyEntry(kid, alg, state, now, public, now if state == "current" else None)
+        algorithms = (*ALGORITHMS, *ENCRYPTION)
+        wanted = [(alg, state) for alg in algorithms for state in ("current", "next")]
+        return [key_files.made(self._folder, *each) for each in wanted if each not in there]
 
     @staticmethod
     def _moved_on(entry: KeyEntry, now: datetime) -> KeyEntry:
@@ -289,28 +251,4 @@ class Keyring:
         return entry
 
     def _still_of_use(self, entry: KeyEntry) -> bool:
-        return entry.published(clock.now(), KEPT_FOR_HINTS)
-
-
-def _generate(alg: str) -> SigningKey:
-    # RSA 2048: OpenID Connect requires RS256 of us; ES256 is what we recommend
-    # (docs/decisions/signing-keys.md).
-    if alg in {"RS256", "PS256"}:
-        return RSAKey.generate_key(2048)
-    if alg == "ES256":
-        return ECKey.generate_key("P-256")
-    return OKPKey.generate_key("Ed25519")
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner reads, so that no reader ever sees a part of it."""
-    temporary = path.with_suffix(path.suffix + f".{os.getpid()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)  # half a key, where the disk was full
+        return entry.lasts(clock.now(), _DECRYPTS_FOR if entry.encrypts else KEPT_FOR_HINTS)

@@ -59,6 +59,15 @@ def verified(text: str, client: OAuthClient) -> dict[str, str]:
     return parameters
 
 
+def is_signed(text: str, client: OAuthClient) -> bool:
+    """Whether this client signed it, whatever it says."""
+    try:
+        _payload(text, client)
+    except (InvalidRequestObjectError, *_UNREADABLE):
+        return False
+    return True
+
+
 def _payload(text: str, client: OAuthClient) -> bytes:
     token = jws.extract_compact(text.encode())
     header = token.headers()

@@ -126,7 +126,9 @@ def _key_differences(known: dict[str, str]) -> list[str]:
     sentences = [
         f"the key {entry.kid} signs here, and the other machines don't publish it"
         for entry in entries
-        if entry.state == "current" and not _is_published(known.get(_mark_of(entry)))
+        if entry.state == "current"
+        and not entry.encrypts
+        and not _is_published(known.get(_mark_of(entry)))
     ]
     published = {entry.kid for entry in entries}
     missing = sorted(

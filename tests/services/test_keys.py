@@ -10,7 +10,8 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 
-from idp.oidc.keys import ALGORITHMS, Keyring, KeyTrouble
+from idp.oidc import key_files
+from idp.oidc.keys import ALGORITHMS, ENCRYPTION, Keyring, KeyTrouble
 from tests.times import later
 
 HOUR = timedelta(hours=1)
@@ -47,7 +48,7 @@ def test_keys_are_made_once_for_every_algorithm(tmp_path: Path) -> None:
     made = ring.ensure()
 
     assert sorted((entry.alg, entry.state) for entry in made) == sorted(
-        (alg, state) for alg in ALGORITHMS for state in ("current", "next")
+        (alg, state) for alg in (*ALGORITHMS, *ENCRYPTION) for state in ("current", "next")
     )
     assert ring.ensure() == []
 
@@ -60,7 +61,7 @@ def test_private_keys_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
         os.umask(before)
 
     files = [path for path in (tmp_path / "new").iterdir() if path.suffix in {".pem", ".json"}]
-    assert len(files) == 9
+    assert len(files) == 13
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 
@@ -215,11 +216,11 @@ def test_a_change_that_dies_half_way_leaves_a_key_that_signs(
     ring = Keyring(folder)
     before = kid_of(ring)
 
-    def killed(_ring: Keyring, _entries: object) -> None:
+    def killed(_folder: Path, _entries: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Keyring, "_write_index", killed)
+        patched.setattr(key_files, "write_index", killed)
         with pytest.raises(KeyboardInterrupt):
             ring.rotate(force=True) if change == "rotate" else ring.retire(before)
 
