@@ -40,20 +40,20 @@ def noted(
 def kept_to(wanted: Mapping[str, Any], settled: Settled | None) -> dict[str, Any]:
     """What an application wants to register, within what is settled. Raises ``Invalid``."""
     document = dict(wanted)
-    for name, said in (settled or {}).items():
-        if said is None:
+    for name, ceiling in (settled or {}).items():
+        if ceiling is None:
             document.pop(name, None)
         else:
-            document[name] = _within(name, document.get(name), said)
+            document[name] = _limited(name, document.get(name), ceiling)
     return document
 
 
-def _within(name: str, wanted: Any, said: Any) -> Any:
+def _limited(name: str, wanted: Any, ceiling: Any) -> Any:
     if name == "scope" and isinstance(wanted, str):
-        return " ".join(each for each in wanted.split() if each in said.split())
+        return " ".join(each for each in wanted.split() if each in ceiling.split())
     if name not in _LISTS or not isinstance(wanted, list):
-        return said
-    less = [each for each in wanted if each in said]
+        return ceiling
+    less = [each for each in wanted if each in ceiling]
     if wanted and not less:
-        raise Invalid(name, "must_be_some_of", allowed=said)
+        raise Invalid(name, "must_be_some_of", allowed=ceiling)
     return less

@@ -53,7 +53,7 @@ def _opened(text: str, key: OurKey, algorithms: list[str]) -> str | None:
     if (key.key_type == "RSA") is not (algorithms[0] == "RSA-OAEP-256"):
         return None
     try:
-        found = jwe.decrypt_compact(text.encode(), key, algorithms=algorithms)
+        message = jwe.decrypt_compact(text.encode(), key, algorithms=algorithms)
     except _UNOPENED:
         return None
-    return (found.plaintext or b"").decode()
+    return (message.plaintext or b"").decode()

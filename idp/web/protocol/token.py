@@ -40,16 +40,16 @@ def introspect() -> Response:
 @cors.for_registered_origins
 def device_authorization() -> Response:
     """RFC 8628 §3.1."""
-    asked = _protocol_request()
-    _spend_allowance(asked)
-    return _uncached(server.endpoint_response("device_authorization", asked))
+    protocol_request = _protocol_request()
+    _spend_allowance(protocol_request)
+    return _uncached(server.endpoint_response("device_authorization", protocol_request))
 
 
-def _spend_allowance(asked: ProtocolRequest) -> None:
+def _spend_allowance(protocol_request: ProtocolRequest) -> None:
     """Whoever names a public client has proved nothing, and has something stored (rule N6). It is
     counted before anything is judged, and outside of the endpoint's transaction.
     """
-    client = query_client(presented_client(asked)[0] or "")
+    client = query_client(presented_client(protocol_request)[0] or "")
     if client is None or not client.public:
         return
     address = browser.client_address()
