@@ -39,7 +39,7 @@ test-each: $(VENV)/.with-test ## The same with every test on SQLite and on Postg
 	EACH_DATABASE=1 LONG=1 $(BIN)/pytest $(PYTEST_ARGS)
 
 test-installs: $(VENV)/.with-test $(VENV)/.with-installs ## Other software, fetched from its registry and built first
-	@PYTHON=$(PYTHON) tests/provision.sh nginx apache go rust
+	@PYTHON=$(PYTHON) tests/provision.sh browser nginx apache go rust java
 	INSTALLS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest tests/installs
 
 test-faults: $(VENV)/.with-test ## Machines that restart behind a real nginx, under load: 3 minutes

@@ -4,7 +4,7 @@
 # asks no password. Otherwise it says which they are and succeeds: the tests that need them are then
 # skipped with the reason. Nobody's machine is changed unasked.
 #
-# Usage: tests/provision.sh [venv] [browser] [postgresql] [nginx] [apache] [go] [rust]
+# Usage: tests/provision.sh [venv] [browser] [postgresql] [nginx] [apache] [go] [rust] [java]
 # (nothing named: browser, postgresql and nginx)
 set -euo pipefail
 
@@ -37,6 +37,11 @@ missing_go() { command -v go >/dev/null || echo "golang-go"; }
 # The compiler that Debian keeps new for browsers: its own `rustc` is of 2022.
 missing_rust() {
     at_least 1.85 "$(version_of cargo)" && command -v cc >/dev/null || echo "rustc-web cargo-web gcc libc6-dev"
+}
+
+# Debian 12's are new enough for Spring Boot 4: Java 17, Maven 3.8.
+missing_java() {
+    command -v javac >/dev/null && command -v mvn >/dev/null || echo "default-jdk-headless maven"
 }
 
 version_of() {

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ class Program:
     client_id: str
     families: dict[str, tuple[Account, list[Child]]]
     login: str = "/login"
+    another: str = "/switch"
+    """Where a parent asks for another child, or says « I am another person »."""
     browsers: dict[str, Application] = field(default_factory=dict)
 
     def page(self, username: str) -> str:
@@ -56,13 +58,24 @@ class Program:
         return found[1]
 
     def signs_in(self, username: str) -> None:
-        browser = Application(self.home, requests.Session())
-        self.browsers[username] = browser
-        browser.open(self.login)
+        self.browsers[username] = Application(self.home, requests.Session())
+        self.begins(username, self.login)
+        walks.signs_in(self.browsers[username], username)
+
+    def asks_for_another(self, username: str) -> None:
+        """Ask, and think better of it."""
+        self.begins(username, self.another)
+        browser = self.browsers[username]
+        assert any(form.id == "another-person-form" for form in browser.forms())
+        browser.cancel()
+
+    def begins(self, username: str, path: str) -> None:
+        browser = self.browsers[username]
+        browser.open(path)
         for form in browser.forms():
             if form.action.endswith("/signin/school"):  # a page of its own before ours
-                browser.send(form)
-        walks.signs_in(browser, username)
+                _, _, query = path.partition("?")
+                browser.send(replace(form, action=f"{form.action}?{query}"))
 
     def signs_out(self, username: str) -> None:
         """Press the program's own button, and the provider's where it asks."""
@@ -70,17 +83,29 @@ class Program:
         link = re.search(r'<a href="([^"]+)">Sign out', self.page(username))
         if link:
             browser.open(link[1])
-        ways = ("/logout", "/signout")
-        browser.send(next(each for each in browser.forms() if each.action.endswith(ways)))
+        browser.send(
+            next(each for each in browser.forms() if re.search("logout|signout", each.action))
+        )
         if any(each.id == "logout-confirm" for each in browser.forms()):
             walks.signs_out(browser)
 
 
 @contextmanager
 def running(
-    page: str, issuer: str, folder: Path, command: list[str], *files: str, login: str = "/login"
+    page: str,
+    issuer: str,
+    folder: Path,
+    command: list[str],
+    *files: str,
+    login: str = "/login",
+    another: str = "/switch",
+    patience: float = 60,
 ) -> Iterator[Program]:
-    """The files that a page prints, started; ``PORT`` in the command stands for the port."""
+    """The files that a page prints, started; ``PORT`` in the command stands for the port.
+
+    ``login``, ``another``: where a sign-in begins there, and one as somebody else; ``patience``:
+    seconds until it answers.
+    """
     port = free_port()
     school = factories.school()
     families = {
@@ -100,9 +125,9 @@ def running(
         place.write_text(printed(page, name))
     arguments = [each.replace("PORT", str(port)) for each in command]
     secrets = {"ISSUER": issuer, "APP_SECRET": "of-the-application-and-long-enough"}
-    with started(arguments, folder, port, {**more, **secrets}):
+    with started(arguments, folder, port, {**more, **secrets}, patience=patience):
         home = f"http://127.0.0.1:{port}/"
-        yield Program(home, issuer, more["CLIENT_ID"], families, login)
+        yield Program(home, issuer, more["CLIENT_ID"], families, login, another)
 
 
 def goes_the_walk(name: str, program: Program) -> None:
@@ -116,6 +141,8 @@ def goes_the_walk(name: str, program: Program) -> None:
         assert len({program.key(each) for each in NAMES}) == 3, "two of one mailbox are two"
         walk("sign-in")
         walk("UserInfo")  # their names stand there alone
+        assert "this is about Lina" in program.page("claire")
+        program.asks_for_another("claire")
         assert "this is about Lina" in program.page("claire")
         walk("child")
 

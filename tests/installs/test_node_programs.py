@@ -19,3 +19,12 @@ def test_express_and_openid_client(issuer: str, tmp_path: Path) -> None:
     node_with(tmp_path, "openid-client")
     with running("openid-client", issuer, tmp_path, ["node", "app.mjs"], "app.mjs") as program:
         goes_the_walk("Express and openid-client 6", program)
+
+
+def test_auth_js(issuer: str, tmp_path: Path) -> None:
+    node_with(tmp_path, "authjs")
+    files = "app.mjs", "school.mjs"
+    login = "/auth/signin"
+    ways = {"login": login, "another": f"{login}?prompt=select_account"}
+    with running("authjs", issuer, tmp_path, ["node", "app.mjs"], *files, **ways) as program:
+        goes_the_walk("Auth.js", program)

@@ -46,6 +46,13 @@ CLIENTS = {
         Client("Authlib (Flask)", "authlib.md"),
         Client("Express and openid-client 6", "openid-client.md"),
         Client("Go and go-oidc", "go.md"),
+        Client("Auth.js", "authjs.md"),
+        Client(
+            "oidc-client-ts",
+            "oidc-client-ts.md",
+            {"back-channel logout": "it has no server that could be told"},
+        ),
+        Client("Spring Security", "spring-security.md"),
     )
 }
 
@@ -138,7 +145,9 @@ def with_table(page: str) -> str:
 
 def _send(browser: Application, form_id: str, **fields: str) -> str:
     form = next((each for each in browser.forms() if each.id == form_id), None)
-    assert form is not None, f"no {form_id}: {browser.page and browser.page.text[:2000]}"
+    assert form is not None, (
+        f"no {form_id}: {browser.page is not None and browser.page.text[:2000]}"
+    )
     return browser.send(form, **fields)
 
 
