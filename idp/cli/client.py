@@ -6,10 +6,9 @@ from typing import Any
 
 import click
 
-from idp.cli import client_registration, inputs, notify, output
+from idp.cli import client_options, client_registration, inputs, notify, output
 from idp.cli.group import Noun
-from idp.clients import metadata as rules
-from idp.clients import profiles, registration
+from idp.clients import registration
 from idp.clients.models import Client
 from idp.deliveries import listing
 from idp.desk.access.rights import AT_TERMINAL
@@ -28,79 +27,7 @@ command.add_command(client_registration.command)
     required=True,
     help="A school's name or id; repeatable.",
 )
-@click.option(
-    "--profile",
-    type=click.Choice(profiles.PROFILES),
-    help="fapi2: all of FAPI 2.0 on, everything weaker off.",
-)
-@click.option("--redirect-uri", multiple=True, help="Where codes are sent; repeatable.")
-@click.option("--post-logout-uri", multiple=True, help="Where a sign-out may lead; repeatable.")
-@click.option("--scope", help='Scopes, in quotes: "openid profile child".')
-@click.option("--auth-method", type=click.Choice(rules.AUTH_METHODS), help="How it proves itself.")
-@click.option(
-    "--auth-audience",
-    type=click.Choice(rules.ASSERTION_AUDIENCES),
-    help="What the assertions of private_key_jwt may name.",
-)
-@click.option("--jwks-file", type=click.Path(path_type=Path), help="Its public keys (JSON).")
-@click.option("--jwks-uri", help="Where we read its public keys, in place of a file.")
-@click.option(
-    "--dpop", is_flag=True, default=None, help="Its access tokens are always bound to a key (DPoP)."
-)
-@click.option(
-    "--first-party", is_flag=True, default=None, help="The schools' own: no consent page."
-)
-@click.option("--no-pkce", is_flag=True, help="Its library can't do PKCE: don't require it.")
-@click.option("--public", is_flag=True, help="It keeps no secret (runs in a browser).")
-@click.option("--native", is_flag=True, help="It runs on a telephone or desktop, without a secret.")
-@click.option("--id-token-alg", type=click.Choice(rules.ID_TOKEN_ALGORITHMS))
-@click.option("--subject-type", type=click.Choice(("pairwise", "public")))
-@click.option(
-    "--child-field",
-    multiple=True,
-    type=click.Choice(rules.CHILD_FIELDS),
-    help="What it may know of the child; repeatable.",
-)
-@click.option("--child-profile", type=click.Choice(rules.CHILD_PROFILES))
-@click.option(
-    "--id-token-claim",
-    multiple=True,
-    type=click.Choice(rules.ID_TOKEN_CLAIMS),
-    help="What of the guardian also stands in ID tokens; repeatable.",
-)
-@click.option(
-    "--email-claim",
-    type=click.Choice(rules.EMAIL_CLAIMS),
-    help="unique: an address made up for it, which nobody reads.",
-)
-@click.option("--popups", is_flag=True, help="It opens sign-in in a window of its own.")
-@click.option("--omit-iss", is_flag=True, help="Its software stumbles over iss in an answer.")
-@click.option("--origin", multiple=True, help="Origin of a browser application (CORS).")
-@click.option("--back-channel-logout-uri", help="Where we tell it that a session has ended.")
-@click.option("--front-channel-logout-uri", help="What the browser loads when a parent signs out.")
-@click.option("--security-events-uri", help="Where we tell it that a guardianship has ended.")
-@click.option(
-    "--security-event",
-    multiple=True,
-    type=click.Choice(rules.SECURITY_EVENTS),
-    help="Of what else it is told there; repeatable.",
-)
-@click.option(
-    "--resource",
-    multiple=True,
-    help="A resource server that it may ask for signed access tokens for; repeatable.",
-)
-@click.option("--device", is_flag=True, help="It runs on screens without a keyboard (RFC 8628).")
-@click.option(
-    "--token-exchange",
-    is_flag=True,
-    help="It may exchange its tokens for narrower ones (RFC 8693).",
-)
-@click.option("--start-uri", help="Where a parent starts it.")
-@click.option("--website", help="Its home page.")
-@click.option("--logo-uri", help="A picture of at most 64 KiB, which we fetch and show.")
-@click.option("--policy-uri", help="Its privacy policy.")
-@click.option("--tos-uri", help="Its terms of use.")
+@client_options.metadata_options
 @click.option(
     "--metadata",
     "metadata_file",
@@ -109,7 +36,11 @@ command.add_command(client_registration.command)
 )
 @output.json_option
 def client_create(
-    school_ids: tuple[str, ...], metadata_file: Path | None, as_json: bool, **options: Any
+    name: str | None,
+    school_ids: tuple[str, ...],
+    metadata_file: Path | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     r"""Register an application. Its secret is printed this once.
 
@@ -120,7 +51,8 @@ def client_create(
       idp client create --school s_4vXb… --metadata client.json
     """
     document = inputs.document(metadata_file) if metadata_file else {}
-    document |= _metadata(options)
+    document |= {"client_name": name} if name else {}
+    document |= client_options.metadata_of(options, document)
     made = applications.register(AT_TERMINAL, document, school_ids=school_ids)
     _print_registered(made, as_json)
 
@@ -201,29 +133,43 @@ def client_end_old_secret(client_id: str) -> None:
 
 @command.command("edit")
 @click.argument("client_id")
+@click.option("--name", help="What parents see when they sign in.")
+@click.option("--school", "school_ids", multiple=True, help="The schools it serves; repeatable.")
+@client_options.metadata_options
 @click.option(
     "--metadata",
     "metadata_file",
     type=click.Path(path_type=Path),
-    required=True,
-    help="The fields to change (JSON), `-` for stdin; null takes a field away.",
+    help="Fields to change (JSON), `-` for stdin; null takes a field away. Options win over it.",
 )
-@click.option("--school", "school_ids", multiple=True, help="The schools it serves; repeatable.")
 @output.json_option
 def client_edit(
-    client_id: str, metadata_file: Path, school_ids: tuple[str, ...], as_json: bool
+    client_id: str,
+    name: str | None,
+    school_ids: tuple[str, ...],
+    metadata_file: Path | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
-    """Change some fields of a registration. The others stay as they are.
+    r"""Change some fields of a registration. The others stay as they are.
 
-    Example:
+    An option that may be repeated replaces the whole list; "" takes a field away.
+
+    Examples:
+      idp client edit app_4vXb… --post-logout-uri https://portal.example/ --pushed-requests
+      idp client edit app_4vXb… --policy-uri ""
       idp client edit app_4vXb… --metadata changes.json
     """
     client = registration.get_client(client_id)
-    document = {**client.metadata_, **inputs.document(metadata_file)}
+    changes = inputs.document(metadata_file) if metadata_file else {}
+    changes |= {"client_name": name} if name is not None else {}
+    changes |= client_options.metadata_of(options, {**client.metadata_, **changes})
+    if not changes and not school_ids:
+        raise click.UsageError("say what is to change: an option, or --metadata")
     made = applications.change(
         AT_TERMINAL,
         client_id,
-        document,
+        {**client.metadata_, **changes},
         school_ids=school_ids or None,
         version=client.version,
     )
@@ -252,61 +198,6 @@ def client_enable(client_id: str) -> None:
     """
     done = applications.enable(AT_TERMINAL, client_id)
     click.echo(f"{client_id} is enabled." if done else f"{client_id} was not disabled.")
-
-
-def _metadata(options: dict[str, Any]) -> dict[str, Any]:
-    """The options as RFC 7591 metadata; what was not said is left to the registration."""
-    metadata: dict[str, Any] = {
-        "client_name": options["name"],
-        "profile": options["profile"],
-        "redirect_uris": list(options["redirect_uri"]),
-        "post_logout_redirect_uris": list(options["post_logout_uri"]),
-        "scope": options["scope"],
-        "token_endpoint_auth_method": options["auth_method"],
-        "token_endpoint_auth_audience": options["auth_audience"],
-        "dpop_bound_access_tokens": options["dpop"],
-        "first_party": options["first_party"],
-        "id_token_signed_response_alg": options["id_token_alg"],
-        "subject_type": options["subject_type"],
-        "child_fields": list(options["child_field"]),
-        "child_claim_profile": options["child_profile"],
-        "id_token_claims": list(options["id_token_claim"]),
-        "email_claim": options["email_claim"],
-        "origins": list(options["origin"]),
-        "resources": list(options["resource"]),
-        "grant_types": _grant_types(options),
-        "initiate_login_uri": options["start_uri"],
-        "client_uri": options["website"],
-        **{name: options[name] for name in ("jwks_uri", "logo_uri", "policy_uri", "tos_uri")},
-        "backchannel_logout_uri": options["back_channel_logout_uri"],
-        "frontchannel_logout_uri": options["front_channel_logout_uri"],
-        "security_events_uri": options["security_events_uri"],
-        "security_events": list(options["security_event"]),
-    }
-    if options["jwks_file"]:
-        metadata["jwks"] = inputs.document(options["jwks_file"])
-    if options["public"] or options["native"]:
-        metadata["token_endpoint_auth_method"] = options["auth_method"] or "none"
-    if options["native"]:
-        metadata["application_type"] = "native"
-    if options["popups"]:
-        metadata["allow_popups"] = True
-    if options["omit_iss"]:
-        metadata["omit_iss"] = True
-    if options["no_pkce"]:
-        metadata["require_pkce"] = False
-    return {name: value for name, value in metadata.items() if value not in (None, [])}
-
-
-def _grant_types(options: dict[str, Any]) -> list[str]:
-    """Nothing, which leaves the usual ones, unless one more is wanted."""
-    more = [rules.DEVICE_CODE] * options["device"]
-    more += [rules.TOKEN_EXCHANGE] * options["token_exchange"]
-    if not more:
-        return []
-    is_screen = options["device"] and not options["redirect_uri"]
-    usual = ["refresh_token"] if is_screen else ["authorization_code", "refresh_token"]
-    return [*usual, *more]
 
 
 def _row(client: Client) -> dict[str, Any]:

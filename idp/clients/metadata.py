@@ -73,6 +73,7 @@ CHILD_PROFILES: Final = ("object", "uri", "flat")
 MOST_ADDRESSES: Final = 50
 MOST_RESOURCES: Final = 10
 LONGEST_RESOURCE: Final = 500
+LONGEST_CONTACT: Final = 254
 
 
 Check = Callable[[str, dict[str, Any]], None]
@@ -219,7 +220,7 @@ def _page(name: str, document: dict[str, Any]) -> None:
     if not isinstance(value, str):
         raise Invalid(name, "no_text")
     if problem := uris.problem_of_page(value):
-        raise _of_address(name, problem)
+        raise _of_address(name, problem, value)
 
 
 def _redirects(name: str, document: dict[str, Any]) -> None:
@@ -266,6 +267,15 @@ def _resources(name: str, document: dict[str, Any]) -> None:
             raise Invalid(name, "uri_length", most=LONGEST_RESOURCE)
 
 
+def _contacts(name: str, document: dict[str, Any]) -> None:
+    """RFC 7591 §2: ways to reach who is responsible, mostly e-mail addresses."""
+    for value in _list_of_text(name, document):
+        if not 1 <= len(value.strip()) <= LONGEST_CONTACT:
+            raise Invalid(name, "uri_length", most=LONGEST_CONTACT)
+        if not value.isprintable():
+            raise Invalid(name, "control")
+
+
 def _jwks(name: str, document: dict[str, Any]) -> None:
     keys.check_public(document[name])
 
@@ -302,6 +312,7 @@ _CHECKS: Final[dict[str, Check]] = {
     "redirect_uris": _redirects,
     "post_logout_redirect_uris": _redirects,
     "client_uri": _page,
+    "contacts": _contacts,
     "initiate_login_uri": _page,
     "response_types": _response_types,
     "grant_types": _some_of(*GRANT_TYPES),

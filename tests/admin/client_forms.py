@@ -22,13 +22,18 @@ class _Controls(HTMLParser):
         self._wanted = form_id
         self._inside = False
         self._area: str | None = None
+        self._select: str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
             self._inside = given.get("id") == self._wanted
+        if tag == "option" and self._inside and self._select:
+            self._choose(self._select, given)
         if not self._inside or "name" not in given:
             return
+        if tag == "select":
+            self._select = given["name"]
         if tag == "textarea":
             self._area = given["name"]
             self.found.append((self._area, ""))
@@ -36,6 +41,14 @@ class _Controls(HTMLParser):
         unticked = kind in {"radio", "checkbox"} and "checked" not in given
         if tag == "input" and kind != "file" and not unticked:
             self.found.append((given["name"], given.get("value", "on")))
+
+    def _choose(self, name: str, given: dict[str, str]) -> None:
+        """An option that is selected, or the first one until another is."""
+        if self.found and self.found[-1][0] == name:
+            if "selected" not in given:
+                return
+            self.found.pop()
+        self.found.append((name, given.get("value", "")))
 
     def handle_data(self, data: str) -> None:
         if self._area:
@@ -45,6 +58,8 @@ class _Controls(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == "textarea":
             self._area = None
+        if tag == "select":
+            self._select = None
         if tag == "form":
             self._inside = False
 

@@ -13,7 +13,7 @@ from idp.clients.certification import FORMAT, UNTOLD
 from idp.people.guardianships import BY_ROSTER
 from idp.roster import refusals as roster_refusals
 from idp.roster.records import OF_OTHER_SCHOOLS, Hostile, Unusable
-from idp.web.admin import client_words
+from idp.web.admin import client_problems
 from idp.web.admin import refusals as desk
 
 SOURCE = Path(__file__).parents[2] / "idp"
@@ -29,14 +29,8 @@ OF_OTHERS = {
 """What other programs say, which have no code for it."""
 STORED = {"given up after", BY_ROSTER, OF_OTHER_SCHOOLS, FORMAT, UNTOLD}
 """What stands so in the database or in reports for programs, and is read back."""
-NO_FIELD = {
-    "alg_needed",
-    "keys_by_value",
-    "no_certificate_name",
-    "no_encryption_key",
-    "number_between",
-}
-"""What only metadata in a file, options or a registration by itself can get wrong."""
+NO_FIELD = {"number_between"}
+"""What only the tokens of applications that register themselves can get wrong."""
 DATA = {"openid email profile", "SimpleQueue[None] | None"}
 
 
@@ -80,12 +74,12 @@ def test_the_command_line_has_a_sentence_for_each_file_that_is_refused() -> None
 
 def test_the_desk_has_sentences_for_what_a_form_of_an_application_can_meet() -> None:
     known = {texts[1] for texts, _values in raised("Invalid")} | set(uris.Problem)
-    assert set(client_words.PROBLEMS) <= known
+    assert set(client_problems.PROBLEMS) <= known
     made_up = {"must_be_one_of", "must_be_some_of", "no_boolean", "no_scope", "no_text", "no_texts"}
     elsewhere = {"no_secret", "unknown_school"}
     # Of fields that the form has not: the command line's, and those of applications themselves
     elsewhere |= NO_FIELD
-    assert set(refusals.REGISTRATIONS) == {*client_words.PROBLEMS, *made_up, *elsewhere}
+    assert set(refusals.REGISTRATIONS) == {*client_problems.PROBLEMS, *made_up, *elsewhere}
 
 
 @pytest.mark.parametrize("kind", [Unusable, Hostile])

@@ -11,6 +11,7 @@ from flask_babel import lazy_gettext as _
 
 from idp.audit.vocabulary import VOCABULARY
 from idp.desk.audit_log import Entry
+from idp.web.admin import client_fields
 from idp.web.admin.import_words import COUNTS, UNDOING
 from idp.web.admin.people_words import KNOWN_VALUES, ROLES
 from idp.web.i18n import NAMES, translated
@@ -76,7 +77,7 @@ def changes(entry: Entry) -> list[Change]:
     changed = (entry.event.detail or {}).get("changes") or {}
     return [
         Change(
-            str(FIELDS.get(name, name)),
+            _label(name),
             _shown(name, pair[0]),
             _shown(name, pair[1]),
             for_programs=name not in FIELDS and name != "client_name",
@@ -108,6 +109,12 @@ def run_of(entry: Entry) -> str:
     """The import that the event is about."""
     run = (entry.event.detail or {}).get("run")
     return run if isinstance(run, str) and entry.event.event.startswith("roster_") else ""
+
+
+def _label(name: str) -> str:
+    """What a field is called; of an application as its form calls it."""
+    of_client = client_fields.FIELDS.get(client_fields.FORM_NAMES.get(name, name))
+    return str(FIELDS.get(name) or (of_client.label if of_client else name))
 
 
 def _shown(name: str, value: Any) -> str:

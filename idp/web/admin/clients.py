@@ -10,7 +10,7 @@ from flask_babel import get_timezone
 from flask_babel import gettext as _
 
 from idp.clients import recipes as of_clients
-from idp.clients.metadata import ID_TOKEN_ALGORITHMS, has_made_up_email
+from idp.clients.metadata import has_made_up_email
 from idp.clients.recipes import Recipe
 from idp.deliveries import hearing, listing
 from idp.desk.access.rights import Right, Staff
@@ -20,9 +20,8 @@ from idp.desk.applications import use as application_use
 from idp.desk.applications.service import Application
 from idp.errors import Conflict, Invalid
 from idp.oidc import consent, discovery, refusals
-from idp.people import schools
 from idp.web import branding, permissions
-from idp.web.admin import client_form, client_words, told_words
+from idp.web.admin import client_choices, client_form, client_words, told_words
 from idp.web.admin.blueprint import blueprint, page_number, staff_only
 from idp.web.admin.client_form import ClientForm
 from idp.web.errors import known_id
@@ -62,7 +61,8 @@ def client(staff: Staff, client_id: str) -> ResponseReturnValue:
         told=listing.of_client(client_id) if staff.may(Right.EDIT_CLIENTS) else [],
         told_words=told_words,
         hears=any(document.get(name) for name in hearing.FIELDS),
-        words=client_words,
+        methods=client_choices.methods(),
+        called=client_choices.called,
         logo_url=branding.logo_url_of(application.client),
     )
 
@@ -218,14 +218,4 @@ def _change(staff: Staff, application: Application) -> ResponseReturnValue:
 
 
 def _page(form: ClientForm, application: Application | None = None) -> str:
-    return render_template(
-        "admin/clients/form.html",
-        form=form,
-        application=application,
-        words=client_words,
-        choices={
-            "schools": [(school.id, school.name, "") for school in schools.list_schools()],
-            "algorithms": [(each, each, "") for each in ID_TOKEN_ALGORITHMS],
-            "factors": client_words.factors(form["acr"]),
-        },
-    )
+    return render_template("admin/clients/form.html", form=form, application=application)
