@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from idp.people.models import Account, Child
+from idp.people.models import Account, Child, School
 from tests import factories
 from tests.clients.documented import Application, free_port, started
 from tests.clients.test_authlib_client import listening
@@ -89,6 +89,25 @@ class Program:
         if any(each.id == "logout-confirm" for each in browser.forms()):
             walks.signs_out(browser)
 
+    def is_back(self, username: str) -> bool:
+        """Whether signing out led back here."""
+        page = self.browsers[username].page
+        return page is not None and page.url.split("?")[0] == self.home
+
+
+def families_of(school: School) -> dict[str, tuple[Account, list[Child]]]:
+    """A parent for each of ``NAMES``: two of one mailbox, and one without an address."""
+    return {
+        username: factories.family(
+            school,
+            "Lina",
+            username=username,
+            given_name=given_name,
+            email=None if username == "sans" else MAILBOX,
+        )
+        for username, given_name in NAMES.items()
+    }
+
 
 @contextmanager
 def running(
@@ -108,16 +127,7 @@ def running(
     """
     port = free_port()
     school = factories.school()
-    families = {
-        username: factories.family(
-            school,
-            "Lina",
-            username=username,
-            given_name=given_name,
-            email=None if username == "sans" else MAILBOX,
-        )
-        for username, given_name in NAMES.items()
-    }
+    families = families_of(school)
     more = registered_as_printed(page, school.id, f"http://127.0.0.1:{port}")
     for name in files:
         place = folder / name
@@ -164,8 +174,7 @@ def goes_the_walk(name: str, program: Program) -> None:
             walk("back-channel logout")
 
         program.signs_out("paul")
-        assert program.browsers["paul"].page is not None
-        assert program.browsers["paul"].page.url.split("?")[0] == program.home
+        assert program.is_back("paul")
         assert not program.is_in("paul")
         assert not walks.is_signed_in(program.browsers["paul"], program.issuer)
         walk("logout")

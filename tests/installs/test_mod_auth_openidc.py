@@ -12,13 +12,19 @@ import requests
 
 from idp.clients import recipes, registration
 from idp.oidc import discovery
+from tests import factories
 from tests.clients.documented import Application, free_port, started
 from tests.clients.test_authlib_client import issuer
-from tests.installs.stacks import WHO, printed, registered, signs_in
+from tests.installs.program import Program, families_of, goes_the_walk
+from tests.installs.program import issuer as brief_issuer
+from tests.installs.stacks import WHO, printed, registered, registered_as_printed, signs_in
 
-__all__ = ["issuer"]
+__all__ = ["brief_issuer", "issuer"]
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = [
+    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
+    pytest.mark.timeout(600),
+]
 
 APACHE = os.environ.get("APACHE", "/usr/sbin/apache2")
 MODULES = os.environ.get("APACHE_MODULES", "/usr/lib/apache2/modules")
@@ -35,6 +41,11 @@ AddOutputFilter INCLUDES .html
 Options +Includes
 """
 PAGE = """<!--#echo var="REMOTE_USER" --> <!--#echo var="OIDC_CLAIM_child_given_name" -->"""
+WHOLE_PAGE = """
+<p>Hello <!--#echo var="OIDC_CLAIM_name" -->,
+this is about <!--#echo var="OIDC_CLAIM_child_given_name" -->.</p>
+<p>Your key here is <code><!--#echo var="REMOTE_USER" --></code>.</p>
+"""
 NEEDED = ("mpm_event", "authn_core", "authz_core", "authz_user", "mime", "dir", "include",
           "auth_openidc")  # fmt: skip
 
@@ -45,16 +56,23 @@ def apache(issuer: str, folder: Path, desk: bool = False, **metadata: object) ->
 
     ``desk``: with the desk's settings, rather than those of the page.
     """
-    if not shutil.which(APACHE) or not Path(MODULES, "mod_auth_openidc.so").exists():
-        pytest.skip("Apache with mod_auth_openidc is not installed")
     port = free_port()
-    (folder / "pages").mkdir()
-    (folder / "pages" / "index.html").write_text(PAGE)
-    modules = [f"LoadModule {each}_module {MODULES}/mod_{each}.so" for each in NEEDED]
-    site = SITE.format(folder=folder, port=port, modules="\n".join(modules))
-    more = {"ISSUER": issuer, "APP_SECRET": "of-the-application"}
+    more = {"ISSUER": issuer}
     more |= registered(port, "/oidc/back", child_claim_profile="flat", **metadata)
     conf = of_the_desk(more) if desk else printed("mod_auth_openidc", "oidc.conf")
+    with serving(folder, port, PAGE, conf, more):
+        yield f"http://127.0.0.1:{port}/"
+
+
+@contextmanager
+def serving(folder: Path, port: int, page: str, conf: str, more: dict[str, str]) -> Iterator[None]:
+    """An Apache with these settings and this page; ``more``: of its environment."""
+    if not shutil.which(APACHE) or not Path(MODULES, "mod_auth_openidc.so").exists():
+        pytest.skip("Apache with mod_auth_openidc is not installed")
+    (folder / "pages").mkdir()
+    (folder / "pages" / "index.html").write_text(page)
+    modules = [f"LoadModule {each}_module {MODULES}/mod_{each}.so" for each in NEEDED]
+    site = SITE.format(folder=folder, port=port, modules="\n".join(modules))
     (folder / "httpd.conf").write_text(site + conf)
     (folder / "mime.types").write_text("text/html html\n")
     serve = [
@@ -65,8 +83,22 @@ def apache(issuer: str, folder: Path, desk: bool = False, **metadata: object) ->
         "-c",
         f"TypesConfig {folder}/mime.types",
     ]
-    with started(serve, folder, port, more):
-        yield f"http://127.0.0.1:{port}/"
+    with started(serve, folder, port, {**more, "APP_SECRET": "of-the-application"}):
+        yield
+
+
+class Site(Program):
+    """A site behind Apache: who is not signed in is led to the provider by each of its pages."""
+
+    def signs_out(self, username: str) -> None:
+        """By the link that the page of docs/integrate/ names."""
+        self.browsers[username].open(f"/oidc/back?{urlencode({'logout': self.home})}")
+
+    def is_back(self, username: str) -> bool:
+        """Whether signing out led back, and so to a new sign-in."""
+        page = self.browsers[username].page
+        assert page is not None
+        return any(each.url == self.home for each in page.history)
 
 
 def of_the_desk(more: dict[str, str]) -> str:
@@ -77,6 +109,26 @@ def of_the_desk(more: dict[str, str]) -> str:
     recipe = next(each for each in made if each.key == "apache")
     assert recipe.notes == ()
     return next(block.text for block in recipe.blocks if block.where == "oidc.conf")
+
+
+def somebody_else(issuer: str, home: str) -> str:
+    """The link that asks for another child, or another person."""
+    asked = {"iss": issuer, "target_link_uri": home}
+    asked["auth_request_params"] = "prompt=select_account"
+    return f"/oidc/back?{urlencode(asked)}"
+
+
+def test_it_goes_the_whole_walk(brief_issuer: str, tmp_path: Path) -> None:
+    port = free_port()
+    home = f"http://127.0.0.1:{port}"
+    school = factories.school()
+    families = families_of(school)
+    more = registered_as_printed("mod_auth_openidc", school.id, home) | {"ISSUER": brief_issuer}
+    conf = printed("mod_auth_openidc", "oidc.conf")
+    with serving(tmp_path, port, WHOLE_PAGE, conf, more):
+        another = somebody_else(brief_issuer, f"{home}/")
+        site = Site(f"{home}/", brief_issuer, more["CLIENT_ID"], families, "/", another)
+        goes_the_walk("Apache and mod_auth_openidc", site)
 
 
 def text(browser: Application) -> str:
@@ -94,9 +146,7 @@ def test_three_people_with_their_child_another_person_and_a_way_out(
             signs_in(browser, username)
         people = [text(browser).split() for browser in browsers]
 
-        asked = {"iss": issuer, "target_link_uri": home}
-        asked["auth_request_params"] = "prompt=select_account"
-        browsers[0].open(f"/oidc/back?{urlencode(asked)}")
+        browsers[0].open(somebody_else(issuer, home))
         assert any(form.id == "another-person-form" for form in browsers[0].forms())
         browsers[0].open("/")
         browsers[0].open(f"/oidc/back?{urlencode({'logout': home})}")

@@ -53,6 +53,7 @@ CLIENTS = {
             {"back-channel logout": "it has no server that could be told"},
         ),
         Client("Spring Security", "spring-security.md"),
+        Client("Apache and mod_auth_openidc", "mod_auth_openidc.md"),
     )
 }
 
