@@ -23,7 +23,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_environment(os.environ)
     if problems := safety.problems(settings):
         raise UnsafeSettings(problems)
-    app = Flask(
+    from idp.web.short_way import Provider
+
+    app = Provider(
         "idp", static_folder=str(folder("idp.static")), template_folder=str(folder("idp.templates"))
     )
     app.extensions["idp.settings"] = settings
@@ -110,11 +112,12 @@ def _wire(app: Flask) -> None:
     from idp.oidc import keyring, server
     from idp.readiness import write_probe
     from idp.readiness.leaving import LastAnswers
+    from idp.web.short_way import ShortWay
     from idp.web.slow_clients import BoundedBodies, WholeAnswers
 
     settings = app.extensions["idp.settings"]
     logs.configure(settings)
-    limited = concurrency_limit.ConcurrencyLimit(app.wsgi_app)
+    limited = concurrency_limit.ConcurrencyLimit(ShortWay(app, app.wsgi_app))
     bounded = BoundedBodies(limited, settings.trusted_proxies)
     whole = WholeAnswers(logs.AccessLog(bounded))
     app.wsgi_app = LastAnswers(whole)  # type: ignore[method-assign]

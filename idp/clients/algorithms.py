@@ -26,6 +26,20 @@ def key_for(alg: str) -> str:
     return _SAME_KEY.get(alg, alg)
 
 
+class Registrations:
+    """Counts what this process changes in registrations, for who keeps something made of them."""
+
+    def __init__(self) -> None:
+        self.changes = 0
+
+    def changed(self) -> None:
+        """Something changes by this process."""
+        self.changes += 1
+
+
+registrations: Final = Registrations()
+
+
 def in_use() -> frozenset[str]:
     """The algorithms that an enabled application is registered for; one query."""
     named = (Client.metadata_[field].as_string() for field in (*FIELDS, ENCRYPTION_FIELD))

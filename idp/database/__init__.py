@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import wraps
+from functools import lru_cache, wraps
 from itertools import islice
 from time import sleep
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeAlias, TypeVar
@@ -142,9 +142,15 @@ def keyed_hash(purpose: str, secret: str) -> str:
     never equals the hash of a refresh token, whatever the text. Secrets hashed here hold at
     least 112 bits of randomness; passwords never come here (ASVS 5.0, 11.4 and 11.5).
     """
-    key = settings.current().token_hash_key
-    digest = hmac.digest(key, purpose.encode() + b"\0" + secret.encode(), hashlib.sha256)
-    return base64url(digest)
+    begun = _begun_hash(settings.current().token_hash_key, purpose).copy()
+    begun.update(secret.encode())
+    return base64url(begun.digest())
+
+
+@lru_cache(maxsize=64)
+def _begun_hash(key: bytes, purpose: str) -> hmac.HMAC:
+    """What the hashes of a purpose begin with: to go on from there takes a fifth of the time."""
+    return hmac.new(key, purpose.encode() + b"\0", hashlib.sha256)
 
 
 def base64url(data: bytes) -> str:

@@ -31,6 +31,11 @@ def keyring() -> Keyring:
     return cast(Keyring, current_app.extensions[_NAME])
 
 
+def keyring_of(app: Flask) -> Keyring:
+    """The keyring of this application, whichever runs."""
+    return cast(Keyring, app.extensions[_NAME])
+
+
 def published_keys() -> dict[str, Any]:
     """The key set of the algorithms that some application in use is registered for: a client
     that knows no Ed25519 may refuse a set that holds such a key (RFC 7517 §5 lets it skip it).

@@ -55,6 +55,7 @@ class Keyring:
         cache_time: timedelta = timedelta(hours=1),
     ) -> None:
         self._folder = folder
+        self._index = key_files.index_path(folder)
         self._token_lifetime = token_lifetime + timedelta(minutes=5)
         self._cache_time = cache_time
         self._lock = Lock()
@@ -173,30 +174,30 @@ class Keyring:
     # The files
 
     def _refresh(self) -> None:
-        if self._stamp_now() == self._stamp:
+        if self.stamp() == self._stamp:
             return
         with self._lock:
-            stamp = self._stamp_now()
+            stamp = self.stamp()
             if stamp == self._stamp:
                 return
             try:
                 self._load()
             except KeyTrouble:
                 # A rotation that ended between the list and the file: read once more.
-                if self._stamp_now() == stamp:
+                if self.stamp() == stamp:
                     raise
-                stamp = self._stamp_now()
+                stamp = self.stamp()
                 self._load()
             self._stamp = stamp
 
-    def _stamp_now(self) -> tuple[int, int]:
-        index = key_files.index_path(self._folder)
+    def stamp(self) -> tuple[int, int]:
+        """What moves with each change of the list of keys. Raises ``KeyTrouble``."""
         try:
-            status = index.stat()
+            status = self._index.stat()
         except FileNotFoundError:
             raise KeyTrouble(f"no keys in {self._folder}: run idp keys ensure") from None
         except OSError as error:
-            raise KeyTrouble(f"{index} can't be read: {error.strerror}") from error
+            raise KeyTrouble(f"{self._index} can't be read: {error.strerror}") from error
         return status.st_mtime_ns, status.st_ino
 
     def _load(self) -> None:

@@ -184,11 +184,17 @@ def device_name() -> str:
 
 
 def _begin_correlation() -> None:
-    correlation.begin(address=client_address())
-    if "X-Forwarded-For" in request.headers:
-        trusted_proxies.note_unbelieved(
-            request.remote_addr or "", settings.current().trusted_proxies
-        )
+    correlation.begin()
+    note_address(request.environ, settings.current())
+
+
+def note_address(environ: dict[str, Any], configured: settings.Settings) -> None:
+    """Say whose request the present correlation is about."""
+    sender, forwarded = environ.get("REMOTE_ADDR") or "", environ.get("HTTP_X_FORWARDED_FOR")
+    proxies = configured.trusted_proxies
+    correlation.current().address = trusted_proxies.nearest(sender, forwarded or "", proxies)
+    if forwarded is not None:
+        trusted_proxies.note_unbelieved(sender, proxies)
 
 
 def cookies_to_set() -> dict[str, str | None]:

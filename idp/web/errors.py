@@ -52,6 +52,7 @@ MACHINE_PATHS = (
     "/oauth2/jwks",
     "/.well-known/",
     "/openapi.json",
+    "/health/",
 )
 
 CODES = {

@@ -1,9 +1,10 @@
 """Discovery, key set and metadata: public, cacheable, the same for everybody."""
 
 import json
+from hashlib import sha256
 from urllib.parse import urlsplit
 
-from flask import Response, abort, current_app
+from flask import Response, abort, current_app, request
 
 from idp import settings
 from idp.oidc import discovery, openapi, protected_resource
@@ -66,4 +67,6 @@ def _public(body: str, content_type: str) -> Response:
     seconds = int(settings.current().key_cache.total_seconds())
     response = Response(body, content_type=content_type)
     response.headers["Cache-Control"] = f"public, max-age={min(seconds, 3600)}"
+    response.set_etag(sha256(body.encode()).hexdigest()[:32])
+    response.make_conditional(request)
     return cors.public(response)
