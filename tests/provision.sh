@@ -2,7 +2,8 @@
 # Installs the Debian packages that the build and the tests need, where they are missing, where it
 # is asked to (CI=true, or INSTALL=yes) and where this user may: as root, or through a sudo that
 # asks no password. Otherwise it says which they are and succeeds: the tests that need them are then
-# skipped with the reason. Nobody's machine is changed unasked.
+# skipped with the reason, or take longer (without Chromium's shell). Nobody's machine is changed
+# unasked.
 #
 # Usage: tests/provision.sh [venv] [browser] [postgresql] [nginx] [apache] [go] [rust] [java]
 # (nothing named: browser, postgresql and nginx)
@@ -14,6 +15,8 @@ missing_venv() { "$python" -c 'import ensurepip, venv' 2>/dev/null || echo "pyth
 
 missing_browser() {
     command -v chromium >/dev/null || echo "chromium"
+    # The same without windows around its pages: half of the time for most tests in a browser
+    command -v chromium-headless-shell >/dev/null || echo "chromium-headless-shell"
     # Latin with every accent; Cyrillic, Arabic and others for the fictional families' names
     for font in fonts-dejavu-core fonts-noto-core; do
         dpkg-query --show --showformat='${db:Status-Status}' "$font" 2>/dev/null \
@@ -70,7 +73,7 @@ packages=${packages%% }
 
 if [ "${CI:-}" != true ] && [ "${INSTALL:-}" != yes ]; then
     echo "Missing Debian packages: $packages"
-    echo "INSTALL=yes in front of the command installs them; tests that need them are skipped."
+    echo "INSTALL=yes in front of the command installs them; tests go without: skipped, or slower."
     exit 0
 fi
 if ! may_install; then

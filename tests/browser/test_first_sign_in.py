@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import (
     ARGUMENTS,
+    WHOLE,
     NewPage,
     World,
     chromium_path,
@@ -173,7 +174,7 @@ def test_without_cookies_the_page_says_so(world: World, chromium: Browser, tmp_p
     blocked = {"profile": {"default_content_setting_values": {"cookies": 2}}}
     (tmp_path / "Default" / "Preferences").write_text(json.dumps(blocked))
     with chromium.browser_type.launch_persistent_context(
-        tmp_path, executable_path=chromium_path(), args=ARGUMENTS, locale="fr-BE"
+        tmp_path, executable_path=chromium_path(WHOLE), args=ARGUMENTS, locale="fr-BE"
     ) as context:
         page = context.new_page()
         page.goto(f"{world.portal}/login")
