@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from idp import create_app
 from idp.settings import Settings
-from tests import compiled_once, databases, scheduling
+from tests import compiled_once, databases, scheduling, skipped
 from tests.apart import ApartClient
 from tests.examples.running import Demo, running_demo
 
@@ -54,6 +54,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if report.skipped and os.environ.get("CI") == "true":
         report.outcome = "failed"
         report.longrepr = f"skipped although CI=true: {report.longrepr}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the run went without: see ``tests.skipped``."""
+    if lines := list(skipped.table(terminalreporter.stats)):
+        terminalreporter.section("skipped")
+        for line in lines:
+            terminalreporter.write_line(line)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -106,6 +106,7 @@ def paths(app: Flask, endpoint: str) -> list[str]:
     return [re.sub(r"<[^>]+>", "google", rule) for rule in rules]
 
 
+@pytest.mark.nginx
 def test_n8_no_log_has_the_query_of_a_secret_address_while_we_are_down(
     app: Flask, proxy: Proxy
 ) -> None:
@@ -137,6 +138,7 @@ def test_n8_whatever_takes_a_mails_secret_is_known_as_a_secret_address(app: Flas
     assert at_the_protocol - {"oauth2.jwks"} <= set(SECRET_ADDRESSES)
 
 
+@pytest.mark.nginx
 def test_a_certificate_is_renewed_by_the_webroot_way(proxy: Proxy) -> None:
     challenge = proxy.folder / "acme/.well-known/acme-challenge/token"
     challenge.parent.mkdir(parents=True)

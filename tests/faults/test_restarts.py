@@ -10,7 +10,7 @@ from tests import databases
 from tests.faults.machines import Machine, machines, nginx
 from tests.security.outages import eventually
 
-pytestmark = pytest.mark.timeout(170)
+pytestmark = [pytest.mark.nginx, pytest.mark.timeout(170)]
 
 
 @pytest.fixture

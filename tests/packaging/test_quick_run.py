@@ -90,6 +90,61 @@ def every_test(**environment: str) -> set[str]:
     return {line for line in done.stdout.splitlines() if "::" in line}
 
 
+SKIPPING = """
+import pytest
+
+@pytest.mark.browser
+@pytest.mark.parametrize("page", [1, 2])
+def test_page(page): pytest.skip("Chromium is not installed")
+
+@pytest.mark.parametrize("database_url", ["sqlite", "postgresql"])
+def test_rows(database_url):
+    if database_url == "postgresql": pytest.skip("PostgreSQL is not available: no server")
+
+@pytest.mark.nginx
+@pytest.mark.parametrize("installed", [True, False])
+def test_proxy(installed):
+    if not installed: pytest.skip("nginx is not installed")
+"""
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "1"]], ids=["alone", "workers"])
+def test_a_run_says_at_its_end_what_it_went_without(tmp_path: Path, workers: list[str]) -> None:
+    (tmp_path / "test_skipping.py").write_text(SKIPPING)
+
+    said = ended(tmp_path, *workers)
+
+    assert "NO TEST RAN in a browser: all 2 were skipped." in said
+    assert "NO TEST RAN on PostgreSQL: all 1 were skipped." in said
+    assert "NO TEST RAN behind nginx" not in said
+    assert re.findall(r"^ +(\d+)  (.+)$", said, re.MULTILINE) == [
+        ("2", "Chromium is not installed"),
+        ("1", "PostgreSQL is not available: no server"),
+        ("1", "nginx is not installed"),
+    ]
+
+
+def test_a_run_that_skips_nothing_says_nothing_of_it(tmp_path: Path) -> None:
+    (tmp_path / "test_all.py").write_text("def test_it(): ...\n")
+
+    assert "skipped" not in ended(tmp_path)
+
+
+def ended(folder: Path, *options: str) -> str:
+    """What a run of a folder's tests prints."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", *options]
+    command += ["-p", "no:cacheprovider", f"--config-file={ROOT / 'pyproject.toml'}"]
+    done = subprocess.run(
+        [*command, f"--rootdir={folder}", str(folder)],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
 def test_the_whole_check_runs_every_target_that_tests() -> None:
     targets = re.findall(r"^(test[a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     steps = re.findall(
