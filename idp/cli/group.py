@@ -12,7 +12,7 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
-from idp.cli import errors
+from idp.cli import application, errors
 
 LONGEST_ARGUMENT = 10_000
 _EXAMPLES = re.compile(r"^[ ]*(?=(?:Examples?|A first start):$)", re.MULTILINE)
@@ -58,7 +58,8 @@ class RootGroup(AppGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.nouns:
             return None
-        command: click.Command = importlib.import_module(f"idp.cli.{cmd_name}").command
+        with application.nothing_thrown_away():
+            command: click.Command = importlib.import_module(f"idp.cli.{cmd_name}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
