@@ -163,4 +163,6 @@ class Application:
 
     def not_signed_in(self, why: str) -> Page:
         """A page that leads on."""
+        if self.has("dead_end"):
+            return "Bad Request", 400
         return f'<p>Not signed in ({escape(why)}).</p><a href="/login">Sign in</a>', 400

@@ -34,9 +34,15 @@ FAULTS: Final = {
     "pkce": "sends no PKCE",
     "sign_out": "signs out here alone",
     "cancelled": "breaks where the parent cancels",
+    "dead_end": "leads nowhere where nobody is signed in",
 }
 """Each mistake; most under the name of the check that finds it."""
-_CHECK_OF: Final = {"sibling": "sibling", "logout": "logout_token", "event": "security_event"}
+_CHECK_OF: Final = {
+    "sibling": "sibling",
+    "logout": "logout_token",
+    "event": "security_event",
+    "dead": "cancelled",
+}
 
 
 def check_of(fault: str) -> str:

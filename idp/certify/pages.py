@@ -50,6 +50,11 @@ class Page:
         """Where the page's links lead."""
         return [urljoin(self.address, each) for each in self._read.links]
 
+    @property
+    def leads_on(self) -> bool:
+        """Whether there is anything to press: a page without is a dead end."""
+        return bool(self._read.links or self._read.forms or self._read.buttons)
+
     def shows(self, element_id: str) -> bool:
         """Whether an element of this id is on the page."""
         return element_id in self._read.ids
@@ -95,6 +100,7 @@ class _Reader(HTMLParser):
         super().__init__()
         self.forms: list[Form] = []
         self.links: list[str] = []
+        self.buttons = 0
         self.links_by_id: dict[str, str] = {}
         self.ids: dict[str, str] = {}
         self.text: list[str] = []
@@ -110,6 +116,7 @@ class _Reader(HTMLParser):
         self._id = attributes.get("id", "")
         if self._id:
             self.ids.setdefault(self._id, "")
+        self.buttons += tag == "button"
         if tag == "a" and "href" in attributes:
             self.links.append(attributes["href"])
             self.links_by_id[self._id] = attributes["href"]

@@ -64,6 +64,7 @@ class TestProvider:
         """A fresh test school, and the application registered for it: who was here before in
         an application's database is nobody of it.
         """
+        self.answers.requests.clear()
         with self.app.app_context():
             schools, enrolled = enrolment.enrol()
             self.registration.begin(schools)

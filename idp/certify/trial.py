@@ -114,6 +114,16 @@ def fails_where_it_broke(visitor: Visitor) -> None:
         raise Failed(f"{where(visitor)} answered {visitor.page.status}.")
 
 
+def fails_where_it_ends(visitor: Visitor) -> None:
+    """Whoever is not signed in needs a page that leads on, not what a server says by itself."""
+    fails_where_it_broke(visitor)
+    if not visitor.with_us and not visitor.page.leads_on:
+        raise Failed(
+            f"{where(visitor)} answered {visitor.page.status}, and there is nothing to press: no"
+            " link, no button."
+        )
+
+
 def where(visitor: Visitor) -> str:
     """The page that is shown, without what stands in its query: a code is nobody's to read."""
     parts = urlsplit(visitor.page.address)

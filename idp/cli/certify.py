@@ -206,7 +206,7 @@ def _sentence(result: Result) -> str:
         lines.append(f"    seen: {output.shown(result.seen)}")
     if result.verdict == FAILED:
         lines.append(f"    help: {check.place}")
-        lines.append(f"          « {check.line} »")
+        lines.append(f"          « {check.sentence} »")
     return "\n".join(lines)
 
 

@@ -107,7 +107,7 @@ def _read_result(raw: Any) -> Result:
 
 def _help(result: Result) -> dict[str, str]:
     check = result.check
-    return {"title": check.title, "place": check.place, "line": check.line}
+    return {"title": check.title, "place": check.place, "line": check.sentence}
 
 
 OWN_ADDRESSES: Final = ("redirect_uris", "post_logout_redirect_uris", "origins")

@@ -15,6 +15,7 @@ from idp.clients.certification_checks import CHECKS
 from tests.clients.documented import free_port, printed
 from tests.packaging.test_documents import headings
 
+RUN = re.MULTILINE | re.DOTALL
 BIN = Path(sys.executable).parent
 GUIDE = Path("docs/certify.md").read_text()
 COMMAND = next(
@@ -51,23 +52,19 @@ def test_the_guides_command_passes_the_guides_program(tmp_path: Path) -> None:
 
 
 def test_a_mistake_is_told_with_the_line_that_helps(tmp_path: Path) -> None:
-    home = f"http://127.0.0.1:{free_port()}/"
-    program = [sys.executable, "-m", "examples.faulty_applications"]
+    shown = re.search(r"^```console\n\$ FAULT=state idp certify ([^\n]*)\n(.*?)^```", GUIDE, RUN)
+    assert shown
+    port, own = str(free_port()), str(free_port())
+    home, *words = shown[1].replace("3000", own).split()
 
     done = certify(
-        tmp_path,
-        *(home, "--port", str(free_port()), "--only", "state", "--", *program),
-        FAULT="state",
-        PYTHONPATH=str(Path.cwd()),
+        *(tmp_path, home, "--port", port, *words), FAULT="state", PYTHONPATH=str(Path.cwd())
     )
 
     assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stdout == shown[2].replace("9400", port).replace("3000", own)
     state = next(check for check in CHECKS if check.code == "state")
-    assert f"FAILED: {state.title} (state)" in done.stdout
-    assert "although state was another" in done.stdout
-    assert state.place in done.stdout
-    assert state.line in done.stdout
-    assert "1 passed, 1 failed, 0 could not be told." in done.stdout
+    assert f"« {state.sentence} »" in done.stdout
 
 
 def test_where_nothing_answers_it_says_what_to_set_up(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ TAKEN_FOR = {
     "second_tab": ("state",),
     "sign_out": ("ended",),
     "cancelled": ("no_child", "refused_consent"),
+    "dead_end": ("no_child", "refused_consent", "repeated"),
     "sibling": ("security_event",),
     "sibling_parent": ("security_event",),
     "logout_token": ("security_event",),
@@ -41,6 +42,7 @@ TAKEN_FOR = {
 FOLLOWS = {
     "signature": ["signature", "rotation"],
     "cancelled": ["no_child", "refused_consent", "cancelled"],
+    "dead_end": ["no_child", "refused_consent", "cancelled", "repeated"],
 }
 """Where one mistake is seen by several checks, as it should be."""
 
@@ -120,6 +122,18 @@ def test_who_is_told_of_the_end_need_not_ask(
     report = tried(serve(told), "ended", told={"security_events_uri": "events"})
 
     assert [each.verdict for each in report.results] == [PASSED, PASSED], report.results
+
+
+def test_where_no_sign_in_begins_it_says_what_to_set(
+    test_provider: TestProvider, tried: Tried, serve: Serve
+) -> None:
+    report = tried(serve(faulty(test_provider, "")), "pkce", login="auth/start")
+
+    first, _pkce = report.results
+    assert not report.clean
+    assert first.verdict == UNTOLD
+    assert "auth/start" in first.seen
+    assert "--login" in first.seen
 
 
 def test_who_is_told_nothing_need_not_check_what_it_is_told(

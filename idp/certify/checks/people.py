@@ -1,7 +1,14 @@
 """Does the application know who is who? One family after the other signs in."""
 
 from idp.certify.school import Household, Person
-from idp.certify.trial import CouldNotBeTold, Failed, Trial, fails_where_it_broke, where
+from idp.certify.trial import (
+    CouldNotBeTold,
+    Failed,
+    Trial,
+    fails_where_it_broke,
+    fails_where_it_ends,
+    where,
+)
 from idp.certify.visitor import Visitor
 
 
@@ -10,7 +17,13 @@ def sign_in(trial: Trial) -> str:
     home = trial.school["one_child"]
     (child,) = home.children
     with trial.visitor() as visitor:
-        visitor.sign_in(home.parent)
+        visitor.begin()
+        if not trial.provider.answers.requests:
+            raise CouldNotBeTold(
+                f"{where(visitor)} answered {visitor.page.status} and sent nobody to the provider:"
+                " --login says where a sign-in begins."
+            )
+        visitor.resume(home.parent, None)
         if visitor.with_us:
             why = trial.provider.last_refusal() or "its page is still shown"
             raise Failed(f"The sign-in ended at the provider: {why}.")
@@ -192,7 +205,7 @@ def refused_consent(trial: Trial) -> str:
 def _fails_unless_explained(visitor: Visitor) -> None:
     if visitor.with_us:
         raise CouldNotBeTold("The walk ended at the provider.")
-    fails_where_it_broke(visitor)
+    fails_where_it_ends(visitor)
 
 
 def _fails_unless_about(visitor: Visitor, chosen: Person, *others: Person) -> None:

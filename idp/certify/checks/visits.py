@@ -10,6 +10,7 @@ from idp.certify.trial import (
     Failed,
     Trial,
     fails_where_it_broke,
+    fails_where_it_ends,
     is_open,
     is_shown,
     where,
@@ -51,9 +52,9 @@ def cancelled(trial: Trial) -> str:
         if not visitor.page.shows("login-cancel"):
             raise CouldNotBeTold(f"{where(visitor)} has no « Annuler ».")
         visitor.cancel()
-        fails_where_it_broke(visitor)
         if visitor.with_us:
             raise CouldNotBeTold("« Annuler » was pressed, and the provider's page stayed.")
+        fails_where_it_ends(visitor)
     return f"The application answered {visitor.page.status}."
 
 
@@ -63,7 +64,7 @@ def repeated(trial: Trial) -> str:
     with trial.visitor() as visitor:
         visitor.sign_in(home.parent)
         visitor.browser.open(trial.provider.answers.answered[-1])
-        fails_where_it_broke(visitor)
+        fails_where_it_ends(visitor)
     return f"The application answered {visitor.page.status}."
 
 
