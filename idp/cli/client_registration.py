@@ -5,13 +5,14 @@ from typing import Any
 
 import click
 
-from idp import clock, settings
+from idp import settings
 from idp.cli import inputs, output
 from idp.cli.group import Noun
-from idp.clients import registration_tokens
-from idp.clients.models import RegistrationToken
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.applications import registration_tokens
+from idp.desk.applications.registration_tokens import ListedToken
 
-COLUMNS = ("token_id", "label", "scope", "uses_left", "expires_at", "works")
+COLUMNS = ("token_id", "label", "scope", "used", "uses_left", "made_by", "expires_at", "works")
 
 command = Noun("registration-token", help="Tokens by which applications register themselves.")
 
@@ -54,7 +55,8 @@ def token_create(
       idp client registration-token create "Homework Ltd" --school "Collège des Tilleuls" \
         --uses 3 --expires 14d --scope "openid child"
     """
-    made = registration_tokens.create(
+    made = registration_tokens.make(
+        AT_TERMINAL,
         label,
         school_ids=school_ids,
         uses=uses,
@@ -75,7 +77,7 @@ def token_list(as_json: bool) -> None:
     Example:
       idp client registration-token list
     """
-    output.rows([_row(each) for each in registration_tokens.list_tokens()], COLUMNS, as_json)
+    output.rows([_row(each) for each in registration_tokens.listed(AT_TERMINAL)], COLUMNS, as_json)
 
 
 @command.command("end")
@@ -86,18 +88,22 @@ def token_end(token_id: str) -> None:
     Example:
       idp client registration-token end n_4vXb…
     """
-    ended = registration_tokens.end(token_id)
+    ended = registration_tokens.end(AT_TERMINAL, token_id)
     click.echo(f"{token_id} has ended." if ended else f"{token_id} had ended before.")
 
 
-def _row(token: RegistrationToken) -> dict[str, Any]:
+def _row(listed: ListedToken) -> dict[str, Any]:
+    token = listed.row
     return {
         "token_id": token.id,
         "label": token.label,
         "schools": token.schools,
         "scope": token.scope,
         "pkce_optional": token.pkce_optional,
+        "used": listed.used,
         "uses_left": token.uses_left,
+        "made_by": token.made_by,
+        "created_at": token.created_at,
         "expires_at": token.expires_at,
-        "works": registration_tokens.is_usable(token, clock.now()),
+        "works": listed.state == "works",
     }

@@ -38,6 +38,9 @@ class Client(ClientRow, Model):
     another one does not overwrite it."""
     registered_by: Mapped[str | None] = mapped_column(OpaqueId)
     """Of a client that registered itself: the id of the token it came with, or ``open``."""
+    made_by: Mapped[str | None] = mapped_column(OpaqueId)
+    """Who registered it: an account's id, ``cli``, or what ``registered_by`` says. None: not kept,
+    for it was registered before that."""
     registration_token_hash: Mapped[str | None] = mapped_column(KeyedHash)
     """Of the registration access token with which it manages itself (RFC 7592)."""
     settled: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
@@ -77,6 +80,8 @@ class RegistrationToken(Model):
     scope: Mapped[str] = mapped_column(String(200))
     pkce_optional: Mapped[bool]
     uses_left: Mapped[int]
+    made_by: Mapped[str | None] = mapped_column(OpaqueId)
+    """An account's id, or ``cli``. None: not kept, for it was made before that."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import bindparam, delete, insert, select, true, update
 from sqlalchemy.exc import IntegrityError
 
-from idp import clock
+from idp import clock, correlation
 from idp.clients import audit_log, logos, sectors, settled
 from idp.clients.metadata import checked
 from idp.clients.models import Client, ClientRow, ClientSchool
@@ -60,6 +60,7 @@ def register(
         metadata_=document,
         secret_hash=secret and _secret_hash(secret),
         sector="",
+        made_by=correlation.current().actor or None,
     )
     if client_id is not None:
         client.id = client_id

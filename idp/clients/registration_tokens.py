@@ -7,17 +7,18 @@ works so many times and until its end. What was registered by it stays within th
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import ColumnElement, select
+from sqlalchemy.exc import IntegrityError
 
-from idp import clock
+from idp import clock, correlation
 from idp.audit import events
 from idp.clients.metadata import SCOPES
 from idp.clients.models import Client, RegistrationToken
 from idp.database import db, keyed_hash, transaction, update_all
-from idp.errors import Invalid, NotFound
+from idp.errors import Conflict, Invalid, NotFound
 from idp.people.models import NAME_LENGTH, School
 
 MOST_USES: Final = 1000
@@ -40,8 +41,13 @@ def create(
     lifetime: timedelta,
     scope: str,
     pkce_optional: bool = False,
+    token_id: str | None = None,
 ) -> Made:
-    """Make an initial access token. Raises ``Invalid`` naming the field."""
+    """Make an initial access token. ``token_id``: the one that it is to have; sent twice, it is
+    made once.
+
+    Raises ``Invalid`` naming the field, and ``Conflict`` where this id is there already.
+    """
     _check(label, uses, lifetime, scope)
     text = secrets.token_urlsafe(32)
     with transaction() as session:
@@ -55,10 +61,16 @@ def create(
             scope=" ".join(each for each in SCOPES if each in scope.split()),
             pkce_optional=pkce_optional,
             uses_left=uses,
+            made_by=correlation.current().actor or None,
             expires_at=clock.now() + lifetime,
         )
+        if token_id is not None:
+            row.id = token_id
         session.add(row)
-        session.flush()
+        try:
+            session.flush()
+        except IntegrityError:  # the same form, sent twice
+            raise Conflict("outdated", client=row.id) from None
         events.record("registration_token_made", token=row.id)
     return Made(row, text)
 
@@ -122,11 +134,6 @@ def spend(token_id: str) -> bool:
             uses_left=RegistrationToken.uses_left - 1,
         )
     )
-
-
-def is_usable(token: RegistrationToken, now: datetime) -> bool:
-    """Whether it works at this time."""
-    return token.ended_at is None and token.uses_left > 0 and token.expires_at > now
 
 
 def _usable() -> tuple[ColumnElement[bool], ...]:

@@ -19,6 +19,7 @@ from idp.web.admin import (  # noqa: F401 - each adds its pages
     person,
     person_edit,
     pupil,
+    registration_tokens,
     school_texts,
     schools,
     staff,

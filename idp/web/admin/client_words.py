@@ -3,8 +3,22 @@
 from flask_babel import gettext as _
 
 from idp.clients.recipes import Note, Recipe
+from idp.desk.applications.registration_tokens import Registrar
 from idp.oidc.diagnosis import Difference
 from idp.web.admin import client_choices
+from idp.web.dates import day
+
+
+def registered(by: Registrar) -> str:
+    """Who registered an application, and when."""
+    when = day(by.at)
+    words = {
+        "person": _("on %(when)s by %(name)s", when=when, name=by.name),
+        "command": _("on %(when)s, by command", when=when),
+        "token": _("on %(when)s by itself, with the token for %(label)s", when=when, label=by.name),
+        "open": _("on %(when)s by itself, without a token", when=when),
+    }
+    return words.get(by.kind) or str(_("on %(when)s", when=when))
 
 
 def note(remark: Note) -> str:

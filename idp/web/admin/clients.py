@@ -15,6 +15,7 @@ from idp.clients.recipes import Recipe
 from idp.deliveries import hearing, listing
 from idp.desk.access.rights import Right, Staff
 from idp.desk.applications import addresses as application_addresses
+from idp.desk.applications import registration_tokens as registrars
 from idp.desk.applications import service as applications
 from idp.desk.applications import use as application_use
 from idp.desk.applications.service import Application
@@ -63,6 +64,7 @@ def client(staff: Staff, client_id: str) -> ResponseReturnValue:
         hears=any(document.get(name) for name in hearing.FIELDS),
         methods=client_choices.methods(),
         called=client_choices.called,
+        registered=client_words.registered(registrars.registrar_of(application.client)),
         logo_url=branding.logo_url_of(application.client),
     )
 

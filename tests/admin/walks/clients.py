@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from werkzeug.test import TestResponse
 
+from idp.clients import registration_tokens
 from tests import factories
 from tests.admin.client_forms import LIST, edit, register, send
 from tests.admin.places import Desk
@@ -40,6 +41,14 @@ def walk(desk: Desk) -> Iterator[TestResponse]:
     operator.open(here)
     yield operator.press("client-disable")
     yield operator.press("client-enable")
+    yield operator.open(f"{LIST}/tokens")
+    yield operator.open(f"{LIST}/tokens/new")
+    yield operator.submit("token-form", label="", uses="0")
+    filled_in = {"label": "Devoirs SA", "uses": "1", "days": "7", "schools": desk.here.id}
+    yield operator.submit("token-form", **filled_in)
+    yield operator.open(f"{LIST}/tokens")
+    (token,) = registration_tokens.list_tokens()
+    yield operator.press(f"end-{token.id}")
     client = portal.registered.client
     yield edit(operator, client, schools=None)
     yield edit(operator, client, kind="native", redirect_uris="com.example.app:/callback")
