@@ -92,7 +92,7 @@ def refresh(target: Target, chain: Chain) -> Plan:
     answer = yield Call(
         "refresh", post_request("/oauth2/token", target.host, form, target.authorization)
     )
-    tokens = _tokens(answer, "refresh")
+    tokens = tokens_of(answer, "refresh")
     if tokens["refresh_token"] == chain.refresh_token:
         raise Unexpected("refresh: the refresh token was not rotated")
     chain.refresh_token = tokens["refresh_token"]
@@ -107,9 +107,9 @@ def key_set(target: Target, step: str = "key set") -> Plan:
 def code_flow(target: Target, visitor: Visitor, scope: str = CODE_SCOPE) -> Plan:
     """Authorization with a living session, the code's exchange, UserInfo."""
     proof = Proof(scope)
-    location = yield from _authorized(proof, target, visitor)
+    location = yield from authorized(proof.path(target), target, visitor)
     answer = yield Call("token", proof.exchange(target, location))
-    access_token = _tokens(answer, "token")["access_token"]
+    access_token = tokens_of(answer, "token")["access_token"]
     bearer = f"Authorization: Bearer {access_token}\r\n"
     answer = yield Call("userinfo", get_request("/oauth2/userinfo", target.host, bearer))
     expect(answer, 200, "userinfo")
@@ -120,9 +120,9 @@ def code_flow(target: Target, visitor: Visitor, scope: str = CODE_SCOPE) -> Plan
 def new_chain(target: Target, visitor: Visitor, chain: Chain) -> Plan:
     """Fill ``chain`` with a first refresh token, by a code flow."""
     proof = Proof(REFRESH_SCOPE)
-    location = yield from _authorized(proof, target, visitor)
+    location = yield from authorized(proof.path(target), target, visitor)
     answer = yield Call("token", proof.exchange(target, location))
-    chain.refresh_token = _tokens(answer, "token")["refresh_token"]
+    chain.refresh_token = tokens_of(answer, "token")["refresh_token"]
 
 
 def sign_in(target: Target, visitor: Visitor) -> Plan:
@@ -157,8 +157,11 @@ class Proof:
         self._nonce = secrets.token_urlsafe(8)
 
     def path(self, target: Target) -> str:
+        return f"/oauth2/authorize?{urlencode(self.query(target))}"
+
+    def query(self, target: Target) -> dict[str, str]:
         digest = hashlib.sha256(self._verifier.encode()).digest()
-        query = {
+        return {
             "response_type": "code",
             "client_id": target.client_id,
             "redirect_uri": REDIRECT_URI,
@@ -168,9 +171,9 @@ class Proof:
             "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
             "code_challenge_method": "S256",
         }
-        return f"/oauth2/authorize?{urlencode(query)}"
 
-    def exchange(self, target: Target, location: str) -> bytes:
+    def exchange(self, target: Target, location: str, headers: str | None = None) -> bytes:
+        """``headers``: others than those by which the application authenticates."""
         if f"state={self._state}" not in location:
             raise Unexpected("authorize: state was not returned")
         form = {
@@ -179,7 +182,7 @@ class Proof:
             "redirect_uri": REDIRECT_URI,
             "code_verifier": self._verifier,
         }
-        return post_request("/oauth2/token", target.host, form, target.authorization)
+        return post_request("/oauth2/token", target.host, form, headers or target.authorization)
 
 
 def _filled_in(
@@ -203,13 +206,11 @@ def _filled_in(
     return post_request(_path(to, target), target.host, fields, origin, cookies)
 
 
-def _authorized(
-    proof: Proof, target: Target, visitor: Visitor
+def authorized(
+    path: str, target: Target, visitor: Visitor
 ) -> Generator[Call | Wait | Reconnect, Answer, str]:
     """Ask, and go on where the provider leads; the address with the code at the end."""
-    answer = yield Call(
-        "authorize", get_request(proof.path(target), target.host, cookies=visitor.cookies)
-    )
+    answer = yield Call("authorize", get_request(path, target.host, cookies=visitor.cookies))
     for _ in range(MOST_HOPS):
         keep_cookies(answer, visitor.cookies)
         location = _location(answer, "authorize")
@@ -243,7 +244,8 @@ def _code(location: str) -> str:
     return unquote(match[1])
 
 
-def _tokens(answer: Answer, step: str) -> dict[str, str]:
+def tokens_of(answer: Answer, step: str) -> dict[str, str]:
+    """The answer of the token endpoint."""
     expect(answer, 200, step)
     tokens: dict[str, str] = json.loads(answer.body)
     if "access_token" not in tokens or "id_token" not in tokens:

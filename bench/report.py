@@ -13,6 +13,7 @@ REFERENCE_SIGNATURES = 1170.0
 CODE_FLOWS = 180.0
 REFRESH_GRANTS = 379.0
 BCRYPT_SHARE = 0.85
+BOUND_SHARE = 0.60
 STORM_P99 = 0.250
 """Half of what node-oidc-provider 9 gave, in memory, where one core signs 1,170 times a second."""
 
@@ -87,6 +88,7 @@ def marks(trials: list[Trial]) -> list[Mark]:
                 for note, mark in (("", wanted), (" (scaled by signatures)", wanted * scale)):
                     promise = f"{trial.database}: {kind} at 32{note}"
                     made.append(_at_least(promise, mark, cell))
+        made += _bound_marks(trial)
         made += _sign_in_marks(trial)
     return made
 
@@ -167,7 +169,7 @@ def _taken(trial: Trial) -> list[str]:
 
 def _steps(trial: Trial) -> list[str]:
     lines = []
-    for kind in ("code", "sign-in"):
+    for kind in ("code", "dpop-par", "sign-in"):
         for cell in trial.cells.get(kind, {}).values():
             steps = ", ".join(
                 f"{step} {percentile(times, 0.5) * 1000:.1f} / {percentile(times, 0.99) * 1000:.1f}"
@@ -188,6 +190,19 @@ def _errors(trial: Trial) -> list[str]:
 def _at_least(promise: str, wanted: float, cell: Cell) -> Mark:
     met = cell.rate >= wanted and not cell.failed
     return Mark(promise, f">= {wanted:,.1f}/s", f"{cell.rate:,.1f}/s", met)
+
+
+def _bound_marks(trial: Trial) -> list[Mark]:
+    """What PAR and DPoP may cost of the plain flow, measured in the same run."""
+    made = []
+    for at_once, cell in trial.cells.get("dpop-par", {}).items():
+        plain = trial.cells.get("code", {}).get(at_once)
+        if plain is not None and plain.rate:
+            share = cell.rate / plain.rate
+            promise = f"{trial.database}: dpop-par at {at_once}, of the plain code flow"
+            met = share >= BOUND_SHARE and not cell.failed
+            made.append(Mark(promise, f">= {BOUND_SHARE:.0%}", f"{share:.0%}", met))
+    return made
 
 
 def _sign_in_marks(trial: Trial) -> list[Mark]:

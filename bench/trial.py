@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from bench import databases, inside, limits, measure, plans, profiling, provider, world
+from bench import bound_flow, databases, inside, limits, measure, plans, profiling, provider, world
 from bench.exchange import Plan, Unexpected
 from bench.limits import Limits
 from bench.measure import Cell, Visits
@@ -19,7 +19,7 @@ from bench.world import World
 from idp import Settings, create_app
 from idp.database import db
 
-KINDS = ("discovery", "refresh", "code", "sign-in", "storm")
+KINDS = ("discovery", "refresh", "code", "dpop-par", "sign-in", "storm")
 STORM = 32
 
 
@@ -118,6 +118,7 @@ def _load(
 def _visits(everybody: World, chains: list[Chain]) -> dict[str, Visits]:
     target = everybody.target
     newcomers = deque(everybody.newcomers)
+    keys = [bound_flow.Key() for _ in everybody.residents]
 
     def next_newcomer(_number: int) -> Plan:
         newcomers.rotate(-1)  # the one who came longest ago: never twice at once
@@ -127,6 +128,9 @@ def _visits(everybody: World, chains: list[Chain]) -> dict[str, Visits]:
         "discovery": lambda _: plans.discovery(target),
         "refresh": lambda number: plans.refresh(target, chains[number]),
         "code": lambda number: plans.code_flow(target, everybody.residents[number]),
+        "dpop-par": lambda number: bound_flow.pushed_and_bound(
+            target, everybody.residents[number], keys[number], plans.CODE_SCOPE
+        ),
         "sign-in": next_newcomer,
     }
 
