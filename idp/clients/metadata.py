@@ -1,14 +1,20 @@
 """RFC 7591 client metadata: what may be registered, and what stands where nothing is said."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from idp import settings
-from idp.clients import certificate_names, encrypted_answers, keys, profiles, uris
+from idp.clients import (
+    certificate_names,
+    encrypted_answers,
+    field_checks,
+    keys,
+    profiles,
+    uris,
+)
+from idp.clients.field_checks import Check
 from idp.errors import Invalid
-from idp.outgoing import guarded
-from idp.outgoing.trouble import NotAllowed
 from idp.people.models import NAME_LENGTH
 
 SCOPES: Final = ("openid", "profile", "email", "child", "offline_access")
@@ -70,13 +76,8 @@ SECURITY_EVENTS: Final = (GUARDIANSHIP_ENDED, CONSENT_WITHDRAWN, SESSION_REVOKED
 word for it, else our own."""
 DEFAULT_CHILD_FIELDS: Final = ("sub", "given_name", "school.id")
 CHILD_PROFILES: Final = ("object", "uri", "flat")
-MOST_ADDRESSES: Final = 50
-MOST_RESOURCES: Final = 10
-LONGEST_RESOURCE: Final = 500
-LONGEST_CONTACT: Final = 254
 
 
-Check = Callable[[str, dict[str, Any]], None]
 _READ_TOGETHER: Final = frozenset(
     {"profile", "redirect_uris", "response_types", "grant_types", "token_endpoint_auth_method"}
 )
@@ -173,111 +174,12 @@ def normal_response_type(text: str | None) -> str:
     return " ".join(sorted((text or "").split()))
 
 
-def _text(most: int) -> Check:
-    def check(name: str, document: dict[str, Any]) -> None:
-        value = document[name]
-        if not isinstance(value, str) or not 1 <= len(value.strip()) <= most:
-            raise Invalid(name, "text_length", most=most)
-        if any(ord(character) < 32 or ord(character) == 127 for character in value):
-            raise Invalid(name, "control")
-
-    return check
-
-
-def _one_of(*allowed: str) -> Check:
-    def check(name: str, document: dict[str, Any]) -> None:
-        if document[name] not in allowed:
-            raise Invalid(name, "must_be_one_of", allowed=allowed)
-
-    return check
-
-
-def _some_of(*allowed: str, least: int = 1) -> Check:
-    def check(name: str, document: dict[str, Any]) -> None:
-        value = document[name]
-        known = isinstance(value, list) and set(map(str, value)) <= set(allowed)
-        if not known or len(value) < least:
-            raise Invalid(name, "must_be_some_of", allowed=allowed)
-
-    return check
-
-
-def _boolean(name: str, document: dict[str, Any]) -> None:
-    if not isinstance(document[name], bool):
-        raise Invalid(name, "no_boolean")
-
-
 def _scope(name: str, document: dict[str, Any]) -> None:
     value = document[name]
     words = value.split() if isinstance(value, str) else []
     if "openid" not in words or not set(words) <= set(SCOPES):
         raise Invalid(name, "no_scope", allowed=SCOPES[1:])
     document[name] = " ".join(scope for scope in SCOPES if scope in words)
-
-
-def _page(name: str, document: dict[str, Any]) -> None:
-    value = document[name]
-    if not isinstance(value, str):
-        raise Invalid(name, "no_text")
-    if problem := uris.problem_of_page(value):
-        raise _of_address(name, problem, value)
-
-
-def _redirects(name: str, document: dict[str, Any]) -> None:
-    native = document.get("application_type") == "native"
-    for uri in _list_of_text(name, document):
-        if problem := uris.problem_of_redirect_uri(uri, native=native):
-            raise _of_address(name, problem, uri)
-
-
-def _of_address(name: str, problem: uris.Problem, uri: str = "") -> Invalid:
-    return Invalid(name, problem.value, address=uri, most=uris.LONGEST)
-
-
-def _origins(name: str, document: dict[str, Any]) -> None:
-    for value in _list_of_text(name, document):
-        if uris.problem_of_page(value) or uris.origin(value) != value:
-            raise Invalid(name, "no_origin", address=value)
-
-
-def _called_by_us(name: str, document: dict[str, Any]) -> None:
-    """An address that we ask ourselves (security rule R14)."""
-    _page(name, document)
-    try:
-        guarded.check_address(document[name])
-    except NotAllowed:
-        raise _of_address(name, uris.Problem.NOT_CALLED, document[name]) from None
-
-
-def _request_uris(name: str, document: dict[str, Any]) -> None:
-    """Addresses of request objects; a fragment is the hash of what stands there (Core §6.2)."""
-    for uri in _list_of_text(name, document):
-        _called_by_us(name, {name: uri.partition("#")[0]})
-
-
-def _resources(name: str, document: dict[str, Any]) -> None:
-    """RFC 8707 §2: each is an absolute URI without a fragment."""
-    values = _list_of_text(name, document)
-    if len(values) > MOST_RESOURCES:
-        raise Invalid(name, "too_many_resources", most=MOST_RESOURCES)
-    for value in values:
-        if problem := uris.problem_of_resource(value):
-            raise _of_address(name, problem, value)
-        if len(value) > LONGEST_RESOURCE:
-            raise Invalid(name, "uri_length", most=LONGEST_RESOURCE)
-
-
-def _contacts(name: str, document: dict[str, Any]) -> None:
-    """RFC 7591 §2: ways to reach who is responsible, mostly e-mail addresses."""
-    for value in _list_of_text(name, document):
-        if not 1 <= len(value.strip()) <= LONGEST_CONTACT:
-            raise Invalid(name, "uri_length", most=LONGEST_CONTACT)
-        if not value.isprintable():
-            raise Invalid(name, "control")
-
-
-def _jwks(name: str, document: dict[str, Any]) -> None:
-    keys.check_public(document[name])
 
 
 def _response_types(name: str, document: dict[str, Any]) -> None:
@@ -287,79 +189,64 @@ def _response_types(name: str, document: dict[str, Any]) -> None:
         document[name] = value = list(dict.fromkeys(map(normal_response_type, value)))
     if value != ["code"] and not settings.current().front_channel_id_tokens:
         allowed = ("code",)
-    _some_of(*allowed, least=0)(name, document)
-
-
-def _list_of_text(name: str, document: dict[str, Any]) -> list[str]:
-    value = document[name]
-    if not isinstance(value, list) or len(value) > MOST_ADDRESSES:
-        raise Invalid(name, "too_many_uris", most=MOST_ADDRESSES)
-    if not all(isinstance(each, str) for each in value):
-        raise Invalid(name, "no_texts")
-    return value
-
-
-def _positive(name: str, document: dict[str, Any]) -> None:
-    value = document[name]
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise Invalid(name, "no_seconds")
+    field_checks.some_of(*allowed, least=0)(name, document)
 
 
 _CHECKS: Final[dict[str, Check]] = {
-    "profile": _one_of(*profiles.PROFILES),
-    "client_name": _text(NAME_LENGTH),
-    "application_type": _one_of("web", "native"),
-    "redirect_uris": _redirects,
-    "post_logout_redirect_uris": _redirects,
-    "client_uri": _page,
-    "contacts": _contacts,
-    "initiate_login_uri": _page,
+    "profile": field_checks.one_of(*profiles.PROFILES),
+    "client_name": field_checks.text(NAME_LENGTH),
+    "application_type": field_checks.one_of("web", "native"),
+    "redirect_uris": field_checks.redirects,
+    "post_logout_redirect_uris": field_checks.redirects,
+    "client_uri": field_checks.page,
+    "contacts": field_checks.contacts,
+    "initiate_login_uri": field_checks.page,
     "response_types": _response_types,
-    "grant_types": _some_of(*GRANT_TYPES),
-    "logo_uri": _called_by_us,
-    "policy_uri": _page,
-    "tos_uri": _page,
+    "grant_types": field_checks.some_of(*GRANT_TYPES),
+    "logo_uri": field_checks.called_by_us,
+    "policy_uri": field_checks.page,
+    "tos_uri": field_checks.page,
     "scope": _scope,
-    "token_endpoint_auth_method": _one_of(*AUTH_METHODS),
-    "token_endpoint_auth_signing_alg": _one_of(*ASSERTION_ALGORITHMS),
-    "token_endpoint_auth_audience": _one_of(*ASSERTION_AUDIENCES),
-    "dpop_bound_access_tokens": _boolean,
-    "tls_client_certificate_bound_access_tokens": _boolean,
+    "token_endpoint_auth_method": field_checks.one_of(*AUTH_METHODS),
+    "token_endpoint_auth_signing_alg": field_checks.one_of(*ASSERTION_ALGORITHMS),
+    "token_endpoint_auth_audience": field_checks.one_of(*ASSERTION_AUDIENCES),
+    "dpop_bound_access_tokens": field_checks.boolean,
+    "tls_client_certificate_bound_access_tokens": field_checks.boolean,
     **dict.fromkeys(certificate_names.FIELDS, certificate_names.check),
-    "jwks": _jwks,
-    "request_object_signing_alg": _one_of(*REQUEST_OBJECT_ALGORITHMS),
-    "request_object_encryption_alg": _one_of(*encrypted_answers.KEY_ALGORITHMS),
-    "request_object_encryption_enc": _one_of(*encrypted_answers.CONTENT_ALGORITHMS),
-    "require_signed_request_object": _boolean,
-    "parameters_beside_request_object": _boolean,
-    "request_uris": _request_uris,
-    "authorization_signed_response_alg": _one_of(*ID_TOKEN_ALGORITHMS),
-    "jwks_uri": _called_by_us,
-    "require_pushed_authorization_requests": _boolean,
-    "sector_identifier_uri": _called_by_us,
-    "subject_type": _one_of("pairwise", "public"),
-    "id_token_signed_response_alg": _one_of(*ID_TOKEN_ALGORITHMS),
-    "userinfo_signed_response_alg": _one_of(*ID_TOKEN_ALGORITHMS),
-    **{name: _one_of(*allowed) for name, allowed in encrypted_answers.FIELDS},
-    "introspection_signed_response_alg": _one_of(*ID_TOKEN_ALGORITHMS),
-    "default_max_age": _positive,
-    "default_acr_values": _some_of(*ACR_VALUES),
-    "first_party": _boolean,
-    "require_pkce": _boolean,
-    "child_fields": _some_of(*CHILD_FIELDS),
-    "child_claim_profile": _one_of(*CHILD_PROFILES),
-    "id_token_claims": _some_of(*ID_TOKEN_CLAIMS, least=0),
-    "email_claim": _one_of(*EMAIL_CLAIMS),
-    "allow_popups": _boolean,
-    "omit_iss": _boolean,
-    "origins": _origins,
-    "backchannel_logout_uri": _page,
-    "backchannel_logout_session_required": _boolean,
-    "frontchannel_logout_uri": _page,
-    "frontchannel_logout_session_required": _boolean,
-    "security_events_uri": _page,
-    "security_events": _some_of(*SECURITY_EVENTS),
-    "resources": _resources,
+    "jwks": field_checks.jwks,
+    "request_object_signing_alg": field_checks.one_of(*REQUEST_OBJECT_ALGORITHMS),
+    "request_object_encryption_alg": field_checks.one_of(*encrypted_answers.KEY_ALGORITHMS),
+    "request_object_encryption_enc": field_checks.one_of(*encrypted_answers.CONTENT_ALGORITHMS),
+    "require_signed_request_object": field_checks.boolean,
+    "parameters_beside_request_object": field_checks.boolean,
+    "request_uris": field_checks.request_uris,
+    "authorization_signed_response_alg": field_checks.one_of(*ID_TOKEN_ALGORITHMS),
+    "jwks_uri": field_checks.called_by_us,
+    "require_pushed_authorization_requests": field_checks.boolean,
+    "sector_identifier_uri": field_checks.called_by_us,
+    "subject_type": field_checks.one_of("pairwise", "public"),
+    "id_token_signed_response_alg": field_checks.one_of(*ID_TOKEN_ALGORITHMS),
+    "userinfo_signed_response_alg": field_checks.one_of(*ID_TOKEN_ALGORITHMS),
+    **{name: field_checks.one_of(*allowed) for name, allowed in encrypted_answers.FIELDS},
+    "introspection_signed_response_alg": field_checks.one_of(*ID_TOKEN_ALGORITHMS),
+    "default_max_age": field_checks.positive,
+    "default_acr_values": field_checks.some_of(*ACR_VALUES),
+    "first_party": field_checks.boolean,
+    "require_pkce": field_checks.boolean,
+    "child_fields": field_checks.some_of(*CHILD_FIELDS),
+    "child_claim_profile": field_checks.one_of(*CHILD_PROFILES),
+    "id_token_claims": field_checks.some_of(*ID_TOKEN_CLAIMS, least=0),
+    "email_claim": field_checks.one_of(*EMAIL_CLAIMS),
+    "allow_popups": field_checks.boolean,
+    "omit_iss": field_checks.boolean,
+    "origins": field_checks.origins,
+    "backchannel_logout_uri": field_checks.page,
+    "backchannel_logout_session_required": field_checks.boolean,
+    "frontchannel_logout_uri": field_checks.page,
+    "frontchannel_logout_session_required": field_checks.boolean,
+    "security_events_uri": field_checks.page,
+    "security_events": field_checks.some_of(*SECURITY_EVENTS),
+    "resources": field_checks.resources,
 }
 FIELDS: Final = tuple(_CHECKS)
 """Every field that may be registered."""
@@ -381,7 +268,7 @@ def _near_the_application(name: str, document: dict[str, Any]) -> None:
     value = document.get(name) or []
     for uri in [value] if isinstance(value, str) else value:
         if not uris.is_reachable_beside(uri, document["redirect_uris"]):
-            raise _of_address(name, uris.Problem.NOT_PUBLIC, uri)
+            raise field_checks.of_address(name, uris.Problem.NOT_PUBLIC, uri)
 
 
 def _has_keys(name: str, document: dict[str, Any]) -> None:

@@ -1,7 +1,5 @@
 """Registering client applications: the one service under command line, desk and RFC 7591."""
 
-import hmac
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,9 +10,10 @@ from sqlalchemy.exc import IntegrityError
 
 from idp import clock, correlation
 from idp.clients import audit_log, logos, sectors, settled
+from idp.clients.client_secrets import has_secret, hashed_secret, new_secret
 from idp.clients.metadata import checked
 from idp.clients.models import Client, ClientRow, ClientSchool
-from idp.database import db, keyed_hash, transaction, update_all
+from idp.database import db, transaction, update_all
 from idp.database.prepared import Prepared, columns, only
 from idp.errors import Conflict, Invalid, NotFound
 from idp.people.models import School
@@ -54,11 +53,11 @@ def register(
     document = examined(metadata, school_ids)
     sectors.check(document)
     logo = logos.read(document)
-    secret = _new_secret(document)
+    secret = new_secret(document)
     client = Client(
         name=document["client_name"],
         metadata_=document,
-        secret_hash=secret and _secret_hash(secret),
+        secret_hash=secret and hashed_secret(secret),
         sector="",
         made_by=correlation.current().actor or None,
     )
@@ -101,13 +100,13 @@ def change(
     sectors.check(document, before.metadata_)
     logo = logos.read(document)
     audited_before = audit_log.audited_metadata(before.metadata_, served)
-    secret = _new_secret(document) if before.secret_hash is None else None
+    secret = new_secret(document) if before.secret_hash is None else None
     values: dict[str, Any] = {"metadata_": document, "name": document["client_name"]}
     if before.registered_by is not None and not by_itself:
         values["settled"] = settled.noted(before.settled, before.metadata_, document)
     if secret is not None:
-        values["secret_hash"] = _secret_hash(secret)
-    elif not _has_secret(document):
+        values["secret_hash"] = hashed_secret(secret)
+    elif not has_secret(document):
         values |= {"secret_hash": None} | _NO_FORMER_SECRET
     with transaction() as session:
         _check_schools(wanted)
@@ -143,9 +142,14 @@ def check_elsewhere(
 
 def find(client_id: str) -> ClientRow | None:
     """The client of this id, unless it is disabled; one look-up by primary key."""
-    if not client_id or len(client_id) > 64 or not client_id.isprintable():
+    if not is_id(client_id):
         return None
     return _LIVE_CLIENT.one_or_none(client_id=client_id)
+
+
+def is_id(text: str) -> bool:
+    """Whether a client can have this id at all: what no database compares is asked of none."""
+    return 0 < len(text) <= 64 and text.isprintable()
 
 
 def get_client(client_id: str) -> Client:
@@ -204,7 +208,7 @@ def rotate_secret(
     ``version``: the one that was looked at; a form that is sent twice rotates once. Raises
     ``Conflict``, ``NotFound``, and ``Invalid`` for a client without a secret.
     """
-    secret = _new_secret(get_client(client_id).metadata_)
+    secret = new_secret(get_client(client_id).metadata_)
     if secret is None:
         raise Invalid("token_endpoint_auth_method", "no_secret")
     former = {
@@ -212,7 +216,7 @@ def rotate_secret(
         "previous_secret_expires_at": clock.now() + overlap,
     }
     with transaction():
-        values = {"secret_hash": _secret_hash(secret)}
+        values = {"secret_hash": hashed_secret(secret)}
         _move(client_id, version, values | (former if overlap else _NO_FORMER_SECRET))
         seconds = overlap.total_seconds()
         audit_log.record("client_secret_rotated", client_id, _served(client_id), overlap=seconds)
@@ -261,29 +265,7 @@ def enable(client_id: str) -> bool:
     return bool(enabled)
 
 
-def secret_matches(client: ClientRow, secret: str) -> bool:
-    """Whether this is the client's secret, or its former one still in overlap; constant time."""
-    hashed = _secret_hash(secret)
-    matches = hmac.compare_digest(client.secret_hash or "", hashed)
-    former = client.previous_secret_hash
-    if former and (client.previous_secret_expires_at or clock.now()) > clock.now():
-        matches |= hmac.compare_digest(former, hashed)
-    return matches
-
-
 _NO_FORMER_SECRET: Final = {"previous_secret_hash": None, "previous_secret_expires_at": None}
-
-
-def _has_secret(document: Mapping[str, Any]) -> bool:
-    return str(document["token_endpoint_auth_method"]).startswith("client_secret_")
-
-
-def _new_secret(document: Mapping[str, Any]) -> str | None:
-    return secrets.token_urlsafe(32) if _has_secret(document) else None
-
-
-def _secret_hash(secret: str) -> str:
-    return keyed_hash("client secret", secret)
 
 
 def examined(metadata: Mapping[str, Any], school_ids: Sequence[str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import select
 
 from idp import correlation, settings
-from idp.clients import registration, registration_tokens, settled
+from idp.clients import client_secrets, registration, registration_tokens, settled
 from idp.clients.metadata import SCOPES
 from idp.clients.models import Client, ClientRow, RegistrationToken
 from idp.clients.registration import Registered
@@ -92,7 +92,7 @@ def managed(client_id: str, text: str) -> Client:
 
     Raises ``NotFound`` where the token is not its own (RFC 7592 §2), ``NotManaged``.
     """
-    known = len(client_id) <= 64 and "\0" not in client_id
+    known = registration.is_id(client_id)
     client = db.session.get(Client, client_id, populate_existing=True) if known else None
     hashed = client.registration_token_hash if client is not None else None
     if client is None or not hmac.compare_digest(hashed or "", _hash(text)):
@@ -233,7 +233,7 @@ def _check_repeated(metadata: Mapping[str, Any], client: Client) -> None:
         raise Conflict("other_client_id")
     secret = metadata.get("client_secret")
     if secret is not None and not (
-        isinstance(secret, str) and registration.secret_matches(client, secret)
+        isinstance(secret, str) and client_secrets.is_secret(client, secret)
     ):
         raise Conflict("other_client_secret")
 

@@ -25,6 +25,8 @@ class Read:
 
     parameters: Parameters
     signed: bool = False
+    client: OAuthClient | None = None
+    """The one that they name, where it was looked up to read them."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +49,19 @@ class Refused:
     error: OAuth2Error
 
 
-def read(outside: Parameters, *, fetches: bool = True) -> Read | Pushed | Refused:
+def read(
+    outside: Parameters, *, fetches: bool = True, known: OAuthClient | None = None
+) -> Read | Pushed | Refused:
     """What an authorization request asks for, wherever it stands.
 
-    ``fetches``: an object by reference is asked for.
+    ``fetches``: an object by reference is asked for; ``known``: its client, that proved itself.
     """
     text = outside.get("request", "")
     try:
         check_parameters(outside)
         if "request" not in outside and "request_uri" not in outside:
-            return Read(outside)
-        client = query_client(outside.get("client_id", ""))
+            return Read(outside, client=known)
+        client = known or query_client(outside.get("client_id", ""))
         if client is None:
             return Read(outside)  # refused by whoever reads on: there is nobody to answer
         if outside.get("request_uri", "").startswith(pushed_requests.PREFIX):
@@ -129,7 +133,7 @@ def _read_object(outside: Parameters, text: str, client: OAuthClient) -> Read:
     _check_agreement(outside, inside)
     parameters = _joined(outside, inside, client)
     check_parameters(parameters)
-    return Read(parameters, signed=True)
+    return Read(parameters, signed=True, client=client)
 
 
 def _read_encrypted(outside: Parameters, text: str, client: OAuthClient) -> Read | Refused:

@@ -10,7 +10,7 @@ from sqlalchemy import JSON, ForeignKey, Index, String, Text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
-from idp.clients.metadata import LONGEST_RESOURCE
+from idp.clients.field_checks import LONGEST_RESOURCE
 from idp.database import KeyedHash, Model, OpaqueId, UtcDateTime, opaque_id
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from authlib.oauth2.rfc6749 import ClientMixin
 
-from idp.clients import registration, uris
+from idp.clients import client_secrets, registration, uris
 from idp.clients.metadata import normal_response_type
 from idp.clients.models import ClientRow
 
@@ -51,7 +51,7 @@ class OAuthClient(ClientMixin):  # type: ignore[misc]
         )
 
     def check_client_secret(self, client_secret: str) -> bool:
-        return registration.secret_matches(self.record, client_secret)
+        return client_secrets.is_secret(self.record, client_secret)
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
         # The registered method and no other, on every endpoint (security rule O10).

@@ -47,11 +47,11 @@ def _bound(
 
 
 def _read(parameters: MultiDict[str, str], client: OAuthClient) -> AuthorizationRequest:
-    read = authorization_parameters.read(parameters)
+    read = authorization_parameters.read(parameters, known=client)
     if isinstance(read, Refused):
         raise read.error
     assert isinstance(read, authorization_parameters.Read)  # none that was pushed before
-    server.validated(read.parameters)
+    server.validated(read.parameters, read.client)
     authorization_parameters.check_way(read, client, pushed=True)
     hint = logout.hinted_subject(read.parameters.get("id_token_hint"), client.record)
     return authorization_request.parse(read.parameters, client, hinted_subject=hint)

@@ -65,10 +65,28 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         return _with_realm(Response(body, status=status, headers=headers))
 
 
+class _Knowing:
+    """The server to a request whose client was looked up already: it is not looked up again."""
+
+    def __init__(self, server: Server, client: OAuthClient) -> None:
+        self._server, self._client = server, client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._server, name)
+
+    def query_client(self, client_id: str) -> OAuthClient | None:
+        known = client_id == self._client.get_client_id()
+        return self._client if known else self._server.query_client(client_id)
+
+
 class AuthorizationRequestGrant(AuthorizationCodeGrant):  # type: ignore[misc]
     """The authorization endpoint's half of the code grant (RFC 6749 §4.1.1), and of the flows that
     give an ID token at once.
     """
+
+    def __init__(self, request: ProtocolRequest, server: Server) -> None:
+        known = request.client
+        super().__init__(request, server if known is None else _Knowing(server, known))
 
     @classmethod
     def check_authorization_endpoint(cls, request: Any) -> bool:
@@ -102,8 +120,9 @@ def server() -> Server:
     return cast(Server, current_app.extensions[_NAME])
 
 
-def validated(parameters: MultiDict[str, str]) -> OAuthClient:
-    """The client of an authorization request whose parameters have been read.
+def validated(parameters: MultiDict[str, str], known: OAuthClient | None = None) -> OAuthClient:
+    """The client of an authorization request whose parameters have been read. ``known``: where it
+    was looked up for that.
 
     Raises ``OAuth2Error``, its ``redirect_uri`` if that is trusted.
     """
@@ -114,6 +133,7 @@ def validated(parameters: MultiDict[str, str]) -> OAuthClient:
         raise
     request = ProtocolRequest(current_request._get_current_object())  # type: ignore[attr-defined]
     request.payload = Payload(parameters)
+    request.client = known
     return cast(OAuthClient, server().get_consent_grant(request).request.client)
 
 

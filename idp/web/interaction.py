@@ -10,7 +10,7 @@ from werkzeug import Response
 from idp.clients import registration
 from idp.credentials import throttling
 from idp.errors import Throttled
-from idp.oidc import authorization
+from idp.oidc import authorization, authorization_facts
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
@@ -142,7 +142,7 @@ def is_past_login(interaction: Interaction) -> bool:
     if client is None:
         return True
     request = AuthorizationRequest.from_json(interaction.request)
-    facts = authorization.facts_for(request, client, signed_in, interaction)
+    facts = authorization_facts.facts_for(request, client, signed_in, interaction)
     return not isinstance(authorization.next_step(request, facts), authorization.Login)
 
 

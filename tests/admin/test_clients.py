@@ -9,7 +9,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from idp.audit.models import AuditEvent
-from idp.clients import keys, registration
+from idp.clients import client_secrets, keys, registration
 from idp.clients.models import Client
 from idp.database import db
 from idp.errors import Invalid
@@ -137,7 +137,7 @@ class TestRegistering:
         client = only_client()
         secret = re.search(r'id="client-secret"[^>]*>\s*([\w-]{40,})', page.text)
         assert secret
-        assert registration.secret_matches(client, secret[1])  # type: ignore[arg-type]
+        assert client_secrets.is_secret(client, secret[1])  # type: ignore[arg-type]
         assert page.headers["Cache-Control"] == "no-store"
         assert client.metadata_["require_pkce"] is True
         assert client.metadata_["scope"] == "openid child"

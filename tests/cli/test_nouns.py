@@ -14,7 +14,7 @@ from joserfc.jwk import ECKey, KeySet
 
 from idp import clock
 from idp.audit.models import AuditEvent
-from idp.clients import registration
+from idp.clients import client_secrets, registration
 from idp.credentials import one_time_tokens, passwords
 from idp.database import db, transaction
 from idp.mail import outbox
@@ -114,7 +114,7 @@ def test_a_client_is_registered_and_its_secret_works(json_of: JsonOf, school_id:
         *("--website", "https://portal.example/", "--origin", "https://portal.example"),
     )
     client = registration.get_client(made["client_id"])
-    assert registration.secret_matches(client, made.pop("client_secret"))
+    assert client_secrets.is_secret(client, made.pop("client_secret"))
     assert made == json_of("client", "show", made["client_id"])
     assert made["schools"] == [school_id]
     assert made["first_party"] is True
@@ -256,12 +256,12 @@ def test_a_rotated_secret_leaves_the_old_one_for_a_while(json_of: JsonOf, client
     first = json_of("client", "rotate-secret", client_id)["client_secret"]
     second = json_of("client", "rotate-secret", client_id, "--overlap", "2h")["client_secret"]
     client = registration.get_client(client_id)
-    assert registration.secret_matches(client, first)
-    assert registration.secret_matches(client, second)
+    assert client_secrets.is_secret(client, first)
+    assert client_secrets.is_secret(client, second)
 
     json_of("client", "rotate-secret", client_id, "--overlap", "0")
 
-    assert not registration.secret_matches(registration.get_client(client_id), second)
+    assert not client_secrets.is_secret(registration.get_client(client_id), second)
 
 
 @pytest.mark.parametrize("overlap", ["soon", "5", "-1h", "99999999d"])

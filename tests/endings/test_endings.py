@@ -127,8 +127,7 @@ ITSELF = {
     "lifecycle/factor_undo.py": {"passkeys.remove", "totp.switch_off", "links.remove"},
     "lifecycle/federation.py": {"links.remove", "links.forget_waiting"},
     "lifecycle/mails/tokens.py": {"one_time_tokens.end"},
-    "oidc/grants/authorization_code.py": {"grants_service.end"},
-    "oidc/grants/refresh_token.py": {"grants_service.end"},
+    "oidc/grants/reuse.py": {"grants_service.end"},
     "oidc/revocation.py": {"grants_service.end"},
 }  # fmt: skip
 """Where the very thing ends that an act is about: ``By.ITSELF``."""

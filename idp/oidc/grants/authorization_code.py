@@ -11,13 +11,13 @@ from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError
 from sqlalchemy import bindparam, select, update
 
 from idp import clock
-from idp.audit import events
 from idp.clients.models import ClientRow
-from idp.database import base64url, keyed_hash, retried, transaction
+from idp.database import base64url, keyed_hash
 from idp.database.prepared import Prepared, columns
-from idp.oidc import grants_service, sender, tokens
+from idp.oidc import sender, tokens
 from idp.oidc.grants import Exchange, GrantType
 from idp.oidc.grants.first_tokens import FirstTokens
+from idp.oidc.grants.reuse import OF_CODE, refuse_reuse
 from idp.oidc.models import AuthorizationCode, CodeRow, Grant, GrantRow
 from idp.oidc.tokens import LiveGrant
 from idp.people.models import AccountRow, ChildRow
@@ -83,7 +83,7 @@ def _by_hash(code_hash: str) -> FoundCode | None:
 
 def _check_unused(exchange: Exchange[FoundCode]) -> None:
     if exchange.presented.code.redeemed_at is not None:
-        refuse_reuse(exchange.presented.grant, exchange.presented.account)
+        refuse_reuse(OF_CODE, exchange.presented.grant, exchange.presented.account)
 
 
 def _check_unexpired(exchange: Exchange[FoundCode]) -> None:
@@ -137,23 +137,8 @@ def _refuse_late(presented: FoundCode) -> NoReturn:
     """Another request was first, or what the code stands for ended a moment ago."""
     now = _by_hash(presented.code.code_hash)
     if now is not None and now.code.redeemed_at is not None:
-        refuse_reuse(presented.grant, presented.account)
+        refuse_reuse(OF_CODE, presented.grant, presented.account)
     raise InvalidGrantError(ENDED)
-
-
-@retried
-def refuse_reuse(grant: GrantRow, account: AccountRow) -> NoReturn:
-    """End what a code gave: it came a second time (RFC 6749 §4.1.2, RFC 9700 §4.5)."""
-    with transaction():
-        grants_service.end("code reused", Grant.id == grant.id)
-        events.record(
-            "code_reused",
-            result="refused",
-            account_id=account.id,
-            client_id=grant.client_id,
-            grant=grant.id,
-        )
-    raise InvalidGrantError("The code was used before")
 
 
 GRANT_TYPE: Final = GrantType(

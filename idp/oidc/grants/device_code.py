@@ -12,8 +12,9 @@ from idp.database.prepared import Prepared
 from idp.oidc import device_codes, tokens
 from idp.oidc.device_codes import FoundDevice
 from idp.oidc.grants import Exchange, GrantType
-from idp.oidc.grants.authorization_code import ENDED, refuse_reuse
+from idp.oidc.grants.authorization_code import ENDED
 from idp.oidc.grants.first_tokens import FirstTokens
+from idp.oidc.grants.reuse import OF_CODE, refuse_reuse
 from idp.oidc.models import DeviceCode, Grant, GrantRow
 from idp.oidc.tokens import LiveGrant
 from idp.people.models import AccountRow, ChildRow
@@ -91,7 +92,7 @@ def _refuse_late(presented: FoundDevice) -> NoReturn:
 def _refuse_reuse(grant_id: str | None) -> NoReturn:
     row = _GRANT.one_or_none(grant_id=grant_id)
     if row is not None:
-        refuse_reuse(row[0], row[1])
+        refuse_reuse(OF_CODE, row[0], row[1])
     raise InvalidGrantError(ENDED)
 
 

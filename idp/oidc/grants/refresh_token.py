@@ -4,22 +4,22 @@ Under the profile ``fapi2`` the token stays: it hangs on a key that its client p
 so that a copy is worth nothing, and a lost answer can be asked again (FAPI 2.0 §5.3.2.1).
 """
 
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidScopeError
 from sqlalchemy import bindparam, update
 
 from idp import clock, settings
-from idp.audit import events
 from idp.clients import profiles
-from idp.database import retried, transaction
+from idp.database import retried
 from idp.database.prepared import AtomicInsert
 from idp.oidc import access_token as access_tokens
-from idp.oidc import grants_service, id_token, resources, sender, tokens
+from idp.oidc import id_token, resources, sender, tokens
 from idp.oidc.grants import Exchange, GrantType
 from idp.oidc.grants.authorization_code import ENDED
 from idp.oidc.grants.first_tokens import token_answer
-from idp.oidc.models import Grant, RefreshToken
+from idp.oidc.grants.reuse import OF_REFRESH_TOKEN, refuse_reuse
+from idp.oidc.models import RefreshToken
 from idp.oidc.tokens import FoundToken, LiveGrant
 
 _USABLE: Final = update(RefreshToken).where(
@@ -97,7 +97,7 @@ def _repeats(token: FoundToken, presented: str) -> bool:
     successor = tokens.find_refresh(tokens.successor_of(presented))
     unused = successor is not None and getattr(successor.token, "rotated_at", None) is None
     if not unused or not tokens.is_in_grace(rotated_at):
-        _refuse_reuse(token)
+        refuse_reuse(OF_REFRESH_TOKEN, token.grant, token.account)
     return True
 
 
@@ -134,20 +134,6 @@ def _use_again(token: FoundToken, access: dict[str, Any]) -> None:
         {"hash": token.token.token_hash, "until": until}, access_tokens=access
     ):
         raise InvalidGrantError(ENDED)
-
-
-@retried
-def _refuse_reuse(token: FoundToken) -> NoReturn:
-    with transaction():
-        grants_service.end("refresh token reused", Grant.id == token.grant.id)
-        events.record(
-            "refresh_reused",
-            result="refused",
-            account_id=token.account.id,
-            client_id=token.grant.client_id,
-            grant=token.grant.id,
-        )
-    raise InvalidGrantError("The refresh token was used before")
 
 
 GRANT_TYPE: Final = GrantType(

@@ -52,7 +52,7 @@ def authorize() -> Response:
 def _answered(read: Read) -> Response:
     parameters = read.parameters
     try:
-        client = server.validated(parameters)
+        client = server.validated(parameters, read.client)
     except OAuth2Error as error:
         return _refuse(parameters, error)
     try:

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from idp.audit import events
 from idp.database import transaction
 from idp.oidc import authorization, child_selection, subjects
-from idp.oidc.authorization import Facts
+from idp.oidc.authorization_facts import Facts
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.child_selection import Candidate
 from idp.oidc.oauth_client import OAuthClient

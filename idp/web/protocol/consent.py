@@ -6,7 +6,8 @@ from werkzeug.wrappers import Response
 from idp.clients.metadata import has_made_up_email
 from idp.database import transaction
 from idp.oidc import authorization, child_selection, consent, subjects
-from idp.oidc.authorization import AskConsent, Facts
+from idp.oidc.authorization import AskConsent
+from idp.oidc.authorization_facts import Facts
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.child_selection import Selection
 from idp.oidc.errors import Denial

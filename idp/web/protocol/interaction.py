@@ -7,19 +7,25 @@ from flask import redirect, render_template
 from werkzeug.wrappers import Response
 
 from idp.clients import registration
-from idp.oidc import authorization, authorization_codes, pushed_requests, refusals
+from idp.oidc import (
+    authorization,
+    authorization_codes,
+    authorization_facts,
+    pushed_requests,
+    refusals,
+)
 from idp.oidc.authorization import (
     AskConsent,
     ChooseAccount,
     ChooseChild,
     ConfirmDevice,
-    Facts,
     Login,
     NoChild,
     Proceed,
     Refuse,
     StepUp,
 )
+from idp.oidc.authorization_facts import Facts
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.errors import Denial, InvalidRequestUri, OAuth2Error
 from idp.oidc.oauth_client import OAuthClient
@@ -93,7 +99,7 @@ def facts_of(
     if waiting.client_id is None or waiting.completed_at is not None or signed_in is None:
         return None
     auth_request, client = _waiting_request(waiting)
-    facts = authorization.facts_for(auth_request, client.record, signed_in, waiting)
+    facts = authorization_facts.facts_for(auth_request, client.record, signed_in, waiting)
     return auth_request, client, facts, signed_in
 
 
@@ -137,7 +143,8 @@ def proceed(
     auth_request: AuthorizationRequest, client: OAuthClient, interaction: Interaction | None
 ) -> Response:
     """Take the next step: a page of ours, or the answer to the application."""
-    facts = authorization.facts_for(auth_request, client.record, browser.signed_in(), interaction)
+    signed_in = browser.signed_in()
+    facts = authorization_facts.facts_for(auth_request, client.record, signed_in, interaction)
     step = authorization.next_step(auth_request, facts)
     match step:
         case Proceed() if interaction is not None and auth_request.device is not None:

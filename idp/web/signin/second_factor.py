@@ -18,7 +18,7 @@ from idp.credentials.factors import Factors
 from idp.errors import Throttled
 from idp.lifecycle import second_factor as service
 from idp.lifecycle.sign_in import Proof, ProofGone
-from idp.oidc import authorization
+from idp.oidc import authorization, authorization_facts
 from idp.oidc.authorization import StepUp
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.people.models import AccountRow
@@ -143,7 +143,7 @@ def second_factor_challenge(interaction: Interaction) -> SecondFactorChallenge |
     if signed_in is None or client is None or interaction.completed_at is not None:
         return None
     asking = AuthorizationRequest.from_json(interaction.request)
-    facts = authorization.facts_for(asking, client, signed_in, interaction)
+    facts = authorization_facts.facts_for(asking, client, signed_in, interaction)
     match authorization.next_step(asking, facts):
         case StepUp(wanted, essential):
             return SecondFactorChallenge(
