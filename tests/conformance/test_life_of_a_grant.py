@@ -1,32 +1,39 @@
 """The life of what applications are given: whatever comes after what, by Hypothesis.
 
-A guardian of two children, one at each of two schools; an application of each school, and a screen.
-The model says what each code and token hangs on; nothing outlives that, no code works twice, and
-no child is told to the application of another school.
+A guardian of two children, one at each of two schools; an application of each school and one of
+both, and screens. The model says what each code and token hangs on; nothing outlives that, no code
+and no pushed request works twice, no child is told to the application of another school, and every
+end is told to who knew of it, and never of the sibling.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from sqlalchemy import select
 
-from idp import create_app
-from idp.database import db
+from idp import clock, create_app
+from idp.database import db, keyed_hash, update_all
+from idp.deliveries.models import EventDelivery
 from idp.lifecycle import endings
+from idp.oidc import pushed_requests
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import Keyring
+from idp.oidc.models import PushedRequest
 from tests import databases, factories
 from tests.apart import ApartClient
-from tests.conformance.test_device_grant import allow, asked, kiosk, poll
+from tests.conformance.test_device_grant import allow, asked, kiosk, poll, type_in
 from tests.conftest import settings_for_tests
-from tests.relying_party import Browser, RelyingParty, World, answer, claims_of
+from tests.relying_party import Browser, RelyingParty, World, answer, claims_of, leads_to
 
 pytestmark = pytest.mark.slow
 
@@ -50,6 +57,18 @@ class Given:
     refresh: str = ""
     used: list[str] = field(default_factory=list)
     revoked: set[str] = field(default_factory=set)
+    session: int = 0
+
+
+@dataclass
+class Pushed:
+    """A request that was pushed, as the model knows it."""
+
+    portal: RelyingParty
+    child: int
+    offline: bool
+    uri: str
+    open: bool = True
 
 
 class Life(RuleBasedStateMachine):
@@ -62,19 +81,31 @@ class Life(RuleBasedStateMachine):
         self.schools = [factories.school(f"École {next(_numbers)}") for _ in range(2)]
         self.name = f"claire{next(_numbers)}"
         self.guardian = factories.account(self.name)
-        self.children = [factories.child(school, "Lina") for school in self.schools]
+        self.children = [
+            factories.child(school, name)
+            for school, name in zip(self.schools, ("Lina", "Tom"), strict=True)
+        ]
         for child in self.children:
             factories.guardianship(self.guardian, child)
-        grants = ["authorization_code", "refresh_token", EXCHANGE]
-        self.portals = [
-            RelyingParty.of(school, grant_types=grants, resources=[API]) for school in self.schools
-        ]
+        registered = {
+            "grant_types": ["authorization_code", "refresh_token", EXCHANGE],
+            "resources": [API],
+            "backchannel_logout_uri": "https://portal.example/logout",
+            "security_events_uri": "https://portal.example/events",
+        }
+        self.portals = [RelyingParty.of(school, **registered) for school in self.schools]
+        self.joint = RelyingParty.of(*self.schools, **registered)
         self.screens = [
             kiosk(World(school, self.guardian, [], self.portals[0], Browser(self.http())))
             for school in self.schools
         ]
         self.linked = [True, True]
         self.given: list[Given] = []
+        self.pushed: list[Pushed] = []
+        self.session = 0
+        self.ends: set[tuple[str, str]] = set()
+        """Of which child which application is to be told."""
+        self.logouts: set[tuple[str, int]] = set()
         self.browser = Browser(self.http())
         self.browser.sign_in_at_home(self.name)
 
@@ -90,7 +121,64 @@ class Life(RuleBasedStateMachine):
         if not self.linked[number]:
             assert self.browser.shows("no-child-back")
             return
-        self.given.append(Given(portal, number, offline, code=answer(page)["code"]))
+        self.give(portal, number, offline, answer(page)["code"])
+
+    @rule(number=st.integers(0, 1))
+    def authorize_one_of_both(self, number: int) -> None:
+        """By the application of both schools: the guardian chooses."""
+        if not all(self.linked):
+            return
+        asked = {"scope": "openid child", "prompt": "select_account"}
+        self.browser.open(self.joint.authorize_path(**asked))
+        page = self.browser.press(f"child-submit-{number + 1}")
+        self.give(self.joint, number, False, answer(page)["code"])
+
+    @rule(number=st.integers(0, 1), offline=st.booleans())
+    def push(self, number: int, offline: bool) -> None:
+        portal = self.portals[number]
+        scope = "openid child offline_access" if offline else "openid child"
+        made = portal.post(self.http(), "/oauth2/par", portal.request(scope=scope))
+        assert made.status_code == 201
+        self.pushed.append(Pushed(portal, number, offline, (made.json or {})["request_uri"]))
+
+    @rule(data=st.data())
+    def bring_what_was_pushed(self, data: st.DataObject) -> None:
+        each = data.draw(st.sampled_from(self.pushed)) if self.pushed else None
+        if each is None or not self.linked[each.child]:
+            return
+        fields = answer(self.bring(each, each.portal))
+        if not each.open:
+            assert fields["error"] == "invalid_request_uri"
+            return
+        each.open = False
+        self.give(each.portal, each.child, each.offline, fields["code"])
+
+    @rule(data=st.data())
+    def bring_what_another_pushed(self, data: st.DataObject) -> None:
+        each = data.draw(st.sampled_from(self.pushed)) if self.pushed else None
+        if each is not None:
+            page = self.bring(each, self.portals[1 - each.child])
+            assert page.status_code == 400
+            assert not leads_to(page)
+
+    @rule(data=st.data())
+    def wait_too_long(self, data: st.DataObject) -> None:
+        each = data.draw(st.sampled_from(self.pushed)) if self.pushed else None
+        if each is not None:
+            name = keyed_hash("pushed request", each.uri.removeprefix(pushed_requests.PREFIX))
+            past = clock.now() - timedelta(seconds=1)
+            assert update_all(PushedRequest, PushedRequest.uri_hash == name, expires_at=past) == 1
+            each.open = False
+
+    @rule(number=st.integers(0, 1))
+    def refuse_a_screen(self, number: int) -> None:
+        screen = self.screens[number]
+        codes = asked(screen, self.browser.client)
+        type_in(self.browser, codes["user_code"])
+        self.browser.press("device-refuse")
+        for _ in range(2):
+            refused = poll(screen, self.http(), codes["device_code"])
+            assert (refused.status_code, (refused.json or {})["error"]) == (400, "access_denied")
 
     @rule(number=st.integers(0, 1))
     def answer_a_screen(self, number: int) -> None:
@@ -101,8 +189,7 @@ class Life(RuleBasedStateMachine):
         if not self.linked[number]:
             assert poll(screen, self.http(), codes["device_code"]).status_code == 400
             return
-        made = Given(screen, number, offline=False, code=codes["device_code"])
-        self.given.append(made)
+        made = self.give(screen, number, False, codes["device_code"])
         self.keep(made, poll(screen, self.http(), made.code), works=True)
         made.redeemed = True
 
@@ -176,6 +263,9 @@ class Life(RuleBasedStateMachine):
     @rule()
     def sign_out(self) -> None:
         self.browser.sign_out()
+        theirs = {each.portal.client_id for each in self.given if each.session == self.session}
+        self.logouts |= {(client_id, self.session) for client_id in theirs - self.deaf()}
+        self.session += 1
         for each in self.given:
             if not each.offline or not each.redeemed:
                 each.live = False
@@ -185,6 +275,9 @@ class Life(RuleBasedStateMachine):
     def end_a_guardianship(self, number: int) -> None:
         ended = endings.end_guardianship(self.guardian.id, self.children[number].id, "moved")
         assert ended is self.linked[number]
+        if self.linked[number]:
+            knew = {each.portal.client_id for each in self.given if each.child == number}
+            self.ends |= {(each, self.children[number].id) for each in knew - self.deaf()}
         self.linked[number] = False
         for each in self.given:
             each.live = each.live and each.child != number
@@ -202,6 +295,30 @@ class Life(RuleBasedStateMachine):
             if each.access:
                 other = self.portals[1 - each.child]
                 assert other.introspect(self.browser.client, each.access[0]) == {"active": False}
+
+    @rule()
+    def every_end_is_told_and_none_of_the_sibling(self) -> None:
+        rows = db.session.scalars(
+            select(EventDelivery).where(EventDelivery.account_id == self.guardian.id)
+        ).all()
+        ended = [(e.client_id, e.child_id) for e in rows if e.event == "guardianship-ended"]
+        logouts = [(e.client_id, e.session_id) for e in rows if e.event == "logout"]
+        assert sorted(ended) == sorted(self.ends)
+        assert len(logouts) == len(set(logouts)) == len(self.logouts)
+        assert {client_id for client_id, _session in logouts} == {each for each, _n in self.logouts}
+
+    def deaf(self) -> set[str]:
+        """Screens register no address."""
+        return {screen.client_id for screen in self.screens}
+
+    def give(self, portal: RelyingParty, child: int, offline: bool, code: str) -> Given:
+        made = Given(portal, child, offline, code=code, session=self.session)
+        self.given.append(made)
+        return made
+
+    def bring(self, each: Pushed, portal: RelyingParty) -> Any:
+        asked = urlencode({"client_id": portal.client_id, "request_uri": each.uri})
+        return self.browser.open(f"/oauth2/authorize?{asked}")
 
     def one(self, data: st.DataObject) -> Given | None:
         return data.draw(st.sampled_from(self.given)) if self.given else None
@@ -236,8 +353,8 @@ def test_whatever_comes_after_what(provider: Flask) -> None:
     """RFC 9700 §4: no token outlives its grant, no code works twice, no child leaks."""
     machine = type("ThisLife", (Life,), {"app": provider})
     bounds = settings(
-        max_examples=12,
-        stateful_step_count=20,
+        max_examples=15,
+        stateful_step_count=25,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
