@@ -33,8 +33,8 @@ _EVENTS = sa.table(
     sa.column("client_id", sa.String),
     sa.column("detail", sa.JSON),
 )
-_NOT_WHOLE = ("jwks", "schools")
-"""The log knows keys by their names alone; schools are no part of the document."""
+_NOT_WHOLE = ("contacts", "jwks", "schools")
+"""The log knows keys by their names alone and contacts in part; schools are no part of it."""
 
 
 def upgrade() -> None:

@@ -442,14 +442,14 @@ def own_keys(app: Flask, tmp_path: Path) -> Keyring:
 
 def test_keys_are_made_rotated_and_retired(run: Run, json_of: JsonOf, own_keys: Keyring) -> None:
     made = json_of("keys", "ensure")
-    assert len(made) == 8
+    assert len(made) == 12
     assert json_of("keys", "ensure") == []
     assert "applications may not know it" in refused(run("keys", "rotate"))
 
     with time_machine.travel(clock.now() + timedelta(hours=2)):
         rotated = json_of("keys", "rotate")
     states = [entry["state"] for entry in rotated]
-    assert (states.count("retired"), states.count("current"), states.count("next")) == (4, 4, 4)
+    assert (states.count("retired"), states.count("current"), states.count("next")) == (6, 6, 6)
 
     gone = next(entry["kid"] for entry in rotated if entry["state"] == "current")
     assert gone in run("keys", "retire", gone).stdout
