@@ -7,16 +7,9 @@ its own lists and ours of French, Dutch and German words.
 import re
 import unicodedata
 from collections.abc import Iterable
-from functools import cache
-from importlib.resources import files
-from math import prod
-from typing import Any, cast
-
-from zxcvbn import matching, scoring
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from idp import settings
-from idp.people.names import sort_key, unaccented
+from idp.people.names import sort_key
 
 FEWEST_GUESSES = 10**8
 """zxcvbn's « safely unguessable » for a slow, throttled check begins here (its score 3)."""
@@ -24,16 +17,6 @@ FEWEST_BESIDE_NAMES = 10**6
 """Guesses that what remains must take once the person's own words are taken away."""
 SHORTEST_NAME = 3
 _PIECE = 64
-_MOST_SUBSTITUTIONS = 16
-_CHECKS = (
-    matching.dictionary_match,
-    matching.reverse_dictionary_match,
-    matching.spatial_match,
-    matching.sequence_match,
-    matching.regex_match,
-    matching.date_match,
-)
-_COSTLY_CHECKS = (matching.l33t_match, matching.repeat_match)
 
 Ranks = dict[str, int]
 
@@ -57,9 +40,11 @@ def check_new(password: str, *, context: Iterable[str]) -> None:
     ``context``: the person's own words – names, user name, address, school, product.
     Takes up to some 0.1 s: give the database connection back first (rule E5).
     """
+    from idp.credentials import guesses
+
     _check_length(password)
     password = unicodedata.normalize("NFC", password)
-    if _squeezed(sort_key(password)) in _common():
+    if _squeezed(sort_key(password)) in guesses.common():
         raise WeakPassword("common")
     words = _words(context)
     if _is_mostly(password, words):
@@ -93,7 +78,9 @@ def _is_mostly(password: str, words: list[str]) -> bool:
 
 def _in_disguise(word: str) -> str:
     """A pattern for a word with some letters written as the signs that resemble them."""
-    signs = ((letter, matching.L33T_TABLE.get(letter, [])) for letter in word)
+    from idp.credentials.guesses import RESEMBLING
+
+    signs = ((letter, RESEMBLING.get(letter, [])) for letter in word)
     return "".join(f"[{re.escape(''.join([letter, *others]))}]" for letter, others in signs)
 
 
@@ -109,45 +96,11 @@ def _words(context: Iterable[str]) -> list[str]:
 
 def _hard_to_guess(password: str, own_words: Ranks, fewest: int = FEWEST_GUESSES) -> bool:
     """By zxcvbn's estimate of the beginning or the end: its time grows with the square."""
+    from idp.credentials.guesses import guesses
+
     pieces = {password[:_PIECE], password[-_PIECE:]}
-    return any(_guesses(piece, own_words) >= fewest for piece in pieces)
-
-
-def _guesses(piece: str, own_words: Ranks) -> float:
-    if not piece:
-        return 1
-    # zxcvbn() itself keeps the user's words in a global: another thread would see them
-    ranked = {**matching.RANKED_DICTIONARIES, "ours": _our_words(), "user_inputs": own_words}
-    checks = _CHECKS if _takes_ages(piece) else _CHECKS + _COSTLY_CHECKS
-    matches: list[dict[str, Any]] = []
-    for text in {piece, unaccented(piece)}:
-        if len(text) == len(piece):  # otherwise positions would differ
-            for check in checks:
-                matches.extend(check(text, _ranked_dictionaries=ranked))
-    matches.sort(key=lambda match: (match["i"], match["j"]))
-    return cast(float, scoring.most_guessable_match_sequence(piece, matches)["guesses"])
-
-
-def _takes_ages(piece: str) -> bool:
-    # zxcvbn tries each reading of 1, !, |, 7 … as letters, and a text of many such signs
-    # kept it busy for seconds: whoever has so many is not writing a word in disguise
-    table = matching.relevant_l33t_subtable(piece, matching.L33T_TABLE)
-    return prod(len(signs) for signs in table.values()) > _MOST_SUBSTITUTIONS
+    return any(guesses(piece, own_words) >= fewest for piece in pieces)
 
 
 def _squeezed(text: str) -> str:
     return re.sub(r"[\W_]+", "", text).casefold()
-
-
-@cache
-def _our_words() -> Ranks:
-    """Our list with the most common first, as zxcvbn ranks a dictionary."""
-    text = files("idp.credentials").joinpath("common_passwords.txt").read_text("utf-8")
-    lines = (line.strip() for line in text.splitlines())
-    words = [sort_key(line) for line in lines if line and not line.startswith("#")]
-    return {word: rank for rank, word in enumerate(dict.fromkeys(words), 1)}
-
-
-@cache
-def _common() -> frozenset[str]:
-    return frozenset(FREQUENCY_LISTS["passwords"]) | frozenset(_our_words())

@@ -1,17 +1,12 @@
 """Whether the provider can serve at all: the schema is this version's, the keys can sign."""
 
 from dataclasses import dataclass
-from functools import cache
-
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from idp.audit import continuity
 from idp.database import db
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import NEEDED
-from idp.readiness import agreement
-from idp.resources import folder
+from idp.readiness import agreement, revisions
 
 
 class NotReady(Exception):
@@ -44,8 +39,7 @@ class Schema:
 def schema() -> Schema:
     """Compare the database with the migrations of this version."""
     with db.engine.connect() as connection:
-        current_revision = MigrationContext.configure(connection).get_current_revision()
-    return Schema(current_revision, _newest_revision(), _known_revisions())
+        return Schema(revisions.current(connection), revisions.newest(), revisions.known())
 
 
 def refuse_unready() -> None:
@@ -67,14 +61,3 @@ def refuse_other_schema() -> None:
             f"the database is at schema {state.current or '(none)'}, this version needs "
             f"{state.newest}: run `idp db upgrade`"
         )
-
-
-@cache
-def _known_revisions() -> frozenset[str]:
-    script = ScriptDirectory(str(folder("idp.migrations")))
-    return frozenset(each.revision for each in script.walk_revisions())
-
-
-@cache
-def _newest_revision() -> str | None:
-    return ScriptDirectory(str(folder("idp.migrations"))).get_current_head()

@@ -2,6 +2,7 @@
 
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy import func, inspect, select, text
 from sqlalchemy.exc import DBAPIError
@@ -14,6 +15,8 @@ from idp.lifecycle import endings
 from idp.mail import outbox
 from idp.mail.models import OutboxMessage
 from idp.people.models import Account
+from idp.readiness import revisions
+from idp.resources import folder
 from tests import databases, factories
 
 
@@ -90,3 +93,10 @@ def test_what_is_known_of_accounts_and_mails_fills_the_columns_for_it(app: Flask
     assert after["paul"].claimed_at is not None  # its password tells
     assert (after["anne"].claimed_at, after["anne"].last_sign_in_at) == (None, None)
     assert db.session.scalar(select(OutboxMessage.meaning)) == "mailbox_full"
+
+
+def test_the_schemas_that_workers_know_are_alembics() -> None:
+    script = ScriptDirectory(str(folder("idp.migrations")))
+
+    assert revisions.known() == {each.revision for each in script.walk_revisions()}
+    assert revisions.newest() == script.get_current_head()
