@@ -54,6 +54,7 @@ CLIENTS = {
         ),
         Client("Spring Security", "spring-security.md"),
         Client("Apache and mod_auth_openidc", "mod_auth_openidc.md"),
+        Client("Rust and openidconnect", "rust.md"),
     )
 }
 
