@@ -80,7 +80,7 @@ def registered_as_printed(page: str, school_id: str, home: str) -> dict[str, str
     text = (PAGES / f"{page}.md").read_text()
     found = re.search(r"^idp (client create (?:.*\\\n)*.*)$", text, re.MULTILINE)
     assert found, "the page registers nothing"
-    line = found[1].replace("\\\n", " ").replace("https://app.example", home)
+    line = re.sub(r"https://[\w-]+\.example", home, found[1].replace("\\\n", " "))
     app = current_app._get_current_object()  # type: ignore[attr-defined]
     info = ScriptInfo(create_app=lambda: app, set_debug_flag=False)
     words = [*shlex.split(line.replace("s_…", school_id)), "--json"]

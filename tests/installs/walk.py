@@ -55,6 +55,15 @@ CLIENTS = {
         Client("Spring Security", "spring-security.md"),
         Client("Apache and mod_auth_openidc", "mod_auth_openidc.md"),
         Client("Rust and openidconnect", "rust.md"),
+        Client(
+            "Matrix (Synapse)",
+            "matrix-synapse.md",
+            {
+                "child": "Matrix has no place for one",
+                "refresh": "it asks once, at the sign-in",
+                "logout": "a sign-out of Matrix ends nothing here",
+            },
+        ),
     )
 }
 
