@@ -115,8 +115,13 @@ OWN_ADDRESSES: Final = ("redirect_uris", "post_logout_redirect_uris", "origins")
 _SAID_ELSEWHERE: Final = (
     *OWN_ADDRESSES,
     *("initiate_login_uri", "client_uri", "logo_uri", "policy_uri", "tos_uri", "jwks_uri"),
-    *("backchannel_logout_uri", "frontchannel_logout_uri", "sector_identifier_uri"),
-    *("request_uris", "contacts"),
+    *("backchannel_logout_uri", "frontchannel_logout_uri", "security_events_uri"),
+    *("sector_identifier_uri", "request_uris", "contacts"),
+)
+_SAID_BY_OPTIONS: Final = (
+    ("initiate_login_uri", "--login"),
+    ("backchannel_logout_uri", "--back-channel-logout"),
+    ("security_events_uri", "--security-events"),
 )
 
 
@@ -127,9 +132,10 @@ def command_for(document: Mapping[str, Any]) -> str | None:
     if home is None:
         return None
     words = ["idp", "certify", f"{home}/", "--metadata", "client.json"]
-    start = document.get("initiate_login_uri")
-    if start and uris.origin(start) == home:
-        words += ["--login", urlsplit(start).path or "/"]
+    for field, option in _SAID_BY_OPTIONS:
+        address = document.get(field)
+        if address and uris.origin(address) == home:
+            words += [option, urlsplit(address).path or "/"]
     return shlex.join(words)
 
 

@@ -33,15 +33,20 @@ def test_the_command_has_the_applications_own_addresses(desk: Desk) -> None:
         desk.here,
         redirect_uris=["https://portal.example/oidc/back"],
         initiate_login_uri="https://portal.example/oidc/start",
+        backchannel_logout_uri="https://portal.example/told/out",
+        security_events_uri="https://elsewhere.portal.example/told/events",
         child_fields=["sub", "class"],
     )
 
     page = desk.browser("operator").open(f"{LIST}/{portal.client_id}/certify").text
 
     command = "idp certify https://portal.example/ --metadata client.json --login /oidc/start"
-    assert command in page
+    assert f"{command} --back-channel-logout /told/out</code>" in page
     assert "&#34;class&#34;" in page
-    assert "oidc/back" not in page.partition("certify-registration")[2].partition("</pre>")[0]
+    registration = page.partition("certify-registration")[2].partition("</pre>")[0]
+    assert "child_fields" in registration
+    # What is told to a copy must not reach the real application
+    assert not any(address in registration for address in ("oidc/back", "told/"))
 
 
 def test_what_has_no_address_on_the_web_has_no_command(desk: Desk) -> None:
