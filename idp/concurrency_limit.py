@@ -2,17 +2,24 @@
 
 Threads that all want the interpreter slow each other down: at 32 requests at once each one cost
 a third more processor time than at 8. Whoever waits for bcrypt releases its place meanwhile,
-so that a storm of sign-ins leaves room for all others (security rule E5).
+so that a storm of sign-ins leaves room for all others (security rule E5). Whoever waits too long
+is told to come back: where nothing goes on any more, threads are not collected.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 AT_ONCE: Final = 6
 """Requests of a worker that run at once: some compute while others wait for the database."""
+
+PATIENCE: Final = 8.0
+"""Seconds that a request waits for its place: a busy minute passes, a database that does not answer
+does not.
+"""
+TRY_AGAIN_IN: Final = 5  # seconds
 
 _held: ContextVar["SimpleQueue[None] | None"] = ContextVar("concurrency_limit", default=None)
 
@@ -20,8 +27,14 @@ _held: ContextVar["SimpleQueue[None] | None"] = ContextVar("concurrency_limit", 
 class ConcurrencyLimit:
     """WSGI middleware: runs the application in as many threads at once as are allowed."""
 
-    def __init__(self, application: Callable[..., Iterable[bytes]], at_once: int = AT_ONCE) -> None:
+    def __init__(
+        self,
+        application: Callable[..., Iterable[bytes]],
+        at_once: int = AT_ONCE,
+        patience: float = PATIENCE,
+    ) -> None:
         self.application = application
+        self._patience = patience
         # A queue of tokens rather than a semaphore, which Python itself would have to step through.
         self._free: SimpleQueue[None] = SimpleQueue()
         for _ in range(at_once):
@@ -30,13 +43,26 @@ class ConcurrencyLimit:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        self._free.get()
+        try:
+            self._free.get(timeout=self._patience)
+        except Empty:
+            return _come_back(start_response)
         token = _held.set(self._free)
         try:
             return self.application(environ, start_response)
         finally:
             _held.reset(token)
             self._free.put(None)
+
+
+def _come_back(start_response: Callable[..., Any]) -> Iterable[bytes]:
+    headers = [
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Cache-Control", "no-store"),
+        ("Retry-After", str(TRY_AGAIN_IN)),
+    ]
+    start_response("503 Service Unavailable", headers)
+    return [b"Too many requests wait. Try again in a moment.\n"]
 
 
 @contextmanager
