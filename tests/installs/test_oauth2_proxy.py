@@ -1,24 +1,43 @@
-"""oauth2-proxy, which goes by e-mail addresses by itself, run with the desk's settings.
-
-Collected where ``oauth2-proxy`` is on the path: it has to be built first, which takes minutes
-(``go install github.com/oauth2-proxy/oauth2-proxy/v7@v7.15.6``).
-"""
+"""oauth2-proxy, which goes by addresses by itself, with the desk's settings and the page's."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from time import sleep
+from urllib.parse import urlencode, urlsplit
 
 import pytest
+import requests
 
-from tests.clients.documented import free_port, started
+from tests import factories
+from tests.clients.documented import Application, free_port, started
+from tests.installs import walk as walks
+from tests.installs.compilers import go_program
+from tests.installs.program import Program, families_of, goes_the_walk
+from tests.installs.program import issuer as brief_issuer
+from tests.installs.stacks import command, printed, registered_as_printed
 from tests.installs.test_by_address import WHO, issuer, leaves, recipe_for, signed_in, text_of
 
-__all__ = ["issuer"]
+__all__ = ["brief_issuer", "issuer"]
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = [
+    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
+    pytest.mark.timeout(900),  # it is built first
+]
+
+
+@pytest.fixture(scope="module")
+def proxy() -> str:
+    """The program, built as the page says."""
+    module, _, version = command("oauth2-proxy", "go install")[-1].partition("@")
+    return go_program(module, version)
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
-def test_oauth2_proxy_makes_three_people_of_three(issuer: str, tmp_path: Path, method: str) -> None:
+def test_oauth2_proxy_makes_three_people_of_three(
+    issuer: str, proxy: str, tmp_path: Path, method: str
+) -> None:
     port, behind = free_port(), free_port()
     recipe, secret = recipe_for("oauth2-proxy", port, "/oauth2/callback", method)
     settings = text_of(recipe, "oauth2-proxy.cfg").replace("127.0.0.1:8080", f"127.0.0.1:{behind}")
@@ -30,7 +49,7 @@ def test_oauth2_proxy_makes_three_people_of_three(issuer: str, tmp_path: Path, m
 
     with (
         started([sys.executable, "application.py"], tmp_path, behind, {}),
-        started(["oauth2-proxy", "--config", "oauth2-proxy.cfg"], tmp_path, port, more),
+        started([proxy, "--config", "oauth2-proxy.cfg"], tmp_path, port, more),
     ):
         browsers = [signed_in(home, "/oauth2/start?rd=/", who) for who, _email in WHO]
         people = [browser.open("/") for browser in browsers]
@@ -44,6 +63,157 @@ def test_oauth2_proxy_makes_three_people_of_three(issuer: str, tmp_path: Path, m
     assert not any("@" in person for person in people)
 
 
+BUTTONS = {"child-form": "child-submit-1", "consent-form": "consent-allow"}
+
+
+class Proxied(Program):
+    """An application behind the proxy: each page of it leads to the provider."""
+
+    def signs_in(self, username: str) -> None:
+        """And choose the child, where the provider asks for one, as the proxy has it do."""
+        browser = Application(self.home, requests.Session())
+        self.browsers[username] = browser
+        browser.open("/")
+        browser.send(
+            next(form for form in browser.forms() if form.id == "login-form"),
+            username=username,
+            password=factories.PASSWORD,
+        )
+        while form := next((form for form in browser.forms() if form.id in BUTTONS), None):
+            name, value = form.buttons[BUTTONS[form.id]]
+            browser.send(form, **{name: value})
+
+    def page(self, username: str) -> str:
+        """When it is time to renew the tokens again."""
+        sleep(2.5)
+        return super().page(username)
+
+    def signs_out(self, username: str) -> None:
+        """By the address that the page of docs/integrate/ names."""
+        back = {"client_id": self.client_id, "post_logout_redirect_uri": self.home}
+        leave = f"{self.issuer}/oauth2/logout?{urlencode(back)}"
+        browser = self.browsers[username]
+        browser.open(f"/oauth2/sign_out?{urlencode({'rd': leave})}")
+        assert browser.page is not None
+        # The answer may renew the session's cookies before it takes them away; a browser goes by
+        # the order, which requests does not
+        for line in browser.page.history[0].raw.headers.getlist("Set-Cookie"):
+            name, _, value = line.partition(";")[0].partition("=")
+            for cookie in [each for each in browser.http.cookies if each.name == name]:
+                if not value:
+                    browser.http.cookies.clear(cookie.domain, cookie.path, name)
+        leaves(browser)
+
+    def is_back(self, username: str) -> bool:
+        """Whether signing out led back, and so to a new sign-in."""
+        page = self.browsers[username].page
+        return page is not None and any(each.url == self.home for each in page.history)
+
+
+@contextmanager
+def as_printed(issuer: str, proxy: str, folder: Path, **changes: str) -> Iterator[Program]:
+    """The page's settings for the application that it registers; ``changes``: of its lines."""
+    port, behind = free_port(), free_port()
+    home = f"http://127.0.0.1:{port}"
+    school = factories.school()
+    families = families_of(school)
+    made = registered_as_printed("oauth2-proxy", school.id, home)
+    settings = printed("oauth2-proxy", "oauth2-proxy.cfg")
+    for theirs, ours in {
+        "https://app.example": home,
+        "https://id.example": issuer,
+        "id.example": urlsplit(issuer).netloc,
+        "127.0.0.1:8080": f"127.0.0.1:{behind}",
+        **changes,
+    }.items():
+        assert theirs in settings
+        settings = settings.replace(theirs, ours)
+    settings += f'http_address = "127.0.0.1:{port}"\ncookie_secure = false\n'
+    (folder / "oauth2-proxy.cfg").write_text(settings)
+    (folder / "application.py").write_text(BEHIND_IT)
+    more = {
+        "OAUTH2_PROXY_CLIENT_ID": made["CLIENT_ID"],
+        "OAUTH2_PROXY_CLIENT_SECRET": made["CLIENT_SECRET"],
+        "OAUTH2_PROXY_COOKIE_SECRET": "0" * 32,
+    }
+    with (
+        started([sys.executable, "application.py"], folder, behind, {"ISSUER": issuer}),
+        started([proxy, "--config", "oauth2-proxy.cfg"], folder, port, more),
+    ):
+        yield Proxied(f"{home}/", issuer, made["CLIENT_ID"], families, "/", "/oauth2/start?rd=/")
+
+
+AT_ONCE = {'"1m"': '"1s"'}
+"""Renews at the next page; the page of docs/integrate/ says a minute."""
+
+
+def test_it_goes_the_walk(brief_issuer: str, proxy: str, tmp_path: Path) -> None:
+    with as_printed(brief_issuer, proxy, tmp_path, **AT_ONCE) as application:
+        goes_the_walk("oauth2-proxy", application)
+
+
+def test_who_may_not_renew_is_out_and_who_signed_out_elsewhere_is_not(
+    issuer: str, proxy: str, tmp_path: Path
+) -> None:
+    """What the page says of being told; once this fails, it may promise more."""
+    from idp.lifecycle import endings
+
+    with as_printed(issuer, proxy, tmp_path, **AT_ONCE) as application:
+        application.signs_in("claire")
+        application.signs_in("sans")
+        walks.signs_out_at_the_provider(application.browsers["claire"], issuer)
+        guardian, children = application.families["sans"]
+        endings.end_guardianship(guardian.id, children[0].id, "court")
+
+        assert application.is_in("claire"), "offline_access outlives the session"
+        application.page("sans")
+        led_to = application.browsers["sans"].page
+        assert led_to is not None
+        assert led_to.url.startswith(issuer), "the proxy has ended its own session"
+
+
+def test_without_offline_access_a_sign_out_elsewhere_is_found_out_by_what_is_behind(
+    issuer: str, proxy: str, tmp_path: Path
+) -> None:
+    with as_printed(issuer, proxy, tmp_path, **{" offline_access": ""}) as application:
+        application.signs_in("paul")
+        assert application.is_in("paul")
+        walks.signs_out_at_the_provider(application.browsers["paul"], issuer)
+
+        assert application.page("paul") == "UserInfo refuses"
+
+
+BEHIND_IT = """
+import base64, html, json, os
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+USERINFO = os.environ["ISSUER"] + "/oauth2/userinfo"
+
+class Application(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(self.page().encode())
+
+    def page(self):
+        claims = self.headers["Authorization"].split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(claims + "=="))
+        bearer = {"Authorization": "Bearer " + self.headers["X-Forwarded-Access-Token"]}
+        try:
+            person = json.load(urlopen(Request(USERINFO, headers=bearer)))
+        except HTTPError as error:
+            assert error.code == 401
+            return "UserInfo refuses"
+        assert person["sub"] == claims["sub"] == self.headers["X-Forwarded-Email"]
+        name, child = html.escape(person["name"]), claims["child"]["given_name"]
+        key = self.headers["X-Forwarded-User"]
+        return f"<p>Hello {name}, this is about {child}.</p>Your key here is <code>{key}</code>"
+
+ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Application).serve_forever()
+"""
 BEHIND = """
 import os
 from http.server import BaseHTTPRequestHandler, HTTPServer

@@ -54,6 +54,11 @@ CLIENTS = {
         ),
         Client("Spring Security", "spring-security.md"),
         Client("Apache and mod_auth_openidc", "mod_auth_openidc.md"),
+        Client(
+            "oauth2-proxy",
+            "oauth2-proxy.md",
+            {"back-channel logout": "it has no receiver for logout tokens"},
+        ),
         Client("Rust and openidconnect", "rust.md"),
         Client(
             "Matrix (Synapse)",
