@@ -40,7 +40,7 @@ test-each: $(VENV)/.with-test ## The same with every test on SQLite and on Postg
 
 test-installs: $(VENV)/.with-test $(VENV)/.with-installs ## Other software, fetched from its registry and built first
 	@PYTHON=$(PYTHON) tests/provision.sh browser nginx apache go rust java
-	INSTALLS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest tests/installs
+	INSTALLS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -n 2 --dist loadfile tests/installs
 
 test-faults: $(VENV)/.with-test ## Machines that restart behind a real nginx, under load: 3 minutes
 	@PYTHON=$(PYTHON) tests/provision.sh postgresql nginx
