@@ -128,3 +128,15 @@ def test_it_is_for_who_registers_applications(desk: Desk, role: str) -> None:
 def test_the_desk_calls_each_check_as_the_command_does(app: Flask) -> None:
     with app.test_request_context(), force_locale("en"):
         assert certify_words.titles() == {check.code: check.title for check in CHECKS}
+
+
+def test_what_helps_reads_as_the_guide_does(desk: Desk) -> None:
+    portal = RelyingParty.of(desk.here)
+    browser = desk.browser("operator")
+    browser.open(f"{LIST}/{portal.client_id}/certify")
+
+    text = browser.submit("client-certify-form", report=report(email_key=FAILED)).text
+
+    shown = text.partition("certify-results")[2].partition("</table>")[0]
+    assert "key parents by <code>sub</code>." in " ".join(shown.split())
+    assert "`" not in shown
