@@ -3,15 +3,13 @@
 from dataclasses import dataclass, field
 
 from flask import Flask
-from sqlalchemy import update
 
-from idp.credentials.models import TotpSecret
-from idp.database import transaction
 from idp.people import accounts, staff
 from idp.people.models import Account, School
 from tests import factories
+from tests.entrance import PASSWORD_AND_CODE, enter
 from tests.relying_party import Browser
-from tests.second_factors import code_now, switch_on
+from tests.second_factors import switch_on
 
 
 @dataclass
@@ -43,15 +41,10 @@ class Desk:
 
     def browser(self, who: str, *, may_print: bool = False) -> Browser:
         """A browser in which this member of staff has signed in, in two steps."""
-        self.staff(who, may_print=may_print)
+        account = self.staff(who, may_print=may_print)
         browser = Browser(self.app.test_client())
         browser.client.environ_base["HTTP_ACCEPT_LANGUAGE"] = self.language
-        browser.open("/")
-        browser.sign_in(who)
-        with transaction() as writes:  # the code of now counts as unused, for another browser too
-            writes.execute(update(TotpSecret).values(last_step=0))
-        browser.submit("second-factor-form", code=code_now(self._secrets[who]))
-        assert browser.shows("open-desk"), browser.page and browser.page.text[:3000]
+        enter(browser.client, account, *PASSWORD_AND_CODE)
         return browser
 
 
