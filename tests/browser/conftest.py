@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -32,6 +32,19 @@ WHOLE = ("chromium", "google-chrome")
 BROWSERS = ("chromium-headless-shell", *WHOLE)
 """The shell draws, scripts and answers as Chromium does, without windows around its pages: a new
 page takes a third of the time.
+"""
+Looks = tuple[tuple[ViewportSize, Literal["light", "dark"]], ...]
+EACH_ONCE: Looks = ((PHONE, "light"), (DESKTOP, "dark"))
+CROSSED: Looks = ((PHONE, "dark"), (DESKTOP, "light"))
+in_every_look = pytest.mark.parametrize(
+    "looks",
+    [
+        pytest.param(EACH_ONCE, id="each once"),
+        pytest.param(CROSSED, id="crossed", marks=pytest.mark.long),
+    ],
+)
+"""For many pages in a row, whose looks are minutes of axe-core: a quick run sees each page on
+either device and in either scheme, a long one the other way round.
 """
 ARGUMENTS = [
     "--no-sandbox",
@@ -188,19 +201,19 @@ def place_of(page: Page) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 
-def check_accessibility(page: Page, where: str) -> None:
+def check_accessibility(page: Page, where: str, looks: Looks = EACH_ONCE + CROSSED) -> None:
     """axe-core finds nothing on a phone and on a desktop, in both colour schemes, and nothing
     sticks out sideways; the page is then as it was."""
     axe, before = Axe(), page.viewport_size
     page.evaluate(axe.axe_script)
-    for viewport in (PHONE, DESKTOP):
+    for viewport, scheme in looks:
         page.set_viewport_size(viewport)
         check_width(page, where)
-        for scheme in ("dark", "light"):
-            page.emulate_media(color_scheme=scheme)
-            found = AxeResults(page.evaluate("axe.run({resultTypes: ['violations']})"))
-            output_of = f"{where}, {viewport['width']} px, {scheme}: {found.generate_report()}"
-            assert found.violations_count == 0, output_of
+        page.emulate_media(color_scheme=scheme)
+        found = AxeResults(page.evaluate("axe.run({resultTypes: ['violations']})"))
+        output_of = f"{where}, {viewport['width']} px, {scheme}: {found.generate_report()}"
+        assert found.violations_count == 0, output_of
+    page.emulate_media(color_scheme="light")
     assert before is not None
     page.set_viewport_size(before)
 

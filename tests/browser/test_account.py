@@ -3,6 +3,7 @@
 import json
 import re
 import secrets
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser.conftest import (
+    Looks,
     NewPage,
     World,
     check_accessibility,
     check_width,
+    in_every_look,
     place_of,
     press,
     sign_in,
@@ -84,29 +87,31 @@ def ask_for_address(world: World, page: Page, account: dict[str, str]) -> tuple[
     return address, link_in(world.next_mail_to(address, 0))
 
 
-def test_every_page_is_accessible(world: World, page: Page) -> None:
+@in_every_look
+def test_every_page_is_accessible(world: World, page: Page, looks: Looks) -> None:
+    check = partial(check_accessibility, page, looks=looks)
     account = invited_parent(world, page)
     page.goto(f"{world.portal}/login")
     page.wait_for_selector("#child-name")
     page.goto(f"{world.provider}/")
-    check_accessibility(page, "home")
+    check("home")
     for name in PAGES:
         page.goto(f"{world.provider}/account/{name}")
-        check_accessibility(page, name)
+        check(name)
     address, confirm = ask_for_address(world, page, account)
-    check_accessibility(page, "e-mail, waiting")
+    check("e-mail, waiting")
     follow(page, confirm)
-    check_accessibility(page, "confirm")
+    check("confirm")
     press(page, "#confirm-email-submit")
-    check_accessibility(page, "confirmed")
+    check("confirmed")
     follow(page, confirm)
-    check_accessibility(page, "link gone")
+    check("link gone")
     assert page.query_selector("#email-gone")
     undo = link_in(world.mail_saying(account["email"], "/account/email/undo"))
     follow(page, undo)
-    check_accessibility(page, "undo")
+    check("undo")
     press(page, "#undo-email-submit")
-    check_accessibility(page, "undone")
+    check("undone")
     assert world.mails_to(address)
 
 

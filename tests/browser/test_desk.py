@@ -15,10 +15,12 @@ from pypdf import PdfReader
 
 from idp import clock
 from tests.browser.conftest import (
+    Looks,
     NewPage,
     World,
     check_accessibility,
     check_width,
+    in_every_look,
     place_of,
     press,
     sign_in,
@@ -318,12 +320,13 @@ def every_page(world: World) -> list[str]:
     ]
 
 
-def test_every_page_is_accessible(world: World, at_desk: AtDesk) -> None:
+@in_every_look
+def test_every_page_is_accessible(world: World, at_desk: AtDesk, looks: Looks) -> None:
     page = at_desk(OPERATOR)
     for path in every_page(world):
         page.goto(f"{world.provider}/admin/{path}")
         assert not page.query_selector("#error-page"), path
-        check_accessibility(page, path)
+        check_accessibility(page, path, looks)
 
 
 @pytest.mark.parametrize("language", ["de-DE", "fr-BE"])

@@ -10,6 +10,7 @@ import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,14 @@ import pytest
 from playwright.sync_api import CDPSession, Page
 
 from tests import databases
-from tests.browser.conftest import NewPage, check_accessibility, check_width, press
+from tests.browser.conftest import (
+    Looks,
+    NewPage,
+    check_accessibility,
+    check_width,
+    in_every_look,
+    press,
+)
 from tests.cli.conftest import output_of, start
 from tests.conftest import SECRETS, history_file
 from tests.examples.running import wait_until
@@ -214,8 +222,10 @@ def test_a_passkey_confirms_before_it_is_removed(provider: Provider, page: Page)
     page.wait_for_selector("#passkey-none")
 
 
-def test_the_new_pages_are_accessible(provider: Provider, page: Page) -> None:
-    see_every_page(page, provider, "looked.at", check_accessibility)
+@in_every_look
+def test_the_new_pages_are_accessible(provider: Provider, page: Page, looks: Looks) -> None:
+    name = f"looked.at.{looks[0][1]}"
+    see_every_page(page, provider, name, partial(check_accessibility, looks=looks))
 
 
 @pytest.mark.parametrize("language", ["fr-BE", "nl-BE", "de-DE", "en-GB"])

@@ -349,11 +349,12 @@ def provider(tmp_path: Path) -> Iterator[Flask]:
             db.engine.dispose()
 
 
-def test_whatever_comes_after_what(provider: Flask) -> None:
+@pytest.mark.parametrize("lives", [5, pytest.param(15, marks=pytest.mark.long)])
+def test_whatever_comes_after_what(provider: Flask, lives: int) -> None:
     """RFC 9700 §4: no token outlives its grant, no code works twice, no child leaks."""
     machine = type("ThisLife", (Life,), {"app": provider})
     bounds = settings(
-        max_examples=15,
+        max_examples=lives,
         stateful_step_count=25,
         deadline=None,
         suppress_health_check=list(HealthCheck),
