@@ -286,7 +286,17 @@ def _keep(*, fsync: bool, connections: int) -> None:
     except Unavailable as reason:
         print(reason, flush=True)
     finally:
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)  # it ends already
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Until it is gone: a child of ``initdb`` that was ended writes on for a moment."""
+    end = monotonic() + STOP_SECONDS
+    while folder.exists() and monotonic() < end:
         shutil.rmtree(folder, ignore_errors=True)
+        sleep(0.05)
 
 
 def _listen(asked: "SimpleQueue[str]") -> None:
