@@ -70,11 +70,11 @@ def init_app(app: Flask) -> None:
 
 
 def breakable(address: str) -> Markup:
-    """An address or a name for programs: it may break before @ and dots, and after « _ ».
+    """An address or a name for programs: it may break before @ and dots, after « _ » and « / ».
 
     A ``<wbr>`` is not copied with the text, as a space of no width would be.
     """
-    parts = re.split(r"(?=[@.])|(?<=_)", address)
+    parts = re.split(r"(?=[@.])|(?<=[_/])", address)
     return Markup("<wbr>").join(parts)
 
 

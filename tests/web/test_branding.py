@@ -114,4 +114,5 @@ def test_an_application_disabled_meanwhile_leaves_the_platforms_face(here: Place
 def test_an_address_may_break_before_its_at_and_its_dots_and_stays_text() -> None:
     assert breakable("a.b@c.example") == "a<wbr>.b<wbr>@c<wbr>.example"
     assert breakable("grant_types") == "grant_<wbr>types"
+    assert breakable("ouder/voogd") == "ouder/<wbr>voogd"
     assert "<script>" not in breakable("<script>@x.example")

@@ -10,7 +10,7 @@ from idp.clients.metadata import ASSERTION_ALGORITHMS, ID_TOKEN_ALGORITHMS
 from idp.web.admin import client_choices
 from idp.web.admin.client_controls import Control, Field, Group, address, algorithms, switch
 
-_AS_USUAL: Final = _("As usual")
+_AS_USUAL: Final = _("Usual")
 _ANY: Final = _("Any of these")
 _NOT_ENCRYPTED: Final = _("Not encrypted")
 
@@ -62,7 +62,7 @@ KEYS: Final = Group(
             Control.LINE,
             _("Name in its certificate"),
             _(
-                "For a certificate of an authority: this name, such as CN=portal,O=École, or one of"
+                "For a certificate of an authority: this name, such as CN=portal, or one of"
                 " the four below, and no second one."
             ),
         ),
