@@ -44,7 +44,7 @@ from idp.oidc.models import (
     RefreshToken,
 )
 from idp.people.link_models import LinkRequest
-from idp.people.models import ErasureRequest
+from idp.people.models import Account, ErasureRequest
 from idp.roster import staging
 from idp.roster.models import RosterChange, RosterRejection, RosterRun, RosterRunSchool
 from idp.roster.question_models import RosterRemark
@@ -187,7 +187,10 @@ def _grants(now: datetime) -> ColumnElement[bool]:
 
 def _event_deliveries(now: datetime) -> ColumnElement[bool]:
     done = EventDelivery.status != "waiting"
-    return and_(done, EventDelivery.created_at < now - DELIVERIES_KEPT)
+    # Who was told that an account is closed is told when it is open again, however late
+    closed = exists().where(Account.id == EventDelivery.account_id, Account.status == "disabled")
+    still = and_(EventDelivery.event == "account-disabled", closed)
+    return and_(done, EventDelivery.created_at < now - DELIVERIES_KEPT, ~still)
 
 
 def _browser_sessions(now: datetime) -> ColumnElement[bool]:
@@ -307,6 +310,7 @@ KEPT: Final = {
     "client_logos": "one for each application",
     "registration_tokens": "the operator's own; they bound what was registered by them",
     "client_refusals": "at most 30 for each application",
+    "delivery_pauses": "at most one for each application",
     "consents": "one for each guardian and application",
     "child_consents": "one for each guardian, application and child",
     "child_choices": "leave with their session",

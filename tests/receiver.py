@@ -44,6 +44,8 @@ class Receiver:
     location: str | None = None
     wait: float = 0
     """Seconds before it answers."""
+    echoes: bool = False
+    """Whether it refuses everything with what it was sent in its error."""
 
     def registered(self, *events: str) -> dict[str, Any]:
         """The metadata by which it hears of everything, of these events or of all."""
@@ -107,6 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
         receiver.heard.append(Heard(self.path, self.headers.get("Content-Type", ""), body))
         sleep(receiver.wait)
+        if receiver.echoes:
+            receiver.refuses(400, error=body)
         self.send_response(receiver.status)
         if receiver.location:
             self.send_header("Location", receiver.location)

@@ -56,6 +56,7 @@ def security_events(name: str) -> Response:
         claims = _verified(name, token, "secevent+jwt", GUARDIANSHIP_ENDED)
         guardian = claims["sub_id"]["sub"]
         child = claims["events"][GUARDIANSHIP_ENDED]["child"]["sub"]
+        happened_at = int(claims.get("toe", claims["iat"]))
     except (JoseError, ValueError, KeyError, TypeError) as error:
         return _refused("err", "invalid_request", error)
     except requests.RequestException:
@@ -63,6 +64,8 @@ def security_events(name: str) -> Response:
 
     def ended(visit: Visit) -> bool:
         told_of = (visit.child or {}).get("sub")
+        if visit.claims["iat"] > happened_at:  # they were linked again, and have signed in since
+            return False
         return bool(visit.claims["sub"] == guardian and told_of == child)
 
     sign_in.visits().close("guardianship", claims["jti"], _of(name, ended))

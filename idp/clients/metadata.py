@@ -71,7 +71,11 @@ GUARDIANSHIP_ENDED: Final = "urn:school-idp:event:guardianship-ended"
 CONSENT_WITHDRAWN: Final = "urn:school-idp:event:consent-withdrawn"
 SESSION_REVOKED: Final = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
 ACCOUNT_DISABLED: Final = "https://schemas.openid.net/secevent/risc/event-type/account-disabled"
-SECURITY_EVENTS: Final = (GUARDIANSHIP_ENDED, CONSENT_WITHDRAWN, SESSION_REVOKED, ACCOUNT_DISABLED)
+ACCOUNT_ENABLED: Final = "https://schemas.openid.net/secevent/risc/event-type/account-enabled"
+SECURITY_EVENTS: Final = (
+    *(GUARDIANSHIP_ENDED, CONSENT_WITHDRAWN, SESSION_REVOKED),
+    *(ACCOUNT_DISABLED, ACCOUNT_ENABLED),
+)
 """Security events (RFC 8417) that may be pushed to an application: CAEP and RISC where they have a
 word for it, else our own."""
 DEFAULT_CHILD_FIELDS: Final = ("sub", "given_name", "school.id")

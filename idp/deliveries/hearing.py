@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, String, and_, cast, or_, select
 
 from idp.clients import metadata
 from idp.clients.models import Client
-from idp.oidc.models import Grant
+from idp.oidc.models import Consent, Grant
 from idp.people.models import Account, Guardianship
 from idp.sessions.models import BrowserSession
 
@@ -17,6 +17,7 @@ TYPES: Final = {
     "guardianship-ended": metadata.GUARDIANSHIP_ENDED,
     "consent-withdrawn": metadata.CONSENT_WITHDRAWN,
     "account-disabled": metadata.ACCOUNT_DISABLED,
+    "account-enabled": metadata.ACCOUNT_ENABLED,
 }
 """The type of a security event, by what a row calls it."""
 FRONT_CHANNEL: Final = "frontchannel_logout_uri"
@@ -69,8 +70,14 @@ def account_is_heard() -> ColumnElement[bool]:
     return _heard(hears("account-disabled"), Grant.account_id == Account.id, Account)
 
 
+def consent_is_heard() -> ColumnElement[bool]:
+    """The same of a consent, to an application that ever got anything of this guardian's."""
+    theirs = and_(Grant.account_id == Consent.account_id, Grant.client_id == Consent.client_id)
+    return _heard(hears("consent-withdrawn"), theirs, Consent)
+
+
 def grant_is_heard() -> ColumnElement[bool]:
-    """The same of what a guardian let an application do."""
+    """The same of what an application was given."""
     there = select(Client.id).where(Client.id == Grant.client_id, of_anything())
     return there.correlate(Grant).exists()
 

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from idp.clients.models import Client
 from idp.database import db
+from idp.deliveries import pauses
 from idp.deliveries.models import EventDelivery
 
 
@@ -39,8 +40,14 @@ def of_client(client_id: str, limit: int = 20) -> list[Shown]:
 
 
 def overdue(before: datetime) -> tuple[int, datetime | None]:
-    """How many are due since before this moment, and since when the first of them."""
-    late = (EventDelivery.status == "waiting", EventDelivery.due_at < before)
+    """How many are due since before this moment, and since when the first of them: not of those
+    applications that are spared because they do not answer.
+    """
+    late = (
+        EventDelivery.status == "waiting",
+        EventDelivery.due_at < before,
+        EventDelivery.client_id.not_in(pauses.spared()),
+    )
     count, oldest = db.session.execute(
         select(func.count(), func.min(EventDelivery.due_at)).where(*late)
     ).one()

@@ -17,17 +17,19 @@ EVENTS: Final = (
     "guardianship-ended",
     "consent-withdrawn",
     "account-disabled",
+    "account-enabled",
 )
 """The first two are logout tokens (OpenID Connect Back-Channel Logout 1.0), the others security
 events (RFC 8417)."""
-STATUSES: Final = ("waiting", "told", "refused", "given_up", "dropped")
+STATUSES: Final = ("waiting", "told", "refused", "given_up", "dropped", "outdated")
 
 
 class EventDelivery(Model):
     """Something that one application is to be told, or was.
 
     ``refused``: it answered that it can't use it. ``given_up``: it was away for a day.
-    ``dropped``: it is not registered for it any more.
+    ``dropped``: it is not registered for it any more. ``outdated``: it has got a token since that
+    says the contrary.
     """
 
     __tablename__ = "event_deliveries"
@@ -37,6 +39,14 @@ class EventDelivery(Model):
         Index(
             "ix_event_deliveries_due",
             "due_at",
+            sqlite_where=text("status = 'waiting'"),
+            postgresql_where=text("status = 'waiting'"),
+        ),
+        Index(
+            "ix_event_deliveries_waiting",
+            "client_id",
+            "due_at",
+            "id",
             sqlite_where=text("status = 'waiting'"),
             postgresql_where=text("status = 'waiting'"),
         ),
@@ -61,4 +71,20 @@ class EventDelivery(Model):
     """When to try (again). A worker that takes a row moves it on by the time it may need."""
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     answer: Mapped[str | None] = mapped_column(String(200))
-    """The application's last answer, or why there was none."""
+    """The application's last answer, its own words in quotes, or why there was none."""
+
+
+class DeliveryPause(Model):
+    """An application that did not take what it was sent last: how it is spared meanwhile.
+
+    At most one row for each; it goes with the next thing that the application takes.
+    """
+
+    __tablename__ = "delivery_pauses"
+
+    client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"), primary_key=True)
+    failures: Mapped[int] = mapped_column(Integer, default=1)
+    """One after the other, of whatever."""
+    until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Until then it is sent nothing, and then one thing alone; None: one thing that it does not
+    take says little about the others."""

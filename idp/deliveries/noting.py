@@ -16,6 +16,7 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    union,
     union_all,
 )
 
@@ -23,7 +24,7 @@ from idp.clients.models import Client
 from idp.database import Ids, OpaqueId, UtcDateTime, transaction
 from idp.deliveries.hearing import hears
 from idp.deliveries.models import EventDelivery
-from idp.oidc.models import Grant
+from idp.oidc.models import Consent, Grant
 from idp.people.guardianships import ended_at
 from idp.people.models import Guardianship
 from idp.sessions.models import BrowserSession
@@ -57,18 +58,20 @@ def guardianships_ended(at: datetime, ended: Ids) -> int:
     return _note(at, {"guardianship-ended": these}, child=True)
 
 
-def permission_withdrawn(at: datetime, *which: ColumnElement[bool]) -> int:
-    """The sessions there, of these grants, which ended at this moment."""
+def grants_ended(at: datetime, *which: ColumnElement[bool]) -> int:
+    """The sessions at the application, of these grants, which ended at this moment."""
     query = select(Grant.client_id).where(*which, Grant.ended_at == at)
     return _note(at, {"logout": query}, session=True)
 
 
-def consent_withdrawn(at: datetime, account_id: str, client_id: str) -> int:
-    """A guardian's consent, to an application that ever got anything by it: what it was given may
-    have ended with a session long before, and what it copied is there still.
+def consents_withdrawn(at: datetime, *which: ColumnElement[bool]) -> int:
+    """Those of these consents that ended at this moment, to an application that ever got anything
+    by one: what it was given may have ended with a session long before, and what it copied is
+    there still.
     """
-    theirs = (Grant.account_id == account_id, Grant.client_id == client_id)
-    return _note(at, {"consent-withdrawn": select(Grant.client_id).where(*theirs)})
+    theirs = and_(Consent.account_id == Grant.account_id, Consent.client_id == Grant.client_id)
+    query = select(Grant.client_id).join(Consent, theirs)
+    return _note(at, {"consent-withdrawn": query.where(*which, Consent.withdrawn_at == at)})
 
 
 def accounts_disabled(at: datetime, these: Ids) -> int:
@@ -77,31 +80,64 @@ def accounts_disabled(at: datetime, these: Ids) -> int:
     return _note(at, {"account-disabled": query})
 
 
+def accounts_enabled(at: datetime, these: Ids) -> int:
+    """That these accounts are open again: to who was told that they are not, however long ago,
+    and to who would have been.
+    """
+    query = select(Grant.client_id).where(Grant.account_id.in_(these))
+    disabled = (EventDelivery.account_id.in_(these), EventDelivery.event == "account-disabled")
+    noted = select(EventDelivery.client_id).where(*disabled)
+    return _note(at, {"account-enabled": query}, also=noted)
+
+
 def _note(
-    at: datetime, whose: dict[str, Select[Any]], *, session: bool = False, child: bool = False
+    at: datetime,
+    whose: dict[str, Select[Any]],
+    *,
+    session: bool = False,
+    child: bool = False,
+    also: Select[Any] | None = None,
 ) -> int:
-    """``whose``: by event, the grants of who is to be told of it."""
+    """``whose``: by event, the grants of who is to be told of it; ``also``: their deliveries."""
     rows = [
-        query.join(Client, Client.id == Grant.client_id)
-        .where(hears(event))
-        .with_only_columns(
-            Grant.client_id,
-            literal(event, String).label("event"),
-            Grant.account_id,
-            Grant.session_id if session else literal(None, OpaqueId).label("session_id"),
-            Grant.child_id if child else literal(None, OpaqueId).label("child_id"),
-            literal("waiting", String).label("status"),
-            literal(0, Integer).label("attempts"),
-            literal(at, UtcDateTime).label("created_at"),
-            literal(at, UtcDateTime).label("due_at"),
-        )
-        .distinct()
+        _rows(at, event, Grant, query, session=session, child=child)
         for event, query in whose.items()
     ]
-    source = rows[0] if len(rows) == 1 else union_all(*rows)
+    if also is not None:
+        rows += [_rows(at, event, EventDelivery, also) for event in whose]
+    joined = union_all if also is None else union  # whom both find is told once
+    source = rows[0] if len(rows) == 1 else joined(*rows)
     statement = insert(EventDelivery.__table__).from_select(
         list(_COLUMNS), source, include_defaults=False
     )
     with transaction() as writes:
         noted: int = writes.execute(statement).rowcount
     return noted
+
+
+def _rows(
+    at: datetime,
+    event: str,
+    of: type[Grant | EventDelivery],
+    query: Select[Any],
+    *,
+    session: bool = False,
+    child: bool = False,
+) -> Select[*tuple[Any, ...]]:
+    nothing = literal(None, OpaqueId)
+    return (
+        query.join(Client, Client.id == of.client_id)
+        .where(hears(event))
+        .with_only_columns(
+            of.client_id,
+            literal(event, String).label("event"),
+            of.account_id,
+            of.session_id if session else nothing.label("session_id"),
+            of.child_id if child else nothing.label("child_id"),
+            literal("waiting", String).label("status"),
+            literal(0, Integer).label("attempts"),
+            literal(at, UtcDateTime).label("created_at"),
+            literal(at, UtcDateTime).label("due_at"),
+        )
+        .distinct()
+    )

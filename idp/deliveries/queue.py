@@ -1,18 +1,21 @@
-"""The queue of deliveries: claimed by one worker at a time, in whatever order it finds them."""
+"""The queue of deliveries: claimed by one worker at a time, those of one subject in their order."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, select
-from sqlalchemy.orm import lazyload
+from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select
+from sqlalchemy.orm import aliased, lazyload
 
 from idp import clock
 from idp.audit import events
 from idp.clients.models import Client
 from idp.database import db, release_connection, transaction, update_all
-from idp.deliveries.models import EventDelivery
+from idp.deliveries import pauses
+from idp.deliveries.hearing import LOGOUTS
+from idp.deliveries.models import DeliveryPause, EventDelivery
+from idp.oidc.models import Grant
 from idp.people.models import Account, Child
 from idp.workers import growing_pause
 
@@ -20,10 +23,12 @@ BATCH: Final = 20
 """Deliveries to one application that a thread takes at once."""
 LEASE: Final = timedelta(seconds=30)
 """How long they are its own: a batch is sent for ten seconds, its last one for five more."""
-FIRST_PAUSE: Final = timedelta(seconds=5)
-LONGEST_PAUSE: Final = timedelta(minutes=15)
 GIVE_UP_AFTER: Final = timedelta(hours=24)
+RELEASED_AT_ONCE: Final = 500
 ANSWER_LENGTH: Final = 200
+
+# Written out, so that a partial index is found whatever is prepared
+_WAITS: Final = EventDelivery.status == literal("waiting", literal_execute=True)
 
 
 @dataclass(frozen=True)
@@ -35,52 +40,137 @@ class Claimed:
     account: Account
     child: Child | None
     lease: datetime
+    overtaken: bool = False
+    """Whether the application has got something since that says the contrary: a grant of the same
+    guardian, about the same child where it is about one."""
+    failing: bool = False
+    """Whether the application did not take what it was sent last."""
+    probes: bool = False
+    """Whether it is spared, but for this."""
 
 
-def next_client(busy: Collection[str] = ()) -> str | None:
-    """The application that waits longest, but for these. Without a lock: an idle worker must not
-    take SQLite's only write lock each second.
+def next_client(busy: Collection[str] = (), *, spared_too: bool = True) -> str | None:
+    """The application that waits longest, but for these and those that are spared; by a walk from
+    application to application, so that a long backlog of one costs the others nothing.
+
+    ``spared_too``: those whose pause is over, which may hang again. Without a lock: an idle worker
+    must not take SQLite's only write lock each second.
     """
+    now = clock.now()
+    waiting = _waiting_clients()
+    spared = pauses.spared()
+    if spared_too:
+        spared = spared.where(DeliveryPause.until > now)
     due: str | None = db.session.scalar(
-        select(EventDelivery.client_id)
-        .where(*_due(clock.now()), EventDelivery.client_id.not_in(busy))
-        .order_by(EventDelivery.due_at, EventDelivery.id)
+        select(waiting.c.client_id)
+        .where(
+            waiting.c.due_at <= now,
+            waiting.c.client_id.not_in(busy),
+            waiting.c.client_id.not_in(spared),
+        )
+        .order_by(waiting.c.due_at)
         .limit(1)
     )
     release_connection()
     return due
 
 
+def _waiting_clients() -> Any:
+    """Each application for which something waits, and since when: one look into an index each."""
+    first = select(func.min(EventDelivery.client_id).label("client_id")).where(_WAITS)
+    waiting = first.cte("clients_waiting", recursive=True)
+    following = select(func.min(EventDelivery.client_id)).where(
+        _WAITS, EventDelivery.client_id > waiting.c.client_id
+    )
+    waiting = waiting.union_all(
+        select(following.correlate(waiting).scalar_subquery()).where(
+            waiting.c.client_id.is_not(None)
+        )
+    )
+    oldest = select(func.min(EventDelivery.due_at)).where(
+        _WAITS, EventDelivery.client_id == waiting.c.client_id
+    )
+    oldest_of_each = select(
+        waiting.c.client_id, oldest.correlate(waiting).scalar_subquery().label("due_at")
+    )
+    return oldest_of_each.where(waiting.c.client_id.is_not(None)).subquery()
+
+
 def claim(client_id: str, limit: int = BATCH) -> list[Claimed]:
-    """Take what is due for an application, what was tried least often first: one event that
-    breaks it stands behind the others. What another worker holds is passed over.
+    """Take what is due for an application; where it is spared and its pause is over, one thing to
+    try, of what was tried least often. What another worker holds is passed over.
     """
     now = clock.now()
     lease = now + LEASE
-    taken = (
+    with transaction() as session:
+        pause = pauses.lock_pause(client_id)
+        until = pause.until if pause is not None else None
+        if until is not None and until > now:
+            return []
+        probes = until is not None
+        ids = session.scalars(_due(client_id, now, 1 if probes else limit, probes=probes)).all()
+        if not ids:
+            return []
+        if probes:  # nobody else tries meanwhile
+            update_all(DeliveryPause, DeliveryPause.client_id == client_id, until=lease)
+        update_all(EventDelivery, EventDelivery.id.in_(ids), due_at=lease)
+        rows = session.execute(_with_all_it_speaks_of(ids)).all()
+    return [
+        Claimed(row, client, account, child, lease, overtaken, pause is not None, probes)
+        for row, client, account, child, overtaken in rows
+    ]
+
+
+def _due(client_id: str, now: datetime, limit: int, *, probes: bool) -> Select[Any]:
+    oldest = EventDelivery.attempts if probes else EventDelivery.due_at
+    return (
         select(EventDelivery.id)
-        .where(*_due(now), EventDelivery.client_id == client_id)
-        .order_by(EventDelivery.attempts, EventDelivery.id)
+        .where(_WAITS, EventDelivery.client_id == client_id, EventDelivery.due_at <= now)
+        .where(_is_next_of_its_subject())
+        .order_by(oldest, EventDelivery.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    with transaction() as session:
-        ids = session.scalars(taken).all()
-        if not ids:
-            return []
-        update_all(EventDelivery, EventDelivery.id.in_(ids), due_at=lease)
-        rows = session.execute(
-            select(EventDelivery, Client, Account, Child)
-            .join(Client, Client.id == EventDelivery.client_id)
-            .join(Account, Account.id == EventDelivery.account_id)
-            .outerjoin(Child, Child.id == EventDelivery.child_id)
-            .where(EventDelivery.id.in_(ids))
-            .order_by(EventDelivery.attempts, EventDelivery.id)
-            # Its inner join would leave out what is about no child
-            .options(lazyload(Child.school))
-            .execution_options(populate_existing=True)
-        ).all()
-    return [Claimed(row, client, account, child, lease) for row, client, account, child in rows]
+
+
+def _is_next_of_its_subject() -> ColumnElement[bool]:
+    """Nothing waits that was to be told of the same subject before. What has ended for ever – a
+    session – has no order.
+    """
+    before = aliased(EventDelivery)
+    same = (
+        before.client_id == EventDelivery.client_id,
+        before.account_id == EventDelivery.account_id,
+        before.child_id.is_not_distinct_from(EventDelivery.child_id),
+        before.session_id.is_not_distinct_from(EventDelivery.session_id),
+    )
+    waits = before.status == literal("waiting", literal_execute=True)
+    earlier = select(before.id).where(
+        *same, before.id < EventDelivery.id, waits, before.event.not_in(LOGOUTS)
+    )
+    return or_(EventDelivery.event.in_(LOGOUTS), ~earlier.correlate(EventDelivery).exists())
+
+
+def _with_all_it_speaks_of(ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
+    since = exists().where(
+        Grant.account_id == EventDelivery.account_id,
+        Grant.client_id == EventDelivery.client_id,
+        Grant.created_at > EventDelivery.created_at,
+        Grant.ended_at.is_(None),
+        Grant.session_id.is_distinct_from(EventDelivery.session_id),
+        or_(EventDelivery.child_id.is_(None), Grant.child_id == EventDelivery.child_id),
+    )
+    return (
+        select(EventDelivery, Client, Account, Child, since)
+        .join(Client, Client.id == EventDelivery.client_id)
+        .join(Account, Account.id == EventDelivery.account_id)
+        .outerjoin(Child, Child.id == EventDelivery.child_id)
+        .where(EventDelivery.id.in_(ids))
+        .order_by(EventDelivery.id)
+        # Its inner join would leave out what is about no child
+        .options(lazyload(Child.school))
+        .execution_options(populate_existing=True)
+    )
 
 
 def mark_delivered(these: Sequence[Claimed], answer: str) -> None:
@@ -93,27 +183,57 @@ def mark_delivered(these: Sequence[Claimed], answer: str) -> None:
         done = {"status": "told", "finished_at": clock.now(), "answer": answer}
         # Whoever was told is told, whoever holds the row by now
         if update_all(EventDelivery, waits, **done, attempts=EventDelivery.attempts + 1):
-            events.record_rows(_event("application_told", each) for each in these)
+            events.record_rows(_event("application_told", each.row, each.child) for each in these)
 
 
 def ended(one: Claimed, status: str, answer: str) -> None:
     """Note that an application will not be told of this any more, and why."""
-    tried = int(status != "dropped")
+    tried = int(status in {"refused", "given_up"})
     with transaction():
         done = _change(one, status=status, answer=answer, finished_at=clock.now(), tried=tried)
         if done and tried:
-            events.record_rows([_event("application_not_told", one, result=status)])
+            event = _event("application_not_told", one.row, one.child, result=status)
+            events.record_rows([event])
 
 
-def put_back(one: Claimed, answer: str) -> None:
-    """Try again after a growing pause; after a day it is given up."""
+def put_back(one: Claimed, answer: str, *, away: bool = False) -> None:
+    """Try again after a growing pause, or when the application is back (``away``); after a day it
+    is given up.
+    """
     now = clock.now()
     if now - one.row.created_at > GIVE_UP_AFTER:
         ended(one, "given_up", answer)
         return
-    pause = growing_pause(FIRST_PAUSE, one.row.attempts + 1, LONGEST_PAUSE)
+    pause = growing_pause(pauses.FIRST, one.row.attempts + 1, pauses.LONGEST)
     with transaction():
-        _change(one, due_at=now + pause, answer=answer, tried=1)
+        _change(one, due_at=now if away else now + pause, answer=answer, tried=1)
+
+
+def give_up_old(client_id: str, answer: str) -> None:
+    """Give up what an application that is spared was due for a day, tried or not."""
+    while _give_up_some(client_id, answer) == RELEASED_AT_ONCE:
+        pass
+
+
+def _give_up_some(client_id: str, answer: str) -> int:
+    now = clock.now()
+    old = (EventDelivery.created_at < now - GIVE_UP_AFTER, EventDelivery.due_at <= now)
+    with transaction() as session:
+        rows = session.execute(
+            select(EventDelivery, Child)
+            .outerjoin(Child, Child.id == EventDelivery.child_id)
+            .where(_WAITS, EventDelivery.client_id == client_id, *old)
+            .limit(RELEASED_AT_ONCE)
+            .options(lazyload(Child.school))
+            .with_for_update(skip_locked=True, of=EventDelivery)
+        ).all()
+        ids = [row.id for row, _child in rows]
+        done = {"status": "given_up", "answer": answer[:ANSWER_LENGTH], "finished_at": now}
+        if ids:
+            update_all(EventDelivery, EventDelivery.id.in_(ids), **done)
+            name, result = "application_not_told", "given_up"
+            events.record_rows(_event(name, row, child, result=result) for row, child in rows)
+    return len(rows)
 
 
 def give_back(these: Sequence[Claimed], *, after: timedelta = timedelta(0)) -> None:
@@ -122,20 +242,6 @@ def give_back(these: Sequence[Claimed], *, after: timedelta = timedelta(0)) -> N
         ids = [each.row.id for each in these]
         mine = and_(EventDelivery.id.in_(ids), _held(these[0]))
         update_all(EventDelivery, mine, due_at=clock.now() + after)
-
-
-def spare(client_id: str) -> None:
-    """An application did not answer: have all else that it is due wait for a moment, so that the
-    others go first.
-    """
-    now = clock.now()
-    update_all(
-        EventDelivery, *_due(now), EventDelivery.client_id == client_id, due_at=now + FIRST_PAUSE
-    )
-
-
-def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    return EventDelivery.status == "waiting", EventDelivery.due_at <= now
 
 
 def _held(one: Claimed) -> ColumnElement[bool]:
@@ -155,15 +261,14 @@ def _change(one: Claimed, *, tried: int, answer: str, **values: Any) -> bool:
     return changed == 1
 
 
-def _event(name: str, one: Claimed, **more: Any) -> dict[str, Any]:
-    row = one.row
+def _event(name: str, row: EventDelivery, child: Child | None, **more: Any) -> dict[str, Any]:
     return events.row(
         name,
         account_id=row.account_id,
         child_id=row.child_id,
         client_id=row.client_id,
         session_id=row.session_id,
-        school_id=one.child.school_id if one.child else None,
+        school_id=child.school_id if child else None,
         delivery=row.id,
         of=row.event,
         attempts=row.attempts + 1,

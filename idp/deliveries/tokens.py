@@ -25,8 +25,12 @@ LASTS: Final = timedelta(minutes=2)
 """Back-Channel Logout 1.0 §2.4: preferably at most two minutes."""
 
 
-def logout_token(row: EventDelivery, client: Client, account: Account) -> str:
-    """OpenID Connect Back-Channel Logout 1.0 §2.4."""
+def logout_token(
+    row: EventDelivery, client: Client, account: Account, *, by_sid: bool = False
+) -> str:
+    """OpenID Connect Back-Channel Logout 1.0 §2.4. ``by_sid``: the same guardian has signed in to
+    this application since.
+    """
     now = clock.timestamp()
     claims = {
         "iss": settings.current().issuer,
@@ -38,7 +42,7 @@ def logout_token(row: EventDelivery, client: Client, account: Account) -> str:
         "events": {LOGOUT: {}},
         "sid": subjects.of_session(row.session_id or "", client),
     }
-    if row.event != "session-replaced":
+    if row.event != "session-replaced" and not by_sid:
         # Else who goes by the subject would end what the same guardian has just begun
         claims["sub"] = subjects.of_guardian(account, client)
     return _signed(claims, "logout+jwt", client)

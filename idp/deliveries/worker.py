@@ -7,7 +7,6 @@ does no harm: what has ended has ended.
 import logging
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from datetime import timedelta
 from threading import Event, Lock
 from time import monotonic
@@ -16,9 +15,9 @@ from typing import Final, Self, cast
 from flask import Flask, current_app
 
 from idp import correlation, workers
-from idp.deliveries import queue, sending
-from idp.deliveries.queue import BATCH, FIRST_PAUSE, Claimed
-from idp.deliveries.sending import Delivered, Fate, Later, NotSent, Refused, Unregistered
+from idp.deliveries import pauses, queue, sending
+from idp.deliveries.queue import Claimed
+from idp.deliveries.sending import Delivered, Fate, Later, NotSent, Outdated, Refused, Unregistered
 from idp.workers import Round
 
 log = logging.getLogger(__name__)
@@ -27,8 +26,9 @@ AT_ONCE: Final = 8
 """Applications that are told at one moment, or parts of what one is told: as many as may wait for
 somebody else's server (``idp.outgoing.places``)."""
 OF_ONE: Final = 2
-"""Threads that tell one application, of the three that may wait for one host, where others may be;
-one, once it has not answered."""
+"""Threads that tell one application, of the three that may wait for one host."""
+PROBES: Final = 4
+"""Threads that see whether an application is back: the others tell those that never were away."""
 BATCH_SECONDS: Final = 10.0
 A_MOMENT: Final = timedelta(seconds=1)
 """Where too many wait for its host already."""
@@ -45,13 +45,12 @@ def work(stop: Event, pause: float = 1.0) -> None:
 
 def deliver_due() -> int:
     """Tell what is due now, one after the other; returns of how many the fate was found."""
-    handled, seen = 0, set[str]()
-    while (client_id := queue.next_client(seen)) is not None:
-        batch = queue.claim(client_id)
-        done = _deliver(batch, Event())
-        handled += done.handled
-        if len(batch) < BATCH or done.away:
-            seen.add(client_id)
+    handled, empty = 0, set[str]()
+    while (client_id := queue.next_client(empty)) is not None:
+        if batch := queue.claim(client_id):
+            handled += _deliver(batch, Event())
+        else:  # another worker's
+            empty.add(client_id)
     return handled
 
 
@@ -62,7 +61,7 @@ class Telling:
         self._stop = stop
         self._app = cast(Flask, current_app._get_current_object())  # type: ignore[attr-defined]
         self._busy: Counter[str] = Counter()
-        self._away: set[str] = set()
+        self._probing: set[str] = set()
         self._lock = Lock()
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="telling")
         self._running: set[Future[None]] = set()
@@ -78,14 +77,15 @@ class Telling:
         started = 0
         empty = set[str]()
         while (taken := self._taken()) < AT_ONCE:
-            client_id = queue.next_client(self._occupied() | empty)
+            may_probe = len(self._probing) < PROBES
+            client_id = queue.next_client(self._occupied() | empty, spared_too=may_probe)
             if client_id is None:
                 break
             batch = queue.claim(client_id)
             if not batch:  # another machine's
                 empty.add(client_id)
                 continue
-            self._count(client_id, 1)
+            self._begin(client_id, probes=batch[0].probes)
             self._running.add(self._threads.submit(self._run, client_id, batch))
             started += 1
         # All are taken: come back when one may be done, not at once
@@ -99,11 +99,11 @@ class Telling:
         try:
             with self._app.app_context():
                 # One batch, then whoever waits longest: a backlog of one delays no other
-                self._note(client_id, away=_deliver(batch, self._stop).away)
+                _deliver(batch, self._stop)
         except Exception as error:  # noqa: BLE001 – what was claimed comes back after its lease
             log.error("an application could not be told: %s", type(error).__name__)
         finally:
-            self._count(client_id, -1)
+            self._end(client_id)
 
     def _taken(self) -> int:
         self._running = {each for each in self._running if not each.done()}
@@ -111,52 +111,97 @@ class Telling:
 
     def _occupied(self) -> set[str]:
         with self._lock:
-            return {
-                client_id
-                for client_id, threads in self._busy.items()
-                if threads >= (1 if client_id in self._away else OF_ONE)
-            }
+            return {client_id for client_id, threads in self._busy.items() if threads >= OF_ONE}
 
-    def _count(self, client_id: str, more: int) -> None:
+    def _begin(self, client_id: str, *, probes: bool) -> None:
         with self._lock:
-            self._busy[client_id] += more
+            self._busy[client_id] += 1
+            if probes:
+                self._probing.add(client_id)
+
+    def _end(self, client_id: str) -> None:
+        with self._lock:
+            self._busy[client_id] -= 1
             if not self._busy[client_id]:
                 del self._busy[client_id]
-
-    def _note(self, client_id: str, *, away: bool) -> None:
-        with self._lock:
-            (self._away.add if away else self._away.discard)(client_id)
+                self._probing.discard(client_id)
 
 
-@dataclass(frozen=True)
-class _Done:
-    """Of how many the fate was found, and whether the application answers at all."""
-
-    handled: int
-    away: bool = False
-
-
-def _deliver(batch: list[Claimed], stop: Event) -> _Done:
-    """Tell one application of several things, until it does not answer; gives the rest back."""
+def _deliver(batch: list[Claimed], stop: Event) -> int:
+    """Tell one application of several things, until it is to be spared; gives the rest back.
+    Returns of how many the fate was found.
+    """
     correlation.begin(actor="worker")
     until = monotonic() + BATCH_SECONDS
-    taken: dict[str, list[Claimed]] = {}
-    done, pause = _Done(len(batch)), A_MOMENT
+    fates = _Batch(batch[0])
+    done, pause = len(batch), timedelta(0)
     for number, one in enumerate(batch):
         fate = NotSent() if stop.is_set() or monotonic() > until else _sent(one)
         if isinstance(fate, NotSent):
-            done, pause = _Done(number), A_MOMENT
+            done, pause = number, A_MOMENT
+            fates.not_sent()
             break
-        if isinstance(fate, Delivered):
-            taken.setdefault(fate.answer, []).append(one)
-        else:
-            _settle(one, fate)
-        if isinstance(fate, Later) and fate.away:
-            done, pause = _Done(number + 1, away=True), FIRST_PAUSE
+        if fates.settle(one, fate):
+            done = number + 1
             break
-    _settle_told(taken)
-    queue.give_back(batch[done.handled :], after=pause)
+    queue.give_back(batch[done:], after=pause)
+    fates.end()
     return done
+
+
+class _Batch:
+    """What became of a batch so far, and whether its application takes anything."""
+
+    def __init__(self, first: Claimed) -> None:
+        self._client_id = first.client.id
+        self._probes = first.probes
+        self._failing = first.failing
+        self._takes = False
+        self._spared_for: str | None = None
+        self._delivered: dict[str, list[Claimed]] = {}
+
+    def settle(self, one: Claimed, fate: Fate) -> bool:
+        """Note a fate; returns whether the application is to be spared from now on."""
+        match fate:
+            case Delivered(answer):
+                self._takes = True
+                self._delivered.setdefault(answer, []).append(one)
+                return False
+            case Refused(answer):
+                self._takes = True
+                queue.ended(one, "refused", answer)
+            case Later(answer, away):
+                return self._later(one, answer, away)
+            case Unregistered():
+                queue.ended(one, "dropped", "not registered for it any more")
+            case Outdated():
+                queue.ended(one, "outdated", "it has got a token since")
+        _log(one, fate)
+        return False
+
+    def _later(self, one: Claimed, answer: str, away: bool) -> bool:
+        queue.put_back(one, answer, away=away)
+        spared = pauses.failed(self._client_id, away=away, anew=self._takes, probes=self._probes)
+        self._failing, self._takes = True, False
+        self._spared_for = answer if spared else None
+        _log(one, Later(answer, away))
+        return spared
+
+    def not_sent(self) -> None:
+        """We were too busy, or are about to stop."""
+        if self._probes and self._failing and not self._takes:
+            pauses.not_tried(self._client_id, A_MOMENT)
+
+    def end(self) -> None:
+        """Note what was taken over, all of it at once."""
+        for answer, these in self._delivered.items():
+            queue.mark_delivered(these, answer)
+            for one in these:
+                log.info("delivery %s (%s): told, %s", one.row.id, one.row.event, answer)
+        if self._takes and self._failing:
+            pauses.took_something(self._client_id)
+        if self._spared_for is not None:
+            queue.give_up_old(self._client_id, self._spared_for)
 
 
 def _sent(one: Claimed) -> Fate:
@@ -168,21 +213,5 @@ def _sent(one: Claimed) -> Fate:
         return Later(f"can't be written: {kind}", away=False)
 
 
-def _settle(one: Claimed, fate: Fate) -> None:
-    match fate:
-        case Refused(answer):
-            queue.ended(one, "refused", answer)
-        case Later(answer, away):
-            queue.put_back(one, answer)
-            if away:
-                queue.spare(one.row.client_id)
-        case Unregistered():
-            queue.ended(one, "dropped", "not registered for it any more")
+def _log(one: Claimed, fate: Fate) -> None:
     log.info("delivery %s (%s): %s", one.row.id, one.row.event, type(fate).__name__.lower())
-
-
-def _settle_told(taken: dict[str, list[Claimed]]) -> None:
-    for answer, these in taken.items():
-        queue.mark_delivered(these, answer)
-        for one in these:
-            log.info("delivery %s (%s): told, %s", one.row.id, one.row.event, answer)

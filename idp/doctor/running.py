@@ -21,14 +21,12 @@ from idp.database import db
 from idp.deliveries import listing
 from idp.doctor import Finding, Findings, trouble
 from idp.mail import smtp
-from idp.mail.models import OutboxMessage
 from idp.oidc.models import AccessToken, AuthorizationCode
-from idp.readiness import marks, schema, write_probe
+from idp.readiness import lateness, marks, schema, write_probe
 from idp.roster.models import RosterJob
 from idp.sessions.models import Interaction
 
-WAITS_TOO_LONG: Final = timedelta(minutes=5)
-TOLD_TOO_LATE: Final = timedelta(minutes=1)
+WAITS_TOO_LONG: Final = lateness.MAILS
 PURGE_OVERDUE: Final = timedelta(days=3)
 """A daily purge leaves rows for a day after their end (rule R5), and may fail once."""
 PROXY_SEEN_WITHIN: Final = timedelta(days=7)
@@ -106,10 +104,7 @@ def _database_takes_writes() -> Findings:
 
 
 def _mails_leave() -> Findings:
-    late = and_(
-        OutboxMessage.status == "queued", OutboxMessage.due_at < clock.now() - WAITS_TOO_LONG
-    )
-    count, oldest = _late(OutboxMessage.due_at, late)
+    count, oldest = lateness.mails()
     if count:
         yield trouble(
             "mail worker",
@@ -120,7 +115,7 @@ def _mails_leave() -> Findings:
 
 
 def _applications_are_told() -> Findings:
-    count, oldest = listing.overdue(clock.now() - TOLD_TOO_LATE)
+    count, oldest = lateness.deliveries()
     if count:
         yield trouble(
             "notify worker",

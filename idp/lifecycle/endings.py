@@ -174,7 +174,13 @@ def _enable(account_id: str, *, closed_only: bool) -> bool:
         if closed_only and account.closed_at is None:
             return False
         accounts.mark_enabled(account)
+        tell_enabled([account_id])
     return True
+
+
+def tell_enabled(these: Ids) -> None:
+    """Tell applications of accounts that were just opened again, in the transaction that did it."""
+    noting.accounts_enabled(clock.now(), these)
 
 
 def end_former_addresses(these: Ids, **detail: Any) -> None:
@@ -230,7 +236,6 @@ def withdraw_consent(account_id: str, client_id: str) -> bool:
         these = These(accounts=[account_id], clients=[client_id])
         withdrawn = end(Cause.CONSENT_WITHDRAWN, these).counts[Thing.CONSENTS]
         if withdrawn:
-            noting.consent_withdrawn(clock.now(), account_id, client_id)
             events.record("consent_withdrawn", account_id=account_id, client_id=client_id)
     return bool(withdrawn)
 
@@ -247,19 +252,28 @@ def _end_sessions(ended: Ended, by: By, these: These) -> None:
         noting.sessions_ended(at, *ones, replaced=these.replaced)
 
 
-def _end_permission(reason: str, *ones: ColumnElement[bool]) -> int:
-    """The grants of a consent that is withdrawn."""
+def _end_consents(*ones: ColumnElement[bool]) -> int:
+    at, heard = clock.now(), hearing.consent_is_heard()
+    count, is_heard = grants_service.withdraw_consents(*ones, at=at, heard=heard)
+    if is_heard:
+        noting.consents_withdrawn(at, *ones)
+    return count
+
+
+def _end_at_application(reason: str, *ones: ColumnElement[bool]) -> int:
+    """Grants that end while their sessions go on: with a consent, or for an application."""
     at = clock.now()
     count, heard = grants_service.end_heard(reason, *ones, at=at, heard=hearing.grant_is_heard())
     if heard:
-        noting.permission_withdrawn(at, *ones)
+        noting.grants_ended(at, *ones)
     return count
 
 
 def _ender(thing: Thing, cause: Cause, by: By) -> Callable[..., int]:
     """The one function that ends things of this kind; it takes conditions on their table."""
     reason = REASONS.get(cause, OTHER_REASON)
-    end_grants = _end_permission if by is By.PERMISSION else grants_service.end
+    keeps_sessions = by in {By.PERMISSION, By.CLIENT}
+    end_grants = _end_at_application if keeps_sessions else grants_service.end
     functions: dict[Thing, Callable[..., int]] = {
         Thing.PASSWORD: passwords.withdraw,
         Thing.PASSKEYS: passkeys.remove,
@@ -267,7 +281,7 @@ def _ender(thing: Thing, cause: Cause, by: By) -> Callable[..., int]:
         Thing.APP: totp.switch_off,
         Thing.ENROLMENTS: totp.forget_enrolments,
         Thing.CHOICES: sessions.forget_children,
-        Thing.CONSENTS: grants_service.withdraw_consents,
+        Thing.CONSENTS: _end_consents,
         Thing.CHILD_CONSENTS: grants_service.withdraw_child_consents,
         Thing.GRANTS: partial(end_grants, reason),
         Thing.DEVICE_CODES: device_codes.end,

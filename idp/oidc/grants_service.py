@@ -38,9 +38,14 @@ def end_heard(
     return ended, is_heard
 
 
-def withdraw_consents(*which: ColumnElement[bool]) -> int:
-    """Withdraw these ``Consent``s, in the caller's transaction; returns how many."""
-    return update_all(Consent, *which, Consent.withdrawn_at.is_(None), withdrawn_at=clock.now())
+def withdraw_consents(
+    *which: ColumnElement[bool], at: datetime, heard: ColumnElement[bool]
+) -> tuple[int, bool]:
+    """Withdraw these ``Consent``s, in the caller's transaction; returns how many, and whether
+    others are to be told of any.
+    """
+    alive = Consent.withdrawn_at.is_(None)
+    return update_asking(Consent, *which, alive, ask=heard, withdrawn_at=at)
 
 
 def withdraw_child_consents(*which: ColumnElement[bool]) -> int:

@@ -184,6 +184,8 @@ def carry_out(scope: Scope, plan: Plan, now: datetime) -> None:
             events.record_each(event, people(scope, kind), **detail)
     if plan.counts.get("account_revived"):
         bulk.execute(_ENABLED_AGAIN, **ids, kind="account_revived")
+        revived = _conditions(scope, "account_revived")
+        endings.tell_enabled(select(RosterChange.account_id).where(*revived))
     for statement in (_IS_THE_ROSTERS, *_IDENTITIES):
         bulk.execute(statement, **ids)
     if plan.counts.get("guardianship_ended"):

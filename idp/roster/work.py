@@ -16,21 +16,20 @@ from flask import Flask, current_app
 from flask_babel import force_locale
 from sqlalchemy.exc import SQLAlchemyError
 
-from idp import correlation
-from idp.audit import continuity
+from idp import correlation, workers
 from idp.database import db
 from idp.errors import Invalid
 from idp.roster import jobs, layout, lists, reading, runs, service, spool
 from idp.roster.jobs import ClaimedJob
 from idp.roster.records import Unusable
 from idp.roster.refusals import of_file
+from idp.workers import Round
 
 log = logging.getLogger(__name__)
 
 BEAT: Final = 2.0
 """Seconds between two words to the database on how far a job is."""
 SAMPLE_ROWS: Final = 3
-LONGEST_WAIT: Final = 30.0
 _LAID_OUT_ANEW: Final = {"column_twice", "no_header", "no_sheet"}
 """What somebody can put right by saying where the header stands, or which sheet it is."""
 
@@ -62,20 +61,11 @@ def work(stop: Event, pause: float = 1.0) -> None:
 
     Outlives the database, and a disk that is full. Needs an application context.
     """
-    tries = 0
-    while not stop.is_set():
-        try:
-            busy = continuity.goes_on() and work_once()
-            tries = 0
-        except Exception as error:  # noqa: BLE001 – a worker that dies does nothing at all
-            if not tries:
-                log.error("imports wait: %s", type(error).__name__)
-            busy, tries = False, tries + 1
-        finally:
-            with suppress(SQLAlchemyError):
-                db.session.remove()
-        if not busy:
-            stop.wait(min(pause * 2 ** min(tries, 16), LONGEST_WAIT))
+    workers.work(stop, pause, _round, what="import", log=log)
+
+
+def _round() -> Round:
+    return Round(handled=int(work_once()))
 
 
 def work_once() -> bool:

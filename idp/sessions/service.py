@@ -101,6 +101,21 @@ def find(secret: str) -> SignedIn | None:
     return signed_in
 
 
+def find_left(secret: str) -> SignedIn | None:
+    """The session of this secret that nobody has ended, though it may have run out: it opens
+    nothing any more, and may be ended still.
+    """
+    row = db.session.execute(
+        select(BrowserSession, Account)
+        .join(Account, Account.id == BrowserSession.account_id)
+        .where(
+            BrowserSession.secret_hash == keyed_hash("session", secret),
+            BrowserSession.ended_at.is_(None),
+        )
+    ).one_or_none()
+    return None if row is None else SignedIn(*row)
+
+
 def is_live(session_id: str, account_id: str) -> bool:
     """Whether this is a session of the guardian's that has not ended, asked in a transaction."""
     row_id = db.session.scalar(

@@ -1,6 +1,8 @@
 """The browser at the other end: its cookies, its session, its address."""
 
 import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from flask import Flask, Request, Response, g, request, session
@@ -83,9 +85,8 @@ def has_cookies() -> bool:
 def signed_in() -> SignedIn | None:
     """Who is signed in in this browser; looked up once a request."""
     if g.get("signed_in", _UNKNOWN) is _UNKNOWN:
-        begun_now = cookies_to_set().get("session")
-        secret = begun_now or request.cookies.get(_name("session"), "")
-        g.signed_in = sessions.find(secret) if 20 <= len(secret) <= 100 else None
+        secret = _session_secret()
+        g.signed_in = sessions.find(secret) if secret else None
     signed_in_now = cast(SignedIn | None, g.signed_in)
     if signed_in_now is not None:
         correlation.current().actor = signed_in_now.account.id
@@ -97,31 +98,57 @@ def look_again() -> None:
     g.pop("signed_in", None)
 
 
+def not_signed_out() -> SignedIn | None:
+    """Who is signed in in this browser, or was, and has not signed out: their session has only
+    run out, and applications take them for signed in still.
+    """
+    if (signed_in_now := signed_in()) is not None:
+        return signed_in_now
+    secret = _session_secret()
+    return sessions.find_left(secret) if secret else None
+
+
+def _session_secret() -> str | None:
+    begun_now = cookies_to_set().get("session")
+    secret = begun_now or request.cookies.get(_name("session"), "")
+    return secret if 20 <= len(secret) <= 100 else None
+
+
 def known_signed_in() -> SignedIn | None:
     """Who is signed in, where this request has looked; asks no database, for error pages too."""
     signed_in_now = g.get("signed_in", _UNKNOWN)
     return None if signed_in_now is _UNKNOWN else cast(SignedIn | None, signed_in_now)
 
 
-def sign_in(proof: Proof) -> BrowserSession:
+@dataclass(frozen=True)
+class Begun:
+    """A session that has begun, and what the browser is to load because another person's ended."""
+
+    session: BrowserSession
+    frames: Sequence[str] = ()
+
+
+def sign_in(proof: Proof) -> Begun:
     """Begin a new session in this browser; the one before it ends (session fixation, rule S1).
 
+    Another person's ends as if they had signed out, even where it had run out.
     Raises ``lifecycle.sign_in.ProofGone``.
     """
-    before = signed_in()
+    before = not_signed_out()
     device, known_by = device_name(), device_secret()
     begun, secret = sign_ins.begin(proof, device=device, device_secret=known_by)
+    frames: Sequence[str] = ()
     if before is not None:
-        if before.account.id == proof.account_id:
-            endings.replace_session(before.account.id, before.session.id)
-        else:
-            endings.end_session(before.account.id, before.session.id)
+        if before.account.id != proof.account_id:
+            frames = endings.sign_out(before.account.id, before.session.id)
             _forget_person()
+        elif signed_in() is not None:
+            endings.replace_session(before.account.id, before.session.id)
     cookies = cookies_to_set()
     cookies["session"] = secret
     cookies["device"] = devices.remember_device(proof.account_id, known_by)
     g.pop("signed_in", None)
-    return begun
+    return Begun(begun, frames)
 
 
 def step_up(session: SessionRow, proof: Proof) -> None:
@@ -134,14 +161,14 @@ def step_up(session: SessionRow, proof: Proof) -> None:
 
 
 def sign_out() -> list[str]:
-    """End this browser's session on the server, and take its cookie away; returns the addresses
-    of applications that the browser is to load then.
+    """End this browser's session on the server, one that has run out too, and take its cookie away;
+    returns the addresses of applications that the browser is to load then.
 
     The browser keeps its id, so that waiting requests go on; what the person left goes.
     """
     frames: list[str] = []
-    if (signed_in_now := signed_in()) is not None:
-        frames = endings.sign_out(signed_in_now.account.id, signed_in_now.session.id)
+    if (lasting := not_signed_out()) is not None:
+        frames = endings.sign_out(lasting.account.id, lasting.session.id)
     _forget_person()
     cookies_to_set()["session"] = None
     g.signed_in = None

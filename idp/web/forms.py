@@ -2,21 +2,24 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from functools import wraps
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from flask import Flask, flash, make_response, redirect, request
+from flask import Flask, current_app, flash, make_response, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext, ngettext
 from flask_wtf import CSRFProtect
-from flask_wtf.csrf import CSRFError
+from flask_wtf.csrf import CSRFError, validate_csrf
 
 from idp.credentials.passwords import WeakPassword
 from idp.people import addresses
 from idp.settings import current as settings
 from idp.web import bodies, errors, once
 from idp.web.errors import PageError
+
+View = Callable[..., ResponseReturnValue]
 
 csrf = CSRFProtect()
 """Every POST needs the form token, except views that say ``@csrf.exempt``."""
@@ -75,6 +78,24 @@ def _not_accepted(_error: CSRFError) -> ResponseReturnValue:
 def open_for_too_long() -> str:
     """What is said of a form whose token has expired; nothing of it has been acted on."""
     return str(_("This page was open for too long. Please check what you typed and send it again."))
+
+
+def with_token_of_any_age(view: View) -> View:
+    """Let the form token of a view count as long as the browser keeps its cookie: for an act that
+    nobody should have to press twice. The token proves as ever that the page was this browser's.
+    """
+
+    @wraps(view)
+    def checked(*args: Any, **values: Any) -> ResponseReturnValue:
+        try:
+            age = int(current_app.permanent_session_lifetime.total_seconds())
+            validate_csrf(request.form.get("csrf_token"), time_limit=age)
+        except ValueError as error:  # what WTForms calls a ValidationError is one
+            raise CSRFError(str(error)) from None
+        return view(*args, **values)
+
+    csrf.exempt(checked)
+    return checked
 
 
 def _own_origins() -> set[str]:

@@ -9,7 +9,7 @@ from idp.audit import continuity
 from idp.database import db
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import KeyTrouble
-from idp.readiness import agreement, leaving, write_probe
+from idp.readiness import agreement, lateness, leaving, write_probe
 
 blueprint = Blueprint("health", __name__, url_prefix="/health")
 
@@ -22,7 +22,10 @@ def live() -> Response:
 
 @blueprint.get("/ready")
 def ready() -> tuple[Response, int]:
-    """Whether requests should come here; says which part is missing, and nothing secret."""
+    """Whether requests should come here; says which part is missing, and nothing secret.
+
+    A worker that is late keeps no requests away: it is said beside.
+    """
     if leaving.leaves_nobody():
         return _answer("leaving", {}, 503)
     checks = {"database": _database(), "keys": _keys()}
@@ -31,6 +34,8 @@ def ready() -> tuple[Response, int]:
     checks["history"] = checks["migrations"] and continuity.goes_on()
     checks["agreement"] = checks["migrations"] and checks["keys"] and not agreement.differences()
     answers = {part: "ok" if good else "failed" for part, good in checks.items()}
+    if checks["migrations"]:
+        answers |= lateness.words()
     good = all(checks.values())
     return _answer("ok", answers, 200) if good else _answer("failed", answers, 503)
 

@@ -38,7 +38,7 @@ def test_a_school_reads_whether_its_application_was_told(desk: Desk, there: Rece
     assert "pas encore informée" in page
     there.status = 503
     worker.deliver_due()
-    assert "(essais\u00a0: 1)\u00a0; dernière réponse\u00a0: 503" in unescape(
+    assert "(essais\u00a0: 1)\u00a0; dernière réponse\u00a0: <bdi>503</bdi>" in unescape(
         manager.open(link).text
     )
     there.refuses(400, err="invalid_audience")  # for good: RFC 8935 §2.4
@@ -46,7 +46,7 @@ def test_a_school_reads_whether_its_application_was_told(desk: Desk, there: Rece
     with later(seconds=6):
         worker.deliver_due()
     page = unescape(operator.open(f"/admin/applications/{portal.client_id}").text)
-    assert "refusé par l’application\u00a0: 400 invalid_audience" in page
+    assert "refusé par l’application\u00a0: <bdi>400 “invalid_audience”</bdi>" in page
 
 
 def test_another_school_reads_nothing_of_it(desk: Desk, there: Receiver) -> None:

@@ -72,4 +72,4 @@ def test_the_program_refuses_what_is_for_somebody_else(here: World) -> None:
     worker.deliver_due()
 
     (row,) = listing.of_client(other.client_id)
-    assert (row.row.status, row.row.answer) == ("refused", "400 invalid_request")
+    assert (row.row.status, row.row.answer) == ("refused", "400 “invalid_request”")

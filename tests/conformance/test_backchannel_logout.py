@@ -8,15 +8,16 @@ from flask.testing import FlaskClient
 from joserfc import jws
 from sqlalchemy import select
 
-from idp import clock
+from idp import clock, purge
 from idp.clients import registration
 from idp.database import db
 from idp.deliveries import worker
 from idp.deliveries.models import EventDelivery
 from idp.errors import Invalid
 from idp.lifecycle import endings
+from idp.oidc.models import Grant
 from idp.sessions.models import BrowserSession
-from tests import receiver
+from tests import factories, receiver
 from tests.receiver import Receiver
 from tests.relying_party import Browser, RelyingParty, World, answer, claims_of, world
 from tests.times import later
@@ -179,7 +180,7 @@ def test_400_with_an_error_is_final_and_shown(here: World, there: Receiver) -> N
     worker.deliver_due()
     (row,) = rows()
     assert row.status == "refused"
-    assert row.answer == "400 invalid_request: unknown <b>sid</b>"
+    assert row.answer == "400 “invalid_request: unknown <b>sid</b>”"
     with later(hours=1):
         assert worker.deliver_due() == 0
 
@@ -246,6 +247,76 @@ def test_signing_in_anew_ends_the_former_session_and_not_the_new_one(
     assert told["sid"] == before["sid"]
     assert "sub" not in told
     assert signed_in(here, prompt="none")["sid"] != before["sid"]
+
+
+def test_a_logout_that_is_told_late_does_not_end_a_later_sign_in(
+    here: World, there: Receiver
+) -> None:
+    """Back-Channel Logout 1.0 §2.4: after a later sign-in an ended session is told by sid alone."""
+    before = signed_in(here)
+    here.browser.sign_out()
+    here.browser.sign_in_at_home("claire")
+    after = signed_in(here)
+    worker.deliver_due()
+    (told,) = there.logouts(here.http)
+    assert told["sid"] == before["sid"] != after["sid"]
+    assert "sub" not in told
+
+
+def test_signing_out_of_a_session_that_has_run_out_tells_as_any_sign_out(
+    here: World, there: Receiver
+) -> None:
+    """RP-Initiated Logout 1.0 §2: whoever asks to sign out is signed out, after idle hours too."""
+    known = signed_in(here)
+    offline = here.redeem(scope="openid offline_access")
+    hint = here.redeem()["id_token"]
+    with later(hours=9):
+        page = here.browser.open(f"/oauth2/logout?id_token_hint={hint}")
+        worker.deliver_due()
+        (told,) = there.logouts(here.http)
+        again = here.portal.refresh(here.http, offline["refresh_token"])
+    assert here.browser.shows("logged-out"), page.text
+    assert (told["sub"], told["sid"]) == (known["sub"], known["sid"])
+    assert again.status_code == 200, "offline_access outlives the session, as ever"
+    lives = db.session.scalars(select(Grant.scope).where(Grant.ended_at.is_(None))).all()
+    assert set(lives) == {"openid offline_access"}
+
+
+def test_without_a_hint_it_asks_about_a_session_that_has_run_out(
+    here: World, there: Receiver
+) -> None:
+    """RP-Initiated Logout 1.0 §2: a link of anybody's signs nobody out unasked."""
+    signed_in(here)
+    with later(hours=9):
+        here.browser.open(f"/oauth2/logout?client_id={here.portal.client_id}")
+        assert here.browser.shows("logout-confirm")
+        assert worker.deliver_due() == 0
+        here.browser.submit("logout-confirm", decision="sign-out")
+        worker.deliver_due()
+    assert len(there.logouts(here.http)) == 1
+
+
+def test_who_signs_in_after_another_ones_session_has_run_out_ends_it(
+    here: World, there: Receiver
+) -> None:
+    """Back-Channel Logout 1.0 §2.3: what another person left open in a browser ends."""
+    known = signed_in(here)
+    factories.account("paul")
+    with later(hours=9):
+        here.browser.sign_in_at_home("paul")
+        worker.deliver_due()
+    assert [each["sid"] for each in there.logouts(here.http)] == [known["sid"]]
+
+
+def test_a_session_that_merely_runs_out_is_not_told(here: World, there: Receiver) -> None:
+    """Back-Channel Logout 1.0 §2.3: nobody has signed out, and both sides know the time."""
+    signed_in(here)
+    with later(hours=9):
+        here.browser.sign_in_at_home("claire")
+    with later(days=40):
+        purge.run(pause=0)
+        assert worker.deliver_due() == 0
+    assert there.heard == []
 
 
 def test_an_application_that_changed_its_mind_is_not_told(here: World, there: Receiver) -> None:

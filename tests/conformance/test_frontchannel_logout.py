@@ -9,7 +9,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from idp.errors import Invalid
-from tests.relying_party import RelyingParty, World, leads_to, world
+from tests import factories
+from tests.relying_party import RelyingParty, World, answer, leads_to, world
+from tests.times import later
 
 pytestmark = pytest.mark.quick_on("sqlite")
 
@@ -96,6 +98,43 @@ def test_the_button_of_our_own_pages_loads_it_too(here: World) -> None:
     here.claims()
     here.browser.sign_out()
     assert len(frames(here.browser.page)) == 1
+
+
+def test_another_person_who_signs_in_has_the_former_ones_loaded_on_the_way(here: World) -> None:
+    """Front-Channel Logout 1.0 §3: the session ends because somebody else signs in here."""
+    sid, paul = here.claims()["sid"], factories.account("paul")
+    here.ask(prompt="select_account")
+    here.browser.press("another-person")
+
+    page = here.browser.sign_in(paul.username)
+
+    assert here.browser.shows("person-left")
+    (frame,) = frames(page)
+    assert dict(parse_qsl(urlsplit(frame).query))["sid"] == sid
+    assert "frame-src https://portal.example;" in page.headers["Content-Security-Policy"] + ";"
+    way_on = re.search(r'data-on="(/interaction/[^"]+)"', page.text)
+    assert way_on, page.text
+    assert 'content="3;url=/interaction/' in page.text
+    assert "code" in answer(here.browser.open(way_on[1]))
+    again = here.browser.open(page.request.full_path.replace("told=", "told=x"))
+    assert "data-frame" not in again.text
+
+
+def test_the_same_person_who_signs_in_again_goes_on_at_once(here: World) -> None:
+    """Front-Channel Logout 1.0 §3: nobody has signed out."""
+    here.claims()
+    here.ask(prompt="login")
+    assert "code" in answer(here.browser.sign_in("claire"))
+
+
+def test_a_session_that_has_run_out_is_signed_out_as_any_other(here: World) -> None:
+    """Front-Channel Logout 1.0 §3: applications go on by a session that is idle here."""
+    sid = here.claims()["sid"]
+    here.browser.open("/")
+    with later(hours=9):
+        here.browser.press("sign-out")
+    (frame,) = frames(here.browser.page)
+    assert dict(parse_qsl(urlsplit(frame).query))["sid"] == sid
 
 
 def test_applications_outside_the_session_are_not_loaded(here: World) -> None:

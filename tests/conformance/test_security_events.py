@@ -9,6 +9,7 @@ from sqlalchemy import select
 from idp import purge
 from idp.clients.metadata import (
     ACCOUNT_DISABLED,
+    ACCOUNT_ENABLED,
     CONSENT_WITHDRAWN,
     GUARDIANSHIP_ENDED,
     SECURITY_EVENTS,
@@ -19,6 +20,7 @@ from idp.deliveries import worker
 from idp.deliveries.models import EventDelivery
 from idp.errors import Invalid
 from idp.lifecycle import endings
+from idp.people import linking
 from idp.people.models import Guardianship
 from tests import factories, receiver
 from tests.receiver import Receiver
@@ -159,7 +161,7 @@ def test_400_with_err_is_final(here: World, there: Receiver) -> None:
     end(here, 0)
     worker.deliver_due()
     (row,) = rows()
-    assert (row.status, row.answer) == ("refused", "400 invalid_audience: not us")
+    assert (row.status, row.answer) == ("refused", "400 “invalid_audience: not us”")
 
 
 @pytest.mark.parametrize("code", ["invalid_key", "authentication_failed", "access_denied"])
@@ -203,13 +205,91 @@ def test_a_session_that_ends_is_told_in_the_words_of_caep(here: World, there: Re
 def test_an_account_that_is_disabled_is_told_in_the_words_of_risc(
     here: World, there: Receiver
 ) -> None:
-    """RISC 1.0 §2.4: account-disabled, besides its sessions."""
+    """RISC 1.0 §2.3: account-disabled, besides its sessions."""
     here.claims()
     assert endings.disable_account(here.guardian.id)
     worker.deliver_due()
     kinds = [kind for each in there.events(here.http) for kind in each["events"]]
     assert sorted(kinds) == sorted([SESSION_REVOKED, ACCOUNT_DISABLED])
     assert len(there.logouts(here.http)) == 1
+
+
+def test_an_account_that_is_enabled_again_is_told_afterwards(here: World, there: Receiver) -> None:
+    """RISC 1.0 §2.4: account-enabled, to who was told of account-disabled, however long ago."""
+    sub = here.claims()["sub"]
+    assert endings.disable_account(here.guardian.id)
+    worker.deliver_due()
+    with later(days=60):
+        purge.run(pause=0)
+        assert endings.enable_account(here.guardian.id)
+        worker.deliver_due()
+        kinds = [kind for each in there.events(here.http) for kind in each["events"]]
+        told = there.events(here.http)[-1]
+    assert sorted(kinds[:-1]) == sorted([SESSION_REVOKED, ACCOUNT_DISABLED])
+    assert told["events"] == {ACCOUNT_ENABLED: {}}
+    assert told["sub_id"]["sub"] == sub
+
+
+def test_both_are_told_in_their_order_where_neither_was_yet(here: World, there: Receiver) -> None:
+    """RFC 8417 §2: each event is a statement about its time (toe); the last one told is true."""
+    here.claims()
+    assert endings.disable_account(here.guardian.id)
+    assert endings.enable_account(here.guardian.id)
+    worker.deliver_due()
+    events = there.events(here.http)
+    kinds = [kind for each in events for kind in each["events"] if kind != SESSION_REVOKED]
+    assert kinds == [ACCOUNT_DISABLED, ACCOUNT_ENABLED]
+
+
+def test_who_hears_of_no_account_that_opens_is_not_told(here: World, there: Receiver) -> None:
+    """RFC 8935 §1: a receiver hears of what it registered for."""
+    other = here.other_portal(**there.registered(ACCOUNT_DISABLED))
+    other.redirect_uri = here.portal.redirect_uri
+    here.browser.open(other.authorize_path())
+    endings.disable_account(here.guardian.id)
+    endings.enable_account(here.guardian.id)
+    worker.deliver_due()
+    assert [list(each["events"]) for each in there.events(here.http)] == [[ACCOUNT_DISABLED]]
+
+
+def linked_again(here: World, number: int) -> None:
+    linking.link_guardian(here.guardian.id, here.children[number].id)
+
+
+def test_an_end_is_told_though_they_are_linked_again(here: World, there: Receiver) -> None:
+    """RFC 8417 §2: what the application was given has ended, and its page stands on it."""
+    child_claim(here, 0)
+    end(here, 0)
+    linked_again(here, 0)
+    worker.deliver_due()
+    assert [list(each["events"]) for each in there.events(here.http)] == [[GUARDIANSHIP_ENDED]]
+
+
+def test_an_end_is_not_told_to_who_got_a_token_about_the_child_since(
+    here: World, there: Receiver
+) -> None:
+    """RFC 8417 §2: told late, the end would close the page that the later sign-in has opened."""
+    child_claim(here, 0)
+    end(here, 0)
+    linked_again(here, 0)
+    child_claim(here, 0)
+    worker.deliver_due()
+    assert there.heard == []
+    assert [each.status for each in rows()] == ["outdated"]
+
+    end(here, 0)
+    worker.deliver_due()
+    assert len(there.events(here.http)) == 1
+
+
+def test_a_later_token_about_the_sibling_changes_nothing(here: World, there: Receiver) -> None:
+    """RFC 8417 §2.2: the event is about this guardian and this child alone."""
+    known = child_claim(here, 0)
+    end(here, 0)
+    here.redeem(scope="openid child")
+    worker.deliver_due()
+    (told,) = there.events(here.http)
+    assert told["events"][GUARDIANSHIP_ENDED]["child"]["sub"] == known["child"]
 
 
 def test_a_consent_that_is_withdrawn_is_told(here: World, there: Receiver) -> None:

@@ -88,10 +88,13 @@ class Everything:
     kept: list[Kept]
 
 
-def make(number: int) -> Everything:
-    """Make both with everything, in world ``number``. The password is ``factories.PASSWORD``."""
+def make(number: int, **metadata: Any) -> Everything:
+    """Make both with everything, in world ``number``. The password is ``factories.PASSWORD``.
+
+    ``metadata``: of the two applications.
+    """
     school = factories.school()
-    portal, other = (factories.client_app(school) for _ in range(2))
+    portal, other = (factories.client_app(school, **metadata) for _ in range(2))
     clients = {"portal": portal.client.id, "other": other.client.id}
     since = clock.now() - timedelta(days=1)
     kept: list[Kept] = []

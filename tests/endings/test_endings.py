@@ -1,5 +1,6 @@
 """What ends with what, from outside: somebody has everything, an act is done, and what lives on is
-compared with the table – in both directions, for one and for many.
+compared with the table – in both directions, for one and for many. What applications are told of
+it is compared with what has ended.
 """
 
 import re
@@ -28,6 +29,8 @@ from tests.endings import everything
 from tests.endings.acts_on_access import ACTS
 from tests.endings.acts_on_accounts import NEW, About, Act
 from tests.endings.everything import Everything, Kept
+from tests.endings.telling import HEARS, Told, last, told
+from tests.endings.telling import expected as to_be_told
 from tests.parallel import at_once
 from tests.web.test_translations import ROOT
 
@@ -55,10 +58,15 @@ def ends(kept: Kept, by: By, there: Everything, about: About) -> bool:
 Outcome = set[tuple[str, str, str]]
 
 
-def outcome(cause: Cause, how: Act, client: FlaskClient, number: int) -> tuple[Outcome, Outcome]:
-    """What ended by an act, and what should have, in a world of its own."""
+def outcome(
+    cause: Cause, how: Act, client: FlaskClient, number: int
+) -> tuple[Outcome, Outcome, set[Told]]:
+    """What ended by an act, what should have, and what applications are wrongly told or not, in a
+    world of its own.
+    """
     correlation.begin(address=f"192.0.2.{number}")
-    there = everything.make(number)
+    there = everything.make(number, **HEARS)
+    before = last()
     about = how(there, client)
     db.session.rollback()
     row = ENDINGS[cause]
@@ -68,19 +76,23 @@ def outcome(cause: Cause, how: Act, client: FlaskClient, number: int) -> tuple[O
         if each.thing in row and ends(each, row[each.thing], there, about)
     ]
     ended = [each for each in there.kept if not each.is_alive()]
-    return {_named(each, there) for each in ended}, {_named(each, there) for each in expected}
+    # What ends for everybody is told of those of the worlds before, too
+    heard = set(told(before, whom=[there.claire.id, there.paul.id]))
+    named = ({_named(each, there) for each in which} for which in (ended, expected))
+    return *named, heard ^ to_be_told(cause, there)  # type: ignore[return-value]
 
 
 @pytest.mark.quick_on("sqlite")
-def test_each_cause_ends_what_the_table_says_and_nothing_else(
+def test_each_cause_ends_what_the_table_says_and_tells_applications_of_it_and_of_nothing_else(
     app: Flask, client: FlaskClient
 ) -> None:
     wrong = {}
     for number, (cause, name, how) in enumerate(ACTS):
-        ended, expected = outcome(cause, how, client, number)
-        if ended != expected:
+        ended, expected, wrongly_told = outcome(cause, how, client, number)
+        if ended != expected or wrongly_told:
             too_many, too_few = ended - expected, expected - ended
-            wrong[cause.name, name] = {"lives on": too_few, "has ended": too_many}
+            about = {"lives on": too_few, "has ended": too_many, "told or not": wrongly_told}
+            wrong[cause.name, name] = about
 
     assert wrong == {}
 
@@ -150,7 +162,8 @@ LASTING = {
     "school_texts", "staff_roles", "directory_entries", "audit_events", "database_identity",
     "installation_marks", "throttle_counters", "factor_resets", "erasure_requests",
     "erasure_answers", "link_requests", "client_refusals", "used_assertions", "pushed_requests",
-    "deletion_requests", "event_deliveries", "client_logos", "registration_tokens",
+    "deletion_requests", "event_deliveries", "delivery_pauses", "client_logos",
+    "registration_tokens",
 }  # fmt: skip
 """Tables of people, schools and applications, of what happened, and of questions: nobody enters by
 them, and an application reads nothing by them."""

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
@@ -14,9 +14,10 @@ from sqlalchemy import select
 
 from idp import clock, purge
 from idp.audit.models import AuditEvent
+from idp.clients import metadata, registration
 from idp.database import db, transaction
-from idp.deliveries import queue, worker
-from idp.deliveries.models import EventDelivery
+from idp.deliveries import pauses, queue, sending, worker
+from idp.deliveries.models import DeliveryPause, EventDelivery
 from idp.doctor import running as doctor
 from idp.lifecycle import endings
 from idp.people.models import Guardianship
@@ -58,6 +59,13 @@ def rows() -> list[EventDelivery]:
     db.session.rollback()
     query = select(EventDelivery).order_by(EventDelivery.id)
     return list(db.session.scalars(query.execution_options(populate_existing=True)))
+
+
+def pause_of(here: World) -> datetime:
+    db.session.rollback()
+    pause = db.session.get_one(DeliveryPause, here.portal.client_id, populate_existing=True)
+    assert pause.until is not None
+    return pause.until
 
 
 @contextmanager
@@ -198,6 +206,133 @@ def test_it_is_tried_again_for_a_day_and_then_given_up(here: World, there: Recei
     assert (row.status, row.answer) == ("given_up", "500")
 
 
+def test_who_does_not_answer_is_asked_once_at_a_time_and_ever_less(
+    here: World, there: Receiver
+) -> None:
+    note(here, 30)
+    there.status = 503
+    moment, gaps = clock.now(), []
+    for _ in range(10):
+        with later(seconds=(moment - clock.now()).total_seconds() + 0.5):
+            before = len(there.heard)
+            worker.deliver_due()
+            assert len(there.heard) == before + 1
+            until = pause_of(here)
+            gaps.append(round((until - clock.now()).total_seconds()))
+            moment = until
+    assert gaps == [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]
+    assert max(each.attempts for each in rows()) == 1
+    there.status = 200
+    with later(seconds=(moment - clock.now()).total_seconds() + 0.5):
+        worker.deliver_due()
+        assert {each.status for each in rows()} == {"told"}
+        note(here, 3)
+        worker.deliver_due()
+    assert len(there.heard) == 43
+
+
+def test_who_answers_and_takes_nothing_is_spared_after_a_few(here: World, there: Receiver) -> None:
+    note(here, 30)
+    there.status = 500
+    worker.deliver_due()
+    assert len(there.heard) == pauses.A_FEW
+    assert pause_of(here) > clock.now()
+
+
+def test_of_many_workers_one_sees_whether_it_is_back(
+    app: Flask, here: World, there: Receiver
+) -> None:
+    note(here, 20)
+    there.status = 503
+    worker.deliver_due()
+    there.wait = 1
+    db.session.remove()
+    with later(seconds=6):
+        _done, errors = at_once(app, 4, worker.deliver_due)
+    assert errors == []
+    assert len(there.heard) == 2
+
+
+def test_what_it_was_due_for_a_day_is_given_up_tried_or_not(here: World, there: Receiver) -> None:
+    note(here, 5, created_at=clock.now() - timedelta(hours=25))
+    note(here, 1)
+    there.status = 503
+    worker.deliver_due()
+    assert [each.status for each in rows()] == ["given_up"] * 5 + ["waiting"]
+    assert [each.attempts for each in rows()] == [1, 0, 0, 0, 0, 0]
+    db.session.rollback()
+    given_up = select(AuditEvent).where(AuditEvent.event == "application_not_told")
+    assert {each.result for each in db.session.scalars(given_up)} == {"given_up"}
+
+
+def test_those_that_hang_leave_threads_to_those_that_answer(
+    app: Flask, here: World, there: Receiver
+) -> None:
+    with receiver.running() as slow:
+        slow.address = slow.address.replace("127.0.0.1", "localhost")  # another host
+        slow.wait = 30
+        hanging = [here.other_portal(**slow.registered()) for _ in range(6)]
+        for each in hanging:
+            note(here, 5, each.client_id)
+            with transaction() as session:
+                over = clock.now() - timedelta(seconds=1)
+                session.add(DeliveryPause(client_id=each.client_id, failures=1, until=over))
+        with at_work(app):
+            until(lambda: len(slow.heard) >= 2)
+            note(here, 3)
+            began = monotonic()
+            until(lambda: len(there.heard) == 3)
+            assert monotonic() - began < 4
+
+
+def test_events_of_one_subject_are_told_in_the_order_in_which_they_happened(
+    here: World, there: Receiver
+) -> None:
+    for event in ("account-disabled", "account-enabled", "account-disabled"):
+        note(here, 1, event=event, session_id=None)
+    note(here, 1)
+    kinds = (metadata.ACCOUNT_DISABLED, metadata.ACCOUNT_ENABLED)
+    hears_all = {**there.registered(*kinds), "post_logout_redirect_uris": []}
+    registered = here.portal.registered.client.metadata_
+    registration.change(here.portal.client_id, {**registered, **hears_all})
+
+    there.status = 500
+    worker.deliver_due()
+    assert [each.attempts for each in rows()] == [1, 0, 0, 1]
+    there.status = 200
+    with later(seconds=6):
+        worker.deliver_due()
+        told = [kind for each in there.events(here.http) for kind in each["events"]][1:]
+    assert told == [kinds[0], kinds[1], kinds[0]]
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("a\r\nb\tc \u202e\u200bd\x1b[31m", "“a b c d [31m”"),
+        ("a sentence " * 80, "“" + "a sentence " * 14 + "a sent…”"),
+        ("we got Authorization: Bearer abcdefgh12345678", "“we got Authorization: [hidden]”"),
+        ("eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2ln came", "“[hidden] came”"),
+        ("“told on Monday”", '“"told on Monday"”'),
+        ("\ud800", "“”"),
+    ],
+)
+def test_l1_l2_its_own_words_are_bounded_printable_and_marked(said: str, kept: str) -> None:
+    assert sending.in_quotes(said) == kept
+
+
+def test_l1_what_it_echoes_of_our_request_is_kept_nowhere(
+    here: World, there: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    note(here, 1)
+    there.echoes = True
+    worker.deliver_due()
+    (row,) = rows()
+    token = there.tokens("/logout")[0]
+    assert (row.status, row.answer) == ("refused", "400 “logout_token=[hidden]”")
+    assert token.split(".")[1] not in caplog.text
+
+
 def test_its_fate_stands_in_the_audit_log(here: World, there: Receiver) -> None:
     here.ask(scope="openid child")
     endings.end_guardianship(here.guardian.id, here.children[0].id, "court", "court")
@@ -216,7 +351,11 @@ def test_the_doctor_says_that_nobody_tells_them_and_who_does_not_answer(
     here: World, there: Receiver
 ) -> None:
     note(here, 2, created_at=clock.now() - timedelta(minutes=10))
+    ready = here.http.application.test_client().get("/health/ready")
+    assert (ready.status_code, (ready.json or {})["deliveries"]) == (200, "ok")
     with later(minutes=2):
+        ready = here.http.application.test_client().get("/health/ready")
+        assert (ready.status_code, (ready.json or {})["deliveries"]) == (200, "late")
         found = {each.subject: each for each in doctor._applications_are_told()}
     assert "idp notify work" in found["notify worker"].remedy
     there.status = 500

@@ -10,12 +10,14 @@ from flask.testing import FlaskClient
 
 from idp import create_app
 from idp.credentials import bcrypt_gate
+from idp.mail import outbox
 from idp.web.errors import CODES, PageError
 from idp.web.explanations import explanation
 from tests import factories
 from tests.conftest import settings_for_tests
 from tests.relying_party import Browser, RelyingParty
 from tests.relying_party import answer as fields_of
+from tests.times import later
 from tests.web.places import Place, element, provider
 
 pytestmark = pytest.mark.quick_on("sqlite")
@@ -249,7 +251,18 @@ class TestHealth:
 
         assert answer.status_code == 200
         parts = ("database", "migrations", "writes", "history", "keys", "agreement")
-        assert answer.json == dict.fromkeys(("status", *parts), "ok")
+        workers = ("mails", "deliveries")
+        assert answer.json == dict.fromkeys(("status", *parts, *workers), "ok")
+
+    def test_ready_all_the_same_where_a_worker_is_late(self, client: FlaskClient) -> None:
+        outbox.enqueue("invitation", account_id=factories.account().id)
+        with later(minutes=4):
+            assert (client.get("/health/ready").json or {})["mails"] == "ok"
+        with later(minutes=6):
+            answer = client.get("/health/ready")
+        assert answer.status_code == 200
+        assert answer.json is not None
+        assert (answer.json["mails"], answer.json["deliveries"]) == ("late", "ok")
 
     def test_not_ready_without_database(self, keys_folder: Path) -> None:
         with provider(settings_for_tests(NOWHERE, keys_folder)) as client:

@@ -18,6 +18,7 @@ from idp.web import branding, browser
 from idp.web.account.blueprint import blueprint, guardian_only
 from idp.web.account.step_up import proved_recently
 from idp.web.errors import known_id
+from idp.web.forms import with_token_of_any_age
 from idp.web.protocol import crossing, logout
 
 
@@ -64,8 +65,11 @@ def end_others(signed_in: SignedIn) -> ResponseReturnValue:
 
 
 @blueprint.post("/account/sign-out")
+@with_token_of_any_age
 def sign_out() -> ResponseReturnValue:
-    """End this session. A second click finds nothing to end, and says the same."""
+    """End this session, on a page that was open for hours too. A second click finds nothing to
+    end, and says the same.
+    """
     return _signed_out()
 
 
@@ -80,8 +84,8 @@ def signed_out() -> ResponseReturnValue:
 
 
 def _signed_out() -> Response:
-    if (signed_in_now := browser.signed_in()) is not None:
-        branding.use_school_of(signed_in_now.account.id)
+    if (lasting := browser.not_signed_out()) is not None:
+        branding.use_school_of(lasting.account.id)
     frames = browser.sign_out()
     sealed_frames = crossing.seal("frames", None, *frames) if frames else None
     page = url_for("account.signed_out", school=branding.current().school, told=sealed_frames)

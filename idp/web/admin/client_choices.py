@@ -8,6 +8,7 @@ from flask_babel import pgettext
 from idp import settings
 from idp.clients.metadata import (
     ACCOUNT_DISABLED,
+    ACCOUNT_ENABLED,
     ASSERTION_ALGORITHMS,
     CONSENT_WITHDRAWN,
     DEVICE_CODE,
@@ -163,6 +164,7 @@ def security_events() -> list[Choice]:
         (CONSENT_WITHDRAWN, _("A guardian has withdrawn what they allowed it"), ""),
         (SESSION_REVOKED, _("A session has ended"), _("For software that knows CAEP.")),
         (ACCOUNT_DISABLED, _("An account was closed"), _("For software that knows RISC.")),
+        (ACCOUNT_ENABLED, _("An account was opened again"), _("For software that knows RISC.")),
     ]
 
 

@@ -34,10 +34,11 @@ def logout() -> Response:
         return redirect(f"/oauth2/logout?{urlencode({_CROSSING: _sealed(wanted)})}", 303)
     if wanted.client is not None and wanted.client.metadata_.get("allow_popups"):
         headers.keep_opener()
-    signed_in = browser.signed_in()
-    if wanted.needs_no_question(signed_in):
+    # A session that has run out may be ended, too: applications go on by it
+    lasting = browser.not_signed_out()
+    if wanted.needs_no_question(lasting):
         return _sign_out(wanted.return_uri, by_page=False)
-    if signed_in is None:  # nothing to ask about, and no reason to keep anybody here
+    if lasting is None:  # nothing to ask about, and no reason to keep anybody here
         way = None if _is_strangers(wanted) else wanted.return_uri
         return _leave(way, by_page=False, problem=wanted.problem)
     if wanted.client is not None:
@@ -135,8 +136,8 @@ def _is_strangers(wanted: rules.LogoutRequest) -> bool:
 
 
 def _use_school_of_guardian() -> None:
-    if (signed_in := browser.signed_in()) is not None:
-        branding.use_school_of(signed_in.account.id)
+    if (lasting := browser.not_signed_out()) is not None:
+        branding.use_school_of(lasting.account.id)
 
 
 def _serializer() -> URLSafeTimedSerializer:

@@ -12,6 +12,7 @@ from idp.lifecycle.sign_in import Proof, ProofGone
 from idp.sessions.models import Interaction, SessionRow
 from idp.web import browser, i18n
 from idp.web.interaction import resume_signed_in, to_step
+from idp.web.protocol import left
 
 
 def complete(interaction: Interaction, proof: Proof) -> Response:
@@ -25,12 +26,13 @@ def complete(interaction: Interaction, proof: Proof) -> Response:
         second_factor.keep_first(interaction, proof)
         return to_step(interaction, "second_factor")
     try:
-        session = browser.sign_in(proof)
+        begun = browser.sign_in(proof)
     except ProofGone:
         flash(_("Your account was changed a moment ago. Please sign in again."), "problem")
         return to_step(interaction, "login")
-    on = resume_signed_in(interaction, session.id)
-    return _about_waiting(interaction, proof) or on
+    on = resume_signed_in(interaction, begun.session.id)
+    on = _about_waiting(interaction, proof) or on
+    return left.by_frames(interaction, begun.frames, on) if begun.frames else on
 
 
 def confirmed(session: SessionRow, proof: Proof, next_page: str | None) -> Response:
