@@ -1,16 +1,15 @@
-"""Django's libraries, as docs/integrate/ prints them: people by ``sub``, the child by sign-in."""
+"""Django's libraries, as docs/integrate/ prints them: the whole walk, people by ``sub``."""
 
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import requests
 
-from tests.clients.documented import Application, free_port, started
-from tests.clients.test_authlib_client import issuer
-from tests.installs.stacks import WHO, printed, python_with, registered, signs_in, signs_out
+from idp.clients import recipes, registration
+from idp.oidc import discovery
+from tests.installs.program import goes_the_walk, issuer, running
+from tests.installs.stacks import command, printed, python_with
 
 __all__ = ["issuer"]
 
@@ -19,18 +18,49 @@ pytestmark = [
     pytest.mark.timeout(600),  # a registry is another's machine
 ]
 
-SITE = """
-from django.http import JsonResponse
+SITE = '''
+import os
+
+from django.contrib.auth import logout
+from django.http import HttpResponse
 from django.middleware.csrf import get_token
+from django.shortcuts import redirect
 from django.urls import include, path
 
-def home(request):
-    child = request.session.get("child") or {}
-    said = {"who": request.user.get_username(), "child": child.get("given_name")}
-    return JsonResponse({**said, "token": get_token(request)})
+FORM = """<form method="post" action="{}"><input type="hidden" name="csrfmiddlewaretoken"
+value="{}"><button>{}</button></form>"""
 
-urlpatterns = [path("", home)]
-"""
+def home(request):
+    def form(action, text):
+        return FORM.format(action, get_token(request), text)
+    begin = form(os.environ["BEGIN"], "Sign in") + form(os.environ["OTHER"], "Another child")
+    if not request.user.is_authenticated:
+        return HttpResponse(begin)
+    try:
+        from school_login import is_still_guardian
+    except ImportError:
+        pass
+    else:
+        if not is_still_guardian(request):
+            logout(request)
+            return redirect("/")
+    name, child = request.user.get_full_name(), request.session["child"]["given_name"]
+    return HttpResponse(
+        f"<p>Hello {name}, this is about {child}.</p>"
+        f"<p>Your key here is <code>{request.user.get_username()}</code>.</p>"
+        + begin + form(os.environ["LOGOUT"], "Sign out")
+    )
+
+LEAVE = os.environ["ISSUER"] + "/oauth2/logout?client_id=" + os.environ["CLIENT_ID"]
+LEAVE += "&post_logout_redirect_uri=" + os.environ["APP_URL"] + "/"
+
+def leave(request):
+    """What the page of a library without a way out says: end your own, then go there."""
+    logout(request)
+    return redirect(LEAVE)
+
+urlpatterns = [path("", home), path("leave/logout", leave)]
+'''
 SETTINGS = """
 SECRET_KEY = "of-the-application"
 DEBUG = True
@@ -56,79 +86,128 @@ TEMPLATES = [{
     ]},
 }]
 """
+TOLD = "django-told"
+Texts = Callable[[str], str]
 
 
-@contextmanager
-def site(
-    page: str, issuer: str, folder: Path, callback: str, python: str, **metadata: object
-) -> Iterator[str]:
-    """A Django site with what the page prints; yields its address."""
-    port = free_port()
-    more = {"ISSUER": issuer, "DJANGO_SETTINGS_MODULE": "settings", "PYTHONPATH": str(folder)}
-    more |= registered(port, callback, **metadata)
-    (folder / "settings.py").write_text(SETTINGS + printed(page, "settings.py"))
-    (folder / "school_login.py").write_text(printed(page, "school_login.py"))
-    (folder / "urls.py").write_text(SITE + printed(page, "urls.py"))
-    manage = [python, "-m", "django"]
-    subprocess.run([*manage, "migrate", "-v0"], cwd=folder, env=more, check=True, timeout=100)
-    serve = [*manage, "runserver", "--noreload", f"127.0.0.1:{port}"]
-    with started(serve, folder, port, more):
-        yield f"http://127.0.0.1:{port}/"
+def walks(
+    name: str,
+    page: str,
+    python: str,
+    texts: Callable[[dict[str, str]], Texts],
+    *files: str,
+    issuer: str,
+    folder: Path,
+    login: str,
+    another: str,
+    **ways: str,
+) -> None:
+    """A Django site with these files, and what lets it be told, on the walk of this client.
+
+    ``ways``: to which of these addresses the site has buttons.
+    """
+    python_has = [python, "-m", "pip", "install", "--quiet", *command(TOLD, "pip install")[2:]]
+    subprocess.run(python_has, check=True, timeout=170)
+    posted = {key.upper(): value for key, value in ways.items()}
+    site = {
+        "BEGIN": "/nowhere",
+        "OTHER": "/nowhere",
+        **posted,
+        "DJANGO_SETTINGS_MODULE": "settings",
+        "PYTHONPATH": str(folder),
+    }
+
+    def prepare(more: dict[str, str]) -> None:
+        more |= site
+        text = texts(more)
+        told = {each: printed(TOLD, each) for each in ("settings.py", "urls.py", "school_told.py")}
+        (folder / "settings.py").write_text(SETTINGS + text("settings.py") + told["settings.py"])
+        (folder / "urls.py").write_text(SITE + text("urls.py") + told["urls.py"])
+        (folder / "school_told.py").write_text(told["school_told.py"])
+        for file in files:
+            (folder / file).write_text(text(file))
+        migrate = [python, "-m", "django", "migrate", "-v0"]
+        subprocess.run(migrate, cwd=folder, env=more, check=True, timeout=170)
+
+    serve = [python, "-m", "django", "runserver", "--noreload", "127.0.0.1:PORT"]
+    with running(
+        page,
+        issuer,
+        folder,
+        serve,
+        login=login,
+        another=another,
+        prepare=prepare,
+    ) as program:
+        goes_the_walk(name, program)
 
 
-def who(browser: Application) -> dict[str, str]:
-    browser.open("/")
-    assert browser.page is not None
-    return dict(browser.page.json())
-
-
-def posted(browser: Application, path: str) -> None:
-    """A form of the site that goes to ``path``."""
-    token = who(browser)["token"]
-    address = browser.home.rstrip("/") + path
-    browser.page = browser.http.post(address, data={"csrfmiddlewaretoken": token}, timeout=30)
-
-
-def test_django_allauth_makes_three_people_of_three(issuer: str, tmp_path: Path) -> None:
-    python = python_with(tmp_path / "python", "django-allauth")
-    callback = "/accounts/oidc/school/login/callback/"
+def test_django_allauth(issuer: str, tmp_path: Path) -> None:
     begin = "/accounts/oidc/school/login/"
-    with site("django-allauth", issuer, tmp_path, callback, python) as home:
-        browsers = [Application(home, requests.Session()) for _ in WHO]
-        for browser, (username, _email) in zip(browsers, WHO, strict=True):
-            posted(browser, begin)
-            signs_in(browser, username)
-        people = [who(browser) for browser in browsers]
-
-        posted(browsers[0], f"{begin}?auth_params=prompt%3Dselect_account")
-        assert any(form.id == "another-person-form" for form in browsers[0].forms())
-        cards = next(form for form in browsers[0].forms() if form.id == "child-form")
-        browsers[0].send(cards, child=cards.buttons["child-submit-1"][1])
-        again = who(browsers[0])
-
-        posted(browsers[0], "/accounts/logout/")
-        signs_out(browsers[0])
-        assert who(browsers[0])["who"] == ""
-
-    assert len({each["who"] for each in people}) == 3
-    assert {each["child"] for each in people} == {"Lina"}
-    assert again["who"] == people[0]["who"]
+    another = f"{begin}?auth_params=prompt%3Dselect_account"
+    walks(
+        "django-allauth",
+        "django-allauth",
+        python_with(tmp_path / "python", "django-allauth"),
+        lambda _: lambda file: printed("django-allauth", file),
+        "school_login.py",
+        issuer=issuer,
+        folder=tmp_path,
+        login=begin,
+        another=another,
+        begin=begin,
+        other=another,
+        logout="/accounts/logout/",
+    )
 
 
-def test_python_social_auth_makes_three_people_of_three(issuer: str, tmp_path: Path) -> None:
-    python = python_with(tmp_path / "python", "python-social-auth")
-    with site("python-social-auth", issuer, tmp_path, "/complete/oidc/", python) as home:
-        browsers = [Application(home, requests.Session()) for _ in WHO]
-        for browser, (username, _email) in zip(browsers, WHO, strict=True):
-            posted(browser, "/login/oidc/")
-            signs_in(browser, username)
-        people = [who(browser) for browser in browsers]
+def test_python_social_auth(issuer: str, tmp_path: Path) -> None:
+    begin = "/login/oidc/"
+    another = f"{begin}?prompt=select_account"
+    walks(
+        "python-social-auth",
+        "python-social-auth",
+        python_with(tmp_path / "python", "python-social-auth"),
+        lambda _: lambda file: printed("python-social-auth", file),
+        "school_login.py",
+        issuer=issuer,
+        folder=tmp_path,
+        login=begin,
+        another=another,
+        begin=begin,
+        other=another,
+        logout="/leave/logout",
+    )
 
-        posted(browsers[0], "/login/oidc/?prompt=select_account")
-        assert any(form.id == "another-person-form" for form in browsers[0].forms())
-        browsers[0].cancel()
-        kept = who(browsers[0])
 
-    assert len({each["who"] for each in people}) == 3
-    assert {each["child"] for each in people} == {"Lina"}
-    assert kept["who"] == people[0]["who"]
+def test_mozilla_django_oidc(issuer: str, tmp_path: Path) -> None:
+    """With the desk's settings, and what the page adds to them."""
+    begin = "/oidc/authenticate/"
+    page = "mozilla-django-oidc"
+
+    def texts(more: dict[str, str]) -> Texts:
+        client = registration.get_client(more["CLIENT_ID"])
+        provider = discovery.metadata()
+        made = recipes.recipes_of(client.id, client.metadata_, provider, more["CLIENT_SECRET"])
+        recipe = next(each for each in made if each.key == "django")
+        blocks = {block.where: block.text for block in recipe.blocks}
+        added = {"settings.py", "school_session.py"}
+
+        def text(file: str) -> str:
+            return blocks.get(file, "") + (printed(page, file) if file in added else "")
+
+        return text
+
+    walks(
+        "mozilla-django-oidc",
+        page,
+        python_with(tmp_path / "python", page),
+        texts,
+        "school_login.py",
+        "school_session.py",
+        issuer=issuer,
+        folder=tmp_path,
+        login=begin,
+        another=f"{begin}?prompt=select_account",
+        logout="/oidc/logout/",
+    )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.installs.program import goes_the_walk, issuer, running
+from tests.installs.program import goes_the_walk, is_certified, issuer, running
 from tests.installs.stacks import node_with
 
 __all__ = ["issuer"]
@@ -19,6 +19,7 @@ def test_express_and_openid_client(issuer: str, tmp_path: Path) -> None:
     node_with(tmp_path, "openid-client")
     with running("openid-client", issuer, tmp_path, ["node", "app.mjs"], "app.mjs") as program:
         goes_the_walk("Express and openid-client 6", program)
+    is_certified("openid-client", tmp_path, ["node", "app.mjs"], "app.mjs")
 
 
 def test_auth_js(issuer: str, tmp_path: Path) -> None:

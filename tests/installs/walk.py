@@ -69,6 +69,18 @@ CLIENTS = {
                 "logout": "a sign-out of Matrix ends nothing here",
             },
         ),
+        Client("idpyoidc", "idpyoidc.md"),
+        Client(
+            "django-allauth",
+            "django-allauth.md",
+            {"refresh": "it keeps tokens and never renews them"},
+        ),
+        Client("python-social-auth", "python-social-auth.md"),
+        Client(
+            "mozilla-django-oidc",
+            "mozilla-django-oidc.md",
+            {"refresh": "it renews by `prompt=none`, through the browser"},
+        ),
     )
 }
 
@@ -126,6 +138,7 @@ def told(client_id: str) -> list[tuple[str, str]]:
     """Tell what is due; what this application was told since it was registered, the newest first,
     and what became of it.
     """
+    db.session.rollback()  # or it looks at what was due when it last looked
     worker.deliver_due()
     return [(each.row.event, each.row.status) for each in listing.of_client(client_id)]
 

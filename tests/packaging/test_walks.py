@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.installs import walk
 
-_NAMES = re.compile(r'(?:walking|goes_the_walk)\(\s*"([^"]+)"')
+_NAMES = re.compile(r'(?:walking|goes_the_walk|walks)\(\s*"([^"]+)"')
 
 
 def test_the_page_says_what_the_tests_go() -> None:
