@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, false, update
 
-from idp import clock
+from idp import clock, settings
 from idp.credentials import passwords
 from idp.database import transaction
 from idp.people import accounts, linking
@@ -48,8 +48,20 @@ def account(
         made.claimed_at = made.created_at if status == "active" else None
         made.email_verified_at = clock.now() if proved else None
         if status == "active" or password:
-            passwords.set_password(made.id, password or PASSWORD)
+            passwords.store(made.id, _hashed(password or PASSWORD))
     return made
+
+
+_hashes: dict[tuple[object, ...], passwords.Hashed] = {}
+
+
+def _hashed(password: str) -> passwords.Hashed:
+    """Hashed once, however many have this password: it takes as long as all else of an account."""
+    now = settings.current()
+    of = (password, now.password_pepper, now.bcrypt_cost)
+    if of not in _hashes:
+        _hashes[of] = passwords.hashed(password)
+    return _hashes[of]
 
 
 def child(of_school: School, given_name: str = "Lina", **changes: Any) -> Child:
