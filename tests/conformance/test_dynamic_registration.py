@@ -213,15 +213,15 @@ def test_a_client_without_a_name_is_called_by_its_host(client: FlaskClient, scho
     assert made.json["client_name"] == "homework.example"
 
 
-def test_discovery_tells_of_registration_only_where_it_is_on(app: Flask) -> None:
+@pytest.mark.parametrize("policy", ["off", "token"])
+def test_discovery_tells_of_registration_only_where_it_is_on(app: Flask, policy: str) -> None:
     """OpenID Connect Discovery 1.0 §3: registration_endpoint."""
-    address = "/.well-known/openid-configuration"
-    assert "registration_endpoint" not in app.test_client().get(address).json
-    assert app.test_client().post(PATH, json=LEAST).status_code == 404
-    app.extensions.pop("idp.discovery", None)
-    change(app, dynamic_registration="token")
-    told = app.test_client().get(address).json
-    assert told["registration_endpoint"] == f"{told['issuer']}{PATH}"
+    change(app, dynamic_registration=policy)
+    told = app.test_client().get("/.well-known/openid-configuration").json
+    answered = app.test_client().post(PATH, json=LEAST)
+    endpoint = f"{told['issuer']}{PATH}"
+    assert told.get("registration_endpoint") == (None if policy == "off" else endpoint)
+    assert answered.status_code == (404 if policy == "off" else 401)
 
 
 class TestOpenRegistration:
