@@ -39,6 +39,8 @@ class Receiver:
 
     address: str
     heard: list[Heard] = field(default_factory=list)
+    opened: list[str] = field(default_factory=list)
+    """What a browser asked for; it gets a page."""
     status: int = 200
     answer: bytes = b""
     location: str | None = None
@@ -117,6 +119,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(receiver.answer)))
         self.end_headers()
         self.wfile.write(receiver.answer)
+
+    def do_GET(self) -> None:
+        receiver: Receiver = self.server.receiver  # type: ignore[attr-defined]
+        receiver.opened.append(self.path)
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><title>application</title><p>here</p>")
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
