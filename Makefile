@@ -90,9 +90,10 @@ bench: $(VENV)/.with-test ## Measure the provider with 2 workers beside this mac
 	@PYTHON=$(PYTHON) tests/provision.sh postgresql
 	$(BIN)/python -m bench
 
-scale: $(VENV)/.with-test ## Upgrade a grown PostgreSQL beside traffic (ROWS=1000000), in bounds
+scale: $(VENV)/.with-test ## The same asked of few and of many accounts (MANY=1000000); an upgrade beside traffic
 	@PYTHON=$(PYTHON) tests/provision.sh postgresql
-	$(BIN)/python -m bench.scale --rows $(or $(ROWS),100000)
+	$(BIN)/python -m bench.scale --many $(or $(MANY),100000)
+	$(BIN)/python -m bench.upgrade --rows $(or $(MANY),100000)
 
 clean: ## Remove what was made, but for the demo's data and the keys
 	rm -rf $(VENV) build dist *.egg-info htmlcov .coverage .coverage.* \

@@ -1,6 +1,6 @@
 """The desk's pages as its staff open them: through the whole application, without a network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -16,15 +16,15 @@ from idp.web.admin.blueprint import key_of
 Visit = Callable[[], None]
 
 
-def visits(app: Flask, school_id: str) -> dict[str, Visit]:
-    """Each page, as a manager of this school and as an operator see it."""
+def visits(app: Flask, school_id: str, others: Mapping[str, str] | None = None) -> dict[str, Visit]:
+    """Each page, as a manager of this school and as an operator see it, and ``others``."""
     return {
         f"page, {who}: {label}": _visit(client, address)
         for who, client in (
             ("manager", _client(app, "manager", school_id)),
             ("operator", _client(app, "operator", None)),
         )
-        for label, address in _addresses(app, school_id).items()
+        for label, address in (_addresses(app, school_id) | dict(others or {})).items()
     }
 
 

@@ -1,120 +1,162 @@
-"""``python -m bench.scale``: upgrade a grown PostgreSQL beside traffic, and bound what it stops.
+"""``python -m bench.scale``: what one family, one school and operators ask for, among few and many.
 
-Fills the schema of an early version by ``generate_series``, runs `idp db upgrade` as an operator
-does, and meanwhile does what a sign-in and an act at the desk do to an account. Ends with 1 where
-one of them waited longer than ``--bound`` seconds.
+Fills PostgreSQL twice with ``bench.population`` and asks the same of both, through the whole
+application but without a network. Prints medians in milliseconds and their ratio; ends with 1
+where one that should cost the same costs more than ``--bound`` times as much.
 """
 
 import argparse
-import subprocess
+import os
+import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from random import Random
-from threading import Event, Thread
-from time import monotonic, sleep
+from time import perf_counter
+from typing import Final
 
 import psycopg
+from alembic import command
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
 
-from bench import databases, provider
+from bench import databases, desk_pages, inside, plans, population, provider
+from bench.population import Grown
+from idp import Settings, create_app, purge
+from idp.clients import registration
+from idp.credentials import passwords
+from idp.credentials.models import Password
+from idp.database import db, migrations, transaction
+from idp.desk.overview import counting
+from idp.oidc.keys import Keyring
+from idp.people import accounts
+from idp.people.schools import create_school
+from idp.sessions import service as sessions
 
-FROM = "0011"
-"""The last revision before tables were indexed and filled by migrations."""
+PORT: Final = 18700
+PASSWORD: Final = "Lampe-Fougère-Tambour-7"
+ROUNDS: Final = 15
+SCHOOL: Final = "s_1"
 
-FILLING = """
-INSERT INTO schools (id, name, colour, contact_name, contact_email, contact_phone, locale,
-    created_at)
-  SELECT 's_' || n, 'School ' || n, '#1d4f91', '', '', '', 'fr', now()
-  FROM generate_series(0, 99) n;
-INSERT INTO accounts (id, subject_id, username, username_key, email, email_key, given_name,
-    family_name, status, created_at, updated_at, credentials_epoch)
-  SELECT 'a_' || n, 'g_' || n, 'parent' || n, 'parent' || n, 'p' || n || '@a.example',
-    'p' || n || '@a.example', 'Claire', 'Dubois ' || n, 'active', now(), now(), 0
-  FROM generate_series(1, {rows}) n;
-INSERT INTO children (id, school_id, subject_id, given_name, family_name, class_name, created_at)
-  SELECT 'p_' || n, 's_' || n % 100, 'k_' || n, 'Lina', 'Dubois ' || n, '3B', now()
-  FROM generate_series(1, {rows}) n;
-INSERT INTO guardianships (id, account_id, child_id, relationship, created_at)
-  SELECT 'w_' || n, 'a_' || n, 'p_' || n, 'guardian', now() FROM generate_series(1, {rows}) n;
-INSERT INTO audit_events (at, event, result, actor, account_id, detail)
-  SELECT now() - n * interval '1 second', 'sign_in', 'ok', '', 'a_' || 1 + n % {rows}, '{{}}'
-  FROM generate_series(1, 3 * {rows}) n;
-ANALYZE
-"""
-ACTS = {
-    "a sign-in": "SELECT id FROM accounts WHERE username_key = 'parent{n}'",
-    "an account is held": "SELECT id FROM accounts WHERE id = 'a_{n}' FOR NO KEY UPDATE",
-    "an account is changed": "UPDATE accounts SET updated_at = now() WHERE id = 'a_{n}'",
-    "an event is recorded": (
-        "INSERT INTO audit_events (at, event, result, actor, account_id, detail)"
-        " VALUES (now(), 'sign_in', 'ok', '', 'a_{n}', '{{}}')"
-    ),
-}
-
-
-class Traffic(Thread):
-    """Does each act again and again, and keeps the longest time that each took."""
-
-    def __init__(self, url: str, rows: int) -> None:
-        super().__init__(daemon=True)
-        self.longest = dict.fromkeys(ACTS, 0.0)
-        self.done = 0
-        self._url, self._rows, self._end = url, rows, Event()
-
-    def run(self) -> None:
-        random = Random(7)
-        with psycopg.connect(self._url, autocommit=True) as connection:
-            while not self._end.is_set():
-                for name, act in ACTS.items():
-                    began = monotonic()
-                    connection.execute(act.format(n=random.randint(1, self._rows)).encode())
-                    self.longest[name] = max(self.longest[name], monotonic() - began)
-                    self.done += 1
-                sleep(0.02)
-
-    def stop(self) -> None:
-        self._end.set()
-        self.join()
+Acts = dict[str, Callable[[], object]]
 
 
 def main() -> int:
-    """Fill, upgrade, report; the exit code."""
+    """Fill, ask, print a table; 1 where something does not cost the same."""
     parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
-    parser.add_argument("--rows", type=int, default=100_000, help="accounts and children, each")
-    parser.add_argument("--bound", type=float, default=5.0, help="longest wait, in seconds")
+    parser.add_argument("--few", type=int, default=10_000, help="accounts of the small platform")
+    parser.add_argument("--many", type=int, default=1_000_000, help="accounts of the large one")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--bound", type=float, default=1.2)
     arguments = parser.parse_args()
+    few, many = (
+        _measured(Grown(count), arguments.rounds) for count in (arguments.few, arguments.many)
+    )
+    print(f"{'':<44} {arguments.few:>12,} {arguments.many:>12,}   ratio")
+    worst = 0.0
+    for name, before in few.items():
+        ratio = many[name] / before
+        worst = max(worst, ratio)
+        print(f"{name:<44} {1000 * before:>12.1f} {1000 * many[name]:>12.1f} {ratio:>7.2f}")
+    return int(worst > arguments.bound)
+
+
+def _measured(grown: Grown, rounds: int) -> dict[str, float]:
+    """Seconds that each act took, the median of so many."""
+    with _serving(grown) as (app, acts):
+        taken = {}
+        for name, act in acts.items():
+            act()
+            taken[name] = statistics.median(_timed(act) for _ in range(rounds))
+        with app.app_context():
+            _say("the platform's figures", counting.refresh)
+            _say("a purge", purge.run)
+        return taken
+
+
+def _timed(act: Callable[[], object]) -> float:
+    began = perf_counter()
+    act()
+    return perf_counter() - began
+
+
+def _say(name: str, act: Callable[[], object]) -> None:
+    print(f"  {name}: {_timed(act):.1f} s", flush=True)
+
+
+@contextmanager
+def _serving(grown: Grown) -> Iterator[tuple[Flask, Acts]]:
     with (
-        tempfile.TemporaryDirectory() as folder,
-        databases.fresh("postgresql", Path(folder)) as url,
+        tempfile.TemporaryDirectory(prefix="idp-scale-") as name,
+        databases.fresh("postgresql", Path(name)) as url,
     ):
-        settings = provider.environment(Path(folder), url, 1)
-        _upgrade(settings, FROM)
-        for words in _filled(url, arguments.rows):
-            print(words, flush=True)
-        traffic = Traffic(url, arguments.rows)
-        traffic.start()
-        began = monotonic()
-        _upgrade(settings, "head")
-        took = monotonic() - began
-        traffic.stop()
-    print(f"`idp db upgrade` from {FROM} took {took:.0f} s beside {traffic.done} acts.")
-    for name, seconds in traffic.longest.items():
-        print(f"  {name}: at most {seconds:.2f} s")
-    return 1 if max(traffic.longest.values()) > arguments.bound else 0
+        variables = provider.environment(Path(name), url, PORT)
+        os.environ.update(variables)
+        app = create_app(Settings.from_environment(variables))
+        with app.app_context():
+            command.upgrade(migrations.configuration(), "head")
+            Keyring(app.extensions["idp.settings"].keys_folder).ensure()
+            print(
+                f"{grown.accounts:,} accounts, {grown.children:,} pupils, {grown.schools:,} schools"
+            )
+            acts = _acts(app, grown, url)
+            db.session.remove()
+        yield app, acts  # outside of the context: each request is to begin with nothing
 
 
-def _upgrade(settings: dict[str, str], revision: str) -> None:
-    program = str(Path(sys.executable).parent / "idp")
-    subprocess.run([program, "db", "upgrade", revision], env=settings, check=True)
+def _acts(app: Flask, grown: Grown, url: str) -> Acts:
+    first = accounts.create_account(username="first", given_name="Claire", family_name="Bench")
+    with transaction():
+        passwords.set_password(first.id, PASSWORD)
+    made = registration.register(
+        {
+            "client_name": "Bench",
+            "redirect_uris": [plans.REDIRECT_URI],
+            "scope": "openid child offline_access",
+            "grant_types": ["authorization_code", "refresh_token"],
+            "token_endpoint_auth_method": "client_secret_basic",
+            "first_party": True,
+        },
+        school_ids=[create_school("First").id],
+    )
+    hashed = db.session.scalars(select(Password.hash)).one()
+    for line in population.fill(url, grown, made.client.id, hashed):
+        print(f"  {line}", flush=True)
+    with psycopg.connect(url) as connection:
+        size = connection.execute("SELECT pg_size_pretty(pg_database_size(current_database()))")
+        print(f"  the database: {size.fetchone()}")
+    counting.refresh()
+    target = plans.Target(PORT, made.client.id, made.secret or "")
+    _, secret = sessions.begin("a_7", amr=("pwd",), acr="0", device="bench")
+    visitor = plans.Visitor("parent7", PASSWORD, {"idp_session": secret})
+    parent = app.test_client()
+    parent.set_cookie("idp_session", secret)
+    return {
+        "code flow": lambda: inside.walk(app, plans.code_flow(target, visitor)),
+        "sign-in": lambda: inside.walk(
+            app, plans.sign_in(target, plans.Visitor("parent8", PASSWORD))
+        ),
+        **{
+            f"account: {path}": _page(parent, path)
+            for path in ("/", "/account/history", "/account/sessions", "/account/data")
+        },
+        **desk_pages.visits(
+            app,
+            SCHOOL,
+            {
+                "overview": "/admin/",
+                "logbook": "/admin/journal",
+                "mails": "/admin/mails",
+                "an application": f"/admin/applications/{made.client.id}",
+            },
+        ),
+    }
 
 
-def _filled(url: str, rows: int) -> Iterator[str]:
-    with psycopg.connect(url, autocommit=True) as connection:
-        for statement in FILLING.split(";"):
-            began = monotonic()
-            connection.execute(statement.format(rows=rows).encode())
-            yield f"{statement.split('(')[0].strip()}: {monotonic() - began:.1f} s"
+def _page(client: FlaskClient, path: str) -> Callable[[], object]:
+    return lambda: client.get(path)
 
 
 if __name__ == "__main__":

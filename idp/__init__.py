@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from flask import Flask
+from sqlalchemy import make_url
 
 from idp.database import db
 from idp.resources import folder
@@ -70,6 +71,8 @@ def _engine_options(url: str, connections: int) -> dict[str, object]:
         "max_overflow": connections - connections // 2,
         "pool_timeout": 10,
         "pool_recycle": 1800,
+        # To compile a statement takes longer than any of ours may run; the address has its way
+        "connect_args": {"options": f"-c jit=off {make_url(url).query.get('options', '')}".strip()},
         "isolation_level": "AUTOCOMMIT",  # for reads; see idp.database.transaction
         "skip_autocommit_rollback": True,  # after them there is nothing to roll back
     }
@@ -95,6 +98,7 @@ def _import_models() -> None:
     import idp.mail.models
     import idp.oidc.models
     import idp.people.models
+    import idp.people.platform_counts
     import idp.roster.models
     import idp.roster.question_models
     import idp.sessions.models  # noqa: F401

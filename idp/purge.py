@@ -322,6 +322,7 @@ KEPT: Final = {
     "email_change_links": "leave with their change",
     "erasure_answers": "leave with their request",
     "database_identity": "one row: which database this is",
+    "platform_counts": "one for the overview and one for each application",
     "installation_marks": "a row for each secret and signing key, and a few more",
 }
 """Every other table, and why it is not purged."""

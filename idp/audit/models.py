@@ -1,13 +1,19 @@
 """The audit log: who did what, on whom, through which client, with what result."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import JSON, BigInteger, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
+from idp.audit.vocabulary import VOCABULARY
 from idp.database import Model, UtcDateTime
+
+OF_PLATFORM: Final = "school_id IS NULL AND event IN ({})".format(
+    ", ".join(f"'{name}'" for name, event in sorted(VOCABULARY.items()) if event.is_platforms)
+)
+"""What happened to the platform itself. A migration follows whoever adds such an event."""
 
 
 class AuditEvent(Model):
@@ -24,6 +30,19 @@ class AuditEvent(Model):
             "account_id",
             sqlite_where=text("event = 'sign_in'"),
             postgresql_where=text("event = 'sign_in'"),
+        ),
+        # What operators read, which is little of all: see idp.desk.audit_log
+        Index(
+            "ix_audit_events_of_schools",
+            "id",
+            sqlite_where=text("school_id IS NOT NULL"),
+            postgresql_where=text("school_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_audit_events_of_platform",
+            "id",
+            sqlite_where=text(OF_PLATFORM),
+            postgresql_where=text(OF_PLATFORM),
         ),
     )
 

@@ -27,6 +27,7 @@ NOUNS = {
     "provider": "Other providers that parents may sign in with.",
     "mail": "The outbox and the worker that empties it.",
     "notify": "What applications are told of, and the worker that tells them.",
+    "overview": "The figures of the whole platform, for operators.",
     "purge": "Delete what has expired.",
     "audit": "The audit trail.",
     "certify": "Try an application with a test school, and name its mistakes.",

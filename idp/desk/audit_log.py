@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select, union_all
 
 from idp import settings
 from idp.audit.models import AuditEvent
@@ -68,24 +68,44 @@ def page(
 ) -> Page:
     """The scope's events before the one numbered ``before``, of these kinds, of that day."""
     school_scope = staff.school_scope(Right.READ_AUDIT_LOG)
-    query = select(AuditEvent).where(_readable(school_scope)).order_by(AuditEvent.id.desc())
+    which: list[ColumnElement[bool]] = []
     if before is not None:
-        query = query.where(AuditEvent.id < before)
+        which.append(AuditEvent.id < before)
     if kinds:
-        query = query.where(AuditEvent.event.in_(sorted(kinds)))
+        which.append(AuditEvent.event.in_(sorted(kinds)))
     if day is not None:
         begin, end = _bounds(day)
-        query = query.where(AuditEvent.at >= begin, AuditEvent.at < end)
-    events = list(db.session.scalars(query.limit(size + 1)))
+        which += [AuditEvent.at >= begin, AuditEvent.at < end]
+    events = list(db.session.scalars(_newest(school_scope, which, size + 1)))
     shown = events[:size]
     return Page(_named(shown, school_scope), shown[-1].id if len(events) > size else None)
 
 
-def _readable(school_scope: SchoolScope) -> ColumnElement[bool]:
+def _newest(
+    school_scope: SchoolScope, which: list[ColumnElement[bool]], size: int
+) -> Select[AuditEvent]:
+    """The newest of each part, each from an index of its own: among a year of sign-ins what an
+    operator reads stands far apart.
+    """
+    parts = [
+        select(AuditEvent.id)
+        .where(each, *which)
+        .order_by(AuditEvent.id.desc())
+        .limit(size)
+        .subquery()
+        for each in _parts(school_scope)
+    ]
+    ids = union_all(*(select(part.c.id) for part in parts))
+    newest = select(AuditEvent).where(AuditEvent.id.in_(ids))
+    return newest.order_by(AuditEvent.id.desc()).limit(size)
+
+
+def _parts(school_scope: SchoolScope) -> list[ColumnElement[bool]]:
+    """What the scope may read, as conditions that exclude each other."""
     if not school_scope.everywhere:
-        return scope.at(school_scope, AuditEvent.school_id)
+        return [scope.at(school_scope, AuditEvent.school_id)]
     of_platform = and_(AuditEvent.school_id.is_(None), AuditEvent.event.in_(sorted(PLATFORM)))
-    return or_(AuditEvent.school_id.is_not(None), of_platform)
+    return [AuditEvent.school_id.is_not(None), of_platform]
 
 
 def _bounds(day: date) -> tuple[datetime, datetime]:
@@ -150,9 +170,10 @@ def colleagues(account_ids: Collection[str], school_scope: SchoolScope) -> dict[
     once = select(AuditEvent.account_id).where(
         AuditEvent.account_id.in_(account_ids),
         AuditEvent.event.in_(("role_granted", "role_revoked")),
-        _readable(school_scope),
+        or_(*_parts(school_scope)),
     )
-    return _people(select(Account).where(or_(Account.id.in_(now), Account.id.in_(once))))
+    # One list of a few: with OR between two of them every account is looked at
+    return _people(select(Account).where(Account.id.in_(now.union(once))))
 
 
 def _people(query: Select[Any]) -> dict[str, Person]:

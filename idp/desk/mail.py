@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, exists, false, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, exists, false, or_, select, true, tuple_
 
 from idp.clients.models import ClientSchool
 from idp.database import db, retried
@@ -47,7 +47,8 @@ class Page:
 
 def page(staff: Staff, *, fate: str | None = None, before: str | None = None) -> Page:
     """A page of mails; ``fate``: only those, ``before``: only what is older than that mail."""
-    where = [told_to(staff.school_scope(Right.SEND_TOKENS))]
+    school_scope = staff.school_scope(Right.SEND_TOKENS)
+    where = [told_to(school_scope), _to_guardians_of(school_scope)]
     if fate is not None:
         where.append(OutboxMessage.status == fate)
     if before is not None:
@@ -110,6 +111,17 @@ def told_to(school_scope: SchoolScope) -> ColumnElement[bool]:
         guardian_then,
         or_(client_id.is_(None), client_id.in_(ours)),
     )
+
+
+def _to_guardians_of(school_scope: SchoolScope) -> ColumnElement[bool]:
+    """What ``told_to`` says too, as a list: PostgreSQL is to begin with a school's guardians, and
+    would pass the mails of everybody else's.
+    """
+    if school_scope.everywhere:
+        return true()
+    at_schools = scope.at(school_scope, LiveGuardianship.school_id)
+    guardians = select(LiveGuardianship.account_id).where(at_schools).distinct()
+    return OutboxMessage.account_id.in_(db.session.scalars(guardians).all())
 
 
 def _older_than(outbox_id: str, may_see: ColumnElement[bool]) -> ColumnElement[bool]:

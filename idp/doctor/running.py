@@ -22,6 +22,7 @@ from idp.deliveries import listing
 from idp.doctor import Finding, Findings, trouble
 from idp.mail import smtp
 from idp.oidc.models import AccessToken, AuthorizationCode
+from idp.people import platform_counts
 from idp.readiness import lateness, marks, schema, write_probe
 from idp.roster.models import RosterJob
 from idp.sessions.models import Interaction
@@ -169,6 +170,19 @@ def _purge_runs() -> Findings:
         )
 
 
+def _platform_is_counted() -> Findings:
+    if platform_counts.are_counted_by_pages():
+        return
+    counted_at = platform_counts.counted_at()
+    if counted_at is None or counted_at < clock.now() - platform_counts.OLD:
+        yield trouble(
+            "overview",
+            "The figures of the whole platform have not been counted lately: operators see old "
+            "ones, or none.",
+            "Run `idp overview refresh` every quarter of an hour (idp-platform_counts.timer).",
+        )
+
+
 def _oldest_left_over() -> datetime | None:
     """When the oldest row expired that a purge would remove: long ago where none runs."""
     models: tuple[Any, ...] = (AuthorizationCode, AccessToken, Interaction)
@@ -221,6 +235,7 @@ CHECKS: Final[tuple[Callable[[], Findings], ...]] = (
     _applications_are_told,
     _imports_are_worked_on,
     _purge_runs,
+    _platform_is_counted,
     _connections_suffice,
     _proxy_is_believed,
 )

@@ -118,15 +118,19 @@ def test_n10_the_units_are_sound_and_hardened(machine: Machine) -> None:
             machine.run(block)
     units = sorted((machine.folder / "etc/systemd/system").glob("*"))
     assert [unit.name for unit in units] == [
-        "idp-mail.service", "idp-notify.service", "idp-purge.service", "idp-purge.timer",
-        "idp-roster.service", "idp.service",
+        "idp-mail.service", "idp-notify.service", "idp-overview.service", "idp-overview.timer",
+        "idp-purge.service", "idp-purge.timer", "idp-roster.service", "idp.service",
     ]  # fmt: skip
     command = re.compile(r"^ExecStart=.*idp/bin/idp (.*)$", re.MULTILINE)
     commands = {unit.name: command.findall(unit.read_text()) for unit in units}
     assert commands["idp-purge.service"] == ["purge"]
     assert commands["idp-mail.service"] == ["mail work"]
     assert commands["idp-notify.service"] == ["notify work"]
-    assert "Type=oneshot" in units[2].read_text()
+    assert commands["idp-overview.service"] == ["overview refresh"]
+    written = {unit.name: unit.read_text() for unit in units}
+    for oneshot in ("idp-overview.service", "idp-purge.service"):
+        assert "Type=oneshot" in written[oneshot]
+    assert "OnCalendar=*:0/15" in written["idp-overview.timer"]
     if (analyze := shutil.which("systemd-analyze")) is None:
         return
     for unit in units:

@@ -35,6 +35,7 @@ VERBS = {
     "keys": ("list", "ensure", "rotate", "retire"),
     "mail": ("work", "list"),
     "notify": ("work", "list"),
+    "overview": ("refresh",),
     "audit": ("list",),
     "serve": (),
     "purge": (),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, func, select, union
 
 from idp.database import db, retried
 from idp.desk.access import scope
@@ -20,6 +20,8 @@ from idp.lifecycle.mails import requests as mail_requests
 from idp.people import accounts, linking
 from idp.people.models import Account, Child
 from idp.people.names import email_key, username_key
+from idp.people.normalise import words
+from idp.people.search_index import DirectoryEntry
 from idp.roster import usernames
 from idp.roster.models import RosterSource
 
@@ -45,13 +47,22 @@ def suggestions(staff: Staff, newcomer: Newcomer) -> list[Account]:
     given_name, family_name = newcomer.given_name.strip(), newcomer.family_name.strip()
     if not given_name:  # whoever has one name only has it as the given name
         given_name, family_name = family_name, ""
-    same_name = and_(
+    school_scope = staff.school_scope(Right.CHANGE_PEOPLE)
+    # Begun with the directory: no index knows lower()
+    near = select(DirectoryEntry.account_id).where(
+        DirectoryEntry.kind == "guardian",
+        scope.at(school_scope, DirectoryEntry.school_id),
+        *(DirectoryEntry.text.like(f"% {word} %") for word in words(f"{family_name} {given_name}")),
+    )
+    same_name = select(Account.id).where(
+        Account.id.in_(near),
         func.lower(Account.given_name) == given_name.lower(),
         func.lower(Account.family_name) == family_name.lower(),
     )
+    alike = [same_name, select(Account.id).where(Account.email_key == key)] if key else [same_name]
     query = select(Account).where(
-        or_(same_name, Account.email_key == key) if key else same_name,
-        scope.live_guardians(staff.school_scope(Right.CHANGE_PEOPLE)),
+        Account.id.in_(union(*alike)),
+        scope.live_guardians(school_scope),
         Account.status != "disabled",
     )
     return list(

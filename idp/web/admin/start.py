@@ -1,14 +1,14 @@
 """``/admin``: where somebody of the desk begins: the overview of their schools, or the search."""
 
 import re
-from typing import Any, Final
+from typing import Final
 
 from flask import current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp.desk.access.rights import Right, Staff
-from idp.desk.overview import expiring, traffic
+from idp.desk.overview import expiring, platform
 from idp.desk.overview import onboarding as overview
 from idp.web.admin import charts, mail_words
 from idp.web.admin.blueprint import blueprint, staff_only
@@ -27,22 +27,26 @@ def start(staff: Staff) -> ResponseReturnValue:
         return redirect(url_for("admin.people"), 303)
     schools = overview.schools(staff)
     chosen = _chosen(staff, [each.id for each in schools])
-    funnel = overview.by_class(staff, chosen) if chosen else overview.by_school(staff)
-    page = _page(len(funnel.rows))
-    rows = funnel.rows[(page - 1) * ROWS : page * ROWS]
+    numbers = platform.numbers(staff, chosen)
+    every_row = numbers.funnel.rows if numbers else ()
+    page = _page(len(every_row))
+    rows = every_row[(page - 1) * ROWS : page * ROWS]
     return render_template(
         "admin/overview/index.html",
         schools=schools,
         chosen=chosen,
-        funnel=funnel,
+        numbers=numbers,
         rows=rows,
-        steps=charts.steps(funnel.total),
         lines=charts.lines(rows),
         page=page,
-        pages=max(-(-len(funnel.rows) // ROWS), 1),
+        pages=max(-(-len(every_row) // ROWS), 1),
         charts=charts,
         names=_names(),
-        **_traffic(staff, chosen),
+        reasons=_reasons(),
+        mails_url=url_for("admin.mails") if "admin.mails" in current_app.view_functions else None,
+        secrets=expiring.former_secrets(staff, chosen),
+        keys=expiring.signing_keys(staff),
+        states={"next": _("Signs next"), "current": _("Signs now"), "retired": _("Retired")},
     )
 
 
@@ -62,24 +66,6 @@ def _page(count: int) -> int:
     if not _PAGE.fullmatch(text) or (int(text) - 1) * ROWS >= max(count, 1):
         raise PageError("not_found", 404)
     return int(text)
-
-
-def _traffic(staff: Staff, school_id: str | None) -> dict[str, Any]:
-    hours = traffic.sign_ins(staff, school_id)
-    return {
-        "hours": hours,
-        "day_bars": charts.hours(hours.day),
-        "week_bars": charts.hours(hours.week),
-        "trouble": traffic.mail_trouble(staff, school_id),
-        "reasons": _reasons(),
-        "mails_url": url_for("admin.mails")
-        if "admin.mails" in current_app.view_functions
-        else None,
-        "tokens": expiring.tokens_expiring(staff, school_id),
-        "secrets": expiring.former_secrets(staff, school_id),
-        "keys": expiring.signing_keys(staff),
-        "states": {"next": _("Signs next"), "current": _("Signs now"), "retired": _("Retired")},
-    }
 
 
 def _names() -> dict[str, list[str]]:
