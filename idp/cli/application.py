@@ -33,7 +33,7 @@ def speak(level: str) -> None:
 
 @contextmanager
 def nothing_thrown_away() -> Iterator[None]:
-    """What is loaded stays: to look for garbage in it takes a fifth of a command's start."""
+    """What is loaded stays: to look for garbage in it takes a tenth of a command's start."""
     looking = gc.isenabled()
     gc.disable()
     try:
