@@ -57,6 +57,7 @@ def busy_world(app: Flask, client: FlaskClient) -> BusyWorld:
         "class_key": "M0I",
         "run_id": "j_of_no_import",
         "role_id": "sr_of_nobody",
+        "token_id": "rt_of_nobody",
         "outbox_id": "m_of_no_mail",
         "kind": "invitation",
         "locale": "fr",
