@@ -242,7 +242,7 @@ def test_a_key_that_was_taken_out_opens_nothing(client: FlaskClient) -> None:
             "request_object_signing_alg",
         ),
     ],
-    ids=str,
+    ids=["no algorithm", "a former algorithm", "no keys", "not signed"],
 )
 def test_what_does_not_go_together_is_not_registered(
     client: FlaskClient, registered: dict[str, Any], field: str | None
