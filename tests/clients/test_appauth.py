@@ -125,7 +125,7 @@ class Phone:
 def phone(issuer: str) -> Phone:
     school = factories.school()
     guardian, (child,) = factories.family(school, "Lina", username="claire")
-    made = registered_as_printed("appauth", school.id, home="https://app.example")
+    made = registered_as_printed("appauth", school.id)
     found = requests.get(f"{issuer}/.well-known/openid-configuration", timeout=30).json()
     return Phone(App(found, made["CLIENT_ID"], SCHEME, requests.Session()), guardian, child)
 

@@ -54,7 +54,7 @@ class Software:
         school = factories.school()
         for username, email in (("claire", SHARED), ("paul", SHARED), ("sans", None)):
             factories.family(school, "Lina", username=username, email=email)
-        made = registered_as_printed(self.page, school.id, "https://app.example")
+        made = registered_as_printed(self.page, school.id)
         self.client_id, self.secret = made["CLIENT_ID"], made["CLIENT_SECRET"]
         found = f"{provider}/.well-known/openid-configuration"
         self.discovered: dict[str, Any] = requests.get(found, timeout=30).json()

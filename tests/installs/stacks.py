@@ -73,14 +73,18 @@ def registered(port: int, callback: str, **metadata: object) -> dict[str, str]:
     }
 
 
-def registered_as_printed(page: str, school_id: str, home: str) -> dict[str, str]:
-    """Run the page's ``idp client create`` for an application at this address (without a slash at
-    its end): its environment.
+def registered_as_printed(page: str, school_id: str, home: str | None = None) -> dict[str, str]:
+    """Run the page's ``idp client create``: the environment of the application.
+
+    ``home``: the address where it runs, without a slash at its end, in place of any that the page
+    makes up. Nothing runs of an application that is only compared: its addresses stay as printed.
     """
     text = (PAGES / f"{page}.md").read_text()
     found = re.search(r"^idp (client create (?:.*\\\n)*.*)$", text, re.MULTILINE)
     assert found, "the page registers nothing"
-    line = re.sub(r"https://[\w-]+\.example", home, found[1].replace("\\\n", " "))
+    line = found[1].replace("\\\n", " ")
+    if home:
+        line = re.sub(r"https://[\w-]+\.example", home, line)
     app = current_app._get_current_object()  # type: ignore[attr-defined]
     info = ScriptInfo(create_app=lambda: app, set_debug_flag=False)
     words = [*shlex.split(line.replace("s_…", school_id)), "--json"]
@@ -88,7 +92,8 @@ def registered_as_printed(page: str, school_id: str, home: str) -> dict[str, str
     assert done.exit_code == 0, done.output
     made = json.loads(done.stdout)
     secret = made.get("client_secret") or ""
-    return {"CLIENT_ID": made["client_id"], "CLIENT_SECRET": secret, "APP_URL": home}
+    keys = {"CLIENT_ID": made["client_id"], "CLIENT_SECRET": secret}
+    return keys | ({"APP_URL": home} if home else {})
 
 
 def signs_in(browser: Application, username: str) -> str:
