@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import (
@@ -52,6 +53,7 @@ def test_an_invited_parent_types_the_mailed_token_and_sees_their_child(
     assert world.provider in changed["text"]
 
 
+@pytest.mark.long  # a demo of its own: thirteen processes for one walk
 def test_the_same_walk_with_the_provider_on_postgresql_by_the_mails_link(
     world_on_postgresql: World, new_page: NewPage
 ) -> None:

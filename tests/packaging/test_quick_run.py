@@ -68,12 +68,21 @@ def test_what_takes_long_runs_by_itself_and_where_it_is_named(folder: Path) -> N
     assert set(collected(folder)) > {"test_crash"}
 
 
-def test_what_takes_long_is_in_the_second_run_and_in_no_first_one() -> None:
+def test_what_takes_long_is_in_the_second_run_and_in_no_first_one(
+    request: pytest.FixtureRequest,
+) -> None:
     first, second = every_test(), every_test(LONG="1")
 
     assert len(first) > 1000
     assert len(second) > 50
     assert not first & second
+    # Several processes share a run: what this one calls its tests by, each must
+    here = {item.nodeid for item in request.session.items}
+    assert not {each for each in here if each not in first and not EACH_DATABASE}
+
+
+EACH_DATABASE = "EACH_DATABASE" in os.environ
+"""Then more tests run here than in a run that says nothing."""
 
 
 def every_test(**environment: str) -> set[str]:
