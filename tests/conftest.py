@@ -118,13 +118,15 @@ def compiled_only_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def keys_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Signing keys, made once for all tests of a process."""
-    from idp.oidc import keys
+def keys_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Our keys, made once for all tests of a process: whoever changes some takes a copy."""
+    from idp.oidc import key_files, keys
 
     folder = tmp_path_factory.mktemp("keys")
     keys.Keyring(folder).ensure()
-    return folder
+    made = key_files.read_index(folder)
+    yield folder
+    assert key_files.read_index(folder) == made, "a test has changed the keys of all"
 
 
 @pytest.fixture(scope="session")

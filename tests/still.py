@@ -12,10 +12,13 @@ from idp import clock
 from idp.audit import continuity
 from idp.oidc import refusals
 from idp.readiness import write_probe
-from idp.web import trusted_proxies
+from idp.web import ready_documents, trusted_proxies
 from idp.web.protocol import cors
 
-WITH_AN_EXPIRY: tuple[Any, ...] = (continuity, write_probe, trusted_proxies, cors, refusals)
+WITH_AN_EXPIRY: tuple[Any, ...] = (
+    *(continuity, write_probe, trusted_proxies, cors, refusals),
+    ready_documents,
+)
 """The modules that believe something for some seconds, by ``monotonic``."""
 
 

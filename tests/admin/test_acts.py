@@ -31,6 +31,7 @@ from tests.admin.writers import outside_acts, sources
 
 NAMED = {
     "idp.desk.imports.service.begin": "a file that can't be kept: what it began ends as refused",
+    "idp.desk.overview.counting.refresh": "sums that a timer counts; nobody acts, on nobody",
     "idp.desk.people.reset_requests.close": "inside acts, and for the holder's own answer",
     "idp.desk.people.reset_requests.decline": "inside acts, and for the holder's own answer",
     "idp.desk.people.reset_requests.not_me": "the holder's own answer, on their account's page",

@@ -27,7 +27,7 @@ MOST: Final = {
     "send a token": 11,
     "close access": 25,
     "disable": 15,
-    "enable": 10,
+    "enable": 11,  # one tells the applications that were told of the end (RISC 1.0 §2.4)
     "link": 17,
     "name otherwise what they are": 10,
     "end a guardianship": 16,

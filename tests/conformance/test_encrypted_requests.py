@@ -11,7 +11,7 @@ from joserfc.jwk import KeySet
 
 from idp.clients.metadata import checked
 from idp.errors import Invalid
-from idp.oidc.keyring import keyring
+from idp.oidc.keys import Keyring
 from tests.protocol.assertions import jwks, key_for
 from tests.relying_party import CALLBACK, World, answer, world
 from tests.request_objects import Signer
@@ -204,11 +204,13 @@ def test_discovery_tells_what_may_be_used(client: FlaskClient) -> None:
     assert told["request_object_encryption_enc_values_supported"] == list(CONTENTS)
 
 
-def test_a_rotated_key_opens_what_was_encrypted_before(client: FlaskClient) -> None:
+def test_a_rotated_key_opens_what_was_encrypted_before(
+    client: FlaskClient, own_keys: Keyring
+) -> None:
     """OpenID Connect Core §10.2.1: rotation; the former key decrypts for a while."""
     portal = Encrypting(there_with(client))
     before, text = published(client)[0].kid, portal.encrypted(portal.text())
-    keyring().rotate(force=True)
+    own_keys.rotate(force=True)
 
     now = published(client)[0].kid
 
@@ -217,11 +219,11 @@ def test_a_rotated_key_opens_what_was_encrypted_before(client: FlaskClient) -> N
     assert "code" in answer(portal.ask(portal.encrypted(portal.text(state="now"))))
 
 
-def test_a_key_that_was_taken_out_opens_nothing(client: FlaskClient) -> None:
+def test_a_key_that_was_taken_out_opens_nothing(client: FlaskClient, own_keys: Keyring) -> None:
     """RFC 7517 §5: a key that was disclosed is gone at once, and another one is there."""
     portal = Encrypting(there_with(client))
     before, text = published(client)[0].kid, portal.encrypted(portal.text())
-    keyring().retire(str(before))
+    own_keys.retire(str(before))
 
     assert refused(portal, text)["error_description"] == UNREADABLE
     assert "code" in answer(portal.ask(portal.encrypted(portal.text())))

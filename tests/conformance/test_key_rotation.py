@@ -2,11 +2,9 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from joserfc import jws
 from joserfc.jwk import KeySet
@@ -24,15 +22,6 @@ from tests.times import later
 
 pytestmark = pytest.mark.quick_on("sqlite")
 OLD, NEW = key_for("ES256", "old"), key_for("ES256", "new")
-
-
-@pytest.fixture
-def own_keys(app: Flask, tmp_path: Path) -> Keyring:
-    """Keys of this test alone, which may be rotated."""
-    made = Keyring(tmp_path / "keys")
-    made.ensure()
-    app.extensions["idp.keyring"] = made
-    return made
 
 
 def kid_of(token: str) -> str:

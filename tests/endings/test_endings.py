@@ -163,10 +163,10 @@ LASTING = {
     "installation_marks", "throttle_counters", "factor_resets", "erasure_requests",
     "erasure_answers", "link_requests", "client_refusals", "used_assertions", "pushed_requests",
     "deletion_requests", "event_deliveries", "delivery_pauses", "client_logos",
-    "registration_tokens",
+    "registration_tokens", "platform_counts",
 }  # fmt: skip
-"""Tables of people, schools and applications, of what happened, and of questions: nobody enters by
-them, and an application reads nothing by them."""
+"""Tables of people, schools and applications, of what happened, of sums and of questions: nobody
+enters by them, and an application reads nothing by them."""
 
 WITH_ANOTHER = {
     "authorization_codes": "grants", "access_tokens": "grants", "refresh_tokens": "grants",

@@ -22,7 +22,8 @@ def test_every_module_that_believes_for_some_seconds_is_held() -> None:
     }
     # Deadlines of what is waited for, not of something kept
     waiting = {"idp.cli.generations", "idp.deliveries.worker", "idp.outgoing.watch"}
-    waiting |= {"idp.certify.application", "idp.certify.checks.visits"}
+    waiting |= {f"idp.certify.{each}" for each in ("application", "chromium")}
+    waiting |= {f"idp.certify.checks.{each}" for each in ("notices", "visits")}
     assert asking - waiting == {module.__name__ for module in still.WITH_AN_EXPIRY}
 
 
