@@ -58,8 +58,7 @@ def issue(
     grant = new_grant(request, client, proceed, now)
     rows = _rows(request, grant, code, now + _lifetime(client))
     fields = [("code", code)] if request.gives_code else []
-    if interaction is None and not request.gives_id_token and client.metadata_["first_party"]:
-        # What ends now is asked once more when the code is redeemed
+    if interaction is None and not _must_be_held(request, client):
         return fields if _give(request, rows) else None
     return fields if _answered(request, client, proceed, interaction, rows, fields) else None
 
@@ -82,10 +81,18 @@ def _answered(
             code = dict(fields).get("code")
             token = id_token.on_the_way(live, request, code=code)
             fields[:] = [*(each for each in fields if each[0] == "code"), ("id_token", token)]
-        if not held.is_held(proceed.signed_in.session.id, client):
+        session_id = proceed.signed_in.session.id
+        if _must_be_held(request, client) and not held.is_held(session_id, client):
             return False
         waits = interaction is None or interactions.complete(interaction)
         return waits and _give(request, rows)
+
+
+def _must_be_held(request: AuthorizationRequest, client: ClientRow) -> bool:
+    """Whether what the answer stands on has to be held for it. Of a code alone, of an application
+    that needs no consent, it is asked once more when the code is redeemed.
+    """
+    return request.gives_id_token or not client.metadata_["first_party"]
 
 
 def _rows(
