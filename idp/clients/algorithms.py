@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import select
 
 from idp.clients.models import Client
-from idp.database import db
+from idp.database.prepared import Prepared
 
 FIELDS: Final = (
     "id_token_signed_response_alg",
@@ -18,6 +18,10 @@ FIELDS: Final = (
 """The metadata that name one (OpenID Connect Registration §2, RFC 9701 §6, JARM §3)."""
 ENCRYPTION_FIELD: Final = "request_object_encryption_alg"
 """The one by which an application encrypts for us."""
+_NAMED: Final = [Client.metadata_[field].as_string() for field in (*FIELDS, ENCRYPTION_FIELD)]
+_IN_USE: Final[Prepared[tuple[str | None, ...]]] = Prepared(
+    select(*_NAMED).where(Client.disabled_at.is_(None)).distinct()
+)
 _SAME_KEY: Final = {"ECDH-ES+A256KW": "ECDH-ES"}
 
 
@@ -26,22 +30,6 @@ def key_for(alg: str) -> str:
     return _SAME_KEY.get(alg, alg)
 
 
-class Registrations:
-    """Counts what this process changes in registrations, for who keeps something made of them."""
-
-    def __init__(self) -> None:
-        self.changes = 0
-
-    def changed(self) -> None:
-        """Something changes by this process."""
-        self.changes += 1
-
-
-registrations: Final = Registrations()
-
-
 def in_use() -> frozenset[str]:
     """The algorithms that an enabled application is registered for; one query."""
-    named = (Client.metadata_[field].as_string() for field in (*FIELDS, ENCRYPTION_FIELD))
-    rows = db.session.execute(select(*named).where(Client.disabled_at.is_(None)).distinct())
-    return frozenset(key_for(alg) for row in rows for alg in row if alg)
+    return frozenset(key_for(alg) for row in _IN_USE.all() for alg in row if alg)

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from idp.audit import changes, events
-from idp.clients import algorithms
 
 
 def audited_metadata(document: Mapping[str, Any], school_ids: Sequence[str]) -> dict[str, Any]:
@@ -31,7 +30,6 @@ def record(
     """Record an act on a client. Its school may read it; where several are served it is the
     platform's, since a school reads nothing about others (security rule A2).
     """
-    algorithms.registrations.changed()
     earlier, later = before or {}, after or {}
     differing = {
         name: [earlier.get(name), later.get(name)]

@@ -1,9 +1,10 @@
-"""Public documents as they last left us: discovery, key set, descriptions.
+"""Public documents as they last left us: discovery and descriptions.
 
-They change with a key or a registration, and are the same for everybody. A worker keeps each for
-``KEPT`` seconds at the most, and no longer than the list of keys and, as far as this process
-knows, the registrations stay as they were: a key that is retired is gone from the next answer on.
-What another machine registers is told within ``KEPT``.
+They change with the keys, and are the same for everybody. A worker keeps each for ``KEPT`` seconds
+at the most, and no longer than the list of keys stays as it was.
+
+The key set is kept by nobody: it changes with each registration, at other workers, too. Whoever has
+just registered reads it, keeps it for an hour, and needs the key of its first token in it.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,6 @@ from typing import Any, Final
 from flask import Flask, Response
 
 from idp import correlation
-from idp.clients import algorithms
 from idp.oidc.keyring import keyring_of
 from idp.oidc.keys import KeyTrouble
 
@@ -48,7 +48,7 @@ class ReadyDocuments:
         ready = self._kept.get(environ["PATH_INFO"])
         if ready is None or environ["REQUEST_METHOD"] != "GET":
             return None
-        if monotonic() >= ready.until or ready.made_for != self._now():
+        if monotonic() >= ready.until or ready.made_for != self.stamp():
             return None
         headers = [*ready.headers, (REQUEST_ID, correlation.current().id)]
         condition = environ.get("HTTP_IF_NONE_MATCH")
@@ -60,8 +60,10 @@ class ReadyDocuments:
         start_response("304 NOT MODIFIED", _without_body(headers))
         return []
 
-    def keep(self, environ: dict[str, Any], response: Response) -> None:
-        """Keep an answer to GET that has nothing of its request in it."""
+    def keep(self, environ: dict[str, Any], response: Response, made_for: object) -> None:
+        """Keep an answer to GET that has nothing of its request in it. ``made_for``: the stamp from
+        before it was made, for what changes meanwhile may not be in it.
+        """
         etag = response.headers.get("ETag")
         if environ["REQUEST_METHOD"] != "GET" or response.status_code != 200 or etag is None:
             return
@@ -69,14 +71,12 @@ class ReadyDocuments:
         headers = [each for each in response.headers if each[0] != REQUEST_ID]
         if not any(name.lower() == "content-length" for name, _ in headers):
             headers.append(("Content-Length", str(len(body))))
-        self._kept[environ["PATH_INFO"]] = _Ready(
-            monotonic() + KEPT, self._now(), headers, body, etag
-        )
+        self._kept[environ["PATH_INFO"]] = _Ready(monotonic() + KEPT, made_for, headers, body, etag)
 
-    def _now(self) -> object:
-        """What the documents are made of, as far as a look at it costs nothing."""
+    def stamp(self) -> object:
+        """What moves with all that the documents are made of."""
         try:
-            return keyring_of(self._app).stamp(), algorithms.registrations.changes
+            return keyring_of(self._app).stamp()
         except KeyTrouble:
             return object()  # unlike any other
 

@@ -3,8 +3,8 @@
 Programs bring no cookie, read no language and send no form token. Their requests go to the same
 views and services, with the same errors and the same headers, past what only pages need: opening
 and saving the browser's cookie, looking for the address among some hundreds, and a dozen looks
-before and after each view. ``WAYS`` says which way each address takes; public documents are kept
-as they left (``idp.web.ready_documents``).
+before and after each view. ``WAYS`` says which way each address takes; public documents but
+the key set are kept as they left (``idp.web.ready_documents``).
 """
 
 from collections.abc import Callable, Iterable
@@ -39,7 +39,7 @@ WAYS: Final = {
     "oauth2.description": Way.READY,
     "oauth2.device_authorization": Way.SHORT,
     "oauth2.introspect": Way.SHORT,
-    "oauth2.jwks": Way.READY,
+    "oauth2.jwks": Way.SHORT,
     "oauth2.par": Way.SHORT,
     "oauth2.protected_resource_metadata": Way.READY,
     "oauth2.revoke": Way.SHORT,
@@ -102,9 +102,12 @@ class ShortWay:
         if (ready := self._ready.answer(environ, start_response)) is not None:
             return ready
         with self._context(environ, rule) as context:
-            response = self._response(rule, context)
             if WAYS[rule.endpoint] is Way.READY:
-                self._ready.keep(environ, response)
+                stamp = self._ready.stamp()
+                response = self._response(rule, context)
+                self._ready.keep(environ, response, stamp)
+            else:
+                response = self._response(rule, context)
             return response(environ, start_response)
 
     def _context(self, environ: dict[str, Any], rule: Rule) -> RequestContext:

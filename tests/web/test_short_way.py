@@ -1,18 +1,22 @@
 """What programs call goes a short way: the same answers as by Flask's whole one."""
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from idp import create_app
-from idp.clients import algorithms
+from idp.clients.models import Client
+from idp.database import db
 from idp.oidc.keys import Keyring
 from idp.settings import Settings
-from idp.web import errors, ready_documents, short_way
+from idp.web import errors, short_way
 from idp.web.short_way import WAYS, Way
 from tests import factories
 from tests.apart import ApartClient
@@ -168,18 +172,39 @@ def test_a_registration_shows_its_kind_of_key_at_once(client: FlaskClient) -> No
     assert _algorithms(client) - before == {"ES256"}
 
 
-def test_what_another_worker_registers_is_shown_within_a_second(
-    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = [100.0]
-    monkeypatch.setattr(ready_documents, "monotonic", lambda: now[0])
-    monkeypatch.setattr(algorithms.registrations, "changed", lambda: None)  # not in this process
+def test_what_another_worker_registers_is_shown_at_once(client: FlaskClient) -> None:
+    """Its application keeps what it reads now for an hour: its first token's key is in it."""
+    portal = factories.client_app(factories.school()).client
     before = _algorithms(client)
+    changed = {**portal.metadata_, "id_token_signed_response_alg": "ES256"}
+    # Past this process's services, as another one does it
+    with db.engine.begin() as connection:
+        connection.execute(update(Client).values(metadata_=changed))
 
-    factories.client_app(factories.school(), id_token_signed_response_alg="ES256")
-
-    now[0] += 1.0
     assert _algorithms(client) - before == {"ES256"}
+
+
+def test_a_document_that_was_made_while_the_keys_changed_is_not_kept(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Keyring(tmp_path).ensure()
+    index = tmp_path / "keyring.json"
+    whole = index.read_text()
+    index.write_text(json.dumps(json.loads(whole) | {"later_keys": []}))
+    app = create_app(settings_for_tests(database_url, tmp_path))
+    view = app.view_functions["oauth2.configuration"]
+
+    def overtaken() -> Any:
+        made = view()
+        index.write_text(whole)
+        return made
+
+    monkeypatch.setitem(app.view_functions, "oauth2.configuration", overtaken)
+    name = "id_token_signing_alg_values_supported"
+    first, next_one = (app.test_client().get(DISCOVERY).json[name] for _ in range(2))
+
+    assert "PS256" not in first
+    assert "PS256" in next_one
 
 
 def _algorithms(client: FlaskClient) -> set[str]:
