@@ -93,7 +93,7 @@ def token_end(token_id: str) -> None:
 
 
 def _row(listed: ListedToken) -> dict[str, Any]:
-    token = listed.row
+    token = listed.token
     return {
         "token_id": token.id,
         "label": token.label,

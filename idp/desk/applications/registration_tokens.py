@@ -29,7 +29,7 @@ AT_COMMAND_LINE: Final = "cli"
 class ListedToken:
     """A token, and what became of it."""
 
-    row: RegistrationToken
+    token: RegistrationToken
     used: int
     """How many applications have registered by it."""
     schools: Sequence[str]
@@ -40,16 +40,16 @@ class ListedToken:
     @property
     def at_command_line(self) -> bool:
         """Whether it was made there."""
-        return self.row.made_by == AT_COMMAND_LINE
+        return self.token.made_by == AT_COMMAND_LINE
 
     @property
     def state(self) -> str:
         """``works``, or why it does not: ``ended``, ``used_up``, ``expired``."""
-        if self.row.ended_at is not None:
+        if self.token.ended_at is not None:
             return "ended"
-        if self.row.uses_left == 0:
+        if self.token.uses_left == 0:
             return "used_up"
-        return "works" if self.row.expires_at > clock.now() else "expired"
+        return "works" if self.token.expires_at > clock.now() else "expired"
 
 
 @dataclass(frozen=True)
