@@ -90,8 +90,8 @@ def with_token_of_any_age(view: View) -> View:
         try:
             age = int(current_app.permanent_session_lifetime.total_seconds())
             validate_csrf(request.form.get("csrf_token"), time_limit=age)
-        except ValueError as error:  # what WTForms calls a ValidationError is one
-            raise CSRFError(str(error)) from None
+        except ValueError:  # what WTForms calls a ValidationError is one
+            raise CSRFError from None
         return view(*args, **values)
 
     csrf.exempt(checked)
