@@ -222,6 +222,7 @@ _LEAVES = "the end of school is no news to the family; each end is in the guardi
 _IMPORT = "one file for hundreds: who is new is invited by an act of its own, ends are as above"
 _SCHOOL = "about the school and its pages; the logbook says who"
 _CLIENT = "about an application; what parents allowed it they see and end on their page"
+_REGISTRATION = "a token is nobody's account, and is handed over by who made it; in the logbook"
 SILENT: dict[str, str] = {
     "end_guardianship": _ENDS,
     "close_access": _ENDS,
@@ -260,6 +261,8 @@ SILENT: dict[str, str] = {
     "end_client_secret": _CLIENT,
     "disable_client": _CLIENT,
     "enable_client": _CLIENT,
+    "new_registration_token": _REGISTRATION,
+    "end_registration_token": _REGISTRATION,
 }
 
 

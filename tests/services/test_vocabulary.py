@@ -36,6 +36,9 @@ ELSEWHERE = {
     "guardianship_changed": {"run"},
     "guardianship_ended": {"changes", "run"},
     "guardianship_made": {"run"},
+    # Of what came a second time, whichever it was
+    "code_reused": {"grant"},
+    "refresh_reused": {"grant"},
     # Of a delivery, whatever it is about
     "application_told": {"attempts", "delivery", "of"},
     "application_not_told": {"attempts", "delivery", "of"},
