@@ -71,6 +71,18 @@ def walk_to_an_application(here: Place) -> Iterator[TestResponse]:
     yield another.open("/")
 
 
+def walk_past_another_person(here: Place) -> Iterator[TestResponse]:
+    """Somebody else has used the browser for an application that is told in it (front-channel)."""
+    told = "https://portal.example/left"
+    portal = RelyingParty.of(here.school, client_name="Cantine", frontchannel_logout_uri=told)
+    portal.tokens(here.browser, "claire")
+    factories.account("suivant")
+    here.browser.open(portal.authorize_path(prompt="select_account"))
+    here.browser.press("another-person")
+    yield here.browser.sign_in("suivant")
+    assert here.browser.shows("person-left")
+
+
 def walk_at_home(here: Place) -> Iterator[TestResponse]:
     for browser in (here.another_browser(), here.browser):
         browser.sign_in_at_home("claire")
@@ -227,6 +239,7 @@ WALKS = [
     walk_by_links_of_mails,
     walk_of_a_first_sign_in,
     walk_to_an_application,
+    walk_past_another_person,
     walk_at_home,
     walk_into_errors,
     walk_with_other_providers,

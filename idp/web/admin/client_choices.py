@@ -53,7 +53,7 @@ def methods() -> list[Choice]:
 def client_profiles() -> list[Choice]:
     """How strict the provider is with an application."""
     return [
-        ("default", _("Usual"), _("What most libraries can do.")),
+        ("default", pgettext("strictness", "Usual"), _("What most libraries can do.")),
         (
             "fapi2",
             _("FAPI 2.0, the strictest"),
