@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 from flask import Flask
-from sqlalchemy import make_url
 
 from idp.database import db
 from idp.resources import folder
@@ -71,8 +70,6 @@ def _engine_options(url: str, connections: int) -> dict[str, object]:
         "max_overflow": connections - connections // 2,
         "pool_timeout": 10,
         "pool_recycle": 1800,
-        # To compile a statement takes longer than any of ours may run; the address has its way
-        "connect_args": {"options": f"-c jit=off {make_url(url).query.get('options', '')}".strip()},
         "isolation_level": "AUTOCOMMIT",  # for reads; see idp.database.transaction
         "skip_autocommit_rollback": True,  # after them there is nothing to roll back
     }

@@ -314,8 +314,12 @@ def _lost_race(error: DBAPIError) -> bool:
 
 
 @event.listens_for(Engine, "connect")
-def _configure_sqlite(connection: Any, _record: Any) -> None:
+def _configure(connection: Any, _record: Any) -> None:
     if not isinstance(connection, sqlite3.Connection):
+        # To compile a statement takes longer than any of ours may run. Said by a statement: a
+        # pooler takes no options with which a connection begins
+        connection.execute("SET jit = off")
+        connection.commit()
         return
     connection.isolation_level = None  # BEGIN is ours to say, see _begin
     cursor = connection.cursor()

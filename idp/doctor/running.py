@@ -179,7 +179,7 @@ def _platform_is_counted() -> Findings:
             "overview",
             "The figures of the whole platform have not been counted lately: operators see old "
             "ones, or none.",
-            "Run `idp overview refresh` every quarter of an hour (idp-platform_counts.timer).",
+            "Run `idp overview refresh` every quarter of an hour (idp-overview.timer).",
         )
 
 

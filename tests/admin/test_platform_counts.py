@@ -118,4 +118,4 @@ def test_a_large_platform_whose_figures_nobody_counts_is_told(
     with transaction() as writes:
         for each in writes.query(PlatformCounts):
             each.counted_at = clock.now() - timedelta(hours=3)
-    assert "idp-platform_counts.timer" in finding()
+    assert "idp-overview.timer" in finding()

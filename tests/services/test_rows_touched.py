@@ -194,6 +194,7 @@ def test_no_step_of_a_parent_looks_at_everybody(grown: Flask) -> None:
         statements += watch.statements
         assert not watch.found, f"{name}: " + "\n".join(watch.found)
     assert statements > 50
+    assert db.session.scalar(text("SHOW jit")) == "off", "it compiles longer than it runs"
     with watched() as watch:
         db.session.execute(text("SELECT id FROM accounts WHERE given_name = 'Lina'")).all()
         db.session.execute(text("SELECT id FROM accounts WHERE id = 'a_7'")).all()
