@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.orm import aliased, lazyload
 
 from idp import clock
@@ -15,7 +26,8 @@ from idp.database import db, release_connection, transaction, update_all
 from idp.deliveries import pauses
 from idp.deliveries.hearing import LOGOUTS
 from idp.deliveries.models import DeliveryPause, EventDelivery
-from idp.oidc.models import Grant
+from idp.oidc.models import Consent, Grant
+from idp.people.guardianships import LiveGuardianship
 from idp.people.models import Account, Child
 from idp.workers import growing_pause
 
@@ -42,7 +54,7 @@ class Claimed:
     lease: datetime
     overtaken: bool = False
     """Whether the application has got something since that says the contrary: a grant of the same
-    guardian, about the same child where it is about one."""
+    guardian, about the same child where it is about one, while what ended holds again."""
     failing: bool = False
     """Whether the application did not take what it was sent last."""
     probes: bool = False
@@ -161,7 +173,7 @@ def _with_all_it_speaks_of(ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
         or_(EventDelivery.child_id.is_(None), Grant.child_id == EventDelivery.child_id),
     )
     return (
-        select(EventDelivery, Client, Account, Child, since)
+        select(EventDelivery, Client, Account, Child, and_(since, _holds_again()))
         .join(Client, Client.id == EventDelivery.client_id)
         .join(Account, Account.id == EventDelivery.account_id)
         .outerjoin(Child, Child.id == EventDelivery.child_id)
@@ -170,6 +182,27 @@ def _with_all_it_speaks_of(ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
         # Its inner join would leave out what is about no child
         .options(lazyload(Child.school))
         .execution_options(populate_existing=True)
+    )
+
+
+def _holds_again() -> ColumnElement[bool]:
+    """What the delivery says has ended holds now. A grant alone does not say so: one that is made
+    while the ending is not yet committed is the later of the two, and stands on what has ended.
+    """
+    guardianship = exists().where(
+        LiveGuardianship.account_id == EventDelivery.account_id,
+        LiveGuardianship.child_id == EventDelivery.child_id,
+    )
+    consent = exists().where(
+        Consent.account_id == EventDelivery.account_id,
+        Consent.client_id == EventDelivery.client_id,
+        Consent.withdrawn_at.is_(None),
+    )
+    return case(
+        (EventDelivery.event == "guardianship-ended", guardianship),
+        (EventDelivery.event == "consent-withdrawn", consent),
+        (EventDelivery.event == "account-disabled", Account.status == "active"),
+        else_=true(),
     )
 
 

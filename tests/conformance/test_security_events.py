@@ -1,12 +1,13 @@
 """Security events of guardianships, sessions and accounts: RFC 8417, RFC 8935, CAEP and RISC."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from idp import purge
+from idp import clock, purge
 from idp.clients.metadata import (
     ACCOUNT_DISABLED,
     ACCOUNT_ENABLED,
@@ -15,11 +16,12 @@ from idp.clients.metadata import (
     SECURITY_EVENTS,
     SESSION_REVOKED,
 )
-from idp.database import db
+from idp.database import db, transaction
 from idp.deliveries import worker
 from idp.deliveries.models import EventDelivery
 from idp.errors import Invalid
 from idp.lifecycle import endings
+from idp.oidc.models import Grant
 from idp.people import linking
 from idp.people.models import Guardianship
 from tests import factories, receiver
@@ -282,6 +284,37 @@ def test_an_end_is_not_told_to_who_got_a_token_about_the_child_since(
     assert len(there.events(here.http)) == 1
 
 
+def made_meanwhile(account_id: str) -> None:
+    """A grant that was on its way when the end was: it is the later of the two, and lives."""
+    with transaction():
+        grant = db.session.scalars(select(Grant).where(Grant.account_id == account_id)).one()
+        grant.created_at, grant.ended_at = clock.now() + timedelta(seconds=1), None
+    db.session.rollback()
+
+
+def test_an_end_is_told_though_a_grant_was_made_while_it_was_under_way(
+    here: World, there: Receiver
+) -> None:
+    """RFC 8417 §2: a guardianship that stays ended is told, whatever was made at that moment."""
+    child_claim(here, 0)
+    end(here, 0)
+    made_meanwhile(here.guardian.id)
+    worker.deliver_due()
+    assert [list(each["events"]) for each in there.events(here.http)] == [[GUARDIANSHIP_ENDED]]
+
+
+def test_a_disabled_account_is_told_though_a_grant_was_made_while_it_was_under_way(
+    here: World, there: Receiver
+) -> None:
+    """RISC 1.0 §2.3: an account that stays disabled is told, whatever was made at that moment."""
+    here.claims()
+    assert endings.disable_account(here.guardian.id)
+    made_meanwhile(here.guardian.id)
+    worker.deliver_due()
+    kinds = [kind for each in there.events(here.http) for kind in each["events"]]
+    assert sorted(kinds) == sorted([SESSION_REVOKED, ACCOUNT_DISABLED])
+
+
 def test_a_later_token_about_the_sibling_changes_nothing(here: World, there: Receiver) -> None:
     """RFC 8417 §2.2: the event is about this guardian and this child alone."""
     known = child_claim(here, 0)
@@ -301,6 +334,26 @@ def test_a_consent_that_is_withdrawn_is_told(here: World, there: Receiver) -> No
     endings.withdraw_consent(here.guardian.id, third.client_id)
     worker.deliver_due()
     assert [list(each["events"]) for each in there.events(here.http)] == [[CONSENT_WITHDRAWN]]
+
+
+@pytest.mark.parametrize("allowed_again", [False, True])
+def test_a_withdrawn_consent_is_outdated_by_a_sign_in_that_it_is_given_at_again_alone(
+    here: World, there: Receiver, allowed_again: bool
+) -> None:
+    """RFC 8417 §2: a grant that was made at that moment is no consent."""
+    third = here.other_portal(**there.registered(CONSENT_WITHDRAWN), first_party=False)
+    third.redirect_uri = here.portal.redirect_uri
+    here.browser.open(third.authorize_path())
+    here.browser.press("consent-allow")
+    endings.withdraw_consent(here.guardian.id, third.client_id)
+    if allowed_again:
+        here.browser.open(third.authorize_path())
+        here.browser.press("consent-allow")
+    else:
+        made_meanwhile(here.guardian.id)
+    worker.deliver_due()
+    status = {each.event: each.status for each in rows()}["consent-withdrawn"]
+    assert status == ("outdated" if allowed_again else "told")
 
 
 def test_who_names_no_events_hears_of_guardianships(here: World, there: Receiver) -> None:
