@@ -298,6 +298,7 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def every_end_is_told_and_none_of_the_sibling(self) -> None:
+        db.session.rollback()  # what was read before would hide what was told since
         rows = db.session.scalars(
             select(EventDelivery).where(EventDelivery.account_id == self.guardian.id)
         ).all()
