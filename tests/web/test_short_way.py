@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 from idp import create_app
 from idp.clients.models import Client
 from idp.database import db
+from idp.oidc import key_files
 from idp.oidc.keys import Keyring
 from idp.settings import Settings
 from idp.web import errors, short_way
@@ -162,6 +163,21 @@ def test_a_retired_key_leaves_the_key_set_at_once(database_url: str, tmp_path: P
     after = {each["kid"] for each in client.get("/oauth2/jwks").json["keys"]}
     assert current in before
     assert current not in after
+
+
+def test_discovery_tells_of_keys_for_encryption_once_they_are_there(
+    database_url: str, tmp_path: Path
+) -> None:
+    keys = Keyring(tmp_path)
+    keys.ensure()
+    key_files.write_index(tmp_path, [each for each in keys.entries() if not each.encrypts])
+    client = create_app(settings_for_tests(database_url, tmp_path)).test_client()
+    encryption = "request_object_encryption_alg_values_supported"
+    assert encryption not in client.get(DISCOVERY).json
+
+    keys.ensure()  # as the command line does after an upgrade
+
+    assert client.get(DISCOVERY).json[encryption]
 
 
 def test_a_registration_shows_its_kind_of_key_at_once(client: FlaskClient) -> None:

@@ -8,7 +8,7 @@ from flask import Response, abort, current_app, request
 
 from idp import settings
 from idp.oidc import discovery, openapi, protected_resource
-from idp.oidc.keyring import published_keys
+from idp.oidc.keyring import keyring, published_keys
 from idp.web.protocol import cors
 from idp.web.protocol.blueprint import endpoints
 
@@ -22,9 +22,10 @@ def configuration() -> Response:
     keys for other algorithms.
     """
     made_for, document = current_app.extensions.get(_DISCOVERY, (None, ""))
-    if made_for != (algorithms := discovery.signing_algorithms()):
+    keys = (discovery.signing_algorithms(), keyring().encryption_algorithms())
+    if made_for != keys:
         document = json.dumps(discovery.metadata())
-        current_app.extensions[_DISCOVERY] = (algorithms, document)
+        current_app.extensions[_DISCOVERY] = (keys, document)
     return _public(document, "application/json")
 
 
