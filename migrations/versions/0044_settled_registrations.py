@@ -38,12 +38,19 @@ _NOT_WHOLE = ("contacts", "jwks", "schools")
 
 
 def upgrade() -> None:
+    # The log is read before the table is locked: sign-ins would wait as long as that takes
+    settled = _settled(op.get_bind())
     op.add_column("clients", sa.Column("settled", sa.JSON(none_as_null=True), nullable=True))
-    connection = op.get_bind()
+    for client_id, said in settled.items():
+        op.execute(sa.update(_CLIENTS).where(_CLIENTS.c.id == client_id).values(settled=said))
+
+
+def _settled(connection: sa.Connection) -> dict[str, dict[str, object]]:
+    """By application, what somebody else has set of it, as it was set last."""
     ours = sa.select(_CLIENTS.c.id, _CLIENTS.c.created_at)
     themselves = connection.execute(ours.where(_CLIENTS.c.registered_by.is_not(None))).all()
     if not themselves:
-        return
+        return {}
     # By the index on the time: since the first of them was registered
     changes = (
         sa.select(_EVENTS.c.client_id, _EVENTS.c.detail)
@@ -60,10 +67,7 @@ def upgrade() -> None:
         for name, (_before, after) in detail.get("changes", {}).items():
             if name not in _NOT_WHOLE:
                 settled.setdefault(client_id, {})[name] = after
-    for client_id, said in settled.items():
-        connection.execute(
-            sa.update(_CLIENTS).where(_CLIENTS.c.id == client_id).values(settled=said)
-        )
+    return settled
 
 
 def downgrade() -> None:
