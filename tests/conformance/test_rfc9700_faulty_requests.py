@@ -257,6 +257,25 @@ def test_a_strangers_logout_leads_nowhere_without_a_session(client: FlaskClient)
     assert not leads_to(page)
 
 
+def test_a_strangers_logout_with_a_hint_leads_nowhere_either(client: FlaskClient) -> None:
+    """RFC 9700 §4.11.2: its author has an ID token of their own, and makes a link of it."""
+    there = world(client, signed_in=False)
+    portal = strangers(there)
+    there.browser.open(portal.authorize_path(**portal.pkce()))
+    there.browser.sign_in("claire")
+    code = answer(there.browser.press("consent-allow"))["code"]
+    hint = (portal.redeem(client, code, code_verifier=portal.verifier).json or {})["id_token"]
+    asked = {"id_token_hint": hint, "post_logout_redirect_uri": f"{CALLBACK}/left"}
+    path = f"/oauth2/logout?{urlencode(asked)}"
+
+    signed_in = there.browser.open(path)
+    visitor = client.application.test_client().get(path)
+
+    assert leads_to(signed_in) == f"{CALLBACK}/left"
+    assert visitor.status_code == 200
+    assert not leads_to(visitor)
+
+
 def test_one_with_a_token_of_ours_is_answered_silently(client: FlaskClient) -> None:
     """OpenID Connect Core §3.1.2.6: login_required goes to the redirect URI."""
     there = world(client, signed_in=False)

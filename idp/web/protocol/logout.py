@@ -1,5 +1,6 @@
 """The logout endpoint (OpenID Connect RP-Initiated Logout 1.0)."""
 
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urlencode
 
@@ -36,11 +37,12 @@ def logout() -> Response:
         headers.keep_opener()
     # A session that has run out may be ended, too: applications go on by it
     lasting = browser.not_signed_out()
+    if lasting is None and _is_strangers(wanted):
+        wanted = replace(wanted, return_uri=None)
     if wanted.needs_no_question(lasting):
         return _sign_out(wanted.return_uri, by_page=False)
     if lasting is None:  # nothing to ask about, and no reason to keep anybody here
-        way = None if _is_strangers(wanted) else wanted.return_uri
-        return _leave(way, by_page=False, problem=wanted.problem)
+        return _leave(wanted.return_uri, by_page=False, problem=wanted.problem)
     if wanted.client is not None:
         branding.use(branding.of_application(wanted.client))
     else:
