@@ -116,7 +116,7 @@ def init_app(app: Flask) -> None:
     """Answer every error in our own words."""
     app.register_error_handler(PageError, answer)
     app.register_error_handler(NotFound, _not_found)
-    app.register_error_handler(Throttled, _throttled)
+    app.register_error_handler(Throttled, throttled)
     app.register_error_handler(Busy, _busy)
     for lost in (OperationalError, InterfaceError, PoolTimeout):
         app.register_error_handler(lost, _database_away)
@@ -185,7 +185,8 @@ def _not_found(_error: NotFound) -> Response:
     return answer(PageError("not_found", 404))
 
 
-def _throttled(error: Throttled) -> Response:
+def throttled(error: Throttled) -> Response:
+    """The answer to who has to wait first."""
     return answer(PageError("throttled", 429, retry_after=error.retry_after))
 
 

@@ -366,5 +366,34 @@ def test_n6_a_screens_requests_have_a_budget_for_each_address_and_each_public_ap
     assert (ask_from_screen(client, other).status_code == 200) is (of == "client")
 
 
-def ask_from_screen(client: FlaskClient, portal: RelyingParty) -> TestResponse:
-    return portal.post(client, "/oauth2/device_authorization", {"scope": "openid"})
+@on_sqlite
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"client_assertion": "x"},
+        {"client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
+        {"resource": "https://api.example"},
+    ],
+    ids=lambda beside: next(iter(beside)),
+)
+def test_n6_a_screens_requests_are_counted_whatever_stands_beside_the_client_id(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, beside: dict[str, str]
+) -> None:
+    monkeypatch.setitem(throttling.POLICIES, "stored", RateLimit(1, timedelta(hours=1)))
+    there = world(client, signed_in=False)
+    public = there.other_portal(grant_types=[DEVICE_CODE], token_endpoint_auth_method="none")
+    there.other_portal(origins=["https://app.example"])
+
+    ask_from_screen(client, public, **beside)
+    headers = {"Origin": "https://app.example"}
+    form = {"client_id": public.client_id, "scope": "openid", **beside}
+    refused = client.post("/oauth2/device_authorization", data=form, headers=headers)
+
+    assert refused.status_code == 429
+    assert rows().get("device_codes", 0) <= 1
+    assert refused.headers["Access-Control-Allow-Origin"] == "https://app.example"
+    assert "Retry-After" in refused.headers["Access-Control-Expose-Headers"]
+
+
+def ask_from_screen(client: FlaskClient, portal: RelyingParty, **more: str) -> TestResponse:
+    return portal.post(client, "/oauth2/device_authorization", {"scope": "openid", **more})

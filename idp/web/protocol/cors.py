@@ -3,14 +3,18 @@
 from collections.abc import Callable
 from functools import wraps
 from time import monotonic
+from typing import Final
 
 from flask import Response, current_app, request
 
 from idp.clients import registration
+from idp.errors import Throttled
 from idp.oidc import dpop
+from idp.web import errors
 from idp.web.headers import vary
 
 View = Callable[[], Response]
+_EXPOSED: Final = "WWW-Authenticate, DPoP-Nonce, Retry-After"
 _KEPT = 30.0  # seconds that a worker remembers the registered origins
 
 
@@ -28,7 +32,13 @@ def for_registered_origins(view: View) -> View:
     @wraps(view)
     def answer() -> Response:
         preflight = request.method == "OPTIONS"
-        return _readable(uncached(Response(status=204)) if preflight else view(), preflight)
+        return _readable(uncached(Response(status=204)) if preflight else judged(), preflight)
+
+    def judged() -> Response:
+        try:
+            return view()
+        except Throttled as refused:  # a browser's application has to learn that it waits
+            return uncached(errors.throttled(refused))
 
     return answer
 
@@ -47,7 +57,7 @@ def _readable(response: Response, preflight: bool) -> Response:
     vary(response, "Origin")
     if origin and origin in _registered_origins():
         response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = "WWW-Authenticate, DPoP-Nonce"
+        response.headers["Access-Control-Expose-Headers"] = _EXPOSED
         if preflight:
             response.headers["Access-Control-Allow-Methods"] = "GET, POST"
             response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, DPoP"

@@ -5,7 +5,6 @@ from flask import Response, request
 from idp.credentials import throttling
 from idp.errors import Throttled
 from idp.oidc import introspection_jwt, server
-from idp.oidc.client_authentication import presented_client
 from idp.oidc.oauth_client import query_client
 from idp.oidc.requests import ProtocolRequest
 from idp.web import browser
@@ -49,7 +48,8 @@ def _spend_allowance(protocol_request: ProtocolRequest) -> None:
     """Whoever names a public client has proved nothing, and has something stored (rule N6). It is
     counted before anything is judged, and outside of the endpoint's transaction.
     """
-    client = query_client(presented_client(protocol_request)[0] or "")
+    # Where such a client names itself, whatever stands beside it (RFC 6749 §3.2.1)
+    client = query_client(protocol_request.form.get("client_id", ""))
     if client is None or not client.public:
         return
     address = browser.client_address()
