@@ -34,6 +34,7 @@ def upgrade() -> None:
             ["client_id"], ["clients.id"], name=op.f("fk_delivery_pauses_client_id")
         ),
         sa.PrimaryKeyConstraint("client_id", name=op.f("pk_delivery_pauses")),
+        if_not_exists=True,  # of an attempt that was cut short
     )
     _allow(f"{_EVENTS}, 'account-enabled'", f"{_STATUSES}, 'outdated'")
     op.create_index(
@@ -42,7 +43,11 @@ def upgrade() -> None:
         ["client_id", "due_at", "id"],
         sqlite_where=_WAITING,
         postgresql_where=_WAITING,
+        if_not_exists=True,
     )
+    if op.get_bind().dialect.name == "postgresql":
+        with op.get_context().autocommit_block():  # the rows are looked at beside traffic
+            _validate()
 
 
 def downgrade() -> None:
@@ -50,6 +55,8 @@ def downgrade() -> None:
     op.execute("DELETE FROM event_deliveries WHERE event = 'account-enabled'")
     op.execute("UPDATE event_deliveries SET status = 'dropped' WHERE status = 'outdated'")
     _allow(_EVENTS, _STATUSES)
+    if op.get_bind().dialect.name == "postgresql":
+        _validate()
     op.drop_table("delivery_pauses")
 
 
@@ -65,6 +72,10 @@ def _allow(events: str, statuses: str) -> None:
         return
     for column, rule in rules.items():
         name = f"ck_event_deliveries_{column}"
-        op.execute(f"ALTER TABLE event_deliveries DROP CONSTRAINT {name}")
-        # Rows of 30 days at most are looked at: a moment
-        op.execute(f"ALTER TABLE event_deliveries ADD CONSTRAINT {name} CHECK ({rule})")
+        op.execute(f"ALTER TABLE event_deliveries DROP CONSTRAINT IF EXISTS {name}")
+        op.execute(f"ALTER TABLE event_deliveries ADD CONSTRAINT {name} CHECK ({rule}) NOT VALID")
+
+
+def _validate() -> None:
+    for column in ("event", "status"):
+        op.execute(f"ALTER TABLE event_deliveries VALIDATE CONSTRAINT ck_event_deliveries_{column}")
