@@ -108,6 +108,19 @@ class Life(RuleBasedStateMachine):
         self.logouts: set[tuple[str, int]] = set()
         self.browser = Browser(self.http())
         self.browser.sign_in_at_home(self.name)
+        for number in (0, 1):  # there is something that may outlive, and somebody to be told
+            self.authorize(number=number, offline=bool(number), signed=False)
+            given = self.given[-1]
+            self.keep(given, given.portal.redeem(self.http(), given.code), works=True)
+            given.redeemed = True
+
+    def teardown(self) -> None:
+        """Whatever a life did, it ends with an end, and with both questions."""
+        if all(self.linked):
+            self.end_a_guardianship(number=0)
+        assert self.ends
+        self.nothing_outlives_what_it_hangs_on()
+        self.every_end_is_told_and_none_of_the_sibling()
 
     def http(self) -> Any:
         return self.app.test_client()
