@@ -1,20 +1,12 @@
 """``idp notify``: what applications are told of, and the worker that tells them."""
 
-import logging
-from threading import Event
-
 import click
 
-from idp import settings
-from idp.audit import continuity
-from idp.cli import application, output
+from idp.cli import output, workers
 from idp.cli.group import Noun
 from idp.cli.output import counted
 from idp.deliveries import listing, worker
 from idp.deliveries.models import STATUSES, EventDelivery
-from idp.readiness import agreement
-
-log = logging.getLogger(__name__)
 
 COLUMNS = (
     "id",
@@ -32,14 +24,7 @@ command = Noun("notify", help="What applications are told of, and the worker tha
 
 
 @command.command("work")
-@click.option("--once", is_flag=True, help="Tell what is due and stop.")
-@click.option(
-    "--pause",
-    type=click.FloatRange(0.1, 3600),
-    default=1.0,
-    show_default=True,
-    help="Seconds between two looks where nothing is due.",
-)
+@workers.options("Tell what is due and stop.", "Seconds between two looks where nothing is due.")
 def notify_work(once: bool, pause: float) -> None:
     """Tell applications what has ended, until stopped (Ctrl-C or SIGTERM). Several may run.
 
@@ -47,16 +32,9 @@ def notify_work(once: bool, pause: float) -> None:
       idp notify work
       idp notify work --once
     """
-    application.speak(settings.current().log_level)
-    agreement.join()  # it signs what applications have to believe
+    done = workers.run("delivery", worker.deliver_due, worker.work, None if once else pause)
     if once:
-        continuity.refuse_other_history()  # what it would tell may have come back with a backup
-        done = worker.deliver_due()
         click.echo(counted(done, "delivery found its fate.", "deliveries found their fate."))
-        return
-    stop: Event = application.stopped_by_signals()
-    log.info("the worker that tells applications is at work")
-    worker.work(stop, pause)
 
 
 @command.command("list")

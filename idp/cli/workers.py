@@ -1,4 +1,4 @@
-"""How ``idp mail work`` and ``idp roster work`` go on until they are stopped, or do what waits."""
+"""How ``idp mail work`` and its like go on until they are stopped, or do what waits."""
 
 import logging
 from collections.abc import Callable
@@ -39,13 +39,13 @@ def run(
     ``step`` does some, and returns how many things that were; returns the same of all of them.
     """
     application.speak(settings.current().log_level)
-    agreement.join()  # it makes tokens that the others have to believe
+    agreement.join()  # it makes tokens that others have to believe
     if pause is not None:
         stop = application.stopped_by_signals()
         log.info("the %s worker is at work", name)
         work(stop, pause)
         return 0
-    continuity.refuse_other_history()  # its outbox may hold mails that were sent before
+    continuity.refuse_other_history()  # what waits may have been sent before a backup was put back
     total = 0
     while handled := step():
         total += handled
