@@ -23,8 +23,8 @@ from werkzeug.serving import make_server
 
 from idp import create_app
 from tests.apart import ApartClient
+from tests.certificates import Holder, holder
 from tests.cli.guide import blocks
-from tests.conformance.test_mtls import Holder, holder
 from tests.conftest import settings_for_tests
 from tests.relying_party import World, world
 from tests.security.outages import eventually
