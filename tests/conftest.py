@@ -58,7 +58,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What the run went without: see ``tests.skipped``."""
-    if lines := list(skipped.table(terminalreporter.stats)):
+    lines = list(skipped.table(terminalreporter.stats))
+    if terminalreporter.config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        lines += skipped.left_to_others()
+    if lines:
         terminalreporter.section("skipped")
         for line in lines:
             terminalreporter.write_line(line)

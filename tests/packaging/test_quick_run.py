@@ -4,11 +4,12 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from tests import databases
+from tests import databases, skipped
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("renamed", "moved", "first", "second", "third", "fourth", "fifth", "sixth")
@@ -87,6 +88,12 @@ EACH_DATABASE = "EACH_DATABASE" in os.environ
 
 def every_test(**environment: str) -> set[str]:
     """The tests of a run that names none, as ``make test`` is."""
+    return {line for line in whole_run(**environment).splitlines() if "::" in line}
+
+
+@cache
+def whole_run(**environment: str) -> str:
+    """What it prints, of its tests and at its end."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(
         command,
@@ -96,7 +103,7 @@ def every_test(**environment: str) -> set[str]:
         text=True,
         check=True,
     )
-    return {line for line in done.stdout.splitlines() if "::" in line}
+    return done.stdout
 
 
 SKIPPING = """
@@ -137,6 +144,22 @@ def test_a_run_that_skips_nothing_says_nothing_of_it(tmp_path: Path) -> None:
     (tmp_path / "test_all.py").write_text("def test_it(): ...\n")
 
     assert "skipped" not in ended(tmp_path)
+
+
+def test_a_run_names_what_it_leaves_to_another_target_and_why() -> None:
+    apart = {
+        file.parent.name
+        for file in (ROOT / "tests").glob("*/conftest.py")
+        if "collect_ignore" in file.read_text()
+    }
+    said = re.findall(r"^ +(\d+)  tests/(\w+): .*(make test-\w+)", whole_run(), re.MULTILINE)
+
+    assert apart == set(skipped.APART)
+    assert {(name, target) for _tests, name, target in said} == {
+        (name, f"make test-{name}") for name in apart
+    }
+    assert all(int(tests) > 1 for tests, *_rest in said)
+    assert not any("installs" in line for line in skipped.left_to_others({"INSTALLS": "1"}))
 
 
 def ended(folder: Path, *options: str) -> str:
