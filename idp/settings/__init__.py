@@ -21,12 +21,15 @@ from idp.settings.variables import (
     Variables,
     boolean,
     duration,
+    header,
     hosts,
     listed,
     networks,
     one_of,
     path,
+    readable,
     setting,
+    some_words,
     whole,
 )
 
@@ -34,6 +37,7 @@ LOCALES: Final = ("fr", "nl", "de", "en")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 DYNAMIC_REGISTRATION: Final = ("off", "token", "open")
 MAIL_TLS: Final = ("starttls", "implicit", "none")
+DATABASES: Final = ("postgresql", "postgres", "postgresql+psycopg", "sqlite", "sqlite+pysqlite")
 
 
 class UnsafeSettings(Exception):
@@ -47,6 +51,18 @@ class UnsafeSettings(Exception):
 def _address(text: str) -> DatabaseUrl:
     if not text.strip():
         raise ValueError("is empty")
+    # Commands that read no settings start without it
+    from sqlalchemy import make_url  # noqa: PLC0415
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
+    try:
+        known = make_url(text.strip()).drivername in DATABASES
+    except (ArgumentError, ValueError):
+        known = False
+    if not known:  # its text is not repeated: it may hold a password
+        raise ValueError(
+            "is no address of a database, such as postgresql:///idp or sqlite:////var/lib/idp/idp.db"
+        )
     return DatabaseUrl(text.strip())
 
 
@@ -173,7 +189,7 @@ class Settings:
         boolean,
     )
 
-    mail_server: str = setting("127.0.0.1", "SMTP server")
+    mail_server: str = setting("127.0.0.1", "SMTP server", some_words)
     mail_port: int = setting(25, "SMTP port", whole)
     mail_username: str = setting("", "SMTP user name")
     mail_password: SecretText = setting(SecretText(), "SMTP password", SecretText)
@@ -205,9 +221,10 @@ class Settings:
         "",
         "Header in which trusted proxies tell the client's certificate: as nginx escapes it, or as"
         " RFC 9440 says; empty: no mutual TLS",
+        header,
     )
     client_certificate_authorities: Path | None = setting(
-        None, "The authorities (PEM) whose certificates tls_client_auth accepts", path
+        None, "The authorities (PEM) whose certificates tls_client_auth accepts", readable
     )
     mtls_address: str = setting(
         "", "The address under which the proxy asks for client certificates, if it is another one"
@@ -222,7 +239,7 @@ class Settings:
         "fr", "Language where nothing else tells: fr, nl, de or en", one_of(*LOCALES)
     )
     timezone: str = setting("Europe/Brussels", "Time zone of dates on pages and in mails")
-    platform_name: str = setting("iT.SCHOOL", "Name shown where no school is known")
+    platform_name: str = setting("iT.SCHOOL", "Name shown where no school is known", some_words)
     log_level: str = setting(
         "INFO", "Least level that is logged: DEBUG to CRITICAL", one_of(*LOG_LEVELS)
     )

@@ -1,5 +1,6 @@
 """What is unsafe in settings, or can't be meant: as sentences, before anything is served."""
 
+import re
 from dataclasses import fields
 from datetime import timedelta
 from email.utils import parseaddr
@@ -34,7 +35,11 @@ def problems(settings: Settings) -> list[str]:
 def _address_problems(settings: Settings) -> list[str]:
     reasons = []
     parts = urlsplit(settings.issuer)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or not _leads_somewhere(settings.issuer)
+    ):
         reasons.append("IDP_ISSUER is not an http(s) address")
     elif parts.query or parts.fragment or settings.issuer.endswith("/"):
         reasons.append("IDP_ISSUER has a query, a fragment or a slash at its end")
@@ -50,6 +55,14 @@ def _address_problems(settings: Settings) -> list[str]:
     return reasons
 
 
+def _leads_somewhere(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", address)
+    except ValueError:  # of the port
+        return False
+
+
 def _mutual_tls_problems(settings: Settings) -> list[str]:
     reasons = []
     if settings.client_certificate_header and not settings.trusted_proxies:
@@ -58,7 +71,8 @@ def _mutual_tls_problems(settings: Settings) -> list[str]:
             " named"
         )
     parts = urlsplit(settings.mtls_address)
-    if settings.mtls_address and (parts.scheme != "https" or not parts.hostname or parts.query):
+    there = parts.scheme == "https" and _leads_somewhere(settings.mtls_address)
+    if settings.mtls_address and (not there or parts.query):
         reasons.append("IDP_MTLS_ADDRESS is no https address")
     if settings.mtls_address and not settings.client_certificate_header:
         reasons.append("IDP_MTLS_ADDRESS needs IDP_CLIENT_CERTIFICATE_HEADER")

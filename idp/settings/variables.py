@@ -144,8 +144,31 @@ def duration(text: str) -> timedelta:
 
 
 def words(text: str) -> str:
-    """Words as they are, without white space around them."""
+    """Words as they are, without white space around them; on one line, as headers want them."""
+    if not text.strip().isprintable():
+        raise ValueError("holds a line end or another control character")
     return text.strip()
+
+
+def some_words(text: str) -> str:
+    """Words that must say something."""
+    if not text.strip():
+        raise ValueError("is empty")
+    return words(text)
+
+
+def header(text: str) -> str:
+    """The name of an HTTP header (RFC 9110 §5.1), or nothing."""
+    if text.strip() and not re.fullmatch(r"[A-Za-z0-9-]+", text.strip()):
+        raise ValueError(f"{_shown(text)} is no name of a header")
+    return text.strip()
+
+
+def readable(text: str) -> Path:
+    """A file that is there to be read."""
+    file = path(text)
+    with file.open("rb"):
+        return file
 
 
 def path(text: str) -> Path:
@@ -193,7 +216,7 @@ def _host(text: str) -> str:
 
 
 def load_file(path: Path) -> None:
-    """Set every variable of the file that the environment does not set yet.
+    """Set every variable of the file that the environment does not set yet, in either way.
 
     Raises ``OSError``, or ``ValueError`` naming the line (never its text: it may hold a secret).
     """
@@ -201,10 +224,13 @@ def load_file(path: Path) -> None:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError("it is not UTF-8 text") from error
-    for name, value in parse_file(text).items():
-        if name not in os.environ:
-            os.environ[name] = value
-            from_file.add(name)
+    added = {
+        name: value
+        for name, value in parse_file(text).items()
+        if os.environ.keys().isdisjoint((name, f"{name}_FILE", name.removesuffix("_FILE")))
+    }
+    os.environ.update(added)
+    from_file.update(added)
 
 
 def parse_file(text: str) -> dict[str, str]:
@@ -219,6 +245,8 @@ def parse_file(text: str) -> dict[str, str]:
         match = _LINE.fullmatch(line)
         if match is None or "\0" in line:
             raise ValueError(f"line {number} is not KEY=VALUE")
+        if match[1] in values:
+            raise ValueError(f"line {number} says {match[1]} again: which one counts?")
         values[match[1]] = _unquoted(match[2].strip())
     return values
 

@@ -32,6 +32,9 @@ def problems(**variables: str) -> str:
 
 
 SAMPLES = {
+    "database_url": "sqlite:////somewhere/idp.db",
+    "client_certificate_header": "X-Client-Cert",
+    "client_certificate_authorities": __file__,
     "demo": "on",
     "dynamic_registration": "token",
     "outgoing_private_hosts": "portal.intern.example",
@@ -137,6 +140,13 @@ def test_n7_a_setting_that_does_not_exist_is_refused_with_the_right_name(
         ({"IDP_INVITATIONS_PER_HOUR": "1_0"}, "no whole number"),
         ({"IDP_KEYS_FOLDER": ""}, "is empty"),
         ({"DATABASE_URL": " "}, "is empty"),
+        ({"DATABASE_URL": "idp.db"}, "is no address of a database, such as"),
+        ({"DATABASE_URL": "mysql://db/idp"}, "is no address of a database, such as"),
+        ({"DATABASE_URL": "postgresql://db:port/idp"}, "is no address of a database, such as"),
+        ({"IDP_MAIL_SERVER": ""}, "is empty"),
+        ({"IDP_MAIL_FROM": "a@b.example\nBcc: x@y.example"}, "holds a line end"),
+        ({"IDP_CLIENT_CERTIFICATE_HEADER": "X-Client:"}, "is no name of a header"),
+        ({"IDP_CLIENT_CERTIFICATE_AUTHORITIES": "/nowhere"}, "No such file"),
         ({"IDP_TRUSTED_PROXIES": "10.0.0.1/8"}, "host bits"),
         ({"IDP_ISSUER_FILE": "/nowhere"}, "IDP_ISSUER_FILE is set too"),
         ({"DATABASE_URL": "postgresql:///idp", "DATABASE_URL_FILE": "/x"}, "is set too"),
@@ -147,6 +157,30 @@ def test_n7_what_means_nothing_is_refused_with_what_is_allowed(
     variables: dict[str, str], allowed: str
 ) -> None:
     assert allowed in problems(**variables)
+
+
+@pytest.mark.parametrize("issuer", ["https://id.example:99999", "https://id .example"])
+def test_n7_an_issuer_that_leads_nowhere_is_refused(issuer: str) -> None:
+    found = safety.problems(Settings.from_environment({**BASE, "IDP_ISSUER": issuer}))
+    assert "IDP_ISSUER is not an http(s) address" in found
+
+
+def test_n7_a_file_that_says_a_setting_twice_is_refused(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "idp.env"
+    file.write_text("IDP_SESSION_IDLE=8h\nIDP_SESSION_IDLE=8d\n")
+    done = invoked(environment, "--env-file", str(file), "check")
+    assert "line 2 says IDP_SESSION_IDLE again" in refused(done)
+
+
+def test_a_variable_wins_over_the_file_also_where_that_names_another_file(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "idp.env"
+    file.write_text("DATABASE_URL_FILE=/nowhere\n")
+    done = invoked(environment, "--env-file", str(file), "db", "current")
+    assert "up to date" in done.stdout
 
 
 def test_each_mistake_is_named_at_once() -> None:
