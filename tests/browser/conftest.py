@@ -56,6 +56,8 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 
+PARTITIONS = "ThirdPartyStoragePartitioning"
+
 
 @dataclass
 class World:
@@ -142,6 +144,16 @@ def chromium_path(names: tuple[str, ...] = BROWSERS) -> str:
     return path
 
 
+def as_parents_have_it(path: str, folder: Path) -> str:
+    """A program that starts this browser with storage of its own for a frame of another site,
+    which Playwright switches off (microsoft/playwright#32230); no other argument can undo that.
+    """
+    program = folder / "chromium"
+    program.write_text(f"""#!/bin/bash\nexec {path} "${{@/{PARTITIONS},/}}"\n""")
+    program.chmod(0o755)
+    return str(program)
+
+
 @pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
     """Its event loop must not outlive this folder: other tests have loops of their own."""
@@ -150,9 +162,10 @@ def playwright() -> Iterator[Playwright]:
 
 
 @pytest.fixture(scope="package")
-def chromium(playwright: Playwright) -> Iterator[Browser]:
+def chromium(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Chromium, for all files of this folder: each test has contexts of its own."""
-    browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
+    program = as_parents_have_it(chromium_path(), tmp_path_factory.mktemp("chromium"))
+    browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
     yield browser
     browser.close()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from idp.lifecycle import endings
 from idp.people.models import Account, Child
@@ -153,6 +153,29 @@ def test_the_front_channel_reaches_a_page_of_the_same_site(site: Site, new_page:
     signs_out_at_the_provider(page, site)
 
     says(page, "You are signed out")
+
+
+def test_a_renewal_that_is_under_way_brings_nobody_back(site: Site, new_page: NewPage) -> None:
+    page = opened_at(site, new_page)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/oauth2/token", hold)
+    until(page, lambda: bool(held))  # it renews by itself
+
+    signs_out_at_the_provider(page, site)
+    says(page, "You are signed out")
+    with page.expect_response("**/oauth2/token") as renewed:
+        held[0].continue_()
+
+    assert renewed.value.ok, "offline_access outlives the session"
+    page.wait_for_timeout(1500)
+    says(page, "You are signed out")
+    assert (
+        page.evaluate("Object.keys(localStorage).filter(key => key.startsWith('oidc.user'))") == []
+    )
 
 
 def test_the_front_channel_does_not_reach_a_page_of_another_site(
