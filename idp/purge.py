@@ -16,7 +16,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, delete, exists, func, literal, or_, select, tuple_
 
 from idp import clock, settings
-from idp.audit import removal
+from idp.audit import partitions, removal
 from idp.audit.models import AuditEvent
 from idp.clients.models import UsedAssertion
 from idp.credentials import devices, throttling
@@ -89,6 +89,8 @@ class Growing:
     age: tuple[Any, Callable[[], timedelta]] | None = None
     leave: Callable[[Any], AbstractContextManager[None]] = nullcontext
     """What a transaction that deletes has to say first."""
+    whole: Callable[[datetime], partitions.Aged] | None = None
+    """What removes rows by the partition, given the time before which they are old enough."""
 
     @property
     def key(self) -> list[Any]:
@@ -108,8 +110,18 @@ def run(*, batch: int = BATCH, pause: float = PAUSE) -> dict[str, int]:
     """
     removed = {}
     for table in GROWING:
-        removed[table.model.__tablename__] = sum(_batches(table, batch, pause))
+        removed[table.model.__tablename__] = _purged(table, batch, pause)
     return removed
+
+
+def _purged(table: Growing, batch: int, pause: float) -> int:
+    removed = 0
+    if table.whole is not None and table.age is not None:
+        aged = table.whole(clock.now() - table.age[1]())
+        removed = aged.removed
+        if aged.rest_waits:
+            return removed
+    return removed + sum(_batches(table, batch, pause))
 
 
 def _batches(table: Growing, batch: int, pause: float) -> Iterator[int]:
@@ -289,6 +301,7 @@ GROWING: Final = (
         _audit_events,
         (AuditEvent.at, lambda: settings.current().audit_retention),
         removal.allowed,
+        partitions.remove_aged,
     ),
 )
 

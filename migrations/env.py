@@ -11,7 +11,8 @@ from idp.database import WRITES, db, migrations
 def _is_ours(_object: Any, name: str | None, kind: str, _reflected: bool, _model: Any) -> bool:
     """Leave out what is made for searching by hand, for one database alone (revision 0016)."""
     if kind == "table":
-        return not (name or "").startswith("directory_index")
+        # The audit log's partitions are made by the purge (idp.audit.partitions)
+        return not (name or "").startswith(("directory_index", "audit_events_"))
     return not (kind == "index" and name == "ix_directory_entries_text")
 
 

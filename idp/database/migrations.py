@@ -6,6 +6,7 @@ either, because everybody else would wait behind (``lock_timeout``).
 """
 
 import logging
+from collections.abc import Sequence
 from typing import Any, Final
 
 from alembic.config import Config
@@ -21,10 +22,21 @@ log = logging.getLogger("idp.migrations")
 GROWN: Final = 10_000  # rows, as PostgreSQL estimates them
 LOCK_TIMEOUT: Final = "2s"
 
-_ROWS = text("SELECT reltuples FROM pg_class WHERE oid = to_regclass(:name)")
+_ROWS = text(
+    "SELECT sum(c.reltuples) FROM pg_class c WHERE c.oid = to_regclass(:name) OR c.oid IN"
+    " (SELECT relid FROM pg_partition_tree(to_regclass(:name)) WHERE isleaf)"
+)
 _INVALID = text(
     "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
     " WHERE NOT i.indisvalid AND c.relname = :name"
+)
+_PARTITIONS = text(
+    "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+    " WHERE i.inhparent = to_regclass(:name) ORDER BY c.relname"
+)
+_JOINED = text(
+    "SELECT 1 FROM pg_inherits h JOIN pg_index i ON i.indexrelid = h.inhrelid"
+    " WHERE h.inhparent = to_regclass(:name) AND i.indrelid = to_regclass(:part)"
 )
 _waiting: dict[str, Index] = {}
 
@@ -85,13 +97,41 @@ def concurrently(connection: Connection, index: Index) -> None:
         now.exec_driver_sql(
             "SET lock_timeout = 0"
         )  # it waits for old transactions, and blocks none
+        words = str(CreateIndex(index, if_not_exists=True).compile(dialect=now.dialect))
         try:
-            if now.scalar(_INVALID, {"name": index.name}):
-                now.exec_driver_sql(f'DROP INDEX CONCURRENTLY "{index.name}"')
-            words = str(CreateIndex(index, if_not_exists=True).compile(dialect=now.dialect))
-            now.exec_driver_sql(words.replace("INDEX ", "INDEX CONCURRENTLY ", 1))
+            parts = now.scalars(_PARTITIONS, {"name": _table_of(index)}).all()
+            if parts:
+                _in_each(now, index, words, parts)
+            else:
+                _beside_traffic(now, str(index.name), words)
         finally:
             now.exec_driver_sql("RESET lock_timeout")
+
+
+def _table_of(index: Index) -> str:
+    return str(index.table.name) if index.table is not None else ""
+
+
+def _beside_traffic(now: Connection, name: str, words: str) -> None:
+    if now.scalar(_INVALID, {"name": name}):
+        now.exec_driver_sql(f'DROP INDEX CONCURRENTLY "{name}"')
+    now.exec_driver_sql(words.replace("INDEX ", "INDEX CONCURRENTLY ", 1))
+
+
+def _in_each(now: Connection, index: Index, words: str, parts: Sequence[str]) -> None:
+    """PostgreSQL makes none beside traffic for a whole with partitions: one for each, then joined.
+
+    The whole's is valid once each partition has its own; partitions that come meanwhile do.
+    """
+    name, table = str(index.name), _table_of(index)
+    now.exec_driver_sql(words.replace(f" ON {table} ", f" ON ONLY {table} ", 1))
+    for part in parts:
+        if now.scalar(_JOINED, {"name": name, "part": part}):
+            continue
+        its_own = name + part.removeprefix(table)
+        its_words = words.replace(f" {name} ON {table} ", f' "{its_own}" ON "{part}" ', 1)
+        _beside_traffic(now, its_own, its_words)
+        now.exec_driver_sql(f'ALTER INDEX "{name}" ATTACH PARTITION "{its_own}"')
 
 
 def missing(connection: Connection, metadata: Any) -> list[Index]:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import InstrumentedAttribute
 
 from idp import clock, settings
-from idp.audit import continuity
+from idp.audit import continuity, partitions
 from idp.database import db
 from idp.deliveries import listing
 from idp.doctor import Finding, Findings, trouble
@@ -170,6 +170,17 @@ def _purge_runs() -> Findings:
         )
 
 
+def _audit_log_is_cut() -> Findings:
+    part = partitions.overfull()
+    if part is not None:
+        yield trouble(
+            "audit trail",
+            f"Its partition {part.name} holds months of events and has no end yet: they will not "
+            "leave together when they are old enough.",
+            "Run `idp purge` once a day, as the role that owns the tables.",
+        )
+
+
 def _platform_is_counted() -> Findings:
     if platform_counts.are_counted_by_pages():
         return
@@ -235,6 +246,7 @@ CHECKS: Final[tuple[Callable[[], Findings], ...]] = (
     _applications_are_told,
     _imports_are_worked_on,
     _purge_runs,
+    _audit_log_is_cut,
     _platform_is_counted,
     _connections_suffice,
     _proxy_is_believed,

@@ -244,7 +244,7 @@ class Settings:
         "INFO", "Least level that is logged: DEBUG to CRITICAL", one_of(*LOG_LEVELS)
     )
     audit_retention: timedelta = setting(
-        timedelta(days=400), "How long the audit trail is kept", duration, "s"
+        timedelta(days=400), "How long the audit trail is kept, at the least", duration, "s"
     )
 
     providers: tuple[ProviderSettings, ...] = field(

@@ -10,7 +10,8 @@ from flask import Flask
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.exc import DBAPIError
 
-from idp.audit import events, removal
+from idp import purge
+from idp.audit import events, partitions, removal
 from idp.audit.models import AuditEvent, InstallationMark
 from idp.database import db, migrations, transaction
 from idp.doctor import installation
@@ -111,3 +112,28 @@ class TestRoles:
         serving = f"postgresql://idp_serve:scratch-only@{owner.split('@')[1]}"
         with databases_app(serving, keys_folder):
             assert db.session.scalars(select(LiveGuardianship.id)).all() == []
+
+    def test_who_was_allowed_something_is_allowed_it_still_and_no_more(
+        self, owner: str, keys_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(partitions, "LEAST", 10)
+        serving = f"postgresql://idp_serve:scratch-only@{owner.split('@')[1]}"
+        with databases_app(f"{owner}?options=-crole%3Didp", keys_folder):
+            command.downgrade(migrations.configuration(), "0047")
+            command.upgrade(migrations.configuration(), "head")
+            for _ in range(3):
+                events.record_rows([events.row("sign_in")] * 20)
+                purge.run(pause=0)
+            names = ["audit_events", *(each.name for each in partitions.listed(db.session))]
+        assert len(names) > 2
+        with databases_app(serving, keys_folder):
+            events.record("sign_in", account_id="a_1")
+            assert left() == 60 + 1
+            assert purge.run(pause=0)["audit_events"] == 0
+            for name in names:
+                for words in (f"DELETE FROM {name}", f"UPDATE {name} SET event = 'x'"):
+                    with (
+                        pytest.raises(DBAPIError, match="permission denied"),
+                        transaction() as session,
+                    ):
+                        session.execute(text(words))

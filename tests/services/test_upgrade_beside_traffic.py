@@ -134,13 +134,17 @@ def test_what_has_grown_is_indexed_and_filled_beside_traffic(
 def test_half_an_index_is_made_again(app: Flask) -> None:
     with db.engine.connect() as now:
         now.exec_driver_sql("DROP INDEX ix_audit_events_at")
+        now.exec_driver_sql("DROP INDEX ix_outbox_recipient")
+        now.exec_driver_sql("CREATE INDEX ix_outbox_recipient ON outbox (recipient_hash)")
+        # Of the audit log's partitions none has its own yet, and one has half of it
         now.exec_driver_sql("DROP INDEX ix_audit_events_account_id_id")
+        for name, table in (("", "ONLY audit_events"), ("_first", "audit_events_first")):
+            now.exec_driver_sql(
+                f"CREATE INDEX ix_audit_events_account_id_id{name} ON {table} (account_id, id)"
+            )
         now.exec_driver_sql(
-            "CREATE INDEX ix_audit_events_account_id_id ON audit_events (account_id, id)"
-        )
-        now.exec_driver_sql(
-            "UPDATE pg_index SET indisvalid = false"
-            " WHERE indexrelid = 'ix_audit_events_account_id_id'::regclass"
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid IN"
+            " ('ix_outbox_recipient'::regclass, 'ix_audit_events_account_id_id_first'::regclass)"
         )
     upgrading.upgrade("head", lambda _words: None)
     with db.engine.connect() as now:
