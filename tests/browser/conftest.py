@@ -46,6 +46,15 @@ in_every_look = pytest.mark.parametrize(
 """For many pages in a row, whose looks are minutes of axe-core: a quick run sees each page on
 either device and in either scheme, a long one the other way round.
 """
+in_each_language = pytest.mark.parametrize(
+    "language",
+    [
+        "fr-BE",
+        "de-DE",
+        *(pytest.param(each, marks=pytest.mark.long) for each in ("nl-BE", "en-GB")),
+    ],
+)
+"""For widths: German has the longest words and French the longest sentences."""
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pytest
 from playwright.sync_api import Page
 
 from tests.browser.conftest import (
@@ -16,6 +15,7 @@ from tests.browser.conftest import (
     World,
     check_accessibility,
     check_width,
+    in_each_language,
     in_every_look,
     place_of,
     press,
@@ -115,7 +115,7 @@ def test_every_page_is_accessible(world: World, page: Page, looks: Looks) -> Non
     assert world.mails_to(address)
 
 
-@pytest.mark.parametrize("language", ["fr-BE", "nl-BE", "de-DE", "en-GB"])
+@in_each_language
 def test_no_page_is_too_wide_at_320_px(world: World, new_page: NewPage, language: str) -> None:
     page = new_page(viewport={"width": 320, "height": 640}, locale=language)
     at_home(world, page, new_parent(world))

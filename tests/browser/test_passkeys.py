@@ -24,6 +24,7 @@ from tests.browser.conftest import (
     NewPage,
     check_accessibility,
     check_width,
+    in_each_language,
     in_every_look,
     press,
 )
@@ -228,7 +229,7 @@ def test_the_new_pages_are_accessible(provider: Provider, page: Page, looks: Loo
     see_every_page(page, provider, name, partial(check_accessibility, looks=looks))
 
 
-@pytest.mark.parametrize("language", ["fr-BE", "nl-BE", "de-DE", "en-GB"])
+@in_each_language
 def test_no_new_page_is_too_wide_at_320_px(
     provider: Provider, new_page: NewPage, language: str
 ) -> None:

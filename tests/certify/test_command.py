@@ -37,6 +37,7 @@ def certify(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedP
     )
 
 
+@pytest.mark.long
 def test_the_guides_command_passes_the_guides_program(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(printed("app.py"))
     command = COMMAND.removeprefix("idp certify ").replace("3000", str(free_port())).split()
