@@ -15,6 +15,7 @@ from idp.settings import variables
 
 NOUNS = {
     "serve": "Answer browsers and applications, until stopped.",
+    "mtls": "A door of our own for applications with client certificates.",
     "db": "Bring the database to the schema of this version.",
     "school": "Schools.",
     "client": "Applications that parents sign in to.",

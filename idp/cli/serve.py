@@ -60,7 +60,7 @@ def command(host: str, port: int, workers: int, threads: int | None) -> None:
     configuration.refuse_unsafe(settings.current(), dict(os.environ))
     readiness.refuse_unready()
     if not generations.is_later():
-        _check_port(host, port)
+        check_port(host, port)
     db.engine.dispose()  # a connection must not be shared across the fork
     now = settings.current()
     application.speak(now.log_level)
@@ -97,7 +97,8 @@ class WithoutAdvice(logging.Filter):
         return "Python threads, which seems quite high" not in record.getMessage()
 
 
-def _check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int) -> None:
+    """Refuse an address that can't be listened at, or is taken. Raises ``BadInput``."""
     # The workers listen with SO_REUSEPORT and would silently share a port with a stranger.
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

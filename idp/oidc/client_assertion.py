@@ -39,10 +39,12 @@ class PrivateKeyJwt(JWTBearerClientAssertion):  # type: ignore[misc]
         An assertion for another server, or one that a malicious server asked for, is worth
         nothing here, so that nothing else may be named beside them (RFC 7523bis §4).
         """
-        issuer = settings.current().issuer
+        config = settings.current()
         if not self._lenient:
-            return [issuer]
-        return [issuer, f"{issuer}/oauth2/token", f"{issuer}{self._request.uri}"]
+            return [config.issuer]
+        paths = ("/oauth2/token", self._request.uri)
+        bases = [each for each in (config.issuer, config.mtls_address) if each]  # RFC 8705 §5
+        return [config.issuer, *(base + path for base in bases for path in paths)]
 
     @property
     def _lenient(self) -> bool:

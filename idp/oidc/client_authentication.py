@@ -16,7 +16,6 @@ from authlib.oauth2.rfc6749 import (
 from joserfc import jws
 from joserfc.errors import JoseError
 
-from idp import settings
 from idp.clients import key_sets
 from idp.clients.metadata import AUTH_METHODS
 from idp.clients.models import ClientRow
@@ -63,8 +62,8 @@ def authenticate(
 
 
 def offered_methods() -> list[str]:
-    """The methods that can work here: by certificate only where a proxy tells certificates."""
-    by_certificate = bool(settings.current().client_certificate_header)
+    """The methods that can work here: by certificate only where certificates are asked for."""
+    by_certificate = client_certificate.is_asked_for()
     return [each for each in METHODS if by_certificate or each not in _BY_CERTIFICATE]
 
 

@@ -1,8 +1,9 @@
-"""The client certificate of a request, as the proxy that ended TLS tells it (RFC 8705, RFC 9440).
+"""The client certificate of a request, as whoever ended TLS tells it (RFC 8705, RFC 9440).
 
-It is believed in the configured header of a trusted proxy's request, and nowhere else: whoever
-reaches us directly could write any certificate there. The proxy proves that the client holds the
-key; whether the certificate is one that counts is decided here.
+Our own door (``idp mtls serve``) tells it beside the headers, and no header counts there. Behind a
+proxy it is believed in the configured header of a trusted proxy's request, and nowhere else: who
+reaches us directly could write any certificate there. Whoever ended TLS has proved that the client
+holds the key; whether the certificate is one that counts is decided here.
 """
 
 import hashlib
@@ -28,7 +29,10 @@ from idp.oidc.requests import ProtocolRequest
 from idp.outgoing.trouble import Trouble
 from idp.settings.networks import is_within
 
-LONGEST: Final = 16_000  # characters of the header
+CONNECTION: Final = "school_idp.client_certificate"
+"""Where our own door keeps what a connection was opened with, in the request's WSGI environment:
+DER, or nothing. A name that no header can have."""
+LONGEST: Final = 16_000  # characters of the header, or bytes
 _KEPT: Final = 256  # certificates that a process has read, and may see again
 _UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm)
 
@@ -51,11 +55,20 @@ class ClientCertificate:
 def presented(request: ProtocolRequest) -> ClientCertificate | None:
     """The certificate with which the client of a request opened its connection."""
     config = settings.current()
+    der: bytes | None = request.connection.get(CONNECTION)
+    if der is not None:
+        return _of_der(der) if 0 < len(der) <= LONGEST else None
     header = config.client_certificate_header
     if not header or not is_within(request.sender_address, config.trusted_proxies):
         return None
     text = request.headers.get(header, "")
     return _read(text) if 0 < len(text) <= LONGEST else None
+
+
+def is_asked_for() -> bool:
+    """Whether applications can show certificates here: to a proxy, or at our own door."""
+    config = settings.current()
+    return bool(config.client_certificate_header or config.mtls_address)
 
 
 def is_of_authority(certificate: ClientCertificate, client: ClientRow) -> bool:
@@ -95,6 +108,18 @@ def _read(text: str) -> ClientCertificate | None:
             certificate = x509.load_pem_x509_certificate(unquote_to_bytes(text))
     except _UNREADABLE:
         return None
+    return _named(certificate)
+
+
+@lru_cache(maxsize=_KEPT)
+def _of_der(der: bytes) -> ClientCertificate | None:
+    try:
+        return _named(x509.load_der_x509_certificate(der))
+    except _UNREADABLE:
+        return None
+
+
+def _named(certificate: x509.Certificate) -> ClientCertificate:
     der = certificate.public_bytes(Encoding.DER)
     return ClientCertificate(der, base64url(hashlib.sha256(der).digest()), certificate)
 

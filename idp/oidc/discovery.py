@@ -15,7 +15,7 @@ from idp.clients.metadata import (
     SCOPES,
     SECURITY_EVENTS,
 )
-from idp.oidc import child_claim, dpop, protected_resource, response_types
+from idp.oidc import child_claim, client_certificate, dpop, protected_resource, response_types
 from idp.oidc.claims import SUPPORTED
 from idp.oidc.client_authentication import offered_methods
 from idp.oidc.keyring import keyring
@@ -106,15 +106,21 @@ def metadata() -> dict[str, Any]:
     return document
 
 
+def called_by_servers() -> list[str]:
+    """The paths that applications' servers call, where a client certificate may count."""
+    issuer, document = settings.current().issuer, metadata()
+    return [document[name].removeprefix(issuer) for name in _CALLED_BY_SERVERS]
+
+
 def _grant_types() -> list[str]:
     implicit = settings.current().front_channel_id_tokens
     return [each for each in GRANT_TYPES if implicit or each != "implicit"]
 
 
 def _of_mutual_tls(document: dict[str, Any]) -> dict[str, Any]:
-    """RFC 8705 §3.3, §5: what can be bound to a certificate, and where the proxy asks for one."""
+    """RFC 8705 §3.3, §5: what can be bound to a certificate, and where one is asked for."""
     config = settings.current()
-    if not config.client_certificate_header:
+    if not client_certificate.is_asked_for():
         return {}
     more: dict[str, Any] = {"tls_client_certificate_bound_access_tokens": True}
     if config.mtls_address:

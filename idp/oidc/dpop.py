@@ -167,11 +167,14 @@ def _is_number(value: Any) -> TypeGuard[float]:
 
 
 def _is_here(htu: Any, path: str) -> bool:
-    """Whether ``htu`` is the address of this endpoint: that of the configured issuer, whatever
-    the Host header says (security rule O23).
+    """Whether ``htu`` is the address of this endpoint: that of the configured issuer, or its alias
+    for who shows a certificate (RFC 8705 §5), whatever the Host header says (security rule O23).
     """
-    return isinstance(htu, str) and _normalised(htu) == _normalised(
-        settings.current().issuer + path
+    if not isinstance(htu, str) or (address := _normalised(htu)) is None:
+        return False
+    config = settings.current()
+    return any(
+        address == _normalised(base + path) for base in (config.issuer, config.mtls_address) if base
     )
 
 

@@ -61,6 +61,11 @@ class ProtocolRequest(FlaskOAuth2Request):  # type: ignore[misc]
         return self._request.remote_addr or ""
 
     @property
+    def connection(self) -> dict[str, Any]:
+        """What the server itself says about the connection (PEP 3333); no header writes it."""
+        return self._request.environ
+
+    @property
     def form(self) -> MultiDict[str, str]:
         return self._form
 

@@ -220,14 +220,16 @@ class Settings:
     client_certificate_header: str = setting(
         "",
         "Header in which trusted proxies tell the client's certificate: as nginx escapes it, or as"
-        " RFC 9440 says; empty: no mutual TLS",
+        " RFC 9440 says; empty: none is believed",
         header,
     )
     client_certificate_authorities: Path | None = setting(
         None, "The authorities (PEM) whose certificates tls_client_auth accepts", readable
     )
     mtls_address: str = setting(
-        "", "The address under which the proxy asks for client certificates, if it is another one"
+        "",
+        "The address under which client certificates are asked for, by `idp mtls serve` or by the"
+        " proxy, where it has one of its own",
     )
     outgoing_private_hosts: tuple[str, ...] = setting(
         (),

@@ -74,8 +74,6 @@ def _mutual_tls_problems(settings: Settings) -> list[str]:
     there = parts.scheme == "https" and _leads_somewhere(settings.mtls_address)
     if settings.mtls_address and (not there or parts.query):
         reasons.append("IDP_MTLS_ADDRESS is no https address")
-    if settings.mtls_address and not settings.client_certificate_header:
-        reasons.append("IDP_MTLS_ADDRESS needs IDP_CLIENT_CERTIFICATE_HEADER")
     return reasons
 
 

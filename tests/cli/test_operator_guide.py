@@ -19,6 +19,7 @@ from tests import databases
 from tests.cli.guide import Block, Machine, blocks
 
 PASSWORD = "scratch-only"
+MTLS = "Mutual TLS without a proxy"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
@@ -95,7 +96,7 @@ def test_n10_every_command_of_the_guide_runs(machine: Machine) -> None:
         "A parent asks to be erased": lambda: in_application(machine, claire_asks),
         "Staff, and who has lost their phone": lambda: machine.idp("idp user enable claire.dubois"),
     }
-    ran = {"Install", "Database", "Settings and secrets", "First start", "systemd"}
+    ran = {"Install", "Database", "Settings and secrets", "First start", "systemd", MTLS}
     for block in blocks():
         if block.heading in ran or block.kind not in {"sh", "sql"}:
             continue
@@ -111,20 +112,25 @@ def test_n10_every_command_of_the_guide_runs(machine: Machine) -> None:
 
 
 def test_n10_the_units_are_sound_and_hardened(machine: Machine) -> None:
-    for block in under("systemd"):
+    for block in [*under("systemd"), *under(MTLS)]:
+        if block.kind == "ini" and not block.file:
+            continue
         if block.file:
             machine.write(block)
         else:
             machine.run(block)
     units = sorted((machine.folder / "etc/systemd/system").glob("*"))
     assert [unit.name for unit in units] == [
-        "idp-mail.service", "idp-notify.service", "idp-overview.service", "idp-overview.timer",
-        "idp-purge.service", "idp-purge.timer", "idp-roster.service", "idp.service",
+        "idp-mail.service", "idp-mtls.service", "idp-notify.service", "idp-overview.service",
+        "idp-overview.timer", "idp-purge.service", "idp-purge.timer", "idp-roster.service",
+        "idp.service",
     ]  # fmt: skip
     command = re.compile(r"^ExecStart=.*idp/bin/idp (.*)$", re.MULTILINE)
     commands = {unit.name: command.findall(unit.read_text()) for unit in units}
     assert commands["idp-purge.service"] == ["purge"]
     assert commands["idp-mail.service"] == ["mail work"]
+    (mtls,) = commands["idp-mtls.service"]
+    assert mtls.startswith("mtls serve --host 0.0.0.0 --certificate %d/fullchain")
     assert commands["idp-notify.service"] == ["notify work"]
     assert commands["idp-overview.service"] == ["overview refresh"]
     written = {unit.name: unit.read_text() for unit in units}

@@ -17,6 +17,7 @@ from tests.cli.conftest import PROGRAM, Run, finished, invoked, refused
 pytestmark = pytest.mark.quick_on("postgresql")
 
 VERBS = {
+    "mtls": ("serve",),
     "db": ("upgrade", "downgrade", "current"),
     "school": ("create", "edit", "logo", "text", "show", "list", "figures"),
     "client": (
