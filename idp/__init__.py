@@ -105,7 +105,7 @@ def _wire(app: Flask) -> None:
     """Join the faces and the services."""
     import idp.privacy.export_sections
     import idp.roster.export_section  # noqa: F401
-    from idp import concurrency_limit, logs, web
+    from idp import concurrency_limit, logs, measures, web
     from idp.audit import continuity
     from idp.federation import providers
     from idp.lifecycle import mails
@@ -120,7 +120,8 @@ def _wire(app: Flask) -> None:
     logs.configure(settings)
     limited = concurrency_limit.ConcurrencyLimit(ShortWay(app, app.wsgi_app))
     bounded = BoundedBodies(limited, settings.trusted_proxies)
-    whole = WholeAnswers(logs.AccessLog(bounded))
+    counted = measures.Requests(bounded) if settings.metrics_port else bounded
+    whole = WholeAnswers(logs.AccessLog(counted))
     app.wsgi_app = LastAnswers(whole)  # type: ignore[method-assign]
     keyring.init_app(app, settings)
     continuity.init_app(app)

@@ -1,11 +1,11 @@
-"""Logs: one JSON object a line on stderr, with the correlation id, and without secrets.
+"""Logs on stderr, a JSON object a line or another of ``log_forms``: with the correlation id, and
+without secrets.
 
 Security rule L1: no password, token, code, cookie, child's name or full e-mail address.
 Rule L2: no control character of a logged value ends a line or moves a terminal's cursor.
 What is logged should not hold a secret to begin with; this is the second lock on that door.
 """
 
-import json
 import logging
 import re
 import sys
@@ -16,7 +16,7 @@ from functools import lru_cache
 from time import perf_counter
 from typing import Any, Final, TextIO
 
-from idp import correlation
+from idp import correlation, log_forms
 from idp.settings import Settings
 
 HIDDEN: Final = "[hidden]"
@@ -69,8 +69,12 @@ def one_line(text: str) -> str:
     return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", flat)
 
 
-class JsonFormatter(logging.Formatter):
-    """One record as one line of ASCII JSON; ``extra`` becomes members of the object."""
+class SafeFormatter(logging.Formatter):
+    """One record as one line of ASCII JSON, or in another form; ``extra`` becomes its members."""
+
+    def __init__(self, form: str = "json") -> None:
+        super().__init__()
+        self._written = log_forms.FORMS[form]
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -85,7 +89,7 @@ class JsonFormatter(logging.Formatter):
                 line[name] = _safe_value(name, value)
         if record.exc_info and record.exc_info[1] is not None:
             line["exception"] = _exception(record.exc_info[1])
-        return json.dumps(line).replace("\x7f", "\\u007f")
+        return self._written(line)
 
 
 class StderrHandler(logging.StreamHandler[TextIO]):
@@ -93,7 +97,7 @@ class StderrHandler(logging.StreamHandler[TextIO]):
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
-        self.setFormatter(JsonFormatter())
+        self.setFormatter(SafeFormatter(_form()))
 
     @property
     def stream(self) -> TextIO:  # type: ignore[override]
@@ -143,11 +147,24 @@ class AccessLog:
         )
 
 
+_chosen = {"form": "auto"}
+
+
+def _form() -> str:
+    """Where nothing is chosen: for eyes at a terminal, for programs elsewhere."""
+    form = _chosen["form"]
+    at_terminal = sys.stderr is not None and sys.stderr.isatty()
+    if form == "auto":
+        return "terminal" if at_terminal else "json"
+    return "terminal" if form == "text" and at_terminal else form
+
+
 def configure(settings: Settings) -> None:
-    """Log as JSON on stderr from ``settings.log_level`` on; may be called again.
+    """Log in the form of ``settings.log_form``, from ``settings.log_level`` on; once or again.
 
     Libraries are heard from WARNING on: below, some of them log parameters and queries.
     """
+    _chosen["form"] = settings.log_form
     root = logging.getLogger()
     for handler in [each for each in root.handlers if isinstance(each, StderrHandler)]:
         root.removeHandler(handler)

@@ -9,10 +9,11 @@ from threading import Timer
 from typing import Any
 
 import click
+from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from idp import readiness, settings
-from idp.cli import application, generations, worker
+from idp.cli import application, generations, metrics, worker
 from idp.cli.errors import BadInput
 from idp.cli.group import Command
 from idp.database import db
@@ -65,9 +66,12 @@ def command(host: str, port: int, workers: int, threads: int | None) -> None:
     now = settings.current()
     application.speak(now.log_level)
     waiting = now.bcrypt_queue + now.bcrypt_parallel
+    metrics.prepare(now)
     generations.begin(workers)
     server = _server(host, port, workers, threads or waiting + SPARE_THREADS)
     server.on_startup(lambda: _hear(now.drain.total_seconds()))
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    server.on_startup(lambda: metrics.serve(app, of_workers=True))
     os.environ[worker.MAIN] = str(os.getpid())
     server.serve()
 

@@ -5,7 +5,7 @@ import signal
 from typing import Any, Final
 
 from idp import create_app
-from idp.cli import generations
+from idp.cli import generations, metrics
 
 MAIN: Final = "SCHOOL_IDP_MAIN"
 """The variable in which ``idp serve`` tells its workers which process it is."""
@@ -15,5 +15,6 @@ def create() -> Any:
     """The application, in a process that ends when ``idp serve`` does."""
     generations.end_with_parent(int(os.environ.get(MAIN) or os.getppid()), signal.SIGTERM)
     app = create_app()
+    metrics.begin_worker(app)
     generations.say_ready()
     return app

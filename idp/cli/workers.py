@@ -6,10 +6,11 @@ from threading import Event
 from typing import Any
 
 import click
+from flask import current_app
 
 from idp import settings
 from idp.audit import continuity
-from idp.cli import application
+from idp.cli import application, metrics
 from idp.readiness import agreement
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ def run(
     ``step`` does some, and returns how many things that were; returns the same of all of them.
     """
     application.speak(settings.current().log_level)
+    if pause is not None:
+        metrics.begin_alone(current_app._get_current_object())  # type: ignore[attr-defined]
     agreement.join()  # it makes tokens that others have to believe
     if pause is not None:
         stop = application.stopped_by_signals()

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import ParamSpec, TypeVar
 
-from idp import concurrency_limit, settings
+from idp import concurrency_limit, measures, settings
 from idp.database import release_connection
 
 P = ParamSpec("P")
@@ -42,9 +42,10 @@ class Gate:
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``function`` in its turn; raises ``Busy`` where the queue is full."""
         if not self._places.acquire(blocking=False):
+            measures.bcrypt_refused()
             raise Busy
         try:
-            with concurrency_limit.released():
+            with concurrency_limit.released(), measures.waiting_for_bcrypt():
                 return self._executor.submit(function, *args, **kwargs).result()
         finally:
             self._places.release()

@@ -14,7 +14,7 @@ from typing import Final, Self, cast
 
 from flask import Flask, current_app
 
-from idp import correlation, workers
+from idp import correlation, measures, workers
 from idp.deliveries import pauses, queue, sending
 from idp.deliveries.queue import Claimed
 from idp.deliveries.sending import Delivered, Fate, Later, NotSent, Outdated, Refused, Unregistered
@@ -162,6 +162,7 @@ class _Batch:
 
     def settle(self, one: Claimed, fate: Fate) -> bool:
         """Note a fate; returns whether the application is to be spared from now on."""
+        measures.delivery(type(fate).__name__.lower())
         match fate:
             case Delivered(answer):
                 self._takes = True

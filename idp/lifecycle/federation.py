@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, select
 
+from idp import measures
 from idp.audit import events
 from idp.credentials import one_time_tokens, passwords
 from idp.database import db, retried, transaction
@@ -69,6 +70,7 @@ def prove(identity: ForeignIdentity) -> Known | Closed | NotLinked:
             account_id=account.id,
             provider=identity.provider,
         )
+        measures.sign_in("fed", "disabled")
         return Closed()
     links.used(linked.link.id)
     return Known(_proof(account, identity, linked.link.id), account)

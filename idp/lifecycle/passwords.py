@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from idp import correlation, settings
+from idp import correlation, measures, settings
 from idp.audit import events
 from idp.credentials import devices, factors, one_time_tokens, passwords, strength, throttling
 from idp.credentials.models import OneTimeToken
@@ -47,6 +47,7 @@ def prove_password(
     outcome = throttling.check_sign_in(identifier, account_id, address, known, device_secret)
     if isinstance(outcome, throttling.Blocked) and not outcome.hidden:
         throttling.note("sign_in_refused", outcome, account_id)
+        measures.sign_in("pwd", "throttled")
         raise Throttled(outcome.retry_after)
     judged = account if account and account.status == "active" else None
     if isinstance(outcome, throttling.Blocked):
@@ -57,6 +58,7 @@ def prove_password(
             throttling.note("sign_in_refused", outcome, account_id)
         else:
             events.record("sign_in_refused", result="wrong", account_id=account_id)
+        measures.sign_in("pwd", "wrong")
         raise WrongPassword
     throttling.reset_sign_in(identifier, judged.id, address, known, device_secret)
     return Proof(judged.id, epoch, PASSWORD)

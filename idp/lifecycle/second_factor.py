@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, replace
 from datetime import datetime
 
-from idp import correlation
+from idp import correlation, measures
 from idp.audit import events
 from idp.credentials import devices, factors, passkeys, recovery_codes, throttling, totp
 from idp.credentials.models import Passkey
@@ -86,9 +86,11 @@ def prove_code(account: AccountRow, first: Proof, code: str, *, device_secret: s
     outcome = throttling.check_factor(*guarded)
     if isinstance(outcome, throttling.Blocked):
         throttling.note("factor_refused", outcome, account.id)
+        measures.sign_in("otp", "throttled")
         raise Throttled(outcome.retry_after)
     if not (totp.spend(account.id, code) or _recover(account.id, code)):
         events.record("factor_refused", result="wrong", account_id=account.id)
+        measures.sign_in("otp", "wrong")
         raise WrongCode
     throttling.reset_factor(*guarded)
     # auth_time stays that of the first factor: nothing more was proved anew (rule F9)
@@ -110,6 +112,7 @@ def prove_passkey(
         proved = passkeys.prove(party, browser, purpose, answer, account.id if account else "")
     except passkeys.NotProved as refused:
         _note(refused, account)
+        measures.sign_in("passkey", "wrong")
         raise WrongPasskey from refused
     amr = passkeys.amr_of(proved.passkey)
     return Proof(proved.account.id, proved.epoch, amr, passkey_id=proved.passkey.id)

@@ -13,7 +13,7 @@ from threading import Event
 from flask import Flask
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from idp import clock, correlation, workers
+from idp import clock, correlation, measures, workers
 from idp.database import retried, transaction
 from idp.mail import outbox, smtp
 from idp.mail.messages import Message
@@ -133,6 +133,7 @@ def _settle(message: OutboxMessage, outcomes: list[Outcome], started: datetime) 
         case Sent():
             outbox.sent(message)
     fate = type(worst).__name__.lower()
+    measures.mail(fate)
     log.info("mail %s (%s) %s at attempt %d", message.id, message.kind, fate, message.attempts)
 
 

@@ -11,6 +11,7 @@ from flask import Flask, Response, current_app
 from flask import request as current_request
 from werkzeug.datastructures import MultiDict
 
+from idp import measures
 from idp.clients.metadata import normal_response_type
 from idp.database import retried, transaction
 from idp.oidc import authorization_request, refusals, response_types, token_endpoint
@@ -142,6 +143,7 @@ def token_response(request: ProtocolRequest) -> Response:
     try:
         return server().handle_response(200, token_endpoint.answer(request), default_json_headers)
     except OAuth2Error as error:
+        measures.token(token_endpoint.known_grant(request), str(error.error))
         return server().handle_error_response(request, error)
 
 

@@ -8,6 +8,7 @@ from authlib.oauth2.rfc6749 import (
     UnsupportedGrantTypeError,
 )
 
+from idp import measures
 from idp.oidc import sender
 from idp.oidc.client_authentication import METHODS, authenticate, check_one_client
 from idp.oidc.grants import (
@@ -50,7 +51,15 @@ def answer(request: ProtocolRequest) -> dict[str, Any]:
     exchange = Exchange(request.form, client, presented, proved)
     for check in grant_type.checks:
         check(exchange)
-    return grant_type.redeem(exchange)
+    redeemed = grant_type.redeem(exchange)
+    measures.token(grant_type.name, "ok")
+    return redeemed
+
+
+def known_grant(request: ProtocolRequest) -> str:
+    """The grant that a request names, where it is one of ours."""
+    name = request.form.get("grant_type", "")
+    return name if name in GRANT_TYPES else "unknown"
 
 
 def _grant_type(request: ProtocolRequest) -> GrantType[Any]:

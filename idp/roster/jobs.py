@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from idp import clock
+from idp import clock, measures
 from idp.database import db, release_connection, transaction, update_all
 from idp.roster.models import RosterJob
 
@@ -110,7 +110,10 @@ def result_of(run_id: str) -> dict[str, Any]:
 
 def finish(taken: ClaimedJob, state: str = "done", **values: Any) -> bool:
     """End the job, unless another worker has it; ``values``: its trouble or result."""
-    return _change(taken, state=state, holder=None, lease_until=None, **values)
+    ended = _change(taken, state=state, holder=None, lease_until=None, **values)
+    if ended:
+        measures.import_task(taken.task, state)
+    return ended
 
 
 def _change(taken: ClaimedJob, **values: Any) -> bool:

@@ -35,6 +35,7 @@ from idp.settings.variables import (
 
 LOCALES: Final = ("fr", "nl", "de", "en")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LOG_FORMS: Final = ("auto", "json", "ecs", "opentelemetry", "text")
 DYNAMIC_REGISTRATION: Final = ("off", "token", "open")
 MAIL_TLS: Final = ("starttls", "implicit", "none")
 DATABASES: Final = ("postgresql", "postgres", "postgresql+psycopg", "sqlite", "sqlite+pysqlite")
@@ -244,6 +245,15 @@ class Settings:
     platform_name: str = setting("iT.SCHOOL", "Name shown where no school is known", some_words)
     log_level: str = setting(
         "INFO", "Least level that is logged: DEBUG to CRITICAL", one_of(*LOG_LEVELS)
+    )
+    metrics_port: int = setting(
+        0, "Port at which Prometheus finds /metrics of this process and its workers; 0: off", whole
+    )
+    metrics_host: str = setting("127.0.0.1", "Address of that port", some_words)
+    log_form: str = setting(
+        "auto",
+        "json, ecs (Elastic), opentelemetry or text; auto: text at a terminal, else json",
+        one_of(*LOG_FORMS),
     )
     audit_retention: timedelta = setting(
         timedelta(days=400), "How long the audit trail is kept, at the least", duration, "s"

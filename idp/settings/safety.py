@@ -98,6 +98,7 @@ def _bound_problems(settings: Settings) -> list[str]:
         ("bcrypt_queue", 1, 1024),
         ("database_connections", 2, 1000),
         ("mail_port", 1, 65535),
+        ("metrics_port", 0, 65535),
         ("mail_per_address", 1, 1000),
         ("invitations_per_hour", 1, 100_000),
         ("password_minimum", 8, 64),

@@ -28,7 +28,7 @@ def school(app: Flask) -> School:
 
 @pytest.fixture
 def crowd(school: School) -> dict[str, Any]:
-    """Families of one school."""
+    """Metrics of one school."""
     claire, (lina, noah) = factories.family(
         school, "Lina", "Noah", username="claire.dubois", email="c.dubois75@families.example"
     )

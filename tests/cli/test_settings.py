@@ -44,6 +44,7 @@ SAMPLES = {
     "mail_tls": "none",
     "default_locale": "de",
     "log_level": "ERROR",
+    "log_form": "ecs",
     "trusted_proxies": "10.0.0.0/8",
 }
 

@@ -22,7 +22,7 @@ FAMILIES = ("Adam", "Baert", "Claes", "Dufour", "Evrard", "Fontaine", "Goossens"
 
 
 def school_of(count: int = 8, *, numbers: list[int] | None = None) -> OneRoster:
-    """Families of one pupil and one parent; ``numbers``: which ids the parents' rows get."""
+    """Metrics of one pupil and one parent; ``numbers``: which ids the parents' rows get."""
     made = OneRoster()
     made.school()
     numbers = numbers or list(range(count))

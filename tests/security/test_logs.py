@@ -154,7 +154,7 @@ def test_l1_a_traceback_shows_places_and_no_values(log: Recorded) -> None:
 
 def test_a_record_that_does_not_fit_its_arguments_breaks_nothing() -> None:
     record = logging.LogRecord("idp", logging.INFO, "", 0, "only %s and %s", ("one",), None)
-    assert json.loads(logs.JsonFormatter().format(record))["message"] == "only %s and %s"
+    assert json.loads(logs.SafeFormatter().format(record))["message"] == "only %s and %s"
 
 
 def test_a_log_that_cannot_be_written_stops_nobody(

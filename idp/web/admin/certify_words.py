@@ -79,7 +79,7 @@ def _people() -> Group:
 
 def _cases() -> Group:
     return Group(
-        _("Families as they are"),
+        _("Metrics as they are"),
         _("Otherwise some parents never get in, and call the school."),
         {
             "four_children": _("A parent of four children sees the one that was chosen"),

@@ -13,6 +13,7 @@ from flask_babel import get_locale
 from flask_babel import gettext as _
 from werkzeug import Response
 
+from idp import measures
 from idp.audit import events
 from idp.credentials import one_time_tokens, passwords
 from idp.federation import authorization_request, providers
@@ -96,6 +97,7 @@ def leave_for_provider(key: str, purpose: str, *, chooses: bool = False, **about
 
 def report_trouble(key: str, trouble: ProviderTrouble) -> None:
     """Tell the parent, in a sentence on the next page, that a provider can't be used now."""
+    measures.sign_in("fed", "refused")
     events.record("provider_refused", result="refused", provider=key, reason=trouble.reason)
     if isinstance(trouble, ProviderAway):
         words = _(

@@ -1,0 +1,126 @@
+"""``/metrics``: what Prometheus reads of all workers together, on a port of its own."""
+
+import re
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from idp import Settings, create_app, measures
+from tests.cli.conftest import invoked, start
+from tests.smtp import free_port
+
+pytestmark = [pytest.mark.slow, pytest.mark.long]
+
+SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
+
+
+def fetched(url: str, **form: str) -> tuple[int, str]:
+    data = urllib.parse.urlencode(form).encode() if form else None
+    try:
+        with urllib.request.urlopen(url, data, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as refused:
+        return refused.code, refused.read().decode()
+
+
+def samples(port: int) -> dict[tuple[str, str], float]:
+    status, text = fetched(f"http://127.0.0.1:{port}/metrics")
+    assert status == 200
+    return {(name, labels): float(value) for name, labels, value in SAMPLE.findall(text)}
+
+
+def until(answer: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            if answer():
+                return
+        except OSError:
+            pass
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+@contextmanager
+def serving(environment: dict[str, str], log: Path) -> Iterator[tuple[str, int]]:
+    """A server with two workers, and the port of its metrics."""
+    port, metrics = free_port(), free_port()
+    environment["IDP_METRICS_PORT"] = str(metrics)
+    with log.open("w") as words:
+        process = start(
+            environment, "serve", "--port", str(port), "--workers", "2", stderr=words, stdout=words
+        )
+        try:
+            base = f"http://127.0.0.1:{port}"
+            until(lambda: fetched(f"{base}/health/live")[0] == 200)
+            until(lambda: bool(samples(metrics)))
+            yield base, metrics
+        finally:
+            process.terminate()
+            process.wait(40)
+
+
+def test_all_workers_are_counted_together_by_route_and_status(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    with serving(environment, tmp_path / "log") as (base, metrics):
+        for _ in range(40):
+            fetched(f"{base}/.well-known/openid-configuration")
+        fetched(f"{base}/nowhere/claire.dubois@example.org")
+        fetched(f"{base}/oauth2/token", grant_type="authorization_code", code="stolen")
+        fetched(f"{base}/oauth2/token", grant_type="marie@example.org")
+        read = samples(metrics)
+        text = fetched(f"http://127.0.0.1:{metrics}/metrics")[1]
+    route = "/.well-known/openid-configuration"
+    assert read["idp_requests_total", f'method="GET",route="{route}",status="200"'] == 40
+    assert read["idp_request_seconds_count", f'route="{route}"'] == 40
+    assert read["idp_requests_total", 'method="GET",route="none",status="404"'] == 1
+    assert read["idp_tokens_total", 'grant="authorization_code",outcome="invalid_client"'] == 1
+    assert read["idp_tokens_total", 'grant="unknown",outcome="unsupported_grant_type"'] == 1
+    assert read["idp_database_up", ""] == 1
+    assert read["idp_waiting", 'what="mails"'] == 0
+    assert read["idp_key_age_seconds", 'alg="RS256",state="current"'] >= 0
+    # Security rule L1: what strangers send is nobody's label
+    assert "example.org" not in text
+    assert "nowhere" not in text
+
+
+def middlewares(outermost: object) -> Iterator[object]:
+    while outermost is not None:
+        yield outermost
+        kept = getattr(outermost, "__dict__", {})
+        outermost = kept.get("application") or kept.get("_application")
+
+
+def test_nothing_is_listened_at_and_nothing_counted_unless_a_port_is_set(
+    environment: dict[str, str],
+) -> None:
+    app = create_app(Settings.from_environment(environment))
+    app.test_client().get("/health/live")
+    assert not measures.is_on()
+    assert not any(isinstance(each, measures.Requests) for each in middlewares(app.wsgi_app))
+
+
+def test_what_waits_and_for_how_long_is_told_and_its_worker_answers_alone(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    person = ("claire", "--given-name", "C", "--family-name", "D", "--email", "c@d.example")
+    invoked(environment, "user", "create", *person, "--invite")
+    with serving(environment, tmp_path / "log") as (_, metrics):
+        assert samples(metrics)["idp_waiting", 'what="mails"'] == 1
+        assert samples(metrics)["idp_waiting_seconds", 'what="mails"'] > 0
+    environment |= {"IDP_MAIL_PORT": str(free_port()), "IDP_MAIL_TLS": "none"}
+    url = f"http://127.0.0.1:{metrics}/metrics"
+    with (tmp_path / "mail").open("w") as words:
+        process = start(environment, "mail", "work", stderr=words, stdout=words)
+        try:
+            until(lambda: "# TYPE idp_mails_total counter" in fetched(url)[1])
+        finally:
+            process.terminate()
+            process.wait(40)
