@@ -9,6 +9,12 @@ PYTEST_ARGS ?= -n 3 --dist loadfile
 COVERAGE ?=
 SOURCES := idp migrations tests bench examples
 
+# What is asked of PostgreSQL through PgBouncer as well: races, locks, streams, the whole journey
+POOLED := tests/journey tests/security/test_races.py tests/protocol/test_refresh.py \
+  tests/protocol/test_code_flow.py tests/roster/test_command.py tests/roster/test_undo.py \
+  tests/services/test_outbox.py tests/services/test_partitions.py tests/services/test_purge.py \
+  tests/services/test_deliveries.py tests/services/test_prepared.py
+
 # A pipe fails where its first command does
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
@@ -39,8 +45,9 @@ test-each: $(VENV)/.with-test ## The same with every test on SQLite and on Postg
 	EACH_DATABASE=1 LONG=1 $(BIN)/pytest $(PYTEST_ARGS)
 
 test-installs: $(VENV)/.with-test $(VENV)/.with-installs ## Other software, fetched from its registry and built first
-	@PYTHON=$(PYTHON) tests/provision.sh browser nginx apache go rust java
+	@PYTHON=$(PYTHON) tests/provision.sh browser postgresql nginx pgbouncer apache go rust java
 	INSTALLS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -n 2 --dist loadfile tests/installs
+	POOLED=1 EACH_DATABASE=1 $(BIN)/pytest -n 2 --dist loadfile -k "not sqlite" $(POOLED)
 
 test-faults: $(VENV)/.with-test ## Machines that restart behind a real nginx, under load: 3 minutes
 	@PYTHON=$(PYTHON) tests/provision.sh postgresql nginx

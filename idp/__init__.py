@@ -41,7 +41,7 @@ def _flask_config(settings: Settings) -> dict[str, object]:
     return {
         "SECRET_KEY": settings.session_secret,
         "SQLALCHEMY_DATABASE_URI": _absolute_sqlite(url),
-        "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(url, settings.database_connections),
+        "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(url, settings),
         "MAX_CONTENT_LENGTH": 64 * 1024,
         "MAX_FORM_MEMORY_SIZE": 64 * 1024,
         "MAX_FORM_PARTS": 100,
@@ -59,11 +59,15 @@ def _flask_config(settings: Settings) -> dict[str, object]:
     }
 
 
-def _engine_options(url: str, connections: int) -> dict[str, object]:
+def _engine_options(url: str, settings: Settings) -> dict[str, object]:
     # Rule L1: an error message must not quote the values of a row.
     options: dict[str, object] = {"hide_parameters": True}
     if url.startswith("sqlite"):
         return {**options, "connect_args": {"timeout": 10}}
+    connections = settings.database_connections
+    if settings.database_pooled:
+        # What one statement prepares, the next one's server may not know
+        options["connect_args"] = {"prepare_threshold": None}
     return {
         **options,
         "pool_size": connections // 2,

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from idp import create_app
 from idp.settings import Settings
-from tests import compiled_once, databases, scheduling, skipped
+from tests import compiled_once, databases, pooler, scheduling, skipped
 from tests.apart import ApartClient
 from tests.examples.running import Demo, running_demo
 
@@ -30,6 +30,7 @@ def settings_for_tests(database_url: str, keys_folder: Path, **changes: object) 
         "demo": True,
         "issuer": "http://127.0.0.1:8000",
         "database_url": database_url,
+        "database_pooled": pooler.WANTED and database_url.startswith("postgresql"),
         "keys_folder": keys_folder,
         "history_file": history_file(database_url, keys_folder),
         "spool_folder": history_file(database_url, keys_folder).with_suffix(".spool"),

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests import postgres
+from tests import pooler, postgres
 
 KINDS = ("sqlite", "postgresql")
 # SQLite waits for the disk at each commit, as it should; tests need not
@@ -88,7 +88,7 @@ def _fresh_postgresql() -> Iterator[str]:
     else:
         _administer(f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
-        yield f"{base}/{name}"
+        yield f"{pooler.before(base) if pooler.WANTED else base}/{name}"
     finally:
         if _empty(base, name):
             _emptied.append(name)

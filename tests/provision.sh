@@ -5,7 +5,7 @@
 # skipped with the reason, or take longer (without Chromium's shell). Nobody's machine is changed
 # unasked.
 #
-# Usage: tests/provision.sh [venv] [browser] [postgresql] [nginx] [apache] [go] [rust] [java]
+# Usage: tests/provision.sh [venv] [browser] [postgresql] [nginx] [pgbouncer] [apache] [go] [rust] [java]
 # (nothing named: browser, postgresql and nginx)
 set -euo pipefail
 
@@ -27,6 +27,8 @@ missing_browser() {
 missing_postgresql() { compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || echo "postgresql"; }
 
 missing_nginx() { command -v nginx /usr/sbin/nginx >/dev/null || echo "nginx"; }
+
+missing_pgbouncer() { command -v pgbouncer /usr/sbin/pgbouncer >/dev/null || echo "pgbouncer"; }
 
 # The module brings Apache's program with it, and no Apache that is started.
 missing_apache() {

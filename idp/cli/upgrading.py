@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy.exc import OperationalError
 
-from idp import readiness
+from idp import readiness, settings
 from idp.cli.errors import BadInput
 from idp.database import db, migrations
 from idp.people import search_index
@@ -22,6 +22,12 @@ Say = Callable[[str], object]
 
 def migrate(move: Callable[[Any, str], None], revision: str) -> None:
     """Move the schema with Alembic. Raises ``BadInput`` where it can't."""
+    if settings.current().database_pooled:
+        # How long it waits for locks is said once for a whole session
+        raise BadInput(
+            "the schema is changed past the pooler: give DATABASE_URL the address of PostgreSQL"
+            " itself, and IDP_DATABASE_POOLED=no"
+        )
     try:
         move(migrations.configuration(), revision)
     except CommandError as error:

@@ -224,6 +224,31 @@ def _connections_suffice() -> Findings:
         )
 
 
+def _pooler_is_known() -> Findings:
+    """A pooler tells a process of its own for a connection, never the server's."""
+    if db.engine.dialect.name != "postgresql":
+        return
+    with db.engine.connect() as now:
+        announced = now.connection.dbapi_connection.info.backend_pid  # type: ignore[union-attr]
+        at_work = now.scalar(text("SELECT pg_backend_pid()"))
+        compiles = now.scalar(text("SELECT reset_val FROM pg_settings WHERE name = 'jit'"))
+    is_pooled = settings.current().database_pooled
+    if announced != at_work and not is_pooled:
+        yield trouble(
+            "pooler",
+            "A pooler stands before PostgreSQL: unless it keeps sessions, statements fail that "
+            "were prepared on another of its connections.",
+            "Set IDP_DATABASE_POOLED=yes, or let it pool sessions.",
+        )
+    if is_pooled and compiles == "on":
+        yield trouble(
+            "pooler",
+            "PostgreSQL compiles statements (jit), which takes longer than to run them, and behind "
+            "a pooler we can't tell it not to.",
+            "ALTER ROLE … SET jit = off, for the role of this process.",
+        )
+
+
 def _proxy_is_believed() -> Findings:
     """What the running provider saw: a header of a proxy that IDP_TRUSTED_PROXIES does not name."""
     for mark in marks.read(marks.UNBELIEVED_PROXY).values():
@@ -249,5 +274,6 @@ CHECKS: Final[tuple[Callable[[], Findings], ...]] = (
     _audit_log_is_cut,
     _platform_is_counted,
     _connections_suffice,
+    _pooler_is_known,
     _proxy_is_believed,
 )

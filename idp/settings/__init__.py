@@ -89,6 +89,9 @@ class Settings:
         DatabaseUrl("sqlite:///instance/idp.db"), "SQLAlchemy address of the database", _address
     )
     database_connections: int = setting(32, "Most connections of each worker to PostgreSQL", whole)
+    database_pooled: bool = setting(
+        False, "PostgreSQL is reached through a pooler that keeps no sessions (PgBouncer)", boolean
+    )
     drain: timedelta = setting(
         timedelta(seconds=5),
         "Before it stops, a server serves for this long and is not ready (/health/ready: 503)",

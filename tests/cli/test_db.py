@@ -39,6 +39,12 @@ def test_the_schema_goes_down_and_up_again(run: Run, json_of: Callable[..., Any]
     assert json_of("db", "current")["up_to_date"] is True
 
 
+def test_the_schema_is_changed_past_a_pooler(environment: dict[str, str]) -> None:
+    environment["IDP_DATABASE_POOLED"] = "yes"
+    for verb in (("upgrade",), ("downgrade", "base", "--yes")):
+        assert "past the pooler" in refused(finished(environment, "db", *verb))
+
+
 def test_an_unknown_revision_is_one_line(run: Run) -> None:
     assert "nonsense" in refused(run("db", "upgrade", "nonsense"))
     assert "nonsense" in refused(run("db", "downgrade", "nonsense", "--yes"))
