@@ -110,11 +110,12 @@ def run(*, batch: int = BATCH, pause: float = PAUSE) -> dict[str, int]:
     """
     removed = {}
     for table in GROWING:
-        removed[table.model.__tablename__] = _purged(table, batch, pause)
+        removed[table.model.__tablename__] = purged(table, batch, pause)
     return removed
 
 
-def _purged(table: Growing, batch: int, pause: float) -> int:
+def purged(table: Growing, batch: int = BATCH, pause: float = PAUSE) -> int:
+    """Purge one table; returns how many rows left it."""
     removed = 0
     if table.whole is not None and table.age is not None:
         aged = table.whole(clock.now() - table.age[1]())
