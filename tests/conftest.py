@@ -121,6 +121,16 @@ def compiled_only_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_wait_for_other_workers() -> Iterator[None]:
+    """There are none: whoever registers an application for another algorithm goes on at once."""
+    from idp.clients import algorithms
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(algorithms, "sleep", lambda _seconds: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def keys_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Our keys, made once for all tests of a process: whoever changes some takes a copy."""

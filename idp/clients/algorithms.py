@@ -2,11 +2,15 @@
 encrypt for us.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from time import sleep
+from typing import Any, Final
 
 from sqlalchemy import select
 
+from idp import concurrency_limit
 from idp.clients.models import Client
+from idp.database import after_commit
 from idp.database.prepared import Prepared
 
 FIELDS: Final = (
@@ -33,3 +37,40 @@ def key_for(alg: str) -> str:
 def in_use() -> frozenset[str]:
     """The algorithms that an enabled application is registered for; one query."""
     return frozenset(key_for(alg) for row in _IN_USE.all() for alg in row if alg)
+
+
+ALWAYS: Final = frozenset({"RS256"})
+"""What every provider offers (OpenID Connect Core §15.1)."""
+SHOWN_WITHIN: Final = 1.0
+"""Seconds for which a worker goes by the key set that it showed."""
+_made: Final = [0]
+"""How many changes this process has made."""
+
+
+def show_before_telling(
+    document: Mapping[str, Any], before: Mapping[str, Any] | None = None
+) -> None:
+    """Have whoever registers another algorithm wait, once that is committed, until no worker of any
+    machine shows a key set from before: who has just registered reads it, keeps it for an hour, and
+    needs the key of its first token in it. In the caller's transaction.
+
+    ``before``: the registration so far; None where it was not in use.
+    """
+    if _named(document) - _named(before or {}) - ALWAYS:
+        after_commit(_wait)
+
+
+def changes() -> int:
+    """What moves with each change that this process has made."""
+    return _made[0]
+
+
+def _wait() -> None:
+    _made[0] += 1
+    with concurrency_limit.released():
+        sleep(SHOWN_WITHIN)
+
+
+def _named(document: Mapping[str, Any]) -> frozenset[str]:
+    named = (document.get(field) for field in (*FIELDS, ENCRYPTION_FIELD))
+    return frozenset(key_for(alg) for alg in named if alg)

@@ -9,11 +9,11 @@ from sqlalchemy import bindparam, delete, insert, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from idp import clock, correlation
-from idp.clients import audit_log, logos, sectors, settled
+from idp.clients import algorithms, audit_log, logos, sectors, settled
 from idp.clients.client_secrets import has_secret, hashed_secret, new_secret
 from idp.clients.metadata import checked
 from idp.clients.models import Client, ClientRow, ClientSchool
-from idp.database import db, transaction, update_all
+from idp.database import db, opaque_id, transaction, update_all
 from idp.database.prepared import Prepared, columns, only
 from idp.errors import Conflict, Invalid, NotFound
 from idp.people.models import School
@@ -54,15 +54,15 @@ def register(
     sectors.check(document)
     logo = logos.read(document)
     secret = new_secret(document)
+    new_id = client_id or opaque_id("app")()
     client = Client(
+        id=new_id,
         name=document["client_name"],
         metadata_=document,
         secret_hash=secret and hashed_secret(secret),
-        sector="",
+        sector=sectors.sector(document, new_id, school_ids, proved=not by_itself),
         made_by=correlation.current().actor or None,
     )
-    if client_id is not None:
-        client.id = client_id
     with transaction() as session:
         _check_schools(school_ids)
         session.add(client)
@@ -70,9 +70,9 @@ def register(
             session.flush()
         except IntegrityError:  # the same form, sent twice: its id is registered already
             raise Conflict("outdated", client=client.id) from None
-        client.sector = sectors.sector(document, client.id, school_ids, proved=not by_itself)
         _serve(client.id, school_ids)
         logos.keep(client.id, document, logo)
+        algorithms.show_before_telling(document)
         audited = audit_log.audited_metadata(document, school_ids)
         audit_log.record("client_created", client.id, school_ids, after=audited)
     return Registered(client, secret)
@@ -99,6 +99,7 @@ def change(
     document = examined(metadata, wanted)
     sectors.check(document, before.metadata_)
     logo = logos.read(document)
+    shown_before = before.metadata_ if before.disabled_at is None else None
     audited_before = audit_log.audited_metadata(before.metadata_, served)
     secret = new_secret(document) if before.secret_hash is None else None
     values: dict[str, Any] = {"metadata_": document, "name": document["client_name"]}
@@ -111,6 +112,7 @@ def change(
     with transaction() as session:
         _check_schools(wanted)
         _move(client_id, before.version if version is None else version, values)
+        algorithms.show_before_telling(document, shown_before)
         logos.keep(client_id, document, logo)
         if set(wanted) != set(served):
             session.execute(delete(ClientSchool).where(ClientSchool.client_id == client_id))
@@ -253,7 +255,7 @@ def disable(client_id: str) -> bool:
 
 def enable(client_id: str) -> bool:
     """Let a disabled client work again."""
-    get_client(client_id)
+    document = get_client(client_id).metadata_
     with transaction() as session:
         enabled = session.execute(
             update(Client)
@@ -261,6 +263,7 @@ def enable(client_id: str) -> bool:
             .values(disabled_at=None)
         ).rowcount
         if enabled:
+            algorithms.show_before_telling(document)
             audit_log.record("client_enabled", client_id, _served(client_id))
     return bool(enabled)
 

@@ -172,7 +172,8 @@ def transaction() -> Iterator[Any]:
     if session.in_transaction():
         session.commit()  # ends the read transaction; loaded objects stay loaded
     session.info["in_transaction"] = True
-    session.info |= {"last_steps": {}, "remembered": {}}
+    session.info |= {"last_steps": {}, "remembered": {}, "afterwards": []}
+    afterwards: list[Callable[[], None]] = session.info["afterwards"]
     try:
         session.info["connection"] = session.connection(
             execution_options=WRITES[db.engine.dialect.name]
@@ -185,8 +186,10 @@ def transaction() -> Iterator[Any]:
         raise
     finally:
         session.info["in_transaction"] = False
-        for name in ("connection", "last_steps", "remembered"):
+        for name in ("connection", "last_steps", "remembered", "afterwards"):
             session.info.pop(name, None)
+    for step in afterwards:
+        step()
 
 
 def in_transaction() -> bool:
@@ -205,6 +208,11 @@ def before_commit(step: Callable[[list[Any]], None], *items: Any) -> None:
     was given for it: what its parts write of one kind goes in by one statement.
     """
     db.session.info["last_steps"].setdefault(step, []).extend(items)
+
+
+def after_commit(step: Callable[[], None]) -> None:
+    """Have ``step`` taken once the present ``transaction()`` is committed, and not if it is not."""
+    db.session.info["afterwards"].append(step)
 
 
 def at_once(step: Callable[[list[Any]], None]) -> None:

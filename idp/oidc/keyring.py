@@ -2,7 +2,7 @@
 its keys are published.
 """
 
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from flask import Flask, current_app
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,8 +13,6 @@ from idp.settings import Settings
 
 _NAME = "idp.keyring"
 _LAST_USED = "idp.keyring.used"
-ALWAYS: Final = frozenset({"RS256"})
-"""What every provider offers (OpenID Connect Core §15.1)."""
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -40,12 +38,13 @@ def published_keys() -> dict[str, Any]:
     """The key set of the algorithms that some application in use is registered for: a client
     that knows no Ed25519 may refuse a set that holds such a key (RFC 7517 §5 lets it skip it).
 
-    A registration shows its kind of key at once, to all machines; its first token comes later.
-    While the database is away, it is the set that was shown last.
+    A registration shows its kind of key to all machines before its application is told
+    (``algorithms.show_before_telling``). While the database is away, it is the set that was shown
+    last.
     """
     known = current_app.extensions
     try:
-        known[_LAST_USED] = algorithms.in_use() | ALWAYS
+        known[_LAST_USED] = algorithms.in_use() | algorithms.ALWAYS
     except SQLAlchemyError:
         known.setdefault(_LAST_USED, frozenset(ALGORITHMS))
     return keyring().key_set(known[_LAST_USED])

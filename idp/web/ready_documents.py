@@ -1,10 +1,10 @@
-"""Public documents as they last left us: discovery and descriptions.
+"""Public documents as they last left us: discovery, key set and descriptions.
 
-They change with the keys, and are the same for everybody. A worker keeps each for ``KEPT`` seconds
-at the most, and no longer than the list of keys stays as it was.
+They change with the keys, and are the same for everybody. A worker keeps each for a second at the
+most (``algorithms.SHOWN_WITHIN``), and no longer than the list of keys stays as it was.
 
-The key set is kept by nobody: it changes with each registration, at other workers, too. Whoever has
-just registered reads it, keeps it for an hour, and needs the key of its first token in it.
+The key set changes with registrations at other workers, too: whoever registers another algorithm
+is answered once all workers show its key (``algorithms.show_before_telling``).
 """
 
 from collections.abc import Callable
@@ -15,10 +15,10 @@ from typing import Any, Final
 from flask import Flask, Response
 
 from idp import correlation
+from idp.clients import algorithms
 from idp.oidc.keyring import keyring_of
 from idp.oidc.keys import KeyTrouble
 
-KEPT: Final = 1.0  # seconds
 REQUEST_ID: Final = "X-Request-Id"
 _OF_THE_BODY: Final = frozenset({"content-type", "content-length"})
 
@@ -60,9 +60,11 @@ class ReadyDocuments:
         start_response("304 NOT MODIFIED", _without_body(headers))
         return []
 
-    def keep(self, environ: dict[str, Any], response: Response, made_for: object) -> None:
-        """Keep an answer to GET that has nothing of its request in it. ``made_for``: the stamp from
-        before it was made, for what changes meanwhile may not be in it.
+    def keep(
+        self, environ: dict[str, Any], response: Response, made_for: object, began: float
+    ) -> None:
+        """Keep an answer to GET that has nothing of its request in it. ``made_for`` and ``began``:
+        stamp and time from before it was made, for what changes meanwhile may not be in it.
         """
         etag = response.headers.get("ETag")
         if environ["REQUEST_METHOD"] != "GET" or response.status_code != 200 or etag is None:
@@ -71,12 +73,14 @@ class ReadyDocuments:
         headers = [each for each in response.headers if each[0] != REQUEST_ID]
         if not any(name.lower() == "content-length" for name, _ in headers):
             headers.append(("Content-Length", str(len(body))))
-        self._kept[environ["PATH_INFO"]] = _Ready(monotonic() + KEPT, made_for, headers, body, etag)
+        self._kept[environ["PATH_INFO"]] = _Ready(
+            began + algorithms.SHOWN_WITHIN, made_for, headers, body, etag
+        )
 
     def stamp(self) -> object:
         """What moves with all that the documents are made of."""
         try:
-            return keyring_of(self._app).stamp()
+            return keyring_of(self._app).stamp(), algorithms.changes()
         except KeyTrouble:
             return object()  # unlike any other
 

@@ -3,13 +3,14 @@
 Programs bring no cookie, read no language and send no form token. Their requests go to the same
 views and services, with the same errors and the same headers, past what only pages need: opening
 and saving the browser's cookie, looking for the address among some hundreds, and a dozen looks
-before and after each view. ``WAYS`` says which way each address takes; public documents but
-the key set are kept as they left (``idp.web.ready_documents``).
+before and after each view. ``WAYS`` says which way each address takes; public documents are
+kept as they left (``idp.web.ready_documents``).
 """
 
 from collections.abc import Callable, Iterable
 from enum import Enum
 from functools import cached_property
+from time import monotonic
 from typing import Any, Final
 
 from flask import Flask, Response, request
@@ -40,7 +41,7 @@ WAYS: Final = {
     "oauth2.description": Way.READY,
     "oauth2.device_authorization": Way.SHORT,
     "oauth2.introspect": Way.SHORT,
-    "oauth2.jwks": Way.SHORT,
+    "oauth2.jwks": Way.READY,
     "oauth2.par": Way.SHORT,
     "oauth2.protected_resource_metadata": Way.READY,
     "oauth2.revoke": Way.SHORT,
@@ -111,9 +112,9 @@ class ShortWay:
             return ready
         with self._context(environ, rule) as context:
             if WAYS[rule.endpoint] is Way.READY:
-                stamp = self._ready.stamp()
+                began, stamp = monotonic(), self._ready.stamp()
                 response = self._response(rule, context)
-                self._ready.keep(environ, response, stamp)
+                self._ready.keep(environ, response, stamp, began)
             else:
                 response = self._response(rule, context)
             return response(environ, start_response)

@@ -3,17 +3,16 @@
 import json
 import re
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from idp import create_app
-from idp.clients.models import Client
-from idp.database import db
+from idp.clients import algorithms, registration
 from idp.oidc import key_files
 from idp.oidc.keys import Keyring
 from idp.settings import Settings
@@ -22,6 +21,7 @@ from idp.web.short_way import WAYS, Way
 from tests import factories
 from tests.apart import ApartClient
 from tests.conftest import settings_for_tests
+from tests.parallel import Queries
 
 pytestmark = pytest.mark.quick_on("sqlite")
 
@@ -188,16 +188,52 @@ def test_a_registration_shows_its_kind_of_key_at_once(client: FlaskClient) -> No
     assert _algorithms(client) - before == {"ES256"}
 
 
-def test_what_another_worker_registers_is_shown_at_once(client: FlaskClient) -> None:
+@pytest.mark.parametrize("how", ["registered", "changed", "enabled"])
+def test_what_another_worker_registers_is_shown_before_it_is_told(
+    client: FlaskClient, settings: Settings, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
     """Its application keeps what it reads now for an hour: its first token's key is in it."""
-    portal = factories.client_app(factories.school()).client
-    before = _algorithms(client)
-    changed = {**portal.metadata_, "id_token_signed_response_alg": "ES256"}
-    # Past this process's services, as another one does it
-    with db.engine.begin() as connection:
-        connection.execute(update(Client).values(metadata_=changed))
+    school = factories.school()
+    portal = factories.client_app(school).client
+    signed = {**portal.metadata_, "id_token_signed_response_alg": "ES256"}
+    if how == "enabled":
+        registration.change(portal.id, signed)
+        registration.disable(portal.id)
+    monkeypatch.setattr(algorithms, "sleep", sleep)  # the wait is what is tried here
+    sleep(algorithms.SHOWN_WITHIN)
+    before = _algorithms(client)  # kept by this worker from now on
+
+    with create_app(settings).app_context():
+        if how == "registered":
+            factories.client_app(school, id_token_signed_response_alg="ES256")
+        elif how == "changed":
+            registration.change(portal.id, signed)
+        else:
+            registration.enable(portal.id)
 
     assert _algorithms(client) - before == {"ES256"}
+
+
+def test_who_registers_no_other_algorithm_waits_for_nothing(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(algorithms, "sleep", waits.append)
+    portal = factories.client_app(factories.school()).client
+    signed = {**portal.metadata_, "id_token_signed_response_alg": "ES256"}
+    assert not waits
+
+    registration.change(portal.id, signed)
+    assert waits == [algorithms.SHOWN_WITHIN]
+    registration.change(portal.id, {**signed, "client_name": "Portail B"})
+    assert len(waits) == 1
+
+
+def test_a_key_set_is_read_once_a_second(client: FlaskClient) -> None:
+    client.get("/oauth2/jwks")
+    with Queries() as seen:
+        client.get("/oauth2/jwks")
+    assert seen == []
 
 
 def test_a_document_that_was_made_while_the_keys_changed_is_not_kept(
