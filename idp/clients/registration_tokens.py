@@ -109,7 +109,8 @@ def end_management(*which: ColumnElement[bool]) -> int:
     returns how many did.
     """
     managing = Client.registration_token_hash.is_not(None)
-    return update_all(Client, *which, managing, registration_token_hash=None)
+    stays = {"version": Client.version}  # the registration stays as it is
+    return update_all(Client, *which, managing, registration_token_hash=None, **stays)
 
 
 def find_usable(text: str) -> RegistrationToken | None:

@@ -83,6 +83,7 @@ def _register(document: Mapping[str, Any], bounds: _Bounds) -> SelfRegistered:
             Client.id == made.client.id,
             registered_by=bounds.registered_by,
             registration_token_hash=_hash(token),
+            version=Client.version,  # the registration stays as it is
         )
     return SelfRegistered(made.client, token, made.secret)
 
@@ -161,6 +162,7 @@ def _exchange(client_id: str, text: str, hashed: str | None) -> bool:
             Client.id == client_id,
             Client.registration_token_hash == _hash(text),
             registration_token_hash=hashed,
+            version=Client.version,  # the registration stays as it is
         )
     )
 

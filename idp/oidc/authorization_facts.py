@@ -51,9 +51,12 @@ def facts_for(
     client: ClientRow,
     signed_in: SignedIn | None,
     interaction: Interaction | None = None,
+    children: Sequence[Candidate] | None = None,
 ) -> Facts:
     """Read what the decision needs: at most two queries, and a few about the guardian's factors
     where the request asks for a class of sign-in.
+
+    ``children``: where they were read a moment ago.
     """
     now = clock.now()
     first_party = bool(client.metadata_["first_party"])
@@ -72,9 +75,7 @@ def facts_for(
         goes_without=interaction is not None and interaction.goes_without,
         signed_in_here=interaction is not None and interaction.signed_in_session_id == session.id,
         awaits_another=interaction is not None and interactions.awaits_another(interaction),
-        children=child_selection.candidates(account.id, client.id, session.id)
-        if request.asks_child
-        else (),
+        children=_children(client, signed_in, children) if request.asks_child else (),
         chosen_child_id=interaction.child_id if interaction else None,
         remembered_by=None if first_party else client.id,
         consented=allowed,
@@ -87,3 +88,11 @@ def facts_for(
         first_party=first_party,
         made_up_email=has_made_up_email(client.metadata_),
     )
+
+
+def _children(
+    client: ClientRow, signed_in: SignedIn, read: Sequence[Candidate] | None
+) -> Sequence[Candidate]:
+    if read is not None:
+        return read
+    return child_selection.candidates(signed_in.account.id, client.id, signed_in.session.id)

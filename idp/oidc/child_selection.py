@@ -1,7 +1,7 @@
 """Which children an application may see, and which one is chosen (docs/child-claim.md)."""
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -9,25 +9,33 @@ from typing import Any, Final
 from sqlalchemy import Select, and_, bindparam, select
 
 from idp import clock
-from idp.clients.models import ClientRow, ClientSchool
+from idp.clients.models import Client, ClientRow, ClientSchool
 from idp.database.prepared import Prepared, columns
 from idp.oidc import subjects
 from idp.people import guardianships
-from idp.people.models import Child, ChildRow, Guardianship, School
-from idp.sessions.models import ChildChoice
+from idp.people.models import Account, Child, ChildRow, Guardianship, School
+from idp.sessions.models import BrowserSession, ChildChoice
 
 _CHILD: Final = columns(Child, ChildRow, school_name=School.name)
 
 
 def link(account_id: Any, child_id: Any, client_id: Any) -> Select[Any]:
+    """The child of a ``bare_link``: columns of ``ChildRow``, and the relationship."""
+    return (
+        bare_link(account_id, child_id, client_id)
+        .with_only_columns(*_CHILD, Guardianship.relationship)
+        .join(School, School.id == Child.school_id)
+    )
+
+
+def bare_link(account_id: Any, child_id: Any, client_id: Any) -> Select[Any]:
     """The live guardianship through which a client may see a child, kept from ending until
     the transaction does (security rule C6): a token that names the child is made before the
-    end is committed, or not at all. Its columns are those of ``ChildRow``, and the relationship.
+    end is committed, or not at all.
     """
     return (
-        select(*_CHILD, Guardianship.relationship)
-        .join(Guardianship, Guardianship.child_id == Child.id)
-        .join(School, School.id == Child.school_id)
+        select(Guardianship.id)
+        .join(Child, Child.id == Guardianship.child_id)
         .join(ClientSchool, ClientSchool.school_id == Child.school_id)
         .where(
             Guardianship.account_id == account_id,
@@ -56,28 +64,61 @@ class Candidate:
     """The application on whose page that was; None where it is not known."""
 
 
+_OF_CANDIDATE: Final = (
+    *_CHILD,
+    Guardianship.relationship,
+    ChildChoice.selected_at,
+    ChildChoice.client_id,
+)
+_CHOSEN: Final = and_(ChildChoice.school_id == Child.school_id, ChildChoice.child_id == Child.id)
+_IN_ORDER: Final = (Child.given_name, Child.family_name, Child.id)
+
 _CANDIDATES: Final = Prepared(
-    select(*_CHILD, Guardianship.relationship, ChildChoice.selected_at, ChildChoice.client_id)
+    select(*_OF_CANDIDATE)
     .join(Guardianship, Guardianship.child_id == Child.id)
     .join(School, School.id == Child.school_id)
     .join(ClientSchool, ClientSchool.school_id == Child.school_id)
-    .outerjoin(
-        ChildChoice,
-        and_(
-            ChildChoice.session_id == bindparam("session_id"),
-            ChildChoice.school_id == Child.school_id,
-            ChildChoice.child_id == Child.id,
-        ),
-    )
+    .outerjoin(ChildChoice, _CHOSEN & (ChildChoice.session_id == bindparam("session_id")))
     .where(
         Guardianship.account_id == bindparam("account_id"),
         guardianships.live(),
         ClientSchool.client_id == bindparam("client_id"),
     )
-    .order_by(Child.given_name, Child.family_name, Child.id),
+    .order_by(*_IN_ORDER),
     ChildRow,
     into=Candidate,
 )
+
+
+def with_candidates(statement: Select[Any]) -> Select[Any]:
+    """A statement that tells a client, a session and its account, and with them what fills a
+    ``Candidate``: a row for each child, and one at least. ``candidates_among`` says which count.
+
+    Each table is joined by its key to the ones before it: PostgreSQL has no choice of another
+    order, such as through all children of a school, which it takes where it knows no figures yet.
+    """
+    return (
+        statement.add_columns(*_OF_CANDIDATE)
+        .outerjoin(
+            Guardianship,
+            and_(Guardianship.account_id == Account.id, Guardianship.ended_at.is_(None)),
+        )
+        .outerjoin(Child, and_(Child.id == Guardianship.child_id, Child.left_at.is_(None)))
+        .outerjoin(
+            ClientSchool,
+            and_(ClientSchool.client_id == Client.id, ClientSchool.school_id == Child.school_id),
+        )
+        .outerjoin(School, School.id == ClientSchool.school_id)
+        .outerjoin(ChildChoice, _CHOSEN & (ChildChoice.session_id == BrowserSession.id))
+        .order_by(*_IN_ORDER)
+    )
+
+
+def candidates_among(rows: Iterable[Sequence[Any]]) -> tuple[Candidate, ...]:
+    """The candidates in what ``with_candidates`` read: a child at a school that the client does not
+    serve has none in its row.
+    """
+    return tuple(Candidate(*row) for row in rows if row[0].school_name is not None)
 
 
 @dataclass(frozen=True)

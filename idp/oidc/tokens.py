@@ -9,7 +9,8 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, false, or_, select
 
 from idp import clock, settings
-from idp.clients.models import Client, ClientRow, ClientSchool
+from idp.clients import kept
+from idp.clients.models import Client, ClientRow, ClientSchool, ClientVersion
 from idp.database import keyed_hash, retried, transaction
 from idp.database.prepared import AtomicInsert, Prepared, columns
 from idp.oidc import child_selection
@@ -135,7 +136,7 @@ def holds(grant_id: Any) -> ColumnElement[bool]:
     """As the condition of an UPDATE: the grant is not ended, and its guardianship is live and
     stays so until the transaction ends (security rule C6).
     """
-    link = child_selection.link(Grant.account_id, Grant.child_id, Grant.client_id)
+    link = child_selection.bare_link(Grant.account_id, Grant.child_id, Grant.client_id)
     return (
         select(Grant.id)
         .where(Grant.id == grant_id, Grant.ended_at.is_(None))
@@ -258,15 +259,18 @@ def _by_hash(
         .join(Grant, Grant.id == model.grant_id)
         .where(model.token_hash == bindparam("token_hash"))
     )
-    return Prepared(with_grant(statement), row, *OF_GRANT, into=partial(FoundToken, kind))
+    into = kept.with_client(partial(FoundToken, kind), 1 + CLIENT_OF_GRANT)
+    return Prepared(with_grant(statement), row, *OF_GRANT, into=into)
 
 
-OF_GRANT: Final = (GrantRow, AccountRow, ClientRow, ChildRow)
+OF_GRANT: Final = (GrantRow, AccountRow, ClientVersion, ChildRow)
 """What ``with_grant`` adds; the relationship follows."""
+CLIENT_OF_GRANT: Final = OF_GRANT.index(ClientVersion)
+"""Where among these the client is, for ``kept.with_client``."""
 _OF_GRANT: Final = (
     *columns(Grant, GrantRow),
     *columns(Account, AccountRow),
-    *columns(Client, ClientRow),
+    *columns(Client, ClientVersion),
     *columns(Child, ChildRow, school_name=School.name),
     Guardianship.relationship,
 )

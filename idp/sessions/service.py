@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, bindparam, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, bindparam, join, select, tuple_, update
 
 from idp import clock, settings
 from idp.audit import events
@@ -28,16 +28,34 @@ class SignedIn:
     account: AccountRow
 
 
-_LIVE_SESSION: Final = Prepared(
-    select(*columns(BrowserSession, SessionRow), *columns(Account, AccountRow))
-    .join(Account, Account.id == BrowserSession.account_id)
-    .where(
+def goes_on() -> ColumnElement[bool]:
+    """As the condition of a statement that knows ``parameters_of``: the session of that secret goes
+    on, and its account is active.
+    """
+    return and_(
         BrowserSession.secret_hash == bindparam("secret_hash"),
         BrowserSession.ended_at.is_(None),
         BrowserSession.expires_at > bindparam("now"),
         BrowserSession.last_seen_at > bindparam("idle_since"),
         Account.status == "active",
-    ),
+    )
+
+
+def parameters_of(secret: str) -> dict[str, Any]:
+    """The parameters of ``goes_on``."""
+    now = clock.now()
+    return {
+        "secret_hash": keyed_hash("session", secret),
+        "now": now,
+        "idle_since": now - settings.current().session_idle,
+    }
+
+
+WITH_ACCOUNT: Final = join(BrowserSession, Account, Account.id == BrowserSession.account_id)
+_LIVE_SESSION: Final = Prepared(
+    select(*columns(BrowserSession, SessionRow), *columns(Account, AccountRow))
+    .select_from(WITH_ACCOUNT)
+    .where(goes_on()),
     SessionRow,
     AccountRow,
     into=SignedIn,
@@ -90,13 +108,13 @@ def begin(
 
 def find(secret: str) -> SignedIn | None:
     """The live session of this secret, with its active guardian; one query."""
-    now = clock.now()
-    signed_in = _LIVE_SESSION.one_or_none(
-        secret_hash=keyed_hash("session", secret),
-        now=now,
-        idle_since=now - settings.current().session_idle,
-    )
-    if signed_in is not None and signed_in.session.last_seen_at < now - TOUCH_EVERY:
+    signed_in = _LIVE_SESSION.one_or_none(**parameters_of(secret))
+    return None if signed_in is None else seen(signed_in)
+
+
+def seen(signed_in: SignedIn) -> SignedIn:
+    """Note that the session was used, where that was not noted lately."""
+    if signed_in.session.last_seen_at < clock.now() - TOUCH_EVERY:
         _touch(signed_in.session)
     return signed_in
 

@@ -85,7 +85,7 @@ def has_cookies() -> bool:
 def signed_in() -> SignedIn | None:
     """Who is signed in in this browser; looked up once a request."""
     if g.get("signed_in", _UNKNOWN) is _UNKNOWN:
-        secret = _session_secret()
+        secret = session_secret()
         g.signed_in = sessions.find(secret) if secret else None
     signed_in_now = cast(SignedIn | None, g.signed_in)
     if signed_in_now is not None:
@@ -104,11 +104,17 @@ def not_signed_out() -> SignedIn | None:
     """
     if (signed_in_now := signed_in()) is not None:
         return signed_in_now
-    secret = _session_secret()
+    secret = session_secret()
     return sessions.find_left(secret) if secret else None
 
 
-def _session_secret() -> str | None:
+def note_signed_in(signed_in_now: SignedIn | None) -> None:
+    """Who is signed in, where that was looked up together with something else."""
+    g.signed_in = signed_in_now
+
+
+def session_secret() -> str | None:
+    """The secret of this browser's session, if it has one."""
     begun_now = cookies_to_set().get("session")
     secret = begun_now or request.cookies.get(_name("session"), "")
     return secret if 20 <= len(secret) <= 100 else None

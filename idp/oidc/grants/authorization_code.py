@@ -11,6 +11,7 @@ from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError
 from sqlalchemy import bindparam, select, update
 
 from idp import clock
+from idp.clients import kept
 from idp.clients.models import ClientRow
 from idp.database import base64url, keyed_hash
 from idp.database.prepared import Prepared, columns
@@ -68,7 +69,7 @@ _CODE: Final = Prepared(
     ).add_columns(BrowserSession.ended_at),
     CodeRow,
     *tokens.OF_GRANT,
-    into=FoundCode,
+    into=kept.with_client(FoundCode, 1 + tokens.CLIENT_OF_GRANT),
 )
 
 

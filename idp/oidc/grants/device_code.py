@@ -7,6 +7,7 @@ from authlib.oauth2.rfc8628 import AuthorizationPendingError, ExpiredTokenError,
 from sqlalchemy import bindparam, select, update
 
 from idp import clock
+from idp.clients import kept
 from idp.clients.metadata import DEVICE_CODE
 from idp.database.prepared import Prepared
 from idp.oidc import device_codes, tokens
@@ -44,7 +45,7 @@ def _as_found(
 _GRANT: Final = Prepared(
     tokens.with_grant(select().select_from(Grant).where(Grant.id == bindparam("grant_id"))),
     *tokens.OF_GRANT,
-    into=_as_found,
+    into=kept.with_client(_as_found, tokens.CLIENT_OF_GRANT),
 )
 
 

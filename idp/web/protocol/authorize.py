@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 from idp.oidc import (
     authorization_parameters,
     authorization_request,
+    first_look,
     logout,
     refusals,
     response_types,
@@ -18,6 +19,7 @@ from idp.oidc import (
 )
 from idp.oidc.authorization_parameters import Pushed, Read, Refused, registered_redirect_uri
 from idp.oidc.errors import InvalidRequestUri, OAuth2Error
+from idp.oidc.first_look import FirstLook
 from idp.oidc.oauth_client import OAuthClient, query_client
 from idp.oidc.requests import FORM, with_values
 from idp.web import browser, headers
@@ -39,17 +41,32 @@ def authorize() -> Response:
     sent = with_values(request.form if request.method == "POST" else request.args)
     if request.method == "POST" and not browser.has_cookies():
         return _to_ourselves(sent)
-    match _crossed(sent) or authorization_parameters.read(sent):
+    looked = _first_look(sent)
+    known = looked.client if looked else None
+    match _crossed(sent) or authorization_parameters.read(sent, known=known):
         case Refused(parameters, error):
             error.redirect_uri = registered_redirect_uri(parameters)
             return _refuse(parameters, error)
         case Pushed() as pushed:
-            return _answered_pushed(pushed)
+            return _answered_pushed(pushed, looked)
         case read:
-            return _answered(read)
+            return _answered(read, looked)
 
 
-def _answered(read: Read) -> Response:
+def _first_look(sent: MultiDict[str, str]) -> FirstLook | None:
+    """Client, session and children of a browser that has a session, read at once."""
+    secret, ids = browser.session_secret(), sent.getlist("client_id")
+    if secret is None or len(ids) != 1:
+        return None
+    # What is asked may stand in an object, or with us
+    children = "scope" not in sent or "child" in sent["scope"].split()
+    looked = first_look.look_at_once(ids[0], secret, children=children)
+    if looked is not None:
+        browser.note_signed_in(looked.signed_in)
+    return looked
+
+
+def _answered(read: Read, looked: FirstLook | None) -> Response:
     parameters = read.parameters
     try:
         client = server.validated(parameters, read.client)
@@ -63,14 +80,15 @@ def _answered(read: Read) -> Response:
         error.redirect_uri = parameters["redirect_uri"]
         return _refuse(parameters, error)
     _let_popup(client)
-    return proceed(auth_request, client, interaction=None)
+    return proceed(auth_request, client, None, looked.children if looked else None)
 
 
-def _answered_pushed(pushed: Pushed) -> Response:
+def _answered_pushed(pushed: Pushed, looked: FirstLook | None) -> Response:
     """Go on with a request that was pushed; once it is closed, only where its browser is in it."""
     _let_popup(pushed.client)
     if pushed.is_open:
-        return proceed(pushed.request, pushed.client, interaction=None)
+        children = looked.children if looked else None
+        return proceed(pushed.request, pushed.client, None, children)
     if (waiting := pushed_before(pushed.request)) is not None:
         return redirect(f"/interaction/{waiting.id}", 303)
     error = InvalidRequestUri()

@@ -3,6 +3,8 @@
 ``child`` and ``consent`` are the two that ask something.
 """
 
+from collections.abc import Sequence
+
 from flask import redirect, render_template
 from werkzeug.wrappers import Response
 
@@ -27,6 +29,7 @@ from idp.oidc.authorization import (
 )
 from idp.oidc.authorization_facts import Facts
 from idp.oidc.authorization_request import AuthorizationRequest
+from idp.oidc.child_selection import Candidate
 from idp.oidc.errors import Denial, InvalidRequestUri, OAuth2Error
 from idp.oidc.oauth_client import OAuthClient
 from idp.sessions import interactions
@@ -140,11 +143,19 @@ def _done(waiting: Interaction) -> str:
 
 
 def proceed(
-    auth_request: AuthorizationRequest, client: OAuthClient, interaction: Interaction | None
+    auth_request: AuthorizationRequest,
+    client: OAuthClient,
+    interaction: Interaction | None,
+    children: Sequence[Candidate] | None = None,
 ) -> Response:
-    """Take the next step: a page of ours, or the answer to the application."""
+    """Take the next step: a page of ours, or the answer to the application.
+
+    ``children``: where they were read a moment ago.
+    """
     signed_in = browser.signed_in()
-    facts = authorization_facts.facts_for(auth_request, client.record, signed_in, interaction)
+    facts = authorization_facts.facts_for(
+        auth_request, client.record, signed_in, interaction, children
+    )
     step = authorization.next_step(auth_request, facts)
     match step:
         case Proceed() if interaction is not None and auth_request.device is not None:
