@@ -50,7 +50,7 @@ from idp.roster.models import RosterChange, RosterRejection, RosterRun, RosterRu
 from idp.roster.question_models import RosterRemark
 from idp.roster.reading import RESUME_WITHIN
 from idp.roster.runs import UNDO_WITHIN
-from idp.sessions.models import BrowserSession, FormSubmission, Interaction
+from idp.sessions.models import BrowserSession, FormSubmission, Interaction, PersistentLogin
 
 BATCH: Final = 500
 PAUSE: Final = 0.02
@@ -209,7 +209,9 @@ def _event_deliveries(now: datetime) -> ColumnElement[bool]:
 def _browser_sessions(now: datetime) -> ColumnElement[bool]:
     """Sessions that are over and under which no grant lives on; their choices go with them."""
     granted = exists().where(Grant.session_id == BrowserSession.id)
-    return and_(BrowserSession.expires_at < now - MARGIN, ~granted)
+    # The sign-in on which the next session of a browser stands that stays signed in
+    stays = exists().where(PersistentLogin.session_id == BrowserSession.id)
+    return and_(BrowserSession.expires_at < now - MARGIN, ~granted, ~stays)
 
 
 def _throttle_counters(now: datetime) -> ColumnElement[bool]:
@@ -285,6 +287,7 @@ GROWING: Final = (
     # Rotated ones too stay until they expire: their reuse must be recognised (rule O6)
     _kept(RefreshToken.expires_at),
     _kept(Grant.created_at, useless=_grants),
+    _kept(PersistentLogin.expires_at),
     _kept(BrowserSession.expires_at, useless=_browser_sessions),
     _kept(ThrottleCounter.updated_at, throttling.KEPT + MARGIN, _throttle_counters),
     _kept(KnownDevice.last_seen_at, devices.REMEMBERED + MARGIN),

@@ -75,6 +75,14 @@ VOCABULARY: Final[Mapping[str, Event]] = {
         person=N_("A session was ended"),
     ),
     "session_renewed": Event(),
+    "device_kept": Event(fields="days", own=N_("You chose to stay signed in on a device of yours")),
+    "device_returned": Event(
+        fields="device", own=N_("A device came back on which you stay signed in")
+    ),
+    "device_key_copied": Event(
+        own=N_("A device that stays signed in was signed out: its key may have been copied"),
+        is_surprising=True,
+    ),
     "passkey_added": Event(fields="passkey", own=N_("A passkey was added")),
     "passkey_removed": Event(fields="count passkey why", own=N_("A passkey was removed")),
     "two_step_on": Event(own=N_("Two-step sign-in was switched on")),

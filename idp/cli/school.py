@@ -72,13 +72,19 @@ def school_create(
     help="A provider's key that its sign-in pages do not offer; repeatable, in place of those"
     " before. An empty one shows all.",
 )
+@click.option(
+    "--stay-signed-in-days",
+    metavar="DAYS",
+    help="How long a family's own device may stay signed in; 0: not at all, default: as"
+    " IDP_STAY_SIGNED_IN_DAYS says.",
+)
 @output.json_option
 def school_edit(school_id: str, as_json: bool, **values: Any) -> None:
     r"""Change what parents see of a school. What is not named stays.
 
     Example:
       idp school edit s_4vXb… --colour "#1d4f91" --locale nl --language nl --language fr \
-        --hide-provider facebook
+        --hide-provider facebook --stay-signed-in-days 30
     """
     changes = {name: value for name, value in values.items() if value not in (None, ())}
     if not changes:
@@ -207,7 +213,7 @@ def _row(school: School) -> output.Row:
     return {
         **output.fields(school, "id", "name", "colour", "locale"),
         "languages": " ".join(schools.offered_languages(school)),
-        **output.fields(school, "hidden_providers", *contact),
+        **output.fields(school, "hidden_providers", "stay_signed_in_days", *contact),
         "logo": school.logo_digest is not None,
         "created_at": school.created_at,
     }

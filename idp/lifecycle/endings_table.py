@@ -22,6 +22,8 @@ class Thing(StrEnum):
     APP = "app"
     ENROLMENTS = "totp_enrolments"
     LINKS = "links"
+    PERSISTENT_LOGINS = "persistent_logins"
+    """Browsers that stay signed in: they end with their last session, and before it."""
     SESSIONS = "sessions"
     CHOICES = "child_choices"
     CONSENTS = "consents"
@@ -98,6 +100,7 @@ class Cause(StrEnum):
     ROLE_TAKEN = "a role is taken away"
     SIGNED_OUT = "a session is ended"
     OTHERS_SIGNED_OUT = "all other sessions are ended"
+    DEVICE_KEY_COPIED = "a device key is used again"
     BROWSER_LEFT = "a person leaves a browser"
     BROWSER_ENTERED = "a person signs in in a browser"
     CONSENT_WITHDRAWN = "a consent is withdrawn"
@@ -111,7 +114,9 @@ class Cause(StrEnum):
     DATABASE_RESTORED = "the database was restored from a backup"
 
 
-_ENTERED: Final = dict.fromkeys((Thing.PROOFS, Thing.SESSIONS, Thing.GRANTS), By.ACCOUNT)
+_ENTERED: Final = dict.fromkeys(
+    (Thing.PROOFS, Thing.PERSISTENT_LOGINS, Thing.SESSIONS, Thing.GRANTS), By.ACCOUNT
+)
 _WITH_ACCOUNT: Final = {
     **_ENTERED,
     Thing.TOKENS: By.ACCOUNT,
@@ -157,6 +162,7 @@ ENDINGS: Final[Mapping[Cause, Row]] = {
     Cause.PASSWORD_CHANGED: {
         **_WITH_ACCOUNT,
         Thing.PASSWORD: By.ITSELF,
+        Thing.PERSISTENT_LOGINS: By.OTHERS,
         Thing.SESSIONS: By.OTHERS,
         Thing.GRANTS: By.OTHERS,
         Thing.DEVICES: By.OTHERS,
@@ -182,6 +188,7 @@ ENDINGS: Final[Mapping[Cause, Row]] = {
     Cause.PASSKEY_REMOVED: {
         Thing.PROOFS: By.ACCOUNT,
         Thing.PASSKEYS: By.ITSELF,
+        Thing.PERSISTENT_LOGINS: By.SESSION,
         Thing.SESSIONS: By.SESSION,
         Thing.GRANTS: By.SESSION,
     },
@@ -210,13 +217,21 @@ ENDINGS: Final[Mapping[Cause, Row]] = {
     Cause.LINK_ENDED: {
         Thing.PROOFS: By.ACCOUNT,
         Thing.LINKS: By.ITSELF,
+        Thing.PERSISTENT_LOGINS: By.SESSION,
         Thing.SESSIONS: By.SESSION,
         Thing.GRANTS: By.SESSION,
     },
     Cause.ROLE_GIVEN: _ENTERED,
     Cause.ROLE_TAKEN: _ENTERED,
-    Cause.SIGNED_OUT: {Thing.SESSIONS: By.SESSION, Thing.GRANTS: By.ONLINE},
-    Cause.OTHERS_SIGNED_OUT: {Thing.SESSIONS: By.OTHERS, Thing.GRANTS: By.ONLINE},
+    Cause.SIGNED_OUT: {
+        Thing.PERSISTENT_LOGINS: By.SESSION, Thing.SESSIONS: By.SESSION, Thing.GRANTS: By.ONLINE,
+    },
+    Cause.OTHERS_SIGNED_OUT: {
+        Thing.PERSISTENT_LOGINS: By.OTHERS, Thing.SESSIONS: By.OTHERS, Thing.GRANTS: By.ONLINE,
+    },
+    Cause.DEVICE_KEY_COPIED: {
+        Thing.PERSISTENT_LOGINS: By.SESSION, Thing.SESSIONS: By.SESSION, Thing.GRANTS: By.SESSION,
+    },
     Cause.BROWSER_LEFT: {
         Thing.STEPS: By.BROWSER,
         Thing.WAITING_IDENTITIES: By.BROWSER,
@@ -240,6 +255,7 @@ ENDINGS: Final[Mapping[Cause, Row]] = {
         (
             Thing.RECOVERY_CODES,  # those that were used since would work again
             Thing.ENROLMENTS,
+            Thing.PERSISTENT_LOGINS,
             Thing.SESSIONS,
             Thing.CONSENTS,
             Thing.CHILD_CONSENTS,
@@ -277,6 +293,7 @@ REASONS: Final[Mapping[Cause, str]] = {
     Cause.ROLE_TAKEN: "role revoked",
     Cause.SIGNED_OUT: "signed out",
     Cause.OTHERS_SIGNED_OUT: "signed out",
+    Cause.DEVICE_KEY_COPIED: "device key copied",
     Cause.CONSENT_WITHDRAWN: "consent withdrawn",
     Cause.CLIENT_DISABLED: "client disabled",
     Cause.ADDRESSES_SHOWN: "email shown",

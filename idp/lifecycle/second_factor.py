@@ -69,7 +69,8 @@ def of_session(signed_in: SignedIn) -> Proof:
     return Proof(
         account_id=signed_in.account.id,
         epoch=signed_in.account.credentials_epoch,
-        amr=tuple(session.amr.split()),
+        # Nothing that was proved long ago is a first factor now
+        amr=() if session.acr == assurance.LONG_LIVED_COOKIE else tuple(session.amr.split()),
         auth_time=session.auth_time,
         auth_time_proved=session.auth_time_proved,
         passkey_id=session.passkey_id,
@@ -151,7 +152,8 @@ def _recover(account_id: str, code: str) -> bool:
 
 def _joined(first: Proof, *second: str) -> tuple[str, ...]:
     """What was proved in all, with RFC 8176's word for several factors."""
-    return tuple(dict.fromkeys((*first.amr, *second, "mfa")))
+    several = ("mfa",) if first.amr else ()
+    return tuple(dict.fromkeys((*first.amr, *second, *several)))
 
 
 def _note(refused: passkeys.NotProved, account: AccountRow | None) -> None:

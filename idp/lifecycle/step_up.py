@@ -10,6 +10,7 @@ from idp import clock, settings
 from idp.credentials import factors, passkeys, passwords
 from idp.federation import links
 from idp.people.models import AccountRow
+from idp.sessions import assurance
 from idp.sessions.models import SessionRow
 
 CLOCKS_DIFFER: Final = timedelta(minutes=1)
@@ -18,7 +19,8 @@ CLOCKS_DIFFER: Final = timedelta(minutes=1)
 
 def is_recent(session: SessionRow) -> bool:
     """Whether the session's last proof is fresh enough for a delicate change."""
-    last = session.proved_at or (session.auth_time if session.auth_time_proved else None)
+    began = session.auth_time_proved and session.acr != assurance.LONG_LIVED_COOKIE
+    last = session.proved_at or (session.auth_time if began else None)
     if last is None:
         return False
     age = clock.now() - last

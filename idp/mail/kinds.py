@@ -67,6 +67,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "email_undone_new": Kind(N_("The old e-mail address is back, to the other one")),
     "email_way_back_ended": Kind(N_("A change of address can no longer be undone")),
     "new_device": Kind(N_("Sign-in from a new device")),
+    "device_key_copied": Kind(N_("A device that stays signed in was signed out")),
     "account_corrected": Kind(N_("The school corrected the name or the user name")),
     "account_enabled": Kind(N_("The account was enabled")),
     "account_merged_away": Kind(N_("Two accounts became one")),

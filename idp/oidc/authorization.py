@@ -19,6 +19,7 @@ from idp.oidc.errors import (
     LoginRequired,
     UnmetAuthenticationRequirements,
 )
+from idp.sessions import assurance
 from idp.sessions.service import SignedIn
 
 
@@ -177,6 +178,8 @@ def _missing_of_guardian(request: AuthorizationRequest, facts: Facts) -> Step | 
         return Refuse(LoginRequired()) if facts.signed_in_here else Login()
     have = facts.signed_in.session.acr
     match acr.decide(request, have, facts.reachable_acrs, goes_without=_without(request, facts)):
+        case acr.Missing() if have == assurance.LONG_LIVED_COOKIE:
+            return Login()  # nobody has proved a first factor, on which a second could stand
         case acr.Missing(wanted, essential):
             return StepUp(wanted, essential)
         case acr.Unmet():

@@ -61,6 +61,8 @@ class School(Model):
     """Which languages its pages offer, separated by spaces; empty: all."""
     hidden_providers: Mapped[str] = mapped_column(Text, default="", server_default="")
     """The keys of the providers that its sign-in pages do not offer, separated by spaces."""
+    stay_signed_in_days: Mapped[int | None]
+    """For how long a family's own device may; 0: not at all, None: as the operator says."""
     version: Mapped[int] = mapped_column(default=0, server_default="0")
     """Moves with every change: two who edit at once notice each other."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
+from idp import settings
 from idp.audit import events
 from idp.database import db, transaction, update_all
 from idp.errors import Conflict, Invalid
@@ -21,6 +22,8 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _PROVIDER = re.compile(r"[a-z0-9_-]{1,40}")
 PHONE_LENGTH = 40
+MOST_DAYS: Final = 365
+"""For which a family's device may stay signed in."""
 DEFAULT_COLOUR: Final = "#1d4f91"
 
 
@@ -117,6 +120,13 @@ def hidden_providers(school: School) -> frozenset[str]:
     return frozenset(school.hidden_providers.split())
 
 
+def any_lets_stay(these: Iterable[School]) -> bool:
+    """Whether one of these schools lets families stay signed in; of none, whether the operator."""
+    default = settings.current().stay_signed_in_days
+    days = [each.stay_signed_in_days for each in these] or [None]
+    return any(default if each is None else each for each in days)
+
+
 def _is_version(version: int | None) -> Any:
     return School.version == (School.version if version is None else version)
 
@@ -155,6 +165,16 @@ def _providers(keys: Collection[str]) -> str:
     return " ".join(sorted(set(keys)))
 
 
+def _days(text: str | int | None) -> int | None:
+    """Whole days; nothing, or « default »: as the operator says."""
+    written = str("" if text is None else text).strip()
+    if written in {"", "default"}:
+        return None
+    if not re.fullmatch("[0-9]{1,3}", written, re.ASCII) or int(written) > MOST_DAYS:
+        raise Invalid("stay_signed_in_days", "no_days", most=MOST_DAYS)
+    return int(written)
+
+
 def _colour(text: str) -> str:
     if not _COLOUR.fullmatch(text):
         raise Invalid("colour", "no_colour", example=DEFAULT_COLOUR)
@@ -181,7 +201,7 @@ def _logo(png: bytes | None) -> dict[str, Any]:
     return {"logo_png": png, "logo_digest": hashlib.sha256(png).hexdigest() if png else None}
 
 
-_FIELDS: Final[Mapping[str, Callable[[Any], str]]] = {
+_FIELDS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "name": lambda text: clean_text("name", text, required=True),
     "colour": _colour,
     "contact_name": lambda text: clean_text("contact_name", text),
@@ -190,4 +210,5 @@ _FIELDS: Final[Mapping[str, Callable[[Any], str]]] = {
     "locale": _locale,
     "languages": _known_languages,
     "hidden_providers": _providers,
+    "stay_signed_in_days": _days,
 }

@@ -19,7 +19,7 @@ from idp.people.link_models import LinkRequest
 from idp.people.models import Account, ErasureRequest
 from idp.privacy import activity
 from idp.privacy.export import Content, section
-from idp.sessions.models import BrowserSession
+from idp.sessions.models import BrowserSession, PersistentLogin
 
 MOST_EVENTS: Final = 10_000
 """An account that somebody attacks has many; a page must still answer."""
@@ -110,6 +110,8 @@ _rows(
     *("sessions", BrowserSession, "id", "device", "amr", "acr", "auth_time", "proved_at"),
     *("created_at", "last_seen_at", "expires_at", "ended_at"),
 )
+# Browsers that stay signed in
+_rows("staying_signed_in", PersistentLogin, "session_id", "created_at", "rotated_at", "expires_at")
 # Browsers that my account knows; all that is kept is when each was last used
 _rows("known_devices", KnownDevice, "last_seen_at")
 

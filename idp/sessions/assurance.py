@@ -3,6 +3,9 @@
 from collections.abc import Collection
 from typing import Final
 
+LONG_LIVED_COOKIE: Final = "0"
+"""Nobody proved anything now: a browser that stays signed in has come back. OpenID Connect Core §2
+has this very word for it, and for this very case."""
 SINGLE_FACTOR: Final = "urn:school-idp:acr:single-factor"
 """A password, a mailed token, or another provider's word."""
 TWO_FACTOR: Final = "urn:school-idp:acr:two-factor"
@@ -11,7 +14,9 @@ PHISHING_RESISTANT: Final = "phr"
 """A key bound to our address (OpenID Connect EAP ACR Values 1.0 §2)."""
 
 ACRS: Final = (SINGLE_FACTOR, TWO_FACTOR, PHISHING_RESISTANT)
-"""From the weakest to the strongest."""
+"""What a sign-in amounts to, from the weakest to the strongest."""
+ALL_ACRS: Final = (LONG_LIVED_COOKIE, *ACRS)
+"""What a session may amount to."""
 
 _KEYS: Final = frozenset({"hwk", "swk"})
 
@@ -29,4 +34,5 @@ def acr_of(amr: Collection[str]) -> str:
 
 def meets(have: str, wanted: str) -> bool:
     """Whether ``have`` is at least ``wanted``; a class that we don't know is never met."""
-    return have in ACRS and wanted in ACRS and ACRS.index(have) >= ACRS.index(wanted)
+    known = have in ALL_ACRS and wanted in ALL_ACRS
+    return known and ALL_ACRS.index(have) >= ALL_ACRS.index(wanted)

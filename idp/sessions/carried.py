@@ -88,6 +88,7 @@ def _made(
         expires_at=begun + lifetime,
         goes_without=False,
         consented=False,
+        stays=False,
     )
     made.carried = row_id
     return made

@@ -38,7 +38,7 @@ _new_id = opaque_id("i")
 _ALWAYS = true()
 _CARRIED = (
     "browser_hash", "client_id", "request", "created_at", "expires_at", "sealed_token",
-    "goes_without", "consented",
+    "goes_without", "consented", "stays",
 )  # fmt: skip
 
 
@@ -222,6 +222,12 @@ def go_without(interaction: Interaction) -> None:
     _change(interaction, goes_without=True)
 
 
+def stay(interaction: Interaction, *, wanted: bool) -> None:
+    """Note whether who signs in here wants this browser to stay signed in."""
+    if interaction.stays != wanted:
+        _change(interaction, stays=wanted)
+
+
 def signed_in(interaction: Interaction, session_id: str) -> None:
     """Note that this session signed in for this very request; a proved token is done with."""
     _change(
@@ -244,6 +250,7 @@ def ask_for_another(interaction: Interaction) -> None:
         child_id=None,
         consented=False,
         goes_without=False,
+        stays=False,
         pending_proof=None,
         pending_at=None,
     )
@@ -286,6 +293,7 @@ def forget_person(*which: ColumnElement[bool]) -> int:
         "pending_proof": None,
         "pending_at": None,
         "goes_without": False,
+        "stays": False,
         "signed_in_session_id": None,
         "child_id": None,
         "consented": False,

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, true
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock
@@ -34,16 +34,47 @@ class BrowserSession(SessionRow, Model):
     """A guardian signed in in one browser. The cookie's secret is kept as a keyed hash."""
 
     __tablename__ = "browser_sessions"
+    __table_args__ = (
+        Index(
+            "ix_browser_sessions_persistent_login_id",
+            "persistent_login_id",
+            sqlite_where=text("persistent_login_id IS NOT NULL"),
+            postgresql_where=text("persistent_login_id IS NOT NULL"),
+        ),
+    )
 
     secret_hash: Mapped[str] = mapped_column(KeyedHash, unique=True)
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
     link_id: Mapped[str | None] = mapped_column(String(32), index=True)
     """The link to a foreign identity that the session came by, and ends with."""
+    persistent_login_id: Mapped[str | None] = mapped_column(String(32))
+    """By which its browser stays signed in: a stolen key ends every session that it has opened."""
     device: Mapped[str] = mapped_column(String(100), default="")
     """Browser and system in words, such as « Firefox, Android »; no address, no place."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class PersistentLogin(Model):
+    """A browser that stays signed in: what is kept of the device key in its cookie.
+
+    The cookie holds the name of the family, which stays, and a secret, which changes at each use.
+    """
+
+    __tablename__ = "persistent_logins"
+
+    id: Mapped[str] = mapped_column(OpaqueId, primary_key=True, default=opaque_id("d"))
+    family_hash: Mapped[str] = mapped_column(KeyedHash, unique=True)
+    secret_hash: Mapped[str] = mapped_column(KeyedHash)
+    previous_hash: Mapped[str | None] = mapped_column(KeyedHash)
+    """The secret before, which two tabs may bring at the same instant."""
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    session_id: Mapped[str] = mapped_column(ForeignKey("browser_sessions.id"), index=True)
+    """Its last session, whose sign-in the next one stands on; the key ends with it."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    rotated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
 class ChildChoice(Model):
@@ -95,6 +126,8 @@ class Interaction(Model):
     child_id: Mapped[str | None] = mapped_column(ForeignKey("children.id"), index=True)
     """The child chosen on this interaction's page: two tabs keep two children apart."""
     consented: Mapped[bool] = mapped_column(default=False)
+    stays: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whoever signs in here asked that this browser stay signed in."""
 
     carried = ""
     """The id that the row has, or will have, of an interaction that came with its browser."""

@@ -142,6 +142,13 @@ class Settings:
     session_absolute: timedelta = setting(
         timedelta(hours=24), "A browser session ends after this long", duration, "s"
     )
+    stay_signed_in_days: int = setting(
+        90,
+        "How long a family's own device may stay signed in, where its school says nothing; 0: not"
+        " at all",
+        whole,
+        "days",
+    )
     step_up_lifetime: timedelta = setting(
         timedelta(minutes=10), "Delicate changes ask for a proof that is not older", duration, "s"
     )

@@ -39,6 +39,16 @@
     });
   }
 
+  // « Stay signed in » stands in one form of the page, and is said in its other ways in, too.
+  for (const copy of document.querySelectorAll("[data-copies-tick]")) {
+    const box = document.getElementById(copy.dataset.copiesTick);
+    const say = () => {
+      copy.value = box.checked ? box.value : "";
+    };
+    box.addEventListener("change", say);
+    window.addEventListener("pageshow", say);
+  }
+
   // « Copy »: the text of another element, line by line, without the spaces that help to read it.
   for (const button of document.querySelectorAll("[data-copies]")) {
     if (!navigator.clipboard) continue;

@@ -45,6 +45,8 @@ class Branding:
     """What its pages offer. A school's own language stands first."""
     hidden_providers: frozenset[str] = frozenset()
     """The keys of the providers that its sign-in pages do not offer."""
+    lets_stay: bool = False
+    """Whether a family's own device may stay signed in, where all else is well."""
     to_staff: bool = False
     """Whether the page is for somebody who works for a school, and is nobody's parent there."""
 
@@ -140,7 +142,8 @@ def branding_for(client: ClientRow | None, schools: list[School]) -> Branding:
     """The school's own face; an application of several schools shows its own name."""
     if len(schools) == 1:
         return _of_school(schools[0])
-    return Branding(client.name if client else settings.current().platform_name)
+    name = client.name if client else settings.current().platform_name
+    return Branding(name, lets_stay=kept.any_lets_stay(schools))
 
 
 def of_application(client: ClientRow | None) -> Branding:
@@ -163,6 +166,7 @@ def _of_school(school: School) -> Branding:
         contact_phone=school.contact_phone,
         languages=kept.offered_languages(school),
         hidden_providers=kept.hidden_providers(school),
+        lets_stay=kept.any_lets_stay([school]),
     )
 
 

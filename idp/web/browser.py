@@ -10,13 +10,15 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 from idp import correlation, settings
 from idp.credentials import devices
-from idp.lifecycle import endings
+from idp.lifecycle import endings, staying
 from idp.lifecycle import sign_in as sign_ins
 from idp.lifecycle.endings import Cause, These
 from idp.lifecycle.sign_in import Proof
+from idp.people import schools
 from idp.sessions import interactions
 from idp.sessions import service as sessions
 from idp.sessions.models import BrowserSession, Interaction, SessionRow
+from idp.sessions.persistent import DeviceKey
 from idp.sessions.service import SignedIn
 from idp.web import trusted_proxies
 
@@ -78,7 +80,7 @@ def has_id() -> bool:
 
 def has_cookies() -> bool:
     """Whether the browser sent any cookie of ours."""
-    names = (_name("session"), _name("device"), _name("browser"))
+    names = (_name("session"), _name("stay"), _name("device"), _name("browser"))
     return any(name in request.cookies for name in names)
 
 
@@ -100,12 +102,31 @@ def look_again() -> None:
 
 def not_signed_out() -> SignedIn | None:
     """Who is signed in in this browser, or was, and has not signed out: their session has only
-    run out, and applications take them for signed in still.
+    run out, and applications take them for signed in still; or the browser stays signed in.
     """
     if (signed_in_now := signed_in()) is not None:
         return signed_in_now
     secret = session_secret()
-    return sessions.find_left(secret) if secret else None
+    left = sessions.find_left(secret) if secret else None
+    if left is None and (key := device_key()) is not None:
+        left = staying.last_session(key)
+    return left
+
+
+def device_key() -> DeviceKey | None:
+    """The key of a browser that stays signed in, if it has brought one."""
+    cookie = request.cookies.get(_name("stay"))
+    return DeviceKey.of_cookie(cookie) if cookie else None
+
+
+def come_back(key: DeviceKey) -> None:
+    """Sign in whoever stays signed in in this browser; a key that is worth nothing goes."""
+    match staying.come_back(key, device=device_name(), device_secret=device_secret()):
+        case staying.CameBack(secret, successor):
+            cookies_to_set().update(session=secret, stay=successor.cookie)
+            look_again()
+        case staying.Gone():
+            cookies_to_set()["stay"] = None
 
 
 def note_signed_in(signed_in_now: SignedIn | None) -> None:
@@ -134,15 +155,17 @@ class Begun:
     frames: Sequence[str] = ()
 
 
-def sign_in(proof: Proof) -> Begun:
+def sign_in(proof: Proof, *, stays: bool = False) -> Begun:
     """Begin a new session in this browser; the one before it ends (session fixation, rule S1).
 
-    Another person's ends as if they had signed out, even where it had run out.
+    ``stays``: whether the browser is to stay signed in, where this person's may. Another
+    person's session ends as if they had signed out, even where it had run out.
     Raises ``lifecycle.sign_in.ProofGone``.
     """
     before = not_signed_out()
     device, known_by = device_name(), device_secret()
     begun, secret = sign_ins.begin(proof, device=device, device_secret=known_by)
+    _keep_key(begun, stays=stays)
     frames: Sequence[str] = ()
     if before is not None:
         if before.account.id != proof.account_id:
@@ -155,6 +178,21 @@ def sign_in(proof: Proof) -> Begun:
     cookies["device"] = devices.remember_device(proof.account_id, known_by)
     g.pop("signed_in", None)
     return Begun(begun, frames)
+
+
+def _keep_key(begun: BrowserSession, *, stays: bool) -> None:
+    """Let the browser stay signed in where that is wanted, or still so. Before the session ends on
+    which the key has hung.
+    """
+    key = device_key()
+    if stays:
+        made = staying.keep(begun.account_id, begun.id)
+        if made is not None or key is not None:
+            cookies_to_set()["stay"] = made.cookie if made else None
+        if key is not None:
+            staying.forget(key)
+    elif key is not None and not staying.follow(key, begun.account_id, begun.id):
+        cookies_to_set()["stay"] = None
 
 
 def step_up(session: SessionRow, proof: Proof) -> None:
@@ -177,6 +215,8 @@ def sign_out() -> list[str]:
         frames = endings.sign_out(lasting.account.id, lasting.session.id)
     _forget_person()
     cookies_to_set()["session"] = None
+    if _name("stay") in request.cookies:
+        cookies_to_set()["stay"] = None
     g.signed_in = None
     return frames
 
@@ -254,6 +294,7 @@ def _set_cookies(response: Response) -> Response:
         response.headers["Clear-Site-Data"] = '"cache"'  # what « back » would show is gone
     lives: dict[str, int] = {
         "device": int(devices.REMEMBERED.total_seconds()),
+        "stay": schools.MOST_DAYS * 24 * 3600,
         "waiting": int(settings.current().interaction_lifetime.total_seconds()),
     }
     for kind, value in g.get("cookies_to_set", {}).items():

@@ -5,11 +5,14 @@ from flask.testing import FlaskClient
 from idp import clock
 from idp.clients import registration
 from idp.credentials import one_time_tokens
+from idp.database import transaction
 from idp.desk.applications import service as applications
-from idp.lifecycle import endings, factor_changes, factor_undo, federation, restored
+from idp.lifecycle import endings, factor_changes, factor_undo, federation, restored, staying
 from idp.lifecycle.endings import Cause, These, Thing
 from idp.lifecycle.mails import tokens as token_mails
 from idp.people import staff
+from idp.sessions import persistent
+from idp.sessions.persistent import DeviceKey
 from tests.endings.acts_on_accounts import ACTS, About, act, operator, the
 from tests.endings.everything import Everything
 from tests.factories import PASSWORD
@@ -103,6 +106,19 @@ def _role_taken(there: Everything, _http: FlaskClient) -> About:
     staff.grant(there.claire.id, "helper", there.school.id)
     assert factor_changes.revoke_role(there.claire.id, "helper", there.school.id)
     return About()
+
+
+@act(Cause.DEVICE_KEY_COPIED)
+def _copied(there: Everything, _http: FlaskClient) -> About:
+    key = DeviceKey.of_cookie(there.claire.ids["key of there"])
+    assert key is not None
+    row = persistent.find(key)
+    assert row is not None
+    with transaction():
+        persistent.rotate(row, key, row.session_id)
+        row.rotated_at = clock.now() - 2 * persistent.GRACE
+    assert staying.come_back(key, device="", device_secret=None) == staying.Gone()
+    return About(sessions=("there",))
 
 
 @act(Cause.SIGNED_OUT)

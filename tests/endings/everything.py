@@ -36,7 +36,7 @@ from idp.oidc.models import (
     RefreshToken,
 )
 from idp.people.models import Account, Child, School
-from idp.sessions import interactions, submissions
+from idp.sessions import interactions, persistent, submissions
 from idp.sessions.models import BrowserSession, ChildChoice, FormSubmission, Interaction
 from tests import factories
 
@@ -221,6 +221,10 @@ class _Maker:
             )  # fmt: skip
             self._keep(Thing.SESSIONS, name, session, "ended_at", session=name)
             person.sessions[name] = session.id
+            key = persistent.begin(self.account.id, session.id, timedelta(days=9))
+            stays = persistent.find(key)
+            self._keep(Thing.PERSISTENT_LOGINS, f"in {name}", stays, session=name)
+            ids[f"key of {name}"] = key.cookie
             child = self.children[number % 2]
             choice = ChildChoice(
                 session_id=session.id, school_id=child.school_id, child_id=child.id

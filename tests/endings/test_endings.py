@@ -118,6 +118,7 @@ ENDERS = {
     "one_time_tokens": ("end",),
     "email_changes": ("end_waiting", "end_open", "settle"),
     "devices": ("forget",),
+    "persistent": ("forget",),
     "passkeys": ("remove",),
     "totp": ("switch_off", "forget_enrolments"),
     "recovery_codes": ("forget",),
@@ -139,6 +140,7 @@ ITSELF = {
     "lifecycle/factor_undo.py": {"passkeys.remove", "totp.switch_off", "links.remove"},
     "lifecycle/federation.py": {"links.remove", "links.forget_waiting"},
     "lifecycle/mails/tokens.py": {"one_time_tokens.end"},
+    "lifecycle/staying.py": {"persistent.forget"},
     "oidc/grants/reuse.py": {"grants_service.end"},
     "oidc/revocation.py": {"grants_service.end"},
 }  # fmt: skip

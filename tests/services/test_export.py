@@ -19,6 +19,7 @@ from idp.privacy import activity, erasure, export
 from idp.roster.models import RosterIdentity
 from idp.sessions import service as sessions
 from tests import factories
+from tests.factories import PASSWORD
 from tests.relying_party import Browser, RelyingParty
 
 
@@ -29,7 +30,7 @@ def claire(app: Flask) -> Account:
     portal = RelyingParty.of(school, first_party=False, client_name="Cantine")
     browser = Browser(app.test_client())
     browser.open(portal.authorize_path(scope="openid child"))
-    browser.sign_in("claire")
+    browser.submit("login-form", username="claire", password=PASSWORD, stay="yes")
     browser.press("consent-allow")
     devices.remember_device(account.id, None)
     email_changes.begin_change(account.id, account.email, "claire@new.example", proved=True)

@@ -21,7 +21,7 @@ from idp.mail.models import OutboxMessage
 from idp.oidc.models import AccessToken, AuthorizationCode, Grant, RefreshToken
 from idp.people.models import Account
 from idp.privacy import erasure
-from idp.sessions import interactions
+from idp.sessions import interactions, persistent
 from idp.sessions import service as sessions
 from idp.sessions.models import BrowserSession, ChildChoice, Interaction
 from tests import factories
@@ -125,6 +125,16 @@ def test_a_session_leaves_with_its_choices(parent: Account) -> None:
 
     assert purged_after(3 * DAY) == {"browser_sessions": 1}
     assert (count(BrowserSession), count(ChildChoice)) == (0, 0)
+
+
+def test_the_session_on_which_the_next_one_stands_stays_as_long_as_its_browser(
+    parent: Account,
+) -> None:
+    session, _ = sessions.begin(parent.id, amr=("pwd",), acr="1")
+    persistent.begin(parent.id, session.id, timedelta(days=90))
+
+    assert purged_after(80 * DAY) == {}
+    assert purged_after(92 * DAY) == {"persistent_logins": 1, "browser_sessions": 1}
 
 
 def test_interactions_leave_before_the_tokens_that_they_proved(parent: Account) -> None:

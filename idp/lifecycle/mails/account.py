@@ -101,8 +101,8 @@ def email_way_back_ended(message: OutboxMessage) -> list[Message]:
     return []
 
 
-def new_device(message: OutboxMessage) -> list[Message]:
-    """A sign-in from a browser that the account does not know."""
+def about_device(message: OutboxMessage) -> list[Message]:
+    """A sign-in from a browser that the account does not know, or a key that two of them have."""
     device = clean(str(message.about.get("device") or ""))
     return to_holder(message, device=device, link=messages.sign_in_link())
 
@@ -165,7 +165,7 @@ COMPOSERS: dict[str, Composer] = {
     "email_undone": email_undone,
     "email_undone_new": email_undone_new,
     "email_way_back_ended": email_way_back_ended,
-    "new_device": new_device,
+    **dict.fromkeys(("new_device", "device_key_copied"), about_device),
     "erasure_asked": erasure_asked,
     "accounts_merged": accounts_merged,
     "account_corrected": account_corrected,

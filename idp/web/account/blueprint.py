@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from idp.people.models import AccountRow
 from idp.sessions.service import SignedIn
-from idp.web import branding, browser, i18n
+from idp.web import branding, i18n, staying
 from idp.web.interaction import to_sign_in
 
 blueprint = Blueprint("account", __name__)
@@ -24,7 +24,7 @@ def guardian_only(
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-        signed_in = browser.signed_in()
+        signed_in = staying.arriving()
         if signed_in is None:
             return to_sign_in()
         apply_branding(signed_in.account)

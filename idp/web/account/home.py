@@ -10,7 +10,7 @@ from idp.people import guardianships, staff
 from idp.people.models import School
 from idp.sessions import service as sessions
 from idp.sessions.service import SignedIn
-from idp.web import browser
+from idp.web import staying
 from idp.web.account.blueprint import apply_branding, blueprint, guardian_only
 from idp.web.account.menu import PAGES
 from idp.web.account.passkeys import is_offer_welcome
@@ -22,7 +22,7 @@ from idp.web.start_pages import start_pages
 @blueprint.get("/")
 def home() -> ResponseReturnValue:
     """Who I am, my children, where to go, my account, my sessions; sign-in for everybody else."""
-    signed_in = browser.signed_in()
+    signed_in = staying.arriving()
     if signed_in is None:
         interaction = begin_interaction()
         return to_step(interaction, "login")

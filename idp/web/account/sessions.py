@@ -12,8 +12,7 @@ from werkzeug import Response
 from idp import clock
 from idp.lifecycle import endings
 from idp.sessions import service as sessions
-from idp.sessions.models import BrowserSession
-from idp.sessions.service import SignedIn
+from idp.sessions.service import Listed, SignedIn
 from idp.web import branding, browser
 from idp.web.account.blueprint import blueprint, guardian_only
 from idp.web.account.step_up import proved_recently
@@ -31,6 +30,7 @@ class Shown:
     how: str
     since: datetime
     last_seen_at: datetime
+    stays_until: datetime | None
     is_this: bool
 
 
@@ -96,18 +96,20 @@ def _signed_out() -> Response:
 
 
 def shown(signed_in: SignedIn) -> list[Shown]:
-    """The guardian's live sessions as they are shown, this one first."""
-    rows = (_shown(each, signed_in.session.id) for each in sessions.live(signed_in.account.id))
+    """Where the guardian is signed in, or stays so, as it is shown, this one first."""
+    rows = (_shown(each, signed_in.session.id) for each in sessions.listed(signed_in.account.id))
     return sorted(rows, key=lambda each: not each.is_this)
 
 
-def _shown(session: BrowserSession, this_session: str) -> Shown:
+def _shown(listed: Listed, this_session: str) -> Shown:
+    session = listed.session
     return Shown(
         id=session.id,
         device=session.device,
         how=signed_in_how(session.amr.split()),
         since=session.created_at,
         last_seen_at=session.last_seen_at,
+        stays_until=listed.stays_until,
         is_this=session.id == this_session,
     )
 

@@ -42,6 +42,7 @@ FIELDS: Final[dict[str, LazyString]] = {
     "relationship": _("Relationship"),
     "role": _("Role"),
     "status": _("State"),
+    "stay_signed_in_days": _("Days that families may stay signed in"),
     "user_name": _("User name"),
 }
 _LANGUAGES: Final = frozenset({"language", "locale"})

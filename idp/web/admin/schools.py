@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import format_decimal
 from flask_babel import gettext as _
 
+from idp import settings
 from idp.desk import schools as desk
 from idp.desk.access.rights import Right, Staff
 from idp.errors import Conflict, Invalid
@@ -112,6 +113,15 @@ def change_languages(staff: Staff, school_id: str) -> ResponseReturnValue:
     return _keep(staff, school, form, changes, "languages")
 
 
+@blueprint.post("/schools/<school_id>/staying")
+@staff_only(Right.EDIT_SCHOOL)
+def change_staying(staff: Staff, school_id: str) -> ResponseReturnValue:
+    """For how long families' own devices may stay signed in."""
+    school, form = find(staff, school_id), Form.read("stay_signed_in_days", "version")
+    changes = {"stay_signed_in_days": form["stay_signed_in_days"]}
+    return _keep(staff, school, form, changes, "staying")
+
+
 @blueprint.post("/schools/<school_id>/providers")
 @staff_only(Right.EDIT_SCHOOL)
 def change_providers(staff: Staff, school_id: str) -> ResponseReturnValue:
@@ -160,6 +170,7 @@ def school_page(
     *,
     identity: Form | None = None,
     contact: Form | None = None,
+    staying: Form | None = None,
     form: Form | None = None,
     tried: str | None = None,
 ) -> ResponseReturnValue:
@@ -171,6 +182,8 @@ def school_page(
         face=branding.branding_for(None, [school]),
         identity=identity or _form_of(school, {"name": "name", "colour": "colour"}),
         contact=contact or _form_of(school, {name: name for name in CONTACT}),
+        staying=staying or _form_of(school, {"stay_signed_in_days": "stay_signed_in_days"}),
+        default_days=settings.current().stay_signed_in_days,
         colour=shown,
         tried=tried,
         proofs=contrast.proofs(shown),
@@ -192,8 +205,10 @@ def _keep(
         done = attempt(form, lambda: desk.change(staff, school.id, changes, version=version))
     if done is None:
         now = desk.find(staff, school.id)
-        identity, contact = (form if part == each else None for each in ("identity", "contact"))
-        return school_page(now, form=form, identity=identity, contact=contact)
+        identity, contact, staying = (
+            form if part == each else None for each in ("identity", "contact", "staying")
+        )
+        return school_page(now, form=form, identity=identity, contact=contact, staying=staying)
     flash(_("Saved.") if done.after else _("Nothing has changed."))
     return redirect(url_for("admin.school", school_id=school.id, _anchor=part), 303)
 
@@ -209,7 +224,8 @@ def _colour(form: Form, school: School) -> str:
 
 
 def _form_of(school: School, names: Mapping[str, str]) -> Form:
-    return Form({field: str(getattr(school, name)) for field, name in names.items()})
+    now = {field: getattr(school, name) for field, name in names.items()}
+    return Form({field: "" if value is None else str(value) for field, value in now.items()})
 
 
 def _show_new(form: Form) -> ResponseReturnValue:

@@ -35,7 +35,7 @@ from idp.oidc.oauth_client import OAuthClient
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
-from idp.web import browser
+from idp.web import browser, staying
 from idp.web.errors import PageError
 from idp.web.interaction import begin_interaction, load_interaction
 from idp.web.protocol import answers, device_answers, error_answers
@@ -152,7 +152,7 @@ def proceed(
 
     ``children``: where they were read a moment ago.
     """
-    signed_in = browser.signed_in()
+    signed_in = staying.arriving()
     facts = authorization_facts.facts_for(
         auth_request, client.record, signed_in, interaction, children
     )

@@ -9,10 +9,17 @@ from idp.federation import links
 from idp.lifecycle import endings, second_factor
 from idp.lifecycle.endings import Cause, These
 from idp.lifecycle.sign_in import Proof, ProofGone
+from idp.sessions import interactions
 from idp.sessions.models import Interaction, SessionRow
 from idp.web import browser, i18n
+from idp.web.forms import Form
 from idp.web.interaction import resume_signed_in, to_step
 from idp.web.protocol import left
+
+
+def note_wish(interaction: Interaction) -> None:
+    """Note whether the sender of this form, who goes on to sign in, wants to stay signed in."""
+    interactions.stay(interaction, wanted=Form.read("stay")["stay"] == "yes")
 
 
 def complete(interaction: Interaction, proof: Proof) -> Response:
@@ -26,7 +33,7 @@ def complete(interaction: Interaction, proof: Proof) -> Response:
         second_factor.keep_first(interaction, proof)
         return to_step(interaction, "second_factor")
     try:
-        begun = browser.sign_in(proof)
+        begun = browser.sign_in(proof, stays=interaction.stays)
     except ProofGone:
         flash(_("Your account was changed a moment ago. Please sign in again."), "problem")
         return to_step(interaction, "login")

@@ -12,14 +12,14 @@ from idp.errors import Throttled
 from idp.lifecycle import passwords, second_factor
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
-from idp.web import browser
+from idp.web import branding, browser, staying
 from idp.web.forms import Form, only, too_many
 from idp.web.interaction import is_past_login, load_interaction, resume, spend_allowance
 from idp.web.passkeys import offered, use_options
 from idp.web.protocol import answers
 from idp.web.signin import provider_offers
 from idp.web.signin.blueprint import blueprint, shows_again
-from idp.web.signin.completion import complete
+from idp.web.signin.completion import complete, note_wish
 from idp.web.signin.token_words import is_token
 
 
@@ -27,6 +27,7 @@ from idp.web.signin.token_words import is_token
 def login(interaction_id: str) -> ResponseReturnValue:
     """Two panes: « Première connexion », and « Connexions suivantes » with the form."""
     interaction = load_interaction(interaction_id)
+    staying.arriving()
     if request.method == "POST" and interaction.completed_at is None:
         return _sign_in(interaction)
     if is_past_login(interaction):
@@ -37,7 +38,7 @@ def login(interaction_id: str) -> ResponseReturnValue:
     return render_login(interaction, form)
 
 
-@shows_again("login", "username")
+@shows_again("login", "username", "stay")
 def render_login(interaction: Interaction, form: Form) -> ResponseReturnValue:
     """The page of figures 1 and 4; the same for everybody, with or without passkeys (E1)."""
     page = render_template(
@@ -46,6 +47,7 @@ def render_login(interaction: Interaction, form: Form) -> ResponseReturnValue:
         form=form,
         passkeys=offered(),
         returning=browser.device_secret() is not None,
+        may_stay=branding.current().lets_stay,
         signed_in_as=_signed_in_as(interaction),
         **provider_offers.context(interaction),
     )
@@ -59,7 +61,7 @@ def _signed_in_as(interaction: Interaction) -> str | None:
 
 
 def _sign_in(interaction: Interaction) -> ResponseReturnValue:
-    form = Form.read("username", "password")
+    form = Form.read("username", "password", "stay")
     form.require("username", _("Type your user name: it is in the e-mail from your school."))
     form.limit("username")
     form.require("password", _("Type your password."))
@@ -83,6 +85,7 @@ def _sign_in(interaction: Interaction) -> ResponseReturnValue:
             )
         form.problem("password", wrong)
         return render_login(interaction, form)
+    note_wish(interaction)
     return complete(interaction, proof)
 
 
@@ -111,6 +114,7 @@ def passkey(interaction_id: str) -> ResponseReturnValue:
     except second_factor.WrongPasskey:
         return _passkey_refused(interaction)
     throttling.reset_token(address)
+    note_wish(interaction)
     return complete(interaction, proof)
 
 

@@ -16,7 +16,7 @@ from idp.web.forms import Form, check_new_password, only, weakness
 from idp.web.interaction import is_past_login, load_interaction, resume, to_step
 from idp.web.signin import provider_offers, provider_start
 from idp.web.signin.blueprint import blueprint, shows_again
-from idp.web.signin.completion import complete
+from idp.web.signin.completion import complete, note_wish
 from idp.web.start_pages import offer
 
 FIELDS = ("new_password", "repeat_password")
@@ -26,7 +26,7 @@ FIELDS = ("new_password", "repeat_password")
 def password(interaction_id: str) -> ResponseReturnValue:
     """The new password, twice; after « MODIFIER » the parent is signed in at once."""
     interaction = load_interaction(interaction_id)
-    form = Form.read(*FIELDS) if request.method == "POST" else only(FIELDS)
+    form = Form.read(*FIELDS, "stay") if request.method == "POST" else only(FIELDS)
     if request.method == "POST":
         check_new_password(form, *FIELDS)
         if not form.problems:
@@ -34,7 +34,7 @@ def password(interaction_id: str) -> ResponseReturnValue:
     return render_password(interaction, form)
 
 
-@shows_again("password")
+@shows_again("password", "stay")
 def render_password(interaction: Interaction, form: Form) -> ResponseReturnValue:
     """The page, for the holder of the proved token only (security rule P11)."""
     proved = _proved(interaction)
@@ -48,6 +48,7 @@ def render_password(interaction: Interaction, form: Form) -> ResponseReturnValue
         form=form,
         account=proved.account,
         password_minimum=settings.current().password_minimum,
+        may_stay=branding.current().lets_stay,
         claimable=provider_start.claimable(interaction) is not None,
         **provider_offers.context(interaction),
     )
@@ -65,6 +66,7 @@ def _save(interaction: Interaction, form: Form) -> ResponseReturnValue:
     except WeakPassword as weak:
         form.problem("new_password", weakness(weak))
         return render_password(interaction, form)
+    note_wish(interaction)
     response = complete(interaction, proof)
     if interaction.client_id is None:
         # Rule P13: no stored request moves into another browser; its start page is offered.

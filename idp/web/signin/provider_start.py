@@ -26,6 +26,7 @@ from idp.web.errors import PageError
 from idp.web.interaction import is_past_login, load_interaction, resume, spend_allowance, to_step
 from idp.web.signin import provider_offers
 from idp.web.signin.blueprint import provider_pages
+from idp.web.signin.completion import note_wish
 from idp.web.signin.provider_offers import label_of
 
 
@@ -38,6 +39,7 @@ def sign_in(interaction_id: str) -> ResponseReturnValue:
     key = _offered_key()
     spend_allowance()  # on the state; on the interaction, if it has no row yet, as well
     interactions.keep(interaction)
+    note_wish(interaction)
     try:
         return leave_for_provider(
             *(key, "sign_in"),
@@ -58,6 +60,7 @@ def claim(interaction_id: str) -> ResponseReturnValue:
     if proved is None:
         return to_step(interaction, "password")
     key = _offered_key()
+    note_wish(interaction)
     try:
         return leave_for_provider(
             key, "claim", interaction_id=interaction.id, token_id=proved.token.id
