@@ -15,6 +15,7 @@ from idp import create_app
 from idp.settings import Settings
 from tests import compiled_once, databases, pooler, scheduling, skipped
 from tests.apart import ApartClient
+from tests.conformance import results
 from tests.examples.running import Demo, running_demo
 
 SECRETS = {
@@ -57,8 +58,18 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.longrepr = f"skipped although CI=true: {report.longrepr}"
 
 
+CONTRADICTIONS = pytest.StashKey[list[str]]()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A run fails where docs/conformance.md says what it contradicts."""
+    session.config.stash[CONTRADICTIONS] = results.finished(session)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What the run went without: see ``tests.skipped``."""
+    """What the page of requirements says wrongly; what the run went without."""
+    for line in terminalreporter.config.stash.get(CONTRADICTIONS, []):
+        terminalreporter.write_line(line, red=True)
     lines = list(skipped.table(terminalreporter.stats))
     if terminalreporter.config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         lines += skipped.left_to_others()

@@ -1,92 +1,83 @@
-"""``python -m tests.conformance.table``: docs/conformance.md, made from the tests beside this.
+"""``python -m tests.conformance.table``: docs/conformance.md, of the tests and of what they showed.
 
-Each test's docstring begins with the specification, the section and what is required there.
+The words of the results are those of the last runs (``tests.conformance.results``); of a test that
+has not run here since its file changed, the page's present word stays, and a run decides about it.
 """
 
-import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from itertools import chain
 
-FOLDER = Path(__file__).parent
-DOCUMENT = FOLDER.parents[1] / "docs" / "conformance.md"
-_SAYS = re.compile(
-    r"(?P<specification>[A-Z][\w .,/-]*?),? (?P<sections>§[\w.]+)(?P<more>[^:]*): (?P<rule>.+)",
-    re.DOTALL,
-)
-_TITLES = {
-    "OAuth 2.0 Form Post Response Mode": "OAuth 2.0 Form Post Response Mode 1.0",
-    "RP-Initiated Logout": "OpenID Connect RP-Initiated Logout 1.0",
-    "OpenID Connect RP-Initiated Logout": "OpenID Connect RP-Initiated Logout 1.0",
-    "OpenID Connect Core": "OpenID Connect Core 1.0",
-    "OpenID Connect Discovery": "OpenID Connect Discovery 1.0",
-    "OpenID Connect Registration": "OpenID Connect Dynamic Client Registration 1.0",
-    "OpenID Connect Registration 1.0": "OpenID Connect Dynamic Client Registration 1.0",
-}
+from tests.conformance import plans, requirements, results
+from tests.conformance.requirements import Requirement
+
 HEAD = """# What the specifications ask for
 
-Each row is a requirement, the test that keeps it, and what the test sees: it drives the provider
-over HTTP, as a client or a browser does. `make test` runs them all; a row that is not met says so,
-and its test fails the run once it is. The page is made from the tests
-(`python -m tests.conformance.table`).
+Each row is a requirement, the test that keeps it, and what the test showed when it ran last: it
+drives the provider over HTTP, as a client or a browser does. « met » is said of a test of which
+every case has run and passed. `make test` runs them all, and fails where this page says of a test
+what that very run contradicts. Below stand the plans of the OpenID Foundation, module by module:
+our own tests of what the modules ask, not a run of its conformance suite. The page is made by
+`python -m tests.conformance.table`.
+"""
+PLANS = """
+# The plans of the OpenID Foundation
+
+Where there is no test, the reason stands in its place.
 """
 
 
-@dataclass(frozen=True, order=True)
-class Requirement:
-    """One row: where it stands, what it asks for, and the test that keeps it."""
-
-    specification: str
-    section: str
-    rule: str
-    test: str
-    met: bool
+def words(page: str, shown: Mapping[str, str], tests: set[str]) -> dict[str, str]:
+    """By test: what the last run showed, else what the page says, else that it has not run."""
+    said = results.claimed(page)
+    return {test: shown.get(test) or said.get(test) or results.NEVER for test in tests}
 
 
-def requirements() -> list[Requirement]:
-    """All of them; raises ``ValueError`` for a test that names no specification and section."""
-    return sorted(each for file in sorted(FOLDER.glob("test_*.py")) for each in _of_file(file))
+def document(page: str | None = None, shown: Mapping[str, str] | None = None) -> str:
+    """The page, as Markdown; made from the present one and from what the last runs showed."""
+    page = results.PAGE.read_text() if page is None else page
+    shown = results.last_shown() if shown is None else shown
+    rows = requirements.everywhere()
+    word = words(page, shown, {row.test for row in rows})
+    return "\n".join([HEAD, *_by_specification(rows, word), PLANS, *_by_plan(word)]) + "\n"
 
 
-def document() -> str:
-    """The page, as Markdown."""
-    by_specification: dict[str, list[Requirement]] = defaultdict(list)
-    for each in requirements():
-        by_specification[each.specification].append(each)
-    parts = [HEAD]
-    for specification in sorted(by_specification, key=_in_order):
-        rows = sorted(by_specification[specification], key=lambda row: _in_order(row.section))
-        parts += [
-            f"\n## {specification}\n",
-            "| section | required | test | result |",
-            "|---|---|---|---|",
-        ]
-        parts += [_row(row) for row in rows]
-    return "\n".join(parts)
+def _by_specification(rows: list[Requirement], word: Mapping[str, str]) -> list[str]:
+    grouped: dict[str, list[Requirement]] = defaultdict(list)
+    for each in rows:
+        grouped[each.specification].append(each)
+    parts = []
+    for specification in sorted(grouped, key=_in_order):
+        parts += [f"## {specification}\n", "| section | required | test | result |"]
+        parts += ["|---|---|---|---|"]
+        for row in sorted(grouped[specification], key=lambda row: _in_order(row.section)):
+            rule = row.rule.replace("|", "\\|")
+            parts.append(f"| {row.section} | {rule} | {_test(row.test)} | {word[row.test]} |")
+        parts.append("")
+    return parts
 
 
-def _row(row: Requirement) -> str:
-    rule = row.rule.replace("|", "\\|")
-    return f"| {row.section} | {rule} | {row.test} | {'met' if row.met else '**not met**'} |"
+def _by_plan(word: Mapping[str, str]) -> list[str]:
+    return list(chain.from_iterable(_plan(name, word) for name in plans.modules()))
 
 
-def _of_file(file: Path) -> Iterator[Requirement]:
-    for node in ast.walk(ast.parse(file.read_text())):
-        if not isinstance(node, ast.FunctionDef) or not node.name.startswith("test_"):
-            continue
-        says = " ".join((ast.get_docstring(node) or "").partition("\n\n")[0].split())
-        read = _SAYS.fullmatch(says)
-        if read is None:
-            raise ValueError(
-                f"{file.name} {node.name} names no specification and section: {says!r}"
-            )
-        specification = _TITLES.get(read["specification"], read["specification"])
-        unmet = any("xfail" in ast.unparse(each) for each in node.decorator_list)
-        section = read["sections"] + read["more"].rstrip()
-        test = f"`{file.name}` `{node.name}`"
-        yield Requirement(specification, section, read["rule"].rstrip("."), test, not unmet)
+def _plan(name: str, word: Mapping[str, str]) -> list[str]:
+    rows = plans.of_plan(name)
+    tested = [row for _module, row in rows if row.test]
+    met = sum(word[row.test] == results.MET for row in tested)
+    parts = [f"## {plans.modules()[name][0]}\n"]
+    parts.append(f"`{name}`: {len(rows)} modules, {len(tested)} of them ours, {met} met.\n")
+    parts += ["| module | about | test | result |", "|---|---|---|---|"]
+    for module, row in rows:
+        shown = f"{_test(row.test)} | {word[row.test]}" if row.test else f"– | {row.reason}"
+        parts.append(f"| `{module}` | {row.about or '–'} | {shown} |")
+    return [*parts, ""]
+
+
+def _test(test: str) -> str:
+    file, _dot, name = test.partition(".")
+    return f"`{file}.py` `{name}`"
 
 
 def _in_order(text: str) -> list[tuple[int, str]]:
@@ -97,4 +88,4 @@ def _in_order(text: str) -> list[tuple[int, str]]:
 
 
 if __name__ == "__main__":
-    DOCUMENT.write_text(document())
+    results.PAGE.write_text(document())

@@ -14,9 +14,10 @@ from idp.database import base64url
 from idp.errors import Invalid
 from idp.oidc import diagnosis, request_uris
 from tests.outgoing import servers
+from tests.outgoing.conftest import change
 from tests.outgoing.servers import Server, reply
 from tests.relying_party import CALLBACK, answer, form_of, leads_to, world
-from tests.request_objects import Signer, signing
+from tests.request_objects import Signer, signing, unsigned
 
 pytestmark = pytest.mark.quick_on("sqlite")
 
@@ -60,6 +61,20 @@ def test_a_request_is_read_where_it_is_registered(client: FlaskClient, server: S
     assert portal.there.tokens_of(fields)["id_token"]
     assert b"GET /request.jwt HTTP/1.1" in server.requests[0]
     assert b"application/oauth-authz-req+jwt" in server.requests[0]
+
+
+def test_an_unsigned_object_is_read_where_operator_and_registration_say_so(
+    client: FlaskClient, server: Server
+) -> None:
+    """OpenID Connect Core §6.2: an object by reference need not be signed."""
+    change(client.application, unsigned_request_objects=True)
+    portal = signer(client, server, request_object_signing_alg="none")
+    publish(server, unsigned(portal.claims()))
+
+    fields = answer(refer(portal, server.address(path="/request.jwt")))
+
+    assert fields["state"] == "inside"
+    assert portal.there.tokens_of(fields)["id_token"]
 
 
 @pytest.mark.parametrize("path", ["/other", "/request.jwt?x=1", "/request.jwt/", "/../request.jwt"])

@@ -1,45 +1,122 @@
-"""docs/conformance.md is what the tests of tests/conformance say of themselves."""
+"""docs/conformance.md is what the tests say of themselves, and what they showed when they ran."""
 
 import ast
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from tests.conformance import table
+from tests.conformance import plans, requirements, results, table
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_page_is_made_from_the_tests() -> None:
-    assert table.DOCUMENT.read_text() == table.document(), "python -m tests.conformance.table"
+    page = results.PAGE.read_text()
+
+    assert page == table.document(page, shown={}), "python -m tests.conformance.table"
 
 
 def test_no_test_is_left_out() -> None:
-    trees = [ast.parse(file.read_text()) for file in table.FOLDER.glob("test_*.py")]
+    trees = [ast.parse(file.read_text()) for file in plans.FOLDER.glob("test_*.py")]
     tests = [
         node
         for tree in trees
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
     ]
+    rows = [each for each in requirements.everywhere() if each.test.startswith("conformance/")]
 
-    assert len(table.requirements()) == len(tests) > 100
+    assert len(rows) == len(tests) > 500
 
 
-def test_a_test_that_names_no_section_is_refused(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "test_more.py").write_text('def test_it():\n    """It works."""\n')
-    monkeypatch.setattr(table, "FOLDER", tmp_path)
+def test_the_page_says_only_what_a_run_has_shown() -> None:
+    said = results.claimed(results.PAGE.read_text())
+
+    assert set(said) == {each.test for each in requirements.everywhere()}
+    assert set(said.values()) <= {results.MET, results.UNMET}
+
+
+def test_a_test_that_names_no_section_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "conformance"
+    folder.mkdir()
+    (folder / "test_more.py").write_text('def test_it():\n    """It works."""\n')
 
     with pytest.raises(ValueError, match="names no specification"):
-        table.requirements()
+        requirements.everywhere(folder)
 
 
-def test_what_is_not_met_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    says = '"""RFC 9126 §2.1: it is so."""'
-    (tmp_path / "test_more.py").write_text(
-        f"@pytest.mark.xfail\ndef test_a():\n    {says}\ndef test_b():\n    {says}\n"
+CASE = "tests/conformance/test_fapi2.py::test_the_whole_flow"
+TEST = "conformance/test_fapi2.test_the_whole_flow"
+OTHER = f"{CASE}[another]"
+
+
+@pytest.mark.parametrize(
+    ("ran", "word"),
+    [
+        ({"passed": [CASE, OTHER]}, results.MET),
+        ({"passed": [CASE], "failed": [OTHER]}, results.UNMET),
+        ({"passed": [CASE], "error": [CASE]}, results.UNMET),
+        ({"passed": [CASE], "xfailed": [OTHER]}, results.UNMET),
+        ({"passed": [CASE], "skipped": [OTHER]}, results.SKIPPED),
+        ({"skipped": [CASE]}, results.SKIPPED),
+    ],
+)
+def test_met_is_said_of_what_ran_and_passed_with_every_case(
+    ran: dict[str, list[str]], word: str, tmp_path: Path
+) -> None:
+    stats = {name: [SimpleNamespace(nodeid=case) for case in cases] for name, cases in ran.items()}
+    kept = tmp_path / "build" / "kept.json"
+
+    seen = results.shown(stats)
+    results.keep(seen, kept)
+
+    assert seen == {TEST: word} == results.last_shown(kept)
+    assert f"`conformance/test_fapi2.py` `test_the_whole_flow` | {word} |" in table.document(
+        shown=seen
     )
-    monkeypatch.setattr(table, "FOLDER", tmp_path)
+    assert bool(list(results.contradictions(table.document(shown={}), seen))) is (
+        word == results.UNMET
+    )
 
-    assert [each.met for each in table.requirements()] == [False, True]
-    assert "**not met**" in table.document()
+
+def test_a_result_counts_for_the_file_that_gave_it(tmp_path: Path) -> None:
+    kept = tmp_path / "kept.json"
+    results.keep({TEST: results.MET, "conformance/test_of_yesterday.test_it": results.MET}, kept)
+    of_another_file = {TEST: [results.UNMET, "0" * 16]}
+
+    assert results.last_shown(kept) == {TEST: results.MET}
+    kept.write_text(json.dumps(of_another_file))
+    assert results.last_shown(kept) == {}
+
+
+def test_what_never_ran_says_so() -> None:
+    assert results.NEVER in table.document(page="", shown={})
+    assert f"| {results.MET} |" not in table.document(page="", shown={})
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "1"]], ids=["alone", "workers"])
+def test_a_run_fails_where_the_page_says_what_it_contradicts(
+    tmp_path: Path, workers: list[str]
+) -> None:
+    page = tmp_path / "conformance.md"
+    test = "test_a_program_beside_the_provider_names_what_is_there"
+    page.write_text(f"| §1 | x | `packaging/test_names.py` `{test}` | {results.UNMET} |\n")
+    command = [sys.executable, "-m", "pytest", "-q", *workers, "-p", "no:cacheprovider"]
+
+    done = subprocess.run(
+        [*command, "tests/packaging/test_names.py"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "CONFORMANCE_PAGE": str(page)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1, done.stdout
+    assert f"packaging/test_names.{test} is **not met**; in this run it is met" in done.stdout
+    assert " failed" not in done.stdout, "nothing but the page is wrong"

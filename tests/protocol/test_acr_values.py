@@ -179,7 +179,7 @@ def test_a_demand_that_the_guardian_cannot_meet_is_an_error(
 
 
 def test_a_demand_is_answered_with_one_of_its_own_values(there: World) -> None:
-    """Core §5.5.1.1: a stronger sign-in meets a weaker demand, and is called by its name."""
+    """OpenID Connect Core §5.5.1.1: a stronger sign-in meets a weaker demand, by its name."""
     phone = with_passkey(there)
     there.ask(claims=essential(TWO))
     use(there.browser, "second-factor-passkey-form", phone)

@@ -225,6 +225,7 @@ def test_an_unregistered_redirect_uri_gets_a_page_and_never_a_redirect(
 
 
 def test_a_registered_query_is_kept_and_the_answer_is_added(client: FlaskClient) -> None:
+    """RFC 6749 §3.1.2: the query component of a redirect URI is retained."""
     there = world(client, redirect_uris=[CALLBACK + "?tenant=a%20b&flag"])
 
     location = there.ask().headers["Location"]

@@ -55,6 +55,7 @@ def test_every_endpoint_that_is_named_exists(client: FlaskClient) -> None:
 
 
 def test_the_document_says_what_we_do(client: FlaskClient) -> None:
+    """OpenID Connect Discovery §3: the members that are required, and what we do."""
     told = document(client)
 
     assert told["response_types_supported"] == ["code"]

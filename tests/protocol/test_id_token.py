@@ -45,6 +45,7 @@ def test_it_holds_the_required_claims_and_none_that_was_not_asked(client: FlaskC
     [("RS256", hashlib.sha256), ("ES256", hashlib.sha256), ("EdDSA", hashlib.sha512)],
 )
 def test_each_client_gets_its_algorithm(client: FlaskClient, alg: str, half_hash: Any) -> None:
+    """OpenID Connect Registration §2: id_token_signed_response_alg, RS256 by default."""
     there = world(client, id_token_signed_response_alg=alg)
 
     tokens = there.redeem()
@@ -69,6 +70,7 @@ def test_a_hint_of_every_algorithm_is_understood(client: FlaskClient, alg: str) 
 
 
 def test_neither_none_nor_hs256_can_be_registered() -> None:
+    """OpenID Connect Registration §2: no unsigned ID tokens, and none signed with a secret."""
     from idp.clients.metadata import checked
 
     base = {"client_name": "x", "redirect_uris": ["https://portal.example/callback"]}

@@ -29,6 +29,7 @@ def is_signed_in(there: World) -> bool:
 
 
 def test_a_hint_and_a_registered_address_redirect_with_state(client: FlaskClient) -> None:
+    """RP-Initiated Logout §3: to the registered address, with the state."""
     there = world(client)
     hint = there.redeem()["id_token"]
 
@@ -139,6 +140,7 @@ def test_an_expired_hint_is_still_a_hint(client: FlaskClient) -> None:
 
 
 def test_a_hint_without_an_address_ends_on_a_page(client: FlaskClient) -> None:
+    """RP-Initiated Logout §2: post_logout_redirect_uri is OPTIONAL."""
     there = world(client)
 
     page = logout(there, id_token_hint=there.redeem()["id_token"])
@@ -151,6 +153,7 @@ def test_a_hint_without_an_address_ends_on_a_page(client: FlaskClient) -> None:
 def test_an_address_that_is_not_registered_to_the_letter_is_not_followed(
     client: FlaskClient,
 ) -> None:
+    """RP-Initiated Logout §3: the address matches one of the registered exactly."""
     there = world(client)
 
     for uri in ("https://evil.example/", HOME + "x", HOME[:-1], HOME + "?", HOME.upper(), "é"):
@@ -173,6 +176,7 @@ def forged(hint: str, key: RSAKey, **header: Any) -> str:
 def test_missing_forged_unsigned_and_foreign_hints_ask_and_never_redirect(
     client: FlaskClient,
 ) -> None:
+    """RP-Initiated Logout §4: what failed to validate leads nowhere."""
     there = world(client)
     hint = there.redeem()["id_token"]
     kid = (client.get("/oauth2/jwks").json or {})["keys"][0]["kid"]
@@ -251,6 +255,7 @@ def test_the_question_can_be_answered_both_ways(client: FlaskClient) -> None:
 def test_without_a_hint_the_application_that_names_itself_is_gone_back_to_after_the_question(
     client: FlaskClient, hint: str | None
 ) -> None:
+    """RP-Initiated Logout §2: without a hint the person is asked; client_id says who asks."""
     there = world(client)
     named = {"client_id": there.portal.client_id, "post_logout_redirect_uri": HOME}
 
