@@ -453,6 +453,7 @@ def test_ending_all_others_ends_it(there: World) -> None:
 
 def test_who_has_a_session_or_no_key_is_asked_nothing_more(app: Flask, there: World) -> None:
     path = there.portal.authorize_path()
+    there.http.get(path)  # the application is kept from here on
     with Queries() as with_key:
         there.http.get(path)
     there.http.delete_cookie("idp_stay")
