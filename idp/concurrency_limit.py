@@ -20,8 +20,47 @@ PATIENCE: Final = 8.0
 does not.
 """
 TRY_AGAIN_IN: Final = 5  # seconds
+REFUSALS: Final = (
+    ("X-Content-Type-Options", "nosniff"),
+    # Fixed words, to a request of which nothing was read: a browser's application may learn them
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Expose-Headers", "Retry-After"),
+)
+"""Headers of what is refused before anybody looked at the request."""
 
-_held: ContextVar["SimpleQueue[None] | None"] = ContextVar("concurrency_limit", default=None)
+
+class Crowded(Exception):
+    """A request that had let others run got no place again; ``retry_after`` in seconds."""
+
+    def __init__(self, retry_after: int = TRY_AGAIN_IN) -> None:
+        super().__init__(f"no place again; try again in {retry_after} s")
+        self.retry_after = retry_after
+
+
+class _Place:
+    """A request's place among those that run at once."""
+
+    def __init__(self, free: "SimpleQueue[None]", patience: float) -> None:
+        self._free, self._patience = free, patience
+        self._held = False
+
+    def take(self) -> bool:
+        """Wait for it, as long as a request waits."""
+        try:
+            self._free.get(timeout=self._patience)
+        except Empty:
+            return False
+        self._held = True
+        return True
+
+    def leave(self) -> None:
+        """Let another request have it, where this one has it."""
+        if self._held:
+            self._held = False
+            self._free.put(None)
+
+
+_held: ContextVar[_Place | None] = ContextVar("concurrency_limit", default=None)
 
 
 class ConcurrencyLimit:
@@ -43,16 +82,15 @@ class ConcurrencyLimit:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        try:
-            self._free.get(timeout=self._patience)
-        except Empty:
+        place = _Place(self._free, self._patience)
+        if not place.take():
             return _come_back(start_response)
-        token = _held.set(self._free)
+        token = _held.set(place)
         try:
             return self.application(environ, start_response)
         finally:
             _held.reset(token)
-            self._free.put(None)
+            place.leave()
 
 
 def _come_back(start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -60,6 +98,7 @@ def _come_back(start_response: Callable[..., Any]) -> Iterable[bytes]:
         ("Content-Type", "text/plain; charset=utf-8"),
         ("Cache-Control", "no-store"),
         ("Retry-After", str(TRY_AGAIN_IN)),
+        *REFUSALS,
     ]
     start_response("503 Service Unavailable", headers)
     return [b"Too many requests wait. Try again in a moment.\n"]
@@ -67,15 +106,19 @@ def _come_back(start_response: Callable[..., Any]) -> Iterable[bytes]:
 
 @contextmanager
 def released() -> Iterator[None]:
-    """Let others run while this request waits for something that needs no processor."""
-    limit = _held.get()
-    if limit is None:
+    """Let others run while this request waits for something that needs no processor.
+
+    Raises ``Crowded`` where it waits too long for its place afterwards.
+    """
+    place = _held.get()
+    if place is None:
         yield
         return
     token = _held.set(None)  # inside it is released already
-    limit.put(None)
+    place.leave()
     try:
         yield
     finally:
-        limit.get()
         _held.reset(token)
+        if not place.take():
+            raise Crowded

@@ -26,6 +26,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from idp import correlation
+from idp.concurrency_limit import Crowded
 from idp.credentials.bcrypt_gate import Busy
 from idp.database import db, refuses_writes
 from idp.errors import NotFound, Throttled
@@ -117,7 +118,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(PageError, answer)
     app.register_error_handler(NotFound, _not_found)
     app.register_error_handler(Throttled, throttled)
-    app.register_error_handler(Busy, _busy)
+    for crowd in (Busy, Crowded):
+        app.register_error_handler(crowd, _busy)
     for lost in (OperationalError, InterfaceError, PoolTimeout):
         app.register_error_handler(lost, _database_away)
     app.register_error_handler(InternalError, _database_refuses)
@@ -190,7 +192,7 @@ def throttled(error: Throttled) -> Response:
     return answer(PageError("throttled", 429, retry_after=error.retry_after))
 
 
-def _busy(error: Busy) -> Response:
+def _busy(error: Busy | Crowded) -> Response:
     return answer(PageError("busy", 503, retry_after=error.retry_after))
 
 

@@ -12,6 +12,7 @@ from ipaddress import IPv4Network, IPv6Network
 from itertools import chain
 from typing import Any, Final
 
+from idp.concurrency_limit import REFUSALS
 from idp.credentials.throttling import address_prefix
 from idp.settings.networks import is_within
 from idp.web.readers import Places, TooMany, TooSlow, in_time
@@ -148,6 +149,7 @@ def _refuse(refusal: Refusal, start_response: Callable[..., Any]) -> Iterable[by
         ("Content-Type", "text/plain; charset=utf-8"),
         ("Connection", "close"),  # what is left of the body is not waited for
         *([("Retry-After", "5")] if refusal.status == BUSY else []),
+        *REFUSALS,
     ]
     start_response(refusal.status, headers)
     return [f"{refusal.words}\n".encode()]

@@ -1,11 +1,19 @@
 """Security rule E5: so many requests run at once in a worker, and nobody waits for ever."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Event
 from typing import Any
 
-from idp.concurrency_limit import ConcurrencyLimit, released
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import OperationalError
+
+from idp.audit import continuity
+from idp.concurrency_limit import ConcurrencyLimit, Crowded, released
+from tests.relying_party import world
 
 
 def status_and_headers(limit: ConcurrencyLimit) -> tuple[str, dict[str, str]]:
@@ -38,6 +46,9 @@ def test_e5_who_waits_too_long_for_a_place_is_told_to_come_back() -> None:
     assert status == "503 Service Unavailable"
     assert int(headers["Retry-After"]) > 0
     assert headers["Cache-Control"] == "no-store"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Access-Control-Allow-Origin"] == "*"  # fixed words, for who reads no request
+    assert headers["Access-Control-Expose-Headers"] == "Retry-After"
     assert status_and_headers(limit)[0] == "200 OK"  # its place is free again
 
 
@@ -62,3 +73,99 @@ def test_e5_who_waits_without_the_processor_leaves_its_place() -> None:
 
         assert first.result()[0] == "200 OK"
     assert other[0] == "200 OK"
+
+
+def test_e5_who_gets_no_place_again_is_told_to_come_back() -> None:
+    """A password was checked, and meanwhile others took every place and keep them."""
+    outside, goes_on, began, ends = Event(), Event(), Event(), Event()
+    crowded: list[Crowded] = []
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        if environ:
+            return stalling(began, ends)(environ, start_response)
+        try:
+            with released():
+                outside.set()
+                assert goes_on.wait(30)
+        except Crowded as error:
+            crowded.append(error)
+            start_response("503 Service Unavailable", [])
+        return [b""]
+
+    limit = ConcurrencyLimit(application, at_once=1, patience=0.1)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(status_and_headers, limit)
+        assert outside.wait(30)
+        other: list[Any] = []
+        second = pool.submit(
+            lambda: list(limit({"REQUEST_METHOD": "GET"}, lambda *said: other.extend(said)))
+        )
+        assert began.wait(30)
+        goes_on.set()
+        assert first.result(30)[0] == "503 Service Unavailable"
+        ends.set()
+        second.result(30)
+
+    assert crowded[0].retry_after > 0
+    assert other[0] == "200 OK"
+    # It gave back no place that it did not hold: there is one, as before
+    assert limit._free.qsize() == 1
+
+
+def test_e5_a_page_and_a_program_are_told_so(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crowded(*_anything: Any) -> None:
+        raise Crowded
+
+    for name in ("account.home", "oauth2.token"):
+        monkeypatch.setitem(client.application.view_functions, name, crowded)
+    for answer in (client.get("/"), client.post("/oauth2/token")):
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+
+
+@pytest.mark.parametrize("path", ["/oauth2/token", "/oauth2/userinfo", "/oauth2/revoke"])
+def test_e5_a_browsers_application_reads_that_we_are_away(client: FlaskClient, path: str) -> None:
+    world(client, origins=["https://app.example"], signed_in=False)
+    known, stranger = {"Origin": "https://app.example"}, {"Origin": "https://evil.example"}
+    server = client.application.test_client(use_cookies=False)
+    bearer = {"Authorization": "Bearer x"} if path.endswith("userinfo") else {}
+    assert server.options(path, headers=known).headers["Access-Control-Allow-Origin"]
+
+    with database_away():
+        form = {"grant_type": "authorization_code", "code": "x", "token": "x", "client_id": "x"}
+        heard = server.post(path, data=form, headers=known | bearer)
+        unheard = server.post(path, data=form, headers=stranger | bearer)
+
+    assert (heard.status_code, heard.json["error"]) == (503, "temporarily_unavailable")
+    assert heard.headers["Access-Control-Allow-Origin"] == "https://app.example"
+    assert "Retry-After" in heard.headers["Access-Control-Expose-Headers"]
+    assert heard.headers["X-Content-Type-Options"] == "nosniff"
+    assert unheard.status_code == 503
+    assert "Access-Control-Allow-Origin" not in unheard.headers
+
+
+def test_e5_whoever_reads_public_documents_reads_that_we_are_away(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin = {"Origin": "https://app.example"}
+    monkeypatch.setattr(continuity, "goes_on", lambda: False)  # restored, and nobody was told
+
+    away = client.get("/oauth2/jwks", headers=origin)
+    page = client.get("/oauth2/authorize?client_id=x", headers=origin)
+
+    assert (away.status_code, away.headers["Access-Control-Allow-Origin"]) == (503, "*")
+    assert page.status_code == 503
+    assert "Access-Control-Allow-Origin" not in page.headers
+
+
+@contextmanager
+def database_away() -> Iterator[None]:
+    def away(*_statement: Any) -> None:
+        raise OperationalError("", {}, Exception("away"))
+
+    event.listen(Engine, "before_cursor_execute", away)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", away)

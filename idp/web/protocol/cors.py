@@ -12,10 +12,17 @@ from idp.errors import Throttled
 from idp.oidc import dpop
 from idp.web import errors
 from idp.web.headers import vary
+from idp.web.protocol.blueprint import endpoints
 
 View = Callable[[], Response]
 _EXPOSED: Final = "WWW-Authenticate, DPoP-Nonce, Retry-After"
 _KEPT = 30.0  # seconds that a worker remembers the registered origins
+_READABLE: Final[set[str]] = set()
+"""The endpoints whose answers registered origins may read."""
+_PUBLIC: Final = frozenset(
+    f"{endpoints.name}.{name}"
+    for name in ("configuration", "description", "jwks", "protected_resource_metadata")
+)
 
 
 def public(response: Response) -> Response:
@@ -28,6 +35,8 @@ def for_registered_origins(view: View) -> View:
     """Decorates a view: its answers, and those to a preflight, can be read from the origins of
     registered browser clients.
     """
+
+    _READABLE.add(f"{endpoints.name}.{view.__name__}")
 
     @wraps(view)
     def answer() -> Response:
@@ -43,6 +52,20 @@ def for_registered_origins(view: View) -> View:
     return answer
 
 
+@endpoints.after_request
+def let_errors_be_read(response: Response) -> Response:
+    """Let a browser's application read what is told where its view was not reached, or was left:
+    that we are busy, or away. By what this process knows; nothing is asked for it.
+    """
+    if response.status_code < 500 or "Access-Control-Allow-Origin" in response.headers:
+        return response
+    if request.endpoint in _PUBLIC:
+        return public(response)
+    if request.endpoint in _READABLE:
+        return _readable_from(response, _kept_origins(), preflight=False)
+    return response
+
+
 def uncached(response: Response, content_type: str = "application/json") -> Response:
     """An answer that nobody keeps, in JSON unless it says otherwise (RFC 6749 §5.1)."""
     response.headers["Cache-Control"] = "no-store"
@@ -53,9 +76,14 @@ def uncached(response: Response, content_type: str = "application/json") -> Resp
 
 
 def _readable(response: Response, preflight: bool) -> Response:
+    origins = _registered_origins() if "Origin" in request.headers else frozenset()
+    return _readable_from(response, origins, preflight=preflight)
+
+
+def _readable_from(response: Response, origins: frozenset[str], *, preflight: bool) -> Response:
     origin = request.headers.get("Origin")
     vary(response, "Origin")
-    if origin and origin in _registered_origins():
+    if origin and origin in origins:
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Expose-Headers"] = _EXPOSED
         if preflight:
@@ -63,6 +91,11 @@ def _readable(response: Response, preflight: bool) -> Response:
             response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, DPoP"
             response.headers["Access-Control-Max-Age"] = "600"
     return response
+
+
+def _kept_origins() -> frozenset[str]:
+    kept = current_app.extensions.get("idp.origins")
+    return kept[1] if kept else frozenset()
 
 
 def _registered_origins() -> frozenset[str]:
