@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from time import monotonic
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ SLOW: Final = 10.0
 _GOES_ON: Final = ("leaving", "form-post")
 """The provider's pages that go on by themselves."""
 _KEPT_OPEN: Final = frozenset({"eventsource", "websocket", "media", "ping"})
+_SEND_TO: Final = "([number, address]) => { document.forms[number].action = address }"
 _IDLE: Final = """() => new Promise((done) => {
   const say = () => done(document.readyState === 'complete')
   window.requestIdleCallback ? requestIdleCallback(say, { timeout: 2000 }) : setTimeout(say, 50)
@@ -88,7 +90,10 @@ class ChromiumBrowser:
         return self._click(f"[id='{button_id}']")
 
     def send(self, form: Form) -> Page:
-        number = self.page.forms.index(form)
+        forms = [replace(each, action=form.action) for each in self.page.forms]
+        number = forms.index(form)
+        if self.page.forms[number] != form:
+            self._tab.evaluate(_SEND_TO, [number, form.action])
         return self._click(f"form >> nth={number} >> button, input[type=submit] >> nth=0")
 
     def another_tab(self) -> "ChromiumBrowser":

@@ -1,9 +1,9 @@
 """A page as the robot reads it: its forms, links and text."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html.parser import HTMLParser
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 _UNSEEN = frozenset({"script", "style", "template"})
 
@@ -82,6 +82,22 @@ class Page:
             if urljoin(self.address, form.action or self.address) == address:
                 return form
         return None
+
+    def link_to(self, address: str) -> str | None:
+        """Where the first link to this address leads, with its query."""
+        return next((each for each in self.links if each.partition("?")[0] == address), None)
+
+    def form_between(self, address: str) -> Form | None:
+        """The only form of a page that stands at this address, with the address's query: what an
+        application shows before it sends anybody on, for no link of another site may do that.
+        """
+        parts = urlsplit(address)
+        if urlsplit(self.address).path != parts.path or len(self.forms) != 1:
+            return None
+        (form,) = self.forms
+        action = urlsplit(form.action or self.address)
+        own = urlunsplit(action._replace(query=action.query or parts.query))
+        return replace(form, action=own) if form.method == "post" else None
 
     @cached_property
     def onward(self) -> str | None:

@@ -12,6 +12,8 @@ from idp.certify.school import Named, Person, TestSchool
 
 MOST_PAGES: Final = 12
 """At most so many pages of the provider lie on one way."""
+NO_LINK: Final = 405
+"""The status where an address takes forms alone (RFC 9110 §15.5.6)."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,8 @@ class Visitor:
         self._open(self.target.page or self.target.home)
         address = self.target.at(self.target.logout)
         form = self.page.form_to(address)
-        page = self.browser.send(form) if form else self.browser.open(address)
+        there = self.page.link_to(address) or address
+        page = self.browser.send(form) if form else self._go_to(there)
         done = page.status not in {404, 405}
         if self.page.shows("logout-submit"):
             self.browser.press("logout-submit")
@@ -117,8 +120,18 @@ class Visitor:
 
     def _leave(self, path: str) -> Page:
         self.typed_password = self.chose = False
-        self.browser.open(self.target.at(path))
+        self._go_to(self.target.at(path))
         return self.browser.wait_until(self._is_ours)
+
+    def _go_to(self, address: str) -> Page:
+        """Open an address of the application, or press what leads there."""
+        page = self.browser.open(address)
+        if page.status == NO_LINK:
+            self._open(self.target.page or self.target.home)
+            form = self.page.form_to(address)
+            return self.browser.send(form) if form else page
+        between = None if self.with_us else page.form_between(address)
+        return self.browser.send(between) if between else page
 
     def _open(self, path: str) -> None:
         self.browser.open(self.target.at(path))

@@ -3,7 +3,9 @@ address that an app may have, made with what docs/integrate/appauth.md registers
 
 Followed: ``AuthorizationRequest.toUri``, ``TokenRequest.getRequestParameters`` with
 ``NoClientAuthentication``, ``IdToken.validate`` and ``EndSessionRequest.toUri`` of
-AppAuth-Android 0.11.
+AppAuth-Android 0.11; ``authorizationRequestURL``, ``OIDTokenRequest.URLRequest``,
+``performTokenRequest`` and ``endSessionRequestURL`` of AppAuth-iOS's main branch, which writes
+spaces as ``%20``, sends no ``Accept`` and names the charset of its forms.
 """
 
 import base64
@@ -13,7 +15,7 @@ import secrets
 import time
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 
 import pytest
 import requests
@@ -40,15 +42,15 @@ def word(size: int) -> str:
 
 @dataclass
 class App:
-    """An app on a phone, and the phone's browser."""
+    """An app on an Android phone, and the phone's browser."""
 
     discovered: dict[str, Any]
     client_id: str
     redirect_uri: str
     browser: requests.Session
 
-    def signs_in(self, username: str) -> dict[str, Any]:
-        """The parameters in the address by which the system wakes the app."""
+    def begins(self, **more: str) -> requests.Response:
+        """The page of the provider to which the app has sent the browser; ``more``: parameters."""
         self.state, self.nonce, self.verifier = word(16), word(16), word(64)
         digest = hashlib.sha256(self.verifier.encode("iso-8859-1")).digest()
         asked = {
@@ -60,10 +62,24 @@ class App:
             "scope": "openid profile child offline_access",
             "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
             "code_challenge_method": "S256",
+            **more,
         }
-        address = f"{self.discovered['authorization_endpoint']}?{urlencode(asked)}"
-        page = self.browser.get(address, timeout=30)
+        return self.browser.get(self.with_query("authorization_endpoint", asked), timeout=30)
+
+    def with_query(self, endpoint: str, parameters: dict[str, str]) -> str:
+        return f"{self.discovered[endpoint]}?{urlencode(parameters)}"
+
+    def signs_in(self, username: str, child: int = 1) -> dict[str, Any]:
+        """The parameters in the address by which the system wakes the app."""
+        page = self.begins()
         page = self.sends(page, "login-form", username=username, password=factories.PASSWORD)
+        return self.chooses(page, child)
+
+    def chooses(self, page: requests.Response, child: int) -> dict[str, Any]:
+        """The same for a parent who is signed in; ``child``: which on the page."""
+        form = next((each for each in forms_of(page.text) if each.id == "child-form"), None)
+        if form:
+            page = self.sends(page, "child-form", child=form.buttons[f"child-submit-{child}"][1])
         if 'id="consent-form"' in page.text:
             page = self.sends(page, "consent-form", decision="allow")
         back = way_on(page.text)
@@ -112,22 +128,43 @@ class App:
         return requests.get(self.discovered["userinfo_endpoint"], headers=headers, timeout=30)
 
 
+class AppleApp(App):
+    """An app on an iPhone."""
+
+    def with_query(self, endpoint: str, parameters: dict[str, str]) -> str:
+        return f"{self.discovered[endpoint]}?{urlencode(parameters, quote_via=quote)}"
+
+    def token(self, **parameters: str) -> requests.Response:
+        return requests.post(
+            self.discovered["token_endpoint"],
+            data=urlencode({**parameters, "client_id": self.client_id}, quote_via=quote),
+            headers={
+                "Accept": "*/*",
+                "Content-Type": "application/x-www-form-urlencoded; charset=UTF-8",
+            },
+            timeout=30,
+        )
+
+
 @dataclass
 class Phone:
-    """A phone with the registered app, for a parent of one child."""
+    """A phone with the registered app, for a parent of two children."""
 
     app: App
     guardian: Account
     child: Child
+    """The first."""
 
 
-@pytest.fixture
-def phone(issuer: str) -> Phone:
+@pytest.fixture(params=[App, AppleApp], ids=["Android", "iOS"])
+def phone(issuer: str, request: pytest.FixtureRequest) -> Phone:
     school = factories.school()
-    guardian, (child,) = factories.family(school, "Lina", username="claire")
+    guardian, (child, _sibling) = factories.family(school, "Lina", "Noé", username="claire")
     made = registered_as_printed("appauth", school.id)
     found = requests.get(f"{issuer}/.well-known/openid-configuration", timeout=30).json()
-    return Phone(App(found, made["CLIENT_ID"], SCHEME, requests.Session()), guardian, child)
+    return Phone(
+        request.param(found, made["CLIENT_ID"], SCHEME, requests.Session()), guardian, child
+    )
 
 
 @pytest.mark.parametrize("redirect_uri", [SCHEME, CLAIMED])
@@ -139,14 +176,17 @@ def test_an_app_goes_the_whole_walk(phone: Phone, redirect_uri: str) -> None:
     assert claims["child"]["given_name"] == "Lina"
     assert app.userinfo(tokens["access_token"]).json()["name"] == "Claire Dubois"
 
+    tokens = app.redeems(app.chooses(app.begins(prompt="select_account"), child=2))
+    claims = app.claims(tokens["id_token"], nonce=True)
+    assert claims["child"]["given_name"] == "Noé"
+
     renewed = app.token(grant_type="refresh_token", refresh_token=tokens["refresh_token"]).json()
-    assert app.claims(renewed["id_token"], nonce=False)["sub"] == claims["sub"]
+    again = app.claims(renewed["id_token"], nonce=False)
+    assert (again["sub"], again["child"]) == (claims["sub"], claims["child"])
 
     out = {"id_token_hint": renewed["id_token"], "state": word(16), "post_logout_redirect_uri": OUT}
     leaving = app.browser.get(
-        f"{app.discovered['end_session_endpoint']}?{urlencode(out)}",
-        allow_redirects=False,
-        timeout=30,
+        app.with_query("end_session_endpoint", out), allow_redirects=False, timeout=30
     )
     assert leaving.headers["Location"] == f"{OUT}?state={out['state']}"
     page = app.browser.get(f"{app.discovered['issuer']}/", timeout=30)

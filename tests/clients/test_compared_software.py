@@ -268,6 +268,48 @@ def test_rocket_chats_secret_in_the_address_is_refused(started: Start) -> None:
     assert asked.status_code in {400, 401}
 
 
+class Mattermost(Software):
+    """mattermost/mattermost: ``GetAuthorizationCode`` and ``AuthorizeOAuthUser``; the claims are
+    read as its documentation says, for that part of it is not published.
+    """
+
+    page = "mattermost"
+    redirect_uri = "https://chat.example/signup/openid/complete"
+    scope = "openid profile email"
+
+    def __init__(self, provider: str) -> None:
+        super().__init__(provider)
+        said = {"action": "signup", "redirect_to": "", "token": secrets.token_hex(32)}
+        self.state = base64.b64encode(json.dumps(said).encode()).decode()
+
+    def who(self, username: str) -> dict[str, Any]:
+        """The person that an account is made of: UserInfo, asked with the headers of a form."""
+        self.http = requests.Session()
+        tokens = self.redeemed(self.signs_in(username, self.request()), self.in_body())
+        assert tokens["token_type"].lower() == "bearer"
+        headers = {
+            "Authorization": f"Bearer {tokens['access_token']}",
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Accept": "application/json",
+        }
+        asked = self.discovered["userinfo_endpoint"]
+        response = requests.get(asked, headers=headers, data="", timeout=30)
+        assert response.status_code == 200, response.text
+        return dict(response.json())
+
+
+def test_mattermost_makes_three_people_of_three(started: Start) -> None:
+    chat: Mattermost = started(Mattermost)
+
+    people = [chat.who(username) for username in ("claire", "paul", "sans")]
+
+    assert len({each["sub"] for each in people}) == 3
+    assert len({each["email"] for each in people}) == 3, "an account needs one of its own"
+    assert [each["preferred_username"] for each in people] == ["claire", "paul", "sans"]
+    assert (people[0]["given_name"], people[0]["family_name"]) == ("Claire", "Dubois")
+    assert "child" not in people[0]
+
+
 class AspNetCore(Software):
     """dotnet/aspnetcore: ``OpenIdConnectHandler.HandleChallengeAsyncInternal``,
     ``PushAuthorizationRequest``, ``RedeemAuthorizationCodeAsync`` and ``SignOutAsync``.

@@ -2,16 +2,20 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from idp.certify import application
+from idp.certify.provider import CLIENT_ID, CLIENT_SECRET
+from idp.clients.certification import FAILED, UNTOLD
 from idp.lifecycle import endings
 from idp.people.models import Account, Child, School
 from tests import factories
@@ -65,12 +69,20 @@ class Program:
         self.begins(username, self.login)
         walks.signs_in(self.browsers[username], username)
 
-    def asks_for_another(self, username: str) -> None:
-        """Ask, and think better of it."""
+    def is_about(self, username: str, child: str) -> bool:
+        return f"this is about {child}" in unescape(self.page(username))
+
+    def thinks_better_of_another(self, username: str) -> None:
+        """Ask for another child, and cancel."""
+        self.begins(username, self.another)
+        self.browsers[username].cancel()
+
+    def switches_to(self, username: str, child: str) -> None:
+        """Ask for another child, and choose this one."""
         self.begins(username, self.another)
         browser = self.browsers[username]
-        assert any(form.id == "another-person-form" for form in browser.forms())
-        browser.cancel()
+        assert walks.shows(browser, "another-person-form")
+        walks.chooses(browser, child)
 
     def becomes(self, username: str, other: str) -> None:
         """In the browser of one, the other says « I am another person »."""
@@ -101,7 +113,7 @@ class Program:
             browser.open(link[1])
         way = next(each for each in browser.forms() if re.search("logout|signout", each.action))
         browser.send(way)
-        if any(each.id == "logout-confirm" for each in browser.forms()):
+        if walks.shows(browser, "logout-confirm"):
             walks.signs_out(browser)
 
     def is_back(self, username: str) -> bool:
@@ -111,11 +123,13 @@ class Program:
 
 
 def families_of(school: School) -> dict[str, tuple[Account, list[Child]]]:
-    """A parent for each of ``NAMES``: two of one mailbox, and one without an address."""
+    """A parent for each of ``NAMES``: two of one mailbox, and one without an address. Claire has
+    two children.
+    """
     return {
         username: factories.family(
             school,
-            "Lina",
+            *(("Lina", "Noé") if username == "claire" else ("Lina",)),
             username=username,
             given_name=given_name,
             email=None if username == "sans" else MAILBOX,
@@ -169,13 +183,12 @@ def goes_the_walk(name: str, program: Program) -> None:
         walk("sign-in")
         if "UserInfo" in walk.client.steps:
             walk("UserInfo")  # their names stand there alone
-        program.asks_for_another("claire")
-        assert "this is about Lina" in program.page("claire")
+        shows_each_child(program)
         walk("child")
 
         if "refresh" in walk.client.steps:
             before = walks.refreshed(program.client_id)
-            assert program.is_in("claire")
+            assert program.is_about("claire", "Noé")
             assert walks.refreshed(program.client_id) > before
             closes_with_the_guardianship(program)
             walk("refresh")
@@ -192,13 +205,23 @@ def goes_the_walk(name: str, program: Program) -> None:
         walks.told(program.client_id)  # that Paul's session has ended
         assert program.is_in("claire")
         assert program.key("claire") == keys["claire"]
-        assert "this is about Lina" in program.page("claire")
+        assert program.is_about("claire", "Lina")
 
         program.signs_out("claire")
         assert program.is_back("claire")
         assert not program.is_in("claire")
         assert not walks.is_signed_in(program.browsers["claire"], program.issuer)
         walk("logout")
+
+
+def shows_each_child(program: Program) -> None:
+    """The one who was chosen, until the parent has chosen the sibling."""
+    assert program.is_about("claire", "Lina")
+    program.thinks_better_of_another("claire")
+    assert program.is_about("claire", "Lina"), "who cancels stays"
+    program.switches_to("claire", "Noé")
+    assert program.is_about("claire", "Noé"), program.page("claire")
+    assert program.is_about("paul", "Lina"), "it was not his choice"
 
 
 def closes_with_the_guardianship(program: Program) -> None:
@@ -208,14 +231,39 @@ def closes_with_the_guardianship(program: Program) -> None:
     assert not program.is_in("sans")
 
 
-def is_certified(page: str, folder: Path, command: list[str], *files: str) -> None:
-    """``idp certify`` finds no mistake in the program of this page."""
-    port = str(free_port())
-    for name in files:
-        (folder / name).write_text(printed(page, name))
-    told = ("--back-channel-logout", "/logout-token")
+TOLD = ("--back-channel-logout", "/logout-token")
+
+
+def is_certified(
+    name: str,
+    page: str,
+    folder: Path,
+    command: list[str],
+    *files: str,
+    ways: Sequence[str] = TOLD,
+    prepare: Callable[[dict[str, str]], None] | None = None,
+) -> None:
+    """``idp certify`` finds no mistake in the program of this page, but for those that are said of
+    this client in ``walks.CLIENTS``, and named on its page.
+
+    ``ways``: options that say where it takes what; ``prepare``: as in ``running``.
+    """
+    client, port, own = walks.CLIENTS[name], str(free_port()), str(free_port())
+    for file in files:
+        place = folder / file
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(printed(page, file))
+    home = f"http://127.0.0.1:{port}/"
+    if prepare:
+        prepare(application.environment(f"http://127.0.0.1:{own}", CLIENT_ID, CLIENT_SECRET, home))
     program = [each.replace("PORT", port) for each in command]
-    ports = ("--port", str(free_port()))
-    done = certify(folder, f"http://127.0.0.1:{port}/", *ports, *told, "--json", "--", *program)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads(done.stdout)["certified"]
+    options = [
+        each.replace("ISSUER", f"http://127.0.0.1:{own}").replace("HOME", home) for each in ways
+    ]
+    done = certify(folder, home, "--port", own, *options, "--json", "--", *program)
+    assert done.returncode in {0, 1}, done.stdout + done.stderr
+    results = json.loads(done.stdout)["results"]
+    faults = {each["code"]: each["seen"] for each in results if each["verdict"] == FAILED}
+    assert set(faults) == set(client.faults), faults
+    untold = {each["code"]: each["seen"] for each in results if each["verdict"] == UNTOLD}
+    assert set(untold) == set(client.untold), untold

@@ -31,9 +31,9 @@ def test_idpyoidc(issuer: str, python: str, tmp_path: Path) -> None:
 
 def test_idpyoidc_is_certified(python: str, tmp_path: Path, database_url: str) -> None:
     flask = [python, "-m", "flask", "--app", "app", "run", "--port", "PORT"]
-    is_certified("idpyoidc", tmp_path, flask, "app.py")
+    is_certified("idpyoidc", "idpyoidc", tmp_path, flask, "app.py")
 
 
 def test_authlib_is_certified(tmp_path: Path, database_url: str) -> None:
     flask = [sys.executable, "-m", "flask", "--app", "app", "run", "--port", "PORT"]
-    is_certified("authlib", tmp_path, flask, "app.py")
+    is_certified("Authlib (Flask)", "authlib", tmp_path, flask, "app.py")

@@ -1,6 +1,5 @@
 """A program in Go, as docs/integrate/go.md prints it: the whole walk, and certified."""
 
-import json
 import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
@@ -8,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.certify.test_command import certify
-from tests.clients.documented import free_port
 from tests.clients.test_authlib_client import listening
 from tests.installs.compilers import go, go_environment
-from tests.installs.program import goes_the_walk, running
+from tests.installs.program import goes_the_walk, is_certified, running
 from tests.installs.stacks import command, printed
 
 pytestmark = [
@@ -48,10 +45,4 @@ def test_go_oidc(issuer: str, program: str, tmp_path: Path) -> None:
 
 
 def test_it_is_certified(program: str, tmp_path: Path, database_url: str) -> None:
-    home, port = f"http://127.0.0.1:{free_port()}/", str(free_port())
-    told = ("--back-channel-logout", "/logout-token")
-
-    done = certify(tmp_path, home, "--port", port, *told, "--json", "--", program)
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads(done.stdout)["certified"]
+    is_certified("Go and go-oidc", "go", tmp_path, [program])

@@ -39,6 +39,7 @@ Mutex file:{folder} default
 DocumentRoot {folder}/pages
 AddOutputFilter INCLUDES .html
 Options +Includes
+AddDefaultCharset UTF-8
 """
 PAGE = """<!--#echo var="REMOTE_USER" --> <!--#echo var="OIDC_CLAIM_child_given_name" -->"""
 WHOLE_PAGE = """

@@ -1,8 +1,9 @@
 """oauth2-proxy, which goes by addresses by itself, with the desk's settings and the page's."""
 
+import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from time import sleep
 from urllib.parse import urlencode, urlsplit
@@ -11,7 +12,8 @@ import pytest
 import requests
 
 from tests import factories
-from tests.clients.documented import Application, free_port, started
+from tests.clients.documented import free_port, started
+from tests.installs import traefik
 from tests.installs import walk as walks
 from tests.installs.compilers import go_program
 from tests.installs.program import Program, families_of, goes_the_walk
@@ -63,25 +65,8 @@ def test_oauth2_proxy_makes_three_people_of_three(
     assert not any("@" in person for person in people)
 
 
-BUTTONS = {"child-form": "child-submit-1", "consent-form": "consent-allow"}
-
-
 class Proxied(Program):
     """An application behind the proxy: each page of it leads to the provider."""
-
-    def signs_in(self, username: str) -> None:
-        """And choose the child, where the provider asks for one, as the proxy has it do."""
-        browser = Application(self.home, requests.Session())
-        self.browsers[username] = browser
-        browser.open("/")
-        browser.send(
-            next(form for form in browser.forms() if form.id == "login-form"),
-            username=username,
-            password=factories.PASSWORD,
-        )
-        while form := next((form for form in browser.forms() if form.id in BUTTONS), None):
-            name, value = form.buttons[BUTTONS[form.id]]
-            browser.send(form, **{name: value})
 
     def page(self, username: str) -> str:
         """When it is time to renew the tokens again."""
@@ -111,9 +96,14 @@ class Proxied(Program):
 
 
 @contextmanager
-def as_printed(issuer: str, proxy: str, folder: Path, **changes: str) -> Iterator[Program]:
-    """The page's settings for the application that it registers; ``changes``: of its lines."""
-    port, behind = free_port(), free_port()
+def as_printed(
+    issuer: str, proxy: str, folder: Path, *, behind_traefik: bool = False, **changes: str
+) -> Iterator[Program]:
+    """The page's settings for the application that it registers; ``changes``: of its lines.
+
+    ``behind_traefik``: it stands beside Traefik, not before the application.
+    """
+    port, behind, beside = free_port(), free_port(), free_port()
     home = f"http://127.0.0.1:{port}"
     school = factories.school()
     families = families_of(school)
@@ -128,9 +118,15 @@ def as_printed(issuer: str, proxy: str, folder: Path, **changes: str) -> Iterato
     }.items():
         assert theirs in settings
         settings = settings.replace(theirs, ours)
-    settings += f'http_address = "127.0.0.1:{port}"\ncookie_secure = false\n'
+    own = beside if behind_traefik else port
+    settings = traefik.changed(settings) if behind_traefik else settings
+    settings += f'http_address = "127.0.0.1:{own}"\ncookie_secure = false\n'
     (folder / "oauth2-proxy.cfg").write_text(settings)
-    (folder / "application.py").write_text(BEHIND_IT)
+    program = BEHIND_IT
+    if behind_traefik:
+        program = re.sub(r"X-Forwarded-(Email|User)", "X-Auth-Request-User", program)
+        program = program.replace("X-Forwarded-Access", "X-Auth-Request-Access")
+    (folder / "application.py").write_text(program)
     more = {
         "OAUTH2_PROXY_CLIENT_ID": made["CLIENT_ID"],
         "OAUTH2_PROXY_CLIENT_SECRET": made["CLIENT_SECRET"],
@@ -138,7 +134,10 @@ def as_printed(issuer: str, proxy: str, folder: Path, **changes: str) -> Iterato
     }
     with (
         started([sys.executable, "application.py"], folder, behind, {"ISSUER": issuer}),
-        started([proxy, "--config", "oauth2-proxy.cfg"], folder, port, more),
+        started([proxy, "--config", "oauth2-proxy.cfg"], folder, own, more),
+        traefik.routing(port, *(f"http://127.0.0.1:{each}" for each in (beside, behind)))
+        if behind_traefik
+        else nullcontext(),
     ):
         yield Proxied(f"{home}/", issuer, made["CLIENT_ID"], families, "/", "/oauth2/start?rd=/")
 
@@ -181,6 +180,24 @@ def test_without_offline_access_a_sign_out_elsewhere_is_found_out_by_what_is_beh
         walks.signs_out_at_the_provider(application.browsers["paul"], issuer)
 
         assert application.page("paul") == "UserInfo refuses"
+
+
+def test_behind_traefik_it_is_asked_about_each_request(
+    brief_issuer: str, proxy: str, tmp_path: Path
+) -> None:
+    """docs/integrate/traefik.md: its settings, and the requests that Traefik makes of them."""
+    with as_printed(brief_issuer, proxy, tmp_path, behind_traefik=True) as application:
+        application.signs_in("claire")
+        application.signs_in("paul")
+        keys = application.key("claire"), application.key("paul")
+        assert application.is_about("claire", "Lina")
+        application.switches_to("claire", "Noé")
+
+        assert application.is_about("claire", "Noé")
+        assert len(set(keys)) == 2
+        stranger = {"X-Auth-Request-User": keys[0], "Authorization": "Bearer e30.e30."}
+        page = requests.get(application.home, headers=stranger, timeout=30)
+        assert page.url.startswith(brief_issuer), "who writes the headers is asked to sign in"
 
 
 BEHIND_IT = """

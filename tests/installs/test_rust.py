@@ -1,16 +1,13 @@
 """A program in Rust, as docs/integrate/rust.md prints it: the whole walk, and certified."""
 
-import json
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.certify.test_command import certify
-from tests.clients.documented import free_port
 from tests.installs.compilers import KEPT, cargo
-from tests.installs.program import goes_the_walk, issuer, running
+from tests.installs.program import goes_the_walk, is_certified, issuer, running
 from tests.installs.stacks import printed
 
 __all__ = ["issuer"]
@@ -42,10 +39,4 @@ def test_openidconnect(issuer: str, program: str, tmp_path: Path) -> None:
 
 
 def test_it_is_certified(program: str, tmp_path: Path, database_url: str) -> None:
-    home, port = f"http://127.0.0.1:{free_port()}/", str(free_port())
-    told = ("--back-channel-logout", "/logout-token")
-
-    done = certify(tmp_path, home, "--port", port, *told, "--json", "--", program)
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads(done.stdout)["certified"]
+    is_certified("Rust and openidconnect", "rust", tmp_path, [program])

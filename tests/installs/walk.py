@@ -6,7 +6,7 @@ where it goes fewer or others; docs/integrate/README.md prints the table
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,11 @@ from idp.oidc.models import Grant, RefreshToken
 from tests import factories
 from tests.clients.documented import Application
 
+CERTIFIED = "certified"
 STEPS = ("sign-in", "child", "UserInfo", "refresh", "logout", "back-channel logout")
+UNTOLD = ("security_event",)
+"""What nearly all of them are not told: they ask again."""
+ONE_AT_A_TIME = "the library remembers one sign-in at a time"
 PAGE = Path("docs/integrate/README.md")
 _TABLE = re.compile(r"(?<=<!-- walks -->\n).*?(?=\n<!-- end -->)", re.DOTALL)
 
@@ -32,6 +36,12 @@ class Client:
     where: str
     """Its page, as docs/integrate/README.md links to it."""
     cannot: Mapping[str, str] = field(default_factory=dict)
+    faults: Mapping[str, str] = field(default_factory=dict)
+    """The checks of ``idp certify`` that its program does not pass, and why."""
+    untold: Collection[str] = UNTOLD
+    """The checks that see nothing there by which to tell."""
+    certified: bool = True
+    """Whether ``idp certify`` is run against it."""
 
     @property
     def steps(self) -> set[str]:
@@ -45,19 +55,26 @@ CLIENTS = {
     for each in (
         Client("Authlib (Flask)", "authlib.md"),
         Client("Express and openid-client 6", "openid-client.md"),
+        Client(
+            "Express and express-openid-connect",
+            "express-openid-connect.md",
+            faults={"second_tab": ONE_AT_A_TIME},
+        ),
         Client("Go and go-oidc", "go.md"),
-        Client("Auth.js", "authjs.md"),
+        Client("Auth.js", "authjs.md", faults={"second_tab": ONE_AT_A_TIME}),
         Client(
             "oidc-client-ts",
             "oidc-client-ts.md",
             {"back-channel logout": "it has no server that could be told"},
+            certified=False,
         ),
-        Client("Spring Security", "spring-security.md"),
-        Client("Apache and mod_auth_openidc", "mod_auth_openidc.md"),
+        Client("Spring Security", "spring-security.md", certified=False),
+        Client("Apache and mod_auth_openidc", "mod_auth_openidc.md", certified=False),
         Client(
             "oauth2-proxy",
             "oauth2-proxy.md",
             {"back-channel logout": "it has no receiver for logout tokens"},
+            certified=False,
         ),
         Client("Rust and openidconnect", "rust.md"),
         Client(
@@ -68,18 +85,21 @@ CLIENTS = {
                 "refresh": "it asks once, at the sign-in",
                 "logout": "a sign-out of Matrix ends nothing here",
             },
+            certified=False,
         ),
         Client("idpyoidc", "idpyoidc.md"),
         Client(
             "django-allauth",
             "django-allauth.md",
             {"refresh": "it keeps tokens and never renews them"},
+            certified=False,
         ),
-        Client("python-social-auth", "python-social-auth.md"),
+        Client("python-social-auth", "python-social-auth.md", certified=False),
         Client(
             "mozilla-django-oidc",
             "mozilla-django-oidc.md",
             {"refresh": "it renews by `prompt=none`, through the browser"},
+            certified=False,
         ),
     )
 }
@@ -105,14 +125,27 @@ def walking(name: str) -> Iterator[Walk]:
     assert set(walk.gone) == walk.client.steps, f"{name} left out: {walk.gone}"
 
 
-def signs_in(browser: Application, username: str) -> str:
-    """Fill in the provider's page, to which the application has sent the browser; allow what it
-    asks for.
+def signs_in(browser: Application, username: str, child: str = "Lina") -> str:
+    """Fill in the provider's page, to which the application has sent the browser; choose this
+    child where there are several, and allow what it asks for.
     """
     page = _send(browser, "login-form", username=username, password=factories.PASSWORD)
-    if any(form.id == "consent-form" for form in browser.forms()):
-        page = _send(browser, "consent-form", decision="allow")
-    return page
+    return chooses(browser, child) if shows(browser, "child-form") else _allows(browser, page)
+
+
+def chooses(browser: Application, child: str) -> str:
+    """Choose a child on the provider's page, and allow what the application asks for."""
+    assert browser.page is not None
+    names = re.findall(r'id="child-name-(\d+)">([^<]*)<', browser.page.text)
+    number = next(number for number, name in names if name.startswith(child))
+    form = next(each for each in browser.forms() if each.id == "child-form")
+    name, value = form.buttons[f"child-submit-{number}"]
+    return _allows(browser, browser.send(form, **{name: value}))
+
+
+def shows(browser: Application, form_id: str) -> bool:
+    """Whether the page has this form."""
+    return any(form.id == form_id for form in browser.forms())
 
 
 def signs_out(browser: Application) -> None:
@@ -131,7 +164,7 @@ def signs_out_at_the_provider(browser: Application, issuer: str) -> None:
 def is_signed_in(browser: Application, issuer: str) -> bool:
     """Whether the provider knows who this is; the browser is on its page then."""
     browser.open(f"{issuer}/")
-    return not any(each.id == "login-form" for each in browser.forms())
+    return not shows(browser, "login-form")
 
 
 def told(client_id: str) -> list[tuple[str, str]]:
@@ -153,14 +186,21 @@ def refreshed(client_id: str) -> int:
 
 def table() -> str:
     """The part of docs/integrate/README.md that says who goes which steps."""
-    rows = [f"| client | {' | '.join(STEPS)} |", f"|---|{'---|' * len(STEPS)}"]
+    rows = [f"| client | {' | '.join((*STEPS, CERTIFIED))} |", f"|---|{'---|' * (len(STEPS) + 1)}"]
     for client in CLIENTS.values():
-        cells = ("–" if step in client.cannot else "✓" for step in STEPS)
+        cells = ["–" if step in client.cannot else "✓" for step in STEPS]
+        passed = ", ".join(f"but for `{each}`" for each in client.faults) or "✓"
+        cells.append(passed if client.certified else "–")
         rows.append(f"| [{client.name}]({client.where}) | {' | '.join(cells)} |")
     reasons = [
         f"- **{client.name}**: no {step}, for {why}."
         for client in CLIENTS.values()
         for step, why in client.cannot.items()
+    ]
+    reasons += [
+        f"- **{client.name}**: `idp certify` names `{code}`, for {why}."
+        for client in CLIENTS.values()
+        for code, why in client.faults.items()
     ]
     return "\n".join([*rows, *([""] if reasons else []), *reasons])
 
@@ -170,6 +210,11 @@ def with_table(page: str) -> str:
     made, times = _TABLE.subn(lambda _: table(), page)
     assert times == 1, "the page has no place for the table"
     return made
+
+
+def _allows(browser: Application, page: str) -> str:
+    asks = shows(browser, "consent-form")
+    return _send(browser, "consent-form", decision="allow") if asks else page
 
 
 def _send(browser: Application, form_id: str, **fields: str) -> str:

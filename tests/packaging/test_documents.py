@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from idp.clients.recipe_kinds import KINDS
+
 DOCUMENTS = [Path("README.md"), *sorted(Path("docs").rglob("*.md")), Path("bench/README.md")]
 FOLDERS = "idp", "tests", "bench", "examples", "migrations", "templates", "docs", ".ci"
 _FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
@@ -55,3 +57,17 @@ def test_every_module_that_a_document_names_is_there(document: Path) -> None:
     gone = {each for each in named if not any(f"/{path}".endswith(f"/{each}") for path in there)}
     printed = {"app.py", "school_login.py", "urls.py", "settings.py", "told.py"}
     assert gone <= printed | {"app.js", "settings.js", "school_told.py", "school_session.py"}
+
+
+def test_the_guides_name_all_software_that_the_desk_has_settings_for() -> None:
+    names = {each.title.partition(" (")[0] for each in KINDS if each.key != "plain"}
+    at_the_desk = re.search(
+        r"« Settings\s+to paste » stand below it, the secret in them, for (.*?)\. «",
+        Path("docs/desk.md").read_text(),
+        re.DOTALL,
+    )
+    assert at_the_desk
+    assert set(re.split(r",\s+| and\s+", at_the_desk[1])) == names
+    table = Path("docs/clients.md").read_text().partition("\n## Settings to paste\n")[2]
+    shown = " ".join(re.findall(r"^\| ([^|]*) \|", table.partition("\n## ")[0], re.MULTILINE))
+    assert {each for each in names if each not in shown} == set()
