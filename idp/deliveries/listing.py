@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, func, select
 
 from idp.clients.models import Client
 from idp.database import db
 from idp.deliveries import pauses
-from idp.deliveries.models import EventDelivery
+from idp.deliveries.models import DeliveryPause, EventDelivery
+
+_SEVERAL: Final = 2
+"""So many that fail together have something in common: us."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,25 @@ def overdue(before: datetime) -> tuple[int, datetime | None]:
         select(func.count(), func.min(EventDelivery.due_at)).where(*late)
     ).one()
     return count, oldest
+
+
+def takes_nobody() -> tuple[int, str | None]:
+    """How many applications wait to be told where none of them could be reached for minutes, and
+    what one answered last: then it is our own way out that leads nowhere. None where one alone
+    waits, which would be its own fault.
+    """
+    long_spared = select(DeliveryPause.client_id).where(
+        DeliveryPause.until.is_not(None), DeliveryPause.failures >= pauses.FOR_MINUTES
+    )
+    unreachable = db.session.scalars(long_spared).all()
+    if len(unreachable) < _SEVERAL:
+        return 0, None
+    waiting = (EventDelivery.status == "waiting", EventDelivery.attempts > 0)
+    others = select(EventDelivery.id).where(*waiting, EventDelivery.client_id.not_in(long_spared))
+    if db.session.scalar(others.limit(1)) is not None:
+        return 0, None
+    answer = select(EventDelivery.answer).where(*waiting, EventDelivery.client_id == unreachable[0])
+    return len(unreachable), db.session.scalar(answer.limit(1))
 
 
 def waiting_long(before: datetime) -> Sequence[Any]:

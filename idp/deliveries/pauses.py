@@ -16,6 +16,8 @@ from idp.workers import growing_pause
 
 FIRST: Final = timedelta(seconds=5)
 LONGEST: Final = timedelta(minutes=15)
+FOR_MINUTES: Final = 6
+"""Failures after which an application was spared for two minutes and a half in all."""
 A_FEW: Final = 3
 """Things in a row that an application answers to, and does not take, before it is spared."""
 

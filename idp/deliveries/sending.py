@@ -14,6 +14,9 @@ from idp.outgoing.trouble import Busy, Trouble
 
 _TAKEN: Final = (200, 202, 204)
 """Back-Channel Logout 1.0 §2.8; RFC 8935 §2.2. Some frameworks answer 204 where nothing is said."""
+_GONE: Final = 410
+"""RFC 9110 §15.5.11: for ever, as far as the application knows. A 404 or 405 is what proxies answer
+while nobody stands behind them, and says nothing of later."""
 _OVERLOADED: Final = (429, 502, 503, 504)
 _OF_THE_TRY: Final = ("invalid_key", "authentication_failed", "access_denied")
 """RFC 8935 §2.4: may be past with the next try, which is signed anew – a key set that was kept too
@@ -93,7 +96,7 @@ def _meaning(answer: Answer) -> Fate:
         return Delivered(str(answer.status))
     code, words = _error(answer)
     reason = f"{answer.status} {in_quotes(words)}" if words else str(answer.status)
-    if answer.status == 400 and words and code not in _OF_THE_TRY:
+    if answer.status == _GONE or (answer.status == 400 and words and code not in _OF_THE_TRY):
         return Refused(reason)
     return Later(reason, away=answer.status in _OVERLOADED)
 

@@ -124,6 +124,14 @@ def _applications_are_told() -> Findings:
             f"{oldest:%Y-%m-%d %H:%M}Z, and nobody tells them: pages stay open there.",
             "Start `idp notify work`; its log tells what holds it up.",
         )
+    number, answer = lateness.way_out()
+    if number:
+        yield trouble(
+            "way out",
+            f"None of the {number} applications that are to be told something can be reached "
+            f"({answer or 'not tried yet'}): that is hardly their fault.",
+            "Try `curl` to one of them from this machine: name server, firewall, HTTPS_PROXY.",
+        )
     for client_id, name, number, since, answer in listing.waiting_long(
         clock.now() - WAITS_TOO_LONG
     ):

@@ -32,7 +32,15 @@ def deliveries() -> tuple[int, datetime | None]:
     return listing.overdue(clock.now() - DELIVERIES)
 
 
+def way_out() -> tuple[int, str | None]:
+    """How many applications wait, and what was answered last, where nobody at all can be told."""
+    return listing.takes_nobody()
+
+
 def words() -> dict[str, str]:
     """Each in a word."""
     late = {"mails": mails()[0], "deliveries": deliveries()[0]}
-    return {part: "late" if count else "ok" for part, count in late.items()}
+    found = {part: "late" if count else "ok" for part, count in late.items()}
+    if not late["deliveries"] and way_out()[0]:
+        found["deliveries"] = "failing"
+    return found

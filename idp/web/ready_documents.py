@@ -3,6 +3,9 @@
 They change with the keys, and are the same for everybody. A worker keeps each for a second at the
 most (``algorithms.SHOWN_WITHIN``), and no longer than the list of keys stays as it was.
 
+A database that was restored is noticed by the next document that is made, within that second: what
+stands in these is the settings' and the key files', and proves nothing about anybody (rule R9).
+
 The key set changes with registrations at other workers, too: whoever registers another algorithm
 is answered once all workers show its key (``algorithms.show_before_telling``).
 """

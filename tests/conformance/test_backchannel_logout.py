@@ -185,7 +185,17 @@ def test_400_with_an_error_is_final_and_shown(here: World, there: Receiver) -> N
         assert worker.deliver_due() == 0
 
 
-@pytest.mark.parametrize("status", [400, 404, 500, 503])
+def test_an_address_that_is_gone_is_not_asked_again(here: World, there: Receiver) -> None:
+    """RFC 9110 §15.5.11: 410 is likely to be permanent."""
+    signed_in(here)
+    here.browser.sign_out()
+    there.status = 410
+    worker.deliver_due()
+    (row,) = rows()
+    assert (row.status, row.answer) == ("refused", "410")
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 500, 503])
 def test_other_answers_are_tried_again(here: World, there: Receiver, status: int) -> None:
     """Back-Channel Logout 1.0 §2.8: a failure that may pass is tried again."""
     signed_in(here)

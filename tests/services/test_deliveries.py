@@ -365,6 +365,41 @@ def test_the_doctor_says_that_nobody_tells_them_and_who_does_not_answer(
     assert here.portal.client_id in found["applications"].sentence
 
 
+def test_the_doctor_tells_our_own_way_out_from_an_application_that_is_away(
+    client: FlaskClient, here: World, there: Receiver
+) -> None:
+    """Where two wait and neither can be reached; a third that answers shows that it is they."""
+    gone = "http://127.0.0.1:9"
+    away = [
+        here.other_portal(redirect_uris=[f"{gone}/cb"], backchannel_logout_uri=f"{gone}/{number}")
+        for number in range(2)
+    ]
+
+    def said() -> tuple[set[str], str]:
+        db.session.remove()
+        ready = client.get("/health/ready")
+        assert ready.status_code == 200
+        return {each.subject for each in doctor._applications_are_told()}, ready.json["deliveries"]
+
+    for number in range(pauses.FOR_MINUTES):
+        with later(minutes=20 * number):
+            if number < len(away):
+                note(here, 1, away[number].client_id)
+            while worker.deliver_due():
+                pass
+            subjects, word = said()
+            assert (word, "way out" in subjects) == ("ok", False)
+    with later(minutes=20 * pauses.FOR_MINUTES):
+        while worker.deliver_due():
+            pass
+        assert said() == ({"way out", "applications"}, "failing")
+        there.status = 500
+        note(here, 1)  # a third, which answers
+        while worker.deliver_due():
+            pass
+        assert "way out" not in said()[0]
+
+
 def test_r8_what_was_told_is_purged_after_a_month_and_what_waits_is_not(
     here: World, there: Receiver
 ) -> None:
