@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
-from sqlalchemy import ColumnElement, Select, column, func, or_, select, table, text
+from sqlalchemy import ColumnElement, Select, column, func, or_, select, table, text, union_all
 
 from idp.database import db
 from idp.desk.access import scope
@@ -20,6 +20,13 @@ from idp.desk.access.rights import SchoolScope
 from idp.people.normalise import SOUND, sound
 from idp.people.search_index import BEHIND, DirectoryEntry, place_of
 
+_COLUMNS: Final = (
+    DirectoryEntry.kind,
+    DirectoryEntry.account_id,
+    DirectoryEntry.child_id,
+    DirectoryEntry.school_id,
+    DirectoryEntry.text,
+)
 _INDEX: Final = table("directory_index", column("rowid"))
 _SHORTEST_MEANT: Final = 4
 """Shorter words are taken as they are: every other word is near « 3B »."""
@@ -52,25 +59,43 @@ def find(
     ``kind``: of this kind only.
     """
     wanted = [reading(word) for word in words]
-    query: Any = select(
-        DirectoryEntry.kind,
-        DirectoryEntry.account_id,
-        DirectoryEntry.child_id,
-        DirectoryEntry.school_id,
-        DirectoryEntry.text,
-    ).where(*(_has(pieces) for pieces in wanted))
+    query: Any = select(*_COLUMNS)
     if kind is not None:
         query = query.where(DirectoryEntry.kind == kind)
     if db.engine.dialect.name == "sqlite":
         # Not by the index of schools: SQLite would ask the other one for each line of the school
         school_id = func.coalesce(DirectoryEntry.school_id, "")
         query = _narrowed(query.where(scope.at(school_scope, school_id)), wanted, school_scope)
+        query = _having(query, wanted).limit(most)
     else:
         query = query.where(scope.at(school_scope, DirectoryEntry.school_id))
-    rows = db.session.execute(query.limit(most))
+        query = _by_piece(query, wanted, most)
+    rows = db.session.execute(query).unique()
     return [
         Entry(row.kind, row.account_id or row.child_id, row.school_id, row.text) for row in rows
     ]
+
+
+def _by_piece(query: Select[Any], wanted: list[Pieces], most: int) -> Any:
+    """An answer of its own for each piece of the most telling word, of bounded length: PostgreSQL
+    stops as soon as it has so many, where it would gather all that have any of the pieces.
+    """
+    telling = max(range(len(wanted)), key=lambda place: len(wanted[place][0]))
+    pieces = wanted[telling]
+    each = [
+        _having(query, [*wanted[:telling], (piece,), *wanted[telling + 1 :]]).limit(
+            most // len(pieces)
+        )
+        for piece in pieces
+    ]
+    if len(each) == 1:
+        return each[0]
+    together = union_all(*(select(part.subquery()) for part in each)).subquery()
+    return select(*(together.c[column.key] for column in _COLUMNS))
+
+
+def _having(query: Select[Any], wanted: list[Pieces]) -> Select[Any]:
+    return query.where(*(_has(pieces) for pieces in wanted))
 
 
 def as_typed(word: str) -> Pieces:
@@ -148,8 +173,13 @@ def nearest(entries: Sequence[Entry], wanted: Sequence[str]) -> list[Entry]:
 
 def _cost(costs: list[dict[str, int]], words: list[str]) -> int:
     """The least by which these words differ from what was typed; ``_FAR`` where one is missing."""
-    each = [min((cost[word] for word in words if word in cost), default=_FAR) for cost in costs]
-    return min(sum(each), _FAR)
+    total = 0
+    for cost in costs:
+        near = [cost[word] for word in words if word in cost]
+        if not near:
+            return _FAR
+        total += min(near)
+    return min(total, _FAR)
 
 
 def _costs(typed: str, known: list[str]) -> dict[str, int]:
