@@ -19,7 +19,7 @@ POOLED := tests/journey tests/security/test_races.py tests/protocol/test_refresh
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test test-long test-each test-installs test-faults fuzz coverage lint format audit translations bench scale clean
+.PHONY: help demo demo-reset test test-long test-each test-installs test-faults fuzz coverage lint format audit lock translations bench scale clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' \
@@ -45,7 +45,7 @@ test-each: $(VENV)/.with-test ## The same with every test on SQLite and on Postg
 	EACH_DATABASE=1 LONG=1 $(BIN)/pytest $(PYTEST_ARGS)
 
 test-installs: $(VENV)/.with-test $(VENV)/.with-installs ## Other software, fetched from its registry and built first
-	@PYTHON=$(PYTHON) tests/provision.sh browser postgresql nginx pgbouncer apache go rust java
+	@PYTHON=$(PYTHON) tests/provision.sh browser postgresql nginx pgbouncer apache deploy go rust java
 	INSTALLS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -n 2 --dist loadfile tests/installs
 	POOLED=1 EACH_DATABASE=1 $(BIN)/pytest -n 2 --dist loadfile -k "not sqlite" $(POOLED)
 
@@ -79,6 +79,14 @@ audit: $(VENV)/.with-lint ## Known weaknesses of the dependencies, and a bill of
 	@echo "The bill of materials is in build/sbom.cdx.json"
 	@$(BIN)/python .ci/audit.py build/audit.json \
 	  $(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
+
+lock: ## The provider's own dependencies with the hash of each of their files, for images
+	$(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet 'uv>=0.13,<0.14'
+	@{ echo '# What the provider itself needs, each file by its hash: `pip install --require-hashes -r requirements.txt`.'; \
+	  echo '# Made of setup.cfg and constraints.txt by `make lock`.'; \
+	  build/uv/bin/uv pip compile setup.cfg --extra mtls --constraint constraints.txt --generate-hashes \
+	    --universal --python-version 3.11 --no-header --no-annotate --quiet; } > build/requirements.txt
+	mv build/requirements.txt requirements.txt
 
 CATALOGUES := idp/translations
 

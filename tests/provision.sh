@@ -5,7 +5,7 @@
 # skipped with the reason, or take longer (without Chromium's shell). Nobody's machine is changed
 # unasked.
 #
-# Usage: tests/provision.sh [venv] [browser] [postgresql] [nginx] [pgbouncer] [apache] [go] [rust] [java]
+# Usage: tests/provision.sh [venv] [browser] [postgresql] [nginx] [pgbouncer] [apache] [deploy] [go] [rust] [java]
 # (nothing named: browser, postgresql and nginx)
 set -euo pipefail
 
@@ -33,6 +33,13 @@ missing_pgbouncer() { command -v pgbouncer /usr/sbin/pgbouncer >/dev/null || ech
 # The module brings Apache's program with it, and no Apache that is started.
 missing_apache() {
     [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || echo "libapache2-mod-auth-openidc"
+}
+
+# What reads deploy/: promtool, and the web server that fetches its certificate itself.
+missing_deploy() {
+    command -v mmdebstrap >/dev/null || echo "mmdebstrap"
+    command -v promtool >/dev/null || echo "prometheus"
+    command -v caddy >/dev/null || echo "caddy"
 }
 
 # Debian's own Go is too old for what is built; it fetches, verifies and keeps a newer one

@@ -19,6 +19,7 @@ from tests.cli.conftest import PROGRAM, invoked
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "operator.md"
+DEPLOY = ROOT / "deploy"
 MOVED = ("/etc/", "/var/lib/idp", "/opt/idp", "/usr/local/", "/backup/")
 NOTED = ("apt", "adduser", "git", "systemctl", "sysctl", "chown", "python3.11")
 IDP = re.compile(r"(?:sudo -u idp )?idp (?:--env-file \S+ )?")
@@ -38,7 +39,21 @@ class Block:
     """Where the sentence before it says that it goes."""
 
 
+DEPLOYED = {
+    "/etc/nginx/conf.d/idp.conf": ("nginx", "nginx/idp.conf"),
+    "/etc/nginx/conf.d/idp-mtls.conf": ("Mutual TLS", "nginx/idp-mtls.conf"),
+}
+"""Files that the guide points to, by where it puts them: its chapter, and their place here."""
+
+
 def blocks() -> Iterator[Block]:
+    """What the guide prints, and the configurations that it points to."""
+    yield from _printed()
+    for file, (heading, name) in DEPLOYED.items():
+        yield Block(heading, "nginx", (DEPLOY / name).read_text(encoding="utf-8"), file)
+
+
+def _printed() -> Iterator[Block]:
     guide = GUIDE.read_text(encoding="utf-8")
     for match in _BLOCK.finditer(guide):
         before = guide[: match.start()]
@@ -61,6 +76,7 @@ class Machine:
     def __post_init__(self) -> None:
         for path in (
             "etc/systemd/system",
+            "etc/nginx/conf.d",
             "etc/sysctl.d",
             "var/lib/idp",
             "opt/idp/bin",
@@ -68,7 +84,7 @@ class Machine:
             "backup",
         ):
             (self.folder / path).mkdir(parents=True)
-        (self.folder / "usr/local/src/school-idp").mkdir(parents=True)
+        shutil.copytree(DEPLOY, self.folder / "usr/local/src/school-idp/deploy")
         for name in NOTED:
             self._program(name, f'echo {name} "$@" >> {self.folder}/noted')
         (self.folder / "opt/idp/bin/pip").symlink_to(self.folder / "bin/git")

@@ -16,7 +16,7 @@ from idp.people import accounts
 from idp.privacy import erasure
 from idp.settings import Settings, variables
 from tests import databases
-from tests.cli.guide import Block, Machine, blocks
+from tests.cli.guide import DEPLOY, Block, Machine, blocks
 
 PASSWORD = "scratch-only"
 MTLS = "Mutual TLS without a proxy"
@@ -112,40 +112,53 @@ def test_n10_every_command_of_the_guide_runs(machine: Machine) -> None:
 
 
 def test_n10_the_units_are_sound_and_hardened(machine: Machine) -> None:
-    for block in [*under("systemd"), *under(MTLS)]:
-        if block.kind == "ini" and not block.file:
-            continue
-        if block.file:
-            machine.write(block)
-        else:
-            machine.run(block)
-    units = sorted((machine.folder / "etc/systemd/system").glob("*"))
-    assert [unit.name for unit in units] == [
+    for block in under("systemd"):
+        machine.run(block)
+    units = {
+        unit.name: unit.read_text()
+        for unit in sorted((machine.folder / "etc/systemd/system").glob("*"))
+    }
+    assert list(units) == [
         "idp-mail.service", "idp-mtls.service", "idp-notify.service", "idp-overview.service",
         "idp-overview.timer", "idp-purge.service", "idp-purge.timer", "idp-roster.service",
         "idp.service",
     ]  # fmt: skip
-    command = re.compile(r"^ExecStart=.*idp/bin/idp (.*)$", re.MULTILINE)
-    commands = {unit.name: command.findall(unit.read_text()) for unit in units}
-    assert commands["idp-purge.service"] == ["purge"]
-    assert commands["idp-mail.service"] == ["mail work"]
-    (mtls,) = commands["idp-mtls.service"]
-    assert mtls.startswith("mtls serve --host 0.0.0.0 --certificate %d/fullchain")
-    assert commands["idp-notify.service"] == ["notify work"]
-    assert commands["idp-overview.service"] == ["overview refresh"]
-    written = {unit.name: unit.read_text() for unit in units}
+    services = {name: text for name, text in units.items() if name.endswith(".service")}
+    command = re.compile(r"^ExecStart=/opt/idp/bin/idp (\S+(?: [a-z]+)?)", re.MULTILINE)
+    assert {name: command.findall(text) for name, text in services.items()} == {
+        "idp-mail.service": ["mail work"],
+        "idp-mtls.service": ["mtls serve"],
+        "idp-notify.service": ["notify work"],
+        "idp-overview.service": ["overview refresh"],
+        "idp-purge.service": ["purge"],
+        "idp-roster.service": ["roster work"],
+        "idp.service": ["serve"],
+    }
     for oneshot in ("idp-overview.service", "idp-purge.service"):
-        assert "Type=oneshot" in written[oneshot]
-    assert "OnCalendar=*:0/15" in written["idp-overview.timer"]
+        assert "Type=oneshot" in services[oneshot]
+        assert "[Install]" not in services[oneshot]
+    assert "OnCalendar=*:0/15" in units["idp-overview.timer"]
+    for name in re.findall(r"idp[\w-]*\.(?:service|timer)", machine.noted):
+        assert name in units
+    # One hardening for all
+    hardened = {
+        text[text.index("\nNoNewPrivileges=") :].partition("\n\n[Install]")[0].rstrip()
+        for text in services.values()
+    }
+    assert len(hardened) == 1
+
+
+@pytest.mark.parametrize(
+    "unit", sorted((DEPLOY / "systemd").glob("*.service")), ids=lambda u: u.stem
+)
+def test_n10_a_unit_is_exposed_little(unit: Path) -> None:
     if (analyze := shutil.which("systemd-analyze")) is None:
-        return
-    for unit in units:
-        if unit.suffix == ".service":
-            done = subprocess.run(
-                [analyze, "security", "--offline=yes", "--threshold=30", "--no-pager", str(unit)],
-                capture_output=True, text=True, check=False,
-            )  # fmt: skip
-            assert done.returncode == 0, done.stdout[-300:] + done.stderr
+        pytest.skip("systemd-analyze is not installed")
+    done = subprocess.run(
+        [analyze, "security", "--offline=yes", "--threshold=30", "--no-pager", str(unit)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-300:] + done.stderr
 
 
 def test_n10_the_settings_of_the_guide_exist() -> None:

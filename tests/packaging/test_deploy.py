@@ -1,5 +1,6 @@
 """``deploy/`` and what the guide says of it are one: nothing named that is not there."""
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,8 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from idp import measures
+from idp.cli import NOUNS
+from idp.settings import Settings, variable, variables
 
 DEPLOY = Path("deploy")
 GUIDE = Path("docs/operator.md").read_text()
@@ -68,3 +71,108 @@ def test_the_guide_tells_of_each_metric() -> None:
     assert {re.sub(r"_(total|bucket|sum|count)$", "", name) for name in metrics()} == {
         re.sub(r"_total$", "", name) for name in told
     }
+
+
+# The image, and what runs it
+
+
+CONTAINERFILE = Path("Containerfile").read_text()
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+OURS = ("prepare", "serve", "mail", "roster", "notify", "daily", "figures")
+PROCESSES = {"serve", "mail work", "roster work", "notify work", "purge", "overview refresh"}
+OF_COMPOSE = {"IDP_HOST", "IDP_IMAGE", "IDP_UPSTREAM"}
+"""Variables of the compose files and of Caddy, which the provider never sees."""
+
+
+def test_every_setting_that_deploy_names_exists() -> None:
+    known = {variable(each.name) for each in dataclasses.fields(Settings)} | variables.ELSEWHERE
+    files = [Path("Containerfile"), *(file for file in DEPLOY.rglob("*") if file.is_file())]
+    known |= {f"{name}_FILE" for name in known}
+    setting = re.compile(r"\b(?:IDP_[A-Z_]+[A-Z]|DATABASE_URL(?:_FILE)?)\b")
+    named = {name for file in files for name in setting.findall(file.read_text())}
+    assert len(named) > 10
+    assert named - OF_COMPOSE <= known
+
+
+def commands(file: str) -> set[str]:
+    """The first words of every `idp …` that a file starts."""
+    text = (DEPLOY / file).read_text()
+    lists = re.findall(r"(?:command|args): \[([a-z, ]+)", text)
+    spoken = re.findall(r"\bidp ((?:purge|overview refresh|db upgrade|keys ensure))\b", text)
+    return {each.replace(",", "").strip() for each in lists} | set(spoken)
+
+
+def test_each_process_of_the_guide_has_its_service() -> None:
+    units = " ".join(file.read_text() for file in (DEPLOY / "systemd").glob("*.service"))
+    started = set(re.findall(r"/opt/idp/bin/idp ([a-z]+(?: [a-z]+)?)", units))
+    assert started >= PROCESSES
+    table = re.findall(r"^\| [^|]+ \| `idp ([a-z ]+)`", chapter("What runs"), re.MULTILINE)
+    assert set(table) == PROCESSES
+    assert {"mail work", "roster work", "notify work", "purge", "overview refresh"} <= commands(
+        "compose.yaml"
+    )
+    for command in started | commands("compose.yaml"):
+        assert command.split()[0] in NOUNS
+
+
+def test_the_image_is_nobodys_root_and_needs_no_compiler() -> None:
+    last = CONTAINERFILE.split("\nFROM ")[-1]
+    assert re.search(r"^USER 10001:10001$", last, re.MULTILINE)
+    assert "--only-binary=:all: --require-hashes" in CONTAINERFILE
+    assert not re.search(r"\b(gcc|build-essential|python3-dev|libpq-dev)\b", CONTAINERFILE)
+    for name in re.findall(r"^COPY (?!--from)(.+) /src", CONTAINERFILE, re.MULTILINE):
+        for part in name.split():
+            assert Path(part).exists()
+            assert f"!{part}" in Path(".containerignore").read_text().splitlines()
+    assert Path(".containerignore").read_text() == Path(".dockerignore").read_text()
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_service_of_ours_may_as_little_as_it_can(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert service["read_only"] is True
+    assert service["user"] == "10001:10001"
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    secret = {"session_secret", "password_pepper", "token_hash_key", "subject_key"}
+    assert secret <= set(service["secrets"]) <= set(COMPOSE["secrets"])
+    assert not {f"IDP_{each.upper()}" for each in secret} & set(service["environment"])
+
+
+def test_the_schema_is_widened_before_anything_of_ours_starts() -> None:
+    for name in OURS[1:]:
+        needs = COMPOSE["services"][name]["depends_on"]
+        assert needs == {"prepare": {"condition": "service_completed_successfully"}}
+
+
+def test_the_chart_is_of_this_version() -> None:
+    version = re.search(r"^version = (.+)$", Path("setup.cfg").read_text(), re.MULTILINE)
+    chart = yaml.safe_load((DEPLOY / "helm/school-idp/Chart.yaml").read_text())
+    assert version is not None
+    assert chart["appVersion"] == chart["version"] == version[1]
+
+
+# The lock
+
+
+def test_the_hashed_lock_holds_the_pinned_versions_of_what_is_needed() -> None:
+    locked = _pins(Path("requirements.txt").read_text())
+    pinned = _pins(Path("constraints.txt").read_text())
+    assert {name: version for name, version in locked.items() if pinned.get(name) != version} == {}
+    needed = re.search(r"install_requires =\n((?:    .+\n)+)", Path("setup.cfg").read_text())
+    assert needed is not None
+    assert {
+        _plain(re.split(r"[\[<>=]", line.strip())[0]) for line in needed[1].splitlines()
+    } <= set(locked)
+    for entry in re.split(r"\n(?=\w)", Path("requirements.txt").read_text()):
+        if not entry.startswith("#"):
+            assert "--hash=sha256:" in entry, entry
+
+
+def _pins(text: str) -> dict[str, str]:
+    pairs = re.findall(r"^([\w.-]+)==([^\s;\\]+)", text, re.MULTILINE)
+    return {_plain(name): version for name, version in pairs}
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
