@@ -41,6 +41,9 @@ POLICIES: dict[str, Growing | RateLimit] = {
     "pushed_request": RateLimit(limit=20_000, length=timedelta(hours=1)),
     # Of each application that proves nothing: many screens, in many schools
     "device_code": RateLimit(limit=5_000, length=timedelta(hours=1)),
+    # Of each application that proves itself and that nobody has vetted, and of all of these
+    "unvetted": RateLimit(limit=5_000, length=timedelta(hours=1)),
+    "all_unvetted": RateLimit(limit=50_000, length=timedelta(hours=1)),
     # Applications that register themselves without a token, where the operator lets them
     "registration": RateLimit(limit=10, length=timedelta(hours=1)),
     "registrations": RateLimit(limit=100, length=timedelta(hours=1)),
@@ -222,6 +225,16 @@ def check_stranger(address: str | None, kind: str, *of: str) -> Allowed | Blocke
         if isinstance(outcome, Allowed) and isinstance(_move(kind, *of), Blocked):
             return _move("stored_network", network(address))
         return outcome
+
+
+@retried
+def check_unvetted(client_id: str) -> Allowed | Blocked:
+    """Whether something may be stored for an application that registered itself where everybody
+    may: it proves that it is itself, and not who that is.
+    """
+    with _own_transaction():
+        outcome = _move("unvetted", client_id)
+        return outcome if isinstance(outcome, Blocked) else _move("all_unvetted")
 
 
 def address_prefix(address: str | None) -> str:

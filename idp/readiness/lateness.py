@@ -40,7 +40,7 @@ def way_out() -> tuple[int, str | None]:
 def words() -> dict[str, str]:
     """Each in a word."""
     late = {"mails": mails()[0], "deliveries": deliveries()[0]}
-    found = {part: "late" if count else "ok" for part, count in late.items()}
+    states = {part: "late" if count else "ok" for part, count in late.items()}
     if not late["deliveries"] and way_out()[0]:
-        found["deliveries"] = "failing"
-    return found
+        states["deliveries"] = "failing"
+    return states

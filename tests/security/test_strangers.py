@@ -14,9 +14,10 @@ from werkzeug.test import TestResponse
 from idp import clock
 from idp.audit.models import AuditEvent
 from idp.clients.metadata import DEVICE_CODE
+from idp.clients.models import Client
 from idp.credentials import throttling
 from idp.credentials.counters import RateLimit
-from idp.database import db
+from idp.database import db, update_all
 from idp.sessions import carried
 from idp.sessions.models import FormSubmission
 from idp.web import kept_for_strangers
@@ -393,6 +394,33 @@ def test_n6_a_screens_requests_are_counted_whatever_stands_beside_the_client_id(
     assert rows().get("device_codes", 0) <= 1
     assert refused.headers["Access-Control-Allow-Origin"] == "https://app.example"
     assert "Retry-After" in refused.headers["Access-Control-Expose-Headers"]
+
+
+@pytest.mark.parametrize("of", ["unvetted", "all_unvetted"])
+@pytest.mark.parametrize("endpoint", ["par", "device_authorization"])
+def test_n6_who_registered_itself_where_everybody_may_has_a_budget_though_it_proves_itself(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, endpoint: str, of: str
+) -> None:
+    monkeypatch.setitem(throttling.POLICIES, of, RateLimit(3, timedelta(hours=1)))
+    there = world(client, signed_in=False)
+    grants = ["authorization_code", DEVICE_CODE]
+    stranger, other, vetted = (
+        there.other_portal(first_party=False, grant_types=grants) for _ in range(3)
+    )
+    ids = [stranger.client_id, other.client_id]
+    update_all(Client, Client.id.in_(ids), registered_by="open")
+
+    def status(portal: RelyingParty) -> int:
+        form = portal.request() if endpoint == "par" else {"scope": "openid"}
+        answered = portal.post(client, f"/oauth2/{endpoint}", form)
+        if answered.status_code == 429:
+            assert answered.headers["Retry-After"].isdigit()
+        return answered.status_code
+
+    good = 201 if endpoint == "par" else 200
+    assert [status(stranger) for _ in range(5)] == [good] * 3 + [429] * 2
+    assert status(other) == (429 if of == "all_unvetted" else good)
+    assert [status(vetted) for _ in range(5)] == [good] * 5
 
 
 def ask_from_screen(client: FlaskClient, portal: RelyingParty, **more: str) -> TestResponse:

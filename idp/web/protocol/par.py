@@ -7,8 +7,10 @@ from flask import Response, request
 from idp import settings
 from idp.credentials import throttling
 from idp.errors import Throttled
+from idp.lifecycle import self_registration
 from idp.oidc import par_endpoint, pushed_requests
 from idp.oidc.errors import OAuth2Error
+from idp.oidc.oauth_client import OAuthClient
 from idp.oidc.requests import ProtocolRequest
 from idp.oidc.server import server
 from idp.web import browser
@@ -25,8 +27,7 @@ def par() -> Response:
         client, parameters = par_endpoint.pushed(pushed)
     except OAuth2Error as error:
         return cors.uncached(server().handle_error_response(pushed, error))
-    if client.check_endpoint_auth_method("none", "par"):
-        _spend_allowance()
+    _spend_allowance(client)
     lifetime = settings.current().pushed_request_lifetime
     answer = {
         "request_uri": pushed_requests.keep(parameters),
@@ -35,8 +36,14 @@ def par() -> Response:
     return cors.uncached(Response(json.dumps(answer), status=201))
 
 
-def _spend_allowance() -> None:
-    """Whoever names a public client has proved nothing, and has something stored (rule N6)."""
-    outcome = throttling.check_stranger(browser.client_address(), "pushed_request")
+def _spend_allowance(client: OAuthClient) -> None:
+    """Whoever names a public client has proved nothing, and has something stored (rule N6); whoever
+    registered itself where everybody may has proved no more than that.
+    """
+    outcome: throttling.Allowed | throttling.Blocked = throttling.Allowed()
+    if client.public:
+        outcome = throttling.check_stranger(browser.client_address(), "pushed_request")
+    elif self_registration.is_strangers(client.record):
+        outcome = throttling.check_unvetted(client.get_client_id())
     if isinstance(outcome, throttling.Blocked):
         raise Throttled(outcome.retry_after)

@@ -4,8 +4,10 @@ from flask import Response, request
 
 from idp.credentials import throttling
 from idp.errors import Throttled
+from idp.lifecycle import self_registration
 from idp.oidc import introspection_jwt, server
-from idp.oidc.oauth_client import query_client
+from idp.oidc.client_authentication import presented_client
+from idp.oidc.oauth_client import OAuthClient, query_client
 from idp.oidc.requests import ProtocolRequest
 from idp.web import browser
 from idp.web.protocol import cors
@@ -45,17 +47,25 @@ def device_authorization() -> Response:
 
 
 def _spend_allowance(protocol_request: ProtocolRequest) -> None:
-    """Whoever names a public client has proved nothing, and has something stored (rule N6). It is
-    counted before anything is judged, and outside of the endpoint's transaction.
+    """Whoever names a public client has proved nothing, and has something stored (rule N6); nor has
+    an application that registered itself where everybody may. It is counted before anything is
+    judged, and outside of the endpoint's transaction.
     """
-    # Where such a client names itself, whatever stands beside it (RFC 6749 §3.2.1)
-    client = query_client(protocol_request.form.get("client_id", ""))
-    if client is None or not client.public:
-        return
-    address = browser.client_address()
-    outcome = throttling.check_stranger(address, "device_code", client.get_client_id())
-    if isinstance(outcome, throttling.Blocked):
-        raise Throttled(outcome.retry_after)
+    # Where a client names itself, whatever stands beside it (RFC 6749 §3.2.1)
+    proves, _method = presented_client(protocol_request)
+    for named in {protocol_request.form.get("client_id"), proves}:
+        client = query_client(named or "")
+        if client is not None and isinstance(outcome := _budget_of(client), throttling.Blocked):
+            raise Throttled(outcome.retry_after)
+
+
+def _budget_of(client: OAuthClient) -> throttling.Allowed | throttling.Blocked:
+    client_id = client.get_client_id()
+    if client.public:
+        return throttling.check_stranger(browser.client_address(), "device_code", client_id)
+    if self_registration.is_strangers(client.record):
+        return throttling.check_unvetted(client_id)
+    return throttling.Allowed()
 
 
 def _protocol_request() -> ProtocolRequest:
