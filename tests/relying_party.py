@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 
 from idp.people.models import Account, Child, School
 from tests import factories
+from tests.entrance import enter
 from tests.factories import PASSWORD
 
 CALLBACK = "https://portal.example/callback"
@@ -240,7 +241,7 @@ def world(client: FlaskClient, *children: str, signed_in: bool = True, **metadat
     )
     browser = Browser(client)
     if signed_in:
-        browser.sign_in_at_home("claire")
+        enter(client, guardian)
     return World(school, guardian, made, RelyingParty.of(school, **metadata), browser)
 
 

@@ -109,7 +109,7 @@ class TestSession:
     def test_s1_signing_out_ends_it_on_the_server(self, client: FlaskClient) -> None:
         site = world(client, "Lina")
         secret = cookie(client, "idp_session")
-        site.browser.press("sign-out")
+        site.browser.sign_out()
         client.set_cookie("idp_session", secret)
         assert not signed_in(site.browser)
 
@@ -137,6 +137,7 @@ class TestSession:
         self, client: FlaskClient
     ) -> None:
         site = world(client, "Lina")
+        site.browser.open("/")
         action, fields = form_with(site.browser, "sign-out")
         answer = client.post(action, data=fields)
         assert '"cache"' in answer.headers["Clear-Site-Data"]
