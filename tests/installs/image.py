@@ -43,8 +43,8 @@ def steps() -> list[tuple[str, str]]:
     return [(word, rest.strip()) for word, _, rest in pairs]
 
 
-def build(folder: Path) -> Stage:
-    """Go through the steps; returns the last stage."""
+def build(folder: Path, debian: str = "bookworm") -> Stage:
+    """Go through the steps, on this Debian; returns the last stage."""
     if os.geteuid() != 0:
         pytest.skip("only root can make a root file system")
     if shutil.which("mmdebstrap") is None:
@@ -55,7 +55,7 @@ def build(folder: Path) -> Stage:
         if word == "FROM":
             image, _, name = rest.partition(" AS ")
             stage = stages[name] = Stage(folder / (name or "image"))
-            _debian(image, stage.root)
+            _debian(image.replace("bookworm", debian), stage.root)
         elif word == "RUN":
             _run_step(stage, rest)
         elif word == "COPY":

@@ -25,9 +25,10 @@ pytestmark = pytest.mark.timeout(800)
 USER = 10001
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    return image.build(tmp_path_factory.mktemp("image"))
+@pytest.fixture(scope="module", params=["bookworm", "trixie"])
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    """On Debian 12 with Python 3.11, as it is written, and on 13 with 3.13."""
+    return image.build(tmp_path_factory.mktemp("image"), request.param)
 
 
 class Container:
