@@ -90,9 +90,9 @@ def _purged() -> None:
         began = perf_counter()
         removed = purge.purged(table)
         seconds = perf_counter() - began
-        if removed or seconds > 1:
-            name = table.model.__tablename__
-            print(f"  purge, {name}: {removed:,} rows in {seconds:.1f} s", flush=True)
+        if removed.total() or seconds > 1:
+            rows = ", ".join(f"{count:,} {name}" for name, count in removed.items())
+            print(f"  purge, {table.name}: {rows} in {seconds:.1f} s", flush=True)
     print(f"  a purge: {perf_counter() - before:.1f} s", flush=True)
 
 

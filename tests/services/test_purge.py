@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import time_machine
 from flask import Flask
-from sqlalchemy import event, func, select
+from sqlalchemy import delete, event, func, select
 
 from idp import clock, purge, settings
 from idp.audit import events
-from idp.audit.models import AuditEvent
+from idp.audit.models import AuditEvent, InstallationMark
 from idp.clients.models import UsedAssertion
 from idp.credentials import devices, email_changes, one_time_tokens
 from idp.credentials.models import EmailChangeLink, KnownDevice, OneTimeToken, ThrottleCounter
@@ -291,10 +291,39 @@ def test_r8_twice_the_rows_are_twice_the_work(app: Flask) -> None:
     living(1000, dead=500)
     once = steps_of_a_purge(batch=50)
     assert count(Grant) == 1000
+    looks_at_everything_again()
     living(1000, dead=1500)
     twice = steps_of_a_purge(batch=50)
     assert count(Grant) == 2000
     assert twice < 3 * once, "a purge that begins again at each batch would need five times as much"
+
+
+def looks_at_everything_again() -> None:
+    with transaction() as writes:
+        writes.execute(delete(InstallationMark))
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_r8_what_was_passed_by_is_not_looked_at_each_day(app: Flask) -> None:
+    living(2000, dead=0)
+    first = steps_of_a_purge(batch=50)
+    assert steps_of_a_purge(batch=50) < first / 4
+    assert count(Grant) == 2000
+
+
+def test_r8_what_hung_on_a_token_leaves_with_it(grant: Grant) -> None:
+    """Though the walk has passed it by: the refresh token kept it then."""
+    assert "grants" not in purged_after(26 * DAY)
+    removed = purged_after(32 * DAY)
+    assert removed == {"refresh_tokens": 1, "grants": 1, "browser_sessions": 1}
+
+
+def test_r8_what_was_held_is_found_within_a_week(grant: Grant) -> None:
+    purged_after(26 * DAY)
+    with transaction() as writes:
+        writes.execute(delete(RefreshToken))  # as if somebody else had done so
+    assert "grants" not in purged_after(30 * DAY)
+    assert purged_after(33 * DAY)["grants"] == 1
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -1,21 +1,15 @@
-"""Deletes what has expired, from every table that grows (security rule R8).
+"""What may be deleted, of which table, and when; and why the other tables are kept.
 
-Nothing depends on it: expiry is checked at use (rule P10), so a purge that never ran costs
-room, not safety. Each batch is a short transaction of its own, which skips rows that somebody
-holds; two purges at once share the work. Rows stay for a margin after their end, so that a
-clock that was an hour wrong removes nothing too early (rule R5).
+Rows stay for a margin after their end, so that a clock that was an hour wrong removes nothing too
+early (rule R5).
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from time import sleep
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 
-from idp import clock, settings
+from idp import settings
 from idp.audit import partitions, removal
 from idp.audit.models import AuditEvent
 from idp.clients.models import UsedAssertion
@@ -29,7 +23,6 @@ from idp.credentials.models import (
     ThrottleCounter,
     TotpEnrolment,
 )
-from idp.database import db, retried, transaction
 from idp.deliveries import hearing
 from idp.deliveries.models import EventDelivery
 from idp.federation.models import DeletionRequest, FederationState, PendingLink
@@ -45,16 +38,13 @@ from idp.oidc.models import (
 )
 from idp.people.link_models import LinkRequest
 from idp.people.models import Account, ErasureRequest
+from idp.purge.walking import Growing, Rule
 from idp.roster import staging
 from idp.roster.models import RosterChange, RosterRejection, RosterRun, RosterRunSchool
 from idp.roster.question_models import RosterRemark
 from idp.roster.reading import RESUME_WITHIN
 from idp.roster.runs import UNDO_WITHIN
 from idp.sessions.models import BrowserSession, FormSubmission, Interaction, PersistentLogin
-
-BATCH: Final = 500
-PAUSE: Final = 0.02
-"""Seconds between two batches: on SQLite, whoever waits to write goes first."""
 
 MARGIN: Final = timedelta(days=1)
 EXPIRED_TOKENS_KEPT: Final = timedelta(days=90)
@@ -69,107 +59,6 @@ RUNS_KEPT: Final = timedelta(days=90)
 """For « what did that import change? », in numbers."""
 DELETIONS_KEPT: Final = timedelta(days=180)
 """For so long a person may ask whether the provider's request was obeyed."""
-
-Rule = Callable[[datetime], ColumnElement[bool]]
-
-
-Key = tuple[Any, ...]
-
-
-@dataclass(frozen=True)
-class Growing:
-    """A table that grows by itself, and which of its rows are of no use any more.
-
-    ``age``: an indexed time by which rows grow old, and how old they must be at the least, so
-    that younger ones are not even looked at; without one, all rows are.
-    """
-
-    model: Any
-    useless: Rule
-    age: tuple[Any, Callable[[], timedelta]] | None = None
-    leave: Callable[[Any], AbstractContextManager[None]] = nullcontext
-    """What a transaction that deletes has to say first."""
-    whole: Callable[[datetime], partitions.Aged] | None = None
-    """What removes rows by the partition, given the time before which they are old enough."""
-
-    @property
-    def key(self) -> list[Any]:
-        """The primary key."""
-        return list(self.model.__table__.primary_key)
-
-    @property
-    def path(self) -> list[Any]:
-        """The columns along which a purge walks: an index leads from each batch to the next."""
-        return [self.age[0], *self.key] if self.age else self.key
-
-
-def run(*, batch: int = BATCH, pause: float = PAUSE) -> dict[str, int]:
-    """Purge every table; returns how many rows left each.
-
-    ``batch``: rows in one transaction. ``pause``: seconds between two of them.
-    """
-    removed = {}
-    for table in GROWING:
-        removed[table.model.__tablename__] = purged(table, batch, pause)
-    return removed
-
-
-def purged(table: Growing, batch: int = BATCH, pause: float = PAUSE) -> int:
-    """Purge one table; returns how many rows left it."""
-    removed = 0
-    if table.whole is not None and table.age is not None:
-        aged = table.whole(clock.now() - table.age[1]())
-        removed = aged.removed
-        if aged.rest_waits:
-            return removed
-    return removed + sum(_batches(table, batch, pause))
-
-
-def _batches(table: Growing, batch: int, pause: float) -> Iterator[int]:
-    """Every row is looked at once: each batch begins where the one before it ended."""
-    last: Key | None = None
-    while True:
-        seen = _following(table, last, batch)
-        if seen:
-            yield _remove(table, [row[-len(table.key) :] for row in seen])
-        if len(seen) < batch:
-            return
-        last = seen[-1]
-        sleep(pause)
-
-
-def _following(table: Growing, last: Key | None, batch: int) -> list[Key]:
-    """The next rows along the path that are old enough to be looked at."""
-    query = select(*table.path).order_by(*table.path).limit(batch)
-    if table.age is not None:
-        column, least = table.age
-        query = query.where(column < clock.now() - least())
-    if last is not None:
-        # The second says nothing new; the index on the time alone answers it at once.
-        query = query.where(tuple_(*table.path) > tuple_(*_typed(table.path, last)))
-        query = query.where(table.path[0] >= last[0])
-    return [tuple(row) for row in db.session.execute(query)]
-
-
-def _typed(columns: list[Any], values: Key) -> list[Any]:
-    # Bound with the columns' types: a time is stored as each database keeps times.
-    return [literal(value, column.type) for column, value in zip(columns, values, strict=True)]
-
-
-@retried
-def _remove(table: Growing, keys: list[Key]) -> int:
-    with transaction() as session:
-        # Found first, then deleted by key: whoever holds a row keeps it until the next purge.
-        rows: Sequence[Any] = session.execute(
-            select(*table.key)
-            .where(tuple_(*table.key).in_(keys), table.useless(clock.now()))
-            .with_for_update(skip_locked=True, of=table.model)
-        ).all()
-        if rows:
-            gone = delete(table.model).where(tuple_(*table.key).in_([tuple(row) for row in rows]))
-            with table.leave(session):
-                session.execute(gone.execution_options(synchronize_session=False))
-    return len(rows)
 
 
 def _one_time_tokens(now: datetime) -> ColumnElement[bool]:
@@ -262,10 +151,18 @@ def _audit_events(now: datetime) -> ColumnElement[bool]:
     return and_(AuditEvent.at < now - settings.current().audit_retention, AuditEvent.id < newest)
 
 
-def _kept(column: Any, kept: timedelta = MARGIN, useless: Rule | None = None) -> Growing:
+def _kept(
+    column: Any, kept: timedelta = MARGIN, useless: Rule | None = None, **more: Any
+) -> Growing:
     """A table whose rows stay for so long after this time, or longer where ``useless`` says so."""
     rule = useless or (lambda now: column < now - kept)
-    return Growing(column.class_, rule, (column, lambda: kept))
+    return Growing(column.class_, rule, (column, lambda: kept), **more)
+
+
+_SESSIONS: Final = _kept(BrowserSession.expires_at, useless=_browser_sessions, is_freed=True)
+_GRANTS: Final = _kept(
+    Grant.created_at, useless=_grants, frees=(Grant.session_id, _SESSIONS), is_freed=True
+)
 
 
 GROWING: Final = (
@@ -281,14 +178,14 @@ GROWING: Final = (
     _kept(LinkRequest.expires_at, link_requests.KEPT),
     _kept(FactorReset.expires_at),
     Growing(ErasureRequest, _erasure_requests),
-    _kept(AuthorizationCode.expires_at),
-    _kept(DeviceCode.expires_at),
-    _kept(AccessToken.expires_at),
+    _kept(AuthorizationCode.expires_at, frees=(AuthorizationCode.grant_id, _GRANTS)),
+    _kept(DeviceCode.expires_at, frees=(DeviceCode.grant_id, _GRANTS)),
+    _kept(AccessToken.expires_at, frees=(AccessToken.grant_id, _GRANTS)),
     # Rotated ones too stay until they expire: their reuse must be recognised (rule O6)
-    _kept(RefreshToken.expires_at),
-    _kept(Grant.created_at, useless=_grants),
-    _kept(PersistentLogin.expires_at),
-    _kept(BrowserSession.expires_at, useless=_browser_sessions),
+    _kept(RefreshToken.expires_at, frees=(RefreshToken.grant_id, _GRANTS)),
+    _GRANTS,
+    _kept(PersistentLogin.expires_at, frees=(PersistentLogin.session_id, _SESSIONS)),
+    _SESSIONS,
     _kept(ThrottleCounter.updated_at, throttling.KEPT + MARGIN, _throttle_counters),
     _kept(KnownDevice.last_seen_at, devices.REMEMBERED + MARGIN),
     _kept(PasskeyChallenge.expires_at),
