@@ -6,7 +6,7 @@ something can't be used any more – moves the epoch, so that proofs in flight d
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
 from idp.audit import events
 from idp.credentials import factors, passkeys, recovery_codes, totp
@@ -44,6 +44,12 @@ def add_passkey(account_id: str, answer: str, name: str, *, browser: str, epoch:
         events.record("passkey_added", account_id=account_id, passkey=passkey.id)
         notify_owner(account_id, "passkey_added", passkey=passkey.id)
     return passkey
+
+
+def note_passkey_offer(account_id: str) -> bool:
+    """Whether a passkey is to be offered to who has just signed in by password; true once."""
+    having = exists().where(Passkey.account_id == account_id)
+    return accounts.note_passkey_offer(account_id, ~having)
 
 
 @retried

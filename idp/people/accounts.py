@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, String, case, cast, func, null, select, update
+from sqlalchemy import ColumnElement, Row, Select, String, case, cast, func, null, select, update
 from sqlalchemy.exc import IntegrityError
 
 from idp import clock
@@ -307,6 +307,14 @@ def set_locale(account_id: str, locale: str) -> None:
         account.locale = locale
         account.updated_at = clock.now()
         events.record("profile_changed", account_id=account_id, field="locale")
+
+
+def note_passkey_offer(account_id: str, *which: ColumnElement[bool]) -> bool:
+    """Note that a passkey is offered now; false where it was before, or where not ``which``."""
+    never = Account.passkey_offered_at.is_(None)
+    return bool(
+        update_all(Account, Account.id == account_id, never, *which, passkey_offered_at=clock.now())
+    )
 
 
 def note_sign_in(account: Account) -> bool:

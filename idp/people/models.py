@@ -119,6 +119,8 @@ class Account(AccountRow, Model):
     first_sign_in_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """Later sign-ins from an unknown browser are told by mail; the first is nobody's surprise."""
     last_sign_in_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    passkey_offered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When a passkey was offered after a sign-in: nobody is asked twice."""
     """Set with each session that begins; sessions are purged; the audit log is no place to ask."""
     claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When its holder first made it theirs, by a password or a link: once, and for good."""

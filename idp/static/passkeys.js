@@ -134,5 +134,12 @@
     };
   }
 
+  // Whether this device could make a passkey by itself is said with the password.
+  async function say(field) {
+    const able = window.PublicKeyCredential.isUserVerifyingPlatformAuthenticatorAvailable;
+    if (await able?.call(window.PublicKeyCredential)) field.value = "yes";
+  }
+
   document.querySelectorAll("form[data-passkey]").forEach(prepare);
+  document.querySelectorAll("[data-platform]").forEach(say);
 })();

@@ -4,7 +4,7 @@ The script sends the browser's answer in an ordinary form; the challenge alone i
 because making one is no matter for GET (security rule P7).
 """
 
-from typing import Any
+from typing import Any, Final
 
 from flask import jsonify
 from werkzeug import Response
@@ -15,6 +15,9 @@ from idp.credentials.webauthn_ceremonies import RelyingParty
 from idp.people.models import AccountRow
 from idp.web import browser, headers
 from idp.web.errors import PageError
+
+NOT_NOW: Final = "no_passkey_offer"
+"""What a browser remembers in which a passkey was declined."""
 
 
 def offered() -> bool:

@@ -3,6 +3,7 @@
 The provider's issuer is ``http://localhost``: an IP address can't be a relying party's id.
 """
 
+import json
 import os
 import re
 import socket
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pyotp
 import pytest
@@ -150,6 +152,70 @@ def test_a_passkey_is_suggested_added_and_signs_in(provider: Provider, page: Pag
 
     page.wait_for_selector("#sign-out")
     assert not page.query_selector("#passkey-offer")
+
+
+PORTAL = "http://localhost:9/callback"
+
+
+def begins(provider: Provider, page: Page) -> str:
+    """Where an application begins a sign-in; its own page is there as well."""
+    page.route(f"{PORTAL}*", lambda route: route.fulfill(body="<p id=there>Bonjour</p>"))
+    made = json.loads(provider.run("school", "create", "Collège", "--json"))
+    options = ("--redirect-uri", PORTAL, "--scope", "openid", "--first-party", "--no-pkce")
+    client = json.loads(
+        provider.run("client", "create", "Portail", "--school", made["id"], *options, "--json")
+    )
+    asks = {"response_type": "code", "client_id": client["client_id"], "redirect_uri": PORTAL}
+    return f"{provider.issuer}/oauth2/authorize?{urlencode({**asks, 'scope': 'openid'})}"
+
+
+@in_each_language
+def test_a_passkey_is_offered_once_between_the_password_and_the_application(
+    provider: Provider, new_page: NewPage, language: str
+) -> None:
+    page = new_page(locale=language, viewport={"width": 360, "height": 740})
+    with_authenticator(page)
+    without_autofill(page)
+    username, address = provider.account(f"offered.{language.lower()}"), begins(provider, page)
+    page.goto(address)
+    page.fill("#username", username)
+    page.fill("#password", PASSWORD)
+    press(page, "#login-submit")
+    check_accessibility(page, "the offer")
+
+    page.click("#passkey-offer-submit")
+
+    page.wait_for_selector("#there")
+    page.context.clear_cookies()
+    page.goto(address)
+    press(page, "#passkey-submit")
+    page.wait_for_selector("#there")
+
+
+def test_who_declines_a_passkey_is_in_and_not_asked_again(provider: Provider, page: Page) -> None:
+    with_authenticator(page)
+    without_autofill(page)
+    username, address = provider.account("claire.declines"), begins(provider, page)
+    for is_first in (True, False):
+        page.context.clear_cookies()
+        page.goto(address)
+        page.fill("#username", username)
+        page.fill("#password", PASSWORD)
+        page.click("#login-submit")
+        if is_first:
+            page.click("#passkey-offer-later")
+        page.wait_for_selector("#there")
+
+
+def test_a_device_that_cannot_make_a_passkey_goes_straight_to_the_application(
+    provider: Provider, page: Page
+) -> None:
+    username, address = provider.account("claire.unable"), begins(provider, page)
+    page.goto(address)
+    page.fill("#username", username)
+    page.fill("#password", PASSWORD)
+    page.click("#login-submit")
+    page.wait_for_selector("#there")
 
 
 def test_a_passkey_is_offered_in_the_user_names_autofill(provider: Provider, page: Page) -> None:

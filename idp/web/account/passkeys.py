@@ -21,7 +21,6 @@ from idp.web.account.step_up import proved_recently
 from idp.web.errors import PageError
 from idp.web.forms import Form, only
 
-_NOT_NOW: Final = "no_passkey_offer"
 _KEPT: Final = {
     "last_way_in": lazy_gettext(
         "This is the only way to sign in to your account. Choose a password first, then"
@@ -113,13 +112,13 @@ def remove_passkey(signed_in: SignedIn) -> ResponseReturnValue:
 @guardian_only
 def no_passkey_offer(_signed_in: SignedIn) -> ResponseReturnValue:
     """« Not now »: this browser is not asked again."""
-    session[_NOT_NOW] = True
+    session[passkeys.NOT_NOW] = True
     return redirect(url_for("account.home"), 303)
 
 
 def is_offer_welcome(account_id: str) -> bool:
     """Whether the parent's page may suggest a passkey: never insists, and not to who has one."""
-    if session.get(_NOT_NOW) or stored.relying_party() is None:
+    if session.get(passkeys.NOT_NOW) or stored.relying_party() is None:
         return False
     return not stored.count(account_id)
 

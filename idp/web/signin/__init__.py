@@ -4,6 +4,7 @@ from idp.web.signin import (  # noqa: F401 - each adds its pages
     enrol,
     forgotten,
     login,
+    passkey_offer,
     password,
     provider_callback,
     provider_connect,

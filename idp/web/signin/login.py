@@ -17,7 +17,7 @@ from idp.web.forms import Form, only, too_many
 from idp.web.interaction import is_past_login, load_interaction, resume, spend_allowance
 from idp.web.passkeys import offered, use_options
 from idp.web.protocol import answers
-from idp.web.signin import provider_offers
+from idp.web.signin import passkey_offer, provider_offers
 from idp.web.signin.blueprint import blueprint, shows_again
 from idp.web.signin.completion import complete, note_wish
 from idp.web.signin.token_words import is_token
@@ -86,7 +86,7 @@ def _sign_in(interaction: Interaction) -> ResponseReturnValue:
         form.problem("password", wrong)
         return render_login(interaction, form)
     note_wish(interaction)
-    return complete(interaction, proof)
+    return passkey_offer.before(interaction, proof, complete(interaction, proof))
 
 
 @blueprint.post("/interaction/<interaction_id>/passkey/options")
