@@ -12,9 +12,10 @@ from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from idp import clock
-from idp.credentials import webauthn_ceremonies as ceremonies
 from idp.credentials.models import PASSKEY_NAME_LENGTH, Passkey, PasskeyChallenge
-from idp.credentials.webauthn_ceremonies import (
+from idp.credentials.relying_party import (
+    Answer,
+    Assertion,
     NewCredential,
     RelyingParty,
     Unproved,
@@ -111,6 +112,8 @@ def amr_of(passkey: Passkey) -> tuple[str, str]:
 
 def options_to_add(party: RelyingParty, browser: str, account: AccountRow) -> dict[str, Any]:
     """What the browser is asked in order to make a passkey for this account."""
+    from idp.credentials import webauthn_ceremonies as ceremonies
+
     return ceremonies.creation_options(
         party,
         begin(browser, "add", account.id),
@@ -128,6 +131,8 @@ def options_to_use(
 
     Nobody is named at sign-in: whether an account has passkeys stays unknown (rule E1).
     """
+    from idp.credentials import webauthn_ceremonies as ceremonies
+
     known = (
         [(each.credential_id, each.transports) for each in passkeys_of(account_id)]
         if account_id
@@ -139,6 +144,8 @@ def options_to_use(
 
 def read_new(party: RelyingParty, browser: str, account_id: str, answer_text: str) -> NewCredential:
     """Judge the answer of a new passkey; keeps nothing. Raises ``NotProved``."""
+    from idp.credentials import webauthn_ceremonies as ceremonies
+
     try:
         answer = ceremonies.read_registration(answer_text)
     except Unproved as error:
@@ -183,6 +190,8 @@ def prove(
     ``account_id``: whose passkey it must be, where that is known already. The challenge is
     spent whatever comes of it, so that no answer is ever judged twice.
     """
+    from idp.credentials import webauthn_ceremonies as ceremonies
+
     try:
         answer = ceremonies.read_authentication(answer_text)
     except Unproved as error:
@@ -244,9 +253,7 @@ def remove(*which: ColumnElement[bool]) -> int:
     return delete_all(Passkey, *which)
 
 
-def _check_holder(
-    answer: ceremonies.Answer, passkey: Passkey, account: Account, expected: str
-) -> None:
+def _check_holder(answer: Answer, passkey: Passkey, account: Account, expected: str) -> None:
     if expected and passkey.account_id != expected:
         raise NotProved("foreign credential", passkey)
     # WebAuthn Level 3 §7.2 step 6: only where an account is named may the handle be missing
@@ -267,7 +274,7 @@ def _by_credential(credential_id: str) -> tuple[Passkey, Account] | None:
     return (row[0], row[1]) if row else None
 
 
-def _count_use(passkey: Passkey, seen: ceremonies.Assertion) -> bool:
+def _count_use(passkey: Passkey, seen: Assertion) -> bool:
     """Move the counter forward: false where it went back or stood still (a copied key).
 
     An authenticator that doesn't count always says 0 (WebAuthn Level 3 §6.1.1).

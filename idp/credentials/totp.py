@@ -12,7 +12,6 @@ from datetime import timedelta
 from typing import Final
 
 import pyotp
-import segno
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -146,6 +145,8 @@ def qr_code(account: AccountRow, secret: str) -> str:
 
     It has no address: the secret is in no URL, no history and no proxy's log.
     """
+    import segno
+
     out = io.BytesIO()
     segno.make(app_link(account, secret), error="m", micro=False).save(
         out, kind="svg", xmldecl=False, svgns=True, omitsize=True, svgclass="qr", lineclass=None

@@ -6,11 +6,7 @@ The only place that knows py_webauthn. It holds no state: challenges are in
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
-from ipaddress import ip_address
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import webauthn
 from cbor2 import CBORError
@@ -35,6 +31,13 @@ from webauthn.helpers.structs import (
 )
 
 from idp import settings
+from idp.credentials.relying_party import (
+    Answer,
+    Assertion,
+    NewCredential,
+    RelyingParty,
+    Unproved,
+)
 
 ALGORITHMS: Final = [
     COSEAlgorithmIdentifier.ECDSA_SHA_256,
@@ -59,59 +62,6 @@ _MALFORMED: Final = (
     OverflowError,
 )
 """What py_webauthn raises for bytes that are not what they should be."""
-
-
-class Unproved(Exception):
-    """The answer proves nothing: malformed, foreign, forged or meant for another place."""
-
-
-@dataclass(frozen=True)
-class RelyingParty:
-    """Who we are to an authenticator."""
-
-    id: str
-    origin: str
-
-
-@dataclass(frozen=True)
-class NewCredential:
-    """What a registration brought."""
-
-    credential_id: str
-    public_key: bytes
-    sign_count: int
-    aaguid: str
-    transports: tuple[str, ...]
-    backup_eligible: bool
-    backed_up: bool
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A browser's answer, read and not yet believed."""
-
-    document: dict[str, Any]
-    challenge: bytes
-    credential_id: str
-    user_handle: bytes | None
-
-
-@dataclass(frozen=True)
-class Assertion:
-    """What a good answer of a known passkey says."""
-
-    sign_count: int
-    backup_eligible: bool
-    backed_up: bool
-
-
-def relying_party() -> RelyingParty | None:
-    """Who we are, or None where passkeys can't work.
-
-    The id is the issuer's host. An IP address is no domain (WebAuthn Level 3 §5.1.2, « RP
-    ID »), and browsers offer passkeys over TLS and on localhost only.
-    """
-    return _relying_party(settings.current().issuer)
 
 
 def creation_options(
@@ -239,18 +189,6 @@ def verify_authentication(party: RelyingParty, answer: Answer, public_key: bytes
         backup_eligible=seen.credential_device_type is CredentialDeviceType.MULTI_DEVICE,
         backed_up=seen.credential_backed_up,
     )
-
-
-@cache
-def _relying_party(issuer: str) -> RelyingParty | None:
-    parts = urlsplit(issuer)
-    host = parts.hostname or ""
-    try:
-        ip_address(host)
-    except ValueError:
-        secure = parts.scheme == "https" or host == "localhost"
-        return RelyingParty(host, f"{parts.scheme}://{parts.netloc}") if secure else None
-    return None
 
 
 def _document(text: str) -> dict[str, Any]:

@@ -1,16 +1,18 @@
 """The configured providers, each by its key."""
 
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
-from authlib.integrations.flask_client import OAuth
 from flask import Flask, current_app
 
 from idp.federation.authorization_request import ProviderRequest
-from idp.federation.facebook import FacebookApp, FacebookProvider
 from idp.federation.identity import ForeignIdentity
-from idp.federation.openid import OpenIDApp, OpenIDProvider
 from idp.settings import Settings
 from idp.settings.providers import ProviderSettings
+
+if TYPE_CHECKING:
+    from authlib.integrations.flask_client import OAuth
+
+    from idp.federation.facebook import FacebookProvider
 
 
 class Provider(Protocol):
@@ -29,7 +31,12 @@ class Provider(Protocol):
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Register every configured provider with Authlib's Flask client."""
+    """Register every configured provider with Authlib's Flask client, which is loaded for them."""
+    app.extensions["idp.federation"] = {}
+    if not settings.providers:
+        return
+    from authlib.integrations.flask_client import OAuth
+
     oauth = OAuth(app)
     app.extensions["idp.federation"] = {
         each.key: _register(oauth, each) for each in settings.providers
@@ -47,9 +54,12 @@ def offered() -> list[ProviderSettings]:
     return [each.settings for each in _all().values() if each.settings.enabled]
 
 
-def facebook() -> FacebookProvider | None:
+def facebook() -> "FacebookProvider | None":
     """Facebook, on or off: its callbacks are obeyed either way."""
-    provider = _all().get("facebook")
+    if (provider := _all().get("facebook")) is None:
+        return None
+    from idp.federation.facebook import FacebookProvider
+
     return provider if isinstance(provider, FacebookProvider) else None
 
 
@@ -57,7 +67,10 @@ def _all() -> dict[str, Provider]:
     return cast(dict[str, Provider], current_app.extensions["idp.federation"])
 
 
-def _register(oauth: OAuth, provider: ProviderSettings) -> Provider:
+def _register(oauth: "OAuth", provider: ProviderSettings) -> Provider:
+    from idp.federation.facebook import FacebookApp, FacebookProvider
+    from idp.federation.openid import OpenIDApp, OpenIDProvider
+
     common = {
         "client_id": provider.client_id,
         "client_secret": provider.client_secret.reveal(),

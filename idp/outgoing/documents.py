@@ -10,10 +10,11 @@ from threading import Lock
 from typing import Final, Generic, TypeVar
 
 from idp import clock
-from idp.outgoing import guarded, session
+from idp.outgoing import guarded
 from idp.outgoing.guarded import Answer
 from idp.outgoing.places import turn
 from idp.outgoing.trouble import Busy, Trouble, WrongAnswer
+from idp.outgoing.watch import SECONDS
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class Cached(Generic[T]):
         if kept is not None and usable and self._turn.locked():
             return kept.document  # somebody asks already
         try:
-            with turn(self._turn, session.SECONDS):
+            with turn(self._turn, SECONDS):
                 if self._kept is not None and self._kept is not kept:
                     return self._kept.document
                 return self._ask()
@@ -97,7 +98,7 @@ class Cached(Generic[T]):
 
     def again(self) -> T:
         """The document, asked for once more unless that was done within ``PAUSE``."""
-        with turn(self._turn, session.SECONDS):
+        with turn(self._turn, SECONDS):
             kept, now = self._kept, clock.now()
             if kept is not None:
                 last = max(self._asked_again_at or kept.fetched_at, kept.fetched_at)

@@ -7,20 +7,21 @@ rule, and ours are checked as far as we know the name.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from requests import Response
-from urllib3.exceptions import LocationParseError
-from urllib3.util import Url, parse_url
-
-from idp.outgoing import addresses, session
+from idp.outgoing import addresses
 from idp.outgoing.addresses import Address
 from idp.outgoing.places import PlacesByHost
 from idp.outgoing.trouble import Away, NotAllowed, WrongAnswer
+from idp.outgoing.watch import SECONDS
+
+if TYPE_CHECKING:
+    from requests import Response
+    from urllib3.util import Url
 
 LARGEST: Final = 64 * 1024  # bytes
 LARGEST_ANSWER_TO_POST: Final = 8 * 1024  # bytes: a status, and perhaps an error in JSON
@@ -38,7 +39,7 @@ class Answer:
     body: bytes = field(default=b"", repr=False)
 
     @classmethod
-    def of(cls, response: Response) -> "Answer":
+    def of(cls, response: "Response") -> "Answer":
         """An answer that was read to its end."""
         headers = {name.lower(): value for name, value in response.headers.items()}
         return cls(response.status_code, headers, response.content)
@@ -56,16 +57,6 @@ class Answer:
         if not isinstance(document, dict):
             raise WrongAnswer("no JSON object")
         return document
-
-
-class GuardedSession(session.BoundedSession):
-    """A bounded session to addresses that clients named."""
-
-    largest = LARGEST
-
-    def check_addresses(self, host: str, resolved: Sequence[Address], *, plain: bool) -> None:
-        """Refuse what is neither public nor listed by the operator."""
-        addresses.check_allowed(host, resolved, plain=plain)
 
 
 def fetch(address: str, *, accept: str = "application/json") -> Answer:
@@ -95,6 +86,8 @@ def post(
 def _exchange(
     method: str, address: str, headers: Mapping[str, str], body: bytes | None, largest: int
 ) -> Answer:
+    from idp.outgoing.guarded_session import GuardedSession
+
     host = _checked_host(address)
     sent = {"User-Agent": "school-idp", **headers}
     with _places.apart(host), GuardedSession() as made:
@@ -119,8 +112,11 @@ def check_address(address: str) -> None:
         addresses.check_allowed(host, [literal], plain=plain)
 
 
-def _parsed(address: str) -> Url:
+def _parsed(address: str) -> "Url":
     """An address, read by the library that will connect to it. Raises ``NotAllowed``."""
+    from urllib3.exceptions import LocationParseError
+    from urllib3.util import parse_url
+
     try:
         parts = parse_url(address if len(address) <= LONGEST_ADDRESS else "")
     except LocationParseError:
@@ -132,9 +128,11 @@ def _parsed(address: str) -> Url:
 
 def _checked_host(address: str) -> str:
     """The host of an address. Raises ``NotAllowed``."""
+    from idp.outgoing.session import proxies_for
+
     parts = _parsed(address)
     host = (parts.host or "").strip("[]")
-    if session.proxies_for(address):
+    if proxies_for(address):
         _check_behind_proxy(host, parts.port or 443)
     return host.lower()
 
@@ -145,5 +143,5 @@ def _check_behind_proxy(host: str, port: int) -> None:
     """
     resolved: list[Address] = []
     with suppress(Away):
-        resolved = addresses.resolve(host, port, session.SECONDS / 2)
+        resolved = addresses.resolve(host, port, SECONDS / 2)
     addresses.check_allowed(host, resolved, plain=False)

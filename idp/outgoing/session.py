@@ -22,8 +22,8 @@ from urllib3.exceptions import HTTPError
 from idp.outgoing import watch
 from idp.outgoing.addresses import Address
 from idp.outgoing.trouble import Away, WrongAnswer
+from idp.outgoing.watch import SECONDS
 
-SECONDS: Final = 5.0
 CHUNK: Final = 8192
 
 

@@ -7,9 +7,13 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from threading import Timer
 from time import monotonic
+from typing import Final
 
 from idp.outgoing.addresses import Address, resolve
 from idp.outgoing.trouble import Away
+
+SECONDS: Final = 5.0
+"""How long an exchange of ours may take."""
 
 Check = Callable[[str, Sequence[Address]], None]
 

@@ -7,8 +7,6 @@ of an address that nobody could be written to is its key alone (``names.email_ke
 from functools import lru_cache
 from typing import Final
 
-from rapidfuzz.distance import OSA
-
 from idp.errors import Invalid
 from idp.people.models import EMAIL_LENGTH
 from idp.people.names import email_key
@@ -78,6 +76,8 @@ def meant(text: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _meant_domain(domain: str) -> str | None:
+    from rapidfuzz.distance import OSA
+
     name, dot, ending = domain.rpartition(".")
     if not dot or domain in _PROVIDERS or name in _OTHERS:
         return None

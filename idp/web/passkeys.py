@@ -11,7 +11,7 @@ from werkzeug import Response
 
 from idp.credentials import passkeys
 from idp.credentials.passkeys import Purpose
-from idp.credentials.webauthn_ceremonies import RelyingParty
+from idp.credentials.relying_party import RelyingParty
 from idp.people.models import AccountRow
 from idp.web import browser, headers
 from idp.web.errors import PageError

@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
 from sqlalchemy import ColumnElement, Select, column, func, or_, select, table, text, union_all
 
 from idp.database import db
@@ -184,6 +182,9 @@ def _cost(costs: list[dict[str, int]], words: list[str]) -> int:
 
 def _costs(typed: str, known: list[str]) -> dict[str, int]:
     """How far each of the known words is from the typed one; those that are near alone."""
+    from rapidfuzz import process
+    from rapidfuzz.distance import OSA
+
     slips, heard = _slips(typed), sound(typed)
     costs = {}
     if slips:
