@@ -138,6 +138,7 @@ class Requests:
         if _metrics is None:
             return self.application(environ, start_response)
         began = perf_counter()
+        environ.setdefault(ROUTE, UNKNOWN)
 
         def answer(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
             counter, histogram = self._of(environ, int(status[:3]))

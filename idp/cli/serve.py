@@ -12,7 +12,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from idp import readiness, settings
+from idp import readiness, settings, spans
 from idp.cli import application, generations, metrics, worker
 from idp.cli.errors import BadInput
 from idp.cli.group import Command
@@ -66,6 +66,10 @@ def command(host: str, port: int, workers: int, threads: int | None) -> None:
     now = settings.current()
     application.speak(now.log_level)
     waiting = now.bcrypt_queue + now.bcrypt_parallel
+    try:
+        spans.refuse_missing(os.environ)
+    except spans.NotInstalled as error:
+        raise BadInput(str(error)) from error
     metrics.prepare(now)
     generations.begin(workers)
     server = _server(host, port, workers, threads or waiting + SPARE_THREADS)

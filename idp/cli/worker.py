@@ -4,7 +4,7 @@ import os
 import signal
 from typing import Any, Final
 
-from idp import create_app
+from idp import create_app, spans
 from idp.cli import generations, metrics
 
 MAIN: Final = "SCHOOL_IDP_MAIN"
@@ -16,5 +16,7 @@ def create() -> Any:
     generations.end_with_parent(int(os.environ.get(MAIN) or os.getppid()), signal.SIGTERM)
     app = create_app()
     metrics.begin_worker(app)
+    if spans.is_wanted(os.environ):
+        app.wsgi_app = spans.Spans(app.wsgi_app, spans.provider())  # type: ignore[method-assign]
     generations.say_ready()
     return app

@@ -71,7 +71,7 @@ class Provider(Flask):
 
     def preprocess_request(self) -> Any:
         """Say to whoever counts which rule the address has."""
-        if measures.is_on() and request.url_rule is not None:
+        if measures.ROUTE in request.environ and request.url_rule is not None:
             request.environ[measures.ROUTE] = request.url_rule.rule
         return super().preprocess_request()
 

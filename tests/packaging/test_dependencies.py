@@ -15,9 +15,12 @@ THROUGH_ANOTHER: Final = {
     "defusedxml",  # openpyxl parses by it; workbooks.py reads nothing where it would not
     "psycopg",  # SQLAlchemy loads it, where the address of the database names PostgreSQL
 }
-OF_AN_EXTRA: Final = {"playwright", "pyopenssl", "twisted", "zope.interface"}
-"""Imported where somebody asks for it (``idp certify --browser``, ``idp mtls``), and told how to
-get it."""
+OF_AN_EXTRA: Final = {
+    "opentelemetry-exporter-otlp-proto-http", "opentelemetry-api", "opentelemetry-sdk",
+    "playwright", "pyopenssl", "twisted", "zope.interface",
+}  # fmt: skip
+"""Imported where somebody asks for it (``idp certify --browser``, ``idp mtls``, traces), and told
+how to get it."""
 FROM_ANOTHER: Final = {
     "babel": "flask-babel",
     "cbor2": "webauthn",
