@@ -19,7 +19,7 @@ from idp.certify.school import Person
 from idp.clients import registration
 from idp.clients.models import Client
 from idp.database import db
-from idp.deliveries import queue, tokens
+from idp.deliveries import queue, settling, tokens
 from idp.deliveries.models import EventDelivery
 from idp.lifecycle import endings
 from idp.oidc.models import Grant
@@ -106,7 +106,7 @@ class Notices:
     def _due(self, event: str, client: Client) -> str:
         """The token of the only delivery of this kind; the worker has nothing left to send."""
         claimed = queue.claim(client.id)
-        queue.mark_delivered(claimed, "by the robot")
+        settling.mark_delivered(claimed, "by the robot")
         (one,) = (each for each in claimed if each.row.event == event)
         if tokens.is_logout(one.row):
             return tokens.logout_token(one.row, client, one.account)

@@ -15,7 +15,7 @@ from typing import Final, Self, cast
 from flask import Flask, current_app
 
 from idp import correlation, measures, workers
-from idp.deliveries import pauses, queue, sending
+from idp.deliveries import pauses, queue, sending, settling
 from idp.deliveries.queue import Claimed
 from idp.deliveries.sending import Delivered, Fate, Later, NotSent, Outdated, Refused, Unregistered
 from idp.workers import Round
@@ -144,7 +144,7 @@ def _deliver(batch: list[Claimed], stop: Event) -> int:
         if fates.settle(one, fate):
             done = number + 1
             break
-    queue.give_back(batch[done:], after=pause)
+    settling.give_back(batch[done:], after=pause)
     fates.end()
     return done
 
@@ -170,18 +170,18 @@ class _Batch:
                 return False
             case Refused(answer):
                 self._takes = True
-                queue.ended(one, "refused", answer)
+                settling.ended(one, "refused", answer)
             case Later(answer, away):
                 return self._later(one, answer, away)
             case Unregistered():
-                queue.ended(one, "dropped", "not registered for it any more")
+                settling.ended(one, "dropped", "not registered for it any more")
             case Outdated():
-                queue.ended(one, "outdated", "it has got a token since")
+                settling.ended(one, "outdated", "it has got a token since")
         _log(one, fate)
         return False
 
     def _later(self, one: Claimed, answer: str, away: bool) -> bool:
-        queue.put_back(one, answer, away=away)
+        settling.put_back(one, answer, away=away)
         spared = pauses.failed(self._client_id, away=away, anew=self._takes, probes=self._probes)
         self._failing, self._takes = True, False
         self._spared_for = answer if spared else None
@@ -196,13 +196,13 @@ class _Batch:
     def end(self) -> None:
         """Note what was taken over, all of it at once."""
         for answer, these in self._delivered.items():
-            queue.mark_delivered(these, answer)
+            settling.mark_delivered(these, answer)
             for one in these:
                 log.info("delivery %s (%s): told, %s", one.row.id, one.row.event, answer)
         if self._takes and self._failing:
             pauses.took_something(self._client_id)
         if self._spared_for is not None:
-            queue.give_up_old(self._client_id, self._spared_for)
+            settling.give_up_old(self._client_id, self._spared_for)
 
 
 def _sent(one: Claimed) -> Fate:

@@ -7,7 +7,6 @@ it changed, so that they equal what ``rebuild`` would make.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -29,18 +28,13 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.database import Model, before_commit, db, in_parts, retried, transaction
-from idp.people import guardianships
+from idp.people import guardianships, search_texts
 from idp.people.models import Account, Child, Guardianship, locked, one_of
-from idp.people.normalise import name_words, sound, words
 
 CHUNK: Final = 1_000
 FILLED_AT_ONCE: Final = 20_000
 """Accounts whose entries a migration makes in one transaction."""
 KINDS: Final = ("guardian", "pupil")
-BEHIND: Final = "|"
-"""Stands between a guardian's own words and those of their children; nobody can type it."""
-
-_PRIVATE_USE: Final = 0xE000
 Key = tuple[str, str | None]
 Known = tuple[int, str]
 
@@ -144,17 +138,6 @@ def is_whole() -> bool:
     return True
 
 
-def place_of(school_id: str | None) -> str:
-    """What stands for a school in an index of three characters each.
-
-    Two schools might share theirs: it narrows a search down, and decides nothing.
-    """
-    if school_id is None:
-        return ""
-    digest = int.from_bytes(sha256(school_id.encode()).digest()[:5])
-    return "".join(chr(_PRIVATE_USE + (digest >> shift & 0xFFF)) for shift in (0, 12, 24))
-
-
 def _rebuilt(key: Any, refresh: Any) -> tuple[int, int]:
     last, mended = "", 0
     while True:
@@ -223,11 +206,13 @@ def _guardians(writes: Any, ids: list[str] | Select[str], held: Sequence[Any] = 
     for account in accounts:
         schools = at.get(account.id)
         if schools is None:
-            wanted[account.id, None] = _guardian_text(account, (), reachable=True)
+            wanted[account.id, None] = search_texts.of_guardian(account, (), reachable=True)
             continue
         for school_id, rows in schools.items():
             live = [row for row in rows.values() if row.live]
-            wanted[account.id, school_id] = _guardian_text(account, live, reachable=bool(live))
+            wanted[account.id, school_id] = search_texts.of_guardian(
+                account, live, reachable=bool(live)
+            )
     return _keep(writes, "guardian", DirectoryEntry.account_id, known, wanted)
 
 
@@ -273,37 +258,9 @@ def _pupils(writes: Any, ids: list[str]) -> int:
         .order_by(Child.id)
         .with_for_update(read=True)
     ).all()
-    wanted: dict[Key, str] = {
-        (row.id, row.school_id): _line([*_of_child(row), *words(row.sourced_id or "")], _heard(row))
-        for row in rows
-    }
+    wanted: dict[Key, str] = {(row.id, row.school_id): search_texts.of_pupil(row) for row in rows}
     known = _known(writes, DirectoryEntry.child_id, ids)
     return _keep(writes, "pupil", DirectoryEntry.child_id, known, wanted)
-
-
-def _guardian_text(account: Any, children: Iterable[Any], *, reachable: bool) -> str:
-    """``reachable``: whether the school may know where to write to, and not only the name."""
-    own = [*name_words(account.family_name), *name_words(account.given_name)]
-    own += words(account.username)
-    own += words(account.email or "") if reachable else []
-    text = _line(own, _heard(account))
-    theirs = dict.fromkeys(word for child in children for word in _of_child(child))
-    return f"{text}{BEHIND} {' '.join(theirs)} " if theirs else text
-
-
-def _of_child(child: Any) -> list[str]:
-    class_words = words(child.class_name) if child.left_at is None else []
-    return [*name_words(child.family_name), *name_words(child.given_name), *class_words]
-
-
-def _heard(person: Any) -> list[str]:
-    both = (*words(person.family_name), *words(person.given_name))
-    return [each for each in map(sound, both) if each]
-
-
-def _line(own: list[str], heard: list[str]) -> str:
-    """The words with single spaces between them and around them."""
-    return f" {' '.join(dict.fromkeys([*own, *heard]))} "
 
 
 def _known(writes: Any, owner: Any, ids: list[str]) -> dict[Key, Known]:
@@ -327,7 +284,7 @@ def _keep(
             "kind": kind,
             owner.key: owner_id,
             "school_id": school_id,
-            "place": place_of(school_id),
+            "place": search_texts.place_of(school_id),
             "text": line,
         }
         for (owner_id, school_id), line in wanted.items()

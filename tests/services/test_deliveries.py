@@ -16,7 +16,7 @@ from idp import clock, purge
 from idp.audit.models import AuditEvent
 from idp.clients import metadata, registration
 from idp.database import db, transaction
-from idp.deliveries import pauses, queue, sending, worker
+from idp.deliveries import pauses, queue, sending, settling, worker
 from idp.deliveries.models import DeliveryPause, EventDelivery
 from idp.doctor import running as doctor
 from idp.lifecycle import endings
@@ -141,8 +141,8 @@ def test_a_worker_that_dies_between_is_followed_by_another(here: World, there: R
     with later(seconds=queue.LEASE.total_seconds() + 1):
         assert worker.deliver_due() == 1
         assert len(there.heard) == 1
-        queue.put_back(mine, "too late")
-        queue.ended(mine, "refused", "too late")
+        settling.put_back(mine, "too late")
+        settling.ended(mine, "refused", "too late")
     assert [(each.status, each.attempts) for each in rows()] == [("told", 1)]
 
 

@@ -17,7 +17,7 @@ from idp.database import db, migrations, transaction
 from idp.desk.access.rights import AT_TERMINAL
 from idp.desk.people import page as people
 from idp.oidc import child_selection
-from idp.people import guardianships, search_index
+from idp.people import guardianships, search_index, search_texts
 from idp.people.guardianships import LiveGuardianship, live, not_ended, over_since
 from idp.people.models import Child, Guardianship
 from tests import factories
@@ -72,7 +72,7 @@ class TestOneMeaning:
                 search_index.DirectoryEntry.account_id == of_account
             )
         ).one()
-        behind = entry.split(search_index.BEHIND)[1].split()
+        behind = entry.split(search_texts.BEHIND)[1].split()
         assert "live" in behind
         assert not {"ended", "left", "both"} & set(behind)
 

@@ -16,7 +16,8 @@ from idp.database import db
 from idp.desk.access import scope
 from idp.desk.access.rights import SchoolScope
 from idp.people.normalise import SOUND, sound
-from idp.people.search_index import BEHIND, DirectoryEntry, place_of
+from idp.people.search_index import DirectoryEntry
+from idp.people.search_texts import BEHIND, place_of
 
 _COLUMNS: Final = (
     DirectoryEntry.kind,

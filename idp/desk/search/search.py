@@ -18,7 +18,7 @@ from idp.desk.search import candidates as directory
 from idp.desk.search.candidates import Entry, nearest
 from idp.people.models import Child
 from idp.people.normalise import words
-from idp.people.search_index import BEHIND
+from idp.people.search_texts import BEHIND
 
 MOST: Final = 1_000
 """So many people are looked at; who has more before them types another word."""
