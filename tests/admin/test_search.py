@@ -229,6 +229,17 @@ def test_more_than_can_be_shown_is_said(
     assert (found.total, found.cut) == (5, True)
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_who_is_meant_is_found_behind_many_who_begin_alike(
+    app: Flask, school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "CANDIDATES", 8)
+    for n in range(30):
+        children.create_child(school.id, f"Kid{n}", "Dubrovnik")
+    children.create_child(school.id, "Lina", "Dubois")
+    assert names("dubios") == ["Lina Dubois"]
+
+
 def test_as_many_statements_for_one_as_for_many(app: Flask, school: School) -> None:
     for n in range(20):
         factories.family(school, f"Kid{n}", f"Sib{n}", username=f"many{n}", password="x" * 14)

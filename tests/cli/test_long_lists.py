@@ -1,17 +1,22 @@
 """Lists of any length: printed a piece at a time, and never cut in silence."""
 
 import json
+import os
+import subprocess
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from flask import Flask
+from sqlalchemy import text
 
 from idp.audit import events
 from idp.cli import audit, output
+from idp.database import transaction
 from idp.people import accounts
 from tests import factories
-from tests.cli.conftest import Run
+from tests.cli.conftest import PROGRAM, Run
 
 pytestmark = pytest.mark.quick_on("postgresql")
 
@@ -71,3 +76,33 @@ def test_memory_does_not_grow_with_the_list(as_json: bool, monkeypatch: pytest.M
     peak(100)
     # Held as a whole, a thousand rows are 600 kB
     assert peak(1_000) < 2 * peak(100) + 50_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_process_that_lists_many_events_is_no_larger(
+    app: Flask, environment: dict[str, str], database_url: str
+) -> None:
+    events.record("sign_in")
+    environment["DATABASE_URL"] = database_url
+
+    def kilobytes(rows: int) -> int:
+        with transaction() as writes:
+            writes.execute(
+                text(
+                    "INSERT INTO audit_events (at, event, result, actor, detail)"
+                    " SELECT now(), 'sign_in', 'ok', repeat('x', 40), '{}'"
+                    " FROM generate_series(1, :rows)"
+                ),
+                {"rows": rows},
+            )
+        program = [str(PROGRAM), "audit", "list", "--all", "--json"]
+        listing = subprocess.Popen(program, env=environment, stdout=subprocess.DEVNULL)
+        _, status, used = os.wait4(listing.pid, 0)
+        listing.returncode = os.waitstatus_to_exitcode(status)
+        assert listing.returncode == 0
+        return used.ru_maxrss
+
+    few = kilobytes(1_000)
+    # Held as a whole, so many events were 80 MB
+    assert kilobytes(40_000) < few + 12_000

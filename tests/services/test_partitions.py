@@ -264,6 +264,23 @@ class TestMigration:
         db.session.remove()
         command.check(migrations.configuration())
 
+    def test_the_previous_release_goes_on_recording_with_what_it_has_prepared(
+        self, app: Flask, database_url: str
+    ) -> None:
+        command.downgrade(migrations.configuration(), "0047")
+        recording = (
+            "INSERT INTO audit_events (at, event, result, actor, detail)"
+            " VALUES (now(), %s, 'ok', '', '{}') RETURNING id"
+        )
+        reading = "SELECT id FROM audit_events ORDER BY id DESC LIMIT 1"
+        with psycopg.connect(database_url, autocommit=True) as former:
+            for statement, values in ((recording, ("sign_in",)), (reading, ())):
+                former.execute(statement, values, prepare=True)
+            command.upgrade(migrations.configuration(), "head")
+            recorded_as = former.execute(recording, ("sign_in",), prepare=True).fetchone()
+            assert former.execute(reading, prepare=True).fetchone() == recorded_as
+        assert left() == 2
+
     def test_all_partitions_become_one_table_again(self, app: Flask) -> None:
         some_months(clock.now(), 3)
         db.session.remove()
