@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import sleep
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import ColumnElement, delete, literal, select, tuple_
 
@@ -145,6 +145,12 @@ def _typed(columns: list[Any], values: Key) -> list[Any]:
     return [literal(value, column.type) for column, value in zip(columns, values, strict=True)]
 
 
+def _among(table: Growing, keys: list[Key]) -> ColumnElement[bool]:
+    if len(table.key) > 1:
+        return tuple_(*table.key).in_(keys)
+    return cast(ColumnElement[bool], table.key[0].in_([key[0] for key in keys]))
+
+
 @retried
 def _remove(table: Growing, keys: list[Key]) -> Counter[str]:
     """Those that are of no use, and what they alone kept, together."""
@@ -154,14 +160,12 @@ def _remove(table: Growing, keys: list[Key]) -> Counter[str]:
         kept_alive = [table.frees[0]] if table.frees else []
         rows: Sequence[Any] = session.execute(
             select(*table.key, *kept_alive)
-            .where(tuple_(*table.key).in_(keys), table.useless(clock.now()))
+            .where(_among(table, keys), table.useless(clock.now()))
             .with_for_update(skip_locked=True, of=table.model)
         ).all()
         if rows:
             width = len(table.key)
-            gone = delete(table.model).where(
-                tuple_(*table.key).in_([tuple(row)[:width] for row in rows])
-            )
+            gone = delete(table.model).where(_among(table, [tuple(row)[:width] for row in rows]))
             with table.leave(session):
                 session.execute(gone.execution_options(synchronize_session=False))
         removed[table.name] = len(rows)
