@@ -54,7 +54,8 @@ test-faults: $(VENV)/.with-test ## Machines that restart behind a real nginx, un
 	FAULTS=1 $(BIN)/pytest tests/faults
 
 fuzz: $(VENV)/.with-test ## Thousands of requests at every address that programs call (FUZZ=2000 each)
-	FUZZ=$(or $(FUZZ),2000) $(BIN)/pytest --timeout=7200 tests/conformance/test_openapi.py
+	FUZZ=$(or $(FUZZ),2000) $(BIN)/pytest --timeout=7200 tests/conformance/test_openapi.py \
+	  tests/conformance/test_openapi_live.py
 
 coverage: $(VENV)/.with-test ## All tests, with every line they miss as HTML under htmlcov/
 	$(BIN)/pytest $(PYTEST_ARGS) --cov=idp --cov-branch --cov-report=

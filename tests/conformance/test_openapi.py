@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import validate
+from werkzeug.test import TestResponse
 
 from idp.clients import registration_tokens
 from idp.clients.models import RegistrationToken
@@ -22,7 +23,9 @@ from tests.relying_party import CALLBACK, World, world
 pytestmark = pytest.mark.quick_on("sqlite")
 
 FORM = "application/x-www-form-urlencoded"
-OF_PROGRAMS = ("oauth2.", "health.")
+OF_PROGRAMS = ("oauth2.", "health.", "provider_callbacks.")
+OF_PEOPLE = {("/device", "GET")}
+"""Pages to which a program sends somebody, beside those of the protocol's own addresses."""
 MOST = int(os.environ.get("FUZZ", "25"))
 """Requests at each address; ``make fuzz`` says 2000."""
 
@@ -68,7 +71,7 @@ def operations(client: FlaskClient) -> list[tuple[str, str, dict[str, Any]]]:
 
 def names_of(operation: dict[str, Any]) -> tuple[list[str], list[str]]:
     """The parameters of the query, and the fields of the form."""
-    query = [each["name"] for each in operation.get("parameters", [])]
+    query = [each["name"] for each in operation.get("parameters", []) if each["in"] == "query"]
     body = operation.get("requestBody", {}).get("content", {}).get(FORM, {})
     return query, list(body.get("schema", {}).get("properties", {}))
 
@@ -76,6 +79,38 @@ def names_of(operation: dict[str, Any]) -> tuple[list[str], list[str]]:
 def test_the_document_is_sound(client: FlaskClient, opened: World) -> None:
     """OpenAPI 3.1 §4.8.1: the document is valid by a library of others."""
     validate(document(client))
+
+
+def test_what_may_be_said_is_told_with_its_kind_and_its_words(
+    client: FlaskClient, opened: World
+) -> None:
+    """OpenAPI 3.1 §4.8.24: a schema for each parameter, with the words that are understood."""
+    paths = document(client)["paths"]
+    supported = client.get("/.well-known/openid-configuration").json or {}
+    tokens = schema_of(paths["/oauth2/token"]["post"])
+    asks = {each["name"]: each for each in paths["/oauth2/authorize"]["get"]["parameters"]}
+
+    assert set(tokens["properties"]["grant_type"]["enum"]) == {
+        *supported["grant_types_supported"]
+    } - {"implicit"}
+    assert tokens["required"] == ["grant_type"]
+    assert asks["response_type"]["schema"]["enum"] == supported["response_types_supported"]
+    assert asks["response_mode"]["schema"]["enum"] == supported["response_modes_supported"]
+    assert asks["code_challenge_method"]["schema"]["enum"] == ["S256"]
+    assert asks["max_age"]["schema"]["type"] == "integer"
+    assert asks["client_id"]["required"]
+    for name in ("token", "par", "userinfo"):
+        parameters = paths[f"/oauth2/{name}"]["post"]["parameters"]
+        assert [each["name"] for each in parameters if each["in"] == "header"] == ["DPoP"]
+    fields = paths["/oauth2/register"]["post"]["requestBody"]["content"][JSON]["schema"]
+    kinds = {name: each.get("type") for name, each in fields["properties"].items()}
+    assert kinds["redirect_uris"] == "array"
+    assert kinds["require_pkce"] == "boolean"
+    assert kinds["client_name"] in {"string", None}
+
+
+def schema_of(operation: dict[str, Any]) -> dict[str, Any]:
+    return dict(operation["requestBody"]["content"][FORM]["schema"])
 
 
 def test_registration_is_told_where_it_is_on(client: FlaskClient) -> None:
@@ -97,7 +132,9 @@ def test_every_address_of_programs_is_told_and_every_told_one_is_there(
     elsewhere = {each for each in there if "{issuer_path}" in each[0] or "{resource" in each[0]}
     own = ("/.well-known/oauth-protected-resource/oauth2/userinfo", "GET")
 
-    assert there - elsewhere == told - {own}
+    assert there - elsewhere == told - {own} - OF_PEOPLE
+    for path, method in OF_PEOPLE:
+        assert app.url_map.bind("localhost").test(path, method)
 
 
 def test_no_request_breaks_what_the_document_promises(client: FlaskClient, opened: World) -> None:
@@ -187,6 +224,15 @@ def _fuzz(there: World, path: str, method: str, operation: dict[str, Any]) -> No
         if odd and form:
             options["content_type"] = "text/plain"
         response = there.http.open(path, method=method.upper(), **options)
-        assert str(response.status_code) in operation["responses"], (path, values, response.text)
+        is_as_described(operation, response, (path, values))
 
     check()
+
+
+def is_as_described(operation: dict[str, Any], response: TestResponse, sent: object) -> None:
+    """Status and kind of content are those that the document tells, and no fault of ours."""
+    told = operation["responses"].get(str(response.status_code))
+    assert told is not None, (sent, response.status, response.text)
+    assert response.status_code < 500, (sent, response.text)
+    if "content" in told:
+        assert response.mimetype in told["content"], (sent, response.mimetype, response.text)

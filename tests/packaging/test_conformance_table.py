@@ -38,7 +38,7 @@ def test_the_page_says_only_what_a_run_has_shown() -> None:
     said = results.claimed(results.PAGE.read_text())
 
     assert set(said) == {each.test for each in requirements.everywhere()}
-    assert set(said.values()) <= {results.MET, results.UNMET}
+    assert set(said.values()) <= {results.MET, results.UNMET}, "run them, and make the page"
 
 
 def test_a_test_that_names_no_section_is_refused(tmp_path: Path) -> None:
