@@ -90,7 +90,7 @@ lock: ## The provider's own dependencies with the hash of each of their files, f
 	$(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet 'uv>=0.13,<0.14'
 	@{ echo '# What the provider itself needs, each file by its hash: `pip install --require-hashes -r requirements.txt`.'; \
 	  echo '# Made of setup.cfg and constraints.txt by `make lock`.'; \
-	  build/uv/bin/uv pip compile setup.cfg --extra mtls --constraint constraints.txt --generate-hashes \
+	  build/uv/bin/uv pip compile setup.cfg --extra mtls --extra otel --constraint constraints.txt --generate-hashes \
 	    --universal --python-version 3.11 --no-header --no-annotate --quiet; } > build/requirements.txt
 	mv build/requirements.txt requirements.txt
 

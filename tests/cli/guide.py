@@ -21,7 +21,18 @@ ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "operator.md"
 DEPLOY = ROOT / "deploy"
 MOVED = ("/etc/", "/var/lib/idp", "/opt/idp", "/usr/local/", "/backup/")
-NOTED = ("apt", "adduser", "git", "systemctl", "sysctl", "chown", "python3.11")
+NOTED = (
+    "apt",
+    "docker",
+    "helm",
+    "podman",
+    "adduser",
+    "git",
+    "systemctl",
+    "sysctl",
+    "chown",
+    "python3.11",
+)
 IDP = re.compile(r"(?:sudo -u idp )?idp (?:--env-file \S+ )?")
 
 _BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)

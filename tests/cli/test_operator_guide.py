@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import yaml
 
 from idp import create_app
 from idp.database import db, transaction
@@ -107,6 +108,12 @@ def test_n10_every_command_of_the_guide_runs(machine: Machine) -> None:
     assert not before, "a heading of the guide was renamed"
     for command in ("apt install", "systemctl stop idp", "systemctl restart idp", "git pull"):
         assert command in machine.noted
+    for command in ("podman build", "docker compose up", "helm upgrade --install"):
+        assert command in machine.noted
+    secrets = machine.folder / "usr/local/src/school-idp/deploy/secrets"
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    assert {file.name for file in secrets.iterdir()} == set(compose["secrets"])
+    assert {file.stat().st_mode & 0o777 for file in secrets.iterdir()} == {0o400}
     with pytest.raises(AssertionError, match="mail server"):  # there is none
         machine.idp("idp check")
 
