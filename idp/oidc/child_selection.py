@@ -13,7 +13,7 @@ from idp.clients.models import Client, ClientRow, ClientSchool
 from idp.database.prepared import Prepared, columns
 from idp.oidc import subjects
 from idp.people import guardianships
-from idp.people.models import Account, Child, ChildRow, Guardianship, School
+from idp.people.models import Child, ChildRow, Guardianship, School
 from idp.sessions.models import BrowserSession, ChildChoice
 
 _CHILD: Final = columns(Child, ChildRow, school_name=School.name)
@@ -98,12 +98,7 @@ def with_candidates(statement: Select[Any]) -> Select[Any]:
     order, such as through all children of a school, which it takes where it knows no figures yet.
     """
     return (
-        statement.add_columns(*_OF_CANDIDATE)
-        .outerjoin(
-            Guardianship,
-            and_(Guardianship.account_id == Account.id, Guardianship.ended_at.is_(None)),
-        )
-        .outerjoin(Child, and_(Child.id == Guardianship.child_id, Child.left_at.is_(None)))
+        guardianships.beside_accounts(statement.add_columns(*_OF_CANDIDATE))
         .outerjoin(
             ClientSchool,
             and_(ClientSchool.client_id == Client.id, ClientSchool.school_id == Child.school_id),

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, MetaData, String, Table, and_, func, select
+from sqlalchemy import Column, ColumnElement, MetaData, Select, String, Table, and_, func, select
 from sqlalchemy.orm import Mapped
 
 from idp.database import Model, OpaqueId, UtcDateTime, db
-from idp.people.models import Child, Guardianship, School
+from idp.people.models import Account, Child, Guardianship, School
 from idp.people.names import sort_key
 
 BY_ROSTER: Final = "not in the school's roster any more"
@@ -52,6 +52,16 @@ class LiveGuardianship(Model):
 def live() -> ColumnElement[bool]:
     """A guardian may see the pupil now; a condition on ``Guardianship`` and its ``Child``."""
     return and_(not_ended(), Child.left_at.is_(None))
+
+
+def beside_accounts(statement: Select[Any]) -> Select[Any]:
+    """A statement about accounts, with each child that a guardian may see beside them, and one row
+    with none for who has none. By two joins, each by a key: of a guardianship whose pupil has left
+    there is a row without a child.
+    """
+    guardianship = and_(Guardianship.account_id == Account.id, not_ended())
+    child = and_(Child.id == Guardianship.child_id, Child.left_at.is_(None))
+    return statement.outerjoin(Guardianship, guardianship).outerjoin(Child, child)
 
 
 def not_ended() -> ColumnElement[bool]:
