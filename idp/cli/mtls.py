@@ -9,7 +9,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from idp import readiness, settings
-from idp.cli import application
+from idp.cli import application, metrics
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
 from idp.cli.serve import check_port
@@ -61,5 +61,6 @@ def mtls_serve(host: str, port: int, certificate: Path, key: Path, threads: int)
         files = mtls_server.Identity(certificate, key)
     except mtls_server.Unusable as error:
         raise BadInput(f"the certificate or its key can't be used: {error}") from error
+    metrics.begin_alone(current_app._get_current_object())  # type: ignore[attr-defined]
     logging.getLogger("idp.mtls").info("listening at %s port %s", host, port)
     mtls_server.serve(current_app._get_current_object(), files, host, port, threads)  # type: ignore[attr-defined]

@@ -1,6 +1,9 @@
 """``/metrics``: what Prometheus reads of all workers together, on a port of its own."""
 
 import re
+import signal
+import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.parse
@@ -48,7 +51,9 @@ def until(answer: Callable[[], bool], seconds: float = 60) -> None:
 
 
 @contextmanager
-def serving(environment: dict[str, str], log: Path) -> Iterator[tuple[str, int]]:
+def serving(
+    environment: dict[str, str], log: Path
+) -> Iterator[tuple[str, int, subprocess.Popen[str]]]:
     """A server with two workers, and the port of its metrics."""
     port, metrics = free_port(), free_port()
     environment["IDP_METRICS_PORT"] = str(metrics)
@@ -60,7 +65,7 @@ def serving(environment: dict[str, str], log: Path) -> Iterator[tuple[str, int]]
             base = f"http://127.0.0.1:{port}"
             until(lambda: fetched(f"{base}/health/live")[0] == 200)
             until(lambda: bool(samples(metrics)))
-            yield base, metrics
+            yield base, metrics, process
         finally:
             process.terminate()
             process.wait(40)
@@ -69,7 +74,7 @@ def serving(environment: dict[str, str], log: Path) -> Iterator[tuple[str, int]]
 def test_all_workers_are_counted_together_by_route_and_status(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    with serving(environment, tmp_path / "log") as (base, metrics):
+    with serving(environment, tmp_path / "log") as (base, metrics, _):
         for _ in range(40):
             fetched(f"{base}/.well-known/openid-configuration")
         fetched(f"{base}/nowhere/claire.dubois@example.org")
@@ -89,6 +94,22 @@ def test_all_workers_are_counted_together_by_route_and_status(
     # Security rule L1: what strangers send is nobody's label
     assert "example.org" not in text
     assert "nowhere" not in text
+
+
+def test_a_server_that_follows_another_goes_on_counting(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    counted = ("idp_requests_total", 'method="GET",route="/oauth2/jwks",status="200"')
+    log = tmp_path / "log"
+    with serving(environment, log) as (base, metrics, process):
+        fetched(f"{base}/oauth2/jwks")
+        assert samples(metrics)[counted] == 1
+        process.send_signal(signal.SIGHUP)
+        until(lambda: "see ya" in log.read_text())  # the one before has left
+        fetched(f"{base}/oauth2/jwks")
+        until(lambda: samples(metrics)[counted] == 2)
+        folders = set(Path(tempfile.gettempdir()).glob("idp-metrics-*"))
+    assert folders - set(Path(tempfile.gettempdir()).glob("idp-metrics-*"))
 
 
 def middlewares(outermost: object) -> Iterator[object]:
@@ -112,7 +133,7 @@ def test_what_waits_and_for_how_long_is_told_and_its_worker_answers_alone(
 ) -> None:
     person = ("claire", "--given-name", "C", "--family-name", "D", "--email", "c@d.example")
     invoked(environment, "user", "create", *person, "--invite")
-    with serving(environment, tmp_path / "log") as (_, metrics):
+    with serving(environment, tmp_path / "log") as (_, metrics, _process):
         assert samples(metrics)["idp_waiting", 'what="mails"'] == 1
         assert samples(metrics)["idp_waiting_seconds", 'what="mails"'] > 0
     environment |= {"IDP_MAIL_PORT": str(free_port()), "IDP_MAIL_TLS": "none"}
