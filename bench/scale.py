@@ -3,7 +3,7 @@
 Fills PostgreSQL twice with ``bench.population`` and asks the same of both, through the whole
 application but without a network. Prints medians in milliseconds and their ratio as the table of
 docs/scale.md; ends with 1 where one that should cost the same costs more than ``--bound`` times as
-much. In round figures for 10⁶ accounts: 12 GB of disk and three quarters of an hour.
+much. In round figures for 10⁶ accounts: 12 GB of disk and an hour.
 """
 
 import argparse
@@ -34,6 +34,8 @@ ROUNDS: Final = 15
 NOTICEABLE: Final = 0.002
 """Seconds by which something must have become slower to count: a timer is no better."""
 
+Compared = tuple[str, float, float]
+
 
 def main() -> int:
     """Fill, ask, print a table; 1 where something does not cost the same."""
@@ -43,38 +45,46 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--bound", type=float, default=1.2)
     arguments = parser.parse_args()
-    few, many = (
-        _measured(Grown(count), arguments.rounds) for count in (arguments.few, arguments.many)
-    )
-    return _told(few, many, arguments)
+    with (
+        _serving(Grown(arguments.few)) as few,
+        _serving(Grown(arguments.many)) as many,
+    ):
+        measured = [_compared(name, few[1], many[1], arguments.rounds) for name in few[1]]
+        for grown in (few, many):
+            _beside(grown[0])
+    return _told(measured, arguments)
 
 
-def _told(few: dict[str, float], many: dict[str, float], arguments: argparse.Namespace) -> int:
+def _compared(name: str, few: Acts, many: Acts, rounds: int) -> Compared:
+    """Seconds that an act took on each, the medians of so many, in turn: whatever else the machine
+    does meanwhile slows both.
+    """
+    few[name]()
+    many[name]()
+    taken = [(_timed(few[name]), _timed(many[name])) for _ in range(rounds)]
+    return name, *(statistics.median(each) for each in zip(*taken, strict=True))  # type: ignore[return-value]
+
+
+def _told(measured: list[Compared], arguments: argparse.Namespace) -> int:
     print(f"| medians in ms, accounts: | {arguments.few:,} | {arguments.many:,} | ratio |")
     print("|---|---|---|---|")
     slower = []
-    for name, before in few.items():
-        after = many[name]
-        if after > arguments.bound * before and after - before > NOTICEABLE:
+    for name, few, many in measured:
+        if many > arguments.bound * few and many - few > NOTICEABLE:
             slower.append(name)
-        print(f"| {name} | {1000 * before:.1f} | {1000 * after:.1f} | {after / before:.2f} |")
+        print(f"| {name} | {1000 * few:.1f} | {1000 * many:.1f} | {many / few:.2f} |")
     print(f"Dearer by more than {arguments.bound}: {', '.join(slower) or 'nothing'}")
     return int(bool(slower))
 
 
-def _measured(grown: Grown, rounds: int) -> dict[str, float]:
-    """Seconds that each act took, the median of so many."""
-    with _serving(grown) as (app, acts):
-        taken = {}
-        for name, act in acts.items():
-            act()
-            taken[name] = statistics.median(_timed(act) for _ in range(rounds))
-        with app.app_context():
-            began = perf_counter()
-            counting.refresh()
-            print(f"  the platform's figures: {perf_counter() - began:.1f} s", flush=True)
-            _purged()
-        return taken
+def _beside(app: Flask) -> None:
+    """What is done beside requests."""
+    with app.app_context():
+        began = perf_counter()
+        counting.refresh()
+        print(f"  the platform's figures: {perf_counter() - began:.1f} s", flush=True)
+        _purged()
+        db.session.remove()
 
 
 def _timed(act: object) -> float:
