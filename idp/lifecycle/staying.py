@@ -21,7 +21,7 @@ from idp.mail import outbox
 from idp.people import accounts
 from idp.people.guardianships import LiveGuardianship
 from idp.people.models import Account, School
-from idp.sessions import persistent
+from idp.sessions import persistent, returns
 from idp.sessions import service as sessions
 from idp.sessions.models import BrowserSession, PersistentLogin
 from idp.sessions.persistent import DeviceKey, Judged
@@ -138,10 +138,10 @@ def _may_stay(account: Account, row: PersistentLogin) -> bool:
 
 def _session(last: BrowserSession, key: DeviceKey, device: str) -> BrowserSession:
     """The browser's last session goes on, or another one that stands on the same sign-in."""
-    if sessions.is_in_use(last):
-        sessions.resume(last, key.session_secret)
+    if returns.is_in_use(last):
+        returns.resume(last, key.session_secret)
         return last
-    return sessions.begin_after(last, key.session_secret, device)
+    return returns.begin_after(last, key.session_secret, device)
 
 
 def _again(row: PersistentLogin, key: DeviceKey) -> CameBack | None:

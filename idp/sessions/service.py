@@ -7,26 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from sqlalchemy import (
-    ColumnElement,
-    Insert,
-    and_,
-    bindparam,
-    insert,
-    join,
-    literal,
-    or_,
-    select,
-    tuple_,
-    update,
-)
+from sqlalchemy import ColumnElement, and_, bindparam, join, or_, select, tuple_, update
 
 from idp import clock, settings
 from idp.audit import events
 from idp.database import db, delete_all, keyed_hash, transaction, update_all
 from idp.database.prepared import Prepared, columns
 from idp.people.models import Account, AccountRow, ChildRow
-from idp.sessions import assurance
 from idp.sessions.models import BrowserSession, ChildChoice, PersistentLogin, SessionRow
 
 TOUCH_EVERY = timedelta(minutes=5)
@@ -117,68 +104,6 @@ def begin(
             device=device,
         )
     return session, secret
-
-
-def begin_after(last: BrowserSession, secret: str, device: str) -> BrowserSession:
-    """Begin a session in a browser that stays signed in, on the sign-in of its last one.
-
-    Nothing was proved anew: what was done, and when, is what it was; that it is still the same
-    person, nobody claims (OpenID Connect Core §2).
-    """
-    now = clock.now()
-    session = BrowserSession(
-        secret_hash=keyed_hash("session", secret),
-        account_id=last.account_id,
-        auth_time=last.auth_time,
-        auth_time_proved=last.auth_time_proved,
-        link_id=last.link_id,
-        amr=last.amr,
-        acr=assurance.LONG_LIVED_COOKIE,
-        passkey_id=last.passkey_id,
-        persistent_login_id=last.persistent_login_id,
-        device=device,
-        created_at=now,
-        last_seen_at=now,
-        expires_at=now + settings.current().session_absolute,
-    )
-    with transaction() as writes:
-        writes.add(session)
-        writes.flush()
-        writes.execute(_choices_of(last.id, session.id))
-        _record_return(session)
-    return session
-
-
-def _choices_of(last_id: str, session_id: str) -> Insert:
-    """The children chosen in the browser's last session stay chosen: nobody chooses every day."""
-    kept = ("school_id", "child_id", "client_id", "selected_at")
-    columns_ = [getattr(ChildChoice, name) for name in kept]
-    chosen = select(literal(session_id), *columns_).where(ChildChoice.session_id == last_id)
-    return insert(ChildChoice).from_select(["session_id", *kept], chosen)
-
-
-def resume(session: BrowserSession, secret: str) -> None:
-    """Let a session that is in use go on in its browser, which has lost its cookie."""
-    changes = {"acr": assurance.LONG_LIVED_COOKIE, "proved_at": None, "last_seen_at": clock.now()}
-    hashed = keyed_hash("session", secret)
-    with transaction():
-        update_all(BrowserSession, BrowserSession.id == session.id, secret_hash=hashed, **changes)
-        _record_return(session)
-
-
-def is_in_use(session: BrowserSession) -> bool:
-    """Whether the session still opens something."""
-    idle_since = clock.now() - settings.current().session_idle
-    return session.last_seen_at > idle_since and is_live(session.id, session.account_id)
-
-
-def _record_return(session: BrowserSession) -> None:
-    events.record(
-        "device_returned",
-        account_id=session.account_id,
-        session_id=session.id,
-        device=session.device,
-    )
 
 
 def find(secret: str) -> SignedIn | None:

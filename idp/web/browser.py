@@ -20,30 +20,11 @@ from idp.sessions import service as sessions
 from idp.sessions.models import BrowserSession, Interaction, SessionRow
 from idp.sessions.persistent import DeviceKey
 from idp.sessions.service import SignedIn
-from idp.web import trusted_proxies
+from idp.web import trusted_proxies, user_agents
 
 PERSONAL = ("csrf_token", "_flashes", "offered_application", "p")
 """What the browser's cookie holds for who is signed in; the language is the browser's own."""
 _UNKNOWN: Any = object()
-_BROWSERS = (
-    ("Edg", "Edge"),
-    ("OPR/", "Opera"),
-    ("SamsungBrowser", "Samsung Internet"),
-    ("Firefox", "Firefox"),
-    ("FxiOS", "Firefox"),
-    ("CriOS", "Chrome"),
-    ("Chrome", "Chrome"),
-    ("Safari", "Safari"),
-)
-_SYSTEMS = (
-    ("iPhone", "iPhone"),
-    ("iPad", "iPad"),
-    ("Android", "Android"),
-    ("Windows", "Windows"),
-    ("Macintosh", "Mac"),
-    ("CrOS", "ChromeOS"),
-    ("Linux", "Linux"),
-)
 
 
 def init_app(app: Flask) -> None:
@@ -246,14 +227,8 @@ def client_address() -> str:
 
 
 def device_name() -> str:
-    """Browser and system in words that their owner recognises: « Firefox, Android ».
-
-    No version, no place; what is not known is left out.
-    """
-    user_agent = request.user_agent.string
-    browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
-    system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
-    return ", ".join(part for part in (browser, system) if part)
+    """Browser and system in words."""
+    return user_agents.name_of(request.user_agent.string)
 
 
 def _begin_correlation() -> None:

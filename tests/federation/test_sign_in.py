@@ -3,10 +3,13 @@
 import pytest
 
 from idp.database import db
+from idp.federation import links
 from idp.federation.models import PendingLink
+from idp.lifecycle import federation
 from tests.factories import PASSWORD
-from tests.federation.worlds import Walker, asked_of, links_of, mails
+from tests.federation.worlds import Walker, address_of, asked_of, links_of, mails
 from tests.relying_party import answer, claims_of
+from tests.times import later
 
 pytestmark = pytest.mark.quick_on("sqlite")
 
@@ -22,6 +25,20 @@ def test_a_linked_parent_is_signed_in_and_the_application_goes_on(here: Walker) 
     assert (claims["amr"], claims["acr"]) == (["fed"], "urn:school-idp:acr:single-factor")
     assert claims["child"]["given_name"] == "Lina"
     assert fields["state"] == "st4te"
+
+
+def test_the_box_of_the_page_counts_for_this_way_in_too(here: Walker) -> None:
+    here.linked()
+    here.at_sign_in()
+    page = here.browser.press("provider-google", stay="yes")
+    here.browser.open(here.provider.answer(address_of(page)))
+
+    with later(days=1):
+        assert "code" in answer(here.at_sign_in())
+    federation.unlink(here.parent.id, links.of_account(here.parent.id)[0].id)
+    with later(days=2):
+        here.at_sign_in()
+        assert here.browser.shows("login-form")
 
 
 def test_an_unlinked_identity_is_linked_after_one_sign_in_with_the_password(here: Walker) -> None:

@@ -8,8 +8,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from idp.audit.models import AuditEvent
+from idp.credentials import one_time_tokens
 from idp.database import db
-from idp.lifecycle import endings, factor_changes, passwords, staying
+from idp.lifecycle import endings, factor_changes, passwords, second_factor, staying
 from idp.lifecycle.endings_table import ENDINGS, Thing
 from idp.mail.models import OutboxMessage
 from idp.people import schools
@@ -139,6 +140,27 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites(client: FlaskClient) ->
     )
     (made,) = [each for each in went.headers.getlist("Set-Cookie") if "idp_stay=" in each]
     assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(made.split("; "))
+
+
+def test_a_first_sign_in_by_a_token_may_stay_too(client: FlaskClient) -> None:
+    parent = factories.account("neu", password=None, status="invited")
+    token = one_time_tokens.mint(parent.id, "first_sign_in")
+    browser = Browser(client)
+    browser.open(f"/welcome?token={token}")
+    browser.submit("token-form", token=token)
+    new = {"new_password": "ein ganz anderes Wort", "repeat_password": "ein ganz anderes Wort"}
+    browser.submit("password-form", **new, stay="yes")
+    with later(**DAY):
+        assert is_in(browser)
+
+
+def test_a_second_factor_that_an_application_wished_for_is_a_new_one(there: World) -> None:
+    """What was proved yesterday is no first factor of today."""
+    with later(**DAY):
+        there.browser.open("/account/sessions")
+        found = sessions.find(cookie(there.browser, "session"))
+        assert found is not None
+        assert second_factor.of_session(found).amr == ()
 
 
 # What an application is told
