@@ -36,7 +36,7 @@ from idp.oidc import device_codes, grants_service
 from idp.people import accounts, linking, search_index
 from idp.people.guardianships import LiveGuardianship
 from idp.people.models import Account, Guardianship
-from idp.sessions import interactions, persistent, submissions
+from idp.sessions import interactions, submissions
 from idp.sessions import service as sessions
 from idp.sessions.models import BrowserSession, Interaction
 
@@ -280,7 +280,6 @@ def _ender(thing: Thing, cause: Cause, by: By) -> Callable[..., int]:
         Thing.RECOVERY_CODES: recovery_codes.forget,
         Thing.APP: totp.switch_off,
         Thing.ENROLMENTS: totp.forget_enrolments,
-        Thing.PERSISTENT_LOGINS: persistent.forget,
         Thing.CHOICES: sessions.forget_children,
         Thing.CONSENTS: _end_consents,
         Thing.CHILD_CONSENTS: grants_service.withdraw_child_consents,

@@ -28,13 +28,7 @@ from idp.mail.models import OutboxMessage
 from idp.oidc.models import ChildConsent, Consent, DeviceCode, Grant
 from idp.people.models import Guardianship
 from idp.sessions import interactions, submissions
-from idp.sessions.models import (
-    BrowserSession,
-    ChildChoice,
-    FormSubmission,
-    Interaction,
-    PersistentLogin,
-)
+from idp.sessions.models import BrowserSession, ChildChoice, FormSubmission, Interaction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +56,6 @@ _TABLES: Final[dict[Thing, Any]] = {
     Thing.APP: TotpSecret,
     Thing.ENROLMENTS: TotpEnrolment,
     Thing.LINKS: FederatedLink,
-    Thing.PERSISTENT_LOGINS: PersistentLogin,
     Thing.SESSIONS: BrowserSession,
     Thing.CHOICES: ChildChoice,
     Thing.CONSENTS: Consent,
@@ -136,7 +129,6 @@ def _of_account(thing: Thing, by: By, these: These) -> tuple[ColumnElement[bool]
     if by is By.ACCOUNT:
         return ()
     goes_on = {
-        Thing.PERSISTENT_LOGINS: PersistentLogin.session_id != (these.keep_session or ""),
         Thing.SESSIONS: BrowserSession.id != (these.keep_session or ""),
         Thing.GRANTS: Grant.session_id != (these.keep_session or ""),
         Thing.DEVICES: KnownDevice.device_hash != devices.device_hash(these.keep_device),

@@ -22,8 +22,6 @@ class Thing(StrEnum):
     APP = "app"
     ENROLMENTS = "totp_enrolments"
     LINKS = "links"
-    PERSISTENT_LOGINS = "persistent_logins"
-    """Browsers that stay signed in: they end with their last session, and before it."""
     SESSIONS = "sessions"
     CHOICES = "child_choices"
     CONSENTS = "consents"
@@ -114,9 +112,7 @@ class Cause(StrEnum):
     DATABASE_RESTORED = "the database was restored from a backup"
 
 
-_ENTERED: Final = dict.fromkeys(
-    (Thing.PROOFS, Thing.PERSISTENT_LOGINS, Thing.SESSIONS, Thing.GRANTS), By.ACCOUNT
-)
+_ENTERED: Final = dict.fromkeys((Thing.PROOFS, Thing.SESSIONS, Thing.GRANTS), By.ACCOUNT)
 _WITH_ACCOUNT: Final = {
     **_ENTERED,
     Thing.TOKENS: By.ACCOUNT,
@@ -162,7 +158,6 @@ ENDINGS: Final[Mapping[Cause, Row]] = {
     Cause.PASSWORD_CHANGED: {
         **_WITH_ACCOUNT,
         Thing.PASSWORD: By.ITSELF,
-        Thing.PERSISTENT_LOGINS: By.OTHERS,
         Thing.SESSIONS: By.OTHERS,
         Thing.GRANTS: By.OTHERS,
         Thing.DEVICES: By.OTHERS,
@@ -188,7 +183,6 @@ ENDINGS: Final[Mapping[Cause, Row]] = {
     Cause.PASSKEY_REMOVED: {
         Thing.PROOFS: By.ACCOUNT,
         Thing.PASSKEYS: By.ITSELF,
-        Thing.PERSISTENT_LOGINS: By.SESSION,
         Thing.SESSIONS: By.SESSION,
         Thing.GRANTS: By.SESSION,
     },
@@ -217,21 +211,14 @@ ENDINGS: Final[Mapping[Cause, Row]] = {
     Cause.LINK_ENDED: {
         Thing.PROOFS: By.ACCOUNT,
         Thing.LINKS: By.ITSELF,
-        Thing.PERSISTENT_LOGINS: By.SESSION,
         Thing.SESSIONS: By.SESSION,
         Thing.GRANTS: By.SESSION,
     },
     Cause.ROLE_GIVEN: _ENTERED,
     Cause.ROLE_TAKEN: _ENTERED,
-    Cause.SIGNED_OUT: {
-        Thing.PERSISTENT_LOGINS: By.SESSION, Thing.SESSIONS: By.SESSION, Thing.GRANTS: By.ONLINE,
-    },
-    Cause.OTHERS_SIGNED_OUT: {
-        Thing.PERSISTENT_LOGINS: By.OTHERS, Thing.SESSIONS: By.OTHERS, Thing.GRANTS: By.ONLINE,
-    },
-    Cause.DEVICE_KEY_COPIED: {
-        Thing.PERSISTENT_LOGINS: By.SESSION, Thing.SESSIONS: By.SESSION, Thing.GRANTS: By.SESSION,
-    },
+    Cause.SIGNED_OUT: {Thing.SESSIONS: By.SESSION, Thing.GRANTS: By.ONLINE},
+    Cause.OTHERS_SIGNED_OUT: {Thing.SESSIONS: By.OTHERS, Thing.GRANTS: By.ONLINE},
+    Cause.DEVICE_KEY_COPIED: {Thing.SESSIONS: By.SESSION, Thing.GRANTS: By.SESSION},
     Cause.BROWSER_LEFT: {
         Thing.STEPS: By.BROWSER,
         Thing.WAITING_IDENTITIES: By.BROWSER,
@@ -255,7 +242,6 @@ ENDINGS: Final[Mapping[Cause, Row]] = {
         (
             Thing.RECOVERY_CODES,  # those that were used since would work again
             Thing.ENROLMENTS,
-            Thing.PERSISTENT_LOGINS,
             Thing.SESSIONS,
             Thing.CONSENTS,
             Thing.CHILD_CONSENTS,

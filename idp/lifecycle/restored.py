@@ -13,7 +13,6 @@ from idp.lifecycle.endings import Cause, These, Thing
 
 RECORDED: Final = (
     Thing.INTERACTIONS,
-    Thing.PERSISTENT_LOGINS,
     Thing.SESSIONS,
     Thing.GRANTS,
     Thing.REGISTRATION_TOKENS,

@@ -2,7 +2,7 @@
 
 A key stands for a sign-in that was made before, and proves nothing anew: the session that it opens
 says so (``acr`` « 0 », ``auth_time`` of that sign-in). It never stands in for a second step, and
-ends with whatever ends the session that it was last used for.
+asks at each use for the session that it was last used for: whatever has ended that ended the key.
 """
 
 from dataclasses import dataclass
@@ -98,7 +98,7 @@ def last_session(key: DeviceKey) -> SignedIn | None:
         select(BrowserSession, Account)
         .join(PersistentLogin, PersistentLogin.session_id == BrowserSession.id)
         .join(Account, Account.id == PersistentLogin.account_id)
-        .where(PersistentLogin.family_hash == key.family_hash)
+        .where(PersistentLogin.family_hash == key.family_hash, sessions.is_left())
     ).one_or_none()
     return None if row is None else SignedIn(*row)
 
@@ -122,8 +122,9 @@ def come_back(key: DeviceKey, *, device: str, device_secret: str | None) -> Came
                 return Gone()
             case Judged.AGAIN:
                 return _again(row, key)
-        last = db.session.get_one(BrowserSession, row.session_id, populate_existing=True)
-        if not _may_stay(account, row):
+        # Held: whoever ends it at this moment was first, or ends what follows it
+        last = sessions.lock_left(row.session_id)
+        if last is None or not _may_stay(account, row):
             persistent.forget(PersistentLogin.id == row.id)
             return Gone()
         session = _session(last, key, device)
@@ -157,6 +158,7 @@ def _end_copied(account: Account, row: PersistentLogin) -> None:
     opened = select(BrowserSession.id).where(persistent.sessions_of(row.id))
     last = db.session.get_one(BrowserSession, row.session_id)
     endings.end(Cause.DEVICE_KEY_COPIED, These(sessions=opened))
+    persistent.forget(PersistentLogin.id == row.id)
     events.record("device_key_copied", account_id=account.id, session_id=last.id)
     if account.email:
         about = {"device": last.device}

@@ -134,6 +134,23 @@ def find_left(secret: str) -> SignedIn | None:
     return None if row is None else SignedIn(*row)
 
 
+def is_left() -> ColumnElement[bool]:
+    """Nobody has ended it, though it may have run out; a condition on ``BrowserSession``."""
+    return BrowserSession.ended_at.is_(None)
+
+
+def lock_left(session_id: str) -> BrowserSession | None:
+    """The session, run out or not, which nobody ends before this transaction does; None where
+    somebody has.
+    """
+    return db.session.scalars(
+        select(BrowserSession)
+        .where(BrowserSession.id == session_id, is_left())
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
 def is_live(session_id: str, account_id: str) -> bool:
     """Whether this is a session of the guardian's that has not ended, asked in a transaction."""
     row_id = db.session.scalar(
@@ -172,6 +189,7 @@ def listed(account_id: str) -> list[Listed]:
         )
         .where(
             BrowserSession.account_id == account_id,
+            is_left(),
             or_(_in_use(now), PersistentLogin.id.is_not(None)),
         )
         .order_by(BrowserSession.last_seen_at.desc())

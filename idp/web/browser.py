@@ -174,6 +174,7 @@ def _keep_key(begun: BrowserSession, *, stays: bool) -> None:
             staying.forget(key)
     elif key is not None and not staying.follow(key, begun.account_id, begun.id):
         cookies_to_set()["stay"] = None
+        staying.forget(key)
 
 
 def step_up(session: SessionRow, proof: Proof) -> None:
@@ -198,6 +199,8 @@ def sign_out() -> list[str]:
     cookies_to_set()["session"] = None
     if _name("stay") in request.cookies:
         cookies_to_set()["stay"] = None
+        if (key := device_key()) is not None:
+            staying.forget(key)
     g.signed_in = None
     return frames
 

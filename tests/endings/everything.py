@@ -222,8 +222,6 @@ class _Maker:
             self._keep(Thing.SESSIONS, name, session, "ended_at", session=name)
             person.sessions[name] = session.id
             key = persistent.begin(self.account.id, session.id, timedelta(days=9))
-            stays = persistent.find(key)
-            self._keep(Thing.PERSISTENT_LOGINS, f"in {name}", stays, session=name)
             ids[f"key of {name}"] = key.cookie
             child = self.children[number % 2]
             choice = ChildChoice(

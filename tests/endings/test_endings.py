@@ -172,7 +172,7 @@ enters by them, and an application reads nothing by them."""
 
 WITH_ANOTHER = {
     "authorization_codes": "grants", "access_tokens": "grants", "refresh_tokens": "grants",
-    "email_change_links": "email_changes",
+    "email_change_links": "email_changes", "persistent_logins": "browser_sessions",
 }  # fmt: skip
 """What asks another at each use, and ends with it."""
 

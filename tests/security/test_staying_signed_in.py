@@ -11,7 +11,6 @@ from idp.audit.models import AuditEvent
 from idp.credentials import one_time_tokens
 from idp.database import db
 from idp.lifecycle import endings, factor_changes, passwords, second_factor, staying
-from idp.lifecycle.endings_table import ENDINGS, Thing
 from idp.mail.models import OutboxMessage
 from idp.people import schools
 from idp.sessions import service as sessions
@@ -375,9 +374,13 @@ def test_a_key_is_no_second_step(there: World) -> None:
 # What it ends with
 
 
-def test_a_key_ends_with_whatever_ends_sessions() -> None:
-    for cause, row in ENDINGS.items():
-        assert row.get(Thing.PERSISTENT_LOGINS) == row.get(Thing.SESSIONS), cause
+def test_a_key_ends_with_whatever_ends_its_last_session(there: World) -> None:
+    key = DeviceKey.of_cookie(cookie(there.browser))
+    assert key is not None
+    factories.end_sessions(BrowserSession.account_id == there.guardian.id)
+    assert staying.come_back(key, device="", device_secret=None) == staying.Gone()
+    assert staying.last_session(key) is None
+    assert sessions.listed(there.guardian.id) == []
 
 
 def test_signing_out_ends_it(there: World) -> None:
@@ -454,7 +457,6 @@ def test_the_list_shows_each_and_ends_each(there: World) -> None:
         assert phone.page is not None
         assert phone.page.text.count('id="end-session-') == 1
         phone.press("end-session-2")
-        assert count(PersistentLogin) == 0
         assert not is_in(there.browser)
 
 
@@ -465,7 +467,6 @@ def test_ending_all_others_ends_it(there: World) -> None:
         signed_in(phone)
         phone.open("/account/sessions")
         phone.press("end-others")
-        assert count(PersistentLogin) == 1
         assert not is_in(there.browser)
         assert is_in(phone)
 
