@@ -5,56 +5,9 @@ for the catalogues and translated by the pages that show them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-
-def N_(msgid: str) -> str:  # noqa: N802 - the name that Babel knows
-    """Mark a sentence for the catalogues; whoever shows it translates it."""
-    return msgid
-
-
-ANY: Final = object()
-"""Whatever the field holds."""
-
-
-@dataclass(frozen=True)
-class Depending:
-    """Words that depend on a field of the event, or on its result."""
-
-    field: str
-    words: Mapping[Any, str]
-    otherwise: str
-
-    def of(self, value: Any) -> str:
-        """The words for this value; None: the event has no such field."""
-        if value is None:
-            return self.otherwise
-        return self.words.get(value) or self.words.get(ANY) or self.otherwise
-
-
-@dataclass(frozen=True, kw_only=True)
-class Event:
-    """A kind of event. Without words for a reader, that reader is not told of it by name."""
-
-    fields: str = ""
-    """What its detail may hold, beside ids in columns of their own: names, separated by spaces."""
-    own: str | Depending = ""
-    """For the account's owner, in their history. Their download holds every event on them."""
-    person: str = ""
-    """At the desk, on the page of the person whom the act was on."""
-    school: str = ""
-    """In the audit log of the school whose id it carries."""
-    is_platforms: bool = False
-    """Operators read it where it is no school's."""
-    is_surprising: bool = False
-    """The owner should have a look."""
-
-
-def _told_alike(words: str, **more: Any) -> Event:
-    """What a person's page and the school's audit log tell in the same words."""
-    return Event(person=words, school=words, **more)
-
+from idp.audit.event_kinds import ANY, N_, Depending, Event, told_alike
 
 VOCABULARY: Final[Mapping[str, Event]] = {
     # How is told by the methods, as the page of sessions tells it
@@ -92,7 +45,7 @@ VOCABULARY: Final[Mapping[str, Event]] = {
         fields="left", own=N_("A recovery code was used"), is_surprising=True
     ),
     "factor_refused": Event(fields="passkey times why", own=N_("A code or a passkey was refused")),
-    "factors_reset": _told_alike(
+    "factors_reset": told_alike(
         N_("The second step was reset"),
         fields="asked_by",
         own=N_("The school reset your second step"),
@@ -129,8 +82,8 @@ VOCABULARY: Final[Mapping[str, Event]] = {
         school=N_("A role was taken away"),
         is_platforms=True,
     ),
-    "role_changed": _told_alike(N_("A role was changed"), fields="changes role", is_platforms=True),
-    "token_issued": _told_alike(
+    "role_changed": told_alike(N_("A role was changed"), fields="changes role", is_platforms=True),
+    "token_issued": told_alike(
         N_("A token was made"),
         fields="purpose token_id",
         own=Depending(
@@ -205,12 +158,12 @@ VOCABULARY: Final[Mapping[str, Event]] = {
         person=N_("A pupil was linked"),
         school=N_("A guardian was linked to a pupil"),
     ),
-    "guardianship_asked": _told_alike(
+    "guardianship_asked": told_alike(
         N_("A former guardian was asked about a pupil"),
         fields="changes",
         own=N_("A school asked to link a child to your account"),
     ),
-    "guardianship_answered": _told_alike(
+    "guardianship_answered": told_alike(
         N_("A former guardian answered about a pupil"),
         fields="answer",
         own=N_("You answered a school's question"),
@@ -297,7 +250,7 @@ VOCABULARY: Final[Mapping[str, Event]] = {
         own=N_("The change of e-mail address was undone"),
         is_surprising=True,
     ),
-    "email_way_back_ended": _told_alike(
+    "email_way_back_ended": told_alike(
         N_("A change of address can no longer be undone"),
         fields="by change_id",
         own=N_("The change of e-mail address can no longer be undone"),
@@ -313,7 +266,7 @@ VOCABULARY: Final[Mapping[str, Event]] = {
         own=N_("You asked to be erased"),
         school=N_("A guardian asked to be erased"),
     ),
-    "erasure_closed": _told_alike(
+    "erasure_closed": told_alike(
         N_("A request to be erased was closed"),
         fields="outcome request_id",
         own=Depending(
@@ -342,7 +295,7 @@ VOCABULARY: Final[Mapping[str, Event]] = {
     "left_to_school": Event(fields="provider"),
     "provider_refused": Event(fields="provider reason"),
     "deletion_requested": Event(fields="found provider"),
-    "token_sent": _told_alike(N_("A token was sent"), fields="kind", is_platforms=True),
+    "token_sent": told_alike(N_("A token was sent"), fields="kind", is_platforms=True),
     "school_invited": Event(school=N_("Everybody at the school who waited was invited")),
     "person_email_corrected": Event(
         fields="changes",
@@ -356,7 +309,7 @@ VOCABULARY: Final[Mapping[str, Event]] = {
         school=N_("The language of a guardian was set"),
         is_platforms=True,
     ),
-    "access_closed": _told_alike(N_("Access was closed"), fields="changes", is_platforms=True),
+    "access_closed": told_alike(N_("Access was closed"), fields="changes", is_platforms=True),
     "accounts_merged": Event(
         fields="closed",
         person=N_("Another account was merged into this one"),
@@ -372,8 +325,8 @@ VOCABULARY: Final[Mapping[str, Event]] = {
     "school_text_changed": Event(
         fields="changes kind locale", school=N_("The text of a mail was changed")
     ),
-    "specimen_asked": _told_alike(N_("A mail was sent as a trial"), fields="kind locale"),
-    "mail_asked_again": _told_alike(
+    "specimen_asked": told_alike(N_("A mail was sent as a trial"), fields="kind locale"),
+    "mail_asked_again": told_alike(
         N_("A mail was sent once more"), fields="kind outbox_id", is_platforms=True
     ),
     "client_changed": Event(
@@ -383,6 +336,6 @@ VOCABULARY: Final[Mapping[str, Event]] = {
     "client_secret_ended": Event(
         school=N_("An application's older secret was ended"), is_platforms=True
     ),
-    "letter_printed": _told_alike(N_("A letter with a token was printed")),
+    "letter_printed": told_alike(N_("A letter with a token was printed")),
     "class_tokens_sent": Event(fields="changes", school=N_("A class was sent its tokens")),
 }

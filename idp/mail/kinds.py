@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from idp.audit.vocabulary import N_
+from idp.audit.event_kinds import N_
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from flask import Flask
 
 from idp import clock
 from idp.audit import events
+from idp.audit.event_kinds import Depending
 from idp.audit.models import AuditEvent
-from idp.audit.vocabulary import VOCABULARY, Depending
+from idp.audit.vocabulary import VOCABULARY
 from idp.privacy import activity
 from idp.web.account.activity import describe
 from tests.web.test_translations import ROOT

@@ -9,8 +9,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp import settings
+from idp.audit.event_kinds import Depending
 from idp.audit.models import AuditEvent
-from idp.audit.vocabulary import VOCABULARY, Depending
+from idp.audit.vocabulary import VOCABULARY
 from idp.clients import registration
 from idp.privacy import activity as kept
 from idp.sessions.service import SignedIn
