@@ -127,6 +127,7 @@ class Life(RuleBasedStateMachine):
             "resources": [API],
             **self.receiver.registered(),
         }
+        worker.deliver_due()  # what a life that failed has left
         self.receiver.heard.clear()
         self.portals = [RelyingParty.of(school, **registered) for school in self.schools]
         self.joint = RelyingParty.of(*self.schools, **registered)

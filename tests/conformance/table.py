@@ -24,7 +24,9 @@ our own tests of what the modules ask, not a run of its conformance suite. The p
 PLANS = """
 # The plans of the OpenID Foundation
 
-Where there is no test, the reason stands in its place.
+Where there is no test, the reason stands in its place. Hybrid and Implicit go through response
+types with `token` as well: those are not offered, for no access token comes by the browser here.
+Of the FAPI plans every variant's modules are listed; the reasons say for whom some of them are.
 """
 
 

@@ -15,6 +15,7 @@ def redeemed(there: World, code: str, verifier: str | None) -> tuple[int, str]:
 
 
 def test_the_right_verifier_redeems_the_code(client: FlaskClient) -> None:
+    """RFC 7636 §4.6: the verifier is compared with the challenge of the request."""
     there = world(client, require_pkce=True)
     code = there.answer(**there.portal.pkce())["code"]
 
@@ -24,6 +25,7 @@ def test_the_right_verifier_redeems_the_code(client: FlaskClient) -> None:
 
 
 def test_the_example_of_rfc_7636_appendix_b(client: FlaskClient) -> None:
+    """RFC 7636 §4.2: S256, as its own example has it."""
     there = world(client)
     there.portal.verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
     challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
@@ -34,6 +36,7 @@ def test_the_example_of_rfc_7636_appendix_b(client: FlaskClient) -> None:
 
 
 def test_a_wrong_or_missing_verifier_gives_nothing(client: FlaskClient) -> None:
+    """RFC 7636 §4.6: if the values are not equal: invalid_grant."""
     there = world(client)
     code = there.answer(**there.portal.pkce())["code"]
     challenge = there.portal.pkce()["code_challenge"]
@@ -47,6 +50,7 @@ def test_a_wrong_or_missing_verifier_gives_nothing(client: FlaskClient) -> None:
 
 
 def test_a_verifier_without_a_challenge_is_refused_as_a_downgrade(client: FlaskClient) -> None:
+    """RFC 9700 §2.1.1: a verifier without a challenge in the request is a downgrade."""
     there = world(client)
     code = there.answer()["code"]
 
@@ -54,6 +58,7 @@ def test_a_verifier_without_a_challenge_is_refused_as_a_downgrade(client: FlaskC
 
 
 def test_a_client_whose_policy_is_pkce_is_refused_without(client: FlaskClient) -> None:
+    """RFC 7636 §4.4.1: a server that requires PKCE answers invalid_request without it."""
     there = world(client, require_pkce=True)
 
     assert there.answer()["error"] == "invalid_request"
@@ -73,6 +78,7 @@ def test_pkce_is_not_forced_on_a_client_that_left_it_out(client: FlaskClient) ->
 
 @pytest.mark.parametrize("policy", [True, False])
 def test_public_clients_always_need_it(client: FlaskClient, policy: bool) -> None:
+    """RFC 9700 §2.1.1: public clients MUST use PKCE."""
     there = world(client, token_endpoint_auth_method="none", require_pkce=policy)
 
     assert there.answer()["error"] == "invalid_request"
@@ -81,6 +87,7 @@ def test_public_clients_always_need_it(client: FlaskClient, policy: bool) -> Non
 
 
 def test_plain_and_unknown_methods_are_refused(client: FlaskClient) -> None:
+    """RFC 7636 §4.4.1: a method that is not supported is invalid_request."""
     there = world(client)
     challenge = there.portal.pkce()["code_challenge"]
 
@@ -92,6 +99,7 @@ def test_plain_and_unknown_methods_are_refused(client: FlaskClient) -> None:
 
 
 def test_a_malformed_challenge_is_refused_at_once(client: FlaskClient) -> None:
+    """RFC 7636 §4.2: a challenge of S256 has 43 characters of the alphabet."""
     there = world(client)
 
     for challenge in NOT_A_CHALLENGE:

@@ -20,6 +20,7 @@ def test_prompt_none_answers_at_once_where_all_is_remembered(client: FlaskClient
 
 
 def test_prompt_none_without_a_session_is_login_required(client: FlaskClient) -> None:
+    """OpenID Connect Core §3.1.2.6: login_required."""
     there = world(client, signed_in=False)
 
     fields = there.answer(prompt="none")
@@ -29,12 +30,14 @@ def test_prompt_none_without_a_session_is_login_required(client: FlaskClient) ->
 
 
 def test_prompt_none_without_consent_is_consent_required(client: FlaskClient) -> None:
+    """OpenID Connect Core §3.1.2.6: consent_required."""
     there = world(client, first_party=False)
 
     assert there.answer(prompt="none")["error"] == "consent_required"
 
 
 def test_prompt_none_without_a_choice_is_account_selection_required(client: FlaskClient) -> None:
+    """OpenID Connect Core §3.1.2.6: account_selection_required."""
     there = world(client, "Lina", "Noé")
 
     fields = there.answer(prompt="none", scope="openid child")
@@ -43,6 +46,7 @@ def test_prompt_none_without_a_choice_is_account_selection_required(client: Flas
 
 
 def test_prompt_none_without_any_child_is_interaction_required(client: FlaskClient) -> None:
+    """OpenID Connect Core §3.1.2.6: interaction_required."""
     there = world(client)
 
     fields = there.answer(prompt="none", scope="openid child")
@@ -58,6 +62,7 @@ def test_prompt_none_after_the_account_was_disabled_is_login_required(client: Fl
 
 
 def test_prompt_none_shows_nothing_even_where_the_sign_in_is_too_old(client: FlaskClient) -> None:
+    """OpenID Connect Core §3.1.2.1: prompt=none shows no page, whatever max_age says."""
     there = world(client)
 
     with later(minutes=10):
@@ -65,6 +70,7 @@ def test_prompt_none_shows_nothing_even_where_the_sign_in_is_too_old(client: Fla
 
 
 def test_prompt_login_asks_again_and_renews_auth_time(client: FlaskClient) -> None:
+    """OpenID Connect Core §3.1.2.1: prompt=login asks the end-user again."""
     there = world(client)
     before = there.claims()["auth_time"]
 
@@ -89,6 +95,7 @@ def test_a_new_sign_in_is_not_skipped_by_opening_the_interaction(
 
 
 def test_max_age_lets_a_young_session_pass_and_asks_an_old_one(client: FlaskClient) -> None:
+    """OpenID Connect Core §3.1.2.1: max_age; an older sign-in is asked again."""
     there = world(client)
 
     assert "code" in there.answer(max_age="300")
@@ -101,6 +108,7 @@ def test_max_age_lets_a_young_session_pass_and_asks_an_old_one(client: FlaskClie
 
 
 def test_max_age_zero_always_asks(client: FlaskClient) -> None:
+    """OpenID Connect Core §3.1.2.1: max_age=0 is as prompt=login."""
     there = world(client)
 
     there.ask(max_age="0")
@@ -110,6 +118,7 @@ def test_max_age_zero_always_asks(client: FlaskClient) -> None:
 
 
 def test_auth_time_is_there_whenever_max_age_is_asked(client: FlaskClient) -> None:
+    """OpenID Connect Core §2: auth_time is REQUIRED where max_age was asked."""
     there = world(client)
 
     claims = there.claims(max_age="10000")
@@ -121,6 +130,7 @@ def test_auth_time_is_there_whenever_max_age_is_asked(client: FlaskClient) -> No
 def test_a_clients_default_max_age_counts_where_the_request_says_nothing(
     client: FlaskClient,
 ) -> None:
+    """OpenID Connect Registration §2: default_max_age; max_age overrides it."""
     there = world(client, default_max_age=300)
 
     with later(minutes=10):
@@ -130,6 +140,7 @@ def test_a_clients_default_max_age_counts_where_the_request_says_nothing(
 
 
 def test_prompt_consent_asks_even_a_first_party_application(client: FlaskClient) -> None:
+    """OpenID Connect Core §3.1.2.1: prompt=consent asks for consent."""
     there = world(client)
 
     there.ask(prompt="consent")
@@ -161,6 +172,7 @@ def test_id_token_hint_of_the_signed_in_guardian_passes(client: FlaskClient) -> 
 
 
 def test_id_token_hint_of_another_guardian_is_login_required(client: FlaskClient) -> None:
+    """OpenID Connect Core §3.1.2.1: a hint about somebody else, silently: login_required."""
     there = world(client)
     hint = there.redeem()["id_token"]
     factories.account("paul")
@@ -196,6 +208,7 @@ def test_id_token_hint_of_another_application_counts_as_absent(client: FlaskClie
 
 
 def test_login_hint_fills_in_the_user_name_and_nothing_more(client: FlaskClient) -> None:
+    """OpenID Connect Core §3.1.2.1: login_hint is a hint, and up to us."""
     there = world(client, signed_in=False)
 
     page = there.ask(login_hint='claire"><script>')

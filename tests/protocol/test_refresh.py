@@ -19,6 +19,7 @@ def offline(there: World, scope: str = "openid offline_access") -> str:
 
 
 def test_a_refresh_gives_new_tokens_and_the_new_ones_work(client: FlaskClient) -> None:
+    """RFC 6749 §6: a refresh token gives new tokens."""
     there = world(client)
     first = there.redeem(scope="openid profile offline_access")
 
@@ -34,6 +35,7 @@ def test_a_refresh_gives_new_tokens_and_the_new_ones_work(client: FlaskClient) -
 
 
 def test_the_new_id_token_speaks_of_the_first_sign_in(client: FlaskClient) -> None:
+    """OpenID Connect Core §12.2: the same iss, sub and auth_time as at first."""
     there = world(client)
     first = there.redeem(scope="openid offline_access", nonce="n")
     before = claims_of(client, first["id_token"])
@@ -63,6 +65,7 @@ def test_a_lost_answer_may_be_asked_again_and_gives_the_same_successor(
 
 
 def test_reuse_after_the_grace_revokes_the_family(client: FlaskClient) -> None:
+    """RFC 9700 §4.14.2: the reuse of a rotated refresh token revokes the grant."""
     there = world(client)
     token = offline(there)
     newer = there.portal.refresh(client, token).json or {}
@@ -86,6 +89,7 @@ def test_reuse_once_the_successor_was_used_revokes_even_in_the_grace(
 
 
 def test_another_client_gets_nothing_and_does_no_harm(client: FlaskClient) -> None:
+    """RFC 6749 §6: the refresh token is bound to the client that it was issued to."""
     there = world(client)
     thief = there.other_portal()
     token = offline(there)
@@ -106,6 +110,7 @@ def test_an_access_token_and_a_code_are_no_refresh_tokens(client: FlaskClient) -
 
 
 def test_scope_may_be_narrowed_and_never_widened(client: FlaskClient) -> None:
+    """RFC 6749 §6: the scope is no wider than what was granted."""
     there = world(client)
     token = offline(there, "openid profile offline_access")
 

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.quick_on("postgresql")
 
 
 def test_a_code_gives_a_token_answer_that_nobody_caches(client: FlaskClient) -> None:
+    """RFC 6749 §5.1: the answer, with Cache-Control: no-store."""
     there = world(client)
 
     response = there.portal.redeem(client, there.answer()["code"])
@@ -32,6 +33,7 @@ def test_a_code_gives_a_token_answer_that_nobody_caches(client: FlaskClient) -> 
 def test_a_code_works_once_and_its_reuse_revokes_what_the_first_use_gave(
     client: FlaskClient,
 ) -> None:
+    """RFC 6749 §4.1.2: a code is used once; a second use revokes what it gave."""
     there = world(client)
     code = there.answer(scope="openid offline_access")["code"]
     tokens = there.tokens_of({"code": code})
@@ -45,6 +47,7 @@ def test_a_code_works_once_and_its_reuse_revokes_what_the_first_use_gave(
 
 @pytest.mark.parametrize("seconds", [31, 300])
 def test_a_late_reuse_revokes_too(client: FlaskClient, seconds: int) -> None:
+    """RFC 6749 §4.1.2: a second use revokes however late it comes."""
     there = world(client)
     code = there.answer()["code"]
     tokens = there.tokens_of({"code": code})
@@ -55,6 +58,7 @@ def test_a_late_reuse_revokes_too(client: FlaskClient, seconds: int) -> None:
 
 
 def test_a_code_lives_for_a_minute(client: FlaskClient) -> None:
+    """RFC 6749 §4.1.2: a code expires shortly after it was issued."""
     there = world(client)
     code = there.answer()["code"]
 
@@ -63,6 +67,7 @@ def test_a_code_lives_for_a_minute(client: FlaskClient) -> None:
 
 
 def test_a_code_is_bound_to_its_redirect_uri(client: FlaskClient) -> None:
+    """RFC 6749 §4.1.3: redirect_uri is identical to that of the request."""
     other = "https://portal.example/other"
     there = world(client, redirect_uris=[CALLBACK, other])
     code = there.answer()["code"]
@@ -74,6 +79,7 @@ def test_a_code_is_bound_to_its_redirect_uri(client: FlaskClient) -> None:
 
 
 def test_a_code_of_another_client_is_worth_nothing_and_stays_whole(client: FlaskClient) -> None:
+    """RFC 6749 §4.1.3: the code was issued to the client that authenticates."""
     there = world(client)
     thief = there.other_portal()
     code = there.answer()["code"]
@@ -104,6 +110,7 @@ def test_a_code_of_another_client_is_worth_nothing_and_stays_whole(client: Flask
 def test_a_wrong_request_gets_its_standard_code(
     client: FlaskClient, changes: dict[str, Any], error: str
 ) -> None:
+    """RFC 6749 §5.2: each wrong request has its code."""
     there = world(client)
 
     response = there.portal.redeem(client, **{"code": there.answer()["code"], **changes})
@@ -116,6 +123,7 @@ def test_a_wrong_request_gets_its_standard_code(
 
 
 def test_a_grant_type_that_is_not_registered_is_refused(client: FlaskClient) -> None:
+    """RFC 6749 §5.2: unauthorized_client."""
     there = world(client, grant_types=["authorization_code"])
 
     tokens = there.redeem(scope="openid offline_access")
@@ -126,6 +134,7 @@ def test_a_grant_type_that_is_not_registered_is_refused(client: FlaskClient) -> 
 
 
 def test_only_a_posted_form_is_accepted(app: Flask, client: FlaskClient) -> None:
+    """RFC 6749 §3.2: the client MUST use POST."""
     there = world(client)
     data = {"grant_type": "authorization_code", "code": there.answer()["code"]}
     data["redirect_uri"] = CALLBACK

@@ -18,6 +18,7 @@ USERINFO = "/oauth2/userinfo"
 
 
 def test_the_scopes_decide_the_claims(client: FlaskClient) -> None:
+    """OpenID Connect Core §5.4: the claims that each scope asks for."""
     there = world(client, "Lina")
 
     def told(scope: str) -> set[str]:
@@ -44,6 +45,7 @@ def test_who_has_one_name_has_no_family_name(client: FlaskClient) -> None:
 
 
 def test_the_subject_is_that_of_the_id_token(client: FlaskClient) -> None:
+    """OpenID Connect Core §5.3.2: the sub exactly matches that of the ID token."""
     there = world(client)
     tokens = there.redeem()
 
@@ -53,6 +55,7 @@ def test_the_subject_is_that_of_the_id_token(client: FlaskClient) -> None:
 
 
 def test_all_three_ways_to_present_the_token(app: Flask, client: FlaskClient) -> None:
+    """RFC 6750 §2: by the header, and by a form."""
     there = world(client)
     token = there.redeem()["access_token"]
     server = app.test_client(use_cookies=False)
@@ -69,6 +72,7 @@ def test_all_three_ways_to_present_the_token(app: Flask, client: FlaskClient) ->
 
 
 def test_a_token_in_the_query_is_refused(app: Flask, client: FlaskClient) -> None:
+    """RFC 9700 §4.3.2: access tokens do not stand in addresses."""
     there = world(client)
     token = there.redeem()["access_token"]
     header = {"Authorization": f"Bearer {token}"}
@@ -80,6 +84,7 @@ def test_a_token_in_the_query_is_refused(app: Flask, client: FlaskClient) -> Non
 
 
 def test_two_tokens_at_once_are_refused(app: Flask, client: FlaskClient) -> None:
+    """RFC 6750 §2: not more than one method in a request."""
     there = world(client)
     token = there.redeem()["access_token"]
     header = {"Authorization": f"Bearer {token}"}
@@ -91,6 +96,7 @@ def test_two_tokens_at_once_are_refused(app: Flask, client: FlaskClient) -> None
 
 
 def test_without_a_token_the_challenge_names_no_error(app: Flask) -> None:
+    """RFC 6750 §3.1: without authentication information no error code is told."""
     server = app.test_client()
 
     for response in (
@@ -104,6 +110,7 @@ def test_without_a_token_the_challenge_names_no_error(app: Flask) -> None:
 
 
 def test_a_token_that_is_not_one_is_invalid_token(app: Flask, client: FlaskClient) -> None:
+    """RFC 6750 §3.1: invalid_token, with 401."""
     there = world(client)
     tokens = there.redeem(scope="openid offline_access")
     code = there.answer()["code"]
@@ -126,6 +133,7 @@ def test_a_cookie_is_not_a_token(client: FlaskClient) -> None:
 
 
 def test_an_expired_token_is_invalid(client: FlaskClient) -> None:
+    """RFC 6750 §3.1: a token that has expired is invalid_token."""
     there = world(client)
     token = there.redeem()["access_token"]
 
