@@ -96,6 +96,9 @@ class ChromiumBrowser:
             self._tab.evaluate(_SEND_TO, [number, form.action])
         return self._click(f"form >> nth={number} >> button, input[type=submit] >> nth=0")
 
+    def click(self, element_id: str) -> Page:
+        return self._click(f"[id='{element_id}']")
+
     def another_tab(self) -> "ChromiumBrowser":
         return ChromiumBrowser(self._context)
 

@@ -36,6 +36,10 @@ class Browser(Protocol):
         """Press the first button of a form."""
         ...
 
+    def click(self, element_id: str) -> Page:
+        """Press a link or a button."""
+        ...
+
     def another_tab(self) -> "Browser":
         """A tab that shares the cookies."""
         ...
@@ -67,6 +71,16 @@ class HttpBrowser:
     def send(self, form: Form) -> Page:
         pressed = next(((name, value) for _id, name, value in form.buttons if name), None)
         return self._send(form, dict([pressed]) if pressed else {})
+
+    def click(self, element_id: str) -> Page:
+        link = self.page.link_of(element_id)
+        if link:
+            return self.open(link)
+        if self.page.form_of_button(element_id):
+            return self.press(element_id)
+        raise Unreachable(
+            f"no link or form has #{element_id} at {self.page.address}; --browser runs its scripts"
+        )
 
     def another_tab(self) -> "HttpBrowser":
         return HttpBrowser(self._http)

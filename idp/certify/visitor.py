@@ -108,6 +108,8 @@ class Visitor:
 
     def sign_out(self) -> bool:
         """Sign out as the application offers it: by a form, a link, or its address."""
+        if self._press(self.target.logout):
+            return True
         self._open(self.target.page or self.target.home)
         address = self.target.at(self.target.logout)
         form = self.page.form_to(address)
@@ -120,8 +122,19 @@ class Visitor:
 
     def _leave(self, path: str) -> Page:
         self.typed_password = self.chose = False
-        self._go_to(self.target.at(path))
+        if not self._press(path):
+            self._go_to(self.target.at(path))
         return self.browser.wait_until(self._is_ours)
+
+    def _press(self, path: str) -> bool:
+        """Press the element that ``#id`` names, on the page that shows who is signed in; whether it
+        was one.
+        """
+        if not path.startswith("#"):
+            return False
+        self._open(self.target.page or self.target.home)
+        self.browser.click(path.removeprefix("#"))
+        return True
 
     def _go_to(self, address: str) -> Page:
         """Open an address of the application, or press what leads there."""

@@ -70,11 +70,25 @@ OIDC_OP_LOGOUT_URL_METHOD = "school_login.logout_address"
 DJANGO_LOGIN: Final = """\
 from urllib.parse import urlencode
 
+from django.core.exceptions import SuspiciousOperation
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 
 
 class Guardians(OIDCAuthenticationBackend):
     \"\"\"By sub: two parents may share an e-mail address, and some have none.\"\"\"
+
+    def verify_token(self, token, **kwargs):
+        \"\"\"The library verifies neither the issuer nor for whom a token is.\"\"\"
+        claims = super().verify_token(token, **kwargs)
+        if claims["iss"] != §ISSUER or claims["aud"] not in (§CLIENT_ID, [§CLIENT_ID]):
+            raise SuspiciousOperation("an ID token of another issuer, or for somebody else")
+        return claims
+
+    def get_userinfo(self, access_token, id_token, payload):
+        claims = super().get_userinfo(access_token, id_token, payload)
+        if claims["sub"] != payload["sub"]:
+            raise SuspiciousOperation("UserInfo is about somebody else")
+        return claims
 
     def verify_claims(self, claims):
         return "sub" in claims
@@ -122,6 +136,10 @@ oidc_email_claim = "sub"
 email_domains = ["*"]
 whitelist_domains = [§ISSUER_HOST]
 upstreams = ["http://127.0.0.1:8080/"]
+insecure_oidc_skip_nonce = false
+# For each sign-in that was begun, not one for all: a parent has two tabs, or comes back late.
+cookie_csrf_per_request = true
+cookie_csrf_expire = "1h"
 """
 
 SHELL_PROXY: Final = """\

@@ -33,7 +33,7 @@ def certify(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedP
         capture_output=True,
         text=True,
         check=False,
-        timeout=170,
+        timeout=850,
     )
 
 

@@ -246,21 +246,22 @@ def is_certified(
     """``idp certify`` finds no mistake in the program of this page, but for those that are said of
     this client in ``walks.CLIENTS``, and named on its page.
 
-    ``ways``: options that say where it takes what; ``prepare``: as in ``running``.
+    ``ways``: options that say where it takes what, ``HOME`` and ``ISSUER`` for their addresses;
+    ``prepare``: as in ``running``.
     """
     client, port, own = walks.CLIENTS[name], str(free_port()), str(free_port())
     for file in files:
         place = folder / file
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(printed(page, file))
-    home = f"http://127.0.0.1:{port}/"
+    home, issuer = f"http://127.0.0.1:{port}/", f"http://127.0.0.1:{own}"
+    environment = application.environment(issuer, CLIENT_ID, CLIENT_SECRET, home) | {"PORT": port}
     if prepare:
-        prepare(application.environment(f"http://127.0.0.1:{own}", CLIENT_ID, CLIENT_SECRET, home))
+        prepare(environment)
     program = [each.replace("PORT", port) for each in command]
-    options = [
-        each.replace("ISSUER", f"http://127.0.0.1:{own}").replace("HOME", home) for each in ways
-    ]
-    done = certify(folder, home, "--port", own, *options, "--json", "--", *program)
+    options = [each.replace("ISSUER", issuer).replace("HOME", home) for each in ways]
+    words = (home, "--port", own, "--wait", "120", *options, "--json", "--", *program)
+    done = certify(folder, *words, **environment)
     assert done.returncode in {0, 1}, done.stdout + done.stderr
     results = json.loads(done.stdout)["results"]
     faults = {each["code"]: each["seen"] for each in results if each["verdict"] == FAILED}

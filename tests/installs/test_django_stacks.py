@@ -8,7 +8,8 @@ import pytest
 
 from idp.clients import recipes, registration
 from idp.oidc import discovery
-from tests.installs.program import goes_the_walk, issuer, running
+from tests.installs.program import TOLD as TOLD_AT
+from tests.installs.program import goes_the_walk, is_certified, issuer, running
 from tests.installs.stacks import command, printed, python_with
 
 __all__ = ["issuer"]
@@ -63,7 +64,7 @@ urlpatterns = [path("", home), path("leave/logout", leave)]
 '''
 SETTINGS = """
 SECRET_KEY = "of-the-application"
-DEBUG = True
+DEBUG = False
 ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "urls"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -119,6 +120,7 @@ def walks(
 
     def prepare(more: dict[str, str]) -> None:
         more |= site
+        site.update(more)
         text = texts(more)
         told = {each: printed(TOLD, each) for each in ("settings.py", "urls.py", "school_told.py")}
         (folder / "settings.py").write_text(SETTINGS + text("settings.py") + told["settings.py"])
@@ -140,6 +142,19 @@ def walks(
         prepare=prepare,
     ) as program:
         goes_the_walk(name, program)
+
+    before = {key: site[key] for key in ("ISSUER", "CLIENT_ID", "CLIENT_SECRET", "APP_URL")}
+
+    def prepare_anew(more: dict[str, str]) -> None:
+        for file in folder.glob("*.py"):
+            changed = file.read_text()
+            for key, value in before.items():
+                changed = changed.replace(value, more[key])
+            file.write_text(changed)
+        more |= site | more
+
+    options = ["--login", login, "--switch", another, "--logout", posted["LOGOUT"], *TOLD_AT]
+    is_certified(name, page, folder, serve, ways=options, prepare=prepare_anew)
 
 
 def test_django_allauth(issuer: str, tmp_path: Path) -> None:

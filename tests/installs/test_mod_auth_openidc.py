@@ -1,5 +1,6 @@
 """Apache with mod_auth_openidc, as docs/integrate/ prints it."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from idp.oidc import discovery
 from tests import factories
 from tests.clients.documented import Application, free_port, started
 from tests.clients.test_authlib_client import issuer
-from tests.installs.program import Program, families_of, goes_the_walk
+from tests.installs.program import Program, families_of, goes_the_walk, is_certified
 from tests.installs.program import issuer as brief_issuer
 from tests.installs.stacks import WHO, printed, registered, registered_as_printed, signs_in
 
@@ -31,7 +32,7 @@ MODULES = os.environ.get("APACHE_MODULES", "/usr/lib/apache2/modules")
 SITE = """
 ServerRoot {folder}
 ServerName 127.0.0.1
-Listen 127.0.0.1:{port}
+Listen 127.0.0.1:${{PORT}}
 PidFile {folder}/pid
 ErrorLog {folder}/error.log
 Mutex file:{folder} default
@@ -46,6 +47,7 @@ WHOLE_PAGE = """
 <p>Hello <!--#echo var="OIDC_CLAIM_name" -->,
 this is about <!--#echo var="OIDC_CLAIM_child_given_name" -->.</p>
 <p>Your key here is <code><!--#echo var="REMOTE_USER" --></code>.</p>
+<a href="/">Start</a>
 """
 NEEDED = ("mpm_event", "authn_core", "authz_core", "authz_user", "mime", "dir", "include",
           "auth_openidc")  # fmt: skip
@@ -68,24 +70,25 @@ def apache(issuer: str, folder: Path, desk: bool = False, **metadata: object) ->
 @contextmanager
 def serving(folder: Path, port: int, page: str, conf: str, more: dict[str, str]) -> Iterator[None]:
     """An Apache with these settings and this page; ``more``: of its environment."""
-    if not shutil.which(APACHE) or not Path(MODULES, "mod_auth_openidc.so").exists():
-        pytest.skip("Apache with mod_auth_openidc is not installed")
-    (folder / "pages").mkdir()
-    (folder / "pages" / "index.html").write_text(page)
-    modules = [f"LoadModule {each}_module {MODULES}/mod_{each}.so" for each in NEEDED]
-    site = SITE.format(folder=folder, port=port, modules="\n".join(modules))
-    (folder / "httpd.conf").write_text(site + conf)
-    (folder / "mime.types").write_text("text/html html\n")
-    serve = [
-        APACHE,
-        "-X",
-        "-f",
-        str(folder / "httpd.conf"),
-        "-c",
-        f"TypesConfig {folder}/mime.types",
-    ]
+    serve = configured(folder, page, conf)
     with started(serve, folder, port, {**more, "APP_SECRET": "of-the-application"}):
         yield
+
+
+def configured(folder: Path, page: str, conf: str) -> list[str]:
+    """The command by which an Apache with these settings and this page is started."""
+    if not shutil.which(APACHE) or not Path(MODULES, "mod_auth_openidc.so").exists():
+        pytest.skip("Apache with mod_auth_openidc is not installed")
+    (folder / "pages").mkdir(exist_ok=True)
+    (folder / "pages" / "index.html").write_text(page)
+    modules = [f"LoadModule {each}_module {MODULES}/mod_{each}.so" for each in NEEDED]
+    site = SITE.format(folder=folder, modules="\n".join(modules))
+    (folder / "not-signed-in.html").write_text(printed("mod_auth_openidc", "not-signed-in.html"))
+    conf = conf.replace("/etc/apache2/", f"{folder}/")
+    (folder / "httpd.conf").write_text(site + conf)
+    (folder / "mime.types").write_text("text/html html\n")
+    kinds = f"TypesConfig {folder}/mime.types"
+    return [APACHE, "-X", "-f", str(folder / "httpd.conf"), "-c", kinds]
 
 
 class Site(Program):
@@ -130,6 +133,19 @@ def test_it_goes_the_whole_walk(brief_issuer: str, tmp_path: Path) -> None:
         another = somebody_else(brief_issuer, f"{home}/")
         site = Site(f"{home}/", brief_issuer, more["CLIENT_ID"], families, "/", another)
         goes_the_walk("Apache and mod_auth_openidc", site)
+
+
+def test_it_is_certified(tmp_path: Path, database_url: str) -> None:
+    """With tokens that it renews each second; the page of docs/integrate/ says a minute."""
+    conf = printed("mod_auth_openidc", "oidc.conf")
+    assert " 3540 " in conf
+    serve = configured(tmp_path, WHOLE_PAGE, conf.replace(" 3540 ", " 3599 "))
+    metadata = {"omit_iss": True, "child_claim_profile": "flat"}
+    (tmp_path / "client.json").write_text(json.dumps(metadata))
+    ways = ["--login", "/", "--switch", somebody_else("ISSUER", "HOME")]
+    ways += ["--logout", "/oidc/back?logout=HOME", "--metadata", "client.json"]
+    ways += ["--back-channel-logout", "/oidc/back?logout=backchannel"]
+    is_certified("Apache and mod_auth_openidc", "mod_auth_openidc", tmp_path, serve, ways=ways)
 
 
 def text(browser: Application) -> str:

@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from time import sleep
 from urllib.parse import urlencode, urlsplit
@@ -11,12 +11,13 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 import requests
 
+from idp.certify.provider import CLIENT_ID
 from tests import factories
 from tests.clients.documented import free_port, started
 from tests.installs import traefik
 from tests.installs import walk as walks
 from tests.installs.compilers import go_program
-from tests.installs.program import Program, families_of, goes_the_walk
+from tests.installs.program import Program, families_of, goes_the_walk, is_certified
 from tests.installs.program import issuer as brief_issuer
 from tests.installs.stacks import command, printed, registered_as_printed
 from tests.installs.test_by_address import WHO, issuer, leaves, recipe_for, signed_in, text_of
@@ -95,6 +96,35 @@ class Proxied(Program):
         return page is not None and any(each.url == self.home for each in page.history)
 
 
+def variables(made: dict[str, str]) -> dict[str, str]:
+    """What it reads from its environment."""
+    return {
+        "OAUTH2_PROXY_CLIENT_ID": made["CLIENT_ID"],
+        "OAUTH2_PROXY_CLIENT_SECRET": made["CLIENT_SECRET"],
+        "OAUTH2_PROXY_COOKIE_SECRET": "0" * 32,
+    }
+
+
+def write_settings(
+    folder: Path, issuer: str, home: str, behind: int, port: int | None = None, **changes: str
+) -> Path:
+    """The page's settings; ``port``: where it listens, if not at the application's address."""
+    settings = printed("oauth2-proxy", "oauth2-proxy.cfg")
+    for theirs, ours in {
+        "https://app.example": home,
+        "https://id.example": issuer,
+        "id.example": urlsplit(issuer).netloc,
+        "127.0.0.1:8080": f"127.0.0.1:{behind}",
+        **changes,
+    }.items():
+        assert theirs in settings
+        settings = settings.replace(theirs, ours)
+    own = port or urlsplit(home).port
+    file = folder / "oauth2-proxy.cfg"
+    file.write_text(f'http_address = "127.0.0.1:{own}"\ncookie_secure = false\n{settings}')
+    return file
+
+
 @contextmanager
 def as_printed(
     issuer: str, proxy: str, folder: Path, *, behind_traefik: bool = False, **changes: str
@@ -108,30 +138,16 @@ def as_printed(
     school = factories.school()
     families = families_of(school)
     made = registered_as_printed("oauth2-proxy", school.id, home)
-    settings = printed("oauth2-proxy", "oauth2-proxy.cfg")
-    for theirs, ours in {
-        "https://app.example": home,
-        "https://id.example": issuer,
-        "id.example": urlsplit(issuer).netloc,
-        "127.0.0.1:8080": f"127.0.0.1:{behind}",
-        **changes,
-    }.items():
-        assert theirs in settings
-        settings = settings.replace(theirs, ours)
     own = beside if behind_traefik else port
-    settings = traefik.changed(settings) if behind_traefik else settings
-    settings += f'http_address = "127.0.0.1:{own}"\ncookie_secure = false\n'
-    (folder / "oauth2-proxy.cfg").write_text(settings)
+    file = write_settings(folder, issuer, home, behind, own, **changes)
+    if behind_traefik:
+        file.write_text(traefik.changed(file.read_text()))
     program = BEHIND_IT
     if behind_traefik:
         program = re.sub(r"X-Forwarded-(Email|User)", "X-Auth-Request-User", program)
         program = program.replace("X-Forwarded-Access", "X-Auth-Request-Access")
     (folder / "application.py").write_text(program)
-    more = {
-        "OAUTH2_PROXY_CLIENT_ID": made["CLIENT_ID"],
-        "OAUTH2_PROXY_CLIENT_SECRET": made["CLIENT_SECRET"],
-        "OAUTH2_PROXY_COOKIE_SECRET": "0" * 32,
-    }
+    more = variables(made)
     with (
         started([sys.executable, "application.py"], folder, behind, {"ISSUER": issuer}),
         started([proxy, "--config", "oauth2-proxy.cfg"], folder, own, more),
@@ -149,6 +165,29 @@ AT_ONCE = {'"1m"': '"1s"'}
 def test_it_goes_the_walk(brief_issuer: str, proxy: str, tmp_path: Path) -> None:
     with as_printed(brief_issuer, proxy, tmp_path, **AT_ONCE) as application:
         goes_the_walk("oauth2-proxy", application)
+
+
+def test_it_is_certified(proxy: str, tmp_path: Path, database_url: str) -> None:
+    behind = free_port()
+    leave = urlencode({"client_id": CLIENT_ID, "post_logout_redirect_uri": "HOME"})
+    with ExitStack() as running:
+
+        def prepare(more: dict[str, str]) -> None:
+            own = {"ISSUER": more["ISSUER"]}
+            running.enter_context(
+                started([sys.executable, "application.py"], tmp_path, behind, own)
+            )
+            write_settings(tmp_path, more["ISSUER"], more["APP_URL"], behind, **AT_ONCE)
+            more |= variables(more)
+
+        (tmp_path / "application.py").write_text(BEHIND_IT)
+        ways = ["--login", "/oauth2/start?rd=/", "--switch", "/oauth2/start?rd=/"]
+        ways += [
+            "--logout",
+            f"/oauth2/sign_out?{urlencode({'rd': f'ISSUER/oauth2/logout?{leave}'})}",
+        ]
+        serve = [proxy, "--config", "oauth2-proxy.cfg"]
+        is_certified("oauth2-proxy", "oauth2-proxy", tmp_path, serve, ways=ways, prepare=prepare)
 
 
 def test_who_may_not_renew_is_out_and_who_signed_out_elsewhere_is_not(

@@ -29,6 +29,7 @@ pytestmark = [
 
 PAGE = "oidc-client-ts"
 FILES = ("index.html", "app.js", "signed-out.html")
+SERVE = [sys.executable, "-m", "http.server", "PORT", "--bind", "127.0.0.1"]
 
 
 @dataclass
@@ -64,14 +65,17 @@ def served(issuer: str, modules: Path, folder: Path, host: str) -> Iterator[Site
     claire = factories.family(school, "Lina", "Noé", username="claire", email=MAILBOX)
     factories.family(school, "Lina", username="paul", given_name="Paul", email=MAILBOX)
     made = registered_as_printed(PAGE, school.id, home)
+    write_files(folder, modules, issuer, made["CLIENT_ID"])
+    with started([each.replace("PORT", str(port)) for each in SERVE], folder, port, {}):
+        yield Site(f"{home}/", issuer, made["CLIENT_ID"], claire)
+
+
+def write_files(folder: Path, modules: Path, issuer: str, client_id: str) -> None:
     for name in FILES:
         (folder / name).write_text(printed(PAGE, name))
     settings = printed(PAGE, "settings.js").replace("https://id.example", issuer)
-    (folder / "settings.js").write_text(settings.replace("app_…", made["CLIENT_ID"]))
+    (folder / "settings.js").write_text(settings.replace("app_…", client_id))
     (folder / "node_modules").symlink_to(modules)
-    serve = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
-    with started(serve, folder, port, {}):
-        yield Site(f"{home}/", issuer, made["CLIENT_ID"], claire)
 
 
 def signs_in(page: Page, username: str, *, child: bool = False) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.installs.program import goes_the_walk, issuer, running
+from tests.installs.program import goes_the_walk, is_certified, issuer, running
 from tests.installs.stacks import printed
 
 __all__ = ["issuer"]
@@ -36,11 +36,23 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_it_goes_the_whole_walk(issuer: str, built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Quick to start rather than quick for long: it answers a few dozen requests
+LOGIN = "/oauth2/authorization/school"
+JAVA = ["java", "-jar", "target/homework.jar"]
+
+
+@pytest.fixture(autouse=True)
+def quick_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rather than quick for long: it answers a few dozen requests."""
     monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-    java = ["java", "-jar", "target/homework.jar"]
-    login = "/oauth2/authorization/school"
-    ways = {"login": login, "another": f"{login}?another"}
-    with running("spring-security", issuer, built, java, **ways, patience=300) as program:
+
+
+def test_it_goes_the_whole_walk(issuer: str, built: Path) -> None:
+    ways = {"login": LOGIN, "another": f"{LOGIN}?another"}
+    with running("spring-security", issuer, built, JAVA, **ways, patience=300) as program:
         goes_the_walk("Spring Security", program)
+
+
+def test_it_is_certified(built: Path, database_url: str) -> None:
+    ways = ["--login", LOGIN, "--switch", f"{LOGIN}?another"]
+    ways += ["--back-channel-logout", "/logout/connect/back-channel/school"]
+    is_certified("Spring Security", "spring-security", built, JAVA, ways=ways)
