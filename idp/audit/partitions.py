@@ -44,6 +44,10 @@ _LISTED = text(
     " FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
     " WHERE i.inhparent = to_regclass('audit_events')"
 )
+_UNFINISHED = text(
+    "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = :name"
+    " AND connamespace = current_schema()::regnamespace"
+)
 _IS_OURS = text(
     "SELECT pg_has_role(relowner, 'USAGE') AND relkind = 'p'"
     " FROM pg_class WHERE oid = to_regclass('audit_events')"
@@ -115,6 +119,16 @@ def overfull() -> Partition | None:
     return parts[-1] if newest - begin > 6 * half else None
 
 
+def refuses_from() -> int | None:
+    """The number from which events would be refused: a cut that was stopped half-way, and that no
+    purge has finished since.
+    """
+    if db.engine.dialect.name != "postgresql":
+        return None
+    words = db.session.scalar(_UNFINISHED, {"name": _END})
+    return int(re.findall(r"\d+", words)[0]) if words else None
+
+
 def _partition(name: str, bounds: str, rows: int, is_leaving: bool) -> Partition:
     ends = _BOUNDS.search(bounds)
     if ends is None:
@@ -155,10 +169,15 @@ def _give_an_end() -> None:
         _change(f"ALTER TABLE {part.name} VALIDATE CONSTRAINT {_END}")
         _close(part, upper)
     except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) != "55P03":
+        if not _is_held(error):
             raise
         # Half a month is left until the rule would refuse a number: the next purge makes it anew
         log.warning("somebody held the audit log: its partition is closed by the next purge")
+
+
+def _is_held(error: OperationalError) -> bool:
+    # 55P03 lock_not_available, 40P01 deadlock_detected (PostgreSQL, appendix A)
+    return getattr(error.orig, "sqlstate", None) in {"55P03", "40P01"}
 
 
 def _close(part: Partition, upper: int) -> None:
@@ -192,7 +211,13 @@ def _drop_before(cutoff: datetime) -> int:
             rows = part.rows if part.rows >= 0 else _count(now, part)
         if at is not None and at >= cutoff:
             break
-        _drop(part)
+        try:
+            _drop(part)
+        except OperationalError as error:
+            if not _is_held(error):
+                raise
+            log.warning("somebody held %s: it leaves with the next purge", part.name)
+            break
         removed += rows
     return removed
 

@@ -179,6 +179,14 @@ def _purge_runs() -> Findings:
 
 
 def _audit_log_is_cut() -> Findings:
+    number = partitions.refuses_from()
+    if number is not None:
+        yield trouble(
+            "audit trail",
+            f"A purge was stopped while it cut the trail: event {number} and later ones would be "
+            "refused, and with them sign-ins.",
+            "Run `idp purge`, at a time when no backup reads the database.",
+        )
     part = partitions.overfull()
     if part is not None:
         yield trouble(

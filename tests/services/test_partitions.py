@@ -203,6 +203,31 @@ def test_what_was_cut_short_is_finished_by_the_next_purge(app: Flask) -> None:
     assert first.name not in {each.name for each in partitions.listed(db.session)}
 
 
+def test_a_cut_that_was_stopped_half_way_is_told_and_finished(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded(15, clock.now())
+
+    def dies(*_: object) -> None:
+        raise RuntimeError("the machine is switched off")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(partitions, "_close", dies)
+        with pytest.raises(RuntimeError):
+            purge.run(pause=0)
+    db.session.remove()
+    (told,) = running._audit_log_is_cut()
+    assert "would be refused" in told.sentence
+    recorded(5, clock.now())
+
+    purge.run(pause=0)
+
+    db.session.remove()
+    assert list(running._audit_log_is_cut()) == []
+    recorded(50, clock.now())
+    assert left() == 70
+
+
 def test_two_purges_at_once_cut_once(app: Flask) -> None:
     recorded(15, clock.now())
 
