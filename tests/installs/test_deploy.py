@@ -4,15 +4,21 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import jsonschema
 import kubernetes_validate
 import pytest
+import requests
 import yaml
 
 from tests.installs.compilers import go, go_environment, go_program
+from tests.security.outages import eventually
+from tests.smtp import free_port
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -67,6 +73,84 @@ def test_caddy_takes_its_file() -> None:
         "caddyfile",
         IDP_HOST="a.example",
     )
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Answers with the headers that arrived."""
+
+    def do_GET(self) -> None:
+        body = json.dumps(self.headers.items()).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+_SPELT = (
+    "X-Forwarded-For X_Forwarded_For X-Forwarded_For X_Forwarded-For Forwarded X-Real-Ip"
+    " X-Client-Cert X_Client_Cert X-Client_Cert X_Client-Cert"
+)
+FORGED = dict.fromkeys(_SPELT.split(), "192.0.2.66")
+"""What a visitor may write of itself, and nobody may believe."""
+
+
+@pytest.fixture
+def caddy(tmp_path: Path) -> Iterator[int]:
+    """The port of Caddy before a server that echoes."""
+    echo = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    Thread(target=echo.serve_forever, daemon=True).start()
+    port = free_port()
+    process = subprocess.Popen(
+        [program("caddy"), "run", "--config", DEPLOY / "caddy/Caddyfile", "--adapter", "caddyfile"],
+        env=os.environ
+        | {
+            "IDP_HOST": f"http://127.0.0.1:{port}",
+            "IDP_UPSTREAM": f"127.0.0.1:{echo.server_port}",
+            "XDG_DATA_HOME": str(tmp_path),
+            "XDG_CONFIG_HOME": str(tmp_path),
+        },
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert eventually(lambda: _answers(port), 30)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(20)
+        echo.shutdown()
+
+
+def _answers(port: int) -> bool:
+    try:
+        return requests.get(f"http://127.0.0.1:{port}/", timeout=2).ok
+    except requests.ConnectionError:
+        return False
+
+
+def test_e8_caddy_hands_on_nothing_that_a_visitor_writes_of_itself(caddy: int) -> None:
+    answer = requests.get(f"http://127.0.0.1:{caddy}/", headers=FORGED, timeout=10)
+    arrived = [(name.lower().replace("_", "-"), value) for name, value in answer.json()]
+    assert [value for name, value in arrived if name == "x-forwarded-for"] == ["127.0.0.1"]
+    assert "192.0.2.66" not in answer.text
+
+
+def test_caddy_keeps_monitoring_out(caddy: int) -> None:
+    health = requests.get(f"http://127.0.0.1:{caddy}/health/ready", timeout=10)
+    assert health.status_code == 404
+
+
+def test_e8_traefik_is_told_of_every_spelling() -> None:
+    labels = yaml.safe_load((DEPLOY / "traefik/compose.yaml").read_text())["services"]["serve"]
+    emptied = {
+        name.rpartition(".")[2].lower()
+        for name, value in labels["labels"].items()
+        if ".customrequestheaders." in name and value == ""
+    }
+    # Traefik itself throws the standard ones away
+    assert {name.lower() for name in FORGED} - {"x-forwarded-for", "forwarded"} <= emptied
 
 
 @pytest.fixture(scope="module")
