@@ -8,6 +8,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -39,17 +40,21 @@ class Requirement:
     """``protocol/test_pkce.test_plain_is_refused``: below ``tests``."""
 
 
-def everywhere(folder: Path = FOLDER) -> list[Requirement]:
+@cache
+def everywhere(folder: Path = FOLDER) -> tuple[Requirement, ...]:
     """All of them, of this folder and of those beside it.
 
     Raises ``ValueError`` for a test of this folder that names no specification and section.
     """
     files = sorted(folder.parent.glob("*/test_*.py"))
-    return sorted(each for file in files for each in _of_file(file, file.parent == folder))
+    return tuple(sorted(each for file in files for each in _of_file(file, file.parent == folder)))
 
 
 def _of_file(file: Path, has_to: bool) -> Iterator[Requirement]:
-    for node in ast.walk(ast.parse(file.read_text())):
+    text = file.read_text()
+    if not has_to and "§" not in text:
+        return  # parsing is what takes time
+    for node in ast.walk(ast.parse(text)):
         if not isinstance(node, ast.FunctionDef) or not node.name.startswith("test_"):
             continue
         says = " ".join((ast.get_docstring(node) or "").partition("\n\n")[0].split())

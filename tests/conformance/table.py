@@ -6,7 +6,7 @@ has not run here since its file changed, the page's present word stays, and a ru
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import chain
 
 from tests.conformance import plans, requirements, results
@@ -45,7 +45,7 @@ def document(page: str | None = None, shown: Mapping[str, str] | None = None) ->
     return "\n".join([HEAD, *_by_specification(rows, word), PLANS, *_by_plan(word)]) + "\n"
 
 
-def _by_specification(rows: list[Requirement], word: Mapping[str, str]) -> list[str]:
+def _by_specification(rows: Iterable[Requirement], word: Mapping[str, str]) -> list[str]:
     grouped: dict[str, list[Requirement]] = defaultdict(list)
     for each in rows:
         grouped[each.specification].append(each)

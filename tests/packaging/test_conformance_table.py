@@ -103,13 +103,19 @@ def test_what_never_ran_says_so() -> None:
 def test_a_run_fails_where_the_page_says_what_it_contradicts(
     tmp_path: Path, workers: list[str]
 ) -> None:
+    folder = tmp_path / "some"
+    folder.mkdir()
+    (folder / "test_more.py").write_text("def test_good(): ...\ndef test_same(): ...\n")
     page = tmp_path / "conformance.md"
-    test = "test_a_program_beside_the_provider_names_what_is_there"
-    page.write_text(f"| §1 | x | `packaging/test_names.py` `{test}` | {results.UNMET} |\n")
-    command = [sys.executable, "-m", "pytest", "-q", *workers, "-p", "no:cacheprovider"]
+    rows = {"test_good": results.UNMET, "test_same": results.MET}
+    page.write_text(
+        "\n".join(f"| §1 | x | `some/test_more.py` `{test}` | {rows[test]} |" for test in rows)
+    )
+    command = [sys.executable, "-m", "pytest", "-q", *workers, "-p", "tests.conftest"]
+    command += ["-p", "no:cacheprovider", f"--config-file={ROOT / 'pyproject.toml'}"]
 
     done = subprocess.run(
-        [*command, "tests/packaging/test_names.py"],
+        [*command, f"--rootdir={tmp_path}", str(folder)],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "CONFORMANCE_PAGE": str(page)},
         capture_output=True,
@@ -117,6 +123,7 @@ def test_a_run_fails_where_the_page_says_what_it_contradicts(
         check=False,
     )
 
-    assert done.returncode == 1, done.stdout
-    assert f"packaging/test_names.{test} is **not met**; in this run it is met" in done.stdout
-    assert " failed" not in done.stdout, "nothing but the page is wrong"
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "some/test_more.test_good is **not met**; in this run it is met" in done.stdout
+    assert "test_same" not in done.stdout
+    assert "2 passed" in done.stdout, "nothing but the page is wrong"
