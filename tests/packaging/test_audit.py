@@ -59,7 +59,7 @@ def test_r11_ci_tells_what_was_not_checked(tmp_path: Path) -> None:
     """The whole check names an audit that did not happen, and does not call it passed."""
     script = (ROOT / ".ci" / "run").read_text().split("step lint")[0]
     script = script.replace('cd "$(dirname "$0")/.."', "cd /")
-    script += "told audit 1m sh -c 'exit 3'; step good 1m true; finish"
+    script += "told audit 1 sh -c 'exit 3'; step good 1 true; finish"
     done = subprocess.run(
         ["bash", "-c", script], capture_output=True, text=True, check=False, timeout=60
     )
