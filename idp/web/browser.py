@@ -134,6 +134,8 @@ class Begun:
 
     session: BrowserSession
     frames: Sequence[str] = ()
+    stays: bool = False
+    """Whether the browser stays signed in from now on, as was asked."""
 
 
 def sign_in(proof: Proof, *, stays: bool = False) -> Begun:
@@ -146,7 +148,7 @@ def sign_in(proof: Proof, *, stays: bool = False) -> Begun:
     before = not_signed_out()
     device, known_by = device_name(), device_secret()
     begun, secret = sign_ins.begin(proof, device=device, device_secret=known_by)
-    _keep_key(begun, stays=stays)
+    kept = _keep_key(begun, stays=stays)
     frames: Sequence[str] = ()
     if before is not None:
         if before.account.id != proof.account_id:
@@ -158,14 +160,14 @@ def sign_in(proof: Proof, *, stays: bool = False) -> Begun:
     cookies["session"] = secret
     cookies["device"] = devices.remember_device(proof.account_id, known_by)
     g.pop("signed_in", None)
-    return Begun(begun, frames)
+    return Begun(begun, frames, kept)
 
 
-def _keep_key(begun: BrowserSession, *, stays: bool) -> None:
+def _keep_key(begun: BrowserSession, *, stays: bool) -> bool:
     """Let the browser stay signed in where that is wanted, or still so. Before the session ends on
-    which the key has hung.
+    which the key has hung. Returns whether what is wanted is so.
     """
-    key = device_key()
+    key, made = device_key(), None
     if stays:
         made = staying.keep(begun.account_id, begun.id)
         if made is not None or key is not None:
@@ -175,6 +177,7 @@ def _keep_key(begun: BrowserSession, *, stays: bool) -> None:
     elif key is not None and not staying.follow(key, begun.account_id, begun.id):
         cookies_to_set()["stay"] = None
         staying.forget(key)
+    return made is not None
 
 
 def step_up(session: SessionRow, proof: Proof) -> None:

@@ -44,6 +44,8 @@ WRONG = (
     ("identity-form", "colour", "red; } body {"),
     ("contact-form", "contact_email", "nobody at all"),
     ("contact-form", "contact_phone", "0" * 41),
+    ("staying-form", "stay_signed_in_days", "366"),
+    ("staying-form", "stay_signed_in_days", "-1"),
 )
 
 
@@ -179,6 +181,20 @@ class TestChanges:
             assert f'href="#{field}"' in page.text
 
         assert now(desk.here).version == 0
+
+    @pytest.mark.parametrize(("typed", "stored"), [("30", 30), ("0", 0), ("", None)])
+    def test_for_how_long_families_stay_signed_in_is_kept(
+        self, desk: Desk, typed: str, stored: int | None
+    ) -> None:
+        kept.change_school(desk.here.id, None, {"stay_signed_in_days": 7})
+        manager = desk.browser("manager")
+        manager.open(f"/admin/schools/{desk.here.id}")
+
+        manager.submit("staying-form", stay_signed_in_days=typed)
+
+        assert now(desk.here).stay_signed_in_days == stored
+        (noted,) = changes_of(desk.here)
+        assert noted["changes"] == {"stay_signed_in_days": [7, stored]}
 
     def test_the_journal_names_no_person(self, desk: Desk) -> None:
         manager = desk.browser("manager")

@@ -40,6 +40,16 @@ def test_what_is_named_is_changed_and_the_rest_stays(json_of: JsonOf, school: Sc
     assert shown["hidden_providers"] == ""
 
 
+@pytest.mark.parametrize(("said", "stored"), [("30", 30), ("0", 0), ("default", None)])
+def test_how_long_families_stay_signed_in_is_said_in_days(
+    json_of: JsonOf, school: School, said: str, stored: int | None
+) -> None:
+    shown = json_of(
+        "school", "edit", school.id, "--name", "Tilleuls", "--stay-signed-in-days", said
+    )
+    assert shown["stay_signed_in_days"] == stored
+
+
 def test_a_logo_is_made_anew_and_taken_away(run: Run, school: School, tmp_path: Path) -> None:
     file = tmp_path / "logo.jpg"
     file.write_bytes(picture("JPEG"))
@@ -69,6 +79,8 @@ def test_what_can_not_be_is_refused_in_one_line(run: Run, school: School, tmp_pa
         ("edit", "s_nobody", "--name", "X"),
         ("edit", school.id, "--colour", "red"),
         ("edit", school.id, "--hide-provider", "A B"),
+        ("edit", school.id, "--stay-signed-in-days", "366"),
+        ("edit", school.id, "--stay-signed-in-days", "ever"),
         ("logo", school.id),
         ("logo", school.id, str(drawing)),
         ("logo", school.id, str(drawing), "--remove"),

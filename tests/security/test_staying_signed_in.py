@@ -350,6 +350,15 @@ def test_a_school_that_lets_nobody_stay_shows_no_box(there: World) -> None:
     assert cookie(there.browser) == ""
 
 
+def test_who_may_not_stay_is_told_so_on_the_next_page(there: World) -> None:
+    there.browser.sign_out()
+    there.browser.open("/")
+    schools.change_school(there.school.id, None, {"stay_signed_in_days": 0})
+    page = signed_in(there.browser)
+    assert there.browser.shows("sign-out")
+    assert "pas plus longtemps" in page.text
+
+
 def test_the_box_is_not_ticked(client: FlaskClient) -> None:
     Browser(client).open("/")
     page = client.get("/", follow_redirects=True).text

@@ -37,6 +37,13 @@ def complete(interaction: Interaction, proof: Proof) -> Response:
     except ProofGone:
         flash(_("Your account was changed a moment ago. Please sign in again."), "problem")
         return to_step(interaction, "login")
+    if interaction.stays and not begun.stays and interaction.client_id is None:
+        flash(
+            _(
+                "You are signed in, but not for longer than usual: your school does not allow it,"
+                " or your account needs a second step each time."
+            )
+        )
     on = resume_signed_in(interaction, begun.session.id)
     on = _about_waiting(interaction, proof) or on
     return left.by_frames(interaction, begun.frames, on) if begun.frames else on
