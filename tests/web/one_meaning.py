@@ -58,6 +58,7 @@ ONE_MEANING = {
     "Next page",
     "No e-mail address",
     "Not invited yet",
+    "Not now",
     "Number",
     "Older",
     "On whom",

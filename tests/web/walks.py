@@ -52,6 +52,8 @@ def walk_to_an_application(here: Place) -> Iterator[TestResponse]:
     here.at_sign_in(scope="openid child", response_mode="form_post")
     yield here.browser.sign_in("claire")
     at = here.interaction()
+    yield here.browser.open(f"{at}/passkey-offer")
+    here.browser.open(at)
     yield here.browser.press("child-submit-1")
     yield here.browser.open(f"{at}/login")
     yield here.browser.open(here.portal.authorize_path(prompt="select_account"))
