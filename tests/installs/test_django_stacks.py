@@ -153,7 +153,8 @@ def walks(
             file.write_text(changed)
         more |= site | more
 
-    options = ["--login", login, "--switch", another, "--logout", posted["LOGOUT"], *TOLD_AT]
+    options = ["--login", login, "--switch", another, "--logout", posted["LOGOUT"]]
+    options += [*TOLD_AT, "--security-events", "/security-events"]
     is_certified(name, page, folder, serve, ways=options, prepare=prepare_anew)
 
 

@@ -24,7 +24,6 @@ STEPS = ("sign-in", "child", "UserInfo", "refresh", "logout", "back-channel logo
 UNTOLD = ("security_event",)
 """What nearly all of them are not told: they ask again."""
 UNVERIFIED = "the library leaves the signature to TLS"
-NOT_ASKED = "the library does not ask again, and wants to be told"
 ONE_AT_A_TIME = "the library remembers one sign-in at a time"
 PAGE = Path("docs/integrate/README.md")
 _TABLE = re.compile(r"(?<=<!-- walks -->\n).*?(?=\n<!-- end -->)", re.DOTALL)
@@ -106,21 +105,19 @@ CLIENTS = {
                 "nonce": "it sends none",
                 "signature": UNVERIFIED,
                 "rotation": UNVERIFIED,
-                "ended": NOT_ASKED,
             },
-            untold=("sibling", "security_event"),
+            untold=(),
         ),
         Client(
             "python-social-auth",
             "python-social-auth.md",
-            faults={"sibling": "it keeps one refresh token for each account"},
+            untold=(),
         ),
         Client(
             "mozilla-django-oidc",
             "mozilla-django-oidc.md",
             {"refresh": "it renews by `prompt=none`, through the browser"},
-            faults={"ended": NOT_ASKED},
-            untold=("sibling", "security_event"),
+            untold=(),
         ),
     )
 }

@@ -16,6 +16,9 @@ from idp.certify.visitor import Visitor
 PAUSE: Final = 0.25
 A_MOMENT: Final = 1.0
 """Seconds for an application that takes something in before it acts on it."""
+A_SECOND: Final = 1.0
+"""`toe` and `iat` are whole seconds: of what began in the one in which the guardianship ended an
+application may hold that it was before."""
 _MISSING: Final = frozenset({404, 405})
 _TAKEN: Final = frozenset({200, 202, 204})
 
@@ -60,6 +63,7 @@ def security_event(trial: Trial) -> str:
         real = notices.ending_guardianship(home.parent, child)
         page.closes(real)
         notices.link_again(home.parent, child)
+        sleep(A_SECOND)
         page.opens()
         page.stays_open(real, "it had come before: since then the school has linked them again")
     return "It closed the page once; forged ones and a repeated one were not believed."
