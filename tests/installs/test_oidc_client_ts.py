@@ -17,7 +17,7 @@ from tests.browser.conftest import NewPage, chromium, new_page, playwright
 from tests.clients.documented import free_port, started
 from tests.factories import PASSWORD
 from tests.installs import walk as walks
-from tests.installs.program import MAILBOX, issuer
+from tests.installs.program import MAILBOX, is_certified, issuer
 from tests.installs.stacks import node_with, printed, registered_as_printed
 
 __all__ = ["chromium", "issuer", "new_page", "playwright"]
@@ -129,6 +129,17 @@ def test_it_goes_the_whole_walk_by_redirect(site: Site, new_page: NewPage) -> No
         other.goto(f"{site.issuer}/")
         expect(other.locator("#login-form")).to_be_visible()
         walk("logout")
+
+
+@pytest.mark.timeout(900)
+def test_it_is_certified(modules: Path, tmp_path: Path, database_url: str) -> None:
+    """In Chromium, whatever a browser can see."""
+
+    def prepare(more: dict[str, str]) -> None:
+        write_files(tmp_path, modules, more["ISSUER"], more["CLIENT_ID"])
+
+    ways = ["--browser", "--login", "#redirect", "--switch", "#another", "--logout", "#out"]
+    is_certified("oidc-client-ts", PAGE, tmp_path, SERVE, ways=ways, prepare=prepare)
 
 
 def test_it_signs_in_by_a_popup(site: Site, new_page: NewPage) -> None:

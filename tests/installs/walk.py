@@ -41,14 +41,19 @@ class Client:
     """The checks of ``idp certify`` that its program does not pass, and why."""
     untold: Collection[str] = UNTOLD
     """The checks that see nothing there by which to tell."""
-    certified: bool = True
-    """Whether ``idp certify`` is run against it."""
+    untried: str = ""
+    """Why ``idp certify`` is not run against it; nothing where it is."""
 
     @property
     def steps(self) -> set[str]:
         """What it goes."""
         assert set(self.cannot) <= set(STEPS), self.name
         return set(STEPS) - set(self.cannot)
+
+    @property
+    def certified(self) -> bool:
+        """Whether ``idp certify`` is run against it."""
+        return not self.untried
 
 
 CLIENTS = {
@@ -67,8 +72,14 @@ CLIENTS = {
             "oidc-client-ts",
             "oidc-client-ts.md",
             {"back-channel logout": "it has no server that could be told"},
+            faults={
+                "nonce": "it sends none",
+                **dict.fromkeys(
+                    ("issuer", "audience", "expired", "signature", "rotation"),
+                    "the library reads an ID token, and verifies nothing of it",
+                ),
+            },
             untold=("logout_token", "security_event"),
-            certified=False,
         ),
         Client(
             "Spring Security",
@@ -94,7 +105,7 @@ CLIENTS = {
                 "refresh": "it asks once, at the sign-in",
                 "logout": "a sign-out of Matrix ends nothing here",
             },
-            certified=False,
+            untried="no page of it names a parent or a child",
         ),
         Client("idpyoidc", "idpyoidc.md"),
         Client(
@@ -216,10 +227,11 @@ def table() -> str:
         for client in CLIENTS.values()
         for step, why in client.cannot.items()
     ]
+    reasons += [line for client in CLIENTS.values() for line in _faults(client)]
     reasons += [
-        f"- **{client.name}**: `idp certify` names `{code}`, for {why}."
+        f"- **{client.name}**: not tried by `idp certify`, for {client.untried}."
         for client in CLIENTS.values()
-        for code, why in client.faults.items()
+        if client.untried
     ]
     return "\n".join([*rows, *([""] if reasons else []), *reasons])
 
@@ -229,6 +241,13 @@ def with_table(page: str) -> str:
     made, times = _TABLE.subn(lambda _: table(), page)
     assert times == 1, "the page has no place for the table"
     return made
+
+
+def _faults(client: Client) -> Iterator[str]:
+    """A line for each reason."""
+    for why in dict.fromkeys(client.faults.values()):
+        codes = ", ".join(f"`{code}`" for code, each in client.faults.items() if each == why)
+        yield f"- **{client.name}**: `idp certify` names {codes}, for {why}."
 
 
 def _allows(browser: Application, page: str) -> str:
