@@ -10,7 +10,7 @@ Only the owner of the table may do any of this (docs/operator.md, « A role that
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -51,6 +51,15 @@ _UNFINISHED = text(
 _IS_OURS = text(
     "SELECT pg_has_role(relowner, 'USAGE') AND relkind = 'p'"
     " FROM pg_class WHERE oid = to_regclass('audit_events')"
+)
+_DETACHED = text(
+    "SELECT c.relname, c.reltuples::bigint FROM pg_class c JOIN pg_class whole"
+    " ON whole.oid = to_regclass('audit_events') AND whole.relnamespace = c.relnamespace"
+    " WHERE c.relkind = 'r' AND NOT c.relispartition"
+    " AND c.relname ~ '^audit_events_(first|from_[0-9]+)$'"
+    # Which a copy that an operator has made of it has not
+    " AND EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid"
+    " AND tgname = 'audit_events_kept_whole')"
 )
 _SHARED_WITH = text(
     "SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC'"
@@ -100,11 +109,11 @@ def remove_aged(cutoff: datetime) -> Aged:
         if not is_alone:
             return Aged(0, rest_waits=True)
         _give_an_end()
-        removed = _drop_before(cutoff)
+        removed = _drop_detached(cutoff) + _drop_before(cutoff)
         with db.engine.connect() as now:
             now.exec_driver_sql(f"ANALYZE {TABLE}")  # the whole: autovacuum sees parts only
             oldest = listed(now)[0]
-            newest = _newest_at(now, oldest)
+            newest = _newest_at(now, oldest.name)
         waits = oldest.upper is not None and newest is not None and newest < cutoff + LATE
         return Aged(removed, rest_waits=waits)
 
@@ -125,7 +134,7 @@ def refuses_from() -> int | None:
     """
     if db.engine.dialect.name != "postgresql":
         return None
-    words = db.session.scalar(_UNFINISHED, {"name": _END})
+    words = db.session.scalar(_UNFINISHED, {"name": _END})  # its end is said first
     return int(re.findall(r"\d+", words)[0]) if words else None
 
 
@@ -163,9 +172,11 @@ def _give_an_end() -> None:
         return
     upper = newest + half
     try:
-        # PostgreSQL believes a rule that it has validated, which it does beside traffic
+        # PostgreSQL believes a rule that it has validated, which it does beside traffic. Of both
+        # ends: what is attached anew has to prove its beginning again
+        rule = f"id < {upper}" if part.lower is None else f"id < {upper} AND id >= {part.lower}"
         _change(f"ALTER TABLE {part.name} DROP CONSTRAINT IF EXISTS {_END}")
-        _change(f"ALTER TABLE {part.name} ADD CONSTRAINT {_END} CHECK (id < {upper}) NOT VALID")
+        _change(f"ALTER TABLE {part.name} ADD CONSTRAINT {_END} CHECK ({rule}) NOT VALID")
         _change(f"ALTER TABLE {part.name} VALIDATE CONSTRAINT {_END}")
         _close(part, upper)
     except OperationalError as error:
@@ -197,6 +208,18 @@ def _close(part: Partition, upper: int) -> None:
     log.info("the audit log goes on in %s", following)
 
 
+def _drop_detached(cutoff: datetime) -> int:
+    """What left the whole, and whose table was still held then, or whose purge died."""
+    removed = 0
+    with db.engine.connect() as now:
+        for name, estimate in now.execute(_DETACHED).all():
+            newest = _newest_at(now, name)
+            rows = estimate if estimate >= 0 else _count(now, name)
+            if (newest is None or newest < cutoff) and _is_done(_drop, name):
+                removed += rows
+    return removed
+
+
 def _drop_before(cutoff: datetime) -> int:
     """A partition whose events are all older goes, unless it holds the newest event."""
     removed = 0
@@ -207,22 +230,30 @@ def _drop_before(cutoff: datetime) -> int:
         if part.upper is None or part.upper > newest:
             break
         with db.engine.connect() as now:
-            at = None if part.is_leaving else _newest_at(now, part)
-            rows = part.rows if part.rows >= 0 else _count(now, part)
+            at = None if part.is_leaving else _newest_at(now, part.name)
+            rows = part.rows if part.rows >= 0 else _count(now, part.name)
         if at is not None and at >= cutoff:
             break
-        try:
-            _drop(part)
-        except OperationalError as error:
-            if not _is_held(error):
-                raise
-            log.warning("somebody held %s: it leaves with the next purge", part.name)
+        if not (_is_done(_detach, part) and _is_done(_drop, part.name)):
             break
         removed += rows
     return removed
 
 
-def _drop(part: Partition) -> None:
+def _is_done(step: Callable[[Any], None], part: Partition | str) -> bool:
+    """Whether it was, or somebody held the table: then the next purge does it."""
+    try:
+        step(part)
+    except OperationalError as error:
+        if not _is_held(error):
+            raise
+        name = part if isinstance(part, str) else part.name
+        log.warning("somebody held %s: it leaves with the next purge", name)
+        return False
+    return True
+
+
+def _detach(part: Partition) -> None:
     with db.engine.connect() as now:
         version = now.dialect.server_version_info or (0,)
         if part.is_leaving:
@@ -231,17 +262,20 @@ def _drop(part: Partition) -> None:
             now.exec_driver_sql(f"ALTER TABLE {TABLE} DETACH PARTITION {part.name} CONCURRENTLY")
         else:
             _change(f"ALTER TABLE {TABLE} DETACH PARTITION {part.name}")
-    _change(f"DROP TABLE {part.name}")
-    log.info("%s left the audit log", part.name)
 
 
-def _newest_at(now: Connection, part: Partition) -> datetime | None:
-    newest: datetime | None = now.scalar(text(f"SELECT max(at) FROM {part.name}"))  # noqa: S608
+def _drop(name: str) -> None:
+    _change(f"DROP TABLE {name}")
+    log.info("%s left the audit log", name)
+
+
+def _newest_at(now: Connection, name: str) -> datetime | None:
+    newest: datetime | None = now.scalar(text(f"SELECT max(at) FROM {name}"))  # noqa: S608
     return newest
 
 
-def _count(now: Connection, part: Partition) -> int:
-    return int(now.scalar(text(f"SELECT count(*) FROM {part.name}")) or 0)  # noqa: S608
+def _count(now: Connection, name: str) -> int:
+    return int(now.scalar(text(f"SELECT count(*) FROM {name}")) or 0)  # noqa: S608
 
 
 def _change(*statements: str, unshared: str = "") -> None:

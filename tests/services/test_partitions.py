@@ -12,7 +12,7 @@ import pytest
 import time_machine
 from alembic import command
 from flask import Flask
-from sqlalchemy import Index, func, select, text
+from sqlalchemy import Connection, Index, event, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from idp import clock, purge, settings
@@ -146,6 +146,37 @@ def test_l3_no_partition_can_be_changed_or_emptied(app: Flask) -> None:
     assert left() == before
 
 
+@contextmanager
+def attachments() -> Iterator[list[str]]:
+    """What PostgreSQL says of each partition that is attached meanwhile."""
+    said: list[str] = []
+
+    def note(notice: psycopg.errors.Diagnostic) -> None:
+        said.append(notice.message_primary or "")
+
+    def listen(now: Connection, _cursor: Any, statement: str, *rest: Any) -> tuple[str, Any]:
+        if "ATTACH PARTITION" in statement:
+            now.connection.dbapi_connection.add_notice_handler(note)  # type: ignore[union-attr]
+            statement = f"SET LOCAL client_min_messages = debug1; {statement}"
+        return statement, rest[0]
+
+    event.listen(db.engine, "before_cursor_execute", listen, retval=True)
+    try:
+        yield said
+    finally:
+        event.remove(db.engine, "before_cursor_execute", listen)
+        db.engine.dispose()
+
+
+def test_no_cut_reads_the_events_while_it_holds_the_log(app: Flask) -> None:
+    with attachments() as said:
+        some_months(clock.now(), 6)
+    attached = {words for words in said if "partition constraint" in words}
+    assert len(attached) == len(ends()) - 1 >= 3, said
+    assert all("is implied by existing constraints" in words for words in attached), said
+    assert not [words for words in said if words.startswith("verifying table")]
+
+
 def test_events_are_recorded_while_partitions_are_cut(app: Flask) -> None:
     recorded(15, clock.now())
     done, counts = Event(), [0, 0]
@@ -201,6 +232,53 @@ def test_what_was_cut_short_is_finished_by_the_next_purge(app: Flask) -> None:
         )
     purged(begin + settings.current().audit_retention)
     assert first.name not in {each.name for each in partitions.listed(db.session)}
+
+
+def detached_by_a_purge_that_died(part: partitions.Partition) -> None:
+    db.session.remove()
+    with db.engine.connect() as now:
+        now.exec_driver_sql(f"ALTER TABLE audit_events DETACH PARTITION {part.name}")
+
+
+def is_there(table: str) -> bool:
+    db.session.remove()
+    return db.session.scalar(text(f"SELECT to_regclass('{table}')")) is not None
+
+
+def test_what_left_the_log_and_was_not_dropped_goes_with_the_next_purge(app: Flask) -> None:
+    begin = clock.now()
+    some_months(begin, 4)
+    first, second, *_ = partitions.listed(db.session)
+    for part in (first, second):
+        detached_by_a_purge_that_died(part)
+    with db.engine.connect() as now:
+        now.exec_driver_sql(f"CREATE TABLE audit_events_from_1 AS SELECT * FROM {first.name}")
+    retention = settings.current().audit_retention
+
+    assert purged(begin + retention - DAY) == 0
+    assert (is_there(first.name), is_there(second.name)) == (True, True), "not that old yet"
+    assert purged(begin + retention + MONTH + DAY) >= 20
+    assert not is_there(first.name)
+    purged(begin + retention + 9 * MONTH)
+    assert not is_there(second.name)
+    assert is_there("audit_events_from_1"), "somebody's copy"
+
+
+def test_what_somebody_reads_when_it_has_left_goes_with_the_next_purge(
+    app: Flask, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partitions, "LOCK_TIMEOUT", "100ms")
+    begin = clock.now()
+    some_months(begin, 4)
+    first = partitions.listed(db.session)[0]
+    detached_by_a_purge_that_died(first)
+    late = begin + settings.current().audit_retention + 9 * MONTH
+    with psycopg.connect(database_url) as reader:
+        reader.execute(f"SELECT count(*) FROM {first.name}".encode())
+        purged(late)
+        assert is_there(first.name)
+    purged(late)
+    assert not is_there(first.name)
 
 
 def test_a_cut_that_was_stopped_half_way_is_told_and_finished(
