@@ -12,10 +12,13 @@ import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from threading import Event, Thread
+from socket import SHUT_RDWR
+from socketserver import ThreadingMixIn
+from threading import BoundedSemaphore, Event, Lock, Thread, Timer
 from typing import Any, Final
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from flask import Flask
 
@@ -29,6 +32,10 @@ FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 TRY_AGAIN: Final = 2.0
 """Seconds between two tries where the port is another's: a server that leaves has it a while."""
 SAMPLED: Final = 5.0
+PATIENCE: Final = 10.0
+"""Seconds within which a question has to be said, and an answer taken."""
+AT_ONCE: Final = 8
+"""Connections at a time; one more is closed."""
 _log = logging.getLogger(__name__)
 
 
@@ -77,7 +84,7 @@ def _serve(host: str, port: int, answers: "_Answers") -> None:
     never, was_told = Event(), False
     while True:
         try:
-            server = make_server(host, port, answers, handler_class=_Silent)
+            server = make_server(host, port, answers, _Server, _Silent)
         except OSError as error:
             if not was_told:
                 _log.warning("metrics wait for %s port %d: %s", host, port, error.strerror)
@@ -97,9 +104,53 @@ def _sample(app: Flask) -> None:
             measures.connections(pool.checkedout(), pool.checkedin(), most)
 
 
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread for each connection, so that one that says nothing holds up nobody else."""
+
+    daemon_threads = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._free = BoundedSemaphore(AT_ONCE)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+
 class _Silent(WSGIRequestHandler):
+    timeout = PATIENCE
+
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: it asks every few seconds."""
+
+    def handle(self) -> None:
+        # However slowly it goes on: a byte now and then would begin ``timeout`` anew
+        self._late = Timer(self.timeout, self._end)
+        self._late.daemon = True
+        self._late.start()
+        try:
+            super().handle()
+        except OSError:
+            pass  # it said nothing, or left
+        finally:
+            self._late.cancel()
+
+    def get_environ(self) -> dict[str, Any]:
+        self._late.cancel()  # the question is whole
+        return super().get_environ()
+
+    def _end(self) -> None:
+        with suppress(OSError):
+            self.connection.shutdown(SHUT_RDWR)
 
 
 class _Answers:
@@ -109,6 +160,7 @@ class _Answers:
         self._app = app
         self._of_workers = of_workers
         self._state = State()
+        self._turn = Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest  # noqa: PLC0415
@@ -116,8 +168,10 @@ class _Answers:
         if environ.get("PATH_INFO") != "/metrics" or environ["REQUEST_METHOD"] != "GET":
             start_response("404 Not Found", [("Content-Type", "text/plain")])
             return [b"Metrics are at /metrics.\n"]
+        with self._turn:
+            metrics = generate_latest(self._registry())
         start_response("200 OK", [("Content-Type", CONTENT_TYPE_LATEST)])
-        return [generate_latest(self._registry())]
+        return [metrics]
 
     def _registry(self) -> Any:
         from prometheus_client import REGISTRY, CollectorRegistry, multiprocess  # noqa: PLC0415

@@ -2,6 +2,7 @@
 
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -9,12 +10,16 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Thread
+from typing import Any
+from wsgiref.simple_server import make_server
 
 import pytest
 
 from idp import Settings, create_app, measures
+from idp.cli import metrics as cli_metrics
 from tests.cli.conftest import invoked, start
 from tests.smtp import free_port
 
@@ -110,6 +115,59 @@ def test_a_server_that_follows_another_goes_on_counting(
         until(lambda: samples(metrics)[counted] == 2)
         folders = set(Path(tempfile.gettempdir()).glob("idp-metrics-*"))
     assert folders - set(Path(tempfile.gettempdir()).glob("idp-metrics-*"))
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """The port of a server of metrics that waits half a second for a question."""
+    monkeypatch.setattr(cli_metrics._Silent, "timeout", 0.5)
+
+    def answers(_environ: object, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"idp_database_up 1\n"]
+
+    server = make_server("127.0.0.1", 0, answers, cli_metrics._Server, cli_metrics._Silent)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_connections_that_say_nothing_hold_up_nobody(answering: int) -> None:
+    with ExitStack() as held:
+        for _ in range(cli_metrics.AT_ONCE - 1):
+            held.enter_context(socket.create_connection(("127.0.0.1", answering)))
+        assert samples(answering)["idp_database_up", ""] == 1
+
+
+def test_a_question_that_is_not_said_in_time_is_not_waited_for(answering: int) -> None:
+    began = time.monotonic()
+    with ExitStack() as held:
+        slow = [
+            held.enter_context(socket.create_connection(("127.0.0.1", answering)))
+            for _ in range(cli_metrics.AT_ONCE)
+        ]
+        for connection in slow:
+            connection.settimeout(0.1)
+        while slow and time.monotonic() < began + 5:
+            slow = [each for each in slow if goes_on(each)]
+    assert time.monotonic() - began < 3
+    until(lambda: samples(answering)["idp_database_up", ""] == 1, 5)
+
+
+def goes_on(connection: socket.socket) -> bool:
+    """Whether a byte more is still listened to."""
+    try:
+        connection.sendall(b"G")
+        return connection.recv(1) != b""
+    except TimeoutError:
+        return True
+    except OSError:
+        return False
 
 
 def middlewares(outermost: object) -> Iterator[object]:
