@@ -1,6 +1,6 @@
 """The one reader: every variable is known, said once, and means something.
 
-A name that nobody reads, a word that means nothing and a value that is said twice are
+A name that nobody reads, a word that means nothing and a setting with two values are
 mistakes of an operator who believes that they count: each is refused, with what was meant.
 A file of settings only adds to the environment.
 """
@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final
+from unicodedata import category
 
 UNSAID: Final = object()
 """What ``Variables.read`` returns where a variable is not set, or can't be read."""
@@ -31,6 +32,9 @@ _SERVICE_LINK = re.compile(
     r"IDP_(?:[A-Z0-9]+_)*(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_\d+_(?:TCP|UDP)(?:_[A-Z]+)?)"
 )
 _SERVICE_ADDRESS = re.compile(r"(?:tcp|udp)://\S+")
+
+_UNFIT: Final = frozenset({"Cc", "Zl", "Zp", "Cs"})
+"""What a line can't hold: controls and line ends, and bytes that were no UTF-8."""
 
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)", re.DOTALL)
 
@@ -144,8 +148,11 @@ def duration(text: str) -> timedelta:
 
 
 def words(text: str) -> str:
-    """Words as they are, without white space around them; on one line, as headers want them."""
-    if not text.strip().isprintable():
+    """Words as they are, without white space around them; on one line, as headers want them.
+
+    Spaces that do not break are words of French, and signs that nobody sees are other languages'.
+    """
+    if any(category(character) in _UNFIT for character in text.strip()):
         raise ValueError("holds a line end or another control character")
     return text.strip()
 
@@ -159,7 +166,7 @@ def some_words(text: str) -> str:
 
 def header(text: str) -> str:
     """The name of an HTTP header (RFC 9110 §5.1), or nothing."""
-    if text.strip() and not re.fullmatch(r"[A-Za-z0-9-]+", text.strip()):
+    if text.strip() and not re.fullmatch(r"[A-Za-z0-9_-]+", text.strip()):
         raise ValueError(f"{_shown(text)} is no name of a header")
     return text.strip()
 
@@ -237,7 +244,7 @@ def parse_file(text: str) -> dict[str, str]:
     """The variables of a file of ``KEY=VALUE`` lines, as systemd's EnvironmentFile and Docker read
     them; blank lines and lines that begin with ``#`` don't count.
     """
-    values = {}
+    values: dict[str, str] = {}
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip()
         if not line or line.startswith("#"):
@@ -245,9 +252,9 @@ def parse_file(text: str) -> dict[str, str]:
         match = _LINE.fullmatch(line)
         if match is None or "\0" in line:
             raise ValueError(f"line {number} is not KEY=VALUE")
-        if match[1] in values:
+        value = _unquoted(match[2].strip())
+        if values.setdefault(match[1], value) != value:
             raise ValueError(f"line {number} says {match[1]} again: which one counts?")
-        values[match[1]] = _unquoted(match[2].strip())
     return values
 
 

@@ -175,6 +175,33 @@ def test_n7_a_file_that_says_a_setting_twice_is_refused(
     assert "line 2 says IDP_SESSION_IDLE again" in refused(done)
 
 
+def test_a_file_may_say_a_setting_again_with_the_same_value(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "idp.env"
+    file.write_text("IDP_SESSION_IDLE=8h\nexport IDP_SESSION_IDLE='8h'\n")
+    assert "up to date" in invoked(environment, "--env-file", str(file), "db", "current").stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("IDP_PLATFORM_NAME", "École\u00a0: Saint-Michel"),
+        ("IDP_PLATFORM_NAME", "École\u202f!"),
+        ("IDP_PLATFORM_NAME", "Grund\u00adschule"),
+        ("IDP_CLIENT_CERTIFICATE_HEADER", "X_SSL_CERT"),
+    ],
+)
+def test_what_is_right_in_some_language_or_header_is_taken(name: str, value: str) -> None:
+    read = Settings.from_environment({**BASE, name: value})
+    assert getattr(read, name.removeprefix("IDP_").lower()) == value
+
+
+@pytest.mark.parametrize("between", ["\n", "\x00", "\x7f", "\x85", "\u2028", "\u2029", "\udcff"])
+def test_n7_what_would_end_a_line_or_is_no_text_is_refused(between: str) -> None:
+    assert "holds a line end" in problems(IDP_PLATFORM_NAME=f"École{between}Libre")
+
+
 def test_a_variable_wins_over_the_file_also_where_that_names_another_file(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
