@@ -5,8 +5,8 @@
 # skipped with the reason, or take longer (without Chromium's shell). Nobody's machine is changed
 # unasked.
 #
-# Usage: tests/provision.sh [venv] [browser] [postgresql] [nginx] [pgbouncer] [apache] [deploy] [go] [rust] [java]
-# (nothing named: browser, postgresql and nginx)
+# Usage: tests/provision.sh [venv] [browser] [postgresql] [nginx] [systemd] [pgbouncer] [apache] [deploy] [go] [rust] [java]
+# (nothing named: browser, postgresql, nginx and systemd)
 set -euo pipefail
 
 python=${PYTHON:-python3}
@@ -27,6 +27,9 @@ missing_browser() {
 missing_postgresql() { compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || echo "postgresql"; }
 
 missing_nginx() { command -v nginx /usr/sbin/nginx >/dev/null || echo "nginx"; }
+
+# Its programs, which read units; nothing of it is started.
+missing_systemd() { command -v systemd-analyze >/dev/null || echo "systemd"; }
 
 missing_pgbouncer() { command -v pgbouncer /usr/sbin/pgbouncer >/dev/null || echo "pgbouncer"; }
 
@@ -75,7 +78,7 @@ apt() {
         -o DPkg::Lock::Timeout=120 "$@" </dev/null
 }
 
-[ $# -gt 0 ] || set -- browser postgresql nginx
+[ $# -gt 0 ] || set -- browser postgresql nginx systemd
 packages=$(for part in "$@"; do "missing_$part"; done | tr '\n' ' ')
 packages=${packages%% }
 [ -n "$packages" ] || exit 0

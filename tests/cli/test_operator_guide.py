@@ -160,7 +160,7 @@ def test_n10_the_units_are_sound_and_hardened(machine: Machine) -> None:
 )
 def test_n10_a_unit_is_exposed_little(unit: Path) -> None:
     if (analyze := shutil.which("systemd-analyze")) is None:
-        return  # a container has none
+        pytest.skip("systemd is not installed")
     done = subprocess.run(
         [analyze, "security", "--offline=yes", "--threshold=30", "--no-pager", str(unit)],
         capture_output=True, text=True, check=False,
@@ -184,7 +184,7 @@ def test_n10_nginx_takes_the_configuration(machine: Machine) -> None:
     assert block.file == "/etc/nginx/conf.d/idp.conf"
     assert block.text.count("{") == block.text.count("}")
     if (nginx := shutil.which("nginx") or shutil.which("/usr/sbin/nginx")) is None:
-        return
+        pytest.skip("nginx is not installed")
     folder = machine.folder / "etc/letsencrypt/live/id.example"
     folder.mkdir(parents=True)
     subprocess.run(
