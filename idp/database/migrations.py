@@ -98,7 +98,6 @@ def concurrently(connection: Connection, index: Index) -> None:
             "SET lock_timeout = 0"
         )  # it waits for old transactions, and blocks none
         words = str(CreateIndex(index, if_not_exists=True).compile(dialect=now.dialect))
-        words = words.replace(" CONCURRENTLY", "", 1)  # a migration may say it itself
         try:
             parts = now.scalars(_PARTITIONS, {"name": _table_of(index)}).all()
             if parts:

@@ -70,7 +70,9 @@ class PersistentLogin(Model):
     previous_hash: Mapped[str | None] = mapped_column(KeyedHash)
     """The secret before, which two tabs may bring at the same instant."""
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
-    session_id: Mapped[str] = mapped_column(ForeignKey("browser_sessions.id"), index=True)
+    session_id: Mapped[str] = mapped_column(
+        ForeignKey("browser_sessions.id", ondelete="CASCADE"), index=True
+    )
     """Its last session, whose sign-in the next one stands on; the key ends with it."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     rotated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)

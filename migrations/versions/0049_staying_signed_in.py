@@ -36,19 +36,16 @@ def upgrade() -> None:
             ["account_id"], ["accounts.id"], name=op.f("fk_persistent_logins_account_id")
         ),
         sa.ForeignKeyConstraint(
-            ["session_id"], ["browser_sessions.id"], name=op.f("fk_persistent_logins_session_id")
+            ["session_id"],
+            ["browser_sessions.id"],
+            name=op.f("fk_persistent_logins_session_id"),
+            ondelete="CASCADE",  # the previous release's purge knows of no key
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_persistent_logins")),
         sa.UniqueConstraint("family_hash", name=op.f("uq_persistent_logins_family_hash")),
-        if_not_exists=True,  # of an attempt that was cut short
     )
     for column in ("account_id", "session_id", "expires_at"):
-        op.create_index(
-            op.f(f"ix_persistent_logins_{column}"),
-            "persistent_logins",
-            [column],
-            if_not_exists=True,
-        )
+        op.create_index(op.f(f"ix_persistent_logins_{column}"), "persistent_logins", [column])
     op.add_column("schools", sa.Column("stay_signed_in_days", sa.Integer(), nullable=True))
     op.add_column(
         "interactions",
@@ -57,20 +54,14 @@ def upgrade() -> None:
     op.add_column(
         "browser_sessions", sa.Column("persistent_login_id", sa.String(length=32), nullable=True)
     )
-    if op.get_bind().dialect.name == "postgresql":
-        with op.get_context().autocommit_block():  # the rows are looked at beside traffic
-            op.create_index(
-                _SESSIONS,
-                "browser_sessions",
-                ["persistent_login_id"],
-                postgresql_where=OF_DEVICES,
-                postgresql_concurrently=True,
-                if_not_exists=True,
-            )
-    else:
-        op.create_index(
-            _SESSIONS, "browser_sessions", ["persistent_login_id"], sqlite_where=OF_DEVICES
-        )
+    # Here and at once, all or nothing; a table that has grown gets it afterwards, beside traffic
+    op.create_index(
+        _SESSIONS,
+        "browser_sessions",
+        ["persistent_login_id"],
+        sqlite_where=OF_DEVICES,
+        postgresql_where=OF_DEVICES,
+    )
 
 
 def downgrade() -> None:

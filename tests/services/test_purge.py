@@ -16,14 +16,14 @@ from idp.audit.models import AuditEvent, InstallationMark
 from idp.clients.models import UsedAssertion
 from idp.credentials import devices, email_changes, one_time_tokens
 from idp.credentials.models import EmailChangeLink, KnownDevice, OneTimeToken, ThrottleCounter
-from idp.database import db, keyed_hash, transaction
+from idp.database import db, delete_all, keyed_hash, transaction
 from idp.mail.models import OutboxMessage
 from idp.oidc.models import AccessToken, AuthorizationCode, Grant, RefreshToken
 from idp.people.models import Account
 from idp.privacy import erasure
 from idp.sessions import interactions, persistent
 from idp.sessions import service as sessions
-from idp.sessions.models import BrowserSession, ChildChoice, Interaction
+from idp.sessions.models import BrowserSession, ChildChoice, Interaction, PersistentLogin
 from tests import factories
 
 HOUR = timedelta(hours=1)
@@ -135,6 +135,17 @@ def test_the_session_on_which_the_next_one_stands_stays_as_long_as_its_browser(
 
     assert purged_after(80 * DAY) == {}
     assert purged_after(92 * DAY) == {"persistent_logins": 1, "browser_sessions": 1}
+
+
+def test_a_purge_that_knows_of_no_browser_that_stays_may_remove_its_session(
+    parent: Account,
+) -> None:
+    """The previous release's, where somebody went back to it."""
+    session, _ = sessions.begin(parent.id, amr=("pwd",), acr="1")
+    persistent.begin(parent.id, session.id, timedelta(days=90))
+
+    assert delete_all(BrowserSession, BrowserSession.id == session.id) == 1
+    assert count(PersistentLogin) == 0
 
 
 def test_interactions_leave_before_the_tokens_that_they_proved(parent: Account) -> None:

@@ -19,6 +19,7 @@ from idp.database import db, migrations
 from idp.mail import outbox
 from idp.people import search_index
 from idp.people.search_index import DirectoryEntry
+from idp.sessions import service as sessions
 from tests import factories
 
 pytestmark = [
@@ -70,6 +71,7 @@ def some_of_everything() -> None:
         factories.guardianship(account, factories.child(school))
         events.record("sign_in", account_id=account.id)
         outbox.enqueue("invitation", account_id=account.id)
+        sessions.begin(account.id, amr=("pwd",), acr="1")
     db.session.remove()
 
 
@@ -120,15 +122,29 @@ def test_what_has_grown_is_indexed_and_filled_beside_traffic(
     said: list[str] = []
     with statements_of(made):
         upgrading.upgrade("head", said.append)
-    indexes = [
-        words for words, _ in made if " ON audit_events" in words and "CREATE INDEX" in words
-    ]
-    assert indexes
-    assert all("CONCURRENTLY" in words for words in indexes)
+    for grown in ("audit_events", "browser_sessions"):
+        indexes = [
+            words for words, _ in made if f" ON {grown}" in words and "CREATE INDEX" in words
+        ]
+        assert indexes, grown
+        assert all("CONCURRENTLY" in words for words in indexes)
     entries = db.session.scalars(select(DirectoryEntry.account_id)).all()
     assert len([each for each in entries if each]) == 3
     assert "… 0012" in said
     command.check(migrations.configuration())  # every index of the models is there
+
+
+def test_whoever_reads_for_hours_stops_no_upgrade(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup, for one: an index beside traffic waits for it, also where it reads other tables."""
+    some_of_everything()
+    command.downgrade(migrations.configuration(), JUDGED_FROM)
+    monkeypatch.setattr(upgrading, "TRIES", 1)
+    with db.engine.connect().execution_options(isolation_level="REPEATABLE READ") as backup:
+        backup.execute(text("SELECT 1"))  # the picture of the database that it keeps
+        upgrading.upgrade("head", lambda _words: None)
+    command.check(migrations.configuration())
 
 
 def test_half_an_index_is_made_again(app: Flask) -> None:
