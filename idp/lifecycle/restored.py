@@ -10,6 +10,7 @@ from idp.audit import continuity, events
 from idp.database import retried, transaction
 from idp.lifecycle import endings
 from idp.lifecycle.endings import Cause, These, Thing
+from idp.sessions import persistent
 
 RECORDED: Final = (
     Thing.INTERACTIONS,
@@ -39,6 +40,8 @@ def end_what_came_back() -> dict[str, int]:
     """
     with transaction():
         counts = endings.end(Cause.DATABASE_RESTORED, These()).counts
+        # Keys that were used since would look copied, and their owners be told of a thief
+        persistent.forget()
         counts[Thing.ADDRESS_CHANGES] += counts[Thing.WAYS_BACK]
         ended: dict[str, Any] = {thing.value: counts[thing] for thing in RECORDED}
         events.record(continuity.ACKNOWLEDGED, **ended)

@@ -140,6 +140,7 @@ ITSELF = {
     "lifecycle/factor_undo.py": {"passkeys.remove", "totp.switch_off", "links.remove"},
     "lifecycle/federation.py": {"links.remove", "links.forget_waiting"},
     "lifecycle/mails/tokens.py": {"one_time_tokens.end"},
+    "lifecycle/restored.py": {"persistent.forget"},
     "lifecycle/staying.py": {"persistent.forget"},
     "oidc/grants/reuse.py": {"grants_service.end"},
     "oidc/revocation.py": {"grants_service.end"},

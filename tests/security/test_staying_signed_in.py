@@ -9,8 +9,15 @@ from sqlalchemy import func, select
 
 from idp.audit.models import AuditEvent
 from idp.credentials import one_time_tokens
-from idp.database import db
-from idp.lifecycle import endings, factor_changes, passwords, second_factor, staying
+from idp.database import db, update_all
+from idp.lifecycle import (
+    endings,
+    factor_changes,
+    passwords,
+    restored,
+    second_factor,
+    staying,
+)
 from idp.mail.models import OutboxMessage
 from idp.people import schools
 from idp.sessions import service as sessions
@@ -390,6 +397,22 @@ def test_a_key_ends_with_whatever_ends_its_last_session(there: World) -> None:
     assert staying.come_back(key, device="", device_secret=None) == staying.Gone()
     assert staying.last_session(key) is None
     assert sessions.listed(there.guardian.id) == []
+
+
+def test_in_a_restored_database_no_key_looks_like_a_copy(there: World) -> None:
+    row = PersistentLogin.account_id == there.guardian.id
+    names = ("secret_hash", "previous_hash", "session_id")
+    columns = [getattr(PersistentLogin, name) for name in names]
+    backup = dict(zip(names, db.session.execute(select(*columns).where(row)).one(), strict=True))
+    with later(**DAY):
+        assert is_in(there.browser)
+    assert update_all(PersistentLogin, row, **backup) == 1
+    restored.end_what_came_back()
+    with later(days=2):
+        assert not is_in(there.browser)
+        assert cookie(there.browser) == ""
+    assert events("device_key_copied") == 0
+    assert count(OutboxMessage, OutboxMessage.kind == "device_key_copied") == 0
 
 
 def test_signing_out_ends_it(there: World) -> None:
