@@ -36,9 +36,9 @@ from idp.oidc import device_codes, grants_service
 from idp.people import accounts, linking, search_index
 from idp.people.guardianships import LiveGuardianship
 from idp.people.models import Account, Guardianship
-from idp.sessions import interactions, submissions
+from idp.sessions import interactions, persistent, submissions
 from idp.sessions import service as sessions
-from idp.sessions.models import BrowserSession, Interaction
+from idp.sessions.models import BrowserSession, Interaction, PersistentLogin
 
 __all__ = ["Cause", "These", "Thing"]
 
@@ -195,38 +195,61 @@ def end_former_addresses(these: Ids, **detail: Any) -> None:
         events.record_each("email_changed", accounts.each(these), by="school", **detail)
 
 
+@retried
 def end_session(account_id: str, session_id: str) -> bool:
-    """End one of the guardian's sessions; false where it is not theirs or has ended."""
-    return bool(_end_session(account_id, session_id).counts[Thing.SESSIONS])
+    """End one of the guardian's sessions, and its browser's staying signed in; false where none of
+    theirs went on.
+    """
+    theirs = PersistentLogin.account_id == account_id
+    with transaction():
+        ended = _sign_out(account_id, session_id)
+        persistent.forget(theirs, PersistentLogin.id.in_(persistent.of_session(session_id)))
+    return bool(ended.counts[Thing.SESSIONS])
 
 
 def replace_session(account_id: str, session_id: str) -> None:
     """End a session that another one of the same guardian in the same browser replaces."""
-    _end_session(account_id, session_id, replaced=True)
+    _end_sessions_of(account_id, BrowserSession.id == session_id, replaced=True)
 
 
+@retried
 def sign_out(account_id: str, session_id: str) -> list[str]:
     """End the session of the browser at the other end; returns the addresses that it is to load
     then (Front-Channel Logout 1.0).
+
+    Its key, where it stays signed in, opens nothing any more, and is still judged where it is used:
+    whoever holds a copy may be the one who signs out.
     """
-    ended = _end_session(account_id, session_id)
+    ended = _sign_out(account_id, session_id)
     return front_channel.addresses_of(session_id) if ended.heard else []
 
 
-def _end_session(account_id: str, session_id: str, *, replaced: bool = False) -> Ended:
-    conditions = (BrowserSession.id == session_id, BrowserSession.account_id == account_id)
-    these = select(BrowserSession.id).where(*conditions)
+def _sign_out(account_id: str, session_id: str) -> Ended:
+    """End a session with all that its browser's key has opened, before it or after it."""
+    with transaction():
+        # Held: a browser that comes back at this moment was first, or finds its session ended
+        accounts.lock_account(account_id)
+        return _end_sessions_of(account_id, persistent.in_browser_of(session_id))
+
+
+def _end_sessions_of(
+    account_id: str, which_: ColumnElement[bool], *, replaced: bool = False
+) -> Ended:
+    these = select(BrowserSession.id).where(BrowserSession.account_id == account_id, which_)
     with transaction():
         return end(Cause.SIGNED_OUT, These(sessions=these, replaced=replaced))
 
 
+@retried
 def end_other_sessions(account_id: str, keep: str) -> int:
     """End every session of the guardian but one, with what applications got through them."""
     others = select(BrowserSession.id).where(
         BrowserSession.account_id == account_id, BrowserSession.id != keep
     )
     these = These(accounts=[account_id], sessions=others, keep_session=keep)
-    return end(Cause.OTHERS_SIGNED_OUT, these).counts[Thing.SESSIONS]
+    with transaction():
+        accounts.lock_account(account_id)  # as in ``_sign_out``
+        return end(Cause.OTHERS_SIGNED_OUT, these).counts[Thing.SESSIONS]
 
 
 @retried

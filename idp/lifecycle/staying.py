@@ -7,8 +7,9 @@ asks at each use for the session that it was last used for: whatever has ended t
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from idp import clock, settings
 from idp.audit import events
@@ -75,21 +76,51 @@ def keep(account_id: str, session_id: str) -> DeviceKey | None:
 @retried
 def follow(key: DeviceKey, account_id: str, session_id: str) -> bool:
     """The same person has signed in anew in the browser of this key: it hangs on that session now,
-    for as long as it would have lasted. False where it is not theirs, or ended.
+    for as long as it would have lasted. False where it is not theirs, has ended, or is a copy.
     """
+    family = persistent.find(key)
+    if family is None or family.account_id != account_id:
+        return False
     with transaction():
-        accounts.lock_account(account_id)
-        family = persistent.find(key)
-        row = persistent.lock(family.id) if family and family.account_id == account_id else None
-        if row is None or persistent.judge(row, key) is Judged.COPIED:
+        account, row = _lock(family)
+        if account is None or row is None:
             return False
+        if persistent.judge(row, key) is Judged.COPIED:
+            _end_copied(account, row)
+            return False
+        if sessions.lock_left(row.session_id) is None:
+            return False  # what has ended the key's last session has ended the key
         persistent.follow(row, session_id)
     return True
 
 
-def forget(key: DeviceKey) -> None:
-    """End the family of this key; another takes its place."""
-    persistent.forget(PersistentLogin.family_hash == key.family_hash)
+@retried
+def forget(key: DeviceKey, *, for_: str | None = None) -> None:
+    """End the family of this key with what it has opened: its owner leaves, or the browser stays
+    signed in anew, ``for_`` this account.
+
+    A copy is noticed here too: to sign out may be the first that its owner does after the thief.
+    """
+    family = persistent.find(key)
+    if family is None:
+        return
+    with transaction():
+        account, row = _lock(family)
+        if account is None or row is None:
+            return
+        judged, replaced = persistent.judge(row, key), row.account_id == for_
+        if judged is Judged.COPIED:
+            _end_copied(account, row)
+            return
+        # The same person goes on here; what another one opened a moment ago by this key does not
+        if not replaced or judged is Judged.AGAIN:
+            endings.end(Cause.SIGNED_OUT, These(sessions=_opened(row), replaced=replaced))
+        persistent.forget(PersistentLogin.id == row.id)
+
+
+def _lock(family: PersistentLogin) -> tuple[Account | None, PersistentLogin | None]:
+    """The family with its account, as they are now; nobody else changes them meanwhile."""
+    return accounts.lock_account(family.account_id), persistent.lock(family.id)
 
 
 def last_session(key: DeviceKey) -> SignedIn | None:
@@ -113,7 +144,7 @@ def come_back(key: DeviceKey, *, device: str, device_secret: str | None) -> Came
     if family is None:
         return Gone()
     with transaction():
-        account, row = accounts.lock_account(family.account_id), persistent.lock(family.id)
+        account, row = _lock(family)
         if account is None or row is None:
             return Gone()
         match persistent.judge(row, key):
@@ -155,11 +186,15 @@ def _again(row: PersistentLogin, key: DeviceKey) -> CameBack | None:
 
 def _end_copied(account: Account, row: PersistentLogin) -> None:
     """Nobody can tell the owner from the thief: neither goes on, and the owner hears of it."""
-    opened = select(BrowserSession.id).where(persistent.sessions_of(row.id))
     last = db.session.get_one(BrowserSession, row.session_id)
-    endings.end(Cause.DEVICE_KEY_COPIED, These(sessions=opened))
+    endings.end(Cause.DEVICE_KEY_COPIED, These(sessions=_opened(row)))
     persistent.forget(PersistentLogin.id == row.id)
     events.record("device_key_copied", account_id=account.id, session_id=last.id)
     if account.email:
         about = {"device": last.device}
         outbox.enqueue("device_key_copied", account_id=account.id, about=about)
+
+
+def _opened(row: PersistentLogin) -> Select[Any]:
+    """Every session that this family has opened."""
+    return select(BrowserSession.id).where(persistent.sessions_of(row.id))

@@ -10,9 +10,10 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy.orm import aliased
 
 from idp import clock
 from idp.database import db, delete_all, keep_newest, keyed_hash, transaction, update_all
@@ -141,6 +142,18 @@ def forget(*which: ColumnElement[bool]) -> int:
 def sessions_of(row_id: str) -> ColumnElement[bool]:
     """Every session that this family has opened, a condition on ``BrowserSession``."""
     return BrowserSession.persistent_login_id == row_id
+
+
+def of_session(session_id: str) -> Select[Any]:
+    """The family by which the browser of this session stays signed in, ended or not."""
+    one = aliased(BrowserSession)
+    return select(one.persistent_login_id).where(one.id == session_id)
+
+
+def in_browser_of(session_id: str) -> ColumnElement[bool]:
+    """This session, and every one that its browser's key has opened; on ``BrowserSession``."""
+    with_it = BrowserSession.persistent_login_id.in_(of_session(session_id))
+    return or_(BrowserSession.id == session_id, with_it)
 
 
 def ends_at(row: PersistentLogin, days: int) -> datetime:

@@ -148,14 +148,14 @@ def sign_in(proof: Proof, *, stays: bool = False) -> Begun:
     before = not_signed_out()
     device, known_by = device_name(), device_secret()
     begun, secret = sign_ins.begin(proof, device=device, device_secret=known_by)
-    kept = _keep_key(begun, stays=stays)
     frames: Sequence[str] = ()
-    if before is not None:
-        if before.account.id != proof.account_id:
-            frames = endings.sign_out(before.account.id, before.session.id)
-            _forget_person()
-        elif signed_in() is not None:
-            endings.replace_session(before.account.id, before.session.id)
+    is_another = before is not None and before.account.id != proof.account_id
+    if before is not None and is_another:
+        frames = endings.sign_out(before.account.id, before.session.id)
+        _forget_person()
+    kept = _keep_key(begun, stays=stays)
+    if before is not None and not is_another and signed_in() is not None:
+        endings.replace_session(before.account.id, before.session.id)
     cookies = cookies_to_set()
     cookies["session"] = secret
     cookies["device"] = devices.remember_device(proof.account_id, known_by)
@@ -164,8 +164,8 @@ def sign_in(proof: Proof, *, stays: bool = False) -> Begun:
 
 
 def _keep_key(begun: BrowserSession, *, stays: bool) -> bool:
-    """Let the browser stay signed in where that is wanted, or still so. Before the session ends on
-    which the key has hung. Returns whether what is wanted is so.
+    """Let the browser stay signed in where that is wanted, or still so. Before the same person's
+    session ends on which the key has hung. Returns whether what is wanted is so.
     """
     key, made = device_key(), None
     if stays:
@@ -173,7 +173,7 @@ def _keep_key(begun: BrowserSession, *, stays: bool) -> bool:
         if made is not None or key is not None:
             cookies_to_set()["stay"] = made.cookie if made else None
         if key is not None:
-            staying.forget(key)
+            staying.forget(key, for_=begun.account_id)
     elif key is not None and not staying.follow(key, begun.account_id, begun.id):
         cookies_to_set()["stay"] = None
         staying.forget(key)

@@ -1,5 +1,7 @@
 """Staying signed in (S11): a device key works once, proves nothing, and ends with everything."""
 
+from threading import Event, Thread
+from time import sleep
 from typing import Any
 
 import pytest
@@ -266,6 +268,65 @@ def test_a_copy_that_is_used_before_its_owner_is_noticed_by_the_owner(there: Wor
     assert events("device_key_copied") == 1
 
 
+@pytest.mark.parametrize("how", ["on an old page", "by an application"])
+def test_a_copy_is_noticed_by_an_owner_who_only_signs_out(there: World, how: str) -> None:
+    id_token = there.redeem()["id_token"]
+    there.browser.open("/")
+    thief = copied(there)
+    with later(**DAY):
+        assert is_in(thief)
+        got = answer(thief.open(there.portal.authorize_path(scope="openid offline_access")))
+        tokens = there.portal.redeem(thief.client, got["code"]).json
+    with later(days=1, minutes=2):
+        if how == "on an old page":
+            there.browser.press("sign-out")
+        else:
+            there.http.get(f"/oauth2/logout?id_token_hint={id_token}")
+        assert not is_in(thief)
+        assert there.portal.userinfo(there.http, tokens["access_token"]).status_code == 401
+    assert events("device_key_copied") == 1
+    assert count(OutboxMessage, OutboxMessage.kind == "device_key_copied") == 1
+
+
+@pytest.mark.parametrize("stay", ["", "yes"])
+def test_a_copy_is_noticed_by_a_form_that_was_open_before(there: World, stay: str) -> None:
+    there.ask(prompt="login")
+    thief = copied(there)
+    with later(minutes=1):
+        assert is_in(thief)
+    with later(minutes=3):
+        signed_in(there.browser, stay=stay)
+        assert not is_in(thief)
+        assert is_in(there.browser)
+        assert bool(cookie(there.browser)) is bool(stay)
+    assert events("device_key_copied") == 1
+    assert count(OutboxMessage, OutboxMessage.kind == "device_key_copied") == 1
+
+
+def test_a_session_that_a_thief_opened_a_moment_ago_ends_where_its_owner_stays_anew(
+    there: World,
+) -> None:
+    """Too early to tell two tabs from a thief, and no reason to let either go on."""
+    there.ask(prompt="login")
+    thief = copied(there)
+    with later(minutes=1):
+        assert is_in(thief)
+        signed_in(there.browser)
+        assert not is_in(thief)
+        assert is_in(there.browser)
+
+
+def test_who_signs_out_without_the_key_ends_what_it_has_opened(there: World) -> None:
+    thief = copied(there)
+    with later(**DAY):
+        assert is_in(thief)
+    there.http.delete_cookie("idp_stay")
+    there.browser.open("/")
+    there.browser.press("sign-out")
+    with later(**DAY):
+        assert not is_in(thief)
+
+
 def test_a_copy_in_another_browser_is_a_new_device_which_its_owner_hears_of(there: World) -> None:
     thief = copied(there)
     with later(**DAY):
@@ -399,6 +460,16 @@ def test_a_key_ends_with_whatever_ends_its_last_session(there: World) -> None:
     assert sessions.listed(there.guardian.id) == []
 
 
+def test_a_sign_in_by_a_form_that_was_open_revives_no_key_that_has_ended(there: World) -> None:
+    there.ask(prompt="login")
+    thief = copied(there)
+    factories.end_sessions(BrowserSession.account_id == there.guardian.id)
+    signed_in(there.browser, stay="")
+    assert cookie(there.browser) == ""
+    assert not is_in(thief)
+    assert events("device_key_copied") == 0
+
+
 def test_in_a_restored_database_no_key_looks_like_a_copy(there: World) -> None:
     row = PersistentLogin.account_id == there.guardian.id
     names = ("secret_hash", "previous_hash", "session_id")
@@ -490,6 +561,52 @@ def test_the_list_shows_each_and_ends_each(there: World) -> None:
         assert phone.page.text.count('id="end-session-') == 1
         phone.press("end-session-2")
         assert not is_in(there.browser)
+
+
+def test_a_list_that_was_open_ends_what_came_back_meanwhile(there: World) -> None:
+    phone, computer = there.browser, Browser(there.http.application.test_client())
+    with later(**DAY):
+        computer.open("/")
+        signed_in(computer, stay="")
+        computer.open("/account/sessions")
+        assert is_in(phone)
+        computer.press("end-session-2")
+        assert not is_in(phone)
+        assert is_in(computer)
+    assert count(PersistentLogin) == 0
+
+
+@pytest.mark.quick_on("postgresql")
+@pytest.mark.parametrize("which", ["one", "others"])
+def test_what_comes_back_at_this_moment_ends_too(
+    app: Flask, there: World, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    key = DeviceKey.of_cookie(cookie(there.browser))
+    assert key is not None
+    owner, last = there.guardian.id, sessions.live(there.guardian.id)[0].id
+    opened = Event()
+
+    def take_long(*_account: Any) -> None:
+        opened.set()
+        sleep(0.3)
+
+    def come_back() -> None:
+        with app.app_context():
+            staying.come_back(key, device="", device_secret=None)
+
+    monkeypatch.setattr(staying, "notify_new_device", take_long)
+    with later(**DAY):
+        thread = Thread(target=come_back)
+        thread.start()
+        assert opened.wait(30)
+        if which == "one":
+            endings.end_session(owner, last)
+        else:
+            endings.end_other_sessions(owner, keep="none")
+        thread.join(30)
+        assert sessions.find(key.session_secret) is None
+        again = staying.come_back(key.successor, device="", device_secret=None)
+        assert again == staying.Gone()
 
 
 def test_ending_all_others_ends_it(there: World) -> None:
