@@ -171,6 +171,11 @@ class Life(RuleBasedStateMachine):
                 given = self.given[-1]
                 self.keep(given, given.portal.redeem(self.http(), given.code), works=True)
                 given.redeemed = True
+        for number in (0, 1):  # and somebody who knows both, and is told of the one alone
+            self.authorize_one_of_both(number=number)
+            given = self.given[-1]
+            self.keep(given, given.portal.redeem(self.http(), given.code), works=True)
+            given.redeemed = True
 
     def teardown(self) -> None:
         """Whatever a life did, it ends with an end, and with both questions."""
