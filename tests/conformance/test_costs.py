@@ -1,7 +1,12 @@
-"""What the stronger ways of the protocol cost beside the plain one: one indexed insert each."""
+"""What the stronger ways of the protocol cost beside the plain one: one indexed insert each.
+
+Counted by proof, assertion and pushed request, not by flow: an application whose tokens are bound
+pays the insert at the code, at each renewal and at each question of UserInfo.
+"""
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +15,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import inspect
 
 from idp.database import db
+from tests.conformance.test_introspection_jwt import MEDIA_TYPE, asked
 from tests.conformance.test_par import path, pushed
 from tests.parallel import Queries
 from tests.protocol.assertions import TYPE, Assertion, jwks, key_for
@@ -72,6 +78,10 @@ def all_of_them(there: World) -> None:
     assert redeemed.status_code == 200, redeemed.text
 
 
+def introspected(there: World, accept: str = "application/json") -> None:
+    assert asked(there, there.redeem()["access_token"], accept).content_type == accept
+
+
 def statements(there: World, flow: Flow) -> list[str]:
     """What a flow sends to the database, once everything that is read once has been read."""
     flow(there)
@@ -112,6 +122,38 @@ def test_a_stronger_way_costs_one_indexed_insert(
     assert inserts(before) <= inserts(after)
     # A push is a request of its own, whose client is read, and whose name is read and spent
     assert len(after) - len(before) <= asked, after
+
+
+@pytest.mark.parametrize(
+    ("plainly", "signed", "asked"),
+    [
+        # Whose registration says how it is signed, and who may have been disabled since
+        pytest.param(World.ask, partial(World.ask, response_mode="jwt"), 1, id="JARM"),
+        pytest.param(introspected, partial(introspected, accept=MEDIA_TYPE), 0, id="RFC 9701"),
+    ],
+)
+def test_a_signed_answer_writes_nothing(
+    client: FlaskClient, plainly: Flow, signed: Flow, asked: int
+) -> None:
+    """JARM §2.1, RFC 9701 §5: the answer is the same, and is signed by a key that is at hand."""
+    there = world(client)
+    before, after = statements(there, plainly), statements(there, signed)
+
+    assert inserts(after) == inserts(before)
+    assert len(after) - len(before) <= asked, after
+
+
+def test_each_proof_costs_its_insert(client: FlaskClient) -> None:
+    """RFC 9449 §11.1: each proof is kept, whatever it is sent to; not each flow."""
+    there, key = world(client), Prover()
+    code = there.answer()["code"]
+    token = (post(there.portal, client, key.proof(), code=code).json or {})["access_token"]
+
+    with Queries() as seen:
+        for _ in range(2):
+            assert key.userinfo(client, token).status_code == 200
+
+    assert inserts(seen) == {"used_assertions": 2}
 
 
 def test_what_is_kept_is_found_by_an_index(app: Flask) -> None:

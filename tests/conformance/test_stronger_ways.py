@@ -6,6 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from idp.clients.metadata import checked
+from tests.conformance.test_introspection_jwt import asked, read
 from tests.conformance.test_jarm import fields_at, opened
 from tests.conformance.test_par import ask, pushed
 from tests.protocol.proofs import Prover, post
@@ -63,6 +64,20 @@ def test_an_answer_is_signed_for_whoever_asks(
     assert there.tokens_of(fields, code_verifier=there.portal.verifier)["id_token"]
 
 
+@pytest.mark.parametrize("registered", ["default", "legacy"], indirect=True)
+def test_what_is_said_of_a_token_is_signed_for_whoever_asks(
+    client: FlaskClient, registered: dict[str, Any]
+) -> None:
+    """RFC 9701 §4: the Accept header of who may introspect decides."""
+    there = world(client, **registered)
+    fields = there.answer(**there.portal.pkce())
+    token = there.tokens_of(fields, code_verifier=there.portal.verifier)["access_token"]
+
+    _header, claims = read(there, asked(there, token))
+
+    assert claims["token_introspection"]["active"] is True
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -85,5 +100,6 @@ def test_discovery_offers_what_everybody_may_use(client: FlaskClient) -> None:
 
     assert told["dpop_signing_alg_values_supported"]
     assert told["pushed_authorization_request_endpoint"]
+    assert told["introspection_signing_alg_values_supported"]
     assert {"jwt", "query.jwt", "form_post.jwt"} <= set(told["response_modes_supported"])
     assert told["require_pushed_authorization_requests"] is False
