@@ -8,7 +8,7 @@ sentences, a key's text. Nothing here holds a value of a test.
 
 from collections.abc import Callable
 from types import CodeType
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import pytest
 from babel.support import Translations
@@ -18,7 +18,8 @@ from joserfc._rfc7517 import pem
 from sqlalchemy.engine import Engine
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.util import LRUCache
-from werkzeug.routing import Rule
+from werkzeug.routing import Map, Rule, RuleFactory
+from werkzeug.routing.matcher import StateMachineMatcher
 
 STATEMENTS = 5_000
 """More than the product has: an engine's own cache of 500 serves one process for long."""
@@ -27,6 +28,7 @@ STATEMENTS = 5_000
 def patch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remember what was compiled for as long as ``monkeypatch`` lives."""
     _remember_addresses(monkeypatch)
+    monkeypatch.setattr(Flask, "url_map_class", _Addresses)
     monkeypatch.setattr(Flask, "jinja_options", {"bytecode_cache": _Templates()})
     _remember_statements(monkeypatch)
     _remember_sentences(monkeypatch)
@@ -55,6 +57,76 @@ _COMPILED = ("_parts", "_trace", "_converters", "arguments", "_build", "_build_u
 def _bound_to(rule: Rule, value: Any) -> Any:
     """A copy of a list, dictionary or set; a method of this rule in place of the other's."""
     return value.__func__.__get__(rule, None) if callable(value) else value.copy()
+
+
+class _Wired(NamedTuple):
+    """The addresses of the first application, ready to be matched and written."""
+
+    patterns: list[tuple[object, ...]]
+    matcher: StateMachineMatcher
+    by_endpoint: dict[str, list[Rule]]
+
+
+class _Addresses(Map):
+    """An application's addresses: those of the first one, for as long as they are the same.
+
+    To take a few hundred patterns into a map takes half of the time that it takes to wire an
+    application. Whoever has other addresses, or gets one more later, has a map of its own.
+    """
+
+    _first: ClassVar[_Wired | None] = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._added: list[Rule] = []
+        self._patterns: list[tuple[object, ...]] = []
+        self._same_as = _Addresses._first
+        super().__init__(*args, **kwargs)
+
+    def add(self, rulefactory: RuleFactory) -> None:
+        for rule in rulefactory.get_rules(self):
+            self._added.append(rule)
+            self._patterns.append(_pattern(rule))
+            number = len(self._added)
+            same = self._same_as
+            if same is None:
+                super().add(rule)
+            elif same.patterns[number - 1 : number] != self._patterns[-1:]:
+                self._leave()
+
+    def update(self) -> None:
+        same = self._same_as
+        if same is not None and len(same.patterns) != len(self._patterns):
+            self._leave()
+        elif same is not None:
+            self._matcher, self._rules_by_endpoint = same.matcher, same.by_endpoint
+            self._remap = False
+        super().update()
+        if self._same_as is None and _Addresses._first is None:
+            wired = _Wired(list(self._patterns), self._matcher, self._rules_by_endpoint)
+            self._same_as = _Addresses._first = wired
+
+    def _leave(self) -> None:
+        """Have a map of one's own, of copies: a rule belongs to one map."""
+        self._same_as = None
+        self._matcher = StateMachineMatcher(self.merge_slashes)
+        self._rules_by_endpoint = {}
+        for rule in self._added:
+            copy = rule.empty()
+            copy.provide_automatic_options = _automatic(rule)  # type: ignore[attr-defined]
+            super().add(copy)
+
+
+def _pattern(rule: Rule) -> tuple[object, ...]:
+    return (
+        *(rule.rule, rule.endpoint, frozenset(rule.methods or ()), rule.subdomain, rule.host),
+        *(repr(rule.defaults), rule.build_only, rule.strict_slashes, rule.redirect_to),
+        _automatic(rule),
+    )
+
+
+def _automatic(rule: Rule) -> bool:
+    """Whether Flask answers OPTIONS for it."""
+    return bool(getattr(rule, "provide_automatic_options", False))
 
 
 class _Templates(BytecodeCache):

@@ -40,10 +40,14 @@ def account(
     ``proved``: the holder has shown that mail to the address reaches them.
     """
     name = username or f"parent{next(_numbers)}"
-    made = accounts.create_account(
-        username=name, given_name=given_name, family_name=family_name, email=email, locale=locale
-    )
     with transaction():
+        made = accounts.create_account(
+            username=name,
+            given_name=given_name,
+            family_name=family_name,
+            email=email,
+            locale=locale,
+        )
         made.status = status
         made.claimed_at = made.created_at if status == "active" else None
         made.email_verified_at = clock.now() if proved else None
@@ -78,11 +82,12 @@ def guardianship(
 def family(
     of_school: School, *given_names: str, **account_changes: Any
 ) -> tuple[Account, list[Child]]:
-    """A guardian with one child for each given name, at one school."""
-    parent = account(**account_changes)
-    children = [child(of_school, name) for name in given_names]
-    for each in children:
-        guardianship(parent, each)
+    """A guardian with one child for each given name, at one school; in half the time, together."""
+    with transaction():
+        parent = account(**account_changes)
+        children = [child(of_school, name) for name in given_names]
+        for each in children:
+            guardianship(parent, each)
     return parent, children
 
 
