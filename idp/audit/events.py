@@ -16,7 +16,7 @@ from idp.database import (
     remembered,
     transaction,
 )
-from idp.database.prepared import AtomicInsert
+from idp.database.atomic_insert import AtomicInsert
 
 ROWS: Final = (
     AuditEvent.__table__,

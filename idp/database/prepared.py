@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 
-from sqlalchemy import ColumnElement, Select, Update, bindparam, insert, literal_column, select
+from sqlalchemy import ColumnElement, Select
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError
 
-from idp.database import db, transaction
+from idp.database import db
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
@@ -118,45 +118,6 @@ class Prepared(Generic[Result]):
         return cursor
 
 
-class AtomicInsert:
-    """Rows of several tables that come in together or not at all, where an UPDATE allows it.
-
-    Without ``gate`` they always come in. PostgreSQL does all of it in one statement, which is
-    a transaction of its own: one round trip in place of five. SQLite knows no INSERT in a
-    WITH, and has no round trips.
-    """
-
-    def __init__(self, *tables: tuple[Any, Sequence[str]], gate: Update | None = None) -> None:
-        self._one: Prepared[Any] = Prepared(_as_one(tables, gate))
-        self._gate: Prepared[Any] | None = Prepared(gate) if gate is not None else None
-        self._inserts: list[Prepared[Any]] = [
-            Prepared(_insert(table, names, None)) for table, names in tables
-        ]
-        self._name = tables[0][0].name
-
-    def execute(self, gate: Mapping[str, Any] | None = None, **rows: Mapping[str, Any]) -> bool:
-        """Insert the rows: ``gate`` has the UPDATE's parameters, ``rows`` each table's values.
-
-        False where the UPDATE changed nothing, and so nothing came in.
-        """
-        values = dict(gate or {})
-        for table, row in rows.items():
-            values.update({f"{table}_{name}": value for name, value in row.items()})
-        if db.engine.dialect.name == "postgresql":
-            return self._one.execute(**values) == 1
-        with transaction():
-            if self._gate is not None and self._gate.execute(**values) != 1:
-                return False
-            for each in self._inserts:
-                each.execute(**values)
-        return True
-
-    def add_each(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Add many rows of the first table, in the present ``transaction()``."""
-        named = [{f"{self._name}_{name}": each[name] for name in each} for each in rows]
-        self._inserts[0].execute_each(named)
-
-
 class _Compiled:
     """A statement in the words of one dialect, with the functions of its types."""
 
@@ -204,26 +165,6 @@ class _Compiled:
         for place, read in self._readers:
             cells[place] = read(cells[place])
         return (*[make(cells[where]) for make, where in self._parts], *cells[self._rest])
-
-
-def _as_one(tables: Sequence[tuple[Any, Sequence[str]]], gate: Update | None) -> Any:
-    """The rows as one statement: WITH gate AS (UPDATE …), first AS (INSERT …) INSERT …"""
-    opened = gate.returning(literal_column("1")).cte("gate") if gate is not None else None
-    *before, last = [_insert(table, names, opened) for table, names in tables]
-    for number, each in enumerate(before):
-        last = last.add_cte(each.cte(f"row_{number}"))
-    return last
-
-
-def _insert(table: Any, names: Sequence[str], gate: Any) -> Any:
-    values = {
-        name: bindparam(f"{table.name}_{name}", type_=table.c[name].type, required=True)
-        for name in names
-    }
-    if gate is None:
-        return insert(table).values(values).inline()
-    from_gate = select(*values.values()).select_from(gate)
-    return insert(table).from_select(list(values), from_gate, include_defaults=False)
 
 
 class _Connected:

@@ -10,7 +10,8 @@ from idp.audit import events
 from idp.clients import profiles
 from idp.clients.models import ClientRow
 from idp.database import keyed_hash, opaque_id, retried, transaction
-from idp.database.prepared import AtomicInsert, made_row, row_type
+from idp.database.atomic_insert import AtomicInsert
+from idp.database.prepared import made_row, row_type
 from idp.oidc import acr, child_selection, held, id_token, pushed_requests
 from idp.oidc.authorization import Proceed
 from idp.oidc.authorization_request import AuthorizationRequest

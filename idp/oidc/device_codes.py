@@ -17,7 +17,8 @@ from idp import clock, settings
 from idp.audit import events
 from idp.clients.models import Client, ClientRow
 from idp.database import keyed_hash, transaction, update_all, upserting
-from idp.database.prepared import AtomicInsert, Prepared, columns
+from idp.database.atomic_insert import AtomicInsert
+from idp.database.prepared import Prepared, columns
 from idp.oidc import authorization_codes, held
 from idp.oidc.authorization import Proceed
 from idp.oidc.authorization_request import AuthorizationRequest

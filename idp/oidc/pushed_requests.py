@@ -12,13 +12,15 @@ from sqlalchemy import bindparam, select, update
 
 from idp import clock, settings
 from idp.database import keyed_hash, transaction
-from idp.database.prepared import AtomicInsert, Prepared, columns, only
+from idp.database.atomic_insert import AtomicInsert
+from idp.database.prepared import Prepared, columns, only
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.models import PushedRequest, PushedRequestRow
 
 PREFIX: Final = "urn:ietf:params:oauth:request_uri:"
 _KEEP: Final = AtomicInsert(
-    (PushedRequest.__table__, ("uri_hash", "client_id", "request", "expires_at"))
+    (PushedRequest.__table__, ("uri_hash", "client_id", "request", "expires_at")),
+    waits=False,  # what a database that broke down has forgotten is pushed again
 )
 _FIND: Final[Prepared[PushedRequestRow]] = Prepared(
     select(*columns(PushedRequest, PushedRequestRow)).where(

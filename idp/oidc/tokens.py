@@ -12,7 +12,8 @@ from idp import clock, settings
 from idp.clients import kept
 from idp.clients.models import Client, ClientRow, ClientSchool, ClientVersion
 from idp.database import keyed_hash, retried, transaction
-from idp.database.prepared import AtomicInsert, Prepared, columns
+from idp.database.atomic_insert import AtomicInsert
+from idp.database.prepared import Prepared, columns
 from idp.oidc import child_selection
 from idp.oidc.models import (
     AccessToken,

@@ -14,7 +14,8 @@ from idp.audit import events
 from idp.audit.models import AuditEvent
 from idp.clients.models import Client, ClientRow, UsedAssertion
 from idp.database import db, transaction
-from idp.database.prepared import AtomicInsert, Prepared, columns, made_row, only
+from idp.database.atomic_insert import AtomicInsert
+from idp.database.prepared import Prepared, columns, made_row, only
 from idp.people.models import Account, AccountRow, School
 from idp.sessions import service as sessions
 from idp.sessions.models import BrowserSession, SessionRow

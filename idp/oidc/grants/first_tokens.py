@@ -6,7 +6,7 @@ from sqlalchemy import Update
 
 from idp import clock, settings
 from idp.database import retried
-from idp.database.prepared import AtomicInsert
+from idp.database.atomic_insert import AtomicInsert
 from idp.oidc import access_token as access_tokens
 from idp.oidc import id_token, resources, sender, tokens
 from idp.oidc.grants import Exchange

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, update
 from idp import clock, settings
 from idp.clients import profiles
 from idp.database import retried
-from idp.database.prepared import AtomicInsert
+from idp.database.atomic_insert import AtomicInsert
 from idp.oidc import access_token as access_tokens
 from idp.oidc import id_token, resources, sender, tokens
 from idp.oidc.grants import Exchange, GrantType
