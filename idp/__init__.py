@@ -5,12 +5,25 @@
 
 import os
 from pathlib import Path
+from typing import Final
 
 from flask import Flask
+from sqlalchemy import make_url
 
 from idp.database import db
 from idp.resources import folder
 from idp.settings import Settings, UnsafeSettings, safety
+
+REACHED: Final = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""How libpq learns that a network is gone (seconds; milliseconds). A pooler is told none of it;
+what an address says itself (``?connect_timeout=…``) counts."""
 
 __all__ = ["Settings", "UnsafeSettings", "create_app"]
 
@@ -65,11 +78,14 @@ def _engine_options(url: str, settings: Settings) -> dict[str, object]:
     if url.startswith("sqlite"):
         return {**options, "connect_args": {"timeout": 10}}
     connections = settings.database_connections
+    chosen = make_url(url).query
+    reached: dict[str, object] = {name: it for name, it in REACHED.items() if name not in chosen}
     if settings.database_pooled:
         # What one statement prepares, the next one's server may not know
-        options["connect_args"] = {"prepare_threshold": None}
+        reached["prepare_threshold"] = None
     return {
         **options,
+        "connect_args": reached,
         "pool_size": connections // 2,
         "max_overflow": connections - connections // 2,
         "pool_timeout": 10,

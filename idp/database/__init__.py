@@ -321,6 +321,15 @@ def _lost_race(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", None) in {"40001", "40P01"}
 
 
+@event.listens_for(Engine, "do_connect")
+def _connect(dialect: Dialect, _record: Any, positional: Any, options: dict[str, Any]) -> Any:
+    if dialect.name != "postgresql":
+        return None
+    from idp.database.silence import Connection as Listening  # noqa: PLC0415
+
+    return Listening.connect(*positional, **options)
+
+
 @event.listens_for(Engine, "connect")
 def _configure(connection: Any, _record: Any) -> None:
     if not isinstance(connection, sqlite3.Connection):

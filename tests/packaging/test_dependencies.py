@@ -13,7 +13,6 @@ import idp
 ROOT: Final = Path(idp.__file__).parent
 THROUGH_ANOTHER: Final = {
     "defusedxml",  # openpyxl parses by it; workbooks.py reads nothing where it would not
-    "psycopg",  # SQLAlchemy loads it, where the address of the database names PostgreSQL
 }
 OF_AN_EXTRA: Final = {
     "opentelemetry-exporter-otlp-proto-http", "opentelemetry-api", "opentelemetry-sdk",
