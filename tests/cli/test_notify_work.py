@@ -16,7 +16,7 @@ from tests.conftest import SECRETS, history_file
 from tests.receiver import until
 from tests.relying_party import world
 
-pytestmark = pytest.mark.quick_on("sqlite")
+pytestmark = [pytest.mark.quick_on("sqlite"), pytest.mark.slow]
 
 
 def environment_of(database_url: str, keys_folder: Path) -> dict[str, str]:

@@ -35,6 +35,8 @@ from idp.settings.providers import ProviderSettings
 from tests import databases, factories
 from tests.conftest import settings_for_tests
 
+pytestmark = pytest.mark.slow
+
 ISSUER = "https://provider.example"
 _numbers = count(1)
 PASSWORDS = ("Girafe-Violon-Bouton-9", "Lampe-Fougère-Tambour-7")
