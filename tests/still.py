@@ -10,14 +10,17 @@ import time_machine
 
 from idp import clock
 from idp.audit import continuity
+from idp.clients import kept
+from idp.database import silence
+from idp.doctor import measured
 from idp.oidc import refusals
 from idp.readiness import write_probe
-from idp.web import ready_documents, trusted_proxies
+from idp.web import ready_documents, short_way, trusted_proxies
 from idp.web.protocol import cors
 
 WITH_AN_EXPIRY: tuple[Any, ...] = (
     *(continuity, write_probe, trusted_proxies, cors, refusals),
-    ready_documents,
+    *(ready_documents, short_way, kept, silence, measured),
 )
 """The modules that believe something for some seconds, by ``monotonic``."""
 
