@@ -170,7 +170,7 @@ def _may_stay(account: Account, row: PersistentLogin) -> bool:
 
 def _session(last: BrowserSession, key: DeviceKey, device: str) -> BrowserSession:
     """The browser's last session goes on, or another one that stands on the same sign-in."""
-    if returns.is_in_use(last):
+    if sessions.is_in_use(last):
         returns.resume(last, key.session_secret)
         return last
     return returns.begin_after(last, key.session_secret, device)

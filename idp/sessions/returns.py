@@ -6,7 +6,7 @@ nobody claims (``acr`` « 0 », OpenID Connect Core §2).
 
 from sqlalchemy import Insert, insert, literal, select
 
-from idp import clock, settings
+from idp import clock
 from idp.audit import events
 from idp.database import keyed_hash, transaction, update_all
 from idp.sessions import assurance, service
@@ -15,9 +15,10 @@ from idp.sessions.models import BrowserSession, ChildChoice
 
 def begin_after(last: BrowserSession, secret: str, device: str) -> BrowserSession:
     """Begin a session that stands on the sign-in of the browser's last one."""
-    now = clock.now()
-    session = BrowserSession(
-        secret_hash=keyed_hash("session", secret),
+    session = service.made(
+        secret,
+        clock.now(),
+        device=device,
         account_id=last.account_id,
         auth_time=last.auth_time,
         auth_time_proved=last.auth_time_proved,
@@ -26,10 +27,6 @@ def begin_after(last: BrowserSession, secret: str, device: str) -> BrowserSessio
         acr=assurance.LONG_LIVED_COOKIE,
         passkey_id=last.passkey_id,
         persistent_login_id=last.persistent_login_id,
-        device=device,
-        created_at=now,
-        last_seen_at=now,
-        expires_at=now + settings.current().session_absolute,
     )
     with transaction() as writes:
         writes.add(session)
@@ -54,12 +51,6 @@ def resume(session: BrowserSession, secret: str) -> None:
     with transaction():
         update_all(BrowserSession, BrowserSession.id == session.id, secret_hash=hashed, **changes)
         _record_return(session)
-
-
-def is_in_use(session: BrowserSession) -> bool:
-    """Whether the session still opens something."""
-    idle_since = clock.now() - settings.current().session_idle
-    return session.last_seen_at > idle_since and service.is_live(session.id, session.account_id)
 
 
 def _record_return(session: BrowserSession) -> None:

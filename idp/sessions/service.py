@@ -28,15 +28,27 @@ class SignedIn:
     account: AccountRow
 
 
+def _idle_since(now: datetime) -> datetime:
+    """The moment since which a session has to have been used to open anything."""
+    return now - settings.current().session_idle
+
+
+def _in_use(now: Any, idle_since: Any) -> ColumnElement[bool]:
+    """Whether a session still opens something. ``now``, ``idle_since``: moments, or parameters."""
+    return and_(
+        BrowserSession.ended_at.is_(None),
+        BrowserSession.expires_at > now,
+        BrowserSession.last_seen_at > idle_since,
+    )
+
+
 def goes_on() -> ColumnElement[bool]:
     """As the condition of a statement that knows ``parameters_of``: the session of that secret goes
     on, and its account is active.
     """
     return and_(
         BrowserSession.secret_hash == bindparam("secret_hash"),
-        BrowserSession.ended_at.is_(None),
-        BrowserSession.expires_at > bindparam("now"),
-        BrowserSession.last_seen_at > bindparam("idle_since"),
+        _in_use(bindparam("now"), bindparam("idle_since")),
         Account.status == "active",
     )
 
@@ -47,7 +59,7 @@ def parameters_of(secret: str) -> dict[str, Any]:
     return {
         "secret_hash": keyed_hash("session", secret),
         "now": now,
-        "idle_since": now - settings.current().session_idle,
+        "idle_since": _idle_since(now),
     }
 
 
@@ -79,8 +91,10 @@ def begin(
     """
     secret = secrets.token_urlsafe(32)
     now = clock.now()
-    session = BrowserSession(
-        secret_hash=keyed_hash("session", secret),
+    session = made(
+        secret,
+        now,
+        device=device,
         account_id=account_id,
         auth_time=auth_time or now,
         auth_time_proved=auth_time_proved,
@@ -88,10 +102,6 @@ def begin(
         amr=" ".join(amr),
         acr=acr,
         passkey_id=passkey_id,
-        device=device,
-        created_at=now,
-        last_seen_at=now,
-        expires_at=now + settings.current().session_absolute,
     )
     with transaction() as writes:
         writes.add(session)
@@ -104,6 +114,17 @@ def begin(
             device=device,
         )
     return session, secret
+
+
+def made(secret: str, now: datetime, **of_the_sign_in: Any) -> BrowserSession:
+    """A new session of that secret, which lasts from now on; the caller adds it."""
+    return BrowserSession(
+        secret_hash=keyed_hash("session", secret),
+        created_at=now,
+        last_seen_at=now,
+        expires_at=now + settings.current().session_absolute,
+        **of_the_sign_in,
+    )
 
 
 def find(secret: str) -> SignedIn | None:
@@ -161,10 +182,11 @@ def is_live(session_id: str, account_id: str) -> bool:
 
 def live(account_id: str) -> list[BrowserSession]:
     """The guardian's live sessions, the last used first."""
+    now = clock.now()
     return list(
         db.session.scalars(
             select(BrowserSession)
-            .where(BrowserSession.account_id == account_id, _in_use(clock.now()))
+            .where(BrowserSession.account_id == account_id, _in_use(now, _idle_since(now)))
             .order_by(BrowserSession.last_seen_at.desc())
         )
     )
@@ -190,7 +212,7 @@ def listed(account_id: str) -> list[Listed]:
         .where(
             BrowserSession.account_id == account_id,
             is_left(),
-            or_(_in_use(now), PersistentLogin.id.is_not(None)),
+            or_(_in_use(now, _idle_since(now)), PersistentLogin.id.is_not(None)),
         )
         .order_by(BrowserSession.last_seen_at.desc())
     )
@@ -294,16 +316,14 @@ def forget_children(*which: ColumnElement[bool]) -> int:
     return delete_all(ChildChoice, keys.in_(chosen))
 
 
+def is_in_use(session: BrowserSession) -> bool:
+    """Whether the session still opens something, by what was read of it and what holds now."""
+    idle_since = _idle_since(clock.now())
+    return session.last_seen_at > idle_since and is_live(session.id, session.account_id)
+
+
 def _touch(session: SessionRow) -> None:
     update_all(BrowserSession, BrowserSession.id == session.id, last_seen_at=clock.now())
-
-
-def _in_use(now: datetime) -> ColumnElement[bool]:
-    return and_(
-        BrowserSession.ended_at.is_(None),
-        BrowserSession.expires_at > now,
-        BrowserSession.last_seen_at > now - settings.current().session_idle,
-    )
 
 
 def _lasts(account_id: str) -> tuple[ColumnElement[bool], ...]:
