@@ -107,7 +107,8 @@ class TestKilled:
             codes, grants = count_of(AuthorizationCode), count_of(Grant)
             assert codes == grants == count_of(AuditEvent, event="grant_made")
             crashes += 1
-        assert crashes > 4
+        # before the look, the one statement that writes all three, and its commit, and none at all
+        assert crashes > 3
 
     def test_r1_no_spent_code_without_its_tokens(self, client: FlaskClient) -> None:
         site = world(client, "Lina")
