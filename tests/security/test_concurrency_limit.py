@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event
+from time import sleep
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from idp.audit import continuity
 from idp.concurrency_limit import ConcurrencyLimit, Crowded, released
 from tests.relying_party import world
+from tests.security.outages import eventually
 
 
 def status_and_headers(limit: ConcurrencyLimit) -> tuple[str, dict[str, str]]:
@@ -109,7 +111,52 @@ def test_e5_who_gets_no_place_again_is_told_to_come_back() -> None:
     assert crowded[0].retry_after > 0
     assert other[0] == "200 OK"
     # It gave back no place that it did not hold: there is one, as before
-    assert limit._free.qsize() == 1
+    assert limit._line._free == 1
+
+
+def test_e5_whoever_came_first_is_next() -> None:
+    """Nobody who comes just as a place is left takes it from those who wait."""
+    answered: list[int] = []
+    began, goes_on = Event(), Event()
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        if "number" not in environ:
+            return stalling(began, goes_on)(environ, start_response)
+        answered.append(environ["number"])
+        if environ["number"] == 0:  # somebody new comes while the others wait
+            late.append(pool.submit(come, 99))
+        return [b""]
+
+    def come(number: int) -> None:
+        list(limit({"number": number}, lambda *_: None))
+
+    late: list[Any] = []
+    limit = ConcurrencyLimit(application, at_once=1, patience=30)
+    with ThreadPoolExecutor(12) as pool:
+        first = pool.submit(status_and_headers, limit)
+        assert began.wait(30)
+        for number in range(8):
+            pool.submit(come, number)
+            assert eventually(lambda: len(limit._line._waiting) == number + 1)  # noqa: B023
+        goes_on.set()
+        first.result(30)
+    late[0].result(30)
+
+    assert answered == [*range(8), 99]
+
+
+def test_e5_no_place_is_lost_where_patience_ends_as_it_is_given() -> None:
+    limit = ConcurrencyLimit(lambda *_: sleep(0.001) or [b""], at_once=2, patience=0.003)
+
+    def come(_number: int) -> None:
+        for _ in range(40):
+            list(limit({}, lambda *_: None))
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(come, range(12)))
+
+    assert limit._line._free == 2
+    assert not limit._line._waiting
 
 
 def test_e5_a_page_and_a_program_are_told_so(
