@@ -73,6 +73,10 @@ class Cluster:
         """Returns when it answers."""
         self._ask("start")
 
+    def crash(self) -> None:
+        """As a machine does that loses its power, but for its disk: nothing is written any more."""
+        self._ask("crash")
+
     def _ask(self, what: str) -> None:
         assert self._keeper.stdin is not None
         assert self._keeper.stdout is not None
@@ -110,16 +114,17 @@ def stoppable_cluster(*, fsync: bool = False, connections: int = 200) -> Iterato
 
 def create_database(base: str, name: str) -> str:
     """Make an empty database in the cluster at ``base`` and return its address."""
-    _administer(base, f'CREATE DATABASE "{name}"')
+    administer(base, f'CREATE DATABASE "{name}"')
     return f"{base}/{name}"
 
 
 def drop_database(base: str, name: str) -> None:
     """Remove a database of the cluster at ``base``, whoever is still connected to it."""
-    _administer(base, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    administer(base, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
-def _administer(base: str, statement: str) -> None:
+def administer(base: str, statement: str) -> None:
+    """Have the cluster's superuser do something, outside of a transaction."""
     import psycopg
 
     with psycopg.connect(f"{base}/postgres", autocommit=True) as connection:
@@ -234,6 +239,12 @@ class _Server:
             self.process.send_signal(signal.SIGQUIT)
             self.process.wait()
 
+    def crash(self) -> None:
+        """ "Immediate": every process is killed as it stands, and recovery begins at the start."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGQUIT)
+            self.process.wait()
+
     def _run(self) -> None:
         settings = [
             "listen_addresses=127.0.0.1",
@@ -281,7 +292,7 @@ def _keep(*, fsync: bool, connections: int) -> None:
         with _served(folder, fsync=fsync, connections=connections) as server:
             while True:
                 what = asked.get()
-                {"stop": server.stop, "start": server.start}[what]()
+                {"stop": server.stop, "start": server.start, "crash": server.crash}[what]()
                 print(what, flush=True)
     except Unavailable as reason:
         print(reason, flush=True)

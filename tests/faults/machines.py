@@ -1,27 +1,23 @@
-"""Machines that serve, the nginx of the operator's guide before them, and visitors."""
+"""Machines that serve, and the nginx of the operator's guide before them."""
 
 import os
 import re
 import shutil
 import signal
 import subprocess
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event, Thread
-from time import sleep
 
 import pytest
-import urllib3
 
 from tests.cli.conftest import PROGRAM
 from tests.cli.guide import blocks
+from tests.faults.door import NAME, Door
 from tests.security.outages import environment, eventually, fetch
 from tests.smtp import free_port
 
-NAME = "id.example"
 SETTINGS = {"IDP_ISSUER": f"https://{NAME}", "IDP_TRUSTED_PROXIES": "127.0.0.1/32"}
 
 
@@ -35,9 +31,12 @@ class Machine:
     changes: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     server: subprocess.Popen[bytes] | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+    """What its processes have beside the file."""
+    program: tuple[str, ...] = (str(PROGRAM),)
 
     def settings(self, **changes: str) -> None:
-        self.folder.mkdir(exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         lines = {
             **environment(),
             "DATABASE_URL": self.url,
@@ -63,18 +62,55 @@ class Machine:
     def ready(self) -> bool:
         return fetch(f"http://127.0.0.1:{self.port}/health/ready")[0] == 200
 
+    @property
+    def workers(self) -> list[int]:
+        """The processes that answer: the children of the generation that the main one keeps."""
+        assert self.server is not None
+        return [
+            worker
+            for generation in _children(self.server.pid)
+            for worker in _children(generation)
+            if "resource_tracker" not in Path(f"/proc/{worker}/cmdline").read_text()
+        ]
+
     def start(self) -> None:
-        kept = {name: text for name, text in os.environ.items() if not name.startswith("IDP_")}
+        self.launch()
+        assert eventually(lambda: self.ready, 60), self.log
+
+    def launch(self) -> None:
+        """Start it, and don't wait."""
+        self.server = self.begin("serve", "--port", str(self.port), "--workers", "2")
+
+    def begin(self, *command: str) -> subprocess.Popen[bytes]:
+        """One of the machine's processes, in a group of its own."""
         with (self.folder / "log").open("ab") as log:
-            self.server = subprocess.Popen(
-                [str(PROGRAM), "serve", "--port", str(self.port), "--workers", "2"],
-                env=kept | {"IDP_ENV_FILE": str(self.file)},
+            return subprocess.Popen(
+                [*self.program, *command],
+                env=self._all_it_has(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
-        assert eventually(lambda: self.ready, 60), self.log
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """A command as its operator runs it."""
+        return self.run_as(self.program, *command)
+
+    def run_as(self, program: tuple[str, ...], *command: str) -> subprocess.CompletedProcess[str]:
+        """The same of another release that is installed here."""
+        return subprocess.run(
+            [*program, *command],
+            env=self._all_it_has(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def _all_it_has(self) -> dict[str, str]:
+        kept = {name: text for name, text in os.environ.items() if not name.startswith("IDP_")}
+        return kept | {"IDP_ENV_FILE": str(self.file)} | self.environment
 
     def signal(self, number: int) -> None:
         assert self.server is not None
@@ -91,15 +127,44 @@ class Machine:
             self.server.wait(30)
 
 
+def _children(process: int) -> list[int]:
+    return [
+        int(each) for each in Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    ]
+
+
 @contextmanager
 def machines(
-    count: int, folder: Path, url: str, keys_folder: Path, **changes: str
+    count: int,
+    folder: Path,
+    url: str,
+    keys_folder: Path,
+    environment: dict[str, str] | None = None,
+    program: tuple[str, ...] = (str(PROGRAM),),
+    first: tuple[str, ...] = (),
+    **changes: str,
 ) -> Iterator[list[Machine]]:
-    """So many, serving."""
-    made = [Machine(folder / f"machine{n}", url, keys_folder, changes) for n in range(count)]
+    """So many, serving. ``environment``: what their processes have beside their settings;
+    ``first``: what is run on the first before it serves.
+    """
+    made = [
+        Machine(
+            folder / f"machine{n}",
+            url,
+            keys_folder,
+            changes,
+            environment=environment or {},
+            program=program,
+        )
+        for n in range(count)
+    ]
     try:
         for machine in made:
             machine.settings()
+        if first:
+            done = made[0].run_as((), *first)
+            assert done.returncode == 0, done.stderr
+        for machine in made:
             machine.start()
         yield made
     finally:
@@ -108,8 +173,8 @@ def machines(
 
 
 @contextmanager
-def nginx(folder: Path, before: list[Machine]) -> Iterator["Visitors"]:
-    """nginx with the guide's configuration; yields who visits through it."""
+def nginx(folder: Path, before: list[Machine]) -> Iterator[Door]:
+    """nginx with the guide's configuration; yields the way in."""
     program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
     if program is None:
         pytest.skip("nginx is not installed")
@@ -130,10 +195,10 @@ def nginx(folder: Path, before: list[Machine]) -> Iterator["Visitors"]:
         f"events {{}} http {{ {temporary} {_configuration(folder, before, port)} }}"
     )
     server = subprocess.Popen([program, "-e", f"{folder}/error.log", "-c", str(whole)])
-    visitors = Visitors(port, folder / "tls/fullchain.pem")
+    door = Door(port, folder / "tls/fullchain.pem")
     try:
-        assert eventually(lambda: visitors.ask("GET", "/health/live") == "200")
-        yield visitors
+        assert eventually(door.is_open)
+        yield door
     finally:
         server.terminate()
         server.wait(30)
@@ -155,61 +220,3 @@ def _configuration(folder: Path, before: list[Machine], port: int) -> str:
     text = text.replace("listen 80", f"listen 127.0.0.1:{free_port()}")
     text = text.replace(f"/etc/letsencrypt/live/{NAME}", str(folder / "tls"))
     return text.replace("/var/log/nginx", str(folder))
-
-
-ASKED = (
-    ("GET", "/.well-known/openid-configuration", None),
-    ("GET", "/", None),
-    ("GET", "/oauth2/jwks", None),
-    ("POST", "/oauth2/token", b"grant_type=authorization_code&code=x&client_id=nobody"),
-)
-
-
-class Visitors:
-    """Four of them, ten requests a second each, and what they were answered."""
-
-    def __init__(self, port: int, authority: Path) -> None:
-        self._pool = urllib3.HTTPSConnectionPool(
-            "127.0.0.1", port, maxsize=8, ca_certs=str(authority), server_hostname=NAME
-        )
-        self.answers: Counter[str] = Counter()
-
-    def get(self, path: str) -> urllib3.BaseHTTPResponse:
-        return self._pool.request("GET", path, headers={"Host": NAME}, retries=False)
-
-    def ask(self, method: str, path: str, body: bytes | None = None) -> str:
-        headers = {"Host": NAME, "Content-Type": "application/x-www-form-urlencoded"}
-        try:
-            answer = self._pool.request(
-                method, path, body=body, headers=headers, retries=False, redirect=False, timeout=40
-            )
-        except urllib3.exceptions.HTTPError as error:
-            return type(error).__name__
-        return str(answer.status)
-
-    @contextmanager
-    def meanwhile(self, *more: tuple[str, str, bytes | None]) -> Iterator[None]:
-        """They come for as long as the block lasts, and a second before and after it."""
-        done = Event()
-
-        def come(method: str, path: str, body: bytes | None) -> None:
-            while not done.wait(0.1):
-                self.answers[f"{method} {path} {self.ask(method, path, body)}"] += 1
-
-        coming = [Thread(target=come, args=each) for each in (*ASKED, *more)]
-        for each in coming:
-            each.start()
-        try:
-            sleep(1)
-            yield
-            sleep(1)
-        finally:
-            done.set()
-            for each in coming:
-                each.join()
-
-    @property
-    def lost(self) -> dict[str, int]:
-        """What was not answered as each of these requests is."""
-        good = ("200", "303", "400")
-        return {what: many for what, many in self.answers.items() if not what.endswith(good)}

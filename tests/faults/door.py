@@ -1,0 +1,123 @@
+"""nginx as a browser and an application's server come to it, and what each request was answered."""
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from urllib.parse import urlencode
+
+import urllib3
+
+NAME = "id.example"
+PATIENCE = 20
+"""Seconds; nginx itself gives up after 30."""
+
+
+class Trouble(Exception):
+    """Somebody did not get what they came for. Their way ends here; they begin it anew."""
+
+    def __init__(self, words: str, *, is_refusal: bool = False) -> None:
+        super().__init__(words)
+        self.is_refusal = is_refusal
+        """Whether they were told no: to ask once more is of no use."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One request: when its answer came, what it was for, and what was wrong with it."""
+
+    at: float
+    kind: str
+    trouble: str = ""
+
+
+@dataclass
+class Answers:
+    """All of them, in the order in which they came; many threads write."""
+
+    heard: list[Heard] = field(default_factory=list)
+
+    def note(self, kind: str, trouble: str = "") -> None:
+        self.heard.append(Heard(monotonic(), kind, trouble))
+
+    def failed(self, since: float = 0.0) -> Counter[tuple[str, str]]:
+        return Counter((each.kind, each.trouble) for each in self.heard if _is_bad(each, since))
+
+    def last_failure(self, since: float) -> float:
+        return max((each.at for each in self.heard if _is_bad(each, since)), default=since)
+
+    def kinds(self, since: float = 0.0) -> set[str]:
+        """What succeeded since then."""
+        return {each.kind for each in self.heard if each.at >= since and not each.trouble}
+
+
+def _is_bad(each: Heard, since: float) -> bool:
+    return bool(each.trouble) and each.at >= since
+
+
+class Door:
+    """One pool of connections to nginx. What is not answered as expected is noted, and raised."""
+
+    def __init__(self, port: int, authority: Path) -> None:
+        self._port, self._authority = port, authority
+        self._pool = urllib3.HTTPSConnectionPool(
+            "127.0.0.1", port, maxsize=16, ca_certs=str(authority), server_hostname=NAME
+        )
+        self.answers = Answers()
+
+    def anew(self) -> "Door":
+        """The same with nothing noted yet."""
+        return Door(self._port, self._authority)
+
+    def is_open(self) -> bool:
+        """Whether anybody is answered."""
+        with suppress(Trouble):
+            self.ask("health", "GET", "/health/live")
+            return True
+        return False
+
+    def ask(
+        self,
+        kind: str,
+        method: str,
+        path: str,
+        *,
+        form: Mapping[str, str] | None = None,
+        file: tuple[str, bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+        good: tuple[int, ...] = (200,),
+    ) -> urllib3.BaseHTTPResponse:
+        """``file``: sent as the form's file of this name. Raises ``Trouble``."""
+        body, sent = _body(form, file)
+        answer, trouble = self._ask(method, path, body, sent | dict(headers or {}))
+        if answer is not None and answer.status not in good:
+            trouble = str(answer.status)
+        self.answers.note(kind, trouble)
+        if trouble or answer is None:
+            raise Trouble(f"{kind}: {trouble}", is_refusal=trouble.startswith("4"))
+        return answer
+
+    def _ask(
+        self, method: str, path: str, body: str | bytes | None, headers: dict[str, str]
+    ) -> tuple[urllib3.BaseHTTPResponse | None, str]:
+        try:
+            answer = self._pool.request(
+                method, path, body=body, headers={"Host": NAME, **headers},
+                retries=False, redirect=False, timeout=PATIENCE,
+            )  # fmt: skip
+        except urllib3.exceptions.HTTPError as error:
+            return None, type(error).__name__
+        return answer, ""
+
+
+def _body(
+    form: Mapping[str, str] | None, file: tuple[str, bytes] | None
+) -> tuple[str | bytes | None, dict[str, str]]:
+    if file is not None:
+        body, kind = urllib3.encode_multipart_formdata({**(form or {}), "file": file})
+        return body, {"Content-Type": kind}
+    if form is not None:
+        return urlencode(form), {"Content-Type": "application/x-www-form-urlencoded"}
+    return None, {}

@@ -1,0 +1,78 @@
+"""What the rows must say after a fault: nothing that was answered is lost, nothing is half done."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+
+from idp.database import db, keyed_hash
+from tests.faults.door import NAME
+from tests.faults.visits import Done
+from tests.security.outages import databases_app
+
+INVARIANTS = {
+    "a live grant without its guardianship": """
+        SELECT count(*) FROM grants g
+        LEFT JOIN live_guardianships l ON l.account_id = g.account_id AND l.child_id = g.child_id
+        WHERE g.ended_at IS NULL AND g.child_id IS NOT NULL AND l.id IS NULL""",
+    "a grant without a code": """
+        SELECT count(*) FROM grants g
+        WHERE NOT EXISTS (SELECT 1 FROM authorization_codes c WHERE c.grant_id = g.id)
+        AND NOT EXISTS (SELECT 1 FROM device_codes d WHERE d.grant_id = g.id)""",
+    "a redeemed code without its tokens": """
+        SELECT count(*) FROM authorization_codes c WHERE c.redeemed_at IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM access_tokens t WHERE t.grant_id = c.grant_id)""",
+    "tokens of a code that nobody has redeemed": """
+        SELECT count(*) FROM authorization_codes c WHERE c.redeemed_at IS NULL
+        AND EXISTS (SELECT 1 FROM access_tokens t WHERE t.grant_id = c.grant_id)""",
+    "two refresh tokens that are next": """
+        SELECT count(*) FROM (SELECT grant_id FROM refresh_tokens
+        WHERE rotated_at IS NULL AND revoked_at IS NULL GROUP BY grant_id HAVING count(*) > 1) x""",
+    "a refresh token without a successor": """
+        SELECT count(*) FROM (SELECT grant_id FROM refresh_tokens
+        GROUP BY grant_id HAVING count(*) = count(rotated_at)) x""",
+    "a grant that ended, as if a token had been stolen": """
+        SELECT count(*) FROM grants WHERE ended_at IS NOT NULL""",
+    "a session whose sign-in is not on record": """
+        SELECT count(*) FROM browser_sessions s WHERE s.amr = 'pwd' AND (
+        SELECT count(*) FROM audit_events e WHERE e.account_id = s.account_id
+        AND e.event = 'sign_in' AND e.result = 'ok') < (
+        SELECT count(*) FROM browser_sessions o WHERE o.account_id = s.account_id
+        AND o.amr = 'pwd')""",
+}
+"""What must not be there, and how it is counted. Nobody signs out or ends anything meanwhile."""
+
+_KEPT = (
+    ("sessions", "session", "secret_hash FROM browser_sessions WHERE ended_at IS NULL"),
+    ("codes", "code", "code_hash FROM authorization_codes WHERE redeemed_at IS NOT NULL"),
+    ("access", "access token", "token_hash FROM access_tokens WHERE revoked_at IS NULL"),
+    ("refresh", "refresh token", "token_hash FROM refresh_tokens WHERE revoked_at IS NULL"),
+)
+
+
+def violated(url: str, keys_folder: Path) -> dict[str, int]:
+    """Which of them are there, and how many."""
+    with _reading(url, keys_folder) as now:
+        found = {name: now.scalar(text(query)) or 0 for name, query in INVARIANTS.items()}
+    return {name: count for name, count in found.items() if count}
+
+
+def lost(url: str, keys_folder: Path, done: Done) -> dict[str, int]:
+    """How much of what was answered as done is not in the database."""
+    with _reading(url, keys_folder) as now:
+        found = {
+            name: len(
+                {keyed_hash(purpose, secret) for secret in getattr(done, name)}
+                - set(now.scalars(text(f"SELECT {which}")))
+            )
+            for name, purpose, which in _KEPT
+        }
+    return {name: count for name, count in found.items() if count}
+
+
+@contextmanager
+def _reading(url: str, keys_folder: Path) -> Iterator[Connection]:
+    """A connection of an application that hashes as the machines do."""
+    with databases_app(url, keys_folder, issuer=f"https://{NAME}"), db.engine.connect() as now:
+        yield now

@@ -1,0 +1,212 @@
+"""A whole site for faults: machines behind nginx, a durable PostgreSQL, a mail server, workers."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests import databases, postgres
+from tests.cli.conftest import PROGRAM
+from tests.faults import outcomes, rows
+from tests.faults.door import Door
+from tests.faults.household import Household, move_in
+from tests.faults.machines import Machine, machines, nginx
+from tests.faults.outcomes import Outcome
+from tests.faults.traffic import Traffic
+from tests.faults.visits import SESSION, Browser
+from tests.security.outages import eventually
+from tests.smtp import MailServer
+
+FOLDERS = {"keys": 4, "spool": 1, "log": 4}
+"""What a machine writes to beside the database, each on a disk of so many megabytes."""
+
+
+@dataclass
+class Site:
+    """What a test breaks."""
+
+    machines: list[Machine]
+    cluster: postgres.Cluster
+    url: str
+    door: Door
+    household: Household
+    mail: MailServer
+    disks: dict[str, Path] = field(default_factory=dict)
+    """Folders that are a disk of their own; none where nothing may be mounted."""
+
+    @property
+    def machine(self) -> Machine:
+        return self.machines[0]
+
+    @contextmanager
+    def visited(self, *, desk: bool = True, balancer: bool = False) -> Iterator[Traffic]:
+        """Visitors come meanwhile."""
+        traffic = Traffic(self.door.anew(), self.household, desk=desk, balancer=balancer)
+        with traffic.coming():
+            yield traffic
+
+    def judge(self, fault: str, traffic: Traffic) -> Outcome:
+        """Note what a fault came to; nothing that was answered may be lost, or half done."""
+        keys_folder = self.machine.keys_folder
+        outcome = Outcome.of(
+            fault,
+            traffic,
+            rows.lost(self.url, keys_folder, traffic.done),
+            rows.violated(self.url, keys_folder),
+        )
+        outcomes.note(outcome)
+        assert outcome.lost == {}
+        assert outcome.violated == {}
+        return outcome
+
+    def judge_unplanned(self, fault: str, traffic: Traffic) -> Outcome:
+        """The same, and all is well within seconds after the cause is gone."""
+        went_well = traffic.go_well()
+        outcome = self.judge(fault, traffic)
+        assert went_well, outcome.cells
+        assert outcome.is_in_time, outcome.cells
+        return outcome
+
+    def secretary(self) -> Browser:
+        """Her browser, for what she does once."""
+        return Browser(self.door.anew(), **{SESSION: self.household.secretary})
+
+    def judge_planned(self, fault: str, traffic: Traffic) -> Outcome:
+        """The same, and nobody has noticed."""
+        outcome = self.judge(fault, traffic)
+        assert outcome.failed == {}, outcome.cells
+        return outcome
+
+
+@contextmanager
+def site_of(
+    folder: Path,
+    count: int = 1,
+    environment: dict[str, str] | None = None,
+    program: tuple[str, ...] = (str(PROGRAM),),
+    first: tuple[str, ...] = (),
+    **changes: str,
+) -> Iterator[Site]:
+    """A site with so many machines, of the release that ``program`` runs.
+
+    ``environment``: what their processes have; ``changes``: of their settings; ``first``: what is
+    run before they start, when the families are there.
+    """
+    with ExitStack() as stack:
+        disks = stack.enter_context(_disks(folder))
+        rows_at = stack.enter_context(_for_database())  # it outlives the server
+        cluster = stack.enter_context(durable_cluster())
+        url = postgres.create_database(cluster.address, "idp")
+        if rows_at is not None:
+            postgres.administer(cluster.address, f"CREATE TABLESPACE small LOCATION '{rows_at}'")
+            postgres.administer(cluster.address, "ALTER DATABASE idp SET TABLESPACE small")
+            disks["database"] = rows_at
+        databases.migrate(url)
+        mail = MailServer()
+        mail.start()
+        stack.callback(mail.stop)
+        keys_folder = _keys(folder)
+        household = move_in(url, keys_folder)
+        changes |= {
+            "IDP_MAIL_PORT": str(mail.port),
+            "IDP_SPOOL_FOLDER": str(folder / "spool"),
+        }
+        made = stack.enter_context(
+            machines(
+                count, folder / "log", url, keys_folder, environment, program, first, **changes
+            )
+        )
+        door = stack.enter_context(nginx(folder / "nginx", made))
+        yield Site(made, cluster, url, door, household, mail, disks)
+
+
+@contextmanager
+def durable_cluster() -> Iterator[postgres.Cluster]:
+    """PostgreSQL whose commits are on the disk when they return, as in production."""
+    try:
+        with postgres.stoppable_cluster(fsync=True, connections=100) as cluster:
+            yield cluster
+    except postgres.Unavailable as reason:
+        pytest.skip(f"PostgreSQL is not available: {reason}")
+
+
+def _keys(folder: Path) -> Path:
+    from idp.oidc.keys import Keyring
+
+    keys_folder = folder / "keys"
+    keys_folder.mkdir(mode=0o700, exist_ok=True)
+    Keyring(keys_folder).ensure()
+    return keys_folder
+
+
+@contextmanager
+def _disks(folder: Path) -> Iterator[dict[str, Path]]:
+    with ExitStack() as stack:
+        made = {}
+        for name, megabytes in FOLDERS.items():
+            (folder / name).mkdir(mode=0o700)
+            if stack.enter_context(mounted(folder / name, megabytes)):
+                made[name] = folder / name
+        yield made
+
+
+@contextmanager
+def _for_database() -> Iterator[Path | None]:
+    """A disk for the rows alone, which PostgreSQL's own user writes to."""
+    at = Path(tempfile.mkdtemp(prefix="idp-tablespace-"))
+    try:
+        with mounted(at, 64) as is_there:
+            if is_there:
+                owner = pwd.getpwnam("postgres")
+                os.chown(at, owner.pw_uid, owner.pw_gid)
+            yield at if is_there else None
+    finally:
+        at.rmdir()
+
+
+@contextmanager
+def mounted(at: Path, megabytes: int) -> Iterator[bool]:
+    """A small disk at a folder, where this user may mount one; whether it is there."""
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0700", "tmpfs", str(at)],
+        capture_output=True,
+        check=False,
+    )
+    try:
+        yield done.returncode == 0
+    finally:
+        if done.returncode == 0:
+            subprocess.run(["umount", "--lazy", str(at)], check=True, capture_output=True)
+
+
+@contextmanager
+def full(disk: Path) -> Iterator[None]:
+    """Not a byte more fits on it."""
+    ballast = disk / "ballast"
+    try:
+        with ballast.open("wb", buffering=0) as out, suppress(OSError):
+            while out.write(b"x" * 4096):
+                pass
+        assert shutil.disk_usage(disk).free == 0
+        yield
+    finally:
+        ballast.unlink()
+
+
+@contextmanager
+def worker(site: Site, *command: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """One of the processes beside the server, such as ``mail work``."""
+    process = site.machine.begin(*command)
+    try:
+        assert eventually(lambda: process.poll() is None)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(30)

@@ -1,0 +1,74 @@
+"""Rule R6: a disk without a byte left costs what needs it, loses nothing, and passes by itself."""
+
+from time import sleep
+
+import pytest
+
+from tests.faults.door import Trouble
+from tests.faults.site import Site, full
+from tests.security.outages import eventually
+
+pytestmark = [pytest.mark.nginx, pytest.mark.timeout(170)]
+
+ROSTER = b"pupil,class,guardian e-mail\nLina Dubois,3B,claire@families.example\n"
+
+
+def disk(site: Site, name: str) -> object:
+    if name not in site.disks:
+        pytest.skip("no disk may be mounted here (needs root and mount)")
+    return full(site.disks[name])
+
+
+def test_r6_the_disk_of_the_database(site: Site) -> None:
+    with site.visited() as traffic:
+        with disk(site, "database"):
+            assert eventually(lambda: ("sign-in", "503") in traffic.answers.failed(), 60)
+            sleep(1)
+        traffic.cause_is_gone()
+        outcome = site.judge_unplanned("full disk: database", traffic)
+    assert {what for _, what in outcome.failed} == {"503"}, outcome.cells
+
+
+def test_r6_the_disk_of_the_spool(site: Site) -> None:
+    with site.visited() as traffic:
+        with disk(site, "spool"):
+            assert upload(site) == "507"
+        assert upload(site) == ""
+        site.judge_planned("full disk: spool", traffic)
+
+
+def test_r6_the_disk_of_the_log(site: Site) -> None:
+    """Nobody is refused because it can't be written down in the log."""
+    with site.visited() as traffic:
+        with disk(site, "log"):
+            sleep(3)
+        before = len(site.machine.log)
+        sleep(1)
+        site.judge_planned("full disk: log", traffic)
+    assert len(site.machine.log) > before
+
+
+def test_r6_the_disk_of_the_keys(site: Site) -> None:
+    with site.visited() as traffic:
+        before = site.machine.run("keys", "list", "--json").stdout
+        with disk(site, "keys"):
+            refused = site.machine.run("keys", "rotate", "--force")
+            assert refused.returncode != 0
+            assert "No space left on device" in refused.stderr
+        assert site.machine.run("keys", "list", "--json").stdout == before
+        assert site.machine.run("keys", "rotate", "--force").returncode == 0
+        sleep(1)
+        site.judge_planned("full disk: keys", traffic)
+
+
+def upload(site: Site) -> str:
+    """The secretary sends a roster; what was wrong with the answer."""
+    browser = site.secretary()
+    browser.open("desk", "/admin/imports/new")
+    try:
+        browser.submit(
+            "upload", "import-form", ("roster.csv", ROSTER), school=site.household.school_id
+        )
+    except Trouble as trouble:
+        return str(trouble).removeprefix("upload: ")
+    return ""

@@ -1,0 +1,88 @@
+"""Rules R1 to R3: what is killed or goes away costs some answers, nothing that was answered, and
+passes within seconds.
+"""
+
+import os
+import re
+import signal
+from pathlib import Path
+from threading import Event, Thread
+from time import sleep
+
+import pytest
+
+from tests.faults.machines import Machine
+from tests.faults.site import Site, worker
+from tests.security.outages import eventually
+
+pytestmark = [pytest.mark.nginx, pytest.mark.timeout(170)]
+
+UNIT = (Path(__file__).resolve().parents[2] / "deploy/systemd/idp.service").read_text()
+RESTART = int(re.findall(r"^RestartSec=(\d+)$", UNIT, re.MULTILINE)[0])
+"""Seconds until systemd starts what has died."""
+
+
+def test_r1_a_killed_worker(site: Site) -> None:
+    before = site.machine.workers
+    with site.visited() as traffic:
+        os.kill(before[0], signal.SIGKILL)
+        traffic.cause_is_gone()
+        outcome = site.judge_unplanned("kill -9 of a worker", traffic)
+    assert len(site.machine.workers) == len(before)
+    assert before[0] not in site.machine.workers
+    assert sum(outcome.failed.values()) <= 10, outcome.cells  # what it was answering
+
+
+def test_r1_a_killed_server(site: Site) -> None:
+    """All of it at once: the main process, the generation that it keeps, the workers."""
+    with site.visited() as traffic, restarted(site.machine):
+        site.machine.kill()
+        traffic.cause_is_gone()
+        site.judge_unplanned("kill -9 of all", traffic)
+
+
+def test_r2_postgresql_that_breaks_down(site: Site) -> None:
+    with site.visited() as traffic:
+        site.cluster.crash()
+        sleep(3)
+        site.cluster.start()
+        traffic.cause_is_gone()
+        outcome = site.judge_unplanned("PostgreSQL breaks down for 3 s (immediate)", traffic)
+    assert {what for _, what in outcome.failed} == {"503"}, outcome.cells
+
+
+def test_r3_a_mail_server_that_is_away(site: Site) -> None:
+    with worker(site, "mail", "work"), site.visited() as traffic:
+        assert eventually(lambda: bool(site.mail.letters), 30)
+        site.mail.stop()
+        sleep(5)
+        site.mail.start()
+        traffic.cause_is_gone()
+        site.judge_planned("the mail server is away for 5 s", traffic)
+        assert eventually(lambda: waiting(site) == 0, 60)
+
+
+def waiting(site: Site) -> int:
+    return site.machine.run("mail", "list", "--status", "queued", "--json").stdout.count('"id"')
+
+
+class restarted:  # noqa: N801 - it reads as a sentence
+    """The machine's systemd: what has died is started again."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._end = Event()
+        self._watch = Thread(target=self._restart)
+
+    def __enter__(self) -> None:
+        self._watch.start()
+
+    def __exit__(self, *_error: object) -> None:
+        self._end.set()
+        self._watch.join()
+
+    def _restart(self) -> None:
+        while not self._end.wait(0.1):
+            if self._machine.server is not None and self._machine.server.poll() is not None:
+                self._end.wait(RESTART)
+                self._machine.launch()

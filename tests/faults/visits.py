@@ -1,0 +1,199 @@
+"""What visitors do: sign in, walk the code flow, refresh, ask UserInfo, look at the desk.
+
+What was answered as done is kept: it must be so still, whatever broke meanwhile.
+"""
+
+import base64
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import urllib3
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from tests.factories import PASSWORD
+from tests.faults.door import NAME, Door, Trouble
+from tests.faults.household import CALLBACK, SCOPE, Household
+from tests.relying_party import form_of, way_on
+
+SESSION = "__Host-idp_session"
+ORIGIN = f"https://{NAME}"
+
+
+@dataclass
+class Done:
+    """What was answered as done, by the secrets that were handed out for it."""
+
+    sessions: list[str] = field(default_factory=list)
+    codes: list[str] = field(default_factory=list)
+    access: list[str] = field(default_factory=list)
+    refresh: list[str] = field(default_factory=list)
+    ends: list[str] = field(default_factory=list)
+    """The newest refresh token of each sign-in, which nobody has used yet."""
+
+
+class Application:
+    """A relying party. It keeps our keys for an hour and asks for no others meanwhile."""
+
+    def __init__(self, door: Door, household: Household, done: Done) -> None:
+        self._door, self._done = door, done
+        self.client_id = household.client_id
+        pair = f"{household.client_id}:{household.client_secret}"
+        self._authorization = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        self._keys: KeySet | None = None  # no test lasts an hour
+        self.last_kid = ""
+        """The key that signed the last ID token."""
+        self.last_issued_at = 0
+        """When that was, by the provider's clock."""
+
+    def learn_keys(self) -> None:
+        if self._keys is None:
+            answer = self._door.ask("keys", "GET", "/oauth2/jwks")
+            self._keys = KeySet.import_key_set(answer.json())
+
+    def redeem(self, code: str, verifier: str) -> dict[str, Any]:
+        form = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier}
+        tokens = self._tokens("code", {**form, "redirect_uri": CALLBACK})
+        self._done.codes.append(code)
+        self._keep(tokens)
+        return tokens
+
+    def refresh(self, token: str) -> dict[str, Any]:
+        tokens = self._tokens("refresh", {"grant_type": "refresh_token", "refresh_token": token})
+        self._keep(tokens)
+        return tokens
+
+    def user_info(self, access_token: str) -> None:
+        bearer = {"Authorization": f"Bearer {access_token}"}
+        answer = self._door.ask("UserInfo", "GET", "/oauth2/userinfo", headers=bearer)
+        assert "child" in answer.json()
+
+    def _tokens(self, kind: str, form: dict[str, str]) -> dict[str, Any]:
+        sender = {"Authorization": self._authorization}
+        tokens: dict[str, Any] = self._door.ask(
+            kind, "POST", "/oauth2/token", form=form, headers=sender
+        ).json()
+        return tokens
+
+    def _keep(self, tokens: dict[str, Any]) -> None:
+        self._done.access.append(tokens["access_token"])
+        self._done.refresh.append(tokens["refresh_token"])
+        self._verify(tokens["id_token"])
+
+    def _verify(self, id_token: str) -> None:
+        self.learn_keys()
+        assert self._keys is not None
+        try:
+            token = jwt.decode(id_token, self._keys, algorithms=["RS256"])
+            self.last_kid = token.header["kid"]
+            self.last_issued_at = token.claims["iat"]
+        except (JoseError, ValueError) as error:
+            trouble = type(error).__name__
+        else:
+            trouble = ""
+        self._door.answers.note("ID token", trouble)
+        if trouble:
+            raise Trouble(trouble)
+
+
+class Browser:
+    """A browser without JavaScript: it keeps cookies, and goes where it is led to."""
+
+    def __init__(self, door: Door, **cookies: str) -> None:
+        self._door = door
+        self.cookies = dict(cookies)
+        self.page = ""
+
+    def open(self, kind: str, path: str) -> str:
+        """Open a page; the address where it leads to elsewhere, else nothing."""
+        return self._follow(kind, self._ask(kind, "GET", path))
+
+    def submit(
+        self, kind: str, form_id: str, file: tuple[str, bytes] | None = None, **fields: str
+    ) -> str:
+        """Fill in and send a form of the page; the same."""
+        action, hidden = form_of(self.page, form_id)
+        return self._follow(kind, self._ask(kind, "POST", action, {**hidden, **fields}, file))
+
+    def _follow(self, kind: str, answer: urllib3.BaseHTTPResponse) -> str:
+        for _ in range(8):
+            self.page = answer.data.decode()
+            on = answer.headers.get("Location") or way_on(self.page)
+            if not on or urlsplit(on).netloc not in {"", NAME}:
+                return on
+            answer = self._ask(kind, "GET", on.removeprefix(ORIGIN))
+        raise Trouble(f"{kind}: led in a circle")
+
+    def _ask(
+        self,
+        kind: str,
+        method: str,
+        path: str,
+        form: dict[str, str] | None = None,
+        file: tuple[str, bytes] | None = None,
+    ) -> urllib3.BaseHTTPResponse:
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        headers = {"Cookie": cookies, "Origin": ORIGIN, "Referer": f"{ORIGIN}/"}
+        answer = self._door.ask(
+            kind, method, path, form=form, file=file, headers=headers, good=(200, 302, 303)
+        )
+        for each in answer.headers.getlist("Set-Cookie"):
+            name, _, value = each.partition(";")[0].partition("=")
+            self.cookies[name] = value
+        return answer
+
+
+class Visit:
+    """A parent's visit, from the application to us and back."""
+
+    def __init__(self, door: Door, application: Application, done: Done) -> None:
+        self._application, self._done = application, done
+        self.browser = Browser(door)
+        self.tokens: dict[str, Any] = {}
+
+    def sign_in(self, username: str) -> None:
+        """By password, in an empty browser."""
+        path, verifier = self._request()
+        self.browser.open("way in", path)
+        on = self.browser.submit("sign-in", "login-form", username=username, password=PASSWORD)
+        self._done.sessions.append(self.browser.cookies[SESSION])
+        self._redeem(on, verifier)
+
+    def come_again(self) -> None:
+        """With the session that is there: nothing is asked."""
+        path, verifier = self._request()
+        self._redeem(self.browser.open("way in", path), verifier)
+
+    def look_in(self) -> None:
+        """What the application does with its tokens, and the parent at home with us."""
+        self._application.user_info(self.tokens["access_token"])
+        self.tokens = self._application.refresh(self.tokens["refresh_token"])
+        self.browser.open("home", "/")
+        assert 'id="sign-out"' in self.browser.page
+
+    def leave(self) -> None:
+        self._done.ends.append(self.tokens["refresh_token"])
+
+    def _request(self) -> tuple[str, str]:
+        verifier = secrets.token_urlsafe(32)
+        digest = hashlib.sha256(verifier.encode()).digest()
+        query = {
+            "response_type": "code",
+            "client_id": self._application.client_id,
+            "redirect_uri": CALLBACK,
+            "scope": SCOPE,
+            "state": secrets.token_urlsafe(8),
+            "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+            "code_challenge_method": "S256",
+        }
+        return f"/oauth2/authorize?{urlencode(query)}", verifier
+
+    def _redeem(self, on: str, verifier: str) -> None:
+        fields = parse_qs(urlsplit(on).query)
+        if "code" not in fields:
+            raise Trouble(f"no code at {on[:80]!r}: {self.browser.page[:500]}")
+        self.tokens = self._application.redeem(fields["code"][0], verifier)
