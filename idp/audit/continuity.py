@@ -98,6 +98,11 @@ def begin_anew() -> None:
         _write(_file(settings()), newest, over_another=True)
 
 
+def newest_mark(now: Connection) -> Mark | None:
+    """The newest event of a database, whichever it is; None in an empty audit log."""
+    return _newest(now)
+
+
 def file() -> Path:
     """Where this machine remembers what it has seen."""
     return _file(settings())

@@ -17,6 +17,7 @@ NOUNS = {
     "serve": "Answer browsers and applications, until stopped.",
     "mtls": "A door of our own for applications with client certificates.",
     "db": "Bring the database to the schema of this version.",
+    "backup": "Make backups, prove that they can be restored, and restore them.",
     "school": "Schools.",
     "client": "Applications that parents sign in to.",
     "user": "Guardians' accounts.",

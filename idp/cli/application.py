@@ -10,16 +10,17 @@ from threading import Event, Thread
 from flask import Flask
 
 from idp import create_app
+from idp.settings import Settings
 
 
-def build() -> Flask:
-    """Build the provider from the environment for one command.
+def build(settings: Settings | None = None) -> Flask:
+    """Build the provider from the environment, or from these settings, for one command.
 
     A command speaks by its output; of the log only what went wrong is shown beside it,
     unless ``IDP_LOG_LEVEL`` asks for everything.
     """
     with nothing_thrown_away():
-        app = create_app()
+        app = create_app(settings)
     log = logging.getLogger("idp")
     if log.getEffectiveLevel() > logging.DEBUG:
         log.setLevel(max(log.level, logging.ERROR))

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp import clock
+from idp.backup import proofs
 from idp.database import db
 from idp.deliveries import listing
 from idp.mail.models import OutboxMessage
@@ -43,7 +44,7 @@ class State:
         if monotonic() - self._asked_at >= KEPT_FOR:
             self._samples = list(_keys())
             try:
-                self._samples += [*_waiting(), Sample(*_REACHED, 1)]
+                self._samples += [*_waiting(), *_proved(), Sample(*_REACHED, 1)]
             except SQLAlchemyError:
                 self._samples.append(Sample(*_REACHED, 0))
             finally:
@@ -53,6 +54,21 @@ class State:
 
 
 _REACHED: Final = ("idp_database_up", "Whether the database answered")
+
+
+def _proved() -> Iterator[Sample]:
+    """0 where none ever was: as old as can be."""
+    proof = proofs.last_proof()
+    yield Sample(
+        "idp_backup_last_proof_timestamp_seconds",
+        "When a backup was last proved to be one that can be restored",
+        proof.at.timestamp() if proof else 0,
+    )
+    yield Sample(
+        "idp_backup_proved_state_timestamp_seconds",
+        "Of when the newest state is that was proved to come back",
+        proof.state_of.timestamp() if proof else 0,
+    )
 
 
 def _waiting() -> Iterator[Sample]:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from idp import clock, settings
 from idp.audit import continuity, partitions
+from idp.backup import proofs
 from idp.database import db
 from idp.deliveries import listing
 from idp.doctor import Finding, Findings, trouble
@@ -265,6 +266,25 @@ def _pooler_is_known() -> Findings:
         )
 
 
+def _backups_are_proved() -> Findings:
+    proof = proofs.last_proof()
+    if proof is None:
+        words = "No backup was ever proved: nobody knows whether one can be restored."
+    elif proof.state_of < clock.now() - proofs.OLD:
+        words = (
+            f"The newest state that is proved to come back from a backup is of "
+            f"{proof.state_of:%Y-%m-%d %H:%M}Z (`idp backup verify` ran at {proof.at:%Y-%m-%d})."
+        )
+    else:
+        return
+    yield Finding(
+        "notice",
+        "backup",
+        words,
+        "Run `idp backup create … --verify` each night (idp-backup.timer).",
+    )
+
+
 def _proxy_is_believed() -> Findings:
     """What the running provider saw: a header of a proxy that IDP_TRUSTED_PROXIES does not name."""
     for mark in marks.read(marks.UNBELIEVED_PROXY).values():
@@ -292,4 +312,5 @@ CHECKS: Final[tuple[Callable[[], Findings], ...]] = (
     _connections_suffice,
     _pooler_is_known,
     _proxy_is_believed,
+    _backups_are_proved,
 )

@@ -5,6 +5,7 @@ tells each key's state and its public half.
 import json
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -129,6 +130,28 @@ def read_private(folder: Path, entry: KeyEntry) -> OurKey:
         raise KeyTrouble(f"{path} can't be read: {error.strerror}") from error
     except (JoseError, ValueError) as error:
         raise KeyTrouble(f"{path} is not a private {entry.alg} key") from error
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The files of all keys by their names, for a backup. Raises ``KeyTrouble``."""
+    for _ in range(3):  # a rotation may take a file away after the list was read
+        before = read_index(folder)
+        names = {path.name: path for path in folder.glob("*.pem")}
+        wanted = [private_path(folder, entry.kid).name for entry in before]
+        files = {name: names[name].read_bytes() for name in wanted if name in names}
+        if before and read_index(folder) == before:
+            return {index_path(folder).name: index_path(folder).read_bytes(), **files}
+    raise KeyTrouble(f"there is no key in {folder}: run idp keys ensure")
+
+
+def put_back(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write the files of ``contents``; the list of keys last, by which they are found."""
+    folder.mkdir(parents=True, exist_ok=True)
+    index = index_path(folder).name
+    for name in sorted(files, key=lambda each: each == index):
+        if Path(name).name != name:
+            raise KeyTrouble(f"{name} is no name of a key's file")
+        write_private(folder / name, files[name])
 
 
 def index_path(folder: Path) -> Path:

@@ -72,6 +72,7 @@ SECRETS: dict[str, type[Any]] = {
     "password_pepper": Secret,
     "token_hash_key": Secret,
     "subject_key": Secret,
+    "backup_key": Secret,
     "mail_password": SecretText,
     "database_url": DatabaseUrl,
 }
@@ -120,6 +121,10 @@ class Settings:
     )
     subject_key: Secret = setting(
         Secret(), "Derives pairwise subjects; must never change", Secret.of_text
+    )
+
+    backup_key: Secret = setting(
+        Secret(), "Encrypts what `idp backup create` makes", Secret.of_text
     )
 
     bcrypt_cost: int = setting(12, "bcrypt work factor", whole, "log2 rounds")

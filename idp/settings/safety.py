@@ -86,6 +86,10 @@ def _secret_problems(settings: Settings) -> list[str]:
             reasons.append(f"IDP_{name.upper()} is missing")
         elif problem := secret.weakness():
             reasons.append(f"IDP_{name.upper()} {problem}")
+    if settings.backup_key:  # whoever makes no backups by us needs none
+        secrets["backup_key"] = settings.backup_key
+        if problem := settings.backup_key.weakness():
+            reasons.append(f"IDP_BACKUP_KEY {problem}")
     if len({s for s in secrets.values() if s}) < len([s for s in secrets.values() if s]):
         reasons.append("two secrets are the same: each needs its own")
     return reasons

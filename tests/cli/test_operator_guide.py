@@ -126,6 +126,7 @@ def test_n10_the_units_are_sound_and_hardened(machine: Machine) -> None:
         for unit in sorted((machine.folder / "etc/systemd/system").glob("*"))
     }
     assert list(units) == [
+        "idp-backup.service", "idp-backup.timer",
         "idp-mail.service", "idp-mtls.service", "idp-notify.service", "idp-overview.service",
         "idp-overview.timer", "idp-purge.service", "idp-purge.timer", "idp-roster.service",
         "idp.service",
@@ -133,6 +134,7 @@ def test_n10_the_units_are_sound_and_hardened(machine: Machine) -> None:
     services = {name: text for name, text in units.items() if name.endswith(".service")}
     command = re.compile(r"^ExecStart=/opt/idp/bin/idp (\S+(?: [a-z]+)?)", re.MULTILINE)
     assert {name: command.findall(text) for name, text in services.items()} == {
+        "idp-backup.service": ["backup create"],
         "idp-mail.service": ["mail work"],
         "idp-mtls.service": ["mtls serve"],
         "idp-notify.service": ["notify work"],
@@ -141,7 +143,7 @@ def test_n10_the_units_are_sound_and_hardened(machine: Machine) -> None:
         "idp-roster.service": ["roster work"],
         "idp.service": ["serve"],
     }
-    for oneshot in ("idp-overview.service", "idp-purge.service"):
+    for oneshot in ("idp-backup.service", "idp-overview.service", "idp-purge.service"):
         assert "Type=oneshot" in services[oneshot]
         assert "[Install]" not in services[oneshot]
     assert "OnCalendar=*:0/15" in units["idp-overview.timer"]
@@ -212,7 +214,8 @@ def test_n10_r9_a_backup_is_restored_onto_a_database_that_was_upgraded_since(
         " VALUES (now(), 'sign_in', 'ok', 'before', '{}')"
     )
     for block in under("Backup and restore"):
-        machine.run(block)
+        if " /backup/" in block.text:
+            machine.run(block)
     machine.idp("idp db upgrade")
     machine.idp("idp keys ensure")
     machine.idp("idp user create lost.since --given-name Lost --family-name Since")

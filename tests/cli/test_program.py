@@ -19,6 +19,7 @@ pytestmark = pytest.mark.quick_on("postgresql")
 VERBS = {
     "mtls": ("serve",),
     "db": ("upgrade", "downgrade", "current"),
+    "backup": ("create", "verify"),
     "school": ("create", "edit", "logo", "text", "show", "list", "figures"),
     "client": (
         *("create", "list", "show", "edit", "rotate-secret", "end-old-secret"),

@@ -254,6 +254,7 @@ def test_k3_no_secret_is_printed_by_accident(caplog: pytest.LogCaptureFixture) -
     hidden = {
         **BASE,
         "IDP_MAIL_PASSWORD": "m4il-hush-hush",
+        "IDP_BACKUP_KEY": "b4ckup-hush-hush",
         "DATABASE_URL": "postgresql://idp:db-hush-hush@db.example/idp",
         "IDP_PROVIDER_GOOGLE_CLIENT_ID": "c",
         "IDP_PROVIDER_GOOGLE_CLIENT_SECRET": "g00gle-hush-hush",

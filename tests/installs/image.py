@@ -43,7 +43,7 @@ def steps() -> list[tuple[str, str]]:
     return [(word, rest.strip()) for word, _, rest in pairs]
 
 
-def build(folder: Path, debian: str = "bookworm") -> Stage:
+def build(folder: Path, debian: str = "trixie") -> Stage:
     """Go through the steps, on this Debian; returns the last stage."""
     if os.geteuid() != 0:
         pytest.skip("only root can make a root file system")
@@ -55,7 +55,7 @@ def build(folder: Path, debian: str = "bookworm") -> Stage:
         if word == "FROM":
             image, _, name = rest.partition(" AS ")
             stage = stages[name] = Stage(folder / (name or "image"))
-            _debian(image.replace("bookworm", debian), stage.root)
+            _debian(image.replace("trixie", debian), stage.root)
         elif word == "RUN":
             _run_step(stage, rest)
         elif word == "COPY":

@@ -36,6 +36,7 @@ EVERYTHING = {
     **VALUES,
     "metrics": {"enabled": True},
     "ingress": {"enabled": True, "className": "nginx"},
+    "backup": {"enabled": True, "existingClaim": "idp-backups"},
     "imagePullSecrets": [{"name": "registry"}],
 }
 

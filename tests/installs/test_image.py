@@ -27,7 +27,7 @@ USER = 10001
 
 @pytest.fixture(scope="module", params=["bookworm", "trixie"])
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    """On Debian 12 with Python 3.11, as it is written, and on 13 with 3.13."""
+    """On Debian 12 with Python 3.11, and on 13 with 3.13, as it is written."""
     return image.build(tmp_path_factory.mktemp("image"), request.param)
 
 

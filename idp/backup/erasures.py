@@ -1,0 +1,87 @@
+"""Who was erased, as far as anybody knows: so that an older backup loses them again.
+
+A backup holds those who were erased after it was made. The audit trail knows them by their ids,
+which lead nowhere, and so does each newer backup, and each file that ``idp backup erasures`` wrote.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import Connection, func, inspect, select
+
+from idp.audit.models import AuditEvent, DatabaseIdentity
+from idp.backup.troubles import BackupTrouble
+
+EVENTS: Final = ("account_erased", "child_erased")
+ROWS: Final = 1_000
+_HEAD: Final = "# erased of"
+
+
+@dataclass(frozen=True)
+class Span:
+    """Of which database a list tells who was erased, and in which time: nobody is missing in it."""
+
+    database: str
+    since: datetime | None
+    """None: from the beginning on."""
+    until: datetime
+
+    def covers(self, other: "Span | datetime") -> bool:
+        """Whether it tells of all that happened after that."""
+        moment = other.until if isinstance(other, Span) else other
+        return self.since is None or self.since <= moment
+
+
+def span_of(now: Connection, until: datetime) -> Span | None:
+    """What the audit trail of this database tells; None where it has none."""
+    there = inspect(now)
+    if not (there.has_table("audit_events") and there.has_table("database_identity")):
+        return None
+    database = now.scalar(select(DatabaseIdentity.id)) or ""
+    oldest, number = now.execute(select(func.min(AuditEvent.at), func.min(AuditEvent.id))).one()
+    return Span(database, None if number in {None, 1} else oldest, until)
+
+
+def erased_of(now: Connection) -> Iterator[tuple[str, datetime]]:
+    """Whom the audit trail says to be erased, the earliest first; a piece at a time."""
+    person = func.coalesce(AuditEvent.child_id, AuditEvent.account_id)
+    query = select(person, AuditEvent.at).where(AuditEvent.event.in_(EVENTS), person.is_not(None))
+    rows = now.execution_options(yield_per=ROWS).execute(query.order_by(AuditEvent.id))
+    for who, at in rows:  # noqa: UP028 – of rows, pairs
+        yield who, at
+
+
+def lines_of(now: Connection, until: datetime) -> Iterator[str]:
+    """The list of a database as text: what it covers, then an id and a time a line."""
+    span = span_of(now, until)
+    if span is not None:
+        since = span.since.isoformat() if span.since else "-"
+        yield f"{_HEAD} {span.database} {since} {span.until.isoformat()}"
+        for who, at in erased_of(now):
+            yield f"{who} {at.isoformat()}"
+
+
+def read_span(line: str) -> Span:
+    """The first line of such a list. Raises ``BackupTrouble``."""
+    words = line.removeprefix(_HEAD).split()
+    try:
+        database, since, until = words
+        begin = None if since == "-" else _moment(since)
+        return Span(database, begin, _moment(until))
+    except ValueError as error:
+        raise BackupTrouble(
+            "this is neither a backup nor what `idp backup erasures` wrote"
+        ) from error
+
+
+def read_ids(lines: Iterable[str]) -> Iterator[str]:
+    """The ids of the other lines."""
+    for line in lines:
+        if line.strip():
+            yield line.split()[0]
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)

@@ -1,0 +1,168 @@
+"""``idp backup``: made, proved, restored."""
+
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from idp import settings
+from idp.backup import proofs, proving, reading, storing, taking
+from idp.backup.parts import Manifest
+from idp.backup.troubles import BackupTrouble
+from idp.cli import application, errors, output, upgrading
+from idp.cli.errors import BadInput
+from idp.cli.group import Noun
+
+PIPE: Final = "-"
+
+command = Noun("backup", help="Make backups, prove that they can be restored, and restore them.")
+
+_key_files = click.option(
+    "--key-file",
+    "key_files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with a key of before, where IDP_BACKUP_KEY is another one by now.",
+)
+_source = click.argument("source", metavar="FILE", type=click.Path(allow_dash=True))
+
+
+def _with_its_own_codes(function: Callable[..., None]) -> Callable[..., None]:
+    """What can be wrong with a backup ends the command with a code of its own, and SIGTERM lets it
+    clear up.
+    """
+
+    @wraps(function)
+    def called(*args: Any, **kwargs: Any) -> None:
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        try:
+            function(*args, **kwargs)
+        except BackupTrouble as trouble:
+            click.echo(f"idp: {errors.sentence(trouble)}", err=True)
+            click.get_current_context().exit(trouble.code)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    return called
+
+
+@command.command("create")
+@click.argument("target", type=click.Path(allow_dash=True))
+@click.option(
+    "--keep", type=click.IntRange(1, 10_000), help="How many backups stay in the folder TARGET."
+)
+@click.option("--verify", is_flag=True, help="Prove it too, as `idp backup verify` does.")
+@output.json_option
+@_with_its_own_codes
+def backup_create(target: str, keep: int | None, verify: bool, as_json: bool) -> None:
+    """Back up the database, the signing keys and fingerprints of the secrets, encrypted.
+
+    TARGET is a folder, in which it gets a name by time, a file, or - (standard output). The
+    provider goes on serving. PostgreSQL needs pg_dump, no older than the server.
+
+    Examples:
+      idp backup create /var/lib/idp/backups --keep 14 --verify
+      idp backup create - | ssh backups@elsewhere.example 'cat > idp.backup'
+    """
+    if target == PIPE:
+        if keep or verify or sys.stdout.isatty():
+            raise BadInput("- is for a pipe or a file, without --keep and --verify")
+        taking.write(sys.stdout.buffer, Path.cwd())
+        return
+    if keep and not Path(target).is_dir():
+        raise BadInput("--keep is for a folder")
+    manifests: list[Manifest] = []
+    file = storing.store(
+        Path(target), lambda to, room: manifests.append(taking.write(to, room)), keep
+    )
+    row = {"file": str(file), "bytes": file.stat().st_size, **_row(manifests[0])}
+    output.one(row, as_json)
+    if verify:
+        _prove(str(file), [], None, quiet=as_json)
+
+
+@command.command("verify")
+@_source
+@_key_files
+@click.option(
+    "--database-url", help="An empty PostgreSQL database, where the role may create none itself."
+)
+@output.json_option
+@_with_its_own_codes
+def backup_verify(
+    source: str, key_files: tuple[Path, ...], database_url: str | None, as_json: bool
+) -> None:
+    """Prove that a backup can be restored: into a database that is thrown away afterwards.
+
+    Every byte is checked, every row counted, and what must be so of the rows is asked. For
+    PostgreSQL the role needs CREATEDB, and pg_restore has to be installed. When it was proved is
+    kept for `idp check` and the metrics.
+
+    Ends with 0 where it is good, 1 where something in it must not be so, 3 encrypted with another
+    key, 4 damaged, 5 cut off, 6 something appended, 7 in another order, 8 of a newer release, 2
+    anything else.
+
+    Examples:
+      idp backup verify /var/lib/idp/backups/idp-20261129T033000Z.idp-backup
+      ssh backups@elsewhere.example cat idp.backup | idp backup verify -
+    """
+    row = _prove(source, list(key_files), database_url, quiet=as_json)
+    output.one(row, as_json)
+
+
+def _prove(
+    source: str, key_files: list[Path], address: str | None, *, quiet: bool
+) -> dict[str, Any]:
+    with _opened(source, key_files) as backup:
+        outcome = proving.prove(
+            backup,
+            _room(),
+            create=application.build,
+            upgrade=lambda: upgrading.upgrade("head", lambda _words: None),
+            say=_say(quiet),
+            address=address,
+        )
+    for sentence in outcome.notes:
+        click.echo(f"idp: {sentence}", err=True)
+    for sentence in outcome.wanting:
+        click.echo(f"idp: {sentence}", err=True)
+    if outcome.wanting:
+        click.get_current_context().exit(1)
+    noted = proofs.note_proof(outcome.manifest, version("school-idp"))
+    return {**_row(outcome.manifest), "proved": True, "noted": noted}
+
+
+def _row(manifest: Manifest) -> dict[str, Any]:
+    return {
+        "made_at": manifest.moment,
+        "release": manifest.release,
+        "schema": manifest.revision,
+        "kind": manifest.kind,
+        "rows": sum(manifest.rows.values()),
+    }
+
+
+def _say(quiet: bool) -> Callable[[str], object]:
+    return (lambda _words: None) if quiet else (lambda words: click.echo(words, err=True))
+
+
+def _room() -> Path:
+    """A folder with room for a copy of an SQLite database: its own."""
+    url = settings.current().sqlalchemy_url
+    if url.startswith("sqlite"):
+        return Path(url.removeprefix("sqlite:///")).absolute().parent
+    return Path(tempfile.gettempdir())
+
+
+@contextmanager
+def _opened(source: str, key_files: list[Path]) -> Iterator[reading.Backup]:
+    keys = [file.read_bytes().strip() for file in key_files]
+    with reading.opened(source, sys.stdin.buffer, keys) as backup:
+        yield backup

@@ -1,0 +1,389 @@
+"""``idp backup``: made while the provider serves, proved by restoring it, on both databases."""
+
+import json
+import os
+import re
+import shutil
+import sqlite3
+import stat
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import create_engine, select, text, update
+
+from idp.audit import events
+from idp.backup import elsewhere, proofs, sealed
+from idp.database import db, transaction
+from idp.doctor import running
+from idp.doctor.measured import State
+from idp.oidc.models import Grant
+from idp.people.models import Guardianship
+from idp.settings import Settings
+from tests import factories
+from tests.cli.conftest import Run
+from tests.conftest import settings_for_tests
+from tests.relying_party import World, world
+
+KEY = "pO3vTq8ZrNs5bYh1xLd7cPf0mJa9eUo2iKy4tRn6QpB"
+OTHER_KEY = "Yk1zWq2LmNb7vRt4xJd9cHf6sAa8eGo5iPy0uEn3QkC"
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+@pytest.fixture
+def settings(database_url: str, keys_folder: Path) -> Settings:
+    return settings_for_tests(database_url, keys_folder, backup_key=KEY.encode())
+
+
+@pytest.fixture
+def family(client: FlaskClient) -> World:
+    """A guardian who is signed in, with a child and an application that has tokens."""
+    there = world(client, "Lina")
+    there.redeem(scope="openid child offline_access")
+    return there
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "backups"
+    made.mkdir()
+    return made
+
+
+def made(run: Run, target: Path, *options: str) -> Path:
+    """A backup that was made just now."""
+    result = run("backup", "create", str(target), "--json", *options)
+    assert result.exit_code == 0, result.output
+    return Path(json.loads(result.stdout)["file"])
+
+
+def ended(run: Run, *arguments: str) -> tuple[int, str]:
+    """The code of a command, and its last words."""
+    result = run("backup", *arguments)
+    assert "Traceback" not in result.output
+    return result.exit_code, result.stderr.strip().splitlines()[-1]
+
+
+def test_a_backup_is_made_and_proved_while_somebody_writes(
+    run: Run, family: World, folder: Path, json_of: Callable[..., Any]
+) -> None:
+    file = made(run, folder)
+    assert re.fullmatch(r"idp-\d{8}T\d{6}Z\.idp-backup", file.name)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    factories.account("paul")  # what comes later is not in it
+
+    proved = json_of("backup", "verify", str(file))
+
+    assert proved["proved"] is proved["noted"] is True
+    assert proved["rows"] > 10
+    assert list(folder.iterdir()) == [file]
+    assert beside() == [], "what it was restored into is gone"
+
+
+def beside() -> list[str]:
+    if db.engine.dialect.name == "sqlite":
+        there = Path(str(db.engine.url.database)).parent
+        return [each.name for each in there.iterdir() if not each.name.startswith("idp.db")]
+    names = text("SELECT datname FROM pg_database WHERE datname LIKE 'idp\\_verify%'")
+    return list(db.session.scalars(names))
+
+
+def test_nothing_of_anybody_is_readable_in_it(run: Run, family: World, folder: Path) -> None:
+    bytes_ = made(run, folder).read_bytes()
+    for word in ("claire", "Dubois", "Lina", "PRIVATE KEY", "accounts", KEY):
+        assert word.encode() not in bytes_
+    assert bytes_.startswith(sealed.MAGIC)
+
+
+def test_without_a_key_there_is_no_backup(app: Flask, run: Run, folder: Path) -> None:
+    app.extensions["idp.settings"] = settings_for_tests(
+        app.config["SQLALCHEMY_DATABASE_URI"], app.extensions["idp.settings"].keys_folder
+    )
+    code, words = ended(run, "create", str(folder))
+    assert code == 2
+    assert "IDP_BACKUP_KEY is missing" in words
+    assert list(folder.iterdir()) == []
+
+
+# What is wrong with a file
+
+
+@pytest.fixture
+def backup(run: Run, folder: Path, app: Flask) -> Path:
+    factories.account("claire")
+    return made(run, folder)
+
+
+@on_sqlite
+@pytest.mark.parametrize("share", [0.0, 0.0004, 0.2, 0.5, 0.8, 0.9999])
+def test_one_flipped_byte_fails(run: Run, backup: Path, share: float) -> None:
+    content = bytearray(backup.read_bytes())
+    content[int(len(content) * share)] ^= 1
+    backup.write_bytes(content)
+    code, words = ended(run, "verify", str(backup))
+    assert code in {3, 4}
+    assert "damaged" in words or "another key" in words
+
+
+@on_sqlite
+def test_what_is_wrong_with_a_file_is_said_and_has_its_code(run: Run, backup: Path) -> None:
+    whole = backup.read_bytes()
+    for change, code, words in (
+        (whole[:-1], 5, "cut off"),
+        (whole[: len(whole) // 2], 5, "cut off"),
+        (b"", 5, "cut off"),
+        (whole + b"\n", 6, "appended"),
+        (b"PGDMP" + whole, 4, "no backup"),
+    ):
+        backup.write_bytes(change)
+        ended_with, said = ended(run, "verify", str(backup))
+        assert (ended_with, words in said) == (code, True), said
+    assert proofs.last_proof() is None
+
+
+@on_sqlite
+def test_pieces_in_another_order_are_named(
+    run: Run, folder: Path, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealed, "PIECE", 1000)
+    backup = made(run, folder)
+    head, size = 59, 1000 + 16 + 9
+    content = backup.read_bytes()
+    one, two = content[head : head + size], content[head + size : head + 2 * size]
+    backup.write_bytes(content[:head] + two + one + content[head + 2 * size :])
+
+    code, words = ended(run, "verify", str(backup))
+
+    assert (code, "piece 1 stands where piece 0 belongs" in words) == (7, True)
+
+
+@on_sqlite
+def test_a_key_of_before_opens_an_older_backup(
+    app: Flask, run: Run, backup: Path, tmp_path: Path, settings: Settings
+) -> None:
+    app.extensions["idp.settings"] = settings_for_tests(
+        settings.database_url, settings.keys_folder, backup_key=OTHER_KEY.encode()
+    )
+    code, words = ended(run, "verify", str(backup))
+    assert (code, "--key-file" in words) == (3, True)
+
+    (tmp_path / "former").write_text(f"{KEY}\n")
+    assert (
+        run("backup", "verify", str(backup), "--key-file", str(tmp_path / "former")).exit_code == 0
+    )
+
+
+def test_a_backup_of_a_newer_release_is_named(run: Run, folder: Path, app: Flask) -> None:
+    with transaction() as writes:
+        writes.execute(text("UPDATE alembic_version SET version_num = 'of-a-later-release'"))
+    file = made(run, folder)
+    code, words = ended(run, "verify", str(file))
+    assert (code, "newer release" in words) == (8, True)
+
+
+@pytest.mark.slow
+def test_a_backup_of_an_older_schema_is_upgraded_beside(run: Run, folder: Path, app: Flask) -> None:
+    from alembic import command
+
+    from idp.backup import storing, taking
+    from idp.database import migrations
+
+    factories.account("claire")
+    command.downgrade(migrations.configuration(), "0048")
+    file = storing.store(folder, taking.write, None)
+    command.upgrade(migrations.configuration(), "head")
+
+    result = run("backup", "verify", str(file))
+
+    assert result.exit_code == 0, result.output
+    assert "upgrading it from schema 0048" in result.stderr
+
+
+# What must be so of the rows
+
+
+def test_a_live_grant_without_a_guardianship_is_found(
+    run: Run, family: World, folder: Path
+) -> None:
+    with transaction() as writes:
+        writes.execute(update(Guardianship).values(ended_at=family.guardian.created_at))
+    result = run("backup", "verify", str(made(run, folder)))
+    assert result.exit_code == 1
+    assert "1 live grants name a child whose guardianship has ended" in result.stderr
+    grant = db.session.scalar(select(Grant.id))
+    assert f"(such as {grant})" in result.stderr
+    assert proofs.last_proof() is None
+    assert beside() == []
+
+
+@on_sqlite
+def test_a_row_that_refers_to_nothing_is_found(run: Run, family: World, folder: Path) -> None:
+    db.session.remove()
+    with closing(sqlite3.connect(str(db.engine.url.database))) as now:  # which keeps no keys
+        now.execute("DELETE FROM schools")
+        now.commit()
+    result = run("backup", "verify", str(made(run, folder)))
+    assert result.exit_code == 1
+    assert "1 pupils have no school" in result.stderr
+    assert "1 rows of children refer by school_id to what is not there" in result.stderr
+
+
+def test_an_audit_trail_that_can_be_changed_is_found(run: Run, app: Flask, folder: Path) -> None:
+    events.record("sign_in", account_id="a_1")
+    with db.engine.connect() as now:
+        if now.dialect.name == "sqlite":
+            there = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+            names = now.exec_driver_sql(f"{there} AND tbl_name = 'audit_events'").scalars().all()
+            for name in names:
+                now.exec_driver_sql(f"DROP TRIGGER {name}")
+            now.commit()
+        else:
+            now.exec_driver_sql("ALTER TABLE audit_events DISABLE TRIGGER USER")
+            for (part,) in now.exec_driver_sql(
+                "SELECT relid::regclass::text FROM pg_partition_tree('audit_events') WHERE isleaf"
+            ).all():
+                now.exec_driver_sql(f"ALTER TABLE {part} DISABLE TRIGGER USER")
+    result = run("backup", "verify", str(made(run, folder)))
+    assert result.exit_code == 1
+    assert "the audit trail can be changed" in result.stderr
+
+
+# When it was proved
+
+
+def test_a_proof_is_kept_for_the_check_and_the_metrics(run: Run, app: Flask, folder: Path) -> None:
+    assert sample("idp_backup_last_proof_timestamp_seconds") == 0
+    assert "No backup was ever proved" in found_by_the_check()[0]
+    file = made(run, folder, "--verify")
+    proof = proofs.last_proof()
+    assert proof is not None
+    assert sample("idp_backup_last_proof_timestamp_seconds") == pytest.approx(proof.at.timestamp())
+    state = sample("idp_backup_proved_state_timestamp_seconds")
+    assert state == pytest.approx(proof.state_of.timestamp())
+    assert state <= file.stat().st_mtime
+    assert found_by_the_check() == []
+
+
+def sample(name: str) -> float:
+    (value,) = (each.value for each in State().samples() if each.name == name)
+    return value
+
+
+def found_by_the_check() -> list[str]:
+    return [each.sentence for each in running.of_running() if each.subject == "backup"]
+
+
+def test_the_proof_of_an_older_one_takes_nothing_back(run: Run, app: Flask, folder: Path) -> None:
+    older, newer = made(run, folder / "older"), made(run, folder / "newer")
+    assert run("backup", "verify", str(newer)).exit_code == 0
+    proof = proofs.last_proof()
+
+    result = run("backup", "verify", str(older), "--json")
+
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["noted"] is False
+    assert proofs.last_proof() == proof
+
+
+# Where it goes
+
+
+@on_sqlite
+def test_so_many_stay_in_a_folder(run: Run, app: Flask, folder: Path) -> None:
+    for number in range(1, 5):
+        (folder / f"idp-2026010{number}T030000Z.idp-backup").write_bytes(b"older")
+    (folder / "notes.txt").write_text("not ours")
+    newest = made(run, folder, "--keep", "3")
+    assert sorted(each.name for each in folder.iterdir()) == [
+        "idp-20260103T030000Z.idp-backup", "idp-20260104T030000Z.idp-backup", newest.name,
+        "notes.txt",
+    ]  # fmt: skip
+
+
+@on_sqlite
+def test_what_a_killed_one_has_left_is_removed_by_the_next(
+    run: Run, app: Flask, folder: Path
+) -> None:
+    (folder / ".idp-20260101T030000Z.idp-backup.part").write_bytes(b"half")
+    (folder / ".idp-copy-abc").mkdir()
+    file = made(run, folder)
+    assert list(folder.iterdir()) == [file]
+
+
+@on_sqlite
+def test_a_full_disk_leaves_the_older_one(
+    run: Run, app: Flask, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = folder / "idp-20260101T030000Z.idp-backup"
+    older.write_bytes(b"older")
+    sync = os.fsync
+
+    def full(descriptor: int) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(28, "No space left on device")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    code, words = ended(run, "create", str(folder), "--keep", "1")
+    assert (code, "No space left on device" in words) == (2, True)
+    assert list(folder.iterdir()) == [older]
+
+
+def test_postgresql_s_programs_are_asked_for(
+    run: Run, app: Flask, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if db.engine.dialect.name != "postgresql":
+        pytest.skip("SQLite is backed up by itself")
+    from idp.backup import programs
+
+    monkeypatch.setattr(programs, "_DEBIAN", tmp_path)
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
+    code, words = ended(run, "create", str(folder))
+    assert (code, "pg_dump is not installed" in words) == (2, True)
+    assert list(folder.iterdir()) == []
+
+
+@on_postgresql
+def test_a_role_that_may_create_no_database_says_so_or_is_lent_one(
+    run: Run, app: Flask, folder: Path, settings: Settings, database_url: str
+) -> None:
+    file = made(run, folder)
+    base, name = database_url.rsplit("/", 1)
+    with create_engine(settings.sqlalchemy_url, isolation_level="AUTOCOMMIT").connect() as now:
+        now.exec_driver_sql("DROP ROLE IF EXISTS idp_small")
+        now.exec_driver_sql("CREATE ROLE idp_small LOGIN PASSWORD 'small'")
+        now.exec_driver_sql("CREATE DATABASE lent OWNER idp_small TEMPLATE template0")
+        now.exec_driver_sql("GRANT ALL ON ALL TABLES IN SCHEMA public TO idp_small")
+    at = base.split("@")[1]
+    try:
+        app.extensions["idp.settings"] = settings_for_tests(
+            f"postgresql://idp_small:small@{at}/{name}",
+            settings.keys_folder,
+            backup_key=KEY.encode(),
+        )
+        code, words = ended(run, "verify", str(file))
+        assert (code, "CREATEDB" in words) == (2, True)
+        lent = f"postgresql://idp_small:small@{at}/lent"
+        result = run("backup", "verify", str(file), "--database-url", lent)
+        assert result.exit_code == 0, result.output
+        again = run("backup", "verify", str(file), "--database-url", lent)
+        assert again.exit_code == 0, "it is empty again"
+    finally:
+        with create_engine(settings.sqlalchemy_url, isolation_level="AUTOCOMMIT").connect() as now:
+            now.exec_driver_sql("DROP DATABASE lent WITH (FORCE)")
+            now.exec_driver_sql("DROP OWNED BY idp_small")
+            now.exec_driver_sql("DROP ROLE idp_small")
+
+
+@on_postgresql
+def test_what_a_killed_proof_has_left_is_dropped_a_day_later(
+    run: Run, app: Flask, folder: Path
+) -> None:
+    elsewhere.make("idp_verify_20260101_033000_abcdef")
+    assert run("backup", "verify", str(made(run, folder))).exit_code == 0
+    assert beside() == []
