@@ -10,13 +10,12 @@ from typing import Any
 from playwright.sync_api import Page
 
 from tests.browser.conftest import (
-    Looks,
     NewPage,
     World,
     check_accessibility,
     check_width,
     in_each_language,
-    in_every_look,
+    in_its_look,
     place_of,
     press,
     sign_in,
@@ -87,9 +86,9 @@ def ask_for_address(world: World, page: Page, account: dict[str, str]) -> tuple[
     return address, link_in(world.next_mail_to(address, 0))
 
 
-@in_every_look
-def test_every_page_is_accessible(world: World, page: Page, looks: Looks) -> None:
-    check = partial(check_accessibility, page, looks=looks)
+@in_its_look
+def test_every_page_is_accessible(world: World, page: Page, quick: bool) -> None:
+    check = partial(check_accessibility, page, quick=quick)
     account = invited_parent(world, page)
     page.goto(f"{world.portal}/login")
     page.wait_for_selector("#child-name")

@@ -15,12 +15,11 @@ from pypdf import PdfReader
 
 from idp import clock
 from tests.browser.conftest import (
-    Looks,
     NewPage,
     World,
     check_accessibility,
     check_width,
-    in_every_look,
+    in_its_look,
     place_of,
     press,
     sign_in,
@@ -320,13 +319,13 @@ def every_page(world: World) -> list[str]:
     ]
 
 
-@in_every_look
-def test_every_page_is_accessible(world: World, at_desk: AtDesk, looks: Looks) -> None:
+@in_its_look
+def test_every_page_is_accessible(world: World, at_desk: AtDesk, quick: bool) -> None:
     page = at_desk(OPERATOR)
     for path in every_page(world):
         page.goto(f"{world.provider}/admin/{path}")
         assert not page.query_selector("#error-page"), path
-        check_accessibility(page, path, looks)
+        check_accessibility(page, path, quick)
 
 
 @pytest.mark.parametrize("language", ["de-DE", "fr-BE"])
@@ -354,8 +353,11 @@ def import_pages(world: World, page: Page) -> Iterator[str]:
     yield "people"
 
 
+@pytest.mark.parametrize(
+    "language", ["fr", "de", pytest.param("nl", marks=pytest.mark.long)]
+)  # English words are shorter
 def test_tables_fit_a_desktop_and_choices_a_phone(
-    world: World, at_desk: AtDesk, new_page: NewPage
+    world: World, at_desk: AtDesk, new_page: NewPage, language: str
 ) -> None:
     parent = new_page()  # so that the application has been used
     parent.goto(f"{world.portal}/login")
@@ -374,14 +376,12 @@ def test_tables_fit_a_desktop_and_choices_a_phone(
         found.extend(cut_choices(page))
         page.set_viewport_size({"width": 1280, "height": 800})
 
-    for language in ("fr", "nl", "de"):  # English words are shorter
-        page.goto(f"{world.provider}/admin/")
-        press(page, f"#language-{language}")
-        for path in paths:
-            page.goto(f"{world.provider}/admin/{path}", wait_until="domcontentloaded")
-            look()
-        for _ in import_pages(world, page):
-            look()
+    press(page, f"#language-{language}")
+    for path in paths:
+        page.goto(f"{world.provider}/admin/{path}", wait_until="domcontentloaded")
+        look()
+    for _ in import_pages(world, page):
+        look()
     assert not found, "\n".join(sorted(set(found)))
 
 

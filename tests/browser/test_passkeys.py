@@ -22,12 +22,11 @@ from playwright.sync_api import CDPSession, Page
 
 from tests import databases
 from tests.browser.conftest import (
-    Looks,
     NewPage,
     check_accessibility,
     check_width,
     in_each_language,
-    in_every_look,
+    in_its_look,
     press,
 )
 from tests.cli.conftest import output_of, start
@@ -289,10 +288,10 @@ def test_a_passkey_confirms_before_it_is_removed(provider: Provider, page: Page)
     page.wait_for_selector("#passkey-none")
 
 
-@in_every_look
-def test_the_new_pages_are_accessible(provider: Provider, page: Page, looks: Looks) -> None:
-    name = f"looked.at.{looks[0][1]}"
-    see_every_page(page, provider, name, partial(check_accessibility, looks=looks))
+@in_its_look
+def test_the_new_pages_are_accessible(provider: Provider, page: Page, quick: bool) -> None:
+    name = f"looked.at.{quick}".lower()
+    see_every_page(page, provider, name, partial(check_accessibility, quick=quick))
 
 
 @in_each_language

@@ -10,7 +10,6 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import jsonschema
 import kubernetes_validate
 import pytest
 import requests
@@ -228,4 +227,6 @@ def test_the_compose_file_is_one(file: str) -> None:
         ).stdout
     )  # fmt: skip
     schema = json.loads((Path(fetched["Dir"]) / "schema/compose-spec.json").read_text())
+    import jsonschema  # takes seconds, which no run of other tests should wait for
+
     jsonschema.validate(yaml.safe_load((DEPLOY / file).read_text()), schema)
