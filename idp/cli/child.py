@@ -5,7 +5,7 @@ from typing import Any
 import click
 from sqlalchemy import case, select
 
-from idp.cli import named, output
+from idp.cli import erase, named, output
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
 from idp.database import db
@@ -21,6 +21,7 @@ from idp.people.models import RELATIONSHIPS, Child
 COLUMNS = ("id", "given_name", "family_name", "class", "school", "number")
 
 command = Noun("child", help="Children, and who their guardians are.")
+command.command("erase")(erase.child_erase)
 
 
 @command.command("create")

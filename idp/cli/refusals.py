@@ -20,6 +20,7 @@ INVALID: Final = {
     "no_address": "is not an e-mail address that mail can reach",
     "no_answer": "is same or another",
     "no_days": "are not a whole number from 0 to {most}",
+    "no_days_between": "are not a whole number from {least} to {most}",
     "no_colour": "is not written as {example}",
     "no_column": "« {name} » is none of {header}",
     "no_header_row": "is a line's number, such as 4, or 3-4 for a header of two lines",

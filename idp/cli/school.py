@@ -78,13 +78,19 @@ def school_create(
     help="How long a family's own device may stay signed in; 0: not at all, default: as"
     " IDP_STAY_SIGNED_IN_DAYS says.",
 )
+@click.option(
+    "--keep-leavers-days",
+    metavar="DAYS",
+    help="How long pupils who left, and accounts without a pupil, are kept; default: as"
+    " IDP_KEEP_LEAVERS_DAYS says.",
+)
 @output.json_option
 def school_edit(school_id: str, as_json: bool, **values: Any) -> None:
     r"""Change what parents see of a school. What is not named stays.
 
     Example:
       idp school edit s_4vXb… --colour "#1d4f91" --locale nl --language nl --language fr \
-        --hide-provider facebook --stay-signed-in-days 30
+        --hide-provider facebook --stay-signed-in-days 30 --keep-leavers-days 365
     """
     changes = {name: value for name, value in values.items() if value not in (None, ())}
     if not changes:
@@ -210,10 +216,11 @@ def _steps(row: overview.Row) -> output.Row:
 
 def _row(school: School) -> output.Row:
     contact = ("contact_name", "contact_email", "contact_phone")
+    days = ("stay_signed_in_days", "keep_leavers_days")
     return {
         **output.fields(school, "id", "name", "colour", "locale"),
         "languages": " ".join(schools.offered_languages(school)),
-        **output.fields(school, "hidden_providers", "stay_signed_in_days", *contact),
+        **output.fields(school, "hidden_providers", *days, *contact),
         "logo": school.logo_digest is not None,
         "created_at": school.created_at,
     }

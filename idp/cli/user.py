@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from idp.cli import inputs, named, output, user_desk, user_role
+from idp.cli import erase, inputs, named, output, user_desk, user_role
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
 from idp.clients import registration
@@ -33,6 +33,7 @@ command.add_command(user_desk.command)
 command.command("merge")(user_desk.merge)
 command.command("edit")(user_desk.edit)
 command.command("enable")(user_desk.enable)
+command.command("erase")(erase.user_erase)
 
 
 @command.command("create")
@@ -234,7 +235,7 @@ def erasure_list(every: bool, as_json: bool) -> None:
 @click.option("--declined", is_flag=True, help="The school may not or will not erase.")
 @output.json_option
 def erasure_done(username: str, declined: bool, as_json: bool) -> None:
-    """Note that the school has answered the request. Deletes nothing by itself.
+    """Note that the school has answered the request. Erases nothing: see idp user erase.
 
     Examples:
       idp user erasure done claire.dubois

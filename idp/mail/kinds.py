@@ -69,6 +69,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "new_device": Kind(N_("Sign-in from a new device")),
     "device_key_copied": Kind(N_("A device that stays signed in was signed out")),
     "account_corrected": Kind(N_("The school corrected the name or the user name")),
+    "account_ends": Kind(N_("The account ends, for no child of theirs is at school")),
     "account_enabled": Kind(N_("The account was enabled")),
     "account_merged_away": Kind(N_("Two accounts became one")),
     "accounts_merged": Kind(N_("Two accounts became one")),

@@ -63,6 +63,8 @@ class School(Model):
     """The keys of the providers that its sign-in pages do not offer, separated by spaces."""
     stay_signed_in_days: Mapped[int | None]
     """For how long a family's own device may; 0: not at all, None: as the operator says."""
+    keep_leavers_days: Mapped[int | None]
+    """For how long pupils who left, and accounts without a pupil, are kept; None: as above."""
     version: Mapped[int] = mapped_column(default=0, server_default="0")
     """Moves with every change: two who edit at once notice each other."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
@@ -127,6 +129,8 @@ class Account(AccountRow, Model):
     closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When the account was disabled because the last guardianship had ended: the next one opens it
     again. None where the platform disabled it."""
+    end_announced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When it was noted that the account ends for want of a child, and its holder told."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
 
 

@@ -24,6 +24,8 @@ _PROVIDER = re.compile(r"[a-z0-9_-]{1,40}")
 PHONE_LENGTH = 40
 MOST_DAYS: Final = 365
 """For which a family's device may stay signed in."""
+LEAVERS_KEPT: Final = (30, 1095)
+"""Days for which a school may keep who left: an import can be undone until then, at the least."""
 DEFAULT_COLOUR: Final = "#1d4f91"
 
 
@@ -175,6 +177,17 @@ def _days(text: str | int | None) -> int | None:
     return int(written)
 
 
+def _days_of_leavers(text: str | int | None) -> int | None:
+    """As above; never so few that nobody could be told before."""
+    written = str("" if text is None else text).strip()
+    if written in {"", "default"}:
+        return None
+    least, most = LEAVERS_KEPT
+    if not re.fullmatch("[0-9]{1,4}", written, re.ASCII) or not least <= int(written) <= most:
+        raise Invalid("keep_leavers_days", "no_days_between", least=least, most=most)
+    return int(written)
+
+
 def _colour(text: str) -> str:
     if not _COLOUR.fullmatch(text):
         raise Invalid("colour", "no_colour", example=DEFAULT_COLOUR)
@@ -211,4 +224,5 @@ _FIELDS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "languages": _known_languages,
     "hidden_providers": _providers,
     "stay_signed_in_days": _days,
+    "keep_leavers_days": _days_of_leavers,
 }

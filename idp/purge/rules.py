@@ -206,12 +206,16 @@ GROWING: Final = (
     ),
 )
 
+PEOPLE: Final = {
+    "accounts": "as long as a school of theirs keeps those who left; subjects are never reused",
+    "children": "as long as their school keeps those who left",
+}
+"""Who is ended and erased by the rules of ``leavers``, with all that refers to them."""
+
 KEPT: Final = {
     "schools": "the operator's own",
     "school_texts": "at most one for each school, kind of letter and language",
-    "accounts": "the operator's own; subjects are never reused",
-    "children": "the operator's own",
-    "guardianships": "who could see whom, and until when, must stay answerable",
+    "guardianships": "leave with either side; the audit log tells who could see whom until then",
     "directory_entries": "one for each person and school, kept by idp.people.search_index",
     "passwords": "one for each account",
     "federated_links": "one for each account and provider, until it is unlinked",

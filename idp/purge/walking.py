@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from time import sleep
 from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, delete, literal, select, tuple_
+from sqlalchemy import ColumnElement, delete, func, literal, select, tuple_
 
 from idp import clock
 from idp.audit.models import InstallationMark
@@ -85,6 +85,13 @@ def purged(table: Growing, batch: int = BATCH, pause: float = PAUSE) -> Counter[
     removed = sum(_batches(table, since, batch, pause), removed)
     _note(table, began - table.age[1](), began if mark is None else mark.at)
     return removed
+
+
+def count_useless_rows(table: Growing) -> int:
+    """How many rows are of no use now; not those that leave with others."""
+    old = [] if table.age is None else [table.age[0] < clock.now() - table.age[1]()]
+    query = select(func.count()).select_from(table.model).where(table.useless(clock.now()), *old)
+    return db.session.scalar(query) or 0
 
 
 def _walked_before(table: Growing) -> InstallationMark | None:

@@ -154,6 +154,13 @@ class Settings:
         whole,
         "days",
     )
+    keep_leavers_days: int = setting(
+        180,
+        "How long pupils who left, and accounts without a pupil, are kept, where their school says"
+        " nothing",
+        whole,
+        "days",
+    )
     step_up_lifetime: timedelta = setting(
         timedelta(minutes=10), "Delicate changes ask for a proof that is not older", duration, "s"
     )

@@ -106,6 +106,7 @@ def _bound_problems(settings: Settings) -> list[str]:
         ("mail_per_address", 1, 1000),
         ("invitations_per_hour", 1, 100_000),
         ("stay_signed_in_days", 0, 365),
+        ("keep_leavers_days", 30, 1095),
         ("password_minimum", 8, 64),
         ("password_maximum", 64, 1024),
     )

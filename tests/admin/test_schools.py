@@ -46,6 +46,8 @@ WRONG = (
     ("contact-form", "contact_phone", "0" * 41),
     ("staying-form", "stay_signed_in_days", "366"),
     ("staying-form", "stay_signed_in_days", "-1"),
+    ("leavers-form", "keep_leavers_days", "29"),
+    ("leavers-form", "keep_leavers_days", "1096"),
 )
 
 
@@ -195,6 +197,20 @@ class TestChanges:
         assert now(desk.here).stay_signed_in_days == stored
         (noted,) = changes_of(desk.here)
         assert noted["changes"] == {"stay_signed_in_days": [7, stored]}
+
+    @pytest.mark.parametrize(("typed", "stored"), [("30", 30), ("1095", 1095), ("", None)])
+    def test_for_how_long_who_left_is_kept(
+        self, desk: Desk, typed: str, stored: int | None
+    ) -> None:
+        kept.change_school(desk.here.id, None, {"keep_leavers_days": 100})
+        manager = desk.browser("manager")
+        manager.open(f"/admin/schools/{desk.here.id}")
+
+        manager.submit("leavers-form", keep_leavers_days=typed)
+
+        assert now(desk.here).keep_leavers_days == stored
+        (noted,) = changes_of(desk.here)
+        assert noted["changes"] == {"keep_leavers_days": [100, stored]}
 
     def test_the_journal_names_no_person(self, desk: Desk) -> None:
         manager = desk.browser("manager")

@@ -251,6 +251,7 @@ SILENT: dict[str, str] = {
     "change_languages": _SCHOOL,
     "change_providers": _SCHOOL,
     "change_staying": _SCHOOL,
+    "change_leavers": _SCHOOL,
     "set_logo": _SCHOOL,
     "remove_logo": _SCHOOL,
     "school_text": _SCHOOL,

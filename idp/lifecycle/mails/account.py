@@ -5,7 +5,7 @@ about the other: the old one may be shared with somebody from whom the new one i
 """
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from idp import clock
 from idp.credentials import email_changes
@@ -124,6 +124,12 @@ def account_corrected(message: OutboxMessage) -> list[Message]:
     ]
 
 
+def account_ends(message: OutboxMessage) -> list[Message]:
+    """To a guardian without a child at any school: on which day the account is gone."""
+    on = datetime.fromisoformat(str(message.about["on"]))
+    return to_holder(message, on=on, link=messages.sign_in_link())
+
+
 def about_role(message: OutboxMessage) -> list[Message]:
     """To somebody who works at a school's desk from now on, or has one role less."""
     school = schools.find_school(str(message.about.get("school_id") or ""))
@@ -169,6 +175,7 @@ COMPOSERS: dict[str, Composer] = {
     "erasure_asked": erasure_asked,
     "accounts_merged": accounts_merged,
     "account_corrected": account_corrected,
+    "account_ends": account_ends,
     **dict.fromkeys(("role_given", "role_taken"), about_role),
 }
 

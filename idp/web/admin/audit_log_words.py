@@ -28,6 +28,7 @@ FIELDS: Final[dict[str, LazyString]] = {
     "contact_phone": _("Contact: telephone"),
     "email": _("E-mail address"),
     "ended": _("Reason"),
+    "keep_leavers_days": _("Days that those who left are kept"),
     "language": _("Language"),
     "languages": _("Languages"),
     "locale": _("Language"),

@@ -59,6 +59,7 @@ NO_COLOUR: Final = _("Write the colour as # and six digits, such as #1d4f91.")
 _SCHOOL_FIELDS: Final = {
     "colour": NO_COLOUR,
     "contact_email": NO_ADDRESS,
+    "keep_leavers_days": _("Type a number of days, from 30 to 1095, or leave it empty."),
     "stay_signed_in_days": _("Type a number of days, from 0 to 365, or leave it empty."),
 }
 OTHERWISE: Final = _("This holds characters that can't be typed. Please type it again.")

@@ -122,6 +122,15 @@ def change_staying(staff: Staff, school_id: str) -> ResponseReturnValue:
     return _keep(staff, school, form, changes, "staying")
 
 
+@blueprint.post("/schools/<school_id>/leavers")
+@staff_only(Right.EDIT_SCHOOL)
+def change_leavers(staff: Staff, school_id: str) -> ResponseReturnValue:
+    """For how long who left is kept."""
+    school, form = find(staff, school_id), Form.read("keep_leavers_days", "version")
+    changes = {"keep_leavers_days": form["keep_leavers_days"]}
+    return _keep(staff, school, form, changes, "leavers")
+
+
 @blueprint.post("/schools/<school_id>/providers")
 @staff_only(Right.EDIT_SCHOOL)
 def change_providers(staff: Staff, school_id: str) -> ResponseReturnValue:
@@ -171,6 +180,7 @@ def school_page(
     identity: Form | None = None,
     contact: Form | None = None,
     staying: Form | None = None,
+    leavers: Form | None = None,
     form: Form | None = None,
     tried: str | None = None,
 ) -> ResponseReturnValue:
@@ -184,6 +194,8 @@ def school_page(
         contact=contact or _form_of(school, {name: name for name in CONTACT}),
         staying=staying or _form_of(school, {"stay_signed_in_days": "stay_signed_in_days"}),
         default_days=settings.current().stay_signed_in_days,
+        leavers=leavers or _form_of(school, {"keep_leavers_days": "keep_leavers_days"}),
+        default_kept=settings.current().keep_leavers_days,
         colour=shown,
         tried=tried,
         proofs=contrast.proofs(shown),
@@ -205,10 +217,12 @@ def _keep(
         done = attempt(form, lambda: desk.change(staff, school.id, changes, version=version))
     if done is None:
         now = desk.find(staff, school.id)
-        identity, contact, staying = (
-            form if part == each else None for each in ("identity", "contact", "staying")
+        identity, contact, staying, leavers = (
+            form if part == each else None for each in ("identity", "contact", "staying", "leavers")
         )
-        return school_page(now, form=form, identity=identity, contact=contact, staying=staying)
+        return school_page(
+            now, form=form, identity=identity, contact=contact, staying=staying, leavers=leavers
+        )
     flash(_("Saved.") if done.after else _("Nothing has changed."))
     return redirect(url_for("admin.school", school_id=school.id, _anchor=part), 303)
 
