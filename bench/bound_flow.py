@@ -7,9 +7,12 @@ import hashlib
 import json
 import secrets
 import time
+from typing import cast
 from urllib.parse import urlencode
 
-from joserfc import jwt
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from joserfc.jwk import ECKey
 
 from bench.exchange import Answer, Call, Plan, Unexpected, expect, get_request, post_request
@@ -17,11 +20,16 @@ from bench.plans import Proof, Target, Visitor, authorized, tokens_of
 
 
 class Key:
-    """A key, its proofs, and the nonce that the provider gave last."""
+    """A key, its proofs, and the nonce that the provider gave last.
+
+    Signed without a library: the load generator shares the processor with the provider.
+    """
 
     def __init__(self) -> None:
-        self._key = ECKey.generate_key("P-256")
-        self._public = self._key.as_dict(private=False)
+        key = ECKey.generate_key("P-256")
+        header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": key.as_dict(private=False)}
+        self._header = _base64url(json.dumps(header).encode())
+        self._key = cast(ec.EllipticCurvePrivateKey, key.private_key)
         self._nonce: str | None = None
 
     def proof(self, target: Target, method: str, path: str, token: str | None = None) -> str:
@@ -35,15 +43,22 @@ class Key:
         if self._nonce:
             claims["nonce"] = self._nonce
         if token:
-            digest = hashlib.sha256(token.encode()).digest()
-            claims["ath"] = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": self._public}
-        text = jwt.encode(header, claims, self._key, algorithms=["ES256"])
-        return f"DPoP: {text}\r\n"
+            claims["ath"] = _base64url(hashlib.sha256(token.encode()).digest())
+        text = f"{self._header}.{_base64url(json.dumps(claims).encode())}"
+        pair = decode_dss_signature(self._key.sign(text.encode(), _ES256))
+        signature = b"".join(each.to_bytes(32, "big") for each in pair)
+        return f"DPoP: {text}.{_base64url(signature)}\r\n"
 
     def keep_nonce(self, answer: Answer) -> None:
         """The next proof holds what this answer brought."""
         self._nonce = answer.header(b"dpop-nonce") or self._nonce
+
+
+_ES256 = ec.ECDSA(hashes.SHA256())
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def pushed_and_bound(target: Target, visitor: Visitor, key: Key, scope: str) -> Plan:

@@ -9,10 +9,10 @@ from sqlalchemy import bindparam, delete, insert, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from idp import clock, correlation
-from idp.clients import algorithms, audit_log, logos, sectors, settled
+from idp.clients import algorithms, audit_log, kept, logos, sectors, settled
 from idp.clients.client_secrets import has_secret, hashed_secret, new_secret
 from idp.clients.metadata import checked
-from idp.clients.models import Client, ClientRow, ClientSchool
+from idp.clients.models import Client, ClientRow, ClientSchool, ClientVersion
 from idp.database import db, opaque_id, transaction, update_all
 from idp.database.prepared import Prepared, columns, only
 from idp.errors import Conflict, Invalid, NotFound
@@ -21,11 +21,11 @@ from idp.people.models import School
 __all__ = ["Registered", "find", "register"]
 
 
-_LIVE_CLIENT: Final[Prepared[ClientRow]] = Prepared(
-    select(*columns(Client, ClientRow)).where(
+_LIVE_CLIENT: Final[Prepared[ClientVersion]] = Prepared(
+    select(*columns(Client, ClientVersion)).where(
         Client.id == bindparam("client_id"), Client.disabled_at.is_(None)
     ),
-    ClientRow,
+    ClientVersion,
     into=only,
 )
 
@@ -146,7 +146,8 @@ def find(client_id: str) -> ClientRow | None:
     """The client of this id, unless it is disabled; one look-up by primary key."""
     if not is_id(client_id):
         return None
-    return _LIVE_CLIENT.one_or_none(client_id=client_id)
+    version = _LIVE_CLIENT.one_or_none(client_id=client_id)
+    return None if version is None else kept.client(version)
 
 
 def is_id(text: str) -> bool:

@@ -11,25 +11,37 @@ from idp.database import ID_LENGTH, db, in_transaction, keyed_hash, transaction
 from idp.database.atomic_insert import unwaited
 from idp.database.prepared import Prepared
 
+ROWS: Final = (UsedAssertion.__table__, ("jti_hash", "client_id", "expires_at"))
+"""What ``row`` fills, for whoever keeps it together with other rows."""
 _COLUMNS: Final = UsedAssertion.__table__.c
+
+
+def row(kind: str, owner: str, jti: str, client_id: str, until: float) -> dict[str, Any]:
+    """What is kept of the first use of a ``jti``, of this kind and owner.
+
+    ``until``: the second from which the JWT would be refused for its age.
+    """
+    return {
+        "jti_hash": keyed_hash(kind, f"{owner}\0{jti}"),
+        "client_id": client_id[:ID_LENGTH],
+        "expires_at": datetime.fromtimestamp(until, UTC),
+    }
 
 
 def first_use(kind: str, owner: str, jti: str, client_id: str, until: float) -> bool:
     """True for the first use of a ``jti`` of this kind and owner; two workers at once are told
     apart by the primary key. One indexed insert.
-
-    ``until``: the second from which the JWT would be refused for its age.
     """
-    row = {
-        "jti_hash": keyed_hash(kind, f"{owner}\0{jti}"),
-        "client_id": client_id[:ID_LENGTH],
-        "expires_at": datetime.fromtimestamp(until, UTC),
-    }
+    return is_first(row(kind, owner, jti, client_id, until))
+
+
+def is_first(kept: dict[str, Any]) -> bool:
+    """Keep a ``row``; whether it was not there."""
     if db.engine.dialect.name == "sqlite":
         with transaction():
-            return _ON_SQLITE.execute(**row) == 1
+            return _ON_SQLITE.execute(**kept) == 1
     # One statement is a transaction of its own there: one round trip in place of three
-    return (_KEEP if in_transaction() else _KEEP_UNWAITED).execute(**row) == 1
+    return (_KEEP if in_transaction() else _KEEP_UNWAITED).execute(**kept) == 1
 
 
 def _once(statement: Any) -> Prepared[Any]:
@@ -37,8 +49,7 @@ def _once(statement: Any) -> Prepared[Any]:
 
 
 _VALUES: Final = {
-    name: bindparam(name, type_=_COLUMNS[name].type, required=True)
-    for name in ("jti_hash", "client_id", "expires_at")
+    name: bindparam(name, type_=_COLUMNS[name].type, required=True) for name in ROWS[1]
 }
 _ON_SQLITE: Final = _once(sqlite.insert(UsedAssertion).values(_VALUES))
 _KEEP: Final = _once(postgresql.insert(UsedAssertion).values(_VALUES))

@@ -1,6 +1,7 @@
 """Rows that come in by one statement, which on PostgreSQL is a transaction of its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
 from typing import Any
 
 from sqlalchemy import (
@@ -13,6 +14,7 @@ from sqlalchemy import (
     literal_column,
     select,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from idp.database import db, in_transaction, transaction
 from idp.database.prepared import Prepared
@@ -42,9 +44,7 @@ class AtomicInsert:
 
         False where the UPDATE changed nothing, and so nothing came in.
         """
-        values = dict(gate or {})
-        for table, row in rows.items():
-            values.update({f"{table}_{name}": value for name, value in row.items()})
+        values = {**(gate or {}), **_named(rows)}
         if db.engine.dialect.name == "postgresql":
             alone = None if in_transaction() else self._unwaited
             return (alone or self._one).execute(**values) == 1
@@ -59,6 +59,78 @@ class AtomicInsert:
         """Add many rows of the first table, in the present ``transaction()``."""
         named = [{f"{self._name}_{name}": each[name] for name in each} for each in rows]
         self._inserts[0].execute_each(named)
+
+
+class Fate(Enum):
+    """What became of rows that come in with a first one, which may be there once."""
+
+    IN = "all came in"
+    GATED = "the first one came in alone: the UPDATE changed nothing"
+    BEFORE = "the first one was there before, and nothing came in"
+
+
+class InsertOnce:
+    """As ``AtomicInsert``, with a row before all others that is kept once: where it is there, the
+    UPDATE changes nothing and nothing comes in. Where the UPDATE changes nothing, it stays.
+
+    What came of it is the answer of the one statement. Of two at once the second one waits.
+    """
+
+    def __init__(
+        self,
+        once: tuple[Any, Sequence[str]],
+        *tables: tuple[Any, Sequence[str]],
+        gate: Update | None = None,
+        waits: bool = True,
+    ) -> None:
+        counts = _counting(once, tables, gate, select)
+        self._one: Prepared[Any] = Prepared(counts)
+        if not waits:
+            counts = _counting(once, tables, gate, unwaited)
+        self._unwaited: Prepared[Any] = Prepared(counts)
+        self._once: Prepared[Any] = Prepared(once_only(sqlite.insert(once[0]), once))
+        self._rest = AtomicInsert(*tables, gate=gate)
+
+    def execute(self, gate: Mapping[str, Any] | None = None, **rows: Mapping[str, Any]) -> Fate:
+        """Insert the rows, the first table's only if it is there not yet."""
+        if db.engine.dialect.name == "postgresql":
+            statement = self._one if in_transaction() else self._unwaited
+            came, opened = statement.all(**(gate or {}), **_named(rows))[0]
+            return Fate.IN if opened else Fate.GATED if came else Fate.BEFORE
+        first, *others = rows
+        with transaction():
+            if self._once.execute(**_named({first: rows[first]})) != 1:
+                return Fate.BEFORE
+            entered = self._rest.execute(gate, **{name: rows[name] for name in others})
+        return Fate.IN if entered else Fate.GATED
+
+
+def once_only(into: Any, table: tuple[Any, Sequence[str]]) -> Any:
+    """The INSERT of a row that may be there. ``into``: the INSERT of one dialect."""
+    return into.values(_values(*table)).on_conflict_do_nothing()
+
+
+def _counting(
+    once: tuple[Any, Sequence[str]],
+    tables: Sequence[tuple[Any, Sequence[str]]],
+    gate: Update | None,
+    selecting: Callable[..., Select[Any]],
+) -> Any:
+    """WITH once AS (INSERT …), gate AS (UPDATE …), first AS (INSERT …) … SELECT what came in."""
+    came = once_only(postgresql.insert(once[0]), once).returning(literal_column("1")).cte("once")
+    opened = came
+    if gate is not None:
+        gated = gate.where(select(literal_column("1")).select_from(came).exists())
+        opened = gated.returning(literal_column("1")).cte("gate")
+    counts = [select(func.count()).select_from(each).scalar_subquery() for each in (came, opened)]
+    rows = [_insert(table, names, opened) for table, names in tables]
+    named = (each.cte(f"row_{number}") for number, each in enumerate(rows))
+    return selecting(*counts).add_cte(*named)
+
+
+def _named(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The values of each table's row, by the names of their parameters."""
+    return {f"{table}_{name}": value for table, row in rows.items() for name, value in row.items()}
 
 
 def _as_one(tables: Sequence[tuple[Any, Sequence[str]]], gate: Update | None) -> Any:

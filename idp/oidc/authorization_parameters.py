@@ -13,6 +13,7 @@ from idp import clock, settings
 from idp.oidc import encrypted_requests, pushed_requests, request_objects, request_uris
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.errors import RequestNotSupported, RequestUriNotSupported
+from idp.oidc.models import PushedRequestRow
 from idp.oidc.oauth_client import OAuthClient, query_client
 from idp.oidc.requests import check_parameters
 
@@ -50,11 +51,16 @@ class Refused:
 
 
 def read(
-    outside: Parameters, *, fetches: bool = True, known: OAuthClient | None = None
+    outside: Parameters,
+    *,
+    fetches: bool = True,
+    known: OAuthClient | None = None,
+    pushed: PushedRequestRow | None = None,
 ) -> Read | Pushed | Refused:
     """What an authorization request asks for, wherever it stands.
 
-    ``fetches``: an object by reference is asked for; ``known``: its client, that proved itself.
+    ``fetches``: an object by reference is asked for; ``known``: its client, looked up already;
+    ``pushed``: what that client has pushed under this name, where it was found together with it.
     """
     text = outside.get("request", "")
     try:
@@ -65,7 +71,7 @@ def read(
         if client is None:
             return Read(outside)  # refused by whoever reads on: there is nobody to answer
         if outside.get("request_uri", "").startswith(pushed_requests.PREFIX):
-            return _read_pushed(outside, client)
+            return _read_pushed(outside, client, pushed)
         _check_one_way(outside)
         if "request_uri" in outside:
             text = _by_reference(outside["request_uri"], client, fetches=fetches)
@@ -102,9 +108,9 @@ def must_push(client: OAuthClient) -> bool:
     )
 
 
-def _read_pushed(outside: Parameters, client: OAuthClient) -> Pushed:
+def _read_pushed(outside: Parameters, client: OAuthClient, row: PushedRequestRow | None) -> Pushed:
     _check_one_way(outside)
-    row = pushed_requests.find(outside["request_uri"], client.get_client_id())
+    row = row or pushed_requests.find(outside["request_uri"], client.get_client_id())
     if row is None:
         raise InvalidRequestUriError("The request_uri is unknown, or another application's")
     request = replace(AuthorizationRequest.from_json(row.request), pushed=row.uri_hash)

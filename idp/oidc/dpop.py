@@ -9,11 +9,12 @@ import hmac
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, TypeGuard
 from urllib.parse import urlsplit
 
 from joserfc import jws
-from joserfc.jwk import RSAKey, import_key
+from joserfc.jwk import Key, RSAKey, import_key
 from joserfc.jws import JWSRegistry
 
 from idp import clock, settings
@@ -30,6 +31,8 @@ LEEWAY: Final = 60
 """Seconds that a proof may lie ahead of our clock (FAPI 2.0 §5.3.2.1)."""
 NONCE_WINDOW: Final = 300
 """Seconds after which there is a new nonce; the former one counts for as long again."""
+KEYS: Final = 256
+"""Keys that a worker has read, and may see again."""
 LONGEST: Final = 8000  # characters; a proof with an RSA key of 4,096 bits has 1,600
 _MEMBERS: Final = {"EC": ("crv", "x", "y"), "OKP": ("crv", "x"), "RSA": ("n", "e")}
 _KEY_TYPES: Final = {"ES256": "EC", "PS256": "RSA", "EdDSA": "OKP", "Ed25519": "OKP"}
@@ -48,19 +51,29 @@ class _Registry(JWSRegistry):
 _REGISTRY: Final = _Registry(algorithms=ALGORITHMS, strict_check_header=False)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Proof:
     """A proof whose signature and claims are good. ``jkt``: its key's thumbprint (RFC 7638)."""
 
     jkt: str
     jti: str
     issued_at: float
+    spent: bool = False
+    """Whether this request has spent it; a statement that keeps its row with others says so."""
 
     def spend(self, client_id: str) -> None:
         """Let it work once (RFC 9449 §11.1). Raises ``InvalidDpopProof`` for a second time."""
+        if not self.spent and not used.is_first(self.row(client_id)):
+            raise self.was_used()
+        self.spent = True
+
+    def row(self, client_id: str) -> dict[str, Any]:
+        """What is kept of it, for as long as its age would let it pass."""
         until = self.issued_at + OLDEST + 2 * LEEWAY
-        if not used.first_use("dpop", self.jkt, self.jti, client_id, until):
-            raise InvalidDpopProof("The DPoP proof was used before")
+        return used.row("dpop", self.jkt, self.jti, client_id, until)
+
+    def was_used(self) -> InvalidDpopProof:
+        return InvalidDpopProof("The DPoP proof was used before")
 
 
 def proof_of(request: ProtocolRequest, access_token: str | None = None) -> Proof | None:
@@ -119,7 +132,7 @@ def _verified(text: str) -> tuple[str, dict[str, Any]]:
         alg = header.get("alg")
         if header.get("typ") != "dpop+jwt" or alg not in ALGORITHMS:
             raise InvalidDpopProof("The DPoP proof's type or algorithm is not accepted")
-        key = import_key(_public_members(header.get("jwk"), alg))
+        key, thumbprint = _key_of(*_public_members(header.get("jwk"), alg).items())
         if isinstance(key, RSAKey) and key.raw_value.key_size < SMALLEST_RSA:
             raise InvalidDpopProof("The DPoP proof's key is too short")
         if not jws.validate_compact(proof, key, registry=_REGISTRY):
@@ -129,7 +142,16 @@ def _verified(text: str) -> tuple[str, dict[str, Any]]:
         raise InvalidDpopProof("The DPoP proof is malformed, or its signature is wrong") from error
     if not isinstance(claims, dict):
         raise InvalidDpopProof("The DPoP proof holds no claims")
-    return key.thumbprint(), claims
+    return thumbprint, claims
+
+
+@lru_cache(maxsize=KEYS)
+def _key_of(*members: tuple[str, str]) -> tuple[Key, str]:
+    """The key of these members, which are all of it, and its thumbprint (RFC 7638). An application
+    comes with one key again and again.
+    """
+    key = import_key(dict(members))
+    return key, key.thumbprint()
 
 
 def _public_members(jwk: Any, alg: str) -> dict[str, Any]:
@@ -147,10 +169,9 @@ def _check_nonce(claim: Any) -> None:
     if claim is None and not settings.current().dpop_nonce:
         return
     window = clock.timestamp() // NONCE_WINDOW
-    known = (_nonce_of(window), _nonce_of(window - 1))
     if not isinstance(claim, str) or not claim.isascii():
         raise UseDpopNonce
-    if not any(_same(claim, each) for each in known):
+    if not any(_same(claim, _nonce_of(each)) for each in (window, window - 1)):
         raise UseDpopNonce
 
 
@@ -170,12 +191,13 @@ def _is_here(htu: Any, path: str) -> bool:
     """Whether ``htu`` is the address of this endpoint: that of the configured issuer, or its alias
     for who shows a certificate (RFC 8705 §5), whatever the Host header says (security rule O23).
     """
+    config = settings.current()
+    addresses = [base + path for base in (config.issuer, config.mtls_address) if base]
+    if htu in addresses:  # to the letter, as nearly everybody writes it
+        return True
     if not isinstance(htu, str) or (address := _normalised(htu)) is None:
         return False
-    config = settings.current()
-    return any(
-        address == _normalised(base + path) for base in (config.issuer, config.mtls_address) if base
-    )
+    return any(address == _normalised(each) for each in addresses)
 
 
 def _normalised(address: str) -> str | None:

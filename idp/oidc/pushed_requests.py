@@ -11,17 +11,18 @@ from typing import Any, Final
 from sqlalchemy import bindparam, select, update
 
 from idp import clock, settings
+from idp.clients import used
 from idp.database import keyed_hash, transaction
-from idp.database.atomic_insert import AtomicInsert
+from idp.database.atomic_insert import AtomicInsert, Fate, InsertOnce
 from idp.database.prepared import Prepared, columns, only
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.models import PushedRequest, PushedRequestRow
 
 PREFIX: Final = "urn:ietf:params:oauth:request_uri:"
-_KEEP: Final = AtomicInsert(
-    (PushedRequest.__table__, ("uri_hash", "client_id", "request", "expires_at")),
-    waits=False,  # what a database that broke down has forgotten is pushed again
-)
+_ROWS: Final = (PushedRequest.__table__, ("uri_hash", "client_id", "request", "expires_at"))
+# What a database that broke down has forgotten is pushed again
+_KEEP: Final = AtomicInsert(_ROWS, waits=False)
+_KEEP_ONCE: Final = InsertOnce(used.ROWS, _ROWS, waits=False)
 _FIND: Final[Prepared[PushedRequestRow]] = Prepared(
     select(*columns(PushedRequest, PushedRequestRow)).where(
         PushedRequest.uri_hash == bindparam("uri_hash"),
@@ -48,22 +49,37 @@ _USE: Final[Prepared[Any]] = Prepared(USE)
 
 def keep(request: AuthorizationRequest) -> str:
     """Keep a validated request; returns its ``request_uri``. One insert."""
+    name, row = _named(request)
+    _KEEP.execute(pushed_requests=row)
+    return name
+
+
+def keep_once(request: AuthorizationRequest, proof: dict[str, Any]) -> str | None:
+    """``keep``, and the row of the proof that came with it; None where that was used before."""
+    name, row = _named(request)
+    fate = _KEEP_ONCE.execute(used_assertions=proof, pushed_requests=row)
+    return name if fate is Fate.IN else None
+
+
+def _named(request: AuthorizationRequest) -> tuple[str, dict[str, Any]]:
+    """A name for a request, and its row."""
     name = secrets.token_urlsafe(32)  # RFC 9126 §7.1: nobody guesses it
-    _KEEP.execute(
-        pushed_requests={
-            "uri_hash": _hash(name),
-            "client_id": request.client_id,
-            "request": request.as_json(),
-            "expires_at": clock.now() + settings.current().pushed_request_lifetime,
-        }
-    )
-    return PREFIX + name
+    return PREFIX + name, {
+        "uri_hash": _hash(name),
+        "client_id": request.client_id,
+        "request": request.as_json(),
+        "expires_at": clock.now() + settings.current().pushed_request_lifetime,
+    }
 
 
 def find(request_uri: str, client_id: str) -> PushedRequestRow | None:
     """What this client has pushed under this name, used and expired ones too; one query."""
-    name = request_uri.removeprefix(PREFIX)
-    return _FIND.one_or_none(uri_hash=_hash(name), client_id=client_id)
+    return _FIND.one_or_none(uri_hash=hash_of(request_uri), client_id=client_id)
+
+
+def hash_of(request_uri: str) -> str:
+    """The key of the row of this name."""
+    return _hash(request_uri.removeprefix(PREFIX))
 
 
 def is_open(row: PushedRequestRow, now: datetime) -> bool:

@@ -5,12 +5,20 @@ A *confirmation* is how a token keeps it (RFC 7800): ``jkt:`` and the thumbprint
 """
 
 import hmac
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Final
 
 from authlib.oauth2.rfc6749 import InvalidRequestError
 
 from idp.oidc import client_certificate, dpop
-from idp.oidc.errors import DpopTokenMisused, InvalidDpopProof, InvalidTokenError
+from idp.oidc.dpop import Proof
+from idp.oidc.errors import (
+    DpopTokenMisused,
+    InvalidDpopProof,
+    InvalidTokenError,
+    UseDpopNonce,
+)
 from idp.oidc.oauth_client import OAuthClient
 from idp.oidc.requests import ProtocolRequest
 
@@ -46,34 +54,36 @@ def cnf(confirmation: str | None) -> dict[str, Any]:
     return {"cnf": {kind: thumbprint}}
 
 
-def proved_at_token_endpoint(request: ProtocolRequest, client: OAuthClient) -> str | None:
+@dataclass(frozen=True)
+class Proved:
+    """To what the tokens of a request are bound, and the proof of that, which is not spent yet."""
+
+    confirmation: str | None
+    proof: Proof | None = None
+
+
+def proved_at_token_endpoint(request: ProtocolRequest, client: OAuthClient) -> Proved:
     """To what the tokens of this request are bound: to the key of its proof, or its certificate.
 
     Asked once the client has proved itself. Raises ``InvalidDpopProof``, ``UseDpopNonce``, or
     ``InvalidRequestError`` where the registration asks for a certificate.
     """
     proof = dpop.proof_of(request)
-    if proof is None:
-        if client.client_metadata.get("dpop_bound_access_tokens"):
-            raise InvalidDpopProof("This client's requests need a DPoP proof")  # RFC 9449 §5.2
-        return _certificate_of(request, client)
-    proof.spend(client.get_client_id())
-    return by_key(proof.jkt)
+    if proof is not None:
+        return Proved(by_key(proof.jkt), proof)
+    if client.client_metadata.get("dpop_bound_access_tokens"):
+        raise InvalidDpopProof("This client's requests need a DPoP proof")  # RFC 9449 §5.2
+    return Proved(_certificate_of(request, client))
 
 
-def proved_with_push(
-    request: ProtocolRequest, client: OAuthClient, named: str | None
-) -> str | None:
-    """The ``dpop_jkt`` of a pushed request: what it names, or the key of its proof, which must
-    be the same (RFC 9449 §10.1). Raises ``InvalidDpopProof`` or ``UseDpopNonce``.
+def proof_with_push(request: ProtocolRequest, named: str | None) -> Proof | None:
+    """The proof of a pushed request, not spent yet: its key must be the one that ``dpop_jkt``
+    names, if it does (RFC 9449 §10.1). Raises ``InvalidDpopProof`` or ``UseDpopNonce``.
     """
     proof = dpop.proof_of(request)
-    if proof is None:
-        return named
-    if named not in (None, proof.jkt):
+    if proof is not None and named not in (None, proof.jkt):
         raise InvalidDpopProof("The DPoP proof's key is not the one of dpop_jkt")
-    proof.spend(client.get_client_id())
-    return proof.jkt
+    return proof
 
 
 def _certificate_of(request: ProtocolRequest, client: OAuthClient) -> str | None:
@@ -98,11 +108,27 @@ def is_same(bound: str, proved: str | None) -> bool:
     return hmac.compare_digest(bound, proved or "")
 
 
+def proof_beforehand(request: ProtocolRequest, scheme: str, access_token: str) -> Proof | None:
+    """A good proof about an access token that is not looked up yet, so that one statement can find
+    the token and spend the proof. What is wrong with one, ``check_use`` says: first the token.
+    """
+    if scheme != "dpop":
+        return None
+    with suppress(InvalidDpopProof, UseDpopNonce):
+        return dpop.proof_of(request, access_token)
+    return None
+
+
 def check_use(
-    request: ProtocolRequest, scheme: str, access_token: str, bound: str | None, client_id: str
+    request: ProtocolRequest,
+    scheme: str,
+    access_token: str,
+    bound: str | None,
+    client_id: str,
+    proof: Proof | None = None,
 ) -> None:
     """Refuse an access token whose user does not prove its key, or that comes by another scheme
-    than its own (RFC 9449 §7).
+    than its own (RFC 9449 §7). ``proof``: from ``proof_beforehand``.
 
     Raises ``DpopTokenMisused``, ``InvalidDpopProof`` or ``UseDpopNonce``.
     """
@@ -114,7 +140,7 @@ def check_use(
         return
     if scheme != "dpop":
         raise DpopTokenMisused("The access token is bound to a key: use the DPoP scheme")
-    proof = dpop.proof_of(request, access_token)
+    proof = proof or dpop.proof_of(request, access_token)
     if proof is None:
         raise InvalidDpopProof("The DPoP proof is missing")
     if not is_same(bound or "", by_key(proof.jkt)):

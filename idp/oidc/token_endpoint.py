@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import (
     InvalidRequestError,
     UnauthorizedClientError,
@@ -48,12 +49,25 @@ def answer(request: ProtocolRequest) -> dict[str, Any]:
     if presented is None or presented.client.id != client.get_client_id():
         raise grant_type.refusal(grant_type.unknown)
     proved = sender.proved_at_token_endpoint(request, client)
-    exchange = Exchange(request.form, client, presented, proved)
-    for check in grant_type.checks:
-        check(exchange)
-    redeemed = grant_type.redeem(exchange)
+    exchange = Exchange(request.form, client, presented, proved.confirmation, proved.proof)
+    redeemed = _redeemed(exchange, grant_type)
     measures.token(grant_type.name, "ok")
     return redeemed
+
+
+def _redeemed(exchange: Exchange[Any], grant_type: GrantType[Any]) -> dict[str, Any]:
+    """What is given for it. A proof works once (RFC 9449 §11.1), in a request that is refused,
+    too; and one that was used before is refused whatever else is wrong.
+    """
+    if not grant_type.spends_proof:
+        exchange.spend_proof()
+    try:
+        for check in grant_type.checks:
+            check(exchange)
+        return grant_type.redeem(exchange)
+    except OAuth2Error:
+        exchange.spend_proof()
+        raise
 
 
 def known_grant(request: ProtocolRequest) -> str:

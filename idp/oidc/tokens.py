@@ -254,14 +254,18 @@ def _row(
 def _by_hash(
     kind: str, model: type[AccessToken] | type[RefreshToken], row: type[Any]
 ) -> Prepared[FoundToken]:
-    statement = (
+    into = kept.with_client(partial(FoundToken, kind), 1 + CLIENT_OF_GRANT)
+    return Prepared(finding(model, row), row, *OF_GRANT, into=into)
+
+
+def finding(model: type[AccessToken] | type[RefreshToken], row: type[Any]) -> Select[Any]:
+    """The statement that finds a token by its hash, with all that hangs on it."""
+    return with_grant(
         select(*columns(model, row))
         .select_from(model)
         .join(Grant, Grant.id == model.grant_id)
         .where(model.token_hash == bindparam("token_hash"))
     )
-    into = kept.with_client(partial(FoundToken, kind), 1 + CLIENT_OF_GRANT)
-    return Prepared(with_grant(statement), row, *OF_GRANT, into=into)
 
 
 OF_GRANT: Final = (GrantRow, AccountRow, ClientVersion, ChildRow)

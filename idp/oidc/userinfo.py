@@ -9,7 +9,7 @@ from authlib.oauth2.rfc6750 import InsufficientScopeError, InvalidTokenError
 from joserfc import jws
 
 from idp import settings
-from idp.oidc import claims_parameter, encryption, sender, subjects, tokens
+from idp.oidc import bound_tokens, claims_parameter, encryption, sender, subjects
 from idp.oidc.claims import CLAIMS_OF_SCOPE, child_claims, guardian_claims
 from idp.oidc.keyring import keyring
 from idp.oidc.requests import ProtocolRequest
@@ -92,7 +92,8 @@ def answer(live: LiveGrant) -> dict[str, Any]:
 
 
 def _live(request: ProtocolRequest, presented: PresentedToken) -> LiveGrant:
-    token = tokens.find_access(presented.text)
+    proof = sender.proof_beforehand(request, presented.scheme, presented.text)
+    token = bound_tokens.find(presented.text, proof)
     if token is None or token.is_expired() or token.is_revoked():
         raise InvalidTokenError
     if token.resource is not None:
@@ -103,5 +104,5 @@ def _live(request: ProtocolRequest, presented: PresentedToken) -> LiveGrant:
     if live is None:
         raise InvalidTokenError
     bound = token.token.confirmation
-    sender.check_use(request, presented.scheme, presented.text, bound, token.client.id)
+    sender.check_use(request, presented.scheme, presented.text, bound, token.client.id, proof)
     return live

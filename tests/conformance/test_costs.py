@@ -4,6 +4,7 @@ Counted by proof, assertion and pushed request, not by flow: an application whos
 pays the insert at the code, at each renewal and at each question of UserInfo.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -92,7 +93,7 @@ def statements(there: World, flow: Flow) -> list[str]:
 
 def inserts(of: list[str]) -> Counter[str]:
     """Into which tables, and how often."""
-    return Counter(text.split()[2].strip('"') for text in of if text.startswith("INSERT"))
+    return Counter(table for text in of for table in re.findall(r'\bINSERT INTO "?(\w+)', text))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Statements of the hot paths: the same types, errors and transactions as everywhere else."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from idp.audit import events
 from idp.audit.models import AuditEvent
 from idp.clients.models import Client, ClientRow, UsedAssertion
 from idp.database import db, transaction
-from idp.database.atomic_insert import AtomicInsert
+from idp.database.atomic_insert import AtomicInsert, Fate, InsertOnce
 from idp.database.prepared import Prepared, columns, made_row, only
 from idp.people.models import Account, AccountRow, School
 from idp.sessions import service as sessions
@@ -47,6 +47,8 @@ ASSERTION = (UsedAssertion.__table__, ("jti_hash", "client_id", "expires_at"))
 NOTE = AtomicInsert(ASSERTION, events.ROWS)
 RENAMED = update(School).where(School.id == bindparam("id_")).values(name=bindparam("to"))
 RENAME = AtomicInsert(ASSERTION, events.ROWS, gate=RENAMED)
+NOTE_ONCE = InsertOnce(ASSERTION, events.ROWS, waits=False)
+RENAME_ONCE = InsertOnce(ASSERTION, events.ROWS, gate=RENAMED)
 
 
 def noted(jti: str = "j") -> dict[str, Any]:
@@ -225,6 +227,37 @@ class TestAtomicInsert:
     def test_postgresql_is_asked_once(self, app: Flask) -> None:
         with Queries() as seen:
             NOTE.execute(**noted())
+        assert len(seen) == (1 if db.engine.dialect.name == "postgresql" else 2)
+
+
+class TestInsertOnce:
+    def test_all_rows_come_in_once(self, app: Flask) -> None:
+        assert NOTE_ONCE.execute(**noted()) is Fate.IN
+        assert NOTE_ONCE.execute(**noted()) is Fate.BEFORE
+        assert kept() == (1, 1)
+        assert NOTE_ONCE.execute(**noted("k")) is Fate.IN
+        assert kept() == (2, 2)
+
+    def test_behind_a_closed_gate_the_first_row_stays_alone(self, app: Flask) -> None:
+        assert RENAME_ONCE.execute({"id_": "s_none", "to": "Renamed"}, **noted()) is Fate.GATED
+        assert kept() == (1, 0)
+
+    def test_the_gate_stays_closed_where_the_first_row_was_there(self, app: Flask) -> None:
+        school = factories.school()
+        assert RENAME_ONCE.execute({"id_": school.id, "to": "Renamed"}, **noted()) is Fate.IN
+        assert RENAME_ONCE.execute({"id_": school.id, "to": "Again"}, **noted()) is Fate.BEFORE
+        assert ONE_SCHOOL.one_or_none(id_=school.id)[0].name == "Renamed"
+        assert kept() == (1, 1)
+
+    def test_r1_they_share_the_fate_of_the_transaction_around(self, app: Flask) -> None:
+        with suppress(ZeroDivisionError), transaction():
+            assert NOTE_ONCE.execute(**noted()) is Fate.IN
+            raise ZeroDivisionError
+        assert kept() == (0, 0)
+
+    def test_postgresql_is_asked_once(self, app: Flask) -> None:
+        with Queries() as seen:
+            RENAME_ONCE.execute({"id_": "s_none", "to": "Renamed"}, **noted())
         assert len(seen) == (1 if db.engine.dialect.name == "postgresql" else 2)
 
 

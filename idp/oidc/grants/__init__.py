@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 from authlib.oauth2.rfc6749 import InvalidGrantError
 from werkzeug.datastructures import MultiDict
 
+from idp.oidc.dpop import Proof
 from idp.oidc.errors import OAuth2Error
 from idp.oidc.oauth_client import OAuthClient
 
@@ -22,6 +23,13 @@ class Exchange(Generic[Presented]):
     presented: Presented
     confirmation: str | None = None
     """The key that the client proved with this request, to which its tokens are bound."""
+    proof: Proof | None = None
+    """Of that key, where it came with one."""
+
+    def spend_proof(self) -> None:
+        """Let the proof work once, if there is one. Raises ``InvalidDpopProof``."""
+        if self.proof is not None:
+            self.proof.spend(self.client.get_client_id())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,3 +46,6 @@ class GrantType(Generic[Presented]):
     find: Callable[[str], Presented | None]
     checks: tuple[Callable[[Exchange[Presented]], None], ...]
     redeem: Callable[[Exchange[Presented]], dict[str, Any]]
+    spends_proof: bool = False
+    """``redeem`` keeps the proof's row together with its own, and a check that changes something
+    spends it before. Of the others it is spent before anything is checked."""

@@ -84,6 +84,7 @@ def _by_hash(code_hash: str) -> FoundCode | None:
 
 def _check_unused(exchange: Exchange[FoundCode]) -> None:
     if exchange.presented.code.redeemed_at is not None:
+        exchange.spend_proof()  # the very same request again is no reuse
         refuse_reuse(OF_CODE, exchange.presented.grant, exchange.presented.account)
 
 
@@ -149,4 +150,5 @@ GRANT_TYPE: Final = GrantType(
     find=find,
     checks=(_check_unused, _check_unexpired, _check_redirect_uri, _check_verifier, _check_key),
     redeem=_redeem,
+    spends_proof=True,
 )

@@ -5,8 +5,9 @@ from typing import Any
 from sqlalchemy import Update
 
 from idp import clock, settings
+from idp.clients import used
 from idp.database import retried
-from idp.database.atomic_insert import AtomicInsert
+from idp.database.atomic_insert import AtomicInsert, Fate, InsertOnce
 from idp.oidc import access_token as access_tokens
 from idp.oidc import id_token, resources, sender, tokens
 from idp.oidc.grants import Exchange
@@ -19,10 +20,15 @@ class FirstTokens:
     """
 
     def __init__(self, gate: Update) -> None:
-        self._give = AtomicInsert(tokens.ACCESS_TOKENS, gate=gate)
-        self._give_with_refresh = AtomicInsert(
-            tokens.ACCESS_TOKENS, tokens.REFRESH_TOKENS, gate=gate
-        )
+        tables = (tokens.ACCESS_TOKENS, tokens.REFRESH_TOKENS)
+        self._give = {
+            # By how many tokens there are
+            count: AtomicInsert(*tables[:count], gate=gate)
+            for count in (1, 2)
+        }
+        self._give_and_spend = {
+            count: InsertOnce(used.ROWS, *tables[:count], gate=gate) for count in (1, 2)
+        }
 
     def redeem(
         self, exchange: Exchange[Any], live: LiveGrant, code_hash: str, nonce: str | None
@@ -54,11 +60,21 @@ class FirstTokens:
         refresh_token: str | None,
     ) -> bool:
         gate = {"hash": code_hash, "now": clock.now()}
-        if refresh_token is None:
-            return self._give.execute(gate, access_tokens=access)
-        bound = sender.of_refresh_token(exchange.client, exchange.confirmation)
-        refresh = tokens.refresh_row(refresh_token, live.grant, live.scope, bound)
-        return self._give_with_refresh.execute(gate, access_tokens=access, refresh_tokens=refresh)
+        rows = {"access_tokens": access}
+        if refresh_token is not None:
+            bound = sender.of_refresh_token(exchange.client, exchange.confirmation)
+            rows["refresh_tokens"] = tokens.refresh_row(
+                refresh_token, live.grant, live.scope, bound
+            )
+        proof = exchange.proof
+        if proof is None or proof.spent:
+            return self._give[len(rows)].execute(gate, **rows)
+        row = proof.row(exchange.client.get_client_id())
+        fate = self._give_and_spend[len(rows)].execute(gate, used_assertions=row, **rows)
+        if fate is Fate.BEFORE:
+            raise proof.was_used()
+        proof.spent = True
+        return fate is Fate.IN
 
 
 def token_answer(access_token: str, scope: str, confirmation: str | None = None) -> dict[str, Any]:

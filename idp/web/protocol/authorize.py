@@ -13,6 +13,7 @@ from idp.oidc import (
     authorization_request,
     first_look,
     logout,
+    pushed_requests,
     refusals,
     response_types,
     server,
@@ -42,8 +43,8 @@ def authorize() -> Response:
     if request.method == "POST" and not browser.has_cookies():
         return _to_ourselves(sent)
     looked = _first_look(sent)
-    known = looked.client if looked else None
-    match _crossed(sent) or authorization_parameters.read(sent, known=known):
+    known, row = (looked.client, looked.pushed) if looked else (None, None)
+    match _crossed(sent) or authorization_parameters.read(sent, known=known, pushed=row):
         case Refused(parameters, error):
             error.redirect_uri = registered_redirect_uri(parameters)
             return _refuse(parameters, error)
@@ -58,9 +59,12 @@ def _first_look(sent: MultiDict[str, str]) -> FirstLook | None:
     secret, ids = browser.session_secret(), sent.getlist("client_id")
     if secret is None or len(ids) != 1:
         return None
-    # What is asked may stand in an object, or with us
-    children = "scope" not in sent or "child" in sent["scope"].split()
-    looked = first_look.look_at_once(ids[0], secret, children=children)
+    if (uri := sent.get("request_uri", "")).startswith(pushed_requests.PREFIX):
+        looked = first_look.look_at_pushed(ids[0], secret, uri)
+    else:
+        # What is asked may stand in an object
+        children = "scope" not in sent or "child" in sent["scope"].split()
+        looked = first_look.look_at_once(ids[0], secret, children=children)
     if looked is not None:
         browser.note_signed_in(looked.signed_in)
     return looked

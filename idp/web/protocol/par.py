@@ -8,7 +8,7 @@ from idp import settings
 from idp.credentials import throttling
 from idp.errors import Throttled
 from idp.lifecycle import self_registration
-from idp.oidc import par_endpoint, pushed_requests
+from idp.oidc import par_endpoint
 from idp.oidc.errors import OAuth2Error
 from idp.oidc.oauth_client import OAuthClient
 from idp.oidc.requests import ProtocolRequest
@@ -24,15 +24,13 @@ def par() -> Response:
     """A validated request in, its name out (RFC 9126 §2.2)."""
     pushed = ProtocolRequest(request._get_current_object())  # type: ignore[attr-defined]
     try:
-        client, parameters = par_endpoint.pushed(pushed)
+        read = par_endpoint.pushed(pushed)
+        _spend_allowance(read.client)
+        request_uri = read.keep()
     except OAuth2Error as error:
         return cors.uncached(server().handle_error_response(pushed, error))
-    _spend_allowance(client)
     lifetime = settings.current().pushed_request_lifetime
-    answer = {
-        "request_uri": pushed_requests.keep(parameters),
-        "expires_in": int(lifetime.total_seconds()),
-    }
+    answer = {"request_uri": request_uri, "expires_in": int(lifetime.total_seconds())}
     return cors.uncached(Response(json.dumps(answer), status=201))
 
 
