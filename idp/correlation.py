@@ -12,6 +12,8 @@ class Correlation:
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     address: str | None = None
     actor: str = ""
+    client: object = None
+    """The application whose request it is, once that is known."""
 
 
 _current: ContextVar[Correlation | None] = ContextVar("correlation", default=None)

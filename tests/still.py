@@ -10,16 +10,15 @@ import time_machine
 
 from idp import clock
 from idp.audit import continuity
-from idp.clients import kept
+from idp.clients import kept, origins
 from idp.database import silence
 from idp.doctor import measured
 from idp.oidc import refusals
 from idp.readiness import write_probe
 from idp.web import ready_documents, short_way, trusted_proxies
-from idp.web.protocol import cors
 
 WITH_AN_EXPIRY: tuple[Any, ...] = (
-    *(continuity, write_probe, trusted_proxies, cors, refusals),
+    *(continuity, write_probe, trusted_proxies, origins, refusals),
     *(ready_documents, short_way, kept, silence, measured),
 )
 """The modules that believe something for some seconds, by ``monotonic``."""

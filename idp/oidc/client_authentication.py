@@ -21,7 +21,7 @@ from idp.clients.metadata import AUTH_METHODS
 from idp.clients.models import ClientRow
 from idp.oidc import client_certificate
 from idp.oidc.client_assertion import PrivateKeyJwt, header_of
-from idp.oidc.oauth_client import OAuthClient, query_client
+from idp.oidc.oauth_client import OAuthClient, note_asking, query_client
 from idp.oidc.requests import ProtocolRequest
 from idp.outgoing.trouble import Trouble
 
@@ -56,9 +56,11 @@ def authenticate(
     for method in _BY_CERTIFICATE:
         authentication.register(method, partial(_of_certificate, method))
     try:
-        return cast(OAuthClient, authentication(request, methods, endpoint))
+        proved = cast(OAuthClient, authentication(request, methods, endpoint))
     except InvalidClientError as error:
         raise _explained(request, error, find) from error
+    note_asking(proved)
+    return proved
 
 
 def offered_methods() -> list[str]:

@@ -1,9 +1,10 @@
 """A registered client, as Authlib asks about it."""
 
-from typing import Any
+from typing import Any, cast
 
 from authlib.oauth2.rfc6749 import ClientMixin
 
+from idp import correlation
 from idp.clients import client_secrets, registration, uris
 from idp.clients.metadata import normal_response_type
 from idp.clients.models import ClientRow
@@ -71,3 +72,13 @@ def query_client(client_id: str) -> OAuthClient | None:
     """The live client of this id, for Authlib."""
     record = registration.find(client_id)
     return OAuthClient(record) if record is not None else None
+
+
+def note_asking(client: OAuthClient) -> None:
+    """Say whose request this is: of a client that has proved itself, or whose token came."""
+    correlation.current().client = client
+
+
+def asking() -> OAuthClient | None:
+    """Whose request this is, where that is known."""
+    return cast(OAuthClient | None, correlation.current().client)

@@ -12,6 +12,7 @@ from idp import settings
 from idp.oidc import bound_tokens, claims_parameter, encryption, sender, subjects
 from idp.oidc.claims import CLAIMS_OF_SCOPE, child_claims, guardian_claims
 from idp.oidc.keyring import keyring
+from idp.oidc.oauth_client import OAuthClient, note_asking
 from idp.oidc.requests import ProtocolRequest
 from idp.oidc.tokens import LiveGrant
 
@@ -96,6 +97,7 @@ def _live(request: ProtocolRequest, presented: PresentedToken) -> LiveGrant:
     token = bound_tokens.find(presented.text, proof)
     if token is None or token.is_expired() or token.is_revoked():
         raise InvalidTokenError
+    note_asking(OAuthClient(token.client))
     if token.resource is not None:
         # RFC 9068 §4: whoever is not the audience refuses; what a resource server holds opens
         # nothing here.

@@ -2,21 +2,19 @@
 
 from collections.abc import Callable
 from functools import wraps
-from time import monotonic
 from typing import Final
 
-from flask import Response, current_app, request
+from flask import Response, request
 
-from idp.clients import registration
+from idp.clients import origins
 from idp.errors import Throttled
-from idp.oidc import dpop
+from idp.oidc import dpop, oauth_client
 from idp.web import errors
 from idp.web.headers import vary
 from idp.web.protocol.blueprint import endpoints
 
 View = Callable[[], Response]
 _EXPOSED: Final = "WWW-Authenticate, DPoP-Nonce, Retry-After"
-_KEPT = 30.0  # seconds that a worker remembers the registered origins
 _READABLE: Final[set[str]] = set()
 """The endpoints whose answers registered origins may read."""
 _PUBLIC: Final = frozenset(
@@ -62,7 +60,8 @@ def let_errors_be_read(response: Response) -> Response:
     if request.endpoint in _PUBLIC:
         return public(response)
     if request.endpoint in _READABLE:
-        return _readable_from(response, _kept_origins(), preflight=False)
+        known = origins.is_known(request.headers.get("Origin", ""))
+        return _readable_from(response, allowed=known, preflight=False)
     return response
 
 
@@ -76,14 +75,25 @@ def uncached(response: Response, content_type: str = "application/json") -> Resp
 
 
 def _readable(response: Response, preflight: bool) -> Response:
-    origins = _registered_origins() if "Origin" in request.headers else frozenset()
-    return _readable_from(response, origins, preflight=preflight)
-
-
-def _readable_from(response: Response, origins: frozenset[str], *, preflight: bool) -> Response:
     origin = request.headers.get("Origin")
+    allowed = bool(origin) and _is_registered(str(origin))
+    return _readable_from(response, allowed=allowed, preflight=preflight)
+
+
+def _is_registered(origin: str) -> bool:
+    """Whether an application names it: first of all the one that this request came from, which was
+    looked up a moment ago.
+    """
+    asking = oauth_client.asking()
+    if asking is not None and origin in asking.client_metadata["origins"]:
+        return True
+    return origins.is_registered(origin)
+
+
+def _readable_from(response: Response, *, allowed: bool, preflight: bool) -> Response:
     vary(response, "Origin")
-    if origin and origin in origins:
+    if allowed:
+        origin = request.headers["Origin"]
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Expose-Headers"] = _EXPOSED
         if preflight:
@@ -91,19 +101,3 @@ def _readable_from(response: Response, origins: frozenset[str], *, preflight: bo
             response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, DPoP"
             response.headers["Access-Control-Max-Age"] = "600"
     return response
-
-
-def _kept_origins() -> frozenset[str]:
-    kept = current_app.extensions.get("idp.origins")
-    return kept[1] if kept else frozenset()
-
-
-def _registered_origins() -> frozenset[str]:
-    kept = current_app.extensions.get("idp.origins")
-    if kept is None or kept[0] < monotonic():
-        clients = registration.list_clients()
-        origins = {o for c in clients if c.disabled_at is None for o in c.metadata_["origins"]}
-        kept = (monotonic() + _KEPT, frozenset(origins))
-        current_app.extensions["idp.origins"] = kept
-    registered: frozenset[str] = kept[1]
-    return registered
