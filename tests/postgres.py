@@ -131,7 +131,7 @@ def administer(base: str, statement: str) -> None:
         connection.execute(statement.encode())
 
 
-def _programs() -> Path:
+def programs() -> Path:
     """The folder of ``initdb`` and ``postgres``: Debian keeps each version in its own."""
     found = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/postgres")]
     found.sort(key=lambda path: int("0" + "".join(filter(str.isdigit, path.parent.name))))
@@ -318,11 +318,11 @@ def _listen(asked: "SimpleQueue[str]") -> None:
 
 @contextmanager
 def _served(folder: Path, *, fsync: bool, connections: int) -> Iterator[_Server]:
-    programs, user, password = _programs(), _server_user(), secrets.token_urlsafe(16)
+    installed, user, password = programs(), _server_user(), secrets.token_urlsafe(16)
     _own(folder, user)
     # Measurements hash as production does; tests connect thousands of times
-    _initialise(programs, folder, user, password, "scram-sha-256" if fsync else "md5")
-    server = _Server(programs, folder, user, fsync, connections)
+    _initialise(installed, folder, user, password, "scram-sha-256" if fsync else "md5")
+    server = _Server(installed, folder, user, fsync, connections)
     try:
         server.start()
         print(f"postgresql://postgres:{password}@127.0.0.1:{server.port}", flush=True)

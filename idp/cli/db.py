@@ -1,30 +1,61 @@
 """``idp db``: the schema of the database."""
 
+from dataclasses import asdict
+
 import alembic.command
 import click
 
 from idp import readiness
-from idp.cli import output, upgrading
+from idp.cli import output, upgrade_plan, upgrading
 from idp.cli.group import Noun
 from idp.lifecycle import restored
 from idp.readiness import agreement
+
+PLANNED = ("step", "locks", "rows", "seconds", "serves", "does")
 
 command = Noun("db", help="Bring the database to the schema of this version.")
 
 
 @command.command("upgrade")
 @click.argument("revision", default="head")
-def db_upgrade(revision: str) -> None:
+@click.option(
+    "--plan",
+    "only_plan",
+    is_flag=True,
+    help="Change nothing: say each step, what it locks, how many rows it goes through, and about "
+    "how long it takes. Ends with 1 if there is any.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+@click.pass_context
+def db_upgrade(ctx: click.Context, revision: str, only_plan: bool, as_json: bool) -> None:
     """Upgrade to the newest schema, or to REVISION. Nothing to do is fine.
 
     Safe beside traffic of the former version: one step after the other, none of which waits long
     for a lock. Whatever stops it, run it again.
 
-    Example:
+    Examples:
+      idp db upgrade --plan
       idp db upgrade
     """
+    if as_json and not only_plan:
+        raise click.UsageError("--json goes with --plan")
+    if only_plan:
+        steps = upgrade_plan.plan(revision)
+        _print_plan(steps, as_json)
+        ctx.exit(1 if steps else 0)
     upgrading.upgrade(revision, lambda words: click.echo(words, err=True))
     click.echo(f"The schema is at {readiness.schema().current}.")
+
+
+def _print_plan(steps: list[upgrade_plan.Step], as_json: bool) -> None:
+    if as_json:
+        output.rows([asdict(step) for step in steps], (), as_json=True)
+        return
+    if not steps:
+        click.echo("Nothing to do.")
+        return
+    output.rows([asdict(step) for step in steps], PLANNED, as_json=False)
+    click.echo(upgrade_plan.summary(steps))
 
 
 @command.command("downgrade")

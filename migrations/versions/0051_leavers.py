@@ -10,11 +10,13 @@ import sqlalchemy as sa
 from alembic import op
 
 import idp.database
+from idp.database.upgrade_costs import Cost
 
 revision = "0051"
 down_revision = "0050"
 branch_labels = None
 depends_on = None
+cost = Cost(locks=("accounts", "schools"))
 
 
 def upgrade() -> None:

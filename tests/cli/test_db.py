@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from idp.readiness import revisions
 from tests.cli.conftest import Run, finished, invoked, refused
 
 
@@ -24,6 +25,19 @@ def test_a_new_database_is_made_for_its_owner_alone(
     assert first.stdout.startswith("The schema is at ")
     assert first.stderr == ""
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_new_database_has_every_step_before_it(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    environment["DATABASE_URL"] = f"sqlite:///{tmp_path / 'new.db'}"
+
+    result = invoked(environment, "db", "upgrade", "--plan", "--json")
+    steps = json.loads(result.stdout)
+
+    assert result.exit_code == 1
+    assert [step["step"] for step in steps] == sorted(revisions.known())
+    assert sum(step["rows"] for step in steps) == 0
 
 
 def test_the_schema_goes_down_and_up_again(run: Run, json_of: Callable[..., Any]) -> None:
