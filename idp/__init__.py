@@ -53,6 +53,8 @@ def _flask_config(settings: Settings) -> dict[str, object]:
     url = settings.sqlalchemy_url
     return {
         "SECRET_KEY": settings.session_secret,
+        "SECRET_KEY_FALLBACKS": settings.session_secret.oldest_first[:-1],
+        "WTF_CSRF_SECRET_KEY": settings.session_secret.oldest_first,
         "SQLALCHEMY_DATABASE_URI": _absolute_sqlite(url),
         "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(url, settings),
         "MAX_CONTENT_LENGTH": 64 * 1024,

@@ -26,6 +26,7 @@ NOUNS = {
     "roster": "Import pupils and guardians from a file.",
     "token": "One-time connection tokens for letters.",
     "keys": "Signing keys.",
+    "secrets": "The secrets of the settings, and what hangs on each.",
     "provider": "Other providers that parents may sign in with.",
     "mail": "The outbox and the worker that empties it.",
     "notify": "What applications are told of, and the worker that tells them.",

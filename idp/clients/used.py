@@ -7,7 +7,7 @@ from sqlalchemy import bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 
 from idp.clients.models import UsedAssertion
-from idp.database import ID_LENGTH, db, in_transaction, keyed_hash, transaction
+from idp.database import ID_LENGTH, db, hashes, in_transaction, keyed_hash, transaction, upserting
 from idp.database.atomic_insert import unwaited
 from idp.database.prepared import Prepared
 
@@ -37,11 +37,25 @@ def first_use(kind: str, owner: str, jti: str, client_id: str, until: float) -> 
 
 def is_first(kept: dict[str, Any]) -> bool:
     """Keep a ``row``; whether it was not there."""
+    hashed = kept["jti_hash"]
+    if isinstance(hashed, hashes.Hashes):
+        return _first_under_any_key(hashed, kept)
     if db.engine.dialect.name == "sqlite":
         with transaction():
             return _ON_SQLITE.execute(**kept) == 1
     # One statement is a transaction of its own there: one round trip in place of three
     return (_KEEP if in_transaction() else _KEEP_UNWAITED).execute(**kept) == 1
+
+
+def _first_under_any_key(hashed: hashes.Hashes, kept: dict[str, Any]) -> bool:
+    """A worker whose newest key is another one keeps it too under each: all come in, or it was
+    used. In one order, so that nobody waits in a circle.
+    """
+    rows = [{**kept, "jti_hash": each} for each in sorted(hashed.all)]
+    with transaction() as writes:
+        all_in = upserting(UsedAssertion).values(rows).on_conflict_do_nothing()
+        came_in = writes.execute(all_in.returning(UsedAssertion.jti_hash)).all()
+    return len(came_in) == len(rows)
 
 
 def _once(statement: Any) -> Prepared[Any]:

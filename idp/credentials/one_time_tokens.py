@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, and_, insert, or_, select, true
 from idp import clock, settings
 from idp.audit import events
 from idp.credentials.models import OneTimeToken
-from idp.database import db, keyed_hash, opaque_id, transaction, update_all
+from idp.database import db, hashes, keyed_hash, opaque_id, transaction, update_all
 from idp.people.models import Account
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -210,7 +210,7 @@ def proved_address(account_id: str, address_key: str | None) -> bool:
 
 def was_sent_to(token: OneTimeToken, address_key: str | None) -> bool:
     """Whether this token was mailed to the address of this key, and nowhere else."""
-    return bool(address_key) and token.sent_to == _address_hash(address_key or "")
+    return bool(address_key) and hashes.is_hash(token.sent_to, _address_hash(address_key or ""))
 
 
 def note_opened(token_id: str) -> None:

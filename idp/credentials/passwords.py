@@ -4,6 +4,9 @@ Stored form: ``v1$`` and a bcrypt string. v1 is bcrypt over the base64 of an HMA
 that is keyed with a pepper outside the database: 64 bytes, whatever was typed, so that bcrypt
 neither cuts at 72 bytes nor meets a NUL, and a stolen hash can't be shucked (OWASP Password
 Storage Cheat Sheet, "Pre-Hashing Passwords with bcrypt"). Another prefix may mean Argon2id.
+
+``v1~`` and a mark stand for the same under a later pepper of the list than the one that the
+installation began with. A password that an older one keyed is stored anew at its next sign-in.
 """
 
 import base64
@@ -12,20 +15,22 @@ import hmac
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import bcrypt
 from sqlalchemy import ColumnElement, func, select
 
 from idp import clock, settings
-from idp.credentials import bcrypt_gate
+from idp.credentials import bcrypt_gate, peppers
 from idp.credentials.models import Password
+from idp.credentials.peppers import Pepper
 from idp.credentials.strength import WeakPassword
 from idp.database import db, delete_all, transaction, update_all, upserting
 
 __all__ = ["WeakPassword"]
 
-_PREFIX = "v1$"
+_PREFIX: Final = "v1$"
+_MARKED: Final = "v1~"
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,9 @@ class Hashed:
 def hashed(password: str) -> Hashed:
     """Hash a new password, before the transaction that stores it; raises ``Busy``."""
     configured = settings.current()
-    prehash = _prehash(password, configured.password_pepper)
-    return Hashed(bcrypt_gate.run(_hash, prehash, configured.bcrypt_cost))
+    pepper = peppers.newest()
+    prehash = _prehash(password, pepper.secret)
+    return Hashed(bcrypt_gate.run(_hash, prehash, configured.bcrypt_cost, _prefix(pepper)))
 
 
 def store(account_id: str, new: Hashed) -> None:
@@ -96,12 +102,14 @@ def proved_hash(account_id: str | None, password: str) -> Hashed | None:
     configured = settings.current()
     stored = _stored(account_id)
     possible = len(password) <= 4 * configured.password_maximum
-    prehash = _prehash(password if possible else "", configured.password_pepper)
+    pepper, newest = _pepper_of(stored) or peppers.newest(), peppers.newest()
+    prehash = _prehash(password if possible else "", pepper.secret)
     matches = bcrypt_gate.run(_matches, prehash, stored, configured.bcrypt_cost)
     if account_id is None or not (possible and stored and matches):
         return None
-    if _cost(stored) < configured.bcrypt_cost:
-        return Hashed(_upgraded(account_id, stored, prehash))
+    if _cost(stored) < configured.bcrypt_cost or pepper.mark != newest.mark:
+        prehash = _prehash(password, newest.secret)
+        return Hashed(_upgraded(account_id, stored, prehash, _prefix(newest)))
     return Hashed(stored)
 
 
@@ -115,8 +123,20 @@ def _stored(account_id: str | None) -> str:
     hashed_password = db.session.scalars(
         select(Password.hash).where(Password.account_id == (account_id or ""))
     ).one_or_none()
-    # A form of a later version, in a rolling downgrade, proves nothing here
-    return hashed_password if hashed_password and hashed_password.startswith(_PREFIX) else ""
+    # A form of a later version, in a rolling downgrade, proves nothing here; nor one of a pepper
+    # that is gone
+    return hashed_password if hashed_password and _pepper_of(hashed_password) else ""
+
+
+def _pepper_of(stored: str) -> Pepper | None:
+    if stored.startswith(_PREFIX):
+        return peppers.marked("")
+    mark = stored.removeprefix(_MARKED).partition("$")[0]
+    return peppers.marked(mark) if stored.startswith(_MARKED) else None
+
+
+def _prefix(pepper: Pepper) -> str:
+    return f"{_MARKED}{pepper.mark}$" if pepper.mark else _PREFIX
 
 
 def _prehash(password: str, pepper: bytes) -> bytes:
@@ -125,8 +145,8 @@ def _prehash(password: str, pepper: bytes) -> bytes:
     return base64.b64encode(hmac.digest(pepper, text, hashlib.sha384))
 
 
-def _hash(prehash: bytes, cost: int) -> str:
-    return _PREFIX + bcrypt.hashpw(prehash, bcrypt.gensalt(cost)).decode("ascii")
+def _hash(prehash: bytes, cost: int, prefix: str) -> str:
+    return prefix + bcrypt.hashpw(prehash, bcrypt.gensalt(cost)).decode("ascii")
 
 
 def _matches(prehash: bytes, stored: str, cost: int) -> bool:
@@ -135,7 +155,7 @@ def _matches(prehash: bytes, stored: str, cost: int) -> bool:
     2^10 + 2^10 + 2^11 rounds are 2^12: a hash that waits for its upgrade takes as long as
     an unknown user name does (security rule E1).
     """
-    against = stored.removeprefix(_PREFIX) or _nobodys(cost)
+    against = _bcrypt_of(stored) or _nobodys(cost)
     matches = bcrypt.checkpw(prehash, against.encode("ascii"))
     for missing in range(_cost(stored), cost) if stored else ():
         bcrypt.checkpw(prehash, _nobodys(missing).encode("ascii"))
@@ -148,12 +168,17 @@ def _nobodys(cost: int) -> str:
 
 
 def _cost(stored: str) -> int:
-    return int(stored.removeprefix(_PREFIX).split("$")[2])
+    return int(_bcrypt_of(stored).split("$")[2])
 
 
-def _upgraded(account_id: str, stored: str, prehash: bytes) -> str:
+def _bcrypt_of(stored: str) -> str:
+    """What follows the prefix, which ends with the first dollar sign."""
+    return "$" + stored.partition("$$")[2] if "$$" in stored else ""
+
+
+def _upgraded(account_id: str, stored: str, prehash: bytes, prefix: str) -> str:
     try:
-        new = bcrypt_gate.run(_hash, prehash, settings.current().bcrypt_cost)
+        new = bcrypt_gate.run(_hash, prehash, settings.current().bcrypt_cost, prefix)
     except bcrypt_gate.Busy:
         return stored  # the next sign-in may upgrade it; this one has proved enough
     return new if _swap(account_id, stored, hash=new) else stored

@@ -18,7 +18,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import ColumnElement, delete, select
 
 from idp import clock, settings
+from idp.credentials import peppers
 from idp.credentials.models import TotpEnrolment, TotpSecret
+from idp.credentials.peppers import Pepper
 from idp.database import db, delete_all, keyed_hash, transaction, update_all
 from idp.people.models import AccountRow
 
@@ -28,6 +30,7 @@ WINDOW: Final = 1
 """Steps before and after the present one: the phone's clock may be that wrong (RFC 6238 §5.2)."""
 ENROLMENT_LIFETIME: Final = timedelta(minutes=15)
 SECRET_CHARACTERS: Final = 32  # of base32: 160 bits, as RFC 4226 §4 recommends
+_MARKED: Final = "~"
 _SPACES = re.compile(r"[\s\u00a0-]+")
 
 
@@ -105,12 +108,14 @@ def spend(account_id: str, code: str) -> bool:
     if row is None or step is None:
         return False
     # RFC 6238 §5.2: the verifier MUST NOT accept the second attempt of the OTP
+    anew = {"sealed_secret": _seal(account_id, secret)} if secret and _is_former(row) else {}
     spent = update_all(
         TotpSecret,
         TotpSecret.account_id == account_id,
         TotpSecret.sealed_secret == row.sealed_secret,
         TotpSecret.last_step < step,
         last_step=step,
+        **anew,
     )
     return bool(spent)
 
@@ -168,19 +173,34 @@ def _step_of(secret: str, code: str) -> int | None:
 
 
 def _seal(account_id: str, secret: str) -> str:
-    return _cipher(account_id).encrypt(secret.encode()).decode()
+    pepper = peppers.newest()
+    mark = f"{_MARKED}{pepper.mark}." if pepper.mark else ""
+    return mark + _cipher(account_id, pepper).encrypt(secret.encode()).decode()
+
+
+def _is_former(row: TotpSecret) -> bool:
+    return _pepper_of(row.sealed_secret) != peppers.newest()
+
+
+def _pepper_of(sealed: str) -> Pepper | None:
+    marked = sealed.startswith(_MARKED)
+    return peppers.marked(sealed.removeprefix(_MARKED).partition(".")[0] if marked else "")
 
 
 def _open(account_id: str, sealed: str) -> str | None:
+    pepper = _pepper_of(sealed)
+    if pepper is None:  # it is gone: staff reset the factor
+        return None
     try:
-        return _cipher(account_id).decrypt(sealed.encode()).decode()
+        token = sealed.rpartition(".")[2]
+        return _cipher(account_id, pepper).decrypt(token.encode()).decode()
     except InvalidToken:  # sealed under a pepper of before: staff reset the factor
         return None
 
 
-def _cipher(account_id: str) -> Fernet:
+def _cipher(account_id: str, pepper: Pepper) -> Fernet:
     derive = HKDF(SHA256(), length=32, salt=None, info=b"totp secret 1|" + account_id.encode())
-    return Fernet(urlsafe_b64encode(derive.derive(settings.current().password_pepper)))
+    return Fernet(urlsafe_b64encode(derive.derive(pepper.secret)))
 
 
 def _browser_hash(browser: str) -> str:

@@ -5,15 +5,12 @@ Reads use ``db.session`` freely. Whatever changes state does so inside
 outermost exit. A block inside a block joins the outer one.
 """
 
-import base64
-import hashlib
-import hmac
 import secrets
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import lru_cache, wraps
+from functools import wraps
 from itertools import islice
 from time import sleep
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeAlias, TypeVar
@@ -40,7 +37,11 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
-from idp import settings
+from idp.database import beginnings
+from idp.database.beginnings import base64url
+from idp.database.hashes import HASH_LENGTH, KeyedHash, keyed_hash
+
+__all__ = ["HASH_LENGTH", "KeyedHash", "base64url", "keyed_hash"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,7 +50,6 @@ Ids: TypeAlias = Select[Any] | Collection[str]
 """A set of rows: their ids, in a list or as a query."""
 
 ID_LENGTH = 32
-HASH_LENGTH = 43
 BUSY_TIMEOUT = 10_000
 """Milliseconds that a writer waits for another one on SQLite."""
 
@@ -82,6 +82,7 @@ class Base(DeclarativeBase):
 
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+beginnings.asks(lambda: db.engine)
 
 if TYPE_CHECKING:
     Model: TypeAlias = Base
@@ -119,13 +120,6 @@ class OpaqueId(TypeDecorator[str]):
     cache_ok = True
 
 
-class KeyedHash(TypeDecorator[str]):
-    """``keyed_hash`` of a secret, as base64url without padding."""
-
-    impl = String(HASH_LENGTH)
-    cache_ok = True
-
-
 def opaque_id(prefix: str) -> Callable[[], str]:
     """A column default that makes identifiers such as ``a_4vXb…`` (128 random bits)."""
 
@@ -133,29 +127,6 @@ def opaque_id(prefix: str) -> Callable[[], str]:
         return f"{prefix}_{secrets.token_urlsafe(16)}"
 
     return make
-
-
-def keyed_hash(purpose: str, secret: str) -> str:
-    """What is stored in place of a random secret: HMAC-SHA-256 under a key of its own purpose.
-
-    ``purpose`` keeps the kinds of secret apart (security rule P12): the hash of a session
-    never equals the hash of a refresh token, whatever the text. Secrets hashed here hold at
-    least 112 bits of randomness; passwords never come here (ASVS 5.0, 11.4 and 11.5).
-    """
-    begun = _begun_hash(settings.current().token_hash_key, purpose).copy()
-    begun.update(secret.encode())
-    return base64url(begun.digest())
-
-
-@lru_cache(maxsize=64)
-def _begun_hash(key: bytes, purpose: str) -> hmac.HMAC:
-    """What the hashes of a purpose begin with: to go on from there takes a fifth of the time."""
-    return hmac.new(key, purpose.encode() + b"\0", hashlib.sha256)
-
-
-def base64url(data: bytes) -> str:
-    """Base64url without padding (RFC 7515 §2)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
 @contextmanager

@@ -10,15 +10,19 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 
-from sqlalchemy import ColumnElement, Select
+from sqlalchemy import ColumnElement, Select, bindparam
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql import operators, visitors
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter
 
 from idp.database import db
+from idp.database.hashes import Hashes, KeyedHash
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
 _CURSOR: Final = "idp.cursor"
+_FORMER: Final = "_former"
 
 
 @cache  # a class for each kind, made once
@@ -67,6 +71,7 @@ class Prepared(Generic[Result]):
         self._parts = [row_type(each) for each in parts]
         self._into = into
         self._compiled: dict[str, _Compiled] = {}
+        self._with_former: dict[tuple[str, ...], Prepared[Result]] = {}
 
     def one_or_none(self, **values: Any) -> Result | None:
         """The first row of a SELECT; None where there is none."""
@@ -96,7 +101,28 @@ class Prepared(Generic[Result]):
 
     def _sent(self, connection: Connection, values: dict[str, Any]) -> "tuple[_Compiled, Any]":
         compiled = self._compiled_for(connection.dialect)
+        for name in compiled.hashes:
+            if type(values[name]) is Hashes:
+                return self._sent_with_former(connection, values)
         return compiled, self._send(connection, compiled, compiled.parameters(values))
+
+    def _sent_with_former(
+        self, connection: Connection, values: dict[str, Any]
+    ) -> "tuple[_Compiled, Any]":
+        """The same statement, which finds what any of our keys has made of a secret."""
+        former = {
+            f"{name}{_FORMER}{place}": each
+            for name, value in values.items()
+            if type(value) is Hashes
+            for place, each in enumerate(value.former)
+        }
+        with_former = self._with_former.get(tuple(former))
+        if with_former is None:
+            with_former = Prepared(_with_any(self._statement, list(former)), into=self._into)
+            with_former._parts = self._parts
+            self._with_former[tuple(former)] = with_former
+        plain = {n: str(v) if type(v) is Hashes else v for n, v in values.items()}
+        return with_former._sent(connection, {**plain, **former})
 
     def _compiled_for(self, dialect: Dialect) -> "_Compiled":
         compiled = self._compiled.get(dialect.name)
@@ -126,6 +152,7 @@ class _Compiled:
         if forgotten := getattr(compiled, "insert_prefetch", ()):
             raise ValueError(f"no value for {forgotten}: defaults are not filled in here")
         self.text = str(compiled)
+        self.hashes = [n for n, bind in compiled.binds.items() if isinstance(bind.type, KeyedHash)]
         self._order = compiled.positiontup if compiled.positional else None
         self._constants = {
             name: bind.value for name, bind in compiled.binds.items() if not bind.required
@@ -165,6 +192,24 @@ class _Compiled:
         for place, read in self._readers:
             cells[place] = read(cells[place])
         return (*[make(cells[where]) for make, where in self._parts], *cells[self._rest])
+
+
+def _with_any(statement: Any, former: Sequence[str]) -> Any:
+    """The statement, where a column that equals a hash may equal the ones of other keys, too."""
+    others: dict[str, list[Any]] = {}
+    for name in former:
+        same = others.setdefault(name.rpartition(_FORMER)[0], [])
+        same.append(bindparam(name, type_=KeyedHash()))
+
+    def replaced(element: Any, **_: Any) -> Any:
+        if not isinstance(element, BinaryExpression) or element.operator is not operators.eq:
+            return None
+        wanted = element.right
+        if not isinstance(wanted, BindParameter) or wanted.key not in others:
+            return None
+        return element.left.in_([wanted, *others[wanted.key]])
+
+    return visitors.replacement_traverse(statement, {}, replaced)
 
 
 class _Connected:

@@ -13,11 +13,12 @@ from idp.audit import continuity, removal
 from idp.clients import registration
 from idp.credentials import factors
 from idp.database import db
-from idp.doctor import Finding, Findings, trouble
+from idp.doctor import Finding, Findings, hanging, trouble
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import ALGORITHMS, ENCRYPTION, NEEDED, KeyTrouble
 from idp.people import staff
 from idp.readiness import agreement, schema
+from idp.settings import variable
 
 MOST_CLOCK_SKEW: Final = timedelta(seconds=5)
 OLDEST_KEY: Final = timedelta(days=365)
@@ -71,6 +72,20 @@ def _machines_agree() -> Findings:
     with suppress(KeyTrouble):  # said by the check of the keys themselves
         for difference in agreement.differences():
             yield Finding("danger", "machines", f"{difference}.", agreement.NEXT_STEP)
+
+
+def _no_secret_is_missed() -> Findings:
+    if not schema().up_to_date:
+        return
+    for gone in hanging.lost():
+        counts = ", ".join(f"{count} {name}" for name, count in gone.counts.items())
+        yield Finding(
+            "danger",
+            "secrets",
+            f"A secret that is not in {variable(gone.name)} any more made what nobody can use now: "
+            f"{counts}.",
+            "Put it back, behind the newest one; see `idp secrets status`.",
+        )
 
 
 def _clocks_agree() -> Findings:
@@ -170,6 +185,7 @@ INSTALLATION_CHECKS: Final[tuple[Callable[[], Findings], ...]] = (
     _schema_is_newest,
     _history_goes_on,
     _machines_agree,
+    _no_secret_is_missed,
     _clocks_agree,
     _clients,
     _staff_have_a_second_factor,

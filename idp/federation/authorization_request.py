@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from idp import clock, settings
-from idp.database import db, keep_newest, keyed_hash, transaction, update_all
+from idp.database import db, hashes, keep_newest, keyed_hash, transaction, update_all
 from idp.federation.identity import ForeignIdentity, WrongAnswer
 from idp.federation.models import FederationState
 
@@ -21,6 +21,7 @@ LIFETIME: Final = timedelta(minutes=10)
 MOST_PENDING: Final = 20
 """Requests that one browser may have under way at once; an older one makes room."""
 CLOCKS_DIFFER: Final = timedelta(seconds=60)
+_STATE: Final = "federation state"
 
 
 @dataclass(frozen=True)
@@ -146,11 +147,12 @@ def redirect_uri(provider: str) -> str:
 
 
 def _provider_request(pending: FederationState, state: str, locale: str = "fr") -> ProviderRequest:
+    key = hashes.key_of(pending.state_hash, _STATE, state[:200])
     return ProviderRequest(
         redirect_uri=redirect_uri(pending.provider),
         state=state,
-        nonce=keyed_hash("federation nonce", state),
-        verifier=keyed_hash("federation verifier", state),  # 43 characters (RFC 7636 §4.1)
+        nonce=key.digest("federation nonce", state),
+        verifier=key.digest("federation verifier", state),  # 43 characters (RFC 7636 §4.1)
         max_age=pending.max_age,
         chooses=pending.purpose in {"claim", "link"},
         locale=locale,
@@ -158,7 +160,7 @@ def _provider_request(pending: FederationState, state: str, locale: str = "fr") 
 
 
 def _state_hash(state: str) -> str:
-    return keyed_hash("federation state", state[:200])
+    return keyed_hash(_STATE, state[:200])
 
 
 def browser_hash(browser: str) -> str:

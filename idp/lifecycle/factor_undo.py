@@ -6,7 +6,6 @@ second factor (security rule A3). The link is a keyed hash of what was added: no
 dies with the thing, and a doubled mail is one.
 """
 
-import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,7 +15,7 @@ from idp.audit import events
 from idp.credentials import passkeys, totp
 from idp.credentials import passwords as stored
 from idp.credentials.models import Passkey, TotpSecret
-from idp.database import keyed_hash, retried, transaction
+from idp.database import hashes, retried, transaction
 from idp.federation import links
 from idp.federation.models import FederatedLink
 from idp.lifecycle import endings, factor_changes, passwords
@@ -24,6 +23,7 @@ from idp.lifecycle.endings import Cause, These
 from idp.people import accounts
 from idp.people.models import Account
 
+_PURPOSE: Final = "factor undo"
 UNDONE_WITHIN: Final = timedelta(days=7)
 
 
@@ -39,8 +39,15 @@ class Added:
     @property
     def secret(self) -> str:
         """What the mail's link carries."""
-        message = f"{self.kind}.{self.id}.{self.at.isoformat()}"
-        return f"{self.kind}.{self.id}.{keyed_hash('factor undo', message)}"
+        return f"{self.kind}.{self.id}.{hashes.derived(_PURPOSE, self._message)}"
+
+    @property
+    def _message(self) -> str:
+        return f"{self.kind}.{self.id}.{self.at.isoformat()}"
+
+    def is_proved_by(self, mac: str) -> bool:
+        """Whether the link of a mail about it ends so."""
+        return hashes.is_derived(mac, _PURPOSE, self._message)
 
 
 @dataclass(frozen=True)
@@ -65,9 +72,9 @@ def link_of(account_id: str, provider: str) -> Added | None:
 def find_open(secret: str) -> Added | Gone:
     """What a mail's link is about; changes nothing, however often it is opened (rule P7)."""
     kind, _, rest = secret.partition(".")
-    thing_id, _, _mac = rest.partition(".")
+    thing_id, _, mac = rest.partition(".")
     added = find(kind, thing_id)
-    if added is None or not hmac.compare_digest(added.secret.encode(), secret.encode()):
+    if added is None or not added.is_proved_by(mac):
         return Gone()
     if added.account.status != "active" or clock.now() - added.at > UNDONE_WITHIN:
         return Gone()

@@ -5,7 +5,6 @@ on their own page. A school's people could otherwise bring any former guardian's
 and account back into their scope by a click (security rule N4).
 """
 
-import hmac
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -14,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, select
 
 from idp import clock
 from idp.audit import events
-from idp.database import db, keyed_hash, retried, transaction, update_all
+from idp.database import db, hashes, retried, transaction, update_all
 from idp.lifecycle import endings
 from idp.mail import outbox
 from idp.people import accounts, linking
@@ -22,6 +21,7 @@ from idp.people.link_models import LinkRequest
 from idp.people.models import Account, Child
 from idp.sessions import service as sessions
 
+_PURPOSE: Final = "link request"
 ANSWERED_WITHIN: Final = timedelta(days=14)
 LONG_AGO: Final = timedelta(days=90)
 """Whose last guardianship within a scope ended before that is asked before they are linked."""
@@ -86,7 +86,7 @@ def waiting_for(child_id: str) -> list[Open]:
 
 def secret_of(request: LinkRequest) -> str:
     """The secret of the mail about a request; the same each time, so that a doubled mail is one."""
-    return f"{request.id}.{keyed_hash('link request', request.id)}"
+    return f"{request.id}.{hashes.derived(_PURPOSE, request.id)}"
 
 
 def find_open(secret: str) -> Open | Gone:
@@ -112,8 +112,11 @@ def asked_with(secret: str) -> list[Open]:
 
 
 def _request_with(secret: str) -> LinkRequest | None:
-    request = db.session.get(LinkRequest, secret.partition(".")[0][:32], populate_existing=True)
-    if request is None or not hmac.compare_digest(secret_of(request).encode(), secret.encode()):
+    request_id, _, mac = secret.partition(".")
+    request = db.session.get(LinkRequest, request_id[:32], populate_existing=True)
+    if request is None or request.id != request_id:
+        return None
+    if not hashes.is_derived(mac, _PURPOSE, request.id):
         return None
     return request
 

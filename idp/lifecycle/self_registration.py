@@ -4,7 +4,6 @@ They are third parties, within the bounds of the token that they came with: its 
 scopes, PKCE. Where the operator opened registration to everybody, the bounds are the settings'.
 """
 
-import hmac
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from idp.clients.metadata import SCOPES
 from idp.clients.models import Client, ClientRow, RegistrationToken
 from idp.clients.registration import Registered
 from idp.credentials import throttling
-from idp.database import db, keyed_hash, retried, transaction, update_all
+from idp.database import db, hashes, keyed_hash, retried, transaction, update_all
 from idp.errors import Conflict, NotFound, Throttled
 from idp.lifecycle import clients
 
@@ -96,8 +95,10 @@ def managed(client_id: str, text: str) -> Client:
     known = registration.is_id(client_id)
     client = db.session.get(Client, client_id, populate_existing=True) if known else None
     hashed = client.registration_token_hash if client is not None else None
-    if client is None or not hmac.compare_digest(hashed or "", _hash(text)):
+    if client is None or not hashes.is_hash(hashed, _hash(text)):
         raise NotFound("client")
+    if hashes.is_former(hashed, _hash(text)):
+        _exchange(client_id, text, _hash(text))
     if client.disabled_at is not None or client.metadata_["first_party"]:
         raise NotManaged
     return client

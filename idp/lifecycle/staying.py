@@ -158,7 +158,7 @@ def come_back(key: DeviceKey, *, device: str, device_secret: str | None) -> Came
         if last is None or not _may_stay(account, row):
             persistent.forget(PersistentLogin.id == row.id)
             return Gone()
-        session = _session(last, key, device)
+        session = _session(last, key.session_secret, device)
         persistent.rotate(row, key, session.id)
         notify_new_device(account, session, device_secret)
     return CameBack(key.session_secret, key.successor)
@@ -168,20 +168,21 @@ def _may_stay(account: Account, row: PersistentLogin) -> bool:
     return account.status == "active" and clock.now() < persistent.ends_at(row, days_of(account.id))
 
 
-def _session(last: BrowserSession, key: DeviceKey, device: str) -> BrowserSession:
+def _session(last: BrowserSession, secret: str, device: str) -> BrowserSession:
     """The browser's last session goes on, or another one that stands on the same sign-in."""
     if sessions.is_in_use(last):
-        returns.resume(last, key.session_secret)
+        returns.resume(last, secret)
         return last
-    return returns.begin_after(last, key.session_secret, device)
+    return returns.begin_after(last, secret, device)
 
 
 def _again(row: PersistentLogin, key: DeviceKey) -> CameBack | None:
     """What the first of two tabs got, as long as nothing has changed about it."""
-    theirs = sessions.find(key.session_secret)
-    if theirs is None or theirs.session.id != row.session_id:
+    opening = persistent.opened(row, key)
+    theirs = sessions.find(opening.session_secret) if opening else None
+    if opening is None or theirs is None or theirs.session.id != row.session_id:
         return None
-    return CameBack(key.session_secret, key.successor)
+    return CameBack(opening.session_secret, opening.successor)
 
 
 def _end_copied(account: Account, row: PersistentLogin) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import func, insert, select
 
 from idp import clock
-from idp.database import db, in_parts, keyed_hash, opaque_id, transaction, update_all
+from idp.database import db, hashes, in_parts, keyed_hash, opaque_id, transaction, update_all
 from idp.mail.models import OutboxMessage
 
 _CHUNK = 1_000
@@ -45,7 +45,9 @@ def enqueue_spread(
 
 def lately(kind: str, email_keys: Collection[str], period: timedelta) -> Counter[str]:
     """How many mails of a kind each of these addresses got within this time, or will get."""
-    keys = {keyed_hash("mail recipient", key): key for key in email_keys}
+    keys = {
+        each: key for key in email_keys for each in hashes.all_of(keyed_hash("mail recipient", key))
+    }
     counts: Counter[str] = Counter()
     for chunk in in_parts(keys, _CHUNK):
         query = (
@@ -58,7 +60,8 @@ def lately(kind: str, email_keys: Collection[str], period: timedelta) -> Counter
             )
             .group_by(OutboxMessage.recipient_hash)
         )
-        counts.update({keys[key]: count for key, count in db.session.execute(query) if key})
+        for hashed, times in db.session.execute(query):
+            counts[keys[hashed or ""]] += times
     return counts
 
 

@@ -20,7 +20,7 @@ from joserfc.jws import JWSRegistry
 from idp import clock, settings
 from idp.clients import used
 from idp.clients.keys import SMALLEST_RSA, UNREADABLE
-from idp.database import base64url, keyed_hash
+from idp.database import base64url, hashes
 from idp.oidc.errors import InvalidDpopProof, UseDpopNonce
 from idp.oidc.requests import ProtocolRequest
 
@@ -113,7 +113,7 @@ def nonce() -> str:
 
     It is derived from the time under our key: nothing is stored, and all machines know it.
     """
-    return _nonce_of(clock.timestamp() // NONCE_WINDOW)
+    return _nonces_of(clock.timestamp() // NONCE_WINDOW)[0]
 
 
 def is_thumbprint(text: str) -> bool:
@@ -171,12 +171,14 @@ def _check_nonce(claim: Any) -> None:
     window = clock.timestamp() // NONCE_WINDOW
     if not isinstance(claim, str) or not claim.isascii():
         raise UseDpopNonce
-    if not any(_same(claim, _nonce_of(each)) for each in (window, window - 1)):
+    known = (each for at in (window, window - 1) for each in _nonces_of(at))
+    if not any(_same(claim, each) for each in known):
         raise UseDpopNonce
 
 
-def _nonce_of(window: int) -> str:
-    return keyed_hash("dpop nonce", str(window))[:22]
+def _nonces_of(window: int) -> list[str]:
+    """Those of a window under each of our keys, the newest first."""
+    return [each[:22] for each in hashes.each_derived("dpop nonce", str(window))]
 
 
 def _same(one: str, other: str) -> bool:

@@ -82,7 +82,7 @@ def look_at_once(client_id: str, secret: str, *, children: bool) -> FirstLook | 
         return None
     asks = _WITH_CHILDREN if children else _WITHOUT_CHILDREN
     rows = asks.all(client_id=client_id, **sessions.parameters_of(secret))
-    return _seen(rows, children=children)
+    return _seen(rows, secret, children=children)
 
 
 def look_at_pushed(client_id: str, secret: str, request_uri: str) -> FirstLook | None:
@@ -93,21 +93,21 @@ def look_at_pushed(client_id: str, secret: str, request_uri: str) -> FirstLook |
         return None
     named = {"client_id": client_id, "uri_hash": pushed_requests.hash_of(request_uri)}
     rows = _PUSHED.all(**named, **sessions.parameters_of(secret))
-    looked = _seen([(*row[:3], *row[4:]) for row in rows], children=True)
+    looked = _seen([(*row[:3], *row[4:]) for row in rows], secret, children=True)
     pushed = rows[0][3] if rows else None
     if looked is None or pushed is None or pushed.uri_hash is None:
         return looked
     return replace(looked, pushed=pushed)
 
 
-def _seen(rows: Sequence[Sequence[Any]], *, children: bool) -> FirstLook | None:
+def _seen(rows: Sequence[Sequence[Any]], secret: str, *, children: bool) -> FirstLook | None:
     if not rows:
         return None
     version, session, account, *_ = rows[0]
     client = OAuthClient(kept.client(version))
     if session.id is None:
         return FirstLook(client)
-    signed_in = sessions.seen(SignedIn(session, account))
+    signed_in = sessions.seen(SignedIn(session, account), secret)
     if not children:
         return FirstLook(client, signed_in)
     candidates = child_selection.candidates_among(row[len(_PARTS) :] for row in rows)

@@ -52,7 +52,10 @@ class OAuthClient(ClientMixin):  # type: ignore[misc]
         )
 
     def check_client_secret(self, client_secret: str) -> bool:
-        return client_secrets.is_secret(self.record, client_secret)
+        proved = client_secrets.is_secret(self.record, client_secret)
+        if proved:
+            client_secrets.renew_hash(self.record, client_secret)
+        return proved
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
         # The registered method and no other, on every endpoint (security rule O10).

@@ -7,6 +7,7 @@ from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from werkzeug.datastructures import MultiDict
 
+from idp.database import hashes
 from idp.oidc import (
     authorization_parameters,
     authorization_request,
@@ -39,6 +40,9 @@ class Pushed:
         one statement. Raises ``InvalidDpopProof``.
         """
         if self.proof is None:
+            return pushed_requests.keep(self.request)
+        if hashes.are_several():
+            self.proof.spend(self.client.get_client_id())
             return pushed_requests.keep(self.request)
         kept = pushed_requests.keep_once(self.request, self.proof.row(self.client.get_client_id()))
         if kept is None:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, case, false, or_,
 from idp import clock, settings
 from idp.clients import kept
 from idp.clients.models import Client, ClientRow, ClientSchool, ClientVersion
-from idp.database import keyed_hash, retried, transaction
+from idp.database import hashes, keyed_hash, retried, transaction
 from idp.database.atomic_insert import AtomicInsert
 from idp.database.prepared import Prepared, columns
 from idp.oidc import child_selection
@@ -26,6 +26,8 @@ from idp.oidc.models import (
 from idp.people import guardianships
 from idp.people.models import Account, AccountRow, Child, ChildRow, Guardianship, School
 from idp.sessions.models import BrowserSession
+
+_SUCCESSOR: Final = "refresh successor"
 
 
 @dataclass(frozen=True)
@@ -201,7 +203,26 @@ def successor_of(text: str) -> str:
 
     Without our key nobody computes it, and we can only for who shows the predecessor.
     """
-    return keyed_hash("refresh successor", text)
+    return hashes.derived(_SUCCESSOR, text)
+
+
+@dataclass(frozen=True)
+class Successor:
+    """The refresh token that has followed another one."""
+
+    text: str
+    token: FoundToken
+
+
+def find_successor(text: str) -> Successor | None:
+    """The token that has followed ``text``, under whichever of our keys; one query."""
+    texts = {
+        each: following
+        for following in hashes.each_derived(_SUCCESSOR, text)
+        for each in hashes.all_of(keyed_hash("refresh token", following))
+    }
+    token = _REFRESH.one_or_none(token_hash=hashes.of_all(list(texts)))
+    return None if token is None else Successor(texts[token.token.token_hash], token)
 
 
 def is_in_grace(rotated_at: datetime) -> bool:

@@ -9,28 +9,31 @@ A fingerprint tells nothing of its secret: it is an HMAC under the secret itself
 bits. It is bound to the database's identity, so that two installations can't be compared.
 """
 
-import hashlib
-import hmac
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 
 from idp import clock, settings
 from idp.audit import events
 from idp.audit.models import DatabaseIdentity
-from idp.database import base64url, db
+from idp.database import beginnings, db, refuses_writes
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import NEEDED, KeyEntry
 from idp.readiness import marks
 from idp.settings import Settings, variable
+from idp.settings.secrets import Secret, all_of
 
 KEY: Final = "key "
 LATER_KEY: Final = "later key "
 """Of algorithms that not every machine has yet: the former release does not read these marks, and a
 machine without such a key is no worse than before."""
 SHARED: Final = ("session_secret", "password_pepper", "token_hash_key", "subject_key", "issuer")
+MARKED: Final = ("password_pepper", "token_hash_key")
+"""What these make bears their mark, except of the one that the installation began with."""
+FIRST: Final = beginnings.PREFIX
 NEXT_STEP: Final = (
     "copy what differs from a machine that serves, or run `idp db agree` where it was changed on "
     "purpose (docs/operator.md, « Several machines »)"
@@ -47,7 +50,7 @@ def differences() -> list[str]:
     sentences = [
         f"{variable(name)} is not the one of the other machines"
         for name, ours in _fingerprints(settings.current()).items()
-        if name in known and not hmac.compare_digest(known[name].value, ours)
+        if name in known and known[name].value not in ours
     ]
     marked = {n: m.value for n, m in known.items() if n.startswith((KEY, LATER_KEY))}
     return sentences + _key_differences(marked)
@@ -61,14 +64,35 @@ def join() -> None:
     known = marks.read()
     ours = _fingerprints(settings.current())
     has_keys = any(name.startswith(KEY) for name in known)
-    if not has_keys or set(ours) - set(known):
+    unsaid = {*ours, *(FIRST + name for name in MARKED)} - set(known)
+    if not has_keys or unsaid:
         with marks.connection() as now, now.begin():
-            for name, fingerprint in ours.items():
-                marks.write(now, name, fingerprint, over=False)
+            for name in MARKED:  # before the marks by which the first one is found
+                _write_first(now, name)
+            for name, (newest, *_former) in ours.items():
+                marks.write(now, name, newest, over=False)
             for entry in () if has_keys else keyring().entries():
                 marks.write(now, _mark_of(entry), _until(entry), over=False)
         db.session.expire_all()
     refuse_disagreement()
+    _note_lists()
+
+
+def _note_lists() -> None:
+    """Of each list, which secret is the newest, and when a machine has said so last: from then on
+    nobody has made anything with another one (``idp.lifecycle.secrets``).
+    """
+    lists = {n: each for n, each in _fingerprints(settings.current()).items() if len(each) > 1}
+    if not lists:
+        return
+    try:
+        with marks.connection() as now, now.begin():
+            for name, (newest, *_former) in lists.items():
+                marks.write(now, name, newest)
+    except DBAPIError as error:
+        if not refuses_writes(error):
+            raise
+    db.session.expire_all()
 
 
 def refuse_disagreement() -> None:
@@ -80,8 +104,10 @@ def refuse_disagreement() -> None:
 def settle() -> None:
     """From now on this machine's secrets, issuer and keys are those that all must have."""
     with marks.connection() as now, now.begin():
-        for name, fingerprint in _fingerprints(settings.current()).items():
-            marks.write(now, name, fingerprint)
+        for name in MARKED:
+            _write_first(now, name)
+        for name, (newest, *_former) in _fingerprints(settings.current()).items():
+            marks.write(now, name, newest)
         _write_keys(now)
     events.record("settings_agreed")
 
@@ -95,6 +121,14 @@ def note_keys() -> None:
 def knows_keys() -> bool:
     """Whether a machine has keys already, so that an empty folder is no beginning."""
     return bool(marks.read(KEY))
+
+
+def _write_first(now: Connection, name: str) -> None:
+    """Note for good which secret made what bears no mark of its own."""
+    secrets = getattr(settings.current(), name)
+    first = beginnings.chosen(name, secrets, now)
+    if first is not None:
+        marks.write(now, FIRST + name, first.fingerprint, over=False)
 
 
 def _write_keys(now: Connection) -> None:
@@ -150,12 +184,14 @@ def _is_published(state: str | None) -> bool:
     return state in {"next", "current"} or clock.now() < datetime.fromisoformat(state)
 
 
-def _fingerprints(ours: Settings) -> dict[str, str]:
+def _fingerprints(ours: Settings) -> dict[str, list[str]]:
+    """Those of each secret's list, the newest first."""
     identity = db.session.scalar(select(DatabaseIdentity.id)) or ""
     made = {}
     for name in SHARED:
         value = getattr(ours, name)
-        key, text = (value, b"") if isinstance(value, bytes) else (ours.subject_key, value.encode())
-        message = f"agreement\0{name}\0{identity}\0".encode() + text
-        made[name] = base64url(hmac.digest(key, message, hashlib.sha256))
+        if isinstance(value, Secret):
+            made[name] = [beginnings.agreed(name, each, identity) for each in all_of(value)]
+        else:
+            made[name] = [beginnings.agreed(name, ours.subject_key, identity, value)]
     return made

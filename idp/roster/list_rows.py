@@ -13,6 +13,7 @@ from idp.errors import Invalid
 from idp.people.models import NAME_LENGTH
 from idp.people.names import email_key, visible
 from idp.roster import cells, odd_names, validity
+from idp.roster.derived_ids import DerivedIds
 from idp.roster.mapping import Mapping
 from idp.roster.namesakes import Namesakes
 from idp.roster.records import Noticed, Reading, Rejected, Row
@@ -41,6 +42,9 @@ class Reader:
     seen: set[int] = field(default_factory=set)
     """Hashes of the rows that were read: the same once more says nothing new."""
     today: date = field(default_factory=validity.today)
+
+    def __post_init__(self) -> None:
+        self.ids = DerivedIds(self.school_id)
 
     def other_classes(self, pupil: str, class_name: str) -> str:
         """All classes of a pupil, where this is another than those that were met before."""

@@ -9,7 +9,6 @@ from dataclasses import replace
 from itertools import chain
 from typing import Final
 
-from idp.database import keyed_hash
 from idp.people.addresses import can_be_mailed
 from idp.people.names import email_key
 from idp.roster import cells, lists, namesakes, odd_names, row_numbers, validity
@@ -130,6 +129,7 @@ def _records(
             yield record
         if not taken:
             account.passes(part, why)
+    reader.ids.renew()
 
 
 def _namesakes(reader: Reader, rows: Callable[..., Iterator[Row]]) -> Namesakes:
@@ -188,8 +188,8 @@ def _pupil(reader: Reader, row: Row, number: str, named: Named) -> Iterator[Reco
     if "pupil.class" not in reader.mapping.columns.values():
         class_name = None  # the list does not say: known pupils keep theirs
     key = (named.key, class_name or "")
-    pupil = number or _derived(reader, "pupil", *_who(reader, row, key))
-    group = _derived(reader, "pupil", *key) if key in reader.namesakes.doubtful else None
+    pupil = number or reader.ids.of("pupil", *_who(reader, row, key))
+    group = reader.ids.of("pupil", *key) if key in reader.namesakes.doubtful else None
     if key in reader.namesakes.joined and pupil in reader.pupils:
         yield Noticed("rows_joined", f"{named.given_name} {named.family_name}")
     if named.given_name and reader.pupils.setdefault(pupil, named.key) != named.key:
@@ -258,8 +258,12 @@ def _guardian(reader: Reader, row: Row, pupil: str, which: int) -> Iterator[Reco
     if number.startswith("~") or len(number) > SOURCED_ID_LENGTH or not number.isprintable():
         yield Rejected(row, "number_wrong", number[:40])
         return
-    whose = email_key(email) if email else f"of {pupil}"
-    sourced_id = number or _derived(reader, "guardian", named.key, whose)
+    whose = email_key(email) if email else None
+    sourced_id = number or (
+        reader.ids.of("guardian", named.key, whose)
+        if whose is not None
+        else reader.ids.of("guardian", named.key, pupil=pupil)
+    )
     if reader.guardians.setdefault(sourced_id, named.key) != named.key:
         yield Rejected(row, "number_of_two_guardians", number[:80])
         return
@@ -288,7 +292,3 @@ def _who(reader: Reader, row: Row, key: tuple[str, str]) -> tuple[str, ...]:
     if key in reader.namesakes.apart | reader.namesakes.doubtful:
         return (*who, *(each for each, _ in _guardians_of(reader, row)))
     return who
-
-
-def _derived(reader: Reader, kind: str, *parts: str) -> str:
-    return "~" + keyed_hash(f"roster {kind}", "\0".join((reader.school_id, *parts)))

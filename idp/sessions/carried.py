@@ -5,17 +5,16 @@ key, bound to one browser, for as long as an interaction lives (security rules N
 row is made by the first act, under the id that stands inside.
 """
 
-import hashlib
 import json
 import zlib
-from base64 import urlsafe_b64encode
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import InvalidToken, MultiFernet
 
 from idp import clock, settings
-from idp.database import ID_LENGTH
+from idp.database import ID_LENGTH, hashes
+from idp.sessions import sealing
 from idp.sessions.models import Interaction
 
 LONGEST: Final = 2000
@@ -54,7 +53,9 @@ def renew(interaction: Interaction) -> None:
 def opened(address: str, browser_hash: str) -> Interaction | None:
     """The interaction that this browser carries; None for what is not ours, or not its own."""
     document = _read(address)
-    if document is None or document["b"] != browser_hash[:_SHORT_HASH]:
+    if document is None:
+        return None
+    if document["b"] not in {each[:_SHORT_HASH] for each in hashes.all_of(browser_hash)}:
         return None
     begun = datetime.fromtimestamp(document["t"] / 1000, tz=clock.now().tzinfo)
     interaction = _made(
@@ -106,9 +107,5 @@ def _read(address: str) -> dict[str, Any] | None:
     return document
 
 
-def _cipher() -> Fernet:
-    key = settings.current().token_hash_key
-    material = b"carried interaction"
-    return Fernet(
-        urlsafe_b64encode(hashlib.blake2b(material, key=key[:64], digest_size=32).digest())
-    )
+def _cipher() -> MultiFernet:
+    return sealing.under_each_key(b"carried interaction")

@@ -8,13 +8,14 @@ its pages until somebody does something (rule N6). Steps are taken by atomic upd
 from datetime import timedelta
 from typing import Any
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import InvalidToken, MultiFernet
 from sqlalchemy import ColumnElement, and_, select, true, update
 
 from idp import clock
 from idp.database import (
     ID_LENGTH,
     db,
+    hashes,
     keep_newest,
     keyed_hash,
     opaque_id,
@@ -60,7 +61,7 @@ def begin(
 
 def id_for(browser: str, request: str) -> str:
     """The id of this browser's one way through a request that has a name of its own."""
-    return f"i_{keyed_hash('interaction of a request', f'{browser}.{request}')[:22]}"
+    return f"i_{hashes.derived('interaction of a request', f'{browser}.{request}')[:22]}"
 
 
 def too_long(interaction: Interaction) -> bool:
@@ -359,5 +360,5 @@ def browser_hash(browser: str) -> str:
     return keyed_hash("browser", browser)
 
 
-def _cipher(interaction: Interaction, browser: str, what: str = "opened token") -> Fernet:
+def _cipher(interaction: Interaction, browser: str, what: str = "opened token") -> MultiFernet:
     return sealing.cipher(what, interaction.carried or interaction.id, browser)

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import aliased
 
 from idp import clock
-from idp.database import db, delete_all, keep_newest, keyed_hash, transaction, update_all
+from idp.database import db, delete_all, hashes, keep_newest, keyed_hash, transaction, update_all
 from idp.sessions.models import BrowserSession, PersistentLogin
 
 GRACE: Final = timedelta(seconds=30)
@@ -54,13 +54,24 @@ class DeviceKey:
         return f"{self.family}.{self.secret}"
 
     @property
+    def openings(self) -> "list[Opening]":
+        """What it opens under each of our hash keys, the newest first."""
+        successors = hashes.each_derived("device key successor", self.secret)
+        sessions = hashes.each_derived("session of a device key", self.secret)
+        return [
+            Opening(DeviceKey(self.family, secret), session)
+            for secret, session in zip(successors, sessions, strict=True)
+        ]
+
+    @property
     def successor(self) -> "DeviceKey":
-        return DeviceKey(self.family, keyed_hash("device key successor", self.secret))
+        """The next key, as long as nobody has used this one."""
+        return self.openings[0].successor
 
     @property
     def session_secret(self) -> str:
-        """The secret of the session that this key opens."""
-        return keyed_hash("session of a device key", self.secret)
+        """The secret of the session that this key opens then."""
+        return self.openings[0].session_secret
 
     @property
     def family_hash(self) -> str:
@@ -69,6 +80,14 @@ class DeviceKey:
     @property
     def secret_hash(self) -> str:
         return keyed_hash("device key", self.secret)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a device key is exchanged for: the next key, and the secret of a session."""
+
+    successor: DeviceKey
+    session_secret: str
 
 
 def begin(account_id: str, session_id: str, lifetime: timedelta) -> DeviceKey:
@@ -116,16 +135,24 @@ def lock(row_id: str) -> PersistentLogin | None:
 
 def judge(row: PersistentLogin, key: DeviceKey) -> Judged:
     """What this key of the family is worth."""
-    if key.secret_hash == row.secret_hash:
+    if hashes.is_hash(row.secret_hash, key.secret_hash):
         return Judged.CURRENT
-    is_last = key.secret_hash == row.previous_hash
+    is_last = hashes.is_hash(row.previous_hash, key.secret_hash)
     return Judged.AGAIN if is_last and clock.now() - row.rotated_at <= GRACE else Judged.COPIED
 
 
 def rotate(row: PersistentLogin, key: DeviceKey, session_id: str) -> None:
-    """Use up this key of a locked family, for a session that it has opened."""
+    """Use up this key of a locked family, for a session that it has opened. All is hashed anew."""
     row.secret_hash, row.previous_hash = key.successor.secret_hash, key.secret_hash
+    row.family_hash = key.family_hash
     row.rotated_at, row.session_id = clock.now(), session_id
+
+
+def opened(row: PersistentLogin, key: DeviceKey) -> Opening | None:
+    """What the family's last key was exchanged for, which is this one."""
+    return next(
+        (e for e in key.openings if hashes.is_hash(row.secret_hash, e.successor.secret_hash)), None
+    )
 
 
 def follow(row: PersistentLogin, session_id: str) -> None:

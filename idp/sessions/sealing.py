@@ -10,17 +10,21 @@ import zlib
 from base64 import urlsafe_b64encode
 from typing import Any
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from idp import settings
 
 
-def cipher(what: str, row_id: str, browser: str) -> Fernet:
+def cipher(what: str, row_id: str, browser: str) -> MultiFernet:
     """The cipher of one row; each kind (``what``) has a key of its own (security rule P12)."""
-    secret = settings.current().token_hash_key
-    material = b"|".join((what.encode(), row_id.encode(), browser.encode()))
-    return Fernet(
-        urlsafe_b64encode(hashlib.blake2b(material, key=secret[:64], digest_size=32).digest())
+    return under_each_key(b"|".join((what.encode(), row_id.encode(), browser.encode())))
+
+
+def under_each_key(material: bytes) -> MultiFernet:
+    """A cipher that seals under our newest key, and opens what was sealed under any."""
+    return MultiFernet(
+        Fernet(urlsafe_b64encode(hashlib.blake2b(material, key=key[:64], digest_size=32).digest()))
+        for key in settings.current().token_hash_key.all
     )
 
 

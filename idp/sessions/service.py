@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, join, or_, select, tuple_
 
 from idp import clock, settings
 from idp.audit import events
-from idp.database import db, delete_all, keyed_hash, transaction, update_all
+from idp.database import db, delete_all, hashes, keyed_hash, transaction, update_all
 from idp.database.prepared import Prepared, columns
 from idp.people.models import Account, AccountRow, ChildRow
 from idp.sessions.models import BrowserSession, ChildChoice, PersistentLogin, SessionRow
@@ -130,13 +130,13 @@ def made(secret: str, now: datetime, **of_the_sign_in: Any) -> BrowserSession:
 def find(secret: str) -> SignedIn | None:
     """The live session of this secret, with its active guardian; one query."""
     signed_in = _LIVE_SESSION.one_or_none(**parameters_of(secret))
-    return None if signed_in is None else seen(signed_in)
+    return None if signed_in is None else seen(signed_in, secret)
 
 
-def seen(signed_in: SignedIn) -> SignedIn:
-    """Note that the session was used, where that was not noted lately."""
+def seen(signed_in: SignedIn, secret: str) -> SignedIn:
+    """Note that the session of this secret was used, where that was not noted lately."""
     if signed_in.session.last_seen_at < clock.now() - TOUCH_EVERY:
-        _touch(signed_in.session)
+        _touch(signed_in.session, secret)
     return signed_in
 
 
@@ -322,8 +322,17 @@ def is_in_use(session: BrowserSession) -> bool:
     return session.last_seen_at > idle_since and is_live(session.id, session.account_id)
 
 
-def _touch(session: SessionRow) -> None:
-    update_all(BrowserSession, BrowserSession.id == session.id, last_seen_at=clock.now())
+def _touch(session: SessionRow, secret: str) -> None:
+    hashed = keyed_hash("session", secret)
+    # Under the newest key, where there are several
+    anew = {"secret_hash": str(hashed)} if isinstance(hashed, hashes.Hashes) else {}
+    update_all(
+        BrowserSession,
+        BrowserSession.id == session.id,
+        BrowserSession.secret_hash == hashed,
+        last_seen_at=clock.now(),
+        **anew,
+    )
 
 
 def _lasts(account_id: str) -> tuple[ColumnElement[bool], ...]:

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from idp import clock
-from idp.database import db, delete_all, keyed_hash, opaque_id, transaction, update_all
+from idp.database import db, delete_all, hashes, keyed_hash, opaque_id, transaction, update_all
 from idp.sessions import sealing
 from idp.sessions.models import FormSubmission
 
@@ -59,6 +59,8 @@ def claim(key: str, browser: str) -> str | None:
     }
     with transaction() as writes:
         _make_room(now)
+        if _came_before(key):
+            return None
         statement = dialect.insert(FormSubmission).values(row).on_conflict_do_nothing()
         # Not rowcount: for an INSERT it is -1 on PostgreSQL, whether a row came in or not
         inserted = writes.execute(statement.returning(FormSubmission.id)).first()
@@ -149,6 +151,15 @@ def _make_room(now: datetime) -> None:
     )
     if ids := db.session.scalars(over).all():
         delete_all(FormSubmission, FormSubmission.id.in_(ids))
+
+
+def _came_before(key: str) -> bool:
+    """Whether an equal form came while another of our hash keys was the newest."""
+    hashed = _key_hash(key)
+    if not isinstance(hashed, hashes.Hashes):
+        return False
+    former = FormSubmission.key_hash.in_(hashed.former)
+    return db.session.scalar(select(FormSubmission.id).where(former).limit(1)) is not None
 
 
 def _key_hash(key: str) -> str:

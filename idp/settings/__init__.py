@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 from urllib.parse import urlsplit
 
 from flask import current_app
 
 from idp.settings import providers
 from idp.settings.providers import ProviderSettings
-from idp.settings.secrets import DatabaseUrl, Secret, SecretText, kept
+from idp.settings.secrets import DatabaseUrl, Secret, Secrets, SecretText, all_of, kept
 from idp.settings.variables import (
     Variables,
     boolean,
@@ -68,9 +68,9 @@ def _address(text: str) -> DatabaseUrl:
 
 
 SECRETS: dict[str, type[Any]] = {
-    "session_secret": Secret,
-    "password_pepper": Secret,
-    "token_hash_key": Secret,
+    "session_secret": Secrets,
+    "password_pepper": Secrets,
+    "token_hash_key": Secrets,
     "subject_key": Secret,
     "backup_key": Secret,
     "mail_password": SecretText,
@@ -82,6 +82,9 @@ SECRETS: dict[str, type[Any]] = {
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """The provider's settings. Durations are ``timedelta``."""
+
+    made: ClassVar[dict[str, Any]]
+    """What is made of these settings once, by whoever needs it: each object has its own."""
 
     issuer: str = setting(
         "http://127.0.0.1:8000", "The address of this provider: issuer of every token"
@@ -112,12 +115,18 @@ class Settings:
         False, "Allows plain HTTP on loopback and local secrets; never outside a demo", boolean
     )
 
-    session_secret: Secret = setting(
-        Secret(), "Signs form tokens and the browser cookie", Secret.of_text
+    session_secret: Secrets = setting(
+        Secrets(),
+        "Signs form tokens and the browser cookie. Several (docs/operator.md), the newest first",
+        Secrets.of_text,
     )
-    password_pepper: Secret = setting(Secret(), "Keys the pre-hash of passwords", Secret.of_text)
-    token_hash_key: Secret = setting(
-        Secret(), "Keys the stored hash of every random secret", Secret.of_text
+    password_pepper: Secrets = setting(
+        Secrets(), "Keys the pre-hash of passwords. Several, the newest first", Secrets.of_text
+    )
+    token_hash_key: Secrets = setting(
+        Secrets(),
+        "Keys the stored hash of every random secret. Several, the newest first",
+        Secrets.of_text,
     )
     subject_key: Secret = setting(
         Secret(), "Derives pairwise subjects; must never change", Secret.of_text
@@ -294,6 +303,7 @@ class Settings:
         # Whoever made them, secrets are of the kinds that print nothing.
         for name, kind in SECRETS.items():
             object.__setattr__(self, name, kept(kind, getattr(self, name)))
+        object.__setattr__(self, "made", {})
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -309,6 +319,12 @@ class Settings:
         if variables.problems:
             raise UnsafeSettings(variables.problems)
         return cls(providers=others, **values)
+
+    @property
+    def fingerprints(self) -> dict[str, tuple[str, ...]]:
+        """The fingerprint of each secret in each list, the newest first; tells nothing of them."""
+        secrets = {n: getattr(self, n) for n, kind in SECRETS.items() if issubclass(kind, Secret)}
+        return {name: tuple(s.fingerprint for s in all_of(it)) for name, it in secrets.items()}
 
     @property
     def sqlalchemy_url(self) -> str:

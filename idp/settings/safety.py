@@ -4,13 +4,13 @@ import re
 from dataclasses import fields
 from datetime import timedelta
 from email.utils import parseaddr
-from typing import Final, cast
+from typing import Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from idp.settings import LOCALES, LOG_LEVELS, MAIL_TLS, Settings
 from idp.settings.providers import is_loopback, problems_of
-from idp.settings.secrets import Secret
+from idp.settings.secrets import Secret, Secrets, all_of
 
 LONGEST_DURATION: Final = timedelta(days=3660)
 MAY_BE_NOTHING: Final = frozenset({"refresh_grace", "key_cache", "drain"})
@@ -79,18 +79,21 @@ def _mutual_tls_problems(settings: Settings) -> list[str]:
 
 def _secret_problems(settings: Settings) -> list[str]:
     names = ("session_secret", "password_pepper", "token_hash_key", "subject_key")
-    secrets = {name: cast(Secret, getattr(settings, name)) for name in names}
+    lists: dict[str, Secret] = {name: getattr(settings, name) for name in names}
     reasons = []
-    for name, secret in secrets.items():
+    for name, secret in lists.items():
         if not secret:
             reasons.append(f"IDP_{name.upper()} is missing")
+        elif isinstance(secret, Secrets):
+            reasons += [f"IDP_{name.upper()} {problem}" for problem in secret.problems()]
         elif problem := secret.weakness():
             reasons.append(f"IDP_{name.upper()} {problem}")
     if settings.backup_key:  # whoever makes no backups by us needs none
-        secrets["backup_key"] = settings.backup_key
+        lists["backup_key"] = settings.backup_key
         if problem := settings.backup_key.weakness():
             reasons.append(f"IDP_BACKUP_KEY {problem}")
-    if len({s for s in secrets.values() if s}) < len([s for s in secrets.values() if s]):
+    each = [s for secret in lists.values() for s in set(all_of(secret)) if s]
+    if len(set(each)) < len(each):
         reasons.append("two secrets are the same: each needs its own")
     return reasons
 

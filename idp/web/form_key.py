@@ -7,10 +7,11 @@ from typing import Final
 
 from flask import Flask, g, request
 
-from idp.database import keyed_hash
+from idp.database import hashes
 from idp.web import browser
 
 FIELD: Final = "once"
+_OWNER: Final = "form owner"
 _KEY: Final = re.compile(r"([\w-]{22})(?:\.([\w-]{43}))?", re.ASCII)
 
 
@@ -25,7 +26,9 @@ class FormKey:
         """Whether what was typed there may be shown to this account: only to who typed it."""
         if self.owner is None:
             return True
-        return account_id is not None and self.owner == _owner(self.random, account_id)
+        return account_id is not None and hashes.is_derived(
+            self.owner, _OWNER, f"{self.random}|{account_id}"
+        )
 
 
 def init_app(app: Flask) -> None:
@@ -51,4 +54,4 @@ def sent() -> FormKey | None:
 
 
 def _owner(random: str, account_id: str) -> str:
-    return keyed_hash("form owner", f"{random}|{account_id}")
+    return hashes.derived(_OWNER, f"{random}|{account_id}")

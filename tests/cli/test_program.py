@@ -43,6 +43,7 @@ VERBS = {
     "purge": (),
     "certify": (),
     "check": (),
+    "secrets": ("status",),
     "completion": (),
     "man": (),
 }

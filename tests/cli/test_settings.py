@@ -1,10 +1,12 @@
 """Settings from the environment: all of them read, none mistaken, no secret printed."""
 
 import dataclasses
+import json
 import logging
 import secrets
 import traceback
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -321,3 +323,50 @@ def test_a4_random_secrets_are_never_taken_for_patterns() -> None:
 def test_the_document_of_settings_is_what_the_source_says() -> None:
     table = invoked({}, "check", "--settings").stdout.strip()
     assert table in DOCUMENT.read_text(encoding="utf-8")
+
+
+NEWER = sha256(b"a newer secret").hexdigest()
+OLDER = sha256(b"an older secret").hexdigest()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"{NEWER}\n{OLDER}", f"  {NEWER} \r\n\r\n{OLDER}\r\n", json.dumps([NEWER, OLDER])],
+)
+def test_r16_a_list_of_secrets_has_the_newest_first(text: str) -> None:
+    read = Settings.from_environment({**BASE, "IDP_TOKEN_HASH_KEY": text})
+    assert read.token_hash_key == NEWER.encode()
+    assert read.token_hash_key.all == (NEWER.encode(), OLDER.encode())
+    assert NEWER not in repr(read.token_hash_key.all)
+    assert safety.problems(read) == []
+
+
+def test_r16_a_list_stands_in_a_file_one_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "pepper"
+    file.write_text(f"{NEWER}\n{OLDER}\n")
+    given = {k: v for k, v in BASE.items() if k != "IDP_PASSWORD_PEPPER"}
+    read = Settings.from_environment({**given, "IDP_PASSWORD_PEPPER_FILE": str(file)})
+    assert read.password_pepper.all == (NEWER.encode(), OLDER.encode())
+
+
+@pytest.mark.parametrize(
+    "text", [f"{NEWER},{OLDER}", f"{NEWER} {OLDER}", f" {NEWER}\n", f"[{NEWER}"]
+)
+def test_r16_what_stands_on_one_line_is_one_secret_as_ever(text: str) -> None:
+    read = Settings.from_environment({**BASE, "IDP_SESSION_SECRET": text})
+    assert read.session_secret.all == (text.encode(),)
+
+
+@pytest.mark.parametrize(
+    ("secrets_", "word"),
+    [
+        ([NEWER, NEWER], "the same secret twice"),
+        ([NEWER, "short"], "no. 2 of 2 is weak"),
+        ([sha256(bytes([n])).hexdigest() for n in range(5)], "holds 5 secrets: 4 at the most"),
+        ([NEWER, SECRETS["subject_key"].decode()], "two secrets are the same"),
+    ],
+)
+def test_r16_a_list_that_protects_nothing_refuses_to_start(secrets_: list[str], word: str) -> None:
+    read = Settings.from_environment({**BASE, "IDP_TOKEN_HASH_KEY": "\n".join(secrets_)})
+    assert any(word in each for each in safety.problems(read))
+    assert not any(each in str(safety.problems(read)) for each in secrets_)

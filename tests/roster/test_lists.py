@@ -1,5 +1,6 @@
 """A school's own list: CSV and XLSX, as Excel and school software write them."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -9,9 +10,11 @@ from sqlalchemy import select
 
 from idp.database import db
 from idp.people.models import Account, Child, Guardianship, School
+from idp.readiness import agreement
 from tests.cli.conftest import Run, refused
 from tests.roster.conftest import Import, JsonOf
 from tests.roster.files import table, workbook
+from tests.security.rotation import lists
 
 HEADER = [
     *("Matricule", "Nom de l'élève", "Prénom de l'élève", "Classe", "Date de naissance"),
@@ -172,6 +175,21 @@ def test_without_numbers_an_address_that_changes_keeps_the_guardian(
     assert report["counts"] == {"account_changed": 1, "child_changed": 1}
     db.session.expire_all()
     assert account.email == "new@a.example"
+
+
+def test_r16_without_numbers_everybody_stays_under_another_secret(
+    app: Flask, imported: Import, tmp_path: Path
+) -> None:
+    rows = [
+        ["PEETERS Emma", "1A", "PEETERS Jan", "jan@a.example"],
+        ["PEETERS Noah", "2B", "PEETERS Jan", ""],
+    ]
+    agreement.join()
+    imported(simple(tmp_path / "before.csv", *rows))
+    for step in ("added", "promoted", "removed"):
+        app.extensions["idp.settings"] = replace(app.extensions["idp.settings"], **lists(step))
+        rows.reverse()
+        assert imported(simple(tmp_path / f"{step}.csv", *rows))["counts"] == {}, step
 
 
 def test_without_numbers_two_pupils_of_one_name_are_two(imported: Import, tmp_path: Path) -> None:

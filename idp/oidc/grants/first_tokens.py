@@ -6,7 +6,7 @@ from sqlalchemy import Update
 
 from idp import clock, settings
 from idp.clients import used
-from idp.database import retried
+from idp.database import hashes, retried
 from idp.database.atomic_insert import AtomicInsert, Fate, InsertOnce
 from idp.oidc import access_token as access_tokens
 from idp.oidc import id_token, resources, sender, tokens
@@ -67,6 +67,8 @@ class FirstTokens:
                 refresh_token, live.grant, live.scope, bound
             )
         proof = exchange.proof
+        if proof is not None and hashes.are_several():
+            proof.spend(exchange.client.get_client_id())
         if proof is None or proof.spent:
             return self._give[len(rows)].execute(gate, **rows)
         row = proof.row(exchange.client.get_client_id())

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, update
 
 from idp import clock, settings
 from idp.clients import profiles
-from idp.database import retried
+from idp.database import keyed_hash, retried
 from idp.database.atomic_insert import AtomicInsert
 from idp.oidc import access_token as access_tokens
 from idp.oidc import id_token, resources, sender, tokens
@@ -30,7 +30,7 @@ _USABLE: Final = update(RefreshToken).where(
 )
 _ROTATE: Final = _USABLE.values(rotated_at=bindparam("now"))
 _SUCCEED: Final = AtomicInsert(tokens.ACCESS_TOKENS, tokens.REFRESH_TOKENS, gate=_ROTATE)
-_PROLONG: Final = _USABLE.values(expires_at=bindparam("until"))
+_PROLONG: Final = _USABLE.values(expires_at=bindparam("until"), token_hash=bindparam("anew"))
 _USE_AGAIN: Final = AtomicInsert(tokens.ACCESS_TOKENS, gate=_PROLONG)
 
 
@@ -58,15 +58,16 @@ def _redeem(exchange: Exchange[FoundToken]) -> dict[str, Any]:
     rotation or repetition happens, which holds the guardianship (security rule C6).
     """
     token, presented = exchange.presented, exchange.form["refresh_token"]
-    repeats = _repeats(token, presented)
+    successor = _repeated(token, presented)
     live = token.live_grant(tokens.narrowed(token.token.scope, exchange.form.get("scope")))
     if live is None:
         raise InvalidGrantError(ENDED)
     resource = resources.of_token(exchange.form, exchange.client, live.grant.resource)
     access_token = access_tokens.new(live, resource, exchange.confirmation)
     answer = token_answer(access_token, live.scope, exchange.confirmation)
-    stays = not repeats and profiles.is_fapi2(live.client.metadata_)
-    answer["refresh_token"] = presented if stays else tokens.successor_of(presented)
+    stays = successor is None and profiles.is_fapi2(live.client.metadata_)
+    following = successor or tokens.successor_of(presented)
+    answer["refresh_token"] = presented if stays else following
     if "openid" in live.scopes:
         # Core §12.2: same iss, sub, aud and auth_time as at first; no nonce.
         answer["id_token"] = id_token.issue(live, access_token=access_token, nonce=None)
@@ -74,9 +75,9 @@ def _redeem(exchange: Exchange[FoundToken]) -> dict[str, Any]:
         access_token, token.grant, live.scope, exchange.confirmation, resource
     )
     if stays:
-        _use_again(token, access)
-    elif repeats or not _rotate(token, access, answer["refresh_token"]):
-        _repeat(live, presented, access)
+        _use_again(token, presented, access)
+    elif successor or not _rotate(token, access, following):
+        answer["refresh_token"] = _repeat(live, presented, access)
     return answer
 
 
@@ -86,29 +87,31 @@ def _is_usable(token: FoundToken) -> bool:
     return not ended and not token.is_expired()
 
 
-def _repeats(token: FoundToken, presented: str) -> bool:
-    """Whether the token was used before, and is answered once more for a lost answer.
+def _repeated(token: FoundToken, presented: str) -> str | None:
+    """What followed a token that was used before, and is answered once more for a lost answer;
+    None for one that was not.
 
     Raises ``InvalidGrantError`` for any other second use, which ends the grant.
     """
     rotated_at = getattr(token.token, "rotated_at", None)
     if rotated_at is None:
-        return False
-    successor = tokens.find_refresh(tokens.successor_of(presented))
-    unused = successor is not None and getattr(successor.token, "rotated_at", None) is None
-    if not unused or not tokens.is_in_grace(rotated_at):
+        return None
+    successor = tokens.find_successor(presented)
+    used = successor is None or getattr(successor.token.token, "rotated_at", None) is not None
+    if successor is None or used or not tokens.is_in_grace(rotated_at):
         refuse_reuse(OF_REFRESH_TOKEN, token.grant, token.account)
-    return True
+    return successor.text
 
 
-def _repeat(live: LiveGrant, presented: str, access: dict[str, Any]) -> None:
-    """Answer once more. Where another request was first a moment ago, look again; what
-    ended meanwhile is refused.
+def _repeat(live: LiveGrant, presented: str, access: dict[str, Any]) -> str:
+    """Answer once more, with the same successor. Where another request was first a moment ago,
+    look again; what ended meanwhile is refused.
     """
     token = tokens.find_refresh(presented)
-    usable = token is not None and _is_usable(token) and _repeats(token, presented)
-    if not usable or not tokens.add_access(live, access):
+    successor = _repeated(token, presented) if token is not None and _is_usable(token) else None
+    if successor is None or not tokens.add_access(live, access):
         raise InvalidGrantError(ENDED)
+    return successor
 
 
 @retried
@@ -127,12 +130,16 @@ def _rotate(token: FoundToken, access: dict[str, Any], successor: str) -> bool:
 
 
 @retried
-def _use_again(token: FoundToken, access: dict[str, Any]) -> None:
-    """Keep one more access token, and the refresh token for as long again as at first."""
-    until = clock.now() + settings.current().refresh_token_lifetime
-    if not _USE_AGAIN.execute(
-        {"hash": token.token.token_hash, "until": until}, access_tokens=access
-    ):
+def _use_again(token: FoundToken, presented: str, access: dict[str, Any]) -> None:
+    """Keep one more access token, and the refresh token for as long again as at first, hashed
+    under our newest key.
+    """
+    gate = {
+        "hash": token.token.token_hash,
+        "until": clock.now() + settings.current().refresh_token_lifetime,
+        "anew": str(keyed_hash("refresh token", presented)),
+    }
+    if not _USE_AGAIN.execute(gate, access_tokens=access):
         raise InvalidGrantError(ENDED)
 
 

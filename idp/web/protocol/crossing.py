@@ -7,8 +7,9 @@ on the way would write down (rule N8). What it proved goes along sealed instead.
 
 from typing import Any, Final
 
-from flask import current_app
 from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from idp import settings
 
 _LASTS: Final = 60
 """Seconds: as long as a redirect may take."""
@@ -29,4 +30,4 @@ def unseal(sealed: str) -> list[Any] | None:
 
 
 def _serializer() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(current_app.config["SECRET_KEY"], salt="crossing")
+    return URLSafeTimedSerializer(settings.current().session_secret.oldest_first, salt="crossing")

@@ -4,11 +4,12 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import urlencode
 
-from flask import current_app, make_response, redirect, render_template, request, url_for
+from flask import make_response, redirect, render_template, request, url_for
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
+from idp import settings
 from idp.clients import registration
 from idp.lifecycle import self_registration
 from idp.oidc import logout as rules
@@ -143,4 +144,4 @@ def _use_school_of_guardian() -> None:
 
 
 def _serializer() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(current_app.config["SECRET_KEY"], salt="logout")
+    return URLSafeTimedSerializer(settings.current().session_secret.oldest_first, salt="logout")

@@ -10,6 +10,7 @@ import secrets
 
 from flask import Response, jsonify, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy import select
 
 from idp import settings
 from idp.audit import events
@@ -51,7 +52,8 @@ def deletion_status(code: str) -> ResponseReturnValue:
     """What became of a request, for whoever holds its code."""
     deletion = None
     if re.fullmatch(r"[\w-]{20,30}", code, re.ASCII):
-        deletion = db.session.get(DeletionRequest, _code_hash(code))
+        query = select(DeletionRequest).where(DeletionRequest.code_hash == _code_hash(code))
+        deletion = db.session.scalars(query).one_or_none()
     if deletion is None:
         raise PageError("not_found", 404)
     return render_template(
