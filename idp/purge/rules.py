@@ -156,7 +156,7 @@ def _kept(
 ) -> Growing:
     """A table whose rows stay for so long after this time, or longer where ``useless`` says so."""
     rule = useless or (lambda now: column < now - kept)
-    return Growing(column.class_, rule, (column, lambda: kept), **more)
+    return Growing(column.class_, rule, (column, lambda: kept), is_plain=useless is None, **more)
 
 
 _SESSIONS: Final = _kept(BrowserSession.expires_at, useless=_browser_sessions, is_freed=True)

@@ -53,6 +53,9 @@ class Growing:
     then.
     """
 
+    is_plain: bool = False
+    """Whether its rows go by their age alone."""
+
     @property
     def name(self) -> str:
         """Of the table."""
