@@ -18,6 +18,7 @@ from idp.audit.models import AuditEvent
 from idp.audit.redaction import Concerned
 from idp.credentials.models import EmailChange, OneTimeToken
 from idp.database import db, in_parts, keyed_hash, retried, scrubbing, transaction
+from idp.database.hashes import all_of
 from idp.federation.models import FederatedLink, PendingLink
 from idp.mail.models import OutboxMessage
 from idp.oidc.models import DeviceCode, PushedRequest
@@ -232,7 +233,8 @@ def _forget_steps(people: _People) -> None:
     sessions = select(BrowserSession.id).where(BrowserSession.account_id.in_(ids))
     identities = select(FederatedLink.issuer, FederatedLink.subject)
     identities = identities.where(FederatedLink.account_id.in_(ids))
-    hashes = {keyed_hash("mail recipient", key) for key in people.written.email_keys}
+    recipients = (keyed_hash("mail recipient", key) for key in people.written.email_keys)
+    hashes = {each for recipient in recipients for each in all_of(recipient)}
     nobodys = OutboxMessage.account_id.is_(None)
     mails = or_(
         OutboxMessage.recipient_hash.in_(hashes),
