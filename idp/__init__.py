@@ -115,6 +115,7 @@ def _import_models() -> None:
     import idp.deliveries.models
     import idp.federation.models
     import idp.mail.models
+    import idp.oidc.key_models
     import idp.oidc.models
     import idp.people.models
     import idp.people.platform_counts

@@ -229,6 +229,9 @@ VOCABULARY: Final[Mapping[str, Event]] = {
     "key_retired": Event(
         fields="alg kid", school=N_("A signing key was retired"), is_platforms=True
     ),
+    "keys_moved": Event(
+        fields="to", school=N_("The signing keys were put into another place"), is_platforms=True
+    ),
     "school_created": Event(school=N_("The school was added")),
     "mail_sent": Event(fields="attempts kind outbox_id"),
     "mail_refused": Event(fields="attempts kind outbox_id"),

@@ -4,18 +4,15 @@ other, so that it is written and read in one go.
 Each part has a name and comes in blocks, whose sum nobody knows when it begins.
 """
 
-import hmac
 import json
 import struct
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any, Final, Self
 
 from idp.backup.sealed import Opened, Sealer
 from idp.backup.troubles import Damaged, Newer
-from idp.database import base64url
 from idp.settings import Settings
 
 MANIFEST: Final = "manifest"
@@ -25,7 +22,10 @@ KEYS: Final = "keys/"
 BLOCK: Final = 64 * 1024
 _NAME: Final = struct.Struct("!H")
 _LENGTH: Final = struct.Struct("!I")
-_SECRETS: Final = ("session_secret", "password_pepper", "token_hash_key", "subject_key")
+_SECRETS: Final = (
+    *("session_secret", "password_pepper", "token_hash_key", "subject_key"),
+    "keys_encryption_key",
+)
 LARGEST: Final = 16 * 1024 * 1024
 """Bytes of a part that is read whole; the database and who was erased never are."""
 
@@ -67,11 +67,7 @@ class Manifest:
 
 def fingerprints_of(ours: Settings) -> dict[str, list[str]]:
     """By the setting's name, of each secret that the database or the applications know."""
-    return {name: [_fingerprint(getattr(ours, name))] for name in _SECRETS}
-
-
-def _fingerprint(secret: bytes) -> str:
-    return base64url(hmac.digest(secret, b"fingerprint of a secret", sha256)[:12])
+    return {name: list(ours.fingerprints[name]) for name in _SECRETS if name in ours.fingerprints}
 
 
 class Part:

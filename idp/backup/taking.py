@@ -49,7 +49,8 @@ def write(file: BinaryIO, room: Path) -> Manifest:
         )
     refuse_pooled()
     is_sqlite = db.engine.dialect.name == "sqlite"
-    keys = key_files.contents(settings.current().keys_folder)
+    in_folder = settings.current().keys_in == "folder"  # others are rows of the database
+    keys = key_files.contents(settings.current().keys_folder) if in_folder else {}
     with (_copied if is_sqlite else _snapshot)(room) as (now, database):
         manifest = _described(now)
         sealer = Sealer(file, bytes(key))

@@ -5,12 +5,13 @@ from typing import Any
 
 import click
 
-from idp import readiness
+from idp import readiness, settings
 from idp.audit import events
 from idp.cli import output
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
-from idp.oidc.keyring import keyring
+from idp.database import db
+from idp.oidc.keyring import keyring, store_of
 from idp.oidc.keys import KeyEntry, KeyTrouble
 from idp.readiness import agreement
 
@@ -87,13 +88,47 @@ def keys_retire(kids: tuple[str, ...]) -> None:
         click.echo(f"{entry.kid} ({entry.alg}) is gone.")
 
 
+@command.command("move")
+@click.option(
+    "--to",
+    "where",
+    type=click.Choice(["folder", "database"]),
+    required=True,
+    help="Where the keys are to lie too.",
+)
+@output.json_option
+def keys_move(where: str, as_json: bool) -> None:
+    """Put the keys where IDP_KEYS_IN does not look yet; they stay where they are as well.
+
+    Safe while serving. Then set IDP_KEYS_IN on every machine and restart; until all have it, rotate
+    nothing. Read "Signing keys" in docs/operator.md first.
+
+    Example:
+      idp keys move --to database
+    """
+    readiness.refuse_other_schema()
+    now = settings.current()
+    if where == now.keys_in:
+        raise BadInput(f"IDP_KEYS_IN is {where} already")
+    if not now.keys_encryption_key:
+        raise BadInput("IDP_KEYS_ENCRYPTION_KEY is missing, under which the database's are sealed")
+    entries = keyring().copy_to(store_of(now, where, lambda: db.engine))
+    events.record("keys_moved", to=where)
+    _print(entries, as_json)
+
+
 def _refuse_second_beginning() -> None:
     try:
         keyring().entries()
     except KeyTrouble:
         if agreement.knows_keys():
+            copy = (
+                "copy their folder of keys"
+                if settings.current().keys_in == "folder"
+                else "set IDP_KEYS_IN=folder again, and run `idp keys move --to database`"
+            )
             raise BadInput(
-                "other machines sign with keys that are not here: copy their folder of keys; "
+                f"other machines sign with keys that are not here: {copy}; "
                 "if all of them are lost, add --anew"
             ) from None
 

@@ -30,6 +30,8 @@ from idp.database import db, hashes
 from idp.federation.models import DeletionRequest, FederationState, PendingLink
 from idp.lifecycle import factor_undo, link_requests
 from idp.mail.models import OutboxMessage
+from idp.oidc import database_store
+from idp.oidc.key_models import StoredKey
 from idp.oidc.models import (
     AccessToken,
     AuthorizationCode,
@@ -62,11 +64,15 @@ class Kind:
     """Where the mark's ``~`` stands."""
     renewed: str = ""
     """When it is made anew under the newest one."""
+    is_marked: bool = False
+    """Whether every row bears a mark, in ``place`` itself."""
 
     def counted(self, now: datetime) -> Any:
         """The statement that counts its live rows by their mark."""
         marked = func.substr(self.column, self.place, 1) == hashes.MARKED
-        mark = case((marked, func.substr(self.column, self.place + 1, MARK_LENGTH)), else_="")
+        mark: Any = case((marked, func.substr(self.column, self.place + 1, MARK_LENGTH)), else_="")
+        if self.is_marked:
+            mark = func.substr(self.column, self.place, MARK_LENGTH)
         until: Any = null() if self.until is None else func.max(self.until)
         which = and_(self.column.is_not(None), self.live(now))
         return select(mark, func.count(), until).where(which).group_by(mark)
@@ -199,12 +205,16 @@ DERIVED: Final[dict[str, dict[str, Callable[[], timedelta]]]] = {
         "form tokens and the browser's cookie": lambda: settings.current().interaction_lifetime,
     },
     "password_pepper": {},
+    database_store.NAME: {},
 }
 """What bears no mark, and for how long it lasts after the last worker has made such a thing."""
 COUNTED: Final[dict[str, Sequence[Kind]]] = {
     "token_hash_key": ON_TOKEN_HASH_KEY,
     "password_pepper": ON_PEPPER,
     "session_secret": (),
+    database_store.NAME: (
+        _while("signing keys", StoredKey.private, renewed="`idp keys ensure`", is_marked=True),
+    ),
 }
 
 
@@ -236,7 +246,7 @@ def load_all() -> list[Hanging]:
 
 def load_list(name: str) -> list[Hanging]:
     """What hangs on each secret of one list, the newest first; then on one that is gone."""
-    secrets = getattr(settings.current(), name).all
+    secrets = [each for each in getattr(settings.current(), name).all if each]
     hanging = [Hanging(name, place, each.fingerprint) for place, each in enumerate(secrets, 1)]
     by_mark = dict(zip(_marks(name), hanging, strict=False))
     gone = Hanging(name, 0, "")
@@ -266,6 +276,8 @@ def lost() -> list[Hanging]:
 def _marks(name: str) -> list[str]:
     if not COUNTED[name]:
         return []
+    if name == database_store.NAME:
+        return [each.mark for each in settings.current().keys_encryption_key.all if each]
     if name == hashes.NAME:
         return [key.mark for key in hashes.known()]
     return [pepper.mark for pepper in peppers.known()]

@@ -59,7 +59,8 @@ def _folders_take_files() -> Findings:
         ("history", continuity.file().parent, "a restored database would not be noticed"),
         ("spool", now.spool_folder, "no roster can be uploaded"),
     )
-    for subject, folder, consequence in wanted:
+    elsewhere = now.keys_in == "database"
+    for subject, folder, consequence in wanted[1:] if elsewhere else wanted:
         if folder.exists() and (problem := _unwritable(folder)):
             yield trouble(
                 subject,

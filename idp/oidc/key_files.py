@@ -80,18 +80,17 @@ class KeyEntry:
         return now < datetime.fromisoformat(self.retired_at) + after
 
 
-def made(folder: Path, alg: str, state: str) -> KeyEntry:
-    """A new key, its private half written."""
+def made(alg: str, state: str) -> tuple[KeyEntry, OurKey]:
+    """A new key, and its private half."""
     key = _generate(alg)
     now = clock.now().isoformat()
     kid = f"{alg.lower()}-{key.thumbprint()[:16]}"  # RFC 7638, shortened to be typed
-    write_private(private_path(folder, kid), key.as_pem(private=True))
     public = {**key.as_dict(private=False), "kid": kid, "use": "sig", "alg": alg}
     if alg in ENCRYPTION:
         public["use"] = "enc"
     if alg == "ECDH-ES":
         del public["alg"]  # for ECDH-ES+A256KW as well
-    return KeyEntry(kid, alg, state, now, public, now if state == "current" else None)
+    return KeyEntry(kid, alg, state, now, public, now if state == "current" else None), key
 
 
 def read_index(folder: Path) -> list[KeyEntry]:
@@ -125,11 +124,18 @@ def read_private(folder: Path, entry: KeyEntry) -> OurKey:
             raise KeyTrouble(f"{path} may be read by others: chmod 600 it")
         if status.st_uid != os.geteuid():
             raise KeyTrouble(f"{path} belongs to another user")
-        return _KINDS[entry.alg].import_key(path.read_bytes(), {"kid": entry.kid})
+        pem = path.read_bytes()
     except OSError as error:
         raise KeyTrouble(f"{path} can't be read: {error.strerror}") from error
+    return parsed(entry, pem, str(path))
+
+
+def parsed(entry: KeyEntry, pem: bytes, where: str) -> OurKey:
+    """The private half of a key. Raises ``KeyTrouble``, which names ``where`` it lies."""
+    try:
+        return _KINDS[entry.alg].import_key(pem, {"kid": entry.kid})
     except (JoseError, ValueError) as error:
-        raise KeyTrouble(f"{path} is not a private {entry.alg} key") from error
+        raise KeyTrouble(f"{where} is not a private {entry.alg} key") from error
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -2,12 +2,18 @@
 its keys are published.
 """
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from flask import Flask, current_app
+from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp.clients import algorithms
+from idp.database import db
+from idp.oidc.database_store import DatabaseStore
+from idp.oidc.folder_store import FolderStore
+from idp.oidc.key_store import KeyStore
 from idp.oidc.keys import ALGORITHMS, Keyring
 from idp.settings import Settings
 
@@ -18,10 +24,22 @@ _LAST_USED = "idp.keyring.used"
 def init_app(app: Flask, settings: Settings) -> None:
     """Give the application its keyring; no key is read yet."""
     app.extensions[_NAME] = Keyring(
-        settings.keys_folder,
+        store_of(settings, settings.keys_in, lambda: _engine_of(app)),
         token_lifetime=settings.id_token_lifetime,
         cache_time=settings.key_cache,
     )
+
+
+def store_of(settings: Settings, where: str, engine: Callable[[], Engine]) -> KeyStore:
+    """The store of keys that is called so: ``folder`` or ``database``."""
+    if where == "database":
+        return DatabaseStore(settings.keys_encryption_key, engine)
+    return FolderStore(settings.keys_folder)
+
+
+def _engine_of(app: Flask) -> Engine:
+    with app.app_context():  # what is kept of documents asks before a request has one
+        return db.engine
 
 
 def keyring() -> Keyring:

@@ -1,11 +1,10 @@
 """Our keys: made, published before they sign, retired after their last token.
 
-Every worker looks at the time stamp of ``keyring.json``, so a rotation by the command line is
-noticed without a restart, and a key is parsed once. Some sign; with the others applications encrypt
+Every worker looks at the stamp of the list, so a rotation by the command line is noticed without a
+restart, and a key is parsed once. Some sign; with the others applications encrypt
 for us, and those go the same way.
 """
 
-import fcntl
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +17,7 @@ from joserfc.jwk import KeySet, import_key
 
 from idp import clock
 from idp.oidc import key_files
+from idp.oidc.folder_store import FolderStore
 from idp.oidc.key_files import (
     ALGORITHMS,
     ENCRYPTION,
@@ -27,6 +27,7 @@ from idp.oidc.key_files import (
     KeyTrouble,
     OurKey,
 )
+from idp.oidc.key_store import KeyChange, KeyStore, has_private
 
 __all__ = [
     "ALGORITHMS",
@@ -45,21 +46,20 @@ hour (``IDP_KEY_CACHE``), and some for longer."""
 
 
 class Keyring:
-    """The keys of one folder. Cheap to ask: one ``stat`` a call."""
+    """The keys of one folder, or of another store. Cheap to ask: a store's stamp a call."""
 
     def __init__(
         self,
-        folder: Path,
+        where: Path | KeyStore,
         *,
         token_lifetime: timedelta = timedelta(hours=1),
         cache_time: timedelta = timedelta(hours=1),
     ) -> None:
-        self._folder = folder
-        self._index = key_files.index_path(folder)
+        self._store: KeyStore = FolderStore(where) if isinstance(where, Path) else where
         self._token_lifetime = token_lifetime + timedelta(minutes=5)
         self._cache_time = cache_time
         self._lock = Lock()
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: object = None
         self._entries: list[KeyEntry] = []
         self._signing: dict[str, SigningKey] = {}
         self._decrypting: dict[str, OurKey] = {}
@@ -77,7 +77,7 @@ class Keyring:
             return self._signing[alg]
         except KeyError:
             raise KeyTrouble(
-                f"no {alg} signing key in {self._folder}: run idp keys ensure"
+                f"no {alg} signing key in {self._store.name}: run idp keys ensure"
             ) from None
 
     def signs(self, alg: str) -> bool:
@@ -124,10 +124,8 @@ class Keyring:
 
     def ensure(self) -> list[KeyEntry]:
         """Make what is missing: for each algorithm a current key and a next one."""
-        with self._changing() as entries:
-            made = self._missing(entries)
-            entries.extend(made)
-        return made
+        with self._changing() as change:
+            return self._add_missing(change)
 
     def rotate(self, *, force: bool = False) -> list[KeyEntry]:
         """Let the next keys sign, retire the current ones, and publish new next ones.
@@ -136,8 +134,8 @@ class Keyring:
         applications may cache the key set, unless ``force``.
         """
         now = clock.now()
-        with self._changing() as entries:
-            for entry in entries:
+        with self._changing() as change:
+            for entry in change.entries:
                 age = now - datetime.fromisoformat(entry.created_at)
                 is_new = entry.state == "next" and not entry.encrypts and age < self._cache_time
                 if is_new and not force:
@@ -146,8 +144,8 @@ class Keyring:
                         " applications may not know it before"
                         f" {int(self._cache_time.total_seconds())} s"
                     )
-            entries[:] = [self._moved_on(entry, now) for entry in entries]
-            entries.extend(self._missing(entries))
+            change.entries = [self._moved_on(entry, now) for entry in change.entries]
+            self._add_missing(change)
         return self.entries()
 
     def retire(self, kid: str) -> KeyEntry:
@@ -155,23 +153,38 @@ class Keyring:
         followed by the next. Raises ``KeyTrouble`` for an unknown key.
         """
         now = clock.now()
-        with self._changing() as entries:
-            retired = next((entry for entry in entries if entry.kid == kid), None)
+        with self._changing() as change:
+            retired = next((entry for entry in change.entries if entry.kid == kid), None)
             if retired is None:
                 raise KeyTrouble(f"there is no key {kid}")
-            entries.remove(retired)
+            change.entries.remove(retired)
             if retired.state == "current":
-                entries[:] = [
+                change.entries = [
                     replace(e, state="current", signs_since=now.isoformat())
                     if e.alg == retired.alg and e.state == "next"
                     else e
-                    for e in entries
+                    for e in change.entries
                 ]
             if retired.state != "retired":
-                entries.append(key_files.made(self._folder, retired.alg, "next"))
+                _add(change, retired.alg, "next")
         return retired
 
-    # The files
+    def copy_to(self, other: KeyStore) -> list[KeyEntry]:
+        """Put the same keys into another store, which may hold no others. Nothing changes here.
+
+        Raises ``KeyTrouble``.
+        """
+        entries = self._store.read_index()
+        with other.change() as change:
+            if strangers := {e.kid for e in change.entries} - {e.kid for e in entries}:
+                raise KeyTrouble(f"{other.name} holds other keys already, such as {min(strangers)}")
+            for entry in entries:
+                if has_private(entry):
+                    change.keep(entry, self._store.read_private(entry))
+            change.entries = entries
+        return entries
+
+    # The store
 
     def _refresh(self) -> None:
         if self.stamp() == self._stamp:
@@ -183,27 +196,21 @@ class Keyring:
             try:
                 self._load()
             except KeyTrouble:
-                # A rotation that ended between the list and the file: read once more.
+                # A rotation that ended between the list and a key: read once more.
                 if self.stamp() == stamp:
                     raise
                 stamp = self.stamp()
                 self._load()
             self._stamp = stamp
 
-    def stamp(self) -> tuple[int, int]:
+    def stamp(self) -> object:
         """What moves with each change of the list of keys. Raises ``KeyTrouble``."""
-        try:
-            status = self._index.stat()
-        except FileNotFoundError:
-            raise KeyTrouble(f"no keys in {self._folder}: run idp keys ensure") from None
-        except OSError as error:
-            raise KeyTrouble(f"{self._index} can't be read: {error.strerror}") from error
-        return status.st_mtime_ns, status.st_ino
+        return self._store.stamp()
 
     def _load(self) -> None:
-        entries = key_files.read_index(self._folder)
+        entries = self._store.read_index()
         private = {
-            entry.kid: key_files.read_private(self._folder, entry)
+            entry.kid: self._store.read_private(entry)
             for entry in entries
             if entry.state == "current" or entry.encrypts
         }
@@ -215,33 +222,19 @@ class Keyring:
         self._entries = entries
 
     @contextmanager
-    def _changing(self) -> Iterator[list[KeyEntry]]:
-        """Change the list of keys: one process at a time, all or nothing."""
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with (self._folder / ".lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                entries = key_files.read_index(self._folder)
-                private_before = self._with_private(entries)
-                yield entries
-                kept = [e for e in entries if self._still_of_use(e)]
-                key_files.write_index(self._folder, kept)
-                # Only now: whoever reads the old list, or finds it after a crash, can sign.
-                for kid in private_before - self._with_private(kept):
-                    key_files.private_path(self._folder, kid).unlink(missing_ok=True)
-        except OSError as error:
-            raise KeyTrouble(f"{self._folder} can't be written: {error.strerror}") from error
+    def _changing(self) -> Iterator[KeyChange]:
+        """Change the list of keys, and leave out what is of no use any more."""
+        with self._store.change() as change:
+            yield change
+            change.entries = [e for e in change.entries if self._still_of_use(e)]
 
     @staticmethod
-    def _with_private(entries: list[KeyEntry]) -> set[str]:
-        return {e.kid for e in entries if e.state != "retired" or e.encrypts}
-
-    def _missing(self, entries: list[KeyEntry]) -> list[KeyEntry]:
-        """New keys: for each algorithm a current and a next one, where there is none."""
-        there = {(entry.alg, entry.state) for entry in entries}
+    def _add_missing(change: KeyChange) -> list[KeyEntry]:
+        """Make for each algorithm a current and a next key, where there is none."""
+        there = {(entry.alg, entry.state) for entry in change.entries}
         algorithms = (*ALGORITHMS, *ENCRYPTION)
         wanted = [(alg, state) for alg in algorithms for state in ("current", "next")]
-        return [key_files.made(self._folder, *each) for each in wanted if each not in there]
+        return [_add(change, *each) for each in wanted if each not in there]
 
     @staticmethod
     def _moved_on(entry: KeyEntry, now: datetime) -> KeyEntry:
@@ -253,3 +246,10 @@ class Keyring:
 
     def _still_of_use(self, entry: KeyEntry) -> bool:
         return entry.lasts(clock.now(), _DECRYPTS_FOR if entry.encrypts else KEPT_FOR_HINTS)
+
+
+def _add(change: KeyChange, alg: str, state: str) -> KeyEntry:
+    entry, private = key_files.made(alg, state)
+    change.keep(entry, private)
+    change.entries.append(entry)
+    return entry

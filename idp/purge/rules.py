@@ -227,6 +227,8 @@ KEPT: Final = {
     "client_schools": "the operator's own",
     "client_logos": "one for each application",
     "registration_tokens": "the operator's own; they bound what was registered by them",
+    "stored_keys": "a few for each algorithm; retired ones leave with a change",
+    "key_lists": "one row",
     "client_refusals": "at most 30 for each application",
     "delivery_pauses": "at most one for each application",
     "consents": "one for each guardian and application",

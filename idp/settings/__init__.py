@@ -71,6 +71,7 @@ SECRETS: dict[str, type[Any]] = {
     "session_secret": Secrets,
     "password_pepper": Secrets,
     "token_hash_key": Secrets,
+    "keys_encryption_key": Secrets,
     "subject_key": Secret,
     "backup_key": Secret,
     "mail_password": SecretText,
@@ -102,6 +103,11 @@ class Settings:
         duration,
         "s",
     )
+    keys_in: str = setting(
+        "folder",
+        "Where the signing keys lie: in a folder, or in the database (sealed)",
+        one_of("folder", "database"),
+    )
     keys_folder: Path = setting(Path("keys"), "Where the signing keys live (0600)", path)
     history_file: Path | None = setting(
         None,
@@ -126,6 +132,11 @@ class Settings:
     token_hash_key: Secrets = setting(
         Secrets(),
         "Keys the stored hash of every random secret. Several, the newest first",
+        Secrets.of_text,
+    )
+    keys_encryption_key: Secrets = setting(
+        Secrets(),
+        "Seals signing keys that lie in the database. Several, the newest first",
         Secrets.of_text,
     )
     subject_key: Secret = setting(
@@ -324,7 +335,7 @@ class Settings:
     def fingerprints(self) -> dict[str, tuple[str, ...]]:
         """The fingerprint of each secret in each list, the newest first; tells nothing of them."""
         secrets = {n: getattr(self, n) for n, kind in SECRETS.items() if issubclass(kind, Secret)}
-        return {name: tuple(s.fingerprint for s in all_of(it)) for name, it in secrets.items()}
+        return {n: tuple(s.fingerprint for s in all_of(it)) for n, it in secrets.items() if it}
 
     @property
     def sqlalchemy_url(self) -> str:

@@ -78,7 +78,9 @@ def _mutual_tls_problems(settings: Settings) -> list[str]:
 
 
 def _secret_problems(settings: Settings) -> list[str]:
-    names = ("session_secret", "password_pepper", "token_hash_key", "subject_key")
+    names = ["session_secret", "password_pepper", "token_hash_key", "subject_key"]
+    if settings.keys_encryption_key or settings.keys_in == "database":
+        names.append("keys_encryption_key")
     lists: dict[str, Secret] = {name: getattr(settings, name) for name in names}
     reasons = []
     for name, secret in lists.items():

@@ -34,7 +34,7 @@ VERBS = {
     "roster": ("check", "import", "undo", "list", "show", "map", "work", "discard"),
     "provider": ("list", "unlink"),
     "token": ("issue", "letter", "letters"),
-    "keys": ("list", "ensure", "rotate", "retire"),
+    "keys": ("list", "ensure", "rotate", "retire", "move"),
     "mail": ("work", "list"),
     "notify": ("work", "list"),
     "overview": ("refresh",),

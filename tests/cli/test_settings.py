@@ -47,6 +47,7 @@ SAMPLES = {
     "default_locale": "de",
     "log_level": "ERROR",
     "log_form": "ecs",
+    "keys_in": "database",
     "trusted_proxies": "10.0.0.0/8",
 }
 
@@ -257,6 +258,7 @@ def test_k3_no_secret_is_printed_by_accident(caplog: pytest.LogCaptureFixture) -
         **BASE,
         "IDP_MAIL_PASSWORD": "m4il-hush-hush",
         "IDP_BACKUP_KEY": "b4ckup-hush-hush",
+        "IDP_KEYS_ENCRYPTION_KEY": "s34l-hush-hush",
         "DATABASE_URL": "postgresql://idp:db-hush-hush@db.example/idp",
         "IDP_PROVIDER_GOOGLE_CLIENT_ID": "c",
         "IDP_PROVIDER_GOOGLE_CLIENT_SECRET": "g00gle-hush-hush",

@@ -39,6 +39,12 @@ EVERYTHING = {
     "imagePullSecrets": [{"name": "registry"}],
 }
 
+IN_DATABASE = {
+    **EVERYTHING,
+    "settings": {**VALUES["settings"], "IDP_KEYS_IN": "database"},  # type: ignore[dict-item]
+    "existingKeys": "",
+}
+
 
 def ran(*command: str, **variables: str) -> str:
     done = subprocess.run(
@@ -179,7 +185,9 @@ def test_without_a_secret_the_chart_says_what_is_missing(helm: str, tmp_path: Pa
             rendered(helm, left, tmp_path)
 
 
-@pytest.mark.parametrize("values", [VALUES, EVERYTHING], ids=["least", "everything"])
+@pytest.mark.parametrize(
+    "values", [VALUES, EVERYTHING, IN_DATABASE], ids=["least", "everything", "keys in database"]
+)
 def test_kubernetes_takes_what_the_chart_makes(
     helm: str, values: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -189,7 +197,8 @@ def test_kubernetes_takes_what_the_chart_makes(
         "CronJob", "Deployment", "HorizontalPodAutoscaler", "Job", "NetworkPolicy",
         "PodDisruptionBudget", "Service",
     }  # fmt: skip
-    assert ("Ingress" in kinds) == (values is EVERYTHING)
+    assert ("Ingress" in kinds) == (values is not VALUES)
+    assert ("idp-keys" in str(made)) == (values is not IN_DATABASE), "no Secret of keys is mounted"
     assert "Secret" not in kinds
     for each in made:
         kubernetes_validate.validate(each, KUBERNETES, strict=True)

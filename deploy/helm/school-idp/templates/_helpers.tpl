@@ -42,6 +42,9 @@ volumeMounts:
 {{- range tuple "session_secret" "password_pepper" "token_hash_key" "subject_key" "mail_password" }}
 - {name: IDP_{{ upper . }}_FILE, value: /run/secrets/idp/{{ . }}}
 {{- end }}
+{{- if not (include "idp.keysInFolder" .) }}
+- {name: IDP_KEYS_ENCRYPTION_KEY_FILE, value: /run/secrets/idp/keys_encryption_key}
+{{- end }}
 {{- range $name, $value := omit .Values.settings "IDP_ISSUER" }}
 - {name: {{ $name }}, value: {{ $value | quote }}}
 {{- end }}
@@ -51,15 +54,25 @@ volumeMounts:
 - {name: temporary, emptyDir: {medium: Memory, sizeLimit: 64Mi}}
 - name: secrets
   secret: {secretName: {{ required "existingSecret is needed" .Values.existingSecret | quote }}, defaultMode: 0440}
+{{- if include "idp.keysInFolder" . }}
 - name: keys
   secret: {secretName: {{ required "existingKeys is needed" .Values.existingKeys | quote }}, defaultMode: 0440}
+{{- end }}
+{{- end -}}
+{{- define "idp.keysInFolder" -}}
+{{- if ne (default "folder" .Values.settings.IDP_KEYS_IN) "database" }}yes{{ end -}}
 {{- end -}}
 {{/* Keys have to be their user's alone (0600), which a mounted Secret never is */}}
 {{- define "idp.keys" -}}
 - name: keys
+  {{- if include "idp.keysInFolder" . }}
   command: [sh, -ec, "install -d -m 700 keys spool && install -m 600 /run/secrets/keys/* keys/"]
   {{- include "idp.container" . | nindent 2 }}
     - {name: keys, mountPath: /run/secrets/keys, readOnly: true}
+  {{- else }}
+  command: [install, -d, -m, "700", keys, spool]
+  {{- include "idp.container" . | nindent 2 }}
+  {{- end }}
   workingDir: /var/lib/idp
   resources:
     requests: {cpu: 10m, memory: 16Mi}
