@@ -14,7 +14,7 @@ from idp.cli.errors import BadInput
 from idp.database import db, migrations
 from idp.people import search_index
 
-TRIES: Final = 60
+TRIES: Final = 100
 PAUSE: Final = 2.0  # seconds in which those who waited behind us go first
 
 Say = Callable[[str], object]
@@ -66,8 +66,9 @@ def _patiently(step: str, say: Say) -> None:
         try:
             migrate(alembic.command.upgrade, step)
         except OperationalError as error:
-            # 55P03 lock_not_available (PostgreSQL, appendix A): nothing of the step was done
-            if getattr(error.orig, "sqlstate", None) != "55P03":
+            # 55P03 lock_not_available, 40P01 deadlock_detected (PostgreSQL, appendix A): nothing of
+            # the step was done
+            if getattr(error.orig, "sqlstate", None) not in {"55P03", "40P01"}:
                 raise
             say("  somebody holds what it needs; trying again")
             db.session.remove()

@@ -20,7 +20,9 @@ from idp.resources import folder
 log = logging.getLogger("idp.migrations")
 
 GROWN: Final = 10_000  # rows, as PostgreSQL estimates them
-LOCK_TIMEOUT: Final = "2s"
+LOCK_TIMEOUT: Final = "500ms"
+"""Shorter than ``deadlock_timeout`` (a second): a step that holds one table and waits for another
+lets go before PostgreSQL refuses somebody who holds that one and waits for this."""
 
 _ROWS = text(
     "SELECT sum(c.reltuples) FROM pg_class c WHERE c.oid = to_regclass(:name) OR c.oid IN"

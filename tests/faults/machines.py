@@ -59,6 +59,12 @@ class Machine:
         return (self.folder / "log").read_text()
 
     @property
+    def complaints(self) -> list[str]:
+        """The last lines of its log that tell of trouble."""
+        troubles = re.compile(r'"level": "(?!INFO|DEBUG)|"status": 5')
+        return [line for line in self.log.splitlines() if troubles.search(line)][-20:]
+
+    @property
     def ready(self) -> bool:
         return fetch(f"http://127.0.0.1:{self.port}/health/ready")[0] == 200
 

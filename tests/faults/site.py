@@ -81,7 +81,7 @@ class Site:
     def judge_planned(self, fault: str, traffic: Traffic) -> Outcome:
         """The same, and nobody has noticed."""
         outcome = self.judge(fault, traffic)
-        assert outcome.failed == {}, outcome.cells
+        assert outcome.failed == {}, (outcome.cells, [each.complaints for each in self.machines])
         return outcome
 
 

@@ -19,6 +19,7 @@ from idp.database import db, migrations
 from idp.mail import outbox
 from idp.people import search_index
 from idp.people.search_index import DirectoryEntry
+from idp.readiness import revisions
 from idp.sessions import service as sessions
 from tests import factories
 
@@ -208,3 +209,38 @@ def test_who_waits_for_a_lock_lets_the_others_go_first(
             thread.join(90)
     assert any("trying again" in words for words in said)
     command.check(migrations.configuration())
+
+
+def wait_for_somebody_who_waits() -> None:
+    until = monotonic() + 30
+    with db.engine.connect() as another:
+        while not another.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+            assert monotonic() < until
+            sleep(0.01)
+
+
+def test_who_holds_one_of_its_tables_and_asks_for_another_is_never_the_one_that_is_refused(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL looks for who waits in a circle after a second: the upgrade lets go before."""
+    command.downgrade(migrations.configuration(), "0050")  # 0051 changes schools, then accounts
+    monkeypatch.setattr(upgrading, "PAUSE", 0.1)
+    said: list[str] = []
+
+    def upgrade() -> None:
+        with app.app_context():
+            upgrading.upgrade("0051", said.append)
+
+    upgrades = Thread(target=upgrade)
+    with (
+        db.engine.connect() as now,
+        now.execution_options(isolation_level="READ COMMITTED").begin(),
+    ):
+        now.execute(text("SELECT count(*) FROM accounts"))
+        upgrades.start()
+        wait_for_somebody_who_waits()  # it holds schools by now, and wants accounts
+        now.execute(text("SELECT count(*) FROM schools"))
+    upgrades.join(60)
+    assert any("trying again" in words for words in said)
+    with db.engine.connect() as now:
+        assert revisions.current(now) == "0051"
