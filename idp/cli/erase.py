@@ -26,6 +26,7 @@ def user_erase(username: str, now: bool) -> None:
     account = named.account(username)
     if reason := _reason_against(account, now):
         raise BadInput(reason)
+    _must_own_the_tables()
     on_request.erase_account(account.id)
     click.echo(f"{account.username} is erased.")
 
@@ -43,8 +44,17 @@ def child_erase(child_id: str) -> None:
     child = page.pupil(AT_TERMINAL, child_id).child
     if child.left_at is None:
         raise BadInput(f"{child_id} has not left: first idp child left {child_id}")
+    _must_own_the_tables()
     on_request.erase_child(child)
     click.echo(f"{child_id} is erased.")
+
+
+def _must_own_the_tables() -> None:
+    if not on_request.may_erase():
+        raise BadInput(
+            "this role of the database may not delete from the audit trail: run it as the role that"
+            " owns the tables (DATABASE_URL)"
+        )
 
 
 def _reason_against(account: Account, now: bool) -> str:

@@ -21,7 +21,7 @@ from idp.lifecycle import endings
 from idp.mail import outbox
 from idp.people.models import Account, Child, Guardianship
 from idp.purge import erasing
-from idp.purge.leavers import LAST_WORDS, NOTICE, RULES, Rule
+from idp.purge.leavers import NOTICE, RULES, Rule
 
 LOOKED_AT: Final = 2_000
 """People whom one question looks at; more than are ended in one transaction."""
@@ -133,7 +133,7 @@ def _done(rule: Rule, ids: list[str]) -> int:
 def _announce(ids: list[str]) -> int:
     now = clock.now()
     update_all(Account, Account.id.in_(ids), end_announced_at=now)
-    on = (now + NOTICE + LAST_WORDS).isoformat()
+    on = (now + NOTICE).isoformat()
     for each in ids:
         outbox.enqueue("account_ends", account_id=each, about={"on": on})
     return len(ids)

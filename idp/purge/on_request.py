@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
+from idp.audit import removal
 from idp.database import db
 from idp.deliveries.models import EventDelivery
 from idp.mail.models import OutboxMessage
@@ -35,6 +36,12 @@ def find_open(account: Account) -> Open:
         mails=_count(OutboxMessage, OutboxMessage.status == "queued", account.id),
         deliveries=_count(EventDelivery, EventDelivery.status == "waiting", account.id),
     )
+
+
+def may_erase() -> bool:
+    """Whether the role may take from the audit log what says who somebody was."""
+    is_postgresql = db.engine.dialect.name == "postgresql"
+    return not is_postgresql or removal.may_delete(db.session)
 
 
 def erase_account(account_id: str) -> None:

@@ -5,11 +5,11 @@ leaves as well: it is worth little and is gone within days anyhow.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import delete, or_, select, tuple_
+from sqlalchemy import ColumnElement, delete, or_, select, tuple_
 
 from idp.audit.redaction import texts
 from idp.database import db, in_parts, transaction
@@ -21,6 +21,7 @@ from idp.roster.models import (
     RosterPupil,
     RosterRejection,
     RosterRun,
+    RosterRunSchool,
 )
 from idp.roster.question_models import RosterRemark
 
@@ -85,10 +86,11 @@ class Written:
         )
 
 
-def forget(written: Written) -> None:
+def forget(written: Written, schools: Collection[str]) -> None:
     """Delete what names the person, in the caller's transaction.
 
-    A run that waits and names them is over: its file would make them anew.
+    ``schools``: theirs; where none is known, every school's imports are searched. A run that waits
+    and names them is over: its file would make them anew.
     """
     with transaction() as session:
         for run_id in _waiting_with(written):
@@ -96,7 +98,8 @@ def forget(written: Written) -> None:
         for condition in _staged(written):
             session.execute(delete(condition.class_).where(condition.clause))
         for model, is_theirs in _SEARCHED:
-            for some in in_parts(_matching(model, is_theirs, written), _AT_ONCE):
+            of_schools = select(model).where(*_of_schools(model, schools))
+            for some in in_parts(_matching(of_schools, is_theirs, written), _AT_ONCE):
                 session.execute(delete(model).where(tuple_(*_key(model)).in_(some)))
 
 
@@ -130,11 +133,20 @@ def _key(model: Any) -> list[Any]:
     return list(model.__table__.primary_key)
 
 
-def _matching(model: Any, is_theirs: Any, written: Written) -> Iterator[tuple[Any, ...]]:
-    rows = db.session.scalars(select(model).execution_options(yield_per=_AT_ONCE))
+def _of_schools(model: Any, schools: Collection[str]) -> list[ColumnElement[bool]]:
+    if not schools:
+        return []
+    if model is RosterRejection:
+        runs_of = select(RosterRunSchool.run_id).where(RosterRunSchool.school_id.in_(schools))
+        return [model.run_id.in_(runs_of)]
+    return [model.school_id.in_([*schools, ""])]  # "": of the file as a whole
+
+
+def _matching(query: Any, is_theirs: Any, written: Written) -> Iterator[tuple[Any, ...]]:
+    rows = db.session.scalars(query.execution_options(yield_per=_AT_ONCE))
     theirs = [row for row in rows if is_theirs(row, written)]
     for row in theirs:
-        yield tuple(getattr(row, column.name) for column in _key(model))
+        yield tuple(getattr(row, column.name) for column in _key(type(row)))
 
 
 def _remark(row: RosterRemark, written: Written) -> bool:

@@ -1,9 +1,10 @@
 """R16: who left is ended and erased when their school says so, not before, and is told before."""
 
 import contextlib
+import re
 import threading
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from sqlalchemy import select, text
 from idp import clock, purge
 from idp.database import db, transaction
 from idp.lifecycle import endings
+from idp.lifecycle.mails import COMPOSERS
 from idp.mail.models import OutboxMessage
 from idp.people import children, schools, staff
 from idp.people.models import Account, Child, ErasureRequest, Guardianship, School
@@ -382,3 +384,24 @@ def test_r16_a_guardianship_that_is_committed_as_the_purge_looks_keeps_the_accou
         db.session.flush()
     assert purged_at(later)["accounts"] == 0
     assert exists(Account, account.id)
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [("fr", "prend fin le"), ("nl", "eindigt op"), ("de", "endet am"), ("en", "ends on")],
+)
+def test_the_mail_says_the_day_on_which_all_is_gone(
+    family: tuple[Account, list[Child]], locale: str, words: str
+) -> None:
+    account, (child,) = family
+    with transaction():
+        account.locale = locale
+    leave(child)
+    told = datetime(2027, 10, 3, 12, tzinfo=UTC)
+    purged_at(told)
+    (queued,) = letters()
+    (letter,) = COMPOSERS["account_ends"](queued)
+    assert words in letter.subject
+    assert re.search(r"\b0?2\b.*2027", letter.subject), letter.subject
+    assert re.search(r"\b0?2\b[^\n]*2027", letter.text)
+    assert "claire" in letter.text
