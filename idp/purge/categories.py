@@ -144,7 +144,8 @@ CATEGORIES: Final = (
         " number line lines file code key how task trouble format delta fingerprint options"
         " reading changes roster_run_schools.report present disabled keeps_guardians"
         " lists_agents provider issuer grants.ended_reason roster_questions.subject"
-        " installation_marks.name value platform_counts.name numbers counted_at",
+        " installation_marks.name value platform_counts.name numbers counted_at kid alg"
+        " stored_keys.public stored_keys.place stored_keys.private signs_since retired_at",
     ),
 )
 

@@ -96,7 +96,7 @@ LASTING: Final = {
     "client_refusals": "the newest 30 of each application",
     "delivery_pauses": "until the application answers again",
     **dict.fromkeys(
-        ("database_identity", "platform_counts", "installation_marks"),
+        ("database_identity", "platform_counts", "installation_marks", "stored_keys", "key_lists"),
         "as long as the installation is there",
     ),
 }
@@ -194,7 +194,7 @@ TOPICS: Final = (
     ),
     Topic(
         "The installation itself", "nobody", "to work", _NOBODY, "none is needed", _FIXED,
-        "database_identity platform_counts installation_marks",
+        "database_identity platform_counts installation_marks stored_keys key_lists",
     ),
 )  # fmt: skip
 
