@@ -335,7 +335,7 @@ OLDER = sha256(b"an older secret").hexdigest()
     "text",
     [f"{NEWER}\n{OLDER}", f"  {NEWER} \r\n\r\n{OLDER}\r\n", json.dumps([NEWER, OLDER])],
 )
-def test_r16_a_list_of_secrets_has_the_newest_first(text: str) -> None:
+def test_r18_a_list_of_secrets_has_the_newest_first(text: str) -> None:
     read = Settings.from_environment({**BASE, "IDP_TOKEN_HASH_KEY": text})
     assert read.token_hash_key == NEWER.encode()
     assert read.token_hash_key.all == (NEWER.encode(), OLDER.encode())
@@ -343,7 +343,7 @@ def test_r16_a_list_of_secrets_has_the_newest_first(text: str) -> None:
     assert safety.problems(read) == []
 
 
-def test_r16_a_list_stands_in_a_file_one_a_line(tmp_path: Path) -> None:
+def test_r18_a_list_stands_in_a_file_one_a_line(tmp_path: Path) -> None:
     file = tmp_path / "pepper"
     file.write_text(f"{NEWER}\n{OLDER}\n")
     given = {k: v for k, v in BASE.items() if k != "IDP_PASSWORD_PEPPER"}
@@ -354,7 +354,7 @@ def test_r16_a_list_stands_in_a_file_one_a_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", [f"{NEWER},{OLDER}", f"{NEWER} {OLDER}", f" {NEWER}\n", f"[{NEWER}"]
 )
-def test_r16_what_stands_on_one_line_is_one_secret_as_ever(text: str) -> None:
+def test_r18_what_stands_on_one_line_is_one_secret_as_ever(text: str) -> None:
     read = Settings.from_environment({**BASE, "IDP_SESSION_SECRET": text})
     assert read.session_secret.all == (text.encode(),)
 
@@ -368,7 +368,7 @@ def test_r16_what_stands_on_one_line_is_one_secret_as_ever(text: str) -> None:
         ([NEWER, SECRETS["subject_key"].decode()], "two secrets are the same"),
     ],
 )
-def test_r16_a_list_that_protects_nothing_refuses_to_start(secrets_: list[str], word: str) -> None:
+def test_r18_a_list_that_protects_nothing_refuses_to_start(secrets_: list[str], word: str) -> None:
     read = Settings.from_environment({**BASE, "IDP_TOKEN_HASH_KEY": "\n".join(secrets_)})
     assert any(word in each for each in safety.problems(read))
     assert not any(each in str(safety.problems(read)) for each in secrets_)

@@ -166,7 +166,7 @@ LASTING = {
     "installation_marks", "throttle_counters", "factor_resets", "erasure_requests",
     "erasure_answers", "link_requests", "client_refusals", "used_assertions", "pushed_requests",
     "deletion_requests", "event_deliveries", "delivery_pauses", "client_logos",
-    "registration_tokens", "platform_counts",
+    "registration_tokens", "platform_counts", "stored_keys", "key_lists",
 }  # fmt: skip
 """Tables of people, schools and applications, of what happened, of sums and of questions: nobody
 enters by them, and an application reads nothing by them."""

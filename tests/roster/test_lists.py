@@ -177,7 +177,7 @@ def test_without_numbers_an_address_that_changes_keeps_the_guardian(
     assert account.email == "new@a.example"
 
 
-def test_r16_without_numbers_everybody_stays_under_another_secret(
+def test_r18_without_numbers_everybody_stays_under_another_secret(
     app: Flask, imported: Import, tmp_path: Path
 ) -> None:
     rows = [

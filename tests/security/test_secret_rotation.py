@@ -1,4 +1,4 @@
-"""R16: a secret that is followed by another one signs nobody out and breaks nothing."""
+"""R18: a secret that is followed by another one signs nobody out and breaks nothing."""
 
 import json
 from collections.abc import Iterator
