@@ -78,11 +78,12 @@ class PendingLink(Model):
     """
 
     __tablename__ = "pending_links"
+    __table_args__ = (Index("ix_pending_links_issuer_subject", "issuer", "subject"),)
 
     interaction_id: Mapped[str] = mapped_column(
         ForeignKey("interactions.id", ondelete="CASCADE"), primary_key=True
     )
-    browser_hash: Mapped[str] = mapped_column(KeyedHash)
+    browser_hash: Mapped[str] = mapped_column(KeyedHash, index=True)
     provider: Mapped[str] = mapped_column(String(PROVIDER_LENGTH))
     issuer: Mapped[str] = mapped_column(String(ISSUER_LENGTH))
     subject: Mapped[str] = mapped_column(String(SUBJECT_LENGTH))

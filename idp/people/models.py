@@ -160,7 +160,7 @@ class StaffRole(Model):
     )
 
     id: Mapped[str] = mapped_column(OpaqueId, primary_key=True, default=opaque_id("sr"))
-    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
     role: Mapped[str] = mapped_column(String(8))
     school_id: Mapped[str | None] = mapped_column(ForeignKey("schools.id"), index=True)
     may_print: Mapped[bool] = mapped_column(default=False, server_default=false())
