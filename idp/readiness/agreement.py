@@ -34,6 +34,9 @@ SHARED: Final = ("session_secret", "password_pepper", "token_hash_key", "subject
 MARKED: Final = ("password_pepper", "token_hash_key")
 """What these make bears their mark, except of the one that the installation began with."""
 FIRST: Final = beginnings.PREFIX
+PROMOTED: Final = "promoted "
+"""Since when a secret is the newest of its list at some machine."""
+PROMOTED_WITHIN: Final = timedelta(days=1)
 NEXT_STEP: Final = (
     "copy what differs from a machine that serves, or run `idp db agree` where it was changed on "
     "purpose (docs/operator.md, « Several machines »)"
@@ -79,16 +82,23 @@ def join() -> None:
 
 
 def _note_lists() -> None:
-    """Of each list, which secret is the newest, and when a machine has said so last: from then on
-    nobody has made anything with another one (``idp.lifecycle.secrets``).
+    """Of each list, which secret is the newest, and when a machine began with it last: from then
+    on nobody has made anything with another one (``idp.doctor.hanging``). All machines begin with
+    it within a day; a restart after that says nothing new.
     """
     lists = {n: each for n, each in _fingerprints(settings.current()).items() if len(each) > 1}
     if not lists:
         return
+    promoted, lately = marks.read(PROMOTED), clock.now() - PROMOTED_WITHIN
     try:
         with marks.connection() as now, now.begin():
             for name, (newest, *_former) in lists.items():
-                marks.write(now, name, newest)
+                before = promoted.get(PROMOTED + name)
+                is_news = before is None or before.value != newest
+                if is_news:
+                    marks.write(now, PROMOTED + name, newest)
+                if is_news or (before is not None and before.at > lately):
+                    marks.write(now, name, newest)
     except DBAPIError as error:
         if not refuses_writes(error):
             raise

@@ -105,10 +105,12 @@ def test_a_device_key_goes_on_and_is_hashed_anew(start: Start, there: World) -> 
 def test_a_mailed_token_works_under_the_next_secret(start: Start, there: World) -> None:
     parent = factories.account("pierre", status="invited")
     token = one_time_tokens.mint(parent.id, "first_sign_in")
-    with start("promoted").app_context():
-        assert isinstance(one_time_tokens.find(token), one_time_tokens.Live)
-    with start("removed").app_context():
-        assert isinstance(one_time_tokens.find(token), one_time_tokens.Unknown)
+    promoted, removed = start("promoted"), start("removed")
+    for app, opens in ((removed, False), (promoted, True)):
+        browser = Browser(app.test_client())
+        browser.open(f"/welcome?token={token}")
+        browser.submit("token-form", token=token)
+        assert browser.shows("password-form") == opens
 
 
 def test_a_page_that_was_open_is_answered_by_whoever_knows_both(
@@ -220,3 +222,15 @@ def test_status_and_check_tell_of_a_secret_that_is_gone(start: Start, there: Wor
     with removed.app_context():
         told = [each.sentence for each in installation.of_installation()]
     assert any("IDP_PASSWORD_PEPPER any more" in each and "1 passwords" in each for each in told)
+
+
+def test_a_restart_long_after_the_promotion_delays_nothing(start: Start, there: World) -> None:
+    promoted = start("promoted")
+    before = status(promoted)[1]["IDP_SESSION_SECRET", 2]["until"]
+    with later(hours=2):
+        start("promoted")
+        moved = status(promoted)[1]["IDP_SESSION_SECRET", 2]["until"]
+        assert moved > before, "another machine may have begun only now"
+    with later(days=2):
+        start("promoted")
+        assert status(promoted)[1]["IDP_SESSION_SECRET", 2]["may_go"]

@@ -19,8 +19,10 @@ from idp.oidc.key_models import StoredKey
 from idp.oidc.keys import Keyring, KeyTrouble
 from idp.settings import safety
 from idp.settings.secrets import Secrets
+from tests.apart import ApartClient
 from tests.cli.conftest import refused
 from tests.parallel import Queries, at_once
+from tests.relying_party import world
 from tests.times import later
 
 SEAL = sha256(b"seals keys").hexdigest().encode()
@@ -172,9 +174,24 @@ def test_keys_move_while_serving(app: Flask, tmp_path: Path, keys_folder: Path) 
     second = create_app(replace(settings, keys_in="database"))
     assert printed_by(second, "keys", "list") == moved
     assert len(printed_by(second, "keys", "rotate", "--force")) > len(moved)
-    published = second.test_client().get("/oauth2/jwks").json
-    assert published is not None
-    assert len(published["keys"]) >= 2
+
+
+def test_an_application_and_a_balancer_see_no_difference(
+    app: Flask, ring: Keyring, tmp_path: Path
+) -> None:
+    settings = replace(
+        app.extensions["idp.settings"],
+        keys_in="database",
+        keys_folder=tmp_path / "nowhere",
+        keys_encryption_key=Secrets(SEAL),
+    )
+    serving = create_app(settings)
+    serving.test_client_class = ApartClient
+    there = world(serving.test_client(), "Lina")
+    assert there.claims()["iss"] == settings.issuer
+    assert there.http.get("/health/ready").status_code == 200
+    other = create_app(replace(settings, keys_encryption_key=Secrets(NEWER)))
+    assert "IDP_KEYS_ENCRYPTION_KEY is not the one" in refused_by(other, "mail", "work", "--once")
 
 
 def printed_by(app: Flask, *arguments: str) -> Any:
