@@ -133,6 +133,14 @@ class Machine:
             self.server.wait(30)
 
 
+def reload(machine: Machine) -> None:
+    """As ``systemctl reload`` does; returns when the generation before has left."""
+    before = len(machine.log)
+    machine.signal(signal.SIGHUP)
+    for words in ("Another generation serves", "see ya"):
+        assert eventually(lambda words=words: words in machine.log[before:], 60), machine.log
+
+
 def _children(process: int) -> list[int]:
     return [
         int(each) for each in Path(f"/proc/{process}/task/{process}/children").read_text().split()

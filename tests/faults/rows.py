@@ -1,6 +1,6 @@
 """What the rows must say after a fault: nothing that was answered is lost, nothing is half done."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -8,10 +8,14 @@ from sqlalchemy import Connection, text
 
 from idp import readiness
 from idp.database import db, keyed_hash
+from idp.database.hashes import all_of
 from idp.readiness import invariants
 from tests.faults.door import NAME
 from tests.faults.visits import Done
 from tests.security.outages import databases_app
+
+Secrets = Mapping[str, list[bytes]]
+"""Those of the machines that are not the tests' own, as lists."""
 
 OF_A_FAULT = {
     "a grant without a code": """
@@ -43,9 +47,9 @@ _KEPT = (
 )
 
 
-def violated(url: str, keys_folder: Path) -> dict[str, int]:
+def violated(url: str, keys_folder: Path, secrets: Secrets) -> dict[str, int]:
     """What contradicts what must always be so, or be so here: how many rows."""
-    with _reading(url, keys_folder) as now:
+    with _reading(url, keys_folder, secrets) as now:
         found = {name: now.scalar(text(query)) or 0 for name, query in OF_A_FAULT.items()}
         found |= {each.name: each.count for each in invariants.contradictions()}
         if readiness.schema().up_to_date:  # a former release has not all of the tables
@@ -55,21 +59,26 @@ def violated(url: str, keys_folder: Path) -> dict[str, int]:
     return {name: count for name, count in found.items() if count}
 
 
-def lost(url: str, keys_folder: Path, done: Done) -> dict[str, int]:
+def lost(url: str, keys_folder: Path, secrets: Secrets, done: Done) -> dict[str, int]:
     """How much of what was answered as done is not in the database."""
-    with _reading(url, keys_folder) as now:
+    with _reading(url, keys_folder, secrets) as now:
         found = {
-            name: len(
-                {keyed_hash(purpose, secret) for secret in getattr(done, name)}
-                - set(now.scalars(text(f"SELECT {which}")))
+            name: _missing(
+                {keyed_hash(purpose, secret) for secret in getattr(done, name)},
+                set(now.scalars(text(f"SELECT {which}"))),
             )
             for name, purpose, which in _KEPT
         }
     return {name: count for name, count in found.items() if count}
 
 
+def _missing(wanted: set[str], there: set[str]) -> int:
+    return sum(there.isdisjoint(all_of(each)) for each in wanted)
+
+
 @contextmanager
-def _reading(url: str, keys_folder: Path) -> Iterator[Connection]:
+def _reading(url: str, keys_folder: Path, secrets: Secrets) -> Iterator[Connection]:
     """A connection of an application that hashes as the machines do."""
-    with databases_app(url, keys_folder, issuer=f"https://{NAME}"), db.engine.connect() as now:
+    app = databases_app(url, keys_folder, issuer=f"https://{NAME}", **secrets)
+    with app, db.engine.connect() as now:
         yield now

@@ -40,6 +40,8 @@ class Site:
     mail: MailServer
     disks: dict[str, Path] = field(default_factory=dict)
     """Folders that are a disk of their own; none where nothing may be mounted."""
+    secrets: dict[str, list[bytes]] = field(default_factory=dict)
+    """What its machines were given in place of the tests' secrets, newest first."""
 
     @property
     def machine(self) -> Machine:
@@ -58,8 +60,8 @@ class Site:
         outcome = Outcome.of(
             fault,
             traffic,
-            rows.lost(self.url, keys_folder, traffic.done),
-            rows.violated(self.url, keys_folder),
+            rows.lost(self.url, keys_folder, self.secrets, traffic.done),
+            rows.violated(self.url, keys_folder, self.secrets),
         )
         outcomes.note(outcome)
         assert outcome.lost == {}

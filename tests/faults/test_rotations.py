@@ -1,14 +1,21 @@
-"""Rules K2 and R12: what signs and what hashes is changed, and nobody notices."""
+"""Rules K2 and R18: what signs and what hashes is changed, and nobody notices."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from secrets import token_urlsafe
 from time import sleep
 
 import pytest
 
 from idp.oidc import key_files
-from tests.faults.site import Site
+from tests.conftest import SECRETS
+from tests.faults.machines import reload
+from tests.faults.site import Site, site_of
+from tests.security.outages import eventually
+
+LISTS = ("session_secret", "password_pepper", "token_hash_key")
 
 pytestmark = [pytest.mark.nginx, pytest.mark.timeout(170)]
 
@@ -22,6 +29,32 @@ def test_signing_keys_rotate_past_an_application_that_keeps_them_for_an_hour(sit
         sleep(3)
         site.judge_planned("signing keys rotate", traffic)
     assert traffic.application.last_kid != before
+
+
+def test_secrets_rotate_on_two_machines_one_step_after_the_other(tmp_path: Path) -> None:
+    """As docs/secrets.md says: the new ones first as second lines, then promoted."""
+    with site_of(tmp_path, count=2) as site:
+        new = {name: token_urlsafe(48).encode() for name in LISTS}
+        with site.visited() as traffic:
+            for promoted in (False, True):
+                for name, secret in new.items():
+                    site.secrets[name] = [secret, SECRETS[name]][:: 1 if promoted else -1]
+                for machine in site.machines:
+                    machine.settings(**as_variables(site.secrets))
+                    reload(machine)
+            made_before = len(traffic.done.sessions)
+            assert eventually(lambda: len(traffic.done.sessions) > made_before + 5, 30)
+            site.judge_planned("secrets rotate (session, pepper, hashes)", traffic)
+        told = json.loads(site.machine.run("secrets", "status", "--json").stdout)
+        newest = {each["secret"] for each in told if each["place"] == 1 and each["hanging"]}
+        assert newest >= {"IDP_TOKEN_HASH_KEY", "IDP_PASSWORD_PEPPER"}
+
+
+def as_variables(secrets: dict[str, list[bytes]]) -> dict[str, str]:
+    return {
+        f"IDP_{name.upper()}": json.dumps([each.decode() for each in them])
+        for name, them in secrets.items()
+    }
 
 
 def as_if_published_long_ago(folder: Path) -> None:

@@ -1,13 +1,12 @@
 """Rule R12: from the former release to this one and back, while parents sign in."""
 
-import signal
 from pathlib import Path
 from time import sleep
 
 import pytest
 
 from tests.faults import releases
-from tests.faults.machines import Machine
+from tests.faults.machines import Machine, reload
 from tests.faults.site import site_of
 from tests.security.outages import eventually
 
@@ -52,13 +51,6 @@ def test_r12_an_upgrade_while_serving_and_the_way_back(tmp_path: Path) -> None:
             for token in handed_out[-10:]:
                 traffic.application.refresh(token)
             site.judge_planned(f"back at {former.version}", traffic)
-
-
-def reload(machine: Machine) -> None:
-    """As ``systemctl reload`` does; returns when the generation before has left."""
-    machine.signal(signal.SIGHUP)
-    assert eventually(lambda: "Another generation serves" in machine.log, 60), machine.log
-    assert eventually(lambda: "see ya" in machine.log, 60), machine.log
 
 
 def has_taken_part(machine: Machine, begun: int) -> bool:
