@@ -8,10 +8,13 @@ Revises: 0052
 
 from alembic import op
 
+from idp.database.upgrade_costs import Cost
+
 revision = "0053"
 down_revision = "0052"
 branch_labels = None
 depends_on = None
+cost = Cost(reads=("pending_links", "staff_roles"))
 
 _INDEXES = (
     ("staff_roles", ("account_id",)),
