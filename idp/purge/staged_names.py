@@ -17,6 +17,8 @@ from idp.people.names import email_key, unaccented
 from idp.roster import cells, runs
 from idp.roster.models import (
     RosterGuardian,
+    RosterLink,
+    RosterMatch,
     RosterPreview,
     RosterPupil,
     RosterRejection,
@@ -94,8 +96,9 @@ def forget(written: Written, schools: Collection[str]) -> None:
     """
     with transaction() as session:
         for run_id in _waiting_with(written):
-            runs.finish(runs.get_run(run_id), "refused")
-        for condition in _staged(written):
+            runs.refuse(runs.get_run(run_id))
+        for condition in _staged(written):  # of a run that is at work, or was cut short
+            _forget_links(condition)
             session.execute(delete(condition.class_).where(condition.clause))
         for model, is_theirs in _SEARCHED:
             of_schools = select(model).where(*_of_schools(model, schools))
@@ -120,8 +123,21 @@ def _staged(written: Written) -> list[_Condition]:
     return [_Condition(RosterGuardian, guardian), _Condition(RosterPupil, pupil)]
 
 
+def _forget_links(of: _Condition) -> None:
+    rows = select(of.class_.run_id, of.class_.sourced_id).where(of.clause)
+    ids = [tuple(row) for row in db.session.execute(rows)]
+    is_guardian = of.class_ is RosterGuardian
+    number = RosterLink.guardian_sourced_id if is_guardian else RosterLink.pupil_sourced_id
+    for some in in_parts(ids, _AT_ONCE):
+        linked = tuple_(RosterLink.run_id, number).in_(some)
+        db.session.execute(delete(RosterLink).where(linked))
+        if is_guardian:
+            matched = tuple_(RosterMatch.run_id, RosterMatch.sourced_id).in_(some)
+            db.session.execute(delete(RosterMatch).where(matched))
+
+
 def _waiting_with(written: Written) -> list[str]:
-    waiting = select(RosterRun.id).where(RosterRun.status.in_(("checked", "applying")))
+    waiting = select(RosterRun.id).where(RosterRun.status == "checked")
     named: set[str] = set()
     for each in _staged(written):
         run_id = each.class_.run_id

@@ -143,6 +143,7 @@ def _apply_once(run_id: str, school_id: str, how: How) -> SchoolReport:
         run = runs.get_run(run_id)
         if row.state in {"applied", "undone"}:  # by another process, meanwhile
             return reports.kept(row)
+        runs.must_not_be_over(run)
         runs.must_be_newest(run, school_id)
         same = how.link_same_people or run.options.get("link_same_people", False)
         scope = runs.scope(run, row, link_same_people=same)

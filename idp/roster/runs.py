@@ -187,6 +187,22 @@ def set_status(run: RosterRun, status: str) -> None:
     update_all(RosterRun, RosterRun.id == run.id, waits, status=status)
 
 
+def must_not_be_over(run: RosterRun) -> None:
+    """Raise ``Invalid`` where somebody ended the run meanwhile: of a file that is forgotten a plan
+    would say that everybody has left. Asked by whoever holds the school's row of the run.
+    """
+    if run.status not in {"checked", "applying"}:
+        raise Invalid("run", "not_waiting", status=run.status)
+
+
+def refuse(run: RosterRun) -> None:
+    """End a run that came to nothing, not beside an import that carries out one of its schools."""
+    with transaction() as writes:
+        rows = select(RosterRunSchool.school_id).where(RosterRunSchool.run_id == run.id)
+        writes.execute(rows.order_by(RosterRunSchool.school_id).with_for_update()).all()
+        finish(run, "refused")
+
+
 def finish(run: RosterRun, status: str) -> None:
     """End the run, and forget what was read from its file; a plan that came to nothing, too."""
     staging.clear(run.id, but_rejections=True)

@@ -223,5 +223,5 @@ def discard(run_id: str) -> None:
     """Forget what was read and never applied."""
     run = get_run(run_id)
     if run.status in {"reading", "checked"}:
-        runs.finish(run, "refused")
+        runs.refuse(run)
     forget_rejections(run_id)

@@ -9,9 +9,10 @@ from sqlalchemy import Column, func, select
 
 from idp import clock
 from idp.audit.models import AuditEvent
-from idp.database import db
+from idp.database import db, update_all
 from idp.people.models import Account, Child, Guardianship
 from idp.purge import belongings, erasing
+from idp.roster.models import RosterRun
 from tests.privacy.dumps import dumped, stand_in
 from tests.privacy.whole_family import CHILD, GUARDIAN, Family
 
@@ -115,3 +116,15 @@ def test_of_whom_half_is_left_the_rest_is_erased(family: Family, database_url: s
     db.session.remove()
     values = [*GUARDIAN.values(), *CHILD.values()]
     assert stand_in(dumped(database_url), values) == {}
+
+
+@pytest.mark.parametrize("status", ["applying", "reading"])
+def test_r16_an_import_that_is_at_work_goes_on_without_the_person(
+    family: Family, database_url: str, status: str
+) -> None:
+    update_all(RosterRun, RosterRun.id == family.run_id, status=status)
+    erasing.erase(accounts=[family.account.id], children=[family.child.id], why="asked")
+    erasing.scrub()
+    db.session.expire_all()
+    assert db.session.get_one(RosterRun, family.run_id).status == status
+    assert stand_in(dumped(database_url), [*GUARDIAN.values(), *CHILD.values()]) == {}
