@@ -9,6 +9,9 @@ from typing import Final
 
 from idp.audit.event_kinds import ANY, N_, Depending, Event, told_alike
 
+ERASED: Final = ("account_erased", "child_erased")
+"""By which it is known who was erased, as long as the trail goes back: ids that lead nowhere."""
+
 VOCABULARY: Final[Mapping[str, Event]] = {
     # How is told by the methods, as the page of sessions tells it
     "sign_in": Event(fields="amr device", own=Depending("amr", {}, "")),

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from idp import clock, settings
 from idp.backup import programs
+from idp.backup.taking import COPY, sweep_copies
 from idp.backup.troubles import BackupTrouble, Damaged
 from idp.database import db
 from idp.settings import Settings
@@ -26,7 +27,7 @@ Create = Callable[[Settings], Any]
 """Makes the application: who wires it is a face."""
 PROVING: Final = "idp_verify_"
 _LEFT_OVER: Final = text(
-    "SELECT datname FROM pg_database WHERE datname LIKE :begin AND datname < :before"
+    "SELECT datname FROM pg_database WHERE starts_with(datname, :begin) AND datname < :before"
     " AND pg_get_userbyid(datdba) = current_user"
 )
 _EMPTYING: Final = """
@@ -67,7 +68,8 @@ def throw_away(room: Path, address: str | None = None) -> Iterator[Beside]:
     is empty again afterwards.
     """
     ours = settings.current().sqlalchemy_url
-    with TemporaryDirectory(dir=room, prefix=".idp-copy-") as made:
+    sweep_copies(room)
+    with TemporaryDirectory(dir=room, prefix=COPY) as made:
         folder = Path(made)
         if make_url(address or ours).get_backend_name() == "sqlite":
             yield Beside(f"sqlite:///{folder / 'idp.db'}", folder)
@@ -135,11 +137,13 @@ def administer(statement: str) -> None:
         now.exec_driver_sql(statement)
 
 
-def sweep() -> None:
-    """Drop what a proof that was killed has left, a day ago or longer."""
-    before = f"{PROVING}{clock.now().date():%Y%m%d}"
+def sweep(begin: str = PROVING) -> None:
+    """Drop what somebody who was killed has left of databases whose names begin so, the day before
+    or earlier.
+    """
+    before = f"{begin}{clock.now().date():%Y%m%d}"
     with administration() as now:
-        names = now.scalars(_LEFT_OVER, {"begin": f"{PROVING}%", "before": before}).all()
+        names = now.scalars(_LEFT_OVER, {"begin": begin, "before": before}).all()
     for name in names:
         drop(name)
 
@@ -156,14 +160,20 @@ def fill(beside: Beside, blocks: Iterable[bytes], *, grants: bool) -> None:
 
 @contextmanager
 def looking_at(
-    create: Create, address: str, *, keys: Path, history: Path
+    create: Create, address: str, *, keys: Path | None, history: Path
 ) -> Iterator[Callable[[], None]]:
-    """The provider on that database, with these keys; yields what ends its connections."""
+    """The provider on that database; yields what ends its connections.
+
+    ``keys``: the folder of its signing keys; None: they are in the database.
+    """
+    where: dict[str, Any] = {"keys_in": "database"}
+    if keys is not None:
+        where = {"keys_in": "folder", "keys_folder": keys}
     ours = replace(
         settings.current(),
         database_url=DatabaseUrl(_plain(address)),
-        keys_folder=keys,
         history_file=history,
+        **where,
     )
     app = create(ours)
     with app.app_context():

@@ -5,6 +5,7 @@ which lead nowhere, and so does each newer backup, and each file that ``idp back
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -12,9 +13,10 @@ from typing import Final
 from sqlalchemy import Connection, func, inspect, select
 
 from idp.audit.models import AuditEvent, DatabaseIdentity
+from idp.audit.vocabulary import ERASED
 from idp.backup.troubles import BackupTrouble
+from idp.database import db
 
-EVENTS: Final = ("account_erased", "child_erased")
 ROWS: Final = 1_000
 _HEAD: Final = "# erased of"
 
@@ -34,6 +36,15 @@ class Span:
         return self.since is None or self.since <= moment
 
 
+@contextmanager
+def reading() -> Iterator[Connection]:
+    """A connection to the present database that reads one state, a piece at a time."""
+    with db.engine.connect() as now:
+        if now.dialect.name == "postgresql":
+            now = now.execution_options(isolation_level="REPEATABLE READ")  # noqa: PLW2901
+        yield now
+
+
 def span_of(now: Connection, until: datetime) -> Span | None:
     """What the audit trail of this database tells; None where it has none."""
     there = inspect(now)
@@ -47,7 +58,7 @@ def span_of(now: Connection, until: datetime) -> Span | None:
 def erased_of(now: Connection) -> Iterator[tuple[str, datetime]]:
     """Whom the audit trail says to be erased, the earliest first; a piece at a time."""
     person = func.coalesce(AuditEvent.child_id, AuditEvent.account_id)
-    query = select(person, AuditEvent.at).where(AuditEvent.event.in_(EVENTS), person.is_not(None))
+    query = select(person, AuditEvent.at).where(AuditEvent.event.in_(ERASED), person.is_not(None))
     rows = now.execution_options(yield_per=ROWS).execute(query.order_by(AuditEvent.id))
     for who, at in rows:  # noqa: UP028 – of rows, pairs
         yield who, at

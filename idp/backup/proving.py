@@ -53,8 +53,7 @@ def prove(
     with elsewhere.throw_away(room, address) as beside:
         say(f"… restoring the state of {manifest.moment:%Y-%m-%d %H:%M}Z beside")
         backup.into(beside)
-        keys = beside.folder / "keys"
-        reading.keys_into(keys, backup.keys)
+        keys = reading.keys_into(beside.folder / "keys", backup.keys)
         history = beside.folder / "history.json"
         with elsewhere.looking_at(create, beside.address, keys=keys, history=history):
             outcome.wanting += different_counts(manifest)

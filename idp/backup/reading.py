@@ -52,22 +52,23 @@ class Backup:
             raise Damaged("the backup holds no database")
 
     def erasures(self) -> Iterator[str]:
-        """Who was erased before it was made: the lines of ``idp.backup.erasures``. All else of it
-        is passed over, and proved.
+        """Who was erased before it was made, as ``idp.backup.erasures`` writes it. What follows may
+        be damaged.
         """
         for part in self._rest:
             if part.name == parts.ERASURES:
                 yield from (line.decode() for line in part.lines())
+                return
 
 
 @contextmanager
-def opened(source: str, stdin: BinaryIO, more_keys: list[bytes]) -> Iterator[Backup]:
-    """A backup in a file, or from a pipe (``-``). Raises ``BackupTrouble``."""
+def opened(source: Path | BinaryIO, more_keys: list[bytes]) -> Iterator[Backup]:
+    """A backup in a file, or from a pipe. Raises ``BackupTrouble``."""
     ours = settings.current().backup_key
-    keys = [*more_keys, *([bytes(ours)] if ours else [])]
+    keys = [*more_keys, *(bytes(each) for each in ours.all if each)]
     if not keys:
         raise BackupTrouble(NO_KEY)
-    with nullcontext(stdin) if source == "-" else Path(source).open("rb") as bytes_:
+    with source.open("rb") if isinstance(source, Path) else nullcontext(source) as bytes_:
         rest = parts.read_parts(Opened(bytes_, keys))
         first = next(rest, None)
         if first is None or first.name != parts.MANIFEST:
@@ -106,7 +107,9 @@ def other_secrets(manifest: Manifest) -> list[str]:
     ]
 
 
-def keys_into(folder: Path, files: dict[str, bytes]) -> None:
-    """Write the backup's keys there."""
-    if files:
-        key_files.put_back(folder, files)
+def keys_into(folder: Path, files: dict[str, bytes]) -> Path | None:
+    """Write the backup's keys there; None: it holds none, they are in its database."""
+    if not files:
+        return None
+    key_files.put_back(folder, files)
+    return folder

@@ -3,14 +3,13 @@
 import fcntl
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from idp import clock
-from idp.backup.taking import COPY
+from idp.backup.taking import sweep_copies
 from idp.backup.troubles import BackupTrouble
 
 SUFFIX: Final = ".idp-backup"
@@ -30,6 +29,7 @@ def store(target: Path, write: Callable[[BinaryIO, Path], Any], keep: int | None
     try:
         with _alone(folder):
             _forget_parts(folder)
+            sweep_copies(folder)
             file = _written(folder, name, write)
             if keep is not None:
                 for old in stored(folder)[keep:]:
@@ -72,8 +72,6 @@ def _forget_parts(folder: Path) -> None:
     for each in folder.iterdir():
         if _PART.fullmatch(each.name):
             each.unlink()
-        elif each.name.startswith(COPY):
-            shutil.rmtree(each, ignore_errors=True)
 
 
 def _sync(folder: Path) -> None:

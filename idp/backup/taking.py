@@ -3,6 +3,7 @@
 Memory holds a piece of it at a time, however large the database is.
 """
 
+import shutil
 import sqlite3
 import zlib
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import time
 from typing import BinaryIO, Final
 
 from sqlalchemy import Connection, create_engine, inspect, select, text
@@ -32,7 +34,9 @@ _BESIDES: Final = ("audit_events_", "directory_index")
 
 
 COPY: Final = ".idp-copy-"
-"""How the folder of a copy begins; what a kill has left of one is removed by the next backup."""
+"""How the folder of a copy begins."""
+LEFT_AFTER: Final = 24 * 3600
+"""Seconds after which a copy is nobody's: whoever made it was killed."""
 
 
 def write(file: BinaryIO, room: Path) -> Manifest:
@@ -61,6 +65,13 @@ def write(file: BinaryIO, room: Path) -> Manifest:
         parts.write_part(sealer, parts.DATABASE, database)
         parts.write_end(sealer)
     return manifest
+
+
+def sweep_copies(room: Path) -> None:
+    """Remove what was killed has left there."""
+    for each in room.iterdir():
+        if each.name.startswith(COPY) and each.stat().st_mtime < time() - LEFT_AFTER:
+            shutil.rmtree(each, ignore_errors=True)
 
 
 def refuse_pooled() -> None:

@@ -3,7 +3,7 @@
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from importlib.metadata import version
@@ -12,13 +12,25 @@ from typing import Any, Final
 
 import click
 
-from idp import settings
-from idp.backup import proofs, proving, reading, storing, taking
+from idp import clock, readiness, settings
+from idp.backup import (
+    erased_since,
+    erasures,
+    places,
+    proving,
+    putting_back,
+    reading,
+    storing,
+    taking,
+)
 from idp.backup.parts import Manifest
+from idp.backup.putting_back import Restored, Wishes
 from idp.backup.troubles import BackupTrouble
 from idp.cli import application, errors, output, upgrading
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
+from idp.purge import erasing
+from idp.readiness import proofs
 
 PIPE: Final = "-"
 
@@ -117,6 +129,112 @@ def backup_verify(
     output.one(row, as_json)
 
 
+@command.command("restore")
+@_source
+@_key_files
+@click.option("--replace", is_flag=True, help="Put it in the place of the database that is there.")
+@click.option("--keep-keys", is_flag=True, help="The signing keys that are there stay.")
+@click.option(
+    "--without-grants", is_flag=True, help="PostgreSQL: leave out what other roles may do."
+)
+@click.option(
+    "--erasures-from",
+    "lists",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A newer backup, or what `idp backup erasures` wrote: who was erased since.",
+)
+@click.option(
+    "--erasures-unknown", is_flag=True, help="Nobody knows who was erased since: I see to it."
+)
+@click.confirmation_option(
+    prompt="Every parent and application has to sign in again. Restore the backup?"
+)
+@output.json_option
+@_with_its_own_codes
+def backup_restore(
+    source: str,
+    key_files: tuple[Path, ...],
+    lists: tuple[Path, ...],
+    erasures_unknown: bool,
+    as_json: bool,
+    **wishes: bool,
+) -> None:
+    """Put a backup in the database's place, whole or not at all, with all that a restore owes.
+
+    An older schema is upgraded, who was erased since is erased again, and every session, grant and
+    token ends, before it takes the place of what was there. That stays beside under another name.
+    Stop the provider, its workers and timers first. Read "Backup and restore" in docs/operator.md.
+
+    Example:
+      idp backup restore /var/lib/idp/backups/idp-20261129T033000Z.idp-backup --replace
+    """
+    there, wanted = places.place(), Wishes(**wishes)
+    with _opened(source, list(key_files)) as backup:
+        putting_back.refuse_unfit(backup.manifest, there, wanted)
+        gathered = erased_since.gather(backup.manifest, there, lists, _keys_in(key_files))
+        if not erasures_unknown:
+            erased_since.refuse_unknown(gathered, backup.manifest)
+        outcome = putting_back.restore(
+            backup,
+            there,
+            wanted,
+            create=application.build,
+            upgrade=lambda: upgrading.upgrade("head", lambda _words: None),
+            erase=lambda: _erase_again(gathered.ids),
+            say=_say(as_json),
+        )
+    for sentence in outcome.notes:
+        click.echo(f"idp: {sentence}", err=True)
+    row = {
+        **_row(backup.manifest),
+        "erased_again": outcome.erased,
+        "erasures_known_until": gathered.until,
+        "former": outcome.former,
+        **outcome.ended,
+    }
+    output.one(row, as_json)
+    click.echo(_next_steps(outcome), err=True)
+
+
+def _erase_again(ids: set[str]) -> int:
+    if not ids:
+        return 0
+    moment = clock.now()
+    done = erasing.erase_again(erasing.Erased(each, moment) for each in ids)
+    erasing.scrub()
+    return done
+
+
+def _next_steps(outcome: Restored) -> str:
+    agree = "run `idp db agree --yes`, " if outcome.notes else ""
+    former = (
+        f" The former database is {outcome.former}: it holds people's data, so remove it once"
+        " nothing of it is needed."
+        if outcome.former
+        else ""
+    )
+    return (
+        f"Restored. Next: {agree}repeat what was ended since the backup (docs/operator.md, « What a"
+        f" restored database brings back »), start the provider, run `idp check`.{former}"
+    )
+
+
+@command.command("erasures")
+def backup_erasures() -> None:
+    """Print who was erased, by ids alone: for a restore where the database is lost.
+
+    Each backup holds the list, too.
+
+    Example:
+      idp backup erasures > /var/lib/idp/backups/erasures.txt
+    """
+    readiness.refuse_other_schema()
+    with erasures.reading() as now:
+        for line in erasures.lines_of(now, clock.now()):
+            click.echo(line)
+
+
 def _prove(
     source: str, key_files: list[Path], address: str | None, *, quiet: bool
 ) -> dict[str, Any]:
@@ -135,7 +253,9 @@ def _prove(
         click.echo(f"idp: {sentence}", err=True)
     if outcome.wanting:
         click.get_current_context().exit(1)
-    noted = proofs.note_proof(outcome.manifest, version("school-idp"))
+    noted = proofs.note_proof(
+        outcome.manifest.database, outcome.manifest.moment, version("school-idp")
+    )
     return {**_row(outcome.manifest), "proved": True, "noted": noted}
 
 
@@ -163,6 +283,10 @@ def _room() -> Path:
 
 @contextmanager
 def _opened(source: str, key_files: list[Path]) -> Iterator[reading.Backup]:
-    keys = [file.read_bytes().strip() for file in key_files]
-    with reading.opened(source, sys.stdin.buffer, keys) as backup:
+    place = sys.stdin.buffer if source == PIPE else Path(source)
+    with reading.opened(place, _keys_in(key_files)) as backup:
         yield backup
+
+
+def _keys_in(files: Iterable[Path]) -> list[bytes]:
+    return [file.read_bytes().strip() for file in files]

@@ -84,6 +84,7 @@ def _typed(error: Exception) -> str | None:
     """The sentence of a service's own error, or of the machine's."""
     # Imported when something went wrong: `idp --help` should not wait for all of it.
     from idp.audit.continuity import HistoryTrouble
+    from idp.backup.troubles import BackupTrouble
     from idp.credentials.bcrypt_gate import Busy
     from idp.credentials.strength import WeakPassword
     from idp.oidc.keys import KeyTrouble
@@ -98,6 +99,8 @@ def _typed(error: Exception) -> str | None:
             return f"{error.strerror or type(error).__name__}{where}"
         case WeakPassword():
             return _WEAK[error.code].format(**error.params)
+        case BackupTrouble():
+            return logs.redacted(str(error))
         case KeyTrouble() | HistoryTrouble() | NotReady() | Busy():
             return str(error)
         case Disagreement():

@@ -10,12 +10,12 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp import clock
-from idp.backup import proofs
 from idp.database import db
 from idp.deliveries import listing
 from idp.mail.models import OutboxMessage
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import KeyTrouble
+from idp.readiness import proofs
 from idp.roster.models import RosterJob
 
 KEPT_FOR: Final = 10.0

@@ -17,14 +17,13 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from idp import clock, settings
 from idp.audit import continuity, partitions
-from idp.backup import proofs
 from idp.database import db
 from idp.deliveries import listing
 from idp.doctor import Finding, Findings, trouble
 from idp.mail import smtp
 from idp.oidc.models import AccessToken, AuthorizationCode
 from idp.people import platform_counts
-from idp.readiness import lateness, marks, schema, write_probe
+from idp.readiness import lateness, marks, proofs, schema, write_probe
 from idp.roster.models import RosterJob
 from idp.sessions.models import Interaction
 

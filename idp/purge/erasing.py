@@ -14,6 +14,7 @@ from sqlalchemy import delete, func, or_, select, text, update
 
 from idp.audit import events, redaction
 from idp.audit.models import AuditEvent
+from idp.audit.vocabulary import ERASED
 from idp.credentials.models import OneTimeToken
 from idp.database import db, in_parts, keyed_hash, retried, scrubbing, transaction
 from idp.database.hashes import all_of
@@ -31,7 +32,6 @@ from idp.sessions.models import BrowserSession, Interaction
 AT_ONCE: Final = 100
 """People in one transaction."""
 _IN_ORDER: Final = text("INSERT INTO directory_index(directory_index) VALUES ('optimize')")
-EVENTS: Final = ("account_erased", "child_erased")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def erase_again(people: Iterable[Erased]) -> int:
 def list_erased(since: datetime | None = None) -> list[Erased]:
     """Who was erased (from then on), the earliest first; as long as the audit log goes back."""
     person = func.coalesce(AuditEvent.child_id, AuditEvent.account_id)
-    query = select(person, func.max(AuditEvent.at)).where(AuditEvent.event.in_(EVENTS))
+    query = select(person, func.max(AuditEvent.at)).where(AuditEvent.event.in_(ERASED))
     if since is not None:
         query = query.where(AuditEvent.at >= since)
     rows = db.session.execute(query.group_by(person).order_by(func.max(AuditEvent.at)))

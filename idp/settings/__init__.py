@@ -73,7 +73,7 @@ SECRETS: dict[str, type[Any]] = {
     "token_hash_key": Secrets,
     "keys_encryption_key": Secrets,
     "subject_key": Secret,
-    "backup_key": Secret,
+    "backup_key": Secrets,
     "mail_password": SecretText,
     "database_url": DatabaseUrl,
 }
@@ -143,8 +143,10 @@ class Settings:
         Secret(), "Derives pairwise subjects; must never change", Secret.of_text
     )
 
-    backup_key: Secret = setting(
-        Secret(), "Encrypts what `idp backup create` makes", Secret.of_text
+    backup_key: Secrets = setting(
+        Secrets(),
+        "Encrypts what `idp backup create` makes. Several, the newest first: older backups open",
+        Secrets.of_text,
     )
 
     bcrypt_cost: int = setting(12, "bcrypt work factor", whole, "log2 rounds")

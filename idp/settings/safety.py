@@ -92,8 +92,7 @@ def _secret_problems(settings: Settings) -> list[str]:
             reasons.append(f"IDP_{name.upper()} {problem}")
     if settings.backup_key:  # whoever makes no backups by us needs none
         lists["backup_key"] = settings.backup_key
-        if problem := settings.backup_key.weakness():
-            reasons.append(f"IDP_BACKUP_KEY {problem}")
+        reasons += [f"IDP_BACKUP_KEY {problem}" for problem in settings.backup_key.problems()]
     each = [s for secret in lists.values() for s in set(all_of(secret)) if s]
     if len(set(each)) < len(each):
         reasons.append("two secrets are the same: each needs its own")

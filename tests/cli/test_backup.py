@@ -17,12 +17,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import create_engine, select, text, update
 
 from idp.audit import events
-from idp.backup import elsewhere, proofs, sealed
+from idp.backup import elsewhere, sealed
 from idp.database import db, transaction
 from idp.doctor import running
 from idp.doctor.measured import State
 from idp.oidc.models import Grant
 from idp.people.models import Guardianship
+from idp.readiness import proofs
 from idp.settings import Settings
 from tests import factories
 from tests.cli.conftest import Run
@@ -311,8 +312,10 @@ def test_what_a_killed_one_has_left_is_removed_by_the_next(
 ) -> None:
     (folder / ".idp-20260101T030000Z.idp-backup.part").write_bytes(b"half")
     (folder / ".idp-copy-abc").mkdir()
+    os.utime(folder / ".idp-copy-abc", (1, 1))
+    (folder / ".idp-copy-def").mkdir()  # a proof that runs
     file = made(run, folder)
-    assert list(folder.iterdir()) == [file]
+    assert set(folder.iterdir()) == {file, folder / ".idp-copy-def"}
 
 
 @on_sqlite

@@ -31,7 +31,9 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     made = Machine(tmp_path / "machine", cluster, {"IDP_KEY_CACHE": "0"})
     yield made
     with psycopg.connect(f"{cluster}/postgres", autocommit=True) as administration:
-        administration.execute("DROP DATABASE IF EXISTS idp WITH (FORCE)")
+        restored = "SELECT datname FROM pg_database WHERE starts_with(datname, 'idp_before_')"
+        for name in ["idp", *(row[0] for row in administration.execute(restored).fetchall())]:
+            administration.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
         administration.execute("DROP ROLE IF EXISTS idp")
         administration.execute("DROP ROLE IF EXISTS idp_serve")
 
@@ -216,16 +218,16 @@ def test_n10_r9_a_backup_is_restored_onto_a_database_that_was_upgraded_since(
     machine: Machine,
 ) -> None:
     install(machine)
-    machine.idp("idp db upgrade 0021")
+    machine.idp("idp db upgrade")
+    machine.idp("idp keys ensure")
+    machine.idp("idp db downgrade 0046 --yes")
     machine.sql(
         "INSERT INTO audit_events (at, event, result, actor, detail)"
         " VALUES (now(), 'sign_in', 'ok', 'before', '{}')"
     )
     for block in under("Backup and restore"):
-        if " /backup/" in block.text:
-            machine.run(block)
+        machine.run(block)
     machine.idp("idp db upgrade")
-    machine.idp("idp keys ensure")
     machine.idp("idp user create lost.since --given-name Lost --family-name Since")
 
     for block in under("What a restored database brings back"):

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.quick_on("postgresql")
 VERBS = {
     "mtls": ("serve",),
     "db": ("upgrade", "downgrade", "current"),
-    "backup": ("create", "verify"),
+    "backup": ("create", "verify", "restore", "erasures"),
     "school": ("create", "edit", "logo", "text", "show", "list", "figures"),
     "client": (
         *("create", "list", "show", "edit", "rotate-secret", "end-old-secret"),

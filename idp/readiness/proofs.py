@@ -7,7 +7,6 @@ from typing import Final
 from sqlalchemy import select
 
 from idp.audit.models import DatabaseIdentity, InstallationMark
-from idp.backup.parts import Manifest
 from idp.database import db
 from idp.readiness import marks, schema
 
@@ -36,15 +35,15 @@ def last_proof() -> Proof | None:
     return Proof(row.at, datetime.fromisoformat(made_at).astimezone(UTC), release)
 
 
-def note_proof(manifest: Manifest, release: str) -> bool:
-    """Note that this backup was proved just now; false where it is another database's, or older
-    than what was proved already.
+def note_proof(database: str, state_of: datetime, release: str) -> bool:
+    """Note that a backup of this state was proved just now; false where it is another database's,
+    or older than what was proved already.
     """
-    if not schema().serves or db.session.scalar(select(DatabaseIdentity.id)) != manifest.database:
+    if not schema().serves or db.session.scalar(select(DatabaseIdentity.id)) != database:
         return False
     known = last_proof()
-    if known is not None and known.state_of > manifest.moment:
+    if known is not None and known.state_of > state_of:
         return False
     with marks.connection() as now, now.begin():
-        marks.write(now, _NAME, f"{manifest.moment.isoformat()} {release}")
+        marks.write(now, _NAME, f"{state_of.isoformat()} {release}")
     return True

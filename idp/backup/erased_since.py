@@ -1,0 +1,91 @@
+"""Who was erased after a backup was made: gathered from whoever knows, before it is restored."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from idp import clock
+from idp.backup import erasures, reading
+from idp.backup.erasures import Span
+from idp.backup.parts import Manifest
+from idp.backup.places import Place
+from idp.backup.sealed import MAGIC
+from idp.backup.troubles import BackupTrouble
+from idp.database import db
+
+UNKNOWN: Final = (
+    "nobody can tell who was erased since {since}: the backup would bring them back. Name a newer"
+    " backup, or what `idp backup erasures` wrote, with --erasures-from; or say --erasures-unknown,"
+    " and erase them again by hand"
+)
+
+
+@dataclass
+class Gathered:
+    """The ids of all who are known to be erased, and up to when that is known; None: not at all."""
+
+    ids: set[str] = field(default_factory=set)
+    until: datetime | None = None
+    trouble: str | None = None
+    """Why the database that is to be replaced could not be asked."""
+
+    def add(self, span: Span, ids: Iterable[str], manifest: Manifest) -> None:
+        """Take a list in. Raises ``BackupTrouble`` where it is another database's."""
+        if span.database != manifest.database:
+            raise BackupTrouble("the list of who was erased is of another database than the backup")
+        self.ids.update(ids)
+        known = self.until or manifest.moment
+        if span.covers(known):
+            self.until = max(known, span.until)
+
+
+def gather(manifest: Manifest, place: Place, files: Iterable[Path], keys: list[bytes]) -> Gathered:
+    """Ask the database that is to be replaced, if it can be read, and these files."""
+    gathered = Gathered()
+    lists = sorted((_list_of(file, keys) for file in files), key=lambda each: each[0].until)
+    for span, ids in lists:
+        gathered.add(span, ids, manifest)
+    if place.is_full():
+        _ask_present(gathered, manifest)
+    return gathered
+
+
+def refuse_unknown(gathered: Gathered, manifest: Manifest) -> None:
+    """Raise ``BackupTrouble`` where nobody has told of the time after the backup."""
+    if gathered.until is None or gathered.until <= manifest.moment:
+        reason = f" (the database says: {gathered.trouble})" if gathered.trouble else ""
+        raise BackupTrouble(UNKNOWN.format(since=f"{manifest.moment:%Y-%m-%d %H:%M}Z") + reason)
+
+
+def _ask_present(gathered: Gathered, manifest: Manifest) -> None:
+    try:
+        with erasures.reading() as now:
+            span = erasures.span_of(now, clock.now())
+            if span is not None and span.database == manifest.database:
+                gathered.add(span, (who for who, _ in erasures.erased_of(now)), manifest)
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        # It is damaged: that is why it is replaced
+        gathered.trouble = str(getattr(error, "orig", None) or error).splitlines()[0]
+    finally:
+        db.engine.dispose()
+
+
+def _list_of(file: Path, keys: list[bytes]) -> tuple[Span, list[str]]:
+    with file.open("rb") as source:
+        is_backup = source.read(len(MAGIC)) == MAGIC
+    if is_backup:
+        with reading.opened(file, keys) as backup:
+            return _read(backup.erasures())
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        return _read(lines)
+
+
+def _read(lines: Iterable[str]) -> tuple[Span, list[str]]:
+    each: Iterator[str] = iter(lines)
+    span = erasures.read_span(next(each, ""))
+    return span, list(erasures.read_ids(each))
