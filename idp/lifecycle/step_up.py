@@ -3,8 +3,6 @@ that counts.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Final
 
 from idp import clock, settings
 from idp.credentials import factors, passkeys, passwords
@@ -13,9 +11,6 @@ from idp.people.models import AccountRow
 from idp.sessions import assurance
 from idp.sessions.models import SessionRow
 
-CLOCKS_DIFFER: Final = timedelta(minutes=1)
-"""A proof may seem to come from the future where two machines serve one browser."""
-
 
 def is_recent(session: SessionRow) -> bool:
     """Whether the session's last proof is fresh enough for a delicate change."""
@@ -23,8 +18,7 @@ def is_recent(session: SessionRow) -> bool:
     last = session.proved_at or (session.auth_time if began else None)
     if last is None:
         return False
-    age = clock.now() - last
-    return -CLOCKS_DIFFER <= age <= settings.current().step_up_lifetime
+    return clock.is_within(last, settings.current().step_up_lifetime)
 
 
 @dataclass(frozen=True)

@@ -227,7 +227,7 @@ def find_successor(text: str) -> Successor | None:
 
 def is_in_grace(rotated_at: datetime) -> bool:
     """Whether a rotated token may be answered once more (a lost answer, not a theft)."""
-    return clock.now() - rotated_at <= settings.current().refresh_grace
+    return clock.is_within(rotated_at, settings.current().refresh_grace)
 
 
 def with_grant(statement: Select[Any]) -> Select[Any]:

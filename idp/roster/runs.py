@@ -160,7 +160,7 @@ def is_undoable(row: RosterRunSchool) -> bool:
     """Whether the time has not passed; a later import may still stand against it."""
     if row.state != "applied" or row.applied_at is None:
         return False
-    return clock.now() - row.applied_at <= UNDO_WITHIN
+    return clock.is_within(row.applied_at, UNDO_WITHIN)
 
 
 def later_imports(run_id: str) -> dict[str, str]:

@@ -28,7 +28,6 @@ from idp.sessions.models import Interaction
 
 PENDING_LIFETIME = timedelta(minutes=10)
 """How long a proved first factor waits for the second."""
-CLOCKS_DIFFER = timedelta(minutes=1)
 
 MOST_PENDING = 20
 """Waiting requests of one browser that are stored at once; an older one makes room."""
@@ -200,7 +199,7 @@ def pending(interaction: Interaction) -> str | None:
     """The first factor that waits in this interaction, unless it has waited for too long."""
     if interaction.pending_at is None or interaction.completed_at is not None:
         return None
-    if not clock.now() - PENDING_LIFETIME <= interaction.pending_at <= clock.now() + CLOCKS_DIFFER:
+    if not clock.is_within(interaction.pending_at, PENDING_LIFETIME):
         return None
     return interaction.pending_proof
 

@@ -138,7 +138,8 @@ def judge(row: PersistentLogin, key: DeviceKey) -> Judged:
     if hashes.is_hash(row.secret_hash, key.secret_hash):
         return Judged.CURRENT
     is_last = hashes.is_hash(row.previous_hash, key.secret_hash)
-    return Judged.AGAIN if is_last and clock.now() - row.rotated_at <= GRACE else Judged.COPIED
+    is_early = clock.is_within(row.rotated_at, GRACE)
+    return Judged.AGAIN if is_last and is_early else Judged.COPIED
 
 
 def rotate(row: PersistentLogin, key: DeviceKey, session_id: str) -> None:

@@ -76,6 +76,19 @@ def test_reuse_after_the_grace_revokes_the_family(client: FlaskClient) -> None:
         assert there.portal.userinfo(client, newer["access_token"]).status_code == 401
 
 
+def test_r5_what_a_clock_has_noted_that_was_set_back_since_is_no_lost_answer(
+    client: FlaskClient,
+) -> None:
+    """For ten days whoever has the former token could ask again."""
+    there = world(client)
+    token = offline(there)
+    with later(days=10):
+        newer = there.portal.refresh(client, token).json or {}
+
+    assert error_of(there.portal.refresh(client, token)) == REFUSED
+    assert error_of(there.portal.refresh(client, newer["refresh_token"])) == REFUSED
+
+
 def test_reuse_once_the_successor_was_used_revokes_even_in_the_grace(
     client: FlaskClient,
 ) -> None:

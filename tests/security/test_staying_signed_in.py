@@ -316,6 +316,14 @@ def test_a_session_that_a_thief_opened_a_moment_ago_ends_where_its_owner_stays_a
         assert is_in(there.browser)
 
 
+def test_r5_after_a_clock_was_set_back_a_copy_is_no_second_tab(there: World) -> None:
+    thief = copied(there)
+    with later(days=10):
+        assert is_in(there.browser)
+    assert not is_in(thief)
+    assert events("device_key_copied") == 1
+
+
 def test_who_signs_out_without_the_key_ends_what_it_has_opened(there: World) -> None:
     thief = copied(there)
     with later(**DAY):
