@@ -1,0 +1,84 @@
+"""Whatever a worker keeps stands in docs/architecture.md, with its bound and its end."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.still import WITH_AN_EXPIRY
+
+PAGE: Final = Path("docs/architecture.md")
+BEGINS: Final = "What a worker keeps has an owner, a bound and an end:"
+ENDS: Final = "\nPages go Flask's whole way."
+KEEPERS: Final = {"OrderedDict", "WeakKeyDictionary", "cache", "lru_cache"}
+_ROW: Final = re.compile(r"^\| (?!kept|---)(?P<cells>.+) \|$", re.MULTILINE)
+
+
+def keeps(source: str) -> bool:
+    """Whether a module keeps something: by what the library has for that, or with the app."""
+    tree = ast.parse(source)
+    imported = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    return bool(imported & KEEPERS) or any(map(_is_kept_with_the_app, ast.walk(tree)))
+
+
+def _is_kept_with_the_app(node: ast.AST) -> bool:
+    """``app.extensions[…] = …``"""
+    targets = node.targets if isinstance(node, ast.Assign) else ()
+    return any(
+        isinstance(each, ast.Subscript) and ast.unparse(each.value).endswith(".extensions")
+        for each in targets
+    )
+
+
+def keeping_modules() -> Iterator[str]:
+    for file in sorted(Path("idp").rglob("*.py")):
+        if keeps(file.read_text()):
+            yield file.relative_to("idp").as_posix()
+    for module in WITH_AN_EXPIRY:
+        yield module.__name__.removeprefix("idp.").replace(".", "/") + ".py"
+
+
+def rows() -> list[list[str]]:
+    section = PAGE.read_text().partition(BEGINS)[2].partition(ENDS)[0]
+    return [row["cells"].split(" | ") for row in _ROW.finditer(section)]
+
+
+def told() -> set[str]:
+    return {name for row in rows() for name in re.findall(r"`([\w/]+\.py)`", row[1])}
+
+
+def test_whatever_keeps_something_is_in_the_table_and_nothing_else() -> None:
+    kept = set(keeping_modules())
+    assert sorted(kept - told()) == []
+    assert sorted(each for each in told() if not (Path("idp") / each).exists()) == []
+
+
+def test_each_row_says_how_much_until_when_and_by_which_test() -> None:
+    assert len(rows()) > 20
+    for row in rows():
+        assert len(row) == 5, row
+        assert all(cell.strip() for cell in row), row
+        for test in re.findall(r"`(tests/[\w/]+\.py)`", row[4]):
+            assert Path(test).exists(), row
+
+
+@pytest.mark.parametrize(
+    ("source", "kept"),
+    [
+        ("from functools import lru_cache", True),
+        ("from weakref import WeakKeyDictionary", True),
+        ("app.extensions['x'] = {}", True),
+        ("current_app.extensions[NAME] = {}", True),
+        ("from functools import wraps\nx = app.extensions['x']", False),
+    ],
+)
+def test_what_keeps_and_what_does_not(source: str, kept: bool) -> None:
+    assert keeps(source) is kept
