@@ -56,15 +56,16 @@ class DatabaseStore:
         self._until = 0.0
 
     def stamp(self) -> int:
-        if self._stamp is not None and monotonic() < self._until:
+        now = monotonic()
+        if self._stamp is not None and now < self._until:
             return self._stamp
+        self._until = now + self._looks_again  # one thread asks; the others go on meanwhile
         try:
             with self._engine().connect() as connection:
                 self._stamp = connection.scalar(select(KeyList.number))
         except SQLAlchemyError as error:
             if self._stamp is None:
                 raise _away(error) from error
-        self._until = monotonic() + self._looks_again
         if self._stamp is None:
             raise KeyTrouble("no keys in the database: run idp keys ensure")
         return self._stamp
