@@ -23,7 +23,7 @@ from idp.doctor import Finding, Findings, trouble
 from idp.mail import smtp
 from idp.oidc.models import AccessToken, AuthorizationCode
 from idp.people import platform_counts
-from idp.readiness import lateness, marks, proofs, schema, write_probe
+from idp.readiness import invariants, lateness, marks, proofs, schema, write_probe
 from idp.roster.models import RosterJob
 from idp.sessions.models import Interaction
 
@@ -266,6 +266,16 @@ def _pooler_is_known() -> Findings:
         )
 
 
+def _rows_agree() -> Findings:
+    for each in invariants.quick_contradictions():
+        yield trouble(
+            "rows",
+            f"{each.sentence} (such as {each.example}).",
+            "That is a fault of ours, or somebody wrote past the provider: end what should have "
+            "ended, and tell its makers.",
+        )
+
+
 def _backups_are_proved() -> Findings:
     proof = proofs.last_proof()
     if proof is None:
@@ -313,4 +323,5 @@ CHECKS: Final[tuple[Callable[[], Findings], ...]] = (
     _pooler_is_known,
     _proxy_is_believed,
     _backups_are_proved,
+    _rows_agree,
 )

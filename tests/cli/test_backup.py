@@ -6,6 +6,7 @@ import re
 import shutil
 import sqlite3
 import stat
+import tracemalloc
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -22,13 +23,14 @@ from idp.database import db, transaction
 from idp.doctor import running
 from idp.doctor.measured import State
 from idp.oidc.models import Grant
-from idp.people.models import Guardianship
+from idp.people.models import Guardianship, School
 from idp.readiness import proofs
 from idp.settings import Settings
 from tests import factories
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, finished, start
 from tests.conftest import settings_for_tests
 from tests.relying_party import World, world
+from tests.security.outages import eventually
 
 KEY = "pO3vTq8ZrNs5bYh1xLd7cPf0mJa9eUo2iKy4tRn6QpB"
 OTHER_KEY = "Yk1zWq2LmNb7vRt4xJd9cHf6sAa8eGo5iPy0uEn3QkC"
@@ -109,6 +111,67 @@ def test_without_a_key_there_is_no_backup(app: Flask, run: Run, folder: Path) ->
     assert code == 2
     assert "IDP_BACKUP_KEY is missing" in words
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_large_database_goes_through_little_memory(
+    run: Run, app: Flask, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size, rows = 1_000_000, 40
+    with transaction() as writes:
+        writes.add_all(
+            School(name=f"School {number}", logo_png=os.urandom(size)) for number in range(rows)
+        )
+    db.session.remove()
+    tracemalloc.start()
+    try:
+        file = made(run, folder)
+        verified = run("backup", "verify", str(file))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert verified.exit_code == 0, verified.output
+    assert file.stat().st_size > rows * size
+    assert peak < rows * size / 2, "it was read whole"
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_one_that_is_killed_leaves_what_was_there(
+    environment: dict[str, str], folder: Path
+) -> None:
+    url = environment["DATABASE_URL"]
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as now:
+        now.execute("CREATE TABLE ballast (content BLOB)")
+        now.execute("INSERT INTO ballast VALUES (randomblob(80000000))")
+        now.commit()
+    environment["IDP_BACKUP_KEY"] = KEY
+    (folder / "idp-20260101T030000Z.idp-backup").write_bytes(b"older")
+
+    process = start(environment, "backup", "create", str(folder), "--keep", "1")
+    assert eventually(lambda: any(each.name.endswith(".part") for each in folder.iterdir()))
+    process.kill()
+    process.communicate()
+
+    names = {each.name for each in folder.iterdir() if not each.name.startswith(".")}
+    assert names == {"idp-20260101T030000Z.idp-backup"}
+    done = finished(environment, "backup", "create", str(folder), "--keep", "1")
+    assert done.returncode == 0, done.stderr
+    assert [each for each in folder.iterdir() if each.name.endswith(".part")] == []
+
+    # And so does a restore of it
+    (backup,) = folder.glob("idp-*")
+    assert finished(environment, "school", "create", "Since").returncode == 0
+    words = ("backup", "restore", str(backup), "--replace", "--yes")
+    process = start(environment, *words)
+    there = Path(url.removeprefix("sqlite:///")).parent
+    assert eventually(lambda: any(there.glob(".idp-copy-*/idp.db")))
+    process.kill()
+    process.communicate()
+    assert "Since" in finished(environment, "school", "list").stdout, "the former one, whole"
+    again = finished(environment, *words)
+    assert again.returncode == 0, again.stderr
+    assert "Since" not in finished(environment, "school", "list").stdout
 
 
 # What is wrong with a file
@@ -220,6 +283,16 @@ def test_a_live_grant_without_a_guardianship_is_found(
     assert f"(such as {grant})" in result.stderr
     assert proofs.last_proof() is None
     assert beside() == []
+
+
+def test_the_check_finds_it_in_the_running_database(app: Flask, family: World) -> None:
+    def found() -> list[str]:
+        return [each.sentence for each in running.of_running() if each.subject == "rows"]
+
+    assert found() == []
+    with transaction() as writes:
+        writes.execute(update(Guardianship).values(ended_at=family.guardian.created_at))
+    assert "1 live grants name a child whose guardianship has ended" in found()[0]
 
 
 @on_sqlite
