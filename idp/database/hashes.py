@@ -27,6 +27,7 @@ HASH_LENGTH: Final = 43
 NAME: Final = "token_hash_key"
 MARKED: Final = "~"
 _MADE: Final = "keys of hashes"
+_UNMARKED: Final = "keys of what is derived"
 
 
 class Hashes(str):
@@ -107,9 +108,18 @@ def known() -> tuple[HashKey, ...]:
     return made
 
 
+def _unmarked() -> tuple[HashKey, ...]:
+    """The same for what is not stored: it asks no database, which may be away."""
+    made: tuple[HashKey, ...] | None = settings.current().made.get(_UNMARKED)
+    if made is None:
+        made = tuple(HashKey(each, "") for each in settings.current().token_hash_key.all)
+        settings.current().made[_UNMARKED] = made
+    return made
+
+
 def are_several() -> bool:
     """Whether there is a former key: a row that must be there once is then kept under each."""
-    return len(known()) > 1
+    return len(_unmarked()) > 1
 
 
 def keyed_hash(purpose: str, secret: str) -> str:
@@ -150,12 +160,12 @@ def is_former(stored: str | None, hashed: str) -> bool:
 
 def derived(purpose: str, secret: str) -> str:
     """Another secret that follows from this one under our newest key."""
-    return known()[0].digest(purpose, secret)
+    return _unmarked()[0].digest(purpose, secret)
 
 
 def each_derived(purpose: str, secret: str) -> list[str]:
     """What followed from this secret under each of our keys, the newest first."""
-    return [key.digest(purpose, secret) for key in known()]
+    return [key.digest(purpose, secret) for key in _unmarked()]
 
 
 def is_derived(text: str, purpose: str, secret: str) -> bool:

@@ -23,7 +23,7 @@ an answer (4 KiB), and browsers in a cookie. A longer request is stored."""
 LONGEST_SEALED: Final = LONGEST + 500
 """With the secret of a mail that was opened on the way."""
 _SHORT_HASH: Final = 22
-"""Characters of the browser's hash that are carried: 132 bits tell one browser from all others."""
+"""Characters of the browser's hash that are carried: 108 bits, or more, tell it from all others."""
 
 
 def fresh(

@@ -15,9 +15,9 @@ from idp import clock
 from idp.cli import cli
 from idp.clients.used import first_use
 from idp.credentials import one_time_tokens, totp
-from idp.database import db
+from idp.database import db, hashes
 from idp.doctor import installation
-from idp.oidc import tokens
+from idp.oidc import dpop, tokens
 from idp.settings import Settings
 from tests import factories
 from tests.factories import PASSWORD
@@ -234,3 +234,10 @@ def test_a_restart_long_after_the_promotion_delays_nothing(start: Start, there: 
     with later(days=2):
         start("promoted")
         assert status(promoted)[1]["IDP_SESSION_SECRET", 2]["may_go"]
+
+
+def test_what_is_derived_asks_no_database(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    with start("promoted").app_context(), monkeypatch.context() as away:
+        away.setattr(db.engine, "connect", None)
+        assert len(dpop.nonce()) == 22
+        assert hashes.are_several()
