@@ -13,8 +13,6 @@ from typing import Any, Final
 from sqlalchemy import delete, func, or_, select, text, update
 
 from idp.audit import events, redaction
-from idp.audit.models import AuditEvent
-from idp.audit.vocabulary import ERASED
 from idp.credentials.models import OneTimeToken
 from idp.database import db, in_parts, keyed_hash, retried, scrubbing, transaction
 from idp.database.hashes import all_of
@@ -60,16 +58,6 @@ def erase_again(people: Iterable[Erased]) -> int:
     ids = {each.id for each in people}
     children = {each for each in ids if each.startswith("p_")}
     return erase(accounts=ids - children, children=children, why="restored")
-
-
-def list_erased(since: datetime | None = None) -> list[Erased]:
-    """Who was erased (from then on), the earliest first; as long as the audit log goes back."""
-    person = func.coalesce(AuditEvent.child_id, AuditEvent.account_id)
-    query = select(person, func.max(AuditEvent.at)).where(AuditEvent.event.in_(ERASED))
-    if since is not None:
-        query = query.where(AuditEvent.at >= since)
-    rows = db.session.execute(query.group_by(person).order_by(func.max(AuditEvent.at)))
-    return [Erased(*row) for row in rows]
 
 
 def scrub() -> None:
