@@ -27,7 +27,7 @@ from idp.credentials.models import (
     TotpSecret,
 )
 from idp.database import db, hashes
-from idp.federation.models import DeletionRequest, FederationState, PendingLink
+from idp.federation.models import DELETIONS_KEPT, DeletionRequest, FederationState, PendingLink
 from idp.lifecycle import factor_undo, link_requests
 from idp.mail.models import OutboxMessage
 from idp.oidc import database_store
@@ -39,7 +39,6 @@ from idp.oidc.models import (
     PushedRequest,
     RefreshToken,
 )
-from idp.purge.rules import DELETIONS_KEPT
 from idp.readiness import marks
 from idp.roster.models import RosterIdentity
 from idp.sessions.models import BrowserSession, FormSubmission, Interaction, PersistentLogin

@@ -1,6 +1,7 @@
 """Foreign identities: which are linked to whom, and which requests to providers are under way."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -91,6 +92,10 @@ class PendingLink(Model):
     """The address or name that the provider told, for the parent's eyes; proves nothing."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=clock.now)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+DELETIONS_KEPT: Final = timedelta(days=180)
+"""For so long a person may ask whether the provider's request was obeyed."""
 
 
 class DeletionRequest(Model):

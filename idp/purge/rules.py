@@ -25,7 +25,7 @@ from idp.credentials.models import (
 )
 from idp.deliveries import hearing
 from idp.deliveries.models import EventDelivery
-from idp.federation.models import DeletionRequest, FederationState, PendingLink
+from idp.federation.models import DELETIONS_KEPT, DeletionRequest, FederationState, PendingLink
 from idp.lifecycle import link_requests
 from idp.mail.models import OutboxMessage
 from idp.oidc.models import (
@@ -57,8 +57,6 @@ KNOWN_LATELY: Final = timedelta(days=30)
 """For so long after a sign-in an application that registered for it is told of what ends."""
 RUNS_KEPT: Final = timedelta(days=90)
 """For « what did that import change? », in numbers."""
-DELETIONS_KEPT: Final = timedelta(days=180)
-"""For so long a person may ask whether the provider's request was obeyed."""
 
 
 def _one_time_tokens(now: datetime) -> ColumnElement[bool]:
