@@ -121,8 +121,14 @@ def drop(name: str) -> None:
 @contextmanager
 def administration() -> Iterator[Connection]:
     """A connection to PostgreSQL, in whose database nothing is done to ours."""
+    with _connected(address_of("postgres")) as now:
+        yield now
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[Connection]:
     engine = create_engine(
-        address_of("postgres"),
+        address,
         hide_parameters=True,
         isolation_level="AUTOCOMMIT",
         poolclass=NullPool,
@@ -153,7 +159,7 @@ def fill(beside: Beside, blocks: Iterable[bytes], *, grants: bool) -> None:
     if beside.kind == "sqlite":
         _unpack(Path(str(make_url(beside.address).database)), blocks)
         return
-    with administration() as now:
+    with _connected(beside.address) as now:
         server = programs.major(now)
     programs.restore(beside.address, blocks, server, grants=grants)
 

@@ -1,5 +1,6 @@
 """``idp backup``: made while the provider serves, proved by restoring it, on both databases."""
 
+import dataclasses
 import json
 import os
 import re
@@ -293,6 +294,20 @@ def test_the_check_finds_it_in_the_running_database(app: Flask, family: World) -
     with transaction() as writes:
         writes.execute(update(Guardianship).values(ended_at=family.guardian.created_at))
     assert "1 live grants name a child whose guardianship has ended" in found()[0]
+
+
+@on_sqlite
+def test_a_secret_that_is_another_one_by_now_is_told(
+    run: Run, app: Flask, folder: Path, settings: Settings
+) -> None:
+    file = made(run, folder)
+    app.extensions["idp.settings"] = dataclasses.replace(
+        settings, token_hash_key=OTHER_KEY.encode()
+    )
+    result = run("backup", "verify", str(file))
+    assert result.exit_code == 0, "no fault of the backup"
+    assert "IDP_TOKEN_HASH_KEY is not what it was when the backup was made" in result.stderr
+    assert "SUBJECT_KEY" not in result.stderr
 
 
 @on_sqlite
