@@ -15,6 +15,7 @@ from idp.mail.models import OutboxMessage
 from idp.people import children, staff
 from idp.people.models import Account, Child
 from idp.privacy import erasure
+from idp.purge import on_request
 from tests import factories
 
 pytestmark = pytest.mark.quick_on("sqlite")
@@ -63,6 +64,19 @@ def test_mails_that_wait_are_not_sent_where_it_has_to_be_now(run: Run) -> None:
     erasure.close(claire.id, "done")
     assert run("user", "erase", "claire", "--now", "--yes").exit_code == 0
     assert gone(Account, claire.id)
+
+
+def test_a_role_that_may_not_delete_events_is_told_so_before_anything(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claire = factories.account("claire", status="disabled")
+    child = factories.child(factories.school())
+    children.mark_left(child)
+    monkeypatch.setattr(on_request, "may_erase", lambda: False)
+    for words in (("user", "erase", "claire"), ("child", "erase", child.id)):
+        assert "the role that owns the tables" in refused(run(*words, "--yes"))
+    assert not gone(Account, claire.id)
+    assert not gone(Child, child.id)
 
 
 def test_it_asks_before(run: Run) -> None:
