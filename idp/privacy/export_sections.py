@@ -26,7 +26,7 @@ MOST_EVENTS: Final = 10_000
 
 _OF_ACCOUNT: Final = (
     *("id", "username", "given_name", "family_name", "email", "email_verified_at"),
-    *("locale", "status", "claimed_at", "first_sign_in_at", "last_sign_in_at"),
+    *("locale", "status", "claimed_at", "first_sign_in_at", "last_sign_in_at", "end_announced_at"),
     *("created_at", "updated_at"),
 )
 _INSIDE: Final = frozenset({"sign_in", "new_device"})
