@@ -425,11 +425,10 @@ def test_a_full_disk_leaves_the_older_one(
     assert list(folder.iterdir()) == [older]
 
 
+@on_postgresql
 def test_postgresql_s_programs_are_asked_for(
     run: Run, app: Flask, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    if db.engine.dialect.name != "postgresql":
-        pytest.skip("SQLite is backed up by itself")
     from idp.backup import programs
 
     monkeypatch.setattr(programs, "_DEBIAN", tmp_path)
