@@ -70,8 +70,9 @@ def write(file: BinaryIO, room: Path) -> Manifest:
 def sweep_copies(room: Path) -> None:
     """Remove what was killed has left there."""
     for each in room.iterdir():
-        if each.name.startswith(COPY) and each.stat().st_mtime < time() - LEFT_AFTER:
-            shutil.rmtree(each, ignore_errors=True)
+        with suppress(OSError):  # its owner removes it just now, or it is somebody else's
+            if each.name.startswith(COPY) and each.stat().st_mtime < time() - LEFT_AFTER:
+                shutil.rmtree(each, ignore_errors=True)
 
 
 def refuse_pooled() -> None:
