@@ -95,10 +95,11 @@ def _load(
     if "refresh" in wish.kinds:
         _prepare(everybody, chains)
     visits = _visits(everybody, chains)
-    for kind in wish.kinds:
-        if kind == "storm":
-            continue
-        for at_once in wish.at_once:
+    # What is compared at the same number of visitors is measured one after the other
+    for at_once in wish.at_once:
+        for kind in wish.kinds:
+            if kind == "storm":
+                continue
             say(f"{trial.database}: {kind}, {at_once} at once")
             seconds = wish.seconds * (2 if kind == "sign-in" else 1)
             cell = measure.cell(port, visits[kind], at_once, seconds, group)
