@@ -199,7 +199,8 @@ def _busy(error: Busy | Crowded) -> Response:
 def _database_away(error: Exception) -> Response:
     # The message may quote addresses and names; its type is enough (security rule L1).
     log.error("database away: %s", type(getattr(error, "orig", None) or error).__name__)
-    g.pop("branding", None)
+    for read in ("branding", "interaction"):  # nothing of it can be asked any more
+        g.pop(read, None)
     db.session.remove()
     return answer(PageError("database_away", 503, retry_after=TRY_AGAIN_IN))
 

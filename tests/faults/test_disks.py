@@ -26,7 +26,7 @@ def test_r6_the_disk_of_the_database(site: Site) -> None:
             sleep(1)
         traffic.cause_is_gone()
         outcome = site.judge_unplanned("full disk: database", traffic)
-    assert {what for _, what in outcome.failed} == {"503"}, outcome.cells
+    assert {what for _, what in outcome.failed} == {"503"}, site.machine.complaints
 
 
 def test_r6_the_disk_of_the_spool(site: Site) -> None:

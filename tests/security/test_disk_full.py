@@ -19,7 +19,8 @@ from idp.oidc.keys import Keyring, KeyTrouble
 from idp.oidc.models import AccessToken, Grant
 from idp.sessions.models import BrowserSession
 from tests import factories
-from tests.relying_party import Browser, answer, error_of, world
+from tests.factories import PASSWORD
+from tests.relying_party import Browser, answer, error_of, form_of, world
 
 pytestmark = pytest.mark.long
 
@@ -140,6 +141,22 @@ def test_r6_a_sign_in_is_refused_whole_and_works_again(client: FlaskClient, full
     assert is_sound()
     there.ask(scope="openid child")
     assert "code" in answer(there.browser.sign_in("claire"))
+
+
+@every_way
+def test_r6_a_way_whose_last_step_finds_no_room_is_refused_and_goes_on(
+    client: FlaskClient, full: Full
+) -> None:
+    there = world(client, "Lina", signed_in=False)
+    there.ask(scope="openid child")
+    action, hidden = form_of(there.browser.page.text, "login-form")
+    form = {**hidden, "username": "claire", "password": PASSWORD}
+    on = client.post(action, data=form).headers["Location"]
+
+    with full():
+        assert client.get(on).status_code == 503
+
+    assert "code" in answer(there.browser.open(on))
 
 
 @every_way
