@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.site import Site, site_of
 
-pytestmark = [pytest.mark.nginx, pytest.mark.timeout(170)]
+pytestmark = [pytest.mark.nginx, pytest.mark.timeout(300)]
 
 HOUR = 3600
 STEPS = (

@@ -8,7 +8,7 @@ from tests.faults.door import Trouble
 from tests.faults.site import Site, full
 from tests.security.outages import eventually
 
-pytestmark = [pytest.mark.nginx, pytest.mark.timeout(170)]
+pytestmark = [pytest.mark.nginx, pytest.mark.timeout(300)]
 
 ROSTER = b"pupil,class,guardian e-mail\nLina Dubois,3B,claire@families.example\n"
 

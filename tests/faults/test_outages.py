@@ -15,7 +15,7 @@ from tests.faults.machines import Machine
 from tests.faults.site import Site, worker
 from tests.security.outages import eventually
 
-pytestmark = [pytest.mark.nginx, pytest.mark.timeout(170)]
+pytestmark = [pytest.mark.nginx, pytest.mark.timeout(300)]
 
 UNIT = (Path(__file__).resolve().parents[2] / "deploy/systemd/idp.service").read_text()
 RESTART = int(re.findall(r"^RestartSec=(\d+)$", UNIT, re.MULTILINE)[0])

@@ -10,7 +10,7 @@ from tests.faults.machines import Machine
 from tests.faults.site import site_of
 from tests.security.outages import eventually
 
-pytestmark = [pytest.mark.nginx, pytest.mark.timeout(170)]
+pytestmark = [pytest.mark.nginx, pytest.mark.timeout(300)]
 
 
 def renewed(machine: Machine, times: int) -> bool:

@@ -17,7 +17,7 @@ from tests.security.outages import eventually
 
 LISTS = ("session_secret", "password_pepper", "token_hash_key")
 
-pytestmark = [pytest.mark.nginx, pytest.mark.timeout(170)]
+pytestmark = [pytest.mark.nginx, pytest.mark.timeout(300)]
 
 
 def test_signing_keys_rotate_past_an_application_that_keeps_them_for_an_hour(site: Site) -> None:
