@@ -44,13 +44,15 @@ def chosen(name: str, secrets: Secrets, connection: Connection) -> Secret | None
     """As ``first``, on this connection."""
     wanted = select(_MARKS.c.name, _MARKS.c.value).where(_MARKS.c.name.in_((PREFIX + name, name)))
     known = {row.name: row.value for row in connection.execute(wanted)}
-    if (mark := known.get(PREFIX + name)) is not None:
-        return next((each for each in secrets.all if each.fingerprint == mark), None)
-    if name in known and len(secrets.all) > 1:
-        # A release that knew one secret has served here: it is that one
-        identity = connection.scalar(select(_IDENTITY.c.id)) or ""
-        return next((e for e in secrets.all if agreed(name, e, identity) == known[name]), None)
-    return secrets.all[0]
+    mark = known.get(PREFIX + name, known.get(name))
+    if mark is None:
+        return secrets.all[0]
+    # Without the first mark a release that knew one secret has served here: it is that one
+    identity = connection.scalar(select(_IDENTITY.c.id)) or ""
+    for each in secrets.all:
+        if mark in (each.fingerprint, agreed(name, each, identity)):
+            return each
+    return None
 
 
 def agreed(name: str, secret: bytes, identity: str, text: str = "") -> str:

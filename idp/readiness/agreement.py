@@ -62,8 +62,9 @@ def differences() -> list[str]:
 def join() -> None:
     """Compare this machine with the others; what nobody has said yet is taken from it.
 
-    Raises ``Disagreement``.
+    Raises ``Disagreement``; a machine that is refused has said nothing.
     """
+    refuse_disagreement()
     known = marks.read()
     ours = _fingerprints(settings.current())
     has_keys = any(name.startswith(KEY) for name in known)
@@ -77,7 +78,7 @@ def join() -> None:
             for entry in () if has_keys else keyring().entries():
                 marks.write(now, _mark_of(entry), _until(entry), over=False)
         db.session.expire_all()
-    refuse_disagreement()
+        refuse_disagreement()  # another may have begun at the same instant
     _note_lists()
 
 
@@ -134,11 +135,15 @@ def knows_keys() -> bool:
 
 
 def _write_first(now: Connection, name: str) -> None:
-    """Note for good which secret made what bears no mark of its own."""
+    """Note for good which secret made what bears no mark of its own. Of one that is in no list any
+    more only the mark is known by which machines compared it: it is found by that if it comes back.
+    """
     secrets = getattr(settings.current(), name)
     first = beginnings.chosen(name, secrets, now)
     if first is not None:
         marks.write(now, FIRST + name, first.fingerprint, over=False)
+    elif (compared := marks.read(name).get(name)) is not None:
+        marks.write(now, FIRST + name, compared.value, over=False)
 
 
 def _write_keys(now: Connection) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextvars import Context
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,20 +12,21 @@ from flask import Flask
 from flask.cli import ScriptInfo
 from flask.testing import FlaskClient
 
-from idp import clock
+from idp import clock, create_app
 from idp.cli import cli
 from idp.clients.used import first_use
 from idp.credentials import one_time_tokens, totp
 from idp.database import db, hashes
 from idp.doctor import installation
 from idp.oidc import dpop, tokens
+from idp.readiness import agreement, marks
 from idp.settings import Settings
 from tests import factories
 from tests.factories import PASSWORD
 from tests.parallel import Queries
 from tests.relying_party import Browser, World, answer, world
 from tests.second_factors import code_now, switch_on
-from tests.security.rotation import Start, sent_to, worker
+from tests.security.rotation import Start, lists, sent_to, worker
 from tests.times import later
 
 
@@ -169,6 +171,39 @@ def test_one_statement_finds_what_any_secret_made(start: Start, there: World) ->
                 assert tokens.find_access(access) is not None
             assert len(statements) == 1
             assert ("token_hash IN (" in statements[0]) == (step == "promoted")
+
+
+# Which secret the installation began with
+
+
+@pytest.fixture
+def from_before(there: World) -> World:
+    """The database comes from a release that knew no lists, and no machine has started since."""
+    with db.engine.begin() as now:
+        marks.forget(now, [agreement.FIRST + name for name in agreement.MARKED])
+    db.session.expire_all()
+    return there
+
+
+def test_a_machine_that_is_refused_settles_nothing(start: Start, from_before: World) -> None:
+    token = refresh_token(from_before)
+    with pytest.raises(agreement.Disagreement):
+        start("removed")  # alone with a secret that nobody else has
+    assert_serves(start("before"), from_before, token)
+
+
+def test_a_first_secret_that_comes_back_opens_what_it_made(
+    start: Start, settings: Settings, from_before: World
+) -> None:
+    token = refresh_token(from_before)
+    with pytest.raises(agreement.Disagreement):
+        start("removed")
+    only_newer = create_app(replace(settings, **lists("removed")))
+    with only_newer.app_context():
+        agreement.settle()
+        assert hashes.keyed_hash("session", "a").startswith(hashes.MARKED)
+    start("removed")
+    assert_serves(start("promoted"), from_before, token)
 
 
 # What status tells
