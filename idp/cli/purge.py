@@ -39,7 +39,7 @@ def command(batch: int, dry_run: bool, as_json: bool) -> None:
     if dry_run:
         _report(as_json)
         return
-    removed = purge.run(batch=batch)
+    removed = purge.run(batch=batch, warn=lambda doubt: click.echo(doubt, err=True))
     rows = [{"table": table, "removed": count} for table, count in removed.items()]
     output.rows(rows, ("table", "removed"), as_json)
 

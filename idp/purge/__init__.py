@@ -5,7 +5,9 @@ Nothing depends on it: expiry is checked at use (rule P10), so a purge that neve
 room, and keeps people longer than was said, but opens nothing.
 """
 
+import logging
 from collections import Counter
+from collections.abc import Callable
 
 from idp.purge.ending import begins_at, end_people, list_due
 from idp.purge.rules import GROWING, KEPT, PEOPLE
@@ -25,15 +27,21 @@ __all__ = [
 ]
 
 
-def run(*, batch: int = BATCH, pause: float = PAUSE) -> dict[str, int]:
+_log = logging.getLogger(__name__)
+
+
+def run(
+    *, batch: int = BATCH, pause: float = PAUSE, warn: Callable[[str], object] = _log.warning
+) -> dict[str, int]:
     """Purge every table, then people; returns how many rows left each.
 
-    ``batch``: rows in one transaction. ``pause``: seconds between two of them.
+    ``batch``: rows in one transaction. ``pause``: seconds between two of them. ``warn`` is called
+    with a sentence where people wait, because the clock can't be believed.
     """
     removed = Counter(dict.fromkeys((table.name for table in GROWING), 0))
     for table in GROWING:
         removed.update(purged(table, batch, pause))
-    return {**removed, **end_people(batch, pause)}
+    return {**removed, **end_people(batch, pause, warn)}
 
 
 def count_useless() -> dict[str, int]:
