@@ -21,7 +21,7 @@ from idp.lifecycle import endings
 from idp.mail import outbox
 from idp.people.models import Account, Child, Guardianship
 from idp.purge import erasing, steady
-from idp.purge.leavers import NOTICE, RULES, Rule
+from idp.purge.leavers import NOTICE, RULES, Rule, is_untold
 
 LOOKED_AT: Final = 2_000
 """People whom one question looks at; more than are ended in one transaction."""
@@ -49,6 +49,7 @@ def end_people(batch: int, pause: float, warn: Callable[[str], object]) -> dict[
     if doubt := steady.find_doubt():
         warn(doubt)
         return dict(done)
+    update_all(Account, is_untold(), end_announced_at=None)  # they are told anew
     for rule in RULES:
         if rule.does != "announce" and clock.now() < began + NOTICE:
             continue

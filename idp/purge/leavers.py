@@ -13,8 +13,9 @@ from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, se
 
 from idp import settings
 from idp.database import UtcDateTime, db
+from idp.mail import outbox
 from idp.mail.models import OutboxMessage
-from idp.people import guardianships
+from idp.people import guardianships, schools
 from idp.people.link_models import LinkRequest
 from idp.people.models import Account, Child, ErasureRequest, Guardianship, School, StaffRole
 from idp.roster.models import RosterRun, RosterRunSchool
@@ -48,7 +49,9 @@ def _kept_until(now: datetime) -> Any:
     days = func.coalesce(School.keep_leavers_days, settings.current().keep_leavers_days)
     known = {settings.current().keep_leavers_days, *db.session.scalars(_PERIODS)} - {None}
     times = {each: literal(now - timedelta(days=each), UtcDateTime) for each in known}
-    return case(times, value=days)
+    # One that a school sets between the two questions: for this once, as long as any may say
+    longest = literal(now - timedelta(days=schools.LEAVERS_KEPT[1]), UtcDateTime)
+    return case(times, value=days, else_=longest)
 
 
 _PERIODS: Final = select(School.keep_leavers_days).distinct()
@@ -128,6 +131,23 @@ def _is_announced(before: datetime) -> ColumnElement[bool]:
     return and_(Account.end_announced_at.is_not(None), Account.end_announced_at <= before, ~since)
 
 
+def is_untold() -> ColumnElement[bool]:
+    """Somebody whose mail never left: a restore dropped it, or no server took it for days."""
+    unsent = exists().where(
+        OutboxMessage.account_id == Account.id,
+        OutboxMessage.kind == "account_ends",
+        OutboxMessage.created_at >= Account.end_announced_at,
+        or_(
+            OutboxMessage.status == "dropped",
+            and_(
+                OutboxMessage.status == "refused",
+                OutboxMessage.answer.startswith(outbox.GIVEN_UP),
+            ),
+        ),
+    )
+    return and_(Account.end_announced_at.is_not(None), _is_reachable(), unsent)
+
+
 def _to_announce(now: datetime) -> ColumnElement[bool]:
     return and_(_childless(now + NOTICE), _is_reachable(), ~_is_announced(now))
 
@@ -147,11 +167,20 @@ def _childless_to_erase(now: datetime) -> ColumnElement[bool]:
 
 
 def _agreed(now: datetime) -> ColumnElement[bool]:
-    """Whose request was answered « done », and whose child nobody lets them see any more."""
+    """Whose request was answered « done », where no school has linked a child since: it was not
+    asked.
+    """
+    since = exists().where(
+        Guardianship.account_id == Account.id,
+        Child.id == Guardianship.child_id,
+        guardianships.live(),
+        Guardianship.created_at > ErasureRequest.closed_at,
+    )
     done = exists().where(
         ErasureRequest.account_id == Account.id,
         ErasureRequest.outcome == "done",
         ErasureRequest.closed_at < now - REGRET,
+        ~since,
     )
     return and_(done, ~_is_needed(now))
 

@@ -14,13 +14,14 @@ from sqlalchemy import select, text
 
 from idp import clock, purge
 from idp.database import db, transaction
-from idp.lifecycle import endings
+from idp.lifecycle import endings, restored
 from idp.lifecycle.mails import COMPOSERS
+from idp.mail import outbox
 from idp.mail.models import OutboxMessage
 from idp.people import children, schools, staff
 from idp.people.models import Account, Child, ErasureRequest, Guardianship, School
 from idp.privacy import erasure
-from idp.purge import ending, steady
+from idp.purge import ending, leavers, steady
 from idp.purge.leavers import NOTICE
 from idp.roster.models import RosterRun, RosterRunSchool
 from tests import factories
@@ -411,3 +412,59 @@ def test_the_mail_says_the_day_on_which_all_is_gone(
     assert re.search(r"\b0?2\b.*2027", letter.subject), letter.subject
     assert re.search(r"\b0?2\b[^\n]*2027", letter.text)
     assert "claire" in letter.text
+
+
+@pytest.mark.parametrize("why", ["restored", "given up"])
+def test_r16_who_was_told_by_a_mail_that_never_left_is_told_anew(
+    family: tuple[Account, list[Child]], why: str
+) -> None:
+    account, (child,) = family
+    leave(child)
+    left = clock.now()
+    with time_machine.travel(left + PERIOD - NOTICE + DAY, tick=False):
+        purge.run(pause=0)
+        if why == "restored":
+            restored.end_what_came_back()
+    if why == "given up":
+        with time_machine.travel(left + PERIOD - NOTICE + 5 * DAY, tick=False):
+            outbox.put_back(letters()[0], "connection refused")
+    purged_at(left + PERIOD - NOTICE + 20 * DAY)
+    assert len(letters()) == 2
+    sent(left)
+    purged_at(left + PERIOD + 5 * DAY)
+    assert db.session.get_one(Account, account.id).status == "active", "thirty days from then"
+    purged_at(left + PERIOD + 21 * DAY)
+    assert db.session.get_one(Account, account.id).status == "disabled"
+
+
+def test_r16_a_child_linked_after_an_erasure_was_agreed_to_keeps_the_account(
+    family: tuple[Account, list[Child]],
+) -> None:
+    """Another school, which was never asked; then the account is disabled for a suspected theft."""
+    account, (child,) = family
+    erasure.request_erasure(account.id)
+    erasure.close(account.id, "done")
+    now = clock.now()
+    endings.end_guardianship(account.id, child.id, "as asked")
+    with time_machine.travel(now + 2 * DAY, tick=False):
+        factories.guardianship(account, factories.child(factories.school("Lycée"), "Mia"))
+    with time_machine.travel(now + 100 * DAY, tick=False):
+        endings.disable_account(account.id)
+    for message in db.session.scalars(select(OutboxMessage)):
+        message.status = "sent"
+    with transaction():
+        db.session.flush()
+    assert purged_at(now + 110 * DAY)["accounts"] == 0
+    assert exists(Account, account.id)
+
+
+def test_a_period_that_a_school_sets_meanwhile_erases_nobody_sooner(
+    school: School, family: tuple[Account, list[Child]]
+) -> None:
+    _account, (child,) = family
+    leave(child)
+    now = clock.now() + 500 * DAY
+    is_due, is_untold = (leavers.RULES[n].is_due(now) for n in (-1, 0))
+    schools.change_school(school.id, None, {"keep_leavers_days": "700"})
+    assert db.session.scalars(select(Child.id).where(is_due)).all() == []
+    assert db.session.scalars(select(Account.id).where(is_untold)).all() == []
