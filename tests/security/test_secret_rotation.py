@@ -24,6 +24,7 @@ from idp.settings import Settings
 from tests import factories
 from tests.factories import PASSWORD
 from tests.parallel import Queries
+from tests.protocol.proofs import Prover
 from tests.relying_party import Browser, World, answer, world
 from tests.second_factors import code_now, switch_on
 from tests.security.rotation import Start, lists, sent_to, worker
@@ -152,6 +153,15 @@ def test_what_works_once_works_once_at_either_worker(start: Start, app: Flask) -
     assert not first("promoted", "a")
     assert first("promoted", "b")
     assert not first("added", "b")
+
+
+def test_a_proof_about_a_token_works_once_at_either_worker(start: Start, there: World) -> None:
+    key, apps = Prover(), (start("promoted"), start("added"))
+    answered = key.redeem(there.portal, there.http, there.answer()["code"]).json or {}
+    token = answered["access_token"]
+    proof = key.proof("GET", "/oauth2/userinfo", token=token)
+    statuses = [key.userinfo(each.test_client(), token, proof).status_code for each in apps]
+    assert statuses == [200, 401]
 
 
 def test_an_app_is_sealed_anew_by_its_next_code(start: Start, there: World) -> None:
