@@ -1,5 +1,7 @@
 """Rows that count attempts: one statement moves a counter and says whether it might.
 
+Of a list of keys the newest one's hash names the counter: that of a former key is another one.
+
 ``INSERT … ON CONFLICT DO UPDATE … WHERE <allowed> RETURNING`` gives a row back only where
 the attempt is allowed. SQLite takes turns; PostgreSQL evaluates the condition again on the
 newest row once it has its lock.
@@ -66,7 +68,7 @@ class Blocked:
 
 def move(key: str, policy: Growing | RateLimit) -> Blocked | None:
     """Count an attempt: ``None`` where it is allowed."""
-    now = clock.now()
+    key, now = str(key), clock.now()
     if isinstance(policy, Growing):
         upsert = _growing(key, policy, now)
     else:
@@ -92,7 +94,7 @@ def give_back(key: str, policy: Growing) -> None:
     fewer = _columns.attempts - 1
     db.session.execute(
         update(ThrottleCounter.__table__)
-        .where(_columns.key == key, _columns.attempts > 0)
+        .where(_columns.key == str(key), _columns.attempts > 0)
         .values(
             attempts=fewer,
             blocked_until=case((fewer < policy.free, LONG_AGO), else_=_columns.blocked_until),

@@ -16,7 +16,7 @@ from idp.audit import events
 from idp.credentials import counters
 from idp.credentials.counters import Growing, RateLimit
 from idp.credentials.models import ThrottleCounter
-from idp.database import db, delete_all, keyed_hash, retried, transaction
+from idp.database import db, delete_all, hashes, keyed_hash, retried, transaction
 from idp.people.names import as_meant, email_key, username_key
 
 ONE_PERSON = Growing(free=5, longest=900, fade=timedelta(hours=24))
@@ -91,7 +91,9 @@ def reset(kind: str, *parts: str) -> None:
 
 
 def _forget(*keys: str) -> None:
-    delete_all(ThrottleCounter, ThrottleCounter.key.in_(keys))
+    """Those of each of our keys too: a worker whose newest one is another counts by itself."""
+    each_key = [each for key in keys for each in hashes.all_of(key)]
+    delete_all(ThrottleCounter, ThrottleCounter.key.in_(each_key))
 
 
 @retried

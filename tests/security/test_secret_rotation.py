@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextvars import Context
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,12 +12,14 @@ from click.testing import CliRunner
 from flask import Flask
 from flask.cli import ScriptInfo
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from idp import clock, create_app
 from idp.cli import cli
 from idp.clients.used import first_use
-from idp.credentials import one_time_tokens, totp
-from idp.database import db, hashes
+from idp.credentials import counters, one_time_tokens, throttling, totp
+from idp.credentials.models import ThrottleCounter
+from idp.database import db, hashes, transaction
 from idp.doctor import installation
 from idp.oidc import dpop, tokens
 from idp.readiness import agreement, marks
@@ -162,6 +165,36 @@ def test_a_proof_about_a_token_works_once_at_either_worker(start: Start, there: 
     proof = key.proof("GET", "/oauth2/userinfo", token=token)
     statuses = [key.userinfo(each.test_client(), token, proof).status_code for each in apps]
     assert statuses == [200, 401]
+
+
+def guess(times: int) -> list[throttling.Allowed | throttling.Blocked]:
+    return [throttling.attempt("account", "a") for _ in range(times)]
+
+
+def test_guesses_are_counted_at_each_worker_and_forgotten_at_all(start: Start, app: Flask) -> None:
+    orders = [start("added"), start("promoted")]
+    for each in orders:
+        with each.app_context():
+            refused = guess(7)[-2:]  # told, though a counter of the other order stands there too
+            assert all(isinstance(one, throttling.Blocked) for one in refused)
+    with orders[1].app_context():
+        throttling.reset("account", "a")
+    for each in orders:
+        with each.app_context():
+            assert guess(1) == [throttling.Allowed()]
+
+
+def test_an_attempt_is_given_back_to_the_counter_that_counted_it(start: Start, app: Flask) -> None:
+    policy = counters.Growing(free=2, longest=60, fade=timedelta(hours=1))
+    with start("promoted").app_context():
+        newest, former = hashes.all_of(hashes.keyed_hash("throttle", "a"))
+        for key in (newest, former):
+            with transaction():
+                counters.move(key, policy)
+        with transaction():
+            counters.give_back(hashes.keyed_hash("throttle", "a"), policy)
+        rows = db.session.execute(select(ThrottleCounter.key, ThrottleCounter.attempts)).all()
+        assert dict(map(tuple, rows)) == {newest: 0, former: 1}
 
 
 def test_an_app_is_sealed_anew_by_its_next_code(start: Start, there: World) -> None:
