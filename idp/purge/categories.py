@@ -93,7 +93,14 @@ CATEGORIES: Final = (
         "what was answered to a question or a request, and what became of a mail",
         True,
         "outcome link_requests.answer roster_answers.answer roster_questions.answer"
-        " outbox.answer event_deliveries.answer meaning denied_because outbox.about",
+        " outbox.answer event_deliveries.answer meaning denied_because",
+    ),
+    Category(
+        "matter of a mail",
+        "what a mail speaks of: the browser, in words, from which somebody acted, and until it has"
+        " left an e-mail address that it goes to",
+        True,
+        "outbox.about",
     ),
     Category(
         "words from files and staff",

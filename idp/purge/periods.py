@@ -12,7 +12,7 @@ from idp.audit import partitions
 from idp.credentials import throttling
 from idp.people.schools import LEAVERS_KEPT
 from idp.purge import rules
-from idp.purge.leavers import LAST_WORDS, NOTICE
+from idp.purge.leavers import LAST_WORDS, NOTICE, REGRET
 from idp.purge.walking import Growing
 from idp.roster.reading import RESUME_WITHIN
 from idp.roster.runs import UNDO_WITHIN
@@ -57,13 +57,16 @@ DATED: Final[dict[str, Callable[[], str]]] = {
 _PEOPLE: Final[dict[str, Callable[[], str]]] = {
     "children": lambda: (
         "as long as the pupil is at school; then for the school's period:"
-        f" {_time(timedelta(days=settings.current().keep_leavers_days))} unless the school says"
-        f" otherwise, from {LEAVERS_KEPT[0]} to {LEAVERS_KEPT[1]:,} days"
+        f" {_usual_period()} unless the school says otherwise, from {LEAVERS_KEPT[0]} to"
+        f" {LEAVERS_KEPT[1]:,} days"
     ),
     "accounts": lambda: (
         "as long as a child of the holder's is at a school, or they work at a desk; then for the"
-        f" school's period, with a mail {_time(NOTICE)} before its end;"
-        f" erased {_time(LAST_WORDS)} after it"
+        f" longest period of their schools ({_usual_period()} unless a school says otherwise), with"
+        f" a mail {_time(NOTICE)} before its end; erased {_time(LAST_WORDS)} after it. One that"
+        f" never had a child: {_usual_period()} from its last use or change, likewise. One whose"
+        f" erasure was agreed to: {_time(REGRET)} after the answer, once it is disabled or no child"
+        f" is linked; erased {_time(LAST_WORDS)} after it was closed"
     ),
 }
 
@@ -96,9 +99,10 @@ LASTING: Final = {
     "client_refusals": "the newest 30 of each application",
     "delivery_pauses": "until the application answers again",
     **dict.fromkeys(
-        ("database_identity", "platform_counts", "installation_marks", "stored_keys", "key_lists"),
+        ("database_identity", "platform_counts", "installation_marks", "key_lists"),
         "as long as the installation is there",
     ),
+    "stored_keys": "until the key is retired; then until a later change of the keys",
 }
 """Of tables that no rule looks at: what their rows leave with."""
 
@@ -217,6 +221,10 @@ def _plain(growing: Growing) -> str:
     assert growing.age is not None
     column, kept = growing.age
     return f"{_time(kept())} after {_AFTER[column.key]}"
+
+
+def _usual_period() -> str:
+    return _time(timedelta(days=settings.current().keep_leavers_days))
 
 
 def _time(length: timedelta) -> str:
