@@ -16,6 +16,7 @@ from idp.clients.models import Client, ClientRow, ClientSchool, ClientVersion
 from idp.database import db, opaque_id, transaction, update_all
 from idp.database.prepared import Prepared, columns, only
 from idp.errors import Conflict, Invalid, NotFound
+from idp.people import schools
 from idp.people.models import School
 
 __all__ = ["Registered", "find", "register"]
@@ -168,15 +169,29 @@ def list_clients() -> list[Client]:
     return list(db.session.scalars(select(Client).order_by(Client.name, Client.id)))
 
 
-def schools_of(client_id: str) -> list[School]:
-    """The schools that a client serves; one query."""
-    return list(
-        db.session.scalars(
-            select(School)
-            .join(ClientSchool, ClientSchool.school_id == School.id)
-            .where(ClientSchool.client_id == client_id)
-            .order_by(School.name)
-        )
+def schools_of(client_id: str, most: int | None = None) -> list[School]:
+    """The schools that a client serves, or the first so many of them; one query."""
+    served = _of_client(select(School), client_id)
+    return list(db.session.scalars(served.order_by(School.name).limit(most)))
+
+
+def only_school_of(client_id: str) -> tuple[School | None, bool]:
+    """The school that a client serves, where it is one alone; and whether any that it serves lets
+    families stay signed in, or of none the operator. One query of two rows: a region's application
+    may serve thousands.
+    """
+    lets_stay = _of_client(select(School.id), client_id).where(schools.lets_stay())
+    any_does = lets_stay.correlate(None).exists()
+    served = _of_client(select(School, any_does), client_id).limit(2)
+    found = db.session.execute(served).all()
+    if not found:
+        return None, schools.any_lets_stay(())
+    return found[0][0] if len(found) == 1 else None, found[0][1]
+
+
+def _of_client(query: Any, client_id: str) -> Any:
+    return query.join(ClientSchool, ClientSchool.school_id == School.id).where(
+        ClientSchool.client_id == client_id
     )
 
 

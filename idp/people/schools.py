@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, select
 
 from idp import settings
 from idp.audit import events
@@ -127,6 +127,12 @@ def any_lets_stay(these: Iterable[School]) -> bool:
     default = settings.current().stay_signed_in_days
     days = [each.stay_signed_in_days for each in these] or [None]
     return any(default if each is None else each for each in days)
+
+
+def lets_stay() -> ColumnElement[bool]:
+    """The same of the school of a row."""
+    default = settings.current().stay_signed_in_days
+    return func.coalesce(School.stay_signed_in_days, default) > 0
 
 
 def _is_version(version: int | None) -> Any:

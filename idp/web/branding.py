@@ -113,7 +113,7 @@ def use_when_asked(make: Callable[[], Branding]) -> None:
 
 def use_school(school: School) -> Branding:
     """Brand this request's pages for one school."""
-    return use(branding_for(None, [school]))
+    return use(branding_for(school))
 
 
 def use_school_of(account_id: str) -> None:
@@ -128,7 +128,7 @@ def use_school_of(account_id: str) -> None:
     if roles := staff.roles_of(account_id):
         ids = {role.school_id for role in roles}
         school = find_school(ids.pop() or "") if len(ids) == 1 else None
-        use(replace(branding_for(None, [school] if school else []), to_staff=True))
+        use(replace(branding_for(school), to_staff=True))
 
 
 def use_school_named(school_id: str) -> None:
@@ -138,17 +138,19 @@ def use_school_named(school_id: str) -> None:
         use_school(school)
 
 
-def branding_for(client: ClientRow | None, schools: list[School]) -> Branding:
-    """The school's own face; an application of several schools shows its own name."""
-    if len(schools) == 1:
-        return _of_school(schools[0])
-    name = client.name if client else settings.current().platform_name
-    return Branding(name, lets_stay=kept.any_lets_stay(schools))
+def branding_for(school: School | None) -> Branding:
+    """The school's own face, or the platform's."""
+    if school is not None:
+        return _of_school(school)
+    return Branding(settings.current().platform_name, lets_stay=kept.any_lets_stay(()))
 
 
 def of_application(client: ClientRow | None) -> Branding:
-    """The face of the schools that an application serves."""
-    return branding_for(client, registration.schools_of(client.id) if client else [])
+    """The face of the school that an application serves; one of several shows its own name."""
+    if client is None:
+        return branding_for(None)
+    school, lets_stay = registration.only_school_of(client.id)
+    return _of_school(school) if school else Branding(client.name, lets_stay=lets_stay)
 
 
 def _of_school(school: School) -> Branding:

@@ -5,10 +5,14 @@ import re
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import event
 
+from idp.database import db, transaction
 from idp.people import contrast
+from idp.people.models import School
 from idp.web.branding import Branding, breakable
 from tests import factories
+from tests.outgoing.conftest import change
 from tests.relying_party import Browser, RelyingParty
 from tests.web.places import Place
 
@@ -87,6 +91,45 @@ def test_an_application_of_two_schools_shows_its_own_name(app: Flask) -> None:
 
     assert "Cartable" in page.text
     assert "Mme Peeters" not in page.text
+
+
+def test_a_page_reads_no_more_schools_of_an_application_the_more_it_serves(app: Flask) -> None:
+    """A region's application serves thousands, and every page of a sign-in shows its face."""
+    portal = RelyingParty.of(
+        *(factories.school(f"École {number}") for number in range(12)), client_name="Région"
+    )
+    db.session.remove()
+    read: list[School] = []
+
+    def note(school: School, _context: object) -> None:
+        read.append(school)
+
+    event.listen(School, "load", note)
+    try:
+        page = Browser(app.test_client()).open(portal.authorize_path())
+    finally:
+        event.remove(School, "load", note)
+
+    assert "Région" in page.text
+    assert len(read) <= 2
+
+
+@pytest.mark.parametrize(
+    ("platform", "school", "offered"), [(90, None, True), (90, 0, False), (0, 30, True)]
+)
+def test_an_application_offers_to_stay_signed_in_where_any_of_its_schools_does(
+    app: Flask, platform: int, school: int | None, offered: bool
+) -> None:
+    change(app, stay_signed_in_days=platform)
+    one, other = factories.school(), factories.school("Institut Saint-Éloi")
+    with transaction():
+        one.stay_signed_in_days = school
+        other.stay_signed_in_days = 0
+    portal = RelyingParty.of(one, other, client_name="Cartable")
+
+    page = Browser(app.test_client()).open(portal.authorize_path())
+
+    assert ('name="stay"' in page.text) is offered
 
 
 @on_sqlite

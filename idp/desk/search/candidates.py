@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, column, func, or_, select, table, text, union_all
+from sqlalchemy import Select, column, func, or_, select, table, text, union_all
 
 from idp.database import db
 from idp.desk.access import scope
@@ -27,6 +27,8 @@ _COLUMNS: Final = (
     DirectoryEntry.text,
 )
 _INDEX: Final = table("directory_index", column("rowid"))
+_FEW_SCHOOLS: Final = 8
+"""Whose lines are read one by one by the index of schools, whatever the words."""
 _SHORTEST_MEANT: Final = 4
 """Shorter words are taken as they are: every other word is near « 3B »."""
 
@@ -68,7 +70,11 @@ def find(
         query = _having(query, wanted).limit(most)
     else:
         query = query.where(scope.at(school_scope, DirectoryEntry.school_id))
-        query = _by_piece(query, wanted, most)
+        if not school_scope.everywhere and len(school_scope.school_ids) <= _FEW_SCHOOLS:
+            # PostgreSQL would look through everybody of that name on the whole platform first
+            query = _having(query, wanted, DirectoryEntry.text.concat("")).limit(most)
+        else:
+            query = _by_piece(query, wanted, most)
     rows = db.session.execute(query).unique()
     return [
         Entry(row.kind, row.account_id or row.child_id, row.school_id, row.text) for row in rows
@@ -93,8 +99,8 @@ def _by_piece(query: Select[Any], wanted: list[Pieces], most: int) -> Any:
     return select(*(together.c[column.key] for column in _COLUMNS))
 
 
-def _having(query: Select[Any], wanted: list[Pieces]) -> Select[Any]:
-    return query.where(*(_has(pieces) for pieces in wanted))
+def _having(query: Select[Any], wanted: list[Pieces], of: Any = DirectoryEntry.text) -> Select[Any]:
+    return query.where(*(or_(*(of.like(f"%{piece}%") for piece in pieces)) for pieces in wanted))
 
 
 def as_typed(word: str) -> Pieces:
@@ -122,10 +128,6 @@ def as_meant(word: str) -> Pieces:
         f"{word[half:]} ",
         *((f"{heard} ",) if heard else ()),
     )
-
-
-def _has(pieces: Pieces) -> ColumnElement[bool]:
-    return or_(*(DirectoryEntry.text.like(f"%{piece}%") for piece in pieces))
 
 
 def _narrowed(query: Select[Any], wanted: list[Pieces], school_scope: SchoolScope) -> Select[Any]:

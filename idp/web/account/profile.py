@@ -36,7 +36,7 @@ def profile(signed_in: SignedIn) -> ResponseReturnValue:
         "account/profile.html",
         account=signed_in.account,
         children=[(child, RELATIONS[link.relationship]) for child, link in children],
-        contacts=[branding.branding_for(None, [school]) for school in schools],
+        contacts=[branding.branding_for(school) for school in schools],
         chosen=signed_in.account.locale or "",
         languages=i18n.NAMES,  # a parent may read any of ours, whatever the school's pages offer
     )

@@ -49,7 +49,7 @@ def schools(staff: Staff) -> ResponseReturnValue:
     mine = desk.mine(staff)
     if len(mine) == 1 and not staff.may(Right.MAKE_SCHOOL):
         return redirect(url_for("admin.school", school_id=mine[0].id), 303)
-    faces = [(school, branding.branding_for(None, [school])) for school in mine]
+    faces = [(school, branding.branding_for(school)) for school in mine]
     return render_template("admin/schools/list.html", faces=faces, names=i18n.NAMES)
 
 
@@ -189,7 +189,7 @@ def school_page(
     page = render_template(
         "admin/schools/school.html",
         school=school,
-        face=branding.branding_for(None, [school]),
+        face=branding.branding_for(school),
         identity=identity or _form_of(school, {"name": "name", "colour": "colour"}),
         contact=contact or _form_of(school, {name: name for name in CONTACT}),
         staying=staying or _form_of(school, {"stay_signed_in_days": "stay_signed_in_days"}),

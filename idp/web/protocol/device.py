@@ -88,7 +88,7 @@ def _page(form: Form) -> ResponseReturnValue:
 
 def _question(waiting: Interaction, code: str) -> str:
     client = registration.find(waiting.client_id or "")
-    schools = registration.schools_of(waiting.client_id or "")
+    schools = registration.schools_of(waiting.client_id or "", most=MOST_SCHOOLS + 1)
     return render_template(
         "protocol/device_confirm.html",
         interaction=waiting,

@@ -95,4 +95,4 @@ def _without_token(interaction: Interaction) -> ResponseReturnValue:
 def _brand(client_id: str) -> None:
     client = registration.find(client_id)
     if client is not None:
-        branding.use(branding.branding_for(client, registration.schools_of(client_id)))
+        branding.use(branding.of_application(client))
