@@ -26,6 +26,12 @@ from idp.settings.secrets import DatabaseUrl
 Create = Callable[[Settings], Any]
 """Makes the application: who wires it is a face."""
 PROVING: Final = "idp_verify_"
+HAS_TABLES: Final = text(
+    "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE c.relkind IN ('r', 'p', 'f', 'm')"
+    " AND n.nspname <> 'information_schema' AND NOT starts_with(n.nspname, 'pg_'))"
+)
+"""Whether a PostgreSQL database has tables, whatever schema they are in."""
 _LEFT_OVER: Final = text(
     "SELECT datname FROM pg_database WHERE starts_with(datname, :begin) AND datname < :before"
     " AND pg_get_userbyid(datdba) = current_user"
@@ -230,10 +236,8 @@ def _lent(address: str) -> Iterator[str]:
 
     plain = _plain(address)
     with connect(plain, autocommit=True) as there:
-        full = there.execute(
-            "SELECT 1 FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
-        ).fetchone()
-    if full:
+        full = there.execute(str(HAS_TABLES)).fetchone()
+    if full == (True,):
         raise BackupTrouble("the database of --database-url is not empty: it would be overwritten")
     try:
         yield plain.replace("postgresql://", "postgresql+psycopg://", 1)

@@ -168,6 +168,8 @@ class PostgresPlace:
 def _has_tables() -> bool:
     try:
         with db.engine.connect() as now:
+            if now.dialect.name == "postgresql":  # somebody else's may lie in any schema
+                return bool(now.scalar(elsewhere.HAS_TABLES))
             return bool(inspect(now).get_table_names())
     except (SQLAlchemyError, sqlite3.Error):
         return True

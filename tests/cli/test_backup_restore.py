@@ -136,6 +136,25 @@ def test_a_database_that_is_there_is_not_overwritten(run: Run, app: Flask, tmp_p
     assert accounts.find_by_username("paul") is not None
 
 
+@on_postgresql
+def test_a_database_whose_tables_lie_in_another_schema_is_not_dropped(
+    run: Run, app: Flask, tmp_path: Path
+) -> None:
+    file = backed_up(run, tmp_path)
+    with db.engine.begin() as now:
+        now.exec_driver_sql("DROP SCHEMA public CASCADE")
+        now.exec_driver_sql("CREATE SCHEMA public")
+        now.exec_driver_sql("CREATE SCHEMA theirs")
+        now.exec_driver_sql("CREATE TABLE theirs.invoices AS SELECT 7 AS number")
+
+    assert "is not empty" in refused(run, file, "--erasures-unknown")
+    result = run("backup", "restore", file, "--replace", "--yes", "--json", "--erasures-unknown")
+
+    assert result.exit_code == 0, result.output
+    with psycopg.connect(address(json.loads(result.stdout)["former"])) as former:
+        assert former.execute("SELECT number FROM theirs.invoices").fetchall() == [(7,)]
+
+
 def test_nobody_is_asked_nothing_happens(run: Run, app: Flask, tmp_path: Path) -> None:
     file = backed_up(run, tmp_path)
     factories.account("paul")
