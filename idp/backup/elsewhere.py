@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -26,6 +27,8 @@ from idp.settings.secrets import DatabaseUrl
 Create = Callable[[Settings], Any]
 """Makes the application: who wires it is a face."""
 PROVING: Final = "idp_verify_"
+LEFT_AFTER: Final = timedelta(days=1)
+"""After so long a database beside is nobody's any more."""
 HAS_TABLES: Final = text(
     "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
     " WHERE c.relkind IN ('r', 'p', 'f', 'm')"
@@ -34,7 +37,8 @@ HAS_TABLES: Final = text(
 """Whether a PostgreSQL database has tables, whatever schema they are in."""
 _LEFT_OVER: Final = text(
     "SELECT datname FROM pg_database WHERE starts_with(datname, :begin) AND datname < :before"
-    " AND pg_get_userbyid(datdba) = current_user"
+    " AND pg_get_userbyid(datdba) = current_user AND NOT EXISTS (SELECT FROM pg_stat_activity"
+    " WHERE pg_stat_activity.datid = pg_database.oid AND usesysid IS NOT NULL)"
 )
 _EMPTYING: Final = """
 DO $$ DECLARE each record; BEGIN
@@ -150,10 +154,10 @@ def administer(statement: str) -> None:
 
 
 def sweep(begin: str = PROVING) -> None:
-    """Drop what somebody who was killed has left of databases whose names begin so, the day before
-    or earlier.
+    """Drop what somebody who was killed has left of databases whose names begin so, a day ago or
+    earlier, and nobody looks at: a proof that began before midnight may go on.
     """
-    before = f"{begin}{clock.now().date():%Y%m%d}"
+    before = begin + _time_of(clock.now() - LEFT_AFTER)
     with administration() as now:
         names = now.scalars(_LEFT_OVER, {"begin": begin, "before": before}).all()
     for name in names:
@@ -253,4 +257,8 @@ def _plain(address: str) -> str:
 
 def stamp() -> str:
     """What makes a name beside ours a name of its own, by time."""
-    return f"{clock.now():%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"
+    return f"{_time_of(clock.now())}_{secrets.token_hex(3)}"
+
+
+def _time_of(moment: datetime) -> str:
+    return f"{moment:%Y%m%d_%H%M%S}"

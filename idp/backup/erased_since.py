@@ -33,6 +33,8 @@ class Gathered:
     until: datetime | None = None
     trouble: str | None = None
     """Why the database that is to be replaced could not be asked."""
+    is_told_till_now: bool = False
+    """Whether that database has told."""
 
     def add(self, span: Span, ids: Iterable[str], manifest: Manifest) -> None:
         """Take a list in. Raises ``BackupTrouble`` where it is another database's."""
@@ -62,11 +64,22 @@ def refuse_unknown(gathered: Gathered, manifest: Manifest) -> None:
         raise BackupTrouble(UNKNOWN.format(since=f"{manifest.moment:%Y-%m-%d %H:%M}Z") + reason)
 
 
+def gap(gathered: Gathered) -> str | None:
+    """What to say where lists have told, and only up to a moment before now."""
+    if gathered.until is None or gathered.is_told_till_now:
+        return None
+    return (
+        f"nobody has told who was erased after {gathered.until:%Y-%m-%d %H:%M}Z: ask the schools,"
+        " and erase them again by hand"
+    )
+
+
 def _ask_present(gathered: Gathered, manifest: Manifest) -> None:
     try:
         with erasures.reading() as now:
             span = erasures.span_of(now, clock.now())
             if span is not None and span.database == manifest.database:
+                gathered.is_told_till_now = True
                 gathered.add(span, (who for who, _ in erasures.erased_of(now)), manifest)
     except (SQLAlchemyError, sqlite3.Error) as error:
         # It is damaged: that is why it is replaced

@@ -19,6 +19,8 @@ from idp.database import db
 
 ROWS: Final = 1_000
 _HEAD: Final = "# erased of"
+_END: Final = "# end:"
+"""Then how many: a list that was cut off, by a full disk say, must not count as a whole one."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,16 @@ def erased_of(now: Connection) -> Iterator[tuple[str, datetime]]:
 
 
 def lines_of(now: Connection, until: datetime) -> Iterator[str]:
-    """The list of a database as text: what it covers, then an id and a time a line."""
+    """The list of a database as text: what it covers, an id and a time a line, how many."""
     span = span_of(now, until)
     if span is not None:
         since = span.since.isoformat() if span.since else "-"
         yield f"{_HEAD} {span.database} {since} {span.until.isoformat()}"
+        number = 0
         for who, at in erased_of(now):
+            number += 1
             yield f"{who} {at.isoformat()}"
+        yield f"{_END} {number}"
 
 
 def read_span(line: str) -> Span:
@@ -88,10 +93,18 @@ def read_span(line: str) -> Span:
 
 
 def read_ids(lines: Iterable[str]) -> Iterator[str]:
-    """The ids of the other lines."""
+    """The ids of the other lines. Raises ``BackupTrouble`` where its end is missing."""
+    number, end = 0, ""
     for line in lines:
-        if line.strip():
+        if line.startswith(_END):
+            end = line.removeprefix(_END).strip()
+        elif line.strip():
+            number += 1
             yield line.split()[0]
+    if end != str(number):
+        raise BackupTrouble(
+            "the list of who was erased is cut off: take the one before it, or a newer backup"
+        )
 
 
 def _moment(text: str) -> datetime:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import monotonic, sleep
 from typing import Final, Protocol
 
 from sqlalchemy import inspect, make_url, text
@@ -23,6 +24,8 @@ _OTHERS: Final = text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = :name AND usesysid IS NOT NULL"
 )
 _THERE: Final = text("SELECT 1 FROM pg_database WHERE datname = :name")
+ENDS_WITHIN: Final = 2.0
+"""Seconds in which a connection that was closed, such as ours, is gone at the server too."""
 LONGEST_NAME: Final = 63
 """Bytes of a name in PostgreSQL."""
 
@@ -124,8 +127,13 @@ class PostgresPlace:
     def refuse_others(self) -> None:
         db.session.remove()
         db.engine.dispose()
+        gc.collect()  # as above
+        until = monotonic() + ENDS_WITHIN
         with elsewhere.administration() as now:
-            others = now.scalar(_OTHERS, {"name": self.name})
+            while others := now.scalar(_OTHERS, {"name": self.name}):
+                if monotonic() > until:
+                    break
+                sleep(0.1)
         if others:
             raise BackupTrouble(
                 f"{others} connections use the database: stop the provider, its workers and"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from idp import settings
 from idp.audit import continuity
-from idp.backup import elsewhere, proving, reading, taking
+from idp.backup import elsewhere, key_rows, proving, reading, taking
 from idp.backup.elsewhere import Create
 from idp.backup.parts import Manifest
 from idp.backup.places import Place
@@ -63,6 +63,7 @@ def restore(
     manifest = backup.manifest
     outcome = Restored(manifest)
     keys = settings.current().keys_folder
+    present = _present_keys(place, wishes)
     with place.beside() as beside:
         say(f"… restoring the state of {manifest.moment:%Y-%m-%d %H:%M}Z beside")
         backup.into(
@@ -77,9 +78,11 @@ def restore(
             if not schema().up_to_date:
                 say(f"… upgrading it from schema {manifest.revision}")
                 upgrade()
+            if present:
+                key_rows.put(present, keep=wishes.keep_keys)
             outcome.notes += proving.contradicted(manifest)
             outcome.erased = erase()
-            if wishes.keep_keys:
+            if wishes.keep_keys or present:
                 agreement.note_keys()  # those that are there stay: all others are to have them
             say("… ending what came back to life")
             outcome.ended = restored.end_what_came_back()
@@ -110,6 +113,22 @@ def _refuse_different(manifest: Manifest) -> None:
     different = proving.different_counts(manifest)
     if different:
         raise BackupTrouble(f"not all of the backup came back: {'; '.join(different)}")
+
+
+def _present_keys(place: Place, wishes: Wishes) -> key_rows.Rows | None:
+    """The keys of the database that is replaced, where keys are in databases.
+
+    Raises ``BackupTrouble`` where they are to stay and can't be read.
+    """
+    if settings.current().keys_in == "folder" or not place.is_full():
+        return None
+    present = key_rows.read()
+    if present is None and wishes.keep_keys:
+        raise BackupTrouble(
+            "--keep-keys: the keys of the database that is there can't be read; without it those of"
+            " the backup sign (retire again what was retired since: idp keys retire)"
+        )
+    return present
 
 
 def _judge_keys(folder: Path, files: dict[str, bytes], wishes: Wishes) -> None:

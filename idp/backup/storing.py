@@ -17,34 +17,46 @@ _NAME: Final = re.compile(r"idp-\d{8}T\d{6}Z\.idp-backup")
 _PART: Final = re.compile(r"\.idp-\d{8}T\d{6}Z\.idp-backup\.part")
 
 
-def store(target: Path, write: Callable[[BinaryIO, Path], Any], keep: int | None) -> Path:
+def store(target: Path, write: Callable[[BinaryIO, Path], Any]) -> Path:
     """Have a backup written into a folder, or to a file; returns where it is.
 
-    ``keep``: how many stay in the folder, this one counted. Raises ``BackupTrouble`` where it can't
-    be written whole: then everything is as it was.
+    Raises ``BackupTrouble`` where it can't be written whole: then everything is as it was.
     """
     folder, name = (target, _name()) if target.is_dir() else (target.parent, target.name)
     if not folder.is_dir():
         raise BackupTrouble(f"there is no folder {folder}")
-    try:
-        with _alone(folder):
-            _forget_parts(folder)
-            sweep_copies(folder)
-            file = _written(folder, name, write)
-            if keep is not None:
-                for old in stored(folder)[keep:]:
-                    old.unlink()
-    except OSError as error:
-        raise BackupTrouble(
-            f"{folder}: {error.strerror or type(error).__name__}; the backups that are there stay"
-            " as they were"
-        ) from error
-    return file
+    with _alone(folder), _said(folder):
+        _forget_parts(folder)
+        sweep_copies(folder)
+        return _written(folder, name, write)
+
+
+def prune(made: Path, keep: int) -> None:
+    """Remove the oldest of its folder, so that so many stay, the one made just now counted.
+
+    Those whose names say a later time are of a clock that was set forward: they go first.
+    """
+    with _alone(made.parent), _said(made.parent):
+        others = [each for each in stored(made.parent) if each.name != made.name]
+        others.sort(key=lambda each: each.name < made.name, reverse=True)
+        for old in others[keep - 1 :]:
+            old.unlink()
 
 
 def stored(folder: Path) -> list[Path]:
     """The backups of a folder, the newest first."""
     return sorted((each for each in folder.iterdir() if _NAME.fullmatch(each.name)), reverse=True)
+
+
+@contextmanager
+def _said(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BackupTrouble(
+            f"{folder}: {error.strerror or type(error).__name__}; the backups that are there stay"
+            " as they were"
+        ) from error
 
 
 def _name() -> str:

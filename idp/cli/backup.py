@@ -31,6 +31,7 @@ from idp.cli.errors import BadInput
 from idp.cli.group import Noun
 from idp.purge import erasing
 from idp.readiness import proofs
+from idp.settings.secrets import Secrets
 
 PIPE: Final = "-"
 
@@ -41,7 +42,7 @@ _key_files = click.option(
     "key_files",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A file with a key of before, where IDP_BACKUP_KEY is another one by now.",
+    help="A file with keys of before, one a line, where IDP_BACKUP_KEY has none of them by now.",
 )
 _source = click.argument("source", metavar="FILE", type=click.Path(allow_dash=True))
 
@@ -91,13 +92,13 @@ def backup_create(target: str, keep: int | None, verify: bool, as_json: bool) ->
     if keep and not Path(target).is_dir():
         raise BadInput("--keep is for a folder")
     manifests: list[Manifest] = []
-    file = storing.store(
-        Path(target), lambda to, room: manifests.append(taking.write(to, room)), keep
-    )
+    file = storing.store(Path(target), lambda to, room: manifests.append(taking.write(to, room)))
     row = {"file": str(file), "bytes": file.stat().st_size, **_row(manifests[0])}
     output.one(row, as_json)
     if verify:
         _prove(str(file), [], None, quiet=as_json)
+    if keep:  # once it is proved, where it is to be: the older ones may be the only good ones
+        storing.prune(file, keep)
 
 
 @command.command("verify")
@@ -184,7 +185,7 @@ def backup_restore(
             erase=lambda: _erase_again(gathered.ids),
             say=_say(as_json),
         )
-    for sentence in outcome.notes:
+    for sentence in (*outcome.notes, *filter(None, [erased_since.gap(gathered)])):
         click.echo(f"idp: {sentence}", err=True)
     row = {
         **_row(backup.manifest),
@@ -227,7 +228,7 @@ def backup_erasures() -> None:
     Each backup holds the list, too.
 
     Example:
-      idp backup erasures > /var/lib/idp/backups/erasures.txt
+      idp backup erasures > erasures.new && mv erasures.new erasures.txt
     """
     readiness.refuse_other_schema()
     with erasures.reading() as now:
@@ -289,4 +290,6 @@ def _opened(source: str, key_files: list[Path]) -> Iterator[reading.Backup]:
 
 
 def _keys_in(files: Iterable[Path]) -> list[bytes]:
-    return [file.read_bytes().strip() for file in files]
+    """As the setting has them: one a line, the newest first."""
+    texts = [file.read_text(encoding="utf-8", errors="replace").strip() for file in files]
+    return [bytes(each) for text in texts for each in Secrets.of_text(text).all]

@@ -10,14 +10,17 @@ import stat
 import tracemalloc
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import create_engine, select, text, update
 
+from idp import clock
 from idp.audit import events
 from idp.backup import elsewhere, sealed
 from idp.database import db, transaction
@@ -237,10 +240,10 @@ def test_a_key_of_before_opens_an_older_backup(
     code, words = ended(run, "verify", str(backup))
     assert (code, "--key-file" in words) == (3, True)
 
-    (tmp_path / "former").write_text(f"{KEY}\n")
-    assert (
-        run("backup", "verify", str(backup), "--key-file", str(tmp_path / "former")).exit_code == 0
-    )
+    for lines in (f"{KEY}\n", f"{OTHER_KEY}\n{KEY}\n", json.dumps([OTHER_KEY, KEY])):
+        (tmp_path / "former").write_text(lines)
+        code, words = ended(run, "verify", str(backup), "--key-file", str(tmp_path / "former"))
+        assert code == 0, words
 
 
 def test_a_backup_of_a_newer_release_is_named(run: Run, folder: Path, app: Flask) -> None:
@@ -260,7 +263,7 @@ def test_a_backup_of_an_older_schema_is_upgraded_beside(run: Run, folder: Path, 
 
     factories.account("claire")
     command.downgrade(migrations.configuration(), "0048")
-    file = storing.store(folder, taking.write, None)
+    file = storing.store(folder, taking.write)
     command.upgrade(migrations.configuration(), "head")
 
     result = run("backup", "verify", str(file))
@@ -395,6 +398,32 @@ def test_so_many_stay_in_a_folder(run: Run, app: Flask, folder: Path) -> None:
 
 
 @on_sqlite
+def test_the_older_ones_stay_until_the_new_one_is_proved(
+    run: Run, family: World, folder: Path
+) -> None:
+    older = folder / "idp-20260101T030000Z.idp-backup"
+    older.write_bytes(b"older")
+    with transaction() as writes:
+        writes.execute(update(Guardianship).values(ended_at=family.guardian.created_at))
+    code, _ = ended(run, "create", str(folder), "--keep", "1", "--verify")
+    assert code == 1
+    assert older.exists()
+
+
+@on_sqlite
+def test_a_clock_that_was_set_forward_removes_no_newer_backup(
+    run: Run, app: Flask, folder: Path
+) -> None:
+    for name in ("20990101", "20990102", "20260104"):
+        (folder / f"idp-{name}T030000Z.idp-backup").write_bytes(b"older")
+    newest = made(run, folder, "--keep", "2")
+    assert {each.name for each in folder.iterdir()} == {
+        newest.name,
+        "idp-20260104T030000Z.idp-backup",
+    }
+
+
+@on_sqlite
 def test_what_a_killed_one_has_left_is_removed_by_the_next(
     run: Run, app: Flask, folder: Path
 ) -> None:
@@ -475,5 +504,16 @@ def test_what_a_killed_proof_has_left_is_dropped_a_day_later(
     run: Run, app: Flask, folder: Path
 ) -> None:
     elsewhere.make("idp_verify_20260101_033000_abcdef")
-    assert run("backup", "verify", str(made(run, folder))).exit_code == 0
-    assert beside() == []
+    elsewhere.make("idp_verify_20260101_033001_abcdef")
+    yesterday = f"{elsewhere.PROVING}{clock.now() - timedelta(hours=23):%Y%m%d_%H%M%S}_abcdef"
+    elsewhere.make(yesterday)
+    in_use = elsewhere.address_of("idp_verify_20260101_033001_abcdef")
+    try:
+        with psycopg.connect(in_use.replace("+psycopg", "")) as proof:
+            assert run("backup", "verify", str(made(run, folder))).exit_code == 0
+            assert proof.execute("SELECT 1").fetchone() == (1,), "a proof that still runs"
+        assert sorted(beside()) == sorted(["idp_verify_20260101_033001_abcdef", yesterday])
+        db.session.remove()
+    finally:
+        for name in ("idp_verify_20260101_033001_abcdef", yesterday):
+            elsewhere.drop(name)

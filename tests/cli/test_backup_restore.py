@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -195,7 +195,7 @@ def test_an_older_schema_is_upgraded_before_it_takes_the_place(
 
     factories.account("claire")
     command.downgrade(migrations.configuration(), "0048")
-    file = storing.store(tmp_path, taking.write, None)
+    file = storing.store(tmp_path, taking.write)
     command.upgrade(migrations.configuration(), "head")
 
     result = run("backup", "restore", str(file), "--replace", "--yes")
@@ -340,6 +340,63 @@ def test_other_keys_are_not_written_over(
     assert finished(new_machine, "mail", "work", "--once").returncode == 0, "all are to have these"
 
 
+@pytest.fixture
+def keys_in_database(
+    app: Flask, database_url: str, keys_folder: Path
+) -> Iterator[Callable[..., Result]]:
+    """What runs commands of an installation whose keys are in its database."""
+    db.session.remove()
+    db.engine.dispose()
+    ours = settings_for_tests(
+        database_url,
+        keys_folder,
+        backup_key=KEY.encode(),
+        keys_in="database",
+        keys_encryption_key=b"Yk1zWq2LmNb7vRt4xJd9cHf6sAa8eGo5iPy0uEn3QkC",
+    )
+    kept = create_app(ours)
+    info = ScriptInfo(create_app=lambda: kept, set_debug_flag=False)
+    with kept.app_context():
+        yield lambda *words: CliRunner().invoke(cli, list(words), obj=info)
+        db.session.remove()
+        db.engine.dispose()
+
+
+def test_a_key_that_was_retired_since_does_not_sign_again_where_keys_are_in_the_database(
+    keys_in_database: Callable[..., Result], tmp_path: Path
+) -> None:
+    run = keys_in_database
+    assert run("keys", "ensure").exit_code == 0
+    disclosed = str(keyring().signing_key("RS256").kid)
+    file = backed_up(run, tmp_path)
+    assert run("keys", "retire", disclosed).exit_code == 0
+    present = {entry.kid: entry.state for entry in keyring().entries()}
+    assert disclosed not in present
+
+    assert "--keep-keys" in refused(run, file, "--replace")
+    result = run("backup", "restore", file, "--replace", "--yes", "--keep-keys")
+
+    assert result.exit_code == 0, result.output
+    assert {entry.kid: entry.state for entry in keyring().entries()} == present
+    assert keyring().signing_key("RS256").kid in present
+    assert readiness.refuse_unready() is None, "every machine is to have these"
+
+
+def test_keys_that_were_rotated_since_stay_in_the_database(
+    keys_in_database: Callable[..., Result], tmp_path: Path
+) -> None:
+    run = keys_in_database
+    assert run("keys", "ensure").exit_code == 0
+    file = backed_up(run, tmp_path)
+    assert run("keys", "rotate", "--force").exit_code == 0
+    present = {entry.kid: entry.state for entry in keyring().entries()}
+
+    result = run("backup", "restore", file, "--replace", "--yes")
+
+    assert result.exit_code == 0, result.output
+    assert {entry.kid: entry.state for entry in keyring().entries()} == present
+
+
 @on_sqlite
 def test_keys_in_the_database_come_with_it_and_want_its_secret(
     app: Flask, database_url: str, keys_folder: Path, tmp_path: Path
@@ -450,12 +507,38 @@ def test_r16_a_list_of_another_database_is_refused(
 ) -> None:
     file = backed_up(run, tmp_path)
     for text_, words in (
-        ("# erased of d_other - 2030-01-01T00:00:00+00:00\n", "another database"),
+        ("# erased of d_other - 2030-01-01T00:00:00+00:00\n# end: 0\n", "another database"),
         ("a_somebody 2030-01-01\n", "neither a backup nor"),
     ):
         (tmp_path / "list").write_text(text_)
         line = refused(run, file, "--replace", "--erasures-from", str(tmp_path / "list"))
         assert words in line
+
+
+@on_sqlite
+def test_r16_a_list_that_was_cut_off_is_refused(run: Run, family: Family, tmp_path: Path) -> None:
+    file = backed_up(run, tmp_path)
+    erase(family)
+    whole = run("backup", "erasures").stdout.splitlines(keepends=True)
+    assert len(whole) == 4
+    for lines in (whole[:1], whole[:2], whole[:3], [whole[0], *whole[2:]]):
+        (tmp_path / "list").write_text("".join(lines))
+        line = refused(run, file, "--replace", "--erasures-from", str(tmp_path / "list"))
+        assert "cut off" in line
+
+
+@on_sqlite
+def test_r16_the_time_that_no_list_tells_of_is_said(
+    run: Run, family: Family, tmp_path: Path, new_machine: dict[str, str]
+) -> None:
+    file = backed_up(run, tmp_path)
+    newer = tmp_path / "list"
+    newer.write_text(run("backup", "erasures").stdout)
+    done = finished(new_machine, "backup", "restore", file, "--yes", "--erasures-from", str(newer))
+    assert done.returncode == 0, done.stderr
+    assert "nobody has told who was erased after" in done.stderr
+    told = run("backup", "restore", file, "--replace", "--yes")
+    assert "nobody has told" not in told.stderr
 
 
 @on_postgresql
