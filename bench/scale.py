@@ -3,7 +3,7 @@
 Fills PostgreSQL twice with ``bench.population`` and asks the same of both, through the whole
 application but without a network. Prints medians in milliseconds and their ratio as the table of
 docs/scale.md; ends with 1 where one that should cost the same costs more than ``--bound`` times as
-much. In round figures for 10⁶ accounts: 12 GB of disk and an hour.
+much. In round figures for 10⁶ accounts: 7 GB of disk and an hour.
 """
 
 import argparse

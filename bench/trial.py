@@ -20,7 +20,7 @@ from idp import Settings, create_app
 from idp.database import db
 
 KINDS = ("discovery", "refresh", "code", "dpop-par", "sign-in", "storm")
-STORM = 32
+STORM = 64
 
 
 @dataclass(frozen=True)
