@@ -21,7 +21,7 @@ from idp.lifecycle import endings
 from idp.mail import outbox
 from idp.people.models import Account, Child, Guardianship
 from idp.purge import erasing, steady
-from idp.purge.leavers import NOTICE, RULES, Rule, is_untold
+from idp.purge.leavers import NOTICE, RULES, Rule
 
 LOOKED_AT: Final = 2_000
 """People whom one question looks at; more than are ended in one transaction."""
@@ -49,9 +49,8 @@ def end_people(batch: int, pause: float, warn: Callable[[str], object]) -> dict[
     if doubt := steady.find_doubt():
         warn(doubt)
         return dict(done)
-    update_all(Account, is_untold(), end_announced_at=None)  # they are told anew
     for rule in RULES:
-        if rule.does != "announce" and clock.now() < began + NOTICE:
+        if rule.does in {"end", "erase"} and clock.now() < began + NOTICE:
             continue
         for ids in _due_ids(rule):
             for first in range(0, len(ids), min(batch, erasing.AT_ONCE)):
@@ -127,6 +126,8 @@ def _done(rule: Rule, ids: list[str]) -> int:
         return 0
     if rule.does == "announce":
         return _announce(ids)
+    if rule.does == "forget":
+        return update_all(Account, Account.id.in_(ids), end_announced_at=None)
     if rule.does == "end":
         noted = func.coalesce(Account.end_announced_at, clock.now())
         update_all(Account, Account.id.in_(ids), end_announced_at=noted)

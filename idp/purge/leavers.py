@@ -131,7 +131,7 @@ def _is_announced(before: datetime) -> ColumnElement[bool]:
     return and_(Account.end_announced_at.is_not(None), Account.end_announced_at <= before, ~since)
 
 
-def is_untold() -> ColumnElement[bool]:
+def _is_untold(_now: datetime) -> ColumnElement[bool]:
     """Somebody whose mail never left: a restore dropped it, or no server took it for days."""
     unsent = exists().where(
         OutboxMessage.account_id == Account.id,
@@ -194,6 +194,7 @@ def _asked_to_erase(now: datetime) -> ColumnElement[bool]:
 
 
 RULES: Final = (
+    Rule("end_untold", Account, "forget", _is_untold, "parents whose mail never left: told anew"),
     Rule("end_announced", Account, "announce", _to_announce, "parents without a child, told"),
     Rule("account_childless", Account, "end", _childless_to_end, "accounts without a child"),
     Rule("account_asked", Account, "end", _asked_to_end, "accounts whose erasure was agreed to"),

@@ -464,7 +464,7 @@ def test_a_period_that_a_school_sets_meanwhile_erases_nobody_sooner(
     _account, (child,) = family
     leave(child)
     now = clock.now() + 500 * DAY
-    is_due, is_untold = (leavers.RULES[n].is_due(now) for n in (-1, 0))
+    is_due, is_untold = (leavers.RULES[n].is_due(now) for n in (-1, 1))
     schools.change_school(school.id, None, {"keep_leavers_days": "700"})
     assert db.session.scalars(select(Child.id).where(is_due)).all() == []
     assert db.session.scalars(select(Account.id).where(is_untold)).all() == []
