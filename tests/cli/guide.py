@@ -127,7 +127,8 @@ class Machine:
         self._shell(shell)
 
     def idp(self, line: str) -> str:
-        """A command of ours, run in this process."""
+        """A command of ours, run in this process, and in a shell what follows where it worked."""
+        line, _, then = line.partition(" && ")
         words = self.moved(self._filled(IDP.sub("", line, count=1)))
         to = _REDIRECT.search(words)
         done = self._bash(f'printf "%s\\0" {_REDIRECT.sub("", words)}')
@@ -141,6 +142,7 @@ class Machine:
         assert result.exit_code == 0, f"{line}\n{result.output}"
         if to:
             (self.folder / to[1]).write_text(result.stdout)
+        self._shell([then] if then else [])
         for made in _ID.findall(result.stdout):
             self.newest[made.split("_")[0]] = made
         return str(result.stdout)
