@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,12 +24,12 @@ def dump(address: str, snapshot: str, server: int) -> Iterator[bytes]:
 
     ``server``: PostgreSQL's major version there.
     """
-    words, environment = _connecting(address)
     options = ["--format=custom", "--no-password", f"--snapshot={snapshot}"]
-    command = [find("pg_dump", server), *options, *words]
+    command = [find("pg_dump", server), *options]
     with (
+        _connecting(address) as (words, environment),
         tempfile.TemporaryFile() as errors,
-        _Program(command, environment, stdout=subprocess.PIPE, stderr=errors) as running,
+        _Program([*command, *words], environment, stdout=subprocess.PIPE, stderr=errors) as running,
     ):
         assert running.stdout is not None
         while block := running.stdout.read(BLOCK):
@@ -43,13 +43,13 @@ def restore(address: str, blocks: Iterable[bytes], server: int, *, grants: bool)
 
     ``grants``: whether what other roles may do comes back as well.
     """
-    words, environment = _connecting(address)
     options = ["--exit-on-error", "--no-owner", "--no-password"]
     options += [] if grants else ["--no-privileges"]
-    command = [find("pg_restore", server), *options, *words]
+    command = [find("pg_restore", server), *options]
     with (
+        _connecting(address) as (words, environment),
         tempfile.TemporaryFile() as errors,
-        _Program(command, environment, stdin=subprocess.PIPE, stderr=errors) as running,
+        _Program([*command, *words], environment, stdin=subprocess.PIPE, stderr=errors) as running,
     ):
         assert running.stdin is not None
         with suppress(BrokenPipeError):  # it says why itself
@@ -82,8 +82,13 @@ def major(now: Connection) -> int:
     return int(version[0])
 
 
-def _connecting(address: str) -> tuple[list[str], dict[str, str]]:
-    """How a program reaches the database; a password stands in no command line."""
+@contextmanager
+def _connecting(address: str) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """How a program reaches the database; no password stands in a command line.
+
+    That of a client's key has no variable: a service file has it, which is ours alone
+    (PostgreSQL, « The Connection Service File »).
+    """
     from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415
 
     named: dict[str, Any] = conninfo_to_dict(
@@ -93,7 +98,15 @@ def _connecting(address: str) -> tuple[list[str], dict[str, str]]:
     environment = {**os.environ, "PGCONNECT_TIMEOUT": os.environ.get("PGCONNECT_TIMEOUT", "10")}
     if password is not None:
         environment["PGPASSWORD"] = str(password)
-    return ["--dbname", make_conninfo(**named)], environment
+    opens_key = named.pop("sslpassword", None)
+    if opens_key is None:
+        yield ["--dbname", make_conninfo(**named)], environment
+        return
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="idp-") as service:  # 0600
+        service.write(f"[idp]\nsslpassword={opens_key}\n")
+        service.flush()
+        environment["PGSERVICEFILE"] = service.name
+        yield ["--dbname", make_conninfo(**named, service="idp")], environment
 
 
 class _Program:

@@ -467,6 +467,33 @@ def test_postgresql_s_programs_are_asked_for(
     assert list(folder.iterdir()) == []
 
 
+def test_no_password_stands_in_a_command_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from idp.backup import programs
+
+    noted = tmp_path / "17" / "bin" / "pg_dump"
+    noted.parent.mkdir(parents=True)
+    noted.write_text(
+        '#!/bin/sh\necho "$@"\necho "$PGPASSWORD"\n'
+        'stat --format %a "$PGSERVICEFILE"\ncat "$PGSERVICEFILE"\n'
+    )
+    noted.chmod(0o700)
+    monkeypatch.setattr(programs, "_DEBIAN", tmp_path)
+    address = (
+        "postgresql+psycopg://idp:ours@db.example/idp?sslkey=/etc/idp/db.key&sslpassword=opens"
+    )
+
+    told = b"".join(programs.dump(address, "snapshot", 17)).decode()
+
+    words, *rest = told.splitlines()
+    assert "ours" not in words
+    assert "opens" not in words
+    assert "sslkey=/etc/idp/db.key" in words
+    assert "service=idp" in words
+    assert rest == ["ours", "600", "[idp]", "sslpassword=opens"]
+
+
 @on_postgresql
 def test_a_role_that_may_create_no_database_says_so_or_is_lent_one(
     run: Run, app: Flask, folder: Path, settings: Settings, database_url: str
