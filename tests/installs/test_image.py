@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import subprocess
 from collections.abc import Iterable, Iterator
 from http.client import HTTPConnection
@@ -23,6 +24,7 @@ from tests.smtp import free_port
 
 pytestmark = pytest.mark.timeout(800)
 USER = 10001
+BACKUP_KEY = "pO3vTq8ZrNs5bYh1xLd7cPf0mJa9eUo2iKy4tRn6QpB"
 
 
 @pytest.fixture(scope="module", params=["bookworm", "trixie"])
@@ -38,7 +40,7 @@ class Container:
         self.stage = stage
         self.state = state
         self.environment = environment
-        for folder in (state, state / "keys", state / "spool"):
+        for folder in (state, state / "keys", state / "spool", state / "backups"):
             folder.mkdir(mode=0o700, exist_ok=True)
             os.chown(folder, USER, USER)
 
@@ -172,3 +174,8 @@ def test_every_process_is_in_it(container: Container) -> None:
         container.idp(*command, "--once")
     for command in (("purge",), ("overview", "refresh"), ("--version",)):
         container.idp(*command)
+    container.environment["IDP_BACKUP_KEY"] = BACKUP_KEY
+    said = container.idp("backup", "create", "/var/lib/idp/backups", "--keep", "14", "--verify")
+    assert "asking what must be so" in said
+    (backup,) = (container.state / "backups").iterdir()
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
