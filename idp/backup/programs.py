@@ -17,6 +17,8 @@ from idp.backup.troubles import BackupTrouble
 
 _DEBIAN: Final = Path("/usr/lib/postgresql")
 """Where Debian keeps the programs of each version apart."""
+TRANSACTION_TIMEOUT: Final = 17
+"""Since this version ``pg_restore`` begins with a setting that older servers refuse."""
 
 
 def dump(address: str, snapshot: str, server: int) -> Iterator[bytes]:
@@ -43,7 +45,8 @@ def restore(address: str, blocks: Iterable[bytes], server: int, *, grants: bool)
 
     ``grants``: whether what other roles may do comes back as well.
     """
-    options = ["--exit-on-error", "--no-owner", "--no-password"]
+    options = ["--no-owner", "--no-password"]
+    options += ["--exit-on-error"] if server >= TRANSACTION_TIMEOUT else []
     options += [] if grants else ["--no-privileges"]
     command = [find("pg_restore", server), *options]
     with (
@@ -57,7 +60,8 @@ def restore(address: str, blocks: Iterable[bytes], server: int, *, grants: bool)
                 running.stdin.write(block)
         with suppress(BrokenPipeError):
             running.stdin.close()
-        if running.wait() != 0:
+        code = running.wait()
+        if code != 0 and not (server < TRANSACTION_TIMEOUT and code == 1 and _misses_it(errors)):
             raise BackupTrouble(f"pg_restore gave up: {_last_of(errors)}")
 
 
@@ -96,6 +100,7 @@ def _connecting(address: str) -> Iterator[tuple[list[str], dict[str, str]]]:
     )
     password = named.pop("password", None)
     environment = {**os.environ, "PGCONNECT_TIMEOUT": os.environ.get("PGCONNECT_TIMEOUT", "10")}
+    environment["LC_ALL"] = "C"  # so that we can read what they say
     if password is not None:
         environment["PGPASSWORD"] = str(password)
     opens_key = named.pop("sslpassword", None)
@@ -126,6 +131,13 @@ class _Program:
             if pipe is not None:
                 with suppress(BrokenPipeError):
                     pipe.close()
+
+
+def _misses_it(errors: Any) -> bool:
+    """Whether the server did not know that setting, and nothing else went wrong."""
+    errors.seek(0)
+    wrong = [line for line in errors if line.startswith(b"pg_restore: error:")]
+    return bool(wrong) and all(b"transaction_timeout" in line for line in wrong)
 
 
 def _last_of(errors: Any) -> str:

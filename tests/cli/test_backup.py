@@ -9,7 +9,7 @@ import sqlite3
 import stat
 import tracemalloc
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -492,6 +492,36 @@ def test_no_password_stands_in_a_command_line(
     assert "sslkey=/etc/idp/db.key" in words
     assert "service=idp" in words
     assert rest == ["ours", "600", "[idp]", "sslpassword=opens"]
+
+
+NOT_KNOWN = (
+    "pg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter"
+    ' "transaction_timeout"\nCommand was: SET transaction_timeout = 0;\n'
+)
+FULL = 'pg_restore: error: COPY failed for table "accounts": ERROR:  disk full\n'
+
+
+@pytest.mark.parametrize(
+    ("server", "said", "comes_back"),
+    [(15, NOT_KNOWN, True), (15, NOT_KNOWN + FULL, False), (15, FULL, False), (15, "", False),
+     (17, NOT_KNOWN, False)],
+)  # fmt: skip
+def test_newer_programs_restore_into_an_older_server(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: int, said: str, comes_back: bool
+) -> None:
+    from idp.backup import programs
+    from idp.backup.troubles import BackupTrouble
+
+    (tmp_path / "said").write_text(said)
+    newer = tmp_path / "17" / "bin" / "pg_restore"
+    newer.parent.mkdir(parents=True)
+    newer.write_text(f"#!/bin/sh\ncat > {tmp_path}/read\ncat {tmp_path}/said >&2\nexit 1\n")
+    newer.chmod(0o700)
+    monkeypatch.setattr(programs, "_DEBIAN", tmp_path)
+
+    with nullcontext() if comes_back else pytest.raises(BackupTrouble, match="gave up"):
+        programs.restore("postgresql://db.example/idp", [b"dump"], server, grants=False)
+    assert (tmp_path / "read").read_bytes() == b"dump"
 
 
 @on_postgresql
