@@ -20,10 +20,11 @@ command = Noun("secrets", help="The secrets of the settings, and what hangs on e
 @output.json_option
 @click.pass_context
 def secrets_status(ctx: click.Context, as_json: bool) -> None:
-    """Say what hangs on each secret, and which former one may go. Ends with 1 if none may yet.
+    """Say what hangs on each secret, and which former one may go. Ends with 1 while any may not.
 
     Place 1 is the newest of a list, place 0 one that is in no list any more: what hangs on that is
-    lost. `until` is when time has ended what it can end; the rest is made anew when it is used.
+    lost, and ends with 1 too. `until` is when time has ended what it can end; the rest is made anew
+    when it is used.
 
     Examples:
       idp secrets status

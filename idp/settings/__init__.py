@@ -123,7 +123,7 @@ class Settings:
 
     session_secret: Secrets = setting(
         Secrets(),
-        "Signs form tokens and the browser cookie. Several (docs/operator.md), the newest first",
+        "Signs form tokens and the browser cookie. Several (docs/secrets.md), the newest first",
         Secrets.of_text,
     )
     password_pepper: Secrets = setting(
