@@ -12,8 +12,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from idp.audit import continuity
 from idp.database import db
 
-LONGEST_WAIT = 30.0
-"""Seconds between two looks of a worker that is in trouble."""
+LONGEST_WAIT = 8.0
+"""Seconds between two looks of a worker that is in trouble: a look asks for one thing, and whoever
+waits for a mail has waited long enough when the server is back.
+"""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ withdrawals: list[Withdrawal] = []
 """Called with an outbox id and an instant when a mail is *known* not to have left: whatever
 was minted for it since then is in nobody's hands and ends."""
 
-AWAY_PAUSE = timedelta(minutes=1)
+AWAY_PAUSE = timedelta(seconds=8)
 """The longest pause of a message that waits only for the mail server to come back."""
 
 

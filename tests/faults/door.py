@@ -94,6 +94,8 @@ class Door:
         answer, trouble = self._ask(method, path, body, sent | dict(headers or {}))
         if answer is not None and answer.status not in good:
             trouble = str(answer.status)
+            if answer.status == 503 and "Retry-After" not in answer.headers:
+                trouble += " without Retry-After"
         self.answers.note(kind, trouble)
         if trouble or answer is None:
             raise Trouble(f"{kind}: {trouble}", is_refusal=trouble.startswith("4"))
