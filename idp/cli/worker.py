@@ -4,7 +4,7 @@ import os
 import signal
 from typing import Any, Final
 
-from idp import create_app, spans
+from idp import create_app, readiness, spans
 from idp.cli import generations, metrics
 
 MAIN: Final = "SCHOOL_IDP_MAIN"
@@ -15,6 +15,8 @@ def create() -> Any:
     """The application, in a process that ends when ``idp serve`` does."""
     generations.end_with_parent(int(os.environ.get(MAIN) or os.getppid()), signal.SIGTERM)
     app = create_app()
+    with app.app_context():
+        readiness.read_beginnings()
     metrics.begin_worker(app)
     if spans.is_wanted(os.environ):
         app.wsgi_app = spans.Spans(app.wsgi_app, spans.provider())  # type: ignore[method-assign]

@@ -1,9 +1,13 @@
 """Whether the provider can serve at all: the schema is this version's, the keys can sign."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from idp.audit import continuity
-from idp.database import db
+from idp.credentials import peppers
+from idp.database import db, hashes
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import NEEDED
 from idp.readiness import agreement, revisions
@@ -51,6 +55,15 @@ def refuse_unready() -> None:
     refuse_other_schema()
     continuity.refuse_other_history()
     agreement.join()
+
+
+def read_beginnings() -> None:
+    """Which secrets the installation began with, before anybody is served: requests that all hold
+    a connection of the pool would wait for one more to ask for it.
+    """
+    with suppress(SQLAlchemyError):  # the first one that needs it asks again
+        hashes.known()
+        peppers.known()
 
 
 def refuse_other_schema() -> None:
