@@ -183,10 +183,10 @@ def only_school_of(client_id: str) -> tuple[School | None, bool]:
     lets_stay = _of_client(select(School.id), client_id).where(schools.lets_stay())
     any_does = lets_stay.correlate(None).exists()
     served = _of_client(select(School, any_does), client_id).limit(2)
-    found = db.session.execute(served).all()
-    if not found:
+    rows = db.session.execute(served).all()
+    if not rows:
         return None, schools.any_lets_stay(())
-    return found[0][0] if len(found) == 1 else None, found[0][1]
+    return rows[0][0] if len(rows) == 1 else None, rows[0][1]
 
 
 def _of_client(query: Any, client_id: str) -> Any:

@@ -25,7 +25,7 @@ After a crash another worker takes the message when this is over."""
 
 FIRST_PAUSE = timedelta(seconds=10)
 LONGEST_PAUSE = timedelta(hours=1)
-GIVEN_UP: Final = "given up after"
+ABANDONED: Final = "given up after"
 GIVE_UP_AFTER = timedelta(days=3)  # RFC 5321 §4.5.4.1 asks for four to five days or less
 ANSWER_LENGTH = 200
 
@@ -124,7 +124,7 @@ def put_back(
     """Queue the message again with a growing pause; after three days it counts as refused."""
     now = clock.now()
     if now - message.created_at > GIVE_UP_AFTER:
-        refused(message, f"{GIVEN_UP} {message.attempts} attempts: {answer}")
+        refused(message, f"{ABANDONED} {message.attempts} attempts: {answer}")
         return
     pause = growing_pause(FIRST_PAUSE, message.attempts, longest_pause)
     with transaction():

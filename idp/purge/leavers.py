@@ -141,7 +141,7 @@ def _is_untold(_now: datetime) -> ColumnElement[bool]:
             OutboxMessage.status == "dropped",
             and_(
                 OutboxMessage.status == "refused",
-                OutboxMessage.answer.startswith(outbox.GIVEN_UP),
+                OutboxMessage.answer.startswith(outbox.ABANDONED),
             ),
         ),
     )
