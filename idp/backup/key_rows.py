@@ -38,7 +38,7 @@ def read() -> Rows | None:
     return Rows(keys, number) if keys else None
 
 
-def put(rows: Rows, *, keep: bool) -> None:
+def write(rows: Rows, *, keep: bool) -> None:
     """Have these in the restored database, which is the one that is looked at.
 
     ``keep``: even where the backup has others. Raises ``BackupTrouble``.

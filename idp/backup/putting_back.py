@@ -79,7 +79,7 @@ def restore(
                 say(f"… upgrading it from schema {manifest.revision}")
                 upgrade()
             if present:
-                key_rows.put(present, keep=wishes.keep_keys)
+                key_rows.write(present, keep=wishes.keep_keys)
             outcome.notes += proving.contradicted(manifest)
             outcome.erased = erase()
             if wishes.keep_keys or present:

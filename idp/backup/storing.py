@@ -25,7 +25,7 @@ def store(target: Path, write: Callable[[BinaryIO, Path], Any]) -> Path:
     folder, name = (target, _name()) if target.is_dir() else (target.parent, target.name)
     if not folder.is_dir():
         raise BackupTrouble(f"there is no folder {folder}")
-    with _alone(folder), _said(folder):
+    with _alone(folder), _explaining(folder):
         _forget_parts(folder)
         sweep_copies(folder)
         return _written(folder, name, write)
@@ -36,7 +36,7 @@ def prune(made: Path, keep: int) -> None:
 
     Those whose names say a later time are of a clock that was set forward: they go first.
     """
-    with _alone(made.parent), _said(made.parent):
+    with _alone(made.parent), _explaining(made.parent):
         others = [each for each in stored(made.parent) if each.name != made.name]
         others.sort(key=lambda each: each.name < made.name, reverse=True)
         for old in others[keep - 1 :]:
@@ -49,7 +49,7 @@ def stored(folder: Path) -> list[Path]:
 
 
 @contextmanager
-def _said(folder: Path) -> Iterator[None]:
+def _explaining(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
