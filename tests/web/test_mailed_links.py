@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
+from idp import clock
 from idp.credentials import email_changes
 from idp.database import db, transaction
 from idp.lifecycle import link_requests
@@ -157,6 +158,7 @@ def letters_of(here: Place, kind: str) -> str:
             "school_id": here.school.id,
             "closed_id": here.parent.id,
             "kind": "invitation",
+            "on": clock.now().isoformat(),
         }
         message = outbox.enqueue(kind, account_id=reader.id, about=about)
         return "".join(each.text + each.html for each in delivery.composers[kind](message))

@@ -17,6 +17,7 @@ from babel.messages.pofile import read_po
 from flask import template_rendered
 from jinja2 import Template, nodes
 
+from idp import clock
 from idp.credentials import email_changes
 from idp.database import transaction
 from idp.lifecycle import link_requests
@@ -389,6 +390,7 @@ def letter_of(here: Place, kind: str, locale: str, **names: str) -> MailMessage:
             "kept_id": here.parent.id,
             "outcome": "done",
             "device": "Firefox, Android",
+            "on": clock.now().isoformat(),
         }
         message = outbox.enqueue(kind, account_id=reader.id, about=about)
         (letter,) = COMPOSERS[kind](message)
