@@ -13,13 +13,13 @@ from idp.audit import continuity
 from idp.clients import kept, origins
 from idp.database import silence
 from idp.doctor import measured
-from idp.oidc import refusals
+from idp.oidc import database_store, refusals
 from idp.readiness import write_probe
 from idp.web import ready_documents, short_way, trusted_proxies
 
 WITH_AN_EXPIRY: tuple[Any, ...] = (
     *(continuity, write_probe, trusted_proxies, origins, refusals),
-    *(ready_documents, short_way, kept, silence, measured),
+    *(ready_documents, short_way, kept, silence, measured, database_store),
 )
 """The modules that believe something for some seconds, by ``monotonic``."""
 

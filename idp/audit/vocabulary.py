@@ -284,7 +284,11 @@ VOCABULARY: Final[Mapping[str, Event]] = {
         ),
         is_platforms=True,
     ),
-    "account_erased": Event(fields="why", school=N_("A guardian's data were erased")),
+    "account_erased": Event(
+        fields="why",
+        school=N_("A guardian's data were erased"),
+        person=N_("A guardian's data were erased"),
+    ),
     "child_erased": Event(fields="why", school=N_("A pupil's data were erased")),
     "database_restored": Event(
         fields="*", school=N_("The database was restored from a backup"), is_platforms=True

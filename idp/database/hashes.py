@@ -26,8 +26,8 @@ from idp.database.beginnings import base64url
 HASH_LENGTH: Final = 43
 NAME: Final = "token_hash_key"
 MARKED: Final = "~"
-_MADE: Final = "keys of hashes"
-_UNMARKED: Final = "keys of what is derived"
+_MADE: Final = "hash_keys"
+_UNMARKED: Final = "derived_keys"
 
 
 class Hashes(str):

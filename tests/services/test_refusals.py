@@ -10,6 +10,7 @@ import pytest
 from idp.cli import refusals
 from idp.clients import uris
 from idp.clients.certification import FORMAT, UNTOLD
+from idp.doctor.hanging import DERIVED
 from idp.people.guardianships import BY_ROSTER
 from idp.roster import refusals as roster_refusals
 from idp.roster.records import OF_OTHER_SCHOOLS, Hostile, Unusable
@@ -32,6 +33,7 @@ STORED = {"given up after", BY_ROSTER, OF_OTHER_SCHOOLS, FORMAT, UNTOLD}
 NO_FIELD = {"number_between"}
 """What only the tokens of applications that register themselves can get wrong."""
 DATA = {"openid email profile", "SimpleQueue[None] | None"}
+DATA |= {each for kinds in DERIVED.values() for each in kinds}  # names of a report
 
 
 def trees() -> Iterator[tuple[Path, ast.Module]]:

@@ -21,7 +21,12 @@ def test_every_module_that_believes_for_some_seconds_is_held() -> None:
         if "from time import" in (text := path.read_text()) and "monotonic()" in text
     }
     # Deadlines of what is waited for, not of something kept
-    waiting = {"idp.cli.generations", "idp.deliveries.worker", "idp.outgoing.watch"}
+    waiting = {
+        "idp.backup.places",
+        "idp.cli.generations",
+        "idp.deliveries.worker",
+        "idp.outgoing.watch",
+    }
     waiting |= {f"idp.certify.{each}" for each in ("application", "chromium")}
     waiting |= {f"idp.certify.checks.{each}" for each in ("notices", "visits")}
     assert asking - waiting == {module.__name__ for module in still.WITH_AN_EXPIRY}
