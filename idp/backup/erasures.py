@@ -32,9 +32,8 @@ class Span:
     """None: from the beginning on."""
     until: datetime
 
-    def covers(self, other: "Span | datetime") -> bool:
+    def covers(self, moment: datetime) -> bool:
         """Whether it tells of all that happened after that."""
-        moment = other.until if isinstance(other, Span) else other
         return self.since is None or self.since <= moment
 
 

@@ -38,8 +38,7 @@ def known() -> tuple[Pepper, ...]:
     """All of them, the newest first."""
     made: tuple[Pepper, ...] | None = settings.current().made.get(_MADE)
     if made is None:
-        secrets = settings.current().password_pepper
-        first = beginnings.first(NAME, secrets)
-        made = tuple(Pepper(each, "" if each == first else each.mark) for each in secrets.all)
+        of_list = beginnings.marked(NAME, settings.current().password_pepper)
+        made = tuple(Pepper(secret, mark) for secret, mark in of_list)
         settings.current().made[_MADE] = made
     return made

@@ -40,6 +40,12 @@ def first(name: str, secrets: Secrets) -> Secret | None:
         return secrets.all[0]
 
 
+def marked(name: str, secrets: Secrets) -> list[tuple[Secret, str]]:
+    """Each secret of this list with the mark of what it makes: none, of the one that was first."""
+    begun = first(name, secrets)
+    return [(each, "" if each == begun else each.mark) for each in secrets.all]
+
+
 def chosen(name: str, secrets: Secrets, connection: Connection) -> Secret | None:
     """As ``first``, on this connection."""
     wanted = select(_MARKS.c.name, _MARKS.c.value).where(_MARKS.c.name.in_((PREFIX + name, name)))

@@ -101,9 +101,8 @@ def known() -> tuple[HashKey, ...]:
     made: tuple[HashKey, ...] | None = settings.current().made.get(_MADE)
     if made is not None:
         return made
-    secrets = settings.current().token_hash_key
-    first = beginnings.first(NAME, secrets)
-    made = tuple(HashKey(each, "" if each == first else each.mark) for each in secrets.all)
+    marked = beginnings.marked(NAME, settings.current().token_hash_key)
+    made = tuple(HashKey(secret, mark) for secret, mark in marked)
     settings.current().made[_MADE] = made
     return made
 
