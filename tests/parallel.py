@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from flask import Flask
 from sqlalchemy import Engine, event
 
+from idp import readiness
 from idp.database import db
 from tests.still import time_stands_still
 
@@ -30,6 +31,7 @@ def at_once(app: Flask, times: int, call: Callable[[], T]) -> tuple[list[T], lis
             finally:
                 db.session.remove()
 
+    readiness.read_beginnings()  # or each of them waits for one connection more
     db.session.commit()
     threads = [threading.Thread(target=run) for _ in range(times)]
     for thread in threads:
@@ -40,9 +42,13 @@ def at_once(app: Flask, times: int, call: Callable[[], T]) -> tuple[list[T], lis
 
 
 class Queries:
-    """The statements sent to the database while the block runs, for which time stands still."""
+    """The statements sent to the database while the block runs, for which time stands still.
+
+    It runs as in a worker that has begun, which has read its first secrets before it answers.
+    """
 
     def __enter__(self) -> list[str]:
+        readiness.read_beginnings()
         self._seen: list[str] = []
         self._still = time_stands_still()
         self._still.__enter__()

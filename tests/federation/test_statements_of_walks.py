@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Final
 
-from idp import readiness
 from idp.credentials import one_time_tokens
 from tests import factories
 from tests.federation.worlds import Walker
@@ -27,7 +26,6 @@ Taken = Iterator[tuple[str, list[str]]]
 
 
 def test_the_walks_take_few_statements(here: Walker) -> None:
-    readiness.read_beginnings()  # as each worker does before it answers
     walks = (*_claim(here, "invited"), *_claim(here, "active"), *_callback(here), *_flow(here))
     too_many = {
         walk: [each[:120].replace("\n", " ") for each in asked]

@@ -8,7 +8,7 @@ import time_machine
 from flask import Flask
 from sqlalchemy import select
 
-from idp import clock, correlation, readiness
+from idp import clock, correlation
 from idp.audit.models import AuditEvent
 from idp.credentials import devices, one_time_tokens, passwords, throttling
 from idp.credentials.models import OneTimeToken
@@ -297,7 +297,6 @@ class TestFamilies:
 
 class TestRequests:
     def test_every_address_makes_one_row_by_the_same_statements(self, app: Flask) -> None:
-        readiness.read_beginnings()  # as each worker does before it answers
         factories.account("claire", email="claire@example.org")
         factories.account("paul", email="paul@example.org", status="disabled")
         asked = []

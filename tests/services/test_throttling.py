@@ -8,7 +8,7 @@ import time_machine
 from flask import Flask
 from sqlalchemy import Connection, Engine, event, select
 
-from idp import clock, readiness
+from idp import clock
 from idp.credentials import throttling
 from idp.credentials.counters import RateLimit
 from idp.credentials.models import ThrottleCounter
@@ -87,7 +87,6 @@ def test_a_clock_set_back_blocks_nobody_for_long(
 
 
 def test_many_guesses_at_once_are_judged_as_often_as_the_budget_allows(app: Flask) -> None:
-    readiness.read_beginnings()  # as each worker does: nobody waits for one connection more
     with time_machine.travel(clock.now(), tick=False):
         outcomes, errors = at_once(app, 40, lambda: throttling.attempt("account", "a"))
     assert errors == []
@@ -207,7 +206,6 @@ def test_a_second_identifier_of_one_account_is_refused_without_a_sign(
 
 def test_asking_for_an_unknown_name_takes_the_same_statements(app: Flask) -> None:
     claire = factories.account("claire")
-    readiness.read_beginnings()
     asked = []
     for account_id, typed in ((claire.id, "claire"), (None, "nobody")):
         with Queries() as queries:
