@@ -14,7 +14,7 @@ from tests.security.outages import eventually
 KINDS = frozenset({"way in", "sign-in", "code", "ID token", "refresh", "UserInfo", "home"})
 DESK = "desk"
 PAUSE = 0.1
-"""Seconds between two requests of a visitor: all together stay below nginx's limit."""
+"""Seconds between two acts of a visitor: the load is bounded."""
 QUIET = 2.0
 """Seconds without a failure after which things go well again."""
 
