@@ -50,7 +50,7 @@ test-installs: $(VENV)/.with-test $(VENV)/.with-installs ## Other software, fetc
 	POOLED=1 EACH_DATABASE=1 $(BIN)/pytest -n 2 --dist loadfile -k "not sqlite" $(POOLED)
 
 test-faults: $(VENV)/.with-test ## What is killed, full, away, upgraded or rotated under load: 7 minutes, a table
-	@PYTHON=$(PYTHON) tests/provision.sh postgresql nginx faketime
+	@PYTHON=$(PYTHON) tests/provision.sh postgresql nginx compiler
 	FAULTS=1 $(BIN)/pytest tests/faults
 
 fuzz: $(VENV)/.with-test ## Thousands of requests at every address that programs call (FUZZ=2000 each)

@@ -5,7 +5,7 @@
 # skipped with the reason, or take longer (without Chromium's shell). Nobody's machine is changed
 # unasked.
 #
-# Usage: tests/provision.sh [venv] [browser] [postgresql] [nginx] [faketime] [systemd] [pgbouncer] [apache] [deploy] [go] [rust] [java]
+# Usage: tests/provision.sh [venv] [browser] [postgresql] [nginx] [compiler] [systemd] [pgbouncer] [apache] [deploy] [go] [rust] [java]
 # (nothing named: browser, postgresql, nginx and systemd)
 set -euo pipefail
 
@@ -28,8 +28,8 @@ missing_postgresql() { compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/nul
 
 missing_nginx() { command -v nginx /usr/sbin/nginx >/dev/null || echo "nginx"; }
 
-# Tells a process another time than the machine's.
-missing_faketime() { compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || echo "faketime"; }
+# Builds what tells a process another time than the machine's.
+missing_compiler() { command -v cc >/dev/null && [ -e /usr/include/time.h ] || echo "gcc libc6-dev"; }
 
 # Its programs, which read units; nothing of it is started.
 missing_systemd() { command -v systemd-analyze >/dev/null || echo "systemd"; }
