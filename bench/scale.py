@@ -10,9 +10,9 @@ import argparse
 import os
 import statistics
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -21,7 +21,8 @@ import psycopg
 from alembic import command
 from flask import Flask
 
-from bench import databases, population, provider, scale_acts
+from bench import filled, population, provider, scale_acts
+from bench.filled import Platform
 from bench.population import Grown
 from bench.scale_acts import Acts
 from idp import Settings, create_app, purge
@@ -44,10 +45,15 @@ def main() -> int:
     parser.add_argument("--many", type=int, default=1_000_000, help="accounts of the large one")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--bound", type=float, default=1.2)
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        help="a folder where both stay filled: the next run measures copies of them",
+    )
     arguments = parser.parse_args()
     with (
-        _serving(Grown(arguments.few)) as few,
-        _serving(Grown(arguments.many)) as many,
+        _serving(Grown(arguments.few), arguments.keep) as few,
+        _serving(Grown(arguments.many), arguments.keep) as many,
     ):
         measured = [_compared(name, few[1], many[1], arguments.rounds) for name in few[1]]
         for grown in (few, many):
@@ -107,24 +113,38 @@ def _purged() -> None:
 
 
 @contextmanager
-def _serving(grown: Grown) -> Iterator[tuple[Flask, Acts]]:
-    with (
-        tempfile.TemporaryDirectory(prefix="idp-scale-") as name,
-        databases.fresh("postgresql", Path(name)) as url,
-    ):
-        variables = provider.environment(Path(name), url, PORT)
-        variables["IDP_LOG_LEVEL"] = "ERROR"  # its log is not what is measured
-        os.environ.update(variables)
-        app = create_app(Settings.from_environment(variables))
+def _serving(grown: Grown, kept: Path | None) -> Iterator[tuple[Flask, Acts]]:
+    with filled.platform(kept and kept / str(grown.accounts), partial(_made, grown)) as platform:
+        app = _app(platform.variables)
         with app.app_context():
             command.upgrade(migrations.configuration(), "head")
-            Keyring(app.extensions["idp.settings"].keys_folder).ensure()
-            client_id, secret = scale_acts.application()
-            _fill(grown, url, client_id)
             counting.refresh()
-            acts = scale_acts.all_of_them(app, PORT, client_id, secret, Path(name))
+            acts = scale_acts.all_of_them(
+                app, PORT, platform.client_id, platform.secret, platform.folder
+            )
             db.session.remove()
         yield app, acts  # outside of the context: each request is to begin with nothing
+        with app.app_context():
+            db.engine.dispose()
+
+
+def _made(grown: Grown, folder: Path, url: str) -> Platform:
+    variables = provider.environment(folder, url, PORT)
+    variables["IDP_LOG_LEVEL"] = "ERROR"  # its log is not what is measured
+    app = _app(variables)
+    with app.app_context():
+        command.upgrade(migrations.configuration(), "head")
+        Keyring(app.extensions["idp.settings"].keys_folder).ensure()
+        client_id, secret = scale_acts.application()
+        _fill(grown, url, client_id)
+        db.session.remove()
+        db.engine.dispose()
+    return Platform(folder, variables, client_id, secret)
+
+
+def _app(variables: dict[str, str]) -> Flask:
+    os.environ.update(variables)
+    return create_app(Settings.from_environment(variables))
 
 
 def _fill(grown: Grown, url: str, client_id: str) -> None:

@@ -1,4 +1,5 @@
-"""A throw-away PostgreSQL cluster, made for one run and removed after it.
+"""A throw-away PostgreSQL cluster, made for one run and removed after it; one that stays, for
+measurements.
 
 All of it is a keeper's: a small process of this file that makes a folder, starts the server
 in it, says where, and waits at a pipe. The pipe closes when whoever started it ends, killed or
@@ -48,6 +49,17 @@ class _User:
 
 
 @contextmanager
+def kept_cluster(folder: Path) -> Iterator[str]:
+    """The same in a folder that stays, made where it is not there yet: what was filled once is
+    measured again. Its commits reach the disk.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with stoppable_cluster(fsync=True, folder=folder) as cluster:
+        yield cluster.address
+        administer(cluster.address, "CHECKPOINT")  # or it would be stopped in the midst of one
+
+
+@contextmanager
 def temporary_cluster(*, fsync: bool = False, connections: int = 200) -> Iterator[str]:
     """Run a cluster and yield its address, to which ``/<database>`` is appended.
 
@@ -86,10 +98,18 @@ class Cluster:
 
 
 @contextmanager
-def stoppable_cluster(*, fsync: bool = False, connections: int = 200) -> Iterator[Cluster]:
-    """The same for tests of outages."""
+def stoppable_cluster(
+    *, fsync: bool = False, connections: int = 200, folder: Path | None = None
+) -> Iterator[Cluster]:
+    """The same for tests of outages; ``folder``: one that stays."""
     keeper = subprocess.Popen(
-        [sys.executable, __file__, str(int(fsync)), str(connections)],
+        [
+            sys.executable,
+            __file__,
+            str(int(fsync)),
+            str(connections),
+            *([folder] if folder else ()),
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**_environment(), "TMPDIR": tempfile.gettempdir()},
@@ -281,13 +301,13 @@ class _Server:
         return False
 
 
-def _keep(*, fsync: bool, connections: int) -> None:
+def _keep(*, fsync: bool, connections: int, stays: Path | None) -> None:
     """The keeper: run a server until the pipe at standard input closes, or a signal comes."""
     for number in ENDING:
         signal.signal(number, lambda *_: sys.exit())
     asked: SimpleQueue[str] = SimpleQueue()
     Thread(target=_listen, args=(asked,), daemon=True).start()
-    folder = Path(tempfile.mkdtemp(prefix="idp-postgres-"))
+    folder = stays or Path(tempfile.mkdtemp(prefix="idp-postgres-"))
     try:
         with _served(folder, fsync=fsync, connections=connections) as server:
             while True:
@@ -299,7 +319,8 @@ def _keep(*, fsync: bool, connections: int) -> None:
     finally:
         for number in ENDING:
             signal.signal(number, signal.SIG_IGN)  # it ends already
-        _remove(folder)
+        if stays is None:
+            _remove(folder)
 
 
 def _remove(folder: Path) -> None:
@@ -318,10 +339,17 @@ def _listen(asked: "SimpleQueue[str]") -> None:
 
 @contextmanager
 def _served(folder: Path, *, fsync: bool, connections: int) -> Iterator[_Server]:
-    installed, user, password = programs(), _server_user(), secrets.token_urlsafe(16)
+    installed, user = programs(), _server_user()
     _own(folder, user)
-    # Measurements hash as production does; tests connect thousands of times
-    _initialise(installed, folder, user, password, "scram-sha-256" if fsync else "md5")
+    kept = folder / "kept-password"
+    if kept.exists():
+        password = kept.read_text()
+    else:
+        password = secrets.token_urlsafe(16)
+        # Measurements hash as production does; tests connect thousands of times
+        _initialise(installed, folder, user, password, "scram-sha-256" if fsync else "md5")
+        kept.touch(mode=0o600)
+        kept.write_text(password)
     server = _Server(installed, folder, user, fsync, connections)
     try:
         server.start()
@@ -334,4 +362,8 @@ def _served(folder: Path, *, fsync: bool, connections: int) -> Iterator[_Server]
 
 
 if __name__ == "__main__":
-    _keep(fsync=sys.argv[1] == "1", connections=int(sys.argv[2]))
+    _keep(
+        fsync=sys.argv[1] == "1",
+        connections=int(sys.argv[2]),
+        stays=Path(sys.argv[3]) if sys.argv[3:] else None,
+    )

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import psycopg
 import pytest
 
-from tests import databases
+from tests import databases, postgres
 from tests.examples.running import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,3 +49,12 @@ def test_a_run_that_is_ended_leaves_no_cluster_behind(
         holder.send_signal(number)
 
     assert wait_until(lambda: not any(folder.glob("idp-postgres-*")))
+
+
+def test_a_cluster_in_a_folder_that_stays_has_its_rows_the_next_time(folder: Path) -> None:
+    for asked in ("CREATE TABLE kept AS SELECT 7 AS n", "INSERT INTO kept SELECT n FROM kept"):
+        with postgres.kept_cluster(folder / "kept") as base:
+            postgres.administer(base, asked)
+            with psycopg.connect(f"{base}/postgres") as connection:
+                rows = connection.execute("SELECT n FROM kept").fetchall()
+    assert rows == [(7,), (7,)]
