@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
 from flask import Flask
 
 from examples.portal import create_app
@@ -13,6 +14,7 @@ from idp.clients.certification import PASSED
 from tests.certify.conftest import Tried
 
 
+@pytest.mark.long
 def test_the_demos_portal_passes(
     tmp_path: Path,
     test_provider: TestProvider,

@@ -117,6 +117,7 @@ def test_without_a_key_there_is_no_backup(app: Flask, run: Run, folder: Path) ->
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_large_database_goes_through_little_memory(
     run: Run, app: Flask, folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -214,6 +215,7 @@ def test_what_is_wrong_with_a_file_is_said_and_has_its_code(run: Run, backup: Pa
     assert proofs.last_proof() is None
 
 
+@pytest.mark.long
 @on_sqlite
 def test_pieces_in_another_order_are_named(
     run: Run, folder: Path, app: Flask, monkeypatch: pytest.MonkeyPatch
@@ -254,6 +256,7 @@ def test_a_backup_of_a_newer_release_is_named(run: Run, folder: Path, app: Flask
     assert (code, "newer release" in words) == (8, True)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_backup_of_an_older_schema_is_upgraded_beside(run: Run, folder: Path, app: Flask) -> None:
     from alembic import command
@@ -501,6 +504,7 @@ NOT_KNOWN = (
 FULL = 'pg_restore: error: COPY failed for table "accounts": ERROR:  disk full\n'
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("server", "said", "comes_back"),
     [(15, NOT_KNOWN, True), (15, NOT_KNOWN + FULL, False), (15, FULL, False), (15, "", False),
@@ -524,6 +528,7 @@ def test_newer_programs_restore_into_an_older_server(
     assert (tmp_path / "read").read_bytes() == b"dump"
 
 
+@pytest.mark.long
 @on_postgresql
 def test_a_role_that_may_create_no_database_says_so_or_is_lent_one(
     run: Run, app: Flask, folder: Path, settings: Settings, database_url: str

@@ -184,6 +184,7 @@ def test_a_backup_of_a_newer_release_is_not_restored(run: Run, app: Flask, tmp_p
     assert "newer release" in result.stderr
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_an_older_schema_is_upgraded_before_it_takes_the_place(
     run: Run, app: Flask, tmp_path: Path
@@ -237,6 +238,7 @@ def test_a_damaged_backup_takes_nobodys_place(run: Run, app: Flask, tmp_path: Pa
     assert accounts.find_by_username("paul") is not None
 
 
+@pytest.mark.long
 def test_between_the_two_names_there_is_no_database_and_the_next_restore_makes_one(
     run: Run, app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,6 +301,7 @@ def new_machine(settings: Settings, tmp_path: Path, database_url: str) -> Iterat
         postgres.drop_database(database_url.rsplit("/", 1)[0], "new_machine")
 
 
+@pytest.mark.long
 def test_a_new_machine_gets_the_database_and_the_keys(
     run: Run, app: Flask, tmp_path: Path, keys_folder: Path, new_machine: dict[str, str]
 ) -> None:
@@ -320,6 +323,7 @@ def test_a_new_machine_gets_the_database_and_the_keys(
     assert finished(new_machine, "mail", "work", "--once").returncode == 0, "it works beside others"
 
 
+@pytest.mark.long
 def test_other_keys_are_not_written_over(
     run: Run, app: Flask, tmp_path: Path, new_machine: dict[str, str]
 ) -> None:
@@ -362,6 +366,7 @@ def keys_in_database(
         db.engine.dispose()
 
 
+@pytest.mark.long
 def test_a_key_that_was_retired_since_does_not_sign_again_where_keys_are_in_the_database(
     keys_in_database: Callable[..., Result], tmp_path: Path
 ) -> None:
@@ -382,6 +387,7 @@ def test_a_key_that_was_retired_since_does_not_sign_again_where_keys_are_in_the_
     assert readiness.refuse_unready() is None, "every machine is to have these"
 
 
+@pytest.mark.long
 def test_keys_that_were_rotated_since_stay_in_the_database(
     keys_in_database: Callable[..., Result], tmp_path: Path
 ) -> None:
@@ -474,6 +480,7 @@ def test_r16_who_was_erased_since_is_erased_again(
     assert [each["why"] for each in why] == ["restored"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("source", ["backup", "list"])
 def test_r16_where_the_database_is_lost_a_newer_backup_or_a_list_knows(
     run: Run, family: Family, tmp_path: Path, new_machine: dict[str, str], source: str
@@ -501,6 +508,7 @@ def test_r16_where_the_database_is_lost_a_newer_backup_or_a_list_knows(
     assert_gone(new_machine["DATABASE_URL"])
 
 
+@pytest.mark.long
 @on_sqlite
 def test_r16_a_list_of_another_database_is_refused(
     run: Run, app: Flask, tmp_path: Path, new_machine: dict[str, str]
@@ -515,6 +523,7 @@ def test_r16_a_list_of_another_database_is_refused(
         assert words in line
 
 
+@pytest.mark.long
 @on_sqlite
 def test_r16_a_list_that_was_cut_off_is_refused(run: Run, family: Family, tmp_path: Path) -> None:
     file = backed_up(run, tmp_path)
@@ -527,6 +536,7 @@ def test_r16_a_list_that_was_cut_off_is_refused(run: Run, family: Family, tmp_pa
         assert "cut off" in line
 
 
+@pytest.mark.long
 @on_sqlite
 def test_r16_the_time_that_no_list_tells_of_is_said(
     run: Run, family: Family, tmp_path: Path, new_machine: dict[str, str]

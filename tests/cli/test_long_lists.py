@@ -60,6 +60,7 @@ def test_a_list_that_is_cut_says_so(run: Run) -> None:
     assert (everything.stderr, len(json.loads(everything.stdout))) == ("", 7)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("as_json", [False, True])
 def test_memory_does_not_grow_with_the_list(as_json: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(output.click, "echo", lambda *_args, **_options: None)
@@ -78,6 +79,7 @@ def test_memory_does_not_grow_with_the_list(as_json: bool, monkeypatch: pytest.M
     assert peak(1_000) < 2 * peak(100) + 50_000
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_process_that_lists_many_events_is_no_larger(

@@ -84,6 +84,7 @@ def his_mail_has_left() -> None:
     update_all(OutboxMessage, OutboxMessage.account_id == account.id, status="sent")
 
 
+@pytest.mark.long
 def test_n10_every_command_of_the_guide_runs(machine: Machine) -> None:
     install(machine)
     for block in under("First start"):
@@ -214,6 +215,7 @@ def test_n10_nginx_takes_the_configuration(machine: Machine) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.long
 def test_n10_r9_a_backup_is_restored_onto_a_database_that_was_upgraded_since(
     machine: Machine,
 ) -> None:

@@ -240,9 +240,10 @@ def provider(keys_folder: Path) -> Iterator[Any]:
             db.engine.dispose()
 
 
-def test_whatever_comes_after_what(provider: Any) -> None:
+@pytest.mark.parametrize("lives", [10, pytest.param(60, marks=pytest.mark.long)])
+def test_whatever_comes_after_what(provider: Any, lives: int) -> None:
     bounds = settings(
-        max_examples=40,
+        max_examples=lives,
         stateful_step_count=25,
         deadline=None,
         suppress_health_check=list(HealthCheck),

@@ -61,6 +61,7 @@ def test_a_long_run_has_every_test_on_each_kind(folder: Path) -> None:
         assert sorted(each) == sorted(databases.KINDS * len(NAMES))
 
 
+@pytest.mark.long
 def test_what_takes_long_runs_by_itself_and_where_it_is_named(folder: Path) -> None:
     long = "import pytest\npytestmark = pytest.mark.long\n"
     (folder / "test_crash.py").write_text(long + TESTS)
@@ -126,6 +127,7 @@ def test_proxy(installed):
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("workers", [[], ["-n", "1"]], ids=["alone", "workers"])
 def test_a_run_says_at_its_end_what_it_went_without(tmp_path: Path, workers: list[str]) -> None:
     (tmp_path / "test_skipping.py").write_text(SKIPPING)

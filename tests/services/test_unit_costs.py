@@ -57,6 +57,7 @@ def alike(left: tuple[float, float, float], cost: Cost) -> bool:
     )
 
 
+@pytest.mark.long
 @on_postgresql
 def test_what_a_refresh_leaves_is_what_the_page_says(app: Flask, client: FlaskClient) -> None:
     there = world(client)
@@ -65,17 +66,19 @@ def test_what_a_refresh_leaves_is_what_the_page_says(app: Flask, client: FlaskCl
     def refresh() -> None:
         token[0] = (there.portal.refresh(client, token[0]).json or {})["refresh_token"]
 
-    left = left_behind(refresh, 200)
+    left = left_behind(refresh, 600)
     assert alike(left, sizing.REFRESH), left
 
 
+@pytest.mark.long
 @on_postgresql
 def test_what_a_code_flow_leaves_is_what_the_page_says(app: Flask, client: FlaskClient) -> None:
     there = world(client, "Lina")
-    left = left_behind(lambda: there.redeem(scope="openid child"), 300)
+    left = left_behind(lambda: there.redeem(scope="openid child"), 600)
     assert alike(left, sizing.CODE_FLOW), left
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @on_postgresql
 def test_what_a_sign_in_leaves_is_what_the_page_says(app: Flask, client: FlaskClient) -> None:
@@ -90,6 +93,7 @@ def test_what_a_sign_in_leaves_is_what_the_page_says(app: Flask, client: FlaskCl
     assert alike(left, sizing.SIGN_IN), left
 
 
+@pytest.mark.long
 @on_postgresql
 def test_what_a_family_keeps_is_what_the_page_says(app: Flask) -> None:
     school = factories.school()
