@@ -28,6 +28,8 @@ class Round:
     trouble: str | None = None
     away: bool = False
     """Whether the trouble is that server's."""
+    longest_wait: float = LONGEST_WAIT
+    """Seconds until the next look at most, where there is trouble."""
 
 
 def work(
@@ -47,7 +49,7 @@ def work(
             if done.trouble != trouble:
                 log.error("%s waits: %s", what, done.trouble)
             trouble, away, tries = done.trouble, done.away, tries + 1
-            stop.wait(min(pause * 2 ** min(tries, 16), LONGEST_WAIT))
+            stop.wait(min(pause * 2 ** min(tries, 16), done.longest_wait))
             continue
         if trouble is not None and (done.reached or not away):
             log.warning("%s flows again", what)

@@ -91,9 +91,16 @@ class MailServer:
         if controller is not None:
             controller.stop()
 
+    def stop_listening(self) -> None:
+        """Take no further connections; those that are open go on. For ``on_data``."""
+        assert self._controller is not None
+        assert self._controller.server is not None
+        self._controller.server.close()
+
     def behave(self) -> None:
         """Take everything again."""
         self.recipient_answer = self.sender_answer = self.data_answer = self.drop_at = None
+        self.on_data = None
 
     # The names that aiosmtpd looks for
 

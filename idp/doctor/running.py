@@ -112,7 +112,7 @@ def _mails_leave() -> Findings:
             "mail worker",
             f"{count} {'mail is' if count == 1 else 'mails are'} due, the first since "
             f"{oldest:%Y-%m-%d %H:%M}Z, and nobody sends mail.",
-            "Start `idp mail work`; its log tells what holds it up.",
+            "Does `idp mail work` run? Its log tells what holds it up.",
         )
 
 

@@ -34,8 +34,12 @@ withdrawals: list[Withdrawal] = []
 """Called with an outbox id and an instant when a mail is *known* not to have left: whatever
 was minted for it since then is in nobody's hands and ends."""
 
-AWAY_PAUSE = timedelta(seconds=8)
-"""The longest pause of a message that waits only for the mail server to come back."""
+AWAY_WAIT = 4.0
+"""Seconds between two looks for a mail server that is away, at most: a look opens one connection,
+takes no message, and what waits has left within ten seconds after the server is back."""
+REFUSED_WAIT = 60.0
+"""The same of a server that is there and refuses us: whoever comes with a wrong password each few
+seconds is soon let in no more."""
 
 
 def init_app(app: Flask) -> None:
@@ -63,22 +67,37 @@ def work(stop: Event, pause: float = 1.0) -> None:
 def _round(limit: int) -> Round:
     handled = 0
     with Post() as post:
-        # One at a time: a message waits for no other, so its lease can't run out in a batch.
-        while handled < limit and (taken := outbox.claim_due(1)):
-            message = taken[0]
-            correlation.begin(actor="worker")
-            started = clock.now()
-            try:
-                _deliver(message, post, started)
-            except ServerAway as away:
-                _withdraw(message, started)
-                outbox.put_back(message, away.answer, longest_pause=AWAY_PAUSE)
-                return Round(handled, post.was_opened, f"mail server: {away.answer}", away=True)
-            handled += 1
+        try:
+            if outbox.any_due():
+                post.open()  # before a message is taken: it has its attempts for itself
+            # One at a time: a message waits for no other, so its lease can't run out in a batch.
+            while handled < limit and (taken := outbox.claim_due(1)):
+                _deliver(taken[0], post)
+                handled += 1
+        except ServerAway as away:
+            outbox.wait_for_server(away.answer)
+            return Round(
+                handled,
+                post.was_opened,
+                f"mail server: {away.answer}",
+                away=True,
+                longest_wait=REFUSED_WAIT if away.is_refusal else AWAY_WAIT,
+            )
         return Round(handled, post.was_opened)
 
 
-def _deliver(message: OutboxMessage, post: Post, started: datetime) -> None:
+def _deliver(message: OutboxMessage, post: Post) -> None:
+    correlation.begin(actor="worker")
+    started = clock.now()
+    try:
+        _send(message, post, started)
+    except ServerAway as away:
+        _withdraw(message, started)
+        outbox.put_back(message, away.answer, pause=timedelta(0))
+        raise
+
+
+def _send(message: OutboxMessage, post: Post, started: datetime) -> None:
     if reason := outbox.reason_to_drop(message):
         outbox.dropped(message, reason)
         log.info("mail %s (%s) dropped: %s", message.id, message.kind, reason)

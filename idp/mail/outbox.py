@@ -23,10 +23,13 @@ LEASE = timedelta(minutes=5)
 """How long a worker has a message for itself: longer than any SMTP dialogue with our timeouts.
 After a crash another worker takes the message when this is over."""
 
-FIRST_PAUSE = timedelta(seconds=10)
+FIRST_PAUSE = timedelta(seconds=4)
+"""Short: a server that closed its connections to restart is back before somebody asks where their
+mail is."""
 LONGEST_PAUSE = timedelta(hours=1)
 ABANDONED: Final = "given up after"
 GIVE_UP_AFTER = timedelta(days=3)  # RFC 5321 §4.5.4.1 asks for four to five days or less
+OVER_AT_ONCE = 20
 ANSWER_LENGTH = 200
 
 
@@ -55,16 +58,24 @@ def enqueue(
     return message
 
 
+def any_due() -> bool:
+    """Whether a message is due; nothing is locked or taken."""
+    # An idle worker must not take SQLite's only write lock each second
+    due = db.session.scalar(select(OutboxMessage.id).where(*_due()).limit(1))
+    release_connection()
+    return due is not None
+
+
 def claim_due(limit: int = 1) -> list[OutboxMessage]:
     """Claim messages that are due, oldest first: no other worker gets them for ``LEASE``."""
-    if not _any_due():
+    if not any_due():
         return []
     now = clock.now()
     with transaction() as session:
         messages = list(
             session.scalars(
                 select(OutboxMessage)
-                .where(OutboxMessage.status == "queued", OutboxMessage.due_at <= now)
+                .where(*_due())
                 .order_by(OutboxMessage.due_at, OutboxMessage.created_at)
                 .limit(limit)
                 .with_for_update(skip_locked=True)
@@ -84,7 +95,8 @@ def reason_to_drop(message: OutboxMessage) -> str | None:
     if _earlier_in_the_hour(message) >= settings.current().mail_per_address:
         return "too many for one address in an hour"
     # What piled up while the mail server was away goes out once, not four times an hour.
-    if message.attempts > 1 and _later_waiting(message):
+    has_waited = message.attempts > 1 or message.answer is not None
+    if has_waited and _later_waiting(message):
         return "a later one waits"
     return None
 
@@ -118,17 +130,31 @@ def drop(reason: str, *which: ColumnElement[bool]) -> int:
     return update_all(OutboxMessage, *which, OutboxMessage.status == "queued", **values)
 
 
-def put_back(
-    message: OutboxMessage, answer: str, *, longest_pause: timedelta = LONGEST_PAUSE
-) -> None:
-    """Queue the message again with a growing pause; after three days it counts as refused."""
+def put_back(message: OutboxMessage, answer: str, *, pause: timedelta | None = None) -> None:
+    """Queue the message again, with a growing pause or this one; after three days it counts as
+    refused.
+    """
     now = clock.now()
     if now - message.created_at > GIVE_UP_AFTER:
-        refused(message, f"{ABANDONED} {message.attempts} attempts: {answer}")
+        _give_up(message, answer)
         return
-    pause = growing_pause(FIRST_PAUSE, message.attempts, longest_pause)
+    if pause is None:
+        pause = growing_pause(FIRST_PAUSE, message.attempts, LONGEST_PAUSE)
     with transaction():
         _change(message, fenced=True, due_at=now + pause, **_answered(answer))
+
+
+def wait_for_server(answer: str) -> None:
+    """Note why what is due waits: the mail server is away. Nobody's attempt is spent on it.
+
+    What has waited for three days counts as refused; a few at each call.
+    """
+    now = clock.now()
+    update_all(OutboxMessage, *_due(), OutboxMessage.answer.is_(None), **_answered(answer))
+    long_ago = OutboxMessage.created_at < now - GIVE_UP_AFTER
+    over = select(OutboxMessage).where(*_due(), long_ago).limit(OVER_AT_ONCE)
+    for message in db.session.scalars(over).all():
+        _give_up(message, answer)
 
 
 def list_messages(
@@ -143,15 +169,12 @@ def list_messages(
     return list(db.session.scalars(query.limit(limit)))
 
 
-def _any_due() -> bool:
-    # A look without a lock: an idle worker must not take SQLite's only write lock each second.
-    due = db.session.scalar(
-        select(OutboxMessage.id)
-        .where(OutboxMessage.status == "queued", OutboxMessage.due_at <= clock.now())
-        .limit(1)
-    )
-    release_connection()
-    return due is not None
+def _due() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return OutboxMessage.status == "queued", OutboxMessage.due_at <= clock.now()
+
+
+def _give_up(message: OutboxMessage, answer: str) -> None:
+    refused(message, f"{ABANDONED} {message.attempts} attempts: {answer}")
 
 
 def _recipient_hash(account_id: str | None, about: dict[str, Any]) -> str | None:

@@ -58,11 +58,15 @@ Outcome = Sent | Refused | Deferred | Lost
 
 
 class ServerAway(Exception):
-    """No mail can be sent at present, whoever it is for; ``answer`` names no person."""
+    """No mail can be sent at present, whoever it is for; ``answer`` names no person.
 
-    def __init__(self, answer: str) -> None:
+    ``code``: what the server said, where it was there and refused us; else 0.
+    """
+
+    def __init__(self, answer: str, code: int = 0) -> None:
         super().__init__(answer)
         self.answer = answer
+        self.is_refusal = code >= 500  # RFC 5321 §4.2.1: for good, whenever we come
 
 
 def init_app(app: Flask) -> None:
@@ -111,7 +115,8 @@ class Post:
         try:
             connection.__enter__()
         except smtplib.SMTPResponseException as error:
-            raise ServerAway(f"{type(error).__name__} {error.smtp_code}") from None
+            answer = f"{type(error).__name__} {error.smtp_code}"
+            raise ServerAway(answer, error.smtp_code) from None
         except (smtplib.SMTPException, OSError) as error:
             raise ServerAway(type(error).__name__) from None
         self._connection = connection
@@ -132,7 +137,7 @@ class Post:
             return self._answered(*error.recipients[message.recipient], message)
         except smtplib.SMTPSenderRefused as error:
             self.close()
-            raise ServerAway(f"sender refused, {error.smtp_code}") from None
+            raise ServerAway(f"sender refused, {error.smtp_code}", error.smtp_code) from None
         except smtplib.SMTPDataError as error:
             return self._answered(error.smtp_code, error.smtp_error, message)
         except (smtplib.SMTPException, OSError) as error:

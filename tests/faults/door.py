@@ -34,6 +34,8 @@ class Heard:
     at: float
     kind: str
     trouble: str = ""
+    took: float = 0.0
+    """Seconds."""
 
 
 @dataclass
@@ -42,14 +44,17 @@ class Answers:
 
     heard: list[Heard] = field(default_factory=list)
 
-    def note(self, kind: str, trouble: str = "") -> None:
-        self.heard.append(Heard(monotonic(), kind, trouble))
+    def note(self, kind: str, trouble: str = "", took: float = 0.0) -> None:
+        self.heard.append(Heard(monotonic(), kind, trouble, took))
 
     def failed(self, since: float = 0.0) -> Counter[tuple[str, str]]:
         return Counter((each.kind, each.trouble) for each in self.heard if _is_bad(each, since))
 
     def last_failure(self, since: float) -> float:
         return max((each.at for each in self.heard if _is_bad(each, since)), default=since)
+
+    def slowest(self, since: float = 0.0) -> float:
+        return max((each.took for each in self.heard if each.at >= since), default=0.0)
 
     def kinds(self, since: float = 0.0) -> set[str]:
         """What succeeded since then."""
@@ -78,6 +83,12 @@ class Door:
         """The same with nothing noted yet."""
         return Door(self._port, self._authority)
 
+    def let_another_in(self) -> None:
+        """Whoever comes next in this thread comes from another address."""
+        if hasattr(self._of_visitor, "pool"):
+            self._of_visitor.pool.close()
+            del self._of_visitor.pool
+
     def is_open(self) -> bool:
         """Whether anybody is answered."""
         with suppress(Trouble):
@@ -98,12 +109,13 @@ class Door:
     ) -> urllib3.BaseHTTPResponse:
         """``file``: sent as the form's file of this name. Raises ``Trouble``."""
         body, sent = _body(form, file)
+        began = monotonic()
         answer, trouble = self._ask(method, path, body, sent | dict(headers or {}))
         if answer is not None and answer.status not in good:
             trouble = str(answer.status)
             if answer.status == 503 and "Retry-After" not in answer.headers:
                 trouble += " without Retry-After"
-        self.answers.note(kind, trouble)
+        self.answers.note(kind, trouble, monotonic() - began)
         if trouble or answer is None:
             raise Trouble(f"{kind}: {trouble}", is_refusal=trouble.startswith("4"))
         return answer

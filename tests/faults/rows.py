@@ -47,29 +47,26 @@ _KEPT = (
 )
 
 
-def violated(url: str, keys_folder: Path, secrets: Secrets) -> dict[str, int]:
+def violated(now: Connection) -> dict[str, int]:
     """What contradicts what must always be so, or be so here: how many rows."""
-    with _reading(url, keys_folder, secrets) as now:
-        found = {name: now.scalar(text(query)) or 0 for name, query in OF_A_FAULT.items()}
-        found |= {each.name: each.count for each in invariants.contradictions()}
-        if readiness.schema().up_to_date:  # a former release has not all of the tables
-            found |= {each.sentence: each.count for each in invariants.orphans()}
-        if not invariants.audit_log_is_kept():
-            found["the database lets events be deleted"] = 1
-    return {name: count for name, count in found.items() if count}
+    found = {name: now.scalar(text(query)) or 0 for name, query in OF_A_FAULT.items()}
+    found |= {each.name: each.count for each in invariants.contradictions()}
+    if readiness.schema().up_to_date:  # a former release has not all of the tables
+        found |= {each.sentence: each.count for each in invariants.orphans()}
+    if not invariants.audit_log_is_kept():
+        found["the database lets events be deleted"] = 1
+    return found
 
 
-def lost(url: str, keys_folder: Path, secrets: Secrets, done: Done) -> dict[str, int]:
+def lost(now: Connection, done: Done) -> dict[str, int]:
     """How much of what was answered as done is not in the database."""
-    with _reading(url, keys_folder, secrets) as now:
-        found = {
-            name: _missing(
-                {keyed_hash(purpose, secret) for secret in getattr(done, name)},
-                set(now.scalars(text(f"SELECT {which}"))),
-            )
-            for name, purpose, which in _KEPT
-        }
-    return {name: count for name, count in found.items() if count}
+    return {
+        name: _missing(
+            {keyed_hash(purpose, secret) for secret in getattr(done, name)},
+            set(now.scalars(text(f"SELECT {which}"))),
+        )
+        for name, purpose, which in _KEPT
+    }
 
 
 def _missing(wanted: set[str], there: set[str]) -> int:
@@ -77,7 +74,7 @@ def _missing(wanted: set[str], there: set[str]) -> int:
 
 
 @contextmanager
-def _reading(url: str, keys_folder: Path, secrets: Secrets) -> Iterator[Connection]:
+def reading(url: str, keys_folder: Path, secrets: Secrets) -> Iterator[Connection]:
     """A connection of an application that hashes as the machines do."""
     app = databases_app(url, keys_folder, issuer=f"https://{NAME}", **secrets)
     with app, db.engine.connect() as now:

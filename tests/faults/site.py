@@ -6,15 +6,16 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from tests import databases, postgres
 from tests.cli.conftest import PROGRAM
-from tests.faults import outcomes, rows
+from tests.faults import letters, outcomes, rows
 from tests.faults.door import Door
 from tests.faults.household import Household, move_in
 from tests.faults.machines import Machine, machines, nginx
@@ -56,17 +57,19 @@ class Site:
 
     def judge(self, fault: str, traffic: Traffic) -> Outcome:
         """Note what a fault came to; nothing that was answered may be lost, or half done."""
-        keys_folder = self.machine.keys_folder
-        outcome = Outcome.of(
-            fault,
-            traffic,
-            rows.lost(self.url, keys_folder, self.secrets, traffic.done),
-            rows.violated(self.url, keys_folder, self.secrets),
-        )
+        with self.reading() as now:
+            lost = rows.lost(now, traffic.done) | letters.lost(now, self.mail.letters)
+            violated = rows.violated(now)
+        twice = {"mails that came twice": letters.twice(self.mail.letters)}
+        outcome = Outcome.of(fault, traffic, _some(lost), _some(violated | twice))
         outcomes.note(outcome)
         assert outcome.lost == {}
         assert outcome.violated == {}
         return outcome
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A connection to its rows."""
+        return rows.reading(self.url, self.machine.keys_folder, self.secrets)
 
     def judge_unplanned(self, fault: str, traffic: Traffic) -> Outcome:
         """The same, and all is well within seconds after the cause is gone."""
@@ -127,6 +130,10 @@ def site_of(
         )
         door = stack.enter_context(nginx(folder / "nginx", made))
         yield Site(made, cluster, url, door, household, mail, disks)
+
+
+def _some(found: dict[str, int]) -> dict[str, int]:
+    return {name: count for name, count in found.items() if count}
 
 
 @contextmanager

@@ -72,12 +72,29 @@ class Application:
         answer = self._door.ask("UserInfo", "GET", "/oauth2/userinfo", headers=bearer)
         assert "child" in answer.json()
 
+    def ask_about(self, access_token: str) -> None:
+        """Introspect it (RFC 7662)."""
+        answer = self._send("introspection", "/oauth2/introspect", {"token": access_token})
+        assert answer.json()["active"] is True
+
+    def give_back(self, refresh_token: str) -> None:
+        """Revoke it (RFC 7009)."""
+        self._send("revocation", "/oauth2/revoke", {"token": refresh_token})
+
+    def push(self) -> None:
+        """Push an authorization request that nobody follows (RFC 9126)."""
+        form = authorization_request(self.client_id, secrets.token_urlsafe(32))
+        self._send("PAR", "/oauth2/par", form, good=(201,))
+
     def _tokens(self, kind: str, form: dict[str, str]) -> dict[str, Any]:
-        sender = {"Authorization": self._authorization}
-        tokens: dict[str, Any] = self._door.ask(
-            kind, "POST", "/oauth2/token", form=form, headers=sender
-        ).json()
+        tokens: dict[str, Any] = self._send(kind, "/oauth2/token", form).json()
         return tokens
+
+    def _send(
+        self, kind: str, path: str, form: dict[str, str], good: tuple[int, ...] = (200,)
+    ) -> urllib3.BaseHTTPResponse:
+        sender = {"Authorization": self._authorization}
+        return self._door.ask(kind, "POST", path, form=form, headers=sender, good=good)
 
     def _keep(self, tokens: dict[str, Any]) -> None:
         self._done.access.append(tokens["access_token"])
@@ -100,6 +117,20 @@ class Application:
             raise Trouble(trouble)
 
 
+def authorization_request(client_id: str, verifier: str) -> dict[str, str]:
+    """Its fields, with PKCE (RFC 7636)."""
+    digest = hashlib.sha256(verifier.encode()).digest()
+    return {
+        "response_type": "code",
+        "client_id": client_id,
+        "redirect_uri": CALLBACK,
+        "scope": SCOPE,
+        "state": secrets.token_urlsafe(8),
+        "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+        "code_challenge_method": "S256",
+    }
+
+
 class Browser:
     """A browser without JavaScript: it keeps cookies, and goes where it is led to."""
 
@@ -118,6 +149,10 @@ class Browser:
         """Fill in and send a form of the page; the same."""
         action, hidden = form_of(self.page, form_id)
         return self._follow(kind, self._ask(kind, "POST", action, {**hidden, **fields}, file))
+
+    def send(self, kind: str, path: str, **fields: str) -> str:
+        """Send a form that the page has, but for its name; the same."""
+        return self._follow(kind, self._ask(kind, "POST", path, fields))
 
     def _follow(self, kind: str, answer: urllib3.BaseHTTPResponse) -> str:
         for _ in range(8):
@@ -157,7 +192,7 @@ class Visit:
 
     def sign_in(self, username: str) -> None:
         """By password, in an empty browser."""
-        path, verifier = self._request()
+        path, verifier = self.request()
         self.browser.open("way in", path)
         on = self.browser.submit("sign-in", "login-form", username=username, password=PASSWORD)
         self._done.sessions.append(self.browser.cookies[SESSION])
@@ -165,7 +200,7 @@ class Visit:
 
     def come_again(self) -> None:
         """With the session that is there: nothing is asked."""
-        path, verifier = self._request()
+        path, verifier = self.request()
         self._redeem(self.browser.open("way in", path), verifier)
 
     def look_in(self) -> None:
@@ -178,18 +213,10 @@ class Visit:
     def leave(self) -> None:
         self._done.ends.append(self.tokens["refresh_token"])
 
-    def _request(self) -> tuple[str, str]:
+    def request(self) -> tuple[str, str]:
+        """The address that the application sends them to, and its verifier."""
         verifier = secrets.token_urlsafe(32)
-        digest = hashlib.sha256(verifier.encode()).digest()
-        query = {
-            "response_type": "code",
-            "client_id": self._application.client_id,
-            "redirect_uri": CALLBACK,
-            "scope": SCOPE,
-            "state": secrets.token_urlsafe(8),
-            "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
-            "code_challenge_method": "S256",
-        }
+        query = authorization_request(self._application.client_id, verifier)
         return f"/oauth2/authorize?{urlencode(query)}", verifier
 
     def _redeem(self, on: str, verifier: str) -> None:

@@ -226,7 +226,7 @@ def test_r3_the_worker_says_once_that_mail_waits_and_once_that_it_flows(
 
     thread = threading.Thread(target=run)
     thread.start()
-    wait_for(lambda: all(message.attempts for message in fresh_messages()))
+    wait_for(lambda: all(message.answer for message in fresh_messages()))
     mail_server.start()
     outbox.enqueue("password_changed", account_id=account.id)
     wait_for(lambda: "mail flows again" in caplog.text)
@@ -451,8 +451,7 @@ def test_e3_requests_that_piled_up_in_an_outage_bring_one_mail(
         for _ in range(5):
             now.shift(timedelta(minutes=30))
             request_reset()
-            while outbox.claim_due():  # every waiting message has had its attempt
-                pass
+            assert delivery.deliver_due() == 0
         now.shift(timedelta(minutes=30))
         mail_server.start()
         assert delivery.deliver_due() == 5

@@ -14,6 +14,7 @@ import time_machine
 from flask import Flask
 from sqlalchemy import select, text
 
+from idp import clock
 from idp.audit.models import AuditEvent
 from idp.credentials import one_time_tokens
 from idp.credentials.models import OneTimeToken
@@ -162,11 +163,11 @@ def test_a_deferred_mail_is_tried_again_after_growing_pauses(
     with time_machine.travel(START, tick=False):
         message = outbox.enqueue("invitation", account_id=parent.id)
     moment, pauses = START, []
-    for _ in range(11):
+    for _ in range(12):
         assert deliver_at(moment) == 1
         pauses.append((row(message).due_at - moment).total_seconds())
         moment = row(message).due_at
-    assert pauses[:4] == [10, 20, 40, 80]
+    assert pauses[:4] == [4, 8, 16, 32]
     assert pauses[-1] == 3600
     assert row(message).status == "queued"
     assert row(message).answer == "450 4.2.0 greylisted"
@@ -247,6 +248,97 @@ def test_a_server_that_is_away_ends_no_token_in_use(
     outbox.enqueue("fresh_token", account_id=parent.id)
     assert delivery.deliver_due() == 0
     assert isinstance(one_time_tokens.find(printed), one_time_tokens.Live)
+
+
+def test_a_server_that_is_away_costs_no_message_an_attempt(
+    app: Flask, parent: Any, mail_server: MailServer
+) -> None:
+    """However long it was, what is then put off for its own sake is so for its first pause."""
+    mail_server.stop()
+    with time_machine.travel(START, tick=False):
+        messages = [outbox.enqueue("invitation", account_id=parent.id) for _ in range(3)]
+    for minute in range(5):
+        assert deliver_at(START + timedelta(minutes=minute)) == 0
+    assert {row(each).attempts for each in messages} == {0}
+    assert {row(each).meaning for each in messages} == {"server_away"}
+
+    mail_server.start()
+    mail_server.recipient_answer = "450 4.2.0 greylisted"
+    moment = START + timedelta(minutes=5)
+    assert deliver_at(moment) == 3
+    assert {row(each).due_at - moment for each in messages} == {outbox.FIRST_PAUSE}
+
+
+def test_after_three_days_a_mail_is_given_up_while_the_server_is_away(
+    app: Flask, parent: Any, mail_server: MailServer
+) -> None:
+    mail_server.stop()
+    with time_machine.travel(START, tick=False):
+        old = outbox.enqueue("invitation", account_id=parent.id)
+    later = START + timedelta(days=3, seconds=1)
+    with time_machine.travel(later, tick=False):
+        new = outbox.enqueue("invitation", account_id=parent.id)
+    assert deliver_at(later) == 0
+    assert (row(old).status, row(old).meaning) == ("refused", "given_up")
+    assert row(old).answer == "given up after 0 attempts: ConnectionRefusedError"
+    assert row(new).status == "queued"
+    event = db.session.scalars(select(AuditEvent).where(AuditEvent.event == "mail_refused")).one()
+    assert event.detail["outbox_id"] == old.id
+
+
+class Watched(threading.Event):
+    """Ends a worker after so many waits, each of which is over at once."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+        self._most = most
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits.append(timeout or 0)
+        if len(self.waits) == self._most:
+            self.set()
+        return self.is_set()
+
+
+def test_a_server_that_is_away_is_looked_for_each_few_seconds(
+    app: Flask, parent: Any, mail_server: MailServer
+) -> None:
+    mail_server.stop()
+    outbox.enqueue("invitation", account_id=parent.id)
+    stop = Watched(6)
+    delivery.work(stop, pause=1)
+    assert stop.waits == [2, 4, 4, 4, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("answer", "longest"), [("550 5.7.1 sender unknown", 60), ("451 4.3.0 later", 4)]
+)
+def test_a_server_that_refuses_us_for_good_is_asked_less_and_less(
+    app: Flask, parent: Any, mail_server: MailServer, answer: str, longest: float
+) -> None:
+    mail_server.sender_answer = answer
+    outbox.enqueue("invitation", account_id=parent.id)
+    stop = Watched(7)
+    delivery.work(stop, pause=1)
+    assert stop.waits == [min(2**tries, longest) for tries in range(1, 8)]
+
+
+def test_a_server_that_breaks_down_meanwhile_has_the_message_at_once_when_it_is_back(
+    app: Flask, parent: Any, mail_server: MailServer
+) -> None:
+    """The first was being sent, the second was taken for it and found nobody."""
+    for _ in range(2):
+        outbox.enqueue("password_changed", account_id=parent.id)
+    mail_server.drop_at = "DATA"
+    mail_server.on_data = mail_server.stop_listening
+    assert delivery.deliver_due() == 1
+    mail_server.behave()
+    mail_server.stop()
+    mail_server.start()
+    with time_machine.travel(clock.now() + outbox.FIRST_PAUSE, tick=False):
+        assert delivery.deliver_due() == 2
+    assert len(mail_server.letters) == 2
 
 
 def test_one_message_that_cannot_be_written_holds_up_no_other(

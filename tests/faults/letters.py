@@ -1,0 +1,53 @@
+"""What became of mails: none is lost, and none comes twice."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from time import monotonic, sleep
+
+from sqlalchemy import Connection, text
+
+from tests.smtp import Letter
+
+LEFT_WITHIN = 10.0
+"""Seconds after which what waited for the mail server has left, once it is back."""
+
+
+def lost(now: Connection, letters: Iterable[Letter]) -> dict[str, int]:
+    """Mails that are told to have left, and never came; and those that were given up."""
+    came = {row for row, _ in _counted(letters)}
+    left = set(now.scalars(text("SELECT id FROM outbox WHERE status = 'sent'")))
+    given_up = now.scalar(text("SELECT count(*) FROM outbox WHERE status = 'refused'")) or 0
+    return {"mails that never came": len(left - came), "mails that were given up": given_up}
+
+
+def twice(letters: Iterable[Letter]) -> int:
+    """How many came more than once, at whichever attempt."""
+    return sum(times > 1 for times in _counted(letters).values())
+
+
+def emptied_within(now: Connection, seconds: float) -> float:
+    """How long it takes until what waits at present has left; no longer than so many seconds."""
+    began, moment = monotonic(), datetime.now(UTC)
+    while _waiting(now, moment) and monotonic() < began + seconds:
+        sleep(0.1)
+    return monotonic() - began
+
+
+def waiting(now: Connection) -> int:
+    """How many are due, or wait for their next attempt."""
+    return _waiting(now, datetime.now(UTC))
+
+
+def _waiting(now: Connection, moment: datetime) -> int:
+    query = "SELECT count(*) FROM outbox WHERE status = 'queued' AND created_at <= :moment"
+    many: int = now.scalar(text(query), {"moment": moment}) or 0
+    now.rollback()
+    return many
+
+
+def _counted(letters: Iterable[Letter]) -> Counter[tuple[str, str]]:
+    """By the row that each is of, and its number among several of one row."""
+    names = (str(each.message["Message-ID"]).strip("<>").partition("@")[0] for each in letters)
+    parts = (name.split(".") for name in names)
+    return Counter((row, number) for row, _attempt, number in parts)
