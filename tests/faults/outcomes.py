@@ -17,6 +17,7 @@ HEADER = (
     "requests",
     "failed",
     "recovered",
+    "slowest",
     "busy",
     "lost commits",
     "rows that break a rule",
@@ -40,6 +41,8 @@ class Outcome:
     requests: int
     failed: Counter[tuple[str, str]]
     recovered_within: float
+    slowest: float = 0.0
+    """Seconds that the longest answer took, on the busy machine that it was."""
     busy: float = 1.0
     """How many times as long as alone a process takes on this machine."""
     lost: dict[str, int] = field(default_factory=dict)
@@ -49,8 +52,17 @@ class Outcome:
     def of(
         cls, fault: str, traffic: Traffic, lost: dict[str, int], violated: dict[str, int]
     ) -> "Outcome":
-        answers, within = traffic.answers, traffic.recovered_within
-        return cls(fault, len(answers.heard), answers.failed(), within, busy(), lost, violated)
+        answers = traffic.answers
+        return cls(
+            fault,
+            len(answers.heard),
+            answers.failed(),
+            traffic.recovered_within,
+            answers.slowest(),
+            busy(),
+            lost,
+            violated,
+        )
 
     @property
     def is_in_time(self) -> bool:
@@ -67,6 +79,7 @@ class Outcome:
             str(self.requests),
             "; ".join(failed) or "0",
             f"{self.recovered_within:.1f} s" if self.failed else "at once",
+            f"{self.slowest:.1f} s",
             f"{self.busy:.1f}",
             _counted(self.lost),
             _counted(self.violated),

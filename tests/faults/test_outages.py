@@ -7,7 +7,7 @@ import re
 import signal
 from pathlib import Path
 from threading import Event, Thread
-from time import sleep
+from time import monotonic, sleep
 
 import pytest
 
@@ -21,6 +21,10 @@ pytestmark = [pytest.mark.nginx, pytest.mark.timeout(300)]
 UNIT = (Path(__file__).resolve().parents[2] / "deploy/systemd/idp.service").read_text()
 RESTART = int(re.findall(r"^RestartSec=(\d+)$", UNIT, re.MULTILINE)[0])
 """Seconds until systemd starts what has died."""
+OUT = 24
+"""Seconds for which PostgreSQL is."""
+NOTICED = 10
+"""Seconds after which whoever waits for a PostgreSQL that is away is answered at the latest."""
 AWAY = 12
 """Seconds for which the mail server is: its worker waits the longest between two looks by then."""
 
@@ -47,10 +51,15 @@ def test_r1_a_killed_server(site: Site) -> None:
 def test_r2_postgresql_that_breaks_down(site: Site) -> None:
     with site.visited() as traffic:
         site.cluster.crash()
-        sleep(3)
+        sleep(1)  # until what it had answered has come
+        gone = monotonic()
+        sleep(OUT)
+        answered = traffic.answers.kinds(gone)
+        assert traffic.answers.slowest(gone) <= NOTICED * outcomes.busy()
         site.cluster.start()
         traffic.cause_is_gone()
-        outcome = site.judge_unplanned("PostgreSQL breaks down for 3 s (immediate)", traffic)
+        outcome = site.judge_unplanned(f"PostgreSQL breaks down for {OUT} s (immediate)", traffic)
+    assert answered == set(), "nobody was told that something is done"
     assert {what for _, what in outcome.failed} == {"503"}, outcome.cells
 
 
