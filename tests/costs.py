@@ -15,6 +15,8 @@ _HOLDS = (
     " WHERE l.pid = pg_backend_pid() AND c.relkind IN ('r', 'p') AND l.granted AND l.mode IN"
     " ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')"
 )
+_PARTITIONS = "SELECT relname FROM pg_class WHERE relispartition"
+"""Parts of what is named as a whole."""
 _FILLS = re.compile(r"\b(?:UPDATE|DELETE FROM|INSERT INTO)\s+\"?(\w+)", re.IGNORECASE)
 _READS = re.compile(
     r"CREATE (?:UNIQUE )?INDEX.*? ON (?:ONLY )?\"?(\w+)|ALTER TABLE \"?(\w+)\"? VALIDATE",
@@ -26,7 +28,9 @@ class Watched:
     """The tables that were locked, filled and read, of those that were there at the start."""
 
     def __init__(self) -> None:
-        self._there = set(inspect(db.engine).get_table_names()) - {"alembic_version"}
+        with db.engine.connect() as now:
+            parts = set(now.exec_driver_sql(_PARTITIONS).scalars())
+        self._there = set(inspect(db.engine).get_table_names()) - {"alembic_version"} - parts
         self.locks: set[str] = set()
         self.fills: set[str] = set()
         self.reads: set[str] = set()

@@ -31,6 +31,14 @@ class AuditEvent(Model):
             sqlite_where=text("event = 'sign_in'"),
             postgresql_where=text("event = 'sign_in'"),
         ),
+        # The same of one school: by its guardians, however many sign in elsewhere
+        Index(
+            "ix_audit_events_sign_ins_of_account",
+            "account_id",
+            "at",
+            sqlite_where=text("event = 'sign_in'"),
+            postgresql_where=text("event = 'sign_in'"),
+        ),
         # What operators read, which is little of all: see idp.desk.audit_log
         Index(
             "ix_audit_events_of_schools",

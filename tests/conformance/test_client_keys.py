@@ -10,10 +10,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from idp import create_app
 from idp.clients import key_sets, registration
 from idp.database import db
 from idp.errors import Invalid
 from idp.outgoing.documents import Documents
+from idp.settings import Settings
 from tests import factories
 from tests.outgoing import servers
 from tests.outgoing.conftest import change
@@ -99,6 +101,7 @@ def test_unknown_keys_are_looked_for_once_a_minute(client: FlaskClient, publishe
     assert len(published.requests) == 2
 
 
+@pytest.mark.changed_elsewhere("outgoing/documents.py")
 def test_a_key_that_is_published_no_more_proves_nothing(
     client: FlaskClient, published: Server
 ) -> None:
@@ -169,6 +172,33 @@ def test_no_key_is_parsed_for_a_request(
     assert error_of(proves_itself(there, OLD)) == REFUSED
     assert proves_itself(there, NEW).status_code == 200
     assert len(parsed) == 2
+
+
+@pytest.mark.changed_elsewhere("clients/key_sets.py")
+def test_keys_that_another_worker_registers_prove_it_here_and_the_former_ones_no_more(
+    client: FlaskClient, published: Server, settings: Settings
+) -> None:
+    """RFC 7591 §2: by value or by address, what is registered now counts, in every worker."""
+    there = world(client, token_endpoint_auth_method="private_key_jwt", jwks=jwks(OLD))
+    assert proves_itself(there, OLD).status_code == 200
+
+    _register_elsewhere(settings, there, jwks=jwks(NEW))
+    assert proves_itself(there, NEW).status_code == 200
+    assert error_of(proves_itself(there, OLD)) == REFUSED
+
+    _register_elsewhere(settings, there, jwks_uri=published.address())
+    assert proves_itself(there, OLD).status_code == 200
+    assert error_of(proves_itself(there, NEW)) == REFUSED
+
+
+def _register_elsewhere(settings: Settings, there: World, **keys: Any) -> None:
+    """Another worker on the same database gives the application these keys alone."""
+    with create_app(settings).app_context():
+        registered = registration.get_client(there.portal.client_id).metadata_
+        others = {name: registered[name] for name in registered.keys() - {"jwks", "jwks_uri"}}
+        registration.change(there.portal.client_id, {**others, **keys})
+        db.session.remove()
+        db.engine.dispose()
 
 
 def test_keys_that_sign_nothing_are_passed_over(client: FlaskClient, published: Server) -> None:

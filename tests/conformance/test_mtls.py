@@ -1,5 +1,6 @@
 """Mutual TLS (RFC 8705, RFC 9440): what the specifications ask of the server, over HTTP."""
 
+import subprocess
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -137,6 +138,22 @@ def test_a_certificate_of_the_authority_is_known_by_its_subject(
 
     assert redeem(there, holder(issuer=authority).escaped).status_code == 200
     assert error_of(redeem(there, holder("CN=other,O=École", authority).escaped)) in REFUSED
+
+
+@pytest.mark.changed_elsewhere("oidc/client_certificate.py")
+def test_authorities_that_the_operator_replaces_count_at_once_and_the_former_no_more(
+    client: FlaskClient, authority: Holder, tmp_path: Path
+) -> None:
+    """RFC 8705 §2.1: what the operator's file says now counts, whoever on the machine wrote it."""
+    there, mine = of_authority(client), holder(issuer=authority)
+    assert redeem(there, mine.escaped).status_code == 200
+    newer = holder("CN=Authority", authority=True)
+    (tmp_path / "newer.pem").write_bytes(newer.pem)
+
+    subprocess.run(["mv", tmp_path / "newer.pem", tmp_path / "authorities.pem"], check=True)
+
+    assert error_of(redeem(there, mine.escaped)) in REFUSED
+    assert redeem(there, holder(issuer=newer).escaped).status_code == 200
 
 
 def test_a_certificate_that_anybody_made_is_refused(client: FlaskClient, authority: Holder) -> None:

@@ -248,6 +248,7 @@ def test_f10_an_unknown_kid_asks_again_at_most_once_a_minute(here: Walker) -> No
     assert here.provider.count("/keys") == 2
 
 
+@pytest.mark.changed_elsewhere("federation/openid.py")
 def test_a_rotated_key_is_found_by_its_kid(here: Walker) -> None:
     here.linked()
     here.at_sign_in()

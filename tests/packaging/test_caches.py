@@ -13,6 +13,9 @@ from tests.still import WITH_AN_EXPIRY
 PAGE: Final = Path("docs/architecture.md")
 BEGINS: Final = "What a worker keeps has an owner, a bound and an end:"
 ENDS: Final = "\nPages go Flask's whole way."
+OURS_ALONE: Final = ("–", "the worker ends")
+"""Begins the end of what nobody else can change, or what is the worker's own."""
+MARK: Final = "pytest.mark.changed_elsewhere"
 KEEPERS: Final = {"OrderedDict", "WeakKeyDictionary", "cache", "lru_cache"}
 _ROW: Final = re.compile(r"^\| (?!kept|---)(?P<cells>.+) \|$", re.MULTILINE)
 
@@ -68,6 +71,31 @@ def test_each_row_says_how_much_until_when_and_by_which_test() -> None:
         assert all(cell.strip() for cell in row), row
         for test in re.findall(r"`(tests/[\w/]+\.py)`", row[4]):
             assert Path(test).exists(), row
+
+
+def changed_elsewhere() -> set[tuple[str, str]]:
+    """Each module of which a test says that another worker changes what it keeps, and its file."""
+    found = set()
+    for file in Path("tests").rglob("test_*.py"):
+        text = file.read_text()
+        for node in ast.walk(ast.parse(text)) if MARK in text else ():
+            for mark in getattr(node, "decorator_list", ()):
+                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == MARK:
+                    found |= {(ast.literal_eval(each), file.as_posix()) for each in mark.args}
+    return found
+
+
+def test_what_another_worker_can_change_is_changed_by_one_in_the_test_that_is_named() -> None:
+    wanted = {
+        (module, tuple(re.findall(r"`(tests/[\w/]+\.py)`", row[4])))
+        for row in rows()
+        if not row[3].startswith(OURS_ALONE)
+        for module in re.findall(r"`([\w/]+\.py)`", row[1])
+    }
+    marked = changed_elsewhere()
+    assert len(wanted) > 10
+    assert [each for each in wanted if not marked & {(each[0], file) for file in each[1]}] == []
+    assert sorted({module for module, _file in marked} - {module for module, _ in wanted}) == []
 
 
 @pytest.mark.parametrize(

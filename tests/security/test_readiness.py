@@ -55,6 +55,19 @@ def test_r2_a_database_that_is_only_read_answers_503_everywhere(client: FlaskCli
     assert "code" in answer(there.browser.sign_in("claire"))
 
 
+@on_postgresql
+@pytest.mark.changed_elsewhere("readiness/write_probe.py")
+def test_that_another_machine_took_the_writes_away_is_known_within_two_seconds(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert client.get("/health/ready").status_code == 200
+    with only_to_be_read():
+        later = write_probe.monotonic() + write_probe.TRUSTED_FOR
+        monkeypatch.setattr(write_probe, "monotonic", lambda: later)
+        assert client.get("/health/ready").json["writes"] == "failed"
+    assert client.get("/health/ready").json["writes"] == "ok"
+
+
 def test_many_questions_are_one_write(app: Flask, client: FlaskClient) -> None:
     writes = []
 

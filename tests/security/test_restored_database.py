@@ -172,6 +172,7 @@ def test_r9_parents_sign_in_again_after_the_command(client: FlaskClient) -> None
     assert "code" in there.answer(scope="openid child")
 
 
+@pytest.mark.changed_elsewhere("audit/continuity.py")
 def test_r9_another_machine_learns_that_it_was_acknowledged(
     app: Flask, database_url: str, keys_folder: Path, tmp_path: Path
 ) -> None:

@@ -103,6 +103,7 @@ def statuses(site: World, count: int) -> list[tuple[int, bool]]:
         return list(at_once.map(ask, range(count)))
 
 
+@pytest.mark.changed_elsewhere("database/silence.py")
 def test_r2_a_silent_database_frees_those_who_wait_and_is_asked_again(
     far: Flask, line: Line
 ) -> None:

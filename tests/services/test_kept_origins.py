@@ -43,6 +43,7 @@ def changed(portal: RelyingParty, **members: Any) -> None:
     registration.change(portal.client_id, {**client.metadata_, **members})
 
 
+@pytest.mark.changed_elsewhere("clients/origins.py")
 def test_s9_an_origin_that_another_worker_takes_away_reads_nothing_more(
     there: World, app: Flask, elsewhere: Flask
 ) -> None:

@@ -147,6 +147,7 @@ def test_an_unknown_key_can_not_be_retired(folder: Path) -> None:
         Keyring(folder).retire("nobody")
 
 
+@pytest.mark.changed_elsewhere("oidc/keys.py")
 def test_a_running_process_notices_what_another_one_changed(folder: Path) -> None:
     running, operator = Keyring(folder), Keyring(folder)
     before = kid_of(running)

@@ -5,6 +5,7 @@ and walk: no step of any statement may look at a good part of a table that grows
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -19,6 +20,8 @@ from bench import population
 from idp import Settings, create_app
 from idp.credentials.models import Password
 from idp.database import db
+from idp.desk.access import rights as desk_staff
+from idp.desk.overview import expiring, traffic
 from idp.people import platform_counts
 from idp.people.guardianships import LiveGuardianship
 from idp.people.models import School
@@ -64,6 +67,8 @@ class Watch:
         self._sizes = sizes
         self.statements = 0
         self.found: list[str] = []
+        self.rows: Counter[str] = Counter()
+        """Of each table, with its parts."""
 
     def notice(self, diagnostic: Any) -> None:
         _before, is_plan, plan = (diagnostic.message_primary or "").partition("plan:")
@@ -77,6 +82,7 @@ class Watch:
         rows = node.get("Actual Loops", 1) * (
             node.get("Actual Rows", 0) + node.get("Rows Removed by Filter", 0)
         )
+        self.rows[table.removesuffix("_first")] += round(rows)
         if self._sizes.get(table, 0) > SMALL and rows > self._sizes[table] / SHARE:
             yield f"{rows:.0f} of {self._sizes[table]} rows of {table}: {statement[:300]}"
         for part in node.get("Plans", ()):
@@ -174,6 +180,24 @@ def test_no_page_of_the_desk_looks_at_everybody(
             found += [f"{role}, {page}: {each}" for each in watch.found]
     assert (served > 60, statements > 4 * served) == (True, True), (served, statements)
     assert not found, "\n".join(found)
+
+
+def test_the_figures_of_a_school_cost_what_the_school_has(grown: Flask) -> None:
+    desk = Desk(grown, db.session.get_one(School, "s_4"), db.session.get_one(School, "s_2"))
+    manager = desk_staff.staff_of(desk.staff("manager").id)
+    its_own = """FROM {} t WHERE t.account_id IN
+      (SELECT account_id FROM live_guardianships WHERE school_id = 's_4')"""
+    tokens = db.session.scalar(text("SELECT count(*) " + its_own.format("one_time_tokens")))
+    week = " AND event = 'sign_in' AND at > now() - interval '7 days'"
+    visits = db.session.scalar(text("SELECT count(*) " + its_own.format("audit_events") + week))
+    assert (tokens > 50, visits > 50) == (True, True), (tokens, visits)
+
+    with watched() as watch:
+        assert expiring.tokens_expiring(manager, "s_4") > 0
+    assert 0 < watch.rows["one_time_tokens"] <= tokens
+    with watched() as watch:
+        assert sum(traffic.sign_ins(manager, "s_4").week) > 0
+    assert 0 < watch.rows["audit_events"] <= visits
 
 
 def test_no_step_of_a_parent_looks_at_everybody(grown: Flask) -> None:

@@ -63,6 +63,7 @@ def test_the_same_keys_sign_there(ring: Keyring, keys_folder: Path) -> None:
         assert jwt.decode(token, folder.verification_keys(), algorithms=[alg]).claims["sub"] == "x"
 
 
+@pytest.mark.changed_elsewhere("oidc/database_store.py")
 def test_another_worker_sees_a_rotation_and_a_key_that_is_retired(ring: Keyring) -> None:
     running = Keyring(store())
     before = kid_of(running)

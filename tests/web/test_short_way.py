@@ -188,6 +188,7 @@ def test_a_registration_shows_its_kind_of_key_at_once(client: FlaskClient) -> No
     assert _algorithms(client) - before == {"ES256"}
 
 
+@pytest.mark.changed_elsewhere("web/ready_documents.py", "web/protocol/metadata.py")
 @pytest.mark.parametrize("how", ["registered", "changed", "enabled"])
 def test_what_another_worker_registers_is_shown_before_it_is_told(
     client: FlaskClient, settings: Settings, monkeypatch: pytest.MonkeyPatch, how: str
