@@ -119,9 +119,7 @@ def _serving(grown: Grown, kept: Path | None) -> Iterator[tuple[Flask, Acts]]:
         with app.app_context():
             command.upgrade(migrations.configuration(), "head")
             counting.refresh()
-            acts = scale_acts.all_of_them(
-                app, PORT, platform.client_id, platform.secret, platform.folder
-            )
+            acts = scale_acts.all_of_them(app, platform, grown, PORT)
             db.session.remove()
         yield app, acts  # outside of the context: each request is to begin with nothing
         with app.app_context():

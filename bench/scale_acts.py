@@ -11,6 +11,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from bench import desk_pages, district, inside, plans
+from bench.filled import Platform
+from bench.population import Grown
 from idp.clients import registration
 from idp.credentials import passwords
 from idp.credentials.models import Password
@@ -22,7 +24,6 @@ from idp.roster.reading import Choice, Wish
 from idp.sessions import service as sessions
 
 PASSWORD: Final = "Lampe-Fougère-Tambour-7"
-SCHOOL: Final = "s_1"
 ONE_SCHOOL: Final = district.Size(schools=1, pupils=300, guardians=480)
 
 Acts = dict[str, Callable[[], object]]
@@ -53,22 +54,22 @@ def password_hash() -> str:
     return db.session.scalars(select(Password.hash)).one()
 
 
-def all_of_them(app: Flask, port: int, client_id: str, secret: str, folder: Path) -> Acts:
+def all_of_them(app: Flask, platform: Platform, grown: Grown, port: int) -> Acts:
     """By name; each may be called again and again."""
-    target = plans.Target(port, client_id, secret)
+    target = plans.Target(port, platform.client_id, platform.secret)
     return {
         **_of_parents(app, target),
         **desk_pages.visits(
             app,
-            SCHOOL,
+            f"s_{grown.schools // 2}",  # in the midst of all, in time as well
             {
                 "overview": "/admin/",
                 "logbook": "/admin/journal",
                 "mails": "/admin/mails",
-                "an application": f"/admin/applications/{client_id}",
+                "an application": f"/admin/applications/{platform.client_id}",
             },
         ),
-        "import: a school's file again": _import(app, folder),
+        "import: a school's file again": _import(app, platform.folder),
     }
 
 
