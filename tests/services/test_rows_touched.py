@@ -1,7 +1,7 @@
 """What one person or one school asks for costs the same however many there are beside them.
 
-A grown platform, PostgreSQL's own account of every statement (``auto_explain``), and each page
-and walk: no step of any statement may look at a good part of a table that grows.
+A grown platform, PostgreSQL's own account of every statement (``auto_explain``), each page and
+walk, each act of staff and each thing that applications call: no step of any statement may look at a good part of a table that grows.
 """
 
 import json
@@ -19,7 +19,7 @@ from sqlalchemy import event, text
 from bench import population
 from idp import Settings, create_app
 from idp.credentials.models import Password
-from idp.database import db
+from idp.database import db, transaction
 from idp.desk.access import rights as desk_staff
 from idp.desk.overview import expiring, traffic
 from idp.people import platform_counts
@@ -32,6 +32,7 @@ from tests.apart import ApartClient
 from tests.conftest import settings_for_tests
 from tests.journey.walk import path_of
 from tests.relying_party import Browser, RelyingParty
+from tests.services.test_no_scans import DOINGS
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -56,6 +57,11 @@ EXPLAINING: Final = {
 OF_PARENTS: Final = ("", *(f"account/{page}" for page in (
     "profile", "applications", "sessions", "history", "connections", "data", "email", "password",
 )))  # fmt: skip
+OF_STAFF: Final = (
+    "on_mails_and_letters",  # before the others have queued mails
+    *("on_an_account", "on_a_pupil", "on_a_school", "on_staff"),
+)
+OF_PROGRAMS: Final = ("of_tokens", "of_requests", "of_registrations")
 FILES: Final = {"admin.parents_guide", "admin.import_rejected", "admin.import_rejected_book"}
 """What is made of files and letters, which takes long and asks the same."""
 
@@ -198,6 +204,23 @@ def test_the_figures_of_a_school_cost_what_the_school_has(grown: Flask) -> None:
     with watched() as watch:
         assert sum(traffic.sign_ins(manager, "s_4").week) > 0
     assert 0 < watch.rows["audit_events"] <= visits
+
+
+def test_no_act_of_staff_and_nothing_that_programs_call_looks_at_everybody(grown: Flask) -> None:
+    found = []
+    for doing in (*OF_STAFF, *OF_PROGRAMS):
+        _forget_the_user_names()
+        with watched() as watch:
+            DOINGS[doing](grown)
+        assert watch.statements > 30, doing
+        found += [f"{doing}: {each}" for each in watch.found]
+    assert not found, "\n".join(found)
+
+
+def _forget_the_user_names() -> None:
+    """Each begins as it does where nobody is, with names that somebody here may have."""
+    with transaction() as writes:
+        writes.execute(text("UPDATE accounts SET username = id, username_key = id"))
 
 
 def test_no_step_of_a_parent_looks_at_everybody(grown: Flask) -> None:
