@@ -1,7 +1,8 @@
 """What one person or one school asks for costs the same however many there are beside them.
 
 A grown platform, PostgreSQL's own account of every statement (``auto_explain``), each page and
-walk, each act of staff and each thing that applications call: no step of any statement may look at a good part of a table that grows.
+walk, each act of staff and each thing that applications call: no step of any statement may look at
+a good part of a table that grows.
 """
 
 import json
