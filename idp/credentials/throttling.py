@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from idp.audit import events
@@ -249,6 +250,7 @@ def network(address: str | None) -> str:
     return _prefix(address, 24, 48)
 
 
+@lru_cache(maxsize=1024)
 def _prefix(address: str | None, bits: int, bits_of_ipv6: int) -> str:
     try:
         parsed = ip_address((address or "").partition("%")[0])

@@ -17,6 +17,21 @@ MOST_REPEATED = 20
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
+class SentParameters(MultiDict[str, str]):
+    """What a request says. Most names that we know are absent: to find that raises nothing."""
+
+    def get(  # type: ignore[override]
+        self,
+        key: str,
+        default: Any = None,
+        type: Any = None,
+    ) -> Any:
+        """The first value of a parameter, or ``default``."""
+        if key not in self:
+            return default
+        return super().get(key, default, type)
+
+
 class Payload(OAuth2Payload):  # type: ignore[misc]
     """The query of a GET, the form of a POST; never a mixture of the two."""
 
@@ -76,7 +91,7 @@ class ProtocolRequest(FlaskOAuth2Request):  # type: ignore[misc]
 
 def with_values(parameters: MultiDict[str, str]) -> MultiDict[str, str]:
     """The parameters that have a value: one without counts as omitted (RFC 6749 §3.1, §3.2)."""
-    return MultiDict((name, value) for name, value in parameters.items(multi=True) if value)
+    return SentParameters([each for each in parameters.items(multi=True) if each[1]])
 
 
 def check_content_type(content_type: str) -> None:

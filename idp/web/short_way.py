@@ -69,6 +69,10 @@ class Provider(Flask):
             return None
         return super().create_url_adapter(request)
 
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """As it is: no view or hook of ours is a coroutine, which Flask would ask each time."""
+        return func
+
     def preprocess_request(self) -> Any:
         """Say to whoever counts which rule the address has."""
         if measures.ROUTE in request.environ and request.url_rule is not None:
