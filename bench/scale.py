@@ -10,12 +10,13 @@ import argparse
 import os
 import statistics
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from time import perf_counter
-from typing import Final
+from time import perf_counter, process_time
+from typing import Any, Final
 
 import psycopg
 from alembic import command
@@ -32,10 +33,36 @@ from idp.oidc.keys import Keyring
 
 PORT: Final = 18700
 ROUNDS: Final = 15
+_BACKENDS: Final = (
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+    " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+)
 NOTICEABLE: Final = 0.002
 """Seconds by which something must have become slower to count: a timer is no better."""
 
-Compared = tuple[str, float, float]
+Spent = tuple[float, float]
+"""Seconds by the clock, and of processors: the second is the same on a busy machine."""
+Compared = tuple[str, Spent, Spent]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A filled platform, what is asked of it, and how its database is asked what that took."""
+
+    app: Flask
+    acts: Acts
+    beside: psycopg.Connection[Any]
+
+    def spent(self, name: str) -> Spent:
+        """What an act takes: here and in PostgreSQL."""
+        began, processors = perf_counter(), self._processors()
+        self.acts[name]()
+        return perf_counter() - began, self._processors() - processors
+
+    def _processors(self) -> float:
+        pids = self.beside.execute(_BACKENDS).fetchall()
+        spent = (Path(f"/proc/{pid}/schedstat").read_text().split()[0] for (pid,) in pids)
+        return process_time() + sum(map(int, spent)) / 1e9
 
 
 def main() -> int:
@@ -50,37 +77,53 @@ def main() -> int:
         type=Path,
         help="a folder where both stay filled: the next run measures copies of them",
     )
+    parser.add_argument("--only", default="", help="acts of this name alone, and nothing beside")
     arguments = parser.parse_args()
     with (
         _serving(Grown(arguments.few), arguments.keep) as few,
         _serving(Grown(arguments.many), arguments.keep) as many,
     ):
-        measured = [_compared(name, few[1], many[1], arguments.rounds) for name in few[1]]
-        for grown in (few, many):
-            _beside(grown[0])
+        measured = [
+            _compared(name, few, many, arguments.rounds)
+            for name in few.acts
+            if arguments.only in name
+        ]
+        for platform in (few, many) if not arguments.only else ():
+            _beside(platform.app)
     return _told(measured, arguments)
 
 
-def _compared(name: str, few: Acts, many: Acts, rounds: int) -> Compared:
-    """Seconds that an act took on each, the medians of so many, in turn: whatever else the machine
-    does meanwhile slows both.
+def _compared(name: str, few: Served, many: Served, rounds: int) -> Compared:
+    """What an act took on each, the medians of so many, in turn: whatever else the machine does
+    meanwhile slows both.
     """
-    few[name]()
-    many[name]()
-    taken = [(_timed(few[name]), _timed(many[name])) for _ in range(rounds)]
-    return name, *(statistics.median(each) for each in zip(*taken, strict=True))  # type: ignore[return-value]
+    for each in (few, many):
+        each.acts[name]()
+    taken = [(few.spent(name), many.spent(name)) for _ in range(rounds)]
+    here, there = zip(*taken, strict=True)
+    return name, _medians(here), _medians(there)
+
+
+def _medians(spent: Sequence[Spent]) -> Spent:
+    clock, processors = zip(*spent, strict=True)
+    return statistics.median(clock), statistics.median(processors)
 
 
 def _told(measured: list[Compared], arguments: argparse.Namespace) -> int:
-    print(f"| medians in ms, accounts: | {arguments.few:,} | {arguments.many:,} | ratio |")
-    print("|---|---|---|---|")
+    few, many = f"{arguments.few:,}", f"{arguments.many:,}"
+    print(f"| medians in ms, accounts: | {few} | {many} | ratio | CPU: {few} | {many} | ratio |")
+    print("|---|---|---|---|---|---|---|")
     slower = []
-    for name, few, many in measured:
-        if many > arguments.bound * few and many - few > NOTICEABLE:
+    for name, here, there in measured:
+        if there[0] > arguments.bound * here[0] and there[0] - here[0] > NOTICEABLE:
             slower.append(name)
-        print(f"| {name} | {1000 * few:.1f} | {1000 * many:.1f} | {many / few:.2f} |")
+        print(f"| {name} | {' | '.join(_cells(*each) for each in zip(here, there, strict=True))} |")
     print(f"Dearer by more than {arguments.bound}: {', '.join(slower) or 'nothing'}")
     return int(bool(slower))
+
+
+def _cells(few: float, many: float) -> str:
+    return f"{1000 * few:.1f} | {1000 * many:.1f} | {many / few:.2f}"
 
 
 def _beside(app: Flask) -> None:
@@ -91,12 +134,6 @@ def _beside(app: Flask) -> None:
         print(f"  the platform's figures: {perf_counter() - began:.1f} s", flush=True)
         _purged()
         db.session.remove()
-
-
-def _timed(act: object) -> float:
-    began = perf_counter()
-    act()  # type: ignore[operator]
-    return perf_counter() - began
 
 
 def _purged() -> None:
@@ -113,7 +150,7 @@ def _purged() -> None:
 
 
 @contextmanager
-def _serving(grown: Grown, kept: Path | None) -> Iterator[tuple[Flask, Acts]]:
+def _serving(grown: Grown, kept: Path | None) -> Iterator[Served]:
     with filled.platform(kept and kept / str(grown.accounts), partial(_made, grown)) as platform:
         app = _app(platform.variables)
         with app.app_context():
@@ -121,7 +158,10 @@ def _serving(grown: Grown, kept: Path | None) -> Iterator[tuple[Flask, Acts]]:
             counting.refresh()
             acts = scale_acts.all_of_them(app, platform, grown, PORT)
             db.session.remove()
-        yield app, acts  # outside of the context: each request is to begin with nothing
+        with psycopg.connect(platform.variables["DATABASE_URL"], autocommit=True) as beside:
+            yield Served(
+                app, acts, beside
+            )  # outside of the context: each request is to begin with nothing
         with app.app_context():
             db.engine.dispose()
 
