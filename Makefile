@@ -49,7 +49,7 @@ test-installs: $(VENV)/.with-test $(VENV)/.with-installs ## Other software, fetc
 	INSTALLS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -n 2 --dist loadfile tests/installs
 	POOLED=1 EACH_DATABASE=1 $(BIN)/pytest -n 2 --dist loadfile -k "not sqlite" $(POOLED)
 
-test-faults: $(VENV)/.with-test ## What is killed, full, away, upgraded or rotated under load: 7 minutes, a table
+test-faults: $(VENV)/.with-test ## What is killed, full, away, upgraded or rotated under load: 12 minutes, a table
 	@PYTHON=$(PYTHON) tests/provision.sh postgresql nginx compiler
 	FAULTS=1 $(BIN)/pytest tests/faults
 

@@ -89,6 +89,10 @@ class Cluster:
         """As a machine does that loses its power, but for its disk: nothing is written any more."""
         self._ask("crash")
 
+    def revive(self) -> None:
+        """As a service manager does: start it where it has ended. Returns when it answers."""
+        self._ask("revive")
+
     def _ask(self, what: str) -> None:
         assert self._keeper.stdin is not None
         assert self._keeper.stdout is not None
@@ -99,17 +103,18 @@ class Cluster:
 
 @contextmanager
 def stoppable_cluster(
-    *, fsync: bool = False, connections: int = 200, folder: Path | None = None
+    *,
+    fsync: bool = False,
+    connections: int = 200,
+    folder: Path | None = None,
+    wal: Path | None = None,
 ) -> Iterator[Cluster]:
-    """The same for tests of outages; ``folder``: one that stays."""
+    """The same for tests of outages. ``folder``: one that stays; ``wal``: an empty one for the
+    write-ahead log, which then has segments of a megabyte.
+    """
+    wanted = (int(fsync), connections, folder or "", wal or "")
     keeper = subprocess.Popen(
-        [
-            sys.executable,
-            __file__,
-            str(int(fsync)),
-            str(connections),
-            *([folder] if folder else ()),
-        ],
+        [sys.executable, __file__, *map(str, wanted)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**_environment(), "TMPDIR": tempfile.gettempdir()},
@@ -178,7 +183,7 @@ def _own(folder: Path, user: _User) -> None:
 
 
 def _initialise(
-    programs: Path, folder: Path, user: _User, password: str, authentication: str
+    programs: Path, folder: Path, user: _User, password: str, authentication: str, wal: str
 ) -> None:
     password_file = folder / "password"
     password_file.write_text(password)
@@ -193,6 +198,7 @@ def _initialise(
         "--encoding=UTF8",
         "--locale=C.UTF-8",
         "--no-sync",
+        *((f"--waldir={wal}", "--wal-segsize=1") if wal else ()),
     ]
     done = _run(command, folder, user)
     password_file.unlink()
@@ -265,6 +271,11 @@ class _Server:
             self.process.send_signal(signal.SIGQUIT)
             self.process.wait()
 
+    def revive(self) -> None:
+        """Start it where it has ended, else wait until it answers."""
+        if self.process is None or self.process.poll() is not None or not self._answers():
+            self.start()
+
     def _run(self) -> None:
         settings = [
             "listen_addresses=127.0.0.1",
@@ -301,7 +312,7 @@ class _Server:
         return False
 
 
-def _keep(*, fsync: bool, connections: int, stays: Path | None) -> None:
+def _keep(*, fsync: bool, connections: int, stays: Path | None, wal: str) -> None:
     """The keeper: run a server until the pipe at standard input closes, or a signal comes."""
     for number in ENDING:
         signal.signal(number, lambda *_: sys.exit())
@@ -309,10 +320,16 @@ def _keep(*, fsync: bool, connections: int, stays: Path | None) -> None:
     Thread(target=_listen, args=(asked,), daemon=True).start()
     folder = stays or Path(tempfile.mkdtemp(prefix="idp-postgres-"))
     try:
-        with _served(folder, fsync=fsync, connections=connections) as server:
+        with _served(folder, fsync=fsync, connections=connections, wal=wal) as server:
+            acts = {
+                "stop": server.stop,
+                "start": server.start,
+                "crash": server.crash,
+                "revive": server.revive,
+            }
             while True:
                 what = asked.get()
-                {"stop": server.stop, "start": server.start, "crash": server.crash}[what]()
+                acts[what]()
                 print(what, flush=True)
     except Unavailable as reason:
         print(reason, flush=True)
@@ -338,7 +355,7 @@ def _listen(asked: "SimpleQueue[str]") -> None:
 
 
 @contextmanager
-def _served(folder: Path, *, fsync: bool, connections: int) -> Iterator[_Server]:
+def _served(folder: Path, *, fsync: bool, connections: int, wal: str) -> Iterator[_Server]:
     installed, user = programs(), _server_user()
     _own(folder, user)
     kept = folder / "kept-password"
@@ -347,7 +364,8 @@ def _served(folder: Path, *, fsync: bool, connections: int) -> Iterator[_Server]
     else:
         password = secrets.token_urlsafe(16)
         # Measurements hash as production does; tests connect thousands of times
-        _initialise(installed, folder, user, password, "scram-sha-256" if fsync else "md5")
+        authentication = "scram-sha-256" if fsync else "md5"
+        _initialise(installed, folder, user, password, authentication, wal)
         kept.touch(mode=0o600)
         kept.write_text(password)
     server = _Server(installed, folder, user, fsync, connections)
@@ -365,5 +383,6 @@ if __name__ == "__main__":
     _keep(
         fsync=sys.argv[1] == "1",
         connections=int(sys.argv[2]),
-        stays=Path(sys.argv[3]) if sys.argv[3:] else None,
+        stays=Path(sys.argv[3]) if sys.argv[3] else None,
+        wal=sys.argv[4],
     )

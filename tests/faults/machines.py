@@ -110,7 +110,7 @@ class Machine:
             env=self._all_it_has(),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
 

@@ -49,8 +49,14 @@ _KEPT = (
 
 def violated(now: Connection) -> dict[str, int]:
     """What contradicts what must always be so, or be so here: how many rows."""
-    found = {name: now.scalar(text(query)) or 0 for name, query in OF_A_FAULT.items()}
-    found |= {each.name: each.count for each in invariants.contradictions()}
+    return contradicted() | {
+        name: now.scalar(text(query)) or 0 for name, query in OF_A_FAULT.items()
+    }
+
+
+def contradicted() -> dict[str, int]:
+    """What contradicts what must always be so."""
+    found = {each.name: each.count for each in invariants.contradictions()}
     if readiness.schema().up_to_date:  # a former release has not all of the tables
         found |= {each.sentence: each.count for each in invariants.orphans()}
     if not invariants.audit_log_is_kept():

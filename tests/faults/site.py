@@ -5,7 +5,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,8 @@ from tests.faults.visits import SESSION, Browser
 from tests.security.outages import eventually
 from tests.smtp import MailServer
 
+Database = tuple[postgres.Cluster | None, str]
+"""PostgreSQL's server, if it is that, and the database's address."""
 FOLDERS = {"keys": 4, "spool": 1, "log": 4}
 """What a machine writes to beside the database, each on a disk of so many megabytes."""
 
@@ -34,19 +36,24 @@ class Site:
     """What a test breaks."""
 
     machines: list[Machine]
-    cluster: postgres.Cluster
     url: str
     door: Door
     household: Household
     mail: MailServer
     disks: dict[str, Path] = field(default_factory=dict)
     """Folders that are a disk of their own; none where nothing may be mounted."""
+    postgresql: postgres.Cluster | None = None
     secrets: dict[str, list[bytes]] = field(default_factory=dict)
     """What its machines were given in place of the tests' secrets, newest first."""
 
     @property
     def machine(self) -> Machine:
         return self.machines[0]
+
+    @property
+    def cluster(self) -> postgres.Cluster:
+        assert self.postgresql is not None
+        return self.postgresql
 
     @contextmanager
     def visited(self, *, desk: bool = True, balancer: bool = False) -> Iterator[Traffic]:
@@ -73,7 +80,7 @@ class Site:
 
     def judge_unplanned(self, fault: str, traffic: Traffic) -> Outcome:
         """The same, and all is well within seconds after the cause is gone."""
-        went_well = traffic.go_well()
+        went_well = traffic.go_well(20 * outcomes.busy())
         outcome = self.judge(fault, traffic)
         assert went_well, outcome.cells
         assert outcome.is_in_time, outcome.cells
@@ -97,22 +104,17 @@ def site_of(
     environment: dict[str, str] | None = None,
     program: tuple[str, ...] = (str(PROGRAM),),
     first: tuple[str, ...] = (),
+    on: Callable[[Path, dict[str, Path]], AbstractContextManager[Database]] | None = None,
     **changes: str,
 ) -> Iterator[Site]:
     """A site with so many machines, of the release that ``program`` runs.
 
     ``environment``: what their processes have; ``changes``: of their settings; ``first``: what is
-    run before they start, when the families are there.
+    run before they start, when the families are there; ``on``: ``on_postgresql`` or ``on_sqlite``.
     """
     with ExitStack() as stack:
         disks = stack.enter_context(_disks(folder))
-        rows_at = stack.enter_context(_for_database())  # it outlives the server
-        cluster = stack.enter_context(durable_cluster())
-        url = postgres.create_database(cluster.address, "idp")
-        if rows_at is not None:
-            postgres.administer(cluster.address, f"CREATE TABLESPACE small LOCATION '{rows_at}'")
-            postgres.administer(cluster.address, "ALTER DATABASE idp SET TABLESPACE small")
-            disks["database"] = rows_at
+        cluster, url = stack.enter_context((on or on_postgresql)(folder, disks))
         databases.migrate(url)
         mail = MailServer()
         mail.start()
@@ -129,7 +131,7 @@ def site_of(
             )
         )
         door = stack.enter_context(nginx(folder / "nginx", made))
-        yield Site(made, cluster, url, door, household, mail, disks)
+        yield Site(made, url, door, household, mail, disks, cluster)
 
 
 def _some(found: dict[str, int]) -> dict[str, int]:
@@ -137,10 +139,40 @@ def _some(found: dict[str, int]) -> dict[str, int]:
 
 
 @contextmanager
-def durable_cluster() -> Iterator[postgres.Cluster]:
+def on_postgresql(_folder: Path, disks: dict[str, Path]) -> Iterator[Database]:
+    """Its rows have a disk of their own, and so has its write-ahead log."""
+    with ExitStack() as stack:
+        rows_at = stack.enter_context(_for_postgresql(64))  # they outlive the server
+        wal_at = stack.enter_context(_for_postgresql(48))
+        cluster = stack.enter_context(durable_cluster(wal_at))
+        url = postgres.create_database(cluster.address, "idp")
+        if rows_at is not None:
+            postgres.administer(cluster.address, f"CREATE TABLESPACE small LOCATION '{rows_at}'")
+            postgres.administer(cluster.address, "ALTER DATABASE idp SET TABLESPACE small")
+            disks["database"] = rows_at
+        if wal_at is not None:
+            postgres.administer(cluster.address, "ALTER SYSTEM SET max_wal_size = '16MB'")
+            postgres.administer(cluster.address, "SELECT pg_reload_conf()")
+            disks["write-ahead log"] = wal_at
+        yield cluster, url
+
+
+@contextmanager
+def on_sqlite(folder: Path, disks: dict[str, Path]) -> Iterator[Database]:
+    """Its folder is a disk of its own."""
+    at = folder / "database"
+    at.mkdir()
+    with mounted(at, 64) as is_there:
+        if is_there:
+            disks["database"] = at
+        yield None, f"sqlite:///{at}/idp.db"
+
+
+@contextmanager
+def durable_cluster(wal: Path | None = None) -> Iterator[postgres.Cluster]:
     """PostgreSQL whose commits are on the disk when they return, as in production."""
     try:
-        with postgres.stoppable_cluster(fsync=True, connections=100) as cluster:
+        with postgres.stoppable_cluster(fsync=True, connections=100, wal=wal) as cluster:
             yield cluster
     except postgres.Unavailable as reason:
         pytest.skip(f"PostgreSQL is not available: {reason}")
@@ -167,11 +199,11 @@ def _disks(folder: Path) -> Iterator[dict[str, Path]]:
 
 
 @contextmanager
-def _for_database() -> Iterator[Path | None]:
-    """A disk for the rows alone, which PostgreSQL's own user writes to."""
-    at = Path(tempfile.mkdtemp(prefix="idp-tablespace-"))
+def _for_postgresql(megabytes: int) -> Iterator[Path | None]:
+    """A disk that PostgreSQL's own user writes to."""
+    at = Path(tempfile.mkdtemp(prefix="idp-disk-"))
     try:
-        with mounted(at, 64) as is_there:
+        with mounted(at, megabytes) as is_there:
             if is_there:
                 owner = pwd.getpwnam("postgres")
                 os.chown(at, owner.pw_uid, owner.pw_gid)

@@ -29,6 +29,18 @@ def test_r6_the_disk_of_the_database(site: Site) -> None:
     assert {what for _, what in outcome.failed} == {"503"}, site.machine.complaints
 
 
+def test_r6_the_disk_of_the_write_ahead_log(site: Site) -> None:
+    """PostgreSQL ends at once then, and does not start until there is room."""
+    with site.visited() as traffic:
+        with disk(site, "write-ahead log"):
+            assert eventually(lambda: ("way in", "503") in traffic.answers.failed(), 60)
+            sleep(3)
+        site.cluster.revive()
+        traffic.cause_is_gone()
+        outcome = site.judge_unplanned("full disk: write-ahead log", traffic)
+    assert {what for _, what in outcome.failed} == {"503"}, site.machine.complaints
+
+
 def test_r6_the_disk_of_the_spool(site: Site) -> None:
     with site.visited() as traffic:
         with disk(site, "spool"):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from secrets import token_urlsafe
 from time import sleep
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,8 @@ from tests.faults.machines import reload
 from tests.faults.site import Site, site_of
 from tests.security.outages import eventually
 
+SEEN_WITHIN = 5
+"""Seconds until every worker has seen a change of keys in the database."""
 LISTS = ("session_secret", "password_pepper", "token_hash_key")
 
 pytestmark = [pytest.mark.nginx, pytest.mark.timeout(300)]
@@ -31,6 +34,32 @@ def test_signing_keys_rotate_past_an_application_that_keeps_them_for_an_hour(sit
     assert traffic.application.last_kid != before
 
 
+def test_signing_keys_move_into_the_database_and_rotate_there(tmp_path: Path) -> None:
+    """As docs/operator.md says, « Keys in the database », on two machines."""
+    sealed_under = {"IDP_KEYS_ENCRYPTION_KEY": token_urlsafe(48)}
+    with site_of(tmp_path, count=2, **sealed_under) as site:
+        folder = site.machine.keys_folder
+        as_if_published_long_ago(folder)
+        with site.visited() as traffic:
+            traffic.application.learn_keys()
+            before = traffic.application.last_kid
+            moved = site.machine.run("keys", "move", "--to", "database")
+            assert moved.returncode == 0, moved.stderr
+            for machine in site.machines:
+                machine.settings(IDP_KEYS_IN="database")
+                reload(machine)
+            for file in folder.glob("*.pem"):
+                file.unlink()
+            rotated = site.machine.run("keys", "rotate")
+            assert rotated.returncode == 0, rotated.stderr
+            assert eventually(lambda: traffic.application.last_kid != before, 30)
+            sleep(SEEN_WITHIN + 1)
+            last = len(traffic.done.access)
+            assert eventually(lambda: len(traffic.done.access) > last + 20, 30)
+            site.judge_planned("signing keys move into the database, and rotate", traffic)
+        assert traffic.application.last_kid != before
+
+
 def test_secrets_rotate_on_two_machines_one_step_after_the_other(tmp_path: Path) -> None:
     """As docs/secrets.md says: the new ones first as second lines, then promoted."""
     with site_of(tmp_path, count=2) as site:
@@ -45,9 +74,14 @@ def test_secrets_rotate_on_two_machines_one_step_after_the_other(tmp_path: Path)
             made_before = len(traffic.done.sessions)
             assert eventually(lambda: len(traffic.done.sessions) > made_before + 5, 30)
             site.judge_planned("secrets rotate (session, pepper, hashes)", traffic)
-        told = json.loads(site.machine.run("secrets", "status", "--json").stdout)
-        newest = {each["secret"] for each in told if each["place"] == 1 and each["hanging"]}
+        newest = {each["secret"] for each in hanging(site) if each["place"] == 1}
         assert newest >= {"IDP_TOKEN_HASH_KEY", "IDP_PASSWORD_PEPPER"}
+
+
+def hanging(site: Site) -> list[dict[str, Any]]:
+    """The secrets on which something hangs."""
+    told = json.loads(site.machine.run("secrets", "status", "--json").stdout)
+    return [each for each in told if each["hanging"]]
 
 
 def as_variables(secrets: dict[str, list[bytes]]) -> dict[str, str]:

@@ -1,16 +1,19 @@
 """Rule R12: from the former release to this one and back, while parents sign in."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from time import sleep
 
 import pytest
+from sqlalchemy import text
 
-from tests.faults import releases
+from tests.faults import letters, releases
 from tests.faults.machines import Machine, reload
-from tests.faults.site import site_of
+from tests.faults.site import Site, site_of, worker
+from tests.faults.test_disks import upload
 from tests.security.outages import eventually
 
-pytestmark = [pytest.mark.nginx, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.nginx, pytest.mark.timeout(600)]
 
 
 def test_r12_an_upgrade_while_serving_and_the_way_back(tmp_path: Path) -> None:
@@ -26,17 +29,26 @@ def test_r12_an_upgrade_while_serving_and_the_way_back(tmp_path: Path) -> None:
         first=(str(this.folder / "bin/idp"), *back),
     ) as site:
         first, second = site.machines
-        with site.visited() as traffic:
+        logged = len(first.log)
+        with workers(site), site.visited() as traffic:
             upgraded = first.run_as((str(this.folder / "bin/idp"),), "db", "upgrade")
             assert upgraded.returncode == 0, upgraded.stderr
-            sleep(3)  # the former release serves the new schema
+            before = len(site.mail.letters)
+            assert upload(site) == ""
+            # The former release serves the new schema, and its workers go on
+            assert eventually(lambda: len(site.mail.letters) > before + 5, 60)
+            assert eventually(lambda: imports_waiting(site) == 0, 60)
             installed.unlink()
             installed.symlink_to(this.folder)
             reload(first)
             begun = [(machine, len(machine.log)) for machine in site.machines]
             assert eventually(lambda: all(has_taken_part(*each) for each in begun), 30)
             reload(second)
-            sleep(1)
+            with workers(site), site.reading() as now:  # this release's, beside those of the former
+                before = len(site.mail.letters)
+                assert eventually(lambda: len(site.mail.letters) > before + 5, 60)
+                assert letters.emptied_within(now, 30) < 30
+            assert " waits: " not in first.log[logged:]
             site.judge_planned(f"rolling upgrade from {former.version}", traffic)
 
         handed_out = traffic.done.ends
@@ -51,6 +63,20 @@ def test_r12_an_upgrade_while_serving_and_the_way_back(tmp_path: Path) -> None:
             for token in handed_out[-10:]:
                 traffic.application.refresh(token)
             site.judge_planned(f"back at {former.version}", traffic)
+
+
+@contextmanager
+def workers(site: Site) -> Iterator[None]:
+    """What runs beside the servers, of the release that is installed."""
+    with ExitStack() as stack:
+        for what in ("mail", "roster", "notify"):
+            stack.enter_context(worker(site, what, "work"))
+        yield
+
+
+def imports_waiting(site: Site) -> int:
+    with site.reading() as now:
+        return now.scalar(text("SELECT count(*) FROM roster_jobs WHERE state = 'waiting'")) or 0
 
 
 def has_taken_part(machine: Machine, begun: int) -> bool:

@@ -21,6 +21,8 @@ from tests.faults.household import CALLBACK, SCOPE, Household
 from tests.relying_party import form_of, way_on
 
 SESSION = "__Host-idp_session"
+GOOD = (200, 302, 303)
+"""What a browser is answered that gets what it came for."""
 ORIGIN = f"https://{NAME}"
 
 
@@ -144,23 +146,31 @@ class Browser:
         return self._follow(kind, self._ask(kind, "GET", path))
 
     def submit(
-        self, kind: str, form_id: str, file: tuple[str, bytes] | None = None, **fields: str
+        self,
+        kind: str,
+        form_id: str,
+        file: tuple[str, bytes] | None = None,
+        good: tuple[int, ...] = GOOD,
+        **fields: str,
     ) -> str:
         """Fill in and send a form of the page; the same."""
         action, hidden = form_of(self.page, form_id)
-        return self._follow(kind, self._ask(kind, "POST", action, {**hidden, **fields}, file))
+        answer = self._ask(kind, "POST", action, {**hidden, **fields}, file, good)
+        return self._follow(kind, answer, good)
 
     def send(self, kind: str, path: str, **fields: str) -> str:
         """Send a form that the page has, but for its name; the same."""
         return self._follow(kind, self._ask(kind, "POST", path, fields))
 
-    def _follow(self, kind: str, answer: urllib3.BaseHTTPResponse) -> str:
+    def _follow(
+        self, kind: str, answer: urllib3.BaseHTTPResponse, good: tuple[int, ...] = GOOD
+    ) -> str:
         for _ in range(8):
             self.page = answer.data.decode()
             on = answer.headers.get("Location") or way_on(self.page)
             if not on or urlsplit(on).netloc not in {"", NAME}:
                 return on
-            answer = self._ask(kind, "GET", on.removeprefix(ORIGIN))
+            answer = self._ask(kind, "GET", on.removeprefix(ORIGIN), good=good)
         raise Trouble(f"{kind}: led in a circle")
 
     def _ask(
@@ -170,11 +180,12 @@ class Browser:
         path: str,
         form: dict[str, str] | None = None,
         file: tuple[str, bytes] | None = None,
+        good: tuple[int, ...] = GOOD,
     ) -> urllib3.BaseHTTPResponse:
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         headers = {"Cookie": cookies, "Origin": ORIGIN, "Referer": f"{ORIGIN}/"}
         answer = self._door.ask(
-            kind, method, path, form=form, file=file, headers=headers, good=(200, 302, 303)
+            kind, method, path, form=form, file=file, headers=headers, good=good
         )
         for each in answer.headers.getlist("Set-Cookie"):
             name, _, value = each.partition(";")[0].partition("=")

@@ -1,0 +1,57 @@
+"""Rules R1 and R6 on a site with SQLite: what is killed or full costs some answers, and no row."""
+
+import os
+import signal
+import sqlite3
+from collections.abc import Iterator
+from time import sleep
+
+import pytest
+
+from tests.faults.site import Site, on_sqlite, site_of
+from tests.faults.test_disks import disk
+from tests.faults.test_outages import restarted
+from tests.security.outages import eventually
+
+pytestmark = [pytest.mark.nginx, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with site_of(tmp_path_factory.mktemp("site"), on=on_sqlite) as made:
+        yield made
+
+
+def test_r1_a_killed_worker(site: Site) -> None:
+    with site.visited() as traffic:
+        os.kill(site.machine.workers[0], signal.SIGKILL)
+        traffic.cause_is_gone()
+        site.judge_unplanned("SQLite: kill -9 of a worker", traffic)
+    assert said_of(site) == "ok"
+
+
+def test_r1_a_killed_server(site: Site) -> None:
+    with site.visited() as traffic, restarted(site.machine):
+        site.machine.kill()
+        traffic.cause_is_gone()
+        site.judge_unplanned("SQLite: kill -9 of all", traffic)
+    assert said_of(site) == "ok"
+
+
+def test_r6_the_disk_of_the_database(site: Site) -> None:
+    with site.visited() as traffic:
+        with disk(site, "database"):
+            assert eventually(lambda: ("sign-in", "503") in traffic.answers.failed(), 60)
+            sleep(1)
+        traffic.cause_is_gone()
+        outcome = site.judge_unplanned("SQLite: full disk: database", traffic)
+    assert {what for _, what in outcome.failed} == {"503"}, site.machine.complaints
+    assert said_of(site) == "ok"
+
+
+def said_of(site: Site) -> str:
+    """What SQLite itself finds in the file."""
+    with sqlite3.connect(site.url.removeprefix("sqlite:///")) as connection:
+        (said,) = connection.execute("PRAGMA integrity_check").fetchone()
+    connection.close()
+    return str(said)
