@@ -51,6 +51,11 @@ class Backup:
         if not has_database:
             raise Damaged("the backup holds no database")
 
+    def read_through(self) -> None:
+        """Read what follows, so that it is proved, and keep none of it."""
+        for _ in self._rest:
+            pass
+
     def erasures(self) -> Iterator[str]:
         """Who was erased before it was made, as ``idp.backup.erasures`` writes it. What follows may
         be damaged.
@@ -74,6 +79,12 @@ def opened(source: Path | BinaryIO, more_keys: list[bytes]) -> Iterator[Backup]:
         if first is None or first.name != parts.MANIFEST:
             raise Damaged("the backup says nothing of itself")
         yield Backup(Manifest.read(first.whole()), _rest=rest)
+
+
+def prove(source: Path, more_keys: list[bytes]) -> None:
+    """Read all of a backup, and raise ``BackupTrouble`` where a byte is not what was written."""
+    with opened(source, more_keys) as backup:
+        backup.read_through()
 
 
 def refuse_newer(manifest: Manifest) -> None:

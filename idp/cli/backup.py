@@ -5,7 +5,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ import click
 
 from idp import clock, readiness, settings
 from idp.backup import (
+    choosing,
     erased_since,
     erasures,
     places,
@@ -219,6 +220,26 @@ def _next_steps(outcome: Restored) -> str:
         f"Restored. Next: {agree}repeat what was ended since the backup (docs/operator.md, « What a"
         f" restored database brings back »), start the provider, run `idp check`.{former}"
     )
+
+
+@command.command("latest")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@_key_files
+@_with_its_own_codes
+def backup_latest(folder: Path, key_files: tuple[Path, ...]) -> None:
+    """Print the newest backup of FOLDER of which every byte is as it was written.
+
+    The time that stands in a backup counts, not its name. One that is damaged is passed over, and
+    so is one of a time to come, where there is another: a clock went ahead. Each is told.
+
+    Ends with 3 or 8, and prints none, where one with a later name was encrypted with another key or
+    made by a newer release: it may be the newest.
+
+    Example:
+      idp backup restore "$(idp backup latest /var/lib/idp/backups)" --replace
+    """
+    say = partial(click.echo, err=True)
+    click.echo(choosing.latest(folder, _keys_in(key_files), lambda words: say(f"idp: {words}")))
 
 
 @command.command("erasures")
