@@ -10,10 +10,11 @@ Only the owner of the table may do any of this (docs/operator.md, « A role that
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import sleep
 from typing import Any, Final
 
 from sqlalchemy import Connection, func, select, text
@@ -21,7 +22,7 @@ from sqlalchemy.exc import OperationalError
 
 from idp import clock
 from idp.audit.models import AuditEvent
-from idp.database import db
+from idp.database import db, migrations
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +32,10 @@ LEAST: Final = 500_000
 """Half a partition of an installation with few events."""
 LATE: Final = timedelta(days=45)
 """For so long events that are old enough wait for the rest of their partition."""
-LOCK_TIMEOUT: Final = "2s"
-"""Whoever records an event waits behind us no longer."""
+LOCK_TIMEOUT: Final = migrations.LOCK_TIMEOUT
+"""Whoever records an event waits behind us no longer; then they go first, and we try again."""
+TRIES: Final = 5
+PAUSE: Final = 2.0  # seconds in which those who waited behind us go first
 _END: Final = f"{TABLE}_end"
 _ALONE: Final = "SELECT pg_try_advisory_xact_lock(hashtext('idp.audit.partitions'))"
 _BOUNDS: Final = re.compile(r"FROM \((?:'(\d+)'|MINVALUE)\) TO \((?:'(\d+)'|MAXVALUE)\)")
@@ -279,7 +282,19 @@ def _count(now: Connection, name: str) -> int:
 
 
 def _change(*statements: str, unshared: str = "") -> None:
-    """One transaction that waits for no lock longer than ``LOCK_TIMEOUT``."""
+    """One transaction that waits for no lock longer than ``LOCK_TIMEOUT``; tried some times."""
+    for left in reversed(range(TRIES)):
+        try:
+            _change_now(statements, unshared)
+        except OperationalError as error:
+            if not left or not _is_held(error):
+                raise
+            sleep(PAUSE)
+        else:
+            return
+
+
+def _change_now(statements: Sequence[str], unshared: str) -> None:
     with db.engine.connect().execution_options(isolation_level="READ COMMITTED") as connection:
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
         for statement in statements:

@@ -19,15 +19,7 @@ FILLED: Final = 2_000
 ``python -m bench.upgrade`` measured it on two busy cores, the slowest of all."""
 READ: Final = 100_000
 """Rows a second that an index takes in, or a check looks at."""
-BYTES_A_ROW: Final = 150
-"""Of a table that PostgreSQL has counted never yet."""
 DIRECTORY: Final = "directory"
-
-_ROWS = text(
-    "SELECT coalesce(sum(CASE WHEN c.reltuples < 0 THEN pg_relation_size(c.oid) / :bytes"
-    " ELSE c.reltuples END), 0) FROM pg_class c WHERE c.relkind = 'r' AND (c.oid ="
-    " to_regclass(:name) OR c.oid IN (SELECT relid FROM pg_partition_tree(to_regclass(:name))))"
-)
 
 
 @dataclass(frozen=True)
@@ -127,7 +119,7 @@ def _sum(now: Connection, tables: Iterable[str]) -> int:
 
 def _rows(now: Connection, table: str) -> int:
     if now.dialect.name == "postgresql":
-        return int(now.scalar(_ROWS, {"name": table, "bytes": BYTES_A_ROW}) or 0)
+        return migrations.estimated_rows(now, table)
     return int(now.scalar(text(f'SELECT count(*) FROM "{table}"')) or 0)  # noqa: S608 - ours
 
 

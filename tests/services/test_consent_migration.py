@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from alembic import command
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from idp import clock
 from idp.clients.metadata import CHILD_FIELDS
@@ -14,6 +14,7 @@ from idp.oidc import consent
 from idp.oidc.models import Consent, Grant
 from idp.sessions.models import BrowserSession
 from tests import factories
+from tests.services.test_migrations import cut_short_at
 
 
 def test_consents_from_before_cover_what_their_page_named(app: Flask) -> None:
@@ -63,6 +64,33 @@ def test_n3_consents_from_before_go_to_the_child_that_they_were_given_for(app: F
     ended = set(db.session.scalars(select(Grant.id).where(Grant.ended_at.is_not(None))))
     assert ended == {leaked, unknown}
     assert {kept, ours}.isdisjoint(ended)
+
+
+def test_a_step_that_was_cut_short_keeps_each_consent_once_when_it_is_run_again(
+    app: Flask,
+) -> None:
+    """Revision 0025 commits batch by batch; here its connection is lost behind the first one."""
+    school = factories.school()
+    client = factories.client_app(school, first_party=False).client
+    several, (lina, noe) = factories.family(school, "Lina", "Noé", username="claire")
+    then = clock.now() - timedelta(days=3)
+    before(several.id, client.id, "child openid", "given_name sub", then)
+    kept = granted(several.id, client.id, lina.id, then + timedelta(seconds=2))
+    leaked = granted(several.id, client.id, noe.id, then + timedelta(days=1))
+    db.session.remove()
+    command.downgrade(migrations.configuration(), "0024")
+
+    with cut_short_at("UPDATE grants SET ended_at"):
+        command.upgrade(migrations.configuration(), "0025")
+    with db.engine.connect() as now:
+        assert now.scalar(text("SELECT version_num FROM alembic_version")) == "0024"
+        assert now.scalar(text("SELECT count(*) FROM child_consents")) == 1, "of the first batch"
+    command.upgrade(migrations.configuration(), "head")
+
+    fields = frozenset({"given_name", "sub"})
+    assert consent.allowed_now(several.id, client.id).children == {lina.id: fields}  # type: ignore[union-attr]
+    ended = set(db.session.scalars(select(Grant.id).where(Grant.ended_at.is_not(None))))
+    assert (leaked in ended, kept in ended) == (True, False)
 
 
 def before(

@@ -1,10 +1,13 @@
 """The schema: upgrade and downgrade, and models that say the same as the migrations."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
 from flask import Flask
-from sqlalchemy import func, inspect, select, text
+from sqlalchemy import event, func, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
 from idp import readiness
@@ -92,6 +95,44 @@ def test_what_is_known_of_accounts_and_mails_fills_the_columns_for_it(app: Flask
     assert after["claire"].claimed_at == after["claire"].created_at
     assert after["paul"].claimed_at is not None  # its password tells
     assert (after["anne"].claimed_at, after["anne"].last_sign_in_at) == (None, None)
+    assert db.session.scalar(select(OutboxMessage.meaning)) == "mailbox_full"
+
+
+@contextmanager
+def cut_short_at(words: str) -> Iterator[None]:
+    """The first statement that begins like this is never sent: the connection is lost there."""
+
+    def lose(_now: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if statement.startswith(words):
+            raise RuntimeError("the machine is switched off")
+
+    event.listen(db.engine, "before_cursor_execute", lose)
+    try:
+        with pytest.raises(RuntimeError, match="switched off"):
+            yield
+    finally:
+        event.remove(db.engine, "before_cursor_execute", lose)
+
+
+def test_what_was_filled_half_way_is_filled_whole_by_the_next_run(app: Flask) -> None:
+    """Revision 0023 commits batch by batch, and was cut short between accounts and mails."""
+    invited = factories.account("anne", status="invited")
+    outbox.refused(outbox.enqueue("invitation", account_id=invited.id), "552 5.2.2 over quota")
+    password = factories.account("claire", status="active")
+    created = password.created_at
+    db.session.remove()
+    command.downgrade(migrations.configuration(), "0021")
+
+    with cut_short_at("UPDATE outbox SET meaning"):
+        command.upgrade(migrations.configuration(), "head")
+    with db.engine.connect() as now:
+        assert now.scalar(text("SELECT version_num FROM alembic_version")) == "0022"
+        filled = text("SELECT count(*) FROM accounts WHERE claimed_at IS NOT NULL")
+        assert now.scalar(filled) == 1, "committed before the cut"
+    command.upgrade(migrations.configuration(), "head")
+
+    claimed = {each.username: each.claimed_at for each in db.session.scalars(select(Account))}
+    assert claimed == {"anne": None, "claire": created}
     assert db.session.scalar(select(OutboxMessage.meaning)) == "mailbox_full"
 
 

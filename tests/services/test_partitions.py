@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import pairwise
 from threading import Event, Thread
+from time import monotonic, sleep
 from typing import Any
 
 import psycopg
@@ -210,6 +211,7 @@ def test_a_long_read_holds_up_the_cut_and_nobody_else(
     app: Flask, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(partitions, "LOCK_TIMEOUT", "100ms")
+    monkeypatch.setattr(partitions, "PAUSE", 0.1)
     recorded(15, clock.now())
     with somebody_reads(database_url):
         purge.run(pause=0)
@@ -217,6 +219,30 @@ def test_a_long_read_holds_up_the_cut_and_nobody_else(
         recorded(1, clock.now())
     assert leftover_rules() == []
     purge.run(pause=0)
+    assert len(ends()) == 2
+
+
+def test_nobody_waits_behind_a_cut_that_waits_and_it_goes_on_once_the_reader_has_left(
+    app: Flask, database_url: str
+) -> None:
+    recorded(15, clock.now())
+    longest = 0.0
+
+    def cut() -> None:
+        with app.app_context():
+            purge.run(pause=0)
+            db.session.remove()
+
+    cutting = Thread(target=cut)
+    with somebody_reads(database_url):
+        cutting.start()
+        for _ in range(5):  # fewer than half a partition, which is small here
+            sleep(0.7)
+            began = monotonic()
+            events.record("sign_in", account_id="a_1")
+            longest = max(longest, monotonic() - began)
+    cutting.join()
+    assert longest < 1.6, "half a second behind the cut, and what a busy machine adds"
     assert len(ends()) == 2
 
 
@@ -268,6 +294,7 @@ def test_what_somebody_reads_when_it_has_left_goes_with_the_next_purge(
     app: Flask, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(partitions, "LOCK_TIMEOUT", "100ms")
+    monkeypatch.setattr(partitions, "PAUSE", 0.1)
     begin = clock.now()
     some_months(begin, 4)
     first = partitions.listed(db.session)[0]
@@ -330,6 +357,14 @@ def test_an_operator_is_told_when_nobody_cuts(app: Flask, monkeypatch: pytest.Mo
     assert "idp purge" in told.remedy
     purge.run(pause=0)
     assert list(running._audit_log_is_cut()) == []
+
+
+def test_rows_are_counted_once_where_the_whole_has_a_count_of_its_own(app: Flask) -> None:
+    some_months(clock.now(), 3)
+    db.session.remove()
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as now:
+        now.exec_driver_sql("ANALYZE audit_events")
+        assert migrations.estimated_rows(now, "audit_events") == left()
 
 
 def test_an_index_is_made_in_each_partition_beside_traffic(app: Flask) -> None:
