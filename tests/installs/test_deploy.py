@@ -33,7 +33,7 @@ VALUES = {
 }
 EVERYTHING = {
     **VALUES,
-    "metrics": {"enabled": True},
+    "metrics": {"enabled": True, "serviceMonitor": True},
     "ingress": {"enabled": True, "className": "nginx"},
     "backup": {"enabled": True, "existingClaim": "idp-backups"},
     "imagePullSecrets": [{"name": "registry"}],
@@ -201,7 +201,109 @@ def test_kubernetes_takes_what_the_chart_makes(
     assert ("idp-keys" in str(made)) == (values is not IN_DATABASE), "no Secret of keys is mounted"
     assert "Secret" not in kinds
     for each in made:
-        kubernetes_validate.validate(each, KUBERNETES, strict=True)
+        if each["kind"] != "ServiceMonitor":  # Prometheus' operator brings it
+            kubernetes_validate.validate(each, KUBERNETES, strict=True)
+
+
+def test_every_process_that_goes_on_answers_prometheus(helm: str, tmp_path: Path) -> None:
+    made = rendered(helm, EVERYTHING, tmp_path)
+    services = [
+        each["spec"] | each["metadata"]
+        for each in made
+        if each["kind"] == "Service" and "prometheus.io/port" in str(each)
+    ]
+    reached = {}
+    for each in made:
+        if each["kind"] != "Deployment":
+            continue
+        labels = each["spec"]["template"]["metadata"]["labels"]
+        for container in each["spec"]["template"]["spec"]["containers"]:
+            said = {it["name"]: it.get("value") for it in container["env"]}
+            assert said["IDP_METRICS_HOST"] == "0.0.0.0"
+            ports = {
+                it["name"]: it["containerPort"]
+                for it in container["ports"]
+                if str(it["containerPort"]) == said["IDP_METRICS_PORT"]
+            }
+            reached[container["args"][0]] = [
+                it["name"]
+                for it in services
+                if it["selector"].items() <= labels.items()
+                and it["ports"][0]["targetPort"] in ports
+                and it["annotations"]["prometheus.io/port"] == said["IDP_METRICS_PORT"]
+            ]
+    assert set(reached) == {"serve", "roster", "mail", "notify"}
+    assert sorted(name for names in reached.values() for name in names) == sorted(
+        it["name"] for it in services
+    )
+    assert all(len(names) == 1 for names in reached.values()), reached
+    monitor = next(each for each in made if each["kind"] == "ServiceMonitor")["spec"]
+    wanted = monitor["selector"]["matchLabels"].items()
+    found = [each for each in made if each["kind"] == "Service"]
+    assert {
+        each["metadata"]["name"] for each in found if wanted <= each["metadata"]["labels"].items()
+    } == {it["name"] for it in services}
+    assert {it["ports"][0]["name"] for it in services} == {monitor["endpoints"][0]["port"]}
+
+
+def test_a_stopped_release_runs_nothing_that_could_disturb_a_restore(
+    helm: str, tmp_path: Path
+) -> None:
+    made = rendered(helm, EVERYTHING | {"stopped": True}, tmp_path)
+    kinds = {each["kind"] for each in made}
+    assert not kinds & {"Job", "HorizontalPodAutoscaler"}
+    assert {each["spec"]["replicas"] for each in made if each["kind"] == "Deployment"} == {0}
+    timers = [each["spec"] for each in made if each["kind"] == "CronJob"]
+    assert len(timers) == 3
+    assert all(each["suspend"] for each in timers)
+    # What they have started is found by the labels by which the guide deletes it
+    for each in timers:
+        labels = each["jobTemplate"]["metadata"]["labels"]
+        assert labels["app.kubernetes.io/instance"] == "school"
+
+
+@pytest.mark.parametrize(
+    ("wish", "command"),
+    [
+        (
+            {"file": "a.idp-backup", "options": ["--keep-keys"]},
+            "idp backup restore backups/a.idp-backup --replace --yes --keep-keys",
+        ),
+        (
+            {"file": "newest", "options": ["--erasures-from", "backups/a list.txt"]},
+            "idp backup restore backups/found --replace --yes --erasures-from backups/a list.txt",
+        ),
+        ({"shell": True}, "sleep 14400"),
+    ],
+    ids=["a file", "the newest", "a shell"],
+)
+def test_a_restore_is_a_job_of_the_chart_beside_the_backups(
+    helm: str, tmp_path: Path, wish: dict[str, Any], command: str
+) -> None:
+    made = rendered(helm, EVERYTHING | {"restore": wish}, tmp_path)
+    name = "shell" if "shell" in wish else "restore"
+    job = next(each for each in made if each["metadata"]["name"] == f"school-idp-{name}")
+    kubernetes_validate.validate(job, KUBERNETES, strict=True)
+    nightly = next(each for each in made if each["metadata"]["name"] == "school-idp-backup")
+    assert "annotations" not in job["metadata"], "no hook: it happens once, when it is made"
+    assert job["spec"]["backoffLimit"] == 0
+    pod, its = _pods(job)[0], _pods(nightly)[0]
+    assert pod["volumes"] == its["volumes"]
+    container, model = pod["containers"][0], its["containers"][0]
+    for same in ("env", "image", "volumeMounts", "workingDir", "securityContext"):
+        assert container[same] == model[same]
+    assert did(container, tmp_path) == command
+
+
+def did(container: dict[str, Any], folder: Path) -> str:
+    """What a container runs, its programs being stand-ins that say how they were called."""
+    for name in ("idp", "sleep"):
+        program = folder / name
+        latest = '[ "$1 $2" != "backup latest" ] || { echo backups/found; exit; }'
+        program.write_text(f'#!/bin/sh\n{latest}\necho {name} "$@"\n')
+        program.chmod(0o755)
+    words = [*container.get("command", ["idp"]), *container.get("args", [])]
+    return ran(*words, PATH=f"{folder}:{os.environ['PATH']}").strip()
 
 
 def test_every_container_of_the_chart_may_as_little_as_it_can(helm: str, tmp_path: Path) -> None:

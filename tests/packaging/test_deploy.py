@@ -142,6 +142,14 @@ def test_a_service_of_ours_may_as_little_as_it_can(name: str) -> None:
     assert not {f"IDP_{each.upper()}" for each in secret} & set(service["environment"])
 
 
+def test_one_variable_lets_every_service_that_goes_on_answer_prometheus() -> None:
+    for name in ("serve", "mail", "roster", "notify"):
+        said = COMPOSE["services"][name]["environment"]
+        assert said["IDP_METRICS_PORT"] == "${IDP_METRICS_PORT:-0}"
+        assert said["IDP_METRICS_HOST"] == "0.0.0.0"
+        assert "ports" not in COMPOSE["services"][name]
+
+
 def test_the_schema_is_widened_before_anything_of_ours_starts() -> None:
     for name in OURS[1:]:
         needs = COMPOSE["services"][name]["depends_on"]

@@ -78,3 +78,23 @@ volumeMounts:
     requests: {cpu: 10m, memory: 16Mi}
     limits: {memory: 64Mi}
 {{- end -}}
+{{/* What Prometheus asks a process of ours for, at a port of its own in its pod */}}
+{{- define "idp.metricsSettings" -}}
+- {name: IDP_METRICS_PORT, value: {{ . | quote }}}
+- {name: IDP_METRICS_HOST, value: "0.0.0.0"}
+{{- end -}}
+{{/* A container that reads or writes backups */}}
+{{- define "idp.besideBackups" -}}
+workingDir: /var/lib/idp
+{{ include "idp.container" . }}
+  - {name: backups, mountPath: /var/lib/idp/backups}
+env: {{- include "idp.environment" . | nindent 2 }}
+  - {name: IDP_BACKUP_KEY_FILE, value: /run/secrets/idp/backup_key}
+resources: {{- toYaml .Values.worker.resources | nindent 2 }}
+{{- end -}}
+{{- define "idp.volumesAndBackups" -}}
+{{ include "idp.volumes" . }}
+- name: backups
+  persistentVolumeClaim:
+    claimName: {{ required "backup.existingClaim is needed" .Values.backup.existingClaim | quote }}
+{{- end -}}
