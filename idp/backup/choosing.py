@@ -18,10 +18,10 @@ Say = Callable[[str], object]
 
 
 @dataclass
-class _Found:
+class _Backups:
     """What a folder holds."""
 
-    told: list[tuple[datetime, Path]] = field(default_factory=list)
+    dated: list[tuple[datetime, Path]] = field(default_factory=list)
     """Each backup that opens, and of which moment it says that it is."""
     shut: list[tuple[Path, BackupTrouble]] = field(default_factory=list)
     """What another key, or a newer release, would open."""
@@ -35,34 +35,34 @@ def latest(folder: Path, more_keys: list[bytes], say: Say) -> Path:
     ``BackupTrouble`` where there is none; ``WrongKey`` and ``Newer`` where one with a later name
     could be opened, though not like this: an older one in its stead would lose what it holds.
     """
-    found = _look(folder, more_keys, say)
+    backups = _read_all(folder, more_keys, say)
     now = clock.now()
-    found.told.sort(key=lambda each: (each[0] <= now + AHEAD, *each), reverse=True)
-    for moment, file in found.told:
+    backups.dated.sort(key=lambda each: (each[0] <= now + AHEAD, *each), reverse=True)
+    for moment, file in backups.dated:
         try:
             reading.prove(file, more_keys)
         except BackupTrouble as trouble:
             say(f"{file.name} is passed over: {trouble}")
             continue
-        _refuse_shut([each for each in found.shut if each[0].name > file.name])
+        _refuse_shut([each for each in backups.shut if each[0].name > file.name])
         if moment > now + AHEAD:
             say(f"{file.name} says that it is of {moment:%Y-%m-%d %H:%M} UTC: a clock went ahead")
         return file
-    _refuse_shut(found.shut)
+    _refuse_shut(backups.shut)
     raise BackupTrouble(f"{folder} holds no backup that can be restored")
 
 
-def _look(folder: Path, more_keys: list[bytes], say: Say) -> _Found:
-    found = _Found()
+def _read_all(folder: Path, more_keys: list[bytes], say: Say) -> _Backups:
+    backups = _Backups()
     for file in sorted(folder.glob(f"*{SUFFIX}"), reverse=True):
         try:
             with reading.opened(file, more_keys) as backup:
-                found.told.append((backup.manifest.moment, file))
+                backups.dated.append((backup.manifest.moment, file))
         except (WrongKey, Newer) as trouble:
-            found.shut.append((file, trouble))
+            backups.shut.append((file, trouble))
         except BackupTrouble as trouble:
             say(f"{file.name} is passed over: {trouble}")
-    return found
+    return backups
 
 
 def _refuse_shut(shut: list[tuple[Path, BackupTrouble]]) -> None:

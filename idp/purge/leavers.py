@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select
 
-from idp import settings
+from idp import clock, settings
 from idp.database import UtcDateTime, db
 from idp.mail import outbox
 from idp.mail.models import OutboxMessage
@@ -129,6 +129,18 @@ def _is_announced(before: datetime) -> ColumnElement[bool]:
         guardianships.over_since() > Account.end_announced_at,
     )
     return and_(Account.end_announced_at.is_not(None), Account.end_announced_at <= before, ~since)
+
+
+def ends_at(account_id: str) -> datetime | None:
+    """When the end of an account is due that its holder was told of; None where there is none to
+    tell: not announced yet, or not so any more.
+    """
+    query = select(Account.end_announced_at).where(Account.id == account_id)
+    announced = db.session.scalar(query)
+    if announced is None:
+        return None
+    due = max(announced + NOTICE, clock.now())
+    return due if db.session.scalar(query.where(_childless(due), _is_announced(due))) else None
 
 
 def _is_untold(_now: datetime) -> ColumnElement[bool]:

@@ -25,6 +25,7 @@ from idp.purge import ending, leavers, steady
 from idp.purge.leavers import NOTICE
 from idp.roster.models import RosterRun, RosterRunSchool
 from tests import factories
+from tests.entrance import enter
 
 pytestmark = pytest.mark.quick_on("sqlite")
 
@@ -468,3 +469,30 @@ def test_a_period_that_a_school_sets_meanwhile_erases_nobody_sooner(
     schools.change_school(school.id, None, {"keep_leavers_days": "700"})
     assert db.session.scalars(select(Child.id).where(is_due)).all() == []
     assert db.session.scalars(select(Account.id).where(is_untold)).all() == []
+
+
+def test_whoever_was_told_reads_on_their_page_when_their_account_ends(
+    app: Flask, family: tuple[Account, list[Child]]
+) -> None:
+    account, (child,) = family
+
+    def page(at: datetime) -> str:
+        with time_machine.travel(at, tick=False):
+            browser = app.test_client()
+            enter(browser, account)
+            shown = browser.get("/", headers={"Accept-Language": "en"})
+        assert shown.status_code == 200
+        return shown.text
+
+    leave(child)
+    told = clock.now() + PERIOD - NOTICE + DAY
+    assert "Your account ends on" not in page(told)
+    purged_at(told)
+    shown = page(told + DAY)
+    day = f"{(told + NOTICE).day} {told + NOTICE:%B %Y}"
+    assert f"Your account ends on {day}" in shown
+    assert 'id="account-ends-data"' in shown
+    assert "Ask the school before that day." in shown
+
+    factories.guardianship(account, factories.child(child.school, "Noé"))
+    assert "Your account ends on" not in page(told + 2 * DAY)

@@ -1,5 +1,7 @@
 """``/``: the page of a signed-in parent without an application."""
 
+from datetime import datetime
+
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -46,7 +48,15 @@ def _page(signed_in: SignedIn) -> str:
         offer_passkey=is_offer_welcome(account.id),
         sessions=shown_sessions(signed_in),
         now=clock.now(),
+        ends_at=None if children else _ends_at(account.id),
     )
+
+
+def _ends_at(account_id: str) -> datetime | None:
+    # What erases people is loaded for those few who have no child
+    from idp.purge import leavers  # noqa: PLC0415
+
+    return leavers.ends_at(account_id)
 
 
 @blueprint.post("/account/children/forget")
