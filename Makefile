@@ -1,7 +1,8 @@
 # `make help` lists what there is.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-VENV := .venv
+# `make test PYTHON=python3.13` has a folder of its own, beside the usual one
+VENV := $(if $(filter command line,$(origin PYTHON)),.venv-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'),.venv)
 BIN := $(VENV)/bin
 # More workers than cores: the suite spends much of its time waiting for browsers and databases.
 PYTEST_ARGS ?= -n 3 --dist loadfile
