@@ -4,10 +4,13 @@ from dataclasses import asdict
 
 import alembic.command
 import click
+from sqlalchemy.exc import IntegrityError
 
 from idp import readiness
 from idp.cli import output, upgrade_plan, upgrading
+from idp.cli.errors import BadInput
 from idp.cli.group import Noun
+from idp.database import db
 from idp.lifecycle import restored
 from idp.readiness import agreement
 
@@ -62,12 +65,23 @@ def _print_plan(steps: list[upgrade_plan.Step], as_json: bool) -> None:
 @click.argument("revision")
 @click.confirmation_option(prompt="Data of newer tables and columns is lost. Go on?")
 def db_downgrade(revision: str) -> None:
-    """Go back to REVISION (`base`: an empty database), after a backup.
+    """Go back to REVISION, after a backup: to the schema of the release before this one.
+
+    Further back, rows may not fit what was there then, on SQLite above all: it stops at that step.
+    `base` is for a database without people.
 
     Example:
-      idp db downgrade 0001
+      idp db downgrade 0050
     """
-    upgrading.migrate(alembic.command.downgrade, revision)
+    try:
+        upgrading.migrate(alembic.command.downgrade, revision)
+    except IntegrityError as error:
+        db.session.remove()
+        raise BadInput(
+            f"the rows that are there do not fit an older schema: it stays at"
+            f" {readiness.schema().current}. Going back is made for one release; beyond it, restore"
+            " a backup with the release that made it"
+        ) from error
     click.echo(f"The schema is at {readiness.schema().current or 'base'}.")
 
 

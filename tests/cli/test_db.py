@@ -8,7 +8,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from idp.readiness import revisions
+from tests import factories
 from tests.cli.conftest import Run, finished, invoked, refused
 
 
@@ -51,6 +54,16 @@ def test_the_schema_goes_down_and_up_again(run: Run, json_of: Callable[..., Any]
 
     assert run("db", "upgrade").exit_code == 0
     assert json_of("db", "current")["up_to_date"] is True
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_rows_that_fit_no_older_schema_stop_the_way_back_with_a_sentence(
+    run: Run, json_of: Callable[..., Any]
+) -> None:
+    factories.family(factories.school(), "Lina")
+    said = refused(run("db", "downgrade", "base", "--yes"))
+    assert "restore a backup" in said
+    assert json_of("db", "current")["current"] in said
 
 
 def test_the_schema_is_changed_past_a_pooler(environment: dict[str, str]) -> None:
