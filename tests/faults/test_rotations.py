@@ -9,18 +9,20 @@ from time import sleep
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from idp.oidc import key_files
 from tests.conftest import SECRETS
 from tests.faults.machines import reload
 from tests.faults.site import Site, site_of
+from tests.faults.visits import Application, Done, Visit
 from tests.security.outages import eventually
 
 SEEN_WITHIN = 5
 """Seconds until every worker has seen a change of keys in the database."""
 LISTS = ("session_secret", "password_pepper", "token_hash_key")
 
-pytestmark = [pytest.mark.nginx, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.nginx, pytest.mark.timeout(600)]
 
 
 def test_signing_keys_rotate_past_an_application_that_keeps_them_for_an_hour(site: Site) -> None:
@@ -61,8 +63,10 @@ def test_signing_keys_move_into_the_database_and_rotate_there(tmp_path: Path) ->
 
 
 def test_secrets_rotate_on_two_machines_one_step_after_the_other(tmp_path: Path) -> None:
-    """As docs/secrets.md says: the new ones first as second lines, then promoted."""
-    with site_of(tmp_path, count=2) as site:
+    """As docs/secrets.md says: the new ones first as second lines, then promoted; in the end the
+    former ones are taken out.
+    """
+    with site_of(tmp_path, count=2, IDP_DRAIN="5") as site:
         new = {name: token_urlsafe(48).encode() for name in LISTS}
         with site.visited() as traffic:
             for promoted in (False, True):
@@ -77,11 +81,45 @@ def test_secrets_rotate_on_two_machines_one_step_after_the_other(tmp_path: Path)
         newest = {each["secret"] for each in hanging(site) if each["place"] == 1}
         assert newest >= {"IDP_TOKEN_HASH_KEY", "IDP_PASSWORD_PEPPER"}
 
+        assert site.machine.run("secrets", "status").returncode == 1
+        as_if_a_year_had_gone_by(site)
+        everybody_signs_in(site)
+        status = site.machine.run("secrets", "status")
+        assert status.returncode == 0, status.stdout
+        with site.visited(desk=False) as traffic:
+            for machine in site.machines:
+                for name, secret in new.items():
+                    site.secrets[name] = [secret]
+                machine.settings(**as_variables(site.secrets))
+                reload(machine)
+            made_before = len(traffic.done.sessions)
+            assert eventually(lambda: len(traffic.done.sessions) > made_before + 5, 30)
+            site.judge_planned("the former secrets are taken out", traffic)
+        assert {each["place"] for each in hanging(site)} == {1}
+
 
 def hanging(site: Site) -> list[dict[str, Any]]:
     """The secrets on which something hangs."""
     told = json.loads(site.machine.run("secrets", "status", "--json").stdout)
     return [each for each in told if each["hanging"]]
+
+
+def as_if_a_year_had_gone_by(site: Site) -> None:
+    """Everything is over by then that ends by itself; and the secretary has a passkey alone."""
+    over = "grants, browser_sessions, interactions, form_submissions, known_devices"
+    with site.reading() as now:
+        now.execute(text(f"TRUNCATE {over} CASCADE"))
+        secretary = "(SELECT id FROM accounts WHERE username = 'secretary')"
+        now.execute(text(f"DELETE FROM passwords WHERE account_id = {secretary}"))
+        now.execute(text("UPDATE installation_marks SET at = at - INTERVAL '1 year'"))
+        now.commit()
+
+
+def everybody_signs_in(site: Site) -> None:
+    door, done = site.door.anew(), Done()
+    application = Application(door, site.household, done)
+    for parent in site.household.parents:
+        Visit(door, application, done).sign_in(parent)
 
 
 def as_variables(secrets: dict[str, list[bytes]]) -> dict[str, str]:

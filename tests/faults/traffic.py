@@ -73,7 +73,8 @@ class Traffic:
 
     @property
     def recovered_within(self) -> float:
-        return self.answers.last_failure(self.over_at) - self.over_at
+        """Seconds; 0 where nothing was to pass."""
+        return self.answers.last_failure(self.over_at) - self.over_at if self.over_at else 0.0
 
     # Who comes
 
