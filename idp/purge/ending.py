@@ -21,7 +21,7 @@ from idp.lifecycle import endings
 from idp.mail import outbox
 from idp.people.models import Account, Child, Guardianship
 from idp.purge import erasing, steady
-from idp.purge.leavers import NOTICE, RULES, Rule
+from idp.purge.leavers import HELD, NOTICE, RULES, Rule
 
 LOOKED_AT: Final = 2_000
 """People whom one question looks at; more than are ended in one transaction."""
@@ -65,8 +65,8 @@ def end_people(batch: int, pause: float, warn: Callable[[str], object]) -> dict[
 
 
 def list_due() -> Iterator[Due]:
-    """Whom a purge would tell, end or erase now; nothing is changed."""
-    for rule in RULES:
+    """Whom a purge would tell, end or erase now, and whom it holds back; nothing is changed."""
+    for rule in (*RULES, *HELD):
         for ids in _due_ids(rule):
             schools = _schools(rule, ids)
             for each in ids:

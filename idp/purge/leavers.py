@@ -58,9 +58,17 @@ _PERIODS: Final = select(School.keep_leavers_days).distinct()
 
 
 def _left(now: datetime) -> ColumnElement[bool]:
+    return and_(_left_long_ago(now), ~_imported_now(now, Child.school_id))
+
+
+def _left_long_ago(now: datetime) -> ColumnElement[bool]:
     school = School.id == Child.school_id
     kept_until = select(_kept_until(now)).where(school).correlate(Child).scalar_subquery()
-    return and_(Child.left_at < kept_until, ~_imported_now(now, Child.school_id))
+    return Child.left_at < kept_until
+
+
+def _waits_for_import(now: datetime) -> ColumnElement[bool]:
+    return and_(_left_long_ago(now), _imported_now(now, Child.school_id))
 
 
 def _imported_now(now: datetime, school_id: Any) -> ColumnElement[bool]:
@@ -170,8 +178,19 @@ def _childless_to_end(now: datetime) -> ColumnElement[bool]:
 
 
 def _is_over(now: datetime) -> ColumnElement[bool]:
-    waits = exists().where(OutboxMessage.account_id == Account.id, OutboxMessage.status == "queued")
-    return and_(Account.status == "disabled", Account.updated_at < now - LAST_WORDS, ~waits)
+    return and_(_is_closed(now), ~_has_mail_waiting())
+
+
+def _is_closed(now: datetime) -> ColumnElement[bool]:
+    return and_(Account.status == "disabled", Account.updated_at < now - LAST_WORDS)
+
+
+def _has_mail_waiting() -> ColumnElement[bool]:
+    return exists().where(OutboxMessage.account_id == Account.id, OutboxMessage.status == "queued")
+
+
+def _waits_for_mail(now: datetime) -> ColumnElement[bool]:
+    return and_(_is_closed(now), _has_mail_waiting(), or_(_childless(now), _agreed(now)))
 
 
 def _childless_to_erase(now: datetime) -> ColumnElement[bool]:
@@ -215,3 +234,9 @@ RULES: Final = (
     Rule("child_left", Child, "erase", _left, "children who left"),
 )
 """In this order: a child says until when its guardians are kept, and goes last."""
+
+HELD: Final = (
+    Rule("mail_waits", Account, "hold", _waits_for_mail, "whose mail has to leave first"),
+    Rule("import_waits", Child, "hold", _waits_for_import, "whom a file that waits may name"),
+)
+"""Who would be erased, and is held back by something that passes."""

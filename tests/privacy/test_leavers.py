@@ -297,6 +297,9 @@ def test_who_is_in_a_waiting_import_waits_for_it(
         writes.add(run)
         writes.flush()
         writes.add(RosterRunSchool(run_id=run.id, school_id=school.id))
+    with time_machine.travel(later, tick=False):
+        held = {(due.rule, due.id) for due in purge.list_due() if due.does == "hold"}
+    assert held == {("import_waits", child.id)}
     assert purged_at(later)["children"] == 0
     assert purged_at(later + 3 * DAY)["children"] == 1
 
@@ -496,3 +499,20 @@ def test_whoever_was_told_reads_on_their_page_when_their_account_ends(
 
     factories.guardianship(account, factories.child(child.school, "Noé"))
     assert "Your account ends on" not in page(told + 2 * DAY)
+
+
+def test_the_report_names_whom_a_purge_holds_back_and_why(
+    school: School, family: tuple[Account, list[Child]]
+) -> None:
+    account, (child,) = family
+    leave(child)
+    endings.close_accounts([account.id])
+    outbox.enqueue("invitation", account_id=account.id)
+    late = clock.now() + PERIOD + 40 * DAY
+    with time_machine.travel(late, tick=False):
+        held = {(due.rule, due.id) for due in purge.list_due() if due.does == "hold"}
+        assert held == {("mail_waits", account.id)}
+    with transaction() as writes:
+        writes.execute(text("UPDATE outbox SET status = 'sent'"))
+    with time_machine.travel(late, tick=False):
+        assert [due for due in purge.list_due() if due.does == "hold"] == []
