@@ -7,7 +7,10 @@ import pytest
 
 from idp.clients.recipe_kinds import KINDS
 
-DOCUMENTS = [Path("README.md"), *sorted(Path("docs").rglob("*.md")), Path("bench/README.md")]
+DOCUMENTS = [
+    *(Path(each) for each in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "bench/README.md")),
+    *sorted(Path("docs").rglob("*.md")),
+]
 FOLDERS = "idp", "tests", "bench", "examples", "migrations", "templates", "docs", ".ci"
 _FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 
