@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from prometheus_client import CollectorRegistry
 
-from idp import create_app
+from idp import create_app, measures
 from idp.settings import Settings
 from tests import compiled_once, databases, pooler, scheduling, skipped
 from tests.apart import ApartClient
@@ -191,3 +192,19 @@ def app(settings: Settings) -> Iterator[Flask]:
 def client(app: Flask) -> FlaskClient:
     """A browser without JavaScript, with a cookie jar."""
     return app.test_client()
+
+
+Measured = Callable[..., float]
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> Measured:
+    """What Prometheus would read of a name with its labels, counted since the test began."""
+    registry = CollectorRegistry()
+    monkeypatch.setattr(measures, "_metrics", None)
+    measures.begin(registry)
+
+    def measured(name: str, **labels: str) -> float:
+        return registry.get_sample_value(name, labels) or 0
+
+    return measured

@@ -23,6 +23,7 @@ from tests import parallel
 from tests.admin.places import Desk
 from tests.admin.rosters import LIST, applied, begun, chosen, upload, whole, work_off, zipped
 from tests.admin.test_matrix import form_token
+from tests.conftest import Measured
 from tests.relying_party import Browser
 from tests.roster.files import OneRoster
 from tests.times import later
@@ -64,6 +65,13 @@ def test_a_file_is_looked_at_before_anything_changes(desk: Desk, tmp_path: Path)
     assert "Lina Dubois" in text_of(browser)
     assert "Claire Dubois" in text_of(browser)
     assert counted(Child) == 0
+
+
+def test_tasks_of_imports_are_counted(desk: Desk, tmp_path: Path, measured: Measured) -> None:
+    applied(desk, "manager", zipped(whole(), tmp_path))
+
+    assert measured("idp_imports_total", task="open", outcome="done") == 1
+    assert measured("idp_imports_total", task="apply", outcome="done") == 1
 
 
 def test_an_import_is_carried_out_with_invitations_and_told_in_the_trail(
