@@ -198,7 +198,7 @@ def _initialise(
         "--encoding=UTF8",
         "--locale=C.UTF-8",
         "--no-sync",
-        *((f"--waldir={wal}", "--wal-segsize=1") if wal else ()),
+        *((f"--waldir={wal}", "--wal-segsize=1", "--data-checksums") if wal else ()),
     ]
     done = _run(command, folder, user)
     password_file.unlink()

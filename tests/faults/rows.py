@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from idp import readiness
 from idp.database import db, keyed_hash
@@ -46,12 +47,36 @@ _KEPT = (
     ("refresh", "refresh token", "token_hash FROM refresh_tokens WHERE revoked_at IS NULL"),
 )
 
+_OURS = """
+    SELECT c.relkind::text, c.oid::regclass::text FROM pg_class c
+    LEFT JOIN pg_index i ON i.indexrelid = c.oid AND i.indisvalid
+    LEFT JOIN pg_am m ON m.oid = c.relam
+    WHERE c.relnamespace = 'public'::regnamespace
+    AND (c.relkind = 'r' OR c.relkind = 'i' AND i.indisvalid AND m.amname = 'btree')"""
+_LOOKS = {
+    "r": "SELECT count(*) FROM verify_heapam(CAST(:name AS regclass))",
+    "i": "SELECT 0 FROM (SELECT bt_index_check(CAST(:name AS regclass), true)) whole",
+}
+
 
 def violated(now: Connection) -> dict[str, int]:
     """What contradicts what must always be so, or be so here: how many rows."""
-    return contradicted() | {
-        name: now.scalar(text(query)) or 0 for name, query in OF_A_FAULT.items()
-    }
+    found = {name: now.scalar(text(query)) or 0 for name, query in OF_A_FAULT.items()}
+    return contradicted() | found | damaged(now)
+
+
+def damaged(now: Connection) -> dict[str, int]:
+    """What PostgreSQL finds wrong with the pages of our tables and indexes themselves."""
+    if now.dialect.name != "postgresql":
+        return {}
+    now.execute(text("CREATE EXTENSION IF NOT EXISTS amcheck"))
+    found = {}
+    for kind, name in now.execute(text(_OURS)).all():
+        try:
+            found[f"{name} is damaged"] = now.scalar(text(_LOOKS[kind]), {"name": name}) or 0
+        except DBAPIError as error:
+            found[f"{name} is damaged: {error.orig}"] = 1
+    return found
 
 
 def contradicted() -> dict[str, int]:

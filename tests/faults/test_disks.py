@@ -2,8 +2,10 @@
 
 from time import sleep
 
+import psycopg
 import pytest
 
+from tests import postgres
 from tests.faults.door import Trouble
 from tests.faults.site import Site, full
 from tests.security.outages import eventually
@@ -33,12 +35,22 @@ def test_r6_the_disk_of_the_write_ahead_log(site: Site) -> None:
     """PostgreSQL ends at once then, and does not start until there is room."""
     with site.visited() as traffic:
         with disk(site, "write-ahead log"):
+            assert eventually(lambda: _wants_a_segment_in_vain(site), 60)
             assert eventually(lambda: ("way in", "503") in traffic.answers.failed(), 60)
             sleep(3)
         site.cluster.revive()
         traffic.cause_is_gone()
         outcome = site.judge_unplanned("full disk: write-ahead log", traffic)
     assert {what for _, what in outcome.failed} == {"503"}, site.machine.complaints
+
+
+def _wants_a_segment_in_vain(site: Site) -> bool:
+    """Use up a segment that is there already; whether PostgreSQL has ended for want of another."""
+    try:
+        postgres.administer(site.cluster.address, "SELECT txid_current(), pg_switch_wal()")
+    except psycopg.OperationalError:
+        return True
+    return False
 
 
 def test_r6_the_disk_of_the_spool(site: Site) -> None:

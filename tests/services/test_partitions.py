@@ -390,7 +390,7 @@ class TestMigration:
         before, file = indexes(), file_of("audit_events")
         db.session.remove()
 
-        command.upgrade(migrations.configuration(), "head")
+        command.upgrade(migrations.configuration(), "0053")  # later ones make indexes of their own
 
         assert file_of("audit_events_first") == file
         after = indexes()
@@ -400,6 +400,7 @@ class TestMigration:
         recorded(1, clock.now())
         assert left() == 21
         db.session.remove()
+        command.upgrade(migrations.configuration(), "head")
         command.check(migrations.configuration())
 
     def test_the_previous_release_goes_on_recording_with_what_it_has_prepared(
