@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import re
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -148,6 +150,44 @@ def test_one_variable_lets_every_service_that_goes_on_answer_prometheus() -> Non
         assert said["IDP_METRICS_PORT"] == "${IDP_METRICS_PORT:-0}"
         assert said["IDP_METRICS_HOST"] == "0.0.0.0"
         assert "ports" not in COMPOSE["services"][name]
+
+
+@pytest.mark.parametrize("name", ["daily", "figures", "backup"])
+def test_a_timer_of_the_compose_file_is_unhealthy_from_a_run_that_failed_until_the_next(
+    name: str, tmp_path: Path
+) -> None:
+    service = COMPOSE["services"][name]
+    *_, script = service["entrypoint"]
+    kind, *probe = service["healthcheck"]["test"]
+    assert kind == "CMD"
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "idp").write_text(
+        "#!/bin/sh\nread code rest < turns\necho $rest > turns\nexit $code\n"
+    )
+    # Each pause is where somebody looks; after the last run it ends the loop
+    looked = shlex.join(probe).replace("/tmp/", f"{tmp_path}/")
+    (programs / "sleep").write_text(
+        f"#!/bin/sh\n{looked} && echo healthy >> seen || echo unhealthy >> seen\n"
+        '[ -n "$(cat turns)" ] || kill $PPID\n'
+    )
+    for each in programs.iterdir():
+        each.chmod(0o755)
+    (tmp_path / "turns").write_text("0 4 4 0\n")
+    environment = {"PATH": f"{programs}:/usr/bin:/bin"}
+    script = script.replace("/tmp/", f"{tmp_path}/")
+    subprocess.run(["sh", "-c", script], cwd=tmp_path, env=environment, check=False, timeout=20)
+    seen = (tmp_path / "seen").read_text().split()
+    assert seen[-4:] == ["healthy", "unhealthy", "unhealthy", "healthy"]
+    assert set(seen[:-4]) <= {"healthy"}, "nothing has failed before the first run"
+
+
+def test_what_is_written_before_a_restore_on_kubernetes_outlives_the_container() -> None:
+    text = chapter("A restore on Kubernetes")
+    written = re.findall(r"(?:> ?|rm |--erasures-from,)([\w./-]+)", text)
+    assert {"backups/since-backup.json", "backups/erasures.txt"} <= set(written)
+    assert all(name.startswith("backups/") for name in written)
+    assert set(re.findall(r"[\w/]*since-backup\.json", text)) == {"backups/since-backup.json"}
 
 
 def test_the_schema_is_widened_before_anything_of_ours_starts() -> None:

@@ -98,3 +98,14 @@ resources: {{- toYaml .Values.worker.resources | nindent 2 }}
   persistentVolumeClaim:
     claimName: {{ required "backup.existingClaim is needed" .Values.backup.existingClaim | quote }}
 {{- end -}}
+{{/* What comes in at these ports: a rule with an empty `from` would let in everybody, so none is made */}}
+{{- define "idp.letIn" -}}
+{{- with .namespaces }}
+  ingress:
+    - from:
+        {{- range . }}
+        - namespaceSelector: {{- toYaml . | nindent 12 }}
+        {{- end }}
+      ports: {{ $.ports }}
+{{- end }}
+{{- end -}}
