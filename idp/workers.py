@@ -48,7 +48,9 @@ def work(
         if done.trouble is not None:
             if done.trouble != trouble:
                 log.error("%s waits: %s", what, done.trouble)
-            trouble, away, tries = done.trouble, done.away, tries + 1
+            # Where something came of the look, whatever it depends on is there again
+            tries = 1 if done.handled else tries + 1
+            trouble, away = done.trouble, done.away
             stop.wait(min(pause * 2 ** min(tries, 16), done.longest_wait))
             continue
         if trouble is not None and (done.reached or not away):

@@ -70,6 +70,11 @@ class MailServer:
     recipient_answer: str | None = None
     """Answer to RCPT, such as ``550 5.1.1 unknown``; None takes everybody."""
     sender_answer: str | None = None
+    """Answer to every MAIL, whatever comes after it."""
+    size_answer: Callable[[], str | None] | None = None
+    """Answer to a MAIL that says how large it is, as one does that brings a mail."""
+    per_connection: int | None = None
+    """How many mails one connection may bring."""
     data_answer: str | None = None
     drop_at: str | None = None
     """``RCPT``, ``DATA`` (mail lost) or ``250`` (mail taken, answer lost)."""
@@ -100,15 +105,20 @@ class MailServer:
     def behave(self) -> None:
         """Take everything again."""
         self.recipient_answer = self.sender_answer = self.data_answer = self.drop_at = None
-        self.on_data = None
+        self.on_data = self.size_answer = self.per_connection = None
 
     # The names that aiosmtpd looks for
 
     async def handle_MAIL(  # noqa: N802
-        self, _server: Any, _session: Any, envelope: Any, address: str, options: list[str]
+        self, _server: Any, session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
         if self.sender_answer:
             return self.sender_answer
+        if self.per_connection and getattr(session, "brought", 0) >= self.per_connection:
+            return "450 4.7.1 Error: too much mail"
+        brings = any(option.startswith("SIZE=") for option in options)
+        if brings and self.size_answer and (answer := self.size_answer()):
+            return answer
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         return "250 OK"
@@ -124,7 +134,8 @@ class MailServer:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        session.brought = getattr(session, "brought", 0) + 1
         if self.on_data:
             self.on_data()
         if self.drop_at == "DATA":

@@ -6,6 +6,7 @@ types them. What a change does to the account is ``idp.lifecycle.email_change``'
 """
 
 import secrets
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -224,8 +225,12 @@ def find_by_secret(purpose: str, secret: str) -> EmailChange | None:
     ).one_or_none()
 
 
-def withdraw_links(outbox_id: str, since: datetime) -> None:
-    """Forget the secrets made since then for a mail that is known not to have left."""
+def withdraw_links(
+    outbox_id: str, since: datetime, _account_ids: Collection[str] | None = None
+) -> None:
+    """Forget the secrets made since then for a mail that is known not to have left: the only one
+    of its row, whoever's it is.
+    """
     with transaction() as writes:
         writes.execute(
             delete(EmailChangeLink).where(

@@ -89,7 +89,8 @@ def _mail_server_answers() -> Findings:
                 "mail server",
                 f"{now.mail_server} port {now.mail_port} takes no mail ({away.answer}): "
                 "invitations and forgotten passwords wait.",
-                "Check IDP_MAIL_SERVER, IDP_MAIL_PORT, IDP_MAIL_TLS, user name and password.",
+                "Check IDP_MAIL_SERVER, IDP_MAIL_PORT, IDP_MAIL_TLS, IDP_MAIL_FROM, user name and "
+                "password.",
             )
 
 

@@ -5,10 +5,11 @@ sends one more mail. That does no harm: the tokens of one outbox row all work un
 """
 
 import logging
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection
+from datetime import datetime
 from functools import partial
 from threading import Event
+from types import UnionType
 
 from flask import Flask
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -18,13 +19,14 @@ from idp.database import retried, transaction
 from idp.mail import outbox, smtp
 from idp.mail.messages import Message
 from idp.mail.models import OutboxMessage
+from idp.mail.outbox import Claim
 from idp.mail.smtp import Deferred, Lost, Outcome, Post, Refused, Sent, ServerAway
 from idp.workers import Round
 
 log = logging.getLogger(__name__)
 
 Composer = Callable[[OutboxMessage], list[Message]]
-Withdrawal = Callable[[str, datetime], None]
+Withdrawal = Callable[[str, datetime, Collection[str] | None], None]
 
 composers: dict[str, Composer] = {}
 """Who writes each kind of message: ``lifecycle.mails.tokens.register`` fills it.
@@ -32,11 +34,13 @@ A composer runs inside a transaction; an empty list means that there is nobody t
 
 withdrawals: list[Withdrawal] = []
 """Called with an outbox id and an instant when a mail is *known* not to have left: whatever
-was minted for it since then is in nobody's hands and ends."""
+was minted for it since then is in nobody's hands and ends; of these accounts only, where the
+mail of others has left."""
 
 AWAY_WAIT = 4.0
 """Seconds between two looks for a mail server that is away, at most: a look opens one connection,
-takes no message, and what waits has left within ten seconds after the server is back."""
+takes no message, and what waits has left within ten seconds after the server is back, or a minute
+where it was there and refused us for good."""
 REFUSED_WAIT = 60.0
 """The same of a server that is there and refuses us: whoever comes with a wrong password each few
 seconds is soon let in no more."""
@@ -86,14 +90,14 @@ def _round(limit: int) -> Round:
         return Round(handled, post.was_opened)
 
 
-def _deliver(message: OutboxMessage, post: Post) -> None:
+def _deliver(claim: Claim, post: Post) -> None:
     correlation.begin(actor="worker")
     started = clock.now()
     try:
-        _send(message, post, started)
+        _send(claim.message, post, started)
     except ServerAway as away:
-        _withdraw(message, started)
-        outbox.put_back(message, away.answer, pause=timedelta(0))
+        _withdraw(claim.message, started)
+        outbox.give_back(claim, away.answer)
         raise
 
 
@@ -106,15 +110,31 @@ def _send(message: OutboxMessage, post: Post, started: datetime) -> None:
     letters = _written(message)
     if letters is None:
         return
+    if not letters and outbox.has_left(message):
+        outbox.sent(message)  # and who is missing has no account or no address any more
+        return
     if not letters:
         outbox.dropped(message, "nobody to write to")
         log.info("mail %s (%s) dropped: nobody to write to", message.id, message.kind)
         return
-    outcomes = [
-        post.send(letter, f"{message.id}.{message.attempts}.{number}")
-        for number, letter in enumerate(letters)
-    ]
-    _settle(message, outcomes, started)
+    _settle(message, letters, _outcomes(message, letters, post), started)
+
+
+def _outcomes(message: OutboxMessage, letters: list[Message], post: Post) -> list[Outcome]:
+    """Send what one row leads to. Raises ``ServerAway`` where the server has answered nothing.
+
+    Later on that is a matter of the letter: what has left has left, and is not sent again with
+    the rest. The next message finds the server away.
+    """
+    outcomes: list[Outcome] = []
+    for number, letter in enumerate(letters):
+        try:
+            outcomes.append(post.send(letter, f"{message.id}.{message.attempts}.{number}"))
+        except ServerAway as away:
+            if not outcomes:
+                raise
+            outcomes.append(Deferred(away.answer))
+    return outcomes
 
 
 def _written(message: OutboxMessage) -> list[Message] | None:
@@ -140,13 +160,18 @@ def _composed(message: OutboxMessage) -> list[Message]:
     return letters
 
 
-def _settle(message: OutboxMessage, outcomes: list[Outcome], started: datetime) -> None:
+def _settle(
+    message: OutboxMessage, letters: list[Message], outcomes: list[Outcome], started: datetime
+) -> None:
     worst = min(outcomes, key=lambda outcome: _GRAVITY.index(type(outcome)))
+    sent = _accounts(letters, outcomes, Sent)
     if not any(isinstance(outcome, Sent | Lost) for outcome in outcomes):
         _withdraw(message, started)
+    elif stayed := _accounts(letters, outcomes, Deferred | Refused):
+        _withdraw(message, started, stayed)
     match worst:
         case Lost(answer) | Deferred(answer):
-            outbox.put_back(message, answer)
+            outbox.put_back(message, answer, left=sent)
         case Refused(answer):
             outbox.refused(message, answer)
         case Sent():
@@ -160,7 +185,20 @@ _GRAVITY = (Lost, Deferred, Refused, Sent)
 """Where one row leads to several mails, the first of these outcomes decides."""
 
 
-def _withdraw(message: OutboxMessage, since: datetime) -> None:
+def _accounts(letters: list[Message], outcomes: list[Outcome], fate: UnionType | type) -> set[str]:
+    """Whose letters came to this."""
+    each = zip(letters, outcomes, strict=True)
+    return {
+        account
+        for letter, outcome in each
+        if isinstance(outcome, fate)
+        for account in letter.accounts
+    }
+
+
+def _withdraw(
+    message: OutboxMessage, since: datetime, accounts: Collection[str] | None = None
+) -> None:
     with transaction():
         for withdrawal in withdrawals:
-            withdrawal(message.id, since)
+            withdrawal(message.id, since, accounts)

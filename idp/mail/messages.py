@@ -33,6 +33,9 @@ class Message:
     """Who reads an answer; empty: nobody does."""
     logo: bytes | None = None
     """A PNG that the HTML shows, from within the mail: nothing is fetched that tells who reads."""
+    accounts: tuple[str, ...] = ()
+    """The ids of those whom it is for, where one row of the outbox leads to several mails: whose
+    has left is not written again."""
 
     @property
     def in_a_browser(self) -> str:

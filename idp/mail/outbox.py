@@ -4,7 +4,9 @@ A row says what is to be told to whom, by ids. Words and tokens are made when it
 that no backup of this table opens an account (security rule P6).
 """
 
-from datetime import timedelta
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, func, or_, select, update
@@ -31,6 +33,16 @@ ABANDONED: Final = "given up after"
 GIVE_UP_AFTER = timedelta(days=3)  # RFC 5321 §4.5.4.1 asks for four to five days or less
 OVER_AT_ONCE = 20
 ANSWER_LENGTH = 200
+_WHILE_IT_WAITS: Final = {"email", "left"}
+"""What a message is about, and nobody needs once its fate is known."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A message that a worker has for itself, and when it was due before that."""
+
+    message: OutboxMessage
+    was_due: datetime
 
 
 def enqueue(
@@ -66,7 +78,7 @@ def any_due() -> bool:
     return due is not None
 
 
-def claim_due(limit: int = 1) -> list[OutboxMessage]:
+def claim_due(limit: int = 1) -> list[Claim]:
     """Claim messages that are due, oldest first: no other worker gets them for ``LEASE``."""
     if not any_due():
         return []
@@ -82,10 +94,11 @@ def claim_due(limit: int = 1) -> list[OutboxMessage]:
                 .execution_options(populate_existing=True)
             )
         )
+        claims = [Claim(message, message.due_at) for message in messages]
         for message in messages:
             message.due_at = now + LEASE
             message.attempts += 1
-    return messages
+    return claims
 
 
 def reason_to_drop(message: OutboxMessage) -> str | None:
@@ -130,18 +143,35 @@ def drop(reason: str, *which: ColumnElement[bool]) -> int:
     return update_all(OutboxMessage, *which, OutboxMessage.status == "queued", **values)
 
 
-def put_back(message: OutboxMessage, answer: str, *, pause: timedelta | None = None) -> None:
-    """Queue the message again, with a growing pause or this one; after three days it counts as
-    refused.
+def put_back(message: OutboxMessage, answer: str, *, left: Collection[str] = ()) -> None:
+    """Queue the message again, with a growing pause; after three days it counts as refused.
+
+    ``left``: the accounts whose mail has left all the same (``has_left``).
     """
     now = clock.now()
     if now - message.created_at > GIVE_UP_AFTER:
         _give_up(message, answer)
         return
-    if pause is None:
-        pause = growing_pause(FIRST_PAUSE, message.attempts, LONGEST_PAUSE)
+    pause = growing_pause(FIRST_PAUSE, message.attempts, LONGEST_PAUSE)
+    about = dict(message.about)
+    if left:
+        about["left"] = sorted({*about.get("left", ()), *left})
     with transaction():
-        _change(message, fenced=True, due_at=now + pause, **_answered(answer))
+        _change(message, fenced=True, due_at=now + pause, about=about, **_answered(answer))
+
+
+def give_back(claim: Claim, answer: str) -> None:
+    """Undo the claim: the mail server is away, and the message has waited since it was due."""
+    fewer = claim.message.attempts - 1
+    values = {"due_at": claim.was_due, "attempts": fewer, **_answered(answer)}
+    with transaction():
+        _change(claim.message, fenced=True, **values)
+
+
+def has_left(message: OutboxMessage, account_id: str | None = None) -> bool:
+    """Whether this account's mail of the message has left already, or anybody's."""
+    left = message.about.get("left", ())
+    return bool(left) if account_id is None else account_id in left
 
 
 def wait_for_server(answer: str) -> None:
@@ -228,7 +258,7 @@ def _later_waiting(message: OutboxMessage) -> bool:
 def _finish(
     message: OutboxMessage, status: str, answer: str | None, *, fenced: bool = True
 ) -> bool:
-    about = {name: value for name, value in message.about.items() if name != "email"}
+    about = {name: value for name, value in message.about.items() if name not in _WHILE_IT_WAITS}
     return _change(
         message,
         fenced=fenced,

@@ -35,14 +35,14 @@ class Sent:
 
 @dataclass(frozen=True)
 class Refused:
-    """The mail server will never take it (5xx), or it can't be addressed at all."""
+    """The mail server will never take it, or it can't be addressed at all."""
 
     answer: str
 
 
 @dataclass(frozen=True)
 class Deferred:
-    """The mail server did not take it now (4xx)."""
+    """The mail server did not take it now."""
 
     answer: str
 
@@ -87,10 +87,16 @@ def init_app(app: Flask) -> None:
 
 
 class Post:
-    """A connection to the mail server: opened when needed, kept for the next mail."""
+    """A connection to the mail server: opened when needed, kept for the next mail.
+
+    Each is tried with our sender's address and no mail. Who refuses that refuses us
+    (``ServerAway``); who takes it and then refuses a mail as it begins means that mail, such as
+    its size, or what came before it on the same connection.
+    """
 
     def __init__(self) -> None:
         self._connection: _Connection | None = None
+        self._is_fresh = False
         self.was_opened = False
 
     def __enter__(self) -> Self:
@@ -105,7 +111,10 @@ class Post:
         self.close()
 
     def open(self) -> None:
-        """Reach the mail server unless it is reached already. Raises ``ServerAway``."""
+        """Reach a mail server that takes our sender, unless it is reached already.
+
+        Raises ``ServerAway``.
+        """
         self._opened()
 
     def _opened(self) -> "_Connection":
@@ -114,30 +123,35 @@ class Post:
         connection = _Connection(current_app.extensions["mail"])
         try:
             connection.__enter__()
+        except smtplib.SMTPSenderRefused as error:
+            raise ServerAway(f"sender refused, {error.smtp_code}", error.smtp_code) from None
         except smtplib.SMTPResponseException as error:
             answer = f"{type(error).__name__} {error.smtp_code}"
             raise ServerAway(answer, error.smtp_code) from None
         except (smtplib.SMTPException, OSError) as error:
             raise ServerAway(type(error).__name__) from None
         self._connection = connection
-        self.was_opened = True
+        self._is_fresh = self.was_opened = True
         return connection
 
     def send(self, message: Message, reference: str) -> Outcome:
         """Send one mail; ``reference`` begins its Message-ID.
 
-        Raises ``ServerAway`` where the server refuses us rather than the recipient.
+        Raises ``ServerAway`` where the server refuses us rather than the mail.
         """
         if not is_addressable(message.recipient):
             return Refused("not an address that SMTP can carry")
         connection = self._opened()
+        was_fresh, self._is_fresh = self._is_fresh, False
         try:
             connection.send(_Letter.of(message, reference))
         except smtplib.SMTPRecipientsRefused as error:
             return self._answered(*error.recipients[message.recipient], message)
         except smtplib.SMTPSenderRefused as error:
             self.close()
-            raise ServerAway(f"sender refused, {error.smtp_code}", error.smtp_code) from None
+            if not was_fresh:  # so many mails on one connection were enough for the server
+                return self.send(message, reference)
+            return self._not_begun(error, message)
         except smtplib.SMTPDataError as error:
             return self._answered(error.smtp_code, error.smtp_error, message)
         except (smtplib.SMTPException, OSError) as error:
@@ -153,7 +167,13 @@ class Post:
                 connection.host.quit()
             connection.host.close()
 
-    def _answered(self, code: int, words: bytes | str, message: Message) -> Outcome:
+    def _not_begun(self, error: smtplib.SMTPSenderRefused, message: Message) -> Outcome:
+        outcome = self._answered(error.smtp_code, error.smtp_error, message)
+        # RFC 1870 §6.1: too large, whenever it comes. What else a server may say here is as likely
+        # a rate, whatever its first digit.
+        return outcome if error.smtp_code == 552 else Deferred(outcome.answer)
+
+    def _answered(self, code: int, words: bytes | str, message: Message) -> Refused | Deferred:
         if code == 421:  # RFC 5321 §4.2.1: the server closes the channel
             self.close()
         text = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
@@ -172,6 +192,7 @@ class _Connection(flask_mail.Connection):
                 host.starttls(context=ssl.create_default_context())
             if self.mail.username and self.mail.password:
                 host.login(self.mail.username, self.mail.password)
+            _try_sender(host)
         except BaseException:
             host.close()
             raise
@@ -186,6 +207,17 @@ class _Connection(flask_mail.Connection):
                 self.mail.server, self.mail.port, name, timeout=TIMEOUT, context=context
             )
         return smtplib.SMTP(self.mail.server, self.mail.port, name, timeout=TIMEOUT)
+
+
+def _try_sender(host: smtplib.SMTP) -> None:
+    """Begin a mail from us and take it back. Raises ``SMTPSenderRefused``."""
+    sender = flask_mail.sanitize_address(settings.current().mail_from)
+    host.ehlo_or_helo_if_needed()
+    code, words = host.mail(sender)
+    if code == 250:
+        code, words = host.rset()
+    if code != 250:
+        raise smtplib.SMTPSenderRefused(code, words, sender)
 
 
 class _Letter(flask_mail.Message):

@@ -140,9 +140,9 @@ def on_mails_and_letters(desk: Desk, manager: Acting, _operator: Acting) -> Done
     invited = family(desk, status="invited")[0].id
     yield "invite a school", manager(f"{school}/invitations")
     yield "tokens for a class", manager(f"{school}/classes/{key_of('3B')}/tokens")
-    for message in outbox.claim_due(10):
-        outbox.refused(message, "550 5.1.1 unknown")
-        yield "send a mail again", manager(f"/mails/{message.id}/again")
+    for claim in outbox.claim_due(10):
+        outbox.refused(claim.message, "550 5.1.1 unknown")
+        yield "send a mail again", manager(f"/mails/{claim.message.id}/again")
     yield "print a letter", manager(f"/people/{invited}/letter/print", seen="0")
 
 

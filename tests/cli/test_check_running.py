@@ -80,6 +80,16 @@ def test_r3_a_mail_server_that_is_away_is_told(app: Flask) -> None:
     assert "IDP_MAIL_SERVER" in away.remedy
 
 
+def test_r3_a_mail_server_that_refuses_our_sender_is_told(app: Flask) -> None:
+    with running() as server:
+        server.sender_answer = "550 5.7.1 sender unknown"
+        app.extensions["mail"].port = server.port
+        change(app, mail_port=server.port)
+        refuses = found_by_doctor()["mail server"]
+    assert "sender refused, 550" in refuses.sentence
+    assert "IDP_MAIL_FROM" in refuses.remedy
+
+
 def test_mails_that_nobody_sends_are_counted(app: Flask) -> None:
     with transaction() as writes:
         for due in (clock.now() - HOUR, clock.now() + HOUR):

@@ -21,6 +21,7 @@ from idp.credentials.models import OneTimeToken
 from idp.database import db, transaction
 from idp.mail import delivery, outbox
 from idp.mail.models import OutboxMessage
+from idp.readiness import lateness
 from idp.settings import Settings
 from tests import factories, smtp
 from tests.conftest import settings_for_tests
@@ -114,23 +115,24 @@ def test_a_message_is_delivered_once_and_its_fate_is_known(
 def test_a_taken_message_is_nobody_elses_until_its_lease_is_over(app: Flask, parent: Any) -> None:
     with time_machine.travel(START, tick=False) as now:
         message = outbox.enqueue("invitation", account_id=parent.id)
-        assert [taken.id for taken in outbox.claim_due(5)] == [message.id]
+        assert [taken.message.id for taken in outbox.claim_due(5)] == [message.id]
         assert outbox.claim_due(5) == []
         now.shift(outbox.LEASE + timedelta(seconds=1))
-        assert [taken.id for taken in outbox.claim_due(5)] == [message.id]
+        assert [taken.message.id for taken in outbox.claim_due(5)] == [message.id]
 
 
 def test_whoever_lost_the_lease_does_not_overwrite_the_outcome(app: Flask, parent: Any) -> None:
     with time_machine.travel(START, tick=False) as now:
         message = outbox.enqueue("invitation", account_id=parent.id)
         (late,) = outbox.claim_due()
-        db.session.expunge(late)
+        db.session.expunge(late.message)
         now.shift(outbox.LEASE + timedelta(seconds=1))
         (second,) = outbox.claim_due()
-        outbox.refused(late, "550 too late")
-        assert row(message).status == "queued"
-        outbox.sent(second)
-        outbox.put_back(late, "451 too late")
+        outbox.refused(late.message, "550 too late")
+        outbox.give_back(late, "away")
+        assert (row(message).status, row(message).attempts) == ("queued", 2)
+        outbox.sent(second.message)
+        outbox.put_back(late.message, "451 too late")
         assert row(message).status == "sent"
 
 
@@ -202,7 +204,10 @@ def test_a_refused_mail_keeps_the_servers_answer_and_ends_its_token(
     assert event.account_id == parent.id
 
 
-@pytest.mark.parametrize("answer", ["421 4.3.0 closing", "550 5.7.1 sender unknown"])
+REFUSES_US = pytest.mark.parametrize("answer", ["421 4.3.0 closing", "550 5.7.1 sender unknown"])
+
+
+@REFUSES_US
 def test_a_server_that_refuses_us_is_not_the_recipients_fault(
     app: Flask, parent: Any, mail_server: MailServer, answer: str
 ) -> None:
@@ -211,6 +216,77 @@ def test_a_server_that_refuses_us_is_not_the_recipients_fault(
     assert delivery.deliver_due() == 0
     assert row(message).status == "queued"
     assert row(message).answer == f"sender refused, {answer[:3]}"
+
+
+@REFUSES_US
+def test_a_server_that_refuses_us_ends_no_token_in_use(
+    app: Flask, parent: Any, mail_server: MailServer, answer: str
+) -> None:
+    with transaction():
+        printed = one_time_tokens.mint(parent.id, "first_sign_in")
+    mail_server.sender_answer = answer
+    outbox.enqueue("fresh_token", account_id=parent.id)
+    assert delivery.deliver_due() == 0
+    assert isinstance(one_time_tokens.find(printed), one_time_tokens.Live)
+
+
+@REFUSES_US
+def test_a_server_that_refuses_us_costs_no_attempt_and_is_told_after_five_minutes(
+    app: Flask, parent: Any, mail_server: MailServer, answer: str
+) -> None:
+    mail_server.sender_answer = answer
+    with time_machine.travel(START, tick=False) as now:
+        message = outbox.enqueue("invitation", account_id=parent.id)
+        told = []
+        for _ in range(90):
+            now.shift(timedelta(seconds=4))
+            assert delivery.deliver_due() == 0
+            told.append(lateness.mails())
+        assert {first for count, first in told if count} == {START}
+        assert [count for count, _ in told] == [0] * 75 + [1] * 15
+        assert lateness.words()["mails"] == "late"
+        assert row(message).attempts == 0
+
+        mail_server.behave()
+        mail_server.recipient_answer = "450 4.2.0 greylisted"
+        assert delivery.deliver_due() == 1
+        assert row(message).due_at - clock.now() == outbox.FIRST_PAUSE
+
+
+@pytest.mark.parametrize(
+    ("answer", "fate"),
+    [
+        ("552 5.3.4 Message size exceeds fixed limit", ("refused", 1)),
+        ("550 5.7.1 Not this one", ("queued", 1)),
+        ("451 4.7.1 Not this one now", ("queued", 1)),
+    ],
+)
+def test_a_mail_that_is_refused_as_it_begins_holds_up_no_other(
+    app: Flask, parent: Any, mail_server: MailServer, answer: str, fate: tuple[str, int]
+) -> None:
+    answers = iter([answer])
+    mail_server.size_answer = lambda: next(answers, None)
+    with time_machine.travel(START, tick=False) as now:
+        refused = outbox.enqueue("invitation", account_id=parent.id)
+        now.shift(timedelta(seconds=1))
+        others = [outbox.enqueue("password_changed", account_id=parent.id) for _ in range(3)]
+        assert delivery.deliver_due() == 4
+        assert {row(each).status for each in others} == {"sent"}
+        assert (row(refused).status, row(refused).attempts) == fate
+        assert row(refused).answer == answer
+        assert db.session.scalars(select(OneTimeToken)).one().ended_at is not None
+        if row(refused).status == "queued":
+            assert row(refused).due_at - clock.now() == outbox.FIRST_PAUSE
+
+
+def test_a_server_that_takes_few_mails_on_one_connection_gets_the_rest_on_others(
+    app: Flask, parent: Any, mail_server: MailServer
+) -> None:
+    mail_server.per_connection = 2
+    messages = [outbox.enqueue("password_changed", account_id=parent.id) for _ in range(5)]
+    assert delivery.deliver_due() == 5
+    assert len(mail_server.letters) == 5
+    assert {(row(each).status, row(each).attempts) for each in messages} == {("sent", 1)}
 
 
 def test_a_closing_server_is_reached_again_for_the_next_mail(
@@ -324,6 +400,30 @@ def test_a_server_that_refuses_us_for_good_is_asked_less_and_less(
     assert stop.waits == [min(2**tries, longest) for tries in range(1, 8)]
 
 
+def test_a_server_that_took_a_mail_is_looked_for_soon_again(
+    app: Flask, parent: Any, mail_server: MailServer
+) -> None:
+    """Whatever trouble there was before: it takes one at a time."""
+    mail_server.sender_answer = "550 5.7.1 too much mail"
+    for _ in range(9):
+        outbox.enqueue("password_changed", account_id=parent.id)
+
+    class Allowed(Watched):
+        def wait(self, timeout: float | None = None) -> bool:
+            if len(self.waits) == 4:
+                mail_server.sender_answer = None
+                mail_server.on_data = self.enough
+            return super().wait(timeout)
+
+        def enough(self) -> None:
+            mail_server.sender_answer = "550 5.7.1 too much mail"
+
+    stop = Allowed(7)
+    delivery.work(stop, pause=1)
+    assert stop.waits == [2, 4, 8, 16, 32, 2, 4]
+    assert len(mail_server.letters) == 1
+
+
 def test_a_server_that_breaks_down_meanwhile_has_the_message_at_once_when_it_is_back(
     app: Flask, parent: Any, mail_server: MailServer
 ) -> None:
@@ -339,6 +439,79 @@ def test_a_server_that_breaks_down_meanwhile_has_the_message_at_once_when_it_is_
     with time_machine.travel(clock.now() + outbox.FIRST_PAUSE, tick=False):
         assert delivery.deliver_due() == 2
     assert len(mail_server.letters) == 2
+
+
+def test_a_message_that_was_taken_for_a_server_that_broke_down_waits_as_before(
+    app: Flask, parent: Any, mail_server: MailServer
+) -> None:
+    mail_server.drop_at = "DATA"
+    mail_server.on_data = mail_server.stop_listening
+    with time_machine.travel(START, tick=False) as now:
+        outbox.enqueue("password_changed", account_id=parent.id)
+        now.shift(timedelta(seconds=1))
+        second = outbox.enqueue("invitation", account_id=parent.id)
+        now.shift(timedelta(minutes=10))
+        assert delivery.deliver_due() == 1
+    kept = row(second)
+    assert (kept.attempts, kept.due_at) == (0, START + timedelta(seconds=1))
+    assert (kept.status, kept.meaning) == ("queued", "server_away")
+
+
+@pytest.mark.parametrize("field", ["sender_answer", "recipient_answer"])
+def test_of_several_letters_of_a_row_each_is_sent_once(
+    app: Flask, mail_server: MailServer, field: str
+) -> None:
+    """Two spellings of one address; the server has enough after the first of them."""
+    addresses = {"alice@example.org", "Alice@example.org"}
+    for number, email in enumerate(sorted(addresses)):
+        factories.account(username=f"parent{number}", email=email, status="active", locale="en")
+    with time_machine.travel(START, tick=False):
+        message = outbox.enqueue("password_reset", about={"email": "alice@example.org"})
+
+    def has_enough() -> None:
+        setattr(mail_server, field, "450 4.7.1 Error: too much mail")
+
+    mail_server.on_data = has_enough
+    for tries in range(10):  # too little for the second, each time
+        deliver_at(START + timedelta(seconds=4 * tries))
+    assert len(mail_server.letters) == 1
+    assert row(message).status == "queued"
+    assert tokens_left(mail_server) == 1
+    lives = db.session.scalars(select(OneTimeToken.ended_at.is_(None))).all()
+    assert sum(lives) == 1, "what was made for the second is in nobody's hands"
+
+    mail_server.behave()
+    deliver_at(START + timedelta(hours=1))
+    assert {letter.recipients[0] for letter in mail_server.letters} == addresses
+    assert len(mail_server.letters) == 2
+    assert tokens_left(mail_server) == 2
+    assert (row(message).status, "left" in row(message).about) == ("sent", False)
+
+
+def tokens_left(mail_server: MailServer) -> int:
+    """How many of the tokens that arrived work."""
+    came = [token for letter in mail_server.letters for token in letter.tokens]
+    with time_machine.travel(START + timedelta(minutes=1), tick=False):
+        found = [one_time_tokens.find(token) for token in came]
+    return sum(isinstance(each, one_time_tokens.Live) for each in found)
+
+
+def test_a_row_whose_last_letter_has_nobody_any_more_has_been_sent(
+    app: Flask, mail_server: MailServer
+) -> None:
+    for name, email in (("alice", "Alice@example.org"), ("bob", ALICE)):
+        factories.account(username=name, email=email, status="active", locale="en")
+    with time_machine.travel(START, tick=False):
+        message = outbox.enqueue("password_reset", about={"email": ALICE})
+    mail_server.on_data = lambda: setattr(mail_server, "recipient_answer", "450 4.2.0 later")
+    deliver_at(START)
+    assert len(mail_server.letters) == 1
+    with transaction() as session:
+        session.execute(text("UPDATE accounts SET status = 'disabled' WHERE username = 'bob'"))
+    mail_server.behave()
+    deliver_at(START + timedelta(minutes=1))
+    assert row(message).status == "sent"
+    assert len(mail_server.letters) == 1
 
 
 def test_one_message_that_cannot_be_written_holds_up_no_other(

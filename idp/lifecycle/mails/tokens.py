@@ -4,8 +4,8 @@ Tokens are minted here, when the mail is sent, inside the transaction that the w
 the words are in ``templates/mail``.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from idp.credentials.models import OneTimeToken
 from idp.lifecycle import factor_undo
 from idp.lifecycle.mails import readers
 from idp.lifecycle.mails.readers import Reader
-from idp.mail import messages
+from idp.mail import messages, outbox
 from idp.mail.delivery import Composer
 from idp.mail.kinds import KINDS
 from idp.mail.messages import Message, clean
@@ -77,7 +77,8 @@ def password_reset(message: OutboxMessage) -> list[Message]:
     if len(held) == 1:
         message.account_id = held[0].id  # whose mail it is, for « did it leave? »
     by_mailbox: dict[str, list[Account]] = {}
-    for account in sorted(held, key=lambda account: account.username_key):
+    missing = (account for account in held if not outbox.has_left(message, account.id))
+    for account in sorted(missing, key=lambda account: account.username_key):
         by_mailbox.setdefault(messages.mailbox(account.email or ""), []).append(account)
     return [mail for theirs in by_mailbox.values() for mail in tokens_for(message, theirs)]
 
@@ -182,9 +183,16 @@ def about_account(
     return _written(message, [account], context, template, recipient)
 
 
-def withdraw_tokens(outbox_id: str, since: datetime) -> None:
-    """End the tokens minted since then for a mail that is known not to have left."""
-    one_time_tokens.end(OneTimeToken.outbox_id == outbox_id, OneTimeToken.created_at >= since)
+def withdraw_tokens(
+    outbox_id: str, since: datetime, account_ids: Collection[str] | None = None
+) -> None:
+    """End the tokens minted since then for a mail that is known not to have left; of these
+    accounts only, if any are named.
+    """
+    which = [OneTimeToken.outbox_id == outbox_id, OneTimeToken.created_at >= since]
+    if account_ids is not None:
+        which.append(OneTimeToken.account_id.in_(account_ids))
+    one_time_tokens.end(*which)
 
 
 def holders(message: OutboxMessage) -> list[Account]:
@@ -250,7 +258,7 @@ def _written(
     reader = readers.reader_of(accounts, message.about.get("client_id"))
     locale = locale_of(accounts, message.about.get("locale"), reader.schools)
     email = recipient or accounts[0].email or ""
-    return messages.render(
+    mail = messages.render(
         template,
         locale,
         email,
@@ -261,6 +269,7 @@ def _written(
         contacts=reader.contacts,
         **({"when": message.created_at} | _own_words(template, locale, reader) | context),
     )
+    return replace(mail, accounts=tuple(account.id for account in accounts))
 
 
 def _own_words(template: str, locale: str, reader: Reader) -> dict[str, Any]:
