@@ -25,7 +25,7 @@ def _run(connection: Connection) -> None:
         include_object=_is_ours,
         transaction_per_migration=True,
     )
-    migrations.begin(connection)
+    migrations.begin(connection, context.config.attributes.get("tried", 0))
     with context.begin_transaction():
         context.run_migrations()
     migrations.end(connection)

@@ -10,11 +10,11 @@ Only the owner of the table may do any of this (docs/operator.md, « A role that
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from time import sleep
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection, func, select, text
@@ -22,7 +22,7 @@ from sqlalchemy.exc import OperationalError
 
 from idp import clock
 from idp.audit.models import AuditEvent
-from idp.database import db, migrations
+from idp.database import db, locks
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +32,6 @@ LEAST: Final = 500_000
 """Half a partition of an installation with few events."""
 LATE: Final = timedelta(days=45)
 """For so long events that are old enough wait for the rest of their partition."""
-LOCK_TIMEOUT: Final = migrations.LOCK_TIMEOUT
-"""Whoever records an event waits behind us no longer; then they go first, and we try again."""
-TRIES: Final = 5
-PAUSE: Final = 2.0  # seconds in which those who waited behind us go first
 _END: Final = f"{TABLE}_end"
 _ALONE: Final = "SELECT pg_try_advisory_xact_lock(hashtext('idp.audit.partitions'))"
 _BOUNDS: Final = re.compile(r"FROM \((?:'(\d+)'|MINVALUE)\) TO \((?:'(\d+)'|MAXVALUE)\)")
@@ -178,27 +174,22 @@ def _give_an_end() -> None:
         # PostgreSQL believes a rule that it has validated, which it does beside traffic. Of both
         # ends: what is attached anew has to prove its beginning again
         rule = f"id < {upper}" if part.lower is None else f"id < {upper} AND id >= {part.lower}"
-        _change(f"ALTER TABLE {part.name} DROP CONSTRAINT IF EXISTS {_END}")
-        _change(f"ALTER TABLE {part.name} ADD CONSTRAINT {_END} CHECK ({rule}) NOT VALID")
-        _change(f"ALTER TABLE {part.name} VALIDATE CONSTRAINT {_END}")
+        locks.change(f"ALTER TABLE {part.name} DROP CONSTRAINT IF EXISTS {_END}")
+        locks.change(f"ALTER TABLE {part.name} ADD CONSTRAINT {_END} CHECK ({rule}) NOT VALID")
+        locks.change(f"ALTER TABLE {part.name} VALIDATE CONSTRAINT {_END}")
         _close(part, upper)
     except OperationalError as error:
-        if not _is_held(error):
+        if not locks.is_held(error):
             raise
         # Half a month is left until the rule would refuse a number: the next purge makes it anew
         log.warning("somebody held the audit log: its partition is closed by the next purge")
-
-
-def _is_held(error: OperationalError) -> bool:
-    # 55P03 lock_not_available, 40P01 deadlock_detected (PostgreSQL, appendix A)
-    return getattr(error.orig, "sqlstate", None) in {"55P03", "40P01"}
 
 
 def _close(part: Partition, upper: int) -> None:
     """One short transaction: who records an event waits for it."""
     lower = "MINVALUE" if part.lower is None else part.lower
     following = f"{TABLE}_from_{upper}"
-    _change(
+    locks.change(
         f"LOCK TABLE {TABLE} IN ACCESS EXCLUSIVE MODE",
         f"ALTER TABLE {TABLE} DETACH PARTITION {part.name}",
         f"ALTER TABLE {TABLE} ATTACH PARTITION {part.name} FOR VALUES FROM ({lower}) TO ({upper})",
@@ -206,7 +197,7 @@ def _close(part: Partition, upper: int) -> None:
         f"CREATE TRIGGER {TABLE}_kept_whole BEFORE TRUNCATE ON {following}"
         " FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_removal()",
         f"ALTER TABLE {part.name} DROP CONSTRAINT {_END}",
-        unshared=following,
+        then=partial(_unshare, name=following),
     )
     log.info("the audit log goes on in %s", following)
 
@@ -248,7 +239,7 @@ def _is_done(step: Callable[[Any], None], part: Partition | str) -> bool:
     try:
         step(part)
     except OperationalError as error:
-        if not _is_held(error):
+        if not locks.is_held(error):
             raise
         name = part if isinstance(part, str) else part.name
         log.warning("somebody held %s: it leaves with the next purge", name)
@@ -264,11 +255,11 @@ def _detach(part: Partition) -> None:
         elif version >= (14,):  # nobody waits for it
             now.exec_driver_sql(f"ALTER TABLE {TABLE} DETACH PARTITION {part.name} CONCURRENTLY")
         else:
-            _change(f"ALTER TABLE {TABLE} DETACH PARTITION {part.name}")
+            locks.change(f"ALTER TABLE {TABLE} DETACH PARTITION {part.name}")
 
 
 def _drop(name: str) -> None:
-    _change(f"DROP TABLE {name}")
+    locks.change(f"DROP TABLE {name}")
     log.info("%s left the audit log", name)
 
 
@@ -281,26 +272,7 @@ def _count(now: Connection, name: str) -> int:
     return int(now.scalar(text(f"SELECT count(*) FROM {name}")) or 0)  # noqa: S608
 
 
-def _change(*statements: str, unshared: str = "") -> None:
-    """One transaction that waits for no lock longer than ``LOCK_TIMEOUT``; tried some times."""
-    for left in reversed(range(TRIES)):
-        try:
-            _change_now(statements, unshared)
-        except OperationalError as error:
-            if not left or not _is_held(error):
-                raise
-            sleep(PAUSE)
-        else:
-            return
-
-
-def _change_now(statements: Sequence[str], unshared: str) -> None:
-    with db.engine.connect().execution_options(isolation_level="READ COMMITTED") as connection:
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
-        for statement in statements:
-            connection.exec_driver_sql(statement)
-        if unshared:
-            # What others may do they may do to the whole; default privileges would say more
-            for who in connection.scalars(_SHARED_WITH, {"name": unshared}).all():
-                connection.exec_driver_sql(f"REVOKE ALL ON {unshared} FROM {who}")
-        connection.commit()
+def _unshare(now: Connection, name: str) -> None:
+    # What others may do they may do to the whole; default privileges would say more
+    for who in now.scalars(_SHARED_WITH, {"name": name}).all():
+        now.exec_driver_sql(f"REVOKE ALL ON {name} FROM {who}")

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect, text
 
 from idp import readiness
 from idp.cli.errors import BadInput
-from idp.database import db, migrations
+from idp.database import db, locks, migrations
 from idp.database.upgrade_costs import FORMER, Cost
 from idp.people import search_index
 
@@ -53,7 +53,7 @@ def summary(steps: list[Step]) -> str:
         return f"{whole}; whoever writes waits meanwhile."
     waits = sum(bool(step.locks) for step in steps)
     return (
-        f"{whole}, beside traffic. {waits} wait for locks, {migrations.LOCK_TIMEOUT} at a time:"
+        f"{whole}, beside traffic. {waits} wait for locks, {locks.LOCK_TIMEOUT} at a time:"
         " whoever holds one goes first."
     )
 
@@ -77,12 +77,12 @@ def _step(now: Connection, script: Script) -> Step:
     waits = now.dialect.name == "postgresql"
     copied = () if waits else cost.locks  # SQLite makes a table anew to change it
     written, looked_at = _sum(now, (*cost.fills, *copied)), _sum(now, cost.reads)
-    locks = [each for each in cost.locks if _exists(now, each)]
+    held = [each for each in cost.locks if _exists(now, each)]
     return Step(
         script.revision,
         script.doc,
-        locks,
-        migrations.LOCK_TIMEOUT if waits and locks else None,
+        held,
+        locks.LOCK_TIMEOUT if waits and held else None,
         written + looked_at,
         round(written / FILLED + looked_at / READ, 1),
         waits and cost.serves,

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from idp import readiness, settings
 from idp.cli.errors import BadInput
-from idp.database import db, migrations
+from idp.database import db, locks, migrations
 from idp.people import search_index
 
 TRIES: Final = 100
@@ -20,8 +20,10 @@ PAUSE: Final = 2.0  # seconds in which those who waited behind us go first
 Say = Callable[[str], object]
 
 
-def migrate(move: Callable[[Any, str], None], revision: str) -> None:
-    """Move the schema with Alembic. Raises ``BadInput`` where it can't."""
+def migrate(move: Callable[[Any, str], None], revision: str, tried: int = 0) -> None:
+    """Move the schema with Alembic. Raises ``BadInput`` where it can't. ``tried``: see
+    ``migrations.configuration``.
+    """
     if settings.current().database_pooled:
         # How long it waits for locks is said once for a whole session
         raise BadInput(
@@ -29,7 +31,7 @@ def migrate(move: Callable[[Any, str], None], revision: str) -> None:
             " itself, and IDP_DATABASE_POOLED=no"
         )
     try:
-        move(migrations.configuration(), revision)
+        move(migrations.configuration(tried), revision)
     except CommandError as error:
         raise BadInput(f"can't migrate to {revision}: {error}") from error
 
@@ -62,13 +64,11 @@ def _steps(revision: str) -> list[str]:
 
 
 def _patiently(step: str, say: Say) -> None:
-    for _ in range(TRIES):
+    for tried in range(TRIES):
         try:
-            migrate(alembic.command.upgrade, step)
+            migrate(alembic.command.upgrade, step, tried)
         except OperationalError as error:
-            # 55P03 lock_not_available, 40P01 deadlock_detected (PostgreSQL, appendix A): nothing of
-            # the step was done
-            if getattr(error.orig, "sqlstate", None) not in {"55P03", "40P01"}:
+            if not locks.is_held(error):
                 raise
             say("  somebody holds what it needs; trying again")
             db.session.remove()

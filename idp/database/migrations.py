@@ -15,15 +15,12 @@ from sqlalchemy import Index, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.schema import CreateIndex
 
+from idp.database import locks
 from idp.resources import folder
 
 log = logging.getLogger("idp.migrations")
 
 GROWN: Final = 10_000  # rows, as PostgreSQL estimates them
-LOCK_TIMEOUT: Final = "500ms"
-"""Shorter than ``deadlock_timeout`` (a second): a step that holds one table and waits for another
-lets go before PostgreSQL refuses somebody who holds that one and waits for this."""
-
 _BYTES_A_ROW: Final = 150
 """Of a table that PostgreSQL has counted never yet."""
 
@@ -48,11 +45,14 @@ _JOINED = text(
 _waiting: dict[str, Index] = {}
 
 
-def configuration() -> Config:
-    """Alembic's, for its commands in an application context."""
+def configuration(tried: int = 0) -> Config:
+    """Alembic's, for its commands in an application context. ``tried``: so many times before, when
+    somebody held what they need.
+    """
     there = folder("idp.migrations")
     config = Config(there / "alembic.ini")
     config.set_main_option("script_location", str(there).replace("%", "%%"))
+    config.attributes["tried"] = tried
     return config
 
 
@@ -83,11 +83,12 @@ def estimated_rows(connection: Connection, table: str) -> int:
     return round(connection.scalar(_ROWS, {"name": table, "bytes": _BYTES_A_ROW}) or 0)
 
 
-def begin(connection: Connection) -> None:
-    """Let this connection wait for no lock longer than ``LOCK_TIMEOUT``."""
+def begin(connection: Connection, tried: int) -> None:
+    """Let this connection wait for no lock longer than ``locks.longest``."""
     _waiting.clear()
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+        wait = locks.longest(connection, tried)
+        connection.exec_driver_sql(f"SET lock_timeout = '{wait}'")
         connection.commit()
 
 

@@ -12,7 +12,7 @@ from alembic import command
 from flask import Flask
 
 from idp.cli import upgrading
-from idp.database import db, migrations
+from idp.database import db, locks, migrations
 from tests import factories, postgres
 from tests.cli.conftest import Run, refused
 
@@ -68,7 +68,7 @@ def test_each_step_is_told_and_nothing_is_changed(run: Run, database_url: str) -
     for step in told:
         assert step in shown.stdout
     if database_url.startswith("postgresql"):
-        assert told["0050"]["lock_timeout"] == migrations.LOCK_TIMEOUT
+        assert told["0050"]["lock_timeout"] == locks.LOCK_TIMEOUT
         assert all(step["serves"] for step in steps)
         assert "beside traffic" in shown.stdout
     else:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from idp import clock, purge, settings
 from idp.audit import continuity, events, partitions
 from idp.audit.models import AuditEvent
-from idp.database import db, migrations, transaction
+from idp.database import db, locks, migrations, transaction
 from idp.doctor import running
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -210,8 +210,8 @@ def somebody_reads(url: str) -> Iterator[psycopg.Connection[Any]]:
 def test_a_long_read_holds_up_the_cut_and_nobody_else(
     app: Flask, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(partitions, "LOCK_TIMEOUT", "100ms")
-    monkeypatch.setattr(partitions, "PAUSE", 0.1)
+    monkeypatch.setattr(locks, "LOCK_TIMEOUT", "100ms")
+    monkeypatch.setattr(locks, "PAUSE", 0.1)
     recorded(15, clock.now())
     with somebody_reads(database_url):
         purge.run(pause=0)
@@ -293,8 +293,8 @@ def test_what_left_the_log_and_was_not_dropped_goes_with_the_next_purge(app: Fla
 def test_what_somebody_reads_when_it_has_left_goes_with_the_next_purge(
     app: Flask, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(partitions, "LOCK_TIMEOUT", "100ms")
-    monkeypatch.setattr(partitions, "PAUSE", 0.1)
+    monkeypatch.setattr(locks, "LOCK_TIMEOUT", "100ms")
+    monkeypatch.setattr(locks, "PAUSE", 0.1)
     begin = clock.now()
     some_months(begin, 4)
     first = partitions.listed(db.session)[0]

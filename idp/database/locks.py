@@ -1,0 +1,71 @@
+"""How long a change of tables waits for a lock on PostgreSQL: everybody else waits behind it.
+
+PostgreSQL cancels an autovacuum that somebody waits for, though only after ``deadlock_timeout``.
+Whoever always gives up sooner never gets past that of a large table, which may take hours.
+"""
+
+from collections.abc import Callable
+from time import sleep
+from typing import Final
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from idp.database import db
+
+LOCK_TIMEOUT: Final = "500ms"
+"""Shorter than ``deadlock_timeout`` (a second): a step that holds one table and waits for another
+lets go before PostgreSQL refuses somebody who holds that one and waits for this."""
+EVERY: Final = 5
+"""One of so many tries, the second first, waits until an autovacuum has been cancelled. Not more: a
+VACUUM of somebody's, and one against the wraparound of numbers, is cancelled by nobody."""
+TRIES: Final = 5
+PAUSE: Final = 2.0  # seconds in which those who waited behind us go first
+
+_VACUUMS: Final = text(
+    "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'relation' AND granted"
+    " AND mode = 'ShareUpdateExclusiveLock' AND pid <> pg_backend_pid()"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+)
+_PAST_VACUUM: Final = text(
+    "SELECT setting::int + 500 || 'ms' FROM pg_settings WHERE name = 'deadlock_timeout'"
+)
+
+
+def longest(now: Connection, tried: int) -> str:
+    """How long to wait for each lock, where somebody held one ``tried`` times before."""
+    if tried % EVERY == 1 and now.scalar(_VACUUMS):
+        return str(now.scalar(_PAST_VACUUM))
+    return LOCK_TIMEOUT
+
+
+def change(*statements: str, then: Callable[[Connection], None] = lambda _now: None) -> None:
+    """Change tables in one transaction, tried some times: who comes meanwhile waits for half a
+    second, or for as long as an autovacuum takes to give way, and goes first after that.
+    """
+    for tried in range(TRIES):
+        try:
+            _change_now(statements, then, tried)
+        except OperationalError as error:
+            if tried == TRIES - 1 or not is_held(error):
+                raise
+            sleep(PAUSE)
+        else:
+            return
+
+
+def _change_now(
+    statements: tuple[str, ...], then: Callable[[Connection], None], tried: int
+) -> None:
+    with db.engine.connect().execution_options(isolation_level="READ COMMITTED") as now:
+        now.exec_driver_sql(f"SET LOCAL lock_timeout = '{longest(now, tried)}'")
+        for statement in statements:
+            now.exec_driver_sql(statement)
+        then(now)
+        now.commit()
+
+
+def is_held(error: DBAPIError) -> bool:
+    """Whether somebody held what was needed; nothing of the transaction was done."""
+    # 55P03 lock_not_available, 40P01 deadlock_detected (PostgreSQL, appendix A)
+    return getattr(error.orig, "sqlstate", None) in {"55P03", "40P01"}
