@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 ACKNOWLEDGED: Final = "database_restored"
 """The event by which an operator says that all that came back to life was ended."""
+RESTORED: Final = "restored"
+"""A mark of the same. It stays, where the event leaves by age: backups are told apart by it."""
 LOOK_EVERY: Final = 5.0  # seconds that a process trusts its last look
 _WATCH: Final = "idp.continuity"
 

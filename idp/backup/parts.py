@@ -45,12 +45,21 @@ class Manifest:
     fingerprints: dict[str, list[str]]
     """Of each secret; they tell nothing of it."""
     newest_event: tuple[int, str] | None
+    restored_at: str | None = None
+    """When a backup last took the database's place: the events go on from that one's. 0.6.0 didn't
+    say."""
     rows: dict[str, int] = field(default_factory=dict)
 
     @property
     def moment(self) -> datetime:
         """The state of which moment it holds."""
         return datetime.fromisoformat(self.made_at).astimezone(UTC)
+
+    @property
+    def restored(self) -> datetime | None:
+        """``restored_at``, as a moment."""
+        at = self.restored_at
+        return datetime.fromisoformat(at).astimezone(UTC) if at else None
 
     def as_json(self) -> bytes:
         """To be written."""
@@ -61,7 +70,7 @@ class Manifest:
         """From what was written, by this release or one that says more."""
         document: dict[str, Any] = json.loads(text)
         newest = document["newest_event"]
-        known = {each.name: document[each.name] for each in fields(cls)}
+        known = {each.name: document[each.name] for each in fields(cls) if each.name in document}
         return cls(**{**known, "newest_event": newest and (newest[0], newest[1])})
 
 

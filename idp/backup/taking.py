@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from idp import clock, settings
 from idp.audit import continuity
-from idp.audit.models import DatabaseIdentity
+from idp.audit.models import DatabaseIdentity, InstallationMark
 from idp.backup import erasures, parts, programs
 from idp.backup.parts import BLOCK, Manifest
 from idp.backup.sealed import Sealer
@@ -102,6 +102,14 @@ def newest_event(now: Connection) -> tuple[int, str] | None:
     return (mark.number, mark.fingerprint) if mark else None
 
 
+def _restored_at(now: Connection) -> str | None:
+    if not inspect(now).has_table(InstallationMark.__tablename__):
+        return None
+    mark = select(InstallationMark.at).where(InstallationMark.name == continuity.RESTORED)
+    moment = now.scalar(mark)
+    return moment.isoformat() if moment else None
+
+
 def _described(now: Connection) -> Manifest:
     revision = revisions.current(now)
     if revision is None:
@@ -115,6 +123,7 @@ def _described(now: Connection) -> Manifest:
         issuer=settings.current().issuer,
         fingerprints=parts.fingerprints_of(settings.current()),
         newest_event=newest_event(now),
+        restored_at=_restored_at(now),
         rows={table: count(now, table) for table in tables(now)},
     )
 

@@ -1,70 +1,34 @@
-"""``idp backup``: made, proved, restored."""
+"""``idp backup``: made, and proved; the rest is in ``idp.cli.backup_restore``."""
 
-import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from functools import partial, wraps
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
-from idp import clock, readiness, settings
-from idp.backup import (
-    choosing,
-    erased_since,
-    erasures,
-    places,
-    proving,
-    putting_back,
-    reading,
-    storing,
-    taking,
-)
+from idp import settings
+from idp.backup import proving, storing, taking
 from idp.backup.parts import Manifest
-from idp.backup.putting_back import Restored, Wishes
-from idp.backup.troubles import BackupTrouble
-from idp.cli import application, errors, output, upgrading
+from idp.cli import application, backup_restore, output, upgrading
+from idp.cli.backup_options import (
+    PIPE,
+    key_files_option,
+    opened,
+    row_of,
+    sayer,
+    source_argument,
+    with_its_own_codes,
+)
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
-from idp.purge import erasing
 from idp.readiness import proofs
-from idp.settings.secrets import Secrets
-
-PIPE: Final = "-"
 
 command = Noun("backup", help="Make backups, prove that they can be restored, and restore them.")
-
-_key_files = click.option(
-    "--key-file",
-    "key_files",
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A file with keys of before, one a line, where IDP_BACKUP_KEY has none of them by now.",
-)
-_source = click.argument("source", metavar="FILE", type=click.Path(allow_dash=True))
-
-
-def _with_its_own_codes(function: Callable[..., None]) -> Callable[..., None]:
-    """What can be wrong with a backup ends the command with a code of its own, and SIGTERM lets it
-    clear up.
-    """
-
-    @wraps(function)
-    def called(*args: Any, **kwargs: Any) -> None:
-        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-        try:
-            function(*args, **kwargs)
-        except BackupTrouble as trouble:
-            click.echo(f"idp: {errors.sentence(trouble)}", err=True)
-            click.get_current_context().exit(trouble.code)
-        finally:
-            signal.signal(signal.SIGTERM, before)
-
-    return called
+command.command("restore")(backup_restore.restore)
+command.command("latest")(backup_restore.latest)
+command.command("erasures")(backup_restore.list_erased)
 
 
 @command.command("create")
@@ -74,7 +38,7 @@ def _with_its_own_codes(function: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option("--verify", is_flag=True, help="Prove it too, as `idp backup verify` does.")
 @output.json_option
-@_with_its_own_codes
+@with_its_own_codes
 def backup_create(target: str, keep: int | None, verify: bool, as_json: bool) -> None:
     """Back up the database, the signing keys and fingerprints of the secrets, encrypted.
 
@@ -94,7 +58,7 @@ def backup_create(target: str, keep: int | None, verify: bool, as_json: bool) ->
         raise BadInput("--keep is for a folder")
     manifests: list[Manifest] = []
     file = storing.store(Path(target), lambda to, room: manifests.append(taking.write(to, room)))
-    row = {"file": str(file), "bytes": file.stat().st_size, **_row(manifests[0])}
+    row = {"file": str(file), "bytes": file.stat().st_size, **row_of(manifests[0])}
     output.one(row, as_json)
     if verify:
         _prove(str(file), [], None, quiet=as_json)
@@ -103,13 +67,13 @@ def backup_create(target: str, keep: int | None, verify: bool, as_json: bool) ->
 
 
 @command.command("verify")
-@_source
-@_key_files
+@source_argument
+@key_files_option
 @click.option(
     "--database-url", help="An empty PostgreSQL database, where the role may create none itself."
 )
 @output.json_option
-@_with_its_own_codes
+@with_its_own_codes
 def backup_verify(
     source: str, key_files: tuple[Path, ...], database_url: str | None, as_json: bool
 ) -> None:
@@ -131,142 +95,16 @@ def backup_verify(
     output.one(row, as_json)
 
 
-@command.command("restore")
-@_source
-@_key_files
-@click.option("--replace", is_flag=True, help="Put it in the place of the database that is there.")
-@click.option("--keep-keys", is_flag=True, help="The signing keys that are there stay.")
-@click.option(
-    "--without-grants", is_flag=True, help="PostgreSQL: leave out what other roles may do."
-)
-@click.option(
-    "--erasures-from",
-    "lists",
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A newer backup, or what `idp backup erasures` wrote: who was erased since.",
-)
-@click.option(
-    "--erasures-unknown", is_flag=True, help="Nobody knows who was erased since: I see to it."
-)
-@click.confirmation_option(
-    prompt="Every parent and application has to sign in again. Restore the backup?"
-)
-@output.json_option
-@_with_its_own_codes
-def backup_restore(
-    source: str,
-    key_files: tuple[Path, ...],
-    lists: tuple[Path, ...],
-    erasures_unknown: bool,
-    as_json: bool,
-    **wishes: bool,
-) -> None:
-    """Put a backup in the database's place, whole or not at all, with all that a restore owes.
-
-    An older schema is upgraded, who was erased since is erased again, and every session, grant and
-    token ends, before it takes the place of what was there. That stays beside under another name.
-    Stop the provider, its workers and timers first. Read "Backup and restore" in docs/operator.md.
-
-    Example:
-      idp backup restore /var/lib/idp/backups/idp-20261129T033000Z.idp-backup --replace
-    """
-    there, wanted = places.place(), Wishes(**wishes)
-    with _opened(source, list(key_files)) as backup:
-        putting_back.refuse_unfit(backup.manifest, there, wanted)
-        gathered = erased_since.gather(backup.manifest, there, lists, _keys_in(key_files))
-        if not erasures_unknown:
-            erased_since.refuse_unknown(gathered, backup.manifest)
-        outcome = putting_back.restore(
-            backup,
-            there,
-            wanted,
-            create=application.build,
-            upgrade=lambda: upgrading.upgrade("head", lambda _words: None),
-            erase=lambda: _erase_again(gathered.ids),
-            say=_say(as_json),
-        )
-    for sentence in (*outcome.notes, *filter(None, [erased_since.gap(gathered)])):
-        click.echo(f"idp: {sentence}", err=True)
-    row = {
-        **_row(backup.manifest),
-        "erased_again": outcome.erased,
-        "erasures_known_until": gathered.until,
-        "former": outcome.former,
-        **outcome.ended,
-    }
-    output.one(row, as_json)
-    click.echo(_next_steps(outcome), err=True)
-
-
-def _erase_again(ids: set[str]) -> int:
-    if not ids:
-        return 0
-    moment = clock.now()
-    done = erasing.erase_again(erasing.Erased(each, moment) for each in ids)
-    erasing.scrub()
-    return done
-
-
-def _next_steps(outcome: Restored) -> str:
-    agree = "run `idp db agree --yes`, " if outcome.notes else ""
-    former = (
-        f" The former database is {outcome.former}: it holds people's data, so remove it once"
-        " nothing of it is needed."
-        if outcome.former
-        else ""
-    )
-    return (
-        f"Restored. Next: {agree}repeat what was ended since the backup (docs/operator.md, « What a"
-        f" restored database brings back »), start the provider, run `idp check`.{former}"
-    )
-
-
-@command.command("latest")
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@_key_files
-@_with_its_own_codes
-def backup_latest(folder: Path, key_files: tuple[Path, ...]) -> None:
-    """Print the newest backup of FOLDER of which every byte is as it was written.
-
-    The time that stands in a backup counts, not its name. One that is damaged is passed over, and
-    so is one of a time to come, where there is another: a clock went ahead. Each is told.
-
-    Ends with 3 or 8, and prints none, where one with a later name was encrypted with another key or
-    made by a newer release: it may be the newest.
-
-    Example:
-      idp backup restore "$(idp backup latest /var/lib/idp/backups)" --replace
-    """
-    say = partial(click.echo, err=True)
-    click.echo(choosing.latest(folder, _keys_in(key_files), lambda words: say(f"idp: {words}")))
-
-
-@command.command("erasures")
-def backup_erasures() -> None:
-    """Print who was erased, by ids alone: for a restore where the database is lost.
-
-    Each backup holds the list, too.
-
-    Example:
-      idp backup erasures > erasures.new && mv erasures.new erasures.txt
-    """
-    readiness.refuse_other_schema()
-    with erasures.reading() as now:
-        for line in erasures.lines_of(now, clock.now()):
-            click.echo(line)
-
-
 def _prove(
     source: str, key_files: list[Path], address: str | None, *, quiet: bool
 ) -> dict[str, Any]:
-    with _opened(source, key_files) as backup:
+    with opened(source, key_files) as backup:
         outcome = proving.prove(
             backup,
             _room(),
             create=application.build,
             upgrade=lambda: upgrading.upgrade("head", lambda _words: None),
-            say=_say(quiet),
+            say=sayer(quiet),
             address=address,
         )
     for sentence in outcome.notes:
@@ -278,21 +116,7 @@ def _prove(
     noted = proofs.note_proof(
         outcome.manifest.database, outcome.manifest.moment, version("school-idp")
     )
-    return {**_row(outcome.manifest), "proved": True, "noted": noted}
-
-
-def _row(manifest: Manifest) -> dict[str, Any]:
-    return {
-        "made_at": manifest.moment,
-        "release": manifest.release,
-        "schema": manifest.revision,
-        "kind": manifest.kind,
-        "rows": sum(manifest.rows.values()),
-    }
-
-
-def _say(quiet: bool) -> Callable[[str], object]:
-    return (lambda _words: None) if quiet else (lambda words: click.echo(words, err=True))
+    return {**row_of(outcome.manifest), "proved": True, "noted": noted}
 
 
 def _room() -> Path:
@@ -301,16 +125,3 @@ def _room() -> Path:
     if url.startswith("sqlite"):
         return Path(url.removeprefix("sqlite:///")).absolute().parent
     return Path(tempfile.gettempdir())
-
-
-@contextmanager
-def _opened(source: str, key_files: list[Path]) -> Iterator[reading.Backup]:
-    place = sys.stdin.buffer if source == PIPE else Path(source)
-    with reading.opened(place, _keys_in(key_files)) as backup:
-        yield backup
-
-
-def _keys_in(files: Iterable[Path]) -> list[bytes]:
-    """As the setting has them: one a line, the newest first."""
-    texts = [file.read_text(encoding="utf-8", errors="replace").strip() for file in files]
-    return [bytes(each) for text in texts for each in Secrets.of_text(text).all]

@@ -6,7 +6,9 @@ tokens and permissions those were, so that all of them end (security rules R9 an
 
 from typing import Any, Final
 
+from idp import clock
 from idp.audit import continuity, events
+from idp.audit.models import InstallationMark
 from idp.database import retried, transaction
 from idp.lifecycle import endings
 from idp.lifecycle.endings import Cause, These, Thing
@@ -38,12 +40,13 @@ def end_what_came_back() -> dict[str, int]:
     Mails that wait are dropped: they may have been sent before. Returns how many of each.
     Then this database's history counts as the one that goes on.
     """
-    with transaction():
+    with transaction() as writes:
         counts = endings.end(Cause.DATABASE_RESTORED, These()).counts
         # Keys that were used since would look copied, and their owners be told of a thief
         persistent.forget()
         counts[Thing.ADDRESS_CHANGES] += counts[Thing.WAYS_BACK]
         ended: dict[str, Any] = {thing.value: counts[thing] for thing in RECORDED}
         events.record(continuity.ACKNOWLEDGED, **ended)
+        writes.merge(InstallationMark(name=continuity.RESTORED, at=clock.now()))
     continuity.begin_anew()
     return ended

@@ -35,7 +35,6 @@ from tests.cli.conftest import Run, finished, start
 from tests.conftest import settings_for_tests
 from tests.relying_party import World, world
 from tests.security.outages import eventually
-from tests.times import later
 
 KEY = "pO3vTq8ZrNs5bYh1xLd7cPf0mJa9eUo2iKy4tRn6QpB"
 OTHER_KEY = "Yk1zWq2LmNb7vRt4xJd9cHf6sAa8eGo5iPy0uEn3QkC"
@@ -580,68 +579,3 @@ def test_what_a_killed_proof_has_left_is_dropped_a_day_later(
     finally:
         for name in ("idp_verify_20260101_033001_abcdef", yesterday):
             elsewhere.drop(name)
-
-
-# Which one is the newest
-
-
-def latest(run: Run, folder: Path, *options: str) -> tuple[int, str, str]:
-    """The code, what was printed, and what was said beside it."""
-    result = run("backup", "latest", str(folder), *options)
-    assert "Traceback" not in result.output
-    return result.exit_code, result.stdout.strip(), result.stderr
-
-
-@on_sqlite
-def test_the_newest_that_is_whole_is_named_whatever_its_name_says(
-    run: Run, app: Flask, folder: Path
-) -> None:
-    with later(days=-2):
-        oldest = made(run, folder)
-    with later(days=-1):
-        older = made(run, folder)
-    newest = made(run, folder)
-    with later(days=400):
-        made(run, folder)
-    oldest.rename(folder / "idp-20990101T030000Z.idp-backup")
-
-    code, file, said = latest(run, folder)
-    assert (code, file, said) == (0, str(newest), "")
-
-    newest.write_bytes(newest.read_bytes()[:-1])
-    code, file, said = latest(run, folder)
-    assert (code, file) == (0, str(older))
-    assert f"{newest.name} is passed over" in said
-    assert "cut off" in said
-
-
-@on_sqlite
-def test_one_of_a_time_to_come_is_the_last_resort(run: Run, app: Flask, folder: Path) -> None:
-    code, file, said = latest(run, folder)
-    assert (code, file) == (2, "")
-    assert "no backup that can be restored" in said
-    with later(days=400):
-        ahead = made(run, folder)
-    code, file, said = latest(run, folder)
-    assert (code, file) == (0, str(ahead))
-    assert "a clock went ahead" in said
-
-
-@on_sqlite
-def test_no_older_one_is_named_where_the_newest_wants_another_key(
-    app: Flask, run: Run, folder: Path, settings: Settings, tmp_path: Path
-) -> None:
-    with later(days=-1):
-        older = made(run, folder)
-    app.extensions["idp.settings"] = settings_for_tests(
-        settings.database_url, settings.keys_folder, backup_key=OTHER_KEY.encode()
-    )
-    newest = made(run, folder)
-    app.extensions["idp.settings"] = settings
-    code, file, said = latest(run, folder)
-    assert (code, file) == (3, "")
-    assert newest.name in said
-    (tmp_path / "key").write_text(OTHER_KEY)
-    assert latest(run, folder, "--key-file", str(tmp_path / "key"))[:2] == (0, str(newest))
-    newest.unlink()
-    assert latest(run, folder)[:2] == (0, str(older))
