@@ -60,8 +60,10 @@ class Machine:
 
     @property
     def complaints(self) -> list[str]:
-        """The last lines of its log that tell of trouble."""
-        troubles = re.compile(r'"level": "(?!INFO|DEBUG)|"status": 5')
+        """The last lines of its log that tell of trouble but for a database that is away."""
+        troubles = re.compile(
+            r'^(?!.*database away|.*"status": 503).*("level": "(?!INFO|DEBUG)|"status": 5)'
+        )
         return [line for line in self.log.splitlines() if troubles.search(line)][-20:]
 
     @property
