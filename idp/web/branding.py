@@ -19,6 +19,7 @@ from werkzeug.local import LocalProxy
 from idp import settings
 from idp.clients import logos, registration
 from idp.clients.models import ClientRow
+from idp.database import db
 from idp.people import contrast, guardianships, staff
 from idp.people import schools as kept
 from idp.people.models import School
@@ -105,6 +106,7 @@ def use_when_asked(make: Callable[[], Branding]) -> None:
         try:
             return make()
         except SQLAlchemyError:
+            db.session.rollback()  # whoever goes on may ask again, on another connection
             return Branding(settings.current().platform_name)
 
     g.branding = LocalProxy(made)
