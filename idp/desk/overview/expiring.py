@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, func, or_, select, true
+from sqlalchemy import ColumnElement, func, or_, select
 
 from idp import clock
 from idp.clients.models import Client, ClientSchool
@@ -49,22 +49,24 @@ class KeyAge:
 def tokens_expiring(staff: Staff, school_id: str | None = None) -> int:
     """How many invited guardians hold a token that expires within three days; one query."""
     now = clock.now()
+    everywhere = school_id is None and staff.school_scope(Right.SEE_OVERVIEW).everywhere
     # That another school printed a letter is not told here (security rule C3)
     mailed: ColumnElement[bool] = OneTimeToken.outbox_id.is_not(None)
     if school_id is not None:
         mailed = or_(mailed, OneTimeToken.account_id.in_(recipients.have_a_letter(school_id)))
-    elif staff.school_scope(Right.SEE_OVERVIEW).everywhere:
-        mailed = true()
-    # For each of these guardians by its key: as a join, PostgreSQL would look through the tokens
-    # of the whole platform that expire so soon
+    live = (one_time_tokens.unspent(), OneTimeToken.expires_at.between(now, now + SOON))
+    if everywhere:
+        holders = (
+            select(func.count(OneTimeToken.account_id.distinct()))
+            .join(Account, Account.id == OneTimeToken.account_id)
+            .where(*live, Account.status == "invited")
+        )
+        return db.session.scalar(holders) or 0
+    # For each of a school's guardians by its key: as a join, PostgreSQL would look through the
+    # tokens of the whole platform that expire so soon
     holds_one = (
         select(OneTimeToken.id)
-        .where(
-            OneTimeToken.account_id == Account.id,
-            one_time_tokens.unspent(),
-            OneTimeToken.expires_at.between(now, now + SOON),
-            mailed,
-        )
+        .where(OneTimeToken.account_id == Account.id, *live, mailed)
         .limit(1)
         .scalar_subquery()
     )
