@@ -1,7 +1,7 @@
 """Brings the schema forward beside traffic: step by step, and patient with locks."""
 
 from collections.abc import Callable
-from time import sleep
+from functools import partial
 from typing import Any, Final
 
 import alembic.command
@@ -15,7 +15,6 @@ from idp.database import db, locks, migrations
 from idp.people import search_index
 
 TRIES: Final = 100
-PAUSE: Final = 2.0  # seconds in which those who waited behind us go first
 
 Say = Callable[[str], object]
 
@@ -64,18 +63,18 @@ def _steps(revision: str) -> list[str]:
 
 
 def _patiently(step: str, say: Say) -> None:
-    for tried in range(TRIES):
-        try:
-            migrate(alembic.command.upgrade, step, tried)
-        except OperationalError as error:
-            if not locks.is_held(error):
-                raise
-            say("  somebody holds what it needs; trying again")
-            db.session.remove()
-            sleep(PAUSE)
-        else:
-            return
-    raise BadInput(f"somebody holds for {TRIES} tries what step {step} needs; run it again later")
+    def again() -> None:
+        say("  somebody holds what it needs; trying again")
+        db.session.remove()
+
+    try:
+        locks.patiently(partial(migrate, alembic.command.upgrade, step), TRIES, again)
+    except OperationalError as error:
+        if not locks.is_held(error):
+            raise
+        raise BadInput(
+            f"somebody holds for {TRIES} tries what step {step} needs; run it again later"
+        ) from error
 
 
 def _finish(say: Say) -> None:

@@ -43,26 +43,35 @@ def change(*statements: str, then: Callable[[Connection], None] = lambda _now: N
     """Change tables in one transaction, tried some times: who comes meanwhile waits for half a
     second, or for as long as an autovacuum takes to give way, and goes first after that.
     """
-    for tried in range(TRIES):
+
+    def change_now(tried: int) -> None:
+        with db.engine.connect().execution_options(isolation_level="READ COMMITTED") as now:
+            now.exec_driver_sql(f"SET LOCAL lock_timeout = '{longest(now, tried)}'")
+            for statement in statements:
+                now.exec_driver_sql(statement)
+            then(now)
+            now.commit()
+
+    patiently(change_now, TRIES)
+
+
+def patiently(
+    act: Callable[[int], None], tries: int, say: Callable[[], object] = lambda: None
+) -> None:
+    """Do something, so many times while somebody holds what it needs; ``act`` is told how often it
+    was tried before, and ``say`` is called before each further try. Raises the last
+    ``OperationalError``.
+    """
+    for tried in range(tries):
         try:
-            _change_now(statements, then, tried)
+            act(tried)
         except OperationalError as error:
-            if tried == TRIES - 1 or not is_held(error):
+            if tried == tries - 1 or not is_held(error):
                 raise
+            say()
             sleep(PAUSE)
         else:
             return
-
-
-def _change_now(
-    statements: tuple[str, ...], then: Callable[[Connection], None], tried: int
-) -> None:
-    with db.engine.connect().execution_options(isolation_level="READ COMMITTED") as now:
-        now.exec_driver_sql(f"SET LOCAL lock_timeout = '{longest(now, tried)}'")
-        for statement in statements:
-            now.exec_driver_sql(statement)
-        then(now)
-        now.commit()
 
 
 def is_held(error: DBAPIError) -> bool:

@@ -72,10 +72,14 @@ def _round(limit: int) -> Round:
     handled = 0
     with Post() as post:
         try:
-            if outbox.any_due():
-                post.open()  # before a message is taken: it has its attempts for itself
             # One at a time: a message waits for no other, so its lease can't run out in a batch.
-            while handled < limit and (taken := outbox.claim_due(1)):
+            while handled < limit and outbox.any_due():
+                # Before a message is taken, which has its attempts for itself, and before
+                # anything is minted: a token that can't leave would end the one in use
+                post.open()
+                taken = outbox.claim_due(1)
+                if not taken:
+                    break
                 _deliver(taken[0], post)
                 handled += 1
         except ServerAway as away:
@@ -106,7 +110,6 @@ def _send(message: OutboxMessage, post: Post, started: datetime) -> None:
         outbox.dropped(message, reason)
         log.info("mail %s (%s) dropped: %s", message.id, message.kind, reason)
         return
-    post.open()  # before anything is minted: a token that can't leave would end the one in use
     letters = _written(message)
     if letters is None:
         return

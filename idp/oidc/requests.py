@@ -20,12 +20,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 class SentParameters(MultiDict[str, str]):
     """What a request says. Most names that we know are absent: to find that raises nothing."""
 
-    def get(  # type: ignore[override]
-        self,
-        key: str,
-        default: Any = None,
-        type: Any = None,
-    ) -> Any:
+    def get(self, key: str, default: Any = None, type: Any = None) -> Any:  # type: ignore[override]
         """The first value of a parameter, or ``default``."""
         if key not in self:
             return default

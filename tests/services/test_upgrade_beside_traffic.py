@@ -15,7 +15,7 @@ from sqlalchemy import event, inspect, select, text
 from idp import purge
 from idp.audit import events
 from idp.cli import upgrading
-from idp.database import db, migrations
+from idp.database import db, locks, migrations
 from idp.mail import outbox
 from idp.people import search_index
 from idp.people.search_index import DirectoryEntry
@@ -172,7 +172,7 @@ def test_who_waits_for_a_lock_lets_the_others_go_first(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command.downgrade(migrations.configuration(), "0021")  # 0022 changes accounts
-    monkeypatch.setattr(upgrading, "PAUSE", 0.1)
+    monkeypatch.setattr(locks, "PAUSE", 0.1)
     reading, done = Event(), Event()
 
     def report_for_minutes() -> None:
@@ -224,7 +224,7 @@ def test_who_holds_one_of_its_tables_and_asks_for_another_is_never_the_one_that_
 ) -> None:
     """PostgreSQL looks for who waits in a circle after a second: the upgrade lets go before."""
     command.downgrade(migrations.configuration(), "0050")  # 0051 changes schools, then accounts
-    monkeypatch.setattr(upgrading, "PAUSE", 0.1)
+    monkeypatch.setattr(locks, "PAUSE", 0.1)
     said: list[str] = []
 
     def upgrade() -> None:

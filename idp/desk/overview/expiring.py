@@ -49,19 +49,18 @@ class KeyAge:
 def tokens_expiring(staff: Staff, school_id: str | None = None) -> int:
     """How many invited guardians hold a token that expires within three days; one query."""
     now = clock.now()
-    everywhere = school_id is None and staff.school_scope(Right.SEE_OVERVIEW).everywhere
-    # That another school printed a letter is not told here (security rule C3)
-    mailed: ColumnElement[bool] = OneTimeToken.outbox_id.is_not(None)
-    if school_id is not None:
-        mailed = or_(mailed, OneTimeToken.account_id.in_(recipients.have_a_letter(school_id)))
     live = (one_time_tokens.unspent(), OneTimeToken.expires_at.between(now, now + SOON))
-    if everywhere:
+    if school_id is None and staff.school_scope(Right.SEE_OVERVIEW).everywhere:
         holders = (
             select(func.count(OneTimeToken.account_id.distinct()))
             .join(Account, Account.id == OneTimeToken.account_id)
             .where(*live, Account.status == "invited")
         )
         return db.session.scalar(holders) or 0
+    # That another school printed a letter is not told here (security rule C3)
+    mailed: ColumnElement[bool] = OneTimeToken.outbox_id.is_not(None)
+    if school_id is not None:
+        mailed = or_(mailed, OneTimeToken.account_id.in_(recipients.have_a_letter(school_id)))
     # For each of a school's guardians by its key: as a join, PostgreSQL would look through the
     # tokens of the whole platform that expire so soon
     holds_one = (
