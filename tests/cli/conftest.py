@@ -37,6 +37,14 @@ def run(app: Flask) -> Run:
 
 
 @pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty one, for backups."""
+    made = tmp_path / "backups"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
 def json_of(run: Run) -> Callable[..., Any]:
     """Run a command with ``--json``, which must succeed, and return the document."""
 

@@ -31,20 +31,19 @@ from idp.people.models import Guardianship, School
 from idp.readiness import proofs
 from idp.settings import Settings
 from tests import factories
+from tests.cli.backups import KEY, OTHER_KEY, made, settings_with_key
 from tests.cli.conftest import Run, finished, start
 from tests.conftest import settings_for_tests
 from tests.relying_party import World, world
 from tests.security.outages import eventually
 
-KEY = "pO3vTq8ZrNs5bYh1xLd7cPf0mJa9eUo2iKy4tRn6QpB"
-OTHER_KEY = "Yk1zWq2LmNb7vRt4xJd9cHf6sAa8eGo5iPy0uEn3QkC"
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
 @pytest.fixture
 def settings(database_url: str, keys_folder: Path) -> Settings:
-    return settings_for_tests(database_url, keys_folder, backup_key=KEY.encode())
+    return settings_with_key(database_url, keys_folder)
 
 
 @pytest.fixture
@@ -53,20 +52,6 @@ def family(client: FlaskClient) -> World:
     there = world(client, "Lina")
     there.redeem(scope="openid child offline_access")
     return there
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "backups"
-    made.mkdir()
-    return made
-
-
-def made(run: Run, target: Path, *options: str) -> Path:
-    """A backup that was made just now."""
-    result = run("backup", "create", str(target), "--json", *options)
-    assert result.exit_code == 0, result.output
-    return Path(json.loads(result.stdout)["file"])
 
 
 def ended(run: Run, *arguments: str) -> tuple[int, str]:

@@ -1,6 +1,5 @@
 """``idp backup latest``: which backup of a folder is the newest, whatever names and clocks say."""
 
-import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -15,33 +14,17 @@ from idp.backup import reading
 from idp.database import db
 from idp.readiness import revisions
 from idp.settings import Settings
+from tests.cli.backups import OTHER_KEY, made, settings_with_key
 from tests.cli.conftest import Run
 from tests.conftest import settings_for_tests
 from tests.times import later
-
-KEY = "pO3vTq8ZrNs5bYh1xLd7cPf0mJa9eUo2iKy4tRn6QpB"
-OTHER_KEY = "Yk1zWq2LmNb7vRt4xJd9cHf6sAa8eGo5iPy0uEn3QkC"
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
 def settings(database_url: str, keys_folder: Path) -> Settings:
-    return settings_for_tests(database_url, keys_folder, backup_key=KEY.encode())
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "backups"
-    made.mkdir()
-    return made
-
-
-def made(run: Run, target: Path) -> Path:
-    """A backup that was made just now."""
-    result = run("backup", "create", str(target), "--json")
-    assert result.exit_code == 0, result.output
-    return Path(json.loads(result.stdout)["file"])
+    return settings_with_key(database_url, keys_folder)
 
 
 def made_when_the_clock_said(ago: timedelta, run: Run, folder: Path) -> Path:

@@ -32,20 +32,20 @@ from idp.purge import erasing
 from idp.settings import Settings
 from idp.settings.secrets import Secrets
 from tests import factories, postgres
+from tests.cli.backups import KEY, settings_with_key
 from tests.cli.conftest import Run, finished
 from tests.conftest import SECRETS, settings_for_tests
 from tests.privacy.dumps import dumped, stand_in
 from tests.privacy.whole_family import CHILD, GUARDIAN, Family
 from tests.relying_party import error_of, world
 
-KEY = "pO3vTq8ZrNs5bYh1xLd7cPf0mJa9eUo2iKy4tRn6QpB"
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
 @pytest.fixture
 def settings(database_url: str, keys_folder: Path) -> Settings:
-    return settings_for_tests(database_url, keys_folder, backup_key=KEY.encode())
+    return settings_with_key(database_url, keys_folder)
 
 
 @pytest.fixture(autouse=True)

@@ -59,6 +59,11 @@ _LOOKS = {
 }
 
 
+def some(found: Mapping[str, int]) -> dict[str, int]:
+    """What there is any of."""
+    return {name: count for name, count in found.items() if count}
+
+
 def violated(now: Connection) -> dict[str, int]:
     """What contradicts what must always be so, or be so here: how many rows."""
     found = {name: now.scalar(text(query)) or 0 for name, query in OF_A_FAULT.items()}

@@ -68,7 +68,7 @@ class Site:
             lost = rows.lost(now, traffic.done) | letters.lost(now, self.mail.letters)
             violated = rows.violated(now)
         twice = {"mails that came twice": letters.twice(self.mail.letters)}
-        outcome = Outcome.of(fault, traffic, _some(lost), _some(violated | twice))
+        outcome = Outcome.of(fault, traffic, rows.some(lost), rows.some(violated | twice))
         outcomes.note(outcome)
         assert outcome.lost == {}
         assert outcome.violated == {}
@@ -132,10 +132,6 @@ def site_of(
         )
         door = stack.enter_context(nginx(folder / "nginx", made))
         yield Site(made, url, door, household, mail, disks, cluster)
-
-
-def _some(found: dict[str, int]) -> dict[str, int]:
-    return {name: count for name, count in found.items() if count}
 
 
 @contextmanager

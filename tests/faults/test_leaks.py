@@ -62,7 +62,7 @@ def test_r20_eleven_thousand_requests_leave_nothing_behind(tmp_path: Path) -> No
         assert site.machine.workers == workers, "one was started anew, and forgot"
         answers = errands.answers
         with site.reading():
-            contradicted = {name: many for name, many in rows.contradicted().items() if many}
+            contradicted = rows.some(rows.contradicted())
         outcome = Outcome(
             f"{REQUESTS:,} requests ({grown})",
             len(answers.heard),

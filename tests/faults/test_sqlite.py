@@ -4,14 +4,12 @@ import os
 import signal
 import sqlite3
 from collections.abc import Iterator
-from time import sleep
 
 import pytest
 
 from tests.faults.site import Site, on_sqlite, site_of
-from tests.faults.test_disks import disk
+from tests.faults.test_disks import fills_up_under_the_database
 from tests.faults.test_outages import restarted
-from tests.security.outages import eventually
 
 pytestmark = [pytest.mark.nginx, pytest.mark.timeout(300)]
 
@@ -40,12 +38,7 @@ def test_r1_a_killed_server(site: Site) -> None:
 
 def test_r6_the_disk_of_the_database(site: Site) -> None:
     with site.visited() as traffic:
-        with disk(site, "database"):
-            assert eventually(lambda: ("sign-in", "503") in traffic.answers.failed(), 60)
-            sleep(1)
-        traffic.cause_is_gone()
-        outcome = site.judge_unplanned("SQLite: full disk: database", traffic)
-    assert {what for _, what in outcome.failed} == {"503"}, site.machine.complaints
+        fills_up_under_the_database(site, traffic, "SQLite: full disk: database")
     assert said_of(site) == "ok"
 
 
