@@ -6,9 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from threading import Event
+from time import monotonic
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from idp import heartbeat
 from idp.audit import continuity
 from idp.database import db
 
@@ -16,6 +18,9 @@ LONGEST_WAIT = 8.0
 """Seconds between two looks of a worker that is in trouble: a look asks for one thing, and whoever
 waits for a mail has waited long enough when the server is back.
 """
+
+BEAT = 1.0
+"""Seconds of a pause between two signs of life."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +56,22 @@ def work(
             # Where something came of the look, whatever it depends on is there again
             tries = 1 if done.handled else tries + 1
             trouble, away = done.trouble, done.away
-            stop.wait(min(pause * 2 ** min(tries, 16), done.longest_wait))
+            wait(stop, min(pause * 2 ** min(tries, 16), done.longest_wait))
             continue
         if trouble is not None and (done.reached or not away):
             log.warning("%s flows again", what)
             trouble, tries = None, 0
-        stop.wait(0 if done.handled else pause)
+        wait(stop, 0 if done.handled else pause)
+
+
+def wait(stop: Event, seconds: float) -> None:
+    """Wait until ``stop`` is set or the time is over, and tell meanwhile that this is a pause."""
+    if not heartbeat.beat():
+        stop.wait(seconds)
+        return
+    until = monotonic() + seconds
+    while (left := until - monotonic()) > 0 and not stop.wait(min(BEAT, left)):
+        heartbeat.beat()
 
 
 def growing_pause(first: timedelta, attempts: int, longest: timedelta) -> timedelta:

@@ -35,6 +35,7 @@ NOUNS = {
     "privacy": "Papers for a data protection officer, made from the program.",
     "audit": "The audit trail.",
     "certify": "Try an application with a test school, and name its mistakes.",
+    "alive": "Say whether a worker goes on, by the file of its heartbeat.",
     "check": "Say what would be unsafe in production, and why.",
     "completion": "Print what lets a shell complete the commands.",
     "man": "Print the manual page.",

@@ -1,5 +1,7 @@
 """``idp mail``: the outbox and its worker."""
 
+from pathlib import Path
+
 import click
 
 from idp.cli import output, workers
@@ -18,14 +20,14 @@ command = Noun("mail", help="The outbox and the worker that empties it.")
 
 @command.command("work")
 @workers.options("Deliver what is due and stop.", "Seconds between two looks into an empty outbox.")
-def mail_work(once: bool, pause: float) -> None:
+def mail_work(once: bool, pause: float, heart: Path | None) -> None:
     """Send what waits in the outbox, until stopped (Ctrl-C or SIGTERM). Several may run.
 
     Examples:
       idp mail work
       idp mail work --once
     """
-    done = workers.run("mail", delivery.deliver_due, delivery.work, None if once else pause)
+    done = workers.run("mail", delivery.deliver_due, delivery.work, None if once else pause, heart)
     if once:
         click.echo(counted(done, "message found its fate.", "messages found their fate."))
 

@@ -1,5 +1,7 @@
 """``idp notify``: what applications are told of, and the worker that tells them."""
 
+from pathlib import Path
+
 import click
 
 from idp.cli import output, workers
@@ -25,14 +27,14 @@ command = Noun("notify", help="What applications are told of, and the worker tha
 
 @command.command("work")
 @workers.options("Tell what is due and stop.", "Seconds between two looks where nothing is due.")
-def notify_work(once: bool, pause: float) -> None:
+def notify_work(once: bool, pause: float, heart: Path | None) -> None:
     """Tell applications what has ended, until stopped (Ctrl-C or SIGTERM). Several may run.
 
     Examples:
       idp notify work
       idp notify work --once
     """
-    done = workers.run("delivery", worker.deliver_due, worker.work, None if once else pause)
+    done = workers.run("delivery", worker.deliver_due, worker.work, None if once else pause, heart)
     if once:
         click.echo(counted(done, "delivery found its fate.", "deliveries found their fate."))
 

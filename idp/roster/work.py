@@ -16,7 +16,7 @@ from flask import Flask, current_app
 from flask_babel import force_locale
 from sqlalchemy.exc import SQLAlchemyError
 
-from idp import correlation, workers
+from idp import correlation, heartbeat, workers
 from idp.database import db
 from idp.errors import Invalid
 from idp.roster import jobs, layout, lists, reading, runs, service, spool
@@ -54,6 +54,7 @@ class Counted:
         if self.lost.is_set():
             raise Lost
         self.done += more
+        heartbeat.beat()
 
 
 def work(stop: Event, pause: float = 1.0) -> None:

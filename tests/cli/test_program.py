@@ -43,6 +43,7 @@ VERBS = {
     "serve": (),
     "purge": (),
     "certify": (),
+    "alive": (),
     "check": (),
     "secrets": ("status",),
     "completion": (),

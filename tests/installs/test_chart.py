@@ -15,6 +15,7 @@ from flask import Flask
 from sqlalchemy import event
 
 from idp.database import db
+from tests.cli.conftest import invoked
 from tests.installs.compilers import go_program
 from tests.installs.test_deploy import DEPLOY, ran
 
@@ -178,6 +179,21 @@ def test_a_server_is_restarted_for_itself_alone_and_asked_whether_it_is_ready(
         assert answer.status_code == 200, answer.text
         # A database that is away takes a server out; restarted for it, all would be at once
         assert bool(asked) == (probe == "readinessProbe"), asked
+
+
+def test_a_worker_whose_loop_hangs_is_restarted(helm: str, tmp_path: Path) -> None:
+    made = rendered(helm, EVERYTHING, tmp_path)
+    pods = [pod for each in made if each["kind"] == "Deployment" for pod in _pods(each)]
+    workers = [it for pod in pods for it in pod["containers"] if it["args"][1] == "work"]
+    assert {it["name"] for it in workers} == {"mail", "notify", "roster"}
+    for each in workers:
+        noun, _, option, file = each["args"]
+        assert (noun, option) == (each["name"], "--heartbeat")
+        command = each["livenessProbe"]["exec"]["command"]
+        assert command == ["idp", "alive", file]
+        assert invoked({}, *command[1:]).exit_code == 1, "none runs here, and no setting is needed"
+        assert file.startswith("/tmp/")
+        assert "/tmp" in {it["mountPath"] for it in each["volumeMounts"]}
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from idp import measures
+from idp import heartbeat, measures
 from idp.cli import NOUNS
 from idp.settings import Settings, variable, variables
 
@@ -180,6 +180,22 @@ def test_a_timer_of_the_compose_file_is_unhealthy_from_a_run_that_failed_until_t
     seen = (tmp_path / "seen").read_text().split()
     assert seen[-4:] == ["healthy", "unhealthy", "unhealthy", "healthy"]
     assert set(seen[:-4]) <= {"healthy"}, "nothing has failed before the first run"
+
+
+@pytest.mark.parametrize("name", ["mail", "roster", "notify"])
+def test_a_worker_whose_loop_hangs_is_unhealthy_to_docker_and_killed_by_systemd(name: str) -> None:
+    service = COMPOSE["services"][name]
+    kind, *probe = service["healthcheck"]["test"]
+    assert kind == "CMD"
+    assert service["command"] == [name, "work", "--heartbeat", probe[-1]]
+    assert probe == ["idp", "alive", "/tmp/alive"]
+    assert "/tmp" in service["tmpfs"], "each container has its own"
+    unit = (DEPLOY / f"systemd/idp-{name}.service").read_text()
+    said = dict(re.findall(r"^(\w+)=(.*)$", unit, re.MULTILINE))
+    assert float(said["WatchdogSec"]) == heartbeat.LONGEST_SILENCE
+    assert said["NotifyAccess"] == "main"
+    assert said["Restart"] == "always"
+    assert said["WatchdogSignal"] == "SIGKILL", "no core, which would hold secrets"
 
 
 def test_what_is_written_before_a_restore_on_kubernetes_outlives_the_container() -> None:

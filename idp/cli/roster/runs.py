@@ -90,7 +90,7 @@ def roster_discard(run_id: str) -> None:
 
 @command.command("work")
 @workers.options("Do what waits and stop.", "Seconds between two looks when nothing waits.")
-def roster_work(once: bool, pause: float) -> None:
+def roster_work(once: bool, pause: float, heart: Path | None) -> None:
     """Read, check, carry out and undo what the desk asks for, until stopped (Ctrl-C or SIGTERM).
 
     Several may run; each machine that serves the desk needs one, beside its spool folder.
@@ -99,7 +99,7 @@ def roster_work(once: bool, pause: float) -> None:
       idp roster work
       idp roster work --once
     """
-    done = workers.run("import", work.work_once, work.work, None if once else pause)
+    done = workers.run("import", work.work_once, work.work, None if once else pause, heart)
     if once:
         click.echo(f"{counted(done, 'task', 'tasks')} done.")
 

@@ -78,6 +78,15 @@ volumeMounts:
     requests: {cpu: 10m, memory: 16Mi}
     limits: {memory: 64Mi}
 {{- end -}}
+{{/* A worker whose loop hangs is started again; one that waits, or works for long, is not */}}
+{{- define "idp.heartbeat" -}}
+livenessProbe:
+  exec: {command: [idp, alive, /tmp/alive]}
+  initialDelaySeconds: 60
+  periodSeconds: 60
+  timeoutSeconds: 30
+  failureThreshold: 2
+{{- end -}}
 {{/* What Prometheus asks a process of ours for, at a port of its own in its pod */}}
 {{- define "idp.metricsSettings" -}}
 - {name: IDP_METRICS_PORT, value: {{ . | quote }}}
