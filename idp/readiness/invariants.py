@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Select, Table, and_, exists, func, literal, select, true
+from sqlalchemy import Select, Table, and_, exists, func, literal, select, text
 from sqlalchemy.exc import DBAPIError
 
 from idp.audit.models import AuditEvent, DatabaseIdentity
@@ -241,20 +241,50 @@ def _without_parent(table: Table, key: Any) -> Select[Any]:
 
 
 def audit_log_is_kept() -> bool:
-    """Whether the database refuses to lose an event; tried, and taken back."""
-    newest = db.session.scalar(select(func.max(AuditEvent.id)))
-    if newest is None:
-        return True
-    refused = False
+    """Whether the database refuses to change or lose an event; tried, and taken back."""
+    return not any(_changes_of_events())
+
+
+def changes_of_audit_log() -> Iterator[str]:
+    """Statements that change what was recorded, and that the database does not refuse; tried, and
+    taken back. Of a database that nobody else uses: to empty a table is to hold up its readers.
+    """
+    yield from _changes_of_events()
+    for table in _tables_of_events():
+        if db.engine.dialect.name == "postgresql" and _is_taken(text(f"TRUNCATE {table}")):
+            yield f"TRUNCATE {table}"
+
+
+def _changes_of_events() -> Iterator[str]:
+    """Of the newest event of each partition: what refuses is a trigger of each."""
+    events = AuditEvent.__table__
+    for table in _tables_of_events():
+        newest = db.session.scalar(text(f"SELECT max(id) FROM {table}"))  # noqa: S608
+        this = events.c.id == newest
+        for name, statement in (
+            ("UPDATE", events.update().where(this).values(event=events.c.event)),
+            ("DELETE", events.delete().where(this)),
+        ):
+            if newest is not None and _is_taken(statement):
+                yield f"{name} of event {newest}"
+
+
+def _tables_of_events() -> list[str]:
+    if db.engine.dialect.name == "sqlite":
+        return [AuditEvent.__tablename__]
+    leaves = "SELECT relid::regclass::text FROM pg_partition_tree('audit_events') WHERE isleaf"
+    return list(db.session.scalars(text(leaves)))
+
+
+def _is_taken(statement: Any) -> bool:
     try:
         with transaction() as writes:
-            writes.execute(AuditEvent.__table__.delete().where(AuditEvent.id == newest, true()))
+            writes.execute(statement)
             raise _TakenBack
     except DBAPIError:
-        refused = True
+        return False
     except _TakenBack:
-        pass
-    return refused
+        return True
 
 
 class _TakenBack(Exception):

@@ -313,24 +313,61 @@ def test_a_row_that_refers_to_nothing_is_found(run: Run, family: World, folder: 
     assert "1 rows of children refer by school_id to what is not there" in result.stderr
 
 
-def test_an_audit_trail_that_can_be_changed_is_found(run: Run, app: Flask, folder: Path) -> None:
+@pytest.mark.parametrize("change", ["UPDATE", "DELETE", "TRUNCATE"])
+def test_an_audit_trail_that_can_be_changed_is_found(
+    run: Run, app: Flask, folder: Path, change: str
+) -> None:
+    trigger = {"UPDATE": "append_only", "DELETE": "kept", "TRUNCATE": "kept_whole"}[change]
     events.record("sign_in", account_id="a_1")
     with db.engine.connect() as now:
         if now.dialect.name == "sqlite":
-            there = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-            names = now.exec_driver_sql(f"{there} AND tbl_name = 'audit_events'").scalars().all()
-            for name in names:
-                now.exec_driver_sql(f"DROP TRIGGER {name}")
+            if change == "TRUNCATE":
+                pytest.skip("SQLite has no such statement")
+            now.exec_driver_sql(f"DROP TRIGGER audit_events_{trigger}")
             now.commit()
         else:
-            now.exec_driver_sql("ALTER TABLE audit_events DISABLE TRIGGER USER")
             for (part,) in now.exec_driver_sql(
-                "SELECT relid::regclass::text FROM pg_partition_tree('audit_events') WHERE isleaf"
+                "SELECT relid::regclass::text FROM pg_partition_tree('audit_events')"
+                f" WHERE isleaf OR '{change}' <> 'TRUNCATE'"
             ).all():
-                now.exec_driver_sql(f"ALTER TABLE {part} DISABLE TRIGGER USER")
+                now.exec_driver_sql(f"ALTER TABLE {part} DISABLE TRIGGER audit_events_{trigger}")
+            now.commit()
     result = run("backup", "verify", str(made(run, folder)))
     assert result.exit_code == 1
     assert "the audit trail can be changed" in result.stderr
+    assert {each for each in ("UPDATE", "DELETE", "TRUNCATE") if each in result.stderr} == {change}
+
+
+BOUNDS = "FOR VALUES FROM ({}) TO ({})"
+
+
+@on_postgresql
+def test_an_audit_trail_of_which_one_partition_can_be_changed_is_found(
+    run: Run, app: Flask, folder: Path
+) -> None:
+    for _ in range(3):
+        events.record("sign_in", account_id="a_1")
+    db.session.commit()
+    with db.engine.connect() as now:
+        (first,) = now.exec_driver_sql(
+            "SELECT min(relid::regclass::text) FROM pg_partition_tree('audit_events') WHERE isleaf"
+        ).one()
+        newest = now.exec_driver_sql("SELECT max(id) FROM audit_events").scalar_one()
+        for words in (
+            f"ALTER TABLE audit_events DETACH PARTITION {first}",
+            f"ALTER TABLE audit_events ATTACH PARTITION {first} "
+            + BOUNDS.format("MINVALUE", newest + 1),
+            "CREATE TABLE a_later PARTITION OF audit_events "
+            + BOUNDS.format(newest + 1, "MAXVALUE"),
+            f"ALTER TABLE {first} DISABLE TRIGGER audit_events_kept",
+        ):
+            now.exec_driver_sql(words)
+        now.commit()
+    events.record("sign_in", account_id="a_1")
+    db.session.commit()
+    result = run("backup", "verify", str(made(run, folder)))
+    assert result.exit_code == 1
+    assert f"does not refuse DELETE of event {newest}" in result.stderr
 
 
 # When it was proved
