@@ -12,21 +12,22 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Literal
 
 from idp.audit import events
 from idp.credentials import counters
 from idp.credentials.counters import Growing, RateLimit
-from idp.credentials.models import ThrottleCounter
-from idp.database import db, delete_all, hashes, keyed_hash, retried, transaction
+from idp.database import db, hashes, keyed_hash, retried, transaction
 from idp.people.names import as_meant, email_key, username_key
 
 ONE_PERSON = Growing(free=5, longest=900, fade=timedelta(hours=24))
+_OF_ADDRESS = Growing(free=100, longest=60, fade=timedelta(hours=1))
 POLICIES: dict[str, Growing | RateLimit] = {
     "identifier": ONE_PERSON,
     "account": ONE_PERSON,
     "device": ONE_PERSON,
     # A school's whole network, or a mobile operator's, may stand behind one address
-    "address": Growing(free=100, longest=60, fade=timedelta(hours=1)),
+    "address": _OF_ADDRESS,
     "mail_address": Growing(free=20, longest=60, fade=timedelta(hours=1)),
     # Letters to an address that somebody typed: nobody changes theirs five times a day (rule E3)
     "email_change": RateLimit(limit=5, length=timedelta(hours=24)),
@@ -83,18 +84,12 @@ class Blocked:
 def attempt(kind: str, *parts: str) -> Allowed | Blocked:
     """Count an attempt of this kind on this thing, and say whether it may be judged."""
     with _own_transaction():
-        return _move(kind, *parts)
+        return _move((kind, *parts))[0]
 
 
 def reset(kind: str, *parts: str) -> None:
     """Forget the attempts on this thing: its owner has proved themselves."""
-    _forget(_key(kind, *parts))
-
-
-def _forget(*keys: str) -> None:
-    """Those of each of our keys too: a worker whose newest one is another counts by itself."""
-    each_key = [each for key in keys for each in hashes.all_of(key)]
-    delete_all(ThrottleCounter, ThrottleCounter.key.in_(each_key))
+    _settle((kind, *parts))
 
 
 @retried
@@ -113,21 +108,18 @@ def check_sign_in(
     """
     with _own_transaction():
         if device_known and account_id is not None:
-            return _move("device", account_id, device_secret or "")
-        for kind, part in (
+            return _move(("device", account_id, device_secret or ""))[0]
+        typed = _identifier_key(identifier)
+        outcome, by = _move(
             ("address", address_prefix(address)),
-            ("identifier", _identifier_key(identifier)),
-        ):
-            if isinstance(outcome := _move(kind, part), Blocked):
-                return outcome
-        whose = account_id or f"nobody:{_identifier_key(identifier)}"
-        outcome = _move("account", whose)
+            ("identifier", typed),
+            ("account", account_id or f"nobody:{typed}"),
+        )
         if isinstance(outcome, Blocked):
-            return replace(outcome, hidden=True)
+            return replace(outcome, hidden=by == "account")
         return outcome
 
 
-@retried
 def reset_sign_in(
     identifier: str,
     account_id: str,
@@ -140,13 +132,7 @@ def reset_sign_in(
     From a known device, strangers' guesses stay counted. The address gets back this one
     attempt only, or anybody's own account would buy endless guesses at others'.
     """
-    with transaction():
-        if device_known:
-            reset("device", account_id, device_secret or "")
-            return
-        _give_back("address", address_prefix(address))
-        reset("identifier", _identifier_key(identifier))
-        reset("account", account_id)
+    _settle_sign_in(identifier, account_id, address, _device(device_known, device_secret))
 
 
 def check_factor(
@@ -173,15 +159,16 @@ def reset_factor(
     device_secret: str | None = None,
 ) -> None:
     """After the right code: forget what ``check_factor`` counted."""
-    with transaction():
-        reset_sign_in(identifier, account_id, address, device_known, device_secret)
-        reset("factor", account_id, _device(device_known, device_secret))
+    device = _device(device_known, device_secret)
+    _settle_sign_in(identifier, account_id, address, device, ("factor", account_id, device))
 
 
-def reset_account(account_id: str, *identifiers: str) -> None:
-    """After a one-time token: let the owner in, however often strangers guessed before."""
-    named = (_key("identifier", _identifier_key(each)) for each in identifiers)
-    _forget(*named, _key("account", account_id))
+def reset_claim(account_id: str, *identifiers: str, address: str | None) -> None:
+    """After a one-time token: let the owner in, however often strangers guessed before, and give
+    the address its attempt back.
+    """
+    named = (("identifier", _identifier_key(each)) for each in identifiers)
+    _settle(*named, ("account", account_id), address=address)
 
 
 @retried
@@ -193,16 +180,13 @@ def check_token(address: str | None) -> Allowed | Blocked:
     a guesser needs a network, not an address, for each few guesses.
     """
     with _own_transaction():
-        outcome = _move("address", address_prefix(address))
-        if isinstance(outcome, Allowed) and isinstance(_move("tokens"), Blocked):
-            return _move("network", network(address))
-        return outcome
+        outcome, by = _move(("address", address_prefix(address)), ("tokens",))
+        return _move(("network", network(address)))[0] if by == "tokens" else outcome
 
 
 def reset_token(address: str | None) -> None:
     """After a token that was somebody's: the address gets this attempt back."""
-    with transaction():
-        _give_back("address", address_prefix(address))
+    _settle(address=address)
 
 
 def check_passkey(address: str | None) -> Allowed | Blocked:
@@ -224,10 +208,8 @@ def check_stranger(address: str | None, kind: str, *of: str) -> Allowed | Blocke
     own.
     """
     with _own_transaction():
-        outcome = _move("stored", address_prefix(address))
-        if isinstance(outcome, Allowed) and isinstance(_move(kind, *of), Blocked):
-            return _move("stored_network", network(address))
-        return outcome
+        outcome, by = _move(("stored", address_prefix(address)), (kind, *of))
+        return _move(("stored_network", network(address)))[0] if by == kind else outcome
 
 
 @retried
@@ -236,8 +218,7 @@ def check_unvetted(client_id: str) -> Allowed | Blocked:
     may: it proves that it is itself, and not who that is.
     """
     with _own_transaction():
-        outcome = _move("unvetted", client_id)
-        return outcome if isinstance(outcome, Blocked) else _move("all_unvetted")
+        return _move(("unvetted", client_id), ("all_unvetted",))[0]
 
 
 def address_prefix(address: str | None) -> str:
@@ -266,15 +247,39 @@ def _device(known: bool, secret: str | None) -> str:
     return secret or "" if known else ""
 
 
-def _move(kind: str, *parts: str) -> Allowed | Blocked:
-    blocked = counters.move(_key(kind, *parts), POLICIES[kind])
-    return Allowed() if blocked is None else Blocked(blocked.seconds, times=blocked.times)
+def _move(*things: tuple[str, ...]) -> tuple[Allowed | Blocked, str]:
+    """Count an attempt on each of these, a kind and its parts, until one refuses it: of which kind
+    that one is.
+    """
+    refused = counters.move(*((_key(*thing), POLICIES[thing[0]]) for thing in things))
+    if refused is None:
+        return Allowed(), ""
+    place, blocked = refused
+    return Blocked(blocked.seconds, times=blocked.times), things[place][0]
 
 
-def _give_back(kind: str, *parts: str) -> None:
-    policy = POLICIES[kind]
-    assert isinstance(policy, Growing)
-    counters.give_back(_key(kind, *parts), policy)
+def _settle_sign_in(
+    identifier: str, account_id: str, address: str | None, device: str, *more: tuple[str, ...]
+) -> None:
+    if device:
+        _settle(("device", account_id, device), *more)
+        return
+    typed = ("identifier", _identifier_key(identifier))
+    _settle(typed, ("account", account_id), *more, address=address)
+
+
+@retried
+def _settle(*things: tuple[str, ...], address: str | Literal[False] | None = False) -> None:
+    """Forget the attempts on these, a kind and its parts; give the ``address`` this one back.
+
+    Of each of our keys too: a worker whose newest one is another counts by itself.
+    """
+    forgotten = [hashes.all_of(_key(*thing)) for thing in things]
+    given_back = None
+    if address is not False:
+        given_back = _key("address", address_prefix(address)), _OF_ADDRESS
+    with transaction():
+        counters.settle(forgotten, given_back)
 
 
 def _key(kind: str, *parts: str) -> str:

@@ -205,8 +205,8 @@ def end_before_claim(account: Account, *, first: bool) -> Ended:
     ended = endings.end(cause, These(accounts=[account.id]))
     if not first:
         factor_changes.tell_of_wiped(account.id, ended, "claimed")
-    throttling.reset_token(correlation.current().address)
-    throttling.reset_account(account.id, account.username, account.email or "")
+    address = correlation.current().address
+    throttling.reset_claim(account.id, account.username, account.email or "", address=address)
     return ended
 
 

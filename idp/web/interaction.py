@@ -1,13 +1,14 @@
 """An interaction on our pages: begun or loaded, on to its next step, out of it."""
 
 import re
-from typing import Any
+from typing import Any, cast
 
 from flask import flash, g, redirect, url_for
 from flask_babel import gettext as _
 from werkzeug import Response
 
 from idp.clients import registration
+from idp.clients.models import ClientRow
 from idp.credentials import throttling
 from idp.errors import Throttled
 from idp.oidc import authorization, authorization_facts
@@ -47,12 +48,23 @@ def apply_branding(interaction: Interaction) -> None:
     g.interaction = interaction
     if interaction.request.get("popup"):
         headers.keep_opener()
-    branding.use_when_asked(lambda: _branding(interaction.client_id))
+    branding.use_when_asked(lambda: branding.of_application(_shown_client(interaction)))
     i18n.set_preferred_locale(interaction.request.get("ui_locales"))
 
 
-def _branding(client_id: str | None) -> branding.Branding:
-    return branding.of_application(registration.find(client_id) if client_id else None)
+def waiting_client(interaction: Interaction) -> ClientRow | None:
+    """The application that waits, unless it is disabled by now: whoever decides asks anew."""
+    client = registration.find(interaction.client_id) if interaction.client_id else None
+    g.waiting_client = interaction.client_id, client
+    return client
+
+
+def _shown_client(interaction: Interaction) -> ClientRow | None:
+    """The same as a page names it: as it was when this request last decided something by it."""
+    known, client = g.get("waiting_client", (None, None))
+    if known is not None and known == interaction.client_id:
+        return cast(ClientRow | None, client)
+    return waiting_client(interaction)
 
 
 def begin_interaction(
@@ -138,7 +150,7 @@ def is_past_login(interaction: Interaction) -> bool:
     signed_in = browser.signed_in()
     if signed_in is None:
         return False
-    client = registration.find(interaction.client_id) if interaction.client_id else None
+    client = waiting_client(interaction)
     if client is None:
         return True
     request = AuthorizationRequest.from_json(interaction.request)

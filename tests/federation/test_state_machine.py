@@ -117,7 +117,7 @@ class Guardian(RuleBasedStateMachine):
         good = self.status == "active" and self.password == PASSWORDS[number]
         try:
             # What throttling does to guesses is told elsewhere.
-            throttling.reset_account(account.id, account.username, "")
+            throttling.reset_claim(account.id, account.username, address=None)
             with transaction():
                 throttling.reset("address", throttling.address_prefix(None))
             proof = lifecycle.prove_password(account.username, PASSWORDS[number], address=None)

@@ -190,9 +190,9 @@ def test_an_attempt_is_given_back_to_the_counter_that_counted_it(start: Start, a
         newest, former = hashes.all_of(hashes.keyed_hash("throttle", "a"))
         for key in (newest, former):
             with transaction():
-                counters.move(key, policy)
+                counters.move((key, policy))
         with transaction():
-            counters.give_back(hashes.keyed_hash("throttle", "a"), policy)
+            counters.settle((), (hashes.keyed_hash("throttle", "a"), policy))
         rows = db.session.execute(select(ThrottleCounter.key, ThrottleCounter.attempts)).all()
         assert dict(map(tuple, rows)) == {newest: 0, former: 1}
 

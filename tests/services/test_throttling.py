@@ -204,6 +204,27 @@ def test_a_second_identifier_of_one_account_is_refused_without_a_sign(
     assert by_mail == Blocked(2, hidden=True)
 
 
+def test_behind_an_address_that_must_wait_nobody_is_counted(
+    app: Flask, time: time_machine.Traveller
+) -> None:
+    claire = factories.account("claire")
+    _use_up("address", throttling.address_prefix(HERE))
+    for _ in range(6):
+        assert isinstance(throttling.check_sign_in("claire", claire.id, HERE, False), Blocked)
+    assert db.session.scalars(select(ThrottleCounter.attempts)).all() == [100]
+    assert throttling.check_sign_in("claire", claire.id, THERE, False) == Allowed()
+
+
+def test_a_right_password_gives_back_and_forgets_what_was_counted(
+    app: Flask, time: time_machine.Traveller
+) -> None:
+    claire = factories.account("claire")
+    for typed, account_id in (("claire", claire.id), ("noah", None)):
+        throttling.check_sign_in(typed, account_id, HERE, False)
+    throttling.reset_sign_in("claire", claire.id, HERE, False)
+    assert sorted(db.session.scalars(select(ThrottleCounter.attempts))) == [1, 1, 1]
+
+
 def test_asking_for_an_unknown_name_takes_the_same_statements(app: Flask) -> None:
     claire = factories.account("claire")
     asked = []
@@ -265,9 +286,7 @@ def test_claims_and_sign_ins_at_once_wait_in_no_circle(app: Flask) -> None:
     def guess_and_forgive() -> None:
         for _ in range(10):
             throttling.check_sign_in("claire@example.org", account.id, HERE, False)
-            with transaction():
-                throttling.reset_token(HERE)
-                throttling.reset_account(account.id, "claire", "claire@example.org")
+            throttling.reset_claim(account.id, "claire", "claire@example.org", address=HERE)
 
     done, errors = at_once(app, 6, guess_and_forgive)
     assert (len(done), errors) == (6, [])

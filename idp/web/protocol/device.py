@@ -15,7 +15,7 @@ from idp.oidc.device_codes import State
 from idp.sessions.models import Interaction
 from idp.web import browser
 from idp.web.forms import Form, only, too_many
-from idp.web.interaction import begin_interaction, load_interaction
+from idp.web.interaction import begin_interaction, load_interaction, waiting_client
 from idp.web.protocol import answers, device_answers
 from idp.web.protocol.blueprint import blueprint
 from idp.web.protocol.interaction import resumed
@@ -87,7 +87,7 @@ def _page(form: Form) -> ResponseReturnValue:
 
 
 def _question(waiting: Interaction, code: str) -> str:
-    client = registration.find(waiting.client_id or "")
+    client = waiting_client(waiting)
     schools = registration.schools_of(waiting.client_id or "", most=MOST_SCHOOLS + 1)
     return render_template(
         "protocol/device_confirm.html",

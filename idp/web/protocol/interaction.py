@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from flask import redirect, render_template
 from werkzeug.wrappers import Response
 
-from idp.clients import registration
 from idp.oidc import (
     authorization,
     authorization_codes,
@@ -37,7 +36,7 @@ from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
 from idp.web import browser, staying
 from idp.web.errors import PageError
-from idp.web.interaction import begin_interaction, load_interaction
+from idp.web.interaction import begin_interaction, load_interaction, waiting_client
 from idp.web.protocol import answers, device_answers, error_answers
 from idp.web.protocol.blueprint import blueprint
 from idp.web.start_pages import start_page
@@ -112,7 +111,7 @@ def resumed(waiting: Interaction) -> Response:
 
 
 def _waiting_request(waiting: Interaction) -> tuple[AuthorizationRequest, OAuthClient]:
-    client = registration.find(waiting.client_id or "")
+    client = waiting_client(waiting)
     if client is None:
         raise PageError("unknown_client")
     return AuthorizationRequest.from_json(waiting.request), OAuthClient(client)
@@ -133,7 +132,7 @@ def _told_without_a_page(
 
 
 def _done(waiting: Interaction) -> str:
-    client = registration.find(waiting.client_id or "")
+    client = waiting_client(waiting)
     start = start_page(client) if client else None
     return render_template(
         "protocol/done.html",

@@ -12,7 +12,6 @@ from flask_babel import gettext as _
 from werkzeug import Response
 
 from idp.audit import events
-from idp.clients import registration
 from idp.credentials import factors
 from idp.credentials.factors import Factors
 from idp.errors import Throttled
@@ -29,7 +28,13 @@ from idp.sessions.service import SignedIn
 from idp.web import browser, passkeys
 from idp.web.errors import PageError
 from idp.web.forms import Form, only, too_many, wrong_code
-from idp.web.interaction import is_past_login, load_interaction, resume, to_step
+from idp.web.interaction import (
+    is_past_login,
+    load_interaction,
+    resume,
+    to_step,
+    waiting_client,
+)
 from idp.web.signin.blueprint import blueprint, shows_again
 from idp.web.signin.completion import complete
 
@@ -139,7 +144,7 @@ def second_factor_challenge(interaction: Interaction) -> SecondFactorChallenge |
         first, account = waiting
         return SecondFactorChallenge(account, first, factors.load(account.id))
     signed_in = browser.signed_in()
-    client = registration.find(interaction.client_id) if interaction.client_id else None
+    client = waiting_client(interaction)
     if signed_in is None or client is None or interaction.completed_at is not None:
         return None
     asking = AuthorizationRequest.from_json(interaction.request)
