@@ -23,7 +23,7 @@ class Errands:
 
     def __init__(self, door: Door, household: Household) -> None:
         self._door, self._household = door, household
-        self._application = Application(door, household, Done())
+        self._application = Application(door, household.application, Done())
         self._lock = Lock()
         self._next = self._in_turn()
 

@@ -18,7 +18,11 @@ from tests.faults.door import NAME, Door
 from tests.security.outages import environment, eventually, fetch
 from tests.smtp import free_port
 
-SETTINGS = {"IDP_ISSUER": f"https://{NAME}", "IDP_TRUSTED_PROXIES": "127.0.0.1/32"}
+SETTINGS = {
+    "IDP_ISSUER": f"https://{NAME}",
+    "IDP_TRUSTED_PROXIES": "127.0.0.1/32",
+    "IDP_STEP_UP_LIFETIME": "3600",  # the secretary has proved who she is once
+}
 
 
 @dataclass

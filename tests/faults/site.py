@@ -66,6 +66,7 @@ class Site:
         """Note what a fault came to; nothing that was answered may be lost, or half done."""
         with self.reading() as now:
             lost = rows.lost(now, traffic.done) | letters.lost(now, self.mail.letters)
+            lost |= self.household.changes.lost(now, self.household.movers)
             violated = rows.violated(now)
         twice = {"mails that came twice": letters.twice(self.mail.letters)}
         outcome = Outcome.of(fault, traffic, rows.some(lost), rows.some(violated | twice))

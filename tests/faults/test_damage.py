@@ -1,9 +1,14 @@
-"""What is asked of PostgreSQL after each fault sees damage where there is some."""
+"""What is asked after each fault sees what is lost or damaged where something is."""
 
+from pathlib import Path
+
+import pytest
 from sqlalchemy import create_engine, text
 
 from tests import databases
 from tests.faults import rows
+from tests.faults.changes import PASSWORDS, whose
+from tests.faults.household import move_in
 
 
 def test_an_index_that_lacks_a_row_is_seen() -> None:
@@ -28,3 +33,26 @@ def test_an_index_that_lacks_a_row_is_seen() -> None:
             (damage,) = [name for name, many in rows.damaged(now).items() if many]
             assert damage.startswith(f"{index} is damaged")
         engine.dispose()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_change_that_was_answered_as_done_and_is_not_there_is_seen(
+    kind: str, tmp_path: Path
+) -> None:
+    with databases.fresh(kind) as url:
+        household = move_in(url, tmp_path)
+        changes, movers = household.changes, household.movers
+        with rows.reading(url, tmp_path, {}) as now:
+            with pytest.raises(TimeoutError):
+                changes.ask(PASSWORDS, movers.passwords[1], "in doubt", without_an_answer)
+            assert rows.some(changes.lost(now, movers)) == {}
+
+            for each, (who, *_) in whose(movers).items():
+                changes.ask(each, who, "another@families.example", lambda: None)
+            kinds = [f"{each}s" for each in whose(movers)]
+            seen = {*kinds, *(f"{each} off the record" for each in kinds)}
+            assert rows.some(changes.lost(now, movers)) == dict.fromkeys(seen, 1)
+
+
+def without_an_answer() -> None:
+    raise TimeoutError

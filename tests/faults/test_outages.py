@@ -12,6 +12,7 @@ from time import monotonic, sleep
 import pytest
 
 from tests.faults import letters, outcomes
+from tests.faults.changes import LED
 from tests.faults.machines import Machine
 from tests.faults.site import Site, worker
 from tests.security.outages import eventually
@@ -54,7 +55,7 @@ def test_r2_postgresql_that_breaks_down(site: Site) -> None:
         sleep(1)  # until what it had answered has come
         gone = monotonic()
         sleep(OUT)
-        answered = traffic.answers.kinds(gone)
+        answered = traffic.answers.kinds(gone) - {LED}
         assert traffic.answers.slowest(gone) <= NOTICED * outcomes.busy()
         site.cluster.start()
         traffic.cause_is_gone()

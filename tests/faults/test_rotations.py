@@ -13,9 +13,10 @@ from sqlalchemy import text
 
 from idp.oidc import key_files
 from tests.conftest import SECRETS
+from tests.faults.changes import LED
 from tests.faults.machines import reload
 from tests.faults.site import Site, site_of
-from tests.faults.visits import Application, Done, Visit
+from tests.faults.visits import Browser
 from tests.security.outages import eventually
 
 SEEN_WITHIN = 5
@@ -116,10 +117,11 @@ def as_if_a_year_had_gone_by(site: Site) -> None:
 
 
 def everybody_signs_in(site: Site) -> None:
-    door, done = site.door.anew(), Done()
-    application = Application(door, site.household, done)
-    for parent in site.household.parents:
-        Visit(door, application, done).sign_in(parent)
+    for username, password in site.household.passwords:
+        browser = Browser(site.door.anew())
+        browser.open(LED, "/")
+        browser.submit("sign-in", "login-form", username=username, password=password)
+        assert 'id="sign-out"' in browser.page
 
 
 def as_variables(secrets: dict[str, list[bytes]]) -> dict[str, str]:

@@ -6,6 +6,8 @@ from itertools import cycle
 from threading import Event, Thread
 from time import monotonic, sleep
 
+from tests.faults.changes import ADDRESSES, Changing
+from tests.faults.changes import KINDS as CHANGES
 from tests.faults.door import Answers, Door, Trouble
 from tests.faults.household import Household
 from tests.faults.visits import SESSION, Application, Browser, Done, Visit
@@ -20,7 +22,8 @@ QUIET = 2.0
 
 
 class Traffic:
-    """Three parents who sign in, one who stays, and a secretary, again and again.
+    """Three parents who sign in, one who stays, two who change something, and a secretary who looks
+    and corrects, again and again.
 
     ``desk``: whether the secretary comes. She has signed in once, and does so no more.
     ``balancer``: whether one asks if the machine is ready.
@@ -30,14 +33,16 @@ class Traffic:
         self, door: Door, household: Household, *, desk: bool = True, balancer: bool = False
     ) -> None:
         self._door, self._household = door, household
+        self._changing = Changing(door, household.movers, household.changes)
         self._acts = [self._sign_in, self._sign_in, self._sign_in, self._stay]
-        self._acts += [self._look_at_the_desk] if desk else []
+        self._acts += [self._change_password, self._consent]
+        self._acts += [self._look_at_the_desk, self._correct] if desk else []
         self._acts += [self._balance] if balancer else []
-        self.kinds = KINDS | {DESK} if desk else KINDS
+        self.kinds = KINDS | CHANGES | ({DESK, ADDRESSES} if desk else set())
         self._parents = cycle(household.parents)
         self._end = Event()
         self.done = Done()
-        self.application = Application(door, household, self.done)
+        self.application = Application(door, household.application, self.done)
         self.over_at = 0.0
 
     @property
@@ -114,6 +119,18 @@ class Traffic:
     def _balance(self) -> None:
         self._door.ask("balancer", "GET", "/health/ready")
         self._end.wait(PAUSE)
+
+    def _change_password(self) -> None:
+        self._changing.change_password()
+        self._end.wait(3 * PAUSE)
+
+    def _consent(self) -> None:
+        self._changing.consent()
+        self._end.wait(3 * PAUSE)
+
+    def _correct(self) -> None:
+        self._changing.correct_address(self._household.secretary)
+        self._end.wait(3 * PAUSE)
 
     def _look_at_the_desk(self) -> None:
         browser = Browser(self._door, **{SESSION: self._household.secretary})

@@ -17,9 +17,10 @@ from joserfc.jwk import KeySet
 
 from tests.factories import PASSWORD
 from tests.faults.door import NAME, Door, Trouble
-from tests.faults.household import CALLBACK, SCOPE, Household
 from tests.relying_party import form_of, way_on
 
+CALLBACK = "https://portal.example/callback"
+SCOPE = "openid child offline_access"
 SESSION = "__Host-idp_session"
 GOOD = (200, 302, 303)
 """What a browser is answered that gets what it came for."""
@@ -41,10 +42,10 @@ class Done:
 class Application:
     """A relying party. It keeps our keys for an hour and asks for no others meanwhile."""
 
-    def __init__(self, door: Door, household: Household, done: Done) -> None:
+    def __init__(self, door: Door, registered: tuple[str, str], done: Done) -> None:
         self._door, self._done = door, done
-        self.client_id = household.client_id
-        pair = f"{household.client_id}:{household.client_secret}"
+        self.client_id, secret = registered
+        pair = f"{self.client_id}:{secret}"
         self._authorization = f"Basic {base64.b64encode(pair.encode()).decode()}"
         self._keys: KeySet | None = None  # no test lasts an hour
         self.last_kid = ""
@@ -201,18 +202,18 @@ class Visit:
         self.browser = Browser(door)
         self.tokens: dict[str, Any] = {}
 
-    def sign_in(self, username: str) -> None:
+    def sign_in(self, username: str, password: str = PASSWORD) -> None:
         """By password, in an empty browser."""
         path, verifier = self.request()
         self.browser.open("way in", path)
-        on = self.browser.submit("sign-in", "login-form", username=username, password=PASSWORD)
+        on = self.browser.submit("sign-in", "login-form", username=username, password=password)
         self._done.sessions.append(self.browser.cookies[SESSION])
-        self._redeem(on, verifier)
+        self.redeem(on, verifier)
 
     def come_again(self) -> None:
         """With the session that is there: nothing is asked."""
         path, verifier = self.request()
-        self._redeem(self.browser.open("way in", path), verifier)
+        self.redeem(self.browser.open("way in", path), verifier)
 
     def look_in(self) -> None:
         """What the application does with its tokens, and the parent at home with us."""
@@ -224,13 +225,14 @@ class Visit:
     def leave(self) -> None:
         self._done.ends.append(self.tokens["refresh_token"])
 
-    def request(self) -> tuple[str, str]:
+    def request(self, **more: str) -> tuple[str, str]:
         """The address that the application sends them to, and its verifier."""
         verifier = secrets.token_urlsafe(32)
-        query = authorization_request(self._application.client_id, verifier)
+        query = authorization_request(self._application.client_id, verifier) | more
         return f"/oauth2/authorize?{urlencode(query)}", verifier
 
-    def _redeem(self, on: str, verifier: str) -> None:
+    def redeem(self, on: str, verifier: str) -> None:
+        """Have the application exchange the code with which they are sent back."""
         fields = parse_qs(urlsplit(on).query)
         if "code" not in fields:
             raise Trouble(f"no code at {on[:80]!r}: {self.browser.page[:500]}")
