@@ -23,6 +23,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 from time import monotonic, sleep
+from urllib.parse import urlsplit
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 STARTS = 5
@@ -135,6 +136,32 @@ def stoppable_cluster(
             keeper.wait(STOP_SECONDS + 5)
         except subprocess.TimeoutExpired:
             keeper.kill()
+
+
+@contextmanager
+def standby(primary: Cluster, name: str, *, connections: int) -> Iterator[Cluster]:
+    """A copy that follows ``primary`` from here on, and can be read; promoted by ``pg_promote()``.
+
+    ``name``: as which the primary knows it (``synchronous_standby_names``); ``connections``: no
+    fewer than the primary's.
+    """
+    folder, user = Path(tempfile.mkdtemp(prefix="idp-postgres-")), _server_user()
+    try:
+        _own(folder, user)
+        command = [str(programs() / "pg_basebackup"), "--pgdata", str(folder / "data")]
+        command += ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+        done = _run(
+            [*command, "--dbname", f"{primary.address}?application_name={name}"], folder, user
+        )
+        if done.returncode != 0:
+            raise Unavailable(f"pg_basebackup failed: {done.stderr.decode(errors='replace')}")
+        password = folder / "kept-password"
+        password.touch(mode=0o600)
+        password.write_text(urlsplit(primary.address).password or "")
+        with stoppable_cluster(fsync=True, connections=connections, folder=folder) as cluster:
+            yield cluster
+    finally:
+        _remove(folder)
 
 
 def create_database(base: str, name: str) -> str:
@@ -305,7 +332,7 @@ class _Server:
         end = monotonic() + START_SECONDS
         while monotonic() < end and self.process.poll() is None:
             lines = status.read_text().splitlines() if status.exists() else []
-            ready = len(lines) >= 8 and lines[7].strip() == "ready"
+            ready = len(lines) >= 8 and lines[7].strip() in {"ready", "standby"}
             if ready and lines[3].strip() == str(self.port):
                 return True
             sleep(0.02)

@@ -29,6 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from idp import clock
 from idp.audit.models import AuditEvent, DatabaseIdentity
 from idp.database import db
+from idp.database.demotion import leave_if_demoted
 from idp.settings import Settings
 from idp.settings import current as settings
 
@@ -143,6 +144,7 @@ class Watch:
     def _look(self) -> None:
         before = self._goes_on
         try:
+            leave_if_demoted(db.engine)  # whose history ends, and lacks nothing that was seen
             self._goes_on = isinstance(remember(), GoesOn)
         except SQLAlchemyError:
             return

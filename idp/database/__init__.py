@@ -39,9 +39,10 @@ from sqlalchemy.types import TypeDecorator
 
 from idp.database import beginnings
 from idp.database.beginnings import base64url
+from idp.database.demotion import refuses_writes
 from idp.database.hashes import HASH_LENGTH, KeyedHash, keyed_hash
 
-__all__ = ["HASH_LENGTH", "KeyedHash", "base64url", "keyed_hash"]
+__all__ = ["HASH_LENGTH", "KeyedHash", "base64url", "keyed_hash", "refuses_writes"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -279,12 +280,6 @@ def release_connection() -> None:
     """Give the connection back to the pool before slow work (bcrypt) that needs none."""
     if not in_transaction():
         db.session.commit()
-
-
-def refuses_writes(error: BaseException) -> bool:
-    """Whether the database can only be read: a standby, a maintenance, a full disk."""
-    # 25006 read_only_sql_transaction, 53100 disk_full (PostgreSQL, appendix A)
-    return getattr(getattr(error, "orig", None), "sqlstate", None) in {"25006", "53100"}
 
 
 def _lost_race(error: DBAPIError) -> bool:

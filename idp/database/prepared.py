@@ -17,6 +17,7 @@ from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter
 
 from idp.database import db
+from idp.database.demotion import says_demoted
 from idp.database.hashes import Hashes, KeyedHash
 
 Row = TypeVar("Row")
@@ -247,14 +248,15 @@ def _cursor(connection: Connection) -> Any:
 
 
 def _translated(connection: Connection, text: str, error: Any) -> BaseException:
-    """The error as SQLAlchemy tells it, without the values (rule L1). A lost connection is not
-    used again, nor are those that were opened before it (rule R2).
+    """The error as SQLAlchemy tells it, without the values (rule L1). A lost connection, or one to
+    a primary that was demoted, is not used again, nor are those that were opened before it (rule
+    R2).
     """
-    dialect = connection.dialect
-    lost = dialect.is_disconnect(error, connection.connection.dbapi_connection, None)
+    dialect, demoted = connection.dialect, says_demoted(error)
+    lost = demoted or dialect.is_disconnect(error, connection.connection.dbapi_connection, None)
     if lost:
         connection.invalidate(error)
-        connection.engine.dispose(close=False)
+        connection.engine.dispose(close=demoted)  # what is lost can't be told that it is closed
     translated: BaseException = DBAPIError.instance(
         text,
         None,

@@ -27,6 +27,8 @@ from tests.smtp import MailServer
 
 Database = tuple[postgres.Cluster | None, str]
 """PostgreSQL's server, if it is that, and the database's address."""
+CONNECTIONS = 100
+"""Of PostgreSQL, for all."""
 FOLDERS = {"keys": 4, "spool": 1, "log": 4}
 """What a machine writes to beside the database, each on a disk of so many megabytes."""
 
@@ -169,7 +171,7 @@ def on_sqlite(folder: Path, disks: dict[str, Path]) -> Iterator[Database]:
 def durable_cluster(wal: Path | None = None) -> Iterator[postgres.Cluster]:
     """PostgreSQL whose commits are on the disk when they return, as in production."""
     try:
-        with postgres.stoppable_cluster(fsync=True, connections=100, wal=wal) as cluster:
+        with postgres.stoppable_cluster(fsync=True, connections=CONNECTIONS, wal=wal) as cluster:
             yield cluster
     except postgres.Unavailable as reason:
         pytest.skip(f"PostgreSQL is not available: {reason}")

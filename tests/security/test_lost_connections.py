@@ -34,9 +34,22 @@ class Cut:
             other.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
 
 
+class Demotion(Cut):
+    """From just before the ``at``-th statement on, its connection takes no write."""
+
+    def __call__(self, connection: Any, *_: Any) -> None:
+        self._left -= 1
+        if self._left or self.happened:
+            return
+        self.happened = True
+        driver = connection.connection.dbapi_connection
+        driver.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+        driver.execute("SET transaction_read_only = on")
+
+
 @contextmanager
-def cutting(url: str, at: int) -> Iterator[Cut]:
-    cut = Cut(url, at)
+def cutting(url: str, at: int, kind: type[Cut] = Cut) -> Iterator[Cut]:
+    cut = kind(url, at)
     event.listen(db.engine, "before_cursor_execute", cut)
     try:
         yield cut
@@ -65,3 +78,22 @@ def test_a_sign_in_loses_its_connection_at_each_of_its_statements_in_turn(
             assert not here.browser.shows("login-form")
     assert len(answers) > 15
     assert set(answers) == {200, 503}, answers
+
+
+@pytest.mark.parametrize("kind", [Cut, Demotion])
+def test_a_consent_loses_its_connection_or_its_primary_at_each_of_its_statements_in_turn(
+    client: FlaskClient, database_url: str, kind: type[Cut]
+) -> None:
+    """The next request finds another one, and nothing is half done (rule R2)."""
+    here = world(client, "Lina", first_party=False)
+    answers = []
+    for at in range(1, MOST):
+        here.ask(scope="openid child", prompt="consent")
+        assert here.browser.shows("consent-form")
+        with cutting(database_url, at, kind) as cut:
+            answers.append(here.browser.press("consent-allow").status_code)
+        if not cut.happened:
+            break
+    assert len(answers) > 8
+    assert set(answers) <= {200, 302, 303, 503}, answers
+    assert 503 in answers

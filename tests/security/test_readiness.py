@@ -1,7 +1,7 @@
 """Readiness asks for what serving needs; a database that can only be read is one that is away."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import Event, Thread
 
 import pytest
@@ -102,3 +102,36 @@ def test_somebody_who_writes_for_long_is_a_proof_too(
     finally:
         end.set()
         worker.join()
+
+
+@on_postgresql
+def test_r2_a_primary_that_was_demoted_is_left_with_the_first_write_that_it_refuses(
+    client: FlaskClient,
+) -> None:
+    """The connection is open, and would be good for reading for ever: what is read grows old."""
+    there = world(client, "Lina", signed_in=False)
+    there.ask(scope="openid child offline_access")
+    tokens = there.portal.redeem(client, answer(there.browser.sign_in("claire"))["code"]).json
+
+    demote_what_is_open()
+    refused = there.portal.refresh(client, tokens["refresh_token"])
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+    renewed = there.portal.refresh(client, tokens["refresh_token"])
+    assert renewed.status_code == 200, "of a prepared statement"
+
+    client.delete_cookie("idp_session")
+    there.ask(scope="openid child")
+    demote_what_is_open()
+    assert there.browser.sign_in("claire").status_code == 503
+    there.ask(scope="openid child")
+    assert "code" in answer(there.browser.sign_in("claire")), "of any other"
+
+
+def demote_what_is_open() -> None:
+    """Every connection of the pool is to a server that takes no writes from here on."""
+    db.session.remove()
+    with ExitStack() as stack:
+        for _ in range(max(1, db.engine.pool.checkedin())):
+            open_one = stack.enter_context(db.engine.connect())
+            open_one.exec_driver_sql("SET default_transaction_read_only = on")
+            open_one.commit()
