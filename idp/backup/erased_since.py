@@ -1,15 +1,18 @@
-"""Who was erased after a backup was made: gathered from whoever knows, before it is restored."""
+"""Who was erased after the state that is put back: gathered from whoever knows."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
+from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp import clock
+from idp.audit import continuity
+from idp.audit.models import AuditEvent, DatabaseIdentity
 from idp.backup import erasures, reading
 from idp.backup.erasures import Span
 from idp.backup.parts import Manifest
@@ -25,6 +28,25 @@ UNKNOWN: Final = (
 )
 
 
+class Older(Protocol):
+    """What is put back: of which database, and its state of which moment."""
+
+    @property
+    def database(self) -> str: ...
+
+    @property
+    def moment(self) -> datetime: ...
+
+
+@dataclass(frozen=True)
+class State:
+    """The present database, which something else than ``idp backup restore`` has put back."""
+
+    database: str
+    moment: datetime
+    """Of its newest event: an erasure after it would be a newer one."""
+
+
 @dataclass
 class Gathered:
     """The ids of all who are known to be erased, and up to when that is known; None: not at all."""
@@ -36,25 +58,42 @@ class Gathered:
     is_told_till_now: bool = False
     """Whether that database has told."""
 
-    def add(self, span: Span, ids: Iterable[str], manifest: Manifest) -> None:
+    def add(self, span: Span, ids: Iterable[str], older: Older) -> None:
         """Take a list in. Raises ``BackupTrouble`` where it is another database's."""
-        if span.database != manifest.database:
-            raise BackupTrouble("the list of who was erased is of another database than the backup")
+        if span.database != older.database:
+            raise BackupTrouble(
+                "the list of who was erased is of another database than what is put back"
+            )
         self.ids.update(ids)
-        known = self.until or manifest.moment
+        known = self.until or older.moment
         if span.covers(known):
             self.until = max(known, span.until)
 
 
 def gather(manifest: Manifest, place: Place, files: Iterable[Path], keys: list[bytes]) -> Gathered:
     """Ask the database that is to be replaced, if it can be read, and these files."""
-    gathered = Gathered()
-    lists = sorted((_list_of(file, keys) for file in files), key=lambda each: each[0].until)
-    for span, ids in lists:
-        gathered.add(span, ids, manifest)
+    gathered = listed(manifest, files, keys)
     if place.is_full():
         _ask_present(gathered, manifest)
     return gathered
+
+
+def listed(older: Older, files: Iterable[Path], keys: list[bytes]) -> Gathered:
+    """What these files tell: newer backups, and lists that ``idp backup erasures`` wrote."""
+    gathered = Gathered()
+    lists = sorted((_list_of(file, keys) for file in files), key=lambda each: each[0].until)
+    for span, ids in lists:
+        gathered.add(span, ids, older)
+    return gathered
+
+
+def present_state() -> State:
+    """The state of the present database, before anything else is recorded in it."""
+    with db.engine.connect() as now:
+        database = now.scalar(select(DatabaseIdentity.id)) or ""
+        acknowledged = AuditEvent.event == continuity.ACKNOWLEDGED  # it is done again
+        newest = now.scalar(select(func.max(AuditEvent.at)).where(~acknowledged))
+    return State(database, newest or datetime.min.replace(tzinfo=UTC))
 
 
 def refuse_unknown(gathered: Gathered, manifest: Manifest) -> None:

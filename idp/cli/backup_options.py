@@ -25,6 +25,13 @@ key_files_option = click.option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A file with keys of before, one a line, where IDP_BACKUP_KEY has none of them by now.",
 )
+erasures_option = click.option(
+    "--erasures-from",
+    "lists",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A newer backup, or what `idp backup erasures` wrote: who was erased since.",
+)
 source_argument = click.argument("source", metavar="FILE", type=click.Path(allow_dash=True))
 
 

@@ -10,6 +10,7 @@ from idp.backup import choosing, erased_since, erasures, places, putting_back
 from idp.backup.putting_back import Restored, Wishes
 from idp.cli import application, output, upgrading
 from idp.cli.backup_options import (
+    erasures_option,
     key_files_option,
     keys_in,
     opened,
@@ -28,13 +29,7 @@ from idp.purge import erasing
 @click.option(
     "--without-grants", is_flag=True, help="PostgreSQL: leave out what other roles may do."
 )
-@click.option(
-    "--erasures-from",
-    "lists",
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A newer backup, or what `idp backup erasures` wrote: who was erased since.",
-)
+@erasures_option
 @click.option(
     "--erasures-unknown", is_flag=True, help="Nobody knows who was erased since: I see to it."
 )
@@ -72,7 +67,7 @@ def restore(
             wanted,
             create=application.build,
             upgrade=lambda: upgrading.upgrade("head", lambda _words: None),
-            erase=lambda: _erase_again(gathered.ids),
+            erase=lambda: erasing.erase_again(gathered.ids),
             say=sayer(as_json),
         )
     for sentence in (*outcome.notes, *filter(None, [erased_since.gap(gathered)])):
@@ -86,15 +81,6 @@ def restore(
     }
     output.one(row, as_json)
     click.echo(_next_steps(outcome), err=True)
-
-
-def _erase_again(ids: set[str]) -> int:
-    if not ids:
-        return 0
-    moment = clock.now()
-    done = erasing.erase_again(erasing.Erased(each, moment) for each in ids)
-    erasing.scrub()
-    return done
 
 
 def _next_steps(outcome: Restored) -> str:

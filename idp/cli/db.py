@@ -1,17 +1,26 @@
 """``idp db``: the schema of the database."""
 
 from dataclasses import asdict
+from pathlib import Path
 
 import alembic.command
 import click
 from sqlalchemy.exc import IntegrityError
 
 from idp import readiness
+from idp.backup import erased_since
 from idp.cli import output, upgrade_plan, upgrading
+from idp.cli.backup_options import (
+    erasures_option,
+    key_files_option,
+    keys_in,
+    with_its_own_codes,
+)
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
 from idp.database import db
 from idp.lifecycle import restored
+from idp.purge import erasing
 from idp.readiness import agreement
 
 PLANNED = ("step", "locks", "rows", "seconds", "serves", "does")
@@ -99,21 +108,38 @@ def db_current(as_json: bool) -> None:
 
 
 @command.command("restored")
+@erasures_option
+@key_files_option
 @click.confirmation_option(
     prompt="Every parent and application has to sign in again. Was the database restored?"
 )
 @output.json_option
-def db_restored(as_json: bool) -> None:
-    """After a restore from a backup: end every session, grant and token.
+@with_its_own_codes
+def db_restored(lists: tuple[Path, ...], key_files: tuple[Path, ...], as_json: bool) -> None:
+    """After a restore by other means than `idp backup restore`: do what a restore owes.
 
-    What was ended or revoked after the backup is alive again in it. The provider notices, and
-    serves nobody until this was run. Read "Backup and restore" in docs/operator.md first.
+    What was ended or revoked after the backup is alive again in it, and who was erased is there
+    again. The provider notices, and serves nobody until this was run. It erases again whom the
+    lists name, and ends every session, grant and token. Read "Backup and restore" in
+    docs/operator.md first.
 
-    Example:
+    Examples:
+      idp db restored --erasures-from erasures.txt
       idp db restored --yes
     """
     readiness.refuse_other_schema()
-    output.one(restored.end_what_came_back(), as_json)
+    state = erased_since.present_state()
+    gathered = erased_since.listed(state, lists, keys_in(key_files))
+    # First: what stops here leaves a database that serves nobody
+    erased = erasing.erase_again(gathered.ids)
+    output.one({"erased_again": erased, **restored.end_what_came_back()}, as_json)
+    since = gathered.until or state.moment
+    click.echo(
+        f"idp: nobody has told who was erased after {since:%Y-%m-%d %H:%M}Z: run it again with"
+        " --erasures-from and a newer backup or what `idp backup erasures` wrote (of the former"
+        " database too, where it can be read); or ask the schools, and erase them again by hand",
+        err=True,
+    )
 
 
 @command.command("agree")

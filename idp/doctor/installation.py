@@ -62,7 +62,11 @@ def _history_goes_on() -> Findings:
         continuity.refuse_other_history()
     except continuity.HistoryTrouble as trouble:
         yield Finding(
-            "danger", "history", f"{trouble}.", "See « Backup and restore » in docs/operator.md."
+            "danger",
+            "history",
+            f"{trouble}.",
+            "With `--erasures-from` it erases again who was erased since. See « Backup and"
+            " restore » in docs/operator.md.",
         )
 
 

@@ -6,8 +6,6 @@ a backup that is put back brings people back, and they are erased anew by their 
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import delete, func, or_, select, text, update
@@ -32,14 +30,6 @@ AT_ONCE: Final = 100
 _IN_ORDER: Final = text("INSERT INTO directory_index(directory_index) VALUES ('optimize')")
 
 
-@dataclass(frozen=True)
-class Erased:
-    """Somebody who was erased, and when: all that is kept of them."""
-
-    id: str
-    at: datetime
-
-
 def erase(*, accounts: Iterable[str] = (), children: Iterable[str] = (), why: str) -> int:
     """Erase these people, some at a time, each time in a transaction of its own; children first.
 
@@ -53,11 +43,16 @@ def erase(*, accounts: Iterable[str] = (), children: Iterable[str] = (), why: st
     return done
 
 
-def erase_again(people: Iterable[Erased]) -> int:
-    """Erase those who were erased before, in a database that has them again."""
-    ids = {each.id for each in people}
+def erase_again(ids: Collection[str]) -> int:
+    """Erase those who were erased before, in a database that has them again, and what SQLite's file
+    keeps of them; returns how many of them were there.
+    """
+    if not ids:
+        return 0
     children = {each for each in ids if each.startswith("p_")}
-    return erase(accounts=ids - children, children=children, why="restored")
+    done = erase(accounts=set(ids) - children, children=children, why="restored")
+    scrub()
+    return done
 
 
 def scrub() -> None:

@@ -260,10 +260,10 @@ def _changes_of_events() -> Iterator[str]:
     events = AuditEvent.__table__
     for table in _tables_of_events():
         newest = db.session.scalar(text(f"SELECT max(id) FROM {table}"))  # noqa: S608
-        this = events.c.id == newest
+        last = events.c.id == newest
         for name, statement in (
-            ("UPDATE", events.update().where(this).values(event=events.c.event)),
-            ("DELETE", events.delete().where(this)),
+            ("UPDATE", events.update().where(last).values(event=events.c.event)),
+            ("DELETE", events.delete().where(last)),
         ):
             if newest is not None and _is_taken(statement):
                 yield f"{name} of event {newest}"

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -516,6 +517,64 @@ def test_r16_where_the_database_is_lost_a_newer_backup_or_a_list_knows(
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["erased_again"] == 2
     assert_gone(new_machine["DATABASE_URL"])
+
+
+def put_back_by_other_means(url: str, to: str) -> None:
+    """Another database is as this one is now: as a dump, an archive or a standby has it."""
+    db.session.rollback()
+    if url.startswith("sqlite"):
+        with (
+            closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as now,
+            closing(sqlite3.connect(to.removeprefix("sqlite:///"))) as then,
+        ):
+            now.backup(then)
+        return
+    dump = [postgres.programs() / "pg_dump", "--format=custom", url]
+    restore = [postgres.programs() / "pg_restore", "--no-owner", "--exit-on-error", "--dbname", to]
+    content = subprocess.run(dump, check=True, capture_output=True).stdout
+    subprocess.run(restore, input=content, check=True, capture_output=True)
+
+
+def test_r16_after_a_restore_by_other_means_who_is_on_the_list_is_erased_again(
+    run: Run,
+    family: Family,
+    tmp_path: Path,
+    database_url: str,
+    keys_folder: Path,
+    new_machine: dict[str, str],
+) -> None:
+    put_back_by_other_means(database_url, new_machine["DATABASE_URL"])
+    erase(family)
+    (tmp_path / "erasures.txt").write_text(run("backup", "erasures").stdout)
+    # The machine stays, with all that it has seen
+    assert isinstance(continuity.remember(), continuity.GoesOn)
+    seen = continuity.file()
+    machine = new_machine | {"IDP_KEYS_FOLDER": str(keys_folder), "IDP_HISTORY_FILE": str(seen)}
+
+    noticed = finished(machine, "check")
+    unknown = finished(machine, "db", "restored", "--yes")
+    done = finished(
+        machine, "db", "restored", "--yes", "--json", "--erasures-from", f"{tmp_path}/erasures.txt"
+    )
+    after = finished(machine, "check")
+
+    assert "idp db restored" in noticed.stdout
+    assert "--erasures-from" in noticed.stdout
+    assert unknown.returncode == 0, unknown.stderr
+    assert "nobody has told who was erased after" in unknown.stderr
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["erased_again"] == 2
+    assert_gone(new_machine["DATABASE_URL"])
+    assert "idp db restored" not in after.stdout
+
+
+@on_sqlite
+def test_r16_a_list_of_another_database_ends_nothing(run: Run, app: Flask, tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("# erased of d_other - 2030-01-01T00:00:00+00:00\n# end: 0\n")
+    result = run("db", "restored", "--yes", "--erasures-from", str(tmp_path / "list"))
+    assert result.exit_code == 2
+    assert "another database" in result.stderr
+    assert db.session.scalar(select(AuditEvent.id)) is None
 
 
 @pytest.mark.long
