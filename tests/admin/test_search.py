@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import event
+from sqlalchemy import text as sql
 
-from idp.database import db
+from idp.database import db, transaction
 from idp.desk.access.rights import AT_TERMINAL, Right, SchoolScope, Staff
 from idp.desk.search import search
 from idp.lifecycle import endings
@@ -18,6 +19,7 @@ from tests.admin.places import Desk
 
 pytestmark = pytest.mark.quick_on("postgresql")
 
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 sqlite_alone = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
@@ -229,7 +231,7 @@ def test_more_than_can_be_shown_is_said(
     assert (found.total, found.cut) == (5, True)
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@on_postgresql
 def test_who_is_meant_is_found_behind_many_who_begin_alike(
     app: Flask, school: School, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,6 +240,64 @@ def test_who_is_meant_is_found_behind_many_who_begin_alike(
         children.create_child(school.id, f"Kid{n}", "Dubrovnik")
     children.create_child(school.id, "Lina", "Dubois")
     assert names("dubios") == ["Lina Dubois"]
+
+
+@on_postgresql
+def test_a_common_name_finds_the_same_people_at_each_page(
+    app: Flask, school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "MOST", 5)
+    kids = [children.create_child(school.id, f"Kid{n}", "Peeters") for n in range(7)]
+    before = names("peeters")
+
+    for kid in kids[:2]:  # their lines are now the last ones of the table
+        children.change_child(kid, kid.given_name, kid.family_name, "6Z")
+
+    assert names("peeters") == before
+
+
+@on_postgresql
+def test_a_full_name_reads_no_more_of_the_index_than_its_letters_need(app: Flask) -> None:
+    """Half of all lines have a word that begins with « d », and one with « l »."""
+    with transaction() as writes:
+        writes.execute(
+            sql("""
+            INSERT INTO directory_entries (kind, place, text)
+            SELECT 'pupil', '', CASE WHEN n % 100 = 0 THEN ' dubois lina '
+                ELSE ' d' || md5(n::text) || ' l' || md5(n::text || '.') || ' ' END
+            FROM generate_series(1, 20000) n""")
+        )
+        writes.execute(sql("SELECT gin_clean_pending_list('ix_directory_entries_text')"))
+        writes.execute(sql("ANALYZE directory_entries"))
+    asked = "SELECT * FROM directory_entries WHERE text LIKE %(a)s AND text LIKE %(b)s"
+    statement, values = asked_of_the_directory("lina dubois")[0]
+    assert index_pages(statement, values) <= index_pages(asked, {"a": "%lina%", "b": "%dubois%"})
+
+
+def asked_of_the_directory(typed: str) -> list[tuple[str, Any]]:
+    """The statements of a search, with their values."""
+    seen: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> None:
+        if "FROM directory_entries" in statement:
+            seen.append((statement, values))
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        search.find(AT_TERMINAL, typed)
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
+    return seen
+
+
+def index_pages(statement: str, values: Any) -> int:
+    """How many pages of an index PostgreSQL looks at for this statement."""
+    explained = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statement
+    with db.engine.connect() as connection:
+        node = connection.exec_driver_sql(explained, values).scalar_one()[0]["Plan"]
+    while node["Node Type"] != "Bitmap Index Scan":
+        (node,) = node["Plans"]
+    return int(node["Shared Hit Blocks"]) + int(node["Shared Read Blocks"])
 
 
 def test_as_many_statements_for_one_as_for_many(app: Flask, school: School) -> None:

@@ -95,16 +95,20 @@ def onboarding_of(account_ids: Collection[str], school_scope: SchoolScope) -> di
     For a page, a class or a school's list; the ids come from a query within the scope. Whoever
     is no guardian within it is not in the answer, except for an operator's.
     """
+    return onboarding_of_named(account_ids, school_scope)[1]
+
+
+def onboarding_of_named(
+    account_ids: Collection[str], school_scope: SchoolScope
+) -> tuple[list[Any], dict[str, Onboarding]]:
+    """The same, and the accounts with their names, by the same queries."""
     ids = sorted(set(account_ids))
     if not ids:
-        return {}
+        return [], {}
     windows = windows_of(ids, school_scope)
     mails, tokens = _mails(ids), _tokens(ids, school_scope)
-    return {
-        row.id: _onboarding(row, windows[row.id], mails, tokens)
-        for row in _accounts(ids)
-        if row.id in windows
-    }
+    known = [row for row in _accounts(ids) if row.id in windows]
+    return known, {row.id: _onboarding(row, windows[row.id], mails, tokens) for row in known}
 
 
 def windows_of(
@@ -202,7 +206,16 @@ def _step(onboarding: Onboarding, token: Any, *, signed_in: bool) -> OnboardingS
 
 def _accounts(ids: list[str]) -> Any:
     return db.session.execute(
-        select(Account.id, Account.email, Account.status, Account.last_sign_in_at, Password.set_at)
+        select(
+            Account.id,
+            Account.given_name,
+            Account.family_name,
+            Account.username,
+            Account.email,
+            Account.status,
+            Account.last_sign_in_at,
+            Password.set_at,
+        )
         .outerjoin(Password, Password.account_id == Account.id)
         .where(Account.id.in_(ids))
     )

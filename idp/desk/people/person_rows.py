@@ -12,9 +12,9 @@ from sqlalchemy import select
 from idp.database import db
 from idp.desk.access import scope
 from idp.desk.access.rights import SchoolScope
-from idp.desk.people.onboarding import Onboarding, OnboardingStep, onboarding_of
+from idp.desk.people.onboarding import Onboarding, OnboardingStep, onboarding_of_named
 from idp.people import guardianships
-from idp.people.models import Account, Child, Guardianship, School, full_name
+from idp.people.models import Child, Guardianship, School, full_name
 
 GUARDIAN: Final = "guardian"
 PUPIL: Final = "pupil"
@@ -61,17 +61,11 @@ def listed(people: Sequence[tuple[str, str]], school_scope: SchoolScope) -> list
 def _guardians(ids: list[str], school_scope: SchoolScope) -> dict[tuple[str, str], Person]:
     if not ids:
         return {}
-    accounts = db.session.execute(
-        select(Account.id, Account.given_name, Account.family_name, Account.username).where(
-            Account.id.in_(ids)
-        )
-    ).all()
     pupils: dict[str, list[Pupil]] = {}
     for account_id, pupil in _pupils_of(ids, school_scope):
         pupils.setdefault(account_id, []).append(pupil)
-    onboarding = onboarding_of(
-        ids, school_scope
-    )  # knows whoever is or was guardian within the scope, nobody else
+    # Whoever is or was guardian within the scope, nobody else
+    accounts, onboarding = onboarding_of_named(ids, school_scope)
     return {
         (GUARDIAN, row.id): Person(
             GUARDIAN,
@@ -82,7 +76,6 @@ def _guardians(ids: list[str], school_scope: SchoolScope) -> dict[tuple[str, str
             onboarding[row.id],
         )
         for row in accounts
-        if row.id in onboarding
     }
 
 

@@ -7,10 +7,21 @@ one behind LIKE; then every piece is compared with the text itself. What is comp
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Select, column, func, or_, select, table, text, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    column,
+    func,
+    or_,
+    select,
+    table,
+    text,
+    union_all,
+)
 
 from idp.database import db
 from idp.desk.access import scope
@@ -19,26 +30,29 @@ from idp.people.normalise import SOUND, sound
 from idp.people.search_index import DirectoryEntry
 from idp.people.search_texts import BEHIND, place_of
 
+_LINE: Final = DirectoryEntry.__table__.c
 _COLUMNS: Final = (
-    DirectoryEntry.kind,
-    DirectoryEntry.account_id,
-    DirectoryEntry.child_id,
-    DirectoryEntry.school_id,
-    DirectoryEntry.text,
+    _LINE.kind,
+    func.coalesce(_LINE.account_id, _LINE.child_id).label("person_id"),
+    _LINE.school_id,
+    _LINE.text,
 )
 _INDEX: Final = table("directory_index", column("rowid"))
 _FEW_SCHOOLS: Final = 8
 """Whose lines are read one by one by the index of schools, whatever the words."""
+_GRAM: Final = 3
+"""Characters of each entry of the indexes behind LIKE and MATCH."""
 _SHORTEST_MEANT: Final = 4
 """Shorter words are taken as they are: every other word is near « 3B »."""
 
 Pieces = tuple[str, ...]
 """Parts of a text, at least one of which it must have; each of three characters or more."""
 Reading = Callable[[str], Pieces]
+Has = Callable[[str], ColumnElement[bool]]
+"""The condition that a line has a piece."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A line of the directory."""
 
     kind: str
@@ -62,23 +76,19 @@ def find(
     wanted = [reading(word) for word in words]
     query: Any = select(*_COLUMNS)
     if kind is not None:
-        query = query.where(DirectoryEntry.kind == kind)
+        query = query.where(_LINE.kind == kind)
     if db.engine.dialect.name == "sqlite":
         # Not by the index of schools: SQLite would ask the other one for each line of the school
-        school_id = func.coalesce(DirectoryEntry.school_id, "")
+        school_id = func.coalesce(_LINE.school_id, "")
         query = _narrowed(query.where(scope.at(school_scope, school_id)), wanted, school_scope)
-        query = _having(query, wanted).limit(most)
+        query = _having(query, wanted, _has).limit(most)
     else:
-        query = query.where(scope.at(school_scope, DirectoryEntry.school_id))
+        query = query.where(scope.at(school_scope, _LINE.school_id))
         if not school_scope.everywhere and len(school_scope.school_ids) <= _FEW_SCHOOLS:
-            # PostgreSQL would look through everybody of that name on the whole platform first
-            query = _having(query, wanted, DirectoryEntry.text.concat("")).limit(most)
+            query = _having(query, wanted, _has_in_school).limit(most)
         else:
             query = _by_piece(query, wanted, most)
-    rows = db.session.execute(query).unique()
-    return [
-        Entry(row.kind, row.account_id or row.child_id, row.school_id, row.text) for row in rows
-    ]
+    return list(dict.fromkeys(map(Entry._make, db.session.execute(query).all())))
 
 
 def _by_piece(query: Select[Any], wanted: list[Pieces], most: int) -> Any:
@@ -88,19 +98,39 @@ def _by_piece(query: Select[Any], wanted: list[Pieces], most: int) -> Any:
     telling = max(range(len(wanted)), key=lambda place: len(wanted[place][0]))
     pieces = wanted[telling]
     each = [
-        _having(query, [*wanted[:telling], (piece,), *wanted[telling + 1 :]]).limit(
-            most // len(pieces)
-        )
+        _having(query, [*wanted[:telling], (piece,), *wanted[telling + 1 :]], _has_by_index)
         for piece in pieces
     ]
-    if len(each) == 1:
-        return each[0]
-    together = union_all(*(select(part.subquery()) for part in each)).subquery()
-    return select(*(together.c[column.key] for column in _COLUMNS))
+    if len(wanted) == 1:
+        # PostgreSQL walks along until it has so many of a common word: from the same end each time,
+        # while a walk through the table itself may begin in its midst, at each page elsewhere. Of
+        # several words it would take a walk for short that is none; their index has one order, too.
+        each = [part.order_by(_LINE.id) for part in each]
+    each = [part.limit(most // len(pieces)) for part in each]
+    return union_all(*each) if len(each) > 1 else each[0]
 
 
-def _having(query: Select[Any], wanted: list[Pieces], of: Any = DirectoryEntry.text) -> Select[Any]:
-    return query.where(*(or_(*(of.like(f"%{piece}%") for piece in pieces)) for pieces in wanted))
+def _having(query: Select[Any], wanted: list[Pieces], has: Has) -> Select[Any]:
+    return query.where(*(or_(*map(has, pieces)) for pieces in wanted))
+
+
+def _has(piece: str) -> ColumnElement[bool]:
+    return _LINE.text.like(f"%{piece}%")
+
+
+def _has_in_school(piece: str) -> ColumnElement[bool]:
+    """What no index answers: PostgreSQL would look through everybody of that name first."""
+    return _LINE.text.concat("").like(f"%{piece}%")
+
+
+def _has_by_index(piece: str) -> ColumnElement[bool]:
+    """By the letters alone, then by the mark before them too: nearly every line has a word that
+    begins with « d », and PostgreSQL would go through all of these beside those with « dub ».
+    """
+    letters = piece.lstrip(f" {SOUND}")
+    if letters == piece or len(letters) < _GRAM:
+        return _has(piece)
+    return and_(_has(letters), func.strpos(_LINE.text, piece) > 0)
 
 
 def as_typed(word: str) -> Pieces:
@@ -134,7 +164,7 @@ def _narrowed(query: Select[Any], wanted: list[Pieces], school_scope: SchoolScop
     every = [_any(pieces) for pieces in wanted]
     if not school_scope.everywhere:
         every.append(_any([place_of(school_id) for school_id in sorted(school_scope.school_ids)]))
-    return query.join(_INDEX, _INDEX.c.rowid == DirectoryEntry.id).where(
+    return query.join(_INDEX, _INDEX.c.rowid == _LINE.id).where(
         text("directory_index MATCH :match").bindparams(match=" AND ".join(every))
     )
 
@@ -160,16 +190,18 @@ def nearest(entries: Sequence[Entry], wanted: Sequence[str]) -> list[Entry]:
     """The entries in which each word is nearly there: the nearest first, and of these the ones
     who are called so themselves before those whose child is.
     """
-    known = list({word for entry in entries for word in entry.text.split()})
+    lines = [(entry, entry.text.split()) for entry in entries]
+    known = list({word for _entry, line in lines for word in line})
     costs = [_costs(word, known) for word in wanted]
     ranked = []
-    for entry in entries:
-        own, _, theirs = entry.text.partition(BEHIND)
-        by_own = _cost(costs, own.split())
-        by_all = min(by_own, _cost(costs, [*own.split(), *theirs.split()]))
+    for entry, line in lines:
+        own = line[: line.index(BEHIND)] if BEHIND in line else line
+        by_own = by_all = _cost(costs, own)
+        if own is not line:
+            by_all = min(by_own, _cost(costs, line))
         if by_all < _FAR:
             ranked.append((by_all, by_all < by_own, entry.text, entry.person_id, entry))
-    return [row[-1] for row in sorted(ranked, key=lambda row: row[:-1])]
+    return [row[-1] for row in sorted(ranked, key=itemgetter(0, 1, 2, 3))]
 
 
 def _cost(costs: list[dict[str, int]], words: list[str]) -> int:

@@ -6,6 +6,7 @@ nobody has them, as they may be meant. Every word must be there.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final
 
 from sqlalchemy import select
@@ -87,20 +88,25 @@ def _entries(
     for reading in (directory.as_typed, directory.anywhere):
         matches = directory.find(wanted, reading, school_scope, most=MOST + 1, kind=kind)
         if matches:
-            matches.sort(key=lambda entry: (_rank(entry, wanted), entry.text, entry.person_id))
-            return matches[:MOST], len(matches) > MOST, False
+            return _ranked(matches, wanted)[:MOST], len(matches) > MOST, False
     candidates = directory.find(
         wanted, directory.as_meant, school_scope, most=CANDIDATES, kind=kind
     )
     return nearest(candidates, wanted)[:NEAREST], False, True
 
 
-def _rank(entry: Entry, wanted: Iterable[str]) -> int:
-    """0: these are the person's own words; 1: they begin so; 2: they are their children's."""
-    own = entry.text.partition(BEHIND)[0]
-    if all(f" {word} " in own for word in wanted):
-        return 0
-    return 1 if all(f" {word}" in own for word in wanted) else 2
+def _ranked(entries: Iterable[Entry], wanted: Iterable[str]) -> list[Entry]:
+    """First whose own words these are, then whose own begin so, then whose children's they are."""
+    whole, begun = [f" {word} " for word in wanted], [f" {word}" for word in wanted]
+    ranked = []
+    for entry in entries:
+        own = entry.text.partition(BEHIND)[0]
+        if all(word in own for word in whole):
+            rank = 0
+        else:
+            rank = 1 if all(word in own for word in begun) else 2
+        ranked.append((rank, entry.text, entry.person_id, entry))
+    return [row[-1] for row in sorted(ranked, key=itemgetter(0, 1, 2))]
 
 
 def _one_for_each_person(entries: Iterable[Entry]) -> list[tuple[str, str]]:
