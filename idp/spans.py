@@ -6,13 +6,15 @@ tells the route, never the address with what stands in it: no person, no code, n
 Traces begin here: what a stranger claims in ``traceparent`` would be his to sample and to name.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from idp import correlation
 from idp.log_forms import SERVICE
 from idp.measures import METHODS, ROUTE, UNKNOWN
+from idp.settings.variables import is_service_link
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -20,6 +22,39 @@ if TYPE_CHECKING:
 CORRELATION: Final = "idp.correlation_id"
 """The attribute that holds what logs, error pages and ``X-Request-Id`` name a request by."""
 _SWITCHES: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_OTLP: Final = ("ENDPOINT", "HEADERS", "TIMEOUT", "COMPRESSION", "PROTOCOL", "CERTIFICATE",
+                "CLIENT_KEY", "CLIENT_CERTIFICATE")  # fmt: skip
+_LIMITS: Final = (
+    "ATTRIBUTE_COUNT", "ATTRIBUTE_VALUE_LENGTH", "EVENT_ATTRIBUTE_COUNT", "LINK_ATTRIBUTE_COUNT",
+    "SPAN_ATTRIBUTE_COUNT", "SPAN_ATTRIBUTE_VALUE_LENGTH", "SPAN_EVENT_COUNT", "SPAN_LINK_COUNT",
+)  # fmt: skip
+HEEDED: Final = frozenset(
+    {
+        *("OTEL_SDK_DISABLED", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"),
+        *("OTEL_TRACES_EXPORTER", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"),
+        *(f"OTEL_EXPORTER_OTLP_{name}" for name in _OTLP),
+        *(f"OTEL_EXPORTER_OTLP_TRACES_{name}" for name in _OTLP),
+        *(f"OTEL_{name}_LIMIT" for name in _LIMITS),
+        *("OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_EXPORT_TIMEOUT"),
+        *("OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"),
+        "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS",
+    }
+)
+"""The variables that count here; those of ``OTEL_PYTHON_…`` are the library's own matter."""
+_PROTOCOLS: Final = ("http/protobuf",)
+_COMPRESSIONS: Final = ("none", "gzip", "deflate")
+_MEANT: Final[Mapping[str, tuple[str, ...]]] = {
+    "OTEL_TRACES_EXPORTER": ("otlp", "none"),
+    "OTEL_EXPORTER_OTLP_PROTOCOL": _PROTOCOLS,
+    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": _PROTOCOLS,
+    "OTEL_EXPORTER_OTLP_COMPRESSION": _COMPRESSIONS,
+    "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION": _COMPRESSIONS,
+    "OTEL_TRACES_SAMPLER": (
+        *("always_on", "always_off", "traceidratio"),
+        *("parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"),
+    ),
+}
+"""What we can do of what these may say, and their words are never a secret."""
 
 Application = Callable[..., Iterable[bytes]]
 
@@ -30,10 +65,42 @@ class NotInstalled(Exception):
 
 def is_wanted(environment: Mapping[str, str]) -> bool:
     """Whether the standard variables ask for traces."""
-    if environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
+    if _is_off(environment):
         return False
     exporter = environment.get("OTEL_TRACES_EXPORTER", "").lower()
     return exporter == "otlp" or (not exporter and any(map(environment.get, _SWITCHES)))
+
+
+def impossible(environment: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for each variable that asks for what can't be done here: no trace leaves so."""
+    if not _is_off(environment):
+        for name, possible in _MEANT.items():
+            text = environment.get(name, "").strip()
+            if text and text.lower() not in possible:
+                yield f"{name} is {text[:40]!r}; what is done here is {' or '.join(possible)}"
+
+
+def unread(environment: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for each variable of OpenTelemetry that counts for nothing here."""
+    if not _is_off(environment):
+        for name, text in sorted(environment.items()):
+            if name.startswith("OTEL_") and not _counts(name, text):
+                is_others = "_LOGS_" in name or "_METRICS_" in name
+                known = [] if is_others else sorted(HEEDED)
+                (near,) = get_close_matches(name, known, n=1, cutoff=0.9) or [""]
+                meant = f": {near} would" if near else ": traces alone are sent"
+                yield f"{name} counts for nothing{meant}"
+
+
+def _is_off(environment: Mapping[str, str]) -> bool:
+    return environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
+
+
+def _counts(name: str, text: str) -> bool:
+    """Whether a variable is read, is the library's own, or asks for nothing."""
+    if name in HEEDED or name.startswith("OTEL_PYTHON_") or is_service_link(name, text):
+        return True
+    return not text or (name.endswith("_EXPORTER") and text.strip().lower() == "none")
 
 
 def refuse_missing(environment: Mapping[str, str]) -> None:

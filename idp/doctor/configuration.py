@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
-from idp.doctor import Finding, Findings, private_file
+from idp import spans
+from idp.doctor import Finding, Findings, private_file, trouble
 from idp.resources import folder
 from idp.settings import (
     LOCALES,
@@ -58,7 +59,8 @@ def of_environment(environment: dict[str, str]) -> list[Finding]:
     for name, value in environment.items():
         if is_secret(name.removesuffix("_FILE")) and name.endswith("_FILE"):
             findings += list(private_file(Path(value), name))
-    return [*findings, *_settings_file(environment), *_unread_variables(environment)]
+    checks = (_settings_file, _unread_variables, _opentelemetry)
+    return [*findings, *(each for check in checks for each in check(environment))]
 
 
 def is_secret(name: str) -> bool:
@@ -89,6 +91,14 @@ def _unread_variables(environment: dict[str, str]) -> Findings:
             f"{name} is read by nobody: IDP_PROVIDERS does not name this provider.",
             "Name it there; IDP_PROVIDER_<KEY>_ENABLED=0 takes its button away.",
         )
+
+
+def _opentelemetry(environment: dict[str, str]) -> Findings:
+    remedy = "See « Traces » in docs/operator.md, or unset it."
+    for sentence in spans.impossible(environment):
+        yield trouble("traces", f"{sentence}.", remedy)
+    for sentence in spans.unread(environment):
+        yield Finding("notice", "traces", f"{sentence}.", remedy)
 
 
 # The settings

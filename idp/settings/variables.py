@@ -27,9 +27,9 @@ UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 ELSEWHERE: Final = frozenset({"IDP_ENV_FILE"})
 """Read by the command line, before the settings."""
 
-# Kubernetes sets these in every container beside a service called "idp" or "idp-…".
+# Kubernetes sets these in every container beside a service called "idp" or "idp-…", say.
 _SERVICE_LINK = re.compile(
-    r"IDP_(?:[A-Z0-9]+_)*(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_\d+_(?:TCP|UDP)(?:_[A-Z]+)?)"
+    r"[A-Z0-9]+_(?:[A-Z0-9]+_)*(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_\d+_(?:TCP|UDP)(?:_[A-Z]+)?)"
 )
 _SERVICE_ADDRESS = re.compile(r"(?:tcp|udp)://\S+")
 
@@ -265,8 +265,12 @@ def _unquoted(value: str) -> str:
 
 
 def _is_elsewhere(name: str, text: str) -> bool:
-    linked = _SERVICE_LINK.fullmatch(name) or _SERVICE_ADDRESS.fullmatch(text)
-    return name in ELSEWHERE or linked is not None
+    return name in ELSEWHERE or is_service_link(name, text)
+
+
+def is_service_link(name: str, text: str) -> bool:
+    """Whether Kubernetes has set a variable, for a service whose name begins as ours do."""
+    return bool(_SERVICE_LINK.fullmatch(name) or _SERVICE_ADDRESS.fullmatch(text))
 
 
 def _shown(text: str) -> str:

@@ -1,5 +1,7 @@
 """Spans: sent where OpenTelemetry's variables say, with our correlation id and nobody's data."""
 
+import json
+import re
 import subprocess
 import sys
 import urllib.request
@@ -113,6 +115,95 @@ def test_a_span_for_each_request_with_our_correlation_id(
 )
 def test_the_standard_variables_switch_it(variables: dict[str, str], wanted: bool) -> None:
     assert spans.is_wanted(variables) is wanted
+
+
+OTLP = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "http/protobuf"),
+        ({"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json"}, "http/protobuf"),
+        ({"OTEL_TRACES_EXPORTER": "console"}, "otlp or none"),
+        ({"OTEL_TRACES_EXPORTER": "otlp,console"}, "otlp or none"),
+        ({"OTEL_TRACES_SAMPLER": "parentbased_ratio"}, "parentbased_traceidratio"),
+        ({"OTEL_EXPORTER_OTLP_COMPRESSION": "zstd"}, "gzip"),
+    ],
+)
+def test_what_can_not_be_done_is_told_by_the_check(
+    environment: dict[str, str], variables: dict[str, str], words: str
+) -> None:
+    told = told_of(environment | OTLP | variables)
+    ((level, sentence),) = told
+    assert level == "trouble"
+    assert sentence.startswith(next(iter(variables)))
+    assert words in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        (
+            "OTEL_EXPORTER_OTLP_TRACE_ENDPOINT",
+            "http://c:4318",
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        ),
+        ("OTEL_SERVICENAME", "idp", "OTEL_SERVICE_NAME"),
+        ("OTEL_METRICS_EXPORTER", "otlp", "traces alone"),
+        ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "key=hush-hush", "traces alone"),
+        ("OTEL_PROPAGATORS", "b3", "traces alone"),
+    ],
+)
+def test_what_counts_for_nothing_is_told_with_the_right_name(
+    environment: dict[str, str], name: str, text: str, words: str
+) -> None:
+    ((level, sentence),) = told_of(environment | OTLP | {name: text})
+    assert level == "notice"
+    assert sentence.startswith(name)
+    assert words in sentence
+    assert "hush" not in sentence
+
+
+def test_of_what_comes_to_pass_nothing_is_told(environment: dict[str, str]) -> None:
+    right = {
+        "OTEL_TRACES_EXPORTER": "otlp",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+        "OTEL_SERVICE_NAME": "idp",
+        # Kubernetes' own, beside a service called otel-collector
+        "OTEL_COLLECTOR_SERVICE_HOST": "10.0.0.7",
+        "OTEL_COLLECTOR_PORT_4318_TCP": "tcp://10.0.0.7:4318",
+    }
+    assert told_of(environment | OTLP | right) == []
+    off = {"OTEL_SDK_DISABLED": "true", "OTEL_TRACES_EXPORTER": "console"}
+    assert told_of(environment | OTLP | off) == []
+
+
+def test_what_the_library_reads_of_traces_counts() -> None:
+    from opentelemetry.exporter.otlp.proto.http import trace_exporter
+    from opentelemetry.sdk import environment_variables, resources, trace
+    from opentelemetry.sdk.trace import export, sampling
+
+    modules = (trace, sampling, export, resources, trace_exporter)
+    source = "".join(Path(str(each.__file__)).read_text() for each in modules)
+    source += (Path(str(trace_exporter.__file__)).parents[1] / "_common/__init__.py").read_text()
+    known = {name for name in vars(environment_variables) if name.startswith("OTEL_")}
+    named = known & set(re.findall(r"\bOTEL_[A-Z_]+\b", source))
+    assert len(named) > 20
+    theirs = {name for name in named if name.startswith("OTEL_PYTHON_")}
+    assert named - theirs <= spans.HEEDED
+    # Which exporter and protocol is ours to say: the library reads it at a start that is not ours
+    ours = {"OTEL_SDK_DISABLED", "OTEL_TRACES_EXPORTER"}
+    assert {name for name in spans.HEEDED - named if "PROTOCOL" not in name} <= ours
+
+
+def told_of(environment: dict[str, str]) -> list[tuple[str, str]]:
+    """What the check says of traces."""
+    said = json.loads(invoked(environment, "check", "--json").stdout)
+    return [(each["level"], each["sentence"]) for each in said if each["subject"] == "traces"]
 
 
 def test_nothing_of_it_is_loaded_without_them() -> None:
