@@ -16,9 +16,10 @@ HEADER = (
     "fault",
     "requests",
     "failed",
-    "recovered",
+    f"recovered, from when what was gone answers (mark: {WITHIN:.0f} s times busy)",
+    "from when its process was started",
     "slowest",
-    "busy",
+    "busy: times as long as alone",
     "lost commits",
     "rows that break a rule",
 )
@@ -41,6 +42,8 @@ class Outcome:
     requests: int
     failed: Counter[tuple[str, str]]
     recovered_within: float
+    failed_until: float = 0.0
+    """Seconds from when what was gone was started, which takes its own time to answer."""
     slowest: float = 0.0
     """Seconds that the longest answer took, on the busy machine that it was."""
     busy: float = 1.0
@@ -58,6 +61,7 @@ class Outcome:
             len(answers.heard),
             answers.failed(),
             traffic.recovered_within,
+            traffic.failed_until,
             answers.slowest(),
             busy(),
             lost,
@@ -79,6 +83,7 @@ class Outcome:
             str(self.requests),
             "; ".join(failed) or "0",
             f"{self.recovered_within:.1f} s" if self.failed else "at once",
+            f"{self.failed_until:.1f} s" if self.failed else "at once",
             f"{self.slowest:.1f} s",
             f"{self.busy:.1f}",
             _counted(self.lost),

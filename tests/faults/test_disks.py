@@ -44,8 +44,8 @@ def test_r6_the_disk_of_the_write_ahead_log(site: Site) -> None:
             assert eventually(lambda: _wants_a_segment_in_vain(site), 60)
             assert eventually(lambda: ("way in", "503") in traffic.answers.failed(), 60)
             sleep(3)
-        site.cluster.revive()
-        traffic.cause_is_gone()
+        with traffic.mending():
+            site.cluster.revive()
         outcome = site.judge_unplanned("full disk: write-ahead log", traffic)
     assert {what for _, what in outcome.failed} == {"503"}, site.machine.complaints
 

@@ -80,8 +80,8 @@ def test_r13_a_primary_that_dies_for_good_and_the_standby_that_is_promoted(
         site.cluster.crash()
         assert eventually(lambda: ("way in", "503") in traffic.answers.failed(), 30)
         sleep(2)  # until somebody, or something, has decided
-        pair.promote()
-        traffic.cause_is_gone()
+        with traffic.mending():
+            pair.promote()
         outcome = site.judge_unplanned("PostgreSQL dies for good, its standby is promoted", traffic)
         before = len(site.mail.letters)
         assert eventually(lambda: len(site.mail.letters) > before, 30), "mails go on"
@@ -96,8 +96,8 @@ def test_r2_a_primary_that_is_demoted_keeps_no_connection(site: Site, pair: Pair
         pair.ask_primary("SELECT pg_reload_conf()")
         assert eventually(lambda: ("way in", "503") in traffic.answers.failed(), 30)
         sleep(2)
-        pair.promote()
-        traffic.cause_is_gone()
+        with traffic.mending():
+            pair.promote()
         outcome = site.judge_unplanned("PostgreSQL is demoted, its standby is promoted", traffic)
         assert eventually(lambda: not asked_at(pair), 30), asked_at(pair)
         before = len(site.mail.letters)

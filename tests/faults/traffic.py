@@ -43,7 +43,10 @@ class Traffic:
         self._end = Event()
         self.done = Done()
         self.application = Application(door, household.application, self.done)
+        self.mended_at = 0.0
+        """When what was gone was started again, or given room: as people count."""
         self.over_at = 0.0
+        """When it answered: from here on ours is the time that goes by."""
 
     @property
     def answers(self) -> Answers:
@@ -63,9 +66,17 @@ class Traffic:
             for each in coming:
                 each.join()
 
+    @contextmanager
+    def mending(self) -> Iterator[None]:
+        """What was gone comes again: the block starts it, and ends when it answers."""
+        self.mended_at = monotonic()
+        yield
+        self.cause_is_gone()
+
     def cause_is_gone(self) -> None:
         """From here on it is counted how long it takes until nothing fails."""
         self.over_at = monotonic()
+        self.mended_at = self.mended_at or self.over_at
 
     def go_well(self, seconds: float = 20) -> bool:
         """Whether each kind of request succeeds again, and none fails any more."""
@@ -80,6 +91,11 @@ class Traffic:
     def recovered_within(self) -> float:
         """Seconds; 0 where nothing was to pass."""
         return self.answers.last_failure(self.over_at) - self.over_at if self.over_at else 0.0
+
+    @property
+    def failed_until(self) -> float:
+        """Seconds from when it was mended to the last failure."""
+        return self.answers.last_failure(self.mended_at) - self.mended_at if self.over_at else 0.0
 
     # Who comes
 
