@@ -12,18 +12,19 @@ import fcntl
 import json
 import logging
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from threading import Lock
+from threading import Lock, get_ident
 from time import monotonic
 from typing import Any, Final
 
-from flask import Flask, current_app
-from sqlalchemy import Connection, func, select
+from flask import Flask, current_app, has_app_context
+from sqlalchemy import Connection, Engine, event, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp import clock
@@ -40,6 +41,7 @@ ACKNOWLEDGED: Final = "database_restored"
 RESTORED: Final = "restored"
 """A mark of the same. It stays, where the event leaves by age: backups are told apart by it."""
 LOOK_EVERY: Final = 5.0  # seconds that a process trusts its last look
+LOOK_AGAIN: Final = 1.0  # seconds until one that serves nobody looks whether it may
 _WATCH: Final = "idp.continuity"
 
 
@@ -124,28 +126,45 @@ def refuse_other_history() -> None:
 
 
 class Watch:
-    """What a running process knows, looked up every few seconds by one of its threads."""
+    """What a running process knows, looked up every few seconds by one of its threads; and asked
+    of each connection that is opened: whoever puts an older database back ends those to the newer
+    one, and nobody is served meanwhile.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._next = 0.0
         self._goes_on = True
+        self._seen: Mark | None = None
+        self._looking: int | None = None
 
     def goes_on(self) -> bool:
         """Whether to serve. A database that is away is not judged: its users will notice."""
         if monotonic() >= self._next and self._lock.acquire(blocking=False):
+            self._looking = get_ident()
             try:
                 self._look()
             finally:
-                self._next = monotonic() + LOOK_EVERY
+                self._looking = None
+                self._next = monotonic() + (LOOK_EVERY if self._goes_on else LOOK_AGAIN)
                 self._lock.release()
         return self._goes_on
+
+    def distrusts(self, opened: Any) -> bool:
+        """Whether a connection is to be given up, until the next request has had a look."""
+        seen = self._seen
+        if seen is None or not self._goes_on or self._looking == get_ident() or _has(opened, seen):
+            return False
+        self._next = 0.0
+        return True
 
     def _look(self) -> None:
         before = self._goes_on
         try:
             leave_if_demoted(db.engine)  # whose history ends, and lacks nothing that was seen
-            self._goes_on = isinstance(remember(), GoesOn)
+            outcome = remember()
+            self._goes_on = isinstance(outcome, GoesOn)
+            self._seen = outcome.newest if self._goes_on else None
         except SQLAlchemyError:
             return
         if before and not self._goes_on:
@@ -163,6 +182,35 @@ def goes_on() -> bool:
     """Whether the running application may serve from this database."""
     watch: Watch = current_app.extensions[_WATCH]
     return watch.goes_on()
+
+
+@event.listens_for(Engine, "connect")
+def _opened(connection: Any, _record: Any) -> None:
+    if isinstance(connection, sqlite3.Connection) or not has_app_context():
+        return
+    watch: Watch | None = current_app.extensions.get(_WATCH)
+    if watch is not None and watch.distrusts(connection):
+        import psycopg  # noqa: PLC0415 - there is a PostgreSQL
+
+        raise psycopg.OperationalError("the database may be an older one: it is looked at first")
+
+
+def _has(opened: Any, seen: Mark) -> bool:
+    """Whether the driver's connection leads to a database that has this event."""
+    import psycopg  # noqa: PLC0415 - there is a PostgreSQL
+
+    asked = "SELECT id, at, event, correlation_id FROM audit_events WHERE id = %s"
+    try:
+        row = opened.execute(asked, (seen.number,)).fetchone()
+    except psycopg.ProgrammingError:
+        row = None  # it has no such table
+    finally:
+        opened.rollback()
+    if row is None:
+        return False
+    number, at, name, correlation_id = row
+    found = _mark((number, at.astimezone(UTC), name, correlation_id), seen.database)
+    return found.fingerprint == seen.fingerprint
 
 
 def _newest(now: Connection) -> Mark | None:

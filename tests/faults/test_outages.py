@@ -1,16 +1,20 @@
-"""Rules R1 to R3: what is killed or goes away costs some answers, nothing that was answered, and
-passes within seconds.
+"""Rules R1 to R3 and R9: what is killed, goes away or is an older one costs some answers, nothing
+that was answered, and passes within seconds.
 """
 
 import os
 import re
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic, sleep
 
 import pytest
 
+from idp.audit import continuity
+from tests import postgres
 from tests.faults import letters, outcomes
 from tests.faults.changes import LED
 from tests.faults.machines import Machine
@@ -57,8 +61,8 @@ def test_r2_postgresql_that_breaks_down(site: Site) -> None:
         sleep(OUT)
         answered = traffic.answers.kinds(gone) - {LED}
         assert traffic.answers.slowest(gone) <= NOTICED * outcomes.busy()
-        site.cluster.start()
-        traffic.cause_is_gone()
+        with traffic.mending():
+            site.cluster.start()
         outcome = site.judge_unplanned(f"PostgreSQL breaks down for {OUT} s (immediate)", traffic)
     assert answered == set(), "nobody was told that something is done"
     assert {what for _, what in outcome.failed} == {"503"}, outcome.cells
@@ -79,6 +83,56 @@ def test_r3_a_mail_server_that_is_away(site: Site) -> None:
         )
     assert waited
     assert within <= letters.LEFT_WITHIN * outcomes.busy()
+
+
+def test_r9_an_older_database_that_is_put_back_under_load_serves_nobody(site: Site) -> None:
+    """By other means than ours, and with servers and a worker that run: the guide stops them."""
+    older = copied(site)
+    with worker(site, "mail", "work"), site.visited() as traffic:
+        assert eventually(lambda: bool(traffic.done.ends), 60)
+        sleep(2 * continuity.LOOK_EVERY)  # what was done since is known beside the keys
+        with put_back(site, older):
+            sleep(1)  # until what the newer one had answered has come
+            gone = monotonic()
+            sleep(2 * continuity.LOOK_EVERY)
+            answered = traffic.answers.kinds(gone) - {LED}
+            came = len(site.mail.letters)
+            sleep(2)
+            assert len(site.mail.letters) == came, "and no mail is sent"
+        traffic.cause_is_gone()
+        outcome = site.judge_unplanned("an older database is put back, then the newer", traffic)
+    assert answered == set(), "nobody was told that something is done"
+    assert {what for _, what in outcome.failed} == {"503"}, site.machine.complaints
+
+
+CLOSED = (
+    "ALTER DATABASE idp ALLOW_CONNECTIONS false",
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'idp'",
+)
+OPENED = "ALTER DATABASE idp ALLOW_CONNECTIONS true"
+
+
+def copied(site: Site) -> str:
+    """The database as it is now, under another name."""
+    administer(site, *CLOSED, "CREATE DATABASE older TEMPLATE idp TABLESPACE pg_default", OPENED)
+    return "older"
+
+
+@contextmanager
+def put_back(site: Site, older: str) -> Iterator[None]:
+    """It takes the place of the one that is there, for as long as the block lasts."""
+
+    def renamed(name: str, to: str) -> str:
+        return f"ALTER DATABASE {name} RENAME TO {to}"
+
+    administer(site, *CLOSED, renamed("idp", "newer"), renamed(older, "idp"))
+    yield
+    administer(site, *CLOSED, renamed("idp", older), renamed("newer", "idp"), OPENED)
+
+
+def administer(site: Site, *statements: str) -> None:
+    for each in statements:
+        postgres.administer(site.cluster.address, each)
 
 
 class restarted:  # noqa: N801 - it reads as a sentence

@@ -28,7 +28,7 @@ from idp.settings import Settings
 from tests import databases, factories, postgres
 from tests.apart import ApartClient
 from tests.conftest import history_file, settings_for_tests
-from tests.relying_party import Browser, error_of, world
+from tests.relying_party import Browser, answer, error_of, world
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -37,6 +37,7 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def looks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process looks at the history at each request, rather than every few seconds."""
     monkeypatch.setattr(continuity, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(continuity, "LOOK_AGAIN", 0.0)
 
 
 def forget_events_after(number: int) -> None:
@@ -70,18 +71,46 @@ def test_r9_nobody_is_served_from_an_older_database(client: FlaskClient) -> None
     tokens = there.redeem(scope="openid child offline_access")
     an_older_database()
 
-    for answer in (
+    for refused in (
         client.get("/"),
         client.get(there.portal.authorize_path()),
         there.portal.userinfo(client, tokens["access_token"]),
         there.portal.refresh(client, tokens["refresh_token"]),
     ):
-        assert answer.status_code == 503
-        assert answer.headers["Retry-After"] == "60"
+        assert refused.status_code == 503
+        assert refused.headers["Retry-After"] == "60"
     ready = client.get("/health/ready")
     assert ready.status_code == 503
     assert ready.get_json()["history"] == "failed"
     assert client.get("/health/live").status_code == 200
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_r9_a_connection_to_an_older_database_is_not_used_until_the_next_look(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who puts one back ends the connections to the other: no second goes by in which it serves."""
+    there = world(client, "Lina", signed_in=False)
+    monkeypatch.setattr(continuity, "LOOK_EVERY", 60.0)
+    backup = newest()
+    events.record("session_ended", account_id="a_1")
+    continuity.init_app(client.application)
+    there.ask(scope="openid child")
+    assert there.browser.shows("login-form")
+
+    kept = db.session.scalars(select(AuditEvent).where(AuditEvent.id > backup)).all()
+    rows = [{c.name: getattr(each, c.name) for c in AuditEvent.__table__.columns} for each in kept]
+    forget_events_after(backup)
+    db.session.remove()
+    db.engine.dispose()
+    assert there.browser.sign_in("claire").status_code == 503
+    there.ask(scope="openid child")
+    assert not there.browser.shows("login-form")
+
+    with transaction() as writes:
+        writes.execute(AuditEvent.__table__.insert(), rows)
+    there.ask(scope="openid child")
+    assert "code" in answer(there.browser.sign_in("claire")), "the newer one is there again"
 
 
 def test_r9_nothing_starts_and_the_doctor_says_why(app: Flask) -> None:
