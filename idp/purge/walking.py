@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from time import sleep
 from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, delete, func, literal, select, tuple_
+from sqlalchemy import ARRAY, ColumnElement, delete, func, literal, select, tuple_
 
 from idp import clock
 from idp.audit.models import InstallationMark
@@ -125,10 +125,11 @@ def _batches(
 ) -> Iterator[Counter[str]]:
     """Every row is looked at once: each batch begins where the one before it ended."""
     last: Key | None = None
+    width = len(table.key)
     while True:
         seen = _following(table, since, last, batch)
         if seen:
-            yield _remove(table, [row[-len(table.key) :] for row in seen])
+            yield _remove(table, [row[-width:] for row in seen])
         if len(seen) < batch:
             return
         last = seen[-1]
@@ -158,7 +159,12 @@ def _typed(columns: list[Any], values: Key) -> list[Any]:
 def _among(table: Growing, keys: list[Key]) -> ColumnElement[bool]:
     if len(table.key) > 1:
         return tuple_(*table.key).in_(keys)
-    return cast(ColumnElement[bool], table.key[0].in_([key[0] for key in keys]))
+    (column,) = table.key
+    values = [key[0] for key in keys]
+    if db.engine.dialect.name == "postgresql":
+        # One value: written out as hundreds of them, they take longer than what is done with them
+        return cast(ColumnElement[bool], column == func.any(literal(values, ARRAY(column.type))))
+    return cast(ColumnElement[bool], column.in_(values))
 
 
 @retried

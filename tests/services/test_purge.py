@@ -310,6 +310,23 @@ def test_r8_twice_the_rows_are_twice_the_work(app: Flask) -> None:
     assert twice < 3 * once, "a purge that begins again at each batch would need five times as much"
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_batch_is_one_value_to_postgresql(app: Flask) -> None:
+    """Written out as hundreds of values, it takes longer than what is done with it."""
+    living(0, dead=300)
+    values: list[int] = []
+
+    def note(_connection: Any, _cursor: Any, _statement: str, sent: Any, *_rest: Any) -> None:
+        values.append(len(sent))
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        assert purged_after(2 * DAY)["grants"] == 300
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
+    assert max(values) < 20
+
+
 def looks_at_everything_again() -> None:
     with transaction() as writes:
         writes.execute(delete(InstallationMark))
