@@ -2,18 +2,21 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 import requests
 import yaml
 
 from tests.installs.compilers import go, go_environment
+from tests.packaging.test_deploy import metrics
 from tests.security.outages import eventually
 from tests.smtp import free_port
 
@@ -43,6 +46,63 @@ def test_prometheus_takes_the_alerts_and_they_fire_as_meant() -> None:
     ran(promtool, "check", "config", str(DEPLOY / "prometheus/prometheus.yml"))
     ran(promtool, "check", "rules", str(DEPLOY / "prometheus/alerts.yml"))
     ran(promtool, "test", "rules", str(DEPLOY / "prometheus/alerts_test.yml"))
+
+
+DASHBOARDS = sorted((DEPLOY / "grafana").glob("*.json"))
+
+
+def expressions(dashboard: Path) -> list[str]:
+    """What a dashboard asks of Prometheus, with Grafana's variables as it fills them in."""
+    content = json.loads(dashboard.read_text())
+    targets = [each for panel in panels_of(content) for each in panel.get("targets", [])]
+    asked = [str(each["expr"]) for each in targets]
+    for variable in content["templating"]["list"]:
+        assert variable["type"] == "datasource", "a query of another kind is asked nowhere here"
+    filled = [each.replace("$__rate_interval", "5m").replace("$__range", "1h") for each in asked]
+    assert not [each for each in filled if "$" in each]
+    return filled
+
+
+def panels_of(part: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for panel in part.get("panels", []):
+        yield panel
+        yield from panels_of(panel)  # of a row
+
+
+def checked_as_rules(asked: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """What promtool says of expressions, each a rule of its own."""
+    rules = [{"record": f"panel:{number}", "expr": each} for number, each in enumerate(asked)]
+    file = folder / "rules.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    command = [program("promtool"), "check", "rules", str(file)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda file: file.stem)
+def test_prometheus_understands_every_question_of_a_dashboard(
+    dashboard: Path, tmp_path: Path
+) -> None:
+    asked = expressions(dashboard)
+    assert len(asked) > 10
+    done = checked_as_rules(asked, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(asked)} rules found" in done.stdout
+    broken = checked_as_rules([*asked[1:], asked[0] + ")"], tmp_path)
+    assert broken.returncode != 0, "one that can't be parsed is found among them"
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda file: file.stem)
+def test_every_name_in_a_dashboards_questions_is_a_metric_of_ours(dashboard: Path) -> None:
+    for each in expressions(dashboard):
+        bare = re.sub(r'"[^"]*"|\{[^}]*\}|\[[^]]*\]', " ", each)  # texts, labels, times
+        bare = re.sub(r"\b(?:by|without|on|ignoring)\s*\([^)]*\)", " ", bare)
+        called = set(re.findall(r"\b([a-z_]+)\s*\(", bare))
+        names = set(re.findall(r"\b[a-z_:][a-z0-9_:]*\b", bare)) - called - OPERATORS
+        assert names, each
+        assert names <= metrics(), each
+
+
+OPERATORS = {"sum", "max", "min", "avg", "count", "and", "or", "unless", "bool", "offset"}
 
 
 def test_caddy_takes_its_file() -> None:
