@@ -20,7 +20,7 @@ POOLED := tests/journey tests/security/test_races.py tests/protocol/test_refresh
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test test-long test-each test-installs test-faults fuzz coverage lint format audit dist lock translations bench scale clean
+.PHONY: help demo demo-reset test test-long test-each test-installs test-faults fuzz coverage lint format audit dist notes lock translations bench scale clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' \
@@ -86,6 +86,10 @@ dist: $(VENV)/.with-lint ## A wheel and a source archive to publish (REPOSITORY=
 	@test -n "$(REPOSITORY)" || { echo "REPOSITORY=https://… in front says where the source is"; exit 2; }
 	$(BIN)/python .ci/release.py "$(REPOSITORY)" dist
 	$(BIN)/twine check --strict dist/*
+
+notes: $(BIN)/python ## What CHANGELOG.md says of this version, for its release page (REPOSITORY=https://…, VERSION=)
+	@test -n "$(REPOSITORY)" || { echo "REPOSITORY=https://… in front says where the source is"; exit 2; }
+	@$(BIN)/python .ci/release.py --notes "$(REPOSITORY)" $(VERSION)
 
 lock: ## The provider's own dependencies with the hash of each of their files, for images
 	$(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet 'uv>=0.13,<0.14'
