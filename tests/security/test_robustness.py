@@ -440,7 +440,7 @@ FILES = {"/account/data/download": (200,)}
 
 @pytest.mark.long
 class TestGarbage:
-    """R7 and issue 2, section 9: a clear page with a 4xx status, nothing half written."""
+    """R7: a clear page with a 4xx status, nothing half written."""
 
     @on_sqlite
     def test_r7_bodies_over_64_kib_are_refused_by_every_form(

@@ -1,4 +1,4 @@
-"""The page of a signed-in parent without an application (issue 2, section 2)."""
+"""The page of a signed-in parent without an application."""
 
 import pytest
 from flask import Flask

@@ -1,4 +1,4 @@
-"""Errors that a person can read and a program can parse (issue 2, section 9)."""
+"""Errors that a person can read and a program can parse."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Figures 2, 3 and 5: token, new password, forgotten password (issue 2, section 3)."""
+"""Figures 2, 3 and 5: token, new password, forgotten password."""
 
 import pytest
 from flask import Flask

@@ -1,4 +1,4 @@
-"""What forms accept, and what bad input gets (issue 2, section 9; security rule S3)."""
+"""What forms accept, and what bad input gets (security rule S3)."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The pages of the journey: labels to the letter, ids, titles, languages (issue 2, section 2)."""
+"""The pages of the journey: labels to the letter, ids, titles, languages."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Every word of ours in every language: catalogues, hosted pages, letters (issue 2, section 2)."""
+"""Every word of ours in every language: catalogues, hosted pages, letters."""
 
 import ast
 import re
