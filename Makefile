@@ -6,8 +6,6 @@ VENV := $(if $(filter command line,$(origin PYTHON)),.venv-$(shell $(PYTHON) -c 
 BIN := $(VENV)/bin
 # More workers than cores: the suite spends much of its time waiting for browsers and databases.
 PYTEST_ARGS ?= -n 3 --dist loadfile
-# What `.ci/run` measures in two runs that add up; it takes a quarter of the time
-COVERAGE ?=
 SOURCES := idp migrations tests bench examples
 
 # What is asked of PostgreSQL through PgBouncer as well: races, locks, streams, the whole journey
@@ -34,11 +32,11 @@ demo-reset: $(VENV)/.with-demo ## Forget the demo's data, so that the next `make
 
 test: $(VENV)/.with-test ## Every test, in the browser too, on SQLite and on PostgreSQL
 	@PYTHON=$(PYTHON) tests/provision.sh
-	$(BIN)/pytest $(PYTEST_ARGS) $(COVERAGE)
+	$(BIN)/pytest $(PYTEST_ARGS)
 
 test-long: $(VENV)/.with-test ## What takes long and rarely breaks: crashes, full disks, restarts
 	@PYTHON=$(PYTHON) tests/provision.sh
-	LONG=1 $(BIN)/pytest $(PYTEST_ARGS) $(COVERAGE)
+	LONG=1 $(BIN)/pytest $(PYTEST_ARGS)
 
 test-each: $(VENV)/.with-test ## The same with every test on SQLite and on PostgreSQL: twice the time
 	@PYTHON=$(PYTHON) tests/provision.sh
@@ -60,7 +58,8 @@ fuzz: $(VENV)/.with-test ## Thousands of requests at every address that programs
 
 coverage: $(VENV)/.with-test ## All tests, with every line they miss as HTML under htmlcov/
 	$(BIN)/pytest $(PYTEST_ARGS) --cov=idp --cov-branch --cov-report=
-	LONG=1 $(BIN)/pytest $(PYTEST_ARGS) --cov=idp --cov-branch --cov-append --cov-report=html
+	LONG=1 $(BIN)/pytest $(PYTEST_ARGS) --cov=idp --cov-branch --cov-append --cov-report=html \
+	  --cov-report=term --cov-fail-under=95
 
 lint: $(VENV)/.with-lint $(VENV)/.with-test ## Style, types, layers, templates
 	$(BIN)/ruff check $(SOURCES)
