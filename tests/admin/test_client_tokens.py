@@ -18,6 +18,7 @@ from tests.conformance.test_dynamic_registration import register
 from tests.outgoing.conftest import change
 from tests.relying_party import Browser, RelyingParty
 from tests.times import later
+from tests.wording import words
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 TOKENS = f"{LIST}/tokens"
@@ -41,7 +42,7 @@ def row_of(browser: Browser) -> str:
     """The row of the only token, as words."""
     page = browser.open(TOKENS).text
     row = page.split("<tbody>")[1].split("</tbody>")[0]
-    return " ".join(re.sub(r"<[^>]+>", " ", row).split())
+    return words(row)
 
 
 def test_a_token_is_shown_once_registers_and_its_uses_are_counted(desk: Desk) -> None:
@@ -58,8 +59,8 @@ def test_a_token_is_shown_once_registers_and_its_uses_are_counted(desk: Desk) ->
     assert answered.status_code == 201
     assert answered.json["scope"] == "openid child"
     assert token not in operator.open(TOKENS).text
-    for words in ("Devoirs SA", desk.here.name, desk.staff("operator").full_name, "1 sur 2"):
-        assert words in listed, words
+    for text in ("Devoirs SA", desk.here.name, desk.staff("operator").full_name, "1 sur 2"):
+        assert text in listed, text
     [event] = db.session.scalars(
         select(AuditEvent).where(AuditEvent.event == "registration_token_made")
     )

@@ -1,8 +1,6 @@
 """Lists on the desk: how they lie in their file, which column is what, and who asks to undo."""
 
 import errno
-import re
-from html import unescape
 from io import BytesIO
 
 import pytest
@@ -15,6 +13,7 @@ from idp.roster import spool
 from tests.admin.places import Desk
 from tests.admin.rosters import LIST, applied, begun, chosen, upload, whole, work_off, zipped
 from tests.relying_party import Browser
+from tests.wording import words
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -104,8 +103,7 @@ def test_an_undo_says_what_it_does_and_asks(desk: Desk, tmp_path: object) -> Non
     browser = applied(desk, "manager", zipped(whole(), tmp_path))  # type: ignore[arg-type]
     page = page_of(browser)
     told = page.partition('id="undo-does"')[2].partition("</ul>")[0]
-    words = " ".join(unescape(re.sub("<[^>]+>", " ", told)).split())
-    assert "3 × Élèves qui quittent de nouveau l'école" in words
+    assert "3 × Élèves qui quittent de nouveau l'école" in words(told)
 
     assert browser.submit("undo-form").status_code == 400
     assert browser.shows("undo-problem")

@@ -1,6 +1,5 @@
 """Whom an import is about: everybody, by kind, before it and afterwards; rows to correct."""
 
-import re
 from html import unescape
 from io import BytesIO
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.admin.test_imports import of_district
 from tests.relying_party import Browser
 from tests.roster.files import OneRoster
 from tests.times import later
+from tests.wording import words
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -37,11 +37,7 @@ def people(browser: Browser, address: str, **query: str) -> list[str]:
     answer = browser.client.get(f"{address}/people", query_string=query)
     assert answer.status_code == 200
     body = answer.text.partition('id="people"')[2].partition("<tbody>")[2].partition("</tbody>")[0]
-    return [
-        " ".join(unescape(re.sub("<[^>]+>", " ", re.sub("</?wbr>", "", row))).split())
-        for row in body.split("</tr>")
-        if row.strip()
-    ]
+    return [words(row) for row in body.split("</tr>") if row.strip()]
 
 
 def at_terminal(run_id: str) -> str:

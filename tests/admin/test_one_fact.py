@@ -1,8 +1,6 @@
 """A fact is told alike wherever it stands: pages of the desk, lists, the command line."""
 
-import re
 from datetime import timedelta
-from html import unescape
 
 import pytest
 import time_machine
@@ -21,6 +19,7 @@ from idp.web.admin.mail_words import REASONS
 from idp.web.dates import day
 from tests import factories
 from tests.admin.places import Desk
+from tests.wording import words
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -33,10 +32,6 @@ ANSWERS = (
     "599 5.9.9 what",
     "given up after 90 attempts: 450 4.2.0 busy",
 )
-
-
-def text_of(page: str) -> str:
-    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page)))
 
 
 class TestTheLastSignIn:
@@ -54,7 +49,7 @@ class TestTheLastSignIn:
             purge.run()
             browser = desk.browser("manager")
             pages = {
-                address: text_of(browser.open(address).text)
+                address: words(browser.open(address).text)
                 for address in (
                     f"/admin/people/{claire.id}",
                     "/admin/staff",
@@ -81,9 +76,9 @@ class TestAMailServersAnswer:
         browser = desk.browser("manager")
 
         with desk.app.test_request_context(headers={"Accept-Language": "fr"}):
-            why = {meaning: text_of(str(reason.why)) for meaning, reason in REASONS.items()}
+            why = {meaning: words(str(reason.why)) for meaning, reason in REASONS.items()}
         for address in (f"/admin/people/{claire.id}", "/admin/mails", "/admin/"):
-            page = text_of(browser.open(address).text)
+            page = words(browser.open(address).text)
             told = {meaning for meaning, words in why.items() if words in page}
             assert told == {answers.meaning(answer)}, address
 

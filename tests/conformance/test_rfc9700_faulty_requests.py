@@ -22,6 +22,7 @@ from tests.relying_party import (
     leads_to,
     world,
 )
+from tests.wording import words
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -43,11 +44,6 @@ def button(page: TestResponse) -> str:
     return unescape(link[1])
 
 
-def words(page: TestResponse) -> str:
-    as_one = page.text.replace("<wbr>", "")
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", as_one)).split())
-
-
 def test_the_page_names_the_application_and_its_button_takes_the_error_there(
     client: FlaskClient,
 ) -> None:
@@ -58,7 +54,7 @@ def test_the_page_names_the_application_and_its_button_takes_the_error_there(
 
     assert page.status_code == 400
     assert not leads_to(page)
-    assert NAME in words(page)
+    assert NAME in words(page.text)
     assert NAME not in page.text, "as text, not as markup"
     back = urlsplit(button(page))
     assert f"{back.scheme}://{back.netloc}{back.path}" == CALLBACK
@@ -68,7 +64,7 @@ def test_the_page_names_the_application_and_its_button_takes_the_error_there(
         "state": "a b&c",
         "iss": ISSUER,
     }
-    assert back.netloc in words(page)
+    assert back.netloc in words(page.text)
 
 
 def test_an_error_by_form_post_is_taken_there_by_a_form_that_waits(client: FlaskClient) -> None:
@@ -103,7 +99,7 @@ def test_an_apps_own_address_is_led_to_as_well(client: FlaskClient) -> None:
     page = there.ask()
 
     assert button(page).startswith(f"{uris[0]}?error=invalid_request&")
-    assert "org.example.app:" in words(page)
+    assert "org.example.app:" in words(page.text)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +135,7 @@ def test_nothing_that_the_request_says_is_read_out_to_the_parent(client: FlaskCl
 
     page = there.ask(response_type="call 0900 now", response_mode="x", state="lure", scope="bait")
 
-    shown = words(page)
+    shown = words(page.text)
     assert "0900" not in shown
     assert "lure" not in shown
     assert "bait" not in shown
@@ -157,9 +153,9 @@ def test_an_unregistered_address_is_no_way_back(
     assert page.status_code == 400
     assert "back-to-application" not in page.text
     assert 'href="https://evil.example' not in page.text
-    assert "evil.example" not in words(page)
+    assert "evil.example" not in words(page.text)
     reason = "The redirect_uri is not registered"
-    assert reason in words(page)
+    assert reason in words(page.text)
     logged = [vars(each)["reason"] for each in caplog.records if each.name == REFUSALS]
     assert logged == [reason]
 
@@ -211,7 +207,7 @@ def test_what_strangers_registered_is_never_bounced_to(
     assert page.status_code == 400
     assert not leads_to(page)
     assert button(page).startswith(f"{CALLBACK}?error=")
-    assert NAME in words(page)
+    assert NAME in words(page.text)
 
 
 def test_a_pushed_request_of_a_stranger_is_not_bounced_either(client: FlaskClient) -> None:

@@ -20,12 +20,14 @@ def test_every_module_that_believes_for_some_seconds_is_held() -> None:
         for path in SOURCE.rglob("*.py")
         if "from time import" in (text := path.read_text()) and "monotonic()" in text
     }
-    # Deadlines of what is waited for, not of something kept
+    # Deadlines of what is waited for, and when a loop went on: not of something kept
     waiting = {
         "idp.backup.places",
         "idp.cli.generations",
         "idp.deliveries.worker",
+        "idp.heartbeat",
         "idp.outgoing.watch",
+        "idp.workers",
     }
     waiting |= {f"idp.certify.{each}" for each in ("application", "chromium")}
     waiting |= {f"idp.certify.checks.{each}" for each in ("notices", "visits")}
