@@ -5,14 +5,18 @@ import os
 import sqlite3
 import subprocess
 from contextlib import closing
+from time import monotonic
 from typing import Any
 
 import pytest
 from alembic import command
 from flask import Flask
+from sqlalchemy import delete, func, insert, select
 
-from idp.cli import upgrading
+from idp.cli import upgrade_plan, upgrading
 from idp.database import db, locks, migrations
+from idp.people.models import Account, Child
+from idp.people.search_index import DirectoryEntry
 from tests import factories, postgres
 from tests.cli.conftest import Run, refused
 
@@ -107,3 +111,67 @@ def test_what_was_put_off_is_told_until_it_is_done(
     assert steps[1]["rows"] == 10
     assert run("db", "upgrade").exit_code == 0
     assert planned(run) == (0, [])
+
+
+MANY = 4_000
+SLOWER, QUICKER = 10, 100
+"""How far the time that was measured may be from the planned one, which is of a slow machine."""
+
+
+def seconds_of(run: Run) -> tuple[dict[str, float], float]:
+    """What is planned for each step, and what all of them took."""
+    told = {step["step"]: step["seconds"] for step in planned(run)[1]}
+    began = monotonic()
+    assert run("db", "upgrade").exit_code == 0
+    took = monotonic() - began
+    assert planned(run) == (0, [])
+    return told, took
+
+
+def assert_about(took: float, seconds: float) -> None:
+    assert seconds / QUICKER <= took <= seconds * SLOWER + 5, f"{took:.1f} s, not {seconds} s"
+
+
+def test_how_long_it_takes_to_write_rows_is_about_what_was_planned(run: Run) -> None:
+    upgrading.upgrade("head", lambda _words: None)
+    school = factories.school()
+    there = db.session.scalar(select(func.count()).select_from(Child)) or 0
+    there += db.session.scalar(select(func.count()).select_from(Account)) or 0
+    row = {"school_id": school.id, "given_name": "Lina", "family_name": "Dubois"}
+    db.session.execute(insert(Child), [row] * (MANY - there))
+    db.session.execute(delete(DirectoryEntry))
+    db.session.commit()
+    _counted_anew()
+
+    shown = run("db", "upgrade", "--plan").stdout
+    told, took = seconds_of(run)
+
+    assert told == {"directory": MANY / upgrade_plan.FILLED}
+    assert "about 2 s of work" in shown
+    assert_about(took, told["directory"])
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_how_long_it_takes_to_look_at_rows_is_about_what_was_planned(run: Run) -> None:
+    upgrading.upgrade("head", lambda _words: None)
+    rows = 50_000
+    with db.engine.connect() as now:
+        now.exec_driver_sql("DROP INDEX ix_outbox_recipient")
+        now.exec_driver_sql(
+            "INSERT INTO outbox (id, kind, about, status, attempts, created_at, due_at)"
+            " SELECT 'm_' || n, 'invitation', '{}', 'sent', 1, now(), now()"
+            f" FROM generate_series(1, {rows}) n"
+        )
+        now.commit()
+    _counted_anew()
+
+    told, took = seconds_of(run)
+
+    assert told == {"ix_outbox_recipient": rows / upgrade_plan.READ}
+    assert_about(took, told["ix_outbox_recipient"])
+
+
+def _counted_anew() -> None:
+    with db.engine.connect() as now:
+        now.exec_driver_sql("ANALYZE")
+        now.commit()
