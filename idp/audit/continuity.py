@@ -199,9 +199,9 @@ def _has(opened: Any, seen: Mark) -> bool:
     """Whether the driver's connection leads to a database that has this event."""
     import psycopg  # noqa: PLC0415 - there is a PostgreSQL
 
-    asked = "SELECT id, at, event, correlation_id FROM audit_events WHERE id = %s"
+    query = "SELECT id, at, event, correlation_id FROM audit_events WHERE id = %s"
     try:
-        row = opened.execute(asked, (seen.number,)).fetchone()
+        row = opened.execute(query, (seen.number,)).fetchone()
     except psycopg.ProgrammingError:
         row = None  # it has no such table
     finally:
@@ -209,8 +209,8 @@ def _has(opened: Any, seen: Mark) -> bool:
     if row is None:
         return False
     number, at, name, correlation_id = row
-    found = _mark((number, at.astimezone(UTC), name, correlation_id), seen.database)
-    return found.fingerprint == seen.fingerprint
+    stored = _mark((number, at.astimezone(UTC), name, correlation_id), seen.database)
+    return stored.fingerprint == seen.fingerprint
 
 
 def _newest(now: Connection) -> Mark | None:
