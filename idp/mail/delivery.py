@@ -7,7 +7,6 @@ sends one more mail. That does no harm: the tokens of one outbox row all work un
 import logging
 from collections.abc import Callable, Collection
 from datetime import datetime
-from functools import partial
 from threading import Event
 from types import UnionType
 
@@ -21,6 +20,7 @@ from idp.mail.messages import Message
 from idp.mail.models import OutboxMessage
 from idp.mail.outbox import Claim
 from idp.mail.smtp import Deferred, Lost, Outcome, Post, Refused, Sent, ServerAway
+from idp.mail.strays import Strays
 from idp.workers import Round
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,13 @@ def work(stop: Event, pause: float = 1.0) -> None:
     Outlives the database and the mail server: says so once, waits longer each time, and goes
     on by itself. Needs an application context.
     """
-    workers.work(stop, pause, partial(_round, 20), what="mail", log=log)
+    strays = Strays()
+
+    def look() -> Round:
+        strays.bring_back()
+        return _round(20)
+
+    workers.work(stop, pause, look, what="mail", log=log)
 
 
 def _round(limit: int) -> Round:

@@ -43,6 +43,8 @@ class Traffic:
         self._end = Event()
         self.done = Done()
         self.application = Application(door, household.application, self.done)
+        self.secretary = household.secretary
+        """The secret of her session: whoever breaks it gives her another one."""
         self.mended_at = 0.0
         """When what was gone was started again, or given room: as people count."""
         self.over_at = 0.0
@@ -106,7 +108,7 @@ class Traffic:
             except Trouble:
                 sleep(2 * PAUSE)
             except Exception as error:  # noqa: BLE001 - whatever it is, nobody got what they came for
-                self.answers.note("visit", f"{type(error).__name__}: {error}"[:200])
+                self.answers.note("visit", f"{type(error).__name__}: {error}".splitlines()[0][:200])
                 sleep(2 * PAUSE)
 
     def _sign_in(self) -> None:
@@ -145,11 +147,11 @@ class Traffic:
         self._end.wait(3 * PAUSE)
 
     def _correct(self) -> None:
-        self._changing.correct_address(self._household.secretary)
+        self._changing.correct_address(self.secretary)
         self._end.wait(3 * PAUSE)
 
     def _look_at_the_desk(self) -> None:
-        browser = Browser(self._door, **{SESSION: self._household.secretary})
+        browser = Browser(self._door, **{SESSION: self.secretary})
         browser.open(DESK, f"/admin/people?school={self._household.school_id}")
         assert "3B" in browser.page, browser.page[:500]
         self._end.wait(3 * PAUSE)
