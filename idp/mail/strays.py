@@ -49,9 +49,9 @@ def bring_back() -> int:
 
 
 def _any() -> bool:
-    found = db.session.scalar(select(OutboxMessage.id).where(*_stray(clock.now())).limit(1))
+    message_id = db.session.scalar(select(OutboxMessage.id).where(*_stray(clock.now())).limit(1))
     release_connection()
-    return found is not None
+    return message_id is not None
 
 
 def _stray(now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -50,7 +50,9 @@ class Errands:
             except Trouble:
                 continue
             except Exception as error:  # noqa: BLE001 - whatever it is, nobody got what they came for
-                self.answers.note("errand", f"{type(error).__name__}: {error}".splitlines()[0][:200])
+                self.answers.note(
+                    "errand", f"{type(error).__name__}: {error}".splitlines()[0][:200]
+                )
 
     def _in_turn(self) -> Iterator[tuple[Callable[[str], None], str]]:
         parents = cycle(self._household.parents)
