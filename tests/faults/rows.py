@@ -38,7 +38,12 @@ OF_A_FAULT = {
         SELECT count(*) FROM browser_sessions o WHERE o.account_id = s.account_id
         AND o.amr = 'pwd')""",
 }
-"""What must not be there where nobody signs out, ends or purges anything, and how it is counted."""
+"""What must not be there where nobody signs out, ends or purges anything, and how it is counted.
+
+What must be so always is the product's (``idp.readiness.invariants``), and asked beside these. Two
+are the other half of one of those: « successor » says that there is no more than one, and
+« redeemed » that what was redeemed has given something.
+"""
 
 _KEPT = (
     ("sessions", "session", "secret_hash FROM browser_sessions WHERE ended_at IS NULL"),
