@@ -104,6 +104,8 @@ def main(repository: str, to: str) -> None:
                 )
             else:
                 shutil.copy(source, copy / name)
+        # What setuptools would leave out of the archive by itself
+        (copy / "MANIFEST.in").write_text("include *.md *.txt\n")
         for name, change in (("README.md", absolute), ("setup.cfg", with_addresses)):
             file = copy / name
             file.write_text(change(file.read_text(), repository, tag))
