@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from threading import Event
 from time import monotonic
+from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from idp import heartbeat
+from idp import clock, heartbeat
 from idp.audit import continuity
 from idp.database import db
 
@@ -21,6 +22,11 @@ waits for a mail has waited long enough when the server is back.
 
 BEAT = 1.0
 """Seconds of a pause between two signs of life."""
+
+CLOCKS_DIFFER: Final = timedelta(minutes=1)
+"""By which the clocks of two machines may differ. What waits for longer than anything may, and
+than this, was put off by a clock that was ahead (security rule R5).
+"""
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,37 @@ def wait(stop: Event, seconds: float) -> None:
     until = monotonic() + seconds
     while (left := until - monotonic()) > 0 and not stop.wait(min(BEAT, left)):
         heartbeat.beat()
+
+
+class Strays:
+    """A worker's eye on what a clock ahead has put off: once that is set back, it would wait for
+    the hour or the year by which the clock went ahead (security rule R5).
+    """
+
+    LOOK_EVERY: Final = 60.0
+    """Seconds; at once where our own clock has stepped."""
+    _STEP: Final = 2.0
+    """Seconds; what sets a clock right while it runs moves it by less."""
+
+    def __init__(self, what: str, bring_back: Callable[[], int], log: logging.Logger) -> None:
+        self._what, self._bring_back, self._log = what, bring_back, log
+        self._next = 0.0
+        self._ahead = _ahead()
+
+    def look(self) -> None:
+        """Have it done now, where there is any; looks when it is time to."""
+        ahead = _ahead()
+        if monotonic() < self._next and abs(ahead - self._ahead) < self._STEP:
+            return
+        self._next, self._ahead = monotonic() + self.LOOK_EVERY, ahead
+        if count := self._bring_back():
+            told = "%s that a clock ahead has put off are due now: %s"
+            self._log.warning(told, self._what, count)
+
+
+def _ahead() -> float:
+    """By how much the clock is ahead of one that no step moves."""
+    return clock.now().timestamp() - monotonic()
 
 
 def growing_pause(first: timedelta, attempts: int, longest: timedelta) -> timedelta:

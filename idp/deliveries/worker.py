@@ -15,7 +15,7 @@ from typing import Final, Self, cast
 from flask import Flask, current_app
 
 from idp import correlation, measures, workers
-from idp.deliveries import pauses, queue, sending, settling
+from idp.deliveries import pauses, queue, sending, settling, strays
 from idp.deliveries.queue import Claimed
 from idp.deliveries.sending import Delivered, Fate, Later, NotSent, Outdated, Refused, Unregistered
 from idp.workers import Round
@@ -39,8 +39,14 @@ def work(stop: Event, pause: float = 1.0) -> None:
 
     Outlives the database and every application. Needs an application context.
     """
+    put_off = workers.Strays("things that applications are told", strays.bring_back, log)
     with Telling(stop) as telling:
-        workers.work(stop, pause, telling.look, what="what applications are told", log=log)
+
+        def look() -> Round:
+            put_off.look()
+            return telling.look()
+
+        workers.work(stop, pause, look, what="what applications are told", log=log)
 
 
 def deliver_due() -> int:

@@ -15,12 +15,11 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from idp import clock, correlation, measures, workers
 from idp.database import retried, transaction
-from idp.mail import outbox, smtp
+from idp.mail import outbox, smtp, strays
 from idp.mail.messages import Message
 from idp.mail.models import OutboxMessage
 from idp.mail.outbox import Claim
 from idp.mail.smtp import Deferred, Lost, Outcome, Post, Refused, Sent, ServerAway
-from idp.mail.strays import Strays
 from idp.workers import Round
 
 log = logging.getLogger(__name__)
@@ -65,10 +64,10 @@ def work(stop: Event, pause: float = 1.0) -> None:
     Outlives the database and the mail server: says so once, waits longer each time, and goes
     on by itself. Needs an application context.
     """
-    strays = Strays()
+    put_off = workers.Strays("mails", strays.bring_back, log)
 
     def look() -> Round:
-        strays.bring_back()
+        put_off.look()
         return _round(20)
 
     workers.work(stop, pause, look, what="mail", log=log)

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from idp import clock, measures
 from idp.database import db, release_connection, transaction, update_all
 from idp.roster.models import RosterJob
+from idp.workers import CLOCKS_DIFFER
 
 LEASE: Final = timedelta(minutes=2)
 MOST_ATTEMPTS: Final = 5
@@ -124,7 +125,9 @@ def _change(taken: ClaimedJob, **values: Any) -> bool:
 
 
 def _free(files_of: Collection[str]) -> ColumnElement[bool]:
-    gone = and_(RosterJob.state == "working", RosterJob.lease_until < clock.now())
+    now, lease = clock.now(), RosterJob.lease_until
+    # No worker that is there holds it for longer: a clock that was ahead has said so (rule R5)
+    gone = and_(RosterJob.state == "working", or_(lease < now, lease > now + LEASE + CLOCKS_DIFFER))
     readable = or_(RosterJob.task.not_in(("open", "read")), RosterJob.run_id.in_(sorted(files_of)))
     return and_(or_(RosterJob.state == "waiting", gone), readable)
 

@@ -381,6 +381,17 @@ def test_r4_two_people_carry_out_one_import_once(app: Flask, desk: Desk, tmp_pat
     assert counted(Child) == 3
 
 
+def test_r5_a_job_is_not_held_for_a_year_by_a_worker_that_was_killed(
+    desk: Desk, tmp_path: Path
+) -> None:
+    upload(desk.browser("manager"), desk.here, zipped(whole(), tmp_path), "roster.zip")
+    with later(days=365):
+        assert jobs.claim_job(spool.runs())
+
+    assert jobs.claim_job(spool.runs())
+    assert jobs.claim_job(spool.runs()) is None  # whoever holds it by today's clock keeps it
+
+
 def test_r4_a_job_is_one_workers_until_its_lease_is_over(
     app: Flask, desk: Desk, tmp_path: Path
 ) -> None:
