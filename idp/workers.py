@@ -102,8 +102,8 @@ class Strays:
             return
         self._next, self._ahead = monotonic() + self.LOOK_EVERY, ahead
         if count := self._bring_back():
-            told = "%s that a clock ahead has put off are due now: %s"
-            self._log.warning(told, self._what, count)
+            message = "%s that a clock ahead has put off are due now: %s"
+            self._log.warning(message, self._what, count)
 
 
 def _ahead() -> float:

@@ -19,9 +19,9 @@ def bring_back() -> int:
     now = clock.now()
     late = now + max(LEASE, LONGEST) + CLOCKS_DIFFER
     waits, spared = (WAITS, EventDelivery.due_at > late), DeliveryPause.until > late
-    found = db.session.scalar(select(or_(exists().where(*waits), exists().where(spared))))
+    is_any = db.session.scalar(select(or_(exists().where(*waits), exists().where(spared))))
     release_connection()  # an idle worker must not take SQLite's only write lock
-    if not found:
+    if not is_any:
         return 0
     began = case((EventDelivery.created_at > now, now), else_=EventDelivery.created_at)
     count = update_all(EventDelivery, *waits, due_at=now, created_at=began)

@@ -15,9 +15,9 @@ def bring_back() -> int:
     """Make due what waits for a time that no clock of today has set; returns how many."""
     now = clock.now()
     stray = _stray(now)
-    found = db.session.scalar(select(OutboxMessage.id).where(*stray).limit(1))
+    first = db.session.scalar(select(OutboxMessage.id).where(*stray).limit(1))
     release_connection()  # an idle worker must not take SQLite's only write lock
-    if found is None:
+    if first is None:
         return 0
     began = case((_made_ahead(now), now), else_=OutboxMessage.created_at)
     return update_all(OutboxMessage, *stray, due_at=now, created_at=began)
