@@ -16,7 +16,7 @@ import requests
 import yaml
 
 from tests.installs.compilers import go, go_environment
-from tests.packaging.test_deploy import metrics
+from tests.packaging.test_deploy import alerts, metrics
 from tests.security.outages import eventually
 from tests.smtp import free_port
 
@@ -46,6 +46,18 @@ def test_prometheus_takes_the_alerts_and_they_fire_as_meant() -> None:
     ran(promtool, "check", "config", str(DEPLOY / "prometheus/prometheus.yml"))
     ran(promtool, "check", "rules", str(DEPLOY / "prometheus/alerts.yml"))
     ran(promtool, "test", "rules", str(DEPLOY / "prometheus/alerts_test.yml"))
+
+
+@pytest.mark.parametrize("does", ["fires", "is silent"])
+def test_promtool_is_asked_of_each_alert_when_it_fires_and_when_it_is_silent(does: str) -> None:
+    tests = yaml.safe_load((DEPLOY / "prometheus/alerts_test.yml").read_text())["tests"]
+    asked = {
+        each["alertname"]
+        for test in tests
+        for each in test["alert_rule_test"]
+        if bool(each["exp_alerts"]) is (does == "fires")
+    }
+    assert asked == {rule["alert"] for rule in alerts()}
 
 
 DASHBOARDS = sorted((DEPLOY / "grafana").glob("*.json"))
