@@ -198,6 +198,36 @@ def test_a_worker_whose_loop_hangs_is_unhealthy_to_docker_and_killed_by_systemd(
     assert said["WatchdogSignal"] == "SIGKILL", "no core, which would hold secrets"
 
 
+def test_whoever_is_waited_for_until_it_is_healthy_says_itself_how_that_is_asked() -> None:
+    """Not by its image alone: podman drops the health check of one that it builds as OCI's."""
+    waited_for = {
+        name
+        for file in ("compose.yaml", "traefik/compose.yaml")
+        for service in yaml.safe_load((DEPLOY / file).read_text())["services"].values()
+        for name, until in service.get("depends_on", {}).items()
+        if until["condition"] == "service_healthy"
+    }
+    assert waited_for == {"serve", "database"}
+    for name in waited_for:
+        assert COMPOSE["services"][name]["healthcheck"]["test"]
+
+
+def test_serve_is_asked_the_same_by_the_compose_file_as_by_its_image() -> None:
+    found = re.search(r"^HEALTHCHECK (.+) CMD (.+)$", CONTAINERFILE, re.MULTILINE)
+    assert found is not None
+    options = dict(re.findall(r"--([\w-]+)=(\S+)", found[1]))
+    said = dict(COMPOSE["services"]["serve"]["healthcheck"])
+    assert said.pop("test") == ["CMD", *json.loads(found[2])]
+    assert {name.replace("_", "-"): value for name, value in said.items()} == options
+
+
+def test_whoever_builds_the_image_with_podman_keeps_its_health_check() -> None:
+    texts = [GUIDE, CONTAINERFILE, Path("README.md").read_text()]
+    built = [command for text in texts for command in re.findall(r"podman build\b.*", text)]
+    assert len(built) > 1
+    assert [command for command in built if "--format docker" not in command] == []
+
+
 def test_what_is_written_before_a_restore_on_kubernetes_outlives_the_container() -> None:
     text = chapter("A restore on Kubernetes")
     written = re.findall(r"(?:> ?|rm |--erasures-from,)([\w./-]+)", text)
