@@ -96,12 +96,17 @@ def _serve(host: str, port: int, answers: "_Answers") -> None:
 
 def _sample(app: Flask) -> None:
     never = Event()
+    while not never.wait(SAMPLED):
+        count_connections(app)
+
+
+def count_connections(app: Flask) -> None:
+    """Look at this process's pool, and count what it holds."""
     with app.app_context():
         pool: Any = db.engine.pool
     most = app.extensions["idp.settings"].database_connections
-    while not never.wait(SAMPLED):
-        if hasattr(pool, "checkedout"):
-            measures.connections(pool.checkedout(), pool.checkedin(), most)
+    if hasattr(pool, "checkedout"):
+        measures.connections(pool.checkedout(), pool.checkedin(), most)
 
 
 class _Server(ThreadingMixIn, WSGIServer):

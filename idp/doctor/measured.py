@@ -16,6 +16,7 @@ from idp.mail.models import OutboxMessage
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import KeyTrouble
 from idp.readiness import proofs
+from idp.roster import jobs
 from idp.roster.models import RosterJob
 
 KEPT_FOR: Final = 10.0
@@ -74,11 +75,10 @@ def _proved() -> Iterator[Sample]:
 def _waiting() -> Iterator[Sample]:
     now = clock.now()
     queued = (OutboxMessage.status == "queued", OutboxMessage.due_at < now)
-    free = (RosterJob.state == "waiting",)
     waits = {
         "mails": _oldest(OutboxMessage.due_at, *queued),
         "deliveries": listing.overdue(now),
-        "imports": _oldest(RosterJob.asked_at, *free),
+        "imports": _oldest(RosterJob.asked_at, jobs.waits_for_a_worker()),
     }
     for what, (count, since) in waits.items():
         labels = (("what", what),)

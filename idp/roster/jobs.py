@@ -124,12 +124,17 @@ def _change(taken: ClaimedJob, **values: Any) -> bool:
     return changed == 1
 
 
-def _free(files_of: Collection[str]) -> ColumnElement[bool]:
+def waits_for_a_worker() -> ColumnElement[bool]:
+    """A job that nobody does: it was just asked for, or whoever did it is gone."""
     now, lease = clock.now(), RosterJob.lease_until
     # No worker that is there holds it for longer: a clock that was ahead has said so (rule R5)
     gone = and_(RosterJob.state == "working", or_(lease < now, lease > now + LEASE + CLOCKS_DIFFER))
+    return or_(RosterJob.state == "waiting", gone)
+
+
+def _free(files_of: Collection[str]) -> ColumnElement[bool]:
     readable = or_(RosterJob.task.not_in(("open", "read")), RosterJob.run_id.in_(sorted(files_of)))
-    return and_(or_(RosterJob.state == "waiting", gone), readable)
+    return and_(waits_for_a_worker(), readable)
 
 
 def _fresh() -> dict[str, Any]:

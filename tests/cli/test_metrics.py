@@ -79,12 +79,16 @@ def serving(
 def test_all_workers_are_counted_together_by_route_and_status(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
+    environment["IDP_DATABASE_CONNECTIONS"] = "6"
+    connections = "idp_database_connections"
     with serving(environment, tmp_path / "log") as (base, metrics, _):
         for _ in range(40):
             fetched(f"{base}/.well-known/openid-configuration")
         fetched(f"{base}/nowhere/claire.dubois@example.org")
         fetched(f"{base}/oauth2/token", grant_type="authorization_code", code="stolen")
         fetched(f"{base}/oauth2/token", grant_type="marie@example.org")
+        # Each has looked at its own: every five seconds
+        until(lambda: samples(metrics).get((connections, 'state="most"')) == 2 * 6)
         read = samples(metrics)
         text = fetched(f"http://127.0.0.1:{metrics}/metrics")[1]
     route = "/.well-known/openid-configuration"
@@ -93,9 +97,12 @@ def test_all_workers_are_counted_together_by_route_and_status(
     assert read["idp_requests_total", 'method="GET",route="none",status="404"'] == 1
     assert read["idp_tokens_total", 'grant="authorization_code",outcome="invalid_client"'] == 1
     assert read["idp_tokens_total", 'grant="unknown",outcome="unsupported_grant_type"'] == 1
+    assert read[connections, 'state="used"'] == 0
+    assert read[connections, 'state="free"'] >= 1, "whatever has answered is kept"
     assert read["idp_database_up", ""] == 1
     assert read["idp_waiting", 'what="mails"'] == 0
-    assert read["idp_key_age_seconds", 'alg="RS256",state="current"'] >= 0
+    # How old which key is, and what waits: test_measured.py
+    assert ("idp_key_age_seconds", 'alg="RS256",state="current"') in read
     # Security rule L1: what strangers send is nobody's label
     assert "example.org" not in text
     assert "nowhere" not in text

@@ -8,7 +8,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from idp.cli.metrics import count_connections
 from idp.credentials import bcrypt_gate
+from idp.database import db
 from idp.deliveries import worker
 from idp.lifecycle import endings
 from idp.mail import delivery, outbox
@@ -113,3 +115,22 @@ def test_password_checks_are_counted_while_they_wait_and_when_they_are_turned_aw
 
     assert measured("idp_bcrypt_waiting") == 0
     assert measured("idp_bcrypt_refused_total") == 1
+
+
+def test_connections_are_counted_that_are_used_that_are_free_and_that_there_may_be(
+    app: Flask, settings: Settings, measured: Measured
+) -> None:
+    def counted() -> tuple[float, ...]:
+        count_connections(app)
+        states = ("used", "free", "most")
+        return tuple(measured("idp_database_connections", state=each) for each in states)
+
+    db.session.remove()
+    db.engine.dispose()
+    most = settings.database_connections
+    assert counted() == (0, 0, most)
+    with db.engine.connect():
+        with db.engine.connect(), db.engine.connect():
+            assert counted() == (3, 0, most)
+        assert counted() == (1, 2, most)
+    assert counted() == (0, 3, most)
