@@ -34,6 +34,8 @@ class Heart:
         # sd_notify(3): « @ » stands for the zero byte of an abstract address
         self._systemd = address.replace("@", "\0", 1) if is_watching else None
         self._was_told = False
+        self.is_silent = False
+        """Whether the loop goes on and what it hands its work to does not."""
 
     @property
     def is_heard(self) -> bool:
@@ -42,6 +44,8 @@ class Heart:
 
     def beat(self) -> None:
         """Tell that the loop goes on. A disk that is full stops no worker."""
+        if self.is_silent:
+            return
         try:
             self.write()
         except OSError as error:
@@ -88,6 +92,13 @@ def beat() -> bool:
     if heart is not None:
         heart.beat()
     return heart is not None
+
+
+def set_silent(is_silent: bool) -> None:
+    """Let nothing be told, or again, by a loop that hands its work to threads: these hang."""
+    heart = _heart.get()
+    if heart is not None:
+        heart.is_silent = is_silent
 
 
 def silent_for(file: Path) -> float | None:

@@ -14,7 +14,7 @@ def bring_back() -> int:
     """Make due what waits for a time that no clock of today has set, and try again whom such a time
     spares; returns how many things and pauses that were.
 
-    What a thread is telling meanwhile may be told once more: applications know it by its `jti`.
+    What a thread is telling meanwhile may be told once more, as after a crash.
     """
     now = clock.now()
     late = now + max(LEASE, LONGEST) + CLOCKS_DIFFER
@@ -24,5 +24,5 @@ def bring_back() -> int:
     if not is_any:
         return 0
     began = case((EventDelivery.created_at > now, now), else_=EventDelivery.created_at)
-    count = update_all(EventDelivery, *waits, due_at=now, created_at=began)
+    count = update_all(EventDelivery, *waits, due_at=now + LEASE, created_at=began)
     return count + update_all(DeliveryPause, spared, until=now)

@@ -14,7 +14,7 @@ from typing import Final, Self, cast
 
 from flask import Flask, current_app
 
-from idp import correlation, measures, workers
+from idp import correlation, heartbeat, measures, workers
 from idp.deliveries import pauses, queue, sending, settling, strays
 from idp.deliveries.queue import Claimed
 from idp.deliveries.sending import Delivered, Fate, Later, NotSent, Outdated, Refused, Unregistered
@@ -30,6 +30,8 @@ OF_ONE: Final = 2
 PROBES: Final = 4
 """Threads that see whether an application is back: the others tell those that never were away."""
 BATCH_SECONDS: Final = 10.0
+STANDSTILL: Final = 60.0
+"""Seconds."""
 A_MOMENT: Final = timedelta(seconds=1)
 """Where too many wait for its host already."""
 
@@ -71,6 +73,8 @@ class Telling:
         self._lock = Lock()
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="telling")
         self._running: set[Future[None]] = set()
+        self._moved = monotonic()
+        """When a thread last began or ended something."""
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +97,9 @@ class Telling:
                 continue
             self._begin(client_id, probes=batch[0].probes)
             self._running.add(self._threads.submit(self._run, client_id, batch))
+            self._moved = monotonic()
             started += 1
+        heartbeat.set_silent(self._hangs())
         # All are taken: come back when one may be done, not at once
         return Round(handled=started if taken < AT_ONCE else 0)
 
@@ -112,8 +118,14 @@ class Telling:
             self._end(client_id)
 
     def _taken(self) -> int:
-        self._running = {each for each in self._running if not each.done()}
-        return len(self._running)
+        running = {each for each in self._running if not each.done()}
+        if running != self._running:
+            self._running, self._moved = running, monotonic()
+        return len(running)
+
+    def _hangs(self) -> bool:
+        """Whether all threads stand still for longer than a batch and an answer may take."""
+        return self._taken() == AT_ONCE and monotonic() - self._moved > STANDSTILL
 
     def _occupied(self) -> set[str]:
         with self._lock:

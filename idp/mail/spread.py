@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import func, insert, select
 
@@ -14,6 +14,8 @@ from idp import clock
 from idp.database import db, hashes, in_parts, keyed_hash, opaque_id, transaction, update_all
 from idp.mail.models import OutboxMessage
 
+SPREAD: Final = frozenset({"invitation", "guardianship_asked"})
+"""The kinds that may be: their mails are due, and count as made, at a time to come."""
 _CHUNK = 1_000
 _new_id = opaque_id("m")
 
@@ -30,8 +32,10 @@ def enqueue_spread(
 
     The first is due after the last of this kind that waits already, so that two imports in
     a row keep the rate together; not so where a person asks for a few (``after_others``). Joins
-    the caller's transaction.
+    the caller's transaction. Raises ``ValueError`` for a kind that is not ``SPREAD``.
     """
+    if kind not in SPREAD:
+        raise ValueError(kind)
     gap = timedelta(seconds=3600 / per_hour)
     queued = 0
     with transaction() as session:

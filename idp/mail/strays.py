@@ -2,33 +2,45 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, case, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from idp import clock
 from idp.database import db, release_connection, update_all
 from idp.mail.models import OutboxMessage
 from idp.mail.outbox import LEASE, LONGEST_PAUSE
+from idp.mail.spread import SPREAD
 from idp.workers import CLOCKS_DIFFER
 
 
 def bring_back() -> int:
-    """Make due what waits for a time that no clock of today has set; returns how many."""
+    """Make due what waits for a time that no clock of today has set; returns how many.
+
+    What was tried is due after ``LEASE``: a worker whose clock is right may be sending it. Of the
+    kinds that are spread over hours nothing is known: whoever wants them now asks for it.
+    """
     now = clock.now()
-    stray = _stray(now)
-    first = db.session.scalar(select(OutboxMessage.id).where(*stray).limit(1))
+    untried, tried = _untried(now), _tried(now)
+    first = db.session.scalar(select(OutboxMessage.id).where(or_(untried, tried)).limit(1))
     release_connection()  # an idle worker must not take SQLite's only write lock
     if first is None:
         return 0
-    began = case((_made_ahead(now), now), else_=OutboxMessage.created_at)
-    return update_all(OutboxMessage, *stray, due_at=now, created_at=began)
+    count = update_all(OutboxMessage, untried, due_at=now, created_at=now)
+    return count + update_all(OutboxMessage, tried, due_at=now + LEASE)
 
 
-def _stray(now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """What is spread over hours has not been tried yet, and was made in the past."""
-    put_off = OutboxMessage.due_at > now + max(LEASE, LONGEST_PAUSE) + CLOCKS_DIFFER
-    tried = and_(OutboxMessage.attempts > 0, put_off)
-    return OutboxMessage.status == "queued", or_(_made_ahead(now), tried)
+def _untried(now: datetime) -> ColumnElement[bool]:
+    """Due when it was made, later than now: whoever made it was ahead."""
+    return and_(
+        OutboxMessage.status == "queued",
+        OutboxMessage.attempts == 0,
+        OutboxMessage.kind.not_in(SPREAD),
+        OutboxMessage.due_at > now + CLOCKS_DIFFER,
+    )
 
 
-def _made_ahead(now: datetime) -> ColumnElement[bool]:
-    return OutboxMessage.created_at > now + CLOCKS_DIFFER
+def _tried(now: datetime) -> ColumnElement[bool]:
+    return and_(
+        OutboxMessage.status == "queued",
+        OutboxMessage.attempts > 0,
+        OutboxMessage.due_at > now + max(LEASE, LONGEST_PAUSE) + CLOCKS_DIFFER,
+    )

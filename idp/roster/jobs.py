@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
@@ -103,6 +103,23 @@ def renew_lease(taken: ClaimedJob, done: int, total: int) -> bool:
     return _change(taken, done=done, total=total, lease_until=clock.now() + LEASE)
 
 
+def load_far_leases() -> dict[str, datetime]:
+    """Until when jobs are held whose lease no clock of today has set, by their run."""
+    query = select(RosterJob.run_id, RosterJob.lease_until).where(
+        RosterJob.state == "working",
+        RosterJob.lease_until > clock.now() + LEASE + CLOCKS_DIFFER,
+    )
+    far = {run_id: until for run_id, until in db.session.execute(query) if until is not None}
+    release_connection()
+    return far
+
+
+def end_lease(run_id: str, lease_until: datetime) -> bool:
+    """Let another worker claim the job; false where somebody has renewed the lease meanwhile."""
+    held = (RosterJob.run_id == run_id, RosterJob.lease_until == lease_until)
+    return update_all(RosterJob, *held, lease_until=clock.now()) == 1
+
+
 def result_of(run_id: str) -> dict[str, Any]:
     """What the last task left: of an earlier undo, the schools that it was for."""
     kept = select(RosterJob.result).where(RosterJob.run_id == run_id)
@@ -126,9 +143,7 @@ def _change(taken: ClaimedJob, **values: Any) -> bool:
 
 def waits_for_a_worker() -> ColumnElement[bool]:
     """A job that nobody does: it was just asked for, or whoever did it is gone."""
-    now, lease = clock.now(), RosterJob.lease_until
-    # No worker that is there holds it for longer: a clock that was ahead has said so (rule R5)
-    gone = and_(RosterJob.state == "working", or_(lease < now, lease > now + LEASE + CLOCKS_DIFFER))
+    gone = and_(RosterJob.state == "working", RosterJob.lease_until < clock.now())
     return or_(RosterJob.state == "waiting", gone)
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from idp import correlation, heartbeat, workers
 from idp.database import db
 from idp.errors import Invalid
-from idp.roster import jobs, layout, lists, reading, runs, service, spool
+from idp.roster import jobs, layout, lists, reading, runs, service, spool, strays
 from idp.roster.jobs import ClaimedJob
 from idp.roster.records import Unusable
 from idp.roster.refusals import of_file
@@ -62,11 +62,13 @@ def work(stop: Event, pause: float = 1.0) -> None:
 
     Outlives the database, and a disk that is full. Needs an application context.
     """
-    workers.work(stop, pause, _round, what="import", log=log)
+    put_off = workers.Strays("imports", strays.Leases().bring_back, log)
 
+    def look() -> Round:
+        put_off.look()
+        return Round(handled=int(work_once()))
 
-def _round() -> Round:
-    return Round(handled=int(work_once()))
+    workers.work(stop, pause, look, what="import", log=log)
 
 
 def work_once() -> bool:

@@ -3,6 +3,7 @@
 import re
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from flask import Flask
@@ -17,7 +18,7 @@ from idp.errors import Conflict
 from idp.mail.models import OutboxMessage
 from idp.people import accounts, guardianships
 from idp.people.models import Child, Guardianship
-from idp.roster import jobs, reading, service, spool
+from idp.roster import jobs, reading, service, spool, strays
 from idp.roster.models import RosterJob, RosterPreview, RosterRejection, RosterRun
 from tests import parallel
 from tests.admin.places import Desk
@@ -382,14 +383,35 @@ def test_r4_two_people_carry_out_one_import_once(app: Flask, desk: Desk, tmp_pat
 
 
 def test_r5_a_job_is_not_held_for_a_year_by_a_worker_that_was_killed(
-    desk: Desk, tmp_path: Path
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload(desk.browser("manager"), desk.here, zipped(whole(), tmp_path), "roster.zip")
     with later(days=365):
         assert jobs.claim_job(spool.runs())
+    leases, began = strays.Leases(), monotonic()
+
+    assert leases.bring_back() == 0
+    monkeypatch.setattr(strays, "monotonic", lambda: began + strays.STANDS_STILL + 1)
+    assert leases.bring_back() == 1
 
     assert jobs.claim_job(spool.runs())
     assert jobs.claim_job(spool.runs()) is None  # whoever holds it by today's clock keeps it
+
+
+def test_r5_a_job_of_a_worker_whose_clock_is_ahead_is_its_own(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(desk.browser("manager"), desk.here, zipped(whole(), tmp_path), "roster.zip")
+    leases, began = strays.Leases(), monotonic()
+    with later(minutes=30):
+        taken = jobs.claim_job(spool.runs())
+    assert taken is not None
+    for seconds in range(0, 100, 2):
+        monkeypatch.setattr(strays, "monotonic", lambda at=began + seconds: at)
+        with later(minutes=30, seconds=seconds):
+            assert jobs.renew_lease(taken, seconds, 100)
+        assert leases.bring_back() == 0
+    assert jobs.claim_job(spool.runs()) is None
 
 
 def test_r4_a_job_is_one_workers_until_its_lease_is_over(

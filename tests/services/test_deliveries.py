@@ -4,7 +4,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 from time import monotonic
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from idp import clock, purge
+from idp import clock, heartbeat, purge
 from idp.audit.models import AuditEvent
 from idp.clients import metadata, registration
 from idp.database import db, transaction
@@ -412,3 +414,34 @@ def test_r8_what_was_told_is_purged_after_a_month_and_what_waits_is_not(
     with later(days=31):
         assert purge.run(pause=0)["event_deliveries"] == 1
     assert [each.status for each in rows()] == ["waiting"]
+
+
+def test_a_loop_whose_threads_all_hang_tells_no_more_that_it_goes_on(
+    here: World, app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, stop, released = tmp_path / "alive", threading.Event(), threading.Event()
+    note(here, 1)
+    names = iter(range(100))
+    monkeypatch.setattr(worker, "STANDSTILL", 0.5)
+    monkeypatch.setattr(worker.queue, "next_client", lambda *_, **__: f"app_{next(names)}")
+    monkeypatch.setattr(worker.queue, "claim", lambda _: [SimpleNamespace(probes=False)])
+    monkeypatch.setattr(worker, "_deliver", lambda *_: released.wait(30))
+
+    def loop() -> None:
+        with app.app_context():
+            heartbeat.begin(heartbeat.Heart(file, {}), db.engine)
+            worker.work(stop, 0.1)
+
+    def silence() -> float:
+        return heartbeat.silent_for(file) or 0.0
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    try:
+        until(lambda: file.exists() and silence() > 3)
+        released.set()
+        until(lambda: silence() < 0.5)
+    finally:
+        released.set()
+        stop.set()
+        thread.join()

@@ -27,6 +27,7 @@ def test_every_module_that_believes_for_some_seconds_is_held() -> None:
         "idp.deliveries.worker",
         "idp.heartbeat",
         "idp.outgoing.watch",
+        "idp.roster.strays",
         "idp.workers",
     }
     waiting |= {f"idp.certify.{each}" for each in ("application", "chromium")}
