@@ -61,9 +61,12 @@ class Mark:
 
 @dataclass(frozen=True)
 class GoesOn:
-    """All that was seen before is still there. ``newest``: None in an empty audit log."""
+    """All that was seen before is still there. ``newest``: None in an empty audit log; ``seen``:
+    None where this machine has not seen this database yet.
+    """
 
     newest: Mark | None
+    seen: Mark | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def history() -> GoesOn | Broken:
         if seen is None or seen.database != _identity(now):
             return GoesOn(newest)
         if _holds(now, seen) or _acknowledged_since(now, seen):
-            return GoesOn(newest)
+            return GoesOn(newest, seen)
     return Broken(seen, newest)
 
 

@@ -3,16 +3,13 @@
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp import clock
-from idp.audit import continuity
-from idp.audit.models import AuditEvent, DatabaseIdentity
 from idp.backup import erasures, reading
 from idp.backup.erasures import Span
 from idp.backup.parts import Manifest
@@ -22,7 +19,7 @@ from idp.backup.troubles import BackupTrouble
 from idp.database import db
 
 UNKNOWN: Final = (
-    "nobody can tell who was erased since {since}: the backup would bring them back. Name a newer"
+    "nobody can tell who was erased since {since}: they would be there again. Name a newer"
     " backup, or what `idp backup erasures` wrote, with --erasures-from; or say --erasures-unknown,"
     " and erase them again by hand"
 )
@@ -36,15 +33,6 @@ class Older(Protocol):
 
     @property
     def moment(self) -> datetime: ...
-
-
-@dataclass(frozen=True)
-class State:
-    """The present database, which something else than ``idp backup restore`` has put back."""
-
-    database: str
-    moment: datetime
-    """Of its newest event: an erasure after it would be a newer one."""
 
 
 @dataclass
@@ -87,20 +75,11 @@ def listed(older: Older, files: Iterable[Path], keys: list[bytes]) -> Gathered:
     return gathered
 
 
-def present_state() -> State:
-    """The state of the present database, before anything else is recorded in it."""
-    with db.engine.connect() as now:
-        database = now.scalar(select(DatabaseIdentity.id)) or ""
-        acknowledged = AuditEvent.event == continuity.ACKNOWLEDGED  # it is done again
-        newest = now.scalar(select(func.max(AuditEvent.at)).where(~acknowledged))
-    return State(database, newest or datetime.min.replace(tzinfo=UTC))
-
-
-def refuse_unknown(gathered: Gathered, manifest: Manifest) -> None:
-    """Raise ``BackupTrouble`` where nobody has told of the time after the backup."""
-    if gathered.until is None or gathered.until <= manifest.moment:
+def refuse_unknown(gathered: Gathered, older: Older) -> None:
+    """Raise ``BackupTrouble`` where nobody has told of the time after what is put back."""
+    if gathered.until is None or gathered.until <= older.moment:
         reason = f" (the database says: {gathered.trouble})" if gathered.trouble else ""
-        raise BackupTrouble(UNKNOWN.format(since=f"{manifest.moment:%Y-%m-%d %H:%M}Z") + reason)
+        raise BackupTrouble(UNKNOWN.format(since=f"{older.moment:%Y-%m-%d %H:%M}Z") + reason)
 
 
 def gap(gathered: Gathered) -> str | None:

@@ -85,7 +85,7 @@ def restore(
             if wishes.keep_keys or present:
                 agreement.note_keys()  # those that are there stay: all others are to have them
             say("… ending what came back to life")
-            outcome.ended = restored.end_what_came_back()
+            outcome.ended = restored.end_what_came_back(manifest.moment)
             outcome.notes += [*proving.other_secrets(manifest), *agreement.differences()]
             leave()
         if chosen not in {None, keys}:

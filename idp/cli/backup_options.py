@@ -32,6 +32,9 @@ erasures_option = click.option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A newer backup, or what `idp backup erasures` wrote: who was erased since.",
 )
+erasures_unknown_option = click.option(
+    "--erasures-unknown", is_flag=True, help="Nobody knows who was erased since: I see to it."
+)
 source_argument = click.argument("source", metavar="FILE", type=click.Path(allow_dash=True))
 
 

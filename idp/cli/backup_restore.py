@@ -11,6 +11,7 @@ from idp.backup.putting_back import Restored, Wishes
 from idp.cli import application, output, upgrading
 from idp.cli.backup_options import (
     erasures_option,
+    erasures_unknown_option,
     key_files_option,
     keys_in,
     opened,
@@ -30,9 +31,7 @@ from idp.purge import erasing
     "--without-grants", is_flag=True, help="PostgreSQL: leave out what other roles may do."
 )
 @erasures_option
-@click.option(
-    "--erasures-unknown", is_flag=True, help="Nobody knows who was erased since: I see to it."
-)
+@erasures_unknown_option
 @click.confirmation_option(
     prompt="Every parent and application has to sign in again. Restore the backup?"
 )

@@ -8,10 +8,11 @@ import click
 from sqlalchemy.exc import IntegrityError
 
 from idp import readiness
-from idp.backup import erased_since
+from idp.backup import erased_since, put_back
 from idp.cli import output, upgrade_plan, upgrading
 from idp.cli.backup_options import (
     erasures_option,
+    erasures_unknown_option,
     key_files_option,
     keys_in,
     with_its_own_codes,
@@ -109,30 +110,38 @@ def db_current(as_json: bool) -> None:
 
 @command.command("restored")
 @erasures_option
+@erasures_unknown_option
 @key_files_option
 @click.confirmation_option(
     prompt="Every parent and application has to sign in again. Was the database restored?"
 )
 @output.json_option
 @with_its_own_codes
-def db_restored(lists: tuple[Path, ...], key_files: tuple[Path, ...], as_json: bool) -> None:
+def db_restored(
+    lists: tuple[Path, ...], erasures_unknown: bool, key_files: tuple[Path, ...], as_json: bool
+) -> None:
     """After a restore by other means than `idp backup restore`: do what a restore owes.
 
     What was ended or revoked after the backup is alive again in it, and who was erased is there
     again. The provider notices, and serves nobody until this was run. It erases again whom the
-    lists name, and ends every session, grant and token. Read "Backup and restore" in
-    docs/operator.md first.
+    lists name, and ends every session, grant and token. It may be run again, with a list that
+    turned up later. Read "Backup and restore" in docs/operator.md first.
 
     Examples:
       idp db restored --erasures-from erasures.txt
-      idp db restored --yes
+      idp db restored --erasures-unknown --yes
     """
     readiness.refuse_other_schema()
-    state = erased_since.present_state()
+    state = put_back.present()
     gathered = erased_since.listed(state, lists, keys_in(key_files))
+    # All that was seen is there: nobody came back
+    if not (erasures_unknown or (state.goes_on and not lists)):
+        erased_since.refuse_unknown(gathered, state)
     # First: what stops here leaves a database that serves nobody
     erased = erasing.erase_again(gathered.ids)
-    output.one({"erased_again": erased, **restored.end_what_came_back()}, as_json)
+    output.one({"erased_again": erased, **restored.end_what_came_back(state.moment)}, as_json)
+    if state.goes_on and not state.is_acknowledged:
+        return
     since = gathered.until or state.moment
     click.echo(
         f"idp: nobody has told who was erased after {since:%Y-%m-%d %H:%M}Z: run it again with"

@@ -65,8 +65,8 @@ def _history_goes_on() -> Findings:
             "danger",
             "history",
             f"{trouble}.",
-            "With `--erasures-from` it erases again who was erased since. See « Backup and"
-            " restore » in docs/operator.md.",
+            "It asks who was erased since, to erase them again: `--erasures-from`, or"
+            " `--erasures-unknown`. See « Backup and restore » in docs/operator.md.",
         )
 
 

@@ -4,6 +4,7 @@ The backup has forgotten what was ended since it was made. Nobody can tell which
 tokens and permissions those were, so that all of them end (security rules R9 and R13).
 """
 
+from datetime import datetime
 from typing import Any, Final
 
 from idp import clock
@@ -34,11 +35,12 @@ RECORDED: Final = (
 
 
 @retried
-def end_what_came_back() -> dict[str, int]:
+def end_what_came_back(state_of: datetime | None = None) -> dict[str, int]:
     """End every session, grant and one-time token, and forget what browsers carried on.
 
     Mails that wait are dropped: they may have been sent before. Returns how many of each.
-    Then this database's history counts as the one that goes on.
+    Then this database's history counts as the one that goes on. ``state_of``: of which moment it
+    was put back, which stays known: who was erased after it may be told later.
     """
     with transaction() as writes:
         counts = endings.end(Cause.DATABASE_RESTORED, These()).counts
@@ -47,6 +49,7 @@ def end_what_came_back() -> dict[str, int]:
         counts[Thing.ADDRESS_CHANGES] += counts[Thing.WAYS_BACK]
         ended: dict[str, Any] = {thing.value: counts[thing] for thing in RECORDED}
         events.record(continuity.ACKNOWLEDGED, **ended)
-        writes.merge(InstallationMark(name=continuity.RESTORED, at=clock.now()))
+        value = state_of.isoformat() if state_of else ""
+        writes.merge(InstallationMark(name=continuity.RESTORED, value=value, at=clock.now()))
     continuity.begin_anew()
     return ended

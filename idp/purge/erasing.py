@@ -25,6 +25,8 @@ from idp.purge.erased_people import People
 from idp.roster.models import RosterGuardianship
 from idp.sessions.models import BrowserSession, Interaction
 
+AGAIN: Final = "restored"
+"""Why somebody is erased who was erased before."""
 AT_ONCE: Final = 100
 """People in one transaction."""
 _IN_ORDER: Final = text("INSERT INTO directory_index(directory_index) VALUES ('optimize')")
@@ -50,7 +52,7 @@ def erase_again(ids: Collection[str]) -> int:
     if not ids:
         return 0
     children = {each for each in ids if each.startswith("p_")}
-    done = erase(accounts=set(ids) - children, children=children, why="restored")
+    done = erase(accounts=set(ids) - children, children=children, why=AGAIN)
     scrub()
     return done
 

@@ -552,7 +552,9 @@ def test_r16_after_a_restore_by_other_means_who_is_on_the_list_is_erased_again(
     machine = new_machine | {"IDP_KEYS_FOLDER": str(keys_folder), "IDP_HISTORY_FILE": str(seen)}
 
     noticed = finished(machine, "check")
-    unknown = finished(machine, "db", "restored", "--yes")
+    unasked = finished(machine, "db", "restored", "--yes")
+    served = finished(machine, "mail", "work", "--once")
+    unknown = finished(machine, "db", "restored", "--yes", "--erasures-unknown")
     done = finished(
         machine, "db", "restored", "--yes", "--json", "--erasures-from", f"{tmp_path}/erasures.txt"
     )
@@ -560,6 +562,9 @@ def test_r16_after_a_restore_by_other_means_who_is_on_the_list_is_erased_again(
 
     assert "idp db restored" in noticed.stdout
     assert "--erasures-from" in noticed.stdout
+    assert unasked.returncode == 2
+    assert "who was erased since" in unasked.stderr
+    assert "idp db restored" in served.stderr, "nobody is served"
     assert unknown.returncode == 0, unknown.stderr
     assert "nobody has told who was erased after" in unknown.stderr
     assert done.returncode == 0, done.stderr

@@ -98,8 +98,8 @@ def test_a_locked_database_is_one_line(environment: dict[str, str], tmp_path: Pa
 
 
 def test_r9_what_a_restore_revived_is_ended(run: Run, json_of: Callable[..., Any]) -> None:
-    before = run("db", "restored", stdin="n\n")
-    counts = json_of("db", "restored", "--yes")
+    before = run("db", "restored", "--erasures-unknown", stdin="n\n")
+    counts = json_of("db", "restored", "--erasures-unknown", "--yes")
 
     assert before.exit_code == 130, "nothing happens by itself"
     assert counts["sessions"] == 0
