@@ -25,10 +25,11 @@ def _run(connection: Connection) -> None:
         include_object=_is_ours,
         transaction_per_migration=True,
     )
-    migrations.begin(connection, context.config.attributes.get("tried", 0))
+    tried = context.config.attributes.get("tried", 0)
+    migrations.begin(connection, tried)
     with context.begin_transaction():
         context.run_migrations()
-    migrations.end(connection)
+    migrations.end(connection, tried)
 
 
 if context.is_offline_mode():

@@ -39,7 +39,7 @@ def upgrade(revision: str, say: Say) -> None:
     """Upgrade one revision after the other, and then finish what was put off."""
     for step in _steps(revision):
         say(f"… {step}")
-        _patiently(step, say)
+        _patiently(partial(migrate, alembic.command.upgrade, step), f"step {step}", say)
     migrate(alembic.command.upgrade, revision)
     if readiness.schema().up_to_date:
         _finish(say)
@@ -62,18 +62,18 @@ def _steps(revision: str) -> list[str]:
         return []
 
 
-def _patiently(step: str, say: Say) -> None:
+def _patiently(act: Callable[[int], None], what: str, say: Say) -> None:
     def again() -> None:
         say("  somebody holds what it needs; trying again")
         db.session.remove()
 
     try:
-        locks.patiently(partial(migrate, alembic.command.upgrade, step), TRIES, again)
+        locks.patiently(act, TRIES, again)
     except OperationalError as error:
         if not locks.is_held(error):
             raise
         raise BadInput(
-            f"somebody holds for {TRIES} tries what step {step} needs; run it again later"
+            f"somebody holds for {TRIES} tries what {what} needs; run it again later"
         ) from error
 
 
@@ -81,9 +81,10 @@ def _finish(say: Say) -> None:
     if db.engine.dialect.name == "postgresql":
         with db.engine.connect() as connection:
             missing = migrations.missing(connection, db.metadata)
-            for index in missing:
-                say(f"… the index {index.name}")
-                migrations.concurrently(connection, index)
+        for index in missing:
+            what = f"the index {index.name}"
+            say(f"… {what}")
+            _patiently(partial(migrations.concurrently, db.engine, index), what, say)
     if not search_index.is_whole():
         say("… the directory by which people are found, a thousand at a time")
         search_index.rebuild()

@@ -1,18 +1,19 @@
 """How migrations run: where they are, and how they behave beside traffic on PostgreSQL.
 
 A table that has grown gets an index after its migration, by ``CREATE INDEX CONCURRENTLY``: a
-plain one would stop every write to it for as long as it takes. Nobody waits long for a lock
-either, because everybody else would wait behind (``lock_timeout``).
+plain one would stop every write to it for as long as it takes. Nothing else waits long for a lock,
+because everybody would wait behind (``lock_timeout``): it is given up, and tried again.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from alembic.config import Config
 from alembic.ddl.postgresql import PostgresqlImpl
 from sqlalchemy import Index, text
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.schema import CreateIndex
 
 from idp.database import locks
@@ -42,6 +43,7 @@ _JOINED = text(
     "SELECT 1 FROM pg_inherits h JOIN pg_index i ON i.indexrelid = h.inhrelid"
     " WHERE h.inhparent = to_regclass(:name) AND i.indrelid = to_regclass(:part)"
 )
+_IS_THERE = text("SELECT to_regclass(:name) IS NOT NULL")
 _waiting: dict[str, Index] = {}
 
 
@@ -85,65 +87,83 @@ def estimated_rows(connection: Connection, table: str) -> int:
 
 def begin(connection: Connection, tried: int) -> None:
     """Let this connection wait for no lock longer than ``locks.longest``."""
-    _waiting.clear()
+    if not tried:  # or an index may wait yet, of a step that is done but for it
+        _waiting.clear()
     if connection.dialect.name == "postgresql":
         wait = locks.longest(connection, tried)
         connection.exec_driver_sql(f"SET lock_timeout = '{wait}'")
         connection.commit()
 
 
-def end(connection: Connection) -> None:
-    """Make the indexes that were put off, beside traffic."""
+def end(connection: Connection, tried: int) -> None:
+    """Make the indexes that were put off, beside traffic. Raises as ``concurrently`` does."""
     if connection.dialect.name != "postgresql":
         return
     connection.exec_driver_sql("RESET lock_timeout")
     connection.commit()
-    for index in [_waiting.pop(name) for name in list(_waiting)]:
-        concurrently(connection, index)
+    for name, index in list(_waiting.items()):
+        concurrently(connection.engine, index, tried)
+        del _waiting[name]
 
 
-def concurrently(connection: Connection, index: Index) -> None:
-    """Make one index without stopping writes; half of one, left by a crash, is made again."""
+def concurrently(engine: Engine, index: Index, tried: int = 0) -> None:
+    """Make one index without stopping writes; half of one, left by a crash, is made again.
+
+    ``tried``: so many times before. Raises ``OperationalError`` where somebody holds what it needs
+    for a moment (``locks.is_held``): the next try goes on from there.
+    """
     log.info("making the index %s beside traffic", index.name)
-    with connection.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as now:
-        now.exec_driver_sql(
-            "SET lock_timeout = 0"
-        )  # it waits for old transactions, and blocks none
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as now:
         words = str(CreateIndex(index, if_not_exists=True).compile(dialect=now.dialect))
-        try:
-            parts = now.scalars(_PARTITIONS, {"name": _table_of(index)}).all()
-            if parts:
-                _in_each(now, index, words, parts)
-            else:
-                _beside_traffic(now, str(index.name), words)
-        finally:
-            now.exec_driver_sql("RESET lock_timeout")
+        parts = now.scalars(_PARTITIONS, {"name": _table_of(index)}).all()
+        if parts:
+            _in_each(now, index, words, parts, tried)
+        else:
+            _beside_traffic(now, str(index.name), words)
 
 
 def _table_of(index: Index) -> str:
     return str(index.table.name) if index.table is not None else ""
 
 
+@contextmanager
+def _waits(now: Connection, longest: str) -> Iterator[None]:
+    now.exec_driver_sql(f"SET lock_timeout = '{longest}'")
+    try:
+        yield
+    finally:
+        now.exec_driver_sql("RESET lock_timeout")
+
+
 def _beside_traffic(now: Connection, name: str, words: str) -> None:
-    if now.scalar(_INVALID, {"name": name}):
-        now.exec_driver_sql(f'DROP INDEX CONCURRENTLY "{name}"')
-    now.exec_driver_sql(words.replace("INDEX ", "INDEX CONCURRENTLY ", 1))
+    with _waits(now, "0"):  # for old transactions; nobody who writes or reads waits behind it
+        if now.scalar(_INVALID, {"name": name}):
+            now.exec_driver_sql(f'DROP INDEX CONCURRENTLY "{name}"')
+        now.exec_driver_sql(words.replace("INDEX ", "INDEX CONCURRENTLY ", 1))
 
 
-def _in_each(now: Connection, index: Index, words: str, parts: Sequence[str]) -> None:
+def _in_each(now: Connection, index: Index, words: str, parts: Sequence[str], tried: int) -> None:
     """PostgreSQL makes none beside traffic for a whole with partitions: one for each, then joined.
 
-    The whole's is valid once each partition has its own; partitions that come meanwhile do.
+    The whole's is valid once each partition has its own; partitions that come meanwhile do. To
+    make it, and to join another to it, takes a moment, but is done alone: nobody writes to the
+    log then, or reads that partition.
     """
     name, table = str(index.name), _table_of(index)
-    now.exec_driver_sql(words.replace(f" ON {table} ", f" ON ONLY {table} ", 1))
+    if not now.scalar(_IS_THERE, {"name": name}):
+        _at_once(now, words.replace(f" ON {table} ", f" ON ONLY {table} ", 1), tried)
     for part in parts:
         if now.scalar(_JOINED, {"name": name, "part": part}):
             continue
         its_own = name + part.removeprefix(table)
         its_words = words.replace(f" {name} ON {table} ", f' "{its_own}" ON "{part}" ', 1)
         _beside_traffic(now, its_own, its_words)
-        now.exec_driver_sql(f'ALTER INDEX "{name}" ATTACH PARTITION "{its_own}"')
+        _at_once(now, f'ALTER INDEX "{name}" ATTACH PARTITION "{its_own}"', tried)
+
+
+def _at_once(now: Connection, words: str, tried: int) -> None:
+    with _waits(now, locks.longest(now, tried)):
+        now.exec_driver_sql(words)
 
 
 def missing(connection: Connection, metadata: Any) -> list[Index]:

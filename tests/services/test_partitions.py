@@ -375,7 +375,7 @@ def test_an_index_is_made_in_each_partition_beside_traffic(app: Flask) -> None:
         with db.engine.connect() as now:
             now.exec_driver_sql("CREATE INDEX ix_audit_events_result ON ONLY audit_events (result)")
             assert index in migrations.missing(now, db.metadata)
-            migrations.concurrently(now, index)
+            migrations.concurrently(db.engine, index)
             assert migrations.missing(now, db.metadata) == []
     finally:
         AuditEvent.__table__.indexes.discard(index)

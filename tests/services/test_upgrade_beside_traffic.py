@@ -1,9 +1,7 @@
 """An upgrade of PostgreSQL stops nobody: indexes beside traffic, fills in batches, short locks."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Event, Thread
+from threading import Event, Thread, Timer
 from time import monotonic, sleep
 from typing import Any
 
@@ -12,9 +10,9 @@ from alembic import command
 from flask import Flask
 from sqlalchemy import event, inspect, select, text
 
-from idp import purge
 from idp.audit import events
 from idp.cli import upgrading
+from idp.cli.errors import BadInput
 from idp.database import db, locks, migrations
 from idp.mail import outbox
 from idp.people import search_index
@@ -22,6 +20,7 @@ from idp.people.search_index import DirectoryEntry
 from idp.readiness import revisions
 from idp.sessions import service as sessions
 from tests import factories
+from tests.upgrade_rules import GROWING, Made, breach, plain, statements_of, waits_for_ever
 
 pytestmark = [
     pytest.mark.long,
@@ -31,38 +30,7 @@ pytestmark = [
 
 JUDGED_FROM = "0021"
 """Migrations after this one must keep the rules; those before landed without them."""
-GROWING = {
-    *(table.model.__tablename__ for table in purge.GROWING),
-    *("accounts", "children", "guardianships", "directory_entries", "passwords", "consents"),
-}
-
-
-def breach(statement: str, autocommit: bool) -> str | None:
-    """Which rule a statement of a migration breaks, if any."""
-    words = " ".join(statement.replace('"', "").split())
-    rules = (
-        (r"CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY).*? ON (\w+)", "CONCURRENTLY"),
-        (r"ALTER TABLE (\w+) ADD CONSTRAINT .*(?:FOREIGN KEY|CHECK)(?!.*NOT VALID)", "NOT VALID"),
-        (r"ALTER TABLE (\w+) ALTER COLUMN \w+ (?:TYPE|SET NOT NULL)", "a rewrite or a scan"),
-        (r"(?:UPDATE|DELETE FROM|INSERT INTO) (\w+)", "a fill in the schema's transaction"),
-    )
-    for pattern, rule in rules:
-        found = re.match(pattern, words, re.IGNORECASE)
-        if found and found[1] in GROWING and not (autocommit and "fill" in rule):
-            return f"{rule}: {words[:120]}"
-    return None
-
-
-@contextmanager
-def statements_of(made: list[tuple[str, bool]]) -> Iterator[None]:
-    def note(connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        made.append((statement, connection.connection.dbapi_connection.autocommit))
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    try:
-        yield
-    finally:
-        event.remove(db.engine, "before_cursor_execute", note)
+SECONDS_HELD = 5.0
 
 
 def some_of_everything() -> None:
@@ -81,33 +49,41 @@ def test_new_migrations_stop_nobody(app: Flask, monkeypatch: pytest.MonkeyPatch)
     command.downgrade(migrations.configuration(), JUDGED_FROM)
     new = GROWING - set(inspect(db.engine).get_table_names())  # empty when they are made
     monkeypatch.setattr(migrations, "GROWN", -2)
-    made: list[tuple[str, bool]] = []
+    made: list[Made] = []
     with statements_of(made):
         command.upgrade(migrations.configuration(), "head")
-    broken = [told for each in made if (told := breach(*each))]
+    broken = [told for each in made if (told := breach(each))]
     assert [each for each in broken if not any(f" {name} " in each for name in new)] == []
 
 
 @pytest.mark.parametrize(
-    ("statement", "autocommit", "broken"),
+    ("made", "broken"),
     [
-        ("CREATE INDEX ix ON audit_events (at)", False, True),
-        ("CREATE UNIQUE INDEX ix ON accounts (x)", False, True),
-        ("CREATE INDEX CONCURRENTLY IF NOT EXISTS ix ON audit_events (at)", True, False),
-        ("CREATE INDEX ix ON schools (name)", False, False),
-        ("UPDATE accounts SET x = 1", False, True),
-        ("UPDATE accounts SET x = 1 WHERE id > 'a'", True, False),
-        ("INSERT INTO directory_entries SELECT 1", False, True),
-        ("ALTER TABLE accounts ADD CONSTRAINT c CHECK (x > 1)", False, True),
-        ("ALTER TABLE accounts ADD CONSTRAINT c CHECK (x > 1) NOT VALID", False, False),
-        ("ALTER TABLE accounts ALTER COLUMN x SET NOT NULL", False, True),
-        ("ALTER TABLE accounts ADD COLUMN x INTEGER", False, False),
+        (Made("CREATE INDEX ix ON audit_events (at)", False, True), True),
+        (Made('CREATE INDEX "ix" ON "audit_events_first" (at)', True, True), True),
+        (Made("CREATE UNIQUE INDEX ix ON accounts (x)", False, True), True),
+        (Made("CREATE INDEX CONCURRENTLY IF NOT EXISTS ix ON outbox (at)", True, False), False),
+        (Made("CREATE INDEX ix ON ONLY audit_events (at)", True, False), True),
+        (Made("CREATE INDEX ix ON ONLY audit_events (at)", True, True), False),
+        (Made("CREATE INDEX ix ON ONLY accounts (x)", True, True), True),
+        (Made('ALTER INDEX "ix" ATTACH PARTITION "ix_first"', True, False), True),
+        (Made('ALTER INDEX "ix" ATTACH PARTITION "ix_first"', True, True), False),
+        (Made("DROP INDEX ix", True, False), True),
+        (Made("DROP INDEX CONCURRENTLY ix", True, False), False),
+        (Made("ALTER TABLE schools ADD COLUMN x INTEGER", False, False), True),
+        (Made("SELECT 1", False, False), False),
+        (Made("CREATE INDEX ix ON schools (name)", False, True), False),
+        (Made("UPDATE accounts SET x = 1", False, True), True),
+        (Made("UPDATE accounts SET x = 1 WHERE id > 'a'", True, True), False),
+        (Made("INSERT INTO directory_entries SELECT 1", False, True), True),
+        (Made("ALTER TABLE accounts ADD CONSTRAINT c CHECK (x > 1)", False, True), True),
+        (Made("ALTER TABLE accounts ADD CONSTRAINT c CHECK (x > 1) NOT VALID", False, True), False),
+        (Made("ALTER TABLE accounts ALTER COLUMN x SET NOT NULL", False, True), True),
+        (Made("ALTER TABLE accounts ADD COLUMN x INTEGER", False, True), False),
     ],
 )
-def test_the_rules_see_what_would_stop_people(
-    database_url: str, statement: str, autocommit: bool, broken: bool
-) -> None:
-    assert (breach(statement, autocommit) is not None) == broken
+def test_the_rules_see_what_would_stop_people(database_url: str, made: Made, broken: bool) -> None:
+    assert (breach(made) is not None) == broken
 
 
 def test_what_has_grown_is_indexed_and_filled_beside_traffic(
@@ -119,16 +95,19 @@ def test_what_has_grown_is_indexed_and_filled_beside_traffic(
         now.exec_driver_sql("ANALYZE")
     monkeypatch.setattr(migrations, "GROWN", 1)
     monkeypatch.setattr(search_index, "FILLED_AT_ONCE", 1)
-    made: list[tuple[str, bool]] = []
+    made: list[Made] = []
     said: list[str] = []
     with statements_of(made):
         upgrading.upgrade("head", said.append)
     for grown in ("audit_events", "browser_sessions"):
         indexes = [
-            words for words, _ in made if f" ON {grown}" in words and "CREATE INDEX" in words
+            each
+            for each in made
+            if re.match(rf"CREATE INDEX .* ON (?:ONLY )?{grown}\w*", plain(each.words))
         ]
-        assert indexes, grown
-        assert all("CONCURRENTLY" in words for words in indexes)
+        assert any("CONCURRENTLY" in each.words for each in indexes), grown
+        assert [told for each in indexes if (told := breach(each))] == []
+    assert [each for each in made if waits_for_ever(each)] == []
     entries = db.session.scalars(select(DirectoryEntry.account_id)).all()
     assert len([each for each in entries if each]) == 3
     assert "… 0012" in said
@@ -244,3 +223,81 @@ def test_who_holds_one_of_its_tables_and_asks_for_another_is_never_the_one_that_
     assert any("trying again" in words for words in said)
     with db.engine.connect() as now:
         assert revisions.current(now) == "0051"
+
+
+RECORDS = (
+    "INSERT INTO audit_events (at, event, result, actor, detail)"
+    " VALUES (now(), 'sign_in', 'ok', '', '{}')"
+)
+"""An import, for one, does, and ends with its whole school."""
+READS = "SELECT count(*) FROM audit_events WHERE account_id = 'a_1'"
+
+
+@pytest.mark.parametrize(
+    ("comes_before", "holds"),
+    [
+        (" ON ONLY ", RECORDS),
+        ("ATTACH PARTITION", READS),
+    ],
+)
+def test_an_index_of_the_partitions_makes_nobody_wait_for_who_holds_them(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, comes_before: str, holds: str
+) -> None:
+    some_of_everything()
+    command.downgrade(migrations.configuration(), "0053")  # 0054 makes one
+    monkeypatch.setattr(migrations, "GROWN", -2)
+    monkeypatch.setattr(locks, "PAUSE", 0.5)
+    held, said = Event(), list[str]()
+    holder = db.engine.connect().execution_options(isolation_level="READ COMMITTED")
+
+    def come(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if comes_before in statement and not held.is_set():
+            holder.exec_driver_sql(holds)
+            held.set()
+
+    def upgrade() -> None:
+        with app.app_context():
+            upgrading.upgrade("head", said.append)
+
+    event.listen(db.engine, "before_cursor_execute", come)
+    upgrades, longest = Thread(target=upgrade), 0.0
+    try:
+        upgrades.start()
+        assert held.wait(30)
+        let_go = Timer(SECONDS_HELD, holder.close)
+        let_go.start()
+        while let_go.is_alive():
+            began = monotonic()
+            events.record("sign_in", account_id="a_1")
+            db.session.remove()
+            longest = max(longest, monotonic() - began)
+            sleep(0.01)
+    finally:
+        event.remove(db.engine, "before_cursor_execute", come)
+        upgrades.join(60)
+        holder.close()
+    assert longest < SECONDS_HELD / 2, f"an event waited for {longest:.1f} s behind the upgrade"
+    assert any("trying again" in words for words in said)
+    command.check(migrations.configuration())
+    with db.engine.connect() as now:
+        assert migrations.missing(now, db.metadata) == []
+
+
+def test_an_index_that_somebody_never_lets_be_made_is_made_by_a_later_upgrade(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with db.engine.connect() as now:
+        now.exec_driver_sql("DROP INDEX ix_audit_events_account_id_id")
+        now.commit()
+    monkeypatch.setattr(locks, "PAUSE", 0.1)
+    monkeypatch.setattr(upgrading, "TRIES", 2)
+    began, said = monotonic(), list[str]()
+    with db.engine.connect().execution_options(isolation_level="READ COMMITTED") as holder:
+        holder.exec_driver_sql(RECORDS)
+        with pytest.raises(BadInput, match="2 tries what the index ix_audit_events_account_id_id"):
+            upgrading.upgrade("head", said.append)
+    assert monotonic() - began < SECONDS_HELD
+    assert sum("trying again" in words for words in said) == 1
+    upgrading.upgrade("head", said.append)
+    with db.engine.connect() as now:
+        assert migrations.missing(now, db.metadata) == []
