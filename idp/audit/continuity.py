@@ -8,17 +8,11 @@ Every database has an identity of its own from its first migration on, which a b
 new database beside old keys is not taken for a restored one.
 """
 
-import fcntl
-import json
 import logging
-import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
 from threading import Lock, get_ident
 from time import monotonic
 from typing import Any, Final
@@ -28,10 +22,11 @@ from sqlalchemy import Connection, Engine, event, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp import clock
+from idp.audit import last_seen
+from idp.audit.last_seen import Mark
 from idp.audit.models import AuditEvent, DatabaseIdentity
 from idp.database import db
 from idp.database.demotion import leave_if_demoted
-from idp.settings import Settings
 from idp.settings import current as settings
 
 log = logging.getLogger(__name__)
@@ -41,22 +36,14 @@ ACKNOWLEDGED: Final = "database_restored"
 RESTORED: Final = "restored"
 """A mark of the same. It stays, where the event leaves by age: backups are told apart by it."""
 LOOK_EVERY: Final = 5.0  # seconds that a process trusts its last look
+LOOK_POOLED: Final = 0.5
+"""The same behind a pooler, which changes the database behind connections that stay open."""
 LOOK_AGAIN: Final = 1.0  # seconds until one that serves nobody looks whether it may
 _WATCH: Final = "idp.continuity"
 
 
 class HistoryTrouble(Exception):
     """The database is older than this machine has seen it; the text says what to do."""
-
-
-@dataclass(frozen=True)
-class Mark:
-    """The newest event that was seen: its number, what it was, and when it was seen."""
-
-    number: int
-    fingerprint: str
-    seen_at: str
-    database: str
 
 
 @dataclass(frozen=True)
@@ -79,7 +66,7 @@ class Broken:
 
 def history() -> GoesOn | Broken:
     """Compare the database with what this machine has seen; changes nothing."""
-    seen = _remembered(_file(settings()))
+    seen = last_seen.read()
     # A connection of its own, after the file: an open read transaction may be older than it.
     with db.engine.connect() as now:
         newest = _newest(now)
@@ -94,7 +81,7 @@ def remember() -> GoesOn | Broken:
     """Compare, and remember the newest event where the history goes on."""
     outcome = history()
     if isinstance(outcome, GoesOn) and outcome.newest is not None:
-        _write(_file(settings()), outcome.newest)
+        last_seen.keep(outcome.newest)
     return outcome
 
 
@@ -103,17 +90,12 @@ def begin_anew() -> None:
     with db.engine.connect() as now:
         newest = _newest(now)
     if newest is not None:
-        _write(_file(settings()), newest, over_another=True)
+        last_seen.keep(newest, over_another=True)
 
 
 def newest_mark(now: Connection) -> Mark | None:
     """The newest event of a database, whichever it is; None in an empty audit log."""
     return _newest(now)
-
-
-def file() -> Path:
-    """Where this machine remembers what it has seen."""
-    return _file(settings())
 
 
 def refuse_other_history() -> None:
@@ -140,6 +122,7 @@ class Watch:
         self._goes_on = True
         self._seen: Mark | None = None
         self._looking: int | None = None
+        self._opened_another = False
 
     def goes_on(self) -> bool:
         """Whether to serve. A database that is away is not judged: its users will notice."""
@@ -149,31 +132,54 @@ class Watch:
                 self._look()
             finally:
                 self._looking = None
-                self._next = monotonic() + (LOOK_EVERY if self._goes_on else LOOK_AGAIN)
+                self._next = monotonic() + (_look_every() if self._goes_on else LOOK_AGAIN)
                 self._lock.release()
         return self._goes_on
 
     def distrusts(self, opened: Any) -> bool:
-        """Whether a connection is to be given up, until the next request has had a look."""
+        """Whether a connection is to be given up, until the next request has had a look; while
+        nobody is served, too: who was let in before goes on to ask.
+        """
         seen = self._seen
-        if seen is None or not self._goes_on or self._looking == get_ident() or _has(opened, seen):
+        if seen is None or _has(opened, seen):
             return False
         self._next = 0.0
+        if self._looking == get_ident():
+            self._opened_another = True
+            return False
         return True
 
     def _look(self) -> None:
-        before = self._goes_on
+        before, self._opened_another = self._goes_on, False
+        if not before:
+            _leave_connections()  # the address may lead to the newer one again, which they do not
         try:
             leave_if_demoted(db.engine)  # whose history ends, and lacks nothing that was seen
             outcome = remember()
-            self._goes_on = isinstance(outcome, GoesOn)
-            self._seen = outcome.newest if self._goes_on else None
         except SQLAlchemyError:
+            if self._opened_another:
+                _leave_connections()
             return
-        if before and not self._goes_on:
+        now = isinstance(outcome, GoesOn)
+        self._goes_on = before and now
+        self._seen = outcome.newest if isinstance(outcome, GoesOn) else outcome.seen
+        if self._opened_another or now is not before:
+            _leave_connections()  # before anybody is let in: those of this look were let through
+        self._goes_on = now
+        if before and not now:
             log.critical("the database was restored from a backup: run `idp db restored`")
-        if self._goes_on and not before:
+        if now and not before:
             log.warning("the database's history goes on again")
+
+
+def _look_every() -> float:
+    return min(LOOK_EVERY, LOOK_POOLED) if settings().database_pooled else LOOK_EVERY
+
+
+def _leave_connections() -> None:
+    """Have none used again that was opened until now, be it to the older database or the newer."""
+    db.session.remove()
+    db.engine.dispose()
 
 
 def init_app(app: Flask) -> None:
@@ -195,6 +201,7 @@ def _opened(connection: Any, _record: Any) -> None:
     if watch is not None and watch.distrusts(connection):
         import psycopg  # noqa: PLC0415 - there is a PostgreSQL
 
+        connection.close()
         raise psycopg.OperationalError("the database may be an older one: it is looked at first")
 
 
@@ -248,51 +255,3 @@ def _mark(row: Any, database: str) -> Mark:
     number, at, event, correlation_id = row
     text = f"{number}|{at.isoformat()}|{event}|{correlation_id}"
     return Mark(number, sha256(text.encode()).hexdigest(), clock.now().isoformat(), database)
-
-
-# The file
-
-
-def _file(of: Settings) -> Path:
-    return of.history_file or of.keys_folder / "history.json"
-
-
-def _remembered(file: Path) -> Mark | None:
-    try:
-        return Mark(**json.loads(file.read_bytes()))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError) as error:
-        log.error("%s can't be read: %s", file, type(error).__name__)
-        return None
-
-
-def _write(file: Path, mark: Mark, *, over_another: bool = False) -> None:
-    """Keep a mark; of several processes the one that saw most wins."""
-    try:
-        with _alone(file):
-            kept = _remembered(file)
-            if kept is not None and not over_another and _is_no_news(mark, kept):
-                return
-            temporary = file.with_suffix(f".{os.getpid()}.tmp")
-            try:
-                temporary.write_text(json.dumps(asdict(mark)) + "\n")
-                temporary.replace(file)
-            finally:
-                temporary.unlink(missing_ok=True)
-    except OSError as error:
-        # Keys may be mounted read-only, the disk may be full: `idp check` says so too.
-        log.error("%s can't be written: %s", file, error.strerror)
-
-
-def _is_no_news(mark: Mark, kept: Mark) -> bool:
-    if kept.database != mark.database:
-        return False
-    return kept.fingerprint == mark.fingerprint or kept.number > mark.number
-
-
-@contextmanager
-def _alone(file: Path) -> Iterator[None]:
-    with file.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

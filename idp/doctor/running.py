@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import InstrumentedAttribute
 
 from idp import clock, settings
-from idp.audit import continuity, partitions
+from idp.audit import last_seen, partitions
 from idp.database import db
 from idp.deliveries import listing
 from idp.doctor import Finding, Findings, trouble
@@ -55,7 +55,7 @@ def _folders_take_files() -> Findings:
     now = settings.current()
     wanted = (
         ("keys", now.keys_folder, "keys can't be rotated"),
-        ("history", continuity.file().parent, "a restored database would not be noticed"),
+        ("history", last_seen.file().parent, "a restored database would not be noticed"),
         ("spool", now.spool_folder, "no roster can be uploaded"),
     )
     elsewhere = now.keys_in == "database"

@@ -28,10 +28,12 @@ def ready() -> tuple[Response, int]:
     """
     if leaving.leaves_nobody():
         return _answer("leaving", {}, 503)
+    if not continuity.goes_on():  # nothing else is asked of an older database
+        return _answer("failed", {"history": "failed"}, 503)
     checks = {"database": _database(), "keys": _keys()}
     checks["migrations"] = checks["database"] and readiness.schema().serves
     checks["writes"] = checks["migrations"] and write_probe.takes_writes()
-    checks["history"] = checks["migrations"] and continuity.goes_on()
+    checks["history"] = checks["migrations"]
     checks["agreement"] = checks["migrations"] and checks["keys"] and not agreement.differences()
     answers = {part: "ok" if good else "failed" for part, good in checks.items()}
     if checks["migrations"]:

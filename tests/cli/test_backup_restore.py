@@ -19,7 +19,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, text
 
 from idp import create_app, readiness
-from idp.audit import continuity
+from idp.audit import continuity, last_seen
 from idp.audit.models import AuditEvent
 from idp.backup import elsewhere, places, putting_back
 from idp.cli import cli
@@ -99,6 +99,7 @@ def test_r9_a_restore_ends_what_came_back_and_keeps_what_was_there(
     factories.account("paul")
     endings.end_other_sessions(there.guardian.id, keep="none")
     assert isinstance(continuity.remember(), continuity.GoesOn)
+    continuity.init_app(client.application)  # servers are stopped; a command is another process
 
     result = run("backup", "restore", file, "--replace", "--yes", "--json")
 
@@ -548,7 +549,7 @@ def test_r16_after_a_restore_by_other_means_who_is_on_the_list_is_erased_again(
     (tmp_path / "erasures.txt").write_text(run("backup", "erasures").stdout)
     # The machine stays, with all that it has seen
     assert isinstance(continuity.remember(), continuity.GoesOn)
-    seen = continuity.file()
+    seen = last_seen.file()
     machine = new_machine | {"IDP_KEYS_FOLDER": str(keys_folder), "IDP_HISTORY_FILE": str(seen)}
 
     noticed = finished(machine, "check")

@@ -2,17 +2,22 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 
 import psycopg
 import pytest
 from flask import Flask
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 
+from idp.audit import continuity, events
+from idp.audit.models import AuditEvent
 from idp.database import db
 from idp.doctor import running
-from tests import databases, pooler
+from tests import databases, pooler, postgres
 from tests.parallel import at_once
 from tests.relying_party import world
-from tests.security.outages import databases_app
+from tests.security.outages import databases_app, eventually
 
 
 @pytest.fixture
@@ -73,3 +78,50 @@ def test_an_operator_is_told_where_postgresql_compiles_what_we_ask(
             assert told() == []
         finally:
             databases._administer("ALTER ROLE postgres RESET jit")
+
+
+def test_r9_an_older_database_that_is_put_back_is_served_for_half_a_second_at_most(
+    behind: str, keys_folder: Path
+) -> None:
+    """PgBouncer changes it behind connections that stay open, of which nobody is told."""
+    base, name = databases.postgresql_cluster(), behind.rsplit("/", 1)[1]
+    ended = f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'"
+    closed = (f"ALTER DATABASE {name} ALLOW_CONNECTIONS false", ended)
+    opened = f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"
+
+    def administer(*statements: str) -> None:
+        for each in statements:
+            postgres.administer(base, each)
+
+    def newest() -> int | None:
+        try:
+            return db.session.scalar(select(func.max(AuditEvent.id)))
+        except SQLAlchemyError:
+            return None  # its server has just been ended
+        finally:
+            db.session.remove()
+
+    served: list[float] = []
+
+    def refused() -> bool:
+        if not continuity.goes_on():
+            return True
+        if newest() == of_the_older:
+            served.append(monotonic())
+        return False
+
+    with databases_app(behind, keys_folder, database_pooled=True):
+        events.record("sign_in", account_id="a_1")
+        of_the_older = newest()
+        administer(*closed, f"CREATE DATABASE older TEMPLATE {name}", opened)
+        assert eventually(lambda: newest() == of_the_older)
+        events.record("session_ended", account_id="a_1")
+        assert continuity.goes_on()
+        try:
+            administer(*closed, f"ALTER DATABASE {name} RENAME TO newer")
+            administer(f"ALTER DATABASE older RENAME TO {name}")
+            assert eventually(refused, 20)
+            assert not served or served[-1] - served[0] < 2 * continuity.LOOK_POOLED
+        finally:
+            administer(ended, f"DROP DATABASE {name} WITH (FORCE)")
+            administer(f"ALTER DATABASE newer RENAME TO {name}", opened)

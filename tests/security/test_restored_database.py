@@ -4,7 +4,8 @@ import dataclasses
 import shutil
 import sqlite3
 import subprocess
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import Connection, Engine, delete, func, select, text, update
+from sqlalchemy.exc import OperationalError
 
 from idp import clock, create_app, purge, readiness, workers
 from idp.audit import continuity, events, removal
 from idp.audit.models import AuditEvent, DatabaseIdentity
 from idp.credentials import one_time_tokens
-from idp.database import db, transaction
+from idp.database import db, silence, transaction
 from idp.doctor import installation, running
 from idp.lifecycle import endings, restored
 from idp.lifecycle.mails import requests as mail_requests
@@ -44,6 +46,15 @@ def forget_events_after(number: int) -> None:
     """What a restored backup looks like to the audit trail: the newest events are not there."""
     with transaction() as writes, removal.allowed(writes):
         writes.execute(delete(AuditEvent).where(AuditEvent.id > number))
+
+
+@contextmanager
+def another_process(app: Flask) -> Iterator[None]:
+    """Such as a command: it serves nobody, and may use a database that servers refuse."""
+    with create_app(app.extensions["idp.settings"]).app_context():
+        yield
+        db.session.remove()
+        db.engine.dispose()
 
 
 def newest() -> int:
@@ -107,10 +118,120 @@ def test_r9_a_connection_to_an_older_database_is_not_used_until_the_next_look(
     there.ask(scope="openid child")
     assert not there.browser.shows("login-form")
 
-    with transaction() as writes:
+    with another_process(client.application), transaction() as writes:
         writes.execute(AuditEvent.__table__.insert(), rows)
     there.ask(scope="openid child")
     assert "code" in answer(there.browser.sign_in("claire")), "the newer one is there again"
+
+
+class Elsewhere:
+    """An address that leads to an older database for a while, as a proxy's does: what was
+    connected stays connected to where it led then.
+    """
+
+    def __init__(self, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._base, self._name = databases.postgresql_cluster(), address.rsplit("/", 1)[1]
+        self.leads_to_it = False
+        connect = silence.Connection.connect
+
+        def connected(*args: Any, **options: Any) -> Any:
+            if self.leads_to_it and options.get("dbname") == self._name:
+                options["dbname"] = "older"
+            return connect(*args, **options)
+
+        monkeypatch.setattr(silence.Connection, "connect", connected)
+
+    def copy(self) -> None:
+        """Make the older database of what is there now."""
+        db.session.remove()
+        db.engine.dispose()
+        postgres.administer(self._base, CLOSING.format(self._name))
+        postgres.administer(self._base, f"CREATE DATABASE older TEMPLATE {self._name}")
+
+    def drop(self) -> None:
+        db.session.remove()
+        db.engine.dispose()
+        postgres.drop_database(self._base, "older")
+
+
+CLOSING = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{}'"
+
+
+@pytest.fixture
+def elsewhere(
+    app: Flask, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Elsewhere]:
+    """The older one lacks the event by which the running process knows the newer one."""
+    there = Elsewhere(database_url, monkeypatch)
+    events.record("sign_in", account_id="a_1")
+    there.copy()
+    events.record("session_ended", account_id="a_1")
+    continuity.init_app(app)
+    assert continuity.goes_on()
+    db.session.remove()
+    db.engine.dispose()  # the proxy ends what leads to the newer one
+    there.leads_to_it = True
+    yield there
+    there.leads_to_it = False
+    there.drop()
+
+
+def name_of(now: Connection) -> str:
+    return str(now.scalar(text("SELECT current_database()")))
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_r9_no_connection_to_the_older_database_outlives_it(elsewhere: Elsewhere) -> None:
+    """Even where whoever leads back to the newer one ends none of them."""
+    assert not continuity.goes_on()
+    elsewhere.leads_to_it = False
+    assert [continuity.goes_on() for _ in range(5)] == [True] * 5
+    with ExitStack() as stack:
+        connections = [stack.enter_context(db.engine.connect()) for _ in range(4)]
+        assert "older" not in [name_of(each) for each in connections]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_r9_who_was_let_in_before_asks_no_older_database(elsewhere: Elsewhere, app: Flask) -> None:
+    """A request that has let its connection go, to compare a password, takes another one."""
+    assert not continuity.goes_on()
+    with pytest.raises(OperationalError, match="looked at first"):
+        db.engine.connect()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_r9_a_connection_that_only_the_look_has_opened_serves_nobody(
+    elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look opens two, and the address leads elsewhere in between."""
+    leave = continuity.leave_if_demoted
+
+    def left(engine: Engine) -> None:
+        leave(engine)
+        with engine.connect() as to_the_older_one:
+            elsewhere.leads_to_it = False
+            engine.connect().close()
+            assert name_of(to_the_older_one) == "older"
+
+    with monkeypatch.context() as between:
+        between.setattr(continuity, "leave_if_demoted", left)
+        continuity.goes_on()
+    with ExitStack() as stack:
+        connections = [stack.enter_context(db.engine.connect()) for _ in range(4)]
+        assert "older" not in [name_of(each) for each in connections]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_r9_a_machine_that_is_only_asked_whether_it_is_ready_learns_of_both(
+    elsewhere: Elsewhere, client: FlaskClient
+) -> None:
+    """A load balancer sends nothing else to one that is not."""
+    for _ in range(3):
+        ready = client.get("/health/ready")
+        assert (ready.status_code, ready.get_json()["history"]) == (503, "failed")
+        assert "database" not in ready.get_json(), "it is not the connection that failed"
+    elsewhere.leads_to_it = False
+    assert client.get("/health/ready").status_code == 200
 
 
 def test_r9_nothing_starts_and_the_doctor_says_why(app: Flask) -> None:
@@ -163,7 +284,8 @@ def test_r9_no_mail_of_the_past_is_sent_again(app: Flask) -> None:
 
     assert done.handled == 0
     assert done.trouble == "database: restored from a backup"
-    assert outbox.list_messages()[0].attempts == 0
+    with another_process(app):
+        assert outbox.list_messages()[0].attempts == 0
 
 
 def test_r9_the_command_ends_all_that_came_back(app: Flask, client: FlaskClient) -> None:
@@ -340,7 +462,8 @@ def a_revoked_session_comes_back_and_is_noticed(
         put_back()
 
         assert browser.get("/").status_code == 503, "alive again, and not served"
-        restored.end_what_came_back()
+        with another_process(app):
+            restored.end_what_came_back()
         assert browser.get("/").status_code == 303, "to the sign-in page"
         db.session.execute(text("SELECT 1"))
         db.session.remove()
