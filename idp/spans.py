@@ -41,10 +41,12 @@ HEEDED: Final = frozenset(
     }
 )
 """The variables that count here; those of ``OTEL_PYTHON_…`` are the library's own matter."""
+_EXPORTER: Final = "OTEL_TRACES_EXPORTER"
+_SHARE: Final = "OTEL_TRACES_SAMPLER_ARG"
 _PROTOCOLS: Final = ("http/protobuf",)
 _COMPRESSIONS: Final = ("none", "gzip", "deflate")
 _MEANT: Final[Mapping[str, tuple[str, ...]]] = {
-    "OTEL_TRACES_EXPORTER": ("otlp", "none"),
+    _EXPORTER: ("otlp", "none"),
     "OTEL_EXPORTER_OTLP_PROTOCOL": _PROTOCOLS,
     "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": _PROTOCOLS,
     "OTEL_EXPORTER_OTLP_COMPRESSION": _COMPRESSIONS,
@@ -67,17 +69,26 @@ def is_wanted(environment: Mapping[str, str]) -> bool:
     """Whether the standard variables ask for traces."""
     if _is_off(environment):
         return False
-    exporter = environment.get("OTEL_TRACES_EXPORTER", "").lower()
-    return exporter == "otlp" or (not exporter and any(map(environment.get, _SWITCHES)))
+    exporter = _word(environment, _EXPORTER)
+    return exporter == "otlp" or (not exporter and _has_address(environment))
 
 
 def impossible(environment: Mapping[str, str]) -> Iterator[str]:
     """A sentence for each variable that asks for what can't be done here: no trace leaves so."""
-    if not _is_off(environment):
-        for name, possible in _MEANT.items():
-            text = environment.get(name, "").strip()
-            if text and text.lower() not in possible:
-                yield f"{name} is {text[:40]!r}; what is done here is {' or '.join(possible)}"
+    if _is_off(environment):
+        return
+    wanted = is_wanted(environment)
+    for name, possible in _MEANT.items():
+        if name == _EXPORTER or (wanted and _wins(environment, name)):
+            word = _word(environment, name)
+            if name == "OTEL_TRACES_SAMPLER":
+                word = environment.get(name, "").lower()  # the library takes no blanks away
+            if word and word not in possible:
+                yield f"{name} is {word[:40]!r}; what is done here is {' or '.join(possible)}"
+    share = _word(environment, _SHARE)
+    by_share = _word(environment, "OTEL_TRACES_SAMPLER").endswith("traceidratio")
+    if wanted and by_share and share and not _is_share(share):
+        yield f"{_SHARE} is {share[:40]!r}; what is done here is a number from 0 to 1"
 
 
 def unread(environment: Mapping[str, str]) -> Iterator[str]:
@@ -92,8 +103,30 @@ def unread(environment: Mapping[str, str]) -> Iterator[str]:
                 yield f"{name} counts for nothing{meant}"
 
 
+def _word(environment: Mapping[str, str], name: str) -> str:
+    return environment.get(name, "").strip().lower()
+
+
+def _has_address(environment: Mapping[str, str]) -> bool:
+    return any(_word(environment, name) for name in _SWITCHES)
+
+
+def _wins(environment: Mapping[str, str], name: str) -> bool:
+    """Whether a variable counts beside that of traces alone, which goes before it."""
+    if "_TRACES_" in name:
+        return True
+    return not _word(environment, name.replace("_OTLP_", "_OTLP_TRACES_"))
+
+
+def _is_share(text: str) -> bool:
+    try:
+        return 0 <= float(text) <= 1
+    except ValueError:
+        return False
+
+
 def _is_off(environment: Mapping[str, str]) -> bool:
-    return environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    return _word(environment, "OTEL_SDK_DISABLED") == "true"
 
 
 def _counts(name: str, text: str) -> bool:

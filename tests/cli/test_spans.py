@@ -109,6 +109,9 @@ def test_a_span_for_each_request_with_our_correlation_id(
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"}, True),
         ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c:4318/v1/traces"}, True),
         ({"OTEL_TRACES_EXPORTER": "otlp"}, True),
+        ({"OTEL_TRACES_EXPORTER": "otlp "}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": " "}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "x", "OTEL_SDK_DISABLED": "true "}, False),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "x", "OTEL_TRACES_EXPORTER": "none"}, False),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "x", "OTEL_SDK_DISABLED": "true"}, False),
     ],
@@ -128,6 +131,9 @@ OTLP = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"}
         ({"OTEL_TRACES_EXPORTER": "console"}, "otlp or none"),
         ({"OTEL_TRACES_EXPORTER": "otlp,console"}, "otlp or none"),
         ({"OTEL_TRACES_SAMPLER": "parentbased_ratio"}, "parentbased_traceidratio"),
+        ({"OTEL_TRACES_SAMPLER": "traceidratio "}, "traceidratio"),
+        ({"OTEL_TRACES_SAMPLER_ARG": "ten", "OTEL_TRACES_SAMPLER": "traceidratio"}, "from 0 to 1"),
+        ({"OTEL_TRACES_SAMPLER_ARG": "2", "OTEL_TRACES_SAMPLER": "traceidratio"}, "from 0 to 1"),
         ({"OTEL_EXPORTER_OTLP_COMPRESSION": "zstd"}, "gzip"),
     ],
 )
@@ -180,6 +186,24 @@ def test_of_what_comes_to_pass_nothing_is_told(environment: dict[str, str]) -> N
     assert told_of(environment | OTLP | right) == []
     off = {"OTEL_SDK_DISABLED": "true", "OTEL_TRACES_EXPORTER": "console"}
     assert told_of(environment | OTLP | off) == []
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+        {"OTEL_TRACES_EXPORTER": "none", "OTEL_TRACES_SAMPLER": "mine"} | OTLP,
+        {"OTEL_TRACES_SAMPLER": "always_on", "OTEL_TRACES_SAMPLER_ARG": "ten"} | OTLP,
+        {
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+            "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
+        }
+        | OTLP,
+    ],
+    ids=["no traces", "none", "no share", "its own goes before"],
+)
+def test_of_what_does_not_count_nothing_is_told(variables: dict[str, str]) -> None:
+    assert list(spans.impossible(variables)) == []
 
 
 def test_what_the_library_reads_of_traces_counts() -> None:
