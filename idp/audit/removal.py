@@ -14,6 +14,8 @@ from sqlalchemy import text
 from idp.database import db
 
 PURGING: Final = "purging"
+REFUSED: Final = "the audit trail is append-only"
+"""What the triggers say, of a change as of a removal (migrations 0002 and 0034)."""
 
 _BEGIN: Final = {
     "sqlite": text(

@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Select, Table, and_, exists, func, literal, select, text
 from sqlalchemy.exc import DBAPIError
 
+from idp.audit import removal
 from idp.audit.models import AuditEvent, DatabaseIdentity
 from idp.clients.models import Client
 from idp.database import db, transaction
@@ -240,23 +241,19 @@ def _without_parent(table: Table, key: Any) -> Select[Any]:
     return select(func.count()).select_from(table).where(*named, ~is_there)
 
 
-def audit_log_is_kept() -> bool:
-    """Whether the database refuses to change or lose an event; tried, and taken back."""
-    return not any(_changes_of_events())
-
-
 def changes_of_audit_log() -> Iterator[str]:
-    """Statements that change what was recorded, and that the database does not refuse; tried, and
-    taken back. Of a database that nobody else uses: to empty a table is to hold up its readers.
+    """Sentences of statements that change what was recorded, and that the audit trail does not
+    refuse; tried, and taken back. Of a database that nobody else uses: to empty a table is to hold
+    up its readers.
     """
-    yield from _changes_of_events()
+    yield from changes_of_events()
     for table in _tables_of_events():
-        if db.engine.dialect.name == "postgresql" and _is_taken(text(f"TRUNCATE {table}")):
-            yield f"TRUNCATE {table}"
+        if db.engine.dialect.name == "postgresql":
+            yield from _not_refused(f"TRUNCATE {table}", text(f"TRUNCATE {table}"))
 
 
-def _changes_of_events() -> Iterator[str]:
-    """Of the newest event of each partition: what refuses is a trigger of each."""
+def changes_of_events() -> Iterator[str]:
+    """The same of the newest event of each partition, whose triggers refuse: it holds up nobody."""
     events = AuditEvent.__table__
     for table in _tables_of_events():
         newest = db.session.scalar(text(f"SELECT max(id) FROM {table}"))  # noqa: S608
@@ -265,8 +262,8 @@ def _changes_of_events() -> Iterator[str]:
             ("UPDATE", events.update().where(last).values(event=events.c.event)),
             ("DELETE", events.delete().where(last)),
         ):
-            if newest is not None and _is_taken(statement):
-                yield f"{name} of event {newest}"
+            if newest is not None:
+                yield from _not_refused(f"{name} of event {newest}", statement)
 
 
 def _tables_of_events() -> list[str]:
@@ -276,15 +273,17 @@ def _tables_of_events() -> list[str]:
     return list(db.session.scalars(text(leaves)))
 
 
-def _is_taken(statement: Any) -> bool:
+def _not_refused(name: str, statement: Any) -> Iterator[str]:
+    """What else stands in its way, a lock or a missing permission, says nothing of the triggers."""
     try:
         with transaction() as writes:
             writes.execute(statement)
             raise _TakenBack
-    except DBAPIError:
-        return False
+    except DBAPIError as error:
+        if removal.REFUSED not in str(error.orig):
+            yield f"{name} could not be tried: {str(error.orig).splitlines()[0]}"
     except _TakenBack:
-        return True
+        yield f"the database does not refuse {name} any more"
 
 
 class _TakenBack(Exception):

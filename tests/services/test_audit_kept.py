@@ -1,6 +1,7 @@
 """Rule L3: events leave the audit trail by age alone, by the purge alone."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -16,6 +17,7 @@ from idp.audit.models import AuditEvent, InstallationMark
 from idp.database import db, migrations, transaction
 from idp.doctor import installation
 from idp.people.guardianships import LiveGuardianship
+from idp.readiness import invariants
 from tests import databases
 from tests.cli.guide import blocks
 from tests.relying_party import world
@@ -62,6 +64,61 @@ def test_l3_the_word_counts_where_it_was_said_and_no_longer() -> None:
     assert db.session.get(InstallationMark, removal.PURGING) is None
 
 
+ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+def let_changes_through() -> None:
+    with db.engine.connect() as now:
+        tables = "SELECT relid::regclass::text FROM pg_partition_tree('audit_events')"
+        for table in now.scalars(text(tables)).all():
+            now.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        now.commit()
+
+
+@pytest.mark.usefixtures("two_events")
+def test_l3_the_proof_finds_nothing_where_the_triggers_refuse() -> None:
+    assert list(invariants.changes_of_audit_log()) == []
+    assert left() == 2
+
+
+@ON_POSTGRESQL
+@pytest.mark.usefixtures("two_events")
+@pytest.mark.parametrize(
+    ("setting", "why"),
+    [
+        ("default_transaction_read_only = on", "read-only transaction"),
+        ("lock_timeout = '50ms'", "lock timeout"),
+    ],
+)
+def test_l3_what_else_stands_in_the_way_is_not_taken_for_a_refusal(setting: str, why: str) -> None:
+    """A database that can only be read, a lock: the triggers were never asked."""
+    let_changes_through()
+    with ExitStack() as stack:
+        holds = stack.enter_context(db.engine.connect())
+        holds = holds.execution_options(isolation_level="READ COMMITTED")
+        holds.execute(text("SELECT id FROM audit_events FOR UPDATE"))
+        with db.engine.connect() as now:
+            now.exec_driver_sql(f'ALTER DATABASE "{db.engine.url.database}" SET {setting}')
+        db.session.remove()
+        db.engine.dispose()
+        sentences = list(invariants.changes_of_audit_log())
+        holds.rollback()
+    assert [each.split(" of ")[0].split(" audit")[0] for each in sentences] == [
+        *("UPDATE", "DELETE", "TRUNCATE")
+    ]
+    assert all("could not be tried" in each and why in each for each in sentences)
+
+
+@ON_POSTGRESQL
+@pytest.mark.usefixtures("two_events")
+def test_l3_what_is_let_through_is_named_and_taken_back() -> None:
+    let_changes_through()
+    sentences = list(invariants.changes_of_audit_log())
+    assert len(sentences) == 3
+    assert all("does not refuse" in each for each in sentences)
+    assert left() == 2
+
+
 class TestRoles:
     """The guide's role that serves, on PostgreSQL."""
 
@@ -96,6 +153,9 @@ class TestRoles:
                 ):
                     session.execute(text(words))
             assert list(installation._the_audit_log_is_kept()) == []
+            tried = list(invariants.changes_of_audit_log())
+            assert tried
+            assert all("could not be tried: permission denied" in each for each in tried)
         with databases_app(owner, keys_folder):
             (told,) = installation._the_audit_log_is_kept()
             assert (told.level, told.subject) == ("notice", "audit trail")
