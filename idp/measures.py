@@ -18,6 +18,13 @@ ROUTE: Final = "idp.route"
 """What a request's environment holds once its address is known: the rule, unfilled."""
 UNKNOWN: Final = "none"
 """The route of what led nowhere, or was answered before anybody looked."""
+# A way is one of these or a provider's key, whatever comes of it
+PASSWORD: Final = "password"  # noqa: S105 – the name of a way
+PASSKEY: Final = "passkey"
+OTP: Final = "otp"
+"""A code of the app, or a recovery code."""
+TOKEN: Final = "token"  # noqa: S105 – the name of a way
+"""One that was mailed or printed."""
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
 
 
@@ -35,7 +42,7 @@ class Metrics:
             "idp_request_seconds", "How long they took", ["route"], buckets=SECONDS, **kept
         )
         self.sign_ins = Counter(
-            "idp_sign_ins", "Ways in that were tried", ["way", "outcome"], **kept
+            "idp_sign_ins", "Proofs that were tried", ["way", "outcome"], **kept
         )
         self.tokens = Counter("idp_tokens", "Token requests judged", ["grant", "outcome"], **kept)
         self.deliveries = Counter(
@@ -69,7 +76,11 @@ def is_on() -> bool:
 
 
 def sign_in(way: str, outcome: str) -> None:
-    """``way``: RFC 8176 values of what was really done, or of what was tried."""
+    """One proof was tried: of two factors each is one.
+
+    ``way``: a constant of this module, or a configured provider's key; ``outcome``: "ok", or why
+    not. The same place tells both, so that they can be compared.
+    """
     if _metrics is not None:
         _metrics.sign_ins.labels(way, outcome).inc()
 

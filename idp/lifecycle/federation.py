@@ -70,9 +70,10 @@ def prove(identity: ForeignIdentity) -> Known | Closed | NotLinked:
             account_id=account.id,
             provider=identity.provider,
         )
-        measures.sign_in("fed", "disabled")
+        measures.sign_in(identity.provider, "disabled")
         return Closed()
     links.used(linked.link.id)
+    measures.sign_in(identity.provider, "ok")
     return Known(_proof(account, identity, linked.link.id), account)
 
 
@@ -102,6 +103,7 @@ def claim_with_token(token_id: str, identity: ForeignIdentity) -> Proof:
         links.make(account.id, identity)
         outbox.enqueue("link_made", account_id=account.id, about={"provider": identity.provider})
         link = links.find_linked(identity)
+    measures.sign_in(identity.provider, "ok")
     return replace(_proof(account, identity, link.link.id if link else None), mailed=True)
 
 

@@ -47,7 +47,7 @@ def prove_password(
     outcome = throttling.check_sign_in(identifier, account_id, address, known, device_secret)
     if isinstance(outcome, throttling.Blocked) and not outcome.hidden:
         throttling.note("sign_in_refused", outcome, account_id)
-        measures.sign_in("pwd", "throttled")
+        measures.sign_in(measures.PASSWORD, "throttled")
         raise Throttled(outcome.retry_after)
     judged = account if account and account.status == "active" else None
     if isinstance(outcome, throttling.Blocked):
@@ -58,9 +58,10 @@ def prove_password(
             throttling.note("sign_in_refused", outcome, account_id)
         else:
             events.record("sign_in_refused", result="wrong", account_id=account_id)
-        measures.sign_in("pwd", "wrong")
+        measures.sign_in(measures.PASSWORD, "wrong")
         raise WrongPassword
     throttling.reset_sign_in(identifier, judged.id, address, known, device_secret)
+    measures.sign_in(measures.PASSWORD, "ok")
     return Proof(judged.id, epoch, PASSWORD)
 
 
@@ -220,12 +221,15 @@ def _prove_current(
     outcome = throttling.check_sign_in(*guarded)
     if isinstance(outcome, throttling.Blocked):
         throttling.note("password_refused", outcome, account.id)
+        measures.sign_in(measures.PASSWORD, "throttled")
         raise Throttled(outcome.retry_after)
     proved = passwords.proved_hash(account.id, current)
     if proved is None:
         events.record("password_refused", result="wrong", account_id=account.id)
+        measures.sign_in(measures.PASSWORD, "wrong")
         raise WrongPassword
     throttling.reset_sign_in(*guarded)
+    measures.sign_in(measures.PASSWORD, "ok")
     return proved
 
 

@@ -87,13 +87,14 @@ def prove_code(account: AccountRow, first: Proof, code: str, *, device_secret: s
     outcome = throttling.check_factor(*guarded)
     if isinstance(outcome, throttling.Blocked):
         throttling.note("factor_refused", outcome, account.id)
-        measures.sign_in("otp", "throttled")
+        measures.sign_in(measures.OTP, "throttled")
         raise Throttled(outcome.retry_after)
     if not (totp.spend(account.id, code) or _recover(account.id, code)):
         events.record("factor_refused", result="wrong", account_id=account.id)
-        measures.sign_in("otp", "wrong")
+        measures.sign_in(measures.OTP, "wrong")
         raise WrongCode
     throttling.reset_factor(*guarded)
+    measures.sign_in(measures.OTP, "ok")
     # auth_time stays that of the first factor: nothing more was proved anew (rule F9)
     return with_code(first)
 
@@ -113,8 +114,9 @@ def prove_passkey(
         proved = passkeys.prove(party, browser, purpose, answer, account.id if account else "")
     except passkeys.NotProved as refused:
         _note(refused, account)
-        measures.sign_in("passkey", "wrong")
+        measures.sign_in(measures.PASSKEY, "wrong")
         raise WrongPasskey from refused
+    measures.sign_in(measures.PASSKEY, "ok")
     amr = passkeys.amr_of(proved.passkey)
     return Proof(proved.account.id, proved.epoch, amr, passkey_id=proved.passkey.id)
 

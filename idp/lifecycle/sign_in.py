@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from idp import clock, measures
+from idp import clock
 from idp.audit import events
 from idp.credentials import devices
 from idp.database import retried, transaction
@@ -74,7 +74,6 @@ def begin(
             passkey_id=proof.passkey_id,
         )
         notify_new_device(account, begun[0], device_secret)
-    measures.sign_in(" ".join(proof.amr), "ok")
     return begun
 
 

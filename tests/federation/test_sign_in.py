@@ -6,7 +6,9 @@ from idp.database import db
 from idp.federation import links
 from idp.federation.models import PendingLink
 from idp.lifecycle import federation
+from tests.conftest import Measured
 from tests.factories import PASSWORD
+from tests.federation.rogue import Reply
 from tests.federation.worlds import Walker, address_of, asked_of, links_of, mails
 from tests.relying_party import answer, claims_of
 from tests.times import later
@@ -25,6 +27,22 @@ def test_a_linked_parent_is_signed_in_and_the_application_goes_on(here: Walker) 
     assert (claims["amr"], claims["acr"]) == (["fed"], "urn:school-idp:acr:single-factor")
     assert claims["child"]["given_name"] == "Lina"
     assert fields["state"] == "st4te"
+
+
+def test_a_providers_way_in_is_counted_by_its_key_whatever_comes_of_it(
+    here: Walker, measured: Measured
+) -> None:
+    here.linked()
+    here.at_sign_in()
+    here.walk()
+    assert measured("idp_sign_ins_total", way="google", outcome="ok") == 1
+
+    here.browser.sign_out()
+    here.provider.replies["/token"] = Reply(b"", 500)
+    here.at_sign_in()
+    here.walk()
+    assert measured("idp_sign_ins_total", way="google", outcome="ok") == 1
+    assert measured("idp_sign_ins_total", way="google", outcome="refused") == 1
 
 
 def test_the_box_of_the_page_counts_for_this_way_in_too(here: Walker) -> None:

@@ -9,6 +9,7 @@ from idp import clock
 from idp.lifecycle.mails import requests as mail_requests
 from idp.people.models import Account
 from tests import factories
+from tests.conftest import Measured
 from tests.factories import PASSWORD
 from tests.journey.walk import (
     NEW,
@@ -97,6 +98,31 @@ def test_an_expired_token_becomes_a_fresh_one_at_one_click(parents: Journey) -> 
         assert fresh.recipients == letter.recipients
         assert fresh.tokens != letter.tokens
         assert answer(follow_the_letter(browser, fresh))["state"] == "from-the-portal"
+
+
+def test_tokens_are_counted_by_what_comes_of_them(parents: Journey, measured: Measured) -> None:
+    invited(parents)
+    letter = parents.letter()
+    browser = parents.browser()
+
+    def tried(token: str) -> None:
+        browser.open("/welcome")
+        browser.submit("token-form", token=token)
+
+    tried("0" * 28)
+    with time_machine.travel(clock.now() + timedelta(days=15)):
+        parents.browser().open("/")
+        tried(*letter.tokens)
+    tried(*letter.tokens)
+    choose_password(browser)
+    browser = parents.browser()
+    tried(*letter.tokens)
+
+    counted = {
+        outcome: measured("idp_sign_ins_total", way="token", outcome=outcome)
+        for outcome in ("wrong", "expired", "ok", "spent")
+    }
+    assert counted == dict.fromkeys(counted, 1)
 
 
 def test_reloading_the_page_after_the_click_mails_nothing_more(parents: Journey) -> None:

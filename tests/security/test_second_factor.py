@@ -15,7 +15,7 @@ from idp.sessions import service as sessions
 from idp.settings import Settings
 from tests import factories
 from tests.authenticator import Authenticator, make, options_of, use
-from tests.conftest import settings_for_tests
+from tests.conftest import Measured, settings_for_tests
 from tests.relying_party import answer, claims_of
 from tests.second_factors import (
     ISSUER,
@@ -83,6 +83,34 @@ def test_with_an_app_the_code_is_asked_and_told_to_the_application(
 
     assert claims["acr"] == "urn:school-idp:acr:two-factor"
     assert claims["amr"] == ["pwd", "otp", "mfa"]
+
+
+def test_each_factor_is_counted_by_one_name_whether_it_is_right_or_wrong(
+    here: Place, measured: Measured
+) -> None:
+    phone = Authenticator()
+    here.browser.sign_in_at_home("claire")
+    add_passkey(here.browser, phone)
+    here.browser.sign_out()
+    secret = switch_on(here.parent.id)[0]
+
+    here.browser.open("/")
+    here.browser.sign_in("claire", "not her password")
+    here.browser.sign_in("claire")
+    here.browser.submit("second-factor-form", code=wrong_code(secret))
+    here.browser.submit("second-factor-form", code=code_now(secret))
+    here.browser.sign_out()
+    here.browser.open("/")
+    use(here.browser, "passkey-form", phone, origin="https://elsewhere.example")
+    here.browser.open("/")
+    use(here.browser, "passkey-form", phone)
+
+    counted = {
+        (way, outcome): measured("idp_sign_ins_total", way=way, outcome=outcome)
+        for way in ("password", "otp", "passkey")
+        for outcome in ("ok", "wrong")
+    }
+    assert counted == dict.fromkeys(counted, 1) | {("password", "ok"): 2}
 
 
 def test_a_code_may_be_typed_with_a_space(here: Place, secret: str) -> None:

@@ -40,16 +40,16 @@ def test_ways_in_are_counted_with_their_outcome(client: FlaskClient, measured: M
     here.browser.sign_in("claire", "not the password")
     here.browser.sign_in("claire")
 
-    assert measured("idp_sign_ins_total", way="pwd", outcome="wrong") == 1
-    assert measured("idp_sign_ins_total", way="pwd", outcome="ok") == 1
+    assert measured("idp_sign_ins_total", way="password", outcome="wrong") == 1
+    assert measured("idp_sign_ins_total", way="password", outcome="ok") == 1
 
     here.browser.sign_out()
     here.browser.open(here.portal.authorize_path())
     for _ in range(7):
         here.browser.sign_in("nobody", "not the password")
 
-    assert measured("idp_sign_ins_total", way="pwd", outcome="wrong") == 6
-    assert measured("idp_sign_ins_total", way="pwd", outcome="throttled") == 2
+    assert measured("idp_sign_ins_total", way="password", outcome="wrong") == 6
+    assert measured("idp_sign_ins_total", way="password", outcome="throttled") == 2
 
 
 def test_token_requests_are_counted_with_their_outcome(

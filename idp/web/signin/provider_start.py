@@ -100,7 +100,7 @@ def leave_for_provider(key: str, purpose: str, *, chooses: bool = False, **about
 
 def report_trouble(key: str, trouble: ProviderTrouble) -> None:
     """Tell the parent, in a sentence on the next page, that a provider can't be used now."""
-    measures.sign_in("fed", "refused")
+    measures.sign_in(key, "refused")
     events.record("provider_refused", result="refused", provider=key, reason=trouble.reason)
     if isinstance(trouble, ProviderAway):
         words = _(

@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import get_locale
 from flask_babel import gettext as _
 
+from idp import measures
 from idp.audit import events
 from idp.credentials import one_time_tokens, passwords, throttling
 from idp.mail import outbox
@@ -114,19 +115,24 @@ def _prove(interaction: Interaction) -> ResponseReturnValue:
         return render_token(interaction, form)
     guard = throttling.check_token(browser.client_address())
     if isinstance(guard, throttling.Blocked):
+        measures.sign_in(measures.TOKEN, "throttled")
         return too_many(form, guard.retry_after, lambda: render_token(interaction, form))
     match one_time_tokens.find(form["token"]):
         case one_time_tokens.Live(live, _):
             one_time_tokens.note_opened(live.id)
             interactions.verify_token(interaction, live.id)
+            measures.sign_in(measures.TOKEN, "ok")
             return to_step(interaction, "password")
         case one_time_tokens.Expired(live, account):
             events.record("token_refused", result="expired", account_id=account.id)
+            measures.sign_in(measures.TOKEN, "expired")
             interactions.seal_token(interaction, browser.person_id(), form["token"])
             return render_template("signin/token_expired.html", interaction=interaction), 400
         case one_time_tokens.Spent(account):
+            measures.sign_in(measures.TOKEN, "spent")
             return _lead_on(interaction, account)
     events.record("token_refused", result="unknown")
+    measures.sign_in(measures.TOKEN, "wrong")
     return render_unknown(interaction, form["token"])
 
 
