@@ -18,7 +18,7 @@ from time import monotonic
 from typing import Any, Final
 
 from flask import Flask, current_app, has_app_context
-from sqlalchemy import Connection, Engine, event, func, select
+from sqlalchemy import Connection, event, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp import clock
@@ -185,6 +185,9 @@ def _leave_connections() -> None:
 def init_app(app: Flask) -> None:
     """Give the application its watch; nothing is read yet."""
     app.extensions[_WATCH] = Watch()
+    with app.app_context():  # of its own database alone: a command may open others beside it
+        if not event.contains(db.engine, "connect", _opened):
+            event.listen(db.engine, "connect", _opened)
 
 
 def goes_on() -> bool:
@@ -193,7 +196,6 @@ def goes_on() -> bool:
     return watch.goes_on()
 
 
-@event.listens_for(Engine, "connect")
 def _opened(connection: Any, _record: Any) -> None:
     if isinstance(connection, sqlite3.Connection) or not has_app_context():
         return

@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import delete, func, select
 
 from idp import clock
-from idp.audit import continuity, events, removal
+from idp.audit import continuity, events, last_seen, removal
 from idp.audit.models import AuditEvent, DatabaseIdentity, InstallationMark
 from idp.database import db, transaction
 from idp.purge import erasing
@@ -108,7 +108,7 @@ def test_r16_a_second_run_measures_by_the_state_that_was_put_back(
     if is_kept:
         seen()
     else:
-        continuity.file().unlink()
+        last_seen.file().unlink()
 
     late = a_list(tmp_path / "late", now, since=(state + timedelta(days=1)).isoformat())
     line = refused(run("db", "restored", "--yes", "--erasures-from", late))
