@@ -1,7 +1,7 @@
 """Who was erased after the state that is put back: gathered from whoever knows."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from idp import clock
 from idp.backup import erasures, reading
+from idp.backup.choosing import AHEAD
 from idp.backup.erasures import Span
 from idp.backup.parts import Manifest
 from idp.backup.places import Place
@@ -40,19 +41,26 @@ class Gathered:
     """The ids of all who are known to be erased, and up to when that is known; None: not at all."""
 
     ids: set[str] = field(default_factory=set)
+    unproved: dict[str, datetime] = field(default_factory=dict)
+    """When they were erased by lists that anybody may have written: no seal, no database."""
     until: datetime | None = None
     trouble: str | None = None
     """Why the database that is to be replaced could not be asked."""
     is_told_till_now: bool = False
     """Whether that database has told."""
 
-    def add(self, span: Span, ids: Iterable[str], older: Older) -> None:
+    def add(
+        self, span: Span, erased: Iterable[tuple[str, datetime]], older: Older, *, is_proved: bool
+    ) -> None:
         """Take a list in. Raises ``BackupTrouble`` where it is another database's."""
         if span.database != older.database:
             raise BackupTrouble(
                 "the list of who was erased is of another database than what is put back"
             )
-        self.ids.update(ids)
+        for who, at in erased:
+            self.ids.add(who)
+            if not is_proved:
+                self.unproved[who] = max(at, self.unproved.get(who, at))
         known = self.until or older.moment
         if span.covers(known):
             self.until = max(known, span.until)
@@ -70,8 +78,8 @@ def listed(older: Older, files: Iterable[Path], keys: list[bytes]) -> Gathered:
     """What these files tell: newer backups, and lists that ``idp backup erasures`` wrote."""
     gathered = Gathered()
     lists = sorted((_list_of(file, keys) for file in files), key=lambda each: each[0].until)
-    for span, ids in lists:
-        gathered.add(span, ids, older)
+    for span, erased, is_backup in lists:
+        gathered.add(span, erased, older, is_proved=is_backup)
     return gathered
 
 
@@ -80,6 +88,21 @@ def refuse_unknown(gathered: Gathered, older: Older) -> None:
     if gathered.until is None or gathered.until <= older.moment:
         reason = f" (the database says: {gathered.trouble})" if gathered.trouble else ""
         raise BackupTrouble(UNKNOWN.format(since=f"{older.moment:%Y-%m-%d %H:%M}Z") + reason)
+
+
+def refuse_contradicted(gathered: Gathered, older: Older, living: Collection[str]) -> None:
+    """Raise ``BackupTrouble`` where a list that nothing proves names somebody who lives in what is
+    put back, though it was erased before: its audit trail would have it, and them not.
+    """
+    wrong = [
+        who for who, at in gathered.unproved.items() if who in living and older.moment - at >= AHEAD
+    ]
+    if wrong:
+        raise BackupTrouble(
+            f"the list is not to be believed: {len(wrong)} of those whom it names ({wrong[0]}) were"
+            f" erased before {older.moment:%Y-%m-%d %H:%M}Z by it, and are there in the state of"
+            " then. Nobody was erased: find out who wrote it, and take a backup or another list"
+        )
 
 
 def gap(gathered: Gathered) -> str | None:
@@ -98,7 +121,7 @@ def _ask_present(gathered: Gathered, manifest: Manifest) -> None:
             span = erasures.span_of(now, clock.now())
             if span is not None and span.database == manifest.database:
                 gathered.is_told_till_now = True
-                gathered.add(span, (who for who, _ in erasures.erased_of(now)), manifest)
+                gathered.add(span, erasures.erased_of(now), manifest, is_proved=True)
     except (SQLAlchemyError, sqlite3.Error) as error:
         # It is damaged: that is why it is replaced
         gathered.trouble = str(getattr(error, "orig", None) or error).splitlines()[0]
@@ -106,17 +129,18 @@ def _ask_present(gathered: Gathered, manifest: Manifest) -> None:
         db.engine.dispose()
 
 
-def _list_of(file: Path, keys: list[bytes]) -> tuple[Span, list[str]]:
+def _list_of(file: Path, keys: list[bytes]) -> tuple[Span, list[tuple[str, datetime]], bool]:
+    """What it tells, and whether that was taken out of a sealed backup."""
     with file.open("rb") as source:
         is_backup = source.read(len(MAGIC)) == MAGIC
     if is_backup:
         with reading.opened(file, keys) as backup:
-            return _read(backup.erasures())
+            return *_read(backup.erasures()), True
     with file.open(encoding="utf-8", errors="replace") as lines:
-        return _read(lines)
+        return *_read(lines), False
 
 
-def _read(lines: Iterable[str]) -> tuple[Span, list[str]]:
+def _read(lines: Iterable[str]) -> tuple[Span, list[tuple[str, datetime]]]:
     each: Iterator[str] = iter(lines)
     span = erasures.read_span(next(each, ""))
-    return span, list(erasures.read_ids(each))
+    return span, list(erasures.read_erased(each))

@@ -19,6 +19,9 @@ from idp.database import db
 
 ROWS: Final = 1_000
 _HEAD: Final = "# erased of"
+_NO_LIST: Final = "this is neither a backup nor what `idp backup erasures` wrote"
+PEOPLE: Final = ("a_", "p_")
+"""How the ids of accounts and children begin."""
 _END: Final = "# end:"
 """Then how many: a list that was cut off, by a full disk say, must not count as a whole one."""
 
@@ -86,25 +89,38 @@ def read_span(line: str) -> Span:
         begin = None if since == "-" else _moment(since)
         return Span(database, begin, _moment(until))
     except ValueError as error:
-        raise BackupTrouble(
-            "this is neither a backup nor what `idp backup erasures` wrote"
-        ) from error
+        raise BackupTrouble(_NO_LIST) from error
 
 
-def read_ids(lines: Iterable[str]) -> Iterator[str]:
-    """The ids of the other lines. Raises ``BackupTrouble`` where its end is missing."""
+def read_erased(lines: Iterable[str]) -> Iterator[tuple[str, datetime]]:
+    """Whom the other lines name, and when they were erased. Raises ``BackupTrouble``, too where
+    its end is missing.
+    """
     number, end = 0, ""
     for line in lines:
         if line.startswith(_END):
             end = line.removeprefix(_END).strip()
         elif line.strip():
             number += 1
-            yield line.split()[0]
+            yield _erased(line)
     if end != str(number):
         raise BackupTrouble(
             "the list of who was erased is cut off: take the one before it, or a newer backup"
         )
 
 
+def _erased(line: str) -> tuple[str, datetime]:
+    try:
+        who, at = line.split()
+        if not who.startswith(PEOPLE):
+            raise ValueError(who)
+        return who, _moment(at)
+    except ValueError as error:
+        raise BackupTrouble(_NO_LIST) from error
+
+
 def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(text) from error

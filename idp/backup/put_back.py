@@ -15,6 +15,7 @@ from idp.audit import continuity
 from idp.audit.models import AuditEvent, DatabaseIdentity, InstallationMark
 from idp.audit.vocabulary import ERASED
 from idp.backup.choosing import AHEAD
+from idp.backup.troubles import BackupTrouble
 from idp.database import db
 from idp.purge import erasing
 
@@ -47,6 +48,16 @@ def present() -> State:
         acknowledged = _acknowledged(now)
         moment = acknowledged or _newest(now, clock.now() + AHEAD)
     return State(database, moment, history.seen is not None, acknowledged is not None)
+
+
+def refuse_lists(state: State) -> None:
+    """Raise ``BackupTrouble`` where nothing was put back: a list would erase the living."""
+    if state.goes_on and not state.is_acknowledged:
+        raise BackupTrouble(
+            "nothing older was put back: the database holds all that this machine has seen, and no"
+            f" restore was acknowledged in it. Nobody was erased. Where {continuity.file()} was put"
+            " back together with it, take that away first"
+        )
 
 
 def _acknowledged(now: Connection) -> datetime | None:

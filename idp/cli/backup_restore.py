@@ -60,13 +60,19 @@ def restore(
         gathered = erased_since.gather(backup.manifest, there, lists, keys_in(key_files))
         if not erasures_unknown:
             erased_since.refuse_unknown(gathered, backup.manifest)
+
+        def erase() -> int:
+            living = erasing.living(gathered.ids)
+            erased_since.refuse_contradicted(gathered, backup.manifest, living.ids)
+            return erasing.erase_again(gathered.ids)
+
         outcome = putting_back.restore(
             backup,
             there,
             wanted,
             create=application.build,
             upgrade=lambda: upgrading.upgrade("head", lambda _words: None),
-            erase=lambda: erasing.erase_again(gathered.ids),
+            erase=erase,
             say=sayer(as_json),
         )
     for sentence in (*outcome.notes, *filter(None, [erased_since.gap(gathered)])):

@@ -112,13 +112,15 @@ def db_current(as_json: bool) -> None:
 @erasures_option
 @erasures_unknown_option
 @key_files_option
-@click.confirmation_option(
-    prompt="Every parent and application has to sign in again. Was the database restored?"
-)
+@click.option("--yes", is_flag=True, help="Confirm the action without prompting.")
 @output.json_option
 @with_its_own_codes
 def db_restored(
-    lists: tuple[Path, ...], erasures_unknown: bool, key_files: tuple[Path, ...], as_json: bool
+    lists: tuple[Path, ...],
+    erasures_unknown: bool,
+    key_files: tuple[Path, ...],
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """After a restore by other means than `idp backup restore`: do what a restore owes.
 
@@ -133,10 +135,16 @@ def db_restored(
     """
     readiness.refuse_other_schema()
     state = put_back.present()
+    if lists:
+        put_back.refuse_lists(state)
     gathered = erased_since.listed(state, lists, keys_in(key_files))
     # All that was seen is there: nobody came back
     if not (erasures_unknown or (state.goes_on and not lists)):
         erased_since.refuse_unknown(gathered, state)
+    living = erasing.living(gathered.ids)
+    erased_since.refuse_contradicted(gathered, state, living.ids)
+    if not yes:
+        click.confirm(_question(living), abort=True)
     # First: what stops here leaves a database that serves nobody
     erased = erasing.erase_again(gathered.ids)
     output.one({"erased_again": erased, **restored.end_what_came_back(state.moment)}, as_json)
@@ -148,6 +156,15 @@ def db_restored(
         " --erasures-from and a newer backup or what `idp backup erasures` wrote (of the former"
         " database too, where it can be read); or ask the schools, and erase them again by hand",
         err=True,
+    )
+
+
+def _question(living: erasing.Living) -> str:
+    desk = f", {living.at_a_desk} of them with a role at a desk" if living.at_a_desk else ""
+    erased = f"{len(living.ids)} people who are there are erased for good{desk}. "
+    return (
+        f"{erased if living.ids else ''}Every parent and application has to sign in again. Was the"
+        " database restored?"
     )
 
 

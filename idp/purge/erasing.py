@@ -6,6 +6,7 @@ a backup that is put back brings people back, and they are erased anew by their 
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import delete, func, or_, select, text, update
@@ -18,7 +19,7 @@ from idp.federation.models import FederatedLink, PendingLink
 from idp.mail.models import OutboxMessage
 from idp.oidc.models import DeviceCode, PushedRequest
 from idp.people import search_index
-from idp.people.models import Guardianship
+from idp.people.models import Account, Child, Guardianship, StaffRole
 from idp.purge import staged_names
 from idp.purge.belongings import EMPTIED, OF_ACCOUNT, OF_CHILD
 from idp.purge.erased_people import People
@@ -55,6 +56,28 @@ def erase_again(ids: Collection[str]) -> int:
     done = erase(accounts=set(ids) - children, children=children, why=AGAIN)
     scrub()
     return done
+
+
+@dataclass(frozen=True)
+class Living:
+    """Those of a list who are there, and so would be erased."""
+
+    ids: frozenset[str]
+    at_a_desk: int
+    """How many of them have a role: whoever is erased on request has none any more."""
+
+
+def living(ids: Collection[str]) -> Living:
+    """Find those who are there; changes nothing."""
+    there: set[str] = set()
+    at_a_desk = 0
+    with db.engine.connect() as now:
+        for some in in_parts(sorted(ids), AT_ONCE):
+            for model in (Account, Child):
+                there.update(now.scalars(select(model.id).where(model.id.in_(some))))
+            theirs = select(func.count(StaffRole.account_id.distinct()))
+            at_a_desk += now.scalar(theirs.where(StaffRole.account_id.in_(some))) or 0
+    return Living(frozenset(there), at_a_desk)
 
 
 def scrub() -> None:

@@ -15,6 +15,8 @@ from idp import clock
 from idp.audit import continuity, events, last_seen, removal
 from idp.audit.models import AuditEvent, DatabaseIdentity, InstallationMark
 from idp.database import db, transaction
+from idp.people import accounts
+from idp.people.models import StaffRole
 from idp.purge import erasing
 from tests import factories
 from tests.cli.conftest import Run, refused
@@ -180,3 +182,67 @@ def test_r16_what_the_release_before_acknowledged_is_measured_by_its_time(
     happens(now)
     line = refused(run("db", "restored", "--yes"))
     assert f"who was erased since {minute(now - timedelta(days=5))}" in line
+
+
+# Whoever can write a list
+
+
+def test_r16_a_list_can_not_name_who_lives_in_a_state_after_their_erasure(
+    run: Run, app: Flask, now: datetime, tmp_path: Path
+) -> None:
+    operator = factories.account("operator")
+    put_back(now, timedelta(days=3))
+    forged = a_list(tmp_path / "list", now, (operator.id, now - timedelta(days=4)))
+
+    line = refused(run("db", "restored", "--yes", "--erasures-from", forged))
+
+    assert "not to be believed" in line
+    assert operator.id in line
+    assert accounts.find_by_username("operator") is not None
+    assert isinstance(continuity.history(), continuity.Broken), "nobody is served"
+
+
+def test_r16_no_list_erases_anybody_where_nothing_older_was_put_back(
+    run: Run, app: Flask, now: datetime, tmp_path: Path
+) -> None:
+    factories.account("claire")
+    happens(now - timedelta(days=1))
+    seen()
+    claire = accounts.find_by_username("claire")
+    assert claire is not None
+    forged = a_list(tmp_path / "list", now, (claire.id, now))
+
+    line = refused(run("db", "restored", "--yes", "--erasures-from", forged))
+
+    assert "nothing older was put back" in line
+    assert accounts.find_by_username("claire") is not None
+
+
+def test_r16_how_many_are_erased_is_said_before(
+    run: Run, app: Flask, now: datetime, tmp_path: Path
+) -> None:
+    paul, staff = factories.account("paul"), factories.account("staff")
+    with transaction() as writes:
+        writes.add(StaffRole(account_id=staff.id, role="operator"))
+    put_back(now, timedelta(days=3))
+    rows = [(who, now - timedelta(days=2)) for who in (paul.id, staff.id, "a_long-gone")]
+    listed = a_list(tmp_path / "list", now, *rows)
+
+    asked = run("db", "restored", "--erasures-from", listed, stdin="n\n")
+
+    assert asked.exit_code == 130
+    assert "2 people who are there are erased for good, 1 of them with a role" in asked.output
+    assert accounts.find_by_username("paul") is not None
+
+
+@pytest.mark.parametrize("row", ["g_somebody 2026-11-01T00:00:00+00:00", "a_1", "a_1 yesterday"])
+def test_r16_a_line_that_no_list_has_is_refused(
+    run: Run, app: Flask, now: datetime, tmp_path: Path, row: str
+) -> None:
+    put_back(now, timedelta(days=3))
+    file = Path(a_list(tmp_path / "list", now))
+    head = file.read_text().splitlines()[0]
+    file.write_text(f"{head}\n{row}\n# end: 1\n")
+    assert "neither a backup nor" in refused(
+        run("db", "restored", "--yes", "--erasures-from", str(file))
+    )
