@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import Connection, and_, func, or_, select
 
 from idp import clock
-from idp.audit import continuity
+from idp.audit import continuity, last_seen
 from idp.audit.models import AuditEvent, DatabaseIdentity, InstallationMark
 from idp.audit.vocabulary import ERASED
 from idp.backup.choosing import AHEAD
@@ -55,7 +55,7 @@ def refuse_lists(state: State) -> None:
     if state.goes_on and not state.is_acknowledged:
         raise BackupTrouble(
             "nothing older was put back: the database holds all that this machine has seen, and no"
-            f" restore was acknowledged in it. Nobody was erased. Where {continuity.file()} was put"
+            f" restore was acknowledged in it. Nobody was erased. Where {last_seen.file()} was put"
             " back together with it, take that away first"
         )
 
