@@ -11,6 +11,8 @@ from idp.audit.event_kinds import ANY, N_, Depending, Event, told_alike
 
 ERASED: Final = ("account_erased", "child_erased")
 """By which it is known who was erased, as long as the trail goes back: ids that lead nowhere."""
+ERASED_AGAIN: Final = "restored"
+"""Why somebody is erased who was erased before: a backup had brought them back."""
 
 VOCABULARY: Final[Mapping[str, Event]] = {
     # How is told by the methods, as the page of sessions tells it

@@ -13,11 +13,10 @@ from sqlalchemy import Connection, and_, func, or_, select
 from idp import clock
 from idp.audit import continuity, last_seen
 from idp.audit.models import AuditEvent, DatabaseIdentity, InstallationMark
-from idp.audit.vocabulary import ERASED
+from idp.audit.vocabulary import ERASED, ERASED_AGAIN
 from idp.backup.choosing import AHEAD
 from idp.backup.troubles import BackupTrouble
 from idp.database import db
-from idp.purge import erasing
 
 _NEVER: Final = datetime.fromtimestamp(0, UTC)
 
@@ -79,7 +78,7 @@ def _newest(now: Connection, until: datetime) -> datetime:
     why = func.coalesce(AuditEvent.detail["why"].as_string(), "")
     its_own = or_(
         AuditEvent.event == continuity.ACKNOWLEDGED,
-        and_(AuditEvent.event.in_(ERASED), why == erasing.AGAIN),
+        and_(AuditEvent.event.in_(ERASED), why == ERASED_AGAIN),
     )
     query = select(AuditEvent.at).where(AuditEvent.at <= until, ~its_own)
     return now.scalar(query.order_by(AuditEvent.id.desc()).limit(1)) or _NEVER

@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy import delete, func, or_, select, text, update
 
 from idp.audit import events, redaction
+from idp.audit.vocabulary import ERASED_AGAIN
 from idp.credentials.models import OneTimeToken
 from idp.database import db, in_parts, keyed_hash, retried, scrubbing, transaction
 from idp.database.hashes import all_of
@@ -26,8 +27,6 @@ from idp.purge.erased_people import People
 from idp.roster.models import RosterGuardianship
 from idp.sessions.models import BrowserSession, Interaction
 
-AGAIN: Final = "restored"
-"""Why somebody is erased who was erased before."""
 AT_ONCE: Final = 100
 """People in one transaction."""
 _IN_ORDER: Final = text("INSERT INTO directory_index(directory_index) VALUES ('optimize')")
@@ -53,7 +52,7 @@ def erase_again(ids: Collection[str]) -> int:
     if not ids:
         return 0
     children = {each for each in ids if each.startswith("p_")}
-    done = erase(accounts=set(ids) - children, children=children, why=AGAIN)
+    done = erase(accounts=set(ids) - children, children=children, why=ERASED_AGAIN)
     scrub()
     return done
 
