@@ -15,8 +15,8 @@ from idp.workers import CLOCKS_DIFFER
 def bring_back() -> int:
     """Make due what waits for a time that no clock of today has set; returns how many.
 
-    What was tried is due after ``LEASE``: a worker whose clock is right may be sending it. Of the
-    kinds that are spread over hours nothing is known: whoever wants them now asks for it.
+    What nobody has told of since it was taken is due after ``LEASE``: another worker may be sending
+    it. Of the kinds that are spread over hours nothing is known: who wants them now asks for it.
     """
     now = clock.now()
     untried, tried = _untried(now), _tried(now)
@@ -25,7 +25,9 @@ def bring_back() -> int:
     if first is None:
         return 0
     count = update_all(OutboxMessage, untried, due_at=now, created_at=now)
-    return count + update_all(OutboxMessage, tried, due_at=now + LEASE)
+    untold = OutboxMessage.answer.is_(None)
+    count += update_all(OutboxMessage, tried, untold, due_at=now + LEASE)
+    return count + update_all(OutboxMessage, tried, ~untold, due_at=now)
 
 
 def _untried(now: datetime) -> ColumnElement[bool]:

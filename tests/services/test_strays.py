@@ -41,6 +41,17 @@ def test_r5_a_mail_that_was_made_or_taken_by_a_clock_ahead_leaves_soon() -> None
         assert len(outbox.claim_due(5)) == 2
 
 
+def test_r5_a_mail_that_a_clock_ahead_has_put_back_is_due_at_once() -> None:
+    outbox.enqueue("password_changed", account_id=factories.account().id)
+    with time_machine.travel(clock.now() + timedelta(hours=2)):
+        (claim,) = outbox.claim_due()
+        outbox.put_back(claim.message, "451 4.3.0 later")
+
+    assert strays.bring_back() == 1
+
+    assert len(outbox.claim_due()) == 1
+
+
 def test_r5_a_mail_that_waits_its_turn_waits_on() -> None:
     parent = factories.account("claire", email="claire@families.example")
     with transaction():
