@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from flask.cli import ScriptInfo
 from flask.testing import FlaskClient
 from sqlalchemy import select, text
 
-from idp import create_app, readiness
+from idp import clock, create_app, readiness
 from idp.audit import continuity, last_seen
 from idp.audit.models import AuditEvent
 from idp.backup import elsewhere, places, putting_back
@@ -596,6 +597,19 @@ def test_r16_a_list_of_another_database_is_refused(
         (tmp_path / "list").write_text(text_)
         line = refused(run, file, "--replace", "--erasures-from", str(tmp_path / "list"))
         assert words in line
+
+
+@pytest.mark.long
+def test_r16_a_list_can_not_name_who_lives_in_the_backup_after_their_erasure(
+    run: Run, family: Family, tmp_path: Path
+) -> None:
+    file = backed_up(run, tmp_path)
+    until, before = clock.now(), clock.now() - timedelta(days=4)
+    head = run("backup", "erasures").stdout.splitlines()[0].rpartition(" ")[0]
+    lines = [f"{head} {until.isoformat()}", f"{family.account.id} {before.isoformat()}", "# end: 1"]
+    (tmp_path / "list").write_text("\n".join(lines))
+    line = refused(run, file, "--replace", "--erasures-from", str(tmp_path / "list"))
+    assert "not to be believed" in line
 
 
 @pytest.mark.long
