@@ -118,7 +118,7 @@ def test_a_worker_at_a_long_import_tells_so_with_each_statement(
             assert state in {"waiting", "working"}
             if state == "working":
                 told.add(file.read_text())
-            sleep(0.02)  # whoever looks without a pause takes the time that the import needs
+            sleep(0.005)  # whoever looks without a pause takes the time that the import needs
     assert len(told) >= 10, "of one school there is one step: the statements are what is told"
 
 
