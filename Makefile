@@ -34,7 +34,7 @@ test: $(VENV)/.with-test ## Every test, in the browser too, on SQLite and on Pos
 	@PYTHON=$(PYTHON) tests/provision.sh
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-test-long: $(VENV)/.with-test ## What takes long and rarely breaks: crashes, full disks, restarts
+test-long: $(VENV)/.with-test $(VENV)/.with-lint ## What takes long and rarely breaks: crashes, full disks, restarts
 	@PYTHON=$(PYTHON) tests/provision.sh
 	LONG=1 $(BIN)/pytest $(PYTEST_ARGS)
 
