@@ -45,7 +45,7 @@ in_its_look = pytest.mark.parametrize(
     "quick",
     [
         pytest.param(True, id="each page once"),
-        pytest.param(False, id="every look", marks=pytest.mark.long),
+        pytest.param(False, id="every look", marks=[pytest.mark.long, pytest.mark.timeout(600)]),
     ],
 )
 """For many pages in a row, whose looks are minutes of axe-core: a quick run sees one page on a
