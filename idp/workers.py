@@ -44,18 +44,30 @@ class Round:
 
 
 def work(
-    stop: Event, pause: float, look: Callable[[], Round], *, what: str, log: logging.Logger
+    stop: Event,
+    pause: float,
+    look: Callable[[], Round],
+    put_off: "Strays",
+    *,
+    what: str,
+    log: logging.Logger,
 ) -> None:
     """Look for work until ``stop`` is set, every ``pause`` seconds where there is none.
 
     Outlives the database and whatever else: says so once, waits longer each time, and goes on by
-    itself. ``what``: what waits meanwhile. Needs an application context.
+    itself. ``put_off``: what it brings back before it looks; ``what``: what waits meanwhile. Needs
+    an application context.
     """
+
+    def look_at_all() -> Round:
+        put_off.look()
+        return look()
+
     trouble: str | None = None
     away = False
     tries = 0
     while not stop.is_set():
-        done = safely(look)
+        done = safely(look_at_all)
         if done.trouble is not None:
             if done.trouble != trouble:
                 log.error("%s waits: %s", what, done.trouble)

@@ -43,12 +43,7 @@ def work(stop: Event, pause: float = 1.0) -> None:
     """
     put_off = workers.Strays("things that applications are told", strays.bring_back, log)
     with Telling(stop) as telling:
-
-        def look() -> Round:
-            put_off.look()
-            return telling.look()
-
-        workers.work(stop, pause, look, what="what applications are told", log=log)
+        workers.work(stop, pause, telling.look, put_off, what="what applications are told", log=log)
 
 
 def deliver_due() -> int:

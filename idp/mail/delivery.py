@@ -7,6 +7,7 @@ sends one more mail. That does no harm: the tokens of one outbox row all work un
 import logging
 from collections.abc import Callable, Collection
 from datetime import datetime
+from functools import partial
 from threading import Event
 from types import UnionType
 
@@ -65,12 +66,7 @@ def work(stop: Event, pause: float = 1.0) -> None:
     on by itself. Needs an application context.
     """
     put_off = workers.Strays("mails", strays.bring_back, log)
-
-    def look() -> Round:
-        put_off.look()
-        return _round(20)
-
-    workers.work(stop, pause, look, what="mail", log=log)
+    workers.work(stop, pause, partial(_round, 20), put_off, what="mail", log=log)
 
 
 def _round(limit: int) -> Round:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, case, or_, select
 
 from idp import clock
 from idp.database import db, release_connection, update_all
@@ -24,10 +24,9 @@ def bring_back() -> int:
     release_connection()  # an idle worker must not take SQLite's only write lock
     if first is None:
         return 0
+    due_at = case((OutboxMessage.answer.is_(None), now + LEASE), else_=now)
     count = update_all(OutboxMessage, untried, due_at=now, created_at=now)
-    untold = OutboxMessage.answer.is_(None)
-    count += update_all(OutboxMessage, tried, untold, due_at=now + LEASE)
-    return count + update_all(OutboxMessage, tried, ~untold, due_at=now)
+    return count + update_all(OutboxMessage, tried, due_at=due_at)
 
 
 def _untried(now: datetime) -> ColumnElement[bool]:

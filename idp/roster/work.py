@@ -63,12 +63,11 @@ def work(stop: Event, pause: float = 1.0) -> None:
     Outlives the database, and a disk that is full. Needs an application context.
     """
     put_off = workers.Strays("imports", strays.Leases().bring_back, log)
+    workers.work(stop, pause, _round, put_off, what="import", log=log)
 
-    def look() -> Round:
-        put_off.look()
-        return Round(handled=int(work_once()))
 
-    workers.work(stop, pause, look, what="import", log=log)
+def _round() -> Round:
+    return Round(handled=int(work_once()))
 
 
 def work_once() -> bool:
