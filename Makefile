@@ -6,6 +6,7 @@ VENV := $(if $(filter command line,$(origin PYTHON)),.venv-$(shell $(PYTHON) -c 
 BIN := $(VENV)/bin
 # More workers than cores: the suite spends much of its time waiting for browsers and databases.
 PYTEST_ARGS ?= -n 3 --dist loadfile
+PYTEST ?= $(BIN)/pytest
 SOURCES := idp migrations tests bench examples
 
 # What is asked of PostgreSQL through PgBouncer as well: races, locks, streams, the whole journey
@@ -32,11 +33,11 @@ demo-reset: $(VENV)/.with-demo ## Forget the demo's data, so that the next `make
 
 test: $(VENV)/.with-test ## Every test, in the browser too, on SQLite and on PostgreSQL
 	@PYTHON=$(PYTHON) tests/provision.sh
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
 
 test-long: $(VENV)/.with-test $(VENV)/.with-lint ## What takes long and rarely breaks: crashes, full disks, restarts
 	@PYTHON=$(PYTHON) tests/provision.sh
-	LONG=1 $(BIN)/pytest $(PYTEST_ARGS)
+	LONG=1 $(PYTEST) $(PYTEST_ARGS)
 
 test-each: $(VENV)/.with-test ## The same with every test on SQLite and on PostgreSQL: twice the time
 	@PYTHON=$(PYTHON) tests/provision.sh
@@ -45,12 +46,12 @@ test-each: $(VENV)/.with-test ## The same with every test on SQLite and on Postg
 
 test-installs: $(VENV)/.with-test $(VENV)/.with-installs ## Other software, fetched from its registry and built first
 	@PYTHON=$(PYTHON) tests/provision.sh browser postgresql nginx pgbouncer apache deploy go rust java
-	INSTALLS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -n 2 --dist loadfile tests/installs
-	POOLED=1 EACH_DATABASE=1 $(BIN)/pytest -n 2 --dist loadfile -k "not sqlite" $(POOLED)
+	INSTALLS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(PYTEST) -n 2 --dist loadfile tests/installs
+	POOLED=1 EACH_DATABASE=1 $(PYTEST) -n 2 --dist loadfile -k "not sqlite" $(POOLED)
 
 test-faults: $(VENV)/.with-test ## What is killed, full, away, upgraded or rotated under load: 12 minutes, a table
 	@PYTHON=$(PYTHON) tests/provision.sh postgresql nginx compiler
-	FAULTS=1 $(BIN)/pytest tests/faults
+	FAULTS=1 $(PYTEST) tests/faults
 
 fuzz: $(VENV)/.with-test ## Thousands of requests at every address that programs call (FUZZ=2000 each)
 	FUZZ=$(or $(FUZZ),2000) $(BIN)/pytest --timeout=7200 tests/conformance/test_openapi.py \

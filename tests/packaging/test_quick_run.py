@@ -1,5 +1,6 @@
 """A quick run: on which kind of database each test runs, and that its name has no say in it."""
 
+import ast
 import os
 import re
 import subprocess
@@ -185,7 +186,7 @@ def ended(folder: Path, *options: str) -> str:
 def test_the_whole_check_runs_every_target_that_tests() -> None:
     targets = re.findall(r"^(test[a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     steps = re.findall(
-        r"^step \w+ \w+ make (test[a-z-]*)", (ROOT / ".ci/run").read_text(), re.MULTILINE
+        r"^tests \w+ \w+ (test[a-z-]*)", (ROOT / ".ci/run").read_text(), re.MULTILINE
     )
 
     assert {"test", "test-long", "test-installs", "test-faults"} <= set(targets)
@@ -202,3 +203,27 @@ def test_each_folder_whose_modules_say_a_kind_has_both() -> None:
     assert folders >= {"admin", "cli", "federation", "journey", "protocol", "security", "web"}
     for name in folders:
         assert {kind for _, kind in found[name]} == set(databases.KINDS), name
+
+
+def test_each_process_of_a_test_has_its_databases_own_history() -> None:
+    """Beside keys that tests share, another database's history says « restored », and it waits."""
+    without, found = [], 0
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            named = settings_named(node)
+            if "keys_folder" in ast.unparse(named.get("IDP_KEYS_FOLDER", ast.Constant(""))):
+                found += 1
+                if "IDP_HISTORY_FILE" not in named:
+                    without.append(f"{path.relative_to(ROOT)}:{node.lineno}")  # type: ignore[attr-defined]
+    assert found > 3
+    assert not without
+
+
+def settings_named(node: ast.AST) -> dict[str, ast.expr]:
+    """What a dictionary or a call gives to each of its names."""
+    if isinstance(node, ast.Dict):
+        pairs = zip(node.keys, node.values, strict=True)
+        return {key.value: value for key, value in pairs if isinstance(key, ast.Constant)}  # type: ignore[misc]
+    if isinstance(node, ast.Call):
+        return {each.arg: each.value for each in node.keywords if each.arg}
+    return {}
