@@ -43,6 +43,26 @@ def settings_for_tests(database_url: str, keys_folder: Path, **changes: object) 
     return Settings(**values)  # type: ignore[arg-type]
 
 
+def environment_for_tests(database_url: str, keys_folder: Path, **changes: str) -> dict[str, str]:
+    """The environment of a real ``idp`` on a test's database, and nothing else.
+
+    What it keeps beside the database is that database's own: of another's history it would say
+    that this one was restored from a backup, and do nothing.
+    """
+    history = history_file(database_url, keys_folder)
+    return {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": database_url,
+        "IDP_DEMO": "1",
+        "IDP_KEYS_FOLDER": str(keys_folder),
+        "IDP_HISTORY_FILE": str(history),
+        "IDP_SPOOL_FOLDER": str(history.with_suffix(".spool")),
+        "IDP_BCRYPT_COST": "4",
+        **{f"IDP_{name.upper()}": value.decode() for name, value in SECRETS.items()},
+        **changes,
+    }
+
+
 def history_file(database_url: str, keys_folder: Path) -> Path:
     """Tests share keys, not databases: each database has a history of its own."""
     name = sha256(database_url.encode()).hexdigest()[:16]

@@ -30,7 +30,7 @@ from tests.browser.conftest import (
     press,
 )
 from tests.cli.conftest import output_of, start
-from tests.conftest import SECRETS, history_file
+from tests.conftest import environment_for_tests
 from tests.examples.running import wait_until
 from tests.factories import PASSWORD
 
@@ -61,16 +61,7 @@ def provider(keys_folder: Path) -> Iterator[Provider]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with databases.fresh("sqlite") as url:
-        environment = {
-            "PATH": os.environ["PATH"],
-            "DATABASE_URL": url,
-            "IDP_ISSUER": f"http://localhost:{port}",
-            "IDP_DEMO": "1",
-            "IDP_KEYS_FOLDER": str(keys_folder),
-            "IDP_HISTORY_FILE": str(history_file(url, keys_folder)),
-            "IDP_BCRYPT_COST": "4",
-            **{f"IDP_{name.upper()}": value.decode() for name, value in SECRETS.items()},
-        }
+        environment = environment_for_tests(url, keys_folder, IDP_ISSUER=f"http://localhost:{port}")
         silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         process = start(
             environment, "serve", "--port", str(port), "--workers", "1", measured=False, **silent

@@ -18,7 +18,7 @@ from idp.cli import application, cli
 from idp.database import db
 from idp.doctor import Finding, installation
 from tests import databases
-from tests.conftest import SECRETS, history_file
+from tests.conftest import environment_for_tests
 
 PROGRAM = Path(sys.executable).with_name("idp")
 
@@ -60,16 +60,7 @@ def json_of(run: Run) -> Callable[..., Any]:
 def environment(keys_folder: Path) -> Iterator[dict[str, str]]:
     """The environment of a real ``idp`` on a migrated SQLite database, and nothing else."""
     with databases.fresh("sqlite") as url:
-        yield {
-            "PATH": os.environ["PATH"],
-            "DATABASE_URL": url,
-            "IDP_DEMO": "1",
-            "IDP_KEYS_FOLDER": str(keys_folder),
-            "IDP_HISTORY_FILE": str(history_file(url, keys_folder)),
-            "IDP_BCRYPT_COST": "4",
-            "IDP_DRAIN": "0",
-            **{f"IDP_{name.upper()}": value.decode() for name, value in SECRETS.items()},
-        }
+        yield environment_for_tests(url, keys_folder, IDP_DRAIN="0")
 
 
 def invoked(environment: dict[str, str], *arguments: str, stdin: str | None = None) -> Result:

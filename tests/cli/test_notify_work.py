@@ -1,6 +1,5 @@
 """``idp notify work`` as a process of its own: from the act at the desk to the applications."""
 
-import os
 import subprocess
 from pathlib import Path
 from time import monotonic
@@ -12,22 +11,11 @@ from idp.database import db
 from idp.lifecycle import endings
 from tests import receiver
 from tests.cli.conftest import start
-from tests.conftest import SECRETS, history_file
+from tests.conftest import environment_for_tests
 from tests.receiver import until
 from tests.relying_party import world
 
 pytestmark = [pytest.mark.quick_on("sqlite"), pytest.mark.slow]
-
-
-def environment_of(database_url: str, keys_folder: Path) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "DATABASE_URL": database_url,
-        "IDP_DEMO": "1",
-        "IDP_KEYS_FOLDER": str(keys_folder),
-        "IDP_HISTORY_FILE": str(history_file(database_url, keys_folder)),
-        **{f"IDP_{name.upper()}": value.decode() for name, value in SECRETS.items()},
-    }
 
 
 def test_of_three_applications_two_are_told_within_ten_seconds_while_one_hangs(
@@ -42,7 +30,7 @@ def test_of_three_applications_two_are_told_within_ten_seconds_while_one_hangs(
         for portal, each in zip(others, (slow, second), strict=True):
             portal.redirect_uri = f"{each.address}/callback"
             here.browser.open(portal.authorize_path(scope="openid child"))
-        environment = environment_of(database_url, keys_folder)
+        environment = environment_for_tests(database_url, keys_folder)
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         worker = start(environment, "notify", "work", **quiet)
         try:

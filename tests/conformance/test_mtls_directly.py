@@ -22,7 +22,7 @@ from tests import databases
 from tests.apart import ApartClient
 from tests.certificates import Holder, holder
 from tests.cli.conftest import finished, refused, start
-from tests.conftest import SECRETS, history_file, settings_for_tests
+from tests.conftest import environment_for_tests, settings_for_tests
 from tests.protocol.assertions import TYPE, Assertion, jwks, key_for
 from tests.protocol.proofs import Prover
 from tests.relying_party import World, answer, world
@@ -119,18 +119,14 @@ def door(keys_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     authority = holder("CN=Authority", authority=True)
     (folder / "authorities.pem").write_bytes(authority.pem)
     with databases.fresh("sqlite") as url:
-        environment = {
-            "PATH": "/usr/bin:/bin",
-            "DATABASE_URL": url,
-            "IDP_DEMO": "1",
-            "IDP_KEYS_FOLDER": str(keys_folder),
-            "IDP_HISTORY_FILE": str(history_file(url, keys_folder)),
-            "IDP_CLIENT_CERTIFICATE_HEADER": "X-Client-Cert",
-            "IDP_CLIENT_CERTIFICATE_AUTHORITIES": str(folder / "authorities.pem"),
-            "IDP_TRUSTED_PROXIES": "127.0.0.1/32",
-            "IDP_MTLS_ADDRESS": f"https://mtls.id.example:{port}",
-            **{f"IDP_{name.upper()}": value.decode() for name, value in SECRETS.items()},
-        }
+        environment = environment_for_tests(
+            url,
+            keys_folder,
+            IDP_CLIENT_CERTIFICATE_HEADER="X-Client-Cert",
+            IDP_CLIENT_CERTIFICATE_AUTHORITIES=str(folder / "authorities.pem"),
+            IDP_TRUSTED_PROXIES="127.0.0.1/32",
+            IDP_MTLS_ADDRESS=f"https://mtls.id.example:{port}",
+        )
         app = create_app(
             settings_for_tests(
                 url, keys_folder, mtls_address=environment["IDP_MTLS_ADDRESS"],

@@ -10,7 +10,7 @@ from time import time
 import pytest
 import time_machine
 
-from tests.faults import letters, outcomes
+from tests.faults import letters
 from tests.faults.household import let_in
 from tests.faults.site import Site, site_of, worker
 from tests.faults.traffic import Traffic
@@ -73,8 +73,9 @@ def test_r5_a_clock_that_steps(site: Site, clock: Clock) -> None:
             with site.visited() as traffic, site.reading() as now:
                 site.mail.start()
                 stepped(site, clock, traffic, f"{by} back", 0)
-                within = letters.emptied_within(now, 120)
-            assert within <= min(letters.LEFT_WITHIN * outcomes.busy(), 100), "of a clock ahead"
+                left = letters.emptied(now, 120)
+            assert left.is_in_time, ("of a clock ahead", left)
+            assert left.seconds < 100, "it has come back by itself"
 
 
 def stepped(site: Site, clock: Clock, traffic: Traffic, name: str, to: int) -> None:

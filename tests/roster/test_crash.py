@@ -1,6 +1,5 @@
 """R1: an import that is killed anywhere is finished by the same command; races have one winner."""
 
-import os
 import random
 import shutil
 import signal
@@ -23,7 +22,7 @@ from idp.roster.models import RosterPupil, RosterRunSchool
 from idp.settings import Settings
 from tests import factories, parallel
 from tests.cli.conftest import finished, start
-from tests.conftest import SECRETS
+from tests.conftest import environment_for_tests
 from tests.roster.files import OneRoster
 from tests.roster.test_oneroster import whole
 
@@ -48,13 +47,7 @@ def district(schools: int = SCHOOLS, pupils: int = PUPILS) -> OneRoster:
 @pytest.fixture
 def environment(app: Flask, settings: Settings) -> dict[str, str]:
     """The environment of a real ``idp`` on the test's own database."""
-    return {
-        "PATH": os.environ["PATH"],
-        "DATABASE_URL": settings.database_url,
-        "IDP_DEMO": "1",
-        "IDP_KEYS_FOLDER": str(settings.keys_folder),
-        **{f"IDP_{name.upper()}": value.decode() for name, value in SECRETS.items()},
-    }
+    return environment_for_tests(settings.database_url, settings.keys_folder)
 
 
 def counted(model: object) -> int:
