@@ -122,9 +122,15 @@ def _leave_for_another_run(config: pytest.Config, items: list[pytest.Item]) -> N
     wanted = os.environ.get("LONG")
     if not wanted and config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return
-    other = [item for item in items if bool(item.get_closest_marker("long")) != bool(wanted)]
-    config.hook.pytest_deselected(items=other)
-    items[:] = [item for item in items if bool(item.get_closest_marker("long")) == bool(wanted)]
+    other = {item for item in items if _is_long(item) != bool(wanted)}
+    config.hook.pytest_deselected(items=list(other))
+    items[:] = [item for item in items if item not in other]
+
+
+def _is_long(item: pytest.Item) -> bool:
+    """By its mark, or its module's: with ``long_on`` that is so on one kind of database alone."""
+    kinds = [kind for mark in item.iter_markers("long_on") for kind in mark.args]
+    return item.get_closest_marker("long") is not None or databases.kind_of(item) in kinds
 
 
 def pytest_configure() -> None:

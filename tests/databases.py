@@ -35,13 +35,19 @@ def fresh(kind: str) -> Iterator[str]:
         yield url
 
 
+def kind_of(item: pytest.Item) -> str | None:
+    """The kind that this test runs on; none where it needs no database."""
+    parameters = getattr(item, "callspec", None)
+    kind: str | None = parameters.params.get("database_url") if parameters else None
+    return kind
+
+
 def may_leave_out(item: pytest.Item) -> bool:
     """Whether a quick run goes without this test: its module says that the other kind is enough.
 
     Whoever says nothing runs on each kind, as what databases do differently must.
     """
-    parameters = getattr(item, "callspec", None)
-    kind = parameters.params.get("database_url") if parameters else None
+    kind = kind_of(item)
     says = item.get_closest_marker("quick_on")
     if kind is None or says is None:
         return False

@@ -42,7 +42,8 @@ class Gathered:
 
     ids: set[str] = field(default_factory=set)
     unproved: dict[str, datetime] = field(default_factory=dict)
-    """When they were erased by lists that anybody may have written: no seal, no database."""
+    """When they were erased by lists of which no database stands beside: what has our secrets and
+    went its own way since, such as a copy for trials, writes them, too."""
     until: datetime | None = None
     trouble: str | None = None
     """Why the database that is to be replaced could not be asked."""
@@ -91,8 +92,8 @@ def refuse_unknown(gathered: Gathered, older: Older) -> None:
 
 
 def refuse_contradicted(gathered: Gathered, older: Older, living: Collection[str]) -> None:
-    """Raise ``BackupTrouble`` where a list that nothing proves names somebody who lives in what is
-    put back, though it was erased before: its audit trail would have it, and them not.
+    """Raise ``BackupTrouble`` where a list of a file names somebody who lives in what is put back,
+    though it was erased before: its audit trail would have it, and them not.
     """
     wrong = [
         who for who, at in gathered.unproved.items() if who in living and older.moment - at >= AHEAD
@@ -130,14 +131,14 @@ def _ask_present(gathered: Gathered, manifest: Manifest) -> None:
 
 
 def _list_of(file: Path, keys: list[bytes]) -> tuple[Span, list[tuple[str, datetime]], bool]:
-    """What it tells, and whether that was taken out of a sealed backup."""
+    """What it tells, and whether that was taken out of a backup; both are sealed by us."""
     with file.open("rb") as source:
         is_backup = source.read(len(MAGIC)) == MAGIC
     if is_backup:
         with reading.opened(file, keys) as backup:
             return *_read(backup.erasures()), True
     with file.open(encoding="utf-8", errors="replace") as lines:
-        return *_read(lines), False
+        return *_read(erasures.proved(lines)), False
 
 
 def _read(lines: Iterable[str]) -> tuple[Span, list[tuple[str, datetime]]]:

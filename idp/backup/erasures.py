@@ -2,8 +2,11 @@
 
 A backup holds those who were erased after it was made. The audit trail knows them by their ids,
 which lead nowhere, and so does each newer backup, and each file that ``idp backup erasures`` wrote.
+Such a file says who is erased for good in a restore: so it bears a seal, that whoever can write it
+where it is kept can't make.
 """
 
+import hmac
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,10 +15,12 @@ from typing import Final
 
 from sqlalchemy import Connection, func, inspect, select
 
+from idp import settings
 from idp.audit.models import AuditEvent, DatabaseIdentity
 from idp.audit.vocabulary import ERASED
 from idp.backup.troubles import BackupTrouble
 from idp.database import db
+from idp.database.beginnings import base64url
 
 ROWS: Final = 1_000
 _HEAD: Final = "# erased of"
@@ -24,6 +29,13 @@ PEOPLE: Final = ("a_", "p_")
 """How the ids of accounts and children begin."""
 _END: Final = "# end:"
 """Then how many: a list that was cut off, by a full disk say, must not count as a whole one."""
+_SEAL: Final = "# seal:"
+_NO_SEAL: Final = (
+    "the list of who was erased does not bear the seal of this installation: it was cut off, a"
+    " release before 0.9 wrote it, this machine has another IDP_SUBJECT_KEY, or somebody changed"
+    " it. Take another list or a newer backup; where there is none, --erasures-unknown goes on"
+    " without, and those people are to be erased by hand"
+)
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,41 @@ def lines_of(now: Connection, until: datetime) -> Iterator[str]:
             number += 1
             yield f"{who} {at.isoformat()}"
         yield f"{_END} {number}"
+
+
+def sealed(lines: Iterable[str]) -> Iterator[str]:
+    """A list and, behind it, what only who has ``subject_key`` can write, which is one for ever."""
+    seal = _seal()
+    for line in lines:
+        seal.update(f"{line}\n".encode())
+        yield line
+    yield f"{_SEAL} {base64url(seal.digest())}"
+
+
+def proved(lines: Iterable[str]) -> Iterator[str]:
+    """The list without its seal. Raises ``BackupTrouble`` behind the last line where that is not
+    as it was sealed: until then nothing of it is to be believed.
+    """
+    seal, mark, is_whole = _seal(), "", False
+    for each in lines:
+        line = each.rstrip("\n")
+        if not line.strip():
+            continue
+        if line.startswith(_SEAL):
+            mark = line.removeprefix(_SEAL).strip()
+            continue
+        is_whole = is_whole or line.startswith(_END)
+        seal.update(f"{line}\n".encode())
+        yield line
+    # Of one that is cut off, whoever counts its lines tells what happened
+    if is_whole and not hmac.compare_digest(mark.encode(), base64url(seal.digest()).encode()):
+        raise BackupTrouble(_NO_SEAL)
+
+
+def _seal() -> hmac.HMAC:
+    # Of a purpose of its own, as ``idp.oidc.subjects`` and ``beginnings.agreed`` have theirs
+    key = hmac.digest(settings.current().subject_key, b"seal\0erasures", "sha256")
+    return hmac.new(key, digestmod="sha256")
 
 
 def read_span(line: str) -> Span:

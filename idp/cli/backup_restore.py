@@ -20,7 +20,10 @@ from idp.cli.backup_options import (
     source_argument,
     with_its_own_codes,
 )
+from idp.cli.errors import BadInput
 from idp.purge import erasing
+from idp.readiness import agreement
+from idp.settings import variable
 
 
 @source_argument
@@ -126,12 +129,16 @@ def latest(folder: Path, key_files: tuple[Path, ...]) -> None:
 def list_erased() -> None:
     """Print who was erased, by ids alone: for a restore where the database is lost.
 
-    Each backup holds the list, too.
+    Each backup holds the list, too. The last line is its seal, under IDP_SUBJECT_KEY: a restore
+    refuses a list that was written or changed by anybody else.
 
     Example:
       idp backup erasures > erasures.new && mv erasures.new erasures.txt
     """
     readiness.refuse_other_schema()
+    key = variable("subject_key")
+    if differs := [each for each in agreement.differences() if each.startswith(key)]:
+        raise BadInput(f"{differs[0]}: they could not prove the list")
     with erasures.reading() as now:
-        for line in erasures.lines_of(now, clock.now()):
+        for line in erasures.sealed(erasures.lines_of(now, clock.now())):
             click.echo(line)

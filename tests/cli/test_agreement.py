@@ -72,6 +72,16 @@ def assert_refused(machine: dict[str, str], words: str) -> None:
     assert ready(machine) == "failed"
 
 
+def test_r16_no_list_of_who_was_erased_is_written_that_the_others_could_not_prove(
+    second: dict[str, str],
+) -> None:
+    assert invoked(second, "backup", "erasures").exit_code == 0
+
+    line = refused(invoked({**second, "IDP_SUBJECT_KEY": OTHER}, "backup", "erasures"))
+
+    assert "IDP_SUBJECT_KEY is not the one of the other machines" in line
+
+
 def test_machines_that_are_alike_agree(second: dict[str, str]) -> None:
     assert ready(second) == "ok"
     assert "machines:" not in invoked(second, "check").stdout

@@ -22,7 +22,7 @@ from sqlalchemy import select, text
 from idp import clock, create_app, readiness
 from idp.audit import continuity, last_seen
 from idp.audit.models import AuditEvent
-from idp.backup import elsewhere, places, putting_back
+from idp.backup import elsewhere, erasures, places, putting_back
 from idp.cli import cli
 from idp.database import db, transaction
 from idp.lifecycle import endings
@@ -140,6 +140,7 @@ def test_a_database_that_is_there_is_not_overwritten(run: Run, app: Flask, tmp_p
     assert accounts.find_by_username("paul") is not None
 
 
+@pytest.mark.long
 @on_postgresql
 def test_a_database_whose_tables_lie_in_another_schema_is_not_dropped(
     run: Run, app: Flask, tmp_path: Path
@@ -166,6 +167,7 @@ def test_nobody_is_asked_nothing_happens(run: Run, app: Flask, tmp_path: Path) -
     assert accounts.find_by_username("paul") is not None
 
 
+@pytest.mark.long
 def test_whoever_works_with_the_database_is_not_cut_off(
     run: Run, app: Flask, tmp_path: Path, database_url: str
 ) -> None:
@@ -213,6 +215,7 @@ def test_an_older_schema_is_upgraded_before_it_takes_the_place(
 # Stopped on its way
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("step", ["contradicted", "different_counts"])
 def test_what_fails_beside_changes_nothing(
     run: Run, app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
@@ -407,6 +410,7 @@ def test_keys_that_were_rotated_since_stay_in_the_database(
     assert {entry.kid: entry.state for entry in keyring().entries()} == present
 
 
+@pytest.mark.long
 @on_sqlite
 def test_keys_in_the_database_come_with_it_and_want_its_secret(
     app: Flask, database_url: str, keys_folder: Path, tmp_path: Path
@@ -478,6 +482,7 @@ def assert_gone(database_url: str) -> None:
     assert stand_in(dumped(database_url), [*GUARDIAN.values(), *CHILD.values()]) == {}
 
 
+@pytest.mark.long
 def test_r16_who_was_erased_since_is_erased_again(
     run: Run, family: Family, tmp_path: Path, database_url: str
 ) -> None:
@@ -537,6 +542,7 @@ def put_back_by_other_means(url: str, to: str) -> None:
     subprocess.run(restore, input=content, check=True, capture_output=True)
 
 
+@pytest.mark.long
 def test_r16_after_a_restore_by_other_means_who_is_on_the_list_is_erased_again(
     run: Run,
     family: Family,
@@ -577,7 +583,8 @@ def test_r16_after_a_restore_by_other_means_who_is_on_the_list_is_erased_again(
 
 @on_sqlite
 def test_r16_a_list_of_another_database_ends_nothing(run: Run, app: Flask, tmp_path: Path) -> None:
-    (tmp_path / "list").write_text("# erased of d_other - 2030-01-01T00:00:00+00:00\n# end: 0\n")
+    lines = ["# erased of d_other - 2030-01-01T00:00:00+00:00", "# end: 0"]
+    (tmp_path / "list").write_text("\n".join(erasures.sealed(lines)))
     result = run("db", "restored", "--yes", "--erasures-from", str(tmp_path / "list"))
     assert result.exit_code == 2
     assert "another database" in result.stderr
@@ -590,11 +597,11 @@ def test_r16_a_list_of_another_database_is_refused(
     run: Run, app: Flask, tmp_path: Path, new_machine: dict[str, str]
 ) -> None:
     file = backed_up(run, tmp_path)
-    for text_, words in (
-        ("# erased of d_other - 2030-01-01T00:00:00+00:00\n# end: 0\n", "another database"),
-        ("a_somebody 2030-01-01\n", "neither a backup nor"),
+    for lines, words in (
+        (["# erased of d_other - 2030-01-01T00:00:00+00:00", "# end: 0"], "another database"),
+        (["a_somebody 2030-01-01"], "neither a backup nor"),
     ):
-        (tmp_path / "list").write_text(text_)
+        (tmp_path / "list").write_text("\n".join(erasures.sealed(lines)))
         line = refused(run, file, "--replace", "--erasures-from", str(tmp_path / "list"))
         assert words in line
 
@@ -607,7 +614,7 @@ def test_r16_a_list_can_not_name_who_lives_in_the_backup_after_their_erasure(
     until, before = clock.now(), clock.now() - timedelta(days=4)
     head = run("backup", "erasures").stdout.splitlines()[0].rpartition(" ")[0]
     lines = [f"{head} {until.isoformat()}", f"{family.account.id} {before.isoformat()}", "# end: 1"]
-    (tmp_path / "list").write_text("\n".join(lines))
+    (tmp_path / "list").write_text("\n".join(erasures.sealed(lines)))
     line = refused(run, file, "--replace", "--erasures-from", str(tmp_path / "list"))
     assert "not to be believed" in line
 
@@ -618,11 +625,18 @@ def test_r16_a_list_that_was_cut_off_is_refused(run: Run, family: Family, tmp_pa
     file = backed_up(run, tmp_path)
     erase(family)
     whole = run("backup", "erasures").stdout.splitlines(keepends=True)
-    assert len(whole) == 4
-    for lines in (whole[:1], whole[:2], whole[:3], [whole[0], *whole[2:]]):
+    assert len(whole) == 5
+    without_seal = "does not bear the seal"
+    for lines, words in (
+        (whole[:1], "cut off"),
+        (whole[:2], "cut off"),
+        (whole[:3], "cut off"),
+        (whole[:4], without_seal),
+        ([whole[0], *whole[2:]], without_seal),
+    ):
         (tmp_path / "list").write_text("".join(lines))
         line = refused(run, file, "--replace", "--erasures-from", str(tmp_path / "list"))
-        assert "cut off" in line
+        assert words in line
 
 
 @pytest.mark.long
@@ -640,6 +654,7 @@ def test_r16_the_time_that_no_list_tells_of_is_said(
     assert "nobody has told" not in told.stderr
 
 
+@pytest.mark.long
 @on_postgresql
 def test_what_another_role_may_do_comes_back_or_is_left_out(
     run: Run, app: Flask, tmp_path: Path

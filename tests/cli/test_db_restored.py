@@ -14,12 +14,15 @@ from sqlalchemy import delete, func, select
 from idp import clock
 from idp.audit import continuity, events, last_seen, removal
 from idp.audit.models import AuditEvent, DatabaseIdentity, InstallationMark
+from idp.backup import erasures
 from idp.database import db, transaction
 from idp.people import accounts
 from idp.people.models import StaffRole
 from idp.purge import erasing
 from tests import factories
 from tests.cli.conftest import Run, refused
+
+pytestmark = pytest.mark.long_on("postgresql")
 
 
 @pytest.fixture
@@ -58,8 +61,13 @@ def a_list(file: Path, until: datetime, *rows: tuple[str, datetime], since: str 
     db.session.rollback()
     lines = [f"# erased of {database} {since} {until.isoformat()}"]
     lines += [f"{who} {at.isoformat()}" for who, at in rows]
-    file.write_text("\n".join([*lines, f"# end: {len(rows)}", ""]))
+    write(file, [*lines, f"# end: {len(rows)}"])
     return str(file)
+
+
+def write(file: Path, lines: list[str]) -> None:
+    """Whatever they say, with our seal."""
+    file.write_text("".join(f"{line}\n" for line in erasures.sealed(lines)))
 
 
 def minute(at: datetime) -> str:
@@ -235,6 +243,34 @@ def test_r16_how_many_are_erased_is_said_before(
     assert accounts.find_by_username("paul") is not None
 
 
+@pytest.mark.parametrize(
+    "bent",
+    [
+        lambda lines: [*lines[:1], "a_somebody 2026-11-01T00:00:00+00:00", "# end: 1", lines[-1]],
+        lambda lines: [lines[0].replace(" - ", " 2020-01-01T00:00:00+00:00 "), *lines[1:]],
+        lambda lines: lines[:-1],
+        lambda lines: [*lines[:-1], "# seal: " + "A" * 43],
+        lambda lines: [*lines[:-1], "# seal:"],
+    ],
+    ids=["a name more", "another time", "no seal", "another seal", "an empty one"],
+)
+def test_r16_a_list_without_our_seal_is_refused(
+    run: Run, app: Flask, now: datetime, tmp_path: Path, bent: Callable[[list[str]], list[str]]
+) -> None:
+    """Whoever can write the file where it is kept says nobody's erasure."""
+    put_back(now, timedelta(days=3))
+    file = Path(a_list(tmp_path / "list", now, ("a_long-gone", now - timedelta(days=2))))
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join(bent(lines)))
+
+    assert "does not bear the seal" in refused(
+        run("db", "restored", "--yes", "--erasures-from", str(file))
+    )
+
+    file.write_text("\n".join(lines))
+    assert run("db", "restored", "--yes", "--erasures-from", str(file)).exit_code == 0
+
+
 @pytest.mark.parametrize("row", ["g_somebody 2026-11-01T00:00:00+00:00", "a_1", "a_1 yesterday"])
 def test_r16_a_line_that_no_list_has_is_refused(
     run: Run, app: Flask, now: datetime, tmp_path: Path, row: str
@@ -242,7 +278,7 @@ def test_r16_a_line_that_no_list_has_is_refused(
     put_back(now, timedelta(days=3))
     file = Path(a_list(tmp_path / "list", now))
     head = file.read_text().splitlines()[0]
-    file.write_text(f"{head}\n{row}\n# end: 1\n")
+    write(file, [head, row, "# end: 1"])
     assert "neither a backup nor" in refused(
         run("db", "restored", "--yes", "--erasures-from", str(file))
     )
