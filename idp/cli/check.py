@@ -11,7 +11,7 @@ from flask.cli import ScriptInfo
 
 from idp.cli import output
 from idp.cli.group import Command
-from idp.doctor import LEVELS, Finding, configuration, installation, running
+from idp.doctor import LEVELS, Finding, configuration, environment, installation, running
 from idp.settings import Settings, UnsafeSettings, described, safety
 
 
@@ -50,7 +50,7 @@ def _findings(ctx: click.Context) -> list[Finding]:
             for problem in error.problems
         ]
     findings = list(configuration.of_settings(settings))
-    findings += configuration.of_environment(dict(os.environ))
+    findings += environment.of_variables(dict(os.environ))
     if safety.problems(settings):
         words = "Database, keys and clients were not looked at: the settings refuse to start."
         remedy = "Correct them, then ask again."

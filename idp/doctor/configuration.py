@@ -1,31 +1,19 @@
 """What ``idp check`` finds in settings and files: what would be unsafe in production, and why.
 
 Each check is a small function that yields findings. Those that ask the database and the keys
-are in ``idp.doctor.configuration.installation``.
+are in ``idp.doctor.installation``, those of variables in ``idp.doctor.environment``.
 """
 
 import stat
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
-from idp import spans
-from idp.doctor import Finding, Findings, private_file, trouble
+from idp.doctor import Finding, Findings, environment, private_file
 from idp.resources import folder
-from idp.settings import (
-    LOCALES,
-    SECRETS,
-    Settings,
-    UnsafeSettings,
-    providers,
-    safety,
-    variable,
-    variables,
-)
-from idp.settings.secrets import DatabaseUrl
+from idp.settings import LOCALES, Settings, UnsafeSettings, safety
 
 RECOMMENDED_BCRYPT_COST: Final = 12
 LONGEST_SESSION: Final = timedelta(days=1)
@@ -40,9 +28,9 @@ GRAPH_ENDS: Final = {
 """As Facebook announced by November 2026."""
 
 
-def refuse_unsafe(settings: Settings, environment: dict[str, str]) -> None:
+def refuse_unsafe(settings: Settings, variables: dict[str, str]) -> None:
     """Raise ``UnsafeSettings`` with whatever ``idp check`` calls unsafe; the demo may be so."""
-    findings = [*of_settings(settings), *of_environment(environment)]
+    findings = [*of_settings(settings), *environment.of_variables(variables)]
     dangers = [each.sentence.rstrip(".") for each in findings if each.level == "danger"]
     if dangers and not settings.demo:
         raise UnsafeSettings(dangers)
@@ -51,54 +39,6 @@ def refuse_unsafe(settings: Settings, environment: dict[str, str]) -> None:
 def of_settings(settings: Settings) -> list[Finding]:
     """What the settings alone, and the files that they name, tell."""
     return [finding for check in SETTINGS_CHECKS for finding in check(settings)]
-
-
-def of_environment(environment: dict[str, str]) -> list[Finding]:
-    """Secrets in files that others may read, and variables that count for nothing."""
-    findings = []
-    for name, value in environment.items():
-        if is_secret(name.removesuffix("_FILE")) and name.endswith("_FILE"):
-            findings += list(private_file(Path(value), name))
-    checks = (_settings_file, _unread_variables, _opentelemetry)
-    return [*findings, *(each for check in checks for each in check(environment))]
-
-
-def is_secret(name: str) -> bool:
-    """Whether the environment variable ``name`` holds what nobody else may read."""
-    return name in {variable(secret) for secret in SECRETS} or name.endswith("_CLIENT_SECRET")
-
-
-def _settings_file(environment: dict[str, str]) -> Findings:
-    """The file of settings, where a secret stands in it rather than beside it."""
-    file = environment.get("IDP_ENV_FILE")
-    if file is None:
-        return
-    with suppress(OSError, ValueError):
-        values = variables.parse_file(Path(file).read_text(encoding="utf-8-sig"))
-        if any(is_secret(name) and _holds_secret(name, text) for name, text in values.items()):
-            yield from private_file(Path(file), "settings file")
-
-
-def _holds_secret(name: str, text: str) -> bool:
-    return name != "DATABASE_URL" or str(DatabaseUrl(text)) != text
-
-
-def _unread_variables(environment: dict[str, str]) -> Findings:
-    for name in providers.unread_variables(environment):
-        yield Finding(
-            "notice",
-            "providers",
-            f"{name} is read by nobody: IDP_PROVIDERS does not name this provider.",
-            "Name it there; IDP_PROVIDER_<KEY>_ENABLED=0 takes its button away.",
-        )
-
-
-def _opentelemetry(environment: dict[str, str]) -> Findings:
-    remedy = "See « Traces » in docs/operator.md, or unset it."
-    for sentence in spans.impossible(environment):
-        yield trouble("traces", f"{sentence}.", remedy)
-    for sentence in spans.unread(environment):
-        yield Finding("notice", "traces", f"{sentence}.", remedy)
 
 
 # The settings

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from idp import clock
 from idp.clients import registration
 from idp.database import db
-from idp.doctor import Finding, configuration, installation, running
+from idp.doctor import Finding, configuration, environment, installation, running
 from idp.oidc.keys import Keyring
 from idp.settings import Settings
 from tests import factories
@@ -115,7 +115,7 @@ def test_k1_files_that_others_may_read_are_found(safe: Settings, tmp_path: Path)
     settings = dataclasses.replace(safe, database_url=f"sqlite:///{database}")
 
     dangers = found_by_doctor(settings, "danger")
-    files = configuration.of_environment({"IDP_PASSWORD_PEPPER_FILE": str(secret), "HOME": "/"})
+    files = environment.of_variables({"IDP_PASSWORD_PEPPER_FILE": str(secret), "HOME": "/"})
 
     assert str(key) in dangers["signing key"]
     assert "changed by others" in dangers["keys"]

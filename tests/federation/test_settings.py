@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from idp.doctor import configuration
+from idp.doctor import configuration, environment
 from idp.settings import Settings, UnsafeSettings, safety
 from idp.settings.providers import GOOGLE_ISSUER
 from tests.conftest import SECRETS
@@ -147,7 +147,7 @@ def test_a_switched_off_provider_is_configured_and_not_offered() -> None:
 def test_k3_check_finds_typing_errors_weak_secrets_and_old_graph_versions() -> None:
     with pytest.raises(UnsafeSettings, match="did you mean IDP_PROVIDER_GOOGLE_CLIENT_ID"):
         read(**GOOGLE, IDP_PROVIDER_GOOGLE_CLIENTID="typo")
-    left_out = configuration.of_environment({**BASE, **GOOGLE, "IDP_PROVIDERS": "facebook"})
+    left_out = environment.of_variables({**BASE, **GOOGLE, "IDP_PROVIDERS": "facebook"})
     assert "IDP_PROVIDER_GOOGLE_CLIENT_ID" in " ".join(each.sentence for each in left_out)
     settings = read(
         IDP_PROVIDER_FACEBOOK_CLIENT_ID="1",
