@@ -24,6 +24,11 @@ SETTINGS = {
     "IDP_STEP_UP_LIFETIME": "3600",  # the secretary has proved who she is once
 }
 
+DRAIN = "5"
+"""Seconds in which a generation that leaves says so, as it is without a setting: other tests have
+none of them, and a request may be sent on a connection that is just being closed.
+"""
+
 
 @dataclass
 class Machine:

@@ -36,20 +36,40 @@ def this(folder: Path) -> Release:
 
 def former(folder: Path) -> Release:
     """The newest release whose schema is older than ours. Skips where the history is not here."""
-    _need_history()
     ours = max(each.name for each in (ROOT / "migrations/versions").glob("[0-9]*.py"))
-    for commit in _asked("log", "--format=%H", "-G^version = ", "--", "setup.cfg").split():
-        names = _names(commit)
-        if max(names) < ours:
-            _unpack(commit, folder)
-            _write_program(folder, folder)
-            line = next(
-                each
-                for each in _asked("show", f"{commit}:setup.cfg").splitlines()
-                if each.startswith("version = ")
-            )
-            return Release(line.removeprefix("version = "), folder, _newest_schema(names))
+    for commit in _releases():
+        if max(_names(commit)) < ours:
+            return _installed(commit, folder)
     pytest.skip("no release in the history has an older schema")
+
+
+def newest(folder: Path) -> Release:
+    """The newest release that is not this very state, whatever its schema: most sites come from
+    it. Skips where the history is not here.
+    """
+    this = _asked("rev-parse", "HEAD").strip()
+    return _installed(next(each for each in _releases() if each != this), folder)
+
+
+def _releases() -> list[str]:
+    """The commits in which the version changed, the newest first."""
+    _need_history()
+    return _asked("log", "--format=%H", "-G^version = ", "--", "setup.cfg").split()
+
+
+def _installed(commit: str, folder: Path) -> Release:
+    _unpack(commit, folder)
+    _write_program(folder, folder)
+    return Release(_version_of(commit), folder, _newest_schema(_names(commit)))
+
+
+def _version_of(commit: str) -> str:
+    return _version_in(_asked("show", f"{commit}:setup.cfg"))
+
+
+def _version_in(configuration: str) -> str:
+    line = next(each for each in configuration.splitlines() if each.startswith("version = "))
+    return line.removeprefix("version = ")
 
 
 def _need_history() -> None:

@@ -6,7 +6,7 @@ from time import sleep
 
 import pytest
 
-from tests.faults.machines import Machine
+from tests.faults.machines import DRAIN, Machine
 from tests.faults.site import site_of
 from tests.security.outages import eventually
 
@@ -18,7 +18,7 @@ def renewed(machine: Machine, times: int) -> bool:
 
 
 def test_r12_two_machines_restarted_one_after_the_other_lose_no_request(tmp_path: Path) -> None:
-    with site_of(tmp_path, count=2, IDP_DRAIN="5") as site, site.visited() as traffic:
+    with site_of(tmp_path, count=2, IDP_DRAIN=DRAIN) as site, site.visited() as traffic:
         for machine in site.machines:
             machine.stop()
             machine.start()
@@ -29,7 +29,7 @@ def test_r12_two_machines_restarted_one_after_the_other_lose_no_request(tmp_path
 def test_r12_one_machine_takes_new_code_and_settings_without_losing_a_request(
     tmp_path: Path,
 ) -> None:
-    with site_of(tmp_path, IDP_DRAIN="5") as site:
+    with site_of(tmp_path, IDP_DRAIN=DRAIN) as site:
         machine, keys = site.machine, "/oauth2/jwks"
         assert "max-age=3600" in site.door.ask("keys", "GET", keys).headers["Cache-Control"]
         with site.visited(balancer=True) as traffic:

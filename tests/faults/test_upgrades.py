@@ -1,6 +1,6 @@
 """Rule R12: from the former release to this one and back, while parents sign in."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from tests.faults import letters, releases
-from tests.faults.machines import Machine, reload
+from tests.faults.machines import DRAIN, Machine, reload
+from tests.faults.releases import Release
 from tests.faults.site import Site, site_of, worker
 from tests.faults.test_disks import upload
 from tests.security.outages import eventually
@@ -16,8 +17,12 @@ from tests.security.outages import eventually
 pytestmark = [pytest.mark.nginx, pytest.mark.timeout(600)]
 
 
-def test_r12_an_upgrade_while_serving_and_the_way_back(tmp_path: Path) -> None:
-    former = releases.former(tmp_path / "former")
+@pytest.mark.parametrize("before", [releases.former, releases.newest], ids=["schema", "newest"])
+def test_r12_an_upgrade_while_serving_and_the_way_back(
+    before: Callable[[Path], Release], tmp_path: Path
+) -> None:
+    """From the newest release with another schema, and from the newest of all."""
+    former = before(tmp_path / "former")
     this = releases.this(tmp_path / "this")
     installed = tmp_path / "installed"
     installed.symlink_to(former.folder)
@@ -27,16 +32,17 @@ def test_r12_an_upgrade_while_serving_and_the_way_back(tmp_path: Path) -> None:
         count=2,
         program=(str(installed / "bin/idp"),),
         first=(str(this.folder / "bin/idp"), *back),
+        IDP_DRAIN=DRAIN,
     ) as site:
         first, second = site.machines
         logged = len(first.log)
         with workers(site), site.visited() as traffic:
             upgraded = first.run_as((str(this.folder / "bin/idp"),), "db", "upgrade")
             assert upgraded.returncode == 0, upgraded.stderr
-            before = len(site.mail.letters)
+            sent = len(site.mail.letters)
             assert upload(site) == ""
             # The former release serves the new schema, and its workers go on
-            assert eventually(lambda: len(site.mail.letters) > before + 5, 60)
+            assert eventually(lambda: len(site.mail.letters) > sent + 5, 60)
             assert eventually(lambda: imports_waiting(site) == 0, 60)
             installed.unlink()
             installed.symlink_to(this.folder)
@@ -45,8 +51,8 @@ def test_r12_an_upgrade_while_serving_and_the_way_back(tmp_path: Path) -> None:
             assert eventually(lambda: all(has_taken_part(*each) for each in begun), 30)
             reload(second)
             with workers(site), site.reading() as now:  # this release's, beside those of the former
-                before = len(site.mail.letters)
-                assert eventually(lambda: len(site.mail.letters) > before + 5, 60)
+                sent = len(site.mail.letters)
+                assert eventually(lambda: len(site.mail.letters) > sent + 5, 60)
                 assert letters.emptied(now, 30).seconds < 30
             assert " waits: " not in first.log[logged:]
             site.judge_planned(f"rolling upgrade from {former.version}", traffic)
