@@ -29,6 +29,7 @@ ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 STARTS = 5
 START_SECONDS = 30
 STOP_SECONDS = 20
+NAMED = "POSTGRESQL_PROGRAMS"
 UNDURABLE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
@@ -184,7 +185,11 @@ def administer(base: str, statement: str) -> None:
 
 
 def programs() -> Path:
-    """The folder of ``initdb`` and ``postgres``: Debian keeps each version in its own."""
+    """The folder of ``initdb`` and ``postgres``: Debian keeps each version in its own. Another
+    one's is named by ``POSTGRESQL_PROGRAMS``.
+    """
+    if named := os.environ.get(NAMED):
+        return Path(named)
     found = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/postgres")]
     found.sort(key=lambda path: int("0" + "".join(filter(str.isdigit, path.parent.name))))
     if found:
@@ -247,7 +252,8 @@ def _run(command: list[str], folder: Path, user: _User) -> subprocess.CompletedP
 
 
 def _environment() -> dict[str, str]:
-    return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    kept = {NAMED: os.environ[NAMED]} if NAMED in os.environ else {}
+    return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC", **kept}
 
 
 def _free_port() -> int:

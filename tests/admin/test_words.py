@@ -17,7 +17,7 @@ from tests.admin import walks
 from tests.admin.places import Desk, desk_of
 from tests.apart import ApartClient
 from tests.conftest import settings_for_tests
-from tests.web.test_translations import _PARTS, ROOT, assert_speaks, each_language
+from tests.web.test_translations import _PARTS, ROOT, assert_speaks, each_language_in_turn
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -30,7 +30,7 @@ def all_walks() -> dict[str, Walk]:
 
 
 @on_sqlite
-@each_language
+@each_language_in_turn
 @pytest.mark.parametrize("part", all_walks())
 def test_the_desk_speaks_its_readers_language(desk: Desk, locale: str, part: str) -> None:
     desk.language = locale
@@ -40,6 +40,7 @@ def test_the_desk_speaks_its_readers_language(desk: Desk, locale: str, part: str
         assert_speaks(locale, page.text)
 
 
+@pytest.mark.long
 def test_the_walks_see_every_page_of_the_desk(keys_folder: Path) -> None:
     folder = Path(ROOT) / "templates"
     paths = folder.glob("admin/**/*.html")

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page
 
 from tests.browser.conftest import (
@@ -86,6 +87,7 @@ def ask_for_address(world: World, page: Page, account: dict[str, str]) -> tuple[
     return address, link_in(world.next_mail_to(address, 0))
 
 
+@pytest.mark.long
 @in_its_look
 def test_every_page_is_accessible(world: World, page: Page, quick: bool) -> None:
     check = partial(check_accessibility, page, quick=quick)
@@ -114,6 +116,7 @@ def test_every_page_is_accessible(world: World, page: Page, quick: bool) -> None
     assert world.mails_to(address)
 
 
+@pytest.mark.long
 @in_each_language
 def test_no_page_is_too_wide_at_320_px(world: World, new_page: NewPage, language: str) -> None:
     page = new_page(viewport={"width": 320, "height": 640}, locale=language)
@@ -134,6 +137,7 @@ def test_the_menu_leads_to_each_page_and_back(world: World, page: Page) -> None:
     assert place_of(page) == f"{world.provider}/account/data"
 
 
+@pytest.mark.long
 def test_n8_a_mailed_secret_is_in_no_address_and_no_history(world: World, page: Page) -> None:
     account = invited_parent(world, page)
     address, confirm = ask_for_address(world, page, account)
@@ -152,6 +156,7 @@ def test_n8_a_mailed_secret_is_in_no_address_and_no_history(world: World, page: 
     assert page.inner_text("#present-email") == account["email"]
 
 
+@pytest.mark.long
 def test_n8_without_scripts_the_link_is_pasted(world: World, new_page: NewPage) -> None:
     page = new_page()
     account = invited_parent(world, page)
@@ -164,6 +169,7 @@ def test_n8_without_scripts_the_link_is_pasted(world: World, new_page: NewPage) 
     phone.wait_for_selector("#email-confirmed")
 
 
+@pytest.mark.long
 def test_the_page_for_a_links_secret_is_accessible(world: World, page: Page) -> None:
     page.goto(f"{world.provider}/account/email/undo")
     check_accessibility(page, "link of a mail")
@@ -195,6 +201,7 @@ def test_the_address_is_changed_and_undone(world: World, new_page: NewPage) -> N
     assert phone.inner_text("#present-email") == account["email"]
 
 
+@pytest.mark.long
 def test_the_language_is_chosen_without_javascript(world: World, new_page: NewPage) -> None:
     page = new_page(java_script_enabled=False)
     at_home(world, page, new_parent(world))
@@ -205,6 +212,7 @@ def test_the_language_is_chosen_without_javascript(world: World, new_page: NewPa
     assert page.is_checked("#profile-language-de")
 
 
+@pytest.mark.long
 def test_an_application_is_withdrawn_and_out(world: World, page: Page) -> None:
     at_home(world, page, new_parent(world))
     page.goto(f"{world.portal}/login")
@@ -216,6 +224,7 @@ def test_an_application_is_withdrawn_and_out(world: World, page: Page) -> None:
     assert page.query_selector("#account-applications") is None
 
 
+@pytest.mark.long
 def test_a_lost_phone_is_signed_out(world: World, new_page: NewPage) -> None:
     account, page, phone = new_parent(world), new_page(), new_page()
     for each in (phone, page):
@@ -228,6 +237,7 @@ def test_a_lost_phone_is_signed_out(world: World, new_page: NewPage) -> None:
     phone.wait_for_selector("#login-form")
 
 
+@pytest.mark.long
 def test_the_data_come_as_a_file(world: World, page: Page, tmp_path: Path) -> None:
     account = new_parent(world)
     at_home(world, page, account)
@@ -261,6 +271,7 @@ def test_a_request_to_be_erased_reaches_the_school_and_its_answer_the_parent(
     page.wait_for_selector("#erasure-closed")
 
 
+@pytest.mark.long
 def test_the_history_tells_what_happened_here(world: World, page: Page) -> None:
     at_home(world, page, new_parent(world))
     page.goto(f"{world.provider}/account/history")

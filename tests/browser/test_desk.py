@@ -319,6 +319,7 @@ def every_page(world: World) -> list[str]:
     ]
 
 
+@pytest.mark.long
 @in_its_look
 def test_every_page_is_accessible(world: World, at_desk: AtDesk, quick: bool) -> None:
     page = at_desk(OPERATOR)
@@ -328,6 +329,7 @@ def test_every_page_is_accessible(world: World, at_desk: AtDesk, quick: bool) ->
         check_accessibility(page, path, quick)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", ["de-DE", "fr-BE"])
 def test_no_page_is_too_wide_at_320_px(world: World, at_desk: AtDesk, language: str) -> None:
     page = at_desk(OPERATOR, viewport={"width": 320, "height": 640})
@@ -353,6 +355,7 @@ def import_pages(world: World, page: Page) -> Iterator[str]:
     yield "people"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "language", ["fr", "de", pytest.param("nl", marks=pytest.mark.long)]
 )  # English words are shorter

@@ -48,6 +48,7 @@ def test_facebook_and_the_choice_of_the_child(world: World, page: Page) -> None:
     assert page.inner_text("#child-name") == "Gaspard Dubois"
 
 
+@pytest.mark.long
 def test_without_javascript_too(world: World, new_page: NewPage) -> None:
     page = new_page(java_script_enabled=False)
     at_login(world, page)
@@ -57,6 +58,7 @@ def test_without_javascript_too(world: World, new_page: NewPage) -> None:
     assert page.inner_text("#child-name") == "Lina Lambert"
 
 
+@pytest.mark.long
 def test_cancelling_there_comes_back_with_a_sentence(world: World, page: Page) -> None:
     at_login(world, page)
     press(page, "#provider-google")
@@ -67,6 +69,7 @@ def test_cancelling_there_comes_back_with_a_sentence(world: World, page: Page) -
     is_at(page, world.portal)
 
 
+@pytest.mark.long
 def test_back_from_the_provider_leads_to_the_sign_in_page(world: World, page: Page) -> None:
     at_login(world, page)
     press(page, "#provider-google")
@@ -132,6 +135,7 @@ def test_a_signed_in_parent_links_and_unlinks(world: World, page: Page) -> None:
     assert page.query_selector("#link-facebook") is not None
 
 
+@pytest.mark.long
 def test_prompt_login_asks_again_at_the_provider(world: World, page: Page) -> None:
     at_login(world, page)
     press(page, "#provider-google")
@@ -148,6 +152,7 @@ def test_prompt_login_asks_again_at_the_provider(world: World, page: Page) -> No
         page.click("#person-1")
 
 
+@pytest.mark.long
 def test_two_tabs_with_two_providers_each_come_to_their_end(
     world: World, new_page: NewPage
 ) -> None:
@@ -166,6 +171,7 @@ def test_two_tabs_with_two_providers_each_come_to_their_end(
     assert first.inner_text("#child-name") == "Lina Lambert"
 
 
+@pytest.mark.long
 def test_facebook_wants_somebody_forgotten(world: World, page: Page) -> None:
     account = world.account("four-children")
     before = len(world.mails_to(account["email"]))
@@ -183,12 +189,14 @@ def test_facebook_wants_somebody_forgotten(world: World, page: Page) -> None:
     page.wait_for_selector("#connect")
 
 
+@pytest.mark.long
 def test_a_foreign_answer_meets_a_page_in_words(world: World, page: Page) -> None:
     page.goto(f"{world.provider}/federation/google/callback?state=forged&code=c")
     page.wait_for_selector("#error-page")
     check_accessibility(page, "foreign sign-in")
 
 
+@pytest.mark.long
 def test_at_320_px_a_long_foreign_address_stays_in_its_notice(
     world: World, new_page: NewPage
 ) -> None:

@@ -20,6 +20,7 @@ def assert_on_screen(page: Page, *selectors: str) -> None:
         assert box["x"] + box["width"] <= PHONE["width"], f"{selector}: {box}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", ["fr-BE", "nl-BE", "de-DE", "en-GB"])
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
 def test_the_form_and_its_error_are_on_the_first_screen(

@@ -22,6 +22,7 @@ def fronts(application: Receiver) -> list[str]:
     return [each for each in application.opened if each.startswith("/front")]
 
 
+@pytest.mark.long
 def test_two_applications_are_loaded_each_with_its_own_session(issuer: str, page: Page) -> None:
     school = factories.school()
     factories.family(school, "Lina", username="claire")

@@ -159,6 +159,7 @@ def begins(provider: Provider, page: Page) -> str:
     return f"{provider.issuer}/oauth2/authorize?{urlencode({**asks, 'scope': 'openid'})}"
 
 
+@pytest.mark.long
 @in_each_language
 def test_a_passkey_is_offered_once_between_the_password_and_the_application(
     provider: Provider, new_page: NewPage, language: str
@@ -182,6 +183,7 @@ def test_a_passkey_is_offered_once_between_the_password_and_the_application(
     page.wait_for_selector("#there")
 
 
+@pytest.mark.long
 def test_who_declines_a_passkey_is_in_and_not_asked_again(provider: Provider, page: Page) -> None:
     with_authenticator(page)
     without_autofill(page)
@@ -197,6 +199,7 @@ def test_who_declines_a_passkey_is_in_and_not_asked_again(provider: Provider, pa
         page.wait_for_selector("#there")
 
 
+@pytest.mark.long
 def test_a_device_that_cannot_make_a_passkey_goes_straight_to_the_application(
     provider: Provider, page: Page
 ) -> None:
@@ -220,6 +223,7 @@ def test_a_passkey_is_offered_in_the_user_names_autofill(provider: Provider, pag
     page.wait_for_selector("#sign-out")
 
 
+@pytest.mark.long
 def test_a_declined_passkey_leaves_the_page_as_it_was(provider: Provider, page: Page) -> None:
     with_authenticator(page, isUserVerified=False)
     without_autofill(page)
@@ -230,6 +234,7 @@ def test_a_declined_passkey_leaves_the_page_as_it_was(provider: Provider, page: 
     check_accessibility(page, "passkey declined")
 
 
+@pytest.mark.long
 def test_without_scripts_there_is_no_button_and_the_password_works(
     provider: Provider, new_page: NewPage
 ) -> None:
@@ -268,6 +273,7 @@ def test_staff_set_up_a_passkey_before_anything_else(provider: Provider, page: P
     page.wait_for_selector("#sign-out")
 
 
+@pytest.mark.long
 def test_a_passkey_confirms_before_it_is_removed(provider: Provider, page: Page) -> None:
     with_authenticator(page)
     sign_in(page, provider, provider.account("claire.removes"))
@@ -279,12 +285,14 @@ def test_a_passkey_confirms_before_it_is_removed(provider: Provider, page: Page)
     page.wait_for_selector("#passkey-none")
 
 
+@pytest.mark.long
 @in_its_look
 def test_the_new_pages_are_accessible(provider: Provider, page: Page, quick: bool) -> None:
     name = f"looked.at.{quick}".lower()
     see_every_page(page, provider, name, partial(check_accessibility, quick=quick))
 
 
+@pytest.mark.long
 @in_each_language
 def test_no_new_page_is_too_wide_at_320_px(
     provider: Provider, new_page: NewPage, language: str

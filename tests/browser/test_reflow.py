@@ -14,6 +14,8 @@ from idp import clock
 from tests.browser.conftest import ARGUMENTS, NewPage, World, chromium_path, press, sign_in
 from tests.browser.reflow import lost
 
+pytestmark = pytest.mark.long
+
 OPERATOR = "ingrid.operatrice"
 ACCOUNT = (
     *("", "profile", "email", "password", "passkeys", "two-factor", "connections"),

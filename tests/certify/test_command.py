@@ -52,6 +52,7 @@ def test_the_guides_command_passes_the_guides_program(tmp_path: Path) -> None:
     assert others == dict.fromkeys(("logout_token", "security_event"), "could not be told")
 
 
+@pytest.mark.long
 def test_a_mistake_is_told_with_the_line_that_helps(tmp_path: Path) -> None:
     shown = re.search(r"^```console\n\$ FAULT=state idp certify ([^\n]*)\n(.*?)^```", GUIDE, RUN)
     assert shown
@@ -68,6 +69,7 @@ def test_a_mistake_is_told_with_the_line_that_helps(tmp_path: Path) -> None:
     assert f"« {state.sentence} »" in done.stdout
 
 
+@pytest.mark.long
 def test_where_nothing_answers_it_says_what_to_set_up(tmp_path: Path) -> None:
     home = f"http://127.0.0.1:{free_port()}/"
     port = free_port()
@@ -81,6 +83,7 @@ def test_where_nothing_answers_it_says_what_to_set_up(tmp_path: Path) -> None:
     assert done.stderr == f"idp: nothing answers at {home}\n"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("address", ["nonsense", "http://shop.example/", "https://a.example/?x=1"])
 def test_what_is_no_address_of_an_application_is_refused(tmp_path: Path, address: str) -> None:
     done = certify(tmp_path, address)
@@ -88,6 +91,7 @@ def test_what_is_no_address_of_an_application_is_refused(tmp_path: Path, address
     assert "is no address of an application" in done.stderr
 
 
+@pytest.mark.long
 def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

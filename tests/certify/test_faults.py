@@ -47,6 +47,7 @@ def faulty(test_provider: TestProvider, fault: str) -> Callable[[str], Flask]:
     )
 
 
+@pytest.mark.long
 def test_without_a_mistake_everything_is_passed(
     test_provider: TestProvider, tried: Tried, serve: Serve
 ) -> None:
@@ -115,6 +116,7 @@ def test_who_is_told_nothing_need_not_check_what_it_is_told(
     assert "--security-events" in untold["security_event"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", ["nowhere", "callback"])
 def test_an_address_that_takes_nothing_is_told(
     path: str, test_provider: TestProvider, tried: Tried, serve: Serve

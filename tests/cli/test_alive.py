@@ -23,7 +23,7 @@ from tests.receiver import until
 from tests.roster.test_crash import district
 from tests.roster.test_crash import environment as of_this_database
 
-pytestmark = [pytest.mark.quick_on("sqlite"), pytest.mark.slow]
+pytestmark = [pytest.mark.quick_on("sqlite"), pytest.mark.slow, pytest.mark.long]
 
 SOON = 5.0
 of_app = of_this_database

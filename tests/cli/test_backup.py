@@ -376,6 +376,7 @@ def test_an_audit_trail_of_which_one_partition_can_be_changed_is_found(
 # When it was proved
 
 
+@pytest.mark.long
 def test_a_proof_is_kept_for_the_check_and_the_metrics(run: Run, app: Flask, folder: Path) -> None:
     assert sample("idp_backup_last_proof_timestamp_seconds") == 0
     assert "No backup was ever proved" in found_by_the_check()[0]
@@ -398,6 +399,7 @@ def found_by_the_check() -> list[str]:
     return [each.sentence for each in running.of_running() if each.subject == "backup"]
 
 
+@pytest.mark.long
 def test_the_proof_of_an_older_one_takes_nothing_back(run: Run, app: Flask, folder: Path) -> None:
     older, newer = made(run, folder / "older"), made(run, folder / "newer")
     assert run("backup", "verify", str(newer)).exit_code == 0
@@ -586,6 +588,7 @@ def test_a_role_that_may_create_no_database_says_so_or_is_lent_one(
             now.exec_driver_sql("DROP ROLE idp_small")
 
 
+@pytest.mark.long
 @on_postgresql
 def test_what_a_killed_proof_has_left_is_dropped_a_day_later(
     run: Run, app: Flask, folder: Path

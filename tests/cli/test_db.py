@@ -15,6 +15,7 @@ from tests import factories
 from tests.cli.conftest import Run, finished, invoked, refused
 
 
+@pytest.mark.long
 def test_a_new_database_is_made_for_its_owner_alone(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -66,6 +67,7 @@ def test_rows_that_fit_no_older_schema_stop_the_way_back_with_a_sentence(
     assert json_of("db", "current")["current"] in said
 
 
+@pytest.mark.long
 def test_the_schema_is_changed_past_a_pooler(environment: dict[str, str]) -> None:
     environment["IDP_DATABASE_POOLED"] = "yes"
     for verb in (("upgrade",), ("downgrade", "base", "--yes")):
@@ -84,6 +86,7 @@ def test_what_is_no_database_is_one_line(environment: dict[str, str], tmp_path: 
     refused(invoked(environment, "db", "upgrade"))
 
 
+@pytest.mark.long
 def test_a_locked_database_is_one_line(environment: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "idp.db"
     environment["DATABASE_URL"] = f"sqlite:///{path}"

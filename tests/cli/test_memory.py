@@ -20,6 +20,7 @@ in all (« RSS ») counts the libraries and all that was loaded before the fork 
 MOST_RESIDENT: Final = 135
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_worker_takes_no_more_than_90_mb_of_the_machine(
     tmp_path: Path, database_url: str

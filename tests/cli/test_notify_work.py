@@ -18,6 +18,7 @@ from tests.relying_party import world
 pytestmark = [pytest.mark.quick_on("sqlite"), pytest.mark.slow]
 
 
+@pytest.mark.long
 def test_of_three_applications_two_are_told_within_ten_seconds_while_one_hangs(
     client: FlaskClient, database_url: str, keys_folder: Path
 ) -> None:

@@ -139,6 +139,7 @@ def test_a_folder_for_a_database_is_one_line(environment: dict[str, str], tmp_pa
     assert "database can't be reached" in refused(invoked(environment, "school", "list"))
 
 
+@pytest.mark.long
 def test_settings_come_from_a_file(environment: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "settings.env"
     lines = [f'export {name}="{value}"' for name, value in environment.items()]
@@ -177,6 +178,7 @@ def test_a_bad_settings_file_is_one_line(
     assert "hunter2" not in line
 
 
+@pytest.mark.long
 def test_names_survive_a_terminal_that_knows_no_unicode(environment: dict[str, str]) -> None:
     environment |= {"LC_ALL": "POSIX", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     name = "Школа « Été » 学校"

@@ -11,6 +11,8 @@ from tests import factories
 from tests.cli.conftest import finished
 from tests.smtp import free_port
 
+pytestmark = pytest.mark.long
+
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 

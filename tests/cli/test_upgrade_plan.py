@@ -132,6 +132,7 @@ def assert_about(took: float, seconds: float) -> None:
     assert seconds / QUICKER <= took <= seconds * SLOWER + 5, f"{took:.1f} s, not {seconds} s"
 
 
+@pytest.mark.long
 def test_how_long_it_takes_to_write_rows_is_about_what_was_planned(run: Run) -> None:
     upgrading.upgrade("head", lambda _words: None)
     school = factories.school()
@@ -151,6 +152,7 @@ def test_how_long_it_takes_to_write_rows_is_about_what_was_planned(run: Run) -> 
     assert_about(took, told["directory"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_how_long_it_takes_to_look_at_rows_is_about_what_was_planned(run: Run) -> None:
     upgrading.upgrade("head", lambda _words: None)

@@ -17,10 +17,11 @@ HEAD = """# What the specifications ask for
 Each row is a requirement, the test that keeps it, and what the test showed when it ran last. Most
 send the provider what a client or a browser would, through its WSGI interface and without a socket;
 a few go over a connection (`test_mtls_directly.py`, `test_openapi_live.py`), and a few call a
-function. « met » is said of a test of which every case has run and passed. `make test` runs them
-all, and fails where this page says of a test what that very run contradicts. Below stand the plans
-of the OpenID Foundation, module by module: our own tests of what the modules ask, not a run of its
-conformance suite. The page is made by `python -m tests.conformance.table`.
+function. « met » is said of a test of which every case has run and passed. `make test` and
+`make test-long` run them all, and the first fails where this page says of a test what that very run
+contradicts. Below stand the plans of the OpenID Foundation, module by module: our own tests of what
+the modules ask, not a run of its conformance suite. The page is made by
+`python -m tests.conformance.table`.
 """
 PLANS = """
 # The plans of the OpenID Foundation

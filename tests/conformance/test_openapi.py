@@ -139,6 +139,7 @@ def test_every_address_of_programs_is_told_and_every_told_one_is_there(
         assert app.url_map.bind("localhost").test(path, method)
 
 
+@pytest.mark.long
 def test_no_request_breaks_what_the_document_promises(client: FlaskClient, opened: World) -> None:
     """OpenAPI 3.1 §4.8.16: whatever is sent, the status is one that is told, and never a 500."""
     for path, method, operation in operations(client):
@@ -146,6 +147,7 @@ def test_no_request_breaks_what_the_document_promises(client: FlaskClient, opene
             _fuzz(opened, path, method, operation)
 
 
+@pytest.mark.long
 def test_no_registration_breaks_what_the_document_promises(
     client: FlaskClient, opened: World
 ) -> None:

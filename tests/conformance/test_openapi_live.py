@@ -93,6 +93,7 @@ def _as_header(text: str) -> str:
     return plain[:4000]
 
 
+@pytest.mark.long
 def test_requests_that_work_and_are_changed_are_answered_as_described(client: FlaskClient) -> None:
     """OpenAPI 3.1 §4.8.16: past the first check, too: no 500, and what is described."""
     live = Live.of(client)

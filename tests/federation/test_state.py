@@ -171,6 +171,7 @@ def test_two_tabs_at_once_each_come_to_their_own_end(here: Walker) -> None:
     assert answer(here.come_back(second))["state"] == "two"
 
 
+@pytest.mark.long
 def test_walks_of_one_browser_are_bounded(here: Walker) -> None:
     for _ in range(25):
         here.at_sign_in()

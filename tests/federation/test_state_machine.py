@@ -240,6 +240,7 @@ def provider(keys_folder: Path) -> Iterator[Any]:
             db.engine.dispose()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("lives", [10, pytest.param(60, marks=pytest.mark.long)])
 def test_whatever_comes_after_what(provider: Any, lives: int) -> None:
     bounds = settings(

@@ -99,6 +99,7 @@ def test_what_never_ran_says_so() -> None:
     assert f"| {results.MET} |" not in table.document(page="", shown={})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("workers", [[], ["-n", "1"]], ids=["alone", "workers"])
 def test_a_run_fails_where_the_page_says_what_it_contradicts(
     tmp_path: Path, workers: list[str]
@@ -123,7 +124,7 @@ def test_a_run_fails_where_the_page_says_what_it_contradicts(
         check=False,
     )
 
-    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.returncode == results.CONTRADICTED, done.stdout + done.stderr
     assert "some/test_more.test_good is **not met**; in this run it is met" in done.stdout
     assert "test_same" not in done.stdout
     assert "2 passed" in done.stdout, "nothing but the page is wrong"

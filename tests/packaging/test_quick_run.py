@@ -86,6 +86,28 @@ def test_what_takes_long_is_in_the_second_run_and_in_no_first_one(
     assert not {each for each in here if each not in expected and not EACH_DATABASE}
 
 
+@pytest.mark.long
+def test_what_is_long_on_one_kind_is_in_one_run_on_each() -> None:
+    first, second = every_test(), every_test(LONG="1")
+
+    said: dict[str, str] = {}
+    for file in (ROOT / "tests").glob("*/test_*.py"):
+        if kinds := re.findall(r'long_on\("(\w+)"\)', file.read_text()):
+            said[str(file.relative_to(ROOT))] = kinds[0]
+    assert set(said.values()) == set(databases.KINDS)
+    for name, kind in said.items():
+        (other,) = set(databases.KINDS) - {kind}
+        assert parameters(first, name, kind) == set(), name
+        on_both = parameters(first, name, other) & parameters(second, name, kind)
+        assert on_both, name
+
+
+def parameters(tests: set[str], name: str, kind: str) -> set[str]:
+    """The tests of a file that run on a kind of database, without its name."""
+    ids = (each.rpartition("[") for each in tests if each.startswith(f"{name}::"))
+    return {test + of.replace(kind, "") for test, _, of in ids if kind in of}
+
+
 EACH_DATABASE = "EACH_DATABASE" in os.environ
 """Then more tests run here than in a run that says nothing."""
 
@@ -209,7 +231,8 @@ def test_each_process_of_a_test_has_its_databases_own_history() -> None:
     """Beside keys that tests share, another database's history says « restored », and it waits."""
     without, found = [], 0
     for path in sorted((ROOT / "tests").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        text = path.read_text()
+        for node in ast.walk(ast.parse(text)) if "IDP_KEYS_FOLDER" in text else ():
             named = settings_named(node)
             if "keys_folder" in ast.unparse(named.get("IDP_KEYS_FOLDER", ast.Constant(""))):
                 found += 1

@@ -9,6 +9,8 @@ from time import monotonic, sleep
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[2]
 SECOND_TRY = ROOT / ".ci" / "second_try.py"
 FAILS_AT_FIRST = """
@@ -45,13 +47,56 @@ def run(path: Path, *arguments: str) -> tuple[int, list[str]]:
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2", "--dist", "loadfile")])
-def test_what_fails_once_is_tried_by_itself_and_told(
+def test_what_fails_once_is_tried_again_with_its_file_and_told(
     tmp_path: Path, workers: tuple[str, ...]
 ) -> None:
     path = written(tmp_path, chance=FAILS_AT_FIRST, passes=PASSES)
+    beside = "def test_other():\n    open(__file__ + '.ran', 'a').write('.')\n"
+    (tmp_path / "test_beside.py").write_text(beside)
 
-    assert run(path, *workers) == (0, ["test_sample.py::test_chance"])
-    assert (tmp_path / "passes.ran").read_text() == ".", "what had passed is not run again"
+    assert run(path, *workers, str(tmp_path)) == (0, ["test_sample.py::test_chance"])
+    assert (tmp_path / "passes.ran").read_text() == "..", "what it may have met, it meets again"
+    assert (tmp_path / "test_beside.py.ran").read_text() == "."
+
+
+def test_what_another_test_of_its_file_does_to_it_shows_again(tmp_path: Path) -> None:
+    (tmp_path / "test_sample.py").write_text(
+        "done = []\ndef test_spoils(): done.append(1)\ndef test_spoilt(): assert not done\n"
+    )
+
+    assert run(tmp_path / "test_sample.py") == (1, [])
+
+
+def test_what_a_test_leaves_behind_is_no_accident(tmp_path: Path) -> None:
+    (tmp_path / "test_sample.py").write_text(
+        "import pytest\nfrom pathlib import Path\n"
+        "@pytest.fixture\ndef guard():\n    yield\n"
+        "    tried = Path(__file__).with_name('tried')\n"
+        "    if not tried.exists():\n        tried.touch()\n        raise AssertionError\n"
+        "def test_it(guard): ...\n"
+    )
+
+    assert run(tmp_path / "test_sample.py") == (1, [])
+
+
+def test_what_does_not_run_again_has_not_passed(tmp_path: Path) -> None:
+    (tmp_path / "test_sample.py").write_text(
+        "import pytest\nfrom pathlib import Path\n"
+        "tried = Path(__file__).with_name('tried')\n"
+        "@pytest.mark.parametrize('time', ['second' if tried.exists() else 'first'])\n"
+        "def test_it(time):\n    tried.touch()\n    assert time == 'second'\n"
+    )
+
+    assert run(tmp_path / "test_sample.py") == (1, [])
+
+
+def test_a_run_that_failed_by_something_else_is_not_tried_again(tmp_path: Path) -> None:
+    path = written(tmp_path, chance=FAILS_AT_FIRST)
+    (tmp_path / "conftest.py").write_text(
+        "def pytest_sessionfinish(session): session.exitstatus = 9\n"
+    )
+
+    assert run(path) == (9, [])
 
 
 def test_what_fails_twice_has_failed(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ def _names(wheel: zipfile.Path) -> set[str]:
     return set(wheel.root.namelist())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("folder", "package"),
     [("templates", "idp/templates"), ("migrations", "idp/migrations"), ("idp", "idp")],
@@ -64,11 +65,13 @@ def test_every_file_of_the_checkout_is_in_the_wheel(
     assert wanted - _names(wheel) == set()
 
 
+@pytest.mark.long
 def test_the_wheel_holds_nothing_else(wheel: zipfile.Path) -> None:
     tops = {name.split("/")[0] for name in _names(wheel)}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"idp"}
 
 
+@pytest.mark.long
 def test_the_console_script_is_declared(wheel: zipfile.Path) -> None:
     (entry_points,) = [name for name in _names(wheel) if name.endswith("entry_points.txt")]
     assert "idp = idp.cli:main" in wheel.root.read(entry_points).decode()
@@ -83,6 +86,7 @@ def test_the_version_is_the_one_of_the_newest_section_of_the_changelog(
     assert newest != "0.1.0"
 
 
+@pytest.mark.long
 def test_the_wheel_takes_the_place_of_0_1_0(wheel: zipfile.Path, tmp_path: Path) -> None:
     """As pip does it for an operator, who says neither --upgrade nor --force-reinstall."""
     venv.create(tmp_path / "venv", with_pip=False)

@@ -15,6 +15,8 @@ from idp.roster.models import RosterRun
 from tests.privacy.dumps import dumped, stand_in
 from tests.privacy.whole_family import CHILD, GUARDIAN, Family
 
+pytestmark = pytest.mark.long_on("sqlite")
+
 # Names of columns by which a person may be meant although no foreign key says so
 MEANS_SOMEBODY = re.compile(
     r"(^|_)(account|child|guardian|pupil|parent)_id$|(^|_)(actor|by)$|^owner_id$"

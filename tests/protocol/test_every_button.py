@@ -167,6 +167,7 @@ BEGINNINGS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("beginning", "first_party"),
     [(each, False) for each in BEGINNINGS]
@@ -189,6 +190,7 @@ def test_every_button_leaves_its_page_to_where_it_says(
         assert "consent-other-child" in pressed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("meanwhile", [chosen_in_the_portal, allowed_here])
 @pytest.mark.parametrize(
     "beginning", ["several", pytest.param("chosen here", marks=pytest.mark.long)]

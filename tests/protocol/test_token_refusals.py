@@ -11,6 +11,8 @@ from werkzeug.test import TestResponse
 from tests.relying_party import CALLBACK, RelyingParty, World, world
 from tests.times import later
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 TOKEN: Final = "/oauth2/token"
 OFFLINE: Final = "openid profile offline_access"
 GRANTS: Final = ["authorization_code", "refresh_token"]

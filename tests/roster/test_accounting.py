@@ -17,6 +17,8 @@ from tests.roster.conftest import Import
 from tests.roster.files import OneRoster, table, workbook
 from tests.roster.test_lists import HEADER, ROWS
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 
 def everything(version: str = "1.2") -> OneRoster:
     """A file with one of each: other schools, teachers, disabled, deleted, over, not yet, twice."""

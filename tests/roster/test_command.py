@@ -23,6 +23,8 @@ from tests.roster.conftest import Import, JsonOf
 from tests.roster.files import OneRoster
 from tests.roster.test_oneroster import whole
 
+pytestmark = pytest.mark.long_on("sqlite")
+
 
 def count(model: object) -> int:
     return db.session.scalar(select(func.count()).select_from(model)) or 0  # type: ignore[arg-type]

@@ -22,6 +22,8 @@ from tests.cli.conftest import Run
 from tests.roster.conftest import Import, JsonOf
 from tests.roster.files import OneRoster
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 GIVEN_NAMES = ("Lina", "Élodie", "Noah", "Зоя", "يوسف", "Jean-Luc")
 FAMILY = ("Dubois", "D'Hondt", "Van den Berg", "Peeters", "Öztürk")
 CLASSES = ("1A", "3B", "6 Latin")
@@ -100,6 +102,7 @@ class Walk:
         return [*by_hand, self.readdress, self.roster, self.roster, self.undo]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(3))
 def test_the_directory_always_equals_a_rebuilt_one(
     school: School, imported: Import, json_of: JsonOf, tmp_path: Path, seed: int

@@ -17,6 +17,8 @@ from tests.roster.conftest import Import, JsonOf
 from tests.roster.files import OneRoster
 from tests.times import later
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 
 def a_file(
     *, guardian: bool = True, email: str = "claire@x.example", newcomer: bool = False

@@ -22,6 +22,8 @@ from tests.roster.files import OneRoster, table, workbook
 from tests.roster.test_lists import HEADER, ROWS
 from tests.roster.test_oneroster import whole
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 Make = Callable[[Path], Path]
 
 

@@ -14,6 +14,8 @@ from tests.cli.conftest import Run, refused
 from tests.roster.conftest import Import, JsonOf
 from tests.roster.files import table
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 HEADER = ["Nom", "Prénom", "Classe", "Nom responsable 1", "Prénom responsable 1"]
 HEADER += ["E-mail responsable 1"]
 ZOE = ["Léger", "Zoé", "P1", "Noël", "François", "francois@fam.example"]

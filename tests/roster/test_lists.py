@@ -16,6 +16,8 @@ from tests.roster.conftest import Import, JsonOf
 from tests.roster.files import table, workbook
 from tests.security.rotation import lists
 
+pytestmark = pytest.mark.long_on("sqlite")
+
 HEADER = [
     *("Matricule", "Nom de l'élève", "Prénom de l'élève", "Classe", "Date de naissance"),
     *("Nom responsable 1", "Prénom responsable 1", "E-mail responsable 1", "Lien"),

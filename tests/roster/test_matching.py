@@ -16,6 +16,8 @@ from tests import factories
 from tests.roster.conftest import Import, JsonOf
 from tests.roster.files import OneRoster
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 
 def one_family(email: str = "claire@dubois.example", given_name: str = "Claire") -> OneRoster:
     made = OneRoster()

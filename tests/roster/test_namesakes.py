@@ -12,6 +12,8 @@ from idp.people.models import Account, Child, Guardianship
 from tests.roster.conftest import Import, JsonOf
 from tests.roster.files import table
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 ONE = ["Nom", "Prénom", "Classe", "Nom responsable", "Prénom responsable", "E-mail", "Lien"]
 TWO = [
     *("Nom", "Prénom", "Classe", "Nom responsable 1", "Prénom responsable 1", "E-mail 1"),

@@ -10,6 +10,8 @@ from tests.roster.conftest import Import, JsonOf
 from tests.roster.files import OneRoster
 from tests.roster.test_oneroster import guardians_of, whole
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 
 @pytest.fixture
 def older(checked: Import, tmp_path: Path) -> str:

@@ -11,6 +11,8 @@ from idp.roster.odd_names import is_broken, why_nobody
 from tests.roster.conftest import Import
 from tests.roster.files import OneRoster, table
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 HEADER = ["Nom", "Prénom", "Classe", "Nom responsable 1", "Prénom responsable 1"]
 HEADER += ["E-mail responsable 1"]
 

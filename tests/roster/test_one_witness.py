@@ -18,6 +18,8 @@ from tests import factories
 from tests.roster.conftest import Import, JsonOf
 from tests.roster.files import OneRoster, table
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 FAMILIES = ("Adam", "Baert", "Claes", "Dufour", "Evrard", "Fontaine", "Goossens", "Henry")
 
 

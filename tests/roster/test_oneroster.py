@@ -14,6 +14,8 @@ from tests import factories
 from tests.roster.conftest import Import, JsonOf
 from tests.roster.files import OneRoster
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 
 def whole(version: str = "1.1") -> OneRoster:
     """Two families: two parents of two, and a mother whose name is not ASCII."""

@@ -12,6 +12,8 @@ from idp.roster import concerned, service
 from tests.roster.conftest import Import, JsonOf, Run
 from tests.roster.files import OneRoster
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 
 def a_file(class_name: str, count: int = 7) -> OneRoster:
     made = OneRoster()

@@ -13,6 +13,8 @@ from tests.cli.conftest import Run, refused
 from tests.roster.conftest import Import, JsonOf
 from tests.roster.files import table
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 HEADER = ["Nom", "Prénom", "Classe", "Nom responsable 1", "Prénom responsable 1", "E-mail 1"]
 WRITTEN = [
     ["D’Hœkelaere", "Maëlys", "P1", "D’Hœkelaere", "Zoé", "z9@c.example"],

@@ -27,6 +27,8 @@ from tests.roster.conftest import Import, JsonOf
 from tests.roster.files import OneRoster
 from tests.roster.test_oneroster import guardians_of, pupil, whole
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 
 def state() -> set[tuple[str, ...]]:
     """Who is live, with names, addresses and classes: what an undo brings back."""

@@ -15,6 +15,8 @@ from tests.roster.conftest import Import
 from tests.roster.files import OneRoster, table
 from tests.roster.test_oneroster import guardians_of, pupil
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 DAY = date(2026, 6, 30)
 
 

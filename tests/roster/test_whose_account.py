@@ -18,6 +18,8 @@ from idp.people.models import Account
 from tests.roster.conftest import Import, JsonOf
 from tests.roster.test_matching import one_family
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 WRONG = "attacker@evil.example"
 OLD = "claire@dubois.example"
 

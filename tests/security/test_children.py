@@ -30,6 +30,8 @@ from tests.relying_party import (
 )
 from tests.wording import words
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 
 def key_of(child: Child, portal: RelyingParty) -> str:
     """The value that a card for this child would post."""

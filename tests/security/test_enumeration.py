@@ -114,6 +114,7 @@ class TestSameAnswers:
         assert db.session.scalar(select(func.count()).select_from(OutboxMessage)) < 25
 
 
+@pytest.mark.long
 class TestSameTime:
     """E1: within noise the same time. 200 samples a side, in turns, so that load hits both."""
 
@@ -185,6 +186,7 @@ class TestDelays:
         guess(browser, "claire", PASSWORD)
         assert browser.shows("sign-out")
 
+    @pytest.mark.long
     def test_e2_an_owner_is_not_locked_out_after_hours_of_guessing(
         self, app: Flask, still: time_machine.Traveller
     ) -> None:
@@ -275,6 +277,7 @@ class TestSharedCounters:
                 statuses.append(guess(stranger(worker), "claire").status_code)
         assert statuses == [400] * 5 + [429]
 
+    @pytest.mark.long
     def test_e6_of_200_guesses_at_once_no_more_are_judged_than_the_budget_allows(
         self, app: Flask, still: time_machine.Traveller
     ) -> None:

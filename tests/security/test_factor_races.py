@@ -23,7 +23,7 @@ from tests.second_factors import ISSUER, add_passkey, code_now, switch_on, told,
 from tests.times import standing_still
 from tests.web.places import Place, place
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long_on("postgresql")]
 
 
 @pytest.fixture

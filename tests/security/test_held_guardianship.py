@@ -20,6 +20,8 @@ from idp.oidc.models import AccessToken, RefreshToken
 from idp.people.models import Guardianship
 from tests.relying_party import World, claims_of, world
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 SCOPE = "openid child offline_access"
 
 

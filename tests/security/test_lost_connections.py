@@ -57,6 +57,7 @@ def cutting(url: str, at: int, kind: type[Cut] = Cut) -> Iterator[Cut]:
         event.remove(db.engine, "before_cursor_execute", cut)
 
 
+@pytest.mark.long
 def test_a_sign_in_loses_its_connection_at_each_of_its_statements_in_turn(
     client: FlaskClient, app: Flask, database_url: str
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_sign_in_loses_its_connection_at_each_of_its_statements_in_turn(
     assert set(answers) == {200, 503}, answers
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", [Cut, Demotion])
 def test_a_consent_loses_its_connection_or_its_primary_at_each_of_its_statements_in_turn(
     client: FlaskClient, database_url: str, kind: type[Cut]

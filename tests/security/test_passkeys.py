@@ -348,6 +348,7 @@ def test_a_browser_has_a_bounded_number_of_challenges(here: Place) -> None:
     assert count == passkeys.MOST_PENDING
 
 
+@pytest.mark.long
 def test_e6_answers_are_counted_by_address(here: Place, device: Authenticator) -> None:
     here.at_sign_in()
     page = here.browser.page

@@ -386,6 +386,7 @@ def test_e5_a_storm_beyond_the_queue_is_turned_away_at_once(
     assert set(answers) == {False}
 
 
+@pytest.mark.long
 def test_e6_200_guesses_at_once_are_judged_at_most_as_often_as_the_budget_allows(
     app: Flask,
 ) -> None:

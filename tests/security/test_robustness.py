@@ -632,12 +632,14 @@ class TestRefusesToStart:
         with pytest.raises(UnsafeSettings, match="IDP_SESSION_IDLE"):
             Settings.from_environment({"IDP_SESSION_IDLE": "1" + "0" * 20})
 
+    @pytest.mark.long
     def test_a4_the_command_says_which_in_one_line(self, tmp_path: Path) -> None:
         done = idp("serve", IDP_SESSION_SECRET="x", IDP_KEYS_FOLDER=str(tmp_path))
         assert done.returncode == 2
         assert "IDP_SESSION_SECRET" in done.stderr
         assert "Traceback" not in done.stderr
 
+    @pytest.mark.long
     @pytest.mark.parametrize("spoil", ["garbage", "open to others", "missing", "a folder"])
     def test_k1_a_key_file_that_cannot_be_used_is_named(
         self, tmp_path: Path, keys_folder: Path, spoil: str

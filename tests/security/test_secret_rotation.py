@@ -33,6 +33,8 @@ from tests.second_factors import code_now, switch_on
 from tests.security.rotation import Start, lists, sent_to, worker
 from tests.times import later
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 
 @pytest.fixture
 def start(settings: Settings) -> Iterator[Start]:

@@ -188,7 +188,15 @@ class TestForms:
         signed = {"provider_callbacks.deletion", "provider_callbacks.deauthorize"}
         assert exempt == {f"oauth2.{name}" for name in TOKEN_EXEMPT} | signed
 
-    @pytest.mark.parametrize("token", [None, "", "forged", "of another browser"])
+    @pytest.mark.parametrize(
+        "token",
+        [
+            None,
+            pytest.param("", marks=pytest.mark.long),
+            pytest.param("forged", marks=pytest.mark.long),
+            "of another browser",
+        ],
+    )
     def test_s3_every_form_without_its_token_is_refused_and_changes_nothing(
         self, app: Flask, client: FlaskClient, token: str | None
     ) -> None:
@@ -204,7 +212,11 @@ class TestForms:
 
     @pytest.mark.parametrize(
         "header",
-        [("Origin", EVIL), ("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Site", "same-site")],
+        [
+            ("Origin", EVIL),
+            pytest.param(("Sec-Fetch-Site", "cross-site"), marks=pytest.mark.long),
+            ("Sec-Fetch-Site", "same-site"),
+        ],
     )
     def test_s3_every_form_of_a_foreign_page_is_refused_whatever_token_it_has(
         self, app: Flask, client: FlaskClient, header: tuple[str, str]
@@ -242,6 +254,7 @@ class TestForms:
         answer = client.post("/account/sessions/end-others", data={"csrf_token": token})
         assert answer.status_code == 400
 
+    @pytest.mark.long
     def test_s7_every_redirect_after_a_form_is_a_303(self, app: Flask, client: FlaskClient) -> None:
         site = busy_world(app, client)
         token = csrf_of(site.browser)
@@ -254,6 +267,7 @@ class TestForms:
             token = csrf_of(site.browser)
         assert 303 in found
 
+    @pytest.mark.long
     def test_s7_what_answers_forms_does_nothing_by_get(
         self, app: Flask, client: FlaskClient
     ) -> None:

@@ -64,6 +64,7 @@ def visits(there: World) -> dict[str, str]:
     }
 
 
+@pytest.mark.long
 @on_sqlite
 def test_n6_a_visit_stores_nothing(app: Flask, client: FlaskClient) -> None:
     there = world(client, "Lina", signed_in=False)
@@ -78,6 +79,7 @@ def test_n6_a_visit_stores_nothing(app: Flask, client: FlaskClient) -> None:
         assert rows() == before, what
 
 
+@pytest.mark.long
 @on_sqlite
 def test_n6_a_thousand_authorization_requests_store_nothing(client: FlaskClient) -> None:
     there = world(client, "Lina", signed_in=False)
@@ -98,6 +100,7 @@ def test_n6_beginning_a_sign_in_takes_few_statements_and_no_write(client: FlaskC
     assert all(statement.startswith("SELECT") for statement in asked)
 
 
+@pytest.mark.long
 @on_sqlite
 def test_n6_forms_of_strangers_are_kept_within_bounds(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
@@ -216,6 +219,7 @@ class TestCarried:
         there.browser.open(path)
         assert there.browser.shows("interaction-done")
 
+    @pytest.mark.long
     @on_sqlite
     def test_answered_ones_are_never_forgotten_before_they_expire(
         self, client: FlaskClient
@@ -308,6 +312,7 @@ def test_n6_over_the_budget_cancel_still_answers_the_application(
     assert answer(there.browser.press("login-cancel"))["error"] == "access_denied"
 
 
+@pytest.mark.long
 def test_n6_throttled_guesses_are_counted_and_not_written_down_one_by_one(
     client: FlaskClient,
 ) -> None:

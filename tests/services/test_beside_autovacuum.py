@@ -17,7 +17,10 @@ from idp.database import db, migrations
 from idp.readiness import schema
 from tests.security.outages import eventually
 
-pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+pytestmark = [
+    pytest.mark.parametrize("database_url", ["postgresql"], indirect=True),
+    pytest.mark.long,
+]
 
 SLOWLY = {
     "autovacuum_vacuum_threshold": 10,

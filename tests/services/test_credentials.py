@@ -18,6 +18,8 @@ from idp.database import db, transaction
 from tests import factories
 from tests.factories import PASSWORD
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 LATER = timedelta(seconds=1)
 
 

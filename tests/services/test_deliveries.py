@@ -29,6 +29,8 @@ from tests.receiver import Receiver, until
 from tests.relying_party import World, world
 from tests.times import later
 
+pytestmark = pytest.mark.long_on("sqlite")
+
 
 @pytest.fixture
 def there() -> Iterator[Receiver]:
@@ -158,6 +160,7 @@ def test_it_is_told_within_ten_seconds_of_the_act(app: Flask, here: World, there
     assert there.logouts(here.http)
 
 
+@pytest.mark.long
 def test_an_application_that_does_not_answer_delays_no_other(
     app: Flask, here: World, there: Receiver
 ) -> None:
@@ -267,6 +270,7 @@ def test_what_it_was_due_for_a_day_is_given_up_tried_or_not(here: World, there: 
     assert {each.result for each in db.session.scalars(given_up)} == {"given_up"}
 
 
+@pytest.mark.long
 def test_those_that_hang_leave_threads_to_those_that_answer(
     app: Flask, here: World, there: Receiver
 ) -> None:
@@ -416,6 +420,7 @@ def test_r8_what_was_told_is_purged_after_a_month_and_what_waits_is_not(
     assert [each.status for each in rows()] == ["waiting"]
 
 
+@pytest.mark.long
 def test_a_loop_whose_threads_all_hang_tells_no_more_that_it_goes_on(
     here: World, app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,8 @@ from tests import factories
 from tests.factories import PASSWORD
 from tests.relying_party import Browser, RelyingParty
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 
 @pytest.fixture
 def claire(app: Flask) -> Account:

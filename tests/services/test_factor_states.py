@@ -192,6 +192,7 @@ def settings_of(url: str, keys_folder: Any) -> Settings:
     return settings_for_tests(url, keys_folder, issuer=ISSUER)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("lives", [10, pytest.param(60, marks=pytest.mark.long)])
 def test_a_random_life_of_an_account(one_app: Flask, lives: int) -> None:
     from hypothesis.stateful import run_state_machine_as_test

@@ -66,6 +66,7 @@ def test_a_flow_reads_no_registration_again(there: World) -> None:
     assert not [each for each in seen if "clients.metadata" in each]
 
 
+@pytest.mark.long
 @pytest.mark.changed_elsewhere("clients/kept.py")
 def test_another_machine_disables_it_and_every_endpoint_here_refuses_at_once(
     there: World, settings: Settings

@@ -22,6 +22,8 @@ from tests import factories, smtp
 from tests.conftest import settings_for_tests
 from tests.smtp import Letter, MailServer
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 
 @pytest.fixture
 def mail_server() -> Iterator[MailServer]:

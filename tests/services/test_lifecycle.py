@@ -30,6 +30,8 @@ from tests import factories
 from tests.factories import PASSWORD
 from tests.parallel import Queries
 
+pytestmark = pytest.mark.long_on("sqlite")
+
 NEW = "Brouette-Citadelle-Orage-9"
 HERE = "192.0.2.1"
 

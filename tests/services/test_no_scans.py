@@ -48,7 +48,10 @@ from tests.times import later
 from tests.web import walks
 from tests.web.places import place
 
-pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+pytestmark = [
+    pytest.mark.parametrize("database_url", ["postgresql"], indirect=True),
+    pytest.mark.long,
+]
 
 Doing = Callable[[Flask], object]
 PARTS: Final = (

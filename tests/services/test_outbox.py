@@ -27,6 +27,8 @@ from tests import factories, smtp
 from tests.conftest import settings_for_tests
 from tests.smtp import MailServer
 
+pytestmark = pytest.mark.long_on("sqlite")
+
 START = datetime(2026, 11, 23, 8, tzinfo=UTC)
 ALICE = "alice@example.org"
 

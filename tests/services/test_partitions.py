@@ -207,6 +207,7 @@ def somebody_reads(url: str) -> Iterator[psycopg.Connection[Any]]:
         yield reader
 
 
+@pytest.mark.long
 def test_a_long_read_holds_up_the_cut_and_nobody_else(
     app: Flask, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,6 +223,7 @@ def test_a_long_read_holds_up_the_cut_and_nobody_else(
     assert len(ends()) == 2
 
 
+@pytest.mark.long
 def test_nobody_waits_behind_a_cut_that_waits_and_it_goes_on_once_the_reader_has_left(
     app: Flask, database_url: str
 ) -> None:
@@ -290,6 +292,7 @@ def test_what_left_the_log_and_was_not_dropped_goes_with_the_next_purge(app: Fla
     assert is_there("audit_events_from_1"), "somebody's copy"
 
 
+@pytest.mark.long
 def test_what_somebody_reads_when_it_has_left_goes_with_the_next_purge(
     app: Flask, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

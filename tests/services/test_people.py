@@ -17,6 +17,8 @@ from idp.people.names import email_key, username_key
 from tests import factories
 from tests.parallel import Queries, at_once
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 
 

@@ -22,6 +22,8 @@ from idp.sessions.models import BrowserSession, SessionRow
 from tests import factories
 from tests.parallel import Queries
 
+pytestmark = pytest.mark.long_on("sqlite")
+
 
 class SchoolRow:
     id: str

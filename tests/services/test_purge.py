@@ -298,6 +298,7 @@ def steps_of_a_purge(batch: int) -> int:
     return steps[0]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_r8_twice_the_rows_are_twice_the_work(app: Flask) -> None:
     living(1000, dead=500)
@@ -332,6 +333,7 @@ def looks_at_everything_again() -> None:
         writes.execute(delete(InstallationMark))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_r8_what_was_passed_by_is_not_looked_at_each_day(app: Flask) -> None:
     living(2000, dead=0)
@@ -355,6 +357,7 @@ def test_r8_what_was_held_is_found_within_a_week(grant: Grant) -> None:
     assert purged_after(33 * DAY)["grants"] == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_r8_no_batch_reads_the_whole_table(app: Flask) -> None:
     living(3000, dead=0)

@@ -1,5 +1,6 @@
 """Requests to reset a second step wait side by side; the release before knew one for an account."""
 
+import pytest
 from alembic import command
 from flask import Flask
 from sqlalchemy import select
@@ -12,6 +13,7 @@ from idp.desk.people import reset_requests
 from tests import factories
 
 
+@pytest.mark.long
 def test_of_several_requests_the_release_before_has_the_oldest(app: Flask) -> None:
     claire, other = factories.account("claire"), factories.account("other")
     askers = [factories.account(name) for name in ("first", "second")]

@@ -35,7 +35,10 @@ from tests.journey.walk import path_of
 from tests.relying_party import Browser, RelyingParty
 from tests.services.test_no_scans import DOINGS
 
-pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+pytestmark = [
+    pytest.mark.parametrize("database_url", ["postgresql"], indirect=True),
+    pytest.mark.long,
+]
 
 ACCOUNTS: Final = 4_000
 SHARE: Final = 4

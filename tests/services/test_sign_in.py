@@ -18,6 +18,8 @@ from idp.sessions.models import BrowserSession
 from tests import factories
 from tests.factories import PASSWORD
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 HERE = "192.0.2.1"
 NEW = "Violette-Ardoise-Cerceau-9"
 

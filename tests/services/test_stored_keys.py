@@ -25,6 +25,8 @@ from tests.parallel import Queries, at_once
 from tests.relying_party import world
 from tests.times import later
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 SEAL = sha256(b"seals keys").hexdigest().encode()
 NEWER = sha256(b"seals newer keys").hexdigest().encode()
 

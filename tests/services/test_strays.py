@@ -21,7 +21,7 @@ from tests.times import later
 
 YEAR = timedelta(days=365)
 
-pytestmark = pytest.mark.usefixtures("app")
+pytestmark = [pytest.mark.usefixtures("app"), pytest.mark.long_on("sqlite")]
 
 
 def test_r5_a_mail_that_was_made_or_taken_by_a_clock_ahead_leaves_soon() -> None:

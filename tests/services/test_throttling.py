@@ -17,6 +17,8 @@ from idp.database import db, transaction
 from tests import factories
 from tests.parallel import Queries, at_once
 
+pytestmark = pytest.mark.long_on("postgresql")
+
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 
 

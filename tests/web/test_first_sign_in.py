@@ -264,6 +264,7 @@ def test_an_empty_token_is_asked_for(here: Place) -> None:
     assert element(page, "token")["aria-describedby"] == "token-hint token-problem"
 
 
+@pytest.mark.long
 def test_guesses_of_tokens_are_slowed_down_by_address(here: Place) -> None:
     here.browser.open("/welcome")
     with standing_still():

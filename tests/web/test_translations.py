@@ -61,6 +61,11 @@ _PARTS = re.compile(r"""\{%-?\s*(?:extends|include|from|import)\s+"([^"]+)\"""")
 """Templates that others are made of: nobody opens them by themselves."""
 
 each_language = pytest.mark.parametrize("locale", TRANSLATED)
+each_language_in_turn = pytest.mark.parametrize(
+    "locale",
+    [pytest.param(each, marks=() if each == "fr" else pytest.mark.long) for each in TRANSLATED],
+)
+"""What walks through pages: one language finds what nobody has marked to be translated."""
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
@@ -338,7 +343,7 @@ def assert_speaks(locale: str, page: str) -> None:
 
 
 @on_sqlite
-@each_language
+@each_language_in_turn
 @pytest.mark.parametrize("walk", WALKS)
 def test_hosted_pages_speak_the_readers_language(here: Place, locale: str, walk: Walk) -> None:
     here.speaks(locale)
@@ -348,6 +353,7 @@ def test_hosted_pages_speak_the_readers_language(here: Place, locale: str, walk:
         assert_speaks(locale, page.text)
 
 
+@pytest.mark.long
 @on_sqlite
 def test_the_walks_see_every_hosted_page(here: Place) -> None:
     folder = ROOT / "templates"
@@ -398,7 +404,7 @@ def letter_of(here: Place, kind: str, locale: str, **names: str) -> MailMessage:
 
 
 @on_sqlite
-@each_language
+@each_language_in_turn
 @pytest.mark.parametrize("kind", sorted(COMPOSERS))
 def test_letters_speak_the_readers_language(here: Place, locale: str, kind: str) -> None:
     letter = letter_of(here, kind, locale)
