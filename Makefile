@@ -65,7 +65,7 @@ test-installs: $(VENV)/.with-test $(VENV)/.with-installs ## Other software, fetc
 	  plans=; \
 	done
 
-test-faults: $(VENV)/.with-test ## What is killed, full, away, upgraded or rotated under load: 12 minutes, a table
+test-faults: $(VENV)/.with-test ## What is killed, full, away, upgraded or rotated under load: a quarter of an hour, a table
 	@PYTHON=$(PYTHON) tests/provision.sh postgresql nginx compiler
 	FAULTS=1 $(PYTEST) tests/faults
 
