@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry
 
-from idp import create_app, measures
+from idp import correlation, create_app, measures
 from idp.settings import Settings
 from tests import compiled_once, databases, pooler, scheduling, skipped
 from tests.apart import ApartClient
@@ -206,6 +206,7 @@ def app(settings: Settings) -> Iterator[Flask]:
     app = create_app(settings)
     app.testing = True
     app.test_client_class = ApartClient
+    correlation.begin()  # what the test before has done is done by nobody any more
     with app.app_context():
         yield app
         from idp.database import db
