@@ -54,6 +54,7 @@ def _run(*command: str, files: list[str] | None = None) -> tuple[int, dict[str, 
         environment = os.environ | {"OUTCOMES": str(says)}
         path = [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment["PYTHONPATH"] = os.pathsep.join(path)
+        environment.pop(FILES, None)
         if files is not None:
             environment[FILES] = json.dumps(files)
         plugin = ("-p", "outcomes_of_tests")

@@ -1,5 +1,6 @@
 """The whole check tries a few tests twice: what passes then is told, a second failure counts."""
 
+import os
 import re
 import signal
 import subprocess
@@ -13,6 +14,8 @@ pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).resolve().parents[2]
 SECOND_TRY = ROOT / ".ci" / "second_try.py"
+ENVIRONMENT = {"PATH": os.environ["PATH"]}
+"""The check itself may run these tests, and for the second time."""
 FAILS_AT_FIRST = """
     tried = Path(__file__).with_name("{name}.tried")
     if not tried.exists():
@@ -37,10 +40,15 @@ def command(path: Path, *arguments: str) -> list[str]:
     return [sys.executable, str(SECOND_TRY), str(told), *pytest_, *arguments, str(path)]
 
 
-def run(path: Path, *arguments: str) -> tuple[int, list[str]]:
+def run(path: Path, *arguments: str, **more: str) -> tuple[int, list[str]]:
     """The exit code, and the tests that are told to have passed the second time."""
     done = subprocess.run(
-        command(path, *arguments), capture_output=True, text=True, check=False, timeout=120
+        command(path, *arguments),
+        env=ENVIRONMENT | more,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     told = path.with_name("told")
     return done.returncode, told.read_text().split() if told.exists() else []
@@ -99,6 +107,12 @@ def test_a_run_that_failed_by_something_else_is_not_tried_again(tmp_path: Path) 
     assert run(path) == (9, [])
 
 
+def test_its_step_is_told_with_it(tmp_path: Path) -> None:
+    path = written(tmp_path, chance=FAILS_AT_FIRST)
+
+    assert run(path, CHECK_STEP="long:") == (0, ["long:", "test_sample.py::test_chance"])
+
+
 def test_what_fails_twice_has_failed(tmp_path: Path) -> None:
     assert run(written(tmp_path, chance=FAILS_AT_FIRST, fault=FAILS)) == (1, [])
 
@@ -128,7 +142,7 @@ def test_a_run_that_is_interrupted_says_what_had_failed(tmp_path: Path) -> None:
         lasts="\n    Path(__file__).with_name('begun').touch(); __import__('time').sleep(60)\n",
     )
     whole = ["timeout", "--signal=INT", "--kill-after=30", "600", *command(path)]
-    process = subprocess.Popen(whole, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(whole, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
     end = monotonic() + 60
     while not begun.exists():
         assert monotonic() < end
