@@ -23,6 +23,8 @@ SECRETS = {
     name: sha256(f"a test's {name}".encode()).hexdigest().encode()
     for name in ("session_secret", "password_pepper", "token_hash_key", "subject_key")
 }
+SECRET_VARIABLES = {f"IDP_{name.upper()}": value.decode() for name, value in SECRETS.items()}
+"""The same as an environment has them."""
 
 
 def settings_for_tests(database_url: str, keys_folder: Path, **changes: object) -> Settings:
@@ -58,7 +60,7 @@ def environment_for_tests(database_url: str, keys_folder: Path, **changes: str) 
         "IDP_HISTORY_FILE": str(history),
         "IDP_SPOOL_FOLDER": str(history.with_suffix(".spool")),
         "IDP_BCRYPT_COST": "4",
-        **{f"IDP_{name.upper()}": value.decode() for name, value in SECRETS.items()},
+        **SECRET_VARIABLES,
         **changes,
     }
 

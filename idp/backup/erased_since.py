@@ -41,9 +41,9 @@ class Gathered:
     """The ids of all who are known to be erased, and up to when that is known; None: not at all."""
 
     ids: set[str] = field(default_factory=set)
-    unproved: dict[str, datetime] = field(default_factory=dict)
-    """When they were erased by lists of which no database stands beside: what has our secrets and
-    went its own way since, such as a copy for trials, writes them, too."""
+    by_files: dict[str, datetime] = field(default_factory=dict)
+    """When they were erased by lists in files: what has our secrets and went its own way since,
+    such as a copy for trials, writes them, too."""
     until: datetime | None = None
     trouble: str | None = None
     """Why the database that is to be replaced could not be asked."""
@@ -51,7 +51,7 @@ class Gathered:
     """Whether that database has told."""
 
     def add(
-        self, span: Span, erased: Iterable[tuple[str, datetime]], older: Older, *, is_proved: bool
+        self, span: Span, erased: Iterable[tuple[str, datetime]], older: Older, *, is_file: bool
     ) -> None:
         """Take a list in. Raises ``BackupTrouble`` where it is another database's."""
         if span.database != older.database:
@@ -60,8 +60,8 @@ class Gathered:
             )
         for who, at in erased:
             self.ids.add(who)
-            if not is_proved:
-                self.unproved[who] = max(at, self.unproved.get(who, at))
+            if is_file:
+                self.by_files[who] = max(at, self.by_files.get(who, at))
         known = self.until or older.moment
         if span.covers(known):
             self.until = max(known, span.until)
@@ -80,7 +80,7 @@ def listed(older: Older, files: Iterable[Path], keys: list[bytes]) -> Gathered:
     gathered = Gathered()
     lists = sorted((_list_of(file, keys) for file in files), key=lambda each: each[0].until)
     for span, erased, is_backup in lists:
-        gathered.add(span, erased, older, is_proved=is_backup)
+        gathered.add(span, erased, older, is_file=not is_backup)
     return gathered
 
 
@@ -96,7 +96,7 @@ def refuse_contradicted(gathered: Gathered, older: Older, living: Collection[str
     though it was erased before: its audit trail would have it, and them not.
     """
     wrong = [
-        who for who, at in gathered.unproved.items() if who in living and older.moment - at >= AHEAD
+        who for who, at in gathered.by_files.items() if who in living and older.moment - at >= AHEAD
     ]
     if wrong:
         raise BackupTrouble(
@@ -122,7 +122,7 @@ def _ask_present(gathered: Gathered, manifest: Manifest) -> None:
             span = erasures.span_of(now, clock.now())
             if span is not None and span.database == manifest.database:
                 gathered.is_told_till_now = True
-                gathered.add(span, erasures.erased_of(now), manifest, is_proved=True)
+                gathered.add(span, erasures.erased_of(now), manifest, is_file=False)
     except (SQLAlchemyError, sqlite3.Error) as error:
         # It is damaged: that is why it is replaced
         gathered.trouble = str(getattr(error, "orig", None) or error).splitlines()[0]

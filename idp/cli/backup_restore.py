@@ -22,8 +22,7 @@ from idp.cli.backup_options import (
 )
 from idp.cli.errors import BadInput
 from idp.purge import erasing
-from idp.readiness import agreement
-from idp.settings import variable
+from idp.readiness import agreement, marks
 
 
 @source_argument
@@ -136,9 +135,8 @@ def list_erased() -> None:
       idp backup erasures > erasures.new && mv erasures.new erasures.txt
     """
     readiness.refuse_other_schema()
-    key = variable("subject_key")
-    if differs := [each for each in agreement.differences() if each.startswith(key)]:
-        raise BadInput(f"{differs[0]}: they could not prove the list")
+    if "subject_key" in agreement.differing(marks.read()):
+        raise BadInput(f"{agreement.not_the_one('subject_key')}: they could not prove the list")
     with erasures.reading() as now:
         for line in erasures.sealed(erasures.lines_of(now, clock.now())):
             click.echo(line)

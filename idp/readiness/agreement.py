@@ -9,6 +9,7 @@ A fingerprint tells nothing of its secret: it is an HMAC under the secret itself
 bits. It is bound to the database's identity, so that two installations can't be compared.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from idp import clock, settings
 from idp.audit import events
-from idp.audit.models import DatabaseIdentity
+from idp.audit.models import DatabaseIdentity, InstallationMark
 from idp.database import beginnings, db, refuses_writes
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import NEEDED, KeyEntry
@@ -50,13 +51,20 @@ class Disagreement(Exception):
 def differences() -> list[str]:
     """In what this machine differs from those before it, as sentences; changes nothing."""
     known = marks.read()
-    sentences = [
-        f"{variable(name)} is not the one of the other machines"
-        for name, ours in _fingerprints(settings.current()).items()
-        if name in known and known[name].value not in ours
-    ]
+    sentences = [not_the_one(name) for name in differing(known)]
     marked = {n: m.value for n, m in known.items() if n.startswith((KEY, LATER_KEY))}
     return sentences + _key_differences(marked)
+
+
+def differing(known: Mapping[str, InstallationMark]) -> list[str]:
+    """The settings whose value is not the one of the machines before, by their marks."""
+    ours = _fingerprints(settings.current())
+    return [n for n, values in ours.items() if n in known and known[n].value not in values]
+
+
+def not_the_one(name: str) -> str:
+    """What to say of such a setting."""
+    return f"{variable(name)} is not the one of the other machines"
 
 
 def join() -> None:

@@ -36,7 +36,7 @@ from idp.settings.secrets import Secrets
 from tests import factories, postgres
 from tests.cli.backups import KEY, settings_with_key
 from tests.cli.conftest import Run, finished
-from tests.conftest import SECRETS, settings_for_tests
+from tests.conftest import SECRET_VARIABLES, settings_for_tests
 from tests.privacy.dumps import dumped, stand_in
 from tests.privacy.whole_family import CHILD, GUARDIAN, Family
 from tests.relying_party import error_of, world
@@ -302,7 +302,7 @@ def new_machine(settings: Settings, tmp_path: Path, database_url: str) -> Iterat
         "IDP_BCRYPT_COST": "4",
         "IDP_MAIL_TLS": "none",
         "PATH": os.environ["PATH"],
-        **{f"IDP_{name.upper()}": value.decode() for name, value in SECRETS.items()},
+        **SECRET_VARIABLES,
     }
     if not database_url.startswith("sqlite"):
         postgres.drop_database(database_url.rsplit("/", 1)[0], "new_machine")

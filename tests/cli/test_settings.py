@@ -17,11 +17,11 @@ from idp.settings import Settings, UnsafeSettings, safety, variable
 from idp.settings.providers import FIELDS
 from idp.settings.secrets import Secret
 from tests.cli.conftest import invoked, refused
-from tests.conftest import SECRETS
+from tests.conftest import SECRET_VARIABLES, SECRETS
 
 BASE = {
     "IDP_ISSUER": "https://id.example",
-    **{f"IDP_{name.upper()}": secret.decode() for name, secret in SECRETS.items()},
+    **SECRET_VARIABLES,
 }
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
 

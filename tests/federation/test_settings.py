@@ -7,12 +7,12 @@ import pytest
 from idp.doctor import configuration, environment
 from idp.settings import Settings, UnsafeSettings, safety
 from idp.settings.providers import GOOGLE_ISSUER
-from tests.conftest import SECRETS
+from tests.conftest import SECRET_VARIABLES
 
 BASE = {
     "IDP_ISSUER": "https://id.example",
     "IDP_MAIL_TLS": "starttls",
-    **{f"IDP_{name.upper()}": secret.decode("latin-1") for name, secret in SECRETS.items()},
+    **SECRET_VARIABLES,
 }
 GOOGLE = {"IDP_PROVIDER_GOOGLE_CLIENT_ID": "c", "IDP_PROVIDER_GOOGLE_CLIENT_SECRET": "s3cret"}
 CABANGA = {

@@ -15,7 +15,7 @@ from flask import Flask
 from idp import create_app
 from idp.database import db
 from tests import databases
-from tests.conftest import SECRETS, settings_for_tests
+from tests.conftest import SECRET_VARIABLES, settings_for_tests
 from tests.installs import image
 from tests.installs.image import Stage
 from tests.relying_party import claims_of, world
@@ -69,7 +69,7 @@ def container(made: Stage, tmp_path: Path) -> Iterator[Container]:
             IDP_BCRYPT_COST="4",
             IDP_MAIL_TLS="none",
             IDP_DRAIN="0",
-            **{f"IDP_{name.upper()}": secret.decode() for name, secret in SECRETS.items()},
+            **SECRET_VARIABLES,
         )
 
 

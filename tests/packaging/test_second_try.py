@@ -171,7 +171,7 @@ def test_every_step_of_tests_has_a_second_try() -> None:
     said = (ROOT / ".ci" / "run").read_text()
     makefile = (ROOT / "Makefile").read_text()
 
-    named = re.findall(r"^tests \w+ \d+ ([\w-]+)", said, re.MULTILINE)
+    named = re.findall(r"^tests \w+ \d+ make ([\w-]+)", said, re.MULTILINE)
     assert named == ["test", "test-long", "test-installs", "test-faults"]
     for name in named:
         recipe = re.search(rf"^{name}:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)

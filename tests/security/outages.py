@@ -25,7 +25,7 @@ from idp import create_app
 from idp.database import db
 from tests import postgres, smtp
 from tests.apart import ApartClient
-from tests.conftest import SECRETS, history_file, settings_for_tests
+from tests.conftest import SECRET_VARIABLES, history_file, settings_for_tests
 from tests.relying_party import World
 
 # Crashes
@@ -165,9 +165,8 @@ def eventually(condition: Callable[[], bool], seconds: float = 15) -> bool:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    secrets = {f"IDP_{name.upper()}": value.decode() for name, value in SECRETS.items()}
     base = {"IDP_DEMO": "1", "IDP_MAIL_TLS": "none", "IDP_BCRYPT_COST": "4", "IDP_DRAIN": "0"}
-    return {**os.environ, **secrets, **base, **changes}
+    return {**os.environ, **SECRET_VARIABLES, **base, **changes}
 
 
 COMMAND = [sys.executable, "-c", "import sys; from idp.cli import main; sys.exit(main())"]
