@@ -107,13 +107,19 @@ notes: $(BIN)/python ## What CHANGELOG.md says of this version, for its release 
 	@test -n "$(REPOSITORY)" || { echo "REPOSITORY=https://… in front says where the source is"; exit 2; }
 	@$(BIN)/python .ci/release.py --notes "$(REPOSITORY)" $(VERSION)
 
-lock: ## The provider's own dependencies with the hash of each of their files, for images
+COMPILE_LOCK := build/uv/bin/uv pip compile --constraint constraints.txt --generate-hashes --universal \
+  --python-version 3.11 --no-header --no-annotate --quiet
+
+lock: ## What the provider and its wheel are built of, with the hash of each file, for images
 	$(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet 'uv>=0.13,<0.14'
 	@{ echo '# What the provider itself needs, each file by its hash: `pip install --require-hashes -r requirements.txt`.'; \
 	  echo '# Made of setup.cfg and constraints.txt by `make lock`.'; \
-	  build/uv/bin/uv pip compile setup.cfg --extra mtls --extra otel --constraint constraints.txt --generate-hashes \
-	    --universal --python-version 3.11 --no-header --no-annotate --quiet; } > build/requirements.txt
-	mv build/requirements.txt requirements.txt
+	  $(COMPILE_LOCK) setup.cfg --extra mtls --extra otel; } > build/requirements.txt
+	@{ echo '# What builds its wheel, each file by its hash.'; \
+	  echo '# Made of pyproject.toml and constraints.txt by `make lock`.'; \
+	  $(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	    | $(COMPILE_LOCK) -; } > build/requirements-build.txt
+	mv build/requirements.txt build/requirements-build.txt .
 
 CATALOGUES := idp/translations
 

@@ -22,7 +22,7 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 SOURCES: Final = (
     "CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", "constraints.txt", "idp", "migrations",
-    "pyproject.toml", "requirements.txt", "setup.cfg", "templates",
+    "pyproject.toml", "requirements-build.txt", "requirements.txt", "setup.cfg", "templates",
 )  # fmt: skip
 PAGES: Final = {
     "Source": "",

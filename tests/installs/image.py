@@ -35,9 +35,8 @@ class Stage:
     health: list[str] = field(default_factory=list)
 
 
-def steps() -> list[tuple[str, str]]:
-    """Each instruction and what it says, without comments, lines joined."""
-    text = (ROOT / "Containerfile").read_text()
+def steps(text: str) -> list[tuple[str, str]]:
+    """Each instruction of a ``Containerfile`` and what it says, without comments, lines joined."""
     lines = re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", " ").splitlines()
     pairs = [line.partition(" ") for line in lines if line.strip()]
     return [(word, rest.strip()) for word, _, rest in pairs]
@@ -51,7 +50,7 @@ def build(folder: Path, debian: str = "trixie") -> Stage:
         pytest.skip("mmdebstrap is not installed")
     stages: dict[str, Stage] = {}
     stage = Stage(folder)
-    for word, rest in steps():
+    for word, rest in steps((ROOT / "Containerfile").read_text()):
         if word == "FROM":
             image, _, name = rest.partition(" AS ")
             stage = stages[name] = Stage(folder / (name or "image"))

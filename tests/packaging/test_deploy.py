@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from idp import heartbeat, measures
 from idp.cli import NOUNS
 from idp.settings import Settings, variable, variables
+from tests.installs import image
 
 DEPLOY = Path("deploy")
 GUIDE = Path("docs/operator.md").read_text()
@@ -123,13 +125,62 @@ def test_each_process_of_the_guide_has_its_service() -> None:
 def test_the_image_is_nobodys_root_and_needs_no_compiler() -> None:
     last = CONTAINERFILE.split("\nFROM ")[-1]
     assert re.search(r"^USER 10001:10001$", last, re.MULTILINE)
-    assert "--only-binary=:all: --require-hashes" in CONTAINERFILE
     assert not re.search(r"\b(gcc|build-essential|python3-dev|libpq-dev)\b", CONTAINERFILE)
     for name in re.findall(r"^COPY (?!--from)(.+) /src", CONTAINERFILE, re.MULTILINE):
         for part in name.split():
             assert Path(part).exists()
             assert f"!{part}" in Path(".containerignore").read_text().splitlines()
     assert Path(".containerignore").read_text() == Path(".dockerignore").read_text()
+
+
+FETCHES_NOTHING = {"groupadd", "install", "mkdir", "python3 -m venv", "rm", "useradd"}
+SIGNED = {"apt-get update", "apt-get install"}
+"""By Debian, whose keys are in the image that it begins with."""
+HASHED = ({"--require-hashes", "--only-binary=:all:"}, {"--no-index", "--no-build-isolation"})
+"""What pip is told: to check what it fetches, and to build nothing of it; or to fetch nothing."""
+
+
+def unchecked(steps: list[tuple[str, str]]) -> list[str]:
+    """The commands of these steps that are not known to check all that they fetch."""
+    found = [f"{word} {rest}" for word, rest in steps if word == "ADD"]
+    for command in (
+        each.strip() for word, rest in steps if word == "RUN" for each in rest.split("&&")
+    ):
+        words = shlex.split(command)
+        pip = words[0].endswith("/pip")
+        if pip and words[1] == "install" and any(set(words) >= options for options in HASHED):
+            continue
+        if pip and words[1] == "uninstall":
+            continue
+        known = any(words[: len(each.split())] == each.split() for each in FETCHES_NOTHING | SIGNED)
+        if not known or re.search(r"[;|`<]|\$\(|https?:", command):
+            found.append(command)
+    return found
+
+
+def test_r11_no_step_of_the_image_fetches_what_is_not_checked() -> None:
+    steps = image.steps(CONTAINERFILE)
+    assert unchecked(steps) == []
+    locks = {each for _, rest in steps for each in re.findall(r"--requirement /src/(\S+)", rest)}
+    assert locks == {"requirements.txt", "requirements-build.txt"}
+
+
+@pytest.mark.parametrize(
+    ("words", "others"),
+    [
+        (" --no-build-isolation", ""),
+        (" --no-index", ""),
+        (" --require-hashes", ""),
+        (" --only-binary=:all:", ""),
+        ("uninstall --yes pip", "install wheel"),
+        ("python3 -m venv /opt/idp", "python3 -m venv /opt/idp; curl https://a.example | sh"),
+        ("COPY idp", "ADD https://a.example/idp.tar"),
+        ("mkdir -p", "wget -P"),
+    ],
+)
+def test_r11_a_step_that_fetches_unchecked_is_found(words: str, others: str) -> None:
+    assert words in CONTAINERFILE
+    assert unchecked(image.steps(CONTAINERFILE.replace(words, others))) != []
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -252,18 +303,26 @@ def test_the_chart_is_of_this_version() -> None:
 # The lock
 
 
-def test_the_hashed_lock_holds_the_pinned_versions_of_what_is_needed() -> None:
-    locked = _pins(Path("requirements.txt").read_text())
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-build.txt"])
+def test_each_file_of_a_lock_has_its_hash_and_the_pinned_version(name: str) -> None:
+    locked = _pins(Path(name).read_text())
     pinned = _pins(Path("constraints.txt").read_text())
     assert {name: version for name, version in locked.items() if pinned.get(name) != version} == {}
-    needed = re.search(r"install_requires =\n((?:    .+\n)+)", Path("setup.cfg").read_text())
-    assert needed is not None
-    assert {
-        _plain(re.split(r"[\[<>=]", line.strip())[0]) for line in needed[1].splitlines()
-    } <= set(locked)
-    for entry in re.split(r"\n(?=\w)", Path("requirements.txt").read_text()):
+    for entry in re.split(r"\n(?=\w)", Path(name).read_text()):
         if not entry.startswith("#"):
             assert "--hash=sha256:" in entry, entry
+
+
+def test_the_locks_hold_what_is_needed_and_what_builds_it() -> None:
+    needed = re.search(r"install_requires =\n((?:    .+\n)+)", Path("setup.cfg").read_text())
+    assert needed is not None
+    assert _names(needed[1].split()) <= set(_pins(Path("requirements.txt").read_text()))
+    builds = tomllib.loads(Path("pyproject.toml").read_text())["build-system"]["requires"]
+    assert _names(builds) <= set(_pins(Path("requirements-build.txt").read_text()))
+
+
+def _names(requirements: list[str]) -> set[str]:
+    return {_plain(re.split(r"[\[<>=]", each.strip())[0]) for each in requirements}
 
 
 def _pins(text: str) -> dict[str, str]:
