@@ -32,6 +32,8 @@ LEAST: Final = 500_000
 """Half a partition of an installation with few events."""
 LATE: Final = timedelta(days=45)
 """For so long events that are old enough wait for the rest of their partition."""
+PATIENCE: Final = 10.0
+"""Seconds that a partition which leaves waits for those who use the log then: an import, a page."""
 _END: Final = f"{TABLE}_end"
 _ALONE: Final = "SELECT pg_try_advisory_xact_lock(hashtext('idp.audit.partitions'))"
 _BOUNDS: Final = re.compile(r"FROM \((?:'(\d+)'|MINVALUE)\) TO \((?:'(\d+)'|MAXVALUE)\)")
@@ -110,7 +112,8 @@ def remove_aged(cutoff: datetime) -> Aged:
         _give_an_end()
         removed = _drop_detached(cutoff) + _drop_before(cutoff)
         with db.engine.connect() as now:
-            now.exec_driver_sql(f"ANALYZE {TABLE}")  # the whole: autovacuum sees parts only
+            # The whole: autovacuum sees parts only. An index made beside traffic holds it for hours
+            now.exec_driver_sql(f"ANALYZE (SKIP_LOCKED) {TABLE}")
             oldest = listed(now)[0]
             newest = _newest_at(now, oldest.name)
         waits = oldest.upper is not None and newest is not None and newest < cutoff + LATE
@@ -125,6 +128,11 @@ def overfull() -> Partition | None:
     with db.engine.connect() as now:
         begin, newest, half = _measure(now, parts[-1])
     return parts[-1] if newest - begin > 6 * half else None
+
+
+def leaving() -> list[str]:
+    """The partitions whose removal was begun, and not ended: somebody read the log meanwhile."""
+    return [each.name for each in listed(db.session) if each.is_leaving]
 
 
 def refuses_from() -> int | None:
@@ -238,24 +246,32 @@ def _is_done(step: Callable[[Any], None], part: Partition | str) -> bool:
     """Whether it was, or somebody held the table: then the next purge does it."""
     try:
         step(part)
+    except locks.Held:
+        pass
     except OperationalError as error:
         if not locks.is_held(error):
             raise
-        name = part if isinstance(part, str) else part.name
-        log.warning("somebody held %s: it leaves with the next purge", name)
-        return False
-    return True
+    else:
+        return True
+    name = part if isinstance(part, str) else part.name
+    log.warning("somebody held %s or read the audit log: it leaves with the next purge", name)
+    return False
 
 
 def _detach(part: Partition) -> None:
+    """Nobody waits for it who reads or records; it waits for all who did when it began, and
+    whoever still does then finds the rest of it undone.
+    """
+    leave = f"ALTER TABLE {TABLE} DETACH PARTITION {part.name}"
+    if part.is_leaving:
+        # It waits for whoever saw the partition, and holds it alone meanwhile
+        locks.change(f"{leave} FINALIZE")
+        return
     with db.engine.connect() as now:
-        version = now.dialect.server_version_info or (0,)
-        if part.is_leaving:
-            now.exec_driver_sql(f"ALTER TABLE {TABLE} DETACH PARTITION {part.name} FINALIZE")
-        elif version >= (14,):  # nobody waits for it
-            now.exec_driver_sql(f"ALTER TABLE {TABLE} DETACH PARTITION {part.name} CONCURRENTLY")
-        else:
-            locks.change(f"ALTER TABLE {TABLE} DETACH PARTITION {part.name}")
+        if (now.dialect.server_version_info or (0,)) >= (14,):
+            locks.beside_traffic(now, f"{leave} CONCURRENTLY", PATIENCE)
+            return
+    locks.change(leave)
 
 
 def _drop(name: str) -> None:

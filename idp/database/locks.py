@@ -5,9 +5,12 @@ Whoever always gives up sooner never gets past that of a large table, which may 
 """
 
 from collections.abc import Callable
+from contextlib import suppress
+from threading import Event, Thread
 from time import sleep
-from typing import Final
+from typing import Any, Final
 
+import psycopg
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -32,6 +35,10 @@ _PAST_VACUUM: Final = text(
 )
 
 
+class Held(Exception):
+    """Somebody held what was needed for longer than it was waited for."""
+
+
 def longest(now: Connection, tried: int) -> str:
     """How long to wait for each lock, where somebody held one ``tried`` times before."""
     if tried % EVERY == 1 and now.scalar(_VACUUMS):
@@ -53,6 +60,39 @@ def change(*statements: str, then: Callable[[Connection], None] = lambda _now: N
             now.commit()
 
     patiently(change_now, TRIES)
+
+
+def beside_traffic(now: Connection, statement: str, within: float) -> None:
+    """Run a statement that stands in no transaction, and so has no ``lock_timeout`` of its own: one
+    of the session would be somebody else's behind a pooler. It is cancelled from beside instead.
+
+    ``within``: seconds. Raises ``Held`` where it took longer; what it had done by then stays.
+    """
+    driver: Any = now.connection.dbapi_connection
+    ended, cancelled = Event(), Event()
+
+    def watch() -> None:
+        while not ended.wait(within):
+            cancelled.set()
+            with suppress(psycopg.Error):  # it is asked again
+                driver.cancel_safe(timeout=within)
+
+    watching = Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        now.exec_driver_sql(statement)
+    except OperationalError as error:
+        # 57014 query_canceled (PostgreSQL, appendix A)
+        if is_held(error) or (
+            cancelled.is_set() and getattr(error.orig, "sqlstate", None) == "57014"
+        ):
+            raise Held from error
+        raise
+    finally:
+        ended.set()
+        watching.join()
+        if cancelled.is_set():
+            now.invalidate()  # or what is said next could be cancelled
 
 
 def patiently(

@@ -189,6 +189,14 @@ def _audit_log_is_cut() -> Findings:
             "refused, and with them sign-ins.",
             "Run `idp purge`, at a time when no backup reads the database.",
         )
+    leaving = partitions.leaving()
+    if leaving:
+        yield trouble(
+            "audit trail",
+            f"{leaving[0]} is to leave it, as its events are old enough; somebody read the trail "
+            "for so long that it lies in the database yet.",
+            "Run `idp purge`, at a time when no backup or report reads the database.",
+        )
     part = partitions.overfull()
     if part is not None:
         yield trouble(

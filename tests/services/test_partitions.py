@@ -21,6 +21,7 @@ from idp.audit import continuity, events, partitions
 from idp.audit.models import AuditEvent
 from idp.database import db, locks, migrations, transaction
 from idp.doctor import running
+from tests import pooler
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -290,6 +291,84 @@ def test_what_left_the_log_and_was_not_dropped_goes_with_the_next_purge(app: Fla
     purged(begin + retention + 9 * MONTH)
     assert not is_there(second.name)
     assert is_there("audit_events_from_1"), "somebody's copy"
+
+
+@contextmanager
+def a_picture_is_kept(url: str) -> Iterator[psycopg.Connection[Any]]:
+    """Of the database as it is now, as a backup does."""
+    with psycopg.connect(url) as reader:
+        reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        reader.execute("SELECT count(*) FROM audit_events")
+        yield reader
+
+
+@pytest.mark.parametrize("reads", [somebody_reads, a_picture_is_kept])
+def test_who_reads_the_log_for_hours_holds_up_what_leaves_and_neither_the_purge_nor_anybody_else(
+    app: Flask, database_url: str, monkeypatch: pytest.MonkeyPatch, reads: Any
+) -> None:
+    monkeypatch.setattr(locks, "PAUSE", 0.1)
+    monkeypatch.setattr(partitions, "PATIENCE", 2.0)
+    begin = clock.now()
+    some_months(begin, 4)
+    first = partitions.listed(db.session)[0]
+    late = begin + settings.current().audit_retention + 9 * MONTH
+    ended, longest, came = Event(), 0.0, 0
+
+    def purge_twice() -> None:
+        with app.app_context():
+            for _ in range(2):  # what the first has begun the second finds
+                purged(late)
+            db.session.remove()
+            ended.set()
+
+    with reads(database_url) as reader:
+        before = left() - db.session.scalar(text(f"SELECT count(*) FROM {first.name}"))
+        db.session.remove()
+        purging = Thread(target=purge_twice)
+        purging.start()
+        until = monotonic() + 60
+        while not ended.is_set() and monotonic() < until:
+            began = monotonic()
+            with db.engine.connect() as now:
+                now.exec_driver_sql(RECORDED)
+                now.exec_driver_sql("SELECT max(id) FROM audit_events")
+            longest, came = max(longest, monotonic() - began), came + 1
+            sleep(0.05)
+        assert ended.is_set(), "it waits for who reads"
+        assert reader.execute("SELECT count(*) FROM audit_events").fetchone()
+        assert partitions.leaving() == [first.name]
+        assert left() == before + came, "what leaves is out of sight, and the rest waits"
+        assert [each.subject for each in running._audit_log_is_cut()] == ["audit trail"]
+    purging.join()
+    # Of the pooler's three connections this test has all: who comes waits for one of them
+    most = 1.6 + (partitions.PATIENCE if pooler.WANTED else 0)
+    assert longest < most, "half a second at the most, and what a busy machine adds"
+    purged(late)
+    assert not is_there(first.name)
+    assert list(running._audit_log_is_cut()) == []
+
+
+RECORDED = (
+    "INSERT INTO audit_events (at, event, result, actor, detail)"
+    " VALUES (now(), 'sign_in', 'ok', '', '{}')"
+)
+
+
+def test_an_index_made_beside_traffic_holds_up_what_leaves_and_not_the_purge(
+    app: Flask, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partitions, "PATIENCE", 1.0)
+    begin = clock.now()
+    some_months(begin, 4)
+    first = partitions.listed(db.session)[0]
+    late = begin + settings.current().audit_retention + 9 * MONTH
+    with psycopg.connect(database_url) as maker:  # as CREATE INDEX CONCURRENTLY holds it
+        maker.execute("LOCK TABLE audit_events IN SHARE UPDATE EXCLUSIVE MODE")
+        purged(late)
+        assert partitions.leaving() == []
+        assert is_there(first.name)
+    purged(late)
+    assert not is_there(first.name)
 
 
 @pytest.mark.long
