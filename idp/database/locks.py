@@ -62,20 +62,20 @@ def change(*statements: str, then: Callable[[Connection], None] = lambda _now: N
     patiently(change_now, TRIES)
 
 
-def beside_traffic(now: Connection, statement: str, within: float) -> None:
+def beside_traffic(now: Connection, statement: str, longest_wait: float) -> None:
     """Run a statement that stands in no transaction, and so has no ``lock_timeout`` of its own: one
     of the session would be somebody else's behind a pooler. It is cancelled from beside instead.
 
-    ``within``: seconds. Raises ``Held`` where it took longer; what it had done by then stays.
+    ``longest_wait``: seconds. Raises ``Held`` where it took longer; what it had done by then stays.
     """
     driver: Any = now.connection.dbapi_connection
     ended, cancelled = Event(), Event()
 
     def watch() -> None:
-        while not ended.wait(within):
+        while not ended.wait(longest_wait):
             cancelled.set()
             with suppress(psycopg.Error):  # it is asked again
-                driver.cancel_safe(timeout=within)
+                driver.cancel_safe(timeout=longest_wait)
 
     watching = Thread(target=watch, daemon=True)
     watching.start()
