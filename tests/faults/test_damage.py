@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, insert, text
 
+from idp.mail.models import STATUSES, OutboxMessage
 from tests import databases
-from tests.faults import rows
+from tests.faults import letters, rows
 from tests.faults.changes import PASSWORDS, whose
+from tests.faults.door import NAME
 from tests.faults.household import move_in
+from tests.smtp import Letter
 
 
 def test_an_index_that_lacks_a_row_is_seen() -> None:
@@ -52,6 +55,33 @@ def test_a_change_that_was_answered_as_done_and_is_not_there_is_seen(
             kinds = [f"{each}s" for each in whose(movers)]
             seen = {*kinds, *(f"{each} off the record" for each in kinds)}
             assert rows.some(changes.lost(now, movers)) == dict.fromkeys(seen, 1)
+
+
+def test_a_mail_that_ended_in_whichever_way_and_never_came_is_seen(tmp_path: Path) -> None:
+    with databases.fresh("postgresql") as url, rows.reading(url, tmp_path, {}) as now:
+        now.execute(text("ALTER TABLE outbox DROP CONSTRAINT ck_outbox_status"))
+        for status in (*STATUSES, "unheard"):  # of a later release
+            put(now, f"m_{status}", kind="welcome", status=status, answer="why")
+        for name in ("m_changed", "m_changed_again"):
+            put(now, name, kind="email_changed", status="dropped", answer="why", account_id="a_1")
+        others = {
+            f"mails that ended otherwise ({which}, why)": 1
+            for which in (
+                *("welcome: refused", "welcome: dropped", "welcome: unheard"),
+                "email_changed: dropped",  # the last: the one before is said anew
+            )
+        }
+        assert rows.some(letters.lost(now, [])) == {"mails that never came": 1, **others}
+        assert rows.some(letters.lost(now, [of_row("m_sent")])) == others
+
+
+def put(now: Connection, row: str, **values: str) -> None:
+    now.execute(insert(OutboxMessage).values(id=row, **values))
+
+
+def of_row(row: str) -> Letter:
+    head = f"Message-ID: <{row}.1.0@{NAME}>\r\n\r\n"
+    return Letter("noreply@id.example", ["claire@families.example"], head.encode())
 
 
 def without_an_answer() -> None:
