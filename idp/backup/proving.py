@@ -39,11 +39,13 @@ def prove(
     upgrade: Callable[[], None],
     say: Say,
     address: str | None = None,
+    look: Callable[[], object] = lambda: None,
 ) -> Outcome:
     """Restore the backup beside, ask everything, and remove what was restored.
 
     ``room``: a folder for an SQLite database. ``address``: of an empty PostgreSQL database, where
-    the role may not create one. Raises ``BackupTrouble`` where it can't be read to its end.
+    the role may not create one. ``look`` is called where it is restored. Raises
+    ``BackupTrouble`` where it can't be read to its end.
     """
     manifest = backup.manifest
     reading.refuse_newer(manifest)
@@ -65,6 +67,7 @@ def prove(
             say("… asking what must be so")
             outcome.wanting += contradicted(manifest)
             outcome.notes += other_secrets(manifest)
+            look()
     return outcome
 
 

@@ -9,12 +9,14 @@ from typing import Any
 import click
 
 from idp import settings
-from idp.backup import proving, storing, taking
+from idp.backup import erased_since, proving, storing, taking
 from idp.backup.parts import Manifest
 from idp.cli import application, backup_restore, output, upgrading
 from idp.cli.backup_options import (
     PIPE,
+    erasures_option,
     key_files_option,
+    keys_in,
     opened,
     row_of,
     sayer,
@@ -23,6 +25,7 @@ from idp.cli.backup_options import (
 )
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
+from idp.purge import erasing
 from idp.readiness import proofs
 
 command = Noun("backup", help="Make backups, prove that they can be restored, and restore them.")
@@ -61,7 +64,7 @@ def backup_create(target: str, keep: int | None, verify: bool, as_json: bool) ->
     row = {"file": str(file), "bytes": file.stat().st_size, **row_of(manifests[0])}
     output.one(row, as_json)
     if verify:
-        _prove(str(file), [], None, quiet=as_json)
+        _prove(str(file), [], None, (), quiet=as_json)
     if keep:  # once it is proved, where it is to be: the older ones may be the only good ones
         storing.prune(file, keep)
 
@@ -72,16 +75,22 @@ def backup_create(target: str, keep: int | None, verify: bool, as_json: bool) ->
 @click.option(
     "--database-url", help="An empty PostgreSQL database, where the role may create none itself."
 )
+@erasures_option
 @output.json_option
 @with_its_own_codes
 def backup_verify(
-    source: str, key_files: tuple[Path, ...], database_url: str | None, as_json: bool
+    source: str,
+    key_files: tuple[Path, ...],
+    database_url: str | None,
+    lists: tuple[Path, ...],
+    as_json: bool,
 ) -> None:
     """Prove that a backup can be restored: into a database that is thrown away afterwards.
 
     Every byte is checked, every row counted, and what must be so of the rows is asked. For
     PostgreSQL the role needs CREATEDB, and pg_restore has to be installed. When it was proved is
-    kept for `idp check` and the metrics.
+    kept for `idp check` and the metrics. With --erasures-from the list is proved as a restore would
+    take it, and it is told how many who are on it the backup still holds.
 
     Ends with 0 where it is good, 1 where something in it must not be so, 3 encrypted with another
     key, 4 damaged, 5 cut off, 6 something appended, 7 in another order, 8 of a newer release, 2
@@ -91,14 +100,31 @@ def backup_verify(
       idp backup verify /var/lib/idp/backups/idp-20261129T033000Z.idp-backup
       ssh backups@elsewhere.example cat idp.backup | idp backup verify -
     """
-    row = _prove(source, list(key_files), database_url, quiet=as_json)
+    row = _prove(source, list(key_files), database_url, lists, quiet=as_json)
     output.one(row, as_json)
 
 
 def _prove(
-    source: str, key_files: list[Path], address: str | None, *, quiet: bool
+    source: str,
+    key_files: list[Path],
+    address: str | None,
+    lists: tuple[Path, ...],
+    *,
+    quiet: bool,
 ) -> dict[str, Any]:
+    erasures: dict[str, Any] = {}
     with opened(source, key_files) as backup:
+        gathered = erased_since.listed(backup.manifest, lists, keys_in(key_files))
+
+        def look() -> None:
+            living = erasing.living(gathered.ids)
+            erased_since.refuse_contradicted(gathered, backup.manifest, living.ids)
+            erasures["would_be_erased_again"] = len(living.ids)
+            until = gathered.until
+            # What ends before the backup tells a restore nothing
+            is_beyond = until is not None and until > backup.manifest.moment
+            erasures["erasures_known_until"] = until if is_beyond else None
+
         outcome = proving.prove(
             backup,
             _room(),
@@ -106,6 +132,7 @@ def _prove(
             upgrade=lambda: upgrading.upgrade("head", lambda _words: None),
             say=sayer(quiet),
             address=address,
+            look=look if lists else lambda: None,
         )
     for sentence in outcome.notes:
         click.echo(f"idp: {sentence}", err=True)
@@ -116,7 +143,7 @@ def _prove(
     noted = proofs.note_proof(
         outcome.manifest.database, outcome.manifest.moment, version("school-idp")
     )
-    return {**row_of(outcome.manifest), "proved": True, "noted": noted}
+    return {**row_of(outcome.manifest), "proved": True, "noted": noted, **erasures}
 
 
 def _room() -> Path:
