@@ -16,14 +16,13 @@ POOLED := tests/journey tests/security/test_races.py tests/protocol/test_refresh
   tests/services/test_deliveries.py tests/services/test_prepared.py
 
 # Debian 12's PostgreSQL is 15; of these what they may do otherwise: locks, partitions, the upgrade
-# beside traffic. deploy/compose.yaml has the first, whose plans are asked for, too; the last is the
-# newest.
+# beside traffic, plans. deploy/compose.yaml has the first; the last is the newest.
 NEWER_POSTGRESQL := 17 18
-PLANS := tests/services/test_no_scans.py
 NEWER := tests/security/test_races.py tests/protocol/test_code_flow.py tests/services/test_migrations.py \
   tests/services/test_partitions.py tests/services/test_purge.py \
   tests/services/test_upgrade_beside_traffic.py tests/services/test_prepared.py \
-  tests/services/test_audit_kept.py tests/roster/test_command.py tests/admin/test_search.py
+  tests/services/test_audit_kept.py tests/services/test_no_scans.py \
+  tests/services/test_rows_touched.py tests/roster/test_command.py tests/admin/test_search.py
 
 # A pipe fails where its first command does
 SHELL := /bin/bash
@@ -58,11 +57,10 @@ test-installs: $(VENV)/.with-test $(VENV)/.with-installs ## Other software, fetc
 	@PYTHON=$(PYTHON) tests/provision.sh browser postgresql nginx pgbouncer apache deploy go rust java
 	INSTALLS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(PYTEST) -n 2 --dist loadfile tests/installs
 	POOLED=1 EACH_DATABASE=1 $(PYTEST) -n 2 --dist loadfile -k "not sqlite" $(POOLED)
-	folder=$$(mktemp -d) && chmod 755 $$folder || exit; trap 'rm -rf "$$folder"' EXIT; plans="$(PLANS)"; \
+	folder=$$(mktemp -d) && chmod 755 $$folder || exit; trap 'rm -rf "$$folder"' EXIT; \
 	for version in $(NEWER_POSTGRESQL); do \
 	  mkdir $$folder/$$version && programs=$$(tests/newer_postgresql.sh $$version $$folder/$$version) || exit; \
-	  POSTGRESQL_PROGRAMS=$$programs EACH_DATABASE=1 $(PYTEST) -n 2 --dist loadfile -k "not sqlite" $(NEWER) $$plans || exit; \
-	  plans=; \
+	  POSTGRESQL_PROGRAMS=$$programs EACH_DATABASE=1 $(PYTEST) -n 2 --dist loadfile -k "not sqlite" $(NEWER) || exit; \
 	done
 
 test-faults: $(VENV)/.with-test ## What is killed, full, away, upgraded or rotated under load: a quarter of an hour, a table

@@ -89,8 +89,10 @@ class Watch:
 
     def _too_much(self, node: dict[str, Any], statement: str) -> Iterator[str]:
         table = node.get("Relation Name", "")
+        # Of each loop, in whole rows: PostgreSQL 18 tells hundredths of those that stay, of those
+        # that don't whole ones as ever, so that a row could count as both
         rows = node.get("Actual Loops", 1) * (
-            node.get("Actual Rows", 0) + node.get("Rows Removed by Filter", 0)
+            round(node.get("Actual Rows", 0)) + node.get("Rows Removed by Filter", 0)
         )
         self.rows[table.removesuffix("_first")] += round(rows)
         if self._sizes.get(table, 0) > SMALL and rows > self._sizes[table] / SHARE:
