@@ -64,7 +64,7 @@ test-installs: $(VENV)/.with-test $(VENV)/.with-installs ## Other software, fetc
 	done
 
 test-faults: $(VENV)/.with-test ## What is killed, full, away, upgraded or rotated under load: a quarter of an hour, a table
-	@PYTHON=$(PYTHON) tests/provision.sh postgresql nginx compiler
+	@PYTHON=$(PYTHON) tests/provision.sh postgresql nginx pgbouncer compiler
 	FAULTS=1 $(PYTEST) tests/faults
 
 fuzz: $(VENV)/.with-test ## Thousands of requests at every address that programs call (FUZZ=2000 each)

@@ -3,6 +3,8 @@
 import json
 import re
 import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +18,7 @@ from aiosmtpd.smtp import AuthResult
 from sqlalchemy import text
 
 from idp.oidc import key_files
+from tests import pooler
 from tests.cli.guide import blocks
 from tests.conftest import SECRETS
 from tests.faults import letters
@@ -127,19 +130,91 @@ def test_the_databases_password_is_followed_by_another_roles(tmp_path: Path) -> 
         passwords = make_roles(site)
         for role, password in passwords.items():
             with site.visited() as traffic:
-                for machine in site.machines:
-                    machine.url = f"postgresql://{role}:{password}@{site.url.rpartition('@')[2]}"
-                    machine.settings()
-                    reload(machine)
-                more_sign_in(traffic)
-                site.judge_planned(f"PostgreSQL is asked as {role}", traffic)
-            assert connected(site) == {role}
+                all_come_to(site, f"{role}:{password}@{site.url.rpartition('@')[2]}")
+                with workers(site):
+                    more_sign_in(traffic)
+                    assert connected(site) == {role}
+                    mails_leave(site)
+                    site.judge_planned(f"PostgreSQL is asked as {role}", traffic)
         assert asked_as(site.machine.url) == ("idp_serve", "off")
         with site.visited() as traffic:
             shut_the_first(site)
             reload(site.machine)  # it has to connect anew
             more_sign_in(traffic)
             site.judge_planned("PostgreSQL's former password is good no more", traffic)
+
+
+def test_behind_pgbouncer_the_databases_password_is_followed_by_another_roles(
+    tmp_path: Path,
+) -> None:
+    with ExitStack() as stack:
+        site = stack.enter_context(
+            site_of(tmp_path, count=2, IDP_DRAIN=DRAIN, IDP_DATABASE_POOLED="yes")
+        )
+        passwords = make_roles(site)
+        port = int(site.cluster.address.rpartition(":")[2])
+        # Whoever finds no connection of PostgreSQL's is told so within seconds
+        before = stack.enter_context(
+            pooler.begun(port, kept_of(site, "idp_serve"), "query_wait_timeout = 5")
+        )
+        at = {
+            role: f"{role}:{password}@127.0.0.1:{before.port}/idp"
+            for role, password in passwords.items()
+        }
+        all_come_to(site, at["idp_serve"])
+        stranger = stack.enter_context(
+            psycopg.connect(f"postgresql://{at['idp_serve']}", autocommit=True)
+        )
+        with site.visited() as traffic:
+            with workers(site):
+                more_sign_in(traffic)
+                assert set(before.clients()) == {"idp_serve"}
+            before.lets_in(kept_of(site, "idp_serve", "idp_serve_2"))
+            all_come_to(site, at["idp_serve_2"])
+            with workers(site):
+                more_sign_in(traffic)
+                assert before.clients().count("idp_serve") == 1, "the stranger"
+                before.lets_in(kept_of(site, "idp_serve_2"))
+                run_sql(site, last_of_the_first()[1:])
+                more_sign_in(traffic)
+                assert connected(site) == {"idp_serve_2"}
+                mails_leave(site)
+                site.judge_planned("PostgreSQL is asked as another role by PgBouncer", traffic)
+        with pytest.raises(psycopg.OperationalError):
+            stranger.execute("SELECT 1")
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(f"postgresql://{at['idp_serve']}")
+
+
+def kept_of(site: Site, *roles: str) -> dict[str, str]:
+    """What PostgreSQL keeps of their passwords, which PgBouncer's list has."""
+    query = text("SELECT rolname, rolpassword FROM pg_authid WHERE rolname = ANY(:roles)")
+    with site.reading() as now:
+        rows = now.execute(query, {"roles": list(roles)})
+        return {row.rolname: row.rolpassword for row in rows}
+
+
+def all_come_to(site: Site, address: str) -> None:
+    """One machine after the other, as the documents have it."""
+    for machine in site.machines:
+        machine.url = f"postgresql://{address}"
+        machine.settings()
+        reload(machine)
+
+
+@contextmanager
+def workers(site: Site) -> Iterator[None]:
+    """Those that a rotation starts anew."""
+    with ExitStack() as stack:
+        for name in ("mail", "roster", "notify"):
+            stack.enter_context(worker(site, name, "work"))
+        yield
+
+
+def mails_leave(site: Site) -> None:
+    with site.reading() as now:
+        assert letters.waiting(now)
+        assert letters.emptied(now, 60).is_in_time
 
 
 def test_the_mail_servers_password_is_changed_and_no_mail_is_lost(tmp_path: Path) -> None:
@@ -194,11 +269,21 @@ def printed_sql() -> list[str]:
 
 
 def shut_the_first(site: Site) -> None:
-    who, *then = printed_sql()[1].strip().split(";\n")
+    who, *then = last_of_the_first()
     with site.reading() as now:
         assert "idp_serve" not in {name for name, _ in now.execute(text(who))}
-        for statement in then:
-            now.execute(text(statement))
+    run_sql(site, then)
+
+
+def last_of_the_first() -> list[str]:
+    """The question who comes, and how the first role is shut."""
+    return printed_sql()[1].strip().split(";\n")
+
+
+def run_sql(site: Site, statements: list[str]) -> None:
+    with site.reading() as now:
+        for each in statements:
+            now.execute(text(each))
         now.commit()
 
 
