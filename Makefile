@@ -24,6 +24,9 @@ NEWER := tests/security/test_races.py tests/protocol/test_code_flow.py tests/ser
   tests/services/test_audit_kept.py tests/services/test_no_scans.py \
   tests/services/test_rows_touched.py tests/roster/test_command.py tests/admin/test_search.py
 
+# A test begins processes by the hundred: each would compile our source anew
+unexport PYTHONDONTWRITEBYTECODE
+
 # A pipe fails where its first command does
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c

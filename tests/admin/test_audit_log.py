@@ -3,7 +3,6 @@
 import ast
 import re
 from html import unescape
-from pathlib import Path
 
 import pytest
 
@@ -14,9 +13,8 @@ from idp.desk.access import rights as desk_staff
 from idp.desk.access.rights import Staff
 from idp.web.admin import people_words
 from idp.web.admin.audit_log_words import WORDS
-from tests import factories
+from tests import factories, source
 from tests.admin.places import Desk
-from tests.web.test_translations import ROOT
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -33,8 +31,7 @@ def recorded_for_schools(*also: str) -> set[str]:
     ``also``: and with these, unless for each of many accounts.
     """
     found = set()
-    for path in sorted((Path(ROOT) / "idp").rglob("*.py")):
-        tree = ast.parse(path.read_text("utf-8"))
+    for tree in source.trees().values():
         in_acts = calls_in_acts(tree)
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call) or not node.args:

@@ -31,8 +31,20 @@ class Module:
 
     functions: dict[str, Function] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    targets: dict[ast.Call, str] = field(default_factory=dict)
+    """The function that each call in them means."""
+    calls: dict[str, frozenset[str]] = field(default_factory=dict)
+    """What each function calls."""
+
+    def meant(self, home: str, call: ast.Call) -> str | None:
+        """The function that a call in this module, at ``home``, means by the module's imports."""
+        first, dot, rest = ast.unparse(call.func).partition(".")
+        if first in self.functions and not dot:
+            return f"{home}.{first}"
+        return f"{self.names[first]}{dot}{rest}" if first in self.names else None
 
 
+@cache
 def sources() -> dict[str, str]:
     """The code of the provider, by module."""
     root = Path(idp.__file__).parent
@@ -43,14 +55,17 @@ def sources() -> dict[str, str]:
     return found
 
 
-def outside_acts(code: dict[str, str]) -> dict[str, set[str]]:
-    """Each public function at the desk that writes outside an act, and what it calls to write."""
-    modules = {name: _module(text) for name, text in code.items()}
+def outside_acts(code: dict[str, str], homes: str | tuple[str, ...] = DESK) -> dict[str, set[str]]:
+    """Each public function at the desk that writes outside an act, and what it calls to write.
+
+    ``homes``: the beginnings of the names of the modules that are asked.
+    """
+    modules = {name: _module(name, text) for name, text in code.items()}
     program = _Program(modules)
     return {
         f"{name}.{function}": found
         for name, module in modules.items()
-        if name.startswith(DESK) and name != ACTS
+        if name.startswith(homes) and name != ACTS
         for function, node in module.functions.items()
         if not function.startswith("_") and (found := program.written_by(name, node, set()))
     }
@@ -66,9 +81,9 @@ class _Program:
             if name.startswith(DESK):
                 self._acting |= {
                     f"{name}.{function}"
-                    for function, node in module.functions.items()
+                    for function in module.functions
                     if function.lstrip("_").startswith("act")
-                    and any(each in self._acting for each in self._calls(name, node))
+                    and not module.calls[function].isdisjoint(self._acting)
                 }
 
     def written_by(self, module: str, node: Function, seen: set[str]) -> set[str]:
@@ -110,27 +125,17 @@ class _Program:
     def _writers(self) -> set[str]:
         """The functions that open a transaction, or call one that does."""
         calls = {
-            f"{name}.{function}": set(self._calls(name, node))
+            f"{name}.{function}": called
             for name, module in self._modules.items()
-            for function, node in module.functions.items()
+            for function, called in module.calls.items()
         }
         writing = {function for function, called in calls.items() if called & WRITES}
         while more := {each for each, called in calls.items() if called & writing} - writing:
             writing |= more
         return writing
 
-    def _calls(self, module: str, node: Function) -> Iterator[str]:
-        for each in ast.walk(node):
-            if isinstance(each, ast.Call) and (target := self._meant(module, each)):
-                yield target
-
     def _meant(self, module: str, call: ast.Call) -> str | None:
-        """The function that a call means, by the imports of its module."""
-        here = self._modules[module]
-        first, dot, rest = ast.unparse(call.func).partition(".")
-        if first in here.functions and not dot:
-            return f"{module}.{first}"
-        return f"{here.names[first]}{dot}{rest}" if first in here.names else None
+        return self._modules[module].targets.get(call)
 
     def _function(self, target: str) -> Function | None:
         module, _, name = target.rpartition(".")
@@ -139,15 +144,22 @@ class _Program:
 
 
 @cache
-def _module(text: str) -> Module:
+def _module(home: str, text: str) -> Module:
     module = Module()
     for node in ast.walk(tree := ast.parse(text)):
         match node:
-            case ast.ImportFrom(module=str(home), names=names):
-                module.names |= {each.asname or each.name: f"{home}.{each.name}" for each in names}
+            case ast.ImportFrom(module=str(source), names=names):
+                module.names |= {
+                    each.asname or each.name: f"{source}.{each.name}" for each in names
+                }
             case ast.Import(names=names):
                 module.names |= {each.asname or each.name: each.name for each in names}
     module.functions = {each.name: each for each in tree.body if isinstance(each, Function)}
+    for name, node in module.functions.items():
+        calls = (each for each in ast.walk(node) if isinstance(each, ast.Call))
+        targets = {each: target for each in calls if (target := module.meant(home, each))}
+        module.targets |= targets
+        module.calls[name] = frozenset(targets.values())
     return module
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 
+from tests import source
 from tests.still import WITH_AN_EXPIRY
 
 PAGE: Final = Path("docs/architecture.md")
@@ -20,9 +21,8 @@ KEEPERS: Final = {"OrderedDict", "WeakKeyDictionary", "cache", "lru_cache"}
 _ROW: Final = re.compile(r"^\| (?!kept|---)(?P<cells>.+) \|$", re.MULTILINE)
 
 
-def keeps(source: str) -> bool:
+def keeps(tree: ast.Module) -> bool:
     """Whether a module keeps something: by what the library has for that, or with the app."""
-    tree = ast.parse(source)
     imported = {
         alias.name
         for node in ast.walk(tree)
@@ -42,8 +42,8 @@ def _is_kept_with_the_app(node: ast.AST) -> bool:
 
 
 def keeping_modules() -> Iterator[str]:
-    for file in sorted(Path("idp").rglob("*.py")):
-        if keeps(file.read_text()):
+    for file, tree in source.trees().items():
+        if keeps(tree):
             yield file.relative_to("idp").as_posix()
     for module in WITH_AN_EXPIRY:
         yield module.__name__.removeprefix("idp.").replace(".", "/") + ".py"
@@ -99,7 +99,7 @@ def test_what_another_worker_can_change_is_changed_by_one_in_the_test_that_is_na
 
 
 @pytest.mark.parametrize(
-    ("source", "kept"),
+    ("written", "kept"),
     [
         ("from functools import lru_cache", True),
         ("from weakref import WeakKeyDictionary", True),
@@ -108,5 +108,5 @@ def test_what_another_worker_can_change_is_changed_by_one_in_the_test_that_is_na
         ("from functools import wraps\nx = app.extensions['x']", False),
     ],
 )
-def test_what_keeps_and_what_does_not(source: str, kept: bool) -> None:
-    assert keeps(source) is kept
+def test_what_keeps_and_what_does_not(written: str, kept: bool) -> None:
+    assert keeps(ast.parse(written)) is kept

@@ -18,6 +18,8 @@ from importlinter.contracts.layers import LayersContract
 from importlinter.contracts.protected import ProtectedContract
 from importlinter.domain.contract import Contract
 
+from tests import source
+
 KINDS: dict[str, type[Contract]] = {
     "acyclic_siblings": AcyclicSiblingsContract,
     "forbidden": ForbiddenContract,
@@ -116,8 +118,8 @@ def test_every_table_has_types_that_hold() -> None:
     """Of ``db.Model`` mypy knows nothing: its classes would be ``Any`` to whoever reads them."""
     untyped = [
         f"{file}: {node.name}"
-        for file in Path("idp").rglob("*.py")
-        for node in ast.walk(ast.parse(file.read_text()))
+        for file, tree in source.trees().items()
+        for node in ast.walk(tree)
         if isinstance(node, ast.ClassDef) and "db.Model" in map(ast.unparse, node.bases)
     ]
     assert untyped == []

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import idp
+from tests import source
 
 ROOT: Final = Path(idp.__file__).parent
 THROUGH_ANOTHER: Final = {
@@ -50,10 +51,11 @@ def declared() -> set[str]:
 
 def imported() -> set[str]:
     """The distributions whose modules our own import, by their names in lower case."""
+    migrations = (ast.parse(file.read_text()) for file in Path("migrations").rglob("*.py"))
     modules = {
         name.partition(".")[0]
-        for file in [*ROOT.rglob("*.py"), *Path("migrations").rglob("*.py")]
-        for name in _imports(ast.parse(file.read_text()))
+        for tree in [*source.trees().values(), *migrations]
+        for name in _imports(tree)
     }
     ours = {"idp", *sys.stdlib_module_names}
     distributions = packages_distributions()

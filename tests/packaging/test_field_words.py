@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests import source
+
 WHAT_IT_IS = "what it holds: request, claims, row, params, interaction, match, account, answer"
 WORDS = {
     **dict.fromkeys(("asked", "told", "said", "found", "given", "here", "this"), WHAT_IT_IS),
@@ -94,9 +96,8 @@ def instead_of_definition(node: ast.AST, of_module: bool) -> str | None:
     return BEGINNINGS.get(name.partition("_")[0]) or (CALLS.get(name) if of_module else None)
 
 
-def refused_in(path: Path, source: str) -> Iterator[str]:
+def refused_in(path: Path, tree: ast.Module) -> Iterator[str]:
     """Each name in this module that is none of the field's words, with what to say."""
-    tree = ast.parse(source)
     if say := MODULES.get(path.stem) or instead_of(path.stem):
         yield f"{path}: {path.stem} -> {say}"
     for name, node in names_of(tree):
@@ -105,12 +106,12 @@ def refused_in(path: Path, source: str) -> Iterator[str]:
 
 
 def test_each_name_is_one_of_the_fields_words() -> None:
-    files = sorted(Path("idp").rglob("*.py"))
-    assert [each for file in files for each in refused_in(file, file.read_text())] == []
+    modules = source.trees().items()
+    assert [each for file, tree in modules for each in refused_in(file, tree)] == []
 
 
 def test_what_is_refused_and_what_is_not() -> None:
-    source = """
+    written = """
 import re as found
 class Stage:
     def get(self, here): ...
@@ -119,7 +120,7 @@ def of(found_at, reached): ...
 def head_guard(account_standing): ...
 for told, _said in []: ...
 """
-    lines = refused_in(Path("idp/listed.py"), source)
+    lines = refused_in(Path("idp/listed.py"), ast.parse(written))
     names = {line.partition(" -> ")[0].rpartition(" ")[2] for line in lines}
     words = {"found", "here", "told", "_said", "account_standing"}
     assert names == words | {"listed", "Stage", "hold_account", "of"}

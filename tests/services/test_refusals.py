@@ -16,8 +16,7 @@ from idp.roster import refusals as roster_refusals
 from idp.roster.records import OF_OTHER_SCHOOLS, Hostile, Unusable
 from idp.web.admin import client_problems
 from idp.web.admin import refusals as desk
-
-SOURCE = Path(__file__).parents[2] / "idp"
+from tests import source
 
 WORDS = 3
 """A text of so many words is a sentence."""
@@ -36,15 +35,9 @@ DATA = {"openid email profile", "SimpleQueue[None] | None"}
 DATA |= {each for kinds in DERIVED.values() for each in kinds}  # names of a report
 
 
-def trees(naming: str = "") -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted(SOURCE.rglob("*.py")):
-        if naming in (text := path.read_text("utf-8")):
-            yield path, ast.parse(text)
-
-
 def raised(name: str) -> Iterator[tuple[list[str], set[str]]]:
     """The texts and the names of the values with which a class is called."""
-    for _path, tree in trees(name):
+    for tree in source.trees().values():
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == name:
                 texts = [each.value if isinstance(each, ast.Constant) else "" for each in node.args]
@@ -93,7 +86,7 @@ def test_a_job_keeps_a_code_that_has_a_sentence(kind: type[Unusable]) -> None:
 
 
 def test_each_conflict_has_a_sentence_at_the_desk_and_on_the_command_line() -> None:
-    codes = {each.value for _path, tree in trees() for each in conflicts(tree)}
+    codes = {each.value for tree in source.trees().values() for each in conflicts(tree)}
     codes -= {"must_not_be_sent", "other_client_id", "other_client_secret"}  # of self-registration
     assert codes == set(refusals.CONFLICTS)
     of_guardians = {"last_factor", "last_way_in", "too_many_passkeys"}
@@ -121,20 +114,20 @@ def test_the_desk_has_sentences_for_what_is_refused_alone() -> None:
 
 
 def test_no_english_sentence_chooses_anything() -> None:
-    all_of_them = list(trees())
-    modules = {dotted(path): dict(sentences_with_names(tree)) for path, tree in all_of_them}
+    trees = source.trees()
+    modules = {dotted(path): dict(sentences_with_names(tree)) for path, tree in trees.items()}
     chosen = []
-    for path, tree in all_of_them:
+    for path, tree in trees.items():
         named = modules[dotted(path)] | imported(tree, modules)
         for each in (one for node in ast.walk(tree) for one in choosing(node)):
             text = each.value if isinstance(each, ast.Constant) else named.get(each.id)
             if is_sentence(text) and text not in OF_OTHERS | STORED | DATA:
-                chosen.append(f"{path.relative_to(SOURCE)}:{each.lineno}: {text!r}")
+                chosen.append(f"{path}:{each.lineno}: {text!r}")
     assert chosen == []
 
 
 def dotted(path: Path) -> str:
-    return ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts)
+    return ".".join(path.with_suffix("").parts)
 
 
 def imported(tree: ast.Module, modules: dict[str, dict[str, str]]) -> dict[str, str]:
@@ -180,9 +173,9 @@ def choosing(node: ast.AST) -> Iterator[ast.Constant | ast.Name]:
 
 def test_no_page_shows_the_text_of_an_exception() -> None:
     shown = [
-        f"{path.relative_to(SOURCE)}:{node.lineno}"
-        for path, tree in trees()
-        if path.is_relative_to(SOURCE / "web")
+        f"{path}:{node.lineno}"
+        for path, tree in source.trees().items()
+        if path.is_relative_to("idp/web")
         for handler in ast.walk(tree)
         if isinstance(handler, ast.ExceptHandler) and handler.name
         for node in ast.walk(handler)

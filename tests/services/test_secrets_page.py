@@ -10,6 +10,7 @@ import pytest
 from idp.database import KeyedHash, db
 from idp.doctor import hanging
 from idp.sessions.models import PersistentLogin
+from tests import source
 
 PAGE: Final = Path("docs/secrets.md").read_text()
 TAKES: Final = {"keyed_hash": 0, "derived": 0, "each_derived": 0, "is_derived": 1, "digest": 0}
@@ -18,9 +19,9 @@ ELSEWHERE: Final = {"idp/database/hashes.py", "idp/doctor/hanging.py"}
 
 
 def purposes() -> Iterator[str]:
-    for path in Path("idp").rglob("*.py"):
-        if str(path) not in ELSEWHERE and "hash" in (source := path.read_text()):
-            yield from purposes_in(ast.parse(source))
+    for path, tree in source.trees().items():
+        if str(path) not in ELSEWHERE:
+            yield from purposes_in(tree)
 
 
 def purposes_in(tree: ast.Module) -> Iterator[str]:

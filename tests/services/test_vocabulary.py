@@ -13,7 +13,7 @@ from idp.audit.models import AuditEvent
 from idp.audit.vocabulary import VOCABULARY
 from idp.privacy import activity
 from idp.web.account.activity import describe
-from tests.web.test_translations import ROOT
+from tests import source
 
 RECORDERS = {"record", "row", "record_each", "record_for_each", "note"}
 COLUMNS = {
@@ -61,8 +61,8 @@ ELSEWHERE = {
 
 def recorded() -> Iterator[tuple[str, set[str]]]:
     """The events that the code records by name, each with the fields that stand beside it."""
-    for path in sorted((ROOT / "idp").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for tree in source.trees().values():
+        for node in ast.walk(tree):
             if not isinstance(node, ast.Call) or not node.args:
                 continue
             if ast.unparse(node.func).rpartition(".")[2] not in RECORDERS:
@@ -92,8 +92,8 @@ def test_it_knows_each_field_that_is_recorded_and_no_other() -> None:
 def test_event_names_stand_in_no_other_table() -> None:
     """Kinds of mails and of changes have some of the same names, and others."""
     tables = set()
-    for path in sorted((ROOT / "idp").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for path, tree in source.trees().items():
+        for node in ast.walk(tree):
             match node:
                 case ast.Dict(keys=keys):
                     inside: list[ast.expr] = [key for key in keys if key is not None]

@@ -25,7 +25,7 @@ from idp.lifecycle.mails import COMPOSERS
 from idp.mail import outbox
 from idp.mail.messages import Message as MailMessage
 from idp.settings import LOCALES
-from tests import factories
+from tests import factories, source
 from tests.web.one_meaning import ONE_MEANING
 from tests.web.places import Place
 from tests.web.walks import WALKS, Walk
@@ -266,8 +266,7 @@ class TestSentencesAreWhole:
                 assert not text.endswith((",", ";", "(")) or text == "Hello %(name)s,", text
 
     def test_code_joins_none(self) -> None:
-        for path in sorted((ROOT / "idp").rglob("*.py")):
-            tree = ast.parse(path.read_text("utf-8"))
+        for path, tree in source.trees().items():
             for node in ast.walk(tree):
                 if isinstance(node, ast.BinOp | ast.JoinedStr):
                     assert not any(map(is_translation, ast.walk(node))), f"{path}:{node.lineno}"
