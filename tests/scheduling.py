@@ -15,10 +15,6 @@ SHARING_A_DEMO = ("tests/examples/", "tests/browser/")
 
 First who only looks at it, then who works with it.
 """
-APART = ("tests/browser/test_desk.py", "tests/browser/test_pass", "tests/browser/test_re")
-"""Long files of these folders, a third of their time: on another worker, with a demo of its own.
-All in one row would end minutes after everything else.
-"""
 
 
 def put_long_ones_first(items: list[pytest.Item]) -> None:
@@ -27,12 +23,10 @@ def put_long_ones_first(items: list[pytest.Item]) -> None:
     slow = {item.path for item in items if item.get_closest_marker("slow")}
 
     def rank(item: pytest.Item) -> tuple[int, bool, int, str]:
-        if item.nodeid.startswith(APART):
-            return 1, False, 0, str(item.path)
         if item.nodeid.startswith(SHARING_A_DEMO):
             # what looks before what works, and each in the order of its files
             return 0, not item.nodeid.startswith(SHARING_A_DEMO[0]), 0, str(item.path)
-        return 2, item.path not in slow, -sizes[item.path], str(item.path)
+        return 1, item.path not in slow, -sizes[item.path], str(item.path)
 
     items.sort(key=rank)
 
@@ -45,7 +39,5 @@ class LongestFirst(LoadFileScheduling):
         config.option.loadscopereorder = False
 
     def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith(APART):
-            return "another demo"
         shares = nodeid.startswith(SHARING_A_DEMO)
         return "the demo" if shares else str(super()._split_scope(nodeid))

@@ -22,17 +22,31 @@ PATIENCE: Final = 5.0
 """Seconds of waiting for an answer, and between two knocks."""
 KNOCKING: Final = 4
 """Seconds that the door has to be opened in."""
+REMEMBERED: Final = 1.0
+"""Seconds for which whoever comes to a door that nobody has opened does not wait as long again: a
+request asks the database several times, and its visitor waits for all of them."""
+HASTE: Final = 0.5
+"""Seconds of waiting for an answer meanwhile."""
 
 
 class Connection(psycopg.Connection[Any]):
     """One whose waiting ends where the server has gone silent."""
 
+    _door: "_Door" = ("", "")
     _knock: Callable[[], Any]
 
     @classmethod
     def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:
         """Open one; it remembers the door, of the several that an address may name."""
-        made = super().connect(conninfo, **kwargs)
+        asked = str(kwargs.get("host") or ""), str(kwargs.get("port") or "")
+        if _doors().is_silent(asked):
+            raise psycopg.OperationalError("the database has gone silent")
+        try:
+            made = super().connect(conninfo, **kwargs)
+        except psycopg.errors.ConnectionTimeout:
+            _doors().note(asked, opens=False)
+            raise
+        made._door = made.info.host, str(made.info.port)
         door = {"host": made.info.host, "port": made.info.port}
         if made.info.hostaddr:
             door["hostaddr"] = made.info.hostaddr  # names may be told by the same lost network
@@ -45,6 +59,8 @@ class Connection(psycopg.Connection[Any]):
     ) -> Any:
         """Wait for an answer, as psycopg does: what comes in time costs nothing more."""
         limit = PATIENCE if timeout is None else timeout
+        if timeout is None and _doors().is_silent(self._door):
+            limit = HASTE
         try:
             return super().wait(gen, interval, limit)
         except psycopg.errors._WaitTimeout:  # which psycopg shows to whoever sets a limit
@@ -56,7 +72,7 @@ class Connection(psycopg.Connection[Any]):
                 return super().wait(_resumed(gen), interval, limit)
 
     def _give_up_if_silent(self) -> None:
-        if not _doors().opens(self.info.host, self.info.port, self._knock):
+        if not _doors().opens(self._door, self._knock):
             self.pgconn.finish()
             raise psycopg.OperationalError("the database has gone silent")
 
@@ -71,21 +87,33 @@ def _resumed(gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
         return done.value
 
 
+_Door = tuple[str, str]
+"""A host, and its port."""
+
+
 class _Doors:
     """Who knocked where, and when: those who wait at the same time knock once."""
 
     def __init__(self) -> None:
         self._turn = Lock()
-        self._known: dict[tuple[str, int], tuple[float, bool]] = {}
+        self._known: dict[_Door, tuple[float, bool]] = {}
 
-    def opens(self, host: str, port: int, knock: Callable[[], Any]) -> bool:
+    def opens(self, door: _Door, knock: Callable[[], Any]) -> bool:
         asked_at = monotonic()
         with self._turn:
-            known_at, opens = self._known.get((host, port), (0.0, True))
-            if known_at < asked_at - 1:
+            known_at, opens = self._known.get(door, (0.0, True))
+            if known_at < asked_at - REMEMBERED:
                 opens = _opens(knock)
-                self._known[host, port] = (monotonic(), opens)
+                self.note(door, opens=opens)
         return opens
+
+    def note(self, door: _Door, *, opens: bool) -> None:
+        self._known[door] = (monotonic(), opens)
+
+    def is_silent(self, door: _Door) -> bool:
+        """Whether nobody has opened it a moment ago."""
+        known_at, opens = self._known.get(door, (0.0, True))
+        return not opens and monotonic() - known_at < REMEMBERED
 
 
 def _opens(knock: Callable[[], Any]) -> bool:

@@ -1,12 +1,12 @@
 """Security rule R2, where nothing breaks: a PostgreSQL that answers no more, and says nothing."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Event, Thread
-from time import monotonic
+from time import monotonic, sleep
 from urllib.parse import urlsplit
 
 import psycopg
@@ -117,9 +117,41 @@ def test_r2_a_silent_database_frees_those_who_wait_and_is_asked_again(
     assert statuses(site, 4) == [(503, True)] * 4
     assert monotonic() - began < 8
 
-    line.speak()
+    speaks_again(line)
     assert statuses(site, 1) == [(400, False)]
     assert line.opened > before
+
+
+def test_r2_who_asks_again_a_moment_later_does_not_wait_as_long_again(
+    far: Flask, line: Line
+) -> None:
+    """As a request does: whether the database is still the same one, then what it came for."""
+    with ExitStack() as stack:
+        first, second = (stack.enter_context(db.engine.connect()) for _ in range(2))
+        for each in (first, second):
+            each.exec_driver_sql("SELECT 1")
+        line.fall_silent()
+        assert 2 < seconds_until_silent(lambda: first.exec_driver_sql("SELECT 1")) < 5
+        assert seconds_until_silent(lambda: second.exec_driver_sql("SELECT 1")) < 1.5
+    assert seconds_until_silent(lambda: db.engine.connect().close()) < 2.5
+    assert seconds_until_silent(lambda: db.engine.connect().close()) < 0.5
+
+    speaks_again(line)
+    with db.engine.connect() as now:
+        assert now.exec_driver_sql("SELECT 7").scalar() == 7
+
+
+def speaks_again(line: Line) -> None:
+    """It answers, and nobody has in mind any more that it did not."""
+    line.speak()
+    sleep(silence.REMEMBERED)
+
+
+def seconds_until_silent(ask: Callable[[], object]) -> float:
+    began = monotonic()
+    with pytest.raises(OperationalError):
+        ask()
+    return monotonic() - began
 
 
 def test_r2_what_takes_long_is_waited_for(far: Flask, line: Line) -> None:
@@ -138,7 +170,7 @@ def test_r2_a_change_that_nobody_answers_for_is_not_kept(far: Flask, line: Line)
 
     with pytest.raises(OperationalError, match="gone silent"):
         change()
-    line.speak()
+    speaks_again(line)
     with db.engine.connect() as now:
         assert now.exec_driver_sql("SELECT to_regclass('half')").scalar() is None
 
