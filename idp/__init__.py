@@ -1,18 +1,17 @@
 """The OpenID Connect provider that schools trust with families.
 
-``create_app`` is the only place that wires the parts together.
+``create_app`` is the only place that wires the parts together. What it needs is loaded when it is
+called: a command is loaded from here too, and hears Ctrl-C before that (``idp.cli``).
 """
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
-from flask import Flask
-from sqlalchemy import make_url
+if TYPE_CHECKING:
+    from flask import Flask
 
-from idp.database import db
-from idp.resources import folder
-from idp.settings import Settings, UnsafeSettings, safety
+    from idp.settings import Settings, UnsafeSettings
 
 REACHED: Final = {
     "connect_timeout": 5,
@@ -28,11 +27,23 @@ what an address says itself (``?connect_timeout=…``) counts."""
 __all__ = ["Settings", "UnsafeSettings", "create_app"]
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def __getattr__(name: str) -> Any:
+    if name not in {"Settings", "UnsafeSettings"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from idp import settings
+
+    return getattr(settings, name)
+
+
+def create_app(settings: "Settings | None" = None) -> "Flask":
     """Build the provider from ``settings``, or from the environment.
 
     Raises ``UnsafeSettings`` where the settings would be unsafe to serve with.
     """
+    from idp.database import db
+    from idp.resources import folder
+    from idp.settings import Settings, UnsafeSettings, safety
+
     settings = settings or Settings.from_environment(os.environ)
     if problems := safety.problems(settings):
         raise UnsafeSettings(problems)
@@ -49,7 +60,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-def _flask_config(settings: Settings) -> dict[str, object]:
+def _flask_config(settings: "Settings") -> dict[str, object]:
+    from idp.resources import folder
+
     url = settings.sqlalchemy_url
     return {
         "SECRET_KEY": settings.session_secret,
@@ -74,7 +87,9 @@ def _flask_config(settings: Settings) -> dict[str, object]:
     }
 
 
-def _engine_options(url: str, settings: Settings) -> dict[str, object]:
+def _engine_options(url: str, settings: "Settings") -> dict[str, object]:
+    from sqlalchemy import make_url
+
     # Rule L1: an error message must not quote the values of a row.
     options: dict[str, object] = {"hide_parameters": True}
     if url.startswith("sqlite"):
@@ -124,7 +139,7 @@ def _import_models() -> None:
     import idp.sessions.models  # noqa: F401
 
 
-def _wire(app: Flask) -> None:
+def _wire(app: "Flask") -> None:
     """Join the faces and the services."""
     import idp.privacy.export_sections
     import idp.roster.export_section  # noqa: F401

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from idp import clock
-from idp.cli import cli
+from idp.cli.program import cli
 from idp.database import transaction
 from idp.doctor import running
 from idp.people import platform_counts

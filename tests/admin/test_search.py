@@ -345,7 +345,7 @@ def test_the_command_line_finds_the_same(desk: Desk) -> None:
     from click.testing import CliRunner
     from flask.cli import ScriptInfo
 
-    from idp.cli import cli
+    from idp.cli.program import cli
 
     account, (child,) = factories.family(desk.here, "Lina", username="claire")
     info = ScriptInfo(create_app=lambda: desk.app, set_debug_flag=False)

@@ -14,7 +14,8 @@ from click.testing import CliRunner, Result
 from flask import Flask
 from flask.cli import ScriptInfo
 
-from idp.cli import application, cli
+from idp.cli import application
+from idp.cli.program import cli
 from idp.database import db
 from idp.doctor import Finding, installation
 from tests import databases

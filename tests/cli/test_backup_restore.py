@@ -23,7 +23,7 @@ from idp import clock, create_app, readiness
 from idp.audit import continuity, last_seen
 from idp.audit.models import AuditEvent
 from idp.backup import elsewhere, erasures, places, putting_back
-from idp.cli import cli
+from idp.cli.program import cli
 from idp.database import db, transaction
 from idp.lifecycle import endings
 from idp.oidc.folder_store import FolderStore

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from idp.cli import NOUNS, cli
+from idp.cli.program import NOUNS, cli
 from tests.cli.conftest import PROGRAM, Run, finished, invoked, refused
 
 pytestmark = pytest.mark.quick_on("postgresql")

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from flask import current_app
 from flask.cli import ScriptInfo
 
-from idp.cli import cli
+from idp.cli.program import cli
 from tests import factories
 from tests.clients.documented import Application
 from tests.factories import PASSWORD

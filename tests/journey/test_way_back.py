@@ -9,7 +9,7 @@ from flask import Flask
 from flask.cli import ScriptInfo
 from sqlalchemy import update
 
-from idp.cli import cli
+from idp.cli.program import cli
 from idp.credentials import one_time_tokens, passwords
 from idp.credentials.models import OneTimeToken
 from idp.database import transaction

@@ -13,7 +13,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from idp import heartbeat, measures
-from idp.cli import NOUNS
+from idp.cli.program import NOUNS
 from idp.settings import Settings, variable, variables
 from tests.installs import image
 

@@ -11,6 +11,7 @@ DOCUMENTS = [
     *(Path(each) for each in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "bench/README.md")),
     *sorted(Path("docs").rglob("*.md")),
 ]
+ROOT = Path(__file__).parents[2]
 FOLDERS = "idp", "tests", "bench", "examples", "migrations", "templates", "docs", ".ci"
 _FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 
@@ -74,3 +75,22 @@ def test_the_guides_name_all_software_that_the_desk_has_settings_for() -> None:
     table = Path("docs/clients.md").read_text().partition("\n## Settings to paste\n")[2]
     shown = " ".join(re.findall(r"^\| ([^|]*) \|", table.partition("\n## ")[0], re.MULTILINE))
     assert {each for each in names if each not in shown} == set()
+
+
+def test_every_test_that_the_security_page_names_is_there() -> None:
+    """A test that was renamed, or went to another file, goes on being what proves a rule."""
+    named = re.compile(r"`((?:\w+/)+test_\w+\.py)`((?:,? `[\w*]+`)*)")
+    page = (ROOT / "docs/security.md").read_text()
+    missing = []
+    for file, names in named.findall(page):
+        path = ROOT / "tests" / file
+        source = path.read_text() if path.exists() else ""
+        for name in re.findall(r"`([\w*]+)`", names):
+            begins = rf"^ *(?:def|class) {name.replace('*', '')}"
+            if not re.search(
+                begins if name.endswith("*") else rf"{begins}\b", source, re.MULTILINE
+            ):
+                missing.append(f"{file} {name}")
+        missing += [] if source else [file]
+    assert missing == []
+    assert len(named.findall(page)) > 200

@@ -17,8 +17,10 @@ from joserfc.jwk import OctKey, RSAKey
 from idp.clients.metadata import checked
 from idp.clients.models import Client
 from idp.database import base64url, db
+from idp.deliveries import worker
 from idp.errors import Invalid
 from idp.oidc.models import AccessToken, AuthorizationCode, RefreshToken
+from tests import receiver
 from tests.protocol.assertions import Assertion, jwks, key_for
 from tests.relying_party import CALLBACK, error_of, world
 
@@ -211,6 +213,32 @@ def test_o15_a_client_assertion_is_no_hint_and_an_id_token_no_assertion(
 
     assert response.status_code in {400, 401}
     assert there.browser.shows("logout-confirm")
+
+
+def test_o15_what_applications_are_told_proves_nothing_anywhere_else(
+    client: FlaskClient,
+) -> None:
+    """Back-Channel Logout 1.0 §2.4, RFC 8417 §4: no other kind of token can be made of one."""
+    with receiver.running() as there:
+        here = world(client, "Lina", **there.registered())
+        here.portal.redirect_uri = f"{there.address}/callback"
+        here.claims()
+        here.browser.sign_out()
+        worker.deliver_due()
+        told = [*there.tokens("/logout"), *there.tokens("/events")]
+    assert told
+    assertion = {
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "grant_type": "authorization_code",
+        "code": "x",
+    }
+
+    for token in told:
+        assert here.portal.userinfo(here.http, token).status_code == 401
+        assert here.portal.introspect(here.http, token) == {"active": False}
+        assert here.portal.refresh(here.http, token).status_code == 400
+        posted = here.http.post("/oauth2/token", data={**assertion, "client_assertion": token})
+        assert (posted.json or {})["error"] in {"invalid_client", "invalid_request"}
 
 
 def test_an_assertion_from_the_future_clock_is_within_a_minute(client: FlaskClient) -> None:

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from idp import clock, create_app
-from idp.cli import cli
+from idp.cli.program import cli
 from idp.clients.used import first_use
 from idp.credentials import counters, one_time_tokens, throttling, totp
 from idp.credentials.models import ThrottleCounter

@@ -213,7 +213,7 @@ def _run(app: Flask, *arguments: str) -> Any:
     from click.testing import CliRunner
     from flask.cli import ScriptInfo
 
-    from idp.cli import cli
+    from idp.cli.program import cli
 
     info = ScriptInfo(create_app=lambda: app, set_debug_flag=False)
     return Context().run(CliRunner().invoke, cli, list(arguments), obj=info)
