@@ -12,6 +12,7 @@ from idp.settings import Settings
 from tests import factories
 from tests.authenticator import UP, UV, Authenticator, Key, b64, make, options_of, use
 from tests.conftest import settings_for_tests
+from tests.entrance import enter
 from tests.relying_party import answer, claims_of
 from tests.second_factors import ISSUER, add_passkey, audited, passkey_of, signed_in_with, told
 from tests.times import later, standing_still
@@ -34,11 +35,11 @@ def here(app: Flask) -> Place:
 
 @pytest.fixture
 def device(here: Place) -> Authenticator:
-    """Claire's phone, with her passkey on it; the browser is signed out afterwards."""
+    """Claire's phone, with her passkey on it, which she has added in another browser."""
     authenticator = Authenticator()
-    here.browser.sign_in_at_home("claire")
-    add_passkey(here.browser, authenticator)
-    here.browser.sign_out()
+    browser = here.another_browser()
+    enter(browser.client, here.parent)
+    add_passkey(browser, authenticator)
     return authenticator
 
 
