@@ -111,12 +111,23 @@ def client_deliveries(client_id: str, limit: int, as_json: bool) -> None:
 def client_rotate_secret(client_id: str, overlap: timedelta, as_json: bool) -> None:
     """Give an application a new secret. It is printed this once.
 
+    While a former secret works, it goes on, and the new one takes the place of the last: what was
+    lost before it was entered is made again so. If the application has the last one already, say
+    `idp client end-old-secret` first.
+
     Examples:
       idp client rotate-secret app_4vXb…
       idp client rotate-secret app_4vXb… --overlap 0
     """
     made = applications.rotate_secret(AT_TERMINAL, client_id, overlap=overlap)
     _print_registered(made, as_json)
+    until = made.client.previous_secret_expires_at
+    if until is None:
+        click.echo("No other secret works any more.", err=as_json)
+        return
+    click.echo(f"The former secret works until {until:%Y-%m-%d %H:%M}Z.", err=as_json)
+    if made.newest_ended:
+        click.echo("The one that was made last before this one has ended.", err=as_json)
 
 
 @command.command("end-old-secret")

@@ -37,6 +37,8 @@ class Registered:
 
     client: Client
     secret: str | None
+    newest_ended: bool = False
+    """Whether a rotation has ended the secret of the one before, too, which may be in use."""
 
 
 def register(
@@ -221,24 +223,37 @@ def start_page(client: ClientRow) -> str | None:
 def rotate_secret(
     client_id: str, *, overlap: timedelta = timedelta(0), version: int | None = None
 ) -> Registered:
-    """Give a new secret; the old one goes on working for ``overlap``.
+    """Give a new secret; the one that the application uses goes on working for ``overlap``.
 
+    While a former one works, that one counts as used: the newest may have been lost before
+    anybody entered it, and ends. Who has entered it calls ``end_former_secret`` first.
     ``version``: the one that was looked at; a form that is sent twice rotates once. Raises
     ``Conflict``, ``NotFound``, and ``Invalid`` for a client without a secret.
     """
     secret = new_secret(get_client(client_id).metadata_)
     if secret is None:
         raise Invalid("token_endpoint_auth_method", "no_secret")
-    former = {
-        "previous_secret_hash": Client.secret_hash,
-        "previous_secret_expires_at": clock.now() + overlap,
-    }
-    with transaction():
-        values = {"secret_hash": hashed_secret(secret)}
-        _move(client_id, version, values | (former if overlap else _NO_FORMER_SECRET))
+    with transaction() as session:
+        lock = {"key_share": True}
+        before = session.get_one(Client, client_id, populate_existing=True, with_for_update=lock)
+        again = overlaps(before)
+        beside: dict[str, Any] = _NO_FORMER_SECRET
+        if overlap:
+            used = before.previous_secret_hash if again else before.secret_hash
+            until = clock.now() + overlap
+            if again and before.previous_secret_expires_at:
+                until = max(until, before.previous_secret_expires_at)  # as was promised
+            beside = {"previous_secret_hash": used, "previous_secret_expires_at": until}
+        _move(client_id, version, {"secret_hash": hashed_secret(secret)} | beside)
         seconds = overlap.total_seconds()
         audit_log.record("client_secret_rotated", client_id, _served(client_id), overlap=seconds)
-    return Registered(get_client(client_id), secret)
+    return Registered(get_client(client_id), secret, newest_ended=again)
+
+
+def overlaps(client: ClientRow) -> bool:
+    """Whether the secret from before the last rotation still works."""
+    until = client.previous_secret_expires_at
+    return bool(client.previous_secret_hash and until and until > clock.now())
 
 
 def end_former_secret(client_id: str) -> bool:

@@ -80,6 +80,20 @@ class TestRotation:
         assert not works(desk, portal, portal.registered.secret)
         assert not operator.shows("client-secret-end")
 
+    def test_a_secret_that_was_lost_is_made_again_beside_the_one_in_use(self, desk: Desk) -> None:
+        portal = RelyingParty.of(desk.here)
+        operator, lost = rotate(desk, portal, "7")
+        assert not operator.shows("client-newest-ended")
+
+        operator.open(f"{LIST}/{portal.client_id}/secret")
+        assert operator.shows("client-two-secrets")
+        operator, again = rotate(desk, portal, "1")
+
+        assert operator.shows("client-newest-ended")
+        assert works(desk, portal, portal.registered.secret)
+        assert not works(desk, portal, lost)
+        assert works(desk, portal, again)
+
     def test_n5_the_form_sent_again_rotates_nothing_and_gets_the_same_page(
         self, desk: Desk
     ) -> None:

@@ -1,6 +1,7 @@
 """Schools, applications, accounts, children, tokens, keys, mail and audit, by command."""
 
 import json
+import re
 import signal
 from collections.abc import Callable
 from datetime import timedelta
@@ -23,6 +24,7 @@ from idp.people import accounts, schools
 from tests import factories
 from tests.admin.pictures import picture
 from tests.cli.conftest import Run, refused, start
+from tests.times import later
 
 pytestmark = pytest.mark.quick_on("sqlite")
 
@@ -252,16 +254,55 @@ def test_an_unknown_school_is_named(run: Run, app: Flask) -> None:
     assert "s_none" in refused(run(*arguments))
 
 
-def test_a_rotated_secret_leaves_the_old_one_for_a_while(json_of: JsonOf, client_id: str) -> None:
-    first = json_of("client", "rotate-secret", client_id)["client_secret"]
+def works(app: Flask, client_id: str, secret: str) -> bool:
+    """Whether this secret proves the application at the token endpoint."""
+    data = {"grant_type": "authorization_code", "code": "x"}
+    http = app.test_client(use_cookies=False)
+    return http.post("/oauth2/token", data=data, auth=(client_id, secret)).status_code == 400
+
+
+def test_a_rotated_secret_leaves_the_old_one_for_a_while(
+    app: Flask, json_of: JsonOf, client_id: str
+) -> None:
+    first = json_of("client", "rotate-secret", client_id, "--overlap", "0")["client_secret"]
     second = json_of("client", "rotate-secret", client_id, "--overlap", "2h")["client_secret"]
-    client = registration.get_client(client_id)
-    assert client_secrets.is_secret(client, first)
-    assert client_secrets.is_secret(client, second)
+    assert works(app, client_id, first)
+    assert works(app, client_id, second)
 
     json_of("client", "rotate-secret", client_id, "--overlap", "0")
 
-    assert not client_secrets.is_secret(registration.get_client(client_id), second)
+    assert not works(app, client_id, first)
+    assert not works(app, client_id, second)
+
+
+def test_a_secret_that_was_lost_is_made_again_beside_the_one_in_use(
+    app: Flask, run: Run, json_of: JsonOf, client_id: str
+) -> None:
+    used = json_of("client", "rotate-secret", client_id, "--overlap", "0")["client_secret"]
+    lost = json_of("client", "rotate-secret", client_id, "--overlap", "2d")["client_secret"]
+
+    result = run("client", "rotate-secret", client_id, "--overlap", "1h")
+
+    again = re.findall(r"^client secret +(\S+)$", result.stdout, re.MULTILINE)[0]
+    assert "The one that was made last before this one has ended." in result.stdout
+    assert [works(app, client_id, each) for each in (used, lost, again)] == [True, False, True]
+    with later(hours=47):  # as the first of the two has promised
+        assert works(app, client_id, used)
+    with later(hours=49):
+        assert not works(app, client_id, used)
+        assert works(app, client_id, again)
+
+
+def test_who_has_entered_the_newest_ends_the_former_before_the_next_rotation(
+    app: Flask, run: Run, json_of: JsonOf, client_id: str
+) -> None:
+    entered = json_of("client", "rotate-secret", client_id)["client_secret"]
+    assert run("client", "end-old-secret", client_id).exit_code == 0
+
+    newest = json_of("client", "rotate-secret", client_id)["client_secret"]
+
+    assert works(app, client_id, entered)
+    assert works(app, client_id, newest)
 
 
 @pytest.mark.parametrize("overlap", ["soon", "5", "-1h", "99999999d"])

@@ -218,7 +218,7 @@ def test_o15_a_client_assertion_is_no_hint_and_an_id_token_no_assertion(
 def test_o15_what_applications_are_told_proves_nothing_anywhere_else(
     client: FlaskClient,
 ) -> None:
-    """Back-Channel Logout 1.0 §2.4, RFC 8417 §4: no other kind of token can be made of one."""
+    """Logout tokens and security events: no other kind of token can be made of one."""
     with receiver.running() as there:
         here = world(client, "Lina", **there.registered())
         here.portal.redirect_uri = f"{there.address}/callback"

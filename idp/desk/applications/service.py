@@ -15,7 +15,6 @@ from urllib.parse import urlencode
 
 from sqlalchemy import ColumnElement, false, func, select, true
 
-from idp import clock
 from idp.clients import registration
 from idp.clients.models import Client, ClientSchool
 from idp.clients.registration import Registered
@@ -57,8 +56,7 @@ class Application:
     @property
     def overlaps(self) -> bool:
         """Whether the secret from before still works."""
-        until = self.client.previous_secret_expires_at
-        return bool(self.client.previous_secret_hash and until and until > clock.now())
+        return registration.overlaps(self.client)
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ def _rotate(staff: Staff, client_id: str, form: Form) -> ResponseReturnValue:
     except Invalid:
         flash(_("This application has no secret."), "problem")
         return _to(client_id)
-    return shown_once(staff, client_id, made.secret)
+    return shown_once(staff, client_id, made.secret, newest_ended=made.newest_ended)
 
 
 @blueprint.post("/applications/<client_id>/secret/end")
@@ -127,13 +127,16 @@ def enable_client(staff: Staff, client_id: str) -> ResponseReturnValue:
     return _to(client_id)
 
 
-def shown_once(staff: Staff, client_id: str, secret: str | None) -> ResponseReturnValue:
+def shown_once(
+    staff: Staff, client_id: str, secret: str | None, *, newest_ended: bool = False
+) -> ResponseReturnValue:
     """The page with a new secret, which no other page and no reload shows again."""
     application = applications.editable(staff, client_id)
     return render_template(
         "admin/clients/secret.html",
         application=application,
         secret=secret,
+        newest_ended=newest_ended,
         recipes=recipes(application, secret),
         words=client_words,
     )
