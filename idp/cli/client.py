@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from idp.cli import client_options, client_registration, inputs, notify, output
+from idp.cli import client_options, client_registration, inputs, notify, output, shown_once
 from idp.cli.group import Noun
 from idp.clients import registration
 from idp.clients.models import Client
@@ -53,6 +53,7 @@ def client_create(
     document = inputs.document(metadata_file) if metadata_file else {}
     document |= {"client_name": name} if name else {}
     document |= client_options.metadata_of(options, document)
+    shown_once.check_output()
     made = applications.register(AT_TERMINAL, document, school_ids=school_ids)
     _print_registered(made, as_json)
 
@@ -119,6 +120,7 @@ def client_rotate_secret(client_id: str, overlap: timedelta, as_json: bool) -> N
       idp client rotate-secret app_4vXb…
       idp client rotate-secret app_4vXb… --overlap 0
     """
+    shown_once.check_output()
     made = applications.rotate_secret(AT_TERMINAL, client_id, overlap=overlap)
     _print_registered(made, as_json)
     until = made.client.previous_secret_expires_at
@@ -177,6 +179,7 @@ def client_edit(
     changes |= client_options.metadata_of(options, {**client.metadata_, **changes})
     if not changes and not school_ids:
         raise click.UsageError("say what is to change: an option, or --metadata")
+    shown_once.check_output()
     made = applications.change(
         AT_TERMINAL,
         client_id,
@@ -234,6 +237,12 @@ def _whole(client: Client) -> dict[str, Any]:
 
 
 def _print_registered(made: registration.Registered, as_json: bool) -> None:
+    again = f"`idp client rotate-secret {made.client.id}` makes another secret"
+    with shown_once.told(f"{made.client.id} is stored" + (f"; {again}" if made.secret else "")):
+        _print(made, as_json)
+
+
+def _print(made: registration.Registered, as_json: bool) -> None:
     secret = {} if made.secret is None else {"client_secret": made.secret}
     if as_json:
         whole = _whole(made.client)

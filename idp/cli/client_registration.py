@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from idp import settings
-from idp.cli import inputs, output
+from idp.cli import inputs, output, shown_once
 from idp.cli.group import Noun
 from idp.desk.access.rights import AT_TERMINAL
 from idp.desk.applications import registration_tokens
@@ -55,6 +55,7 @@ def token_create(
       idp client registration-token create "Homework Ltd" --school "Collège des Tilleuls" \
         --uses 3 --expires 14d --scope "openid child"
     """
+    shown_once.check_output()
     made = registration_tokens.make(
         AT_TERMINAL,
         label,
@@ -64,7 +65,9 @@ def token_create(
         scope=scope,
         pkce_optional=no_pkce,
     )
-    output.one({"token_id": made.row.id, "initial_access_token": made.text}, as_json)
+    end = f"`idp client registration-token end {made.row.id}` ends it; make another one"
+    with shown_once.told(end):
+        output.one({"token_id": made.row.id, "initial_access_token": made.text}, as_json)
     if settings.current().dynamic_registration == "off":
         click.echo("Nobody can use it: IDP_DYNAMIC_REGISTRATION is off.", err=True)
 

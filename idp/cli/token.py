@@ -1,12 +1,11 @@
 """``idp token``: one-time connection tokens for letters."""
 
-import os
 from pathlib import Path
 
 import click
 
 from idp import clock, settings
-from idp.cli import named, output
+from idp.cli import named, output, shown_once
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
 from idp.desk.access.rights import AT_TERMINAL
@@ -30,6 +29,7 @@ def token_issue(username: str, as_json: bool) -> None:
       idp token issue claire.dubois
     """
     account = named.account(username)
+    shown_once.check_output()
     expires_at = clock.now() + settings.current().first_sign_in_lifetime
     token = mail_requests.issue_letter_token(account.id)
     row = {
@@ -38,7 +38,8 @@ def token_issue(username: str, as_json: bool) -> None:
         "link": welcome_link(token),
         "expires_at": expires_at,
     }
-    output.one(row, as_json)
+    with shown_once.told("the earlier tokens have ended; run it again for another one"):
+        output.one(row, as_json)
 
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -58,9 +59,11 @@ def token_letter(username: str, path: Path, school_id: str | None, as_json: bool
       idp token letter claire.dubois -o claire.pdf
     """
     account = named.account(username)
-    _check_place(path)
     try:
-        printout = printed_letters.print_letter(AT_TERMINAL, account.id, school_id=school_id)
+        with shown_once.private_file(path) as keep_sheets:  # tokens in clear
+            printout = printed_letters.print_letter(
+                AT_TERMINAL, account.id, school_id=school_id, keep_sheets=keep_sheets
+            )
     except NotFound:
         raise BadInput(f"{account.username} is guardian of nobody at a school") from None
     except Conflict as refused:
@@ -68,7 +71,7 @@ def token_letter(username: str, path: Path, school_id: str | None, as_json: bool
             status = refused.values["status"]
             raise BadInput(f"{account.username} is {status}, not invited") from None
         raise BadInput("somebody else printed this letter just now, or it was used") from None
-    _write(path, printout, as_json)
+    output.one({"file": str(path), "letters": printout.letters}, as_json)
 
 
 @command.command("letters")
@@ -93,23 +96,16 @@ def token_letters(
     Example:
       idp token letters --school s_4vXb… --class 3B -o 3B.pdf
     """
-    _check_place(path)
     try:
-        printout = printed_letters.print_class(
-            AT_TERMINAL, school_id, class_name, with_email=with_email, again=again
-        )
+        with shown_once.private_file(path) as keep_sheets:  # tokens in clear
+            printout = printed_letters.print_class(
+                AT_TERMINAL,
+                school_id,
+                class_name,
+                with_email=with_email,
+                again=again,
+                keep_sheets=keep_sheets,
+            )
     except Conflict:
         raise BadInput("nobody waits for a letter (see --with-email and --again)") from None
-    _write(path, printout, as_json)
-
-
-def _check_place(path: Path) -> None:
-    """Before tokens end for a file that can't be written."""
-    if not os.access(path.parent, os.W_OK) or path.is_symlink():
-        raise BadInput(f"{path} can't be written")
-
-
-def _write(path: Path, printout: printed_letters.Printout, as_json: bool) -> None:
-    with output.private_file(path) as file:  # tokens in clear
-        file.write(printout.pdf)
     output.one({"file": str(path), "letters": printout.letters}, as_json)

@@ -5,7 +5,7 @@ are invited at the moment when the token is made; each letter in the audit log (
 A5; docs/decisions/printed-letters.md). The file is what a function returns: no token is kept.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -52,9 +52,16 @@ class _Family:
 
 
 def print_letter(
-    staff: Staff, account_id: str, *, school_id: str | None = None, seen: int | None = None
+    staff: Staff,
+    account_id: str,
+    *,
+    school_id: str | None = None,
+    seen: int | None = None,
+    keep_sheets: Callable[[bytes], None] | None = None,
 ) -> Printout:
     """One guardian's letter; the tokens of earlier letters and mails end.
+
+    ``keep_sheets``: gets the file before any token ends; where that raises, none does.
 
     ``school_id``: whose letter it is where the guardian has pupils at several schools of the
     scope; the first by name else. ``seen``: the newest printing that staff knew of
@@ -67,7 +74,7 @@ def print_letter(
     if person.account.status != "invited":
         raise Conflict("not_invited", status=person.account.status)
     waiting = _recipients_of(person.school, Account.id == account_id)
-    return _printed(staff, person.school, waiting, seen)
+    return _printed(staff, person.school, waiting, seen, keep_sheets)
 
 
 def print_class(
@@ -78,13 +85,14 @@ def print_class(
     with_email: bool = False,
     again: bool = False,
     seen: int | None = None,
+    keep_sheets: Callable[[bytes], None] | None = None,
 ) -> Printout:
     """The letters of a class, or (None) of the whole school, in the order of its pupils.
 
     ``with_email``: for guardians who can be invited by mail, too; their mailed tokens end.
-    ``again``: for those who have a letter that still works, too; it ends. ``seen``: as in
-    ``print_letter``. Raises ``NotFound``, and ``Conflict``: ``nobody_left`` or
-    ``printed_meanwhile``.
+    ``again``: for those who have a letter that still works, too; it ends. ``seen`` and
+    ``keep_sheets``: as in ``print_letter``. Raises ``NotFound``, and ``Conflict``: ``nobody_left``
+    or ``printed_meanwhile``.
     """
     school = recipients.school(staff, school_id)
     chosen = [recipients.live_in(school.id, class_name)]
@@ -97,7 +105,7 @@ def print_class(
         newest = recipients.newest(school.id, class_name)
         none_left = seen is None or newest <= seen
         raise Conflict("nobody_left" if none_left else "printed_meanwhile")
-    return _printed(staff, school, waiting, seen)
+    return _printed(staff, school, waiting, seen, keep_sheets)
 
 
 def _recipients_of(
@@ -140,7 +148,13 @@ def _family(account: Account, pupils: Iterable[tuple[str, str, str]]) -> _Family
     )
 
 
-def _printed(staff: Staff, school: School, waiting: list[_Family], seen: int | None) -> Printout:
+def _printed(
+    staff: Staff,
+    school: School,
+    waiting: list[_Family],
+    seen: int | None,
+    keep_sheets: Callable[[bytes], None] | None,
+) -> Printout:
     """Set the letters, and only then keep their tokens, which end the earlier ones: sheets that
     can't be set end nothing. Whoever is out by the time they are kept has them set anew.
     """
@@ -153,6 +167,8 @@ def _printed(staff: Staff, school: School, waiting: list[_Family], seen: int | N
             break
         tokens = {each.account_id: one_time_tokens.draw() for each in waiting}
         pdf = _set(school, _letters(school, waiting, tokens))
+        if keep_sheets is not None:
+            keep_sheets(pdf)
         may = issue(tokens)
         if len(may) == len(tokens):
             return Printout(pdf, len(waiting))
