@@ -37,7 +37,8 @@ class Doubt:
     """A row of the file about whom a person is asked.
 
     ``ours``: the account or child that its id means, or that it may be; ``other``: who bears the
-    row's name. ``key``: several rows are one question under it.
+    row's name, or has its address. ``key``: several rows are one question under it. ``about``:
+    which of several questions about one row it is.
     """
 
     kind: str
@@ -46,14 +47,18 @@ class Doubt:
     other: str | None = None
     key: str = ""
     of_guardian: bool = False
+    about: str = ""
+    contradicted: bool = False
+    """Whether answers contradict each other: then none counts."""
 
     @property
     def subject(self) -> str:
-        return f"{'g' if self.of_guardian else 'p'}{self.number}"
+        row = f"{'g' if self.of_guardian else 'p'}{self.number}"
+        return f"{row}.{self.about}" if self.about else row
 
     def answer(self, scope: Scope) -> str | None:
         """What somebody has said about it."""
-        return scope.answers.get(self.key or self.subject)
+        return None if self.contradicted else scope.answers.get(self.key or self.subject)
 
 
 @dataclass(frozen=True)

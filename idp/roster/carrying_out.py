@@ -150,7 +150,7 @@ def _apply_once(run_id: str, school_id: str, how: How) -> SchoolReport:
         plan = planning.plan(scope)
         if how.analyse:
             bulk.analyse(RosterMatch, RosterPair, RosterChange)
-        if plan.is_large and not how.confirms(school_id, plan.share_ending):
+        if plan.is_large and not how.confirms(school_id, plan.share_at_once):
             problems = _problems(scope, plan)  # and the plan stays, to be looked at
             row.state = "held_back"
             events.record("roster_held_back", school_id=school_id, run=run_id)

@@ -1,10 +1,12 @@
 """Finds pupils of the file whose id, or name, alone does not say who they are.
 
-Three kinds: an id that comes with another person's name and guardians; a known person who comes
-with another number; a second row of one name and class.
+Four kinds: an id that comes with another person's name and guardians; a known person who comes
+with another number; a row whose name several known pupils have, or several rows one known pupil's;
+a second row of one name and class.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from idp.roster import asking, bulk, company
@@ -71,6 +73,9 @@ ORDER BY CASE WHEN p.child_id IS NULL THEN 1 ELSE 0 END, p.number
 """
 
 
+_ENOUGH: Final = 6
+"""Characters at the end of a child's id that tell a few namesakes apart."""
+
 _Row = tuple[int, str | None, str | None]
 """A row's number, class, and group of rows that may be one pupil."""
 
@@ -111,17 +116,43 @@ def of_names(scope: Scope) -> list[Doubt]:
     ours = company.guardians_of(each.id for candidates in free.values() for each in candidates)
     doubts: list[Doubt] = []
     known: list[tuple[int, str, str]] = []
+    unsure: list[tuple[int, str]] = []
     for key, candidates in free.items():
-        pairs, unsure = _paired(rows[key], candidates, theirs, ours)
+        pairs, uncertain = _paired(rows[key], candidates, theirs, ours)
         numbered = {each.id for each in candidates if each.taken}
         for number, child_id in pairs:
             if child_id in numbered:
                 doubts.append(Doubt("renumbered", number, child_id, key=RENUMBERED))
             else:
                 known.append((number, child_id, "name"))
-        doubts += [Doubt("pupil", number, child_id) for number, child_id in unsure]
+        unsure += uncertain
     _set(scope, known)
     _settle(scope, doubts, how="renumber")
+    return [*doubts, *_of_namesakes(scope, unsure)]
+
+
+def _of_namesakes(scope: Scope, pairs: list[tuple[int, str]]) -> list[Doubt]:
+    """Rows that may be about several children: each of these is asked about, and held."""
+    rows: dict[int, list[Doubt]] = {}
+    for number, child_id in pairs:
+        about = child_id[
+            -_ENOUGH:
+        ]  # an answer is about this child, whoever else comes into question
+        rows.setdefault(number, []).append(Doubt("namesake", number, child_id, about=about))
+    doubts: list[Doubt] = []
+    changed: list[tuple[int, str | None, str | None]] = []
+    for number, asked in rows.items():
+        chosen = [each for each in asked if each.answer(scope) == asking.SAME]
+        if len(chosen) == 1:
+            changed.append((number, chosen[0].ours, "renumber"))
+            doubts += chosen
+            continue
+        # A row is one child: answers that say several say nothing
+        still = [replace(each, contradicted=True) for each in asked] if chosen else asked
+        held = next((each.ours for each in still if each.answer(scope) is None), None)
+        changed.append((number, held, "held" if held else None))
+        doubts += still
+    _set(scope, changed)
     return doubts
 
 
@@ -161,7 +192,7 @@ def _paired(
     pairs = asking.one_to_one(certain)
     left = _left(certain + likely, pairs, alone)
     pairs += asking.one_to_one(left)
-    return pairs, sorted(dict(_left(left, pairs, alone)).items())
+    return pairs, sorted(set(_left(left, pairs, alone)))
 
 
 def _left(

@@ -17,7 +17,7 @@ from idp.roster import bulk, former, namesakes
 from idp.roster.concerned import Person
 from idp.roster.models import RosterRun
 from idp.roster.planned_links import SEPARATED
-from idp.roster.planning import Plan
+from idp.roster.planning import LARGE, Plan
 from idp.roster.records import OF_OTHER_SCHOOLS
 from idp.roster.scope import Scope
 from idp.roster.staging import SAMPLES
@@ -137,6 +137,9 @@ SENTENCES: Final = {
         " Export the links as “agentSourcedIds” of users.csv."
     ),
     "large_change": _("A large part of the school would end at once."),
+    "many_addresses": _(
+        "Many guardians would get another e-mail address at once: has a column of the list slipped?"
+    ),
     "school_name": _("The file calls the school otherwise: is it the right file?"),
 }
 """In the languages of schools; ``sentence`` speaks the reader's."""
@@ -172,9 +175,14 @@ def find_problems(scope: Scope, plan: Plan) -> list[Finding]:
     problems += [_queried(code, query, scope.ids()) for code, query in queries.items()]
     problems += [_slips(scope), _classes(scope)]
     problems.append(_made(former.KIND, former.list_people(scope, SEPARATED)))
-    if plan.is_large:
-        share = f"{plan.share_ending:.0%}"
-        problems.append(Finding("large_change", 1, (share,)))
+    problems += [
+        Finding(code, 1, (f"{share:.0%}",))
+        for code, share in (
+            ("large_change", plan.share_ending),
+            ("many_addresses", plan.share_readdressed),
+        )
+        if share > LARGE
+    ]
     if plan.same_people:
         problems.append(_same_people(scope, plan))
     return [each for each in problems if each.count]

@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from idp.database import opaque_id
-from idp.roster import asking, bulk, doubtful_guardians, doubtful_pupils, usernames
+from idp.roster import (
+    asking,
+    bulk,
+    doubtful_addresses,
+    doubtful_guardians,
+    doubtful_pupils,
+    usernames,
+)
 from idp.roster.asking import Doubt
 from idp.roster.cells import name_key
 from idp.roster.models import RosterMatch
@@ -158,6 +165,7 @@ def match(scope: Scope) -> list[SamePerson]:
         bulk.execute(statement, **scope.ids())
     doubts = [*_pupils(scope), *_guardians_by_id(scope)]
     doubts += _guardians_by_name(scope)
+    doubts += _guardians_of_others_addresses(scope)
     asking.keep(scope, doubts)
     elsewhere = _elsewhere(scope)
     if scope.link_same_people:
@@ -204,6 +212,12 @@ def _guardians_by_name(scope: Scope) -> list[Doubt]:
         doubtful_guardians.settle(scope, doubtful)
         doubts += doubtful
     return list({each.subject: each for each in doubts}.values())
+
+
+def _guardians_of_others_addresses(scope: Scope) -> list[Doubt]:
+    doubts = doubtful_addresses.of_others(scope)
+    doubtful_guardians.settle(scope, doubts)
+    return doubts
 
 
 def _same_names(scope: Scope, query: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:

@@ -26,11 +26,19 @@ WHERE p.run_id = :run AND p.school_id = :school AND p.how NOT IN ('known', 'held
 )
 """Ids that somebody has said mean somebody else: whom they meant, and by which run."""
 
-ACCOUNTS_MADE: Final = """
+_ADDRESS_REFUSED: Final = """
+EXISTS (SELECT 1 FROM roster_questions q WHERE q.run_id = :run AND q.school_id = :school
+        AND q.kind = 'address' AND q.number = g.number AND q.answer = 'another')
+"""
+"""Somebody has said that the file's address is another guardian's."""
+
+ACCOUNTS_MADE: Final = f"""
 INSERT INTO roster_changes (run_id, school_id, kind, account_id, subject_id, username,
                             given_name, family_name, email, email_key)
 SELECT :run, :school, 'account_made', m.account_id, m.subject_id, m.username,
-       g.given_name, g.family_name, g.email, g.email_key
+       g.given_name, g.family_name,
+       CASE WHEN {_ADDRESS_REFUSED} THEN NULL ELSE g.email END,
+       CASE WHEN {_ADDRESS_REFUSED} THEN NULL ELSE g.email_key END
 FROM roster_matches m CROSS JOIN roster_guardians g
 WHERE m.run_id = :run AND m.school_id = :school AND m.how = 'new'
   AND g.run_id = :run AND g.sourced_id = m.sourced_id
@@ -47,22 +55,24 @@ AND NOT EXISTS (SELECT 1 FROM staff_roles s WHERE s.account_id = a.id)
 address decides who may set the password. Schools of the operator's district are one source."""
 
 
-_NEW_ADDRESS: Final = f"""
-({unclaimed("a")} AND g.email_key IS NOT NULL AND g.email_key <> coalesce(a.email_key, ''))
+NEW_ADDRESS: Final = f"""
+({unclaimed("a")} AND g.email_key IS NOT NULL AND g.email_key <> coalesce(a.email_key, '')
+ AND NOT {_ADDRESS_REFUSED})
 """
+"""Whether the row of ``g`` has another address than the account ``a``, which is nobody's yet."""
 
 ACCOUNTS_CHANGED: Final = f"""
 INSERT INTO roster_changes (run_id, school_id, kind, account_id, given_name, family_name, email,
                             email_key, old_given_name, old_family_name, old_email, old_email_key)
 SELECT :run, :school, 'account_changed', a.id, g.given_name, g.family_name,
-       CASE WHEN {_NEW_ADDRESS} THEN g.email ELSE a.email END,
-       CASE WHEN {_NEW_ADDRESS} THEN g.email_key ELSE a.email_key END,
+       CASE WHEN {NEW_ADDRESS} THEN g.email ELSE a.email END,
+       CASE WHEN {NEW_ADDRESS} THEN g.email_key ELSE a.email_key END,
        a.given_name, a.family_name, a.email, a.email_key
 FROM roster_matches m CROSS JOIN roster_guardians g CROSS JOIN accounts a
 WHERE m.run_id = :run AND m.school_id = :school AND m.how NOT IN ('new', 'held', 'ended')
   AND g.run_id = :run AND g.sourced_id = m.sourced_id AND g.present AND g.given_name <> ''
   AND a.id = m.account_id
-  AND (g.given_name <> a.given_name OR g.family_name <> a.family_name OR {_NEW_ADDRESS})
+  AND (g.given_name <> a.given_name OR g.family_name <> a.family_name OR {NEW_ADDRESS})
   AND NOT EXISTS (SELECT 1 FROM roster_matches o WHERE o.run_id = :run AND o.school_id = :school
                   AND o.account_id = m.account_id AND o.how NOT IN ('held', 'ended')
                   AND o.sourced_id || '' < m.sourced_id)
@@ -132,8 +142,13 @@ AND q.answer IS NULL AND q.{0}child_id IS NOT NULL
 """
 CHILD_NOT_ASKED_ABOUT: Final = f"""
 c.id NOT IN ({ASKED_ABOUT.format("")}) AND c.id NOT IN ({ASKED_ABOUT.format("other_")})
+AND c.id NOT IN (SELECT w.child_id FROM roster_questions q
+                 JOIN live_guardianships w ON w.account_id = q.other_account_id
+                 WHERE q.run_id = :run AND q.school_id = :school AND q.kind = 'address'
+                   AND q.answer IS NULL)
 """
-"""What is unsure is asked before anything ends (rule N2): nothing of whom a question is about."""
+"""What is unsure is asked before anything ends (rule N2): nothing of whom a question is about. Who
+left with an address that is in question would make it nobody's, and the next file take it over."""
 
 CHILDREN_LEFT: Final = f"""
 INSERT INTO roster_changes (run_id, school_id, kind, child_id)

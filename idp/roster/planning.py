@@ -14,7 +14,11 @@ from idp.roster.scope import Scope
 from idp.roster.staging import SAMPLES
 
 LARGE: Final = 0.10
-"""More than this share of a school's pupils or guardianships ending at once is confirmed."""
+"""More than this share of a school's pupils or guardianships ending at once is confirmed, and of
+its guardians' addresses becoming others."""
+FEW_ADDRESSES: Final = 3
+"""So many other addresses are a week's, at however small a school; a column that slipped has
+more."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,11 @@ class Plan:
     same_people: list[SamePerson]
     open_questions: int = 0
     """Questions that wait for an answer: whom they are about stays as they are."""
+    other_addresses: int = 0
+    """Guardians of the school, not in question, whose accounts are nobody's yet, and to whom the
+    file gives another address."""
+    addresses: int = 0
+    """Guardians of the school with an address, before the import."""
 
     @property
     def changes(self) -> int:
@@ -42,8 +51,19 @@ class Plan:
         return max(left, ended)
 
     @property
+    def share_readdressed(self) -> float:
+        """The share of guardians with another address; none while they are few."""
+        many = self.other_addresses > FEW_ADDRESSES
+        return self.other_addresses / max(self.addresses, 1) if many else 0.0
+
+    @property
+    def share_at_once(self) -> float:
+        """What is confirmed: the greatest of the shares."""
+        return max(self.share_ending, self.share_readdressed)
+
+    @property
     def is_large(self) -> bool:
-        return self.share_ending > LARGE
+        return self.share_at_once > LARGE
 
 
 def plan(scope: Scope) -> Plan:
@@ -84,7 +104,11 @@ def plan(scope: Scope) -> Plan:
     bulk.execute(planned_links.GUARDIANSHIPS_MADE, **ids, **asked_first)
     bulk.execute(planned_links.GUARDIANSHIPS_CHANGED, **ids)
     open_questions = questions.open_ones(scope)
-    return Plan(count_changes(scope), *_live(scope.school_id), same_people, open_questions)
+    return Plan(
+        *(count_changes(scope), *_live(scope.school_id), same_people, open_questions),
+        other_addresses=bulk.count(_OTHER_ADDRESSES, **ids),
+        addresses=bulk.count(_ADDRESSES, school=scope.school_id),
+    )
 
 
 def count_changes(scope: Scope) -> dict[str, int]:
@@ -95,6 +119,23 @@ def count_changes(scope: Scope) -> dict[str, int]:
         **scope.ids(),
     )
     return {row[0]: row[1] for row in rows}
+
+
+_ADDRESSES: Final = """
+SELECT count(DISTINCT w.account_id) FROM live_guardianships w JOIN accounts a ON a.id = w.account_id
+WHERE w.school_id = :school AND a.email_key IS NOT NULL
+"""
+# Whether another school trusts the account, and it keeps its address, is nothing for this one to
+# learn by a share (rule C3): it counts all the same
+_OTHER_ADDRESSES: Final = f"""
+SELECT count(DISTINCT a.id)
+FROM roster_matches m CROSS JOIN roster_guardians g CROSS JOIN accounts a
+WHERE m.run_id = :run AND m.school_id = :school AND m.how NOT IN ('new', 'held', 'ended')
+  AND g.run_id = :run AND g.sourced_id = m.sourced_id AND g.present AND g.given_name <> ''
+  AND a.id = m.account_id AND a.email_key IS NOT NULL AND {planned_people.NEW_ADDRESS}
+  AND EXISTS (SELECT 1 FROM live_guardianships w
+              WHERE w.account_id = a.id AND w.school_id = :school)
+"""
 
 
 def _live(school_id: str) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from idp import clock
 from idp.database import Model, OpaqueId, UtcDateTime
 from idp.people.models import one_of
 
-QUESTION_KINDS = ("pupil", "guardian", "renumbered", "twin", "disabled")
+QUESTION_KINDS = (*("pupil", "guardian", "renumbered", "namesake", "twin", "disabled", "address"),)
 ANSWERS = ("same", "another")
 KEY_LENGTH = 16
 
@@ -17,7 +17,8 @@ KEY_LENGTH = 16
 class RosterQuestion(Model):
     """Somebody of the file about whom the file alone is not believed, as planned last.
 
-    ``child_id`` and ``account_id`` are whom the id means; ``other_…`` who bears the row's name.
+    ``child_id`` and ``account_id`` are whom the id means; ``other_…`` who bears the row's name, or
+    has its address.
     Until it is answered, nothing changes for either, and nothing of theirs ends.
     """
 
@@ -27,7 +28,8 @@ class RosterQuestion(Model):
     run_id: Mapped[str] = mapped_column(OpaqueId, primary_key=True)
     school_id: Mapped[str] = mapped_column(OpaqueId, primary_key=True)
     subject: Mapped[str] = mapped_column(String(KEY_LENGTH), primary_key=True)
-    """The row: ``p`` or ``g`` and its number in the staging table."""
+    """The row: ``p`` or ``g`` and its number in the staging table; and what is asked about it,
+    where that may be several things."""
     kind: Mapped[str] = mapped_column(String(10))
     key: Mapped[str] = mapped_column(String(KEY_LENGTH))
     """By which it is answered: several rows may be one question."""

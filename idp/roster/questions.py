@@ -16,7 +16,7 @@ MOST_SHOWN: Final = 200
 """Questions of one school that a page shows; the others come when these are answered."""
 SAMPLES: Final = 20
 _EVERYBODY: Final = 1_000_000
-GROUPS: Final = frozenset({"renumbered", "disabled"})
+GROUPS: Final = frozenset({"renumbered", "disabled", "address"})
 """Kinds that are one question, however many rows it is about."""
 
 _OF: Final = "q.run_id = :run AND q.school_id = :school"
@@ -36,7 +36,7 @@ FROM roster_questions q
 JOIN roster_pupils p ON p.run_id = :run AND p.number = q.number
 LEFT JOIN children c ON c.id = q.child_id AND c.school_id = :school
 LEFT JOIN children o ON o.id = q.other_child_id AND o.school_id = :school
-WHERE {_OF} AND q.subject LIKE 'p%' ORDER BY q.number LIMIT {{}}
+WHERE {_OF} AND q.subject LIKE 'p%' ORDER BY q.number, q.subject LIMIT {{}}
 """
 _GUARDIANS: Final = f"""
 SELECT q.key, q.kind, q.answer, g.line, g.given_name, g.family_name, g.email, g.sourced_id,
@@ -44,12 +44,12 @@ SELECT q.key, q.kind, q.answer, g.line, g.given_name, g.family_name, g.email, g.
        CASE WHEN EXISTS (SELECT 1 FROM live_guardianships w
                          WHERE w.account_id = a.id AND w.school_id = :school) THEN a.email END,
        CASE WHEN a.id IS NULL OR {unclaimed("a")} THEN 0 ELSE 1 END,
-       o.given_name, o.family_name, o.email
+       o.id, o.given_name, o.family_name, o.email
 FROM roster_questions q
 JOIN roster_guardians g ON g.run_id = :run AND g.number = q.number
 LEFT JOIN accounts a ON a.id = q.account_id
 LEFT JOIN accounts o ON o.id = q.other_account_id
-WHERE {_OF} AND q.subject LIKE 'g%' ORDER BY q.number LIMIT {{}}
+WHERE {_OF} AND q.subject LIKE 'g%' ORDER BY q.number, q.subject LIMIT {{}}
 """
 _CHILDREN_IN_FILE: Final = f"""
 SELECT g.sourced_id, p.given_name, p.family_name FROM roster_questions q
@@ -68,8 +68,9 @@ JOIN roster_guardians g ON g.run_id = :run AND g.sourced_id = l.guardian_sourced
 WHERE {_OF} AND q.subject LIKE 'p%'
 """
 _OUR_CHILDREN: Final = f"""
-SELECT q.account_id, c.given_name, c.family_name FROM roster_questions q
-JOIN live_guardianships w ON w.account_id = q.account_id AND w.school_id = :school
+SELECT w.account_id, c.given_name, c.family_name FROM roster_questions q
+JOIN live_guardianships w ON w.account_id IN (q.account_id, q.other_account_id)
+                         AND w.school_id = :school
 JOIN children c ON c.id = w.child_id
 WHERE {_OF}
 """
@@ -97,8 +98,8 @@ def list_questions(scope: Scope) -> list[dict[str, Any]]:
     questions = []
     for key, kind, answer, count in counted.values():
         question = {"key": key, "kind": kind, "answer": answer, "count": count}
-        if kind in GROUPS:
-            questions.append({**question, "people": rows.get(key, [])[:SAMPLES]})
+        if kind in GROUPS and key in rows:
+            questions.append({**question, "people": rows[key][:SAMPLES]})
         elif key in rows and len(questions) < MOST_SHOWN:
             questions.append({**rows[key][0], **question})
     return questions
@@ -149,7 +150,10 @@ def _guardians(scope: Scope, most: int = MOST_SHOWN) -> Iterable[dict[str, Any]]
     theirs, ours = _named(_CHILDREN_IN_FILE, scope), _named(_OUR_CHILDREN, scope)
     for key, kind, answer, line, given_name, family_name, email, *ids in rows:
         sourced_id, account_id, *rest = ids
-        (old_given_name, old_family_name, old_email, claimed), other = rest[:4], rest[4:]
+        (old_given_name, old_family_name, old_email, claimed), (other_id, *other) = (
+            rest[:4],
+            rest[4:],
+        )
         number = None if sourced_id.startswith("~") else sourced_id
         yield {
             "key": key,
@@ -168,7 +172,7 @@ def _guardians(scope: Scope, most: int = MOST_SHOWN) -> Iterable[dict[str, Any]]
                 if account_id
                 else None
             ),
-            "other": _one((*other, None)) if other[0] else None,
+            "other": _one((*other, None), ours.get(other_id)) if other_id else None,
         }
 
 

@@ -22,6 +22,7 @@ class SchoolReport:
     counts: dict[str, int]
     findings: list[Finding]
     share_ending: float = 0.0
+    """The greater share of pupils and of guardianships that would end."""
     invited: int = 0
     samples: dict[str, list[str]] = field(default_factory=dict)
     """Kind of change → the names of a few."""
@@ -35,6 +36,15 @@ class SchoolReport:
     """Former class, new class, how many pupils."""
     people: list[dict[str, Any]] = field(default_factory=list)
     """Everybody, where that was asked for; see ``concerned``."""
+    share_readdressed: float = 0.0
+    """The share of guardians with another address, where these are many."""
+    other_addresses: int = 0
+    """How many that are, few or many."""
+
+    @property
+    def share_at_once(self) -> float:
+        """What is confirmed: the greatest of the shares."""
+        return max(self.share_ending, self.share_readdressed)
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,8 @@ def planned(row: RosterRunSchool, plan: Plan, problems: list[Finding]) -> School
         *(row.school_id, school_name(row.school_id), row.state, plan.counts, problems),
         plan.share_ending,
         open_questions=plan.open_questions,
+        share_readdressed=plan.share_readdressed,
+        other_addresses=plan.other_addresses,
     )
 
 
@@ -62,6 +74,8 @@ def as_json(report: SchoolReport) -> dict[str, Any]:
         "counts": report.counts,
         "findings": [[each.code, each.count, list(each.samples)] for each in report.findings],
         "share_ending": report.share_ending,
+        "share_readdressed": report.share_readdressed,
+        "other_addresses": report.other_addresses,
         "samples": report.samples,
         "questions": report.questions,
         "asked": report.open_questions,
@@ -98,6 +112,8 @@ def _read(
         open_questions=document.get("asked", 0),
         fields=document.get("fields", {}),
         moves=document.get("moves", []),
+        share_readdressed=document.get("share_readdressed", 0.0),
+        other_addresses=document.get("other_addresses", 0),
     )
 
 

@@ -168,3 +168,67 @@ def test_n2_the_same_row_twice_is_one_pupil(imported: Import, tmp_path: Path) ->
     report: dict[str, Any] = imported(one(tmp_path / "1.csv", first, first))
     assert report["counts"]["child_made"] == 1
     assert report["read"]["accounting"]["files"][0]["passed"] == {"twice": 1}
+
+
+MAX = "Max Petit 1A"
+ANNES, KARLS = ("Max", frozenset({"Anne"})), ("Max", frozenset({"Karl"}))
+CLASS = [row(f"Kid{one} Fam{one} 2A", f"Par{one} Fam{one}") for one in "abcdefghijklmnopqrstuvwx"]
+
+
+def two_of_one_name(imported: Import, checked: Import, tmp_path: Path) -> tuple[Path, list[str]]:
+    """Two pupils « Max Petit » are known, and the next list has one; and its questions' keys."""
+    imported(two(tmp_path / "1.csv", *CLASS, row(MAX, "Anne Petit"), row(MAX, "Karl Petit")))
+    path = two(tmp_path / "2.csv", *CLASS, row(MAX, "Eva Durand"))
+    report = checked(path)
+    assert {each["kind"] for each in report["questions"]} == {"namesake"}
+    assert report["asked"] == 2
+    with_whom = {each["old"]["with"][0] for each in report["questions"]}
+    assert with_whom == {"Anne Petit", "Karl Petit"}  # each is shown
+    by_guardian = sorted(report["questions"], key=lambda each: each["old"]["with"])
+    return path, [each["key"] for each in by_guardian]
+
+
+def test_n2_while_it_is_open_which_of_two_namesakes_a_row_is_nothing_of_either_ends(
+    imported: Import, checked: Import, tmp_path: Path
+) -> None:
+    path, _ = two_of_one_name(imported, checked, tmp_path)
+
+    report = imported(path)
+
+    assert (report["counts"], report["asked"]) == ({}, 2)
+    assert {ANNES, KARLS} <= homes()
+
+
+@pytest.mark.parametrize(("said", "gone"), [(0, KARLS), (1, ANNES)])
+def test_somebody_says_which_of_two_namesakes_a_row_is(
+    imported: Import, checked: Import, tmp_path: Path, said: int, gone: tuple[str, frozenset[str]]
+) -> None:
+    path, keys = two_of_one_name(imported, checked, tmp_path)
+
+    report = imported(path, "--decide", f"{keys[said]}=same")
+
+    assert report["counts"]["child_left"] == 1
+    assert "child_made" not in report["counts"]
+    assert gone not in homes()
+    assert ("Max", frozenset({"Eva"})) in homes()
+    again = imported(two(tmp_path / "3.csv", *CLASS, row(MAX, "Eva Durand")))
+    assert (again["counts"], again["asked"]) == ({}, 0)
+
+
+def test_n2_a_row_is_one_namesake_and_answers_that_say_both_count_as_none(
+    imported: Import, checked: Import, tmp_path: Path
+) -> None:
+    path, keys = two_of_one_name(imported, checked, tmp_path)
+    decided = [word for key in keys for word in ("--decide", f"{key}=same")]
+    report = imported(path, *decided)
+    assert (report["counts"], report["asked"]) == ({}, 2)
+    assert {ANNES, KARLS} <= homes()
+
+
+def test_a_row_that_is_neither_namesake_is_another_pupil(
+    imported: Import, checked: Import, tmp_path: Path
+) -> None:
+    path, keys = two_of_one_name(imported, checked, tmp_path)
+    report = imported(path, *(word for key in keys for word in ("--decide", f"{key}=another")))
+    assert (report["counts"]["child_made"], report["counts"]["child_left"]) == (1, 2)
+    assert {each for each in homes() if each[0] == "Max"} == {("Max", frozenset({"Eva"}))}

@@ -331,7 +331,7 @@ def test_n2_a_new_year_with_other_classes_asks_nothing(imported: Import, tmp_pat
     for place, family in enumerate(FAMILIES):
         second.pupil(f"p{place}", f"Kid{family}", family, f"g{place}", class_name=f"{place % 3}B")
         second.guardian(f"g{place}", f"Par{family}", family, f"new.{family.lower()}@y.example")
-    report = imported(second.zip(tmp_path / "2.zip"))
+    report = imported(second.zip(tmp_path / "2.zip"), "--confirm-large-change")
     assert (report["asked"], report["counts"]["child_changed"]) == (0, 8)
 
 

@@ -48,7 +48,9 @@ def roster_check(
 @click.argument("file", type=options.FILE, required=False)
 @click.option("--run", "run_id", help="What `idp roster check` has read, in place of a file.")
 @click.option(
-    "--confirm-large-change", is_flag=True, help="Even if more than 10 % of a school would end."
+    "--confirm-large-change",
+    is_flag=True,
+    help="Even if more than 10 % of a school would end, or get another address.",
 )
 @click.option("--invite", is_flag=True, help="Queue invitations for the new guardians.")
 @click.option(
@@ -160,8 +162,9 @@ def _write_rejected(run_id: str, path: Path | None, language: str) -> Path | Non
 
 
 def _held_back(run: RosterRun, held: list[SchoolReport]) -> str:
-    schools = ", ".join(f"{each.school} ({each.share_ending:.0%})" for each in held[:5])
+    schools = ", ".join(f"{each.school} ({each.share_at_once:.0%})" for each in held[:5])
     return (
-        f"more than 10 % would end at {len(held)} of the schools, which were left as they are:"
+        f"more than 10 % would end, or get another address, at {len(held)} of the schools,"
+        " which were left as they are:"
         f" {schools}. If that is right: idp roster import --run {run.id} --confirm-large-change"
     )

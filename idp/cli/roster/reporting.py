@@ -50,11 +50,13 @@ FIELDS = {
 }
 
 QUESTIONS = {
-    "pupil": "the pupil of this number was somebody else: the same, renamed?",
-    "guardian": "the guardian of this number was somebody else: the same, renamed?",
+    "pupil": "what the file says of this pupil is another than what is known: the same pupil?",
+    "guardian": "what the file says of this guardian is another than what is known: the same?",
     "renumbered": "people of the same name, class and family come with other numbers: the same?",
+    "namesake": "the row may be about several pupils, or several rows about one: is it this one?",
     "twin": "a second row of one name and class: the same pupil?",
     "disabled": "switched off in the school's software (enabledUser): guardians all the same?",
+    "address": "addresses that are another guardian's at the school: is the file right?",
 }
 
 
@@ -199,8 +201,9 @@ def _print_question(question: dict[str, Any]) -> None:
     for each in people:
         who = [_person(each[side]) for side in ("old", "new") if each[side]]
         click.echo(output.shown(f"    line {each['line']}: {' → '.join(who)}"))
-    if question.get("other"):
-        click.echo(output.shown(f"    another: {_person(question['other'])}"))
+        if each["other"]:
+            has = "has the address" if question["kind"] == "address" else "another"
+            click.echo(output.shown(f"    {has}: {_person(each['other'])}"))
     if len(people) < question["count"] and "people" in question:
         click.echo(f"    and {question['count'] - len(people)} more")
 
@@ -219,6 +222,8 @@ def _school(report: SchoolReport) -> dict[str, Any]:
         "counts": report.counts,
         "invited": report.invited,
         "share_ending": round(report.share_ending, 4),
+        "share_readdressed": round(report.share_readdressed, 4),
+        "other_addresses": report.other_addresses,
         "fields": report.fields,
         "classes": [{"old": old, "new": new, "count": count} for old, new, count in report.moves],
         **({"people": report.people} if report.people else {}),

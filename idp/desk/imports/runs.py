@@ -41,9 +41,9 @@ class Part:
 
     @property
     def is_large(self) -> bool:
-        """Whether more would end than goes without a second word."""
+        """Whether more would end, or change, than goes without a second word."""
         waits = self.row.state in {"waiting", "held_back"}
-        return waits and self.report is not None and self.report.share_ending > LARGE
+        return waits and self.report is not None and self.report.share_at_once > LARGE
 
 
 @dataclass(frozen=True)

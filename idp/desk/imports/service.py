@@ -169,8 +169,8 @@ def carry_out(
 ) -> None:
     """Have an import carried out that was looked at.
 
-    ``confirmed``: schools where so much may end as the dry run said. ``per_hour``: invitations,
-    within the operator's bound; None: none. Raises ``NotFound`` and ``Conflict``.
+    ``confirmed``: schools where so much may end or change as the dry run said. ``per_hour``:
+    invitations, within the operator's bound; None: none. Raises ``NotFound`` and ``Conflict``.
     """
     with act_on_import(staff, run_id) as on:
         roster_import = on.it
@@ -179,7 +179,7 @@ def carry_out(
         most = settings.current().invitations_per_hour
         how = {
             "confirmed": {
-                part.row.school_id: part.report.share_ending
+                part.row.school_id: part.report.share_at_once
                 for part in roster_import.parts
                 if part.report and part.row.school_id in confirmed
             },

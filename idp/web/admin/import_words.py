@@ -76,7 +76,7 @@ STATUSES: Final = {
 
 SCHOOL_STATES: Final = {
     "waiting": _("Nothing has changed yet"),
-    "held_back": _("Held back: too much would end"),
+    "held_back": _("Held back: too much would end or change"),
     "applied": _("Carried out"),
     "undone": _("Undone"),
 }
@@ -101,18 +101,29 @@ OF_GUARDIAN: Final = {
     "number": _("Guardian %(number)d: the school's number"),
 }
 QUESTIONS: Final = {
-    "pupil": _("Is this the pupil whom the number meant?"),
-    "guardian": _("Is this the guardian whom the number meant?"),
+    "pupil": _("The file says otherwise of this pupil than what is known: is it the same pupil?"),
+    "guardian": _(
+        "The file says otherwise of this guardian than what is known: is it the same person?"
+    ),
     "renumbered": _("Are these the same people with other numbers?"),
+    "namesake": _("One name, and several pupils or rows: is the row about this pupil?"),
     "twin": _("Two rows of one name and class: is it one pupil?"),
     "disabled": _("Switched off in the school's software (enabledUser): are these guardians?"),
+    "address": _(
+        "The file gives guardians an e-mail address that is another guardian's: is it right?"
+    ),
 }
 _ANSWERS: Final = {
-    "pupil": (_("Yes, the same pupil under another name"), _("No, another pupil")),
-    "guardian": (_("Yes, the same person under another name"), _("No, another person")),
+    "pupil": (_("Yes, the same pupil"), _("No, another pupil")),
+    "guardian": (_("Yes, the same person"), _("No, another person")),
     "renumbered": (_("Yes, the same people"), _("No, other people: the former ones leave")),
+    "namesake": (_("Yes, this pupil"), _("No, not this pupil")),
     "twin": (_("Yes, one pupil with more guardians"), _("No, two pupils of one name")),
     "disabled": (_("Yes, they have access"), _("No, they get no access, and theirs ends")),
+    "address": (
+        _("Yes, the addresses of the file are right"),
+        _("No, everybody keeps the address they have; somebody new gets none"),
+    ),
 }
 _KNOWN: Final = {
     "pupil": _("No, it is the pupil who is known already"),
@@ -123,7 +134,7 @@ _KNOWN: Final = {
 def answers(question: dict[str, Any]) -> list[tuple[str, LazyString]]:
     """What can be said to a question: its value, and its words."""
     same, another = _ANSWERS[question["kind"]]
-    if question.get("other"):
+    if question.get("other") and question["kind"] in _KNOWN:
         another = _KNOWN[question["kind"]]
     return [("same", same), ("another", another), ("", _("Not decided yet"))]
 
@@ -280,4 +291,4 @@ def targets(most: int) -> list[tuple[str, str]]:
 
 def strange(findings: list[Finding]) -> list[Finding]:
     """What looks wrong, without what has a place of its own on the page."""
-    return [each for each in findings if each.code != "large_change"]
+    return [each for each in findings if each.code not in {"large_change", "many_addresses"}]

@@ -158,7 +158,7 @@ def import_apply(staff: Staff, run_id: str) -> ResponseReturnValue:
     per_hour = _rate(form) if form["invite"] == "yes" else None
     large = {part.row.school_id for part in roster_import.parts if part.is_large}
     if large and not large & confirmed and all(part.is_large for part in roster_import.parts):
-        form.problem("confirmed", _("Please confirm that all of this really ends."))
+        form.problem("confirmed", _("Please confirm that all of this is right."))
     if form.problems:
         return shown(roster_import, form)
     desk.carry_out(staff, run_id, confirmed=confirmed & large, per_hour=per_hour)
