@@ -6,7 +6,7 @@ The answer is ``same`` (the id still means the person whom it meant) or ``anothe
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from idp.roster import bulk
@@ -38,7 +38,8 @@ class Doubt:
 
     ``ours``: the account or child that its id means, or that it may be; ``other``: who bears the
     row's name, or has its address. ``key``: several rows are one question under it. ``about``:
-    which of several questions about one row it is.
+    which of several questions about one row it is. ``also``: others of the row's name, of whom
+    none is likelier: held as well.
     """
 
     kind: str
@@ -48,6 +49,7 @@ class Doubt:
     key: str = ""
     of_guardian: bool = False
     about: str = ""
+    also: tuple[str, ...] = ()
     contradicted: bool = False
     """Whether answers contradict each other: then none counts."""
 
@@ -113,8 +115,9 @@ def doubted(
     company_of: Callable[[Iterable[str]], Keys],
     candidates: Mapping[str, list[Candidate]],
     is_theirs: Callable[[Witnesses], bool],
-) -> list[tuple[Suspect, str | None]]:
-    """Those of the rows whose ids the witnesses speak against, each with whom it is likely about.
+) -> list[tuple[Suspect, str | None, tuple[str, ...]]]:
+    """Those of the rows whose ids the witnesses speak against, each with whom it is likely about,
+    and with the others of that name.
 
     ``theirs``: the rows' company in the file.
     """
@@ -142,9 +145,12 @@ def doubted(
         for each in doubtful
     ]
     known = company_of(one.id for those in others for one in those)
+    likely = [
+        _likely(each, theirs, those, known) for each, those in zip(doubtful, others, strict=True)
+    ]
     return [
-        (each, _likely(each, theirs, those, known))
-        for each, those in zip(doubtful, others, strict=True)
+        (each, one, tuple(other.id for other in those if other.id != one))
+        for each, one, those in zip(doubtful, likely, others, strict=True)
     ]
 
 
@@ -175,9 +181,20 @@ def keep(scope: Scope, doubts: Iterable[Doubt]) -> None:
                 ),
                 each.answer(scope),
             )
-            for each in doubts
+            for doubt in doubts
+            for each in (doubt, *_held_with(doubt))
         ),
     )
+
+
+def _held_with(doubt: Doubt) -> list[Doubt]:
+    key = doubt.key or doubt.subject
+    return [replace(doubt, other=one, key=key, about=ending(one)) for one in doubt.also]
+
+
+def ending(person_id: str) -> str:
+    """Enough of an account's or a child's id to tell a few people of one name apart."""
+    return person_id[-6:]
 
 
 def forget(scope: Scope) -> None:

@@ -66,8 +66,8 @@ def of_known(scope: Scope, how: str = "known") -> list[Doubt]:
     candidates = candidates_by_name(bulk.fetch(_CANDIDATES, **scope.ids())) if renamed else {}
     bulk.execute(_BELIEVED, **scope.ids(), how=how)
     return [
-        Doubt("guardian", each.number, each.ours, likely, of_guardian=True)
-        for each, likely in asking.doubted(
+        Doubt("guardian", each.number, each.ours, likely, of_guardian=True, also=also)
+        for each, likely, also in asking.doubted(
             rows, theirs, company.children_of, candidates, is_guardian
         )
     ]

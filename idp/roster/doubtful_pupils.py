@@ -73,9 +73,6 @@ ORDER BY CASE WHEN p.child_id IS NULL THEN 1 ELSE 0 END, p.number
 """
 
 
-_ENOUGH: Final = 6
-"""Characters at the end of a child's id that tell a few namesakes apart."""
-
 _Row = tuple[int, str | None, str | None]
 """A row's number, class, and group of rows that may be one pupil."""
 
@@ -90,8 +87,10 @@ def of_known(scope: Scope) -> list[Doubt]:
     candidates = candidates_by_name(bulk.fetch(_CANDIDATES, **scope.ids())) if renamed else {}
     bulk.execute(_BELIEVED, **scope.ids())
     doubts = [
-        Doubt("pupil", each.number, each.ours, likely)
-        for each, likely in asking.doubted(rows, theirs, company.guardians_of, candidates, is_pupil)
+        Doubt("pupil", each.number, each.ours, likely, also=also)
+        for each, likely, also in asking.doubted(
+            rows, theirs, company.guardians_of, candidates, is_pupil
+        )
     ]
     _settle(scope, doubts)
     return doubts
@@ -135,20 +134,18 @@ def _of_namesakes(scope: Scope, pairs: list[tuple[int, str]]) -> list[Doubt]:
     """Rows that may be about several children: each of these is asked about, and held."""
     rows: dict[int, list[Doubt]] = {}
     for number, child_id in pairs:
-        about = child_id[
-            -_ENOUGH:
-        ]  # an answer is about this child, whoever else comes into question
+        about = asking.ending(child_id)  # the answer is about this child, whoever else is asked
         rows.setdefault(number, []).append(Doubt("namesake", number, child_id, about=about))
     doubts: list[Doubt] = []
     changed: list[tuple[int, str | None, str | None]] = []
-    for number, asked in rows.items():
-        chosen = [each for each in asked if each.answer(scope) == asking.SAME]
+    for number, candidates in rows.items():
+        chosen = [each for each in candidates if each.answer(scope) == asking.SAME]
         if len(chosen) == 1:
             changed.append((number, chosen[0].ours, "renumber"))
             doubts += chosen
             continue
         # A row is one child: answers that say several say nothing
-        still = [replace(each, contradicted=True) for each in asked] if chosen else asked
+        still = [replace(each, contradicted=True) if chosen else each for each in candidates]
         held = next((each.ours for each in still if each.answer(scope) is None), None)
         changed.append((number, held, "held" if held else None))
         doubts += still

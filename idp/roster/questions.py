@@ -108,8 +108,10 @@ def list_questions(scope: Scope) -> list[dict[str, Any]]:
 def held_back(scope: Scope) -> dict[str, list[Person]]:
     """Kind of question, behind ``asked_`` → everybody who waits for an answer."""
     people: dict[str, list[Person]] = {}
+    keys: set[str] = set()
     for each in (*_pupils(scope, _EVERYBODY), *_guardians(scope, _EVERYBODY)):
-        if each["answer"] is None:
+        if each["answer"] is None and (each["kind"] in GROUPS or each["key"] not in keys):
+            keys.add(each["key"])
             old, new = each["old"] or each["other"], each["new"]
             people.setdefault(f"asked_{each['kind']}", []).append(
                 Person(

@@ -9,10 +9,13 @@ Revises: 0054
 import sqlalchemy as sa
 from alembic import op
 
+from idp.database.upgrade_costs import Cost
+
 revision = "0055"
 down_revision = "0054"
 branch_labels = None
 depends_on = None
+cost = Cost(locks=("roster_questions",))
 
 _KINDS = "'pupil', 'guardian', 'renumbered', 'twin', 'disabled'"
 _NAME = "ck_roster_questions_kind"

@@ -470,3 +470,31 @@ def test_n2_row_numbers_that_are_said_to_be_the_schools_move_no_key(
     assert done["counts"]["child_made"] == 1
     assert before.items() <= families().items()
     assert len(families()) == len(before) + 1
+
+
+def test_n2_nobody_who_bears_a_rows_name_leaves_while_it_is_open_who_it_is(
+    imported: Import, checked: Import, tmp_path: Path
+) -> None:
+    """A number comes with the name of two pupils, and the row is no likelier one of them."""
+    header = ["Matricule", "Nom", "Prénom", "Classe", "Nom resp. 1", "Prénom resp. 1", "E-mail 1"]
+
+    def listed(name: str, *rows: list[str]) -> Path:
+        (tmp_path / name).write_text(table([header, *rows], ";"))
+        return tmp_path / name
+
+    def pupil(number: str, name: str, class_name: str, parent: str) -> list[str]:
+        given, family = name.split()
+        return [number, family, given, class_name, family, parent, f"{parent}@x.example".lower()]
+
+    others = [pupil(f"9{one}", f"Kid{one} Fam{one}", "2A", f"Par{one}") for one in range(30)]
+    lina = pupil("100", "Lina Roy", "1A", "Zoe")
+    twins = [pupil("101", "Max Petit", "1B", "Anne"), pupil("102", "Max Petit", "1C", "Karl")]
+    imported(listed("1.csv", lina, *twins, *others))
+    before = families()
+    path = listed("2.csv", pupil("100", "Max Petit", "1D", "Eva"), *others)
+
+    report = checked(path)
+
+    assert report["asked"] == 1
+    assert imported(path)["counts"] == {}
+    assert families() == before
