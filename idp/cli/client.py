@@ -238,7 +238,9 @@ def _whole(client: Client) -> dict[str, Any]:
 
 def _print_registered(made: registration.Registered, as_json: bool) -> None:
     again = f"`idp client rotate-secret {made.client.id}` makes another secret"
-    with shown_once.told(f"{made.client.id} is stored" + (f"; {again}" if made.secret else "")):
+    with shown_once.explaining_failure(
+        f"{made.client.id} is stored" + (f"; {again}" if made.secret else "")
+    ):
         _print(made, as_json)
 
 

@@ -66,7 +66,7 @@ def token_create(
         pkce_optional=no_pkce,
     )
     end = f"`idp client registration-token end {made.row.id}` ends it; make another one"
-    with shown_once.told(end):
+    with shown_once.explaining_failure(end):
         output.one({"token_id": made.row.id, "initial_access_token": made.text}, as_json)
     if settings.current().dynamic_registration == "off":
         click.echo("Nobody can use it: IDP_DYNAMIC_REGISTRATION is off.", err=True)

@@ -76,13 +76,13 @@ def check_output() -> None:
 
 
 def _check_room(number: int) -> None:
-    found = os.fstat(number)
-    if stat.S_ISREG(found.st_mode):
+    status = os.fstat(number)
+    if stat.S_ISREG(status.st_mode):
         try:
-            os.posix_fallocate(number, found.st_size, _ROOM)
+            os.posix_fallocate(number, status.st_size, _ROOM)
         finally:
-            os.ftruncate(number, found.st_size)
-    elif stat.S_ISFIFO(found.st_mode) or stat.S_ISSOCK(found.st_mode):
+            os.ftruncate(number, status.st_size)
+    elif stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode):
         reader = select.poll()
         reader.register(number, 0)  # whether it has gone is told unasked
         if any(events & (select.POLLERR | select.POLLHUP) for _, events in reader.poll(0)):
@@ -92,7 +92,7 @@ def _check_room(number: int) -> None:
 
 
 @contextmanager
-def told(then: str) -> Iterator[None]:
+def explaining_failure(then: str) -> Iterator[None]:
     """Print what can be shown once; where that fails, say so, and what is to be done ``then``."""
     try:
         yield

@@ -38,7 +38,9 @@ def token_issue(username: str, as_json: bool) -> None:
         "link": welcome_link(token),
         "expires_at": expires_at,
     }
-    with shown_once.told("the earlier tokens have ended; run it again for another one"):
+    with shown_once.explaining_failure(
+        "the earlier tokens have ended; run it again for another one"
+    ):
         output.one(row, as_json)
 
 
