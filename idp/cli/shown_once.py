@@ -2,6 +2,7 @@
 written in vain all the same says what to do.
 """
 
+import ctypes
 import errno
 import io
 import os
@@ -17,6 +18,7 @@ from idp.cli.errors import BadInput
 
 _ROOM = 16 * 1024
 """Bytes; more than any of these answers."""
+_KEEP_SIZE = 1  # fallocate(2)
 
 
 @contextmanager
@@ -78,10 +80,7 @@ def check_output() -> None:
 def _check_room(number: int) -> None:
     status = os.fstat(number)
     if stat.S_ISREG(status.st_mode):
-        try:
-            os.posix_fallocate(number, status.st_size, _ROOM)
-        finally:
-            os.ftruncate(number, status.st_size)
+        _reserve(number, status.st_size)
     elif stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode):
         reader = select.poll()
         reader.register(number, 0)  # whether it has gone is told unasked
@@ -89,6 +88,23 @@ def _check_room(number: int) -> None:
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
     elif not os.isatty(number):
         os.write(number, b"\n")  # of a device no question tells, such as /dev/full
+
+
+def _reserve(number: int, size: int) -> None:
+    """Set room aside behind the end of a file, which others may write to: its size stays."""
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+    if libc.fallocate(number, _KEEP_SIZE, size, _ROOM) != 0:
+        reason = ctypes.get_errno()
+        if reason in {
+            errno.ENOSPC,
+            errno.EDQUOT,
+            errno.EFBIG,
+            errno.EIO,
+        }:  # else: it can't be asked
+            raise OSError(reason, os.strerror(reason))
 
 
 @contextmanager
