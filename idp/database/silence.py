@@ -38,13 +38,13 @@ class Connection(psycopg.Connection[Any]):
     @classmethod
     def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:
         """Open one; it remembers the door, of the several that an address may name."""
-        asked = str(kwargs.get("host") or ""), str(kwargs.get("port") or "")
-        if _doors().is_silent(asked):
+        wanted = str(kwargs.get("host") or ""), str(kwargs.get("port") or "")
+        if _doors().is_silent(wanted):
             raise psycopg.OperationalError("the database has gone silent")
         try:
             made = super().connect(conninfo, **kwargs)
         except psycopg.errors.ConnectionTimeout:
-            _doors().note(asked, opens=False)
+            _doors().note(wanted, opens=False)
             raise
         made._door = made.info.host, str(made.info.port)
         door = {"host": made.info.host, "port": made.info.port}
