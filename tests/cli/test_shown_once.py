@@ -98,7 +98,14 @@ class TestStandardOutput:
         )
         return re.findall(r"app_[\w-]+", made)[0]
 
-    @pytest.mark.parametrize("into", ["> /dev/full", ">&-", "| true"])
+    @pytest.mark.parametrize(
+        "into",
+        [
+            "> /dev/full",
+            pytest.param(">&-", marks=pytest.mark.long),
+            pytest.param("| true", marks=pytest.mark.long),
+        ],
+    )
     def test_nothing_is_done_for_an_output_that_takes_nothing(
         self, environment: dict[str, str], client_id: str, into: str
     ) -> None:
