@@ -18,11 +18,10 @@ POOLED := tests/journey tests/security/test_races.py tests/protocol/test_refresh
 # Debian 12's PostgreSQL is 15; of these what they may do otherwise: locks, partitions, the upgrade
 # beside traffic, plans. deploy/compose.yaml has the first; the last is the newest.
 NEWER_POSTGRESQL := 17 18
-NEWER := tests/security/test_races.py tests/protocol/test_code_flow.py tests/services/test_migrations.py \
-  tests/services/test_partitions.py tests/services/test_purge.py \
+NEWER := tests/security/test_races.py tests/services/test_migrations.py tests/services/test_partitions.py \
   tests/services/test_upgrade_beside_traffic.py tests/services/test_prepared.py \
   tests/services/test_audit_kept.py tests/services/test_no_scans.py \
-  tests/services/test_rows_touched.py tests/roster/test_command.py tests/admin/test_search.py
+  tests/services/test_rows_touched.py tests/admin/test_search.py
 
 # A test begins processes by the hundred: each would compile our source anew
 unexport PYTHONDONTWRITEBYTECODE
