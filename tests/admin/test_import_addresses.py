@@ -81,6 +81,7 @@ def test_n2_the_page_shows_old_and_new_and_whose_the_address_is(desk: Desk, tmp_
         ("ParBaert Baert", MAILS[1]),
     ]
     assert browser.shows("apply-asked")
+    assert "Rien à modifier" not in page
     for language, sentences in SAID.items():
         browser.client.environ_base["HTTP_ACCEPT_LANGUAGE"] = language
         browser.open(address)
@@ -99,6 +100,9 @@ def test_n2_a_manager_says_whether_the_addresses_are_right(
     browser.submit("answers-form", **{name: said})
     again(browser)
     assert not browser.shows("apply-asked")
+    change = "Responsables avec une autre adresse e-mail\N{NO-BREAK SPACE}: 2"
+    assert (change in text_of(browser)) is (said == "same")
+    assert ("Rien à modifier" in text_of(browser)) is (said == "another")
     assert re.search(rf'value="{said}"\s+checked', text_of(browser))
 
     browser.submit("apply-form")
