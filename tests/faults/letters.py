@@ -30,8 +30,9 @@ is has to be said here to be right.
 
 def lost(now: Connection, letters: Iterable[Letter]) -> dict[str, int]:
     """Mails that are told to have left, and never came; and those that ended in any other way."""
-    came = {row for row, _ in _counted(letters)}
+    # In this order: a mail comes before it is told to have left, and others leave meanwhile
     left = set(now.scalars(text("SELECT id FROM outbox WHERE status = 'sent'")))
+    came = {row for row, _ in _counted(letters)}
     others = {
         f"mails that ended otherwise ({kind}: {status}, {why})": many
         for status, kind, why, many in now.execute(text(_ENDED_OTHERWISE)).all()
