@@ -21,11 +21,11 @@ from idp.cli.backup_options import (
     row_of,
     sayer,
     source_argument,
+    still_living,
     with_its_own_codes,
 )
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
-from idp.purge import erasing
 from idp.readiness import proofs
 
 command = Noun("backup", help="Make backups, prove that they can be restored, and restore them.")
@@ -117,8 +117,7 @@ def _prove(
         gathered = erased_since.listed(backup.manifest, lists, keys_in(key_files))
 
         def look() -> None:
-            living = erasing.living(gathered.ids)
-            erased_since.refuse_contradicted(gathered, backup.manifest, living.ids)
+            living = still_living(gathered, backup.manifest)
             erasures["would_be_erased_again"] = len(living.ids)
             until = gathered.until
             # What ends before the backup tells a restore nothing

@@ -10,10 +10,11 @@ from typing import Any, Final
 
 import click
 
-from idp.backup import reading
+from idp.backup import erased_since, reading
 from idp.backup.parts import Manifest
 from idp.backup.troubles import BackupTrouble
 from idp.cli import errors
+from idp.purge import erasing
 from idp.settings.secrets import Secrets
 
 PIPE: Final = "-"
@@ -79,6 +80,16 @@ def opened(source: str, key_files: list[Path]) -> Iterator[reading.Backup]:
     place = sys.stdin.buffer if source == PIPE else Path(source)
     with reading.opened(place, keys_in(key_files)) as backup:
         yield backup
+
+
+def still_living(gathered: erased_since.Gathered, older: erased_since.Older) -> erasing.Living:
+    """Those who were erased since, and are there in what is put back: a restore erases them again.
+
+    Changes nothing. Raises ``BackupTrouble`` where a list is contradicted by what is put back.
+    """
+    living = erasing.living(gathered.ids)
+    erased_since.refuse_contradicted(gathered, older, living.ids)
+    return living
 
 
 def keys_in(files: Iterable[Path]) -> list[bytes]:

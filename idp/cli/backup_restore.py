@@ -18,6 +18,7 @@ from idp.cli.backup_options import (
     row_of,
     sayer,
     source_argument,
+    still_living,
     with_its_own_codes,
 )
 from idp.cli.errors import BadInput
@@ -64,8 +65,7 @@ def restore(
             erased_since.refuse_unknown(gathered, backup.manifest)
 
         def erase() -> int:
-            living = erasing.living(gathered.ids)
-            erased_since.refuse_contradicted(gathered, backup.manifest, living.ids)
+            still_living(gathered, backup.manifest)
             return erasing.erase_again(gathered.ids)
 
         outcome = putting_back.restore(

@@ -15,6 +15,7 @@ from idp.cli.backup_options import (
     erasures_unknown_option,
     key_files_option,
     keys_in,
+    still_living,
     with_its_own_codes,
 )
 from idp.cli.errors import BadInput
@@ -141,8 +142,7 @@ def db_restored(
     # All that was seen is there: nobody came back
     if not (erasures_unknown or (state.goes_on and not lists)):
         erased_since.refuse_unknown(gathered, state)
-    living = erasing.living(gathered.ids)
-    erased_since.refuse_contradicted(gathered, state, living.ids)
+    living = still_living(gathered, state)
     if not yes:
         click.confirm(_question(living), abort=True)
     # First: what stops here leaves a database that serves nobody
