@@ -4,11 +4,12 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Event
 from time import monotonic
 from typing import Final
 
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, or_
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp import clock, heartbeat
@@ -127,6 +128,29 @@ def growing_pause(first: timedelta, attempts: int, longest: timedelta) -> timede
     """How long to wait after so many attempts: twice as long after each."""
     doubled: timedelta = first * 2 ** min(attempts - 1, 16)
     return min(doubled, longest)
+
+
+def waits_too_long(
+    due_at: SQLColumnExpression[datetime | None],
+    attempts: SQLColumnExpression[int],
+    *,
+    first: timedelta,
+    longest: timedelta,
+    held: timedelta = timedelta(0),
+) -> ColumnElement[bool]:
+    """What is due later than a clock of today has put off what was tried so often: that one was
+    ahead.
+
+    ``held``: for how long a worker has something for itself, which may be why it is not due.
+    """
+    pauses = [growing_pause(first, tried, longest) for tried in range(1, 18)]
+    last = pauses.index(max(pauses)) + 1
+    now = clock.now() + CLOCKS_DIFFER
+    each = (
+        and_(attempts <= 1 if tried == 1 else attempts == tried, due_at > now + max(held, pause))
+        for tried, pause in enumerate(pauses[: last - 1], start=1)
+    )
+    return or_(*each, and_(attempts >= last, due_at > now + max(held, longest)))
 
 
 def safely(look: Callable[[], Round]) -> Round:

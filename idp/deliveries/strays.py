@@ -5,9 +5,9 @@ from sqlalchemy import case, exists, or_, select
 from idp import clock
 from idp.database import db, release_connection, update_all
 from idp.deliveries.models import DeliveryPause, EventDelivery
-from idp.deliveries.pauses import LONGEST
+from idp.deliveries.pauses import FIRST, LONGEST
 from idp.deliveries.queue import LEASE, WAITS
-from idp.workers import CLOCKS_DIFFER
+from idp.workers import waits_too_long
 
 
 def bring_back() -> int:
@@ -17,8 +17,12 @@ def bring_back() -> int:
     What a thread is telling meanwhile may be told once more, as after a crash.
     """
     now = clock.now()
-    late = now + max(LEASE, LONGEST) + CLOCKS_DIFFER
-    waits, spared = (WAITS, EventDelivery.due_at > late), DeliveryPause.until > late
+    row, pause = EventDelivery, DeliveryPause
+    waits = (
+        WAITS,
+        waits_too_long(row.due_at, row.attempts, first=FIRST, longest=LONGEST, held=LEASE),
+    )
+    spared = waits_too_long(pause.until, pause.failures, first=FIRST, longest=LONGEST)
     is_any = db.session.scalar(select(or_(exists().where(*waits), exists().where(spared))))
     release_connection()  # an idle worker must not take SQLite's only write lock
     if not is_any:

@@ -99,15 +99,16 @@ def _deliver(claim: Claim, post: Post) -> None:
     correlation.begin(actor="worker")
     started = clock.now()
     try:
-        _send(claim.message, post, started)
+        _send(claim, post, started)
     except ServerAway as away:
         _withdraw(claim.message, started)
         outbox.give_back(claim, away.answer)
         raise
 
 
-def _send(message: OutboxMessage, post: Post, started: datetime) -> None:
-    if reason := outbox.reason_to_drop(message):
+def _send(claim: Claim, post: Post, started: datetime) -> None:
+    message = claim.message
+    if reason := outbox.reason_to_drop(claim):
         outbox.dropped(message, reason)
         log.info("mail %s (%s) dropped: %s", message.id, message.kind, reason)
         return

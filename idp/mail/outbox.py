@@ -43,6 +43,8 @@ class Claim:
 
     message: OutboxMessage
     was_due: datetime
+    has_waited: bool
+    """Whether the mail server was away when it was due, or it was tried before."""
 
 
 def enqueue(
@@ -80,7 +82,10 @@ def any_due() -> bool:
 
 
 def claim_due(limit: int = 1) -> list[Claim]:
-    """Claim messages that are due, oldest first: no other worker gets them for ``LEASE``."""
+    """Claim messages that are due, oldest first: no other worker gets them for ``LEASE``.
+
+    Until one is told of it has no answer: by that ``strays`` knows what may be on its way.
+    """
     now = clock.now()
     with transaction() as session:
         messages = list(
@@ -93,22 +98,28 @@ def claim_due(limit: int = 1) -> list[Claim]:
                 .execution_options(populate_existing=True)
             )
         )
-        claims = [Claim(message, message.due_at) for message in messages]
+        claims = [_claimed(message) for message in messages]
         for message in messages:
             message.due_at = now + LEASE
             message.attempts += 1
+            message.answer = message.meaning = None
     return claims
 
 
-def reason_to_drop(message: OutboxMessage) -> str | None:
+def _claimed(message: OutboxMessage) -> Claim:
+    has_waited = message.attempts > 0 or message.answer is not None
+    return Claim(message, message.due_at, has_waited)
+
+
+def reason_to_drop(claim: Claim) -> str | None:
     """Why a message that anybody could ask for is not sent, or None if it is to be sent."""
+    message = claim.message
     if message.kind not in ANYBODY_ASKS or message.recipient_hash is None:
         return None
     if _earlier_in_the_hour(message) >= settings.current().mail_per_address:
         return "too many for one address in an hour"
     # What piled up while the mail server was away goes out once, not four times an hour.
-    has_waited = message.attempts > 1 or message.answer is not None
-    if has_waited and _later_waiting(message):
+    if claim.has_waited and _later_waiting(message):
         return "a later one waits"
     return None
 

@@ -21,10 +21,12 @@ _ENDED_OTHERWISE = """
     WHERE status NOT IN ('queued', 'sent')
     AND NOT (status = 'dropped' AND kind = 'email_changed' AND EXISTS (
         SELECT 1 FROM outbox later WHERE later.kind = o.kind
-        AND later.account_id = o.account_id AND later.created_at > o.created_at))
+        AND later.account_id = o.account_id AND (later.created_at > o.created_at
+            OR later.status <> 'dropped' AND later.id <> o.id AND EXISTS (
+                SELECT 1 FROM outbox WHERE created_at > now() + interval '2 minutes'))))
     GROUP BY status, kind, answer"""
 """One is right so: to an address that was corrected again before the mail left. Whatever else there
-is has to be said here to be right.
+is has to be said here to be right. Where a clock was ahead, no time says which came first.
 """
 
 
