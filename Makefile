@@ -4,8 +4,11 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 # `make test PYTHON=python3.13` has a folder of its own, beside the usual one
 VENV := $(if $(filter command line,$(origin PYTHON)),.venv-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'),.venv)
 BIN := $(VENV)/bin
-# More workers than cores: the suite spends much of its time waiting for browsers and databases.
-PYTEST_ARGS ?= -n 4 --dist loadfile
+# One more than cores, as some wait for browsers and databases; a fourth makes all of them slower.
+# The long tests wait more.
+WORKERS := 3
+test-long: WORKERS := 4
+PYTEST_ARGS ?= -n $(WORKERS) --dist loadfile
 PYTEST ?= $(BIN)/pytest
 SOURCES := idp migrations tests bench examples
 
