@@ -23,7 +23,7 @@ CODE = "abcdefghijklmnopqrstuv"
 
 
 def walk_with_other_providers(here: Place) -> Iterator[TestResponse]:
-    _configure(here)
+    offer_providers(here)
     yield here.at_sign_in()
     at = here.interaction()
     yield here.browser.press("provider-google")
@@ -53,7 +53,7 @@ def _about_deletions(here: Place) -> Iterator[TestResponse]:
         yield here.browser.open(f"/federation/deletion/{code}")
 
 
-def _configure(here: Place) -> None:
+def offer_providers(here: Place) -> None:
     google = ProviderSettings(
         key="google",
         client_id="c",

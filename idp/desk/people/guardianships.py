@@ -27,10 +27,14 @@ class Linked(StrEnum):
     """What a wish to link came to."""
 
     NOW = "now"
+    NOW_WITHOUT_MAIL = "now, without mail"
+    """No mail says so: there is no address, or no first sign-in yet."""
     BEFORE = "before"
     """They were guardian of this pupil already."""
     WAITS_FOR_YES = "asked"
     """The guardian is asked by mail, and linked with their yes."""
+    WAITS_WITHOUT_MAIL = "asked, without mail"
+    """There is no address: they are asked on their own page alone."""
 
 
 @retried
@@ -48,16 +52,19 @@ def connect(on: OnPupil, account_id: str, relationship: str) -> Linked:
     refuse_gone(on.child)
     if guardianships.lock_guardianship(account_id, on.child.id):
         return Linked.BEFORE
+    has_address = on.account is not None and bool(on.account.email)
     if _is_asked_first(on.school_scope, account_id):
         link_requests.request_link(account_id, on.child, relationship)
-        return Linked.WAITS_FOR_YES
+        return Linked.WAITS_FOR_YES if has_address else Linked.WAITS_WITHOUT_MAIL
     endings.open_again(account_id)
     linking.link_guardian(account_id, on.child.id, relationship)
     link_requests.settle(account_id, on.child.id)
     if on.account is not None and on.account.status == "active":  # others get an invitation
         about = {"school_id": on.child.school_id}
         outbox.enqueue("guardianship_made", account_id=account_id, about=about)
-    return Linked.NOW
+        if has_address:
+            return Linked.NOW
+    return Linked.NOW_WITHOUT_MAIL
 
 
 def _is_asked_first(school_scope: SchoolScope, account_id: str) -> bool:

@@ -63,10 +63,16 @@ def linked(outcome: Linked) -> str:
 
 _LINKED: Final = {
     Linked.NOW: _("They are linked, and told by mail."),
+    Linked.NOW_WITHOUT_MAIL: _("They are linked. No mail says so: tell them yourself."),
     Linked.BEFORE: _("They were linked already."),
     Linked.WAITS_FOR_YES: _(
         "They have not been a guardian here for a long time, or ended it themselves, or a court"
         " did. They are asked by mail, and linked once they say yes."
+    ),
+    Linked.WAITS_WITHOUT_MAIL: _(
+        "They have not been a guardian here for a long time, or ended it themselves, or a court"
+        " did. They are linked once they say yes. There is no e-mail address to ask them at: the"
+        " question is on their own page, tell them yourself."
     ),
 }
 

@@ -209,8 +209,8 @@ def _email_done(changed: bool) -> str:
     if changed:
         return str(
             _(
-                "The e-mail address is corrected. Both addresses are told,"
-                " and older tokens no longer work."
+                "The e-mail address is corrected. It gets a mail that says so, and so does the"
+                " one before if there was one. Older tokens no longer work."
             )
         )
     return str(_("This was the address already: nothing has changed."))

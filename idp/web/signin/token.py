@@ -9,10 +9,11 @@ from idp import measures
 from idp.audit import events
 from idp.credentials import one_time_tokens, passwords, throttling
 from idp.mail import outbox
+from idp.people import guardianships
 from idp.people.models import Account
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
-from idp.web import browser
+from idp.web import branding, browser
 from idp.web.forms import Form, only, too_many
 from idp.web.interaction import begin_interaction, is_past_login, load_interaction, resume, to_step
 from idp.web.signin import provider_offers, token_words
@@ -60,6 +61,8 @@ def renew_token(interaction_id: str) -> ResponseReturnValue:
         form = Form({"token": clear})
         return too_many(form, guard.retry_after, lambda: render_token(interaction, form))
     match one_time_tokens.find(clear):
+        case one_time_tokens.Expired(_, account) if not account.email:
+            return _render_expired(interaction, account)
         case one_time_tokens.Expired(_, account):
             _mail_fresh_token(interaction, account.id)
             return to_step(interaction, "token_renewed")
@@ -90,6 +93,20 @@ def render_unknown(interaction: Interaction, typed: str) -> ResponseReturnValue:
     form = Form({"token": typed})
     form.problem("token", token_words.reason(typed))
     return render_token(interaction, form)
+
+
+def _render_expired(interaction: Interaction, account: Account) -> ResponseReturnValue:
+    """Offer a fresh token to an account that mail can reach; a letter's holder without an address
+    is led to the school, which prints another. Whoever holds the token is known to be theirs.
+    """
+    schools = [] if account.email else guardianships.schools_of(account.id)
+    page = render_template(
+        "signin/token_expired.html",
+        interaction=interaction,
+        has_address=bool(account.email),
+        contacts=[branding.branding_for(school) for school in schools],
+    )
+    return page, 400
 
 
 def _lead_on(interaction: Interaction, account: Account) -> ResponseReturnValue:
@@ -127,7 +144,7 @@ def _prove(interaction: Interaction) -> ResponseReturnValue:
             events.record("token_refused", result="expired", account_id=account.id)
             measures.sign_in(measures.TOKEN, "expired")
             interactions.seal_token(interaction, browser.person_id(), form["token"])
-            return render_template("signin/token_expired.html", interaction=interaction), 400
+            return _render_expired(interaction, account)
         case one_time_tokens.Spent(account):
             measures.sign_in(measures.TOKEN, "spent")
             return _lead_on(interaction, account)
