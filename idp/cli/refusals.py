@@ -115,7 +115,7 @@ CONFLICTS: Final = {
     "changed_meanwhile": "somebody else changed it meanwhile: look at it, then try again",
     "invitation_waits": "an invitation to this guardian waits already",
     "last_factor": "staff need a second step: set up another one first",
-    "last_operator": "this is the last operator: name another one first",
+    "last_operator": "this is the last operator who can sign in: name another one first",
     "last_way_in": "this is the only way to sign in to the account",
     "later_import": "a later import changed this school: undo {later} first",
     "no_room": "there is no room for files",
@@ -135,7 +135,7 @@ CONFLICTS: Final = {
     "too_many_resets": "too many were asked for today",
     "too_many_tests": "too many tests were sent in the last hour",
     "undo_too_late": "more than {days} days have passed",
-    "yourself": "nobody changes the own roles",
+    "yourself": "nobody does this to themselves",
 }
 """Each code of ``Conflict``; most of them only pages can meet."""
 

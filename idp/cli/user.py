@@ -7,6 +7,7 @@ import click
 from idp.cli import erase, inputs, named, output, user_desk, user_role
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
+from idp.cli.refusals import sentence
 from idp.clients import registration
 from idp.credentials import email_changes
 from idp.credentials import passwords as kept
@@ -15,6 +16,7 @@ from idp.desk.access.rights import AT_TERMINAL
 from idp.desk.people import account_actions, erasures
 from idp.desk.people.person_rows import GUARDIAN, PUPIL, Person
 from idp.desk.search import search
+from idp.errors import Conflict
 from idp.federation import links
 from idp.lifecycle import passwords
 from idp.lifecycle.mails import requests as mail_requests
@@ -102,14 +104,22 @@ def user_invite(username: str, client_id: str | None, as_json: bool) -> None:
 
 @command.command("disable")
 @click.argument("username")
-def user_disable(username: str) -> None:
+@click.option("--last-operator", is_flag=True, help="Even the last operator who can sign in.")
+def user_disable(username: str, last_operator: bool) -> None:
     """Disable an account: its sessions, tokens and applications' access end at once.
 
-    Example:
+    The last operator who can sign in only with --last-operator: from then on nobody works for the
+    platform at the desk, until a role is given here.
+
+    Examples:
       idp user disable claire.dubois
+      idp user disable ingrid.claes --last-operator
     """
     account = named.account(username)
-    done = account_actions.disable_account(AT_TERMINAL, account.id)
+    try:
+        done = account_actions.disable_account(AT_TERMINAL, account.id, last_operator=last_operator)
+    except Conflict as refused:
+        raise BadInput(f"{sentence(refused)}, or say --last-operator") from refused
     click.echo(f"{account.username} is disabled." if done else "It was disabled before.")
 
 

@@ -138,7 +138,7 @@ def take_role(staff: Staff, role_id: str) -> Holder:
         # the last two roles away one is refused
         if not factor_changes.revoke_role(role.account_id, role.role, role.school_id):
             raise NotFound("role", role_id)  # somebody else was faster
-        if role.role == "operator" and staff.account_id and not _operators_left():
+        if role.role == "operator" and staff.account_id and not roles.has_operator_left():
             raise Conflict("last_operator")
         _notify_holder("role_taken", role)
     return on.it
@@ -227,14 +227,6 @@ def _holders(staff: Staff) -> Select[*tuple[Any, ...]]:
         .where(scope.at(staff.school_scope(Right.GIVE_ROLES), StaffRole.school_id))
         .execution_options(populate_existing=True)
     )
-
-
-def _operators_left() -> bool:
-    """Whether an operator who may sign in is left; the others wait for this transaction."""
-    held = select(StaffRole.account_id).where(StaffRole.role == "operator")
-    ids = list(db.session.scalars(held.order_by(StaffRole.id).with_for_update()))
-    alive = select(Account.id).where(Account.id.in_(ids), Account.status != "disabled").limit(1)
-    return db.session.scalar(alive) is not None
 
 
 def _notify_holder(what: str, role: StaffRole) -> None:

@@ -33,7 +33,7 @@ from idp.lifecycle.endings_sets import These, which
 from idp.lifecycle.endings_table import ENDINGS, OTHER_REASON, REASONS, By, Cause, Thing
 from idp.mail import outbox
 from idp.oidc import device_codes, grants_service
-from idp.people import accounts, linking, search_index
+from idp.people import accounts, linking, search_index, staff
 from idp.people.guardianships import LiveGuardianship
 from idp.people.models import Account, Guardianship
 from idp.sessions import interactions, persistent, submissions
@@ -127,10 +127,11 @@ def close_accounts(these: Ids, **detail: Any) -> int:
     """Disable those of these accounts that are no guardian any more; returns how many.
 
     In the transaction that ended their guardianships. The next one opens them (``open_again``).
+    Whoever works at a desk keeps the account: their role is taken away by itself.
     """
     theirs = select(LiveGuardianship.id).where(LiveGuardianship.account_id == Account.id)
     closing = select(Account.id).where(
-        Account.id.in_(these), Account.status != "disabled", ~theirs.exists()
+        Account.id.in_(these), Account.status != "disabled", ~theirs.exists(), ~staff.has_role()
     )
     return _disable(Cause.ACCOUNT_CLOSED, closing, **detail)
 

@@ -5,7 +5,7 @@ What hangs on a role – sessions without a second factor end – is joined in `
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.exc import IntegrityError
 
 from idp.audit import events
@@ -19,6 +19,20 @@ def is_staff(account_id: str) -> bool:
     """Whether the account has any role: such an account needs a second factor (rule A3)."""
     query = select(StaffRole.id).where(StaffRole.account_id == account_id).limit(1)
     return db.session.scalar(query) is not None
+
+
+def has_role() -> ColumnElement[bool]:
+    """Whoever has any role stays, children or not; a condition on ``Account``."""
+    return exists().where(StaffRole.account_id == Account.id)
+
+
+def has_operator_left() -> bool:
+    """Whether an operator who can sign in is left; others who ask wait for this transaction."""
+    held = select(StaffRole.account_id).where(StaffRole.role == "operator")
+    ids = list(db.session.scalars(held.order_by(StaffRole.id).with_for_update()))
+    # A question of its own: it sees what those did for whom this one has waited
+    active = select(Account.id).where(Account.id.in_(ids), Account.status == "active").limit(1)
+    return db.session.scalar(active) is not None
 
 
 def roles_of(account_id: str) -> list[StaffRole]:

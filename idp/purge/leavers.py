@@ -15,9 +15,9 @@ from idp import clock, settings
 from idp.database import UtcDateTime, db
 from idp.mail import outbox
 from idp.mail.models import OutboxMessage
-from idp.people import guardianships, schools
+from idp.people import guardianships, schools, staff
 from idp.people.link_models import LinkRequest
-from idp.people.models import Account, Child, ErasureRequest, Guardianship, School, StaffRole
+from idp.people.models import Account, Child, ErasureRequest, Guardianship, School
 from idp.roster.models import RosterRun, RosterRunSchool
 from idp.roster.reading import RESUME_WITHIN
 
@@ -91,7 +91,6 @@ def _has_child() -> ColumnElement[bool]:
 
 def _is_needed(now: datetime) -> ColumnElement[bool]:
     """Whatever else keeps an account without children: work, a question that waits, an import."""
-    works = exists().where(StaffRole.account_id == Account.id)
     question = exists().where(
         LinkRequest.account_id == Account.id,
         LinkRequest.answered_at.is_(None),
@@ -102,7 +101,7 @@ def _is_needed(now: datetime) -> ColumnElement[bool]:
         Child.id == Guardianship.child_id,
         _imported_now(now, Child.school_id),
     )
-    return or_(works, question, imported)
+    return or_(staff.has_role(), question, imported)
 
 
 def _childless(now: datetime) -> ColumnElement[bool]:

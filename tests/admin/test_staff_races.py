@@ -3,11 +3,12 @@
 from flask import Flask
 
 from idp.credentials import totp
+from idp.database import db
 from idp.desk import staff as roles
 from idp.desk.access import rights as desk_staff
-from idp.desk.people import factor_resets
+from idp.desk.people import account_actions, factor_resets
 from idp.errors import Conflict, NotFound
-from idp.people import staff
+from idp.people import accounts, staff
 from tests import factories, parallel
 from tests.admin.places import Desk
 from tests.admin.test_staff import role_of
@@ -30,6 +31,27 @@ def test_r4_of_two_operators_who_remove_each_other_one_stays(app: Flask, desk: D
 
     assert all(isinstance(each, Conflict | NotFound) for each in errors), errors
     assert len(staff.everybody()) == 1
+
+
+def test_r4_of_two_operators_who_disable_each_other_one_stays(app: Flask, desk: Desk) -> None:
+    first, second = factories.account("first"), factories.account("second")
+    for each in (first, second):
+        staff.grant(each.id, "operator")
+    staff.grant(factories.account("new", status="invited").id, "operator")
+    turns = [(desk_staff.staff_of(first.id), second), (desk_staff.staff_of(second.id), first)]
+
+    def act() -> bool:
+        who, other = turns.pop()
+        assert who is not None
+        return account_actions.disable_account(who, other.id)
+
+    done, errors = parallel.at_once(app, 2, act)
+
+    assert done == [True]
+    assert [getattr(each, "code", each) for each in errors] == ["last_operator"]
+    db.session.expire_all()
+    statuses = [accounts.get_account(each.id).status for each in (first, second)]
+    assert sorted(statuses) == ["active", "disabled"]
 
 
 def test_r4_of_two_who_confirm_or_decline_a_reset_at_once_one_decides(

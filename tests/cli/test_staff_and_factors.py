@@ -7,7 +7,8 @@ import pytest
 from flask import Flask
 
 from idp.credentials import factors
-from idp.people import staff
+from idp.database import db
+from idp.people import accounts, staff
 from idp.people.models import Account, School
 from idp.sessions import service as sessions
 from tests import factories
@@ -111,3 +112,29 @@ def test_a3_check_finds_staff_without_a_second_factor(run: Run, claire: Account)
     assert [each.subject for each in of_installation()] == ["staff claire"]
     switch_on(claire.id)
     assert list(of_installation()) == []
+
+
+def test_the_last_operator_is_disabled_only_with_that_word(run: Run) -> None:
+    for name, status in (("ingrid", "active"), ("new", "invited")):
+        staff.grant(factories.account(name, status=status).id, "operator")
+
+    assert "--last-operator" in refused(run("user", "disable", "ingrid"))
+    assert status_of("ingrid") == "active"
+    run("user", "disable", "ingrid", "--last-operator")
+
+    assert status_of("ingrid") == "disabled"
+
+
+def test_of_two_operators_one_is_disabled_without_a_word(run: Run) -> None:
+    for name in ("ingrid", "marc"):
+        staff.grant(factories.account(name).id, "operator")
+    run("user", "disable", "ingrid")
+    assert status_of("ingrid") == "disabled"
+
+
+def status_of(username: str) -> str:
+    db.session.rollback()
+    db.session.expire_all()
+    account = accounts.find_by_username(username)
+    assert account is not None
+    return account.status

@@ -33,7 +33,7 @@ from idp.database import db, in_transaction, transaction
 from idp.desk.access import rights as desk
 from idp.desk.access import scope
 from idp.desk.access.rights import Right, SchoolScope, Staff
-from idp.errors import NotFound
+from idp.errors import Conflict, NotFound
 from idp.people import accounts, guardianships
 from idp.people.models import Account, Child, Guardianship, School, StaffRole
 
@@ -73,6 +73,13 @@ class OnAccount(Act):
     """An act on a guardian's account, which is locked."""
 
     account: Account
+    holder: Staff
+    """Its holder, as what they are at the desk."""
+
+    def refuse_yourself(self) -> None:
+        """Refuse (``yourself``) where it is the acting person's own account."""
+        if self.account.id == self.staff.account_id:
+            raise Conflict("yourself")
 
 
 @dataclass(kw_only=True)
@@ -251,6 +258,7 @@ def _on_account(
         schools=schools or [None],
         about=about,
         account=account,
+        holder=holder,
     )
 
 

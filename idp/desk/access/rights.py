@@ -112,6 +112,11 @@ class Staff:
             raise Conflict("operator_only")
 
     @property
+    def has_role(self) -> bool:
+        """Whether this person has any role, so that their account stays, children or not."""
+        return bool(self.school_scopes)
+
+    @property
     def is_operator(self) -> bool:
         """Whether this person works for the platform, not for some of its schools."""
         return self.school_scope(Right.MAKE_SCHOOL).everywhere

@@ -16,11 +16,12 @@ from idp.desk.access import scope
 from idp.desk.access.acts import OnAccount, act
 from idp.desk.access.rights import Right, Staff
 from idp.desk.people.page import live_guardian
-from idp.errors import Invalid
+from idp.errors import Conflict, Invalid
 from idp.lifecycle import email_change, endings, way_back
 from idp.lifecycle.mails import requests as mail_requests
 from idp.mail import outbox
 from idp.people import accounts, guardianships, search_index
+from idp.people import staff as roles
 from idp.people.models import END_REASONS, Child, Guardianship
 from idp.people.names import clean_text
 
@@ -136,14 +137,17 @@ def set_language(staff: Staff, account_id: str, locale: str) -> None:
 
 
 @retried
-def close_access(staff: Staff, account_id: str, reason: Reason) -> None:
-    """End every guardianship within the scope, and the account where none is left anywhere.
+def close_access(staff: Staff, account_id: str, reason: Reason) -> bool:
+    """End every guardianship within the scope, and the account where none is left anywhere; true
+    where it stays in any case, as its holder works at a desk.
 
     Whether one is left is told to nobody: neither the answer nor the school's audit log differs.
     """
     why = reason.checked()
     with act(staff, Right.CHANGE_PEOPLE, account_id) as on:
+        on.refuse_yourself()
         end_within(on, why)
+        return on.holder.has_role
 
 
 def end_within(on: OnAccount, why: Reason) -> None:
@@ -165,10 +169,20 @@ def end_within(on: OnAccount, why: Reason) -> None:
 
 
 @retried
-def disable_account(staff: Staff, account_id: str) -> bool:
-    """Disable an account as a whole, for every school; an operator's act. False where it was."""
-    with act(staff, Right.DISABLE_ACCOUNTS, account_id):
-        return endings.disable_account(account_id)
+def disable_account(staff: Staff, account_id: str, *, last_operator: bool = False) -> bool:
+    """Disable an account as a whole, for every school; an operator's act. False where it was.
+
+    Raises ``Conflict``: one's own, or that of the last operator who can sign in (unless
+    ``last_operator``, at a terminal). Of two operators who disable each other at once one stays.
+    """
+    with act(staff, Right.DISABLE_ACCOUNTS, account_id) as on:
+        on.refuse_yourself()
+        done = endings.disable_account(account_id)
+        # First the account, as everywhere; then the operators' rows
+        is_counted = done and on.holder.is_operator and not last_operator
+        if is_counted and not roles.has_operator_left():
+            raise Conflict("last_operator")
+    return done
 
 
 @retried

@@ -85,6 +85,7 @@ def answer(staff: Staff, account_id: str, outcome: str) -> bool:
     Deletes nothing: a person decides what the law lets go.
     """
     with act(staff, Right.CHANGE_PEOPLE, account_id, wider_roles=True, former=True) as on:
+        on.refuse_yourself()
         if outcome not in OUTCOMES:
             raise Invalid("outcome", "none_of", allowed=OUTCOMES)
         if on.school_scope.everywhere:

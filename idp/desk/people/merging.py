@@ -20,6 +20,7 @@ from idp.desk.people.page import live_guardian, refuse_wider_roles, sharing
 from idp.errors import Invalid
 from idp.mail import outbox
 from idp.people import guardianships, linking
+from idp.people import staff as roles
 from idp.people.models import Account, Child, Guardianship
 from idp.roster.models import RosterIdentity
 
@@ -32,6 +33,8 @@ class Side:
     onboarding: Onboarding
     children: list[tuple[Child, str]]
     """Each pupil within the scope, and what they are to it."""
+    has_role: bool
+    """Whether they work at a desk: such an account stays, without pupils."""
     shares: list[Account]
     """Other guardians, not of the two, whose mail goes to the same mailbox."""
 
@@ -44,11 +47,13 @@ def preview(staff: Staff, first_id: str, second_id: str) -> tuple[Side, Side]:
     refuse_wider_roles(staff, first_id, second_id)
     onboarding = onboarding_of([first_id, second_id], school_scope)
     links = _live_links(school_scope, first_id, second_id)
+    working = roles.any_of([first_id, second_id])
     sides = [
         Side(
             account,
             onboarding[account.id],
             [(child, link.relationship) for link, child in links if link.account_id == account.id],
+            account.id in working,
             [each for each in sharing(staff, account.id) if each.id not in {first_id, second_id}],
         )
         for account in (first, second)
@@ -66,6 +71,7 @@ def merge(staff: Staff, keep_id: str, close_id: str) -> int:
     """
     with act_on_two(staff, Right.CHANGE_PEOPLE, keep_id, close_id) as on:
         _refuse_odd_pairs(on.account, on.other.account)
+        on.other.refuse_yourself()
         keep, close, schools = on.account, on.other.account, on.other.schools
         gained = _move(on, close_id)
         _move_identities(on, close_id)

@@ -18,9 +18,10 @@ from idp.desk.access import rights as desk
 from idp.desk.access import scope
 from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.desk.people.onboarding import Onboarding, VisibilityWindow, onboarding_of, windows_of
+from idp.errors import NotFound
 from idp.people import guardianships
 from idp.people.guardianships import LiveGuardianship
-from idp.people.models import Account, Child, Guardianship
+from idp.people.models import Account, Child, Guardianship, StaffRole
 from idp.people.names import email_key
 
 MOST_GUARDIANS: Final = 50
@@ -44,6 +45,8 @@ class Person:
     """A guardian as staff may see them."""
 
     account: Account
+    holder: Staff
+    """The same as what they are at the desk."""
     onboarding: Onboarding
     window: VisibilityWindow
     links: list[Link]
@@ -72,10 +75,11 @@ class Pupil:
 def person(staff: Staff, account_id: str) -> Person:
     """The guardian of this id; raises ``NotFound``."""
     school_scope = staff.school_scope(Right.LOOK_UP)
-    account = guardian(school_scope, account_id)
+    account, holder = _with_work(account_id, scope.guardians(school_scope))
     window = windows_of([account_id], school_scope)[account_id]
     return Person(
         account=account,
+        holder=holder,
         onboarding=onboarding_of([account_id], school_scope)[account_id],
         window=window,
         links=_links(Guardianship.account_id == account_id, school_scope),
@@ -137,6 +141,20 @@ def schools_concerned(school_scope: SchoolScope, account_id: str) -> list[str | 
 def _account(account_id: str, condition: ColumnElement[bool]) -> Account:
     query = select(Account).where(Account.id == account_id, condition)
     return scope.one(query, "account", account_id)
+
+
+def _with_work(account_id: str, condition: ColumnElement[bool]) -> tuple[Account, Staff]:
+    """The account, and its holder as staff, in one query; raises ``NotFound``."""
+    query = (
+        select(Account, StaffRole)
+        .outerjoin(StaffRole, StaffRole.account_id == Account.id)
+        .where(Account.id == account_id, condition)
+        .execution_options(populate_existing=True)
+    )
+    rows = db.session.execute(query).all()
+    if not rows:
+        raise NotFound("account", account_id)
+    return rows[0][0], desk.with_roles(account_id, [role for _, role in rows if role])
 
 
 def _links(which: ColumnElement[bool], school_scope: SchoolScope) -> list[Link]:

@@ -12,7 +12,7 @@ from idp.desk.people import page as people
 from idp.desk.people.account_actions import Reason
 from idp.desk.people.page import sharing
 from idp.desk.search import search
-from idp.errors import Invalid
+from idp.errors import Conflict, Invalid
 from idp.people.models import EMAIL_LENGTH, Account
 from idp.web.admin import people_words
 from idp.web.admin.blueprint import blueprint, staff_only
@@ -109,6 +109,7 @@ def set_language(staff: Staff, account_id: str) -> ResponseReturnValue:
 @of_people
 def closing(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Asks for the reason before access is closed."""
+    _refuse_yourself(staff, account_id)
     return _close_page(staff, _acted_on(staff, account_id), only(("reason", "text")))
 
 
@@ -116,18 +117,25 @@ def closing(staff: Staff, account_id: str) -> ResponseReturnValue:
 @staff_only(Right.CHANGE_PEOPLE, proved=True)
 @of_people
 def close_access(staff: Staff, account_id: str) -> ResponseReturnValue:
-    """End what the person is at the schools of the scope; the answer is always the same."""
+    """End what the person is at the schools of the scope; the answer is the same wherever else
+    they are guardian.
+    """
     form = Form.read("reason", "text")
     shares = sharing(staff, account_id)
     try:
-        account_actions.close_access(staff, account_id, Reason(form["reason"], form["text"]))
+        why = Reason(form["reason"], form["text"])
+        stays = account_actions.close_access(staff, account_id, why)
     except Invalid as refused:
         if refused.field not in {"reason", "text"}:
             raise
         form.problem(refused.field, refusal(refused))
         return _close_page(staff, _acted_on(staff, account_id), form)
     warn_of_sharing(shares)
-    return back(_("Access has been closed."), account_id=account_id)
+    if stays:
+        sentence = _("They are no guardian here any more. The account and the role stay.")
+    else:
+        sentence = _("Access has been closed.")
+    return back(sentence, account_id=account_id)
 
 
 @blueprint.post("/people/<account_id>/disable")
@@ -178,6 +186,12 @@ def _acted_on(staff: Staff, account_id: str) -> people.Person:
     people.live_guardian(staff.school_scope(Right.CHANGE_PEOPLE), account_id)
     people.refuse_wider_roles(staff, account_id)
     return people.person(staff, account_id)
+
+
+def _refuse_yourself(staff: Staff, account_id: str) -> None:
+    """What the act will say, before a reason is typed in vain."""
+    if account_id == staff.account_id:
+        raise Conflict("yourself")
 
 
 def _edit_page(

@@ -100,7 +100,7 @@ CONFLICTS: Final = {
         " compare it with what is stored now, then save again."
     ),
     "invitation_waits": _("An invitation to this parent waits already."),
-    "last_operator": _("This is the last operator. Name another one first."),
+    "last_operator": _("This is the last operator who can sign in. Name another one first."),
     "no_room": _(
         "There is no room for files at the moment. Please tell the platform; nothing of"
         " yours is lost."
@@ -124,6 +124,6 @@ CONFLICTS: Final = {
         "You asked for many today. Wait until tomorrow, or ask whoever runs the platform."
     ),
     "too_many_tests": _("You had enough tests sent for now. Wait an hour, then try again."),
-    "yourself": _("You can't change your own roles. A colleague does it."),
+    "yourself": _("You can't do this to yourself. Somebody else does it."),
 }
 """What stands against an act of the desk. Of applications their forms tell: each in another way."""
