@@ -4,16 +4,21 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from sqlalchemy import select
 
 from idp import clock, purge
-from idp.database import db
-from idp.desk.access.rights import AT_TERMINAL
-from idp.desk.people import account_actions, guardianships
+from idp.database import db, transaction
+from idp.desk.access.rights import AT_TERMINAL, Right
+from idp.desk.overview import onboarding as overview
+from idp.desk.people import account_actions, guardianships, invitations
 from idp.desk.people.account_actions import Reason
+from idp.desk.people.onboarding import OnboardingStep, onboarding_of
 from idp.lifecycle import sign_in
 from idp.lifecycle.mails import requests as mail_requests
 from idp.lifecycle.sign_in import Proof
 from idp.mail import answers, outbox
+from idp.mail.kinds import KINDS
+from idp.mail.models import OutboxMessage
 from idp.people import staff as roles
 from idp.web.admin.mail_words import REASONS
 from idp.web.dates import day
@@ -81,6 +86,50 @@ class TestAMailServersAnswer:
             page = words(browser.open(address).text)
             told = {meaning for meaning, words in why.items() if words in page}
             assert told == {answers.meaning(answer)}, address
+
+
+class TestWhetherSomebodyWasInvited:
+    """Whatever else was mailed: « not invited yet » on her page, in the overview, at the button."""
+
+    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize("fate", ["queued", "sent", "refused"])
+    def test_is_the_same_on_the_persons_page_in_the_overview_and_at_the_button(
+        self, desk: Desk, kind: str, fate: str
+    ) -> None:
+        claire, _ = factories.family(
+            desk.here, "Lina", status="invited", email="claire@dubois.example"
+        )
+        with transaction():
+            message = outbox.enqueue(kind, account_id=claire.id)
+        if fate == "sent":
+            outbox.sent(message)
+        elif fate == "refused":
+            outbox.refused(message, "550 5.1.1 no such user here")
+
+        step = onboarding_of([claire.id], AT_TERMINAL.school_scope(Right.SEE_OVERVIEW))[claire.id]
+        counts = overview.by_class(AT_TERMINAL, desk.here.id).total.counts
+        waits = invitations.not_invited(AT_TERMINAL, [desk.here.id]).get(desk.here.id, 0)
+
+        invited = step.step is not OnboardingStep.NOT_INVITED
+        assert invited is KINDS[kind].has_token
+        assert counts[1] == int(invited)
+        assert counts[2] == int(invited and fate == "sent")
+        # Whose mail was refused is written to once more
+        assert waits == int(not invited or fate == "refused")
+
+    def test_a_correction_of_her_name_counts_nobody_as_invited(self, desk: Desk) -> None:
+        claire, _ = factories.family(
+            desk.here, "Lina", status="invited", email="claire@dubois.example"
+        )
+        account_actions.correct_name(AT_TERMINAL, claire.id, "Clair", "Dubois")
+        (message,) = db.session.scalars(select(OutboxMessage))
+        outbox.sent(message)
+        browser = desk.browser("manager")
+
+        assert "Pas encore invité" in words(browser.open(f"/admin/people/{claire.id}").text)
+        page = words(browser.open("/admin/").text)
+        assert "Invité 0" in page
+        assert "Il y a 1 responsable. 0 a reçu" in page
 
 
 class TestAnAccountThatWasClaimed:

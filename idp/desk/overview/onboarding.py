@@ -19,12 +19,15 @@ from idp.credentials.models import OneTimeToken
 from idp.database import db
 from idp.desk.access import scope
 from idp.desk.access.rights import Right, SchoolScope, Staff
+from idp.mail.kinds import WITH_TOKEN
 from idp.mail.models import OutboxMessage
 from idp.people.guardianships import LiveGuardianship
 from idp.people.models import Account, Child, School
 
 STEPS: Final = ("guardians", "invited", "sent", "opened", "password", "visited")
-"""``sent``: a mail left or a letter was printed; ``visited``: an application of the school."""
+"""``sent``: a mail with a token left, or a letter was printed; ``visited``: an application of the
+school.
+"""
 
 
 @dataclass(frozen=True)
@@ -174,21 +177,25 @@ def _sent(guardians: Any) -> ColumnElement[bool]:
     )
     return (
         exists()
-        .where(
-            AuditEvent.account_id == Account.id, or_(AuditEvent.event == "mail_sent", letter_here)
-        )
+        .where(AuditEvent.account_id == Account.id, or_(_of_token("mail_sent"), letter_here))
         .correlate(Account, guardians)
     )
 
 
 def _invited() -> ColumnElement[bool]:
     queued = exists().where(
-        OutboxMessage.account_id == Account.id, OutboxMessage.kind == "invitation"
+        OutboxMessage.account_id == Account.id, OutboxMessage.kind.in_(WITH_TOKEN)
     )
-    refused = exists().where(
-        AuditEvent.account_id == Account.id, AuditEvent.event == "mail_refused"
-    )
+    refused = exists().where(AuditEvent.account_id == Account.id, _of_token("mail_refused"))
     return or_(queued, refused)
+
+
+def _of_token(event: str) -> ColumnElement[bool]:
+    """What became of a mail that invites. A notice about the account invites nobody, on the
+    guardian's page as here.
+    """
+    kind = AuditEvent.detail["kind"].as_string()
+    return and_(AuditEvent.event == event, kind.in_(WITH_TOKEN))
 
 
 def _steps(stopped: Sequence[int]) -> tuple[int, ...]:
