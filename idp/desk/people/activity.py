@@ -5,8 +5,9 @@ Decided for rule C3, for everybody but an operator:
 - nothing where access has ended, and nothing from before the first guardianship within the
   scope: then the account was another school's, or nobody's;
 - a sign-in is the person's, to the platform, whatever for: its time, device and method are
-  told. Which applications it opened is told only of those that serve a school of the scope,
-  and not where the application was given another school's pupil;
+  told, and when a device that stays signed in last came back on it. Which applications it opened
+  is told only of those that serve a school of the scope, and not where the application was given
+  another school's pupil;
 - the mails that the page about mails tells this scope (``desk.mail.told_to``).
 """
 
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, func, or_, select
 
 from idp.audit.models import AuditEvent
 from idp.clients.models import Client, ClientSchool
@@ -35,9 +36,16 @@ MOST: Final = 20
 
 @dataclass(frozen=True)
 class SignIn:
-    """A sign-in, and the applications of this scope that were opened with it."""
+    """A sign-in, and the applications of this scope that were opened with it.
 
-    at: datetime
+    A device that stays signed in comes back on the same sign-in, day after day: that is one, as in
+    its owner's own history, which tells the same events.
+    """
+
+    at: datetime | None
+    """None where it was before this scope knew them; then ``came_back_at`` is told alone."""
+    came_back_at: datetime | None
+    """When its device last came back without signing in, if it ever did."""
     device: str
     amr: tuple[str, ...]
     applications: tuple[str, ...]
@@ -69,20 +77,49 @@ def sign_ins(person: Person, school_scope: SchoolScope) -> list[SignIn]:
     """The newest sign-ins; two queries."""
     if not person.known:
         return []
-    query = select(BrowserSession).where(BrowserSession.account_id == person.account.id)
-    query = _since(query, BrowserSession.auth_time, person)
-    newest = query.order_by(BrowserSession.auth_time.desc(), BrowserSession.id)
-    sessions = list(db.session.scalars(newest.limit(MOST)))
-    opened = _applications([session.id for session in sessions], school_scope)
+    each = _each_with_its_returns(person.account.id).subquery()
+    latest = func.coalesce(each.c.came_back_at, each.c.auth_time)
+    query = _since(select(each).where(each.c.place == 1), latest, person)
+    rows = db.session.execute(query.order_by(latest.desc(), each.c.browser).limit(MOST)).all()
+    opened = _applications(person.account.id, school_scope) if rows else {}
     return [
         SignIn(
-            session.auth_time,
-            session.device,
-            tuple(session.amr.split()),
-            tuple(sorted(opened.get(session.id, ()))),
+            person.window.seen(row.auth_time),
+            row.came_back_at,
+            row.device,
+            tuple(row.amr.split()),
+            tuple(sorted(opened.get((row.browser, row.auth_time), ()))),
         )
-        for session in sessions
+        for row in rows
     ]
+
+
+_BROWSER: Final = func.coalesce(BrowserSession.persistent_login_id, BrowserSession.id)
+"""What the sessions of one browser share that stays signed in; of any other it is the session."""
+
+
+def _each_with_its_returns(account_id: str) -> Select[Any]:
+    """The sessions of an account; ``place`` 1 is the newest of those on one sign-in."""
+    returns = (
+        select(AuditEvent.session_id, func.max(AuditEvent.at).label("at"))
+        .where(AuditEvent.account_id == account_id, AuditEvent.event == "device_returned")
+        .group_by(AuditEvent.session_id)
+        .subquery()
+    )
+    same = (_BROWSER, BrowserSession.auth_time)
+    newest_first = (BrowserSession.created_at.desc(), BrowserSession.id)
+    return (
+        select(
+            _BROWSER.label("browser"),
+            BrowserSession.auth_time,
+            BrowserSession.device,
+            BrowserSession.amr,
+            func.max(returns.c.at).over(partition_by=same).label("came_back_at"),
+            func.row_number().over(partition_by=same, order_by=newest_first).label("place"),
+        )
+        .outerjoin(returns, returns.c.session_id == BrowserSession.id)
+        .where(BrowserSession.account_id == account_id)
+    )
 
 
 def acts(person: Person, school_scope: SchoolScope) -> list[Act]:
@@ -108,12 +145,15 @@ def _since(query: Any, column: Any, person: Person) -> Any:
     return query if since is None else query.where(column >= since)
 
 
-def _applications(session_ids: list[str], school_scope: SchoolScope) -> dict[str, set[str]]:
-    """The names of this scope's applications, by session."""
+def _applications(
+    account_id: str, school_scope: SchoolScope
+) -> dict[tuple[str, datetime], set[str]]:
+    """The names of this scope's applications, by browser and sign-in."""
     query = (
-        select(Grant.session_id, Client.name)
+        select(_BROWSER, BrowserSession.auth_time, Client.name)
+        .join(Grant, Grant.session_id == BrowserSession.id)
         .join(Client, Client.id == Grant.client_id)
-        .where(Grant.session_id.in_(session_ids))
+        .where(BrowserSession.account_id == account_id)
     )
     if not school_scope.everywhere:
         ours = select(ClientSchool.client_id).where(scope.at(school_scope, ClientSchool.school_id))
@@ -121,7 +161,7 @@ def _applications(session_ids: list[str], school_scope: SchoolScope) -> dict[str
         query = query.where(
             Grant.client_id.in_(ours), or_(Grant.child_id.is_(None), Grant.child_id.in_(pupils))
         )
-    opened: dict[str, set[str]] = {}
-    for session_id, name in db.session.execute(query.distinct()):
-        opened.setdefault(session_id, set()).add(name)
+    opened: dict[tuple[str, datetime], set[str]] = {}
+    for browser, auth_time, name in db.session.execute(query.distinct()):
+        opened.setdefault((browser, auth_time), set()).add(name)
     return opened
