@@ -173,6 +173,15 @@ VOCABULARY: Final[Mapping[str, Event]] = {
         fields="answer",
         own=N_("You answered a school's question"),
     ),
+    "guardianship_question_ended": told_alike(
+        N_("A question to a former guardian ended unanswered"),
+        own=N_("A school's question to you ended"),
+    ),
+    "guardianship_question_withdrawn": told_alike(
+        N_("A question to a former guardian was withdrawn"),
+        fields="changes",
+        own=N_("A school withdrew its question to you"),
+    ),
     "guardianship_changed": Event(
         fields="changes run",
         own=N_("The school corrected what you are to a child"),

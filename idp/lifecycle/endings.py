@@ -33,9 +33,9 @@ from idp.lifecycle.endings_sets import These, which
 from idp.lifecycle.endings_table import ENDINGS, OTHER_REASON, REASONS, By, Cause, Thing
 from idp.mail import outbox
 from idp.oidc import device_codes, grants_service
-from idp.people import accounts, linking, search_index, staff
+from idp.people import accounts, link_questions, linking, search_index, staff
 from idp.people.guardianships import LiveGuardianship
-from idp.people.models import Account, Guardianship
+from idp.people.models import FOR_GOOD, Account, Child, Guardianship
 from idp.sessions import interactions, persistent, submissions
 from idp.sessions import service as sessions
 from idp.sessions.models import BrowserSession, Interaction, PersistentLogin
@@ -92,6 +92,8 @@ def end_guardianship(account_id: str, child_id: str, reason: str, code: str | No
         Guardianship.account_id == account_id, Guardianship.child_id == child_id
     )
     with transaction():
+        # Held: a yes at this moment came first, and is ended, or finds its question ended
+        accounts.lock_account(account_id)
         ended = end_guardianships(theirs, reason, code)
         if ended:
             search_index.refresh_accounts([account_id])
@@ -105,13 +107,46 @@ def end_guardianships(ended: Ids, reason: str, code: str | None = None, **detail
     ``reason``: free text; ``code``: one of ``people.models.END_REASONS``, where somebody at a
     school says so. The search index is the caller's to refresh.
     """
-    at, heard = clock.now(), hearing.guardianship_is_heard()
     with transaction():
-        marked = linking.mark_ended(ended, reason, code, at=at, heard=heard, **detail)
-        if marked.count:
+        count = _mark_ended(ended, reason, code, **detail)
+        if count and code in FOR_GOOD:
+            theirs = Guardianship.id.in_(ended)
+            pupils = select(Guardianship.child_id).where(theirs)
+            these = These(
+                guardianships=ended,
+                accounts=select(Guardianship.account_id).where(theirs),
+                schools=select(Child.school_id).where(Child.id.in_(pupils)),
+            )
+            end(Cause.SEPARATED, these)
+        elif count:
             end(Cause.GUARDIANSHIP_ENDED, These(guardianships=ended))
-        if marked.heard:
-            noting.guardianships_ended(at, ended)
+    return count
+
+
+def close_access(account_id: str, ended: Ids, schools: Ids, reason: str, code: str) -> None:
+    """End, in the caller's transaction, which holds the account, those of these guardianships that
+    are live, and what these schools ask the guardian; the account as well, where no guardianship is
+    left anywhere.
+    """
+    with transaction():
+        _mark_ended(ended, reason, code)
+        these = These(accounts=[account_id], guardianships=ended, schools=schools)
+        end(Cause.ACCESS_CLOSED, these)
+        search_index.refresh_accounts([account_id])
+        close_accounts([account_id])
+
+
+def end_questions(account_id: str, schools: Ids) -> int:
+    """End what these schools ask a former guardian, in the caller's transaction."""
+    these = These(accounts=[account_id], schools=schools)
+    return end(Cause.QUESTIONS_ENDED, these).counts[Thing.QUESTIONS]
+
+
+def _mark_ended(ended: Ids, reason: str, code: str | None, **detail: Any) -> int:
+    at, heard = clock.now(), hearing.guardianship_is_heard()
+    marked = linking.mark_ended(ended, reason, code, at=at, heard=heard, **detail)
+    if marked.heard:
+        noting.guardianships_ended(at, ended)
     return marked.count
 
 
@@ -323,5 +358,6 @@ def _ender(thing: Thing, cause: Cause, by: By) -> Callable[..., int]:
         Thing.CHALLENGES: partial(delete_all, PasskeyChallenge),
         Thing.INTERACTIONS: partial(delete_all, Interaction),
         Thing.MAILS: partial(outbox.drop, reason),
+        Thing.QUESTIONS: link_questions.end,
     }
     return functions[thing]

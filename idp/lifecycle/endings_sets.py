@@ -26,7 +26,8 @@ from idp.federation.models import FederatedLink, FederationState, PendingLink
 from idp.lifecycle.endings_table import By, Thing
 from idp.mail.models import OutboxMessage
 from idp.oidc.models import ChildConsent, Consent, DeviceCode, Grant
-from idp.people.models import Guardianship
+from idp.people.link_models import LinkRequest
+from idp.people.models import Child, Guardianship
 from idp.sessions import interactions, submissions
 from idp.sessions.models import BrowserSession, ChildChoice, FormSubmission, Interaction
 
@@ -39,6 +40,7 @@ class These:
     guardianships: Ids = ()
     sessions: Ids = ()
     clients: Ids = ()
+    schools: Ids = ()
     browser: str = ""
     keep_session: str | None = None
     keep_device: str | None = None
@@ -76,6 +78,7 @@ _TABLES: Final[dict[Thing, Any]] = {
     Thing.CHALLENGES: PasskeyChallenge,
     Thing.INTERACTIONS: Interaction,
     Thing.MAILS: OutboxMessage,
+    Thing.QUESTIONS: LinkRequest,
 }
 _SINCE: Final[dict[Thing, Any]] = {
     Thing.PASSKEYS: Passkey.created_at,
@@ -107,6 +110,9 @@ def which(thing: Thing, by: By, these: These) -> tuple[ColumnElement[bool], ...]
             owner = BrowserSession if thing is Thing.CHOICES else table
             live = pairs.where(Guardianship.id.in_(_asked_first(these.guardianships)))
             return (tuple_(owner.account_id, table.child_id).in_(live),)
+        case By.SCHOOL:
+            pupils = select(Child.id).where(Child.school_id.in_(these.schools))
+            return table.account_id.in_(these.accounts), table.child_id.in_(pupils)
         case By.SESSION | By.ONLINE:
             column = table.id if thing is Thing.SESSIONS else table.session_id
             online = () if by is By.SESSION else (_IS_ONLINE,)

@@ -1,7 +1,7 @@
 """What ends with what: a table, cause → things, each with which of them.
 
 ``endings.end`` reads it; nothing else ends any of these things. The rules behind the rows are P5,
-P14, P15, C2, O4, O6, R9, S1 and S6 of security.md, which shows the table.
+P14, P15, C2, N4, O4, O6, R9, S1 and S6 of security.md, which shows the table.
 """
 
 from collections.abc import Mapping
@@ -49,6 +49,8 @@ class Thing(StrEnum):
     CHALLENGES = "passkey_challenges"
     INTERACTIONS = "interactions"
     MAILS = "mails"
+    QUESTIONS = "link_requests"
+    """What schools ask a former guardian, and nobody has answered."""
 
 
 class By(StrEnum):
@@ -60,6 +62,7 @@ class By(StrEnum):
     OTHERS = "all of the account but what goes on"
     SINCE = "what was gained since"
     PAIR = "of this guardian for this child"
+    SCHOOL = "of this guardian at these schools"
     SESSION = "of these sessions"
     ONLINE = "of these sessions, but not what is to outlive them"
     PERMISSION = "of this application for this guardian"
@@ -73,6 +76,9 @@ class Cause(StrEnum):
     """Why something ends."""
 
     GUARDIANSHIP_ENDED = "a guardianship ends"
+    SEPARATED = "a guardianship ends by a court's decision or the guardian's own"
+    ACCESS_CLOSED = "a school closes access"
+    QUESTIONS_ENDED = "a court or the guardian decides while a school only asks"
     ACCOUNT_DISABLED = "an account is disabled"
     ACCOUNT_CLOSED = "an account is closed with its last guardianship"
     CLAIMED = "an account is claimed for the first time"
@@ -136,13 +142,22 @@ _TAKEN_BACK: Final = {
     Thing.WAYS_BACK: By.SINCE,
 }
 
+_WITH_GUARDIANSHIP: Final = dict.fromkeys(
+    (Thing.CHOICES, Thing.CHILD_CONSENTS, Thing.GRANTS), By.PAIR
+)
+
 Row = Mapping[Thing, By]
 
 ENDINGS: Final[Mapping[Cause, Row]] = {
-    Cause.GUARDIANSHIP_ENDED: {
-        Thing.CHOICES: By.PAIR, Thing.CHILD_CONSENTS: By.PAIR, Thing.GRANTS: By.PAIR,
+    Cause.GUARDIANSHIP_ENDED: _WITH_GUARDIANSHIP,
+    # Else an older question's yes would outlive the decision (rule N4)
+    Cause.SEPARATED: {**_WITH_GUARDIANSHIP, Thing.QUESTIONS: By.SCHOOL},
+    Cause.ACCESS_CLOSED: {**_WITH_GUARDIANSHIP, Thing.QUESTIONS: By.SCHOOL},
+    Cause.QUESTIONS_ENDED: {Thing.QUESTIONS: By.SCHOOL},
+    Cause.ACCOUNT_DISABLED: {
+        **_WITH_ACCOUNT, Thing.PROOFS: By.ITSELF, Thing.QUESTIONS: By.ACCOUNT,
     },
-    Cause.ACCOUNT_DISABLED: {**_WITH_ACCOUNT, Thing.PROOFS: By.ITSELF},
+    # What another school asks goes on: its yes opens the account, and neither learns of the other
     Cause.ACCOUNT_CLOSED: {**_WITH_ACCOUNT, Thing.PROOFS: By.ITSELF},
     Cause.CLAIMED: {
         **_RESET,
@@ -260,6 +275,7 @@ ENDINGS: Final[Mapping[Cause, Row]] = {
             Thing.CHALLENGES,
             Thing.INTERACTIONS,
             Thing.MAILS,
+            Thing.QUESTIONS,  # those that were ended since would take a yes again
         ),
         By.EVERYBODY,
     ),
@@ -267,6 +283,8 @@ ENDINGS: Final[Mapping[Cause, Row]] = {
 
 REASONS: Final[Mapping[Cause, str]] = {
     Cause.GUARDIANSHIP_ENDED: "guardianship ended",
+    Cause.SEPARATED: "guardianship ended",
+    Cause.ACCESS_CLOSED: "guardianship ended",
     Cause.ACCOUNT_DISABLED: "account disabled",
     Cause.ACCOUNT_CLOSED: "account disabled",
     Cause.PASSKEY_REMOVED: "passkey removed",

@@ -13,20 +13,18 @@ from sqlalchemy import ColumnElement, and_, select
 
 from idp import clock
 from idp.audit import events
-from idp.database import db, hashes, retried, transaction, update_all
+from idp.database import db, hashes, retried, transaction
 from idp.lifecycle import endings
 from idp.mail import outbox
-from idp.people import accounts, linking
+from idp.people import accounts, link_questions, linking
 from idp.people.link_models import LinkRequest
-from idp.people.models import Account, Child
+from idp.people.models import FOR_GOOD, Account, Child
 from idp.sessions import service as sessions
 
 _PURPOSE: Final = "link request"
 ANSWERED_WITHIN: Final = timedelta(days=14)
 LONG_AGO: Final = timedelta(days=90)
 """Whose last guardianship within a scope ended before that is asked before they are linked."""
-FOR_GOOD: Final = ("court", "request")
-"""Ended by somebody else than the school's office alone: the guardian is asked, however lately."""
 KEPT: Final = timedelta(days=365)
 """For so long a school's files don't ask again who has not said yes."""
 
@@ -42,7 +40,7 @@ class Open:
 
 @dataclass(frozen=True)
 class Gone:
-    """Answered, expired or never made."""
+    """Answered, ended, expired or never made."""
 
 
 def request_link(account_id: str, child: Child, relationship: str) -> bool:
@@ -50,9 +48,10 @@ def request_link(account_id: str, child: Child, relationship: str) -> bool:
     linking.check_relationship(relationship)
     now = clock.now()
     with transaction() as writes:
-        _answer(_of_pair(account_id, child.id), LinkRequest.expires_at <= now, answer="no")
-        if writes.scalar(select(LinkRequest.id).where(*_of_pair(account_id, child.id)).limit(1)):
+        of_pair = link_questions.of_pair(account_id, child.id)
+        if _waiting(*of_pair):
             return False
+        link_questions.record_answer(*of_pair, outcome="no")  # it ran out, or was overtaken
         request = LinkRequest(
             account_id=account_id,
             child_id=child.id,
@@ -80,8 +79,15 @@ def waiting(account_id: str) -> list[Open]:
 
 
 def waiting_for(child_id: str) -> list[Open]:
-    """Who is asked about a pupil."""
-    return _open(LinkRequest.child_id == child_id)
+    """Who is asked about a pupil; also where they can't answer now."""
+    return _waiting(LinkRequest.child_id == child_id)
+
+
+def waiting_at(account_id: str, schools: ColumnElement[bool]) -> list[Open]:
+    """What these schools ask a guardian; also where they can't answer now. ``schools``: a condition
+    on ``Child``.
+    """
+    return _waiting(LinkRequest.account_id == account_id, schools)
 
 
 def secret_of(request: LinkRequest) -> str:
@@ -151,16 +157,31 @@ def answer_for(account_id: str, request_id: str, session_id: str, *, yes: bool) 
         return open_request is not None and isinstance(_decide(open_request, yes=yes), Open)
 
 
-def settle(account_id: str, child_id: str) -> None:
-    """End what waits for this pair in the caller's transaction: they are linked."""
-    _answer(_of_pair(account_id, child_id), answer="linked")
+def withdraw(account_id: str, child: Child, code: str | None = None) -> bool:
+    """Take back, in the caller's transaction, which holds the account, what it is asked about a
+    pupil; false where nothing waits. ``code``: why, one of ``END_REASONS``; a court's decision, or
+    the guardian's own, ends all that the school asks them.
+    """
+    detail = {} if code is None else {"changes": {"ended": [None, code]}}
+    with transaction():
+        of_pair = link_questions.of_pair(account_id, child.id)
+        if not link_questions.end(*of_pair, event=link_questions.WITHDRAWN, **detail):
+            return False
+        if code in FOR_GOOD:
+            endings.end_questions(account_id, [child.school_id])
+    return True
 
 
 def _decide(open_request: Open, *, yes: bool) -> Open | Gone:
     request, child = open_request.request, open_request.child
-    accounts.lock_account(open_request.account.id)
+    # What ends access holds the account first, what ends the pupil's time here the pupil: asked
+    # again when both are held, a question that ended meanwhile is over
+    if accounts.lock_account(open_request.account.id) is None:
+        return Gone()
+    if not _open(LinkRequest.id == request.id, lock=True):
+        return Gone()
     outcome = "yes" if yes else "no"
-    if not _answer((LinkRequest.id == request.id,), answer=outcome):
+    if not link_questions.record_answer(LinkRequest.id == request.id, outcome=outcome):
         return Gone()
     events.record(
         "guardianship_answered",
@@ -175,41 +196,20 @@ def _decide(open_request: Open, *, yes: bool) -> Open | Gone:
     return open_request
 
 
-def _open(which: ColumnElement[bool]) -> list[Open]:
-    rows = db.session.execute(
+def _open(which: ColumnElement[bool], *, lock: bool = False) -> list[Open]:
+    """What may be answered."""
+    return _waiting(which, link_questions.takes_answers(), lock=lock)
+
+
+def _waiting(*which: ColumnElement[bool], lock: bool = False) -> list[Open]:
+    query = (
         select(LinkRequest, Account, Child)
         .join(Account, Account.id == LinkRequest.account_id)
         .join(Child, Child.id == LinkRequest.child_id)
-        .where(
-            which,
-            LinkRequest.answered_at.is_(None),
-            LinkRequest.expires_at > clock.now(),
-            Child.left_at.is_(None),
-        )
+        .where(*which, link_questions.waits())
         .order_by(LinkRequest.asked_at, LinkRequest.id)
         .execution_options(populate_existing=True)
     )
-    return [Open(*row) for row in rows]
-
-
-def _of_pair(account_id: str, child_id: str) -> tuple[ColumnElement[bool], ...]:
-    return (
-        LinkRequest.account_id == account_id,
-        LinkRequest.child_id == child_id,
-        LinkRequest.answered_at.is_(None),
-    )
-
-
-def _answer(
-    which: tuple[ColumnElement[bool], ...], *more: ColumnElement[bool], answer: str
-) -> bool:
-    return bool(
-        update_all(
-            LinkRequest,
-            *which,
-            *more,
-            LinkRequest.answered_at.is_(None),
-            answered_at=clock.now(),
-            answer=answer,
-        )
-    )
+    if lock:
+        query = query.with_for_update(key_share=True, of=[LinkRequest, Child])
+    return [Open(*row) for row in db.session.execute(query)]

@@ -9,8 +9,8 @@ from idp import clock
 from idp.database import Model, OpaqueId, UtcDateTime, opaque_id
 from idp.people.models import RELATIONSHIPS, one_of
 
-ANSWERS = ("yes", "no", "linked")
-"""Of the guardian; or somebody who may has linked them meanwhile."""
+ANSWERS = ("yes", "no", "linked", "ended")
+"""Of the guardian; or somebody who may has linked them meanwhile; or it ended unanswered."""
 
 
 class LinkRequest(Model):

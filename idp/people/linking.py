@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, and_, exists, select
 
 from idp.audit import events
 from idp.database import Ids, db, retried, transaction, update_asking
 from idp.errors import Invalid
-from idp.people import guardianships, search_index
+from idp.people import guardianships, link_questions, search_index
 from idp.people.accounts import lock_account
 from idp.people.children import find_child
+from idp.people.link_models import LinkRequest
 from idp.people.models import RELATIONSHIPS, Child, Guardianship
 
 REASON_LENGTH = 200
@@ -39,7 +40,10 @@ def link_guardian(account_id: str, child_id: str, relationship: str = "parent") 
         child = find_child(child_id)
         if child is None:
             raise Invalid("child", "unknown")
-        if known := guardianships.find(account_id, child_id):
+        known, is_asked = _known(account_id, child_id)
+        if is_asked:
+            link_questions.settle(*link_questions.of_pair(account_id, child_id))
+        if known:
             return known
         made = Guardianship(account_id=account_id, child_id=child_id, relationship=relationship)
         db.session.add(made)
@@ -53,6 +57,23 @@ def link_guardian(account_id: str, child_id: str, relationship: str = "parent") 
         )
         search_index.refresh_accounts([account_id])
     return made
+
+
+def _known(account_id: str, child_id: str) -> tuple[Guardianship | None, bool]:
+    """The pair's live guardianship, and whether a question about the two has no answer yet."""
+    unanswered = exists().where(
+        *link_questions.of_pair(account_id, child_id), LinkRequest.answered_at.is_(None)
+    )
+    theirs = (
+        Guardianship.child_id == Child.id,
+        Guardianship.account_id == account_id,
+        guardianships.not_ended(),
+    )
+    query = select(Guardianship, unanswered).select_from(Child)
+    row = db.session.execute(
+        query.outerjoin(Guardianship, and_(*theirs)).where(Child.id == child_id)
+    ).one()
+    return row[0], bool(row[1])
 
 
 def change_relationship(account_id: str, child: Child, relationship: str) -> bool:

@@ -26,6 +26,8 @@ RELATIONSHIPS = ("parent", "guardian", "relative", "aunt", "uncle", "father", "m
 """OneRoster 1.2, vocabulary of agents; ``parent`` where a school tells no more."""
 END_REASONS = ("left", "moved", "request", "family", "court", "mistake", "merged", "other")
 """Why a guardianship ended, where somebody at a school says so."""
+FOR_GOOD = ("court", "request")
+"""Ended by somebody else than the school's office alone: the guardian is asked, however lately."""
 ERASURE_OUTCOMES = ("done", "declined", "taken_back")
 TEXT_KINDS = ("invitation", "fresh_token", "password_reset")
 """The letters in which a school may add its own words."""

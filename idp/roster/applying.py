@@ -12,7 +12,9 @@ from idp.audit import events
 from idp.database import UtcDateTime, db
 from idp.lifecycle import endings
 from idp.mail import spread
+from idp.people import link_questions
 from idp.people.guardianships import BY_ROSTER, sql_not_ended
+from idp.people.link_models import LinkRequest
 from idp.people.models import Account, Child
 from idp.roster import bulk, former, reindex
 from idp.roster.claims import unclaimed
@@ -175,6 +177,8 @@ def carry_out(scope: Scope, plan: Plan, now: datetime) -> None:
     if plan.counts.get("account_changed"):
         bulk.execute(_NEW_ADDRESSES, **ids, kind="account_changed", now=now)
         endings.end_former_addresses(readdressed(scope, now), **detail)
+    if plan.counts.get("guardianship_made"):
+        settle_questions(scope, "guardianship_made")
     for kind, event in _EVENTS.items():
         if plan.counts.get(kind):
             if kind in made:
@@ -203,6 +207,13 @@ def invite(scope: Scope, per_hour: int) -> int:
 def changed(scope: Scope, kind: str) -> Select[Any]:
     """The guardianships of one kind of change."""
     return select(RosterChange.guardianship_id).where(*_conditions(scope, kind))
+
+
+def settle_questions(scope: Scope, kind: str) -> None:
+    """What was asked about the pairs of one kind of change is answered: they are being linked."""
+    pairs = select(RosterChange.account_id, RosterChange.child_id)
+    pair = tuple_(LinkRequest.account_id, LinkRequest.child_id)
+    link_questions.settle(pair.in_(pairs.where(*_conditions(scope, kind))))
 
 
 def readdressed(scope: Scope, now: datetime) -> Select[Any]:

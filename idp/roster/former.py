@@ -11,6 +11,7 @@ from typing import Any, Final
 from idp import clock, settings
 from idp.lifecycle import file_requests, link_requests
 from idp.people.guardianships import sql_over_since
+from idp.people.models import FOR_GOOD
 from idp.roster import bulk
 from idp.roster.concerned import Person
 from idp.roster.scope import Scope
@@ -25,7 +26,7 @@ WHERE w.account_id = {0} AND c.school_id = :school
 IS_FORMER: Final = f"""
 (NOT EXISTS (SELECT 1 {_AT_SCHOOL} AND {_ENDED} IS NULL)
  AND EXISTS (SELECT 1 {_AT_SCHOOL}
-             AND (w.ended_code IN ({", ".join(f"'{each}'" for each in link_requests.FOR_GOOD)})
+             AND (w.ended_code IN ({", ".join(f"'{each}'" for each in FOR_GOOD)})
                   OR {_ENDED} < :long_ago)
              AND {_ENDED} = (SELECT max({sql_over_since("v", "d")})
                              FROM guardianships v JOIN children d ON d.id = v.child_id

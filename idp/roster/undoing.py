@@ -15,7 +15,7 @@ from idp.lifecycle import endings, file_requests
 from idp.people.guardianships import BY_ROSTER, sql_not_ended
 from idp.people.models import Account, StaffRole
 from idp.roster import bulk, reindex
-from idp.roster.applying import changed, readdressed
+from idp.roster.applying import changed, readdressed, settle_questions
 from idp.roster.claims import unclaimed
 from idp.roster.models import RosterChange, RosterRunSchool
 from idp.roster.planning import count_changes
@@ -179,6 +179,7 @@ def undo(scope: Scope, applied_at: datetime, now: datetime) -> Undone:
     done |= {"child_left": left, "child_made": made, "child_changed": changed_}
     done["guardianship_ended"] = bulk.execute(_RESTORED, **scope.ids(), reason=BY_ROSTER)
     bulk.execute(_LIVE_AGAIN, **scope.ids())
+    settle_questions(scope, "guardianship_restored")
     restored = select(RosterChange.account_id, RosterChange.child_id).where(
         RosterChange.run_id == scope.run_id,
         RosterChange.school_id == scope.school_id,

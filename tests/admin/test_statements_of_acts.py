@@ -26,7 +26,7 @@ MOST: Final = {
     "set the language": 9,
     "send a token": 11,
     "close access": 25,
-    "disable": 15,
+    "disable": 16,  # one ends what schools ask them (rule N4)
     "enable": 11,  # one tells the applications that were told of the end (RISC 1.0 §2.4)
     "link": 17,
     "name otherwise what they are": 10,

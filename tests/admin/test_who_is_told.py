@@ -225,6 +225,7 @@ _CLIENT = "about an application; what parents allowed it they see and end on the
 _REGISTRATION = "a token is nobody's account, and is handed over by who made it; in the logbook"
 SILENT: dict[str, str] = {
     "end_guardianship": _ENDS,
+    "withdraw_question": "it opens nothing; whoever comes by its mail reads that it is over",
     "close_access": _ENDS,
     "disable_account": _ENDS,
     "pupil_left": _LEAVES,

@@ -9,11 +9,11 @@ from sqlalchemy import Select, delete, select, update
 from idp import clock
 from idp.credentials import email_changes
 from idp.credentials.models import Password
-from idp.database import transaction
+from idp.database import db, transaction
 from idp.desk.access import rights as desk_staff
 from idp.desk.access.rights import Staff
+from idp.desk.people import account_actions, merging, pupils
 from idp.desk.people import guardianships as desk_guardianships
-from idp.desk.people import pupils
 from idp.desk.people.account_actions import Reason
 from idp.federation.identity import ForeignIdentity
 from idp.lifecycle import (
@@ -25,7 +25,8 @@ from idp.lifecycle import (
 )
 from idp.lifecycle.endings import Cause, Thing
 from idp.people import staff
-from idp.people.models import Account, Guardianship
+from idp.people.link_models import LinkRequest
+from idp.people.models import Account, Child, Guardianship
 from tests import factories
 from tests.endings import everything
 from tests.endings.everything import Everything, Person
@@ -41,6 +42,7 @@ class About:
     itself: set[tuple[Thing, str]] = field(default_factory=set)
     sessions: tuple[str, ...] = ()
     children: tuple[str, ...] = ("Lina",)
+    schools: tuple[str, ...] = ("here",)
     both: bool = False
     """Paul as well."""
 
@@ -69,6 +71,14 @@ def operator(there: Everything) -> Staff:
     return found
 
 
+def manager(there: Everything) -> Staff:
+    account = factories.account()
+    staff.grant(account.id, "manager", there.school.id)
+    found = desk_staff.staff_of(account.id)
+    assert found is not None
+    return found
+
+
 def _both(there: Everything) -> Select[tuple[str]]:
     return select(Account.id).where(Account.id.in_([there.claire.id, there.paul.id]))
 
@@ -81,7 +91,49 @@ def _set(person: Person, **values: object) -> None:
 @act(Cause.GUARDIANSHIP_ENDED)
 def _by_hand(there: Everything, _http: FlaskClient) -> About:
     lina = there.claire.children[0]
+    assert desk_guardianships.end(operator(there), there.claire.id, lina.id, Reason("family"))
+    return About()
+
+
+@act(Cause.SEPARATED)
+def _by_a_court(there: Everything, _http: FlaskClient) -> About:
+    lina = there.claire.children[0]
     assert desk_guardianships.end(operator(there), there.claire.id, lina.id, Reason("court"))
+    return About()
+
+
+@act(Cause.SEPARATED)
+def _at_their_request(there: Everything, _http: FlaskClient) -> About:
+    children = [there.claire.children[0].id, there.paul.children[0].id]
+    ended = select(Guardianship.id).where(Guardianship.child_id.in_(children))
+    assert endings.end_guardianships(ended, "", "request") == 2
+    return About(both=True)
+
+
+@act(Cause.ACCESS_CLOSED)
+def _at_a_school(there: Everything, _http: FlaskClient) -> About:
+    # With a child elsewhere, the account goes on
+    factories.guardianship(there.claire.account, factories.child(there.elsewhere, "Noé"))
+    account_actions.close_access(manager(there), there.claire.id, Reason("moved"))
+    return About(children=("Lina", "Tom"))
+
+
+@act(Cause.ACCESS_CLOSED)
+def _with_a_merge(there: Everything, _http: FlaskClient) -> About:
+    factories.guardianship(there.claire.account, factories.child(there.elsewhere, "Noé"))
+    kept, _children = factories.family(there.school, "Eva")
+    merging.merge(manager(there), kept.id, there.claire.id)
+    return About(children=("Lina", "Tom"))
+
+
+@act(Cause.QUESTIONS_ENDED)
+def _by_a_court_while_a_school_only_asks(there: Everything, _http: FlaskClient) -> About:
+    asked = select(LinkRequest.child_id).join(Child, Child.id == LinkRequest.child_id)
+    asked = asked.where(
+        LinkRequest.account_id == there.claire.id, Child.school_id == there.school.id
+    )
+    child_id = db.session.scalars(asked.limit(1)).one()
+    assert desk_guardianships.end(manager(there), there.claire.id, child_id, Reason("court"))
     return About()
 
 

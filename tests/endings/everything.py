@@ -35,6 +35,7 @@ from idp.oidc.models import (
     Grant,
     RefreshToken,
 )
+from idp.people.link_models import LinkRequest
 from idp.people.models import Account, Child, School
 from idp.sessions import interactions, persistent, submissions
 from idp.sessions.models import BrowserSession, ChildChoice, FormSubmission, Interaction
@@ -52,6 +53,7 @@ class Kept:
     session: str = ""
     child: str = ""
     client: str = ""
+    school: str = ""
     browser: str = ""
     interaction: str = ""
     offline: bool = False
@@ -80,6 +82,7 @@ class Everything:
     """Claire, about whom a cause is; Paul, who only stands by; what they have."""
 
     school: School
+    elsewhere: School
     portal: Any
     other: Any
     since: datetime
@@ -93,7 +96,7 @@ def make(number: int, **metadata: Any) -> Everything:
 
     ``metadata``: of the two applications.
     """
-    school = factories.school()
+    school, elsewhere = factories.school(), factories.school()
     portal, other = (factories.client_app(school, **metadata) for _ in range(2))
     clients = {"portal": portal.client.id, "other": other.client.id}
     since = clock.now() - timedelta(days=1)
@@ -108,9 +111,9 @@ def make(number: int, **metadata: Any) -> Everything:
             email=f"{username}{number}@x.example",
             proved=True,
         )
-        maker = _Maker(account, children, clients, since, kept)
+        maker = _Maker(account, children, clients, since, kept, [school, elsewhere])
         people.append(maker.person())
-    return Everything(school, portal, other, since, people[0], people[1], kept)
+    return Everything(school, elsewhere, portal, other, since, people[0], people[1], kept)
 
 
 class _Maker:
@@ -121,7 +124,9 @@ class _Maker:
         clients: dict[str, str],
         since: datetime,
         kept: list[Kept],
+        schools: list[School],
     ) -> None:
+        self.schools = schools
         self.account, self.children, self.clients, self.kept = account, children, clients, kept
         self.old, self.new = since - timedelta(days=9), since + timedelta(hours=1)
         self.since = since
@@ -141,6 +146,7 @@ class _Maker:
             self._addresses(ids)
             person.device = self._devices()
             self._carried(ids)
+            self._questions()
         return person
 
     def _keep(self, thing: Thing, name: str, row: Any, alive: str = "", **marks: Any) -> Any:
@@ -352,6 +358,16 @@ class _Maker:
             browser_hash=keyed_hash("b", self.browser),
         )  # fmt: skip
         self._keep(Thing.CHALLENGES, "a challenge", challenge)
+
+    def _questions(self) -> None:
+        for name, school in zip(("here", "elsewhere"), self.schools, strict=True):
+            for pupil in ("Ada", "Max"):
+                waiting = LinkRequest(
+                    account_id=self.account.id, child_id=factories.child(school, pupil).id,
+                    relationship="parent", expires_at=_later(),
+                )  # fmt: skip
+                about = f"about {pupil} {name}"
+                self._keep(Thing.QUESTIONS, about, waiting, "answered_at", school=name)
 
 
 def without(there: Everything, *things: Thing) -> None:

@@ -22,6 +22,7 @@ HEARS = {
 Told = tuple[str, str, str, str | None, str | None]
 """Event, application, guardian, session, child."""
 
+GUARDIANSHIP_ENDS = {Cause.GUARDIANSHIP_ENDED, Cause.SEPARATED, Cause.ACCESS_CLOSED}
 BY_THE_APPLICATION = {By.PERMISSION, By.CLIENT}
 """Grants that end while their sessions go on here."""
 
@@ -72,7 +73,7 @@ def _of(
             yield "consent-withdrawn", clients[each.client], None, None
         elif each.thing is Thing.GRANTS and ENDINGS[cause].get(Thing.GRANTS) in BY_THE_APPLICATION:
             yield "logout", clients[each.client], person.sessions[each.session], None
-        elif each.thing is Thing.CHILD_CONSENTS and cause is Cause.GUARDIANSHIP_ENDED:
+        elif each.thing is Thing.CHILD_CONSENTS and cause in GUARDIANSHIP_ENDS:
             yield "guardianship-ended", clients[each.client], None, children[each.child]
     touched = any(each.thing is Thing.PROOFS for each in ended)
     if touched and cause in {Cause.ACCOUNT_DISABLED, Cause.ACCOUNT_CLOSED}:

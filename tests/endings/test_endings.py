@@ -45,6 +45,7 @@ def ends(kept: Kept, by: By, there: Everything, about: About) -> bool:
         By.OTHERS: theirs and kept.session != "here",
         By.SINCE: theirs and kept.recent,
         By.PAIR: theirs and kept.child in about.children,
+        By.SCHOOL: theirs and kept.school in about.schools,
         By.SESSION: theirs and kept.session in about.sessions,
         By.ONLINE: theirs and kept.session in about.sessions and not kept.offline,
         By.PERMISSION: theirs and kept.client == "portal",
@@ -129,6 +130,7 @@ ENDERS = {
     "outbox": ("drop",),
     "accounts": ("mark_disabled",),
     "linking": ("mark_ended",),
+    "link_questions": ("end",),
 }
 """What ends things, by the module that keeps them."""
 
@@ -139,6 +141,7 @@ ITSELF = {
     },
     "lifecycle/factor_undo.py": {"passkeys.remove", "totp.switch_off", "links.remove"},
     "lifecycle/federation.py": {"links.remove", "links.forget_waiting"},
+    "lifecycle/link_requests.py": {"link_questions.end"},
     "lifecycle/mails/tokens.py": {"one_time_tokens.end"},
     "lifecycle/restored.py": {"persistent.forget"},
     "lifecycle/staying.py": {"persistent.forget"},
@@ -164,7 +167,7 @@ LASTING = {
     "schools", "children", "guardianships", "accounts", "clients", "client_schools",
     "school_texts", "staff_roles", "directory_entries", "audit_events", "database_identity",
     "installation_marks", "throttle_counters", "factor_resets", "erasure_requests",
-    "erasure_answers", "link_requests", "client_refusals", "used_assertions", "pushed_requests",
+    "erasure_answers", "client_refusals", "used_assertions", "pushed_requests",
     "deletion_requests", "event_deliveries", "delivery_pauses", "client_logos",
     "registration_tokens", "platform_counts", "stored_keys", "key_lists",
 }  # fmt: skip

@@ -8,6 +8,9 @@ from sqlalchemy import select, update
 
 from idp import clock
 from idp.database import db, transaction
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.people import account_actions, guardianships
+from idp.desk.people.account_actions import Reason
 from idp.lifecycle import endings, file_requests, link_requests
 from idp.lifecycle.mails import desk as desk_mails
 from idp.mail.models import OutboxMessage
@@ -225,3 +228,50 @@ def test_e3_a_mailbox_gets_a_few_of_these_mails_a_day(former: Import, tmp_path: 
     with later(days=1, minutes=5):
         former(growing.zip(tmp_path / "later.zip"))
     assert len(accounts_asked()) == file_requests.MAILS_A_DAY + 1
+
+
+def test_n4_a_link_that_a_file_makes_answers_the_question_about_it(
+    former: Import, tmp_path: Path
+) -> None:
+    path = a_file(newcomer=True).zip(tmp_path / "3.zip")
+    former(path)
+    links = {
+        each.child.given_name: link_requests.secret_of(each.request)
+        for each in link_requests.waiting(claire().id)
+    }
+    link_requests.answer(links["Lina"], yes=True)
+    more = a_file(newcomer=True)
+    more.pupil("p8", "Hugo", "Maes", "g9")
+    former(more.zip(tmp_path / "4.zip"))
+    assert live() == {"Lina", "Rose"}
+
+    assert link_requests.waiting(claire().id) == []
+    rose = db.session.scalars(select(Child).where(Child.given_name == "Rose")).one()
+    endings.end_guardianship(claire().id, rose.id, "", "court")
+    assert isinstance(link_requests.answer(links["Rose"], yes=True), link_requests.Gone)
+    assert live() == {"Lina"}
+
+
+@pytest.mark.parametrize("undone", [False, True])
+def test_n4_a_file_opens_no_question_again_that_ended_at_the_desk(
+    former: Import, json_of: JsonOf, tmp_path: Path, *, undone: bool
+) -> None:
+    path = a_file().zip(tmp_path / "3.zip")
+    run = former(path)["run"]
+    (waiting,) = link_requests.waiting(claire().id)
+    mailed = link_requests.secret_of(waiting.request)
+    account, pupil = claire().id, waiting.child.id
+    if undone:
+        json_of("roster", "undo", run)
+        assert guardianships.end(AT_TERMINAL, account, pupil, Reason("court"))
+    else:
+        account_actions.close_access(AT_TERMINAL, account, Reason("court"))
+    again = a_file()
+    again.pupil("p8", "Hugo", "Maes", "g9")
+
+    former(again.zip(tmp_path / "4.zip"))
+
+    assert link_requests.waiting(account) == []
+    assert isinstance(link_requests.answer(mailed, yes=True), link_requests.Gone)
+    assert live() == set()
+    assert len(accounts_asked()) == 1

@@ -23,6 +23,7 @@ from sqlalchemy import (
     cast,
     exists,
     null,
+    or_,
     select,
     true,
     union_all,
@@ -34,7 +35,8 @@ from idp.desk.access import rights as desk
 from idp.desk.access import scope
 from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.errors import Conflict, NotFound
-from idp.people import accounts, guardianships
+from idp.people import accounts, guardianships, link_questions
+from idp.people.link_models import LinkRequest
 from idp.people.models import Account, Child, Guardianship, School, StaffRole
 
 T = TypeVar("T")
@@ -126,14 +128,15 @@ def act(
     *,
     wider_roles: bool = False,
     former: bool = False,
+    questioned: bool = False,
 ) -> AbstractContextManager[OnAccount]:
-    """Act on the account of whoever is guardian within the scope *now*, or (``former``) was; it is
-    locked.
+    """Act on the account of whoever is guardian within the scope *now*, or (``former``) was, or
+    (``questioned``) is asked by one of its schools whether they may be linked; it is locked.
 
     An account with a right that this person lacks is refused (``Staff.refuse_wider``), unless
     ``wider_roles``. Raises ``NotFound`` and ``Conflict``.
     """
-    how = {"wider_roles": wider_roles, "former": former}
+    how = {"wider_roles": wider_roles, "former": former, "questioned": questioned}
     return _acting(lambda: _on_account(staff, right, account_id, **how))
 
 
@@ -173,15 +176,16 @@ def act_on_pupil(
 def act_on_guardianship(
     staff: Staff, right: Right, account_id: str, child_id: str
 ) -> AbstractContextManager[OnPupil]:
-    """Act on a pupil of the scope and on an account that is or was its guardian's, both locked.
-
-    Raises ``NotFound``.
+    """Act on a pupil of the scope and on an account, both locked, that is or was its guardian's, or
+    was asked whether it may be. Raises ``NotFound``.
     """
     linked = exists().where(
         Guardianship.account_id == account_id, Guardianship.child_id == child_id
     )
+    questioned = exists().where(*link_questions.of_pair(account_id, child_id))
+    known = or_(linked, questioned)
     return _acting(
-        lambda: _on_pupil(staff, _school_scope(staff, right), child_id, account_id, linked)
+        lambda: _on_pupil(staff, _school_scope(staff, right), child_id, account_id, known)
     )
 
 
@@ -242,11 +246,19 @@ def _school_scope(staff: Staff, right: Right) -> SchoolScope:
 
 
 def _on_account(
-    staff: Staff, right: Right, account_id: str, *, wider_roles: bool = False, former: bool = False
+    staff: Staff,
+    right: Right,
+    account_id: str,
+    *,
+    wider_roles: bool = False,
+    former: bool = False,
+    questioned: bool = False,
 ) -> OnAccount:
     school_scope = _school_scope(staff, right)
     account = accounts.lock_account(account_id)
-    schools, holder = _pupils_and_work(school_scope, account_id, former=former)
+    schools, holder = _pupils_and_work(
+        school_scope, account_id, former=former, questioned=questioned
+    )
     if account is None or not (schools or school_scope.everywhere):
         raise NotFound("account", account_id)
     if not wider_roles:
@@ -263,24 +275,25 @@ def _on_account(
 
 
 def _pupils_and_work(
-    school_scope: SchoolScope, account_id: str, *, former: bool
+    school_scope: SchoolScope, account_id: str, *, former: bool, questioned: bool
 ) -> tuple[list[str], Staff]:
     """At which schools of the scope somebody is guardian, and what they are at the desk."""
-    pupils = (
-        select(Child.school_id, cast(null(), String).label("role"), cast(null(), Boolean))
-        .join(Guardianship, Guardianship.child_id == Child.id)
-        .where(
-            Guardianship.account_id == account_id,
-            true() if former else guardianships.live(),
-            scope.children(school_scope),
+    of_pupil = Child.school_id, cast(null(), String).label("role"), cast(null(), Boolean)
+    at_schools = select(*of_pupil).where(scope.children(school_scope)).distinct()
+    pupils = [
+        at_schools.join(Guardianship, Guardianship.child_id == Child.id).where(
+            Guardianship.account_id == account_id, true() if former else guardianships.live()
         )
-        .distinct()
-    )
+    ]
+    if questioned:
+        about = at_schools.join(LinkRequest, LinkRequest.child_id == Child.id)
+        about = about.where(LinkRequest.account_id == account_id, link_questions.waits())
+        pupils.append(about)
     work = select(StaffRole.school_id, StaffRole.role, StaffRole.may_print.label("may_print"))
     rows: Sequence[Any] = db.session.execute(
-        union_all(work.where(StaffRole.account_id == account_id), pupils)
+        union_all(work.where(StaffRole.account_id == account_id), *pupils)
     ).all()
-    schools = sorted(row.school_id for row in rows if row.role is None)
+    schools = sorted({row.school_id for row in rows if row.role is None})
     return schools, desk.with_roles(account_id, [row for row in rows if row.role is not None])
 
 

@@ -12,7 +12,9 @@ from sqlalchemy import ColumnElement, Select, or_, select, true
 from idp.database import db
 from idp.desk.access.rights import SchoolScope
 from idp.errors import NotFound
+from idp.people import link_questions
 from idp.people.guardianships import LiveGuardianship
+from idp.people.link_models import LinkRequest
 from idp.people.models import Account, Child, Guardianship, School, StaffRole
 
 T = TypeVar("T")
@@ -47,6 +49,14 @@ def live_guardians(school_scope: SchoolScope) -> ColumnElement[bool]:
         return true()
     theirs = select(LiveGuardianship.account_id).where(at(school_scope, LiveGuardianship.school_id))
     return Account.id.in_(theirs)
+
+
+def questioned(school_scope: SchoolScope) -> ColumnElement[bool]:
+    """Whoever such a school asks about a pupil, and nobody has answered; a condition on
+    ``Account``.
+    """
+    theirs = select(LinkRequest.account_id).join(Child, Child.id == LinkRequest.child_id)
+    return Account.id.in_(theirs.where(link_questions.waits(), children(school_scope)))
 
 
 def people(school_scope: SchoolScope) -> ColumnElement[bool]:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from idp.credentials import email_changes
 from idp.credentials.models import EmailChange
-from idp.database import db, retried
+from idp.database import retried
 from idp.desk.access import scope
 from idp.desk.access.acts import OnAccount, act
 from idp.desk.access.rights import Right, Staff
@@ -20,9 +20,9 @@ from idp.errors import Conflict, Invalid
 from idp.lifecycle import email_change, endings, way_back
 from idp.lifecycle.mails import requests as mail_requests
 from idp.mail import outbox
-from idp.people import accounts, guardianships, search_index
+from idp.people import accounts
 from idp.people import staff as roles
-from idp.people.models import END_REASONS, Child, Guardianship
+from idp.people.models import END_REASONS, Child, Guardianship, School
 from idp.people.names import clean_text
 
 REASON_LENGTH: Final = 200
@@ -138,13 +138,14 @@ def set_language(staff: Staff, account_id: str, locale: str) -> None:
 
 @retried
 def close_access(staff: Staff, account_id: str, reason: Reason) -> bool:
-    """End every guardianship within the scope, and the account where none is left anywhere; true
-    where it stays in any case, as its holder works at a desk.
+    """End every guardianship within the scope, with the questions that wait there, and the account
+    where no guardianship is left anywhere; also where a question is all there is. True where the
+    account stays in any case, as its holder works at a desk.
 
     Whether one is left is told to nobody: neither the answer nor the school's audit log differs.
     """
     why = reason.checked()
-    with act(staff, Right.CHANGE_PEOPLE, account_id) as on:
+    with act(staff, Right.CHANGE_PEOPLE, account_id, questioned=True) as on:
         on.refuse_yourself()
         end_within(on, why)
         return on.holder.has_role
@@ -152,19 +153,14 @@ def close_access(staff: Staff, account_id: str, reason: Reason) -> bool:
 
 def end_within(on: OnAccount, why: Reason) -> None:
     """The ends of ``close_access``."""
-    account_id = on.account.id
-    ids = db.session.scalars(
+    # Those that ended before are among them, so that it yields the same once these have ended
+    theirs = (
         select(Guardianship.id)
         .join(Child, Child.id == Guardianship.child_id)
-        .where(
-            Guardianship.account_id == account_id,
-            guardianships.not_ended(),
-            scope.children(on.school_scope),
-        )
-    ).all()
-    endings.end_guardianships(ids, why.text, why.code)
-    search_index.refresh_accounts([account_id])
-    endings.close_accounts([account_id])
+        .where(Guardianship.account_id == on.account.id, scope.children(on.school_scope))
+    )
+    schools = select(School.id).where(scope.schools(on.school_scope))
+    endings.close_access(on.account.id, theirs, schools, why.text, why.code)
     on.record("access_closed", after={"reason": why.code})
 
 

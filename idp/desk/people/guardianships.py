@@ -18,9 +18,10 @@ from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.desk.people.account_actions import Reason
 from idp.errors import Invalid
 from idp.lifecycle import endings, link_requests
+from idp.lifecycle.link_requests import Open
 from idp.mail import outbox
 from idp.people import guardianships, linking
-from idp.people.models import Child, Guardianship
+from idp.people.models import FOR_GOOD, Child, Guardianship
 
 
 class Linked(StrEnum):
@@ -58,7 +59,6 @@ def connect(on: OnPupil, account_id: str, relationship: str) -> Linked:
         return Linked.WAITS_FOR_YES if has_address else Linked.WAITS_WITHOUT_MAIL
     endings.open_again(account_id)
     linking.link_guardian(account_id, on.child.id, relationship)
-    link_requests.settle(account_id, on.child.id)
     if on.account is not None and on.account.status == "active":  # others get an invitation
         about = {"school_id": on.child.school_id}
         outbox.enqueue("guardianship_made", account_id=account_id, about=about)
@@ -82,15 +82,33 @@ def _is_asked_first(school_scope: SchoolScope, account_id: str) -> bool:
     if not rows or rows[0][0] is None:
         return not rows
     last, code = rows[0]
-    return code in link_requests.FOR_GOOD or clock.now() - last > link_requests.LONG_AGO
+    return code in FOR_GOOD or clock.now() - last > link_requests.LONG_AGO
 
 
 @retried
 def end(staff: Staff, account_id: str, child_id: str, reason: Reason) -> bool:
-    """End a guardianship, with all that hangs on it; false where it had ended."""
+    """End a guardianship, with all that hangs on it, or the question whether there is to be one;
+    false where it had ended.
+    """
     why = reason.checked()
-    with act_on_guardianship(staff, Right.CHANGE_PEOPLE, account_id, child_id):
-        return endings.end_guardianship(account_id, child_id, why.text, why.code)
+    with act_on_guardianship(staff, Right.CHANGE_PEOPLE, account_id, child_id) as on:
+        if endings.end_guardianship(account_id, child_id, why.text, why.code):
+            return True
+        return link_requests.withdraw(account_id, on.child, why.code)
+
+
+def questions_to(school_scope: SchoolScope, account_id: str) -> list[Open]:
+    """What the schools of the scope ask somebody, the oldest first."""
+    return link_requests.waiting_at(account_id, scope.children(school_scope))
+
+
+@retried
+def withdraw_question(staff: Staff, account_id: str, child_id: str) -> bool:
+    """Take back the question whether somebody is to be linked; false where it was answered, or is
+    over.
+    """
+    with act_on_guardianship(staff, Right.CHANGE_PEOPLE, account_id, child_id) as on:
+        return link_requests.withdraw(account_id, on.child)
 
 
 @retried

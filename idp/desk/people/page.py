@@ -10,7 +10,7 @@ whatever else the account shows may be another school's.
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import aliased
 
 from idp.database import db
@@ -102,9 +102,18 @@ def guardian(school_scope: SchoolScope, account_id: str) -> Account:
 def live_guardian(school_scope: SchoolScope, account_id: str) -> Account:
     """Whoever is guardian within the scope now: the only ones that are acted on.
 
-    Raises ``NotFound``.
+    But for ``closable_guardian``. Raises ``NotFound``.
     """
     return _account(account_id, scope.live_guardians(school_scope))
+
+
+def closable_guardian(school_scope: SchoolScope, account_id: str) -> Account:
+    """Whoever is guardian within the scope now, or is asked there whether they may be.
+
+    Raises ``NotFound``.
+    """
+    known = or_(scope.live_guardians(school_scope), scope.questioned(school_scope))
+    return _account(account_id, known)
 
 
 def child_within(school_scope: SchoolScope, child_id: str) -> Child:

@@ -45,6 +45,20 @@ def end_guardianship(staff: Staff, child_id: str, account_id: str) -> ResponseRe
     return back(_("It had ended already."), child_id=child_id)
 
 
+@blueprint.post("/pupils/<child_id>/guardians/<account_id>/withdraw")
+@staff_only(Right.CHANGE_PEOPLE)
+@of_people
+def withdraw_question(staff: Staff, child_id: str, account_id: str) -> ResponseReturnValue:
+    """Take back the question whether they may be linked; then the page on which it stood."""
+    if guardianships.withdraw_question(staff, account_id, child_id):
+        sentence = _("The question is withdrawn. The link of its mail no longer works.")
+    else:
+        sentence = _("The question had been answered, or was over.")
+    if Form.read("page")["page"] == "person":
+        return back(sentence, account_id=account_id)
+    return back(sentence, child_id=child_id)
+
+
 @blueprint.post("/pupils/<child_id>/guardians/<account_id>/relationship")
 @staff_only(Right.CHANGE_PEOPLE)
 @of_people

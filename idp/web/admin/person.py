@@ -4,7 +4,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp.desk.access.rights import Right, Staff
-from idp.desk.people import account_actions, activity
+from idp.desk.people import account_actions, activity, guardianships
 from idp.desk.people import page as people
 from idp.desk.people.notifications import notifications_of
 from idp.desk.people.page import sharing
@@ -24,6 +24,8 @@ def person(staff: Staff, account_id: str) -> ResponseReturnValue:
     """
     guardian = people.person(staff, account_id)
     school_scope = staff.school_scope(Right.LOOK_UP)
+    change_scope = staff.school_scope(Right.CHANGE_PEOPLE)
+    questions = guardianships.questions_to(school_scope, account_id)
     return page(
         "person",
         person=guardian,
@@ -35,8 +37,12 @@ def person(staff: Staff, account_id: str) -> ResponseReturnValue:
         ways_back=account_actions.ways_back(staff, account_id) if guardian.known else [],
         told=notifications_of(school_scope, account_id) if guardian.known else [],
         told_words=told_words,
+        questions=questions,
+        withdrawable={
+            each.request.id for each in questions if change_scope.covers(each.child.school_id)
+        },
         signed_in_how=signed_in_how,
-        may_change=guardian.is_within(staff.school_scope(Right.CHANGE_PEOPLE)),
+        may_change=guardian.is_within(change_scope),
         may_send=guardian.is_within(staff.school_scope(Right.SEND_TOKENS)),
         may_disable=staff.may(Right.DISABLE_ACCOUNTS),
     )

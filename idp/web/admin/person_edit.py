@@ -110,7 +110,7 @@ def set_language(staff: Staff, account_id: str) -> ResponseReturnValue:
 def closing(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Asks for the reason before access is closed."""
     _refuse_yourself(staff, account_id)
-    return _close_page(staff, _acted_on(staff, account_id), only(("reason", "text")))
+    return _close_page(staff, account_id, only(("reason", "text")))
 
 
 @blueprint.post("/people/<account_id>/close")
@@ -129,7 +129,7 @@ def close_access(staff: Staff, account_id: str) -> ResponseReturnValue:
         if refused.field not in {"reason", "text"}:
             raise
         form.problem(refused.field, refusal(refused))
-        return _close_page(staff, _acted_on(staff, account_id), form)
+        return _close_page(staff, account_id, form)
     warn_of_sharing(shares)
     if stays:
         sentence = _("They are no guardian here any more. The account and the role stay.")
@@ -203,10 +203,17 @@ def _edit_page(
     return page("person_edit", person=guardian, form=form, shares=shares or []), form.status
 
 
-def _close_page(staff: Staff, guardian: people.Person, form: Form) -> ResponseReturnValue:
-    shares = sharing(staff, guardian.account.id)
+def _close_page(staff: Staff, account_id: str, form: Form) -> ResponseReturnValue:
+    school_scope = staff.school_scope(Right.CHANGE_PEOPLE)
+    people.closable_guardian(school_scope, account_id)
+    people.refuse_wider_roles(staff, account_id)
     shown = page(
-        "person_close", person=guardian, form=form, reasons=people_words.REASONS, shares=shares
+        "person_close",
+        person=people.person(staff, account_id),
+        form=form,
+        reasons=people_words.REASONS,
+        shares=sharing(staff, account_id),
+        questions=guardianships.questions_to(school_scope, account_id),
     )
     return shown, form.status
 
