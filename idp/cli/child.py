@@ -125,7 +125,7 @@ def child_edit(child_id: str, as_json: bool, **values: str | None) -> None:
     before = {"given_name": child.given_name, "family_name": child.family_name}
     before["class_name"] = child.class_name
     changed = {name: value for name, value in values.items() if value is not None}
-    pupils.change(AT_TERMINAL, child_id, **{**before, **changed})
+    pupils.change(AT_TERMINAL, child_id, **{**before, **changed}, shown=before)
     output.one(_row(desk_people.pupil(AT_TERMINAL, child_id).child), as_json)
 
 

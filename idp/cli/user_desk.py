@@ -52,6 +52,7 @@ def edit(
             account.id,
             account.given_name if given_name is None else given_name,
             account.family_name if family_name is None else family_name,
+            {"given_name": account.given_name, "family_name": account.family_name},
         ).changed
     if wanted is not None:
         changed |= account_actions.correct_username(AT_TERMINAL, account.id, wanted).changed

@@ -4,6 +4,7 @@ Whom a correction concerns is told by mail, for what a school corrects is theirs
 school too. Each raises ``NotFound``, ``Conflict`` and ``Invalid``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +16,7 @@ from idp.database import retried
 from idp.desk.access import scope
 from idp.desk.access.acts import OnAccount, act
 from idp.desk.access.rights import Right, Staff
+from idp.desk.people import meanwhile
 from idp.desk.people.page import live_guardian
 from idp.errors import Conflict, Invalid
 from idp.lifecycle import email_change, endings, way_back
@@ -26,6 +28,8 @@ from idp.people.models import END_REASONS, Child, Guardianship, School
 from idp.people.names import clean_text
 
 REASON_LENGTH: Final = 200
+Shown = Mapping[str, str] | None
+"""What the page of whoever acts showed, by field; None: what they say counts in any case."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +71,17 @@ def send_token(staff: Staff, account_id: str) -> bool:
 
 
 @retried
-def correct_name(staff: Staff, account_id: str, given_name: str, family_name: str) -> Corrected:
-    """Another name on the school's word.
+def correct_name(
+    staff: Staff, account_id: str, given_name: str, family_name: str, shown: Shown = None
+) -> Corrected:
+    """Another name on the school's word; ``shown``: see ``meanwhile.kept``.
 
     Of names the audit log tells only that they changed (security rule L1).
     """
+    typed = {"given_name": given_name, "family_name": family_name}
     with act(staff, Right.CHANGE_PEOPLE, account_id) as on:
-        if not accounts.change_name(on.account, given_name, family_name):
+        stored = {name: getattr(on.account, name) for name in typed}
+        if not accounts.change_name(on.account, **meanwhile.kept(typed, shown, stored)):
             return Corrected(changed=False)
         on.record("account_changed")
         outbox.enqueue("account_corrected", account_id=account_id)
@@ -81,13 +89,16 @@ def correct_name(staff: Staff, account_id: str, given_name: str, family_name: st
 
 
 @retried
-def correct_username(staff: Staff, account_id: str, username: str) -> Corrected:
-    """Another user name on the school's word.
+def correct_username(
+    staff: Staff, account_id: str, username: str, shown: Shown = None
+) -> Corrected:
+    """Another user name on the school's word; ``shown``: see ``meanwhile.kept``.
 
     Password, passkeys, links and sessions stay: they belong to the account, not to its name.
     """
     with act(staff, Right.CHANGE_PEOPLE, account_id) as on:
         before = on.account.username
+        meanwhile.kept({"username": username}, shown, {"username": before})
         if not accounts.change_username(on.account, username):
             return Corrected(changed=False)
         after = on.account.username
@@ -97,10 +108,13 @@ def correct_username(staff: Staff, account_id: str, username: str) -> Corrected:
 
 
 @retried
-def correct_email(staff: Staff, account_id: str, email: str) -> bool:
-    """Another address on the school's word; false where it is the same."""
+def correct_email(staff: Staff, account_id: str, email: str, shown: Shown = None) -> bool:
+    """Another address on the school's word; false where it is the same. ``shown``: see
+    ``meanwhile.kept``.
+    """
     with act(staff, Right.CHANGE_PEOPLE, account_id) as on:
         before = on.account.email
+        meanwhile.kept({"email": email}, shown, {"email": before})
         if not email_change.by_staff(account_id, email):
             return False
         on.record(
@@ -125,10 +139,11 @@ def end_way_back(staff: Staff, account_id: str, change_id: str) -> bool:
 
 
 @retried
-def set_language(staff: Staff, account_id: str, locale: str) -> None:
-    """The language of a guardian's pages and mails."""
+def set_language(staff: Staff, account_id: str, locale: str, shown: Shown = None) -> None:
+    """The language of a guardian's pages and mails; ``shown``: see ``meanwhile.kept``."""
     with act(staff, Right.CHANGE_PEOPLE, account_id, wider_roles=True) as on:
         before = on.account.locale
+        meanwhile.kept({"locale": locale}, shown, {"locale": before})
         accounts.set_locale(account_id, locale)
         if before != locale:
             on.record(

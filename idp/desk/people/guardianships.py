@@ -6,6 +6,7 @@ nobody's: where the last guardianship ended long ago, or a court or the guardian
 asked (security rule N4). An operator links anybody. Raises ``NotFound`` and ``Invalid``.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from sqlalchemy import select
@@ -15,6 +16,7 @@ from idp.database import db, retried
 from idp.desk.access import scope
 from idp.desk.access.acts import OnPupil, act_on_guardianship, act_on_pupil
 from idp.desk.access.rights import Right, SchoolScope, Staff
+from idp.desk.people import meanwhile
 from idp.desk.people.account_actions import Reason
 from idp.errors import Invalid
 from idp.lifecycle import endings, link_requests
@@ -112,9 +114,21 @@ def withdraw_question(staff: Staff, account_id: str, child_id: str) -> bool:
 
 
 @retried
-def rename(staff: Staff, account_id: str, child_id: str, relationship: str) -> bool:
-    """Say otherwise what somebody is to a pupil; false where it stays."""
+def rename(
+    staff: Staff,
+    account_id: str,
+    child_id: str,
+    relationship: str,
+    shown: Mapping[str, str] | None = None,
+) -> bool:
+    """Say otherwise what somebody is to a pupil; false where it stays. ``shown``: see
+    ``meanwhile.kept``.
+    """
     with act_on_guardianship(staff, Right.CHANGE_PEOPLE, account_id, child_id) as on:
+        link = guardianships.find(account_id, child_id, lock=True)
+        if link is not None:
+            stored = {"relationship": link.relationship}
+            meanwhile.kept({"relationship": relationship}, shown, stored)
         return linking.change_relationship(account_id, on.child, relationship)
 
 

@@ -1,6 +1,6 @@
 """Pupils by hand: added, corrected, gone, back. Raises ``NotFound`` and ``Invalid``."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import select
 
@@ -8,6 +8,7 @@ from idp.database import db, retried
 from idp.desk.access import scope
 from idp.desk.access.acts import Act, act, act_at_school, act_on_pupil
 from idp.desk.access.rights import Right, SchoolScope, Staff
+from idp.desk.people import meanwhile
 from idp.desk.people.page import live_guardian
 from idp.lifecycle import endings
 from idp.people import guardianships
@@ -31,10 +32,21 @@ def add(
 
 
 @retried
-def change(staff: Staff, child_id: str, given_name: str, family_name: str, class_name: str) -> bool:
-    """Correct a pupil's name or class; false where nothing differs."""
+def change(
+    staff: Staff,
+    child_id: str,
+    given_name: str,
+    family_name: str,
+    class_name: str,
+    shown: Mapping[str, str] | None = None,
+) -> bool:
+    """Correct a pupil's name or class; false where nothing differs. ``shown``: see
+    ``meanwhile.kept``.
+    """
+    typed = {"given_name": given_name, "family_name": family_name, "class_name": class_name}
     with act_on_pupil(staff, Right.CHANGE_PEOPLE, child_id) as on:
-        return change_child(on.child, given_name, family_name, class_name)
+        stored = {name: getattr(on.child, name) for name in typed}
+        return change_child(on.child, **meanwhile.kept(typed, shown, stored))
 
 
 @retried

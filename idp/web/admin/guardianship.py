@@ -9,10 +9,11 @@ from idp.desk.access.rights import Right, Staff
 from idp.desk.people import guardianships
 from idp.desk.people import page as people
 from idp.desk.people.account_actions import Reason
+from idp.desk.people.meanwhile import ChangedMeanwhile
 from idp.desk.people.notifications import notifications_of
 from idp.desk.people.page import sharing
 from idp.errors import Invalid, NotFound
-from idp.web.admin import people_words, told_words
+from idp.web.admin import open_forms, people_words, told_words
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.people import back, of_people, page, warn_of_sharing
 from idp.web.admin.refusals import refusal
@@ -64,7 +65,13 @@ def withdraw_question(staff: Staff, child_id: str, account_id: str) -> ResponseR
 @of_people
 def rename_guardianship(staff: Staff, child_id: str, account_id: str) -> ResponseReturnValue:
     """What the guardian is to the pupil."""
-    guardianships.rename(staff, account_id, child_id, Form.read("relationship")["relationship"])
+    form = open_forms.read("relationship")
+    before = open_forms.shown(form, ("relationship",))
+    try:
+        guardianships.rename(staff, account_id, child_id, form["relationship"], before)
+    except ChangedMeanwhile as refused:
+        open_forms.explain(form, refused, people_words.RELATIONSHIPS)
+        return _page(staff, _link(staff, child_id, account_id), form)
     return back(_("It is saved."), child_id=child_id)
 
 
@@ -88,6 +95,8 @@ def _link(staff: Staff, child_id: str, account_id: str) -> people.Link:
 
 def _page(staff: Staff, link: people.Link, form: Form) -> ResponseReturnValue:
     shares = sharing(staff, link.account.id) if link.live else []
+    stored = {"relationship": link.guardianship.relationship}
+    form.values = open_forms.filled(stored) | form.values
     school_scope = staff.school_scope(Right.CHANGE_PEOPLE)
     shown = page(
         "guardianship",

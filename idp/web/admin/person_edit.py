@@ -10,18 +10,21 @@ from idp.desk.access.rights import Right, Staff
 from idp.desk.people import account_actions, guardianships
 from idp.desk.people import page as people
 from idp.desk.people.account_actions import Reason
+from idp.desk.people.meanwhile import ChangedMeanwhile
 from idp.desk.people.page import sharing
 from idp.desk.search import search
 from idp.errors import Conflict, Invalid
 from idp.people.models import EMAIL_LENGTH, Account
-from idp.web.admin import people_words
+from idp.web import i18n
+from idp.web.admin import open_forms, people_words
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.people import back, of_people, page, warn_of_sharing
 from idp.web.admin.refusals import refusal
 from idp.web.errors import known_id
 from idp.web.forms import Form, only
 
-_FIELDS: Final = ("given_name", "family_name", "username", "email")
+_NAMES: Final = ("given_name", "family_name")
+_FIELDS: Final = (*_NAMES, "username", "email", "locale")
 
 
 @blueprint.get("/people/<account_id>/edit")
@@ -37,13 +40,13 @@ def edit_person(staff: Staff, account_id: str) -> ResponseReturnValue:
 @of_people
 def correct_name(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Another name; its holder is told."""
-    form = Form.read("given_name", "family_name")
+    form = open_forms.read(*_NAMES)
+    given_name, family_name = (form[name] for name in _NAMES)
+    before = open_forms.shown(form, _NAMES)
     try:
-        done = account_actions.correct_name(
-            staff, account_id, form["given_name"], form["family_name"]
-        )
-    except Invalid as refused:
-        form.problem(refused.field, refusal(refused))
+        done = account_actions.correct_name(staff, account_id, given_name, family_name, before)
+    except (Invalid, ChangedMeanwhile) as refused:
+        open_forms.explain(form, refused)
         return _edit_page(_acted_on(staff, account_id), form)
     return back(_corrected(done), account_id=account_id)
 
@@ -53,11 +56,12 @@ def correct_name(staff: Staff, account_id: str) -> ResponseReturnValue:
 @of_people
 def correct_username(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Another user name; its holder is told."""
-    form = Form.read("username")
+    form = open_forms.read("username")
+    before = open_forms.shown(form, ("username",))
     try:
-        done = account_actions.correct_username(staff, account_id, form["username"])
-    except Invalid as refused:
-        form.problem("username", refusal(refused))
+        done = account_actions.correct_username(staff, account_id, form["username"], before)
+    except (Invalid, ChangedMeanwhile) as refused:
+        open_forms.explain(form, refused)
         return _edit_page(_acted_on(staff, account_id), form)
     return back(_corrected(done), account_id=account_id)
 
@@ -67,7 +71,8 @@ def correct_username(staff: Staff, account_id: str) -> ResponseReturnValue:
 @of_people
 def correct_email(staff: Staff, account_id: str) -> ResponseReturnValue:
     """Another address; both are told, and older tokens end."""
-    form = Form.read("email", "sure")
+    form = open_forms.read("email", "sure")
+    before = open_forms.shown(form, ("email",))
     form.require("email", _("Type the e-mail address."))
     form.limit("email", EMAIL_LENGTH)
     form.ask_about_slip("email")
@@ -76,9 +81,9 @@ def correct_email(staff: Staff, account_id: str) -> ResponseReturnValue:
         shares = sharing(staff, account_id, form["email"])
     if not form.problems and not shares:
         try:
-            changed = account_actions.correct_email(staff, account_id, form["email"])
-        except Invalid as refused:
-            form.problem("email", refusal(refused))
+            changed = account_actions.correct_email(staff, account_id, form["email"], before)
+        except (Invalid, ChangedMeanwhile) as refused:
+            open_forms.explain(form, refused)
         else:
             return back(_email_done(changed), account_id=account_id)
     return _edit_page(_acted_on(staff, account_id), form, shares)
@@ -100,7 +105,13 @@ def end_way_back(staff: Staff, account_id: str) -> ResponseReturnValue:
 @of_people
 def set_language(staff: Staff, account_id: str) -> ResponseReturnValue:
     """The language of mails and pages."""
-    account_actions.set_language(staff, account_id, Form.read("locale")["locale"])
+    form = open_forms.read("locale")
+    before = open_forms.shown(form, ("locale",))
+    try:
+        account_actions.set_language(staff, account_id, form["locale"], before)
+    except ChangedMeanwhile as refused:
+        open_forms.explain(form, refused, i18n.NAMES)
+        return _edit_page(_acted_on(staff, account_id), form)
     return back(_("Mails and letters will be in this language."), account_id=account_id)
 
 
@@ -198,8 +209,10 @@ def _edit_page(
     guardian: people.Person, form: Form, shares: list[Account] | None = None
 ) -> ResponseReturnValue:
     account = guardian.account
-    stored = {name: getattr(account, name) or "" for name in _FIELDS}
-    form.values = stored | form.values  # the other forms of the page show what is stored
+    stored = {name: getattr(account, name) for name in _FIELDS}
+    form.values = (
+        open_forms.filled(stored) | form.values
+    )  # the other forms of the page show what is stored
     return page("person_edit", person=guardian, form=form, shares=shares or []), form.status
 
 

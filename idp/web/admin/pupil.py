@@ -8,8 +8,10 @@ from flask_babel import ngettext
 from idp.desk.access.rights import Right, Staff
 from idp.desk.people import page as people
 from idp.desk.people import pupils
+from idp.desk.people.meanwhile import ChangedMeanwhile
 from idp.errors import Invalid
 from idp.lifecycle import link_requests
+from idp.web.admin import open_forms
 from idp.web.admin.blueprint import blueprint, staff_only
 from idp.web.admin.people import back, of_people, page
 from idp.web.admin.refusals import refusal
@@ -36,7 +38,9 @@ def edit_pupil(staff: Staff, child_id: str) -> ResponseReturnValue:
     """The form for name and class."""
     child = people.child_within(staff.school_scope(Right.CHANGE_PEOPLE), child_id)
     return page(
-        "pupil_edit", child=child, form=Form({name: getattr(child, name) for name in _FIELDS})
+        "pupil_edit",
+        child=child,
+        form=Form(open_forms.filled({name: getattr(child, name) for name in _FIELDS})),
     )
 
 
@@ -45,11 +49,13 @@ def edit_pupil(staff: Staff, child_id: str) -> ResponseReturnValue:
 @of_people
 def change_pupil(staff: Staff, child_id: str) -> ResponseReturnValue:
     """Another name or class."""
-    form = Form.read(*_FIELDS)
+    form = open_forms.read(*_FIELDS)
+    given_name, family_name, class_name = (form[name] for name in _FIELDS)
+    before = open_forms.shown(form, _FIELDS)
     try:
-        pupils.change(staff, child_id, *(form[name] for name in _FIELDS))
-    except Invalid as refused:
-        form.problem(refused.field, refusal(refused))
+        pupils.change(staff, child_id, given_name, family_name, class_name, before)
+    except (Invalid, ChangedMeanwhile) as refused:
+        open_forms.explain(form, refused)
         child = people.child_within(staff.school_scope(Right.CHANGE_PEOPLE), child_id)
         return page("pupil_edit", child=child, form=form), form.status
     return back(_("It is saved."), child_id=child_id)
