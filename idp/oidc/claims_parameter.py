@@ -17,7 +17,8 @@ SCOPE_OF_CLAIM: Final = {
     "child": "child",
 }
 """The scope under which a client is registered for each claim (security rule O18)."""
-_ALWAYS: Final = {"sub", "acr", "auth_time"}
+ALWAYS: Final = frozenset({"sub", "acr", "auth_time"})
+"""What every client may ask for."""
 _MOST_BYTES: Final = 4000
 
 
@@ -64,7 +65,7 @@ def _supported(claims: dict[str, Any], registered_scopes: list[str]) -> dict[str
     return {
         name: _supported_request(request)
         for name, request in claims.items()
-        if name in _ALWAYS or SCOPE_OF_CLAIM.get(name) in registered_scopes
+        if name in ALWAYS or SCOPE_OF_CLAIM.get(name) in registered_scopes
     }
 
 

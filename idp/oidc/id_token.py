@@ -7,7 +7,7 @@ from joserfc import jwt
 
 from idp import clock, settings
 from idp.database import base64url
-from idp.oidc import claims_parameter, encryption, subjects
+from idp.oidc import encryption, subjects
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.claims import (
     CLAIMS_OF_SCOPE,
@@ -89,7 +89,7 @@ def _claims(live: LiveGrant) -> dict[str, Any]:
         claims["auth_time"] = int(grant.auth_time.timestamp())
     # Core §5.4: with a code, profile and e-mail claims are UserInfo's, unless the request asks
     # for them by name or the registration says that the software looks nowhere else.
-    requested = claims_parameter.requested_claims(grant.claims, "id_token")
+    requested = live.requested("id_token")
     claims.update(guardian_claims(live, {*requested, *registered_for_id_token(live)}))
     if "child" in live.scopes or "child" in requested:
         claims.update(child_claims(live, userinfo=False))

@@ -5,7 +5,7 @@ from typing import Any, Final
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 
 from idp import settings
-from idp.oidc import introspection_jwt, sender, subjects
+from idp.oidc import introspection_jwt, registered, sender, subjects
 from idp.oidc.client_authentication import METHODS
 from idp.oidc.revocation import check_token_parameter, own_token
 from idp.oidc.tokens import FoundToken
@@ -38,7 +38,7 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
         issued_at = token.token.issued_at
         return {
             "active": True,
-            "scope": token.token.scope,
+            "scope": registered.scope(token.token.scope, client),
             "client_id": client.id,
             "token_type": token.kind
             if token.kind == "refresh_token"

@@ -76,6 +76,7 @@ def of_account(account_id: str) -> list[KnownApplication]:
                 child_consent.fields.split()
             )
     for known in by_client.values():
+        known.scopes &= set(known.client.metadata_["scope"].split())  # what it gets now
         if not known.ours:
             known.children = set(known.allowed_fields)
     for client_id, used_at in _last_uses(account_id):

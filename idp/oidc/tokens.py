@@ -14,7 +14,7 @@ from idp.clients.models import Client, ClientRow, ClientSchool, ClientVersion
 from idp.database import hashes, keyed_hash, retried, transaction
 from idp.database.atomic_insert import AtomicInsert
 from idp.database.prepared import Prepared, columns
-from idp.oidc import child_selection
+from idp.oidc import child_selection, registered
 from idp.oidc.models import (
     AccessToken,
     AccessTokenRow,
@@ -32,7 +32,9 @@ _SUCCESSOR: Final = "refresh successor"
 
 @dataclass(frozen=True)
 class LiveGrant:
-    """A grant that holds now: not ended, its guardian active, its guardianship live."""
+    """A grant that holds now: not ended, its guardian active, its guardianship live; its scope
+    within the registration of now.
+    """
 
     grant: GrantRow
     account: AccountRow
@@ -46,6 +48,10 @@ class LiveGrant:
     @property
     def scopes(self) -> list[str]:
         return self.scope.split()
+
+    def requested(self, place: str) -> dict[str, Any]:
+        """The claims asked for by name in ``id_token`` or ``userinfo``, as far as they may be."""
+        return registered.claims(self.grant.claims, place, self.client)
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,9 @@ class FoundToken:
         return dead or rotated or gone
 
     def live_grant(self, scope: str | None = None) -> LiveGrant | None:
-        """What it is worth now, for ``scope`` or its own; None where its guardianship has ended."""
+        """What it is worth now, for ``scope`` or its own; None where its guardianship has ended, or
+        where nothing of its scope is registered any more.
+        """
         return live_grant(
             self.grant,
             self.account,
@@ -110,8 +118,12 @@ def live_grant(
     child: ChildRow,
     relationship: str | None,
 ) -> LiveGrant | None:
-    """The grant as it was found, if it holds: a pure function of what was read together."""
-    if grant.ended_at is not None or account.status != "active":
+    """The grant as it was found, if it holds: a pure function of what was read together.
+
+    ``scope``: cut down to what its client is registered for now (security rule O18).
+    """
+    scope = registered.scope(scope, client)
+    if grant.ended_at is not None or account.status != "active" or not scope:
         return None
     if grant.child_id is None:
         return LiveGrant(grant, account, client, scope)

@@ -9,7 +9,7 @@ from authlib.oauth2.rfc6750 import InsufficientScopeError, InvalidTokenError
 from joserfc import jws
 
 from idp import settings
-from idp.oidc import bound_tokens, claims_parameter, encryption, sender, subjects
+from idp.oidc import bound_tokens, encryption, sender, subjects
 from idp.oidc.claims import CLAIMS_OF_SCOPE, child_claims, guardian_claims
 from idp.oidc.keyring import keyring
 from idp.oidc.oauth_client import OAuthClient, note_asking
@@ -83,7 +83,7 @@ def _for_client(live: LiveGrant, claims: dict[str, Any]) -> tuple[str, str]:
 
 def answer(live: LiveGrant) -> dict[str, Any]:
     """What a live grant is told of its guardian and child."""
-    requested = claims_parameter.requested_claims(live.grant.claims, "userinfo")
+    requested = live.requested("userinfo")
     names = set(requested).union(*(CLAIMS_OF_SCOPE.get(scope, ()) for scope in live.scopes))
     claims = {"sub": subjects.of_guardian(live.account, live.client)}
     claims.update(guardian_claims(live, names))

@@ -6,7 +6,7 @@ so that a copy is worth nothing, and a lost answer can be asked again (FAPI 2.0 
 
 from typing import Any, Final
 
-from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidScopeError
+from authlib.oauth2.rfc6749 import InvalidGrantError
 from sqlalchemy import bindparam, update
 
 from idp import clock, settings
@@ -14,7 +14,7 @@ from idp.clients import profiles
 from idp.database import keyed_hash, retried
 from idp.database.atomic_insert import AtomicInsert
 from idp.oidc import access_token as access_tokens
-from idp.oidc import id_token, resources, sender, tokens
+from idp.oidc import id_token, registered, resources, sender, tokens
 from idp.oidc.grants import Exchange, GrantType
 from idp.oidc.grants.authorization_code import ENDED
 from idp.oidc.grants.first_tokens import token_answer
@@ -40,10 +40,12 @@ def _check_usable(exchange: Exchange[FoundToken]) -> None:
 
 
 def _check_scope(exchange: Exchange[FoundToken]) -> None:
-    # RFC 6749 §6: no scope that was not granted at first
-    scopes = exchange.form.get("scope", "").split()
-    if not set(exchange.presented.token.scope.split()).issuperset(scopes):
-        raise InvalidScopeError
+    granted, client = exchange.presented.token.scope, exchange.presented.client
+    registered.check_narrowing(granted, exchange.form.get("scope", ""), client)
+    now = registered.scope(granted, client)
+    if "offline_access" in granted.split() and "offline_access" not in now.split():
+        # Core §11: it is what the token was given for
+        raise InvalidGrantError("The client is not registered for offline_access any more")
 
 
 def _check_key(exchange: Exchange[FoundToken]) -> None:

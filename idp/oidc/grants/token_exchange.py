@@ -7,12 +7,12 @@ acts for anybody here: there is no actor token, and the child is never the actor
 from datetime import timedelta
 from typing import Any, Final
 
-from authlib.oauth2.rfc6749 import InvalidRequestError, InvalidScopeError, UnauthorizedClientError
+from authlib.oauth2.rfc6749 import InvalidRequestError, UnauthorizedClientError
 
 from idp import clock, settings
 from idp.clients.metadata import TOKEN_EXCHANGE
 from idp.oidc import access_token as access_tokens
-from idp.oidc import resources, sender, tokens
+from idp.oidc import registered, resources, sender, tokens
 from idp.oidc.errors import InvalidTarget
 from idp.oidc.grants import Exchange, GrantType
 from idp.oidc.grants.first_tokens import token_answer
@@ -57,9 +57,8 @@ def _check_key(exchange: Exchange[FoundToken]) -> None:
 
 
 def _check_scope(exchange: Exchange[FoundToken]) -> None:
-    wanted = exchange.form.get("scope", "").split()
-    if not set(exchange.presented.token.scope.split()).issuperset(wanted):
-        raise InvalidScopeError
+    token = exchange.presented
+    registered.check_narrowing(token.token.scope, exchange.form.get("scope", ""), token.client)
 
 
 def _redeem(exchange: Exchange[FoundToken]) -> dict[str, Any]:

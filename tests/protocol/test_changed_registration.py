@@ -1,0 +1,164 @@
+"""Security rule O18: what was given before a registration changed is worth what is registered now."""
+
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from idp import create_app
+from idp.desk.access.rights import AT_TERMINAL
+from idp.desk.applications import service as applications
+from idp.settings import Settings
+from tests.conformance.test_token_exchange import GRANTS, exchange, exchanged
+from tests.relying_party import World, claims_of, error_of, world
+
+pytestmark = pytest.mark.quick_on("postgresql")
+
+SCOPE = "openid profile email child offline_access"
+NARROW = "openid child offline_access"
+PERSONAL = {"name", "preferred_username", "email"}
+
+
+def change(there: World, **metadata: Any) -> None:
+    """An operator edits the registration; a field set to None is left out."""
+    registered = applications.get_application(AT_TERMINAL, there.portal.client_id).client
+    document = {**registered.metadata_, **metadata}
+    kept = {name: value for name, value in document.items() if value is not None}
+    applications.change(AT_TERMINAL, registered.id, kept)
+
+
+@pytest.fixture
+def elsewhere(app: Flask, settings: Settings) -> Flask:
+    """Another worker."""
+    return create_app(settings)
+
+
+def test_o18_a_scope_that_is_taken_out_elsewhere_is_told_no_more_by_tokens_from_before(
+    client: FlaskClient, elsewhere: Flask
+) -> None:
+    there = world(client, "Lina")
+    access = there.redeem(scope=SCOPE)["access_token"]
+    assert set(there.portal.userinfo(client, access).json or {}) >= PERSONAL
+
+    with elsewhere.app_context():
+        change(there, scope=NARROW)
+
+    about = there.portal.userinfo(client, access).json or {}
+    assert not PERSONAL & set(about)
+    assert about["child"]["given_name"] == "Lina"
+    assert there.portal.introspect(client, access)["scope"] == NARROW
+
+
+def test_o18_a_refresh_is_cut_down_and_says_so(client: FlaskClient) -> None:
+    """RFC 6749 §5.1: the scope is told where it is another one than was asked for."""
+    there = world(client, "Lina", id_token_claims=["email", "name"])
+    first = there.redeem(scope=SCOPE)
+    change(there, scope=NARROW, id_token_claims=[])
+
+    answered = there.portal.refresh(client, first["refresh_token"]).json or {}
+
+    assert answered["scope"] == NARROW
+    assert not PERSONAL & set(there.portal.userinfo(client, answered["access_token"]).json or {})
+    assert not PERSONAL & set(claims_of(client, answered["id_token"]))
+    asked = there.portal.refresh(client, answered["refresh_token"], scope="openid email").json or {}
+    assert asked["scope"] == "openid"
+
+
+def test_o18_what_is_registered_again_is_told_again(client: FlaskClient) -> None:
+    there = world(client, "Lina")
+    first = there.redeem(scope=SCOPE)
+    change(there, scope=NARROW)
+    second = there.portal.refresh(client, first["refresh_token"]).json or {}
+    change(there, scope=SCOPE)
+
+    third = there.portal.refresh(client, second["refresh_token"]).json or {}
+
+    assert third["scope"] == SCOPE
+    # A token that was given meanwhile stays what it was said to be
+    assert not PERSONAL & set(there.portal.userinfo(client, second["access_token"]).json or {})
+
+
+def test_o18_of_a_scope_of_which_nothing_is_registered_any_more_nothing_is_left(
+    client: FlaskClient,
+) -> None:
+    """RFC 6749 §5.2: invalid_scope."""
+    there = world(client, "Lina")
+    first = there.redeem(scope=SCOPE)
+    second = there.portal.refresh(client, first["refresh_token"], scope="profile").json or {}
+    change(there, scope=NARROW)
+
+    refused = there.portal.refresh(client, second["refresh_token"], scope="profile")
+
+    assert error_of(refused) == (400, "invalid_scope")
+    assert there.portal.introspect(client, second["access_token"]) == {"active": False}
+    assert there.portal.userinfo(client, second["access_token"]).status_code == 401
+    assert there.portal.refresh(client, second["refresh_token"]).status_code == 200
+
+
+def test_o18_offline_access_that_is_taken_out_ends_the_refreshing(client: FlaskClient) -> None:
+    there = world(client, "Lina")
+    first = there.redeem(scope=SCOPE)
+    change(there, scope="openid profile")
+
+    refused = there.portal.refresh(client, first["refresh_token"])
+
+    assert error_of(refused) == (400, "invalid_grant")
+    assert there.portal.userinfo(client, first["access_token"]).status_code == 200
+
+
+def test_o18_a_code_under_way_gives_what_is_registered_now(client: FlaskClient) -> None:
+    there = world(client, "Lina")
+    code = there.answer(scope=SCOPE)["code"]
+    change(there, scope="openid child")
+
+    answered = there.portal.redeem(client, code).json or {}
+
+    assert answered["scope"] == "openid child"
+    assert "refresh_token" not in answered
+
+
+def test_o18_a_claim_asked_by_name_needs_its_scope_registered_still(client: FlaskClient) -> None:
+    there = world(client, "Lina")
+    named = {"email": None, "name": None, "child": None}
+    claims = json.dumps({"userinfo": named, "id_token": named})
+    first = there.redeem(scope="openid offline_access", claims=claims)
+    assert (there.portal.userinfo(client, first["access_token"]).json or {})["email"]
+    change(there, scope="openid profile offline_access")
+
+    about = there.portal.userinfo(client, first["access_token"]).json or {}
+    second = there.portal.refresh(client, first["refresh_token"]).json or {}
+
+    assert set(about) == {"sub", "name"}
+    claims_now = claims_of(client, second["id_token"])
+    assert "name" in claims_now
+    assert not {"email", "child"} & set(claims_now)
+
+
+def test_o18_an_exchange_and_a_token_for_a_resource_are_cut_down(client: FlaskClient) -> None:
+    resources = ["https://api.example/homework"]
+    there = world(client, "Lina", grant_types=GRANTS, resources=resources)
+    first = there.redeem(scope=SCOPE)["access_token"]
+    change(there, scope="openid profile")
+
+    answered = exchanged(there, first, resource=resources[0])
+
+    assert answered["scope"] == "openid profile"
+    told = claims_of(client, answered["access_token"])
+    assert told["scope"] == "openid profile"
+    assert "child" not in told
+    refused = exchange(there.portal, client, first, scope="email")
+    assert error_of(refused) == (400, "invalid_scope")
+
+
+def test_o18_the_page_of_applications_names_no_more_than_is_registered(client: FlaskClient) -> None:
+    there = world(client, "Lina")
+    there.redeem(scope=SCOPE)
+    client.environ_base["HTTP_ACCEPT_LANGUAGE"] = "en"
+    sentence = "See your e-mail address"
+    assert sentence in there.browser.open("/account/applications").text
+
+    change(there, scope="openid profile")
+
+    assert sentence not in there.browser.open("/account/applications").text
