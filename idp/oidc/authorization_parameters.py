@@ -2,15 +2,21 @@
 object (RFC 9101, OpenID Connect Core §6), or with us, where they were pushed (RFC 9126).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from authlib.oauth2.rfc9101.errors import InvalidRequestUriError
 from werkzeug.datastructures import MultiDict
 
-from idp import clock, settings
-from idp.oidc import encrypted_requests, pushed_requests, request_objects, request_uris
+from idp import clock
+from idp.oidc import (
+    encrypted_requests,
+    pushed_requests,
+    request_objects,
+    request_uris,
+    waiting_requests,
+)
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.errors import RequestNotSupported, RequestUriNotSupported
 from idp.oidc.models import PushedRequestRow
@@ -91,31 +97,15 @@ def registered_redirect_uri(parameters: Parameters) -> str | None:
     return places[0] if client and client.check_redirect_uri(places[0]) else None
 
 
-def check_way(read: Read, client: OAuthClient, *, pushed: bool = False) -> None:
-    """Refuse parameters that came in another way than the registration or the operator says."""
-    if not pushed and must_push(client):
-        raise InvalidRequestError("The request has to be pushed first (RFC 9126)")
-    if client.client_metadata.get("require_signed_request_object") and not read.signed:
-        # RFC 9101 §10.5
-        raise InvalidRequestError("The application is registered for signed request objects alone")
-
-
-def must_push(client: OAuthClient) -> bool:
-    """Whether this client's requests have to be pushed (RFC 9126 §4, §6)."""
-    everybody = settings.current().require_pushed_authorization_requests
-    return everybody or bool(
-        client.client_metadata.get("require_pushed_authorization_requests", False)
-    )
-
-
 def _read_pushed(outside: Parameters, client: OAuthClient, row: PushedRequestRow | None) -> Pushed:
     _check_one_way(outside)
     row = row or pushed_requests.find(outside["request_uri"], client.get_client_id())
     if row is None:
         raise InvalidRequestUriError("The request_uri is unknown, or another application's")
-    request = replace(AuthorizationRequest.from_json(row.request), pushed=row.uri_hash)
-    if not client.check_redirect_uri(request.redirect_uri):  # any more
-        raise InvalidRequestUriError("The redirect_uri is not registered")
+    try:
+        request = waiting_requests.restored({**row.request, "pushed": row.uri_hash}, client)
+    except OAuth2Error as error:
+        raise InvalidRequestUriError(error.get_error_description()) from error
     return Pushed(request, client, pushed_requests.is_open(row, clock.now()))
 
 

@@ -55,6 +55,8 @@ class AuthorizationRequest:
     """The application may open us in a window of its own (``allow_popups``)."""
     omit_iss: bool | None = None
     """Its software takes ``iss`` in an answer for something else (``omit_iss``)."""
+    signed: bool | None = None
+    """Whether it came in a signed request object; None: a release kept it that did not say."""
 
     @property
     def scopes(self) -> list[str]:
@@ -152,9 +154,13 @@ def check_asked(parameters: MultiDict[str, str], client: OAuthClient) -> None:
 
 
 def parse(
-    parameters: MultiDict[str, str], client: OAuthClient, *, hinted_subject: str | None
+    parameters: MultiDict[str, str],
+    client: OAuthClient,
+    *,
+    hinted_subject: str | None,
+    signed: bool = False,
 ) -> AuthorizationRequest:
-    """The request, once ``check`` has passed."""
+    """The request, once ``check`` has passed. ``signed``: it came in a signed request object."""
     registered = client.client_metadata["scope"].split()
     default_max_age = client.client_metadata.get("default_max_age")
     max_age = parameters.get("max_age")
@@ -179,6 +185,7 @@ def parse(
         hinted_subject=hinted_subject,
         popup=client.client_metadata.get("allow_popups") or None,
         omit_iss=client.client_metadata.get("omit_iss") or None,
+        signed=signed,
     )
 
 
@@ -208,14 +215,19 @@ def _check_max_age(max_age: str | None) -> None:
         raise InvalidRequestError("The max_age is not a number of seconds")
 
 
+def check_challenge(challenge: str | None, client: OAuthClient) -> None:
+    """Refuse a request without a ``code_challenge`` where the registration demands one."""
+    if not challenge and client.client_metadata["require_pkce"]:
+        raise InvalidRequestError("A code_challenge is required (PKCE, S256)")
+
+
 def _check_pkce(parameters: MultiDict[str, str], client: OAuthClient) -> None:
     challenge = parameters.get("code_challenge")
     method = parameters.get("code_challenge_method")
+    if not challenge and method:
+        raise InvalidRequestError("The code_challenge is missing")
+    check_challenge(challenge, client)
     if not challenge:
-        if method:
-            raise InvalidRequestError("The code_challenge is missing")
-        if client.client_metadata["require_pkce"]:
-            raise InvalidRequestError("A code_challenge is required (PKCE, S256)")
         return
     # RFC 9700 §2.1.1; a missing method means plain (RFC 7636 §4.3), which we don't offer.
     if method != "S256":

@@ -9,10 +9,10 @@ from authlib.oauth2.rfc8628 import DeviceAuthorizationEndpoint
 from idp import settings
 from idp.clients.metadata import DEVICE_CODE
 from idp.oidc import authorization_request, device_codes
-from idp.oidc.authorization_parameters import must_push
 from idp.oidc.client_authentication import METHODS
 from idp.oidc.errors import TemporarilyUnavailable
 from idp.oidc.oauth_client import OAuthClient
+from idp.oidc.request_ways import must_push, must_sign
 
 PATH: Final = "/device"
 """Where guardians type the code: short, because it is typed too."""
@@ -29,7 +29,7 @@ class DeviceAuthorization(DeviceAuthorizationEndpoint):  # type: ignore[misc]
         client: OAuthClient = super().authenticate_client(request)
         if not client.check_grant_type(DEVICE_CODE):
             raise UnauthorizedClientError("The client is not registered for device codes")
-        if client.client_metadata.get("require_signed_request_object") or must_push(client):
+        if must_sign(client) or must_push(client):
             # What is asked here is neither signed nor pushed
             raise UnauthorizedClientError("The client is registered to sign or push its requests")
         authorization_request.check_asked(request.form, client)

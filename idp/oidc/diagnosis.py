@@ -8,7 +8,7 @@ from authlib.oauth2 import OAuth2Error
 from werkzeug.datastructures import MultiDict
 
 from idp.clients.models import Client
-from idp.oidc import authorization_parameters, authorization_request
+from idp.oidc import authorization_parameters, authorization_request, request_ways
 from idp.oidc.authorization_parameters import Pushed, Read, Refused
 from idp.oidc.errors import InvalidRequestUri
 from idp.oidc.oauth_client import OAuthClient
@@ -102,7 +102,7 @@ def _error(read: Read | Refused, client: OAuthClient) -> str:
         return _with_reason(read.error)
     try:
         authorization_request.check_response_type(read.parameters)
-        authorization_parameters.check_way(read, client)
+        request_ways.check_way(client, pushed=False, signed=read.signed)
         authorization_request.check(read.parameters, client)
         authorization_request.parse(read.parameters, client, hinted_subject=None)
     except OAuth2Error as error:

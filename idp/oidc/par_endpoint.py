@@ -13,6 +13,7 @@ from idp.oidc import (
     authorization_request,
     logout,
     pushed_requests,
+    request_ways,
     sender,
     server,
 )
@@ -85,6 +86,8 @@ def _read(parameters: MultiDict[str, str], client: OAuthClient) -> Authorization
         raise read.error
     assert isinstance(read, authorization_parameters.Read)  # none that was pushed before
     server.validated(read.parameters, read.client)
-    authorization_parameters.check_way(read, client, pushed=True)
+    request_ways.check_way(client, pushed=True, signed=read.signed)
     hint = logout.hinted_subject(read.parameters.get("id_token_hint"), client.record)
-    return authorization_request.parse(read.parameters, client, hinted_subject=hint)
+    return authorization_request.parse(
+        read.parameters, client, hinted_subject=hint, signed=read.signed
+    )

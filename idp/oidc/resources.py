@@ -28,6 +28,14 @@ def of_request(parameters: MultiDict[str, str], client: OAuthClient) -> str | No
     return " ".join(dict.fromkeys(requested)) or None
 
 
+def check_kept(resource: str | None, client: OAuthClient) -> None:
+    """Whether the client is registered for what ``of_request`` has read before. Raises
+    ``InvalidTarget``.
+    """
+    for each in (resource or "").split():
+        _check_registered(each, client)
+
+
 def of_token(
     parameters: MultiDict[str, str], client: OAuthClient, granted: str | None
 ) -> str | None:

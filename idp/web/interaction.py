@@ -11,8 +11,10 @@ from idp.clients import registration
 from idp.clients.models import ClientRow
 from idp.credentials import throttling
 from idp.errors import Throttled
-from idp.oidc import authorization, authorization_facts
+from idp.oidc import authorization, authorization_facts, waiting_requests
 from idp.oidc.authorization_request import AuthorizationRequest
+from idp.oidc.errors import OAuth2Error
+from idp.oidc.oauth_client import OAuthClient
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
 from idp.web import branding, browser, headers, i18n, once
@@ -57,6 +59,19 @@ def waiting_client(interaction: Interaction) -> ClientRow | None:
     client = registration.find(interaction.client_id) if interaction.client_id else None
     g.waiting_client = interaction.client_id, client
     return client
+
+
+def waiting_request(interaction: Interaction) -> tuple[AuthorizationRequest, OAuthClient]:
+    """The request that waits, as far as its application may ask so now.
+
+    Raises ``PageError`` where that is out of use by now, and what ``waiting_requests.restored``
+    raises.
+    """
+    record = waiting_client(interaction)
+    if record is None:
+        raise PageError("unknown_client")
+    client = OAuthClient(record)
+    return waiting_requests.restored(interaction.request, client), client
 
 
 def _shown_client(interaction: Interaction) -> ClientRow | None:
@@ -144,7 +159,9 @@ def to_step(interaction: Interaction, step: str) -> Response:
 
 
 def is_past_login(interaction: Interaction) -> bool:
-    """Whether there is nothing to sign in for: answered already, or signed in well enough."""
+    """Whether there is nothing to sign in for: answered already, signed in well enough, or asked as
+    its application may not ask any more.
+    """
     if interaction.completed_at is not None:
         return True
     signed_in = browser.signed_in()
@@ -153,7 +170,10 @@ def is_past_login(interaction: Interaction) -> bool:
     client = waiting_client(interaction)
     if client is None:
         return True
-    request = AuthorizationRequest.from_json(interaction.request)
+    try:
+        request = waiting_requests.restored(interaction.request, OAuthClient(client))
+    except OAuth2Error:
+        return True
     facts = authorization_facts.facts_for(request, client, signed_in, interaction)
     return not isinstance(authorization.next_step(request, facts), authorization.Login)
 

@@ -1,4 +1,4 @@
-"""Security rule O18: what was given before a registration changed is worth what is registered now."""
+"""What was given before a registration changed is worth what is registered now (rule O18)."""
 
 import json
 from typing import Any
@@ -8,11 +8,23 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from idp import create_app
+from idp.clients.metadata import DEVICE_CODE
 from idp.desk.access.rights import AT_TERMINAL
 from idp.desk.applications import service as applications
 from idp.settings import Settings
+from tests.conformance.test_device_grant import asked, kiosk, poll
 from tests.conformance.test_token_exchange import GRANTS, exchange, exchanged
-from tests.relying_party import World, claims_of, error_of, world
+from tests.protocol.assertions import jwks, key_for
+from tests.relying_party import (
+    CALLBACK,
+    World,
+    answer,
+    claims_of,
+    error_of,
+    leads_to,
+    world,
+)
+from tests.request_objects import Signer
 
 pytestmark = pytest.mark.quick_on("postgresql")
 
@@ -162,3 +174,143 @@ def test_o18_the_page_of_applications_names_no_more_than_is_registered(client: F
     change(there, scope="openid profile")
 
     assert sentence not in there.browser.open("/account/applications").text
+
+
+TWO = "https://portal.example/two"
+
+
+def opened(client: FlaskClient, **asked: str | None) -> World:
+    """A guardian before the sign-in page, of an application with two redirect URIs."""
+    there = world(client, "Lina", signed_in=False, redirect_uris=[CALLBACK, TWO])
+    there.ask(**{"scope": SCOPE, **asked})
+    assert there.browser.shows("login-form")
+    return there
+
+
+def test_o1_a_redirect_uri_that_is_taken_out_gets_no_code_from_a_page_that_is_open(
+    client: FlaskClient, elsewhere: Flask
+) -> None:
+    there = opened(client)
+    with elsewhere.app_context():
+        change(there, redirect_uris=[TWO])
+
+    page = there.browser.sign_in("claire")
+
+    assert (page.status_code, leads_to(page)) == (400, "")
+    assert page.text.count("portal.example") == 0
+    direct = there.ask()
+    assert (direct.status_code, direct.mimetype) == (page.status_code, page.mimetype)
+
+
+def test_o1_nor_is_it_told_that_somebody_cancelled(client: FlaskClient) -> None:
+    there = opened(client)
+    change(there, redirect_uris=[TWO])
+
+    page = there.browser.press("login-cancel")
+
+    assert (page.status_code, leads_to(page)) == (400, "")
+
+
+def test_o1_a_code_for_a_redirect_uri_that_was_taken_out_is_not_redeemed(
+    client: FlaskClient, elsewhere: Flask
+) -> None:
+    there = world(client, "Lina", redirect_uris=[CALLBACK, TWO])
+    code = there.answer(scope=SCOPE)["code"]
+    first = there.redeem(scope=SCOPE)
+    with elsewhere.app_context():
+        change(there, redirect_uris=[TWO])
+
+    assert error_of(there.portal.redeem(client, code)) == (400, "invalid_grant")
+    # What its server holds already was never sent there
+    assert there.portal.refresh(client, first["refresh_token"]).status_code == 200
+
+
+def test_o1_what_was_pushed_for_a_redirect_uri_that_was_taken_out_opens_no_page(
+    client: FlaskClient,
+) -> None:
+    there = world(client, "Lina", redirect_uris=[CALLBACK, TWO])
+    pushed = there.portal.post(client, "/oauth2/par", there.portal.request(scope=SCOPE)).json or {}
+    change(there, redirect_uris=[TWO])
+
+    address = f"/oauth2/authorize?client_id={there.portal.client_id}&request_uri="
+    page = there.browser.open(address + pushed["request_uri"])
+
+    assert (page.status_code, leads_to(page)) == (400, "")
+
+
+DEMANDED = [
+    ({"require_pkce": True}, "invalid_request"),
+    ({"require_pushed_authorization_requests": True}, "invalid_request"),
+    ({"require_signed_request_object": True, "jwks": jwks(key_for("ES256"))}, "invalid_request"),
+    ({"grant_types": [DEVICE_CODE], "response_types": []}, "unauthorized_client"),
+]
+
+
+@pytest.mark.parametrize(("demanded", "error"), DEMANDED, ids=lambda each: str(each)[:40])
+def test_o18_what_is_demanded_from_now_on_is_demanded_of_a_page_that_is_open(
+    client: FlaskClient, demanded: dict[str, Any], error: str
+) -> None:
+    there = world(client, "Lina", signed_in=False, require_pkce=False)
+    there.ask(scope=SCOPE)
+    change(there, **demanded)
+
+    fields = answer(there.browser.sign_in("claire"))
+
+    assert (fields["error"], fields["state"]) == (error, "st4te")
+    assert "code" not in fields
+
+
+def test_o18_a_resource_that_is_taken_out_is_refused_to_a_page_that_is_open(
+    client: FlaskClient,
+) -> None:
+    two = ["https://api.example/homework", "https://marks.example"]
+    there = world(client, "Lina", signed_in=False, resources=two)
+    there.ask(scope=SCOPE, resource=two[0])
+    change(there, resources=two[1:])
+
+    assert answer(there.browser.sign_in("claire"))["error"] == "invalid_target"
+
+
+def test_o18_a_page_that_is_open_gives_what_is_registered_now(client: FlaskClient) -> None:
+    claims = json.dumps({"userinfo": {"email": None}})
+    there = opened(client, claims=claims)
+    change(there, scope="openid child")
+
+    answered = there.tokens_of(answer(there.browser.sign_in("claire")))
+
+    assert answered["scope"] == "openid child"
+    about = there.portal.userinfo(client, answered["access_token"]).json or {}
+    assert set(about) == {"sub", "child"}
+
+
+def test_o18_what_was_signed_goes_on_where_a_signature_is_demanded_from_now_on(
+    client: FlaskClient,
+) -> None:
+    key = key_for("ES256")
+    there = world(client, "Lina", signed_in=False, jwks=jwks(key))
+    signer = Signer(there, key)
+    signer.ask(signer.text())
+    change(there, require_signed_request_object=True)
+
+    assert "code" in answer(there.browser.sign_in("claire"))
+
+
+def test_o18_a_screen_whose_application_may_ask_so_no_more_gets_nothing(
+    client: FlaskClient,
+) -> None:
+    there = world(client, "Lina")
+    screen = kiosk(there)
+    codes = asked(screen, client)
+    kiosk_there = World(there.school, there.guardian, there.children, screen, there.browser)
+    change(
+        kiosk_there,
+        grant_types=["authorization_code"],
+        response_types=["code"],
+        redirect_uris=[CALLBACK],
+    )
+    there.browser.open(codes["verification_uri_complete"])
+    there.browser.submit("device-form")
+
+    there.browser.press("device-continue")
+
+    assert error_of(poll(screen, client, codes["device_code"]))[0] == 400

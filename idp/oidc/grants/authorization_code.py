@@ -98,6 +98,9 @@ def _check_redirect_uri(exchange: Exchange[FoundCode]) -> None:
     # RFC 6749 §4.1.3: identical to the one of the authorization request
     if exchange.form.get("redirect_uri") != exchange.presented.code.redirect_uri:
         raise InvalidGrantError("Invalid 'redirect_uri' in request.")
+    if not exchange.client.check_redirect_uri(exchange.presented.code.redirect_uri):
+        # Taken out since: nobody knows who reads there now (security rule O1)
+        raise InvalidGrantError("The redirect_uri is not registered any more")
 
 
 def _check_verifier(exchange: Exchange[FoundCode]) -> None:

@@ -21,7 +21,7 @@ from idp.sessions import interactions
 from idp.sessions.models import Interaction
 from idp.web import headers
 from idp.web.errors import PageError, WayBack
-from idp.web.interaction import allowance
+from idp.web.interaction import allowance, waiting_request
 from idp.web.protocol import device_answers
 
 Fields = list[tuple[str, str]]
@@ -51,7 +51,10 @@ def error_answer(
 
 def deny(waiting: Interaction, why: Denial = Denial.CANCELLED) -> Response:
     """« Annuler », « Retour »: the application is told ``access_denied`` and why, once."""
-    auth_request = AuthorizationRequest.from_json(waiting.request)
+    try:
+        auth_request, _client = waiting_request(waiting)
+    except OAuth2Error:  # its registration has changed: that page says so
+        return redirect(f"/interaction/{waiting.id}", 303)
     if interactions.is_carried(waiting) and isinstance(allowance(), throttling.Blocked):
         pass  # not noted, so that a stranger's clicks fill no table; « cancel » always works
     elif not interactions.complete(waiting):

@@ -15,6 +15,7 @@ from idp.oidc import (
     logout,
     pushed_requests,
     refusals,
+    request_ways,
     response_types,
     server,
 )
@@ -77,9 +78,11 @@ def _answered(read: Read, looked: FirstLook | None) -> Response:
     except OAuth2Error as error:
         return _refuse(parameters, error)
     try:
-        authorization_parameters.check_way(read, client)
+        request_ways.check_way(client, pushed=False, signed=read.signed)
         hint = _hinted_subject(parameters.get("id_token_hint"), client)
-        auth_request = authorization_request.parse(parameters, client, hinted_subject=hint)
+        auth_request = authorization_request.parse(
+            parameters, client, hinted_subject=hint, signed=read.signed
+        )
     except OAuth2Error as error:
         error.redirect_uri = parameters["redirect_uri"]
         return _refuse(parameters, error)

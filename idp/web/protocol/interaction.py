@@ -29,14 +29,19 @@ from idp.oidc.authorization import (
 from idp.oidc.authorization_facts import Facts
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.child_selection import Candidate
-from idp.oidc.errors import Denial, InvalidRequestUri, OAuth2Error
+from idp.oidc.errors import Denial, InvalidRequestUri, OAuth2Error, UntrustedRedirect
 from idp.oidc.oauth_client import OAuthClient
 from idp.sessions import interactions
 from idp.sessions.models import Interaction
 from idp.sessions.service import SignedIn
 from idp.web import browser, staying
 from idp.web.errors import PageError
-from idp.web.interaction import begin_interaction, load_interaction, waiting_client
+from idp.web.interaction import (
+    begin_interaction,
+    load_interaction,
+    waiting_client,
+    waiting_request,
+)
 from idp.web.protocol import answers, device_answers, error_answers
 from idp.web.protocol.blueprint import blueprint
 from idp.web.start_pages import start_page
@@ -61,7 +66,11 @@ def resume(interaction_id: str) -> Response | str:
     if waiting.completed_at is not None:
         is_screens = waiting.request.get("device") is not None
         return device_answers.last_page(waiting.request) if is_screens else _done(waiting)
-    return proceed(*_waiting_request(waiting), waiting)
+    try:
+        auth_request, client = waiting_request(waiting)
+    except OAuth2Error as error:
+        return _fits_no_more(waiting, error)
+    return proceed(auth_request, client, waiting)
 
 
 @blueprint.get("/interaction/<interaction_id>/no-child")
@@ -100,7 +109,10 @@ def facts_of(
     signed_in = browser.signed_in()
     if waiting.client_id is None or waiting.completed_at is not None or signed_in is None:
         return None
-    auth_request, client = _waiting_request(waiting)
+    try:
+        auth_request, client = waiting_request(waiting)
+    except OAuth2Error:
+        return None  # ``resume`` says why
     facts = authorization_facts.facts_for(auth_request, client.record, signed_in, waiting)
     return auth_request, client, facts, signed_in
 
@@ -110,11 +122,18 @@ def resumed(waiting: Interaction) -> Response:
     return redirect(f"/interaction/{waiting.id}", 303)
 
 
-def _waiting_request(waiting: Interaction) -> tuple[AuthorizationRequest, OAuthClient]:
-    client = waiting_client(waiting)
-    if client is None:
-        raise PageError("unknown_client")
-    return AuthorizationRequest.from_json(waiting.request), OAuthClient(client)
+def _fits_no_more(waiting: Interaction, error: OAuth2Error) -> Response:
+    """What a request gets whose registration has changed since: the answer of one that comes now
+    (security rules O1 and O18).
+    """
+    reason = error.get_error_description()
+    refusals.note("authorize", str(error.error), reason, waiting.client_id)
+    if isinstance(error, UntrustedRedirect):
+        raise PageError("invalid_redirect_uri", reason=reason)
+    auth_request = AuthorizationRequest.from_json(waiting.request)
+    interactions.complete(waiting)
+    pushed_requests.use(auth_request)
+    return answers.error_answer(auth_request, error, by_page=True)
 
 
 def _told_without_a_page(

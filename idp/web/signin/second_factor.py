@@ -17,9 +17,10 @@ from idp.credentials.factors import Factors
 from idp.errors import Throttled
 from idp.lifecycle import second_factor as service
 from idp.lifecycle.sign_in import Proof, ProofGone
-from idp.oidc import authorization, authorization_facts
+from idp.oidc import authorization, authorization_facts, waiting_requests
 from idp.oidc.authorization import StepUp
-from idp.oidc.authorization_request import AuthorizationRequest
+from idp.oidc.errors import OAuth2Error
+from idp.oidc.oauth_client import OAuthClient
 from idp.people.models import AccountRow
 from idp.sessions import interactions
 from idp.sessions.assurance import TWO_FACTOR, meets
@@ -147,7 +148,10 @@ def second_factor_challenge(interaction: Interaction) -> SecondFactorChallenge |
     client = waiting_client(interaction)
     if signed_in is None or client is None or interaction.completed_at is not None:
         return None
-    asking = AuthorizationRequest.from_json(interaction.request)
+    try:
+        asking = waiting_requests.restored(interaction.request, OAuthClient(client))
+    except OAuth2Error:
+        return None  # nobody proves anything for it
     facts = authorization_facts.facts_for(asking, client, signed_in, interaction)
     match authorization.next_step(asking, facts):
         case StepUp(wanted, essential):
