@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from idp.clients import uris
+from idp.clients import changes, uris
 from idp.errors import Invalid
 from idp.outgoing.documents import Documents
 from idp.outgoing.guarded import Answer
@@ -35,12 +35,12 @@ def sector(
 def check(document: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> None:
     """Whether the ``sector_identifier_uri`` lists every redirect URI (Core §8.1, Registration §5).
 
-    ``before``: the present registration; a sector stays as it is. It is asked for before a
+    ``before``: the present registration; what subjects hang on stays. It is asked for before a
     transaction is open, and read again within one. Raises ``Invalid``.
     """
     address = document.get(_FIELD)
-    if before is not None and address != before.get(_FIELD):
-        raise Invalid(_FIELD, "sector_stays")
+    if before is not None:
+        changes.check_staying(before, document)
     if not address:
         return
     try:

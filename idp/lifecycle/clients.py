@@ -1,16 +1,20 @@
 """Changing and ending applications, with what ends with it: at the desk, and by themselves."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from idp.clients import algorithms, encrypted_answers, registration
-from idp.clients.metadata import has_made_up_email
+from idp.clients import algorithms, changes, encrypted_answers, registration
 from idp.clients.registration import Registered
 from idp.errors import Invalid
 from idp.lifecycle import endings
 from idp.lifecycle.endings import Cause, These
 from idp.oidc.keyring import keyring
 from idp.oidc.keys import ALGORITHMS, NEEDED
+
+_ENDS: Final = (
+    (changes.shows_addresses, Cause.ADDRESSES_SHOWN),
+    (changes.is_ours_no_more, Cause.OURS_NO_MORE),
+)
 
 
 def change(
@@ -23,17 +27,17 @@ def change(
 ) -> Registered:
     """Replace a registration, in the caller's transaction; see ``registration.change``.
 
-    Where a third party gets real addresses from now on, what it was given ends: guardians are
-    asked anew.
+    What becomes of what was given before stands in ``clients.changes``. Where a third party gets
+    what nobody has allowed it, that ends: guardians are asked anew (security rule C5).
     """
     before = dict(registration.get_client(client_id).metadata_)
     made = registration.change(
         client_id, metadata, school_ids=school_ids, version=version, by_itself=by_itself
     )
     after = made.client.metadata_
-    if has_made_up_email(before) and not has_made_up_email(after) and not after["first_party"]:
-        # Nobody has allowed a third party their own address yet (security rule C5)
-        endings.end(Cause.ADDRESSES_SHOWN, These(clients=[client_id]))
+    for ends, cause in _ENDS:
+        if ends(before, after):
+            endings.end(cause, These(clients=[client_id]))
     return made
 
 

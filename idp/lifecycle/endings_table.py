@@ -110,6 +110,7 @@ class Cause(StrEnum):
     CONSENT_WITHDRAWN = "a consent is withdrawn"
     CLIENT_DISABLED = "an application is disabled, or enabled again"
     ADDRESSES_SHOWN = "a third party is shown real addresses from now on"
+    OURS_NO_MORE = "an application is the schools' own no more"
     CODE_REUSED = "a code is used again"
     REFRESH_REUSED = "a refresh token is used again"
     REVOKED = "an application revokes a refresh token"
@@ -248,6 +249,7 @@ ENDINGS: Final[Mapping[Cause, Row]] = {
     },
     Cause.CLIENT_DISABLED: {Thing.GRANTS: By.CLIENT, Thing.DEVICE_CODES: By.CLIENT},
     Cause.ADDRESSES_SHOWN: {Thing.GRANTS: By.CLIENT},
+    Cause.OURS_NO_MORE: {Thing.GRANTS: By.CLIENT},
     Cause.CODE_REUSED: {Thing.GRANTS: By.ITSELF},
     Cause.REFRESH_REUSED: {Thing.GRANTS: By.ITSELF},
     Cause.REVOKED: {Thing.GRANTS: By.ITSELF},
@@ -301,6 +303,7 @@ REASONS: Final[Mapping[Cause, str]] = {
     Cause.CONSENT_WITHDRAWN: "consent withdrawn",
     Cause.CLIENT_DISABLED: "client disabled",
     Cause.ADDRESSES_SHOWN: "email shown",
+    Cause.OURS_NO_MORE: "first party no more",
     Cause.DATABASE_RESTORED: answers.RESTORED,
 }
 """What ended grants say of it; the others end because whoever enters proves something new."""

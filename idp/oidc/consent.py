@@ -9,6 +9,7 @@ from sqlalchemy import and_, bindparam, select
 
 from idp import clock
 from idp.audit import events
+from idp.clients.metadata import has_made_up_email
 from idp.database import transaction
 from idp.database.prepared import Prepared
 from idp.oidc.models import ChildConsent, Consent
@@ -66,6 +67,16 @@ def about(scopes: Collection[str], *, made_up_email: bool) -> list[str]:
     ``made_up_email``: its addresses are made up. Who allowed them did not allow their own.
     """
     return [scope for scope in scopes if not (made_up_email and scope == "email")]
+
+
+def covers(consented: str | None, scopes: Collection[str], metadata: Mapping[str, Any]) -> bool:
+    """Whether these scopes of a grant were allowed. ``consented``: the scopes that the guardian
+    allows, None where nothing. The schools' own applications need nobody's word.
+    """
+    if metadata["first_party"]:
+        return True
+    wanted = about(scopes, made_up_email=has_made_up_email(metadata))
+    return consented is not None and set(consented.split()).issuperset(wanted)
 
 
 def child_fields(

@@ -18,6 +18,7 @@ from idp.oidc import child_selection, registered
 from idp.oidc.models import (
     AccessToken,
     AccessTokenRow,
+    Consent,
     Grant,
     GrantRow,
     RefreshToken,
@@ -268,6 +269,20 @@ def with_grant(statement: Select[Any]) -> Select[Any]:
         )
         .outerjoin(Guardianship, live)
     )
+
+
+def with_consent(statement: Select[Any]) -> Select[Any]:
+    """Add the scopes that the guardian allows the client, to a statement that reads grants.
+
+    A grant may be made by who takes the application for the schools' own still: whoever gives the
+    first tokens for it asks once more (security rule C5).
+    """
+    allowed = and_(
+        Consent.account_id == Grant.account_id,
+        Consent.client_id == Grant.client_id,
+        Consent.withdrawn_at.is_(None),
+    )
+    return statement.outerjoin(Consent, allowed).add_columns(Consent.scope)
 
 
 def _row(

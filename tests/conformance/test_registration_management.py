@@ -133,7 +133,6 @@ NARROWED: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ({}, {"grant_types": ["authorization_code"]}, {}),
     ({}, {"profile": "legacy", "require_pkce": True}, {"profile": "default"}),
     ({}, {"subject_type": "pairwise", "email_claim": "unique"}, {"email_claim": "real"}),
-    ({"subject_type": "public"}, {"subject_type": "pairwise"}, {"subject_type": "public"}),
     ({}, {"require_pushed_authorization_requests": True}, {}),
     ({}, {"dpop_bound_access_tokens": True}, {"dpop_bound_access_tokens": False}),
     ({}, {"token_endpoint_auth_method": "client_secret_post"}, {}),

@@ -176,6 +176,15 @@ def _shown(there: Everything, _http: FlaskClient) -> About:
     return About(both=True)
 
 
+@act(Cause.OURS_NO_MORE)
+def _ours_no_more(there: Everything, _http: FlaskClient) -> About:
+    client = there.portal.client
+    registration.change(client.id, {**client.metadata_, "first_party": True})
+    theirs = {**client.metadata_, "first_party": False}
+    applications.change(operator(there), client.id, theirs)
+    return About(both=True)
+
+
 def _given(there: Everything, *, live: bool = False) -> str:
     return f"{there.claire.account.username}portal in there" + (", live" if live else "")
 

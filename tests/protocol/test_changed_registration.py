@@ -9,10 +9,13 @@ from flask.testing import FlaskClient
 
 from idp import create_app
 from idp.clients.metadata import DEVICE_CODE
+from idp.database import update_all
 from idp.desk.access.rights import AT_TERMINAL
 from idp.desk.applications import service as applications
+from idp.errors import Invalid
+from idp.oidc.models import Grant
 from idp.settings import Settings
-from tests.conformance.test_device_grant import asked, kiosk, poll
+from tests.conformance.test_device_grant import asked, confirm, kiosk, poll
 from tests.conformance.test_token_exchange import GRANTS, exchange, exchanged
 from tests.protocol.assertions import jwks, key_for
 from tests.relying_party import (
@@ -64,7 +67,7 @@ def test_o18_a_scope_that_is_taken_out_elsewhere_is_told_no_more_by_tokens_from_
 
 
 def test_o18_a_refresh_is_cut_down_and_says_so(client: FlaskClient) -> None:
-    """RFC 6749 §5.1: the scope is told where it is another one than was asked for."""
+    # RFC 6749 §5.1: the scope is told where it is another one than was asked for
     there = world(client, "Lina", id_token_claims=["email", "name"])
     first = there.redeem(scope=SCOPE)
     change(there, scope=NARROW, id_token_claims=[])
@@ -95,7 +98,7 @@ def test_o18_what_is_registered_again_is_told_again(client: FlaskClient) -> None
 def test_o18_of_a_scope_of_which_nothing_is_registered_any_more_nothing_is_left(
     client: FlaskClient,
 ) -> None:
-    """RFC 6749 §5.2: invalid_scope."""
+    # RFC 6749 §5.2: invalid_scope
     there = world(client, "Lina")
     first = there.redeem(scope=SCOPE)
     second = there.portal.refresh(client, first["refresh_token"], scope="profile").json or {}
@@ -308,9 +311,77 @@ def test_o18_a_screen_whose_application_may_ask_so_no_more_gets_nothing(
         response_types=["code"],
         redirect_uris=[CALLBACK],
     )
-    there.browser.open(codes["verification_uri_complete"])
-    there.browser.submit("device-form")
 
-    there.browser.press("device-continue")
+    page = confirm(there.browser, codes["user_code"])
+
+    assert 'id="device-denied"' in page.text
 
     assert error_of(poll(screen, client, codes["device_code"]))[0] == 400
+
+
+def test_c5_what_is_the_schools_own_no_more_keeps_nothing_that_nobody_allowed(
+    client: FlaskClient, elsewhere: Flask
+) -> None:
+    there = world(client, "Lina")
+    first = there.redeem(scope=SCOPE)
+    code = there.answer(scope=SCOPE)["code"]
+    with elsewhere.app_context():
+        change(there, first_party=False)
+
+    assert there.portal.userinfo(client, first["access_token"]).status_code == 401
+    assert there.portal.introspect(client, first["access_token"]) == {"active": False}
+    refreshed = there.portal.refresh(client, first["refresh_token"])
+    assert error_of(refreshed) == (400, "invalid_grant")
+    assert error_of(there.portal.redeem(client, code)) == (400, "invalid_grant")
+    assert there.answer(scope=SCOPE, prompt="none")["error"] == "consent_required"
+
+
+def test_c5_a_page_that_is_open_asks_for_consent_then(client: FlaskClient) -> None:
+    there = opened(client)
+    change(there, first_party=False)
+
+    there.browser.sign_in("claire")
+
+    assert there.browser.shows("consent-form")
+    assert there.tokens_of(answer(there.browser.press("consent-allow")))["scope"] == SCOPE
+
+
+@pytest.mark.parametrize(
+    "document", [{"first_party": False}, {"first_party": False, "email_claim": "real"}], ids=str
+)
+def test_c5_a_grant_that_another_worker_made_by_the_former_registration_gives_no_tokens(
+    client: FlaskClient, document: dict[str, Any]
+) -> None:
+    """It had read the registration a moment before the change, and wrote the grant after it."""
+    there = world(client, "Lina")
+    code = there.answer(scope=SCOPE)["code"]
+    change(there, **document)
+    update_all(Grant, Grant.client_id == there.portal.client_id, ended_at=None)
+
+    assert error_of(there.portal.redeem(client, code)) == (400, "invalid_grant")
+
+
+def test_the_schools_own_from_now_on_ends_nothing(client: FlaskClient) -> None:
+    there = world(client, "Lina", first_party=False)
+    there.ask(scope=SCOPE)
+    first = there.tokens_of(answer(there.browser.press("consent-allow")))
+    change(there, first_party=True)
+
+    assert there.portal.refresh(client, first["refresh_token"]).status_code == 200
+
+
+@pytest.mark.parametrize("former", ["pairwise", "public"])
+def test_by_which_subjects_it_knows_people_does_not_change(
+    client: FlaskClient, former: str
+) -> None:
+    # OpenID Connect Core §5.3.2, §12.2: the sub is the one of the ID token from before
+    there = world(client, "Lina", subject_type=former)
+    access = there.redeem(scope=SCOPE)["access_token"]
+    before = there.portal.userinfo(client, access).json or {}
+
+    with pytest.raises(Invalid) as refused:
+        change(there, subject_type="public" if former == "pairwise" else "pairwise")
+
+    assert refused.value.code == "sector_stays"
+    after = there.portal.userinfo(client, access).json or {}
+    assert (after["sub"], after["child"]["sub"]) == (before["sub"], before["child"]["sub"])

@@ -17,7 +17,7 @@ from idp.database import base64url, keyed_hash
 from idp.database.prepared import Prepared, columns
 from idp.oidc import sender, tokens
 from idp.oidc.grants import Exchange, GrantType
-from idp.oidc.grants.first_tokens import FirstTokens
+from idp.oidc.grants.first_tokens import FirstTokens, is_allowed
 from idp.oidc.grants.reuse import OF_CODE, refuse_reuse
 from idp.oidc.models import AuthorizationCode, CodeRow, Grant, GrantRow
 from idp.oidc.tokens import LiveGrant
@@ -51,22 +51,29 @@ class FoundCode:
     child: ChildRow
     relationship: str | None
     session_ended_at: datetime | None
+    consented: str | None
+    """The scopes that the guardian allows."""
 
     def live_grant(self) -> LiveGrant | None:
-        """What it is worth now; None where its grant or its guardianship has ended."""
-        return tokens.live_grant(
+        """What it is worth now; None where its grant or its guardianship has ended, or where nobody
+        has allowed a third party what it would get.
+        """
+        live = tokens.live_grant(
             self.grant, self.account, self.client, self.grant.scope, self.child, self.relationship
         )
+        return live if live and is_allowed(live, self.consented) else None
 
 
 _CODE: Final = Prepared(
-    tokens.with_grant(
-        select(*columns(AuthorizationCode, CodeRow))
-        .select_from(AuthorizationCode)
-        .join(Grant, Grant.id == AuthorizationCode.grant_id)
-        .join(BrowserSession, BrowserSession.id == Grant.session_id)
-        .where(AuthorizationCode.code_hash == bindparam("code_hash"))
-    ).add_columns(BrowserSession.ended_at),
+    tokens.with_consent(
+        tokens.with_grant(
+            select(*columns(AuthorizationCode, CodeRow))
+            .select_from(AuthorizationCode)
+            .join(Grant, Grant.id == AuthorizationCode.grant_id)
+            .join(BrowserSession, BrowserSession.id == Grant.session_id)
+            .where(AuthorizationCode.code_hash == bindparam("code_hash"))
+        ).add_columns(BrowserSession.ended_at)
+    ),
     CodeRow,
     *tokens.OF_GRANT,
     into=kept.with_client(FoundCode, 1 + tokens.CLIENT_OF_GRANT),

@@ -14,7 +14,7 @@ from idp.oidc import device_codes, tokens
 from idp.oidc.device_codes import FoundDevice
 from idp.oidc.grants import Exchange, GrantType
 from idp.oidc.grants.authorization_code import ENDED
-from idp.oidc.grants.first_tokens import FirstTokens
+from idp.oidc.grants.first_tokens import FirstTokens, is_allowed
 from idp.oidc.grants.reuse import OF_CODE, refuse_reuse
 from idp.oidc.models import DeviceCode, Grant, GrantRow
 from idp.oidc.tokens import LiveGrant
@@ -37,13 +37,16 @@ def _as_found(
     client: Any,
     child: ChildRow,
     relationship: str | None,
+    consented: str | None,
 ) -> tuple[GrantRow, AccountRow, LiveGrant | None]:
     live = tokens.live_grant(grant, account, client, grant.scope, child, relationship)
-    return grant, account, live
+    return grant, account, live if live and is_allowed(live, consented) else None
 
 
 _GRANT: Final = Prepared(
-    tokens.with_grant(select().select_from(Grant).where(Grant.id == bindparam("grant_id"))),
+    tokens.with_consent(
+        tokens.with_grant(select().select_from(Grant).where(Grant.id == bindparam("grant_id")))
+    ),
     *tokens.OF_GRANT,
     into=kept.with_client(_as_found, tokens.CLIENT_OF_GRANT),
 )

@@ -9,9 +9,16 @@ from idp.clients import used
 from idp.database import hashes, retried
 from idp.database.atomic_insert import AtomicInsert, Fate, InsertOnce
 from idp.oidc import access_token as access_tokens
-from idp.oidc import id_token, resources, sender, tokens
+from idp.oidc import consent, id_token, resources, sender, tokens
 from idp.oidc.grants import Exchange
 from idp.oidc.tokens import LiveGrant
+
+
+def is_allowed(live: LiveGrant, consented: str | None) -> bool:
+    """Whether a grant may have its first tokens: of a third party, by what the guardian allows now
+    (security rule C5). ``consented``: what ``tokens.with_consent`` has read.
+    """
+    return consent.covers(consented, live.scopes, live.client.metadata_)
 
 
 class FirstTokens:
