@@ -16,6 +16,9 @@ LEFT_WITHIN = 10.0
 that does nothing else."""
 
 
+CLOCKS_DIFFER = timedelta(minutes=2)
+"""What is later than this was made by a clock that was ahead."""
+
 _ENDED_OTHERWISE = """
     SELECT status, kind, coalesce(answer, ''), count(*) FROM outbox o
     WHERE status NOT IN ('queued', 'sent')
@@ -23,7 +26,7 @@ _ENDED_OTHERWISE = """
         SELECT 1 FROM outbox later WHERE later.kind = o.kind
         AND later.account_id = o.account_id AND (later.created_at > o.created_at
             OR later.status <> 'dropped' AND later.id <> o.id AND EXISTS (
-                SELECT 1 FROM outbox WHERE created_at > now() + interval '2 minutes'))))
+                SELECT 1 FROM outbox WHERE created_at > :ahead))))
     GROUP BY status, kind, answer"""
 """One is right so: to an address that was corrected again before the mail left. Whatever else there
 is has to be said here to be right. Where a clock was ahead, no time says which came first.
@@ -35,9 +38,10 @@ def lost(now: Connection, letters: Iterable[Letter]) -> dict[str, int]:
     # In this order: a mail comes before it is told to have left, and others leave meanwhile
     left = set(now.scalars(text("SELECT id FROM outbox WHERE status = 'sent'")))
     came = {row for row, _ in _counted(letters)}
+    ahead = datetime.now(UTC) + CLOCKS_DIFFER
     others = {
         f"mails that ended otherwise ({kind}: {status}, {why})": many
-        for status, kind, why, many in now.execute(text(_ENDED_OTHERWISE)).all()
+        for status, kind, why, many in now.execute(text(_ENDED_OTHERWISE), {"ahead": ahead}).all()
     }
     return {"mails that never came": len(left - came), **others}
 
@@ -79,7 +83,7 @@ def _waiting(now: Connection, moment: datetime) -> int:
     query = """
         SELECT count(*) FROM outbox WHERE status = 'queued'
         AND (created_at <= :moment OR created_at > :ahead)"""
-    ahead = moment + timedelta(minutes=2)  # of a clock that was ahead
+    ahead = moment + CLOCKS_DIFFER
     many: int = now.scalar(text(query), {"moment": moment, "ahead": ahead}) or 0
     now.rollback()
     return many
