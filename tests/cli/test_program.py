@@ -6,8 +6,11 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -235,6 +238,21 @@ def test_the_document_tells_every_command_and_each_of_its_options(command: tuple
     options = set(re.findall(r"^  (--[a-z-]+)", help_text, re.MULTILINE)) - {"--help"}
     assert section, "no section"
     assert {each for each in options if each not in section} == set()
+    rows = [line for line in section.splitlines() if line.startswith("| `--")]
+    for name, values in choices(command):
+        (row,) = [row for row in rows if re.match(rf"\| `{name}[ `]", row)]
+        assert values in row.replace("\\|", "|")
+
+
+def choices(command: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Each option of a command that takes one of a few values, and what its help says of them."""
+    context, found = click.Context(cli), cast(Any, cli)
+    for name in command:
+        found = found.get_command(context, name)
+        context = click.Context(found, parent=context)
+    for each in found.params:
+        if isinstance(each, click.Option) and isinstance(each.type, click.Choice):
+            yield each.opts[0], each.make_metavar(context)
 
 
 def test_a_list_of_commands_cuts_no_sentence() -> None:

@@ -13,10 +13,22 @@ from idp.lifecycle import endings
 from tests.clients.documented import free_port, printed, started
 from tests.clients.test_authlib_client import issuer
 from tests.relying_party import World, world
+from tests.times import later
 
 __all__ = ["issuer"]
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+CLOSES = (
+    'print(f"end the sessions of {guardian} that are about {child}, and no others", flush=True)'
+)
+STORE = """
+    if os.path.exists("away"):
+        raise OSError("the database is away")
+    with open("closed", "a") as file:
+        print(child, file=file)
+"""
 
 
 @pytest.fixture
@@ -36,7 +48,9 @@ def here(issuer: str, tmp_path: Path) -> Iterator[World]:
     }
     registration.change(there.portal.client_id, document)
     there.portal.redirect_uri = f"{home}/callback"
-    (tmp_path / "told.py").write_text(printed("told.py"))
+    program = printed("told.py")
+    assert program.count(CLOSES) == 1
+    (tmp_path / "told.py").write_text(program.replace(CLOSES, STORE.strip()))
     flask = [sys.executable, "-m", "flask", "--app", "told", "run", "--port", str(port)]
     variables = {"ISSUER": issuer, "CLIENT_ID": there.portal.client_id}
     with started(flask, tmp_path, port, variables):
@@ -56,6 +70,26 @@ def test_the_program_takes_a_logout_token_and_a_security_event(here: World) -> N
     assert worker.deliver_due() == 2
 
     assert answers(here) == [("logout", "told", "200"), ("guardianship-ended", "told", "202")]
+
+
+def test_the_program_closes_at_the_second_try_what_it_could_not_close_at_the_first(
+    here: World, tmp_path: Path
+) -> None:
+    """The same event comes again, with the ``jti`` that it had."""
+    here.redeem(scope="openid child")
+    (tmp_path / "away").touch()
+    endings.end_guardianship(here.guardian.id, here.children[0].id, "court")
+    worker.deliver_due()
+    ((_, status, _),) = answers(here)
+    assert status == "waiting"
+    assert not (tmp_path / "closed").exists()
+
+    (tmp_path / "away").unlink()
+    with later(minutes=2):
+        worker.deliver_due()
+
+    assert answers(here) == [("guardianship-ended", "told", "202")]
+    assert len((tmp_path / "closed").read_text().splitlines()) == 1
 
 
 def test_the_program_refuses_what_is_for_somebody_else(here: World) -> None:
