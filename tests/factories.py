@@ -4,10 +4,11 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from sqlalchemy import ColumnElement, false, update
+from sqlalchemy import ColumnElement, false, select, update
 
 from idp import clock, settings
 from idp.credentials import passwords
+from idp.credentials.models import Passkey, TotpSecret
 from idp.database import transaction
 from idp.people import accounts, linking
 from idp.people.children import create_child
@@ -92,9 +93,13 @@ def family(
 
 
 def long_in_office() -> None:
-    """Every role that there is was given years ago."""
+    """Every role that there is was given years ago, and the second steps of staff are as old."""
+    long_ago, theirs = clock.now() - timedelta(days=1000), select(StaffRole.account_id)
     with transaction() as writes:
-        writes.execute(update(StaffRole).values(granted_at=clock.now() - timedelta(days=1000)))
+        writes.execute(update(StaffRole).values(granted_at=long_ago))
+        for factor in (TotpSecret, Passkey):
+            of_staff = update(factor).where(factor.account_id.in_(theirs))
+            writes.execute(of_staff.values(created_at=long_ago))
 
 
 def client_app(*schools: School, **metadata: Any) -> Any:

@@ -130,6 +130,8 @@ CONFLICTS: Final = {
     "reset_not_theirs": "this needs somebody else",
     "role_not_theirs": "this role may not be given or taken so",
     "role_too_new": "the role is too new for this",
+    "second_step_too_new": "the second step is too new for this",
+    "terminal_only": "an operator's account is changed here alone",
     "too_many_imports": "some files wait already: finish those imports first",
     "too_many_passkeys": "the account has as many passkeys as it may",
     "too_many_resets": "too many were asked for today",

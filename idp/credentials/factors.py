@@ -51,6 +51,15 @@ def has_any(account_id: str) -> bool:
         return bool(db.session.scalar(select(there)))
 
 
+def set_up_by(account_id: str, moment: datetime) -> bool:
+    """Whether a second factor that is there was set up by then: the same app, the same passkey."""
+    there = or_(
+        exists().where(Passkey.account_id == account_id, Passkey.created_at <= moment),
+        exists().where(TotpSecret.account_id == account_id, TotpSecret.created_at <= moment),
+    )
+    return bool(db.session.scalar(select(there)))
+
+
 def used_since(account_id: str, moment: datetime) -> bool:
     """Whether a second factor was used or set up since then: its owner has lost nothing.
 

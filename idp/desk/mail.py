@@ -30,13 +30,16 @@ class Mail:
 
     message: OutboxMessage
     account: Account | None
+    is_peers: bool
+    """Whether it is the account of a manager or operator to whom the reader may send nothing."""
 
     @property
     def can_go_again(self) -> bool:
         """Whether it is a refused invitation, whose reader is still invited and has an address."""
         invited = self.account is not None and self.account.status == "invited"
         refused = self.message.kind == "invitation" and self.message.status == "refused"
-        return refused and invited and bool(self.account and self.account.email)
+        has_email = bool(self.account and self.account.email)
+        return refused and invited and has_email and not self.is_peers
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def page(staff: Staff, *, fate: str | None = None, before: str | None = None) ->
     if before is not None:
         where.append(_older_than(before, where[0]))
     rows = db.session.execute(
-        select(OutboxMessage, Account)
+        select(OutboxMessage, Account, scope.is_peer(staff))
         .outerjoin(Account, Account.id == OutboxMessage.account_id)
         .where(*where)
         .order_by(OutboxMessage.created_at.desc(), OutboxMessage.id.desc())
@@ -83,7 +86,7 @@ def send_again(staff: Staff, outbox_id: str) -> str:
     message = db.session.scalar(query)
     if message is None or message.account_id is None:
         raise NotFound("mail", outbox_id)
-    with act(staff, Right.SEND_TOKENS, message.account_id, wider_roles=True) as on:
+    with act(staff, Right.SEND_TOKENS, message.account_id, wider_roles=True, peers=False) as on:
         if _waits(message.account_id):  # two at once: the second finds the first one's
             raise Conflict("invitation_waits")
         made = mail_requests.invite(message.account_id, message.about.get("client_id"))

@@ -35,8 +35,8 @@ class Desk:
             return known
         account = factories.account(who, given_name=who.capitalize(), family_name="Bureau")
         staff.grant(account.id, role, school, may_print=may_print)
-        factories.long_in_office()
         self._secrets[who], _codes = switch_on(account.id)
+        factories.long_in_office()
         return account
 
     def browser(self, who: str, *, may_print: bool = False) -> Browser:

@@ -32,9 +32,10 @@ HOLDERS = ("parent", "helper", "manager", "stranger", "operator", "everywhere", 
 ASKS = {
     "manager": {"parent", "helper", "manager"},
     "stranger": {"stranger"},
-    "operator": {"parent", "helper", "manager", "stranger", "operator", "everywhere", "both"},
+    "operator": {"parent", "helper", "manager", "stranger", "everywhere", "both"},
 }
-"""Who may ask, about whom. ``everywhere``: a helper of every school; ``both``: of two schools."""
+"""Who may ask, about whom: of an operator nobody, as that is done at a terminal. ``everywhere``: a
+helper of every school; ``both``: of two schools."""
 CONFIRMS = {
     ("manager", "manager"): {"parent", "helper"},
     ("manager", "operator"): {"parent", "helper", "manager"},
@@ -55,8 +56,8 @@ def person(desk: Desk, kind: str, name: str) -> Account:
         staff.grant(account.id, role, school.get(kind, desk.here.id))
         if kind == "both":
             staff.grant(account.id, role, desk.elsewhere.id)
-        factories.long_in_office()
     switch_on(account.id)
+    factories.long_in_office()
     return account
 
 
@@ -109,14 +110,14 @@ def test_a3_who_may_confirm_is_one_table(desk: Desk, asker: str, confirmer: str)
 
 
 def test_a3_nobody_asks_for_themselves_nor_confirms_for_themselves_or_alone(desk: Desk) -> None:
-    operator, other = person(desk, "operator", "first"), person(desk, "operator", "second")
+    manager, other = person(desk, "manager", "first"), person(desk, "manager", "second")
     with pytest.raises(Conflict, match="reset_not_theirs"):
-        factor_resets.request_reset(at_desk(operator), operator.id)
-    factor_resets.request_reset(at_desk(other), operator.id)
-    for alone in (operator, other):
+        factor_resets.request_reset(at_desk(manager), manager.id)
+    factor_resets.request_reset(at_desk(other), manager.id)
+    for alone in (manager, other):
         with pytest.raises(Conflict, match="reset_not_theirs"):
-            factor_resets.confirm(at_desk(alone), operator.id)
-    assert totp.is_on(operator.id)
+            factor_resets.confirm(at_desk(alone), manager.id)
+    assert totp.is_on(manager.id)
 
 
 def test_two_people_reset_a_helpers_second_step_at_the_desk(desk: Desk) -> None:
@@ -411,6 +412,7 @@ def test_a3_its_holder_says_this_was_not_me(desk: Desk) -> None:
 def test_a3_one_operator_who_hires_another_is_not_two_people(desk: Desk) -> None:
     claire, operator = person(desk, "parent", "claire"), person(desk, "operator", "first")
     puppet = factories.account("puppet")
+    switch_on(puppet.id)
     staff.grant(puppet.id, "helper", desk.here.id)
     factories.long_in_office()
     staff.grant(puppet.id, "operator")

@@ -63,6 +63,7 @@ def test_r4_of_two_who_confirm_or_decline_a_reset_at_once_one_decides(
     for name in ("asker", "second", "third"):
         account = factories.account(name)
         staff.grant(account.id, "manager", desk.here.id)
+        switch_on(account.id)
         factories.long_in_office()
         who[name] = desk_staff.staff_of(account.id)
     assert who["asker"] is not None
@@ -93,6 +94,7 @@ def test_r4_of_two_who_ask_for_a_reset_at_once_one_has_asked(app: Flask, desk: D
     for name in ("first", "second"):
         account = factories.account(name)
         staff.grant(account.id, "manager", desk.here.id)
+        switch_on(account.id)
         factories.long_in_office()
         askers.append(desk_staff.staff_of(account.id))
 

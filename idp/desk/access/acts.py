@@ -127,6 +127,7 @@ def act(
     account_id: str,
     *,
     wider_roles: bool = False,
+    peers: bool = True,
     former: bool = False,
     questioned: bool = False,
 ) -> AbstractContextManager[OnAccount]:
@@ -134,21 +135,31 @@ def act(
     (``questioned``) is asked by one of its schools whether they may be linked; it is locked.
 
     An account with a right that this person lacks is refused (``Staff.refuse_wider``), unless
-    ``wider_roles``. Raises ``NotFound`` and ``Conflict``.
+    ``wider_roles``; without ``peers``, where the act may hand the account to who acts, so is that
+    of an equal (``Staff.refuse_peer``). Raises ``NotFound``, ``Conflict``.
     """
-    how = {"wider_roles": wider_roles, "former": former, "questioned": questioned}
+    how = {
+        "wider_roles": wider_roles,
+        "peers": peers,
+        "former": former,
+        "questioned": questioned,
+    }
     return _acting(lambda: _on_account(staff, right, account_id, **how))
 
 
 def act_on_two(
     staff: Staff, right: Right, first_id: str, second_id: str
 ) -> AbstractContextManager[OnTwo]:
-    """``act`` on two accounts, locked in one order: two such acts wait, and none dies."""
+    """``act`` on two accounts, none a peer's, locked in one order: two such acts wait, and none
+    dies.
+    """
 
     def load() -> OnTwo:
         for account_id in sorted((first_id, second_id)):
             accounts.lock_account(account_id)
-        first, second = (_on_account(staff, right, each) for each in (first_id, second_id))
+        first, second = (
+            _on_account(staff, right, each, peers=False) for each in (first_id, second_id)
+        )
         return OnTwo(**vars(first), other=second)
 
     return _acting(load)
@@ -251,6 +262,7 @@ def _on_account(
     account_id: str,
     *,
     wider_roles: bool = False,
+    peers: bool = True,
     former: bool = False,
     questioned: bool = False,
 ) -> OnAccount:
@@ -263,6 +275,8 @@ def _on_account(
         raise NotFound("account", account_id)
     if not wider_roles:
         staff.refuse_wider(holder)
+    if not peers:
+        staff.refuse_peer(holder)
     about = {"account_id": account_id}
     return OnAccount(
         staff=staff,

@@ -5,7 +5,7 @@ goes into the queries (``idp.desk.access.scope``), so that what lies outside is 
 absent (security rules A1 and A2).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from idp.errors import Conflict
 from idp.people import staff
-from idp.people.models import School
+from idp.people.models import School, StaffRole
 
 
 class Right(StrEnum):
@@ -111,6 +111,34 @@ class Staff:
         if not (self.is_operator or self.includes(holder)):
             raise Conflict("operator_only")
 
+    def refuse_peer(self, holder: "Staff") -> None:
+        """Refuse (``operator_only``, ``terminal_only``, ``yourself``) where somebody acted on may
+        be one of the two whom a reset takes, and this person has no strictly wider right.
+
+        Whoever is handed the account of an equal is two people: docs/decisions/four-eyes.md.
+        """
+        if not self.account_id or not holder.may(Right.RESET_FACTORS):
+            return
+        if holder.account_id == self.account_id:
+            raise Conflict("yourself")
+        if holder.is_operator:
+            raise Conflict("terminal_only")
+        if not self.is_operator:
+            raise Conflict("operator_only")
+
+    def may_open(self, holder: "Staff") -> bool:
+        """Whether an act that may hand the holder's account to who acts is not refused."""
+        return not _is_refused(self.refuse_wider, holder) and self.may_send_to(holder)
+
+    def may_send_to(self, holder: "Staff") -> bool:
+        """Whether this person may have a token mailed to the holder's address as it stands."""
+        return not _is_refused(self.refuse_peer, holder)
+
+    def may_close(self, holder: "Staff") -> bool:
+        """Whether this person may end all that the holder is as a guardian."""
+        is_own = self.account_id == holder.account_id
+        return not is_own and not _is_refused(self.refuse_wider, holder)
+
     @property
     def has_role(self) -> bool:
         """Whether this person has any role, so that their account stays, children or not."""
@@ -131,14 +159,31 @@ def staff_of(account_id: str, *, since: datetime | None = None) -> Staff | None:
 
     ``since``: by the roles alone that were given by then.
     """
+    now, then = staff_now_and(account_id, since)
+    return now if since is None else then
+
+
+def staff_now_and(account_id: str, since: datetime | None) -> tuple[Staff | None, Staff | None]:
+    """The account as staff, by all its roles and by those alone that were given by ``since``."""
     work = staff.work_of(account_id)
-    if since is not None:
-        work = [(role, school) for role, school in work if role.granted_at <= since]
+    old = [each for each in work if since is not None and each[0].granted_at <= since]
+    return _staff(account_id, work), _staff(account_id, old)
+
+
+def _staff(account_id: str, work: Sequence[tuple[StaffRole, School | None]]) -> Staff | None:
     if not work:
         return None
     schools = {role.school_id: school for role, school in work}
     only = work[0][1] if len(schools) == 1 else None
     return Staff(account_id, _school_scopes(role for role, _school in work), only)
+
+
+def _is_refused(refuse: Callable[[Staff], None], holder: Staff) -> bool:
+    try:
+        refuse(holder)
+    except Conflict:
+        return True
+    return False
 
 
 def with_roles(account_id: str, roles: Iterable[Any]) -> Staff:

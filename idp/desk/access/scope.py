@@ -7,10 +7,10 @@ a page of the desk shows, depends on it (security rule C3).
 
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, or_, select, true
+from sqlalchemy import ColumnElement, Select, exists, false, or_, select, true
 
 from idp.database import db
-from idp.desk.access.rights import SchoolScope
+from idp.desk.access.rights import RIGHTS, Right, SchoolScope, Staff
 from idp.errors import NotFound
 from idp.people import link_questions
 from idp.people.guardianships import LiveGuardianship
@@ -65,6 +65,15 @@ def people(school_scope: SchoolScope) -> ColumnElement[bool]:
         return true()
     colleagues = select(StaffRole.account_id).where(at(school_scope, StaffRole.school_id))
     return or_(live_guardians(school_scope), Account.id.in_(colleagues))
+
+
+def is_peer(staff: Staff) -> ColumnElement[bool]:
+    """Whoever ``Staff.refuse_peer`` refuses; a condition on ``Account``."""
+    if not staff.account_id:
+        return false()
+    two = [role for role, rights in RIGHTS.items() if Right.RESET_FACTORS in rights]
+    peers = ["operator"] if staff.is_operator else sorted(two)
+    return exists().where(StaffRole.account_id == Account.id, StaffRole.role.in_(peers))
 
 
 def schools_by_name(school_scope: SchoolScope, most: int | None = None) -> list[School]:

@@ -61,7 +61,7 @@ def send_token(staff: Staff, account_id: str) -> bool:
     False where one is on its way, so that a double click sends one mail. Nobody at the desk sees
     the token (security rule A5).
     """
-    with act(staff, Right.SEND_TOKENS, account_id, wider_roles=True) as on:
+    with act(staff, Right.SEND_TOKENS, account_id, wider_roles=True, peers=False) as on:
         message = mail_requests.send_token(account_id)
         if message is None:
             on.keep()  # a mail that an import had put off leaves now
@@ -79,7 +79,7 @@ def correct_name(
     Of names the audit log tells only that they changed (security rule L1).
     """
     typed = {"given_name": given_name, "family_name": family_name}
-    with act(staff, Right.CHANGE_PEOPLE, account_id) as on:
+    with act(staff, Right.CHANGE_PEOPLE, account_id, peers=False) as on:
         stored = {name: getattr(on.account, name) for name in typed}
         if not accounts.change_name(on.account, **meanwhile.kept(typed, shown, stored)):
             return Corrected(changed=False)
@@ -96,7 +96,7 @@ def correct_username(
 
     Password, passkeys, links and sessions stay: they belong to the account, not to its name.
     """
-    with act(staff, Right.CHANGE_PEOPLE, account_id) as on:
+    with act(staff, Right.CHANGE_PEOPLE, account_id, peers=False) as on:
         before = on.account.username
         meanwhile.kept({"username": username}, shown, {"username": before})
         if not accounts.change_username(on.account, username):
@@ -112,7 +112,7 @@ def correct_email(staff: Staff, account_id: str, email: str, shown: Shown = None
     """Another address on the school's word; false where it is the same. ``shown``: see
     ``meanwhile.kept``.
     """
-    with act(staff, Right.CHANGE_PEOPLE, account_id) as on:
+    with act(staff, Right.CHANGE_PEOPLE, account_id, peers=False) as on:
         before = on.account.email
         meanwhile.kept({"email": email}, shown, {"email": before})
         if not email_change.by_staff(account_id, email):
@@ -134,7 +134,7 @@ def end_way_back(staff: Staff, account_id: str, change_id: str) -> bool:
     """End a way back; an operator's act, as a manager may have made the change. False where
     there is none.
     """
-    with act(staff, Right.DISABLE_ACCOUNTS, account_id):
+    with act(staff, Right.DISABLE_ACCOUNTS, account_id, peers=False):
         return way_back.end_for(account_id, change_id)
 
 

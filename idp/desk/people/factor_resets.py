@@ -32,24 +32,26 @@ from idp.people.models import Account, StaffRole
 EACH_DAY: Final = 10
 """What one member of staff may ask for in a day: a school has few lost phones."""
 SEASONED: Final = timedelta(hours=72)
-"""How old a role must be: else one operator hires the second person, and is two people."""
+"""How old a role must be: else one operator hires the second person, and is two people. And the
+acting person's own second step: else one who got into a colleague's account is."""
 
 RANKS: Final = ("parent", "helper", "manager", "operator")
 ASKS: Final[Mapping[str, frozenset[str]]] = {
     "parent": frozenset({"manager", "operator"}),
     "helper": frozenset({"manager", "operator"}),
     "manager": frozenset({"manager", "operator"}),
-    "operator": frozenset({"operator"}),
+    "operator": frozenset(),
 }
 """Whose second step, by the highest role, which roles ask to have reset. A manager: of the own
-schools, and only of whoever has no role beyond them."""
+schools, and only of whoever has no role beyond them. An operator's: at a terminal alone."""
 CONFIRMS: Final[Mapping[str, frozenset[str]]] = {
     "parent": frozenset({"manager", "operator"}),
     "helper": frozenset({"manager", "operator"}),
     "manager": frozenset({"operator"}),
-    "operator": frozenset({"operator"}),
+    "operator": frozenset(),
 }
-"""Which roles confirm it: another person, of at least the role of who asked."""
+"""Which roles confirm it: another person, of at least the role of who asked. Of a manager's who
+has a strictly wider right (``Staff.refuse_peer``)."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,8 @@ class State:
     may_ask: bool
     may_confirm: bool
     may_decline: bool
-    is_too_new: bool
-    """Whether the reader's role is all that is too young."""
+    too_new: str
+    """The code of what of the reader's is too young, if that is all: role, or second step."""
 
 
 def state(staff: Staff, account_id: str) -> State:
@@ -76,7 +78,9 @@ def state(staff: Staff, account_id: str) -> State:
     def may(who: Staff) -> bool:
         return _may_ask(who, account_id, held) if not waits else _may_confirm(who, waits, held)
 
-    by_role, now = may(staff), may(_seasoned(staff.account_id))
+    by_role = may(staff)
+    too_new = _too_new(may, _seasoned(staff.account_id)) if by_role else ""
+    now = by_role and not too_new
     own = waits is not None and waits.reset.asked_by == staff.account_id
     return State(
         account,
@@ -85,7 +89,7 @@ def state(staff: Staff, account_id: str) -> State:
         may_ask=waits is None and now,
         may_confirm=waits is not None and now,
         may_decline=waits is not None and (by_role or own),
-        is_too_new=by_role and not now,
+        too_new=too_new,
     )
 
 
@@ -212,11 +216,20 @@ def _may_confirm(staff: Staff, waits: Waiting, held: Sequence[StaffRole]) -> boo
 
 
 def _must(may: Callable[[Staff], bool], staff: Staff) -> None:
-    """The roles as they are under the locks, and those that are old enough."""
-    if not may(desk.staff_of(staff.account_id) or Staff(staff.account_id)):
+    """The roles as they are under the locks, and those that are old enough; the own second step."""
+    nobody = Staff(staff.account_id)
+    now, seasoned = desk.staff_now_and(staff.account_id, clock.now() - SEASONED)
+    if not may(now or nobody):
         raise Conflict("reset_not_theirs")
-    if not may(_seasoned(staff.account_id)):
-        raise Conflict("role_too_new")
+    if too_new := _too_new(may, seasoned or nobody):
+        raise Conflict(too_new)
+
+
+def _too_new(may: Callable[[Staff], bool], seasoned: Staff) -> str:
+    if not may(seasoned):
+        return "role_too_new"
+    set_up = factors.set_up_by(seasoned.account_id, clock.now() - SEASONED)
+    return "" if set_up else "second_step_too_new"
 
 
 def _seasoned(account_id: str) -> Staff:

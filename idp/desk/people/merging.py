@@ -16,7 +16,7 @@ from idp.desk.access.acts import OnTwo, act_on_two
 from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.desk.people.account_actions import Reason, end_within
 from idp.desk.people.onboarding import Onboarding, onboarding_of
-from idp.desk.people.page import live_guardian, refuse_wider_roles, sharing
+from idp.desk.people.page import live_guardian, refuse_colleagues, sharing
 from idp.errors import Invalid
 from idp.mail import outbox
 from idp.people import guardianships, linking
@@ -44,7 +44,7 @@ def preview(staff: Staff, first_id: str, second_id: str) -> tuple[Side, Side]:
     school_scope = staff.school_scope(Right.CHANGE_PEOPLE)
     first, second = (live_guardian(school_scope, each) for each in (first_id, second_id))
     _refuse_odd_pairs(first, second)
-    refuse_wider_roles(staff, first_id, second_id)
+    refuse_colleagues(staff, first_id, second_id, peers=False)
     onboarding = onboarding_of([first_id, second_id], school_scope)
     links = _live_links(school_scope, first_id, second_id)
     working = roles.any_of([first_id, second_id])

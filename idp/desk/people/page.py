@@ -122,13 +122,15 @@ def child_within(school_scope: SchoolScope, child_id: str) -> Child:
     return scope.one(query, "child", child_id)
 
 
-def refuse_wider_roles(staff: Staff, *account_ids: str) -> None:
-    """``Staff.refuse_wider`` for these accounts, as an act on them will; raises ``Conflict``."""
-    if staff.is_operator:
-        return
+def refuse_colleagues(staff: Staff, *account_ids: str, peers: bool) -> None:
+    """``Staff.refuse_wider`` for these accounts, and without ``peers`` ``Staff.refuse_peer``, as an
+    act on them will; raises ``Conflict``.
+    """
     for account_id in account_ids:  # one, or the two of a merge
         if holder := desk.staff_of(account_id):
             staff.refuse_wider(holder)
+            if not peers:
+                staff.refuse_peer(holder)
 
 
 def schools_concerned(school_scope: SchoolScope, account_id: str) -> list[str | None]:

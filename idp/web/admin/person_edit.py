@@ -195,7 +195,7 @@ def link_pupil(staff: Staff, account_id: str) -> ResponseReturnValue:
 def _acted_on(staff: Staff, account_id: str) -> people.Person:
     """The person, if anything may be changed about them here."""
     people.live_guardian(staff.school_scope(Right.CHANGE_PEOPLE), account_id)
-    people.refuse_wider_roles(staff, account_id)
+    people.refuse_colleagues(staff, account_id, peers=False)
     return people.person(staff, account_id)
 
 
@@ -219,7 +219,7 @@ def _edit_page(
 def _close_page(staff: Staff, account_id: str, form: Form) -> ResponseReturnValue:
     school_scope = staff.school_scope(Right.CHANGE_PEOPLE)
     people.closable_guardian(school_scope, account_id)
-    people.refuse_wider_roles(staff, account_id)
+    people.refuse_colleagues(staff, account_id, peers=True)
     shown = page(
         "person_close",
         person=people.person(staff, account_id),

@@ -119,6 +119,11 @@ CONFLICTS: Final = {
     "role_too_new": _(
         "Your role is not 72 hours old yet: until then somebody else requests or confirms this."
     ),
+    "second_step_too_new": _(
+        "Your own second step was set up less than 72 hours ago: until then somebody else requests"
+        " or confirms this."
+    ),
+    "terminal_only": _("An operator's account is changed at the command line alone."),
     "too_many_imports": _("Some of your files wait already. Please finish those imports first."),
     "too_many_resets": _(
         "You asked for many today. Wait until tomorrow, or ask whoever runs the platform."
