@@ -26,10 +26,19 @@ REPLACED: Final = signal.SIGUSR1
 STARTS_WITHIN: Final = 180  # seconds
 SETTLES: Final = 1.0
 """Seconds between a worker's word and its listening, with room to spare."""
+AGAIN: Final = 5.0
+"""Seconds after which a generation that was to leave, and is there, is told once more: the server
+forgets a signal that comes just when one of its workers ends or begins.
+"""
 
 PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 GRACE: Final = 10
 """Seconds for answers that are under way, once the parent is gone."""
+
+AS_TOLD: Final = {0, 1, -signal.SIGINT, -signal.SIGTERM}
+"""How a generation ends that was told to: 1 where a worker ended by itself, as all do where all
+hear the signal; by the signal where that came before its handler, or after.
+"""
 
 _PID: Final = 4  # bytes
 _HEARD: Final = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
@@ -41,13 +50,16 @@ def is_later() -> bool:
     return KEEPER in os.environ
 
 
-def begin(workers: int) -> None:
-    """Return in a process that is to serve; the one that asked keeps it, and ends with it."""
+def begin(workers: int, drain: float) -> None:
+    """Return in a process that is to serve; the one that asked keeps it, and ends with it.
+
+    ``drain``: seconds for which a generation goes on serving once told to leave.
+    """
     if sys.platform != "linux":
         return
     if not is_later():
         signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
-        keeper = _Keeper(workers)
+        keeper = _Keeper(workers, drain)
         if keeper.begin():
             keeper.keep()
     # SIGINT, not SIGTERM: whoever killed the keeper wants the port back at once.
@@ -81,11 +93,13 @@ def _watch(parent: int, how: signal.Signals) -> None:
 
 
 class _Keeper:
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, drain: float) -> None:
         self._workers = workers
+        self._drain = drain
         self._serving = 0
         self._coming = 0
         self._leaving: set[int] = set()
+        self._overdue: dict[int, float] = {}  # from when each that is to leave is told once more
         self._ready: set[bytes] = set()  # by the workers of the one that comes, each for itself
         self._reads = -1
         self._until = 0.0
@@ -104,14 +118,20 @@ class _Keeper:
 
     def keep(self) -> NoReturn:
         while self._serving or self._coming or self._leaving:
-            heard = signal.sigtimedwait(_HEARD, 0.2 if self._coming else 3600)
+            heard = signal.sigtimedwait(_HEARD, self._patience())
             if heard is not None:
                 self._hear(heard.si_signo)
+            self._remind()
             if self._coming:
                 self._look_at_the_coming()
             if self._again and not self._coming and not self._ending:
                 self._renew()
         sys.exit(self._code)
+
+    def _patience(self) -> float:
+        if self._coming:
+            return 0.2
+        return AGAIN if self._overdue else 3600
 
     def _hear(self, number: int) -> None:
         if number == signal.SIGCHLD:
@@ -124,7 +144,20 @@ class _Keeper:
     def _end(self, number: int) -> None:
         self._ending = True
         for pid in {self._serving, self._coming, *self._leaving} - {0}:
-            os.kill(pid, number)
+            self._tell(pid, number)
+
+    def _tell(self, pid: int, number: int) -> None:
+        """Have this one leave: at once, or after its drain."""
+        os.kill(pid, number)
+        drain = 0 if number == signal.SIGINT else self._drain
+        self._overdue[pid] = monotonic() + drain + AGAIN
+
+    def _remind(self) -> None:
+        now = monotonic()
+        for pid, moment in self._overdue.items():
+            if now > moment:
+                self._overdue[pid] = now + AGAIN
+                os.kill(pid, signal.SIGINT)
 
     def _renew(self) -> None:
         self._again, self._ready = False, set()
@@ -145,7 +178,7 @@ class _Keeper:
         if len(self._ready) >= self._workers:
             sleep(SETTLES)
             _log.info("Another generation serves; the one before leaves")
-            os.kill(self._serving, REPLACED)
+            self._tell(self._serving, REPLACED)
             self._leaving.add(self._serving)
             self._serving, self._coming = self._coming, 0
             os.close(self._reads)
@@ -164,6 +197,7 @@ class _Keeper:
 
     def _ended(self, pid: int, code: int) -> None:
         self._leaving.discard(pid)
+        self._overdue.pop(pid, None)
         if pid == self._coming:
             self._coming = 0
             os.close(self._reads)
@@ -172,6 +206,8 @@ class _Keeper:
         elif pid == self._serving:
             self._serving = 0
             self._code = code if code >= 0 else 1
+            if self._ending and code in AS_TOLD:
+                self._code = 0
             if not self._ending:  # it crashed: whoever started us may start us again
                 self._end(signal.SIGTERM)
 

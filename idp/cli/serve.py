@@ -13,7 +13,7 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from idp import readiness, settings, spans
-from idp.cli import application, generations, metrics, worker
+from idp.cli import application, generations, heard, metrics, worker
 from idp.cli.errors import BadInput
 from idp.cli.group import Command
 from idp.database import db
@@ -71,30 +71,32 @@ def command(host: str, port: int, workers: int, threads: int | None) -> None:
     except spans.NotInstalled as error:
         raise BadInput(str(error)) from error
     metrics.prepare(now)
-    generations.begin(workers)
+    generations.begin(workers, now.drain.total_seconds())
     server = _server(host, port, workers, threads or waiting + SPARE_THREADS)
-    server.on_startup(lambda: _hear(now.drain.total_seconds()))
+    server.on_startup(lambda: _hear(server, now.drain.total_seconds()))
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     server.on_startup(lambda: metrics.serve(app, of_workers=True))
     os.environ[worker.MAIN] = str(os.getpid())
     server.serve()
 
 
-def _hear(drain: float) -> None:
-    """Serve for ``drain`` seconds more once told to leave, then do as the server does at SIGINT."""
-    main = os.getpid()
+def _hear(server: Any, drain: float) -> None:
+    """Serve for ``drain`` seconds more once told to leave; told again, leave at once."""
 
     def leave(number: int, _frame: Any) -> None:
-        if os.getpid() != main:  # a worker that is still loading
-            os._exit(0)
         wait = 0 if leaving.leaves_nobody() else drain
         leaving.begin(replaced=number == generations.REPLACED)
-        timer = Timer(wait, os.kill, (main, signal.SIGINT))
+        timer = Timer(wait, server.signal_handler_interrupt)
         timer.daemon = True
         timer.start()
 
-    signal.signal(signal.SIGTERM, leave)
-    signal.signal(generations.REPLACED, leave)
+    heard.by_thread(
+        {
+            signal.SIGINT: server.signal_handler_interrupt,
+            signal.SIGTERM: leave,
+            generations.REPLACED: leave,
+        }
+    )
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it is the keeper's
 
 

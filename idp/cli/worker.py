@@ -5,7 +5,7 @@ import signal
 from typing import Any, Final
 
 from idp import create_app, readiness, spans
-from idp.cli import generations, metrics
+from idp.cli import generations, heard, metrics
 
 MAIN: Final = "SCHOOL_IDP_MAIN"
 """The variable in which ``idp serve`` tells its workers which process it is."""
@@ -13,6 +13,7 @@ MAIN: Final = "SCHOOL_IDP_MAIN"
 
 def create() -> Any:
     """The application, in a process that ends when ``idp serve`` does."""
+    heard.in_workers()
     generations.end_with_parent(int(os.environ.get(MAIN) or os.getppid()), signal.SIGTERM)
     app = create_app()
     with app.app_context():

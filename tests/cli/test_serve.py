@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import shutil
 import signal
 import socket
@@ -200,6 +201,31 @@ def test_r12_a_second_signal_stops_it_at_once(environment: dict[str, str], port:
         server.send_signal(signal.SIGTERM)
         server.communicate(timeout=40)
     assert server.returncode == 0
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0, 1.5, 2.5])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_a_signal_that_all_its_processes_hear_ends_them_soon_at_whatever_moment(
+    environment: dict[str, str], port: int, moment: float, number: signal.Signals
+) -> None:
+    """A terminal's Ctrl-C, and the main process tells its workers besides."""
+    arguments = ("serve", "--port", str(port), "--workers", "2")
+    server = start(environment, *arguments, measured=False, start_new_session=True)
+    assert server.stderr is not None
+    for line in server.stderr:
+        if "Spawning worker-2" in line:
+            break
+    time.sleep(moment)
+    try:
+        os.killpg(server.pid, number)
+        _, err = server.communicate(timeout=28)  # after 30 it is killed
+    finally:
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.communicate()
+
+    assert server.returncode in ({0, 130} if number == signal.SIGINT else {0})
+    assert "refused to gracefully stop" not in err
 
 
 def health(kept: http.client.HTTPConnection, path: str) -> tuple[int, str | None, str]:
