@@ -37,6 +37,7 @@ ELSEWHERE = {
     "guardianship_changed": {"run"},
     "guardianship_ended": {"changes", "run"},
     "guardianship_made": {"run"},
+    "guardianship_question_withdrawn": {"changes"},
     # Of what came a second time, whichever it was
     "code_reused": {"grant"},
     "refresh_reused": {"grant"},
