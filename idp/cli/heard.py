@@ -10,7 +10,6 @@ that was to end was killed after half a minute.
 import os
 import signal
 from collections.abc import Callable, Mapping
-from functools import cache
 from threading import Thread
 from typing import Any, Final
 
@@ -30,7 +29,7 @@ def by_thread(handlers: Mapping[int, Handler]) -> None:
     signal.set_wakeup_fd(writes, warn_on_full_buffer=False)
     for number in handlers:
         signal.signal(number, _pass_on)
-    _forget_in_children()
+    os.register_at_fork(after_in_child=_forget)
 
 
 def in_workers() -> None:
@@ -52,11 +51,6 @@ def _hear(reads: int, handlers: Mapping[int, Handler]) -> None:
 
 def _pass_on(_number: int, _frame: Any) -> None:
     """Python has written the number into the pipe, in whichever thread the signal came."""
-
-
-@cache
-def _forget_in_children() -> None:
-    os.register_at_fork(after_in_child=_forget)
 
 
 def _forget() -> None:

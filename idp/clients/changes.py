@@ -24,11 +24,11 @@ class Fate(Enum):
 
 @dataclass(frozen=True)
 class Effect:
-    """What a change of one field does. ``given``: to grants and tokens; ``waiting``: to requests
+    """What a change of one field does. ``grants``: to grants and tokens; ``waiting``: to requests
     that wait for an answer, and to codes.
     """
 
-    given: Fate = Fate.COUNTS
+    grants: Fate = Fate.COUNTS
     waiting: Fate = Fate.COUNTS
 
 
@@ -89,7 +89,7 @@ def check_staying(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     ``Invalid``.
     """
     for name, effect in EFFECTS.items():
-        if effect.given is Fate.STAYS and after.get(name) != before.get(name):
+        if effect.grants is Fate.STAYS and after.get(name) != before.get(name):
             raise Invalid(name, "sector_stays")
 
 

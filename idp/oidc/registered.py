@@ -21,9 +21,9 @@ def scope(granted: str, client: ClientRow) -> str:
     return " ".join(each for each in granted.split() if each in words)
 
 
-def claims(asked: dict[str, Any] | None, place: str, client: ClientRow) -> dict[str, Any]:
+def claims(parameter: dict[str, Any] | None, place: str, client: ClientRow) -> dict[str, Any]:
     """Of the claims that were asked for by name those whose scope is registered still."""
-    requested = requested_claims(asked, place)
+    requested = requested_claims(parameter, place)
     if not requested:
         return requested
     words = client.metadata_["scope"].split()
@@ -34,10 +34,10 @@ def claims(asked: dict[str, Any] | None, place: str, client: ClientRow) -> dict[
     }
 
 
-def check_narrowing(granted: str, asked: str, client: ClientRow) -> None:
+def check_narrowing(granted: str, requested: str, client: ClientRow) -> None:
     """Refuse a scope that was not granted at first, and one of which nothing is registered any
     more (RFC 6749 §5.2, §6). Raises ``InvalidScopeError``.
     """
-    wanted = set(asked.split())
+    wanted = set(requested.split())
     if not wanted <= set(granted.split()) or (wanted and not scope(" ".join(wanted), client)):
         raise InvalidScopeError

@@ -76,20 +76,19 @@ def _known(account_id: str, child_id: str) -> tuple[Guardianship | None, bool]:
     return row[0], bool(row[1])
 
 
-def change_relationship(account_id: str, child: Child, relationship: str) -> bool:
+def change_relationship(link: Guardianship, child: Child, relationship: str) -> bool:
     """Say otherwise what a live guardian is to a pupil; false where nothing changes.
 
-    Raises ``Invalid`` for a word that is none of ``RELATIONSHIPS``.
+    ``link``: locked. Raises ``Invalid`` for a word that is none of ``RELATIONSHIPS``.
     """
     check_relationship(relationship)
     with transaction():
-        row = guardianships.find(account_id, child.id, lock=True)
-        if row is None or row.relationship == relationship:
+        if link.relationship == relationship:
             return False
-        before, row.relationship = row.relationship, relationship
+        before, link.relationship = link.relationship, relationship
         events.record(
             "guardianship_changed",
-            account_id=account_id,
+            account_id=link.account_id,
             child_id=child.id,
             school_id=child.school_id,
             changes={"relationship": [before, relationship]},

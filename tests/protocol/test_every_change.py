@@ -111,13 +111,13 @@ def test_what_a_change_does_is_what_the_table_says(client: FlaskClient, field: s
     elsewhere.open(there.portal.authorize_path(scope=SCOPE))
     effect = EFFECTS[field]
 
-    if effect.given is Fate.STAYS:
+    if effect.grants is Fate.STAYS:
         with pytest.raises(Invalid):
             change(there, **OTHERWISE[field])
         return
     change(there, **OTHERWISE[field])
 
-    assert becomes(before, seen(there, tokens)) is effect.given
+    assert becomes(before, seen(there, tokens)) is effect.grants
     page = elsewhere.sign_in("claire")
     gets_code = "code=" in leads_to(page)
     assert gets_code is (effect.waiting in {Fate.COUNTS, Fate.NARROWED}), page.text[:500]

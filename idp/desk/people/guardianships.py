@@ -126,10 +126,11 @@ def rename(
     """
     with act_on_guardianship(staff, Right.CHANGE_PEOPLE, account_id, child_id) as on:
         link = guardianships.find(account_id, child_id, lock=True)
-        if link is not None:
-            stored = {"relationship": link.relationship}
-            meanwhile.kept({"relationship": relationship}, shown, stored)
-        return linking.change_relationship(account_id, on.child, relationship)
+        if link is None:
+            return False
+        stored = {"relationship": link.relationship}
+        meanwhile.kept({"relationship": relationship}, shown, stored)
+        return linking.change_relationship(link, on.child, relationship)
 
 
 def refuse_gone(child: Child) -> None:
