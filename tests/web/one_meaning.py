@@ -90,6 +90,7 @@ ONE_MEANING = {
     "Since",
     "Staff",
     "State",
+    "Stored now: nothing",
     "The platform",
     "To the newest",
     "Token opened",
