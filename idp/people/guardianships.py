@@ -9,7 +9,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, MetaData, Select, String, Table, and_, func, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    MetaData,
+    Select,
+    SQLColumnExpression,
+    String,
+    Table,
+    and_,
+    func,
+    select,
+)
 from sqlalchemy.orm import Mapped
 
 from idp.database import Model, OpaqueId, UtcDateTime, db
@@ -89,6 +100,11 @@ def sql_not_ended(guardianships: str) -> str:
 def sql_over_since(guardianships: str, children: str) -> str:
     """``over_since`` as SQL."""
     return f"coalesce({guardianships}.ended_at, {children}.left_at)"
+
+
+def ended_after(moment: SQLColumnExpression[datetime]) -> ColumnElement[bool]:
+    """Which have ended later than this; a condition on ``Guardianship``."""
+    return Guardianship.ended_at > moment
 
 
 def find(account_id: str, child_id: str, *, lock: bool = False) -> Guardianship | None:

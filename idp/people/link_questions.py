@@ -12,6 +12,7 @@ from sqlalchemy.orm import aliased
 from idp import clock
 from idp.audit import events
 from idp.database import transaction, update_all
+from idp.people import guardianships
 from idp.people.link_models import LinkRequest
 from idp.people.models import FOR_GOOD, Account, Child, Guardianship
 
@@ -44,7 +45,7 @@ def _was_overtaken() -> ColumnElement[bool]:
     pupil = aliased(Child)
     return exists().where(
         Guardianship.account_id == LinkRequest.account_id,
-        Guardianship.ended_at > LinkRequest.asked_at,
+        guardianships.ended_after(LinkRequest.asked_at),
         pupil.id == Guardianship.child_id,
         or_(
             Guardianship.child_id == LinkRequest.child_id,

@@ -30,10 +30,12 @@ def test_a_guardian_with_one_child_signs_in_and_the_id_token_names_both(
 def test_a_plain_request_that_waits_is_kept_as_the_former_release_reads_it(
     client: FlaskClient,
 ) -> None:
-    """Its workers may serve beside ours while we are brought up, and know no more than this."""
+    """Its workers may serve beside ours while we are brought up, and leave out what they don't
+    know: whether it came signed, which is asked since.
+    """
     known = (
         "client_id redirect_uri scope response_mode state nonce prompt max_age code_challenge"
-        " claims acr_values login_hint child_hint ui_locales hinted_subject"
+        " claims acr_values login_hint child_hint ui_locales hinted_subject signed"
     )
     there = world(client, signed_in=False)
     there.ask(nonce="n", scope="openid child", **there.portal.pkce())

@@ -221,8 +221,11 @@ def _must(may: Callable[[Staff], bool], staff: Staff) -> None:
     now, seasoned = desk.staff_now_and(staff.account_id, clock.now() - SEASONED)
     if not may(now or nobody):
         raise Conflict("reset_not_theirs")
-    if too_new := _too_new(may, seasoned or nobody):
-        raise Conflict(too_new)
+    match _too_new(may, seasoned or nobody):
+        case "role_too_new":
+            raise Conflict("role_too_new")
+        case "second_step_too_new":
+            raise Conflict("second_step_too_new")
 
 
 def _too_new(may: Callable[[Staff], bool], seasoned: Staff) -> str:
