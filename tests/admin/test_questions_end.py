@@ -128,7 +128,7 @@ def test_n4_a_decision_is_entered_while_a_question_only_waits(
 
     if way == "close":
         manager.open(f"/admin/people/{claire.id}")
-        assert manager.shows("person-close")
+        assert manager.shows("person-close-asked")
         page = words(manager.open(f"/admin/people/{claire.id}/close").text)
         assert {"Ada", "Tom"} <= set(page.split())
         manager.submit("close-form", reason=reason, text="")
