@@ -10,6 +10,7 @@ that was to end was killed after half a minute.
 import os
 import signal
 from collections.abc import Callable, Mapping
+from functools import partial
 from threading import Thread
 from typing import Any, Final
 
@@ -29,7 +30,7 @@ def by_thread(handlers: Mapping[int, Handler]) -> None:
     signal.set_wakeup_fd(writes, warn_on_full_buffer=False)
     for number in handlers:
         signal.signal(number, _pass_on)
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=partial(_forget, tuple(handlers)))
 
 
 def in_workers() -> None:
@@ -53,7 +54,7 @@ def _pass_on(_number: int, _frame: Any) -> None:
     """Python has written the number into the pipe, in whichever thread the signal came."""
 
 
-def _forget() -> None:
+def _forget(numbers: tuple[int, ...]) -> None:
     signal.set_wakeup_fd(-1)  # the pipe is the parent's
-    for number in (*_LEAVE, signal.SIGUSR1):
+    for number in numbers:
         signal.signal(number, signal.SIG_DFL)

@@ -79,7 +79,7 @@ def state(staff: Staff, account_id: str) -> State:
         return _may_ask(who, account_id, held) if not waits else _may_confirm(who, waits, held)
 
     by_role = may(staff)
-    too_new = _too_new(may, _seasoned(staff.account_id)) if by_role else ""
+    too_new = _too_new(may, _seasoned(staff.account_id)) if by_role else None
     now = by_role and not too_new
     own = waits is not None and waits.reset.asked_by == staff.account_id
     return State(
@@ -89,7 +89,7 @@ def state(staff: Staff, account_id: str) -> State:
         may_ask=waits is None and now,
         may_confirm=waits is not None and now,
         may_decline=waits is not None and (by_role or own),
-        too_new=too_new,
+        too_new=too_new.code if too_new else "",
     )
 
 
@@ -221,18 +221,15 @@ def _must(may: Callable[[Staff], bool], staff: Staff) -> None:
     now, seasoned = desk.staff_now_and(staff.account_id, clock.now() - SEASONED)
     if not may(now or nobody):
         raise Conflict("reset_not_theirs")
-    match _too_new(may, seasoned or nobody):
-        case "role_too_new":
-            raise Conflict("role_too_new")
-        case "second_step_too_new":
-            raise Conflict("second_step_too_new")
+    if too_new := _too_new(may, seasoned or nobody):
+        raise too_new
 
 
-def _too_new(may: Callable[[Staff], bool], seasoned: Staff) -> str:
+def _too_new(may: Callable[[Staff], bool], seasoned: Staff) -> Conflict | None:
     if not may(seasoned):
-        return "role_too_new"
+        return Conflict("role_too_new")
     set_up = factors.set_up_by(seasoned.account_id, clock.now() - SEASONED)
-    return "" if set_up else "second_step_too_new"
+    return None if set_up else Conflict("second_step_too_new")
 
 
 def _seasoned(account_id: str) -> Staff:
