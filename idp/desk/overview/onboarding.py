@@ -183,8 +183,14 @@ def _sent(guardians: Any) -> ColumnElement[bool]:
 
 
 def _invited() -> ColumnElement[bool]:
-    queued = exists().where(
-        OutboxMessage.account_id == Account.id, OutboxMessage.kind.in_(WITH_TOKEN)
+    # One row, not EXISTS: of that PostgreSQL 18 reads the whole outbox into a hash table, for the
+    # few who came no farther
+    queued = (
+        select(OutboxMessage.id)
+        .where(OutboxMessage.account_id == Account.id, OutboxMessage.kind.in_(WITH_TOKEN))
+        .limit(1)
+        .scalar_subquery()
+        .is_not(None)
     )
     refused = exists().where(AuditEvent.account_id == Account.id, _of_token("mail_refused"))
     return or_(queued, refused)
