@@ -26,6 +26,7 @@ from idp.purge.leavers import NOTICE
 from idp.roster.models import RosterRun, RosterRunSchool
 from tests import factories
 from tests.entrance import enter
+from tests.times import shown_day
 
 pytestmark = pytest.mark.quick_on("sqlite")
 
@@ -492,8 +493,7 @@ def test_whoever_was_told_reads_on_their_page_when_their_account_ends(
     assert "Your account ends on" not in page(told)
     purged_at(told)
     shown = page(told + DAY)
-    day = f"{(told + NOTICE).day} {told + NOTICE:%B %Y}"
-    assert f"Your account ends on {day}" in shown
+    assert f"Your account ends on {shown_day(app, told + NOTICE)}" in shown
     assert 'id="account-ends-data"' in shown
     assert "Ask the school before that day." in shown
 

@@ -43,3 +43,18 @@ def test_nothing_is_dated_in_another_form(folder: str) -> None:
     ]
 
     assert not found
+
+
+def test_no_test_writes_a_day_by_a_clock_of_its_own() -> None:
+    """One that did passed until an hour before midnight, when the platform has the next day."""
+    own = re.compile(r"%B\b|\.day\}|\bdate\.today\(|\butcnow\(")
+    tests = sorted((ROOT / "tests").rglob("*.py"))
+    assert len(tests) > 300
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in tests
+        if path != Path(__file__)
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if own.search(line)
+    ]
+    assert found == [], "tests.times.shown_day tells the day"
