@@ -11,6 +11,11 @@ from tests.cli.conftest import start
 
 pytestmark = pytest.mark.quick_on("sqlite")
 
+OTHERS = (
+    *("click.core", "werkzeug.datastructures", "jinja2", "idp.cli.program"),
+    *("idp.people.schools", "sqlalchemy.orm.session", "idp.web"),
+)
+
 
 def interrupted(environment: dict[str, str], when: Callable[[str], bool]) -> tuple[int, list[str]]:
     """The code and the last words of a command that hears Ctrl-C once Python has said this of
@@ -34,8 +39,8 @@ def interrupted(environment: dict[str, str], when: Callable[[str], bool]) -> tup
 @pytest.mark.parametrize(
     "module",
     [
-        *("click.core", "werkzeug.datastructures", "jinja2", "flask.app", "idp.cli.group"),
-        *("idp.cli.program", "idp.people.schools", "sqlalchemy.orm.session", "idp.web"),
+        *("flask.app", "idp.cli.group"),
+        *(pytest.param(each, marks=pytest.mark.long) for each in OTHERS),
     ],
 )
 def test_an_interrupt_while_a_module_is_loaded_is_one_line(
@@ -46,7 +51,14 @@ def test_an_interrupt_while_a_module_is_loaded_is_one_line(
     assert (code, said) == (130, ["idp: stopped"])
 
 
-@pytest.mark.parametrize("moment", [0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        0.0,
+        0.3,
+        *(pytest.param(each, marks=pytest.mark.long) for each in (0.15, 0.45, 0.6, 0.75, 0.9)),
+    ],
+)
 def test_an_interrupt_in_the_first_second_prints_no_traceback(
     environment: dict[str, str], moment: float
 ) -> None:
@@ -61,6 +73,7 @@ def test_an_interrupt_in_the_first_second_prints_no_traceback(
     assert (code, said) in ((130, ["idp: stopped"]), (0, []))
 
 
+@pytest.mark.long
 def test_who_runs_it_beside_the_terminal_is_not_interrupted(environment: dict[str, str]) -> None:
     """A shell's « & » and `nohup` have it ignore Ctrl-C, from its first moment to its last."""
     program = start(

@@ -101,7 +101,7 @@ class TestStandardOutput:
     @pytest.mark.parametrize(
         "into",
         [
-            "> /dev/full",
+            pytest.param("> /dev/full", marks=pytest.mark.long),
             pytest.param(">&-", marks=pytest.mark.long),
             pytest.param("| true", marks=pytest.mark.long),
         ],

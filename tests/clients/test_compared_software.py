@@ -27,7 +27,10 @@ from tests.relying_party import forms_of, way_on
 
 __all__ = ["issuer"]
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
+]
 
 Fields = dict[str, str]
 SHARED: Final = "famille@dubois.example"

@@ -26,7 +26,10 @@ from tests.relying_party import form_of, way_on
 
 __all__ = ["issuer"]
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
+]
 SHARED = "famille@dubois.example"
 """The mailbox of two guardians."""
 SITE = "https://portal.example"

@@ -342,6 +342,7 @@ def test_a_renewed_certificate_counts_with_the_next_connection(door: Door) -> No
     assert eventually(lambda: door.shows() != before, 10)
 
 
+@pytest.mark.long
 def test_it_says_in_one_line_why_it_does_not_start(door: Door) -> None:
     """RFC 8705 §5: nobody would find a door without an address."""
     unnamed = {name: each for name, each in door.environment.items() if name != "IDP_MTLS_ADDRESS"}

@@ -32,7 +32,7 @@ from tests.request_objects import Signer, signing
 from tests.times import later
 from tests.twice import cookies
 
-pytestmark = pytest.mark.quick_on("postgresql")
+pytestmark = pytest.mark.quick_on("sqlite")
 
 PREFIX = "urn:ietf:params:oauth:request_uri:"
 

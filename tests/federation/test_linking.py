@@ -31,7 +31,7 @@ from tests.federation.worlds import (
 from tests.relying_party import answer
 from tests.times import later
 
-pytestmark = pytest.mark.quick_on("postgresql")
+pytestmark = pytest.mark.quick_on("sqlite")
 
 NEW = "Girafe-Violon-Bouton-9"
 

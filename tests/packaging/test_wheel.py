@@ -5,6 +5,7 @@ import subprocess
 import sys
 import venv
 import zipfile
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -77,13 +78,22 @@ def test_the_console_script_is_declared(wheel: zipfile.Path) -> None:
     assert "idp = idp.cli:main" in wheel.root.read(entry_points).decode()
 
 
-def test_the_version_is_the_one_of_the_newest_section_of_the_changelog(
+def newest_of_the_changelog() -> str:
+    sections = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    return next(each for each in sections if each != "Unreleased")
+
+
+def test_the_version_is_the_one_of_the_newest_section_of_the_changelog() -> None:
+    declared = ConfigParser()
+    declared.read(ROOT / "setup.cfg")
+    assert declared["metadata"]["version"] == newest_of_the_changelog() != "0.1.0"
+
+
+@pytest.mark.long
+def test_the_wheel_has_the_version_of_the_newest_section_of_the_changelog(
     wheel: zipfile.Path,
 ) -> None:
-    sections = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    newest = next(each for each in sections if each != "Unreleased")
-    assert f"school_idp-{newest}-" in Path(str(wheel.root.filename)).name
-    assert newest != "0.1.0"
+    assert f"school_idp-{newest_of_the_changelog()}-" in Path(str(wheel.root.filename)).name
 
 
 @pytest.mark.long

@@ -18,7 +18,7 @@ from tests.relying_party import CALLBACK, RelyingParty, World, error_of, world
 from tests.times import later
 
 pytestmark = [
-    pytest.mark.quick_on("postgresql"),
+    pytest.mark.quick_on("sqlite"),
     pytest.mark.filterwarnings("ignore:EdDSA is deprecated via RFC 9864"),
 ]
 REFUSED = (401, "invalid_client")

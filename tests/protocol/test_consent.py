@@ -14,7 +14,7 @@ from idp.oidc.models import Grant
 from tests import factories
 from tests.relying_party import Browser, World, answer, error_of, form_of, world
 
-pytestmark = pytest.mark.quick_on("postgresql")
+pytestmark = pytest.mark.quick_on("sqlite")
 
 
 def test_a_first_party_application_is_not_asked_for(client: FlaskClient) -> None:

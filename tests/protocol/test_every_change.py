@@ -12,7 +12,7 @@ from tests.protocol.assertions import jwks, key_for
 from tests.protocol.test_changed_registration import SCOPE, change
 from tests.relying_party import CALLBACK, Browser, World, claims_of, leads_to, world
 
-pytestmark = pytest.mark.quick_on("postgresql")
+pytestmark = pytest.mark.quick_on("sqlite")
 
 TWO = "https://portal.example/two"
 SITE = "https://portal.example/page"

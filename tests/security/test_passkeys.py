@@ -18,7 +18,7 @@ from tests.second_factors import ISSUER, add_passkey, audited, passkey_of, signe
 from tests.times import later, standing_still
 from tests.web.places import Place, element, place
 
-pytestmark = pytest.mark.quick_on("postgresql")
+pytestmark = pytest.mark.quick_on("sqlite")
 
 SIGN_IN = "passkey-form"
 

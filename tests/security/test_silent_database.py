@@ -19,7 +19,10 @@ from idp.database import db, silence, transaction
 from tests.relying_party import World, world
 from tests.security.outages import databases_app
 
-pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.parametrize("database_url", ["postgresql"], indirect=True),
+]
 
 
 class Line:

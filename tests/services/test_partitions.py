@@ -302,6 +302,7 @@ def a_picture_is_kept(url: str) -> Iterator[psycopg.Connection[Any]]:
         yield reader
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("reads", [somebody_reads, a_picture_is_kept])
 def test_who_reads_the_log_for_hours_holds_up_what_leaves_and_neither_the_purge_nor_anybody_else(
     app: Flask, database_url: str, monkeypatch: pytest.MonkeyPatch, reads: Any

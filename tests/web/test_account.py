@@ -10,7 +10,7 @@ from tests.factories import PASSWORD
 from tests.relying_party import Browser, RelyingParty, answer
 from tests.web.places import Place, element
 
-pytestmark = pytest.mark.quick_on("postgresql")
+pytestmark = pytest.mark.quick_on("sqlite")
 
 NEW = "Violette-Ardoise-Cerceau-9"
 

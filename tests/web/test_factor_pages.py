@@ -33,7 +33,7 @@ from tests.second_factors import (
 from tests.times import later, standing_still
 from tests.web.places import Place, element, place
 
-pytestmark = pytest.mark.quick_on("postgresql")
+pytestmark = pytest.mark.quick_on("sqlite")
 
 
 @pytest.fixture
