@@ -15,8 +15,10 @@ from tests.security.outages import eventually
 
 KINDS = frozenset({"way in", "sign-in", "code", "ID token", "refresh", "UserInfo", "home"})
 DESK = "desk"
-PAUSE = 0.1
-"""Seconds between two acts of a visitor: the load is bounded."""
+PAUSE = 0.25
+"""Seconds between two acts of a visitor: the load is bounded, so that what starts anew meanwhile
+has a part of two cores.
+"""
 QUIET = 2.0
 """Seconds without a failure after which things go well again."""
 
