@@ -167,7 +167,7 @@ class Walk:
         return str(next(each["id"] for each in listed if each["name"] == wanted))
 
 
-@pytest.fixture(params=["another origin", "an app"])
+@pytest.fixture(params=[pytest.param("another origin", marks=pytest.mark.long), "an app"])
 def walk(
     request: pytest.FixtureRequest, world: World, new_page: NewPage, callback: Callback
 ) -> Walk:

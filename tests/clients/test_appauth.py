@@ -156,7 +156,9 @@ class Phone:
     """The first."""
 
 
-@pytest.fixture(params=[App, AppleApp], ids=["Android", "iOS"])
+@pytest.fixture(
+    params=[App, pytest.param(AppleApp, marks=pytest.mark.long)], ids=["Android", "iOS"]
+)
 def phone(issuer: str, request: pytest.FixtureRequest) -> Phone:
     school = factories.school()
     guardian, (child, _sibling) = factories.family(school, "Lina", "Noé", username="claire")

@@ -295,6 +295,7 @@ class TestWaiting:
         assert links_of(here.parent) == []
         if answered:
             assert "code" in answer(here.browser.press(answered))
+            db.session.rollback()
             assert db.session.query(PendingLink).count() == 0
         assert links_of(here.parent) == []
 

@@ -14,7 +14,7 @@ from tests import factories
 from tests.relying_party import CALLBACK, Browser, RelyingParty, answer, claims_of, leads_to, world
 from tests.times import later
 
-pytestmark = pytest.mark.quick_on("postgresql")
+pytestmark = pytest.mark.quick_on("sqlite")
 
 PRINTABLE = "".join(chr(code) for code in range(0x20, 0x7F))
 

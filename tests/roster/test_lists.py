@@ -16,7 +16,7 @@ from tests.roster.conftest import Import, JsonOf
 from tests.roster.files import table, workbook
 from tests.security.rotation import lists
 
-pytestmark = pytest.mark.quick_on("sqlite")
+pytestmark = pytest.mark.long_on("postgresql")
 
 HEADER = [
     *("Matricule", "Nom de l'élève", "Prénom de l'élève", "Classe", "Date de naissance"),

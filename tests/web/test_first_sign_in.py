@@ -17,7 +17,7 @@ from tests.relying_party import Browser, answer
 from tests.times import later, standing_still
 from tests.web.places import Place, element
 
-pytestmark = pytest.mark.quick_on("postgresql")
+pytestmark = pytest.mark.quick_on("sqlite")
 
 NEW = "Violette-Ardoise-Cerceau-9"
 
