@@ -6,18 +6,18 @@ are in ``idp.doctor.installation``, those of variables in ``idp.doctor.environme
 
 import stat
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
-from idp.doctor import Finding, Findings, environment, private_file
+from idp.doctor import Finding, Findings, environment, lifetimes, private_file
 from idp.resources import folder
 from idp.settings import LOCALES, Settings, UnsafeSettings, safety
 
 RECOMMENDED_BCRYPT_COST: Final = 12
-LONGEST_SESSION: Final = timedelta(days=1)
 SHORTEST_CLIENT_SECRET: Final = 16
+NEAR: Final = frozenset({"", "localhost", "127.0.0.1", "::1"})
+"""Hosts of an address that are this machine; the empty one is a socket."""
 GRAPH_ENDS: Final = {
     "v21.0": "2027-01-21",
     "v22.0": "2027-05-20",
@@ -151,34 +151,46 @@ def _database_address(settings: Settings) -> Findings:
             Path(settings.database_url.removeprefix("sqlite:///")), "DATABASE_URL"
         )
         return
-    mode = parse_qs(parts.query).get("sslmode", ["prefer"])[0]
-    local = parts.hostname in {None, "localhost", "127.0.0.1", "::1"}
-    if not local and mode not in {"verify-full", "verify-ca"}:
+    far, mode = _way_to_postgresql(settings)
+    if far and mode not in {"verify-full", "verify-ca"}:
         yield Finding(
             "danger",
             "database",
-            f"The way to PostgreSQL at {parts.hostname} has sslmode={mode}: nobody checks who "
+            f"The way to PostgreSQL at {', '.join(far)} has sslmode={mode}: nobody checks who "
             "answers.",
             "Add ?sslmode=verify-full&sslrootcert=… to DATABASE_URL.",
         )
 
 
-def _lifetimes(settings: Settings) -> Findings:
-    if settings.session_absolute > LONGEST_SESSION:
-        yield Finding(
-            "notice",
-            "sessions",
-            f"A browser session lasts up to {settings.session_absolute}, also on shared computers.",
-            "Keep IDP_SESSION_ABSOLUTE at a day or less.",
-        )
-    if settings.code_lifetime > timedelta(minutes=10):
-        yield Finding(
-            "danger",
-            "codes",
-            f"Authorization codes work for {settings.code_lifetime}; RFC 6749 §4.1.2 allows 10 "
-            "minutes.",
-            "Set IDP_CODE_LIFETIME to 60.",
-        )
+def _way_to_postgresql(settings: Settings) -> tuple[list[str], str]:
+    """The other machines that libpq may ask, and how it checks who answers: by the address, and
+    where that says nothing by PGHOST and its kin, or a service file.
+    """
+    from psycopg import pq  # noqa: PLC0415 - there is a PostgreSQL
+
+    address = settings.sqlalchemy_url.replace("postgresql+psycopg://", "postgresql://", 1)
+    way = {
+        option.keyword: option.val.decode()
+        for options in (pq.Conninfo.get_defaults(), pq.Conninfo.parse(address.encode()))
+        for option in options
+        if option.val
+    }
+    hosts = (way.get(b"hostaddr") or way.get(b"host", "")).split(",")
+    # A path, or a name in Linux's own space, is a socket of this machine
+    far = [host for host in hosts if not host.startswith(("/", "@")) and host not in NEAR]
+    return far, way.get(b"sslmode", "prefer")
+
+
+def _private_hosts(settings: Settings) -> Findings:
+    for each in settings.outgoing_private_hosts:
+        if each.endswith("/0"):
+            yield Finding(
+                "danger",
+                "outgoing",
+                f"IDP_OUTGOING_PRIVATE_HOSTS names every address ({each}): whoever registers an "
+                "application has us ask any machine of your network.",
+                "Name only the hosts or networks of your own applications.",
+            )
 
 
 def _key_folder(settings: Settings) -> Findings:
@@ -239,7 +251,8 @@ SETTINGS_CHECKS: Final[tuple[Callable[[Settings], Findings], ...]] = (
     _mail,
     _shared_secrets,
     _database_address,
-    _lifetimes,
+    lifetimes.of_settings,
+    _private_hosts,
     _key_folder,
     _providers,
     _translations,

@@ -13,7 +13,16 @@ from idp.settings.providers import is_loopback, problems_of
 from idp.settings.secrets import Secret, Secrets, all_of
 
 LONGEST_DURATION: Final = timedelta(days=3660)
-MAY_BE_NOTHING: Final = frozenset({"refresh_grace", "key_cache", "drain"})
+DURATIONS: Final = {
+    "refresh_grace": (timedelta(0), timedelta(minutes=5)),
+    "key_cache": (timedelta(0), LONGEST_DURATION),
+    "drain": (timedelta(0), timedelta(minutes=5)),
+    "audit_retention": (timedelta(days=30), LONGEST_DURATION),
+}
+"""The shortest and the longest, where they are not a second and ten years: 400 that were meant as
+days would take the audit trail away with the next purge; whoever replays a refresh token within its
+grace is taken for one whose answer was lost (RFC 9700 §4.14.2).
+"""
 
 
 def problems(settings: Settings) -> list[str]:
@@ -131,11 +140,11 @@ def _duration_problems(settings: Settings) -> list[str]:
         value = getattr(settings, each.name)
         if not isinstance(value, timedelta):
             continue
-        least = timedelta(0) if each.name in MAY_BE_NOTHING else timedelta(seconds=1)
-        if not least <= value <= LONGEST_DURATION:
+        least, most = DURATIONS.get(each.name, (timedelta(seconds=1), LONGEST_DURATION))
+        if not least <= value <= most:
             reasons.append(
                 f"IDP_{each.name.upper()} is not between {int(least.total_seconds())} and "
-                f"{int(LONGEST_DURATION.total_seconds())} seconds"
+                f"{int(most.total_seconds())} seconds"
             )
     return reasons
 

@@ -71,7 +71,25 @@ def test_safe_settings_are_left_in_peace(safe: Settings) -> None:
         ({"mail_tls": "none", "mail_server": "mx.example"}, "settings", "IDP_MAIL_TLS"),
         ({"trusted_proxies": (ip_network("::/0"),)}, "trusted proxies", "every address"),
         ({"database_url": "postgresql://idp@db.example/idp"}, "database", "sslmode=prefer"),
+        *(
+            (
+                {"database_url": f"postgresql://idp@{way}"},
+                "database",
+                f"at {far} has sslmode={mode}",
+            )
+            for way, far, mode in (
+                ("/idp?host=db.example", "db.example", "prefer"),
+                ("/idp?host=db1,db2&target_session_attrs=read-write", "db1, db2", "prefer"),
+                ("/idp?host=/run/postgresql,db2&sslmode=require", "db2", "require"),
+                ("/idp?hostaddr=192.0.2.7&host=localhost", "192.0.2.7", "prefer"),
+                ("localhost,db2/idp", "db2", "prefer"),
+            )
+        ),
         ({"code_lifetime": timedelta(hours=1)}, "codes", "10 minutes"),
+        ({"audit_retention": timedelta(seconds=400)}, "settings", "IDP_AUDIT_RETENTION"),
+        ({"refresh_grace": timedelta(days=30)}, "settings", "IDP_REFRESH_GRACE"),
+        ({"drain": timedelta(minutes=6)}, "settings", "IDP_DRAIN"),
+        ({"outgoing_private_hosts": ("0.0.0.0/0",)}, "outgoing", "every address"),
     ],
 )
 def test_k3_dangers_are_found(
@@ -89,12 +107,31 @@ def test_k3_dangers_are_found(
         ({"mail_tls": "none", "mail_server": "localhost"}, "mail"),
         ({"database_url": "sqlite:////nowhere/idp.db"}, "database"),
         ({"session_absolute": timedelta(days=30)}, "sessions"),
+        ({"access_token_lifetime": timedelta(days=3000)}, "lifetimes"),
+        ({"step_up_lifetime": timedelta(days=30)}, "lifetimes"),
+        ({"drain": timedelta(seconds=60)}, "drain"),
     ],
 )
 def test_notices_are_given(safe: Settings, changes: dict[str, Any], subject: str) -> None:
     changed = dataclasses.replace(safe, **changes)
     assert subject in found_by_doctor(changed, "notice")
     assert found_by_doctor(changed, "danger") == {}
+
+
+@pytest.mark.parametrize("way", ["/idp", "/idp?host=/run/postgresql", "localhost/idp", "[::1]/idp"])
+def test_a_database_on_this_machine_needs_no_certificate(safe: Settings, way: str) -> None:
+    near = dataclasses.replace(safe, database_url=f"postgresql://idp@{way}")
+    assert found_by_doctor(near) == {}
+
+
+def test_a_database_that_libpqs_own_variables_name_is_looked_at(
+    safe: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unnamed = dataclasses.replace(safe, database_url="postgresql://idp@/idp")
+    monkeypatch.setenv("PGHOST", "db.example")
+    assert "at db.example has sslmode=prefer" in found_by_doctor(unnamed, "danger")["database"]
+    monkeypatch.setenv("PGSSLMODE", "verify-full")
+    assert found_by_doctor(unnamed) == {}
 
 
 def test_a4_a_secret_that_is_also_a_password_is_found(safe: Settings) -> None:
