@@ -60,7 +60,7 @@ test-each: $(VENV)/.with-test ## The same with every test on SQLite and on Postg
 
 test-installs: $(VENV)/.with-test $(VENV)/.with-installs ## Other software, fetched from its registry and built first
 	@PYTHON=$(PYTHON) tests/provision.sh browser postgresql nginx pgbouncer apache deploy go rust java
-	INSTALLS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(PYTEST) -n 2 --dist loadfile tests/installs
+	INSTALLS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(PYTEST) -n 3 --dist loadfile tests/installs
 	POOLED=1 EACH_DATABASE=1 $(PYTEST) -n 2 --dist loadfile -k "not sqlite" $(POOLED)
 	folder=$$(mktemp -d) && chmod 755 $$folder || exit; trap 'rm -rf "$$folder"' EXIT; \
 	for version in $(NEWER_POSTGRESQL); do \
