@@ -113,6 +113,7 @@ FILES: Final = {
 
 CONFLICTS: Final = {
     "changed_meanwhile": "somebody else changed it meanwhile: look at it, then try again",
+    "guardianship_over": "the guardianship has ended meanwhile",
     "invitation_waits": "an invitation to this guardian waits already",
     "last_factor": "staff need a second step: set up another one first",
     "last_operator": "this is the last operator who can sign in: name another one first",

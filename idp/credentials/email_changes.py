@@ -160,6 +160,11 @@ def is_waiting(change: EmailChange) -> bool:
     return change.confirmed_at is None and is_open(change)
 
 
+def is_in_use(change: EmailChange) -> bool:
+    """Whether it was confirmed, and nobody has undone it."""
+    return change.confirmed_at is not None and change.undone_at is None
+
+
 def is_open(change: EmailChange) -> bool:
     """Whether it is in time, and neither taken back nor over."""
     over = change.undone_at is not None or change.ended_at is not None

@@ -21,7 +21,7 @@ from idp.people.models import Account, StaffRole
 from idp.sessions import service as sessions
 from tests import factories
 from tests.admin.places import Desk
-from tests.relying_party import Browser
+from tests.relying_party import Browser, forms_of
 from tests.second_factors import audited, code_now, switch_on, told
 from tests.times import later
 
@@ -383,6 +383,21 @@ def test_a3_a_request_dies_when_its_holder_shows_that_nothing_is_lost(
         assert factor_resets.confirm(at_desk(second), claire.id)
 
 
+def test_a_request_that_was_confirmed_meanwhile_is_not_said_to_be_declined(desk: Desk) -> None:
+    claire, _ = factories.family(desk.here, "Lina", username="claire", email="claire@x.example")
+    switch_on(claire.id)
+    manager, second = desk.browser("manager"), person(desk, "manager", "second")
+    manager.open(f"/admin/second-step/{claire.id}")
+    manager.press("factor-reset-ask")
+    assert factor_resets.confirm(at_desk(second), claire.id)
+
+    page = manager.press("factor-reset-decline").text
+
+    assert "Rien n&#39;est réinitialisé" not in page
+    assert "n&#39;existe plus" in page or "plus de demande" in page
+    assert not totp.is_on(claire.id)
+
+
 def test_a3_its_holder_says_this_was_not_me(desk: Desk) -> None:
     claire, _ = factories.family(desk.here, "Lina", username="claire", email="claire@x.example")
     secret, _codes = switch_on(claire.id)
@@ -397,11 +412,18 @@ def test_a3_its_holder_says_this_was_not_me(desk: Desk) -> None:
         assert factor_resets.request_reset(at_desk(first), claire.id)
         browser.open("/account/two-factor")
 
+        older_page = browser.open("/account/two-factor").text
+        browser.open("/account/two-factor")
         browser.press("reset-not-me")
 
         assert not browser.shows("reset-not-me")
         db.session.rollback()
         assert not factor_resets.confirm(at_desk(second), claire.id)
+        hidden = next(
+            each for each in forms_of(older_page) if each.action.endswith("/not-me")
+        ).hidden
+        page = browser._follow(browser.client.post("/account/two-factor/not-me", data=hidden))
+        assert "avait déjà reçu une réponse" in page.text
     assert totp.is_on(claire.id)
     (declined,) = audited("factors_reset_declined")
     assert (declined.actor, declined.school_id) == (claire.id, desk.here.id)

@@ -10,6 +10,7 @@ from flask import Flask
 from idp.database import db
 from idp.desk.access.rights import AT_TERMINAL
 from idp.desk.people import account_actions, guardianships, meanwhile, pupils
+from idp.desk.people.account_actions import Reason
 from idp.people import staff
 from idp.people.models import Account, Child, Guardianship
 from tests import factories
@@ -210,6 +211,20 @@ def test_the_command_line_and_the_page_write_one_field_each(desk: Desk) -> None:
         guardianships.rename(
             AT_TERMINAL, at.claire.id, at.lina.id, "mother", {"relationship": "father"}
         )
+
+
+def test_what_somebody_was_is_not_said_to_be_saved(desk: Desk) -> None:
+    at = office(desk, "relationship")
+    at.opens(at.first)
+    assert guardianships.end(AT_TERMINAL, at.claire.id, at.lina.id, Reason("mistake"))
+
+    assert at.saves(at.first, relationship="mother") == 200
+
+    page = at.first.page
+    assert page is not None
+    assert "a pris fin entre-temps" in page.text
+    assert "enregistré." not in page.text.replace("Rien n&#39;a été enregistré", "")
+    assert at.stored() == {"relationship": "parent"}
 
 
 HARMLESS = {

@@ -23,7 +23,7 @@ from tests.journey.walk import (
     signed_in_as,
     typed,
 )
-from tests.relying_party import Browser, answer
+from tests.relying_party import Browser, answer, forms_of
 from tests.smtp import Letter
 from tests.times import later
 
@@ -66,6 +66,13 @@ def asked(parents: Journey, browser: Browser) -> tuple[str, str]:
     ask(browser)
     letters = by_recipient(parents.post())
     return link_of(letters[OTHER]), link_of(letters[OLD])
+
+
+def form_as_sent_from(browser: Browser, page: str, action: str) -> tuple[str, dict[str, str]]:
+    """A form of a page that stays open: where it goes, and all that it sends."""
+    text = browser.open(page).text
+    form = next(each for each in forms_of(text) if each.action == action)
+    return action, form.hidden
 
 
 def changed(parents: Journey, browser: Browser) -> str:
@@ -248,15 +255,81 @@ def test_what_waits_can_be_taken_back(parents: Journey) -> None:
     assert address_of(guardian) == OLD
 
 
+@on_sqlite
+@pytest.mark.parametrize(
+    ("proved", "way_out"),
+    [(True, "l’e-mail envoyé à votre adresse précédente"), (False, "prévenez tout de suite l")],
+)
+def test_a_change_that_was_confirmed_meanwhile_is_not_said_to_be_cancelled(
+    parents: Journey, proved: bool, way_out: str
+) -> None:
+    browser, guardian = at_home(parents, proved=proved)
+    ask(browser)
+    confirm = link_of(by_recipient(parents.post())[OTHER])
+    browser.open("/account/email")
+    stranger = parents.browser()
+    stranger.follow(confirm)
+    stranger.submit("confirm-email-form")
+
+    page = browser.press("email-cancel").text.replace("&#39;", "’")
+
+    assert address_of(guardian) == OTHER
+    assert "reste la même" not in page
+    assert "Ce changement a été confirmé entre-temps" in page
+    assert way_out in page.replace("'", "’")
+
+
+@on_sqlite
+@pytest.mark.parametrize("another_waits", [False, True])
+def test_what_no_longer_waits_is_not_said_to_be_cancelled(
+    parents: Journey, another_waits: bool
+) -> None:
+    browser, _ = at_home(parents)
+    confirm, _undo = asked(parents, browser)
+    path, data = form_as_sent_from(browser, "/account/email", "/account/email/cancel")
+    if another_waits:
+        browser.follow(confirm)
+        browser.submit("confirm-email-form")
+        ask(browser, "claire@third.example")
+    else:
+        browser.open("/account/email")
+        browser.press("email-cancel")
+
+    page = browser._follow(browser.client.post(path, data=data)).text
+
+    assert "reste la même" not in page
+    assert ("confirmé entre-temps" if another_waits else "Rien n&#39;a été annulé") in page
+    browser.open("/account/email")
+    assert not browser.shows("waiting-email")
+
+
 def test_a_parent_without_an_address_gets_one(parents: Journey) -> None:
     guardian = factories.account("claire")
     browser = parents.browser()
     browser.sign_in_at_home("claire")
     ask(browser)
     browser.follow(link_of(parents.letter()))
-    browser.submit("confirm-email-form")
+    page = browser.submit("confirm-email-form")
     assert address_of(guardian) == OTHER
-    assert parents.letter().recipients == [OTHER]
+    letter = parents.letter()
+    assert letter.recipients == [OTHER]
+    for text in (page.text, letter.text, letter.html):
+        assert "sept jours" not in text, "nobody can undo it"
+
+
+@pytest.mark.parametrize("proved", [False, True])
+def test_an_undoing_is_promised_where_the_old_address_can_undo(
+    parents: Journey, proved: bool
+) -> None:
+    browser, _ = at_home(parents, proved=proved)
+    ask(browser)
+    browser.follow(link_of(by_recipient(parents.post())[OTHER]))
+
+    page = browser.submit("confirm-email-form")
+
+    letter = by_recipient(parents.post())[OTHER]
+    for text in (page.text, letter.text, letter.html):
+        assert ("sept jours" in text) is proved
 
 
 @on_sqlite

@@ -6,6 +6,10 @@ import pytest
 import time_machine
 
 from idp import clock
+from idp.credentials import one_time_tokens
+from idp.credentials.models import OneTimeToken
+from idp.database import transaction, update_all
+from idp.lifecycle import endings
 from idp.lifecycle.mails import requests as mail_requests
 from idp.people.models import Account
 from tests import factories
@@ -24,7 +28,8 @@ from tests.journey.walk import (
     signed_in_as,
     typed,
 )
-from tests.relying_party import RelyingParty, answer, claims_of
+from tests.relying_party import Browser, RelyingParty, answer, claims_of
+from tests.smtp import Letter
 
 pytestmark = pytest.mark.quick_on("sqlite")
 
@@ -83,6 +88,81 @@ def test_in_another_browser_the_applications_start_page_is_offered(parents: Jour
     assert "from-the-portal" not in page.text
     computer.open(path_of(computer))
     assert answer(computer.sign_in("claire", NEW))["state"] == "from-the-portal"
+
+
+def token_proved(parents: Journey, letter: Letter) -> Browser:
+    """A browser that never was here, with the letter's token proved and the password page open."""
+    browser = parents.browser()
+    browser.open(link(letter))
+    browser.submit("token-form", token=typed(browser, "token"))
+    assert browser.shows("password-form")
+    return browser
+
+
+@on_sqlite
+@pytest.mark.parametrize("meanwhile", ["spent", "replaced", "expired", "disabled"])
+def test_a_password_that_is_not_saved_since_the_token_has_ended_is_said_not_to_be(
+    parents: Journey, meanwhile: str
+) -> None:
+    guardian = invited(parents)
+    letter = parents.letter()
+    browser = token_proved(parents, letter)
+    later_on = clock.now()
+    if meanwhile == "spent":
+        choose_password(token_proved(parents, letter))
+    elif meanwhile == "replaced":
+        one_time_tokens.mint(guardian.id, "first_sign_in")
+    elif meanwhile == "disabled":
+        endings.disable_account(guardian.id)
+    else:
+        tokens_end_soon(guardian.id)
+        later_on += timedelta(minutes=2)
+
+    with time_machine.travel(later_on):
+        page = choose_password(browser, "Chaloupe-Muraille-Vent-7").text.replace("\xa0", " ")
+
+    assert "que vous venez de taper n&#39;a pas été enregistré" in page
+    newest = "Utilisez celui de l&#39;e-mail ou de la lettre les plus récents"
+    reason = {"spent": "Ce jeton a déjà servi : connectez-vous", "expired": "a expiré entre-temps"}
+    assert reason.get(meanwhile, newest) in page
+    assert browser.shows("login-form" if meanwhile == "spent" else "token-form")
+
+
+@on_sqlite
+def test_whoever_typed_no_password_hears_only_what_became_of_the_token(parents: Journey) -> None:
+    invited(parents)
+    letter = parents.letter()
+    browser = token_proved(parents, letter)
+    choose_password(token_proved(parents, letter))
+
+    page = browser.open(path_of(browser)).text
+
+    assert "Ce jeton a déjà servi" in page
+    assert "venez de taper" not in page
+
+
+@on_sqlite
+def test_a_second_password_in_the_browser_that_is_signed_in_is_said_not_to_be_saved(
+    parents: Journey,
+) -> None:
+    invited(parents)
+    browser = token_proved(parents, parents.letter())
+    action, other_tab = form_as_sent(
+        browser, "password-form", new_password=NEW * 2, repeat_password=NEW * 2
+    )
+    browser.open(path_of(browser))
+    choose_password(browser)
+
+    page = browser._follow(browser.client.post(action, data=other_tab)).text
+
+    assert "que vous venez de taper n&#39;a pas été enregistré" in page
+    assert signed_in_as(browser, "claire")
+
+
+def tokens_end_soon(account_id: str) -> None:
+    soon = clock.now() + timedelta(minutes=1)
+    with transaction():
+        update_all(OneTimeToken, OneTimeToken.account_id == account_id, expires_at=soon)
 
 
 def test_an_expired_token_becomes_a_fresh_one_at_one_click(parents: Journey) -> None:

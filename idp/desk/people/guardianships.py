@@ -18,7 +18,7 @@ from idp.desk.access.acts import OnPupil, act_on_guardianship, act_on_pupil
 from idp.desk.access.rights import Right, SchoolScope, Staff
 from idp.desk.people import meanwhile
 from idp.desk.people.account_actions import Reason
-from idp.errors import Invalid
+from idp.errors import Conflict, Invalid
 from idp.lifecycle import endings, link_requests
 from idp.lifecycle.link_requests import Open
 from idp.mail import outbox
@@ -122,12 +122,12 @@ def rename(
     shown: Mapping[str, str] | None = None,
 ) -> bool:
     """Say otherwise what somebody is to a pupil; false where it stays. ``shown``: see
-    ``meanwhile.kept``.
+    ``meanwhile.kept``. Raises ``Conflict`` where the guardianship has ended.
     """
     with act_on_guardianship(staff, Right.CHANGE_PEOPLE, account_id, child_id) as on:
         link = guardianships.find(account_id, child_id, lock=True)
         if link is None:
-            return False
+            raise Conflict("guardianship_over")
         stored = {"relationship": link.relationship}
         meanwhile.kept({"relationship": relationship}, shown, stored)
         return linking.change_relationship(link, on.child, relationship)

@@ -67,7 +67,8 @@ def email_changed(message: OutboxMessage) -> list[Message]:
     match _change_and_account(message):
         case change, account if email_key(change.new_email) == account.email_key:
             by_school = message.about.get("by") == "school"
-            return [about_account(message, account, by_school=by_school)]
+            undoable = email_changes.is_undoable(change)
+            return [about_account(message, account, by_school=by_school, undoable=undoable)]
     return []
 
 

@@ -61,4 +61,6 @@ def take_erasure_back(signed_in: SignedIn) -> ResponseReturnValue:
     """Think better of it."""
     if erasure.take_back(signed_in.account.id):
         flash(_("Your request is withdrawn."))
+    else:
+        flash(_("This request has been answered already, or was withdrawn."), "problem")
     return redirect(url_for("account.data"), 303)

@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp.credentials import email_changes
+from idp.credentials.models import EmailChange
 from idp.errors import Throttled
 from idp.lifecycle import email_change, way_back
 from idp.people.models import EMAIL_LENGTH
@@ -37,9 +38,19 @@ def email(signed_in: SignedIn) -> ResponseReturnValue:
 @guardian_only
 @proved_recently
 def cancel_email(signed_in: SignedIn) -> ResponseReturnValue:
-    """Take back what waits for its confirmation."""
-    email_change.cancel(signed_in.account.id, signed_in.session.id)
-    flash(_("Your e-mail address stays as it is. The link in the mail no longer works."))
+    """Take back what waits for its confirmation; the one that the page showed may have been
+    confirmed meanwhile, by whoever reads the mail there.
+    """
+    account_id = signed_in.account.id
+    change_id = known_id(request.form["change"]) if "change" in request.form else None
+    cancelled = email_change.cancel(account_id, signed_in.session.id)
+    shown = email_changes.get_change(change_id) if change_id else None
+    if shown is not None and shown.account_id == account_id and email_changes.is_in_use(shown):
+        flash(_confirmed_meanwhile(shown), "problem")
+    elif cancelled:
+        flash(_("Your e-mail address stays as it is. The link in the mail no longer works."))
+    else:
+        flash(_("Nothing was cancelled: no change waits any more."), "problem")
     return redirect(url_for("account.email"), 303)
 
 
@@ -54,6 +65,21 @@ def end_way_back(signed_in: SignedIn) -> ResponseReturnValue:
     else:
         flash(_("This can't be ended here, or it has ended already."), "problem")
     return redirect(url_for("account.email"), 303)
+
+
+def _confirmed_meanwhile(change: EmailChange) -> str:
+    happened = _("This change was confirmed meanwhile. Your mail goes to the address below now.")
+    if email_changes.is_undoable(change):
+        way_out = _(
+            "If it was not you, open the link in the mail to your previous address: you get that"
+            " address back. Then choose a new password."
+        )
+    else:
+        way_out = _(
+            "If it was not you, choose a new password, and tell the school at once: it can change"
+            " the address again."
+        )
+    return f"{happened} {way_out}"
 
 
 def _request_change(signed_in: SignedIn, form: Form) -> ResponseReturnValue:

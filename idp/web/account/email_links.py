@@ -8,7 +8,7 @@ where the change was asked for. Mail scanners open links, so opening one changes
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from idp.credentials import throttling
+from idp.credentials import email_changes, throttling
 from idp.errors import Throttled
 from idp.lifecycle import email_change
 from idp.lifecycle.email_change import Gone, Open
@@ -51,7 +51,8 @@ def undo_email(interaction_id: str) -> ResponseReturnValue:
 def email_confirmed() -> ResponseReturnValue:
     """The new address is in use; reloading the page does nothing."""
     branding.use_school_named(request.args.get("school", ""))
-    return render_template("account/email_confirmed.html")
+    undoable = request.args.get("undoable") == "1"
+    return render_template("account/email_confirmed.html", undoable=undoable)
 
 
 @blueprint.get("/account/email/undone")
@@ -91,7 +92,8 @@ def _answered(outcome: Open | Gone, page: str) -> ResponseReturnValue:
     if not isinstance(outcome, Open):
         return _gone()
     apply_branding(outcome.account)
-    return redirect(url_for(page, school=branding.current().school), 303)
+    undoable = "1" if email_changes.is_undoable(outcome.change) else None
+    return redirect(url_for(page, school=branding.current().school, undoable=undoable), 303)
 
 
 def _gone() -> ResponseReturnValue:

@@ -72,4 +72,6 @@ def answer_guardianship(signed_in: SignedIn) -> ResponseReturnValue:
     account = signed_in.account
     if link_requests.answer_for(account.id, request_id, signed_in.session.id, yes=yes):
         flash(_("Thank you. Your answer is noted."))
+    else:
+        flash(_("The question had been answered, or was over."), "problem")
     return redirect(url_for("account.home"), 303)

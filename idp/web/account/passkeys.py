@@ -84,8 +84,10 @@ def rename_passkey(signed_in: SignedIn) -> ResponseReturnValue:
     """Another name for one passkey."""
     form = Form.read("passkey", "name")
     form.limit("name", PASSKEY_NAME_LENGTH)
-    if not form.problems and form["name"].strip():
-        stored.rename(signed_in.account.id, _id(form), form["name"].strip())
+    name = form["name"].strip()
+    typed = bool(name) and not form.problems
+    if typed and not stored.rename(signed_in.account.id, _id(form), name):
+        flash(_("Nothing was renamed: this passkey is no longer there."), "problem")
     return _back()
 
 

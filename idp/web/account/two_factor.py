@@ -96,6 +96,8 @@ def not_my_reset(signed_in: SignedIn) -> ResponseReturnValue:
     """End what the desk was asked for; no fresh proof, since it can only keep a door shut."""
     if reset_requests.not_me(signed_in.account.id):
         flash(_("The request is declined. Your second step stays as it is."))
+    else:
+        flash(_("This request has been answered already, or was withdrawn."), "problem")
     return redirect(url_for("account.two_factor"), 303)
 
 

@@ -54,9 +54,11 @@ def confirm_factor_reset(staff: Staff, account_id: str) -> ResponseReturnValue:
 def decline_factor_reset(staff: Staff, account_id: str) -> ResponseReturnValue:
     """End the request; nothing is reset."""
     try:
-        desk.decline(staff, account_id)
+        done = desk.decline(staff, account_id)
     except Conflict as refused:
         return _back(account_id, conflict(refused), "problem")
+    if not done:
+        return _back(account_id, _("There is no such request any more."), "problem")
     return _back(account_id, _("Nothing is reset."))
 
 

@@ -99,6 +99,7 @@ CONFLICTS: Final = {
         "Somebody else changed this while you had it open. What you typed is below:"
         " compare it with what is stored now, then save again."
     ),
+    "guardianship_over": _("Nothing was saved: this guardianship has ended meanwhile."),
     "invitation_waits": _("An invitation to this parent waits already."),
     "last_operator": _("This is the last operator who can sign in. Name another one first."),
     "no_room": _(

@@ -7,14 +7,14 @@ from flask_babel import gettext as _
 from idp import settings
 from idp.clients import registration
 from idp.credentials import one_time_tokens
-from idp.credentials.one_time_tokens import Live
+from idp.credentials.one_time_tokens import Live, Spent
 from idp.credentials.passwords import WeakPassword
 from idp.lifecycle import passwords, second_factor
 from idp.sessions.models import Interaction
 from idp.web import branding, browser
 from idp.web.forms import Form, check_new_password, only, weakness
 from idp.web.interaction import is_past_login, load_interaction, resume, to_step
-from idp.web.signin import provider_offers, provider_start
+from idp.web.signin import provider_offers, provider_start, token_words
 from idp.web.signin.blueprint import blueprint, shows_again
 from idp.web.signin.completion import complete, note_wish
 from idp.web.start_pages import offer
@@ -86,10 +86,22 @@ def _proved(interaction: Interaction) -> Live | None:
 
 
 def _without_token(interaction: Interaction) -> ResponseReturnValue:
-    """Without a proved token: on, where this browser has just signed in; else to the token."""
+    """Without a proved token: on, where this browser has just signed in; else to sign-in or the
+    token. Whoever held one, and whoever typed a password, is told what became of it.
+    """
+    token_id = interaction.verified_token_id
+    was = one_time_tokens.find_by_id(token_id) if token_id is not None else None
+    sentences = [] if was is None else token_words.ended(was)
+    typed = request.method == "POST"
+    if typed:
+        sentences.append(_("The password that you just typed was not saved."))
     if is_past_login(interaction):
+        if typed and interaction.client_id is None:  # else an application's page is next
+            flash(" ".join(sentences), "problem")
         return resume(interaction)
-    return to_step(interaction, "token")
+    if sentences:
+        flash(" ".join(sentences), "problem")
+    return to_step(interaction, "login" if isinstance(was, Spent) else "token")
 
 
 def _brand(client_id: str) -> None:

@@ -65,7 +65,7 @@ def _joined(
 ) -> ResponseReturnValue:
     account = signed_in.account
     try:
-        federation.link_waiting(
+        linked = federation.link_waiting(
             interaction.id,
             browser.browser_id(),
             account_id=account.id,
@@ -77,7 +77,7 @@ def _joined(
         return _refused(interaction, waiting.key, "other")
     except (ProofGone, Invalid):
         return resume(interaction)  # the session has ended: the next page asks again
-    if interaction.client_id is None:
+    if linked is not None and interaction.client_id is None:
         flash(offers.linked_now(waiting.label))
     return resume(interaction)
 

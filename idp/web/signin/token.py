@@ -7,7 +7,7 @@ from flask_babel import gettext as _
 
 from idp import measures
 from idp.audit import events
-from idp.credentials import one_time_tokens, passwords, throttling
+from idp.credentials import one_time_tokens, throttling
 from idp.mail import outbox
 from idp.people import guardianships
 from idp.people.models import Account
@@ -118,10 +118,7 @@ def _lead_on(interaction: Interaction, account: Account) -> ResponseReturnValue:
     is_theirs = signed_in is not None and signed_in.account.id == account.id
     if is_theirs and is_past_login(interaction):
         return resume(interaction)
-    if passwords.has_password(account.id):
-        flash(_("This token was used already: sign in with your password."), "problem")
-    else:
-        flash(_("This token was used already. Sign in, or ask for a new token."), "problem")
+    flash(token_words.spent(account), "problem")
     return to_step(interaction, "login")
 
 

@@ -5,7 +5,9 @@ from typing import Final
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from idp.credentials import one_time_tokens
+from idp.credentials import one_time_tokens, passwords
+from idp.credentials.one_time_tokens import Expired, Live, Lookup, Spent
+from idp.people.models import Account
 
 _LEAST: Final = 8
 """Fewer characters are no token of which something is missing."""
@@ -30,6 +32,41 @@ def reason(typed: str) -> str:
             " each new token replaces the one before."
         )
     )
+
+
+def spent(account: Account) -> str:
+    """Of a token that has done its work: how its holder gets in now."""
+    if passwords.has_password(account.id):
+        return str(_("This token was used already: sign in with your password."))
+    return str(_("This token was used already. Sign in, or ask for a new token."))
+
+
+def ended(was: Lookup) -> list[str]:
+    """Of a token that its holder has proved in this interaction, and what it is now; none of one
+    that still works. One and the same for a replaced token and for a closed account's.
+    """
+    match was:
+        case Live():
+            return []
+        case Spent(account):
+            return [spent(account)]
+        case Expired():
+            return [
+                str(
+                    _(
+                        "This token has expired meanwhile. Type it here once more, and you see how"
+                        " to get a new one."
+                    )
+                )
+            ]
+    return [
+        str(
+            _(
+                "This token no longer works. Use the one in the newest e-mail or letter: each new"
+                " token replaces the one before."
+            )
+        )
+    ]
 
 
 def is_token(typed: str) -> bool:
