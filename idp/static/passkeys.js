@@ -64,6 +64,7 @@
   function prepare(form) {
     const button = form.querySelector("button");
     const trouble = form.querySelector("[data-trouble]");
+    const known = form.querySelector("[data-known]");
     let autofill = null;
     let timer = 0;
 
@@ -100,6 +101,7 @@
       stopAutofill();
       button.disabled = true;
       trouble.hidden = true;
+      if (known) known.hidden = true;
       try {
         const publicKey = await optionsFor(form);
         if (!publicKey) {
@@ -110,7 +112,8 @@
         send(form, credential);
       } catch (error) {
         button.disabled = false;
-        trouble.hidden = false;
+        // It holds one of those that are not to be made again: to try again would not help
+        (known && error.name === "InvalidStateError" ? known : trouble).hidden = false;
         startAutofill();
       }
     });

@@ -144,6 +144,22 @@ def test_a_passkey_is_suggested_added_and_signs_in(provider: Provider, page: Pag
     assert not page.query_selector("#passkey-offer")
 
 
+def test_a_device_that_has_one_already_is_not_sent_to_try_again(
+    provider: Provider, page: Page
+) -> None:
+    with_authenticator(page)
+    without_autofill(page)
+    sign_in(page, provider, provider.account("claire.twice"))
+    add_passkey(page, provider)
+
+    page.click("#passkey-add-submit")
+
+    page.wait_for_selector("#passkey-add-form [data-known]", state="visible")
+    assert not page.is_visible("#passkey-add-form [data-trouble]")
+    assert page.is_enabled("#passkey-add-submit")
+    check_accessibility(page, "a device that has one already")
+
+
 PORTAL = "http://localhost:9/callback"
 
 

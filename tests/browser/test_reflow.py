@@ -3,6 +3,7 @@
 Nothing sticks out sideways, nothing is cut, and no name breaks letter by letter.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -85,6 +86,22 @@ def test_the_way_in(world: World, look: tuple[Page, Look]) -> None:
     here()
     page.goto(f"{world.provider}/nowhere")
     here()
+
+
+def test_a_school_whose_contact_has_a_long_name(world: World, look: tuple[Page, Look]) -> None:
+    page, here = look
+    wanted = world.account("several-children")["children"][0]["school"]
+    schools = json.loads(world.run("school", "list", "--json"))
+    school = next(each["id"] for each in schools if each["name"] == wanted)
+    usual = json.loads(world.run("school", "show", school, "--json"))["contact_name"]
+    for name in ("Secretariaat Vrije Basisschool De Wilg – mevrouw Vanderstraeten", "W" * 60):
+        world.run("school", "edit", school, "--contact-name", name)
+        try:
+            page.goto(f"{world.portal}/login")
+            assert name in page.inner_text(".footer-contact")
+            here()
+        finally:
+            world.run("school", "edit", school, "--contact-name", usual)
 
 
 def test_the_account(world: World, look: tuple[Page, Look]) -> None:
