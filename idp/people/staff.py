@@ -35,6 +35,13 @@ def has_operator_left() -> bool:
     return db.session.scalar(active) is not None
 
 
+def operators() -> list[Account]:
+    """The operators who can sign in, the oldest first."""
+    held = select(StaffRole.account_id).where(StaffRole.role == "operator")
+    query = select(Account).where(Account.id.in_(held), Account.status == "active")
+    return list(db.session.scalars(query.order_by(Account.created_at, Account.id)))
+
+
 def roles_of(account_id: str) -> list[StaffRole]:
     """The account's roles, the oldest first."""
     query = select(StaffRole).where(StaffRole.account_id == account_id)

@@ -1,4 +1,5 @@
-"""Asking to be erased (GDPR Art. 17): a request that the school answers.
+"""Asking to be erased (GDPR Art. 17): a request that the school answers, or an operator where
+the guardian has no child at any.
 
 Nothing is deleted by a click alone. The school keeps what it must keep by law, and a guardian
 whose account is gone can't see their child's page any more: a person decides that.
@@ -43,7 +44,9 @@ def latest(account_id: str) -> ErasureRequest | None:
 
 @retried
 def request_erasure(account_id: str) -> bool:
-    """Send a request to the guardian's schools; false where one is open already."""
+    """Send a request to the guardian's schools, or to the operators where there is none; false
+    where one is open already.
+    """
     with transaction() as writes:
         if accounts.lock_account(account_id) is None:
             return False
@@ -62,7 +65,16 @@ def request_erasure(account_id: str) -> bool:
         for school in schools:
             about = {"school_id": school.id, "request_id": request.id}
             outbox.enqueue("erasure_asked", account_id=account_id, about=about)
+        if not schools:  # nobody's to answer but those who run the platform
+            about = {"request_id": request.id}
+            outbox.enqueue("erasure_asked", account_id=account_id, about=about)
     return True
+
+
+def is_a_schools(request: ErasureRequest) -> bool:
+    """Whether any school was asked; else whoever runs the platform answers."""
+    answers = select(ErasureAnswer.school_id).where(ErasureAnswer.request_id == request.id)
+    return db.session.scalar(answers.limit(1)) is not None
 
 
 def take_back(account_id: str) -> bool:
@@ -133,7 +145,11 @@ def _close(request: ErasureRequest, outcome: str) -> None:
     if outcome != "taken_back":
         answers = select(ErasureAnswer.school_id).where(ErasureAnswer.request_id == request.id)
         schools = db.session.scalars(answers.limit(2)).all()
-        about = {"outcome": outcome, "school_id": schools[0] if len(schools) == 1 else None}
+        about = {
+            "outcome": outcome,
+            "school_id": schools[0] if len(schools) == 1 else None,
+            "by_operator": not schools,
+        }
         outbox.enqueue("erasure_closed", account_id=request.account_id, about=about)
     events.record(
         "erasure_closed", account_id=request.account_id, request_id=request.id, outcome=outcome

@@ -102,6 +102,8 @@
       button.disabled = true;
       trouble.hidden = true;
       if (known) known.hidden = true;
+      // What an earlier act came to is no answer to this one
+      document.querySelectorAll("main > .notice-good").forEach((each) => each.remove());
       try {
         const publicKey = await optionsFor(form);
         if (!publicKey) {

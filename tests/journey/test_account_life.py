@@ -3,9 +3,12 @@
 import json
 
 import pytest
+from sqlalchemy import select
 
+from idp.database import db
 from idp.lifecycle import endings
-from idp.people.models import Account
+from idp.people import staff
+from idp.people.models import Account, Guardianship
 from idp.privacy import erasure
 from tests import factories
 from tests.factories import PASSWORD
@@ -265,6 +268,27 @@ class TestData:
         browser.press("erasure-ask")
         erasure.close(guardian.id, "declined")
         assert "refusé" in browser.open("/account/data").text
+
+    def test_who_has_no_child_at_a_school_asks_the_operators(
+        self, parents: Journey, claire: tuple
+    ) -> None:
+        browser, guardian = claire
+        operator = factories.account("ingrid", email="ingrid@platform.example")
+        staff.grant(operator.id, "operator")
+        links = select(Guardianship.child_id).where(Guardianship.account_id == guardian.id)
+        for child_id in db.session.scalars(links).all():
+            endings.end_guardianship(guardian.id, child_id, "")
+        parents.post()
+        browser.open("/account/data")
+        browser.press("erasure-ask")
+        assert "plateforme" in browser.page.text
+        assert "école a un mois" not in browser.page.text
+        letter = parents.letter()
+        assert letter.recipients == ["ingrid@platform.example"]
+        assert "Claire Dubois" in letter.text
+        erasure.close(guardian.id, "declined")
+        assert "responsables de la plateforme" in parents.letter().text
+        assert "plateforme ont refusé" in browser.open("/account/data").text
 
 
 def change_password(browser: Browser) -> None:

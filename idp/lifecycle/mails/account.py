@@ -7,16 +7,16 @@ about the other: the old one may be shared with somebody from whom the new one i
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from idp import clock
+from idp import clock, settings
 from idp.credentials import email_changes
 from idp.credentials.models import EmailChange
 from idp.lifecycle.mails import readers
-from idp.lifecycle.mails.tokens import about_account, holders, to_holder, tokens_for
+from idp.lifecycle.mails.tokens import about_account, holders, locale_of, to_holder, tokens_for
 from idp.mail import messages
 from idp.mail.delivery import Composer
 from idp.mail.messages import Message, clean
 from idp.mail.models import OutboxMessage
-from idp.people import accounts, schools
+from idp.people import accounts, schools, staff
 from idp.people.models import Account
 from idp.people.names import email_key
 
@@ -143,9 +143,17 @@ def about_role(message: OutboxMessage) -> list[Message]:
 
 
 def erasure_asked(message: OutboxMessage) -> list[Message]:
-    """To one school's contact, in the school's language: a guardian asks to be erased."""
-    school = schools.find_school(str(message.about.get("school_id") or ""))
+    """A guardian asks to be erased: to one school's contact, in the school's language; to the
+    operators where no school is there to answer.
+    """
     account = accounts.find_account(message.account_id or "")
+    if account is not None and not message.about.get("school_id"):
+        return [
+            _asked_of_platform(message, account, operator)
+            for operator in staff.operators()
+            if operator.email and operator.id != account.id
+        ]
+    school = schools.find_school(str(message.about.get("school_id") or ""))
     if school is None or account is None or not school.contact_email:
         return []
     return [
@@ -163,6 +171,23 @@ def erasure_asked(message: OutboxMessage) -> list[Message]:
             contacts=[],
         )
     ]
+
+
+def _asked_of_platform(message: OutboxMessage, account: Account, operator: Account) -> Message:
+    return messages.render(
+        "erasure_asked",
+        locale_of([operator], None, []),
+        operator.email or "",
+        face=readers.face_of([]),
+        reader=None,
+        name=clean(operator.full_name),
+        guardian=clean(account.full_name),
+        username=clean(account.username),
+        when=message.created_at,
+        place=clean(settings.current().platform_name),
+        contacts=[],
+        by_operator=True,
+    )
 
 
 COMPOSERS: dict[str, Composer] = {

@@ -57,7 +57,8 @@ def erasure_closed(message: OutboxMessage) -> list[Message]:
 
     In the school's name where it was the only one; none of several is named (security rule C3).
     """
-    return _from_school(message, outcome=message.about.get("outcome", ""))
+    by_operator = bool(message.about.get("by_operator"))
+    return _from_school(message, outcome=message.about.get("outcome", ""), by_operator=by_operator)
 
 
 def _from_school(

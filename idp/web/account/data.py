@@ -19,10 +19,13 @@ from idp.web.account.step_up import proved_recently
 @guardian_only
 def data(signed_in: SignedIn) -> ResponseReturnValue:
     """Both, and what became of a request."""
+    schools = guardianships.schools_of(signed_in.account.id)
+    request_made = erasure.latest(signed_in.account.id)
     return render_template(
         "account/data.html",
-        request_made=erasure.latest(signed_in.account.id),
-        schools=guardianships.schools_of(signed_in.account.id),
+        request_made=request_made,
+        school_answers=request_made is not None and erasure.is_a_schools(request_made),
+        schools=schools,
     )
 
 
@@ -48,9 +51,13 @@ def download_data(signed_in: SignedIn) -> ResponseReturnValue:
 @guardian_only
 @proved_recently
 def ask_erasure(signed_in: SignedIn) -> ResponseReturnValue:
-    """Send the request to the school; deletes nothing."""
+    """Send the request to who answers it; deletes nothing."""
     if erasure.request_erasure(signed_in.account.id):
-        flash(_("Your request is on its way to the school."))
+        request_made = erasure.latest(signed_in.account.id)
+        if request_made is not None and erasure.is_a_schools(request_made):
+            flash(_("Your request is on its way to the school."))
+        else:
+            flash(_("Your request is on its way to whoever runs the platform."))
     return redirect(url_for("account.data"), 303)
 
 
