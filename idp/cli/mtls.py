@@ -12,7 +12,7 @@ from idp import readiness, settings
 from idp.cli import application, metrics
 from idp.cli.errors import BadInput
 from idp.cli.group import Noun
-from idp.cli.serve import check_port
+from idp.cli.serve import check_port, resolved
 from idp.doctor import configuration
 
 command = Noun("mtls", help="A door of our own for applications with client certificates.")
@@ -55,6 +55,7 @@ def mtls_serve(host: str, port: int, certificate: Path, key: Path, threads: int)
     if not now.mtls_address:
         raise BadInput("IDP_MTLS_ADDRESS, where applications find this door, is not set")
     readiness.refuse_unready()
+    host = resolved(host)
     check_port(host, port)
     application.speak(now.log_level)
     try:

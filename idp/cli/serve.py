@@ -60,6 +60,7 @@ def command(host: str, port: int, workers: int, threads: int | None) -> None:
     """
     configuration.refuse_unsafe(settings.current(), dict(os.environ))
     readiness.refuse_unready()
+    host = resolved(host)
     if not generations.is_later():
         check_port(host, port)
     db.engine.dispose()  # a connection must not be shared across the fork
@@ -107,6 +108,17 @@ class WithoutAdvice(logging.Filter):
         return "Python threads, which seems quite high" not in record.getMessage()
 
 
+def resolved(host: str) -> str:
+    """The address of a name, such as localhost, which the server itself would not take; an IPv6
+    address with its brackets, too. Raises ``BadInput``.
+    """
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        return str(socket.getaddrinfo(bare, None, type=socket.SOCK_STREAM)[0][4][0])
+    except (socket.gaierror, UnicodeError) as error:
+        raise BadInput(f"there is no address {host}") from error
+
+
 def check_port(host: str, port: int) -> None:
     """Refuse an address that can't be listened at, or is taken. Raises ``BadInput``."""
     # The workers listen with SO_REUSEPORT and would silently share a port with a stranger.
@@ -115,8 +127,6 @@ def check_port(host: str, port: int) -> None:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-    except socket.gaierror as error:
-        raise BadInput(f"there is no address {host}") from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise BadInput(f"port {port} at {host} is taken by another program") from error

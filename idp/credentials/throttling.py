@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_network
 from typing import Literal
 
 from idp.audit import events
@@ -19,6 +19,7 @@ from idp.credentials import counters
 from idp.credentials.counters import Growing, RateLimit
 from idp.database import db, hashes, keyed_hash, retried, transaction
 from idp.people.names import as_meant, email_key, username_key
+from idp.settings.networks import address_of
 
 ONE_PERSON = Growing(free=5, longest=900, fade=timedelta(hours=24))
 _OF_ADDRESS = Growing(free=100, longest=60, fade=timedelta(hours=1))
@@ -233,12 +234,9 @@ def network(address: str | None) -> str:
 
 @lru_cache(maxsize=1024)
 def _prefix(address: str | None, bits: int, bits_of_ipv6: int) -> str:
-    try:
-        parsed = ip_address((address or "").partition("%")[0])
-    except ValueError:
+    parsed = address_of((address or "").partition("%")[0])
+    if parsed is None:
         return "unknown"
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped:
-        parsed = parsed.ipv4_mapped
     length = bits_of_ipv6 if parsed.version == 6 else bits
     return str(ip_network((parsed, length), strict=False))
 

@@ -316,6 +316,15 @@ def _proxy_is_believed() -> Findings:
                 "If that is your proxy, name it in IDP_TRUSTED_PROXIES; if not, nobody but your "
                 "proxy should reach this port.",
             )
+    for mark in marks.read(marks.UNREADABLE_PROXY).values():
+        if mark.at > clock.now() - PROXY_SEEN_WITHIN:
+            machine = mark.name.removeprefix(marks.UNREADABLE_PROXY).strip()
+            yield trouble(
+                "trusted proxies",
+                f"What {mark.value} writes into X-Forwarded-For to {machine} ends with no address "
+                f"(last at {mark.at:%Y-%m-%d %H:%M}Z): all its visitors count as one.",
+                "Have it write the visitor's address last, with or without a port.",
+            )
 
 
 CHECKS: Final[tuple[Callable[[], Findings], ...]] = (

@@ -17,6 +17,7 @@ from idp.database import WRITES, db
 
 PROBE: Final = "probe"
 UNBELIEVED_PROXY: Final = "unbelieved proxy"
+UNREADABLE_PROXY: Final = "unreadable proxy"
 
 
 def read(prefix: str = "") -> dict[str, InstallationMark]:

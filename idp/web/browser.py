@@ -248,7 +248,7 @@ def note_address(environ: dict[str, Any], configured: settings.Settings) -> None
     proxies = configured.trusted_proxies
     correlation.current().address = trusted_proxies.nearest(sender, forwarded or "", proxies)
     if forwarded is not None:
-        trusted_proxies.note_unbelieved(sender, proxies)
+        trusted_proxies.note_unbelieved(sender, forwarded, proxies)
 
 
 def cookies_to_set() -> dict[str, str | None]:

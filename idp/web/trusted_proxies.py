@@ -8,7 +8,7 @@ One row a machine, once an hour: what strangers send costs no more.
 import logging
 import socket
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
 from threading import Lock
 from time import monotonic
 from typing import Final
@@ -16,7 +16,7 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp.readiness import marks
-from idp.settings.networks import is_within
+from idp.settings.networks import address_of, is_within
 
 log = logging.getLogger(__name__)
 
@@ -31,32 +31,37 @@ def nearest(address: str, forwarded: str, trusted: Sequence[IPv4Network | IPv6Ne
 
     ``address`` is the connection's, ``forwarded`` the header X-Forwarded-For.
     """
-    senders = [part.strip() for part in forwarded.split(",")]
-    while trusted and senders and is_within(address, trusted):
-        nearer = senders.pop()
-        if not _is_address(nearer):
+    named = address_of(address)
+    senders = forwarded.split(",")
+    while trusted and senders and named and any(named in network for network in trusted):
+        nearer = address_of(senders.pop().strip())
+        if nearer is None:
             break
-        address = nearer
-    return address
+        named = nearer
+    return str(named or address)
 
 
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def note_unbelieved(address: str, trusted: Sequence[IPv4Network | IPv6Network]) -> None:
-    """Note a request from ``address`` that carried X-Forwarded-For, unless it is trusted."""
-    if monotonic() < _next[0] or is_within(address, trusted) or not _turn.acquire(blocking=False):
+def note_unbelieved(
+    address: str, forwarded: str, trusted: Sequence[IPv4Network | IPv6Network]
+) -> None:
+    """Note a request from ``address`` whose X-Forwarded-For says nothing to us: nobody trusts who
+    sent it, or the last that it names is no address.
+    """
+    if monotonic() < _next[0]:
+        return
+    kind, why = marks.UNBELIEVED_PROXY, "is not believed: see IDP_TRUSTED_PROXIES"
+    if is_within(address, trusted):
+        if address_of(forwarded.rpartition(",")[2].strip()):
+            return
+        kind, why = marks.UNREADABLE_PROXY, "names no address"
+    if not _turn.acquire(blocking=False):
         return
     try:
         _next[0] = monotonic() + EVERY
-        log.warning("X-Forwarded-For from %s is not believed: see IDP_TRUSTED_PROXIES", address)
+        sender = str(address_of(address) or address)[:45]
+        log.warning("X-Forwarded-For from %s %s", sender, why)
         with marks.connection() as now, now.begin():
-            marks.write(now, f"{marks.UNBELIEVED_PROXY} {socket.gethostname()[:40]}", address[:45])
+            marks.write(now, f"{kind} {socket.gethostname()[:40]}", sender)
     except SQLAlchemyError as error:
         log.info("not noted: %s", type(error).__name__)
     finally:

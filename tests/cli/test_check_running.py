@@ -178,6 +178,15 @@ def test_e8_a_proxy_that_is_named_and_a_visitor_without_one_are_not(
     assert found_by_doctor() == {}
 
 
+def test_e8_a_trusted_proxy_that_names_no_address_is_told(app: Flask, unseen: None) -> None:
+    from ipaddress import ip_network
+
+    change(app, trusted_proxies=(ip_network("127.0.0.0/8"),))
+    app.test_client().get("/", headers={"X-Forwarded-For": "203.0.113.9, unknown"})
+    finding = found_by_doctor()["trusted proxies"]
+    assert "What 127.0.0.1 writes" in finding.sentence
+
+
 def test_n6_a_stranger_who_sends_the_header_costs_one_row(app: Flask, unseen: None) -> None:
     for number in range(5):
         app.test_client().get("/", headers={"X-Forwarded-For": f"203.0.113.{number}"})

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from idp.cli.serve import resolved
 from tests.cli.conftest import finished, invoked, refused, start
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
@@ -80,6 +81,22 @@ def test_k3_what_check_calls_unsafe_is_not_served(
         path.chmod(safe)
     environment["IDP_CODE_LIFETIME"] = "3600"
     assert "10 minutes" in refused(invoked(environment, "serve"))
+
+
+@pytest.mark.parametrize("host", ["localhost", "[::1]", "127.1"])
+def test_a_host_is_taken_as_people_write_it(environment: dict[str, str], host: str) -> None:
+    family = socket.AF_INET6 if ":" in resolved(host) else socket.AF_INET
+    with socket.socket(family) as other:
+        other.bind((resolved(host), 0))
+        other.listen()
+        number = other.getsockname()[1]
+        line = refused(invoked(environment, "serve", "--host", host, "--port", str(number)))
+    assert f"port {number} at {resolved(host)} is taken" in line
+
+
+@pytest.mark.parametrize("host", ["[nowhere.invalid]", "a" * 64, "::1]"])
+def test_a_host_that_is_none_is_one_line(environment: dict[str, str], host: str) -> None:
+    assert f"there is no address {host}" in refused(invoked(environment, "serve", "--host", host))
 
 
 def test_a_port_shared_by_a_reusing_server_counts_as_taken(environment: dict[str, str]) -> None:
@@ -190,7 +207,7 @@ def test_r12_before_it_stops_it_is_not_ready_and_serves(
 
 
 def test_r12_a_second_signal_stops_it_at_once(environment: dict[str, str], port: int) -> None:
-    environment["IDP_DRAIN"] = "600"
+    environment["IDP_DRAIN"] = "300"
     server = start(environment, "serve", "--port", str(port), "--workers", "1")
     try:
         assert answer(f"http://127.0.0.1:{port}/health/ready") == 200
