@@ -2,10 +2,11 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
@@ -119,14 +120,17 @@ def started(
     ``patience``: seconds until it answers.
     """
     environment = {**os.environ, **more, "PORT": str(port)}
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, cwd=folder, env=environment, start_new_session=True, **silent
     ) as process:
         try:
             _wait_for(port, process, patience)
             yield
         finally:
-            process.terminate()
+            # `node`, `mvn` and `go run` begin another process, which would stay
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], patience: float) -> None:
