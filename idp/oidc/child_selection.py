@@ -150,13 +150,14 @@ def decide(
     a choice made on this application's own page counts. What was chosen for the school's portal
     is no choice for a third party (security rule N3).
     """
-    chosen = next((each.child for each in candidates if each.child.id == chosen_id), None)
+    chosen = next((each for each in candidates if each.child.id == chosen_id), None)
     if len(candidates) == 1:
         if ask_of_one and chosen is None:
             return None
         return Selection(candidates[0].child, "only", clock.now(), switchable=False)
     if chosen is not None:
-        return Selection(chosen, "user", clock.now(), switchable=True)
+        # When it was chosen, not when the page after it was answered
+        return Selection(chosen.child, "user", chosen.chosen_at or clock.now(), switchable=True)
     remembered = [
         each
         for each in candidates

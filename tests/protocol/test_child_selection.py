@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from idp import clock
 from idp.lifecycle import endings
 from tests import factories
 from tests.relying_party import Browser, World, answer, claims_of, world
+from tests.times import later
 
 pytestmark = pytest.mark.quick_on("sqlite")
 
@@ -70,6 +72,19 @@ def test_a_remembered_child_is_named_without_a_page(client: FlaskClient) -> None
     assert child["selection"] == "remembered"
     assert child["selected_at"] == first["selected_at"]
     assert "code" in there.answer(scope="openid child", prompt="none")
+
+
+def test_a_choice_is_dated_when_it_was_made(client: FlaskClient) -> None:
+    there = with_every_field(client, "Lina", "Noé", first_party=False)
+    there.ask(scope="openid child")
+    made = clock.now().timestamp()
+    there.browser.press("child-submit-2")
+
+    with later(minutes=5):
+        child = child_of(there, answer(there.browser.press("consent-allow")))
+
+    assert child["selection"] == "user"
+    assert child["selected_at"] == pytest.approx(made, abs=60)
 
 
 def test_select_account_always_shows_the_page(client: FlaskClient) -> None:
