@@ -12,7 +12,7 @@ from tests.federation.worlds import Walker, address_of, asked_of, linked
 from tests.relying_party import answer, claims_of
 from tests.times import later
 
-pytestmark = pytest.mark.quick_on("postgresql")
+pytestmark = pytest.mark.quick_on("sqlite")
 
 
 def id_token_of(here: Walker, fields: dict[str, str]) -> dict[str, Any]:

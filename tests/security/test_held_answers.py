@@ -27,7 +27,7 @@ from tests.security.test_held_guardianship import meanwhile
 from tests.security.test_races import copy_of, in_turn, raced
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.parametrize("database_url", ["postgresql"], indirect=True),
 ]
 TYPES = ("id_token", "code id_token", "code")

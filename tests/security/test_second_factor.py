@@ -32,7 +32,7 @@ from tests.second_factors import (
 from tests.times import later, standing_still
 from tests.web.places import Place, element, place
 
-pytestmark = pytest.mark.quick_on("postgresql")
+pytestmark = pytest.mark.quick_on("sqlite")
 
 NEW = "Brouette-Citadelle-Orage-9"
 

@@ -23,7 +23,10 @@ from idp.database import db, locks, migrations, transaction
 from idp.doctor import running
 from tests import pooler
 
-pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.parametrize("database_url", ["postgresql"], indirect=True),
+]
 
 DAY = timedelta(days=1)
 MONTH = timedelta(days=30)
