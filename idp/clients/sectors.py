@@ -29,7 +29,10 @@ def sector(
     if not proved:
         return f"client:{client_id}"
     hosts = {uris.origin(uri) for uri in document["redirect_uris"]}
-    return f"origin:{hosts.pop()}"[:200] if len(hosts) == 1 else f"client:{client_id}"
+    # Loopback is nobody's: two vendors' programs would know the same people (RFC 8252 §7.3)
+    if len(hosts) != 1 or uris.is_loopback(urlsplit(host := hosts.pop())):
+        return f"client:{client_id}"
+    return f"origin:{host}"[:200]
 
 
 def check(document: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> None:

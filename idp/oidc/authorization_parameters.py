@@ -154,8 +154,12 @@ def _joined(outside: Parameters, inside: dict[str, str], client: OAuthClient) ->
     count where the object has none.
     """
     if client.client_metadata.get("parameters_beside_request_object"):
-        inside = {**_plain(outside), **inside}
-    return MultiDict({**inside, "client_id": client.get_client_id()})
+        joined = _plain(outside)
+    else:
+        joined = MultiDict()
+    for name, value in {**inside, "client_id": client.get_client_id()}.items():
+        joined.setlist(name, [value])
+    return joined
 
 
 def _shown(outside: Parameters, text: str) -> Parameters:
@@ -169,7 +173,9 @@ def _shown(outside: Parameters, text: str) -> Parameters:
     return merged
 
 
-def _plain(outside: Parameters) -> dict[str, str]:
-    return {
-        name: value for name, value in outside.items() if name not in {"request", "request_uri"}
-    }
+def _plain(outside: Parameters) -> MultiDict[str, str]:
+    return MultiDict(
+        (name, value)
+        for name, value in outside.items(multi=True)
+        if name not in {"request", "request_uri"}
+    )

@@ -3,6 +3,8 @@
 from typing import Any, Final
 
 from joserfc import jwt
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
 
 from idp import clock, settings
 from idp.clients import profiles
@@ -14,8 +16,8 @@ MEDIA_TYPE: Final = f"application/{TYPE}"
 
 def is_wanted(accept: str) -> bool:
     """Whether the caller accepts a signed answer, and names it (§4)."""
-    named = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
-    return MEDIA_TYPE in named
+    named = parse_accept_header(accept, MIMEAccept)
+    return any(media.lower() == MEDIA_TYPE and quality > 0 for media, quality in named)
 
 
 def signed(answer: dict[str, Any], client_id: str, metadata: dict[str, Any]) -> str:

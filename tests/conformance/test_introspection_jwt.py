@@ -61,7 +61,10 @@ def test_a_signed_answer_is_no_token(client: FlaskClient) -> None:
     assert set(claims) == {"iss", "aud", "iat", "token_introspection"}
 
 
-@pytest.mark.parametrize("accept", ["application/json", "*/*", "application/jwt"])
+REFUSED = "application/json, application/token-introspection+jwt;q=0"
+
+
+@pytest.mark.parametrize("accept", ["application/json", "*/*", "application/jwt", REFUSED])
 def test_whoever_does_not_ask_gets_json(client: FlaskClient, accept: str) -> None:
     """RFC 9701 §4: the caller asks for a signed answer by its media type."""
     there = world(client)

@@ -203,6 +203,32 @@ def test_several_resources_are_authorized_and_asked_for_one_by_one(client: Flask
     assert claims_of(client, second["access_token"])["aud"] == MARKS
 
 
+@pytest.mark.parametrize("pushed", [False, True])
+def test_each_of_two_resources_of_a_request_gets_its_token(
+    client: FlaskClient, pushed: bool
+) -> None:
+    """RFC 8707 §2: « multiple resource parameters »; pushed (RFC 9126 §2.1) as in the address."""
+    there = world(client, "Lina", resources=[API, MARKS])
+    sent = there.portal.request(scope="openid offline_access")
+    query = urlencode([*sent.items(), ("resource", API), ("resource", MARKS)])
+    if pushed:
+        answered = client.application.test_client(use_cookies=False).post(
+            "/oauth2/par",
+            data=query,
+            content_type="application/x-www-form-urlencoded",
+            auth=(there.portal.client_id, there.portal.registered.secret),
+        )
+        reference = (answered.json or {})["request_uri"]
+        query = urlencode({"client_id": there.portal.client_id, "request_uri": reference})
+    code = answer(there.browser.open(f"/oauth2/authorize?{query}"))["code"]
+
+    first = there.portal.redeem(client, code, resource=API)
+    second = there.portal.refresh(client, (first.json or {})["refresh_token"], resource=MARKS)
+
+    each = [claims_of(client, (one.json or {})["access_token"])["aud"] for one in (first, second)]
+    assert each == [API, MARKS]
+
+
 def test_two_resources_in_one_token_request_are_refused(client: FlaskClient) -> None:
     """RFC 9068 §5: no token is for two resources, each of which might use it at the other."""
     there = place(client)

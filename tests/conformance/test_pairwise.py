@@ -20,7 +20,7 @@ from tests.conformance.test_token_exchange import exchanged
 from tests.outgoing import servers
 from tests.outgoing.servers import reply
 from tests.receiver import Receiver
-from tests.relying_party import World, claims_of, world
+from tests.relying_party import RelyingParty, World, claims_of, world
 
 pytestmark = pytest.mark.quick_on("sqlite")
 
@@ -197,3 +197,18 @@ def test_sessions_are_compared_by_nobody(
     }
 
     assert len(sids) == 2
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
+def test_programs_at_loopback_have_a_sector_each(client: FlaskClient, host: str) -> None:
+    """RFC 8252 §7.3: it is nobody's, and two vendors would know the same people by it."""
+    there = world(client, "Lina")
+    one, other = (
+        RelyingParty.of(
+            there.school, client_name=name, application_type="native", first_party=False,
+            redirect_uris=[f"http://{host}/callback"], post_logout_redirect_uris=[],
+            token_endpoint_auth_method="none",
+        ).registered.client
+        for name in ("One vendor", "Another")
+    )  # fmt: skip
+    assert (one.sector, other.sector) == (f"client:{one.id}", f"client:{other.id}")

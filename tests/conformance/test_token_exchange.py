@@ -149,6 +149,18 @@ def test_a_token_for_one_resource_is_turned_into_none_for_another(client: FlaskC
     assert claims_of(client, again)["aud"] == API
 
 
+def test_what_a_registration_lost_is_not_held_anew(client: FlaskClient) -> None:
+    """RFC 8693 §2.1, without a word of the resource: what the subject token was for is asked of the
+    registration too.
+    """
+    there = place(client)
+    held = there.redeem(scope="openid", resource=API)["access_token"]
+    now = there.portal.registered.client
+    registration.change(now.id, {**now.metadata_, "resources": [MARKS]})
+
+    assert error_of(exchange(there.portal, client, held)) == (400, "invalid_target")
+
+
 def test_a_token_goes_no_further_than_the_authorization_request(client: FlaskClient) -> None:
     """RFC 8707 §2.2: what the guardian's request did not name is no target."""
     there = place(client)

@@ -84,6 +84,7 @@ def _resource(exchange: Exchange[FoundToken]) -> str | None:
     """
     held = exchange.presented.resource
     if "resource" not in exchange.form:
+        resources.check_kept(held, exchange.client)
         return held
     wanted = resources.of_token(exchange.form, exchange.client, exchange.presented.grant.resource)
     if held is not None and wanted != held:
