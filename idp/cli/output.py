@@ -45,16 +45,15 @@ def rows(members: Sequence[Row], columns: Sequence[str], as_json: bool) -> None:
 
 def stream(members: Iterable[Row], columns: Sequence[str], as_json: bool) -> None:
     """Print a list of any length as ``rows`` does, a piece at a time: memory stays bounded."""
-    source = iter(members)
-    pieces = iter(lambda: list(islice(source, PIECE)), [])
     if as_json:
         separator = "["
-        for piece in pieces:
-            for row in piece:
-                click.echo(f"{separator}\n{indent(_json(row), '  ')}", nl=False)
-                separator = ","
+        for row in members:
+            click.echo(f"{separator}\n{indent(_json(row), '  ')}", nl=False)
+            separator = ","
         click.echo("[]" if separator == "[" else "\n]")
         return
+    source = iter(members)
+    pieces = iter(lambda: list(islice(source, PIECE)), [])
     printed = False
     for piece in pieces:
         lines = [[row.get(column) for column in columns] for row in piece]

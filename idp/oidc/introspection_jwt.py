@@ -1,10 +1,9 @@
 """Signed answers of the introspection endpoint (RFC 9701)."""
 
+import re
 from typing import Any, Final
 
 from joserfc import jwt
-from werkzeug.datastructures import MIMEAccept
-from werkzeug.http import parse_accept_header
 
 from idp import clock, settings
 from idp.clients import profiles
@@ -12,12 +11,17 @@ from idp.oidc.keyring import keyring
 
 TYPE: Final = "token-introspection+jwt"
 MEDIA_TYPE: Final = f"application/{TYPE}"
+_REFUSAL: Final = re.compile(r"q=0(\.0{0,3})?")
+"""RFC 9110 §12.4.2."""
 
 
 def is_wanted(accept: str) -> bool:
     """Whether the caller accepts a signed answer, and names it (§4)."""
-    named = parse_accept_header(accept, MIMEAccept)
-    return any(media.lower() == MEDIA_TYPE and quality > 0 for media, quality in named)
+    for part in accept.lower().split(","):
+        media, *parameters = (each.strip() for each in part.split(";"))
+        if media == MEDIA_TYPE:
+            return not any(_REFUSAL.fullmatch(each) for each in parameters)
+    return False
 
 
 def signed(answer: dict[str, Any], client_id: str, metadata: dict[str, Any]) -> str:

