@@ -207,7 +207,7 @@ def test_several_resources_are_authorized_and_asked_for_one_by_one(client: Flask
 def test_each_of_two_resources_of_a_request_gets_its_token(
     client: FlaskClient, pushed: bool
 ) -> None:
-    """RFC 8707 §2: « multiple resource parameters »; pushed (RFC 9126 §2.1) as in the address."""
+    """RFC 8707 §2: a request may name several resources, pushed or in the address."""
     there = world(client, "Lina", resources=[API, MARKS])
     sent = there.portal.request(scope="openid offline_access")
     query = urlencode([*sent.items(), ("resource", API), ("resource", MARKS)])

@@ -201,7 +201,7 @@ def test_sessions_are_compared_by_nobody(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
 def test_programs_at_loopback_have_a_sector_each(client: FlaskClient, host: str) -> None:
-    """RFC 8252 §7.3: it is nobody's, and two vendors would know the same people by it."""
+    """RFC 8252 §7.3: loopback is nobody's, so two vendors know no people by one subject."""
     there = world(client, "Lina")
     one, other = (
         RelyingParty.of(

@@ -150,9 +150,7 @@ def test_a_token_for_one_resource_is_turned_into_none_for_another(client: FlaskC
 
 
 def test_what_a_registration_lost_is_not_held_anew(client: FlaskClient) -> None:
-    """RFC 8693 §2.1, without a word of the resource: what the subject token was for is asked of the
-    registration too.
-    """
+    """RFC 8693 §2.1: the resource of the subject token has to be registered still."""
     there = place(client)
     held = there.redeem(scope="openid", resource=API)["access_token"]
     now = there.portal.registered.client
