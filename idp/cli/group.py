@@ -71,6 +71,7 @@ class RootGroup(AppGroup):
         arguments = list(sys.argv[1:] if args is None else args)
         extra["standalone_mode"] = False
         try:
+            _check_output()
             _check_arguments(arguments)
             outcome = super().main(arguments, *rest, **extra)
         except click.exceptions.NoArgsIsHelpError as error:
@@ -121,6 +122,12 @@ def _schools_by_name(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _print_error(sentence: str) -> None:
     click.echo(f"idp: {sentence}", err=True)
+
+
+def _check_output() -> None:
+    # Python has None for what was closed before it began
+    if sys.stdout is None:
+        raise errors.BadInput("standard output is closed: nothing was done")
 
 
 def _check_arguments(arguments: Sequence[str]) -> None:

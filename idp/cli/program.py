@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import TextIO, cast
 
 import click
 from flask.cli import ScriptInfo
@@ -76,10 +77,29 @@ def cli(env_file: Path | None) -> None:
 
 def run() -> None:
     """Read the arguments, carry out the command, and exit with its code."""
+    _fill_closed()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that can't show a letter shows its code; nothing breaks half-way.
         getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
     cli.main(prog_name="idp", obj=ScriptInfo(create_app=application.build, set_debug_flag=False))
+
+
+def _fill_closed() -> None:
+    """Put nothing in the place of a closed standard input or standard error.
+
+    Python has None for them, and their numbers would be those of the next files and connections
+    that are opened: a program that is started from here would read or write these.
+    """
+    if sys.stdin is None:
+        sys.stdin = _nothing("r")
+    if sys.stderr is None and sys.stdout is not None:
+        sys.stderr = _nothing("w")
+
+
+def _nothing(mode: str) -> TextIO:
+    number = os.open(os.devnull, os.O_RDWR)
+    os.set_inheritable(number, True)
+    return cast(TextIO, os.fdopen(number, mode, encoding="utf-8"))
 
 
 def _read(path: Path) -> None:

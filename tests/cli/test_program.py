@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from idp.cli.program import NOUNS, cli
-from tests.cli.conftest import PROGRAM, Run, finished, invoked, refused
+from tests.cli.conftest import PROGRAM, Run, finished, invoked, output_of, refused
 
 pytestmark = pytest.mark.quick_on("postgresql")
 
@@ -195,12 +195,42 @@ def test_names_survive_a_terminal_that_knows_no_unicode(environment: dict[str, s
     assert as_json.stdout.isascii()
 
 
-def test_a_reader_that_leaves_early_gets_no_traceback(environment: dict[str, str]) -> None:
-    command = f"{PROGRAM} check --settings | true"
-    done = subprocess.run(
-        ["bash", "-c", command], env=environment, capture_output=True, text=True, check=False
+def by_shell(
+    environment: dict[str, str], line: str, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the console script as a line of bash does."""
+    command = ["bash", "-c", f"{PROGRAM} {line}"]
+    return subprocess.run(
+        command, env=environment, cwd=folder, capture_output=True, text=True, check=False
     )
-    assert done.stderr == ""
+
+
+def test_a_reader_that_leaves_early_gets_no_traceback(environment: dict[str, str]) -> None:
+    assert by_shell(environment, "check --settings | true").stderr == ""
+
+
+def test_with_a_closed_standard_output_nothing_is_done(environment: dict[str, str]) -> None:
+    line = refused(by_shell(environment, "school create Tilleuls --json >&-"))
+    assert line == "idp: standard output is closed: nothing was done"
+    assert output_of(environment, "school", "list") == "(none)\n"
+
+
+def test_a_closed_standard_input_holds_nothing(environment: dict[str, str]) -> None:
+    names = "claire --given-name Claire --family-name Dubois"
+    line = refused(by_shell(environment, f"user create {names} --password-stdin <&-"))
+    assert line == "idp: there is no password on standard input"
+
+
+def test_with_a_closed_standard_error_work_goes_on(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    output_of(environment, "school", "create", "Tilleuls")
+    person = "{0}_id,{0}_first_name,{0}_last_name"
+    header = ",".join(person.format(each) for each in ("pupil", "guardian"))
+    (tmp_path / "list.csv").write_text(f"{header}\n1,Emma,Dubois,g1,Claire,Dubois\n")
+    done = by_shell(environment, "roster check list.csv --school Tilleuls 2>&-", tmp_path)
+    assert done.returncode == 0
+    assert "guardianships new  1" in done.stdout
 
 
 def test_what_should_not_happen_is_still_one_line(
